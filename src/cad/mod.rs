@@ -1,0 +1,1 @@
+//! Sonoran CAD: hub sessions, HTTP listener, REST client.

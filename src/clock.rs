@@ -1,0 +1,71 @@
+//! The only source of wall-clock time. Everything that decides takes a [`UnixMs`] as an argument instead of asking.
+//!
+//! A leaf: imports nothing of ours.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixMs(pub i64);
+
+impl UnixMs {
+    /// Whole seconds, as Discord's `<t:…>` wants them.
+    #[must_use]
+    pub fn secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This moment plus `ms` milliseconds, without overflow.
+    #[must_use]
+    pub fn plus(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this moment; negative if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Where the time comes from. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Option<Arc<AtomicI64>>);
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(None)
+    }
+
+    /// A clock that moves only by [`Clock::advance`].
+    #[must_use]
+    pub fn manual(start: UnixMs) -> Self {
+        Self(Some(Arc::new(AtomicI64::new(start.0))))
+    }
+
+    /// The time now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+    pub fn now(&self) -> UnixMs {
+        match &self.0 {
+            Some(set) => UnixMs(set.load(Ordering::SeqCst)),
+            None => {
+                let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+                UnixMs(since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+            }
+        }
+    }
+
+    /// Moves a manual clock forward by `ms` milliseconds; does nothing to the system's.
+    pub fn advance(&self, ms: i64) {
+        if let Some(set) = &self.0 {
+            set.fetch_add(ms, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The names of things: CAD numbers and Discord snowflakes, as distinct types so that a call can never be taken for a unit.
+//!
+//! A leaf: imports nothing of ours, every room may import it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident, $inner:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number!(
+    /// A CAD server of a community: positive, 1 by default (contract e.1).
+    ServerId,
+    u32
+);
+number!(
+    /// Number of a 911 call or of a dispatch call. The two are separate tables in the CAD (contract c.2): never compare across kinds.
+    CallId,
+    i64
+);
+number!(
+    /// Number of a unit's identifier ("ident" in the CAD).
+    Ident,
+    i64
+);
+number!(
+    /// Discord guild (snowflake).
+    GuildId,
+    u64
+);
+number!(
+    /// Discord channel or thread (snowflake).
+    ChannelId,
+    u64
+);
+number!(
+    /// Discord role (snowflake).
+    RoleId,
+    u64
+);
+number!(
+    /// Discord message (snowflake).
+    MessageId,
+    u64
+);
+number!(
+    /// Discord user (snowflake).
+    UserId,
+    u64
+);
+
+/// A set of CAD credentials by its name, the CAD's community id. Cheap to clone. Compared without regard to letter case by
+/// being kept in lower case: the CAD's UI copies ids in lower case (contract a.2).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommunityId(Arc<str>);
+
+impl CommunityId {
+    /// Trims and lower-cases `name`.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.trim().to_lowercase().into())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CommunityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,14 @@
+//! Tenfour: Sonoran CAD's push events as live Discord alerts. The rooms, in the order an event walks through them.
+//!
+//! `ARCHITECTURE.md` tells the whole; the table of who may import whom stands there and is guarded by `tests/it/architecture.rs`.
+
+pub mod cad;
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod intake;
+pub mod render;
+pub mod shutdown;
+pub mod signalr;
+pub mod sim;
+pub mod world;

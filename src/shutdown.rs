@@ -1,0 +1,119 @@
+//! Start and stop of tasks: every task of the bot is spawned through [`Tasks`], so that none outlives the process's end.
+//!
+//! ```text
+//! running ── drain ──▶ draining (sources stop, work in hand ends) ── abort ──▶ aborted (whatever is left is dropped)
+//! ```
+//!
+//! A leaf: imports nothing of ours. Created in `app`, passed down, never global.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The tasks of one running bot. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    drain: CancellationToken,
+    abort: CancellationToken,
+    tracker: TaskTracker,
+    failed: Arc<AtomicBool>,
+}
+
+impl Tasks {
+    /// Spawns a task that may end whenever it likes. It is dropped at its next await once [`Tasks::abort`] was called.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let abort = self.abort.clone();
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = future => {}
+                () = abort.cancelled() => {}
+            }
+        })
+    }
+
+    /// Spawns a task that the bot cannot live without: if it ends (or panics) before draining began, the whole bot drains and
+    /// [`Tasks::failed`] turns true.
+    pub fn spawn_vital(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+        let inner = self.spawn(future);
+        let tasks = self.clone();
+        self.tracker.spawn(async move {
+            let outcome = inner.await;
+            if !tasks.drain.is_cancelled() {
+                match outcome {
+                    Ok(()) => tracing::error!(task = name, "a vital task ended unasked; stopping"),
+                    Err(error) => tracing::error!(task = name, %error, "a vital task panicked; stopping"),
+                }
+                tasks.failed.store(true, Ordering::SeqCst);
+                tasks.drain.cancel();
+            }
+        });
+    }
+
+    /// Asks every task to finish what it has in hand.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Resolves once draining began.
+    pub async fn draining(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Whether draining began.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// A token that is cancelled when draining begins, for code that knows nothing of this room.
+    #[must_use]
+    pub fn drain_token(&self) -> CancellationToken {
+        self.drain.child_token()
+    }
+
+    /// Whether a vital task ended unasked.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Drains, waits for all tasks up to `limit`, then aborts what is left. True if everything ended by itself.
+    pub async fn stop(&self, limit: Duration) -> bool {
+        self.drain.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(limit, self.tracker.wait()).await.is_ok() {
+            return true;
+        }
+        self.abort.cancel();
+        // Aborted tasks end at their next await; what blocks a thread is given a moment and then left to the process's end.
+        tokio::time::timeout(Duration::from_secs(1), self.tracker.wait()).await.ok();
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_vital_task_that_ends_stops_everything_and_is_remembered() {
+        let tasks = Tasks::default();
+        tasks.spawn_vital("test", async {});
+        tasks.draining().await;
+        assert!(tasks.failed());
+        assert!(tasks.stop(Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stuck_task_is_aborted_after_the_limit() {
+        let tasks = Tasks::default();
+        tasks.spawn(std::future::pending());
+        assert!(!tasks.stop(Duration::from_secs(1)).await);
+        assert!(!tasks.failed());
+    }
+}

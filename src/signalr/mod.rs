@@ -1,0 +1,1 @@
+//! The SignalR wire protocol (JSON hub protocol over WebSocket). Knows no CAD.

@@ -1,0 +1,1 @@
+//! A pretend CAD and a pretend Discord, for the demo and the tests. Shares no type with the other rooms.

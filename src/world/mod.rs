@@ -1,0 +1,212 @@
+//! What the CAD looks like right now, per (community, server): units, 911 calls, dispatch calls, panics.
+//!
+//! Job: pure reducers. [`Server::apply`] takes an event and the time and says which subjects changed and how. Never does I/O, never
+//! asks the clock, never decides who is told. Everything in it can be written as a row and read back ([`Record`]).
+//!
+//! ```text
+//! 911:       waiting ──▶ gone (handled, or became a dispatch call)
+//! dispatch:  open (pending, active) ──▶ closed
+//! panic:     on ──▶ over           one Panic per false→true edge, whatever source told it
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMs;
+use crate::event::{EmergencyCall, Meta, Note, Priority, Unit};
+use crate::ids::{CallId, CommunityId, Ident, ServerId};
+
+/// One CAD server of one community.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Server {
+    /// Units on duty, and those seen by number only.
+    pub units: BTreeMap<Ident, UnitState>,
+    /// 911 and civil calls that wait, and those that went lately.
+    pub emergencies: BTreeMap<CallId, Emergency>,
+    /// Dispatch calls that are open, and those closed lately.
+    pub dispatches: BTreeMap<CallId, Dispatch>,
+    /// The latest panic of each unit.
+    pub panics: BTreeMap<Ident, Panic>,
+}
+
+/// A unit as far as we know it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnitState {
+    /// The last whole unit seen, merged with what later events said.
+    pub unit: Unit,
+    /// Between login (or first sight) and logout.
+    pub on_duty: bool,
+    /// Since when on duty; `None` if we joined late.
+    pub since: Option<UnixMs>,
+    /// When `unit.location` was last told.
+    pub located_at: Option<UnixMs>,
+}
+
+/// A 911 or civil call through its life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Emergency {
+    /// The call.
+    pub call: EmergencyCall,
+    /// When it was made (or first seen).
+    pub opened_at: UnixMs,
+    /// When it went, if it did.
+    pub gone_at: Option<UnixMs>,
+    /// The dispatch call that it became.
+    pub became: Option<CallId>,
+    /// The unit whose panic made the game place this call (contract c.4).
+    pub panic_of: Option<Ident>,
+}
+
+/// A dispatch call through its life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// Number; the key.
+    pub id: CallId,
+    /// Contract d.
+    pub origin: Option<i64>,
+    /// 0 pending, 1 active, 2 closed.
+    pub status: Option<i64>,
+    /// 1 is the highest.
+    pub priority: Option<Priority>,
+    /// Free text.
+    pub block: Option<String>,
+    /// Free text.
+    pub address: Option<String>,
+    /// Free text.
+    pub postal: Option<String>,
+    /// Free text.
+    pub title: Option<String>,
+    /// Free text.
+    pub code: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Oldest first, the last [`MAX_NOTES`].
+    pub notes: Vec<Note>,
+    /// Attached now, in order of attachment.
+    pub units: Vec<Ident>,
+    /// The primary unit.
+    pub primary: Option<Ident>,
+    /// The 911 call it came from.
+    pub from_911: Option<CallId>,
+    /// The rest of `metaData`.
+    pub meta: Meta,
+    /// When it was made (or first seen).
+    pub opened_at: UnixMs,
+    /// When the first unit was attached.
+    pub first_unit_at: Option<UnixMs>,
+    /// When it was closed.
+    pub closed_at: Option<UnixMs>,
+    /// Names of the fields that the last edit changed ([`FIELDS`]); empty after anything else.
+    pub edited: Vec<String>,
+    /// Oldest first, the last [`MAX_MOMENTS`].
+    pub timeline: Vec<Moment>,
+}
+
+/// Names that [`Dispatch::edited`] may hold.
+pub const FIELDS: [&str; 9] = ["title", "priority", "status", "origin", "address", "block", "postal", "code", "description"];
+/// Notes kept per call.
+pub const MAX_NOTES: usize = 50;
+/// Moments kept per call.
+pub const MAX_MOMENTS: usize = 24;
+
+/// One line of a call's timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// When.
+    pub at: UnixMs,
+    /// What.
+    pub what: MomentKind,
+}
+
+/// What happened to a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MomentKind {
+    /// The 911 call it came from was placed.
+    Called,
+    /// Created.
+    Dispatched,
+    /// Priority changed.
+    Priority {
+        /// Before.
+        from: Option<Priority>,
+        /// Now.
+        to: Option<Priority>,
+    },
+    /// Other fields changed; names as in [`FIELDS`].
+    Edited(Vec<String>),
+    /// A unit was attached.
+    Attached(Ident),
+    /// A unit was detached.
+    Detached(Ident),
+    /// A note was added.
+    Noted,
+    /// Closed.
+    Closed,
+}
+
+/// A panic through its life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Panic {
+    /// Whose.
+    pub ident: Ident,
+    /// Its false→true edge.
+    pub since: UnixMs,
+    /// When it was over.
+    pub over_at: Option<UnixMs>,
+    /// The 911 call that the game made of it.
+    pub linked_911: Option<CallId>,
+}
+
+/// Identity of what a card is about, unique for ever: call numbers may be used again by the CAD, so the opening time is part of it.
+/// Written and read as text, e.g. `911:302@1763700000000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A 911 or civil call.
+    Emergency(CallId, UnixMs),
+    /// A dispatch call.
+    Dispatch(CallId, UnixMs),
+    /// A panic.
+    Panic(Ident, UnixMs),
+    /// An event that stands for itself, by its number in the journal and its place in that event.
+    Event(i64, u32),
+}
+
+/// What an event did to the world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A subject's card must be looked at again.
+    Card {
+        /// Which.
+        subject: Subject,
+        /// Newly made: may ping.
+        created: bool,
+        /// Over now.
+        over: bool,
+    },
+    /// A unit came on or went off duty; `after` = how long it was on.
+    Duty {
+        /// Whose.
+        ident: Ident,
+        /// On or off.
+        on: bool,
+        /// Milliseconds on duty, where known.
+        after: Option<i64>,
+    },
+    /// A unit's status number changed.
+    Status {
+        /// Whose.
+        ident: Ident,
+        /// Before.
+        from: Option<i64>,
+        /// Now.
+        to: i64,
+    },
+    /// The unit's name, callsign or department became known or changed: open cards that name it must be looked at again.
+    Named(Ident),
+}
+
+/// Whose world.
+pub type ServerKey = (CommunityId, ServerId);

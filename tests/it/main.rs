@@ -1,0 +1,17 @@
+//! The integration tests, one binary: rooms against scripted peers, and the whole bot against both simulators.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking"
+)]
+
+mod fixtures;
+mod listener;
+mod signalr;
+mod sim_cad;
+mod sim_discord;
