@@ -11,6 +11,7 @@
 //! Texts are kept as the CAD sent them, hostile characters included: `render::text` makes them harmless.
 
 pub mod envelope;
+pub mod topic;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::clock::UnixMs;
 use crate::ids::{CallId, CommunityId, Ident, ServerId};
 
 pub use envelope::{Envelope, EnvelopeError};
+pub use topic::Topic;
 
 /// How an event reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What the CAD looks like right now, per (community, server): units, 911 calls, dispatch calls, panics.
 //!
 //! Job: pure reducers. [`Server::apply`] takes an event and the time and says which subjects changed and how. Never does I/O, never
-//! asks the clock, never decides who is told. Everything in it can be written as a row and read back ([`Record`]).
+//! asks the clock, never decides who is told. Everything in it can be written as a row and read back ([`Entity`]).
 //!
 //! ```text
 //! 911:       waiting ──▶ gone (handled, or became a dispatch call)
@@ -11,11 +11,19 @@
 
 use std::collections::BTreeMap;
 
+mod apply;
+mod row;
+mod subject;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMs;
 use crate::event::{EmergencyCall, Meta, Note, Priority, Unit};
 use crate::ids::{CallId, CommunityId, Ident, ServerId};
+
+pub use apply::Applied;
+pub use row::{Entity, RowError};
+pub use subject::SubjectError;
 
 /// One CAD server of one community.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +49,9 @@ pub struct UnitState {
     pub since: Option<UnixMs>,
     /// When `unit.location` was last told.
     pub located_at: Option<UnixMs>,
+    /// When an event last told of it.
+    #[serde(default)]
+    pub seen_at: UnixMs,
 }
 
 /// A 911 or civil call through its life.
@@ -160,9 +171,8 @@ pub struct Panic {
 }
 
 /// Identity of what a card is about, unique for ever: call numbers may be used again by the CAD, so the opening time is part of it.
-/// Written and read as text, e.g. `911:302@1763700000000`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Written and read as text: `911:302@1763700000000`, `call:501@…`, `panic:4107@…`, `event:77.0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A 911 or civil call.
     Emergency(CallId, UnixMs),
@@ -204,8 +214,6 @@ pub enum Change {
         /// Now.
         to: i64,
     },
-    /// The unit's name, callsign or department became known or changed: open cards that name it must be looked at again.
-    Named(Ident),
 }
 
 /// Whose world.

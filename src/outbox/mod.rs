@@ -1,0 +1,149 @@
+//! The law of the queue: what a post is, in which order posts leave, what Discord's answer means for each. No I/O, no clock.
+//!
+//! A **post** is what should stand on Discord about one subject in one channel. Delivery closes the gap between the desired version
+//! and the delivered one, whatever the history was: ten edits are one request, a restart needs no replay.
+//!
+//! ```text
+//!            ingest: desired, version+1
+//!                 │
+//!   (message?) pending ── claim (lease) ── send ──▶ Verdict ── settle ─┬─▶ delivered (version reached; pending again if it moved on)
+//!                 ▲                                                    ├─▶ again at … (wait, retry)
+//!                 │                                                    ├─▶ channel parked (403, 404)
+//!                 └─────────────── lease ran out ◀── crash             └─▶ failed (400: our fault, logged)
+//! ```
+//!
+//! A create carries a nonce made of the post's id. `creating` is set in the same commit that claims the post and cleared when the
+//! answer is known, so after a crash we know that a message may stand there already: soon after, the nonce makes Discord return it;
+//! later ([`NONCE_TRUSTED_MS`]) the channel's history is searched before anything is sent.
+
+mod limits;
+mod verdict;
+
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
+use crate::render::{Message, Style};
+
+pub use limits::{Limits, Operation, RateHeaders};
+pub use verdict::{Settlement, Verdict, backoff, settle};
+
+/// How long a nonce surely makes Discord return the message already made (ms). Discord says "a few minutes".
+pub const NONCE_TRUSTED_MS: i64 = 120_000;
+/// How long a claim holds (ms): longer than any request may take.
+pub const LEASE_MS: i64 = 60_000;
+/// A post that never appeared and is this old is dropped instead of sent (ms): its channel was closed to us for a day.
+pub const EXPIRES_MS: i64 = 24 * 3_600_000;
+
+/// Order within a channel: the smaller leaves first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Panics.
+    Panic,
+    /// New 911 calls, priority 1.
+    Urgent,
+    /// Other new cards.
+    New,
+    /// Changes of cards that stand already.
+    Edit,
+    /// Boards.
+    Board,
+    /// Lines.
+    Log,
+}
+
+impl Lane {
+    /// Every lane, in order.
+    pub const ALL: [Self; 6] = [Self::Panic, Self::Urgent, Self::New, Self::Edit, Self::Board, Self::Log];
+
+    /// Its number in rows.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        Self::ALL.iter().position(|lane| *lane == self).and_then(|at| i64::try_from(at).ok()).unwrap_or_default()
+    }
+}
+
+/// Names a post for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PostKey {
+    /// Where.
+    pub channel: ChannelId,
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Which server.
+    pub server: ServerId,
+    /// About what: a `world::Subject` as text, or such a text with `#over` and the like for a message of its own.
+    pub subject: String,
+}
+
+/// A post as it should be now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Which post.
+    pub key: PostKey,
+    /// Whose guild.
+    pub guild: GuildId,
+    /// How urgent.
+    pub lane: Lane,
+    /// In which style it was drawn, kept so that later changes are drawn alike.
+    pub style: Style,
+    /// Whom its creation pings, kept for the same reason.
+    pub roles: Vec<RoleId>,
+    /// Nothing more will come.
+    pub over: bool,
+    /// Answers this post's message, by its subject, in the same channel.
+    pub parent: Option<String>,
+    /// How it should look.
+    pub message: Message,
+    /// When it happened.
+    pub happened_at: UnixMs,
+}
+
+/// A post claimed for sending.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The post's row.
+    pub id: i64,
+    /// Whose guild.
+    pub guild: GuildId,
+    /// Which post.
+    pub key: PostKey,
+    /// How it should look.
+    pub message: Message,
+    /// The version claimed.
+    pub version: i64,
+    /// The message on Discord, if there is one.
+    pub standing: Option<MessageId>,
+    /// The message to answer, if its post was delivered.
+    pub reply_to: Option<MessageId>,
+    /// Nonce of the create, at most 25 characters.
+    pub nonce: String,
+    /// A create that was sent earlier and whose end is not known.
+    pub creating_since: Option<UnixMs>,
+    /// Failed tries so far.
+    pub attempts: u32,
+    /// Nothing more will come.
+    pub over: bool,
+    /// When it happened.
+    pub happened_at: UnixMs,
+}
+
+impl Claim {
+    /// Whether the channel's history must be searched before a create.
+    #[must_use]
+    pub fn must_look_first(&self, now: UnixMs) -> bool {
+        self.standing.is_none() && self.creating_since.is_some_and(|since| now.since(since) > NONCE_TRUSTED_MS)
+    }
+
+    /// What kind of request it will be.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        if self.standing.is_some() { Operation::Edit } else { Operation::Create }
+    }
+}
+
+/// The nonce of a post's create. `generation` grows when a deleted message is posted anew; `instance` tells databases apart, since
+/// a fresh one counts its posts from 1 again.
+#[must_use]
+pub fn nonce(instance: &str, post: i64, generation: i64) -> String {
+    let text = format!("{instance}.{post:x}.{generation:x}");
+    text.chars().take(25).collect()
+}

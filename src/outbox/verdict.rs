@@ -1,0 +1,168 @@
+//! What Discord said, and what follows from it.
+
+use super::Claim;
+use crate::clock::UnixMs;
+use crate::ids::MessageId;
+
+/// Discord's answer to one request, always with its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It stands there.
+    Delivered(MessageId),
+    /// Discord told us to wait (429). Costs no attempt.
+    Wait {
+        /// Milliseconds.
+        ms: i64,
+        /// For every request of ours, not this channel alone.
+        global: bool,
+    },
+    /// Trouble that passes: 5xx, network, time-out. The work may have been done all the same.
+    Retry {
+        /// For the log.
+        reason: String,
+    },
+    /// This channel is closed to us (403, or 404 of the channel).
+    Refused {
+        /// For people.
+        reason: String,
+    },
+    /// The message to edit is gone.
+    MessageGone,
+    /// Discord will never take this request (other 4xx).
+    Invalid {
+        /// For the log.
+        reason: String,
+    },
+    /// The token is not accepted (401): all sending stops.
+    Stop {
+        /// For people.
+        reason: String,
+    },
+}
+
+/// What happens to the post.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settlement {
+    /// The claimed version stands in this message.
+    Delivered(MessageId),
+    /// Try again at `due`.
+    Again {
+        /// When.
+        due: UnixMs,
+        /// Whether this counts as a failed try.
+        counts: bool,
+        /// The create may have been done: keep `creating`.
+        in_doubt: bool,
+        /// For people and the log.
+        reason: String,
+    },
+    /// Leave the post as it is; nothing goes to its channel until `until`.
+    Park {
+        /// When the channel is tried again.
+        until: UnixMs,
+        /// For people.
+        reason: String,
+    },
+    /// Forget the message: post it anew.
+    Repost,
+    /// Nothing to do any more: the message is gone and so is its cause.
+    Over,
+    /// Give up.
+    Fail {
+        /// For people and the log.
+        reason: String,
+    },
+}
+
+/// A refused channel is tried again after this long (ms), doubling up to [`PARK_MAX_MS`].
+const PARK_MS: i64 = 60_000;
+const PARK_MAX_MS: i64 = 3_600_000;
+
+/// Decides. `tries` = how often in a row the channel was refused before; `jitter` in 0.0 ..= 1.0.
+#[must_use]
+pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: f64) -> Settlement {
+    match verdict {
+        Verdict::Delivered(message) => Settlement::Delivered(message),
+        Verdict::Wait { ms, .. } => {
+            Settlement::Again { due: now.plus(ms.max(0)), counts: false, in_doubt: false, reason: "Discord asked us to wait".into() }
+        }
+        Verdict::Retry { reason } => {
+            Settlement::Again { due: now.plus(backoff(claim.attempts, jitter)), counts: true, in_doubt: true, reason }
+        }
+        Verdict::Stop { reason } => Settlement::Again { due: now.plus(PARK_MS), counts: false, in_doubt: false, reason },
+        Verdict::Refused { reason } => {
+            let ms = PARK_MS.saturating_mul(1_i64.checked_shl(tries.min(10)).unwrap_or(1)).min(PARK_MAX_MS);
+            Settlement::Park { until: now.plus(ms), reason }
+        }
+        Verdict::MessageGone if claim.over => Settlement::Over,
+        Verdict::MessageGone => Settlement::Repost,
+        Verdict::Invalid { reason } => Settlement::Fail { reason },
+    }
+}
+
+/// Milliseconds before try number `attempts` + 1: 0.5 s doubling to a minute, less up to a fifth.
+#[must_use]
+pub fn backoff(attempts: u32, jitter: f64) -> i64 {
+    let full = 500_i64.saturating_mul(1_i64.checked_shl(attempts.min(10)).unwrap_or(1)).min(60_000);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most 12,000")]
+    let less = (full as f64 * 0.2 * jitter.clamp(0.0, 1.0)) as i64;
+    full.saturating_sub(less)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+    use crate::outbox::PostKey;
+
+    fn claim(over: bool, attempts: u32) -> Claim {
+        Claim {
+            id: 1,
+            guild: GuildId(1),
+            key: PostKey { channel: ChannelId(1), community: CommunityId::new("c"), server: ServerId(1), subject: "s".into() },
+            message: crate::render::Message::default(),
+            version: 1,
+            standing: None,
+            reply_to: None,
+            nonce: "n".into(),
+            creating_since: None,
+            attempts,
+            over,
+            happened_at: UnixMs(0),
+        }
+    }
+
+    #[test]
+    fn waiting_costs_no_attempt_and_discords_time_is_kept_in_full() {
+        let settled = settle(&claim(false, 3), Verdict::Wait { ms: 61_234, global: false }, 0, UnixMs(1000), 1.0);
+        let Settlement::Again { due, counts, in_doubt, .. } = settled else { panic!("{settled:?}") };
+        assert_eq!((due, counts, in_doubt), (UnixMs(62_234), false, false));
+    }
+
+    #[test]
+    fn trouble_leaves_a_create_in_doubt() {
+        let settled = settle(&claim(false, 0), Verdict::Retry { reason: "502".into() }, 0, UnixMs(0), 0.0);
+        assert!(matches!(settled, Settlement::Again { due: UnixMs(500), counts: true, in_doubt: true, .. }), "{settled:?}");
+    }
+
+    #[test]
+    fn a_deleted_message_comes_back_only_while_its_cause_is_open() {
+        assert_eq!(settle(&claim(false, 0), Verdict::MessageGone, 0, UnixMs(0), 0.0), Settlement::Repost);
+        assert_eq!(settle(&claim(true, 0), Verdict::MessageGone, 0, UnixMs(0), 0.0), Settlement::Over);
+    }
+
+    #[test]
+    fn a_refused_channel_rests_longer_each_time_up_to_an_hour() {
+        let rest = |tries| match settle(&claim(false, 0), Verdict::Refused { reason: "403".into() }, tries, UnixMs(0), 0.0) {
+            Settlement::Park { until, .. } => until.0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([rest(0), rest(1), rest(5), rest(60)], [60_000, 120_000, 1_920_000, 3_600_000]);
+    }
+
+    #[test]
+    fn backoff_grows_and_is_capped() {
+        assert_eq!([backoff(0, 0.0), backoff(1, 0.0), backoff(6, 0.0), backoff(99, 0.0)], [500, 1000, 32_000, 60_000]);
+        assert_eq!(backoff(99, 1.0), 48_000);
+    }
+}

@@ -1,0 +1,274 @@
+//! Where everything lasts: SQLite in WAL mode with `synchronous=FULL`, one writer thread, one reader beside it.
+//!
+//! Job: domain verbs (ingest, claim, settle, add_route …) over rows. SQL stays in this room. Nothing is acknowledged before its
+//! transaction is on disk. Never talks to Discord or the CAD, never holds a transaction across anything but its own statements.
+//!
+//! ```text
+//! callers ── jobs (bounded) ──▶ writer thread: BEGIN · job · job · … · COMMIT ──▶ answers      one fsync covers what waited
+//! callers ── jobs (bounded) ──▶ reader thread ──▶ answers
+//! ```
+
+mod guilds;
+mod posts;
+mod rows;
+mod thread;
+mod world_rows;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension};
+use rusqlite_migration::{M, Migrations};
+use tokio::sync::watch;
+
+use crate::clock::UnixMs;
+use crate::event::Source;
+use crate::ids::{CommunityId, ServerId};
+use crate::outbox::Draft;
+
+pub use guilds::{AddRoute, Guild, Routing};
+pub use posts::{Counts, Memo, Parked, Problem, Settled};
+
+use thread::{Reader, Writer};
+
+/// Why the store cannot do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has this database.
+    #[error("another Tenfour runs on {0}: stop it, or give this one another DATABASE_URL")]
+    InUse(String),
+    /// The file cannot be opened or made.
+    #[error("cannot open the database {path}: {reason}. Check DATABASE_URL, that the folder may be written, and that the disk is not full")]
+    Open {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A statement or a commit failed: disk full, input or output error.
+    #[error("the database could not do it: {0}")]
+    Failed(String),
+    /// The store is shut.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// The store. Cheap to clone; closes when the last clone is gone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: Writer,
+    reader: Reader,
+    routing: watch::Sender<Arc<Routing>>,
+    instance: Arc<str>,
+    // Held, never read: another process cannot take it while we live.
+    _lock: Arc<File>,
+}
+
+/// One event to be journaled.
+#[derive(Clone, Debug)]
+pub struct JournalRow {
+    /// Its number, given by ingest: the subject of events that stand for themselves is made of it.
+    pub seq: i64,
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Which server.
+    pub server: ServerId,
+    /// The way it came.
+    pub source: Source,
+    /// Its type.
+    pub kind: String,
+    /// When.
+    pub received_at: UnixMs,
+    /// The body as JSON, without the key.
+    pub body: String,
+}
+
+/// One entity's row: `None` deletes it.
+#[derive(Clone, Debug)]
+pub struct WorldRow {
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Which server.
+    pub server: ServerId,
+    /// Kind and number.
+    pub key: (&'static str, i64),
+    /// JSON.
+    pub state: Option<String>,
+}
+
+/// What one round of ingest wants on disk, all or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Events.
+    pub journal: Vec<JournalRow>,
+    /// The world's changed entities.
+    pub world: Vec<WorldRow>,
+    /// Posts as they should be now.
+    pub posts: Vec<Draft>,
+    /// When.
+    pub now: UnixMs,
+}
+
+fn migrations() -> Migrations<'static> {
+    Migrations::new(vec![M::up(include_str!("../../migrations/0001_floor.sql"))])
+}
+
+impl Store {
+    /// Opens (or makes) the database, takes its lock and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] and [`StoreError::Open`], both fit for people.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || Self::open_blocking(&path)).await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn open_blocking(path: &Path) -> Result<Self, StoreError> {
+        let shown = path.display().to_string();
+        let fail = |reason: String| StoreError::Open { path: shown.clone(), reason };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| fail(format!("cannot make the folder: {error}")))?;
+        }
+        let lock = take_lock(path).map_err(|error| match error {
+            None => StoreError::InUse(shown.clone()),
+            Some(reason) => fail(reason),
+        })?;
+        let mut connection = Connection::open(path).map_err(|error| fail(error.to_string()))?;
+        prepare(&connection).map_err(|error| fail(error.to_string()))?;
+        migrations().to_latest(&mut connection).map_err(|error| fail(format!("its schema cannot be brought up to date: {error}")))?;
+        let instance = instance(&connection).map_err(|error| fail(error.to_string()))?;
+        let routing = guilds::load(&connection).map_err(|error| fail(error.to_string()))?;
+        let reading = Connection::open(path).and_then(|c| prepare(&c).map(|()| c)).map_err(|error| fail(error.to_string()))?;
+        reading.pragma_update(None, "query_only", true).map_err(|error| fail(error.to_string()))?;
+        Ok(Self {
+            writer: Writer::start(connection).map_err(|error| fail(error.to_string()))?,
+            reader: Reader::start(reading).map_err(|error| fail(error.to_string()))?,
+            routing: watch::Sender::new(Arc::new(routing)),
+            instance: instance.into(),
+            _lock: Arc::new(lock),
+        })
+    }
+
+    /// This database's own random word, part of every nonce.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Commits a round of ingest. Returns the channels that now have something to send.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of the batch is on disk.
+    pub async fn ingest(&self, batch: Batch) -> Result<(), StoreError> {
+        self.writer
+            .run(move |connection| {
+                {
+                    let mut insert = connection.prepare_cached(
+                        "INSERT INTO journal (seq, community, server, source, kind, received_ms, body) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+                    )?;
+                    for row in &batch.journal {
+                        insert.execute((
+                            row.seq,
+                            row.community.as_str(),
+                            row.server.0,
+                            row.source.as_str(),
+                            &row.kind,
+                            row.received_at.0,
+                            &row.body,
+                        ))?;
+                    }
+                }
+                world_rows::put(connection, &batch.world)?;
+                posts::put(connection, &batch.posts, batch.now)
+            })
+            .await
+    }
+
+    /// The number of the last journaled event; 0 for none. Never goes back, even when the journal was pruned.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_seq(&self) -> Result<i64, StoreError> {
+        self.reader
+            .run(|connection| {
+                let last: Option<i64> =
+                    connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'journal'", (), |row| row.get(0)).optional()?;
+                Ok(last.unwrap_or(0))
+            })
+            .await
+    }
+
+    /// Forgets journal rows received before `journal_before` and settled posts created before `posts_before`.
+    /// Returns how many rows went.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn prune(&self, journal_before: UnixMs, posts_before: UnixMs) -> Result<usize, StoreError> {
+        self.writer
+            .run(move |connection| {
+                // Bounded, so that a prune never holds up events for long; the next round takes the rest.
+                let journal = connection.execute(
+                    "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received_ms < ?1 ORDER BY received_ms LIMIT 5000)",
+                    [journal_before.0],
+                )?;
+                let posts = connection.execute(
+                    "DELETE FROM post WHERE id IN (SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT 5000)",
+                    [posts_before.0],
+                )?;
+                Ok(journal + posts)
+            })
+            .await
+    }
+
+    /// Writes nothing, but proves that writing works.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.run(|connection| connection.execute("UPDATE meta SET value = value WHERE name = 'instance'", ()).map(|_| ())).await
+    }
+}
+
+/// Takes the lock file beside the database. `Err(None)` = another process has it.
+fn take_lock(path: &Path) -> Result<File, Option<String>> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|error| Some(format!("{}: {error}", name.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(None),
+        Err(TryLockError::Error(error)) => Err(Some(format!("cannot lock {}: {error}", name.display()))),
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -2_000)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn instance(connection: &Connection) -> rusqlite::Result<String> {
+    let fresh = format!("{:08x}", fastrand::u32(..));
+    connection.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('instance', ?1)", [fresh])?;
+    connection.query_row("SELECT value FROM meta WHERE name = 'instance'", (), |row| row.get(0))
+}
+
+#[cfg(test)]
+mod conformance;

@@ -1,0 +1,407 @@
+//! Posts: put by ingest, claimed and settled by delivery.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::{Store, StoreError, rows};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, GuildId, MessageId, RoleId, ServerId};
+use crate::outbox::{Claim, Draft, EXPIRES_MS, LEASE_MS, PostKey, Settlement, nonce};
+use crate::render::{Message, Style};
+
+/// What ingest must remember of a post whose subject goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memo {
+    /// Whose guild.
+    pub guild: GuildId,
+    /// In which style it was drawn.
+    pub style: Style,
+    /// Whom its creation pinged.
+    pub roles: Vec<RoleId>,
+}
+
+/// A channel that Discord refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Which.
+    pub channel: ChannelId,
+    /// Why, for people.
+    pub reason: String,
+    /// Since when.
+    pub since: UnixMs,
+    /// When it is tried again.
+    pub retry_at: UnixMs,
+    /// Refusals in a row.
+    pub tries: u32,
+}
+
+/// What settling did beyond the post itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The channel was parked just now, not before: people must be told once.
+    pub newly_parked: bool,
+    /// The channel was parked and is open again.
+    pub reopened: bool,
+}
+
+/// Posts by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Something is to be sent.
+    pub pending: i64,
+    /// Given up.
+    pub failed: i64,
+    /// The oldest pending one is from then.
+    pub oldest_pending: Option<UnixMs>,
+}
+
+/// A post that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub channel: ChannelId,
+    /// About what.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+    /// When it happened.
+    pub happened_at: UnixMs,
+}
+
+pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs) -> rusqlite::Result<()> {
+    // An identical render is no new version; a post that was given up gets another chance when its text changes.
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13)
+         ON CONFLICT (channel, community, server, subject) DO UPDATE SET
+             over = excluded.over,
+             version = version + (desired <> excluded.desired),
+             failed = CASE WHEN desired <> excluded.desired THEN NULL ELSE failed END,
+             lane = CASE WHEN message IS NULL THEN min(lane, excluded.lane) ELSE excluded.lane END,
+             desired = excluded.desired",
+    )?;
+    for draft in drafts {
+        upsert.execute((
+            rows::flake(draft.guild.0),
+            rows::flake(draft.key.channel.0),
+            draft.key.community.as_str(),
+            draft.key.server.0,
+            &draft.key.subject,
+            draft.lane.number(),
+            rows::style_text(draft.style),
+            rows::to_json(&draft.roles)?,
+            draft.over,
+            &draft.parent,
+            rows::to_json(&draft.message)?,
+            draft.happened_at.0,
+            now.0,
+        ))?;
+    }
+    Ok(())
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<PostKey> {
+    Ok(PostKey {
+        channel: rows::channel(row, "channel")?,
+        community: rows::community(row, "community")?,
+        server: ServerId(row.get("server")?),
+        subject: row.get("subject")?,
+    })
+}
+
+const PENDING: &str = "delivered < version AND failed IS NULL";
+
+impl Store {
+    /// Posts whose subject is not over, with what ingest must remember of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn memos(&self) -> Result<Vec<(PostKey, Memo)>, StoreError> {
+        self.reader
+            .run(|connection| {
+                let mut select =
+                    connection.prepare("SELECT guild, channel, community, server, subject, style, roles FROM post WHERE over = 0")?;
+                let found = select.query_map((), |row| {
+                    Ok((
+                        key(row)?,
+                        Memo { guild: rows::guild(row, "guild")?, style: rows::style(row, "style")?, roles: rows::json(row, "roles")? },
+                    ))
+                })?;
+                found.collect()
+            })
+            .await
+    }
+
+    /// Channels that have something to send, with the time at which their first post is due. Parked channels come with the time at
+    /// which they are tried again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due(&self) -> Result<Vec<(ChannelId, UnixMs)>, StoreError> {
+        self.reader
+            .run(|connection| {
+                let mut select = connection.prepare_cached(&format!(
+                    "SELECT post.channel, max(min(max(post.due_ms, post.lease_ms)), coalesce(parked.retry_ms, 0)) AS at
+                     FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} GROUP BY post.channel"
+                ))?;
+                let found = select.query_map((), |row| Ok((rows::channel(row, "channel")?, UnixMs(row.get("at")?))))?;
+                found.collect()
+            })
+            .await
+    }
+
+    /// Claims the first post of `channel` that is due: by lane, then by age. The claim holds for [`LEASE_MS`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim(&self, channel: ChannelId, now: UnixMs) -> Result<Option<Claim>, StoreError> {
+        let instance = self.instance.clone();
+        self.writer
+            .run(move |connection| {
+                connection
+                    .prepare_cached(&format!(
+                        "UPDATE post SET failed = 'not sent: its channel was closed to the bot for a day'
+                         WHERE channel = ?1 AND {PENDING} AND message IS NULL AND creating_ms IS NULL AND created_ms < ?2"
+                    ))?
+                    .execute((rows::flake(channel.0), now.plus(-EXPIRES_MS).0))?;
+                let id: Option<i64> = connection
+                    .prepare_cached(&format!(
+                        "SELECT id FROM post WHERE channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 ORDER BY lane, id LIMIT 1"
+                    ))?
+                    .query_row((rows::flake(channel.0), now.0), |row| row.get(0))
+                    .optional()?;
+                let Some(id) = id else { return Ok(None) };
+                let claim = connection
+                    .prepare_cached(
+                        "SELECT post.*, (SELECT message FROM post AS p WHERE p.channel = post.channel AND p.community = post.community
+                            AND p.server = post.server AND p.subject = post.parent) AS reply_to
+                         FROM post WHERE id = ?1",
+                    )?
+                    .query_row([id], |row| {
+                        let generation: i64 = row.get("generation")?;
+                        Ok(Claim {
+                            id,
+                            guild: rows::guild(row, "guild")?,
+                            key: key(row)?,
+                            message: rows::json::<Message>(row, "desired")?,
+                            version: row.get("version")?,
+                            standing: rows::message_option(row, "message")?,
+                            reply_to: rows::message_option(row, "reply_to")?,
+                            nonce: nonce(&instance, id, generation),
+                            creating_since: row.get::<_, Option<i64>>("creating_ms")?.map(UnixMs),
+                            attempts: row.get("attempts")?,
+                            over: row.get("over")?,
+                            happened_at: UnixMs(row.get("happened_ms")?),
+                        })
+                    })?;
+                connection
+                    .prepare_cached(
+                        "UPDATE post SET lease_ms = ?2, creating_ms = CASE WHEN message IS NULL THEN coalesce(creating_ms, ?3) END WHERE id = ?1",
+                    )?
+                    .execute((id, now.plus(LEASE_MS).0, now.0))?;
+                Ok(Some(claim))
+            })
+            .await
+    }
+
+    /// Writes down what came of a claim.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the claim's lease then runs out and the post is looked at again.
+    pub async fn settle(&self, claim: &Claim, settlement: Settlement, now: UnixMs) -> Result<Settled, StoreError> {
+        let (id, version, channel, standing) = (claim.id, claim.version, claim.key.channel, claim.standing);
+        self.writer
+            .run(move |connection| {
+                let channel = rows::flake(channel.0);
+                let mut settled = Settled::default();
+                match settlement {
+                    Settlement::Delivered(message) => {
+                        connection
+                            .prepare_cached(
+                                "UPDATE post SET delivered = max(delivered, ?2), message = ?3, creating_ms = NULL, attempts = 0, lease_ms = 0, due_ms = ?4 WHERE id = ?1",
+                            )?
+                            .execute((id, version, rows::flake(message.0), now.0))?;
+                        settled.reopened = connection.prepare_cached("DELETE FROM parked WHERE channel = ?1")?.execute([channel])? > 0;
+                    }
+                    Settlement::Again { due, counts, in_doubt, .. } => {
+                        let in_doubt = in_doubt && standing.is_none();
+                        connection
+                            .prepare_cached(
+                                "UPDATE post SET due_ms = ?2, attempts = attempts + ?3, lease_ms = 0,
+                                 creating_ms = CASE WHEN ?4 THEN creating_ms END WHERE id = ?1",
+                            )?
+                            .execute((id, due.0, counts, in_doubt))?;
+                    }
+                    Settlement::Park { until, reason } => {
+                        connection.execute("UPDATE post SET lease_ms = 0, creating_ms = NULL WHERE id = ?1", [id])?;
+                        settled.newly_parked = connection.execute(
+                            "INSERT OR IGNORE INTO parked (channel, reason, since_ms, retry_ms, tries) VALUES (?1,?2,?3,?4,1)",
+                            (channel, &reason, now.0, until.0),
+                        )? > 0;
+                        if !settled.newly_parked {
+                            connection.execute(
+                                "UPDATE parked SET reason = ?2, retry_ms = ?3, tries = tries + 1 WHERE channel = ?1",
+                                (channel, &reason, until.0),
+                            )?;
+                        }
+                    }
+                    Settlement::Repost => {
+                        connection.execute(
+                            "UPDATE post SET message = NULL, creating_ms = NULL, generation = generation + 1, lease_ms = 0, due_ms = ?2 WHERE id = ?1",
+                            (id, now.0),
+                        )?;
+                    }
+                    Settlement::Over => {
+                        connection.execute("UPDATE post SET delivered = max(delivered, ?2), message = NULL, lease_ms = 0 WHERE id = ?1", (id, version))?;
+                    }
+                    Settlement::Fail { reason } => {
+                        connection.execute("UPDATE post SET failed = ?2, lease_ms = 0, creating_ms = NULL WHERE id = ?1", (id, reason))?;
+                    }
+                }
+                Ok(settled)
+            })
+            .await
+    }
+
+    /// Gives a claim back untouched: nothing was sent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn release(&self, claim: &Claim, due: UnixMs) -> Result<(), StoreError> {
+        let (id, keep) = (claim.id, claim.creating_since.map(|at| at.0));
+        self.writer
+            .run(move |connection| {
+                connection
+                    .prepare_cached("UPDATE post SET lease_ms = 0, due_ms = ?2, creating_ms = ?3 WHERE id = ?1")?
+                    .execute((id, due.0, keep))
+                    .map(|_| ())
+            })
+            .await
+    }
+
+    /// After a start: whatever was claimed by the process before is free again. Creates stay in doubt.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn release_all(&self) -> Result<usize, StoreError> {
+        self.writer.run(|connection| connection.execute("UPDATE post SET lease_ms = 0 WHERE lease_ms > 0", ())).await
+    }
+
+    /// Whether a message is known as some post's: then it cannot be the one that another post is looking for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn owns_message(&self, message: MessageId) -> Result<bool, StoreError> {
+        self.reader
+            .run(move |connection| {
+                connection.query_row("SELECT EXISTS (SELECT 1 FROM post WHERE message = ?1)", [rows::flake(message.0)], |row| row.get(0))
+            })
+            .await
+    }
+
+    /// The message of a post, if it was delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn message_of(&self, key: PostKey) -> Result<Option<MessageId>, StoreError> {
+        self.reader
+            .run(move |connection| {
+                let found = connection
+                    .query_row(
+                        "SELECT message FROM post WHERE channel = ?1 AND community = ?2 AND server = ?3 AND subject = ?4",
+                        (rows::flake(key.channel.0), key.community.as_str(), key.server.0, &key.subject),
+                        |row| rows::message_option(row, "message"),
+                    )
+                    .optional()?;
+                Ok(found.flatten())
+            })
+            .await
+    }
+
+    /// How often in a row a channel was refused; 0 if it is open.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn refusals(&self, channel: ChannelId) -> Result<u32, StoreError> {
+        self.reader
+            .run(move |connection| {
+                let tries = connection
+                    .query_row("SELECT tries FROM parked WHERE channel = ?1", [rows::flake(channel.0)], |row| row.get(0))
+                    .optional()?;
+                Ok(tries.unwrap_or(0))
+            })
+            .await
+    }
+
+    /// Channels that Discord refused.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
+        self.reader
+            .run(|connection| {
+                let mut select =
+                    connection.prepare_cached("SELECT channel, reason, since_ms, retry_ms, tries FROM parked ORDER BY since_ms")?;
+                let found = select.query_map((), |row| {
+                    Ok(Parked {
+                        channel: rows::channel(row, "channel")?,
+                        reason: row.get("reason")?,
+                        since: UnixMs(row.get("since_ms")?),
+                        retry_at: UnixMs(row.get("retry_ms")?),
+                        tries: row.get("tries")?,
+                    })
+                })?;
+                found.collect()
+            })
+            .await
+    }
+
+    /// Opens a channel again: somebody mended its permissions. True if it was parked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unpark(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        self.writer
+            .run(move |connection| Ok(connection.execute("DELETE FROM parked WHERE channel = ?1", [rows::flake(channel.0)])? > 0))
+            .await
+    }
+
+    /// Posts by state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        self.reader
+            .run(|connection| {
+                let (pending, oldest): (i64, Option<i64>) =
+                    connection.query_row(&format!("SELECT count(*), min(created_ms) FROM post WHERE {PENDING}"), (), |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })?;
+                let failed = connection.query_row("SELECT count(*) FROM post WHERE failed IS NOT NULL", (), |row| row.get(0))?;
+                Ok(Counts { pending, failed, oldest_pending: oldest.map(UnixMs) })
+            })
+            .await
+    }
+
+    /// The last posts of a guild that were given up, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn problems(&self, guild: GuildId, most: usize) -> Result<Vec<Problem>, StoreError> {
+        self.reader
+            .run(move |connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT channel, subject, failed, happened_ms FROM post WHERE guild = ?1 AND failed IS NOT NULL ORDER BY id DESC LIMIT ?2",
+                )?;
+                let found = select.query_map((rows::flake(guild.0), i64::try_from(most).unwrap_or(5)), |row| {
+                    Ok(Problem {
+                        channel: rows::channel(row, "channel")?,
+                        subject: row.get("subject")?,
+                        reason: row.get("failed")?,
+                        happened_at: UnixMs(row.get("happened_ms")?),
+                    })
+                })?;
+                found.collect()
+            })
+            .await
+    }
+}

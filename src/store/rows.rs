@@ -1,0 +1,80 @@
+//! Between rows and types. A row that cannot be read is an error with its column's name, never a default.
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
+use crate::render::Style;
+
+/// Snowflakes as SQLite's signed integers: Discord's ids stay below 2⁶³.
+pub(super) fn flake(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+fn unflake(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, Box::new(error)))
+}
+
+fn unflake_option(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
+    let value: Option<i64> = row.get(column)?;
+    Ok(value.and_then(|value| u64::try_from(value).ok()))
+}
+
+pub(super) fn guild(row: &Row<'_>, column: &str) -> rusqlite::Result<GuildId> {
+    unflake(row, column).map(GuildId)
+}
+
+pub(super) fn channel(row: &Row<'_>, column: &str) -> rusqlite::Result<ChannelId> {
+    unflake(row, column).map(ChannelId)
+}
+
+pub(super) fn channel_option(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<ChannelId>> {
+    Ok(unflake_option(row, column)?.map(ChannelId))
+}
+
+pub(super) fn role_option(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<RoleId>> {
+    Ok(unflake_option(row, column)?.map(RoleId))
+}
+
+pub(super) fn message_option(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<MessageId>> {
+    Ok(unflake_option(row, column)?.map(MessageId))
+}
+
+pub(super) fn community(row: &Row<'_>, column: &str) -> rusqlite::Result<CommunityId> {
+    let value: String = row.get(column)?;
+    Ok(CommunityId::new(&value))
+}
+
+pub(super) fn server_option(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<ServerId>> {
+    let value: Option<u32> = row.get(column)?;
+    Ok(value.map(ServerId))
+}
+
+/// A JSON column.
+pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    let value: String = row.get(column)?;
+    serde_json::from_str(&value).map_err(unreadable)
+}
+
+pub(super) fn style(row: &Row<'_>, column: &str) -> rusqlite::Result<Style> {
+    let value: String = row.get(column)?;
+    serde_json::from_value(serde_json::Value::String(value)).map_err(unreadable)
+}
+
+pub(super) fn style_text(style: Style) -> &'static str {
+    match style {
+        Style::Card => "card",
+        Style::Compact => "compact",
+        Style::Log => "log",
+        Style::Public => "public",
+    }
+}
+
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+fn unreadable(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
+}

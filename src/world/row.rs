@@ -1,0 +1,134 @@
+//! The world as rows: one entity, one row of JSON, so that a restart finds everything where it was.
+
+use super::Server;
+use crate::clock::UnixMs;
+use crate::ids::{CallId, Ident};
+
+/// Names one thing of a server's world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entity {
+    /// A unit.
+    Unit(Ident),
+    /// A 911 or civil call.
+    Emergency(CallId),
+    /// A dispatch call.
+    Dispatch(CallId),
+    /// A unit's latest panic.
+    Panic(Ident),
+}
+
+/// A row that cannot be read: damaged, or written by a newer version.
+#[derive(Debug, thiserror::Error)]
+pub enum RowError {
+    /// The kind is none of ours.
+    #[error("unknown kind of world row: {0:?}")]
+    Kind(String),
+    /// The state is not the JSON that this kind has.
+    #[error("unreadable {kind} row {id}")]
+    State {
+        /// Which kind.
+        kind: String,
+        /// Which number.
+        id: i64,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Entity {
+    /// Kind and number, the key of the row.
+    #[must_use]
+    pub fn key(self) -> (&'static str, i64) {
+        match self {
+            Self::Unit(ident) => ("unit", ident.0),
+            Self::Emergency(id) => ("911", id.0),
+            Self::Dispatch(id) => ("call", id.0),
+            Self::Panic(ident) => ("panic", ident.0),
+        }
+    }
+}
+
+impl Server {
+    /// The row of `entity` as JSON; `None` if the world no longer holds it and the row must go.
+    #[must_use]
+    pub fn row(&self, entity: Entity) -> Option<String> {
+        // These types have text keys and finite numbers only: writing them cannot fail.
+        fn json<T: serde::Serialize>(value: Option<&T>) -> Option<String> {
+            value.and_then(|value| serde_json::to_string(value).ok())
+        }
+        match entity {
+            Entity::Unit(ident) => json(self.units.get(&ident)),
+            Entity::Emergency(id) => json(self.emergencies.get(&id)),
+            Entity::Dispatch(id) => json(self.dispatches.get(&id)),
+            Entity::Panic(ident) => json(self.panics.get(&ident)),
+        }
+    }
+
+    /// Takes a row back in.
+    ///
+    /// # Errors
+    /// [`RowError`] if the row cannot be read; the world is then unchanged.
+    pub fn load(&mut self, kind: &str, id: i64, state: &str) -> Result<(), RowError> {
+        fn read<T: serde::de::DeserializeOwned>(kind: &str, id: i64, state: &str) -> Result<T, RowError> {
+            serde_json::from_str(state).map_err(|source| RowError::State { kind: kind.into(), id, source })
+        }
+        match kind {
+            "unit" => drop(self.units.insert(Ident(id), read(kind, id, state)?)),
+            "911" => drop(self.emergencies.insert(CallId(id), read(kind, id, state)?)),
+            "call" => drop(self.dispatches.insert(CallId(id), read(kind, id, state)?)),
+            "panic" => drop(self.panics.insert(Ident(id), read(kind, id, state)?)),
+            other => return Err(RowError::Kind(other.into())),
+        }
+        Ok(())
+    }
+
+    /// Forgets what is long over (`keep` ms) and, beyond [`MOST`] of a kind, the oldest: the world stays small whatever comes in.
+    /// Returns what was forgotten.
+    pub fn forget(&mut self, now: UnixMs, keep: i64) -> Vec<Entity> {
+        let over = |at: Option<UnixMs>| at.is_some_and(|at| now.since(at) > keep);
+        let mut gone = Vec::new();
+        gone.extend(self.emergencies.iter().filter(|(_, e)| over(e.gone_at)).map(|(id, _)| Entity::Emergency(*id)));
+        gone.extend(self.dispatches.iter().filter(|(_, d)| over(d.closed_at)).map(|(id, _)| Entity::Dispatch(*id)));
+        gone.extend(self.panics.iter().filter(|(_, p)| over(p.over_at)).map(|(ident, _)| Entity::Panic(*ident)));
+
+        let mut oldest: Vec<_> =
+            self.emergencies.iter().map(|(id, e)| (e.gone_at.is_none(), e.opened_at, Entity::Emergency(*id))).collect();
+        gone.extend(beyond(&mut oldest));
+        let mut oldest: Vec<_> =
+            self.dispatches.iter().map(|(id, d)| (d.closed_at.is_none(), d.opened_at, Entity::Dispatch(*id))).collect();
+        gone.extend(beyond(&mut oldest));
+        let mut oldest: Vec<_> = self.panics.iter().map(|(id, p)| (p.over_at.is_none(), p.since, Entity::Panic(*id))).collect();
+        gone.extend(beyond(&mut oldest));
+        let mut oldest: Vec<_> = self.units.iter().map(|(id, u)| (u.on_duty, u.seen_at, Entity::Unit(*id))).collect();
+        gone.extend(beyond(&mut oldest));
+        // Units off duty are kept longer than calls: closed calls name them.
+        gone.extend(
+            self.units.iter().filter(|(_, u)| !u.on_duty && now.since(u.seen_at) > keep.saturating_mul(8)).map(|(id, _)| Entity::Unit(*id)),
+        );
+        gone.sort_unstable();
+        gone.dedup();
+        for entity in &gone {
+            match entity {
+                Entity::Unit(ident) => drop(self.units.remove(ident)),
+                Entity::Emergency(id) => drop(self.emergencies.remove(id)),
+                Entity::Dispatch(id) => drop(self.dispatches.remove(id)),
+                Entity::Panic(ident) => drop(self.panics.remove(ident)),
+            }
+        }
+        gone
+    }
+}
+
+/// Most entities of one kind per server.
+pub(crate) const MOST: usize = 2_000;
+
+fn beyond(entities: &mut [(bool, UnixMs, Entity)]) -> Vec<Entity> {
+    let excess = entities.len().saturating_sub(MOST);
+    if excess == 0 {
+        return Vec::new();
+    }
+    // Those that are over first, then the oldest.
+    entities.sort_unstable();
+    entities.iter().take(excess).map(|(_, _, entity)| *entity).collect()
+}
