@@ -13,5 +13,6 @@ pub mod route;
 pub mod shutdown;
 pub mod signalr;
 pub mod sim;
+pub mod status;
 pub mod store;
 pub mod world;

@@ -10,6 +10,7 @@
 //!
 //! Texts are kept as the CAD sent them, hostile characters included: `render::text` makes them harmless.
 
+pub mod copies;
 pub mod envelope;
 pub mod topic;
 

@@ -1,0 +1,207 @@
+//! Live facts for people: how events arrive, how long posts take, what went wrong lately. `/cad status` and the ops probes read it;
+//! everything here is bounded and forgotten at the end of the process.
+//!
+//! A leaf beside `ids`, `clock` and `event`: rooms report in, nobody is called.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::UnixMs;
+use crate::event::Source;
+use crate::ids::{CommunityId, ServerId};
+
+/// The facts. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Status(Arc<Mutex<Facts>>);
+
+/// How the hub session of a server is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// Switched off: HTTP only.
+    #[default]
+    Off,
+    /// Working on it.
+    Connecting,
+    /// Authenticated: events flow.
+    Ready,
+    /// Down, with the reason for people.
+    Down(String),
+    /// The CAD does not accept the credentials or the server id.
+    Rejected(String),
+}
+
+/// Everything known right now.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// By server.
+    pub servers: BTreeMap<(CommunityId, ServerId), ServerFacts>,
+    /// Types nobody knows, with their count.
+    pub unknown: BTreeMap<String, u64>,
+    /// The last problems, newest first.
+    pub problems: VecDeque<(UnixMs, String)>,
+    /// The gateway to Discord is up.
+    pub gateway: bool,
+    /// All sending has stopped: the token was refused.
+    pub stopped: Option<String>,
+    delays: VecDeque<i64>,
+}
+
+/// One server's facts.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFacts {
+    /// Its hub session.
+    pub link: Link,
+    /// Since when `link` is so.
+    pub link_since: Option<UnixMs>,
+    /// The last event and the way it came.
+    pub last: Option<(UnixMs, Source)>,
+    /// Events per source since the start.
+    pub by_source: BTreeMap<&'static str, u64>,
+    /// Copies that came another way and were dropped.
+    pub copies: u64,
+    /// Arrivals of the last hour, in minutes: (minute, count).
+    minutes: VecDeque<(i64, u64)>,
+}
+
+const MOST_UNKNOWN: usize = 50;
+const MOST_PROBLEMS: usize = 20;
+const MOST_DELAYS: usize = 512;
+
+impl Status {
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy of everything.
+    #[must_use]
+    pub fn snapshot(&self) -> Facts {
+        self.facts().clone()
+    }
+
+    /// An event came.
+    pub fn event(&self, community: &CommunityId, server: ServerId, source: Source, at: UnixMs) {
+        let mut facts = self.facts();
+        let server = facts.servers.entry((community.clone(), server)).or_default();
+        server.last = Some((at, source));
+        *server.by_source.entry(source.as_str()).or_default() += 1;
+        let minute = at.0.div_euclid(60_000);
+        match server.minutes.back_mut() {
+            Some((last, count)) if *last == minute => *count += 1,
+            _ => server.minutes.push_back((minute, 1)),
+        }
+        while server.minutes.front().is_some_and(|(first, _)| minute - first >= 60) {
+            server.minutes.pop_front();
+        }
+    }
+
+    /// A copy of an event came.
+    pub fn copy(&self, community: &CommunityId, server: ServerId) {
+        self.facts().servers.entry((community.clone(), server)).or_default().copies += 1;
+    }
+
+    /// An event of a type that nobody knows came.
+    pub fn unknown(&self, kind: &str) {
+        let unknown = &mut self.facts().unknown;
+        if let Some(count) = unknown.get_mut(kind) {
+            *count += 1;
+        } else if unknown.len() < MOST_UNKNOWN {
+            unknown.insert(kind.to_owned(), 1);
+        }
+    }
+
+    /// A hub session changed. Returns what it was before.
+    pub fn link(&self, community: &CommunityId, server: ServerId, link: Link, at: UnixMs) -> Link {
+        let mut facts = self.facts();
+        let server = facts.servers.entry((community.clone(), server)).or_default();
+        if server.link != link || server.link_since.is_none() {
+            server.link_since = Some(at);
+        }
+        std::mem::replace(&mut server.link, link)
+    }
+
+    /// Something went wrong, in a sentence for people, with its fix.
+    pub fn problem(&self, at: UnixMs, sentence: impl Into<String>) {
+        let problems = &mut self.facts().problems;
+        let sentence = sentence.into();
+        // The same trouble again moves up instead of filling the list.
+        problems.retain(|(_, known)| *known != sentence);
+        problems.push_front((at, sentence));
+        problems.truncate(MOST_PROBLEMS);
+    }
+
+    /// A new message stands on Discord, `ms` after its event came.
+    pub fn delivered(&self, ms: i64) {
+        let delays = &mut self.facts().delays;
+        delays.push_back(ms);
+        if delays.len() > MOST_DELAYS {
+            delays.pop_front();
+        }
+    }
+
+    /// The gateway came up or went down.
+    pub fn gateway(&self, up: bool) {
+        self.facts().gateway = up;
+    }
+
+    /// All sending stopped (or goes on).
+    pub fn stopped(&self, reason: Option<String>) {
+        self.facts().stopped = reason;
+    }
+}
+
+impl Facts {
+    /// Median and 95th percentile (ms) of the last deliveries.
+    #[must_use]
+    pub fn delay(&self) -> Option<(i64, i64)> {
+        let mut delays: Vec<i64> = self.delays.iter().copied().collect();
+        delays.sort_unstable();
+        let at = |share: usize| delays.get((delays.len().saturating_sub(1)) * share / 100).copied();
+        Some((at(50)?, at(95)?))
+    }
+}
+
+impl ServerFacts {
+    /// Events in the last hour.
+    #[must_use]
+    pub fn last_hour(&self, now: UnixMs) -> u64 {
+        let minute = now.0.div_euclid(60_000);
+        self.minutes.iter().filter(|(at, _)| minute - at < 60).map(|(_, count)| count).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_of_events_and_no_more() {
+        let status = Status::default();
+        let (community, server) = (CommunityId::new("c"), ServerId(1));
+        for minute in 0..120 {
+            status.event(&community, server, Source::Hub, UnixMs(minute * 60_000));
+        }
+        let facts = status.snapshot();
+        assert_eq!(facts.servers[&(community, server)].last_hour(UnixMs(119 * 60_000)), 60);
+    }
+
+    #[test]
+    fn problems_and_unknown_types_are_bounded() {
+        let status = Status::default();
+        for n in 0..1_000 {
+            status.problem(UnixMs(n), format!("trouble {n}"));
+            status.unknown(&format!("EVENT_{n}"));
+        }
+        status.problem(UnixMs(1_000), "trouble 999");
+        let facts = status.snapshot();
+        assert_eq!((facts.problems.len(), facts.unknown.len()), (MOST_PROBLEMS, MOST_UNKNOWN));
+        assert_eq!(facts.problems[0].0, UnixMs(1_000));
+    }
+
+    #[test]
+    fn delays_as_percentiles() {
+        let status = Status::default();
+        assert_eq!(status.snapshot().delay(), None);
+        (1..=100).for_each(|ms| status.delivered(ms));
+        assert_eq!(status.snapshot().delay(), Some((50, 95)));
+    }
+}
