@@ -4,6 +4,7 @@
 
 pub mod cad;
 pub mod clock;
+pub mod config;
 pub mod event;
 pub mod ids;
 pub mod intake;
@@ -11,4 +12,5 @@ pub mod render;
 pub mod shutdown;
 pub mod signalr;
 pub mod sim;
+pub mod telemetry;
 pub mod world;
