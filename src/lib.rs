@@ -4,9 +4,13 @@
 
 pub mod cad;
 pub mod clock;
+pub mod config;
 pub mod event;
+pub mod http_server;
 pub mod ids;
 pub mod intake;
+pub mod metrics;
+pub mod ops;
 pub mod outbox;
 pub mod render;
 pub mod route;
@@ -15,4 +19,5 @@ pub mod signalr;
 pub mod sim;
 pub mod status;
 pub mod store;
+pub mod telemetry;
 pub mod world;

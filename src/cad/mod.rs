@@ -1,1 +1,4 @@
 //! Sonoran CAD: hub sessions, HTTP listener, REST client.
+
+pub mod listener;
+pub mod rest;

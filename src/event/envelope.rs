@@ -36,6 +36,24 @@ pub enum EnvelopeError {
 /// # Errors
 /// As [`EnvelopeError`] says.
 pub fn open(body: &[u8]) -> Result<(Envelope, Option<SecretString>), EnvelopeError> {
+    let (mut fields, key) = fields(body)?;
+    let Some(Value::String(kind)) = fields.remove("type") else { return Err(EnvelopeError::NoType) };
+    let kind = kind.trim().to_uppercase();
+    if kind.is_empty() || kind.chars().count() > MAX_KIND || kind.chars().any(|c| c.is_control()) {
+        return Err(EnvelopeError::NoType);
+    }
+    let data = fields.remove("data").unwrap_or(Value::Null);
+    Ok((Envelope { kind, data, extras: fields }, key))
+}
+
+/// The key alone, for a body that [`open`] refuses: who sent nonsense decides how much they are told about it.
+#[must_use]
+pub fn key(body: &[u8]) -> Option<SecretString> {
+    fields(body).ok()?.1
+}
+
+/// The object's fields without its secrets, and the key.
+fn fields(body: &[u8]) -> Result<(Map<String, Value>, Option<SecretString>), EnvelopeError> {
     let value: Value = serde_json::from_slice(body).map_err(|_| EnvelopeError::NotJson)?;
     let value = match value {
         Value::String(inner) => serde_json::from_str(&inner).map_err(|_| EnvelopeError::NotJson)?,
@@ -55,13 +73,7 @@ pub fn open(body: &[u8]) -> Result<(Envelope, Option<SecretString>), EnvelopeErr
             key = Some(SecretString::from(text));
         }
     }
-    let Some(Value::String(kind)) = fields.remove("type") else { return Err(EnvelopeError::NoType) };
-    let kind = kind.trim().to_uppercase();
-    if kind.is_empty() || kind.chars().count() > MAX_KIND || kind.chars().any(|c| c.is_control()) {
-        return Err(EnvelopeError::NoType);
-    }
-    let data = fields.remove("data").unwrap_or(Value::Null);
-    Ok((Envelope { kind, data, extras: fields }, key))
+    Ok((fields, key))
 }
 
 impl Envelope {
@@ -111,7 +123,9 @@ mod tests {
             (br#"{"type":"  "}"#, EnvelopeError::NoType),
         ] {
             assert_eq!(open(body).unwrap_err(), error, "{}", String::from_utf8_lossy(body));
+            assert!(key(body).is_none());
         }
+        assert_eq!(key(br#"{"key":"s3cret"}"#).unwrap().expose_secret(), "s3cret");
         let deep = format!(r#"{{"type":"X","data":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
         assert_eq!(open(deep.as_bytes()).unwrap_err(), EnvelopeError::NotJson);
     }

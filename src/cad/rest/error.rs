@@ -1,0 +1,158 @@
+//! What can go wrong with a question to the CAD, each in one sentence that names the setting and the fix.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use serde_json::Value;
+
+use super::read::{object, property};
+use crate::ids::ServerId;
+
+/// Why the CAD did not answer as wished. Its text holds neither the key nor the answer's body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestError {
+    /// 401.
+    #[error("The CAD refused the API key: copy it again from Admin > In-Game Integration > API into SONORAN_API_KEY.")]
+    Unauthorised,
+    /// 404 for a question about a server.
+    #[error("The CAD does not know server {server}: set SONORAN_SERVER_IDS to the numbers in Admin > Advanced > In-Game Integration.")]
+    UnknownServer {
+        /// The server asked about.
+        server: ServerId,
+    },
+    /// 404 for anything else.
+    #[error("The CAD's API is not at this address: check SONORAN_API_URL.")]
+    NotFound,
+    /// 402.
+    #[error("The community's Sonoran CAD plan does not include this part of the API: a higher plan is needed.")]
+    PlanTooLow,
+    /// 429. The limits are per key and shared with the game server.
+    #[error(
+        "The CAD's limit of requests for this API key is used up (the game server shares it): try again in {} s.",
+        .retry_after.map_or(60, |wait| wait.as_secs().max(1))
+    )]
+    RateLimited {
+        /// How long the CAD asks to wait, where it says; at most an hour.
+        retry_after: Option<Duration>,
+    },
+    /// Any other status than success.
+    #[error("The CAD answered with status {status}{}: try again later, and tell Sonoran's support if it stays.", reference(.trace.as_ref()))]
+    Server {
+        /// The HTTP status.
+        status: u16,
+        /// The CAD's reference for its support, where there is one.
+        trace: Option<String>,
+    },
+    /// No answer, or a torn one.
+    #[error("The CAD could not be reached ({cause}): check SONORAN_API_URL and this machine's network.")]
+    Network {
+        /// In a few words.
+        cause: &'static str,
+    },
+    /// Success, but nothing that can be understood, or larger than 8 MiB.
+    #[error("The CAD's answer could not be understood: check that SONORAN_API_URL is the CAD's API and not another web page.")]
+    Unreadable,
+}
+
+fn reference(trace: Option<&String>) -> String {
+    trace.map_or_else(String::new, |trace| format!(" (its reference: {trace})"))
+}
+
+/// Longest wait believed.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+
+impl RestError {
+    pub(super) fn network(error: &reqwest::Error) -> Self {
+        // The library's own text would quote the address with its query; the kind is what helps.
+        let cause = if error.is_timeout() {
+            "no answer within 30 s"
+        } else if error.is_connect() {
+            "no connection"
+        } else if error.is_body() || error.is_decode() {
+            "the answer broke off"
+        } else {
+            "the request failed"
+        };
+        Self::Network { cause }
+    }
+
+    pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8], server: Option<ServerId>) -> Self {
+        match (status, server) {
+            (StatusCode::UNAUTHORIZED, _) => Self::Unauthorised,
+            (StatusCode::PAYMENT_REQUIRED, _) => Self::PlanTooLow,
+            (StatusCode::NOT_FOUND, Some(server)) => Self::UnknownServer { server },
+            (StatusCode::NOT_FOUND, None) => Self::NotFound,
+            (StatusCode::TOO_MANY_REQUESTS, _) => Self::RateLimited { retry_after: retry_after(headers) },
+            _ => Self::Server { status: status.as_u16(), trace: trace(headers, body) },
+        }
+    }
+}
+
+/// `Retry-After` in seconds or as a date, else the gateway's reset headers (contract e.1). Dates are taken relative to the answer's
+/// own `Date`: this machine's clock may be wrong.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp().as_second());
+    let now = value(DATE.as_str()).and_then(date);
+    let from_epoch = |at: i64| now.map(|now| at.saturating_sub(now));
+
+    let asked = value(RETRY_AFTER.as_str()).and_then(|text| text.parse::<i64>().ok().or_else(|| from_epoch(date(text)?)));
+    let reset = || {
+        let text = value("ratelimit-reset").or_else(|| value("x-ratelimit-reset"))?;
+        let number: i64 = text.parse().ok()?;
+        if number >= 1_000_000_000 { from_epoch(number) } else { Some(number) }
+    };
+    let seconds = asked.or_else(reset)?;
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(MAX_WAIT))
+}
+
+/// The reference in body or headers, only if it looks like one.
+fn trace(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let parsed: Option<Value> = serde_json::from_slice(body).ok();
+    let in_body = parsed
+        .as_ref()
+        .and_then(object)
+        .and_then(|fields| ["traceId", "requestId", "request_id"].iter().find_map(|name| property(fields, name).and_then(Value::as_str)));
+    let in_headers = || ["x-trace-id", "x-kong-request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
+    let trace = in_body.or_else(in_headers)?;
+    let plain =
+        !trace.is_empty() && trace.len() <= 80 && trace.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.'));
+    plain.then(|| trace.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(headers: &[(&'static str, &str)]) -> Option<u64> {
+        let headers =
+            headers.iter().map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap())).collect();
+        retry_after(&headers).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn waits_are_read_in_every_form() {
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(wait(&[]), None);
+        assert_eq!(wait(&[("retry-after", "7")]), Some(7));
+        assert_eq!(wait(&[("retry-after", "-7")]), Some(0));
+        assert_eq!(wait(&[("retry-after", "999999999999")]), Some(3600));
+        assert_eq!(wait(&[("retry-after", "nonsense")]), None);
+        assert_eq!(wait(&[date, ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")]), Some(60));
+        assert_eq!(wait(&[date, ("retry-after", "Sun, 06 Nov 1994 08:40:37 GMT")]), Some(0));
+        assert_eq!(wait(&[("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")]), None);
+        assert_eq!(wait(&[("ratelimit-reset", "12")]), Some(12));
+        assert_eq!(wait(&[("date", "Sat, 21 Nov 2026 00:00:00 GMT"), ("x-ratelimit-reset", "1795219230")]), Some(30));
+    }
+
+    #[test]
+    fn references_are_kept_only_if_they_look_like_one() {
+        let none = HeaderMap::new();
+        assert_eq!(trace(&none, br#"{"TraceId":"00-ab:c_1"}"#).as_deref(), Some("00-ab:c_1"));
+        assert_eq!(trace(&none, br#"{"traceId":"<b> @everyone"}"#), None);
+        assert_eq!(trace(&none, b"plain text"), None);
+        let headers = [(reqwest::header::HeaderName::from_static("x-kong-request-id"), "abc".parse().unwrap())].into_iter().collect();
+        assert_eq!(trace(&headers, b"").as_deref(), Some("abc"));
+    }
+}

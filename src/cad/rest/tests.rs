@@ -1,0 +1,122 @@
+//! Against a scripted peer on a real socket.
+#![expect(clippy::disallowed_methods, reason = "the scripted peer ends with the test's runtime")]
+
+use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+const KEY: &str = "s3cret-key";
+
+/// Answers one request with `answer`, and tells what was asked.
+async fn peer(answer: Vec<u8>) -> (CadRest, oneshot::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}/", listener.local_addr().unwrap());
+    let (asked, question) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        asked.send(String::from_utf8(head).unwrap()).ok();
+        // The client hangs up early on what is too large.
+        stream.write_all(&answer).await.ok();
+    });
+    (CadRest::new(&base, SecretString::from(KEY), Client::new()), question)
+}
+
+fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+async fn ok(body: &str) -> CadRest {
+    peer(http("200 OK", "", body)).await.0
+}
+
+#[tokio::test]
+async fn asks_with_the_key_as_bearer() {
+    let (rest, question) = peer(http("200 OK", "", r#"{"version":2,"name":"PLUS"}"#)).await;
+    assert_eq!(rest.version().await.unwrap(), Version { number: Some(2), name: Some("PLUS".into()) });
+    let question = question.await.unwrap();
+    assert!(question.starts_with("GET /v2/general/version HTTP/1.1\r\n"), "{question}");
+    assert!(question.contains("authorization: Bearer s3cret-key\r\n") && question.contains("accept: application/json\r\n"), "{question}");
+    assert!(!format!("{rest:?}").contains(KEY));
+}
+
+#[tokio::test]
+async fn servers_and_info_in_either_letter_case() {
+    let wrapped = r#"{"Servers":[{"Id":"2","Name":"Two"},{"id":1,"name":" "},{"id":-1},{"id":"x"},7]}"#;
+    for body in [wrapped, &wrapped[11..wrapped.len() - 1]] {
+        let servers = ok(body).await.servers().await.unwrap();
+        assert_eq!(servers, [CadServer { id: ServerId(2), name: Some("Two".into()) }, CadServer { id: ServerId(1), name: None }]);
+    }
+    let info =
+        ok(r#"{"uuid":"u","Community":{"comId":"c","Name":"Los Santos","timezone":"UTC"},"codes":["10-8",7,""]}"#).await.info().await;
+    assert_eq!(info.unwrap(), Info { name: Some("Los Santos".into()), timezone: Some("UTC".into()), codes: vec!["10-8".into()] });
+}
+
+#[tokio::test]
+async fn units_bare_or_wrapped() {
+    for body in [r#"[{"id":1},null,{"id":2}]"#, r#"{"Units":[{"id":1},{"id":2}]}"#] {
+        let (rest, question) = peer(http("200 OK", "", body)).await;
+        assert_eq!(rest.units(ServerId(3)).await.unwrap().len(), 2);
+        let question = question.await.unwrap();
+        assert!(question.starts_with("GET /v2/emergency/servers/3/units?includeOffline=false&onlyUnits=false&"), "{question}");
+    }
+    assert_eq!(ok(r#"{"message":"hello"}"#).await.units(ServerId(1)).await, Err(RestError::Unreadable));
+}
+
+#[tokio::test]
+async fn calls_in_either_letter_case_and_never_taken_for_none() {
+    let body = r#"{"ActiveCalls":[{"callId":1}],"emergencyCalls":[{"callId":2},{"callId":3}],"ClosedCalls":[],"ClosedCallCount":9}"#;
+    let calls = ok(body).await.calls(ServerId(1)).await.unwrap();
+    assert_eq!((calls.active.len(), calls.emergency.len(), calls.closed.len(), calls.closed_count), (1, 2, 0, Some(9)));
+    assert_eq!(ok(r#"[{"callId":1}]"#).await.calls(ServerId(1)).await.unwrap().active.len(), 1);
+    for body in ["{}", r#"{"ActiveCalls":"none"}"#, "7", "<html>", ""] {
+        assert_eq!(ok(body).await.calls(ServerId(1)).await, Err(RestError::Unreadable), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_is_told_apart_and_names_the_fix() {
+    let problem = r#"{"title":"x","traceId":"00-abc"}"#;
+    for (status, headers, expected, word) in [
+        ("401 Unauthorized", "", RestError::Unauthorised, "SONORAN_API_KEY"),
+        ("402 Payment Required", "", RestError::PlanTooLow, "plan"),
+        ("404 Not Found", "", RestError::UnknownServer { server: ServerId(4) }, "SONORAN_SERVER_IDS"),
+        ("429 Too Many", "retry-after: 9\r\n", RestError::RateLimited { retry_after: Some(Duration::from_secs(9)) }, "9 s"),
+        ("500 Oops", "", RestError::Server { status: 500, trace: Some("00-abc".into()) }, "00-abc"),
+        ("204 No Content", "", RestError::Server { status: 204, trace: None }, "204"),
+    ] {
+        let body = if status.starts_with("204") { "" } else { problem };
+        let error = peer(http(status, headers, body)).await.0.units(ServerId(4)).await.unwrap_err();
+        assert_eq!(error, expected);
+        let text = error.to_string();
+        assert!(text.contains(word) && !text.contains(KEY), "{text}");
+    }
+    assert_eq!(peer(http("404 Not Found", "", "")).await.0.version().await, Err(RestError::NotFound));
+}
+
+#[tokio::test]
+async fn answers_are_bounded() {
+    let body = format!("[{}1]", " ".repeat(MAX_ANSWER));
+    assert_eq!(ok(&body).await.units(ServerId(1)).await, Err(RestError::Unreadable));
+}
+
+#[tokio::test]
+async fn no_answer_and_torn_answers_are_network_errors() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let rest = CadRest::new(&base, SecretString::from(KEY), Client::new());
+    assert_eq!(rest.version().await, Err(RestError::Network { cause: "no connection" }));
+    let (rest, _question) = peer(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec()).await;
+    assert_eq!(rest.version().await, Err(RestError::Network { cause: "the answer broke off" }));
+}
+
+#[tokio::test]
+async fn a_key_that_fits_no_header_is_refused_and_not_shown() {
+    let rest = CadRest::new("http://127.0.0.1:1", SecretString::from("bad\nkey"), Client::new());
+    assert_eq!(rest.version().await, Err(RestError::Unauthorised));
+}

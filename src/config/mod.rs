@@ -1,0 +1,340 @@
+//! Settings: read once at start, from the environment and from a `.env` file in the working directory; the environment wins.
+//!
+//! Job: turn variables into typed values and report **all** problems together, by name, with what would be valid. Never prints a
+//! secret, never changes the process environment, never touches disk beyond reading `.env`. `.env.example` is the manual of every
+//! name here; `tests/it/config.rs` holds the two together.
+//!
+//! ```text
+//! environment ─┐
+//!              ├─ names ─▶ from_vars(vars, Need) ─▶ Config + warnings | Problems
+//! .env ────────┘
+//! ```
+
+mod dotenv;
+mod problem;
+mod reader;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use crate::ids::{CommunityId, GuildId, ServerId};
+use crate::telemetry;
+use reader::Reader;
+
+pub use problem::{Problem, Problems};
+
+/// A setting's name and its default as one would write it in `.env`.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Name of the environment variable.
+    pub name: &'static str,
+    /// Used when the variable is absent or blank; `None` = no default.
+    pub default: Option<&'static str>,
+    /// Its value is never shown.
+    pub secret: bool,
+}
+
+const fn var(name: &'static str, default: &'static str) -> Variable {
+    Variable { name, default: Some(default), secret: false }
+}
+
+const fn bare(name: &'static str, secret: bool) -> Variable {
+    Variable { name, default: None, secret }
+}
+
+/// Every setting there is. Names and defaults are public promises.
+pub const VARIABLES: &[Variable] = &[
+    bare("DISCORD_TOKEN", true),
+    var("DISCORD_API_URL", "https://discord.com"),
+    bare("DISCORD_GUILD_ID", false),
+    bare("SONORAN_COMMUNITY_ID", false),
+    bare("SONORAN_API_KEY", true),
+    var("SONORAN_SERVER_IDS", "1"),
+    var("SONORAN_API_URL", "https://api.sonorancad.com"),
+    // Default: {SONORAN_API_URL}/apiWsHub.
+    bare("SONORAN_HUB_URL", false),
+    var("SONORAN_HUB", "on"),
+    var("SONORAN_HUB_NEGOTIATE", "auto"),
+    var("LISTEN_ADDR", "0.0.0.0:3232"),
+    var("OPS_ADDR", "127.0.0.1:9464"),
+    var("DATABASE_URL", "sqlite://data/tenfour.db"),
+    var("TENFOUR_LOG", "info"),
+    var("TENFOUR_LOG_FORMAT", "text"),
+    bare("TENFOUR_RECORD", false),
+];
+
+/// Most servers in `SONORAN_SERVER_IDS`: each costs a hub session and series in the metrics.
+pub const MAX_SERVERS: usize = 64;
+
+/// Most addresses in `LISTEN_ADDR`.
+pub const MAX_LISTEN: usize = 64;
+
+/// Which command is going to run: decides what must be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The bot: token, CAD credentials, and at least one way for events to arrive.
+    Run,
+    /// Only the Discord token.
+    Invite,
+    /// Nothing.
+    Demo,
+}
+
+/// All settings. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Discord's side.
+    pub discord: Discord,
+    /// The CAD's side.
+    pub sonoran: Sonoran,
+    /// `LISTEN_ADDR`: where push events are accepted; empty = off.
+    pub listen: Vec<Listen>,
+    /// `OPS_ADDR`: health, readiness, metrics; `None` = off.
+    pub ops: Option<SocketAddr>,
+    /// `DATABASE_URL`: path of the SQLite file, relative to the working directory if it does not start with `/`.
+    pub database: PathBuf,
+    /// `TENFOUR_LOG`: filter, known to be usable.
+    pub log: String,
+    /// `TENFOUR_LOG_FORMAT`.
+    pub log_format: telemetry::Format,
+    /// `TENFOUR_RECORD`: file to which every request to Discord is appended.
+    pub record: Option<PathBuf>,
+    warnings: Vec<String>,
+}
+
+/// Discord's side of the settings.
+#[derive(Clone, Debug)]
+pub struct Discord {
+    /// `DISCORD_TOKEN`, without a `Bot ` prefix.
+    pub token: Option<SecretString>,
+    /// `DISCORD_API_URL`: scheme, host and port only; no trailing slash. Paths stay `/api/v10/…`.
+    pub api_url: String,
+    /// `DISCORD_GUILD_ID`: register commands in this guild at once.
+    pub guild: Option<GuildId>,
+}
+
+/// The CAD's side of the settings.
+#[derive(Clone, Debug)]
+pub struct Sonoran {
+    /// `SONORAN_COMMUNITY_ID` and `SONORAN_API_KEY`.
+    pub credentials: Option<Credentials>,
+    /// `SONORAN_SERVER_IDS`: at least one, each once, in the order given.
+    pub servers: Vec<ServerId>,
+    /// `SONORAN_API_URL`: no trailing slash.
+    pub api_url: String,
+    /// `SONORAN_HUB_URL`: `http(s)`, no trailing slash.
+    pub hub_url: String,
+    /// `SONORAN_HUB`: whether to open hub sessions.
+    pub hub: bool,
+    /// `SONORAN_HUB_NEGOTIATE`.
+    pub negotiate: Negotiate,
+}
+
+/// Credentials of one community.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The community.
+    pub community: CommunityId,
+    /// Its API key: visible ASCII, compared without regard to letter case (contract a.2).
+    pub key: SecretString,
+}
+
+/// One address of the event listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where to bind; port 0 = any free port.
+    pub addr: SocketAddr,
+    /// Whose events come here unless the request says otherwise; `None` = the first configured server.
+    pub server: Option<ServerId>,
+}
+
+/// Whether a hub connection begins with SignalR's negotiation (contract a.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Negotiate {
+    /// Try with, fall back to without.
+    Auto,
+    /// Only with.
+    Always,
+    /// Only without.
+    Never,
+}
+
+impl Config {
+    /// Reads `.env` of the working directory, if there is one, and the environment.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn read(need: Need) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let mut warnings = Vec::new();
+        let mut vars = dotenv::read(Path::new(".env"), &mut problems, &mut warnings);
+        for (name, value) in std::env::vars_os() {
+            // Nothing of ours has a name that is not text.
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                // Blank = unset, so a blank variable does not hide the file's (compose files hand on what is not set as blank).
+                Ok(value) if value.trim().is_empty() => {}
+                Ok(value) => {
+                    vars.insert(name, value);
+                }
+                Err(_) if VARIABLES.iter().any(|known| known.name == name) => {
+                    problems.push(Problem::new(&name, None, "is not text in UTF-8", "plain text"));
+                    vars.remove(&name);
+                }
+                Err(_) => {}
+            }
+        }
+        Self::build(vars, need, problems, warnings)
+    }
+
+    /// The settings of `vars` alone: pure. A name that comes twice counts as it came last.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn from_vars<N: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (N, V)>, need: Need) -> Result<Self, Problems> {
+        let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self::build(vars, need, Vec::new(), Vec::new())
+    }
+
+    /// What is odd but no reason not to start: one sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The Discord token.
+    ///
+    /// # Errors
+    /// The same problem that [`Need::Run`] reports if it is not set.
+    pub fn token(&self) -> Result<&SecretString, Problems> {
+        self.discord.token.as_ref().ok_or_else(|| Problems::from(vec![missing("DISCORD_TOKEN")]))
+    }
+
+    /// The CAD credentials.
+    ///
+    /// # Errors
+    /// The same problems that [`Need::Run`] reports if they are not set.
+    pub fn credentials(&self) -> Result<&Credentials, Problems> {
+        let names = ["SONORAN_COMMUNITY_ID", "SONORAN_API_KEY"];
+        self.sonoran.credentials.as_ref().ok_or_else(|| Problems::from(names.map(missing).to_vec()))
+    }
+
+    /// The server that events belong to when neither the request nor the port says.
+    #[must_use]
+    pub fn first_server(&self) -> ServerId {
+        self.sonoran.servers.first().copied().unwrap_or(ServerId(1))
+    }
+
+    fn build(vars: BTreeMap<String, String>, need: Need, problems: Vec<Problem>, warnings: Vec<String>) -> Result<Self, Problems> {
+        let mut reader = Reader::new(vars, problems, warnings);
+
+        let token = reader.secret("DISCORD_TOKEN", "Bot ");
+        let community = reader.community("SONORAN_COMMUNITY_ID");
+        let key = reader.secret("SONORAN_API_KEY", "Bearer ");
+        let mut required: Vec<(&str, bool)> = Vec::new();
+        if need != Need::Demo {
+            required.push(("DISCORD_TOKEN", token.is_some()));
+        }
+        if need == Need::Run {
+            required.extend([("SONORAN_COMMUNITY_ID", community.is_some()), ("SONORAN_API_KEY", key.is_some())]);
+        }
+        for (name, is_set) in required {
+            if !is_set && !reader.has_problem(name) {
+                reader.report(missing(name));
+            }
+        }
+        let credentials = community.zip(key).map(|(community, key)| Credentials { community, key });
+
+        let discord_url = reader.url("DISCORD_API_URL", false).unwrap_or_default();
+        let guild = reader.snowflake("DISCORD_GUILD_ID").map(GuildId);
+        let servers = reader.servers("SONORAN_SERVER_IDS");
+        let api_url = reader.url("SONORAN_API_URL", true).unwrap_or_default();
+        let hub_url = reader.url("SONORAN_HUB_URL", true).unwrap_or_else(|| format!("{api_url}/apiWsHub"));
+        let hub = reader.choice("SONORAN_HUB", &[("on", true), ("off", false)]).unwrap_or(true);
+        let negotiate = reader
+            .choice("SONORAN_HUB_NEGOTIATE", &[("auto", Negotiate::Auto), ("always", Negotiate::Always), ("never", Negotiate::Never)])
+            .unwrap_or(Negotiate::Auto);
+        let listen = reader.listen("LISTEN_ADDR");
+        let ops = reader.address_or_off("OPS_ADDR");
+        let database = reader.database("DATABASE_URL").unwrap_or_default();
+        let log = reader.log_filter("TENFOUR_LOG");
+        let log_format = reader
+            .choice("TENFOUR_LOG_FORMAT", &[("text", telemetry::Format::Text), ("json", telemetry::Format::Json)])
+            .unwrap_or(telemetry::Format::Text);
+        let record = reader.text("TENFOUR_RECORD").map(PathBuf::from);
+
+        if need == Need::Run && !hub && listen.is_empty() && !reader.has_problem("LISTEN_ADDR") {
+            reader.report(Problem::new(
+                "LISTEN_ADDR",
+                Some("off"),
+                "leaves no way for events to arrive, because SONORAN_HUB is off too",
+                "SONORAN_HUB=on, or an address such as 0.0.0.0:3232",
+            ));
+        }
+        if !reader.has_problem("SONORAN_SERVER_IDS") {
+            for server in listen.iter().filter_map(|entry| entry.server).filter(|server| !servers.contains(server)) {
+                reader.report(Problem::new(
+                    "LISTEN_ADDR",
+                    Some(&format!("={server}")),
+                    "names a server that is not in SONORAN_SERVER_IDS",
+                    "one of SONORAN_SERVER_IDS after each =",
+                ));
+            }
+        }
+        let named: Vec<(&'static str, SocketAddr)> =
+            listen.iter().map(|entry| ("LISTEN_ADDR", entry.addr)).chain(ops.map(|addr| ("OPS_ADDR", addr))).collect();
+        for (index, (name, addr)) in named.iter().enumerate() {
+            if let Some((other, _)) = named.iter().take(index).find(|(_, earlier)| clash(*earlier, *addr)) {
+                let wrong = format!("uses a port that {other} already uses");
+                reader.report(Problem::new(name, Some(&addr.to_string()), &wrong, "a port of its own for each address"));
+            }
+        }
+        reader.warn_of_unknown();
+        let (problems, warnings) = reader.finish();
+        if !problems.is_empty() {
+            return Err(Problems::from(problems));
+        }
+        Ok(Self {
+            discord: Discord { token, api_url: discord_url, guild },
+            sonoran: Sonoran { credentials, servers, api_url, hub_url, hub, negotiate },
+            listen,
+            ops,
+            database,
+            log,
+            log_format,
+            record,
+            warnings,
+        })
+    }
+}
+
+/// Whether two sockets cannot both be bound. Port 0 is a free one every time; a wildcard address covers all others.
+fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+}
+
+fn missing(name: &str) -> Problem {
+    let valid = match name {
+        "DISCORD_TOKEN" => "the bot's token, from discord.com/developers/applications, page Bot, button Reset Token",
+        "SONORAN_COMMUNITY_ID" => "the community id, from the CAD's Admin > In-Game Integration > API",
+        _ => "the API key, from the CAD's Admin > In-Game Integration > API",
+    };
+    Problem::new(name, None, "is not set", valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_clash_with_every_address_of_the_port() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert!(clash(at("0.0.0.0:1"), at("127.0.0.1:1")));
+        assert!(clash(at("127.0.0.1:1"), at("[::]:1")));
+        assert!(!clash(at("127.0.0.1:1"), at("127.0.0.2:1")));
+        assert!(!clash(at("0.0.0.0:0"), at("0.0.0.0:0")));
+    }
+}

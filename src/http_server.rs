@@ -1,0 +1,499 @@
+//! The accept loop under every HTTP port of the bot: our own, because `axum::serve` has no time-out for request heads and waits in
+//! shutdown for as long as a client likes.
+//!
+//! Job: carry requests to a [`Router`] and bound what a stranger can hold: connections in all and per address, time for a head, time
+//! idle, size of a head, time in shutdown. Bodies are bounded by the handlers. Knows nothing of the CAD.
+//!
+//! ```text
+//! accept ─▶ Fresh ─ first byte ─▶ Head ─ request ─▶ Busy ─ answered ─▶ Idle ─ first byte ─▶ Head …
+//!             └──── head time-out ──┴─▶ closed        │ (no limit here:   └─ idle time-out ─▶ closed
+//!                                                     └  the handler's)
+//! drain: Fresh is closed at once, the others end their request, and all are cut after Limits::drain
+//! ```
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// The other end of the connection a request came on, as an extension of the request. IPv4 in its own form even on a dual socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// What a stranger may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections in all; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// Connections of one address (IPv6: of one /64 network); further ones are closed at once.
+    pub per_address: usize,
+    /// From the first byte of a request, or from connecting, to the end of its head.
+    pub head: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// For requests in hand when the bot stops.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            per_address: 64,
+            head: Duration::from_secs(5),
+            idle: Duration::from_secs(60),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Largest request head, and most bytes buffered per connection.
+const MAX_BUFFER: usize = 32 * 1024;
+
+/// Why a port could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: cannot listen on {addr}: {}", advice(.source, .addr))]
+pub struct BindError {
+    /// The setting to change.
+    pub setting: &'static str,
+    /// The address wanted.
+    pub addr: SocketAddr,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+fn advice(error: &io::Error, addr: &SocketAddr) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("another program (or another Tenfour) uses port {} already. Stop it, or set another port", addr.port())
+        }
+        io::ErrorKind::PermissionDenied => "the system does not allow it. Set a port from 1024".into(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address. Set 0.0.0.0 or one of its own".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// An open port that nobody serves yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    addr: SocketAddr,
+    setting: &'static str,
+}
+
+/// Opens a port; `setting` is named in errors.
+///
+/// # Errors
+/// If the system refuses, mostly because the port is in use.
+pub async fn bind(addr: SocketAddr, setting: &'static str) -> Result<Bound, BindError> {
+    let open = async {
+        let listener = TcpListener::bind(addr).await?;
+        let addr = listener.local_addr()?;
+        Ok((listener, addr))
+    };
+    match open.await {
+        Ok((listener, addr)) => Ok(Bound { listener, addr, setting }),
+        Err(source) => Err(BindError { setting, addr, source }),
+    }
+}
+
+impl Bound {
+    /// The real address: tells the port if 0 was asked for.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+/// Counts connections. Ports that share a gate share its limits. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    limits: Limits,
+    total: Arc<Semaphore>,
+    /// Only addresses with an open connection: never more than `limits.connections`.
+    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Gate {
+    /// A gate with nobody inside.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, total: Arc::new(Semaphore::new(limits.connections)), addresses: Arc::default() }
+    }
+
+    fn enter(&self, ip: IpAddr) -> Option<AddressSlot> {
+        let key = network(ip);
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(key).or_default();
+        if *count >= self.limits.per_address {
+            return None;
+        }
+        *count += 1;
+        Some(AddressSlot { gate: self.clone(), key })
+    }
+}
+
+/// One of an address's connections; given back when dropped.
+struct AddressSlot {
+    gate: Gate,
+    key: IpAddr,
+}
+
+impl Drop for AddressSlot {
+    fn drop(&mut self) {
+        let mut addresses = self.gate.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&self.key) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                addresses.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// What counts as one address: in IPv6 a single machine owns a /64.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+/// Serves `router` on the port until `drain` is cancelled, then ends what is in hand, at most [`Limits::drain`] long. Connections
+/// belong to this future: dropping it drops them.
+pub async fn serve(bound: Bound, router: Router, gate: Gate, drain: CancellationToken) {
+    let Bound { listener, addr, setting } = bound;
+    let mut connections = JoinSet::new();
+    let mut trouble = AcceptTrouble::default();
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = drain.cancelled() => break,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            permit = Arc::clone(&gate.total).acquire_owned() => permit,
+        };
+        // The semaphore is never closed.
+        let Ok(permit) = permit else { break };
+        let accepted = loop {
+            tokio::select! {
+                biased;
+                () = drain.cancelled() => break None,
+                Some(ended) = connections.join_next() => report(ended),
+                accepted = listener.accept() => break Some(accepted),
+            }
+        };
+        match accepted {
+            None => break,
+            Some(Ok((stream, peer))) => {
+                trouble = AcceptTrouble::default();
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                let Some(slot) = gate.enter(peer.ip()) else {
+                    tracing::debug!(%peer, setting, "too many connections from one address; closed");
+                    continue;
+                };
+                let held = Held { _permit: permit, _slot: slot };
+                connections.spawn(connection(stream, peer, router.clone(), gate.limits, drain.clone(), held));
+            }
+            Some(Err(error)) if is_about_one_connection(&error) => {}
+            Some(Err(error)) => {
+                let pause = trouble.pause(&error, addr, setting);
+                tokio::select! {
+                    () = drain.cancelled() => break,
+                    () = sleep(pause) => {}
+                }
+            }
+        }
+    }
+    // The port is free from here on.
+    drop(listener);
+    // Each connection cuts itself; the second is for their last step.
+    let ended = timeout(gate.limits.drain + Duration::from_secs(1), async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    });
+    if ended.await.is_err() {
+        tracing::warn!(setting, "connections did not end in time and are dropped");
+    }
+}
+
+/// What a connection holds for as long as it lives.
+struct Held {
+    _permit: OwnedSemaphorePermit,
+    _slot: AddressSlot,
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a request handler panicked; its connection was closed");
+    }
+}
+
+/// The peer gave up between its SYN and our accept: nothing is wrong with the listener.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted
+    )
+}
+
+/// Pauses when accepting fails (out of file descriptors, out of memory): it would fail again at once and eat a core. Logged on the
+/// first failure of a series and then about once a minute.
+#[derive(Debug, Default)]
+struct AcceptTrouble {
+    failures: u32,
+}
+
+impl AcceptTrouble {
+    fn pause(&mut self, error: &io::Error, addr: SocketAddr, setting: &'static str) -> Duration {
+        if self.failures.is_multiple_of(64) {
+            tracing::error!(%error, %addr, setting, "cannot accept connections; trying on (raise the limit of open files if it says so)");
+        }
+        self.failures = self.failures.saturating_add(1);
+        Duration::from_millis(50 << self.failures.min(5)).min(Duration::from_secs(1))
+    }
+}
+
+/// Where a connection stands. Changed only while the connection's future is polled, so its task sees every change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Connected, nothing received.
+    Fresh(Instant),
+    /// A head has begun.
+    Head(Instant),
+    /// A handler works.
+    Busy,
+    /// Answered, or still sending the answer: every written byte renews the moment.
+    Idle(Instant),
+}
+
+impl Phase {
+    fn deadline(self, limits: &Limits) -> Option<Instant> {
+        match self {
+            Self::Fresh(since) | Self::Head(since) => Some(since + limits.head),
+            Self::Busy => None,
+            Self::Idle(since) => Some(since + limits.idle),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Watch(Arc<Mutex<Phase>>);
+
+impl Watch {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Phase::Fresh(Instant::now()))))
+    }
+
+    fn get(&self) -> Phase {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, phase: Phase) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    fn received(&self) {
+        if let Phase::Fresh(since) = self.get() {
+            // The time to send a first head runs from connecting.
+            self.set(Phase::Head(since));
+        } else if let Phase::Idle(_) = self.get() {
+            self.set(Phase::Head(Instant::now()));
+        }
+    }
+
+    fn sent(&self) {
+        if let Phase::Idle(_) = self.get() {
+            self.set(Phase::Idle(Instant::now()));
+        }
+    }
+}
+
+/// A handler at work; idle again when dropped, answered or not.
+struct Working(Watch);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.set(Phase::Idle(Instant::now()));
+    }
+}
+
+enum End {
+    Closed,
+    TimedOut,
+    Drain,
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, drain: CancellationToken, _held: Held) {
+    // Answers are small and complete: send them at once.
+    stream.set_nodelay(true).ok();
+    let watch = Watch::new();
+    let service = {
+        let watch = watch.clone();
+        service_fn(move |mut request: hyper::Request<Incoming>| {
+            watch.set(Phase::Busy);
+            let working = Working(watch.clone());
+            request.extensions_mut().insert(Peer(peer));
+            answer(router.clone(), request.map(axum::body::Body::new), working)
+        })
+    };
+    let io = TokioIo::new(Watched { stream, watch: watch.clone() });
+    let mut builder = http1::Builder::new();
+    // hyper's own head time-out also runs while a kept-alive connection is idle, so it cannot be 5 s and 60 s: ours does both.
+    builder.header_read_timeout(None).max_buf_size(MAX_BUFFER).half_close(true);
+    let mut served = pin!(builder.serve_connection(io, service));
+    let mut alarm = pin!(sleep_until(Instant::now() + limits.head));
+    let mut draining = pin!(drain.cancelled());
+    let mut is_draining = false;
+    let mut cut = pin!(sleep(limits.idle));
+    loop {
+        let end = std::future::poll_fn(|cx| {
+            if served.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::Closed);
+            }
+            // After the poll above the phase is the newest there is; it changes only in the next one.
+            if let Some(deadline) = watch.get().deadline(&limits) {
+                if alarm.deadline() != deadline {
+                    alarm.as_mut().reset(deadline);
+                }
+                if alarm.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(End::TimedOut);
+                }
+            }
+            if is_draining {
+                return cut.as_mut().poll(cx).map(|()| End::TimedOut);
+            }
+            draining.as_mut().poll(cx).map(|()| End::Drain)
+        })
+        .await;
+        match end {
+            End::Closed => return,
+            End::TimedOut => {
+                tracing::debug!(%peer, "connection closed: too slow or idle");
+                return;
+            }
+            End::Drain if matches!(watch.get(), Phase::Fresh(_)) => return,
+            End::Drain => {
+                is_draining = true;
+                cut.as_mut().reset(Instant::now() + limits.drain);
+                served.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn answer(router: Router, request: Request, working: Working) -> Result<Response, Infallible> {
+    let answer = router.oneshot(request).await;
+    drop(working);
+    answer
+}
+
+/// A stream that tells the watch what passes.
+struct Watched {
+    stream: TcpStream,
+    watch: Watch,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.watch.received();
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.watch.sent();
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.watch.sent();
+        }
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_counted_in_its_network_and_forgotten_when_it_left() {
+        let gate = Gate::new(Limits { per_address: 2, ..Limits::default() });
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let first = gate.enter(ip("2001:db8::1")).unwrap();
+        let second = gate.enter(ip("2001:db8::ffff:2")).unwrap();
+        assert!(gate.enter(ip("2001:db8::3")).is_none());
+        assert!(gate.enter(ip("2001:db8:0:1::3")).is_some());
+        drop(first);
+        let third = gate.enter(ip("2001:db8::3")).unwrap();
+        let fourth = gate.enter(ip("192.0.2.1")).unwrap();
+        let fifth = gate.enter(ip("::ffff:192.0.2.1")).unwrap();
+        assert!(gate.enter(ip("192.0.2.1")).is_none());
+        drop((second, third, fourth, fifth));
+        assert!(gate.addresses.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn accept_pauses_grow_to_a_second() {
+        let mut trouble = AcceptTrouble::default();
+        let error = io::Error::from_raw_os_error(24);
+        let addr = "127.0.0.1:1".parse().unwrap();
+        let pauses: Vec<u128> = (0..7).map(|_| trouble.pause(&error, addr, "LISTEN_ADDR").as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000, 1000]);
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_an_error_that_names_the_setting() {
+        let bound = bind("127.0.0.1:0".parse().unwrap(), "LISTEN_ADDR").await.unwrap();
+        let error = bind(bound.local_addr(), "OPS_ADDR").await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("OPS_ADDR: cannot listen on 127.0.0.1:") && text.contains("another program"), "{text}");
+    }
+}
