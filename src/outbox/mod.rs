@@ -97,6 +97,32 @@ pub struct Draft {
     pub happened_at: UnixMs,
 }
 
+impl Draft {
+    /// A message of the bot's own: a notice, a confirmation.
+    #[must_use]
+    pub fn own(
+        guild: GuildId,
+        channel: ChannelId,
+        community: CommunityId,
+        server: ServerId,
+        subject: String,
+        message: Message,
+        now: UnixMs,
+    ) -> Self {
+        Self {
+            key: PostKey { channel, community, server, subject },
+            guild,
+            lane: Lane::New,
+            style: Style::Card,
+            roles: Vec::new(),
+            over: true,
+            parent: None,
+            message,
+            happened_at: now,
+        }
+    }
+}
+
 /// A post claimed for sending.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {

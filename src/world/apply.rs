@@ -137,6 +137,17 @@ impl Server {
         }
     }
 
+    /// Whether the subject is still remembered, over or not.
+    #[must_use]
+    pub fn knows(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::Emergency(id, at) => self.emergencies.get(&id).is_some_and(|e| e.opened_at == at),
+            Subject::Dispatch(id, at) => self.dispatches.get(&id).is_some_and(|d| d.opened_at == at),
+            Subject::Panic(ident, at) => self.panics.get(&ident).is_some_and(|p| p.since == at),
+            Subject::Event(..) => false,
+        }
+    }
+
     /// Open cards that name a unit: they must be drawn anew when its name or status changes.
     fn cards_naming(&self, ident: Ident, done: &mut Applied) {
         if let Some(panic) = self.panics.get(&ident).filter(|p| p.over_at.is_none()) {

@@ -1,0 +1,406 @@
+//! One request to Discord, one [`Verdict`].
+//!
+//! serenity's own limiter sleeps behind the caller's back and ignores the base URL while it is on, so it is off everywhere
+//! ([`Rest::serenity`] is the only place that builds serenity's `Http`). Its types describe the routes; the requests are executed
+//! here, where status, headers and 429 bodies can be read.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::ids::{ChannelId, MessageId};
+use crate::metrics::{AnswerClass, Metrics};
+use crate::outbox::{Claim, RateHeaders, Verdict};
+use crate::render::{Embed, Message};
+
+/// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
+pub const TIME: Duration = Duration::from_secs(20);
+/// Most of an answer that is read (bytes).
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// Longest wait that Discord may ask of us (ms): beyond it something is wrong with the answer.
+const MAX_WAIT_MS: i64 = 3_600_000;
+/// How many messages of a channel are searched for one that a crash made us forget.
+const LOOK_BACK: u32 = 50;
+
+/// Discord's REST API, version 10. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Rest {
+    client: Client,
+    base: Arc<str>,
+    token: SecretString,
+    metrics: Metrics,
+    /// Our own user id, learnt from Discord: only our own messages can be the one we look for.
+    me: Arc<RwLock<Option<u64>>>,
+}
+
+/// Who we are, as Discord says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// The bot user's id.
+    pub user: u64,
+    /// Its name.
+    pub name: String,
+    /// The application's id, for the invite link.
+    pub application: u64,
+    /// The application may be invited by anybody.
+    pub public: bool,
+}
+
+/// Why Discord did not tell.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// 401.
+    #[error("Discord does not accept DISCORD_TOKEN: copy it anew from https://discord.com/developers/applications (Bot, Reset Token)")]
+    Token,
+    /// 403 or 404.
+    #[error("Discord refused: {0}")]
+    Refused(String),
+    /// 429.
+    #[error("Discord asks us to wait {0} s")]
+    Wait(i64),
+    /// No answer, or one that makes no sense.
+    #[error("Discord cannot be reached or answers nonsense: {0}. Check the network and DISCORD_API_URL")]
+    Trouble(String),
+}
+
+/// What came back, with its rate-limit headers.
+#[derive(Debug)]
+pub struct Answer {
+    /// What it means.
+    pub verdict: Verdict,
+    /// What it said of the bucket.
+    pub headers: RateHeaders,
+}
+
+impl Rest {
+    /// `base` as in `DISCORD_API_URL`, without `/api/v10`.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub fn new(base: &str, token: SecretString, metrics: Metrics) -> anyhow::Result<Self> {
+        let client = Client::builder()
+            .user_agent(concat!("DiscordBot (https://github.com/tenfour-bot/tenfour, ", env!("CARGO_PKG_VERSION"), ")"))
+            .timeout(TIME)
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .context("cannot make an HTTP client")?;
+        Ok(Self { client, base: base.trim_end_matches('/').into(), token, metrics, me: Arc::default() })
+    }
+
+    /// serenity's client for the gateway and for answers to interactions, with its limiter off and our base: the one constructor.
+    #[must_use]
+    pub fn serenity(&self) -> serenity::http::Http {
+        serenity::http::HttpBuilder::new(self.token.expose_secret())
+            .client(self.client.clone())
+            .proxy(&*self.base)
+            .ratelimiter_disabled(true)
+            .default_allowed_mentions(serenity::builder::CreateAllowedMentions::new())
+            .build()
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("{}/api/v10{path}", self.base))
+            .header("Authorization", format!("Bot {}", self.token.expose_secret()))
+    }
+
+    /// Asks who we are.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn me(&self) -> Result<Me, AskError> {
+        let user = self.ask("/users/@me").await?;
+        let application = self.ask("/oauth2/applications/@me").await?;
+        let id = |value: &Value| value.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
+        let me = Me {
+            user: id(&user).ok_or_else(|| AskError::Trouble("no user id in the answer".into()))?,
+            name: user.get("username").and_then(Value::as_str).unwrap_or("the bot").to_owned(),
+            application: id(&application).ok_or_else(|| AskError::Trouble("no application id in the answer".into()))?,
+            public: application.get("bot_public").and_then(Value::as_bool).unwrap_or(true),
+        };
+        self.is_me(me.user);
+        Ok(me)
+    }
+
+    /// Remembers our own user id.
+    pub fn is_me(&self, user: u64) {
+        *self.me.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(user);
+    }
+
+    /// One GET whose answer is JSON. `path` begins with `/` and follows `/api/v10`.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask(&self, path: &str) -> Result<Value, AskError> {
+        let trouble = |error: reqwest::Error| AskError::Trouble(error.without_url().to_string());
+        let response = self.request(Method::GET, path).send().await.map_err(|error| {
+            self.metrics.answer(AnswerClass::Network);
+            trouble(error)
+        })?;
+        let status = response.status();
+        self.metrics.answer(AnswerClass::of(status.as_u16()));
+        let retry_after = header(&response, "retry-after");
+        let body = read(response).await.map_err(AskError::Trouble)?;
+        match status.as_u16() {
+            200..=299 => serde_json::from_slice(&body).map_err(|_| AskError::Trouble("the answer is no JSON".into())),
+            401 => Err(AskError::Token),
+            #[expect(clippy::cast_possible_truncation, reason = "seconds")]
+            429 => Err(AskError::Wait(retry_after.unwrap_or(5.0).ceil() as i64)),
+            400..=499 => Err(AskError::Refused(said(&body, status))),
+            _ => Err(AskError::Trouble(format!("HTTP {status}"))),
+        }
+    }
+
+    /// Sends a claim: creates its message or edits the one that stands.
+    pub async fn send(&self, claim: &Claim, message: &Message) -> Answer {
+        let channel = claim.key.channel;
+        let (method, path) = match claim.standing {
+            Some(id) => (Method::PATCH, format!("/channels/{channel}/messages/{id}")),
+            None => (Method::POST, format!("/channels/{channel}/messages")),
+        };
+        let body = body(message, claim.standing.is_none().then_some((claim.nonce.as_str(), claim.reply_to)));
+        let request = match with_files(self.request(method, &path), message, body, claim.standing.is_none()) {
+            Ok(request) => request,
+            Err(reason) => return Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default() },
+        };
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                self.metrics.answer(AnswerClass::Network);
+                let reason = format!("no answer from Discord: {}", error.without_url());
+                return Answer { verdict: Verdict::Retry { reason }, headers: RateHeaders::default() };
+            }
+        };
+        self.metrics.answer(AnswerClass::of(response.status().as_u16()));
+        let headers = rate_headers(&response);
+        Answer { verdict: judge(response, claim).await, headers }
+    }
+
+    /// Searches the channel's recent messages for one that an earlier, unsettled create of this claim may have made: ours, not older
+    /// than that create, with the same nonce, or with the same footer beginning and timestamp, which never change for a subject.
+    /// `owned` tells whether a message is known as another post's.
+    ///
+    /// # Errors
+    /// A verdict to settle with, if the channel cannot be searched.
+    pub async fn find<F>(&self, claim: &Claim, owned: impl Fn(MessageId) -> F) -> Result<Option<MessageId>, Verdict>
+    where
+        F: Future<Output = bool>,
+    {
+        let path = format!("/channels/{}/messages?limit={LOOK_BACK}", claim.key.channel);
+        let messages = match self.ask(&path).await {
+            Ok(messages) => messages,
+            Err(AskError::Token) => return Err(Verdict::Stop { reason: AskError::Token.to_string() }),
+            Err(AskError::Wait(seconds)) => return Err(Verdict::Wait { ms: seconds.saturating_mul(1000), global: false }),
+            // Without Read Message History we cannot know: the channel needs a person's hand, not a second message.
+            Err(AskError::Refused(reason)) => {
+                return Err(Verdict::Refused { reason: format!("the bot may not read this channel's history ({reason})") });
+            }
+            Err(AskError::Trouble(reason)) => return Err(Verdict::Retry { reason }),
+        };
+        let me = *self.me.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
+        for message in messages.as_array().map(Vec::as_slice).unwrap_or_default() {
+            let Some(id) = message.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) else { continue };
+            let author = message.pointer("/author/id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
+            let ours = me.is_none() || author == me;
+            if ours && made_at(id) >= since && same(message, claim) && !owned(MessageId(id)).await {
+                return Ok(Some(MessageId(id)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// How far our clock and Discord's may differ (ms).
+const CLOCKS_DIFFER_MS: i64 = 120_000;
+
+/// When a snowflake was made (Unix ms). Discord documents the epoch 2015-01-01 and the shift of 22 bits.
+fn made_at(snowflake: u64) -> i64 {
+    i64::try_from(snowflake >> 22).unwrap_or(i64::MAX).saturating_add(1_420_070_400_000)
+}
+
+fn same(message: &Value, claim: &Claim) -> bool {
+    match message.get("nonce") {
+        Some(Value::String(nonce)) if !nonce.is_empty() => return *nonce == claim.nonce,
+        _ => {}
+    }
+    let Some(embed) = claim.message.embeds.first() else {
+        return claim.message.content.is_some() && message.get("content").and_then(Value::as_str) == claim.message.content.as_deref();
+    };
+    let footer = message.pointer("/embeds/0/footer/text").and_then(Value::as_str).unwrap_or_default();
+    let own = embed.footer.as_deref().unwrap_or_default();
+    let timestamp = message.pointer("/embeds/0/timestamp").and_then(Value::as_str).and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let same_time = timestamp.map(jiff::Timestamp::as_millisecond) == embed.timestamp.map(|at| at.0);
+    let same_title = message.pointer("/embeds/0/title").and_then(Value::as_str) == embed.title.as_deref();
+    // An event that stands for itself has no number in its footer: its title must be the same too.
+    let whole_life = own.contains('#');
+    footer.starts_with(own) && same_time && (same_title || whole_life)
+}
+
+/// The JSON of a message. A create carries its nonce and, if it answers one, the message it answers.
+fn body(message: &Message, create: Option<(&str, Option<MessageId>)>) -> Value {
+    let roles: Vec<String> = message.roles.iter().map(ToString::to_string).collect();
+    let mut body = json!({
+        "content": message.content.as_deref().unwrap_or_default(),
+        "embeds": message.embeds.iter().map(embed).collect::<Vec<_>>(),
+        "allowed_mentions": { "parse": [], "roles": roles, "replied_user": false },
+    });
+    if let (Some((nonce, reply_to)), Some(fields)) = (create, body.as_object_mut()) {
+        fields.insert("nonce".into(), nonce.into());
+        fields.insert("enforce_nonce".into(), true.into());
+        if message.silent {
+            fields.insert("flags".into(), serenity::model::channel::MessageFlags::SUPPRESS_NOTIFICATIONS.bits().into());
+        }
+        if let Some(reply_to) = reply_to {
+            // If it was deleted meanwhile, this stands alone.
+            fields.insert("message_reference".into(), json!({ "message_id": reply_to.to_string(), "fail_if_not_exists": false }));
+        }
+        if !message.files.is_empty() {
+            let described: Vec<Value> = message
+                .files
+                .iter()
+                .enumerate()
+                .map(|(at, file)| json!({ "id": at, "filename": file.name, "description": file.description }))
+                .collect();
+            fields.insert("attachments".into(), described.into());
+        }
+    }
+    body
+}
+
+fn embed(embed: &Embed) -> Value {
+    let mut body = json!({ "color": embed.color });
+    let Some(fields) = body.as_object_mut() else { return body };
+    if let Some(title) = &embed.title {
+        fields.insert("title".into(), title.as_str().into());
+    }
+    if let Some(description) = &embed.description {
+        fields.insert("description".into(), description.as_str().into());
+    }
+    if !embed.fields.is_empty() {
+        let all: Vec<Value> =
+            embed.fields.iter().map(|field| json!({ "name": field.name, "value": field.value, "inline": field.inline })).collect();
+        fields.insert("fields".into(), all.into());
+    }
+    if let Some(footer) = &embed.footer {
+        fields.insert("footer".into(), json!({ "text": footer }));
+    }
+    if let Some(at) = embed.timestamp.and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok()) {
+        fields.insert("timestamp".into(), at.to_string().into());
+    }
+    body
+}
+
+/// JSON, or multipart where files go along. Files go with the create only; an edit leaves them.
+fn with_files(request: RequestBuilder, message: &Message, body: Value, create: bool) -> Result<RequestBuilder, String> {
+    if message.files.is_empty() || !create {
+        return Ok(request.json(&body));
+    }
+    let mut form = reqwest::multipart::Form::new();
+    for (at, file) in message.files.iter().enumerate() {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(&file.base64).map_err(|_| "an attached file is not base64")?;
+        let part = reqwest::multipart::Part::bytes(bytes)
+            .file_name(file.name.clone())
+            .mime_str("application/octet-stream")
+            .map_err(|error| error.to_string())?;
+        form = form.part(format!("files[{at}]"), part);
+    }
+    let part = reqwest::multipart::Part::text(body.to_string()).mime_str("application/json").map_err(|error| error.to_string())?;
+    Ok(request.multipart(form.part("payload_json", part)))
+}
+
+async fn judge(response: Response, claim: &Claim) -> Verdict {
+    let status = response.status();
+    let retry_after = header(&response, "retry-after");
+    let global_header = response.headers().contains_key("x-ratelimit-global");
+    let body = match read(response).await {
+        Ok(body) => body,
+        // The work may be done: the nonce will tell.
+        Err(reason) => return Verdict::Retry { reason },
+    };
+    match status.as_u16() {
+        200..=299 => {
+            let id = serde_json::from_slice::<Value>(&body).ok().and_then(|v| v.get("id")?.as_str()?.parse().ok());
+            match id.map(MessageId).or(claim.standing) {
+                Some(id) => Verdict::Delivered(id),
+                None => Verdict::Retry { reason: "Discord took the message but its answer makes no sense".into() },
+            }
+        }
+        429 => {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);
+            let global = global_header || body.get("global").and_then(Value::as_bool).unwrap_or(false);
+            #[expect(clippy::cast_possible_truncation, reason = "bounded below")]
+            let ms = (seconds.clamp(0.0, 1e9) * 1000.0).ceil() as i64;
+            Verdict::Wait { ms: ms.clamp(50, MAX_WAIT_MS), global }
+        }
+        401 => Verdict::Stop { reason: AskError::Token.to_string() },
+        403 => Verdict::Refused { reason: said(&body, status) },
+        404 if claim.standing.is_some() && code(&body) == Some(10_008) => Verdict::MessageGone,
+        404 => Verdict::Refused { reason: said(&body, status) },
+        // A card older than an hour may be edited only so often (30046): Discord means it as a limit, so it is one.
+        400 if code(&body) == Some(30_046) => Verdict::Wait { ms: OLD_EDIT_MS, global: false },
+        408 => Verdict::Retry { reason: said(&body, status) },
+        400..=499 => Verdict::Invalid { reason: said(&body, status) },
+        _ => Verdict::Retry { reason: format!("HTTP {status}") },
+    }
+}
+
+/// How long an edit of an old message waits after code 30046 (ms).
+const OLD_EDIT_MS: i64 = 300_000;
+
+async fn read(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
+        if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+            return Err("the answer is too long".into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn header(response: &Response, name: &str) -> Option<f64> {
+    response.headers().get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
+}
+
+fn rate_headers(response: &Response) -> RateHeaders {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
+    let remaining = header(response, "x-ratelimit-remaining").map(|left| left.min(1e6) as u32);
+    #[expect(clippy::cast_possible_truncation, reason = "bounded")]
+    let reset_after_ms = header(response, "x-ratelimit-reset-after").map(|seconds| (seconds.min(3_600.0) * 1000.0).ceil() as i64);
+    RateHeaders { remaining, reset_after_ms }
+}
+
+fn code(body: &[u8]) -> Option<i64> {
+    serde_json::from_slice::<Value>(body).ok()?.get("code")?.as_i64()
+}
+
+/// Discord's own words for a refusal, short: `Missing Access (50001)`.
+fn said(body: &[u8], status: StatusCode) -> String {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+    let words: String = parsed.get("message").and_then(Value::as_str).unwrap_or_default().chars().take(200).collect();
+    let detail: String = parsed.get("errors").map(|errors| errors.to_string().chars().take(300).collect()).unwrap_or_default();
+    match (words.is_empty(), parsed.get("code").and_then(Value::as_i64).filter(|code| *code != 0)) {
+        (false, Some(code)) => format!("{words} ({code}){}{detail}", if detail.is_empty() { "" } else { " " }),
+        (false, None) => words,
+        (true, _) => format!("HTTP {status}"),
+    }
+}
+
+/// A channel as Discord describes it to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelFacts {
+    /// Which.
+    pub id: ChannelId,
+    /// Its name.
+    pub name: String,
+    /// Discord's channel type: 0 text, 5 announcement, 15 forum …
+    pub kind: u64,
+}

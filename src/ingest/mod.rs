@@ -1,0 +1,407 @@
+//! From arrivals to posts: takes what waits at the door, works it through the pure rooms and commits the outcome as one transaction.
+//!
+//! Job: decode ▸ world ▸ routes ▸ render ▸ one [`Batch`]; tell the waiting sources once it is on disk; wake the delivery. Never talks
+//! to Discord or the CAD, never tells a source "taken" before the commit. It alone changes the worlds; if a commit fails they are
+//! read back from disk, so that memory never says what the disk does not.
+//!
+//! ```text
+//! door ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─▶ draw ─▶ Batch ─▶ store ─▶ answers, wake
+//! ```
+
+mod draw;
+mod log_pages;
+mod samples;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::clock::{Clock, UnixMs};
+use crate::event::copies::Copies;
+use crate::event::{Envelope, Event, RawEvent, Source, Topic, decode};
+use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+use crate::intake::{Arrival, Refused};
+use crate::metrics::{Metrics, Outcome};
+use crate::outbox::Draft;
+use crate::render::{Labels, Message};
+use crate::shutdown::Tasks;
+use crate::status::Status;
+use crate::store::{Batch, JournalRow, Store, StoreError, WorldRow};
+use crate::world::{Change, Entity, Server, ServerKey};
+
+use draw::{Drawing, Memos};
+use log_pages::LogPages;
+
+/// Arrivals taken into one transaction.
+const TOGETHER: usize = 128;
+/// What is over stays in memory this long (ms), so that late events still find it.
+const KEEP_OVER: i64 = 3_600_000;
+/// How often what is over is looked for (ms).
+const FORGET_EVERY: i64 = 60_000;
+/// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
+const HUB_TRIES: u32 = 30;
+
+/// What commands ask of ingest.
+#[derive(Debug)]
+pub enum Request {
+    /// A test alert through the real path.
+    Test(TestAlert),
+    /// A message of the bot's own into a channel (notices, confirmations).
+    Tell(Tell),
+}
+
+/// `/alerts test`.
+#[derive(Debug)]
+pub struct TestAlert {
+    /// Only this guild's routes.
+    pub guild: GuildId,
+    /// Whose CAD it pretends to come from.
+    pub community: CommunityId,
+    /// Which server.
+    pub server: ServerId,
+    /// What kind.
+    pub topic: Topic,
+    /// Only this route.
+    pub route: Option<i64>,
+    /// Pings as a real one would.
+    pub full: bool,
+    /// The channels it goes to.
+    pub done: oneshot::Sender<Result<Vec<ChannelId>, Refused>>,
+}
+
+/// A message of the bot's own, delivered like any other post.
+#[derive(Debug)]
+pub struct Tell {
+    /// Whose.
+    pub guild: GuildId,
+    /// Where.
+    pub channel: ChannelId,
+    /// Whose CAD it is about.
+    pub community: CommunityId,
+    /// Which server.
+    pub server: ServerId,
+    /// Makes the same message once only.
+    pub subject: String,
+    /// What.
+    pub message: Message,
+}
+
+/// Requests that may wait.
+pub const REQUESTS: usize = 64;
+
+/// Everything ingest needs from outside.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Where it lasts.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Numbers.
+    pub metrics: Metrics,
+    /// Facts.
+    pub status: Status,
+    /// Rung after each commit that has posts.
+    pub wake: Arc<Notify>,
+    /// The communities' words.
+    pub labels: Labels,
+}
+
+/// The one that takes events in.
+#[derive(Debug)]
+pub struct Ingest {
+    outside: Surroundings,
+    worlds: HashMap<ServerKey, Server>,
+    memos: Memos,
+    pages: LogPages,
+    copies: Copies,
+    next_seq: i64,
+    forgotten_at: UnixMs,
+}
+
+/// One arrival worked through.
+struct Digested {
+    done: Option<oneshot::Sender<Result<(), Refused>>>,
+    source: Source,
+    outcome: Result<(), Refused>,
+}
+
+impl Ingest {
+    /// Reads back where the process before left off.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn restore(outside: Surroundings) -> Result<Self, StoreError> {
+        let worlds = outside.store.world().await?;
+        let memos = Memos::new(outside.store.memos().await?);
+        let next_seq = outside.store.last_seq().await?.saturating_add(1);
+        let forgotten_at = outside.clock.now();
+        Ok(Self { outside, worlds, memos, pages: LogPages::default(), copies: Copies::default(), next_seq, forgotten_at })
+    }
+
+    /// Runs until the door is closed, or until draining began and nothing waits at it any more.
+    pub async fn run(mut self, mut door: mpsc::Receiver<Arrival>, mut requests: mpsc::Receiver<Request>, tasks: Tasks) {
+        let mut arrivals = Vec::with_capacity(TOGETHER);
+        loop {
+            tokio::select! {
+                biased;
+                taken = door.recv_many(&mut arrivals, TOGETHER) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    self.take(std::mem::take(&mut arrivals), &tasks).await;
+                }
+                Some(request) = requests.recv() => self.answer(request).await,
+                // Closing lets what waits be taken and nothing more come in.
+                () = tasks.draining(), if !door.is_closed() => door.close(),
+            }
+        }
+    }
+
+    async fn take(&mut self, arrivals: Vec<Arrival>, tasks: &Tasks) {
+        let now = self.outside.clock.now();
+        let mut batch = Batch { now, ..Batch::default() };
+        let mut digested = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            let source = arrival.event.source;
+            let outcome = self.digest(&arrival.event, &mut batch);
+            digested.push(Digested { done: arrival.done, source, outcome });
+        }
+        self.forget(now, &mut batch);
+        let wakes = !batch.posts.is_empty();
+        let stored = if batch.journal.is_empty() && batch.world.is_empty() { Ok(()) } else { self.store(batch, &digested, tasks).await };
+        for Digested { done, source, outcome } in digested {
+            let outcome = outcome.and_then(|()| stored);
+            match outcome {
+                Ok(()) => {}
+                Err(Refused::Unusable) => self.outside.metrics.event(source, Outcome::Unusable),
+                Err(Refused::Unavailable) if source == Source::Hub => self.outside.metrics.event(source, Outcome::Unavailable),
+                Err(Refused::Unavailable) => {}
+            }
+            if let Some(done) = done {
+                // The listener gave up waiting: its sender was told to try again.
+                done.send(outcome).ok();
+            }
+        }
+        if wakes && stored.is_ok() {
+            self.outside.wake.notify_one();
+        }
+    }
+
+    /// Commits. A failure takes the worlds back to what is on disk. Hub events cannot be sent again by their sender, so a batch that
+    /// holds one is tried for a while; the sources wait at the door meanwhile.
+    async fn store(&mut self, batch: Batch, digested: &[Digested], tasks: &Tasks) -> Result<(), Refused> {
+        let from_hub = digested.iter().any(|d| d.source == Source::Hub && d.outcome.is_ok());
+        let mut tries = if from_hub { HUB_TRIES } else { 1 };
+        loop {
+            let error = match self.outside.store.ingest(batch.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            tries -= 1;
+            self.outside.status.problem(self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
+            tracing::error!(%error, events = batch.journal.len(), tries_left = tries, "events could not be stored");
+            if tries == 0 || tasks.is_draining() {
+                self.recover().await;
+                return Err(Refused::Unavailable);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+                () = tasks.draining() => {}
+            }
+        }
+    }
+
+    async fn recover(&mut self) {
+        match self.outside.store.world().await {
+            Ok(worlds) => self.worlds = worlds,
+            Err(error) => tracing::error!(%error, "the CAD's state could not be read back; it stays as it is"),
+        }
+        match self.outside.store.memos().await {
+            Ok(memos) => self.memos = Memos::new(memos),
+            Err(error) => tracing::error!(%error, "the posts could not be read back"),
+        }
+        self.pages = LogPages::default();
+        self.copies = Copies::default();
+    }
+
+    /// Works one event through the pure rooms.
+    fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<(), Refused> {
+        let (community, server) = (&raw.community, raw.server);
+        let metrics = &self.outside.metrics;
+        if self.copies.is_copy(raw) {
+            metrics.event(raw.source, Outcome::Copy);
+            self.outside.status.copy(community, server);
+            return Ok(());
+        }
+        let events = match decode(&raw.envelope) {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::warn!(kind = %raw.envelope.kind, source = raw.source.as_str(), %server, %error, "an event's data cannot be used");
+                self.outside.status.problem(
+                    raw.received_at,
+                    format!("Server {server} sent a {} that cannot be used: {error}. Please report it.", raw.envelope.kind),
+                );
+                return Err(Refused::Unusable);
+            }
+        };
+        metrics.event(raw.source, Outcome::Committed);
+        self.outside.status.event(community, server, raw.source, raw.received_at);
+        let seq = self.journal(raw, batch);
+        for (nth, event) in (0_u32..).zip(&events) {
+            match event {
+                Event::Unknown => {
+                    metrics.unknown_event();
+                    self.outside.status.unknown(&raw.envelope.kind);
+                }
+                event => {
+                    metrics.topic(event.topic().map_or("none", Topic::as_str));
+                    self.happen(raw, event, (seq, nth), batch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn journal(&mut self, raw: &RawEvent, batch: &mut Batch) -> i64 {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        batch.journal.push(JournalRow {
+            seq,
+            community: raw.community.clone(),
+            server: raw.server,
+            source: raw.source,
+            kind: raw.envelope.kind.clone(),
+            received_at: raw.received_at,
+            body: raw.envelope.to_json(),
+        });
+        seq
+    }
+
+    fn happen(&mut self, raw: &RawEvent, event: &Event, number: (i64, u32), batch: &mut Batch) {
+        let key = (raw.community.clone(), raw.server);
+        let world = self.worlds.entry(key).or_default();
+        let applied = world.apply(event, raw.received_at);
+        batch.world.extend(rows(&raw.community, raw.server, world, &applied.touched));
+        let routing = self.outside.store.routing_now();
+        let mut drawing = Drawing {
+            routes: &routing.routes,
+            labels: &self.outside.labels,
+            community: &raw.community,
+            server: raw.server,
+            world,
+            memos: &mut self.memos,
+            pages: &mut self.pages,
+            at: raw.received_at,
+            number,
+            drafts: &mut batch.posts,
+        };
+        for change in &applied.changes {
+            drawing.change(change);
+        }
+        drawing.event(event);
+    }
+
+    fn forget(&mut self, now: UnixMs, batch: &mut Batch) {
+        if now.since(self.forgotten_at) < FORGET_EVERY {
+            return;
+        }
+        self.forgotten_at = now;
+        for ((community, server), world) in &mut self.worlds {
+            let gone: BTreeSet<Entity> = world.forget(now, KEEP_OVER).into_iter().collect();
+            batch.world.extend(rows(community, *server, world, &gone));
+        }
+        let worlds = &self.worlds;
+        self.memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
+    }
+
+    async fn answer(&mut self, request: Request) {
+        match request {
+            Request::Test(test) => self.test(test).await,
+            Request::Tell(tell) => self.tell(tell).await,
+        }
+    }
+
+    async fn tell(&mut self, tell: Tell) {
+        let now = self.outside.clock.now();
+        let draft = Draft::own(tell.guild, tell.channel, tell.community, tell.server, tell.subject, tell.message, now);
+        let batch = Batch { posts: vec![draft], now, ..Batch::default() };
+        match self.outside.store.ingest(batch).await {
+            Ok(()) => self.outside.wake.notify_one(),
+            Err(error) => tracing::error!(%error, "a notice could not be stored"),
+        }
+    }
+
+    /// A test alert: decoded from JSON like a real one, applied to a world of its own, matched against the guild's real routes,
+    /// journaled and delivered like any other. It touches no real call.
+    async fn test(&mut self, test: TestAlert) {
+        let now = self.outside.clock.now();
+        let routing = self.outside.store.routing_now();
+        let routes: Vec<_> = routing
+            .routes
+            .iter()
+            .filter(|route| route.guild == test.guild && test.route.is_none_or(|only| route.id == only))
+            .cloned()
+            .collect();
+        let mut batch = Batch { now, ..Batch::default() };
+        let mut world = Server::default();
+        for envelope in samples::before(test.topic) {
+            for event in decode(&envelope).unwrap_or_default() {
+                world.apply(&event, now.plus(-samples::LEAD_MS));
+            }
+        }
+        let raw = RawEvent {
+            community: test.community,
+            server: test.server,
+            source: Source::Test,
+            received_at: now,
+            envelope: Arc::new(samples::event(test.topic)),
+        };
+        let seq = self.journal(&raw, &mut batch);
+        let (mut memos, mut pages) = (Memos::default(), LogPages::default());
+        for (nth, event) in (0_u32..).zip(decode(&raw.envelope).unwrap_or_default()) {
+            let applied = world.apply(&event, now);
+            let mut drawing = Drawing {
+                routes: &routes,
+                labels: &self.outside.labels,
+                community: &raw.community,
+                server: raw.server,
+                world: &world,
+                memos: &mut memos,
+                pages: &mut pages,
+                at: now,
+                number: (seq, nth),
+                drafts: &mut batch.posts,
+            };
+            let changes: Vec<&Change> = applied.changes.iter().collect();
+            drawing.test(&event, &changes, test.full);
+        }
+        let channels: Vec<ChannelId> = batch.posts.iter().map(|draft| draft.key.channel).collect();
+        let outcome = match self.outside.store.ingest(batch).await {
+            Ok(()) => Ok(channels),
+            Err(error) => {
+                tracing::error!(%error, "a test alert could not be stored");
+                Err(Refused::Unavailable)
+            }
+        };
+        if outcome.is_ok() {
+            self.outside.metrics.event(Source::Test, Outcome::Committed);
+            self.outside.wake.notify_one();
+        }
+        test.done.send(outcome).ok();
+    }
+}
+
+fn rows<'a>(
+    community: &'a CommunityId,
+    server: ServerId,
+    world: &'a Server,
+    touched: &'a BTreeSet<Entity>,
+) -> impl Iterator<Item = WorldRow> + 'a {
+    touched.iter().map(move |entity| WorldRow { community: community.clone(), server, key: entity.key(), state: world.row(*entity) })
+}
+
+/// An envelope made by ourselves.
+fn envelope(kind: &str, data: serde_json::Value) -> Envelope {
+    Envelope { kind: kind.to_owned(), data, extras: serde_json::Map::default() }
+}
