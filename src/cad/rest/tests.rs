@@ -60,11 +60,20 @@ async fn servers_and_info_in_either_letter_case() {
 async fn units_bare_or_wrapped() {
     for body in [r#"[{"id":1},null,{"id":2}]"#, r#"{"Units":[{"id":1},{"id":2}]}"#] {
         let (rest, question) = peer(http("200 OK", "", body)).await;
-        assert_eq!(rest.units(ServerId(3)).await.unwrap().len(), 2);
+        let units = rest.units(ServerId(3)).await.unwrap();
+        assert_eq!((units.units.len(), units.complete), (2, true));
         let question = question.await.unwrap();
         assert!(question.starts_with("GET /v2/emergency/servers/3/units?includeOffline=false&onlyUnits=false&"), "{question}");
     }
     assert_eq!(ok(r#"{"message":"hello"}"#).await.units(ServerId(1)).await, Err(RestError::Unreadable));
+}
+
+#[tokio::test]
+async fn a_full_page_of_units_is_not_taken_for_all() {
+    for (rows, complete) in [(0, true), (99, true), (100, false), (101, true), (1000, false)] {
+        let body = serde_json::to_string(&vec![serde_json::json!({"id": 1}); rows]).unwrap();
+        assert_eq!(ok(&body).await.units(ServerId(1)).await.unwrap().complete, complete, "{rows}");
+    }
 }
 
 #[tokio::test]
