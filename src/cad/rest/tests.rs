@@ -129,3 +129,12 @@ async fn a_key_that_fits_no_header_is_refused_and_not_shown() {
     let rest = CadRest::new("http://127.0.0.1:1", SecretString::from("bad\nkey"), Client::new());
     assert_eq!(rest.version().await, Err(RestError::Unauthorised));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cad_that_never_answers_costs_thirty_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rest = CadRest::new(&format!("http://{}", listener.local_addr().unwrap()), SecretString::from(KEY), Client::new());
+    let began = tokio::time::Instant::now();
+    assert_eq!(rest.version().await, Err(RestError::Network { cause: "no answer within 30 s" }));
+    assert_eq!(began.elapsed().as_secs(), TIME.as_secs());
+}
