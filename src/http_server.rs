@@ -5,10 +5,9 @@
 //! idle, size of a head, time in shutdown. Bodies are bounded by the handlers. Knows nothing of the CAD.
 //!
 //! ```text
-//! accept ─▶ Fresh ─ first byte ─▶ Head ─ request ─▶ Busy ─ answered ─▶ Idle ─ first byte ─▶ Head …
-//!             └──── head time-out ──┴─▶ closed        │ (no limit here:   └─ idle time-out ─▶ closed
-//!                                                     └  the handler's)
-//! drain: Fresh is closed at once, the others end their request, and all are cut after Limits::drain
+//! accept ─▶ Head ─ request ─▶ Busy ─ answered ─▶ Idle ─ first byte ─▶ Head …
+//!            └─ head time-out ─▶ closed ◀─ idle time-out ─┘        (Busy: the handler's limits)
+//! drain: who has sent nothing is closed at once, others end their request, and all are cut after Limits::drain
 //! ```
 
 use std::collections::HashMap;
@@ -281,9 +280,7 @@ impl AcceptTrouble {
 /// Where a connection stands. Changed only while the connection's future is polled, so its task sees every change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Connected, nothing received.
-    Fresh(Instant),
-    /// A head has begun.
+    /// Connected, or a head has begun.
     Head(Instant),
     /// A handler works.
     Busy,
@@ -294,7 +291,7 @@ enum Phase {
 impl Phase {
     fn deadline(self, limits: &Limits) -> Option<Instant> {
         match self {
-            Self::Fresh(since) | Self::Head(since) => Some(since + limits.head),
+            Self::Head(since) => Some(since + limits.head),
             Self::Busy => None,
             Self::Idle(since) => Some(since + limits.idle),
         }
@@ -306,7 +303,7 @@ struct Watch(Arc<Mutex<Phase>>);
 
 impl Watch {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Phase::Fresh(Instant::now()))))
+        Self(Arc::new(Mutex::new(Phase::Head(Instant::now()))))
     }
 
     fn get(&self) -> Phase {
@@ -318,10 +315,7 @@ impl Watch {
     }
 
     fn received(&self) {
-        if let Phase::Fresh(since) = self.get() {
-            // The time to send a first head runs from connecting.
-            self.set(Phase::Head(since));
-        } else if let Phase::Idle(_) = self.get() {
+        if let Phase::Idle(_) = self.get() {
             self.set(Phase::Head(Instant::now()));
         }
     }
@@ -396,7 +390,6 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
                 tracing::debug!(%peer, "connection closed: too slow or idle");
                 return;
             }
-            End::Drain if matches!(watch.get(), Phase::Fresh(_)) => return,
             End::Drain => {
                 is_draining = true;
                 cut.as_mut().reset(Instant::now() + limits.drain);

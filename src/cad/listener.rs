@@ -107,6 +107,7 @@ impl Listener {
 enum Answer {
     Committed,
     BadRequest(String),
+    Unusable,
     Unauthorised,
     TooSlow,
     TooLarge,
@@ -119,6 +120,7 @@ impl IntoResponse for Answer {
         match self {
             Self::Committed => (StatusCode::OK, "ok").into_response(),
             Self::BadRequest(why) => (StatusCode::BAD_REQUEST, why).into_response(),
+            Self::Unusable => (StatusCode::BAD_REQUEST, Refused::Unusable.to_string()).into_response(),
             Self::Unauthorised => (StatusCode::UNAUTHORIZED, "the key is missing or wrong").into_response(),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, close, "the body came too slowly").into_response(),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, close, "the body is larger than 1 MiB").into_response(),
@@ -158,8 +160,7 @@ impl Port {
         };
         let outcome = match &answer {
             // Counted by ingest, which also sees what the other sources bring.
-            Answer::Committed => return answer,
-            Answer::BadRequest(why) if why == UNUSABLE => return answer,
+            Answer::Committed | Answer::Unusable => return answer,
             Answer::BadRequest(_) => Outcome::Malformed,
             Answer::Unauthorised => Outcome::Unauthorised,
             Answer::TooSlow => Outcome::TooSlow,
@@ -204,13 +205,11 @@ impl Port {
         };
         match timeout(COMMIT_TIME, shared.intake.commit(event)).await {
             Ok(Ok(())) => Answer::Committed,
-            Ok(Err(Refused::Unusable)) => Answer::BadRequest(UNUSABLE.into()),
+            Ok(Err(Refused::Unusable)) => Answer::Unusable,
             Ok(Err(Refused::Unavailable)) | Err(_) => Answer::Unavailable,
         }
     }
 }
-
-const UNUSABLE: &str = "the data of this event type cannot be used";
 
 /// A body and the memory it was granted, given back when the request is answered.
 #[derive(Debug)]

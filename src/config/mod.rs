@@ -15,6 +15,7 @@ mod problem;
 mod reader;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -171,22 +172,7 @@ impl Config {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         let mut vars = dotenv::read(Path::new(".env"), &mut problems, &mut warnings);
-        for (name, value) in std::env::vars_os() {
-            // Nothing of ours has a name that is not text.
-            let Ok(name) = name.into_string() else { continue };
-            match value.into_string() {
-                // Blank = unset, so a blank variable does not hide the file's (compose files hand on what is not set as blank).
-                Ok(value) if value.trim().is_empty() => {}
-                Ok(value) => {
-                    vars.insert(name, value);
-                }
-                Err(_) if VARIABLES.iter().any(|known| known.name == name) => {
-                    problems.push(Problem::new(&name, None, "is not text in UTF-8", "plain text"));
-                    vars.remove(&name);
-                }
-                Err(_) => {}
-            }
-        }
+        overlay(&mut vars, std::env::vars_os(), &mut problems);
         Self::build(vars, need, problems, warnings)
     }
 
@@ -311,6 +297,26 @@ impl Config {
     }
 }
 
+/// Puts the environment over what `.env` says.
+fn overlay(vars: &mut BTreeMap<String, String>, env: impl Iterator<Item = (OsString, OsString)>, problems: &mut Vec<Problem>) {
+    for (name, value) in env {
+        // Nothing of ours has a name that is not text.
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            // Blank = unset, so a blank variable does not hide the file's (compose files hand on what is not set as blank).
+            Ok(value) if value.trim().is_empty() => {}
+            Ok(value) => {
+                vars.insert(name, value);
+            }
+            Err(_) if VARIABLES.iter().any(|known| known.name == name) => {
+                problems.push(Problem::new(&name, None, "is not text in UTF-8", "plain text"));
+                vars.remove(&name);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
 /// Whether two sockets cannot both be bound. Port 0 is a free one every time; a wildcard address covers all others.
 fn clash(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
@@ -328,6 +334,22 @@ fn missing(name: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn the_environment_wins_unless_it_is_blank() {
+        use std::os::unix::ffi::OsStringExt;
+        let mut vars: BTreeMap<String, String> = ["A", "B", "C"].map(|name| (name.into(), "file".into())).into();
+        let mut problems = Vec::new();
+        let text = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        let broken = |name: &str| (OsString::from(name), OsString::from_vec(vec![0xff]));
+        let env = [text("A", "env"), text("B", " "), broken("OTHER"), broken("SONORAN_API_KEY")];
+        overlay(&mut vars, env.into_iter(), &mut problems);
+        let values: Vec<(&str, &str)> = vars.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(values, [("A", "env"), ("B", "file"), ("C", "file")]);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].variable, "SONORAN_API_KEY");
+    }
 
     #[test]
     fn wildcards_clash_with_every_address_of_the_port() {

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use crate::ids::ServerId;
-use read::{list, number, object, property, text};
+use read::{array, number, object, objects, property, text};
 
 pub use error::RestError;
 
@@ -65,6 +65,16 @@ pub struct Info {
     pub codes: Vec<String>,
 }
 
+/// `GET …/units`: objects as the CAD sent them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Units {
+    /// Active units and dispatchers.
+    pub units: Vec<Object>,
+    /// Whether these are surely all. The largest page is undocumented, 100 is the documented sample: a full hundred may be a page's
+    /// end, so that a unit's absence from it means nothing.
+    pub complete: bool,
+}
+
 /// `GET …/calls`: objects as the CAD sent them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Calls {
@@ -101,7 +111,7 @@ impl CadRest {
     /// As [`RestError`] says.
     pub async fn servers(&self) -> Result<Vec<CadServer>, RestError> {
         let answer = self.get("/v2/general/servers", &[], None).await?;
-        let entries = list(&answer, "servers").ok_or(RestError::Unreadable)?;
+        let entries = objects(array(&answer, "servers").ok_or(RestError::Unreadable)?);
         let server = |fields: Object| {
             let id = property(&fields, "id").and_then(number).and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0)?;
             Some(CadServer { id: ServerId(id), name: property(&fields, "name").and_then(text) })
@@ -130,11 +140,12 @@ impl CadRest {
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn units(&self, server: ServerId) -> Result<Vec<Object>, RestError> {
+    pub async fn units(&self, server: ServerId) -> Result<Units, RestError> {
         let path = format!("/v2/emergency/servers/{server}/units");
         let query = [("includeOffline", "false"), ("onlyUnits", "false"), ("limit", "1000"), ("offset", "0")];
         let answer = self.get(&path, &query, Some(server)).await?;
-        list(&answer, "units").ok_or(RestError::Unreadable)
+        let rows = array(&answer, "units").ok_or(RestError::Unreadable)?;
+        Ok(Units { units: objects(rows), complete: rows.is_empty() || !rows.len().is_multiple_of(100) })
     }
 
     /// The server's calls (5 a minute, shared with the game server).
@@ -146,11 +157,11 @@ impl CadRest {
         let query = [("closedLimit", "10"), ("closedOffset", "0"), ("type", "100")];
         let answer = self.get(&path, &query, Some(server)).await?;
         // A bare array can only be the dispatch calls.
-        if answer.is_array() {
-            return Ok(Calls { active: list(&answer, "").unwrap_or_default(), ..Calls::default() });
+        if let Value::Array(rows) = &answer {
+            return Ok(Calls { active: objects(rows), ..Calls::default() });
         }
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
-        let part = |name: &str| property(fields, name).and_then(|value| list(value, name));
+        let part = |name: &str| property(fields, name).and_then(Value::as_array).map(|rows| objects(rows));
         let (active, emergency) = (part("activeCalls"), part("emergencyCalls"));
         // Neither is there: not an answer about calls. Reconciling with it would close every call.
         if active.is_none() && emergency.is_none() {

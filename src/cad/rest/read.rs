@@ -13,14 +13,18 @@ pub(super) fn object(value: &Value) -> Option<&Object> {
     value.as_object()
 }
 
-/// The objects of a bare array, or of the array below `name`. What is no object in it is left out.
-pub(super) fn list(value: &Value, name: &str) -> Option<Vec<Object>> {
-    let array = match value {
-        Value::Array(array) => array,
-        Value::Object(fields) => property(fields, name)?.as_array()?,
-        _ => return None,
-    };
-    Some(array.iter().filter_map(Value::as_object).cloned().collect())
+/// A bare array, or the array below `name`.
+pub(super) fn array<'a>(value: &'a Value, name: &str) -> Option<&'a [Value]> {
+    match value {
+        Value::Array(rows) => Some(rows),
+        Value::Object(fields) => property(fields, name)?.as_array().map(Vec::as_slice),
+        _ => None,
+    }
+}
+
+/// The objects among `rows`.
+pub(super) fn objects(rows: &[Value]) -> Vec<Object> {
+    rows.iter().filter_map(Value::as_object).cloned().collect()
 }
 
 pub(super) fn number(value: &Value) -> Option<i64> {

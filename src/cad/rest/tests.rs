@@ -60,11 +60,20 @@ async fn servers_and_info_in_either_letter_case() {
 async fn units_bare_or_wrapped() {
     for body in [r#"[{"id":1},null,{"id":2}]"#, r#"{"Units":[{"id":1},{"id":2}]}"#] {
         let (rest, question) = peer(http("200 OK", "", body)).await;
-        assert_eq!(rest.units(ServerId(3)).await.unwrap().len(), 2);
+        let units = rest.units(ServerId(3)).await.unwrap();
+        assert_eq!((units.units.len(), units.complete), (2, true));
         let question = question.await.unwrap();
         assert!(question.starts_with("GET /v2/emergency/servers/3/units?includeOffline=false&onlyUnits=false&"), "{question}");
     }
     assert_eq!(ok(r#"{"message":"hello"}"#).await.units(ServerId(1)).await, Err(RestError::Unreadable));
+}
+
+#[tokio::test]
+async fn a_full_page_of_units_is_not_taken_for_all() {
+    for (rows, complete) in [(0, true), (99, true), (100, false), (101, true), (1000, false)] {
+        let body = serde_json::to_string(&vec![serde_json::json!({"id": 1}); rows]).unwrap();
+        assert_eq!(ok(&body).await.units(ServerId(1)).await.unwrap().complete, complete, "{rows}");
+    }
 }
 
 #[tokio::test]
@@ -119,4 +128,13 @@ async fn no_answer_and_torn_answers_are_network_errors() {
 async fn a_key_that_fits_no_header_is_refused_and_not_shown() {
     let rest = CadRest::new("http://127.0.0.1:1", SecretString::from("bad\nkey"), Client::new());
     assert_eq!(rest.version().await, Err(RestError::Unauthorised));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cad_that_never_answers_costs_thirty_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rest = CadRest::new(&format!("http://{}", listener.local_addr().unwrap()), SecretString::from(KEY), Client::new());
+    let began = tokio::time::Instant::now();
+    assert_eq!(rest.version().await, Err(RestError::Network { cause: "no answer within 30 s" }));
+    assert_eq!(began.elapsed().as_secs(), TIME.as_secs());
 }
