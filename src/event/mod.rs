@@ -13,6 +13,22 @@
 pub mod copies;
 pub mod envelope;
 pub mod topic;
+mod callout;
+mod civilian;
+mod decode;
+mod dispatch;
+mod emergency;
+mod normalise;
+mod pager;
+mod panic;
+mod record;
+mod sign;
+mod station;
+#[cfg(test)]
+mod testing;
+mod tone;
+mod topic;
+mod unit;
 
 use std::sync::Arc;
 
@@ -21,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, CommunityId, Ident, ServerId};
 
+pub use decode::{DecodeError, decode, known_kinds};
 pub use envelope::{Envelope, EnvelopeError};
 pub use topic::Topic;
 
@@ -253,7 +270,7 @@ pub type Meta = std::collections::BTreeMap<String, String>;
 /// A dispatch call (contract c.2). `None` in a field of an edit means that the CAD says it is empty: edits carry the whole call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DispatchCall {
-    /// Number in the CAD's dispatch table.
+    /// Number in the CAD's dispatch table. Always there in decoded events.
     pub id: Option<CallId>,
     /// Who made the change (`eventOriginIdent`).
     pub by: Option<Ident>,
@@ -275,7 +292,7 @@ pub struct DispatchCall {
     pub code: Option<String>,
     /// Free text.
     pub description: Option<String>,
-    /// `None` = the field was absent; an empty list = the CAD says there are none.
+    /// `None` = the field was absent or a blank text; an empty list = the CAD says there are none.
     pub notes: Option<Vec<Note>>,
     /// `None` = the field was absent; an empty list = nobody is attached.
     pub idents: Option<Vec<Ident>>,
@@ -385,7 +402,8 @@ pub struct Record {
     pub kind: Option<i64>,
     /// Name of the record, e.g. `BOLO`.
     pub name: Option<String>,
-    /// Fields with a label and a non-blank value, in the order sent.
+    /// Fields with a label and a non-blank value, in the order sent; the one that told `closed` left out. Flags are one text,
+    /// joined by commas.
     pub fields: Vec<RecordField>,
     /// From the field that tells the state: 0 active, 1 closed.
     pub closed: Option<bool>,
@@ -445,11 +463,11 @@ pub struct Station {
 pub enum StationMessage {
     /// Words.
     Text(String),
-    /// Base64 audio, decoded by whoever attaches it: never shown as text. At most as long as the body allows.
+    /// Base64 audio, decoded by whoever attaches it: never shown as text. At most 10 MiB decoded.
     Audio {
-        /// File name ending by the sound's own first bytes: `mp3`, `wav`, `ogg` or `bin`.
+        /// File name ending by the sound's own first bytes: `mp3`, `wav`, `ogg`, `flac`, `webm`, `m4a` or `bin`.
         extension: String,
-        /// The sound as base64, data-URL prefix taken off, standard alphabet.
+        /// The sound as base64, data-URL prefix taken off, standard alphabet, padded: a strict decoder takes it.
         base64: String,
     },
 }
