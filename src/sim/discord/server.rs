@@ -1,0 +1,255 @@
+//! The HTTP server: one port for REST, attachments and the gateway's WebSocket.
+//!
+//! hyper itself rather than axum's router: a planned fault must be able to close a connection without an answer, which only a failing
+//! hyper service does, and the routes are one `match` on the path's segments.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::body::{self, Body};
+use super::fault::Action;
+use super::limits::too_many;
+use super::rest::{self, ApiError};
+use super::{Core, gateway, messages};
+
+/// Largest request body, in bytes: ten uploads would be more, but no bot of ours sends them.
+const MAX_BODY: usize = 26 * 1024 * 1024;
+/// Connections at once; more wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 512;
+
+type Reply = Response<Full<Bytes>>;
+
+/// Why a connection is closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is dropped on purpose")]
+struct Dropped;
+
+/// Accepts connections until the simulator stops.
+pub(super) async fn accept(core: Arc<Core>, listener: TcpListener) {
+    let slots = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let stream = tokio::select! {
+            () = core.stopped.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // Out of descriptors, or the peer went away at once: breathe, go on.
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            },
+        };
+        let core_of_it = Arc::clone(&core);
+        core.tasks.spawn(async move {
+            connection(core_of_it, stream).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn connection(core: Arc<Core>, stream: TcpStream) {
+    stream.set_nodelay(true).ok();
+    let service = {
+        let core = Arc::clone(&core);
+        service_fn(move |request| answer(Arc::clone(&core), request))
+    };
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(60))
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::select! {
+        () = core.stopped.cancelled() => {}
+        _ = served => {}
+    }
+}
+
+async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dropped> {
+    if request.headers().contains_key("sec-websocket-key") {
+        return Ok(upgrade(&core, request));
+    }
+    let path = request.uri().path().to_owned();
+    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+    if let Some((kind, bytes)) = core.read(|state| messages::file(state, &segments)) {
+        return Ok(plain(StatusCode::OK, &kind, bytes));
+    }
+    let ["api", rest @ ..] = segments.as_slice() else {
+        return Ok(plain(StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"not found")));
+    };
+    // Without a version Discord means an old one; every client names it.
+    let rest = match rest {
+        [version, rest @ ..] if version.strip_prefix('v').is_some_and(|v| v.parse::<u8>().is_ok()) => rest,
+        _ => rest,
+    };
+    let method = request.method().as_str().to_owned();
+    let search = request.uri().query().unwrap_or_default().to_owned();
+    let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let (authorization, content_type) = (header(AUTHORIZATION), header(CONTENT_TYPE).unwrap_or_default());
+    let collected = Limited::new(request.into_body(), MAX_BODY).collect().await;
+    let bytes = match collected {
+        Ok(all) => all.to_bytes(),
+        Err(_) => return Ok(json_reply(413, &ApiError::new(413, 40005, "Request entity too large").into_value(), &[])),
+    };
+    let parsed = body::parse(&content_type, &bytes);
+    let shown = parsed.as_ref().map_or(Value::Null, |b| b.json.clone());
+    let done = core.with(|state| {
+        let at_ms = state.now();
+        let fault = state.faults.take(&method, &path);
+        let work = |state: &mut super::state::State| perform(state, &method, rest, &search, authorization.as_deref(), parsed);
+        let mut delay = Duration::ZERO;
+        let outcome = match fault {
+            None => Outcome::Reply(work(state)),
+            Some(Action::Status(status, body)) => Outcome::Reply(Done {
+                status,
+                body: Some(body.unwrap_or_else(|| json!({"message": format!("{status}: planned fault"), "code": 0}))),
+                headers: Vec::new(),
+            }),
+            Some(Action::RateLimit(scope, wait_ms)) => {
+                let (body, headers) = too_many(scope, wait_ms);
+                Outcome::Reply(Done { status: 429, body: Some(body), headers })
+            }
+            Some(Action::Hang) => Outcome::Hang,
+            Some(Action::DoThenDrop) => {
+                work(state);
+                Outcome::Drop
+            }
+            Some(Action::Garbage) => Outcome::Garbage,
+            Some(Action::Delay(ms)) => {
+                delay = Duration::from_millis(ms);
+                Outcome::Reply(work(state))
+            }
+        };
+        let status = match &outcome {
+            Outcome::Reply(done) => done.status,
+            Outcome::Garbage => 200,
+            Outcome::Hang | Outcome::Drop => 0,
+        };
+        let shared = matches!(&outcome, Outcome::Reply(d) if d.headers.iter().any(|(n, v)| *n == "x-ratelimit-scope" && v == "shared"));
+        if matches!(status, 401 | 403) || (status == 429 && !shared) {
+            state.invalid_requests += 1;
+        }
+        let full = if search.is_empty() { path.clone() } else { format!("{path}?{search}") };
+        state.log_request(json!({"at_ms": at_ms, "method": method, "path": full, "status": status, "body": shown}));
+        (outcome, delay)
+    });
+    match done {
+        (Outcome::Reply(done), delay) => {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let body = done.body.unwrap_or(Value::Null);
+            Ok(json_reply(done.status, &body, &done.headers))
+        }
+        (Outcome::Garbage, _) => {
+            Ok(plain(StatusCode::OK, "text/html", Bytes::from_static(b"<html><body>upstream connect error</body></html>")))
+        }
+        (Outcome::Drop, _) => Err(Dropped),
+        (Outcome::Hang, _) => {
+            core.stopped.cancelled().await;
+            Err(Dropped)
+        }
+    }
+}
+
+enum Outcome {
+    Reply(Done),
+    Garbage,
+    Drop,
+    Hang,
+}
+
+struct Done {
+    status: u16,
+    body: Option<Value>,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// Token, rate limit, then the route.
+fn perform(
+    state: &mut super::state::State,
+    method: &str,
+    parts: &[&str],
+    search: &str,
+    authorization: Option<&str>,
+    body: Option<Body>,
+) -> Done {
+    if rest::needs_token(parts) && !rest::is_authorized(state, authorization) {
+        return Done { status: 401, body: Some(json!({"message": "401: Unauthorized", "code": 0})), headers: Vec::new() };
+    }
+    let now = state.now();
+    let admission = state.limits.admit(method, parts, now);
+    if let Some(denied) = admission.denied {
+        return Done { status: 429, body: Some(denied), headers: admission.headers };
+    }
+    let Some(body) = body else {
+        let refusal = json!({"message": "The request body contains invalid JSON.", "code": 50109});
+        return Done { status: 400, body: Some(refusal), headers: admission.headers };
+    };
+    match rest::route(state, method, parts, search, body) {
+        Ok(answer) => Done { status: answer.status, body: answer.body, headers: admission.headers },
+        Err(refusal) => Done { status: refusal.status, body: Some(refusal.into_value()), headers: admission.headers },
+    }
+}
+
+fn plain(status: StatusCode, kind: &str, bytes: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(bytes));
+    *reply.status_mut() = status;
+    if let Ok(kind) = HeaderValue::from_str(kind) {
+        reply.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    reply
+}
+
+fn json_reply(status: u16, body: &Value, headers: &[(&'static str, String)]) -> Reply {
+    let bytes = if status == 204 { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let mut reply = Response::new(Full::new(bytes));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let all = reply.headers_mut();
+    if status != 204 {
+        all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            all.insert(*name, value);
+        }
+    }
+    reply
+}
+
+fn upgrade(core: &Arc<Core>, mut request: Request<Incoming>) -> Reply {
+    if !core.read(|state| state.gateway_up) {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "text/plain", Bytes::from_static(b"gateway down"));
+    }
+    let key = request.headers().get("sec-websocket-key").map(|k| derive_accept_key(k.as_bytes()));
+    let accept = key.and_then(|k| HeaderValue::from_str(&k).ok());
+    let Some(accept) = accept else { return plain(StatusCode::BAD_REQUEST, "text/plain", Bytes::new()) };
+    let upgraded = hyper::upgrade::on(&mut request);
+    let task_core = Arc::clone(core);
+    core.tasks.spawn(async move {
+        tokio::select! {
+            () = task_core.stopped.cancelled() => {}
+            upgraded = upgraded => if let Ok(upgraded) = upgraded {
+                gateway::serve(Arc::clone(&task_core), upgraded).await;
+            }
+        }
+    });
+    let mut reply = Response::new(Full::new(Bytes::new()));
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = reply.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert("sec-websocket-accept", accept);
+    reply
+}

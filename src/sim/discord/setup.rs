@@ -1,0 +1,310 @@
+//! Building the pretend place: guilds, channels, roles, people; and its misbehaviour. Ids are decimal strings, as on the wire.
+//!
+//! A method given an id that does not exist does nothing, and says so where it returns something: tests find out by what they look for.
+
+use serde_json::{Value, json};
+
+use super::fault::Action;
+use super::limits::Scope;
+use super::messages::{self, Origin};
+use super::permissions::EVERYONE;
+use super::state::{Channel, Guild, Id, Member, Out, Overwrite, Role, State, User, intent, page_channel};
+use super::{DiscordSim, body, rest};
+
+fn parse(id: &str) -> Id {
+    id.parse().unwrap_or(0)
+}
+
+impl DiscordSim {
+    /// The application's id.
+    #[must_use]
+    pub fn application_id(&self) -> String {
+        self.core().read(|state| state.app.to_string())
+    }
+
+    /// The bot user's id.
+    #[must_use]
+    pub fn bot_id(&self) -> String {
+        self.core().read(|state| state.bot.to_string())
+    }
+
+    /// Makes a guild with an owner (a person named `Owner`) and the bot in it. Gives the guild's id.
+    pub fn add_guild(&self, name: &str) -> String {
+        self.core().with(|state| {
+            let id = state.new_id();
+            let owner = state.new_id();
+            let bot_role = state.new_id();
+            let now = state.now();
+            state.users.insert(owner, User { name: "Owner".to_owned(), bot: false });
+            let everyone = Role { id, name: "@everyone".to_owned(), color: 0, permissions: EVERYONE, mentionable: false, managed: false };
+            let permissions = state.options.bot_permissions;
+            let bots =
+                Role { id: bot_role, name: state.options.bot_name.clone(), color: 0, permissions, mentionable: false, managed: true };
+            let mut guild =
+                Guild { id, name: name.to_owned(), owner, roles: vec![everyone, bots], members: std::collections::BTreeMap::new() };
+            guild.members.insert(owner, Member { roles: Vec::new(), extra: 0, joined_ms: now });
+            guild.members.insert(state.bot, Member { roles: vec![bot_role], extra: 0, joined_ms: now });
+            let created = state.guild_create_json(&guild);
+            state.guilds.insert(id, guild);
+            state.dispatch("GUILD_CREATE", id, intent::GUILDS, &created);
+            id.to_string()
+        })
+    }
+
+    /// Throws the bot out of a guild: the guild and all in it are gone for it.
+    pub fn remove_guild(&self, guild: &str) {
+        self.core().with(|state| {
+            let id = parse(guild);
+            if state.guilds.remove(&id).is_some() {
+                state.channels.retain(|_, c| c.guild != id);
+                let State { messages, channels, .. } = state;
+                messages.retain(|_, m| channels.contains_key(&m.channel));
+                state.dispatch("GUILD_DELETE", id, intent::GUILDS, &json!({"id": guild}));
+            }
+        });
+    }
+
+    /// The guild owner's user id.
+    #[must_use]
+    pub fn owner_id(&self, guild: &str) -> String {
+        self.core().read(|state| state.guilds.get(&parse(guild)).map_or_else(String::new, |g| g.owner.to_string()))
+    }
+
+    /// Makes a channel: 0 text, 2 voice, 4 category, 5 announcement, 15 forum. Gives its id.
+    pub fn add_channel(&self, guild: &str, name: &str, kind: u8) -> String {
+        self.add_channel_in(guild, name, kind, None)
+    }
+
+    /// Makes a channel below a category. Gives its id.
+    pub fn add_channel_in(&self, guild: &str, name: &str, kind: u8, category: Option<&str>) -> String {
+        self.core().with(|state| {
+            let id = state.new_id();
+            let guild = parse(guild);
+            let position = state.channels.values().filter(|c| c.guild == guild && !c.is_thread()).count();
+            let channel = Channel {
+                id,
+                guild,
+                name: name.to_owned(),
+                kind,
+                parent: category.map(parse),
+                topic: None,
+                position,
+                overwrites: Vec::new(),
+                last_message: None,
+                thread: None,
+                owner: None,
+                applied_tags: json!([]),
+                available_tags: json!([]),
+                sent: 0,
+            };
+            let (value, page) = (state.channel_json(&channel), page_channel(&channel));
+            state.channels.insert(id, channel);
+            state.dispatch("CHANNEL_CREATE", guild, intent::GUILDS, &value);
+            state.publish(json!({"type": "CHANNEL_CREATE", "channel": page}));
+            id.to_string()
+        })
+    }
+
+    /// Gives a forum the tags of these names. Gives their ids.
+    pub fn set_tags(&self, forum: &str, names: &[&str]) -> Vec<String> {
+        self.core().with(|state| {
+            let ids: Vec<String> = names.iter().map(|_| state.new_id().to_string()).collect();
+            if let Some(channel) = state.channels.get_mut(&parse(forum)) {
+                let tag = |(id, name): (&String, &&str)| json!({"id": id, "name": name, "moderated": false, "emoji_id": null, "emoji_name": null});
+                channel.available_tags = ids.iter().zip(names).map(tag).collect();
+            }
+            ids
+        })
+    }
+
+    /// Removes a channel with its threads and messages, as a person would. False if there was none.
+    pub fn delete_channel(&self, channel: &str) -> bool {
+        self.core().with(|state| rest::remove_channel(state, parse(channel)))
+    }
+
+    /// Makes a role that not everybody may mention. Gives its id.
+    pub fn add_role(&self, guild: &str, name: &str, color: u32) -> String {
+        self.core().with(|state| {
+            let id = state.new_id();
+            let role = Role { id, name: name.to_owned(), color, permissions: 0, mentionable: false, managed: false };
+            let guild_id = parse(guild);
+            let Some(guild) = state.guilds.get_mut(&guild_id) else { return id.to_string() };
+            guild.roles.push(role);
+            let event =
+                guild.roles.last().map(|r| json!({"guild_id": guild_id.to_string(), "role": State::role_json(r, guild.roles.len() - 1)}));
+            state.dispatch("GUILD_ROLE_CREATE", guild_id, intent::GUILDS, &event.unwrap_or_default());
+            id.to_string()
+        })
+    }
+
+    /// Lets everybody mention a role, or not.
+    pub fn set_mentionable(&self, guild: &str, role: &str, mentionable: bool) {
+        self.core().with(|state| {
+            let role = parse(role);
+            if let Some(known) = state.guilds.get_mut(&parse(guild)).and_then(|g| g.roles.iter_mut().find(|r| r.id == role)) {
+                known.mentionable = mentionable;
+            }
+        });
+    }
+
+    /// Makes a person with these permissions (beside those of everyone and of the roles). Gives the user's id.
+    pub fn add_member(&self, guild: &str, name: &str, permissions: u64, roles: &[&str]) -> String {
+        self.core().with(|state| {
+            let id = state.new_id();
+            let now = state.now();
+            state.users.insert(id, User { name: name.to_owned(), bot: false });
+            if let Some(guild) = state.guilds.get_mut(&parse(guild)) {
+                let roles = roles.iter().map(|r| parse(r)).collect();
+                guild.members.insert(id, Member { roles, extra: permissions, joined_ms: now });
+            }
+            id.to_string()
+        })
+    }
+
+    /// Takes permission bits from the bot in one channel (`1 << 10` see it, `1 << 11` write, `1 << 14` embed links…).
+    pub fn deny(&self, channel: &str, bits: u64) {
+        self.overwrite(channel, |over| {
+            over.deny |= bits;
+            over.allow &= !bits;
+        });
+    }
+
+    /// Gives permission bits to the bot in one channel, whatever was denied before.
+    pub fn allow(&self, channel: &str, bits: u64) {
+        self.overwrite(channel, |over| {
+            over.allow |= bits;
+            over.deny &= !bits;
+        });
+    }
+
+    fn overwrite(&self, channel: &str, change: impl FnOnce(&mut Overwrite)) {
+        self.core().with(|state| {
+            let (bot, id) = (state.bot, parse(channel));
+            let Some(known) = state.channels.get_mut(&id) else { return };
+            let mut mine =
+                known.overwrites.iter().find(|o| o.id == bot).cloned().unwrap_or(Overwrite { id: bot, kind: 1, allow: 0, deny: 0 });
+            change(&mut mine);
+            known.overwrites.retain(|o| o.id != bot);
+            known.overwrites.push(mine);
+            let guild = known.guild;
+            let value = state.channels.get(&id).map(|c| state.channel_json(c)).unwrap_or_default();
+            state.dispatch("CHANNEL_UPDATE", guild, intent::GUILDS, &value);
+        });
+    }
+
+    /// A person writes a message. Gives its id.
+    ///
+    /// # Errors
+    /// If there is no such channel, or the text is empty or too long.
+    pub fn say(&self, channel: &str, user: &str, content: &str) -> Result<String, String> {
+        self.core().with(|state| {
+            let (channel, user) = (parse(channel), parse(user));
+            if !state.channels.get(&channel).is_some_and(Channel::is_text) {
+                return Err(format!("there is no channel {channel} to write into"));
+            }
+            let draft = body::Body { json: json!({"content": content}), files: Vec::new() };
+            let made = messages::create(state, channel, user, draft, Origin::default());
+            made.map(|id| id.to_string()).map_err(|refusal| refusal.into_value().to_string())
+        })
+    }
+
+    /// Deletes a message as a moderator would. False if it was not there.
+    pub fn delete_message(&self, channel: &str, id: &str) -> bool {
+        self.core().with(|state| {
+            let (channel, id) = (parse(channel), parse(id));
+            state.messages.get(&id).is_some_and(|m| m.channel == channel) && messages::delete(state, id)
+        })
+    }
+
+    // ---- faults of REST: `method` may be `*`, `path_part` is looked for anywhere in the path ----
+
+    /// The next `times` matching requests get this status; their work is not done.
+    pub fn fail(&self, method: &str, path_part: &str, status: u16, times: u32) {
+        self.plan(method, path_part, Action::Status(status, None), times);
+    }
+
+    /// As [`DiscordSim::fail`], with a body of one's own.
+    pub fn fail_with(&self, method: &str, path_part: &str, status: u16, body: Value, times: u32) {
+        self.plan(method, path_part, Action::Status(status, Some(body)), times);
+    }
+
+    /// The next `times` requests get a 429 of this scope. A global one spares interaction callbacks, as everywhere.
+    pub fn rate_limit_next(&self, scope: Scope, retry_after_ms: i64, times: u32) {
+        self.rate_limit("*", "/", scope, retry_after_ms, times);
+    }
+
+    /// The next `times` matching requests get a 429 of this scope.
+    pub fn rate_limit(&self, method: &str, path_part: &str, scope: Scope, retry_after_ms: i64, times: u32) {
+        self.plan(method, path_part, Action::RateLimit(scope, retry_after_ms), times);
+    }
+
+    /// The next `times` matching requests are never answered; their work is not done.
+    pub fn hang(&self, method: &str, path_part: &str, times: u32) {
+        self.plan(method, path_part, Action::Hang, times);
+    }
+
+    /// The next `times` matching requests are done, but their answer is lost: the connection closes.
+    pub fn do_then_drop(&self, method: &str, path_part: &str, times: u32) {
+        self.plan(method, path_part, Action::DoThenDrop, times);
+    }
+
+    /// The next `times` matching requests get 200 and a page of HTML; their work is not done.
+    pub fn garbage(&self, method: &str, path_part: &str, times: u32) {
+        self.plan(method, path_part, Action::Garbage, times);
+    }
+
+    /// The next `times` matching requests are done at once and answered `ms` milliseconds later.
+    pub fn delay(&self, method: &str, path_part: &str, ms: u64, times: u32) {
+        self.plan(method, path_part, Action::Delay(ms), times);
+    }
+
+    /// Forgets every planned fault.
+    pub fn clear_faults(&self) {
+        self.core().with(|state| state.faults.clear());
+    }
+
+    fn plan(&self, method: &str, path_part: &str, action: Action, times: u32) {
+        self.core().with(|state| state.faults.plan(method, path_part, action, times));
+    }
+
+    // ---- faults of the gateway ----
+
+    /// Cuts every gateway connection without a close frame. Sessions stay and can be resumed. Gives how many were cut.
+    pub fn drop_gateway(&self) -> usize {
+        self.core().with(|state| state.tell_connections(|| Out::Abort))
+    }
+
+    /// Closes every gateway connection with this code; `None` sends a close frame without one.
+    pub fn close_gateway(&self, code: Option<u16>) -> usize {
+        self.core().with(|state| state.tell_connections(|| Out::Close(code)))
+    }
+
+    /// Sends opcode 9 (`d: false`) to every connection and forgets the sessions.
+    pub fn invalidate_session(&self) -> usize {
+        self.core().with(|state| {
+            let told = state.tell_connections(|| Out::Invalidate);
+            state.sessions.clear();
+            told
+        })
+    }
+
+    /// Sends opcode 7, "reconnect and resume".
+    pub fn opcode7(&self) -> usize {
+        self.send_raw(&json!({"op": 7, "s": null, "t": null, "d": null}).to_string())
+    }
+
+    /// Sends a text frame as it is to every connection.
+    pub fn send_raw(&self, frame: &str) -> usize {
+        self.core().with(|state| state.tell_connections(|| Out::Text(frame.to_owned())))
+    }
+
+    /// Whether new gateway connections are taken; if not they get 503.
+    pub fn gateway_up(&self, up: bool) {
+        self.core().with(|state| state.gateway_up = up);
+    }
+
+    /// Whether heartbeats are acknowledged.
+    pub fn acknowledge_heartbeats(&self, yes: bool) {
+        self.core().with(|state| state.ack_heartbeats = yes);
+    }
+}
