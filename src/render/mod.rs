@@ -1,14 +1,176 @@
 //! How it looks: facts in, a [`Message`] out.
 //!
-//! Job: one renderer per event family (files named as in `event`), the card, line and public forms, words and colours of
-//! product.md sections 2 and 3, Discord's text limits in UTF-16 units. Never does I/O, never decides who is told, never lets text
-//! from the game through unescaped ([`text`] is the only door), never puts a mention into an embed.
+//! Job: one renderer per event family (files named as in `event`), the card, compact, log and public forms, words and colours of the
+//! product, Discord's text limits in UTF-16 units. Never does I/O, never asks the clock, never decides who is told, never lets text
+//! from the game through unescaped ([`text`] is the only door), never puts a role's mention into an embed.
+//!
+//! ```text
+//! Subject ─▶ card    ─┐                 ┌─ emergency, dispatch, panic      (world: the whole life)
+//! Event   ─▶ event   ─┼─▶ one family ───┼─ station, pager, record, tone, other (the event alone)
+//! Change  ─▶ duty,    │      │          └─ unit                            (a change of the world)
+//!            status  ─┘      ▼
+//!                         Draft ── style ──▶ limits::fit ──▶ Message ──▶ late, linked, gather
+//! ```
+
+mod colors;
+mod dispatch;
+mod draft;
+mod emergency;
+#[cfg(test)]
+mod hostile;
+pub mod limits;
+pub mod notice;
+mod other;
+mod pager;
+mod panic;
+mod record;
+#[cfg(test)]
+mod sample;
+mod station;
+mod street;
+pub mod text;
+mod tone;
+mod unit;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMs;
+use crate::event::Event;
 use crate::ids::{RoleId, ServerId};
-use crate::world::Server;
+use crate::world::{Server, Subject};
+
+pub use dispatch::note;
+pub use draft::gather;
+pub use unit::{duty, status};
+
+/// Older than this when delivered: the footer says how late, in ms.
+const LATE: i64 = 60_000;
+/// Older than this when delivered: nobody is pinged any more, in ms.
+const TOO_LATE_TO_PING: i64 = 600_000;
+
+/// The card of a subject as the world has it now. `None` if the world does not know it (any more), or for [`Subject::Event`].
+///
+/// Title, texts and fields change through the subject's life; footer and timestamp never do.
+#[must_use]
+pub fn card(subject: Subject, view: &View<'_>) -> Option<Message> {
+    let world = view.world;
+    match subject {
+        Subject::Emergency(id, at) => world.emergencies.get(&id).filter(|e| e.opened_at == at).map(|e| emergency::card(e, id, view)),
+        Subject::Dispatch(id, at) => world.dispatches.get(&id).filter(|d| d.opened_at == at).map(|d| dispatch::card(d, view)),
+        Subject::Panic(ident, at) => world.panics.get(&ident).filter(|p| p.since == at).map(|p| panic::card(p, view)),
+        Subject::Event(..) => None,
+    }
+}
+
+/// An event that stands for itself. `None` for events that change a subject's card or a unit ([`card`], [`duty`], [`status`], [`note`]),
+/// for those of no interest, and where the public style leaves nothing to show.
+#[must_use]
+pub fn event(event: &Event, at: UnixMs, view: &View<'_>) -> Option<Message> {
+    match event {
+        Event::StationAlert(alert) => Some(station::alert(alert, at, view)),
+        Event::Pager(page) => pager::page(page, at, view),
+        Event::Record { action, record } => record::record(*action, record, at, view),
+        Event::Tone { url, targets } => tone::tone(url.as_deref(), targets, at, view),
+        Event::GroupAdd { idents, group } => unit::group(idents, "Joined group", Some(group), None, at, view),
+        Event::GroupRemove { idents, group } => unit::group(idents, "Left group", group.as_deref(), None, at, view),
+        Event::GroupRename { idents, old, new } => unit::group(idents, "Group renamed", Some(new), old.as_deref(), at, view),
+        Event::Bodycam { ident, on } => other::bodycam(*ident, *on, at, view),
+        Event::StreetSign { ids, lines } => other::street_sign(ids, lines, at, view),
+        Event::Callout(callout) => other::callout(callout, at, view),
+        Event::CharacterSelected { character, .. } => other::character(character, at, view),
+        Event::LinkVerified { community_user, .. } => other::account_linked(community_user, at, view),
+        Event::PrintRecord { ident, url } => other::printed(*ident, url.as_deref(), at, view),
+        Event::EmergencyNew(_)
+        | Event::EmergencyRemoved { .. }
+        | Event::Panic { .. }
+        | Event::UnitLogin { .. }
+        | Event::UnitLogout { .. }
+        | Event::UnitStatus { .. }
+        | Event::UnitUpdate { .. }
+        | Event::DispatchNew(_)
+        | Event::DispatchEdited(_)
+        | Event::DispatchClosed { .. }
+        | Event::DispatchNote { .. }
+        | Event::UnitAttach { .. }
+        | Event::UnitDetach { .. }
+        | Event::Ignored
+        | Event::Unknown => None,
+    }
+}
+
+/// A new message under a card: what must be noticed and would not be in an edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A panic is over. Makes no sound, pings nobody.
+    PanicOver,
+    /// A dispatch call rose to the highest priority. Pings `view.roles`.
+    Raised,
+    /// Nobody has taken a 911 call, panic or page. Pings `view.roles`.
+    Unanswered {
+        /// Since when it waits.
+        since: UnixMs,
+    },
+}
+
+/// The reply, or `None` if the subject is unknown or not of that kind.
+#[must_use]
+pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message> {
+    let message = match (reply, subject) {
+        (Reply::PanicOver, Subject::Panic(ident, at)) => panic::over(view.world.panics.get(&ident).filter(|p| p.since == at)?, view),
+        (Reply::Raised, Subject::Dispatch(id, at)) => {
+            view.world.dispatches.get(&id).filter(|d| d.opened_at == at).map(|d| dispatch::raised(d, view))
+        }
+        (Reply::Unanswered { since }, _) => {
+            let sentence = format!("⏰ Nobody has taken this yet: {} so far", words::duration(view.now.since(since)));
+            let (content, roles) = draft::content(view, &sentence);
+            Some(Message { content: content.or(Some(sentence)), roles, ..Message::default() })
+        }
+        _ => None,
+    };
+    message.map(limits::fit)
+}
+
+/// A message that is delivered late says so in its footer: over 60 s `delayed 3 min`; over 10 min it pings nobody (roles and their
+/// mentions go, the sentence stays). Said once, however often it is called. Apply it to what is about to be sent, not to what is stored:
+/// the delivery compares footers by their beginning.
+#[must_use]
+pub fn late(mut message: Message, happened_at: UnixMs, now: UnixMs) -> Message {
+    let delay = now.since(happened_at);
+    if delay <= LATE {
+        return message;
+    }
+    let said = format!("{DELAYED}{}", words::duration(delay - delay % 60_000));
+    match message.embeds.last_mut() {
+        Some(embed) => {
+            let footer = embed.footer.take().unwrap_or_default();
+            let own = footer.split(DELAYED).next().unwrap_or_default();
+            embed.footer = Some(if own.is_empty() { said.trim_start_matches(" · ").to_owned() } else { format!("{own}{said}") });
+        }
+        None => message.content = message.content.map(|c| format!("{}{said}", c.split(DELAYED).next().unwrap_or_default())),
+    }
+    if delay > TOO_LATE_TO_PING {
+        for role in std::mem::take(&mut message.roles) {
+            let mention = format!("<@&{role}>");
+            message.content = message.content.map(|c| c.strip_prefix(&mention).map(|rest| rest.trim_start().to_owned()).unwrap_or(c));
+        }
+        message.content = message.content.filter(|c| !c.is_empty());
+    }
+    limits::fit(message)
+}
+
+/// Stands before the delay in a footer.
+const DELAYED: &str = " · delayed ";
+
+/// Makes a link of the dispatch call that a 911 card names; `url` as [`notice::message_url`] makes it. Other messages come back unchanged.
+#[must_use]
+pub fn linked(mut message: Message, url: &str) -> Message {
+    let fields = message.embeds.iter_mut().flat_map(|embed| &mut embed.fields);
+    for field in fields.filter(|field| field.name == emergency::BECAME && !field.value.starts_with('[')) {
+        field.value = format!("[{}]({url})", field.value);
+    }
+    limits::fit(message)
+}
 
 /// A message as it should stand on Discord: our own serialisable form, so that restarts and upgrades can read it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -81,9 +243,9 @@ pub enum Style {
     /// The whole card.
     #[default]
     Card,
-    /// Title line and colour only.
+    /// Title line and colour only (and the footer, by which the message is found again).
     Compact,
-    /// One line.
+    /// One line; many of them gather into one message ([`gather`]).
     Log,
     /// Kind, street without house number, state, time: no caller, plate, notes or unit names.
     Public,
@@ -108,7 +270,7 @@ pub struct View<'a> {
     pub now: UnixMs,
 }
 
-/// The community's words (product.md section 2). US defaults.
+/// The community's words (product: "words are the community's"). US defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Labels {
@@ -139,5 +301,110 @@ impl Default for Labels {
             .into(),
             priorities: [(1, "P1".to_owned()), (2, "P2".to_owned()), (3, "P3".to_owned())].into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample::{NOW, OPENED, show};
+    use super::*;
+    use crate::ids::{CallId, Ident};
+
+    fn panic_alert() -> Message {
+        let world = sample::world();
+        let view = View { roles: &[RoleId(7), RoleId(8)], ..sample::view(&world, Style::Card) };
+        card(Subject::Panic(Ident(4107), OPENED), &view).unwrap()
+    }
+
+    #[test]
+    fn late_is_said() {
+        let message = panic_alert();
+        let footer = |m: &Message| m.embeds[0].footer.clone().unwrap();
+        assert_eq!(late(message.clone(), OPENED, OPENED.plus(60_000)), message);
+        assert_eq!(late(message.clone(), OPENED, OPENED.plus(-5_000_000)), message);
+
+        let three = late(message.clone(), OPENED, OPENED.plus(190_000));
+        assert_eq!(footer(&three), "Server 1 · Panic of unit 4107 · delayed 3 min");
+        assert_eq!((&three.roles, &three.content), (&message.roles, &message.content));
+        let again = late(three, OPENED, OPENED.plus(250_000));
+        assert_eq!(footer(&again), "Server 1 · Panic of unit 4107 · delayed 4 min");
+
+        let ten = late(message.clone(), OPENED, OPENED.plus(600_000));
+        assert_eq!(ten.roles, message.roles);
+        let after = late(message, OPENED, OPENED.plus(600_001));
+        assert!(after.roles.is_empty());
+        assert_eq!(after.content.as_deref(), Some("PANIC: A-10 John Doe, Alta St"));
+    }
+
+    #[test]
+    fn late_without_an_embed() {
+        let message = Message { content: Some("<@&7> Now P1".into()), roles: vec![RoleId(7)], ..Message::default() };
+        assert_eq!(late(message.clone(), OPENED, OPENED.plus(120_000)).content.unwrap(), "<@&7> Now P1 · delayed 2 min");
+        assert_eq!(late(message, OPENED, OPENED.plus(7_320_000)).content.unwrap(), "Now P1 · delayed 2 h 02");
+    }
+
+    #[test]
+    fn a_911_card_links_to_what_it_became() {
+        let mut world = sample::world();
+        let call = world.emergencies.get_mut(&CallId(302)).unwrap();
+        (call.gone_at, call.became) = (Some(NOW), Some(CallId(501)));
+        let message = card(Subject::Emergency(CallId(302), OPENED), &sample::view(&world, Style::Card)).unwrap();
+        let url = notice::message_url(crate::ids::GuildId(1), crate::ids::ChannelId(2), crate::ids::MessageId(3));
+        let message = linked(linked(message, &url), &url);
+        assert!(show(&Some(message)).contains("{Became} [Call #501](https://discord.com/channels/1/2/3)\n"));
+    }
+
+    #[test]
+    fn unknown_subjects_have_no_card() {
+        let world = sample::world();
+        let view = sample::view(&world, Style::Card);
+        // A number that the CAD used again belongs to another subject.
+        let reused = OPENED.plus(1);
+        for subject in [
+            Subject::Emergency(CallId(302), reused),
+            Subject::Emergency(CallId(1), OPENED),
+            Subject::Dispatch(CallId(501), reused),
+            Subject::Dispatch(CallId(302), OPENED),
+            Subject::Panic(Ident(4107), reused),
+            Subject::Event(1, 0),
+        ] {
+            assert_eq!(card(subject, &view), None, "{subject:?}");
+        }
+    }
+
+    #[test]
+    fn footer_and_timestamp_are_the_same_through_life_and_in_every_style() {
+        let mut world = sample::world();
+        let subjects =
+            [Subject::Emergency(CallId(302), OPENED), Subject::Dispatch(CallId(501), OPENED), Subject::Panic(Ident(4107), OPENED)];
+        let identity = |world: &Server, subject, style| {
+            let message = card(subject, &sample::view(world, style)).unwrap();
+            (message.embeds[0].footer.clone().unwrap(), message.embeds[0].timestamp)
+        };
+        let styles = [Style::Card, Style::Compact, Style::Log, Style::Public];
+        let all = |world: &Server| subjects.map(|s| styles.map(|style| identity(world, s, style)));
+        let before = all(&world);
+        world.emergencies.get_mut(&CallId(302)).unwrap().gone_at = Some(NOW);
+        world.dispatches.get_mut(&CallId(501)).unwrap().closed_at = Some(NOW);
+        world.panics.get_mut(&Ident(4107)).unwrap().over_at = Some(NOW);
+        world.units.clear();
+        assert_eq!(all(&world), before);
+        let footers: std::collections::BTreeSet<_> = before.iter().map(|s| s[0].0.clone()).collect();
+        assert_eq!(footers.len(), 3, "two subjects never share a footer: {footers:?}");
+    }
+
+    #[test]
+    fn replies() {
+        let mut world = sample::world();
+        let before = world.clone();
+        let view = View { roles: &[RoleId(7)], ..sample::view(&before, Style::Card) };
+        let waiting = reply(Reply::Unanswered { since: NOW.plus(-300_000) }, Subject::Panic(Ident(4107), OPENED), &view).unwrap();
+        assert_eq!(waiting.content.as_deref(), Some("<@&7> ⏰ Nobody has taken this yet: 5 min so far"));
+        assert!(reply(Reply::Raised, Subject::Dispatch(CallId(501), OPENED), &view).is_some());
+        assert_eq!(reply(Reply::Raised, Subject::Panic(Ident(4107), OPENED), &view), None);
+        assert_eq!(reply(Reply::PanicOver, Subject::Panic(Ident(4107), OPENED), &view), None);
+        world.panics.get_mut(&Ident(4107)).unwrap().over_at = Some(NOW);
+        let over = reply(Reply::PanicOver, Subject::Panic(Ident(4107), OPENED), &View { world: &world, ..view }).unwrap();
+        assert!(over.silent && over.roles.is_empty());
     }
 }

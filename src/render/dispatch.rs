@@ -1,0 +1,398 @@
+//! Dispatch calls: open, then closed. One card that stays true.
+
+use super::draft::{self, Draft, Fields, PublicState};
+use super::emergency::{known_meta, meta};
+use super::{Message, Style, View, colors, street, text, unit, words};
+use crate::clock::UnixMs;
+use crate::event::{Note, Priority};
+use crate::ids::CallId;
+use crate::world::{Dispatch, Moment, MomentKind};
+
+/// Moments shown.
+const MOMENTS: usize = 6;
+/// Status number of a closed call (contract d).
+const CLOSED: i64 = 2;
+
+pub(super) fn card(call: &Dispatch, view: &View<'_>) -> Message {
+    let closed = call.closed_at.is_some() || call.status == Some(CLOSED);
+    let color = if closed { colors::CLOSED } else { colors::priority(call.priority.as_ref()) };
+    let about = words::call(call.id);
+    if view.style == Style::Public {
+        return public(call, view, closed, color, &about);
+    }
+
+    let priority = call.priority.as_ref().and_then(|p| words::priority(view.labels, p));
+    let head = match (&priority, closed) {
+        (_, true) => "⬛ Closed".to_owned(),
+        (Some(priority), false) => format!("🚔 {priority}"),
+        (None, false) => "🚔 Dispatch".to_owned(),
+    };
+    let what = what(call).unwrap_or_else(|| about.clone());
+    let title = star(call, &["title"], &words::capital(&what));
+    let title = draft::title(view, &head, Some(&title), " · ", place(call).as_deref());
+    let mut draft = Draft::new(view, title, color, &about, call.opened_at);
+    draft.sentence = sentence(call, view, priority.as_deref(), &what);
+    draft.description = draft::block(call.description.as_deref(), 1_800).map(|text| star(call, &["description"], &text));
+    draft.fields = fields(call, view, priority, closed).0;
+    draft.finish(view)
+}
+
+/// No title and no word of a custom layout: both are free text and may name people. The code is chosen from a list.
+fn public(call: &Dispatch, view: &View<'_>, closed: bool, color: u32, about: &str) -> Message {
+    let code = draft::line(call.code.as_deref(), 32).unwrap_or_else(|| "Call".into());
+    let head = match &call.priority {
+        _ if closed => format!("⬛ Closed · {code}"),
+        Some(level @ Priority::Level(_)) => {
+            format!("🚔 {} · {code}", words::priority(view.labels, level).unwrap_or_default())
+        }
+        _ => format!("🚔 {code}"),
+    };
+    let word = if closed { words::call_status(CLOSED) } else { words::call_status(call.status.unwrap_or(1)) };
+    let state = PublicState { word: &word, since: call.opened_at, over: call.closed_at };
+    Draft::public(view, &head, call.address.as_deref(), color, about, state).finish(view)
+}
+
+/// `211 Armed Robbery`: the code's number before the title, unless the title already has it; the code alone where there is no title. Raw.
+fn what(call: &Dispatch) -> Option<String> {
+    let code = text::visible(call.code.as_deref()).map(str::trim);
+    let title = text::visible(call.title.as_deref()).map(str::trim);
+    match (code, title) {
+        (Some(code), Some(title)) => {
+            let number = code.split_once(" - ").map_or(code, |(number, _)| number).trim();
+            let said = number.is_empty() || title.to_lowercase().contains(&number.to_lowercase());
+            Some(if said || number.chars().count() > 12 { title.to_owned() } else { format!("{number} {title}") })
+        }
+        (one, other) => one.or(other).map(str::to_owned),
+    }
+}
+
+/// Where, for the title. Raw.
+fn place(call: &Dispatch) -> Option<String> {
+    let address = text::visible(call.address.as_deref()).map(|a| street::first(a).to_owned());
+    let block = || text::visible(call.block.as_deref()).map(|b| format!("Block {b}"));
+    let postal = || text::visible(call.postal.as_deref()).map(|p| format!("Postal {p}"));
+    address.or_else(block).or_else(postal)
+}
+
+/// `P1: 211 Armed Robbery, Mission Row (9001)`.
+fn sentence(call: &Dispatch, view: &View<'_>, priority: Option<&str>, what: &str) -> String {
+    let mut out = format!("{}: {}", priority.unwrap_or("Dispatch"), text::line(what, 120));
+    if let Some(address) = draft::line(call.address.as_deref(), 120) {
+        out = format!("{out}, {address}");
+    }
+    if let Some(postal) = draft::line(call.postal.as_deref(), 24) {
+        out = format!("{out} ({postal})");
+    }
+    match unit::shorts(view, &call.units) {
+        Some(units) => format!("{out} · {units}"),
+        None => out,
+    }
+}
+
+/// How another card names this one: `Call #501 · 211 Armed Robbery`.
+pub(super) fn reference(call: &Dispatch) -> String {
+    match what(call) {
+        Some(what) => format!("{} · {}", words::call(call.id), text::line(&what, 60)),
+        None => words::call(call.id),
+    }
+}
+
+fn edited(call: &Dispatch, field: &str) -> bool {
+    call.edited.iter().any(|name| name == field)
+}
+
+/// A star before what the last edit changed.
+fn star(call: &Dispatch, names: &[&str], text: &str) -> String {
+    if names.iter().any(|name| edited(call, name)) { format!("★ {text}") } else { text.to_owned() }
+}
+
+fn fields(call: &Dispatch, view: &View<'_>, priority: Option<String>, closed: bool) -> Fields {
+    let mut fields = Fields::default();
+    let name = |label: &str, names: &[&str]| star(call, names, label);
+    let postal = call.postal.as_deref().or_else(|| meta(&call.meta, "postal"));
+    fields.inline(&name("Address", &["address", "block"]), address(call));
+    fields.inline(&name("Postal", &["postal"]), draft::line(postal, 40));
+    fields.inline(&name("Code", &["code"]), draft::line(call.code.as_deref(), 100));
+
+    let status = if closed { Some(CLOSED) } else { call.status };
+    let origin = call.origin.map(words::origin);
+    let from = call.from_911.map(|id| format!("{} #{id}", words::emergency(view.labels, true)));
+    fields.inline(&name("Priority", &["priority"]), priority);
+    fields.inline(&name("Status", &["status"]), status.map(words::call_status));
+    fields.inline(
+        &name("Origin", &["origin"]),
+        match (origin, from) {
+            (Some(origin), Some(from)) => Some(format!("{origin} ({from})")),
+            (origin, from) => origin.or(from),
+        },
+    );
+    known_meta(&mut fields, &call.meta, &["plate"]);
+
+    let units: Vec<String> = call.units.iter().map(|i| unit::on_call(view, *i, call.primary == Some(*i))).collect();
+    let nobody = || (!closed).then(|| "Nobody yet".to_owned());
+    fields.wide("Units", draft::list(&units, " · ", 800).or_else(nobody));
+    if let Some(closed_at) = call.closed_at {
+        fields.inline("Duration", Some(words::duration(closed_at.since(call.opened_at))));
+        let first = call.first_unit_at.map(|at| words::duration(at.since(call.opened_at)));
+        fields.inline("First unit after", Some(first.unwrap_or_else(|| "None came".into())));
+    }
+    let last = call.notes.iter().rev().find_map(note_line);
+    let label = if call.notes.len() > 1 { format!("Last of {} notes", call.notes.len()) } else { "Last note".to_owned() };
+    fields.wide(&label, last.map(|note| text::cut(&note, 600)));
+    fields.wide("Timeline", timeline(call, view));
+    fields
+}
+
+/// `1180 Lantern Quay, Brineford (block 1100)`.
+fn address(call: &Dispatch) -> Option<String> {
+    let block = draft::line(call.block.as_deref(), 60);
+    match (draft::line(call.address.as_deref(), 300), block) {
+        (Some(address), Some(block)) => Some(format!("{address} (block {block})")),
+        (None, Some(block)) => Some(format!("Block {block}")),
+        (address, None) => address,
+    }
+}
+
+/// `<t:…:t> D-1: Caller hears glass breaking.` The note's time is shown only if it is a moment: a bare clock is the game's own.
+fn note_line(note: &Note) -> Option<String> {
+    let content = draft::block(Some(&note.content), 600)?;
+    let at = note.time.as_deref().and_then(|t| t.trim().parse::<jiff::Timestamp>().ok());
+    let mut out = at.map(|at| format!("{} ", words::time(UnixMs(at.as_millisecond())))).unwrap_or_default();
+    if let Some(label) = draft::line(note.label.as_deref(), 60) {
+        out = format!("{out}{label}: ");
+    }
+    if !note.kind.eq_ignore_ascii_case("text")
+        && let Some(kind) = draft::line(Some(&note.kind), 24)
+    {
+        out = format!("{out}({kind}) ");
+    }
+    Some(out + &content)
+}
+
+/// The last six moments; the first line of an attachment says how long it took.
+fn timeline(call: &Dispatch, view: &View<'_>) -> Option<String> {
+    let moments = call.timeline.iter().skip(call.timeline.len().saturating_sub(MOMENTS));
+    let told: Vec<String> = moments.map(|moment| moment_words(call, moment, view)).collect();
+    draft::list(&told, " · ", 1_000)
+}
+
+fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> String {
+    let at = words::time(moment.at);
+    let after = || words::duration(moment.at.since(call.opened_at));
+    match &moment.what {
+        MomentKind::Called => format!("📞 {at} {}", words::emergency(view.labels, true)),
+        MomentKind::Dispatched => format!("🚔 {at} dispatched"),
+        MomentKind::Priority { from, to } => {
+            format!("🔺 {at} priority {} → {}", words::bare_priority(from.as_ref()), words::bare_priority(to.as_ref()))
+        }
+        MomentKind::Edited(names) => {
+            let names: Vec<String> = names.iter().take(9).filter_map(|name| draft::line(Some(name), 24)).collect();
+            format!("✏️ {at} edited {}", if names.is_empty() { "call".to_owned() } else { names.join(", ") })
+        }
+        MomentKind::Attached(ident) => format!("{} attached ({})", unit::short(view, *ident), after()),
+        MomentKind::Detached(ident) => format!("{} detached ({})", unit::short(view, *ident), after()),
+        MomentKind::Noted => format!("📝 {at} note"),
+        MomentKind::Closed => format!("⬛ {at} closed"),
+    }
+}
+
+/// A note as a message of its own, for the call's thread. `None` if there is nothing to see in it, or in the public style.
+#[must_use]
+pub fn note(note: &Note, call: CallId, at: UnixMs, view: &View<'_>) -> Option<Message> {
+    if view.style == Style::Public {
+        return None;
+    }
+    let mut draft = Draft::new(view, format!("📝 Note on {}", words::call(call)), colors::OTHER, &words::call(call), at);
+    let line = note_line(note)?;
+    if view.style != Style::Card {
+        draft.title = draft::title(view, &draft.title, Some(&note.content), "", None);
+    }
+    draft.description = Some(line);
+    Some(draft.finish(view))
+}
+
+/// The reply that says that the call rose to the highest priority.
+pub(super) fn raised(call: &Dispatch, view: &View<'_>) -> Message {
+    let priority = call.priority.as_ref().filter(|p| view.style != Style::Public || matches!(p, Priority::Level(_)));
+    let priority = priority.and_then(|p| words::priority(view.labels, p)).unwrap_or_else(|| "urgent".into());
+    let about = if view.style == Style::Public { words::call(call.id) } else { reference(call) };
+    let sentence = format!("🔺 Now {priority}: {about}");
+    let (content, roles) = draft::content(view, &sentence);
+    Message { content: content.or(Some(sentence)), roles, ..Message::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Ident, RoleId};
+    use crate::render::sample::{self, show};
+    use crate::world::{Server, Subject};
+    use insta::assert_snapshot;
+
+    fn shown(world: &Server, style: Style, roles: &[RoleId]) -> String {
+        let view = View { roles, ..sample::view(world, style) };
+        show(&crate::render::card(Subject::Dispatch(CallId(501), sample::OPENED), &view))
+    }
+
+    fn call(world: &mut Server) -> &mut Dispatch {
+        world.dispatches.get_mut(&CallId(501)).unwrap()
+    }
+
+    #[test]
+    fn open() {
+        let world = sample::world();
+        assert_snapshot!(shown(&world, Style::Card, &[RoleId(7)]), @r##"
+        > <@&7> P1: 211 Armed Robbery, 1180 Mission Row, Los Santos (9001) · A-10, E-1, Unit 9999
+        #C0392B 🚔 P1 · 211 Armed Robbery · 1180 Mission Row
+        Two suspects at the bait shop.
+        {Address} 1180 Mission Row, Los Santos (block 1100)
+        {Postal} 9001
+        {Code} 211
+        {Priority} P1
+        {Status} Active
+        {Origin} Caller (911 #302)
+        {Plate} 46EEK
+        [Units] 🔵 A-10 ★ · ▫️ E-1 · Unit 9999
+        [Last of 2 notes] <t:1763700060:t> D-1: Caller hears glass breaking.
+        [Timeline] 📞 <t:1763699970:t> 911 · 🚔 <t:1763700000:t> dispatched · A-10 attached (38 s) · 📝 <t:1763700060:t> note
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+        assert_snapshot!(shown(&world, Style::Compact, &[]), @r##"
+        #C0392B 🚔 P1 · 211 Armed Robbery · 1180 Mission Row
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+        assert_snapshot!(shown(&world, Style::Log, &[]), @r##"
+        #C0392B (no title)
+        <t:1763700000:t> 🚔 P1 · 211 Armed Robbery · 1180 Mission Row
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+        assert_snapshot!(shown(&world, Style::Public, &[]), @r##"
+        #C0392B 🚔 P1 · 211 · Mission Row / Los Santos
+        {Street} Mission Row / Los Santos
+        {State} Active
+        {Since} <t:1763700000:t>
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn edited_fields_have_a_star() {
+        let mut world = sample::world();
+        let call = call(&mut world);
+        call.edited = vec!["priority".into(), "block".into(), "title".into(), "description".into()];
+        call.priority = Some(Priority::Level(3));
+        let at = sample::OPENED.plus(120_000);
+        call.timeline.push(Moment { at, what: MomentKind::Priority { from: Some(Priority::Level(1)), to: Some(Priority::Level(3)) } });
+        call.timeline.push(Moment { at, what: MomentKind::Edited(vec!["block".into(), "title".into()]) });
+        assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
+        #3498DB 🚔 P3 · ★ 211 Armed Robbery · 1180 Mission Row
+        ★ Two suspects at the bait shop.
+        {★ Address} 1180 Mission Row, Los Santos (block 1100)
+        {Postal} 9001
+        {Code} 211
+        {★ Priority} P3
+        {Status} Active
+        {Origin} Caller (911 #302)
+        {Plate} 46EEK
+        [Units] 🔵 A-10 ★ · ▫️ E-1 · Unit 9999
+        [Last of 2 notes] <t:1763700060:t> D-1: Caller hears glass breaking.
+        [Timeline] 📞 <t:1763699970:t> 911 · 🚔 <t:1763700000:t> dispatched · A-10 attached (38 s) · 📝 <t:1763700060:t> note · 🔺 <t:1763700120:t> priority 1 → 3 · ✏️ <t:1763700120:t> edited block, title
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn closed() {
+        let mut world = sample::world();
+        let call = call(&mut world);
+        call.closed_at = Some(sample::OPENED.plus(845_000));
+        call.timeline.push(Moment { at: sample::OPENED.plus(845_000), what: MomentKind::Closed });
+        assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
+        #95A5A6 ⬛ Closed · 211 Armed Robbery · 1180 Mission Row
+        Two suspects at the bait shop.
+        {Address} 1180 Mission Row, Los Santos (block 1100)
+        {Postal} 9001
+        {Code} 211
+        {Priority} P1
+        {Status} Closed
+        {Origin} Caller (911 #302)
+        {Plate} 46EEK
+        [Units] 🔵 A-10 ★ · ▫️ E-1 · Unit 9999
+        {Duration} 14 min
+        {First unit after} 38 s
+        [Last of 2 notes] <t:1763700060:t> D-1: Caller hears glass breaking.
+        [Timeline] 📞 <t:1763699970:t> 911 · 🚔 <t:1763700000:t> dispatched · A-10 attached (38 s) · 📝 <t:1763700060:t> note · ⬛ <t:1763700845:t> closed
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+        assert_snapshot!(shown(&world, Style::Public, &[]), @r##"
+        #95A5A6 ⬛ Closed · 211 · Mission Row / Los Santos
+        {Street} Mission Row / Los Santos
+        {State} Closed
+        {Since} <t:1763700000:t>
+        {Over} <t:1763700845:t>
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn nothing_but_a_number() {
+        let mut world = sample::world();
+        *call(&mut world) = sample::empty_dispatch(CallId(501));
+        assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
+        #3498DB 🚔 Dispatch · Call #501
+        [Units] Nobody yet
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+        assert_snapshot!(shown(&world, Style::Public, &[]), @r##"
+        #3498DB 🚔 Call
+        {State} Active
+        {Since} <t:1763700000:t>
+        -- Server 1 · Call #501 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn only_the_last_six_moments() {
+        let mut world = sample::world();
+        let moment = |n: i64| Moment { at: sample::OPENED.plus(n * 1000), what: MomentKind::Attached(Ident(5000 + n)) };
+        call(&mut world).timeline = (0..24).map(moment).collect();
+        let shown = shown(&world, Style::Card, &[]);
+        assert!(!shown.contains("Unit 5017 attached") && shown.contains("Unit 5018 attached (18 s) · Unit 5019"), "{shown}");
+    }
+
+    #[test]
+    fn what_the_title_says() {
+        let said = |code: &str, title: &str| {
+            let call = Dispatch { code: Some(code.into()), title: Some(title.into()), ..sample::empty_dispatch(CallId(1)) };
+            what(&call).unwrap_or_default()
+        };
+        assert_eq!(said("211", "Armed Robbery"), "211 Armed Robbery");
+        assert_eq!(said("10-62 - Burglary", "Burglary in progress"), "10-62 Burglary in progress");
+        assert_eq!(said("10-62 - Burglary", "10-62 at the pier"), "10-62 at the pier");
+        assert_eq!(said("Traffic stop, felony", "White van"), "White van");
+        assert_eq!(said("10-62 - Burglary", " "), "10-62 - Burglary");
+        assert_eq!(said("", ""), "");
+    }
+
+    #[test]
+    fn notes_for_the_thread_and_the_rise() {
+        let world = sample::world();
+        let view = sample::view(&world, Style::Card);
+        let said = Note {
+            time: Some("19:47:30".into()),
+            label: Some("A-10".into()),
+            kind: "text".into(),
+            content: "On scene.\n@everyone run".into(),
+        };
+        assert_snapshot!(show(&note(&said, CallId(501), sample::NOW, &view)), @r##"
+        #3498DB 📝 Note on Call #501
+        A-10: On scene.
+        @¦everyone run
+        -- Server 1 · Call #501 @ 1763700600
+        "##);
+        let pinged = View { roles: &[RoleId(7)], ..view };
+        assert_snapshot!(show(&Some(raised(&world.dispatches[&CallId(501)], &pinged))), @r##"> <@&7> 🔺 Now P1: Call #501 · 211 Armed Robbery"##);
+        let blank = Note { content: "\u{200B}".into(), ..said };
+        assert_eq!(note(&blank, CallId(501), sample::NOW, &view), None);
+    }
+}

@@ -1,0 +1,280 @@
+//! What every family hands in, and the four styles made of it.
+//!
+//! | Style | `content` | Embed |
+//! |---|---|---|
+//! | card | mentions and sentence, only if somebody is pinged | title, description, fields |
+//! | compact | same | title |
+//! | log | same | description: one line, `time title` |
+//! | public | same, with the public title as sentence | built apart by each family, see [`Draft::public`] |
+//!
+//! Colour, footer and timestamp are in all of them: the delivery finds its own message again by footer and timestamp. A log line is an
+//! embed rather than `content`, because lines gather into one description of 4,096 units (content holds 2,000), keep a colour, and
+//! notify nobody; [`gather`] packs them.
+
+use super::{Embed, Field, File, Message, Style, View, limits, street, text, words};
+use crate::clock::UnixMs;
+
+/// Raw material of a message, all of it safe text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    /// Without TEST; at most 80 units.
+    pub(super) title: String,
+    pub(super) color: u32,
+    pub(super) description: Option<String>,
+    pub(super) fields: Vec<Field>,
+    pub(super) footer: String,
+    /// Timestamp of the embed: the same in every edit.
+    pub(super) at: UnixMs,
+    /// What stands behind the mentions.
+    pub(super) sentence: String,
+    pub(super) files: Vec<File>,
+}
+
+impl Draft {
+    /// Title, colour, footer, time: the rest is added by the family. The sentence is the title until told otherwise.
+    pub(super) fn new(view: &View<'_>, title: String, color: u32, about: &str, at: UnixMs) -> Self {
+        Self { sentence: title.clone(), title, color, footer: footer(view, about), at, ..Self::default() }
+    }
+
+    /// The public form: kind, street without house number, state, time. It takes nothing else, so nothing else can be on it; `head` and
+    /// `state` are our own words, `location` is the raw one.
+    pub(super) fn public(view: &View<'_>, head: &str, location: Option<&str>, color: u32, about: &str, state: PublicState<'_>) -> Self {
+        let street = location.and_then(street::public);
+        let mut draft = Self::new(view, title(view, head, None, "", street.as_deref()), color, about, state.since);
+        let mut fields = Fields::default();
+        fields.inline("Street", street.map(|s| text::line(&s, 200)));
+        fields.inline("State", Some(state.word.to_owned()));
+        fields.inline("Since", Some(words::time(state.since)));
+        fields.inline("Over", state.over.map(words::time));
+        draft.fields = fields.0;
+        draft
+    }
+
+    /// The message in the style asked for.
+    pub(super) fn finish(self, view: &View<'_>) -> Message {
+        let test = if view.test { "TEST · " } else { "" };
+        let title = format!("{test}{}", self.title);
+        let (content, roles) = content(view, &format!("{test}{}", self.sentence));
+        let mut embed = Embed { color: self.color, footer: Some(self.footer), timestamp: Some(self.at), ..Embed::default() };
+        let mut files = Vec::new();
+        match view.style {
+            Style::Card | Style::Public => {
+                embed.title = Some(title);
+                embed.description = self.description;
+                embed.fields = self.fields;
+                files = self.files;
+            }
+            Style::Compact => embed.title = Some(title),
+            Style::Log => embed.description = Some(format!("{} {title}", words::time(self.at))),
+        }
+        limits::fit(Message { content, embeds: vec![embed], roles, files, silent: false })
+    }
+}
+
+/// State of the public form.
+pub(super) struct PublicState<'a> {
+    pub(super) word: &'a str,
+    pub(super) since: UnixMs,
+    pub(super) over: Option<UnixMs>,
+}
+
+/// Mentions, then the sentence; nothing at all if nobody is pinged. Roles that do not fit are not pinged.
+pub(super) fn content(view: &View<'_>, sentence: &str) -> (Option<String>, Vec<crate::ids::RoleId>) {
+    let (mut mentions, mut roles) = (String::new(), Vec::new());
+    for role in view.roles {
+        let mention = format!("<@&{role}> ");
+        if mentions.len() + mention.len() <= limits::MENTIONS && !roles.contains(role) {
+            mentions.push_str(&mention);
+            roles.push(*role);
+        }
+    }
+    ((!roles.is_empty()).then(|| mentions + sentence), roles)
+}
+
+/// `Server 1 · Call #501`. No text from the game stands in a footer.
+pub(super) fn footer(view: &View<'_>, about: &str) -> String {
+    let server = format!("Server {}", view.server);
+    if about.is_empty() { server } else { format!("{server} · {about}") }
+}
+
+/// Units that a place keeps in a title, whatever stands before it.
+const PLACE: usize = 28;
+
+/// `head · what`, then `joint` and the place, at most 80 units with TEST before it. `head` is safe; `what` and `place` are raw: the place
+/// keeps its room, what is too long is cut.
+pub(super) fn title(view: &View<'_>, head: &str, what: Option<&str>, joint: &str, place: Option<&str>) -> String {
+    let head = text::cut(head, limits::TITLE / 2);
+    let reserved = if view.test { text::units("TEST · ") } else { 0 };
+    let room = limits::TITLE.saturating_sub(text::units(&head) + reserved);
+    let what = text::visible(what).map(str::to_owned);
+    let place = text::visible(place);
+    let dot = " · ";
+    match (what, place) {
+        (None, None) => head,
+        (Some(only), None) => format!("{head}{dot}{}", text::line(&only, room.saturating_sub(3))),
+        (None, Some(only)) => format!("{head}{dot}{}", text::line(only, room.saturating_sub(3))),
+        (Some(what), Some(place)) => {
+            let left = room.saturating_sub(3 + text::units(joint));
+            let all = text::units(&text::line(place, limits::TITLE));
+            let first = text::line(&what, left.saturating_sub(all.min(PLACE)));
+            let place = text::line(place, left.saturating_sub(text::units(&first)));
+            format!("{head}{dot}{first}{joint}{place}")
+        }
+    }
+}
+
+/// Fields without empty ones.
+#[derive(Debug, Default)]
+pub(super) struct Fields(pub(super) Vec<Field>);
+
+impl Fields {
+    /// Beside its neighbours.
+    pub(super) fn inline(&mut self, name: &str, value: Option<String>) {
+        self.push(name, value, true);
+    }
+
+    /// On its own line.
+    pub(super) fn wide(&mut self, name: &str, value: Option<String>) {
+        self.push(name, value, false);
+    }
+
+    fn push(&mut self, name: &str, value: Option<String>, inline: bool) {
+        if let Some(value) = value.filter(|v| !v.trim().is_empty()) {
+            self.0.push(Field { name: name.to_owned(), value, inline });
+        }
+    }
+}
+
+/// A raw text as one safe line of at most `max` units, if there is anything in it.
+pub(super) fn line(raw: Option<&str>, max: usize) -> Option<String> {
+    text::visible(raw).map(|raw| text::line(raw, max))
+}
+
+/// A raw text as a safe block of at most `max` units, if there is anything in it.
+pub(super) fn block(raw: Option<&str>, max: usize) -> Option<String> {
+    text::visible(raw).map(|raw| text::block(raw, max))
+}
+
+/// As many `parts` as fit into `max` units, then `+3 more`.
+pub(super) fn list(parts: &[String], separator: &str, max: usize) -> Option<String> {
+    let more = |left: usize| format!("{separator}+{left} more");
+    let mut out = String::new();
+    for (shown, part) in parts.iter().enumerate() {
+        let glue = if out.is_empty() { "" } else { separator };
+        let left = parts.len() - shown;
+        let tail = if left > 1 { text::units(&more(left - 1)) } else { 0 };
+        if text::units(&out) + text::units(glue) + text::units(part) + tail > max {
+            if out.is_empty() {
+                return Some(text::cut(part, max)).filter(|t| !t.is_empty());
+            }
+            out.push_str(&more(left));
+            break;
+        }
+        out.push_str(glue);
+        out.push_str(part);
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+/// Log lines, oldest first, packed into as few messages as hold them: one embed each, lines under each other, the colour and timestamp of
+/// the newest line. Messages that are no log lines (not exactly one embed of nothing but a description, or files, or a ping) stay as they
+/// are and keep their place.
+#[must_use]
+pub fn gather(messages: Vec<Message>) -> Vec<Message> {
+    let mut out: Vec<Message> = Vec::new();
+    for message in messages {
+        let joined = match (out.last_mut().and_then(log_line), &mut message.clone()) {
+            (Some(into), next) => log_line(next).is_some_and(|from| join(into, from)),
+            (None, _) => false,
+        };
+        if !joined {
+            out.push(message);
+        }
+    }
+    out
+}
+
+fn log_line(message: &mut Message) -> Option<&mut Embed> {
+    if message.content.is_some() || !message.files.is_empty() {
+        return None;
+    }
+    match message.embeds.as_mut_slice() {
+        [embed] if embed.title.is_none() && embed.fields.is_empty() && embed.description.is_some() => Some(embed),
+        _ => None,
+    }
+}
+
+fn join(into: &mut Embed, from: &Embed) -> bool {
+    let (Some(old), Some(new)) = (&into.description, &from.description) else { return false };
+    if text::units(old) + 1 + text::units(new) > limits::DESCRIPTION {
+        return false;
+    }
+    into.description = Some(format!("{old}\n{new}"));
+    // Lines about different things have no footer in common but the server.
+    let server = |footer: &Option<String>| footer.as_deref().map(|f| f.split(" · ").next().unwrap_or(f).to_owned());
+    into.footer = server(&into.footer).filter(|own| server(&from.footer).as_ref() == Some(own));
+    (into.color, into.timestamp) = (from.color, from.timestamp);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample;
+
+    #[test]
+    fn a_title_keeps_its_place() {
+        let world = sample::world();
+        let view = sample::view(&world, Style::Card);
+        let long = "a very long story about everything that happened on the way to the harbour and back";
+        let made = title(&view, "🚨 911", Some(long), " near ", Some("Integrity Way"));
+        assert_eq!(made, "🚨 911 · a very long story about everything that happened on… near Integrity Way");
+        assert!((78..=80).contains(&text::units(&made)));
+        let made = title(&View { test: true, ..view }, "🚨 911", Some("fire"), " near ", Some(long));
+        assert_eq!(made, "🚨 911 · fire near a very long story about everything that happened on th…");
+        assert_eq!(text::units(&made) + 7, 80);
+        assert_eq!(title(&view, "🚨 911", Some("\u{200B}"), " near ", None), "🚨 911");
+    }
+
+    #[test]
+    fn lists_say_what_is_left() {
+        let parts: Vec<String> = (10..20).map(|n| format!("unit{n}")).collect();
+        assert_eq!(list(&parts, ", ", 200).unwrap().split(", ").count(), 10);
+        assert_eq!(list(&parts, ", ", 30).unwrap(), "unit10, unit11, +8 more");
+        assert_eq!(list(&parts, ", ", 4).unwrap(), "uni…");
+        assert_eq!(list(&[], ", ", 30), None);
+    }
+
+    #[test]
+    fn log_lines_gather() {
+        let world = sample::world();
+        let view = sample::view(&world, Style::Log);
+        let log = |n: i64| Draft::new(&view, format!("line {n}"), 1, &format!("Unit {n}"), UnixMs(n * 60_000)).finish(&view);
+        let card = Draft::new(&view, "card".into(), 2, "", UnixMs(0)).finish(&View { style: Style::Card, ..view });
+        let out = gather(vec![log(1), log(2), card.clone(), log(3)]);
+        assert_eq!(out.len(), 3);
+        assert_eq!(out[0].embeds[0].description.as_deref(), Some("<t:60:t> line 1\n<t:120:t> line 2"));
+        assert_eq!(out[0].embeds[0].footer.as_deref(), Some("Server 1"));
+        assert_eq!(out[0].embeds[0].timestamp, Some(UnixMs(120_000)));
+        assert_eq!(out[1], card);
+        assert_eq!(out[2], log(3));
+
+        let many = gather((0..1000).map(log).collect());
+        assert!(many.len() > 1);
+        let lines: usize = many.iter().map(|m| m.embeds[0].description.as_ref().unwrap().lines().count()).sum();
+        assert_eq!(lines, 1000);
+        many.iter().for_each(crate::render::hostile::assert_fits);
+    }
+
+    #[test]
+    fn only_roles_that_are_named_are_pinged() {
+        let world = sample::world();
+        let roles: Vec<_> = (0..200).map(|n| crate::ids::RoleId(1_000_000_000_000_000_000 + n % 150)).collect();
+        let view = View { roles: &roles, ..sample::view(&world, Style::Card) };
+        let message = Draft::new(&view, "title".into(), 1, "", UnixMs(0)).finish(&view);
+        let content = message.content.unwrap();
+        assert!(content.ends_with("> title"));
+        assert_eq!(content.matches("<@&").count(), message.roles.len());
+        assert!(text::units(&content) <= limits::CONTENT);
+    }
+}

@@ -1,0 +1,247 @@
+//! 911 and civil calls: waiting, then handled or turned into a dispatch call.
+
+use super::draft::{self, Draft, Fields, PublicState};
+use super::{Message, Style, View, colors, street, text, unit, words};
+use crate::event::Meta;
+use crate::world::Emergency;
+
+/// The card, or its form in the style asked for.
+pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &View<'_>) -> Message {
+    let call = &emergency.call;
+    let label = words::emergency(view.labels, call.is_emergency);
+    let (head, color, state) = match (emergency.gone_at, emergency.became) {
+        (None, None) if call.is_emergency => (format!("🚨 {label}"), colors::EMERGENCY, "Waiting"),
+        (None, None) => (format!("📞 {label}"), colors::CIVIL, "Waiting"),
+        (_, Some(dispatch)) => (format!("➡️ {label} became {}", words::call(dispatch)), colors::CLOSED, "Dispatched"),
+        (Some(_), None) => (format!("☑️ {label} handled"), colors::CLOSED, "Handled"),
+    };
+    let about = format!("{} #{number}", text::plain(footer_label(view, call.is_emergency), 24));
+    if view.style == Style::Public {
+        let state = PublicState { word: state, since: emergency.opened_at, over: emergency.gone_at };
+        return Draft::public(view, &head, call.location.as_deref(), color, &about, state).finish(view);
+    }
+
+    let what = text::visible(call.description.as_deref()).map(|d| words::capital(first_sentence(d)));
+    let place = text::visible(call.location.as_deref()).map(street::first);
+    let joint = if what.is_some() { " near " } else { "" };
+    let title = match (&what, place) {
+        (None, None) => draft::title(view, &head, Some(&words::call(number)), "", None),
+        _ => draft::title(view, &head, what.as_deref(), joint, place),
+    };
+    let mut draft = Draft::new(view, title, color, &about, emergency.opened_at);
+    draft.sentence = sentence(&label, emergency);
+    draft.description = draft::block(call.description.as_deref(), 1_800);
+    draft.fields = fields(emergency, view, &label).0;
+    draft.finish(view)
+}
+
+/// `911: shots fired, Alta St / Integrity Way (9001)`.
+fn sentence(label: &str, emergency: &Emergency) -> String {
+    let call = &emergency.call;
+    let what = text::visible(call.description.as_deref()).map(first_sentence);
+    let parts: Vec<String> = [draft::line(what, 120), draft::line(call.location.as_deref(), 120)].into_iter().flatten().collect();
+    let told = if parts.is_empty() { "new call".to_owned() } else { parts.join(", ") };
+    match draft::line(meta(&call.meta, "postal"), 24) {
+        Some(postal) => format!("{label}: {told} ({postal})"),
+        None => format!("{label}: {told}"),
+    }
+}
+
+fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
+    let call = &emergency.call;
+    let mut fields = Fields::default();
+    fields.inline("Location", draft::line(call.location.as_deref(), 300));
+    fields.inline("Postal", draft::line(meta(&call.meta, "postal"), 40));
+    fields.inline("Caller", draft::line(call.caller.as_deref(), 100));
+    known_meta(&mut fields, &call.meta, &["plate", "block", "code", "priority"]);
+    if meta(&call.meta, "silentAlert").is_some_and(truthy) {
+        fields.inline("Silent alert", Some("🔕 Yes".into()));
+    }
+    fields.inline("Panic of", emergency.panic_of.map(|ident| unit::name(view, ident)));
+    let after = emergency.gone_at.map(|gone| words::duration(gone.since(emergency.opened_at)));
+    fields.inline(if emergency.became.is_some() { "Taken after" } else { "Handled after" }, after);
+    fields.inline(BECAME, emergency.became.map(words::call));
+
+    let mut timeline = vec![format!("📞 {} {label}", words::time(emergency.opened_at))];
+    timeline.extend(emergency.gone_at.map(|gone| match emergency.became {
+        Some(dispatch) => format!("➡️ {} became {}", words::time(gone), words::call(dispatch)),
+        None => format!("☑️ {} handled", words::time(gone)),
+    }));
+    fields.wide("Timeline", Some(timeline.join(" · ")));
+    fields
+}
+
+/// Field that names the dispatch call; `super::linked` makes a link of it.
+pub(super) const BECAME: &str = "Became";
+
+/// Fields for those keys of `metaData` that mean something to people (contract c.2). Every other key stays unsaid: coordinates, uuids and
+/// the caller's ids among them.
+pub(super) fn known_meta(fields: &mut Fields, values: &Meta, keys: &[&str]) {
+    for key in keys {
+        fields.inline(&words::capital(key), draft::line(meta(values, key), 100));
+    }
+}
+
+/// A value of `metaData`, whatever the letter case of its key.
+pub(super) fn meta<'a>(values: &'a Meta, key: &str) -> Option<&'a str> {
+    let value = values.get(key).or_else(|| values.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v));
+    text::visible(value.map(String::as_str))
+}
+
+fn truthy(value: &str) -> bool {
+    matches!(value.trim().to_ascii_lowercase().as_str(), "true" | "1" | "yes")
+}
+
+fn footer_label<'a>(view: &View<'a>, is_emergency: bool) -> &'a str {
+    let own = if is_emergency { &view.labels.emergency } else { &view.labels.civil };
+    text::visible(Some(own)).unwrap_or(if is_emergency { "911" } else { "311" })
+}
+
+/// What happened in a few words: the first sentence of the first line.
+pub(super) fn first_sentence(text: &str) -> &str {
+    let line = text.trim_start().lines().next().unwrap_or("");
+    let end = [". ", "! ", "? "].into_iter().filter_map(|stop| line.find(stop)).min();
+    end.map_or(line, |end| line.split_at(end).0).trim_end().trim_end_matches('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{CallId, RoleId};
+    use crate::render::sample::{self, show};
+    use crate::world::Subject;
+    use insta::assert_snapshot;
+
+    fn card_of(world: &crate::world::Server, style: Style, roles: &[RoleId]) -> Option<Message> {
+        let view = View { roles, ..sample::view(world, style) };
+        crate::render::card(Subject::Emergency(CallId(302), sample::OPENED), &view)
+    }
+
+    #[test]
+    fn waiting() {
+        let world = sample::world();
+        assert_snapshot!(show(&card_of(&world, Style::Card, &[RoleId(7)])), @r##"
+        > <@&7> 911: shots fired, Alta St / Integrity Way (9001)
+        #E74C3C 🚨 911 · Shots fired near Alta St
+        shots fired. Two men with \*crowbars\*.
+        {Location} Alta St / Integrity Way
+        {Postal} 9001
+        {Caller} Tessa Marlowe
+        {Plate} 46\*EEK
+        [Timeline] 📞 <t:1763700000:t> 911
+        -- Server 1 · 911 #302 @ 1763700000
+        "##);
+        assert_snapshot!(show(&card_of(&world, Style::Compact, &[])), @r##"
+        #E74C3C 🚨 911 · Shots fired near Alta St
+        -- Server 1 · 911 #302 @ 1763700000
+        "##);
+        assert_snapshot!(show(&card_of(&world, Style::Log, &[])), @r##"
+        #E74C3C (no title)
+        <t:1763700000:t> 🚨 911 · Shots fired near Alta St
+        -- Server 1 · 911 #302 @ 1763700000
+        "##);
+        assert_snapshot!(show(&card_of(&world, Style::Public, &[RoleId(7)])), @r##"
+        > <@&7> 🚨 911 · Alta St / Integrity Way
+        #E74C3C 🚨 911 · Alta St / Integrity Way
+        {Street} Alta St / Integrity Way
+        {State} Waiting
+        {Since} <t:1763700000:t>
+        -- Server 1 · 911 #302 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn gone() {
+        let mut world = sample::world();
+        let call = world.emergencies.get_mut(&CallId(302)).unwrap();
+        call.gone_at = Some(sample::OPENED.plus(252_000));
+        assert_snapshot!(show(&card_of(&world, Style::Card, &[])), @r##"
+        #95A5A6 ☑️ 911 handled · Shots fired near Alta St
+        shots fired. Two men with \*crowbars\*.
+        {Location} Alta St / Integrity Way
+        {Postal} 9001
+        {Caller} Tessa Marlowe
+        {Plate} 46\*EEK
+        {Handled after} 4 min 12 s
+        [Timeline] 📞 <t:1763700000:t> 911 · ☑️ <t:1763700252:t> handled
+        -- Server 1 · 911 #302 @ 1763700000
+        "##);
+        world.emergencies.get_mut(&CallId(302)).unwrap().became = Some(CallId(501));
+        assert_snapshot!(show(&card_of(&world, Style::Card, &[])), @r##"
+        #95A5A6 ➡️ 911 became Call #501 · Shots fired near Alta St
+        shots fired. Two men with \*crowbars\*.
+        {Location} Alta St / Integrity Way
+        {Postal} 9001
+        {Caller} Tessa Marlowe
+        {Plate} 46\*EEK
+        {Taken after} 4 min 12 s
+        {Became} Call #501
+        [Timeline] 📞 <t:1763700000:t> 911 · ➡️ <t:1763700252:t> became Call #501
+        -- Server 1 · 911 #302 @ 1763700000
+        "##);
+        assert_snapshot!(show(&card_of(&world, Style::Public, &[])), @r##"
+        #95A5A6 ➡️ 911 became Call #501 · Alta St / Integrity Way
+        {Street} Alta St / Integrity Way
+        {State} Dispatched
+        {Since} <t:1763700000:t>
+        {Over} <t:1763700252:t>
+        -- Server 1 · 911 #302 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn civil_anonymous_test_and_silent() {
+        let mut world = sample::world();
+        let call = &mut world.emergencies.get_mut(&CallId(302)).unwrap().call;
+        (call.is_emergency, call.caller) = (false, Some(" \u{200B}".into()));
+        call.description = Some("noise complaint".into());
+        call.meta.insert("SilentAlert".into(), "True".into());
+        let labels = super::super::Labels { civil: "101".into(), ..Default::default() };
+        let view = View { test: true, labels: &labels, ..sample::view(&world, Style::Card) };
+        assert_snapshot!(show(&Some(card(&world.emergencies[&CallId(302)], CallId(302), &view))), @r##"
+        #F39C12 TEST · 📞 101 · Noise complaint near Alta St
+        noise complaint
+        {Location} Alta St / Integrity Way
+        {Postal} 9001
+        {Plate} 46\*EEK
+        [Timeline] 📞 <t:1763700000:t> 101
+        -- Server 1 · 101 #302 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn nothing_but_a_number() {
+        let mut world = sample::world();
+        world.emergencies.get_mut(&CallId(302)).unwrap().call = crate::event::EmergencyCall { is_emergency: true, ..Default::default() };
+        assert_snapshot!(show(&card_of(&world, Style::Card, &[RoleId(7)])), @r##"
+        > <@&7> 911: new call
+        #E74C3C 🚨 911 · Call #302
+        [Timeline] 📞 <t:1763700000:t> 911
+        -- Server 1 · 911 #302 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn ids_and_coordinates_stay_unsaid() {
+        let world = sample::world();
+        for style in [Style::Card, Style::Compact, Style::Log, Style::Public] {
+            let shown = show(&card_of(&world, style, &[RoleId(7)]));
+            for secret in ["-402.1", "1377.9", "uuid", "5d4cbb1e", "license", "player-88", "hidden"] {
+                assert!(!shown.contains(secret), "{secret} in {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_sentence() {
+        for (text, first) in [
+            ("Shots fired. Two men.", "Shots fired"),
+            ("Shots fired.", "Shots fired"),
+            ("\n\nhelp!\nnow", "help!"),
+            ("at 3.14 km", "at 3.14 km"),
+            ("", ""),
+        ] {
+            assert_eq!(first_sentence(text), first);
+        }
+    }
+}

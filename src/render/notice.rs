@@ -1,0 +1,204 @@
+//! What the bot says about itself, for the notices channel: what happened, where, what to do.
+
+use super::{Embed, Message, colors, limits, text, words};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+
+/// Something that the owner should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// No event for longer than usual, or the connection is gone.
+    FeedLost {
+        /// Whose feed.
+        server: ServerId,
+        /// Last sign of life.
+        since: UnixMs,
+        /// Why, and what to do; our own words.
+        hint: String,
+    },
+    /// The feed is back.
+    FeedBack {
+        /// Whose feed.
+        server: ServerId,
+        /// Since when it had been silent.
+        since: UnixMs,
+        /// Calls that reconciling found.
+        caught_up: usize,
+    },
+    /// Discord refused a channel: its alerts are parked.
+    ChannelForbidden {
+        /// The channel.
+        channel: ChannelId,
+        /// Names of the permissions that are missing; empty = not known.
+        missing: Vec<String>,
+    },
+    /// The channel is gone from Discord.
+    ChannelGone {
+        /// Its number.
+        channel: ChannelId,
+    },
+    /// A test alert went out.
+    TestSent {
+        /// Where to.
+        channel: ChannelId,
+        /// What kind, our own word.
+        kind: String,
+        /// Milliseconds from event to Discord's answer.
+        took: i64,
+    },
+    /// The CAD refused the community's key.
+    CredentialsRejected {
+        /// Whose.
+        community: CommunityId,
+        /// Which server's session met it.
+        server: ServerId,
+    },
+}
+
+/// The notice as a message. `at` becomes the embed's timestamp.
+#[must_use]
+pub fn message(notice: &Notice, at: UnixMs) -> Message {
+    let (title, color, description, footer) = match notice {
+        Notice::FeedLost { server, since, hint } => (
+            format!("⚠️ CAD feed silent since {}", words::time(*since)),
+            colors::FEED_TROUBLE,
+            format!(
+                "Server {server} has told us nothing since {}. New calls and panics may be missing here until it is back.\n{}",
+                words::ago(*since),
+                card_hint(hint)
+            ),
+            Some(format!("Server {server}")),
+        ),
+        Notice::FeedBack { server, since, caught_up } => (
+            format!("✅ CAD feed back, {} caught up", count(*caught_up, "call")),
+            colors::FEED_BACK,
+            format!("Server {server} was silent for {}.", words::duration(at.since(*since))),
+            Some(format!("Server {server}")),
+        ),
+        Notice::ChannelForbidden { channel, missing } => {
+            let missing: Vec<String> = missing.iter().take(12).map(|name| text::line(name, 40)).collect();
+            let fix = if missing.is_empty() {
+                "Give the bot View Channel, Send Messages and Embed Links there".to_owned()
+            } else {
+                format!("Give the bot {} there", missing.join(", "))
+            };
+            (
+                "⚠️ Alerts cannot be posted".to_owned(),
+                colors::FEED_TROUBLE,
+                format!(
+                    "Discord does not let me post in <#{channel}>. {fix}, or choose another channel with `/alerts edit`. Alerts for it wait."
+                ),
+                None,
+            )
+        }
+        Notice::ChannelGone { channel } => (
+            "⚠️ A channel is gone".to_owned(),
+            colors::FEED_TROUBLE,
+            format!(
+                "Channel {channel} no longer exists. Remove its routes with `/alerts remove`, or point them elsewhere with `/alerts edit`."
+            ),
+            None,
+        ),
+        Notice::TestSent { channel, kind, took } => (
+            "✅ Test alert sent".to_owned(),
+            colors::FEED_BACK,
+            format!("A test {} went to <#{channel}> in {} ms.", text::line(kind, 40), (*took).max(0)),
+            None,
+        ),
+        Notice::CredentialsRejected { community, server } => (
+            "⛔ The CAD refused the key".to_owned(),
+            colors::FEED_TROUBLE,
+            format!(
+                "Sonoran CAD does not accept the API key of community `{}` (server {server}). Copy the key anew from the CAD (Admin, Advanced, API) and enter it with `/cad link`, or set it in the environment and restart. Until then nothing arrives.",
+                code(community.as_str())
+            ),
+            Some(format!("Server {server}")),
+        ),
+    };
+    let embed = Embed { title: Some(title), description: Some(description), color, footer, timestamp: Some(at), ..Embed::default() };
+    limits::fit(Message { embeds: vec![embed], ..Message::default() })
+}
+
+/// The address of a message, for links between cards.
+#[must_use]
+pub fn message_url(guild: GuildId, channel: ChannelId, message: crate::ids::MessageId) -> String {
+    format!("https://discord.com/channels/{guild}/{channel}/{message}")
+}
+
+fn card_hint(hint: &str) -> String {
+    text::visible(Some(hint)).map_or_else(|| "See `/cad status`.".to_owned(), |hint| text::block(hint, 1_000))
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// Between backticks: what is no plain id is left out of it.
+fn code(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample::{self, show};
+    use insta::assert_snapshot;
+
+    #[test]
+    fn sentences() {
+        let server = ServerId(1);
+        let since = sample::OPENED;
+        let channel = ChannelId(99);
+        let notices = [
+            Notice::FeedLost { server, since, hint: "Check that the game server is up.".into() },
+            Notice::FeedLost { server, since, hint: String::new() },
+            Notice::FeedBack { server, since, caught_up: 3 },
+            Notice::FeedBack { server, since, caught_up: 1 },
+            Notice::ChannelForbidden { channel, missing: vec!["Embed Links".into(), "Send Messages".into()] },
+            Notice::ChannelForbidden { channel, missing: vec![] },
+            Notice::ChannelGone { channel },
+            Notice::TestSent { channel, kind: "911".into(), took: 420 },
+            Notice::CredentialsRejected { community: CommunityId::new("My`Community @everyone"), server },
+        ];
+        let shown: Vec<String> = notices.iter().map(|n| show(&Some(message(n, sample::NOW)))).collect();
+        assert_snapshot!(shown.join("\n\n"), @r##"
+        #F1C40F ⚠️ CAD feed silent since <t:1763700000:t>
+        Server 1 has told us nothing since <t:1763700000:R>. New calls and panics may be missing here until it is back.
+        Check that the game server is up.
+        -- Server 1 @ 1763700600
+
+        #F1C40F ⚠️ CAD feed silent since <t:1763700000:t>
+        Server 1 has told us nothing since <t:1763700000:R>. New calls and panics may be missing here until it is back.
+        See `/cad status`.
+        -- Server 1 @ 1763700600
+
+        #2ECC71 ✅ CAD feed back, 3 calls caught up
+        Server 1 was silent for 10 min.
+        -- Server 1 @ 1763700600
+
+        #2ECC71 ✅ CAD feed back, 1 call caught up
+        Server 1 was silent for 10 min.
+        -- Server 1 @ 1763700600
+
+        #F1C40F ⚠️ Alerts cannot be posted
+        Discord does not let me post in <#99>. Give the bot Embed Links, Send Messages there, or choose another channel with `/alerts edit`. Alerts for it wait.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ Alerts cannot be posted
+        Discord does not let me post in <#99>. Give the bot View Channel, Send Messages and Embed Links there, or choose another channel with `/alerts edit`. Alerts for it wait.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ A channel is gone
+        Channel 99 no longer exists. Remove its routes with `/alerts remove`, or point them elsewhere with `/alerts edit`.
+        -- (no footer) @ 1763700600
+
+        #2ECC71 ✅ Test alert sent
+        A test 911 went to <#99> in 420 ms.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⛔ The CAD refused the key
+        Sonoran CAD does not accept the API key of community `mycommunityeveryone` (server 1). Copy the key anew from the CAD (Admin, Advanced, API) and enter it with `/cad link`, or set it in the environment and restart. Until then nothing arrives.
+        -- Server 1 @ 1763700600
+        "##);
+    }
+}

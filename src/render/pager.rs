@@ -1,0 +1,78 @@
+//! Pages. Addresses and units are names of people and crews: nothing of a page is public.
+
+use super::draft::{self, Draft, Fields};
+use super::{Message, Style, View, colors, text, unit};
+use crate::clock::UnixMs;
+use crate::event::{Page, PageNature};
+
+pub(super) fn page(page: &Page, at: UnixMs, view: &View<'_>) -> Option<Message> {
+    if view.style == Style::Public {
+        return None;
+    }
+    let (kind, color) = match &page.nature {
+        PageNature::Emergency => ("EMERGENCY page".to_owned(), colors::EMERGENCY),
+        PageNature::NonEmergency => ("Page".to_owned(), colors::OTHER),
+        PageNature::Administrative => ("Administrative page".to_owned(), colors::OTHER),
+        PageNature::Other(word) => (draft::line(Some(word), 24).map_or_else(|| "Page".into(), |w| format!("{w} page")), colors::OTHER),
+    };
+    let addresses: Vec<String> = page.addresses.iter().filter_map(|a| draft::line(Some(a), 60)).collect();
+    let raw: Vec<&str> = page.addresses.iter().filter_map(|a| text::visible(Some(a))).map(str::trim).collect();
+    let raw = raw.join(", ");
+    let units = unit::shorts(view, &page.idents);
+
+    let title = match (&units, raw.is_empty()) {
+        // Already safe, and named only where nothing else says to whom it goes.
+        (Some(units), true) => text::cut(&format!("📟 {kind} · {units}"), 72),
+        _ => draft::title(view, &format!("📟 {kind}"), Some(&raw), "", None),
+    };
+    let mut draft = Draft::new(view, title, color, "Page", at);
+    let whom = draft::list(&addresses, ", ", 200).or_else(|| units.clone()).map(|w| format!(" for {w}")).unwrap_or_default();
+    let body = draft::line(page.body.as_deref(), 200).map(|b| format!(": {b}")).unwrap_or_default();
+    draft.sentence = format!("{kind}{whom}{body}");
+    draft.description = draft::block(page.body.as_deref(), 1_800);
+    let mut fields = Fields::default();
+    fields.inline("Addresses", draft::list(&addresses, ", ", 600));
+    fields.inline("Units", units);
+    draft.fields = fields.0;
+    Some(draft.finish(view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Ident, RoleId};
+    use crate::render::sample::{self, show};
+    use insta::assert_snapshot;
+
+    #[test]
+    fn pages() {
+        let world = sample::world();
+        let urgent = Page {
+            addresses: vec!["FIRE-1".into(), "BATTALION-1".into(), " ".into()],
+            idents: vec![Ident(4112), Ident(9999)],
+            nature: PageNature::Emergency,
+            body: Some("Second alarm, report to staging.".into()),
+        };
+        let view = View { roles: &[RoleId(7)], ..sample::view(&world, Style::Card) };
+        assert_snapshot!(show(&page(&urgent, sample::NOW, &view)), @r##"
+        > <@&7> EMERGENCY page for FIRE-1, BATTALION-1: Second alarm, report to staging.
+        #E74C3C 📟 EMERGENCY page · FIRE-1, BATTALION-1
+        Second alarm, report to staging.
+        {Addresses} FIRE-1, BATTALION-1
+        {Units} E-1, Unit 9999
+        -- Server 1 · Page @ 1763700600
+        "##);
+        let plain = Page { idents: vec![Ident(4112)], nature: PageNature::Other("Drill".into()), ..Page::default() };
+        assert_snapshot!(show(&page(&plain, sample::NOW, &sample::view(&world, Style::Card))), @r##"
+        #3498DB 📟 Drill page · E-1
+        {Units} E-1
+        -- Server 1 · Page @ 1763700600
+        "##);
+        assert_snapshot!(show(&page(&Page::default(), sample::NOW, &sample::view(&world, Style::Log))), @r##"
+        #3498DB (no title)
+        <t:1763700600:t> 📟 Page
+        -- Server 1 · Page @ 1763700600
+        "##);
+        assert_eq!(page(&urgent, sample::NOW, &sample::view(&world, Style::Public)), None);
+    }
+}

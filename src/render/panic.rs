@@ -1,0 +1,142 @@
+//! Panics: on, then over.
+
+use super::draft::{self, Draft, Fields, PublicState};
+use super::{Message, Style, View, colors, dispatch, text, unit, words};
+use crate::world::{Dispatch, Panic};
+
+pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
+    let ident = panic.ident;
+    let location = view.world.units.get(&ident).and_then(|state| state.unit.location.as_deref());
+    let (head, color, state) = match panic.over_at {
+        None => ("🆘 PANIC", colors::PANIC, "On"),
+        Some(_) => ("✅ Panic over", colors::PANIC_OVER, "Over"),
+    };
+    if view.style == Style::Public {
+        let state = PublicState { word: state, since: panic.since, over: panic.over_at };
+        // The number of the unit would tell who it is.
+        return Draft::public(view, head, location, color, "Panic", state).finish(view);
+    }
+
+    let title = draft::title(view, head, Some(&unit::raw_name(view, ident)), "", None);
+    let mut draft = Draft::new(view, title, color, &format!("Panic of unit {ident}"), panic.since);
+    let place = draft::line(location, 120).map(|place| format!(", {place}")).unwrap_or_default();
+    draft.sentence = match panic.over_at {
+        None => format!("PANIC: {}{place}", unit::name(view, ident)),
+        Some(_) => format!("Panic over: {}", unit::name(view, ident)),
+    };
+    draft.fields = fields(panic, view).0;
+    draft.finish(view)
+}
+
+fn fields(panic: &Panic, view: &View<'_>) -> Fields {
+    let ident = panic.ident;
+    let mut fields = Fields::default();
+    fields.inline("Unit", Some(unit::name(view, ident)));
+    fields.inline("Department", unit::department(view, ident));
+    fields.inline("Rank", unit::rank(view, ident));
+    if panic.over_at.is_none() {
+        let state = view.world.units.get(&ident);
+        let place = state.and_then(|s| draft::line(s.unit.location.as_deref(), 200));
+        let age = state.and_then(|s| s.located_at).map(|at| format!(" ({})", words::ago(at))).unwrap_or_default();
+        fields.inline("Last known location", place.map(|place| place + &age));
+    }
+    fields.inline("Current call", current_call(panic, view).map(dispatch::reference));
+    let linked = panic.linked_911.map(|id| format!("{} #{id}", words::emergency(view.labels, true)));
+    fields.inline(&format!("Linked {}", words::emergency(view.labels, true)), linked);
+    fields.inline("Duration", panic.over_at.map(|over| words::duration(over.since(panic.since))));
+
+    let mut timeline = vec![format!("🆘 {} panic", words::time(panic.since))];
+    timeline.extend(panic.over_at.map(|over| format!("✅ {} over", words::time(over))));
+    fields.wide("Timeline", Some(timeline.join(" · ")));
+    fields
+}
+
+/// The newest open call that the unit is attached to.
+fn current_call<'a>(panic: &Panic, view: &View<'a>) -> Option<&'a Dispatch> {
+    let calls = view.world.dispatches.values();
+    calls.filter(|call| call.closed_at.is_none() && call.units.contains(&panic.ident)).max_by_key(|call| (call.opened_at, call.id))
+}
+
+/// The reply under the card when it is over: makes no sound.
+pub(super) fn over(panic: &Panic, view: &View<'_>) -> Option<Message> {
+    let over = panic.over_at?;
+    let who = if view.style == Style::Public { String::new() } else { format!(" · {}", unit::name(view, panic.ident)) };
+    let content = format!("✅ Panic over{who} · after {}", words::duration(over.since(panic.since)));
+    Some(Message { content: Some(text::cut(&content, 300)), silent: true, ..Message::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Ident, RoleId};
+    use crate::render::sample::{self, show};
+    use crate::world::{Server, Subject};
+    use insta::assert_snapshot;
+
+    fn shown(world: &Server, ident: i64, style: Style) -> String {
+        let view = View { roles: &[RoleId(7), RoleId(8)], ..sample::view(world, style) };
+        show(&crate::render::card(Subject::Panic(Ident(ident), sample::OPENED), &view))
+    }
+
+    #[test]
+    fn on() {
+        let world = sample::world();
+        assert_snapshot!(shown(&world, 4107, Style::Card), @r##"
+        > <@&7> <@&8> PANIC: A-10 John Doe, Alta St
+        #FF0033 🆘 PANIC · A-10 John Doe
+        {Unit} A-10 John Doe
+        {Department} LSPD · Patrol
+        {Rank} Sergeant
+        {Last known location} Alta St (<t:1763700000:R>)
+        {Current call} Call #501 · 211 Armed Robbery
+        {Linked 911} 911 #302
+        [Timeline] 🆘 <t:1763700000:t> panic
+        -- Server 1 · Panic of unit 4107 @ 1763700000
+        "##);
+        assert_snapshot!(shown(&world, 4107, Style::Public), @r##"
+        > <@&7> <@&8> 🆘 PANIC · Alta St
+        #FF0033 🆘 PANIC · Alta St
+        {Street} Alta St
+        {State} On
+        {Since} <t:1763700000:t>
+        -- Server 1 · Panic @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn by_number_until_the_name_is_known() {
+        let world = sample::world();
+        assert_snapshot!(shown(&world, 9999, Style::Card), @r##"
+        > <@&7> <@&8> PANIC: Unit 9999
+        #FF0033 🆘 PANIC · Unit 9999
+        {Unit} Unit 9999
+        {Current call} Call #501 · 211 Armed Robbery
+        [Timeline] 🆘 <t:1763700000:t> panic
+        -- Server 1 · Panic of unit 9999 @ 1763700000
+        "##);
+    }
+
+    #[test]
+    fn over_and_its_reply() {
+        let mut world = sample::world();
+        world.panics.get_mut(&Ident(4107)).unwrap().over_at = Some(sample::OPENED.plus(125_000));
+        assert_snapshot!(shown(&world, 4107, Style::Card), @r##"
+        > <@&7> <@&8> Panic over: A-10 John Doe
+        #2ECC71 ✅ Panic over · A-10 John Doe
+        {Unit} A-10 John Doe
+        {Department} LSPD · Patrol
+        {Rank} Sergeant
+        {Current call} Call #501 · 211 Armed Robbery
+        {Linked 911} 911 #302
+        {Duration} 2 min 5 s
+        [Timeline] 🆘 <t:1763700000:t> panic · ✅ <t:1763700125:t> over
+        -- Server 1 · Panic of unit 4107 @ 1763700000
+        "##);
+        let view = sample::view(&world, Style::Card);
+        assert_snapshot!(show(&over(&world.panics[&Ident(4107)], &view)), @r##"
+        > ✅ Panic over · A-10 John Doe · after 2 min 5 s
+        silent
+        "##);
+        assert_eq!(over(&world.panics[&Ident(9999)], &view), None);
+    }
+}

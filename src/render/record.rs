@@ -1,0 +1,164 @@
+//! Records: BOLOs, warrants and the rest. They hold names and plates: nothing of them is public.
+
+use super::draft::{self, Draft, Fields};
+use super::{Message, Style, View, colors, text, words};
+use crate::clock::UnixMs;
+use crate::event::{Record, RecordAction, RecordField};
+
+/// Fields shown.
+const MAX_FIELDS: usize = 9;
+/// Record kinds (contract d, record type).
+const WARRANT: i64 = 2;
+const BOLO: i64 = 3;
+/// Words in a field's label that make its value worth a place in the title.
+const TELLING: [&str; 12] =
+    ["model", "vehicle", "make", "colour", "color", "plate", "name", "first", "last", "suspect", "subject", "title"];
+/// Words that do not, whatever stands beside them: who wrote it and when.
+const OFFICIAL: [&str; 7] = ["officer", "unit", "agency", "department", "status", "date", "time"];
+
+pub(super) fn record(action: RecordAction, record: &Record, at: UnixMs, view: &View<'_>) -> Option<Message> {
+    if view.style == Style::Public {
+        return None;
+    }
+    let (emoji, color, kind) = match record.kind {
+        Some(BOLO) => ("🟡", colors::BOLO, "BOLO"),
+        Some(WARRANT) => ("🟣", colors::WARRANT, "Warrant"),
+        _ => ("🔵", colors::RECORD, "Record"),
+    };
+    let kind = draft::line(record.name.as_deref(), 24).unwrap_or_else(|| kind.into());
+    let closed = record.closed == Some(true);
+    let over = closed || action == RecordAction::Removed;
+    let deed = match action {
+        RecordAction::Removed => " removed",
+        _ if closed => " closed",
+        RecordAction::Added => "",
+        RecordAction::Edited => " edited",
+    };
+    let (emoji, color) = if over { ("⬛", colors::CLOSED) } else { (emoji, color) };
+    let subject = subject(record);
+    let title = draft::title(view, &format!("{emoji} {kind}{deed}"), subject.as_deref(), "", None);
+    let about = match text::visible(record.id.as_deref()) {
+        Some(id) => format!("Record {}", text::plain(id, 40)),
+        None => "Record".into(),
+    };
+    let mut draft = Draft::new(view, title, color, &about, at);
+    draft.sentence = match draft::line(subject.as_deref(), 120) {
+        Some(subject) => format!("{kind}{deed}: {subject}"),
+        None => format!("{kind}{deed}"),
+    };
+    let mut fields = Fields::default();
+    let shown = record.fields.iter().filter_map(|field| Some((draft::line(Some(&field.label), 60)?, value(record, field)?)));
+    for (label, value) in shown.take(MAX_FIELDS) {
+        fields.inline(&label, Some(value));
+    }
+    draft.fields = fields.0;
+    Some(draft.finish(view))
+}
+
+/// The state is a number in the CAD (0 active, 1 closed): said in words where decoding found out which it is.
+fn value(record: &Record, field: &RecordField) -> Option<String> {
+    if field.label.trim().eq_ignore_ascii_case("status")
+        && let Some(closed) = record.closed
+        && matches!(field.value.trim(), "0" | "1")
+    {
+        return Some(if closed { "Closed" } else { "Active" }.into());
+    }
+    draft::block(Some(&field.value), 300)
+}
+
+/// `Blue Sedan XP123BS`: the first three telling values, else the first two that are not official. Raw.
+fn subject(record: &Record) -> Option<String> {
+    let labelled = |field: &RecordField, words: &[&str]| {
+        let label = field.label.to_lowercase();
+        words.iter().any(|word| label.contains(word))
+    };
+    let short = |field: &&RecordField| field.value.trim().chars().count() <= 32 && text::visible(Some(&field.value)).is_some();
+    let usable = || record.fields.iter().filter(short).filter(|f| !labelled(f, &OFFICIAL));
+    let mut values: Vec<&str> = usable().filter(|f| labelled(f, &TELLING)).take(3).map(|f| f.value.trim()).collect();
+    if values.is_empty() {
+        values = usable().take(2).map(|f| f.value.trim()).collect();
+    }
+    (!values.is_empty()).then(|| words::capital(&values.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RoleId;
+    use crate::render::sample::{self, show};
+    use insta::assert_snapshot;
+
+    fn bolo() -> Record {
+        let field = |label: &str, value: &str| RecordField { label: label.into(), value: value.into() };
+        Record {
+            id: Some("8842".into()),
+            record_type: Some(3),
+            kind: Some(BOLO),
+            name: Some("BOLO".into()),
+            fields: vec![
+                field("Flags", "ARMED, STOLEN"),
+                field("Model", "Blue Sedan"),
+                field("Plate", "XP123BS"),
+                field("Status", "0"),
+                field("Officer", "Dana Okafor"),
+                field("Notes", "Last seen\nnear **Alta St**"),
+            ],
+            closed: Some(false),
+        }
+    }
+
+    #[test]
+    fn through_its_life() {
+        let world = sample::world();
+        let view = View { roles: &[RoleId(7)], ..sample::view(&world, Style::Card) };
+        assert_snapshot!(show(&record(RecordAction::Added, &bolo(), sample::NOW, &view)), @r##"
+        > <@&7> BOLO: Blue Sedan XP123BS
+        #F1C40F 🟡 BOLO · Blue Sedan XP123BS
+        {Flags} ARMED, STOLEN
+        {Model} Blue Sedan
+        {Plate} XP123BS
+        {Status} Active
+        {Officer} Dana Okafor
+        {Notes} Last seen
+        near \*\*Alta St\*\*
+        -- Server 1 · Record 8842 @ 1763700600
+        "##);
+        let view = sample::view(&world, Style::Compact);
+        let mut closed = bolo();
+        closed.closed = Some(true);
+        assert_snapshot!(show(&record(RecordAction::Edited, &bolo(), sample::NOW, &view)), @r##"
+        #F1C40F 🟡 BOLO edited · Blue Sedan XP123BS
+        -- Server 1 · Record 8842 @ 1763700600
+        "##);
+        assert_snapshot!(show(&record(RecordAction::Edited, &closed, sample::NOW, &view)), @r##"
+        #95A5A6 ⬛ BOLO closed · Blue Sedan XP123BS
+        -- Server 1 · Record 8842 @ 1763700600
+        "##);
+        assert_snapshot!(show(&record(RecordAction::Removed, &bolo(), sample::NOW, &view)), @r##"
+        #95A5A6 ⬛ BOLO removed · Blue Sedan XP123BS
+        -- Server 1 · Record 8842 @ 1763700600
+        "##);
+        assert_eq!(record(RecordAction::Added, &bolo(), sample::NOW, &sample::view(&world, Style::Public)), None);
+    }
+
+    #[test]
+    fn kinds_and_emptiness() {
+        let world = sample::world();
+        let view = sample::view(&world, Style::Log);
+        let warrant = Record { kind: Some(WARRANT), ..Record::default() };
+        assert_snapshot!(show(&record(RecordAction::Added, &warrant, sample::NOW, &view)), @r##"
+        #8E44AD (no title)
+        <t:1763700600:t> 🟣 Warrant
+        -- Server 1 · Record @ 1763700600
+        "##);
+        assert_snapshot!(show(&record(RecordAction::Added, &Record::default(), sample::NOW, &view)), @r##"
+        #5865F2 (no title)
+        <t:1763700600:t> 🔵 Record
+        -- Server 1 · Record @ 1763700600
+        "##);
+        let mut many = bolo();
+        many.fields = (0..40).map(|n| RecordField { label: format!("L{n}"), value: "v".into() }).collect();
+        let message = record(RecordAction::Added, &many, sample::NOW, &sample::view(&world, Style::Card)).unwrap();
+        assert_eq!(message.embeds[0].fields.len(), MAX_FIELDS);
+    }
+}

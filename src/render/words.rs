@@ -1,0 +1,133 @@
+//! Words and times: the community's labels, durations, Discord timestamps, names of calls.
+
+use super::{Labels, View, text};
+use crate::clock::UnixMs;
+use crate::event::Priority;
+use crate::ids::CallId;
+
+/// Longest label of the community, in units.
+const LABEL: usize = 24;
+
+/// `<t:…:t>`: the time of day where the reader is.
+pub(super) fn time(at: UnixMs) -> String {
+    format!("<t:{}:t>", at.secs())
+}
+
+/// `<t:…:R>`: "3 minutes ago", kept true by Discord.
+pub(super) fn ago(at: UnixMs) -> String {
+    format!("<t:{}:R>", at.secs())
+}
+
+/// A length of time in at most two parts: `38 s`, `4 min 12 s`, `14 min`, `2 h 14`, `3 d 4 h`. Negative counts as none.
+pub(super) fn duration(ms: i64) -> String {
+    let secs = ms.max(0) / 1000;
+    let (mins, hours, days) = (secs / 60, secs / 3600, secs / 86_400);
+    match () {
+        () if secs < 60 => format!("{secs} s"),
+        () if mins < 10 && secs % 60 != 0 => format!("{mins} min {} s", secs % 60),
+        () if mins < 60 => format!("{mins} min"),
+        () if hours < 24 => format!("{hours} h {:02}", mins % 60),
+        () if hours % 24 == 0 => format!("{days} d"),
+        () => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// `911` or `311`, in the community's words.
+pub(super) fn emergency(labels: &Labels, is_emergency: bool) -> String {
+    let (own, default) = if is_emergency { (&labels.emergency, "911") } else { (&labels.civil, "311") };
+    text::line(text::visible(Some(own)).unwrap_or(default), LABEL)
+}
+
+/// `Call #501`.
+pub(super) fn call(id: CallId) -> String {
+    format!("Call #{id}")
+}
+
+/// `P1`, or the word of the community's own layout.
+pub(super) fn priority(labels: &Labels, priority: &Priority) -> Option<String> {
+    match priority {
+        Priority::Level(n) => Some(match labels.priorities.get(n).and_then(|name| text::visible(Some(name))) {
+            Some(name) => text::line(name, LABEL),
+            None => format!("P{n}"),
+        }),
+        Priority::Word(word) => text::visible(Some(word)).map(|word| text::line(word, LABEL)),
+    }
+}
+
+/// A priority as the timeline tells it: `3`, `1`, the layout's word, or `none`.
+pub(super) fn bare_priority(priority: Option<&Priority>) -> String {
+    match priority {
+        Some(Priority::Level(n)) => n.to_string(),
+        Some(Priority::Word(word)) => text::line(text::visible(Some(word)).unwrap_or("none"), LABEL),
+        None => "none".into(),
+    }
+}
+
+/// State of a dispatch call (contract d).
+pub(super) fn call_status(status: i64) -> String {
+    match status {
+        0 => "Pending".into(),
+        1 => "Active".into(),
+        2 => "Closed".into(),
+        n => format!("Status {n}"),
+    }
+}
+
+/// Where a dispatch call came from (contract d).
+pub(super) fn origin(origin: i64) -> String {
+    match origin {
+        0 => "Caller".into(),
+        1 => "Radio".into(),
+        2 => "Observed".into(),
+        3 => "Walk-up".into(),
+        n => format!("Origin {n}"),
+    }
+}
+
+/// Emoji and name of a unit's status: `("🔵", "En route")`, `("▫️", "Status 7")` where the community named none.
+pub(super) fn unit_status(view: &View<'_>, status: i64) -> (String, String) {
+    let own = view.labels.statuses.get(&status);
+    let emoji = own.and_then(|(emoji, _)| text::visible(Some(emoji))).map_or_else(|| "▫️".to_owned(), text::emoji);
+    let name = own.and_then(|(_, name)| text::visible(Some(name))).map(|name| text::line(name, LABEL));
+    (emoji, name.unwrap_or_else(|| format!("Status {status}")))
+}
+
+/// First letter as a capital, for text that opens a title.
+pub(super) fn capital(raw: &str) -> String {
+    let mut chars = raw.trim_start().chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (ms, words) in [
+            (-5, "0 s"),
+            (999, "0 s"),
+            (38_000, "38 s"),
+            (60_000, "1 min"),
+            (252_000, "4 min 12 s"),
+            (600_000, "10 min"),
+            (845_000, "14 min"),
+            (8_040_000, "2 h 14"),
+            (3_660_000, "1 h 01"),
+            (86_400_000, "1 d"),
+            (273_600_000, "3 d 4 h"),
+            (i64::MAX, "106751991167 d 7 h"),
+        ] {
+            assert_eq!(duration(ms), words, "{ms}");
+        }
+    }
+
+    #[test]
+    fn labels_left_blank_fall_back() {
+        let labels = Labels { emergency: " ".into(), priorities: [(1, "\u{200B}".into())].into(), ..Labels::default() };
+        assert_eq!(emergency(&labels, true), "911");
+        assert_eq!(priority(&labels, &Priority::Level(1)).as_deref(), Some("P1"));
+        assert_eq!(priority(&labels, &Priority::Word(" ".into())), None);
+        assert_eq!(priority(&labels, &Priority::Level(7)).as_deref(), Some("P7"));
+    }
+}
