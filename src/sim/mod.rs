@@ -1,1 +1,4 @@
 //! A pretend CAD and a pretend Discord, for the demo and the tests. Shares no type with the other rooms.
+
+pub mod cad;
+pub mod scenario;
