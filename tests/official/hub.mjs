@@ -1,7 +1,8 @@
 // Proves with Microsoft's own client that the simulated hub is genuine: with and without negotiation it connects, authenticates,
-// is refused with a wrong key, receives one event, and sees a Close record's end.
+// is refused with a wrong key, receives an event, answers a call, and reports the text of a Close record.
 //
-// Prints one line per step; `ready <way>` asks the caller to raise EVENT_911, whose description has to arrive unharmed.
+// Prints one line per step. `ready <way>` asks the caller to raise EVENT_911, whose description has to arrive unharmed; `ask <way>` to
+// call addOne with 41, which is answered with 42; `close <way>` to close the connection with an error that says "maintenance".
 // Environment: HUB_URL, COMMUNITY, KEY, SERVER, EXPECT (the description awaited). Exit code 0 if all went well.
 
 import process from 'node:process';
@@ -28,7 +29,6 @@ const check = (good, what) => {
 async function talk(way, options) {
   const connection = new HubConnectionBuilder().withUrl(url, options).configureLogging(LogLevel.Warning).build();
   const event = new Promise((resolve) => connection.on('pushEvent', resolve));
-  connection.on('addOne', (n) => n + 1);
   const closed = new Promise((resolve) => connection.onclose((error) => resolve(error)));
 
   await within(10_000, 'connection', connection.start());
@@ -49,6 +49,10 @@ async function talk(way, options) {
   const body = typeof payload === 'string' ? JSON.parse(payload) : payload;
   check(body.type === 'EVENT_911' && body.key === key, `${way}: event received`);
   check(body.data.call.description === expected, `${way}: text unharmed`);
+
+  const asked = new Promise((resolve) => connection.on('addOne', (n) => { resolve(n); return n + 1; }));
+  console.log(`ask ${way}`);
+  check(await within(10_000, 'question', asked) === 41, `${way}: asked for a result`);
 
   console.log(`close ${way}`);
   const error = await within(10_000, 'close', closed);

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fault::{NegotiateFault, Silence};
 use super::record::{self, Incoming, Splitter};
-use super::{Inner, Seen, random_hex};
+use super::{Inner, Seen, random_hex, shortened};
 
 /// Messages waiting for one session; when full, the session is cut as too slow.
 const QUEUE: usize = 16_384;
@@ -448,11 +448,11 @@ fn invoke(inner: &Inner, session: u64, method: &str, arguments: &[Value]) -> Res
     let name = method.to_ascii_lowercase();
     let missing = inner.lock().faults.missing.contains(&name);
     if missing || !matches!(name.as_str(), "authenticate" | "authenticatev2") {
-        inner.note(Seen::Invocation { method: method.to_owned() });
+        inner.note(Seen::Invocation { method: shortened(method) });
         return Err(format!("Unknown hub method '{method}'"));
     }
     let Some(credentials) = record::bind_credentials(arguments) else {
-        let seen = Seen::Auth { method: method.to_owned(), community: String::new(), server: None, key_ok: false, success: None };
+        let seen = Seen::Auth { method: shortened(method), community: String::new(), server: None, key_ok: false, success: None };
         inner.note(seen);
         return Err(format!("Failed to invoke '{method}' due to an error on the server."));
     };
@@ -477,8 +477,8 @@ fn invoke(inner: &Inner, session: u64, method: &str, arguments: &[Value]) -> Res
                 session.order = order;
             }
         }
-        let community = credentials.community.clone();
-        shared.note(Seen::Auth { method: method.to_owned(), community, server: credentials.server, key_ok, success: Some(success) });
+        let community = shortened(&credentials.community);
+        shared.note(Seen::Auth { method: shortened(method), community, server: credentials.server, key_ok, success: Some(success) });
         // What the CAD counts here is undocumented.
         json!({"success": success, "error": error, "count": i32::from(success)})
     }))

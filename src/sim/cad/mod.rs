@@ -217,7 +217,7 @@ pub enum Seen {
         path: String,
         /// Query text.
         query: String,
-        /// The request's body; null if none.
+        /// The request's body; null if there was none, or it was over 8 KiB.
         body: Value,
         /// HTTP status answered.
         status: u16,
@@ -503,4 +503,9 @@ fn iso_now() -> String {
 /// A random lower-case hexadecimal text, for ids and tokens.
 fn random_hex(bytes: usize) -> String {
     (0..bytes).map(|_| format!("{:02x}", fastrand::u8(..))).collect()
+}
+
+/// At most 256 characters, for the log.
+fn shortened(text: &str) -> String {
+    text.chars().take(256).collect()
 }

@@ -15,10 +15,13 @@ use tokio::time::Instant;
 
 use super::state::{CLOSED, Object, Server, ints, object};
 use super::verbs::{group_of, set_units};
-use super::{Account, Inner, Seen, Shared, iso_now, random_hex};
+use super::{Account, Inner, Seen, Shared, iso_now, random_hex, shortened};
 
 /// Largest request body.
 const BODY_LIMIT: usize = 256 * 1024;
+
+/// Larger bodies are logged as null.
+const BODY_LOGGED: usize = 8 * 1024;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -146,7 +149,9 @@ pub(super) async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> 
     } else {
         respond(&inner, &parts.headers, &asked)
     };
-    inner.note(Seen::Rest { status: response.status().as_u16(), body: body.unwrap_or_default(), method, path, query });
+    let body = body.filter(|_| bytes.is_ok_and(|bytes| bytes.len() <= BODY_LOGGED)).unwrap_or_default();
+    let (method, path, query) = (shortened(&method), shortened(&path), shortened(&query));
+    inner.note(Seen::Rest { status: response.status().as_u16(), body, method, path, query });
     response
 }
 
