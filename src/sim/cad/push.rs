@@ -1,0 +1,157 @@
+//! Takes an event to where the CAD would: the server's hub session, else its HTTP destination.
+
+use std::sync::Arc;
+
+use axum::http::header;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::hub::{Out, Session};
+use super::{CadSim, Inner, PayloadAs, Recipient, Seen, Shared, random_hex, record};
+
+/// HTTP pushes waiting per server; more are lost, as they would be with a CAD that does not retry.
+const QUEUE: usize = 1_024;
+
+/// Where an event went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Hub sessions it was handed to.
+    pub hub: usize,
+    /// Whether it was handed to the HTTP destination.
+    pub http: bool,
+}
+
+impl Pushed {
+    /// Whether nobody got it.
+    #[must_use]
+    pub fn lost(self) -> bool {
+        self.hub == 0 && !self.http
+    }
+}
+
+/// The HTTP pushes of one server, kept in order by one task.
+pub(super) struct Outbox {
+    queue: mpsc::Sender<HttpPush>,
+}
+
+pub(super) struct HttpPush {
+    kind: String,
+    url: String,
+    body: String,
+}
+
+impl Outbox {
+    pub(super) fn new() -> (Self, mpsc::Receiver<HttpPush>) {
+        let (queue, pushes) = mpsc::channel(QUEUE);
+        (Self { queue }, pushes)
+    }
+}
+
+/// Posts one server's events, one after the other, once each.
+pub(super) async fn drain(inner: Arc<Inner>, server: i64, mut pushes: mpsc::Receiver<HttpPush>) {
+    while let Some(push) = pushes.recv().await {
+        let request = inner.http.post(&push.url).header(header::CONTENT_TYPE, "application/json").body(push.body);
+        let status = request.send().await.ok().map(|response| response.status().as_u16());
+        inner.change(|shared| {
+            shared.unanswered = shared.unanswered.saturating_sub(1);
+            shared.note(Seen::HttpPush { server, kind: push.kind, status });
+        });
+    }
+}
+
+impl CadSim {
+    /// Raises an event with these data, changing no state. Null data are left out.
+    pub fn push(&self, server: i64, kind: &str, data: Value) -> Pushed {
+        self.inner.change(|shared| self.inner.raise(shared, server, kind, data))
+    }
+
+    /// Sends this body as it is: whatever key, type and top-level fields it has. A text goes out as the text it is.
+    pub fn push_body(&self, server: i64, body: &Value) -> Pushed {
+        self.inner.change(|shared| self.inner.raise_body(shared, server, body))
+    }
+
+    /// Calls a client method with an invocation id, as if the hub wanted a result, on the session that gets the server's events.
+    /// Returns the id, or `None` without a session; the answer is a [`Seen::Completion`].
+    pub fn call_client(&self, server: i64, target: &str, argument: &Value) -> Option<String> {
+        let id = random_hex(4);
+        let text = record::invocation(target, Some(&id), argument);
+        self.inner.change(|shared| {
+            let recipients = recipients(shared, server, Recipient::Newest);
+            recipients.first().map(|session| session.tell(Out::Text(text)))
+        })?;
+        Some(id)
+    }
+}
+
+impl Inner {
+    /// [`CadSim::push`] for those who hold the lock already, so that events leave in the order of the changes they tell of.
+    pub(super) fn raise(&self, shared: &mut Shared, server: i64, kind: &str, data: Value) -> Pushed {
+        let mut body = json!({"key": self.options.api_key, "type": kind});
+        if let Some(fields) = body.as_object_mut()
+            && !data.is_null()
+        {
+            fields.insert("data".to_owned(), data);
+        }
+        self.raise_body(shared, server, &body)
+    }
+
+    fn raise_body(&self, shared: &mut Shared, server: i64, body: &Value) -> Pushed {
+        let kind = body.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let hub = self.to_hub(shared, server, body);
+        let http = self.to_http(shared, server, &kind, hub, body);
+        let to = Pushed { hub, http };
+        shared.note(Seen::Push { server, kind, to });
+        to
+    }
+
+    fn to_hub(&self, shared: &Shared, server: i64, body: &Value) -> usize {
+        let recipients = recipients(shared, server, self.options.recipient);
+        if recipients.is_empty() {
+            return 0;
+        }
+        let mut body = body.clone();
+        if !self.options.key_on_hub
+            && let Some(fields) = body.as_object_mut()
+        {
+            fields.remove("key");
+        }
+        let argument = match (self.options.payload_as, &body) {
+            (PayloadAs::String, Value::Object(_)) => Value::String(record::escape_like_dotnet(&body.to_string())),
+            _ => body,
+        };
+        let text = record::invocation("pushEvent", None, &argument);
+        let times = if shared.faults.push_twice { 2 } else { 1 };
+        for session in &recipients {
+            for _ in 0..times {
+                session.tell(Out::Text(text.clone()));
+            }
+        }
+        recipients.len()
+    }
+
+    fn to_http(&self, shared: &mut Shared, server: i64, kind: &str, hub: usize, body: &Value) -> bool {
+        let Some(destination) = shared.servers.get(&server).and_then(|server| server.http.clone()) else { return false };
+        let Some(outbox) = shared.outboxes.get(&server) else { return false };
+        if hub > 0 && !destination.forward {
+            return false;
+        }
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        let queued = outbox.queue.try_send(HttpPush { kind: kind.to_owned(), url: destination.url, body }).is_ok();
+        if queued {
+            shared.unanswered += 1;
+        } else {
+            shared.note(Seen::HttpPush { server, kind: kind.to_owned(), status: None });
+        }
+        queued
+    }
+}
+
+fn recipients(shared: &Shared, server: i64, rule: Recipient) -> Vec<&Session> {
+    let mut sessions: Vec<&Session> = shared.sessions.values().filter(|session| session.server == Some(server)).collect();
+    sessions.sort_by_key(|session| session.order);
+    match rule {
+        Recipient::All => sessions,
+        Recipient::Newest => sessions.into_iter().next_back().into_iter().collect(),
+        Recipient::Oldest => sessions.into_iter().next().into_iter().collect(),
+    }
+}
