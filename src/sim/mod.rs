@@ -1,1 +1,3 @@
 //! A pretend CAD and a pretend Discord, for the demo and the tests. Shares no type with the other rooms.
+
+pub mod page;

@@ -12,6 +12,7 @@
 
 mod fixtures;
 mod listener;
+mod page;
 mod signalr;
 mod sim_cad;
 mod sim_discord;
