@@ -435,6 +435,7 @@ async fn page_in_chromium() {
     println!("{said}");
     assert!(output.status.success(), "the page failed in the browser:\n{said}\n{erred}");
 
+    server.stop().await;
     let acts = backend.acts.lock().unwrap();
     for wanted in [
         json!({"do": "click", "channel_id": evening::C_911, "message_id": "900000000000000003", "custom_id": "911:respond:84:v1"}),
@@ -447,6 +448,4 @@ async fn page_in_chromium() {
     }
     let modal = acts.iter().find(|act| act["do"] == "modal").expect("the dialog was sent");
     assert_eq!(modal["fields"], json!({"where": "Alta St", "what": "A fire on the roof"}));
-    drop(acts);
-    server.stop().await;
 }

@@ -19,7 +19,7 @@ export function runnable(commands) {
   return found;
 }
 
-/** Commands that fit what was typed: every word must begin a word of the title, or stand in the description. */
+/** Commands that fit what was typed: every word must begin a word of the title or of the description. */
 export function matching(list, typed) {
   const words = typed.replace(/^\//, "").toLowerCase().split(/\s+/).filter(Boolean);
   const score = ({ title, description }) => {
@@ -28,7 +28,7 @@ export function matching(list, typed) {
     for (const word of words) {
       if (parts[0].startsWith(word)) sum += 3;
       else if (parts.some((part) => part.startsWith(word))) sum += 2;
-      else if (description.toLowerCase().includes(word)) sum += 1;
+      else if (` ${description.toLowerCase()}`.includes(` ${word}`)) sum += 1;
       else return -1;
     }
     return sum;

@@ -136,9 +136,10 @@ function drawEmbed(embed, message, names) {
   if (fields.length) {
     const grid = el("div.fields");
     for (const run of rowsOfThree(fields)) {
-      for (const field of run) {
+      for (const [n, field] of run.entries()) {
         const cell = el("div.field", {}, el("p.field-name", {}, inline(String(field.name ?? ""), names)), el("div.field-value.md", {}, markdown(field.value, names)));
         cell.classList.add(field.inline ? `of-${run.length}` : "whole");
+        cell.classList.toggle("second", n === 1);
         grid.append(cell);
       }
     }

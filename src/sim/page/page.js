@@ -187,7 +187,7 @@ function drawChannels() {
   const known = new Set(all.map((channel) => channel.id));
   const under = (parent) => all.filter((c) => c.type !== CATEGORY && !THREADS.includes(c.type) && (parent ? c.parent_id === parent : !known.has(c.parent_id))).flatMap(entry);
   const groups = [el("ul", {}, under(null)), ...all.filter((c) => c.type === CATEGORY).map((c) => el("section", {}, el("h2", {}, c.name), el("ul", {}, under(c.id))))];
-  const held = document.activeElement?.closest?.("#channels")  ? document.activeElement.dataset.channel : null;
+  const held = document.activeElement?.closest?.("#channels") ? document.activeElement.dataset.channel : null;
   $("channels").replaceChildren(...groups);
   if (held) $("channels").querySelector(`[data-channel="${CSS.escape(held)}"]`)?.focus();
   $("menu-dot").hidden = ![...state.unread.values()].some((unread) => unread.pings);
@@ -206,6 +206,7 @@ function drawer(wanted) {
   const shown = narrow.matches && wanted;
   app.classList.toggle("drawer", shown);
   $("side").inert = narrow.matches && !shown;
+  for (const id of ["panel", "messages", "composer"]) $(id).inert = shown;
   $("menu").setAttribute("aria-expanded", String(shown));
   if (shown) $("side").querySelector("[aria-current], .channel")?.focus();
 }
@@ -252,15 +253,21 @@ function show(channelId, message, flash) {
   return isNew;
 }
 
-function note(verb, channelId, message) {
+function note(verb, channelId, message, now = new Date(), aloud = true) {
   const channel = state.channels.get(channelId);
-  const now = new Date();
   const text = gist(message);
   $("activity").prepend(
     el("li", {}, el("button", { type: "button", "data-channel": channelId, "data-jump": message.id }, el("span.activity-head", {}, el("b", {}, `#${channel?.name ?? "?"}`), el(`span.verb.${message.pinged?.length && verb === "new" ? "ping" : verb}`, {}, message.pinged?.length && verb === "new" ? "ping" : verb), el("time", { datetime: now.toISOString() }, formatTime(now, "T"))), el("span.activity-text", {}, text))),
   );
   while ($("activity").children.length > KEPT_ACTIVITY) $("activity").lastElementChild.remove();
-  if (verb === "new") $("announce").textContent = `#${channel?.name ?? ""}: ${text}`;
+  if (aloud && verb === "new") $("announce").textContent = `#${channel?.name ?? ""}: ${text}`;
+}
+
+/** What happened before the page was opened, as far as the messages tell. */
+function recall() {
+  if ($("activity").children.length) return;
+  const past = [...state.messages].flatMap(([channel, list]) => list.map((message) => [channel, message, new Date(message.timestamp ?? NaN)]));
+  past.filter(([, , at]) => !Number.isNaN(at.getTime())).sort((a, b) => a[2] - b[2]).slice(-12).forEach(([channel, message, at]) => note("new", channel, message, at, false));
 }
 
 function apply(item) {
@@ -481,6 +488,7 @@ function take(snapshot) {
   }
   drawFire(snapshot.fire);
   drawMain();
+  recall();
 }
 
 function connect() {
