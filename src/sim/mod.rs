@@ -3,3 +3,4 @@
 pub mod discord;
 pub mod cad;
 pub mod scenario;
+pub mod page;

@@ -13,6 +13,7 @@
 mod config;
 mod fixtures;
 mod listener;
+mod page;
 mod signalr;
 mod sim_cad;
 mod sim_discord;

@@ -1,0 +1,417 @@
+// The demo's page in a real browser, against a running server.
+//
+//   URL=http://127.0.0.1:8104/ node page.mjs
+//
+// CHROMIUM         the browser's path (default /usr/bin/chromium)
+// SCREENSHOT       where to save a picture of the page as it opens; SCREENSHOT_SIZE (1280x800), SCREENSHOT_AT (#all, #<channel>)
+// ONLY_SCREENSHOT  stop after that picture
+//
+// Checks that hold for any backend always run. Those that need the evening of tests/it/page.rs run if it is the backend.
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const url = process.env.URL;
+if (!url) {
+  console.error("Set URL to the page's address, such as http://127.0.0.1:8104/");
+  process.exit(2);
+}
+const origin = new URL(url).origin;
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  // Chromium's sandbox refuses to run as root, which is what containers run as.
+  args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
+});
+const state = await (await fetch(`${origin}/state`)).json();
+const canned = state.fire.some(({ name }) => name === "hostile");
+const channel = (name) => state.channels.find((one) => one.name === name).id;
+
+const foreign = [];
+const errors = [];
+const posted = [];
+let expected = 0; // refusals that a check provokes: the browser logs each as a console error
+
+async function openPage({ width = 1280, height = 800, hash = "", ...options } = {}) {
+  const page = await browser.newPage({ viewport: { width, height }, ...options });
+  page.setDefaultTimeout(10000);
+  page.on("request", (request) => {
+    if (!request.url().startsWith(`${origin}/`) && !request.url().startsWith("data:")) foreign.push(request.url());
+    if (request.method() === "POST") posted.push(request.postDataJSON());
+  });
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(String(error)));
+  await page.goto(`${url}${hash}`);
+  await page.locator('#link[data-state="live"]').waitFor();
+  return page;
+}
+
+async function check(name, run) {
+  try {
+    await run();
+    console.log(`ok    ${name}`);
+  } catch (error) {
+    console.log(`FAIL  ${name}\n${error.stack ?? error}`);
+    process.exitCode = 1;
+  }
+}
+
+const fire = (page, name) => page.locator(`[data-fire="${name}"]`).click();
+const actions = (kind) => posted.filter((action) => action.do === kind);
+const eventually = async (what, probe) => {
+  const end = Date.now() + 10000;
+  while (!(await probe())) {
+    assert.ok(Date.now() < end, `${what} did not come in time`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+};
+
+if (process.env.SCREENSHOT) {
+  const [width, height] = (process.env.SCREENSHOT_SIZE ?? "1280x800").split("x").map(Number);
+  const page = await openPage({ width, height, hash: process.env.SCREENSHOT_AT ?? "", deviceScaleFactor: width < 500 ? 2 : 1 });
+  await page.locator(".message").first().waitFor();
+  await page.screenshot({ path: process.env.SCREENSHOT });
+  await page.close();
+  if (process.env.ONLY_SCREENSHOT) {
+    await browser.close();
+    process.exit();
+  }
+}
+
+const page = await openPage({ hash: canned ? `#${channel("911-calls")}` : "" });
+
+await check("the channels of the snapshot are listed, one is current", async () => {
+  const texts = state.channels.filter(({ type }) => type !== 4 && type !== 2);
+  assert.equal(await page.locator("#channels .channel").count(), texts.length);
+  assert.equal(await page.locator('#channels [aria-current="page"]').count(), 1);
+});
+
+await check("every fired event has its button", async () => {
+  assert.deepEqual(await page.locator(".fire").allTextContents(), state.fire.map(({ label }) => label));
+});
+
+if (canned) {
+  const card = page.locator('[data-id="900000000000000003"]');
+
+  await check("an embed shows its bar, title, text, fields in threes, footer and buttons", async () => {
+    const embed = card.locator(".embed");
+    assert.equal(await embed.locator(".embed-title").textContent(), "🚨 911 · Shots fired near Alta St");
+    assert.equal(await embed.evaluate((node) => getComputedStyle(node, "::before").backgroundColor), "rgb(231, 76, 60)");
+    assert.equal(await embed.locator(".embed-description strong").textContent(), "three or four shots");
+    assert.deepEqual(await embed.locator(".field-name").allTextContents(), ["Location", "Postal", "Caller", "Timeline"]);
+    const tops = await embed.locator(".field").evaluateAll((nodes) => nodes.map((node) => Math.round(node.getBoundingClientRect().top)));
+    assert.ok(tops[0] === tops[1] && tops[1] === tops[2] && tops[3] > tops[2], `${tops}`);
+    assert.match(await embed.locator(".footer").textContent(), /^Server 1 · 911 #84 • .*\d/);
+    assert.equal(await embed.locator("time.stamp").count(), 2);
+    assert.equal(await card.locator(".button").count(), 4);
+    assert.equal(await card.locator(".app").textContent(), "APP");
+    assert.equal(await card.locator(".mention").first().textContent(), "@Dispatch");
+  });
+
+  await check("what pinged is marked, what did not is not", async () => {
+    assert.ok(await card.evaluate((node) => node.classList.contains("pinged") && getComputedStyle(node).borderLeftColor === "rgb(245, 184, 61)"));
+    assert.equal(await card.locator(".ping-note").textContent(), "pinged @Dispatch");
+    assert.equal(await page.locator('[data-id="900000000000000002"].pinged').count(), 0);
+  });
+
+  await check("an edit appears without a reload, is lit for a moment and marked", async () => {
+    await page.evaluate(() => { window.stayed = true; });
+    await fire(page, "edit");
+    await card.locator("text=A-22 responding").waitFor();
+    assert.ok(await card.evaluate((node) => node.classList.contains("edited-now")));
+    assert.equal(await card.locator(".edited").textContent(), "(edited)");
+    assert.equal(await page.locator("#said").textContent(), "A-22 responds.");
+    assert.ok(await page.evaluate(() => window.stayed));
+    await eventually("the end of the highlight", () => card.evaluate((node) => !node.classList.contains("edited-now")));
+  });
+
+  await check("a new message appears in view and is announced", async () => {
+    const before = await page.locator(".message").count();
+    await fire(page, "911");
+    await eventually("the new card", async () => (await page.locator(".message").count()) === before + 1);
+    await eventually("the announcement", async () => (await page.locator("#announce").textContent()) === "#911-calls: 🚨 911 · Shots fired near Alta St");
+    const { bottom, end } = await page.evaluate(() => ({ bottom: document.querySelector(".messages").getBoundingClientRect().bottom, end: document.querySelector(".message:last-child").getBoundingClientRect().bottom }));
+    assert.ok(end <= bottom + 1, "the newest message is scrolled into view");
+  });
+
+  await check("a ping elsewhere counts at its channel and in the title, until it is read", async () => {
+    await fire(page, "panic");
+    const panic = page.locator(`#channels [data-channel="${channel("panic")}"]`);
+    await panic.locator(".badge").waitFor();
+    assert.equal(await panic.locator(".badge").textContent(), "1");
+    assert.match(await page.title(), /^\(1\) /);
+    await panic.click();
+    await page.locator("text=🆘 PANIC · A-22 Ines Falk").first().waitFor();
+    assert.equal(await page.locator(".badge").count(), 0);
+    assert.equal(await page.locator(".silent").textContent(), "@silent");
+    await page.locator(".reference").click();
+    await page.locator('[data-id="900000000000000040"].shown').waitFor();
+    await page.locator(`#channels [data-channel="${channel("911-calls")}"]`).click();
+  });
+
+  await check("a button press is sent, its private answer shown and dismissed", async () => {
+    await card.getByRole("button", { name: "Respond" }).click();
+    const answer = page.locator(".message.ephemeral");
+    await answer.waitFor();
+    assert.match(await answer.textContent(), /You are attached to the call as A-10.*Only you can see this/);
+    assert.deepEqual(actions("click"), [{ do: "click", channel_id: channel("911-calls"), message_id: "900000000000000003", custom_id: "911:respond:84:v1" }]);
+    await answer.locator("text=Dismiss message").click();
+    assert.equal(await answer.count(), 0);
+  });
+
+  await check("a refusal is one sentence on the page", async () => {
+    expected += 1;
+    await card.getByRole("button", { name: "More…" }).click();
+    await page.locator("#notice:not([hidden])").waitFor();
+    assert.equal(await page.locator("#notice").textContent(), "Call #84 is over; nothing more can be done with it.");
+  });
+
+  await check("a slash command is found, filled in and run by keyboard alone", async () => {
+    await page.evaluate(() => document.activeElement?.blur());
+    const keys = page.keyboard;
+    await keys.press("/");
+    await keys.type("al");
+    await page.locator("#palette li").first().waitFor();
+    assert.deepEqual(await page.locator("#palette .command-title").evaluateAll((nodes) => nodes.map((node) => node.firstChild.textContent)), ["/alerts add", "/alerts list", "/alerts remove", "/alerts escalate"]);
+    await keys.press("ArrowDown");
+    assert.equal(await page.locator('#palette [aria-selected="true"] .command-title').textContent(), "/alerts list");
+    assert.equal(await page.locator("#say").getAttribute("aria-activedescendant"), "command-1");
+    await keys.press("ArrowUp");
+    await keys.press("Enter");
+    await page.locator("#option-event").waitFor();
+    await keys.type("911");
+    await keys.press("Tab");
+    await keys.type("#dispatch");
+    for (let n = 0; n < 3; n += 1) await keys.press("Tab"); // past "+ 2 optional" and Cancel
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Run");
+    await keys.press("Enter");
+    await page.locator(".message.ephemeral").waitFor();
+    assert.deepEqual(actions("slash").at(-1), { do: "slash", channel_id: channel("911-calls"), name: "alerts", path: ["add"], options: { event: "911", channel: channel("dispatch") } });
+    assert.equal(await page.evaluate(() => document.activeElement.id), "say");
+    assert.equal(await page.locator(".message.ephemeral .mention").last().textContent(), "@Dispatch");
+  });
+
+  await check("a required option is asked for, Escape leaves the form", async () => {
+    const before = actions("slash").length;
+    await page.fill("#say", "/alerts escalate");
+    await page.keyboard.press("Enter");
+    await page.locator("#option-minutes").fill("99");
+    await page.locator('#command-form button[type="submit"]').click();
+    assert.equal(await page.locator("#command-form :invalid").count(), 3, "route, minutes above 60, and role");
+    assert.equal(actions("slash").length, before);
+    await page.keyboard.press("Escape");
+    assert.ok(await page.locator("#command-form").isHidden());
+    assert.equal(await page.evaluate(() => document.activeElement.id), "say");
+  });
+
+  await check("suggestions come from the bot, the value is sent, not its label", async () => {
+    await page.fill("#say", "/alerts remove");
+    await page.keyboard.press("Enter");
+    await page.locator("#option-route-list li").nth(1).waitFor();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.inputValue("#option-route"), "dispatch → #dispatch");
+    await page.keyboard.press("Enter");
+    await eventually("the command", () => actions("slash").at(-1).path[0] === "remove");
+    assert.deepEqual(actions("slash").at(-1).options, { route: "r-2" });
+    assert.equal(actions("autocomplete").at(-1).focused, "route");
+  });
+
+  await check("a dialog opens, holds the focus, is sent by keyboard", async () => {
+    await page.fill("#say", "/911");
+    await page.keyboard.press("Enter");
+    const dialog = page.getByRole("dialog", { name: "Place a 911 call" });
+    await dialog.waitFor();
+    await page.keyboard.type("Alta St");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("A fire on the roof");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await dialog.waitFor({ state: "detached" });
+    const sent = actions("modal").at(-1);
+    assert.deepEqual([sent.custom_id, sent.fields], ["911:new", { where: "Alta St", what: "A fire on the roof" }]);
+    assert.match(sent.interaction_id, /^7\d+$/);
+  });
+
+  await check("hostile text stays text", async () => {
+    await fire(page, "hostile");
+    const hostile = page.locator(".message", { hasText: "<script>" }).last();
+    await hostile.waitFor();
+    assert.equal(await hostile.locator("script, img, b, iframe").count(), 0);
+    assert.equal(await hostile.locator('a[href^="javascript"]').count(), 0);
+    assert.equal(await hostile.locator(".ping-note").count(), 0);
+    assert.ok((await hostile.locator(".embed-title").textContent()).includes("<img src=x onerror="));
+    assert.doesNotMatch(await page.title(), /owned/);
+  });
+
+  await check("selects work by keyboard, one value and several", async () => {
+    await page.locator(`#channels [data-channel="${channel("bot-setup")}"]`).click();
+    await page.locator('[data-custom-id="setup:channel"]').focus();
+    for (const key of ["Enter", "ArrowDown", "Enter"]) await page.keyboard.press(key);
+    await eventually("the channel", () => actions("select").length === 1);
+    assert.deepEqual(actions("select")[0].values, [channel("dispatch")]);
+    await page.locator('[data-custom-id="setup:preset"]').focus();
+    for (const key of ["Enter", "Space", "ArrowDown", "Space", "Tab", "Enter"]) await page.keyboard.press(key);
+    await eventually("the presets", () => actions("select").length === 2);
+    assert.deepEqual(actions("select")[1].values, ["essentials", "duty"]);
+    const guide = page.locator('a:has-text("Read the guide")');
+    assert.equal(await guide.getAttribute("rel"), "noopener noreferrer");
+  });
+
+  await check("all channels stand side by side and stay live", async () => {
+    await page.locator("#overview").click();
+    assert.ok((await page.locator(".column").count()) >= 6);
+    const count = () => page.locator(`[aria-label="#911-calls"] .message`).count();
+    const before = await count();
+    await fire(page, "911");
+    await eventually("the card in its column", async () => (await count()) === before + 1);
+    await page.locator("#overview").click();
+  });
+} else if (state.fire.some(({ name }) => name === "911")) {
+  await check("a fired 911 becomes a card somewhere, without a reload", async () => {
+    await page.locator("#overview").click();
+    const before = await page.locator("#activity li").count();
+    await fire(page, "911");
+    await eventually("an activity", async () => (await page.locator("#activity li").count()) > before);
+    await page.locator(".message .embed-title", { hasText: "911" }).first().waitFor();
+    await page.locator("#overview").click();
+  });
+}
+
+await check("markdown reads as Discord's does", async () => {
+  const shapes = await page.evaluate(async () => {
+    const { markdown } = await import("/markdown.js");
+    const names = { user: () => ({ name: "Ann" }), role: () => undefined, channel: () => ({ name: "x" }) };
+    const html = (text) => {
+      const box = document.createElement("div");
+      box.append(markdown(text, names));
+      return box.innerHTML;
+    };
+    const begun = performance.now();
+    for (const piece of ["*a ", "**", "~~a __b ||", "`", "[a](", "<t:", "> ", "\\", "***a ", "_a_b", "- "]) html(piece.repeat(4000));
+    return {
+      took: performance.now() - begun,
+      bold: html("**a** *b* __c__ ~~d~~ ***e*** `f*g*`"),
+      escaped: html("\\*a\\* \\<@1> \\# b"),
+      words: html("snake_case_name 2 * 3 * 4"),
+      nested: html("**a *b* c**"),
+      block: html("```js\n**x**\n```after"),
+      lines: html("# h\n-# s\n> q\n- l\nplain"),
+      mention: html("<@1> <@&2> <#3>"),
+      masked: html("[a](https://example.org) [b](javascript:x)"),
+      open: html("**never closed <b>"),
+    };
+  });
+  assert.equal(shapes.bold, "<p><strong>a</strong> <em>b</em> <u>c</u> <s>d</s> <strong><em>e</em></strong> <code>f*g*</code></p>");
+  assert.equal(shapes.escaped, "<p>*a* &lt;@1&gt; # b</p>");
+  assert.equal(shapes.words, "<p>snake_case_name 2 * 3 * 4</p>");
+  assert.equal(shapes.nested, "<p><strong>a <em>b</em> c</strong></p>");
+  assert.equal(shapes.block, '<pre tabindex="0"><code>**x**</code></pre><p>after</p>');
+  assert.equal(shapes.lines, '<p class="h1">h</p><p class="subtext">s</p><blockquote><p>q</p></blockquote><ul><li>l</li></ul><p>plain</p>');
+  assert.equal(shapes.mention, '<p><span class="mention">@Ann</span> <span class="mention">@unknown-role</span> <button class="mention" type="button" data-channel="3">#x</button></p>');
+  assert.match(shapes.masked, /<a href="https:\/\/example\.org\/" target="_blank" rel="noopener noreferrer nofollow"[^>]*>a<\/a> \[b\]\(javascript:x\)/);
+  assert.equal(shapes.open, "<p>**never closed &lt;b&gt;</p>");
+  assert.ok(shapes.took < 2000, `hostile markdown took ${shapes.took} ms`);
+});
+
+await check("text stands out from its ground (AA)", async () => {
+  const faint = await page.evaluate(() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    const rgba = (color) => {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = color;
+      canvas.fillRect(0, 0, 1, 1);
+      const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+      return [r, g, b, a / 255];
+    };
+    const over = (top, under) => top.slice(0, 3).map((v, n) => v * top[3] + under[n] * (1 - top[3]));
+    const light = (rgb) => rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+    const ground = (node) => (node ? over(rgba(getComputedStyle(node).backgroundColor), ground(node.parentElement)) : [0, 0, 0]);
+    const out = [];
+    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) {
+      const node = walk.currentNode.parentElement;
+      if (!walk.currentNode.textContent.trim() || !node.checkVisibility() || node.closest(".avatar, [disabled], script, .unseen, .skip")) continue;
+      const back = ground(node);
+      const front = over(rgba(getComputedStyle(node).color), back);
+      const [a, b] = [light(front), light(back)].sort((x, y) => y - x);
+      if ((a + 0.05) / (b + 0.05) < 4.5) out.push(`${walk.currentNode.textContent.slice(0, 30)} (${node.className}): ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
+    }
+    return out;
+  });
+  assert.deepEqual([...new Set(faint)], []);
+});
+
+await check("keys move between channels, and the focus can be seen", async () => {
+  const current = () => page.locator('#channels [aria-current="page"]').getAttribute("data-channel");
+  const before = await current();
+  await page.keyboard.press("Alt+ArrowDown");
+  assert.notEqual(await current(), before);
+  await page.keyboard.press("Tab");
+  assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
+});
+
+await check("a lost connection is said, and mended", async () => {
+  const other = await browser.newPage();
+  await other.route("**/events", (route) => route.abort());
+  await other.goto(url);
+  await other.locator('#link[data-state="reconnecting"]').waitFor({ timeout: 10000 });
+  await other.unroute("**/events");
+  await other.locator('#link[data-state="live"]').waitFor({ timeout: 15000 });
+  await other.close();
+});
+
+await check("RESYNC loads the state again", async () => {
+  const other = await browser.newPage();
+  let loads = 0;
+  let streams = 0;
+  other.on("request", (request) => { if (request.url() === `${origin}/state`) loads += 1; });
+  await other.route("**/events", (route) => {
+    streams += 1;
+    return route.fulfill({ contentType: "text/event-stream", body: 'retry: 60000\n\ndata: {"type":"RESYNC"}\n\n' });
+  });
+  await other.goto(url);
+  await eventually("the second load", () => loads === 2);
+  assert.equal(streams, 1);
+  await other.close();
+});
+
+for (const [width, height] of [[390, 844], [360, 640]]) {
+  await check(`a phone of ${width}×${height} shows it all without sideways scrolling`, async () => {
+    const phone = await openPage({ width, height, hasTouch: true, isMobile: true });
+    const ids = await phone.locator("#channels .channel").evaluateAll((nodes) => nodes.map((node) => node.dataset.channel));
+    assert.equal(await phone.locator("#side").evaluate((node) => node.inert), true);
+    for (const id of ids) {
+      await phone.locator("#menu").tap();
+      await phone.locator(`#channels [data-channel="${id}"]`).tap();
+      const wide = await phone.evaluate(() => {
+        const list = document.querySelector(".messages");
+        return [document.documentElement.scrollWidth - innerWidth, list ? list.scrollWidth - list.clientWidth : 0];
+      });
+      assert.deepEqual(wide, [0, 0], `channel ${id}`);
+    }
+    await phone.locator("#menu").tap();
+    assert.equal(await phone.locator("#menu").getAttribute("aria-expanded"), "true");
+    await phone.keyboard.press("Escape");
+    assert.equal(await phone.locator("#side").evaluate((node) => node.inert), true);
+    await phone.close();
+  });
+}
+
+await check("who asked for less motion gets none", async () => {
+  const calm = await openPage({ reducedMotion: "reduce" });
+  assert.equal(await calm.locator("#link i").evaluate((node) => getComputedStyle(node).animationName), "none");
+  await calm.close();
+});
+
+await check("nothing was asked of anyone else, and nothing went wrong unseen", async () => {
+  assert.deepEqual(foreign, []);
+  const refusals = errors.filter((text) => /status of 400/.test(text));
+  assert.equal(refusals.length, expected);
+  assert.deepEqual(errors.filter((text) => !refusals.includes(text)), []);
+});
+
+await browser.close();
+console.log(process.exitCode ? "The page failed." : "The page holds.");
