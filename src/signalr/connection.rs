@@ -577,3 +577,6 @@ fn call<S: AsyncRead + AsyncWrite + Unpin>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

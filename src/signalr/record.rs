@@ -139,8 +139,10 @@ pub(super) fn parse(record: &[u8]) -> Result<Incoming<'_>, HubError> {
     if record.is_empty() {
         return Err(bad("an empty record"));
     }
+    // Checked by itself, since serde_json lets bad bytes pass in what it skips.
+    let text = std::str::from_utf8(record).map_err(|_| bad("a record that is not UTF-8"))?;
     // serde_json's own text can quote the input ("unknown variant …"); its category and place cannot.
-    let envelope: Envelope<'_> = serde_json::from_slice(record).map_err(|error| {
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
         HubError::Protocol(format!("a record is not readable ({:?} error at column {})", error.classify(), error.column()))
     })?;
     let string = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();

@@ -22,7 +22,7 @@ pub fn tls_config() -> Result<Arc<ClientConfig>, HubError> {
 }
 
 /// The same with the given roots only.
-fn with_roots(roots: RootCertStore) -> Result<Arc<ClientConfig>, HubError> {
+pub(super) fn with_roots(roots: RootCertStore) -> Result<Arc<ClientConfig>, HubError> {
     // The provider by name: the process-wide default is not ours to set, and absent where two crates disagree.
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
