@@ -24,11 +24,11 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::error::{HubError, Step, clean};
-use super::hub::{Command, Connection, Hook, HubTask, Link, Reply, Settings, Shared, State, Verdict};
+use super::hub::{Command, Connection, Core, Hook, Link, Reply, Settings, Shared, State, Verdict};
 use super::negotiate::{self, Chooser, Target};
 use super::queue::Inlet;
 use super::record::{self, Incoming, RecordBuffer};
-use super::retry::{Repeats, RetryContext};
+use super::retry::{Repeats, RetryContext, RetryPolicy};
 
 /// Calls that may wait for their answers at one time.
 const MAX_CALLS: usize = 1024;
@@ -40,9 +40,9 @@ const MAX_UNSENT: usize = 4 << 20;
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Answer = oneshot::Sender<Result<Option<Box<RawValue>>, HubError>>;
 
-impl HubTask {
+impl Core {
     /// One connection after the other. Returns why it is over.
-    pub(super) async fn serve(&mut self) -> HubError {
+    pub(super) async fn serve(&self, policy: &mut dyn RetryPolicy) -> HubError {
         let shared = Arc::clone(&self.guard.0);
         let mut chooser = Chooser::new(self.negotiation);
         let mut repeats = Repeats::default();
@@ -103,7 +103,7 @@ impl HubTask {
                 retry_after: error.retry_after(),
                 other_way_left: chooser.other_way_left(),
             };
-            let Some(wait) = self.policy.next(&context) else {
+            let Some(wait) = policy.next(&context) else {
                 tracing::error!(hub = self.label, %error, "giving up on the hub");
                 return error;
             };

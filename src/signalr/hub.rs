@@ -243,7 +243,7 @@ impl Builder {
             dropped: AtomicU64::new(0),
             stop_timeout: self.settings.stop_timeout,
         });
-        let task = HubTask {
+        let core = Core {
             label: negotiate::label(&url),
             url,
             headers,
@@ -251,17 +251,24 @@ impl Builder {
             tls,
             negotiation: self.negotiation,
             settings: self.settings,
-            policy: self.policy.unwrap_or_else(|| Box::new(Backoff::new(fastrand::f64))),
             inlets: Vec::new(),
             hook: None,
             guard: Guard(Arc::clone(&shared)),
         };
-        Ok((Hub { shared }, task))
+        let policy = self.policy.unwrap_or_else(|| Box::new(Backoff::new(fastrand::f64)));
+        Ok((Hub { shared }, HubTask { core, policy }))
     }
 }
 
 /// The work: owns the connection. Register listeners and the hook, then drive [`HubTask::run`] on a task of your own.
 pub struct HubTask {
+    pub(super) core: Core,
+    // Apart, because it is `Send` only: the rest is borrowed across awaits.
+    policy: Box<dyn RetryPolicy>,
+}
+
+/// All that opening and keeping connections needs.
+pub(super) struct Core {
     pub(super) label: String,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -269,7 +276,6 @@ pub struct HubTask {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) negotiation: Negotiation,
     pub(super) settings: Settings,
-    pub(super) policy: Box<dyn RetryPolicy>,
     pub(super) inlets: Vec<Inlet>,
     pub(super) hook: Option<Hook>,
     pub(super) guard: Guard,
@@ -279,8 +285,8 @@ impl HubTask {
     /// Listens to what the server calls on `target` (ASCII case aside), with room for `capacity` calls (and [`Builder::max_queued`] bytes).
     /// What finds no room is dropped, newest first, counted by [`Hub::dropped`] and logged. Several listeners to one target each get all.
     pub fn on(&mut self, target: &str, capacity: usize) -> Events {
-        let (inlet, events) = queue(target, capacity, self.settings.max_queued);
-        self.inlets.push(inlet);
+        let (inlet, events) = queue(target, capacity, self.core.settings.max_queued);
+        self.core.inlets.push(inlet);
         events
     }
 
@@ -291,14 +297,15 @@ impl HubTask {
         F: Fn(Connection) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Verdict> + Send + 'static,
     {
-        self.hook = Some(Box::new(move |connection| Box::pin(hook(connection))));
+        self.core.hook = Some(Box::new(move |connection| Box::pin(hook(connection))));
     }
 
     /// Connects and stays connected until [`Hub::stop`] or until the policy gives up. Dropping the future drops the connection at once.
-    pub async fn run(mut self) {
-        self.guard.0.running.store(true, Ordering::SeqCst);
-        let reason = self.serve().await;
-        self.guard.0.end(reason);
+    pub async fn run(self) {
+        let Self { core, mut policy } = self;
+        core.guard.0.running.store(true, Ordering::SeqCst);
+        let reason = core.serve(&mut *policy).await;
+        core.guard.0.end(reason);
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{advance, sleep};
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::super::hub::{Builder, Hub};
+use super::super::hub::{Builder, Hub, HubTask};
 use super::super::tls::with_roots;
 use super::*;
 
@@ -29,6 +29,7 @@ impl Rig {
         let server = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
         let socket = WebSocketStream::from_raw_socket(ours, Role::Client, Some(websocket_config(1 << 20))).await;
         let session = tokio::spawn(async move {
+            let task = task.core;
             let target = negotiate::direct(&task.url, &task.headers).unwrap();
             let mut session = Session {
                 settings: &task.settings,
