@@ -1,0 +1,35 @@
+//! TLS for the WebSocket and for `negotiate`: rustls with ring, the web's roots plus the platform's.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+
+use super::error::HubError;
+
+/// A TLS configuration that trusts the web PKI's roots and the platform's own (firms with an inspecting proxy install theirs there).
+/// Reads the platform's store from disk: build it once and share it among hubs.
+///
+/// # Errors
+/// [`HubError::Config`] if the crypto provider lacks a protocol version, which no supported build does.
+pub fn tls_config() -> Result<Arc<ClientConfig>, HubError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let native = rustls_native_certs::load_native_certs();
+    for error in native.errors {
+        tracing::debug!(%error, "a part of the platform's certificate store is not readable");
+    }
+    roots.add_parsable_certificates(native.certs);
+    with_roots(roots)
+}
+
+/// The same with the given roots only.
+pub(super) fn with_roots(roots: RootCertStore) -> Result<Arc<ClientConfig>, HubError> {
+    // The provider by name: the process-wide default is not ours to set, and absent where two crates disagree.
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| HubError::Config(format!("TLS: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // WebSocket over HTTP/2 is another protocol.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
