@@ -5,9 +5,11 @@
 pub mod cad;
 pub mod clock;
 pub mod config;
+pub mod discord;
 pub mod event;
 pub mod http_server;
 pub mod ids;
+pub mod ingest;
 pub mod intake;
 pub mod metrics;
 pub mod ops;

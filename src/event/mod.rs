@@ -12,7 +12,7 @@
 
 pub mod copies;
 pub mod envelope;
-pub mod topic;
+
 mod callout;
 mod civilian;
 mod decode;

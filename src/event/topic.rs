@@ -1,35 +1,3 @@
-//! The kinds of event that people choose between.
-use super::Event;
-/// Kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    /// 911 calls.
-    Emergency,
-    /// Civil calls.
-    Civil,
-    /// Panics.
-    Panic,
-    /// Dispatch calls.
-    Dispatch,
-    /// Duty.
-    Duty,
-    /// Status.
-    Status,
-    /// Records.
-    Record,
-    /// BOLOs.
-    Bolo,
-    /// Stations.
-    Station,
-    /// Pager.
-    Pager,
-    /// Tones.
-    Tone,
-    /// Rest.
-    Other,
-}
-impl Topic {
-    /// All.
 //! Topics: the kinds of news that people choose from when they route alerts to a channel.
 
 use serde::{Deserialize, Serialize};
@@ -86,7 +54,6 @@ impl Topic {
         Self::Tone,
         Self::Other,
     ];
-    /// Wire name.
 
     /// The word for commands, rows and labels.
     #[must_use]
@@ -106,17 +73,6 @@ impl Topic {
             Self::Other => "other",
         }
     }
-    /// Back.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|topic| topic.as_str() == text)
-    }
-}
-impl Event {
-    /// Topic.
-    #[must_use]
-    pub fn topic(&self) -> Option<Topic> {
-        None
 
     /// The topic of a word, in any letter case.
     #[must_use]

@@ -50,9 +50,9 @@ pub(super) struct Drawing<'a> {
 }
 
 /// What is said about a subject when it is new.
-struct Saying<'a> {
+struct Saying {
     topic: Topic,
-    priority: Option<&'a Priority>,
+    priority: Option<Priority>,
     urgent: bool,
     lane: Lane,
 }
@@ -192,12 +192,12 @@ impl Drawing<'_> {
         });
     }
 
-    fn targets(&self, saying: &Saying<'_>) -> Vec<Target> {
+    fn targets(&self, saying: &Saying) -> Vec<Target> {
         let occasion = Occasion {
             community: self.community,
             server: self.server,
             topic: saying.topic,
-            priority: saying.priority,
+            priority: saying.priority.as_ref(),
             urgent: saying.urgent,
         };
         targets(self.routes, &occasion)
@@ -207,7 +207,7 @@ impl Drawing<'_> {
         View { world: self.world, server: self.server, labels: self.labels, style, roles, test, now: self.at }
     }
 
-    fn saying(&self, subject: Subject) -> Option<Saying<'_>> {
+    fn saying(&self, subject: Subject) -> Option<Saying> {
         match subject {
             Subject::Emergency(id, _) => {
                 let emergency = self.world.emergencies.get(&id)?.call.is_emergency;
@@ -215,8 +215,8 @@ impl Drawing<'_> {
                 Some(Saying { topic, priority: None, urgent: false, lane })
             }
             Subject::Dispatch(id, _) => {
-                let priority = self.world.dispatches.get(&id)?.priority.as_ref();
-                let lane = if priority == Some(&Priority::Level(1)) { Lane::Urgent } else { Lane::New };
+                let priority = self.world.dispatches.get(&id)?.priority.clone();
+                let lane = if priority == Some(Priority::Level(1)) { Lane::Urgent } else { Lane::New };
                 Some(Saying { topic: Topic::Dispatch, priority, urgent: false, lane })
             }
             Subject::Panic(..) => Some(Saying { lane: Lane::Panic, ..plain(Topic::Panic) }),
@@ -225,12 +225,12 @@ impl Drawing<'_> {
     }
 }
 
-fn plain(topic: Topic) -> Saying<'static> {
+fn plain(topic: Topic) -> Saying {
     Saying { topic, priority: None, urgent: false, lane: Lane::New }
 }
 
 /// What an event that stands for itself says; `None` for those that change a subject or a unit.
-fn standing(event: &Event) -> Option<Saying<'static>> {
+fn standing(event: &Event) -> Option<Saying> {
     let topic = event.topic()?;
     match topic {
         Topic::Station => Some(Saying { lane: Lane::Urgent, ..plain(topic) }),

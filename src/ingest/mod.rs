@@ -171,7 +171,7 @@ impl Ingest {
         let wakes = !batch.posts.is_empty();
         let stored = if batch.journal.is_empty() && batch.world.is_empty() { Ok(()) } else { self.store(batch, &digested, tasks).await };
         for Digested { done, source, outcome } in digested {
-            let outcome = outcome.and_then(|()| stored);
+            let outcome = outcome.and(stored);
             match outcome {
                 Ok(()) => {}
                 Err(Refused::Unusable) => self.outside.metrics.event(source, Outcome::Unusable),
@@ -228,7 +228,7 @@ impl Ingest {
     /// Works one event through the pure rooms.
     fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<(), Refused> {
         let (community, server) = (&raw.community, raw.server);
-        let metrics = &self.outside.metrics;
+        let metrics = self.outside.metrics.clone();
         if self.copies.is_copy(raw) {
             metrics.event(raw.source, Outcome::Copy);
             self.outside.status.copy(community, server);
