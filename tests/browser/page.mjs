@@ -71,7 +71,7 @@ if (process.env.SCREENSHOT) {
   const [width, height] = (process.env.SCREENSHOT_SIZE ?? "1280x800").split("x").map(Number);
   const page = await openPage({ width, height, hash: process.env.SCREENSHOT_AT ?? "", deviceScaleFactor: width < 500 ? 2 : 1 });
   await page.locator(".message").first().waitFor();
-  await page.screenshot({ path: process.env.SCREENSHOT });
+  await page.screenshot({ path: process.env.SCREENSHOT, animations: "disabled" });
   await page.close();
   if (process.env.ONLY_SCREENSHOT) {
     await browser.close();

@@ -357,28 +357,81 @@ async fn stop_ends_streams_and_frees_the_address() {
     again.expect("the address is free again").stop().await;
 }
 
+/// A backend whose changes can end, and whose acts never do.
+struct Mute {
+    changes: Mutex<Option<broadcast::Sender<Value>>>,
+    asked: tokio::sync::Notify,
+}
+
+impl Mute {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { changes: Mutex::new(Some(broadcast::channel(4).0)), asked: tokio::sync::Notify::new() })
+    }
+}
+
+impl Backend for Mute {
+    fn snapshot(&self) -> Value {
+        json!({})
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Value> {
+        self.changes.lock().unwrap().as_ref().unwrap().subscribe()
+    }
+
+    fn act(&self, _: Value) -> BoxFuture<'static, Result<Value, String>> {
+        self.asked.notify_one();
+        std::future::pending().boxed()
+    }
+
+    fn fire_list(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
 #[tokio::test]
 async fn a_backend_that_goes_away_ends_the_stream() {
-    struct Gone(Mutex<Option<broadcast::Sender<Value>>>);
-    impl Backend for Gone {
-        fn snapshot(&self) -> Value {
-            json!({})
-        }
-        fn subscribe(&self) -> broadcast::Receiver<Value> {
-            self.0.lock().unwrap().as_ref().unwrap().subscribe()
-        }
-        fn act(&self, _: Value) -> BoxFuture<'static, Result<Value, String>> {
-            std::future::pending().boxed()
-        }
-        fn fire_list(&self) -> Vec<(String, String)> {
-            Vec::new()
-        }
-    }
-    let backend = Arc::new(Gone(Mutex::new(Some(broadcast::channel(4).0))));
+    let backend = Mute::new();
     let server = PageServer::start(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&backend) as Arc<dyn Backend>).await.unwrap();
     let mut events = Events::open(&server).await;
-    backend.0.lock().unwrap().take();
+    backend.changes.lock().unwrap().take();
     assert_eq!(events.next().await, None);
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_is_never_answered_is_given_up_and_does_not_hold_up_stop() {
+    let backend = Mute::new();
+    let server = PageServer::start(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&backend) as Arc<dyn Backend>).await.unwrap();
+    let post = b"POST /act HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(post).await.unwrap();
+    let mut buffer = [0; 4096];
+    let n = stream.read(&mut buffer).await.unwrap();
+    let answer = String::from_utf8_lossy(&buffer[..n]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+
+    backend.asked.notified().await;
+    stream.write_all(post).await.unwrap();
+    backend.asked.notified().await;
+    let begun = tokio::time::Instant::now();
+    server.stop().await;
+    assert!(begun.elapsed() <= Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_the_next_one_waits_its_turn() {
+    let server = start(&Evening::new(16)).await;
+    let mut readers = Vec::new();
+    for _ in 0..64 {
+        readers.push(Events::open(&server).await);
+    }
+    let mut next = TcpStream::connect(server.address()).await.unwrap();
+    next.write_all(b"GET /state HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut buffer = [0; 64];
+    assert!(timeout(Duration::from_millis(200), next.read(&mut buffer)).await.is_err(), "the 65th is not served yet");
+    readers.pop();
+    let n = timeout(BOUND, next.read(&mut buffer)).await.expect("a place came free").unwrap();
+    assert!(buffer[..n].starts_with(b"HTTP/1.1 200"));
     server.stop().await;
 }
 

@@ -16,7 +16,7 @@ export const isEphemeral = (message) => Boolean(message.flags & EPHEMERAL);
 /** One line that says what a message is about, for announcements and lists. */
 export function gist(message) {
   const title = message.embeds?.find((embed) => embed.title)?.title ?? message.embeds?.[0]?.description;
-  const plain = (text) => String(text ?? "").replace(/<[@#:/][^>]*>\s*/g, "").replace(/<t:[^>]*>/g, "").replace(/\\(.)/g, "$1").replace(/[*_~`|]+/g, "");
+  const plain = (text) => String(text ?? "").replace(/<[@#:/][^>]*>\s*/g, "").replace(/<t:[^>]*>/g, "").replace(/\\(.)/g, "$1").replace(/[*_~`|]+/g, "").replace(/^(#{1,3}|-#|>) /, "");
   const text = plain(title || message.content).split("\n")[0].trim();
   return text.length > 90 ? `${text.slice(0, 89)}…` : text || "a message";
 }

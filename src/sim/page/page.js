@@ -257,7 +257,7 @@ function note(verb, channelId, message, now = new Date(), aloud = true) {
   const channel = state.channels.get(channelId);
   const text = gist(message);
   $("activity").prepend(
-    el("li", {}, el("button", { type: "button", "data-channel": channelId, "data-jump": message.id }, el("span.activity-head", {}, el("b", {}, `#${channel?.name ?? "?"}`), el(`span.verb.${message.pinged?.length && verb === "new" ? "ping" : verb}`, {}, message.pinged?.length && verb === "new" ? "ping" : verb), el("time", { datetime: now.toISOString() }, formatTime(now, "T"))), el("span.activity-text", {}, text))),
+    el(aloud ? "li.arrived" : "li", {}, el("button", { type: "button", "data-channel": channelId, "data-jump": message.id }, el("span.activity-head", {}, el("b", {}, `#${channel?.name ?? "?"}`), el(`span.verb.${message.pinged?.length && verb === "new" ? "ping" : verb}`, {}, message.pinged?.length && verb === "new" ? "ping" : verb), el("time", { datetime: now.toISOString() }, formatTime(now, "T"))), el("span.activity-text", {}, text))),
   );
   while ($("activity").children.length > KEPT_ACTIVITY) $("activity").lastElementChild.remove();
   if (aloud && verb === "new") $("announce").textContent = `#${channel?.name ?? ""}: ${text}`;
