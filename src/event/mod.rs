@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! bytes ─ envelope::open ─▶ (Envelope, Key) ─ RawEvent ─ decode ─▶ Vec<Event>
+//!                                                          └ table of types ▶ one file per family ▶ normalise (the rules of c.1)
 //! ```
 //!
 //! Texts are kept as the CAD sent them, hostile characters included: `render::text` makes them harmless.

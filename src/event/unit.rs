@@ -155,6 +155,19 @@ mod tests {
     }
 
     #[test]
+    fn a_login_is_told_at_the_desk_beside_the_unit_first() {
+        for (data, expected) in [
+            (json!({"unit": {"id": 7, "isDispatch": false}, "isDispatch": true}), Some(true)),
+            (json!({"unit": {"id": 7, "isDispatch": true}}), Some(true)),
+            (json!({"unit": {"id": 7, "data": {"isDispatch": "true"}}, "isDispatch": null}), Some(true)),
+            (json!({"unit": {"id": 7}}), None),
+        ] {
+            let login = decode_one("EVENT_UNIT_LOGIN", data.clone());
+            assert_eq!(login, Ok(Event::UnitLogin { units: vec![Unit { is_dispatch: expected, ..bare(7) }] }), "{data}");
+        }
+    }
+
+    #[test]
     fn a_status_needs_a_number_of_its_own_or_whole_units() {
         let of = |data| decode_one("EVENT_UNIT_STATUS", data);
         assert_eq!(of(json!({"identIds": [7]})), Err(DecodeError::Missing("status")));
