@@ -104,6 +104,26 @@ pub(super) fn query<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.split_once('=').filter(|(n, _)| *n == name).map(|(_, v)| v))
 }
 
+/// A path with its `%XX` resolved; one that is broken, or no text, stays as it is.
+pub(super) fn percent_decode(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).filter(|h| *first == b'%' && h.iter().all(u8::is_ascii_hexdigit)).and_then(|h| std::str::from_utf8(h).ok());
+        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +143,12 @@ mod tests {
         for raw in [&b"--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nno end"[..], b"nothing", b"--xyz", b"--xyz\r\n\r\n"] {
             assert!(parse("multipart/form-data; boundary=xyz", &Bytes::copy_from_slice(raw)).is_none());
         }
+    }
+
+    #[test]
+    fn percent_signs_are_resolved_where_they_mean_something() {
+        assert_eq!(percent_decode("/a/%40original/%4/%zz/%C3%A9"), "/a/@original/%4/%zz/é");
+        assert_eq!(percent_decode("/%ff"), "/%ff");
     }
 
     #[test]

@@ -80,7 +80,8 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
     if request.headers().contains_key("sec-websocket-key") {
         return Ok(upgrade(&core, request));
     }
-    let path = request.uri().path().to_owned();
+    // discord.js writes `@original` as `%40original`.
+    let path = body::percent_decode(request.uri().path());
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     if let Some((kind, bytes)) = core.read(|state| messages::file(state, &segments)) {
         return Ok(plain(StatusCode::OK, &kind, bytes));
