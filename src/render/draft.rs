@@ -182,10 +182,10 @@ pub(super) fn list(parts: &[String], separator: &str, max: usize) -> Option<Stri
 #[must_use]
 pub fn gather(messages: Vec<Message>) -> Vec<Message> {
     let mut out: Vec<Message> = Vec::new();
-    for message in messages {
-        let joined = match (out.last_mut().and_then(log_line), &mut message.clone()) {
-            (Some(into), next) => log_line(next).is_some_and(|from| join(into, from)),
-            (None, _) => false,
+    for mut message in messages {
+        let joined = match (out.last_mut().and_then(log_line), log_line(&mut message)) {
+            (Some(into), Some(from)) => join(into, from),
+            _ => false,
         };
         if !joined {
             out.push(message);
@@ -231,8 +231,8 @@ mod tests {
         assert_eq!(made, "🚨 911 · a very long story about everything that happened on… near Integrity Way");
         assert!((78..=80).contains(&text::units(&made)));
         let made = title(&View { test: true, ..view }, "🚨 911", Some("fire"), " near ", Some(long));
-        assert_eq!(made, "🚨 911 · fire near a very long story about everything that happened on th…");
-        assert_eq!(text::units(&made) + 7, 80);
+        assert_eq!(made, "🚨 911 · fire near a very long story about everything that happened on t…");
+        assert_eq!(text::units(&made) + text::units("TEST · "), 80);
         assert_eq!(title(&view, "🚨 911", Some("\u{200B}"), " near ", None), "🚨 911");
     }
 

@@ -195,7 +195,8 @@ mod tests {
         let call = &mut world.emergencies.get_mut(&CallId(302)).unwrap().call;
         (call.is_emergency, call.caller) = (false, Some(" \u{200B}".into()));
         call.description = Some("noise complaint".into());
-        call.meta.insert("SilentAlert".into(), "True".into());
+        call.meta.remove("silentAlert");
+        call.meta.insert("SILENTALERT".into(), "True".into());
         let labels = super::super::Labels { civil: "101".into(), ..Default::default() };
         let view = View { test: true, labels: &labels, ..sample::view(&world, Style::Card) };
         assert_snapshot!(show(&Some(card(&world.emergencies[&CallId(302)], CallId(302), &view))), @r##"
@@ -204,6 +205,7 @@ mod tests {
         {Location} Alta St / Integrity Way
         {Postal} 9001
         {Plate} 46\*EEK
+        {Silent alert} 🔕 Yes
         [Timeline] 📞 <t:1763700000:t> 101
         -- Server 1 · 101 #302 @ 1763700000
         "##);

@@ -93,14 +93,22 @@ fn without_own(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
+        if c == '\\' {
+            // What is escaped begins nothing.
+            let pair = c.len_utf8() + rest.chars().nth(1).map_or(0, char::len_utf8);
+            out.push_str(&rest[..pair]);
+            rest = &rest[pair..];
+            continue;
+        }
         let time = rest.strip_prefix("<t:").and_then(|t| t.split_once('>')).filter(|(inside, _)| {
             inside.strip_suffix(":t").or_else(|| inside.strip_suffix(":R")).is_some_and(|n| n.parse::<i64>().is_ok())
         });
         let link = rest.strip_prefix('[').and_then(|t| t.split_once("](")).and_then(|(label, t)| {
             let (address, after) = t.split_once(')')?;
             let host = url::Url::parse(address).ok()?.host_str()?.to_owned();
-            assert!(!address.contains(['@', '<', '>', '(', ' ']), "{address}");
-            (label.replace(['\u{200B}', '\\'], "") == host).then_some(after)
+            let own = label.replace(['\u{200B}', '\\'], "") == host;
+            assert!(!own || !address.contains(['@', '<', '>', '(', ' ']), "{address}");
+            own.then_some(after)
         });
         rest = match (time, link) {
             (Some((_, after)), _) | (None, Some(after)) => after,

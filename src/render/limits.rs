@@ -44,16 +44,19 @@ pub fn fit(mut message: Message) -> Message {
     }
     message.files.truncate(FILES);
 
-    let mut over = message.embeds.iter().map(size).sum::<usize>().saturating_sub(TOTAL);
+    let mut total = message.embeds.iter().map(size).sum::<usize>();
     for embed in message.embeds.iter_mut().rev() {
-        over = shrink(embed, over);
+        let before = size(embed);
+        shrink(embed, total.saturating_sub(TOTAL));
+        // It may have grown: the closing field can be longer than a short field that it stands for.
+        total = total - before + size(embed);
     }
     // Titles and footers alone are too much: only many embeds can do that, and the first one says what the message is about.
-    while over > 0
+    while total > TOTAL
         && message.embeds.len() > 1
         && let Some(embed) = message.embeds.pop()
     {
-        over = over.saturating_sub(size(&embed));
+        total -= size(&embed);
     }
     message.embeds.retain(|embed| size(embed) > 0);
 
@@ -94,10 +97,10 @@ fn within_own_limits(mut embed: Embed) -> Embed {
     embed
 }
 
-/// Takes `over` units out of `embed`, fields first, then the end of the description; says how many are still over.
-fn shrink(embed: &mut Embed, over: usize) -> usize {
+/// Takes `over` units out of `embed` as far as it can: fields first, then the end of the description.
+fn shrink(embed: &mut Embed, over: usize) {
     if over == 0 {
-        return 0;
+        return;
     }
     let before = size(embed);
     let goal = before.saturating_sub(over);
@@ -120,7 +123,6 @@ fn shrink(embed: &mut Embed, over: usize) -> usize {
         let room = text::units(&description).saturating_sub(still);
         embed.description = Some(text::cut(&description, room)).filter(|d| !d.is_empty());
     }
-    over.saturating_sub(before.saturating_sub(size(embed)))
 }
 
 const LEFT_OUT: &str = " left out: no room";

@@ -324,10 +324,10 @@ mod tests {
         assert_eq!(late(message.clone(), OPENED, OPENED.plus(-5_000_000)), message);
 
         let three = late(message.clone(), OPENED, OPENED.plus(190_000));
-        assert_eq!(footer(&three), "Server 1 · Panic of unit 4107 · delayed 3 min");
+        assert_eq!(footer(&three), "Server 1 · Panic #4107 · delayed 3 min");
         assert_eq!((&three.roles, &three.content), (&message.roles, &message.content));
         let again = late(three, OPENED, OPENED.plus(250_000));
-        assert_eq!(footer(&again), "Server 1 · Panic of unit 4107 · delayed 4 min");
+        assert_eq!(footer(&again), "Server 1 · Panic #4107 · delayed 4 min");
 
         let ten = late(message.clone(), OPENED, OPENED.plus(600_000));
         assert_eq!(ten.roles, message.roles);

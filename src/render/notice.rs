@@ -13,7 +13,7 @@ pub enum Notice {
         server: ServerId,
         /// Last sign of life.
         since: UnixMs,
-        /// Why, and what to do; our own words.
+        /// Why, and what to do. Shown as plain text, without markdown.
         hint: String,
     },
     /// The feed is back.

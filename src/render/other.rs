@@ -9,7 +9,7 @@ use crate::ids::Ident;
 
 pub(super) fn bodycam(ident: Ident, on: bool, at: UnixMs, view: &View<'_>) -> Option<Message> {
     let state = if on { "bodycam on" } else { "bodycam off" };
-    one_line(format!("🎥 {} · {state}", unit::name(view, ident)), &format!("Unit {ident}"), at, view, Fields::default())
+    one_line(format!("🎥 {} · {state}", unit::name(view, ident)), &unit::about(ident), at, view, Fields::default())
 }
 
 pub(super) fn street_sign(ids: &[i64], lines: &[String], at: UnixMs, view: &View<'_>) -> Option<Message> {
@@ -100,9 +100,9 @@ mod tests {
         let lines: Vec<String> = events.iter().map(|e| shown(e, Style::Compact)).collect();
         assert_snapshot!(lines.join("\n"), @r##"
         #3498DB 🎥 A-10 John Doe · bodycam on
-        -- Server 1 · Unit 4107 @ 1763700600
+        -- Server 1 · Identifier 4107 @ 1763700600
         #3498DB 🎥 Unit 1 · bodycam off
-        -- Server 1 · Unit 1 @ 1763700600
+        -- Server 1 · Identifier 1 @ 1763700600
         #3498DB 🪧 Street sign #12, #13 · ROAD CLOSED / # USE I-5
         -- Server 1 · Street sign @ 1763700600
         #3498DB 🪧 Street sign #12, #13 · cleared

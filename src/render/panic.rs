@@ -17,8 +17,10 @@ pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
         return Draft::public(view, head, location, color, "Panic", state).finish(view);
     }
 
-    let title = draft::title(view, head, Some(&unit::raw_name(view, ident)), "", None);
-    let mut draft = Draft::new(view, title, color, &format!("Panic of unit {ident}"), panic.since);
+    let who = if panic.over_at.is_none() { unit::raw_name(view, ident) } else { unit::raw_short(view, ident) };
+    let title = draft::title(view, head, Some(&who), "", None);
+    // The identifier's number, not the callsign: it is the same before and after the name is known.
+    let mut draft = Draft::new(view, title, color, &format!("Panic #{ident}"), panic.since);
     let place = draft::line(location, 120).map(|place| format!(", {place}")).unwrap_or_default();
     draft.sentence = match panic.over_at {
         None => format!("PANIC: {}{place}", unit::name(view, ident)),
@@ -60,7 +62,7 @@ fn current_call<'a>(panic: &Panic, view: &View<'a>) -> Option<&'a Dispatch> {
 /// The reply under the card when it is over: makes no sound.
 pub(super) fn over(panic: &Panic, view: &View<'_>) -> Option<Message> {
     let over = panic.over_at?;
-    let who = if view.style == Style::Public { String::new() } else { format!(" · {}", unit::name(view, panic.ident)) };
+    let who = if view.style == Style::Public { String::new() } else { format!(" · {}", unit::short(view, panic.ident)) };
     let content = format!("✅ Panic over{who} · after {}", words::duration(over.since(panic.since)));
     Some(Message { content: Some(text::cut(&content, 300)), silent: true, ..Message::default() })
 }
@@ -91,7 +93,7 @@ mod tests {
         {Current call} Call #501 · 211 Armed Robbery
         {Linked 911} 911 #302
         [Timeline] 🆘 <t:1763700000:t> panic
-        -- Server 1 · Panic of unit 4107 @ 1763700000
+        -- Server 1 · Panic #4107 @ 1763700000
         "##);
         assert_snapshot!(shown(&world, 4107, Style::Public), @r##"
         > <@&7> <@&8> 🆘 PANIC · Alta St
@@ -112,7 +114,7 @@ mod tests {
         {Unit} Unit 9999
         {Current call} Call #501 · 211 Armed Robbery
         [Timeline] 🆘 <t:1763700000:t> panic
-        -- Server 1 · Panic of unit 9999 @ 1763700000
+        -- Server 1 · Panic #9999 @ 1763700000
         "##);
     }
 
@@ -122,7 +124,7 @@ mod tests {
         world.panics.get_mut(&Ident(4107)).unwrap().over_at = Some(sample::OPENED.plus(125_000));
         assert_snapshot!(shown(&world, 4107, Style::Card), @r##"
         > <@&7> <@&8> Panic over: A-10 John Doe
-        #2ECC71 ✅ Panic over · A-10 John Doe
+        #2ECC71 ✅ Panic over · A-10
         {Unit} A-10 John Doe
         {Department} LSPD · Patrol
         {Rank} Sergeant
@@ -130,11 +132,11 @@ mod tests {
         {Linked 911} 911 #302
         {Duration} 2 min 5 s
         [Timeline] 🆘 <t:1763700000:t> panic · ✅ <t:1763700125:t> over
-        -- Server 1 · Panic of unit 4107 @ 1763700000
+        -- Server 1 · Panic #4107 @ 1763700000
         "##);
         let view = sample::view(&world, Style::Card);
         assert_snapshot!(show(&over(&world.panics[&Ident(4107)], &view)), @r##"
-        > ✅ Panic over · A-10 John Doe · after 2 min 5 s
+        > ✅ Panic over · A-10 · after 2 min 5 s
         silent
         "##);
         assert_eq!(over(&world.panics[&Ident(9999)], &view), None);

@@ -40,6 +40,11 @@ pub(super) fn alert(alert: &StationAlert, at: UnixMs, view: &View<'_>) -> Messag
         None => {}
     }
     let mut fields = Fields::default();
+    if draft.title.ends_with(text::ELLIPSIS) {
+        // The title could not name them all.
+        let names: Vec<String> = names.iter().map(|name| text::line(name, 100)).collect();
+        fields.wide("Stations", draft::list(&names, ", ", 1_000));
+    }
     for station in alert.stations.iter().take(MAX_STATIONS) {
         let name = draft::line(station.name.as_deref(), 100).unwrap_or_else(|| "Station".into());
         fields.inline(&name, doors(station));
@@ -107,6 +112,16 @@ mod tests {
         {Since} <t:1763700600:t>
         -- Server 1 · Station alert @ 1763700600
         "##);
+    }
+
+    #[test]
+    fn stations_that_the_title_has_no_room_for() {
+        let world = sample::world();
+        let station = |n: usize| Station { name: Some(format!("Fire Station {n}")), ..Station::default() };
+        let many = StationAlert { stations: (1..9).map(station).collect(), ..StationAlert::default() };
+        let message = alert(&many, sample::NOW, &sample::view(&world, Style::Card));
+        assert_eq!(message.embeds[0].fields[0].name, "Stations");
+        assert!(message.embeds[0].fields[0].value.ends_with("Fire Station 8"));
     }
 
     #[test]

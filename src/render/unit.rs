@@ -32,10 +32,15 @@ pub(super) fn name(view: &View<'_>, ident: Ident) -> String {
     text::line(&raw_name(view, ident), NAME)
 }
 
-/// `A-10`, else the name, else `Unit 4107`. Safe.
+/// `A-10`, else the name, else `Unit 4107`. Raw.
+pub(super) fn raw_short(view: &View<'_>, ident: Ident) -> String {
+    let callsign = text::visible(known(view, ident).and_then(|u| u.callsign.as_deref()));
+    callsign.map_or_else(|| raw_name(view, ident), |callsign| callsign.trim().to_owned())
+}
+
+/// [`raw_short`] made safe.
 pub(super) fn short(view: &View<'_>, ident: Ident) -> String {
-    let callsign = known(view, ident).and_then(|u| u.callsign.as_deref());
-    draft::line(callsign, NAME).unwrap_or_else(|| name(view, ident))
+    text::line(&raw_short(view, ident), NAME)
 }
 
 /// Short names, separated by commas.
@@ -81,8 +86,9 @@ fn details(view: &View<'_>, ident: Ident) -> Fields {
     fields
 }
 
-fn about(ident: Ident) -> String {
-    format!("Unit {ident}")
+/// For footers: the number is the CAD's own, not the callsign, and the same before and after the name is known.
+pub(super) fn about(ident: Ident) -> String {
+    format!("Identifier {ident}")
 }
 
 /// On or off duty: the pieces of `world::Change::Duty`. `None` in the public style.
@@ -173,21 +179,21 @@ mod tests {
         {Department} LSPD · Patrol
         {Rank} Sergeant
         {Patrols} Los Santos
-        -- Server 1 · Unit 4107 @ 1763700600
+        -- Server 1 · Identifier 4107 @ 1763700600
         "##);
         assert_snapshot!(show(&duty(Ident(4107), false, Some(8_040_000), AT, &view)), @r##"
         #7F8C8D ⚪ A-10 John Doe · LSPD Patrol · off duty after 2 h 14
-        -- Server 1 · Unit 4107 @ 1763700600
+        -- Server 1 · Identifier 4107 @ 1763700600
         "##);
         assert_snapshot!(show(&duty(Ident(9999), false, None, AT, &view)), @r##"
         #7F8C8D ⚪ Unit 9999 · off duty
-        -- Server 1 · Unit 9999 @ 1763700600
+        -- Server 1 · Identifier 9999 @ 1763700600
         "##);
         let log = sample::view(&world, Style::Log);
         assert_snapshot!(show(&duty(Ident(4107), false, Some(8_040_000), AT, &log)), @r##"
         #7F8C8D (no title)
         <t:1763700600:t> ⚪ A-10 John Doe · LSPD Patrol · off duty after 2 h 14
-        -- Server 1 · Unit 4107 @ 1763700600
+        -- Server 1 · Identifier 4107 @ 1763700600
         "##);
         assert_eq!(duty(Ident(4107), true, None, AT, &sample::view(&world, Style::Public)), None);
     }
@@ -198,11 +204,11 @@ mod tests {
         let view = sample::view(&world, Style::Compact);
         assert_snapshot!(show(&status(Ident(4107), Some(2), 3, AT, &view)), @r##"
         #3498DB 🔵 A-10 John Doe · En route (was Available)
-        -- Server 1 · Unit 4107 @ 1763700600
+        -- Server 1 · Identifier 4107 @ 1763700600
         "##);
         assert_snapshot!(show(&status(Ident(4112), None, 42, AT, &view)), @r##"
         #3498DB ▫️ E-1 · Status 42
-        -- Server 1 · Unit 4112 @ 1763700600
+        -- Server 1 · Identifier 4112 @ 1763700600
         "##);
         assert_eq!(status(Ident(4107), None, 2, AT, &sample::view(&world, Style::Public)), None);
     }
