@@ -28,7 +28,7 @@ use super::hub::{Command, Connection, Core, Hook, Link, Reply, Settings, Shared,
 use super::negotiate::{self, Chooser, Target};
 use super::queue::Inlet;
 use super::record::{self, Incoming, RecordBuffer};
-use super::retry::{Repeats, RetryContext, RetryPolicy};
+use super::retry::{LONGEST_WAIT, Repeats, RetryContext, RetryPolicy};
 
 /// Calls that may wait for their answers at one time.
 const MAX_CALLS: usize = 1024;
@@ -76,7 +76,6 @@ impl Core {
                     };
                     let error = session.run(socket).await;
                     let (ready_since, handshaken) = (session.ready_since, session.handshaken);
-                    shared.link.send_replace(None);
                     if handshaken {
                         epoch += 1;
                         chooser.succeeded();
@@ -112,7 +111,7 @@ impl Core {
                 Some(times) => tracing::warn!(hub = self.label, %error, ?wait, attempt, times, "no connection to the hub, trying again"),
                 None => tracing::debug!(hub = self.label, %error, ?wait, attempt, "no connection to the hub, trying again"),
             }
-            let until = Instant::now() + wait;
+            let until = after(wait);
             shared.state.send_replace(State::Waiting { until, attempt, reason: error });
             tokio::select! {
                 biased;
@@ -169,6 +168,11 @@ fn websocket_config(max_record: usize) -> WebSocketConfig {
         .max_write_buffer_size(MAX_UNSENT)
         .max_message_size(max_message)
         .max_frame_size(max_message)
+}
+
+/// The moment after a wait, of a sane length.
+fn after(wait: Duration) -> Instant {
+    Instant::now() + wait.min(LONGEST_WAIT)
 }
 
 /// What the WebSocket library says, in our terms. Texts that could quote what was received are left out.
@@ -436,7 +440,7 @@ impl Session<'_> {
             return self.become_ready(link);
         };
         let connection = Connection { link: link.clone(), id: self.target.id.clone(), epoch: self.epoch, attempt };
-        Phase::Hook { run: hook(connection), limit: Instant::now() + self.settings.hook_timeout, attempt }
+        Phase::Hook { run: hook(connection), limit: after(self.settings.hook_timeout), attempt }
     }
 
     fn become_ready(&mut self, link: &Link) -> Phase {
@@ -460,7 +464,7 @@ impl Session<'_> {
                     Some(times) => tracing::warn!(hub = self.label, reason, ?wait, times, "connected to the hub, but not ready"),
                     None => tracing::debug!(hub = self.label, reason, ?wait, "connected to the hub, but not ready"),
                 }
-                let until = Instant::now() + wait;
+                let until = after(wait);
                 self.shared.state.send_replace(State::Held { epoch: self.epoch, until, reason: reason.into() });
                 Ok(Phase::Held { until, attempt })
             }

@@ -223,7 +223,11 @@ impl Builder {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let tls = self.tls.map_or_else(tls_config, Ok)?;
+        let mut tls = self.tls.map_or_else(tls_config, Ok)?;
+        if tls.alpn_protocols != [b"http/1.1"] {
+            // WebSocket over HTTP/2 is another protocol, whatever else the caller uses this configuration for.
+            Arc::make_mut(&mut tls).alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
         let client = match self.client {
             Some(client) => client,
             None => reqwest::Client::builder()

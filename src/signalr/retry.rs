@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::error::HubError;
 
+/// No wait is longer, whoever asks for it: moments beyond what a clock can hold would panic.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a policy may base its decision on.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryContext<'a> {
@@ -56,7 +59,7 @@ impl Backoff {
     }
 
     fn step(&self, attempt: usize) -> Duration {
-        self.steps.get(attempt).or(self.steps.last()).copied().unwrap_or_default()
+        self.steps.get(attempt).or(self.steps.last()).copied().unwrap_or_default().min(LONGEST_WAIT)
     }
 }
 
@@ -71,16 +74,16 @@ impl RetryPolicy for Backoff {
         let attempt = usize::try_from(context.attempt).unwrap_or(usize::MAX);
         let base = match context.error {
             HubError::Refused { status: 404, .. } if context.other_way_left => self.step(attempt),
-            HubError::Refused { .. } => self.step(attempt).max(self.refused),
+            HubError::Refused { .. } => self.step(attempt).max(self.refused.min(LONGEST_WAIT)),
             // One step further than otherwise, so that it grows from the second time on.
-            HubError::Closed { allow_reconnect: false, .. } => self.step(attempt.saturating_add(1)).max(self.uninvited),
+            HubError::Closed { allow_reconnect: false, .. } => self.step(attempt.saturating_add(1)).max(self.uninvited.min(LONGEST_WAIT)),
             _ => self.step(attempt),
         };
-        let random = (self.random)().clamp(0.0, 1.0);
-        let jitter = self.jitter.clamp(0.0, 1.0);
+        let random = Some((self.random)()).filter(|random| (0.0..=1.0).contains(random)).unwrap_or(0.5);
+        let jitter = if self.jitter.is_nan() { 0.0 } else { self.jitter.clamp(0.0, 1.0) };
         let wait = base.mul_f64(1.0 + jitter * (2.0 * random - 1.0));
         // A lower bound is only ever stretched: a crowd told "in 60 s" must not come back in one moment, nor before.
-        let bound = context.retry_after.unwrap_or_default().min(self.retry_after_cap).mul_f64(1.0 + jitter * random);
+        let bound = context.retry_after.unwrap_or_default().min(self.retry_after_cap.min(LONGEST_WAIT)).mul_f64(1.0 + jitter * random);
         Some(wait.max(bound))
     }
 }
@@ -155,6 +158,19 @@ mod tests {
         assert_eq!(waits, [5.0, 10.0, 30.0, 60.0]);
         let invited = HubError::Closed { error: None, allow_reconnect: true };
         assert_eq!(wait(&mut policy, 0, &invited), 0.0);
+    }
+
+    #[test]
+    fn absurd_settings_do_not_panic() {
+        let mut policy = Backoff::new(|| f64::NAN);
+        policy.steps = vec![Duration::MAX];
+        policy.refused = Duration::MAX;
+        policy.retry_after_cap = Duration::MAX;
+        policy.jitter = f64::INFINITY;
+        let refused = HubError::Refused { step: Step::Upgrade, status: 403, retry_after: Some(Duration::MAX) };
+        assert!(wait(&mut policy, 0, &refused) <= 2.0 * LONGEST_WAIT.as_secs_f64());
+        policy.steps.clear();
+        assert_eq!(wait(&mut policy, 7, &ENDED), 0.0);
     }
 
     #[test]

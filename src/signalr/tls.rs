@@ -24,12 +24,10 @@ pub fn tls_config() -> Result<Arc<ClientConfig>, HubError> {
 /// The same with the given roots only.
 pub(super) fn with_roots(roots: RootCertStore) -> Result<Arc<ClientConfig>, HubError> {
     // The provider by name: the process-wide default is not ours to set, and absent where two crates disagree.
-    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| HubError::Config(format!("TLS: {error}")))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    // WebSocket over HTTP/2 is another protocol.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -4,3 +4,4 @@ mod connecting;
 mod ends;
 mod server;
 mod talking;
+mod tls;
