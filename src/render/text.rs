@@ -34,6 +34,8 @@ const MAX_LINES: usize = 20;
 const RETURN: char = '↵';
 /// Longest address shown as a link, in units.
 const MAX_URL: usize = 500;
+/// Longest host shown as a link, in units.
+const MAX_HOST: usize = 64;
 
 /// UTF-16 units of `text`.
 #[must_use]
@@ -108,7 +110,8 @@ pub fn link(address: &str) -> Option<String> {
             c => target.push(c),
         }
     }
-    (target.len() <= MAX_URL).then(|| format!("[{}]({target})", line(host, 64)))
+    // A host cut short would hide its end, which is the part that says whose it is.
+    (target.len() <= MAX_URL && units(host) <= MAX_HOST).then(|| format!("[{}]({target})", escape(host)))
 }
 
 /// Cuts text that is already harmless to `max` units, never inside a character, an escape, one of our own tokens (`<t:1:R>`), a link, a
@@ -505,6 +508,7 @@ mod tests {
             assert_eq!(link(bad), None, "{bad}");
         }
         assert_eq!(link(&format!("https://x.example/{}", "a".repeat(600))), None);
+        assert_eq!(link(&format!("https://discord.com.{}.evil.example/", "a".repeat(60))), None);
     }
 
     #[test]
