@@ -61,7 +61,7 @@ pub fn line(raw: &str, max: usize) -> String {
     cut(&guard(&clean(raw, false, max), true), max)
 }
 
-/// As [`line`] for places where Discord reads no markdown and would show the backslashes: footers, alternative texts.
+/// As [`line()`] for places where Discord reads no markdown and would show the backslashes: footers, alternative texts.
 #[must_use]
 pub fn plain(raw: &str, max: usize) -> String {
     cut(&guard(&clean(raw, false, max), false), max)
@@ -73,7 +73,7 @@ pub fn visible(raw: Option<&str>) -> Option<&str> {
     raw.filter(|text| text.chars().any(|c| !c.is_whitespace() && !hidden(c) && !combining(c) && !joiner(c) && !selector(c) && c != MARK))
 }
 
-/// An emoji from the community's settings: a custom one (`<:name:id>`, `<a:name:id>`) stays whole, anything else is a short [`line`].
+/// An emoji from the community's settings: a custom one (`<:name:id>`, `<a:name:id>`) stays whole, anything else is a short [`line()`].
 #[must_use]
 pub fn emoji(raw: &str) -> String {
     let custom = raw.strip_prefix("<a:").or_else(|| raw.strip_prefix("<:")).and_then(|rest| rest.strip_suffix('>'));
