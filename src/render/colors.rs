@@ -16,7 +16,7 @@ pub(super) const WARRANT: u32 = 0x8E_44AD;
 pub(super) const RECORD: u32 = 0x58_65F2;
 pub(super) const FEED_TROUBLE: u32 = 0xF1_C40F;
 pub(super) const FEED_BACK: u32 = 0x2E_CC71;
-/// Everything that product.md gives no colour of its own.
+/// Everything that has no colour of its own.
 pub(super) const OTHER: u32 = 0x34_98DB;
 
 /// Of an open dispatch call.

@@ -183,6 +183,17 @@ mod tests {
     }
 
     #[test]
+    fn one_field_too_many() {
+        let with = |n: usize| {
+            let embed = Embed { fields: (0..n).map(|n| field(n, 1)).collect(), ..Embed::default() };
+            fit(Message { embeds: vec![embed], ..Message::default() }).embeds.remove(0).fields
+        };
+        assert_eq!(with(25)[24].name, "f24");
+        assert_eq!(with(26).len(), 25);
+        assert_eq!(with(26)[24].value, "2 fields left out: no room");
+    }
+
+    #[test]
     fn nothing_empty_is_left() {
         let blank = |name: &str, value: &str| Field { name: name.into(), value: value.into(), inline: false };
         let embed = Embed {

@@ -34,6 +34,8 @@ const MAX_LINES: usize = 20;
 const RETURN: char = '↵';
 /// Longest address shown as a link, in units.
 const MAX_URL: usize = 500;
+/// Longest host shown as a link, in units.
+const MAX_HOST: usize = 64;
 
 /// UTF-16 units of `text`.
 #[must_use]
@@ -59,7 +61,7 @@ pub fn line(raw: &str, max: usize) -> String {
     cut(&guard(&clean(raw, false, max), true), max)
 }
 
-/// As [`line`] for places where Discord reads no markdown and would show the backslashes: footers, alternative texts.
+/// As [`line()`] for places where Discord reads no markdown and would show the backslashes: footers, alternative texts.
 #[must_use]
 pub fn plain(raw: &str, max: usize) -> String {
     cut(&guard(&clean(raw, false, max), false), max)
@@ -71,7 +73,7 @@ pub fn visible(raw: Option<&str>) -> Option<&str> {
     raw.filter(|text| text.chars().any(|c| !c.is_whitespace() && !hidden(c) && !combining(c) && !joiner(c) && !selector(c) && c != MARK))
 }
 
-/// An emoji from the community's settings: a custom one (`<:name:id>`, `<a:name:id>`) stays whole, anything else is a short [`line`].
+/// An emoji from the community's settings: a custom one (`<:name:id>`, `<a:name:id>`) stays whole, anything else is a short [`line()`].
 #[must_use]
 pub fn emoji(raw: &str) -> String {
     let custom = raw.strip_prefix("<a:").or_else(|| raw.strip_prefix("<:")).and_then(|rest| rest.strip_suffix('>'));
@@ -108,7 +110,8 @@ pub fn link(address: &str) -> Option<String> {
             c => target.push(c),
         }
     }
-    (target.len() <= MAX_URL).then(|| format!("[{}]({target})", line(host, 64)))
+    // A host cut short would hide its end, which is the part that says whose it is.
+    (target.len() <= MAX_URL && units(host) <= MAX_HOST).then(|| format!("[{}]({target})", escape(host)))
 }
 
 /// Cuts text that is already harmless to `max` units, never inside a character, an escape, one of our own tokens (`<t:1:R>`), a link, a
@@ -505,6 +508,7 @@ mod tests {
             assert_eq!(link(bad), None, "{bad}");
         }
         assert_eq!(link(&format!("https://x.example/{}", "a".repeat(600))), None);
+        assert_eq!(link(&format!("https://discord.com.{}.evil.example/", "a".repeat(60))), None);
     }
 
     #[test]
