@@ -5,6 +5,7 @@
 pub mod cad;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod discord;
 pub mod event;
 pub mod http_server;

@@ -119,6 +119,12 @@ impl Status {
         std::mem::replace(&mut server.link, link)
     }
 
+    /// How a server's hub session is.
+    #[must_use]
+    pub fn link_of(&self, community: &CommunityId, server: ServerId) -> Link {
+        self.facts().servers.get(&(community.clone(), server)).map(|server| server.link.clone()).unwrap_or_default()
+    }
+
     /// Something went wrong, in a sentence for people, with its fix.
     pub fn problem(&self, at: UnixMs, sentence: impl Into<String>) {
         let problems = &mut self.facts().problems;

@@ -20,10 +20,11 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use secrecy::{ExposeSecret, SecretString};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::key::Key;
 use crate::clock::Clock;
 use crate::event::{EnvelopeError, RawEvent, Source, envelope};
 use crate::http_server::Peer;
@@ -45,9 +46,6 @@ const MAX_HELD: usize = 64 * 1024 * 1024;
 
 /// Bytes of a body too large that are still read, so that its sender gets to read the answer instead of a reset connection.
 const MAX_DISCARD: usize = 8 * MAX_BODY;
-
-/// Longest key compared, in bytes.
-const MAX_KEY: usize = 512;
 
 /// Addresses remembered for having sent a wrong key.
 const MAX_OFFENDERS: usize = 1024;
@@ -266,10 +264,10 @@ impl Shared {
 
     /// Whose key it is. Looks at every community whatever it finds, in constant time for a given number of them.
     fn owner(&self, key: Option<&SecretString>) -> Option<&Credentials> {
-        let sent = Folded::new(key?.expose_secret())?;
+        let sent = Key::new(key?.expose_secret())?;
         let mut owner = None;
         for credentials in &self.credentials {
-            let Some(known) = Folded::new(credentials.key.expose_secret()) else { continue };
+            let Some(known) = Key::new(credentials.key.expose_secret()) else { continue };
             if bool::from(known.ct_eq(&sent)) && owner.is_none() {
                 owner = Some(credentials);
             }
@@ -314,28 +312,6 @@ async fn discard(body: &mut Body) {
     }
 }
 
-/// A key in lower case, in a buffer of one size, so that neither the first differing byte nor the length shows in the time taken.
-struct Folded {
-    bytes: [u8; MAX_KEY],
-    length: u64,
-}
-
-impl Folded {
-    /// `None` if empty or longer than any key.
-    fn new(key: &str) -> Option<Self> {
-        let mut bytes = [0; MAX_KEY];
-        bytes.get_mut(..key.len())?.copy_from_slice(key.as_bytes());
-        bytes.make_ascii_lowercase();
-        (!key.is_empty()).then_some(Self { bytes, length: key.len() as u64 })
-    }
-}
-
-impl ConstantTimeEq for Folded {
-    fn ct_eq(&self, other: &Self) -> Choice {
-        self.bytes.ct_eq(&other.bytes) & self.length.ct_eq(&other.length)
-    }
-}
-
 /// `server` of the query: a number, or what stands there instead, made fit for an answer.
 fn asked_server(query: Option<&str>) -> Option<Result<ServerId, String>> {
     let pairs = url::form_urlencoded::parse(query?.as_bytes());
@@ -346,6 +322,7 @@ fn asked_server(query: Option<&str>) -> Option<Result<ServerId, String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::MAX_KEY;
     use super::*;
 
     fn listener(keys: &[(&str, &str)]) -> Listener {

@@ -1,4 +1,9 @@
-//! Sonoran CAD: hub sessions, HTTP listener, REST client.
+//! Sonoran CAD: how its events reach us, and what we ask it.
+//!
+//! Job: [`session`] (hub) and [`listener`] (HTTP) turn what the CAD sends into `RawEvent`s at the intake's door; [`rest`] asks its REST
+//! API. The community's key ends here: no event, log line or error text carries it further. Never decides what an event means.
 
+mod key;
 pub mod listener;
 pub mod rest;
+pub mod session;

@@ -51,7 +51,7 @@ async fn a_claim_holds_until_settled_and_the_next_version_makes_it_pending_again
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
-    assert_eq!(store.due().await.unwrap(), vec![(ChannelId(7), UnixMs(10))]);
+    assert_eq!(store.due().await.unwrap(), vec![Due { channel: ChannelId(7), at: UnixMs(10), posts: 1 }]);
     let claim = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
     assert!(store.claim(ChannelId(7), UnixMs(11)).await.unwrap().is_none(), "a claimed post must not be claimed twice");
 
@@ -191,7 +191,11 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
     let park = |until| Settlement::Park { until: UnixMs(until), reason: "Missing Access".into() };
     let claim = store.claim(ChannelId(7), UnixMs(2)).await.unwrap().unwrap();
     assert!(store.settle(&claim, park(100), UnixMs(2)).await.unwrap().newly_parked);
-    assert_eq!(store.due().await.unwrap(), vec![(ChannelId(7), UnixMs(100))], "nothing is due before the channel is tried again");
+    assert_eq!(
+        store.due().await.unwrap(),
+        vec![Due { channel: ChannelId(7), at: UnixMs(100), posts: 1 }],
+        "nothing is due before the channel is tried again"
+    );
     let claim = store.claim(ChannelId(7), UnixMs(100)).await.unwrap().unwrap();
     assert!(!store.settle(&claim, park(300), UnixMs(100)).await.unwrap().newly_parked, "people are told once");
     assert_eq!((store.refusals(ChannelId(7)).await.unwrap(), store.parked().await.unwrap().len()), (2, 1));

@@ -28,7 +28,7 @@ use crate::ids::{CommunityId, ServerId};
 use crate::outbox::Draft;
 
 pub use guilds::{AddRoute, Guild, Routing};
-pub use posts::{Counts, Memo, Parked, Problem, Settled};
+pub use posts::{Counts, Due, Memo, Parked, Problem, Settled};
 
 use thread::{Reader, Writer};
 

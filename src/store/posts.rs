@@ -43,6 +43,17 @@ pub struct Settled {
     pub reopened: bool,
 }
 
+/// A channel that has something to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Which.
+    pub channel: ChannelId,
+    /// When its first post may go; for a parked channel, when it is tried again.
+    pub at: UnixMs,
+    /// How many posts wait there.
+    pub posts: u32,
+}
+
 /// Posts by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -131,19 +142,20 @@ impl Store {
             .await
     }
 
-    /// Channels that have something to send, with the time at which their first post is due. Parked channels come with the time at
-    /// which they are tried again.
+    /// Channels that have something to send.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due(&self) -> Result<Vec<(ChannelId, UnixMs)>, StoreError> {
+    pub async fn due(&self) -> Result<Vec<Due>, StoreError> {
         self.reader
             .run(|connection| {
                 let mut select = connection.prepare_cached(&format!(
-                    "SELECT post.channel, max(min(max(post.due_ms, post.lease_ms)), coalesce(parked.retry_ms, 0)) AS at
+                    "SELECT post.channel, max(min(max(post.due_ms, post.lease_ms)), coalesce(parked.retry_ms, 0)) AS at, count(*) AS posts
                      FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} GROUP BY post.channel"
                 ))?;
-                let found = select.query_map((), |row| Ok((rows::channel(row, "channel")?, UnixMs(row.get("at")?))))?;
+                let found = select.query_map((), |row| {
+                    Ok(Due { channel: rows::channel(row, "channel")?, at: UnixMs(row.get("at")?), posts: row.get("posts")? })
+                })?;
                 found.collect()
             })
             .await

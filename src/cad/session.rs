@@ -1,0 +1,325 @@
+//! The hub session of one CAD server: signs in after every handshake and hands on what the CAD pushes (contract a).
+//!
+//! Job: `pushEvent` → [`RawEvent`], in the order of the connection. Never logs a body or a key, never falls back to the older sign-in on
+//! a matter of credentials. Rejected credentials slow it down to minutes and are told to people.
+//!
+//! ```text
+//! handshake ─▶ authenticatev2 ── success ─▶ ready
+//!                  │ no such method ─▶ authenticate (once on that connection)
+//!                  │ success: false ─▶ same connection again after 30 s, doubling to 5 min      (credentials, server id)
+//!                  └ error, no answer ─▶ new connection, as the hub's policy has it
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use subtle::ConstantTimeEq;
+use tokio::sync::mpsc;
+
+use super::key::Key;
+use crate::clock::Clock;
+use crate::event::{RawEvent, Source, envelope};
+use crate::ids::{CommunityId, ServerId};
+use crate::intake::Intake;
+use crate::metrics::{Metrics, Outcome};
+use crate::ops::{Part, Readiness};
+use crate::shutdown::Tasks;
+use crate::signalr::{Backoff, Connection, Events, Hub, HubError, Invocation, Negotiation, State, Verdict};
+use crate::status::{Link, Status};
+
+/// Pushes that may wait for ingest. Beyond it (and 64 MiB) the newest are dropped and counted: the hub cannot be asked to wait.
+const WAITING: usize = 16_384;
+/// First wait after rejected credentials; doubles up to [`REJECTED_MAX`].
+const REJECTED: Duration = Duration::from_secs(30);
+const REJECTED_MAX: Duration = Duration::from_secs(300);
+/// The hub's own words that people get to see, at most (characters).
+const MAX_WORDS: usize = 200;
+
+/// What a session needs.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Its key.
+    pub key: SecretString,
+    /// Which server's events.
+    pub server: ServerId,
+    /// `SONORAN_HUB_URL`.
+    pub url: String,
+    /// `SONORAN_HUB_NEGOTIATE`.
+    pub negotiation: Negotiation,
+    /// The door.
+    pub intake: Intake,
+    /// The time.
+    pub clock: Clock,
+    /// Numbers.
+    pub metrics: Metrics,
+    /// Facts.
+    pub status: Status,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+    /// Told of each change of the link, for people.
+    pub changes: mpsc::Sender<LinkChange>,
+}
+
+/// A session's link became something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkChange {
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Which server.
+    pub server: ServerId,
+    /// What it was.
+    pub from: Link,
+    /// What it is.
+    pub to: Link,
+}
+
+impl Session {
+    /// Runs until draining begins; then closes the connection properly and hands over what had come in.
+    ///
+    /// # Errors
+    /// If the settings cannot make a hub: a bad URL, no TLS.
+    pub async fn run(self, tasks: Tasks) -> Result<(), HubError> {
+        let (hub, mut task) = Hub::builder(&self.url).negotiation(self.negotiation).retry(Backoff::new(fastrand::f64)).build()?;
+        // Before signing in: the first event may come with the very answer.
+        let events = task.on("pushEvent", WAITING);
+        let sign_in = Arc::new(SignIn {
+            community: self.community.clone(),
+            key: self.key.clone(),
+            server: self.server,
+            rejections: AtomicU32::new(0),
+        });
+        task.on_connected(move |connection| {
+            let sign_in = Arc::clone(&sign_in);
+            async move { sign_in.run(&connection).await }
+        });
+        let stop = async {
+            tasks.draining().await;
+            hub.stop().await;
+        };
+        tokio::join!(task.run(), self.watch(&hub), self.forward(events), stop);
+        Ok(())
+    }
+
+    async fn forward(&self, mut events: Events) {
+        let key = Key::new(self.key.expose_secret());
+        let mut dropped = 0;
+        while let Some(invocation) = events.recv().await {
+            if events.dropped() > dropped {
+                tracing::error!(server = %self.server, count = events.dropped() - dropped, "events came faster than they could be stored and were lost");
+                self.status.problem(
+                    self.clock.now(),
+                    format!("Server {}: events came faster than they could be stored. Check the disk.", self.server),
+                );
+                dropped = events.dropped();
+            }
+            if let Some(event) = self.read(&invocation, key.as_ref())
+                && self.intake.hand_over(event).await.is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// One push: a string that holds JSON, or an object; with several arguments the first counts (contract a.4).
+    fn read(&self, invocation: &Invocation, own: Option<&Key>) -> Option<RawEvent> {
+        let payload = invocation.args.first()?;
+        let (envelope, key) = match envelope::open(payload.get().as_bytes()) {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::warn!(server = %self.server, %error, "a push could not be read");
+                self.metrics.event(Source::Hub, Outcome::Malformed);
+                return None;
+            }
+        };
+        // Absent is fine: the connection itself is signed in. Present but wrong is not ours.
+        if let Some(key) = key
+            && !own.is_some_and(|own| Key::new(key.expose_secret()).is_some_and(|sent| bool::from(own.ct_eq(&sent))))
+        {
+            tracing::warn!(server = %self.server, kind = %envelope.kind, "a push came with another key and was dropped");
+            self.metrics.event(Source::Hub, Outcome::Unauthorised);
+            return None;
+        }
+        Some(RawEvent {
+            community: self.community.clone(),
+            server: self.server,
+            source: Source::Hub,
+            received_at: self.clock.now(),
+            envelope: envelope.into(),
+        })
+    }
+
+    /// Follows the connection's state and tells everybody.
+    async fn watch(&self, hub: &Hub) {
+        let mut state = hub.state();
+        let mut was_ready = false;
+        loop {
+            let now = state.borrow_and_update().clone();
+            let stopped = matches!(now, State::Disconnected { reason: HubError::Stopped });
+            let link = match &now {
+                State::Ready { .. } => Link::Ready,
+                State::Held { reason, .. } => Link::Rejected(reason.to_string()),
+                State::Waiting { reason, .. } => Link::Down(reason.to_string()),
+                State::Disconnected { reason } if stopped => Link::Down(reason.to_string()),
+                // A new try changes nothing for people until its outcome is known.
+                State::Connecting { .. } | State::Connected { .. } | State::Disconnected { .. } => {
+                    if !was_ready && matches!(self.status.link_of(&self.community, self.server), Link::Off) {
+                        self.tell(Link::Connecting);
+                    }
+                    if state.changed().await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+            };
+            if matches!(link, Link::Ready) {
+                if was_ready {
+                    self.metrics.hub_reconnect(self.server);
+                }
+                was_ready = true;
+            }
+            self.tell(link);
+            if stopped || state.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn tell(&self, link: Link) {
+        self.metrics.hub_connected(self.server, link == Link::Ready);
+        match &link {
+            Link::Ready => self.readiness.ready(Part::Hub(self.server)),
+            Link::Down(reason) | Link::Rejected(reason) => self.readiness.not_ready(Part::Hub(self.server), reason.clone()),
+            Link::Off | Link::Connecting => {}
+        }
+        let now = self.clock.now();
+        if let Link::Rejected(reason) = &link {
+            self.status.problem(
+                now,
+                format!(
+                    "The CAD does not accept server {} ({reason}): check SONORAN_COMMUNITY_ID, SONORAN_API_KEY and SONORAN_SERVER_IDS against Admin > Advanced > In-Game Integration.",
+                    self.server
+                ),
+            );
+        }
+        let from = self.status.link(&self.community, self.server, link.clone(), now);
+        if from != link {
+            tracing::info!(server = %self.server, link = ?link, "hub session");
+            let change = LinkChange { community: self.community.clone(), server: self.server, from, to: link };
+            // Full: people are being told of other changes already; `/cad status` shows this one.
+            self.changes.try_send(change).ok();
+        }
+    }
+}
+
+/// The CAD's sign-in, run after each handshake.
+#[derive(Debug)]
+struct SignIn {
+    community: CommunityId,
+    key: SecretString,
+    server: ServerId,
+    /// In a row.
+    rejections: AtomicU32,
+}
+
+impl SignIn {
+    async fn run(&self, connection: &Connection) -> Verdict {
+        let mut answer = self.call(connection, "authenticatev2").await;
+        if let Err(HubError::Call(words)) = &answer
+            && is_missing_method(words)
+        {
+            tracing::info!(server = %self.server, "the hub has no authenticatev2; trying the older authenticate");
+            answer = self.call(connection, "authenticate").await;
+        }
+        match answer {
+            Ok(Some(answer)) => match read_answer(&answer) {
+                Ok(count) => {
+                    self.rejections.store(0, Ordering::Relaxed);
+                    tracing::debug!(server = %self.server, ?count, "signed in to the hub");
+                    Verdict::Ready
+                }
+                Err(words) => {
+                    let wait = rejected_wait(self.rejections.fetch_add(1, Ordering::Relaxed));
+                    Verdict::RetryAfter(wait, words)
+                }
+            },
+            Ok(None) => Verdict::Reconnect("the hub did not say whether it accepts the credentials".into()),
+            Err(error) => Verdict::Reconnect(error.to_string()),
+        }
+    }
+
+    /// Always three arguments, the server a JSON number: the hub binds by exact count and kind.
+    async fn call(&self, connection: &Connection, method: &str) -> Result<Option<Box<RawValue>>, HubError> {
+        connection.invoke(method, (self.community.as_str(), self.key.expose_secret(), self.server.0)).await
+    }
+}
+
+/// Only these words mean that the method is missing; anything else is about us.
+fn is_missing_method(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    words.contains("method does not exist") || words.contains("unknown hub method")
+}
+
+/// `{success, error, count}`: a missing object, or `success` absent or false, is a rejection (contract a.2).
+fn read_answer(answer: &RawValue) -> Result<Option<i64>, String> {
+    let answer: Value = serde_json::from_str(answer.get()).unwrap_or_default();
+    if answer.get("success").and_then(Value::as_bool) == Some(true) {
+        return Ok(answer.get("count").and_then(Value::as_i64));
+    }
+    let words: String = answer
+        .get("error")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_WORDS)
+        .collect();
+    let words = words.trim();
+    Err(if words.is_empty() { "no reason given".to_owned() } else { words.to_owned() })
+}
+
+fn rejected_wait(rejections: u32) -> Duration {
+    REJECTED.saturating_mul(1 << rejections.min(8)).min(REJECTED_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(text: &str) -> Result<Option<i64>, String> {
+        read_answer(&RawValue::from_string(text.into()).unwrap())
+    }
+
+    #[test]
+    fn only_a_clear_success_is_one() {
+        assert_eq!(answer(r#"{"success":true,"error":null,"count":3}"#), Ok(Some(3)));
+        assert_eq!(answer(r#"{"success":true}"#), Ok(None));
+        assert_eq!(answer(r#"{"success":false,"error":"Invalid key\n"}"#), Err("Invalid key".into()));
+        for text in ["null", "[]", "{}", r#"{"success":"true"}"#, r#"{"success":false}"#, "7"] {
+            assert_eq!(answer(text), Err("no reason given".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_missing_method_leads_to_the_older_one() {
+        for words in [
+            "Failed to invoke 'authenticatev2' due to an error on the server. HubException: Method does not exist.",
+            "Unknown hub method 'authenticatev2'",
+        ] {
+            assert!(is_missing_method(words), "{words}");
+        }
+        for words in ["Failed to invoke 'authenticatev2' due to an error on the server.", "Invalid API key", ""] {
+            assert!(!is_missing_method(words), "{words}");
+        }
+    }
+
+    #[test]
+    fn rejections_slow_down_to_minutes() {
+        assert_eq!([0, 1, 2, 3, 4, 99].map(|n| rejected_wait(n).as_secs()), [30, 60, 120, 240, 300, 300]);
+    }
+}

@@ -1,0 +1,325 @@
+//! Closes the gap between what should stand on Discord and what does: claim, send, settle.
+//!
+//! Job: one worker per channel that has something to send, so one request in flight per channel; the only place that waits for rate
+//! limits and retries. Never holds a transaction across a request, never decides what is posted.
+//!
+//! ```text
+//! wake | timer ─▶ store.due() ─▶ a worker per channel: wait for the bucket ─▶ claim ─▶ (look for a lost create) ─▶ send ─▶ settle ─┐
+//!                                        ▲                                                                                         │
+//!                                        └──────────────────────────── until nothing is due in that channel ◀─────────────────────┘
+//! ```
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+use crate::clock::{Clock, UnixMs};
+use crate::discord::rest::{Answer, Rest};
+use crate::ids::{ChannelId, GuildId};
+use crate::metrics::{Metrics, PostOutcome};
+use crate::outbox::{Claim, Limits, Operation, RateHeaders, Settlement, Verdict, settle};
+use crate::render;
+use crate::shutdown::Tasks;
+use crate::status::Status;
+use crate::store::{Due, Settled, Store, StoreError};
+
+/// Channels served at the same time. Discord allows 50 requests a second in all; an answer takes some 100 ms.
+const AT_ONCE: usize = 16;
+/// Without a wake-up the queue is looked at this often, as a net.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// After the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// After a refused token nothing is sent for this long; then one request tries again.
+const STOP_PAUSE: Duration = Duration::from_secs(60);
+
+/// After trouble that passes, a channel rests at most this long (ms).
+const BREATH_MS: i64 = 5_000;
+
+/// Something that people should be told, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Discord refused a channel.
+    Refused {
+        /// Whose.
+        guild: GuildId,
+        /// Which.
+        channel: ChannelId,
+        /// Discord's words.
+        reason: String,
+    },
+}
+
+/// Everything delivery needs from outside.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The queue.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Where to.
+    pub rest: Rest,
+    /// Numbers.
+    pub metrics: Metrics,
+    /// Facts.
+    pub status: Status,
+    /// Rung by whoever adds posts.
+    pub wake: Arc<Notify>,
+    /// Who tells people of trouble.
+    pub trouble: mpsc::Sender<Trouble>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    outside: Delivery,
+    limits: Mutex<Limits>,
+    busy: Mutex<HashSet<ChannelId>>,
+    slots: Semaphore,
+    /// A refused token: no request before this time.
+    stopped_until: Mutex<Option<UnixMs>>,
+    tasks: Tasks,
+}
+
+impl Delivery {
+    /// Runs until draining begins; sends in hand are then finished by their workers, new ones are not claimed.
+    pub async fn run(self, tasks: Tasks) {
+        let wake = self.wake.clone();
+        let shared = Arc::new(Shared {
+            outside: self,
+            limits: Mutex::default(),
+            busy: Mutex::default(),
+            slots: Semaphore::new(AT_ONCE),
+            stopped_until: Mutex::default(),
+            tasks: tasks.clone(),
+        });
+        let mut next = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                () = tasks.draining() => return,
+                () = wake.notified() => {}
+                () = tokio::time::sleep(next) => {}
+            }
+            next = match shared.look().await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::error!(%error, "the queue cannot be read");
+                    STORE_PAUSE
+                }
+            };
+        }
+    }
+}
+
+impl Shared {
+    /// Starts a worker for each idle channel that has something due. Returns when to look again.
+    async fn look(self: &Arc<Self>) -> Result<Duration, StoreError> {
+        let now = self.outside.clock.now();
+        let due = self.outside.store.due().await?;
+        self.outside.metrics.queue_depth(due.iter().map(|due| due.posts as usize).sum());
+        let mut next = LOOK_EVERY;
+        for Due { channel, at, .. } in due {
+            if at > now {
+                next = next.min(Duration::from_millis(u64::try_from(at.since(now)).unwrap_or(0)));
+            } else if lock(&self.busy).insert(channel) {
+                let shared = Arc::clone(self);
+                drop(self.tasks.spawn(async move { shared.serve(channel).await }));
+            }
+        }
+        Ok(next.max(Duration::from_millis(5)))
+    }
+
+    async fn serve(self: Arc<Self>, channel: ChannelId) {
+        // Dropped also when the task is aborted: a channel must never stay busy with nobody serving it.
+        let _busy = Busy { shared: &self, channel };
+        while !self.tasks.is_draining() {
+            match self.step(channel).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::error!(%error, %channel, "a post could not be claimed or settled");
+                    tokio::select! {
+                        () = tokio::time::sleep(STORE_PAUSE) => {}
+                        () = self.tasks.draining() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// One post of the channel. False when nothing is due.
+    async fn step(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        // The bucket that new messages use: waiting before claiming leaves the choice to the lanes until the last moment.
+        if !self.wait(channel, Operation::Create).await {
+            return Ok(false);
+        }
+        let Ok(slot) = self.slots.acquire().await else { return Ok(false) };
+        let outside = &self.outside;
+        let Some(claim) = outside.store.claim(channel, outside.clock.now()).await? else { return Ok(false) };
+        let ms = lock(&self.limits).wait(channel, claim.operation(), outside.clock.now());
+        if ms > 0 {
+            // Its own bucket is empty: it waits, others of the channel may go.
+            outside.store.release(&claim, outside.clock.now().plus(ms)).await?;
+            return Ok(true);
+        }
+        let answer = self.send(&claim).await;
+        drop(slot);
+        self.settle(&claim, answer).await
+    }
+
+    /// Waits until the bucket allows a request. False if draining began.
+    async fn wait(&self, channel: ChannelId, operation: Operation) -> bool {
+        loop {
+            let now = self.outside.clock.now();
+            let stopped = lock(&self.stopped_until).map_or(0, |until| until.since(now));
+            let ms = lock(&self.limits).wait(channel, operation, now).max(stopped);
+            let Some(ms) = u64::try_from(ms).ok().filter(|ms| *ms > 0) else { return !self.tasks.is_draining() };
+            self.outside.metrics.post(PostOutcome::Waited);
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+                () = self.tasks.draining() => return false,
+            }
+        }
+    }
+
+    async fn send(&self, claim: &Claim) -> Answer {
+        let outside = &self.outside;
+        let now = outside.clock.now();
+        if claim.must_look_first(now) {
+            let owned = async |message| outside.store.owns_message(message).await.unwrap_or(true);
+            let found = outside.rest.find(claim, owned).await;
+            match found {
+                Ok(Some(message)) => {
+                    tracing::info!(channel = %claim.key.channel, %message, "found the message of a create that was cut off");
+                    let mut standing = claim.clone();
+                    standing.standing = Some(message);
+                    return outside.rest.send(&standing, &claim.message).await;
+                }
+                Ok(None) => {}
+                Err(verdict) => return Answer { verdict, headers: RateHeaders::default() },
+            }
+        }
+        // What stands already was told in time: only a new message can be late.
+        let message = match claim.standing {
+            Some(_) => claim.message.clone(),
+            None => render::late(claim.message.clone(), claim.happened_at, now),
+        };
+        outside.rest.send(claim, &message).await
+    }
+
+    /// False if the channel must rest: it is parked.
+    async fn settle(&self, claim: &Claim, answer: Answer) -> Result<bool, StoreError> {
+        let outside = &self.outside;
+        let now = outside.clock.now();
+        let channel = claim.key.channel;
+        lock(&self.limits).observe(channel, claim.operation(), answer.headers, now);
+        self.tell(claim, &answer.verdict, now);
+        let tries = match answer.verdict {
+            Verdict::Refused { .. } => outside.store.refusals(channel).await?,
+            _ => 0,
+        };
+        let settlement = settle(claim, answer.verdict, tries, now, fastrand::f64());
+        let settled = self.write_down(claim, settlement.clone(), now).await?;
+        let parked = matches!(settlement, Settlement::Park { .. });
+        match settlement {
+            // What fails for one post most likely fails for its neighbours: the channel draws breath, but not as long as the post.
+            Settlement::Again { due, counts: true, .. } => {
+                lock(&self.limits).refused(channel, claim.operation(), due.since(now).min(BREATH_MS), false, now);
+            }
+            Settlement::Park { reason, .. } if settled.newly_parked => {
+                tracing::warn!(%channel, %reason, "Discord refuses a channel; its alerts wait");
+                let trouble = Trouble::Refused { guild: claim.guild, channel, reason };
+                // Full: so much trouble at once that the list of problems tells it better.
+                self.outside.trouble.try_send(trouble).ok();
+            }
+            Settlement::Fail { reason } => {
+                outside.status.problem(
+                    now,
+                    format!("A message for <#{channel}> was not posted, Discord does not take it: {reason}. Please report it."),
+                );
+                tracing::error!(%channel, subject = %claim.key.subject, %reason, "Discord does not take a message; given up");
+            }
+            _ => {}
+        }
+        if settled.reopened {
+            tracing::info!(%channel, "Discord takes messages for this channel again");
+        }
+        Ok(!parked)
+    }
+
+    /// Settling is tried until it is on disk: otherwise the same message might be sent again.
+    async fn write_down(&self, claim: &Claim, settlement: Settlement, now: UnixMs) -> Result<Settled, StoreError> {
+        let mut tries = 0;
+        loop {
+            match self.outside.store.settle(claim, settlement.clone(), now).await {
+                Err(StoreError::Failed(reason)) if tries < 20 && !self.tasks.is_draining() => {
+                    tracing::error!(%reason, "what was sent cannot be written down; trying again");
+                    tries += 1;
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn tell(&self, claim: &Claim, verdict: &Verdict, now: UnixMs) {
+        let outside = &self.outside;
+        let channel = claim.key.channel;
+        match verdict {
+            Verdict::Delivered(_) => {
+                outside.metrics.post(PostOutcome::Delivered);
+                if claim.standing.is_none() {
+                    let delay = now.since(claim.happened_at);
+                    outside.metrics.delivery_delay(delay);
+                    outside.status.delivered(delay);
+                }
+                if lock(&self.stopped_until).take().is_some() {
+                    outside.status.stopped(None);
+                }
+            }
+            Verdict::Wait { ms, global } => {
+                outside.metrics.post(PostOutcome::Waited);
+                lock(&self.limits).refused(channel, claim.operation(), *ms, *global, now);
+                tracing::debug!(%channel, ms, global, "Discord asks us to wait");
+            }
+            Verdict::Retry { reason } => {
+                outside.metrics.post(PostOutcome::Retried);
+                tracing::warn!(%channel, reason, attempts = claim.attempts + 1, "a message could not be sent; trying again");
+                outside.status.problem(now, format!("Discord did not take a message for <#{channel}> ({reason}); it is tried again."));
+            }
+            Verdict::Refused { reason } => {
+                outside.metrics.post(PostOutcome::Refused);
+                outside
+                    .status
+                    .problem(now, format!("Discord refuses <#{channel}>: {reason}. Run /cad diagnose to see what is missing there."));
+            }
+            Verdict::Stop { reason } => {
+                outside.metrics.post(PostOutcome::Refused);
+                *lock(&self.stopped_until) = Some(now.plus(i64::try_from(STOP_PAUSE.as_millis()).unwrap_or(60_000)));
+                outside.status.stopped(Some(reason.clone()));
+                outside.status.problem(now, format!("All sending has stopped: {reason}."));
+                tracing::error!(reason, "all sending has stopped");
+            }
+            Verdict::Invalid { .. } => outside.metrics.post(PostOutcome::Refused),
+            Verdict::MessageGone => {}
+        }
+    }
+}
+
+/// A channel with a worker. Rings when it is free again: something may have come due meanwhile.
+struct Busy<'a> {
+    shared: &'a Shared,
+    channel: ChannelId,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.busy).remove(&self.channel);
+        self.shared.outside.wake.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
