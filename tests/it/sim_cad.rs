@@ -311,7 +311,8 @@ async fn the_hub_pings_and_ends_a_client_that_stopped_pinging() {
     let begin = Instant::now();
     raw.send("{\"type\":6}\u{1e}").await;
     assert!(cad.wait_seen(LONG, |seen| *seen == Seen::Ping).await.is_some());
-    while raw.next().await.is_some() {}
+    let closed = async { while raw.next().await.is_some() {} };
+    timeout(LONG, closed).await.expect("the silent client is still there");
     assert!(begin.elapsed() >= limit && begin.elapsed() < LONG, "{:?}", begin.elapsed());
 }
 

@@ -1,9 +1,9 @@
 //! REST v2 as a bot calls it: key, limits, silent changes.
 
 use serde_json::{Value, json};
-use tenfour::sim::cad::{Account, CadSim, Seen, UnitSpec};
+use tenfour::sim::cad::{Account, CadOptions, CadSim, Seen, UnitSpec};
 
-use super::{KEY, Raw, SECOND, options, start, unit};
+use super::{KEY, Raw, SECOND, burglary, options, start, unit};
 
 /// A REST request with the right key.
 async fn rest(cad: &CadSim, method: &str, path: &str, body: Value) -> (u16, Value) {
@@ -171,4 +171,14 @@ async fn a_911_expires_when_it_was_asked_to() {
         tokio::time::resume();
         assert_eq!(open().await, left);
     }
+}
+
+#[tokio::test]
+async fn a_removal_by_the_api_raises_its_event_if_so_configured() {
+    let cad = start(CadOptions { push_api_removals: true, ..options() }).await;
+    let mut raw = Raw::session(&cad, 1).await;
+    let call = cad.place_911(1, &burglary()).unwrap();
+    assert_eq!(raw.event().await["type"], "EVENT_911");
+    assert_eq!(rest(&cad, "DELETE", &format!("emergency/servers/1/calls/911/{call}"), Value::Null).await.0, 200);
+    assert_eq!(raw.event().await["data"], json!({"callIds": [call]}));
 }
