@@ -162,7 +162,7 @@ async fn shards_get_their_own_guilds_only() {
             bot.sim.add_guild(&n.to_string())
         }))
         .collect();
-    let mut seen = Vec::new();
+    let (mut seen, mut shards) = (Vec::new(), Vec::new());
     for shard in 0..2 {
         let mut gateway = Gateway::connect(&bot.sim).await;
         gateway.send(json!({"op": 2, "d": {"token": TOKEN, "intents": 1, "shard": [shard, 2]}})).await;
@@ -171,9 +171,22 @@ async fn shards_get_their_own_guilds_only() {
             assert_eq!((id.parse::<u64>().unwrap() >> 22) % 2, shard);
             seen.push(id);
         }
+        shards.push(gateway);
     }
     seen.sort();
     assert_eq!(seen, all);
+    for guild in &all {
+        bot.sim.add_role(guild, "Dispatch", 0);
+    }
+    let mut heard = 0;
+    for (shard, gateway) in (0_u64..).zip(&mut shards) {
+        for payload in gateway.drain().await {
+            let guild = payload["d"]["guild_id"].as_str().unwrap();
+            assert_eq!((guild.parse::<u64>().unwrap() >> 22) % 2, shard);
+            heard += 1;
+        }
+    }
+    assert_eq!(heard, all.len(), "each event goes to one shard");
 }
 
 #[tokio::test]
