@@ -85,7 +85,7 @@ client.once(Events.ClientReady, async () => {
     } catch (error) {
       refused = error.code;
     }
-    // 60 edits over one bucket: the library must read the headers and never see a 429 it did not expect.
+    // Seven posts through a bucket of five: the library reads the headers and waits, without ever seeing a 429.
     const began = Date.now();
     let limited = 0;
     client.rest.on('rateLimited', () => (limited += 1));

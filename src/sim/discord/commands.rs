@@ -286,8 +286,8 @@ fn choices(option: &Value, path: &str, problems: &mut Problems, total: &mut usiz
         problems.string(choice, &at, "name", 100, true);
         *total += units(text(choice, "name")) + units(text(choice, "value"));
         match choice.get("value") {
-            Some(Value::String(value)) if units(value) <= 100 => {}
-            Some(Value::Number(_)) if kind_of(option) != 3 => {}
+            Some(Value::String(value)) if kind_of(option) == 3 && units(value) <= 100 => {}
+            Some(Value::Number(_)) if matches!(kind_of(option), 4 | 10) => {}
             _ => problems.add(&format!("{at}.value"), "BASE_TYPE_BAD_TYPE", "The value does not fit the option's type, or is too long."),
         }
     }

@@ -172,7 +172,7 @@ pub(super) fn webhook(state: &mut State, method: &str, app: &str, token: &str, r
         return Err(ApiError::new(404, 10015, "Unknown Webhook"));
     }
     let which = known.id;
-    let (original, channel, deferred) = (known.original, known.channel, known.acknowledged == Some(5));
+    let (original, deferred) = (known.original, known.acknowledged == Some(5));
     match (method, rest) {
         ("POST", []) => {
             // The first follow-up of a deferred answer takes its place.
@@ -190,7 +190,9 @@ pub(super) fn webhook(state: &mut State, method: &str, app: &str, token: &str, r
         }
         (_, ["messages", message]) => {
             let message = if *message == "@original" { original } else { Some(id(message)?) };
-            let mine = |m: &Id| state.messages.get(m).is_some_and(|m| m.channel == channel && m.author == state.bot);
+            // The token reaches what it made, and the message its component sits on.
+            let made_by = |m: &Id| state.messages.get(m)?.value.pointer("/interaction_metadata/id")?.as_str()?.parse::<Id>().ok();
+            let mine = |m: &Id| state.messages.contains_key(m) && (original == Some(*m) || made_by(m) == Some(which));
             let Some(message) = message.filter(mine) else { return Err(ApiError::unknown_message()) };
             match method {
                 "GET" => Ok(Answer::ok(message_value(state, message))),
