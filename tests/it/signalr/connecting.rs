@@ -71,6 +71,16 @@ async fn auto_tries_without_after_two_404_and_stays_with_what_works() {
 }
 
 #[tokio::test]
+async fn a_404_now_and_then_does_not_change_the_way() {
+    let server = Server::start().await;
+    let _client = start(&server.hub(), |b| b, |_| ());
+    for _ in 0..3 {
+        server.request().await.reply(404, "", "").await;
+        drop(server.shaken("token").await);
+    }
+}
+
+#[tokio::test]
 async fn auto_goes_on_alternating_and_then_says_that_nothing_is_left() {
     let server = Server::start().await;
     let client = start(&server.hub(), |b| b, |_| ());
