@@ -52,6 +52,8 @@ pub struct Session {
     pub url: String,
     /// `SONORAN_HUB_NEGOTIATE`.
     pub negotiation: Negotiation,
+    /// Roots of trust, shared by all sessions.
+    pub tls: Arc<rustls::ClientConfig>,
     /// The door.
     pub intake: Intake,
     /// The time.
@@ -85,7 +87,7 @@ impl Session {
     /// # Errors
     /// If the settings cannot make a hub: a bad URL, no TLS.
     pub async fn run(self, tasks: Tasks) -> Result<(), HubError> {
-        let (hub, mut task) = Hub::builder(&self.url).negotiation(self.negotiation).retry(Backoff::new(fastrand::f64)).build()?;
+        let (hub, mut task) = Hub::builder(&self.url).tls(Arc::clone(&self.tls)).negotiation(self.negotiation).retry(Backoff::new(fastrand::f64)).build()?;
         // Before signing in: the first event may come with the very answer.
         let events = task.on("pushEvent", WAITING);
         let sign_in = Arc::new(SignIn {
@@ -244,13 +246,33 @@ impl SignIn {
                     Verdict::Ready
                 }
                 Err(words) => {
+                    let words = self.blanked(&words);
                     let wait = rejected_wait(self.rejections.fetch_add(1, Ordering::Relaxed));
                     Verdict::RetryAfter(wait, words)
                 }
             },
             Ok(None) => Verdict::Reconnect("the hub did not say whether it accepts the credentials".into()),
-            Err(error) => Verdict::Reconnect(error.to_string()),
+            Err(error) => Verdict::Reconnect(self.blanked(&error.to_string())),
         }
+    }
+
+    /// The hub's words without our key, should it ever repeat it to us.
+    fn blanked(&self, words: &str) -> String {
+        let key = self.key.expose_secret().to_ascii_lowercase();
+        let folded = words.to_ascii_lowercase();
+        if key.is_empty() || !folded.contains(&key) {
+            return words.to_owned();
+        }
+        // Folding ASCII keeps every byte in its place.
+        let mut out = String::with_capacity(words.len());
+        let mut from = 0;
+        for (at, found) in folded.match_indices(&key) {
+            out.push_str(words.get(from..at).unwrap_or_default());
+            out.push_str("(key)");
+            from = at + found.len();
+        }
+        out.push_str(words.get(from..).unwrap_or_default());
+        out
     }
 
     /// Always three arguments, the server a JSON number: the hub binds by exact count and kind.
@@ -316,6 +338,14 @@ mod tests {
         for words in ["Failed to invoke 'authenticatev2' due to an error on the server.", "Invalid API key", ""] {
             assert!(!is_missing_method(words), "{words}");
         }
+    }
+
+    #[test]
+    fn the_key_is_never_repeated() {
+        let community = CommunityId::new("c");
+        let sign_in = SignIn { community, key: SecretString::from("S3cret"), server: ServerId(1), rejections: AtomicU32::new(0) };
+        assert_eq!(sign_in.blanked("Key s3CRET is bad, s3cret!"), "Key (key) is bad, (key)!");
+        assert_eq!(sign_in.blanked("nothing here"), "nothing here");
     }
 
     #[test]

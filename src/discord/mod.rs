@@ -6,3 +6,15 @@
 
 pub mod record;
 pub mod rest;
+
+/// What the bot needs in a guild, and nothing more: View Channel, Send Messages, Embed Links, Attach Files, Read Message History,
+/// Create Public Threads, Send Messages in Threads. Never Administrator.
+pub const PERMISSIONS: u64 = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 35 | 1 << 38;
+
+/// The address with which a guild's owner adds the bot.
+#[must_use]
+pub fn invite_url(application: u64) -> String {
+    format!(
+        "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={PERMISSIONS}"
+    )
+}

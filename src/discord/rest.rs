@@ -1,8 +1,8 @@
 //! One request to Discord, one [`Verdict`].
 //!
 //! serenity's own limiter sleeps behind the caller's back and ignores the base URL while it is on, so it is off everywhere
-//! ([`Rest::serenity`] is the only place that builds serenity's `Http`). Its types describe the routes; the requests are executed
-//! here, where status, headers and 429 bodies can be read.
+//! ([`Rest::serenity`] is the only place that builds serenity's `Http`, for the gateway and for answers to interactions). Alerts are
+//! written as JSON and executed here, where status, headers and 429 bodies can be read.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::ids::{ChannelId, MessageId};
+use crate::ids::MessageId;
 use crate::metrics::{AnswerClass, Metrics};
 use crate::outbox::{Claim, RateHeaders, Verdict};
 use crate::render::{Embed, Message};
@@ -236,7 +236,7 @@ fn same(message: &Value, claim: &Claim) -> bool {
     let footer = message.pointer("/embeds/0/footer/text").and_then(Value::as_str).unwrap_or_default();
     let own = embed.footer.as_deref().unwrap_or_default();
     let timestamp = message.pointer("/embeds/0/timestamp").and_then(Value::as_str).and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    let same_time = timestamp.map(jiff::Timestamp::as_millisecond) == embed.timestamp.map(|at| at.0);
+    let same_time = timestamp.map(jiff::Timestamp::as_second) == embed.timestamp.map(|at| at.secs());
     let same_title = message.pointer("/embeds/0/title").and_then(Value::as_str) == embed.title.as_deref();
     // An event that stands for itself has no number in its footer: its title must be the same too.
     let whole_life = own.contains('#');
@@ -332,6 +332,8 @@ async fn judge(response: Response, claim: &Claim) -> Verdict {
                 None => Verdict::Retry { reason: "Discord took the message but its answer makes no sense".into() },
             }
         }
+        // A card older than an hour may be edited only so often. Discord says it as a 429 with a code and without a time.
+        429 | 400 if code(&body) == Some(30_046) => Verdict::Wait { ms: OLD_EDIT_MS, global: false },
         429 => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);
@@ -344,8 +346,6 @@ async fn judge(response: Response, claim: &Claim) -> Verdict {
         403 => Verdict::Refused { reason: said(&body, status) },
         404 if claim.standing.is_some() && code(&body) == Some(10_008) => Verdict::MessageGone,
         404 => Verdict::Refused { reason: said(&body, status) },
-        // A card older than an hour may be edited only so often (30046): Discord means it as a limit, so it is one.
-        400 if code(&body) == Some(30_046) => Verdict::Wait { ms: OLD_EDIT_MS, global: false },
         408 => Verdict::Retry { reason: said(&body, status) },
         400..=499 => Verdict::Invalid { reason: said(&body, status) },
         _ => Verdict::Retry { reason: format!("HTTP {status}") },
@@ -392,15 +392,4 @@ fn said(body: &[u8], status: StatusCode) -> String {
         (false, None) => words,
         (true, _) => format!("HTTP {status}"),
     }
-}
-
-/// A channel as Discord describes it to us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelFacts {
-    /// Which.
-    pub id: ChannelId,
-    /// Its name.
-    pub name: String,
-    /// Discord's channel type: 0 text, 5 announcement, 15 forum …
-    pub kind: u64,
 }

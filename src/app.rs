@@ -1,0 +1,396 @@
+//! The only place that knows every room: builds them, starts them in order, stops them in order.
+//!
+//! ```text
+//! start: store ─ ports bound ─ ingest ─ delivery ─ Discord asked who we are ─ listener, hub sessions ─ gateway with its commands
+//! stop:  drain: sources close, ingest commits what is at the door, sends in hand end ─ abort after 8 s ─ store closes
+//! ```
+//!
+//! What cannot work is said at the start and ends it; what may come right by itself (Discord or the CAD not reachable) does not.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::{Notify, mpsc};
+
+use crate::cad::listener::{Credentials, Listener};
+use crate::cad::rest::CadRest;
+use crate::cad::session::{LinkChange, Session};
+use crate::clock::Clock;
+use crate::commands;
+use crate::config::{Config, Negotiate};
+use crate::delivery::{Delivery, Trouble};
+use crate::discord::record;
+use crate::discord::rest::{AskError, Me, Rest};
+use crate::event::Topic;
+use crate::http_server::{self, Bound, Gate, Limits};
+use crate::ids::{CommunityId, ServerId};
+use crate::ingest::{self, Ingest, Request, Surroundings, Tell};
+use crate::intake::{self, Intake};
+use crate::metrics::Metrics;
+use crate::ops::{self, Part, Readiness};
+use crate::render::{Labels, notice};
+use crate::shutdown::Tasks;
+use crate::signalr::{Negotiation, tls_config};
+use crate::status::{Link, Status};
+use crate::store::Store;
+
+/// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
+const DRAIN: Duration = Duration::from_secs(8);
+/// Journal rows are kept this long (ms).
+const KEEP_JOURNAL: i64 = 7 * 86_400_000;
+/// Posts of what is over are kept this long (ms).
+const KEEP_POSTS: i64 = 90 * 86_400_000;
+/// How often old rows are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How often the store is asked whether writing works.
+const PROBE_EVERY: Duration = Duration::from_secs(30);
+
+/// A running bot.
+#[derive(Debug)]
+pub struct App {
+    /// Where push events are accepted, in the order of `LISTEN_ADDR`.
+    pub listen: Vec<SocketAddr>,
+    /// Where health and metrics are.
+    pub ops: Option<SocketAddr>,
+    /// What is ready.
+    pub readiness: Readiness,
+    /// Live facts.
+    pub status: Status,
+    /// The store.
+    pub store: Store,
+    tasks: Tasks,
+    /// Stopped last: sends in hand go through it.
+    recorder: Tasks,
+}
+
+/// What the rooms have in common.
+#[derive(Clone)]
+struct Shared {
+    config: Arc<Config>,
+    community: CommunityId,
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    status: Status,
+    readiness: Readiness,
+    rest: Rest,
+    tasks: Tasks,
+    requests: mpsc::Sender<Request>,
+}
+
+impl App {
+    /// Starts everything. Returns as soon as events are accepted; Discord and the CAD may still be connecting.
+    ///
+    /// # Errors
+    /// What cannot come right by itself: settings, database, ports, a token that Discord does not accept. Fit for people.
+    pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let tasks = Tasks::default();
+        let recorder = Tasks::default();
+        match Self::build(config, clock, &tasks, &recorder).await {
+            Ok(app) => Ok(app),
+            Err(error) => {
+                // Half a bot must not go on running behind an error.
+                tasks.stop(DRAIN).await;
+                recorder.stop(Duration::from_secs(1)).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn build(config: Config, clock: Clock, tasks: &Tasks, recorder: &Tasks) -> anyhow::Result<Self> {
+        let credentials = config.credentials()?.clone();
+        let token = config.token()?.clone();
+        let config = Arc::new(config);
+        let store = Store::open(&config.database).await?;
+        let (ports, ops_port) = bind(&config).await?;
+        let listen: Vec<SocketAddr> = ports.iter().map(|(bound, _)| bound.local_addr()).collect();
+        let ops = ops_port.as_ref().map(Bound::local_addr);
+
+        let servers = config.sonoran.servers.clone();
+        let topics = Topic::ALL.map(Topic::as_str);
+        let metrics = Metrics::new(&servers, &topics);
+        let hubs = servers.iter().copied().filter(|_| config.sonoran.hub).map(Part::Hub);
+        let readiness = Readiness::new([Part::Store, Part::Discord].into_iter().chain(hubs));
+        let status = Status::default();
+        let base = match &config.record {
+            None => config.discord.api_url.clone(),
+            Some(file) => {
+                let (base, serve) = record::start(&config.discord.api_url, file, recorder.drain_token()).await?;
+                drop(recorder.spawn(serve));
+                base
+            }
+        };
+        let rest = Rest::new(&base, token, metrics.clone())?;
+        let (requests, asked) = mpsc::channel(ingest::REQUESTS);
+        let shared = Shared {
+            config: Arc::clone(&config),
+            community: credentials.community.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            status: status.clone(),
+            readiness: readiness.clone(),
+            rest,
+            tasks: tasks.clone(),
+            requests,
+        };
+
+        // The queue first, so that whatever comes in has somewhere to go.
+        let released = store.release_all().await?;
+        if released > 0 {
+            tracing::info!(released, "posts that were being sent when the bot ended are looked at again");
+        }
+        let wake = Arc::new(Notify::new());
+        let (intake, door) = intake::door();
+        let surroundings = Surroundings {
+            store: store.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            status: status.clone(),
+            wake: Arc::clone(&wake),
+            labels: Labels::default(),
+        };
+        let ingest = Ingest::restore(surroundings).await?;
+        tasks.spawn_vital("ingest", ingest.run(door, asked, tasks.clone()));
+        readiness.ready(Part::Store);
+
+        // Before any source: a bot whose token is wrong must not swallow events that nobody will see.
+        let me = match shared.rest.me().await {
+            Ok(me) => Some(me),
+            Err(error @ AskError::Token) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "Discord does not answer yet; events are taken in and kept meanwhile");
+                shared.readiness.not_ready(Part::Discord, error.to_string());
+                None
+            }
+        };
+        let (trouble, troubles) = mpsc::channel(64);
+        let delivery = Delivery {
+            store: store.clone(),
+            clock: clock.clone(),
+            rest: shared.rest.clone(),
+            metrics: metrics.clone(),
+            status: status.clone(),
+            wake,
+            trouble,
+        };
+        tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
+        let (changes, changed) = mpsc::channel(64);
+        tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed));
+        tasks.spawn_vital("upkeep", shared.clone().keep_up());
+        shared.sources(credentials, ports, intake, changes)?;
+        if let Some(bound) = ops_port {
+            let router = ops::router(readiness.clone(), metrics);
+            tasks.spawn_vital("ops", http_server::serve(bound, router, Gate::new(Limits::default()), tasks.drain_token()));
+        }
+        tasks.spawn_vital("discord", shared.clone().discord(me, listen.clone()));
+        Ok(Self { listen, ops, readiness, status, store, tasks: tasks.clone(), recorder: recorder.clone() })
+    }
+
+    /// Resolves when the bot begins to stop by itself: a vital part ended.
+    pub async fn stopping(&self) {
+        self.tasks.draining().await;
+    }
+
+    /// Stops everything. False if a part had failed, or did not end in time and was cut off.
+    pub async fn stop(self) -> bool {
+        let ended = self.tasks.stop(DRAIN).await;
+        self.recorder.stop(Duration::from_secs(1)).await;
+        if !ended {
+            tracing::warn!("some parts did not end in time and were cut off; what they had in hand is taken up at the next start");
+        }
+        ended && !self.tasks.failed()
+    }
+}
+
+type Ports = (Vec<(Bound, Option<ServerId>)>, Option<Bound>);
+
+async fn bind(config: &Config) -> anyhow::Result<Ports> {
+    let mut ports = Vec::new();
+    for listen in &config.listen {
+        ports.push((http_server::bind(listen.addr, "LISTEN_ADDR").await?, listen.server));
+    }
+    let ops = match config.ops {
+        Some(addr) => Some(http_server::bind(addr, "OPS_ADDR").await?),
+        None => None,
+    };
+    Ok((ports, ops))
+}
+
+impl Shared {
+    fn sources(
+        &self,
+        credentials: crate::config::Credentials,
+        ports: Vec<(Bound, Option<ServerId>)>,
+        intake: Intake,
+        changes: mpsc::Sender<LinkChange>,
+    ) -> anyhow::Result<()> {
+        let servers = self.config.sonoran.servers.clone();
+        let known = Credentials { community: credentials.community.clone(), key: credentials.key.clone(), servers: servers.clone() };
+        let listener = Listener::new(vec![known], intake.clone(), self.metrics.clone(), self.clock.clone());
+        let gate = Gate::new(Limits::default());
+        for (bound, server) in ports {
+            tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
+            let serve = http_server::serve(bound, listener.router(server), gate.clone(), self.tasks.drain_token());
+            self.tasks.spawn_vital("listener", serve);
+        }
+        if !self.config.sonoran.hub {
+            return Ok(());
+        }
+        let tls = tls_config().context("the TLS roots cannot be loaded")?;
+        for server in servers {
+            let session = Session {
+                community: credentials.community.clone(),
+                key: credentials.key.clone(),
+                server,
+                url: self.config.sonoran.hub_url.clone(),
+                negotiation: match self.config.sonoran.negotiate {
+                    Negotiate::Auto => Negotiation::Auto,
+                    Negotiate::Always => Negotiation::Always,
+                    Negotiate::Never => Negotiation::Never,
+                },
+                tls: Arc::clone(&tls),
+                intake: intake.clone(),
+                clock: self.clock.clone(),
+                metrics: self.metrics.clone(),
+                status: self.status.clone(),
+                readiness: self.readiness.clone(),
+                changes: changes.clone(),
+            };
+            let tasks = self.tasks.clone();
+            self.tasks.spawn_vital("hub session", async move {
+                if let Err(error) = session.run(tasks).await {
+                    tracing::error!(%error, "SONORAN_HUB_URL: the hub session cannot be started");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The gateway with its commands. Asks Discord who we are until it answers.
+    async fn discord(self, me: Option<Me>, listen: Vec<SocketAddr>) {
+        let mut attempt = 0;
+        let me = match me {
+            Some(me) => me,
+            None => loop {
+                let pause = Duration::from_secs(u64::min(60, 1 << attempt));
+                attempt = u32::min(attempt + 1, 6);
+                tokio::select! {
+                    () = self.tasks.draining() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                match self.rest.me().await {
+                    Ok(me) => break me,
+                    Err(error @ AskError::Token) => return tracing::error!(%error, "cannot go on"),
+                    Err(error) => self.readiness.not_ready(Part::Discord, error.to_string()),
+                }
+            },
+        };
+        tracing::info!(name = %me.name, id = me.user, "Discord knows the bot");
+        let facts = commands::Facts {
+            community: self.community.clone(),
+            servers: self.config.sonoran.servers.clone(),
+            hub: self.config.sonoran.hub,
+            listen,
+            bot: me,
+        };
+        let data = commands::Data {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            status: self.status.clone(),
+            metrics: self.metrics.clone(),
+            rest: self.rest.clone(),
+            cad: self.cad(),
+            requests: self.requests.clone(),
+            facts,
+        };
+        let guild = self.config.discord.guild;
+        if let Err(error) = commands::framework::run(data, guild, self.tasks.clone(), self.readiness.clone()).await {
+            tracing::error!("Discord's gateway: {error:#}");
+        }
+    }
+
+    fn cad(&self) -> Option<CadRest> {
+        let key = self.config.credentials().ok()?.key.clone();
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
+        Some(CadRest::new(&self.config.sonoran.api_url, key, http))
+    }
+
+    /// Tells guilds of trouble in their notices channels, once each.
+    async fn tell_people(self, mut troubles: mpsc::Receiver<Trouble>, mut changes: mpsc::Receiver<LinkChange>) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.tasks.draining() => return,
+                Some(trouble) = troubles.recv() => self.tell_trouble(trouble).await,
+                Some(change) = changes.recv() => self.tell_change(change).await,
+                else => return self.tasks.draining().await,
+            }
+        }
+    }
+
+    async fn tell_trouble(&self, trouble: Trouble) {
+        let Trouble::Refused { guild, channel, reason } = trouble;
+        let routing = self.store.routing_now();
+        let Some(notices) = routing.guilds.get(&guild).and_then(|guild| guild.notices).filter(|notices| *notices != channel) else { return };
+        let now = self.clock.now();
+        let notice = if reason.contains("10003") {
+            notice::Notice::ChannelGone { channel }
+        } else {
+            notice::Notice::ChannelForbidden { channel, missing: Vec::new() }
+        };
+        let message = notice::message(&notice, now);
+        let subject = format!("notice:refused:{channel}:{}", now.0);
+        let tell = Tell { guild, channel: notices, community: self.community.clone(), server: self.config.first_server(), subject, message };
+        self.requests.send(Request::Tell(tell)).await.ok();
+    }
+
+    async fn tell_change(&self, change: LinkChange) {
+        // Being rejected again after a while is no news.
+        if !matches!(change.to, Link::Rejected(_)) || matches!(change.from, Link::Rejected(_)) {
+            return;
+        }
+        let now = self.clock.now();
+        let notice = notice::Notice::CredentialsRejected { community: change.community.clone(), server: change.server };
+        let message = notice::message(&notice, now);
+        let routing = self.store.routing_now();
+        for guild in routing.guilds.values().filter(|guild| guild.community == change.community) {
+            let Some(channel) = guild.notices else { continue };
+            let tell = Tell {
+                guild: guild.id,
+                channel,
+                community: change.community.clone(),
+                server: change.server,
+                subject: format!("notice:rejected:{}:{}", change.server, now.0),
+                message: message.clone(),
+            };
+            self.requests.send(Request::Tell(tell)).await.ok();
+        }
+    }
+
+    /// Prunes old rows and watches whether the store still takes writes.
+    async fn keep_up(self) {
+        let mut prune = tokio::time::interval(PRUNE_EVERY);
+        let mut probe = tokio::time::interval(PROBE_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.tasks.draining() => return,
+                _ = prune.tick() => {
+                    let now = self.clock.now();
+                    match self.store.prune(now.plus(-KEEP_JOURNAL), now.plus(-KEEP_POSTS)).await {
+                        Ok(0) => {}
+                        Ok(rows) => tracing::debug!(rows, "old rows were forgotten"),
+                        Err(error) => tracing::warn!(%error, "old rows cannot be forgotten"),
+                    }
+                }
+                _ = probe.tick() => match self.store.probe().await {
+                    Ok(()) => self.readiness.ready(Part::Store),
+                    Err(error) => self.readiness.not_ready(Part::Store, error.to_string()),
+                },
+            }
+        }
+    }
+}
