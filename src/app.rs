@@ -334,7 +334,9 @@ impl Shared {
     async fn tell_trouble(&self, trouble: Trouble) {
         let Trouble::Refused { guild, channel, reason } = trouble;
         let routing = self.store.routing_now();
-        let Some(notices) = routing.guilds.get(&guild).and_then(|guild| guild.notices).filter(|notices| *notices != channel) else { return };
+        let Some(notices) = routing.guilds.get(&guild).and_then(|guild| guild.notices).filter(|notices| *notices != channel) else {
+            return;
+        };
         let now = self.clock.now();
         let notice = if reason.contains("10003") {
             notice::Notice::ChannelGone { channel }
@@ -343,7 +345,8 @@ impl Shared {
         };
         let message = notice::message(&notice, now);
         let subject = format!("notice:refused:{channel}:{}", now.0);
-        let tell = Tell { guild, channel: notices, community: self.community.clone(), server: self.config.first_server(), subject, message };
+        let tell =
+            Tell { guild, channel: notices, community: self.community.clone(), server: self.config.first_server(), subject, message };
         self.requests.send(Request::Tell(tell)).await.ok();
     }
 

@@ -2,10 +2,15 @@
 //!
 //! `ARCHITECTURE.md` tells the whole; the table of who may import whom stands there and is guarded by `tests/it/architecture.rs`.
 
+pub mod app;
 pub mod cad;
+mod check;
+pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod delivery;
+mod demo;
 pub mod discord;
 pub mod event;
 pub mod http_server;

@@ -1,2 +1,5 @@
-//! The `tenfour` binary.
-fn main() {}
+//! The `tenfour` binary: all of it is in the library.
+
+fn main() -> std::process::ExitCode {
+    tenfour::cli::main()
+}

@@ -17,3 +17,5 @@ mod page;
 mod signalr;
 mod sim_cad;
 mod sim_discord;
+mod test_bot;
+mod whole;

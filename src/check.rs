@@ -1,0 +1,154 @@
+//! `tenfour check`: one line per finding, with its fix.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::cad::rest::CadRest;
+use crate::config::{Config, Need};
+use crate::discord::rest::Rest;
+use crate::http_server;
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Findings {
+    failed: usize,
+    odd: usize,
+}
+
+impl Findings {
+    #[expect(clippy::print_stdout, reason = "the findings are the command's output")]
+    fn say(mark: &str, what: &str, sentence: &str) {
+        println!("{mark} {what:<9} {sentence}");
+    }
+
+    fn good(&self, what: &str, sentence: impl AsRef<str>) {
+        Self::say("ok  ", what, sentence.as_ref());
+    }
+
+    fn odd(&mut self, what: &str, sentence: impl AsRef<str>) {
+        self.odd += 1;
+        Self::say("note", what, sentence.as_ref());
+    }
+
+    fn bad(&mut self, what: &str, sentence: impl AsRef<str>) {
+        self.failed += 1;
+        Self::say("FAIL", what, sentence.as_ref());
+    }
+}
+
+/// Runs every check; exit code 0 only if none failed.
+pub(crate) async fn main() -> ExitCode {
+    let mut found = Findings::default();
+    match Config::read(Need::Run) {
+        Ok(config) => {
+            found.good("settings", "complete");
+            for warning in config.warnings() {
+                found.odd("settings", warning);
+            }
+            database(&config, &mut found).await;
+            ports(&config, &mut found).await;
+            discord(&config, &mut found).await;
+            cad(&config, &mut found).await;
+        }
+        Err(problems) => {
+            for problem in problems.list() {
+                found.bad("settings", problem.to_string());
+            }
+        }
+    }
+    let sum = match (found.failed, found.odd) {
+        (0, 0) => "all is well: start it with `tenfour`".to_owned(),
+        (0, odd) => format!("it will run; {odd} note{} above", if odd == 1 { "" } else { "s" }),
+        (failed, _) => format!("{failed} thing{} to mend above", if failed == 1 { "" } else { "s" }),
+    };
+    Findings::say("    ", "", &sum);
+    if found.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn database(config: &Config, found: &mut Findings) {
+    match Store::open(&config.database).await {
+        Ok(store) => match (store.probe().await, store.counts().await) {
+            (Ok(()), Ok(counts)) => {
+                found.good("database", format!("{}: can be written; {} posts waiting", config.database.display(), counts.pending));
+            }
+            (Err(error), _) | (_, Err(error)) => found.bad("database", format!("{error}. Check the disk and DATABASE_URL")),
+        },
+        Err(error) => found.bad("database", error.to_string()),
+    }
+}
+
+async fn ports(config: &Config, found: &mut Findings) {
+    for listen in &config.listen {
+        match http_server::bind(listen.addr, "LISTEN_ADDR").await {
+            Ok(_) => found.good("listener", format!("{} is free", listen.addr)),
+            Err(error) => found.bad("listener", error.to_string()),
+        }
+    }
+    if let Some(addr) = config.ops {
+        match http_server::bind(addr, "OPS_ADDR").await {
+            Ok(_) => found.good("ops", format!("{addr} is free")),
+            Err(error) => found.bad("ops", error.to_string()),
+        }
+    }
+}
+
+async fn discord(config: &Config, found: &mut Findings) {
+    let Ok(token) = config.token() else { return };
+    let rest = match Rest::new(&config.discord.api_url, token.clone(), Metrics::new(&[], &[])) {
+        Ok(rest) => rest,
+        Err(error) => return found.bad("discord", format!("{error:#}")),
+    };
+    let me = match rest.me().await {
+        Ok(me) => me,
+        Err(error) => return found.bad("discord", error.to_string()),
+    };
+    found.good("discord", format!("the token is that of {} ({})", me.name, me.user));
+    if me.public {
+        found.odd("discord", "anybody can add this bot to their own Discord server and see your CAD there: switch \"Public Bot\" off in the developer portal");
+    }
+    if let Some(guild) = config.discord.guild {
+        match rest.ask(&format!("/guilds/{guild}")).await {
+            Ok(answer) => {
+                let name = answer.get("name").and_then(serde_json::Value::as_str).unwrap_or("your server");
+                found.good("discord", format!("the bot is in {name}"));
+            }
+            Err(error) => found.bad(
+                "discord",
+                format!("DISCORD_GUILD_ID: the bot is not in guild {guild} ({error}). Add it with the link of `tenfour invite`"),
+            ),
+        }
+    }
+}
+
+async fn cad(config: &Config, found: &mut Findings) {
+    let Ok(credentials) = config.credentials() else { return };
+    let http = match reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(Duration::from_secs(10)).build()
+    {
+        Ok(http) => http,
+        Err(error) => return found.bad("cad", error.to_string()),
+    };
+    let cad = CadRest::new(&config.sonoran.api_url, credentials.key.clone(), http);
+    match cad.version().await {
+        Ok(version) => found.good("cad", format!("the key is accepted; plan {}", version.name.as_deref().unwrap_or("unknown"))),
+        Err(error) => return found.bad("cad", error.to_string()),
+    }
+    match cad.servers().await {
+        Ok(servers) => {
+            for wanted in &config.sonoran.servers {
+                match servers.iter().find(|server| server.id == *wanted) {
+                    Some(server) => found.good("cad", format!("server {wanted} is {}", server.name.as_deref().unwrap_or("without a name"))),
+                    None => {
+                        let known: Vec<String> = servers.iter().map(|server| server.id.to_string()).collect();
+                        found.bad("cad", format!("SONORAN_SERVER_IDS: the CAD has no server {wanted}; it has {}", known.join(", ")));
+                    }
+                }
+            }
+        }
+        Err(error) => found.odd("cad", format!("the list of servers cannot be had: {error}")),
+    }
+    if config.sonoran.hub {
+        found.odd("cad", "SONORAN_HUB is on: right for ER:LC and web-only communities. If a FiveM server uses this server id, set it to off and use forwarding (README)");
+    }
+}

@@ -1,0 +1,306 @@
+//! `tenfour demo`: the unmodified bot against a pretend CAD and a pretend Discord, on loopback, in this process.
+//!
+//! Job: start both simulators and the bot, set the bot up by the very slash commands that people use, play a scenario, and serve a page
+//! that shows the channels live (or, with `--once`, print each alert as text and end). The bot gets its settings as text, like any
+//! other: nothing in it knows that this is a demo.
+
+mod print;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::cli::{self, Demo};
+use crate::clock::Clock;
+use crate::config::{Config, Need};
+use crate::shutdown::Tasks;
+use crate::sim::cad::{CadOptions, CadSim};
+use crate::sim::discord::{DiscordOptions, DiscordSim};
+use crate::sim::page::{Backend, PageServer};
+use crate::sim::scenario::{self, Scenario};
+use crate::telemetry;
+
+/// Long enough for a slow machine; the demo says what it waits for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// `--once` waits this long for the last alert: bursts take Discord's real rate limits.
+const ONCE_PATIENCE: Duration = Duration::from_secs(90);
+
+/// The channels of the pretend guild: name, what is set up there.
+const CHANNELS: [(&str, &[Setup]); 7] = [
+    ("dispatch", &[Setup::Preset("essentials", Some("Dispatch"))]),
+    ("patrol", &[Setup::Add("panic", "card", Some("Patrol")), Setup::Add("dispatch", "compact", None)]),
+    (
+        "fire-ems",
+        &[
+            Setup::Add("station", "card", Some("Fire-EMS")),
+            Setup::Add("pager", "card", Some("Fire-EMS")),
+            Setup::Add("tone", "compact", None),
+        ],
+    ),
+    ("bolos", &[Setup::Preset("records", None)]),
+    ("duty-log", &[Setup::Add("duty", "log", None), Setup::Add("status", "log", None)]),
+    ("city-scanner", &[Setup::Preset("public", None)]),
+    ("bot-notices", &[Setup::Notices]),
+];
+
+/// One slash command of the set-up.
+enum Setup {
+    /// `/alerts preset`, with a role by name.
+    Preset(&'static str, Option<&'static str>),
+    /// `/alerts add`: event, style, role by name.
+    Add(&'static str, &'static str, Option<&'static str>),
+    /// `/cad notices`.
+    Notices,
+}
+
+/// Runs the demo until Ctrl-C, or until its short scenario is over.
+pub(crate) async fn main(options: Demo) -> ExitCode {
+    let filter = std::env::var("TENFOUR_LOG").ok().filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "warn".to_owned());
+    if let Err(error) = telemetry::init(&filter, telemetry::Format::Text) {
+        return fail(&error.to_string());
+    }
+    let asked = cli::stop_asked();
+    tokio::pin!(asked);
+    let stage = tokio::select! {
+        stage = Stage::start() => stage,
+        () = &mut asked => return ExitCode::SUCCESS,
+    };
+    let stage = match stage {
+        Ok(stage) => stage,
+        Err(error) => return fail(&format!("{error:#}")),
+    };
+    let outcome = tokio::select! {
+        outcome = stage.play(&options) => outcome,
+        () = &mut asked => Ok(()),
+    };
+    stage.stop().await;
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what people see of a demo that cannot go on")]
+fn fail(text: &str) -> ExitCode {
+    eprintln!("tenfour demo: {text}");
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stdout, reason = "the demo's output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Both simulators and the bot.
+struct Stage {
+    cad: CadSim,
+    discord: DiscordSim,
+    app: App,
+    tasks: Tasks,
+    folder: PathBuf,
+}
+
+impl Stage {
+    async fn start() -> anyhow::Result<Self> {
+        let cad = CadSim::start(CadOptions::default()).await.context("the pretend CAD cannot start")?;
+        let discord = DiscordSim::start(DiscordOptions::default()).await.context("the pretend Discord cannot start")?;
+        let guild = discord.add_guild("Harbour City Roleplay");
+        for (name, color) in [("Dispatch", 0xE0_A3_3C), ("Patrol", 0x4F_8E_F7), ("Fire-EMS", 0xE8_5D_4A)] {
+            let role = discord.add_role(&guild, name, color);
+            discord.set_mentionable(&guild, &role, true);
+        }
+        for (name, _) in CHANNELS {
+            discord.add_channel(&guild, name, 0);
+        }
+
+        let folder = std::env::temp_dir().join(format!("tenfour-demo-{}-{:08x}", std::process::id(), fastrand::u32(..)));
+        let mut settings = vec![
+            ("DISCORD_TOKEN", DiscordOptions::default().token),
+            ("DISCORD_API_URL", discord.url().to_owned()),
+            ("DISCORD_GUILD_ID", guild.clone()),
+            ("SONORAN_COMMUNITY_ID", CadOptions::default().community),
+            ("SONORAN_API_KEY", CadOptions::default().api_key),
+            ("SONORAN_API_URL", cad.api_url()),
+            ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+            ("OPS_ADDR", "127.0.0.1:0".to_owned()),
+            ("DATABASE_URL", format!("sqlite://{}", folder.join("demo.db").display())),
+        ];
+        settings.extend(std::env::var("TENFOUR_RECORD").ok().map(|file| ("TENFOUR_RECORD", file)));
+        let config = Config::from_vars(settings, Need::Run).map_err(|problems| anyhow!("{problems}"))?;
+        let app = App::start(config, Clock::system()).await?;
+        let stage = Self { cad, discord, app, tasks: Tasks::default(), folder };
+        match stage.set_up(&guild).await {
+            Ok(()) => Ok(stage),
+            Err(error) => {
+                stage.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for the bot and gives it its routes, by the slash commands that people would use.
+    async fn set_up(&self, guild: &str) -> anyhow::Result<()> {
+        let ready = tokio::time::timeout(PATIENCE, self.app.readiness.until_ready());
+        if ready.await.is_err() {
+            bail!("the bot did not get ready in {} s:\n{}", PATIENCE.as_secs(), self.app.readiness.report());
+        }
+        for command in ["alerts", "cad"] {
+            self.discord.wait_command(command, PATIENCE).await.map_err(|error| anyhow!("{error}"))?;
+        }
+        let snapshot = self.discord.snapshot();
+        let id_of = |list: &str, name: &str| {
+            let found = snapshot.get(list)?.as_array()?.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name))?;
+            Some(found.get("id")?.as_str()?.to_owned())
+        };
+        let channel = |name: &str| id_of("channels", name).with_context(|| format!("there is no channel {name}"));
+        let from = channel("bot-notices")?;
+        for (name, setups) in CHANNELS {
+            let channel = channel(name)?;
+            for setup in setups {
+                let (command, path, mut arguments, role) = match setup {
+                    Setup::Preset(preset, role) => ("alerts", "preset", json!({ "name": preset, "channel": channel }), *role),
+                    Setup::Add(event, style, role) => {
+                        ("alerts", "add", json!({ "event": event, "channel": channel, "style": style }), *role)
+                    }
+                    Setup::Notices => ("cad", "notices", json!({ "channel": channel }), None),
+                };
+                if let (Some(role), Some(arguments)) = (role.and_then(|name| id_of("roles", name)), arguments.as_object_mut()) {
+                    arguments.insert("role".to_owned(), role.into());
+                }
+                let action =
+                    json!({ "do": "slash", "guild_id": guild, "channel_id": from, "name": command, "path": [path], "options": arguments });
+                let pending = self.discord.send(&action).map_err(|error| anyhow!("/{command} {path}: {error}"))?;
+                pending.reply(PATIENCE).await.map_err(|error| anyhow!("/{command} {path}: {error}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn play(&self, options: &Demo) -> anyhow::Result<()> {
+        if options.once { self.once(options).await } else { self.show(options).await }
+    }
+
+    /// Plays the short scenario and prints what readers would see.
+    async fn once(&self, options: &Demo) -> anyhow::Result<()> {
+        let stream = self.discord.subscribe();
+        self.addresses();
+        let printer = self.tasks.spawn(print::each_alert(stream, print::names(&self.discord.snapshot()), self.tasks.drain_token(), say));
+        let playing = Scenario::short(options.speed, fastrand::Rng::new());
+        playing.play(&self.cad, CancellationToken::new()).await;
+        let settled = tokio::time::timeout(ONCE_PATIENCE, self.settled()).await;
+        self.tasks.drain();
+        printer.await.ok();
+        let shown = self.shown();
+        match settled {
+            Ok(()) => {
+                say(&format!(
+                    "\n{shown} messages stand in {} channels. That is all: `tenfour demo` shows it live in the browser.",
+                    CHANNELS.len()
+                ));
+                Ok(())
+            }
+            Err(_) => bail!("some alerts did not arrive within {} s", ONCE_PATIENCE.as_secs()),
+        }
+    }
+
+    /// Resolves when everything the CAD said stands on Discord.
+    async fn settled(&self) {
+        let mut quiet = 0;
+        while quiet < 3 {
+            let pending = self.app.store.counts().await.map_or(1, |counts| counts.pending);
+            quiet = if pending == 0 && self.cad.wait_pushed(Duration::from_millis(100)).await { quiet + 1 } else { 0 };
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn shown(&self) -> usize {
+        let snapshot = self.discord.snapshot();
+        let channels = snapshot.get("messages").and_then(Value::as_object);
+        channels.map_or(0, |channels| channels.values().filter_map(Value::as_array).map(Vec::len).sum())
+    }
+
+    /// Serves the page and plays evenings until somebody stops it.
+    async fn show(&self, options: &Demo) -> anyhow::Result<()> {
+        let backend = Arc::new(Show { cad: self.cad.clone(), discord: self.discord.clone() });
+        let page = PageServer::start(options.page, backend)
+            .await
+            .with_context(|| format!("the page cannot be served on {}: choose another address with --page", options.page))?;
+        say(&format!("page: {}", page.url()));
+        self.addresses();
+        say("\nOpen the page in a browser. Ctrl-C ends the demo; nothing stays behind.");
+        if options.quiet {
+            self.app.stopping().await;
+        } else {
+            let cancel = CancellationToken::new();
+            let _cancelled = cancel.clone().drop_guard();
+            tokio::select! {
+                () = Scenario::evening(options.speed, fastrand::Rng::new()).play(&self.cad, cancel) => {}
+                () = self.app.stopping() => {}
+            }
+        }
+        page.stop().await;
+        bail!("a part of the bot failed; the log above says which")
+    }
+
+    fn addresses(&self) {
+        say(&format!("hub: {}", self.cad.hub_url()));
+        say(&format!("cad: {}", self.cad.api_url()));
+        say(&format!("discord: {}", self.discord.url()));
+        for addr in &self.app.listen {
+            say(&format!("events: http://{addr}/sonorancad/event"));
+        }
+        if let Some(addr) = self.app.ops {
+            say(&format!("metrics: http://{addr}/metrics"));
+        }
+    }
+
+    async fn stop(self) {
+        self.app.stop().await;
+        self.tasks.stop(Duration::from_secs(1)).await;
+        self.discord.stop().await;
+        self.cad.stop().await;
+        // Best effort: a temporary folder.
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// What the page shows and does.
+struct Show {
+    cad: CadSim,
+    discord: DiscordSim,
+}
+
+impl Backend for Show {
+    fn snapshot(&self) -> Value {
+        self.discord.snapshot()
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Value> {
+        self.discord.subscribe()
+    }
+
+    fn act(&self, action: Value) -> BoxFuture<'static, Result<Value, String>> {
+        let (cad, discord) = (self.cad.clone(), self.discord.clone());
+        Box::pin(async move {
+            match action.get("do").and_then(Value::as_str) {
+                Some("fire") => {
+                    let name = action.get("name").and_then(Value::as_str).unwrap_or_default();
+                    scenario::fire(&cad, name).map(|said| json!({ "said": said }))
+                }
+                _ => discord.interact(action).await,
+            }
+        })
+    }
+
+    fn fire_list(&self) -> Vec<(String, String)> {
+        scenario::FIRE.iter().map(|(name, label)| ((*name).to_owned(), (*label).to_owned())).collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! The real bot between both simulators, over real sockets: what most integration tests stand on.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tenfour::app::App;
+use tenfour::clock::Clock;
+use tenfour::config::{Config, Need};
+use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
+use tenfour::render::Style;
+use tenfour::route::{Listens, NewRoute};
+use tenfour::sim::cad::{CadOptions, CadSim};
+use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
+
+/// Bound of every wait: far beyond what a loaded machine needs; reaching it is a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a [`TestBot`] differs from the plain one.
+#[derive(Default)]
+pub(crate) struct Setup {
+    /// Settings that replace the plain ones; an empty value takes one away.
+    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) cad: Option<CadOptions>,
+    pub(crate) discord: Option<DiscordOptions>,
+    /// `None` = the machine's clock.
+    pub(crate) clock: Option<Clock>,
+}
+
+/// Simulators, a guild and a bot. Everything ends with [`TestBot::finish`].
+pub(crate) struct TestBot {
+    pub(crate) cad: CadSim,
+    pub(crate) discord: DiscordSim,
+    pub(crate) app: Option<App>,
+    pub(crate) guild: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) clock: Clock,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl TestBot {
+    /// With everything as it is by default, but no rate limits.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Setup::default()).await
+    }
+
+    pub(crate) async fn start_with(setup: Setup) -> Self {
+        let mut bot = Self::prepare(setup).await;
+        bot.boot().await;
+        bot
+    }
+
+    /// Simulators and settings, the bot not yet running.
+    pub(crate) async fn prepare(setup: Setup) -> Self {
+        let cad = CadSim::start(setup.cad.unwrap_or_default()).await.unwrap();
+        let discord = setup.discord.unwrap_or(DiscordOptions { rate_limits: RateLimits::Off, ..DiscordOptions::default() });
+        let discord = DiscordSim::start(discord).await.unwrap();
+        let guild = discord.add_guild("Test Guild");
+        let folder = std::env::temp_dir().join(format!("tenfour-it-{:016x}", fastrand::u64(..)));
+        let mut settings = vec![
+            ("DISCORD_TOKEN", DiscordOptions::default().token),
+            ("DISCORD_API_URL", discord.url().to_owned()),
+            ("DISCORD_GUILD_ID", guild.clone()),
+            ("SONORAN_COMMUNITY_ID", CadOptions::default().community),
+            ("SONORAN_API_KEY", CadOptions::default().api_key),
+            ("SONORAN_API_URL", cad.api_url()),
+            ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+            ("OPS_ADDR", "127.0.0.1:0".to_owned()),
+            ("DATABASE_URL", format!("sqlite://{}", folder.join("tenfour.db").display())),
+        ];
+        for (name, value) in setup.settings {
+            settings.retain(|(known, _)| *known != name);
+            settings.push((name, value));
+        }
+        Self { cad, discord, app: None, guild, folder, clock: setup.clock.unwrap_or_default(), settings }
+    }
+
+    /// Starts the bot and waits until every part is ready.
+    pub(crate) async fn boot(&mut self) {
+        self.boot_unready().await;
+        let ready = tokio::time::timeout(PATIENCE, self.app().readiness.until_ready()).await;
+        assert!(ready.is_ok(), "not ready:\n{}", self.app().readiness.report());
+    }
+
+    /// Starts the bot without waiting for Discord or the CAD.
+    pub(crate) async fn boot_unready(&mut self) {
+        let config = Config::from_vars(self.settings.clone(), Need::Run).unwrap();
+        // The process before lets go of the database a moment after it stopped.
+        for _ in 0..400 {
+            match App::start(config.clone(), self.clock.clone()).await {
+                Ok(app) => return self.app = Some(app),
+                Err(error) if error.to_string().contains("another Tenfour runs") => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(error) => panic!("{error:#}"),
+            }
+        }
+        panic!("the database was never free");
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        self.app.as_ref().unwrap()
+    }
+
+    pub(crate) fn settings(&self) -> &[(&'static str, String)] {
+        &self.settings
+    }
+
+    /// Stops the bot, the simulators go on.
+    pub(crate) async fn halt(&mut self) -> bool {
+        self.app.take().unwrap().stop().await
+    }
+
+    /// A channel with a route of its own: `event` as people type it.
+    pub(crate) async fn channel(&self, event: &str, role: Option<&str>, style: Style) -> String {
+        let channel = self.discord.add_channel(&self.guild, &format!("{event}-{}", fastrand::u16(..)), 0);
+        self.route(event, &channel, role, style).await;
+        channel
+    }
+
+    /// One more route into a channel.
+    pub(crate) async fn route(&self, event: &str, channel: &str, role: Option<&str>, style: Style) {
+        let guild = GuildId(self.guild.parse().unwrap());
+        let store = &self.app().store;
+        store.ensure_guild(guild, &CommunityId::new(&CadOptions::default().community)).await.unwrap();
+        let route = NewRoute {
+            guild,
+            event: Listens::parse(event).unwrap(),
+            channel: ChannelId(channel.parse().unwrap()),
+            server: None,
+            role: role.map(|role| RoleId(role.parse().unwrap())),
+            style,
+        };
+        store.add_route(route, UserId(1), self.clock.now()).await.unwrap();
+    }
+
+    /// Where HTTP events go.
+    pub(crate) fn events_url(&self) -> String {
+        format!("http://{}/sonorancad/event", self.app().listen[0])
+    }
+
+    /// Posts an event as the CAD would, with the right key. Returns status and text.
+    pub(crate) async fn post(&self, kind: &str, data: Value) -> (u16, String) {
+        post(&self.events_url(), &json!({ "key": CadOptions::default().api_key, "type": kind, "data": data })).await
+    }
+
+    /// The first message of a channel that fits.
+    pub(crate) async fn message(&self, channel: &str, what: impl Fn(&Value) -> bool + Send + Sync) -> Value {
+        let found = self.discord.wait_message(channel, PATIENCE, what).await;
+        found.unwrap_or_else(|error| panic!("{error}; there are: {:#?}", self.titles(channel)))
+    }
+
+    /// Titles (or contents) of a channel's messages, oldest first.
+    pub(crate) fn titles(&self, channel: &str) -> Vec<String> {
+        self.discord.messages(channel).iter().map(title).collect()
+    }
+
+    /// Waits until nothing is left to send.
+    pub(crate) async fn settled(&self) {
+        let store = self.app().store.clone();
+        let waiting = tokio::time::timeout(PATIENCE, async {
+            while store.counts().await.unwrap().pending > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(waiting.await.is_ok(), "posts were left: {:?}; {:?}", store.counts().await, self.app().status.snapshot().problems);
+    }
+
+    /// Everything settled, nothing given up, a clean stop; no create or edit without `allowed_mentions`.
+    pub(crate) async fn finish(mut self) {
+        self.settled().await;
+        assert_eq!(self.app().store.counts().await.unwrap().failed, 0, "posts were given up");
+        assert!(self.halt().await, "the bot did not stop cleanly");
+        for request in self.discord.requests() {
+            let (method, path) = (request["method"].as_str().unwrap(), request["path"].as_str().unwrap());
+            let message = path.contains("/channels/") && path.contains("/messages") && matches!(method, "POST" | "PATCH");
+            assert!(!message || request["body"]["allowed_mentions"]["parse"] == json!([]), "without allowed_mentions: {request}");
+        }
+        self.discord.stop().await;
+        self.cad.stop().await;
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// Title of a message's first embed, or its content.
+pub(crate) fn title(message: &Value) -> String {
+    let embed = message["embeds"][0]["title"].as_str();
+    embed.or(message["embeds"][0]["description"].as_str()).or(message["content"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// Posts JSON. Returns status and text.
+pub(crate) async fn post(url: &str, body: &Value) -> (u16, String) {
+    let response = reqwest::Client::new().post(url).json(body).send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
