@@ -11,7 +11,7 @@ async fn a_911_over_the_hub_becomes_one_card_that_pings_its_role_only() {
     let bot = TestBot::start().await;
     let role = bot.discord.add_role(&bot.guild, "Dispatch", 0);
     let channel = bot.channel("911", Some(&role), Style::Card).await;
-    let call = CallSpec { description: "Shots fired @everyone".into(), location: "Alta St".into(), ..CallSpec::default() };
+    let call = CallSpec { emergency: true, description: "Shots fired @everyone".into(), location: "Alta St".into(), ..CallSpec::default() };
     let id = bot.cad.place_911(1, &call).unwrap();
     let message = bot.message(&channel, |m| title(m).contains("911")).await;
     assert_eq!(message["pinged"], json!([format!("<@&{role}>")]), "{message:#}");
