@@ -96,6 +96,35 @@ impl Tasks {
     }
 }
 
+/// Resolves when somebody wants us to stop: Ctrl-C everywhere, SIGTERM on Unix, closing the window or shutting down on Windows.
+pub async fn stop_asked() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+    #[cfg(windows)]
+    {
+        use tokio::signal::windows::{ctrl_close, ctrl_shutdown};
+        match (ctrl_close(), ctrl_shutdown()) {
+            (Ok(mut close), Ok(mut shutdown)) => tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = close.recv() => {}
+                _ = shutdown.recv() => {}
+            },
+            _ => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+    #[cfg(not(any(unix, windows)))]
+    drop(tokio::signal::ctrl_c().await);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

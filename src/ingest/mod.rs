@@ -255,7 +255,9 @@ impl Ingest {
                     self.outside.status.unknown(&raw.envelope.kind);
                 }
                 event => {
-                    metrics.topic(event.topic().map_or("none", Topic::as_str));
+                    if let Some(topic) = event.topic() {
+                        metrics.topic(topic.as_str());
+                    }
                     self.happen(raw, event, (seq, nth), batch);
                 }
             }
