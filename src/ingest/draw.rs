@@ -78,8 +78,10 @@ impl Drawing<'_> {
         let Some(saying) = standing(event) else { return };
         let subject = Subject::Event(self.number.0, self.number.1).to_string();
         for target in self.targets(&saying) {
-            let Some(message) = render::event(event, self.at, &self.view(target.style, &target.roles, false)) else { continue };
-            if is_line(&target, saying.topic) {
+            // Of what is never worth more than a line, a line is made.
+            let style = if saying.topic == Topic::Other { line_style(target.style) } else { target.style };
+            let Some(message) = render::event(event, self.at, &self.view(style, &target.roles, false)) else { continue };
+            if style == Style::Log {
                 self.append(&target, message);
             } else {
                 self.push(&target, saying.lane, subject.clone(), true, None, message);
@@ -166,7 +168,7 @@ impl Drawing<'_> {
 
     fn line(&mut self, topic: Topic, said: impl Fn(&View<'_>) -> Option<Message>) {
         for target in self.targets(&plain(topic)) {
-            if let Some(message) = said(&self.view(Style::Log, &[], false)) {
+            if let Some(message) = said(&self.view(line_style(target.style), &[], false)) {
                 self.append(&target, message);
             }
         }
@@ -243,7 +245,10 @@ fn standing(event: &Event) -> Option<Saying> {
     }
 }
 
-/// Lines are gathered; so is everything of the kind that is never more than a line.
-fn is_line(target: &Target, topic: Topic) -> bool {
-    target.style == Style::Log || topic == Topic::Other && target.style == Style::Card
+/// The style of what is a line in every route. A public channel stays public: what names people has no form there at all.
+fn line_style(wanted: Style) -> Style {
+    match wanted {
+        Style::Public => Style::Public,
+        Style::Card | Style::Compact | Style::Log => Style::Log,
+    }
 }
