@@ -25,7 +25,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Spawns a task that may end whenever it likes. It is dropped at its next await once [`Tasks::abort`] was called.
+    /// Spawns a task that may end whenever it likes. It is dropped at its next await once [`Tasks::stop`] has waited long enough.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let abort = self.abort.clone();
         self.tracker.spawn(async move {

@@ -11,6 +11,8 @@
 mod draw;
 mod log_pages;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

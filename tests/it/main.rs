@@ -11,6 +11,7 @@
 )]
 
 mod config;
+mod demo;
 mod fixtures;
 mod listener;
 mod page;
