@@ -4,6 +4,7 @@
 
 pub mod cad;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod delivery;
 pub mod discord;

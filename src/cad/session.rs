@@ -87,7 +87,8 @@ impl Session {
     /// # Errors
     /// If the settings cannot make a hub: a bad URL, no TLS.
     pub async fn run(self, tasks: Tasks) -> Result<(), HubError> {
-        let (hub, mut task) = Hub::builder(&self.url).tls(Arc::clone(&self.tls)).negotiation(self.negotiation).retry(Backoff::new(fastrand::f64)).build()?;
+        let (hub, mut task) =
+            Hub::builder(&self.url).tls(Arc::clone(&self.tls)).negotiation(self.negotiation).retry(Backoff::new(fastrand::f64)).build()?;
         // Before signing in: the first event may come with the very answer.
         let events = task.on("pushEvent", WAITING);
         let sign_in = Arc::new(SignIn {

@@ -4,6 +4,7 @@
 //! (the delivery) decides about waiting. [`record`] writes down what goes over the wire when asked. Never decides what is posted
 //! where, never retries, never sends without `allowed_mentions`.
 
+pub mod gateway;
 pub mod record;
 pub mod rest;
 
@@ -14,7 +15,5 @@ pub const PERMISSIONS: u64 = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1
 /// The address with which a guild's owner adds the bot.
 #[must_use]
 pub fn invite_url(application: u64) -> String {
-    format!(
-        "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={PERMISSIONS}"
-    )
+    format!("https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={PERMISSIONS}")
 }
