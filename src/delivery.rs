@@ -203,6 +203,8 @@ impl Shared {
         // What stands already was told in time: only a new message can be late.
         let message = match claim.standing {
             Some(_) => claim.message.clone(),
+            // Over before it was ever shown: worth a message, but nobody needs to be called to it.
+            None if claim.over && claim.version > 1 => render::late(render::unpinged(claim.message.clone()), claim.happened_at, now),
             None => render::late(claim.message.clone(), claim.happened_at, now),
         };
         outside.rest.send(claim, &message).await
