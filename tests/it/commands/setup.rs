@@ -55,7 +55,7 @@ async fn from_nothing_to_a_test_alert() {
         "{text}"
     );
     assert!(text.contains("⏳ No event has come since the bot started."), "{text}");
-    let envelope = Envelope { kind: "EVENT_UNIT_LOGOUT".into(), data: json!({"units": [3]}), extras: serde_json::Map::default() };
+    let envelope = Envelope { kind: "EVENT_UNIT_LOGOUT".into(), data: json!({"identIds": [3]}), extras: serde_json::Map::default() };
     let event = RawEvent {
         community: CommunityId::new(COMMUNITY),
         server: ServerId(1),
