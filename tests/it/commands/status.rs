@@ -17,7 +17,7 @@ async fn status_tells_links_arrivals_queue_and_problems() {
     let seconds = now.secs();
     for part in [
         format!("**Server 1** · 🟢 hub connected since <t:{seconds}:R>"),
-        format!("last event <t:{seconds}:R>, through the hub · 1 in the last hour (1 by hub), 1 copies dropped"),
+        format!("last event <t:{seconds}:R>, through the hub · 1 in the last hour (1 by hub) · copies dropped: 1"),
         format!("**Server 2** · ⛔ the CAD refuses the bot since <t:{seconds}:R>: key \\*refused\\*"),
         "no event since the bot started".to_owned(),
         "**Discord** · 🟢 connected".to_owned(),
