@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tenfour::cad::rest::CadRest;
 use tenfour::clock::Clock;
 use tenfour::commands::{Data, Facts, framework};
-use tenfour::delivery::Delivery;
+use tenfour::delivery::{Delivery, Trouble};
 use tenfour::discord::rest::Rest;
 use tenfour::event::Topic;
 use tenfour::ids::{CommunityId, GuildId, ServerId};
@@ -76,6 +76,8 @@ struct Bot {
     folder: PathBuf,
     running: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
     data: Data,
+    /// Nobody listens to troubles here.
+    _troubles: mpsc::Receiver<Trouble>,
 }
 
 impl Drop for Bot {
@@ -144,8 +146,6 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         trouble,
     };
     tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
-    // Nobody listens to troubles here; the channel must stay open.
-    std::mem::forget(troubles);
     let bot = tenfour::discord::rest::Me {
         user: sim.bot_id().parse().unwrap(),
         name: "Tenfour".into(),
@@ -172,7 +172,23 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let readiness = Readiness::new([Part::Discord]);
     let at = plan.in_guild.then(|| GuildId(guild.parse().unwrap()));
     let running = tokio::spawn(framework::run(data.clone(), at, tasks.clone(), readiness.clone()));
-    Bot { sim, cad, guild, channel, lobby, store, status, metrics, readiness, intake, tasks, folder, running: Some(running), data }
+    Bot {
+        sim,
+        cad,
+        guild,
+        channel,
+        lobby,
+        store,
+        status,
+        metrics,
+        readiness,
+        intake,
+        tasks,
+        folder,
+        running: Some(running),
+        data,
+        _troubles: troubles,
+    }
 }
 
 impl Bot {

@@ -37,8 +37,7 @@ async fn a_token_refused_by_the_gateway_alone_ends_it_too() {
 
 #[tokio::test]
 async fn a_guild_that_the_bot_is_not_in_ends_it_with_the_settings_name() {
-    let sim_guild = Plan::default();
-    let mut bot = start_with(sim_guild).await;
+    let mut bot = start().await;
     bot.stop().await;
     let ended = framework::run(bot.data.clone(), Some(GuildId(77)), Tasks::default(), Readiness::new([Part::Discord]));
     let error = tokio::time::timeout(SOON, ended).await.unwrap().unwrap_err();
