@@ -44,7 +44,7 @@ pub(super) fn sentence(topic: Topic, channels: &[ChannelId], full: bool) -> Stri
 pub(super) async fn send(desk: &Desk, guild: GuildId, topic: Topic, route: Option<i64>, full: bool) -> Result<Vec<ChannelId>, Error> {
     let routing = desk.store.routing_now();
     let own: Vec<&Route> = routing.routes.iter().filter(|known| known.guild == guild).collect();
-    let fits = |known: &&&Route| known.enabled && matches!(known.event, Listens::All) | (known.event == Listens::To(topic));
+    let fits = |known: &&&Route| known.enabled && (known.event == Listens::All || known.event == Listens::To(topic));
     let chosen = match route {
         None => own.iter().find(fits),
         Some(id) => {

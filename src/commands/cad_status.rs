@@ -84,18 +84,20 @@ fn lines(
     lines
 }
 
-/// Problems are our own sentences, but quote what others sent: channel links stay, all else is text.
+/// Problems are our own sentences, but quote what others sent: links of channels stay, all else is text.
 fn plain(sentence: &str) -> String {
-    sentence
-        .split_inclusive('>')
-        .map(|part| match part.rsplit_once("<#") {
-            Some((before, id)) if id.trim_end_matches('>').bytes().all(|b| b.is_ascii_digit()) => {
-                format!("{}<#{id}", text::line(before, 300))
+    let mut said = Vec::new();
+    for part in sentence.split_inclusive('>') {
+        let (words, link) = match part.rsplit_once("<#") {
+            Some((before, id)) if id.strip_suffix('>').is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())) => {
+                (before, Some(format!("<#{id}")))
             }
-            _ => text::line(part, 300),
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
+            _ => (part, None),
+        };
+        let words = text::line(words, 300);
+        said.extend([Some(words).filter(|words| !words.is_empty()), link].into_iter().flatten());
+    }
+    said.join(" ")
 }
 
 fn server_lines(server: ServerId, facts: &Facts, known: &ServerFacts, now: UnixMs) -> Vec<String> {
@@ -114,7 +116,7 @@ fn server_lines(server: ServerId, facts: &Facts, known: &ServerFacts, now: UnixM
     };
     let ways: Vec<String> = known.by_source.iter().map(|(way, count)| format!("{count} by {way}")).collect();
     let ways = if ways.is_empty() { String::new() } else { format!(" ({})", reply::and(&ways)) };
-    let copies = if known.copies == 0 { String::new() } else { format!(", {} copies dropped", known.copies) };
+    let copies = if known.copies == 0 { String::new() } else { format!(" · copies dropped: {}", known.copies) };
     vec![format!("**Server {server}** · {link}"), format!("{last} · {} in the last hour{ways}{copies}", known.last_hour(now))]
 }
 
@@ -132,5 +134,25 @@ fn duration(ms: i64) -> String {
     } else {
         // One digit behind the point is enough.
         format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_text_but_for_their_channels() {
+        assert_eq!(
+            plain("An alert for <#5> was given up: **bold** <@1> @everyone"),
+            "An alert for <#5> was given up: \\*\\*bold\\*\\* <\u{200b}@\u{200b}1> @\u{200b}everyone"
+        );
+        assert_eq!(plain("<#5>"), "<#5>");
+        assert!(!plain("<#x> and <@1> <@&2>").contains("<@"));
+    }
+
+    #[test]
+    fn durations_in_ms_and_s() {
+        assert_eq!((duration(-4), duration(999), duration(1_250)), ("0 ms".into(), "999 ms".into(), "1.2 s".into()));
     }
 }

@@ -17,6 +17,8 @@ use crate::store::AddRoute;
 
 /// How long ingest may keep a command waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Up to so many routes are told one by one: the largest preset's.
+const ONE_BY_ONE: usize = 11;
 /// Colour of a confirmation.
 const CONFIRMED: u32 = 0x2E_CC71;
 
@@ -54,8 +56,24 @@ impl Made {
         self.routes.iter().filter(|(_, made)| wanted(made)).map(|(new, _)| new).collect()
     }
 
+    /// What happened to many routes, in one line.
+    fn summary(&self) -> String {
+        let count = |wanted: fn(&AddRoute) -> bool| self.only(wanted).len();
+        let counts = [
+            (count(|made| matches!(made, AddRoute::Added(_))), "added"),
+            (count(|made| matches!(made, AddRoute::Changed(_))), "changed"),
+            (count(|made| matches!(made, AddRoute::Same(_))), "as they were"),
+            (count(|made| matches!(made, AddRoute::TooMany)), "not added, as this server has the most routes it may have"),
+        ];
+        let said: Vec<String> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        format!("✅ Routes: {}. `/alerts list` shows them, `/alerts remove` undoes them.", and(&said))
+    }
+
     /// What happened, for the person who asked.
     pub(super) fn sentences(&self) -> String {
+        if self.routes.len() > ONE_BY_ONE {
+            return [Some(self.summary()), self.hint.clone()].into_iter().flatten().collect::<Vec<_>>().join("\n");
+        }
         let mut said = Vec::new();
         for (new, made) in &self.routes {
             let what = describe(new);
@@ -185,5 +203,37 @@ pub(super) async fn tell(desk: &Desk, guild: GuildId, channel: ChannelId, what: 
     // The routes stand: a confirmation that cannot be posted is no reason to say that they do not.
     if tokio::time::timeout(PATIENCE, desk.requests.send(Request::Tell(tell))).await.is_err() {
         tracing::warn!(%channel, "a confirmation could not be handed over");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(routes: usize) -> Made {
+        let new = NewRoute {
+            guild: GuildId(u64::MAX),
+            event: Listens::All,
+            channel: ChannelId(u64::MAX),
+            server: None,
+            role: Some(RoleId(u64::MAX)),
+            style: Style::Card,
+        };
+        let outcome = |n: usize| if n % 4 == 3 { AddRoute::TooMany } else { AddRoute::Added(1_000_000 + i64::try_from(n).unwrap()) };
+        Made { routes: (0..routes).map(|n| (new.clone(), outcome(n))).collect(), hint: Some("hint".into()) }
+    }
+
+    #[test]
+    fn what_was_made_always_fits_an_answer() {
+        for routes in [1, ONE_BY_ONE, ONE_BY_ONE + 1, 55] {
+            let said = made(routes).sentences();
+            assert!(said.len() < 1_990 && said.ends_with("\nhint"), "{} {said}", said.len());
+        }
+        assert!(made(12).sentences().starts_with("✅ Routes: 9 added and 3 not added, as this server has the most routes"));
+    }
+
+    #[test]
+    fn every_preset_is_told_one_by_one() {
+        assert!(Preset::ALL.into_iter().all(|preset| parts_of(preset, &[None]).len() <= ONE_BY_ONE));
     }
 }

@@ -15,8 +15,8 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::Value;
 use serenity::all::{
-    ClientBuilder, Command, ConnectionStage, Context, CreateCommand, Event, EventHandler, Framework, GatewayError, GatewayIntents, Http,
-    HttpError, RawEventHandler, Ready, ResumedEvent, ShardManager,
+    ClientBuilder, ConnectionStage, Context, CreateCommand, Event, EventHandler, Framework, GatewayError, GatewayIntents, Http, HttpError,
+    LightMethod, RawEventHandler, Ready, Request, ResumedEvent, Route, ShardManager,
 };
 use serenity::async_trait;
 use tokio::sync::Notify;
@@ -76,8 +76,7 @@ impl Gateway {
         framework: impl Framework + 'static,
     ) -> anyhow::Result<()> {
         let http = self.rest.serenity();
-        http.set_application_id(self.application.into());
-        let registered = self.until("register commands", || register(&http, &commands, guild)).await?;
+        let registered = self.until("register commands", || register(&http, self.application, &commands, guild)).await?;
         if registered.is_none() {
             return Ok(());
         }
@@ -137,7 +136,7 @@ impl Gateway {
             };
             tokio::select! {
                 () = self.tasks.draining() => return Ok(None),
-                () = tokio::time::sleep(Duration::from_secs(asked.unwrap_or(pause))) => {}
+                () = tokio::time::sleep(Duration::from_secs(asked.unwrap_or(pause).max(1))) => {}
             }
             pause = u64::min(pause * 2, MOST_PAUSE);
         }
@@ -192,15 +191,22 @@ impl Gateway {
     }
 }
 
-async fn register(http: &Http, commands: &[CreateCommand], guild: Option<GuildId>) -> Attempt<()> {
-    let registered = match guild {
-        Some(guild) => serenity::all::GuildId::new(guild.0.max(1)).set_commands(http, commands.to_vec()).await,
-        None => Command::set_global_commands(http, commands.to_vec()).await,
+async fn register(http: &Http, application: u64, commands: &[CreateCommand], guild: Option<GuildId>) -> Attempt<()> {
+    let application_id = application.max(1).into();
+    let route = match guild {
+        Some(guild) => Route::GuildCommands { application_id, guild_id: guild.0.max(1).into() },
+        None => Route::Commands { application_id },
     };
+    let body = match serde_json::to_vec(commands) {
+        Ok(body) => body,
+        Err(error) => return Attempt::Never(error.into()),
+    };
+    // The answer is read as any JSON: that Discord tells more of a command than serenity knows must not look like a failure.
+    let registered = http.fire::<Value>(Request::new(route, LightMethod::Put).body(Some(body))).await;
     let error = match registered {
-        Ok(registered) => {
+        Ok(_) => {
             let place = guild.map_or_else(|| "everywhere".to_owned(), |guild| format!("guild {guild}"));
-            tracing::info!(commands = registered.len(), place, "commands are registered");
+            tracing::info!(commands = commands.len(), place, "commands are registered");
             return Attempt::Done(());
         }
         Err(error) => error,
