@@ -271,10 +271,8 @@ fn rooms_import_what_the_table_allows_and_no_more() {
 #[test]
 fn imports_go_one_way() {
     let table = table(&std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
-    let mut open: BTreeMap<&str, BTreeSet<&str>> = table
-        .iter()
-        .filter_map(|(room, rights)| Some((room.as_str(), rights.as_ref()?.iter().map(String::as_str).collect())))
-        .collect();
+    let mut open: BTreeMap<&str, BTreeSet<&str>> =
+        table.iter().filter_map(|(room, rights)| Some((room.as_str(), rights.as_ref()?.iter().map(String::as_str).collect()))).collect();
     // Takes away, again and again, what imports nothing that is left.
     loop {
         let left: BTreeSet<&str> = open.keys().copied().collect();

@@ -37,7 +37,7 @@ fn the_readme_lists_every_setting_with_its_default() {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let (name, rest) = (cells[0].trim_matches('`'), &cells[1..]);
         if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') && rest.len() == 2 {
-            assert!(listed.insert(name.to_owned(), rest[0].to_owned()).is_none(), "{name} stands twice");
+            assert!(listed.insert(name.to_owned(), rest[1].to_owned()).is_none(), "{name} stands twice");
         }
     }
     let known: BTreeMap<String, Option<&str>> = VARIABLES.iter().map(|variable| (variable.name.to_owned(), variable.default)).collect();
@@ -70,7 +70,12 @@ fn the_readme_names_every_command_and_no_other() {
         let named: BTreeSet<String> = quoted(&read(document))
             .iter()
             .filter(|text| text.starts_with("/cad ") || text.starts_with("/alerts "))
-            .map(|text| text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+            .flat_map(|text| {
+                // `/cad a|b` names two.
+                let mut words = text.split_whitespace();
+                let (command, subs) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                subs.split('|').map(|sub| format!("{command} {sub}")).collect::<Vec<_>>()
+            })
             .collect();
         let unknown: Vec<_> = named.difference(&there).collect();
         assert!(unknown.is_empty(), "{document} names commands that do not exist: {unknown:?}");
@@ -104,7 +109,8 @@ fn every_file_that_the_documents_name_exists() {
     for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
         let text = read(document);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link.to_owned());
-        let code = quoted(&text).into_iter().filter(|name| ["src/", "tests/", "migrations/", ".ci/"].iter().any(|top| name.starts_with(top)));
+        let code =
+            quoted(&text).into_iter().filter(|name| ["src/", "tests/", "migrations/", ".ci/"].iter().any(|top| name.starts_with(top)));
         for name in links.chain(code) {
             if name.contains("://") || name.starts_with('#') || name.contains(['*', '<', ' ']) {
                 continue;
