@@ -14,6 +14,7 @@ mod config;
 mod fixtures;
 mod listener;
 mod page;
+mod process;
 mod signalr;
 mod sim_cad;
 mod sim_discord;
