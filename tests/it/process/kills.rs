@@ -2,7 +2,7 @@
 //!
 //! `TENFOUR_SEED` repeats the moments and the faults of a run (its seed is printed when it fails), `TENFOUR_KILLS` makes it longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -62,6 +62,13 @@ fn exactly_once(stage: &Stage, channel: &str, wanted: impl IntoIterator<Item = i
     assert!(twice.is_empty(), "told twice or more: {twice:?}");
     let lost: Vec<i64> = wanted.into_iter().filter(|call| !counts.contains_key(call)).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
+}
+
+/// Creates whose nonce had been sent before: lost answers and lost processes. Without any, a run proves nothing.
+fn repeated(stage: &Stage) -> usize {
+    let requests = stage.discord.requests();
+    let nonces: Vec<&str> = requests.iter().filter(|r| r["method"] == "POST").filter_map(|r| r["body"]["nonce"].as_str()).collect();
+    nonces.len() - nonces.iter().collect::<HashSet<_>>().len()
 }
 
 /// A game server that sends its events in order of their numbers, each until it is answered 200. Of which server an event is follows
@@ -144,6 +151,8 @@ async fn kills_while_events_come_over_http_lose_nothing_and_tell_nothing_twice()
     faults.await.unwrap();
     stage.settled().await;
 
+    println!("{} creates were sent again", repeated(&stage));
+    assert!(repeated(&stage) > 0);
     let accepted = accepted.lock().unwrap().clone();
     assert_eq!(accepted.len(), usize::try_from(EVENTS).unwrap());
     for (channel, server) in channels.iter().zip(1..) {
@@ -211,7 +220,7 @@ async fn kills_while_events_come_over_the_hub_keep_what_was_journaled_and_tell_n
             body.pointer("/data/call/callId").or(body.pointer("/call/callId")).and_then(Value::as_i64).expect("no call in the journal")
         })
         .collect();
-    println!("{} of {last} events were journaled", journal.len());
+    println!("{} of {last} events were journaled; {} creates were sent again", journal.len(), repeated(&stage));
     assert!(journal.len() > usize::try_from(SERVERS).unwrap(), "the kills left no time for a single event");
     for (channel, server) in channels.iter().zip(1..) {
         exactly_once(&stage, channel, journal.iter().copied().filter(|call| server_of(*call) == server));
