@@ -192,8 +192,13 @@ impl Stage {
 
     /// Waits until nothing is left to send, then wants that nothing was given up.
     async fn settled(&self) {
+        self.settled_within(PATIENCE).await;
+    }
+
+    async fn settled_within(&self, limit: Duration) {
         let open = "SELECT count(*) FROM post WHERE delivered < version AND failed IS NULL";
-        eventually("posts were left", async || self.look(open) == ["0"]).await;
+        let done = tokio::time::timeout(limit, until(async || self.look(open) == ["0"])).await;
+        assert!(done.is_ok(), "posts were left: {:?}", self.look(open));
         assert_eq!(self.look("SELECT subject || ': ' || failed FROM post WHERE failed IS NOT NULL"), Vec::<String>::new());
     }
 }
