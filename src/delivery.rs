@@ -34,6 +34,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// After a refused token nothing is sent for this long; then one request tries again.
 const STOP_PAUSE: Duration = Duration::from_secs(60);
 
+/// Long waits are looked at again this often (ms): the machine's clock may be set, and what all wait for may come early.
+const GLANCE_MS: i64 = 500;
+
 /// After trouble that passes, a channel rests at most this long (ms).
 const BREATH_MS: i64 = 5_000;
 
@@ -157,10 +160,15 @@ impl Shared {
         let Ok(slot) = self.slots.acquire().await else { return Ok(false) };
         let outside = &self.outside;
         let Some(claim) = outside.store.claim(channel, outside.clock.now()).await? else { return Ok(false) };
-        let ms = lock(&self.limits).wait(channel, claim.operation(), outside.clock.now());
+        let now = outside.clock.now();
+        let ms = lock(&self.limits).wait(channel, claim.operation(), now);
         if ms > 0 {
             // Its own bucket is empty: it waits, others of the channel may go.
-            outside.store.release(&claim, outside.clock.now().plus(ms)).await?;
+            outside.store.release(&claim, now.plus(ms)).await?;
+            return Ok(true);
+        }
+        if !self.may_try(now) {
+            outside.store.release(&claim, now).await?;
             return Ok(true);
         }
         let answer = self.send(&claim).await;
@@ -170,17 +178,31 @@ impl Shared {
 
     /// Waits until the bucket allows a request. False if draining began.
     async fn wait(&self, channel: ChannelId, operation: Operation) -> bool {
+        let mut waited = false;
         loop {
             let now = self.outside.clock.now();
             let stopped = lock(&self.stopped_until).map_or(0, |until| until.since(now));
-            let ms = lock(&self.limits).wait(channel, operation, now).max(stopped);
+            let ms = lock(&self.limits).wait(channel, operation, now).max(stopped).min(GLANCE_MS);
             let Some(ms) = u64::try_from(ms).ok().filter(|ms| *ms > 0) else { return !self.tasks.is_draining() };
-            self.outside.metrics.post(PostOutcome::Waited);
+            if !waited {
+                self.outside.metrics.post(PostOutcome::Waited);
+                waited = true;
+            }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(ms)) => {}
                 () = self.tasks.draining() => return false,
             }
         }
+    }
+
+    /// While the token is refused, one request a pause may try; whoever is first takes the turn.
+    fn may_try(&self, now: UnixMs) -> bool {
+        let mut stopped = lock(&self.stopped_until);
+        if stopped.is_some_and(|until| until > now) {
+            return false;
+        }
+        *stopped = stopped.map(|_| stop_until(now));
+        true
     }
 
     async fn send(&self, claim: &Claim) -> Answer {
@@ -201,11 +223,23 @@ impl Shared {
             }
         }
         // What stands already was told in time: only a new message can be late.
-        let message = match claim.standing {
+        let mut message = match claim.standing {
             Some(_) => claim.message.clone(),
             None => render::late(claim.message.clone(), claim.happened_at, now),
         };
-        outside.rest.send(claim, &message).await
+        if claim.anew {
+            message.roles.clear();
+            message.silent = true;
+        }
+        let answer = outside.rest.send(claim, &message).await;
+        match answer.verdict {
+            Verdict::Delivered(message) if claim.may_bring_back_older() => {
+                let mut standing = claim.clone();
+                standing.standing = Some(message);
+                outside.rest.send(&standing, &claim.message).await
+            }
+            _ => answer,
+        }
     }
 
     /// False if the channel must rest: it is parked.
@@ -266,6 +300,11 @@ impl Shared {
     fn tell(&self, claim: &Claim, verdict: &Verdict, now: UnixMs) {
         let outside = &self.outside;
         let channel = claim.key.channel;
+        // Any word from Discord but these means that it took the token.
+        if !matches!(verdict, Verdict::Stop { .. } | Verdict::Retry { .. }) && lock(&self.stopped_until).take().is_some() {
+            outside.status.stopped(None);
+            tracing::info!("Discord takes the token again; sending goes on");
+        }
         match verdict {
             Verdict::Delivered(_) => {
                 outside.metrics.post(PostOutcome::Delivered);
@@ -274,9 +313,10 @@ impl Shared {
                     outside.metrics.delivery_delay(delay);
                     outside.status.delivered(delay);
                 }
-                if lock(&self.stopped_until).take().is_some() {
-                    outside.status.stopped(None);
-                }
+            }
+            Verdict::WaitThis { ms } => {
+                outside.metrics.post(PostOutcome::Waited);
+                tracing::debug!(%channel, ms, "an old message was edited often; it waits");
             }
             Verdict::Wait { ms, global } => {
                 outside.metrics.post(PostOutcome::Waited);
@@ -296,7 +336,7 @@ impl Shared {
             }
             Verdict::Stop { reason } => {
                 outside.metrics.post(PostOutcome::Refused);
-                *lock(&self.stopped_until) = Some(now.plus(i64::try_from(STOP_PAUSE.as_millis()).unwrap_or(60_000)));
+                *lock(&self.stopped_until) = Some(stop_until(now));
                 outside.status.stopped(Some(reason.clone()));
                 outside.status.problem(now, format!("All sending has stopped: {reason}."));
                 tracing::error!(reason, "all sending has stopped");
@@ -305,6 +345,10 @@ impl Shared {
             Verdict::MessageGone => {}
         }
     }
+}
+
+fn stop_until(now: UnixMs) -> UnixMs {
+    now.plus(i64::try_from(STOP_PAUSE.as_millis()).unwrap_or(60_000))
 }
 
 /// A channel with a worker. Rings when it is free again: something may have come due meanwhile.

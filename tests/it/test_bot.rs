@@ -153,7 +153,7 @@ impl TestBot {
 
     /// Posts an event as the CAD would, with the right key. Returns status and text.
     pub(crate) async fn post(&self, kind: &str, data: Value) -> (u16, String) {
-        let key = self.settings.iter().find(|(name, _)| *name == "SONORAN_API_KEY").map(|(_, key)| key);
+        let key = self.settings().iter().find(|(name, _)| *name == "SONORAN_API_KEY").map(|(_, key)| key);
         post(&self.events_url(), &json!({ "key": key, "type": kind, "data": data })).await
     }
 

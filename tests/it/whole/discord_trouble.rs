@@ -168,7 +168,8 @@ async fn a_forbidden_channel_is_parked_told_of_once_and_taken_up_again() {
     // Still closed when it is tried again: nobody is told twice.
     clock.advance(61_000);
     bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [6], "isPanic": true })).await;
-    until("the second try", async || bot.sent("POST", &closed).len() == 2).await;
+    until("the second refusal", async || bot.app().store.parked().await.unwrap()[0].tries == 2).await;
+    assert_eq!(bot.sent("POST", &closed).len(), 2);
     bot.discord.allow(&closed, 1 << 11);
     clock.advance(121_000);
     bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;

@@ -46,7 +46,9 @@ async fn whatever_stands_in_the_fields_it_is_posted_and_only_the_configured_role
         let dispatch = json!({ "callId": nth, "origin": 0, "status": 1, "priority": text, "block": text, "address": text, "postal": text,
             "title": text, "code": text, "description": text, "notes": [note], "idents": [nth], "primary": nth, "metaData": meta });
         bot.tell("EVENT_DISPATCH_NEW", json!({ "dispatch": dispatch })).await;
-        bot.tell("EVENT_DISPATCH_NOTE", json!({ "callId": nth, "note": note })).await;
+        // A note that says nothing is refused as unusable.
+        let status = bot.post("EVENT_DISPATCH_NOTE", json!({ "callId": nth, "note": note })).await.0;
+        assert_eq!(status, if text.trim().is_empty() { 400 } else { 200 }, "{text}");
         bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [nth], "isPanic": true })).await;
         bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [nth], "isPanic": false })).await;
         bot.tell("EVENT_PAGER_REBORN", json!({ "addresses": [text], "identIds": [nth], "nature": text, "body": text })).await;

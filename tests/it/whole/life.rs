@@ -45,7 +45,7 @@ async fn a_dispatch_is_one_message_from_new_to_closed() {
     let (a, b) = (bot.cad.login(1, &unit("A-10")).unwrap(), bot.cad.login(1, &unit("A-11")).unwrap());
     let call = bot.cad.dispatch_new(1, &DispatchSpec { idents: vec![a], ..robbery() }).unwrap();
     let first = bot.message(&channel, |m| title(m) == "🚔 P3 · 211 Armed Robbery · Mission Row").await;
-    assert_eq!(field(&first, "Units"), "🟢 A-10");
+    assert_eq!(field(&first, "Units"), "🟢 A-10 ★");
     let same = |m: &Value| assert_eq!(m["id"], first["id"]);
 
     assert!(bot.cad.dispatch_edit(1, call, &json!({ "priority": 2, "address": "Vespucci" })));

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tenfour::clock::Clock;
 use tenfour::outbox::NONCE_TRUSTED_MS;
 use tenfour::render::Style;
+use tenfour::sim::discord::Scope;
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, field, title, until};
 
@@ -87,6 +88,27 @@ async fn a_message_whose_answer_was_lost_long_ago_is_found_again() {
     assert_eq!(message["id"], standing);
     assert!(field(&message, "Units").contains("Unit 12"), "{message:#}");
     assert_eq!(nonces(&bot, &channel).len(), 1, "the history was searched instead");
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_not_forgotten_over_a_long_wait() {
+    let clock = Clock::manual(Clock::system().now());
+    let bot = TestBot::start_with(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
+    let channel = bot.channel("911", None, Style::Card).await;
+    let wait_ms = NONCE_TRUSTED_MS + 600_000;
+    bot.discord.do_then_drop("POST", "/messages", 1);
+    bot.discord.rate_limit("POST", "/messages", Scope::User, wait_ms, 1);
+    bot.tell("EVENT_911", fire(1, "Smoke")).await;
+    answer_lost(&bot, &channel).await;
+    until("the first try's end", async || !bot.app().status.snapshot().problems.is_empty()).await;
+    clock.advance(1_000);
+    bot.discord.wait_request(PATIENCE, |r| r["status"] == 429).await.unwrap();
+    until("the wait", async || bot.app().store.due().await.unwrap().iter().any(|due| due.at.since(clock.now()) > wait_ms - 60_000)).await;
+    clock.advance(wait_ms);
+    bot.discord.advance(wait_ms);
+    bot.settled().await;
+    bot.only(&channel);
     bot.finish().await;
 }
 
