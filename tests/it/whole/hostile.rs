@@ -46,16 +46,16 @@ async fn whatever_stands_in_the_fields_it_is_posted_and_only_the_configured_role
         let dispatch = json!({ "callId": nth, "origin": 0, "status": 1, "priority": text, "block": text, "address": text, "postal": text,
             "title": text, "code": text, "description": text, "notes": [note], "idents": [nth], "primary": nth, "metaData": meta });
         bot.tell("EVENT_DISPATCH_NEW", json!({ "dispatch": dispatch })).await;
-        // A note that says nothing is refused as unusable.
-        let status = bot.post("EVENT_DISPATCH_NOTE", json!({ "callId": nth, "note": note })).await.0;
-        assert_eq!(status, if text.trim().is_empty() { 400 } else { 200 }, "{text}");
+        // What says nothing at all is refused as unusable.
+        let wanted = if text.trim().is_empty() { 400 } else { 200 };
+        assert_eq!(bot.post("EVENT_DISPATCH_NOTE", json!({ "callId": nth, "note": note })).await.0, wanted, "{text}");
         bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [nth], "isPanic": true })).await;
         bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [nth], "isPanic": false })).await;
         bot.tell("EVENT_PAGER_REBORN", json!({ "addresses": [text], "identIds": [nth], "nature": text, "body": text })).await;
         bot.tell("EVENT_TONE", json!({ "url": text, "playTonesTo": [{ "type": 3, "value": text, "label": text }] })).await;
         let station =
             json!({ "locations": [{ "name": text, "open": [text], "close": [text] }], "message": text, "colors": [text], "tone": text });
-        bot.tell("EVENT_STATION_ALERT", station).await;
+        assert_eq!(bot.post("EVENT_STATION_ALERT", station).await.0, wanted, "{text}");
     }
     bot.settled().await;
     let footers = |channel: &str, what: &str| {
