@@ -31,8 +31,8 @@ const AT_ONCE: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// After the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// After a refused token nothing is sent for this long; then one request tries again.
-const STOP_PAUSE: Duration = Duration::from_secs(60);
+/// After a refused token nothing is sent for this long (ms); then one request tries again.
+const STOP_PAUSE_MS: i64 = 60_000;
 
 /// Long waits are looked at again this often (ms): the machine's clock may be set, and what all wait for may come early.
 const GLANCE_MS: i64 = 500;
@@ -79,8 +79,7 @@ struct Shared {
     limits: Mutex<Limits>,
     busy: Mutex<HashSet<ChannelId>>,
     slots: Semaphore,
-    /// A refused token: no request before this time.
-    stopped_until: Mutex<Option<UnixMs>>,
+    stop: Mutex<Stop>,
     tasks: Tasks,
 }
 
@@ -93,7 +92,7 @@ impl Delivery {
             limits: Mutex::default(),
             busy: Mutex::default(),
             slots: Semaphore::new(AT_ONCE),
-            stopped_until: Mutex::default(),
+            stop: Mutex::default(),
             tasks: tasks.clone(),
         });
         let mut next = Duration::ZERO;
@@ -167,7 +166,7 @@ impl Shared {
             outside.store.release(&claim, now.plus(ms)).await?;
             return Ok(true);
         }
-        if !self.may_try(now) {
+        if !lock(&self.stop).may_try(now) {
             outside.store.release(&claim, now).await?;
             return Ok(true);
         }
@@ -181,7 +180,7 @@ impl Shared {
         let mut waited = false;
         loop {
             let now = self.outside.clock.now();
-            let stopped = lock(&self.stopped_until).map_or(0, |until| until.since(now));
+            let stopped = lock(&self.stop).wait(now);
             let ms = lock(&self.limits).wait(channel, operation, now).max(stopped).min(GLANCE_MS);
             let Some(ms) = u64::try_from(ms).ok().filter(|ms| *ms > 0) else { return !self.tasks.is_draining() };
             if !waited {
@@ -193,16 +192,6 @@ impl Shared {
                 () = self.tasks.draining() => return false,
             }
         }
-    }
-
-    /// While the token is refused, one request a pause may try; whoever is first takes the turn.
-    fn may_try(&self, now: UnixMs) -> bool {
-        let mut stopped = lock(&self.stopped_until);
-        if stopped.is_some_and(|until| until > now) {
-            return false;
-        }
-        *stopped = stopped.map(|_| stop_until(now));
-        true
     }
 
     async fn send(&self, claim: &Claim) -> Answer {
@@ -301,7 +290,7 @@ impl Shared {
         let outside = &self.outside;
         let channel = claim.key.channel;
         // Any word from Discord but these means that it took the token.
-        if !matches!(verdict, Verdict::Stop { .. } | Verdict::Retry { .. }) && lock(&self.stopped_until).take().is_some() {
+        if !matches!(verdict, Verdict::Stop { .. } | Verdict::Retry { .. }) && lock(&self.stop).lift() {
             outside.status.stopped(None);
             tracing::info!("Discord takes the token again; sending goes on");
         }
@@ -336,7 +325,7 @@ impl Shared {
             }
             Verdict::Stop { reason } => {
                 outside.metrics.post(PostOutcome::Refused);
-                *lock(&self.stopped_until) = Some(stop_until(now));
+                lock(&self.stop).begin(now);
                 outside.status.stopped(Some(reason.clone()));
                 outside.status.problem(now, format!("All sending has stopped: {reason}."));
                 tracing::error!(reason, "all sending has stopped");
@@ -347,8 +336,35 @@ impl Shared {
     }
 }
 
-fn stop_until(now: UnixMs) -> UnixMs {
-    now.plus(i64::try_from(STOP_PAUSE.as_millis()).unwrap_or(60_000))
+/// What a refused token does to all sending: nothing goes before this time, then one request tries.
+#[derive(Debug, Default)]
+struct Stop(Option<UnixMs>);
+
+impl Stop {
+    fn begin(&mut self, now: UnixMs) {
+        self.0 = Some(now.plus(STOP_PAUSE_MS));
+    }
+
+    /// True if there was one.
+    fn lift(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+
+    /// Milliseconds until a request may try; 0 = now.
+    fn wait(&self, now: UnixMs) -> i64 {
+        self.0.map_or(0, |until| until.since(now)).max(0)
+    }
+
+    /// Whoever asks first after the pause takes the turn; the others wait for what comes of it.
+    fn may_try(&mut self, now: UnixMs) -> bool {
+        if self.wait(now) > 0 {
+            return false;
+        }
+        if self.0.is_some() {
+            self.begin(now);
+        }
+        true
+    }
 }
 
 /// A channel with a worker. Rings when it is free again: something may have come due meanwhile.
@@ -366,4 +382,22 @@ impl Drop for Busy<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_refused_token_one_request_a_pause_tries_and_success_frees_all() {
+        let mut stop = Stop::default();
+        assert!(stop.may_try(UnixMs(0)) && stop.may_try(UnixMs(0)));
+        stop.begin(UnixMs(0));
+        assert!(!stop.may_try(UnixMs(59_999)));
+        assert_eq!(stop.wait(UnixMs(59_999)), 1);
+        assert!(stop.may_try(UnixMs(60_000)), "the first");
+        assert!(!stop.may_try(UnixMs(60_000)), "everybody else");
+        assert!(stop.lift() && !stop.lift());
+        assert!(stop.may_try(UnixMs(60_001)) && stop.may_try(UnixMs(60_001)));
+    }
 }

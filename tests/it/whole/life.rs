@@ -75,7 +75,8 @@ async fn a_dispatch_is_one_message_from_new_to_closed() {
 #[tokio::test]
 async fn an_event_that_changes_nothing_makes_no_request() {
     let bot = TestBot::start().await;
-    let _channel = bot.channel("all", None, Style::Card).await;
+    let _all = bot.channel("all", None, Style::Card).await;
+    let short = bot.channel("dispatch", None, Style::Compact).await;
     let call = json!({ "call": { "callId": 7, "isEmergency": true, "description": "Fire", "location": "Alta St" } });
     let dispatch = json!({ "dispatch": { "callId": 7, "status": 1, "priority": 2, "title": "Fire", "idents": [5], "metaData": {} } });
     bot.tell("EVENT_911", call.clone()).await;
@@ -91,6 +92,11 @@ async fn an_event_that_changes_nothing_makes_no_request() {
     bot.settled().await;
     let after: Vec<Value> = bot.discord.requests().split_off(before);
     assert_eq!(after, Vec::<Value>::new());
+    // What changes the call but not how it looks in this channel.
+    bot.tell("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 7, "idents": [6] })).await;
+    bot.settled().await;
+    assert!(bot.discord.requests().len() > before, "the whole card shows it");
+    assert_eq!(bot.sent("PATCH", &short), Vec::<Value>::new());
     bot.finish().await;
 }
 

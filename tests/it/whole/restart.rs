@@ -153,6 +153,24 @@ async fn calls_and_units_go_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_bot_cut_off_in_the_middle_of_a_request_takes_it_up_at_once_at_its_next_start() {
+    let mut bot = TestBot::start().await;
+    let channel = bot.channel("911", None, Style::Card).await;
+    // Done, but the answer comes after everybody has lost patience.
+    bot.discord.delay("POST", "/messages", 60_000, 1);
+    bot.tell("EVENT_911", fire(1, "Fire")).await;
+    bot.discord.wait_message(&channel, PATIENCE, |_| true).await.unwrap();
+    let began = tokio::time::Instant::now();
+    assert!(!bot.halt().await, "there was nothing to cut off");
+    assert!(began.elapsed().as_secs() < 11, "{:?}", began.elapsed());
+    bot.boot().await;
+    bot.settled().await;
+    bot.only(&channel);
+    assert_eq!(bot.sent("POST", &channel).len(), 2);
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn a_burst_cut_by_the_end_stands_once_in_the_end() {
     use futures_util::StreamExt as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
