@@ -214,6 +214,8 @@ impl Shared {
         // What stands already was told in time: only a new message can be late.
         let mut message = match claim.standing {
             Some(_) => claim.message.clone(),
+            // Over before it was ever shown: worth a message, but nobody needs to be called to it.
+            None if claim.over && claim.version > 1 => render::late(render::unpinged(claim.message.clone()), claim.happened_at, now),
             None => render::late(claim.message.clone(), claim.happened_at, now),
         };
         if claim.anew {

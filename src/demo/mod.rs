@@ -84,7 +84,8 @@ fn speed(text: &str) -> Result<f64, String> {
 
 /// Runs the demo until Ctrl-C, or until its short scenario is over.
 pub(crate) async fn main(options: Options) -> ExitCode {
-    let filter = std::env::var("TENFOUR_LOG").ok().filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "warn".to_owned());
+    let filter =
+        std::env::var("TENFOUR_LOG").ok().filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "warn,serenity=error".to_owned());
     if let Err(error) = telemetry::init(&filter, telemetry::Format::Text) {
         return fail(&error.to_string());
     }

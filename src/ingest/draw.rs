@@ -10,7 +10,7 @@ use crate::outbox::{Draft, Lane, PostKey};
 use crate::render::{self, Labels, Message, Reply, Style, View};
 use crate::route::{Occasion, Route, Target, targets};
 use crate::store::Memo;
-use crate::world::{Change, Server, ServerKey, Subject};
+use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
 /// The posts whose subjects may still change: a card is drawn again as it was drawn first, whatever became of its route.
 #[derive(Debug, Default)]
@@ -145,6 +145,9 @@ impl Drawing<'_> {
                 self.push(&Target { roles: Vec::new(), ..target }, Lane::New, format!("{text}#over"), true, Some(text.clone()), message);
             }
         }
+        if !created && self.just_raised(subject) {
+            self.raised(subject, &saying, &standing);
+        }
         // What was over before it was ever shown is not worth a message.
         if !over || created {
             for mut target in self.targets(&saying) {
@@ -163,6 +166,30 @@ impl Drawing<'_> {
         }
         if !standing.is_empty() {
             self.memos.0.insert(memo_key, standing);
+        }
+    }
+
+    /// Whether this very event raised the call to the highest priority.
+    fn just_raised(&self, subject: Subject) -> bool {
+        let Subject::Dispatch(id, _) = subject else { return false };
+        let raised = |moment: &Moment| {
+            moment.at == self.at
+                && matches!(&moment.what, MomentKind::Priority { from, to: Some(Priority::Level(1)) } if *from != Some(Priority::Level(1)))
+        };
+        self.world.dispatches.get(&id).is_some_and(|call| call.closed_at.is_none() && call.timeline.iter().any(raised))
+    }
+
+    /// An edit calls nobody, so a rise to the highest priority is said in a reply, once in a call's life.
+    fn raised(&mut self, subject: Subject, saying: &Saying, standing: &BTreeMap<ChannelId, Memo>) {
+        let text = subject.to_string();
+        for target in self.targets(saying) {
+            let pinged_already = standing.get(&target.channel).is_none_or(|memo| !memo.roles.is_empty());
+            if pinged_already || target.roles.is_empty() {
+                continue;
+            }
+            if let Some(message) = render::reply(Reply::Raised, subject, &self.view(target.style, &target.roles, false)) {
+                self.push(&target, Lane::Urgent, format!("{text}#raised"), true, Some(text.clone()), message);
+            }
         }
     }
 

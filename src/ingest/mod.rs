@@ -195,8 +195,9 @@ impl Ingest {
     async fn store(&mut self, batch: Batch, digested: &[Digested], tasks: &Tasks) -> Result<(), Refused> {
         let from_hub = digested.iter().any(|d| d.source == Source::Hub && d.outcome.is_ok());
         let mut tries = if from_hub { HUB_TRIES } else { 1 };
+        let batch = Arc::new(batch);
         loop {
-            let error = match self.outside.store.ingest(batch.clone()).await {
+            let error = match self.outside.store.ingest(Arc::clone(&batch)).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };

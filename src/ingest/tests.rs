@@ -167,3 +167,25 @@ fn lines_share_a_message_while_they_come_close_together() {
     desk.at = desk.at.plus(600_000);
     assert_ne!(desk.feed(&status(3))[0].key, first[0].key);
 }
+
+#[test]
+fn a_rise_to_the_highest_priority_is_said_once_in_a_reply_that_pings() {
+    let mut desk = Desk::new(vec![route(1, Listens::To(Topic::Dispatch), 7, Style::Card)]);
+    let call =
+        |priority: i64, title: &str| serde_json::json!({ "dispatch": { "callId": 5, "status": 1, "priority": priority, "title": title } });
+    let made = desk.feed(&event("EVENT_DISPATCH_NEW", call(3, "Burglary")));
+    assert!(made[0].message.roles.is_empty(), "priority 3 pings nobody");
+    let raised = desk.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Burglary")));
+    let reply = raised.iter().find(|draft| draft.parent.is_some()).expect("a reply");
+    assert_eq!((reply.parent.as_deref(), &reply.message.roles[..]), (Some(made[0].key.subject.as_str()), &[RoleId(99)][..]));
+    // Later edits, and going down and up again, keep the one reply's name: nobody is called twice.
+    assert!(desk.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Robbery"))).iter().all(|draft| draft.parent.is_none()));
+    desk.feed(&event("EVENT_DISPATCH_EDIT", call(2, "Robbery")));
+    let again = desk.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Robbery")));
+    assert!(again.iter().filter(|draft| draft.parent.is_some()).all(|draft| draft.key == reply.key));
+    // A call that pinged when it was new does not ping again.
+    let mut desk = Desk::new(vec![route(1, Listens::To(Topic::Dispatch), 7, Style::Card)]);
+    desk.feed(&event("EVENT_DISPATCH_NEW", call(1, "Burglary")));
+    desk.feed(&event("EVENT_DISPATCH_EDIT", call(3, "Burglary")));
+    assert!(desk.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Burglary"))).iter().all(|draft| draft.parent.is_none()));
+}

@@ -10,6 +10,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod commands;
 mod config;
 mod demo;
 mod fixtures;
