@@ -157,6 +157,13 @@ impl App {
         tasks.spawn_vital("ingest", ingest.run(door, asked, tasks.clone()));
         readiness.ready(Part::Store);
 
+        // Answers while Discord is still being asked, however long that takes.
+        if let Some(bound) = ops_port {
+            tracing::info!(addr = %bound.local_addr(), "serving health and metrics");
+            let router = ops::router(readiness.clone(), metrics.clone());
+            tasks.spawn_vital("ops", http_server::serve(bound, router, Gate::new(Limits::default()), tasks.drain_token()));
+        }
+
         // Before any source: a bot whose token is wrong must not swallow events that nobody will see.
         let me = match shared.rest.me().await {
             Ok(me) => Some(me),
@@ -182,10 +189,6 @@ impl App {
         tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed));
         tasks.spawn_vital("upkeep", shared.clone().keep_up());
         shared.sources(credentials, ports, intake, changes)?;
-        if let Some(bound) = ops_port {
-            let router = ops::router(readiness.clone(), metrics);
-            tasks.spawn_vital("ops", http_server::serve(bound, router, Gate::new(Limits::default()), tasks.drain_token()));
-        }
         tasks.spawn_vital("discord", shared.clone().discord(me, listen.clone()));
         Ok(Self { listen, ops, readiness, status, store, tasks: tasks.clone(), recorder: recorder.clone() })
     }

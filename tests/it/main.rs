@@ -16,6 +16,7 @@ mod demo;
 mod fixtures;
 mod listener;
 mod page;
+mod process;
 mod signalr;
 mod sim_cad;
 mod sim_discord;
