@@ -39,6 +39,8 @@ use crate::store::Store;
 
 /// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
 const DRAIN: Duration = Duration::from_secs(8);
+/// Discord's first answer is waited for this long before events are taken in without it.
+const FIRST_WORD: Duration = Duration::from_secs(5);
 /// Journal rows are kept this long (ms).
 const KEEP_JOURNAL: i64 = 7 * 86_400_000;
 /// Posts of what is over are kept this long (ms).
@@ -165,7 +167,8 @@ impl App {
         }
 
         // Before any source: a bot whose token is wrong must not swallow events that nobody will see.
-        let me = match shared.rest.me().await {
+        let asked = tokio::time::timeout(FIRST_WORD, shared.rest.me()).await;
+        let me = match asked.unwrap_or_else(|_| Err(AskError::Trouble(format!("no answer within {} s", FIRST_WORD.as_secs())))) {
             Ok(me) => Some(me),
             Err(error @ AskError::Token) => return Err(error.into()),
             Err(error) => {

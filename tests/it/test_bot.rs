@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tenfour::app::App;
 use tenfour::clock::Clock;
 use tenfour::config::{Config, Need};
-use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, UserId};
+use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::render::Style;
 use tenfour::route::{Listens, NewRoute};
 use tenfour::sim::cad::{CadOptions, CadSim};
