@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, Need, Problems};
+use crate::shutdown::stop_asked;
 use crate::{app, check, demo, discord, telemetry};
 
 const AFTER: &str = "\
@@ -31,7 +32,7 @@ enum Command {
     /// Run the bot until Ctrl-C (this is the default).
     Run,
     /// Show everything in the browser with a pretend CAD and a pretend Discord: no account needed.
-    Demo(Demo),
+    Demo(demo::Options),
     /// Check settings, database, Discord and the CAD, one line each with its fix. Exit code 0 only if all is well.
     Check,
     /// Print the link that adds the bot to a Discord server, with the least permissions.
@@ -39,27 +40,6 @@ enum Command {
     /// Ask the running bot on OPS_ADDR whether it lives. For container health checks.
     #[command(hide = true)]
     Health,
-}
-
-/// Options of the demo.
-#[derive(Clone, Debug, Args)]
-pub struct Demo {
-    /// Play one short scenario, print each alert as text, and exit.
-    #[arg(long)]
-    pub once: bool,
-    /// Where the page is served; port 0 takes any free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8110")]
-    pub page: std::net::SocketAddr,
-    /// How fast the evening plays: 2 is twice as fast.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
-    pub speed: f64,
-    /// Do not play a scenario: only what is fired in the page happens.
-    #[arg(long)]
-    pub quiet: bool,
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|speed| (0.1..=100.0).contains(speed)).ok_or_else(|| "a number from 0.1 to 100".into())
 }
 
 /// Reads the arguments and does what they say.
@@ -143,35 +123,6 @@ async fn run() -> ExitCode {
         tracing::info!(clean = stopped, "stopped");
         ExitCode::SUCCESS
     }
-}
-
-/// Resolves when somebody wants us to stop: Ctrl-C everywhere, SIGTERM on Unix, closing the window or shutting down on Windows.
-pub(crate) async fn stop_asked() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            },
-            Err(_) => drop(tokio::signal::ctrl_c().await),
-        }
-    }
-    #[cfg(windows)]
-    {
-        use tokio::signal::windows::{ctrl_close, ctrl_shutdown};
-        match (ctrl_close(), ctrl_shutdown()) {
-            (Ok(mut close), Ok(mut shutdown)) => tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = close.recv() => {}
-                _ = shutdown.recv() => {}
-            },
-            _ => drop(tokio::signal::ctrl_c().await),
-        }
-    }
-    #[cfg(not(any(unix, windows)))]
-    drop(tokio::signal::ctrl_c().await);
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer is the link, and only the link goes to stdout")]

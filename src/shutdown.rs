@@ -25,7 +25,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Spawns a task that may end whenever it likes. It is dropped at its next await once [`Tasks::abort`] was called.
+    /// Spawns a task that may end whenever it likes. It is dropped at its next await once [`Tasks::stop`] has waited long enough.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let abort = self.abort.clone();
         self.tracker.spawn(async move {
@@ -94,6 +94,35 @@ impl Tasks {
         tokio::time::timeout(Duration::from_secs(1), self.tracker.wait()).await.ok();
         false
     }
+}
+
+/// Resolves when somebody wants us to stop: Ctrl-C everywhere, SIGTERM on Unix, closing the window or shutting down on Windows.
+pub async fn stop_asked() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+    #[cfg(windows)]
+    {
+        use tokio::signal::windows::{ctrl_close, ctrl_shutdown};
+        match (ctrl_close(), ctrl_shutdown()) {
+            (Ok(mut close), Ok(mut shutdown)) => tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = close.recv() => {}
+                _ = shutdown.recv() => {}
+            },
+            _ => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+    #[cfg(not(any(unix, windows)))]
+    drop(tokio::signal::ctrl_c().await);
 }
 
 #[cfg(test)]

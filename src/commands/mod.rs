@@ -1,39 +1,127 @@
-//! STUB
-#![allow(missing_docs, missing_debug_implementations)]
+//! Slash commands and the buttons under their answers: people in, changes of routes out.
+//!
+//! Job: one file per command; say yes only to what will work (permissions are checked before a route is made), and every no in one
+//! sentence with its fix. Never sends alerts (tests and confirmations go through `ingest`), never keeps a person's half-done work in
+//! memory: a wizard's state stands in its custom ids, so that a press survives a restart.
+//!
+//! ```text
+//! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, cad_* ─┬─▶ store, ingest's requests
+//!                       ├─ typing ─▶ autocomplete    ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
+//!                       └─ presses ─▶ components ─▶ wizard, tests
+//! ```
+//!
+//! Private answers only; every command is for people with Manage Server unless a guild's own settings say otherwise.
+
+mod alerts;
+mod alerts_add;
+mod alerts_list;
+mod alerts_preset;
+mod alerts_remove;
+mod alerts_test;
+mod autocomplete;
+mod cad;
+mod cad_diagnose;
+mod cad_notices;
+mod cad_setup;
+mod cad_status;
+mod checks;
+mod components;
+mod errors;
+pub mod framework;
+mod make;
+mod names;
+mod options;
+mod reply;
+mod wizard;
+
+use std::net::SocketAddr;
+
+use tokio::sync::mpsc;
+
 use crate::cad::rest::CadRest;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};
-use crate::ids::*;
+use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
 use crate::ingest::Request;
 use crate::metrics::Metrics;
 use crate::status::Status;
 use crate::store::Store;
+
+use errors::Error;
+use names::Names;
+
+/// Everything the commands need from outside.
+#[derive(Clone, Debug)]
 pub struct Data {
+    /// Routes and posts.
     pub store: Store,
+    /// The time.
     pub clock: Clock,
+    /// Live facts.
     pub status: Status,
+    /// Numbers.
     pub metrics: Metrics,
+    /// Discord.
     pub rest: Rest,
+    /// The CAD; `None` if it cannot be asked.
     pub cad: Option<CadRest>,
-    pub requests: tokio::sync::mpsc::Sender<Request>,
+    /// Ingest's ear.
+    pub requests: mpsc::Sender<Request>,
+    /// What never changes while the bot runs.
     pub facts: Facts,
 }
+
+/// What never changes while the bot runs.
+#[derive(Clone, Debug)]
 pub struct Facts {
+    /// Whose CAD: the environment's community.
     pub community: CommunityId,
+    /// `SONORAN_SERVER_IDS`: at least one.
     pub servers: Vec<ServerId>,
+    /// `SONORAN_HUB`.
     pub hub: bool,
-    pub listen: Vec<std::net::SocketAddr>,
+    /// Where push events are accepted.
+    pub listen: Vec<SocketAddr>,
+    /// Who we are on Discord.
     pub bot: Me,
 }
-pub mod framework {
-    pub async fn run(
-        _d: super::Data,
-        _g: Option<crate::ids::GuildId>,
-        tasks: crate::shutdown::Tasks,
-        readiness: crate::ops::Readiness,
-    ) -> anyhow::Result<()> {
-        readiness.ready(crate::ops::Part::Discord);
-        tasks.draining().await;
-        Ok(())
+
+impl Facts {
+    /// The first configured server: where a question is about none in particular.
+    fn first_server(&self) -> ServerId {
+        self.servers.first().copied().unwrap_or(ServerId(1))
     }
+}
+
+/// What a command finds at hand.
+#[derive(Debug)]
+struct Desk {
+    data: Data,
+    names: Names,
+}
+
+impl std::ops::Deref for Desk {
+    type Target = Data;
+
+    fn deref(&self) -> &Data {
+        &self.data
+    }
+}
+
+type Context<'a> = poise::ApplicationContext<'a, Desk, Error>;
+
+/// The guild a command came from.
+fn guild_of(ctx: Context<'_>) -> Result<GuildId, Error> {
+    let guild = ctx.interaction.guild_id.ok_or_else(|| Error::refused("This works in a server only, not in direct messages."))?;
+    Ok(GuildId(guild.get()))
+}
+
+/// Who gave a command, and from where.
+fn asker(ctx: Context<'_>) -> Result<make::Asker, Error> {
+    let interaction = ctx.interaction;
+    Ok(make::Asker {
+        guild: guild_of(ctx)?,
+        user: UserId(interaction.user.id.get()),
+        here: interaction.app_permissions.map(|permissions| (ChannelId(interaction.channel_id.get()), permissions)),
+    })
 }

@@ -12,16 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::cli::{self, Demo};
 use crate::clock::Clock;
 use crate::config::{Config, Need};
-use crate::shutdown::Tasks;
+use crate::shutdown::{Tasks, stop_asked};
 use crate::sim::cad::{CadOptions, CadSim};
 use crate::sim::discord::{DiscordOptions, DiscordSim};
 use crate::sim::page::{Backend, PageServer};
@@ -61,13 +61,35 @@ enum Setup {
     Notices,
 }
 
+/// Options of the demo.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Play one short scenario, print each alert as text, and exit.
+    #[arg(long)]
+    once: bool,
+    /// Where the page is served; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8110")]
+    page: std::net::SocketAddr,
+    /// How fast the evening plays: 2 is twice as fast.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// Do not play a scenario: only what is fired in the page happens.
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|speed| (0.1..=100.0).contains(speed)).ok_or_else(|| "a number from 0.1 to 100".into())
+}
+
 /// Runs the demo until Ctrl-C, or until its short scenario is over.
-pub(crate) async fn main(options: Demo) -> ExitCode {
-    let filter = std::env::var("TENFOUR_LOG").ok().filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "warn".to_owned());
+pub(crate) async fn main(options: Options) -> ExitCode {
+    let filter =
+        std::env::var("TENFOUR_LOG").ok().filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "warn,serenity=error".to_owned());
     if let Err(error) = telemetry::init(&filter, telemetry::Format::Text) {
         return fail(&error.to_string());
     }
-    let asked = cli::stop_asked();
+    let asked = stop_asked();
     tokio::pin!(asked);
     let stage = tokio::select! {
         stage = Stage::start() => stage,
@@ -184,12 +206,12 @@ impl Stage {
         Ok(())
     }
 
-    async fn play(&self, options: &Demo) -> anyhow::Result<()> {
+    async fn play(&self, options: &Options) -> anyhow::Result<()> {
         if options.once { self.once(options).await } else { self.show(options).await }
     }
 
     /// Plays the short scenario and prints what readers would see.
-    async fn once(&self, options: &Demo) -> anyhow::Result<()> {
+    async fn once(&self, options: &Options) -> anyhow::Result<()> {
         let stream = self.discord.subscribe();
         self.addresses();
         let printer = self.tasks.spawn(print::each_alert(stream, print::names(&self.discord.snapshot()), self.tasks.drain_token(), say));
@@ -228,7 +250,7 @@ impl Stage {
     }
 
     /// Serves the page and plays evenings until somebody stops it.
-    async fn show(&self, options: &Demo) -> anyhow::Result<()> {
+    async fn show(&self, options: &Options) -> anyhow::Result<()> {
         let backend = Arc::new(Show { cad: self.cad.clone(), discord: self.discord.clone() });
         let page = PageServer::start(options.page, backend)
             .await

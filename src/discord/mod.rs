@@ -4,6 +4,7 @@
 //! (the delivery) decides about waiting. [`record`] writes down what goes over the wire when asked. Never decides what is posted
 //! where, never retries, never sends without `allowed_mentions`.
 
+pub mod gateway;
 pub mod record;
 pub mod rest;
 

@@ -10,7 +10,7 @@ use crate::outbox::{Draft, Lane, PostKey};
 use crate::render::{self, Labels, Message, Reply, Style, View};
 use crate::route::{Occasion, Route, Target, targets};
 use crate::store::Memo;
-use crate::world::{Change, Server, ServerKey, Subject};
+use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
 /// The posts whose subjects may still change: a card is drawn again as it was drawn first, whatever became of its route.
 #[derive(Debug, Default)]
@@ -78,8 +78,10 @@ impl Drawing<'_> {
         let Some(saying) = standing(event) else { return };
         let subject = Subject::Event(self.number.0, self.number.1).to_string();
         for target in self.targets(&saying) {
-            let Some(message) = render::event(event, self.at, &self.view(target.style, &target.roles, false)) else { continue };
-            if is_line(&target, saying.topic) {
+            // Of what is never worth more than a line, a line is made.
+            let style = if saying.topic == Topic::Other { line_style(target.style) } else { target.style };
+            let Some(message) = render::event(event, self.at, &self.view(style, &target.roles, false)) else { continue };
+            if style == Style::Log {
                 self.append(&target, message);
             } else {
                 self.push(&target, saying.lane, subject.clone(), true, None, message);
@@ -143,6 +145,9 @@ impl Drawing<'_> {
                 self.push(&Target { roles: Vec::new(), ..target }, Lane::New, format!("{text}#over"), true, Some(text.clone()), message);
             }
         }
+        if !created && self.just_raised(subject) {
+            self.raised(subject, &saying, &standing);
+        }
         // What was over before it was ever shown is not worth a message.
         if !over || created {
             for mut target in self.targets(&saying) {
@@ -164,16 +169,40 @@ impl Drawing<'_> {
         }
     }
 
+    /// Whether this very event raised the call to the highest priority.
+    fn just_raised(&self, subject: Subject) -> bool {
+        let Subject::Dispatch(id, _) = subject else { return false };
+        let raised = |moment: &Moment| {
+            moment.at == self.at
+                && matches!(&moment.what, MomentKind::Priority { from, to: Some(Priority::Level(1)) } if *from != Some(Priority::Level(1)))
+        };
+        self.world.dispatches.get(&id).is_some_and(|call| call.closed_at.is_none() && call.timeline.iter().any(raised))
+    }
+
+    /// An edit calls nobody, so a rise to the highest priority is said in a reply, once in a call's life.
+    fn raised(&mut self, subject: Subject, saying: &Saying, standing: &BTreeMap<ChannelId, Memo>) {
+        let text = subject.to_string();
+        for target in self.targets(saying) {
+            let pinged_already = standing.get(&target.channel).is_none_or(|memo| !memo.roles.is_empty());
+            if pinged_already || target.roles.is_empty() {
+                continue;
+            }
+            if let Some(message) = render::reply(Reply::Raised, subject, &self.view(target.style, &target.roles, false)) {
+                self.push(&target, Lane::Urgent, format!("{text}#raised"), true, Some(text.clone()), message);
+            }
+        }
+    }
+
     fn line(&mut self, topic: Topic, said: impl Fn(&View<'_>) -> Option<Message>) {
         for target in self.targets(&plain(topic)) {
-            if let Some(message) = said(&self.view(Style::Log, &[], false)) {
+            if let Some(message) = said(&self.view(line_style(target.style), &[], false)) {
                 self.append(&target, message);
             }
         }
     }
 
     fn append(&mut self, target: &Target, message: Message) {
-        let (subject, message) = self.pages.append(target.channel, self.number, self.at, message);
+        let (subject, message) = self.pages.append((target.channel, (self.community.clone(), self.server)), self.number, self.at, message);
         self.push(target, Lane::Log, subject, true, None, message);
     }
 
@@ -243,7 +272,10 @@ fn standing(event: &Event) -> Option<Saying> {
     }
 }
 
-/// Lines are gathered; so is everything of the kind that is never more than a line.
-fn is_line(target: &Target, topic: Topic) -> bool {
-    target.style == Style::Log || topic == Topic::Other && target.style == Style::Card
+/// The style of what is a line in every route. A public channel stays public: what names people has no form there at all.
+fn line_style(wanted: Style) -> Style {
+    match wanted {
+        Style::Public => Style::Public,
+        Style::Card | Style::Compact | Style::Log => Style::Log,
+    }
 }

@@ -11,6 +11,8 @@
 mod draw;
 mod log_pages;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -193,8 +195,9 @@ impl Ingest {
     async fn store(&mut self, batch: Batch, digested: &[Digested], tasks: &Tasks) -> Result<(), Refused> {
         let from_hub = digested.iter().any(|d| d.source == Source::Hub && d.outcome.is_ok());
         let mut tries = if from_hub { HUB_TRIES } else { 1 };
+        let batch = Arc::new(batch);
         loop {
-            let error = match self.outside.store.ingest(batch.clone()).await {
+            let error = match self.outside.store.ingest(Arc::clone(&batch)).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -255,7 +258,9 @@ impl Ingest {
                     self.outside.status.unknown(&raw.envelope.kind);
                 }
                 event => {
-                    metrics.topic(event.topic().map_or("none", Topic::as_str));
+                    if let Some(topic) = event.topic() {
+                        metrics.topic(topic.as_str());
+                    }
                     self.happen(raw, event, (seq, nth), batch);
                 }
             }

@@ -150,13 +150,20 @@ pub fn late(mut message: Message, happened_at: UnixMs, now: UnixMs) -> Message {
         None => message.content = message.content.map(|c| format!("{}{said}", c.split(DELAYED).next().unwrap_or_default())),
     }
     if delay > TOO_LATE_TO_PING {
-        for role in std::mem::take(&mut message.roles) {
-            let mention = format!("<@&{role}>");
-            message.content = message.content.map(|c| c.strip_prefix(&mention).map(|rest| rest.trim_start().to_owned()).unwrap_or(c));
-        }
-        message.content = message.content.filter(|c| !c.is_empty());
+        message = unpinged(message);
     }
     limits::fit(message)
+}
+
+/// The message without its pings: roles and their mentions go, the sentence stays.
+#[must_use]
+pub fn unpinged(mut message: Message) -> Message {
+    for role in std::mem::take(&mut message.roles) {
+        let mention = format!("<@&{role}>");
+        message.content = message.content.map(|c| c.strip_prefix(&mention).map(|rest| rest.trim_start().to_owned()).unwrap_or(c));
+    }
+    message.content = message.content.filter(|c| !c.is_empty());
+    message
 }
 
 /// Stands before the delay in a footer.

@@ -86,7 +86,7 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
                 "⚠️ Alerts cannot be posted".to_owned(),
                 colors::FEED_TROUBLE,
                 format!(
-                    "Discord does not let me post in <#{channel}>. {fix}, or choose another channel with `/alerts edit`. Alerts for it wait."
+                    "Discord does not let me post in <#{channel}>. {fix}; `/cad diagnose` then sends what waits. Or remove its routes with `/alerts remove`."
                 ),
                 None,
             )
@@ -94,9 +94,7 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
         Notice::ChannelGone { channel } => (
             "⚠️ A channel is gone".to_owned(),
             colors::FEED_TROUBLE,
-            format!(
-                "Channel {channel} no longer exists. Remove its routes with `/alerts remove`, or point them elsewhere with `/alerts edit`."
-            ),
+            format!("Channel {channel} no longer exists. Remove its routes with `/alerts remove`, and add new ones with `/alerts add`."),
             None,
         ),
         Notice::TestSent { channel, kind, took } => (
@@ -109,7 +107,7 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
             "⛔ The CAD refused the key".to_owned(),
             colors::FEED_TROUBLE,
             format!(
-                "Sonoran CAD does not accept the API key of community `{}` (server {server}). Copy the key anew from the CAD (Admin, Advanced, API) and enter it with `/cad link`, or set it in the environment and restart. Until then nothing arrives.",
+                "Sonoran CAD does not accept the API key of community `{}` (server {server}). Copy the key anew from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.",
                 code(community.as_str())
             ),
             Some(format!("Server {server}")),
@@ -181,15 +179,15 @@ mod tests {
         -- Server 1 @ 1763700600
 
         #F1C40F ⚠️ Alerts cannot be posted
-        Discord does not let me post in <#99>. Give the bot Embed Links, Send Messages there, or choose another channel with `/alerts edit`. Alerts for it wait.
+        Discord does not let me post in <#99>. Give the bot Embed Links, Send Messages there; `/cad diagnose` then sends what waits. Or remove its routes with `/alerts remove`.
         -- (no footer) @ 1763700600
 
         #F1C40F ⚠️ Alerts cannot be posted
-        Discord does not let me post in <#99>. Give the bot View Channel, Send Messages and Embed Links there, or choose another channel with `/alerts edit`. Alerts for it wait.
+        Discord does not let me post in <#99>. Give the bot View Channel, Send Messages and Embed Links there; `/cad diagnose` then sends what waits. Or remove its routes with `/alerts remove`.
         -- (no footer) @ 1763700600
 
         #F1C40F ⚠️ A channel is gone
-        Channel 99 no longer exists. Remove its routes with `/alerts remove`, or point them elsewhere with `/alerts edit`.
+        Channel 99 no longer exists. Remove its routes with `/alerts remove`, and add new ones with `/alerts add`.
         -- (no footer) @ 1763700600
 
         #2ECC71 ✅ Test alert sent
@@ -197,7 +195,7 @@ mod tests {
         -- (no footer) @ 1763700600
 
         #F1C40F ⛔ The CAD refused the key
-        Sonoran CAD does not accept the API key of community `mycommunityeveryone` (server 1). Copy the key anew from the CAD (Admin, Advanced, API) and enter it with `/cad link`, or set it in the environment and restart. Until then nothing arrives.
+        Sonoran CAD does not accept the API key of community `mycommunityeveryone` (server 1). Copy the key anew from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.
         -- Server 1 @ 1763700600
         "##);
     }

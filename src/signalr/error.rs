@@ -35,7 +35,7 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// Why a connection could not be opened, ended, or why a call failed. Texts from the server are already cleaned (see [`clean`]).
+/// Why a connection could not be opened, ended, or why a call failed. Texts from the server are already cleaned: bounded, no control characters, no tokens.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum HubError {
     /// The settings cannot work. Only from building.

@@ -162,11 +162,12 @@ impl Store {
         &self.instance
     }
 
-    /// Commits a round of ingest. Returns the channels that now have something to send.
+    /// Commits a round of ingest.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of the batch is on disk.
-    pub async fn ingest(&self, batch: Batch) -> Result<(), StoreError> {
+    pub async fn ingest(&self, batch: impl Into<Arc<Batch>>) -> Result<(), StoreError> {
+        let batch = batch.into();
         self.writer
             .run(move |connection| {
                 {

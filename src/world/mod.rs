@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 mod apply;
 mod row;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

@@ -83,7 +83,7 @@ impl Server {
         Ok(())
     }
 
-    /// Forgets what is long over (`keep` ms) and, beyond [`MOST`] of a kind, the oldest: the world stays small whatever comes in.
+    /// Forgets what is long over (`keep` ms) and, beyond 2,000 of a kind, the oldest: the world stays small whatever comes in.
     /// Returns what was forgotten.
     pub fn forget(&mut self, now: UnixMs, keep: i64) -> Vec<Entity> {
         let over = |at: Option<UnixMs>| at.is_some_and(|at| now.since(at) > keep);

@@ -10,7 +10,11 @@
     reason = "tests fail by panicking"
 )]
 
+mod architecture;
+mod commands;
 mod config;
+mod demo;
+mod documentation;
 mod fixtures;
 mod listener;
 mod page;

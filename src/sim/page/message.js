@@ -85,6 +85,10 @@ export function drawMessage(message, to) {
 }
 
 function pingName(id, names) {
+  // The simulated Discord tells who was pinged as it was written: <@&role>, <@user>, @everyone.
+  const written = /^<@[&!]?(\d+)>$/.exec(id);
+  if (written) id = written[1];
+  if (id.startsWith("@")) return id;
   const role = names.role(id);
   return `@${role?.name ?? names.user(id)?.name ?? "someone"}`;
 }

@@ -72,7 +72,7 @@ pub(super) fn card_911(n: u64, minutes: i64, responding: &[&str]) -> Value {
         minutes,
         json!({
             "content": format!("<@&{DISPATCH_ROLE}> 911: shots fired, Alta St / Integrity Way (9001)"),
-            "mention_roles": [DISPATCH_ROLE], "pinged": [DISPATCH_ROLE],
+            "mention_roles": [DISPATCH_ROLE], "pinged": [format!("<@&{DISPATCH_ROLE}>")],
             "edited_timestamp": if responding.is_empty() { Value::Null } else { json!(iso(ago(minutes - 1))) },
             "embeds": [{
                 "title": "🚨 911 · Shots fired near Alta St", "color": 0x00E7_4C3C,
@@ -95,7 +95,7 @@ fn dispatch_card() -> Value {
         38,
         json!({
             "content": format!("<@&{PATROL_ROLE}> Priority 1: 211 Armed Robbery, Fleeca Bank, Legion Square (8004)"),
-            "pinged": [PATROL_ROLE], "mention_roles": [PATROL_ROLE], "edited_timestamp": iso(ago(29)),
+            "pinged": [format!("<@&{PATROL_ROLE}>")], "mention_roles": [PATROL_ROLE], "edited_timestamp": iso(ago(29)),
             "embeds": [{
                 "title": "🚔 P1 · 211 Armed Robbery · Legion Square", "color": 0x00C0_392B,
                 "description": "Silent alarm, two suspects inside with long guns. Staff in the vault. Grey **Schafter** idling on Vespucci Blvd.",
@@ -146,14 +146,14 @@ fn messages() -> Value {
             })),
             dispatch_card(),
             message(C_DISPATCH, 22, 33, json!({
-                "content": format!("<@&{PATROL_ROLE}> Call #501 is now priority 1."), "pinged": [PATROL_ROLE],
+                "content": format!("<@&{PATROL_ROLE}> Call #501 is now priority 1."), "pinged": [format!("<@&{PATROL_ROLE}>")],
                 "message_reference": {"message_id": "900000000000000021", "channel_id": C_DISPATCH},
             })),
         ],
         C_PANIC: [
             message(C_PANIC, 40, 12, json!({
                 "content": format!("<@&{DISPATCH_ROLE}> <@&{PATROL_ROLE}> PANIC: A-10 John Doe, Strawberry Ave (9021)"),
-                "pinged": [DISPATCH_ROLE, PATROL_ROLE], "edited_timestamp": iso(ago(9)),
+                "pinged": [format!("<@&{DISPATCH_ROLE}>"), format!("<@&{PATROL_ROLE}>")], "edited_timestamp": iso(ago(9)),
                 "embeds": [{
                     "title": "✅ Panic over · A-10", "color": 0x002E_CC71,
                     "fields": [

@@ -1,0 +1,31 @@
+# Build: docker build -t tenfour .      Run: docker compose up -d (compose.yaml)
+FROM rust:1.95-slim-bookworm AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends build-essential \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+# The dependencies alone first: they change seldom, and this layer is kept while they do not.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src tests/it \
+ && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && echo 'fn main() {}' > tests/it/main.rs \
+ && cargo build --locked --release --bin tenfour \
+ && rm -rf src tests
+COPY migrations migrations
+COPY src src
+# The test target is named in Cargo.toml, so its file must exist.
+RUN mkdir -p tests/it && touch tests/it/main.rs && touch src/main.rs src/lib.rs \
+ && cargo build --locked --release --bin tenfour
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin tenfour
+COPY --from=build /build/target/release/tenfour /usr/local/bin/tenfour
+USER 10001
+WORKDIR /data
+VOLUME /data
+ENV DATABASE_URL=sqlite:///data/tenfour.db
+EXPOSE 3232
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["tenfour", "health"]
+CMD ["tenfour", "run"]

@@ -1,0 +1,36 @@
+//! `/alerts remove`.
+
+use super::errors::Error;
+use super::make::describe;
+use super::{Context, autocomplete, guild_of, reply};
+use crate::route::{NewRoute, Route};
+
+/// Stop posting: removes one route
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn remove(
+    ctx: Context<'_>,
+    #[description = "Which route, as in /alerts list"]
+    #[autocomplete = "autocomplete::route"]
+    #[min = 1]
+    route: i64,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let guild = guild_of(ctx)?;
+    let desk = ctx.data();
+    let routing = desk.store.routing_now();
+    let known = routing.routes.iter().find(|known| known.guild == guild && known.id == route);
+    if !desk.store.remove_route(guild, route).await? {
+        return Err(no_such_route(route));
+    }
+    let what = known.map(|known| describe(&as_new(known))).unwrap_or_default();
+    reply::say(ctx, format!("🗑️ Route #{route} removed: {what}. Cards that stand there are still kept up to date until their calls close."))
+        .await
+}
+
+pub(super) fn no_such_route(route: i64) -> Error {
+    Error::Refused(format!("This server has no route #{route}: `/alerts list` shows them."))
+}
+
+fn as_new(route: &Route) -> NewRoute {
+    NewRoute { guild: route.guild, event: route.event, channel: route.channel, server: route.server, role: route.role, style: route.style }
+}

@@ -1,0 +1,72 @@
+//! Lists that are shown while a person types.
+
+use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
+
+use super::Context;
+use crate::ids::GuildId;
+use crate::render::text;
+use crate::route::Route;
+
+/// Most choices Discord shows.
+const MOST: usize = 25;
+/// Longest name of a choice (UTF-16 units).
+const NAME: usize = 100;
+
+/// This guild's routes, as `#3 911 → #dispatch · @Dispatch`.
+pub(super) async fn route(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let Some(guild) = ctx.interaction.guild_id.map(|id| GuildId(id.get())) else { return CreateAutocompleteResponse::new() };
+    let desk = ctx.data();
+    let routing = desk.store.routing_now();
+    let own: Vec<&Route> = routing.routes.iter().filter(|route| route.guild == guild).collect();
+    if own.is_empty() {
+        return CreateAutocompleteResponse::new();
+    }
+    let names = desk.names.guild(desk, guild).await;
+    let shown = own.into_iter().map(|route| {
+        let role = route.role.map(|role| format!(" · {}", names.role(role))).unwrap_or_default();
+        let server = route.server.map(|server| format!(" · server {server}")).unwrap_or_default();
+        (format!("#{} {} → {}{server}{role}", route.id, route.event.as_str(), names.channel(route.channel)), route.id)
+    });
+    choices(shown, partial)
+}
+
+/// The configured servers by the CAD's names for them.
+pub(super) async fn server(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let desk = ctx.data();
+    let servers = desk.names.configured(desk).await;
+    let shown = servers.into_iter().map(|server| {
+        let name = server.name.map_or_else(|| format!("Server {}", server.id), |name| format!("{name} (server {})", server.id));
+        (name, i64::from(server.id.0))
+    });
+    choices(shown, partial)
+}
+
+fn choices(shown: impl Iterator<Item = (String, i64)>, partial: &str) -> CreateAutocompleteResponse {
+    let shown = fitting(shown, partial);
+    CreateAutocompleteResponse::new().set_choices(shown.into_iter().map(|(name, value)| AutocompleteChoice::new(name, value)).collect())
+}
+
+fn fitting(shown: impl Iterator<Item = (String, i64)>, partial: &str) -> Vec<(String, i64)> {
+    let wanted = partial.trim().trim_start_matches('#').to_lowercase();
+    shown
+        .filter(|(name, value)| wanted.is_empty() || value.to_string() == wanted || name.to_lowercase().contains(&wanted))
+        .map(|(name, value)| (text::cut(&name, NAME), value))
+        .take(MOST)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_narrows_and_limits_hold() {
+        let all = || (1..=60).map(|id| (format!("#{id} 911 → #{}", "x".repeat(120)), id));
+        let shown = fitting(all(), "");
+        assert_eq!(shown.len(), MOST);
+        assert!(shown.iter().all(|(name, _)| text::units(name) <= NAME));
+        assert_eq!(fitting(all(), " #60 ").iter().map(|(_, id)| *id).collect::<Vec<_>>(), [60]);
+        assert_eq!(fitting([("Main (server 1)".to_owned(), 1), ("Event".to_owned(), 2)].into_iter(), "mAiN").len(), 1);
+        assert!(fitting(all(), "nothing").is_empty());
+    }
+}

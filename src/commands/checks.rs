@@ -1,0 +1,250 @@
+//! What the bot may do in a channel, by Discord's documented algorithm over what Discord says of guild, channel and ourselves.
+
+use serde_json::Value;
+use serenity::all::Permissions;
+
+use super::Desk;
+use super::errors::Error;
+use super::reply::and;
+use crate::discord::rest::AskError;
+use crate::ids::{ChannelId, GuildId, RoleId};
+
+/// What alerts need, in the words of Discord's settings, the most basic first.
+const NEEDED: [(Permissions, &str); 5] = [
+    (Permissions::VIEW_CHANNEL, "View Channel"),
+    (Permissions::SEND_MESSAGES, "Send Messages"),
+    (Permissions::EMBED_LINKS, "Embed Links"),
+    (Permissions::READ_MESSAGE_HISTORY, "Read Message History"),
+    (Permissions::ATTACH_FILES, "Attach Files"),
+];
+
+/// What the bot may do somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// These permissions.
+    May(Permissions),
+    /// No such channel any more.
+    Gone,
+    /// In another guild, or nothing alerts can be posted into.
+    Unfit(&'static str),
+}
+
+impl Standing {
+    /// What stands in the way of posting, with its fix; `None` = nothing.
+    pub(super) fn hindrance(self, channel: ChannelId) -> Option<String> {
+        match self {
+            Self::May(permissions) => {
+                let missing = missing(permissions);
+                let names: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
+                (!missing.is_empty()).then(|| {
+                    format!(
+                        "The bot is missing {} in <#{channel}>: open Edit Channel > Permissions there, add the bot's role and allow {}, then try again.",
+                        and(&names),
+                        if missing.len() == 1 { "it" } else { "them" }
+                    )
+                })
+            }
+            Self::Gone => Some(format!("Channel {channel} no longer exists: choose another one.")),
+            Self::Unfit(why) => {
+                Some(format!("<#{channel}> cannot take alerts ({why}): choose a text or announcement channel of this server."))
+            }
+        }
+    }
+
+    /// Whether a role that not everybody may mention is pinged anyway.
+    pub(super) fn pings_any_role(self) -> bool {
+        matches!(self, Self::May(permissions) if permissions.contains(Permissions::MENTION_EVERYONE))
+    }
+}
+
+fn missing(permissions: Permissions) -> Vec<&'static str> {
+    // Who cannot see a channel can do nothing there: naming the rest would only hide the cause.
+    if !permissions.contains(Permissions::VIEW_CHANNEL) {
+        return vec!["View Channel"];
+    }
+    NEEDED.iter().filter(|(bit, _)| !permissions.contains(*bit)).map(|(_, name)| *name).collect()
+}
+
+/// A guild as far as permissions need it: asked once, used for several channels.
+#[derive(Clone, Debug)]
+pub(super) struct Standpoint {
+    guild: GuildId,
+    me: u64,
+    /// Ours; not @everyone.
+    mine: Vec<u64>,
+    /// What all our roles and @everyone grant together.
+    base: Permissions,
+}
+
+impl Standpoint {
+    /// Asks Discord for the guild's roles and for ourselves.
+    pub(super) async fn ask(desk: &Desk, guild: GuildId) -> Result<Self, Error> {
+        let me = desk.facts.bot.user;
+        let (roles, member) = (format!("/guilds/{guild}/roles"), format!("/guilds/{guild}/members/{me}"));
+        let (roles, member) = tokio::join!(desk.rest.ask(&roles), desk.rest.ask(&member));
+        Ok(Self::of(guild, me, &roles?, &member?))
+    }
+
+    fn of(guild: GuildId, me: u64, roles: &Value, member: &Value) -> Self {
+        let mine: Vec<u64> = list(member.get("roles")).filter_map(flake).collect();
+        let granted = |role: &Value| role.get("id").and_then(flake).is_some_and(|id| id == guild.0 || mine.contains(&id));
+        let base = list(Some(roles)).filter(|role| granted(role)).fold(Permissions::empty(), |all, role| all | bits(role, "permissions"));
+        Self { guild, me, mine, base }
+    }
+
+    /// What the bot may do in a channel.
+    pub(super) async fn in_channel(&self, desk: &Desk, channel: ChannelId) -> Result<Standing, Error> {
+        match desk.rest.ask(&format!("/channels/{channel}")).await {
+            Ok(found) => Ok(self.standing(&found)),
+            // 50001 Missing Access: Discord hides a channel that we may not see.
+            Err(AskError::Refused(reason)) if reason.contains("50001") => Ok(Standing::May(Permissions::empty())),
+            Err(AskError::Refused(reason)) if reason.contains("10003") => Ok(Standing::Gone),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn standing(&self, channel: &Value) -> Standing {
+        if channel.get("guild_id").and_then(flake) != Some(self.guild.0) {
+            return Standing::Unfit("it is not in this server");
+        }
+        // 0 text, 5 announcement.
+        if !matches!(channel.get("type").and_then(Value::as_u64), Some(0 | 5)) {
+            return Standing::Unfit("it is of another kind");
+        }
+        if self.base.contains(Permissions::ADMINISTRATOR) {
+            return Standing::May(Permissions::all());
+        }
+        let mut permissions = self.base;
+        let overwrites = || list(channel.get("permission_overwrites"));
+        let id = |overwrite: &Value| overwrite.get("id").and_then(flake).unwrap_or(0);
+        let mut apply = |wanted: &dyn Fn(u64) -> bool| {
+            let (mut deny, mut allow) = (Permissions::empty(), Permissions::empty());
+            for overwrite in overwrites().filter(|overwrite| wanted(id(overwrite))) {
+                deny |= bits(overwrite, "deny");
+                allow |= bits(overwrite, "allow");
+            }
+            permissions = (permissions & !deny) | allow;
+        };
+        apply(&|id| id == self.guild.0);
+        apply(&|id| id != self.guild.0 && self.mine.contains(&id));
+        apply(&|id| id == self.me);
+        if !permissions.contains(Permissions::VIEW_CHANNEL) {
+            permissions = Permissions::empty();
+        } else if !permissions.contains(Permissions::SEND_MESSAGES) {
+            permissions &= !(Permissions::EMBED_LINKS | Permissions::ATTACH_FILES | Permissions::MENTION_EVERYONE);
+        }
+        Standing::May(permissions)
+    }
+}
+
+/// What the bot may do in `channel`. `here` is the channel a person speaks from, with what Discord says of it: it costs no question.
+pub(super) async fn standing(
+    desk: &Desk,
+    guild: GuildId,
+    channel: ChannelId,
+    here: Option<(ChannelId, Permissions)>,
+) -> Result<Standing, Error> {
+    if let Some((_, permissions)) = here.filter(|(here, _)| *here == channel) {
+        let all = if permissions.contains(Permissions::ADMINISTRATOR) { Permissions::all() } else { permissions };
+        return Ok(Standing::May(all));
+    }
+    Standpoint::ask(desk, guild).await?.in_channel(desk, channel).await
+}
+
+/// A role that pings everybody is no role to choose.
+pub(super) fn not_everyone(guild: GuildId, role: Option<RoleId>) -> Result<(), Error> {
+    match role {
+        Some(role) if role.0 == guild.0 => {
+            Err(Error::refused("The role @everyone is never pinged by this bot: choose a role of your own, or leave it out."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn list(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
+}
+
+fn flake(value: &Value) -> Option<u64> {
+    value.as_str()?.parse().ok()
+}
+
+/// Permissions come as decimal text.
+fn bits(value: &Value, name: &str) -> Permissions {
+    Permissions::from_bits_retain(value.get(name).and_then(flake).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const GUILD: GuildId = GuildId(1);
+    const ME: u64 = 9;
+
+    fn all_needed() -> Permissions {
+        NEEDED.iter().fold(Permissions::empty(), |all, (bit, _)| all | *bit)
+    }
+
+    fn at(everyone: Permissions, own: Permissions) -> Standpoint {
+        let text = |p: Permissions| p.bits().to_string();
+        let roles = json!([
+            { "id": "1", "permissions": text(everyone) },
+            { "id": "2", "permissions": text(own) },
+            { "id": "3", "permissions": text(Permissions::ADMINISTRATOR) },
+        ]);
+        Standpoint::of(GUILD, ME, &roles, &json!({ "roles": ["2"] }))
+    }
+
+    fn channel(overwrites: &[(u64, Permissions, Permissions)]) -> Value {
+        let all: Vec<Value> = overwrites
+            .iter()
+            .map(|(id, allow, deny)| json!({ "id": id.to_string(), "allow": allow.bits().to_string(), "deny": deny.bits().to_string() }))
+            .collect();
+        json!({ "id": "50", "guild_id": "1", "type": 0, "permission_overwrites": all })
+    }
+
+    #[test]
+    fn overwrites_of_everyone_then_roles_then_the_bot() {
+        let none = Permissions::empty();
+        let here = at(all_needed(), none);
+        let told = |overwrites: &[_]| here.standing(&channel(overwrites)).hindrance(ChannelId(50));
+        assert_eq!(told(&[]), None);
+        let files = Permissions::ATTACH_FILES;
+        assert_eq!(
+            told(&[(1, none, files)]).unwrap(),
+            "The bot is missing Attach Files in <#50>: open Edit Channel > Permissions there, add the bot's role and allow it, then try again."
+        );
+        assert_eq!(told(&[(1, none, files), (2, files, none)]), None);
+        assert!(told(&[(1, none, files), (2, files, none), (ME, none, files)]).is_some());
+        assert_eq!(told(&[(ME, files, none), (2, none, files), (7, none, all_needed())]), None);
+        // Not to see it hides all else; not to write takes embeds and files along.
+        assert!(told(&[(ME, none, Permissions::VIEW_CHANNEL)]).unwrap().contains("missing View Channel in"));
+        assert!(told(&[(1, none, Permissions::SEND_MESSAGES)]).unwrap().contains("missing Send Messages, Embed Links and Attach Files in"));
+    }
+
+    #[test]
+    fn administrators_may_and_others_roles_do_not_count() {
+        let none = Permissions::empty();
+        let admin = at(none, Permissions::ADMINISTRATOR);
+        assert_eq!(admin.standing(&channel(&[(1, none, Permissions::all())])).hindrance(ChannelId(50)), None);
+        assert!(at(none, none).standing(&channel(&[])).hindrance(ChannelId(50)).is_some());
+    }
+
+    #[test]
+    fn only_text_channels_of_this_guild() {
+        let here = at(all_needed(), Permissions::empty());
+        let mut other = channel(&[]);
+        other["guild_id"] = json!("2");
+        assert!(matches!(here.standing(&other), Standing::Unfit(_)));
+        let mut voice = channel(&[]);
+        voice["type"] = json!(2);
+        assert!(here.standing(&voice).hindrance(ChannelId(50)).unwrap().contains("choose a text or announcement channel"));
+    }
+
+    #[test]
+    fn everyone_is_refused() {
+        assert!(not_everyone(GUILD, Some(RoleId(1))).is_err());
+        assert!(not_everyone(GUILD, Some(RoleId(2))).is_ok() && not_everyone(GUILD, None).is_ok());
+    }
+}

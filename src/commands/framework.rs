@@ -1,0 +1,61 @@
+//! poise under the gateway: which commands there are, how they are dispatched, and the start of it all.
+
+use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
+
+use super::errors::{Error, on_error};
+use super::names::Names;
+use super::{Data, Desk, alerts, cad, components};
+use crate::discord::gateway::Gateway;
+use crate::ids::GuildId;
+use crate::ops::Readiness;
+use crate::shutdown::Tasks;
+
+fn commands() -> Vec<poise::Command<Desk, Error>> {
+    vec![alerts::alerts(), cad::cad()]
+}
+
+/// The commands as they are registered with Discord.
+#[must_use]
+pub fn registered() -> Vec<CreateCommand> {
+    poise::builtins::create_application_commands(&commands())
+}
+
+fn options() -> poise::FrameworkOptions<Desk, Error> {
+    poise::FrameworkOptions {
+        commands: commands(),
+        on_error: |error| Box::pin(on_error(error)),
+        // poise's own default would ping people.
+        allowed_mentions: Some(CreateAllowedMentions::new()),
+        event_handler: |framework, event| {
+            Box::pin(async move {
+                let FullEvent::InteractionCreate { interaction } = event else { return Ok(()) };
+                components::dispatch(framework.serenity_context, framework.user_data, interaction).await
+            })
+        },
+        ..poise::FrameworkOptions::default()
+    }
+}
+
+/// Registers the commands (in `guild` only, or everywhere), connects, and serves people until draining begins.
+///
+/// # Errors
+/// What cannot come right by itself; see [`Gateway::run`].
+pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Readiness) -> anyhow::Result<()> {
+    let gateway = Gateway {
+        rest: data.rest.clone(),
+        application: data.facts.bot.application,
+        metrics: data.metrics.clone(),
+        status: data.status.clone(),
+        readiness,
+        tasks,
+    };
+    let desk = Desk { data, names: Names::default() };
+    let framework = poise::Framework::builder()
+        // Owners have no rights here, and asking for them would go out before anything is known to work.
+        .initialize_owners(false)
+        .options(options())
+        // Cannot fail: poise waits for ever for a set-up that did. What can fail is done by the gateway before it connects.
+        .setup(|_, _, _| Box::pin(async move { Ok(desk) }))
+        .build();
+    gateway.run(registered(), guild, framework).await
+}

@@ -1,0 +1,239 @@
+//! Making routes, however they were asked for: check, store, open the channel again, say so in the channel.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use serenity::all::Permissions;
+
+use super::errors::Error;
+use super::options::style_word;
+use super::reply::and;
+use super::{Desk, checks};
+use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
+use crate::ingest::{Request, Tell};
+use crate::render::{Embed, Message, Style};
+use crate::route::{Listens, NewRoute, Preset};
+use crate::store::AddRoute;
+
+/// How long ingest may keep a command waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Up to so many routes are told one by one: the largest preset's.
+const ONE_BY_ONE: usize = 11;
+/// Colour of a confirmation.
+const CONFIRMED: u32 = 0x2E_CC71;
+
+/// Who asks, from where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    pub(super) guild: GuildId,
+    pub(super) user: UserId,
+    /// The channel they speak from, and what the bot may do there.
+    pub(super) here: Option<(ChannelId, Permissions)>,
+}
+
+/// One route of a wish: what, of which server, how, and whether the role is for it.
+pub(super) type Part = (Listens, Option<ServerId>, Style, bool);
+
+/// What was made.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) routes: Vec<(NewRoute, AddRoute)>,
+    /// Something that would surprise.
+    pub(super) hint: Option<String>,
+}
+
+impl Made {
+    /// The routes' numbers.
+    pub(super) fn ids(&self) -> Vec<i64> {
+        let id = |(_, made): &(NewRoute, AddRoute)| match made {
+            AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => Some(*id),
+            AddRoute::TooMany => None,
+        };
+        self.routes.iter().filter_map(id).collect()
+    }
+
+    fn only(&self, wanted: fn(&AddRoute) -> bool) -> Vec<&NewRoute> {
+        self.routes.iter().filter(|(_, made)| wanted(made)).map(|(new, _)| new).collect()
+    }
+
+    /// What happened to many routes, in one line.
+    fn summary(&self) -> String {
+        let count = |wanted: fn(&AddRoute) -> bool| self.only(wanted).len();
+        let counts = [
+            (count(|made| matches!(made, AddRoute::Added(_))), "added"),
+            (count(|made| matches!(made, AddRoute::Changed(_))), "changed"),
+            (count(|made| matches!(made, AddRoute::Same(_))), "as they were"),
+            (count(|made| matches!(made, AddRoute::TooMany)), "not added, as this server has the most routes it may have"),
+        ];
+        let said: Vec<String> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        format!("✅ Routes: {}. `/alerts list` shows them, `/alerts remove` undoes them.", and(&said))
+    }
+
+    /// What happened, for the person who asked.
+    pub(super) fn sentences(&self) -> String {
+        if self.routes.len() > ONE_BY_ONE {
+            return [Some(self.summary()), self.hint.clone()].into_iter().flatten().collect::<Vec<_>>().join("\n");
+        }
+        let mut said = Vec::new();
+        for (new, made) in &self.routes {
+            let what = describe(new);
+            said.push(match made {
+                AddRoute::Added(id) => format!("✅ Route #{id} added: {what}. Undo it with `/alerts remove route:{id}`."),
+                AddRoute::Changed(id) => {
+                    format!("✏️ Route #{id} was there already and is changed: {what}. Undo it with `/alerts remove route:{id}`.")
+                }
+                AddRoute::Same(id) => format!("👌 Route #{id} is exactly that already: {what}."),
+                AddRoute::TooMany => {
+                    format!("⚠️ Not added: {what}. This server has the most routes it may have: remove some with `/alerts remove`.")
+                }
+            });
+        }
+        said.extend(self.hint.clone());
+        said.join("\n")
+    }
+}
+
+/// `911 → <#1>, pinging <@&2>, as card, of server 1`.
+pub(super) fn describe(new: &NewRoute) -> String {
+    let role = new.role.map(|role| format!(", pinging <@&{role}>")).unwrap_or_default();
+    let server = new.server.map(|server| format!(", of server {server} only")).unwrap_or_default();
+    format!("{} → <#{}>{role}, as {}{server}", new.event.as_str(), new.channel, style_word(new.style))
+}
+
+/// What a route listens to, in people's words.
+pub(super) fn words(event: Listens) -> String {
+    match event {
+        Listens::All => "everything".to_owned(),
+        Listens::To(topic) => topic.label().to_lowercase(),
+    }
+}
+
+/// A preset's routes.
+pub(super) fn parts_of(preset: Preset, servers: &[Option<ServerId>]) -> Vec<Part> {
+    let routes = preset.routes();
+    servers.iter().flat_map(|server| routes.iter().map(|(topic, style, pings)| (Listens::To(*topic), *server, *style, *pings))).collect()
+}
+
+/// Checks everything, then makes the routes.
+pub(super) async fn make(desk: &Desk, asker: Asker, channel: ChannelId, role: Option<RoleId>, parts: Vec<Part>) -> Result<Made, Error> {
+    checks::not_everyone(asker.guild, role)?;
+    let unknown = parts.iter().find_map(|(_, server, ..)| server.filter(|server| !desk.facts.servers.contains(server)));
+    if let Some(server) = unknown {
+        return Err(Error::refused(not_configured(server)));
+    }
+    let standing = checks::standing(desk, asker.guild, channel, asker.here).await?;
+    if let Some(hindrance) = standing.hindrance(channel) {
+        return Err(Error::Refused(hindrance));
+    }
+    let hint = match role {
+        Some(role) if !standing.pings_any_role() => unpingable(desk, asker.guild, role).await,
+        _ => None,
+    };
+    desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
+    let new: Vec<NewRoute> = parts
+        .into_iter()
+        .map(|(event, server, style, pings)| NewRoute { guild: asker.guild, event, channel, server, role: role.filter(|_| pings), style })
+        .collect();
+    let outcomes = desk.store.add_routes(new.clone(), asker.user, desk.clock.now()).await?;
+    let made = Made { routes: new.into_iter().zip(outcomes).collect(), hint };
+    if !made.ids().is_empty() {
+        desk.store.unpark(channel).await?;
+    }
+    confirm(desk, asker, channel, role, &made).await;
+    Ok(made)
+}
+
+pub(super) fn not_configured(server: ServerId) -> String {
+    format!("This bot does not watch server {server}: its operator must add {server} to SONORAN_SERVER_IDS and restart it.")
+}
+
+/// A hint if Discord would not ping the role.
+async fn unpingable(desk: &Desk, guild: GuildId, role: RoleId) -> Option<String> {
+    let roles = desk.rest.ask(&format!("/guilds/{guild}/roles")).await.ok()?;
+    let is = |one: &&Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) == Some(role.0);
+    let found = roles.as_array()?.iter().find(is)?;
+    (!found.get("mentionable").and_then(Value::as_bool)?).then(|| {
+        format!(
+            "💡 Discord will not ping <@&{role}> yet: switch on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone."
+        )
+    })
+}
+
+async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, role: Option<RoleId>, made: &Made) {
+    let added = made.only(|made| matches!(made, AddRoute::Added(_)));
+    let changed = made.only(|made| matches!(made, AddRoute::Changed(_)));
+    let (verb, new) = match (added.is_empty(), changed.is_empty()) {
+        (true, true) => return,
+        (true, false) => ("changed", changed),
+        _ => ("on", added.into_iter().chain(changed).collect()),
+    };
+    let mut topics: Vec<String> = new.iter().map(|new| words(new.event)).collect();
+    topics.dedup();
+    topics.truncate(crate::event::Topic::ALL.len());
+    let title = match topics.as_slice() {
+        [one] => format!("🔔 Alerts {verb}: {one}"),
+        several => format!("🔔 Alerts {verb}: {} kinds", several.len()),
+    };
+    let servers: Vec<String> = {
+        let mut servers: Vec<ServerId> = new.iter().filter_map(|new| new.server).collect();
+        servers.sort_unstable();
+        servers.dedup();
+        servers.iter().map(ToString::to_string).collect()
+    };
+    let of = if servers.is_empty() { String::new() } else { format!(" of server {}", and(&servers)) };
+    let pinged = role.filter(|_| new.iter().any(|new| new.role.is_some()));
+    let pings = pinged.map(|role| format!(" <@&{role}> is pinged for what is urgent.")).unwrap_or_default();
+    let text = format!("From now on {}{of} will be posted in this channel.{pings}\nSet by <@{}>.", and(&topics), asker.user);
+    tell(desk, asker.guild, channel, "alerts-on", title, text).await;
+}
+
+/// A message of the bot's own in a channel. It pings nobody.
+pub(super) async fn tell(desk: &Desk, guild: GuildId, channel: ChannelId, what: &str, title: String, text: String) {
+    let now = desk.clock.now();
+    let embed = Embed { title: Some(title), description: Some(text), color: CONFIRMED, timestamp: Some(now), ..Embed::default() };
+    let tell = Tell {
+        guild,
+        channel,
+        community: desk.facts.community.clone(),
+        server: desk.facts.first_server(),
+        // Two people may confirm in one millisecond.
+        subject: format!("confirm:{what}:{}:{:06x}", now.0, fastrand::u32(..0x100_0000)),
+        message: crate::render::limits::fit(Message { embeds: vec![embed], silent: true, ..Message::default() }),
+    };
+    // The routes stand: a confirmation that cannot be posted is no reason to say that they do not.
+    if tokio::time::timeout(PATIENCE, desk.requests.send(Request::Tell(tell))).await.is_err() {
+        tracing::warn!(%channel, "a confirmation could not be handed over");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(routes: usize) -> Made {
+        let new = NewRoute {
+            guild: GuildId(u64::MAX),
+            event: Listens::All,
+            channel: ChannelId(u64::MAX),
+            server: None,
+            role: Some(RoleId(u64::MAX)),
+            style: Style::Card,
+        };
+        let outcome = |n: usize| if n % 4 == 3 { AddRoute::TooMany } else { AddRoute::Added(1_000_000 + i64::try_from(n).unwrap()) };
+        Made { routes: (0..routes).map(|n| (new.clone(), outcome(n))).collect(), hint: Some("hint".into()) }
+    }
+
+    #[test]
+    fn what_was_made_always_fits_an_answer() {
+        for routes in [1, ONE_BY_ONE, ONE_BY_ONE + 1, 55] {
+            let said = made(routes).sentences();
+            assert!(said.len() < 1_990 && said.ends_with("\nhint"), "{} {said}", said.len());
+        }
+        assert!(made(12).sentences().starts_with("✅ Routes: 9 added and 3 not added, as this server has the most routes"));
+    }
+
+    #[test]
+    fn every_preset_is_told_one_by_one() {
+        assert!(Preset::ALL.into_iter().all(|preset| parts_of(preset, &[None]).len() <= ONE_BY_ONE));
+    }
+}

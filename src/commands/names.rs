@@ -1,0 +1,102 @@
+//! Names of channels, roles and CAD servers, remembered for a minute: lists are shown while a person types, and Discord and the CAD
+//! count questions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::Data;
+use crate::cad::rest::{CadServer, RestError};
+use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
+
+/// How long names are believed.
+const FRESH: Duration = Duration::from_secs(60);
+/// Guilds remembered; the oldest goes.
+const MOST_GUILDS: usize = 256;
+/// Longest wait for names: Discord gives an autocompletion three seconds.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// What a guild calls its places and roles.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GuildNames {
+    channels: HashMap<ChannelId, String>,
+    roles: HashMap<RoleId, String>,
+}
+
+impl GuildNames {
+    pub(super) fn channel(&self, id: ChannelId) -> String {
+        self.channels.get(&id).map_or_else(|| format!("channel {id}"), |name| format!("#{name}"))
+    }
+
+    pub(super) fn role(&self, id: RoleId) -> String {
+        self.roles.get(&id).map_or_else(|| format!("role {id}"), |name| format!("@{name}"))
+    }
+}
+
+type Known<T> = Option<(Instant, T)>;
+
+/// What was asked lately.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    guilds: Mutex<HashMap<GuildId, (Instant, Arc<GuildNames>)>>,
+    servers: Mutex<Known<Arc<Vec<CadServer>>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn fresh(at: Instant) -> bool {
+    at.elapsed() < FRESH
+}
+
+impl Names {
+    /// A guild's names; empty ones if Discord does not tell in time.
+    pub(super) async fn guild(&self, data: &Data, guild: GuildId) -> Arc<GuildNames> {
+        if let Some((_, known)) = lock(&self.guilds).get(&guild).filter(|(at, _)| fresh(*at)) {
+            return Arc::clone(known);
+        }
+        let (channels, roles) = (format!("/guilds/{guild}/channels"), format!("/guilds/{guild}/roles"));
+        let asked = async { tokio::join!(data.rest.ask(&channels), data.rest.ask(&roles)) };
+        let Ok((Ok(channels), Ok(roles))) = tokio::time::timeout(PATIENCE, asked).await else { return Arc::default() };
+        let names = Arc::new(GuildNames {
+            channels: named(&channels).map(|(id, name)| (ChannelId(id), name)).collect(),
+            roles: named(&roles).map(|(id, name)| (RoleId(id), name)).collect(),
+        });
+        let mut guilds = lock(&self.guilds);
+        if guilds.len() >= MOST_GUILDS
+            && let Some(oldest) = guilds.iter().min_by_key(|(_, (at, _))| *at).map(|(guild, _)| *guild)
+        {
+            guilds.remove(&oldest);
+        }
+        guilds.insert(guild, (Instant::now(), Arc::clone(&names)));
+        names
+    }
+
+    /// The CAD's servers, remembered.
+    pub(super) async fn servers(&self, data: &Data) -> Result<Arc<Vec<CadServer>>, RestError> {
+        if let Some((_, known)) = lock(&self.servers).as_ref().filter(|(at, _)| fresh(*at)) {
+            return Ok(Arc::clone(known));
+        }
+        let Some(cad) = &data.cad else { return Err(RestError::Network { cause: "there is no client for it" }) };
+        let servers = Arc::new(cad.servers().await?);
+        *lock(&self.servers) = Some((Instant::now(), Arc::clone(&servers)));
+        Ok(servers)
+    }
+
+    /// The configured servers with the CAD's names for them, where it tells in time.
+    pub(super) async fn configured(&self, data: &Data) -> Vec<CadServer> {
+        let asked = tokio::time::timeout(PATIENCE, self.servers(data)).await;
+        let known = asked.ok().and_then(Result::ok).unwrap_or_default();
+        let name = |id: ServerId| known.iter().find(|server| server.id == id).and_then(|server| server.name.clone());
+        data.facts.servers.iter().map(|id| CadServer { id: *id, name: name(*id) }).collect()
+    }
+}
+
+fn named(all: &Value) -> impl Iterator<Item = (u64, String)> {
+    let entry = |one: &Value| Some((one.get("id")?.as_str()?.parse().ok()?, one.get("name")?.as_str()?.to_owned()));
+    all.as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(entry)
+}

@@ -1,0 +1,82 @@
+//! Options with a fixed set of words: the words themselves are what Discord sends, so that people and scripts may type them.
+
+use serenity::all::{CommandInteraction, CommandOptionType, Context, CreateCommandOption, ResolvedValue};
+use serenity::async_trait;
+
+use crate::event::Topic;
+use crate::render::Style;
+use crate::route::{Listens, Preset};
+
+/// `event:` of a route: everything, or a topic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event(pub(super) Listens);
+
+/// `event:` of a test: a topic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TestEvent(pub(super) Topic);
+
+/// `style:`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StyleChoice(pub(super) Style);
+
+/// `name:` of a preset.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PresetChoice(pub(super) Preset);
+
+/// Words for Discord: what is shown, what is sent.
+type Words = Vec<(String, &'static str)>;
+
+fn topics() -> Words {
+    Topic::ALL.into_iter().map(|topic| (said(topic.as_str(), topic.label()), topic.as_str())).collect()
+}
+
+fn said(word: &str, label: &str) -> String {
+    format!("{word}: {}", label.to_lowercase())
+}
+
+/// Every style with what it is good for.
+pub(super) const STYLES: [(Style, &str, &str); 4] = [
+    (Style::Card, "card", "everything, kept up to date"),
+    (Style::Compact, "compact", "one line and a colour"),
+    (Style::Log, "log", "lines gathered into one message"),
+    (Style::Public, "public", "kind, street and state: no names"),
+];
+
+/// The word of a style.
+pub(super) fn style_word(style: Style) -> &'static str {
+    STYLES.iter().find(|(known, ..)| *known == style).map_or("card", |(_, word, _)| word)
+}
+
+macro_rules! words {
+    ($name:ident, $words:expr, $parse:expr) => {
+        #[async_trait]
+        impl poise::SlashArgument for $name {
+            async fn extract(_: &Context, _: &CommandInteraction, value: &ResolvedValue<'_>) -> Result<Self, poise::SlashArgError> {
+                let ResolvedValue::String(word) = *value else {
+                    return Err(poise::SlashArgError::new_command_structure_mismatch("expected a word"));
+                };
+                let parse = $parse;
+                parse(word).map(Self).ok_or_else(|| poise::SlashArgError::new_parse("it is none of the choices".into(), word.to_owned()))
+            }
+
+            fn create(builder: CreateCommandOption) -> CreateCommandOption {
+                let words: Words = $words;
+                words
+                    .into_iter()
+                    .fold(builder.kind(CommandOptionType::String), |builder, (name, word)| builder.add_string_choice(name, word))
+            }
+        }
+    };
+}
+
+words!(Event, [("all: everything that is posted".to_owned(), "all")].into_iter().chain(topics()).collect(), Listens::parse);
+words!(TestEvent, topics(), Topic::parse);
+words!(StyleChoice, STYLES.iter().map(|(_, word, what)| (said(word, what), *word)).collect(), |word: &str| STYLES
+    .iter()
+    .find(|(_, known, _)| *known == word)
+    .map(|(style, ..)| *style));
+words!(
+    PresetChoice,
+    Preset::ALL.into_iter().map(|preset| (said(preset.as_str(), preset.describe()), preset.as_str())).collect(),
+    Preset::parse
+);

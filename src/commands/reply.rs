@@ -1,0 +1,133 @@
+//! Answers: private, without any ping, within Discord's limits.
+
+use poise::CreateReply;
+use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateEmbed, EditInteractionResponse};
+
+use super::errors::Error;
+use super::{Context, Desk};
+use crate::render::text;
+
+/// Discord's limit of a message's content (UTF-16 units).
+const CONTENT: usize = 2_000;
+/// Discord's limit of an embed's description (UTF-16 units).
+const DESCRIPTION: usize = 4_096;
+/// Most pages of one answer: beyond that a list says how much is left.
+const MOST_PAGES: usize = 5;
+/// Neutral, good, bad.
+pub(super) const BLUE: u32 = 0x58_65F2;
+pub(super) const GREEN: u32 = 0x2E_CC71;
+pub(super) const YELLOW: u32 = 0xF1_C40F;
+
+/// An answer with a heading.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    pub(super) title: String,
+    pub(super) text: String,
+    pub(super) color: u32,
+    pub(super) rows: Vec<CreateActionRow>,
+}
+
+impl Page {
+    pub(super) fn new(title: impl Into<String>, text: impl Into<String>, color: u32) -> Self {
+        Self { title: title.into(), text: text.into(), color, rows: Vec::new() }
+    }
+
+    fn embed(&self) -> CreateEmbed {
+        CreateEmbed::new().title(text::cut(&self.title, 256)).description(text::cut(&self.text, DESCRIPTION)).color(self.color)
+    }
+
+    /// As the new state of a message that has buttons: what it does not have, goes.
+    pub(super) fn edit(self) -> EditInteractionResponse {
+        EditInteractionResponse::new()
+            .content("")
+            .embeds(vec![self.embed()])
+            .components(self.rows)
+            .allowed_mentions(CreateAllowedMentions::new())
+    }
+}
+
+fn private() -> CreateReply {
+    CreateReply::default().ephemeral(true).allowed_mentions(CreateAllowedMentions::new())
+}
+
+/// One or a few sentences.
+pub(super) async fn say(ctx: Context<'_>, words: impl AsRef<str>) -> Result<(), Error> {
+    poise::send_application_reply(ctx, private().content(text::cut(words.as_ref(), CONTENT))).await?;
+    Ok(())
+}
+
+/// A page.
+pub(super) async fn show(ctx: Context<'_>, page: Page) -> Result<(), Error> {
+    poise::send_application_reply(ctx, private().embed(page.embed()).components(page.rows)).await?;
+    Ok(())
+}
+
+/// Lines under one heading, in as many messages as they need, up to a bound.
+pub(super) async fn list(ctx: Context<'_>, title: &str, lines: &[String], color: u32) -> Result<(), Error> {
+    for (nth, text) in pages(lines).into_iter().enumerate() {
+        let title = if nth == 0 { title.to_owned() } else { format!("{title} ({})", nth + 1) };
+        show(ctx, Page::new(title, text, color)).await?;
+    }
+    Ok(())
+}
+
+/// Lines gathered into texts that fit a description each.
+fn pages(lines: &[String]) -> Vec<String> {
+    let mut pages = vec![String::new()];
+    for (nth, line) in lines.iter().enumerate() {
+        let line = text::cut(line, 1_000);
+        let fits = |page: &String| text::units(page) + text::units(&line) + 1 < DESCRIPTION - 100;
+        if !pages.last().is_some_and(fits) {
+            if pages.len() == MOST_PAGES {
+                if let Some(page) = pages.last_mut() {
+                    page.push_str(&format!("\n… and {} lines more.", lines.len() - nth));
+                }
+                break;
+            }
+            pages.push(String::new());
+        }
+        if let Some(page) = pages.last_mut() {
+            if !page.is_empty() {
+                page.push('\n');
+            }
+            page.push_str(&line);
+        }
+    }
+    pages
+}
+
+/// For the framework's own errors, which come with poise's wider context.
+pub(super) async fn framework(ctx: poise::Context<'_, Desk, Error>, words: String) -> Result<(), serenity::Error> {
+    poise::send_reply(ctx, private().content(text::cut(&words, CONTENT))).await.map(|_| ())
+}
+
+/// `911, panic and pager`.
+pub(super) fn and(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_become_pages_that_fit_and_say_what_is_left() {
+        let lines: Vec<String> = (0..2_000).map(|n| format!("{n} {}", "x".repeat(40))).collect();
+        let pages = pages(&lines);
+        assert_eq!(pages.len(), MOST_PAGES);
+        assert!(pages.iter().all(|page| text::units(page) <= DESCRIPTION));
+        let shown: usize = pages.iter().map(|page| page.lines().filter(|line| line.ends_with('x')).count()).sum();
+        assert!(pages[MOST_PAGES - 1].ends_with(&format!("… and {} lines more.", 2_000 - shown)));
+        assert_eq!(super::pages(&["a".to_owned(), "b".to_owned()]), ["a\nb"]);
+    }
+
+    #[test]
+    fn words_are_joined() {
+        let of = |words: &[&str]| and(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        assert_eq!((of(&[]), of(&["a"]), of(&["a", "b", "c"])), (String::new(), "a".into(), "a, b and c".into()));
+    }
+}

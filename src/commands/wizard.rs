@@ -1,0 +1,379 @@
+//! The steps of `/cad setup`, all in one message that changes. Each says what it is for; nothing is stored before the last.
+//!
+//! ```text
+//! connection ⇄ servers ⇄ way ─┬─ fivem ─┬─▶ presets ⇄ place ─ make ─▶ done ─▶ test
+//!                             └─ hub ───┘
+//! ```
+
+use serenity::all::{
+    ButtonStyle, ChannelType, CreateActionRow, CreateButton, CreateSelectMenu, CreateSelectMenuKind, CreateSelectMenuOption,
+};
+
+use super::components::{Choice, MOST_SERVERS, Picked, Press, Verb, id};
+use super::errors::Error;
+use super::make::{Asker, make, not_configured, parts_of};
+use super::reply::{BLUE, GREEN, Page, YELLOW, and};
+use super::{Desk, alerts_test};
+use crate::cad::rest::{CadServer, RestError};
+use crate::clock::UnixMs;
+use crate::event::{Source, Topic};
+use crate::ids::ServerId;
+use crate::render::text;
+use crate::route::{Listens, Preset};
+use crate::status::Link;
+
+/// Most choices of a list.
+const MOST_OPTIONS: usize = 25;
+/// The choice that stands for every configured server.
+const ALL: &str = "all";
+/// What the forwarding game server posts to.
+const PATH: &str = "/sonorancad/event";
+
+/// The page that follows a press.
+pub(super) async fn turn(desk: &Desk, press: Press) -> Result<Page, Error> {
+    let Press { verb, mut choice, picked, asker, shown_at } = press;
+    match (verb, picked) {
+        (Verb::Connect, _) => Ok(connection(desk, &choice).await),
+        (Verb::Servers, _) => Ok(servers(desk, &choice).await),
+        (Verb::PickServers, Picked::Words(words)) => {
+            choice.servers = chosen_servers(&words, &desk.facts.servers)?;
+            Ok(way(&choice))
+        }
+        (Verb::Way, _) => Ok(way(&choice)),
+        (Verb::Fivem, _) => Ok(fivem(desk, &choice, shown_at)),
+        (Verb::Hub, _) => Ok(hub(desk, &choice)),
+        (Verb::Presets, _) => Ok(presets(&choice)),
+        (Verb::PickPreset, Picked::Words(words)) => {
+            choice.preset = words.first().and_then(|word| Preset::parse(word));
+            Ok(place(&choice, None))
+        }
+        (Verb::Place, _) => Ok(place(&choice, None)),
+        (Verb::PickChannel, Picked::Channel(channel)) => {
+            choice.channel = channel;
+            Ok(place(&choice, None))
+        }
+        (Verb::PickRole, Picked::Role(role)) => {
+            choice.role = role;
+            Ok(match super::checks::not_everyone(asker.guild, role) {
+                Ok(()) => place(&choice, None),
+                Err(error) => {
+                    choice.role = None;
+                    place(&choice, Some(&error.sentence("a role")))
+                }
+            })
+        }
+        (Verb::Make, _) => make_routes(desk, &choice, asker).await,
+        (Verb::Test, _) => test(desk, &choice, asker).await,
+        _ => Err(Error::refused("Discord sent no choice: run `/cad setup` again.")),
+    }
+}
+
+fn button(verb: Verb, choice: &Choice, label: &str, style: ButtonStyle) -> CreateButton {
+    CreateButton::new(id(verb, choice)).label(label).style(style)
+}
+
+fn next(verb: Verb, choice: &Choice, label: &str) -> CreateButton {
+    button(verb, choice, label, ButtonStyle::Primary)
+}
+
+fn back(verb: Verb, choice: &Choice) -> CreateButton {
+    button(verb, choice, "Back", ButtonStyle::Secondary)
+}
+
+fn list(verb: Verb, choice: &Choice, placeholder: &str, kind: CreateSelectMenuKind) -> CreateSelectMenu {
+    CreateSelectMenu::new(id(verb, choice), kind).placeholder(placeholder)
+}
+
+// ---- 1: the connection ----
+
+/// Asks the CAD who we are to it.
+pub(super) async fn connection(desk: &Desk, choice: &Choice) -> Page {
+    let title = "Set-up 1/5 · Connection to the CAD";
+    let asked = async {
+        let cad = desk.cad.as_ref().ok_or(RestError::Network { cause: "there is no client for it" })?;
+        let (version, info, servers) = tokio::join!(cad.version(), cad.info(), desk.names.servers(desk));
+        // The name is a courtesy; what needs the key or the servers is not.
+        Ok::<_, RestError>((version?, info.unwrap_or_default(), servers?))
+    };
+    match asked.await {
+        Ok((version, info, servers)) => {
+            let name = text::visible(info.name.as_deref())
+                .map_or_else(|| format!("`{}`", desk.facts.community), |name| format!("**{}**", text::line(name, 80)));
+            let plan = text::visible(version.name.as_deref()).map(|plan| format!(", plan {}", text::line(plan, 40))).unwrap_or_default();
+            let count = servers.len();
+            let text = format!(
+                "✅ The CAD knows this bot as part of {name}{plan}, with {count} server{}.\n\nThe credentials come from the settings of whoever runs the bot; there is nothing to type in here.",
+                if count == 1 { "" } else { "s" }
+            );
+            let mut page = Page::new(title, text, BLUE);
+            page.rows = vec![CreateActionRow::Buttons(vec![next(Verb::Servers, choice, "Continue")])];
+            page
+        }
+        Err(error) => {
+            let text =
+                format!("❌ {error}\n\nThe settings are read when the bot starts: after a change, restart it and press **Check again**.");
+            let mut page = Page::new(title, text, YELLOW);
+            page.rows = vec![CreateActionRow::Buttons(vec![next(Verb::Connect, choice, "Check again")])];
+            page
+        }
+    }
+}
+
+// ---- 2: servers ----
+
+async fn servers(desk: &Desk, choice: &Choice) -> Page {
+    let configured = &desk.facts.servers;
+    let (known, trouble) = match desk.names.servers(desk).await {
+        Ok(known) => (known.to_vec(), None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let mut said = vec!["Which of the community's CAD servers should this Discord server hear of?".to_owned()];
+    match trouble {
+        Some(error) => said.push(format!("⚠️ Their names are not known now: {error}")),
+        None => said.extend(server_notes(configured, &known)),
+    }
+    let name = |server: &ServerId| {
+        let found = known.iter().find(|known| known.id == *server).and_then(|known| known.name.as_deref());
+        text::visible(found).map_or_else(|| format!("Server {server}"), |name| text::plain(name, 80))
+    };
+    let all = CreateSelectMenuOption::new("All of them", ALL).description("Also those that are added later");
+    let each = configured
+        .iter()
+        .take(MOST_OPTIONS - 1)
+        .map(|server| CreateSelectMenuOption::new(name(server), server.to_string()).description(format!("Server {server}")));
+    let options: Vec<CreateSelectMenuOption> = std::iter::once(all).chain(each).collect();
+    let most = u8::try_from(options.len().min(MOST_SERVERS)).unwrap_or(1);
+    let select = list(Verb::PickServers, choice, "Choose one or more", CreateSelectMenuKind::String { options }).max_values(most);
+    let mut page = Page::new("Set-up 2/5 · Servers", said.join("\n"), BLUE);
+    page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(Verb::Connect, choice)])];
+    page
+}
+
+/// Where the settings and the CAD differ.
+fn server_notes(configured: &[ServerId], known: &[CadServer]) -> Vec<String> {
+    let missing = configured.iter().filter(|server| !known.iter().any(|known| known.id == **server));
+    let other = known.iter().filter(|known| !configured.contains(&known.id)).take(10);
+    let missing = missing.map(|server| {
+        format!("⚠️ Server {server} is set in SONORAN_SERVER_IDS, but the CAD has no such server: whoever runs the bot should correct it.")
+    });
+    let other = other.map(|known| {
+        let name = text::visible(known.name.as_deref()).map_or_else(|| "A server".to_owned(), |name| text::line(name, 60));
+        format!("• {name} ({0}) is not watched: to have it, add {0} to SONORAN_SERVER_IDS and restart the bot.", known.id)
+    });
+    missing.chain(other).collect()
+}
+
+fn chosen_servers(words: &[String], configured: &[ServerId]) -> Result<Vec<ServerId>, Error> {
+    if words.iter().any(|word| word == ALL) {
+        return Ok(Vec::new());
+    }
+    let server = |word: &String| {
+        let server = word.parse().map(ServerId).map_err(|_| Error::refused("That is no server: choose one from the list."))?;
+        if configured.contains(&server) { Ok(server) } else { Err(Error::Refused(not_configured(server))) }
+    };
+    words.iter().take(MOST_SERVERS).map(server).collect()
+}
+
+/// The servers a choice is about.
+fn meant<'a>(desk: &'a Desk, choice: &'a Choice) -> &'a [ServerId] {
+    if choice.servers.is_empty() { &desk.facts.servers } else { &choice.servers }
+}
+
+// ---- 3: how events come ----
+
+fn way(choice: &Choice) -> Page {
+    let text = "What does your community play on? It decides how the CAD's events come to this bot.";
+    let mut page = Page::new("Set-up 3/5 · How events arrive", text, BLUE);
+    page.rows = vec![CreateActionRow::Buttons(vec![
+        next(Verb::Fivem, choice, "FiveM (with Sonoran's resource)"),
+        next(Verb::Hub, choice, "ER:LC, Roblox or other"),
+        back(Verb::Servers, choice),
+    ])];
+    page
+}
+
+fn fivem(desk: &Desk, choice: &Choice, since: UnixMs) -> Page {
+    let mut said = vec![
+        "On FiveM the game server already holds the CAD's live session for its server id, and nobody has documented what a second one does to it. So let the game server forward its events instead:".to_owned(),
+    ];
+    if desk.facts.hub {
+        said.push("**1.** Set `SONORAN_HUB=off` for this bot and restart it.".to_owned());
+    } else {
+        said.push("**1.** `SONORAN_HUB=off` is set already. ✅".to_owned());
+    }
+    match desk.facts.listen.first() {
+        None => said.push(
+            "**2.** The bot does not listen for events: set `LISTEN_ADDR`, for example to `0.0.0.0:3232`, and restart it.".to_owned(),
+        ),
+        Some(listen) => {
+            let servers: Vec<String> = meant(desk, choice).iter().map(ToString::to_string).collect();
+            let first = servers.first().map_or("1", String::as_str);
+            said.push("**2.** Put these two lines into the resource's `configuration/config.json`, with the address under which the game server reaches this bot:".to_owned());
+            said.push(format!(
+                "```json\n\"enablePushEventForwarding\": true,\n\"pushEventForwardUrl\": \"http://BOT-ADDRESS:{}{PATH}?server={first}\"\n```",
+                listen.port()
+            ));
+            if servers.len() > 1 {
+                said.push(format!("Each game server gets its own number behind `server=`: {}.", and(&servers)));
+            }
+        }
+    }
+    said.push("**3.** Restart the resource, do something in the CAD (go on duty, place a call), and check:".to_owned());
+    said.push(first_event(desk, choice, since));
+    let mut page = Page::new("Set-up 3/5 · FiveM", said.join("\n"), BLUE);
+    page.rows = vec![CreateActionRow::Buttons(vec![
+        button(Verb::Fivem, choice, "Check for first event", ButtonStyle::Success),
+        next(Verb::Presets, choice, "Continue"),
+        back(Verb::Way, choice),
+    ])];
+    page
+}
+
+/// Whether anything came since the set-up began.
+fn first_event(desk: &Desk, choice: &Choice, since: UnixMs) -> String {
+    let snapshot = desk.status.snapshot();
+    let last = meant(desk, choice)
+        .iter()
+        .filter_map(|server| snapshot.servers.get(&(desk.facts.community.clone(), *server))?.last.map(|(at, source)| (at, source, *server)))
+        .max_by_key(|(at, ..)| *at);
+    match last {
+        None => "⏳ No event has come since the bot started.".to_owned(),
+        Some((at, source, server)) => {
+            let way = if source == Source::Hub { "through the hub" } else { "over HTTP" };
+            let seconds = at.secs();
+            if at >= since {
+                format!("✅ It works: server {server} sent an event {way} <t:{seconds}:R>.")
+            } else {
+                format!("⏳ Nothing since this set-up began; the last event came from server {server} {way} <t:{seconds}:R>.")
+            }
+        }
+    }
+}
+
+fn hub(desk: &Desk, choice: &Choice) -> Page {
+    let mut said = vec!["Without a FiveM resource the bot holds the CAD's live session itself; nothing has to be installed.".to_owned()];
+    for server in meant(desk, choice) {
+        said.push(match desk.status.link_of(&desk.facts.community, *server) {
+            Link::Ready => format!("✅ Server {server}: connected."),
+            Link::Connecting => format!("⏳ Server {server}: connecting."),
+            Link::Down(why) => format!("❌ Server {server}: {}", text::line(&why, 300)),
+            Link::Rejected(why) => format!("⛔ Server {server}: {}", text::line(&why, 300)),
+            Link::Off if desk.facts.hub => format!("⏳ Server {server}: its session has not begun."),
+            Link::Off => format!("⚪ Server {server}: SONORAN_HUB is off. Set `SONORAN_HUB=on` and restart the bot."),
+        });
+    }
+    let mut page = Page::new("Set-up 3/5 · Live session", said.join("\n"), BLUE);
+    page.rows = vec![CreateActionRow::Buttons(vec![
+        button(Verb::Hub, choice, "Check again", ButtonStyle::Success),
+        next(Verb::Presets, choice, "Continue"),
+        back(Verb::Way, choice),
+    ])];
+    page
+}
+
+// ---- 4: preset ----
+
+fn presets(choice: &Choice) -> Page {
+    let options = Preset::ALL
+        .into_iter()
+        .map(|preset| CreateSelectMenuOption::new(preset.as_str(), preset.as_str()).description(text::cut(preset.describe(), 100)))
+        .collect();
+    let select = list(Verb::PickPreset, choice, "Choose a set of alerts", CreateSelectMenuKind::String { options });
+    let text = "What should be posted? Begin with one set; more sets, in other channels too, are `/alerts preset` away.";
+    let mut page = Page::new("Set-up 4/5 · Alerts", text, BLUE);
+    page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(Verb::Way, choice)])];
+    page
+}
+
+// ---- 5: channel and role ----
+
+fn place(choice: &Choice, trouble: Option<&str>) -> Page {
+    let Some(preset) = choice.preset else { return presets(choice) };
+    let channel = choice.channel.map_or_else(|| "not chosen yet".to_owned(), |channel| format!("<#{channel}>"));
+    let role = choice.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
+    let mut said = vec![
+        format!("**{}**: {}.", preset.as_str(), preset.describe()),
+        format!("Channel: {channel}"),
+        format!("Pinged for what is urgent: {role}"),
+    ];
+    said.extend(trouble.map(|trouble| format!("\n❌ {trouble}")));
+    let channels =
+        CreateSelectMenuKind::Channel { channel_types: Some(vec![ChannelType::Text, ChannelType::News]), default_channels: None };
+    let roles = CreateSelectMenuKind::Role { default_roles: None };
+    let mut page = Page::new("Set-up 5/5 · Where", said.join("\n"), if trouble.is_some() { YELLOW } else { BLUE });
+    page.rows = vec![
+        CreateActionRow::SelectMenu(list(Verb::PickChannel, choice, "The channel for these alerts", channels)),
+        CreateActionRow::SelectMenu(list(Verb::PickRole, choice, "A role to ping (optional)", roles).min_values(0)),
+        CreateActionRow::Buttons(vec![
+            button(Verb::Make, choice, "Create alerts", ButtonStyle::Success).disabled(choice.channel.is_none()),
+            back(Verb::Presets, choice),
+        ]),
+    ];
+    page
+}
+
+async fn make_routes(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page, Error> {
+    let (Some(preset), Some(channel)) = (choice.preset, choice.channel) else { return Ok(place(choice, Some("Choose a channel first."))) };
+    let servers: Vec<Option<ServerId>> = match choice.servers.as_slice() {
+        [] => vec![None],
+        some => some.iter().copied().map(Some).collect(),
+    };
+    match make(desk, asker, channel, choice.role, parts_of(preset, &servers)).await {
+        Ok(made) => Ok(done(choice, &made.sentences())),
+        // What the person can mend is said where they can mend it.
+        Err(Error::Refused(sentence)) => Ok(place(choice, Some(&sentence))),
+        Err(error) => Err(error),
+    }
+}
+
+// ---- done ----
+
+fn done(choice: &Choice, said: &str) -> Page {
+    let text = format!(
+        "{said}\n\nSee how it looks with a test alert. Later: `/cad status` tells how the links are, `/alerts list` what is posted where, `/cad notices` sets where trouble is told."
+    );
+    let mut page = Page::new("Set-up done", text, GREEN);
+    page.rows = vec![CreateActionRow::Buttons(vec![next(Verb::Test, choice, "Send test alert"), back(Verb::Presets, choice)])];
+    page
+}
+
+async fn test(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page, Error> {
+    let topic = choice.preset.and_then(|preset| preset.routes().first().map(|(topic, ..)| *topic)).unwrap_or(Topic::Emergency);
+    let routing = desk.store.routing_now();
+    let route = routing
+        .routes
+        .iter()
+        .find(|route| route.guild == asker.guild && Some(route.channel) == choice.channel && route.event == Listens::To(topic))
+        .map(|route| route.id);
+    let channels = alerts_test::send(desk, asker.guild, topic, route, false).await?;
+    Ok(done(choice, &alerts_test::sentence(topic, &channels, false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_and_cad_may_differ_and_both_are_told() {
+        let known = |id, name: &str| CadServer { id: ServerId(id), name: Some(name.into()) };
+        let notes = server_notes(&[ServerId(1), ServerId(9)], &[known(1, "Main"), known(3, "Event *night*")]);
+        assert_eq!(
+            notes,
+            [
+                "⚠️ Server 9 is set in SONORAN_SERVER_IDS, but the CAD has no such server: whoever runs the bot should correct it.",
+                "• Event \\*night\\* (3) is not watched: to have it, add 3 to SONORAN_SERVER_IDS and restart the bot.",
+            ]
+        );
+        assert!(server_notes(&[ServerId(1)], &[known(1, "Main")]).is_empty());
+    }
+
+    #[test]
+    fn only_configured_servers_are_taken() {
+        let words = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let configured = [ServerId(1), ServerId(2)];
+        assert_eq!(chosen_servers(&words(&["2", "1"]), &configured).unwrap(), [ServerId(2), ServerId(1)]);
+        assert_eq!(chosen_servers(&words(&["2", "all"]), &configured).unwrap(), []);
+        assert!(matches!(chosen_servers(&words(&["3"]), &configured), Err(Error::Refused(why)) if why.contains("SONORAN_SERVER_IDS")));
+        assert!(chosen_servers(&words(&["x"]), &configured).is_err());
+    }
+}

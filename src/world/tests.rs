@@ -1,0 +1,313 @@
+//! Histories and what the world makes of them.
+
+use super::*;
+use crate::event::{DispatchCall, EmergencyCall, Event, Note, Unit};
+
+const AT: UnixMs = UnixMs(1_000_000);
+
+fn unit(ident: i64) -> Unit {
+    Unit { ident: Ident(ident), callsign: Some(format!("A-{ident}")), name: Some(format!("Name {ident}")), ..Unit::default() }
+}
+
+fn login(ident: i64) -> Event {
+    Event::UnitLogin { units: vec![unit(ident)] }
+}
+
+fn panic(ident: i64, on: bool) -> Event {
+    Event::Panic { idents: vec![Ident(ident)], on }
+}
+
+fn call_911(id: i64, description: &str) -> EmergencyCall {
+    EmergencyCall { id: Some(CallId(id)), is_emergency: true, description: Some(description.into()), ..EmergencyCall::default() }
+}
+
+fn dispatch(id: i64) -> DispatchCall {
+    DispatchCall {
+        id: Some(CallId(id)),
+        status: Some(1),
+        priority: Some(Priority::Level(3)),
+        title: Some("Burglary".into()),
+        ..DispatchCall::default()
+    }
+}
+
+fn attach(call: i64, idents: &[i64]) -> Event {
+    Event::UnitAttach { by: None, idents: idents.iter().copied().map(Ident).collect(), call: CallId(call) }
+}
+
+fn cards(applied: &Applied) -> Vec<(Subject, bool, bool)> {
+    let card = |change: &Change| match change {
+        Change::Card { subject, created, over } => Some((*subject, *created, *over)),
+        _ => None,
+    };
+    applied.changes.iter().filter_map(card).collect()
+}
+
+#[test]
+fn one_alarm_per_edge_whatever_tells_it() {
+    let mut world = Server::default();
+    let first = world.apply(&panic(7, true), AT);
+    assert_eq!(cards(&first), [(Subject::Panic(Ident(7), AT), true, false)]);
+    // The same again, and the same by a whole unit: no second alarm.
+    let again = Event::UnitUpdate { units: vec![Unit { is_panic: Some(true), ..unit(7) }] };
+    for event in [&panic(7, true), &again] {
+        let applied = world.apply(event, AT.plus(5));
+        assert!(cards(&applied).iter().all(|(_, created, over)| !created && !over), "{applied:?}");
+    }
+    assert_eq!(cards(&world.apply(&panic(7, false), AT.plus(10))), [(Subject::Panic(Ident(7), AT), false, true)]);
+    assert_eq!(cards(&world.apply(&panic(7, false), AT.plus(11))), []);
+    // Off and on again is a new panic.
+    assert_eq!(cards(&world.apply(&panic(7, true), AT.plus(20))), [(Subject::Panic(Ident(7), AT.plus(20)), true, false)]);
+}
+
+#[test]
+fn a_panic_told_only_by_a_whole_unit_is_one() {
+    let mut world = Server::default();
+    let applied =
+        world.apply(&Event::UnitStatus { idents: vec![], status: None, units: vec![Unit { is_panic: Some(true), ..unit(7) }] }, AT);
+    assert_eq!(cards(&applied), [(Subject::Panic(Ident(7), AT), true, false)]);
+}
+
+#[test]
+fn a_name_that_comes_later_redraws_the_panic() {
+    let mut world = Server::default();
+    world.apply(&panic(7, true), AT);
+    let applied = world.apply(&login(7), AT.plus(5));
+    assert!(cards(&applied).contains(&(Subject::Panic(Ident(7), AT), false, false)), "{applied:?}");
+}
+
+#[test]
+fn the_911_that_the_game_makes_of_a_panic_is_linked_in_either_order() {
+    for panic_first in [true, false] {
+        let mut world = Server::default();
+        world.apply(&login(7), AT);
+        let mut call = call_911(302, "Unit A-7 has pressed their panic button!");
+        call.caller = Some("Name 7".into());
+        let (first, second) = (panic(7, true), Event::EmergencyNew(call));
+        let order = if panic_first { [&first, &second] } else { [&second, &first] };
+        world.apply(order[0], AT.plus(1));
+        world.apply(order[1], AT.plus(2));
+        assert_eq!(world.panics[&Ident(7)].linked_911, Some(CallId(302)), "{panic_first}");
+        assert_eq!(world.emergencies[&CallId(302)].panic_of, Some(Ident(7)));
+    }
+}
+
+#[test]
+fn a_911_waits_goes_and_its_number_may_be_used_again() {
+    let mut world = Server::default();
+    let subject = Subject::Emergency(CallId(302), AT);
+    assert_eq!(cards(&world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT)), [(subject, true, false)]);
+    assert_eq!(cards(&world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT.plus(1))), [], "the same again is nothing");
+    assert_eq!(cards(&world.apply(&Event::EmergencyNew(call_911(302, "Big fire")), AT.plus(2))), [(subject, false, false)]);
+    let removed = Event::EmergencyRemoved { calls: vec![CallId(302), CallId(999)] };
+    assert_eq!(cards(&world.apply(&removed, AT.plus(3))), [(subject, false, true)]);
+    assert_eq!(cards(&world.apply(&removed, AT.plus(4))), []);
+    let again = world.apply(&Event::EmergencyNew(call_911(302, "Another")), AT.plus(9));
+    assert_eq!(cards(&again), [(Subject::Emergency(CallId(302), AT.plus(9)), true, false)]);
+}
+
+#[test]
+fn a_call_without_a_usable_number_is_shown_and_two_of_them_stay_two() {
+    let mut world = Server::default();
+    let nameless = EmergencyCall { id: None, ..call_911(0, "Help") };
+    let one = cards(&world.apply(&Event::EmergencyNew(nameless.clone()), AT));
+    let two = cards(&world.apply(&Event::EmergencyNew(EmergencyCall { id: Some(CallId(-1)), ..nameless }), AT.plus(1)));
+    assert!(one[0].1 && two[0].1 && one[0].0 != two[0].0);
+}
+
+#[test]
+fn a_911_becomes_a_dispatch_in_either_order() {
+    let made = DispatchCall { from_911: Some(CallId(302)), ..dispatch(501) };
+    let mut world = Server::default();
+    world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT);
+    let applied = world.apply(&Event::DispatchNew(made.clone()), AT.plus(5));
+    assert_eq!(
+        cards(&applied),
+        [(Subject::Dispatch(CallId(501), AT.plus(5)), true, false), (Subject::Emergency(CallId(302), AT), false, true)]
+    );
+    assert_eq!(world.emergencies[&CallId(302)].became, Some(CallId(501)));
+    assert_eq!(world.dispatches[&CallId(501)].timeline[0], Moment { at: AT, what: MomentKind::Called });
+
+    let mut late = Server::default();
+    late.apply(&Event::DispatchNew(made), AT);
+    late.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT.plus(1));
+    assert_eq!(late.emergencies[&CallId(302)].became, Some(CallId(501)));
+}
+
+#[test]
+fn an_edit_names_what_changed_and_the_same_again_is_nothing() {
+    let mut world = Server::default();
+    let subject = Subject::Dispatch(CallId(501), AT);
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    let edited = DispatchCall { priority: Some(Priority::Level(1)), address: Some("Alta St".into()), ..dispatch(501) };
+    assert_eq!(cards(&world.apply(&Event::DispatchEdited(edited.clone()), AT.plus(5))), [(subject, false, false)]);
+    let call = &world.dispatches[&CallId(501)];
+    assert_eq!(call.edited, ["priority", "address"]);
+    let kinds: Vec<_> = call.timeline.iter().map(|m| m.what.clone()).collect();
+    let raised = MomentKind::Priority { from: Some(Priority::Level(3)), to: Some(Priority::Level(1)) };
+    assert_eq!(kinds, [MomentKind::Dispatched, raised, MomentKind::Edited(vec!["address".into()])]);
+
+    let before = world.clone();
+    world.apply(&Event::DispatchEdited(edited), AT.plus(6));
+    assert_eq!(world.dispatches[&CallId(501)].timeline, before.dispatches[&CallId(501)].timeline);
+}
+
+#[test]
+fn an_edit_before_creation_makes_the_call_without_calling_it_new() {
+    let mut world = Server::default();
+    let applied = world.apply(&Event::DispatchEdited(dispatch(501)), AT);
+    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), false, false)]);
+    // Its creation comes after all: still one call.
+    let applied = world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1));
+    assert!(cards(&applied).iter().all(|(subject, created, _)| *subject == Subject::Dispatch(CallId(501), AT) && !created));
+}
+
+#[test]
+fn attaching_detaching_and_a_list_in_an_edit_agree() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchNew(DispatchCall { idents: Some(vec![Ident(1)]), primary: Some(Ident(1)), ..dispatch(501) }), AT);
+    assert_eq!(world.dispatches[&CallId(501)].first_unit_at, Some(AT));
+    world.apply(&attach(501, &[1, 2]), AT.plus(5));
+    assert_eq!(world.dispatches[&CallId(501)].units, [Ident(1), Ident(2)]);
+    let detach = |ident| Event::UnitDetach { by: None, idents: vec![Ident(ident)], call: CallId(501) };
+    assert_eq!(cards(&world.apply(&detach(9), AT.plus(6))), [], "nobody else leaves because a stranger does");
+    world.apply(&detach(1), AT.plus(7));
+    assert_eq!((&world.dispatches[&CallId(501)].units[..], world.dispatches[&CallId(501)].primary), (&[Ident(2)][..], None));
+    world.apply(&Event::DispatchEdited(DispatchCall { idents: Some(vec![Ident(3)]), ..dispatch(501) }), AT.plus(8));
+    let kinds: Vec<_> = world.dispatches[&CallId(501)].timeline.iter().map(|m| m.what.clone()).collect();
+    let (on, off) = (MomentKind::Attached, MomentKind::Detached);
+    assert_eq!(kinds, [MomentKind::Dispatched, on(Ident(1)), on(Ident(2)), off(Ident(1)), on(Ident(3)), off(Ident(2))]);
+}
+
+#[test]
+fn a_detach_from_an_unknown_call_makes_no_call() {
+    let mut world = Server::default();
+    world.apply(&Event::UnitDetach { by: None, idents: vec![Ident(1)], call: CallId(501) }, AT);
+    assert!(world.dispatches.is_empty());
+}
+
+#[test]
+fn closing_takes_every_number_and_only_known_open_ones() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    world.apply(&Event::DispatchNew(dispatch(503)), AT);
+    let closed = Event::DispatchClosed { by: None, calls: vec![CallId(501), CallId(502), CallId(503)] };
+    let applied = world.apply(&closed, AT.plus(5));
+    assert_eq!(cards(&applied).len(), 2);
+    assert!(cards(&applied).iter().all(|(_, _, over)| *over));
+    assert_eq!(world.apply(&closed, AT.plus(6)), Applied::default());
+}
+
+#[test]
+fn status_2_in_an_edit_closes_and_another_edit_opens_again() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    let subject = Subject::Dispatch(CallId(501), AT);
+    let applied = world.apply(&Event::DispatchEdited(DispatchCall { status: Some(2), ..dispatch(501) }), AT.plus(5));
+    assert_eq!(cards(&applied), [(subject, false, true)]);
+    assert!(world.is_over(subject));
+    assert_eq!(cards(&world.apply(&Event::DispatchEdited(dispatch(501)), AT.plus(6))), [(subject, false, false)]);
+    assert!(!world.is_over(subject));
+}
+
+#[test]
+fn a_closed_number_that_is_created_again_is_another_call() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(5));
+    let applied = world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(9));
+    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT.plus(9)), true, false)]);
+}
+
+#[test]
+fn a_call_that_was_closed_before_we_knew_it_is_not_shown() {
+    let mut world = Server::default();
+    assert_eq!(world.apply(&Event::DispatchNew(DispatchCall { status: Some(2), ..dispatch(501) }), AT), Applied::default());
+    assert!(world.dispatches.is_empty());
+}
+
+#[test]
+fn notes_are_kept_in_order_bounded_and_an_empty_list_takes_none_away() {
+    let mut world = Server::default();
+    let note = |n: usize| Note { time: None, label: None, kind: "text".into(), content: n.to_string() };
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    for n in 0..MAX_NOTES + 10 {
+        world.apply(&Event::DispatchNote { call: CallId(501), note: note(n) }, AT.plus(1));
+    }
+    world.apply(&Event::DispatchEdited(DispatchCall { notes: Some(Vec::new()), ..dispatch(501) }), AT.plus(2));
+    let notes = &world.dispatches[&CallId(501)].notes;
+    assert_eq!((notes.len(), notes[0].content.as_str()), (MAX_NOTES, "10"));
+    assert!(world.dispatches[&CallId(501)].timeline.len() <= MAX_MOMENTS);
+}
+
+#[test]
+fn duty_on_once_off_with_its_length_and_the_panic_ends_with_it() {
+    let mut world = Server::default();
+    let applied = world.apply(&login(7), AT);
+    assert_eq!(applied.changes, [Change::Duty { ident: Ident(7), on: true, after: None }]);
+    assert_eq!(world.apply(&login(7), AT.plus(1)).changes, []);
+    world.apply(&panic(7, true), AT.plus(2));
+    let off = Event::UnitLogout { idents: vec![Ident(7)] };
+    let applied = world.apply(&off, AT.plus(60_000));
+    assert!(applied.changes.contains(&Change::Duty { ident: Ident(7), on: false, after: Some(60_000) }));
+    assert!(applied.changes.contains(&Change::Card { subject: Subject::Panic(Ident(7), AT.plus(2)), created: false, over: true }));
+    assert_eq!(world.apply(&off, AT.plus(60_001)).changes, [], "gone is gone");
+}
+
+#[test]
+fn a_status_is_told_once_and_redraws_the_calls_of_its_unit() {
+    let mut world = Server::default();
+    world.apply(&login(7), AT);
+    world.apply(&Event::DispatchNew(DispatchCall { idents: Some(vec![Ident(7)]), ..dispatch(501) }), AT);
+    let status = Event::UnitStatus { idents: vec![Ident(7)], status: Some(3), units: vec![] };
+    let applied = world.apply(&status, AT.plus(1));
+    assert!(applied.changes.contains(&Change::Status { ident: Ident(7), from: None, to: 3 }));
+    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), false, false)]);
+    assert_eq!(world.apply(&status, AT.plus(2)).changes, []);
+}
+
+#[test]
+fn what_is_absent_in_a_short_unit_keeps_what_is_known() {
+    let mut world = Server::default();
+    world.apply(&login(7), AT);
+    let short = Unit { ident: Ident(7), status: Some(4), ..Unit::default() };
+    world.apply(&Event::UnitUpdate { units: vec![short] }, AT.plus(1));
+    assert_eq!((world.units[&Ident(7)].unit.callsign.as_deref(), world.units[&Ident(7)].unit.status), (Some("A-7"), Some(4)));
+}
+
+#[test]
+fn the_world_stays_small_and_forgets_what_is_over_first() {
+    let mut world = Server::default();
+    for id in 1..=(row::MOST as i64 + 5) {
+        world.apply(&Event::EmergencyNew(call_911(id, "x")), AT.plus(id));
+    }
+    world.apply(&Event::EmergencyRemoved { calls: vec![CallId(2_000)] }, AT.plus(9_000));
+    let gone = world.forget(AT.plus(10_000), 3_600_000);
+    assert_eq!((world.emergencies.len(), gone.len()), (row::MOST, 5));
+    assert!(gone.contains(&Entity::Emergency(CallId(2_000))) && gone.contains(&Entity::Emergency(CallId(1))));
+    world.apply(&Event::EmergencyRemoved { calls: vec![CallId(100)] }, AT.plus(10_000));
+    assert_eq!(world.forget(AT.plus(10_000 + 3_600_001), 3_600_000), [Entity::Emergency(CallId(100))]);
+}
+
+#[test]
+fn every_row_comes_back_as_it_was() {
+    let mut world = Server::default();
+    let mut touched = std::collections::BTreeSet::new();
+    for event in [
+        login(7),
+        panic(7, true),
+        Event::EmergencyNew(call_911(302, "Fire")),
+        Event::DispatchNew(DispatchCall { from_911: Some(CallId(302)), idents: Some(vec![Ident(7)]), ..dispatch(501) }),
+        Event::DispatchEdited(DispatchCall { priority: Some(Priority::Word("Immediate".into())), ..dispatch(501) }),
+        Event::DispatchNote { call: CallId(501), note: Note { time: None, label: None, kind: "text".into(), content: "n".into() } },
+        Event::DispatchClosed { by: None, calls: vec![CallId(501)] },
+    ] {
+        touched.extend(world.apply(&event, AT).touched);
+    }
+    let mut back = Server::default();
+    for entity in touched {
+        let (kind, id) = entity.key();
+        back.load(kind, id, &world.row(entity).unwrap()).unwrap();
+    }
+    assert_eq!(back, world);
+}

@@ -1,0 +1,257 @@
+//! The commands as people meet them: gateway, store, ingest and delivery as they are, against the pretend Discord and the pretend CAD.
+
+mod alerts;
+mod gateway;
+mod setup;
+mod status;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tenfour::cad::rest::CadRest;
+use tenfour::clock::Clock;
+use tenfour::commands::{Data, Facts, framework};
+use tenfour::delivery::{Delivery, Trouble};
+use tenfour::discord::rest::Rest;
+use tenfour::event::Topic;
+use tenfour::ids::{CommunityId, GuildId, ServerId};
+use tenfour::ingest::{Ingest, Surroundings};
+use tenfour::intake::{self, Intake};
+use tenfour::metrics::Metrics;
+use tenfour::ops::{Part, Readiness};
+use tenfour::render::Labels;
+use tenfour::shutdown::Tasks;
+use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
+use tenfour::sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
+use tenfour::status::Status;
+use tenfour::store::Store;
+use tokio::sync::{Notify, mpsc};
+
+/// The bound of every wait: generous, for two busy cores.
+const SOON: Duration = Duration::from_secs(20);
+const TOKEN: &str = "not.a.real.token";
+const KEY: &str = "Sim-Key-31";
+const COMMUNITY: &str = "brineford";
+
+/// Permission bits, by Discord's numbers.
+const VIEW: u64 = 1 << 10;
+const SEND: u64 = 1 << 11;
+const FILES: u64 = 1 << 15;
+const MANAGE_GUILD: u64 = 1 << 5;
+
+/// How a bot is set up.
+struct Plan {
+    key: &'static str,
+    hub: bool,
+    servers: Vec<u32>,
+    bot_permissions: Option<u64>,
+    in_guild: bool,
+    token: &'static str,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { key: KEY, hub: true, servers: vec![1], bot_permissions: None, in_guild: true, token: TOKEN }
+    }
+}
+
+/// A running bot with all but its CAD sources, and the places around it.
+struct Bot {
+    sim: DiscordSim,
+    cad: CadSim,
+    guild: String,
+    /// `#alerts`.
+    channel: String,
+    /// Where people type; not the same.
+    lobby: String,
+    store: Store,
+    status: Status,
+    metrics: Metrics,
+    readiness: Readiness,
+    intake: Intake,
+    tasks: Tasks,
+    folder: PathBuf,
+    running: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
+    data: Data,
+    /// Nobody listens to troubles here.
+    _troubles: mpsc::Receiver<Trouble>,
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        self.tasks.drain();
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+async fn start() -> Bot {
+    start_with(Plan::default()).await
+}
+
+async fn start_with(plan: Plan) -> Bot {
+    let mut options = DiscordOptions { token: TOKEN.into(), rate_limits: RateLimits::Off, ..DiscordOptions::default() };
+    if let Some(bits) = plan.bot_permissions {
+        options.bot_permissions = bits;
+    }
+    let sim = DiscordSim::start(options).await.unwrap();
+    let guild = sim.add_guild("Los Santos");
+    let channel = sim.add_channel(&guild, "alerts", 0);
+    let lobby = sim.add_channel(&guild, "lobby", 0);
+    let cad = CadSim::start(CadOptions {
+        community: COMMUNITY.into(),
+        api_key: KEY.into(),
+        servers: vec![ServerOptions::new(1, "Main Server"), ServerOptions::new(2, "Event *night*")],
+        ..CadOptions::default()
+    })
+    .await
+    .unwrap();
+    let bot = build(sim, cad, guild, channel, lobby, &plan).await;
+    if plan.token == TOKEN {
+        tokio::time::timeout(SOON, bot.readiness.until_ready()).await.expect("not ready in time");
+    }
+    bot
+}
+
+async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lobby: String, plan: &Plan) -> Bot {
+    let folder = std::env::temp_dir().join(format!("tenfour-commands-{}-{:016x}", std::process::id(), fastrand::u64(..)));
+    let store = Store::open(&folder.join("tenfour.db")).await.unwrap();
+    let servers: Vec<ServerId> = plan.servers.iter().copied().map(ServerId).collect();
+    let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
+    let (status, clock, tasks) = (Status::default(), Clock::system(), Tasks::default());
+    let wake = Arc::new(Notify::new());
+    let (intake, door) = intake::door();
+    let (requests, asked) = mpsc::channel(8);
+    let surroundings = Surroundings {
+        store: store.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        status: status.clone(),
+        wake: Arc::clone(&wake),
+        labels: Labels::default(),
+    };
+    let ingest = Ingest::restore(surroundings).await.unwrap();
+    tasks.spawn_vital("ingest", ingest.run(door, asked, tasks.clone()));
+    let rest = Rest::new(sim.url(), SecretString::from(plan.token), metrics.clone()).unwrap();
+    let (trouble, troubles) = mpsc::channel(64);
+    let delivery = Delivery {
+        store: store.clone(),
+        clock: clock.clone(),
+        rest: rest.clone(),
+        metrics: metrics.clone(),
+        status: status.clone(),
+        wake,
+        trouble,
+    };
+    tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
+    let bot = tenfour::discord::rest::Me {
+        user: sim.bot_id().parse().unwrap(),
+        name: "Tenfour".into(),
+        application: sim.application_id().parse().unwrap(),
+        public: true,
+    };
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let data = Data {
+        store: store.clone(),
+        clock,
+        status: status.clone(),
+        metrics: metrics.clone(),
+        rest,
+        cad: Some(CadRest::new(&cad.api_url(), SecretString::from(plan.key), http)),
+        requests,
+        facts: Facts {
+            community: CommunityId::new(COMMUNITY),
+            servers,
+            hub: plan.hub,
+            listen: vec!["127.0.0.1:3232".parse().unwrap()],
+            bot,
+        },
+    };
+    let readiness = Readiness::new([Part::Discord]);
+    let at = plan.in_guild.then(|| GuildId(guild.parse().unwrap()));
+    let running = tokio::spawn(framework::run(data.clone(), at, tasks.clone(), readiness.clone()));
+    Bot {
+        sim,
+        cad,
+        guild,
+        channel,
+        lobby,
+        store,
+        status,
+        metrics,
+        readiness,
+        intake,
+        tasks,
+        folder,
+        running: Some(running),
+        data,
+        _troubles: troubles,
+    }
+}
+
+impl Bot {
+    /// Runs a command from the lobby as the owner.
+    fn run(&self, name: &str, path: &str, options: Value) -> Pending {
+        self.sim.slash(&self.lobby, None, name, &[path], options).unwrap()
+    }
+
+    /// The words of the answer to a command.
+    async fn ask(&self, name: &str, path: &str, options: Value) -> String {
+        words(&self.run(name, path, options).reply(SOON).await.unwrap())
+    }
+
+    async fn alerts(&self, path: &str, options: Value) -> String {
+        self.ask("alerts", path, options).await
+    }
+
+    async fn cad(&self, path: &str, options: Value) -> String {
+        self.ask("cad", path, options).await
+    }
+
+    /// The choices shown while typing, as (name, value).
+    async fn typing(&self, path: &str, options: Value, focused: &str) -> Vec<(String, i64)> {
+        let pending = self.sim.autocomplete(&self.lobby, None, "alerts", &[path], options, focused).unwrap();
+        let reply = pending.wait_reply_where(SOON, |v| v.get("choices").is_some()).await.unwrap();
+        let one = |c: &Value| (c["name"].as_str().unwrap().to_owned(), c["value"].as_i64().unwrap());
+        reply["choices"].as_array().unwrap().iter().map(one).collect()
+    }
+
+    /// The first message in a channel whose embed title holds `part`.
+    async fn posted(&self, channel: &str, part: &str) -> Value {
+        let fits = |m: &Value| m["embeds"][0]["title"].as_str().is_some_and(|title| title.contains(part));
+        self.sim.wait_message(channel, SOON, fits).await.unwrap()
+    }
+
+    fn routes(&self) -> Vec<tenfour::route::Route> {
+        self.store.routing_now().routes.clone()
+    }
+
+    async fn stop(&mut self) {
+        self.tasks.drain();
+        let running = self.running.take().unwrap();
+        tokio::time::timeout(SOON, running).await.expect("does not end").unwrap().unwrap();
+    }
+}
+
+/// Everything a message says: content, then title and description of its embed.
+fn words(message: &Value) -> String {
+    let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let embed = &message["embeds"][0];
+    [part(&message["content"]), part(&embed["title"]), part(&embed["description"])]
+        .into_iter()
+        .filter(|p| !p.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The custom id of the component whose verb this is.
+fn component(message: &Value, verb: &str) -> String {
+    let ids = DiscordSim::custom_ids(message);
+    ids.iter().find(|id| id.split(':').nth(1) == Some(verb)).unwrap_or_else(|| panic!("no {verb} in {ids:?}")).clone()
+}
+
+fn id(message: &Value) -> &str {
+    message["id"].as_str().unwrap()
+}

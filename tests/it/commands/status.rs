@@ -1,0 +1,94 @@
+//! `/cad status`, `/cad diagnose`, `/cad notices`.
+
+use super::*;
+
+#[tokio::test]
+async fn status_tells_links_arrivals_queue_and_problems() {
+    let bot = start_with(Plan { servers: vec![1, 2], ..Plan::default() }).await;
+    let (community, now) = (CommunityId::new(COMMUNITY), Clock::system().now());
+    bot.status.link(&community, ServerId(1), tenfour::status::Link::Ready, now);
+    bot.status.link(&community, ServerId(2), tenfour::status::Link::Rejected("key *refused*".into()), now);
+    bot.status.event(&community, ServerId(1), tenfour::event::Source::Hub, now);
+    bot.status.copy(&community, ServerId(1));
+    bot.status.unknown("EVENT_BRAND_NEW");
+    bot.status.delivered(420);
+    bot.status.problem(now, "The disk is full. Make room.");
+    let text = bot.cad("status", json!({})).await;
+    let seconds = now.secs();
+    for part in [
+        format!("**Server 1** · 🟢 hub connected since <t:{seconds}:R>"),
+        format!("last event <t:{seconds}:R>, through the hub · 1 in the last hour (1 by hub) · copies dropped: 1"),
+        format!("**Server 2** · ⛔ the CAD refuses the bot since <t:{seconds}:R>: key \\*refused\\*"),
+        "no event since the bot started".to_owned(),
+        "**Discord** · 🟢 connected".to_owned(),
+        "Queue: 0 to send".to_owned(),
+        "From event to message: 420 ms (95 of 100 within 420 ms)".to_owned(),
+        "EVENT\\_BRAND\\_NEW (1)".to_owned(),
+        format!("<t:{seconds}:R> The disk is full. Make room."),
+        concat!("Tenfour ", env!("CARGO_PKG_VERSION")).to_owned(),
+    ] {
+        assert!(text.contains(&part), "{part}\nis not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_parked_channel_is_shown_and_opened_again_by_diagnose() {
+    let bot = start().await;
+    bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
+    bot.posted(&bot.channel, "🔔").await;
+    bot.sim.deny(&bot.channel, SEND);
+    bot.alerts("test", json!({"event": "911"})).await;
+    let refused = |r: &Value| r["status"] == 403;
+    bot.sim.wait_request(SOON, refused).await.unwrap();
+    // It is parked a moment after Discord's no.
+    let parked = async {
+        while bot.store.parked().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, parked).await.expect("not parked");
+    let text = bot.cad("status", json!({})).await;
+    assert!(text.contains(&format!("⚠️ <#{}> is closed to the bot since", bot.channel)), "{text}");
+    let text = bot.alerts("list", json!({})).await;
+    assert!(text.contains("⚠️ closed to the bot since"), "{text}");
+    let text = bot.cad("diagnose", json!({})).await;
+    assert!(text.starts_with("🩺 Something needs your hand") && text.contains("❌ The bot is missing Send Messages"), "{text}");
+
+    bot.sim.allow(&bot.channel, SEND);
+    let text = bot.cad("diagnose", json!({})).await;
+    assert!(text.contains(&format!("✅ <#{}> is open again", bot.channel)), "{text}");
+    bot.posted(&bot.channel, "TEST").await;
+    assert!(bot.store.parked().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn diagnose_tells_of_the_cad_and_of_channels_that_are_gone() {
+    let bot = start_with(Plan { hub: false, ..Plan::default() }).await;
+    let text = bot.cad("diagnose", json!({})).await;
+    assert!(text.contains("✅ The CAD answers and takes the key.") && text.contains("No channel is in use yet"), "{text}");
+    bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
+    let text = bot.cad("diagnose", json!({})).await;
+    assert!(text.starts_with("🩺 Everything works") && text.contains(&format!("✅ <#{}>", bot.channel)), "{text}");
+    bot.sim.delete_channel(&bot.channel);
+    bot.cad.stop().await;
+    let text = bot.cad("diagnose", json!({})).await;
+    assert!(text.contains(&format!("❌ Channel {} no longer exists", bot.channel)), "{text}");
+    assert!(text.contains("❌ The CAD could not be reached"), "{text}");
+}
+
+#[tokio::test]
+async fn notices_are_set_confirmed_and_switched_off() {
+    let bot = start().await;
+    assert!(bot.cad("notices", json!({})).await.starts_with("Notices are off."));
+    bot.sim.deny(&bot.lobby, FILES);
+    let refused = bot.cad("notices", json!({"channel": bot.lobby})).await;
+    assert!(refused.contains("missing Attach Files"), "{refused}");
+    let told = bot.cad("notices", json!({"channel": bot.channel})).await;
+    assert!(told.starts_with(&format!("✅ Notices go to <#{}>", bot.channel)), "{told}");
+    bot.posted(&bot.channel, "🔔 Notices on").await;
+    let known = || bot.store.routing_now().guilds.values().next().and_then(|guild| guild.notices);
+    assert_eq!(known().map(|c| c.to_string()), Some(bot.channel.clone()));
+    let told = bot.cad("notices", json!({})).await;
+    assert!(told.starts_with("🔕 Notices are off"), "{told}");
+    assert_eq!(known(), None);
+}

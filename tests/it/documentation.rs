@@ -1,0 +1,134 @@
+//! What people are told to do must be what there is: names, defaults, commands and files in the documents against the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use tenfour::config::VARIABLES;
+use tenfour::event::Topic;
+use tenfour::route::Preset;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// What stands in single backticks on one line, outside fenced blocks.
+fn quoted(document: &str) -> BTreeSet<String> {
+    let mut fenced = false;
+    let mut found = BTreeSet::new();
+    for line in document.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_readme_lists_every_setting_with_its_default() {
+    let readme = read("README.md");
+    let mut listed = BTreeMap::new();
+    for row in readme.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let (name, rest) = (cells[0].trim_matches('`'), &cells[1..]);
+        if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') && rest.len() == 2 {
+            assert!(listed.insert(name.to_owned(), rest[1].to_owned()).is_none(), "{name} stands twice");
+        }
+    }
+    let known: BTreeMap<String, Option<&str>> = VARIABLES.iter().map(|variable| (variable.name.to_owned(), variable.default)).collect();
+    assert_eq!(listed.keys().collect::<Vec<_>>(), known.keys().collect::<Vec<_>>());
+    for (name, shown) in &listed {
+        match known[name] {
+            Some(default) => assert_eq!(*shown, format!("`{default}`"), "{name}"),
+            None if ["DISCORD_TOKEN", "SONORAN_COMMUNITY_ID", "SONORAN_API_KEY"].contains(&name.as_str()) => {
+                assert_eq!(shown, "required", "{name}");
+            }
+            // A default made of another setting is told in words.
+            None => assert!(shown == "none" || shown.contains("`SONORAN_API_URL`"), "{name}: {shown}"),
+        }
+    }
+    assert!(readme.contains("`.env.example`"));
+}
+
+#[test]
+fn the_readme_names_every_command_and_no_other() {
+    let there: BTreeSet<String> = std::fs::read_dir(root().join("src/commands"))
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let (command, sub) = name.strip_suffix(".rs")?.split_once('_')?;
+            Some(format!("/{command} {sub}"))
+        })
+        .collect();
+    assert!(there.contains("/cad setup"), "{there:?}");
+    for document in ["README.md", "CHANGELOG.md", "ARCHITECTURE.md"] {
+        let named: BTreeSet<String> = quoted(&read(document))
+            .iter()
+            .filter(|text| text.starts_with("/cad ") || text.starts_with("/alerts "))
+            .flat_map(|text| {
+                // `/cad a|b` names two.
+                let mut words = text.split_whitespace();
+                let (command, subs) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                subs.split('|').map(|sub| format!("{command} {sub}")).collect::<Vec<_>>()
+            })
+            .collect();
+        let unknown: Vec<_> = named.difference(&there).collect();
+        assert!(unknown.is_empty(), "{document} names commands that do not exist: {unknown:?}");
+        if document == "README.md" {
+            assert_eq!(named, there, "README.md leaves commands out");
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_every_event_and_preset() {
+    let words = quoted(&read("README.md"));
+    for word in Topic::ALL.map(Topic::as_str).into_iter().chain(Preset::ALL.map(Preset::as_str)) {
+        assert!(words.contains(word), "`{word}` is not in README.md");
+    }
+}
+
+#[test]
+fn the_commands_people_copy_are_the_ones_that_are_tested() {
+    let (readme, gate) = (read("README.md"), read(".ci/run"));
+    for command in ["cargo run --release -- demo", "cargo test --locked"] {
+        assert!(readme.lines().any(|line| line == command), "README.md lacks the line {command}");
+    }
+    assert!(gate.contains("cargo test --locked") && gate.contains("demo --once"));
+    assert!(readme.contains("\"enablePushEventForwarding\": true") && readme.contains("\"pushEventForwardUrl\""));
+}
+
+/// A file that moved must not live on in the documents.
+#[test]
+fn every_file_that_the_documents_name_exists() {
+    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+        let text = read(document);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link.to_owned());
+        let code =
+            quoted(&text).into_iter().filter(|name| ["src/", "tests/", "migrations/", ".ci/"].iter().any(|top| name.starts_with(top)));
+        for name in links.chain(code) {
+            if name.contains("://") || name.starts_with('#') || name.contains(['*', '<', ' ']) {
+                continue;
+            }
+            assert!(root().join(&name).exists(), "{document} names {name}, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn the_container_is_built_with_the_compiler_that_the_package_asks_for() {
+    let (manifest, dockerfile) = (read("Cargo.toml"), read("Dockerfile"));
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    assert!(dockerfile.contains(&format!("FROM rust:{version}-slim")), "Dockerfile and rust-version differ");
+    assert!(dockerfile.contains("EXPOSE 3232") && read("compose.yaml").contains("3232:3232"));
+    // Secrets and build output must not get into an image's layers.
+    let ignored = read(".dockerignore");
+    for name in [".env", "target", "data", ".git"] {
+        assert!(ignored.lines().any(|line| line == name), ".dockerignore lacks {name}");
+    }
+}
