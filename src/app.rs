@@ -7,6 +7,7 @@
 //!
 //! What cannot work is said at the start and ends it; what may come right by itself (Discord or the CAD not reachable) does not.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,8 @@ use crate::store::Store;
 
 /// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
 const DRAIN: Duration = Duration::from_secs(8);
+/// Discord's first answer is waited for this long before events are taken in without it.
+const FIRST_WORD: Duration = Duration::from_secs(5);
 /// Journal rows are kept this long (ms).
 const KEEP_JOURNAL: i64 = 7 * 86_400_000;
 /// Posts of what is over are kept this long (ms).
@@ -156,8 +159,16 @@ impl App {
         tasks.spawn_vital("ingest", ingest.run(door, asked, tasks.clone()));
         readiness.ready(Part::Store);
 
+        // Answers while Discord is still being asked, however long that takes.
+        if let Some(bound) = ops_port {
+            tracing::info!(addr = %bound.local_addr(), "serving health and metrics");
+            let router = ops::router(readiness.clone(), metrics.clone());
+            tasks.spawn_vital("ops", http_server::serve(bound, router, Gate::new(Limits::default()), tasks.drain_token()));
+        }
+
         // Before any source: a bot whose token is wrong must not swallow events that nobody will see.
-        let me = match shared.rest.me().await {
+        let asked = tokio::time::timeout(FIRST_WORD, shared.rest.me()).await;
+        let me = match asked.unwrap_or_else(|_| Err(AskError::Trouble(format!("no answer within {} s", FIRST_WORD.as_secs())))) {
             Ok(me) => Some(me),
             Err(error @ AskError::Token) => return Err(error.into()),
             Err(error) => {
@@ -181,10 +192,6 @@ impl App {
         tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed));
         tasks.spawn_vital("upkeep", shared.clone().keep_up());
         shared.sources(credentials, ports, intake, changes)?;
-        if let Some(bound) = ops_port {
-            let router = ops::router(readiness.clone(), metrics);
-            tasks.spawn_vital("ops", http_server::serve(bound, router, Gate::new(Limits::default()), tasks.drain_token()));
-        }
         tasks.spawn_vital("discord", shared.clone().discord(me, listen.clone()));
         Ok(Self { listen, ops, readiness, status, store, tasks: tasks.clone(), recorder: recorder.clone() })
     }
@@ -320,12 +327,21 @@ impl Shared {
 
     /// Tells guilds of trouble in their notices channels, once each.
     async fn tell_people(self, mut troubles: mpsc::Receiver<Trouble>, mut changes: mpsc::Receiver<LinkChange>) {
+        // Servers whose rejection was told of. A connection that drops and is rejected again is no news.
+        let mut rejected = HashSet::new();
         loop {
             tokio::select! {
                 biased;
                 () = self.tasks.draining() => return,
                 Some(trouble) = troubles.recv() => self.tell_trouble(trouble).await,
-                Some(change) = changes.recv() => self.tell_change(change).await,
+                Some(change) = changes.recv() => {
+                    let server = (change.community.clone(), change.server);
+                    match change.to {
+                        Link::Rejected(_) if rejected.insert(server) => self.tell_rejected(change).await,
+                        Link::Ready => drop(rejected.remove(&(change.community, change.server))),
+                        Link::Rejected(_) | Link::Off | Link::Connecting | Link::Down(_) => {}
+                    }
+                }
                 else => return self.tasks.draining().await,
             }
         }
@@ -350,11 +366,7 @@ impl Shared {
         self.requests.send(Request::Tell(tell)).await.ok();
     }
 
-    async fn tell_change(&self, change: LinkChange) {
-        // Being rejected again after a while is no news.
-        if !matches!(change.to, Link::Rejected(_)) || matches!(change.from, Link::Rejected(_)) {
-            return;
-        }
+    async fn tell_rejected(&self, change: LinkChange) {
         let now = self.clock.now();
         let notice = notice::Notice::CredentialsRejected { community: change.community.clone(), server: change.server };
         let message = notice::message(&notice, now);

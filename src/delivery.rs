@@ -31,8 +31,11 @@ const AT_ONCE: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// After the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// After a refused token nothing is sent for this long; then one request tries again.
-const STOP_PAUSE: Duration = Duration::from_secs(60);
+/// After a refused token nothing is sent for this long (ms); then one request tries again.
+const STOP_PAUSE_MS: i64 = 60_000;
+
+/// Long waits are looked at again this often (ms): the machine's clock may be set, and what all wait for may come early.
+const GLANCE_MS: i64 = 500;
 
 /// After trouble that passes, a channel rests at most this long (ms).
 const BREATH_MS: i64 = 5_000;
@@ -76,8 +79,7 @@ struct Shared {
     limits: Mutex<Limits>,
     busy: Mutex<HashSet<ChannelId>>,
     slots: Semaphore,
-    /// A refused token: no request before this time.
-    stopped_until: Mutex<Option<UnixMs>>,
+    stop: Mutex<Stop>,
     tasks: Tasks,
 }
 
@@ -90,7 +92,7 @@ impl Delivery {
             limits: Mutex::default(),
             busy: Mutex::default(),
             slots: Semaphore::new(AT_ONCE),
-            stopped_until: Mutex::default(),
+            stop: Mutex::default(),
             tasks: tasks.clone(),
         });
         let mut next = Duration::ZERO;
@@ -157,10 +159,15 @@ impl Shared {
         let Ok(slot) = self.slots.acquire().await else { return Ok(false) };
         let outside = &self.outside;
         let Some(claim) = outside.store.claim(channel, outside.clock.now()).await? else { return Ok(false) };
-        let ms = lock(&self.limits).wait(channel, claim.operation(), outside.clock.now());
+        let now = outside.clock.now();
+        let ms = lock(&self.limits).wait(channel, claim.operation(), now);
         if ms > 0 {
             // Its own bucket is empty: it waits, others of the channel may go.
-            outside.store.release(&claim, outside.clock.now().plus(ms)).await?;
+            outside.store.release(&claim, now.plus(ms)).await?;
+            return Ok(true);
+        }
+        if !lock(&self.stop).may_try(now) {
+            outside.store.release(&claim, now).await?;
             return Ok(true);
         }
         let answer = self.send(&claim).await;
@@ -170,12 +177,16 @@ impl Shared {
 
     /// Waits until the bucket allows a request. False if draining began.
     async fn wait(&self, channel: ChannelId, operation: Operation) -> bool {
+        let mut waited = false;
         loop {
             let now = self.outside.clock.now();
-            let stopped = lock(&self.stopped_until).map_or(0, |until| until.since(now));
-            let ms = lock(&self.limits).wait(channel, operation, now).max(stopped);
+            let stopped = lock(&self.stop).wait(now);
+            let ms = lock(&self.limits).wait(channel, operation, now).max(stopped).min(GLANCE_MS);
             let Some(ms) = u64::try_from(ms).ok().filter(|ms| *ms > 0) else { return !self.tasks.is_draining() };
-            self.outside.metrics.post(PostOutcome::Waited);
+            if !waited {
+                self.outside.metrics.post(PostOutcome::Waited);
+                waited = true;
+            }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(ms)) => {}
                 () = self.tasks.draining() => return false,
@@ -201,13 +212,25 @@ impl Shared {
             }
         }
         // What stands already was told in time: only a new message can be late.
-        let message = match claim.standing {
+        let mut message = match claim.standing {
             Some(_) => claim.message.clone(),
             // Over before it was ever shown: worth a message, but nobody needs to be called to it.
             None if claim.over && claim.version > 1 => render::late(render::unpinged(claim.message.clone()), claim.happened_at, now),
             None => render::late(claim.message.clone(), claim.happened_at, now),
         };
-        outside.rest.send(claim, &message).await
+        if claim.anew {
+            message.roles.clear();
+            message.silent = true;
+        }
+        let answer = outside.rest.send(claim, &message).await;
+        match answer.verdict {
+            Verdict::Delivered(message) if claim.may_bring_back_older() => {
+                let mut standing = claim.clone();
+                standing.standing = Some(message);
+                outside.rest.send(&standing, &claim.message).await
+            }
+            _ => answer,
+        }
     }
 
     /// False if the channel must rest: it is parked.
@@ -268,6 +291,11 @@ impl Shared {
     fn tell(&self, claim: &Claim, verdict: &Verdict, now: UnixMs) {
         let outside = &self.outside;
         let channel = claim.key.channel;
+        // Any word from Discord but these means that it took the token.
+        if !matches!(verdict, Verdict::Stop { .. } | Verdict::Retry { .. }) && lock(&self.stop).lift() {
+            outside.status.stopped(None);
+            tracing::info!("Discord takes the token again; sending goes on");
+        }
         match verdict {
             Verdict::Delivered(_) => {
                 outside.metrics.post(PostOutcome::Delivered);
@@ -276,9 +304,10 @@ impl Shared {
                     outside.metrics.delivery_delay(delay);
                     outside.status.delivered(delay);
                 }
-                if lock(&self.stopped_until).take().is_some() {
-                    outside.status.stopped(None);
-                }
+            }
+            Verdict::WaitThis { ms } => {
+                outside.metrics.post(PostOutcome::Waited);
+                tracing::debug!(%channel, ms, "an old message was edited often; it waits");
             }
             Verdict::Wait { ms, global } => {
                 outside.metrics.post(PostOutcome::Waited);
@@ -298,7 +327,7 @@ impl Shared {
             }
             Verdict::Stop { reason } => {
                 outside.metrics.post(PostOutcome::Refused);
-                *lock(&self.stopped_until) = Some(now.plus(i64::try_from(STOP_PAUSE.as_millis()).unwrap_or(60_000)));
+                lock(&self.stop).begin(now);
                 outside.status.stopped(Some(reason.clone()));
                 outside.status.problem(now, format!("All sending has stopped: {reason}."));
                 tracing::error!(reason, "all sending has stopped");
@@ -306,6 +335,37 @@ impl Shared {
             Verdict::Invalid { .. } => outside.metrics.post(PostOutcome::Refused),
             Verdict::MessageGone => {}
         }
+    }
+}
+
+/// What a refused token does to all sending: nothing goes before this time, then one request tries.
+#[derive(Debug, Default)]
+struct Stop(Option<UnixMs>);
+
+impl Stop {
+    fn begin(&mut self, now: UnixMs) {
+        self.0 = Some(now.plus(STOP_PAUSE_MS));
+    }
+
+    /// True if there was one.
+    fn lift(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+
+    /// Milliseconds until a request may try; 0 = now.
+    fn wait(&self, now: UnixMs) -> i64 {
+        self.0.map_or(0, |until| until.since(now)).max(0)
+    }
+
+    /// Whoever asks first after the pause takes the turn; the others wait for what comes of it.
+    fn may_try(&mut self, now: UnixMs) -> bool {
+        if self.wait(now) > 0 {
+            return false;
+        }
+        if self.0.is_some() {
+            self.begin(now);
+        }
+        true
     }
 }
 
@@ -324,4 +384,22 @@ impl Drop for Busy<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_refused_token_one_request_a_pause_tries_and_success_frees_all() {
+        let mut stop = Stop::default();
+        assert!(stop.may_try(UnixMs(0)) && stop.may_try(UnixMs(0)));
+        stop.begin(UnixMs(0));
+        assert!(!stop.may_try(UnixMs(59_999)));
+        assert_eq!(stop.wait(UnixMs(59_999)), 1);
+        assert!(stop.may_try(UnixMs(60_000)), "the first");
+        assert!(!stop.may_try(UnixMs(60_000)), "everybody else");
+        assert!(stop.lift() && !stop.lift());
+        assert!(stop.may_try(UnixMs(60_001)) && stop.may_try(UnixMs(60_001)));
+    }
 }

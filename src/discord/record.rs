@@ -81,9 +81,11 @@ fn broken() -> Response {
 
 impl Recorder {
     fn write(&self, method: &str, path: &str, headers: &HeaderMap, body: &Bytes) {
-        let line = json!({ "method": method, "path": blanked(path), "body": json_of(headers, body) }).to_string();
+        let line = json!({ "method": method, "path": blanked(path), "body": json_of(headers, body) });
+        // One write, so that lines stay whole if another process appends to the same file.
+        let line = format!("{line}\n");
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = writeln!(file, "{line}") {
+        if let Err(error) = file.write_all(line.as_bytes()) {
             tracing::warn!(%error, "TENFOUR_RECORD: a request could not be written down");
         }
     }

@@ -327,13 +327,14 @@ async fn judge(response: Response, claim: &Claim) -> Verdict {
     match status.as_u16() {
         200..=299 => {
             let id = serde_json::from_slice::<Value>(&body).ok().and_then(|v| v.get("id")?.as_str()?.parse().ok());
-            match id.map(MessageId).or(claim.standing) {
+            match id.map(MessageId) {
                 Some(id) => Verdict::Delivered(id),
-                None => Verdict::Retry { reason: "Discord took the message but its answer makes no sense".into() },
+                // Something between us and Discord may have answered: nothing proves that an edit was done either.
+                None => Verdict::Retry { reason: "the answer is a success but makes no sense".into() },
             }
         }
         // A card older than an hour may be edited only so often. Discord says it as a 429 with a code and without a time.
-        429 | 400 if code(&body) == Some(30_046) => Verdict::Wait { ms: OLD_EDIT_MS, global: false },
+        429 | 400 if code(&body) == Some(30_046) => Verdict::WaitThis { ms: OLD_EDIT_MS },
         429 => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);

@@ -202,7 +202,7 @@ impl Drawing<'_> {
     }
 
     fn append(&mut self, target: &Target, message: Message) {
-        let (subject, message) = self.pages.append(target.channel, self.number, self.at, message);
+        let (subject, message) = self.pages.append((target.channel, (self.community.clone(), self.server)), self.number, self.at, message);
         self.push(target, Lane::Log, subject, true, None, message);
     }
 

@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use crate::clock::UnixMs;
 use crate::ids::ChannelId;
 use crate::render::{self, Message};
+use crate::world::ServerKey;
 
 /// A page takes lines for this long (ms); later ones begin a new message, so that nothing new appears far up the channel.
 const PAGE_MS: i64 = 60_000;
 /// Lines of one page.
 const PAGE_LINES: u32 = 20;
 
-/// The page being written in each channel.
+/// The page being written in each channel, one for each server: the server is part of a post's name.
 #[derive(Debug, Default)]
-pub(super) struct LogPages(HashMap<ChannelId, Page>);
+pub(super) struct LogPages(HashMap<(ChannelId, ServerKey), Page>);
 
 #[derive(Debug)]
 struct Page {
@@ -25,8 +26,8 @@ struct Page {
 
 impl LogPages {
     /// Adds a line: returns the page's subject and the page as it is now.
-    pub(super) fn append(&mut self, channel: ChannelId, number: (i64, u32), at: UnixMs, line: Message) -> (String, Message) {
-        if let Some(page) = self.0.get_mut(&channel).filter(|page| at.since(page.began) <= PAGE_MS && page.lines < PAGE_LINES) {
+    pub(super) fn append(&mut self, place: (ChannelId, ServerKey), number: (i64, u32), at: UnixMs, line: Message) -> (String, Message) {
+        if let Some(page) = self.0.get_mut(&place).filter(|page| at.since(page.began) <= PAGE_MS && page.lines < PAGE_LINES) {
             let mut joined = render::gather(vec![page.message.clone(), line.clone()]);
             if let (Some(message), 1) = (joined.pop(), joined.len() + 1) {
                 page.lines += 1;
@@ -35,10 +36,10 @@ impl LogPages {
             }
         }
         // Two lines of one event may both begin a page (the first did not fit): the count keeps them apart.
-        let nth = self.0.get(&channel).map_or(0, |page| page.lines);
+        let nth = self.0.get(&place).map_or(0, |page| page.lines);
         let subject = format!("line:{}.{}.{nth}", number.0, number.1);
         self.0.retain(|_, page| at.since(page.began) <= PAGE_MS);
-        self.0.insert(channel, Page { subject: subject.clone(), began: at, lines: 1, message: line.clone() });
+        self.0.insert(place, Page { subject: subject.clone(), began: at, lines: 1, message: line.clone() });
         (subject, line)
     }
 }

@@ -144,6 +144,8 @@ pub struct Claim {
     pub nonce: String,
     /// A create that was sent earlier and whose end is not known.
     pub creating_since: Option<UnixMs>,
+    /// Its message stood once and was deleted by a person: what is posted anew is a change, and calls nobody.
+    pub anew: bool,
     /// Failed tries so far.
     pub attempts: u32,
     /// Nothing more will come.
@@ -157,6 +159,12 @@ impl Claim {
     #[must_use]
     pub fn must_look_first(&self, now: UnixMs) -> bool {
         self.standing.is_none() && self.creating_since.is_some_and(|since| now.since(since) > NONCE_TRUSTED_MS)
+    }
+
+    /// Whether a create that Discord takes may bring back a message made earlier, with an older text: its nonce does that.
+    #[must_use]
+    pub fn may_bring_back_older(&self) -> bool {
+        self.standing.is_none() && self.creating_since.is_some() && self.version > 1
     }
 
     /// What kind of request it will be.

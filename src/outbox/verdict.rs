@@ -16,6 +16,11 @@ pub enum Verdict {
         /// For every request of ours, not this channel alone.
         global: bool,
     },
+    /// This message alone must wait: it is old and was edited too often (code 30046). Costs no attempt.
+    WaitThis {
+        /// Milliseconds.
+        ms: i64,
+    },
     /// Trouble that passes: 5xx, network, time-out. The work may have been done all the same.
     Retry {
         /// For the log.
@@ -51,7 +56,7 @@ pub enum Settlement {
         due: UnixMs,
         /// Whether this counts as a failed try.
         counts: bool,
-        /// The create may have been done: keep `creating`.
+        /// The create may have been done: keep `creating`. An earlier create in doubt stays so in any case.
         in_doubt: bool,
         /// For people and the log.
         reason: String,
@@ -83,7 +88,7 @@ const PARK_MAX_MS: i64 = 3_600_000;
 pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: f64) -> Settlement {
     match verdict {
         Verdict::Delivered(message) => Settlement::Delivered(message),
-        Verdict::Wait { ms, .. } => {
+        Verdict::Wait { ms, .. } | Verdict::WaitThis { ms } => {
             Settlement::Again { due: now.plus(ms.max(0)), counts: false, in_doubt: false, reason: "Discord asked us to wait".into() }
         }
         Verdict::Retry { reason } => {
@@ -126,6 +131,7 @@ mod tests {
             reply_to: None,
             nonce: "n".into(),
             creating_since: None,
+            anew: false,
             attempts,
             over,
             happened_at: UnixMs(0),

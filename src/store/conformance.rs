@@ -108,7 +108,7 @@ async fn a_create_that_a_crash_cut_off_stays_in_doubt_and_keeps_its_nonce() {
     let again = store.claim(ChannelId(7), UnixMs(5_000)).await.unwrap().unwrap();
     assert_eq!((again.nonce.as_str(), again.creating_since), (nonce.as_str(), Some(UnixMs(1_000))));
     assert!(!again.must_look_first(UnixMs(100_000)) && again.must_look_first(UnixMs(200_000)));
-    // A definite "no" ends the doubt; trouble does not.
+    // Trouble leaves the doubt, and so does a definite "no" to a later try: it says nothing about the first.
     store
         .settle(&again, Settlement::Again { due: UnixMs(6_000), counts: true, in_doubt: true, reason: String::new() }, UnixMs(5_000))
         .await
@@ -119,7 +119,21 @@ async fn a_create_that_a_crash_cut_off_stays_in_doubt_and_keeps_its_nonce() {
         .settle(&third, Settlement::Again { due: UnixMs(7_000), counts: false, in_doubt: false, reason: String::new() }, UnixMs(6_000))
         .await
         .unwrap();
-    assert_eq!(store.claim(ChannelId(7), UnixMs(7_000)).await.unwrap().unwrap().creating_since, None);
+    assert_eq!(store.claim(ChannelId(7), UnixMs(7_000)).await.unwrap().unwrap().creating_since, Some(UnixMs(1_000)));
+}
+
+#[tokio::test]
+async fn a_definite_no_to_the_first_try_leaves_no_doubt() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
+    let no = |due| Settlement::Again { due: UnixMs(due), counts: false, in_doubt: false, reason: String::new() };
+    let first = store.claim(ChannelId(7), UnixMs(1_000)).await.unwrap().unwrap();
+    store.settle(&first, no(2_000), UnixMs(1_000)).await.unwrap();
+    let second = store.claim(ChannelId(7), UnixMs(2_000)).await.unwrap().unwrap();
+    assert_eq!(second.creating_since, None);
+    store.settle(&second, Settlement::Park { until: UnixMs(3_000), reason: String::new() }, UnixMs(2_000)).await.unwrap();
+    assert_eq!(store.claim(ChannelId(7), UnixMs(3_000)).await.unwrap().unwrap().creating_since, None);
 }
 
 /// The writer thread lets go of the file a moment after the last clone is dropped: wait for the fact.

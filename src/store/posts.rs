@@ -200,6 +200,7 @@ impl Store {
                             reply_to: rows::message_option(row, "reply_to")?,
                             nonce: nonce(&instance, id, generation),
                             creating_since: row.get::<_, Option<i64>>("creating_ms")?.map(UnixMs),
+                            anew: generation > 0,
                             attempts: row.get("attempts")?,
                             over: row.get("over")?,
                             happened_at: UnixMs(row.get("happened_ms")?),
@@ -221,6 +222,8 @@ impl Store {
     /// [`StoreError`]; the claim's lease then runs out and the post is looked at again.
     pub async fn settle(&self, claim: &Claim, settlement: Settlement, now: UnixMs) -> Result<Settled, StoreError> {
         let (id, version, channel, standing) = (claim.id, claim.version, claim.key.channel, claim.standing);
+        // A refusal of this request says nothing about an earlier one whose answer was lost.
+        let doubt = claim.creating_since.map(|at| at.0);
         self.writer
             .run(move |connection| {
                 let channel = rows::flake(channel.0);
@@ -239,12 +242,12 @@ impl Store {
                         connection
                             .prepare_cached(
                                 "UPDATE post SET due_ms = ?2, attempts = attempts + ?3, lease_ms = 0,
-                                 creating_ms = CASE WHEN ?4 THEN creating_ms END WHERE id = ?1",
+                                 creating_ms = CASE WHEN ?4 THEN creating_ms ELSE ?5 END WHERE id = ?1",
                             )?
-                            .execute((id, due.0, counts, in_doubt))?;
+                            .execute((id, due.0, counts, in_doubt, doubt))?;
                     }
                     Settlement::Park { until, reason } => {
-                        connection.execute("UPDATE post SET lease_ms = 0, creating_ms = NULL WHERE id = ?1", [id])?;
+                        connection.execute("UPDATE post SET lease_ms = 0, creating_ms = ?2 WHERE id = ?1", (id, doubt))?;
                         settled.newly_parked = connection.execute(
                             "INSERT OR IGNORE INTO parked (channel, reason, since_ms, retry_ms, tries) VALUES (?1,?2,?3,?4,1)",
                             (channel, &reason, now.0, until.0),
@@ -266,7 +269,7 @@ impl Store {
                         connection.execute("UPDATE post SET delivered = max(delivered, ?2), message = NULL, lease_ms = 0 WHERE id = ?1", (id, version))?;
                     }
                     Settlement::Fail { reason } => {
-                        connection.execute("UPDATE post SET failed = ?2, lease_ms = 0, creating_ms = NULL WHERE id = ?1", (id, reason))?;
+                        connection.execute("UPDATE post SET failed = ?2, lease_ms = 0, creating_ms = ?3 WHERE id = ?1", (id, reason, doubt))?;
                     }
                 }
                 Ok(settled)

@@ -18,6 +18,7 @@ mod documentation;
 mod fixtures;
 mod listener;
 mod page;
+mod process;
 mod signalr;
 mod sim_cad;
 mod sim_discord;

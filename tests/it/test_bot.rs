@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use tenfour::app::App;
 use tenfour::clock::Clock;
 use tenfour::config::{Config, Need};
-use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, UserId};
+use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::render::Style;
 use tenfour::route::{Listens, NewRoute};
 use tenfour::sim::cad::{CadOptions, CadSim};
 use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
+use tenfour::store::AddRoute;
 
 /// Bound of every wait: far beyond what a loaded machine needs; reaching it is a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,10 +52,15 @@ impl TestBot {
     }
 
     /// Simulators and settings, the bot not yet running.
-    pub(crate) async fn prepare(setup: Setup) -> Self {
-        let cad = CadSim::start(setup.cad.unwrap_or_default()).await.unwrap();
-        let discord = setup.discord.unwrap_or(DiscordOptions { rate_limits: RateLimits::Off, ..DiscordOptions::default() });
+    pub(crate) async fn prepare(mut setup: Setup) -> Self {
+        let discord = setup.discord.take().unwrap_or(DiscordOptions { rate_limits: RateLimits::Off, ..DiscordOptions::default() });
         let discord = DiscordSim::start(discord).await.unwrap();
+        Self::prepare_with(setup, discord).await
+    }
+
+    /// As [`TestBot::prepare`], with a Discord of one's own.
+    pub(crate) async fn prepare_with(setup: Setup, discord: DiscordSim) -> Self {
+        let cad = CadSim::start(setup.cad.unwrap_or_default()).await.unwrap();
         let guild = discord.add_guild("Test Guild");
         let folder = std::env::temp_dir().join(format!("tenfour-it-{:016x}", fastrand::u64(..)));
         let mut settings = vec![
@@ -117,19 +123,27 @@ impl TestBot {
     }
 
     /// One more route into a channel.
-    pub(crate) async fn route(&self, event: &str, channel: &str, role: Option<&str>, style: Style) {
-        let guild = GuildId(self.guild.parse().unwrap());
+    pub(crate) async fn route(&self, event: &str, channel: &str, role: Option<&str>, style: Style) -> i64 {
+        self.route_of(event, channel, None, role, style).await
+    }
+
+    /// One more route into a channel, for one server only.
+    pub(crate) async fn route_of(&self, event: &str, channel: &str, server: Option<u32>, role: Option<&str>, style: Style) -> i64 {
+        let guild = self.guild_id();
         let store = &self.app().store;
         store.ensure_guild(guild, &CommunityId::new(&CadOptions::default().community)).await.unwrap();
         let route = NewRoute {
             guild,
             event: Listens::parse(event).unwrap(),
             channel: ChannelId(channel.parse().unwrap()),
-            server: None,
+            server: server.map(ServerId),
             role: role.map(|role| RoleId(role.parse().unwrap())),
             style,
         };
-        store.add_route(route, UserId(1), self.clock.now()).await.unwrap();
+        match store.add_route(route, UserId(1), self.clock.now()).await.unwrap() {
+            AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => id,
+            AddRoute::TooMany => panic!("too many routes"),
+        }
     }
 
     /// Where HTTP events go.
@@ -139,7 +153,55 @@ impl TestBot {
 
     /// Posts an event as the CAD would, with the right key. Returns status and text.
     pub(crate) async fn post(&self, kind: &str, data: Value) -> (u16, String) {
-        post(&self.events_url(), &json!({ "key": CadOptions::default().api_key, "type": kind, "data": data })).await
+        let key = self.settings().iter().find(|(name, _)| *name == "SONORAN_API_KEY").map(|(_, key)| key);
+        post(&self.events_url(), &json!({ "key": key, "type": kind, "data": data })).await
+    }
+
+    /// Posts an event that must be taken.
+    pub(crate) async fn tell(&self, kind: &str, data: Value) {
+        let answer = self.post(kind, data).await;
+        assert_eq!(answer.0, 200, "{kind}: {answer:?}");
+    }
+
+    /// The guild's id as the bot has it.
+    pub(crate) fn guild_id(&self) -> GuildId {
+        GuildId(self.guild.parse().unwrap())
+    }
+
+    /// A channel that hears of the bot's own troubles.
+    pub(crate) async fn notices(&self) -> String {
+        let channel = self.discord.add_channel(&self.guild, "notices", 0);
+        let store = &self.app().store;
+        store.ensure_guild(self.guild_id(), &CommunityId::new(&CadOptions::default().community)).await.unwrap();
+        store.set_notices(self.guild_id(), Some(ChannelId(channel.parse().unwrap()))).await.unwrap();
+        channel
+    }
+
+    /// Waits until everything pushed so far, by either way, is worked through and stands on Discord. Events are worked in order, so a
+    /// mark behind them proves it.
+    pub(crate) async fn caught_up(&self) {
+        if self.cad.sessions(1) > 0 {
+            let mark = format!("EVENT_MARK_{:08X}", fastrand::u32(..));
+            self.cad.push(1, &mark, json!({}));
+            until("the hub's mark", async || self.app().status.snapshot().unknown.contains_key(&mark)).await;
+        }
+        // Its own round of ingest begins after that of the mark is committed.
+        self.tell("GET_LOGS", json!({})).await;
+        self.settled().await;
+    }
+
+    /// Requests that make (`POST`) or change (`PATCH`) messages of a channel, in order.
+    pub(crate) fn sent(&self, method: &str, channel: &str) -> Vec<Value> {
+        let path = format!("/channels/{channel}/messages");
+        let fits = |r: &Value| r["method"] == method && r["path"].as_str().is_some_and(|p| p.contains(&path));
+        self.discord.requests().into_iter().filter(fits).collect()
+    }
+
+    /// The only message of a channel.
+    pub(crate) fn only(&self, channel: &str) -> Value {
+        let mut messages = self.discord.messages(channel);
+        assert_eq!(messages.len(), 1, "{:#?}", self.titles(channel));
+        messages.remove(0)
     }
 
     /// The first message of a channel that fits.
@@ -165,9 +227,14 @@ impl TestBot {
     }
 
     /// Everything settled, nothing given up, a clean stop; no create or edit without `allowed_mentions`.
-    pub(crate) async fn finish(mut self) {
+    pub(crate) async fn finish(self) {
         self.settled().await;
         assert_eq!(self.app().store.counts().await.unwrap().failed, 0, "posts were given up");
+        self.end().await;
+    }
+
+    /// A clean stop, whatever is left to send; no create or edit without `allowed_mentions`.
+    pub(crate) async fn end(mut self) {
         assert!(self.halt().await, "the bot did not stop cleanly");
         for request in self.discord.requests() {
             let (method, path) = (request["method"].as_str().unwrap(), request["path"].as_str().unwrap());
@@ -184,6 +251,23 @@ impl TestBot {
 pub(crate) fn title(message: &Value) -> String {
     let embed = message["embeds"][0]["title"].as_str();
     embed.or(message["embeds"][0]["description"].as_str()).or(message["content"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// The value of a field of a message's first embed; empty if there is none whose name ends like this (changed ones are starred).
+pub(crate) fn field(message: &Value, name: &str) -> String {
+    let fields = message["embeds"][0]["fields"].as_array().cloned().unwrap_or_default();
+    let found = fields.iter().find(|f| f["name"].as_str().is_some_and(|n| n.ends_with(name)));
+    found.and_then(|f| f["value"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// Waits for a fact.
+pub(crate) async fn until(what: &str, mut fact: impl AsyncFnMut() -> bool) {
+    let waiting = tokio::time::timeout(PATIENCE, async {
+        while !fact().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waiting.await.is_ok(), "never came: {what}");
 }
 
 /// Posts JSON. Returns status and text.

@@ -1,5 +1,14 @@
 //! The whole bot against both simulators: what comes in at one end stands at the other.
 
+mod discord_trouble;
+mod hostile;
+mod hub_trouble;
+mod life;
+mod ops;
+mod restart;
+mod routes;
+mod sources;
+
 use serde_json::json;
 use tenfour::render::Style;
 use tenfour::sim::cad::CallSpec;
