@@ -20,7 +20,8 @@ FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin tenfour
+ && useradd --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin tenfour \
+ && chmod 700 /data
 COPY --from=build /build/target/release/tenfour /usr/local/bin/tenfour
 USER 10001
 WORKDIR /data
