@@ -7,6 +7,7 @@ use crate::cad::rest::CadRest;
 use crate::config::{Config, Need};
 use crate::discord::rest::Rest;
 use crate::http_server;
+use crate::ids::CommunityId;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -133,6 +134,15 @@ async fn cad(config: &Config, found: &mut Findings) {
     match cad.version().await {
         Ok(version) => found.good("cad", format!("the key is accepted; plan {}", version.name.as_deref().unwrap_or("unknown"))),
         Err(error) => return found.bad("cad", error.to_string()),
+    }
+    // The REST API knows the key only; the hub wants the community's id too. A courtesy: not every plan may ask.
+    if let Ok(Some(id)) = cad.info().await.map(|info| info.community)
+        && CommunityId::new(&id) != credentials.community
+    {
+        found.odd(
+            "cad",
+            format!("SONORAN_COMMUNITY_ID: the key belongs to community {id}, not {}: the hub may refuse it", credentials.community),
+        );
     }
     match cad.servers().await {
         Ok(servers) => {

@@ -201,16 +201,17 @@ impl Session {
             Link::Off | Link::Connecting => {}
         }
         let now = self.clock.now();
-        if let Link::Rejected(reason) = &link {
-            self.status.problem(
-                now,
-                format!(
-                    "The CAD does not accept server {} ({reason}): check SONORAN_COMMUNITY_ID, SONORAN_API_KEY and SONORAN_SERVER_IDS against Admin > Advanced > In-Game Integration.",
-                    self.server
-                ),
-            );
-        }
         let from = self.status.link(&self.community, self.server, link.clone(), now);
+        if let Link::Rejected(reason) = &link {
+            let sentence = format!(
+                "The CAD does not accept server {} ({reason}): check SONORAN_COMMUNITY_ID, SONORAN_API_KEY and SONORAN_SERVER_IDS against Admin > Advanced > In-Game Integration.",
+                self.server
+            );
+            if from != link {
+                tracing::warn!("{sentence}");
+            }
+            self.status.problem(now, sentence);
+        }
         if from != link {
             tracing::info!(server = %self.server, link = ?link, "hub session");
             let change = LinkChange { community: self.community.clone(), server: self.server, from, to: link };

@@ -266,7 +266,7 @@ fn body(message: &Message, create: Option<(&str, Option<MessageId>)>) -> Value {
                 .files
                 .iter()
                 .enumerate()
-                .map(|(at, file)| json!({ "id": at, "filename": file.name, "description": file.description }))
+                .map(|(at, file)| json!({ "id": at.to_string(), "filename": file.name, "description": file.description }))
                 .collect();
             fields.insert("attachments".into(), described.into());
         }

@@ -150,6 +150,8 @@ pub struct Claim {
     pub attempts: u32,
     /// Nothing more will come.
     pub over: bool,
+    /// A page of lines: each of its versions holds news, though each of its events is over.
+    pub lines: bool,
     /// When it happened.
     pub happened_at: UnixMs,
 }

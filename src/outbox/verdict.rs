@@ -99,7 +99,7 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
             let ms = PARK_MS.saturating_mul(1_i64.checked_shl(tries.min(10)).unwrap_or(1)).min(PARK_MAX_MS);
             Settlement::Park { until: now.plus(ms), reason }
         }
-        Verdict::MessageGone if claim.over => Settlement::Over,
+        Verdict::MessageGone if claim.over && !claim.lines => Settlement::Over,
         Verdict::MessageGone => Settlement::Repost,
         Verdict::Invalid { reason } => Settlement::Fail { reason },
     }
@@ -134,6 +134,7 @@ mod tests {
             anew: false,
             attempts,
             over,
+            lines: false,
             happened_at: UnixMs(0),
         }
     }
@@ -155,6 +156,9 @@ mod tests {
     fn a_deleted_message_comes_back_only_while_its_cause_is_open() {
         assert_eq!(settle(&claim(false, 0), Verdict::MessageGone, 0, UnixMs(0), 0.0), Settlement::Repost);
         assert_eq!(settle(&claim(true, 0), Verdict::MessageGone, 0, UnixMs(0), 0.0), Settlement::Over);
+        // Lines that came after the deletion were never seen.
+        let page = Claim { lines: true, ..claim(true, 0) };
+        assert_eq!(settle(&page, Verdict::MessageGone, 0, UnixMs(0), 0.0), Settlement::Repost);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, ServerId};
-use crate::outbox::{Claim, Draft, EXPIRES_MS, LEASE_MS, PostKey, Settlement, nonce};
+use crate::outbox::{Claim, Draft, EXPIRES_MS, LEASE_MS, Lane, PostKey, Settlement, nonce};
 use crate::render::{Message, Style};
 
 /// What ingest must remember of a post whose subject goes on.
@@ -203,6 +203,7 @@ impl Store {
                             anew: generation > 0,
                             attempts: row.get("attempts")?,
                             over: row.get("over")?,
+                            lines: row.get::<_, i64>("lane")? == Lane::Log.number(),
                             happened_at: UnixMs(row.get("happened_ms")?),
                         })
                     })?;

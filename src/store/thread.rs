@@ -94,6 +94,10 @@ fn commit(connection: &mut Connection, mut jobs: Vec<Box<dyn Job>>) {
                 Err(error) => {
                     // Dropped without commit: rolled back to where this job began.
                     drop(savepoint);
+                    // On a full disk SQLite may roll the whole transaction back by itself: then nobody's work is stored.
+                    if transaction.is_autocommit() {
+                        return Err(error);
+                    }
                     failed.push(Some(error.into()));
                 }
             }

@@ -57,6 +57,8 @@ pub struct CadServer {
 /// `GET /v2/general/info`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Info {
+    /// The community's id (`comId`), in the letter case of the CAD.
+    pub community: Option<String>,
     /// The community's name.
     pub name: Option<String>,
     /// Its time zone, as the CAD names it.
@@ -130,6 +132,7 @@ impl CadRest {
         let community = property(fields, "community").and_then(object).unwrap_or(fields);
         let codes = property(fields, "codes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         Ok(Info {
+            community: property(community, "comId").and_then(text),
             name: property(community, "name").and_then(text),
             timezone: property(community, "timezone").and_then(text),
             codes: codes.iter().filter_map(text).take(500).collect(),

@@ -53,7 +53,10 @@ async fn servers_and_info_in_either_letter_case() {
     }
     let info =
         ok(r#"{"uuid":"u","Community":{"comId":"c","Name":"Los Santos","timezone":"UTC"},"codes":["10-8",7,""]}"#).await.info().await;
-    assert_eq!(info.unwrap(), Info { name: Some("Los Santos".into()), timezone: Some("UTC".into()), codes: vec!["10-8".into()] });
+    assert_eq!(
+        info.unwrap(),
+        Info { community: Some("c".into()), name: Some("Los Santos".into()), timezone: Some("UTC".into()), codes: vec!["10-8".into()] }
+    );
 }
 
 #[tokio::test]

@@ -85,6 +85,12 @@ async fn check_tells_each_fault_with_its_fix() {
     fails_with(&check, 2, &["SONORAN_COMMUNITY_ID"]);
     fails_with(&check, 2, &["SONORAN_API_KEY"]);
 
+    // Nothing that stops it, but the hub would not take it.
+    stage.vars = good.clone();
+    stage.set("SONORAN_COMMUNITY_ID", "another");
+    let check = stage.run(&["check"]).await;
+    assert!(check.stdout.contains("note cad       SONORAN_COMMUNITY_ID: the key belongs to community demo, not another"), "{check}");
+
     // Several at once: all are told.
     stage.vars = good;
     stage.set("DISCORD_TOKEN", "MTk4.wrong.token-6121");
