@@ -303,3 +303,17 @@ async fn the_world_comes_back_as_it_was_and_a_damaged_row_costs_itself_only() {
 fn migrations_are_valid() {
     migrations().validate().unwrap();
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_reads_the_database() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    put(&store, vec![draft(7, "a", "one", Lane::New)], 1).await;
+    let files: Vec<_> = std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap()).collect();
+    assert!(files.len() >= 3, "database, write-ahead log, lock: {files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
+    }
+}

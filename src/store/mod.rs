@@ -140,6 +140,7 @@ impl Store {
             None => StoreError::InUse(shown.clone()),
             Some(reason) => fail(reason),
         })?;
+        drop(make_private(path).map_err(|error| fail(error.to_string()))?);
         let mut connection = Connection::open(path).map_err(|error| fail(error.to_string()))?;
         prepare(&connection).map_err(|error| fail(error.to_string()))?;
         migrations().to_latest(&mut connection).map_err(|error| fail(format!("its schema cannot be brought up to date: {error}")))?;
@@ -237,17 +238,22 @@ impl Store {
     }
 }
 
+/// Makes the file if it is not there, for its owner's eyes only: it will hold names, places and calls. SQLite gives its side files the
+/// same rights. On Windows the folder's rights decide.
+fn make_private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Takes the lock file beside the database. `Err(None)` = another process has it.
 fn take_lock(path: &Path) -> Result<File, Option<String>> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&name)
-        .map_err(|error| Some(format!("{}: {error}", name.display())))?;
+    let file = make_private(&name).map_err(|error| Some(format!("{}: {error}", name.display())))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(None),
