@@ -240,7 +240,9 @@ fn same(message: &Value, claim: &Claim) -> bool {
     let same_title = message.pointer("/embeds/0/title").and_then(Value::as_str) == embed.title.as_deref();
     // An event that stands for itself has no number in its footer: its title must be the same too.
     let whole_life = own.contains('#');
-    footer.starts_with(own) && same_time && (same_title || whole_life)
+    // What `render::late` adds stands behind a dot of its own: call #501 is not call #5010.
+    let same_footer = footer.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(" · "));
+    same_footer && same_time && (same_title || whole_life)
 }
 
 /// The JSON of a message. A create carries its nonce and, if it answers one, the message it answers.
@@ -392,5 +394,103 @@ fn said(body: &[u8], status: StatusCode) -> String {
         (false, Some(code)) => format!("{words} ({code}){}{detail}", if detail.is_empty() { "" } else { " " }),
         (false, None) => words,
         (true, _) => format!("HTTP {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixMs;
+    use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+    use crate::outbox::PostKey;
+
+    fn claim(footer: &str, title: &str) -> Claim {
+        let embed = Embed {
+            title: Some(title.into()),
+            footer: Some(footer.into()),
+            timestamp: Some(UnixMs(1_795_000_000_123)),
+            ..Embed::default()
+        };
+        Claim {
+            id: 1,
+            guild: GuildId(1),
+            key: PostKey { channel: ChannelId(1), community: CommunityId::new("c"), server: ServerId(1), subject: "s".into() },
+            message: Message { embeds: vec![embed], ..Message::default() },
+            version: 1,
+            standing: None,
+            reply_to: None,
+            nonce: "instance.1.0".into(),
+            creating_since: Some(UnixMs(0)),
+            anew: false,
+            attempts: 0,
+            over: false,
+            lines: false,
+            happened_at: UnixMs(0),
+        }
+    }
+
+    /// As Discord lists a message in a channel's history: whether it tells the nonce there is not documented.
+    fn listed(footer: &str, title: &str, timestamp: &str) -> Value {
+        json!({ "id": "1", "embeds": [{ "title": title, "footer": { "text": footer }, "timestamp": timestamp }] })
+    }
+
+    const AT: &str = "2026-11-18T11:06:40.123000+00:00";
+
+    #[test]
+    fn a_lost_card_is_known_by_footer_and_time_through_all_its_changes() {
+        let call = claim("Server 1 · Call #501", "🚔 P1 · Robbery");
+        assert_eq!(AT.parse::<jiff::Timestamp>().unwrap().as_second(), 1_795_000_000);
+        assert!(same(&listed("Server 1 · Call #501", "🚔 P3 · Burglary", AT), &call));
+        assert!(same(&listed("Server 1 · Call #501 · delayed 3 min", "🚔 P3 · Burglary", AT), &call));
+        assert!(!same(&listed("Server 1 · Call #502", "🚔 P1 · Robbery", AT), &call));
+        assert!(!same(&listed("Server 1 · Call #5010", "🚔 P1 · Robbery", AT), &call));
+        assert!(
+            !same(&listed("Server 1 · Call #501", "🚔 P1 · Robbery", "2026-11-18T11:06:42+00:00"), &call),
+            "an earlier call of that number"
+        );
+        assert!(!same(&json!({ "id": "1", "embeds": [] }), &call));
+    }
+
+    #[test]
+    fn an_event_without_a_number_needs_its_title_too() {
+        let tone = claim("Server 1 · Tone", "🎵 Tone · LSFD");
+        assert!(same(&listed("Server 1 · Tone", "🎵 Tone · LSFD", AT), &tone));
+        assert!(!same(&listed("Server 1 · Tone", "🎵 Tone · LSPD", AT), &tone));
+    }
+
+    #[test]
+    fn a_nonce_that_is_told_decides_alone() {
+        let call = claim("Server 1 · Call #501", "x");
+        let with = |nonce: &str| {
+            let mut message = listed("another footer", "y", AT);
+            message["nonce"] = nonce.into();
+            message
+        };
+        assert!(same(&with("instance.1.0"), &call));
+        let mut other = listed("Server 1 · Call #501", "x", AT);
+        other["nonce"] = "instance.2.0".into();
+        assert!(!same(&other, &call));
+    }
+
+    #[test]
+    fn a_body_never_pings_what_was_not_configured() {
+        let message =
+            Message { content: Some("<@&5> @everyone".into()), roles: vec![crate::ids::RoleId(5)], silent: true, ..Message::default() };
+        let create = body(&message, Some(("n", Some(MessageId(9)))));
+        assert_eq!(create["allowed_mentions"], json!({ "parse": [], "roles": ["5"], "replied_user": false }));
+        assert_eq!(
+            (create["nonce"].as_str(), create["enforce_nonce"].as_bool(), create["flags"].as_u64()),
+            (Some("n"), Some(true), Some(1 << 12))
+        );
+        assert_eq!(create["message_reference"]["message_id"], "9");
+        let edit = body(&message, None);
+        assert_eq!(edit["allowed_mentions"], create["allowed_mentions"]);
+        assert!(edit.get("nonce").is_none() && edit.get("flags").is_none());
+    }
+
+    #[test]
+    fn snowflakes_tell_their_time() {
+        // The example of Discord's documentation: 175928847299117063 was made on 2016-04-30 at 11:18:25.796 UTC.
+        assert_eq!(made_at(175_928_847_299_117_063), 1_462_015_105_796);
     }
 }
