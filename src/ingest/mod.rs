@@ -123,9 +123,17 @@ pub struct Ingest {
 
 /// One arrival worked through.
 struct Digested {
-    done: Option<oneshot::Sender<Result<(), Refused>>>,
-    source: Source,
-    outcome: Result<(), Refused>,
+    arrival: Arrival,
+    outcome: Result<Digest, Refused>,
+}
+
+/// What there is to commit of an arrival.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Digest {
+    /// A row of the journal, and what followed from it.
+    Journaled,
+    /// Nothing: it came another way before.
+    Copy,
 }
 
 impl Ingest {
@@ -165,24 +173,18 @@ impl Ingest {
         let mut batch = Batch { now, ..Batch::default() };
         let mut digested = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
-            let source = arrival.event.source;
             let outcome = self.digest(&arrival.event, &mut batch);
-            digested.push(Digested { done: arrival.done, source, outcome });
+            digested.push(Digested { arrival, outcome });
         }
         self.forget(now, &mut batch);
         let wakes = !batch.posts.is_empty();
         let stored = if batch.journal.is_empty() && batch.world.is_empty() { Ok(()) } else { self.store(batch, &digested, tasks).await };
-        for Digested { done, source, outcome } in digested {
-            let outcome = outcome.and(stored);
-            match outcome {
-                Ok(()) => {}
-                Err(Refused::Unusable) => self.outside.metrics.event(source, Outcome::Unusable),
-                Err(Refused::Unavailable) if source == Source::Hub => self.outside.metrics.event(source, Outcome::Unavailable),
-                Err(Refused::Unavailable) => {}
-            }
+        for Digested { arrival: Arrival { event, done }, outcome } in digested {
+            let outcome = outcome.and_then(|digest| stored.map(|()| digest));
+            self.count(&event, outcome);
             if let Some(done) = done {
                 // The listener gave up waiting: its sender was told to try again.
-                done.send(outcome).ok();
+                done.send(outcome.map(|_| ())).ok();
             }
         }
         if wakes && stored.is_ok() {
@@ -190,10 +192,29 @@ impl Ingest {
         }
     }
 
+    /// Counts an arrival whose fate is known: nothing counts as committed before it is.
+    fn count(&self, event: &RawEvent, outcome: Result<Digest, Refused>) {
+        let Surroundings { metrics, status, .. } = &self.outside;
+        match outcome {
+            Ok(Digest::Journaled) => {
+                metrics.event(event.source, Outcome::Committed);
+                status.event(&event.community, event.server, event.source, event.received_at);
+            }
+            Ok(Digest::Copy) => {
+                metrics.event(event.source, Outcome::Copy);
+                status.copy(&event.community, event.server);
+            }
+            Err(Refused::Unusable) => metrics.event(event.source, Outcome::Unusable),
+            // The listener counts its own.
+            Err(Refused::Unavailable) if event.source == Source::Hub => metrics.event(event.source, Outcome::Unavailable),
+            Err(Refused::Unavailable) => {}
+        }
+    }
+
     /// Commits. A failure takes the worlds back to what is on disk. Hub events cannot be sent again by their sender, so a batch that
     /// holds one is tried for a while; the sources wait at the door meanwhile.
     async fn store(&mut self, batch: Batch, digested: &[Digested], tasks: &Tasks) -> Result<(), Refused> {
-        let from_hub = digested.iter().any(|d| d.source == Source::Hub && d.outcome.is_ok());
+        let from_hub = digested.iter().any(|d| d.arrival.event.source == Source::Hub && d.outcome.is_ok());
         let mut tries = if from_hub { HUB_TRIES } else { 1 };
         let batch = Arc::new(batch);
         loop {
@@ -229,13 +250,11 @@ impl Ingest {
     }
 
     /// Works one event through the pure rooms.
-    fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<(), Refused> {
-        let (community, server) = (&raw.community, raw.server);
+    fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<Digest, Refused> {
+        let server = raw.server;
         let metrics = self.outside.metrics.clone();
         if self.copies.is_copy(raw) {
-            metrics.event(raw.source, Outcome::Copy);
-            self.outside.status.copy(community, server);
-            return Ok(());
+            return Ok(Digest::Copy);
         }
         let events = match decode(&raw.envelope) {
             Ok(events) => events,
@@ -248,8 +267,6 @@ impl Ingest {
                 return Err(Refused::Unusable);
             }
         };
-        metrics.event(raw.source, Outcome::Committed);
-        self.outside.status.event(community, server, raw.source, raw.received_at);
         let seq = self.journal(raw, batch);
         for (nth, event) in (0_u32..).zip(&events) {
             match event {
@@ -265,7 +282,7 @@ impl Ingest {
                 }
             }
         }
-        Ok(())
+        Ok(Digest::Journaled)
     }
 
     fn journal(&mut self, raw: &RawEvent, batch: &mut Batch) -> i64 {

@@ -194,22 +194,12 @@ impl Server {
         }
     }
 
-    /// The unit whose panic made the game place this 911: "Unit {callsign} has pressed their panic button!" (contract c.4).
+    /// The unit whose panic made the game place this 911.
     fn panic_behind(&self, call: &EmergencyCall, at: UnixMs) -> Option<Ident> {
-        let description = call.description.as_deref()?;
-        if !description.to_lowercase().contains("panic button") {
-            return None;
-        }
         self.panics
             .values()
             .filter(|panic| panic.linked_911.is_none() && at.since(panic.since).abs() <= PANIC_CALL_WITHIN)
-            .find(|panic| {
-                self.units.get(&panic.ident).is_some_and(|state| {
-                    let named = state.unit.name.is_some() && state.unit.name == call.caller;
-                    let callsign = state.unit.callsign.as_deref().is_some_and(|c| description.split_whitespace().any(|word| word == c));
-                    named || callsign
-                })
-            })
+            .find(|panic| self.units.get(&panic.ident).is_some_and(|state| tells_panic_of(call, &state.unit)))
             .map(|panic| panic.ident)
     }
 
@@ -325,12 +315,7 @@ impl Server {
         self.emergencies
             .iter()
             .filter(|(_, e)| e.panic_of.is_none() && e.gone_at.is_none() && at.since(e.opened_at).abs() <= PANIC_CALL_WITHIN)
-            .find(|(_, e)| {
-                let description = e.call.description.as_deref().unwrap_or_default();
-                description.to_lowercase().contains("panic button")
-                    && (unit.name.is_some() && unit.name == e.call.caller
-                        || unit.callsign.as_deref().is_some_and(|c| description.split_whitespace().any(|word| word == c)))
-            })
+            .find(|(_, e)| tells_panic_of(&e.call, unit))
             .map(|(id, _)| *id)
     }
 
@@ -528,6 +513,15 @@ impl Dispatch {
         }
         self.moment(at, MomentKind::Detached(ident));
     }
+}
+
+/// Whether the game placed this 911 for the unit's panic: caller = its name, "Unit {callsign} has pressed their panic button!"
+/// (contract c.4).
+fn tells_panic_of(call: &EmergencyCall, unit: &Unit) -> bool {
+    let description = call.description.as_deref().unwrap_or_default();
+    let named = unit.name.is_some() && unit.name == call.caller;
+    let callsign = || unit.callsign.as_deref().is_some_and(|callsign| description.split_whitespace().any(|word| word == callsign));
+    description.to_lowercase().contains("panic button") && (named || callsign())
 }
 
 /// Names ([`super::FIELDS`]) of the fields in which two states of a call differ.

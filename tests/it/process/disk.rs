@@ -49,6 +49,10 @@ async fn a_full_disk_is_answered_with_try_later_and_got_over_when_there_is_room(
     assert_eq!(client().get(format!("http://{ops}/healthz")).send().await.unwrap().status(), 200);
     assert_eq!(client().post(&url).json(&large(refused)).send().await.unwrap().status(), 503);
     bot.line("could not be stored").await;
+    // What was refused counts as nothing that was done.
+    let metrics = client().get(format!("http://{ops}/metrics")).send().await.unwrap().text().await.unwrap();
+    let committed = format!("tenfour_events_total{{source=\"http\",outcome=\"committed\"}} {}", accepted.len());
+    assert!(metrics.lines().any(|line| line == committed), "no {committed} in:\n{metrics}");
 
     // Room again: the sender's next try is taken, and everything accepted stands once.
     let pid = bot.child.id().unwrap().to_string();
