@@ -76,6 +76,8 @@ mod tests {
             role: None,
             style,
             enabled: true,
+            forum: false,
+            rule: crate::route::Rule::default(),
         };
         let first = route(3, 20, Listens::To(Topic::Emergency), Style::Card);
         let second = Route { role: Some(RoleId(7)), server: Some(ServerId(2)), ..route(4, 10, Listens::All, Style::Log) };

@@ -32,5 +32,13 @@ pub(super) fn no_such_route(route: i64) -> Error {
 }
 
 fn as_new(route: &Route) -> NewRoute {
-    NewRoute { guild: route.guild, event: route.event, channel: route.channel, server: route.server, role: route.role, style: route.style }
+    NewRoute {
+        guild: route.guild,
+        event: route.event,
+        channel: route.channel,
+        server: route.server,
+        role: route.role,
+        style: route.style,
+        forum: route.forum,
+    }
 }

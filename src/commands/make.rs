@@ -132,7 +132,15 @@ pub(super) async fn make(desk: &Desk, asker: Asker, channel: ChannelId, role: Op
     desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
     let new: Vec<NewRoute> = parts
         .into_iter()
-        .map(|(event, server, style, pings)| NewRoute { guild: asker.guild, event, channel, server, role: role.filter(|_| pings), style })
+        .map(|(event, server, style, pings)| NewRoute {
+            guild: asker.guild,
+            event,
+            channel,
+            server,
+            role: role.filter(|_| pings),
+            style,
+            forum: false,
+        })
         .collect();
     let outcomes = desk.store.add_routes(new.clone(), asker.user, desk.clock.now()).await?;
     let made = Made { routes: new.into_iter().zip(outcomes).collect(), hint };
@@ -218,6 +226,7 @@ mod tests {
             server: None,
             role: Some(RoleId(u64::MAX)),
             style: Style::Card,
+            forum: false,
         };
         let outcome = |n: usize| if n % 4 == 3 { AddRoute::TooMany } else { AddRoute::Added(1_000_000 + i64::try_from(n).unwrap()) };
         Made { routes: (0..routes).map(|n| (new.clone(), outcome(n))).collect(), hint: Some("hint".into()) }

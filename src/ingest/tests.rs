@@ -64,6 +64,8 @@ fn route(id: i64, event: Listens, channel: u64, style: Style) -> Route {
         role: Some(RoleId(99)),
         style,
         enabled: true,
+        forum: false,
+        rule: crate::route::Rule::default(),
     }
 }
 

@@ -278,7 +278,7 @@ pub struct View<'a> {
 }
 
 /// The community's words (product: "words are the community's"). US defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Labels {
     /// `911`, `999`, `112`.

@@ -108,6 +108,8 @@ mod tests {
             role: role.map(RoleId),
             style,
             enabled: true,
+            forum: false,
+            rule: crate::route::Rule::default(),
         }
     }
 

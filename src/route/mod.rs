@@ -2,6 +2,8 @@
 //!
 //! Never does I/O, never renders, never asks the clock.
 
+pub mod attention;
+pub mod filter;
 mod matching;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use crate::event::Topic;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::render::Style;
 
+pub use attention::{Mute, Quiet, When};
+pub use filter::Filter;
 pub use matching::{Occasion, Target, targets};
 
 /// What a route listens to.
@@ -59,6 +63,104 @@ pub struct Route {
     pub style: Style,
     /// Switched on.
     pub enabled: bool,
+    /// The channel is a forum: each card is a post of its own.
+    pub forum: bool,
+    /// What it lets through, and how it calls people.
+    pub rule: Rule,
+}
+
+/// A route's finer settings. One JSON column: fields may be added, none may change its meaning.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rule {
+    /// What it lets through.
+    pub filter: Filter,
+    /// When its role is pinged; `None` = the default of each kind.
+    pub when: Option<When>,
+    /// After a ping none for so many seconds; `None` = the default of the kind. Panics do not wait.
+    pub cooldown_s: Option<u32>,
+    /// Whether calls get threads.
+    pub threads: Threads,
+    /// No pings and no sounds for a while.
+    pub mute: Option<Mute>,
+}
+
+/// Whether a call's card gets a thread, in which every note and attachment is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Threads {
+    /// Never.
+    #[default]
+    Off,
+    /// With the first note.
+    OnFirstNote,
+    /// With the card.
+    Always,
+}
+
+impl Threads {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Off, Self::OnFirstNote, Self::Always];
+
+    /// The word people type.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::OnFirstNote => "on-first-note",
+            Self::Always => "always",
+        }
+    }
+}
+
+/// A self-updating message (`/board`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Board {
+    /// Number, shown to people.
+    pub id: i64,
+    /// Whose.
+    pub guild: GuildId,
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Where.
+    pub channel: ChannelId,
+    /// What it shows.
+    pub kind: BoardKind,
+    /// Only this server; `None` = all that the bot watches.
+    pub server: Option<ServerId>,
+}
+
+/// What a board shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BoardKind {
+    /// Units on duty.
+    Units,
+    /// Open calls and waiting 911s.
+    Calls,
+    /// Both.
+    Both,
+}
+
+impl BoardKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Units, Self::Calls, Self::Both];
+
+    /// The word people type.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Units => "units",
+            Self::Calls => "calls",
+            Self::Both => "both",
+        }
+    }
+
+    /// Back from the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
 /// What is needed to make a route.
@@ -76,6 +178,8 @@ pub struct NewRoute {
     pub role: Option<RoleId>,
     /// How it looks.
     pub style: Style,
+    /// The channel is a forum.
+    pub forum: bool,
 }
 
 /// A ready-made set of routes for one channel (`/alerts preset`).

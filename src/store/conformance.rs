@@ -262,7 +262,7 @@ async fn routes_are_added_once_changed_in_place_and_seen_at_once() {
     let guild = GuildId(1 << 60);
     let seen = store.routing();
     assert_eq!(store.ensure_guild(guild, &CommunityId::new("C1")).await.unwrap().community.as_str(), "c1");
-    let new = NewRoute { guild, event: Listens::All, channel: ChannelId(5), server: None, role: None, style: Style::Card };
+    let new = NewRoute { guild, event: Listens::All, channel: ChannelId(5), server: None, role: None, style: Style::Card, forum: false };
     let AddRoute::Added(id) = store.add_route(new.clone(), UserId(9), UnixMs(1)).await.unwrap() else { panic!() };
     assert_eq!(store.add_route(new.clone(), UserId(9), UnixMs(1)).await.unwrap(), AddRoute::Same(id));
     let with_role = NewRoute { role: Some(RoleId(3)), ..new.clone() };

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, UserId};
-use crate::route::{Listens, NewRoute, Route};
+use crate::render::Labels;
+use crate::route::{Board, BoardKind, Listens, NewRoute, Quiet, Route};
 
 /// A guild as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub struct Guild {
     pub community: CommunityId,
     /// Where the bot tells of trouble.
     pub notices: Option<ChannelId>,
+    /// Its words.
+    pub labels: Arc<Labels>,
+    /// Its quiet hours.
+    pub quiet: Option<Quiet>,
 }
 
 /// All guilds and routes, as ingest needs them: a snapshot, replaced whole after each change.
@@ -29,6 +34,8 @@ pub struct Routing {
     pub guilds: HashMap<GuildId, Guild>,
     /// In the order of their numbers.
     pub routes: Vec<Route>,
+    /// In the order of their numbers.
+    pub boards: Vec<Board>,
 }
 
 /// What came of adding a route.
@@ -49,24 +56,42 @@ pub(super) const MOST_ROUTES: i64 = 200;
 
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
     let mut routing = Routing::default();
-    let mut select = connection.prepare_cached("SELECT id, community, notices_channel FROM guild")?;
+    let mut select = connection.prepare_cached("SELECT id, community, notices_channel, labels, quiet FROM guild")?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
         let guild = Guild {
             id: rows::guild(row, "id")?,
             community: rows::community(row, "community")?,
             notices: rows::channel_option(row, "notices_channel")?,
+            labels: rows::json_option(row, "labels")?.unwrap_or_default(),
+            quiet: rows::json_option(row, "quiet")?,
         };
         routing.guilds.insert(guild.id, guild);
     }
     let mut select = connection.prepare_cached(
-        "SELECT route.id, guild, community, event, channel, server, role, style, enabled FROM route JOIN guild ON guild.id = route.guild ORDER BY route.id",
+        "SELECT route.id, guild, community, event, channel, server, role, style, enabled, rule, forum FROM route JOIN guild ON guild.id = route.guild ORDER BY route.id",
     )?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
         if let Some(route) = route(row)? {
             routing.routes.push(route);
         }
+    }
+    let mut select = connection.prepare_cached(
+        "SELECT board.id, guild, community, channel, kind, server FROM board JOIN guild ON guild.id = board.guild ORDER BY board.id",
+    )?;
+    let mut found = select.query(())?;
+    while let Some(row) = found.next()? {
+        let kind: String = row.get("kind")?;
+        let Some(kind) = BoardKind::parse(&kind) else { continue };
+        routing.boards.push(Board {
+            id: row.get("id")?,
+            guild: rows::guild(row, "guild")?,
+            community: rows::community(row, "community")?,
+            channel: rows::channel(row, "channel")?,
+            kind,
+            server: rows::server_option(row, "server")?,
+        });
     }
     Ok(routing)
 }
@@ -85,6 +110,8 @@ fn route(row: &Row<'_>) -> rusqlite::Result<Option<Route>> {
         role: rows::role_option(row, "role")?,
         style: rows::style(row, "style")?,
         enabled: row.get("enabled")?,
+        forum: row.get("forum")?,
+        rule: rows::json(row, "rule")?,
     }))
 }
 
@@ -122,7 +149,7 @@ impl Store {
         let community = community.clone();
         self.change(move |connection| {
             connection.execute("INSERT OR IGNORE INTO guild (id, community) VALUES (?1, ?2)", (rows::flake(id.0), community.as_str()))?;
-            Ok(Guild { id, community, notices: None })
+            Ok(Guild { id, community, notices: None, labels: Arc::default(), quiet: None })
         })
         .await
     }
@@ -183,7 +210,8 @@ fn add(connection: &Connection, new: &NewRoute, by: UserId, now: UnixMs) -> rusq
         if (known_role, known_style.as_str(), enabled) == (role, style, true) {
             return Ok(AddRoute::Same(id));
         }
-        connection.execute("UPDATE route SET role = ?2, style = ?3, enabled = 1 WHERE id = ?1", (id, role, style))?;
+        connection
+            .execute("UPDATE route SET role = ?2, style = ?3, forum = ?4, enabled = 1 WHERE id = ?1", (id, role, style, new.forum))?;
         return Ok(AddRoute::Changed(id));
     }
     let count: i64 = connection.query_row("SELECT count(*) FROM route WHERE guild = ?1", [guild], |row| row.get(0))?;
@@ -191,8 +219,8 @@ fn add(connection: &Connection, new: &NewRoute, by: UserId, now: UnixMs) -> rusq
         return Ok(AddRoute::TooMany);
     }
     connection.execute(
-        "INSERT INTO route (guild, event, channel, server, role, style, created_by, created_ms) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
-        (guild, event, channel, server, role, style, rows::flake(by.0), now.0),
+        "INSERT INTO route (guild, event, channel, server, role, style, created_by, created_ms, forum) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+        (guild, event, channel, server, role, style, rows::flake(by.0), now.0, new.forum),
     )?;
     Ok(AddRoute::Added(connection.last_insert_rowid()))
 }

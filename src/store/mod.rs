@@ -117,7 +117,10 @@ pub struct Batch {
 }
 
 fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(include_str!("../../migrations/0001_floor.sql"))])
+    Migrations::new(vec![
+        M::up(include_str!("../../migrations/0001_floor.sql")),
+        M::up(include_str!("../../migrations/0002_live_cards.sql")),
+    ])
 }
 
 impl Store {

@@ -57,6 +57,12 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) 
     serde_json::from_str(&value).map_err(unreadable)
 }
 
+/// A JSON column that may be NULL.
+pub(super) fn json_option<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+    let value: Option<String> = row.get(column)?;
+    value.map(|value| serde_json::from_str(&value).map_err(unreadable)).transpose()
+}
+
 pub(super) fn style(row: &Row<'_>, column: &str) -> rusqlite::Result<Style> {
     let value: String = row.get(column)?;
     serde_json::from_value(serde_json::Value::String(value)).map_err(unreadable)

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 mod apply;
+mod listing;
 mod row;
 mod subject;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::event::{EmergencyCall, Meta, Note, Priority, Unit};
 use crate::ids::{CallId, CommunityId, Ident, ServerId};
 
 pub use apply::Applied;
+pub use listing::{ListedCalls, ListedUnits, Listing};
 pub use row::{Entity, RowError};
 pub use subject::SubjectError;
 

@@ -101,6 +101,7 @@ impl Stage {
             server: server.map(ServerId),
             role: None,
             style: Style::Card,
+            forum: false,
         };
         store.add_route(route, UserId(1), Clock::system().now()).await.unwrap();
         drop(store);

@@ -139,6 +139,7 @@ impl TestBot {
             server: server.map(ServerId),
             role: role.map(|role| RoleId(role.parse().unwrap())),
             style,
+            forum: false,
         };
         match store.add_route(route, UserId(1), self.clock.now()).await.unwrap() {
             AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => id,

@@ -1,0 +1,35 @@
+//! What the CAD's REST API says is there: the other half of the truth, since changes made through the API raise no event (contract c.4).
+
+use crate::clock::UnixMs;
+use crate::event::{DispatchCall, EmergencyCall, Unit};
+
+/// One reading of a server. A part that was not read is `None` and changes nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listing {
+    /// When the CAD was asked: whatever an event told after it is newer than this.
+    pub asked_at: UnixMs,
+    /// Calls, if they were read.
+    pub calls: Option<ListedCalls>,
+    /// Units, if they were read.
+    pub units: Option<ListedUnits>,
+}
+
+/// All calls of a server.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListedCalls {
+    /// Open dispatch calls, pending ones among them.
+    pub dispatches: Vec<DispatchCall>,
+    /// 911 and civil calls that wait.
+    pub emergencies: Vec<EmergencyCall>,
+    /// The dispatch calls closed last.
+    pub closed: Vec<DispatchCall>,
+}
+
+/// Active units, dispatchers among them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListedUnits {
+    /// The units.
+    pub units: Vec<Unit>,
+    /// Whether these are surely all: only then does absence mean anything.
+    pub complete: bool,
+}
