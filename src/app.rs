@@ -395,7 +395,7 @@ impl Shared {
                 () = self.tasks.draining() => return,
                 _ = prune.tick() => {
                     let now = self.clock.now();
-                    match self.store.prune(now.plus(-KEEP_JOURNAL), now.plus(-KEEP_POSTS)).await {
+                    match self.store.prune(now.plus(-KEEP_JOURNAL), now.plus(-KEEP_POSTS), now).await {
                         Ok(0) => {}
                         Ok(rows) => tracing::debug!(rows, "old rows were forgotten"),
                         Err(error) => tracing::warn!(%error, "old rows cannot be forgotten"),

@@ -6,9 +6,9 @@ use super::log_pages::LogPages;
 use crate::clock::UnixMs;
 use crate::event::{Event, PageNature, Priority, Topic};
 use crate::ids::{ChannelId, CommunityId, RoleId, ServerId};
-use crate::outbox::{Draft, Lane, PostKey};
+use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Labels, Message, Reply, Style, View};
-use crate::route::{Occasion, Route, Target, targets};
+use crate::route::{Occasion, Route, Target, Threads, targets};
 use crate::store::Memo;
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
@@ -160,7 +160,16 @@ impl Drawing<'_> {
                 }
                 let Some(mut message) = render::card(subject, &self.view(target.style, &target.roles, false)) else { continue };
                 message.silent |= !created;
-                standing.insert(target.channel, Memo { guild: target.guild, style: target.style, roles: target.roles.clone() });
+                standing.insert(
+                    target.channel,
+                    Memo {
+                        guild: target.guild,
+                        style: target.style,
+                        roles: target.roles.clone(),
+                        place: Place::Channel,
+                        threads: Threads::Off,
+                    },
+                );
                 self.push(&target, saying.lane, text.clone(), over, None, message);
             }
         }
@@ -214,6 +223,8 @@ impl Drawing<'_> {
             lane,
             style: target.style,
             roles: target.roles.clone(),
+            place: Place::Channel,
+            threads: Threads::Off,
             over,
             parent,
             message,
