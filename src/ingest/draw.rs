@@ -70,6 +70,7 @@ impl Drawing<'_> {
                 let said = |view: &View<'_>| render::status(ident, from, to, view.now, view);
                 self.line(Topic::Status, said);
             }
+            Change::Note { .. } | Change::Attach { .. } => {}
         }
     }
 
@@ -103,7 +104,7 @@ impl Drawing<'_> {
                         made.extend(render::card(subject, &self.view(target.style, &roles, true)).map(|m| (Target { roles, ..target }, m)));
                     }
                 }
-                Change::Card { .. } => {}
+                Change::Card { .. } | Change::Note { .. } | Change::Attach { .. } => {}
                 Change::Duty { ident, on, after } => {
                     for target in self.targets(&plain(Topic::Duty)) {
                         made.extend(render::duty(ident, on, after, self.at, &self.view(target.style, &[], true)).map(|m| (target, m)));
