@@ -20,6 +20,7 @@ pub mod intake;
 pub mod metrics;
 pub mod ops;
 pub mod outbox;
+pub mod readings;
 pub mod render;
 pub mod route;
 pub mod shutdown;

@@ -59,6 +59,8 @@ pub struct ServerFacts {
     pub by_source: BTreeMap<&'static str, u64>,
     /// Copies that came another way and were dropped.
     pub copies: u64,
+    /// Units on duty; `None` before anybody said.
+    pub on_duty: Option<usize>,
     /// Arrivals of the last hour, in minutes: (minute, count).
     minutes: VecDeque<(i64, u64)>,
 }
@@ -97,6 +99,11 @@ impl Status {
     /// A copy of an event came.
     pub fn copy(&self, community: &CommunityId, server: ServerId) {
         self.facts().servers.entry((community.clone(), server)).or_default().copies += 1;
+    }
+
+    /// How many units are on duty now.
+    pub fn on_duty(&self, community: &CommunityId, server: ServerId, units: usize) {
+        self.facts().servers.entry((community.clone(), server)).or_default().on_duty = Some(units);
     }
 
     /// An event of a type that nobody knows came.

@@ -1,0 +1,101 @@
+//! The joint between the reader of the CAD's REST API and ingest: what was read goes one way, wishes to read go the other. Both
+//! queues are bounded.
+//!
+//! ```text
+//! ingest, hub sessions ── Trigger ──▶ cad/reconcile ── Read ──▶ ingest ── Outcome ──▶ cad/reconcile
+//! ```
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ids::{CommunityId, ServerId};
+use crate::world::Listing;
+
+/// Wishes that may wait. One more is dropped: the CAD is read from time to time anyway.
+pub const WISHES: usize = 256;
+/// Readings that may wait for ingest. The reader waits for room.
+pub const READINGS: usize = 8;
+
+/// A wish that a server be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Which server.
+    pub server: ServerId,
+    /// Why.
+    pub why: Why,
+}
+
+/// What is read on its own: each is an endpoint of the CAD with its own limit (contract e.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// `GET …/units`.
+    Units,
+    /// `GET …/calls`.
+    Calls,
+}
+
+impl Part {
+    /// Both, units first: calls name them.
+    pub const ALL: [Self; 2] = [Self::Units, Self::Calls];
+
+    /// The word for people and machines.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Units => "units",
+            Self::Calls => "calls",
+        }
+    }
+}
+
+/// Why a server should be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Its hub session was signed in: what happened before is not told again. Calls and units.
+    Connected,
+    /// A 911 was removed: it may have been taken, which only the calls tell (contract c.4). Calls.
+    Removed,
+    /// A reading left something out that an event had just touched. Calls and units.
+    Again,
+}
+
+/// One part of a server, as the CAD says it is.
+#[derive(Debug)]
+pub struct Read {
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Which server.
+    pub server: ServerId,
+    /// What it says.
+    pub listing: Listing,
+    /// Told once the world's changes are committed; dropped if they could not be.
+    pub done: oneshot::Sender<Outcome>,
+}
+
+/// What a reading came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Entities left alone because an event was too fresh: read again soon.
+    pub skipped: usize,
+    /// Calls and panics that no event had told of: new, changed or over.
+    pub caught_up: usize,
+}
+
+/// Where wishes are sent. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Wishes(mpsc::Sender<Trigger>);
+
+impl Wishes {
+    /// The two ends.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Trigger>) {
+        let (sender, receiver) = mpsc::channel(WISHES);
+        (Self(sender), receiver)
+    }
+
+    /// Wishes that a server be read. Never waits; full, or with nobody to read, the wish is forgotten.
+    pub fn wish(&self, community: &CommunityId, server: ServerId, why: Why) {
+        self.0.try_send(Trigger { community: community.clone(), server, why }).ok();
+    }
+}
