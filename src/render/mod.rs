@@ -131,6 +131,21 @@ pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message>
     message.map(limits::fit)
 }
 
+/// The first message of a thread that is opened with its card: says what the thread is for. Makes no sound.
+#[must_use]
+pub fn thread_opening(subject: Subject, view: &View<'_>) -> Message {
+    let what = match subject {
+        Subject::Dispatch(id, _) => words::call(id),
+        Subject::Emergency(id, _) => format!("{} #{id}", words::emergency(view.labels, true)),
+        Subject::Panic(..) | Subject::Event(..) => "This alert".to_owned(),
+    };
+    let content = match subject {
+        Subject::Dispatch(..) => format!("🧵 {what}: every note and every unit that comes or goes is written here until it is closed."),
+        _ => format!("🧵 {what}: a place to talk about it until it is over."),
+    };
+    limits::fit(Message { content: Some(content), silent: true, ..Message::default() })
+}
+
 /// A message that is delivered late says so in its footer: over 60 s `delayed 3 min`; over 10 min it pings nobody (roles and their
 /// mentions go, the sentence stays). Said once, however often it is called. Apply it to what is about to be sent, not to what is stored:
 /// the delivery compares footers by their beginning.
@@ -321,6 +336,15 @@ pub struct Labels {
     pub statuses: std::collections::BTreeMap<i64, (String, String)>,
     /// Priority number → name, e.g. `P1`.
     pub priorities: std::collections::BTreeMap<i64, String>,
+}
+
+impl Labels {
+    /// The defaults, for guilds without words of their own.
+    #[must_use]
+    pub fn usual() -> &'static Self {
+        static USUAL: std::sync::LazyLock<Labels> = std::sync::LazyLock::new(Labels::default);
+        &USUAL
+    }
 }
 
 impl Default for Labels {
