@@ -27,11 +27,12 @@ use crate::discord::rest::{AskError, Me, Rest};
 use crate::event::Topic;
 use crate::http_server::{self, Bound, Gate, Limits};
 use crate::ids::{CommunityId, ServerId};
-use crate::ingest::{self, Ingest, Request, Surroundings, Tell};
+use crate::ingest::{self, Ingest, Inlets, Request, Surroundings, Tell};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
-use crate::render::{Labels, notice};
+use crate::readings::{READINGS, Wishes};
+use crate::render::notice;
 use crate::shutdown::Tasks;
 use crate::signalr::{Negotiation, tls_config};
 use crate::status::{Link, Status};
@@ -147,16 +148,18 @@ impl App {
         }
         let wake = Arc::new(Notify::new());
         let (intake, door) = intake::door();
+        let (wishes, _wished) = Wishes::new();
+        let (_readings, read) = mpsc::channel(READINGS);
         let surroundings = Surroundings {
             store: store.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             status: status.clone(),
             wake: Arc::clone(&wake),
-            labels: Labels::default(),
+            wishes,
         };
         let ingest = Ingest::restore(surroundings).await?;
-        tasks.spawn_vital("ingest", ingest.run(door, asked, tasks.clone()));
+        tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: read, requests: asked }, tasks.clone()));
         readiness.ready(Part::Store);
 
         // Answers while Discord is still being asked, however long that takes.

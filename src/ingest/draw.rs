@@ -205,7 +205,11 @@ impl Drawing<'_> {
         self.push(&target, Post { place, over, ..Post::new(saying.lane, text.clone()) }, message);
         if place == Place::Channel && target.threads == Threads::Always && !over {
             let message = render::thread_opening(subject, &self.view(target.guild, target.style, &[], false));
-            self.push(&target, Post { place: Place::Thread, parent: Some(text.clone()), ..Post::new(Lane::Log, format!("{text}#thread")) }, message);
+            self.push(
+                &target,
+                Post { place: Place::Thread, parent: Some(text.clone()), ..Post::new(Lane::Log, format!("{text}#thread")) },
+                message,
+            );
         }
         Some((target.channel, memo))
     }
@@ -224,7 +228,8 @@ impl Drawing<'_> {
             if let Subject::Panic(..) = subject
                 && let Some(message) = render::reply(Reply::PanicOver, subject, &self.view(memo.guild, memo.style, &[], false))
             {
-                let reply = Post { place: reply_place(memo.place), parent: Some(text.clone()), ..Post::new(Lane::New, format!("{text}#over")) };
+                let reply =
+                    Post { place: reply_place(memo.place), parent: Some(text.clone()), ..Post::new(Lane::New, format!("{text}#over")) };
                 self.push(&Target { roles: Vec::new(), ..target.clone() }, reply, message);
             }
             if memo.place == Place::Forum || memo.threads != Threads::Off {
@@ -244,7 +249,7 @@ impl Drawing<'_> {
                 subject.iter().filter(|(_, memo)| memo.guild == guild).map(|(channel, memo)| (*channel, memo.clone())).collect();
             (known.0 == key && !standing.is_empty()).then_some((known.1, standing))
         };
-        let cards: Vec<_> = self.memos.0.iter().filter_map(|entry| of_guild(entry)).collect();
+        let cards: Vec<_> = self.memos.0.iter().filter_map(of_guild).collect();
         for (subject, standing) in cards {
             if self.world.knows(subject) && !is_over(subject) {
                 self.redraw(subject, &standing, false, false);
@@ -299,7 +304,11 @@ impl Drawing<'_> {
             let view = self.view(target.guild, memo.style, &target.roles, false);
             if let Some(message) = render::reply(Reply::Raised, subject, &view) {
                 self.pings.extend(&target.pinged);
-                let reply = Post { place: reply_place(memo.place), parent: Some(text.clone()), ..Post::new(Lane::Urgent, format!("{text}#raised")) };
+                let reply = Post {
+                    place: reply_place(memo.place),
+                    parent: Some(text.clone()),
+                    ..Post::new(Lane::Urgent, format!("{text}#raised"))
+                };
                 self.push(&target, reply, message);
             }
         }
@@ -370,7 +379,7 @@ impl Drawing<'_> {
             Subject::Emergency(id, _) => {
                 let call = &self.world.emergencies.get(&id)?.call;
                 let (topic, lane) = if call.is_emergency { (Topic::Emergency, Lane::Urgent) } else { (Topic::Civil, Lane::New) };
-                let priority = facts.priority().cloned();
+                let priority = facts.priority.clone();
                 Some(Saying { topic, priority, urgent: false, lane, facts })
             }
             Subject::Dispatch(id, _) => {

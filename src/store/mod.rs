@@ -114,8 +114,18 @@ pub struct Batch {
     pub world: Vec<WorldRow>,
     /// Posts as they should be now.
     pub posts: Vec<Draft>,
+    /// Routes whose role is pinged by them, and when.
+    pub pings: Vec<(i64, UnixMs)>,
     /// When.
     pub now: UnixMs,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.journal.is_empty() && self.world.is_empty() && self.posts.is_empty() && self.pings.is_empty()
+    }
 }
 
 fn migrations() -> Migrations<'static> {
@@ -200,6 +210,9 @@ impl Store {
                     }
                 }
                 world_rows::put(connection, &batch.world)?;
+                for (route, at) in &batch.pings {
+                    connection.prepare_cached("UPDATE route SET pinged_ms = ?2 WHERE id = ?1")?.execute((route, at.0))?;
+                }
                 posts::put(connection, &batch.posts, batch.now, edit_window)
             })
             .await
