@@ -1,13 +1,14 @@
 //! The only place that knows every room: builds them, starts them in order, stops them in order.
 //!
 //! ```text
-//! start: store ─ ports bound ─ ingest ─ delivery ─ Discord asked who we are ─ listener, hub sessions ─ gateway with its commands
+//! start: store ─ ports bound ─ ingest ─ delivery ─ Discord asked who we are ─ listener, hub sessions, reader of the CAD ─ gateway with its commands
 //! stop:  drain: sources close, ingest commits what is at the door, sends in hand end ─ abort after 8 s ─ store closes
 //! ```
 //!
 //! What cannot work is said at the start and ends it; what may come right by itself (Discord or the CAD not reachable) does not.
 
-use std::collections::HashSet;
+mod notices;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,26 +17,26 @@ use anyhow::Context as _;
 use tokio::sync::{Notify, mpsc};
 
 use crate::cad::listener::{Credentials, Listener};
+use crate::cad::reconcile::{Pace, Reconciler};
 use crate::cad::rest::CadRest;
 use crate::cad::session::{LinkChange, Session};
 use crate::clock::Clock;
 use crate::commands;
-use crate::config::{Config, Negotiate};
-use crate::delivery::{Delivery, Trouble};
+use crate::config::{Config, Negotiate, Reconcile};
+use crate::delivery::Delivery;
 use crate::discord::record;
 use crate::discord::rest::{AskError, Me, Rest};
 use crate::event::Topic;
 use crate::http_server::{self, Bound, Gate, Limits};
 use crate::ids::{CommunityId, ServerId};
-use crate::ingest::{self, Ingest, Inlets, Request, Surroundings, Tell};
+use crate::ingest::{self, Ingest, Inlets, Request, Surroundings};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
-use crate::readings::{READINGS, Wishes};
-use crate::render::notice;
+use crate::readings::{self, Read, Trigger, Why, Wishes};
 use crate::shutdown::Tasks;
 use crate::signalr::{Negotiation, tls_config};
-use crate::status::{Link, Status};
+use crate::status::Status;
 use crate::store::Store;
 
 /// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
@@ -148,15 +149,15 @@ impl App {
         }
         let wake = Arc::new(Notify::new());
         let (intake, door) = intake::door();
-        let (wishes, _wished) = Wishes::new();
-        let (_readings, read) = mpsc::channel(READINGS);
+        let (wishes, wished) = Wishes::new();
+        let (readings, read) = mpsc::channel::<Read>(readings::READINGS);
         let surroundings = Surroundings {
             store: store.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             status: status.clone(),
             wake: Arc::clone(&wake),
-            wishes,
+            wishes: wishes.clone(),
         };
         let ingest = Ingest::restore(surroundings).await?;
         tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: read, requests: asked }, tasks.clone()));
@@ -192,9 +193,10 @@ impl App {
         };
         tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
         let (changes, changed) = mpsc::channel(64);
-        tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed));
+        tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed, wishes.clone()));
         tasks.spawn_vital("upkeep", shared.clone().keep_up());
         shared.sources(credentials, ports, intake, changes)?;
+        shared.reconcile(&wishes, wished, readings);
         tasks.spawn_vital("discord", shared.clone().discord(me, listen.clone()));
         Ok(Self { listen, ops, readiness, status, store, tasks: tasks.clone(), recorder: recorder.clone() })
     }
@@ -279,6 +281,35 @@ impl Shared {
         Ok(())
     }
 
+    /// The reader of the CAD's REST API, unless it is switched off.
+    fn reconcile(&self, wishes: &Wishes, wished: mpsc::Receiver<Trigger>, readings: mpsc::Sender<Read>) {
+        let sonoran = &self.config.sonoran;
+        let period = match sonoran.reconcile {
+            Reconcile::Off => return,
+            Reconcile::WhenAsked => None,
+            Reconcile::Every(seconds) => Some(Duration::from_secs(seconds.into())),
+        };
+        let Some(rest) = self.cad() else { return };
+        let reconciler = Reconciler {
+            community: self.community.clone(),
+            servers: sonoran.servers.clone(),
+            pace: Pace { period, calls_per_minute: sonoran.calls_per_minute, units_per_minute: sonoran.units_per_minute },
+            rest,
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            status: self.status.clone(),
+            readings,
+            wishes: wished,
+        };
+        self.tasks.spawn_vital("reconcile", reconciler.run(self.tasks.clone()));
+        if !sonoran.hub {
+            // With a hub, each session asks as soon as it is signed in. Without, nobody would before the first period is over.
+            for server in &sonoran.servers {
+                wishes.wish(&self.community, *server, Why::Connected);
+            }
+        }
+    }
+
     /// The gateway with its commands. Asks Discord who we are until it answers.
     async fn discord(self, me: Option<Me>, listen: Vec<SocketAddr>) {
         let mut attempt = 0;
@@ -326,66 +357,6 @@ impl Shared {
         let key = self.config.credentials().ok()?.key.clone();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
         Some(CadRest::new(&self.config.sonoran.api_url, key, http))
-    }
-
-    /// Tells guilds of trouble in their notices channels, once each.
-    async fn tell_people(self, mut troubles: mpsc::Receiver<Trouble>, mut changes: mpsc::Receiver<LinkChange>) {
-        // Servers whose rejection was told of. A connection that drops and is rejected again is no news.
-        let mut rejected = HashSet::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = self.tasks.draining() => return,
-                Some(trouble) = troubles.recv() => self.tell_trouble(trouble).await,
-                Some(change) = changes.recv() => {
-                    let server = (change.community.clone(), change.server);
-                    match change.to {
-                        Link::Rejected(_) if rejected.insert(server) => self.tell_rejected(change).await,
-                        Link::Ready => drop(rejected.remove(&(change.community, change.server))),
-                        Link::Rejected(_) | Link::Off | Link::Connecting | Link::Down(_) => {}
-                    }
-                }
-                else => return self.tasks.draining().await,
-            }
-        }
-    }
-
-    async fn tell_trouble(&self, trouble: Trouble) {
-        let Trouble::Refused { guild, channel, reason } = trouble;
-        let routing = self.store.routing_now();
-        let Some(notices) = routing.guilds.get(&guild).and_then(|guild| guild.notices).filter(|notices| *notices != channel) else {
-            return;
-        };
-        let now = self.clock.now();
-        let notice = if reason.contains("10003") {
-            notice::Notice::ChannelGone { channel }
-        } else {
-            notice::Notice::ChannelForbidden { channel, missing: Vec::new() }
-        };
-        let message = notice::message(&notice, now);
-        let subject = format!("notice:refused:{channel}:{}", now.0);
-        let tell =
-            Tell { guild, channel: notices, community: self.community.clone(), server: self.config.first_server(), subject, message };
-        self.requests.send(Request::Tell(tell)).await.ok();
-    }
-
-    async fn tell_rejected(&self, change: LinkChange) {
-        let now = self.clock.now();
-        let notice = notice::Notice::CredentialsRejected { community: change.community.clone(), server: change.server };
-        let message = notice::message(&notice, now);
-        let routing = self.store.routing_now();
-        for guild in routing.guilds.values().filter(|guild| guild.community == change.community) {
-            let Some(channel) = guild.notices else { continue };
-            let tell = Tell {
-                guild: guild.id,
-                channel,
-                community: change.community.clone(),
-                server: change.server,
-                subject: format!("notice:rejected:{}:{}", change.server, now.0),
-                message: message.clone(),
-            };
-            self.requests.send(Request::Tell(tell)).await.ok();
-        }
     }
 
     /// Prunes old rows and watches whether the store still takes writes.

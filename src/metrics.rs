@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::event::Source;
 use crate::ids::ServerId;
+use crate::readings::Part;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -98,6 +99,24 @@ words! {
     }
 }
 
+words! {
+    /// What became of one reading of the CAD's REST API.
+    ReadOutcome {
+        /// It said what the events had said.
+        NothingNew = "nothing_new",
+        /// It told of what no event had.
+        CaughtUp = "caught_up",
+        /// Read, but the store could not take what followed.
+        NotStored = "not_stored",
+        /// 429.
+        RateLimited = "rate_limited",
+        /// 401, 402, 403, or an unknown server.
+        Refused = "refused",
+        /// No answer, or none that can be used.
+        Failed = "failed",
+    }
+}
+
 impl AnswerClass {
     /// The class of an HTTP status.
     #[must_use]
@@ -141,6 +160,8 @@ struct Series {
     queue_depth: Gauge,
     gateway_unknown: Counter,
     delay: Histogram,
+    readings: Counters<2>,
+    cad_budget: Family<[Label; 1], Gauge>,
 }
 
 impl Metrics {
@@ -159,7 +180,15 @@ impl Metrics {
             queue_depth: Gauge::default(),
             gateway_unknown: Counter::default(),
             delay: Histogram::new(DELAY_BUCKETS),
+            readings: Family::default(),
+            cad_budget: Family::default(),
         };
+        for part in Part::ALL {
+            for outcome in ReadOutcome::ALL {
+                drop(series.readings.get_or_create(&reading_labels(part, *outcome)));
+            }
+            drop(series.cad_budget.get_or_create(&part_label(part)));
+        }
         for source in Source::ALL {
             for outcome in Outcome::ALL {
                 drop(series.events.get_or_create(&event_labels(source, *outcome)));
@@ -245,6 +274,20 @@ impl Metrics {
         self.0.delay.observe(ms.max(0) as f64 / 1000.0);
     }
 
+    /// One reading of the CAD.
+    pub fn reading(&self, part: Part, outcome: ReadOutcome) {
+        if let Some(counter) = self.0.readings.get(&reading_labels(part, outcome)) {
+            counter.inc();
+        }
+    }
+
+    /// Requests that may still be made of the CAD now.
+    pub fn cad_budget_left(&self, part: Part, requests: u32) {
+        if let Some(gauge) = self.0.cad_budget.get(&part_label(part)) {
+            gauge.set(i64::from(requests));
+        }
+    }
+
     /// All series as OpenMetrics text (`application/openmetrics-text; version=1.0.0`).
     #[must_use]
     pub fn encode(&self) -> String {
@@ -274,8 +317,18 @@ impl Series {
             self.gateway_unknown.clone(),
         );
         self.registry.register("delivery_delay_seconds", "From receipt of an event to its message on Discord", self.delay.clone());
+        self.registry.register("reconciliations", "Readings of the CAD's REST API, by part and outcome", self.readings.clone());
+        self.registry.register("cad_budget_left", "Requests that may still be made of the CAD's REST API now", self.cad_budget.clone());
         self
     }
+}
+
+fn reading_labels(part: Part, outcome: ReadOutcome) -> [Label; 2] {
+    [("part", part.as_str()), ("outcome", outcome.as_str())]
+}
+
+fn part_label(part: Part) -> [Label; 1] {
+    [("part", part.as_str())]
 }
 
 fn event_labels(source: Source, outcome: Outcome) -> [Label; 2] {
@@ -305,6 +358,9 @@ mod tests {
             "tenfour_unknown_events_total 0",
             "tenfour_gateway_unknown_events_total 0",
             "tenfour_delivery_delay_seconds_count 0",
+            r#"tenfour_reconciliations_total{part="calls",outcome="caught_up"} 0"#,
+            r#"tenfour_reconciliations_total{part="units",outcome="rate_limited"} 0"#,
+            r#"tenfour_cad_budget_left{part="units"} 0"#,
             "# EOF",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
@@ -331,6 +387,8 @@ mod tests {
         clone.gateway_unknown();
         clone.delivery_delay(1_500);
         clone.delivery_delay(-5);
+        clone.reading(Part::Calls, ReadOutcome::Refused);
+        clone.cad_budget_left(Part::Units, 3);
         let text = metrics.encode();
         for line in [
             r#"tenfour_events_total{source="http",outcome="committed"} 1"#,
@@ -344,6 +402,8 @@ mod tests {
             "tenfour_queue_depth 7",
             "tenfour_gateway_unknown_events_total 1",
             "tenfour_delivery_delay_seconds_count 2",
+            r#"tenfour_reconciliations_total{part="calls",outcome="refused"} 1"#,
+            r#"tenfour_cad_budget_left{part="units"} 3"#,
             "tenfour_delivery_delay_seconds_sum 1.5",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");

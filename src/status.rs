@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::clock::UnixMs;
 use crate::event::Source;
 use crate::ids::{CommunityId, ServerId};
+use crate::readings::Part;
 
 /// The facts. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,8 @@ pub struct Facts {
     pub unknown: BTreeMap<String, u64>,
     /// The last problems, newest first.
     pub problems: VecDeque<(UnixMs, String)>,
+    /// What may still be asked of the CAD's REST API; empty if it is not read at all.
+    pub budgets: BTreeMap<(CommunityId, Part), ReadBudget>,
     /// The gateway to Discord is up.
     pub gateway: bool,
     /// All sending has stopped: the token was refused.
@@ -61,8 +64,34 @@ pub struct ServerFacts {
     pub copies: u64,
     /// Units on duty; `None` before anybody said.
     pub on_duty: Option<usize>,
+    /// What was read from the CAD's REST API.
+    pub readings: BTreeMap<Part, Reading>,
     /// Arrivals of the last hour, in minutes: (minute, count).
     minutes: VecDeque<(i64, u64)>,
+}
+
+/// What was read of one part of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// When the CAD was last asked and answered.
+    pub at: Option<UnixMs>,
+    /// The last differences found: when, and how many.
+    pub found: Option<(UnixMs, usize)>,
+    /// Differences found since the start.
+    pub found_in_all: usize,
+    /// Why it cannot be read, in a sentence for people, and since when.
+    pub trouble: Option<(UnixMs, String)>,
+}
+
+/// What may still be asked of one endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadBudget {
+    /// Requests that may begin now.
+    pub left: u32,
+    /// Of how many a minute.
+    pub per_minute: u32,
+    /// When there is one again, if there is none now.
+    pub free_at: Option<UnixMs>,
 }
 
 const MOST_UNKNOWN: usize = 50;
@@ -78,6 +107,12 @@ impl Status {
     #[must_use]
     pub fn snapshot(&self) -> Facts {
         self.facts().clone()
+    }
+
+    /// A copy of what is known of one server.
+    #[must_use]
+    pub fn server(&self, community: &CommunityId, server: ServerId) -> ServerFacts {
+        self.facts().servers.get(&(community.clone(), server)).cloned().unwrap_or_default()
     }
 
     /// An event came.
@@ -104,6 +139,31 @@ impl Status {
     /// How many units are on duty now.
     pub fn on_duty(&self, community: &CommunityId, server: ServerId, units: usize) {
         self.facts().servers.entry((community.clone(), server)).or_default().on_duty = Some(units);
+    }
+
+    /// A part of a server was read: `asked_at`, with so many differences to what events had told.
+    pub fn read(&self, community: &CommunityId, server: ServerId, part: Part, asked_at: UnixMs, found: usize) {
+        let mut facts = self.facts();
+        let reading = facts.servers.entry((community.clone(), server)).or_default().readings.entry(part).or_default();
+        reading.at = Some(asked_at);
+        reading.trouble = None;
+        if found > 0 {
+            reading.found = Some((asked_at, found));
+            reading.found_in_all = reading.found_in_all.saturating_add(found);
+        }
+    }
+
+    /// A part of a server could not be read, why.
+    pub fn unread(&self, community: &CommunityId, server: ServerId, part: Part, at: UnixMs, sentence: &str) {
+        let mut facts = self.facts();
+        let reading = facts.servers.entry((community.clone(), server)).or_default().readings.entry(part).or_default();
+        let since = reading.trouble.take().map_or(at, |(since, _)| since);
+        reading.trouble = Some((since, sentence.to_owned()));
+    }
+
+    /// What may still be asked of the CAD's REST API.
+    pub fn read_budget(&self, community: &CommunityId, part: Part, budget: ReadBudget) {
+        self.facts().budgets.insert((community.clone(), part), budget);
     }
 
     /// An event of a type that nobody knows came.
@@ -208,6 +268,21 @@ mod tests {
         let facts = status.snapshot();
         assert_eq!((facts.problems.len(), facts.unknown.len()), (MOST_PROBLEMS, MOST_UNKNOWN));
         assert_eq!(facts.problems[0].0, UnixMs(1_000));
+    }
+
+    #[test]
+    fn readings_remember_their_last_find_and_since_when_they_fail() {
+        let status = Status::default();
+        let (community, server) = (CommunityId::new("c"), ServerId(1));
+        status.read(&community, server, Part::Calls, UnixMs(1), 2);
+        status.read(&community, server, Part::Calls, UnixMs(2), 0);
+        status.unread(&community, server, Part::Calls, UnixMs(3), "no");
+        status.unread(&community, server, Part::Calls, UnixMs(4), "still no");
+        let reading = || status.snapshot().servers[&(community.clone(), server)].readings[&Part::Calls].clone();
+        let trouble = Some((UnixMs(3), "still no".to_owned()));
+        assert_eq!(reading(), Reading { at: Some(UnixMs(2)), found: Some((UnixMs(1), 2)), found_in_all: 2, trouble });
+        status.read(&community, server, Part::Calls, UnixMs(5), 1);
+        assert_eq!(reading(), Reading { at: Some(UnixMs(5)), found: Some((UnixMs(5), 1)), found_in_all: 3, trouble: None });
     }
 
     #[test]

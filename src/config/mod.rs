@@ -59,6 +59,10 @@ pub const VARIABLES: &[Variable] = &[
     bare("SONORAN_HUB_URL", false),
     var("SONORAN_HUB", "on"),
     var("SONORAN_HUB_NEGOTIATE", "auto"),
+    var("SONORAN_RECONCILE_SECONDS", "60"),
+    var("SONORAN_CALLS_PER_MINUTE", "2"),
+    var("SONORAN_UNITS_PER_MINUTE", "1"),
+    var("SONORAN_SILENCE_MINUTES", "10"),
     var("LISTEN_ADDR", "0.0.0.0:3232"),
     var("OPS_ADDR", "127.0.0.1:9464"),
     var("DATABASE_URL", "sqlite://data/tenfour.db"),
@@ -132,6 +136,25 @@ pub struct Sonoran {
     pub hub: bool,
     /// `SONORAN_HUB_NEGOTIATE`.
     pub negotiate: Negotiate,
+    /// `SONORAN_RECONCILE_SECONDS`.
+    pub reconcile: Reconcile,
+    /// `SONORAN_CALLS_PER_MINUTE`: 1 to 5.
+    pub calls_per_minute: u32,
+    /// `SONORAN_UNITS_PER_MINUTE`: 1 to 3.
+    pub units_per_minute: u32,
+    /// `SONORAN_SILENCE_MINUTES`: 0 = silence is no news.
+    pub silence_minutes: u32,
+}
+
+/// When the CAD's REST API is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reconcile {
+    /// Never.
+    Off,
+    /// Only when there is a reason: a session was signed in, a 911 was removed.
+    WhenAsked,
+    /// Then, and after so many seconds: from 10 to 86,400.
+    Every(u32),
 }
 
 /// Credentials of one community.
@@ -243,6 +266,11 @@ impl Config {
         let negotiate = reader
             .choice("SONORAN_HUB_NEGOTIATE", &[("auto", Negotiate::Auto), ("always", Negotiate::Always), ("never", Negotiate::Never)])
             .unwrap_or(Negotiate::Auto);
+        let reconcile = reader.reconcile("SONORAN_RECONCILE_SECONDS");
+        // The CAD allows 5 and 3 a minute per key, and the game server makes one of each (contract e.3).
+        let calls_per_minute = reader.number("SONORAN_CALLS_PER_MINUTE", 1..=5).unwrap_or(2);
+        let units_per_minute = reader.number("SONORAN_UNITS_PER_MINUTE", 1..=3).unwrap_or(1);
+        let silence_minutes = reader.number("SONORAN_SILENCE_MINUTES", 0..=1_440).unwrap_or(10);
         let listen = reader.listen("LISTEN_ADDR");
         let ops = reader.address_or_off("OPS_ADDR");
         let database = reader.database("DATABASE_URL").unwrap_or_default();
@@ -285,7 +313,18 @@ impl Config {
         }
         Ok(Self {
             discord: Discord { token, api_url: discord_url, guild },
-            sonoran: Sonoran { credentials, servers, api_url, hub_url, hub, negotiate },
+            sonoran: Sonoran {
+                credentials,
+                servers,
+                api_url,
+                hub_url,
+                hub,
+                negotiate,
+                reconcile,
+                calls_per_minute,
+                units_per_minute,
+                silence_minutes,
+            },
             listen,
             ops,
             database,

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Listen, MAX_LISTEN, MAX_SERVERS, Problem, VARIABLES};
+use super::{Listen, MAX_LISTEN, MAX_SERVERS, Problem, Reconcile, VARIABLES};
 use crate::ids::{CommunityId, ServerId};
 use crate::telemetry;
 
@@ -79,6 +80,34 @@ impl Reader {
             self.wrong(name, &text, "is not one of the words this setting knows", &words.join(", "));
         }
         found
+    }
+
+    /// A whole number within a range.
+    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let text = self.text(name)?;
+        let found = digits(&text).filter(|number| range.contains(number));
+        if found.is_none() {
+            let valid = format!("a whole number from {} to {}", range.start(), range.end());
+            self.wrong(name, &text, "is not a number that can be used here", &valid);
+        }
+        found
+    }
+
+    /// `off`, 0, or seconds.
+    pub(super) fn reconcile(&mut self, name: &str) -> Reconcile {
+        let text = self.text(name).unwrap_or_default();
+        if text.eq_ignore_ascii_case("off") {
+            return Reconcile::Off;
+        }
+        match digits(&text) {
+            Some(0) => Reconcile::WhenAsked,
+            Some(seconds @ 10..=86_400) => Reconcile::Every(seconds),
+            _ => {
+                let valid = "seconds from 10 to 86400, 0 (only after a reconnect and a removed 911), or off";
+                self.wrong(name, &text, "is not a time that can be used here", valid);
+                Reconcile::Off
+            }
+        }
     }
 
     pub(super) fn snowflake(&mut self, name: &str) -> Option<u64> {
@@ -211,10 +240,14 @@ impl Reader {
     }
 }
 
-/// A server number: digits only, from 1.
+/// Digits only: no sign, no point.
+fn digits(text: &str) -> Option<u32> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// A server number, from 1.
 fn server_id(text: &str) -> Option<ServerId> {
-    let number = text.parse().ok().filter(|number| *number > 0)?;
-    text.bytes().all(|b| b.is_ascii_digit()).then_some(ServerId(number))
+    digits(text).filter(|number| *number > 0).map(ServerId)
 }
 
 fn unquoted(value: &str) -> &str {

@@ -268,6 +268,11 @@ impl Ingest {
         if !batch.posts.is_empty() {
             self.outside.wake.notify_one();
         }
+        let changed: BTreeSet<(&CommunityId, ServerId)> = batch.world.iter().map(|row| (&row.community, row.server)).collect();
+        for (community, server) in changed {
+            let units = self.worlds.get(&(community.clone(), server)).map_or(0, |w| w.units.values().filter(|u| u.on_duty).count());
+            self.outside.status.on_duty(community, server, units);
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
-use tenfour::config::{Config, Listen, Need, Negotiate, VARIABLES};
+use tenfour::config::{Config, Listen, Need, Negotiate, Reconcile, VARIABLES};
 use tenfour::ids::{CommunityId, GuildId, ServerId};
 use tenfour::telemetry::Format;
 
@@ -30,6 +30,8 @@ fn defaults_are_the_promised_ones() {
     assert_eq!(config.sonoran.hub_url, "https://api.sonorancad.com/apiWsHub");
     assert!(config.sonoran.hub);
     assert_eq!(config.sonoran.negotiate, Negotiate::Auto);
+    assert_eq!(config.sonoran.reconcile, Reconcile::Every(60));
+    assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence_minutes), (2, 1, 10));
     assert_eq!(config.listen, [Listen { addr: "0.0.0.0:3232".parse().unwrap(), server: None }]);
     assert_eq!(config.ops, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(config.database.to_str(), Some("data/tenfour.db"));

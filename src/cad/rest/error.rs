@@ -15,6 +15,11 @@ pub enum RestError {
     /// 401.
     #[error("The CAD refused the API key: copy it again from Admin > In-Game Integration > API into SONORAN_API_KEY.")]
     Unauthorised,
+    /// 403.
+    #[error(
+        "The CAD does not let this API key in: check that the API is switched on in Admin > In-Game Integration > API, and that no firewall stands between."
+    )]
+    Forbidden,
     /// 404 for a question about a server.
     #[error("The CAD does not know server {server}: set SONORAN_SERVER_IDS to the numbers in Admin > Advanced > In-Game Integration.")]
     UnknownServer {
@@ -80,6 +85,7 @@ impl RestError {
     pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8], server: Option<ServerId>) -> Self {
         match (status, server) {
             (StatusCode::UNAUTHORIZED, _) => Self::Unauthorised,
+            (StatusCode::FORBIDDEN, _) => Self::Forbidden,
             (StatusCode::PAYMENT_REQUIRED, _) => Self::PlanTooLow,
             (StatusCode::NOT_FOUND, Some(server)) => Self::UnknownServer { server },
             (StatusCode::NOT_FOUND, None) => Self::NotFound,

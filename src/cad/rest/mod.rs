@@ -1,4 +1,4 @@
-//! The CAD's REST API, version 2 (contract e): only what is read at start and after a reconnect.
+//! The CAD's REST API, version 2 (contract e): the few questions a bot needs to ask.
 //!
 //! Job: ask, bound the answer in size and time, read it tolerantly, and say in one sentence what went wrong. Never prints the key,
 //! never retries by itself (limits are shared with the game server: the caller decides), never decodes units and calls: those come

@@ -95,6 +95,7 @@ async fn each_refusal_is_told_apart_and_names_the_fix() {
     let problem = r#"{"title":"x","traceId":"00-abc"}"#;
     for (status, headers, expected, word) in [
         ("401 Unauthorized", "", RestError::Unauthorised, "SONORAN_API_KEY"),
+        ("403 Forbidden", "", RestError::Forbidden, "switched on"),
         ("402 Payment Required", "", RestError::PlanTooLow, "plan"),
         ("404 Not Found", "", RestError::UnknownServer { server: ServerId(4) }, "SONORAN_SERVER_IDS"),
         ("429 Too Many", "retry-after: 9\r\n", RestError::RateLimited { retry_after: Some(Duration::from_secs(9)) }, "9 s"),

@@ -1,0 +1,138 @@
+//! What the bot has to tell people about itself, in the notices channels of their guilds: refused channels, refused credentials, a
+//! server whose events no longer come.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::Shared;
+use crate::cad::feed::{Feed, Look, News};
+use crate::cad::session::LinkChange;
+use crate::clock::UnixMs;
+use crate::config::Reconcile;
+use crate::delivery::Trouble;
+use crate::ids::{CommunityId, ServerId};
+use crate::ingest::{Request, Tell};
+use crate::readings::{Part, Why, Wishes};
+use crate::render::notice::{self, Notice};
+use crate::status::{Link, ServerFacts};
+
+/// How often the feeds are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Tells guilds of trouble in their notices channels, once each; asks for readings where events were missed.
+    pub(super) async fn tell_people(self, mut troubles: mpsc::Receiver<Trouble>, mut changes: mpsc::Receiver<LinkChange>, wishes: Wishes) {
+        // Servers whose rejection was told of. A connection that drops and is rejected again is no news.
+        let mut rejected = HashSet::new();
+        let mut feeds = self.feeds();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.tasks.draining() => return,
+                Some(trouble) = troubles.recv() => self.tell_trouble(trouble).await,
+                Some(change) = changes.recv() => {
+                    if change.to == Link::Ready {
+                        wishes.wish(&change.community, change.server, Why::Connected);
+                    }
+                    let server = (change.community.clone(), change.server);
+                    match change.to {
+                        Link::Rejected(_) if rejected.insert(server) => self.tell_rejected(change).await,
+                        Link::Ready => drop(rejected.remove(&(change.community, change.server))),
+                        Link::Rejected(_) | Link::Off | Link::Connecting | Link::Down(_) => {}
+                    }
+                }
+                _ = look.tick() => self.look(&mut feeds, &wishes).await,
+            }
+        }
+    }
+
+    fn feeds(&self) -> BTreeMap<ServerId, Feed> {
+        let sonoran = &self.config.sonoran;
+        let feed = Feed::new(sonoran.hub, sonoran.silence_minutes, sonoran.reconcile != Reconcile::Off, self.clock.now());
+        sonoran.servers.iter().map(|server| (*server, feed.clone())).collect()
+    }
+
+    async fn look(&self, feeds: &mut BTreeMap<ServerId, Feed>, wishes: &Wishes) {
+        let now = self.clock.now();
+        for (&server, feed) in feeds {
+            let seen = seen(&self.status.server(&self.community, server));
+            let Some(news) = feed.look(&seen, now) else { continue };
+            let (word, notice) = match news {
+                News::Stirs => {
+                    wishes.wish(&self.community, server, Why::Connected);
+                    continue;
+                }
+                News::Lost { since, cause } => {
+                    let hint = cause.hint(server);
+                    tracing::warn!(%server, %hint, "the CAD's feed is silent");
+                    self.status.problem(now, format!("Server {server}: the feed is silent. {hint}"));
+                    ("lost", Notice::FeedLost { server, since, hint })
+                }
+                News::Back { since, caught_up } => {
+                    tracing::info!(%server, caught_up, "the CAD's feed is back");
+                    ("back", Notice::FeedBack { server, since, caught_up })
+                }
+            };
+            self.tell_guilds(&self.community, server, word, &notice, now).await;
+        }
+    }
+
+    async fn tell_trouble(&self, trouble: Trouble) {
+        let Trouble::Refused { guild, channel, reason } = trouble;
+        let routing = self.store.routing_now();
+        let Some(notices) = routing.guilds.get(&guild).and_then(|guild| guild.notices).filter(|notices| *notices != channel) else {
+            return;
+        };
+        let now = self.clock.now();
+        let notice = if reason.contains("10003") {
+            Notice::ChannelGone { channel }
+        } else {
+            Notice::ChannelForbidden { channel, missing: Vec::new() }
+        };
+        let message = notice::message(&notice, now);
+        let subject = format!("notice:refused:{channel}:{}", now.0);
+        let tell =
+            Tell { guild, channel: notices, community: self.community.clone(), server: self.config.first_server(), subject, message };
+        self.requests.send(Request::Tell(tell)).await.ok();
+    }
+
+    async fn tell_rejected(&self, change: LinkChange) {
+        let notice = Notice::CredentialsRejected { community: change.community.clone(), server: change.server };
+        self.tell_guilds(&change.community, change.server, "rejected", &notice, self.clock.now()).await;
+    }
+
+    /// Into every notices channel of the community's guilds.
+    async fn tell_guilds(&self, community: &CommunityId, server: ServerId, word: &str, notice: &Notice, now: UnixMs) {
+        let message = notice::message(notice, now);
+        let routing = self.store.routing_now();
+        for guild in routing.guilds.values().filter(|guild| guild.community == *community) {
+            let Some(channel) = guild.notices else { continue };
+            let tell = Tell {
+                guild: guild.id,
+                channel,
+                community: community.clone(),
+                server,
+                subject: format!("notice:{word}:{server}:{}", now.0),
+                message: message.clone(),
+            };
+            self.requests.send(Request::Tell(tell)).await.ok();
+        }
+    }
+}
+
+fn seen(facts: &ServerFacts) -> Look {
+    let read = |part| facts.readings.get(&part).and_then(|reading| reading.at);
+    Look {
+        link: facts.link.clone(),
+        link_since: facts.link_since,
+        last_event: facts.last.map(|(at, _)| at),
+        on_duty: facts.on_duty.unwrap_or_default(),
+        read_at: read(Part::Units).zip(read(Part::Calls)).map(|(units, calls)| units.min(calls)),
+        found: facts.readings.values().map(|reading| reading.found_in_all).sum(),
+    }
+}

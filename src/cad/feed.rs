@@ -1,0 +1,403 @@
+//! Whether a server's events still come. Pure: once a second somebody looks at the facts, and now and then there is news for people.
+//!
+//! Never tells of a loss twice, nor of a link that comes and goes within a minute. Rejected credentials are another's news.
+//!
+//! ```text
+//!        hub not ready for 60 s, or no event for N minutes though units are on duty
+//!  well ──────────────────────────────────────────────────────────────────────────▶ lost
+//!    ▲                                                                                │ hub ready, or an event
+//!    └── both parts read since, or 90 s ── returning ◀────────────────────────────────┘
+//!                                            └─ hub gone again ─▶ lost (nothing is said)
+//! ```
+
+use crate::clock::UnixMs;
+use crate::ids::ServerId;
+use crate::status::Link;
+
+/// A hub session may be away this long (ms) before it is news: the CAD closes and opens connections as it likes.
+const LINK_AWAY: i64 = 60_000;
+/// The first readings after the feed's return are waited for this long (ms).
+const READINGS: i64 = 90_000;
+
+/// What there is to be seen of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Its hub session.
+    pub link: Link,
+    /// Since when it is so.
+    pub link_since: Option<UnixMs>,
+    /// When its last event came, by whatever way.
+    pub last_event: Option<UnixMs>,
+    /// Units on duty, as far as anybody knows.
+    pub on_duty: usize,
+    /// When both parts of it had been asked for, if both were ever read.
+    pub read_at: Option<UnixMs>,
+    /// What readings found since the start that no event had told.
+    pub found: usize,
+}
+
+/// Why nothing comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The hub session is away, with the reason where one is known.
+    Link(Option<String>),
+    /// Nothing came although units are on duty.
+    Silence {
+        /// Whether the hub session is up.
+        hub: bool,
+    },
+}
+
+/// What people should know, or the bot should do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Nothing comes any more.
+    Lost {
+        /// The last sign of life.
+        since: UnixMs,
+        /// Why.
+        cause: Cause,
+    },
+    /// An event came after all: time to read what was missed.
+    Stirs,
+    /// It comes again.
+    Back {
+        /// Since when it had not.
+        since: UnixMs,
+        /// What readings found meanwhile.
+        caught_up: usize,
+    },
+}
+
+/// One server's feed.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    hub: bool,
+    /// ms; `None` = silence is no news.
+    silence: Option<i64>,
+    reads: bool,
+    /// Last sign of life by event, or the beginning; and what had been found until then.
+    heard: (UnixMs, usize),
+    /// Since when the hub session has been away, and what had been found until then.
+    away: Option<(UnixMs, usize)>,
+    ready_since: Option<UnixMs>,
+    on_duty_since: Option<UnixMs>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Well,
+    Lost(Loss),
+    Returning { loss: Loss, back_at: UnixMs },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Loss {
+    since: UnixMs,
+    told_at: UnixMs,
+    by_link: bool,
+    found: usize,
+}
+
+impl Feed {
+    /// Begins now. `hub`: events should come through it; `silence_minutes`: 0 = silence is no news; `reads`: the REST API is read.
+    #[must_use]
+    pub fn new(hub: bool, silence_minutes: u32, reads: bool, now: UnixMs) -> Self {
+        let silence = (silence_minutes > 0).then(|| i64::from(silence_minutes) * 60_000);
+        Self { hub, silence, reads, heard: (now, 0), away: None, ready_since: None, on_duty_since: None, state: State::Well }
+    }
+
+    /// Looks once.
+    pub fn look(&mut self, look: &Look, now: UnixMs) -> Option<News> {
+        self.follow(look, now);
+        match self.state {
+            State::Well => {
+                let (since, found, cause) = self.lost_by_link(look, now).or_else(|| self.lost_by_silence(look, now))?;
+                let by_link = matches!(cause, Cause::Link(_));
+                self.state = State::Lost(Loss { since, told_at: now, by_link, found });
+                Some(News::Lost { since, cause })
+            }
+            State::Lost(loss) => {
+                let heard = self.heard.0 > loss.told_at;
+                let linked = loss.by_link && self.ready_since.is_some();
+                let back_at = if linked { look.link_since.unwrap_or(now) } else { self.heard.0 };
+                if !heard && !linked {
+                    return None;
+                }
+                self.state = State::Returning { loss, back_at };
+                // A new session is read anyway.
+                (!linked).then_some(News::Stirs)
+            }
+            State::Returning { loss, back_at } => {
+                if loss.by_link && self.ready_since.is_none() && self.heard.0 <= loss.told_at {
+                    self.state = State::Lost(loss);
+                    return None;
+                }
+                let read = !self.reads || look.read_at.is_some_and(|at| at >= back_at);
+                if !read && now.since(back_at) < READINGS {
+                    return None;
+                }
+                self.state = State::Well;
+                Some(News::Back { since: loss.since, caught_up: look.found.saturating_sub(loss.found) })
+            }
+        }
+    }
+
+    fn follow(&mut self, look: &Look, now: UnixMs) {
+        let ready = look.link == Link::Ready;
+        self.ready_since = if ready { self.ready_since.or(Some(now)) } else { None };
+        let away = self.hub && !ready && !matches!(look.link, Link::Rejected(_));
+        self.away = if away { self.away.or(Some((now, look.found))) } else { None };
+        if let Some(at) = look.last_event.filter(|at| *at > self.heard.0) {
+            self.heard = (at, look.found);
+        }
+        self.on_duty_since = if look.on_duty > 0 { self.on_duty_since.or(Some(now)) } else { None };
+    }
+
+    fn lost_by_link(&self, look: &Look, now: UnixMs) -> Option<(UnixMs, usize, Cause)> {
+        let (since, found) = self.away?;
+        // Events that come another way are a feed too.
+        if now.since(since) < LINK_AWAY || self.heard.0 > since {
+            return None;
+        }
+        let reason = match &look.link {
+            Link::Down(reason) => Some(reason.clone()),
+            _ => None,
+        };
+        Some((since, found, Cause::Link(reason)))
+    }
+
+    fn lost_by_silence(&self, look: &Look, now: UnixMs) -> Option<(UnixMs, usize, Cause)> {
+        let (silence, on_duty_since) = (self.silence?, self.on_duty_since?);
+        let link_tells = matches!(look.link, Link::Rejected(_)) || self.away.is_some_and(|(since, _)| self.heard.0 <= since);
+        let quiet_since = self.heard.0.max(on_duty_since).max(self.ready_since.unwrap_or_default());
+        if link_tells || now.since(quiet_since) < silence {
+            return None;
+        }
+        Some((self.heard.0, self.heard.1, Cause::Silence { hub: self.ready_since.is_some() }))
+    }
+}
+
+impl Cause {
+    /// What to do about it, for people.
+    #[must_use]
+    pub fn hint(&self, server: ServerId) -> String {
+        match self {
+            Self::Link(reason) => {
+                let why =
+                    reason.as_ref().map_or_else(|| "It has not come up".to_owned(), |reason| format!("The last reason was: {reason}"));
+                format!(
+                    "The session with the CAD's hub is away. {why}. The bot goes on trying; if it does not come back by itself, check this machine's network, SONORAN_HUB_URL and the CAD's status page."
+                )
+            }
+            Self::Silence { hub: true } => format!(
+                "Units are on duty and the hub session is up, but no event comes through it. On FiveM the game server may hold the session for server {server}, and the CAD tells only one: set SONORAN_HUB=off and let the game server forward its events (enablePushEventForwarding and pushEventForwardUrl in its config.json). If it was only a quiet evening, raise SONORAN_SILENCE_MINUTES."
+            ),
+            Self::Silence { hub: false } => format!(
+                "Units are on duty, but the game server forwards nothing. Check enablePushEventForwarding and pushEventForwardUrl in its config.json (with ?server={server}), and that it reaches this machine at LISTEN_ADDR through every firewall. If it was only a quiet evening, raise SONORAN_SILENCE_MINUTES."
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 1_000_000;
+
+    /// A feed and what is seen of it, with a second between looks.
+    struct Watch {
+        feed: Feed,
+        look: Look,
+        now: UnixMs,
+    }
+
+    impl Watch {
+        fn new(hub: bool, minutes: u32, reads: bool) -> Self {
+            let now = UnixMs(START);
+            Self { feed: Feed::new(hub, minutes, reads, now), look: Look::default(), now }
+        }
+
+        /// Looks each second for so long: all news, with the second they came at.
+        fn pass(&mut self, seconds: i64) -> Vec<(i64, News)> {
+            let mut news = Vec::new();
+            for _ in 0..seconds {
+                self.now = self.now.plus(1_000);
+                news.extend(self.feed.look(&self.look, self.now).map(|what| ((self.now.0 - START) / 1_000, what)));
+            }
+            news
+        }
+
+        fn link(&mut self, link: Link) {
+            self.look.link = link;
+            self.look.link_since = Some(self.now);
+        }
+
+        fn event(&mut self) {
+            self.look.last_event = Some(self.now.plus(1));
+        }
+
+        fn read(&mut self, found: usize) {
+            self.look.read_at = Some(self.now);
+            self.look.found += found;
+        }
+    }
+
+    fn at(second: i64) -> UnixMs {
+        UnixMs(START + second * 1_000)
+    }
+
+    fn down() -> Link {
+        Link::Down("closed".into())
+    }
+
+    fn lost_link(second: i64) -> News {
+        News::Lost { since: at(second), cause: Cause::Link(Some("closed".into())) }
+    }
+
+    #[test]
+    fn a_lost_link_is_told_after_a_minute_and_its_return_once_both_parts_were_read() {
+        let mut watch = Watch::new(true, 10, true);
+        watch.link(Link::Ready);
+        assert_eq!(watch.pass(100), []);
+        watch.read(5);
+        watch.link(down());
+        assert_eq!(watch.pass(600), [(161, lost_link(101))]);
+        watch.read(2);
+        assert_eq!(watch.pass(1), []);
+        watch.link(Link::Ready);
+        assert_eq!(watch.pass(30), []);
+        watch.read(1);
+        assert_eq!(watch.pass(900), [(732, News::Back { since: at(101), caught_up: 3 })]);
+    }
+
+    #[test]
+    fn a_return_does_not_wait_for_ever_nor_for_readings_nobody_makes() {
+        for (reads, at_second) in [(true, 190), (false, 102)] {
+            let mut watch = Watch::new(true, 0, reads);
+            watch.link(down());
+            assert_eq!(watch.pass(100), [(61, lost_link(1))]);
+            watch.link(Link::Ready);
+            assert_eq!(watch.pass(200), [(at_second, News::Back { since: at(1), caught_up: 0 })]);
+        }
+    }
+
+    #[test]
+    fn a_link_that_never_came_up_is_lost_and_one_that_flaps_is_not() {
+        let mut watch = Watch::new(true, 10, true);
+        assert_eq!(watch.pass(120), [(61, News::Lost { since: at(1), cause: Cause::Link(None) })]);
+        let mut watch = Watch::new(true, 10, true);
+        for _ in 0..20 {
+            watch.link(down());
+            assert_eq!(watch.pass(59), []);
+            watch.link(Link::Ready);
+            assert_eq!(watch.pass(1), []);
+        }
+        // Other words for the same trouble do not begin it anew.
+        watch.link(down());
+        assert_eq!(watch.pass(40), []);
+        watch.link(Link::Down("refused".into()));
+        assert_eq!(watch.pass(40).len(), 1);
+        // Back for a moment only: still lost, nothing said.
+        watch.link(Link::Ready);
+        assert_eq!(watch.pass(5), []);
+        watch.link(down());
+        assert_eq!(watch.pass(500), []);
+        watch.link(Link::Ready);
+        watch.read(0);
+        assert_eq!(watch.pass(5).len(), 1);
+    }
+
+    #[test]
+    fn rejected_credentials_are_not_this_ones_news() {
+        let mut watch = Watch::new(true, 10, true);
+        watch.look.on_duty = 3;
+        watch.link(Link::Rejected("no".into()));
+        assert_eq!(watch.pass(3_600), []);
+        watch.link(Link::Ready);
+        assert_eq!(watch.pass(500), []);
+    }
+
+    #[test]
+    fn silence_is_told_only_while_units_are_on_duty() {
+        let mut watch = Watch::new(false, 10, true);
+        assert_eq!(watch.pass(3_600), []);
+        watch.look.on_duty = 2;
+        let silence = Cause::Silence { hub: false };
+        assert_eq!(watch.pass(1_800), [(4_201, News::Lost { since: at(0), cause: silence.clone() })]);
+        watch.event();
+        assert_eq!(watch.pass(1), [(5_401, News::Stirs)]);
+        watch.read(4);
+        assert_eq!(watch.pass(60), [(5_402, News::Back { since: at(0), caught_up: 4 })]);
+        assert_eq!(watch.pass(530), []);
+        // The last units leave in time.
+        watch.look.on_duty = 0;
+        assert_eq!(watch.pass(3_600), []);
+        watch.look.on_duty = 1;
+        assert_eq!(watch.pass(599), []);
+        watch.event();
+        assert_eq!(watch.pass(600), []);
+        assert_eq!(watch.pass(1).len(), 1);
+    }
+
+    #[test]
+    fn silence_through_a_ready_hub_counts_from_the_session_and_can_be_switched_off() {
+        for (minutes, expected) in [(10, 1), (0, 0)] {
+            let mut watch = Watch::new(true, minutes, true);
+            watch.look.on_duty = 1;
+            watch.link(Link::Ready);
+            assert_eq!(watch.pass(500), []);
+            watch.link(down());
+            assert_eq!(watch.pass(30), []);
+            watch.link(Link::Ready);
+            assert_eq!(watch.pass(600), []);
+            let news = watch.pass(5);
+            assert_eq!(news.len(), expected);
+            assert!(news.iter().all(|(_, news)| matches!(news, News::Lost { cause: Cause::Silence { hub: true }, .. })), "{news:?}");
+            // The hub alone coming back proves nothing, an event does.
+            watch.link(down());
+            watch.pass(5);
+            watch.link(Link::Ready);
+            watch.read(0);
+            assert_eq!(watch.pass(100), []);
+            watch.event();
+            assert_eq!(watch.pass(1).len(), expected);
+        }
+    }
+
+    #[test]
+    fn events_that_come_over_http_make_up_for_the_hub_until_they_stop() {
+        let mut watch = Watch::new(true, 10, false);
+        watch.look.on_duty = 1;
+        watch.link(Link::Ready);
+        watch.pass(5);
+        watch.link(down());
+        for _ in 0..30 {
+            assert_eq!(watch.pass(50), []);
+            watch.event();
+        }
+        let news = watch.pass(700);
+        assert!(matches!(&news[..], [(_, News::Lost { cause: Cause::Silence { hub: false }, .. })]), "{news:?}");
+        watch.event();
+        let news: Vec<News> = watch.pass(2).into_iter().map(|(_, news)| news).collect();
+        assert!(matches!(&news[..], [News::Stirs, News::Back { .. }]), "{news:?}");
+    }
+
+    #[test]
+    fn hints_name_what_to_check() {
+        let server = ServerId(7);
+        for (cause, words) in [
+            (Cause::Link(Some("closed".into())), &["closed", "SONORAN_HUB_URL"][..]),
+            (Cause::Link(None), &["not come up"]),
+            (Cause::Silence { hub: true }, &["server 7", "SONORAN_HUB=off", "pushEventForwardUrl"]),
+            (Cause::Silence { hub: false }, &["?server=7", "LISTEN_ADDR", "SONORAN_SILENCE_MINUTES"]),
+        ] {
+            let hint = cause.hint(server);
+            assert!(words.iter().all(|word| hint.contains(word)), "{hint}");
+            // The notice shows that much.
+            assert!(hint.chars().count() <= 1_000, "{hint}");
+        }
+    }
+}

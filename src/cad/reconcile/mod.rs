@@ -1,0 +1,283 @@
+//! Reads the CAD's REST API from time to time and whenever there is a reason, since changes made through the API raise no event, and a
+//! gap in the hub session is not told again (contract a.3, c.4).
+//!
+//! Job: [`schedule`] says what to ask when, within the budget of each endpoint; what comes back is decoded and handed to ingest, which
+//! holds it against the world. Never changes the world itself, never asks twice at once per endpoint, never tells the key to anybody.
+//!
+//! ```text
+//! Trigger ─▶ schedule ─▶ GET units | GET calls ─▶ decode ─▶ Read ─▶ ingest
+//!               ▲                                                    │
+//!               └──────── ending, what was left out ◀──── Outcome ◀──┘
+//! ```
+
+mod budget;
+mod schedule;
+
+use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::cad::rest::{CadRest, Object, RestError};
+use crate::clock::{Clock, UnixMs};
+use crate::event::{listed_dispatch, listed_emergency, listed_unit};
+use crate::ids::{CommunityId, ServerId};
+use crate::metrics::{Metrics, ReadOutcome};
+use crate::readings::{Outcome, Part, Read, Trigger};
+use crate::shutdown::Tasks;
+use crate::status::{ReadBudget, Status};
+use crate::world::{ListedCalls, ListedUnits, Listing};
+use schedule::{Ending, Schedule};
+
+pub use schedule::Pace;
+
+/// Budgets fill up again while nothing happens: what people and machines see is at most this old.
+const SHOW: Duration = Duration::from_secs(5);
+
+/// The reader of one community's CAD: all servers of one API key.
+#[derive(Debug)]
+pub struct Reconciler {
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Its servers.
+    pub servers: Vec<ServerId>,
+    /// How much is read.
+    pub pace: Pace,
+    /// The API.
+    pub rest: CadRest,
+    /// The time.
+    pub clock: Clock,
+    /// Numbers.
+    pub metrics: Metrics,
+    /// Facts.
+    pub status: Status,
+    /// Where readings go: the only place that may change the world.
+    pub readings: mpsc::Sender<Read>,
+    /// Wishes to read.
+    pub wishes: mpsc::Receiver<Trigger>,
+}
+
+/// What came of one reading.
+struct Done {
+    server: ServerId,
+    part: Part,
+    asked_at: UnixMs,
+    /// What ingest made of it; `None` inside if it could not be stored.
+    result: Result<Option<Outcome>, RestError>,
+}
+
+/// What people were told of each part, so that they are told once.
+#[derive(Debug, Default)]
+struct Told {
+    units: Option<Discriminant<RestError>>,
+    calls: Option<Discriminant<RestError>>,
+}
+
+impl Told {
+    fn of(&mut self, part: Part) -> &mut Option<Discriminant<RestError>> {
+        match part {
+            Part::Units => &mut self.units,
+            Part::Calls => &mut self.calls,
+        }
+    }
+}
+
+impl Reconciler {
+    /// To be driven by hand instead of [`Reconciler::run`].
+    #[must_use]
+    pub fn by_hand(self) -> ByHand {
+        let schedule = Schedule::new(&self.servers, self.pace);
+        let began = self.clock.now();
+        ByHand { schedule, told: Told::default(), began, reader: self }
+    }
+
+    /// Runs until draining begins. A request under way is given up: nothing is lost by it.
+    pub async fn run(mut self, tasks: Tasks) {
+        let began = Instant::now();
+        let mut schedule = Schedule::new(&self.servers, self.pace);
+        let mut told = Told::default();
+        let mut under_way = FuturesUnordered::new();
+        let mut has_wishers = true;
+        loop {
+            let now = began.elapsed();
+            while let Some((server, part)) = schedule.next(now) {
+                under_way.push(self.read(server, part));
+            }
+            self.show(&schedule, now);
+            let wake = schedule.wake_at().map_or(now + SHOW, |at| at.min(now + SHOW));
+            tokio::select! {
+                biased;
+                () = tasks.draining() => return,
+                Some(done) = under_way.next(), if !under_way.is_empty() => self.take(&mut schedule, &mut told, &done, began.elapsed()),
+                wish = self.wishes.recv(), if has_wishers => match wish {
+                    Some(Trigger { community, server, why }) if community == self.community => schedule.wish(server, why, began.elapsed()),
+                    Some(_) => {}
+                    None => has_wishers = false,
+                },
+                () = tokio::time::sleep_until(began + wake) => {}
+            }
+        }
+    }
+
+    /// Asks, and waits until ingest has made something of the answer. Borrows nothing: many of these live beside the loop.
+    fn read(&self, server: ServerId, part: Part) -> impl Future<Output = Done> + use<> {
+        let (rest, clock, readings, community) = (self.rest.clone(), self.clock.clone(), self.readings.clone(), self.community.clone());
+        async move {
+            // Before the request: what an event tells from here on is newer than the answer.
+            let asked_at = clock.now();
+            let result = match listing(&rest, server, part, asked_at).await {
+                Ok(listing) => Ok(hand_over(&readings, community, server, listing).await),
+                Err(error) => Err(error),
+            };
+            Done { server, part, asked_at, result }
+        }
+    }
+
+    fn take(&self, schedule: &mut Schedule, told: &mut Told, done: &Done, now: Duration) {
+        let Done { server, part, asked_at, result } = done;
+        schedule.done(*part, ending(result), now, fastrand::f64());
+        match result {
+            Ok(Some(outcome)) => {
+                *told.of(*part) = None;
+                if outcome.skipped > 0 {
+                    schedule.again(*server, *part, now);
+                }
+                let found = if outcome.caught_up > 0 { ReadOutcome::CaughtUp } else { ReadOutcome::NothingNew };
+                self.metrics.reading(*part, found);
+                self.status.read(&self.community, *server, *part, *asked_at, outcome.caught_up);
+                tracing::debug!(%server, part = part.as_str(), skipped = outcome.skipped, caught_up = outcome.caught_up, "read the CAD");
+            }
+            // Ingest told people of the disk itself.
+            Ok(None) => self.metrics.reading(*part, ReadOutcome::NotStored),
+            Err(error) => self.failed(told, *server, *part, error),
+        }
+    }
+
+    fn failed(&self, told: &mut Told, server: ServerId, part: Part, error: &RestError) {
+        let outcome = match error {
+            RestError::RateLimited { .. } => ReadOutcome::RateLimited,
+            RestError::Unauthorised | RestError::Forbidden | RestError::PlanTooLow | RestError::UnknownServer { .. } => {
+                ReadOutcome::Refused
+            }
+            RestError::NotFound | RestError::Server { .. } | RestError::Network { .. } | RestError::Unreadable => ReadOutcome::Failed,
+        };
+        self.metrics.reading(part, outcome);
+        let now = self.clock.now();
+        let sentence = sentence(part, error);
+        self.status.unread(&self.community, server, part, now, &sentence);
+        let kind = discriminant(error);
+        if told.of(part).replace(kind) == Some(kind) {
+            tracing::debug!(%server, part = part.as_str(), %error, "the CAD could still not be read");
+        } else {
+            tracing::warn!(%server, part = part.as_str(), %error, "the CAD could not be read");
+            self.status.problem(now, format!("Reading the CAD's {}: {sentence}", part.as_str()));
+        }
+    }
+
+    fn show(&self, schedule: &Schedule, now: Duration) {
+        let at = self.clock.now();
+        for part in Part::ALL {
+            let (left, per_minute) = schedule.left(part, now);
+            let wait = schedule.wait(part, now);
+            self.metrics.cad_budget_left(part, left);
+            let free_at = (left == 0).then(|| at.plus(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)));
+            self.status.read_budget(&self.community, part, ReadBudget { left, per_minute, free_at });
+        }
+    }
+}
+
+/// The same work on the same schedule, done by hand, one reading after another: for simulations, whose time does not pass by itself.
+#[derive(Debug)]
+pub struct ByHand {
+    reader: Reconciler,
+    schedule: Schedule,
+    told: Told,
+    began: UnixMs,
+}
+
+impl ByHand {
+    /// Reads what is due now; `take` brings it into the world.
+    pub async fn read(&mut self, mut take: impl AsyncFnMut(Read)) {
+        let at = self.reader.clock.now();
+        let now = Duration::from_millis(u64::try_from(at.since(self.began)).unwrap_or(0));
+        while let Ok(Trigger { server, why, .. }) = self.reader.wishes.try_recv() {
+            self.schedule.wish(server, why, now);
+        }
+        while let Some((server, part)) = self.schedule.next(now) {
+            let result = match listing(&self.reader.rest, server, part, at).await {
+                Ok(listing) => {
+                    let (done, mut outcome) = oneshot::channel();
+                    take(Read { community: self.reader.community.clone(), server, listing, done }).await;
+                    Ok(outcome.try_recv().ok())
+                }
+                Err(error) => Err(error),
+            };
+            let done = Done { server, part, asked_at: at, result };
+            self.reader.take(&mut self.schedule, &mut self.told, &done, now);
+        }
+    }
+}
+
+async fn listing(rest: &CadRest, server: ServerId, part: Part, asked_at: UnixMs) -> Result<Listing, RestError> {
+    let listing = Listing { asked_at, ..Listing::default() };
+    Ok(match part {
+        Part::Units => {
+            let units = rest.units(server).await?;
+            Listing { units: Some(listed_units(&units.units, units.complete)), ..listing }
+        }
+        Part::Calls => {
+            let calls = rest.calls(server).await?;
+            Listing { calls: Some(listed_calls(&calls.active, &calls.emergency, &calls.closed)), ..listing }
+        }
+    })
+}
+
+async fn hand_over(readings: &mpsc::Sender<Read>, community: CommunityId, server: ServerId, listing: Listing) -> Option<Outcome> {
+    let (done, outcome) = oneshot::channel();
+    readings.send(Read { community, server, listing, done }).await.ok()?;
+    outcome.await.ok()
+}
+
+fn ending(result: &Result<Option<Outcome>, RestError>) -> Ending {
+    match result {
+        Ok(Some(_)) => Ending::Read,
+        Err(RestError::RateLimited { retry_after }) => Ending::Limited(*retry_after),
+        Err(RestError::Unauthorised | RestError::Forbidden | RestError::PlanTooLow) => Ending::Refused,
+        Err(RestError::UnknownServer { .. }) => Ending::NoSuchServer,
+        Ok(None) | Err(RestError::NotFound | RestError::Server { .. } | RestError::Network { .. } | RestError::Unreadable) => {
+            Ending::Failed
+        }
+    }
+}
+
+/// For people. A limit is told in another way than to somebody who pressed a button: nobody need try again.
+fn sentence(part: Part, error: &RestError) -> String {
+    let setting = match part {
+        Part::Units => "SONORAN_UNITS_PER_MINUTE",
+        Part::Calls => "SONORAN_CALLS_PER_MINUTE",
+    };
+    match error {
+        RestError::RateLimited { retry_after } => format!(
+            "the CAD's limit of requests for this API key was used up (the game server shares it). The bot waits {} s and then asks half as often for 10 minutes. If this comes again, lower {setting}.",
+            retry_after.map_or(60, |wait| wait.as_secs().max(1))
+        ),
+        RestError::PlanTooLow => format!("{error} SONORAN_RECONCILE_SECONDS=off stops asking."),
+        error => error.to_string(),
+    }
+}
+
+fn listed_units(units: &[Object], complete: bool) -> ListedUnits {
+    ListedUnits { units: units.iter().filter_map(listed_unit).collect(), complete }
+}
+
+fn listed_calls(active: &[Object], emergency: &[Object], closed: &[Object]) -> ListedCalls {
+    ListedCalls {
+        dispatches: active.iter().filter_map(listed_dispatch).collect(),
+        emergencies: emergency.iter().filter_map(listed_emergency).collect(),
+        closed: closed.iter().filter_map(listed_dispatch).collect(),
+    }
+}
+

@@ -1,0 +1,309 @@
+//! Which server is read next, which part of it, and when. Pure: wishes and times in, readings to begin out.
+//!
+//! ```text
+//! wish ─▶ not before ─▶ ripe ─▶ its endpoint has budget, nothing under way there ─▶ begun ─▶ read
+//!                         ▲                                                          │
+//!                         └─ the wish comes back ◀── 429, refused, failed ◀──────────┘
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::budget::Budget;
+use crate::ids::ServerId;
+use crate::readings::{Part, Why};
+
+/// A removed 911 may have been taken by requests of which its removal is but one: those around it are waited for.
+const AFTER_REMOVAL: Duration = Duration::from_secs(2);
+/// What an event has just touched is read again this much later.
+const AGAIN: Duration = Duration::from_secs(4);
+/// … and if that reading left something out too.
+const AGAIN_AFTER_AGAIN: Duration = Duration::from_secs(30);
+/// The first ordinary reading. Hub sessions that come up before it have asked for theirs.
+const FIRST: Duration = Duration::from_secs(10);
+/// Refused credentials, a plan too low, an unknown server: none of it comes right by itself soon.
+const REFUSED: Duration = Duration::from_secs(300);
+/// Waits after failures double from the first to the second.
+const FAILED: Duration = Duration::from_secs(5);
+const FAILED_MOST: Duration = Duration::from_secs(300);
+/// Calls wait this long for the units of their server, which they name.
+const UNITS_FIRST: Duration = Duration::from_secs(3);
+/// So many triggered readings in a row, then an ordinary one that waits has its turn.
+const TRIGGERED_IN_A_ROW: u32 = 2;
+
+/// How much may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Each server is read anew after this long; `None` = only when something asks for it.
+    pub period: Option<Duration>,
+    /// `SONORAN_CALLS_PER_MINUTE`.
+    pub calls_per_minute: u32,
+    /// `SONORAN_UNITS_PER_MINUTE`.
+    pub units_per_minute: u32,
+}
+
+/// How a reading ended, as far as the schedule is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Read.
+    Read,
+    /// 429, with the wait that the CAD asked for.
+    Limited(Option<Duration>),
+    /// Key or plan: true for every server.
+    Refused,
+    /// The CAD does not know this server.
+    NoSuchServer,
+    /// Anything else: this server is tried again later, the others go on.
+    Failed,
+}
+
+/// The schedule of one API key.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    period: Option<Duration>,
+    endpoints: [Endpoint; 2],
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    part: Part,
+    budget: Budget,
+    flight: Option<Flight>,
+    triggered_in_a_row: u32,
+    turns: u64,
+    servers: BTreeMap<ServerId, Cell>,
+}
+
+/// A reading under way.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    server: ServerId,
+    since: Duration,
+    triggered: bool,
+    again: bool,
+}
+
+/// One part of one server.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    wish: Option<Wish>,
+    /// When the ordinary reading is due.
+    due: Option<Duration>,
+    /// When it was last begun: a number that grows with each reading, 0 = never.
+    turn: u64,
+    /// The last reading was one that [`Why::Again`] asked for.
+    was_again: bool,
+    failures: u32,
+    blocked_until: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    not_before: Duration,
+    again: bool,
+}
+
+impl Cell {
+    fn wish(&mut self, wish: Wish) {
+        self.wish = Some(match self.wish {
+            None => wish,
+            Some(known) => Wish { not_before: known.not_before.min(wish.not_before), again: known.again && wish.again },
+        });
+    }
+
+    /// When it may be read, budget aside.
+    fn ripe_at(&self) -> Option<Duration> {
+        let wished = self.wish.map(|wish| wish.not_before);
+        let ripe = match (wished, self.due) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        Some(ripe.max(self.blocked_until))
+    }
+
+    fn is_ripe(&self, now: Duration) -> bool {
+        self.ripe_at().is_some_and(|at| at <= now)
+    }
+
+    fn is_triggered(&self, now: Duration) -> bool {
+        self.wish.is_some_and(|wish| wish.not_before <= now)
+    }
+}
+
+impl Schedule {
+    /// Of these servers, beginning at time zero.
+    pub(super) fn new(servers: &[ServerId], pace: Pace) -> Self {
+        let endpoint = |part: Part| {
+            let per_minute = match part {
+                Part::Units => pace.units_per_minute,
+                Part::Calls => pace.calls_per_minute,
+            };
+            let cell = Cell { due: pace.period.map(|period| period.min(FIRST)), ..Cell::default() };
+            Endpoint {
+                part,
+                budget: Budget::new(per_minute),
+                flight: None,
+                triggered_in_a_row: 0,
+                turns: 0,
+                servers: servers.iter().map(|server| (*server, cell)).collect(),
+            }
+        };
+        Self { period: pace.period, endpoints: Part::ALL.map(endpoint) }
+    }
+
+    /// Somebody wants a server read. Wishes for the same server and part become one.
+    pub(super) fn wish(&mut self, server: ServerId, why: Why, now: Duration) {
+        match why {
+            Why::Removed => self.add(server, Part::Calls, Wish { not_before: now + AFTER_REMOVAL, again: false }),
+            Why::Connected => {
+                for part in Part::ALL {
+                    self.add(server, part, Wish { not_before: now, again: false });
+                }
+            }
+            Why::Again => {
+                for part in Part::ALL {
+                    self.again(server, part, now);
+                }
+            }
+        }
+    }
+
+    /// A reading of this part left something out. Should the next one do so too, it is not hurried a second time: a busy server would
+    /// use up what is there for all.
+    pub(super) fn again(&mut self, server: ServerId, part: Part, now: Duration) {
+        let was_again = self.endpoint(part).and_then(|endpoint| endpoint.servers.get(&server)).is_some_and(|cell| cell.was_again);
+        let wait = if was_again { AGAIN_AFTER_AGAIN } else { AGAIN };
+        self.add(server, part, Wish { not_before: now + wait, again: true });
+    }
+
+    fn add(&mut self, server: ServerId, part: Part, wish: Wish) {
+        if let Some(cell) = self.endpoint_mut(part).and_then(|endpoint| endpoint.servers.get_mut(&server)) {
+            cell.wish(wish);
+        }
+    }
+
+    fn endpoint(&self, part: Part) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.part == part)
+    }
+
+    fn endpoint_mut(&mut self, part: Part) -> Option<&mut Endpoint> {
+        self.endpoints.iter_mut().find(|endpoint| endpoint.part == part)
+    }
+
+    /// The server whose calls wait for its units, and until when.
+    fn units_first(&self) -> Option<(ServerId, Duration)> {
+        self.endpoint(Part::Units)?.flight.map(|flight| (flight.server, flight.since + UNITS_FIRST))
+    }
+
+    /// Begins the next reading that may begin now. Ask again until there is none.
+    pub(super) fn next(&mut self, now: Duration) -> Option<(ServerId, Part)> {
+        for part in Part::ALL {
+            // Asked for each part: the units may have begun just now.
+            let held = self.units_first().filter(|(_, until)| part == Part::Calls && now < *until).map(|(server, _)| server);
+            let period = self.period;
+            let Some(endpoint) = self.endpoint_mut(part) else { continue };
+            if let Some(server) = endpoint.choose(held, now) {
+                endpoint.begin(server, period, now);
+                return Some((server, part));
+            }
+        }
+        None
+    }
+
+    /// When [`Schedule::next`] has something to begin, if nothing else happens before.
+    pub(super) fn wake_at(&self) -> Option<Duration> {
+        let held = self.units_first();
+        let ready = |endpoint: &Endpoint| {
+            let hold = |server: ServerId| match held {
+                Some((units_of, until)) if endpoint.part == Part::Calls && units_of == server => until,
+                _ => Duration::ZERO,
+            };
+            let ripe = endpoint.servers.iter().filter_map(|(server, cell)| Some(cell.ripe_at()?.max(hold(*server)))).min()?;
+            (!endpoint.budget.is_flying()).then(|| ripe.max(endpoint.budget.free_at()))
+        };
+        self.endpoints.iter().filter_map(ready).min()
+    }
+
+    /// The reading under way of this part ended. `jitter` is between 0 and 1.
+    pub(super) fn done(&mut self, part: Part, ending: Ending, now: Duration, jitter: f64) {
+        let Some(endpoint) = self.endpoint_mut(part) else { return };
+        let Some(flight) = endpoint.flight.take() else { return };
+        endpoint.budget.end(now);
+        match ending {
+            Ending::Limited(retry_after) => endpoint.budget.limited(retry_after, now),
+            Ending::Refused => endpoint.budget.rest(REFUSED, now),
+            Ending::Read | Ending::NoSuchServer | Ending::Failed => {}
+        }
+        let Some(cell) = endpoint.servers.get_mut(&flight.server) else { return };
+        match ending {
+            Ending::Read => {
+                cell.failures = 0;
+                return;
+            }
+            Ending::NoSuchServer => cell.blocked_until = now + REFUSED,
+            Ending::Failed => {
+                cell.blocked_until = now + failed_wait(cell.failures, jitter);
+                cell.failures = cell.failures.saturating_add(1);
+            }
+            Ending::Limited(_) | Ending::Refused => {}
+        }
+        // It was not read: what was wished still is.
+        if flight.triggered {
+            cell.wish(Wish { not_before: now, again: flight.again });
+        } else {
+            cell.due = Some(now);
+        }
+    }
+
+    /// Requests left now, of how many.
+    pub(super) fn left(&self, part: Part, now: Duration) -> (u32, u32) {
+        self.endpoint(part).map_or((0, 0), |endpoint| (endpoint.budget.left(now), endpoint.budget.per_minute()))
+    }
+
+    /// How long from now nothing of this part can be asked.
+    pub(super) fn wait(&self, part: Part, now: Duration) -> Duration {
+        self.endpoint(part).map_or(Duration::ZERO, |endpoint| endpoint.budget.free_at().saturating_sub(now))
+    }
+}
+
+impl Endpoint {
+    /// Triggered ones first, then the one read longest ago; but what is triggered may not keep the others waiting for ever.
+    fn choose(&self, held: Option<ServerId>, now: Duration) -> Option<ServerId> {
+        if !self.budget.is_free(now) {
+            return None;
+        }
+        let ripe = || self.servers.iter().filter(|(server, cell)| Some(**server) != held && cell.is_ripe(now));
+        let longest_ago = |triggered: bool| {
+            ripe().filter(|(_, cell)| cell.is_triggered(now) == triggered).min_by_key(|(_, cell)| cell.turn).map(|(server, _)| *server)
+        };
+        if self.triggered_in_a_row >= TRIGGERED_IN_A_ROW {
+            longest_ago(false).or_else(|| longest_ago(true))
+        } else {
+            longest_ago(true).or_else(|| longest_ago(false))
+        }
+    }
+
+    fn begin(&mut self, server: ServerId, period: Option<Duration>, now: Duration) {
+        let Some(cell) = self.servers.get_mut(&server) else { return };
+        let triggered = cell.is_triggered(now);
+        // A wish that is not ripe yet stays: what it waits for may not be there yet.
+        let again = cell.wish.is_some_and(|wish| wish.not_before <= now && wish.again);
+        cell.wish = cell.wish.filter(|wish| wish.not_before > now);
+        cell.due = period.map(|period| now + period);
+        self.turns += 1;
+        cell.turn = self.turns;
+        cell.was_again = again;
+        self.triggered_in_a_row = if triggered { self.triggered_in_a_row.saturating_add(1) } else { 0 };
+        self.budget.begin();
+        self.flight = Some(Flight { server, since: now, triggered, again });
+    }
+}
+
+/// Doubles, and is spread over its upper half.
+fn failed_wait(failures: u32, jitter: f64) -> Duration {
+    let whole = FAILED.saturating_mul(1 << failures.min(8)).min(FAILED_MOST);
+    whole.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests;
