@@ -280,4 +280,3 @@ fn listed_calls(active: &[Object], emergency: &[Object], closed: &[Object]) -> L
         closed: closed.iter().filter_map(listed_dispatch).collect(),
     }
 }
-
