@@ -14,10 +14,14 @@
 
 mod alerts;
 mod alerts_add;
+mod alerts_edit;
 mod alerts_list;
+mod alerts_ping;
 mod alerts_preset;
 mod alerts_remove;
 mod alerts_test;
+mod alerts_thread;
+mod alerts_unmute;
 mod autocomplete;
 mod cad;
 mod cad_diagnose;
@@ -32,6 +36,7 @@ mod make;
 mod names;
 mod options;
 mod reply;
+mod rules;
 mod wizard;
 
 use std::net::SocketAddr;

@@ -304,8 +304,8 @@ async fn a_rule_is_changed_in_place_by_two_at_once_and_lasts() {
     // Each reads what the other wrote, whoever comes first.
     let threads = store.change_rule(guild, id, |rule| rule.threads = Threads::Always);
     let filter = store.change_rule(guild, id, |rule| {
-        rule.filter = Filter { priorities: vec![1], ..Filter::default() };
-        rule.filter.priorities.len()
+        rule.filter = Filter { departments: vec!["LSPD".into()], ..Filter::default() };
+        rule.filter.departments.len()
     });
     let ping = store.set_ping(guild, id, RoleId(3), Some(When::NoDispatcher), Some(60));
     let (threads, filter, ping) = tokio::join!(threads, filter, ping);
@@ -313,7 +313,7 @@ async fn a_rule_is_changed_in_place_by_two_at_once_and_lasts() {
     assert_eq!(filter.unwrap().unwrap().1, 1, "what the change says comes back");
     assert_eq!(ping.unwrap().unwrap().role, Some(RoleId(3)));
     let rule = routes(&store)[0].rule.clone();
-    assert_eq!((rule.threads, rule.filter.priorities.as_slice()), (Threads::Always, &[1][..]));
+    assert_eq!((rule.threads, rule.filter.departments.as_slice()), (Threads::Always, &["LSPD".to_owned()][..]));
     assert_eq!((rule.when, rule.cooldown_s), (Some(When::NoDispatcher), Some(60)));
     // Neither another guild's route nor one that is not there.
     assert!(store.change_rule(GuildId(5), id, |rule| rule.when = None).await.unwrap().is_none());
