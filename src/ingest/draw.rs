@@ -8,7 +8,7 @@ use crate::event::{Event, PageNature, Priority, Topic};
 use crate::ids::{ChannelId, CommunityId, RoleId, ServerId};
 use crate::outbox::{Draft, Lane, PostKey};
 use crate::render::{self, Labels, Message, Reply, Style, View};
-use crate::route::{Occasion, Route, Target, targets};
+use crate::route::{self, Facts, Occasion, Route, Target, Threads, targets};
 use crate::store::Memo;
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
@@ -135,7 +135,17 @@ impl Drawing<'_> {
         let text = subject.to_string();
         // Cards that stand already, also those whose route was removed since.
         for (channel, memo) in &standing {
-            let target = Target { guild: memo.guild, channel: *channel, style: memo.style, roles: memo.roles.clone(), routes: Vec::new() };
+            let target = Target {
+                guild: memo.guild,
+                channel: *channel,
+                style: memo.style,
+                roles: memo.roles.clone(),
+                routes: Vec::new(),
+                pinged: Vec::new(),
+                silent: false,
+                forum: false,
+                threads: Threads::Off,
+            };
             if let Some(message) = render::card(subject, &self.view(memo.style, &memo.roles, false)) {
                 self.push(&target, Lane::Edit, text.clone(), over, None, message);
             }
@@ -229,7 +239,8 @@ impl Drawing<'_> {
             priority: saying.priority.as_ref(),
             urgent: saying.urgent,
         };
-        targets(self.routes, &occasion)
+        let moment = |_: &Route| route::Moment { now: self.at, dispatcher_on_duty: false, quiet: None, last_ping: None };
+        targets(self.routes, &occasion, &Facts::unknown(saying.topic), moment)
     }
 
     fn view<'v>(&'v self, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {

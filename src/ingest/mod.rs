@@ -9,6 +9,7 @@
 //! ```
 
 mod draw;
+mod facts;
 mod log_pages;
 mod samples;
 #[cfg(test)]
