@@ -2,7 +2,8 @@
 
 use super::errors::Error;
 use super::{
-    Context, alerts_add, alerts_edit, alerts_list, alerts_ping, alerts_preset, alerts_remove, alerts_test, alerts_thread, alerts_unmute,
+    Context, alerts_add, alerts_edit, alerts_filter, alerts_list, alerts_mute, alerts_ping, alerts_preset, alerts_quiet, alerts_remove,
+    alerts_test, alerts_thread, alerts_unmute,
 };
 
 /// Which events are posted in which channel
@@ -16,9 +17,12 @@ use super::{
         "alerts_edit::edit",
         "alerts_remove::remove",
         "alerts_preset::preset",
+        "alerts_filter::filter",
         "alerts_ping::ping",
         "alerts_thread::thread",
+        "alerts_mute::mute",
         "alerts_unmute::unmute",
+        "alerts_quiet::quiet",
         "alerts_test::test"
     ),
     default_member_permissions = "MANAGE_GUILD",

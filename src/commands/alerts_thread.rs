@@ -50,7 +50,7 @@ fn cannot(route: &Route) -> Option<String> {
     match route.style {
         Style::Card | Style::Compact => None,
         Style::Log => Some(format!(
-            "{name} gathers lines, so there is no card to open a thread on: give it another style first with `/alerts edit route:{id} style:card`."
+            "{name} writes log lines, and a thread needs a card: give it another style first with `/alerts edit route:{id} style:card`."
         )),
         Style::Public => Some(format!(
             "{name} is public, and notes with names would stand in its threads: give it another style first with `/alerts edit route:{id} style:card`, or let another route have threads."

@@ -19,7 +19,7 @@ pub(super) async fn unmute(
     let (guild, desk) = (guild_of(ctx)?, ctx.data());
     let now = desk.clock.now();
     // A mute that has run out is none.
-    let open = move |rule: &mut Rule| rule.mute.take_if(|mute| mute.until > now).is_some();
+    let open = move |rule: &mut Rule| rule.mute.take_if(|mute| mute.covers(now)).is_some();
     let said = match route {
         Some(id) => match desk.store.change_rule(guild, id, open).await? {
             None => return Err(no_such_route(id)),

@@ -15,9 +15,12 @@
 mod alerts;
 mod alerts_add;
 mod alerts_edit;
+mod alerts_filter;
 mod alerts_list;
+mod alerts_mute;
 mod alerts_ping;
 mod alerts_preset;
+mod alerts_quiet;
 mod alerts_remove;
 mod alerts_test;
 mod alerts_thread;
