@@ -1,6 +1,7 @@
 //! The commands as people meet them: gateway, store, ingest and delivery as they are, against the pretend Discord and the pretend CAD.
 
 mod alerts;
+mod alerts_rules;
 mod gateway;
 mod setup;
 mod status;
