@@ -391,10 +391,13 @@ proptest! {
     fn a_value_more_of_a_criterion_that_is_set_never_lets_less_through(
         filter in any_filter(),
         facts in any_facts(),
-        (criterion, more) in any_criterion().prop_flat_map(|c| (Just(c), typed(c))),
+        (criterion, first, more) in any_criterion().prop_flat_map(|c| (Just(c), typed(c), typed(c))),
     ) {
-        prop_assume!(criterion != Criterion::Exclude && filter.count(criterion) > 0);
-        let (mut wider, added) = (filter.clone(), one(criterion, &more));
+        let (mut filter, added) = (filter, one(criterion, &more));
+        if filter.count(criterion) == 0 {
+            filter.change(criterion, &first).unwrap();
+        }
+        let mut wider = filter.clone();
         wider.priorities.extend(added.priorities);
         wider.departments.extend(added.departments);
         wider.services.extend(added.services);
@@ -409,8 +412,8 @@ proptest! {
         facts in any_facts(),
         (criterion, typed) in any_criterion().prop_flat_map(|c| (Just(c), typed(c))),
     ) {
-        prop_assume!(filter.count(criterion) == 0);
-        let mut stricter = filter.clone();
+        let (mut filter, mut stricter) = (filter.clone(), filter);
+        filter.change(criterion, "any").unwrap();
         stricter.change(criterion, &typed).unwrap();
         prop_assert!(!stricter.admits(&facts.facts()) || filter.admits(&facts.facts()));
     }
@@ -452,7 +455,8 @@ fn assert_inert(said: &str) {
     for (at, c) in chars.iter().enumerate() {
         assert!(!c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{202E}'), "{said:?}");
         match c {
-            '@' | '<' => assert_eq!(chars.get(at + 1), Some(&'\u{200B}'), "{said:?}"),
+            // Broken, or cut right behind it.
+            '@' | '<' => assert!(matches!(chars.get(at + 1), Some('\u{200B}' | '…')), "{said:?}"),
             '*' | '_' | '~' | '`' | '|' | '[' | ']' => assert!(escaped, "{c} in {said:?}"),
             _ => {}
         }
