@@ -102,6 +102,15 @@ async fn a_filter_is_set_by_parts_cleared_by_any_and_said_in_one_sentence() {
 }
 
 #[tokio::test]
+async fn a_filter_that_cannot_be_tried_now_holds_all_the_same() {
+    let bot = start_with(Plan { deaf: true, ..Plan::default() }).await;
+    let id = bot.added("dispatch").await;
+    let told = bot.alerts("filter", json!({"route": id, "priority": "1"})).await;
+    assert!(told.ends_with("priority 1. It holds from now on; the bot is too busy to try it on past events."), "{told}");
+    assert_eq!(bot.route(id).rule.filter.count(Criterion::Priority), 1);
+}
+
+#[tokio::test]
 async fn two_admins_who_change_one_route_at_once_do_not_undo_each_other() {
     let bot = start().await;
     let id = bot.added("dispatch").await;
