@@ -63,6 +63,14 @@ number!(
     u64
 );
 
+impl MessageId {
+    /// When the message was made (Unix ms). Discord documents the epoch 2015-01-01 and the shift of 22 bits.
+    #[must_use]
+    pub fn made_at_ms(self) -> i64 {
+        i64::try_from(self.0 >> 22).unwrap_or(i64::MAX).saturating_add(1_420_070_400_000)
+    }
+}
+
 /// A set of CAD credentials by its name, the CAD's community id. Cheap to clone. Compared without regard to letter case by
 /// being kept in lower case: the CAD's UI copies ids in lower case (contract a.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,5 +94,16 @@ impl CommunityId {
 impl fmt::Display for CommunityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snowflakes_tell_their_time() {
+        // The example of Discord's documentation: 175928847299117063 was made on 2016-04-30 at 11:18:25.796 UTC.
+        assert_eq!(MessageId(175_928_847_299_117_063).made_at_ms(), 1_462_015_105_796);
     }
 }

@@ -13,7 +13,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::ids::MessageId;
+use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, Metrics};
 use crate::outbox::{Claim, RateHeaders, Verdict};
 use crate::render::{Embed, Message};
@@ -138,8 +138,26 @@ impl Rest {
     /// # Errors
     /// [`AskError`].
     pub async fn ask(&self, path: &str) -> Result<Value, AskError> {
+        let body = self.exchange(Method::GET, path).await?;
+        serde_json::from_slice(&body).map_err(|_| AskError::Trouble("the answer is no JSON".into()))
+    }
+
+    /// Deletes a message of our own. One that is gone already is as good.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), AskError> {
+        match self.exchange(Method::DELETE, &format!("/channels/{channel}/messages/{message}")).await {
+            // 10008 Unknown Message, 10003 Unknown Channel.
+            Err(AskError::Refused(reason)) if reason.contains("(10008)") || reason.contains("(10003)") => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// One request without a body; the answer's body if it is a success.
+    async fn exchange(&self, method: Method, path: &str) -> Result<Vec<u8>, AskError> {
         let trouble = |error: reqwest::Error| AskError::Trouble(error.without_url().to_string());
-        let response = self.request(Method::GET, path).send().await.map_err(|error| {
+        let response = self.request(method, path).send().await.map_err(|error| {
             self.metrics.answer(AnswerClass::Network);
             trouble(error)
         })?;
@@ -148,7 +166,7 @@ impl Rest {
         let retry_after = header(&response, "retry-after");
         let body = read(response).await.map_err(AskError::Trouble)?;
         match status.as_u16() {
-            200..=299 => serde_json::from_slice(&body).map_err(|_| AskError::Trouble("the answer is no JSON".into())),
+            200..=299 => Ok(body),
             401 => Err(AskError::Token),
             #[expect(clippy::cast_possible_truncation, reason = "seconds")]
             429 => Err(AskError::Wait(retry_after.unwrap_or(5.0).ceil() as i64)),
@@ -209,7 +227,7 @@ impl Rest {
             let Some(id) = message.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) else { continue };
             let author = message.pointer("/author/id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
             let ours = me.is_none() || author == me;
-            if ours && made_at(id) >= since && same(message, claim) && !owned(MessageId(id)).await {
+            if ours && MessageId(id).made_at_ms() >= since && same(message, claim) && !owned(MessageId(id)).await {
                 return Ok(Some(MessageId(id)));
             }
         }
@@ -219,11 +237,6 @@ impl Rest {
 
 /// How far our clock and Discord's may differ (ms).
 const CLOCKS_DIFFER_MS: i64 = 120_000;
-
-/// When a snowflake was made (Unix ms). Discord documents the epoch 2015-01-01 and the shift of 22 bits.
-fn made_at(snowflake: u64) -> i64 {
-    i64::try_from(snowflake >> 22).unwrap_or(i64::MAX).saturating_add(1_420_070_400_000)
-}
 
 fn same(message: &Value, claim: &Claim) -> bool {
     match message.get("nonce") {
@@ -401,7 +414,7 @@ fn said(body: &[u8], status: StatusCode) -> String {
 mod tests {
     use super::*;
     use crate::clock::UnixMs;
-    use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+    use crate::ids::{CommunityId, GuildId, ServerId};
     use crate::outbox::PostKey;
 
     fn claim(footer: &str, title: &str) -> Claim {
@@ -486,11 +499,5 @@ mod tests {
         let edit = body(&message, None);
         assert_eq!(edit["allowed_mentions"], create["allowed_mentions"]);
         assert!(edit.get("nonce").is_none() && edit.get("flags").is_none());
-    }
-
-    #[test]
-    fn snowflakes_tell_their_time() {
-        // The example of Discord's documentation: 175928847299117063 was made on 2016-04-30 at 11:18:25.796 UTC.
-        assert_eq!(made_at(175_928_847_299_117_063), 1_462_015_105_796);
     }
 }

@@ -8,6 +8,7 @@
 //! door ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─▶ draw ─▶ Batch ─▶ store ─▶ answers, wake
 //! ```
 
+pub mod boards;
 mod draw;
 mod log_pages;
 mod samples;
@@ -51,6 +52,8 @@ pub enum Request {
     Test(TestAlert),
     /// A message of the bot's own into a channel (notices, confirmations).
     Tell(Tell),
+    /// Boards are to be drawn now.
+    Redraw(boards::Redraw),
 }
 
 /// `/alerts test`.
@@ -341,6 +344,7 @@ impl Ingest {
         match request {
             Request::Test(test) => self.test(test).await,
             Request::Tell(tell) => self.tell(tell).await,
+            Request::Redraw(redraw) => drop(redraw),
         }
     }
 
