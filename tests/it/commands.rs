@@ -1,7 +1,9 @@
 //! The commands as people meet them: gateway, store, ingest and delivery as they are, against the pretend Discord and the pretend CAD.
 
 mod alerts;
+mod boards;
 mod gateway;
+mod labels;
 mod setup;
 mod status;
 
