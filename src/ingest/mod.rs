@@ -33,6 +33,7 @@ use crate::status::Status;
 use crate::store::{Batch, JournalRow, Store, StoreError, WorldRow};
 use crate::world::{Change, Entity, Server, ServerKey};
 
+use boards::{Boards, Redraw};
 use draw::{Drawing, Memos};
 use log_pages::LogPages;
 
@@ -53,7 +54,7 @@ pub enum Request {
     /// A message of the bot's own into a channel (notices, confirmations).
     Tell(Tell),
     /// Boards are to be drawn now.
-    Redraw(boards::Redraw),
+    Redraw(Redraw),
 }
 
 /// `/alerts test`.
@@ -119,6 +120,7 @@ pub struct Ingest {
     worlds: HashMap<ServerKey, Server>,
     memos: Memos,
     pages: LogPages,
+    boards: Boards,
     copies: Copies,
     next_seq: i64,
     forgotten_at: UnixMs,
@@ -149,13 +151,15 @@ impl Ingest {
         let memos = Memos::new(outside.store.memos().await?);
         let next_seq = outside.store.last_seq().await?.saturating_add(1);
         let forgotten_at = outside.clock.now();
-        Ok(Self { outside, worlds, memos, pages: LogPages::default(), copies: Copies::default(), next_seq, forgotten_at })
+        let boards = Boards::restore(&outside.store.routing_now().boards, &outside.store.boards_made().await?, forgotten_at);
+        Ok(Self { outside, worlds, memos, pages: LogPages::default(), boards, copies: Copies::default(), next_seq, forgotten_at })
     }
 
     /// Runs until the door is closed, or until draining began and nothing waits at it any more.
     pub async fn run(mut self, mut door: mpsc::Receiver<Arrival>, mut requests: mpsc::Receiver<Request>, tasks: Tasks) {
         let mut arrivals = Vec::with_capacity(TOGETHER);
         loop {
+            let board = self.boards.next(self.outside.clock.now());
             tokio::select! {
                 biased;
                 taken = door.recv_many(&mut arrivals, TOGETHER) => {
@@ -165,6 +169,7 @@ impl Ingest {
                     self.take(std::mem::take(&mut arrivals), &tasks).await;
                 }
                 Some(request) = requests.recv() => self.answer(request).await,
+                () = pause(board), if board.is_some() => self.take(Vec::new(), &tasks).await,
                 // Closing lets what waits be taken and nothing more come in.
                 () = tasks.draining(), if !door.is_closed() => door.close(),
             }
@@ -180,8 +185,13 @@ impl Ingest {
             digested.push(Digested { arrival, outcome });
         }
         self.forget(now, &mut batch);
+        let drawn = self.draw_boards(now, &mut batch);
         let wakes = !batch.posts.is_empty();
-        let stored = if batch.journal.is_empty() && batch.world.is_empty() { Ok(()) } else { self.store(batch, &digested, tasks).await };
+        let nothing = batch.journal.is_empty() && batch.world.is_empty() && batch.posts.is_empty();
+        let stored = if nothing { Ok(()) } else { self.store(batch, &digested, tasks).await };
+        if stored.is_err() {
+            self.boards.again(&drawn, now);
+        }
         for Digested { arrival: Arrival { event, done }, outcome } in digested {
             let outcome = outcome.and_then(|digest| stored.map(|()| digest));
             self.count(&event, outcome);
@@ -308,6 +318,9 @@ impl Ingest {
         let world = self.worlds.entry(key).or_default();
         let applied = world.apply(event, raw.received_at);
         batch.world.extend(rows(&raw.community, raw.server, world, &applied.touched));
+        if !applied.touched.is_empty() {
+            self.boards.touch(&raw.community, raw.server, batch.now);
+        }
         let routing = self.outside.store.routing_now();
         let mut drawing = Drawing {
             routes: &routing.routes,
@@ -344,8 +357,40 @@ impl Ingest {
         match request {
             Request::Test(test) => self.test(test).await,
             Request::Tell(tell) => self.tell(tell).await,
-            Request::Redraw(redraw) => drop(redraw),
+            Request::Redraw(redraw) => self.redraw(redraw).await,
         }
+    }
+
+    /// Draws the boards that are due. Returns their numbers.
+    fn draw_boards(&mut self, now: UnixMs, batch: &mut Batch) -> Vec<i64> {
+        let routing = self.outside.store.routing_now();
+        self.boards.sync(&routing.boards, now);
+        let due = self.boards.due(now);
+        for id in &due {
+            let labels = self.boards.guild(*id).and_then(|guild| routing.guilds.get(&guild)).map(|guild| Arc::clone(&guild.labels));
+            batch.posts.extend(self.boards.draw(*id, &self.worlds, &labels.unwrap_or_default(), now));
+        }
+        due
+    }
+
+    async fn redraw(&mut self, redraw: Redraw) {
+        let now = self.outside.clock.now();
+        self.boards.sync(&self.outside.store.routing_now().boards, now);
+        self.boards.want(redraw.guild, redraw.board, now);
+        let mut batch = Batch { now, ..Batch::default() };
+        let drawn = self.draw_boards(now, &mut batch);
+        let asked = drawn.iter().filter(|id| self.boards.guild(**id) == Some(redraw.guild) && redraw.board.is_none_or(|only| only == **id));
+        let asked = asked.count();
+        let outcome = match self.outside.store.ingest(batch).await {
+            Ok(()) => Ok(asked),
+            Err(error) => {
+                tracing::error!(%error, "boards could not be stored");
+                self.boards.again(&drawn, now);
+                Err(Refused::Unavailable)
+            }
+        };
+        self.outside.wake.notify_one();
+        redraw.done.send(outcome).ok();
     }
 
     async fn tell(&mut self, tell: Tell) {
@@ -416,6 +461,12 @@ impl Ingest {
         }
         test.done.send(outcome).ok();
     }
+}
+
+/// Until a board is due; at least a moment, in case the clock stands still.
+async fn pause(ms: Option<i64>) {
+    let ms = ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0).max(1);
+    tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
 }
 
 fn rows<'a>(
