@@ -71,8 +71,10 @@ impl Store {
     pub async fn remove_board(&self, guild: GuildId, id: i64) -> Result<Option<Board>, StoreError> {
         self.change(move |connection| {
             let board = of_guild(connection, guild)?.into_iter().find(|board| board.id == id);
-            if board.is_some() {
+            if let Some(board) = &board {
                 connection.execute("DELETE FROM board WHERE id = ?1", [id])?;
+                // If we die before its post is forgotten, it is pruned like any other that is over.
+                connection.execute("UPDATE post SET over = 1 WHERE channel = ?1 AND community = ?2 AND subject = ?3", post_of(board))?;
             }
             Ok(board)
         })
@@ -90,7 +92,7 @@ impl Store {
                 let found: Option<(i64, i64, Option<MessageId>)> = connection
                     .query_row(
                         "SELECT id, lease_ms, message FROM post WHERE channel = ?1 AND community = ?2 AND subject = ?3",
-                        (rows::flake(board.channel.0), board.community.as_str(), board.subject()),
+                        post_of(&board),
                         |row| Ok((row.get(0)?, row.get(1)?, rows::message_option(row, "message")?)),
                     )
                     .optional()?;
@@ -146,6 +148,11 @@ impl Store {
             })
             .await
     }
+}
+
+/// What names a board's post.
+fn post_of(board: &Board) -> (i64, &str, String) {
+    (rows::flake(board.channel.0), board.community.as_str(), board.subject())
 }
 
 fn of_guild(connection: &Connection, guild: GuildId) -> rusqlite::Result<Vec<Board>> {
@@ -212,6 +219,8 @@ mod tests {
         assert_eq!(store.unpost_board(&board, UnixMs(10)).await.unwrap(), Unposted::Done(None), "never drawn");
         put(&store, &board, "one", 10).await;
         let claim = store.claim(CHANNEL, UnixMs(10)).await.unwrap().unwrap();
+        assert_eq!(store.remove_board(GUILD, board.id).await.unwrap(), Some(board.clone()));
+        assert!(store.memos().await.unwrap().is_empty(), "kept for ever");
         assert_eq!(store.unpost_board(&board, UnixMs(11)).await.unwrap(), Unposted::InHand);
         store.settle(&claim, Settlement::Delivered(MessageId(175_928_847_299_117_063)), UnixMs(12)).await.unwrap();
         assert_eq!(store.boards_made().await.unwrap(), [(board.id, UnixMs(1_462_015_105_796))]);

@@ -188,6 +188,21 @@ async fn a_removed_board_takes_its_message_along_and_is_drawn_no_more() {
 }
 
 #[tokio::test]
+async fn a_board_that_is_on_its_way_when_it_is_removed_leaves_nothing_behind() {
+    let bot = start().await;
+    bot.discord.delay("POST", "/messages", 1_500, 1);
+    let channel = bot.discord.add_channel(&bot.guild, "board", 0);
+    run(&bot, "create", json!({ "kind": "units", "channel": channel })).await;
+    let on_its_way = |r: &Value| r["method"] == "POST" && r["path"].as_str().is_some_and(|path| path.contains(&channel));
+    // Discord has made the message; the bot does not know it yet.
+    bot.discord.wait_request(PATIENCE, on_its_way).await.unwrap();
+    let told = run(&bot, "remove", json!({ "board": 1 })).await;
+    assert!(told.starts_with("🗑️ Board #1 removed, its message too"), "{told}");
+    assert_eq!(bot.discord.messages(&channel), Vec::<Value>::new());
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn after_a_restart_the_same_message_is_brought_up_to_date() {
     let mut bot = start().await;
     login(&bot, 7, "A-10").await;
