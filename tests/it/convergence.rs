@@ -367,7 +367,7 @@ impl Evening {
             self.shows_what_is_open(watched, &cards, &state).map_err(|why| {
                 let titles: Vec<String> = cards.iter().map(|card| format!("  {} / {}", title(card), footer(card))).collect();
                 format!(
-                    "channel for {:?} ({:?}, forum {}): {why}\n{}\nthe CAD: {state}",
+                    "channel for {:?} ({:?}, forum {}): {why}\n{}\nthe CAD: {}",
                     watched.kinds,
                     watched.style,
                     watched.forum,
@@ -435,13 +435,13 @@ impl Evening {
         wanted.retain(|(kind, _), _| watched.kinds.contains(kind));
         let mut shown = BTreeSet::new();
         for card in cards.iter().filter(|card| !is_over(card)) {
-            let key = key_of(card).ok_or_else(|| format!("what is this? {card:#}"))?;
+            let key = key_of(card).ok_or_else(|| format!("what is this? {}", shown(card)))?;
             let fact = wanted.get(&key).ok_or_else(|| format!("{key:?} is shown as open and is not: {}", title(card)))?;
             if !shown.insert(key) {
                 return Err(format!("{key:?} is shown twice"));
             }
             if watched.style == Style::Card {
-                right(key.0, card, fact, state).map_err(|why| format!("{key:?} is wrong: {why}\n{card:#}"))?;
+                right(key.0, card, fact, state).map_err(|why| format!("{key:?} is wrong: {why}\n{}", shown(card)))?;
             }
         }
         match wanted.keys().find(|key| !shown.contains(key)) {
@@ -461,7 +461,7 @@ impl Evening {
                 None if key_of(message).is_some() => Some(message),
                 None => all.iter().find(|card| card["id"] == message["channel_id"]),
             };
-            let key = card.and_then(key_of).ok_or_else(|| format!("a ping for nothing: {message:#}"))?;
+            let key = card.and_then(key_of).ok_or_else(|| format!("a ping for nothing: {}", shown(message)))?;
             *pings.entry(key).or_default() += 1;
         }
         for ((kind, id), count) in pings {
@@ -493,6 +493,12 @@ fn title(card: &Value) -> &str {
 
 fn footer(card: &Value) -> &str {
     card["embeds"][0]["footer"]["text"].as_str().unwrap_or_default()
+}
+
+fn shown(card: &Value) -> String {
+    let fields = card["embeds"][0]["fields"].as_array().cloned().unwrap_or_default();
+    let fields: Vec<String> = fields.iter().map(|f| format!("    {} {}", f["name"], f["value"])).collect();
+    format!("  {} {} / {}\n{}", card["content"], title(card), footer(card), fields.join("\n"))
 }
 
 fn is_over(card: &Value) -> bool {
