@@ -238,3 +238,6 @@ fn listed_calls(
 ) -> crate::world::ListedCalls {
     Default::default()
 }
+
+#[cfg(test)]
+mod tests;
