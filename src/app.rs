@@ -29,12 +29,11 @@ use crate::discord::rest::{AskError, Me, Rest};
 use crate::event::Topic;
 use crate::http_server::{self, Bound, Gate, Limits};
 use crate::ids::{CommunityId, ServerId};
-use crate::ingest::{self, Ingest, Request, Surroundings};
+use crate::ingest::{self, Ingest, Inlets, Request, Surroundings};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
-use crate::readings::{self, Read, Trigger, Why, Wishes};
-use crate::render::Labels;
+use crate::readings::{READINGS, Read, Trigger, Why, Wishes};
 use crate::shutdown::Tasks;
 use crate::signalr::{Negotiation, tls_config};
 use crate::status::Status;
@@ -150,24 +149,18 @@ impl App {
         }
         let wake = Arc::new(Notify::new());
         let (intake, door) = intake::door();
+        let (wishes, wished) = Wishes::new();
+        let (readings, read) = mpsc::channel(READINGS);
         let surroundings = Surroundings {
             store: store.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             status: status.clone(),
             wake: Arc::clone(&wake),
-            labels: Labels::default(),
+            wishes: wishes.clone(),
         };
-        let (wishes, wished) = Wishes::new();
-        let (readings, mut read) = mpsc::channel::<Read>(readings::READINGS);
         let ingest = Ingest::restore(surroundings).await?;
-        tasks.spawn_vital("ingest", ingest.run(door, asked, tasks.clone()));
-        // Until ingest takes readings: they are answered as if they told nothing new.
-        tasks.spawn(async move {
-            while let Some(Read { done, .. }) = read.recv().await {
-                done.send(readings::Outcome::default()).ok();
-            }
-        });
+        tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: read, requests: asked }, tasks.clone()));
         readiness.ready(Part::Store);
 
         // Answers while Discord is still being asked, however long that takes.
@@ -376,7 +369,7 @@ impl Shared {
                 () = self.tasks.draining() => return,
                 _ = prune.tick() => {
                     let now = self.clock.now();
-                    match self.store.prune(now.plus(-KEEP_JOURNAL), now.plus(-KEEP_POSTS)).await {
+                    match self.store.prune(now.plus(-KEEP_JOURNAL), now.plus(-KEEP_POSTS), now).await {
                         Ok(0) => {}
                         Ok(rows) => tracing::debug!(rows, "old rows were forgotten"),
                         Err(error) => tracing::warn!(%error, "old rows cannot be forgotten"),

@@ -19,8 +19,8 @@ use crate::clock::{Clock, UnixMs};
 use crate::discord::rest::{Answer, Rest};
 use crate::ids::{ChannelId, GuildId};
 use crate::metrics::{Metrics, PostOutcome};
-use crate::outbox::{Claim, Limits, Operation, RateHeaders, Settlement, Verdict, settle};
-use crate::render;
+use crate::outbox::{Claim, Limits, Operation, Place, RateHeaders, Settlement, Verdict, settle};
+use crate::render::{self, Message};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{Due, Settled, Store, StoreError};
@@ -136,6 +136,10 @@ impl Shared {
         // Dropped also when the task is aborted: a channel must never stay busy with nobody serving it.
         let _busy = Busy { shared: &self, channel };
         while !self.tasks.is_draining() {
+            // The bucket that new messages use: waiting before claiming leaves the choice to the lanes until the last moment.
+            if !self.wait(channel, Operation::Create).await {
+                return;
+            }
             match self.step(channel).await {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -152,15 +156,11 @@ impl Shared {
 
     /// One post of the channel. False when nothing is due.
     async fn step(&self, channel: ChannelId) -> Result<bool, StoreError> {
-        // The bucket that new messages use: waiting before claiming leaves the choice to the lanes until the last moment.
-        if !self.wait(channel, Operation::Create).await {
-            return Ok(false);
-        }
         let Ok(slot) = self.slots.acquire().await else { return Ok(false) };
         let outside = &self.outside;
         let Some(claim) = outside.store.claim(channel, outside.clock.now()).await? else { return Ok(false) };
         let now = outside.clock.now();
-        let ms = lock(&self.limits).wait(channel, claim.operation(), now);
+        let ms = lock(&self.limits).wait(claim.channel(), claim.operation(), now);
         if ms > 0 {
             // Its own bucket is empty: it waits, others of the channel may go.
             outside.store.release(&claim, now.plus(ms)).await?;
@@ -170,7 +170,7 @@ impl Shared {
             outside.store.release(&claim, now).await?;
             return Ok(true);
         }
-        let answer = self.send(&claim).await;
+        let answer = self.send(&claim).await?;
         drop(slot);
         self.settle(&claim, answer).await
     }
@@ -194,42 +194,66 @@ impl Shared {
         }
     }
 
-    async fn send(&self, claim: &Claim) -> Answer {
+    async fn send(&self, claim: &Claim) -> Result<Answer, StoreError> {
         let outside = &self.outside;
         let now = outside.clock.now();
+        let mut claim = claim.clone();
+        match (claim.place, claim.thread) {
+            // A call whose thread was never opened has none to put away.
+            (Place::Archive, None) => return Ok(Answer { verdict: Verdict::MessageGone, headers: RateHeaders::default() }),
+            (Place::Archive, Some(_)) => {
+                let forum = outside.store.is_forum(&claim).await?;
+                return Ok(outside.rest.archive(&claim, true, forum).await);
+            }
+            (Place::Thread, None) => match outside.rest.open_thread(&claim).await {
+                Ok(thread) => {
+                    outside.store.opened_thread(&claim, thread).await?;
+                    claim.thread = Some(thread);
+                }
+                Err(answer) => return Ok(answer),
+            },
+            (Place::Channel | Place::Forum | Place::Thread, _) => {}
+        }
         if claim.must_look_first(now) {
             let owned = async |message| outside.store.owns_message(message).await.unwrap_or(true);
-            let found = outside.rest.find(claim, owned).await;
+            let found = outside.rest.find(&claim, owned).await;
             match found {
                 Ok(Some(message)) => {
                     tracing::info!(channel = %claim.key.channel, %message, "found the message of a create that was cut off");
-                    let mut standing = claim.clone();
-                    standing.standing = Some(message);
-                    return outside.rest.send(&standing, &claim.message).await;
+                    claim.standing = Some(message);
                 }
                 Ok(None) => {}
-                Err(verdict) => return Answer { verdict, headers: RateHeaders::default() },
+                Err(verdict) => return Ok(Answer { verdict, headers: RateHeaders::default() }),
             }
         }
-        // What stands already was told in time: only a new message can be late.
-        let mut message = match claim.standing {
-            Some(_) => claim.message.clone(),
-            // Over before it was ever shown: worth a message, but nobody needs to be called to it.
-            None if claim.over && claim.version > 1 => render::late(render::unpinged(claim.message.clone()), claim.happened_at, now),
-            None => render::late(claim.message.clone(), claim.happened_at, now),
-        };
+        let url = |subject: &str| claim.urls.iter().find(|(to, _)| to == subject).map(|(_, url)| url.clone());
+        let message = render::linked(claim.message.clone(), url);
+        if claim.standing.is_some() {
+            // What stands already was told in time: only a new message can be late.
+            return Ok(self.edit(&claim, &message).await);
+        }
+        // Over before it was ever shown: worth a message, but nobody needs to be called to it.
+        let unshown = claim.over && claim.version > 1 && claim.place != Place::Thread;
+        let mut new = if unshown { render::unpinged(message.clone()) } else { message.clone() };
+        new = render::late(new, claim.happened_at, now);
         if claim.anew {
-            message.roles.clear();
-            message.silent = true;
+            new.roles.clear();
+            new.silent = true;
         }
-        let answer = outside.rest.send(claim, &message).await;
+        let answer = outside.rest.send(&claim, &new).await;
         match answer.verdict {
-            Verdict::Delivered(message) if claim.may_bring_back_older() => {
-                let mut standing = claim.clone();
-                standing.standing = Some(message);
-                outside.rest.send(&standing, &claim.message).await
+            Verdict::Delivered(made) if claim.may_bring_back_older() => {
+                claim.standing = Some(made);
+                Ok(self.edit(&claim, &message).await)
             }
-            _ => answer,
+            _ => Ok(answer),
+        }
+    }
+
+    async fn edit(&self, claim: &Claim, message: &Message) -> Answer {
+        match claim.place {
+            Place::Forum => self.outside.rest.edit_forum_post(claim, message).await,
+            Place::Channel | Place::Thread | Place::Archive => self.outside.rest.send(claim, message).await,
         }
     }
 
@@ -238,7 +262,7 @@ impl Shared {
         let outside = &self.outside;
         let now = outside.clock.now();
         let channel = claim.key.channel;
-        lock(&self.limits).observe(channel, claim.operation(), answer.headers, now);
+        lock(&self.limits).observe(claim.channel(), claim.operation(), answer.headers, now);
         self.tell(claim, &answer.verdict, now);
         let tries = match answer.verdict {
             Verdict::Refused { .. } => outside.store.refusals(channel).await?,
@@ -250,13 +274,20 @@ impl Shared {
         match settlement {
             // What fails for one post most likely fails for its neighbours: the channel draws breath, but not as long as the post.
             Settlement::Again { due, counts: true, .. } => {
-                lock(&self.limits).refused(channel, claim.operation(), due.since(now).min(BREATH_MS), false, now);
+                lock(&self.limits).refused(claim.channel(), claim.operation(), due.since(now).min(BREATH_MS), false, now);
             }
             Settlement::Park { reason, .. } if settled.newly_parked => {
                 tracing::warn!(%channel, %reason, "Discord refuses a channel; its alerts wait");
                 let trouble = Trouble::Refused { guild: claim.guild, channel, reason };
                 // Full: so much trouble at once that the list of problems tells it better.
                 self.outside.trouble.try_send(trouble).ok();
+            }
+            Settlement::Fail { reason } if claim.place.is_in_thread() => {
+                outside.status.problem(
+                    now,
+                    format!("A note was not written into a thread of <#{channel}>: {reason}. The bot needs Create Public Threads and Send Messages in Threads there."),
+                );
+                tracing::warn!(%channel, subject = %claim.key.subject, %reason, "a thread takes no message; given up");
             }
             Settlement::Fail { reason } => {
                 outside.status.problem(
@@ -311,7 +342,7 @@ impl Shared {
             }
             Verdict::Wait { ms, global } => {
                 outside.metrics.post(PostOutcome::Waited);
-                lock(&self.limits).refused(channel, claim.operation(), *ms, *global, now);
+                lock(&self.limits).refused(claim.channel(), claim.operation(), *ms, *global, now);
                 tracing::debug!(%channel, ms, global, "Discord asks us to wait");
             }
             Verdict::Retry { reason } => {

@@ -1,11 +1,13 @@
 //! The names of things: CAD numbers and Discord snowflakes, as distinct types so that a call can never be taken for a unit.
 //!
-//! A leaf: imports nothing of ours, every room may import it.
+//! A leaf: imports nothing of ours but the clock, every room may import it.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMs;
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident, $inner:ty) => {
@@ -62,6 +64,14 @@ number!(
     UserId,
     u64
 );
+
+impl MessageId {
+    /// When the message was made. Discord documents the epoch 2015-01-01 and the shift of 22 bits.
+    #[must_use]
+    pub fn made_at(self) -> UnixMs {
+        UnixMs(i64::try_from(self.0 >> 22).unwrap_or(i64::MAX).saturating_add(1_420_070_400_000))
+    }
+}
 
 /// A set of CAD credentials by its name, the CAD's community id. Cheap to clone. Compared without regard to letter case by
 /// being kept in lower case: the CAD's UI copies ids in lower case (contract a.2).

@@ -163,6 +163,7 @@ fn arrived(source: Source) -> &'static str {
     match source {
         Source::Hub => "through the hub",
         Source::Http => "over HTTP",
+        Source::Rest => "by reading the CAD",
         Source::Test => "a test",
     }
 }

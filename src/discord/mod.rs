@@ -4,9 +4,11 @@
 //! (the delivery) decides about waiting. [`record`] writes down what goes over the wire when asked. Never decides what is posted
 //! where, never retries, never sends without `allowed_mentions`.
 
+mod answer;
 pub mod gateway;
 pub mod record;
 pub mod rest;
+mod threads;
 
 /// What the bot needs in a guild, and nothing more: View Channel, Send Messages, Embed Links, Attach Files, Read Message History,
 /// Create Public Threads, Send Messages in Threads. Never Administrator.

@@ -9,21 +9,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use base64::Engine as _;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::answer::{header, judge, rate_headers, read, said};
+use super::threads::forum_post;
 use crate::ids::MessageId;
 use crate::metrics::{AnswerClass, Metrics};
-use crate::outbox::{Claim, RateHeaders, Verdict};
+use crate::outbox::{Claim, Place, RateHeaders, Verdict};
 use crate::render::{Embed, Message};
 
 /// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
 pub const TIME: Duration = Duration::from_secs(20);
-/// Most of an answer that is read (bytes).
-const MAX_ANSWER: usize = 4 * 1024 * 1024;
-/// Longest wait that Discord may ask of us (ms): beyond it something is wrong with the answer.
-const MAX_WAIT_MS: i64 = 3_600_000;
 /// How many messages of a channel are searched for one that a crash made us forget.
 const LOOK_BACK: u32 = 50;
 
@@ -104,7 +102,7 @@ impl Rest {
             .build()
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client
             .request(method, format!("{}/api/v10{path}", self.base))
             .header("Authorization", format!("Bot {}", self.token.expose_secret()))
@@ -159,16 +157,27 @@ impl Rest {
 
     /// Sends a claim: creates its message or edits the one that stands.
     pub async fn send(&self, claim: &Claim, message: &Message) -> Answer {
-        let channel = claim.key.channel;
-        let (method, path) = match claim.standing {
-            Some(id) => (Method::PATCH, format!("/channels/{channel}/messages/{id}")),
-            None => (Method::POST, format!("/channels/{channel}/messages")),
+        let channel = claim.channel();
+        let (method, path) = match (claim.standing, claim.place) {
+            (Some(id), _) => (Method::PATCH, format!("/channels/{channel}/messages/{id}")),
+            (None, Place::Forum) => (Method::POST, format!("/channels/{channel}/threads")),
+            (None, _) => (Method::POST, format!("/channels/{channel}/messages")),
         };
-        let body = body(message, claim.standing.is_none().then_some((claim.nonce.as_str(), claim.reply_to)));
-        let request = match with_files(self.request(method, &path), message, body, claim.standing.is_none()) {
-            Ok(request) => request,
-            Err(reason) => return Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default() },
-        };
+        let create = claim.standing.is_none();
+        // What stands in a thread stands there by itself.
+        let reply_to = claim.reply_to.filter(|_| claim.place == Place::Channel);
+        let mut content = body(message, create.then_some((claim.nonce.as_str(), reply_to)));
+        if create && claim.place == Place::Forum {
+            content = forum_post(message, content);
+        }
+        match with_files(self.request(method, &path), message, content, create) {
+            Ok(request) => self.execute(request, claim).await,
+            Err(reason) => Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default() },
+        }
+    }
+
+    /// Makes one request for a claim.
+    pub(super) async fn execute(&self, request: RequestBuilder, claim: &Claim) -> Answer {
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
@@ -192,16 +201,9 @@ impl Rest {
     where
         F: Future<Output = bool>,
     {
-        let path = format!("/channels/{}/messages?limit={LOOK_BACK}", claim.key.channel);
-        let messages = match self.ask(&path).await {
-            Ok(messages) => messages,
-            Err(AskError::Token) => return Err(Verdict::Stop { reason: AskError::Token.to_string() }),
-            Err(AskError::Wait(seconds)) => return Err(Verdict::Wait { ms: seconds.saturating_mul(1000), global: false }),
-            // Without Read Message History we cannot know: the channel needs a person's hand, not a second message.
-            Err(AskError::Refused(reason)) => {
-                return Err(Verdict::Refused { reason: format!("the bot may not read this channel's history ({reason})") });
-            }
-            Err(AskError::Trouble(reason)) => return Err(Verdict::Retry { reason }),
+        let messages = match claim.place {
+            Place::Forum => self.forum_starters(claim).await.map_err(as_verdict)?,
+            _ => self.ask(&format!("/channels/{}/messages?limit={LOOK_BACK}", claim.channel())).await.map_err(as_verdict)?,
         };
         let me = *self.me.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
@@ -209,7 +211,7 @@ impl Rest {
             let Some(id) = message.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) else { continue };
             let author = message.pointer("/author/id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
             let ours = me.is_none() || author == me;
-            if ours && made_at(id) >= since && same(message, claim) && !owned(MessageId(id)).await {
+            if ours && MessageId(id).made_at().0 >= since && same(message, claim) && !owned(MessageId(id)).await {
                 return Ok(Some(MessageId(id)));
             }
         }
@@ -218,11 +220,17 @@ impl Rest {
 }
 
 /// How far our clock and Discord's may differ (ms).
-const CLOCKS_DIFFER_MS: i64 = 120_000;
+pub(super) const CLOCKS_DIFFER_MS: i64 = 120_000;
 
-/// When a snowflake was made (Unix ms). Discord documents the epoch 2015-01-01 and the shift of 22 bits.
-fn made_at(snowflake: u64) -> i64 {
-    i64::try_from(snowflake >> 22).unwrap_or(i64::MAX).saturating_add(1_420_070_400_000)
+/// What a question that had to be answered before a create means for it.
+fn as_verdict(error: AskError) -> Verdict {
+    match error {
+        AskError::Token => Verdict::Stop { reason: AskError::Token.to_string() },
+        AskError::Wait(seconds) => Verdict::Wait { ms: seconds.saturating_mul(1000), global: false },
+        // Without Read Message History we cannot know: the channel needs a person's hand, not a second message.
+        AskError::Refused(reason) => Verdict::Refused { reason: format!("the bot may not read this channel's history ({reason})") },
+        AskError::Trouble(reason) => Verdict::Retry { reason },
+    }
 }
 
 fn same(message: &Value, claim: &Claim) -> bool {
@@ -317,86 +325,6 @@ fn with_files(request: RequestBuilder, message: &Message, body: Value, create: b
     Ok(request.multipart(form.part("payload_json", part)))
 }
 
-async fn judge(response: Response, claim: &Claim) -> Verdict {
-    let status = response.status();
-    let retry_after = header(&response, "retry-after");
-    let global_header = response.headers().contains_key("x-ratelimit-global");
-    let body = match read(response).await {
-        Ok(body) => body,
-        // The work may be done: the nonce will tell.
-        Err(reason) => return Verdict::Retry { reason },
-    };
-    match status.as_u16() {
-        200..=299 => {
-            let id = serde_json::from_slice::<Value>(&body).ok().and_then(|v| v.get("id")?.as_str()?.parse().ok());
-            match id.map(MessageId) {
-                Some(id) => Verdict::Delivered(id),
-                // Something between us and Discord may have answered: nothing proves that an edit was done either.
-                None => Verdict::Retry { reason: "the answer is a success but makes no sense".into() },
-            }
-        }
-        // A card older than an hour may be edited only so often. Discord says it as a 429 with a code and without a time.
-        429 | 400 if code(&body) == Some(30_046) => Verdict::WaitThis { ms: OLD_EDIT_MS },
-        429 => {
-            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);
-            let global = global_header || body.get("global").and_then(Value::as_bool).unwrap_or(false);
-            #[expect(clippy::cast_possible_truncation, reason = "bounded below")]
-            let ms = (seconds.clamp(0.0, 1e9) * 1000.0).ceil() as i64;
-            Verdict::Wait { ms: ms.clamp(50, MAX_WAIT_MS), global }
-        }
-        401 => Verdict::Stop { reason: AskError::Token.to_string() },
-        403 => Verdict::Refused { reason: said(&body, status) },
-        404 if claim.standing.is_some() && code(&body) == Some(10_008) => Verdict::MessageGone,
-        404 => Verdict::Refused { reason: said(&body, status) },
-        408 => Verdict::Retry { reason: said(&body, status) },
-        400..=499 => Verdict::Invalid { reason: said(&body, status) },
-        _ => Verdict::Retry { reason: format!("HTTP {status}") },
-    }
-}
-
-/// How long an edit of an old message waits after code 30046 (ms).
-const OLD_EDIT_MS: i64 = 300_000;
-
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
-        if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
-            return Err("the answer is too long".into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn header(response: &Response, name: &str) -> Option<f64> {
-    response.headers().get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
-}
-
-fn rate_headers(response: &Response) -> RateHeaders {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
-    let remaining = header(response, "x-ratelimit-remaining").map(|left| left.min(1e6) as u32);
-    #[expect(clippy::cast_possible_truncation, reason = "bounded")]
-    let reset_after_ms = header(response, "x-ratelimit-reset-after").map(|seconds| (seconds.min(3_600.0) * 1000.0).ceil() as i64);
-    RateHeaders { remaining, reset_after_ms }
-}
-
-fn code(body: &[u8]) -> Option<i64> {
-    serde_json::from_slice::<Value>(body).ok()?.get("code")?.as_i64()
-}
-
-/// Discord's own words for a refusal, short: `Missing Access (50001)`.
-fn said(body: &[u8], status: StatusCode) -> String {
-    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
-    let words: String = parsed.get("message").and_then(Value::as_str).unwrap_or_default().chars().take(200).collect();
-    let detail: String = parsed.get("errors").map(|errors| errors.to_string().chars().take(300).collect()).unwrap_or_default();
-    match (words.is_empty(), parsed.get("code").and_then(Value::as_i64).filter(|code| *code != 0)) {
-        (false, Some(code)) => format!("{words} ({code}){}{detail}", if detail.is_empty() { "" } else { " " }),
-        (false, None) => words,
-        (true, _) => format!("HTTP {status}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -418,7 +346,11 @@ mod tests {
             message: Message { embeds: vec![embed], ..Message::default() },
             version: 1,
             standing: None,
+            place: crate::outbox::Place::Channel,
             reply_to: None,
+            thread: None,
+            thread_name: String::new(),
+            urls: Vec::new(),
             nonce: "instance.1.0".into(),
             creating_since: Some(UnixMs(0)),
             anew: false,
@@ -486,11 +418,5 @@ mod tests {
         let edit = body(&message, None);
         assert_eq!(edit["allowed_mentions"], create["allowed_mentions"]);
         assert!(edit.get("nonce").is_none() && edit.get("flags").is_none());
-    }
-
-    #[test]
-    fn snowflakes_tell_their_time() {
-        // The example of Discord's documentation: 175928847299117063 was made on 2016-04-30 at 11:18:25.796 UTC.
-        assert_eq!(made_at(175_928_847_299_117_063), 1_462_015_105_796);
     }
 }

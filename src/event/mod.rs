@@ -50,12 +50,14 @@ pub enum Source {
     Hub,
     /// The HTTP listener: from the CAD or forwarded by the game server.
     Http,
+    /// A reading of the CAD's REST API: no event, but it changes what is known.
+    Rest,
     /// `/alerts test` and the like: made by the bot itself, takes the real path.
     Test,
 }
 
 impl Source {
-    /// Every source, for closed label sets.
+    /// Every source of events, for closed label sets.
     pub const ALL: [Self; 3] = [Self::Hub, Self::Http, Self::Test];
 
     /// The word for logs, rows and labels.
@@ -64,6 +66,7 @@ impl Source {
         match self {
             Self::Hub => "hub",
             Self::Http => "http",
+            Self::Rest => "rest",
             Self::Test => "test",
         }
     }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::facts::{self, OwnedFacts};
 use super::log_pages::LogPages;
 use crate::clock::UnixMs;
 use crate::event::{Event, PageNature, Priority, Topic};
-use crate::ids::{ChannelId, CommunityId, RoleId, ServerId};
-use crate::outbox::{Draft, Lane, PostKey};
-use crate::render::{self, Labels, Message, Reply, Style, View};
-use crate::route::{Occasion, Route, Target, targets};
-use crate::store::Memo;
+use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
+use crate::outbox::{Draft, Lane, Place, PostKey};
+use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
+use crate::route::{self, Occasion, Route, Target, Threads, targets};
+use crate::store::{Guild, Memo};
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
 /// The posts whose subjects may still change: a card is drawn again as it was drawn first, whatever became of its route.
@@ -33,20 +34,40 @@ impl Memos {
     }
 }
 
-/// One event being drawn.
-pub(super) struct Drawing<'a> {
+/// What is the same for everything that is drawn in a round.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
     pub(super) routes: &'a [Route],
-    pub(super) labels: &'a Labels,
+    pub(super) guilds: &'a HashMap<GuildId, Guild>,
+    /// When each route's role was pinged last.
+    pub(super) pinged: &'a HashMap<i64, UnixMs>,
     pub(super) community: &'a CommunityId,
     pub(super) server: ServerId,
     /// With the event already applied.
     pub(super) world: &'a Server,
-    pub(super) memos: &'a mut Memos,
-    pub(super) pages: &'a mut LogPages,
     pub(super) at: UnixMs,
     /// Of the event: journal number and place in it.
     pub(super) number: (i64, u32),
+}
+
+/// One event being drawn.
+pub(super) struct Drawing<'a> {
+    pub(super) setting: Setting<'a>,
+    pub(super) memos: &'a mut Memos,
+    pub(super) pages: &'a mut LogPages,
     pub(super) drafts: &'a mut Vec<Draft>,
+    /// Routes whose role is pinged by what was drawn.
+    pub(super) pings: &'a mut Vec<i64>,
+    /// Counts what was written into threads: part of its name.
+    pub(super) notes: u32,
+}
+
+impl<'a> std::ops::Deref for Drawing<'a> {
+    type Target = Setting<'a>;
+
+    fn deref(&self) -> &Setting<'a> {
+        &self.setting
+    }
 }
 
 /// What is said about a subject when it is new.
@@ -55,75 +76,93 @@ struct Saying {
     priority: Option<Priority>,
     urgent: bool,
     lane: Lane,
+    facts: OwnedFacts,
 }
 
 impl Drawing<'_> {
     /// Draws what one change wants.
     pub(super) fn change(&mut self, change: &Change) {
-        match *change {
-            Change::Card { subject, created, over } => self.card(subject, created, over),
+        match change {
+            Change::Card { subject, created, over } => self.card(*subject, *created, *over),
             Change::Duty { ident, on, after } => {
-                let said = |view: &View<'_>| render::duty(ident, on, after, view.now, view);
-                self.line(Topic::Duty, said);
+                let facts = facts::of_unit(self.world, *ident, Topic::Duty);
+                self.line(Topic::Duty, facts, |view| render::duty(*ident, *on, *after, view.now, view));
             }
             Change::Status { ident, from, to } => {
-                let said = |view: &View<'_>| render::status(ident, from, to, view.now, view);
-                self.line(Topic::Status, said);
+                let facts = facts::of_unit(self.world, *ident, Topic::Status);
+                self.line(Topic::Status, facts, |view| render::status(*ident, *from, *to, view.now, view));
+            }
+            Change::Note { subject, note } => {
+                let Subject::Dispatch(call, _) = *subject else { return };
+                self.in_threads(*subject, |view| render::note(note, call, view.now, view), true);
+            }
+            Change::Attach { subject, ident, on } => {
+                let Subject::Dispatch(call, _) = *subject else { return };
+                // A thread that begins with the first note is not begun by a unit.
+                let noted = self.world.dispatches.get(&call).is_some_and(|call| !call.notes.is_empty());
+                self.in_threads(*subject, |view| render::attachment(*ident, *on, call, view.now, view), noted);
             }
         }
     }
 
     /// Draws an event that stands for itself.
     pub(super) fn event(&mut self, event: &Event) {
-        let Some(saying) = standing(event) else { return };
+        let Some(saying) = self.standing(event) else { return };
         let subject = Subject::Event(self.number.0, self.number.1).to_string();
-        for target in self.targets(&saying) {
+        // A forum takes cards of calls only.
+        for target in self.targets(&saying).into_iter().filter(|target| !target.forum) {
             // Of what is never worth more than a line, a line is made.
             let style = if saying.topic == Topic::Other { line_style(target.style) } else { target.style };
-            let Some(message) = render::event(event, self.at, &self.view(style, &target.roles, false)) else { continue };
+            let Some(message) = render::event(event, self.at, &self.view(target.guild, style, &target.roles, false)) else { continue };
             if style == Style::Log {
                 self.append(&target, message);
             } else {
-                self.push(&target, saying.lane, subject.clone(), true, None, message);
+                self.pings.extend(&target.pinged);
+                self.push(&target, Post::new(saying.lane, subject.clone()), message);
             }
         }
     }
 
     /// Draws a test: what a real event of this kind would make, said to be a test, and remembered nowhere.
-    pub(super) fn test(&mut self, event: &Event, changes: &[&Change], full: bool) {
+    pub(super) fn test(&mut self, event: &Event, changes: &[Change], full: bool) {
         let subject = format!("test:{}.{}", self.number.0, self.number.1);
         let roles = |target: &Target| if full { target.roles.clone() } else { Vec::new() };
         let mut made: Vec<(Target, Message)> = Vec::new();
         for change in changes {
-            match **change {
+            match *change {
                 Change::Card { subject, created: true, .. } => {
                     let Some(saying) = self.saying(subject) else { continue };
                     for target in self.targets(&saying) {
                         let roles = roles(&target);
-                        made.extend(render::card(subject, &self.view(target.style, &roles, true)).map(|m| (Target { roles, ..target }, m)));
+                        let message = render::card(subject, &self.view(target.guild, target.style, &roles, true));
+                        made.extend(message.map(|m| (Target { roles, ..target }, m)));
                     }
                 }
-                Change::Card { .. } => {}
                 Change::Duty { ident, on, after } => {
-                    for target in self.targets(&plain(Topic::Duty)) {
-                        made.extend(render::duty(ident, on, after, self.at, &self.view(target.style, &[], true)).map(|m| (target, m)));
+                    for target in self.targets(&plain(Topic::Duty, facts::of_unit(self.world, ident, Topic::Duty))) {
+                        let view = self.view(target.guild, target.style, &[], true);
+                        made.extend(render::duty(ident, on, after, self.at, &view).map(|m| (target, m)));
                     }
                 }
                 Change::Status { ident, from, to } => {
-                    for target in self.targets(&plain(Topic::Status)) {
-                        made.extend(render::status(ident, from, to, self.at, &self.view(target.style, &[], true)).map(|m| (target, m)));
+                    for target in self.targets(&plain(Topic::Status, facts::of_unit(self.world, ident, Topic::Status))) {
+                        let view = self.view(target.guild, target.style, &[], true);
+                        made.extend(render::status(ident, from, to, self.at, &view).map(|m| (target, m)));
                     }
                 }
+                Change::Card { .. } | Change::Note { .. } | Change::Attach { .. } => {}
             }
         }
-        if let Some(saying) = standing(event) {
+        if let Some(saying) = self.standing(event) {
             for target in self.targets(&saying) {
                 let roles = roles(&target);
-                made.extend(render::event(event, self.at, &self.view(target.style, &roles, true)).map(|m| (Target { roles, ..target }, m)));
+                let message = render::event(event, self.at, &self.view(target.guild, target.style, &roles, true));
+                made.extend(message.map(|m| (Target { roles, ..target }, m)));
             }
         }
         for (nth, (target, message)) in made.into_iter().enumerate() {
-            self.push(&target, Lane::New, format!("{subject}.{nth}"), true, None, message);
+            let place = place_of(&target);
+            self.push(&target, Post { place, ..Post::new(Lane::New, format!("{subject}.{nth}")) }, message);
         }
     }
 
@@ -132,40 +171,114 @@ impl Drawing<'_> {
         let Some(saying) = self.saying(subject) else { return };
         let memo_key = ((self.community.clone(), self.server), subject);
         let mut standing = self.memos.0.remove(&memo_key).unwrap_or_default();
-        let text = subject.to_string();
-        // Cards that stand already, also those whose route was removed since.
-        for (channel, memo) in &standing {
-            let target = Target { guild: memo.guild, channel: *channel, style: memo.style, roles: memo.roles.clone(), routes: Vec::new() };
-            if let Some(message) = render::card(subject, &self.view(memo.style, &memo.roles, false)) {
-                self.push(&target, Lane::Edit, text.clone(), over, None, message);
-            }
-            if let (true, Subject::Panic(..)) = (over, subject)
-                && let Some(message) = render::reply(Reply::PanicOver, subject, &self.view(memo.style, &[], false))
-            {
-                self.push(&Target { roles: Vec::new(), ..target }, Lane::New, format!("{text}#over"), true, Some(text.clone()), message);
-            }
-        }
-        if !created && self.just_raised(subject) {
+        self.redraw(subject, &standing, over, true);
+        let raised = !created && self.just_raised(subject);
+        if raised {
             self.raised(subject, &saying, &standing);
         }
         // What was over before it was ever shown is not worth a message.
         if !over || created {
-            for mut target in self.targets(&saying) {
-                if standing.contains_key(&target.channel) {
-                    continue;
+            for target in self.targets(&saying) {
+                if !standing.contains_key(&target.channel) {
+                    let memo = self.first_card(subject, target, &saying, over, created || raised);
+                    standing.extend(memo);
                 }
-                if !created {
-                    // We joined late, or the route is new: the card is made, but nobody is called to what is not new.
-                    target.roles.clear();
-                }
-                let Some(mut message) = render::card(subject, &self.view(target.style, &target.roles, false)) else { continue };
-                message.silent |= !created;
-                standing.insert(target.channel, Memo { guild: target.guild, style: target.style, roles: target.roles.clone() });
-                self.push(&target, saying.lane, text.clone(), over, None, message);
             }
         }
         if !standing.is_empty() {
             self.memos.0.insert(memo_key, standing);
+        }
+    }
+
+    /// A card where none stands yet. `fresh`: it is news; otherwise we joined late, or the route is new, and nobody is called to it.
+    fn first_card(&mut self, subject: Subject, mut target: Target, saying: &Saying, over: bool, fresh: bool) -> Option<(ChannelId, Memo)> {
+        if !fresh {
+            target.roles.clear();
+            target.pinged.clear();
+        }
+        let mut message = render::card(subject, &self.view(target.guild, target.style, &target.roles, false))?;
+        message.silent |= !fresh || target.silent;
+        let text = subject.to_string();
+        let place = place_of(&target);
+        let memo = Memo { guild: target.guild, style: target.style, roles: target.roles.clone(), place, threads: target.threads };
+        self.pings.extend(&target.pinged);
+        self.push(&target, Post { place, over, ..Post::new(saying.lane, text.clone()) }, message);
+        if place == Place::Channel && target.threads == Threads::Always && !over {
+            let message = render::thread_opening(subject, &self.view(target.guild, target.style, &[], false));
+            self.push(
+                &target,
+                Post { place: Place::Thread, parent: Some(text.clone()), ..Post::new(Lane::Log, format!("{text}#thread")) },
+                message,
+            );
+        }
+        Some((target.channel, memo))
+    }
+
+    /// The cards that stand already, also those whose route was removed since. `told`: because something happened.
+    pub(super) fn redraw(&mut self, subject: Subject, standing: &BTreeMap<ChannelId, Memo>, over: bool, told: bool) {
+        let text = subject.to_string();
+        for (channel, memo) in standing {
+            let target = remembered(*channel, memo);
+            let Some(message) = render::card(subject, &self.view(memo.guild, memo.style, &memo.roles, false)) else { continue };
+            let title = message.title();
+            self.push(&target, Post { place: memo.place, over, ..Post::new(Lane::Edit, text.clone()) }, message);
+            if !over || !told {
+                continue;
+            }
+            if let Subject::Panic(..) = subject
+                && let Some(message) = render::reply(Reply::PanicOver, subject, &self.view(memo.guild, memo.style, &[], false))
+            {
+                let reply =
+                    Post { place: reply_place(memo.place), parent: Some(text.clone()), ..Post::new(Lane::New, format!("{text}#over")) };
+                self.push(&Target { roles: Vec::new(), ..target.clone() }, reply, message);
+            }
+            if memo.place == Place::Forum || memo.threads != Threads::Off {
+                // The time makes it another wish if the call is opened again and ends once more.
+                let embed = Embed { title, timestamp: Some(self.at), ..Embed::default() };
+                let archive = Post { place: Place::Archive, parent: Some(text.clone()), ..Post::new(Lane::Log, format!("{text}#archive")) };
+                self.push(&target, archive, Message { embeds: vec![embed], ..Message::default() });
+            }
+        }
+    }
+
+    /// Draws the open cards of a guild anew: its words have changed.
+    pub(super) fn redraw_for(&mut self, guild: GuildId, is_over: impl Fn(Subject) -> bool) {
+        let key = (self.community.clone(), self.server);
+        let of_guild = |(known, subject): (&(ServerKey, Subject), &BTreeMap<ChannelId, Memo>)| {
+            let standing: BTreeMap<ChannelId, Memo> =
+                subject.iter().filter(|(_, memo)| memo.guild == guild).map(|(channel, memo)| (*channel, memo.clone())).collect();
+            (known.0 == key && !standing.is_empty()).then_some((known.1, standing))
+        };
+        let cards: Vec<_> = self.memos.0.iter().filter_map(of_guild).collect();
+        for (subject, standing) in cards {
+            if self.world.knows(subject) && !is_over(subject) {
+                self.redraw(subject, &standing, false, false);
+            }
+        }
+    }
+
+    /// Writes into the threads of a subject's cards. `begins`: a thread that is not open yet may be opened for it.
+    fn in_threads(&mut self, subject: Subject, said: impl Fn(&View<'_>) -> Option<Message>, begins: bool) {
+        let memo_key = ((self.community.clone(), self.server), subject);
+        let Some(standing) = self.memos.0.get(&memo_key).cloned() else { return };
+        let text = subject.to_string();
+        for (channel, memo) in standing {
+            let written = match (memo.place, memo.threads) {
+                (Place::Forum, _) | (_, Threads::Always) => true,
+                (_, Threads::OnFirstNote) => begins,
+                (_, Threads::Off) => false,
+            };
+            if !written {
+                continue;
+            }
+            let Some(mut message) = said(&self.view(memo.guild, Style::Card, &[], false)).filter(|_| memo.style != Style::Public) else {
+                continue;
+            };
+            message.silent = true;
+            self.notes += 1;
+            let name = format!("{text}#note.{}.{}.{}", self.number.0, self.number.1, self.notes);
+            let target = Target { roles: Vec::new(), ..remembered(channel, &memo) };
+            self.push(&target, Post { place: Place::Thread, parent: Some(text.clone()), ..Post::new(Lane::Log, name) }, message);
         }
     }
 
@@ -183,41 +296,57 @@ impl Drawing<'_> {
     fn raised(&mut self, subject: Subject, saying: &Saying, standing: &BTreeMap<ChannelId, Memo>) {
         let text = subject.to_string();
         for target in self.targets(saying) {
-            let pinged_already = standing.get(&target.channel).is_none_or(|memo| !memo.roles.is_empty());
-            if pinged_already || target.roles.is_empty() {
+            // Where no card stands yet, the card itself calls.
+            let Some(memo) = standing.get(&target.channel).filter(|memo| memo.roles.is_empty()) else { continue };
+            if target.roles.is_empty() {
                 continue;
             }
-            if let Some(message) = render::reply(Reply::Raised, subject, &self.view(target.style, &target.roles, false)) {
-                self.push(&target, Lane::Urgent, format!("{text}#raised"), true, Some(text.clone()), message);
+            let view = self.view(target.guild, memo.style, &target.roles, false);
+            if let Some(message) = render::reply(Reply::Raised, subject, &view) {
+                self.pings.extend(&target.pinged);
+                let reply = Post {
+                    place: reply_place(memo.place),
+                    parent: Some(text.clone()),
+                    ..Post::new(Lane::Urgent, format!("{text}#raised"))
+                };
+                self.push(&target, reply, message);
             }
         }
     }
 
-    fn line(&mut self, topic: Topic, said: impl Fn(&View<'_>) -> Option<Message>) {
-        for target in self.targets(&plain(topic)) {
-            if let Some(message) = said(&self.view(line_style(target.style), &[], false)) {
+    fn line(&mut self, topic: Topic, facts: OwnedFacts, said: impl Fn(&View<'_>) -> Option<Message>) {
+        for target in self.targets(&plain(topic, facts)).into_iter().filter(|target| !target.forum) {
+            if let Some(message) = said(&self.view(target.guild, line_style(target.style), &[], false)) {
                 self.append(&target, message);
             }
         }
     }
 
     fn append(&mut self, target: &Target, message: Message) {
-        let (subject, message) = self.pages.append((target.channel, (self.community.clone(), self.server)), self.number, self.at, message);
-        self.push(target, Lane::Log, subject, true, None, message);
+        let place = (target.channel, (self.community.clone(), self.server));
+        let (subject, message) = self.pages.append(place, self.setting.number, self.setting.at, message);
+        self.push(target, Post::new(Lane::Log, subject), message);
     }
 
-    fn push(&mut self, target: &Target, lane: Lane, subject: String, over: bool, parent: Option<String>, message: Message) {
+    fn push(&mut self, target: &Target, post: Post, message: Message) {
         // Two routes that meet in a channel made one target already: one subject, one post.
         self.drafts.push(Draft {
-            key: PostKey { channel: target.channel, community: self.community.clone(), server: self.server, subject },
+            key: PostKey {
+                channel: target.channel,
+                community: self.setting.community.clone(),
+                server: self.setting.server,
+                subject: post.subject,
+            },
             guild: target.guild,
-            lane,
+            lane: post.lane,
             style: target.style,
             roles: target.roles.clone(),
-            over,
-            parent,
+            place: post.place,
+            threads: target.threads,
+            over: post.over,
+            parent: post.parent,
             message,
-            happened_at: self.at,
+            happened_at: self.setting.at,
         });
     }
 
@@ -229,47 +358,98 @@ impl Drawing<'_> {
             priority: saying.priority.as_ref(),
             urgent: saying.urgent,
         };
-        targets(self.routes, &occasion)
+        let dispatcher_on_duty = facts::dispatcher_on_duty(self.world);
+        targets(self.routes, &occasion, &saying.facts.facts(), |route| route::Moment {
+            now: self.at,
+            dispatcher_on_duty,
+            quiet: self.guilds.get(&route.guild).and_then(|guild| guild.quiet.as_ref()),
+            last_ping: self.pinged.get(&route.id).copied(),
+        })
     }
 
-    fn view<'v>(&'v self, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {
-        View { world: self.world, server: self.server, labels: self.labels, style, roles, test, now: self.at }
+    fn view<'v>(&'v self, guild: GuildId, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {
+        let setting: &'v Setting<'_> = &self.setting;
+        let labels = setting.guilds.get(&guild).map_or_else(|| Labels::usual(), |guild| &guild.labels);
+        View { world: setting.world, server: setting.server, labels, style, roles, test, now: setting.at }
     }
 
     fn saying(&self, subject: Subject) -> Option<Saying> {
+        let facts = facts::of_subject(self.world, subject);
         match subject {
             Subject::Emergency(id, _) => {
-                let emergency = self.world.emergencies.get(&id)?.call.is_emergency;
-                let (topic, lane) = if emergency { (Topic::Emergency, Lane::Urgent) } else { (Topic::Civil, Lane::New) };
-                Some(Saying { topic, priority: None, urgent: false, lane })
+                let call = &self.world.emergencies.get(&id)?.call;
+                let (topic, lane) = if call.is_emergency { (Topic::Emergency, Lane::Urgent) } else { (Topic::Civil, Lane::New) };
+                let priority = facts.priority.clone();
+                Some(Saying { topic, priority, urgent: false, lane, facts })
             }
             Subject::Dispatch(id, _) => {
                 let priority = self.world.dispatches.get(&id)?.priority.clone();
                 let lane = if priority == Some(Priority::Level(1)) { Lane::Urgent } else { Lane::New };
-                Some(Saying { topic: Topic::Dispatch, priority, urgent: false, lane })
+                Some(Saying { topic: Topic::Dispatch, priority, urgent: false, lane, facts })
             }
-            Subject::Panic(..) => Some(Saying { lane: Lane::Panic, ..plain(Topic::Panic) }),
+            Subject::Panic(..) => Some(Saying { lane: Lane::Panic, ..plain(Topic::Panic, facts) }),
             Subject::Event(..) => None,
         }
     }
-}
 
-fn plain(topic: Topic) -> Saying {
-    Saying { topic, priority: None, urgent: false, lane: Lane::New }
-}
-
-/// What an event that stands for itself says; `None` for those that change a subject or a unit.
-fn standing(event: &Event) -> Option<Saying> {
-    let topic = event.topic()?;
-    match topic {
-        Topic::Station => Some(Saying { lane: Lane::Urgent, ..plain(topic) }),
-        Topic::Pager => {
-            let urgent = matches!(event, Event::Pager(page) if page.nature == PageNature::Emergency);
-            Some(Saying { urgent, lane: if urgent { Lane::Urgent } else { Lane::New }, ..plain(topic) })
+    /// What an event that stands for itself says; `None` for those that change a subject or a unit.
+    fn standing(&self, event: &Event) -> Option<Saying> {
+        let topic = event.topic()?;
+        let facts = facts::of_event(self.world, event)?;
+        match topic {
+            Topic::Station => Some(Saying { lane: Lane::Urgent, ..plain(topic, facts) }),
+            Topic::Pager => {
+                let urgent = matches!(event, Event::Pager(page) if page.nature == PageNature::Emergency);
+                Some(Saying { urgent, lane: if urgent { Lane::Urgent } else { Lane::New }, ..plain(topic, facts) })
+            }
+            Topic::Record | Topic::Bolo | Topic::Tone | Topic::Other => Some(plain(topic, facts)),
+            Topic::Emergency | Topic::Civil | Topic::Panic | Topic::Dispatch | Topic::Duty | Topic::Status => None,
         }
-        Topic::Record | Topic::Bolo | Topic::Tone | Topic::Other => Some(plain(topic)),
-        Topic::Emergency | Topic::Civil | Topic::Panic | Topic::Dispatch | Topic::Duty | Topic::Status => None,
     }
+}
+
+/// What a post is, beside its text.
+struct Post {
+    lane: Lane,
+    subject: String,
+    over: bool,
+    place: Place,
+    parent: Option<String>,
+}
+
+impl Post {
+    /// In the channel, and never to be changed.
+    fn new(lane: Lane, subject: String) -> Self {
+        Self { lane, subject, over: true, place: Place::Channel, parent: None }
+    }
+}
+
+/// The place of a card that stands.
+fn remembered(channel: ChannelId, memo: &Memo) -> Target {
+    Target {
+        guild: memo.guild,
+        channel,
+        style: memo.style,
+        roles: memo.roles.clone(),
+        routes: Vec::new(),
+        pinged: Vec::new(),
+        silent: false,
+        forum: memo.place == Place::Forum,
+        threads: memo.threads,
+    }
+}
+
+fn place_of(target: &Target) -> Place {
+    if target.forum { Place::Forum } else { Place::Channel }
+}
+
+/// Where a card is answered: in a forum, in its own post.
+fn reply_place(card: Place) -> Place {
+    if card == Place::Forum { Place::Thread } else { Place::Channel }
+}
+
+fn plain(topic: Topic, facts: OwnedFacts) -> Saying {
+    Saying { topic, priority: None, urgent: false, lane: Lane::New, facts }
 }
 
 /// The style of what is a line in every route. A public channel stays public: what names people has no form there at all.

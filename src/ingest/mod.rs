@@ -9,6 +9,7 @@
 //! ```
 
 mod draw;
+mod facts;
 mod log_pages;
 mod samples;
 #[cfg(test)]
@@ -26,13 +27,14 @@ use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
 use crate::intake::{Arrival, Refused};
 use crate::metrics::{Metrics, Outcome};
 use crate::outbox::Draft;
-use crate::render::{Labels, Message};
+use crate::readings::{Outcome as Caught, Read, Why, Wishes};
+use crate::render::Message;
 use crate::shutdown::Tasks;
 use crate::status::Status;
-use crate::store::{Batch, JournalRow, Store, StoreError, WorldRow};
-use crate::world::{Change, Entity, Server, ServerKey};
+use crate::store::{Batch, JournalRow, Routing, Store, StoreError, WorldRow};
+use crate::world::{Applied, Entity, Reconciled, Server, ServerKey};
 
-use draw::{Drawing, Memos};
+use draw::{Drawing, Memos, Setting};
 use log_pages::LogPages;
 
 /// Arrivals taken into one transaction.
@@ -105,8 +107,8 @@ pub struct Surroundings {
     pub status: Status,
     /// Rung after each commit that has posts.
     pub wake: Arc<Notify>,
-    /// The communities' words.
-    pub labels: Labels,
+    /// Where it is asked for that the CAD be read.
+    pub wishes: Wishes,
 }
 
 /// The one that takes events in.
@@ -117,6 +119,10 @@ pub struct Ingest {
     memos: Memos,
     pages: LogPages,
     copies: Copies,
+    /// When each route's role was pinged last.
+    pinged: HashMap<i64, UnixMs>,
+    /// As it was when it was last looked at.
+    routing: Arc<Routing>,
     next_seq: i64,
     forgotten_at: UnixMs,
 }
@@ -125,6 +131,24 @@ pub struct Ingest {
 struct Digested {
     arrival: Arrival,
     outcome: Result<Digest, Refused>,
+}
+
+/// Everything that comes in.
+#[derive(Debug)]
+pub struct Inlets {
+    /// Events.
+    pub door: mpsc::Receiver<Arrival>,
+    /// What the CAD's REST API says.
+    pub readings: mpsc::Receiver<Read>,
+    /// What commands ask.
+    pub requests: mpsc::Receiver<Request>,
+}
+
+/// Which world.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    community: &'a CommunityId,
+    server: ServerId,
 }
 
 /// What there is to commit of an arrival.
@@ -145,16 +169,24 @@ impl Ingest {
         let worlds = outside.store.world().await?;
         let memos = Memos::new(outside.store.memos().await?);
         let next_seq = outside.store.last_seq().await?.saturating_add(1);
+        let pinged = outside.store.pinged().await?;
+        let routing = outside.store.routing_now();
         let forgotten_at = outside.clock.now();
-        Ok(Self { outside, worlds, memos, pages: LogPages::default(), copies: Copies::default(), next_seq, forgotten_at })
+        let (pages, copies) = (LogPages::default(), Copies::default());
+        Ok(Self { outside, worlds, memos, pages, copies, pinged, routing, next_seq, forgotten_at })
     }
 
     /// Runs until the door is closed, or until draining began and nothing waits at it any more.
-    pub async fn run(mut self, mut door: mpsc::Receiver<Arrival>, mut requests: mpsc::Receiver<Request>, tasks: Tasks) {
+    pub async fn run(mut self, inlets: Inlets, tasks: Tasks) {
+        let Inlets { mut door, mut readings, mut requests } = inlets;
+        let mut routing = self.outside.store.routing();
         let mut arrivals = Vec::with_capacity(TOGETHER);
         loop {
             tokio::select! {
                 biased;
+                // Rare, and never to be starved by a flood at the door.
+                Some(read) = readings.recv() => self.reconcile(read, &tasks).await,
+                Ok(()) = routing.changed() => self.reroute(&tasks).await,
                 taken = door.recv_many(&mut arrivals, TOGETHER) => {
                     if taken == 0 {
                         return;
@@ -168,7 +200,8 @@ impl Ingest {
         }
     }
 
-    async fn take(&mut self, arrivals: Vec<Arrival>, tasks: &Tasks) {
+    /// Works up to [`TOGETHER`] arrivals through and commits what they come to, together.
+    pub async fn take(&mut self, arrivals: Vec<Arrival>, tasks: &Tasks) {
         let now = self.outside.clock.now();
         let mut batch = Batch { now, ..Batch::default() };
         let mut digested = Vec::with_capacity(arrivals.len());
@@ -177,8 +210,8 @@ impl Ingest {
             digested.push(Digested { arrival, outcome });
         }
         self.forget(now, &mut batch);
-        let wakes = !batch.posts.is_empty();
-        let stored = if batch.journal.is_empty() && batch.world.is_empty() { Ok(()) } else { self.store(batch, &digested, tasks).await };
+        let from_hub = digested.iter().any(|d| d.arrival.event.source == Source::Hub && d.outcome.is_ok());
+        let stored = self.commit(batch, if from_hub { HUB_TRIES } else { 1 }, tasks).await;
         for Digested { arrival: Arrival { event, done }, outcome } in digested {
             let outcome = outcome.and_then(|digest| stored.map(|()| digest));
             self.count(&event, outcome);
@@ -186,9 +219,6 @@ impl Ingest {
                 // The listener gave up waiting: its sender was told to try again.
                 done.send(outcome.map(|_| ())).ok();
             }
-        }
-        if wakes && stored.is_ok() {
-            self.outside.wake.notify_one();
         }
     }
 
@@ -211,18 +241,19 @@ impl Ingest {
         }
     }
 
-    /// Commits. A failure takes the worlds back to what is on disk. Hub events cannot be sent again by their sender, so a batch that
-    /// holds one is tried for a while; the sources wait at the door meanwhile.
-    async fn store(&mut self, batch: Batch, digested: &[Digested], tasks: &Tasks) -> Result<(), Refused> {
-        let from_hub = digested.iter().any(|d| d.arrival.event.source == Source::Hub && d.outcome.is_ok());
-        let mut tries = if from_hub { HUB_TRIES } else { 1 };
+    /// Commits, up to `tries` times a second apart, and rings for the delivery. A failure takes the worlds back to what is on disk. Hub
+    /// events cannot be sent again by their sender: they are tried for a while, and the sources wait at the door meanwhile.
+    async fn commit(&mut self, batch: Batch, mut tries: u32, tasks: &Tasks) -> Result<(), Refused> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let batch = Arc::new(batch);
         loop {
             let error = match self.outside.store.ingest(Arc::clone(&batch)).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => break,
                 Err(error) => error,
             };
-            tries -= 1;
+            tries = tries.saturating_sub(1);
             self.outside.status.problem(self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
             tracing::error!(%error, events = batch.journal.len(), tries_left = tries, "events could not be stored");
             if tries == 0 || tasks.is_draining() {
@@ -234,6 +265,10 @@ impl Ingest {
                 () = tasks.draining() => {}
             }
         }
+        if !batch.posts.is_empty() {
+            self.outside.wake.notify_one();
+        }
+        Ok(())
     }
 
     async fn recover(&mut self) {
@@ -244,6 +279,10 @@ impl Ingest {
         match self.outside.store.memos().await {
             Ok(memos) => self.memos = Memos::new(memos),
             Err(error) => tracing::error!(%error, "the posts could not be read back"),
+        }
+        match self.outside.store.pinged().await {
+            Ok(pinged) => self.pinged = pinged,
+            Err(error) => tracing::error!(%error, "when roles were pinged could not be read back"),
         }
         self.pages = LogPages::default();
         self.copies = Copies::default();
@@ -301,27 +340,101 @@ impl Ingest {
     }
 
     fn happen(&mut self, raw: &RawEvent, event: &Event, number: (i64, u32), batch: &mut Batch) {
-        let key = (raw.community.clone(), raw.server);
-        let world = self.worlds.entry(key).or_default();
+        let world = self.worlds.entry((raw.community.clone(), raw.server)).or_default();
         let applied = world.apply(event, raw.received_at);
-        batch.world.extend(rows(&raw.community, raw.server, world, &applied.touched));
+        // It may have been taken by the API, which tells nobody: only the calls show what became of it (contract c.4).
+        if matches!(event, Event::EmergencyRemoved { .. }) && !applied.changes.is_empty() {
+            self.outside.wishes.wish(&raw.community, raw.server, Why::Removed);
+        }
+        self.draw(Place { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
+    }
+
+    /// Draws what has changed in a world, and takes its rows down.
+    fn draw(&mut self, place: Place<'_>, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
+        let Place { community, server } = place;
+        let world = self.worlds.entry((community.clone(), server)).or_default();
+        batch.world.extend(rows(community, server, world, &applied.touched));
+        let mut pings = Vec::new();
         let routing = self.outside.store.routing_now();
         let mut drawing = Drawing {
-            routes: &routing.routes,
-            labels: &self.outside.labels,
-            community: &raw.community,
-            server: raw.server,
-            world,
+            setting: Setting {
+                routes: &routing.routes,
+                guilds: &routing.guilds,
+                pinged: &self.pinged,
+                community,
+                server,
+                world,
+                at,
+                number,
+            },
             memos: &mut self.memos,
             pages: &mut self.pages,
-            at: raw.received_at,
-            number,
             drafts: &mut batch.posts,
+            pings: &mut pings,
+            notes: 0,
         };
         for change in &applied.changes {
             drawing.change(change);
         }
-        drawing.event(event);
+        if let Some(event) = event {
+            drawing.event(event);
+        }
+        self.pinged.extend(pings.iter().map(|route| (*route, at)));
+        batch.pings.extend(pings.into_iter().map(|route| (route, at)));
+    }
+
+    /// Brings a server's world to what the CAD lists, as if events had told it: changes made through its API raise none.
+    pub async fn reconcile(&mut self, read: Read, tasks: &Tasks) {
+        let now = self.outside.clock.now();
+        let Read { community, server, listing, done } = read;
+        let world = self.worlds.entry((community.clone(), server)).or_default();
+        let Reconciled { applied, skipped, caught_up } = world.reconcile(&listing, now);
+        let mut batch = Batch { now, ..Batch::default() };
+        let mut number = (self.next_seq, 0);
+        if !applied.changes.is_empty() {
+            let found = serde_json::json!({ "calls": caught_up, "changes": applied.changes.len(), "skipped": skipped });
+            let envelope = Arc::new(envelope("READING", found));
+            let raw = RawEvent { community: community.clone(), server, source: Source::Rest, received_at: now, envelope };
+            number = (self.journal(&raw, &mut batch), 0);
+        }
+        self.draw(Place { community: &community, server }, now, number, &applied, None, &mut batch);
+        if self.commit(batch, 1, tasks).await.is_ok() {
+            done.send(Caught { skipped, caught_up }).ok();
+        }
+    }
+
+    /// Routes, words or boards have changed: cards that stand are drawn in the words that hold now.
+    pub async fn reroute(&mut self, tasks: &Tasks) {
+        let now = self.outside.clock.now();
+        let routing = self.outside.store.routing_now();
+        let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
+        let words = |routing: &Routing, guild| routing.guilds.get(&guild).map(|guild| Arc::clone(&guild.labels)).unwrap_or_default();
+        let reworded: Vec<GuildId> =
+            routing.guilds.keys().copied().filter(|guild| words(&before, *guild) != words(&routing, *guild)).collect();
+        let mut batch = Batch { now, ..Batch::default() };
+        for guild in reworded {
+            for ((community, server), world) in &self.worlds {
+                let mut drawing = Drawing {
+                    setting: Setting {
+                        routes: &routing.routes,
+                        guilds: &routing.guilds,
+                        pinged: &self.pinged,
+                        community,
+                        server: *server,
+                        world,
+                        at: now,
+                        number: (0, 0),
+                    },
+                    memos: &mut self.memos,
+                    pages: &mut self.pages,
+                    drafts: &mut batch.posts,
+                    pings: &mut Vec::new(),
+                    notes: 0,
+                };
+                drawing.redraw_for(guild, |subject| world.is_over(subject));
+            }
+        }
+        self.commit(batch, 1, tasks).await.ok();
     }
 
     fn forget(&mut self, now: UnixMs, batch: &mut Batch) {
@@ -384,19 +497,24 @@ impl Ingest {
         for (nth, event) in (0_u32..).zip(decode(&raw.envelope).unwrap_or_default()) {
             let applied = world.apply(&event, now);
             let mut drawing = Drawing {
-                routes: &routes,
-                labels: &self.outside.labels,
-                community: &raw.community,
-                server: raw.server,
-                world: &world,
+                setting: Setting {
+                    routes: &routes,
+                    guilds: &routing.guilds,
+                    // A test is no ping for the routes' cool-downs, nor held back by them.
+                    pinged: &HashMap::new(),
+                    community: &raw.community,
+                    server: raw.server,
+                    world: &world,
+                    at: now,
+                    number: (seq, nth),
+                },
                 memos: &mut memos,
                 pages: &mut pages,
-                at: now,
-                number: (seq, nth),
                 drafts: &mut batch.posts,
+                pings: &mut Vec::new(),
+                notes: 0,
             };
-            let changes: Vec<&Change> = applied.changes.iter().collect();
-            drawing.test(&event, &changes, test.full);
+            drawing.test(&event, &applied.changes, test.full);
         }
         let channels: Vec<ChannelId> = batch.posts.iter().map(|draft| draft.key.channel).collect();
         let outcome = match self.outside.store.ingest(batch).await {

@@ -7,7 +7,7 @@ use crate::clock::UnixMs;
 use crate::event::{Envelope, Topic, decode};
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::outbox::{Draft, Lane};
-use crate::render::{Labels, Style};
+use crate::render::Style;
 use crate::route::{Listens, Route};
 use crate::world::Server;
 
@@ -35,16 +35,21 @@ impl Desk {
             self.seq += 1;
             let applied = self.world.apply(&event, self.at);
             let mut drawing = Drawing {
-                routes: &self.routes,
-                labels: &Labels::default(),
-                community: &self.community,
-                server: ServerId(1),
-                world: &self.world,
+                setting: super::draw::Setting {
+                    routes: &self.routes,
+                    guilds: &std::collections::HashMap::new(),
+                    pinged: &std::collections::HashMap::new(),
+                    community: &self.community,
+                    server: ServerId(1),
+                    world: &self.world,
+                    at: self.at,
+                    number: (self.seq, 0),
+                },
                 memos: &mut self.memos,
                 pages: &mut self.pages,
-                at: self.at,
-                number: (self.seq, 0),
                 drafts: &mut drafts,
+                pings: &mut Vec::new(),
+                notes: 0,
             };
             applied.changes.iter().for_each(|change| drawing.change(change));
             drawing.event(&event);

@@ -13,6 +13,8 @@ pub enum Operation {
     Create,
     /// `PATCH …/messages/{id}`.
     Edit,
+    /// `PATCH /channels/{thread}`.
+    Archive,
 }
 
 /// `X-RateLimit-*` of an answer.

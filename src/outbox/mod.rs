@@ -17,19 +17,26 @@
 //! later ([`NONCE_TRUSTED_MS`]) the channel's history is searched before anything is sent.
 
 mod limits;
+mod place;
 mod verdict;
 
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
 use crate::render::{Message, Style};
+use crate::route::Threads;
 
 pub use limits::{Limits, Operation, RateHeaders};
+pub use place::Place;
 pub use verdict::{Settlement, Verdict, backoff, settle};
 
 /// How long a nonce surely makes Discord return the message already made (ms). Discord says "a few minutes".
 pub const NONCE_TRUSTED_MS: i64 = 120_000;
 /// How long a claim holds (ms): longer than any request may take.
 pub const LEASE_MS: i64 = 60_000;
+/// Discord limits edits of messages older than this (ms; code 30046).
+pub const OLD_MESSAGE_MS: i64 = 3_600_000;
+/// Such a message is edited at most this often (ms). Discord's own limit is not published.
+pub const OLD_EDIT_EVERY_MS: i64 = 60_000;
 /// A post that never appeared and is this old is dropped instead of sent (ms): its channel was closed to us for a day.
 pub const EXPIRES_MS: i64 = 24 * 3_600_000;
 
@@ -87,9 +94,13 @@ pub struct Draft {
     pub style: Style,
     /// Whom its creation pings, kept for the same reason.
     pub roles: Vec<RoleId>,
+    /// Where it stands.
+    pub place: Place,
+    /// Whether its notes go into a thread, kept for the same reason.
+    pub threads: Threads,
     /// Nothing more will come.
     pub over: bool,
-    /// Answers this post's message, by its subject, in the same channel.
+    /// Answers this post's message, by its subject, in the same channel; for [`Place::Thread`], stands in its thread.
     pub parent: Option<String>,
     /// How it should look.
     pub message: Message,
@@ -115,6 +126,8 @@ impl Draft {
             lane: Lane::New,
             style: Style::Card,
             roles: Vec::new(),
+            place: Place::Channel,
+            threads: Threads::Off,
             over: true,
             parent: None,
             message,
@@ -138,8 +151,16 @@ pub struct Claim {
     pub version: i64,
     /// The message on Discord, if there is one.
     pub standing: Option<MessageId>,
-    /// The message to answer, if its post was delivered.
+    /// Where it stands.
+    pub place: Place,
+    /// The message to answer, if its post was delivered; for [`Place::Thread`], the card whose thread it is.
     pub reply_to: Option<MessageId>,
+    /// The thread of that card, once it is open.
+    pub thread: Option<ChannelId>,
+    /// What such a thread is called: that card's title.
+    pub thread_name: String,
+    /// Addresses of the posts that the text links to, by subject.
+    pub urls: Vec<(String, String)>,
     /// Nonce of the create, at most 25 characters.
     pub nonce: String,
     /// A create that was sent earlier and whose end is not known.
@@ -157,10 +178,23 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whether the channel's history must be searched before a create.
+    /// Whether the channel's history must be searched before a create. Forum posts take no nonce: they are always looked for.
     #[must_use]
     pub fn must_look_first(&self, now: UnixMs) -> bool {
-        self.standing.is_none() && self.creating_since.is_some_and(|since| now.since(since) > NONCE_TRUSTED_MS)
+        let trusted = if self.place == Place::Forum { 0 } else { NONCE_TRUSTED_MS };
+        // Putting a thread away twice does no harm.
+        self.standing.is_none() && self.place != Place::Archive && self.creating_since.is_some_and(|since| now.since(since) > trusted)
+    }
+
+    /// The channel that the request names: the thread, for what stands in one. A thread has the number of the message it hangs on.
+    #[must_use]
+    pub fn channel(&self) -> ChannelId {
+        let thread = || self.thread.or(self.reply_to.map(|card| ChannelId(card.0)));
+        match self.place {
+            Place::Channel => self.key.channel,
+            Place::Forum => self.standing.map_or(self.key.channel, |starter| ChannelId(starter.0)),
+            Place::Thread | Place::Archive => thread().unwrap_or(self.key.channel),
+        }
     }
 
     /// Whether a create that Discord takes may bring back a message made earlier, with an older text: its nonce does that.
@@ -172,7 +206,11 @@ impl Claim {
     /// What kind of request it will be.
     #[must_use]
     pub fn operation(&self) -> Operation {
-        if self.standing.is_some() { Operation::Edit } else { Operation::Create }
+        match self.place {
+            Place::Archive => Operation::Archive,
+            _ if self.standing.is_some() => Operation::Edit,
+            _ => Operation::Create,
+        }
     }
 }
 

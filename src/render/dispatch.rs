@@ -5,8 +5,8 @@ use super::emergency::{known_meta, meta};
 use super::{Message, Style, View, colors, street, text, unit, words};
 use crate::clock::UnixMs;
 use crate::event::{Note, Priority};
-use crate::ids::CallId;
-use crate::world::{Dispatch, Moment, MomentKind};
+use crate::ids::{CallId, Ident};
+use crate::world::{Dispatch, Moment, MomentKind, Subject};
 
 /// Moments shown.
 const MOMENTS: usize = 6;
@@ -126,6 +126,10 @@ fn fields(call: &Dispatch, view: &View<'_>, priority: Option<String>, closed: bo
             (origin, from) => origin.or(from),
         },
     );
+    if let Some(id) = call.from_911 {
+        let told = format!("{} #{id}", words::emergency(view.labels, true));
+        fields.link(told, view.world.emergencies.get(&id).map(|from| Subject::Emergency(id, from.opened_at)));
+    }
     known_meta(&mut fields, &call.meta, &["plate"]);
 
     let units: Vec<String> = call.units.iter().map(|i| unit::on_call(view, *i, call.primary == Some(*i))).collect();
@@ -211,6 +215,25 @@ pub fn note(note: &Note, call: CallId, at: UnixMs, view: &View<'_>) -> Option<Me
     Some(draft.finish(view))
 }
 
+/// That a unit was attached or detached, as a message of its own for the call's thread. `None` in the public style.
+#[must_use]
+pub fn attachment(ident: Ident, on: bool, call: CallId, at: UnixMs, view: &View<'_>) -> Option<Message> {
+    if view.style == Style::Public {
+        return None;
+    }
+    let (emoji, done) = if on { ("🚓", "attached") } else { ("↩️", "detached") };
+    let line = format!("{} {emoji} {} {done}", words::time(at), unit::name(view, ident));
+    let mut draft = Draft::new(view, String::new(), if on { colors::ON_DUTY } else { colors::OFF_DUTY }, &words::call(call), at);
+    draft.description = Some(line);
+    let mut message = draft.finish(&View { style: Style::Card, ..*view });
+    message.content = None;
+    message.roles.clear();
+    if let Some(embed) = message.embeds.first_mut() {
+        embed.title = None;
+    }
+    Some(message)
+}
+
 /// The reply that says that the call rose to the highest priority.
 pub(super) fn raised(call: &Dispatch, view: &View<'_>) -> Message {
     let priority = call.priority.as_ref().filter(|p| view.style != Style::Public || matches!(p, Priority::Level(_)));
@@ -224,9 +247,9 @@ pub(super) fn raised(call: &Dispatch, view: &View<'_>) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{Ident, RoleId};
+    use crate::ids::RoleId;
     use crate::render::sample::{self, show};
-    use crate::world::{Server, Subject};
+    use crate::world::Server;
     use insta::assert_snapshot;
 
     fn shown(world: &Server, style: Style, roles: &[RoleId]) -> String {

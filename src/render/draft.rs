@@ -11,8 +11,9 @@
 //! embed rather than `content`, because lines gather into one description of 4,096 units (content holds 2,000), keep a colour, and
 //! notify nobody; [`gather`] packs them.
 
-use super::{Embed, Field, File, Message, Style, View, limits, street, text, words};
+use super::{Embed, Field, File, Link, Message, Style, View, limits, street, text, words};
 use crate::clock::UnixMs;
+use crate::world::Subject;
 
 /// Raw material of a message, all of it safe text.
 #[derive(Clone, Debug, Default)]
@@ -138,9 +139,16 @@ impl Fields {
         self.push(name, value, false);
     }
 
+    /// `text`, a part of the field added last, names the card of `subject`.
+    pub(super) fn link(&mut self, text: String, subject: Option<Subject>) {
+        if let (Some(field), Some(subject)) = (self.0.last_mut().filter(|field| field.value.contains(&text)), subject) {
+            field.links.push(Link { text, to: subject.to_string() });
+        }
+    }
+
     fn push(&mut self, name: &str, value: Option<String>, inline: bool) {
         if let Some(value) = value.filter(|v| !v.trim().is_empty()) {
-            self.0.push(Field { name: name.to_owned(), value, inline });
+            self.0.push(Field { name: name.to_owned(), value, inline, links: Vec::new() });
         }
     }
 }

@@ -1,9 +1,9 @@
 //! 911 and civil calls: waiting, then handled or turned into a dispatch call.
 
 use super::draft::{self, Draft, Fields, PublicState};
-use super::{Message, Style, View, colors, street, text, unit, words};
+use super::{Message, Style, View, colors, dispatch, street, text, unit, words};
 use crate::event::Meta;
-use crate::world::Emergency;
+use crate::world::{Emergency, Subject};
 
 /// The card, or its form in the style asked for.
 pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &View<'_>) -> Message {
@@ -60,7 +60,11 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     fields.inline("Panic of", emergency.panic_of.map(|ident| unit::name(view, ident)));
     let after = emergency.gone_at.map(|gone| words::duration(gone.since(emergency.opened_at)));
     fields.inline(if emergency.became.is_some() { "Taken after" } else { "Handled after" }, after);
-    fields.inline(BECAME, emergency.became.map(words::call));
+    if let Some(id) = emergency.became {
+        let call = view.world.dispatches.get(&id);
+        fields.inline("Became", Some(call.map_or_else(|| words::call(id), dispatch::reference)));
+        fields.link(words::call(id), call.map(|call| Subject::Dispatch(id, call.opened_at)));
+    }
 
     let mut timeline = vec![format!("📞 {} {label}", words::time(emergency.opened_at))];
     timeline.extend(emergency.gone_at.map(|gone| match emergency.became {
@@ -70,9 +74,6 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     fields.wide("Timeline", Some(timeline.join(" · ")));
     fields
 }
-
-/// Field that names the dispatch call; `super::linked` makes a link of it.
-pub(super) const BECAME: &str = "Became";
 
 /// Fields for those keys of `metaData` that mean something to people (contract c.2). Every other key stays unsaid: coordinates, uuids and
 /// the caller's ids among them.
@@ -109,7 +110,6 @@ mod tests {
     use super::*;
     use crate::ids::{CallId, RoleId};
     use crate::render::sample::{self, show};
-    use crate::world::Subject;
     use insta::assert_snapshot;
 
     fn card_of(world: &crate::world::Server, style: Style, roles: &[RoleId]) -> Option<Message> {
@@ -175,7 +175,7 @@ mod tests {
         {Caller} Tessa Marlowe
         {Plate} 46\*EEK
         {Taken after} 4 min 12 s
-        {Became} Call #501
+        {Became} Call #501 · 211 Armed Robbery
         [Timeline] 📞 <t:1763700000:t> 911 · ➡️ <t:1763700252:t> became Call #501
         -- Server 1 · 911 #302 @ 1763700000
         "##);

@@ -128,7 +128,7 @@ fn shrink(embed: &mut Embed, over: usize) {
 const LEFT_OUT: &str = " left out: no room";
 
 fn left_out(count: usize) -> Field {
-    Field { name: text::ELLIPSIS.to_string(), value: format!("{count} fields{LEFT_OUT}"), inline: false }
+    Field { name: text::ELLIPSIS.to_string(), value: format!("{count} fields{LEFT_OUT}"), inline: false, links: Vec::new() }
 }
 
 fn noted(field: &Field) -> Option<usize> {
@@ -143,7 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn field(n: usize, len: usize) -> Field {
-        Field { name: format!("f{n}"), value: "v".repeat(len), inline: true }
+        Field { name: format!("f{n}"), value: "v".repeat(len), inline: true, links: Vec::new() }
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn nothing_empty_is_left() {
-        let blank = |name: &str, value: &str| Field { name: name.into(), value: value.into(), inline: false };
+        let blank = |name: &str, value: &str| Field { name: name.into(), value: value.into(), inline: false, links: Vec::new() };
         let embed = Embed {
             title: Some(" ".into()),
             fields: vec![blank("", "x"), blank("x", "\n")],
@@ -224,7 +224,7 @@ mod tests {
                 description: chunk.get(1).map(long),
                 footer: chunk.get(2).map(|(t, n)| t.repeat(*n)),
                 fields: chunk.iter().skip(3).flat_map(|(t, n)| (0..*n).map(move |_| Field {
-                    name: t.clone(), value: t.repeat(*n), inline: true,
+                    name: t.clone(), value: t.repeat(*n), inline: true, links: Vec::new(),
                 })).collect(),
                 ..Embed::default()
             }).collect();

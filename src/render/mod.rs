@@ -40,7 +40,7 @@ use crate::event::Event;
 use crate::ids::{RoleId, ServerId};
 use crate::world::{Server, Subject};
 
-pub use dispatch::note;
+pub use dispatch::{attachment, note};
 pub use draft::gather;
 pub use unit::{duty, status};
 
@@ -131,6 +131,21 @@ pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message>
     message.map(limits::fit)
 }
 
+/// The first message of a thread that is opened with its card: says what the thread is for. Makes no sound.
+#[must_use]
+pub fn thread_opening(subject: Subject, view: &View<'_>) -> Message {
+    let what = match subject {
+        Subject::Dispatch(id, _) => words::call(id),
+        Subject::Emergency(id, _) => format!("{} #{id}", words::emergency(view.labels, true)),
+        Subject::Panic(..) | Subject::Event(..) => "This alert".to_owned(),
+    };
+    let content = match subject {
+        Subject::Dispatch(..) => format!("🧵 {what}: every note and every unit that comes or goes is written here until it is closed."),
+        _ => format!("🧵 {what}: a place to talk about it until it is over."),
+    };
+    limits::fit(Message { content: Some(content), silent: true, ..Message::default() })
+}
+
 /// A message that is delivered late says so in its footer: over 60 s `delayed 3 min`; over 10 min it pings nobody (roles and their
 /// mentions go, the sentence stays). Said once, however often it is called. Apply it to what is about to be sent, not to what is stored:
 /// the delivery compares footers by their beginning.
@@ -169,12 +184,15 @@ pub fn unpinged(mut message: Message) -> Message {
 /// Stands before the delay in a footer.
 const DELAYED: &str = " · delayed ";
 
-/// Makes a link of the dispatch call that a 911 card names; `url` as [`notice::message_url`] makes it. Other messages come back unchanged.
+/// Makes links of the texts that name other cards, as far as `url` knows where they stand. Apply it to what is about to be sent.
 #[must_use]
-pub fn linked(mut message: Message, url: &str) -> Message {
-    let fields = message.embeds.iter_mut().flat_map(|embed| &mut embed.fields);
-    for field in fields.filter(|field| field.name == emergency::BECAME && !field.value.starts_with('[')) {
-        field.value = format!("[{}]({url})", field.value);
+pub fn linked(mut message: Message, url: impl Fn(&str) -> Option<String>) -> Message {
+    for field in message.embeds.iter_mut().flat_map(|embed| &mut embed.fields) {
+        for link in std::mem::take(&mut field.links) {
+            if let Some(url) = url(&link.to) {
+                field.value = field.value.replacen(&link.text, &format!("[{}]({url})", link.text), 1);
+            }
+        }
     }
     limits::fit(message)
 }
@@ -197,6 +215,23 @@ pub struct Message {
     /// Makes no sound (Discord's SUPPRESS_NOTIFICATIONS).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
+}
+
+impl Message {
+    /// Subjects of the cards that it names, each once.
+    pub fn links(&self) -> impl Iterator<Item = &str> {
+        let all = self.embeds.iter().flat_map(|embed| &embed.fields).flat_map(|field| &field.links);
+        let mut seen = std::collections::BTreeSet::new();
+        all.map(|link| link.to.as_str()).filter(move |to| seen.insert(*to))
+    }
+
+    /// What a thread about it is called: its first title, at most 100 characters.
+    #[must_use]
+    pub fn title(&self) -> Option<String> {
+        let embed = self.embeds.first()?;
+        let text = embed.title.as_ref().or(embed.description.as_ref())?;
+        Some(text::cut(text, 100)).filter(|title| !title.trim().is_empty())
+    }
 }
 
 /// One embed.
@@ -230,6 +265,18 @@ pub struct Field {
     pub value: String,
     /// Beside its neighbours, in threes.
     pub inline: bool,
+    /// Parts of `value` that name other cards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+}
+
+/// A part of a text that names another card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// The part, our own words: `Call #501`.
+    pub text: String,
+    /// The card's subject, as text.
+    pub to: String,
 }
 
 /// A file to attach.
@@ -289,6 +336,15 @@ pub struct Labels {
     pub statuses: std::collections::BTreeMap<i64, (String, String)>,
     /// Priority number → name, e.g. `P1`.
     pub priorities: std::collections::BTreeMap<i64, String>,
+}
+
+impl Labels {
+    /// The defaults, for guilds without words of their own.
+    #[must_use]
+    pub fn usual() -> &'static Self {
+        static USUAL: std::sync::LazyLock<Labels> = std::sync::LazyLock::new(Labels::default);
+        &USUAL
+    }
 }
 
 impl Default for Labels {
@@ -357,8 +413,10 @@ mod tests {
         (call.gone_at, call.became) = (Some(NOW), Some(CallId(501)));
         let message = card(Subject::Emergency(CallId(302), OPENED), &sample::view(&world, Style::Card)).unwrap();
         let url = notice::message_url(crate::ids::GuildId(1), crate::ids::ChannelId(2), crate::ids::MessageId(3));
-        let message = linked(linked(message, &url), &url);
-        assert!(show(&Some(message)).contains("{Became} [Call #501](https://discord.com/channels/1/2/3)\n"));
+        assert_eq!(message.links().collect::<Vec<_>>(), [Subject::Dispatch(CallId(501), OPENED).to_string()]);
+        let known = Subject::Dispatch(CallId(501), OPENED).to_string();
+        let message = linked(message, |to| (to == known).then(|| url.clone()));
+        assert!(show(&Some(message)).contains("{Became} [Call #501](https://discord.com/channels/1/2/3) · 211 Armed Robbery\n"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::draft::{self, Draft, Fields, PublicState};
 use super::{Message, Style, View, colors, dispatch, text, unit, words};
-use crate::world::{Dispatch, Panic};
+use crate::world::{Dispatch, Panic, Subject};
 
 pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
     let ident = panic.ident;
@@ -42,9 +42,15 @@ fn fields(panic: &Panic, view: &View<'_>) -> Fields {
         let age = state.and_then(|s| s.located_at).map(|at| format!(" ({})", words::ago(at))).unwrap_or_default();
         fields.inline("Last known location", place.map(|place| place + &age));
     }
-    fields.inline("Current call", current_call(panic, view).map(dispatch::reference));
-    let linked = panic.linked_911.map(|id| format!("{} #{id}", words::emergency(view.labels, true)));
-    fields.inline(&format!("Linked {}", words::emergency(view.labels, true)), linked);
+    if let Some(call) = current_call(panic, view) {
+        fields.inline("Current call", Some(dispatch::reference(call)));
+        fields.link(words::call(call.id), Some(Subject::Dispatch(call.id, call.opened_at)));
+    }
+    if let Some(id) = panic.linked_911 {
+        let linked = format!("{} #{id}", words::emergency(view.labels, true));
+        fields.inline(&format!("Linked {}", words::emergency(view.labels, true)), Some(linked.clone()));
+        fields.link(linked, view.world.emergencies.get(&id).map(|call| Subject::Emergency(id, call.opened_at)));
+    }
     fields.inline("Duration", panic.over_at.map(|over| words::duration(over.since(panic.since))));
 
     let mut timeline = vec![format!("🆘 {} panic", words::time(panic.since))];
@@ -72,7 +78,7 @@ mod tests {
     use super::*;
     use crate::ids::{Ident, RoleId};
     use crate::render::sample::{self, show};
-    use crate::world::{Server, Subject};
+    use crate::world::Server;
     use insta::assert_snapshot;
 
     fn shown(world: &Server, ident: i64, style: Style) -> String {

@@ -1,8 +1,24 @@
 //! When people are called: `when`, cool-down, mute and quiet hours. Pure: time, roster and last ping are arguments.
+//!
+//! ```text
+//! does this kind call? ─ when, or the table of defaults ─┐
+//! is it too soon? ─ cool-down, not for panics ───────────┼─▶ ping
+//! does the route sleep? ─ mute, quiet hours ─────────────┴─▶ neither ping nor sound; a panic wakes it unless they say otherwise
+//! ```
+
+mod duration;
+mod quiet;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Listens, Occasion, Route};
 use crate::clock::UnixMs;
+use crate::event::{Priority, Topic};
+
+pub use quiet::{Quiet, timezones};
+
+/// After the ping of a tone none for so long, unless the route says otherwise (s): a tone board is pressed more than once.
+const TONE_COOLDOWN_S: u32 = 30;
 
 /// When a route's role is pinged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,6 +57,26 @@ impl When {
     }
 }
 
+/// What is wrong with a time that a person typed. The sentence is for people; typed text in it is made harmless for Discord.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttentionError {
+    /// No duration.
+    #[error("“{0}” is no duration that I understand: write minutes, hours or days, e.g. `30m`, `1h30m` or `2d`.")]
+    Duration(String),
+    /// Under a minute or over [`Mute::LONGEST_MS`].
+    #[error("“{0}” is too short or too long: it can be from 1 minute to 30 days, e.g. `30m` or `7d`.")]
+    OutOfRange(String),
+    /// No time of day.
+    #[error("“{0}” is no time of day: write e.g. `22:00`, `7:30` or `10pm`.")]
+    Time(String),
+    /// Quiet hours without length, or all day.
+    #[error("Quiet hours that end at {0}, when they begin, have no length: choose two different times, e.g. from `22:00` to `7:00`.")]
+    NoLength(String),
+    /// No time zone.
+    #[error("“{0}” is no time zone that I know: choose one from the list, e.g. `Europe/Berlin` or `America/New_York`.")]
+    Timezone(String),
+}
+
 /// A route that makes no sound for a while: its cards come without pings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mute {
@@ -51,16 +87,97 @@ pub struct Mute {
     pub panic: bool,
 }
 
-/// A guild's quiet hours, each day: cards come without pings and sounds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quiet {
-    /// Minute of the day, 0 ..= 1439, in `timezone`.
-    pub from: u16,
-    /// Minute of the day; before `from` = the next day.
-    pub to: u16,
-    /// IANA name, e.g. `Europe/Berlin`.
-    pub timezone: String,
-    /// Panics too.
-    #[serde(default)]
-    pub panic: bool,
+impl Mute {
+    /// Shortest (ms).
+    pub const SHORTEST_MS: i64 = 60_000;
+    /// Longest (ms): what is muted for ever is forgotten, and then missed.
+    pub const LONGEST_MS: i64 = 30 * 86_400_000;
+
+    /// A duration as people type it, in milliseconds: `30m`, `2h`, `1h30m`, `90 min`, `1d`.
+    ///
+    /// # Errors
+    /// [`AttentionError::Duration`], [`AttentionError::OutOfRange`].
+    pub fn parse_for(text: &str) -> Result<i64, AttentionError> {
+        duration::parse(text, Self::SHORTEST_MS..=Self::LONGEST_MS)
+    }
+
+    /// Whether it holds at `now`.
+    #[must_use]
+    pub fn covers(&self, now: UnixMs) -> bool {
+        now < self.until
+    }
 }
+
+/// What decides beside the route and the occasion.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// Now.
+    pub now: UnixMs,
+    /// Whether a unit with `isDispatch` is on duty on that server.
+    pub dispatcher_on_duty: bool,
+    /// The guild's quiet hours.
+    pub quiet: Option<&'a Quiet>,
+    /// When this route's role was last pinged.
+    pub last_ping: Option<UnixMs>,
+}
+
+/// How much noise a route makes about something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// Its role is pinged, if it has one.
+    pub ping: bool,
+    /// It comes as a suppressed notification. Never with `ping`.
+    pub silent: bool,
+}
+
+/// How much noise `route` makes about a new card. Edits call nobody and are not asked about.
+#[must_use]
+pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &Moment<'_>) -> Attention {
+    let panic = occasion.topic == Topic::Panic;
+    let muted = route.rule.mute.is_some_and(|mute| mute.covers(moment.now) && (mute.panic || !panic));
+    let quiet = moment.quiet.is_some_and(|quiet| (quiet.panic || !panic) && quiet.covers(moment.now));
+    let silent = muted || quiet;
+    let ping = !silent && calls(route, occasion, moment.dispatcher_on_duty) && (panic || !cooling(route, occasion.topic, moment));
+    Attention { ping, silent }
+}
+
+/// Whether it is too soon after the last ping. Events from two sources may come out of order, so a ping "later than now" counts alike.
+fn cooling(route: &Route, topic: Topic, moment: &Moment<'_>) -> bool {
+    let seconds = route.rule.cooldown_s.unwrap_or(if topic == Topic::Tone { TONE_COOLDOWN_S } else { 0 });
+    moment.last_ping.is_some_and(|last| moment.now.since(last).saturating_abs() < i64::from(seconds) * 1_000)
+}
+
+fn calls(route: &Route, occasion: &Occasion<'_>, dispatcher_on_duty: bool) -> bool {
+    match route.rule.when {
+        None => by_default(route.event, occasion),
+        Some(When::Always) => !matches!(occasion.topic, Topic::Duty | Topic::Status | Topic::Other),
+        Some(When::Priority1) => match occasion.topic {
+            Topic::Panic => true,
+            Topic::Dispatch | Topic::Emergency => occasion.priority == Some(&Priority::Level(1)),
+            Topic::Pager => occasion.urgent,
+            _ => false,
+        },
+        Some(When::NoDispatcher) => {
+            // Who listens to everything and stands in for a dispatcher still wants to hear of every panic; a route of its own for panics
+            // that says so means it.
+            let regardless = occasion.topic == Topic::Panic && route.event != Listens::To(Topic::Panic);
+            by_default(route.event, occasion) && (regardless || !dispatcher_on_duty)
+        }
+        Some(When::Never) => false,
+    }
+}
+
+/// Without `when`: somebody who set a role on exactly this kind wants it, lines are never worth a ping, and a route for everything pings
+/// only for what cannot wait.
+fn by_default(event: Listens, occasion: &Occasion<'_>) -> bool {
+    match occasion.topic {
+        Topic::Emergency | Topic::Panic | Topic::Station => true,
+        Topic::Dispatch => occasion.priority == Some(&Priority::Level(1)),
+        Topic::Pager => occasion.urgent,
+        Topic::Civil | Topic::Record | Topic::Bolo | Topic::Tone => event != Listens::All,
+        Topic::Duty | Topic::Status | Topic::Other => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

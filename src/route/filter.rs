@@ -1,13 +1,215 @@
 //! What a route lets through: a pure predicate over the facts of one occasion.
+//!
+//! A criterion judges only the kinds that can have its fact, and there it is strict: what is not known is not let through.
+//!
+//! | Criterion | Judges |
+//! |---|---|
+//! | priority | dispatches; emergency and civil calls that say one |
+//! | department, service | dispatches, panics, duty, status, pages: by the units involved |
+//! | postal | emergency and civil calls, dispatches, callouts |
+//! | include, exclude | everything, by every free text; exclude beats include |
+//!
+//! Several values of one criterion: any of them. Several criteria: all of them.
+
+mod sentence;
+#[cfg(test)]
+mod tests;
+mod values;
 
 use serde::{Deserialize, Serialize};
+
+use crate::event::{Priority, Topic};
+
+pub use values::{FilterError, PostalPattern, Service};
+
+/// Most values of one criterion.
+pub const MAX_VALUES: usize = 20;
+/// Most characters of one value.
+pub const MAX_VALUE_CHARS: usize = 60;
 
 /// Criteria; an empty one asks for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Filter {
-    /// Priority levels.
-    pub priorities: Vec<i64>,
-    /// Department names.
+    /// Levels, and words of custom layouts in any letter case.
+    pub priorities: Vec<Priority>,
+    /// Names, in any letter case.
     pub departments: Vec<String>,
+    /// What kind of unit.
+    pub services: Vec<Service>,
+    /// One of these must be mentioned, in any letter case, also inside of words.
+    pub include: Vec<String>,
+    /// None of these may be.
+    pub exclude: Vec<String>,
+    /// Where.
+    pub postals: Vec<PostalPattern>,
+}
+
+/// One part of a filter, as the options of `/alerts filter` name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Criterion {
+    /// `1`, `1-2`, or a word of a custom layout.
+    Priority,
+    /// `LSPD`.
+    Department,
+    /// `police`, `fire`, `ems`, `dispatch`.
+    Service,
+    /// Words of which one must be mentioned.
+    Include,
+    /// Words of which none may be.
+    Exclude,
+    /// `9001`, `90*`, `9000-9099`.
+    Postal,
+}
+
+impl Criterion {
+    /// Every criterion.
+    pub const ALL: [Self; 6] = [Self::Priority, Self::Department, Self::Service, Self::Include, Self::Exclude, Self::Postal];
+
+    /// The word people type.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Priority => "priority",
+            Self::Department => "department",
+            Self::Service => "service",
+            Self::Include => "include",
+            Self::Exclude => "exclude",
+            Self::Postal => "postal",
+        }
+    }
+
+    /// What to type.
+    #[must_use]
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Priority => "1, 2",
+            Self::Department => "LSPD, BCSO",
+            Self::Service => "fire, ems",
+            Self::Include => "fire, smoke",
+            Self::Exclude => "drill, training",
+            Self::Postal => "9001, 90*, 9000-9099",
+        }
+    }
+
+    /// Whether it judges this kind of news at all. Of [`Topic::Other`] callouts have a postal ([`Facts::callout`]).
+    #[must_use]
+    pub fn judges(self, topic: Topic) -> bool {
+        match self {
+            Self::Priority => matches!(topic, Topic::Dispatch | Topic::Emergency | Topic::Civil),
+            Self::Department | Self::Service => {
+                matches!(topic, Topic::Dispatch | Topic::Panic | Topic::Duty | Topic::Status | Topic::Pager)
+            }
+            Self::Postal => matches!(topic, Topic::Emergency | Topic::Civil | Topic::Dispatch | Topic::Other),
+            Self::Include | Self::Exclude => true,
+        }
+    }
+}
+
+/// What a filter may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// What kind of news.
+    pub topic: Topic,
+    /// Of [`Topic::Other`], a callout: the one kind there that has a postal.
+    pub callout: bool,
+    /// Of a dispatch; of an emergency or civil call, if its `metaData` says one.
+    pub priority: Option<&'a Priority>,
+    /// Departments of the units involved, where known.
+    pub departments: &'a [String],
+    /// What kinds of units are involved, where known.
+    pub services: &'a [Service],
+    /// Where.
+    pub postal: Option<&'a str>,
+    /// Every free text, by which include and exclude search.
+    pub texts: &'a [String],
+}
+
+impl Facts<'_> {
+    /// Nothing but the kind is known.
+    #[must_use]
+    pub fn unknown(topic: Topic) -> Self {
+        Self { topic, callout: false, priority: None, departments: &[], services: &[], postal: None, texts: &[] }
+    }
+}
+
+impl Filter {
+    /// Asks for nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        Criterion::ALL.into_iter().all(|criterion| self.count(criterion) == 0)
+    }
+
+    /// How many values a criterion has; 0 = it asks for nothing.
+    #[must_use]
+    pub fn count(&self, criterion: Criterion) -> usize {
+        match criterion {
+            Criterion::Priority => self.priorities.len(),
+            Criterion::Department => self.departments.len(),
+            Criterion::Service => self.services.len(),
+            Criterion::Include => self.include.len(),
+            Criterion::Exclude => self.exclude.len(),
+            Criterion::Postal => self.postals.len(),
+        }
+    }
+
+    /// Sets one criterion from what a person typed: values separated by commas. `any`, `-` or nothing clears it.
+    ///
+    /// # Errors
+    /// [`FilterError`], a sentence for people. The filter stays as it was.
+    pub fn change(&mut self, criterion: Criterion, text: &str) -> Result<(), FilterError> {
+        let typed = values::split(criterion, text)?;
+        match criterion {
+            Criterion::Priority => self.priorities = values::priorities(&typed)?,
+            Criterion::Department => self.departments = values::words(&typed),
+            Criterion::Service => self.services = values::services(&typed)?,
+            Criterion::Include => self.include = values::words(&typed),
+            Criterion::Exclude => self.exclude = values::words(&typed),
+            Criterion::Postal => self.postals = values::postals(&typed)?,
+        }
+        Ok(())
+    }
+
+    /// Whether something with these facts is let through.
+    #[must_use]
+    pub fn admits(&self, facts: &Facts<'_>) -> bool {
+        self.priority_admits(facts)
+            && (self.departments.is_empty()
+                || !Criterion::Department.judges(facts.topic)
+                || facts.departments.iter().any(|known| self.departments.iter().any(|asked| values::alike(known, asked))))
+            && (self.services.is_empty()
+                || !Criterion::Service.judges(facts.topic)
+                || facts.services.iter().any(|known| self.services.contains(known)))
+            && self.postal_admits(facts)
+            && self.words_admit(facts.texts)
+    }
+
+    fn priority_admits(&self, facts: &Facts<'_>) -> bool {
+        if self.priorities.is_empty() || !Criterion::Priority.judges(facts.topic) {
+            return true;
+        }
+        match facts.priority {
+            Some(known) => self.priorities.iter().any(|asked| match (known, asked) {
+                (Priority::Word(known), Priority::Word(asked)) => values::alike(known, asked),
+                (known, asked) => known == asked,
+            }),
+            // Most emergency and civil calls have none: to be without one is no answer to the question.
+            None => facts.topic != Topic::Dispatch,
+        }
+    }
+
+    fn postal_admits(&self, facts: &Facts<'_>) -> bool {
+        let judged = Criterion::Postal.judges(facts.topic) && (facts.topic != Topic::Other || facts.callout);
+        self.postals.is_empty() || !judged || facts.postal.is_some_and(|known| self.postals.iter().any(|pattern| pattern.covers(known)))
+    }
+
+    fn words_admit(&self, texts: &[String]) -> bool {
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return true;
+        }
+        let texts: Vec<String> = texts.iter().map(|text| values::folded(text)).collect();
+        let mentioned =
+            |words: &[String]| words.iter().map(|word| values::folded(word)).any(|word| texts.iter().any(|t| t.contains(&word)));
+        !mentioned(&self.exclude) && (self.include.is_empty() || mentioned(&self.include))
+    }
 }

@@ -12,8 +12,8 @@ use crate::event::Topic;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::render::Style;
 
-pub use attention::{Mute, Quiet, When};
-pub use filter::Filter;
+pub use attention::{Attention, AttentionError, Moment, Mute, Quiet, When, attention, timezones};
+pub use filter::{Criterion, Facts, Filter, FilterError};
 pub use matching::{Occasion, Target, targets};
 
 /// What a route listens to.

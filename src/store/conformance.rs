@@ -35,6 +35,8 @@ fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> Draft {
         lane,
         style: Style::Card,
         roles: vec![RoleId(5)],
+        place: crate::outbox::Place::Channel,
+        threads: crate::route::Threads::Off,
         over: false,
         parent: None,
         message: Message { content: Some(text.into()), ..Message::default() },
@@ -193,7 +195,7 @@ async fn sequence_numbers_never_go_back_even_when_the_journal_is_pruned() {
         body: "{}".into(),
     };
     store.ingest(Batch { journal: vec![row], ..Batch::default() }).await.unwrap();
-    assert_eq!(store.prune(UnixMs(2), UnixMs(0)).await.unwrap(), 1);
+    assert_eq!(store.prune(UnixMs(2), UnixMs(0), UnixMs(2)).await.unwrap(), 1);
     assert_eq!(store.last_seq().await.unwrap(), 41);
 }
 

@@ -138,6 +138,20 @@ impl Store {
         Ok(result)
     }
 
+    /// When each route's role was pinged last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn pinged(&self) -> Result<HashMap<i64, UnixMs>, StoreError> {
+        self.reader
+            .run(|connection| {
+                let mut select = connection.prepare_cached("SELECT id, pinged_ms FROM route WHERE pinged_ms IS NOT NULL")?;
+                let found = select.query_map((), |row| Ok((row.get(0)?, UnixMs(row.get(1)?))))?;
+                found.collect()
+            })
+            .await
+    }
+
     /// Makes sure that the guild is known; a new one watches `community`. Returns it.
     ///
     /// # Errors

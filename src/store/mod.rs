@@ -67,6 +67,8 @@ pub struct Store {
     reader: Reader,
     routing: watch::Sender<Arc<Routing>>,
     instance: Arc<str>,
+    /// How long the first change of a message waits for others (ms).
+    edit_window: i64,
     // Held, never read: another process cannot take it while we live.
     _lock: Arc<File>,
 }
@@ -112,8 +114,18 @@ pub struct Batch {
     pub world: Vec<WorldRow>,
     /// Posts as they should be now.
     pub posts: Vec<Draft>,
+    /// Routes whose role is pinged by them, and when.
+    pub pings: Vec<(i64, UnixMs)>,
     /// When.
     pub now: UnixMs,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.journal.is_empty() && self.world.is_empty() && self.posts.is_empty() && self.pings.is_empty()
+    }
 }
 
 fn migrations() -> Migrations<'static> {
@@ -156,8 +168,15 @@ impl Store {
             reader: Reader::start(reading).map_err(|error| fail(error.to_string()))?,
             routing: watch::Sender::new(Arc::new(routing)),
             instance: instance.into(),
+            edit_window: 0,
             _lock: Arc::new(lock),
         })
+    }
+
+    /// The same store, with changes of messages gathered for `ms` milliseconds.
+    #[must_use]
+    pub fn gathering_edits(self, ms: i64) -> Self {
+        Self { edit_window: ms, ..self }
     }
 
     /// This database's own random word, part of every nonce.
@@ -171,7 +190,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing of the batch is on disk.
     pub async fn ingest(&self, batch: impl Into<Arc<Batch>>) -> Result<(), StoreError> {
-        let batch = batch.into();
+        let (batch, edit_window) = (batch.into(), self.edit_window);
         self.writer
             .run(move |connection| {
                 {
@@ -191,7 +210,10 @@ impl Store {
                     }
                 }
                 world_rows::put(connection, &batch.world)?;
-                posts::put(connection, &batch.posts, batch.now)
+                for (route, at) in &batch.pings {
+                    connection.prepare_cached("UPDATE route SET pinged_ms = ?2 WHERE id = ?1")?.execute((route, at.0))?;
+                }
+                posts::put(connection, &batch.posts, batch.now, edit_window)
             })
             .await
     }
@@ -215,13 +237,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn prune(&self, journal_before: UnixMs, posts_before: UnixMs) -> Result<usize, StoreError> {
+    pub async fn prune(&self, journal_before: UnixMs, posts_before: UnixMs, now: UnixMs) -> Result<usize, StoreError> {
         self.writer
             .run(move |connection| {
                 // Bounded, so that a prune never holds up events for long; the next round takes the rest.
                 let journal = connection.execute(
                     "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received_ms < ?1 ORDER BY received_ms LIMIT 5000)",
                     [journal_before.0],
+                )?;
+                connection.execute(
+                    "UPDATE post SET failed = 'not sent: it could not be for a day'
+                     WHERE delivered < version AND failed IS NULL AND place IN ('thread', 'archive') AND message IS NULL AND creating_ms IS NULL AND created_ms < ?1",
+                    [now.plus(-crate::outbox::EXPIRES_MS).0],
                 )?;
                 let posts = connection.execute(
                     "DELETE FROM post WHERE id IN (SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT 5000)",

@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, ServerId};
-use crate::outbox::{Claim, Draft, EXPIRES_MS, LEASE_MS, Lane, PostKey, Settlement, nonce};
-use crate::render::{Message, Style};
+use crate::outbox::{Claim, Draft, EXPIRES_MS, LEASE_MS, Lane, OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Place, PostKey, Settlement, nonce};
+use crate::render::{self, Message, Style};
+use crate::route::Threads;
 
 /// What ingest must remember of a post whose subject goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct Memo {
     pub style: Style,
     /// Whom its creation pinged.
     pub roles: Vec<RoleId>,
+    /// Where it stands.
+    pub place: Place,
+    /// Whether its notes go into a thread.
+    pub threads: Threads,
 }
 
 /// A channel that Discord refused.
@@ -78,34 +83,50 @@ pub struct Problem {
     pub happened_at: UnixMs,
 }
 
-pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs) -> rusqlite::Result<()> {
-    // An identical render is no new version; a post that was given up gets another chance when its text changes.
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13)
+pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_window: i64) -> rusqlite::Result<()> {
+    // An identical render is no new version; a post that was given up gets another chance when its text changes. The first change of a
+    // message that stands waits for the window, so that what follows soon goes with it.
+    let mut upsert = connection.prepare_cached(&format!(
+        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms, place, threads)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13,?15,?16)
          ON CONFLICT (channel, community, server, subject) DO UPDATE SET
              over = excluded.over,
+             due_ms = CASE WHEN desired <> excluded.desired AND message IS NOT NULL AND NOT ({PENDING}) THEN max(due_ms, ?13 + ?14) ELSE due_ms END,
              version = version + (desired <> excluded.desired),
              failed = CASE WHEN desired <> excluded.desired THEN NULL ELSE failed END,
              lane = CASE WHEN message IS NULL THEN min(lane, excluded.lane) ELSE excluded.lane END,
-             desired = excluded.desired",
-    )?;
+             desired = excluded.desired
+         RETURNING id",
+    ))?;
     for draft in drafts {
-        upsert.execute((
-            rows::flake(draft.guild.0),
-            rows::flake(draft.key.channel.0),
-            draft.key.community.as_str(),
-            draft.key.server.0,
-            &draft.key.subject,
-            draft.lane.number(),
-            rows::style_text(draft.style),
-            rows::to_json(&draft.roles)?,
-            draft.over,
-            &draft.parent,
-            rows::to_json(&draft.message)?,
-            draft.happened_at.0,
-            now.0,
-        ))?;
+        let id: i64 = upsert.query_row(
+            rusqlite::params![
+                rows::flake(draft.guild.0),
+                rows::flake(draft.key.channel.0),
+                draft.key.community.as_str(),
+                draft.key.server.0,
+                &draft.key.subject,
+                draft.lane.number(),
+                rows::style_text(draft.style),
+                rows::to_json(&draft.roles)?,
+                draft.over,
+                &draft.parent,
+                rows::to_json(&draft.message)?,
+                draft.happened_at.0,
+                now.0,
+                edit_window,
+                draft.place.as_str(),
+                draft.threads.as_str(),
+            ],
+            |row| row.get(0),
+        )?;
+        // Lines have no links, and there are many of them.
+        if draft.lane != Lane::Log {
+            connection.prepare_cached("DELETE FROM post_link WHERE post = ?1")?.execute([id])?;
+            for subject in draft.message.links() {
+                connection.prepare_cached("INSERT OR IGNORE INTO post_link (post, subject) VALUES (?1, ?2)")?.execute((id, subject))?;
+            }
+        }
     }
     Ok(())
 }
@@ -119,7 +140,71 @@ fn key(row: &Row<'_>) -> rusqlite::Result<PostKey> {
     })
 }
 
+/// Addresses of the posts that a claim's text links to: in its own channel if there is one, else the oldest of the guild.
+fn urls(connection: &Connection, claim: &Claim) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for subject in claim.message.links() {
+        let address = connection
+            .prepare_cached(
+                "SELECT channel, message, place FROM post WHERE community = ?1 AND server = ?2 AND subject = ?3 AND guild = ?4
+                    AND message IS NOT NULL ORDER BY channel <> ?5, id LIMIT 1",
+            )?
+            .query_row(
+                (claim.key.community.as_str(), claim.key.server.0, subject, rows::flake(claim.guild.0), rows::flake(claim.key.channel.0)),
+                |row| Ok((rows::channel(row, "channel")?, rows::message_option(row, "message")?, rows::place(row, "place")?)),
+            )
+            .optional()?;
+        if let Some((channel, Some(message), place)) = address {
+            let channel = if place == Place::Forum { ChannelId(message.0) } else { channel };
+            found.push((subject.to_owned(), render::notice::message_url(claim.guild, channel, message)));
+        }
+    }
+    Ok(found)
+}
+
+/// A message has appeared: texts that link to its subject, and had no nearer address for it, are sent again.
+fn draw_links_anew(connection: &Connection, id: i64, key: &PostKey, guild: GuildId, due: UnixMs) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE post SET version = version + 1, due_ms = max(due_ms, ?6)
+             WHERE id IN (SELECT post FROM post_link WHERE subject = ?3) AND guild = ?4 AND community = ?1 AND server = ?2 AND message IS NOT NULL
+                AND failed IS NULL AND (channel = ?5 OR NOT EXISTS (
+                    SELECT 1 FROM post AS nearer WHERE nearer.community = ?1 AND nearer.server = ?2 AND nearer.subject = ?3 AND nearer.guild = ?4
+                        AND nearer.message IS NOT NULL AND nearer.id <> ?7 AND (nearer.channel = post.channel OR nearer.id < ?7)))",
+        )?
+        .execute((
+            key.community.as_str(),
+            key.server.0,
+            &key.subject,
+            rows::flake(guild.0),
+            rows::flake(key.channel.0),
+            due.0,
+            id,
+        ))
+        .map(|_| ())
+}
+
+/// What was to be written into the thread of a card that is gone has nowhere to go.
+fn leave_thread(connection: &Connection, key: &PostKey) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(&format!(
+            "UPDATE post SET failed = 'its card is gone' WHERE channel = ?1 AND community = ?2 AND server = ?3 AND parent = ?4
+                AND place IN ('thread', 'archive') AND {PENDING}"
+        ))?
+        .execute((rows::flake(key.channel.0), key.community.as_str(), key.server.0, &key.subject))
+        .map(|_| ())
+}
+
 const PENDING: &str = "delivered < version AND failed IS NULL";
+
+/// What is written into a thread waits for the card it hangs on; a thread is put away when nothing else about it waits.
+const READY: &str = "(post.place NOT IN ('thread', 'archive') OR EXISTS (
+        SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
+            AND card.subject = post.parent AND card.message IS NOT NULL))
+    AND (post.place <> 'archive' OR NOT EXISTS (
+        SELECT 1 FROM post AS other WHERE other.channel = post.channel AND other.community = post.community AND other.server = post.server
+            AND (other.subject = post.parent OR other.parent = post.parent) AND other.id <> post.id
+            AND other.delivered < other.version AND other.failed IS NULL))";
 
 impl Store {
     /// Posts whose subject is not over, with what ingest must remember of them.
@@ -129,12 +214,18 @@ impl Store {
     pub async fn memos(&self) -> Result<Vec<(PostKey, Memo)>, StoreError> {
         self.reader
             .run(|connection| {
-                let mut select =
-                    connection.prepare("SELECT guild, channel, community, server, subject, style, roles FROM post WHERE over = 0")?;
+                let mut select = connection
+                    .prepare("SELECT guild, channel, community, server, subject, style, roles, place, threads FROM post WHERE over = 0")?;
                 let found = select.query_map((), |row| {
                     Ok((
                         key(row)?,
-                        Memo { guild: rows::guild(row, "guild")?, style: rows::style(row, "style")?, roles: rows::json(row, "roles")? },
+                        Memo {
+                            guild: rows::guild(row, "guild")?,
+                            style: rows::style(row, "style")?,
+                            roles: rows::json(row, "roles")?,
+                            place: rows::place(row, "place")?,
+                            threads: rows::threads(row, "threads")?,
+                        },
                     ))
                 })?;
                 found.collect()
@@ -151,7 +242,7 @@ impl Store {
             .run(|connection| {
                 let mut select = connection.prepare_cached(&format!(
                     "SELECT post.channel, max(min(max(post.due_ms, post.lease_ms)), coalesce(parked.retry_ms, 0)) AS at, count(*) AS posts
-                     FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} GROUP BY post.channel"
+                     FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} AND {READY} GROUP BY post.channel"
                 ))?;
                 let found = select.query_map((), |row| {
                     Ok(Due { channel: rows::channel(row, "channel")?, at: UnixMs(row.get("at")?), posts: row.get("posts")? })
@@ -177,19 +268,22 @@ impl Store {
                     .execute((rows::flake(channel.0), now.plus(-EXPIRES_MS).0))?;
                 let id: Option<i64> = connection
                     .prepare_cached(&format!(
-                        "SELECT id FROM post WHERE channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 ORDER BY lane, id LIMIT 1"
+                        "SELECT id FROM post WHERE channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 AND {READY} ORDER BY lane, id LIMIT 1"
                     ))?
                     .query_row((rows::flake(channel.0), now.0), |row| row.get(0))
                     .optional()?;
                 let Some(id) = id else { return Ok(None) };
-                let claim = connection
+                let mut claim = connection
                     .prepare_cached(
-                        "SELECT post.*, (SELECT message FROM post AS p WHERE p.channel = post.channel AND p.community = post.community
-                            AND p.server = post.server AND p.subject = post.parent) AS reply_to
-                         FROM post WHERE id = ?1",
+                        "SELECT post.*, card.message AS reply_to, coalesce(card.thread, iif(card.place = 'forum', card.message, NULL)) AS card_thread,
+                            card.desired AS card_desired
+                         FROM post LEFT JOIN post AS card ON card.channel = post.channel AND card.community = post.community
+                            AND card.server = post.server AND card.subject = post.parent
+                         WHERE post.id = ?1",
                     )?
                     .query_row([id], |row| {
                         let generation: i64 = row.get("generation")?;
+                        let card: Option<String> = row.get("card_desired")?;
                         Ok(Claim {
                             id,
                             guild: rows::guild(row, "guild")?,
@@ -197,16 +291,21 @@ impl Store {
                             message: rows::json::<Message>(row, "desired")?,
                             version: row.get("version")?,
                             standing: rows::message_option(row, "message")?,
+                            place: rows::place(row, "place")?,
                             reply_to: rows::message_option(row, "reply_to")?,
+                            thread: rows::channel_option(row, "card_thread")?,
+                            thread_name: card.and_then(|card| serde_json::from_str::<Message>(&card).ok()?.title()).unwrap_or_default(),
+                            urls: Vec::new(),
                             nonce: nonce(&instance, id, generation),
                             creating_since: row.get::<_, Option<i64>>("creating_ms")?.map(UnixMs),
                             anew: generation > 0,
                             attempts: row.get("attempts")?,
                             over: row.get("over")?,
-                            lines: row.get::<_, i64>("lane")? == Lane::Log.number(),
+                            lines: row.get::<_, i64>("lane")? == Lane::Log.number() && row.get::<_, String>("place")? == "channel",
                             happened_at: UnixMs(row.get("happened_ms")?),
                         })
                     })?;
+                claim.urls = urls(connection, &claim)?;
                 connection
                     .prepare_cached(
                         "UPDATE post SET lease_ms = ?2, creating_ms = CASE WHEN message IS NULL THEN coalesce(creating_ms, ?3) END WHERE id = ?1",
@@ -217,12 +316,52 @@ impl Store {
             .await
     }
 
+    /// Whether the thread of a claim's card is a forum post.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_forum(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let (channel, card) = (claim.key.channel, claim.reply_to);
+        self.reader
+            .run(move |connection| {
+                connection.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM post WHERE channel = ?1 AND message = ?2 AND place = 'forum')",
+                    (rows::flake(channel.0), card.map(|message| rows::flake(message.0))),
+                    |row| row.get(0),
+                )
+            })
+            .await
+    }
+
+    /// A card's thread is open.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn opened_thread(&self, claim: &Claim, thread: ChannelId) -> Result<(), StoreError> {
+        let (key, parent) = (claim.key.clone(), claim.reply_to);
+        self.writer
+            .run(move |connection| {
+                connection
+                    .prepare_cached("UPDATE post SET thread = ?4 WHERE channel = ?1 AND community = ?2 AND server = ?3 AND message = ?5")?
+                    .execute((
+                        rows::flake(key.channel.0),
+                        key.community.as_str(),
+                        key.server.0,
+                        rows::flake(thread.0),
+                        parent.map(|message| rows::flake(message.0)),
+                    ))
+                    .map(|_| ())
+            })
+            .await
+    }
+
     /// Writes down what came of a claim.
     ///
     /// # Errors
     /// [`StoreError`]; the claim's lease then runs out and the post is looked at again.
     pub async fn settle(&self, claim: &Claim, settlement: Settlement, now: UnixMs) -> Result<Settled, StoreError> {
         let (id, version, channel, standing) = (claim.id, claim.version, claim.key.channel, claim.standing);
+        let (key, guild, edit_window) = (claim.key.clone(), claim.guild, self.edit_window);
         // A refusal of this request says nothing about an earlier one whose answer was lost.
         let doubt = claim.creating_since.map(|at| at.0);
         self.writer
@@ -231,11 +370,17 @@ impl Store {
                 let mut settled = Settled::default();
                 match settlement {
                     Settlement::Delivered(message) => {
+                        // The next edit: with what comes soon, and of an old message only now and then.
+                        let old = now.since(message.made_at()) > OLD_MESSAGE_MS;
+                        let pause = if old { OLD_EDIT_EVERY_MS } else { edit_window };
                         connection
                             .prepare_cached(
                                 "UPDATE post SET delivered = max(delivered, ?2), message = ?3, creating_ms = NULL, attempts = 0, lease_ms = 0, due_ms = ?4 WHERE id = ?1",
                             )?
-                            .execute((id, version, rows::flake(message.0), now.0))?;
+                            .execute((id, version, rows::flake(message.0), now.plus(pause).0))?;
+                        if standing != Some(message) {
+                            draw_links_anew(connection, id, &key, guild, now.plus(edit_window))?;
+                        }
                         settled.reopened = connection.prepare_cached("DELETE FROM parked WHERE channel = ?1")?.execute([channel])? > 0;
                     }
                     Settlement::Again { due, counts, in_doubt, .. } => {
@@ -267,10 +412,15 @@ impl Store {
                         )?;
                     }
                     Settlement::Over => {
-                        connection.execute("UPDATE post SET delivered = max(delivered, ?2), message = NULL, lease_ms = 0 WHERE id = ?1", (id, version))?;
+                        connection.execute(
+                            "UPDATE post SET delivered = max(delivered, ?2), message = NULL, creating_ms = NULL, lease_ms = 0 WHERE id = ?1",
+                            (id, version),
+                        )?;
+                        leave_thread(connection, &key)?;
                     }
                     Settlement::Fail { reason } => {
                         connection.execute("UPDATE post SET failed = ?2, lease_ms = 0, creating_ms = ?3 WHERE id = ?1", (id, reason, doubt))?;
+                        leave_thread(connection, &key)?;
                     }
                 }
                 Ok(settled)

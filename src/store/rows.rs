@@ -4,7 +4,9 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
+use crate::outbox::Place;
 use crate::render::Style;
+use crate::route::Threads;
 
 /// Snowflakes as SQLite's signed integers: Discord's ids stay below 2⁶³.
 pub(super) fn flake(id: u64) -> i64 {
@@ -75,6 +77,22 @@ pub(super) fn style_text(style: Style) -> &'static str {
         Style::Log => "log",
         Style::Public => "public",
     }
+}
+
+/// A word of a closed set.
+pub(super) fn place(row: &Row<'_>, column: &str) -> rusqlite::Result<Place> {
+    let value: String = row.get(column)?;
+    Place::parse(&value).ok_or_else(|| unknown(&value))
+}
+
+/// How a call's notes are written.
+pub(super) fn threads(row: &Row<'_>, column: &str) -> rusqlite::Result<Threads> {
+    let value: String = row.get(column)?;
+    Threads::ALL.into_iter().find(|mode| mode.as_str() == value).ok_or_else(|| unknown(&value))
+}
+
+fn unknown(word: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, format!("unknown word {word:?}").into())
 }
 
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {

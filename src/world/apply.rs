@@ -35,6 +35,10 @@ impl Applied {
         }
         self.changes.push(Change::Card { subject, created, over });
     }
+
+    fn attached(&mut self, subject: Subject, idents: &[Ident], on: bool) {
+        self.changes.extend(idents.iter().map(|ident| Change::Attach { subject, ident: *ident, on }));
+    }
 }
 
 impl Server {
@@ -413,6 +417,12 @@ impl Server {
         if differs {
             done.card(subject, new && !known, over);
         }
+        if let Some(idents) = said.idents.as_ref().filter(|_| known) {
+            let came: Vec<Ident> = idents.iter().copied().filter(|ident| !before.units.contains(ident)).collect();
+            let left: Vec<Ident> = before.units.iter().copied().filter(|ident| !idents.contains(ident)).collect();
+            done.attached(subject, &came, true);
+            done.attached(subject, &left, false);
+        }
         if closed {
             self.close(id, at, done);
         }
@@ -450,6 +460,7 @@ impl Server {
         call.moment(at, MomentKind::Noted);
         let (subject, over) = (Subject::Dispatch(id, call.opened_at), call.closed_at.is_some());
         done.card(subject, false, over);
+        done.changes.push(Change::Note { subject, note: note.clone() });
     }
 
     fn attach(&mut self, id: CallId, idents: &[Ident], at: UnixMs, done: &mut Applied) {
@@ -457,34 +468,32 @@ impl Server {
             self.see(*ident, at, done);
         }
         let call = self.call(id, at, done);
-        let before = call.units.len();
-        for ident in idents {
-            if !call.units.contains(ident) {
-                call.units.push(*ident);
-                call.attach(*ident, at);
-            }
+        let new: Vec<Ident> = idents.iter().copied().filter(|ident| !call.units.contains(ident)).collect();
+        for ident in &new {
+            call.units.push(*ident);
+            call.attach(*ident, at);
         }
-        if call.units.len() != before {
+        if !new.is_empty() {
             call.edited.clear();
             let (subject, over) = (Subject::Dispatch(id, call.opened_at), call.closed_at.is_some());
             done.card(subject, false, over);
+            done.attached(subject, &new, true);
         }
     }
 
     fn detach(&mut self, id: CallId, idents: &[Ident], at: UnixMs, done: &mut Applied) {
         let Some(call) = self.dispatches.get_mut(&id) else { return };
-        let before = call.units.len();
-        for ident in idents {
-            if call.units.contains(ident) {
-                call.units.retain(|attached| attached != ident);
-                call.detach(*ident, at);
-            }
+        let left: Vec<Ident> = idents.iter().copied().filter(|ident| call.units.contains(ident)).collect();
+        for ident in &left {
+            call.units.retain(|attached| attached != ident);
+            call.detach(*ident, at);
         }
-        if call.units.len() != before {
+        if !left.is_empty() {
             done.touched.insert(Entity::Dispatch(id));
             call.edited.clear();
             let (subject, over) = (Subject::Dispatch(id, call.opened_at), call.closed_at.is_some());
             done.card(subject, false, over);
+            done.attached(subject, &left, false);
         }
     }
 }

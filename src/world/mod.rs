@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 mod apply;
 mod listing;
+mod reconcile;
 mod row;
 mod subject;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::ids::{CallId, CommunityId, Ident, ServerId};
 
 pub use apply::Applied;
 pub use listing::{ListedCalls, ListedUnits, Listing};
+pub use reconcile::Reconciled;
 pub use row::{Entity, RowError};
 pub use subject::SubjectError;
 
@@ -217,6 +219,22 @@ pub enum Change {
         from: Option<i64>,
         /// Now.
         to: i64,
+    },
+    /// A note was added to a dispatch call that was known before: what a call is made with stands on its card.
+    Note {
+        /// Which call.
+        subject: Subject,
+        /// The note.
+        note: Note,
+    },
+    /// A unit was attached to a dispatch call that was known before, or detached from it.
+    Attach {
+        /// Which call.
+        subject: Subject,
+        /// Whose.
+        ident: Ident,
+        /// Attached or detached.
+        on: bool,
     },
 }
 

@@ -18,11 +18,11 @@ use tenfour::delivery::{Delivery, Trouble};
 use tenfour::discord::rest::Rest;
 use tenfour::event::Topic;
 use tenfour::ids::{CommunityId, GuildId, ServerId};
-use tenfour::ingest::{Ingest, Surroundings};
+use tenfour::ingest::{Ingest, Inlets, Surroundings};
 use tenfour::intake::{self, Intake};
 use tenfour::metrics::Metrics;
 use tenfour::ops::{Part, Readiness};
-use tenfour::render::Labels;
+use tenfour::readings::Wishes;
 use tenfour::shutdown::Tasks;
 use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour::sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
@@ -130,10 +130,10 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         metrics: metrics.clone(),
         status: status.clone(),
         wake: Arc::clone(&wake),
-        labels: Labels::default(),
+        wishes: Wishes::new().0,
     };
     let ingest = Ingest::restore(surroundings).await.unwrap();
-    tasks.spawn_vital("ingest", ingest.run(door, asked, tasks.clone()));
+    tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: mpsc::channel(1).1, requests: asked }, tasks.clone()));
     let rest = Rest::new(sim.url(), SecretString::from(plan.token), metrics.clone()).unwrap();
     let (trouble, troubles) = mpsc::channel(64);
     let delivery = Delivery {

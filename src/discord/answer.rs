@@ -1,0 +1,108 @@
+//! Reading what Discord answers: bounded, tolerant, and one [`Verdict`] of it.
+
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+use super::rest::AskError;
+use crate::ids::MessageId;
+use crate::outbox::{Claim, Place, RateHeaders, Verdict};
+
+/// Most of an answer that is read (bytes).
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// Longest wait that Discord may ask of us (ms): beyond it something is wrong with the answer.
+const MAX_WAIT_MS: i64 = 3_600_000;
+
+/// What an answer to a claim's request means.
+pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
+    let status = response.status();
+    let retry_after = header(&response, "retry-after");
+    let global_header = response.headers().contains_key("x-ratelimit-global");
+    let body = match read(response).await {
+        Ok(body) => body,
+        // The work may be done: the nonce will tell.
+        Err(reason) => return Verdict::Retry { reason },
+    };
+    match status.as_u16() {
+        200..=299 => {
+            let id = serde_json::from_slice::<Value>(&body).ok().and_then(|v| v.get("id")?.as_str()?.parse().ok());
+            match id.map(MessageId) {
+                Some(id) => Verdict::Delivered(id),
+                // Something between us and Discord may have answered: nothing proves that an edit was done either.
+                None => Verdict::Retry { reason: "the answer is a success but makes no sense".into() },
+            }
+        }
+        // A card older than an hour may be edited only so often. Discord says it as a 429 with a code and without a time.
+        429 | 400 if code(&body) == Some(30_046) => Verdict::WaitThis { ms: OLD_EDIT_MS },
+        429 => {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);
+            let global = global_header || body.get("global").and_then(Value::as_bool).unwrap_or(false);
+            #[expect(clippy::cast_possible_truncation, reason = "bounded below")]
+            let ms = (seconds.clamp(0.0, 1e9) * 1000.0).ceil() as i64;
+            Verdict::Wait { ms: ms.clamp(50, MAX_WAIT_MS), global }
+        }
+        401 => Verdict::Stop { reason: AskError::Token.to_string() },
+        // A thread is not its channel: that one may take messages all the same.
+        403 if claim.place.is_in_thread() => Verdict::Invalid { reason: said(&body, status) },
+        403 => Verdict::Refused { reason: said(&body, status) },
+        404 if gone(claim, code(&body)) => Verdict::MessageGone,
+        404 => Verdict::Refused { reason: said(&body, status) },
+        408 => Verdict::Retry { reason: said(&body, status) },
+        400..=499 => Verdict::Invalid { reason: said(&body, status) },
+        _ => Verdict::Retry { reason: format!("HTTP {status}") },
+    }
+}
+
+/// Whether 404 means that a person deleted what the claim is about: the message, or the thread that it stands in.
+fn gone(claim: &Claim, code: Option<i64>) -> bool {
+    match claim.place {
+        Place::Channel => claim.standing.is_some() && code == Some(UNKNOWN_MESSAGE),
+        Place::Forum => claim.standing.is_some() && matches!(code, Some(UNKNOWN_MESSAGE | UNKNOWN_CHANNEL)),
+        Place::Thread | Place::Archive => matches!(code, Some(UNKNOWN_MESSAGE | UNKNOWN_CHANNEL)),
+    }
+}
+
+const UNKNOWN_CHANNEL: i64 = 10_003;
+const UNKNOWN_MESSAGE: i64 = 10_008;
+
+/// How long an edit of an old message waits after code 30046 (ms).
+const OLD_EDIT_MS: i64 = 300_000;
+
+pub(super) async fn read(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
+        if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+            return Err("the answer is too long".into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+pub(super) fn header(response: &Response, name: &str) -> Option<f64> {
+    response.headers().get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
+}
+
+pub(super) fn rate_headers(response: &Response) -> RateHeaders {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
+    let remaining = header(response, "x-ratelimit-remaining").map(|left| left.min(1e6) as u32);
+    #[expect(clippy::cast_possible_truncation, reason = "bounded")]
+    let reset_after_ms = header(response, "x-ratelimit-reset-after").map(|seconds| (seconds.min(3_600.0) * 1000.0).ceil() as i64);
+    RateHeaders { remaining, reset_after_ms }
+}
+
+pub(super) fn code(body: &[u8]) -> Option<i64> {
+    serde_json::from_slice::<Value>(body).ok()?.get("code")?.as_i64()
+}
+
+/// Discord's own words for a refusal, short: `Missing Access (50001)`.
+pub(super) fn said(body: &[u8], status: StatusCode) -> String {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+    let words: String = parsed.get("message").and_then(Value::as_str).unwrap_or_default().chars().take(200).collect();
+    let detail: String = parsed.get("errors").map(|errors| errors.to_string().chars().take(300).collect()).unwrap_or_default();
+    match (words.is_empty(), parsed.get("code").and_then(Value::as_i64).filter(|code| *code != 0)) {
+        (false, Some(code)) => format!("{words} ({code}){}{detail}", if detail.is_empty() { "" } else { " " }),
+        (false, None) => words,
+        (true, _) => format!("HTTP {status}"),
+    }
+}

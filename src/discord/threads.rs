@@ -1,0 +1,103 @@
+//! Threads: opened under a card, closed with it; and forum channels, where each card is a thread of its own. Discord's Channel resource,
+//! "Start Thread from Message", "Start Thread in Forum or Media Channel", "Modify Channel".
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::rest::{Answer, AskError, CLOCKS_DIFFER_MS, Rest};
+use crate::ids::{ChannelId, MessageId};
+use crate::outbox::{Claim, RateHeaders, Verdict};
+use crate::render::Message;
+
+/// Minutes without a message after which Discord puts a thread away by itself.
+const AUTO_ARCHIVE_MIN: u32 = 1_440;
+/// A thread hangs on that message already.
+const HAS_THREAD: i64 = 160_004;
+/// The thread is put away: nothing in it can be edited.
+const ARCHIVED: i64 = 50_083;
+/// Forum posts looked at for one that a crash made us forget: each costs a request.
+const MOST_LOOKED_AT: usize = 10;
+/// What a thread without any title is called.
+const NAMELESS: &str = "Call";
+
+impl Rest {
+    /// Opens the thread of a claim's card. A thread that is there already is as good.
+    ///
+    /// # Errors
+    /// The answer to settle with.
+    pub async fn open_thread(&self, claim: &Claim) -> Result<ChannelId, Answer> {
+        let failed = |verdict| Answer { verdict, headers: RateHeaders::default() };
+        let Some(card) = claim.reply_to else { return Err(failed(Verdict::MessageGone)) };
+        let path = format!("/channels/{}/messages/{card}/threads", claim.key.channel);
+        let body = json!({ "name": name(&claim.thread_name), "auto_archive_duration": AUTO_ARCHIVE_MIN });
+        let answer = self.execute(self.request(Method::POST, &path).json(&body), claim).await;
+        match answer.verdict {
+            Verdict::Delivered(id) => Ok(ChannelId(id.0)),
+            Verdict::Invalid { ref reason } if reason.contains(&format!("({HAS_THREAD})")) => Ok(ChannelId(card.0)),
+            _ => Err(answer),
+        }
+    }
+
+    /// Puts a thread away, or takes it out again. `rename`: it also gets the claim's title (forum posts; Discord allows two names in
+    /// ten minutes).
+    pub async fn archive(&self, claim: &Claim, archived: bool, rename: bool) -> Answer {
+        let mut body = json!({ "archived": archived });
+        if let (true, Some(title), Some(fields)) = (rename, claim.message.title(), body.as_object_mut()) {
+            fields.insert("name".into(), name(&title).into());
+        }
+        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim).await
+    }
+
+    /// Sends an edit in a forum post that may have been put away: takes it out and tries once more.
+    pub async fn edit_forum_post(&self, claim: &Claim, message: &Message) -> Answer {
+        let answer = self.send(claim, message).await;
+        let archived = |reason: &str| reason.contains(&format!("({ARCHIVED})"));
+        match &answer.verdict {
+            Verdict::Invalid { reason } if archived(reason) => {
+                let opened = self.archive(claim, false, false).await;
+                if matches!(opened.verdict, Verdict::Delivered(_)) { self.send(claim, message).await } else { opened }
+            }
+            _ => answer,
+        }
+    }
+
+    /// First messages of our own recent posts in the claim's forum, as a channel's history would list them.
+    pub(super) async fn forum_starters(&self, claim: &Claim) -> Result<Value, AskError> {
+        let threads = self.ask(&format!("/guilds/{}/threads/active", claim.guild)).await?;
+        let forum = claim.key.channel.to_string();
+        let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
+        let mut recent: Vec<u64> = threads
+            .get("threads")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter(|thread| thread.get("parent_id").and_then(Value::as_str) == Some(&*forum))
+            .filter_map(|thread| thread.get("id")?.as_str()?.parse().ok())
+            .filter(|id| MessageId(*id).made_at().0 >= since)
+            .collect();
+        recent.sort_unstable_by(|a, b| b.cmp(a));
+        let mut starters = Vec::new();
+        for id in recent.into_iter().take(MOST_LOOKED_AT) {
+            match self.ask(&format!("/channels/{id}/messages/{id}")).await {
+                Ok(message) => starters.push(message),
+                // Deleted meanwhile.
+                Err(AskError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Value::Array(starters))
+    }
+}
+
+/// The body of a forum post: its name is the card's title. Forum posts know no nonce.
+pub(super) fn forum_post(message: &Message, mut body: Value) -> Value {
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("nonce");
+        fields.remove("enforce_nonce");
+    }
+    json!({ "name": name(&message.title().unwrap_or_default()), "auto_archive_duration": AUTO_ARCHIVE_MIN, "message": body })
+}
+
+fn name(title: &str) -> &str {
+    if title.trim().is_empty() { NAMELESS } else { title }
+}
