@@ -82,7 +82,7 @@ fn call_fields(item: Item<'_>) -> Result<Fields<'_>, DecodeError> {
     item.wrapped("dispatch", &["callId"]).ok_or(DecodeError::Missing("dispatch"))
 }
 
-fn call(item: Item<'_>) -> Result<DispatchCall, DecodeError> {
+pub(super) fn call(item: Item<'_>) -> Result<DispatchCall, DecodeError> {
     let fields = call_fields(item)?;
     let meta = MetaData::of(&[fields, item.data]);
     let positive = |value: Option<i64>| value.filter(|n| *n > 0);

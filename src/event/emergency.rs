@@ -6,6 +6,10 @@ use crate::ids::CallId;
 
 /// The caller's identities beside the call (`identities`, `apiIds`…) are not kept: no alert needs them.
 pub(super) fn new(item: Item<'_>) -> Result<Event, DecodeError> {
+    call(item).map(Event::EmergencyNew)
+}
+
+pub(super) fn call(item: Item<'_>) -> Result<EmergencyCall, DecodeError> {
     // In 2020 the call stood in `data` itself.
     let signs = ["callId", "caller", "location", "description"];
     let fields = item.wrapped("call", &signs).ok_or(DecodeError::Missing("call"))?;
@@ -21,7 +25,7 @@ pub(super) fn new(item: Item<'_>) -> Result<Event, DecodeError> {
     };
     let says_nothing =
         call.id.is_none() && call.caller.is_none() && call.location.is_none() && call.description.is_none() && call.meta.is_empty();
-    if says_nothing { Err(DecodeError::Missing("call")) } else { Ok(Event::EmergencyNew(call)) }
+    if says_nothing { Err(DecodeError::Missing("call")) } else { Ok(call) }
 }
 
 pub(super) fn removed(item: Item<'_>) -> Result<Event, DecodeError> {

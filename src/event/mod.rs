@@ -19,6 +19,7 @@ mod civilian;
 mod decode;
 mod dispatch;
 mod emergency;
+mod listed;
 mod normalise;
 mod pager;
 mod panic;
@@ -40,6 +41,7 @@ use crate::ids::{CallId, CommunityId, Ident, ServerId};
 
 pub use decode::{DecodeError, decode, known_kinds};
 pub use envelope::{Envelope, EnvelopeError};
+pub use listed::{listed_dispatch, listed_emergency, listed_unit};
 pub use topic::Topic;
 
 /// How an event reached us.

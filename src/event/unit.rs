@@ -71,7 +71,7 @@ fn many(list: Vec<Fields<'_>>) -> Vec<Unit> {
     list.into_iter().filter_map(one).collect()
 }
 
-fn one(unit: Fields<'_>) -> Option<Unit> {
+pub(super) fn one(unit: Fields<'_>) -> Option<Unit> {
     let ident = Ident(unit.int("id")?);
     let inner = unit.object("data");
     let text = |name| inner.and_then(|inner| inner.text(name)).or_else(|| unit.text(name));

@@ -188,7 +188,9 @@ impl Filler {
                 updated: None,
             };
             let became = is_emergency.then_some(CallId(3)).filter(|_| over);
-            world.emergencies.insert(CallId(id), Emergency { call, opened_at: AT, gone_at: gone, became, panic_of: Some(Ident(0)) });
+            world
+                .emergencies
+                .insert(CallId(id), Emergency { call, opened_at: AT, gone_at: gone, became, panic_of: Some(Ident(0)), made_of: None });
         }
         let moments = [
             MomentKind::Called,

@@ -56,7 +56,9 @@ pub(super) fn world() -> Server {
         meta: meta.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         updated: None,
     };
-    world.emergencies.insert(CallId(302), Emergency { call, opened_at: OPENED, gone_at: None, became: None, panic_of: None });
+    world
+        .emergencies
+        .insert(CallId(302), Emergency { call, opened_at: OPENED, gone_at: None, became: None, panic_of: None, made_of: None });
 
     let at = |secs: i64| OPENED.plus(secs * 1000);
     let note = |time: &str, label: &str, content: &str| Note {
@@ -121,6 +123,8 @@ pub(super) fn empty_dispatch(id: CallId) -> Dispatch {
         closed_at: None,
         edited: vec![],
         timeline: vec![],
+        made_of: None,
+        listed_as: None,
     }
 }
 

@@ -7,17 +7,28 @@
 //! 911:       waiting ──▶ gone (handled, or became a dispatch call)
 //! dispatch:  open (pending, active) ──▶ closed
 //! panic:     on ──▶ over           one Panic per false→true edge, whatever source told it
+//!
+//! event ─▶ apply ─────┐
+//!                     ├─▶ reducers (unit, emergency, dispatch) ─▶ Applied: changes for people, rows to write
+//! listing ─▶ reconcile ┘     only the difference, and nothing that an event told of meanwhile
 //! ```
+//!
+//! Calls that come without a usable number (the docs print −1) get one of our own, below 1: they cannot be named by later events,
+//! but they are shown, and two of them stay two.
 
 use std::collections::BTreeMap;
 
 mod apply;
+mod dispatch;
+mod emergency;
 mod listing;
+mod memory;
 mod reconcile;
 mod row;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +38,7 @@ use crate::ids::{CallId, CommunityId, Ident, ServerId};
 
 pub use apply::Applied;
 pub use listing::{ListedCalls, ListedUnits, Listing};
-pub use reconcile::Reconciled;
+pub use reconcile::{FRESH, GRACE, Reconciled};
 pub use row::{Entity, RowError};
 pub use subject::SubjectError;
 
@@ -42,6 +53,21 @@ pub struct Server {
     pub dispatches: BTreeMap<CallId, Dispatch>,
     /// The latest panic of each unit.
     pub panics: BTreeMap<Ident, Panic>,
+    /// When the CAD was last asked.
+    pub listed: Listed,
+    /// Of the last minutes, not part of the rows.
+    pub(crate) memory: memory::Memory,
+}
+
+/// When the parts of a server were last read from the CAD. What a reading finds is news only if the one before is recent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Calls.
+    #[serde(default)]
+    pub calls: Option<UnixMs>,
+    /// Units.
+    #[serde(default)]
+    pub units: Option<UnixMs>,
 }
 
 /// A unit as far as we know it.
@@ -73,12 +99,15 @@ pub struct Emergency {
     pub became: Option<CallId>,
     /// The unit whose panic made the game place this call (contract c.4).
     pub panic_of: Option<Ident>,
+    /// Fingerprint of the content it was made with: tells a late copy of its creation from another incident under its number.
+    #[serde(default)]
+    pub made_of: Option<u64>,
 }
 
 /// A dispatch call through its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dispatch {
-    /// Number; the key.
+    /// Number; the key. Below 1 if the CAD told none.
     pub id: CallId,
     /// Contract d.
     pub origin: Option<i64>,
@@ -118,6 +147,12 @@ pub struct Dispatch {
     pub edited: Vec<String>,
     /// Oldest first, the last [`MAX_MOMENTS`].
     pub timeline: Vec<Moment>,
+    /// Fingerprint of the content it was made with, as [`Emergency::made_of`]; `None` if its creation was not told yet.
+    #[serde(default)]
+    pub made_of: Option<u64>,
+    /// The CAD's number of a call that came without one, once a listing told it.
+    #[serde(default)]
+    pub listed_as: Option<CallId>,
 }
 
 /// Names that [`Dispatch::edited`] may hold.

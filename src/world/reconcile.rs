@@ -1,7 +1,32 @@
-//! The difference between what the CAD lists and what we know, applied as if events had told it.
+//! The difference between what the CAD lists and what we know, applied as if events had told it: changes that are made through the
+//! API raise no event, and events get lost (contract c.1, c.4).
+//!
+//! ```text
+//! an event told of it since the CAD was asked ─▶ left alone, counted if the listing disagrees
+//! listed, not known    ─▶ made: as news if the reading before is recent, else silently
+//! listed, known        ─▶ the difference, by the same reducers as an edit; what was over is open again
+//! known, not listed    ─▶ over: closed, gone (or taken by a dispatch call), logged out
+//! ```
+//!
+//! Equal listings change nothing the second time.
 
-use super::{Applied, Listing, Server};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::apply::{Applied, Teller};
+use super::dispatch::{CLOSED, made_of};
+use super::emergency::numbered;
+use super::memory::Edge;
+use super::row::MOST;
+use super::unit::OFFLINE;
+use super::{Dispatch, Emergency, Entity, ListedCalls, ListedUnits, Listing, Server, Subject};
 use crate::clock::UnixMs;
+use crate::event::{DispatchCall, EmergencyCall, Unit};
+use crate::ids::{CallId, Ident};
+
+/// The CAD may answer with what was there a moment before it was asked (ms).
+pub const GRACE: i64 = 3_000;
+/// What a reading finds is news if the one before is at most this old (ms). After that we joined late.
+pub const FRESH: i64 = 600_000;
 
 /// What a listing did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,10 +39,297 @@ pub struct Reconciled {
     pub caught_up: usize,
 }
 
+/// One listing being applied.
+struct Pass {
+    /// What was told at or after this may be newer than the listing.
+    since: UnixMs,
+    at: UnixMs,
+    /// Whether what is found is news.
+    fresh: bool,
+    out: Reconciled,
+}
+
 impl Server {
     /// Brings the world to what `listing` says, `at` being the time now.
     pub fn reconcile(&mut self, listing: &Listing, at: UnixMs) -> Reconciled {
-        let _ = (listing, at);
-        Reconciled::default()
+        let fresh = |last: Option<UnixMs>| last.is_some_and(|last| at.since(last) <= FRESH);
+        let open = self.open_calls();
+        let mut pass = Pass { since: listing.asked_at.plus(-GRACE), at, fresh: false, out: Reconciled::default() };
+        // Units first: the cards of calls name them.
+        if let Some(units) = &listing.units {
+            pass.fresh = fresh(self.listed.units);
+            self.reconcile_units(units, &mut pass);
+            self.listed.units = Some(listing.asked_at);
+            pass.out.applied.touched.insert(Entity::Listed);
+        }
+        if let Some(calls) = &listing.calls {
+            pass.fresh = fresh(self.listed.calls);
+            // Dispatch calls first: a 911 that one of them names was taken and is not gone.
+            self.reconcile_dispatches(calls, &mut pass);
+            self.reconcile_emergencies(calls, &mut pass);
+            self.listed.calls = Some(listing.asked_at);
+            pass.out.applied.touched.insert(Entity::Listed);
+        }
+        pass.out.caught_up = open.symmetric_difference(&self.open_calls()).count();
+        pass.out
+    }
+
+    fn open_calls(&self) -> BTreeSet<Subject> {
+        let emergencies = self.emergencies.iter().map(|(id, call)| Subject::Emergency(*id, call.opened_at));
+        let dispatches = self.dispatches.iter().map(|(id, call)| Subject::Dispatch(*id, call.opened_at));
+        emergencies.chain(dispatches).filter(|subject| !self.is_over(*subject)).collect()
+    }
+
+    fn told(&self, entity: Entity, pass: &Pass) -> bool {
+        self.memory.told(entity, pass.since, pass.at)
+    }
+
+    // ---- units ----
+
+    fn reconcile_units(&mut self, listed: &ListedUnits, pass: &mut Pass) {
+        let units: BTreeMap<Ident, &Unit> =
+            listed.units.iter().filter(|unit| unit.status != Some(OFFLINE)).map(|unit| (unit.ident, unit)).collect();
+        for (ident, unit) in &units {
+            if self.told(Entity::Unit(*ident), pass) {
+                let mut probe = Self::default();
+                probe.units.extend(self.units.get_key_value(ident).map(|(ident, state)| (*ident, state.clone())));
+                probe.panics.extend(self.panics.get_key_value(ident).map(|(ident, panic)| (*ident, panic.clone())));
+                let before = probe.clone();
+                probe.unit_listed(unit, pass.fresh, pass.at, &mut Applied::default());
+                pass.out.skipped += usize::from(probe != before);
+            } else if self.units.contains_key(ident) || self.units.len() < MOST {
+                self.unit_listed(unit, pass.fresh, pass.at, &mut pass.out.applied);
+            }
+        }
+        if !listed.complete {
+            return;
+        }
+        // A panic of a unit that was only ever seen by number ends with its absence too.
+        let on_duty = self.units.iter().filter(|(_, state)| state.on_duty).map(|(ident, _)| *ident);
+        let in_panic = self.panics.iter().filter(|(_, panic)| panic.over_at.is_none()).map(|(ident, _)| *ident);
+        let absent: BTreeSet<Ident> = on_duty.chain(in_panic).filter(|ident| !units.contains_key(ident)).collect();
+        for ident in absent {
+            if self.told(Entity::Unit(ident), pass) {
+                pass.out.skipped += 1;
+            } else {
+                self.logout(ident, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+            }
+        }
+    }
+
+    // ---- dispatch calls ----
+
+    fn reconcile_dispatches(&mut self, listed: &ListedCalls, pass: &mut Pass) {
+        let is_closed = |said: &&DispatchCall| said.status == Some(CLOSED);
+        let mut open: BTreeMap<CallId, &DispatchCall> = BTreeMap::new();
+        let mut nameless: Vec<&DispatchCall> = Vec::new();
+        for said in listed.dispatches.iter().filter(|said| !is_closed(said)) {
+            match numbered(said.id) {
+                Some(id) => drop(open.entry(id).or_insert(said)),
+                None => nameless.push(said),
+            }
+        }
+        let closed: BTreeMap<CallId, &DispatchCall> = (listed.closed.iter().chain(listed.dispatches.iter().filter(is_closed)))
+            .filter_map(|said| numbered(said.id).map(|id| (id, said)))
+            .filter(|(id, _)| !open.contains_key(id))
+            .collect();
+
+        let mut seen = self.match_nameless_dispatches(&open, &mut nameless, pass);
+        for (id, said) in open {
+            let key = self.dispatch_key(id);
+            seen.extend(key);
+            if self.told(Entity::Dispatch(id), pass) || key.is_some_and(|key| self.told(Entity::Dispatch(key), pass)) {
+                let agrees = key.is_some_and(|key| self.dispatch_agrees(key, said, pass));
+                pass.out.skipped += usize::from(!agrees);
+                continue;
+            }
+            match key {
+                Some(key) => self.dispatch_told(key, said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied),
+                None if self.dispatches.len() >= MOST => {}
+                None => {
+                    self.dispatch_made(id, said, Some(made_of(said)), pass.fresh, pass.at, &mut pass.out.applied);
+                    self.memory.record(Edge::Dispatch(id), pass.at);
+                    seen.insert(id);
+                }
+            }
+        }
+        let missing: Vec<(CallId, Option<CallId>)> = (self.dispatches.iter())
+            .filter(|(key, call)| call.closed_at.is_none() && !seen.contains(key))
+            .map(|(key, call)| (*key, numbered(Some(*key)).or(call.listed_as)))
+            .collect();
+        for (key, id) in missing {
+            if self.told(Entity::Dispatch(key), pass) || id.is_some_and(|id| self.told(Entity::Dispatch(id), pass)) {
+                pass.out.skipped += 1;
+            } else if let Some(said) = id.and_then(|id| closed.get(&id)) {
+                let said = DispatchCall { status: Some(CLOSED), ..(*said).clone() };
+                self.dispatch_told(key, &said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+            } else {
+                self.dispatch_closed(key, pass.at, &mut pass.out.applied);
+            }
+        }
+        for said in nameless {
+            if self.dispatches.len() < MOST {
+                self.dispatch_nameless(said, Some(made_of(said)), pass.fresh, pass.at, &mut pass.out.applied);
+            }
+        }
+        // Made and closed between two readings: never shown, but the 911 behind it was taken.
+        for (id, said) in closed {
+            if let (None, Some(from)) = (self.dispatch_key(id), said.from_911) {
+                let waits_since = self.emergency_key(from).and_then(|key| self.emergencies.get(&key)).map(|call| call.opened_at);
+                if waits_since.is_some_and(|since| said.updated.is_none_or(|updated| updated >= since)) {
+                    self.emergency_became(from, id, pass.at, &mut pass.out.applied);
+                }
+            }
+        }
+    }
+
+    /// Whether the listing says nothing new of a call.
+    fn dispatch_agrees(&self, key: CallId, said: &DispatchCall, pass: &Pass) -> bool {
+        let Some(known) = self.dispatches.get(&key) else { return false };
+        let mut probe = Self::default();
+        probe.dispatches.insert(key, known.clone());
+        probe.dispatch_told(key, said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut Applied::default());
+        probe.dispatches.get(&key) == Some(known)
+    }
+
+    /// Finds calls that came without a number among those that are listed, each once: by number from now on where there is one. Those
+    /// found among `nameless` are taken out of it and returned.
+    fn match_nameless_dispatches(
+        &mut self,
+        open: &BTreeMap<CallId, &DispatchCall>,
+        nameless: &mut Vec<&DispatchCall>,
+        pass: &mut Pass,
+    ) -> BTreeSet<CallId> {
+        let mut found = BTreeSet::new();
+        let waiting: Vec<CallId> = (self.dispatches.range(..=CallId(0)))
+            .filter(|(_, known)| known.closed_at.is_none() && known.listed_as.is_none())
+            .map(|(key, _)| *key)
+            .collect();
+        for key in waiting {
+            let Some(known) = self.dispatches.get(&key) else { continue };
+            let same = open.iter().find(|(id, said)| same_dispatch(known, said) && self.dispatch_key(**id).is_none()).map(|(id, _)| *id);
+            if let Some(id) = same {
+                if let Some(known) = self.dispatches.get_mut(&key) {
+                    known.listed_as = Some(id);
+                }
+                pass.out.applied.touched.insert(Entity::Dispatch(key));
+            } else if let Some(place) = nameless.iter().position(|said| same_dispatch(known, said)) {
+                let said = nameless.remove(place);
+                found.insert(key);
+                if !self.told(Entity::Dispatch(key), pass) {
+                    self.dispatch_told(key, said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+                }
+            }
+        }
+        found
+    }
+
+    // ---- 911 ----
+
+    fn reconcile_emergencies(&mut self, listed: &ListedCalls, pass: &mut Pass) {
+        let mut waiting: BTreeMap<CallId, &EmergencyCall> = BTreeMap::new();
+        let mut nameless: Vec<&EmergencyCall> = Vec::new();
+        for call in &listed.emergencies {
+            match numbered(call.id) {
+                Some(id) => drop(waiting.entry(id).or_insert(call)),
+                None => nameless.push(call),
+            }
+        }
+        let teller = Teller::Listing { fresh: pass.fresh };
+        let mut seen = self.match_nameless_emergencies(&waiting, &mut nameless, pass);
+        for (id, call) in waiting {
+            let key = self.emergency_key(id);
+            seen.extend(key);
+            if self.told(Entity::Emergency(id), pass) || key.is_some_and(|key| self.told(Entity::Emergency(key), pass)) {
+                let agrees = key.is_some_and(|key| self.emergency_agrees(key, call));
+                pass.out.skipped += usize::from(!agrees);
+                continue;
+            }
+            match key {
+                Some(key) => self.emergency_listed(key, call, &mut pass.out.applied),
+                None if self.emergencies.len() >= MOST => {}
+                None => {
+                    self.emergency_made(id, call, teller, pass.at, &mut pass.out.applied);
+                    seen.insert(id);
+                }
+            }
+        }
+        let missing: Vec<(CallId, Option<CallId>)> = (self.emergencies.iter())
+            .filter(|(key, known)| known.gone_at.is_none() && !seen.contains(key))
+            .map(|(key, known)| (*key, numbered(known.call.id)))
+            .collect();
+        for (key, id) in missing {
+            if self.told(Entity::Emergency(key), pass) || id.is_some_and(|id| self.told(Entity::Emergency(id), pass)) {
+                pass.out.skipped += 1;
+            } else {
+                self.emergency_gone(key, pass.at, &mut pass.out.applied);
+            }
+        }
+        for call in nameless {
+            if self.emergencies.len() < MOST {
+                self.emergency_nameless(call, teller, pass.at, &mut pass.out.applied);
+            }
+        }
+    }
+
+    /// A 911 that the CAD lists: it waits, unless a dispatch call took it and the CAD did not remove it yet.
+    fn emergency_listed(&mut self, key: CallId, call: &EmergencyCall, done: &mut Applied) {
+        let Some(known) = self.emergencies.get_mut(&key) else { return };
+        if known.became.is_none() && known.gone_at.take().is_some() {
+            done.touched.insert(Entity::Emergency(key));
+            done.card(Subject::Emergency(key, known.opened_at), false, false);
+        }
+        self.emergency_told(key, call, done);
+    }
+
+    fn emergency_agrees(&self, key: CallId, call: &EmergencyCall) -> bool {
+        let Some(known) = self.emergencies.get(&key) else { return false };
+        let mut probe = Self::default();
+        probe.emergencies.insert(key, known.clone());
+        probe.emergency_listed(key, call, &mut Applied::default());
+        probe.emergencies.get(&key) == Some(known)
+    }
+
+    /// As [`Server::match_nameless_dispatches`].
+    fn match_nameless_emergencies(
+        &mut self,
+        waiting: &BTreeMap<CallId, &EmergencyCall>,
+        nameless: &mut Vec<&EmergencyCall>,
+        pass: &mut Pass,
+    ) -> BTreeSet<CallId> {
+        let mut found = BTreeSet::new();
+        let ours: Vec<CallId> = (self.emergencies.range(..=CallId(0)))
+            .filter(|(_, known)| known.gone_at.is_none() && numbered(known.call.id).is_none())
+            .map(|(key, _)| *key)
+            .collect();
+        for key in ours {
+            let Some(known) = self.emergencies.get(&key) else { continue };
+            let same =
+                waiting.iter().find(|(id, call)| same_emergency(known, call) && self.emergency_key(**id).is_none()).map(|(id, _)| *id);
+            if let Some(id) = same {
+                if let Some(known) = self.emergencies.get_mut(&key) {
+                    known.call.id = Some(id);
+                }
+                pass.out.applied.touched.insert(Entity::Emergency(key));
+            } else if let Some(place) = nameless.iter().position(|call| same_emergency(known, call)) {
+                nameless.remove(place);
+                found.insert(key);
+            }
+        }
+        found
     }
 }
+
+fn same_dispatch(known: &Dispatch, said: &DispatchCall) -> bool {
+    (&known.title, &known.code, &known.description) == (&said.title, &said.code, &said.description)
+        && (&known.address, &known.postal, &known.block) == (&said.address, &said.postal, &said.block)
+}
+
+fn same_emergency(known: &Emergency, call: &EmergencyCall) -> bool {
+    (&known.call.caller, &known.call.location, &known.call.description) == (&call.caller, &call.location, &call.description)
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

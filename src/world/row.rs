@@ -15,6 +15,8 @@ pub enum Entity {
     Dispatch(CallId),
     /// A unit's latest panic.
     Panic(Ident),
+    /// When the CAD was last asked ([`super::Listed`]); one row per server.
+    Listed,
 }
 
 /// A row that cannot be read: damaged, or written by a newer version.
@@ -45,6 +47,7 @@ impl Entity {
             Self::Emergency(id) => ("911", id.0),
             Self::Dispatch(id) => ("call", id.0),
             Self::Panic(ident) => ("panic", ident.0),
+            Self::Listed => ("listed", 0),
         }
     }
 }
@@ -62,6 +65,7 @@ impl Server {
             Entity::Emergency(id) => json(self.emergencies.get(&id)),
             Entity::Dispatch(id) => json(self.dispatches.get(&id)),
             Entity::Panic(ident) => json(self.panics.get(&ident)),
+            Entity::Listed => json(Some(&self.listed)),
         }
     }
 
@@ -78,6 +82,7 @@ impl Server {
             "911" => drop(self.emergencies.insert(CallId(id), read(kind, id, state)?)),
             "call" => drop(self.dispatches.insert(CallId(id), read(kind, id, state)?)),
             "panic" => drop(self.panics.insert(Ident(id), read(kind, id, state)?)),
+            "listed" => self.listed = read(kind, id, state)?,
             other => return Err(RowError::Kind(other.into())),
         }
         Ok(())
@@ -114,8 +119,10 @@ impl Server {
                 Entity::Emergency(id) => drop(self.emergencies.remove(id)),
                 Entity::Dispatch(id) => drop(self.dispatches.remove(id)),
                 Entity::Panic(ident) => drop(self.panics.remove(ident)),
+                Entity::Listed => {}
             }
         }
+        self.memory.prune(now);
         gone
     }
 }

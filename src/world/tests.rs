@@ -215,7 +215,8 @@ fn a_closed_number_that_is_created_again_is_another_call() {
     let mut world = Server::default();
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
     world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(5));
-    let applied = world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(9));
+    let other = DispatchCall { title: Some("Fire".into()), ..dispatch(501) };
+    let applied = world.apply(&Event::DispatchNew(other), AT.plus(9));
     assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT.plus(9)), true, false)]);
 }
 

@@ -1,0 +1,403 @@
+//! Dispatch calls.
+
+use super::apply::{Applied, Teller};
+use super::emergency::numbered;
+use super::memory::{Edge, apart, fingerprint, lately};
+use super::{Dispatch, Entity, MAX_MOMENTS, MAX_NOTES, Moment, MomentKind, Server, Subject};
+use crate::clock::UnixMs;
+use crate::event::{DispatchCall, Note};
+use crate::ids::{CallId, Ident};
+
+/// The documented status of a closed call (contract d).
+pub(super) const CLOSED: i64 = 2;
+
+impl Server {
+    /// The key of the dispatch call that the CAD calls `id`, as [`Server::emergency_key`].
+    pub(super) fn dispatch_key(&self, id: CallId) -> Option<CallId> {
+        if self.dispatches.contains_key(&id) {
+            return Some(id);
+        }
+        let mut nameless = self.dispatches.range(..=CallId(0));
+        if id.0 > 0 {
+            return nameless.find(|(_, known)| known.listed_as == Some(id)).map(|(key, _)| *key);
+        }
+        let mut open = nameless.filter(|(_, known)| known.closed_at.is_none() && known.listed_as.is_none());
+        match (open.next(), open.next()) {
+            (Some((key, _)), None) => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// The key of a call that an event names. A call that is not known is made by number alone: we joined late, or something overtook
+    /// its creation. `None` if it cannot be told which call is meant, or if its end was told already.
+    fn dispatch_named(&mut self, id: CallId, at: UnixMs, done: &mut Applied) -> Option<CallId> {
+        let known = self.dispatch_key(id);
+        if known.is_none() && id.0 > 0 && !self.memory.ended(Entity::Dispatch(id), at) {
+            self.dispatches.insert(id, Dispatch::empty(id, at));
+            done.touched.insert(Entity::Dispatch(id));
+            return Some(id);
+        }
+        known
+    }
+
+    pub(super) fn dispatch_new(&mut self, said: &DispatchCall, at: UnixMs, done: &mut Applied) {
+        let print = made_of(said);
+        let Some(id) = numbered(said.id) else { return self.dispatch_nameless(said, Some(print), true, at, done) };
+        let Some(key) = self.dispatch_key(id) else {
+            // If its end came first, it was over before we ever showed it.
+            if !self.memory.ended(Entity::Dispatch(id), at) {
+                self.dispatch_made(id, said, Some(print), true, at, done);
+            }
+            return;
+        };
+        let read_first = self.memory.claim(Edge::Dispatch(key), at);
+        let Some(known) = self.dispatches.get_mut(&key) else { return };
+        let copy = read_first || known.made_of == Some(print);
+        if known.closed_at.is_some() {
+            // Numbers are used again: a new call under the number of a closed one is another incident, unless it is a late copy.
+            if !copy && made_of_known(known) != print {
+                self.dispatch_made(id, said, Some(print), true, at, done);
+            }
+            return;
+        }
+        // An edit that overtook the creation knows better.
+        let overtaken = known.made_of.is_none() && !known.is_bare() && lately(known.opened_at, at);
+        if known.made_of.is_none() {
+            known.made_of = Some(print);
+            done.touched.insert(Entity::Dispatch(key));
+        }
+        if !copy && !overtaken {
+            self.dispatch_told(key, said, Teller::Event, at, done);
+        }
+    }
+
+    pub(super) fn dispatch_edited(&mut self, said: &DispatchCall, at: UnixMs, done: &mut Applied) {
+        let known = said.id.and_then(|id| self.dispatch_key(id));
+        match (known, numbered(said.id)) {
+            (Some(key), _) => self.dispatch_told(key, said, Teller::Event, at, done),
+            (None, Some(id)) if self.memory.ended(Entity::Dispatch(id), at) => {}
+            (None, Some(id)) => self.dispatch_made(id, said, None, false, at, done),
+            // Which of several is meant cannot be told.
+            (None, None) if self.dispatches.range(..=CallId(0)).any(|(_, known)| known.closed_at.is_none()) => {}
+            (None, None) => self.dispatch_nameless(said, None, false, at, done),
+        }
+    }
+
+    /// A call that cannot be found again must still be shown.
+    pub(super) fn dispatch_nameless(&mut self, said: &DispatchCall, made_of: Option<u64>, created: bool, at: UnixMs, done: &mut Applied) {
+        let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
+        while let Some(known) = self.dispatches.get(&key) {
+            if known.opened_at == at && made_of_known(known) == self::made_of(said) {
+                return;
+            }
+            key.0 = key.0.saturating_sub(1);
+        }
+        self.dispatch_made(key, said, made_of, created, at, done);
+    }
+
+    /// A call that is not known, or another incident under the number of a closed one. One that is over already is not shown.
+    pub(super) fn dispatch_made(
+        &mut self,
+        key: CallId,
+        said: &DispatchCall,
+        made_of: Option<u64>,
+        created: bool,
+        at: UnixMs,
+        done: &mut Applied,
+    ) {
+        if said.status == Some(CLOSED) {
+            return;
+        }
+        let opened_at = apart(self.dispatches.get(&key).map(|known| known.opened_at), at);
+        let mut call = Dispatch { made_of, ..Dispatch::empty(key, opened_at) };
+        call.take(said);
+        call.notes = merged(&[], said.notes.as_deref().unwrap_or_default()).0;
+        let origin = said.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
+        if let Some(origin) = origin {
+            call.moment(origin.opened_at, MomentKind::Called);
+        }
+        call.moment(at, MomentKind::Dispatched);
+        for ident in said.idents.iter().flatten() {
+            call.attach(*ident, at);
+        }
+        self.dispatches.insert(key, call);
+        done.touched.insert(Entity::Dispatch(key));
+        done.card(Subject::Dispatch(key, opened_at), created, false);
+        if let Some(from) = said.from_911 {
+            self.emergency_became(from, key, at, done);
+        }
+    }
+
+    /// The whole of a call that is known, as it is now. Nothing is touched if that was known.
+    pub(super) fn dispatch_told(&mut self, key: CallId, said: &DispatchCall, teller: Teller, at: UnixMs, done: &mut Applied) {
+        let Some(call) = self.dispatches.get_mut(&key) else { return };
+        let before = call.clone();
+        let subject = Subject::Dispatch(key, call.opened_at);
+        call.take(said);
+        let from_911 = call.from_911;
+        let fields = changed_fields(&before, call);
+        if before.priority != call.priority {
+            call.moment(at, MomentKind::Priority { from: before.priority.clone(), to: call.priority.clone() });
+        }
+        let others: Vec<String> = fields.iter().filter(|f| *f != "priority" && *f != "status").cloned().collect();
+        if !others.is_empty() {
+            call.moment(at, MomentKind::Edited(others));
+        }
+        let (mut came, mut left) = (Vec::new(), Vec::new());
+        if let Some(idents) = &said.idents {
+            came.extend(call.units.iter().copied().filter(|ident| !before.units.contains(ident)));
+            left.extend(before.units.iter().copied().filter(|ident| !idents.contains(ident)));
+        }
+        came.iter().for_each(|ident| call.attach(*ident, at));
+        left.iter().for_each(|ident| call.detach(*ident, at));
+        // The primary is who the CAD says it is, attached or not.
+        call.primary = said.primary;
+        // The CAD's push form has no notes at all ("") where its REST form lists them: an empty list takes nothing away.
+        let (notes, new_notes) = match said.notes.as_deref() {
+            Some(said) if !said.is_empty() => merged(&before.notes, said),
+            _ => (before.notes.clone(), Vec::new()),
+        };
+        call.notes = notes;
+        new_notes.iter().for_each(|_| call.moment(at, MomentKind::Noted));
+
+        let closes = said.status == Some(CLOSED);
+        if !closes {
+            call.closed_at = None;
+        }
+        if *call != before {
+            call.edited = fields;
+            done.touched.insert(Entity::Dispatch(key));
+            done.card(subject, false, call.closed_at.is_some() || closes);
+        }
+        done.attached(subject, &came, true);
+        done.attached(subject, &left, false);
+        for note in &new_notes {
+            done.noted(subject, note);
+            if teller != Teller::Event {
+                self.memory.record(Edge::Note(key, print_of(note)), at);
+            }
+        }
+        if closes {
+            // The last thing the CAD did to a call that it lists as closed was to close it.
+            let when = if teller == Teller::Event { at } else { said.updated.filter(|told| *told <= at).unwrap_or(at) };
+            self.dispatch_closed(key, when, done);
+        }
+        if let Some(from) = from_911 {
+            self.emergency_became(from, key, at, done);
+        }
+    }
+
+    /// `EVENT_DISPATCH_CLOSED` of one number.
+    pub(super) fn closed(&mut self, id: CallId, at: UnixMs, done: &mut Applied) {
+        match self.dispatch_key(id) {
+            Some(key) => self.dispatch_closed(key, at, done),
+            None => self.memory.record(Edge::Ended(Entity::Dispatch(id)), at),
+        }
+    }
+
+    /// Closes a call, at `when` if nothing was told of it after that.
+    pub(super) fn dispatch_closed(&mut self, key: CallId, when: UnixMs, done: &mut Applied) {
+        if let Some(call) = self.dispatches.get_mut(&key).filter(|call| call.closed_at.is_none()) {
+            let when = call.timeline.last().map_or(when, |last| last.at.max(when)).max(call.opened_at);
+            call.closed_at = Some(when);
+            call.status = Some(CLOSED);
+            call.edited.clear();
+            call.moment(when, MomentKind::Closed);
+            done.touched.insert(Entity::Dispatch(key));
+            done.card(Subject::Dispatch(key, call.opened_at), false, true);
+        }
+    }
+
+    pub(super) fn note(&mut self, id: CallId, note: &Note, at: UnixMs, done: &mut Applied) {
+        let Some(key) = self.dispatch_named(id, at, done) else { return };
+        // A reading told it first, with a time in another form.
+        if self.memory.claim(Edge::Note(key, print_of(note)), at) {
+            return;
+        }
+        let Some(call) = self.dispatches.get_mut(&key) else { return };
+        // The same note from another way: the CAD gives notes no number, so equal text at an equal time is one note.
+        if call.notes.last() == Some(note) && note.time.is_some() {
+            return;
+        }
+        call.notes.push(note.clone());
+        let excess = call.notes.len().saturating_sub(MAX_NOTES);
+        call.notes.drain(..excess);
+        call.edited.clear();
+        call.moment(at, MomentKind::Noted);
+        let (subject, over) = (Subject::Dispatch(key, call.opened_at), call.closed_at.is_some());
+        done.touched.insert(Entity::Dispatch(key));
+        done.card(subject, false, over);
+        done.noted(subject, note);
+    }
+
+    pub(super) fn attach(&mut self, id: CallId, idents: &[Ident], at: UnixMs, done: &mut Applied) {
+        for ident in idents {
+            self.see(*ident, at, done);
+        }
+        let Some(key) = self.dispatch_named(id, at, done) else { return };
+        let Some(call) = self.dispatches.get_mut(&key) else { return };
+        let mut new: Vec<Ident> = Vec::new();
+        for ident in idents {
+            if !call.units.contains(ident) {
+                call.units.push(*ident);
+                call.attach(*ident, at);
+                new.push(*ident);
+            }
+        }
+        if !new.is_empty() {
+            call.edited.clear();
+            let (subject, over) = (Subject::Dispatch(key, call.opened_at), call.closed_at.is_some());
+            done.touched.insert(Entity::Dispatch(key));
+            done.card(subject, false, over);
+            done.attached(subject, &new, true);
+        }
+    }
+
+    pub(super) fn detach(&mut self, id: CallId, idents: &[Ident], at: UnixMs, done: &mut Applied) {
+        let Some(key) = self.dispatch_key(id) else { return };
+        let Some(call) = self.dispatches.get_mut(&key) else { return };
+        let left: Vec<Ident> = call.units.iter().copied().filter(|ident| idents.contains(ident)).collect();
+        call.units.retain(|ident| !left.contains(ident));
+        left.iter().for_each(|ident| call.detach(*ident, at));
+        if !left.is_empty() {
+            call.edited.clear();
+            let (subject, over) = (Subject::Dispatch(key, call.opened_at), call.closed_at.is_some());
+            done.touched.insert(Entity::Dispatch(key));
+            done.card(subject, false, over);
+            done.attached(subject, &left, false);
+        }
+    }
+}
+
+impl Dispatch {
+    /// A call of which nothing is known but its number.
+    fn empty(id: CallId, opened_at: UnixMs) -> Self {
+        Self {
+            id,
+            origin: None,
+            status: None,
+            priority: None,
+            block: None,
+            address: None,
+            postal: None,
+            title: None,
+            code: None,
+            description: None,
+            notes: Vec::new(),
+            units: Vec::new(),
+            primary: None,
+            from_911: None,
+            meta: crate::event::Meta::default(),
+            opened_at,
+            first_unit_at: None,
+            closed_at: None,
+            edited: Vec::new(),
+            timeline: Vec::new(),
+            made_of: None,
+            listed_as: None,
+        }
+    }
+
+    /// Nobody told yet what it is about.
+    fn is_bare(&self) -> bool {
+        made_of_known(self) == made_of_known(&Self::empty(self.id, self.opened_at))
+    }
+
+    /// Takes the fields over; what they mean for the timeline is the caller's.
+    fn take(&mut self, said: &DispatchCall) {
+        self.origin = said.origin;
+        self.status = said.status;
+        self.priority.clone_from(&said.priority);
+        self.block.clone_from(&said.block);
+        self.address.clone_from(&said.address);
+        self.postal.clone_from(&said.postal);
+        self.title.clone_from(&said.title);
+        self.code.clone_from(&said.code);
+        self.description.clone_from(&said.description);
+        self.from_911 = said.from_911.or(self.from_911);
+        self.meta.clone_from(&said.meta);
+        self.primary = said.primary;
+        if let Some(idents) = &said.idents {
+            self.units.clone_from(idents);
+        }
+    }
+
+    fn moment(&mut self, at: UnixMs, what: MomentKind) {
+        self.timeline.push(Moment { at, what });
+        let excess = self.timeline.len().saturating_sub(MAX_MOMENTS);
+        self.timeline.drain(..excess);
+    }
+
+    fn attach(&mut self, ident: Ident, at: UnixMs) {
+        self.first_unit_at = self.first_unit_at.or(Some(at));
+        self.moment(at, MomentKind::Attached(ident));
+    }
+
+    fn detach(&mut self, ident: Ident, at: UnixMs) {
+        if self.primary == Some(ident) {
+            self.primary = None;
+        }
+        self.moment(at, MomentKind::Detached(ident));
+    }
+}
+
+/// The notes that `said` lists, each as it is known if it is, and those of them that are not. The CAD gives notes no number and
+/// writes the time of one note in two forms (contract c.2): equal label and content are one note, one for one.
+fn merged(known: &[Note], said: &[Note]) -> (Vec<Note>, Vec<Note>) {
+    let mut unclaimed: Vec<&Note> = known.iter().collect();
+    let (mut notes, mut new) = (Vec::new(), Vec::new());
+    for note in said.iter().skip(said.len().saturating_sub(MAX_NOTES)) {
+        let same = unclaimed.iter().position(|known| (&known.label, &known.content) == (&note.label, &note.content));
+        match same {
+            Some(place) => notes.push(unclaimed.remove(place).clone()),
+            None => {
+                notes.push(note.clone());
+                new.push(note.clone());
+            }
+        }
+    }
+    // Only told in another order.
+    if new.is_empty() && unclaimed.is_empty() {
+        notes = known.to_vec();
+    }
+    (notes, new)
+}
+
+fn print_of(note: &Note) -> u64 {
+    fingerprint(&(&note.label, &note.content))
+}
+
+/// Of what tells incidents apart, whoever tells it: notes, units and status come in several forms and change all the time.
+pub(super) fn made_of(said: &DispatchCall) -> u64 {
+    fingerprint(&(
+        (said.origin, &said.priority, &said.block, &said.address, &said.postal),
+        (&said.title, &said.code, &said.description, said.from_911, &said.meta),
+    ))
+}
+
+/// [`made_of`] of a call as it is now.
+fn made_of_known(known: &Dispatch) -> u64 {
+    fingerprint(&(
+        (known.origin, &known.priority, &known.block, &known.address, &known.postal),
+        (&known.title, &known.code, &known.description, known.from_911, &known.meta),
+    ))
+}
+
+/// Names ([`super::FIELDS`]) of the fields in which two states of a call differ.
+fn changed_fields(before: &Dispatch, after: &Dispatch) -> Vec<String> {
+    [
+        ("title", before.title != after.title),
+        ("priority", before.priority != after.priority),
+        ("status", before.status != after.status),
+        ("origin", before.origin != after.origin),
+        ("address", before.address != after.address),
+        ("block", before.block != after.block),
+        ("postal", before.postal != after.postal),
+        ("code", before.code != after.code),
+        ("description", before.description != after.description),
+    ]
+    .into_iter()
+    .filter(|(_, differs)| *differs)
+    .map(|(name, _)| name.to_owned())
+    .collect()
+}

@@ -1,0 +1,167 @@
+//! 911 and civil calls.
+
+use super::apply::{Applied, Teller};
+use super::memory::{Edge, apart, fingerprint};
+use super::{Emergency, Entity, Server, Subject};
+use crate::clock::UnixMs;
+use crate::event::{EmergencyCall, Unit};
+use crate::ids::{CallId, Ident};
+
+/// A 911 that the game made of a panic comes within this time of it (ms).
+pub(super) const PANIC_CALL_WITHIN: i64 = 60_000;
+/// An old 911 number is not taken for the origin of a new call.
+const DAY: i64 = 86_400_000;
+
+impl Server {
+    /// The key of the 911 that the CAD calls `id`: one that came without a number may have been told its own later. Of those without
+    /// a number it can only be the one that waits, if there is but one.
+    pub(super) fn emergency_key(&self, id: CallId) -> Option<CallId> {
+        if self.emergencies.contains_key(&id) {
+            return Some(id);
+        }
+        let mut nameless = self.emergencies.range(..=CallId(0));
+        if id.0 > 0 {
+            return nameless.find(|(_, known)| known.call.id == Some(id)).map(|(key, _)| *key);
+        }
+        let mut waiting = nameless.filter(|(_, known)| known.gone_at.is_none() && numbered(known.call.id).is_none());
+        match (waiting.next(), waiting.next()) {
+            (Some((key, _)), None) => Some(*key),
+            _ => None,
+        }
+    }
+
+    pub(super) fn emergency_new(&mut self, call: &EmergencyCall, at: UnixMs, done: &mut Applied) {
+        let Some(id) = numbered(call.id) else { return self.emergency_nameless(call, Teller::Event, at, done) };
+        let Some(key) = self.emergency_key(id) else {
+            // If its end came first, it was over before we ever showed it.
+            if !self.memory.ended(Entity::Emergency(id), at) {
+                self.emergency_made(id, call, Teller::Event, at, done);
+            }
+            return;
+        };
+        let read_first = self.memory.claim(Edge::Emergency(key), at);
+        let Some(known) = self.emergencies.get(&key) else { return };
+        if known.gone_at.is_none() {
+            if !read_first {
+                self.emergency_told(key, call, done);
+            }
+            return;
+        }
+        // Numbers are used again, but a late copy of its creation does not wake the dead.
+        let print = Some(made_of(call));
+        if !read_first && known.made_of != print && Some(made_of(&known.call)) != print {
+            self.emergency_made(id, call, Teller::Event, at, done);
+        }
+    }
+
+    /// A call that cannot be found again must still be shown.
+    pub(super) fn emergency_nameless(&mut self, call: &EmergencyCall, teller: Teller, at: UnixMs, done: &mut Applied) {
+        let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
+        while let Some(known) = self.emergencies.get(&key) {
+            if known.opened_at == at && same_content(&known.call, call) {
+                return;
+            }
+            key.0 = key.0.saturating_sub(1);
+        }
+        self.emergency_made(key, call, teller, at, done);
+    }
+
+    pub(super) fn emergency_made(&mut self, key: CallId, call: &EmergencyCall, teller: Teller, at: UnixMs, done: &mut Applied) {
+        let opened_at = apart(self.emergencies.get(&key).map(|known| known.opened_at), at);
+        let panic_of = self.panic_behind(call, at);
+        if let Some(panic) = panic_of.and_then(|ident| self.panics.get_mut(&ident)) {
+            panic.linked_911 = Some(key);
+            done.touched.insert(Entity::Panic(panic.ident));
+            let over = panic.over_at.is_some();
+            done.card(Subject::Panic(panic.ident, panic.since), false, over);
+        }
+        // The dispatch that came of it may have been told of first.
+        let became = self.taken_by(key, call.id);
+        let (call, made_of) = (call.clone(), Some(made_of(call)));
+        self.emergencies.insert(key, Emergency { call, opened_at, gone_at: None, became, panic_of, made_of });
+        done.touched.insert(Entity::Emergency(key));
+        // A reading that finds it taken already has nobody to call to it.
+        let created = teller.is_news() && (teller == Teller::Event || became.is_none());
+        done.card(Subject::Emergency(key, opened_at), created, became.is_some());
+        if teller != Teller::Event {
+            self.memory.record(Edge::Emergency(key), at);
+        }
+    }
+
+    /// What is told of a call that waits: taken over if it says anything new. `updated` and the number alone are nothing new.
+    pub(super) fn emergency_told(&mut self, key: CallId, call: &EmergencyCall, done: &mut Applied) {
+        let Some(known) = self.emergencies.get_mut(&key) else { return };
+        if same_content(&known.call, call) {
+            return;
+        }
+        let number = numbered(call.id).or(known.call.id);
+        known.call = EmergencyCall { id: number, ..call.clone() };
+        done.touched.insert(Entity::Emergency(key));
+        done.card(Subject::Emergency(key, known.opened_at), false, known.became.is_some());
+    }
+
+    /// The open dispatch call that names this 911 as its origin.
+    fn taken_by(&self, key: CallId, number: Option<CallId>) -> Option<CallId> {
+        let named = |from: CallId| from == key || Some(from) == numbered(number);
+        self.dispatches.values().find(|call| call.from_911.is_some_and(named) && call.closed_at.is_none()).map(|call| call.id)
+    }
+
+    /// A 911 that a dispatch call names as its origin was taken, also if it went before (contract c.4).
+    pub(super) fn emergency_became(&mut self, from: CallId, call: CallId, at: UnixMs, done: &mut Applied) {
+        let Some(key) = self.emergency_key(from) else { return };
+        if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.became.is_none() && at.since(known.opened_at) < DAY) {
+            known.became = Some(call);
+            done.touched.insert(Entity::Emergency(key));
+            done.card(Subject::Emergency(key, known.opened_at), false, true);
+        }
+    }
+
+    /// The unit whose panic made the game place this 911.
+    fn panic_behind(&self, call: &EmergencyCall, at: UnixMs) -> Option<Ident> {
+        self.panics
+            .values()
+            .filter(|panic| panic.linked_911.is_none() && at.since(panic.since).abs() <= PANIC_CALL_WITHIN)
+            .find(|panic| self.units.get(&panic.ident).is_some_and(|state| tells_panic_of(call, &state.unit)))
+            .map(|panic| panic.ident)
+    }
+
+    pub(super) fn emergency_removed(&mut self, id: CallId, at: UnixMs, done: &mut Applied) {
+        match self.emergency_key(id) {
+            Some(key) => self.emergency_gone(key, at, done),
+            None => self.memory.record(Edge::Ended(Entity::Emergency(id)), at),
+        }
+    }
+
+    pub(super) fn emergency_gone(&mut self, key: CallId, at: UnixMs, done: &mut Applied) {
+        let became = self.taken_by(key, self.emergencies.get(&key).and_then(|known| known.call.id));
+        if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.gone_at.is_none()) {
+            known.gone_at = Some(at);
+            known.became = known.became.or(became);
+            done.touched.insert(Entity::Emergency(key));
+            done.card(Subject::Emergency(key, known.opened_at), false, true);
+        }
+    }
+}
+
+/// A number by which the CAD can name a call again: the docs print −1 where one belongs.
+pub(super) fn numbered(id: Option<CallId>) -> Option<CallId> {
+    id.filter(|id| id.0 > 0)
+}
+
+fn same_content(one: &EmergencyCall, other: &EmergencyCall) -> bool {
+    let of = |call: &EmergencyCall| EmergencyCall { id: None, updated: None, ..call.clone() };
+    of(one) == of(other)
+}
+
+fn made_of(call: &EmergencyCall) -> u64 {
+    fingerprint(&(call.is_emergency, &call.caller, &call.location, &call.description, &call.meta))
+}
+
+/// Whether the game placed this 911 for the unit's panic: caller = its name, "Unit {callsign} has pressed their panic button!"
+/// (contract c.4).
+pub(super) fn tells_panic_of(call: &EmergencyCall, unit: &Unit) -> bool {
+    let description = call.description.as_deref().unwrap_or_default();
+    let named = unit.name.is_some() && unit.name == call.caller;
+    let callsign = || unit.callsign.as_deref().is_some_and(|callsign| description.split_whitespace().any(|word| word == callsign));
+    description.to_lowercase().contains("panic button") && (named || callsign())
+}

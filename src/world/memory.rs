@@ -1,0 +1,155 @@
+//! What is remembered of the last minutes and lost with the process: which entities events told of, and what may still be told twice.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::Entity;
+use crate::clock::UnixMs;
+use crate::ids::{CallId, Ident};
+
+/// How much later than its original a copy may come, or an event than one that overtook it (ms).
+pub(super) const LATE: i64 = 10_000;
+/// A reading takes half a minute at most; what was told before that is of no use any more (ms).
+const TOLD_FOR: i64 = 300_000;
+/// Most entities remembered as told. Beyond it all are forgotten: readings are then believed a little too early.
+const MOST_TOLD: usize = 16_384;
+/// Most edges remembered. Beyond it the oldest goes: an event may then tell again what a reading told.
+const MOST_EDGES: usize = 1_024;
+
+/// Something that another source may tell a moment later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// A reading found the panic first.
+    Panic(Ident),
+    /// A reading found the dispatch call first.
+    Dispatch(CallId),
+    /// A reading found the 911 first.
+    Emergency(CallId),
+    /// A reading found the note (call, fingerprint of label and content) first.
+    Note(CallId, u64),
+    /// An event told the end of a call that is not known: its creation may have been overtaken.
+    Ended(Entity),
+}
+
+/// See above. Two worlds that differ in nothing else are the same world: rows hold none of this.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    told: HashMap<Entity, UnixMs>,
+    edges: VecDeque<(UnixMs, Edge)>,
+}
+
+impl PartialEq for Memory {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Memory {
+    /// An event told of `entity`. A panic counts as its unit: one flag, told with the unit.
+    pub(super) fn tell(&mut self, entity: Entity, at: UnixMs) {
+        if self.told.len() >= MOST_TOLD && !self.told.contains_key(&entity) {
+            self.prune(at);
+            if self.told.len() >= MOST_TOLD {
+                self.told.clear();
+            }
+        }
+        let entity = if let Entity::Panic(ident) = entity { Entity::Unit(ident) } else { entity };
+        self.told.insert(entity, at);
+    }
+
+    /// Whether an event told of `entity` at or after `since`. A time after `now` is from before the clock was set back: it says nothing.
+    pub(super) fn told(&self, entity: Entity, since: UnixMs, now: UnixMs) -> bool {
+        self.told.get(&entity).is_some_and(|told| *told >= since && *told <= now)
+    }
+
+    pub(super) fn record(&mut self, edge: Edge, at: UnixMs) {
+        self.edges.retain(|(told, _)| lately(*told, at));
+        if self.edges.len() >= MOST_EDGES {
+            self.edges.pop_front();
+        }
+        self.edges.push_back((at, edge));
+    }
+
+    /// Whether `edge` was recorded lately and no other copy claimed it: one for one.
+    pub(super) fn claim(&mut self, edge: Edge, at: UnixMs) -> bool {
+        let place = self.edges.iter().position(|(told, known)| *known == edge && lately(*told, at));
+        place.is_some_and(|place| self.edges.remove(place).is_some())
+    }
+
+    /// Whether an event lately told the end of a call that was not known.
+    pub(super) fn ended(&self, entity: Entity, at: UnixMs) -> bool {
+        self.edges.iter().any(|(told, known)| *known == Edge::Ended(entity) && lately(*told, at))
+    }
+
+    pub(super) fn prune(&mut self, now: UnixMs) {
+        self.told.retain(|_, told| (0..=TOLD_FOR).contains(&now.since(*told)));
+        self.edges.retain(|(told, _)| lately(*told, now));
+    }
+}
+
+/// Whether `told` is at most [`LATE`] before `now`.
+pub(super) fn lately(told: UnixMs, now: UnixMs) -> bool {
+    (0..=LATE).contains(&now.since(told))
+}
+
+/// A number that stays the same over versions and restarts (FNV-1a, 64 bits), of a value as JSON.
+pub(super) fn fingerprint(value: &impl serde::Serialize) -> u64 {
+    // Only texts, numbers and maps with text keys are asked about: writing them cannot fail.
+    let text = serde_json::to_string(value).unwrap_or_default();
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The time under which a new subject is made whose predecessor of the same number has `before`: no two may share one.
+pub(super) fn apart(before: Option<UnixMs>, at: UnixMs) -> UnixMs {
+    match before {
+        Some(before) if (0..1_000).contains(&before.since(at)) => before.plus(1),
+        _ => at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: UnixMs = UnixMs(1_000_000);
+
+    #[test]
+    fn an_edge_is_claimed_once_by_its_like_and_not_too_late() {
+        let mut memory = Memory::default();
+        memory.record(Edge::Panic(Ident(1)), AT);
+        assert!(!memory.claim(Edge::Panic(Ident(2)), AT));
+        assert!(!memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE + 1)));
+        assert!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)));
+        assert!(!memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)));
+    }
+
+    #[test]
+    fn what_was_told_is_known_for_a_while_and_bounded_whatever_comes() {
+        let mut memory = Memory::default();
+        for id in 0..=i64::try_from(MOST_TOLD).unwrap() {
+            memory.tell(Entity::Dispatch(CallId(id)), AT);
+            memory.record(Edge::Ended(Entity::Dispatch(CallId(id))), AT);
+        }
+        assert!(memory.told.len() <= MOST_TOLD && memory.edges.len() <= MOST_EDGES);
+        memory.tell(Entity::Panic(Ident(1)), AT);
+        assert!(memory.told(Entity::Unit(Ident(1)), AT, AT), "a panic is its unit's");
+        assert!(!memory.told(Entity::Unit(Ident(1)), AT.plus(1), AT.plus(1)), "told before");
+        assert!(!memory.told(Entity::Unit(Ident(1)), AT.plus(-9), AT.plus(-1)), "the clock was set back");
+        memory.prune(AT.plus(TOLD_FOR + 1));
+        assert!(memory.told.is_empty() && memory.edges.is_empty());
+    }
+
+    #[test]
+    fn a_fingerprint_never_changes() {
+        assert_eq!(fingerprint(&("a", 1)), 0x14b4_4f96_9c39_1c53);
+        assert_ne!(fingerprint(&("a", "b")), fingerprint(&("ab", "")));
+    }
+
+    #[test]
+    fn subjects_of_one_moment_get_times_of_their_own() {
+        assert_eq!(apart(None, AT), AT);
+        assert_eq!(apart(Some(AT), AT), AT.plus(1));
+        assert_eq!(apart(Some(AT.plus(1)), AT), AT.plus(2));
+        assert_eq!(apart(Some(AT.plus(-1)), AT), AT);
+        assert_eq!(apart(Some(AT.plus(60_000)), AT), AT, "the clock was set back");
+    }
+}

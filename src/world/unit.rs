@@ -1,0 +1,206 @@
+//! Units: duty, status, panic.
+
+use super::apply::{Applied, Teller};
+use super::emergency::{PANIC_CALL_WITHIN, tells_panic_of};
+use super::memory::{Edge, apart, lately};
+use super::{Change, Entity, Panic, Server, Subject, UnitState};
+use crate::clock::UnixMs;
+use crate::event::Unit;
+use crate::ids::{CallId, Ident};
+
+/// The documented status of a unit that is not there (contract d).
+pub(super) const OFFLINE: i64 = 100;
+
+impl UnitState {
+    /// A unit known by number.
+    fn of(ident: Ident) -> Self {
+        Self { unit: Unit { ident, ..Unit::default() }, ..Self::default() }
+    }
+
+    /// Whether what comes now may have been overtaken by its logout.
+    fn left_lately(&self, at: UnixMs) -> bool {
+        !self.on_duty && self.since.is_some_and(|since| lately(since, at))
+    }
+}
+
+impl Server {
+    pub(super) fn see(&mut self, ident: Ident, at: UnixMs, done: &mut Applied) {
+        let state = self.units.entry(ident).or_insert_with(|| UnitState::of(ident));
+        state.seen_at = at;
+        done.touched.insert(Entity::Unit(ident));
+    }
+
+    /// Takes a whole unit in that an event told of. Fields that are absent keep what is known: short forms of units are common.
+    pub(super) fn unit(&mut self, unit: &Unit, login: bool, at: UnixMs, done: &mut Applied) {
+        let ident = unit.ident;
+        self.see(ident, at, done);
+        let Some(state) = self.units.get_mut(&ident) else { return };
+        if !login && state.left_lately(at) {
+            return; // said before it left
+        }
+        let before = state.unit.clone();
+        let status = unit.status.filter(|status| before.status != Some(*status));
+        merge(&mut state.unit, unit);
+        if unit.location.is_some() {
+            state.located_at = Some(at);
+        }
+        if login && !state.on_duty {
+            state.on_duty = true;
+            state.since = Some(at);
+            done.changes.push(Change::Duty { ident, on: true, after: None });
+        } else if !login && !state.on_duty && unit.status != Some(OFFLINE) {
+            // Seen whole means on duty, but since when is not known.
+            state.on_duty = true;
+            state.since = None;
+        }
+        if let (Some(to), false) = (status, login) {
+            done.changes.push(Change::Status { ident, from: before.status, to });
+        }
+        self.redraw(&before, done);
+        if let Some(on) = unit.is_panic {
+            self.panic(ident, on, Teller::Event, at, done);
+        }
+    }
+
+    /// Takes a unit in that the CAD lists: on duty, and as it is there. Nothing is touched if that was known.
+    pub(super) fn unit_listed(&mut self, unit: &Unit, fresh: bool, at: UnixMs, done: &mut Applied) {
+        let ident = unit.ident;
+        let before = self.units.get(&ident).cloned().unwrap_or_else(|| UnitState::of(ident));
+        let mut state = before.clone();
+        merge(&mut state.unit, unit);
+        if state.unit.location != before.unit.location {
+            state.located_at = Some(at);
+        }
+        let came = !state.on_duty;
+        if came {
+            state.on_duty = true;
+            state.since = fresh.then_some(at);
+        }
+        if state != before {
+            state.seen_at = at;
+            done.touched.insert(Entity::Unit(ident));
+            let (from, to) = (before.unit.status, state.unit.status);
+            self.units.insert(ident, state);
+            if came && fresh {
+                done.changes.push(Change::Duty { ident, on: true, after: None });
+            } else if let (Some(from), Some(to), true) = (from, to, fresh && from != to) {
+                done.changes.push(Change::Status { ident, from: Some(from), to });
+            }
+            self.redraw(&before.unit, done);
+        }
+        if let Some(on) = unit.is_panic {
+            self.panic(ident, on, Teller::Listing { fresh }, at, done);
+        }
+    }
+
+    /// Draws anew what names a unit that was `before`, if it shows.
+    fn redraw(&self, before: &Unit, done: &mut Applied) {
+        let Some(now) = self.units.get(&before.ident).map(|state| &state.unit) else { return };
+        let renamed =
+            (&before.callsign, &before.name, &before.department, &before.rank) != (&now.callsign, &now.name, &now.department, &now.rank);
+        let moved = before.location != now.location && self.panics.get(&before.ident).is_some_and(|p| p.over_at.is_none());
+        if renamed || moved || before.status != now.status {
+            self.cards_naming(before.ident, done);
+        }
+    }
+
+    pub(super) fn status(&mut self, ident: Ident, to: i64, at: UnixMs, done: &mut Applied) {
+        let Some(state) = self.units.get_mut(&ident) else { return };
+        if state.unit.status == Some(to) || state.left_lately(at) {
+            return;
+        }
+        let from = state.unit.status.replace(to);
+        done.changes.push(Change::Status { ident, from, to });
+        self.cards_naming(ident, done);
+    }
+
+    pub(super) fn logout(&mut self, ident: Ident, teller: Teller, at: UnixMs, done: &mut Applied) {
+        self.see(ident, at, done);
+        let Some(state) = self.units.get_mut(&ident) else { return };
+        let (was_on, since) = (state.on_duty, state.since);
+        // A unit never seen whole may well have been on duty before we came.
+        let unknown = !was_on && since.is_none() && teller == Teller::Event;
+        state.on_duty = false;
+        state.since = Some(at);
+        state.unit.status = Some(OFFLINE);
+        state.unit.is_dispatch = None;
+        if (was_on || unknown) && teller.is_news() {
+            done.changes.push(Change::Duty { ident, on: false, after: since.filter(|_| was_on).map(|since| at.since(since)) });
+        }
+        // The flag goes with the unit's session: nobody is left to switch it off.
+        self.panic(ident, false, teller, at, done);
+        self.cards_naming(ident, done);
+    }
+
+    /// The unit's panic flag. One alarm per false→true edge: an open panic is never raised again, and an edge that a reading found
+    /// first and an event tells a moment later is one edge.
+    pub(super) fn panic(&mut self, ident: Ident, on: bool, teller: Teller, at: UnixMs, done: &mut Applied) {
+        if on && teller == Teller::Event && self.memory.claim(Edge::Panic(ident), at) {
+            return;
+        }
+        if let Some(state) = self.units.get_mut(&ident)
+            && state.unit.is_panic != Some(on)
+        {
+            state.unit.is_panic = Some(on);
+            done.touched.insert(Entity::Unit(ident));
+        }
+        let before = self.panics.get(&ident).map(|panic| panic.since);
+        let open = self.panics.get_mut(&ident).filter(|panic| panic.over_at.is_none());
+        match (open, on) {
+            (None, true) => {
+                let linked_911 = self.panic_call(ident, at);
+                if let Some(emergency) = linked_911.and_then(|id| self.emergencies.get_mut(&id)) {
+                    emergency.panic_of = Some(ident);
+                }
+                done.touched.extend(linked_911.map(Entity::Emergency));
+                let since = apart(before, at);
+                self.panics.insert(ident, Panic { ident, since, over_at: None, linked_911 });
+                done.touched.insert(Entity::Panic(ident));
+                done.card(Subject::Panic(ident, since), teller.is_news(), false);
+                if teller != Teller::Event {
+                    self.memory.record(Edge::Panic(ident), at);
+                }
+            }
+            (Some(panic), false) => {
+                panic.over_at = Some(at);
+                done.touched.insert(Entity::Panic(ident));
+                done.card(Subject::Panic(ident, panic.since), false, true);
+            }
+            _ => {}
+        }
+    }
+
+    /// The 911 that the game made of this panic, if it came first.
+    fn panic_call(&self, ident: Ident, at: UnixMs) -> Option<CallId> {
+        let unit = &self.units.get(&ident)?.unit;
+        self.emergencies
+            .iter()
+            .filter(|(_, e)| e.panic_of.is_none() && e.gone_at.is_none() && at.since(e.opened_at).abs() <= PANIC_CALL_WITHIN)
+            .find(|(_, e)| tells_panic_of(&e.call, unit))
+            .map(|(id, _)| *id)
+    }
+}
+
+fn merge(known: &mut Unit, said: &Unit) {
+    fn take<T: Clone>(known: &mut Option<T>, said: &Option<T>) {
+        if said.is_some() {
+            known.clone_from(said);
+        }
+    }
+    take(&mut known.account, &said.account);
+    take(&mut known.status, &said.status);
+    take(&mut known.location, &said.location);
+    take(&mut known.aop, &said.aop);
+    take(&mut known.is_dispatch, &said.is_dispatch);
+    take(&mut known.callsign, &said.callsign);
+    take(&mut known.name, &said.name);
+    take(&mut known.district, &said.district);
+    take(&mut known.department, &said.department);
+    take(&mut known.subdivision, &said.subdivision);
+    take(&mut known.rank, &said.rank);
+    take(&mut known.group, &said.group);
+    take(&mut known.page, &said.page);
+    if !said.identities.is_empty() {
+        known.identities.clone_from(&said.identities);
+    }
+}
