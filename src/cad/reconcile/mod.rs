@@ -23,12 +23,13 @@ use tokio::time::Instant;
 
 use crate::cad::rest::{CadRest, RestError};
 use crate::clock::{Clock, UnixMs};
+use crate::event::{Unit, listed_dispatch, listed_emergency, listed_unit};
 use crate::ids::{CommunityId, ServerId};
 use crate::metrics::{Metrics, ReadOutcome};
 use crate::readings::{Outcome, Part, Read, Trigger};
 use crate::shutdown::Tasks;
 use crate::status::{ReadBudget, Status};
-use crate::world::Listing;
+use crate::world::{ListedCalls, ListedUnits, Listing};
 use schedule::{Ending, Schedule};
 
 pub use schedule::Pace;
@@ -184,12 +185,20 @@ async fn listing(rest: &CadRest, server: ServerId, part: Part, asked_at: UnixMs)
     let listing = Listing { asked_at, ..Listing::default() };
     Ok(match part {
         Part::Units => {
-            let units = rest.units(server).await?;
-            Listing { units: Some(listed_units(&units.units, units.complete)), ..listing }
+            let answer = rest.units(server).await?;
+            let units: Vec<Unit> = answer.units.iter().filter_map(listed_unit).collect();
+            // A unit that cannot be read is one whose absence means nothing.
+            let complete = answer.complete && units.len() == answer.units.len();
+            Listing { units: Some(ListedUnits { units, complete }), ..listing }
         }
         Part::Calls => {
-            let calls = rest.calls(server).await?;
-            Listing { calls: Some(listed_calls(&calls.active, &calls.emergency, &calls.closed)), ..listing }
+            let answer = rest.calls(server).await?;
+            let calls = ListedCalls {
+                dispatches: answer.active.iter().filter_map(listed_dispatch).collect(),
+                emergencies: answer.emergency.iter().filter_map(listed_emergency).collect(),
+                closed: answer.closed.iter().filter_map(listed_dispatch).collect(),
+            };
+            Listing { calls: Some(calls), ..listing }
         }
     })
 }
@@ -226,17 +235,6 @@ fn sentence(part: Part, error: &RestError) -> String {
         RestError::PlanTooLow => format!("{error} SONORAN_RECONCILE_SECONDS=off stops asking."),
         error => error.to_string(),
     }
-}
-
-fn listed_units(_: &[crate::cad::rest::Object], _: bool) -> crate::world::ListedUnits {
-    Default::default()
-}
-fn listed_calls(
-    _: &[crate::cad::rest::Object],
-    _: &[crate::cad::rest::Object],
-    _: &[crate::cad::rest::Object],
-) -> crate::world::ListedCalls {
-    Default::default()
 }
 
 #[cfg(test)]
