@@ -83,18 +83,59 @@ struct Shared {
     tasks: Tasks,
 }
 
+/// The same work by the same rules, done by hand, one post after another: for simulations, whose time does not pass by itself.
+#[derive(Debug)]
+pub struct ByHand(Shared);
+
+impl ByHand {
+    /// Sends what may be sent now. Returns when something may be sent next, if anything waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn serve(&self) -> Result<Option<UnixMs>, StoreError> {
+        let shared = &self.0;
+        loop {
+            let now = shared.outside.clock.now();
+            let mut next = None;
+            let mut sent = false;
+            for Due { channel, at, .. } in shared.outside.store.due().await? {
+                let ready = at.max(now.plus(shared.must_wait(channel, Operation::Create, now)));
+                if ready > now {
+                    next = Some(next.map_or(ready, |known: UnixMs| known.min(ready)));
+                } else {
+                    sent = true;
+                    while shared.must_wait(channel, Operation::Create, shared.outside.clock.now()) == 0 && shared.step(channel).await? {}
+                }
+            }
+            if !sent {
+                return Ok(next);
+            }
+        }
+    }
+}
+
 impl Delivery {
-    /// Runs until draining begins; sends in hand are then finished by their workers, new ones are not claimed.
-    pub async fn run(self, tasks: Tasks) {
-        let wake = self.wake.clone();
-        let shared = Arc::new(Shared {
+    fn shared(self, tasks: &Tasks) -> Shared {
+        Shared {
             outside: self,
             limits: Mutex::default(),
             busy: Mutex::default(),
             slots: Semaphore::new(AT_ONCE),
             stop: Mutex::default(),
             tasks: tasks.clone(),
-        });
+        }
+    }
+
+    /// To be driven by hand instead of [`Delivery::run`].
+    #[must_use]
+    pub fn by_hand(self) -> ByHand {
+        ByHand(self.shared(&Tasks::default()))
+    }
+
+    /// Runs until draining begins; sends in hand are then finished by their workers, new ones are not claimed.
+    pub async fn run(self, tasks: Tasks) {
+        let wake = self.wake.clone();
+        let shared = Arc::new(self.shared(&tasks));
         let mut next = Duration::ZERO;
         loop {
             tokio::select! {
@@ -175,13 +216,17 @@ impl Shared {
         self.settle(&claim, answer).await
     }
 
+    /// Milliseconds until a request may go this way; 0 = now.
+    fn must_wait(&self, channel: ChannelId, operation: Operation, now: UnixMs) -> i64 {
+        let stopped = lock(&self.stop).wait(now);
+        lock(&self.limits).wait(channel, operation, now).max(stopped)
+    }
+
     /// Waits until the bucket allows a request. False if draining began.
     async fn wait(&self, channel: ChannelId, operation: Operation) -> bool {
         let mut waited = false;
         loop {
-            let now = self.outside.clock.now();
-            let stopped = lock(&self.stop).wait(now);
-            let ms = lock(&self.limits).wait(channel, operation, now).max(stopped).min(GLANCE_MS);
+            let ms = self.must_wait(channel, operation, self.outside.clock.now()).min(GLANCE_MS);
             let Some(ms) = u64::try_from(ms).ok().filter(|ms| *ms > 0) else { return !self.tasks.is_draining() };
             if !waited {
                 self.outside.metrics.post(PostOutcome::Waited);

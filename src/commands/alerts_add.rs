@@ -15,7 +15,7 @@ pub(super) async fn add(
     ctx: Context<'_>,
     #[description = "What to post"] event: Event,
     #[description = "Where to post it"]
-    #[channel_types("Text", "News")]
+    #[channel_types("Text", "News", "Forum")]
     channel: serenity::PartialChannel,
     #[description = "Only from this CAD server (default: all of them)"]
     #[autocomplete = "autocomplete::server"]

@@ -14,7 +14,7 @@ pub(super) async fn preset(
     ctx: Context<'_>,
     #[description = "Which set"] name: PresetChoice,
     #[description = "Where to post it"]
-    #[channel_types("Text", "News")]
+    #[channel_types("Text", "News", "Forum")]
     channel: serenity::PartialChannel,
     #[description = "Role to ping for what is urgent (default: nobody)"] role: Option<serenity::RoleId>,
 ) -> Result<(), Error> {

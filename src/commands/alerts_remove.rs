@@ -1,9 +1,8 @@
 //! `/alerts remove`.
 
 use super::errors::Error;
-use super::make::describe;
+use super::make::{as_new, describe};
 use super::{Context, autocomplete, guild_of, reply};
-use crate::route::{NewRoute, Route};
 
 /// Stop posting: removes one route
 #[poise::command(slash_command, guild_only)]
@@ -29,16 +28,4 @@ pub(super) async fn remove(
 
 pub(super) fn no_such_route(route: i64) -> Error {
     Error::Refused(format!("This server has no route #{route}: `/alerts list` shows them."))
-}
-
-fn as_new(route: &Route) -> NewRoute {
-    NewRoute {
-        guild: route.guild,
-        event: route.event,
-        channel: route.channel,
-        server: route.server,
-        role: route.role,
-        style: route.style,
-        forum: route.forum,
-    }
 }

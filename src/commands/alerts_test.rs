@@ -83,7 +83,7 @@ pub(super) async fn send(desk: &Desk, guild: GuildId, topic: Topic, route: Optio
     if channels.is_empty() {
         let id = chosen.id;
         return Err(Error::Refused(format!(
-            "The test went nowhere: route #{id} shows nothing of such an event in its style. Choose another style with `/alerts add`."
+            "The test went nowhere: route #{id} shows nothing of such an event in its style. Choose another style with `/alerts edit`."
         )));
     }
     Ok(channels)

@@ -41,6 +41,12 @@ pub(super) async fn server(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
     choices(shown, partial)
 }
 
+/// Time zones, the likely ones first.
+pub(super) async fn timezone(_: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let named = crate::route::timezones(partial).into_iter().take(MOST).map(|name| AutocompleteChoice::new(name.clone(), name));
+    CreateAutocompleteResponse::new().set_choices(named.collect())
+}
+
 fn choices(shown: impl Iterator<Item = (String, i64)>, partial: &str) -> CreateAutocompleteResponse {
     let shown = fitting(shown, partial);
     CreateAutocompleteResponse::new().set_choices(shown.into_iter().map(|(name, value)| AutocompleteChoice::new(name, value)).collect())

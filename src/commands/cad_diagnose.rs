@@ -6,6 +6,7 @@ use super::checks::Standpoint;
 use super::errors::Error;
 use super::{Context, Desk, guild_of, make, reply};
 use crate::ids::{ChannelId, GuildId};
+use crate::route::Threads;
 use crate::status::Link;
 
 /// Channels looked at in one go: each is a question to Discord.
@@ -64,16 +65,21 @@ async fn channels(desk: &Desk, guild: GuildId) -> Result<Vec<String>, Error> {
     let here = Standpoint::ask(desk, guild).await?;
     let mut lines = vec!["✅ Discord answers.".to_owned()];
     for channel in wanted.iter().take(MOST) {
-        let hindrance = match here.in_channel(desk, *channel).await {
-            Ok(standing) => standing.hindrance(*channel),
-            Err(Error::Refused(sentence)) => Some(sentence),
+        let threads =
+            routing.routes.iter().any(|route| route.channel == *channel && route.guild == guild && route.threads() != Threads::Off);
+        let (hindrance, forum) = match here.in_channel(desk, *channel).await {
+            Ok(standing) if threads => (standing.hindrance_to_threads(*channel), standing.is_forum()),
+            Ok(standing) => (standing.hindrance(*channel), standing.is_forum()),
+            Err(Error::Refused(sentence)) => (Some(sentence), false),
             Err(error) => return Err(error),
         };
         lines.push(match hindrance {
             Some(hindrance) => format!("❌ {hindrance}"),
             None if desk.store.unpark(*channel).await? => {
-                let text = "The bot may post here again. What waited follows.".to_owned();
-                make::tell(desk, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
+                if !forum {
+                    let text = "The bot may post here again. What waited follows.".to_owned();
+                    make::tell(desk, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
+                }
                 format!("✅ <#{channel}> is open again: what waited for it goes out now.")
             }
             None => format!("✅ <#{channel}>"),

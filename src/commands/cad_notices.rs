@@ -30,7 +30,7 @@ pub(super) async fn notices(
         .await;
     };
     let standing = checks::standing(desk, asker.guild, channel, asker.here).await?;
-    if let Some(hindrance) = standing.hindrance(channel) {
+    if let Some(hindrance) = standing.hindrance_to_words(channel) {
         return Err(Error::Refused(hindrance));
     }
     desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;

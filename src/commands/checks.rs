@@ -17,12 +17,30 @@ const NEEDED: [(Permissions, &str); 5] = [
     (Permissions::READ_MESSAGE_HISTORY, "Read Message History"),
     (Permissions::ATTACH_FILES, "Attach Files"),
 ];
+/// What threads need beside it.
+const FOR_THREADS: [(Permissions, &str); 2] =
+    [(Permissions::CREATE_PUBLIC_THREADS, "Create Public Threads"), (Permissions::SEND_MESSAGES_IN_THREADS, "Send Messages in Threads")];
+/// What a forum needs: the same bits, which its settings call otherwise.
+const IN_FORUM: [(Permissions, &str); 6] = [
+    (Permissions::VIEW_CHANNEL, "View Channel"),
+    (Permissions::SEND_MESSAGES, "Create Posts"),
+    (Permissions::SEND_MESSAGES_IN_THREADS, "Send Messages in Posts"),
+    (Permissions::EMBED_LINKS, "Embed Links"),
+    (Permissions::READ_MESSAGE_HISTORY, "Read Message History"),
+    (Permissions::ATTACH_FILES, "Attach Files"),
+];
+/// A forum's flag that each post must carry a tag (channel flags, `REQUIRE_TAG`).
+const REQUIRE_TAG: u64 = 1 << 4;
 
 /// What the bot may do somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// These permissions.
+    /// These permissions, in a channel that takes messages.
     May(Permissions),
+    /// These permissions, in a forum.
+    Forum(Permissions),
+    /// A forum that takes no post without a tag: Discord would refuse ours.
+    WantsTags,
     /// No such channel any more.
     Gone,
     /// In another guild, or nothing alerts can be posted into.
@@ -33,17 +51,11 @@ impl Standing {
     /// What stands in the way of posting, with its fix; `None` = nothing.
     pub(super) fn hindrance(self, channel: ChannelId) -> Option<String> {
         match self {
-            Self::May(permissions) => {
-                let missing = missing(permissions);
-                let names: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
-                (!missing.is_empty()).then(|| {
-                    format!(
-                        "The bot is missing {} in <#{channel}>: open Edit Channel > Permissions there, add the bot's role and allow {}, then try again.",
-                        and(&names),
-                        if missing.len() == 1 { "it" } else { "them" }
-                    )
-                })
-            }
+            Self::May(permissions) => lacking(channel, permissions, &NEEDED),
+            Self::Forum(permissions) => lacking(channel, permissions, &IN_FORUM),
+            Self::WantsTags => Some(format!(
+                "<#{channel}> wants a tag on every post, and the bot sets none: switch off \"Require people to select tags when posting\" in Edit Channel there, then try again."
+            )),
             Self::Gone => Some(format!("Channel {channel} no longer exists: choose another one.")),
             Self::Unfit(why) => {
                 Some(format!("<#{channel}> cannot take alerts ({why}): choose a text or announcement channel of this server."))
@@ -51,18 +63,46 @@ impl Standing {
         }
     }
 
+    /// As [`Standing::hindrance`], where calls are to get threads too. A forum needs no more than it needs anyway.
+    pub(super) fn hindrance_to_threads(self, channel: ChannelId) -> Option<String> {
+        match self {
+            Self::May(permissions) => {
+                let needed: Vec<_> = NEEDED.into_iter().chain(FOR_THREADS).collect();
+                lacking(channel, permissions, &needed)
+            }
+            other => other.hindrance(channel),
+        }
+    }
+
+    /// As [`Standing::hindrance`], where the bot's own words are to stand: they are no post of a forum.
+    pub(super) fn hindrance_to_words(self, channel: ChannelId) -> Option<String> {
+        if self.is_forum() { Self::Unfit("it is a forum").hindrance(channel) } else { self.hindrance(channel) }
+    }
+
+    pub(super) fn is_forum(self) -> bool {
+        matches!(self, Self::Forum(_) | Self::WantsTags)
+    }
+
     /// Whether a role that not everybody may mention is pinged anyway.
     pub(super) fn pings_any_role(self) -> bool {
-        matches!(self, Self::May(permissions) if permissions.contains(Permissions::MENTION_EVERYONE))
+        matches!(self, Self::May(permissions) | Self::Forum(permissions) if permissions.contains(Permissions::MENTION_EVERYONE))
     }
 }
 
-fn missing(permissions: Permissions) -> Vec<&'static str> {
-    // Who cannot see a channel can do nothing there: naming the rest would only hide the cause.
-    if !permissions.contains(Permissions::VIEW_CHANNEL) {
-        return vec!["View Channel"];
-    }
-    NEEDED.iter().filter(|(bit, _)| !permissions.contains(*bit)).map(|(_, name)| *name).collect()
+fn lacking(channel: ChannelId, permissions: Permissions, needed: &[(Permissions, &str)]) -> Option<String> {
+    let missing: Vec<String> = if permissions.contains(Permissions::VIEW_CHANNEL) {
+        needed.iter().filter(|(bit, _)| !permissions.contains(*bit)).map(|(_, name)| (*name).to_owned()).collect()
+    } else {
+        // Who cannot see a channel can do nothing there: naming the rest would only hide the cause.
+        vec!["View Channel".to_owned()]
+    };
+    let them = if missing.len() == 1 { "it" } else { "them" };
+    (!missing.is_empty()).then(|| {
+        format!(
+            "The bot is missing {} in <#{channel}>: open Edit Channel > Permissions there, add the bot's role and allow {them}, then try again.",
+            and(&missing)
+        )
+    })
 }
 
 /// A guild as far as permissions need it: asked once, used for several channels.
@@ -107,12 +147,17 @@ impl Standpoint {
         if channel.get("guild_id").and_then(flake) != Some(self.guild.0) {
             return Standing::Unfit("it is not in this server");
         }
-        // 0 text, 5 announcement.
-        if !matches!(channel.get("type").and_then(Value::as_u64), Some(0 | 5)) {
-            return Standing::Unfit("it is of another kind");
-        }
+        // 0 text, 5 announcement, 15 forum.
+        let may = match channel.get("type").and_then(Value::as_u64) {
+            Some(0 | 5) => Standing::May,
+            Some(15) if channel.get("flags").and_then(Value::as_u64).is_some_and(|flags| flags & REQUIRE_TAG != 0) => {
+                return Standing::WantsTags;
+            }
+            Some(15) => Standing::Forum,
+            _ => return Standing::Unfit("it is of another kind"),
+        };
         if self.base.contains(Permissions::ADMINISTRATOR) {
-            return Standing::May(Permissions::all());
+            return may(Permissions::all());
         }
         let mut permissions = self.base;
         let overwrites = || list(channel.get("permission_overwrites"));
@@ -133,11 +178,12 @@ impl Standpoint {
         } else if !permissions.contains(Permissions::SEND_MESSAGES) {
             permissions &= !(Permissions::EMBED_LINKS | Permissions::ATTACH_FILES | Permissions::MENTION_EVERYONE);
         }
-        Standing::May(permissions)
+        may(permissions)
     }
 }
 
 /// What the bot may do in `channel`. `here` is the channel a person speaks from, with what Discord says of it: it costs no question.
+/// It is no forum: people speak in a forum's posts, which are channels of their own.
 pub(super) async fn standing(
     desk: &Desk,
     guild: GuildId,
@@ -240,6 +286,45 @@ mod tests {
         let mut voice = channel(&[]);
         voice["type"] = json!(2);
         assert!(here.standing(&voice).hindrance(ChannelId(50)).unwrap().contains("choose a text or announcement channel"));
+    }
+
+    #[test]
+    fn a_forum_has_names_of_its_own_for_what_it_needs() {
+        let posts = all_needed() | Permissions::SEND_MESSAGES_IN_THREADS;
+        let of = |everyone: Permissions, flags: u64| {
+            let mut forum = channel(&[]);
+            forum["type"] = json!(15);
+            forum["flags"] = json!(flags);
+            at(everyone, Permissions::empty()).standing(&forum)
+        };
+        let fine = of(posts, 2);
+        assert_eq!((fine.hindrance(ChannelId(50)), fine.hindrance_to_threads(ChannelId(50)), fine.is_forum()), (None, None, true));
+        assert!(fine.hindrance_to_words(ChannelId(50)).unwrap().contains("choose a text or announcement channel"));
+        let told = of(all_needed() & !Permissions::SEND_MESSAGES, 0).hindrance(ChannelId(50)).unwrap();
+        assert!(told.contains("missing Create Posts, Send Messages in Posts, Embed Links and Attach Files in"), "{told}");
+        let tags = of(posts, 1 << 4);
+        assert!(tags.hindrance(ChannelId(50)).unwrap().contains("switch off \"Require people to select tags when posting\""));
+        assert!(tags.is_forum());
+    }
+
+    #[test]
+    fn threads_need_two_more_permissions_than_messages() {
+        let here = at(all_needed(), Permissions::empty()).standing(&channel(&[]));
+        assert_eq!(here.hindrance(ChannelId(50)), None);
+        let told = here.hindrance_to_threads(ChannelId(50)).unwrap();
+        assert!(told.starts_with("The bot is missing Create Public Threads and Send Messages in Threads in <#50>"), "{told}");
+        let threads = FOR_THREADS.iter().fold(all_needed(), |all, (bit, _)| all | *bit);
+        assert_eq!(at(threads, Permissions::empty()).standing(&channel(&[])).hindrance_to_threads(ChannelId(50)), None);
+    }
+
+    /// The link with which the bot is added must give what is asked for here.
+    #[test]
+    fn the_invite_link_holds_every_permission_that_is_checked() {
+        let granted = Permissions::from_bits_retain(crate::discord::PERMISSIONS);
+        for (bit, name) in NEEDED.iter().chain(&FOR_THREADS).chain(&IN_FORUM) {
+            assert!(granted.contains(*bit), "{name}");
+        }
+        assert!(!granted.contains(Permissions::ADMINISTRATOR));
     }
 
     #[test]

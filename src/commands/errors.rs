@@ -6,6 +6,7 @@ use serenity::all::{CreateInteractionResponse, CreateInteractionResponseMessage}
 
 use super::{Desk, reply};
 use crate::discord::rest::AskError;
+use crate::route::{AttentionError, FilterError};
 use crate::store::StoreError;
 
 /// Why a command did not do what was asked.
@@ -46,6 +47,18 @@ fn neutral(reference: &str) -> String {
     format!(
         "That did not work, and it is not your fault: try again, and if it stays give your bot's operator the reference `{reference}` (it is in the log)."
     )
+}
+
+impl From<FilterError> for Error {
+    fn from(error: FilterError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<AttentionError> for Error {
+    fn from(error: AttentionError) -> Self {
+        Self::Refused(error.to_string())
+    }
 }
 
 impl From<StoreError> for Error {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serenity::all::Permissions;
 
+use super::checks::Standing;
 use super::errors::Error;
 use super::options::style_word;
 use super::reply::and;
@@ -12,7 +13,7 @@ use super::{Desk, checks};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::ingest::{Request, Tell};
 use crate::render::{Embed, Message, Style};
-use crate::route::{Listens, NewRoute, Preset};
+use crate::route::{Listens, NewRoute, Preset, Route};
 use crate::store::AddRoute;
 
 /// How long ingest may keep a command waiting.
@@ -100,6 +101,19 @@ pub(super) fn describe(new: &NewRoute) -> String {
     format!("{} → <#{}>{role}, as {}{server}", new.event.as_str(), new.channel, style_word(new.style))
 }
 
+/// What is needed to make a route that exists.
+pub(super) fn as_new(route: &Route) -> NewRoute {
+    NewRoute {
+        guild: route.guild,
+        event: route.event,
+        channel: route.channel,
+        server: route.server,
+        role: route.role,
+        style: route.style,
+        forum: route.forum,
+    }
+}
+
 /// What a route listens to, in people's words.
 pub(super) fn words(event: Listens) -> String {
     match event {
@@ -125,10 +139,11 @@ pub(super) async fn make(desk: &Desk, asker: Asker, channel: ChannelId, role: Op
     if let Some(hindrance) = standing.hindrance(channel) {
         return Err(Error::Refused(hindrance));
     }
-    let hint = match role {
-        Some(role) if !standing.pings_any_role() => unpingable(desk, asker.guild, role).await,
-        _ => None,
-    };
+    let forum = standing.is_forum();
+    if forum && let Some(sentence) = not_in_forum(channel, parts.iter().map(|(event, _, style, _)| (*event, *style))) {
+        return Err(Error::Refused(sentence));
+    }
+    let hint = unpingable(desk, asker.guild, role, standing).await;
     desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
     let new: Vec<NewRoute> = parts
         .into_iter()
@@ -139,7 +154,7 @@ pub(super) async fn make(desk: &Desk, asker: Asker, channel: ChannelId, role: Op
             server,
             role: role.filter(|_| pings),
             style,
-            forum: false,
+            forum,
         })
         .collect();
     let outcomes = desk.store.add_routes(new.clone(), asker.user, desk.clock.now()).await?;
@@ -147,7 +162,10 @@ pub(super) async fn make(desk: &Desk, asker: Asker, channel: ChannelId, role: Op
     if !made.ids().is_empty() {
         desk.store.unpark(channel).await?;
     }
-    confirm(desk, asker, channel, role, &made).await;
+    // In a forum it would be a post among the calls.
+    if !forum {
+        confirm(desk, asker, channel, &made).await;
+    }
     Ok(made)
 }
 
@@ -155,8 +173,34 @@ pub(super) fn not_configured(server: ServerId) -> String {
     format!("This bot does not watch server {server}: its operator must add {server} to SONORAN_SERVER_IDS and restart it.")
 }
 
-/// A hint if Discord would not ping the role.
-async fn unpingable(desk: &Desk, guild: GuildId, role: RoleId) -> Option<String> {
+/// Why a forum would not take these, and what to do instead.
+pub(super) fn not_in_forum(channel: ChannelId, wished: impl Iterator<Item = (Listens, Style)>) -> Option<String> {
+    let (mut others, mut lines, mut wishes) = (Vec::new(), false, 0_usize);
+    for (event, style) in wished {
+        wishes += 1;
+        lines |= style == Style::Log;
+        if !event.only_cards() {
+            others.push(format!("`{}`", event.as_str()));
+        }
+    }
+    others.dedup();
+    if !others.is_empty() {
+        let instead = if wishes > 1 { "add those four with `/alerts add`" } else { "one of those four" };
+        return Some(format!(
+            "<#{channel}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not {}: choose a text channel, or {instead}.",
+            and(&others)
+        ));
+    }
+    lines.then(|| {
+        format!(
+            "<#{channel}> is a forum, which takes no log lines: choose `style:card`, `style:compact` or `style:public`, or a text channel."
+        )
+    })
+}
+
+/// A hint if Discord would not ping the role there.
+pub(super) async fn unpingable(desk: &Desk, guild: GuildId, role: Option<RoleId>, there: Standing) -> Option<String> {
+    let role = role.filter(|_| !there.pings_any_role())?;
     let roles = desk.rest.ask(&format!("/guilds/{guild}/roles")).await.ok()?;
     let is = |one: &&Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) == Some(role.0);
     let found = roles.as_array()?.iter().find(is)?;
@@ -167,14 +211,18 @@ async fn unpingable(desk: &Desk, guild: GuildId, role: RoleId) -> Option<String>
     })
 }
 
-async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, role: Option<RoleId>, made: &Made) {
+async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, made: &Made) {
     let added = made.only(|made| matches!(made, AddRoute::Added(_)));
     let changed = made.only(|made| matches!(made, AddRoute::Changed(_)));
-    let (verb, new) = match (added.is_empty(), changed.is_empty()) {
-        (true, true) => return,
-        (true, false) => ("changed", changed),
-        _ => ("on", added.into_iter().chain(changed).collect()),
-    };
+    match (added.is_empty(), changed.is_empty()) {
+        (true, true) => {}
+        (true, false) => announce(desk, asker, channel, "changed", &changed).await,
+        _ => announce(desk, asker, channel, "on", &added.into_iter().chain(changed).collect::<Vec<_>>()).await,
+    }
+}
+
+/// Tells a channel what will be posted in it from now on.
+pub(super) async fn announce(desk: &Desk, asker: Asker, channel: ChannelId, verb: &str, new: &[&NewRoute]) {
     let mut topics: Vec<String> = new.iter().map(|new| words(new.event)).collect();
     topics.dedup();
     topics.truncate(crate::event::Topic::ALL.len());
@@ -189,7 +237,7 @@ async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, role: Option<Rol
         servers.iter().map(ToString::to_string).collect()
     };
     let of = if servers.is_empty() { String::new() } else { format!(" of server {}", and(&servers)) };
-    let pinged = role.filter(|_| new.iter().any(|new| new.role.is_some()));
+    let pinged = new.iter().find_map(|new| new.role);
     let pings = pinged.map(|role| format!(" <@&{role}> is pinged for what is urgent.")).unwrap_or_default();
     let text = format!("From now on {}{of} will be posted in this channel.{pings}\nSet by <@{}>.", and(&topics), asker.user);
     tell(desk, asker.guild, channel, "alerts-on", title, text).await;

@@ -14,10 +14,17 @@
 
 mod alerts;
 mod alerts_add;
+mod alerts_edit;
+mod alerts_filter;
 mod alerts_list;
+mod alerts_mute;
+mod alerts_ping;
 mod alerts_preset;
+mod alerts_quiet;
 mod alerts_remove;
 mod alerts_test;
+mod alerts_thread;
+mod alerts_unmute;
 mod autocomplete;
 mod cad;
 mod cad_diagnose;
@@ -32,6 +39,7 @@ mod make;
 mod names;
 mod options;
 mod reply;
+mod rules;
 mod wizard;
 
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@ use serenity::async_trait;
 
 use crate::event::Topic;
 use crate::render::Style;
-use crate::route::{Listens, Preset};
+use crate::route::{Listens, Preset, Threads, When};
 
 /// `event:` of a route: everything, or a topic.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,27 @@ pub(super) struct StyleChoice(pub(super) Style);
 /// `name:` of a preset.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PresetChoice(pub(super) Preset);
+
+/// `when:` of a ping.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WhenChoice(pub(super) When);
+
+/// `mode:` of threads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ThreadsChoice(pub(super) Threads);
+
+/// `clear:` of an edit: Discord has no way to give an option that holds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clearing {
+    /// Ping nobody.
+    Role,
+    /// Of all servers.
+    Server,
+}
+
+/// `clear:`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clear(pub(super) Clearing);
 
 /// Words for Discord: what is shown, what is sent.
 type Words = Vec<(String, &'static str)>;
@@ -80,3 +101,40 @@ words!(
     Preset::ALL.into_iter().map(|preset| (said(preset.as_str(), preset.describe()), preset.as_str())).collect(),
     Preset::parse
 );
+
+words!(
+    WhenChoice,
+    When::ALL
+        .into_iter()
+        .map(|when| {
+            let what = match when {
+                When::Always => "for everything new",
+                When::Priority1 => "only for what has priority 1",
+                When::NoDispatcher => "only while no dispatcher is on duty",
+                When::Never => "not at all",
+            };
+            (said(when.as_str(), what), when.as_str())
+        })
+        .collect(),
+    When::parse
+);
+words!(
+    ThreadsChoice,
+    Threads::ALL
+        .into_iter()
+        .map(|mode| {
+            let what = match mode {
+                Threads::Off => "no threads",
+                Threads::OnFirstNote => "with a call's first note",
+                Threads::Always => "with every new call",
+            };
+            (said(mode.as_str(), what), mode.as_str())
+        })
+        .collect(),
+    Threads::parse
+);
+words!(Clear, vec![(said("role", "ping nobody"), "role"), (said("server", "events of all servers"), "server")], |word: &str| match word {
+    "role" => Some(Clearing::Role),
+    "server" => Some(Clearing::Server),
+    _ => None,
+});

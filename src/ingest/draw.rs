@@ -13,6 +13,9 @@ use crate::route::{self, Occasion, Route, Target, Threads, targets};
 use crate::store::{Guild, Memo};
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
+/// A call or panic is news for so long (ms).
+const YOUNG_MS: i64 = 600_000;
+
 /// The posts whose subjects may still change: a card is drawn again as it was drawn first, whatever became of its route.
 #[derive(Debug, Default)]
 pub(super) struct Memos(HashMap<(ServerKey, Subject), BTreeMap<ChannelId, Memo>>);
@@ -180,7 +183,8 @@ impl Drawing<'_> {
         if !over || created {
             for target in self.targets(&saying) {
                 if !standing.contains_key(&target.channel) {
-                    let memo = self.first_card(subject, target, &saying, over, created || raised);
+                    let fresh = created || raised || self.newly_admitted(subject, &target);
+                    let memo = self.first_card(subject, target, &saying, over, fresh);
                     standing.extend(memo);
                 }
             }
@@ -280,6 +284,14 @@ impl Drawing<'_> {
             let target = Target { roles: Vec::new(), ..remembered(channel, &memo) };
             self.push(&target, Post { place: Place::Thread, parent: Some(text.clone()), ..Post::new(Lane::Log, name) }, message);
         }
+    }
+
+    /// Whether the channel did not hear of a young subject at first because a filter kept it out, until now: the first unit of a
+    /// department came, a panicking unit's department was learnt. It is news there.
+    fn newly_admitted(&self, subject: Subject, target: &Target) -> bool {
+        let Some(since) = subject.since().filter(|since| *since < self.at && self.at.since(*since) <= YOUNG_MS) else { return false };
+        let filtered = |id: &i64| self.routes.iter().any(|route| route.id == *id && !route.rule.filter.is_empty());
+        target.routes.iter().all(filtered)
     }
 
     /// Whether this very event raised the call to the highest priority.

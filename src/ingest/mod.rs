@@ -29,6 +29,7 @@ use crate::metrics::{Metrics, Outcome};
 use crate::outbox::Draft;
 use crate::readings::{Outcome as Caught, Read, Why, Wishes};
 use crate::render::Message;
+use crate::route::Filter;
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{Batch, JournalRow, Routing, Store, StoreError, WorldRow};
@@ -53,6 +54,30 @@ pub enum Request {
     Test(TestAlert),
     /// A message of the bot's own into a channel (notices, confirmations).
     Tell(Tell),
+    /// What a filter would have let through.
+    Try(TryFilter),
+}
+
+/// `/alerts filter`: a route's latest events, held against a filter. Changes nothing.
+#[derive(Debug)]
+pub struct TryFilter {
+    /// Only this guild's route.
+    pub guild: GuildId,
+    /// Whose events: what this route listens to, of its servers.
+    pub route: i64,
+    /// What they are held against, in place of the route's own.
+    pub filter: Filter,
+    /// How many.
+    pub done: oneshot::Sender<Tried>,
+}
+
+/// What came of a [`TryFilter`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// So many would have been let through.
+    pub through: usize,
+    /// Of so many latest events that the route listens to: at most 50, 0 if there were none yet.
+    pub of: usize,
 }
 
 /// `/alerts test`.
@@ -268,6 +293,11 @@ impl Ingest {
         if !batch.posts.is_empty() {
             self.outside.wake.notify_one();
         }
+        let changed: BTreeSet<(&CommunityId, ServerId)> = batch.world.iter().map(|row| (&row.community, row.server)).collect();
+        for (community, server) in changed {
+            let units = self.worlds.get(&(community.clone(), server)).map_or(0, |w| w.units.values().filter(|u| u.on_duty).count());
+            self.outside.status.on_duty(community, server, units);
+        }
         Ok(())
     }
 
@@ -454,6 +484,8 @@ impl Ingest {
         match request {
             Request::Test(test) => self.test(test).await,
             Request::Tell(tell) => self.tell(tell).await,
+            // TO BE WIRED: nothing is remembered of events yet, so none can be tried.
+            Request::Try(wish) => drop(wish.done.send(Tried::default())),
         }
     }
 

@@ -40,6 +40,24 @@ impl Listens {
     pub fn parse(word: &str) -> Option<Self> {
         if word == "all" { Some(Self::All) } else { Topic::parse(word).map(Self::To) }
     }
+
+    /// Whether any of it is a card that lives until its call or panic is over: only such a card can have a thread.
+    #[must_use]
+    pub fn has_cards(self) -> bool {
+        matches!(self, Self::All | Self::To(Topic::Emergency | Topic::Civil | Topic::Panic | Topic::Dispatch))
+    }
+
+    /// Whether all of it is such cards: a forum takes nothing else, since everything in it is a post of its own.
+    #[must_use]
+    pub fn only_cards(self) -> bool {
+        self != Self::All && self.has_cards()
+    }
+
+    /// Whether a forum takes it in this style.
+    #[must_use]
+    pub fn fits_forum(self, style: Style) -> bool {
+        self.only_cards() && style != Style::Log
+    }
 }
 
 /// One row: events of this kind go to this channel.
@@ -67,6 +85,15 @@ pub struct Route {
     pub forum: bool,
     /// What it lets through, and how it calls people.
     pub rule: Rule,
+}
+
+impl Route {
+    /// Whether its cards get threads, as it is now: lines have no card to open one on, and a public card must not have one, since notes
+    /// with names would stand in it.
+    #[must_use]
+    pub fn threads(&self) -> Threads {
+        if self.event.has_cards() && matches!(self.style, Style::Card | Style::Compact) { self.rule.threads } else { Threads::Off }
+    }
 }
 
 /// A route's finer settings. One JSON column: fields may be added, none may change its meaning.
@@ -110,6 +137,12 @@ impl Threads {
             Self::OnFirstNote => "on-first-note",
             Self::Always => "always",
         }
+    }
+
+    /// Back from the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == word)
     }
 }
 
@@ -180,6 +213,38 @@ pub struct NewRoute {
     pub style: Style,
     /// The channel is a forum.
     pub forum: bool,
+}
+
+/// What is to become of a route (`/alerts edit`); `None` = as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteEdit {
+    /// Of what.
+    pub event: Option<Listens>,
+    /// Where, and whether that is a forum.
+    pub channel: Option<(ChannelId, bool)>,
+    /// Of which server; `Some(None)` = of all.
+    pub server: Option<Option<ServerId>>,
+    /// Who is pinged; `Some(None)` = nobody.
+    pub role: Option<Option<RoleId>>,
+    /// How it looks.
+    pub style: Option<Style>,
+}
+
+impl RouteEdit {
+    /// The route as it would be.
+    #[must_use]
+    pub fn of(&self, route: &Route) -> Route {
+        let (channel, forum) = self.channel.unwrap_or((route.channel, route.forum));
+        Route {
+            event: self.event.unwrap_or(route.event),
+            channel,
+            forum,
+            server: self.server.unwrap_or(route.server),
+            role: self.role.unwrap_or(route.role),
+            style: self.style.unwrap_or(route.style),
+            ..route.clone()
+        }
+    }
 }
 
 /// A ready-made set of routes for one channel (`/alerts preset`).

@@ -1,10 +1,11 @@
 //! What every database must do, whatever its make. Run over SQLite now; a second database runs the same.
 
 use super::*;
+use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
 use crate::outbox::{Lane, PostKey, Settlement};
 use crate::render::{Message, Style};
-use crate::route::{Listens, NewRoute};
+use crate::route::{Filter, Listens, Mute, NewRoute, Quiet, Route, RouteEdit, Threads, When};
 use crate::world::Entity;
 
 /// A folder that goes with the test.
@@ -280,6 +281,147 @@ async fn routes_are_added_once_changed_in_place_and_seen_at_once() {
     let store = reopen(&folder).await;
     assert_eq!(store.routing_now().guilds[&guild].notices, Some(ChannelId(8)));
     assert_eq!(store.routing_now().routes.len(), 1);
+}
+
+fn new_route(guild: GuildId, event: Listens, channel: u64) -> NewRoute {
+    NewRoute { guild, event, channel: ChannelId(channel), server: None, role: None, style: Style::Card, forum: false }
+}
+
+async fn added(store: &Store, new: NewRoute) -> i64 {
+    let AddRoute::Added(id) = store.add_route(new, UserId(9), UnixMs(1)).await.unwrap() else { panic!("not added") };
+    id
+}
+
+fn routes(store: &Store) -> Vec<Route> {
+    store.routing_now().routes.clone()
+}
+
+#[tokio::test]
+async fn a_rule_is_changed_in_place_by_two_at_once_and_lasts() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let guild = GuildId(4);
+    store.ensure_guild(guild, &CommunityId::new("c")).await.unwrap();
+    let id = added(&store, new_route(guild, Listens::To(Topic::Emergency), 5)).await;
+    // Each reads what the other wrote, whoever comes first.
+    let threads = store.change_rule(guild, id, |rule| rule.threads = Threads::Always);
+    let filter = store.change_rule(guild, id, |rule| {
+        rule.filter = Filter { departments: vec!["LSPD".into()], ..Filter::default() };
+        rule.filter.departments.len()
+    });
+    let ping = store.set_ping(guild, id, RoleId(3), Some(When::NoDispatcher), Some(60));
+    let (threads, filter, ping) = tokio::join!(threads, filter, ping);
+    assert_eq!(threads.unwrap().unwrap().0.rule.threads, Threads::Always);
+    assert_eq!(filter.unwrap().unwrap().1, 1, "what the change says comes back");
+    assert_eq!(ping.unwrap().unwrap().role, Some(RoleId(3)));
+    let rule = routes(&store)[0].rule.clone();
+    assert_eq!((rule.threads, rule.filter.departments.as_slice()), (Threads::Always, &["LSPD".to_owned()][..]));
+    assert_eq!((rule.when, rule.cooldown_s), (Some(When::NoDispatcher), Some(60)));
+    // Neither another guild's route nor one that is not there.
+    assert!(store.change_rule(GuildId(5), id, |rule| rule.when = None).await.unwrap().is_none());
+    assert!(store.set_ping(GuildId(5), id, RoleId(1), None, None).await.unwrap().is_none());
+    assert!(store.change_rule(guild, id + 1, |_| ()).await.unwrap().is_none());
+    // The same route asked for again keeps its rule.
+    assert_eq!(
+        store.add_route(new_route(guild, Listens::To(Topic::Emergency), 5), UserId(9), UnixMs(1)).await.unwrap(),
+        AddRoute::Changed(id)
+    );
+    assert_eq!(routes(&store)[0].rule, rule);
+    drop(store);
+    assert_eq!(routes(&reopen(&folder).await)[0].rule, rule);
+}
+
+#[tokio::test]
+async fn rules_are_changed_together_and_those_that_changed_are_told() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let (guild, other) = (GuildId(4), GuildId(5));
+    for guild in [guild, other] {
+        store.ensure_guild(guild, &CommunityId::new("c")).await.unwrap();
+    }
+    let first = added(&store, new_route(guild, Listens::To(Topic::Emergency), 5)).await;
+    added(&store, new_route(guild, Listens::To(Topic::Civil), 5)).await;
+    let elsewhere = added(&store, new_route(other, Listens::To(Topic::Civil), 6)).await;
+    let mute = Some(Mute { until: UnixMs(99), panic: false });
+    for (guild, id) in [(guild, first), (other, elsewhere)] {
+        store.change_rule(guild, id, move |rule| rule.mute = mute).await.unwrap();
+    }
+    let changed = store.change_rules(guild, |rule| rule.mute = None).await.unwrap();
+    assert_eq!(changed.iter().map(|route| route.id).collect::<Vec<_>>(), [first]);
+    assert_eq!(routes(&store).iter().map(|route| route.rule.mute).collect::<Vec<_>>(), [None, None, mute]);
+}
+
+#[tokio::test]
+async fn a_route_is_edited_unless_another_stands_there_or_a_forum_would_not_take_it() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let guild = GuildId(4);
+    store.ensure_guild(guild, &CommunityId::new("c")).await.unwrap();
+    let with_role = NewRoute { role: Some(RoleId(3)), server: Some(ServerId(2)), ..new_route(guild, Listens::To(Topic::Emergency), 5) };
+    let first = added(&store, with_role).await;
+    let second = added(&store, new_route(guild, Listens::To(Topic::Civil), 5)).await;
+    store.change_rule(guild, first, |rule| rule.cooldown_s = Some(7)).await.unwrap();
+
+    let style = RouteEdit { style: Some(Style::Compact), ..RouteEdit::default() };
+    let EditRoute::Changed(both) = store.edit_route(guild, first, style.clone()).await.unwrap() else { panic!() };
+    assert_eq!((both.0.style, both.1.style), (Style::Card, Style::Compact));
+    assert!(matches!(store.edit_route(guild, first, style.clone()).await.unwrap(), EditRoute::Same(_)));
+    assert_eq!(store.edit_route(GuildId(5), first, style).await.unwrap(), EditRoute::Unknown);
+
+    // As the second is: the server counts too.
+    let civil = RouteEdit { event: Some(Listens::To(Topic::Civil)), ..RouteEdit::default() };
+    assert!(matches!(store.edit_route(guild, first, civil.clone()).await.unwrap(), EditRoute::Changed(_)));
+    let everywhere = RouteEdit { server: Some(None), ..RouteEdit::default() };
+    assert_eq!(store.edit_route(guild, first, everywhere.clone()).await.unwrap(), EditRoute::Taken(second));
+    assert_eq!(routes(&store)[0].server, Some(ServerId(2)), "nothing changed");
+
+    // Into a forum, and what a forum does not take, also when it is one already.
+    let forum = RouteEdit { channel: Some((ChannelId(6), true)), server: Some(None), role: Some(None), ..RouteEdit::default() };
+    assert!(matches!(store.edit_route(guild, first, forum).await.unwrap(), EditRoute::Changed(_)));
+    let now = routes(&store)[0].clone();
+    assert_eq!((now.channel, now.forum, now.server, now.role, now.rule.cooldown_s), (ChannelId(6), true, None, None, Some(7)));
+    for unfit in [
+        RouteEdit { style: Some(Style::Log), ..RouteEdit::default() },
+        RouteEdit { event: Some(Listens::All), ..RouteEdit::default() },
+        RouteEdit { event: Some(Listens::To(Topic::Pager)), ..RouteEdit::default() },
+    ] {
+        assert!(matches!(store.edit_route(guild, first, unfit).await.unwrap(), EditRoute::NotInForum(_)));
+    }
+    assert_eq!(routes(&store)[0], now);
+}
+
+#[tokio::test]
+async fn quiet_hours_last_until_they_are_cleared() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let guild = GuildId(4);
+    store.ensure_guild(guild, &CommunityId::new("c")).await.unwrap();
+    let quiet = Quiet { from: 1_320, to: 420, timezone: "Europe/Berlin".into(), panic: true };
+    store.set_quiet(guild, Some(quiet.clone())).await.unwrap();
+    drop(store);
+    let store = reopen(&folder).await;
+    assert_eq!(store.routing_now().guilds[&guild].quiet, Some(quiet));
+    store.set_quiet(guild, None).await.unwrap();
+    assert_eq!(store.routing_now().guilds[&guild].quiet, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_newest_routing_is_the_one_that_is_shown() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let guild = GuildId(4);
+    store.ensure_guild(guild, &CommunityId::new("c")).await.unwrap();
+    for round in 1..=5_u64 {
+        let all: tokio::task::JoinSet<_> = (1..=40)
+            .map(|channel| {
+                let store = store.clone();
+                let new = new_route(guild, Listens::All, round * 1_000 + channel);
+                async move { store.add_route(new, UserId(9), UnixMs(1)).await.unwrap() }
+            })
+            .collect();
+        all.join_all().await;
+        assert_eq!(u64::try_from(store.routing_now().routes.len()).unwrap(), round * 40);
+    }
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, CommunityId, GuildId, UserId};
+use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use crate::render::Labels;
-use crate::route::{Board, BoardKind, Listens, NewRoute, Quiet, Route};
+use crate::route::{Board, BoardKind, Listens, NewRoute, Quiet, Route, RouteEdit, Rule, When};
 
 /// A guild as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Routing {
     pub routes: Vec<Route>,
     /// In the order of their numbers.
     pub boards: Vec<Board>,
+    /// How many rows this process had written when it was read: of two snapshots the newer one has more.
+    written: i64,
 }
 
 /// What came of adding a route.
@@ -51,11 +53,29 @@ pub enum AddRoute {
     TooMany,
 }
 
+/// What came of editing a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditRoute {
+    /// It was the one and is the other.
+    Changed(Box<(Route, Route)>),
+    /// Nothing changed: it stands as asked already.
+    Same(Box<Route>),
+    /// Nothing changed: this other route has that event, channel and server.
+    Taken(i64),
+    /// Nothing changed: a forum would not take it. The route as it would have been.
+    NotInForum(Box<Route>),
+    /// The guild has no such route.
+    Unknown,
+}
+
 /// Most routes of one guild.
 pub(super) const MOST_ROUTES: i64 = 200;
 
+const ROUTES: &str = "SELECT route.id, guild, community, event, channel, server, role, style, enabled, rule, forum FROM route JOIN guild ON guild.id = route.guild";
+
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
-    let mut routing = Routing::default();
+    let written = connection.query_row("SELECT total_changes()", (), |row| row.get(0))?;
+    let mut routing = Routing { written, ..Routing::default() };
     let mut select = connection.prepare_cached("SELECT id, community, notices_channel, labels, quiet FROM guild")?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
@@ -68,9 +88,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
         };
         routing.guilds.insert(guild.id, guild);
     }
-    let mut select = connection.prepare_cached(
-        "SELECT route.id, guild, community, event, channel, server, role, style, enabled, rule, forum FROM route JOIN guild ON guild.id = route.guild ORDER BY route.id",
-    )?;
+    let mut select = connection.prepare_cached(&format!("{ROUTES} ORDER BY route.id"))?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
         if let Some(route) = route(row)? {
@@ -134,7 +152,14 @@ impl Store {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (result, routing) = self.writer.run(move |connection| Ok((work(connection)?, load(connection)?))).await?;
-        self.routing.send_replace(Arc::new(routing));
+        // Whoever asked first may come here last: what is older must not replace what is newer.
+        self.routing.send_if_modified(|shown| {
+            let newer = routing.written >= shown.written;
+            if newer {
+                *shown = Arc::new(routing);
+            }
+            newer
+        });
         Ok(result)
     }
 
@@ -181,6 +206,19 @@ impl Store {
         .await
     }
 
+    /// Sets (or clears) the quiet hours.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_quiet(&self, guild: GuildId, quiet: Option<Quiet>) -> Result<(), StoreError> {
+        self.change(move |connection| {
+            let quiet = quiet.as_ref().map(rows::to_json).transpose()?;
+            connection.execute("UPDATE guild SET quiet = ?2 WHERE id = ?1", (rows::flake(guild.0), quiet))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Adds a route, or brings the one for the same event, channel and server to what is asked.
     ///
     /// # Errors
@@ -207,26 +245,153 @@ impl Store {
         })
         .await
     }
+
+    /// Changes the rule of a route of this guild: it is read, changed and written as one, so that two people who change it at once
+    /// do not undo each other. The route as it is then, and what `change` says; `None` if there is no such route.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_rule<T: Send + 'static>(
+        &self,
+        guild: GuildId,
+        id: i64,
+        change: impl FnOnce(&mut Rule) -> T + Send + 'static,
+    ) -> Result<Option<(Route, T)>, StoreError> {
+        self.change(move |connection| {
+            let Some(mut route) = one(connection, guild, id)? else { return Ok(None) };
+            let said = change(&mut route.rule);
+            write(connection, &route)?;
+            Ok(Some((route, said)))
+        })
+        .await
+    }
+
+    /// Changes the rules of all routes of this guild. Those that became others, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_rules(&self, guild: GuildId, mut change: impl FnMut(&mut Rule) + Send + 'static) -> Result<Vec<Route>, StoreError> {
+        self.change(move |connection| {
+            let mut changed = Vec::new();
+            for mut route in all(connection, guild)? {
+                let before = route.rule.clone();
+                change(&mut route.rule);
+                if route.rule != before {
+                    write(connection, &route)?;
+                    changed.push(route);
+                }
+            }
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Sets whom a route of this guild pings, and when. The route as it is then; `None` if there is no such route.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_ping(
+        &self,
+        guild: GuildId,
+        id: i64,
+        role: RoleId,
+        when: Option<When>,
+        cooldown_s: Option<u32>,
+    ) -> Result<Option<Route>, StoreError> {
+        self.change(move |connection| {
+            let Some(mut route) = one(connection, guild, id)? else { return Ok(None) };
+            route.role = Some(role);
+            route.rule.when = when;
+            route.rule.cooldown_s = cooldown_s;
+            write(connection, &route)?;
+            Ok(Some(route))
+        })
+        .await
+    }
+
+    /// Edits a route of this guild. What stands where it was is still kept up to date by what was posted there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn edit_route(&self, guild: GuildId, id: i64, edit: RouteEdit) -> Result<EditRoute, StoreError> {
+        self.change(move |connection| {
+            let Some(was) = one(connection, guild, id)? else { return Ok(EditRoute::Unknown) };
+            let now = edit.of(&was);
+            if now == was {
+                return Ok(EditRoute::Same(Box::new(was)));
+            }
+            if now.forum && !now.event.fits_forum(now.style) {
+                return Ok(EditRoute::NotInForum(Box::new(now)));
+            }
+            let there = standing_there(connection, now.guild, now.event, now.channel, now.server)?;
+            if let Some(other) = there.filter(|other| *other != id) {
+                return Ok(EditRoute::Taken(other));
+            }
+            write(connection, &now)?;
+            Ok(EditRoute::Changed(Box::new((was, now))))
+        })
+        .await
+    }
+}
+
+/// A guild's routes, in the order of their numbers.
+fn all(connection: &Connection, guild: GuildId) -> rusqlite::Result<Vec<Route>> {
+    let mut select = connection.prepare_cached(&format!("{ROUTES} WHERE guild = ?1 ORDER BY route.id"))?;
+    let found = select.query_map([rows::flake(guild.0)], route)?;
+    found.filter_map(Result::transpose).collect()
+}
+
+/// One route of a guild; `None` also for one that this version cannot read.
+fn one(connection: &Connection, guild: GuildId, id: i64) -> rusqlite::Result<Option<Route>> {
+    let mut select = connection.prepare_cached(&format!("{ROUTES} WHERE route.id = ?1 AND guild = ?2"))?;
+    Ok(select.query_row((id, rows::flake(guild.0)), route).optional()?.flatten())
+}
+
+/// Writes all of a known route.
+fn write(connection: &Connection, route: &Route) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE route SET event = ?2, channel = ?3, server = ?4, role = ?5, style = ?6, forum = ?7, rule = ?8 WHERE id = ?1",
+        )?
+        .execute((
+            route.id,
+            route.event.as_str(),
+            rows::flake(route.channel.0),
+            route.server.map(|server| server.0),
+            route.role.map(|role| rows::flake(role.0)),
+            rows::style_text(route.style),
+            route.forum,
+            rows::to_json(&route.rule)?,
+        ))?;
+    Ok(())
+}
+
+/// The route that has this event, channel and server: at most one may.
+fn standing_there(
+    connection: &Connection,
+    guild: GuildId,
+    event: Listens,
+    channel: ChannelId,
+    server: Option<ServerId>,
+) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM route WHERE guild = ?1 AND event = ?2 AND channel = ?3 AND coalesce(server, 0) = ?4")?
+        .query_row((rows::flake(guild.0), event.as_str(), rows::flake(channel.0), server.map_or(0, |server| server.0)), |row| row.get(0))
+        .optional()
 }
 
 fn add(connection: &Connection, new: &NewRoute, by: UserId, now: UnixMs) -> rusqlite::Result<AddRoute> {
     let guild = rows::flake(new.guild.0);
-    let (event, channel, server) = (new.event.as_str(), rows::flake(new.channel.0), new.server.map(|server| server.0));
     let role = new.role.map(|role| rows::flake(role.0));
     let style = rows::style_text(new.style);
-    let known: Option<(i64, Option<i64>, String, bool)> = connection
-        .prepare_cached(
-            "SELECT id, role, style, enabled FROM route WHERE guild = ?1 AND event = ?2 AND channel = ?3 AND coalesce(server, 0) = ?4",
-        )?
-        .query_row((guild, event, channel, server.unwrap_or(0)), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
-    if let Some((id, known_role, known_style, enabled)) = known {
-        if (known_role, known_style.as_str(), enabled) == (role, style, true) {
-            return Ok(AddRoute::Same(id));
-        }
-        connection
-            .execute("UPDATE route SET role = ?2, style = ?3, forum = ?4, enabled = 1 WHERE id = ?1", (id, role, style, new.forum))?;
-        return Ok(AddRoute::Changed(id));
+    if let Some(id) = standing_there(connection, new.guild, new.event, new.channel, new.server)? {
+        let changed = connection
+            .prepare_cached(
+                "UPDATE route SET role = ?2, style = ?3, forum = ?4, enabled = 1
+                 WHERE id = ?1 AND (role, style, forum, enabled) IS NOT (?2, ?3, ?4, 1)",
+            )?
+            .execute((id, role, style, new.forum))?;
+        return Ok(if changed == 0 { AddRoute::Same(id) } else { AddRoute::Changed(id) });
     }
     let count: i64 = connection.query_row("SELECT count(*) FROM route WHERE guild = ?1", [guild], |row| row.get(0))?;
     if count >= MOST_ROUTES {
@@ -234,7 +399,17 @@ fn add(connection: &Connection, new: &NewRoute, by: UserId, now: UnixMs) -> rusq
     }
     connection.execute(
         "INSERT INTO route (guild, event, channel, server, role, style, created_by, created_ms, forum) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-        (guild, event, channel, server, role, style, rows::flake(by.0), now.0, new.forum),
+        (
+            guild,
+            new.event.as_str(),
+            rows::flake(new.channel.0),
+            new.server.map(|server| server.0),
+            role,
+            style,
+            rows::flake(by.0),
+            now.0,
+            new.forum,
+        ),
     )?;
     Ok(AddRoute::Added(connection.last_insert_rowid()))
 }

@@ -27,7 +27,7 @@ use crate::event::Source;
 use crate::ids::{CommunityId, ServerId};
 use crate::outbox::Draft;
 
-pub use guilds::{AddRoute, Guild, Routing};
+pub use guilds::{AddRoute, EditRoute, Guild, Routing};
 pub use posts::{Counts, Due, Memo, Parked, Problem, Settled};
 
 use thread::{Reader, Writer};

@@ -12,6 +12,17 @@ use crate::ids::{CallId, Ident};
 #[error("not a subject")]
 pub struct SubjectError;
 
+impl Subject {
+    /// When it began; `None` for events that stand for themselves.
+    #[must_use]
+    pub fn since(self) -> Option<UnixMs> {
+        match self {
+            Self::Emergency(_, at) | Self::Dispatch(_, at) | Self::Panic(_, at) => Some(at),
+            Self::Event(..) => None,
+        }
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

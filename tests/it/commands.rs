@@ -1,6 +1,7 @@
 //! The commands as people meet them: gateway, store, ingest and delivery as they are, against the pretend Discord and the pretend CAD.
 
 mod alerts;
+mod alerts_rules;
 mod gateway;
 mod setup;
 mod status;
@@ -50,11 +51,13 @@ struct Plan {
     bot_permissions: Option<u64>,
     in_guild: bool,
     token: &'static str,
+    /// Ingest hears of no requests.
+    deaf: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { key: KEY, hub: true, servers: vec![1], bot_permissions: None, in_guild: true, token: TOKEN }
+        Self { key: KEY, hub: true, servers: vec![1], bot_permissions: None, in_guild: true, token: TOKEN, deaf: false }
     }
 }
 
@@ -124,6 +127,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let wake = Arc::new(Notify::new());
     let (intake, door) = intake::door();
     let (requests, asked) = mpsc::channel(8);
+    let requests = if plan.deaf { mpsc::channel(8).0 } else { requests };
     let surroundings = Surroundings {
         store: store.clone(),
         clock: clock.clone(),

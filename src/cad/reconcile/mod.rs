@@ -70,7 +70,7 @@ struct Done {
 }
 
 /// What people were told of each part, so that they are told once.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Told {
     units: Option<Discriminant<RestError>>,
     calls: Option<Discriminant<RestError>>,
@@ -86,6 +86,14 @@ impl Told {
 }
 
 impl Reconciler {
+    /// To be driven by hand instead of [`Reconciler::run`].
+    #[must_use]
+    pub fn by_hand(self) -> ByHand {
+        let schedule = Schedule::new(&self.servers, self.pace);
+        let began = self.clock.now();
+        ByHand { schedule, told: Told::default(), began, reader: self }
+    }
+
     /// Runs until draining begins. A request under way is given up: nothing is lost by it.
     pub async fn run(mut self, tasks: Tasks) {
         let began = Instant::now();
@@ -177,6 +185,38 @@ impl Reconciler {
             self.metrics.cad_budget_left(part, left);
             let free_at = (left == 0).then(|| at.plus(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)));
             self.status.read_budget(&self.community, part, ReadBudget { left, per_minute, free_at });
+        }
+    }
+}
+
+/// The same work on the same schedule, done by hand, one reading after another: for simulations, whose time does not pass by itself.
+#[derive(Debug)]
+pub struct ByHand {
+    reader: Reconciler,
+    schedule: Schedule,
+    told: Told,
+    began: UnixMs,
+}
+
+impl ByHand {
+    /// Reads what is due now; `take` brings it into the world.
+    pub async fn read(&mut self, mut take: impl AsyncFnMut(Read)) {
+        let at = self.reader.clock.now();
+        let now = Duration::from_millis(u64::try_from(at.since(self.began)).unwrap_or(0));
+        while let Ok(Trigger { server, why, .. }) = self.reader.wishes.try_recv() {
+            self.schedule.wish(server, why, now);
+        }
+        while let Some((server, part)) = self.schedule.next(now) {
+            let result = match listing(&self.reader.rest, server, part, at).await {
+                Ok(listing) => {
+                    let (done, mut outcome) = oneshot::channel();
+                    take(Read { community: self.reader.community.clone(), server, listing, done }).await;
+                    Ok(outcome.try_recv().ok())
+                }
+                Err(error) => Err(error),
+            };
+            let done = Done { server, part, asked_at: at, result };
+            self.reader.take(&mut self.schedule, &mut self.told, &done, now);
         }
     }
 }

@@ -38,7 +38,7 @@ impl Filter {
         if rules.is_empty() {
             return format!("{}.", self.words_only());
         }
-        format!("Lets everything through, but {}{}.", rules.join("; "), self.words("of all that "))
+        format!("Lets everything through, but {}{}.", rules.join("; "), self.words("; and of all that "))
     }
 
     fn of_topic(&self, topic: Topic) -> String {
@@ -60,7 +60,7 @@ impl Filter {
             let words = self.include.len() + self.exclude.len() > 0;
             return format!("{}{idle}.", if words { self.words_only() } else { "Lets everything through".into() });
         }
-        format!("Lets through {kind}{}{}{idle}.", rules.join(" and"), self.words("and "))
+        format!("Lets through {kind}{}{}{idle}.", rules.join(" and"), self.words(", and "))
     }
 
     /// What is set but judges nothing here.
@@ -70,7 +70,8 @@ impl Filter {
             .filter(|criterion| self.count(*criterion) > 0 && !criterion.judges(topic))
             .map(Criterion::as_str)
             .collect();
-        if idle.is_empty() { String::new() } else { format!(" ({} does not count: {} have none)", joined(&idle, "and"), kind(topic)) }
+        let verb = if idle.len() == 1 { "does" } else { "do" };
+        if idle.is_empty() { String::new() } else { format!(" ({} {verb} not count: {} have none)", joined(&idle, "and"), kind(topic)) }
     }
 
     /// By departments and by services: each a rule of its own.
@@ -102,7 +103,7 @@ impl Filter {
     fn words(&self, before: &str) -> String {
         let mut out = String::new();
         if !self.include.is_empty() {
-            out += &format!(", {before}only what mentions {}", mentions(&self.include));
+            out += &format!("{before}only what mentions {}", mentions(&self.include));
         }
         if !self.exclude.is_empty() {
             out += &format!(", but nothing that mentions {}", mentions(&self.exclude));

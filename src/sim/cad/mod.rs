@@ -293,6 +293,10 @@ struct Shared {
     /// HTTP pushes handed over and not yet answered.
     unanswered: usize,
     log: VecDeque<Seen>,
+    /// Where events go instead of to sessions and destinations.
+    tap: Option<tokio::sync::mpsc::UnboundedSender<(i64, Value)>>,
+    /// No event is raised.
+    silently: bool,
 }
 
 impl CadSim {

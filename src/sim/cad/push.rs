@@ -60,6 +60,19 @@ pub(super) async fn drain(inner: Arc<Inner>, server: i64, mut pushes: mpsc::Rece
 }
 
 impl CadSim {
+    /// From now on the events of all servers go here, as `(server, body)`, and nowhere else: whoever holds the other end is the network.
+    #[must_use]
+    pub fn tap(&self) -> mpsc::UnboundedReceiver<(i64, Value)> {
+        let (tap, events) = mpsc::unbounded_channel();
+        self.inner.change(|shared| shared.tap = Some(tap));
+        events
+    }
+
+    /// What changes a server raises no event until switched off again, as changes by the API do.
+    pub fn silently(&self, on: bool) {
+        self.inner.change(|shared| shared.silently = on);
+    }
+
     /// Raises an event with these data, changing no state. Null data are left out.
     pub fn push(&self, server: i64, kind: &str, data: Value) -> Pushed {
         self.inner.change(|shared| self.inner.raise(shared, server, kind, data))
@@ -97,6 +110,12 @@ impl Inner {
 
     fn raise_body(&self, shared: &mut Shared, server: i64, body: &Value) -> Pushed {
         let kind = body.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if shared.silently {
+            return Pushed::default();
+        }
+        if let Some(tap) = &shared.tap {
+            return Pushed { hub: usize::from(tap.send((server, body.clone())).is_ok()), http: false };
+        }
         let hub = self.to_hub(shared, server, body);
         let http = self.to_http(shared, server, &kind, hub, body);
         let to = Pushed { hub, http };

@@ -197,5 +197,11 @@ async fn the_commands_are_for_people_with_manage_server_and_for_guilds() {
     assert_eq!(values(&option("test", "event")), events[1..]);
     assert_eq!(values(&option("add", "style")), ["card", "compact", "log", "public"]);
     assert_eq!(values(&option("preset", "name")), ["essentials", "full", "duty", "fire-ems", "records", "public"]);
-    assert_eq!(option("add", "channel")["channel_types"], json!([0, 5]));
+    for command in ["add", "edit", "preset"] {
+        assert_eq!(option(command, "channel")["channel_types"], json!([0, 5, 15]), "{command}");
+    }
+    assert_eq!(values(&option("ping", "when")), ["always", "priority-1", "no-dispatcher", "never"]);
+    assert_eq!(values(&option("thread", "mode")), ["off", "on-first-note", "always"]);
+    let cooldown = option("ping", "cooldown");
+    assert_eq!((cooldown["min_value"].as_f64(), cooldown["max_value"].as_f64()), (Some(0.0), Some(3600.0)));
 }

@@ -1,0 +1,191 @@
+//! A route's finer settings in people's words, for the commands that set them and the list that shows them.
+
+use super::Desk;
+use super::alerts_remove::no_such_route;
+use super::errors::Error;
+use crate::clock::UnixMs;
+use crate::event::Topic;
+use crate::ids::{GuildId, RoleId};
+use crate::route::{Listens, Route, Threads, When};
+
+/// A route of this guild, as it is now.
+pub(super) fn known_route(desk: &Desk, guild: GuildId, id: i64) -> Result<Route, Error> {
+    let routing = desk.store.routing_now();
+    routing.routes.iter().find(|route| route.guild == guild && route.id == id).cloned().ok_or_else(|| no_such_route(id))
+}
+
+/// `Route #3 (911 → <#5>)`.
+pub(super) fn named(route: &Route) -> String {
+    format!("Route #{} ({} → <#{}>)", route.id, route.event.as_str(), route.channel)
+}
+
+/// Whether panics come over this route.
+pub(super) fn hears_panics(route: &Route) -> bool {
+    matches!(route.event, Listens::All | Listens::To(Topic::Panic))
+}
+
+/// `until <t:5:f> (<t:5:R>)`.
+pub(super) fn until(end: UnixMs) -> String {
+    let seconds = end.secs();
+    format!("until <t:{seconds}:f> (<t:{seconds}:R>)")
+}
+
+/// When a route with this role pings it, in one sentence.
+pub(super) fn pings(route: &Route, role: RoleId) -> String {
+    let name = named(route);
+    let Some(occasion) = occasion(route) else {
+        let event = route.event.as_str();
+        let why = match (route.rule.when, route.event) {
+            (Some(When::Never), _) => "that is how it is set now".to_owned(),
+            (_, Listens::To(Topic::Duty | Topic::Status | Topic::Other)) => format!("`{event}` is never worth a ping"),
+            _ => format!("`{event}` has no priority"),
+        };
+        return format!("🔕 {name} never pings <@&{role}>: {why}.");
+    };
+    let cooldown = match route.rule.cooldown_s.unwrap_or_else(|| default_cooldown(route.event)) {
+        0 => String::new(),
+        // What never waits needs no word of waiting.
+        _ if route.event == Listens::To(Topic::Panic) => ", without a cool-down, as panics do not wait".to_owned(),
+        seconds if hears_panics(route) => format!(", at most once in {seconds} s (panics do not wait)"),
+        seconds => format!(", at most once in {seconds} s"),
+    };
+    format!("🔔 {name} pings <@&{role}> {occasion}{cooldown}.")
+}
+
+/// Of a route that sets none (s).
+fn default_cooldown(event: Listens) -> u32 {
+    if event == Listens::To(Topic::Tone) { 30 } else { 0 }
+}
+
+/// For what, as `route::attention` decides it; `None` = for nothing.
+fn occasion(route: &Route) -> Option<String> {
+    use Topic::{Dispatch, Duty, Emergency, Other, Pager, Panic, Status};
+    let new = || "for everything new".to_owned();
+    let rising = || "for dispatches that are new with priority 1 or rise to it".to_owned();
+    let by_default = || match route.event {
+        Listens::All => "for emergency calls, panics, station alerts, emergency pages and dispatches of priority 1".to_owned(),
+        Listens::To(Dispatch) => rising(),
+        Listens::To(Pager) => "for emergency pages".to_owned(),
+        Listens::To(_) => new(),
+    };
+    if matches!(route.event, Listens::To(Duty | Status | Other)) {
+        return None;
+    }
+    Some(match (route.rule.when, route.event) {
+        (Some(When::Never), _) => return None,
+        (None, _) => by_default(),
+        (Some(When::Always), Listens::All) => "for everything new but news of units".to_owned(),
+        (Some(When::Always), _) => new(),
+        (Some(When::Priority1), Listens::All) => "for panics, emergency pages and calls of priority 1 only".to_owned(),
+        (Some(When::Priority1), Listens::To(Panic)) => new(),
+        (Some(When::Priority1), Listens::To(Dispatch)) => rising(),
+        (Some(When::Priority1), Listens::To(Emergency)) => "for calls that say priority 1 only".to_owned(),
+        (Some(When::Priority1), Listens::To(Pager)) => "for emergency pages only".to_owned(),
+        (Some(When::Priority1), Listens::To(_)) => return None,
+        (Some(When::NoDispatcher), Listens::All) => format!("while no dispatcher is on duty {}; for panics always", by_default()),
+        (Some(When::NoDispatcher), _) => format!("{} while no dispatcher is on duty", by_default()),
+    })
+}
+
+/// What a list says of a route beside what, where and how.
+pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
+    let rule = &route.rule;
+    let mut said = Vec::new();
+    if let Some(mute) = rule.mute.filter(|mute| mute.covers(now)) {
+        said.push(format!("🔇 muted {}{}", until(mute.until), if mute.panic { ", panics too" } else { "" }));
+    }
+    match rule.when {
+        None => {}
+        Some(When::Always) => said.push("pings for everything new".to_owned()),
+        Some(When::Priority1) => said.push("pings with priority 1 only".to_owned()),
+        Some(When::NoDispatcher) => said.push("pings while no dispatcher is on duty".to_owned()),
+        Some(When::Never) => said.push("never pings".to_owned()),
+    }
+    said.extend(rule.cooldown_s.map(|seconds| format!("cool-down {seconds} s")));
+    match route.threads() {
+        Threads::Off => {}
+        Threads::OnFirstNote => said.push("threads with the first note".to_owned()),
+        Threads::Always => said.push("threads always".to_owned()),
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Priority;
+    use crate::ids::{ChannelId, CommunityId, ServerId};
+    use crate::render::Style;
+    use crate::route::{Moment, Occasion, Rule, attention};
+
+    fn route(event: Listens, when: Option<When>) -> Route {
+        Route {
+            id: 3,
+            guild: GuildId(1),
+            community: CommunityId::new("c"),
+            event,
+            channel: ChannelId(5),
+            server: None,
+            role: Some(RoleId(7)),
+            style: Style::Card,
+            enabled: true,
+            forum: false,
+            rule: Rule { when, ..Rule::default() },
+        }
+    }
+
+    fn events() -> impl Iterator<Item = Listens> {
+        Topic::ALL.into_iter().map(Listens::To).chain([Listens::All])
+    }
+
+    /// Whether the route pings for anything at all, as it is decided when it matters.
+    fn ever(route: &Route, last_ping: Option<UnixMs>, now: UnixMs) -> bool {
+        let community = CommunityId::new("c");
+        let level = Priority::Level(1);
+        let topics = Topic::ALL.into_iter().filter(|topic| matches!(route.event, Listens::All) || route.event == Listens::To(*topic));
+        topics.into_iter().any(|topic| {
+            let occasion = Occasion { community: &community, server: ServerId(1), topic, priority: Some(&level), urgent: true };
+            attention(route, &occasion, &Moment { now, dispatcher_on_duty: false, quiet: None, last_ping }).ping
+        })
+    }
+
+    #[test]
+    fn never_is_said_of_what_never_pings_and_of_nothing_else() {
+        for event in events() {
+            for when in [None].into_iter().chain(When::ALL.map(Some)) {
+                let route = route(event, when);
+                let said = pings(&route, RoleId(7));
+                assert_eq!(said.contains("never pings"), !ever(&route, None, UnixMs(0)), "{said}");
+                assert!(said.contains("Route #3 (") && said.contains("<@&7>") && said.ends_with('.'), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_default_cooldown_is_said_as_it_is() {
+        for event in events() {
+            let route = route(event, Some(When::Always));
+            if !ever(&route, None, UnixMs(0)) {
+                continue;
+            }
+            let seconds = i64::from(default_cooldown(event));
+            assert!(ever(&route, Some(UnixMs(0)), UnixMs(seconds * 1_000)), "{event:?}");
+            assert!(seconds == 0 || !ever(&route, Some(UnixMs(0)), UnixMs(seconds * 1_000 - 1)), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn when_and_how_often_in_one_sentence() {
+        let mut route = route(Listens::All, None);
+        route.rule.cooldown_s = Some(60);
+        assert_eq!(
+            pings(&route, RoleId(7)),
+            "🔔 Route #3 (all → <#5>) pings <@&7> for emergency calls, panics, station alerts, emergency pages and dispatches of priority 1, at most once in 60 s (panics do not wait)."
+        );
+        route.event = Listens::To(Topic::Tone);
+        route.rule.cooldown_s = None;
+        assert_eq!(pings(&route, RoleId(7)), "🔔 Route #3 (tone → <#5>) pings <@&7> for everything new, at most once in 30 s.");
+        route.rule = Rule { when: Some(When::Priority1), ..Rule::default() };
+        assert_eq!(pings(&route, RoleId(7)), "🔕 Route #3 (tone → <#5>) never pings <@&7>: `tone` has no priority.");
+    }
+}

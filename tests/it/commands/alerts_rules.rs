@@ -1,0 +1,441 @@
+//! `/alerts edit|filter|ping|thread|mute|unmute|quiet`, and forums as targets.
+
+use tenfour::render::Style;
+use tenfour::route::{Criterion, Route, Threads, When};
+
+use super::*;
+
+const THREADS: u64 = 1 << 35;
+const IN_THREADS: u64 = 1 << 38;
+
+impl Bot {
+    /// Adds a route in `#alerts`. Its number.
+    async fn added(&self, event: &str) -> i64 {
+        let told = self.alerts("add", json!({"event": event, "channel": self.channel})).await;
+        assert!(told.contains("added"), "{told}");
+        self.routes().last().unwrap().id
+    }
+
+    fn route(&self, id: i64) -> Route {
+        self.routes().into_iter().find(|route| route.id == id).unwrap()
+    }
+
+    /// The choices shown while typing a text.
+    async fn typing_text(&self, path: &str, options: Value, focused: &str) -> Vec<String> {
+        let pending = self.sim.autocomplete(&self.lobby, None, "alerts", &[path], options, focused).unwrap();
+        let reply = pending.wait_reply_where(SOON, |v| v.get("choices").is_some()).await.unwrap();
+        let one = |choice: &Value| {
+            assert_eq!(choice["name"], choice["value"]);
+            choice["value"].as_str().unwrap().to_owned()
+        };
+        reply["choices"].as_array().unwrap().iter().map(one).collect()
+    }
+
+    fn posts_into(&self, channel: &str) -> usize {
+        let into = |request: &&Value| {
+            request["method"] == json!("POST")
+                && request["path"].as_str().is_some_and(|path| path.contains(&format!("/channels/{channel}/")))
+        };
+        self.sim.requests().iter().filter(into).count()
+    }
+}
+
+#[tokio::test]
+async fn each_of_them_answers_privately_names_its_route_and_knows_only_this_guilds() {
+    let bot = start().await;
+    let id = bot.added("911").await;
+    let role = bot.sim.add_role(&bot.guild, "Dispatch", 0);
+    let options = |route: i64| {
+        [
+            ("edit", json!({"route": route, "style": "compact"})),
+            ("filter", json!({"route": route, "priority": "1"})),
+            ("filter", json!({ "route": route })),
+            ("ping", json!({"route": route, "role": role})),
+            ("thread", json!({"route": route, "mode": "always"})),
+            ("mute", json!({"route": route, "for": "1h"})),
+            ("unmute", json!({ "route": route })),
+        ]
+    };
+    for (path, options) in options(99) {
+        assert_eq!(bot.alerts(path, options).await, "This server has no route #99: `/alerts list` shows them.", "{path}");
+    }
+    for (path, options) in options(id) {
+        let reply = bot.run("alerts", path, options).reply(SOON).await.unwrap();
+        assert!(words(&reply).contains(&format!("#{id}")), "{path}: {reply}");
+        assert_eq!(reply["flags"].as_u64().unwrap() & 64, 64, "{path} is not private");
+        assert_eq!(reply["pinged"], json!([]), "{path}");
+    }
+    // The route is found by what it is.
+    let shown = [(format!("#{id} 911 → #alerts · @Dispatch"), id)];
+    for path in ["edit", "filter", "ping", "thread", "mute", "unmute"] {
+        assert_eq!(bot.typing(path, json!({"route": "911"}), "route").await, shown, "{path}");
+    }
+    let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
+    assert!(bot.sim.slash(&bot.lobby, Some(&visitor), "alerts", &["mute"], json!({"route": id, "for": "1h"})).is_err());
+}
+
+#[tokio::test]
+async fn a_filter_is_set_by_parts_cleared_by_any_and_said_in_one_sentence() {
+    let bot = start().await;
+    let id = bot.added("dispatch").await;
+    let name = format!("🔎 Route #{id} (dispatch → <#{}>): ", bot.channel);
+    let shown = bot.alerts("filter", json!({ "route": id })).await;
+    assert_eq!(shown, format!("{name}Lets everything through."));
+    let told = bot.alerts("filter", json!({"route": id, "priority": "1, 2", "exclude": "drill"})).await;
+    let nothing_yet = "No event that this route listens to has come yet, so it could not be tried.";
+    assert_eq!(told, format!("{name}Lets through dispatches of priority 1 or 2, but nothing that mentions “drill”. {nothing_yet}"));
+    // What is not named stays.
+    let told = bot.alerts("filter", json!({"route": id, "postal": "90*"})).await;
+    assert!(told.contains("priority 1 or 2") && told.contains("at postal 90\\*") && told.contains("drill"), "{told}");
+    let told = bot.alerts("filter", json!({"route": id, "exclude": "any", "postal": "any"})).await;
+    assert_eq!(told, format!("{name}Lets through dispatches of priority 1 or 2. {nothing_yet}"));
+    assert!(bot.alerts("list", json!({})).await.contains("\n   ↳ Lets through dispatches of priority 1 or 2."));
+
+    // One that cannot be used takes nothing of the others along, and none is stored.
+    let before = bot.route(id);
+    let told = bot.alerts("filter", json!({"route": id, "priority": "any", "service": "navy"})).await;
+    assert_eq!(told, "“navy” is no service: choose from police, fire, ems and dispatch, e.g. `fire, ems`.");
+    assert_eq!(bot.route(id), before);
+    // What people type cannot ping or format.
+    let told = bot.alerts("filter", json!({"route": id, "include": "@everyone, **bold**"})).await;
+    assert!(!told.contains("@everyone") && !told.contains("**bold**"), "{told}");
+}
+
+#[tokio::test]
+async fn a_filter_that_cannot_be_tried_now_holds_all_the_same() {
+    let bot = start_with(Plan { deaf: true, ..Plan::default() }).await;
+    let id = bot.added("dispatch").await;
+    let told = bot.alerts("filter", json!({"route": id, "priority": "1"})).await;
+    assert!(told.ends_with("priority 1. It holds from now on; the bot is too busy to try it on past events."), "{told}");
+    assert_eq!(bot.route(id).rule.filter.count(Criterion::Priority), 1);
+}
+
+#[tokio::test]
+async fn two_admins_who_change_one_route_at_once_do_not_undo_each_other() {
+    let bot = start().await;
+    let id = bot.added("dispatch").await;
+    let other = bot.sim.add_member(&bot.guild, "Second", MANAGE_GUILD, &[]);
+    let role = bot.sim.add_role(&bot.guild, "Dispatch", 0);
+    let wishes = [
+        ("filter", json!({"route": id, "priority": "1"})),
+        ("filter", json!({"route": id, "exclude": "drill"})),
+        ("thread", json!({"route": id, "mode": "on-first-note"})),
+        ("mute", json!({"route": id, "for": "2h"})),
+        ("ping", json!({"route": id, "role": role, "when": "no-dispatcher", "cooldown": 60})),
+        ("edit", json!({"route": id, "style": "compact"})),
+    ];
+    let pending: Vec<Pending> = wishes
+        .into_iter()
+        .enumerate()
+        .map(|(nth, (path, options))| {
+            let person = (nth % 2 == 1).then_some(other.as_str());
+            bot.sim.slash(&bot.lobby, person, "alerts", &[path], options).unwrap()
+        })
+        .collect();
+    for pending in &pending {
+        let told = words(&pending.reply(SOON).await.unwrap());
+        assert!(told.contains(&format!("oute #{id}")), "{told}");
+    }
+    let route = bot.route(id);
+    assert_eq!((route.rule.filter.count(Criterion::Priority), route.rule.filter.count(Criterion::Exclude)), (1, 1));
+    assert_eq!((route.rule.threads, route.rule.mute.is_some()), (Threads::OnFirstNote, true));
+    assert_eq!((route.rule.when, route.rule.cooldown_s, route.role.is_some()), (Some(When::NoDispatcher), Some(60), true));
+    assert_eq!(route.style, Style::Compact);
+}
+
+#[tokio::test]
+async fn ping_says_when_and_what_it_does_not_name_goes_back_to_what_suits_the_event() {
+    // All that is needed, but not to mention everyone.
+    let bot = start_with(Plan { bot_permissions: Some(VIEW | SEND | FILES | 1 << 14 | 1 << 16), ..Plan::default() }).await;
+    let role = bot.sim.add_role(&bot.guild, "Dispatch", 0);
+    let id = bot.added("dispatch").await;
+    let name = format!("Route #{id} (dispatch → <#{}>)", bot.channel);
+    let told = bot.alerts("ping", json!({"route": id, "role": role, "when": "always", "cooldown": 90})).await;
+    let (first, hint) = told.split_once('\n').unwrap();
+    assert_eq!(first, format!("🔔 {name} pings <@&{role}> for everything new, at most once in 90 s."));
+    assert!(hint.starts_with("💡 Discord will not ping"), "{hint}");
+    let never = bot.alerts("ping", json!({"route": id, "role": role, "when": "never"})).await;
+    assert_eq!(never, format!("🔕 {name} never pings <@&{role}>: that is how it is set now."));
+    bot.sim.set_mentionable(&bot.guild, &role, true);
+    let told = bot.alerts("ping", json!({"route": id, "role": role})).await;
+    assert_eq!(told, format!("🔔 {name} pings <@&{role}> for dispatches that are new with priority 1 or rise to it."));
+    let route = bot.route(id);
+    assert_eq!((route.role.map(|role| role.0.to_string()), route.rule.when, route.rule.cooldown_s), (Some(role.clone()), None, None));
+
+    let told = bot.alerts("ping", json!({"route": id, "role": bot.guild, "when": "always"})).await;
+    assert_eq!(told, "The role @everyone is never pinged by this bot: choose a role of your own, or leave it out.");
+    assert_eq!(bot.route(id), route);
+    for cooldown in [-1, 3_601] {
+        let options = json!({"route": id, "role": role, "cooldown": cooldown});
+        assert!(bot.sim.slash(&bot.lobby, None, "alerts", &["ping"], options).is_err(), "{cooldown}");
+    }
+}
+
+#[tokio::test]
+async fn threads_are_for_routes_with_cards_in_channels_where_the_bot_may_open_them() {
+    let bot = start().await;
+    let id = bot.added("911").await;
+    bot.sim.deny(&bot.channel, THREADS | IN_THREADS);
+    let told = bot.alerts("thread", json!({"route": id, "mode": "always"})).await;
+    assert_eq!(
+        told,
+        format!(
+            "The bot is missing Create Public Threads and Send Messages in Threads in <#{}>: open Edit Channel > Permissions there, add the bot's role and allow them, then try again.",
+            bot.channel
+        )
+    );
+    assert_eq!(bot.route(id).rule.threads, Threads::Off);
+    bot.sim.allow(&bot.channel, THREADS | IN_THREADS);
+    let told = bot.alerts("thread", json!({"route": id, "mode": "on-first-note"})).await;
+    assert!(told.ends_with("opens a thread on a call's card with the first note; all its notes are written there."), "{told}");
+    assert_eq!(bot.route(id).threads(), Threads::OnFirstNote);
+    assert!(bot.alerts("list", json!({})).await.contains("911 · card · threads with the first note"));
+    // What it needs now is looked at, too.
+    bot.sim.deny(&bot.channel, THREADS);
+    let told = bot.cad("diagnose", json!({})).await;
+    assert!(told.contains("❌ The bot is missing Create Public Threads in"), "{told}");
+    // Off is always allowed.
+    let told = bot.alerts("thread", json!({"route": id, "mode": "off"})).await;
+    assert!(told.ends_with("opens no threads. Those that are open stay."), "{told}");
+    assert!(!bot.cad("diagnose", json!({})).await.contains("Threads"));
+
+    let duty = bot.alerts("add", json!({"event": "duty", "channel": bot.lobby, "style": "log"})).await;
+    assert!(duty.contains("Route #2 added"), "{duty}");
+    let told = bot.alerts("thread", json!({"route": 2, "mode": "always"})).await;
+    assert!(told.contains("has no cards of calls") && told.contains("`911`, `civil`, `panic`, `dispatch` or `all`"), "{told}");
+    bot.alerts("add", json!({"event": "civil", "channel": bot.lobby, "style": "public"})).await;
+    let told = bot.alerts("thread", json!({"route": 3, "mode": "always"})).await;
+    assert!(told.contains("is public, and notes with names would stand in its threads") && told.contains("style:card`"), "{told}");
+    bot.alerts("add", json!({"event": "all", "channel": bot.lobby, "style": "log"})).await;
+    let told = bot.alerts("thread", json!({"route": 4, "mode": "always"})).await;
+    assert!(told.contains("writes log lines, and a thread needs a card"), "{told}");
+    assert!(bot.routes().iter().all(|route| route.rule.threads == Threads::Off));
+}
+
+#[tokio::test]
+async fn a_mute_ends_by_itself_or_by_unmute() {
+    let bot = start().await;
+    let (calls, panics) = (bot.added("911").await, bot.added("panic").await);
+    let told = bot.alerts("mute", json!({"route": calls, "for": "1h30m"})).await;
+    let until = bot.route(calls).rule.mute.unwrap().until;
+    let left = until.since(bot.data.clock.now());
+    assert!((5_000_000..=5_400_000).contains(&left), "{left}");
+    let seconds = until.secs();
+    assert_eq!(
+        told,
+        format!(
+            "🔇 Route #{calls} (911 → <#{}>) is muted until <t:{seconds}:f> (<t:{seconds}:R>): its cards come without pings and sounds. Panics come over other routes and still sound. `/alerts unmute route:{calls}` ends it.",
+            bot.channel
+        )
+    );
+    let told = bot.alerts("mute", json!({"route": panics, "for": "1d"})).await;
+    assert!(told.contains("Panics still sound, unless you set `panic:True`."), "{told}");
+    let told = bot.alerts("mute", json!({"route": panics, "for": "1d", "panic": true})).await;
+    assert!(told.contains("Panics make no sound there either."), "{told}");
+    assert!(bot.route(panics).rule.mute.unwrap().panic);
+    let listed = bot.alerts("list", json!({})).await;
+    assert!(listed.contains(&format!("911 · card · 🔇 muted until <t:{seconds}:f> (<t:{seconds}:R>)")), "{listed}");
+    assert!(listed.contains(", panics too"), "{listed}");
+    for unusable in ["soon", "0m", "40d"] {
+        let told = bot.alerts("mute", json!({"route": calls, "for": unusable})).await;
+        assert!(told.starts_with(&format!("“{unusable}” is ")) && told.contains("e.g. `30m`"), "{told}");
+    }
+    assert_eq!(bot.route(calls).rule.mute.unwrap().until, until);
+
+    let told = bot.alerts("unmute", json!({ "route": calls })).await;
+    assert_eq!(told, format!("🔔 Route #{calls} (911 → <#{}>) sounds again.", bot.channel));
+    let told = bot.alerts("unmute", json!({ "route": calls })).await;
+    assert_eq!(told, format!("👌 Route #{calls} (911 → <#{}>) was not muted.", bot.channel));
+    bot.alerts("mute", json!({"route": calls, "for": "1h"})).await;
+    assert_eq!(bot.alerts("unmute", json!({})).await, format!("🔔 Routes #{calls} and #{panics} sound again."));
+    assert_eq!(bot.alerts("unmute", json!({})).await, "👌 No route of this server was muted.");
+    assert!(bot.routes().iter().all(|route| route.rule.mute.is_none()));
+}
+
+#[tokio::test]
+async fn quiet_hours_are_the_guilds_and_off_ends_them() {
+    let bot = start().await;
+    let none = bot.alerts("quiet", json!({})).await;
+    assert!(none.starts_with("This server has no quiet hours. Set them with `/alerts quiet from:22:00"), "{none}");
+    assert_eq!(bot.alerts("quiet", json!({"from": "off"})).await, "👌 This server has no quiet hours.");
+    let night = json!({"from": "22:00", "to": "7", "timezone": "europe/berlin"});
+    let told = bot.alerts("quiet", night).await;
+    assert!(
+        told.starts_with("🌙 Quiet from 22:00 to 07:00 each day (Europe/Berlin), but not for panics. Cards then come without"),
+        "{told}"
+    );
+    assert!(told.ends_with("Panics still sound, unless you set `panic:True`."), "{told}");
+    let shown = bot.alerts("quiet", json!({})).await;
+    let until_now = told.split("right now").next().unwrap();
+    assert!(shown.starts_with(until_now) && shown.ends_with(" `/alerts quiet from:off` switches them off."), "{shown}");
+    assert!(bot.alerts("list", json!({})).await.ends_with("\n🌙 Quiet from 22:00 to 07:00 each day (Europe/Berlin), but not for panics."));
+    bot.added("911").await;
+    assert!(bot.alerts("list", json!({})).await.starts_with("🔔 1 alert route\n🌙 Quiet from 22:00"));
+    let told = bot.alerts("unmute", json!({})).await;
+    assert!(told.ends_with("The quiet hours of this server go on: `/alerts quiet` shows them."), "{told}");
+
+    let quiet = || bot.store.routing_now().guilds.values().next().unwrap().quiet.clone();
+    let before = quiet();
+    for (options, why) in [
+        (json!({"from": "22:00"}), "Quiet hours need `from:`, `to:` and `timezone:`, as in"),
+        (json!({"panic": true}), "Quiet hours need"),
+        (json!({"from": "25:00", "to": "7:00", "timezone": "UTC"}), "“25:00” is no time of day"),
+        (json!({"from": "7:00", "to": "7:00", "timezone": "UTC"}), "Quiet hours that end at 07:00, when they begin"),
+        (json!({"from": "22:00", "to": "7:00", "timezone": "Mars/Olympus"}), "“Mars/Olympus” is no time zone"),
+    ] {
+        let told = bot.alerts("quiet", options).await;
+        assert!(told.starts_with(why), "{told}");
+    }
+    assert_eq!(quiet(), before);
+    let told = bot.alerts("quiet", json!({"from": "10pm", "to": "7:30", "timezone": "America/New_York", "panic": true})).await;
+    assert!(told.contains("22:00 to 07:30 each day (America/New\\_York), panics too.") && !told.contains("still sound"), "{told}");
+    assert_eq!(bot.alerts("quiet", json!({"from": "OFF"})).await, "🔔 The quiet hours are off: alerts sound at any time.");
+    assert_eq!(quiet(), None);
+
+    let zones = bot.typing_text("quiet", json!({"from": "22:00", "timezone": "berl"}), "timezone").await;
+    assert_eq!(zones, ["Europe/Berlin"]);
+    assert_eq!(bot.typing_text("quiet", json!({"from": "22:00"}), "timezone").await.len(), 25);
+}
+
+#[tokio::test]
+async fn edit_changes_what_is_named_and_says_what_was() {
+    let bot = start_with(Plan { servers: vec![1, 2], ..Plan::default() }).await;
+    let role = bot.sim.add_role(&bot.guild, "Dispatch", 0);
+    let (id, there) = (bot.added("911").await, bot.sim.add_channel(&bot.guild, "elsewhere", 0));
+    bot.alerts("filter", json!({"route": id, "include": "fire"})).await;
+    let told = bot.alerts("edit", json!({"route": id, "channel": there, "server": 2, "role": role, "style": "compact"})).await;
+    let (first, rest) = told.split_once('\n').unwrap();
+    assert_eq!(
+        first,
+        format!(
+            "✏️ Route #{id} is changed: <#{0}> → <#{there}>, all servers → server 2, pinging nobody → <@&{role}> and card → compact. It is now 911 → <#{there}>, pinging <@&{role}>, as compact, of server 2 only.",
+            bot.channel
+        )
+    );
+    assert_eq!(rest, format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", bot.channel));
+    bot.posted(&there, "🔔 Alerts on: emergency calls").await;
+    let route = bot.route(id);
+    assert_eq!(route.rule.filter.count(Criterion::Include), 1, "an edit leaves the rule alone");
+
+    let same = bot.alerts("edit", json!({"route": id, "style": "compact"})).await;
+    assert!(same.starts_with(&format!("👌 Route #{id} is exactly that already: 911 →")), "{same}");
+    let told = bot.alerts("edit", json!({"route": id, "clear": "role"})).await;
+    assert!(told.starts_with(&format!("✏️ Route #{id} is changed: pinging <@&{role}> → nobody. It is now")), "{told}");
+    let told = bot.alerts("edit", json!({"route": id, "clear": "server", "event": "civil"})).await;
+    assert!(told.contains("911 → civil and server 2 → all servers."), "{told}");
+    let route = bot.route(id);
+    assert_eq!((route.role, route.server), (None, None));
+
+    // A style that can have no threads says so.
+    bot.alerts("thread", json!({"route": id, "mode": "always"})).await;
+    let told = bot.alerts("edit", json!({"route": id, "style": "public"})).await;
+    assert!(told.contains("💡 It opens no threads any more"), "{told}");
+    assert_eq!(bot.route(id).threads(), Threads::Off);
+    assert_eq!(bot.typing("edit", json!({"route": id}), "server").await.len(), 2);
+}
+
+#[tokio::test]
+async fn edit_refuses_what_would_not_work_and_names_what_is_in_the_way() {
+    let bot = start().await;
+    let (first, second) = (bot.added("911").await, bot.added("civil").await);
+    let told = bot.alerts("edit", json!({"route": first, "event": "civil"})).await;
+    let what = format!("civil → <#{}>, as card", bot.channel);
+    assert_eq!(
+        told,
+        format!("Route #{second} is there already: {what}. Change that one, or remove it first with `/alerts remove route:{second}`.")
+    );
+    let told = bot.alerts("edit", json!({ "route": first })).await;
+    assert!(told.contains("stays as it is: say what to change with `event:`, `channel:`"), "{told}");
+    bot.sim.deny(&bot.lobby, FILES);
+    let closed = bot.sim.add_channel(&bot.guild, "closed", 0);
+    bot.sim.deny(&closed, VIEW);
+    for (options, why) in [
+        (json!({"route": first, "channel": bot.lobby}), "The bot is missing Attach Files in"),
+        (json!({"route": first, "channel": closed}), "The bot is missing View Channel in"),
+        (json!({"route": first, "server": 7}), "This bot does not watch server 7"),
+        (json!({"route": first, "role": bot.guild}), "The role @everyone is never pinged"),
+        (json!({"route": first, "server": 1, "clear": "server"}), "`server:` and `clear:server` contradict each other"),
+        (json!({"route": first, "role": bot.sim.add_role(&bot.guild, "X", 0), "clear": "role"}), "`role:` and `clear:role` contradict"),
+    ] {
+        let told = bot.alerts("edit", options).await;
+        assert!(told.starts_with(why), "{told}");
+    }
+    // With threads, the new channel must allow them.
+    let threadless = bot.sim.add_channel(&bot.guild, "threadless", 0);
+    bot.sim.deny(&threadless, THREADS);
+    bot.alerts("thread", json!({"route": first, "mode": "always"})).await;
+    let told = bot.alerts("edit", json!({"route": first, "channel": threadless})).await;
+    assert!(told.starts_with("The bot is missing Create Public Threads in"), "{told}");
+    assert_eq!(bot.route(first).channel.0.to_string(), bot.channel);
+}
+
+#[tokio::test]
+async fn a_forum_takes_cards_and_nothing_else() {
+    let bot = start().await;
+    let forum = bot.sim.add_channel(&bot.guild, "calls", 15);
+    let told = bot.alerts("add", json!({"event": "911", "channel": forum})).await;
+    assert!(told.starts_with("✅ Route #1 added: 911 →"), "{told}");
+    assert!(bot.route(1).forum);
+    assert!(bot.alerts("list", json!({})).await.contains(&format!("**<#{forum}>** (forum)\n`#1` 911 · card")));
+    let told = bot.alerts("preset", json!({"name": "public", "channel": forum})).await;
+    assert_eq!((told.matches("added").count(), told.matches("changed").count()), (2, 1), "{told}");
+    assert!(bot.routes().iter().all(|route| route.forum));
+
+    let only = format!("<#{forum}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not");
+    let told = bot.alerts("add", json!({"event": "duty", "channel": forum})).await;
+    assert_eq!(told, format!("{only} `duty`: choose a text channel, or one of those four."));
+    let told = bot.alerts("add", json!({"event": "all", "channel": forum})).await;
+    assert_eq!(told, format!("{only} `all`: choose a text channel, or one of those four."));
+    let told = bot.alerts("preset", json!({"name": "fire-ems", "channel": forum})).await;
+    assert_eq!(told, format!("{only} `station`, `pager` and `tone`: choose a text channel, or add those four with `/alerts add`."));
+    let lines = format!(
+        "<#{forum}> is a forum, which takes no log lines: choose `style:card`, `style:compact` or `style:public`, or a text channel."
+    );
+    assert_eq!(bot.alerts("add", json!({"event": "panic", "channel": forum, "style": "log"})).await, lines);
+    assert_eq!(bot.routes().len(), 3);
+
+    // By way of an edit it takes no more.
+    assert_eq!(bot.alerts("edit", json!({"route": 1, "style": "log"})).await, lines);
+    let told = bot.alerts("edit", json!({"route": 1, "event": "record"})).await;
+    assert_eq!(told, format!("{only} `record`: choose a text channel, or one of those four."));
+    let text = bot.added("pager").await;
+    let told = bot.alerts("edit", json!({"route": text, "channel": forum})).await;
+    assert!(told.starts_with(&only), "{told}");
+    let told = bot.alerts("edit", json!({"route": text, "event": "panic", "channel": forum})).await;
+    assert!(told.starts_with(&format!("✏️ Route #{text} is changed: pager → panic and")) && bot.route(text).forum, "{told}");
+    let told = bot.alerts("thread", json!({"route": text, "mode": "always"})).await;
+    assert!(told.ends_with("each call is a post of the forum, and its notes are written into it."), "{told}");
+    // And out again.
+    let told = bot.alerts("edit", json!({"route": text, "channel": bot.lobby})).await;
+    assert!(told.contains("is changed") && !bot.route(text).forum, "{told}");
+    bot.posted(&bot.lobby, "🔔 Alerts on: panic buttons").await;
+    // Confirmations go out in their order: none was meant for the forum.
+    assert_eq!(bot.posts_into(&forum), 0, "a confirmation became a post of the forum");
+    // Nor does it take the bot's own words.
+    assert!(bot.sim.slash(&bot.lobby, None, "cad", &["notices"], json!({"channel": forum})).is_err());
+}
+
+#[tokio::test]
+async fn what_is_missing_in_a_forum_is_named_as_its_settings_name_it() {
+    let bot = start().await;
+    let forum = bot.sim.add_channel(&bot.guild, "calls", 15);
+    let told = |missing: &str, them: &str| {
+        format!(
+            "The bot is missing {missing} in <#{forum}>: open Edit Channel > Permissions there, add the bot's role and allow {them}, then try again."
+        )
+    };
+    let add = json!({"event": "911", "channel": forum});
+    bot.sim.deny(&forum, IN_THREADS);
+    assert_eq!(bot.alerts("add", add.clone()).await, told("Send Messages in Posts", "it"));
+    bot.sim.deny(&forum, SEND);
+    let said = bot.alerts("add", add.clone()).await;
+    assert!(said.starts_with("The bot is missing Create Posts, Send Messages in Posts, Embed Links and Attach Files in"), "{said}");
+    bot.sim.deny(&forum, VIEW);
+    assert_eq!(bot.alerts("add", add.clone()).await, told("View Channel", "it"));
+    assert!(bot.routes().is_empty());
+    // To open threads beside messages is not needed there.
+    bot.sim.allow(&forum, VIEW | SEND | IN_THREADS);
+    bot.sim.deny(&forum, THREADS);
+    assert!(bot.alerts("add", add).await.starts_with("✅ Route #1 added"));
+    assert!(bot.cad("diagnose", json!({})).await.contains(&format!("✅ <#{forum}>")));
+}
