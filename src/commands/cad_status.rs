@@ -131,8 +131,9 @@ fn reading_lines(known: &ServerFacts) -> Vec<String> {
     if !read.is_empty() {
         let last = known.readings.values().filter_map(|reading| reading.found).max();
         let found = match last {
-            None => "nothing that events had not told".to_owned(),
-            Some((at, count)) => format!("last find <t:{}:R>: {count} that no event had told", at.secs()),
+            None => "nothing yet that no event had told".to_owned(),
+            Some((at, 1)) => format!("1 change that no event had told, <t:{}:R>", at.secs()),
+            Some((at, count)) => format!("{count} changes that no event had told, <t:{}:R>", at.secs()),
         };
         lines.push(format!("read from the CAD: {} · {found}", reply::and(&read)));
     }

@@ -145,10 +145,10 @@ impl Reconciler {
                 if outcome.skipped > 0 {
                     schedule.again(*server, *part, now);
                 }
-                let found = if outcome.caught_up > 0 { ReadOutcome::CaughtUp } else { ReadOutcome::NothingNew };
+                let found = if outcome.changes > 0 { ReadOutcome::CaughtUp } else { ReadOutcome::NothingNew };
                 self.metrics.reading(*part, found);
-                self.status.read(&self.community, *server, *part, *asked_at, outcome.caught_up);
-                tracing::debug!(%server, part = part.as_str(), skipped = outcome.skipped, caught_up = outcome.caught_up, "read the CAD");
+                self.status.read(&self.community, *server, *part, *asked_at, *outcome);
+                tracing::debug!(%server, part = part.as_str(), skipped = outcome.skipped, changes = outcome.changes, "read the CAD");
             }
             // Ingest told people of the disk itself.
             Ok(None) => self.metrics.reading(*part, ReadOutcome::NotStored),

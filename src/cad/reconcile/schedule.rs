@@ -158,6 +158,7 @@ impl Schedule {
             Why::Connected => {
                 for part in Part::ALL {
                     self.add(server, part, Wish { not_before: now, again: false });
+                    self.forgive(server, part);
                 }
             }
             Why::Again => {
@@ -179,6 +180,15 @@ impl Schedule {
     fn add(&mut self, server: ServerId, part: Part, wish: Wish) {
         if let Some(cell) = self.endpoint_mut(part).and_then(|endpoint| endpoint.servers.get_mut(&server)) {
             cell.wish(wish);
+        }
+    }
+
+    /// The CAD is there again: what could not be reached before is not waited for any longer. The budget still holds.
+    fn forgive(&mut self, server: ServerId, part: Part) {
+        let cell = self.endpoint_mut(part).and_then(|endpoint| endpoint.servers.get_mut(&server));
+        if let Some(cell) = cell.filter(|cell| cell.failures > 0) {
+            cell.failures = 0;
+            cell.blocked_until = Duration::ZERO;
         }
     }
 

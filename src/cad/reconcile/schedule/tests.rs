@@ -208,6 +208,23 @@ fn failures_double_their_wait_to_five_minutes_and_are_forgotten_by_success() {
 }
 
 #[test]
+fn a_new_session_ends_the_wait_after_failures_but_not_after_a_refusal() {
+    let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
+    schedule.wish(ONE, Why::Removed, s(0));
+    assert_eq!(schedule.next(s(2)), Some((ONE, Part::Calls)));
+    schedule.done(Part::Calls, Ending::Failed, s(2), 1.0);
+    assert_eq!(schedule.next(s(3)), None);
+    schedule.wish(ONE, Why::Connected, s(3));
+    assert_eq!(read_all(&mut schedule, s(3)), [(1, Part::Units), (1, Part::Calls)]);
+
+    schedule.wish(ONE, Why::Removed, s(3));
+    assert_eq!(schedule.next(s(5)), Some((ONE, Part::Calls)));
+    schedule.done(Part::Calls, Ending::NoSuchServer, s(5), 1.0);
+    schedule.wish(ONE, Why::Connected, s(100));
+    assert_eq!(read_all(&mut schedule, s(100)), [(1, Part::Units)]);
+}
+
+#[test]
 fn strangers_are_nobodys_business() {
     let mut schedule = Schedule::new(&[ONE], pace(None));
     schedule.wish(ServerId(9), Why::Connected, s(0));
