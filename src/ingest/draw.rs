@@ -289,9 +289,9 @@ impl Drawing<'_> {
     /// Whether the channel did not hear of a young subject at first because a filter kept it out, until now: the first unit of a
     /// department came, a panicking unit's department was learnt. It is news there.
     fn newly_admitted(&self, subject: Subject, target: &Target) -> bool {
-        let Some(since) = subject.since().filter(|since| *since < self.at && self.at.since(*since) <= YOUNG_MS) else { return false };
+        let young = subject.since().is_some_and(|since| since < self.at && self.at.since(since) <= YOUNG_MS);
         let filtered = |id: &i64| self.routes.iter().any(|route| route.id == *id && !route.rule.filter.is_empty());
-        target.routes.iter().all(filtered)
+        young && target.routes.iter().all(filtered)
     }
 
     /// Whether this very event raised the call to the highest priority.

@@ -11,6 +11,7 @@
 mod draw;
 mod facts;
 mod log_pages;
+mod requests;
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -18,18 +19,15 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 use crate::clock::{Clock, UnixMs};
 use crate::event::copies::Copies;
-use crate::event::{Envelope, Event, RawEvent, Source, Topic, decode};
-use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+use crate::event::{Envelope, Event, RawEvent, Source, decode};
+use crate::ids::{CommunityId, GuildId, ServerId};
 use crate::intake::{Arrival, Refused};
 use crate::metrics::{Metrics, Outcome};
-use crate::outbox::Draft;
 use crate::readings::{Outcome as Caught, Read, Why, Wishes};
-use crate::render::Message;
-use crate::route::Filter;
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{Batch, JournalRow, Routing, Store, StoreError, WorldRow};
@@ -37,6 +35,8 @@ use crate::world::{Applied, Entity, Reconciled, Server, ServerKey};
 
 use draw::{Drawing, Memos, Setting};
 use log_pages::LogPages;
+
+pub use requests::{REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
 
 /// Arrivals taken into one transaction.
 const TOGETHER: usize = 128;
@@ -46,78 +46,6 @@ const KEEP_OVER: i64 = 3_600_000;
 const FORGET_EVERY: i64 = 60_000;
 /// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
 const HUB_TRIES: u32 = 30;
-
-/// What commands ask of ingest.
-#[derive(Debug)]
-pub enum Request {
-    /// A test alert through the real path.
-    Test(TestAlert),
-    /// A message of the bot's own into a channel (notices, confirmations).
-    Tell(Tell),
-    /// What a filter would have let through.
-    Try(TryFilter),
-}
-
-/// `/alerts filter`: a route's latest events, held against a filter. Changes nothing.
-#[derive(Debug)]
-pub struct TryFilter {
-    /// Only this guild's route.
-    pub guild: GuildId,
-    /// Whose events: what this route listens to, of its servers.
-    pub route: i64,
-    /// What they are held against, in place of the route's own.
-    pub filter: Filter,
-    /// How many.
-    pub done: oneshot::Sender<Tried>,
-}
-
-/// What came of a [`TryFilter`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tried {
-    /// So many would have been let through.
-    pub through: usize,
-    /// Of so many latest events that the route listens to: at most 50, 0 if there were none yet.
-    pub of: usize,
-}
-
-/// `/alerts test`.
-#[derive(Debug)]
-pub struct TestAlert {
-    /// Only this guild's routes.
-    pub guild: GuildId,
-    /// Whose CAD it pretends to come from.
-    pub community: CommunityId,
-    /// Which server.
-    pub server: ServerId,
-    /// What kind.
-    pub topic: Topic,
-    /// Only this route.
-    pub route: Option<i64>,
-    /// Pings as a real one would.
-    pub full: bool,
-    /// The channels it goes to.
-    pub done: oneshot::Sender<Result<Vec<ChannelId>, Refused>>,
-}
-
-/// A message of the bot's own, delivered like any other post.
-#[derive(Debug)]
-pub struct Tell {
-    /// Whose.
-    pub guild: GuildId,
-    /// Where.
-    pub channel: ChannelId,
-    /// Whose CAD it is about.
-    pub community: CommunityId,
-    /// Which server.
-    pub server: ServerId,
-    /// Makes the same message once only.
-    pub subject: String,
-    /// What.
-    pub message: Message,
-}
-
-/// Requests that may wait.
-pub const REQUESTS: usize = 64;
 
 /// Everything ingest needs from outside.
 #[derive(Clone, Debug)]
@@ -478,89 +406,6 @@ impl Ingest {
         }
         let worlds = &self.worlds;
         self.memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
-    }
-
-    async fn answer(&mut self, request: Request) {
-        match request {
-            Request::Test(test) => self.test(test).await,
-            Request::Tell(tell) => self.tell(tell).await,
-            // TO BE WIRED: nothing is remembered of events yet, so none can be tried.
-            Request::Try(wish) => drop(wish.done.send(Tried::default())),
-        }
-    }
-
-    async fn tell(&mut self, tell: Tell) {
-        let now = self.outside.clock.now();
-        let draft = Draft::own(tell.guild, tell.channel, tell.community, tell.server, tell.subject, tell.message, now);
-        let batch = Batch { posts: vec![draft], now, ..Batch::default() };
-        match self.outside.store.ingest(batch).await {
-            Ok(()) => self.outside.wake.notify_one(),
-            Err(error) => tracing::error!(%error, "a notice could not be stored"),
-        }
-    }
-
-    /// A test alert: decoded from JSON like a real one, applied to a world of its own, matched against the guild's real routes,
-    /// journaled and delivered like any other. It touches no real call.
-    async fn test(&mut self, test: TestAlert) {
-        let now = self.outside.clock.now();
-        let routing = self.outside.store.routing_now();
-        let routes: Vec<_> = routing
-            .routes
-            .iter()
-            .filter(|route| route.guild == test.guild && test.route.is_none_or(|only| route.id == only))
-            .cloned()
-            .collect();
-        let mut batch = Batch { now, ..Batch::default() };
-        let mut world = Server::default();
-        for envelope in samples::before(test.topic) {
-            for event in decode(&envelope).unwrap_or_default() {
-                world.apply(&event, now.plus(-samples::LEAD_MS));
-            }
-        }
-        let raw = RawEvent {
-            community: test.community,
-            server: test.server,
-            source: Source::Test,
-            received_at: now,
-            envelope: Arc::new(samples::event(test.topic)),
-        };
-        let seq = self.journal(&raw, &mut batch);
-        let (mut memos, mut pages) = (Memos::default(), LogPages::default());
-        for (nth, event) in (0_u32..).zip(decode(&raw.envelope).unwrap_or_default()) {
-            let applied = world.apply(&event, now);
-            let mut drawing = Drawing {
-                setting: Setting {
-                    routes: &routes,
-                    guilds: &routing.guilds,
-                    // A test is no ping for the routes' cool-downs, nor held back by them.
-                    pinged: &HashMap::new(),
-                    community: &raw.community,
-                    server: raw.server,
-                    world: &world,
-                    at: now,
-                    number: (seq, nth),
-                },
-                memos: &mut memos,
-                pages: &mut pages,
-                drafts: &mut batch.posts,
-                pings: &mut Vec::new(),
-                notes: 0,
-            };
-            drawing.test(&event, &applied.changes, test.full);
-        }
-        let channels: Vec<ChannelId> = batch.posts.iter().map(|draft| draft.key.channel).collect();
-        let outcome = match self.outside.store.ingest(batch).await {
-            Ok(()) => Ok(channels),
-            Err(error) => {
-                tracing::error!(%error, "a test alert could not be stored");
-                Err(Refused::Unavailable)
-            }
-        };
-        if outcome.is_ok() {
-            self.outside.metrics.event(Source::Test, Outcome::Committed);
-            self.outside.wake.notify_one();
-        }
-        test.done.send(outcome).ok();
     }
 }
 

@@ -232,6 +232,30 @@ impl Store {
             .await
     }
 
+    /// The last events of a community (of one server, or of all), newest first: server and body as JSON, without a key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_bodies(
+        &self,
+        community: &CommunityId,
+        server: Option<ServerId>,
+        most: u32,
+    ) -> Result<Vec<(ServerId, String)>, StoreError> {
+        let community = community.clone();
+        self.reader
+            .run(move |connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT server, body FROM journal WHERE community = ?1 AND (?2 IS NULL OR server = ?2) AND source <> 'test' ORDER BY seq DESC LIMIT ?3",
+                )?;
+                let found = select.query_map((community.as_str(), server.map(|server| server.0), most), |row| {
+                    Ok((ServerId(row.get(0)?), row.get(1)?))
+                })?;
+                found.collect()
+            })
+            .await
+    }
+
     /// Forgets journal rows received before `journal_before` and settled posts created before `posts_before`.
     /// Returns how many rows went.
     ///

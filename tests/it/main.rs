@@ -13,6 +13,7 @@
 mod architecture;
 mod commands;
 mod config;
+mod convergence;
 mod demo;
 mod documentation;
 mod fixtures;
@@ -22,5 +23,6 @@ mod process;
 mod signalr;
 mod sim_cad;
 mod sim_discord;
+mod stage;
 mod test_bot;
 mod whole;

@@ -1,0 +1,199 @@
+//! The bot's own parts between both simulators, driven by hand and by a clock that moves only when told: the same seed always plays the
+//! same evening, and an hour of it takes a moment. Ingest, store, reconciling and delivery are the real ones; what is left out is the way
+//! of an event to the door, which other tests walk, and the tasks' own waiting.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::Value;
+use tenfour::cad::reconcile::{self, Pace, Reconciler};
+use tenfour::cad::rest::CadRest;
+use tenfour::clock::{Clock, UnixMs};
+use tenfour::delivery::{ByHand, Delivery};
+use tenfour::discord::rest::Rest;
+use tenfour::event::{RawEvent, Source, Topic, envelope};
+use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
+use tenfour::ingest::{Ingest, Surroundings};
+use tenfour::intake::Arrival;
+use tenfour::metrics::Metrics;
+use tenfour::readings::{Why, Wishes};
+use tenfour::render::Style;
+use tenfour::route::{Listens, NewRoute, Rule};
+use tenfour::shutdown::Tasks;
+use tenfour::sim::cad::{CadOptions, CadSim};
+use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
+use tenfour::status::Status;
+use tenfour::store::{AddRoute, Store};
+use tokio::sync::{Notify, mpsc};
+
+/// Every evening begins at this time: 2026-11-21 20:00 UTC.
+pub(crate) const BEGIN: UnixMs = UnixMs(1_795_291_200_000);
+/// Each server is read anew after so long.
+pub(crate) const PERIOD_MS: i64 = 60_000;
+/// Changes of a message are gathered for so long.
+const EDIT_WINDOW_MS: i64 = 500;
+
+/// A bot on a stage.
+pub(crate) struct Stage {
+    pub(crate) cad: CadSim,
+    pub(crate) discord: DiscordSim,
+    pub(crate) guild: String,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    /// What the CAD tells, as it leaves there.
+    pub(crate) events: mpsc::UnboundedReceiver<(i64, Value)>,
+    bot: Option<Bot>,
+    http: (CadRest, Rest),
+    metrics: Metrics,
+    tasks: Tasks,
+    folder: PathBuf,
+}
+
+/// What ends with the process.
+struct Bot {
+    ingest: Ingest,
+    delivery: ByHand,
+    reader: reconcile::ByHand,
+    wishes: Wishes,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        Self::with(CadOptions { rate_limits: false, ..CadOptions::default() }).await
+    }
+
+    pub(crate) async fn with(options: CadOptions) -> Self {
+        let clock = Clock::manual(BEGIN);
+        let cad = CadSim::start(options).await.unwrap();
+        let events = cad.tap();
+        let now = clock.clone();
+        let discord = DiscordOptions { rate_limits: RateLimits::Off, now: Arc::new(move || now.now().0), ..DiscordOptions::default() };
+        let discord = DiscordSim::start(discord).await.unwrap();
+        let guild = discord.add_guild("Test Guild");
+        let folder = folder();
+        let store = Store::open(&folder.join("tenfour.db")).await.unwrap().gathering_edits(EDIT_WINDOW_MS);
+        store.ensure_guild(GuildId(guild.parse().unwrap()), &community()).await.unwrap();
+        let metrics = Metrics::new(&[ServerId(1)], &Topic::ALL.map(Topic::as_str));
+        let api = CadRest::new(&cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new());
+        let rest = Rest::new(discord.url(), SecretString::from(DiscordOptions::default().token), metrics.clone()).unwrap();
+        let http = (api, rest);
+        let mut stage = Self { cad, discord, guild, clock, store, events, bot: None, http, metrics, tasks: Tasks::default(), folder };
+        stage.restart().await;
+        stage
+    }
+
+    /// A channel with a route of its own.
+    pub(crate) async fn channel(&self, event: &str, role: Option<&str>, style: Style, forum: bool, rule: Rule) -> String {
+        let channel = self.discord.add_channel(&self.guild, event, if forum { 15 } else { 0 });
+        let new = NewRoute {
+            guild: GuildId(self.guild.parse().unwrap()),
+            event: Listens::parse(event).unwrap(),
+            channel: ChannelId(channel.parse().unwrap()),
+            server: None,
+            role: role.map(|role| RoleId(role.parse().unwrap())),
+            style,
+            forum,
+        };
+        let AddRoute::Added(id) = self.store.add_route(new.clone(), UserId(1), self.clock.now()).await.unwrap() else {
+            panic!("no route");
+        };
+        self.store.change_rule(new.guild, id, move |known| *known = rule).await.unwrap();
+        channel
+    }
+
+    /// The process ends without a word, and begins anew on what is on disk.
+    pub(crate) async fn restart(&mut self) {
+        self.bot = None;
+        self.store.release_all().await.unwrap();
+        let (wishes, wished) = Wishes::new();
+        let status = Status::default();
+        let surroundings = Surroundings {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            status: status.clone(),
+            wake: Arc::new(Notify::new()),
+            wishes: wishes.clone(),
+        };
+        let (api, rest) = self.http.clone();
+        let reader = Reconciler {
+            community: community(),
+            servers: vec![ServerId(1)],
+            pace: Pace { period: Some(Duration::from_millis(PERIOD_MS.unsigned_abs())), calls_per_minute: 2, units_per_minute: 1 },
+            rest: api,
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            status: status.clone(),
+            readings: mpsc::channel(1).0,
+            wishes: wished,
+        };
+        let delivery = Delivery {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            rest,
+            metrics: self.metrics.clone(),
+            status,
+            wake: Arc::new(Notify::new()),
+            trouble: mpsc::channel(64).0,
+        };
+        let ingest = Ingest::restore(surroundings).await.unwrap();
+        self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), wishes });
+    }
+
+    /// An event arrives at the door.
+    pub(crate) async fn arrive(&mut self, source: Source, body: &Value) {
+        let (envelope, _) = envelope::open(body.to_string().as_bytes()).unwrap();
+        let event =
+            RawEvent { community: community(), server: ServerId(1), source, received_at: self.clock.now(), envelope: envelope.into() };
+        let bot = self.bot.as_mut().unwrap();
+        bot.ingest.take(vec![Arrival { event, done: None }], &self.tasks).await;
+    }
+
+    /// The hub session has come up.
+    pub(crate) fn connected(&self) {
+        self.bot.as_ref().unwrap().wishes.wish(&community(), ServerId(1), Why::Connected);
+    }
+
+    /// Reads what is due, draws what is due, sends what is due.
+    pub(crate) async fn turn(&mut self) {
+        let Bot { ingest, delivery, reader, .. } = self.bot.as_mut().unwrap();
+        reader.read(async |read| ingest.reconcile(read, &self.tasks).await).await;
+        delivery.serve().await.unwrap();
+    }
+
+    /// Lets time pass in steps of at most `step`, each with its turn.
+    pub(crate) async fn pass(&mut self, ms: i64, step: i64) {
+        let end = self.clock.now().plus(ms);
+        while self.clock.now() < end {
+            self.clock.advance(end.since(self.clock.now()).min(step));
+            self.turn().await;
+        }
+    }
+
+    /// A post is claimed and the process dies before anything is sent.
+    pub(crate) async fn die_with_a_claim(&mut self, channel: &str) {
+        self.store.claim(ChannelId(channel.parse().unwrap()), self.clock.now()).await.unwrap();
+        self.restart().await;
+    }
+
+    pub(crate) async fn end(self) {
+        self.discord.stop().await;
+        self.cad.stop().await;
+        drop((self.bot, self.store));
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+pub(crate) fn community() -> CommunityId {
+    CommunityId::new(&CadOptions::default().community)
+}
+
+/// Memory, where there is a file system of it: thousands of evenings are played, and none of them is about the disk.
+fn folder() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let base =
+        if std::fs::metadata(&memory).is_ok_and(|m| m.is_dir() && !m.permissions().readonly()) { memory } else { std::env::temp_dir() };
+    base.join(format!("tenfour-stage-{}-{:016x}", std::process::id(), fastrand::u64(..)))
+}
