@@ -239,7 +239,7 @@ async fn a_lost_link_is_told_once_and_its_return_with_what_was_caught_up() {
     bot.clock.advance(50_000);
     looks().await;
     assert_eq!(bot.titles(&notices), [""; 0], "not yet a minute");
-    bot.clock.advance(11_000);
+    pass_until(&bot, "the loss's notice", 11, || notices_like(&bot, &notices, "⚠️ CAD feed silent") == 1).await;
     let lost = bot.message(&notices, |m| title(m).starts_with("⚠️ CAD feed silent since")).await;
     let words = lost["embeds"][0]["description"].as_str().unwrap();
     assert!(words.contains("The session with the CAD's hub is away") && words.contains("SONORAN\\_HUB\\_URL"), "{words}");
@@ -277,7 +277,7 @@ async fn silence_is_told_while_units_are_on_duty_and_at_no_other_time() {
     bot.clock.advance(599_000);
     looks().await;
     assert_eq!(bot.titles(&notices), [""; 0], "not yet ten minutes");
-    bot.clock.advance(3_000);
+    pass_until(&bot, "the silence's notice", 30, || notices_like(&bot, &notices, "⚠️ CAD feed silent") == 1).await;
     let lost = bot.message(&notices, |m| title(m).starts_with("⚠️ CAD feed silent since")).await;
     let words = lost["embeds"][0]["description"].as_str().unwrap();
     assert!(words.contains("enablePushEventForwarding") && words.contains("?server=1"), "{words}");
