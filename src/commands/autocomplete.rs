@@ -5,7 +5,7 @@ use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
 use super::Context;
 use crate::ids::GuildId;
 use crate::render::text;
-use crate::route::Route;
+use crate::route::{Board, Route};
 
 /// Most choices Discord shows.
 const MOST: usize = 25;
@@ -26,6 +26,23 @@ pub(super) async fn route(ctx: Context<'_>, partial: &str) -> CreateAutocomplete
         let role = route.role.map(|role| format!(" · {}", names.role(role))).unwrap_or_default();
         let server = route.server.map(|server| format!(" · server {server}")).unwrap_or_default();
         (format!("#{} {} → {}{server}{role}", route.id, route.event.as_str(), names.channel(route.channel)), route.id)
+    });
+    choices(shown, partial)
+}
+
+/// This guild's boards, as `#3 both → #duty · server 2`.
+pub(super) async fn board(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let Some(guild) = ctx.interaction.guild_id.map(|id| GuildId(id.get())) else { return CreateAutocompleteResponse::new() };
+    let desk = ctx.data();
+    let routing = desk.store.routing_now();
+    let own: Vec<&Board> = routing.boards.iter().filter(|board| board.guild == guild).collect();
+    if own.is_empty() {
+        return CreateAutocompleteResponse::new();
+    }
+    let names = desk.names.guild(desk, guild).await;
+    let shown = own.into_iter().map(|board| {
+        let server = board.server.map(|server| format!(" · server {server}")).unwrap_or_default();
+        (format!("#{} {} → {}{server}", board.id, board.kind.as_str(), names.channel(board.channel)), board.id)
     });
     choices(shown, partial)
 }

@@ -10,18 +10,21 @@
 
 use serenity::all::{
     ComponentInteraction, ComponentInteractionDataKind, Context, CreateAllowedMentions, CreateInteractionResponse,
-    CreateInteractionResponseFollowup, CreateInteractionResponseMessage, Interaction, ModalInteraction, Permissions,
+    CreateInteractionResponseFollowup, CreateInteractionResponseMessage, EditInteractionResponse, Interaction, ModalInteraction,
+    Permissions,
 };
 
 use super::errors::Error;
 use super::make::Asker;
-use super::{Desk, wizard};
+use super::{Desk, cad_labels, wizard};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::route::Preset;
 
 /// Ids of another form belong to another version.
 const VERSION: &str = "t1";
+/// The form of `/cad labels`. It holds nothing: its guild is the one it is sent from.
+pub(super) const LABELS: &str = "t1:labels";
 /// Discord's limit of a custom id.
 const LONGEST: usize = 100;
 /// Most servers that are chosen one by one: more would not fit.
@@ -165,7 +168,7 @@ pub(super) struct Press {
 pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interaction) -> Result<(), Error> {
     match interaction {
         Interaction::Component(component) => press(ctx, desk, component).await,
-        Interaction::Modal(modal) => unknown_form(ctx, modal).await,
+        Interaction::Modal(modal) => form(ctx, desk, modal).await,
         _ => Ok(()),
     }
 }
@@ -176,8 +179,28 @@ fn private(sentence: &str) -> CreateInteractionResponse {
     )
 }
 
-async fn unknown_form(ctx: &Context, modal: &ModalInteraction) -> Result<(), Error> {
-    Ok(modal.create_response(ctx, private("This form is from another version of the bot: run the command again.")).await?)
+const NOT_YOURS: &str = "Only people with Manage Server may use this: ask one of them, or have a role with it given to you.";
+
+fn manages(permissions: Option<Permissions>) -> bool {
+    permissions.unwrap_or_default().intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR)
+}
+
+/// A form that was filled in. It is private from the beginning, whatever comes of it.
+async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction) -> Result<(), Error> {
+    let Some(guild) = modal.guild_id.filter(|_| modal.data.custom_id == LABELS) else {
+        return Ok(modal.create_response(ctx, private("This form is from another version of the bot: run the command again.")).await?);
+    };
+    if !manages(modal.member.as_ref().and_then(|member| member.permissions)) {
+        return Ok(modal.create_response(ctx, private(NOT_YOURS)).await?);
+    }
+    let later = CreateInteractionResponseMessage::new().ephemeral(true);
+    modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
+    let answer = match cad_labels::submitted(desk, GuildId(guild.get()), modal).await {
+        Ok(page) => page.edit(),
+        Err(error) => EditInteractionResponse::new().content(error.sentence("a form")).allowed_mentions(CreateAllowedMentions::new()),
+    };
+    modal.edit_response(ctx, answer).await?;
+    Ok(())
 }
 
 async fn press(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -> Result<(), Error> {
@@ -186,10 +209,8 @@ async fn press(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -> 
         let stale = private("This button is from another version of the bot: run `/cad setup` again.");
         return Ok(component.create_response(ctx, stale).await?);
     };
-    let permissions = component.member.as_ref().and_then(|member| member.permissions).unwrap_or_default();
-    if !permissions.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR) {
-        let refused = private("Only people with Manage Server may use this: ask one of them, or have a role with it given to you.");
-        return Ok(component.create_response(ctx, refused).await?);
+    if !manages(component.member.as_ref().and_then(|member| member.permissions)) {
+        return Ok(component.create_response(ctx, private(NOT_YOURS)).await?);
     }
     // Discord waits three seconds, the CAD may take longer.
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;

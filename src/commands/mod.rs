@@ -5,9 +5,9 @@
 //! memory: a wizard's state stands in its custom ids, so that a press survives a restart.
 //!
 //! ```text
-//! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, cad_* ─┬─▶ store, ingest's requests
-//!                       ├─ typing ─▶ autocomplete    ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
-//!                       └─ presses ─▶ components ─▶ wizard, tests
+//! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_* ─┬─▶ store, ingest's requests
+//!                       ├─ typing ─▶ autocomplete             ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
+//!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words
 //! ```
 //!
 //! Private answers only; every command is for people with Manage Server unless a guild's own settings say otherwise.
@@ -26,8 +26,13 @@ mod alerts_test;
 mod alerts_thread;
 mod alerts_unmute;
 mod autocomplete;
+mod board;
+mod board_create;
+mod board_refresh;
+mod board_remove;
 mod cad;
 mod cad_diagnose;
+mod cad_labels;
 mod cad_notices;
 mod cad_setup;
 mod cad_status;

@@ -4,7 +4,7 @@ use serenity::all::{CommandInteraction, CommandOptionType, Context, CreateComman
 use serenity::async_trait;
 
 use crate::event::Topic;
-use crate::render::Style;
+use crate::render::{BoardKind, Style};
 use crate::route::{Listens, Preset, Threads, When};
 
 /// `event:` of a route: everything, or a topic.
@@ -43,6 +43,10 @@ pub(super) enum Clearing {
 /// `clear:`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clear(pub(super) Clearing);
+
+/// `kind:` of a board.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KindChoice(pub(super) BoardKind);
 
 /// Words for Discord: what is shown, what is sent.
 type Words = Vec<(String, &'static str)>;
@@ -96,6 +100,11 @@ words!(StyleChoice, STYLES.iter().map(|(_, word, what)| (said(word, what), *word
     .iter()
     .find(|(_, known, _)| *known == word)
     .map(|(style, ..)| *style));
+words!(
+    KindChoice,
+    BoardKind::ALL.into_iter().map(|kind| (said(kind.as_str(), kind.describe()), kind.as_str())).collect(),
+    BoardKind::parse
+);
 words!(
     PresetChoice,
     Preset::ALL.into_iter().map(|preset| (said(preset.as_str(), preset.describe()), preset.as_str())).collect(),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::answer::{header, judge, rate_headers, read, said};
 use super::threads::forum_post;
-use crate::ids::MessageId;
+use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, Metrics};
 use crate::outbox::{Claim, Place, RateHeaders, Verdict};
 use crate::render::{Embed, Message};
@@ -136,8 +136,26 @@ impl Rest {
     /// # Errors
     /// [`AskError`].
     pub async fn ask(&self, path: &str) -> Result<Value, AskError> {
+        let body = self.exchange(Method::GET, path).await?;
+        serde_json::from_slice(&body).map_err(|_| AskError::Trouble("the answer is no JSON".into()))
+    }
+
+    /// Deletes a message of our own. One that is gone already is as good.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), AskError> {
+        match self.exchange(Method::DELETE, &format!("/channels/{channel}/messages/{message}")).await {
+            // 10008 Unknown Message, 10003 Unknown Channel.
+            Err(AskError::Refused(reason)) if reason.contains("(10008)") || reason.contains("(10003)") => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// One request without a body; the answer's body if it is a success.
+    async fn exchange(&self, method: Method, path: &str) -> Result<Vec<u8>, AskError> {
         let trouble = |error: reqwest::Error| AskError::Trouble(error.without_url().to_string());
-        let response = self.request(Method::GET, path).send().await.map_err(|error| {
+        let response = self.request(method, path).send().await.map_err(|error| {
             self.metrics.answer(AnswerClass::Network);
             trouble(error)
         })?;
@@ -146,7 +164,7 @@ impl Rest {
         let retry_after = header(&response, "retry-after");
         let body = read(response).await.map_err(AskError::Trouble)?;
         match status.as_u16() {
-            200..=299 => serde_json::from_slice(&body).map_err(|_| AskError::Trouble("the answer is no JSON".into())),
+            200..=299 => Ok(body),
             401 => Err(AskError::Token),
             #[expect(clippy::cast_possible_truncation, reason = "seconds")]
             429 => Err(AskError::Wait(retry_after.unwrap_or(5.0).ceil() as i64)),
@@ -329,7 +347,7 @@ fn with_files(request: RequestBuilder, message: &Message, body: Value, create: b
 mod tests {
     use super::*;
     use crate::clock::UnixMs;
-    use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+    use crate::ids::{CommunityId, GuildId, ServerId};
     use crate::outbox::PostKey;
 
     fn claim(footer: &str, title: &str) -> Claim {

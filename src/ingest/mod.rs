@@ -8,6 +8,7 @@
 //! door ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─▶ draw ─▶ Batch ─▶ store ─▶ answers, wake
 //! ```
 
+pub mod boards;
 mod draw;
 mod facts;
 mod log_pages;
@@ -33,6 +34,7 @@ use crate::status::Status;
 use crate::store::{Batch, JournalRow, Routing, Store, StoreError, WorldRow};
 use crate::world::{Applied, Entity, Reconciled, Server, ServerKey};
 
+use boards::Boards;
 use draw::{Drawing, Memos, Setting};
 use log_pages::LogPages;
 
@@ -71,6 +73,7 @@ pub struct Ingest {
     worlds: HashMap<ServerKey, Server>,
     memos: Memos,
     pages: LogPages,
+    boards: Boards,
     copies: Copies,
     /// When each route's role was pinged last.
     pinged: HashMap<i64, UnixMs>,
@@ -125,8 +128,9 @@ impl Ingest {
         let pinged = outside.store.pinged().await?;
         let routing = outside.store.routing_now();
         let forgotten_at = outside.clock.now();
+        let boards = Boards::restore(&routing.boards, &outside.store.boards_made().await?, forgotten_at);
         let (pages, copies) = (LogPages::default(), Copies::default());
-        Ok(Self { outside, worlds, memos, pages, copies, pinged, routing, next_seq, forgotten_at })
+        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at })
     }
 
     /// Runs until the door is closed, or until draining began and nothing waits at it any more.
@@ -135,11 +139,13 @@ impl Ingest {
         let mut routing = self.outside.store.routing();
         let mut arrivals = Vec::with_capacity(TOGETHER);
         loop {
+            let board = self.boards.next(self.outside.clock.now());
             tokio::select! {
                 biased;
                 // Rare, and never to be starved by a flood at the door.
                 Some(read) = readings.recv() => self.reconcile(read, &tasks).await,
                 Ok(()) = routing.changed() => self.reroute(&tasks).await,
+                () = pause(board), if board.is_some() => self.draw_due(&tasks).await,
                 taken = door.recv_many(&mut arrivals, TOGETHER) => {
                     if taken == 0 {
                         return;
@@ -147,6 +153,7 @@ impl Ingest {
                     self.take(std::mem::take(&mut arrivals), &tasks).await;
                 }
                 Some(request) = requests.recv() => self.answer(request).await,
+                () = pause(board), if board.is_some() => self.take(Vec::new(), &tasks).await,
                 // Closing lets what waits be taken and nothing more come in.
                 () = tasks.draining(), if !door.is_closed() => door.close(),
             }
@@ -196,7 +203,8 @@ impl Ingest {
 
     /// Commits, up to `tries` times a second apart, and rings for the delivery. A failure takes the worlds back to what is on disk. Hub
     /// events cannot be sent again by their sender: they are tried for a while, and the sources wait at the door meanwhile.
-    async fn commit(&mut self, batch: Batch, mut tries: u32, tasks: &Tasks) -> Result<(), Refused> {
+    async fn commit(&mut self, mut batch: Batch, mut tries: u32, tasks: &Tasks) -> Result<(), Refused> {
+        let boards = self.draw_boards(&mut batch);
         if batch.is_empty() {
             return Ok(());
         }
@@ -210,6 +218,7 @@ impl Ingest {
             self.outside.status.problem(self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
             tracing::error!(%error, events = batch.journal.len(), tries_left = tries, "events could not be stored");
             if tries == 0 || tasks.is_draining() {
+                self.boards.again(&boards, batch.now);
                 self.recover().await;
                 return Err(Refused::Unavailable);
             }
@@ -312,6 +321,9 @@ impl Ingest {
         let Place { community, server } = place;
         let world = self.worlds.entry((community.clone(), server)).or_default();
         batch.world.extend(rows(community, server, world, &applied.touched));
+        if !applied.touched.is_empty() {
+            self.boards.touch(community, server, batch.now);
+        }
         let mut pings = Vec::new();
         let routing = self.outside.store.routing_now();
         let mut drawing = Drawing {
@@ -371,6 +383,7 @@ impl Ingest {
             routing.guilds.keys().copied().filter(|guild| words(&before, *guild) != words(&routing, *guild)).collect();
         let mut batch = Batch { now, ..Batch::default() };
         for guild in reworded {
+            self.boards.want(guild, None, now);
             for ((community, server), world) in &self.worlds {
                 let mut drawing = Drawing {
                     setting: Setting {
@@ -395,6 +408,24 @@ impl Ingest {
         self.commit(batch, 1, tasks).await.ok();
     }
 
+    /// Draws the boards whose time has come.
+    pub async fn draw_due(&mut self, tasks: &Tasks) {
+        let batch = Batch { now: self.outside.clock.now(), ..Batch::default() };
+        self.commit(batch, 1, tasks).await.ok();
+    }
+
+    /// Adds the boards that are due to a batch. Returns their numbers.
+    fn draw_boards(&mut self, batch: &mut Batch) -> Vec<i64> {
+        let routing = self.outside.store.routing_now();
+        self.boards.sync(&routing.boards, batch.now);
+        let due = self.boards.due(batch.now);
+        for id in &due {
+            let labels = self.boards.guild(*id).and_then(|guild| routing.guilds.get(&guild)).map(|guild| Arc::clone(&guild.labels));
+            batch.posts.extend(self.boards.draw(*id, &self.worlds, &labels.unwrap_or_default(), batch.now));
+        }
+        due
+    }
+
     fn forget(&mut self, now: UnixMs, batch: &mut Batch) {
         if now.since(self.forgotten_at) < FORGET_EVERY {
             return;
@@ -407,6 +438,12 @@ impl Ingest {
         let worlds = &self.worlds;
         self.memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
     }
+}
+
+/// Until a board is due; at least a moment, in case the clock stands still.
+async fn pause(ms: Option<i64>) {
+    let ms = ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0).max(1);
+    tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
 }
 
 fn rows<'a>(

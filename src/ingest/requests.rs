@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::boards::Redraw;
 use super::draw::{Drawing, Memos, Setting};
 use super::log_pages::LogPages;
 use super::{Ingest, facts, samples};
@@ -35,6 +36,8 @@ pub enum Request {
     Tell(Tell),
     /// What a filter would have let through.
     Try(TryFilter),
+    /// Boards are to be drawn now.
+    Redraw(Redraw),
 }
 
 /// `/alerts filter`: a route's latest events, held against a filter. Changes nothing.
@@ -101,6 +104,7 @@ impl Ingest {
             Request::Test(test) => self.test(test).await,
             Request::Tell(tell) => self.tell(tell).await,
             Request::Try(wish) => self.try_filter(wish).await,
+            Request::Redraw(redraw) => self.redraw(redraw).await,
         }
     }
 
@@ -176,6 +180,27 @@ impl Ingest {
             self.outside.wake.notify_one();
         }
         test.done.send(outcome).ok();
+    }
+
+    /// Draws boards now, and sends them even if they say what they said: people asked for it.
+    async fn redraw(&mut self, redraw: Redraw) {
+        let now = self.outside.clock.now();
+        self.boards.sync(&self.outside.store.routing_now().boards, now);
+        self.boards.want(redraw.guild, redraw.board, now);
+        let mut batch = Batch { now, ..Batch::default() };
+        let drawn = self.draw_boards(&mut batch);
+        let asked = |id: &&i64| self.boards.guild(**id) == Some(redraw.guild) && redraw.board.is_none_or(|only| only == **id);
+        let asked = drawn.iter().filter(asked).count();
+        let outcome = match self.outside.store.ingest(batch).await {
+            Ok(()) => Ok(asked),
+            Err(error) => {
+                tracing::error!(%error, "boards could not be stored");
+                self.boards.again(&drawn, now);
+                Err(Refused::Unavailable)
+            }
+        };
+        self.outside.wake.notify_one();
+        redraw.done.send(outcome).ok();
     }
 
     /// Holds a filter against the last events of its route's kinds, as the journal has them.

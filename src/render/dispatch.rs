@@ -53,7 +53,7 @@ fn public(call: &Dispatch, view: &View<'_>, closed: bool, color: u32, about: &st
 }
 
 /// `211 Armed Robbery`: the code's number before the title, unless the title already has it; the code alone where there is no title. Raw.
-fn what(call: &Dispatch) -> Option<String> {
+pub(super) fn what(call: &Dispatch) -> Option<String> {
     let code = text::visible(call.code.as_deref()).map(str::trim);
     let title = text::visible(call.title.as_deref()).map(str::trim);
     match (code, title) {
@@ -67,7 +67,7 @@ fn what(call: &Dispatch) -> Option<String> {
 }
 
 /// Where, for the title. Raw.
-fn place(call: &Dispatch) -> Option<String> {
+pub(super) fn place(call: &Dispatch) -> Option<String> {
     let address = text::visible(call.address.as_deref()).map(|a| street::first(a).to_owned());
     let block = || text::visible(call.block.as_deref()).map(|b| format!("Block {b}"));
     let postal = || text::visible(call.postal.as_deref()).map(|p| format!("Postal {p}"));

@@ -315,6 +315,8 @@ fn all_messages(filler: &mut Filler, labels: &Labels, style: Style, over: bool, 
     messages.extend(super::duty(Ident(0), false, Some(i64::MAX), AT, &view));
     messages.extend(super::status(Ident(0), Some(1), 2, AT, &view));
     messages.extend(super::note(&filler.note(), CallId(3), AT, &view));
+    let servers = [(ServerId(1), &world), (ServerId(2), &world)];
+    messages.extend(super::BoardKind::ALL.map(|kind| super::board(i64::MAX, kind, &servers, labels)));
     let late: Vec<Message> = messages.iter().map(|m| super::late(m.clone(), UnixMs(0), UnixMs(i64::MAX))).collect();
     messages.extend(late);
     messages

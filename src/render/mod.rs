@@ -12,12 +12,14 @@
 //!                         Draft ── style ──▶ limits::fit ──▶ Message ──▶ late, linked, gather
 //! ```
 
+mod board;
 mod colors;
 mod dispatch;
 mod draft;
 mod emergency;
 #[cfg(test)]
 mod hostile;
+pub mod labels;
 pub mod limits;
 pub mod notice;
 mod other;
@@ -40,6 +42,7 @@ use crate::event::Event;
 use crate::ids::{RoleId, ServerId};
 use crate::world::{Server, Subject};
 
+pub use board::{BoardKind, board};
 pub use dispatch::{attachment, note};
 pub use draft::gather;
 pub use unit::{duty, status};

@@ -86,7 +86,12 @@ pub(super) fn origin(origin: i64) -> String {
 
 /// Emoji and name of a unit's status: `("🔵", "En route")`, `("▫️", "Status 7")` where the community named none.
 pub(super) fn unit_status(view: &View<'_>, status: i64) -> (String, String) {
-    let own = view.labels.statuses.get(&status);
+    status_words(view.labels, status)
+}
+
+/// [`unit_status`] without a world.
+pub(super) fn status_words(labels: &Labels, status: i64) -> (String, String) {
+    let own = labels.statuses.get(&status);
     let emoji = own.and_then(|(emoji, _)| text::visible(Some(emoji))).map_or_else(|| "▫️".to_owned(), text::emoji);
     let name = own.and_then(|(_, name)| text::visible(Some(name))).map(|name| text::line(name, LABEL));
     (emoji, name.unwrap_or_else(|| format!("Status {status}")))

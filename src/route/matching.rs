@@ -60,9 +60,9 @@ pub fn targets<'m>(routes: &[Route], occasion: &Occasion<'_>, facts: &Facts<'_>,
             Entry::Vacant(free) => free.insert((blank(route), specific)),
         };
         if specific > *best {
-            (target.style, target.threads, *best) = (route.style, route.rule.threads, specific);
-        } else if specific == *best && generosity(route.rule.threads) > generosity(target.threads) {
-            target.threads = route.rule.threads;
+            (target.style, target.threads, *best) = (route.style, route.threads(), specific);
+        } else if specific == *best && generosity(route.threads()) > generosity(target.threads) {
+            target.threads = route.threads();
         }
         target.silent &= attention.silent;
         target.forum |= route.forum;
@@ -88,7 +88,7 @@ fn blank(route: &Route) -> Target {
         pinged: Vec::new(),
         silent: true,
         forum: route.forum,
-        threads: route.rule.threads,
+        threads: route.threads(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::event::Topic;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::render::Style;
 
+pub use crate::render::BoardKind;
 pub use attention::{Attention, AttentionError, Moment, Mute, Quiet, When, attention, timezones};
 pub use filter::{Criterion, Facts, Filter, FilterError};
 pub use matching::{Occasion, Target, targets};
@@ -163,36 +164,11 @@ pub struct Board {
     pub server: Option<ServerId>,
 }
 
-/// What a board shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BoardKind {
-    /// Units on duty.
-    Units,
-    /// Open calls and waiting 911s.
-    Calls,
-    /// Both.
-    Both,
-}
-
-impl BoardKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Units, Self::Calls, Self::Both];
-
-    /// The word people type.
+impl Board {
+    /// Subject of its post. No `world::Subject` has this form.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Units => "units",
-            Self::Calls => "calls",
-            Self::Both => "both",
-        }
-    }
-
-    /// Back from the word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    pub fn subject(&self) -> String {
+        format!("board:{}", self.id)
     }
 }
 

@@ -147,7 +147,7 @@ impl Store {
     }
 
     /// Runs a change of guilds or routes and then shows everybody the new routing.
-    async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -201,6 +201,19 @@ impl Store {
         self.change(move |connection| {
             let channel = channel.map(|channel| rows::flake(channel.0));
             connection.execute("UPDATE guild SET notices_channel = ?2 WHERE id = ?1", (rows::flake(guild.0), channel))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Sets a guild's own words; `None` takes the defaults again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_labels(&self, guild: GuildId, labels: Option<Labels>) -> Result<(), StoreError> {
+        self.change(move |connection| {
+            let labels = labels.as_ref().map(rows::to_json).transpose()?;
+            connection.execute("UPDATE guild SET labels = ?2 WHERE id = ?1", (rows::flake(guild.0), labels))?;
             Ok(())
         })
         .await

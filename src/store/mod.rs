@@ -8,6 +8,7 @@
 //! callers ── jobs (bounded) ──▶ reader thread ──▶ answers
 //! ```
 
+mod boards;
 mod guilds;
 mod posts;
 mod rows;
@@ -27,6 +28,7 @@ use crate::event::Source;
 use crate::ids::{CommunityId, ServerId};
 use crate::outbox::Draft;
 
+pub use boards::{AddBoard, Unposted};
 pub use guilds::{AddRoute, EditRoute, Guild, Routing};
 pub use posts::{Counts, Due, Memo, Parked, Problem, Settled};
 

@@ -95,6 +95,7 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
              version = version + (desired <> excluded.desired),
              failed = CASE WHEN desired <> excluded.desired THEN NULL ELSE failed END,
              lane = CASE WHEN message IS NULL THEN min(lane, excluded.lane) ELSE excluded.lane END,
+             happened_ms = CASE WHEN excluded.lane = ?17 THEN excluded.happened_ms ELSE happened_ms END,
              desired = excluded.desired
          RETURNING id",
     ))?;
@@ -117,6 +118,8 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
                 edit_window,
                 draft.place.as_str(),
                 draft.threads.as_str(),
+                // A board shows the present: posted anew, it is not late.
+                Lane::Board.number(),
             ],
             |row| row.get(0),
         )?;
@@ -263,9 +266,10 @@ impl Store {
                 connection
                     .prepare_cached(&format!(
                         "UPDATE post SET failed = 'not sent: its channel was closed to the bot for a day'
-                         WHERE channel = ?1 AND {PENDING} AND message IS NULL AND creating_ms IS NULL AND created_ms < ?2"
+                         WHERE channel = ?1 AND {PENDING} AND message IS NULL AND creating_ms IS NULL AND created_ms < ?2 AND lane <> ?3"
                     ))?
-                    .execute((rows::flake(channel.0), now.plus(-EXPIRES_MS).0))?;
+                    // A board is never too old to be shown.
+                    .execute((rows::flake(channel.0), now.plus(-EXPIRES_MS).0, Lane::Board.number()))?;
                 let id: Option<i64> = connection
                     .prepare_cached(&format!(
                         "SELECT id FROM post WHERE channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 AND {READY} ORDER BY lane, id LIMIT 1"

@@ -21,7 +21,7 @@ impl Server {
         if id.0 > 0 {
             return nameless.find(|(_, known)| known.listed_as == Some(id)).map(|(key, _)| *key);
         }
-        let mut open = nameless.filter(|(_, known)| known.closed_at.is_none() && known.listed_as.is_none());
+        let mut open = nameless.filter(|(_, known)| known.closed_at.is_none());
         match (open.next(), open.next()) {
             (Some((key, _)), None) => Some(*key),
             _ => None,
@@ -42,7 +42,7 @@ impl Server {
 
     pub(super) fn dispatch_new(&mut self, said: &DispatchCall, at: UnixMs, done: &mut Applied) {
         let print = made_of(said);
-        let Some(id) = numbered(said.id) else { return self.dispatch_nameless(said, Some(print), true, at, done) };
+        let Some(id) = numbered(said.id) else { return self.dispatch_nameless(said, true, Teller::Event, at, done) };
         let Some(key) = self.dispatch_key(id) else {
             // If its end came first, it was over before we ever showed it.
             if !self.memory.ended(Entity::Dispatch(id), at) {
@@ -79,20 +79,25 @@ impl Server {
             (None, Some(id)) => self.dispatch_made(id, said, None, false, at, done),
             // Which of several is meant cannot be told.
             (None, None) if self.dispatches.range(..=CallId(0)).any(|(_, known)| known.closed_at.is_none()) => {}
-            (None, None) => self.dispatch_nameless(said, None, false, at, done),
+            (None, None) => self.dispatch_nameless(said, false, Teller::Event, at, done),
         }
     }
 
     /// A call that cannot be found again must still be shown.
-    pub(super) fn dispatch_nameless(&mut self, said: &DispatchCall, made_of: Option<u64>, created: bool, at: UnixMs, done: &mut Applied) {
+    pub(super) fn dispatch_nameless(&mut self, said: &DispatchCall, new: bool, teller: Teller, at: UnixMs, done: &mut Applied) {
+        let mut lately_read = self.dispatches.iter().filter(|(_, known)| same_words(known, said)).map(|(key, _)| *key);
+        if teller == Teller::Event && lately_read.any(|key| self.memory.claim(Edge::Dispatch(key), at)) {
+            return; // a reading found it first, with its number
+        }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
         while let Some(known) = self.dispatches.get(&key) {
-            if known.opened_at == at && made_of_known(known) == self::made_of(said) {
+            if known.opened_at == at && made_of_known(known) == made_of(said) {
                 return;
             }
             key.0 = key.0.saturating_sub(1);
         }
-        self.dispatch_made(key, said, made_of, created, at, done);
+        let print = made_of(said);
+        self.dispatch_made(key, said, new.then_some(print), new && teller.is_news(), at, done);
     }
 
     /// A call that is not known, or another incident under the number of a closed one. One that is over already is not shown.
@@ -365,6 +370,12 @@ fn merged(known: &[Note], said: &[Note]) -> (Vec<Note>, Vec<Note>) {
 
 fn print_of(note: &Note) -> u64 {
     fingerprint(&(&note.label, &note.content))
+}
+
+/// As far as a call can be recognised by what it says.
+pub(super) fn same_words(known: &Dispatch, said: &DispatchCall) -> bool {
+    (&known.title, &known.code, &known.description) == (&said.title, &said.code, &said.description)
+        && (&known.address, &known.postal, &known.block) == (&said.address, &said.postal, &said.block)
 }
 
 /// Of what tells incidents apart, whoever tells it: notes, units and status come in several forms and change all the time.

@@ -23,7 +23,7 @@ impl Server {
         if id.0 > 0 {
             return nameless.find(|(_, known)| known.call.id == Some(id)).map(|(key, _)| *key);
         }
-        let mut waiting = nameless.filter(|(_, known)| known.gone_at.is_none() && numbered(known.call.id).is_none());
+        let mut waiting = nameless.filter(|(_, known)| known.gone_at.is_none());
         match (waiting.next(), waiting.next()) {
             (Some((key, _)), None) => Some(*key),
             _ => None,
@@ -56,6 +56,10 @@ impl Server {
 
     /// A call that cannot be found again must still be shown.
     pub(super) fn emergency_nameless(&mut self, call: &EmergencyCall, teller: Teller, at: UnixMs, done: &mut Applied) {
+        let mut lately_read = self.emergencies.iter().filter(|(_, known)| same_words(&known.call, call)).map(|(key, _)| *key);
+        if teller == Teller::Event && lately_read.any(|key| self.memory.claim(Edge::Emergency(key), at)) {
+            return; // a reading found it first, with its number
+        }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
         while let Some(known) = self.emergencies.get(&key) {
             if known.opened_at == at && same_content(&known.call, call) {
@@ -101,7 +105,7 @@ impl Server {
     }
 
     /// The open dispatch call that names this 911 as its origin.
-    fn taken_by(&self, key: CallId, number: Option<CallId>) -> Option<CallId> {
+    pub(super) fn taken_by(&self, key: CallId, number: Option<CallId>) -> Option<CallId> {
         let named = |from: CallId| from == key || Some(from) == numbered(number);
         self.dispatches.values().find(|call| call.from_911.is_some_and(named) && call.closed_at.is_none()).map(|call| call.id)
     }
@@ -151,6 +155,11 @@ pub(super) fn numbered(id: Option<CallId>) -> Option<CallId> {
 fn same_content(one: &EmergencyCall, other: &EmergencyCall) -> bool {
     let of = |call: &EmergencyCall| EmergencyCall { id: None, updated: None, ..call.clone() };
     of(one) == of(other)
+}
+
+/// As far as a call can be recognised by what it says.
+pub(super) fn same_words(one: &EmergencyCall, other: &EmergencyCall) -> bool {
+    (&one.caller, &one.location, &one.description) == (&other.caller, &other.location, &other.description)
 }
 
 fn made_of(call: &EmergencyCall) -> u64 {

@@ -13,12 +13,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{Applied, Teller};
-use super::dispatch::{CLOSED, made_of};
-use super::emergency::numbered;
+use super::dispatch::{CLOSED, made_of, same_words};
+use super::emergency::{self, numbered};
 use super::memory::Edge;
 use super::row::MOST;
 use super::unit::OFFLINE;
-use super::{Dispatch, Emergency, Entity, ListedCalls, ListedUnits, Listing, Server, Subject};
+use super::{Entity, ListedCalls, ListedUnits, Listing, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{DispatchCall, EmergencyCall, Unit};
 use crate::ids::{CallId, Ident};
@@ -169,16 +169,7 @@ impl Server {
         }
         for said in nameless {
             if self.dispatches.len() < MOST {
-                self.dispatch_nameless(said, Some(made_of(said)), pass.fresh, pass.at, &mut pass.out.applied);
-            }
-        }
-        // Made and closed between two readings: never shown, but the 911 behind it was taken.
-        for (id, said) in closed {
-            if let (None, Some(from)) = (self.dispatch_key(id), said.from_911) {
-                let waits_since = self.emergency_key(from).and_then(|key| self.emergencies.get(&key)).map(|call| call.opened_at);
-                if waits_since.is_some_and(|since| said.updated.is_none_or(|updated| updated >= since)) {
-                    self.emergency_became(from, id, pass.at, &mut pass.out.applied);
-                }
+                self.dispatch_nameless(said, true, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
             }
         }
     }
@@ -201,19 +192,20 @@ impl Server {
         pass: &mut Pass,
     ) -> BTreeSet<CallId> {
         let mut found = BTreeSet::new();
-        let waiting: Vec<CallId> = (self.dispatches.range(..=CallId(0)))
+        // Oldest first: so the CAD numbers them.
+        let waiting: Vec<CallId> = (self.dispatches.range(..=CallId(0)).rev())
             .filter(|(_, known)| known.closed_at.is_none() && known.listed_as.is_none())
             .map(|(key, _)| *key)
             .collect();
         for key in waiting {
             let Some(known) = self.dispatches.get(&key) else { continue };
-            let same = open.iter().find(|(id, said)| same_dispatch(known, said) && self.dispatch_key(**id).is_none()).map(|(id, _)| *id);
+            let same = open.iter().find(|(id, said)| same_words(known, said) && self.dispatch_key(**id).is_none()).map(|(id, _)| *id);
             if let Some(id) = same {
                 if let Some(known) = self.dispatches.get_mut(&key) {
                     known.listed_as = Some(id);
                 }
                 pass.out.applied.touched.insert(Entity::Dispatch(key));
-            } else if let Some(place) = nameless.iter().position(|said| same_dispatch(known, said)) {
+            } else if let Some(place) = nameless.iter().position(|said| same_words(known, said)) {
                 let said = nameless.remove(place);
                 found.insert(key);
                 if !self.told(Entity::Dispatch(key), pass) {
@@ -249,6 +241,8 @@ impl Server {
                 Some(key) => self.emergency_listed(key, call, &mut pass.out.applied),
                 None if self.emergencies.len() >= MOST => {}
                 None => {
+                    let taken = listed.closed.iter().any(|said| said.from_911 == Some(id) && ended_after(said, call.updated));
+                    let teller = if taken { Teller::Listing { fresh: false } } else { teller };
                     self.emergency_made(id, call, teller, pass.at, &mut pass.out.applied);
                     seen.insert(id);
                 }
@@ -268,6 +262,17 @@ impl Server {
         for call in nameless {
             if self.emergencies.len() < MOST {
                 self.emergency_nameless(call, teller, pass.at, &mut pass.out.applied);
+            }
+        }
+        // Made and closed between two readings: never shown, but the 911 behind it was taken.
+        for said in &listed.closed {
+            if let (Some(id), Some(from)) = (numbered(said.id), said.from_911) {
+                let known = self.emergency_key(from).and_then(|key| self.emergencies.get(&key));
+                let since = known.map(|known| known.call.updated.map_or(known.opened_at, |updated| updated.min(known.opened_at)));
+                // One that is made by this very pass has no time of its own.
+                if ended_after(said, since.filter(|since| *since != pass.at)) {
+                    self.emergency_became(from, id, pass.at, &mut pass.out.applied);
+                }
             }
         }
     }
@@ -298,20 +303,25 @@ impl Server {
         pass: &mut Pass,
     ) -> BTreeSet<CallId> {
         let mut found = BTreeSet::new();
-        let ours: Vec<CallId> = (self.emergencies.range(..=CallId(0)))
+        let ours: Vec<CallId> = (self.emergencies.range(..=CallId(0)).rev())
             .filter(|(_, known)| known.gone_at.is_none() && numbered(known.call.id).is_none())
             .map(|(key, _)| *key)
             .collect();
         for key in ours {
             let Some(known) = self.emergencies.get(&key) else { continue };
-            let same =
-                waiting.iter().find(|(id, call)| same_emergency(known, call) && self.emergency_key(**id).is_none()).map(|(id, _)| *id);
+            let same = waiting
+                .iter()
+                .find(|(id, call)| emergency::same_words(&known.call, call) && self.emergency_key(**id).is_none())
+                .map(|(id, _)| *id);
             if let Some(id) = same {
                 if let Some(known) = self.emergencies.get_mut(&key) {
                     known.call.id = Some(id);
                 }
                 pass.out.applied.touched.insert(Entity::Emergency(key));
-            } else if let Some(place) = nameless.iter().position(|call| same_emergency(known, call)) {
+                if let Some(call) = self.taken_by(key, Some(id)) {
+                    self.emergency_became(id, call, pass.at, &mut pass.out.applied);
+                }
+            } else if let Some(place) = nameless.iter().position(|call| emergency::same_words(&known.call, call)) {
                 nameless.remove(place);
                 found.insert(key);
             }
@@ -320,13 +330,9 @@ impl Server {
     }
 }
 
-fn same_dispatch(known: &Dispatch, said: &DispatchCall) -> bool {
-    (&known.title, &known.code, &known.description) == (&said.title, &said.code, &said.description)
-        && (&known.address, &known.postal, &known.block) == (&said.address, &said.postal, &said.block)
-}
-
-fn same_emergency(known: &Emergency, call: &EmergencyCall) -> bool {
-    (&known.call.caller, &known.call.location, &known.call.description) == (&call.caller, &call.location, &call.description)
+/// Numbers are used again: a call whose last change is older than the 911 did not come of it.
+fn ended_after(said: &DispatchCall, since: Option<UnixMs>) -> bool {
+    said.updated.zip(since).is_none_or(|(updated, since)| updated >= since)
 }
 
 #[cfg(test)]

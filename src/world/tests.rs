@@ -3,25 +3,25 @@
 use super::*;
 use crate::event::{DispatchCall, EmergencyCall, Event, Note, Unit};
 
-const AT: UnixMs = UnixMs(1_000_000);
+pub(super) const AT: UnixMs = UnixMs(1_000_000);
 
-fn unit(ident: i64) -> Unit {
+pub(super) fn unit(ident: i64) -> Unit {
     Unit { ident: Ident(ident), callsign: Some(format!("A-{ident}")), name: Some(format!("Name {ident}")), ..Unit::default() }
 }
 
-fn login(ident: i64) -> Event {
+pub(super) fn login(ident: i64) -> Event {
     Event::UnitLogin { units: vec![unit(ident)] }
 }
 
-fn panic(ident: i64, on: bool) -> Event {
+pub(super) fn panic(ident: i64, on: bool) -> Event {
     Event::Panic { idents: vec![Ident(ident)], on }
 }
 
-fn call_911(id: i64, description: &str) -> EmergencyCall {
+pub(super) fn call_911(id: i64, description: &str) -> EmergencyCall {
     EmergencyCall { id: Some(CallId(id)), is_emergency: true, description: Some(description.into()), ..EmergencyCall::default() }
 }
 
-fn dispatch(id: i64) -> DispatchCall {
+pub(super) fn dispatch(id: i64) -> DispatchCall {
     DispatchCall {
         id: Some(CallId(id)),
         status: Some(1),
@@ -31,11 +31,11 @@ fn dispatch(id: i64) -> DispatchCall {
     }
 }
 
-fn attach(call: i64, idents: &[i64]) -> Event {
+pub(super) fn attach(call: i64, idents: &[i64]) -> Event {
     Event::UnitAttach { by: None, idents: idents.iter().copied().map(Ident).collect(), call: CallId(call) }
 }
 
-fn cards(applied: &Applied) -> Vec<(Subject, bool, bool)> {
+pub(super) fn cards(applied: &Applied) -> Vec<(Subject, bool, bool)> {
     let card = |change: &Change| match change {
         Change::Card { subject, created, over } => Some((*subject, *created, *over)),
         _ => None,
@@ -311,4 +311,192 @@ fn every_row_comes_back_as_it_was() {
         back.load(kind, id, &world.row(entity).unwrap()).unwrap();
     }
     assert_eq!(back, world);
+}
+
+#[test]
+fn a_late_copy_of_a_creation_wakes_nothing() {
+    let mut world = Server::default();
+    let made = DispatchCall { notes: None, idents: Some(vec![Ident(1)]), ..dispatch(501) };
+    world.apply(&Event::DispatchNew(made.clone()), AT);
+    world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT);
+    // While they are open the copy does not undo what was told since.
+    let edited = DispatchCall { priority: Some(Priority::Level(1)), ..made.clone() };
+    world.apply(&Event::DispatchEdited(edited), AT.plus(1));
+    assert_eq!(world.apply(&Event::DispatchNew(made.clone()), AT.plus(2)).changes, []);
+    assert_eq!(world.dispatches[&CallId(501)].priority, Some(Priority::Level(1)));
+    // After their end it does not open them, also after a restart: other notes, units and times are the same creation.
+    world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(5));
+    world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT.plus(5));
+    let mut world = restarted(&world);
+    let copy = DispatchCall { idents: None, by: Some(Ident(9)), updated: Some(AT), ..made.clone() };
+    let copy_911 = EmergencyCall { updated: Some(AT), ..call_911(302, "Fire") };
+    for event in [Event::DispatchNew(made), Event::DispatchNew(copy), Event::EmergencyNew(copy_911)] {
+        assert_eq!(world.apply(&event, AT.plus(600_000)), Applied::default(), "{event:?}");
+    }
+    assert!(world.apply(&Event::EmergencyNew(call_911(302, "Flood")), AT.plus(600_000)).changes.len() == 1);
+}
+
+#[test]
+fn a_row_of_before_has_no_fingerprint_and_its_number_may_be_used_again() {
+    let mut world = Server::default();
+    world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT);
+    let mut row: serde_json::Value = serde_json::from_str(&world.row(Entity::Emergency(CallId(302))).unwrap()).unwrap();
+    assert!(row.as_object_mut().unwrap().remove("made_of").is_some());
+    world.load("911", 302, &row.to_string()).unwrap();
+    assert_eq!(world.emergencies[&CallId(302)].made_of, None);
+}
+
+#[test]
+fn an_end_that_overtook_its_creation_leaves_nothing_open() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT);
+    world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT);
+    let note = Note { time: None, label: None, kind: "text".into(), content: "n".into() };
+    for event in [
+        Event::DispatchNew(dispatch(501)),
+        Event::DispatchEdited(dispatch(501)),
+        attach(501, &[1]),
+        Event::DispatchNote { call: CallId(501), note },
+        Event::EmergencyNew(call_911(302, "Fire")),
+    ] {
+        assert_eq!(cards(&world.apply(&event, AT.plus(9_000))), [], "{event:?}");
+    }
+    assert!(world.dispatches.is_empty() && world.emergencies.is_empty());
+    // Later it is another one.
+    assert_eq!(cards(&world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(10_001))).len(), 1);
+}
+
+#[test]
+fn an_edit_that_overtook_the_creation_knows_better() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchEdited(DispatchCall { priority: Some(Priority::Level(1)), ..dispatch(501) }), AT);
+    assert_eq!(world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1)).changes, []);
+    assert_eq!(world.dispatches[&CallId(501)].priority, Some(Priority::Level(1)));
+    // What an attachment made by number alone knows nothing yet.
+    world.apply(&attach(503, &[1]), AT);
+    world.apply(&Event::DispatchNew(dispatch(503)), AT.plus(1));
+    assert_eq!(world.dispatches[&CallId(503)].title.as_deref(), Some("Burglary"));
+}
+
+#[test]
+fn what_is_told_of_a_closed_call_leaves_it_closed() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(1));
+    let note = Note { time: None, label: None, kind: "text".into(), content: "n".into() };
+    for event in [Event::DispatchNote { call: CallId(501), note }, attach(501, &[1])] {
+        let cards = cards(&world.apply(&event, AT.plus(2)));
+        assert_eq!(cards, [(Subject::Dispatch(CallId(501), AT), false, true)]);
+    }
+}
+
+#[test]
+fn what_comes_just_after_a_logout_was_said_before_it() {
+    let mut world = Server::default();
+    world.apply(&login(7), AT);
+    world.apply(&panic(7, true), AT.plus(1));
+    world.apply(&Event::UnitLogout { idents: vec![Ident(7)] }, AT.plus(2));
+    let late = Unit { status: Some(3), is_panic: Some(true), ..unit(7) };
+    let late = [
+        Event::UnitUpdate { units: vec![late.clone()] },
+        Event::UnitStatus { idents: vec![], status: None, units: vec![late] },
+        Event::UnitStatus { idents: vec![Ident(7)], status: Some(3), units: vec![] },
+    ];
+    for event in &late {
+        assert_eq!(world.apply(event, AT.plus(10_002)).changes, [], "{event:?}");
+        assert!(!world.units[&Ident(7)].on_duty);
+    }
+    // Later it is on duty again, whatever became of its login; a unit that says it is offline is not.
+    let offline = Event::UnitUpdate { units: vec![Unit { status: Some(100), ..unit(7) }] };
+    world.apply(&offline, AT.plus(10_003));
+    assert!(!world.units[&Ident(7)].on_duty);
+    world.apply(&late[0], AT.plus(10_003));
+    assert!(world.units[&Ident(7)].on_duty && world.panics[&Ident(7)].over_at.is_none());
+    // A login is believed at once.
+    world.apply(&Event::UnitLogout { idents: vec![Ident(7)] }, AT.plus(20_000));
+    assert!(world.apply(&login(7), AT.plus(20_001)).changes.contains(&Change::Duty { ident: Ident(7), on: true, after: None }));
+}
+
+#[test]
+fn dispatches_without_a_usable_number_stay_two_and_are_found_only_if_alone() {
+    let mut world = Server::default();
+    let nameless = |title: &str| DispatchCall { title: Some(title.into()), ..dispatch(-1) };
+    let one = cards(&world.apply(&Event::DispatchNew(nameless("A")), AT));
+    // Alone it can only be the one that is meant.
+    world.apply(&attach(-1, &[7]), AT.plus(1));
+    assert_eq!(world.dispatches.values().next().unwrap().units, [Ident(7)]);
+    let two = cards(&world.apply(&Event::DispatchNew(nameless("B")), AT.plus(2)));
+    let same_moment = cards(&world.apply(&Event::DispatchNew(nameless("C")), AT.plus(2)));
+    assert!(one[0].1 && two[0].1 && same_moment[0].1 && one[0].0 != two[0].0 && two[0].0 != same_moment[0].0);
+    let before = world.clone();
+    for event in [
+        Event::DispatchEdited(nameless("D")),
+        Event::DispatchClosed { by: None, calls: vec![CallId(-1)] },
+        Event::UnitAttach { by: None, idents: vec![Ident(7)], call: CallId(-1) },
+    ] {
+        assert_eq!(cards(&world.apply(&event, AT.plus(3))), [], "{event:?}");
+    }
+    assert_eq!(world.dispatches, before.dispatches);
+    // The same for 911s of one moment.
+    let anonymous = |text: &str| Event::EmergencyNew(EmergencyCall { id: None, ..call_911(0, text) });
+    world.apply(&anonymous("A"), AT);
+    world.apply(&anonymous("B"), AT);
+    assert_eq!(world.emergencies.len(), 2);
+}
+
+#[test]
+fn two_panics_of_one_moment_are_two_subjects() {
+    let mut world = Server::default();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        seen.insert(cards(&world.apply(&panic(7, true), AT))[0].0);
+        world.apply(&panic(7, false), AT);
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
+fn the_same_edit_twice_keeps_its_stars() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    let edited = Event::DispatchEdited(DispatchCall { address: Some("Alta St".into()), ..dispatch(501) });
+    world.apply(&edited, AT.plus(1));
+    assert_eq!(world.apply(&edited, AT.plus(2)).changes, []);
+    assert_eq!(world.dispatches[&CallId(501)].edited, ["address"]);
+}
+
+#[test]
+fn notes_and_attachments_are_told_one_by_one_but_not_what_a_call_is_made_with() {
+    let mut world = Server::default();
+    let note = |content: &str| Note { time: Some("12:00:00".into()), label: None, kind: "text".into(), content: content.into() };
+    let made = DispatchCall { idents: Some(vec![Ident(1)]), notes: Some(vec![note("a")]), ..dispatch(501) };
+    assert_eq!(world.apply(&Event::DispatchNew(made), AT).changes.len(), 1);
+    let subject = Subject::Dispatch(CallId(501), AT);
+    let attached = |ident, on| Change::Attach { subject, ident: Ident(ident), on };
+    let noted = |content| Change::Note { subject, note: note(content) };
+    let applied = world.apply(&attach(501, &[1, 2, 2, 3]), AT.plus(1));
+    assert_eq!(applied.changes[1..], [attached(2, true), attached(3, true)]);
+    let applied = world.apply(&Event::UnitDetach { by: None, idents: vec![Ident(1), Ident(9)], call: CallId(501) }, AT.plus(2));
+    assert_eq!(applied.changes[1..], [attached(1, false)]);
+    let applied = world.apply(&Event::DispatchNote { call: CallId(501), note: note("b") }, AT.plus(3));
+    assert_eq!(applied.changes[1..], [noted("b")]);
+    let notes = Some(vec![note("a"), note("b"), note("c")]);
+    let edited = DispatchCall { idents: Some(vec![Ident(2), Ident(4)]), notes, ..dispatch(501) };
+    let applied = world.apply(&Event::DispatchEdited(edited), AT.plus(4));
+    assert_eq!(applied.changes[1..], [attached(4, true), attached(3, false), noted("c")]);
+}
+
+/// The world as another process finds it.
+pub(super) fn restarted(world: &Server) -> Server {
+    let entities = (world.units.keys().map(|id| Entity::Unit(*id)))
+        .chain(world.emergencies.keys().map(|id| Entity::Emergency(*id)))
+        .chain(world.dispatches.keys().map(|id| Entity::Dispatch(*id)))
+        .chain(world.panics.keys().map(|id| Entity::Panic(*id)))
+        .chain([Entity::Listed]);
+    let mut back = Server::default();
+    for entity in entities {
+        let (kind, id) = entity.key();
+        back.load(kind, id, &world.row(entity).unwrap()).unwrap();
+    }
+    back
 }

@@ -2,7 +2,9 @@
 
 mod alerts;
 mod alerts_rules;
+mod boards;
 mod gateway;
+mod labels;
 mod setup;
 mod status;
 

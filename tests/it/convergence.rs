@@ -84,6 +84,8 @@ struct Evening {
     forwarding: bool,
     /// False→true edges of each unit's panic, as the CAD had them.
     edges: BTreeMap<i64, usize>,
+    /// The CAD has told the reader to ask less: twice as seldom for ten minutes.
+    limited: bool,
     told: bool,
     names: u32,
 }
@@ -124,8 +126,19 @@ impl Evening {
             watched.push(Watched { channel, kinds, style, forum });
         }
         let forwarding = rng.bool();
-        let mut evening =
-            Self { stage, rng, watched, role, way: Vec::new(), hub_up: true, forwarding, edges: BTreeMap::new(), told, names: 0 };
+        let mut evening = Self {
+            stage,
+            rng,
+            watched,
+            role,
+            way: Vec::new(),
+            hub_up: true,
+            forwarding,
+            edges: BTreeMap::new(),
+            limited: false,
+            told,
+            names: 0,
+        };
         evening.stage.connected();
         // The first reading is of an evening that may have begun without us.
         if evening.chance(30) {
@@ -173,7 +186,8 @@ impl Evening {
             }
             88..91 => {
                 self.say(|| "the CAD's API fails".into());
-                let code = [500, 502, 429, 503][self.rng.usize(..4)];
+                let code = if self.limited { 500 } else { [500, 502, 429, 503][self.rng.usize(..4)] };
+                self.limited |= code == 429;
                 self.stage.cad.rest_status("/v2/emergency", code, 1, (code == 429).then_some(5));
             }
             _ => {}
@@ -356,7 +370,8 @@ impl Evening {
         let last = self.way.iter().map(|parcel| parcel.at).max().unwrap_or(0);
         self.pass(last.saturating_sub(self.stage.clock.now().0).max(0)).await;
         self.say(|| "calm".into());
-        self.pass(PERIOD_MS + SLACK_MS).await;
+        let periods = if self.limited { 2 } else { 1 };
+        self.pass(periods * PERIOD_MS + SLACK_MS).await;
     }
 
     async fn judge(&mut self) -> Outcome {
@@ -367,11 +382,12 @@ impl Evening {
             self.shows_what_is_open(watched, &cards, &state).map_err(|why| {
                 let titles: Vec<String> = cards.iter().map(|card| format!("  {} / {}", title(card), footer(card))).collect();
                 format!(
-                    "channel for {:?} ({:?}, forum {}): {why}\n{}\nthe CAD: {state}",
+                    "channel for {:?} ({:?}, forum {}): {why}\n{}\nthe CAD: {}",
                     watched.kinds,
                     watched.style,
                     watched.forum,
-                    titles.join("\n")
+                    titles.join("\n"),
+                    state.to_string().chars().take(2_000).collect::<String>()
                 )
             })?;
             self.nobody_called_twice(watched).await.map_err(|why| format!("channel for {:?}: {why}", watched.kinds))?;
@@ -435,13 +451,13 @@ impl Evening {
         wanted.retain(|(kind, _), _| watched.kinds.contains(kind));
         let mut shown = BTreeSet::new();
         for card in cards.iter().filter(|card| !is_over(card)) {
-            let key = key_of(card).ok_or_else(|| format!("what is this? {card:#}"))?;
+            let key = key_of(card).ok_or_else(|| format!("what is this? {}", spelled(card)))?;
             let fact = wanted.get(&key).ok_or_else(|| format!("{key:?} is shown as open and is not: {}", title(card)))?;
             if !shown.insert(key) {
                 return Err(format!("{key:?} is shown twice"));
             }
             if watched.style == Style::Card {
-                right(key.0, card, fact, state).map_err(|why| format!("{key:?} is wrong: {why}\n{card:#}"))?;
+                right(key.0, card, fact, state).map_err(|why| format!("{key:?} is wrong: {why}\n{}", spelled(card)))?;
             }
         }
         match wanted.keys().find(|key| !shown.contains(key)) {
@@ -461,7 +477,7 @@ impl Evening {
                 None if key_of(message).is_some() => Some(message),
                 None => all.iter().find(|card| card["id"] == message["channel_id"]),
             };
-            let key = card.and_then(key_of).ok_or_else(|| format!("a ping for nothing: {message:#}"))?;
+            let key = card.and_then(key_of).ok_or_else(|| format!("a ping for nothing: {}", spelled(message)))?;
             *pings.entry(key).or_default() += 1;
         }
         for ((kind, id), count) in pings {
@@ -493,6 +509,12 @@ fn title(card: &Value) -> &str {
 
 fn footer(card: &Value) -> &str {
     card["embeds"][0]["footer"]["text"].as_str().unwrap_or_default()
+}
+
+fn spelled(card: &Value) -> String {
+    let fields = card["embeds"][0]["fields"].as_array().cloned().unwrap_or_default();
+    let fields: Vec<String> = fields.iter().map(|f| format!("    {} {}", f["name"], f["value"])).collect();
+    format!("  {} {} / {}\n{}", card["content"], title(card), footer(card), fields.join("\n"))
 }
 
 fn is_over(card: &Value) -> bool {

@@ -160,6 +160,7 @@ impl Stage {
     pub(crate) async fn turn(&mut self) {
         let Bot { ingest, delivery, reader, .. } = self.bot.as_mut().unwrap();
         reader.read(async |read| ingest.reconcile(read, &self.tasks).await).await;
+        ingest.draw_due(&self.tasks).await;
         delivery.serve().await.unwrap();
     }
 

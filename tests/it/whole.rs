@@ -1,5 +1,6 @@
 //! The whole bot against both simulators: what comes in at one end stands at the other.
 
+mod boards;
 mod discord_trouble;
 mod hostile;
 mod hub_trouble;

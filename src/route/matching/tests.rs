@@ -91,7 +91,7 @@ fn pings_follow_the_table_of_defaults() {
 #[test]
 fn a_filtered_route_takes_no_part_in_the_message() {
     let c = CommunityId::new("c");
-    let mut specific = route(2, Listens::To(Topic::Emergency), 7, None, Some(11), Style::Public);
+    let mut specific = route(2, Listens::To(Topic::Emergency), 7, None, Some(11), Style::Card);
     specific.rule.filter.change(Criterion::Include, "fire").unwrap();
     specific.rule.threads = Threads::Always;
     let routes = [route(1, Listens::All, 7, None, Some(10), Style::Compact), specific.clone()];
@@ -109,7 +109,7 @@ fn a_filtered_route_takes_no_part_in_the_message() {
     let burning_street = texts("structure FIRE");
     let facts = Facts { texts: &burning_street, ..Facts::unknown(Topic::Emergency) };
     let met = targets(&routes, &occasion, &facts, awake);
-    assert_eq!((met[0].style, met[0].threads, &met[0].routes[..]), (Style::Public, Threads::Always, &[1, 2][..]));
+    assert_eq!((met[0].style, met[0].threads, &met[0].routes[..]), (Style::Card, Threads::Always, &[1, 2][..]));
 
     // Alone in its channel, it makes no message at all.
     assert!(targets(&[specific], &occasion, &Facts { texts: &quiet_street, ..Facts::unknown(Topic::Emergency) }, awake).is_empty());

@@ -1,0 +1,302 @@
+//! Which boards are to be drawn again, and when. Pure: what there is, what happened and the time go in, numbers and drafts come out.
+//!
+//! ```text
+//!          a change of its server (touch), a new board (sync), a start, /board refresh (want)
+//! still ───────────────────────────────────────────────────────────────▶ wanted at … ── due ──▶ drawn ─▶ still
+//!   at once after a quiet time; else 5 s after the last drawing, 60 s once its message is older than an hour
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+
+use tokio::sync::oneshot;
+
+use crate::clock::UnixMs;
+use crate::ids::{CommunityId, GuildId, ServerId};
+use crate::intake::Refused;
+use crate::outbox::{Draft, Lane, Place, PostKey};
+use crate::render::{self, Labels, Message, Style};
+use crate::route::{Board, Threads};
+use crate::world::{Server, ServerKey};
+
+/// A board is drawn at most this often (ms): Discord takes five edits of a channel in five seconds, and alerts need them too.
+const PACE: i64 = 5_000;
+/// As [`PACE`], once its message is [`OLD`]: Discord bounds the edits of such messages (code 30046) without saying how.
+const OLD_PACE: i64 = 60_000;
+/// Age of a message from which its edits are bounded (ms).
+const OLD: i64 = 3_600_000;
+
+/// A wish to have boards drawn now (`/board create`, `refresh`; after `remove` it proves that nothing draws the board any more).
+#[derive(Debug)]
+pub struct Redraw {
+    /// Whose boards.
+    pub guild: GuildId,
+    /// Only this one.
+    pub board: Option<i64>,
+    /// How many were drawn, once they are on disk and the delivery was woken.
+    pub done: oneshot::Sender<Result<usize, Refused>>,
+}
+
+/// The boards there are, and when each is to be drawn.
+#[derive(Debug, Default)]
+pub struct Boards(BTreeMap<i64, Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    board: Board,
+    /// When its message was made, as far as we know.
+    made: UnixMs,
+    drawn: Option<UnixMs>,
+    wanted: Option<UnixMs>,
+}
+
+impl Watched {
+    /// The earliest time of the next drawing.
+    fn next(&self, now: UnixMs) -> UnixMs {
+        let pace = if now.since(self.made) > OLD { OLD_PACE } else { PACE };
+        // The upper bound is for a clock that was set back.
+        self.drawn.map_or(now, |drawn| drawn.plus(pace).clamp(now, now.plus(pace)))
+    }
+}
+
+impl Boards {
+    /// After a start: every board is drawn once, at once. `made` tells when messages that stand already were made, by the boards'
+    /// numbers (`Store::boards_made`).
+    #[must_use]
+    pub fn restore(boards: &[Board], made: &[(i64, UnixMs)], now: UnixMs) -> Self {
+        let mut restored = Self::default();
+        restored.sync(boards, now);
+        for (id, at) in made {
+            if let Some(watched) = restored.0.get_mut(id) {
+                watched.made = *at;
+            }
+        }
+        restored
+    }
+
+    /// Takes over which boards there are: new ones are to be drawn at once, removed ones never again.
+    pub fn sync(&mut self, boards: &[Board], now: UnixMs) {
+        self.0.retain(|id, _| boards.iter().any(|board| board.id == *id));
+        for board in boards {
+            self.0.entry(board.id).or_insert_with(|| Watched { board: board.clone(), made: now, drawn: None, wanted: Some(now) });
+        }
+    }
+
+    /// Something changed on a server.
+    pub fn touch(&mut self, community: &CommunityId, server: ServerId, now: UnixMs) {
+        for watched in self.0.values_mut() {
+            let board = &watched.board;
+            // A wish further ahead than any pace is from before the clock was set back.
+            let wanted = watched.wanted.is_some_and(|at| at.since(now) <= OLD_PACE);
+            if !wanted && board.community == *community && board.server.is_none_or(|only| only == server) {
+                watched.wanted = Some(watched.next(now));
+            }
+        }
+    }
+
+    /// Has one or all boards of a guild drawn now, whatever was drawn lately: people asked, or the guild's words are others.
+    pub fn want(&mut self, guild: GuildId, only: Option<i64>, now: UnixMs) {
+        for (id, watched) in &mut self.0 {
+            if watched.board.guild == guild && only.is_none_or(|only| only == *id) {
+                watched.wanted = Some(now);
+            }
+        }
+    }
+
+    /// The boards to be drawn now. They count as drawn; if the drawings are not stored after all, [`Boards::again`] takes that back.
+    pub fn due(&mut self, now: UnixMs) -> Vec<i64> {
+        let mut due = Vec::new();
+        for (id, watched) in &mut self.0 {
+            if watched.wanted.is_some_and(|at| at <= now) {
+                (watched.drawn, watched.wanted) = (Some(now), None);
+                due.push(*id);
+            }
+        }
+        due
+    }
+
+    /// These could not be stored: they are due again after the usual pause.
+    pub fn again(&mut self, ids: &[i64], now: UnixMs) {
+        for id in ids {
+            if let Some(watched) = self.0.get_mut(id) {
+                watched.wanted = Some(watched.next(now));
+            }
+        }
+    }
+
+    /// Milliseconds until the next board is due; `None` = nothing is wanted.
+    #[must_use]
+    pub fn next(&self, now: UnixMs) -> Option<i64> {
+        self.0.values().filter_map(|watched| watched.wanted).min().map(|at| at.since(now).max(0))
+    }
+
+    /// The draft of a board as the worlds are now. `None` if there is no such board.
+    #[must_use]
+    pub fn draw(&self, id: i64, worlds: &HashMap<ServerKey, Server>, labels: &Labels, now: UnixMs) -> Option<Draft> {
+        let board = &self.0.get(&id)?.board;
+        let mut servers: Vec<(ServerId, &Server)> = worlds
+            .iter()
+            .filter(|((community, server), _)| *community == board.community && board.server.is_none_or(|only| only == *server))
+            .map(|((_, server), world)| (*server, world))
+            .collect();
+        servers.sort_by_key(|(server, _)| *server);
+        // A server that was never heard of has nobody on duty.
+        let silent = Server::default();
+        if let (true, Some(only)) = (servers.is_empty(), board.server) {
+            servers.push((only, &silent));
+        }
+        Some(draft(board, render::board(board.id, board.kind, &servers, labels), now))
+    }
+
+    /// Whose words a board uses.
+    #[must_use]
+    pub fn guild(&self, id: i64) -> Option<GuildId> {
+        self.0.get(&id).map(|watched| watched.board.guild)
+    }
+}
+
+/// The post of a board. It is never over: a message that somebody deletes is posted again.
+fn draft(board: &Board, message: Message, now: UnixMs) -> Draft {
+    Draft {
+        // A board of all servers belongs to none: no server has the number 0 (contract e.1).
+        key: PostKey {
+            channel: board.channel,
+            community: board.community.clone(),
+            server: board.server.unwrap_or(ServerId(0)),
+            subject: board.subject(),
+        },
+        guild: board.guild,
+        lane: Lane::Board,
+        style: Style::Card,
+        roles: Vec::new(),
+        place: Place::Channel,
+        threads: Threads::Off,
+        over: false,
+        parent: None,
+        // Its first appearance need not wake anybody.
+        message: Message { silent: true, ..message },
+        happened_at: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ChannelId;
+    use crate::route::BoardKind;
+
+    const T: UnixMs = UnixMs(1_763_700_000_000);
+
+    fn board(id: i64, server: Option<u32>) -> Board {
+        Board {
+            id,
+            guild: GuildId(u64::try_from(id % 2).unwrap()),
+            community: CommunityId::new("c"),
+            channel: ChannelId(7),
+            kind: BoardKind::Units,
+            server: server.map(ServerId),
+        }
+    }
+
+    fn quiet(all: &[Board]) -> Boards {
+        let mut boards = Boards::default();
+        boards.sync(all, T.plus(-PACE));
+        assert_eq!(boards.due(T.plus(-PACE)).len(), all.len(), "new boards are drawn at once");
+        boards
+    }
+
+    fn touch(boards: &mut Boards, server: u32, ms: i64) {
+        boards.touch(&CommunityId::new("c"), ServerId(server), T.plus(ms));
+    }
+
+    #[test]
+    fn the_first_change_is_drawn_at_once_and_later_ones_wait_five_seconds() {
+        let mut boards = quiet(&[board(1, None)]);
+        assert_eq!((boards.due(T), boards.next(T)), (vec![], None), "nothing changed");
+        touch(&mut boards, 1, 0);
+        assert_eq!((boards.next(T), boards.due(T)), (Some(0), vec![1]));
+        for ms in [1, 1_000, 4_999] {
+            touch(&mut boards, 1, ms);
+            assert_eq!((boards.due(T.plus(ms)), boards.next(T.plus(ms))), (vec![], Some(5_000 - ms)));
+        }
+        assert_eq!(boards.due(T.plus(5_000)), [1]);
+        assert_eq!(boards.next(T.plus(5_000)), None, "one drawing holds all changes");
+        touch(&mut boards, 1, 10_001);
+        assert_eq!(boards.due(T.plus(10_001)), [1]);
+    }
+
+    #[test]
+    fn an_old_message_is_edited_once_a_minute() {
+        let mut boards = quiet(&[board(1, None)]);
+        touch(&mut boards, 1, OLD);
+        assert_eq!(boards.due(T.plus(OLD)), [1]);
+        touch(&mut boards, 1, OLD + 1);
+        assert_eq!(boards.next(T.plus(OLD + 1)), Some(59_999));
+        // Somebody asks for it.
+        boards.want(GuildId(1), None, T.plus(OLD + 2));
+        assert_eq!(boards.due(T.plus(OLD + 2)), [1]);
+    }
+
+    #[test]
+    fn after_a_start_each_is_drawn_once_and_old_messages_stay_old() {
+        let all = [board(1, None), board(2, None)];
+        let mut boards = Boards::restore(&all, &[(1, T.plus(-OLD - 1)), (9, T)], T);
+        assert_eq!((boards.due(T), boards.next(T)), (vec![1, 2], None));
+        touch(&mut boards, 1, 1);
+        assert_eq!(boards.due(T.plus(PACE)), [2]);
+        assert_eq!(boards.due(T.plus(OLD_PACE)), [1]);
+    }
+
+    #[test]
+    fn only_boards_of_that_server_and_community_are_touched() {
+        let mut boards = quiet(&[board(1, Some(1)), board(2, Some(2)), board(3, None)]);
+        touch(&mut boards, 2, 0);
+        boards.touch(&CommunityId::new("other"), ServerId(1), T);
+        assert_eq!(boards.due(T), [2, 3]);
+        boards.want(GuildId(1), Some(3), T);
+        assert_eq!(boards.due(T), [3]);
+        boards.want(GuildId(0), Some(3), T);
+        assert_eq!(boards.due(T), Vec::<i64>::new(), "another guild's board");
+    }
+
+    #[test]
+    fn removed_boards_are_never_drawn_and_failed_ones_again_later() {
+        let mut boards = quiet(&[board(1, None), board(2, None)]);
+        touch(&mut boards, 1, 0);
+        boards.sync(&[board(2, None)], T);
+        assert_eq!(boards.due(T), [2]);
+        boards.again(&[1, 2], T);
+        assert_eq!((boards.due(T), boards.next(T)), (vec![], Some(PACE)), "a broken disk is not hammered");
+        assert_eq!(boards.due(T.plus(PACE)), [2]);
+        assert_eq!(boards.draw(1, &HashMap::new(), &Labels::default(), T), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_stops_no_board() {
+        let mut boards = quiet(&[board(1, None)]);
+        touch(&mut boards, 1, 0);
+        assert_eq!(boards.due(T), [1]);
+        touch(&mut boards, 1, -86_400_000);
+        assert!(boards.next(T.plus(-86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
+        touch(&mut boards, 1, -2 * 86_400_000);
+        assert!(boards.next(T.plus(-2 * 86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
+    }
+
+    #[test]
+    fn a_board_shows_its_servers_in_order_and_has_a_post_of_its_own() {
+        let key = |community: &str, server| (CommunityId::new(community), ServerId(server));
+        let worlds: HashMap<ServerKey, Server> =
+            [key("c", 3), key("c", 1), key("other", 2)].into_iter().map(|key| (key, Server::default())).collect();
+        let boards = quiet(&[board(1, None), board(2, Some(3)), board(4, Some(9))]);
+        let footers = |id| {
+            let drawn = boards.draw(id, &worlds, &Labels::default(), T).unwrap();
+            drawn.message.embeds.into_iter().map(|embed| embed.footer.unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(footers(1), ["Board #1 · Server 1", "Board #1 · Server 3"]);
+        assert_eq!(footers(2), ["Board #2 · Server 3"]);
+        assert_eq!(footers(4), ["Board #4 · Server 9"], "nothing was heard of it");
+        let draft = boards.draw(1, &worlds, &Labels::default(), T).unwrap();
+        assert_eq!((draft.key.subject.as_str(), draft.key.server, draft.lane, draft.over), ("board:1", ServerId(0), Lane::Board, false));
+        assert_eq!(boards.draw(1, &worlds, &Labels::default(), T.plus(99)).unwrap().message, draft.message, "time changes nothing");
+        assert_eq!(boards.guild(1), Some(GuildId(1)));
+    }
+}

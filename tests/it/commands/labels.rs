@@ -1,0 +1,103 @@
+//! `/cad labels`: the form, what comes of it, and what is wrong with it.
+
+use tenfour::render::Labels;
+
+use super::*;
+
+/// Opens the form; gives it and what to answer.
+async fn open(bot: &Bot) -> (Pending, Value) {
+    let pending = bot.run("cad", "labels", json!({}));
+    assert_eq!(pending.acknowledged(SOON).await.unwrap(), 9);
+    let form = pending.reply(SOON).await.unwrap();
+    (pending, form)
+}
+
+async fn send(bot: &Bot, opened: &Pending, fields: Value) -> Value {
+    let pending = bot.sim.submit(opened, fields).unwrap();
+    assert_eq!(pending.acknowledged(SOON).await.unwrap(), 5);
+    pending.reply(SOON).await.unwrap()
+}
+
+/// What an input holds when the form opens.
+fn preset(form: &Value, input: &str) -> String {
+    let rows = form["components"].as_array().unwrap();
+    let found = rows.iter().map(|row| &row["components"][0]).find(|one| one["custom_id"] == input).unwrap();
+    found["value"].as_str().unwrap_or_default().to_owned()
+}
+
+fn own(bot: &Bot) -> Labels {
+    let routing = bot.store.routing_now();
+    routing.guilds.get(&GuildId(bot.guild.parse().unwrap())).map(|guild| (*guild.labels).clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_form_shows_the_words_and_takes_new_ones() {
+    let bot = start().await;
+    let (opened, form) = open(&bot).await;
+    assert_eq!(form["custom_id"], "t1:labels");
+    assert_eq!((preset(&form, "emergency"), preset(&form, "priorities")), ("911".to_owned(), "1 = P1\n2 = P2\n3 = P3".to_owned()));
+    assert!(preset(&form, "statuses").contains("2 🟢 Available\n3 🔵 En route"), "{form}");
+
+    let fields = json!({"emergency": "112", "civil": "", "priorities": "1: Code 3\n2: Code 2", "statuses": "2 ✅ 10-8\n7 Lunch @everyone"});
+    let reply = send(&bot, &opened, fields).await;
+    assert_eq!(reply["flags"].as_u64().unwrap() & 64, 64, "not private");
+    assert_eq!(reply["pinged"], json!([]));
+    let told = words(&reply).replace('\u{200B}', "");
+    assert!(told.starts_with("✅ Your words are set\nEmergency calls: 112\nNon-emergency calls: 311\n"), "{told}");
+    assert!(told.contains("Priorities: 1 = Code 3 · 2 = Code 2\nStatuses: 2 ✅ 10-8 · 7 ▫️ Lunch @everyone\n"), "{told}");
+    assert!(told.contains("Open cards and boards change with them."), "{told}");
+    let words_now = own(&bot);
+    assert_eq!((words_now.emergency.as_str(), words_now.civil.as_str()), ("112", "311"));
+    assert_eq!(words_now.statuses[&7], (String::new(), "Lunch @everyone".to_owned()));
+
+    // The next form begins with them; leaving it as it is changes nothing.
+    let (opened, form) = open(&bot).await;
+    assert_eq!((preset(&form, "emergency"), preset(&form, "statuses")), ("112".to_owned(), "2 ✅ 10-8\n7 Lunch @everyone".to_owned()));
+    send(&bot, &opened, json!({})).await;
+    assert_eq!(own(&bot), words_now);
+
+    let reset = bot.cad("labels", json!({"reset": true})).await;
+    assert!(reset.starts_with("✅ The default words are set\nEmergency calls: 911\n"), "{reset}");
+    assert_eq!(own(&bot), Labels::default());
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_used_is_named_and_nothing_is_lost() {
+    let bot = start().await;
+    let (opened, _) = open(&bot).await;
+    let reply = send(&bot, &opened, json!({"emergency": "999", "statuses": "2 🟢 Available\nOn ```scene```"})).await;
+    let told = words(&reply);
+    assert!(
+        told.starts_with(
+            "Nothing was changed\nLine 2 of the statuses (`On '''scene'''`) does not begin with a number: write it like `2 🟢 Available`."
+        ),
+        "{told}"
+    );
+    assert!(told.contains("```\n999\n311\n1 = P1") && told.ends_with("2 🟢 Available\nOn '''scene'''\n```"), "{told}");
+    assert_eq!(own(&bot), Labels::default());
+}
+
+#[tokio::test]
+async fn a_form_survives_a_restart_of_the_bot() {
+    let mut bot = start().await;
+    let (opened, _) = open(&bot).await;
+    bot.stop().await;
+    let (tasks, readiness) = (Tasks::default(), Readiness::new([Part::Discord]));
+    let again = tokio::spawn(framework::run(bot.data.clone(), Some(GuildId(bot.guild.parse().unwrap())), tasks.clone(), readiness.clone()));
+    tokio::time::timeout(SOON, readiness.until_ready()).await.unwrap();
+    let told = words(&send(&bot, &opened, json!({"emergency": "110"})).await);
+    assert!(told.contains("Emergency calls: 110"), "{told}");
+    tasks.drain();
+    tokio::time::timeout(SOON, again).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_form_needs_manage_server_when_it_is_sent_too() {
+    let bot = start().await;
+    let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
+    let (opened, _) = open(&bot).await;
+    let action = json!({"do": "modal", "interaction_id": opened.id(), "fields": {"emergency": "1"}, "user_id": visitor});
+    let told = words(&bot.sim.send(&action).unwrap().reply(SOON).await.unwrap());
+    assert!(told.starts_with("Only people with Manage Server may use this"), "{told}");
+    assert_eq!(own(&bot), Labels::default());
+}
