@@ -373,7 +373,7 @@ impl Ingest {
         }
         self.draw(Place { community: &community, server }, now, number, &applied, None, &mut batch);
         if self.commit(batch, 1, tasks).await.is_ok() {
-            done.send(Caught { skipped, caught_up }).ok();
+            done.send(Caught { skipped, caught_up, changes: applied.changes.len() }).ok();
         }
     }
 

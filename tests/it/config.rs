@@ -51,6 +51,10 @@ fn every_setting_takes_a_value() {
         ("SONORAN_API_URL", "http://localhost:9001/cad/"),
         ("SONORAN_HUB", "OFF"),
         ("SONORAN_HUB_NEGOTIATE", "never"),
+        ("SONORAN_RECONCILE_SECONDS", "Off"),
+        ("SONORAN_CALLS_PER_MINUTE", "5"),
+        ("SONORAN_UNITS_PER_MINUTE", "3"),
+        ("SONORAN_SILENCE_MINUTES", "0"),
         ("LISTEN_ADDR", "0.0.0.0:3232=1, [::1]:3233=2"),
         ("OPS_ADDR", "off"),
         ("DATABASE_URL", "sqlite:///var/lib/x.db"),
@@ -67,6 +71,8 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.sonoran.hub_url, "http://localhost:9001/cad/apiWsHub");
     assert!(!config.sonoran.hub);
     assert_eq!(config.sonoran.negotiate, Negotiate::Never);
+    assert_eq!(config.sonoran.reconcile, Reconcile::Off);
+    assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence_minutes), (5, 3, 0));
     assert_eq!(config.listen.len(), 2);
     assert_eq!(config.listen[1], Listen { addr: "[::1]:3233".parse().unwrap(), server: Some(ServerId(2)) });
     assert_eq!(config.ops, None);
@@ -80,6 +86,13 @@ fn every_setting_takes_a_value() {
 fn the_hub_address_may_be_a_web_socket_one() {
     let config = read(&[("SONORAN_HUB_URL", "wss://hub.example/apiWsHub")]).unwrap();
     assert_eq!(config.sonoran.hub_url, "https://hub.example/apiWsHub");
+}
+
+#[test]
+fn reading_the_cad_is_off_on_request_or_by_the_clock() {
+    for (value, expected) in [("0", Reconcile::WhenAsked), ("10", Reconcile::Every(10)), ("86400", Reconcile::Every(86_400))] {
+        assert_eq!(read(&[("SONORAN_RECONCILE_SECONDS", value)]).unwrap().sonoran.reconcile, expected);
+    }
 }
 
 #[test]
@@ -101,6 +114,15 @@ fn each_bad_value_is_a_problem_that_names_it() {
         ("SONORAN_HUB_URL", "nonsense"),
         ("SONORAN_HUB", "true"),
         ("SONORAN_HUB_NEGOTIATE", "sometimes"),
+        ("SONORAN_RECONCILE_SECONDS", "9"),
+        ("SONORAN_RECONCILE_SECONDS", "86401"),
+        ("SONORAN_RECONCILE_SECONDS", "1 min"),
+        ("SONORAN_CALLS_PER_MINUTE", "0"),
+        ("SONORAN_CALLS_PER_MINUTE", "6"),
+        ("SONORAN_UNITS_PER_MINUTE", "4"),
+        ("SONORAN_UNITS_PER_MINUTE", "+1"),
+        ("SONORAN_SILENCE_MINUTES", "1441"),
+        ("SONORAN_SILENCE_MINUTES", "off"),
         ("LISTEN_ADDR", "3232"),
         ("LISTEN_ADDR", "localhost:3232"),
         ("LISTEN_ADDR", "0.0.0.0:3232=0"),
