@@ -5,18 +5,22 @@
 //! ```text
 //! evening:  duty starts ─▶ [ open an incident | go on with one | something else happens ]* ─▶ incidents end ─▶ duty ends ─▶ again
 //! incident: 911 ─▶ dispatch, 911 removed ─▶ attach ─▶ en route ─▶ note ─▶ on scene ─▶ (priority rises, more units) ─▶ note ─▶ close
+//! in game:  through the CAD's API, of which no event tells
 //! ```
 
 mod cast;
+mod in_game;
+mod stage;
 
 use std::time::Duration;
 
 use fastrand::Rng;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use self::cast::{Actor, BOLOS, CASES, CAST, CIVIL, Case, PLACES, Place, page};
-use super::cad::{CadSim, CallSpec, DispatchSpec, RecordChange, UnitSpec};
+use self::cast::{BOLOS, CASES, CAST, Case, PLACES, Place, page};
+use self::stage::{Stage, bolo_record};
+use super::cad::{CadSim, RecordChange, Seen};
 
 /// Names for [`fire`], each with a label for people.
 pub const FIRE: [(&str, &str); 14] = [
@@ -36,6 +40,16 @@ pub const FIRE: [(&str, &str); 14] = [
     ("duty", "On or off duty"),
 ];
 
+/// As [`FIRE`], for what is done in the game and reaches the CAD through its API: no event tells of it.
+pub const IN_GAME: [(&str, &str); 4] =
+    [("taken", "Take a 911"), ("panic-key", "Panic key"), ("change", "Join a call"), ("close-in-game", "Close a call")];
+
+/// How long the short scenario waits for a reading of the CAD.
+const READING: Duration = Duration::from_secs(45);
+
+/// So long after its last event a reading is believed.
+const SETTLED: Duration = Duration::from_secs(3);
+
 /// Incidents open at a time.
 const AT_ONCE: usize = 3;
 
@@ -46,7 +60,7 @@ const TURNS: usize = 60;
 /// Says what happened.
 ///
 /// # Errors
-/// The name is not in [`FIRE`], or the CAD has no server.
+/// The name is neither in [`FIRE`] nor in [`IN_GAME`], or the CAD has no server.
 pub fn fire(cad: &CadSim, name: &str) -> Result<String, String> {
     fire_with(cad, name, &mut Rng::new())
 }
@@ -73,6 +87,10 @@ pub fn fire_with(cad: &CadSim, name: &str, rng: &mut Rng) -> Result<String, Stri
         "pager" => stage.pager(),
         "tone" => stage.tone(),
         "duty" => stage.duty(),
+        "taken" => stage.take_911(),
+        "panic-key" => stage.panic_key(),
+        "change" => stage.change_unheard(),
+        "close-in-game" => stage.close_unheard(),
         other => return Err(format!("There is no event named '{other}'.")),
     };
     said.ok_or_else(|| format!("The CAD has no use for '{name}' now."))
@@ -100,7 +118,8 @@ impl Scenario {
         Self { rng, speed: speed.clamp(0.01, 10_000.0), server: None, length: Length::Evening }
     }
 
-    /// Every kind of event once, in about 3 seconds at speed 1; then it ends and leaves an empty board.
+    /// Every kind of event once, in about 3 seconds at speed 1, and changes that no event tells of: if somebody reads the CAD, it waits
+    /// until they have seen them. Then it ends and leaves an empty board.
     #[must_use]
     pub fn short(speed: f64, rng: Rng) -> Self {
         Self { length: Length::Short, ..Self::evening(speed, rng) }
@@ -149,7 +168,8 @@ impl Scenario {
         for _ in 0..TURNS {
             let start = incidents.len() < AT_ONCE && (incidents.is_empty() || stage.rng.u8(..100) < 30);
             if start {
-                incidents.push(Incident::new(stage.rng));
+                let in_game = stage.rng.u8(..4) == 0;
+                incidents.push(Incident { in_game, ..Incident::new(stage.rng) });
             } else if stage.rng.u8(..100) < 25 {
                 self.interlude(stage).await;
             } else {
@@ -180,11 +200,19 @@ impl Scenario {
 
     /// Something beside the incidents.
     async fn interlude(&mut self, stage: &mut Stage<'_>) {
-        match stage.rng.u8(..10) {
+        match stage.rng.u8(..12) {
             0 => {
                 stage.panic_on();
                 self.pause(10_000, 25_000).await;
                 stage.panic_over();
+            }
+            9 => {
+                stage.panic_key();
+                self.pause(30_000, 45_000).await;
+                stage.panic_over();
+            }
+            10 => {
+                stage.change_unheard();
             }
             1 => {
                 stage.station();
@@ -219,13 +247,17 @@ impl Scenario {
             stage.start_duty(actor);
         }
         self.pause(150, 150).await;
+        let reserve = stage.reserve("K-3");
         let mut incident = Incident::new(stage.rng);
         while incident.step < Incident::BEFORE_CLOSE && incident.go_on(stage) {
             self.pause(100, 150).await;
         }
-        for name in ["civil", "edit", "panic", "panic-over", "station", "pager", "tone"] {
+        for name in ["civil", "edit", "911", "panic", "panic-over", "station", "pager", "tone", "taken", "change"] {
             fire_with(cad, name, stage.rng).ok();
             self.pause(80, 120).await;
+        }
+        if let Some(ident) = reserve {
+            stage.panic_key_of(ident);
         }
         if let Some((record, _)) = stage.bolo() {
             cad.record(server, RecordChange::Edit, &bolo_record(Some(record), &BOLOS[0], true));
@@ -251,6 +283,11 @@ impl Scenario {
         }});
         cad.push(server, "EVENT_NEW_CALLOUT", json!({"callout": callout}));
         self.pause(80, 120).await;
+        until_read(cad).await;
+        if let Some(ident) = reserve {
+            cad.panic(server, &[ident], false);
+            self.pause(80, 120).await;
+        }
         if let Some((call, idents)) = stage.open_call_with_units() {
             cad.detach(server, call, &idents);
         }
@@ -262,6 +299,27 @@ impl Scenario {
     }
 }
 
+/// Waits until units and calls were read after what was done last. Whoever reads believes an event of the last seconds more than a
+/// reading, so one that comes too early does not count.
+async fn until_read(cad: &CadSim) {
+    let readings = |part: &str| {
+        let of = |path: &str| path.strip_prefix("/v2/emergency/servers/").is_some_and(|rest| rest.ends_with(part));
+        cad.count(|seen| matches!(seen, Seen::Rest { method, path, status: 200, .. } if method == "GET" && of(path)))
+    };
+    if readings("/units") == 0 {
+        return; // nobody reads
+    }
+    let wait = async {
+        tokio::time::sleep(SETTLED).await;
+        let before = (readings("/units"), readings("/calls"));
+        while readings("/units") == before.0 || readings("/calls") == before.1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    tokio::time::timeout(READING, wait).await.ok();
+}
+
 /// One case from the 911 to the close, a step at a time.
 struct Incident {
     case: &'static Case,
@@ -270,6 +328,8 @@ struct Incident {
     emergency: i64,
     call: i64,
     crew: Vec<i64>,
+    /// Somebody in the game is faster than the dispatcher.
+    in_game: bool,
 }
 
 impl Incident {
@@ -279,7 +339,7 @@ impl Incident {
     fn new(rng: &mut Rng) -> Self {
         let case = CASES.get(rng.usize(..CASES.len())).unwrap_or(&CASES[0]);
         let place = PLACES.get(rng.usize(..PLACES.len())).unwrap_or(&PLACES[0]);
-        Self { case, place, step: 0, emergency: 0, call: 0, crew: Vec::new() }
+        Self { case, place, step: 0, emergency: 0, call: 0, crew: Vec::new(), in_game: false }
     }
 
     /// Takes the next step; false when it was the last one, or somebody else ended the incident.
@@ -291,10 +351,17 @@ impl Incident {
                 Some(number) => self.emergency = number,
                 None => return false,
             },
-            2 => match stage.dispatch_case(self.case, self.place, self.emergency) {
-                Some(number) => self.call = number,
-                None => return false,
-            },
+            2 => {
+                let taken = if self.in_game {
+                    stage.take_case(self.case, self.place, self.emergency).map(|(number, _)| number)
+                } else {
+                    stage.dispatch_case(self.case, self.place, self.emergency)
+                };
+                match taken {
+                    Some(number) => self.call = number,
+                    None => return false,
+                }
+            }
             3 => {
                 self.crew = stage.free(self.case.page, 2);
                 cad.attach(server, self.call, &self.crew);
@@ -330,372 +397,4 @@ impl Incident {
         }
         true
     }
-}
-
-/// A unit on duty, as far as the scenario cares.
-struct Unit {
-    ident: i64,
-    num: String,
-    page: i64,
-    status: i64,
-    panic: bool,
-}
-
-/// The board as it stands, and the hands that change it. The methods say what they did; `None` if the CAD would not.
-struct Stage<'a> {
-    cad: &'a CadSim,
-    server: i64,
-    rng: &'a mut Rng,
-}
-
-impl Stage<'_> {
-    fn units(&self) -> Vec<Unit> {
-        let open = self.cad.open_state(self.server);
-        let read = |unit: &Value| {
-            let data = unit.get("data")?;
-            Some(Unit {
-                ident: unit.get("id")?.as_i64()?,
-                num: data.get("unitNum")?.as_str()?.to_owned(),
-                page: data.get("page")?.as_i64()?,
-                status: unit.get("status")?.as_i64()?,
-                panic: unit.get("isPanic")?.as_bool()?,
-            })
-        };
-        open.get("units").and_then(Value::as_array).map(|units| units.iter().filter_map(read).collect()).unwrap_or_default()
-    }
-
-    fn numbers(&self, list: &str) -> Vec<i64> {
-        let open = self.cad.open_state(self.server);
-        let calls = open.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
-        calls.iter().filter_map(|call| call.get("callId")?.as_i64()).collect()
-    }
-
-    fn ident_of(&self, num: &str) -> Option<i64> {
-        self.units().into_iter().find(|unit| unit.num == num).map(|unit| unit.ident)
-    }
-
-    fn num_of(&self, ident: i64) -> Option<String> {
-        self.units().into_iter().find(|unit| unit.ident == ident).map(|unit| unit.num)
-    }
-
-    fn pick<T>(&mut self, mut list: Vec<T>) -> Option<T> {
-        if list.is_empty() {
-            return None;
-        }
-        let index = self.rng.usize(..list.len());
-        Some(list.swap_remove(index))
-    }
-
-    fn place(&mut self) -> &'static Place {
-        self.pick(PLACES.iter().collect()).unwrap_or(&PLACES[0])
-    }
-
-    fn start_duty(&mut self, actor: &Actor) -> Option<i64> {
-        let spec = UnitSpec {
-            num: actor.num.to_owned(),
-            name: actor.name.to_owned(),
-            page: actor.page,
-            department: actor.department.to_owned(),
-            subdivision: actor.subdivision.to_owned(),
-            rank: actor.rank.to_owned(),
-            district: "Los Santos".to_owned(),
-            aop: "Los Santos".to_owned(),
-            status: 2,
-            ..UnitSpec::default()
-        };
-        self.cad.login(self.server, &spec)
-    }
-
-    /// A unit in the field; calls one on duty if there is none.
-    fn somebody(&mut self, wanted: impl Fn(&Unit) -> bool) -> Option<Unit> {
-        let field = |unit: &Unit| unit.page != page::DISPATCH && wanted(unit);
-        let found = self.units().into_iter().filter(field).collect();
-        if let Some(unit) = self.pick(found) {
-            return Some(unit);
-        }
-        let absent = CAST.iter().filter(|actor| actor.page != page::DISPATCH && self.ident_of(actor.num).is_none()).collect();
-        let actor: &Actor = self.pick(absent)?;
-        let ident = self.start_duty(actor)?;
-        Some(Unit { ident, num: actor.num.to_owned(), page: actor.page, status: 2, panic: false })
-    }
-
-    /// Available units of a page, police standing in for nobody left; at most `count`.
-    fn free(&mut self, page: i64, count: usize) -> Vec<i64> {
-        let mut free: Vec<Unit> = self.units().into_iter().filter(|unit| unit.page != page::DISPATCH && unit.status == 2).collect();
-        self.rng.shuffle(&mut free);
-        free.sort_by_key(|unit| unit.page != page);
-        free.into_iter().take(count).map(|unit| unit.ident).collect()
-    }
-
-    fn locate(&mut self, ident: i64, place: &Place) {
-        let coordinates = json!({"x": place.x, "y": place.y, "z": 30.0, "w": f64::from(self.rng.u16(..360))});
-        self.cad.update_unit(self.server, ident, &json!({"location": place.address, "coordinates": coordinates}));
-    }
-
-    fn move_about(&mut self) -> Option<String> {
-        let (unit, place) = (self.somebody(|_| true)?, self.place());
-        self.locate(unit.ident, place);
-        Some(format!("{} is at {}.", unit.num, place.address))
-    }
-
-    fn place_case(&mut self, case: &Case, place: &Place) -> Option<i64> {
-        let meta = json!({"postal": place.postal, "x": place.x.to_string(), "y": place.y.to_string(), "z": "30.0"});
-        let spec = CallSpec {
-            emergency: true,
-            caller: case.caller.to_owned(),
-            location: place.address.to_owned(),
-            description: case.report.to_owned(),
-            meta,
-        };
-        self.cad.place_911(self.server, &spec)
-    }
-
-    fn place_911(&mut self) -> Option<(i64, String)> {
-        let incident = Incident::new(self.rng);
-        let number = self.place_case(incident.case, incident.place)?;
-        Some((number, format!("911 call {number}: {}", incident.case.title)))
-    }
-
-    fn civil(&mut self) -> Option<String> {
-        let (caller, description) = self.pick(CIVIL.to_vec())?;
-        let place = self.place();
-        let spec = CallSpec {
-            emergency: false,
-            caller: caller.to_owned(),
-            location: place.address.to_owned(),
-            description: description.to_owned(),
-            meta: json!({"postal": place.postal}),
-        };
-        let number = self.cad.place_911(self.server, &spec)?;
-        Some(format!("Civil call {number}."))
-    }
-
-    /// Makes a dispatch of a case and removes the 911 it came from.
-    fn dispatch_case(&mut self, case: &Case, place: &Place, emergency: i64) -> Option<i64> {
-        let spec = DispatchSpec {
-            origin: 0,
-            status: 1,
-            priority: case.priority,
-            title: case.title.to_owned(),
-            code: case.code.to_owned(),
-            block: place.block.to_owned(),
-            address: place.address.to_owned(),
-            postal: place.postal.to_owned(),
-            description: case.report.to_owned(),
-            idents: self.free(case.page, 1),
-            origin_911: Some(emergency),
-            meta: Value::Null,
-        };
-        let number = self.cad.dispatch_new(self.server, &spec)?;
-        self.cad.status(self.server, &spec.idents, 3);
-        self.cad.remove_911(self.server, &[emergency]);
-        Some(number)
-    }
-
-    /// Dispatches a waiting 911, or one that comes in for it.
-    fn dispatch(&mut self) -> Option<(i64, String)> {
-        if self.free(page::POLICE, 1).is_empty() {
-            self.somebody(|unit| unit.status == 2);
-        }
-        let open = self.cad.open_state(self.server);
-        let waiting = open.get("emergencyCalls").and_then(Value::as_array).cloned().unwrap_or_default();
-        let known = waiting.iter().rev().find_map(|call| {
-            let text = |name: &str| call.get(name).and_then(Value::as_str);
-            let case = CASES.iter().find(|case| text("description") == Some(case.report))?;
-            let place = PLACES.iter().find(|place| text("location") == Some(place.address))?;
-            Some((case, place, call.get("callId")?.as_i64()?))
-        });
-        let (case, place, emergency) = match known {
-            Some(known) => known,
-            None => {
-                let incident = Incident::new(self.rng);
-                (incident.case, incident.place, self.place_case(incident.case, incident.place)?)
-            }
-        };
-        let number = self.dispatch_case(case, place, emergency)?;
-        Some((number, format!("911 call {emergency} became dispatch {number}: {}", case.title)))
-    }
-
-    /// Some open dispatch; makes one if there is none.
-    fn open_call(&mut self) -> Option<i64> {
-        let open = self.numbers("activeCalls");
-        match self.pick(open) {
-            Some(number) => Some(number),
-            None => self.dispatch().map(|(number, _)| number),
-        }
-    }
-
-    fn idents_of(&self, call: i64) -> Vec<i64> {
-        let open = self.cad.open_state(self.server);
-        let calls = open.get("activeCalls").and_then(Value::as_array).cloned().unwrap_or_default();
-        let call = calls.iter().find(|other| other.get("callId").and_then(Value::as_i64) == Some(call));
-        let idents = call.and_then(|call| call.get("idents")?.as_array().cloned()).unwrap_or_default();
-        idents.iter().filter_map(Value::as_i64).collect()
-    }
-
-    fn open_call_with_units(&self) -> Option<(i64, Vec<i64>)> {
-        self.numbers("activeCalls").into_iter().map(|call| (call, self.idents_of(call))).find(|(_, idents)| !idents.is_empty())
-    }
-
-    /// Raises an open call to priority 1; one that is there already is lowered first, so that something rises.
-    fn raise(&mut self) -> Option<String> {
-        let number = self.open_call()?;
-        let open = self.cad.open_state(self.server);
-        let calls = open.get("activeCalls").and_then(Value::as_array).cloned().unwrap_or_default();
-        let call = calls.iter().find(|call| call.get("callId").and_then(Value::as_i64) == Some(number))?;
-        if call.get("priority").and_then(Value::as_i64) == Some(1) {
-            self.cad.dispatch_edit(self.server, number, &json!({"priority": 2}));
-        }
-        let report = call.get("description").and_then(Value::as_str).unwrap_or_default();
-        let worse = CASES.iter().find(|case| report.starts_with(case.report)).map(|case| case.worse).unwrap_or_default();
-        let patch = if worse.is_empty() || report.ends_with(worse) {
-            json!({"priority": 1})
-        } else {
-            json!({"priority": 1, "description": format!("{report} {worse}")})
-        };
-        self.cad.dispatch_edit(self.server, number, &patch).then(|| format!("Dispatch {number} is now priority 1."))
-    }
-
-    fn note(&mut self) -> Option<String> {
-        let number = self.open_call()?;
-        let notes = CASES.iter().flat_map(|case| case.notes).collect();
-        let text = self.pick(notes)?;
-        let label = self.idents_of(number).first().and_then(|&ident| self.num_of(ident)).unwrap_or_else(|| "D-1".to_owned());
-        self.cad.note(self.server, number, &label, text).then(|| format!("{label} added a note to dispatch {number}."))
-    }
-
-    fn attach(&mut self) -> Option<String> {
-        let mut number = self.open_call()?;
-        let mut there = self.idents_of(number);
-        let mut unit = self.somebody(|unit| !there.contains(&unit.ident));
-        if unit.is_none() {
-            // Everybody is on it: there has to be another call.
-            number = self.dispatch()?.0;
-            there = self.idents_of(number);
-            unit = self.somebody(|unit| !there.contains(&unit.ident));
-        }
-        let unit = unit?;
-        self.cad.attach(self.server, number, &[unit.ident]).then_some(())?;
-        self.cad.status(self.server, &[unit.ident], 3);
-        Some(format!("{} was attached to dispatch {number}.", unit.num))
-    }
-
-    fn close(&mut self) -> Option<String> {
-        self.open_call()?;
-        self.close_one()
-    }
-
-    fn close_one(&mut self) -> Option<String> {
-        let open = self.numbers("activeCalls");
-        let number = self.pick(open)?;
-        let crew = self.idents_of(number);
-        self.cad.close(self.server, &[number]);
-        self.cad.status(self.server, &crew, 2);
-        Some(format!("Dispatch {number} was closed."))
-    }
-
-    /// The oldest civil call is done with.
-    fn settle_civil(&mut self) {
-        let open = self.cad.open_state(self.server);
-        let calls = open.get("emergencyCalls").and_then(Value::as_array).cloned().unwrap_or_default();
-        let civil = calls.iter().find(|call| call.get("isEmergency").and_then(Value::as_bool) == Some(false));
-        if let Some(number) = civil.and_then(|call| call.get("callId")?.as_i64()) {
-            self.cad.remove_911(self.server, &[number]);
-        }
-    }
-
-    fn clear_911s(&self) {
-        self.cad.remove_911(self.server, &self.numbers("emergencyCalls"));
-    }
-
-    fn panic_on(&mut self) -> Option<(i64, String)> {
-        let unit = match self.somebody(|unit| !unit.panic) {
-            Some(unit) => unit,
-            None => {
-                // Everybody is in panic: one of them recovers and presses again.
-                let unit = self.somebody(|unit| unit.panic)?;
-                self.cad.panic(self.server, &[unit.ident], false);
-                unit
-            }
-        };
-        let place = self.place();
-        self.locate(unit.ident, place);
-        let said = format!("{} pressed the panic button at {}.", unit.num, place.address);
-        self.cad.panic(self.server, &[unit.ident], true).then_some((unit.ident, said))
-    }
-
-    fn panic_over(&mut self) -> Option<String> {
-        let ident = match self.units().into_iter().find(|unit| unit.panic) {
-            Some(unit) => unit.ident,
-            None => self.panic_on()?.0,
-        };
-        let num = self.num_of(ident)?;
-        self.cad.panic(self.server, &[ident], false).then(|| format!("{num} is safe."))
-    }
-
-    fn bolo(&mut self) -> Option<(i64, String)> {
-        let bolo = self.pick(BOLOS.to_vec())?;
-        let id = self.cad.record(self.server, RecordChange::Add, &bolo_record(None, &bolo, false))?;
-        Some((id, format!("BOLO {id}: {}", bolo.1)))
-    }
-
-    fn station(&mut self) -> Option<String> {
-        let place = self.place();
-        let message = format!("Structure fire, {}, smoke showing.", place.address);
-        let sent = self.cad.station_alert(self.server, "LSFD Station 1", &["Bay 1", "Bay 2"], &["Bay 3"], &message);
-        sent.then(|| "LSFD Station 1 was alerted.".to_owned())
-    }
-
-    fn pager(&mut self) -> Option<String> {
-        let unit = self.somebody(|unit| unit.page != page::POLICE)?;
-        let body = format!("Second alarm, report to staging at {}.", self.place().address);
-        let sent = self.cad.pager(self.server, &["STATION-1", "BATTALION"], &[unit.ident], "Emergency", &body);
-        sent.then(|| format!("{} was paged.", unit.num))
-    }
-
-    fn tone(&mut self) -> Option<String> {
-        let mut targets = vec![json!({"type": 3, "value": "LSFD", "label": "LSFD"})];
-        if let Some(number) = self.numbers("activeCalls").first() {
-            targets.push(json!({"type": 1, "value": number, "label": format!("Dispatch Call {number}")}));
-        }
-        let sent = self.cad.tone(self.server, "https://tones.example.org/structure-fire.mp3", &Value::Array(targets));
-        sent.then(|| "A tone was played to LSFD.".to_owned())
-    }
-
-    /// Somebody absent comes on duty; with everybody there, one who is free leaves.
-    fn duty(&mut self) -> Option<String> {
-        let absent = CAST.iter().filter(|actor| self.ident_of(actor.num).is_none()).collect();
-        if let Some(actor) = self.pick::<&Actor>(absent) {
-            self.start_duty(actor)?;
-            return Some(format!("{} ({}) is on duty.", actor.num, actor.name));
-        }
-        let all = self.units();
-        let unit = self.pick(all)?;
-        self.cad.logout(self.server, unit.ident).then(|| format!("{} is off duty.", unit.num))
-    }
-}
-
-/// A BOLO as a custom record; `id` of an existing one, and whether it is closed.
-fn bolo_record(id: Option<i64>, (plate, vehicle, why): &(&str, &str, &str), closed: bool) -> Value {
-    let field =
-        |kind: &str, label: &str, uid: &str, value: &str| json!({"type": kind, "label": label, "value": value, "uid": uid, "size": 6});
-    let mut record = json!({
-        "recordTypeId": 3, "syncId": "", "name": "BOLO", "type": 3,
-        "sections": [
-            {"category": 1, "label": "Flags", "fields": [
-                {"type": "flags", "label": "Flags", "value": "", "uid": "flags", "data": {"flags": ["STOLEN"]}},
-            ]},
-            {"category": 0, "label": "Vehicle", "fields": [
-                field("input", "Plate", "plate", plate),
-                field("input", "Model", "model", vehicle),
-                field("textarea", "Reason", "reason", why),
-                field("STATUS", "Status", "status", if closed { "1" } else { "0" }),
-            ]},
-            {"category": 0, "label": "Agency Information", "fields": [field("UNIT_NAME", "Officer", "_unit_name", "Theo Marchetti")]},
-        ],
-    });
-    if let (Some(id), Some(fields)) = (id, record.as_object_mut()) {
-        fields.insert("id".to_owned(), id.into());
-    }
-    record
 }

@@ -246,6 +246,8 @@ pub enum Seen {
 #[derive(Clone)]
 pub struct CadSim {
     inner: Arc<Inner>,
+    /// What people do through this handle raises no event.
+    unheard: bool,
     _life: Arc<Life>,
 }
 
@@ -335,7 +337,7 @@ impl CadSim {
             inner.spawn(push::drain(Arc::clone(&inner), server, queue));
         }
         inner.spawn(server::accept(Arc::clone(&inner), listener));
-        Ok(Self { inner, _life: Arc::new(Life(stop)) })
+        Ok(Self { inner, unheard: false, _life: Arc::new(Life(stop)) })
     }
 
     /// Cuts every connection, ends every task and frees the port. Idempotent.

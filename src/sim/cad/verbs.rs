@@ -109,11 +109,17 @@ impl CadSim {
     fn act<T>(&self, server: i64, verb: impl FnOnce(&mut Server) -> Option<(T, Vec<(&'static str, Value)>)>) -> Option<T> {
         self.inner.change(|shared: &mut Shared| {
             let (result, events) = verb(shared.servers.get_mut(&server)?)?;
-            for (kind, data) in events {
+            for (kind, data) in events.into_iter().filter(|_| !self.unheard) {
                 self.inner.raise(shared, server, kind, data);
             }
             Some(result)
         })
+    }
+
+    /// The same CAD, for those who change it through its API: what is done through this handle raises no event (contract c.4).
+    #[must_use]
+    pub fn through_api(&self) -> Self {
+        Self { unheard: true, ..self.clone() }
     }
 
     /// Adds or replaces (by UUID) an account; returns its UUID.

@@ -130,15 +130,21 @@ fn announce(state: &mut State, message: Message) {
     if hidden {
         return;
     }
+    let mut opened = None;
     let guild = state.channels.get_mut(&channel_id).map_or(0, |channel| {
         channel.last_message = Some(id);
         channel.sent += 1;
         // Writing into an archived thread opens it again.
+        let archived = channel.thread_flag("archived");
         if let Some(Value::Object(thread)) = &mut channel.thread {
             thread.insert("archived".into(), json!(false));
         }
+        opened = archived.then(|| super::state::page_channel(channel));
         channel.guild
     });
+    if let Some(page) = opened {
+        state.publish(json!({"type": "CHANNEL_UPDATE", "channel": page}));
+    }
     state.dispatch("MESSAGE_CREATE", guild, intent::GUILD_MESSAGES, &event);
     state.publish(json!({"type": "MESSAGE_CREATE", "channel_id": channel_id.to_string(), "message": observed}));
 }

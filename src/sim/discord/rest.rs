@@ -467,8 +467,10 @@ fn patch_channel(state: &mut State, channel: Id, body: &Value) -> Result<Answer,
         }
     }
     let (guild, thread) = (place.guild, place.is_thread());
+    let page = super::state::page_channel(place);
     let value = state.channels.get(&channel).map(|c| state.channel_json(c)).unwrap_or_default();
     state.dispatch(if thread { "THREAD_UPDATE" } else { "CHANNEL_UPDATE" }, guild, intent::GUILDS, &value);
+    state.publish(json!({"type": "CHANNEL_UPDATE", "channel": page}));
     Ok(Answer::ok(value))
 }
 

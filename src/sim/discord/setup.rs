@@ -117,6 +117,17 @@ impl DiscordSim {
         })
     }
 
+    /// Gives a channel the line that stands beside its name.
+    pub fn set_topic(&self, channel: &str, topic: &str) {
+        self.core().with(|state| {
+            if let Some(known) = state.channels.get_mut(&parse(channel)) {
+                known.topic = Some(topic.to_owned());
+                let page = page_channel(known);
+                state.publish(json!({"type": "CHANNEL_UPDATE", "channel": page}));
+            }
+        });
+    }
+
     /// Removes a channel with its threads and messages, as a person would. False if there was none.
     pub fn delete_channel(&self, channel: &str) -> bool {
         self.core().with(|state| rest::remove_channel(state, parse(channel)))

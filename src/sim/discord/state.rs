@@ -562,7 +562,8 @@ fn bare_member(member: &Member) -> Value {
 /// A channel as the demo's page wants it.
 pub(super) fn page_channel(channel: &Channel) -> Value {
     json!({
-        "id": channel.id.to_string(), "name": channel.name, "type": channel.kind, "parent_id": channel.parent.map(|p| p.to_string())
+        "id": channel.id.to_string(), "name": channel.name, "type": channel.kind, "parent_id": channel.parent.map(|p| p.to_string()),
+        "topic": channel.topic, "archived": channel.thread_flag("archived")
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tenfour::sim::cad::{CadSim, Seen};
-use tenfour::sim::scenario::{FIRE, Scenario, fire, fire_with};
+use tenfour::sim::scenario::{FIRE, IN_GAME, Scenario, fire, fire_with};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -49,15 +49,62 @@ async fn every_fire_works_on_an_empty_board_and_raises_its_event() {
 async fn fires_never_run_dry_in_any_order() {
     let cad = start(options()).await;
     let mut rng = Rng::with_seed(7);
-    for (name, _) in FIRE {
+    let all = [FIRE.as_slice(), IN_GAME.as_slice()].concat();
+    for &(name, _) in &all {
         for _ in 0..30 {
             fire_with(&cad, name, &mut rng).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
     for _ in 0..500 {
-        let (name, _) = FIRE[rng.usize(..FIRE.len())];
+        let (name, _) = all[rng.usize(..all.len())];
         fire_with(&cad, name, &mut rng).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
+}
+
+/// What was raised while `deed` was done.
+fn raised(cad: &CadSim, deed: impl FnOnce()) -> Vec<String> {
+    cad.clear_log();
+    deed();
+    kinds(cad)
+}
+
+#[tokio::test]
+async fn what_is_done_in_the_game_changes_the_cad_and_raises_no_event() {
+    let cad = start(options()).await;
+    fire(&cad, "dispatch").unwrap();
+    fire(&cad, "911").unwrap();
+    let open = |list: &str| cad.open_state(1)[list].as_array().unwrap().len();
+
+    assert_eq!(raised(&cad, || drop(fire(&cad, "taken").unwrap())), ["EVENT_REMOVE_911"], "but for the removal");
+    assert_eq!((open("emergencyCalls"), open("activeCalls")), (0, 2));
+    let taken = cad.open_state(1)["activeCalls"][1].clone();
+    assert_eq!((taken["metaData"]["origin911"].is_string(), taken["idents"].as_array().unwrap().len()), (true, 1), "{taken}");
+
+    for _ in 0..8 {
+        fire(&cad, "duty").unwrap(); // nobody has to be called in
+    }
+    let quiet = |name: &str| assert_eq!(raised(&cad, || drop(fire(&cad, name).unwrap())), [""; 0], "{name}");
+    quiet("panic-key");
+    let units = cad.open_state(1)["units"].clone();
+    assert!(units.as_array().unwrap().iter().any(|unit| unit["isPanic"] == true), "{units}");
+    quiet("change");
+    let calls = cad.open_state(1)["activeCalls"].clone();
+    assert!(calls.as_array().unwrap().iter().any(|call| call["notes"].as_array().unwrap().len() == 1), "{calls}");
+    quiet("close-in-game");
+    assert_eq!(open("activeCalls"), 1);
+}
+
+#[tokio::test]
+async fn the_game_calls_911_for_a_panic_and_the_call_ends_with_it() {
+    let cad = start(options()).await;
+    fire(&cad, "panic").unwrap();
+    let open = cad.open_state(1);
+    let (unit, call) = (&open["units"][0], &open["emergencyCalls"][0]);
+    assert_eq!(call["caller"], unit["data"]["name"]);
+    let num = unit["data"]["unitNum"].as_str().unwrap();
+    assert_eq!(call["description"], format!("Unit {num} has pressed their panic button!"));
+    fire(&cad, "panic-over").unwrap();
+    assert_eq!(cad.open_state(1)["emergencyCalls"], json!([]));
 }
 
 #[tokio::test]

@@ -1,0 +1,97 @@
+//! What players do in the game: its resource carries it into the CAD through the API, so that no event tells of it (contract c.4). Who
+//! listens has to read the CAD to know.
+
+use serde_json::{Value, json};
+
+use super::cast::{Case, Place, page};
+use super::stage::Stage;
+use crate::sim::cad::DispatchSpec;
+
+impl Stage<'_> {
+    /// Somebody responds to a waiting 911: the game makes the dispatch call, attaches them and removes the 911. Only the removal is told.
+    pub(super) fn take_911(&mut self) -> Option<String> {
+        let (case, place, emergency) = self.waiting_911()?;
+        let (number, num) = self.take_case(case, place, emergency)?;
+        Some(format!("In game, {num} took 911 call {emergency}. All that is told: the 911 is gone. A reading finds dispatch {number}."))
+    }
+
+    /// The number of the call that came of it, and who responds.
+    pub(super) fn take_case(&mut self, case: &Case, place: &Place, emergency: i64) -> Option<(i64, String)> {
+        let unit = self.somebody(|unit| unit.status == 2 && unit.page == case.page).or_else(|| self.somebody(|_| true))?;
+        let spec = DispatchSpec {
+            origin: 0,
+            status: 1,
+            priority: case.priority,
+            title: case.title.to_owned(),
+            code: case.code.to_owned(),
+            block: place.block.to_owned(),
+            address: place.address.to_owned(),
+            postal: place.postal.to_owned(),
+            description: case.report.to_owned(),
+            idents: vec![unit.ident],
+            origin_911: Some(emergency),
+            meta: json!({"createdFromId": emergency.to_string()}),
+        };
+        let api = self.cad.through_api();
+        let number = api.dispatch_new(self.server, &spec)?;
+        api.status(self.server, &spec.idents, 3);
+        self.cad.remove_911(self.server, &[emergency]);
+        Some((number, unit.num))
+    }
+
+    /// Somebody presses the panic key of the game.
+    pub(super) fn panic_key(&mut self) -> Option<String> {
+        let unit = match self.somebody(|unit| !unit.panic) {
+            Some(unit) => unit,
+            None => {
+                let unit = self.somebody(|unit| unit.panic)?;
+                self.cad.panic(self.server, &[unit.ident], false);
+                unit
+            }
+        };
+        self.panic_key_of(unit.ident)?;
+        Some(format!("{} pressed the panic key in the game. No event tells of it, the next reading of the CAD does.", unit.num))
+    }
+
+    pub(super) fn panic_key_of(&mut self, ident: i64) -> Option<()> {
+        let (place, api) = (self.place(), self.cad.through_api());
+        api.update_unit(self.server, ident, &json!({"location": place.address}));
+        api.panic(self.server, &[ident], true).then_some(())
+    }
+
+    /// A call gets a note, one more unit and a better description.
+    pub(super) fn change_unheard(&mut self) -> Option<String> {
+        let number = self.open_call()?;
+        let there = self.idents_of(number);
+        let unit = self.somebody(|unit| !there.contains(&unit.ident))?;
+        let api = self.cad.through_api();
+        api.attach(self.server, number, &[unit.ident]);
+        api.status(self.server, &[unit.ident], 3);
+        api.note(self.server, number, &unit.num, "En route, two minutes out.");
+        let open = self.cad.open_state(self.server);
+        let calls = open.get("activeCalls").and_then(Value::as_array).cloned().unwrap_or_default();
+        let call = calls.iter().find(|call| call.get("callId").and_then(Value::as_i64) == Some(number))?;
+        if call.get("priority").and_then(Value::as_i64) == Some(3) {
+            api.dispatch_edit(self.server, number, &json!({"priority": 2}));
+        }
+        Some(format!(
+            "In game, {} joined dispatch {number} and wrote a note. No event tells of it, the next reading of the CAD does.",
+            unit.num
+        ))
+    }
+
+    /// A call is closed.
+    pub(super) fn close_unheard(&mut self) -> Option<String> {
+        let number = self.open_call()?;
+        let (crew, api) = (self.idents_of(number), self.cad.through_api());
+        api.close(self.server, &[number]).then_some(())?;
+        api.status(self.server, &crew, 2);
+        Some(format!("In game, dispatch {number} was closed. No event tells of it, the next reading of the CAD does."))
+    }
+
+    /// A unit of the police that does nothing else from now on.
+    pub(super) fn reserve(&mut self, num: &str) -> Option<i64> {
+        let ident = self.units().into_iter().find(|unit| unit.num == num && unit.page == page::POLICE)?.ident;
+        self.cad.status(self.server, &[ident], 1).then_some(ident)
+    }
+}
