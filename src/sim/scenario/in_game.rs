@@ -17,7 +17,8 @@ impl Stage<'_> {
 
     /// The number of the call that came of it, and who responds.
     pub(super) fn take_case(&mut self, case: &Case, place: &Place, emergency: i64) -> Option<(i64, String)> {
-        let unit = self.somebody(|unit| unit.status == 2 && unit.page == case.page).or_else(|| self.somebody(|_| true))?;
+        let free = self.free(case.page, 1).first().copied();
+        let ident = free.or_else(|| self.somebody(|_| true).map(|unit| unit.ident))?;
         let spec = DispatchSpec {
             origin: 0,
             status: 1,
@@ -28,7 +29,7 @@ impl Stage<'_> {
             address: place.address.to_owned(),
             postal: place.postal.to_owned(),
             description: case.report.to_owned(),
-            idents: vec![unit.ident],
+            idents: vec![ident],
             origin_911: Some(emergency),
             meta: json!({"createdFromId": emergency.to_string()}),
         };
@@ -36,7 +37,7 @@ impl Stage<'_> {
         let number = api.dispatch_new(self.server, &spec)?;
         api.status(self.server, &spec.idents, 3);
         self.cad.remove_911(self.server, &[emergency]);
-        Some((number, unit.num))
+        Some((number, self.num_of(ident)?))
     }
 
     /// Somebody presses the panic key of the game.

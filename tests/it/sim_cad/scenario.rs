@@ -71,6 +71,9 @@ fn raised(cad: &CadSim, deed: impl FnOnce()) -> Vec<String> {
 #[tokio::test]
 async fn what_is_done_in_the_game_changes_the_cad_and_raises_no_event() {
     let cad = start(options()).await;
+    for _ in 0..8 {
+        fire(&cad, "duty").unwrap(); // nobody has to be called in
+    }
     fire(&cad, "dispatch").unwrap();
     fire(&cad, "911").unwrap();
     let open = |list: &str| cad.open_state(1)[list].as_array().unwrap().len();
@@ -80,9 +83,6 @@ async fn what_is_done_in_the_game_changes_the_cad_and_raises_no_event() {
     let taken = cad.open_state(1)["activeCalls"][1].clone();
     assert_eq!((taken["metaData"]["origin911"].is_string(), taken["idents"].as_array().unwrap().len()), (true, 1), "{taken}");
 
-    for _ in 0..8 {
-        fire(&cad, "duty").unwrap(); // nobody has to be called in
-    }
     let quiet = |name: &str| assert_eq!(raised(&cad, || drop(fire(&cad, name).unwrap())), [""; 0], "{name}");
     quiet("panic-key");
     let units = cad.open_state(1)["units"].clone();
