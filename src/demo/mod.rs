@@ -5,6 +5,7 @@
 //! other: nothing in it knows that this is a demo.
 
 mod print;
+mod set_up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ use crate::config::{Config, Need};
 use crate::shutdown::{Tasks, stop_asked};
 use crate::sim::cad::{CadOptions, CadSim};
 use crate::sim::discord::{DiscordOptions, DiscordSim};
-use crate::sim::page::{Backend, PageServer};
+use crate::sim::page::{Backend, Fire, PageServer};
 use crate::sim::scenario::{self, Scenario};
 use crate::telemetry;
 
@@ -33,33 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// `--once` waits this long for the last alert: bursts take Discord's real rate limits.
 const ONCE_PATIENCE: Duration = Duration::from_secs(90);
 
-/// The channels of the pretend guild: name, what is set up there.
-const CHANNELS: [(&str, &[Setup]); 7] = [
-    ("dispatch", &[Setup::Preset("essentials", Some("Dispatch"))]),
-    ("patrol", &[Setup::Add("panic", "card", Some("Patrol")), Setup::Add("dispatch", "compact", None)]),
-    (
-        "fire-ems",
-        &[
-            Setup::Add("station", "card", Some("Fire-EMS")),
-            Setup::Add("pager", "card", Some("Fire-EMS")),
-            Setup::Add("tone", "compact", None),
-        ],
-    ),
-    ("bolos", &[Setup::Preset("records", None)]),
-    ("duty-log", &[Setup::Add("duty", "log", None), Setup::Add("status", "log", None)]),
-    ("city-scanner", &[Setup::Preset("public", None)]),
-    ("bot-notices", &[Setup::Notices]),
-];
-
-/// One slash command of the set-up.
-enum Setup {
-    /// `/alerts preset`, with a role by name.
-    Preset(&'static str, Option<&'static str>),
-    /// `/alerts add`: event, style, role by name.
-    Add(&'static str, &'static str, Option<&'static str>),
-    /// `/cad notices`.
-    Notices,
-}
+/// How often the demo's bot reads the CAD, in seconds: the CAD lets units be read three times a minute, evenly then.
+const READ_EVERY: &str = "20";
+/// How long the page's button keeps the hub's session away: the bot tells of it after a minute.
+const OUTAGE: Duration = Duration::from_secs(75);
 
 /// Options of the demo.
 #[derive(Clone, Debug, Args)]
@@ -134,23 +112,19 @@ impl Stage {
     async fn start() -> anyhow::Result<Self> {
         let cad = CadSim::start(CadOptions::default()).await.context("the pretend CAD cannot start")?;
         let discord = DiscordSim::start(DiscordOptions::default()).await.context("the pretend Discord cannot start")?;
-        let guild = discord.add_guild("Harbour City Roleplay");
-        for (name, color) in [("Dispatch", 0xE0_A3_3C), ("Patrol", 0x4F_8E_F7), ("Fire-EMS", 0xE8_5D_4A)] {
-            let role = discord.add_role(&guild, name, color);
-            discord.set_mentionable(&guild, &role, true);
-        }
-        for (name, _) in CHANNELS {
-            discord.add_channel(&guild, name, 0);
-        }
+        let guild = set_up::guild(&discord);
 
         let folder = std::env::temp_dir().join(format!("tenfour-demo-{}-{:08x}", std::process::id(), fastrand::u32(..)));
         let mut settings = vec![
             ("DISCORD_TOKEN", DiscordOptions::default().token),
             ("DISCORD_API_URL", discord.url().to_owned()),
-            ("DISCORD_GUILD_ID", guild.clone()),
+            ("DISCORD_GUILD_ID", guild),
             ("SONORAN_COMMUNITY_ID", CadOptions::default().community),
             ("SONORAN_API_KEY", CadOptions::default().api_key),
             ("SONORAN_API_URL", cad.api_url()),
+            ("SONORAN_RECONCILE_SECONDS", READ_EVERY.to_owned()),
+            ("SONORAN_CALLS_PER_MINUTE", "5".to_owned()),
+            ("SONORAN_UNITS_PER_MINUTE", "3".to_owned()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("OPS_ADDR", "127.0.0.1:0".to_owned()),
             ("DATABASE_URL", format!("sqlite://{}", folder.join("demo.db").display())),
@@ -159,7 +133,7 @@ impl Stage {
         let config = Config::from_vars(settings, Need::Run).map_err(|problems| anyhow!("{problems}"))?;
         let app = App::start(config, Clock::system()).await?;
         let stage = Self { cad, discord, app, tasks: Tasks::default(), folder };
-        match stage.set_up(&guild).await {
+        match stage.set_up().await {
             Ok(()) => Ok(stage),
             Err(error) => {
                 stage.stop().await;
@@ -168,42 +142,13 @@ impl Stage {
         }
     }
 
-    /// Waits for the bot and gives it its routes, by the slash commands that people would use.
-    async fn set_up(&self, guild: &str) -> anyhow::Result<()> {
+    /// Waits for the bot and gives it its routes.
+    async fn set_up(&self) -> anyhow::Result<()> {
         let ready = tokio::time::timeout(PATIENCE, self.app.readiness.until_ready());
         if ready.await.is_err() {
             bail!("the bot did not get ready in {} s:\n{}", PATIENCE.as_secs(), self.app.readiness.report());
         }
-        for command in ["alerts", "cad"] {
-            self.discord.wait_command(command, PATIENCE).await.map_err(|error| anyhow!("{error}"))?;
-        }
-        let snapshot = self.discord.snapshot();
-        let id_of = |list: &str, name: &str| {
-            let found = snapshot.get(list)?.as_array()?.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name))?;
-            Some(found.get("id")?.as_str()?.to_owned())
-        };
-        let channel = |name: &str| id_of("channels", name).with_context(|| format!("there is no channel {name}"));
-        let from = channel("bot-notices")?;
-        for (name, setups) in CHANNELS {
-            let channel = channel(name)?;
-            for setup in setups {
-                let (command, path, mut arguments, role) = match setup {
-                    Setup::Preset(preset, role) => ("alerts", "preset", json!({ "name": preset, "channel": channel }), *role),
-                    Setup::Add(event, style, role) => {
-                        ("alerts", "add", json!({ "event": event, "channel": channel, "style": style }), *role)
-                    }
-                    Setup::Notices => ("cad", "notices", json!({ "channel": channel }), None),
-                };
-                if let (Some(role), Some(arguments)) = (role.and_then(|name| id_of("roles", name)), arguments.as_object_mut()) {
-                    arguments.insert("role".to_owned(), role.into());
-                }
-                let action =
-                    json!({ "do": "slash", "guild_id": guild, "channel_id": from, "name": command, "path": [path], "options": arguments });
-                let pending = self.discord.send(&action).map_err(|error| anyhow!("/{command} {path}: {error}"))?;
-                pending.reply(PATIENCE).await.map_err(|error| anyhow!("/{command} {path}: {error}"))?;
-            }
-        }
-        Ok(())
+        set_up::routes(&self.discord).await
     }
 
     async fn play(&self, options: &Options) -> anyhow::Result<()> {
@@ -214,23 +159,26 @@ impl Stage {
     async fn once(&self, options: &Options) -> anyhow::Result<()> {
         let stream = self.discord.subscribe();
         self.addresses();
-        let printer = self.tasks.spawn(print::each_alert(stream, print::names(&self.discord.snapshot()), self.tasks.drain_token(), say));
+        let names = print::Names::new(&self.discord.snapshot(), jiff::tz::TimeZone::system());
+        let printer = self.tasks.spawn(print::each_alert(stream, names, self.tasks.drain_token(), say));
         let playing = Scenario::short(options.speed, fastrand::Rng::new());
         playing.play(&self.cad, CancellationToken::new()).await;
         let settled = tokio::time::timeout(ONCE_PATIENCE, self.settled()).await;
         self.tasks.drain();
         printer.await.ok();
-        let shown = self.shown();
-        match settled {
-            Ok(()) => {
-                say(&format!(
-                    "\n{shown} messages stand in {} channels. That is all: `tenfour demo` shows it live in the browser.",
-                    CHANNELS.len()
-                ));
-                Ok(())
-            }
-            Err(_) => bail!("some alerts did not arrive within {} s", ONCE_PATIENCE.as_secs()),
+        if settled.is_err() {
+            bail!("some alerts did not arrive within {} s", ONCE_PATIENCE.as_secs());
         }
+        say("\n/cad status");
+        for line in print::embeds(&set_up::status(&self.discord).await?) {
+            say(&line);
+        }
+        let (messages, threads, posts) = self.shown();
+        say(&format!(
+            "\n{messages} messages stand in {} channels, {threads} threads and {posts} forum posts. That is all: `tenfour demo` shows it live in the browser.",
+            set_up::channels()
+        ));
+        Ok(())
     }
 
     /// Resolves when everything the CAD said stands on Discord.
@@ -243,15 +191,24 @@ impl Stage {
         }
     }
 
-    fn shown(&self) -> usize {
+    /// Messages, threads on messages, and forum posts.
+    fn shown(&self) -> (usize, usize, usize) {
         let snapshot = self.discord.snapshot();
-        let channels = snapshot.get("messages").and_then(Value::as_object);
-        channels.map_or(0, |channels| channels.values().filter_map(Value::as_array).map(Vec::len).sum())
+        let all = |name: &str| snapshot.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        let channels = all("channels");
+        let text = |channel: &Value, name: &str| channel.get(name).and_then(Value::as_str).map(str::to_owned);
+        let kind = |channel: &Value| channel.get("type").and_then(Value::as_i64);
+        let forums: Vec<_> = channels.iter().filter(|channel| kind(channel) == Some(15)).map(|forum| text(forum, "id")).collect();
+        let threads: Vec<_> = channels.iter().filter(|channel| kind(channel).is_some_and(|kind| (10..=12).contains(&kind))).collect();
+        let posts = threads.iter().filter(|thread| forums.contains(&text(thread, "parent_id"))).count();
+        let messages = snapshot.get("messages").and_then(Value::as_object);
+        let messages = messages.map_or(0, |all| all.values().filter_map(Value::as_array).map(Vec::len).sum());
+        (messages, threads.len() - posts, posts)
     }
 
     /// Serves the page and plays evenings until somebody stops it.
     async fn show(&self, options: &Options) -> anyhow::Result<()> {
-        let backend = Arc::new(Show { cad: self.cad.clone(), discord: self.discord.clone() });
+        let backend = Arc::new(Show { cad: self.cad.clone(), discord: self.discord.clone(), tasks: self.tasks.clone() });
         let page = PageServer::start(options.page, backend)
             .await
             .with_context(|| format!("the page cannot be served on {}: choose another address with --page", options.page))?;
@@ -298,6 +255,22 @@ impl Stage {
 struct Show {
     cad: CadSim,
     discord: DiscordSim,
+    tasks: Tasks,
+}
+
+impl Show {
+    /// The hub's sessions are cut, and refused for a while.
+    fn outage(&self) -> Value {
+        let (cad, stop) = (self.cad.clone(), self.tasks.drain_token());
+        cad.upgrade_status(503);
+        cad.drop_all();
+        drop(self.tasks.spawn(async move {
+            tokio::time::timeout(OUTAGE, stop.cancelled()).await.ok();
+            cad.heal();
+        }));
+        let seconds = OUTAGE.as_secs();
+        json!({ "said": format!("The CAD's live session is cut for {seconds} s. After a minute the bot tells of it in #bot-notices; then it catches up.") })
+    }
 }
 
 impl Backend for Show {
@@ -310,19 +283,22 @@ impl Backend for Show {
     }
 
     fn act(&self, action: Value) -> BoxFuture<'static, Result<Value, String>> {
-        let (cad, discord) = (self.cad.clone(), self.discord.clone());
-        Box::pin(async move {
-            match action.get("do").and_then(Value::as_str) {
-                Some("fire") => {
-                    let name = action.get("name").and_then(Value::as_str).unwrap_or_default();
-                    scenario::fire(&cad, name).map(|said| json!({ "said": said }))
-                }
-                _ => discord.interact(action).await,
-            }
-        })
+        if action.get("do").and_then(Value::as_str) == Some("fire") {
+            let name = action.get("name").and_then(Value::as_str).unwrap_or_default();
+            let said =
+                if name == "outage" { Ok(self.outage()) } else { scenario::fire(&self.cad, name).map(|said| json!({ "said": said })) };
+            return Box::pin(std::future::ready(said));
+        }
+        let discord = self.discord.clone();
+        Box::pin(async move { discord.interact(action).await })
     }
 
-    fn fire_list(&self) -> Vec<(String, String)> {
-        scenario::FIRE.iter().map(|(name, label)| ((*name).to_owned(), (*label).to_owned())).collect()
+    fn fire_list(&self) -> Vec<Fire> {
+        let group = |name: &'static str, list: &'static [(&'static str, &'static str)]| {
+            list.iter().map(move |(fire, label)| Fire { name: fire, label, group: name })
+        };
+        let told = group("In the CAD", &scenario::FIRE);
+        let untold = group("In the game: no event tells, the bot reads it within 20 s", &scenario::IN_GAME);
+        told.chain(untold).chain(group("Trouble", &[("outage", "Cut the live session")])).collect()
     }
 }

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, HOST, ORIGIN};
 use serde_json::{Value, json};
-use tenfour::sim::page::{Backend, MAX_ACTION_BYTES, PageServer};
+use tenfour::sim::page::{Backend, Fire, MAX_ACTION_BYTES, PageServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::broadcast;
@@ -156,10 +156,12 @@ impl Backend for Evening {
         async move { answer }.boxed()
     }
 
-    fn fire_list(&self) -> Vec<(String, String)> {
-        [("911", "🚨 911 call"), ("panic", "🆘 Panic button"), ("edit", "🚔 Unit responds"), ("hostile", "🃏 Hostile caller")]
-            .map(|(name, label)| (name.to_owned(), label.to_owned()))
-            .into()
+    fn fire_list(&self) -> Vec<Fire> {
+        let group = |group, list: &[(&'static str, &'static str)]| -> Vec<Fire> {
+            list.iter().map(|(name, label)| Fire { name, label, group }).collect()
+        };
+        let calls = group("Calls", &[("911", "🚨 911 call"), ("edit", "🚔 Unit responds"), ("hostile", "🃏 Hostile caller")]);
+        [calls, group("Units", &[("panic", "🆘 Panic button")])].concat()
     }
 }
 
@@ -239,7 +241,7 @@ async fn the_state_is_the_snapshot_and_what_can_be_fired() {
     let state: Value = reqwest::get(format!("{}state", server.url())).await.unwrap().json().await.unwrap();
     assert_eq!(state["seq"], 100);
     assert_eq!(state["guild"]["name"], "San Andreas Roleplay");
-    assert_eq!(state["fire"][0], json!({"name": "911", "label": "🚨 911 call"}));
+    assert_eq!(state["fire"][0], json!({"name": "911", "label": "🚨 911 call", "group": "Calls"}));
     server.stop().await;
 }
 
@@ -383,7 +385,7 @@ impl Backend for Mute {
         std::future::pending().boxed()
     }
 
-    fn fire_list(&self) -> Vec<(String, String)> {
+    fn fire_list(&self) -> Vec<Fire> {
         Vec::new()
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! GET /            index.html, page.css and the scripts, embedded in the binary
-//! GET /state       the snapshot, plus "fire": [{"name", "label"}]
+//! GET /state       the snapshot, plus "fire": [{"name", "label", "group"}]
 //! GET /events      server-sent events: what changed since; {"type":"RESYNC"} when the reader fell behind
 //! POST /act        one action in, its answer or {"error": "one sentence"} out
 //!
@@ -87,8 +87,19 @@ pub trait Backend: Send + Sync + 'static {
     fn subscribe(&self) -> Receiver<Value>;
     /// Does what a person did on the page. The error is one sentence for that person.
     fn act(&self, action: Value) -> BoxFuture<'static, Result<Value, String>>;
-    /// The single events a person may fire: name for `{"do":"fire"}`, and the button's label.
-    fn fire_list(&self) -> Vec<(String, String)>;
+    /// The single events a person may fire. Those of one group follow each other.
+    fn fire_list(&self) -> Vec<Fire>;
+}
+
+/// A button of the page.
+#[derive(Clone, Copy, Debug)]
+pub struct Fire {
+    /// For `{"do":"fire"}`.
+    pub name: &'static str,
+    /// What stands on it.
+    pub label: &'static str,
+    /// What stands above it and its neighbours.
+    pub group: &'static str,
 }
 
 /// The running server. Dropping it cuts every connection; [`PageServer::stop`] ends them in order.
@@ -258,7 +269,7 @@ fn refuse(status: StatusCode, sentence: &str) -> Response {
 async fn state(State(site): State<Site>) -> Json<Value> {
     let mut snapshot = site.backend.snapshot();
     if let Value::Object(fields) = &mut snapshot {
-        let fire = site.backend.fire_list().into_iter().map(|(name, label)| json!({ "name": name, "label": label }));
+        let fire = site.backend.fire_list().into_iter().map(|fire| json!({ "name": fire.name, "label": fire.label, "group": fire.group }));
         fields.insert("fire".to_owned(), fire.collect());
     }
     Json(snapshot)
