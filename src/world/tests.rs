@@ -519,7 +519,10 @@ fn what_a_silent_reading_found_is_news_when_its_event_comes() {
     assert!(cards(&found.applied).iter().all(|(_, created, _)| !created), "joined late");
     let panic = Event::Panic { idents: vec![Ident(7)], on: true };
     assert_eq!(cards(&world.apply(&panic, AT.plus(1_000))), [(Subject::Panic(Ident(7), AT), true, false)]);
-    assert_eq!(cards(&world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1_000))), [(Subject::Dispatch(CallId(501), AT), true, false)]);
+    assert_eq!(
+        cards(&world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1_000))),
+        [(Subject::Dispatch(CallId(501), AT), true, false)]
+    );
     assert_eq!(cards(&world.apply(&panic, AT.plus(2_000))), [], "once");
 }
 
