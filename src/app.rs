@@ -108,7 +108,7 @@ impl App {
         let credentials = config.credentials()?.clone();
         let token = config.token()?.clone();
         let config = Arc::new(config);
-        let store = Store::open(&config.database).await?;
+        let store = Store::open(&config.database).await?.gathering_edits(config.discord.edit_window_ms.into());
         let (ports, ops_port) = bind(&config).await?;
         let listen: Vec<SocketAddr> = ports.iter().map(|(bound, _)| bound.local_addr()).collect();
         let ops = ops_port.as_ref().map(Bound::local_addr);

@@ -47,6 +47,7 @@ fn every_setting_takes_a_value() {
         ("DISCORD_TOKEN", " Bot abc.def "),
         ("DISCORD_API_URL", "http://127.0.0.1:9000/"),
         ("DISCORD_GUILD_ID", "1234567890123456789"),
+        ("DISCORD_EDIT_WINDOW_MS", "0"),
         ("SONORAN_SERVER_IDS", "2, 1,2,"),
         ("SONORAN_API_URL", "http://localhost:9001/cad/"),
         ("SONORAN_HUB", "OFF"),
@@ -66,6 +67,7 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.token().unwrap().expose_secret(), "abc.def");
     assert_eq!(config.discord.api_url, "http://127.0.0.1:9000");
     assert_eq!(config.discord.guild, Some(GuildId(1_234_567_890_123_456_789)));
+    assert_eq!(config.discord.edit_window_ms, 0);
     assert_eq!(config.sonoran.servers, [ServerId(2), ServerId(1)]);
     assert_eq!(config.first_server(), ServerId(2));
     assert_eq!(config.sonoran.hub_url, "http://localhost:9001/cad/apiWsHub");
@@ -106,6 +108,7 @@ fn each_bad_value_is_a_problem_that_names_it() {
         ("DISCORD_GUILD_ID", "12"),
         ("SONORAN_COMMUNITY_ID", "two words"),
         ("SONORAN_API_KEY", "k\u{e9}y"),
+        ("DISCORD_EDIT_WINDOW_MS", "10001"),
         ("SONORAN_SERVER_IDS", "1,zwei"),
         ("SONORAN_SERVER_IDS", "0"),
         ("SONORAN_SERVER_IDS", ","),

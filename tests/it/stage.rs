@@ -19,7 +19,7 @@ use tenfour::ingest::{Ingest, Surroundings};
 use tenfour::intake::Arrival;
 use tenfour::metrics::Metrics;
 use tenfour::readings::{Why, Wishes};
-use tenfour::render::Style;
+use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
 use tenfour::shutdown::Tasks;
 use tenfour::sim::cad::{CadOptions, CadSim};
@@ -103,6 +103,14 @@ impl Stage {
         channel
     }
 
+    /// A channel with a board of everything.
+    pub(crate) async fn board(&self) -> String {
+        let channel = self.discord.add_channel(&self.guild, "board", 0);
+        let (guild, place) = (GuildId(self.guild.parse().unwrap()), ChannelId(channel.parse().unwrap()));
+        self.store.add_board(guild, place, BoardKind::Both, None, UserId(1), self.clock.now()).await.unwrap();
+        channel
+    }
+
     /// The process ends without a word, and begins anew on what is on disk.
     pub(crate) async fn restart(&mut self) {
         self.bot = None;
@@ -162,15 +170,6 @@ impl Stage {
         reader.read(async |read| ingest.reconcile(read, &self.tasks).await).await;
         ingest.draw_due(&self.tasks).await;
         delivery.serve().await.unwrap();
-    }
-
-    /// Lets time pass in steps of at most `step`, each with its turn.
-    pub(crate) async fn pass(&mut self, ms: i64, step: i64) {
-        let end = self.clock.now().plus(ms);
-        while self.clock.now() < end {
-            self.clock.advance(end.since(self.clock.now()).min(step));
-            self.turn().await;
-        }
     }
 
     /// A post is claimed and the process dies before anything is sent.
