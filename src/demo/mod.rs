@@ -159,8 +159,7 @@ impl Stage {
     async fn once(&self, options: &Options) -> anyhow::Result<()> {
         let stream = self.discord.subscribe();
         self.addresses();
-        let names = print::Names::new(&self.discord.snapshot(), jiff::tz::TimeZone::system());
-        let printer = self.tasks.spawn(print::each_alert(stream, names, self.tasks.drain_token(), say));
+        let printer = self.tasks.spawn(print::each_alert(stream, self.names(), self.tasks.drain_token(), say));
         let playing = Scenario::short(options.speed, fastrand::Rng::new());
         playing.play(&self.cad, CancellationToken::new()).await;
         let settled = tokio::time::timeout(ONCE_PATIENCE, self.settled()).await;
@@ -170,8 +169,9 @@ impl Stage {
             bail!("some alerts did not arrive within {} s", ONCE_PATIENCE.as_secs());
         }
         say("\n/cad status");
+        let names = self.names();
         for line in print::embeds(&set_up::status(&self.discord).await?) {
-            say(&line);
+            say(&names.plain(&line));
         }
         let (messages, threads, posts) = self.shown();
         say(&format!(
@@ -189,6 +189,10 @@ impl Stage {
             quiet = if pending == 0 && self.cad.wait_pushed(Duration::from_millis(100)).await { quiet + 1 } else { 0 };
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    fn names(&self) -> print::Names {
+        print::Names::new(&self.discord.snapshot(), jiff::tz::TimeZone::system())
     }
 
     /// Messages, threads on messages, and forum posts.

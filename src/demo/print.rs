@@ -23,6 +23,9 @@ impl Names {
         for role in list(snapshot, "roles") {
             names.names.insert(str(role, "/id"), format!("@{}", str(role, "/name")));
         }
+        for user in list(snapshot, "users") {
+            names.names.insert(str(user, "/id"), format!("@{}", str(user, "/name")));
+        }
         for channel in list(snapshot, "channels") {
             names.learn(channel);
         }
@@ -50,7 +53,7 @@ impl Names {
     }
 
     /// Discord's markup as plain text: `<#1>` by name, `<t:1:t>` as a time of day, `[text](address)` as its text.
-    fn plain(&self, text: &str) -> String {
+    pub(super) fn plain(&self, text: &str) -> String {
         let mut plain = String::new();
         let mut rest = text;
         while let Some(at) = rest.find(['<', '[', '\\']) {
@@ -80,7 +83,7 @@ impl Names {
         }
         let (inside, _) = text.strip_prefix('<')?.split_once('>')?;
         let length = inside.len() + 2;
-        if let Some(id) = inside.strip_prefix("@&").or_else(|| inside.strip_prefix('#')) {
+        if let Some(id) = ["@&", "@", "#"].iter().find_map(|mark| inside.strip_prefix(mark)) {
             return self.names.get(id).map(|name| (name.clone(), length));
         }
         let time = inside.strip_prefix("t:")?;

@@ -118,7 +118,7 @@ impl Scenario {
         Self { rng, speed: speed.clamp(0.01, 10_000.0), server: None, length: Length::Evening }
     }
 
-    /// Every kind of event once, in about 3 seconds at speed 1, and changes that no event tells of: if somebody reads the CAD, it waits
+    /// Every kind of event once, in about 12 seconds at speed 1, and changes that no event tells of: if somebody reads the CAD, it waits
     /// until they have seen them. Then it ends and leaves an empty board.
     #[must_use]
     pub fn short(speed: f64, rng: Rng) -> Self {
@@ -246,15 +246,18 @@ impl Scenario {
         for actor in &CAST {
             stage.start_duty(actor);
         }
-        self.pause(150, 150).await;
+        self.pause(500, 500).await;
         let reserve = stage.reserve("K-3");
         let mut incident = Incident::new(stage.rng);
         while incident.step < Incident::BEFORE_CLOSE && incident.go_on(stage) {
-            self.pause(100, 150).await;
+            self.pause(300, 400).await;
         }
         for name in ["civil", "edit", "911", "panic", "panic-over", "station", "pager", "tone", "taken", "change"] {
+            if name == "panic-over" {
+                self.pause(1_500, 1_500).await;
+            }
             fire_with(cad, name, stage.rng).ok();
-            self.pause(80, 120).await;
+            self.pause(300, 400).await;
         }
         if let Some(ident) = reserve {
             stage.panic_key_of(ident);
@@ -263,7 +266,7 @@ impl Scenario {
             cad.record(server, RecordChange::Edit, &bolo_record(Some(record), &BOLOS[0], true));
             cad.record(server, RecordChange::Remove, &json!({"id": record}));
         }
-        self.pause(80, 120).await;
+        self.pause(300, 400).await;
         stage.move_about();
         if let Some(ident) = stage.ident_of("E-1") {
             cad.group_add(server, ident, "STATION 1");
@@ -272,7 +275,7 @@ impl Scenario {
             cad.bodycam(server, ident, true);
             cad.push(server, "EVENT_PRINT_RECORD", json!({"identId": ident, "url": "https://files.example.org/records/1.pdf"}));
         }
-        self.pause(80, 120).await;
+        self.pause(300, 400).await;
         let sign = json!({"ids": [3, 8], "text1": "COLLISION AHEAD", "text2": "KEEP LEFT", "text3": ""});
         cad.push(server, "EVENT_STREETSIGN_UPDATED", json!({"signData": sign}));
         let account = "0d7e5b52-1f0c-4c6e-a1d9-6b9a3c2f8e10";
@@ -282,11 +285,12 @@ impl Scenario {
             "CalloutName": "Shoplifting", "CalloutDescriptions": ["A clerk holds a shoplifter."], "CalloutLocations": [{"x": 1.0, "y": 2.0, "z": 3.0}],
         }});
         cad.push(server, "EVENT_NEW_CALLOUT", json!({"callout": callout}));
-        self.pause(80, 120).await;
+        self.pause(300, 400).await;
         until_read(cad).await;
         if let Some(ident) = reserve {
+            self.pause(1_500, 1_500).await;
             cad.panic(server, &[ident], false);
-            self.pause(80, 120).await;
+            self.pause(300, 400).await;
         }
         if let Some((call, idents)) = stage.open_call_with_units() {
             cad.detach(server, call, &idents);

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::fault::Action;
-use super::limits::Scope;
+use super::limits::{Limits, Scope};
 use super::messages::{self, Origin};
 use super::permissions::EVERYONE;
 use super::state::{Channel, Guild, Id, Member, Out, Overwrite, Role, State, User, intent, page_channel};
@@ -115,6 +115,11 @@ impl DiscordSim {
             }
             ids
         })
+    }
+
+    /// Forgets which requests were counted: everybody may make as many as at the beginning.
+    pub fn forget_limits(&self) {
+        self.core().with(|state| state.limits = Limits::new(&state.options));
     }
 
     /// Gives a channel the line that stands beside its name.
