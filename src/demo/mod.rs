@@ -302,7 +302,7 @@ impl Backend for Show {
             list.iter().map(move |(fire, label)| Fire { name: fire, label, group: name })
         };
         let told = group("In the CAD", &scenario::FIRE);
-        let untold = group("In the game: no event tells, the bot reads it within 20 s", &scenario::IN_GAME);
+        let untold = group("Through the CAD's API: no event tells, the bot reads it within 20 s", &scenario::IN_GAME);
         told.chain(untold).chain(group("Trouble", &[("outage", "Cut the live session")])).collect()
     }
 }

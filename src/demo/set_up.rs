@@ -69,8 +69,8 @@ const GUILD: [(&str, &[Place]); 3] = [
             Place {
                 name: "case-files",
                 kind: FORUM,
-                topic: "A forum: each dispatch is a post of its own.",
-                commands: &[Add("dispatch", "card", None)],
+                topic: "A forum: each dispatch is a post of its own, its notes are written into it.",
+                commands: &[Add("dispatch", "card", None), On("dispatch", "thread", &[("mode", "always")])],
             },
         ],
     ),

@@ -41,8 +41,12 @@ pub const FIRE: [(&str, &str); 14] = [
 ];
 
 /// As [`FIRE`], for what is done in the game and reaches the CAD through its API: no event tells of it.
-pub const IN_GAME: [(&str, &str); 4] =
-    [("taken", "Take a 911"), ("panic-key", "Panic key"), ("change", "Join a call"), ("close-in-game", "Close a call")];
+pub const IN_GAME: [(&str, &str); 4] = [
+    ("taken", "In game: take a 911"),
+    ("panic-key", "In game: panic key"),
+    ("change", "In game: join a call"),
+    ("close-in-game", "In game: close a call"),
+];
 
 /// How long the short scenario waits for a reading of the CAD.
 const READING: Duration = Duration::from_secs(45);

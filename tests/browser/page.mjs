@@ -3,7 +3,8 @@
 //   URL=http://127.0.0.1:8104/ node page.mjs
 //
 // CHROMIUM         the browser's path (default /usr/bin/chromium)
-// SCREENSHOT       where to save a picture of the page as it opens; SCREENSHOT_SIZE (1280x800), SCREENSHOT_AT (#all, #<channel>)
+// SCREENSHOT       where to save a picture of the page as it opens; SCREENSHOT_SIZE (1280x800), SCREENSHOT_AT (#all, #<id of a channel>),
+//                  SCREENSHOT_SCHEME (dark, light)
 // ONLY_SCREENSHOT  stop after that picture
 //
 // Checks that hold for any backend always run. Those that need the evening of tests/it/page.rs run if it is the backend.
@@ -32,7 +33,7 @@ const posted = [];
 let expected = 0; // refusals that a check provokes: the browser logs each as a console error
 
 async function openPage({ width = 1280, height = 800, hash = "", ...options } = {}) {
-  const page = await browser.newPage({ viewport: { width, height }, ...options });
+  const page = await browser.newPage({ viewport: { width, height }, colorScheme: "dark", ...options });
   page.setDefaultTimeout(10000);
   page.on("request", (request) => {
     if (!request.url().startsWith(`${origin}/`) && !request.url().startsWith("data:")) foreign.push(request.url());
@@ -59,8 +60,8 @@ async function check(name, run) {
 
 const fire = (page, name) => page.locator(`[data-fire="${name}"]`).click();
 const actions = (kind) => posted.filter((action) => action.do === kind);
-const eventually = async (what, probe) => {
-  const end = Date.now() + 10000;
+const eventually = async (what, probe, seconds = 10) => {
+  const end = Date.now() + seconds * 1000;
   while (!(await probe())) {
     assert.ok(Date.now() < end, `${what} did not come in time`);
     await new Promise((resolve) => setTimeout(resolve, 25));
@@ -69,7 +70,7 @@ const eventually = async (what, probe) => {
 
 if (process.env.SCREENSHOT) {
   const [width, height] = (process.env.SCREENSHOT_SIZE ?? "1280x800").split("x").map(Number);
-  const page = await openPage({ width, height, hash: process.env.SCREENSHOT_AT ?? "", deviceScaleFactor: width < 500 ? 2 : 1 });
+  const page = await openPage({ width, height, hash: process.env.SCREENSHOT_AT ?? "", deviceScaleFactor: width < 500 ? 2 : 1, colorScheme: process.env.SCREENSHOT_SCHEME ?? "dark" });
   await page.locator(".message").first().waitFor();
   await page.screenshot({ path: process.env.SCREENSHOT, animations: "disabled" });
   await page.close();
@@ -82,8 +83,8 @@ if (process.env.SCREENSHOT) {
 const page = await openPage({ hash: canned ? `#${channel("911-calls")}` : "" });
 
 await check("the channels of the snapshot are listed, one is current", async () => {
-  const texts = state.channels.filter(({ type }) => type !== 4 && type !== 2);
-  assert.equal(await page.locator("#channels .channel").count(), texts.length);
+  const texts = state.channels.filter(({ type }) => ![2, 4, 10, 11, 12].includes(type));
+  assert.equal(await page.locator("#channels .channel:not(.is-thread)").count(), texts.length);
   assert.equal(await page.locator('#channels [aria-current="page"]').count(), 1);
 });
 
@@ -260,6 +261,67 @@ if (canned) {
     assert.equal(await guide.getAttribute("rel"), "noopener noreferrer");
   });
 
+  const go = (name) => page.locator(`#channels [data-channel="${channel(name)}"]`).click();
+  const side = (id) => page.locator(`#channels [data-channel="${id}"]`);
+
+  await check("threads stand below their channel, archived ones are marked", async () => {
+    const names = await page.locator("#channels .channel").evaluateAll((nodes) => nodes.map((node) => node.getAttribute("aria-label")));
+    const at = names.findIndex((name) => name.startsWith("#dispatch"));
+    assert.match(names[at + 1], /^Thread P2 · 211 Armed Robbery/);
+    const posts = names.slice(names.findIndex((name) => name.startsWith("#case-files")) + 1);
+    assert.match(posts[0], /^Thread P1 · 211 Armed Robbery$/);
+    assert.match(posts[1], /^Thread P3 · 10-50 Traffic accident, archived$/);
+  });
+
+  await check("a card's thread opens with the card itself, follows it live, and leads back", async () => {
+    await go("dispatch");
+    const card = page.locator('[data-id="900000000000000021"]');
+    const button = card.locator("button.thread");
+    assert.match(await button.textContent(), /P2 · 211 Armed Robbery2 messages ›📝 Note on Call #501: Perimeter set\.$/);
+    await fire(page, "note");
+    await eventually("the third message", async () => /3 messages/.test(await button.textContent()));
+    assert.match(await side("900000000000000021").getAttribute("aria-label"), /unread$/);
+    await button.click();
+    const titles = page.locator(".message .embed-title");
+    await eventually("the thread", async () => (await titles.count()) === 3);
+    assert.match((await titles.allTextContents()).join(), /^🚔 P1 · 211 Armed Robbery · Legion Square,📝 Note.*,📝 Note/);
+    assert.equal(await page.locator("button.thread").count(), 0, "the card in its thread does not lead to it");
+    await fire(page, "archive");
+    await eventually("the mark", async () => /^Archived/.test(await page.locator("#topic").textContent()));
+    assert.match(await side("900000000000000021").getAttribute("aria-label"), /archived$/);
+    await page.locator("#crumb").click();
+    assert.equal(await button.locator(".archived-mark").textContent(), "archived");
+    assert.ok(await page.locator("#crumb").isHidden());
+  });
+
+  await check("a forum is the list of its posts; each opens, one that is deleted goes", async () => {
+    await go("case-files");
+    const titles = page.locator(".post-title");
+    assert.deepEqual(await titles.allTextContents(), ["🚔 P1 · 211 Armed Robbery", "⬛ Closed · 10-50 Traffic accidentarchived"]);
+    assert.deepEqual(await page.locator(".post-foot").evaluateAll((nodes) => nodes.map((node) => node.textContent.split(" ·")[0])), ["💬 1", "💬 0"]);
+    assert.ok(await page.locator("#composer").isHidden(), "nobody writes into a forum itself");
+    await fire(page, "delete");
+    await eventually("the deletion", async () => (await titles.count()) === 1);
+    await page.locator(".post").click();
+    await page.locator(".message", { hasText: "A-22: Perimeter set." }).waitFor();
+    await page.locator("#crumb").click();
+    await page.locator(".post").waitFor();
+  });
+
+  await check("links in fields lead to the message on this page, to others elsewhere", async () => {
+    await go("911-calls");
+    const field = page.locator('[data-id="900000000000000001"] .field').last();
+    assert.deepEqual(await field.locator("a").allTextContents(), ["Call #501", "#P1 · 211 Armed Robbery › 💬", "there"]);
+    assert.equal(await field.locator("a").last().getAttribute("rel"), "noopener noreferrer nofollow");
+    await field.locator("a.jump").first().click();
+    await page.locator('[data-id="900000000000000021"].shown').waitFor();
+    assert.equal(await page.locator('#channels [aria-current="page"]').getAttribute("data-channel"), channel("dispatch"));
+    await go("911-calls");
+    await field.locator("a.jump").nth(1).click();
+    await page.locator(".message", { hasText: "A-22: Perimeter set." }).waitFor();
+    await go("911-calls");
+  });
+
   await check("all channels stand side by side and stay live", async () => {
     await page.locator("#overview").click();
     assert.ok((await page.locator(".column").count()) >= 6);
@@ -277,6 +339,59 @@ if (canned) {
     await eventually("an activity", async () => (await page.locator("#activity li").count()) > before);
     await page.locator(".message .embed-title", { hasText: "911" }).first().waitFor();
     await page.locator("#overview").click();
+  });
+}
+
+if (state.fire.some(({ name }) => name === "taken")) {
+  const go = (name) => page.locator(`#channels [data-channel="${channel(name)}"]`).click();
+  const said = async (name) => {
+    await page.locator("#said").evaluate((node) => { node.textContent = ""; });
+    await fire(page, name);
+    await eventually("what was done", async () => (await page.locator("#said").textContent()) !== "");
+    return page.locator("#said").textContent();
+  };
+  const now = async (name) => (await (await fetch(`${origin}/state`)).json()).messages[channel(name)];
+  const title = (message) => message.embeds?.[0]?.title ?? "";
+
+  await check("a 911 taken in the game is found by a reading, and its card leads to the call and its thread", async () => {
+    await go("dispatch");
+    await said("911");
+    const [, emergency, call] = /911 call (\d+)\..* dispatch (\d+)/.exec(await said("taken"));
+    const footer = (text) => page.locator(".message", { has: page.locator(".footer", { hasText: text }) });
+    const card = footer(`911 #${emergency} `);
+    const link = card.locator(".jump", { hasText: `Call #${call}` });
+    await link.waitFor({ timeout: 40000 });
+    assert.match(await card.locator(".embed-title").textContent(), new RegExp(`^➡️ 911 became Call #${call}`));
+    await link.click();
+    await page.locator(".message.shown").waitFor();
+    const thread = page.locator(".message.shown button.thread");
+    await thread.waitFor({ timeout: 30000 });
+    await thread.click();
+    await page.locator(".message", { hasText: `Call #${call}: every note` }).waitFor();
+    await page.locator("#crumb").click();
+  });
+
+  await check("a panic of which no event tells is found", async () => {
+    const unit = (await said("panic-key")).split(" ")[0];
+    await eventually(`the panic of ${unit}`, async () => (await now("patrol")).some((message) => /panic/i.test(title(message)) && title(message).includes(`· ${unit} `)), 75);
+  });
+
+  await check("board, forum, filter and muted route show what they are for", async () => {
+    const board = (await now("board")).at(-1);
+    assert.deepEqual(board.embeds.map((embed) => embed.title.replace(/\d+/, "N")), ["👥 On duty: N", "📋 Open calls: N"]);
+    await go("case-files");
+    await page.locator(".post").first().waitFor();
+    await said("tone");
+    const tone = async () => (await now("fire-ems")).find((message) => /^🎵 Tone/.test(title(message)));
+    await eventually("the tone", async () => Boolean(await tone()), 30);
+    assert.deepEqual([(await tone()).pinged, (await tone()).flags & 4096], [[], 4096], "muted");
+    await said("edit");
+    await eventually("what has priority 1", async () => (await now("priority-1")).some((message) => / P1 ·/.test(title(message))), 30);
+    assert.ok((await now("priority-1")).every((message) => !/🚔 P[23]/.test(title(message)) || message.edited_timestamp));
+  });
+
+  await check("the live session can be cut", async () => {
+    assert.match(await said("outage"), /^The CAD's live session is cut/);
   });
 }
 
@@ -316,33 +431,39 @@ await check("markdown reads as Discord's does", async () => {
   assert.ok(shapes.took < 2000, `hostile markdown took ${shapes.took} ms`);
 });
 
-await check("text stands out from its ground (AA)", async () => {
-  const faint = await page.evaluate(() => {
-    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-    const rgba = (color) => {
-      canvas.clearRect(0, 0, 1, 1);
-      canvas.fillStyle = color;
-      canvas.fillRect(0, 0, 1, 1);
-      const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
-      return [r, g, b, a / 255];
-    };
-    const over = (top, under) => top.slice(0, 3).map((v, n) => v * top[3] + under[n] * (1 - top[3]));
-    const light = (rgb) => rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
-    const ground = (node) => (node ? over(rgba(getComputedStyle(node).backgroundColor), ground(node.parentElement)) : [0, 0, 0]);
-    const out = [];
-    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (walk.nextNode()) {
-      const node = walk.currentNode.parentElement;
-      if (!walk.currentNode.textContent.trim() || !node.checkVisibility() || node.closest(".avatar, [disabled], script, .unseen, .skip")) continue;
-      const back = ground(node);
-      const front = over(rgba(getComputedStyle(node).color), back);
-      const [a, b] = [light(front), light(back)].sort((x, y) => y - x);
-      if ((a + 0.05) / (b + 0.05) < 4.5) out.push(`${walk.currentNode.textContent.slice(0, 30)} (${node.className}): ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
-    }
-    return out;
+for (const colorScheme of ["dark", "light"]) {
+  await check(`text stands out from its ${colorScheme} ground (AA)`, async () => {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" }); // no colour on its way to another
+    const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.equal(ground, { dark: "rgb(18, 20, 27)", light: "rgb(241, 243, 247)" }[colorScheme]);
+    const faint = await page.evaluate(() => {
+      const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+      const rgba = (color) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+        return [r, g, b, a / 255];
+      };
+      const over = (top, under) => top.slice(0, 3).map((v, n) => v * top[3] + under[n] * (1 - top[3]));
+      const light = (rgb) => rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+      const ground = (node) => (node ? over(rgba(getComputedStyle(node).backgroundColor), ground(node.parentElement)) : [0, 0, 0]);
+      const out = [];
+      const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      while (walk.nextNode()) {
+        const node = walk.currentNode.parentElement;
+        if (!walk.currentNode.textContent.trim() || !node.checkVisibility() || node.closest(".avatar, [disabled], script, .unseen, .skip")) continue;
+        const back = ground(node);
+        const front = over(rgba(getComputedStyle(node).color), back);
+        const [a, b] = [light(front), light(back)].sort((x, y) => y - x);
+        if ((a + 0.05) / (b + 0.05) < 4.5) out.push(`${walk.currentNode.textContent.slice(0, 30)} (${node.className}): ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
+      }
+      return out;
+    });
+    assert.deepEqual([...new Set(faint)], []);
   });
-  assert.deepEqual([...new Set(faint)], []);
-});
+}
+await page.emulateMedia({ colorScheme: "dark", reducedMotion: null });
 
 await check("keys move between channels, and the focus can be seen", async () => {
   const current = () => page.locator('#channels [aria-current="page"]').getAttribute("data-channel");

@@ -50,6 +50,14 @@ impl Evening {
                     }
                 }
             }
+            "CHANNEL_UPDATE" => {
+                for channel in state["channels"].as_array_mut().unwrap() {
+                    if channel["id"] == item["channel"]["id"] {
+                        *channel = item["channel"].clone();
+                    }
+                }
+            }
+            "CHANNEL_DELETE" => state["channels"].as_array_mut().unwrap().retain(|c| c["id"] != channel),
             "MESSAGE_DELETE" => state["messages"][&channel].as_array_mut().unwrap().retain(|m| m["id"] != item["message_id"]),
             _ => {}
         }
@@ -110,6 +118,18 @@ impl Evening {
                     ));
                     return Ok(json!({"said": "A hostile caller."}));
                 }
+                Some("note") => {
+                    self.create(evening::note(n, 0, "Two in custody."));
+                    return Ok(json!({"said": "A-22 wrote a note."}));
+                }
+                Some("archive") => {
+                    self.change(json!({"type": "CHANNEL_UPDATE", "channel": evening::thread(evening::THREAD, "P2 · 211 Armed Robbery", evening::C_DISPATCH, true)}));
+                    return Ok(json!({"said": "The thread was put away."}));
+                }
+                Some("delete") => {
+                    self.change(json!({"type": "CHANNEL_DELETE", "channel_id": evening::POST_OVER}));
+                    return Ok(json!({"said": "A moderator deleted a post."}));
+                }
                 _ => return Err("There is no such event.".to_owned()),
             },
             Some("autocomplete") => {
@@ -161,7 +181,12 @@ impl Backend for Evening {
             list.iter().map(|(name, label)| Fire { name, label, group }).collect()
         };
         let calls = group("Calls", &[("911", "🚨 911 call"), ("edit", "🚔 Unit responds"), ("hostile", "🃏 Hostile caller")]);
-        [calls, group("Units", &[("panic", "🆘 Panic button")])].concat()
+        [
+            calls,
+            group("Units", &[("panic", "🆘 Panic button")]),
+            group("Threads", &[("note", "📝 Note"), ("archive", "🗄 Archive"), ("delete", "🗑 Delete")]),
+        ]
+        .concat()
     }
 }
 
@@ -208,6 +233,7 @@ async fn every_asset_is_served_with_its_type_and_the_policy() {
         ("", "text/html; charset=utf-8"),
         ("page.css", "text/css; charset=utf-8"),
         ("page.js", "text/javascript; charset=utf-8"),
+        ("channels.js", "text/javascript; charset=utf-8"),
         ("message.js", "text/javascript; charset=utf-8"),
         ("markdown.js", "text/javascript; charset=utf-8"),
         ("commands.js", "text/javascript; charset=utf-8"),

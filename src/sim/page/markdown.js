@@ -1,6 +1,6 @@
 // Discord's markdown as DOM nodes. Text from outside only ever becomes text nodes: no markup is parsed from it.
 //
-// `names` resolves mentions: {user(id), role(id), channel(id)} each → {name, color?} or undefined.
+// `names` resolves mentions and addresses of messages: {user(id), role(id), channel(id)} each → {name, color?} or undefined.
 
 const MAX_DEPTH = 12;
 const MAX_LENGTH = 8192;
@@ -39,6 +39,18 @@ export function link(address, ...children) {
   const href = webAddress(address);
   if (!href) return el("span", {}, ...children);
   return el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow", title: href }, ...children);
+}
+
+const PLACE = /^\/channels\/\d{1,20}\/(\d{1,20})(?:\/(\d{1,20}))?\/?$/;
+
+/** As `link`; but the address of a message or channel that this page shows leads there. */
+function anchor(address, names, label) {
+  const href = webAddress(address);
+  const url = href && new URL(href);
+  const place = url && /^((ptb|canary)\.)?discord\.com$/.test(url.hostname) ? PLACE.exec(url.pathname) : null;
+  const home = place && names.channel(place[1]);
+  if (!home) return link(address, label ?? address);
+  return el("a.jump", { href: `#${place[1]}`, "data-channel": place[1], "data-jump": place[2], title: `Go to ${home.name}` }, label ?? `#${home.name} › 💬`);
 }
 
 // ── timestamps ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,7 +103,7 @@ const ANGLE = [
   [/<#(\d{1,20})>/y, (m, names) => mention("#", names.channel(m[1])?.name ?? "unknown", null, m[1])],
   [/<\/([^:>\n]{1,100}):\d{1,20}>/y, (m) => mention("/", m[1])],
   [/<a?:(\w{2,32}):\d{1,20}>/y, (m) => document.createTextNode(`:${m[1]}:`)],
-  [/<(https?:\/\/[^\s>]{1,2048})>/y, (m) => link(m[1], m[1])],
+  [/<(https?:\/\/[^\s>]{1,2048})>/y, (m, names) => anchor(m[1], names)],
 ];
 const MASKED = /\[([^[\]\n]{1,512})\]\(<?(https?:\/\/[^\s)>]{1,2048})>?\)/y;
 const BARE = /https?:\/\/[^\s<>]{1,2048}/y;
@@ -168,7 +180,7 @@ export function inline(text, names, depth = 0) {
     if (c === "[") {
       const match = sticky(MASKED, text, i);
       if (match) {
-        put(link(match[2], inline(match[1], names, MAX_DEPTH)), match[0].length);
+        put(anchor(match[2], names, inline(match[1], names, MAX_DEPTH)), match[0].length);
         continue;
       }
     }
@@ -176,7 +188,7 @@ export function inline(text, names, depth = 0) {
       const match = sticky(BARE, text, i);
       if (match) {
         const address = match[0].replace(/[.,;:!?)'"\]]+$/, "");
-        put(link(address, address), address.length);
+        put(anchor(address, names), address.length);
         continue;
       }
     }

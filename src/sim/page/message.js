@@ -13,18 +13,20 @@ const DEFAULT_BAR = "#4a5064";
 /** Whether only one person sees the message. */
 export const isEphemeral = (message) => Boolean(message.flags & EPHEMERAL);
 
-/** One line that says what a message is about, for announcements and lists. */
-export function gist(message) {
+/** One line that says what a message is about, for announcements and lists; with what it says below its title if `whole`. */
+export function gist(message, whole = false) {
   const title = message.embeds?.find((embed) => embed.title)?.title ?? message.embeds?.[0]?.description;
   const plain = (text) => String(text ?? "").replace(/<[@#:/][^>]*>\s*/g, "").replace(/<t:[^>]*>/g, "").replace(/\\(.)/g, "$1").replace(/[*_~`|]+/g, "").replace(/^(#{1,3}|-#|>) /, "");
-  const text = plain(title || message.content).split("\n")[0].trim();
+  const below = whole && message.embeds?.find((embed) => embed.title)?.description;
+  const text = [title || message.content, below].filter(Boolean).map((part) => plain(part).split("\n")[0].trim()).join(": ");
   return text.length > 90 ? `${text.slice(0, 89)}…` : text || "a message";
 }
 
 /**
  * A message as a list item.
  * `to.act(action)` → Promise; `to.names` as in markdown.js; `to.find(id)` → message replied to; `to.choices(kind)` → options
- * of a user, role or channel select; `to.dismiss(id)` takes away an ephemeral one; `to.viewer` is a line for it.
+ * of a user, role or channel select; `to.dismiss(id)` takes away an ephemeral one; `to.viewer` is a line for it;
+ * `to.thread(message)` → the thread that hangs on it: {id, name, archived, count, last}.
  */
 export function drawMessage(message, to) {
   const { names } = to;
@@ -46,7 +48,7 @@ export function drawMessage(message, to) {
 
   const who = el("span.author", {}, name);
   const color = cssColor(known?.color);
-  if (color) who.style.setProperty("color", color);
+  if (color) who.style.setProperty("--role", color);
   const head = el(
     "div.head",
     {},
@@ -72,7 +74,7 @@ export function drawMessage(message, to) {
   if (edited && !message.content) body.append(el("div.edited-line", {}, edited));
   const rows = (message.components ?? []).slice(0, 5).map((row) => drawRow(row, message, to)).filter(Boolean);
   if (rows.length) body.append(el("div.components", {}, rows));
-  if (message.thread) body.append(el("button.thread", { type: "button", "data-channel": message.thread.id }, `🧵 ${message.thread.name ?? "Thread"}`, el("span", {}, ` ${message.thread.message_count ?? ""} ›`)));
+  body.append(drawThread(to.thread(message)));
   if (ephemeral) {
     body.append(el("p.only-you", {}, el("span", { "aria-hidden": "true" }, "👁 "), `${to.viewer ?? "Only you can see this"} · `, el("button.plain", { type: "button", onclick: () => to.dismiss(message.id) }, "Dismiss message")));
   }
@@ -82,6 +84,22 @@ export function drawMessage(message, to) {
   );
   item.setAttribute("aria-label", `${name}, ${when(sent)}${pinged ? ", pinged" : ""}${edited ? ", edited" : ""}: ${gist(message)}`);
   return item;
+}
+
+/** The way into a message's thread; empty if it has none. */
+export function drawThread(thread) {
+  const slot = el("div.thread-slot");
+  if (!thread) return slot;
+  const count = `${thread.count} ${thread.count === 1 ? "message" : "messages"}`;
+  const button = el(
+    "button.thread",
+    { type: "button", "data-channel": thread.id, "aria-label": `Thread: ${thread.name}, ${count}${thread.archived ? ", archived" : ""}` },
+    el("span.thread-head", {}, el("span", { "aria-hidden": "true" }, "🧵"), el("b", {}, thread.name), el("span.thread-count", {}, `${count} ›`), thread.archived && el("span.archived-mark", {}, "archived")),
+    thread.last && el("span.thread-last", {}, thread.last),
+  );
+  button.classList.toggle("archived", thread.archived);
+  slot.append(button);
+  return slot;
 }
 
 function pingName(id, names) {

@@ -56,10 +56,11 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
 /// Path, content type and text of everything static. No address from outside stands in any of them.
-const ASSETS: [(&str, &str, &str); 6] = [
+const ASSETS: [(&str, &str, &str); 7] = [
     ("/", "text/html; charset=utf-8", include_str!("index.html")),
     ("/page.css", "text/css; charset=utf-8", include_str!("page.css")),
     ("/page.js", "text/javascript; charset=utf-8", include_str!("page.js")),
+    ("/channels.js", "text/javascript; charset=utf-8", include_str!("channels.js")),
     ("/message.js", "text/javascript; charset=utf-8", include_str!("message.js")),
     ("/markdown.js", "text/javascript; charset=utf-8", include_str!("markdown.js")),
     ("/commands.js", "text/javascript; charset=utf-8", include_str!("commands.js")),

@@ -1,21 +1,21 @@
 // The page: keeps what the simulated Discord said, shows it in channel views, and sends what a person does.
 
+import { drawPosts, drawSidebar, isCategory, isForum, isThread, sign, threadsOf } from "./channels.js";
 import { composer, openModal } from "./commands.js";
 import { el, formatTime, refreshRelative } from "./markdown.js";
-import { drawMessage, gist, isEphemeral } from "./message.js";
+import { drawMessage, drawThread, gist, isEphemeral } from "./message.js";
 
 const KEPT_MESSAGES = 200; // per channel, newest
 const KEPT_ACTIVITY = 40;
 const REPLY_LIMIT_MS = 15000;
 const GROUP_MS = 7 * 60000;
-const CATEGORY = 4;
-const THREADS = [10, 11, 12];
+const VOICE = [2, 13];
 
 const $ = (id) => document.getElementById(id);
 const app = $("app");
 const narrow = matchMedia("(max-width: 760px)");
 
-const state = { seq: -1, me: null, channels: new Map(), roles: new Map(), users: new Map(), messages: new Map(), commands: [], unread: new Map(), current: null, overview: false };
+const state = { seq: -1, me: null, channels: new Map(), roles: new Map(), users: new Map(), messages: new Map(), commands: [], unread: new Map(), unfolded: new Set(), current: null, overview: false };
 let views = [];
 
 // ── who and what things are called ──────────────────────────────────────────────────────────────────────────────────
@@ -38,10 +38,24 @@ const byId = (a, b) => {
   if (x === null || y === null) return x === y ? 0 : x === null ? 1 : -1;
   return x.length - y.length || (x < y ? -1 : x > y ? 1 : 0);
 };
-const textChannels = () => [...state.channels.values()].filter((channel) => ![CATEGORY, 2, 13].includes(channel.type));
+const allChannels = () => [...state.channels.values()];
+const textChannels = () => allChannels().filter((channel) => !isCategory(channel) && !isThread(channel) && !VOICE.includes(channel.type));
+const parentOf = (channel) => (isThread(channel) ? state.channels.get(channel.parent_id) : undefined);
+/** The thread that hangs on a message, which has the message's own id. */
+function threadOn(message) {
+  const thread = state.channels.get(message.id);
+  if (!isThread(thread) || thread.parent_id !== message.channel_id) return null;
+  const said = state.messages.get(thread.id) ?? [];
+  return { id: thread.id, name: thread.name, archived: Boolean(thread.archived), count: said.length, last: said.length ? gist(said.at(-1), true) : null };
+}
+/** Where something happened, in few words. */
+function whereabouts(channel) {
+  const parent = parentOf(channel);
+  return parent ? `#${parent.name} › 🧵` : `#${channel?.name ?? "?"}`;
+}
 const people = () => [...state.users.values()].map((user) => ({ id: user.id, name: names.user(user.id).name }));
 const roleList = () => [...state.roles.values()].filter((role) => role.name !== "@everyone");
-const pickable = (types) => [...state.channels.values()].filter((c) => (types?.length ? types.includes(c.type) : c.type !== CATEGORY && !THREADS.includes(c.type)));
+const pickable = (types) => allChannels().filter((c) => (types?.length ? types.includes(c.type) : !isCategory(c) && !isThread(c)));
 const bot = () => [...state.users.values()].find((user) => user.bot);
 
 // ── one channel's messages on screen ────────────────────────────────────────────────────────────────────────────────
@@ -53,9 +67,23 @@ class ChannelView {
     this.jump = el("button.to-newest", { type: "button", hidden: true, onclick: () => this.toNewest() }, "New messages ↓");
     this.node = el("div.channel-view", {}, this.list, this.jump);
     this.list.addEventListener("scroll", () => { if (this.atBottom()) this.jump.hidden = true; }, { passive: true });
-    const messages = state.messages.get(id) ?? [];
+    const channel = state.channels.get(id);
+    // A thread begins with the message that it hangs on, which stands in the channel above.
+    this.starter = isThread(channel) ? state.messages.get(channel.parent_id)?.find((message) => message.id === id) : undefined;
+    const messages = [this.starter, ...(state.messages.get(id) ?? [])].filter(Boolean);
     this.list.append(...messages.map((message) => this.draw(message)));
     this.regroup();
+  }
+
+  /** Whether it shows this message, new or known. */
+  shows(channelId, message) {
+    return this.id === channelId || this.starter?.id === message.id;
+  }
+
+  /** A thread of this channel was opened, written into or put away. */
+  threadChanged(id) {
+    const message = state.messages.get(this.id)?.find((other) => other.id === id);
+    if (message) this.at(id)?.querySelector(".thread-slot")?.replaceWith(drawThread(threadOn(message)));
   }
 
   draw(message) {
@@ -70,6 +98,7 @@ class ChannelView {
         return kind === 5 ? users : kind === 6 ? roles : [...roles, ...users];
       },
       dismiss: (id) => remove(this.id, id),
+      thread: (message) => (message.id === this.id ? null : threadOn(message)),
       viewer: message.viewer,
     });
   }
@@ -141,17 +170,51 @@ class ChannelView {
   }
 }
 
+/** A forum has no messages of its own: it is the list of its posts. */
+class ForumView {
+  constructor(id) {
+    this.id = id;
+    this.list = el("div.messages.forum", { tabindex: "0", "aria-label": `Posts in #${state.channels.get(id)?.name ?? ""}` });
+    this.node = el("div.channel-view", {}, this.list);
+    this.threadChanged();
+  }
+
+  threadChanged() {
+    const posts = threadsOf(allChannels(), this.id);
+    const held = this.list.contains(document.activeElement) ? document.activeElement.dataset.channel : null;
+    this.list.replaceChildren(drawPosts(posts, (post) => state.messages.get(post) ?? []));
+    this.list.classList.toggle("empty", !posts.length);
+    if (held) this.list.querySelector(`[data-channel="${CSS.escape(held)}"]`)?.focus();
+  }
+
+  shows() {
+    return false;
+  }
+
+  show() {
+    return false;
+  }
+
+  upsert() {}
+  remove() {}
+  toNewest() {}
+}
+
+const viewOf = (channel) => (isForum(channel) ? new ForumView(channel.id) : new ChannelView(channel.id));
+/** Whether a channel has anything to stand in a column of its own. */
+const isFilled = (channel) => Boolean(isForum(channel) ? threadsOf(allChannels(), channel.id).length : state.messages.get(channel.id)?.length);
+
 // ── layout ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function drawMain() {
-  const shown = state.overview ? textChannels().filter((channel) => state.messages.get(channel.id)?.length) : [state.channels.get(state.current)].filter(Boolean);
-  views = shown.map((channel) => new ChannelView(channel.id));
+  const shown = state.overview ? textChannels().filter(isFilled) : [state.channels.get(state.current)].filter(Boolean);
+  views = shown.map(viewOf);
   app.dataset.view = state.overview ? "overview" : "channel";
   $("overview").setAttribute("aria-pressed", String(state.overview));
   const nodes = state.overview
     ? views.map((view) => {
         const channel = state.channels.get(view.id);
-        return el("section.column", { "aria-label": `#${channel.name}` }, el("h2", {}, el("button", { type: "button", "data-channel": view.id, title: `Open #${channel.name}` }, el("span.hash", { "aria-hidden": "true" }, "#"), channel.name)), view.node);
+        return el("section.column", { "aria-label": `#${channel.name}` }, el("h2", {}, el("button", { type: "button", "data-channel": view.id, title: `Open #${channel.name}` }, el("span.hash", { "aria-hidden": "true" }, sign(channel)), channel.name)), view.node);
       })
     : views.map((view) => view.node);
   $("messages").replaceChildren(...nodes);
@@ -165,31 +228,27 @@ function drawMain() {
 
 function drawHead() {
   const channel = state.channels.get(state.current);
+  const parent = state.overview ? undefined : parentOf(channel);
   $("title").classList.toggle("whole", state.overview);
+  $("title-sign").textContent = sign(channel);
   $("title-text").textContent = state.overview ? "All channels" : channel?.name ?? "No channel";
-  $("topic").textContent = state.overview ? "" : channel?.topic ?? "";
+  $("crumb").hidden = !parent;
+  $("crumb").textContent = parent ? `${sign(parent)} ${parent.name}` : "";
+  $("crumb").dataset.channel = parent?.id ?? "";
+  const archived = "Archived: its call is over. Writing into it opens it again.";
+  $("topic").textContent = state.overview ? "" : channel?.archived ? archived : channel?.topic ?? "";
   const pings = [...state.unread.values()].reduce((sum, unread) => sum + unread.pings, 0);
-  document.title = `${pings ? `(${pings}) ` : ""}${state.overview ? "All channels" : `#${channel?.name ?? ""}`} · Tenfour demo`;
-  $("say").placeholder = channel ? `Type / for commands in #${channel.name}` : "Type / for commands";
+  document.title = `${pings ? `(${pings}) ` : ""}${state.overview ? "All channels" : `${parent ? "" : "#"}${channel?.name ?? ""}`} · Tenfour demo`;
+  $("say").placeholder = channel ? `Type / for commands in ${parent ? "this thread" : `#${channel.name}`}` : "Type / for commands";
+  $("composer").hidden = isForum(channel);
 }
 
 function drawChannels() {
-  const all = [...state.channels.values()];
-  const entry = (channel) => {
-    const unread = state.unread.get(channel.id);
-    const here = !state.overview && channel.id === state.current;
-    const words = [`#${channel.name}`, unread?.pings && `${unread.pings} pings`, unread && "unread"].filter(Boolean).join(", ");
-    const node = el("button.channel", { type: "button", "data-channel": channel.id, "aria-current": here ? "page" : null, "aria-label": words }, el("span.hash", { "aria-hidden": "true" }, THREADS.includes(channel.type) ? "↳" : "#"), el("span.channel-name", {}, channel.name), unread?.pings > 0 && el("span.badge", { "aria-hidden": "true" }, String(Math.min(unread.pings, 99))));
-    node.classList.toggle("unread", Boolean(unread));
-    node.classList.toggle("is-thread", THREADS.includes(channel.type));
-    return [el("li", {}, node), ...all.filter((other) => THREADS.includes(other.type) && other.parent_id === channel.id).flatMap(entry)];
-  };
-  const known = new Set(all.map((channel) => channel.id));
-  const under = (parent) => all.filter((c) => c.type !== CATEGORY && !THREADS.includes(c.type) && (parent ? c.parent_id === parent : !known.has(c.parent_id))).flatMap(entry);
-  const groups = [el("ul", {}, under(null)), ...all.filter((c) => c.type === CATEGORY).map((c) => el("section", {}, el("h2", {}, c.name), el("ul", {}, under(c.id))))];
-  const held = document.activeElement?.closest?.("#channels") ? document.activeElement.dataset.channel : null;
-  $("channels").replaceChildren(...groups);
-  if (held) $("channels").querySelector(`[data-channel="${CSS.escape(held)}"]`)?.focus();
+  const held = document.activeElement?.closest?.("#channels") ? document.activeElement.dataset : null;
+  const current = state.overview ? null : state.current;
+  $("channels").replaceChildren(...drawSidebar({ all: allChannels(), current, unread: (id) => state.unread.get(id), unfolded: (id) => state.unfolded.has(id) }));
+  const again = held?.channel ? `[data-channel="${CSS.escape(held.channel)}"]` : held?.fold ? `[data-fold="${CSS.escape(held.fold)}"]` : null;
+  if (again) $("channels").querySelector(again)?.focus();
   $("menu-dot").hidden = ![...state.unread.values()].some((unread) => unread.pings);
 }
 
@@ -235,12 +294,14 @@ function remove(channelId, messageId) {
 /** Shows a message that is new or has changed, wherever its channel is in view. */
 function show(channelId, message, flash) {
   const isNew = put(channelId, message);
-  let seen = views.filter((view) => view.id === channelId);
+  let seen = views.filter((view) => view.shows(channelId, message));
   for (const view of seen) view.upsert(message, isNew ? null : flash);
-  if (state.overview && !seen.length) {
+  const channel = state.channels.get(channelId);
+  if (state.overview && !seen.length && !isThread(channel)) {
     drawMain(); // a channel's first message opens its column
     seen = views.filter((view) => view.id === channelId);
   }
+  if (isThread(channel)) threadChanged(channel);
   if (!isNew || isEphemeral(message)) return isNew;
   if (!seen.length || document.hidden) {
     const unread = state.unread.get(channelId) ?? { count: 0, pings: 0 };
@@ -253,14 +314,36 @@ function show(channelId, message, flash) {
   return isNew;
 }
 
+/** A thread was opened, written into or put away: its channel shows it. */
+function threadChanged(thread) {
+  const home = views.filter((view) => view.id === thread.parent_id);
+  for (const view of home) view.threadChanged(thread.id);
+  if (state.overview && !home.length && isForum(parentOf(thread))) drawMain(); // its first post opens a forum's column
+}
+
+function channelChanged(channel) {
+  state.channels.set(channel.id, channel);
+  drawChannels();
+  drawHead();
+  if (isThread(channel)) threadChanged(channel);
+}
+
+function channelGone(id) {
+  const gone = state.channels.get(id);
+  const shown = [id, ...allChannels().filter((channel) => channel.parent_id === id && isThread(channel)).map((thread) => thread.id)];
+  for (const one of shown) for (const map of [state.channels, state.messages, state.unread]) map.delete(one);
+  if (shown.includes(state.current)) state.current = (parentOf(gone) ?? textChannels()[0])?.id ?? null;
+  drawMain();
+}
+
 function note(verb, channelId, message, now = new Date(), aloud = true) {
   const channel = state.channels.get(channelId);
   const text = gist(message);
   $("activity").prepend(
-    el(aloud ? "li.arrived" : "li", {}, el("button", { type: "button", "data-channel": channelId, "data-jump": message.id }, el("span.activity-head", {}, el("b", {}, `#${channel?.name ?? "?"}`), el(`span.verb.${message.pinged?.length && verb === "new" ? "ping" : verb}`, {}, message.pinged?.length && verb === "new" ? "ping" : verb), el("time", { datetime: now.toISOString() }, formatTime(now, "T"))), el("span.activity-text", {}, text))),
+    el(aloud ? "li.arrived" : "li", {}, el("button", { type: "button", "data-channel": channelId, "data-jump": message.id }, el("span.activity-head", {}, el("b", {}, whereabouts(channel)), el(`span.verb.${message.pinged?.length && verb === "new" ? "ping" : verb}`, {}, message.pinged?.length && verb === "new" ? "ping" : verb), el("time", { datetime: now.toISOString() }, formatTime(now, "T"))), el("span.activity-text", {}, text))),
   );
   while ($("activity").children.length > KEPT_ACTIVITY) $("activity").lastElementChild.remove();
-  if (aloud && verb === "new") $("announce").textContent = `#${channel?.name ?? ""}: ${text}`;
+  if (aloud && verb === "new") $("announce").textContent = `${whereabouts(channel)}: ${text}`;
 }
 
 /** What happened before the page was opened, as far as the messages tell. */
@@ -296,8 +379,11 @@ function apply(item) {
       typing.refresh();
       break;
     case "CHANNEL_CREATE":
-      state.channels.set(item.channel.id, item.channel);
-      drawChannels();
+    case "CHANNEL_UPDATE":
+      channelChanged(item.channel);
+      break;
+    case "CHANNEL_DELETE":
+      channelGone(item.channel_id);
       break;
     case "INTERACTION_REPLY":
     case "MODAL":
@@ -412,8 +498,10 @@ const typing = composer($("composer"), {
 });
 
 function drawFire(list) {
-  $("fire").replaceChildren(
-    ...(list ?? []).map(({ name, label }) => {
+  const sets = new Map();
+  for (const fire of list ?? []) sets.set(fire.group ?? "", [...(sets.get(fire.group ?? "") ?? []), fire]);
+  const buttons = (fires) =>
+    fires.map(({ name, label }) => {
       const button = el("button.fire", { type: "button", "data-fire": name }, label);
       button.addEventListener("click", async () => {
         button.setAttribute("aria-busy", "true");
@@ -422,8 +510,8 @@ function drawFire(list) {
         if (result?.said) $("said").textContent = result.said;
       });
       return button;
-    }),
-  );
+    });
+  $("fire").replaceChildren(...[...sets].map(([group, fires]) => el("div.fire-set", { role: "group", "aria-label": group || null }, group && el("h3", {}, group), el("div.fire-row", {}, buttons(fires)))));
   $("fire-box").hidden = !list?.length;
 }
 
@@ -484,7 +572,7 @@ function take(snapshot) {
   if (state.current === null && wanted === "all") state.overview = true;
   if (!state.channels.has(state.current)) {
     const texts = textChannels();
-    state.current = [wanted, texts.find((channel) => state.messages.get(channel.id)?.length)?.id, texts[0]?.id].find((id) => state.channels.has(id)) ?? null;
+    state.current = [wanted, texts.find(isFilled)?.id, texts[0]?.id].find((id) => state.channels.has(id)) ?? null;
   }
   drawFire(snapshot.fire);
   drawMain();
@@ -510,12 +598,19 @@ function connect() {
 // ── hands on the page ───────────────────────────────────────────────────────────────────────────────────────────────
 
 document.addEventListener("click", (event) => {
+  const folded = event.target.closest("[data-fold]")?.dataset.fold;
+  if (folded) {
+    if (!state.unfolded.delete(folded)) state.unfolded.add(folded);
+    drawChannels();
+    return;
+  }
   const target = event.target.closest("[data-channel], [data-jump]");
   if (!target) return;
+  event.preventDefault(); // a link within the page
   const { channel, jump } = target.dataset;
   const home = channel ?? views.find((view) => view.node.contains(target))?.id;
   if (!views.some((view) => view.id === home) || !jump) open(home);
-  if (jump) views.find((view) => view.id === home)?.show(jump);
+  if (jump && !views.find((view) => view.id === home)?.show(jump)) say("That message is not here any more.");
 });
 $("menu").addEventListener("click", () => drawer(!app.classList.contains("drawer")));
 $("shade").addEventListener("click", () => drawer(false));

@@ -14,6 +14,11 @@ pub(super) const C_PANIC: &str = "200000000000000003";
 pub(super) const C_DUTY: &str = "200000000000000004";
 pub(super) const C_RECORDS: &str = "200000000000000005";
 pub(super) const C_SETUP: &str = "200000000000000006";
+pub(super) const C_FORUM: &str = "200000000000000007";
+/// The thread on the dispatch card, which has the card's own id, and two posts of the forum.
+pub(super) const THREAD: &str = "900000000000000021";
+pub(super) const POST_OPEN: &str = "900000000000000101";
+pub(super) const POST_OVER: &str = "900000000000000081";
 
 /// Text of a caller who means harm: every way into markup and markdown that a card's description may meet.
 pub(super) const HOSTILE: &str = "<img src=x onerror=\"fetch('/act')\"> <script>document.title='owned'</script> &lt;b&gt; \
@@ -112,6 +117,16 @@ fn dispatch_card() -> Value {
     )
 }
 
+/// A note as it stands in the dispatch call's thread.
+pub(super) fn note(n: u64, minutes: i64, text: &str) -> Value {
+    message(THREAD, n, minutes, json!({"embeds": [{"title": "📝 Note on Call #501", "description": text}]}))
+}
+
+/// A thread as the stream and the snapshot show it.
+pub(super) fn thread(id: &str, name: &str, parent: &str, archived: bool) -> Value {
+    json!({"id": id, "name": name, "type": 11, "parent_id": parent, "archived": archived})
+}
+
 fn messages() -> Value {
     let duty = format!(
         "🟢 <t:{}:t> **A-10** John Doe · LSPD Patrol · on duty\n🟢 <t:{}:t> **A-22** Ines Falk · LSPD Patrol · on duty\n\
@@ -121,14 +136,25 @@ fn messages() -> Value {
         ago(71),
         ago(44)
     );
+    let post = |id: &str, n: u64, minutes: i64, title: &str, color: i64| {
+        message(id, n, minutes, json!({"embeds": [{"title": title, "color": color}]}))
+    };
     json!({
+        THREAD: [
+            message(THREAD, 23, 37, json!({"content": "🧵 Call #501: notes are written here."})),
+            note(24, 33, "Perimeter set."),
+        ],
+        C_FORUM: [],
+        POST_OPEN: [post(POST_OPEN, 101, 30, "🚔 P1 · 211 Armed Robbery", 0x00C0_392B), message(POST_OPEN, 102, 29, json!({"content": "A-22: Perimeter set."}))],
+        POST_OVER: [post(POST_OVER, 81, 70, "⬛ Closed · 10-50 Traffic accident", 0x0095_A5A6)],
         C_911: [
             message(C_911, 1, 52, json!({
                 "content": "", "edited_timestamp": iso(ago(41)),
                 "embeds": [{
                     "title": "➡️ became Call #501 · Bank alarm at Legion Square", "color": 0x0095_A5A6,
                     "description": "The guard is on the floor, they have rifles, please hurry.",
-                    "fields": [field("Location", "Fleeca Bank, Legion Square", true), field("Postal", "`8004`", true), field("Caller", "unknown", true)],
+                    "fields": [field("Location", "Fleeca Bank, Legion Square", true), field("Postal", "`8004`", true), field("Caller", "unknown", true),
+                        field("Became", format!("[Call #501](https://discord.com/channels/{GUILD}/{C_DISPATCH}/900000000000000021) in <https://discord.com/channels/{GUILD}/{POST_OPEN}>, not [there](https://discord.com/channels/{GUILD}/404/405)"), false)],
                     "footer": {"text": "Server 1 · 911 #83 · handled after 1 min 20 s"}, "timestamp": iso(ago(52)),
                 }],
             })),
@@ -238,7 +264,9 @@ pub(super) fn snapshot() -> Value {
             channel("210000000000000001", "Dispatch", 4, None), channel("210000000000000002", "Department", 4, None), channel("210000000000000003", "Staff", 4, None),
             channel(C_911, "911-calls", 0, Some("210000000000000001")), channel(C_DISPATCH, "dispatch", 0, Some("210000000000000001")),
             channel(C_PANIC, "panic", 0, Some("210000000000000001")),
-            channel("220000000000000001", "Call #501", 11, Some(C_DISPATCH)),
+            thread(THREAD, "P2 · 211 Armed Robbery", C_DISPATCH, false),
+            channel(C_FORUM, "case-files", 15, Some("210000000000000001")),
+            thread(POST_OPEN, "P1 · 211 Armed Robbery", C_FORUM, false), thread(POST_OVER, "P3 · 10-50 Traffic accident", C_FORUM, true),
             channel(C_DUTY, "duty-log", 0, Some("210000000000000002")), channel(C_RECORDS, "records", 0, Some("210000000000000002")),
             channel(C_SETUP, "bot-setup", 0, Some("210000000000000003")),
         ],

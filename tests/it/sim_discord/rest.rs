@@ -442,7 +442,10 @@ async fn the_page_gets_a_snapshot_and_then_every_change() {
     let mut stream = bot.sim.subscribe();
     let snapshot = bot.sim.snapshot();
     assert_eq!(snapshot["guild"], json!({"id": bot.guild, "name": "Los Santos"}));
-    assert_eq!(snapshot["channels"], json!([{"id": bot.channel, "name": "alerts", "type": 0, "parent_id": null}]));
+    assert_eq!(
+        snapshot["channels"],
+        json!([{"id": bot.channel, "name": "alerts", "type": 0, "parent_id": null, "topic": null, "archived": false}])
+    );
     assert_eq!(snapshot["messages"][&bot.channel][0]["content"], "before");
     assert_eq!(snapshot["messages"][&bot.channel][0]["pinged"], json!([]));
     assert!(snapshot["users"].as_array().unwrap().iter().any(|u| u["bot"] == true && u["id"] == json!(bot.sim.bot_id())));
@@ -468,7 +471,7 @@ async fn the_page_gets_a_snapshot_and_then_every_change() {
     let item = next().await;
     assert_eq!((&item["type"], &item["message_id"]), (&json!("MESSAGE_DELETE"), &made["id"]));
     let item = next().await;
-    assert_eq!(item["channel"], json!({"id": shop, "name": "shop", "type": 0, "parent_id": null}));
+    assert_eq!(item["channel"], json!({"id": shop, "name": "shop", "type": 0, "parent_id": null, "topic": null, "archived": false}));
     let found = bot.sim.wait_message(&bot.channel, Duration::from_millis(1), |m| m["content"] == "never").await;
     assert!(found.unwrap_err().contains("before"), "a wait in vain says what is there");
 }
