@@ -93,9 +93,14 @@ fn sections(file: &Path) -> Vec<History> {
     let place = |line: usize| format!("{}:{line}", file.display());
     for (number, line) in (1_usize..).zip(text.lines()) {
         if let Some(sentence) = line.strip_prefix("== ") {
-            if found.is_empty() {
-                words.learn(&std::mem::take(&mut lines), &place);
-                shared = words.len();
+            match found.last_mut() {
+                None => {
+                    words.learn(&std::mem::take(&mut lines), &place);
+                    shared = words.len();
+                }
+                // New: nothing is expected of it yet.
+                Some(before) if in_steps => before.steps = words.steps(&std::mem::take(&mut lines), &place),
+                Some(_) => {}
             }
             words.truncate(shared);
             in_steps = true;

@@ -159,7 +159,7 @@ impl Seen {
         let message = if body["message"].is_object() { &body["message"] } else { body };
         let embed = &message["embeds"][0];
         let texts = [&body["name"], &embed["title"], &message["content"], &embed["description"]];
-        let mut told = texts.into_iter().find_map(Value::as_str).map(|text| format!(": {}", self.said(text))).unwrap_or_default();
+        let mut told = texts.into_iter().filter_map(Value::as_str).find(|text| !text.is_empty()).map(|text| format!(": {}", self.said(text))).unwrap_or_default();
         if let Some(archived) = body["archived"].as_bool() {
             told = format!(": {}", if archived { "put away" } else { "taken out" });
         }
