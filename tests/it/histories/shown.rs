@@ -40,9 +40,10 @@ impl Seen {
         found.map(|(id, (channel, _))| (channel.to_string(), id.to_string()))
     }
 
-    /// Learns the names of what is new.
+    /// Learns the names of what is new: a thread is named after its message, and what stands in it after the thread.
     pub(super) fn look(&mut self, discord: &DiscordSim) {
         let snapshot = discord.snapshot();
+        self.look_at_messages(&snapshot);
         for channel in snapshot["channels"].as_array().unwrap() {
             let (id, parent) = (number_of(&channel["id"]), number_of(&channel["parent_id"]));
             let Some((above, forum)) = self.channels.get(&parent).filter(|_| !self.channels.contains_key(&id)) else { continue };
@@ -54,13 +55,19 @@ impl Seen {
             };
             self.channels.insert(id, (name, false));
         }
+        self.look_at_messages(&snapshot);
+    }
+
+    fn look_at_messages(&mut self, snapshot: &Value) {
         for (channel, messages) in snapshot["messages"].as_object().unwrap() {
             let channel = number(channel);
             let Some((name, _)) = self.channels.get(&channel) else { continue };
             for message in messages.as_array().unwrap() {
-                let known = self.messages.values().filter(|(known, _)| *known == channel).count();
-                let name = format!("{name}/{}", known + 1);
-                self.messages.entry(number_of(&message["id"])).or_insert((channel, name));
+                let id = number_of(&message["id"]);
+                if !self.messages.contains_key(&id) {
+                    let known = self.messages.values().filter(|(known, _)| *known == channel).count();
+                    self.messages.insert(id, (channel, format!("{name}/{}", known + 1)));
+                }
             }
         }
     }
@@ -161,7 +168,7 @@ impl Seen {
         let texts = [&body["name"], &embed["title"], &message["content"], &embed["description"]];
         let mut told = texts.into_iter().filter_map(Value::as_str).find(|text| !text.is_empty()).map(|text| format!(": {}", self.said(text))).unwrap_or_default();
         if let Some(archived) = body["archived"].as_bool() {
-            told = format!(": {}", if archived { "put away" } else { "taken out" });
+            told = format!("{told}: {}", if archived { "put away" } else { "taken out" });
         }
         if (!message["content"].is_null() || message["embeds"].is_array()) && message["allowed_mentions"]["parse"] != json!([]) {
             told.push_str(", WITHOUT allowed_mentions");
