@@ -33,7 +33,7 @@ use crate::ingest::{self, Ingest, Inlets, Request, Surroundings};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
-use crate::readings::{self, Read, Trigger, Why, Wishes};
+use crate::readings::{READINGS, Read, Trigger, Why, Wishes};
 use crate::shutdown::Tasks;
 use crate::signalr::{Negotiation, tls_config};
 use crate::status::Status;
@@ -108,7 +108,7 @@ impl App {
         let credentials = config.credentials()?.clone();
         let token = config.token()?.clone();
         let config = Arc::new(config);
-        let store = Store::open(&config.database).await?;
+        let store = Store::open(&config.database).await?.gathering_edits(config.discord.edit_window_ms.into());
         let (ports, ops_port) = bind(&config).await?;
         let listen: Vec<SocketAddr> = ports.iter().map(|(bound, _)| bound.local_addr()).collect();
         let ops = ops_port.as_ref().map(Bound::local_addr);
@@ -150,7 +150,7 @@ impl App {
         let wake = Arc::new(Notify::new());
         let (intake, door) = intake::door();
         let (wishes, wished) = Wishes::new();
-        let (readings, read) = mpsc::channel::<Read>(readings::READINGS);
+        let (readings, read) = mpsc::channel(READINGS);
         let surroundings = Surroundings {
             store: store.clone(),
             clock: clock.clone(),

@@ -78,8 +78,10 @@ pub struct Read {
 pub struct Outcome {
     /// Entities left alone because an event was too fresh: read again soon.
     pub skipped: usize,
-    /// Calls and panics that no event had told of: new, changed or over.
+    /// Calls that no event had told of: made, over, or open again.
     pub caught_up: usize,
+    /// Everything that no event had told, each change counted.
+    pub changes: usize,
 }
 
 /// Where wishes are sent. Cheap to clone.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::clock::UnixMs;
 use crate::event::Source;
 use crate::ids::{CommunityId, ServerId};
-use crate::readings::Part;
+use crate::readings::{Outcome, Part};
 
 /// The facts. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -75,10 +75,10 @@ pub struct ServerFacts {
 pub struct Reading {
     /// When the CAD was last asked and answered.
     pub at: Option<UnixMs>,
-    /// The last differences found: when, and how many.
+    /// The last changes that no event had told: when, and how many.
     pub found: Option<(UnixMs, usize)>,
-    /// Differences found since the start.
-    pub found_in_all: usize,
+    /// Calls caught up since the start.
+    pub caught_up: usize,
     /// Why it cannot be read, in a sentence for people, and since when.
     pub trouble: Option<(UnixMs, String)>,
 }
@@ -141,15 +141,15 @@ impl Status {
         self.facts().servers.entry((community.clone(), server)).or_default().on_duty = Some(units);
     }
 
-    /// A part of a server was read: `asked_at`, with so many differences to what events had told.
-    pub fn read(&self, community: &CommunityId, server: ServerId, part: Part, asked_at: UnixMs, found: usize) {
+    /// A part of a server was read: when the CAD was asked, and what came of it.
+    pub fn read(&self, community: &CommunityId, server: ServerId, part: Part, asked_at: UnixMs, outcome: Outcome) {
         let mut facts = self.facts();
         let reading = facts.servers.entry((community.clone(), server)).or_default().readings.entry(part).or_default();
         reading.at = Some(asked_at);
         reading.trouble = None;
-        if found > 0 {
-            reading.found = Some((asked_at, found));
-            reading.found_in_all = reading.found_in_all.saturating_add(found);
+        reading.caught_up = reading.caught_up.saturating_add(outcome.caught_up);
+        if outcome.changes > 0 {
+            reading.found = Some((asked_at, outcome.changes));
         }
     }
 
@@ -274,15 +274,16 @@ mod tests {
     fn readings_remember_their_last_find_and_since_when_they_fail() {
         let status = Status::default();
         let (community, server) = (CommunityId::new("c"), ServerId(1));
-        status.read(&community, server, Part::Calls, UnixMs(1), 2);
-        status.read(&community, server, Part::Calls, UnixMs(2), 0);
+        let outcome = |caught_up, changes| Outcome { skipped: 0, caught_up, changes };
+        status.read(&community, server, Part::Calls, UnixMs(1), outcome(2, 3));
+        status.read(&community, server, Part::Calls, UnixMs(2), outcome(0, 0));
         status.unread(&community, server, Part::Calls, UnixMs(3), "no");
         status.unread(&community, server, Part::Calls, UnixMs(4), "still no");
         let reading = || status.snapshot().servers[&(community.clone(), server)].readings[&Part::Calls].clone();
         let trouble = Some((UnixMs(3), "still no".to_owned()));
-        assert_eq!(reading(), Reading { at: Some(UnixMs(2)), found: Some((UnixMs(1), 2)), found_in_all: 2, trouble });
-        status.read(&community, server, Part::Calls, UnixMs(5), 1);
-        assert_eq!(reading(), Reading { at: Some(UnixMs(5)), found: Some((UnixMs(5), 1)), found_in_all: 3, trouble: None });
+        assert_eq!(reading(), Reading { at: Some(UnixMs(2)), found: Some((UnixMs(1), 3)), caught_up: 2, trouble });
+        status.read(&community, server, Part::Calls, UnixMs(5), outcome(1, 1));
+        assert_eq!(reading(), Reading { at: Some(UnixMs(5)), found: Some((UnixMs(5), 1)), caught_up: 3, trouble: None });
     }
 
     #[test]

@@ -133,6 +133,6 @@ fn seen(facts: &ServerFacts) -> Look {
         last_event: facts.last.map(|(at, _)| at),
         on_duty: facts.on_duty.unwrap_or_default(),
         read_at: read(Part::Units).zip(read(Part::Calls)).map(|(units, calls)| units.min(calls)),
-        found: facts.readings.values().map(|reading| reading.found_in_all).sum(),
+        caught_up: facts.readings.values().map(|reading| reading.caught_up).sum(),
     }
 }

@@ -32,8 +32,8 @@ pub struct Look {
     pub on_duty: usize,
     /// When both parts of it had been asked for, if both were ever read.
     pub read_at: Option<UnixMs>,
-    /// What readings found since the start that no event had told.
-    pub found: usize,
+    /// Calls that readings caught up since the start.
+    pub caught_up: usize,
 }
 
 /// Why nothing comes.
@@ -64,7 +64,7 @@ pub enum News {
     Back {
         /// Since when it had not.
         since: UnixMs,
-        /// What readings found meanwhile.
+        /// Calls that readings caught up meanwhile.
         caught_up: usize,
     },
 }
@@ -76,9 +76,9 @@ pub struct Feed {
     /// ms; `None` = silence is no news.
     silence: Option<i64>,
     reads: bool,
-    /// Last sign of life by event, or the beginning; and what had been found until then.
+    /// Last sign of life by event, or the beginning; and how many calls had been caught up until then.
     heard: (UnixMs, usize),
-    /// Since when the hub session has been away, and what had been found until then.
+    /// Since when the hub session has been away, and how many calls had been caught up until then.
     away: Option<(UnixMs, usize)>,
     ready_since: Option<UnixMs>,
     on_duty_since: Option<UnixMs>,
@@ -97,7 +97,8 @@ struct Loss {
     since: UnixMs,
     told_at: UnixMs,
     by_link: bool,
-    found: usize,
+    /// Calls caught up until then.
+    before: usize,
 }
 
 impl Feed {
@@ -113,9 +114,9 @@ impl Feed {
         self.follow(look, now);
         match self.state {
             State::Well => {
-                let (since, found, cause) = self.lost_by_link(look, now).or_else(|| self.lost_by_silence(look, now))?;
+                let (since, before, cause) = self.lost_by_link(look, now).or_else(|| self.lost_by_silence(look, now))?;
                 let by_link = matches!(cause, Cause::Link(_));
-                self.state = State::Lost(Loss { since, told_at: now, by_link, found });
+                self.state = State::Lost(Loss { since, told_at: now, by_link, before });
                 Some(News::Lost { since, cause })
             }
             State::Lost(loss) => {
@@ -139,7 +140,7 @@ impl Feed {
                     return None;
                 }
                 self.state = State::Well;
-                Some(News::Back { since: loss.since, caught_up: look.found.saturating_sub(loss.found) })
+                Some(News::Back { since: loss.since, caught_up: look.caught_up.saturating_sub(loss.before) })
             }
         }
     }
@@ -148,15 +149,15 @@ impl Feed {
         let ready = look.link == Link::Ready;
         self.ready_since = if ready { self.ready_since.or(Some(now)) } else { None };
         let away = self.hub && !ready && !matches!(look.link, Link::Rejected(_));
-        self.away = if away { self.away.or(Some((now, look.found))) } else { None };
+        self.away = if away { self.away.or(Some((now, look.caught_up))) } else { None };
         if let Some(at) = look.last_event.filter(|at| *at > self.heard.0) {
-            self.heard = (at, look.found);
+            self.heard = (at, look.caught_up);
         }
         self.on_duty_since = if look.on_duty > 0 { self.on_duty_since.or(Some(now)) } else { None };
     }
 
     fn lost_by_link(&self, look: &Look, now: UnixMs) -> Option<(UnixMs, usize, Cause)> {
-        let (since, found) = self.away?;
+        let (since, before) = self.away?;
         // Events that come another way are a feed too.
         if now.since(since) < LINK_AWAY || self.heard.0 > since {
             return None;
@@ -165,7 +166,7 @@ impl Feed {
             Link::Down(reason) => Some(reason.clone()),
             _ => None,
         };
-        Some((since, found, Cause::Link(reason)))
+        Some((since, before, Cause::Link(reason)))
     }
 
     fn lost_by_silence(&self, look: &Look, now: UnixMs) -> Option<(UnixMs, usize, Cause)> {
@@ -241,7 +242,7 @@ mod tests {
 
         fn read(&mut self, found: usize) {
             self.look.read_at = Some(self.now);
-            self.look.found += found;
+            self.look.caught_up += found;
         }
     }
 

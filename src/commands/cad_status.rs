@@ -5,6 +5,7 @@ use super::{Context, Facts, guild_of, reply};
 use crate::clock::UnixMs;
 use crate::event::Source;
 use crate::ids::ServerId;
+use crate::readings::Part;
 use crate::render::text;
 use crate::status::{self, Link, ServerFacts};
 use crate::store::{Counts, Parked};
@@ -49,7 +50,9 @@ fn lines(
     for server in &facts.servers {
         let known = now_known.servers.get(&(facts.community.clone(), *server)).unwrap_or(&none);
         lines.extend(server_lines(*server, facts, known, now));
+        lines.extend(reading_lines(known));
     }
+    lines.push(budget_line(facts, now_known));
     lines.push(String::new());
     lines.push(format!("**Discord** · {}", if now_known.gateway { "🟢 connected" } else { "🔴 not connected; trying again" }));
     if let Some(reason) = &now_known.stopped {
@@ -118,6 +121,43 @@ fn server_lines(server: ServerId, facts: &Facts, known: &ServerFacts, now: UnixM
     let ways = if ways.is_empty() { String::new() } else { format!(" ({})", reply::and(&ways)) };
     let copies = if known.copies == 0 { String::new() } else { format!(" · copies dropped: {}", known.copies) };
     vec![format!("**Server {server}** · {link}"), format!("{last} · {} in the last hour{ways}{copies}", known.last_hour(now))]
+}
+
+/// When the CAD's API was last asked, what it told, and why it does not answer.
+fn reading_lines(known: &ServerFacts) -> Vec<String> {
+    let mut lines = Vec::new();
+    let read: Vec<String> =
+        known.readings.iter().filter_map(|(part, reading)| Some(format!("{} <t:{}:R>", part.as_str(), reading.at?.secs()))).collect();
+    if !read.is_empty() {
+        let last = known.readings.values().filter_map(|reading| reading.found).max();
+        let found = match last {
+            None => "nothing yet that no event had told".to_owned(),
+            Some((at, 1)) => format!("1 change that no event had told, <t:{}:R>", at.secs()),
+            Some((at, count)) => format!("{count} changes that no event had told, <t:{}:R>", at.secs()),
+        };
+        lines.push(format!("read from the CAD: {} · {found}", reply::and(&read)));
+    }
+    for (part, reading) in &known.readings {
+        if let Some((since, why)) = &reading.trouble {
+            lines.push(format!("⚠️ {} cannot be read since <t:{}:R>: {}", part.as_str(), since.secs(), text::line(why, 400)));
+        }
+    }
+    lines
+}
+
+/// What may still be asked of the CAD's API.
+fn budget_line(facts: &Facts, known: &status::Facts) -> String {
+    let left = |part: Part| {
+        let budget = known.budgets.get(&(facts.community.clone(), part))?;
+        let again = budget.free_at.map(|at| format!(", again <t:{}:R>", at.secs())).unwrap_or_default();
+        Some(format!("{} {} of {}{again}", part.as_str(), budget.left, budget.per_minute))
+    };
+    let left: Vec<String> = Part::ALL.into_iter().filter_map(left).collect();
+    if left.is_empty() {
+        "The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off): what is changed through it stays unseen.".to_owned()
+    } else {
+        format!("Requests to the CAD's API left this minute: {}", left.join(" · "))
+    }
 }
 
 fn arrived(source: Source) -> &'static str {

@@ -51,6 +51,7 @@ pub const VARIABLES: &[Variable] = &[
     bare("DISCORD_TOKEN", true),
     var("DISCORD_API_URL", "https://discord.com"),
     bare("DISCORD_GUILD_ID", false),
+    var("DISCORD_EDIT_WINDOW_MS", "500"),
     bare("SONORAN_COMMUNITY_ID", false),
     bare("SONORAN_API_KEY", true),
     var("SONORAN_SERVER_IDS", "1"),
@@ -119,6 +120,8 @@ pub struct Discord {
     pub api_url: String,
     /// `DISCORD_GUILD_ID`: register commands in this guild at once.
     pub guild: Option<GuildId>,
+    /// `DISCORD_EDIT_WINDOW_MS`: how long the first change of a message waits for others.
+    pub edit_window_ms: u32,
 }
 
 /// The CAD's side of the settings.
@@ -259,6 +262,7 @@ impl Config {
 
         let discord_url = reader.url("DISCORD_API_URL", false).unwrap_or_default();
         let guild = reader.snowflake("DISCORD_GUILD_ID").map(GuildId);
+        let edit_window_ms = reader.number("DISCORD_EDIT_WINDOW_MS", 0..=10_000).unwrap_or(500);
         let servers = reader.servers("SONORAN_SERVER_IDS");
         let api_url = reader.url("SONORAN_API_URL", true).unwrap_or_default();
         let hub_url = reader.url("SONORAN_HUB_URL", true).unwrap_or_else(|| format!("{api_url}/apiWsHub"));
@@ -312,7 +316,7 @@ impl Config {
             return Err(Problems::from(problems));
         }
         Ok(Self {
-            discord: Discord { token, api_url: discord_url, guild },
+            discord: Discord { token, api_url: discord_url, guild, edit_window_ms },
             sonoran: Sonoran {
                 credentials,
                 servers,

@@ -176,8 +176,10 @@ impl Drawing<'_> {
         let mut standing = self.memos.0.remove(&memo_key).unwrap_or_default();
         self.redraw(subject, &standing, over, true);
         let raised = !created && self.just_raised(subject);
-        if raised {
-            self.raised(subject, &saying, &standing);
+        if (raised || created) && !over {
+            let said =
+                |view: &View<'_>| if raised { render::reply(Reply::Raised, subject, view) } else { render::announcement(subject, view) };
+            self.call_to(subject, &saying, &standing, said);
         }
         // What was over before it was ever shown is not worth a message.
         if !over || created {
@@ -304,8 +306,15 @@ impl Drawing<'_> {
         self.world.dispatches.get(&id).is_some_and(|call| call.closed_at.is_none() && call.timeline.iter().any(raised))
     }
 
-    /// An edit calls nobody, so a rise to the highest priority is said in a reply, once in a call's life.
-    fn raised(&mut self, subject: Subject, saying: &Saying, standing: &BTreeMap<ChannelId, Memo>) {
+    /// An edit calls nobody: what is worth a call after the card was made is said in a reply, once in a subject's life. That is a rise to
+    /// the highest priority, and the creation itself if the card was made silently a moment before, since something overtook it.
+    fn call_to(
+        &mut self,
+        subject: Subject,
+        saying: &Saying,
+        standing: &BTreeMap<ChannelId, Memo>,
+        said: impl Fn(&View<'_>) -> Option<Message>,
+    ) {
         let text = subject.to_string();
         for target in self.targets(saying) {
             // Where no card stands yet, the card itself calls.
@@ -313,15 +322,11 @@ impl Drawing<'_> {
             if target.roles.is_empty() {
                 continue;
             }
-            let view = self.view(target.guild, memo.style, &target.roles, false);
-            if let Some(message) = render::reply(Reply::Raised, subject, &view) {
+            if let Some(message) = said(&self.view(target.guild, memo.style, &target.roles, false)) {
                 self.pings.extend(&target.pinged);
-                let reply = Post {
-                    place: reply_place(memo.place),
-                    parent: Some(text.clone()),
-                    ..Post::new(Lane::Urgent, format!("{text}#raised"))
-                };
-                self.push(&target, reply, message);
+                let place = reply_place(memo.place);
+                let lane = if saying.lane == Lane::New { Lane::Urgent } else { saying.lane };
+                self.push(&target, Post { place, parent: Some(text.clone()), ..Post::new(lane, format!("{text}#call")) }, message);
             }
         }
     }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 
 use crate::clock::{Clock, UnixMs};
-use crate::event::copies::Copies;
+use crate::event::copies::{Copies, WITHIN_MS};
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
 use crate::ids::{CommunityId, GuildId, ServerId};
 use crate::intake::{Arrival, Refused};
@@ -129,7 +129,11 @@ impl Ingest {
         let routing = outside.store.routing_now();
         let forgotten_at = outside.clock.now();
         let boards = Boards::restore(&routing.boards, &outside.store.boards_made().await?, forgotten_at);
-        let (pages, copies) = (LogPages::default(), Copies::default());
+        let mut copies = Copies::default();
+        for event in outside.store.events_since(forgotten_at.plus(-WITHIN_MS)).await? {
+            copies.is_copy(&event);
+        }
+        let pages = LogPages::default();
         Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at })
     }
 
@@ -369,7 +373,7 @@ impl Ingest {
         }
         self.draw(Place { community: &community, server }, now, number, &applied, None, &mut batch);
         if self.commit(batch, 1, tasks).await.is_ok() {
-            done.send(Caught { skipped, caught_up }).ok();
+            done.send(Caught { skipped, caught_up, changes: applied.changes.len() }).ok();
         }
     }
 

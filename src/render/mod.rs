@@ -134,6 +134,14 @@ pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message>
     message.map(limits::fit)
 }
 
+/// The sentence of a card with its pings, as a message of its own: for a card that stands and called nobody. `None` if there is nobody to
+/// call.
+#[must_use]
+pub fn announcement(subject: Subject, view: &View<'_>) -> Option<Message> {
+    let Message { content, roles, .. } = card(subject, view)?;
+    (!roles.is_empty()).then_some(Message { content, roles, ..Message::default() })
+}
+
 /// The first message of a thread that is opened with its card: says what the thread is for. Makes no sound.
 #[must_use]
 pub fn thread_opening(subject: Subject, view: &View<'_>) -> Message {

@@ -24,7 +24,7 @@ use rusqlite_migration::{M, Migrations};
 use tokio::sync::watch;
 
 use crate::clock::UnixMs;
-use crate::event::Source;
+use crate::event::{RawEvent, Source, envelope};
 use crate::ids::{CommunityId, ServerId};
 use crate::outbox::Draft;
 
@@ -230,6 +230,36 @@ impl Store {
                 let last: Option<i64> =
                     connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'journal'", (), |row| row.get(0)).optional()?;
                 Ok(last.unwrap_or(0))
+            })
+            .await
+    }
+
+    /// Events received since then, oldest first: what may still come another way after a restart.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn events_since(&self, since: UnixMs) -> Result<Vec<RawEvent>, StoreError> {
+        self.reader
+            .run(move |connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT community, server, source, received_ms, body FROM journal WHERE received_ms >= ?1 ORDER BY seq LIMIT 20000",
+                )?;
+                let mut found = select.query([since.0])?;
+                let mut events = Vec::new();
+                while let Some(row) = found.next()? {
+                    let (source, body): (String, String) = (row.get("source")?, row.get("body")?);
+                    let source = Source::ALL.into_iter().find(|known| known.as_str() == source);
+                    // Readings are no events, and a row that cannot be read is no reason not to start.
+                    let (Some(source), Ok((envelope, _))) = (source, envelope::open(body.as_bytes())) else { continue };
+                    events.push(RawEvent {
+                        community: rows::community(row, "community")?,
+                        server: ServerId(row.get("server")?),
+                        source,
+                        received_at: UnixMs(row.get("received_ms")?),
+                        envelope: Arc::new(envelope),
+                    });
+                }
+                Ok(events)
             })
             .await
     }

@@ -375,7 +375,7 @@ impl Store {
                 match settlement {
                     Settlement::Delivered(message) => {
                         // The next edit: with what comes soon, and of an old message only now and then.
-                        let old = now.since(message.made_at()) > OLD_MESSAGE_MS;
+                        let old = standing.is_some_and(|made| now.since(made.made_at()) > OLD_MESSAGE_MS);
                         let pause = if old { OLD_EDIT_EVERY_MS } else { edit_window };
                         connection
                             .prepare_cached(

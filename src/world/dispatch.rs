@@ -52,7 +52,7 @@ impl Server {
         };
         let read_first = self.memory.claim(Edge::Dispatch(key), at);
         let Some(known) = self.dispatches.get_mut(&key) else { return };
-        let copy = read_first || known.made_of == Some(print);
+        let copy = read_first.is_some() || known.made_of == Some(print);
         if known.closed_at.is_some() {
             // Numbers are used again: a new call under the number of a closed one is another incident, unless it is a late copy.
             if !copy && made_of_known(known) != print {
@@ -61,13 +61,19 @@ impl Server {
             return;
         }
         // An edit that overtook the creation knows better.
-        let overtaken = known.made_of.is_none() && !known.is_bare() && lately(known.opened_at, at);
+        let young = known.made_of.is_none() && lately(known.opened_at, at);
+        let overtaken = young && !known.is_bare();
+        let subject = Subject::Dispatch(key, known.opened_at);
         if known.made_of.is_none() {
             known.made_of = Some(print);
             done.touched.insert(Entity::Dispatch(key));
         }
         if !copy && !overtaken {
             self.dispatch_told(key, said, Teller::Event, at, done);
+        }
+        // Until now it may have looked like something that we joined late.
+        if (young || read_first == Some(true)) && self.dispatches.get(&key).is_some_and(|known| known.closed_at.is_none()) {
+            done.card(subject, true, false);
         }
     }
 
@@ -86,7 +92,7 @@ impl Server {
     /// A call that cannot be found again must still be shown.
     pub(super) fn dispatch_nameless(&mut self, said: &DispatchCall, new: bool, teller: Teller, at: UnixMs, done: &mut Applied) {
         let mut lately_read = self.dispatches.iter().filter(|(_, known)| same_words(known, said)).map(|(key, _)| *key);
-        if teller == Teller::Event && lately_read.any(|key| self.memory.claim(Edge::Dispatch(key), at)) {
+        if teller == Teller::Event && lately_read.any(|key| self.memory.claim(Edge::Dispatch(key), at).is_some()) {
             return; // a reading found it first, with its number
         }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
@@ -179,7 +185,7 @@ impl Server {
         for note in &new_notes {
             done.noted(subject, note);
             if teller != Teller::Event {
-                self.memory.record(Edge::Note(key, print_of(note)), at);
+                self.memory.record(Edge::Note(key, print_of(note)), false, at);
             }
         }
         if closes {
@@ -196,7 +202,7 @@ impl Server {
     pub(super) fn closed(&mut self, id: CallId, at: UnixMs, done: &mut Applied) {
         match self.dispatch_key(id) {
             Some(key) => self.dispatch_closed(key, at, done),
-            None => self.memory.record(Edge::Ended(Entity::Dispatch(id)), at),
+            None => self.memory.record(Edge::Ended(Entity::Dispatch(id)), false, at),
         }
     }
 
@@ -216,7 +222,7 @@ impl Server {
     pub(super) fn note(&mut self, id: CallId, note: &Note, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.dispatch_named(id, at, done) else { return };
         // A reading told it first, with a time in another form.
-        if self.memory.claim(Edge::Note(key, print_of(note)), at) {
+        if self.memory.claim(Edge::Note(key, print_of(note)), at).is_some() {
             return;
         }
         let Some(call) = self.dispatches.get_mut(&key) else { return };

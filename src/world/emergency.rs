@@ -42,14 +42,17 @@ impl Server {
         let read_first = self.memory.claim(Edge::Emergency(key), at);
         let Some(known) = self.emergencies.get(&key) else { return };
         if known.gone_at.is_none() {
-            if !read_first {
-                self.emergency_told(key, call, done);
+            match read_first {
+                // The reading could not know that it was news.
+                Some(true) if known.became.is_none() => done.card(Subject::Emergency(key, known.opened_at), true, false),
+                Some(_) => {}
+                None => self.emergency_told(key, call, done),
             }
             return;
         }
         // Numbers are used again, but a late copy of its creation does not wake the dead.
         let print = Some(made_of(call));
-        if !read_first && known.made_of != print && Some(made_of(&known.call)) != print {
+        if read_first.is_none() && known.made_of != print && Some(made_of(&known.call)) != print {
             self.emergency_made(id, call, Teller::Event, at, done);
         }
     }
@@ -57,7 +60,7 @@ impl Server {
     /// A call that cannot be found again must still be shown.
     pub(super) fn emergency_nameless(&mut self, call: &EmergencyCall, teller: Teller, at: UnixMs, done: &mut Applied) {
         let mut lately_read = self.emergencies.iter().filter(|(_, known)| same_words(&known.call, call)).map(|(key, _)| *key);
-        if teller == Teller::Event && lately_read.any(|key| self.memory.claim(Edge::Emergency(key), at)) {
+        if teller == Teller::Event && lately_read.any(|key| self.memory.claim(Edge::Emergency(key), at).is_some()) {
             return; // a reading found it first, with its number
         }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
@@ -88,7 +91,7 @@ impl Server {
         let created = teller.is_news() && (teller == Teller::Event || became.is_none());
         done.card(Subject::Emergency(key, opened_at), created, became.is_some());
         if teller != Teller::Event {
-            self.memory.record(Edge::Emergency(key), at);
+            self.memory.record(Edge::Emergency(key), !teller.is_news(), at);
         }
     }
 
@@ -132,7 +135,7 @@ impl Server {
     pub(super) fn emergency_removed(&mut self, id: CallId, at: UnixMs, done: &mut Applied) {
         match self.emergency_key(id) {
             Some(key) => self.emergency_gone(key, at, done),
-            None => self.memory.record(Edge::Ended(Entity::Emergency(id)), at),
+            None => self.memory.record(Edge::Ended(Entity::Emergency(id)), false, at),
         }
     }
 

@@ -34,7 +34,8 @@ pub(super) enum Edge {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     told: HashMap<Entity, UnixMs>,
-    edges: VecDeque<(UnixMs, Edge)>,
+    /// When, what, and whether it was taken in silently, as something that had been there before us.
+    edges: VecDeque<(UnixMs, Edge, bool)>,
 }
 
 impl PartialEq for Memory {
@@ -61,28 +62,29 @@ impl Memory {
         self.told.get(&entity).is_some_and(|told| *told >= since && *told <= now)
     }
 
-    pub(super) fn record(&mut self, edge: Edge, at: UnixMs) {
-        self.edges.retain(|(told, _)| lately(*told, at));
+    pub(super) fn record(&mut self, edge: Edge, silent: bool, at: UnixMs) {
+        self.edges.retain(|(told, ..)| lately(*told, at));
         if self.edges.len() >= MOST_EDGES {
             self.edges.pop_front();
         }
-        self.edges.push_back((at, edge));
+        self.edges.push_back((at, edge, silent));
     }
 
-    /// Whether `edge` was recorded lately and no other copy claimed it: one for one.
-    pub(super) fn claim(&mut self, edge: Edge, at: UnixMs) -> bool {
-        let place = self.edges.iter().position(|(told, known)| *known == edge && lately(*told, at));
-        place.is_some_and(|place| self.edges.remove(place).is_some())
+    /// Whether `edge` was recorded lately and no other copy claimed it: one for one. Tells whether it was taken in silently: then it is
+    /// news only now.
+    pub(super) fn claim(&mut self, edge: Edge, at: UnixMs) -> Option<bool> {
+        let place = self.edges.iter().position(|(told, known, _)| *known == edge && lately(*told, at))?;
+        self.edges.remove(place).map(|(.., silent)| silent)
     }
 
     /// Whether an event lately told the end of a call that was not known.
     pub(super) fn ended(&self, entity: Entity, at: UnixMs) -> bool {
-        self.edges.iter().any(|(told, known)| *known == Edge::Ended(entity) && lately(*told, at))
+        self.edges.iter().any(|(told, known, _)| *known == Edge::Ended(entity) && lately(*told, at))
     }
 
     pub(super) fn prune(&mut self, now: UnixMs) {
         self.told.retain(|_, told| (0..=TOLD_FOR).contains(&now.since(*told)));
-        self.edges.retain(|(told, _)| lately(*told, now));
+        self.edges.retain(|(told, ..)| lately(*told, now));
     }
 }
 
@@ -115,11 +117,11 @@ mod tests {
     #[test]
     fn an_edge_is_claimed_once_by_its_like_and_not_too_late() {
         let mut memory = Memory::default();
-        memory.record(Edge::Panic(Ident(1)), AT);
-        assert!(!memory.claim(Edge::Panic(Ident(2)), AT));
-        assert!(!memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE + 1)));
-        assert!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)));
-        assert!(!memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)));
+        memory.record(Edge::Panic(Ident(1)), true, AT);
+        assert_eq!(memory.claim(Edge::Panic(Ident(2)), AT), None);
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE + 1)), None);
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)), Some(true));
+        assert_eq!(memory.claim(Edge::Panic(Ident(1)), AT.plus(LATE)), None);
     }
 
     #[test]
@@ -127,7 +129,7 @@ mod tests {
         let mut memory = Memory::default();
         for id in 0..=i64::try_from(MOST_TOLD).unwrap() {
             memory.tell(Entity::Dispatch(CallId(id)), AT);
-            memory.record(Edge::Ended(Entity::Dispatch(CallId(id))), AT);
+            memory.record(Edge::Ended(Entity::Dispatch(CallId(id))), false, AT);
         }
         assert!(memory.told.len() <= MOST_TOLD && memory.edges.len() <= MOST_EDGES);
         memory.tell(Entity::Panic(Ident(1)), AT);

@@ -148,7 +148,7 @@ impl Server {
                 None if self.dispatches.len() >= MOST => {}
                 None => {
                     self.dispatch_made(id, said, Some(made_of(said)), pass.fresh, pass.at, &mut pass.out.applied);
-                    self.memory.record(Edge::Dispatch(id), pass.at);
+                    self.memory.record(Edge::Dispatch(id), !pass.fresh, pass.at);
                     seen.insert(id);
                 }
             }

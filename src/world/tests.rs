@@ -153,13 +153,17 @@ fn an_edit_names_what_changed_and_the_same_again_is_nothing() {
 }
 
 #[test]
-fn an_edit_before_creation_makes_the_call_without_calling_it_new() {
+fn an_edit_before_creation_makes_the_call_and_its_creation_makes_it_news() {
     let mut world = Server::default();
     let applied = world.apply(&Event::DispatchEdited(dispatch(501)), AT);
     assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), false, false)]);
-    // Its creation comes after all: still one call.
+    // Its creation comes after all: still one call, and news only now. Once.
     let applied = world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1));
-    assert!(cards(&applied).iter().all(|(subject, created, _)| *subject == Subject::Dispatch(CallId(501), AT) && !created));
+    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), true, false)]);
+    assert_eq!(cards(&world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(2))), []);
+    // Long after, it is no news any more.
+    world.apply(&Event::DispatchEdited(dispatch(502)), AT);
+    assert_eq!(cards(&world.apply(&Event::DispatchNew(dispatch(502)), AT.plus(10_001))), []);
 }
 
 #[test]
@@ -370,7 +374,7 @@ fn an_end_that_overtook_its_creation_leaves_nothing_open() {
 fn an_edit_that_overtook_the_creation_knows_better() {
     let mut world = Server::default();
     world.apply(&Event::DispatchEdited(DispatchCall { priority: Some(Priority::Level(1)), ..dispatch(501) }), AT);
-    assert_eq!(world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1)).changes, []);
+    world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1));
     assert_eq!(world.dispatches[&CallId(501)].priority, Some(Priority::Level(1)));
     // What an attachment made by number alone knows nothing yet.
     world.apply(&attach(503, &[1]), AT);
@@ -499,4 +503,35 @@ pub(super) fn restarted(world: &Server) -> Server {
         back.load(kind, id, &world.row(entity).unwrap()).unwrap();
     }
     back
+}
+
+#[test]
+fn what_a_silent_reading_found_is_news_when_its_event_comes() {
+    use super::{ListedCalls, ListedUnits, Listing};
+    let mut world = Server::default();
+    let unit = |on| Unit { ident: Ident(7), is_panic: Some(on), ..Unit::default() };
+    let listing = Listing {
+        asked_at: AT,
+        calls: Some(ListedCalls { dispatches: vec![dispatch(501)], ..ListedCalls::default() }),
+        units: Some(ListedUnits { units: vec![unit(true)], complete: true }),
+    };
+    let found = world.reconcile(&listing, AT);
+    assert!(cards(&found.applied).iter().all(|(_, created, _)| !created), "joined late");
+    let panic = Event::Panic { idents: vec![Ident(7)], on: true };
+    assert_eq!(cards(&world.apply(&panic, AT.plus(1_000))), [(Subject::Panic(Ident(7), AT), true, false)]);
+    assert_eq!(
+        cards(&world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1_000))),
+        [(Subject::Dispatch(CallId(501), AT), true, false)]
+    );
+    assert_eq!(cards(&world.apply(&panic, AT.plus(2_000))), [], "once");
+}
+
+#[test]
+fn a_late_copy_of_a_login_does_not_end_a_panic() {
+    let mut world = Server::default();
+    let login = Event::UnitLogin { units: vec![Unit { ident: Ident(7), is_panic: Some(false), ..Unit::default() }] };
+    world.apply(&login, AT);
+    world.apply(&Event::Panic { idents: vec![Ident(7)], on: true }, AT.plus(1));
+    assert_eq!(cards(&world.apply(&login, AT.plus(2))), []);
+    assert!(world.panics[&Ident(7)].over_at.is_none());
 }

@@ -39,6 +39,8 @@ impl Server {
             return; // said before it left
         }
         let before = state.unit.clone();
+        // What comes on duty has no panic yet; what is said to come although it is there was said before, and knows of none.
+        let knows_panic = !login || !state.on_duty;
         let status = unit.status.filter(|status| before.status != Some(*status));
         merge(&mut state.unit, unit);
         if unit.location.is_some() {
@@ -57,7 +59,7 @@ impl Server {
             done.changes.push(Change::Status { ident, from: before.status, to });
         }
         self.redraw(&before, done);
-        if let Some(on) = unit.is_panic {
+        if let Some(on) = unit.is_panic.filter(|on| *on || knows_panic) {
             self.panic(ident, on, Teller::Event, at, done);
         }
     }
@@ -135,7 +137,12 @@ impl Server {
     /// The unit's panic flag. One alarm per false→true edge: an open panic is never raised again, and an edge that a reading found
     /// first and an event tells a moment later is one edge.
     pub(super) fn panic(&mut self, ident: Ident, on: bool, teller: Teller, at: UnixMs, done: &mut Applied) {
-        if on && teller == Teller::Event && self.memory.claim(Edge::Panic(ident), at) {
+        let read_first = if on && teller == Teller::Event { self.memory.claim(Edge::Panic(ident), at) } else { None };
+        if let Some(silent) = read_first {
+            // The reading may not have known that it was news.
+            if let Some(panic) = self.panics.get(&ident).filter(|panic| silent && panic.over_at.is_none()) {
+                done.card(Subject::Panic(ident, panic.since), true, false);
+            }
             return;
         }
         if let Some(state) = self.units.get_mut(&ident)
@@ -158,7 +165,7 @@ impl Server {
                 done.touched.insert(Entity::Panic(ident));
                 done.card(Subject::Panic(ident, since), teller.is_news(), false);
                 if teller != Teller::Event {
-                    self.memory.record(Edge::Panic(ident), at);
+                    self.memory.record(Edge::Panic(ident), !teller.is_news(), at);
                 }
             }
             (Some(panic), false) => {

@@ -47,10 +47,15 @@ fn every_setting_takes_a_value() {
         ("DISCORD_TOKEN", " Bot abc.def "),
         ("DISCORD_API_URL", "http://127.0.0.1:9000/"),
         ("DISCORD_GUILD_ID", "1234567890123456789"),
+        ("DISCORD_EDIT_WINDOW_MS", "0"),
         ("SONORAN_SERVER_IDS", "2, 1,2,"),
         ("SONORAN_API_URL", "http://localhost:9001/cad/"),
         ("SONORAN_HUB", "OFF"),
         ("SONORAN_HUB_NEGOTIATE", "never"),
+        ("SONORAN_RECONCILE_SECONDS", "Off"),
+        ("SONORAN_CALLS_PER_MINUTE", "5"),
+        ("SONORAN_UNITS_PER_MINUTE", "3"),
+        ("SONORAN_SILENCE_MINUTES", "0"),
         ("LISTEN_ADDR", "0.0.0.0:3232=1, [::1]:3233=2"),
         ("OPS_ADDR", "off"),
         ("DATABASE_URL", "sqlite:///var/lib/x.db"),
@@ -62,11 +67,14 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.token().unwrap().expose_secret(), "abc.def");
     assert_eq!(config.discord.api_url, "http://127.0.0.1:9000");
     assert_eq!(config.discord.guild, Some(GuildId(1_234_567_890_123_456_789)));
+    assert_eq!(config.discord.edit_window_ms, 0);
     assert_eq!(config.sonoran.servers, [ServerId(2), ServerId(1)]);
     assert_eq!(config.first_server(), ServerId(2));
     assert_eq!(config.sonoran.hub_url, "http://localhost:9001/cad/apiWsHub");
     assert!(!config.sonoran.hub);
     assert_eq!(config.sonoran.negotiate, Negotiate::Never);
+    assert_eq!(config.sonoran.reconcile, Reconcile::Off);
+    assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence_minutes), (5, 3, 0));
     assert_eq!(config.listen.len(), 2);
     assert_eq!(config.listen[1], Listen { addr: "[::1]:3233".parse().unwrap(), server: Some(ServerId(2)) });
     assert_eq!(config.ops, None);
@@ -83,6 +91,13 @@ fn the_hub_address_may_be_a_web_socket_one() {
 }
 
 #[test]
+fn reading_the_cad_is_off_on_request_or_by_the_clock() {
+    for (value, expected) in [("0", Reconcile::WhenAsked), ("10", Reconcile::Every(10)), ("86400", Reconcile::Every(86_400))] {
+        assert_eq!(read(&[("SONORAN_RECONCILE_SECONDS", value)]).unwrap().sonoran.reconcile, expected);
+    }
+}
+
+#[test]
 fn each_bad_value_is_a_problem_that_names_it() {
     for (name, value) in [
         ("DISCORD_TOKEN", "two words"),
@@ -93,6 +108,7 @@ fn each_bad_value_is_a_problem_that_names_it() {
         ("DISCORD_GUILD_ID", "12"),
         ("SONORAN_COMMUNITY_ID", "two words"),
         ("SONORAN_API_KEY", "k\u{e9}y"),
+        ("DISCORD_EDIT_WINDOW_MS", "10001"),
         ("SONORAN_SERVER_IDS", "1,zwei"),
         ("SONORAN_SERVER_IDS", "0"),
         ("SONORAN_SERVER_IDS", ","),
@@ -101,6 +117,15 @@ fn each_bad_value_is_a_problem_that_names_it() {
         ("SONORAN_HUB_URL", "nonsense"),
         ("SONORAN_HUB", "true"),
         ("SONORAN_HUB_NEGOTIATE", "sometimes"),
+        ("SONORAN_RECONCILE_SECONDS", "9"),
+        ("SONORAN_RECONCILE_SECONDS", "86401"),
+        ("SONORAN_RECONCILE_SECONDS", "1 min"),
+        ("SONORAN_CALLS_PER_MINUTE", "0"),
+        ("SONORAN_CALLS_PER_MINUTE", "6"),
+        ("SONORAN_UNITS_PER_MINUTE", "4"),
+        ("SONORAN_UNITS_PER_MINUTE", "+1"),
+        ("SONORAN_SILENCE_MINUTES", "1441"),
+        ("SONORAN_SILENCE_MINUTES", "off"),
         ("LISTEN_ADDR", "3232"),
         ("LISTEN_ADDR", "localhost:3232"),
         ("LISTEN_ADDR", "0.0.0.0:3232=0"),

@@ -69,6 +69,8 @@ impl Stage {
             ("SONORAN_API_KEY", key.clone()),
             ("SONORAN_SERVER_IDS", ids.join(",")),
             ("SONORAN_API_URL", cad.api_url()),
+            // The pretended CAD knows nothing of the events that are posted to the bot.
+            ("SONORAN_RECONCILE_SECONDS", "off".to_owned()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("OPS_ADDR", "127.0.0.1:0".to_owned()),
         ]);

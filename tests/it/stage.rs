@@ -187,15 +187,6 @@ impl Stage {
         delivery.serve().await.unwrap();
     }
 
-    /// Lets time pass in steps of at most `step`, each with its turn.
-    pub(crate) async fn pass(&mut self, ms: i64, step: i64) {
-        let end = self.clock.now().plus(ms);
-        while self.clock.now() < end {
-            self.clock.advance(end.since(self.clock.now()).min(step));
-            self.turn().await;
-        }
-    }
-
     /// A post is claimed and the process dies before anything is sent.
     pub(crate) async fn die_with_a_claim(&mut self, channel: &str) {
         self.store.claim(ChannelId(channel.parse().unwrap()), self.clock.now()).await.unwrap();

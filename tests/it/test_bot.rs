@@ -72,6 +72,10 @@ impl TestBot {
             ("SONORAN_API_URL", cad.api_url()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("OPS_ADDR", "127.0.0.1:0".to_owned()),
+            // Most tests tell events of what the pretended CAD knows nothing of: read, it would contradict them.
+            ("SONORAN_RECONCILE_SECONDS", "off".to_owned()),
+            // Changes of cards go at once: the clock of many tests stands still.
+            ("DISCORD_EDIT_WINDOW_MS", "0".to_owned()),
             ("DATABASE_URL", format!("sqlite://{}", folder.join("tenfour.db").display())),
         ];
         for (name, value) in setup.settings {

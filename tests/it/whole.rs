@@ -6,6 +6,7 @@ mod hostile;
 mod hub_trouble;
 mod life;
 mod ops;
+mod reconcile;
 mod restart;
 mod routes;
 mod sources;

@@ -21,9 +21,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::cad::rest::{CadRest, Object, RestError};
+use crate::cad::rest::{CadRest, RestError};
 use crate::clock::{Clock, UnixMs};
-use crate::event::{listed_dispatch, listed_emergency, listed_unit};
+use crate::event::{Unit, listed_dispatch, listed_emergency, listed_unit};
 use crate::ids::{CommunityId, ServerId};
 use crate::metrics::{Metrics, ReadOutcome};
 use crate::readings::{Outcome, Part, Read, Trigger};
@@ -145,10 +145,10 @@ impl Reconciler {
                 if outcome.skipped > 0 {
                     schedule.again(*server, *part, now);
                 }
-                let found = if outcome.caught_up > 0 { ReadOutcome::CaughtUp } else { ReadOutcome::NothingNew };
+                let found = if outcome.changes > 0 { ReadOutcome::CaughtUp } else { ReadOutcome::NothingNew };
                 self.metrics.reading(*part, found);
-                self.status.read(&self.community, *server, *part, *asked_at, outcome.caught_up);
-                tracing::debug!(%server, part = part.as_str(), skipped = outcome.skipped, caught_up = outcome.caught_up, "read the CAD");
+                self.status.read(&self.community, *server, *part, *asked_at, *outcome);
+                tracing::debug!(%server, part = part.as_str(), skipped = outcome.skipped, changes = outcome.changes, "read the CAD");
             }
             // Ingest told people of the disk itself.
             Ok(None) => self.metrics.reading(*part, ReadOutcome::NotStored),
@@ -225,12 +225,20 @@ async fn listing(rest: &CadRest, server: ServerId, part: Part, asked_at: UnixMs)
     let listing = Listing { asked_at, ..Listing::default() };
     Ok(match part {
         Part::Units => {
-            let units = rest.units(server).await?;
-            Listing { units: Some(listed_units(&units.units, units.complete)), ..listing }
+            let answer = rest.units(server).await?;
+            let units: Vec<Unit> = answer.units.iter().filter_map(listed_unit).collect();
+            // A unit that cannot be read is one whose absence means nothing.
+            let complete = answer.complete && units.len() == answer.units.len();
+            Listing { units: Some(ListedUnits { units, complete }), ..listing }
         }
         Part::Calls => {
-            let calls = rest.calls(server).await?;
-            Listing { calls: Some(listed_calls(&calls.active, &calls.emergency, &calls.closed)), ..listing }
+            let answer = rest.calls(server).await?;
+            let calls = ListedCalls {
+                dispatches: answer.active.iter().filter_map(listed_dispatch).collect(),
+                emergencies: answer.emergency.iter().filter_map(listed_emergency).collect(),
+                closed: answer.closed.iter().filter_map(listed_dispatch).collect(),
+            };
+            Listing { calls: Some(calls), ..listing }
         }
     })
 }
@@ -269,14 +277,5 @@ fn sentence(part: Part, error: &RestError) -> String {
     }
 }
 
-fn listed_units(units: &[Object], complete: bool) -> ListedUnits {
-    ListedUnits { units: units.iter().filter_map(listed_unit).collect(), complete }
-}
-
-fn listed_calls(active: &[Object], emergency: &[Object], closed: &[Object]) -> ListedCalls {
-    ListedCalls {
-        dispatches: active.iter().filter_map(listed_dispatch).collect(),
-        emergencies: emergency.iter().filter_map(listed_emergency).collect(),
-        closed: closed.iter().filter_map(listed_dispatch).collect(),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,10 @@ use super::budget::Budget;
 use crate::ids::ServerId;
 use crate::readings::{Part, Why};
 
-/// A removed 911 may have been taken by requests of which its removal is but one: those around it are waited for.
+/// A removed 911 may have been taken by several requests, its removal but one of them: the others are waited for.
 const AFTER_REMOVAL: Duration = Duration::from_secs(2);
+/// Several removals are gathered into one reading; the first of them waits no longer than this.
+const GATHERED_MOST: Duration = Duration::from_secs(6);
 /// What an event has just touched is read again this much later.
 const AGAIN: Duration = Duration::from_secs(4);
 /// … and if that reading left something out too.
@@ -97,17 +99,41 @@ struct Cell {
     blocked_until: Duration,
 }
 
+/// All wishes for one part of one server.
 #[derive(Clone, Copy, Debug)]
 struct Wish {
+    /// When the first of them comes true.
     not_before: Duration,
+    /// When it would have, had nothing been gathered into it.
+    first: Duration,
+    /// The last: a reading before that does not stand for it. Nothing for [`Why::Again`], since every reading says for itself
+    /// whether another is needed.
+    last: Option<Duration>,
+    /// All of them are [`Why::Again`].
     again: bool,
+}
+
+impl Wish {
+    fn new(not_before: Duration, again: bool) -> Self {
+        Self { not_before, first: not_before, last: (!again).then_some(not_before), again }
+    }
+
+    /// What is left of it after a reading that begins now.
+    fn left(self, now: Duration) -> Option<Self> {
+        self.last.filter(|last| *last > now).map(|last| Self::new(last, false))
+    }
 }
 
 impl Cell {
     fn wish(&mut self, wish: Wish) {
         self.wish = Some(match self.wish {
             None => wish,
-            Some(known) => Wish { not_before: known.not_before.min(wish.not_before), again: known.again && wish.again },
+            Some(known) => Wish {
+                not_before: known.not_before.min(wish.not_before),
+                first: known.first.min(wish.first),
+                last: known.last.max(wish.last),
+                again: known.again && wish.again,
+            },
         });
     }
 
@@ -154,10 +180,11 @@ impl Schedule {
     /// Somebody wants a server read. Wishes for the same server and part become one.
     pub(super) fn wish(&mut self, server: ServerId, why: Why, now: Duration) {
         match why {
-            Why::Removed => self.add(server, Part::Calls, Wish { not_before: now + AFTER_REMOVAL, again: false }),
+            Why::Removed => self.removed(server, now),
             Why::Connected => {
                 for part in Part::ALL {
-                    self.add(server, part, Wish { not_before: now, again: false });
+                    self.add(server, part, Wish::new(now, false));
+                    self.forgive(server, part);
                 }
             }
             Why::Again => {
@@ -168,17 +195,41 @@ impl Schedule {
         }
     }
 
+    fn removed(&mut self, server: ServerId, now: Duration) {
+        let cell = self.endpoint_mut(Part::Calls).and_then(|endpoint| endpoint.servers.get_mut(&server));
+        let Some(cell) = cell else { return };
+        let at = now + AFTER_REMOVAL;
+        match &mut cell.wish {
+            // Only removals wait for their time without being an afterthought.
+            Some(wish) if wish.not_before > now && !wish.again => {
+                let most = wish.first.saturating_add(GATHERED_MOST - AFTER_REMOVAL);
+                wish.not_before = at.min(most.max(wish.not_before));
+                wish.last = Some(wish.not_before);
+            }
+            _ => cell.wish(Wish::new(at, false)),
+        }
+    }
+
     /// A reading of this part left something out. Should the next one do so too, it is not hurried a second time: a busy server would
     /// use up what is there for all.
     pub(super) fn again(&mut self, server: ServerId, part: Part, now: Duration) {
         let was_again = self.endpoint(part).and_then(|endpoint| endpoint.servers.get(&server)).is_some_and(|cell| cell.was_again);
         let wait = if was_again { AGAIN_AFTER_AGAIN } else { AGAIN };
-        self.add(server, part, Wish { not_before: now + wait, again: true });
+        self.add(server, part, Wish::new(now + wait, true));
     }
 
     fn add(&mut self, server: ServerId, part: Part, wish: Wish) {
         if let Some(cell) = self.endpoint_mut(part).and_then(|endpoint| endpoint.servers.get_mut(&server)) {
             cell.wish(wish);
+        }
+    }
+
+    /// The CAD is there again: what could not be reached before is not waited for any longer. The budget still holds.
+    fn forgive(&mut self, server: ServerId, part: Part) {
+        let cell = self.endpoint_mut(part).and_then(|endpoint| endpoint.servers.get_mut(&server));
+        if let Some(cell) = cell.filter(|cell| cell.failures > 0) {
+            cell.failures = 0;
+            cell.blocked_until = Duration::ZERO;
         }
     }
 
@@ -249,7 +300,7 @@ impl Schedule {
         }
         // It was not read: what was wished still is.
         if flight.triggered {
-            cell.wish(Wish { not_before: now, again: flight.again });
+            cell.wish(Wish::new(now, flight.again));
         } else {
             cell.due = Some(now);
         }
@@ -286,9 +337,8 @@ impl Endpoint {
     fn begin(&mut self, server: ServerId, period: Option<Duration>, now: Duration) {
         let Some(cell) = self.servers.get_mut(&server) else { return };
         let triggered = cell.is_triggered(now);
-        // A wish that is not ripe yet stays: what it waits for may not be there yet.
-        let again = cell.wish.is_some_and(|wish| wish.not_before <= now && wish.again);
-        cell.wish = cell.wish.filter(|wish| wish.not_before > now);
+        let again = triggered && cell.wish.is_some_and(|wish| wish.again);
+        cell.wish = cell.wish.and_then(|wish| wish.left(now));
         cell.due = period.map(|period| now + period);
         self.turns += 1;
         cell.turn = self.turns;

@@ -159,20 +159,16 @@ impl CadRest {
         let path = format!("/v2/emergency/servers/{server}/calls");
         let query = [("closedLimit", "10"), ("closedOffset", "0"), ("type", "100")];
         let answer = self.get(&path, &query, Some(server)).await?;
-        // A bare array can only be the dispatch calls.
-        if let Value::Array(rows) = &answer {
-            return Ok(Calls { active: objects(rows), ..Calls::default() });
-        }
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
-        let part = |name: &str| property(fields, name).and_then(Value::as_array).map(|rows| objects(rows));
-        let (active, emergency) = (part("activeCalls"), part("emergencyCalls"));
-        // Neither is there: not an answer about calls. Reconciling with it would close every call.
-        if active.is_none() && emergency.is_none() {
-            return Err(RestError::Unreadable);
-        }
+        // Null is the CAD's way to say none; a list that is not there says nothing, and reconciling with it would close every call.
+        let part = |name: &str| match property(fields, name)? {
+            Value::Null => Some(Vec::new()),
+            Value::Array(rows) => Some(objects(rows)),
+            _ => None,
+        };
         Ok(Calls {
-            active: active.unwrap_or_default(),
-            emergency: emergency.unwrap_or_default(),
+            active: part("activeCalls").ok_or(RestError::Unreadable)?,
+            emergency: part("emergencyCalls").ok_or(RestError::Unreadable)?,
             closed: part("closedCalls").unwrap_or_default(),
             closed_count: property(fields, "closedCallCount").and_then(number),
         })

@@ -84,8 +84,10 @@ async fn calls_in_either_letter_case_and_never_taken_for_none() {
     let body = r#"{"ActiveCalls":[{"callId":1}],"emergencyCalls":[{"callId":2},{"callId":3}],"ClosedCalls":[],"ClosedCallCount":9}"#;
     let calls = ok(body).await.calls(ServerId(1)).await.unwrap();
     assert_eq!((calls.active.len(), calls.emergency.len(), calls.closed.len(), calls.closed_count), (1, 2, 0, Some(9)));
-    assert_eq!(ok(r#"[{"callId":1}]"#).await.calls(ServerId(1)).await.unwrap().active.len(), 1);
-    for body in ["{}", r#"{"ActiveCalls":"none"}"#, "7", "<html>", ""] {
+    let none = ok(r#"{"ActiveCalls":null,"EmergencyCalls":[]}"#).await.calls(ServerId(1)).await.unwrap();
+    assert_eq!(none, Calls::default());
+    let half = [r#"{"ActiveCalls":[]}"#, r#"{"EmergencyCalls":[]}"#, r#"[{"callId":1}]"#];
+    for body in ["{}", r#"{"ActiveCalls":"none","EmergencyCalls":[]}"#, "7", "<html>", ""].into_iter().chain(half) {
         assert_eq!(ok(body).await.calls(ServerId(1)).await, Err(RestError::Unreadable), "{body}");
     }
 }

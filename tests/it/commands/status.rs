@@ -1,5 +1,8 @@
 //! `/cad status`, `/cad diagnose`, `/cad notices`.
 
+use tenfour::readings::{Outcome, Part};
+use tenfour::status::ReadBudget;
+
 use super::*;
 
 #[tokio::test]
@@ -14,11 +17,22 @@ async fn status_tells_links_arrivals_queue_and_problems() {
     bot.status.delivered(420);
     bot.status.problem(now, "The disk is full. Make room.");
     let text = bot.cad("status", json!({})).await;
+    assert!(text.contains("The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off)"), "{text}");
+    let (calls, units) = (Part::Calls, Part::Units);
+    bot.status.read(&community, ServerId(1), calls, now.plus(-60_000), Outcome { changes: 2, ..Outcome::default() });
+    bot.status.read(&community, ServerId(1), calls, now, Outcome::default());
+    bot.status.unread(&community, ServerId(1), units, now, "The plan *is* too low.");
+    bot.status.read_budget(&community, calls, ReadBudget { left: 1, per_minute: 2, free_at: None });
+    bot.status.read_budget(&community, units, ReadBudget { left: 0, per_minute: 1, free_at: Some(now.plus(300_000)) });
+    let text = bot.cad("status", json!({})).await;
     let seconds = now.secs();
     for part in [
         format!("**Server 1** · 🟢 hub connected since <t:{seconds}:R>"),
         format!("last event <t:{seconds}:R>, through the hub · 1 in the last hour (1 by hub) · copies dropped: 1"),
         format!("**Server 2** · ⛔ the CAD refuses the bot since <t:{seconds}:R>: key \\*refused\\*"),
+        format!("read from the CAD: calls <t:{seconds}:R> · 2 changes that no event had told, <t:{}:R>", seconds - 60),
+        format!("⚠️ units cannot be read since <t:{seconds}:R>: The plan \\*is\\* too low."),
+        format!("Requests to the CAD's API left this minute: units 0 of 1, again <t:{}:R> · calls 1 of 2", seconds + 300),
         "no event since the bot started".to_owned(),
         "**Discord** · 🟢 connected".to_owned(),
         "Queue: 0 to send".to_owned(),

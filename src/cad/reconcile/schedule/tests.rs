@@ -115,15 +115,35 @@ fn what_is_triggered_goes_first_but_starves_nobody() {
 }
 
 #[test]
-fn removals_are_gathered_for_two_seconds() {
+fn removals_are_gathered_until_there_are_none_for_two_seconds() {
     let mut schedule = Schedule::new(&[ONE], pace(None));
     for at in [1_000, 1_500, 2_900] {
         schedule.wish(ONE, Why::Removed, ms(at));
         assert_eq!(read_all(&mut schedule, ms(at)), []);
     }
-    assert_eq!(schedule.wake_at(), Some(s(3)));
-    assert_eq!(read_all(&mut schedule, s(3)), [(1, Part::Calls)]);
+    assert_eq!(schedule.wake_at(), Some(ms(4_900)));
+    assert_eq!(read_all(&mut schedule, ms(4_900)), [(1, Part::Calls)]);
     assert_eq!(schedule.wake_at(), None);
+    // The first of many does not wait for ever.
+    for at in 100..106 {
+        schedule.wish(ONE, Why::Removed, s(at));
+        assert_eq!(read_all(&mut schedule, s(at)), []);
+    }
+    assert_eq!(read_all(&mut schedule, s(106)), [(1, Part::Calls)]);
+    assert_eq!(schedule.wake_at(), None);
+}
+
+#[test]
+fn a_reading_in_between_does_not_stand_for_one_that_is_waited_for() {
+    let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
+    schedule.wish(ONE, Why::Removed, s(0));
+    schedule.wish(ONE, Why::Connected, s(1));
+    schedule.wish(ONE, Why::Connected, s(1));
+    assert_eq!(run(&mut schedule, 1, 50), [(1, 1, Part::Units), (1, 1, Part::Calls), (2, 1, Part::Calls)]);
+    // But one that follows upon what was left out does: it says for itself whether another is needed.
+    schedule.again(ONE, Part::Calls, s(50));
+    schedule.wish(ONE, Why::Removed, s(50));
+    assert_eq!(run(&mut schedule, 50, 100), [(52, 1, Part::Calls)]);
 }
 
 #[test]
@@ -208,6 +228,23 @@ fn failures_double_their_wait_to_five_minutes_and_are_forgotten_by_success() {
 }
 
 #[test]
+fn a_new_session_ends_the_wait_after_failures_but_not_after_a_refusal() {
+    let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
+    schedule.wish(ONE, Why::Removed, s(0));
+    assert_eq!(schedule.next(s(2)), Some((ONE, Part::Calls)));
+    schedule.done(Part::Calls, Ending::Failed, s(2), 1.0);
+    assert_eq!(schedule.next(s(3)), None);
+    schedule.wish(ONE, Why::Connected, s(3));
+    assert_eq!(read_all(&mut schedule, s(3)), [(1, Part::Units), (1, Part::Calls)]);
+
+    schedule.wish(ONE, Why::Removed, s(3));
+    assert_eq!(schedule.next(s(5)), Some((ONE, Part::Calls)));
+    schedule.done(Part::Calls, Ending::NoSuchServer, s(5), 1.0);
+    schedule.wish(ONE, Why::Connected, s(100));
+    assert_eq!(read_all(&mut schedule, s(100)), [(1, Part::Units)]);
+}
+
+#[test]
 fn strangers_are_nobodys_business() {
     let mut schedule = Schedule::new(&[ONE], pace(None));
     schedule.wish(ServerId(9), Why::Connected, s(0));
@@ -276,5 +313,15 @@ proptest! {
             // Nothing that could begin is slept over, and nobody wakes for nothing.
             prop_assert!(schedule.wake_at().is_none_or(|at| at > now));
         }
+        // Once all goes well, every wish comes true in the end.
+        for part in Part::ALL {
+            schedule.done(part, Ending::Read, now, 0.0);
+        }
+        let end = now + s(3_600);
+        while let Some(at) = schedule.wake_at().filter(|at| *at < end) {
+            read_all(&mut schedule, at);
+        }
+        let wishes = schedule.endpoints.iter().flat_map(|endpoint| endpoint.servers.values()).filter(|cell| cell.wish.is_some());
+        prop_assert_eq!(wishes.count(), 0);
     }
 }
