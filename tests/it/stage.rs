@@ -82,7 +82,8 @@ impl Stage {
         let api = CadRest::new(&cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new());
         let rest = Rest::new(discord.url(), SecretString::from(DiscordOptions::default().token), metrics.clone()).unwrap();
         let http = (api, rest);
-        let mut stage = Self { cad, discord, guild, clock, store, events, reads: true, bot: None, http, metrics, tasks: Tasks::default(), folder };
+        let mut stage =
+            Self { cad, discord, guild, clock, store, events, reads: true, bot: None, http, metrics, tasks: Tasks::default(), folder };
         stage.restart().await;
         stage
     }

@@ -79,7 +79,8 @@ impl Seen {
             left.extend(discord.messages(&channel.to_string()).into_iter().map(|message| (number_of(&message["id"]), message)));
         }
         for (channel, (name, forum)) in &self.channels {
-            let own: Vec<(&u64, &String)> = self.messages.iter().filter(|(_, (at, _))| at == channel).map(|(id, (_, name))| (id, name)).collect();
+            let own: Vec<(&u64, &String)> =
+                self.messages.iter().filter(|(_, (at, _))| at == channel).map(|(id, (_, name))| (id, name)).collect();
             if own.is_empty() && !forum {
                 out.push(format!("{name}  nothing"));
             }
@@ -166,7 +167,12 @@ impl Seen {
         let message = if body["message"].is_object() { &body["message"] } else { body };
         let embed = &message["embeds"][0];
         let texts = [&body["name"], &embed["title"], &message["content"], &embed["description"]];
-        let mut told = texts.into_iter().filter_map(Value::as_str).find(|text| !text.is_empty()).map(|text| format!(": {}", self.said(text))).unwrap_or_default();
+        let mut told = texts
+            .into_iter()
+            .filter_map(Value::as_str)
+            .find(|text| !text.is_empty())
+            .map(|text| format!(": {}", self.said(text)))
+            .unwrap_or_default();
         if let Some(archived) = body["archived"].as_bool() {
             told = format!("{told}: {}", if archived { "put away" } else { "taken out" });
         }
