@@ -200,10 +200,14 @@ fn leave_thread(connection: &Connection, key: &PostKey) -> rusqlite::Result<()> 
 
 const PENDING: &str = "delivered < version AND failed IS NULL";
 
-/// What is written into a thread waits for the card it hangs on; a thread is put away when nothing else about it waits.
+/// What is written into a thread waits for the card it hangs on, and so does an answer to a card that is still to come; a thread is put
+/// away when nothing else about its card waits.
 const READY: &str = "(post.place NOT IN ('thread', 'archive') OR EXISTS (
         SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
             AND card.subject = post.parent AND card.message IS NOT NULL))
+    AND (post.parent IS NULL OR NOT EXISTS (
+        SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
+            AND card.subject = post.parent AND card.message IS NULL AND card.delivered < card.version AND card.failed IS NULL))
     AND (post.place <> 'archive' OR NOT EXISTS (
         SELECT 1 FROM post AS other WHERE other.channel = post.channel AND other.community = post.community AND other.server = post.server
             AND (other.subject = post.parent OR other.parent = post.parent) AND other.id <> post.id
