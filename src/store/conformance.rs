@@ -536,6 +536,16 @@ async fn a_text_that_links_is_sent_again_when_what_it_links_to_appears() {
     let again = store.claim(ChannelId(7), UnixMs(12)).await.unwrap().expect("sent again");
     assert_eq!(again.urls, [("call:5@1".to_owned(), "https://discord.com/channels/1/8/60".to_owned())]);
     store.settle(&again, Settlement::Delivered(MessageId(50)), UnixMs(12)).await.unwrap();
+    // One that was on its way when the other appeared left without its address.
+    put(&store, vec![linking(6)], 12).await;
+    let on_its_way = store.claim(ChannelId(6), UnixMs(12)).await.unwrap().unwrap();
+    put(&store, vec![draft(6, "call:5@1", "call", Lane::Panic)], 12).await;
+    let nearer = store.claim(ChannelId(6), UnixMs(12)).await.unwrap().unwrap();
+    store.settle(&nearer, Settlement::Delivered(MessageId(65)), UnixMs(12)).await.unwrap();
+    store.settle(&on_its_way, Settlement::Delivered(MessageId(66)), UnixMs(12)).await.unwrap();
+    let again = store.claim(ChannelId(6), UnixMs(12)).await.unwrap().expect("sent again");
+    assert_eq!(again.urls[0].1, "https://discord.com/channels/1/6/65");
+    store.settle(&again, Settlement::Delivered(MessageId(66)), UnixMs(12)).await.unwrap();
     // The same call in a third channel is no nearer to it: nothing changes.
     put(&store, vec![draft(9, "call:5@1", "call", Lane::New)], 13).await;
     let far = store.claim(ChannelId(9), UnixMs(13)).await.unwrap().unwrap();
