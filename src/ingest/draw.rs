@@ -269,10 +269,10 @@ impl Drawing<'_> {
         let Some(standing) = self.memos.0.get(&memo_key).cloned() else { return };
         let text = subject.to_string();
         for (channel, memo) in standing {
-            let written = match (memo.place, memo.threads) {
-                (Place::Forum, _) | (_, Threads::Always) => true,
-                (_, Threads::OnFirstNote) => begins,
-                (_, Threads::Off) => false,
+            let written = match memo.threads {
+                Threads::Always => true,
+                Threads::OnFirstNote => begins,
+                Threads::Off => false,
             };
             if !written {
                 continue;

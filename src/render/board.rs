@@ -457,7 +457,7 @@ mod tests {
     }
 
     fn panic(world: &mut Server, ident: i64) {
-        world.panics.insert(Ident(ident), Panic { ident: Ident(ident), since: OPENED, over_at: None, linked_911: None });
+        world.panics.insert(Ident(ident), Panic { ident: Ident(ident), since: OPENED, over_at: None, linked_911: None, by_flag: false });
     }
 
     fn call(world: &mut Server, id: i64, priority: i64) {

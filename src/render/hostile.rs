@@ -223,7 +223,7 @@ impl Filler {
         };
         world.dispatches.insert(CallId(3), dispatch);
         for ident in [Ident(0), Ident(1)] {
-            world.panics.insert(ident, Panic { ident, since: AT, over_at: gone, linked_911: Some(CallId(1)) });
+            world.panics.insert(ident, Panic { ident, since: AT, over_at: gone, linked_911: Some(CallId(1)), by_flag: false });
         }
         world
     }

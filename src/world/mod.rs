@@ -209,6 +209,9 @@ pub struct Panic {
     pub over_at: Option<UnixMs>,
     /// The 911 call that the game made of it.
     pub linked_911: Option<CallId>,
+    /// It was the flag of a whole unit that ended it. Such a unit may have been sent before the panic and have come after it.
+    #[serde(default)]
+    pub by_flag: bool,
 }
 
 /// Identity of what a card is about, unique for ever: call numbers may be used again by the CAD, so the opening time is part of it.

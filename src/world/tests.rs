@@ -535,3 +535,21 @@ fn a_late_copy_of_a_login_does_not_end_a_panic() {
     assert_eq!(cards(&world.apply(&login, AT.plus(2))), []);
     assert!(world.panics[&Ident(7)].over_at.is_none());
 }
+
+#[test]
+fn a_flag_that_is_older_than_the_panic_does_not_make_two_of_it() {
+    let mut world = Server::default();
+    let panic = |on| Event::Panic { idents: vec![Ident(7)], on };
+    let unit = |on| Event::UnitUpdate { units: vec![Unit { ident: Ident(7), is_panic: Some(on), ..Unit::default() }] };
+    world.apply(&panic(true), AT);
+    assert_eq!(cards(&world.apply(&unit(false), AT.plus(1_000))), [(Subject::Panic(Ident(7), AT), false, true)]);
+    assert_eq!(cards(&world.apply(&unit(true), AT.plus(2_000))), [(Subject::Panic(Ident(7), AT), false, false)], "never over");
+    // Ended by its own event, the next one is another panic.
+    world.apply(&panic(false), AT.plus(3_000));
+    let again = Subject::Panic(Ident(7), AT.plus(4_000));
+    assert_eq!(cards(&world.apply(&panic(true), AT.plus(4_000))), [(again, true, false)]);
+    // And a flag that is old itself ends it for good.
+    world.apply(&unit(false), AT.plus(5_000));
+    let last = Subject::Panic(Ident(7), AT.plus(70_000));
+    assert_eq!(cards(&world.apply(&panic(true), AT.plus(70_000))), [(last, true, false)]);
+}

@@ -23,6 +23,15 @@ impl UnitState {
     }
 }
 
+/// How long the end of a panic by a whole unit's flag is in doubt (ms): until the next reading says how it is.
+const DOUBTED: i64 = 60_000;
+
+impl Panic {
+    fn ended_in_doubt(&self, at: UnixMs) -> bool {
+        self.by_flag && self.over_at.is_some_and(|over| (0..=DOUBTED).contains(&at.since(over)))
+    }
+}
+
 impl Server {
     pub(super) fn see(&mut self, ident: Ident, at: UnixMs, done: &mut Applied) {
         let state = self.units.entry(ident).or_insert_with(|| UnitState::of(ident));
@@ -61,6 +70,9 @@ impl Server {
         self.redraw(&before, done);
         if let Some(on) = unit.is_panic.filter(|on| *on || knows_panic) {
             self.panic(ident, on, Teller::Event, at, done);
+            if let Some(panic) = self.panics.get_mut(&ident).filter(|panic| panic.over_at == Some(at)) {
+                panic.by_flag = true;
+            }
         }
     }
 
@@ -152,8 +164,17 @@ impl Server {
             done.touched.insert(Entity::Unit(ident));
         }
         let before = self.panics.get(&ident).map(|panic| panic.since);
+        let in_doubt = self.panics.get(&ident).is_some_and(|panic| panic.ended_in_doubt(at));
         let open = self.panics.get_mut(&ident).filter(|panic| panic.over_at.is_none());
         match (open, on) {
+            // What ended it was older than the panic itself: it was never over.
+            (None, true) if in_doubt => {
+                if let Some(panic) = self.panics.get_mut(&ident) {
+                    (panic.over_at, panic.by_flag) = (None, false);
+                    done.touched.insert(Entity::Panic(ident));
+                    done.card(Subject::Panic(ident, panic.since), false, false);
+                }
+            }
             (None, true) => {
                 let linked_911 = self.panic_call(ident, at);
                 if let Some(emergency) = linked_911.and_then(|id| self.emergencies.get_mut(&id)) {
@@ -167,7 +188,7 @@ impl Server {
                     }));
                 }
                 let since = apart(before, at);
-                self.panics.insert(ident, Panic { ident, since, over_at: None, linked_911 });
+                self.panics.insert(ident, Panic { ident, since, over_at: None, linked_911, by_flag: false });
                 done.touched.insert(Entity::Panic(ident));
                 done.card(Subject::Panic(ident, since), teller.is_news(), false);
                 if teller != Teller::Event {

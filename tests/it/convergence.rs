@@ -78,6 +78,7 @@ struct Evening {
     stage: Stage,
     rng: Rng,
     watched: Vec<Watched>,
+    board: Option<String>,
     role: String,
     way: Vec<Parcel>,
     hub_up: bool,
@@ -126,10 +127,12 @@ impl Evening {
             watched.push(Watched { channel, kinds, style, forum });
         }
         let forwarding = rng.bool();
+        let board = if rng.u8(..3) == 0 { Some(stage.board().await) } else { None };
         let mut evening = Self {
             stage,
             rng,
             watched,
+            board,
             role,
             way: Vec::new(),
             hub_up: true,
@@ -269,7 +272,7 @@ impl Evening {
         let name = self.names;
         let word = ["Alta St", "Mission Row", "Vespucci", "Grapeseed"][self.rng.usize(..4)];
         let level = i64::from(self.rng.u8(1..=3));
-        let what = self.rng.u32(..16);
+        let what = self.rng.u32(..18);
         self.say(|| format!("act {what}{} unit {unit:?} call {call:?} 911 {emergency:?}", if by_api { " by API" } else { "" }));
         // A new 911 is told also when the API makes it.
         let silent = by_api && !matches!(what, 4 | 5);
@@ -346,7 +349,10 @@ impl Evening {
             (15, _, Some(call), _) => {
                 cad.close(1, &[call]);
             }
-            (1, Some(unit), ..) => {
+            (16, Some(unit), ..) => {
+                cad.update_unit(1, unit, &json!({ "location": word, "data": { "unitNum": format!("B-{name}") } }));
+            }
+            (1 | 17, Some(unit), ..) if what == 1 || units.len() > 4 => {
                 cad.logout(1, unit);
             }
             _ => {}
@@ -392,6 +398,7 @@ impl Evening {
             })?;
             self.nobody_called_twice(watched).await.map_err(|why| format!("channel for {:?}: {why}", watched.kinds))?;
         }
+        self.board_shows_what_is_open(&state)?;
         let counts = self.stage.store.counts().await.unwrap();
         if counts.pending > 0 || counts.failed > 0 {
             return Err(format!(
@@ -462,6 +469,28 @@ impl Evening {
         }
         match wanted.keys().find(|key| !shown.contains(key)) {
             Some(missing) => Err(format!("{missing:?} is open and not shown")),
+            None => Ok(()),
+        }
+    }
+
+    /// One message with every unit and every call, and no call that is over.
+    fn board_shows_what_is_open(&self, state: &Value) -> Outcome {
+        let Some(board) = &self.board else { return Ok(()) };
+        let messages = self.stage.discord.messages(board);
+        let [message] = messages.as_slice() else { return Err(format!("{} messages for one board", messages.len())) };
+        let text = message["embeds"].to_string();
+        let (units, calls) = (state["units"].as_array().unwrap(), state["activeCalls"].as_array().unwrap());
+        let missing = (units.iter().map(|unit| unit["data"]["unitNum"].as_str().unwrap().to_owned()))
+            .chain(calls.iter().map(|call| call["title"].as_str().unwrap().to_owned()))
+            .chain(state["emergencyCalls"].as_array().unwrap().iter().map(|call| call["description"].as_str().unwrap().to_owned()))
+            .find(|word| !text.contains(word.as_str()));
+        if let Some(missing) = missing {
+            return Err(format!("the board lacks {missing:?}: {text}"));
+        }
+        // Numbers begin at 501 and grow.
+        let open = |id: i64| calls.iter().any(|call| call["callId"] == json!(id));
+        match (501..540).find(|id| !open(*id) && text.contains(&format!("#{id}"))) {
+            Some(over) => Err(format!("the board shows call {over}, which is over: {text}")),
             None => Ok(()),
         }
     }

@@ -19,7 +19,7 @@ use tenfour::ingest::{Ingest, Surroundings};
 use tenfour::intake::Arrival;
 use tenfour::metrics::Metrics;
 use tenfour::readings::{Read, Why, Wishes};
-use tenfour::render::Style;
+use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
 use tenfour::shutdown::Tasks;
 use tenfour::sim::cad::{CadOptions, CadSim};
@@ -104,6 +104,14 @@ impl Stage {
             panic!("no route");
         };
         self.store.change_rule(new.guild, id, move |known| *known = rule).await.unwrap();
+        channel
+    }
+
+    /// A channel with a board of everything.
+    pub(crate) async fn board(&self) -> String {
+        let channel = self.discord.add_channel(&self.guild, "board", 0);
+        let (guild, place) = (GuildId(self.guild.parse().unwrap()), ChannelId(channel.parse().unwrap()));
+        self.store.add_board(guild, place, BoardKind::Both, None, UserId(1), self.clock.now()).await.unwrap();
         channel
     }
 

@@ -243,8 +243,13 @@ impl TestBot {
         assert!(self.halt().await, "the bot did not stop cleanly");
         for request in self.discord.requests() {
             let (method, path) = (request["method"].as_str().unwrap(), request["path"].as_str().unwrap());
-            let message = path.contains("/channels/") && path.contains("/messages") && matches!(method, "POST" | "PATCH");
-            assert!(!message || request["body"]["allowed_mentions"]["parse"] == json!([]), "without allowed_mentions: {request}");
+            let message = match (method, path.ends_with("/threads")) {
+                ("POST", true) if path.contains("/messages/") => continue,
+                ("POST", true) => &request["body"]["message"],
+                ("POST" | "PATCH", false) if path.contains("/channels/") && path.contains("/messages") => &request["body"],
+                _ => continue,
+            };
+            assert!(message["allowed_mentions"]["parse"] == json!([]), "without allowed_mentions: {request}");
         }
         self.discord.stop().await;
         self.cad.stop().await;

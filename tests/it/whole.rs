@@ -10,6 +10,7 @@ mod reconcile;
 mod restart;
 mod routes;
 mod sources;
+mod threads;
 
 use serde_json::json;
 use tenfour::render::Style;

@@ -27,6 +27,13 @@ impl DiscordSim {
         found.ok_or_else(|| format!("no fitting message in channel {channel}; it holds {}", json!(self.messages(channel))))
     }
 
+    /// A channel or thread in Discord's shape; null if there is none.
+    #[must_use]
+    pub fn channel(&self, channel: &str) -> Value {
+        let id = channel.parse::<Id>().unwrap_or(0);
+        self.core().read(|state| state.channels.get(&id).map_or(Value::Null, |channel| state.channel_json(channel)))
+    }
+
     /// Every version of a message, the newest last. Empty if it is not there.
     #[must_use]
     pub fn edits(&self, message: &str) -> Vec<Value> {
