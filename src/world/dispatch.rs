@@ -88,7 +88,15 @@ impl Server {
         match (known, numbered(said.id)) {
             (Some(key), _) => self.dispatch_told(key, said, Teller::Event, at, done),
             (None, Some(id)) if self.memory.ended(Entity::Dispatch(id), at) => {}
-            (None, Some(id)) => self.dispatch_made(id, said, None, false, at, done),
+            (None, Some(id)) => {
+                // Not there when the calls were read a moment ago: the API made it since, which raises no event (contract c.3).
+                let news = self.calls_are_fresh(at);
+                // Its creation, should it be told after all, is no news then.
+                self.dispatch_made(id, said, news.then(|| made_of(said)), news, at, done);
+                if news {
+                    self.memory.record(Edge::Dispatch(id), false, at);
+                }
+            }
             // Which of several is meant cannot be told.
             (None, None) if self.dispatches.range(..=CallId(0)).any(|(_, known)| known.closed_at.is_none()) => {}
             (None, None) => self.dispatch_nameless(said, false, Teller::Event, at, done),
@@ -196,6 +204,7 @@ impl Server {
             let created = told_first && teller.is_news() && !over;
             done.card(subject, created, over);
             if created && call.made_of.is_none() {
+                call.made_of = Some(made_of(said));
                 self.memory.record(Edge::Dispatch(key), false, at);
             }
         }

@@ -150,22 +150,19 @@ fn play(histories: &[&History]) -> Vec<Result<String, String>> {
 fn write(outcomes: &[(&History, &String)]) {
     let files: BTreeSet<&PathBuf> = outcomes.iter().map(|(history, _)| &history.file).collect();
     for file in files {
-        let text = std::fs::read_to_string(file).unwrap();
-        let mut written = String::new();
-        for (nth, section) in text.split("== ").enumerate() {
-            if nth == 0 {
-                written.push_str(section);
-                continue;
-            }
+        let text = format!("\n{}", std::fs::read_to_string(file).unwrap());
+        let mut sections = text.split("\n== ");
+        let mut written = sections.next().unwrap_or_default().to_owned();
+        for section in sections {
             let sentence = section.lines().next().unwrap_or_default();
-            let steps = section.split_once("\n---\n").map_or(section, |(steps, _)| steps).trim_end();
             let own = outcomes.iter().find(|(history, _)| history.file == *file && history.sentence == sentence);
+            let steps = section.split_once("\n---\n").map_or(section, |(steps, _)| steps).trim_end();
             match own {
-                Some((_, shown)) => written.push_str(&format!("== {steps}\n---\n{shown}\n\n")),
-                None => written.push_str(&format!("== {section}")),
+                Some((_, shown)) => written.push_str(&format!("\n== {steps}\n---\n{shown}\n")),
+                None => written.push_str(&format!("\n== {section}")),
             }
         }
-        std::fs::write(file, format!("{}\n", written.trim_end())).unwrap();
+        std::fs::write(file, format!("{}\n", written.trim())).unwrap();
     }
 }
 
