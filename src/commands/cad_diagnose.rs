@@ -53,12 +53,13 @@ fn links(desk: &Desk) -> Vec<String> {
     lines
 }
 
-/// One line per channel that routes or notices use. Opens those that are fine again.
+/// One line per channel that routes, boards or notices use. Opens those that are fine again.
 async fn channels(desk: &Desk, guild: GuildId) -> Result<Vec<String>, Error> {
     let routing = desk.store.routing_now();
     let notices = routing.guilds.get(&guild).and_then(|guild| guild.notices);
-    let wanted: BTreeSet<ChannelId> =
-        routing.routes.iter().filter(|route| route.guild == guild).map(|route| route.channel).chain(notices).collect();
+    let routed = routing.routes.iter().filter(|route| route.guild == guild).map(|route| route.channel);
+    let boards = routing.boards.iter().filter(|board| board.guild == guild).map(|board| board.channel);
+    let wanted: BTreeSet<ChannelId> = routed.chain(boards).chain(notices).collect();
     if wanted.is_empty() {
         return Ok(vec!["No channel is in use yet: begin with `/cad setup`.".to_owned()]);
     }

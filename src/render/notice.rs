@@ -37,15 +37,6 @@ pub enum Notice {
         /// Its number.
         channel: ChannelId,
     },
-    /// A test alert went out.
-    TestSent {
-        /// Where to.
-        channel: ChannelId,
-        /// What kind, our own word.
-        kind: String,
-        /// Milliseconds from event to Discord's answer.
-        took: i64,
-    },
     /// The CAD refused the community's key.
     CredentialsRejected {
         /// Whose.
@@ -95,12 +86,6 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
             "⚠️ A channel is gone".to_owned(),
             colors::FEED_TROUBLE,
             format!("Channel {channel} no longer exists. Remove its routes with `/alerts remove`, and add new ones with `/alerts add`."),
-            None,
-        ),
-        Notice::TestSent { channel, kind, took } => (
-            "✅ Test alert sent".to_owned(),
-            colors::FEED_BACK,
-            format!("A test {} went to <#{channel}> in {} ms.", text::line(kind, 40), (*took).max(0)),
             None,
         ),
         Notice::CredentialsRejected { community, server } => (
@@ -155,7 +140,6 @@ mod tests {
             Notice::ChannelForbidden { channel, missing: vec!["Embed Links".into(), "Send Messages".into()] },
             Notice::ChannelForbidden { channel, missing: vec![] },
             Notice::ChannelGone { channel },
-            Notice::TestSent { channel, kind: "911".into(), took: 420 },
             Notice::CredentialsRejected { community: CommunityId::new("My`Community @everyone"), server },
         ];
         let shown: Vec<String> = notices.iter().map(|n| show(&Some(message(n, sample::NOW)))).collect();
@@ -188,10 +172,6 @@ mod tests {
 
         #F1C40F ⚠️ A channel is gone
         Channel 99 no longer exists. Remove its routes with `/alerts remove`, and add new ones with `/alerts add`.
-        -- (no footer) @ 1763700600
-
-        #2ECC71 ✅ Test alert sent
-        A test 911 went to <#99> in 420 ms.
         -- (no footer) @ 1763700600
 
         #F1C40F ⛔ The CAD refused the key

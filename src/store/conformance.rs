@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
-use crate::outbox::{Lane, PostKey, Settlement};
+use crate::outbox::{Lane, Place, PostKey, Settlement};
 use crate::render::{Message, Style};
 use crate::route::{Filter, Listens, Mute, NewRoute, Quiet, Route, RouteEdit, Threads, When};
 use crate::world::Entity;
@@ -36,7 +36,7 @@ fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> Draft {
         lane,
         style: Style::Card,
         roles: vec![RoleId(5)],
-        place: crate::outbox::Place::Channel,
+        place: Place::Channel,
         threads: crate::route::Threads::Off,
         over: false,
         parent: None,
@@ -460,4 +460,137 @@ async fn only_its_owner_reads_the_database() {
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
     }
+}
+
+fn in_thread(subject: &str, place: Place) -> Draft {
+    let lane = if place == Place::Channel { Lane::Urgent } else { Lane::Log };
+    Draft { parent: Some("card".into()), place, over: true, ..draft(7, subject, subject, lane) }
+}
+
+/// Claims and delivers until nothing is due. Subjects in order.
+async fn deliver(store: &Store, now: i64) -> Vec<String> {
+    let mut sent = Vec::new();
+    while let Some(claim) = store.claim(ChannelId(7), UnixMs(now)).await.unwrap() {
+        let message = MessageId(100 + u64::try_from(sent.len()).unwrap());
+        store.settle(&claim, Settlement::Delivered(claim.standing.unwrap_or(message)), UnixMs(now)).await.unwrap();
+        sent.push(claim.key.subject.clone());
+    }
+    sent
+}
+
+#[tokio::test]
+async fn what_hangs_on_a_card_waits_for_it_and_the_thread_is_put_away_last() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let answer = in_thread("answer", Place::Channel);
+    put(&store, vec![in_thread("away", Place::Archive), in_thread("note", Place::Thread), answer.clone()], 10).await;
+    // There is no card at all: an answer goes alone, what belongs into a thread waits.
+    assert_eq!(deliver(&store, 10).await, ["answer"]);
+    assert!(store.due().await.unwrap().is_empty(), "and nobody is sent looking for it");
+    // A card that is still to come is waited for.
+    let second = Draft { key: PostKey { subject: "second answer".into(), ..answer.key.clone() }, ..answer };
+    put(&store, vec![draft(7, "card", "card", Lane::New), second], 11).await;
+    assert_eq!(deliver(&store, 11).await, ["card", "second answer", "note", "away"]);
+    // A card that is given up takes along what was to hang on it.
+    put(&store, vec![draft(7, "card", "changed", Lane::Edit), in_thread("late note", Place::Thread)], 12).await;
+    let claim = store.claim(ChannelId(7), UnixMs(12)).await.unwrap().unwrap();
+    store.settle(&claim, Settlement::Over, UnixMs(12)).await.unwrap();
+    assert_eq!(store.counts().await.unwrap().pending, 0);
+}
+
+#[tokio::test]
+async fn a_claim_in_a_thread_knows_its_card_and_its_thread() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let titled = crate::render::Embed { title: Some("P1 Fire".into()), ..crate::render::Embed::default() };
+    let message = Message { embeds: vec![titled], ..Message::default() };
+    put(&store, vec![Draft { message, ..draft(7, "card", "", Lane::New) }, in_thread("note", Place::Thread)], 10).await;
+    let card = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
+    store.settle(&card, Settlement::Delivered(MessageId(50)), UnixMs(10)).await.unwrap();
+    let note = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
+    assert_eq!((note.reply_to, note.thread, note.thread_name.as_str()), (Some(MessageId(50)), None, "P1 Fire"));
+    assert_eq!(note.channel(), ChannelId(50), "a thread has the number of its message");
+    store.opened_thread(&note, ChannelId(51)).await.unwrap();
+    store.release(&note, UnixMs(10)).await.unwrap();
+    let note = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
+    assert_eq!((note.thread, note.channel()), (Some(ChannelId(51)), ChannelId(51)));
+}
+
+#[tokio::test]
+async fn a_text_that_links_is_sent_again_when_what_it_links_to_appears() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let linking = |channel: u64| {
+        let links = vec![crate::render::Link { text: "Call #5".into(), to: "call:5@1".into() }];
+        let field = crate::render::Field { name: "Became".into(), value: "Call #5".into(), inline: true, links };
+        let embed = crate::render::Embed { fields: vec![field], ..crate::render::Embed::default() };
+        Draft { message: Message { embeds: vec![embed], ..Message::default() }, ..draft(channel, "911:3@1", "", Lane::New) }
+    };
+    put(&store, vec![linking(7)], 10).await;
+    let first = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
+    assert_eq!(first.urls, []);
+    store.settle(&first, Settlement::Delivered(MessageId(50)), UnixMs(10)).await.unwrap();
+    put(&store, vec![draft(8, "call:5@1", "call", Lane::New)], 11).await;
+    let call = store.claim(ChannelId(8), UnixMs(11)).await.unwrap().unwrap();
+    store.settle(&call, Settlement::Delivered(MessageId(60)), UnixMs(11)).await.unwrap();
+    let again = store.claim(ChannelId(7), UnixMs(12)).await.unwrap().expect("sent again");
+    assert_eq!(again.urls, [("call:5@1".to_owned(), "https://discord.com/channels/1/8/60".to_owned())]);
+    store.settle(&again, Settlement::Delivered(MessageId(50)), UnixMs(12)).await.unwrap();
+    // One that was on its way when the other appeared left without its address.
+    put(&store, vec![linking(6)], 12).await;
+    let on_its_way = store.claim(ChannelId(6), UnixMs(12)).await.unwrap().unwrap();
+    put(&store, vec![draft(6, "call:5@1", "call", Lane::Panic)], 12).await;
+    let nearer = store.claim(ChannelId(6), UnixMs(12)).await.unwrap().unwrap();
+    store.settle(&nearer, Settlement::Delivered(MessageId(65)), UnixMs(12)).await.unwrap();
+    store.settle(&on_its_way, Settlement::Delivered(MessageId(66)), UnixMs(12)).await.unwrap();
+    let again = store.claim(ChannelId(6), UnixMs(12)).await.unwrap().expect("sent again");
+    assert_eq!(again.urls[0].1, "https://discord.com/channels/1/6/65");
+    store.settle(&again, Settlement::Delivered(MessageId(66)), UnixMs(12)).await.unwrap();
+    // The same call in a third channel is no nearer to it: nothing changes.
+    put(&store, vec![draft(9, "call:5@1", "call", Lane::New)], 13).await;
+    let far = store.claim(ChannelId(9), UnixMs(13)).await.unwrap().unwrap();
+    store.settle(&far, Settlement::Delivered(MessageId(70)), UnixMs(13)).await.unwrap();
+    assert!(store.claim(ChannelId(7), UnixMs(14)).await.unwrap().is_none());
+    // In its own channel it is.
+    put(&store, vec![draft(7, "call:5@1", "call", Lane::New)], 15).await;
+    let near = store.claim(ChannelId(7), UnixMs(15)).await.unwrap().unwrap();
+    store.settle(&near, Settlement::Delivered(MessageId(80)), UnixMs(15)).await.unwrap();
+    let again = store.claim(ChannelId(7), UnixMs(16)).await.unwrap().expect("a nearer address");
+    assert_eq!(again.urls[0].1, "https://discord.com/channels/1/7/80");
+}
+
+#[tokio::test]
+async fn changes_of_a_message_wait_for_each_other_and_new_messages_for_nothing() {
+    let folder = Folder::new();
+    let store = store(&folder).await.gathering_edits(500);
+    put(&store, vec![draft(7, "card", "one", Lane::New)], 1_000).await;
+    assert_eq!(deliver(&store, 1_000).await, ["card"]);
+    put(&store, vec![draft(7, "card", "two", Lane::Edit)], 2_000).await;
+    put(&store, vec![draft(7, "card", "three", Lane::Edit)], 2_400).await;
+    assert_eq!(deliver(&store, 2_499).await, [""; 0]);
+    let claim = store.claim(ChannelId(7), UnixMs(2_500)).await.unwrap().expect("the window begins with the first change");
+    assert_eq!(claim.message.content.as_deref(), Some("three"));
+    // What comes while it is being sent waits for a window of its own.
+    put(&store, vec![draft(7, "card", "four", Lane::Edit)], 2_501).await;
+    store.settle(&claim, Settlement::Delivered(MessageId(100)), UnixMs(2_600)).await.unwrap();
+    assert_eq!(deliver(&store, 3_099).await, [""; 0]);
+    assert_eq!(deliver(&store, 3_100).await, ["card"]);
+}
+
+#[tokio::test]
+async fn an_old_message_is_edited_once_a_minute() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    // Made in the first second of Discord's time.
+    let made = MessageId(1_000 << 22);
+    let now = made.made_at().0 + crate::outbox::OLD_MESSAGE_MS + 1;
+    put(&store, vec![draft(7, "card", "one", Lane::New)], made.made_at().0).await;
+    let claim = store.claim(ChannelId(7), UnixMs(now)).await.unwrap().unwrap();
+    store.settle(&claim, Settlement::Delivered(made), made.made_at()).await.unwrap();
+    put(&store, vec![draft(7, "card", "two", Lane::Edit)], now).await;
+    let claim = store.claim(ChannelId(7), UnixMs(now)).await.unwrap().expect("the first at once");
+    store.settle(&claim, Settlement::Delivered(made), UnixMs(now)).await.unwrap();
+    put(&store, vec![draft(7, "card", "three", Lane::Edit)], now + 1).await;
+    assert!(store.claim(ChannelId(7), UnixMs(now + 59_999)).await.unwrap().is_none());
+    assert!(store.claim(ChannelId(7), UnixMs(now + 60_000)).await.unwrap().is_some());
 }

@@ -165,13 +165,14 @@ fn urls(connection: &Connection, claim: &Claim) -> rusqlite::Result<Vec<(String,
     Ok(found)
 }
 
-/// A message has appeared: texts that link to its subject, and had no nearer address for it, are sent again.
+/// A message has appeared: texts that link to its subject, and had no nearer address for it, are sent again. So are those that are on their
+/// way just now: they were claimed without it.
 fn draw_links_anew(connection: &Connection, id: i64, key: &PostKey, guild: GuildId, due: UnixMs) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE post SET version = version + 1, due_ms = max(due_ms, ?6)
-             WHERE id IN (SELECT post FROM post_link WHERE subject = ?3) AND guild = ?4 AND community = ?1 AND server = ?2 AND message IS NOT NULL
-                AND failed IS NULL AND (channel = ?5 OR NOT EXISTS (
+             WHERE id IN (SELECT post FROM post_link WHERE subject = ?3) AND guild = ?4 AND community = ?1 AND server = ?2
+                AND (message IS NOT NULL OR lease_ms > 0) AND failed IS NULL AND (channel = ?5 OR NOT EXISTS (
                     SELECT 1 FROM post AS nearer WHERE nearer.community = ?1 AND nearer.server = ?2 AND nearer.subject = ?3 AND nearer.guild = ?4
                         AND nearer.message IS NOT NULL AND nearer.id <> ?7 AND (nearer.channel = post.channel OR nearer.id < ?7)))",
         )?
@@ -200,10 +201,14 @@ fn leave_thread(connection: &Connection, key: &PostKey) -> rusqlite::Result<()> 
 
 const PENDING: &str = "delivered < version AND failed IS NULL";
 
-/// What is written into a thread waits for the card it hangs on; a thread is put away when nothing else about it waits.
+/// What is written into a thread waits for the card it hangs on, and so does an answer to a card that is still to come; a thread is put
+/// away when nothing else about its card waits.
 const READY: &str = "(post.place NOT IN ('thread', 'archive') OR EXISTS (
         SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
             AND card.subject = post.parent AND card.message IS NOT NULL))
+    AND (post.parent IS NULL OR NOT EXISTS (
+        SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
+            AND card.subject = post.parent AND card.message IS NULL AND card.delivered < card.version AND card.failed IS NULL))
     AND (post.place <> 'archive' OR NOT EXISTS (
         SELECT 1 FROM post AS other WHERE other.channel = post.channel AND other.community = post.community AND other.server = post.server
             AND (other.subject = post.parent OR other.parent = post.parent) AND other.id <> post.id

@@ -69,10 +69,16 @@ impl Server {
             done.touched.insert(Entity::Dispatch(key));
         }
         if !copy && !overtaken {
-            self.dispatch_told(key, said, Teller::Event, at, done);
+            // Units that were told before it came after it.
+            let mut said = said.clone();
+            if let Some(idents) = said.idents.as_mut().filter(|_| young) {
+                let early: Vec<Ident> = known.units.iter().copied().filter(|ident| !idents.contains(ident)).collect();
+                idents.extend(early);
+            }
+            self.dispatch_told(key, &said, Teller::Event, at, done);
         }
         // Until now it may have looked like something that we joined late.
-        if (young || read_first == Some(true)) && self.dispatches.get(&key).is_some_and(|known| known.closed_at.is_none()) {
+        if read_first.unwrap_or(young) && self.dispatches.get(&key).is_some_and(|known| known.closed_at.is_none()) {
             done.card(subject, true, false);
         }
     }
@@ -82,7 +88,15 @@ impl Server {
         match (known, numbered(said.id)) {
             (Some(key), _) => self.dispatch_told(key, said, Teller::Event, at, done),
             (None, Some(id)) if self.memory.ended(Entity::Dispatch(id), at) => {}
-            (None, Some(id)) => self.dispatch_made(id, said, None, false, at, done),
+            (None, Some(id)) => {
+                // Not there when the calls were read a moment ago: the API made it since, which raises no event (contract c.3).
+                let news = self.calls_are_fresh(at);
+                // Its creation, should it be told after all, is no news then.
+                self.dispatch_made(id, said, news.then(|| made_of(said)), news, at, done);
+                if news {
+                    self.memory.record(Edge::Dispatch(id), false, at);
+                }
+            }
             // Which of several is meant cannot be told.
             (None, None) if self.dispatches.range(..=CallId(0)).any(|(_, known)| known.closed_at.is_none()) => {}
             (None, None) => self.dispatch_nameless(said, false, Teller::Event, at, done),
@@ -141,13 +155,21 @@ impl Server {
 
     /// The whole of a call that is known, as it is now. Nothing is touched if that was known.
     pub(super) fn dispatch_told(&mut self, key: CallId, said: &DispatchCall, teller: Teller, at: UnixMs, done: &mut Applied) {
+        let origin = said.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
+        let origin = origin.map(|origin| origin.opened_at);
         let Some(call) = self.dispatches.get_mut(&key) else { return };
         let before = call.clone();
         let subject = Subject::Dispatch(key, call.opened_at);
         call.take(said);
         let from_911 = call.from_911;
-        let fields = changed_fields(&before, call);
-        if before.priority != call.priority {
+        // Known by number alone until now: this is what it is, and nothing of it was edited.
+        let told_first = before.is_only_a_number();
+        let fields = if told_first { Vec::new() } else { changed_fields(&before, call) };
+        if told_first {
+            let called = origin.map(|at| Moment { at, what: MomentKind::Called });
+            let dispatched = Moment { at: call.opened_at, what: MomentKind::Dispatched };
+            call.timeline.splice(0..0, called.into_iter().chain([dispatched]));
+        } else if before.priority != call.priority {
             call.moment(at, MomentKind::Priority { from: before.priority.clone(), to: call.priority.clone() });
         }
         let others: Vec<String> = fields.iter().filter(|f| *f != "priority" && *f != "status").cloned().collect();
@@ -178,7 +200,13 @@ impl Server {
         if *call != before {
             call.edited = fields;
             done.touched.insert(Entity::Dispatch(key));
-            done.card(subject, false, call.closed_at.is_some() || closes);
+            let over = call.closed_at.is_some() || closes;
+            let created = told_first && teller.is_news() && !over;
+            done.card(subject, created, over);
+            if created && call.made_of.is_none() {
+                call.made_of = Some(made_of(said));
+                self.memory.record(Edge::Dispatch(key), false, at);
+            }
         }
         done.attached(subject, &came, true);
         done.attached(subject, &left, false);
@@ -312,6 +340,11 @@ impl Dispatch {
     /// Nobody told yet what it is about.
     fn is_bare(&self) -> bool {
         made_of_known(self) == made_of_known(&Self::empty(self.id, self.opened_at))
+    }
+
+    /// Known by its number alone: something was told of it, but not its creation.
+    fn is_only_a_number(&self) -> bool {
+        self.is_bare() && !self.timeline.iter().any(|moment| moment.what == MomentKind::Dispatched)
     }
 
     /// Takes the fields over; what they mean for the timeline is the caller's.

@@ -63,7 +63,9 @@ impl Memory {
     }
 
     pub(super) fn record(&mut self, edge: Edge, silent: bool, at: UnixMs) {
-        self.edges.retain(|(told, ..)| lately(*told, at));
+        // Of one thing only the last edge can still be told: an older one belonged to what is over.
+        let single = !matches!(edge, Edge::Note(..));
+        self.edges.retain(|(told, known, _)| lately(*told, at) && !(single && *known == edge));
         if self.edges.len() >= MOST_EDGES {
             self.edges.pop_front();
         }

@@ -52,7 +52,7 @@ struct Pass {
 impl Server {
     /// Brings the world to what `listing` says, `at` being the time now.
     pub fn reconcile(&mut self, listing: &Listing, at: UnixMs) -> Reconciled {
-        let fresh = |last: Option<UnixMs>| last.is_some_and(|last| at.since(last) <= FRESH);
+        let fresh = |last| is_fresh(last, at);
         let open = self.open_calls();
         let mut pass = Pass { since: listing.asked_at.plus(-GRACE), at, fresh: false, out: Reconciled::default() };
         // Units first: the cards of calls name them.
@@ -72,6 +72,11 @@ impl Server {
         }
         pass.out.caught_up = open.symmetric_difference(&self.open_calls()).count();
         pass.out
+    }
+
+    /// Whether the calls were read not long ago: what was not among them is news.
+    pub(super) fn calls_are_fresh(&self, at: UnixMs) -> bool {
+        is_fresh(self.listed.calls, at)
     }
 
     fn open_calls(&self) -> BTreeSet<Subject> {
@@ -339,3 +344,7 @@ fn ended_after(said: &DispatchCall, since: Option<UnixMs>) -> bool {
 mod properties;
 #[cfg(test)]
 mod tests;
+
+fn is_fresh(last: Option<UnixMs>, at: UnixMs) -> bool {
+    last.is_some_and(|last| at.since(last) <= FRESH)
+}

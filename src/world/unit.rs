@@ -179,8 +179,14 @@ impl Server {
                 let linked_911 = self.panic_call(ident, at);
                 if let Some(emergency) = linked_911.and_then(|id| self.emergencies.get_mut(&id)) {
                     emergency.panic_of = Some(ident);
+                    let over = emergency.became.is_some();
+                    done.touched.extend(linked_911.map(Entity::Emergency));
+                    done.changes.extend(linked_911.map(|id| Change::Card {
+                        subject: Subject::Emergency(id, emergency.opened_at),
+                        created: false,
+                        over,
+                    }));
                 }
-                done.touched.extend(linked_911.map(Entity::Emergency));
                 let since = apart(before, at);
                 self.panics.insert(ident, Panic { ident, since, over_at: None, linked_911, by_flag: false });
                 done.touched.insert(Entity::Panic(ident));

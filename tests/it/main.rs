@@ -17,6 +17,7 @@ mod convergence;
 mod demo;
 mod documentation;
 mod fixtures;
+mod histories;
 mod listener;
 mod page;
 mod process;

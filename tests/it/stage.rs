@@ -18,7 +18,7 @@ use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::ingest::{Ingest, Surroundings};
 use tenfour::intake::Arrival;
 use tenfour::metrics::Metrics;
-use tenfour::readings::{Why, Wishes};
+use tenfour::readings::{Read, Why, Wishes};
 use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
 use tenfour::shutdown::Tasks;
@@ -26,7 +26,8 @@ use tenfour::sim::cad::{CadOptions, CadSim};
 use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
 use tenfour::status::Status;
 use tenfour::store::{AddRoute, Store};
-use tokio::sync::{Notify, mpsc};
+use tenfour::world::Listing;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Every evening begins at this time: 2026-11-21 20:00 UTC.
 pub(crate) const BEGIN: UnixMs = UnixMs(1_795_291_200_000);
@@ -44,6 +45,8 @@ pub(crate) struct Stage {
     pub(crate) store: Store,
     /// What the CAD tells, as it leaves there.
     pub(crate) events: mpsc::UnboundedReceiver<(i64, Value)>,
+    /// Whether the CAD's REST API is read in each turn; otherwise only [`Stage::list`] tells what it says.
+    pub(crate) reads: bool,
     bot: Option<Bot>,
     http: (CadRest, Rest),
     metrics: Metrics,
@@ -79,7 +82,8 @@ impl Stage {
         let api = CadRest::new(&cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new());
         let rest = Rest::new(discord.url(), SecretString::from(DiscordOptions::default().token), metrics.clone()).unwrap();
         let http = (api, rest);
-        let mut stage = Self { cad, discord, guild, clock, store, events, bot: None, http, metrics, tasks: Tasks::default(), folder };
+        let mut stage =
+            Self { cad, discord, guild, clock, store, events, reads: true, bot: None, http, metrics, tasks: Tasks::default(), folder };
         stage.restart().await;
         stage
     }
@@ -159,6 +163,24 @@ impl Stage {
         bot.ingest.take(vec![Arrival { event, done: None }], &self.tasks).await;
     }
 
+    /// The CAD's REST API says this.
+    pub(crate) async fn list(&mut self, listing: Listing) {
+        let read = Read { community: community(), server: ServerId(1), listing, done: oneshot::channel().0 };
+        self.bot.as_mut().unwrap().ingest.reconcile(read, &self.tasks).await;
+    }
+
+    /// Somebody has changed routes, words or boards.
+    pub(crate) async fn rerouted(&mut self) {
+        if let Some(bot) = &mut self.bot {
+            bot.ingest.reroute(&self.tasks).await;
+        }
+    }
+
+    /// The process ends without a word. Time may pass until [`Stage::restart`].
+    pub(crate) fn stop(&mut self) {
+        self.bot = None;
+    }
+
     /// The hub session has come up.
     pub(crate) fn connected(&self) {
         self.bot.as_ref().unwrap().wishes.wish(&community(), ServerId(1), Why::Connected);
@@ -167,7 +189,9 @@ impl Stage {
     /// Reads what is due, draws what is due, sends what is due.
     pub(crate) async fn turn(&mut self) {
         let Bot { ingest, delivery, reader, .. } = self.bot.as_mut().unwrap();
-        reader.read(async |read| ingest.reconcile(read, &self.tasks).await).await;
+        if self.reads {
+            reader.read(async |read| ingest.reconcile(read, &self.tasks).await).await;
+        }
         ingest.draw_due(&self.tasks).await;
         delivery.serve().await.unwrap();
     }

@@ -161,7 +161,10 @@ proptest! {
         let mut taken: BTreeSet<CallId> = calls.dispatches.iter().chain(&calls.closed).filter_map(|said| said.from_911).collect();
         // What the CAD does not say of a call any more stays known of it.
         taken.extend(world.dispatches.values().filter(|call| call.closed_at.is_none()).filter_map(|call| call.from_911));
-        taken.extend(before.emergencies.iter().filter(|(_, known)| known.became.is_some()).filter_map(|(key, known)| number(key, known.call.id)));
+        // One that was told without its number keeps a key of its own: another may have come under its number since.
+        let renumbered = |id: &CallId| before.emergencies.get(id).is_some_and(|other| other.became.is_none());
+        let became = before.emergencies.iter().filter(|(_, known)| known.became.is_some());
+        taken.extend(became.filter_map(|(key, known)| number(key, known.call.id)).filter(|id| !renumbered(id)));
         let waiting: BTreeMap<_, _> = (world.emergencies.iter())
             .filter(|(key, known)| !world.is_over(Subject::Emergency(**key, known.opened_at)))
             .map(|(key, known)| (number(key, known.call.id), known.call.description.clone()))

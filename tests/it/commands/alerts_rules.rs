@@ -1,5 +1,6 @@
 //! `/alerts edit|filter|ping|thread|mute|unmute|quiet`, and forums as targets.
 
+use tenfour::event::{RawEvent, Source, envelope};
 use tenfour::render::Style;
 use tenfour::route::{Criterion, Route, Threads, When};
 
@@ -99,6 +100,33 @@ async fn a_filter_is_set_by_parts_cleared_by_any_and_said_in_one_sentence() {
     // What people type cannot ping or format.
     let told = bot.alerts("filter", json!({"route": id, "include": "@everyone, **bold**"})).await;
     assert!(!told.contains("@everyone") && !told.contains("**bold**"), "{told}");
+}
+
+#[tokio::test]
+async fn a_filter_is_tried_on_the_last_events_of_its_kind() {
+    let bot = start().await;
+    let id = bot.added("dispatch").await;
+    let tell = async |kind: &str, data: Value| {
+        let (envelope, _) = envelope::open(json!({ "type": kind, "data": data }).to_string().as_bytes()).unwrap();
+        let community = CommunityId::new(COMMUNITY);
+        let (server, source) = (ServerId(1), Source::Http);
+        let event = RawEvent { community, server, source, received_at: bot.data.clock.now(), envelope: envelope.into() };
+        bot.intake.commit(event).await.unwrap();
+    };
+    for call in 1..=60 {
+        let priority = if call % 2 == 0 { 1 } else { 3 };
+        tell(
+            "EVENT_DISPATCH_NEW",
+            json!({ "dispatch": { "callId": call, "status": 1, "priority": priority, "title": "Fire", "idents": [] } }),
+        )
+        .await;
+        // Of another kind: it is not counted.
+        tell("EVENT_911", json!({ "call": { "callId": call, "isEmergency": true, "description": "Fire" } })).await;
+    }
+    let told = bot.alerts("filter", json!({"route": id, "priority": "1"})).await;
+    assert!(told.ends_with("It would have let through 25 of the last 50 events."), "{told}");
+    let told = bot.alerts("filter", json!({"route": id, "exclude": "FIRE"})).await;
+    assert!(told.ends_with("It would have let through 0 of the last 50 events."), "{told}");
 }
 
 #[tokio::test]
