@@ -116,7 +116,8 @@ impl Drawing<'_> {
         for target in self.targets(&saying).into_iter().filter(|target| !target.forum) {
             // Of what is never worth more than a line, a line is made.
             let style = if saying.topic == Topic::Other { line_style(target.style) } else { target.style };
-            let Some(message) = render::event(event, self.at, &self.view(target.guild, style, &target.roles, false)) else { continue };
+            let Some(mut message) = render::event(event, self.at, &self.view(target.guild, style, &target.roles, false)) else { continue };
+            message.silent |= target.silent;
             if style == Style::Log {
                 self.append(&target, message);
             } else {
@@ -333,7 +334,8 @@ impl Drawing<'_> {
 
     fn line(&mut self, topic: Topic, facts: OwnedFacts, said: impl Fn(&View<'_>) -> Option<Message>) {
         for target in self.targets(&plain(topic, facts)).into_iter().filter(|target| !target.forum) {
-            if let Some(message) = said(&self.view(target.guild, line_style(target.style), &[], false)) {
+            if let Some(mut message) = said(&self.view(target.guild, line_style(target.style), &[], false)) {
+                message.silent |= target.silent;
                 self.append(&target, message);
             }
         }

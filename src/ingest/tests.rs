@@ -8,7 +8,7 @@ use crate::event::{Envelope, Topic, decode};
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::outbox::{Draft, Lane};
 use crate::render::Style;
-use crate::route::{Listens, Route};
+use crate::route::{Listens, Mute, Route};
 use crate::world::Server;
 
 /// A world, its routes and what ingest remembers, fed event by event.
@@ -136,6 +136,19 @@ fn a_call_that_a_new_route_finds_open_is_shown_in_silence() {
     desk.routes = all(Style::Card);
     let closed = event("EVENT_DISPATCH_CLOSED", serde_json::json!({ "callIds": [9001] }));
     assert_eq!(desk.feed(&closed), []);
+}
+
+#[test]
+fn what_stands_for_itself_makes_no_sound_either_where_the_route_is_muted() {
+    for (topic, style) in [(Topic::Tone, Style::Compact), (Topic::Station, Style::Card), (Topic::Duty, Style::Log)] {
+        for muted in [false, true] {
+            let mut desk = Desk::new(vec![route(1, Listens::To(topic), 7, style)]);
+            desk.routes[0].rule.mute = muted.then(|| Mute { until: desk.at.plus(60_000), panic: false });
+            let drafts = desk.feed(&samples::event(topic));
+            assert_eq!(drafts.len(), 1, "{topic:?}");
+            assert_eq!(drafts[0].message.silent, muted, "{topic:?}: {:#?}", drafts[0]);
+        }
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn demo(arguments: &[&str]) -> Command {
 async fn once_shows_every_kind_of_alert_and_ends_well() {
     let record = std::env::temp_dir().join(format!("tenfour-record-{:016x}.jsonl", fastrand::u64(..)));
     let run = demo(&["--once", "--speed", "4"]).env("TENFOUR_RECORD", &record).output();
-    let output = timeout(Duration::from_secs(150), run).await.expect("it ends by itself").unwrap();
+    let output = timeout(Duration::from_secs(60), run).await.expect("it ends by itself, and soon").unwrap();
     let (said, erred) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{erred}");
     for wanted in
@@ -30,6 +30,25 @@ async fn once_shows_every_kind_of_alert_and_ends_well() {
     {
         assert!(said.to_lowercase().contains(&wanted.to_lowercase()), "no {wanted} in:\n{said}");
     }
+    for (what, wanted) in [
+        ("a thread on a card, with its notes", "#dispatch · thread “🚔 P"),
+        ("a forum post", "#case-files · post “🚔 P"),
+        ("a thread that is put away", "” is put away"),
+        ("a board", "#board (edited)\n  │ 👥 On duty: 12"),
+        ("a filter", "#priority-1\n"),
+        ("a 911 that was taken in the game", "➡️ 911 became Call #"),
+        ("a panic that the game called 911 for", "Linked 911: 911 #"),
+        ("a panic of which no event told", "@Patrol PANIC: K-3 Bastian Reyes"),
+        ("changes of which no event told", "changes that no event had told"),
+        ("a rise of the priority", "🔺 Now P1: Call #"),
+    ] {
+        assert!(said.contains(wanted), "{what}: no {wanted} in:\n{said}");
+    }
+    for marked in ["<t:", "<#", "<@", "](http"] {
+        assert!(!said.contains(marked), "{marked} is no text for people:\n{said}");
+    }
+    let priority_1 = said.split("\n\n").filter(|block| block.starts_with("#priority-1\n"));
+    assert!(priority_1.into_iter().all(|block| block.contains("P1")), "the filter let something else through:\n{said}");
     for address in ["hub: http://127.0.0.1:", "cad: http://127.0.0.1:", "discord: http://127.0.0.1:"] {
         assert!(said.contains(address), "no {address} in:\n{said}");
     }
