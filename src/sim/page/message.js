@@ -131,7 +131,7 @@ export function drawAvatar(id, name, bot) {
 
 function drawReference(message, to) {
   const id = message.message_reference.message_id;
-  const original = message.referenced_message ?? to.find(id);
+  const original = to.find(id) ?? message.referenced_message; // the one in view is newer than what was answered
   const text = original ? gist(original) : "Original message was deleted or is out of sight";
   const name = original?.author?.username;
   return el(

@@ -121,6 +121,7 @@ class ChannelView {
       this.list.insertBefore(fresh, before);
       fresh.classList.add("arrived");
     }
+    for (const answer of this.list.querySelectorAll(`.reference[data-jump="${CSS.escape(message.id)}"] .excerpt`)) answer.textContent = gist(message);
     if (flash) {
       fresh.classList.add(flash);
       setTimeout(() => fresh.classList.remove(flash), 2600);

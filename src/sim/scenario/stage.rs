@@ -245,8 +245,13 @@ impl Stage<'_> {
 
     pub(super) fn note(&mut self) -> Option<String> {
         let number = self.open_call()?;
-        let notes = CASES.iter().flat_map(|case| case.notes).collect();
-        let text = self.pick(notes)?;
+        let open = self.cad.open_state(self.server);
+        let calls = open.get("activeCalls").and_then(Value::as_array).cloned().unwrap_or_default();
+        let call = calls.iter().find(|call| call.get("callId").and_then(Value::as_i64) == Some(number))?;
+        let report = call.get("description").and_then(Value::as_str).unwrap_or_default();
+        let noted = call.get("notes").and_then(Value::as_array).map_or(0, Vec::len);
+        let case = CASES.iter().find(|case| report.starts_with(case.report)).unwrap_or(&CASES[0]);
+        let text = case.notes[noted.min(1)];
         let label = self.idents_of(number).first().and_then(|&ident| self.num_of(ident)).unwrap_or_else(|| "D-1".to_owned());
         self.cad.note(self.server, number, &label, text).then(|| format!("{label} added a note to dispatch {number}."))
     }
