@@ -68,6 +68,9 @@ pub struct Listed {
     /// Units.
     #[serde(default)]
     pub units: Option<UnixMs>,
+    /// [`Listing::every_ms`] of the last one.
+    #[serde(default)]
+    pub every_ms: i64,
 }
 
 /// A unit as far as we know it.
