@@ -23,6 +23,10 @@ ALTER TABLE post ADD COLUMN place TEXT NOT NULL DEFAULT 'channel';
 -- Whether its notes are written into a thread (route::Threads), and that thread, once it is open.
 ALTER TABLE post ADD COLUMN threads TEXT NOT NULL DEFAULT 'off';
 ALTER TABLE post ADD COLUMN thread INTEGER;
+-- Its creation makes no sound; when it first stood on Discord; whether it then called nobody although its text names roles.
+ALTER TABLE post ADD COLUMN silent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE post ADD COLUMN shown_ms INTEGER;
+ALTER TABLE post ADD COLUMN unpinged INTEGER NOT NULL DEFAULT 0;
 
 -- Posts that another post's text links to: when one of them appears, the text is sent again.
 CREATE TABLE post_link (

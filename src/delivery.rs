@@ -199,7 +199,7 @@ impl Shared {
     async fn step(&self, channel: ChannelId) -> Result<bool, StoreError> {
         let Ok(slot) = self.slots.acquire().await else { return Ok(false) };
         let outside = &self.outside;
-        let Some(claim) = outside.store.claim(channel, outside.clock.now()).await? else { return Ok(false) };
+        let Some(mut claim) = outside.store.claim(channel, outside.clock.now()).await? else { return Ok(false) };
         let now = outside.clock.now();
         let ms = lock(&self.limits).wait(claim.channel(), claim.operation(), now);
         if ms > 0 {
@@ -211,7 +211,7 @@ impl Shared {
             outside.store.release(&claim, now).await?;
             return Ok(true);
         }
-        let answer = self.send(&claim).await?;
+        let answer = self.send(&mut claim).await?;
         drop(slot);
         self.settle(&claim, answer).await
     }
@@ -239,10 +239,11 @@ impl Shared {
         }
     }
 
-    async fn send(&self, claim: &Claim) -> Result<Answer, StoreError> {
+    /// Notes in the claim whether its creation called nobody.
+    async fn send(&self, claimed: &mut Claim) -> Result<Answer, StoreError> {
         let outside = &self.outside;
         let now = outside.clock.now();
-        let mut claim = claim.clone();
+        let mut claim = claimed.clone();
         match (claim.place, claim.thread) {
             // A call whose thread was never opened has none to put away.
             (Place::Archive, None) => return Ok(Answer { verdict: Verdict::MessageGone, headers: RateHeaders::default() }),
@@ -274,7 +275,9 @@ impl Shared {
         let url = |subject: &str| claim.urls.iter().find(|(to, _)| to == subject).map(|(_, url)| url.clone());
         let message = render::linked(claim.message.clone(), url);
         if claim.standing.is_some() {
-            // What stands already was told in time: only a new message can be late.
+            // It is as late as it was when it was made, and calls nobody now.
+            let message = if claim.unpinged { render::unpinged(message) } else { message };
+            let message = render::late(message, claim.happened_at, claim.shown_at.unwrap_or(claim.happened_at));
             return Ok(self.edit(&claim, &message).await);
         }
         // Over before it was ever shown: worth a message, but nobody needs to be called to it.
@@ -285,6 +288,7 @@ impl Shared {
             new.roles.clear();
             new.silent = true;
         }
+        claimed.unpinged = new.roles.is_empty() && !message.roles.is_empty();
         let answer = outside.rest.send(&claim, &new).await;
         match answer.verdict {
             Verdict::Delivered(made) if claim.may_bring_back_older() => {

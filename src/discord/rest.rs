@@ -376,6 +376,8 @@ mod tests {
             over: false,
             lines: false,
             happened_at: UnixMs(0),
+            shown_at: None,
+            unpinged: false,
         }
     }
 

@@ -29,7 +29,7 @@ impl Rest {
         let failed = |verdict| Answer { verdict, headers: RateHeaders::default() };
         let Some(card) = claim.reply_to else { return Err(failed(Verdict::MessageGone)) };
         let path = format!("/channels/{}/messages/{card}/threads", claim.key.channel);
-        let body = json!({ "name": name(&claim.thread_name), "auto_archive_duration": AUTO_ARCHIVE_MIN });
+        let body = json!({ "name": name(lasting(&claim.thread_name)), "auto_archive_duration": AUTO_ARCHIVE_MIN });
         let answer = self.execute(self.request(Method::POST, &path).json(&body), claim).await;
         match answer.verdict {
             Verdict::Delivered(id) => Ok(ChannelId(id.0)),
@@ -43,7 +43,7 @@ impl Rest {
     pub async fn archive(&self, claim: &Claim, archived: bool, rename: bool) -> Answer {
         let mut body = json!({ "archived": archived });
         if let (true, Some(title), Some(fields)) = (rename, claim.message.title(), body.as_object_mut()) {
-            fields.insert("name".into(), name(&title).into());
+            fields.insert("name".into(), name(title).into());
         }
         self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim).await
     }
@@ -95,9 +95,30 @@ pub(super) fn forum_post(message: &Message, mut body: Value) -> Value {
         fields.remove("nonce");
         fields.remove("enforce_nonce");
     }
-    json!({ "name": name(&message.title().unwrap_or_default()), "auto_archive_duration": AUTO_ARCHIVE_MIN, "message": body })
+    json!({ "name": name(lasting(&message.title().unwrap_or_default())), "auto_archive_duration": AUTO_ARCHIVE_MIN, "message": body })
 }
 
-fn name(title: &str) -> &str {
-    if title.trim().is_empty() { NAMELESS } else { title }
+/// What of a title holds for long: `🚔 P2 · 211 Robbery` without its priority. Discord lets a thread change its name twice in ten minutes.
+fn lasting(title: &str) -> String {
+    match (title.split_once(' '), title.split_once(" · ")) {
+        (Some((emoji, _)), Some((_, rest))) if !emoji.is_ascii() => format!("{emoji} {rest}"),
+        _ => title.to_owned(),
+    }
+}
+
+fn name(title: impl Into<String>) -> String {
+    Some(title.into()).filter(|title| !title.trim().is_empty()).unwrap_or_else(|| NAMELESS.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_named_by_what_does_not_change() {
+        assert_eq!(lasting("🚔 P2 · 211 Robbery · Alta St"), "🚔 211 Robbery · Alta St");
+        assert_eq!(lasting("🚨 911 · Fire"), "🚨 Fire");
+        assert_eq!(lasting("Robbery · Alta St"), "Robbery · Alta St");
+        assert_eq!((lasting("🚔 Dispatch").as_str(), name(" ").as_str()), ("🚔 Dispatch", NAMELESS));
+    }
 }

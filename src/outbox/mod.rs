@@ -175,6 +175,10 @@ pub struct Claim {
     pub lines: bool,
     /// When it happened.
     pub happened_at: UnixMs,
+    /// When it first stood on Discord: a card that was late then stays so.
+    pub shown_at: Option<UnixMs>,
+    /// It called nobody when it was made, whatever roles its text names.
+    pub unpinged: bool,
 }
 
 impl Claim {

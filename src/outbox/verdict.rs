@@ -140,6 +140,8 @@ mod tests {
             over,
             lines: false,
             happened_at: UnixMs(0),
+            shown_at: None,
+            unpinged: false,
         }
     }
 

@@ -457,7 +457,10 @@ mod tests {
     }
 
     fn panic(world: &mut Server, ident: i64) {
-        world.panics.insert(Ident(ident), Panic { ident: Ident(ident), since: OPENED, over_at: None, linked_911: None, by_flag: false });
+        world.panics.insert(
+            Ident(ident),
+            Panic { ident: Ident(ident), since: OPENED, over_at: None, linked_911: None, by_flag: false, joined_late: false },
+        );
     }
 
     fn call(world: &mut Server, id: i64, priority: i64) {
@@ -637,9 +640,10 @@ mod tests {
             meta: [].into(),
             updated: None,
         };
-        world
-            .emergencies
-            .insert(CallId(9), Emergency { call, opened_at: OPENED, gone_at: None, became: None, panic_of: Some(Ident(1)), made_of: None });
+        world.emergencies.insert(
+            CallId(9),
+            Emergency { call, opened_at: OPENED, gone_at: None, became: None, panic_of: Some(Ident(1)), made_of: None, joined_late: false },
+        );
         let labels = Labels { emergency: "112".into(), statuses: [(2, ("✅".into(), "10-8".into()))].into(), ..Labels::default() };
         assert_snapshot!(show(&Some(board(3, BoardKind::Both, &[(ServerId(1), &world)], &labels))), @r##"
         #2ECC71 👥 On duty: 1

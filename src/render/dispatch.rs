@@ -135,7 +135,7 @@ fn fields(call: &Dispatch, view: &View<'_>, priority: Option<String>, closed: bo
     let units: Vec<String> = call.units.iter().map(|i| unit::on_call(view, *i, call.primary == Some(*i))).collect();
     let nobody = || (!closed).then(|| "Nobody yet".to_owned());
     fields.wide("Units", draft::list(&units, " · ", 800).or_else(nobody));
-    if let Some(closed_at) = call.closed_at {
+    if let Some(closed_at) = call.closed_at.filter(|_| !call.joined_late) {
         fields.inline("Duration", Some(words::duration(closed_at.since(call.opened_at))));
         let first = call.first_unit_at.map(|at| words::duration(at.since(call.opened_at)));
         fields.inline("First unit after", Some(first.unwrap_or_else(|| "None came".into())));
@@ -182,9 +182,15 @@ fn timeline(call: &Dispatch, view: &View<'_>) -> Option<String> {
 
 fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> String {
     let at = words::time(moment.at);
-    let after = || words::duration(moment.at.since(call.opened_at));
+    // How long it took is known only of what we saw begin; of what we found there nothing is.
+    let after = || match call.joined_late {
+        true if moment.at == call.opened_at => String::new(),
+        true => format!(" ({at})"),
+        false => format!(" ({})", words::duration(moment.at.since(call.opened_at))),
+    };
     match &moment.what {
         MomentKind::Called => format!("📞 {at} {}", words::emergency(view.labels, true)),
+        MomentKind::Dispatched if call.joined_late => format!("👁️ {at} first seen"),
         MomentKind::Dispatched => format!("🚔 {at} dispatched"),
         MomentKind::Priority { from, to } => {
             format!("🔺 {at} priority {} → {}", words::bare_priority(from.as_ref()), words::bare_priority(to.as_ref()))
@@ -193,8 +199,8 @@ fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> String {
             let names: Vec<String> = names.iter().take(9).filter_map(|name| draft::line(Some(name), 24)).collect();
             format!("✏️ {at} edited {}", if names.is_empty() { "call".to_owned() } else { names.join(", ") })
         }
-        MomentKind::Attached(ident) => format!("{} attached ({})", unit::short(view, *ident), after()),
-        MomentKind::Detached(ident) => format!("{} detached ({})", unit::short(view, *ident), after()),
+        MomentKind::Attached(ident) => format!("{} attached{}", unit::short(view, *ident), after()),
+        MomentKind::Detached(ident) => format!("{} detached{}", unit::short(view, *ident), after()),
         MomentKind::Noted => format!("📝 {at} note"),
         MomentKind::Closed => format!("⬛ {at} closed"),
     }

@@ -58,7 +58,8 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
         fields.inline("Silent alert", Some("🔕 Yes".into()));
     }
     fields.inline("Panic of", emergency.panic_of.map(|ident| unit::name(view, ident)));
-    let after = emergency.gone_at.map(|gone| words::duration(gone.since(emergency.opened_at)));
+    let gone = emergency.gone_at.filter(|_| !emergency.joined_late);
+    let after = gone.map(|gone| words::duration(gone.since(emergency.opened_at)));
     fields.inline(if emergency.became.is_some() { "Taken after" } else { "Handled after" }, after);
     if let Some(id) = emergency.became {
         let call = view.world.dispatches.get(&id);
@@ -66,7 +67,8 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
         fields.link(words::call(id), call.map(|call| Subject::Dispatch(id, call.opened_at)));
     }
 
-    let mut timeline = vec![format!("📞 {} {label}", words::time(emergency.opened_at))];
+    let began = words::time(emergency.opened_at);
+    let mut timeline = vec![if emergency.joined_late { format!("👁️ {began} first seen") } else { format!("📞 {began} {label}") }];
     timeline.extend(emergency.gone_at.map(|gone| match emergency.became {
         Some(dispatch) => format!("➡️ {} became {}", words::time(gone), words::call(dispatch)),
         None => format!("☑️ {} handled", words::time(gone)),

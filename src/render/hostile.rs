@@ -188,9 +188,10 @@ impl Filler {
                 updated: None,
             };
             let became = is_emergency.then_some(CallId(3)).filter(|_| over);
-            world
-                .emergencies
-                .insert(CallId(id), Emergency { call, opened_at: AT, gone_at: gone, became, panic_of: Some(Ident(0)), made_of: None });
+            world.emergencies.insert(
+                CallId(id),
+                Emergency { call, opened_at: AT, gone_at: gone, became, panic_of: Some(Ident(0)), made_of: None, joined_late: false },
+            );
         }
         let moments = [
             MomentKind::Called,
@@ -223,7 +224,9 @@ impl Filler {
         };
         world.dispatches.insert(CallId(3), dispatch);
         for ident in [Ident(0), Ident(1)] {
-            world.panics.insert(ident, Panic { ident, since: AT, over_at: gone, linked_911: Some(CallId(1)), by_flag: false });
+            world
+                .panics
+                .insert(ident, Panic { ident, since: AT, over_at: gone, linked_911: Some(CallId(1)), by_flag: false, joined_late: false });
         }
         world
     }

@@ -51,9 +51,11 @@ fn fields(panic: &Panic, view: &View<'_>) -> Fields {
         fields.inline(&format!("Linked {}", words::emergency(view.labels, true)), Some(linked.clone()));
         fields.link(linked, view.world.emergencies.get(&id).map(|call| Subject::Emergency(id, call.opened_at)));
     }
-    fields.inline("Duration", panic.over_at.map(|over| words::duration(over.since(panic.since))));
+    let over = panic.over_at.filter(|_| !panic.joined_late);
+    fields.inline("Duration", over.map(|over| words::duration(over.since(panic.since))));
 
-    let mut timeline = vec![format!("🆘 {} panic", words::time(panic.since))];
+    let first = if panic.joined_late { "first seen" } else { "panic" };
+    let mut timeline = vec![format!("🆘 {} {first}", words::time(panic.since))];
     timeline.extend(panic.over_at.map(|over| format!("✅ {} over", words::time(over))));
     fields.wide("Timeline", Some(timeline.join(" · ")));
     fields
@@ -69,7 +71,8 @@ fn current_call<'a>(panic: &Panic, view: &View<'a>) -> Option<&'a Dispatch> {
 pub(super) fn over(panic: &Panic, view: &View<'_>) -> Option<Message> {
     let over = panic.over_at?;
     let who = if view.style == Style::Public { String::new() } else { format!(" · {}", unit::short(view, panic.ident)) };
-    let content = format!("✅ Panic over{who} · after {}", words::duration(over.since(panic.since)));
+    let after = if panic.joined_late { String::new() } else { format!(" · after {}", words::duration(over.since(panic.since))) };
+    let content = format!("✅ Panic over{who}{after}");
     Some(Message { content: Some(text::cut(&content, 300)), silent: true, ..Message::default() })
 }
 

@@ -56,9 +56,10 @@ pub(super) fn world() -> Server {
         meta: meta.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         updated: None,
     };
-    world
-        .emergencies
-        .insert(CallId(302), Emergency { call, opened_at: OPENED, gone_at: None, became: None, panic_of: None, made_of: None });
+    world.emergencies.insert(
+        CallId(302),
+        Emergency { call, opened_at: OPENED, gone_at: None, became: None, panic_of: None, made_of: None, joined_late: false },
+    );
 
     let at = |secs: i64| OPENED.plus(secs * 1000);
     let note = |time: &str, label: &str, content: &str| Note {
@@ -94,7 +95,7 @@ pub(super) fn world() -> Server {
     world.dispatches.insert(CallId(501), dispatch);
     for ident in [Ident(4107), Ident(9999)] {
         let linked_911 = (ident == Ident(4107)).then_some(CallId(302));
-        world.panics.insert(ident, Panic { ident, since: OPENED, over_at: None, linked_911, by_flag: false });
+        world.panics.insert(ident, Panic { ident, since: OPENED, over_at: None, linked_911, by_flag: false, joined_late: false });
     }
     world.dispatches.get_mut(&CallId(501)).unwrap().units.truncate(3);
     world
@@ -125,6 +126,7 @@ pub(super) fn empty_dispatch(id: CallId) -> Dispatch {
         timeline: vec![],
         made_of: None,
         listed_as: None,
+        joined_late: false,
     }
 }
 

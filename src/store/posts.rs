@@ -87,8 +87,8 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
     // An identical render is no new version; a post that was given up gets another chance when its text changes. The first change of a
     // message that stands waits for the window, so that what follows soon goes with it.
     let mut upsert = connection.prepare_cached(&format!(
-        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms, place, threads)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13,?15,?16)
+        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms, place, threads, silent)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13,?15,?16,?18)
          ON CONFLICT (channel, community, server, subject) DO UPDATE SET
              over = excluded.over,
              due_ms = CASE WHEN desired <> excluded.desired AND message IS NOT NULL AND NOT ({PENDING}) THEN max(due_ms, ?13 + ?14) ELSE due_ms END,
@@ -112,7 +112,8 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
                 rows::to_json(&draft.roles)?,
                 draft.over,
                 &draft.parent,
-                rows::to_json(&draft.message)?,
+                // Sound is made once: that a later drawing is silent or not is no change.
+                rows::to_json(&Message { silent: false, ..draft.message.clone() })?,
                 draft.happened_at.0,
                 now.0,
                 edit_window,
@@ -120,6 +121,7 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
                 draft.threads.as_str(),
                 // A board shows the present: posted anew, it is not late.
                 Lane::Board.number(),
+                draft.message.silent,
             ],
             |row| row.get(0),
         )?;
@@ -297,7 +299,7 @@ impl Store {
                             id,
                             guild: rows::guild(row, "guild")?,
                             key: key(row)?,
-                            message: rows::json::<Message>(row, "desired")?,
+                            message: Message { silent: row.get("silent")?, ..rows::json::<Message>(row, "desired")? },
                             version: row.get("version")?,
                             standing: rows::message_option(row, "message")?,
                             place: rows::place(row, "place")?,
@@ -312,6 +314,8 @@ impl Store {
                             over: row.get("over")?,
                             lines: row.get::<_, i64>("lane")? == Lane::Log.number() && row.get::<_, String>("place")? == "channel",
                             happened_at: UnixMs(row.get("happened_ms")?),
+                            shown_at: row.get::<_, Option<i64>>("shown_ms")?.map(UnixMs),
+                            unpinged: row.get("unpinged")?,
                         })
                     })?;
                 claim.urls = urls(connection, &claim)?;
@@ -370,7 +374,7 @@ impl Store {
     /// [`StoreError`]; the claim's lease then runs out and the post is looked at again.
     pub async fn settle(&self, claim: &Claim, settlement: Settlement, now: UnixMs) -> Result<Settled, StoreError> {
         let (id, version, channel, standing) = (claim.id, claim.version, claim.key.channel, claim.standing);
-        let (key, guild, edit_window) = (claim.key.clone(), claim.guild, self.edit_window);
+        let (key, guild, edit_window, unpinged) = (claim.key.clone(), claim.guild, self.edit_window, claim.unpinged);
         // A refusal of this request says nothing about an earlier one whose answer was lost.
         let doubt = claim.creating_since.map(|at| at.0);
         self.writer
@@ -384,9 +388,10 @@ impl Store {
                         let pause = if old { OLD_EDIT_EVERY_MS } else { edit_window };
                         connection
                             .prepare_cached(
-                                "UPDATE post SET delivered = max(delivered, ?2), message = ?3, creating_ms = NULL, attempts = 0, lease_ms = 0, due_ms = ?4 WHERE id = ?1",
+                                "UPDATE post SET delivered = max(delivered, ?2), message = ?3, creating_ms = NULL, attempts = 0, lease_ms = 0, due_ms = ?4,
+                                    shown_ms = coalesce(shown_ms, ?5), unpinged = ?6 WHERE id = ?1",
                             )?
-                            .execute((id, version, rows::flake(message.0), now.plus(pause).0))?;
+                            .execute((id, version, rows::flake(message.0), now.plus(pause).0, now.0, unpinged))?;
                         if standing != Some(message) {
                             draw_links_anew(connection, id, &key, guild, now.plus(edit_window))?;
                         }

@@ -33,7 +33,7 @@ impl Server {
     fn dispatch_named(&mut self, id: CallId, at: UnixMs, done: &mut Applied) -> Option<CallId> {
         let known = self.dispatch_key(id);
         if known.is_none() && id.0 > 0 && !self.memory.ended(Entity::Dispatch(id), at) {
-            self.dispatches.insert(id, Dispatch::empty(id, at));
+            self.dispatches.insert(id, Dispatch { joined_late: true, ..Dispatch::empty(id, at) });
             done.touched.insert(Entity::Dispatch(id));
             return Some(id);
         }
@@ -78,7 +78,9 @@ impl Server {
             self.dispatch_told(key, &said, Teller::Event, at, done);
         }
         // Until now it may have looked like something that we joined late.
-        if read_first.unwrap_or(young) && self.dispatches.get(&key).is_some_and(|known| known.closed_at.is_none()) {
+        if let Some(known) = self.dispatches.get_mut(&key).filter(|known| read_first.unwrap_or(young) && known.closed_at.is_none()) {
+            known.joined_late = false;
+            done.touched.insert(Entity::Dispatch(key));
             done.card(subject, true, false);
         }
     }
@@ -134,7 +136,7 @@ impl Server {
             return;
         }
         let opened_at = apart(self.dispatches.get(&key).map(|known| known.opened_at), at);
-        let mut call = Dispatch { made_of, ..Dispatch::empty(key, opened_at) };
+        let mut call = Dispatch { made_of, joined_late: !created, ..Dispatch::empty(key, opened_at) };
         call.take(said);
         call.notes = merged(&[], said.notes.as_deref().unwrap_or_default()).0;
         let origin = said.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
@@ -334,6 +336,7 @@ impl Dispatch {
             timeline: Vec::new(),
             made_of: None,
             listed_as: None,
+            joined_late: false,
         }
     }
 

@@ -40,11 +40,15 @@ impl Server {
             return;
         };
         let read_first = self.memory.claim(Edge::Emergency(key), at);
-        let Some(known) = self.emergencies.get(&key) else { return };
+        let Some(known) = self.emergencies.get_mut(&key) else { return };
         if known.gone_at.is_none() {
             match read_first {
                 // The reading could not know that it was news.
-                Some(true) if known.became.is_none() => done.card(Subject::Emergency(key, known.opened_at), true, false),
+                Some(true) if known.became.is_none() => {
+                    known.joined_late = false;
+                    done.touched.insert(Entity::Emergency(key));
+                    done.card(Subject::Emergency(key, known.opened_at), true, false);
+                }
                 Some(_) => {}
                 None => self.emergency_told(key, call, done),
             }
@@ -85,7 +89,8 @@ impl Server {
         // The dispatch that came of it may have been told of first.
         let became = self.taken_by(key, call.id);
         let (call, made_of) = (call.clone(), Some(made_of(call)));
-        self.emergencies.insert(key, Emergency { call, opened_at, gone_at: None, became, panic_of, made_of });
+        self.emergencies
+            .insert(key, Emergency { call, opened_at, gone_at: None, became, panic_of, made_of, joined_late: !teller.is_news() });
         done.touched.insert(Entity::Emergency(key));
         // A reading that finds it taken already has nobody to call to it.
         let created = teller.is_news() && (teller == Teller::Event || became.is_none());

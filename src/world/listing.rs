@@ -8,6 +8,8 @@ use crate::event::{DispatchCall, EmergencyCall, Unit};
 pub struct Listing {
     /// When the CAD was asked: whatever an event told after it is newer than this.
     pub asked_at: UnixMs,
+    /// How often such a reading can be made at best (ms): with many servers on one key that may be seldom. 0 = often enough.
+    pub every_ms: i64,
     /// Calls, if they were read.
     pub calls: Option<ListedCalls>,
     /// Units, if they were read.

@@ -68,6 +68,9 @@ pub struct Listed {
     /// Units.
     #[serde(default)]
     pub units: Option<UnixMs>,
+    /// [`Listing::every_ms`] of the last one.
+    #[serde(default)]
+    pub every_ms: i64,
 }
 
 /// A unit as far as we know it.
@@ -102,6 +105,9 @@ pub struct Emergency {
     /// Fingerprint of the content it was made with: tells a late copy of its creation from another incident under its number.
     #[serde(default)]
     pub made_of: Option<u64>,
+    /// It was there before us: when it began is not known, `opened_at` is when it was first seen.
+    #[serde(default)]
+    pub joined_late: bool,
 }
 
 /// A dispatch call through its life.
@@ -153,6 +159,9 @@ pub struct Dispatch {
     /// The CAD's number of a call that came without one, once a listing told it.
     #[serde(default)]
     pub listed_as: Option<CallId>,
+    /// It was there before us: when it began is not known, `opened_at` is when it was first seen.
+    #[serde(default)]
+    pub joined_late: bool,
 }
 
 /// Names that [`Dispatch::edited`] may hold.
@@ -212,6 +221,9 @@ pub struct Panic {
     /// It was the flag of a whole unit that ended it. Such a unit may have been sent before the panic and have come after it.
     #[serde(default)]
     pub by_flag: bool,
+    /// It was there before us: when it began is not known, `since` is when it was first seen.
+    #[serde(default)]
+    pub joined_late: bool,
 }
 
 /// Identity of what a card is about, unique for ever: call numbers may be used again by the CAD, so the opening time is part of it.

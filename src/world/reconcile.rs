@@ -25,7 +25,8 @@ use crate::ids::{CallId, Ident};
 
 /// The CAD may answer with what was there a moment before it was asked (ms).
 pub const GRACE: i64 = 3_000;
-/// What a reading finds is news if the one before is at most this old (ms). After that we joined late.
+/// What a reading finds is news if the one before is at most this old (ms), or three times as old as readings can be made at best. After
+/// that we joined late.
 pub const FRESH: i64 = 600_000;
 
 /// What a listing did.
@@ -52,7 +53,8 @@ struct Pass {
 impl Server {
     /// Brings the world to what `listing` says, `at` being the time now.
     pub fn reconcile(&mut self, listing: &Listing, at: UnixMs) -> Reconciled {
-        let fresh = |last| is_fresh(last, at);
+        self.listed.every_ms = listing.every_ms;
+        let fresh = |last| is_fresh(last, at, listing.every_ms);
         let open = self.open_calls();
         let mut pass = Pass { since: listing.asked_at.plus(-GRACE), at, fresh: false, out: Reconciled::default() };
         // Units first: the cards of calls name them.
@@ -76,7 +78,7 @@ impl Server {
 
     /// Whether the calls were read not long ago: what was not among them is news.
     pub(super) fn calls_are_fresh(&self, at: UnixMs) -> bool {
-        is_fresh(self.listed.calls, at)
+        is_fresh(self.listed.calls, at, self.listed.every_ms)
     }
 
     fn open_calls(&self) -> BTreeSet<Subject> {
@@ -345,6 +347,6 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-fn is_fresh(last: Option<UnixMs>, at: UnixMs) -> bool {
-    last.is_some_and(|last| at.since(last) <= FRESH)
+fn is_fresh(last: Option<UnixMs>, at: UnixMs, every_ms: i64) -> bool {
+    last.is_some_and(|last| at.since(last) <= FRESH.max(every_ms.saturating_mul(3)))
 }

@@ -514,6 +514,7 @@ fn what_a_silent_reading_found_is_news_when_its_event_comes() {
         asked_at: AT,
         calls: Some(ListedCalls { dispatches: vec![dispatch(501)], ..ListedCalls::default() }),
         units: Some(ListedUnits { units: vec![unit(true)], complete: true }),
+        ..Listing::default()
     };
     let found = world.reconcile(&listing, AT);
     assert!(cards(&found.applied).iter().all(|(_, created, _)| !created), "joined late");

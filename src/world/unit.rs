@@ -152,7 +152,9 @@ impl Server {
         let read_first = if on && teller == Teller::Event { self.memory.claim(Edge::Panic(ident), at) } else { None };
         if let Some(silent) = read_first {
             // The reading may not have known that it was news.
-            if let Some(panic) = self.panics.get(&ident).filter(|panic| silent && panic.over_at.is_none()) {
+            if let Some(panic) = self.panics.get_mut(&ident).filter(|panic| silent && panic.over_at.is_none()) {
+                panic.joined_late = false;
+                done.touched.insert(Entity::Panic(ident));
                 done.card(Subject::Panic(ident, panic.since), true, false);
             }
             return;
@@ -188,7 +190,8 @@ impl Server {
                     }));
                 }
                 let since = apart(before, at);
-                self.panics.insert(ident, Panic { ident, since, over_at: None, linked_911, by_flag: false });
+                self.panics
+                    .insert(ident, Panic { ident, since, over_at: None, linked_911, by_flag: false, joined_late: !teller.is_news() });
                 done.touched.insert(Entity::Panic(ident));
                 done.card(Subject::Panic(ident, since), teller.is_news(), false);
                 if teller != Teller::Event {

@@ -2,7 +2,7 @@
 //! the bot dies and comes back. When the noise stops, within one reconcile period every routed channel shows exactly what the CAD has open:
 //! each call and panic once, each right; and nobody was called twice to one thing.
 //!
-//! `TENFOUR_SEED=17` plays one evening and tells it; `TENFOUR_HISTORIES=50000` plays more of them.
+//! `TENFOUR_SEED=17` plays one evening and tells it; `TENFOUR_HISTORIES=50000` plays more of them, from `TENFOUR_FIRST_SEED` on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,10 @@ fn after_the_noise_every_channel_shows_what_is_open_and_nobody_was_called_twice(
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds: Vec<u64> = match number("TENFOUR_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("TENFOUR_HISTORIES").unwrap_or(HISTORIES)).collect(),
+        None => {
+            let first = number("TENFOUR_FIRST_SEED").unwrap_or(0);
+            (first..first + number("TENFOUR_HISTORIES").unwrap_or(HISTORIES)).collect()
+        }
     };
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(seeds.len());
     let next = std::sync::atomic::AtomicUsize::new(0);

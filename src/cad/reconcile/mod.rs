@@ -125,15 +125,27 @@ impl Reconciler {
     /// Asks, and waits until ingest has made something of the answer. Borrows nothing: many of these live beside the loop.
     fn read(&self, server: ServerId, part: Part) -> impl Future<Output = Done> + use<> {
         let (rest, clock, readings, community) = (self.rest.clone(), self.clock.clone(), self.readings.clone(), self.community.clone());
+        let every_ms = self.every_ms(part);
         async move {
             // Before the request: what an event tells from here on is newer than the answer.
             let asked_at = clock.now();
-            let result = match listing(&rest, server, part, asked_at).await {
+            let result = match listing(&rest, server, part, asked_at, every_ms).await {
                 Ok(listing) => Ok(hand_over(&readings, community, server, listing).await),
                 Err(error) => Err(error),
             };
             Done { server, part, asked_at, result }
         }
+    }
+
+    /// How often one server can be read: by the clock, or as the budget goes round.
+    fn every_ms(&self, part: Part) -> i64 {
+        let per_minute = match part {
+            Part::Units => self.pace.units_per_minute,
+            Part::Calls => self.pace.calls_per_minute,
+        };
+        let round = i64::try_from(self.servers.len()).unwrap_or(i64::MAX).saturating_mul(60_000) / i64::from(per_minute.max(1));
+        let period = self.pace.period.and_then(|period| i64::try_from(period.as_millis()).ok()).unwrap_or(0);
+        round.max(period)
     }
 
     fn take(&self, schedule: &mut Schedule, told: &mut Told, done: &Done, now: Duration) {
@@ -207,7 +219,7 @@ impl ByHand {
             self.schedule.wish(server, why, now);
         }
         while let Some((server, part)) = self.schedule.next(now) {
-            let result = match listing(&self.reader.rest, server, part, at).await {
+            let result = match listing(&self.reader.rest, server, part, at, self.reader.every_ms(part)).await {
                 Ok(listing) => {
                     let (done, mut outcome) = oneshot::channel();
                     take(Read { community: self.reader.community.clone(), server, listing, done }).await;
@@ -221,8 +233,8 @@ impl ByHand {
     }
 }
 
-async fn listing(rest: &CadRest, server: ServerId, part: Part, asked_at: UnixMs) -> Result<Listing, RestError> {
-    let listing = Listing { asked_at, ..Listing::default() };
+async fn listing(rest: &CadRest, server: ServerId, part: Part, asked_at: UnixMs, every_ms: i64) -> Result<Listing, RestError> {
+    let listing = Listing { asked_at, every_ms, ..Listing::default() };
     Ok(match part {
         Part::Units => {
             let answer = rest.units(server).await?;

@@ -110,7 +110,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn listing_of(calls: &ListedCalls, units: &[Unit], asked_at: UnixMs) -> Listing {
     let units = ListedUnits { units: units.to_vec(), complete: true };
-    Listing { asked_at, calls: Some(calls.clone()), units: Some(units) }
+    Listing { asked_at, calls: Some(calls.clone()), units: Some(units), ..Listing::default() }
 }
 
 /// Fails if one of the subjects was called to before.

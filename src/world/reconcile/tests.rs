@@ -8,7 +8,7 @@ use crate::world::{Change, Moment, MomentKind};
 /// A reading at `asked`, applied the moment it was asked for.
 fn read(world: &mut Server, calls: Option<ListedCalls>, units: Option<Vec<Unit>>, asked: UnixMs) -> Reconciled {
     let units = units.map(|units| ListedUnits { units, complete: true });
-    world.reconcile(&Listing { asked_at: asked, calls, units }, asked)
+    world.reconcile(&Listing { asked_at: asked, calls, units, ..Listing::default() }, asked)
 }
 
 fn calls(dispatches: &[DispatchCall], emergencies: &[EmergencyCall]) -> Option<ListedCalls> {
@@ -298,7 +298,7 @@ fn absence_from_a_list_that_may_be_cut_means_nothing_and_an_offline_unit_is_abse
     let mut world = read_before();
     world.apply(&login(1), AT);
     let cut = ListedUnits { units: vec![], complete: false };
-    let found = world.reconcile(&Listing { asked_at: LATER, calls: None, units: Some(cut) }, LATER);
+    let found = world.reconcile(&Listing { asked_at: LATER, units: Some(cut), ..Listing::default() }, LATER);
     assert!(found.applied.changes.is_empty() && world.units[&Ident(1)].on_duty);
     read(&mut world, None, Some(vec![Unit { status: Some(100), ..listed(1, false) }]), LATER.plus(1));
     assert!(!world.units[&Ident(1)].on_duty);
@@ -399,4 +399,20 @@ fn a_listing_larger_than_the_world_makes_no_call_twice() {
         assert!(world.forget(at, 3_600_000).is_empty());
     }
     assert_eq!(created, MOST);
+}
+
+#[test]
+fn where_readings_come_seldom_what_they_find_is_news_all_the_same() {
+    let calls = |ids: &[i64]| Some(ListedCalls { dispatches: ids.iter().map(|id| dispatch(*id)).collect(), ..ListedCalls::default() });
+    let created = |every_ms: i64, wait: i64| {
+        let mut world = Server::default();
+        let listing = |asked_at, calls| Listing { asked_at, every_ms, calls, ..Listing::default() };
+        world.reconcile(&listing(AT, calls(&[])), AT);
+        let later = AT.plus(wait);
+        let found = world.reconcile(&listing(later, calls(&[501])), later);
+        found.applied.changes.iter().any(|change| matches!(change, Change::Card { created: true, .. }))
+    };
+    let minutes = |n: i64| n * 60_000;
+    assert!(created(minutes(1), minutes(10)) && !created(minutes(1), minutes(11)));
+    assert!(created(minutes(20), minutes(60)) && !created(minutes(20), minutes(61)), "twenty servers on one key");
 }

@@ -210,3 +210,18 @@ async fn lines_of_two_servers_in_one_channel_are_each_told_once() {
     }
     bot.finish().await;
 }
+
+#[tokio::test]
+async fn a_copy_that_comes_by_the_other_way_after_a_restart_is_still_a_copy() {
+    let mut bot = TestBot::start().await;
+    let channel = bot.channel("tone", None, Style::Compact).await;
+    let tone = json!({ "url": "https://example.org/t.mp3", "playTonesTo": [{ "type": 0, "value": 0, "label": "All units" }] });
+    bot.tell("EVENT_TONE", tone.clone()).await;
+    bot.settled().await;
+    assert!(bot.halt().await);
+    bot.boot().await;
+    bot.cad.push(1, "EVENT_TONE", tone);
+    bot.caught_up().await;
+    bot.only(&channel);
+    bot.finish().await;
+}

@@ -77,7 +77,7 @@ async fn the_first_note_opens_a_thread_and_the_end_puts_it_away() {
     attach(&bot, 7, 4102).await;
     bot.settled().await;
     let thread = threads(&bot, &calls).remove(0);
-    assert_eq!(thread["name"], "🚔 P2 · 211 Robbery · Alta St");
+    assert_eq!(thread["name"], "🚔 211 Robbery · Alta St");
     let said = lines(&bot, id(&thread));
     assert!(said[0].contains("D-1: Two men in a red car") && said[1].contains("Unit 4102 attached") && said.len() == 2, "{said:?}");
     assert_eq!(bot.discord.messages(&calls).len(), 1, "nothing of it in the channel");
@@ -115,7 +115,7 @@ async fn in_a_forum_each_call_is_a_post_that_is_put_away_and_comes_back() {
     let posts = threads(&bot, &forum);
     assert_eq!(posts.len(), 2);
     let post = id(&posts[0]).to_owned();
-    assert_eq!(posts[0]["name"], "🚔 P2 · 211 Robbery · Alta St");
+    assert_eq!(posts[0]["name"], "🚔 211 Robbery · Alta St");
     let said = lines(&bot, &post);
     assert!(said.len() == 2 && said[1].contains("Alarm is silent"), "{said:?}");
     bot.tell("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
