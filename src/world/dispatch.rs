@@ -403,11 +403,18 @@ fn merged(known: &[Note], said: &[Note]) -> (Vec<Note>, Vec<Note>) {
             }
         }
     }
-    // Only told in another order.
-    if new.is_empty() && unclaimed.is_empty() {
+    // Only told in another order: moments tell which is right, clocks and nothing do not.
+    if new.is_empty() && unclaimed.is_empty() && !in_order(said) {
         notes = known.to_vec();
     }
     (notes, new)
+}
+
+/// Whether the notes are told oldest first, each with a moment: date, time and zone.
+fn in_order(notes: &[Note]) -> bool {
+    let moment = |note: &Note| note.time.as_deref()?.trim().parse::<jiff::Timestamp>().ok();
+    let moments: Option<Vec<_>> = notes.iter().map(moment).collect();
+    moments.is_some_and(|moments| moments.is_sorted())
 }
 
 fn print_of(note: &Note) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::apply::{Applied, Teller};
 use super::emergency::{PANIC_CALL_WITHIN, tells_panic_of};
-use super::memory::{Edge, apart, lately};
+use super::memory::{Edge, LATE, apart, lately};
 use super::{Change, Entity, Panic, Server, Subject, UnitState};
 use crate::clock::UnixMs;
 use crate::event::Unit;
@@ -23,12 +23,13 @@ impl UnitState {
     }
 }
 
-/// How long the end of a panic by a whole unit's flag is in doubt (ms): until the next reading says how it is.
-const DOUBTED: i64 = 60_000;
+/// How long the end of a panic by a whole unit's flag is in doubt (ms): until readings and other units have said how it is. A panic that an
+/// event of its own tells is believed to be another one much sooner ([`LATE`]).
+const DOUBTED: i64 = 150_000;
 
 impl Panic {
-    fn ended_in_doubt(&self, at: UnixMs) -> bool {
-        self.by_flag && self.over_at.is_some_and(|over| (0..=DOUBTED).contains(&at.since(over)))
+    fn ended_in_doubt(&self, at: UnixMs, within: i64) -> bool {
+        self.by_flag && self.over_at.is_some_and(|over| (0..=within).contains(&at.since(over)))
     }
 }
 
@@ -69,6 +70,9 @@ impl Server {
         }
         self.redraw(&before, done);
         if let Some(on) = unit.is_panic.filter(|on| *on || knows_panic) {
+            if on && self.panics.get(&ident).is_some_and(|panic| panic.ended_in_doubt(at, DOUBTED)) {
+                return self.panic_goes_on(ident, done);
+            }
             self.panic(ident, on, Teller::Event, at, done);
             if let Some(panic) = self.panics.get_mut(&ident).filter(|panic| panic.over_at == Some(at)) {
                 panic.by_flag = true;
@@ -166,17 +170,12 @@ impl Server {
             done.touched.insert(Entity::Unit(ident));
         }
         let before = self.panics.get(&ident).map(|panic| panic.since);
-        let in_doubt = self.panics.get(&ident).is_some_and(|panic| panic.ended_in_doubt(at));
+        let within = if teller == Teller::Event { LATE } else { DOUBTED };
+        let in_doubt = self.panics.get(&ident).is_some_and(|panic| panic.ended_in_doubt(at, within));
         let open = self.panics.get_mut(&ident).filter(|panic| panic.over_at.is_none());
         match (open, on) {
             // What ended it was older than the panic itself: it was never over.
-            (None, true) if in_doubt => {
-                if let Some(panic) = self.panics.get_mut(&ident) {
-                    (panic.over_at, panic.by_flag) = (None, false);
-                    done.touched.insert(Entity::Panic(ident));
-                    done.card(Subject::Panic(ident, panic.since), false, false);
-                }
-            }
+            (None, true) if in_doubt => self.panic_goes_on(ident, done),
             (None, true) => {
                 let linked_911 = self.panic_call(ident, at);
                 if let Some(emergency) = linked_911.and_then(|id| self.emergencies.get_mut(&id)) {
@@ -204,6 +203,14 @@ impl Server {
                 done.card(Subject::Panic(ident, panic.since), false, true);
             }
             _ => {}
+        }
+    }
+
+    fn panic_goes_on(&mut self, ident: Ident, done: &mut Applied) {
+        if let Some(panic) = self.panics.get_mut(&ident) {
+            (panic.over_at, panic.by_flag) = (None, false);
+            done.touched.insert(Entity::Panic(ident));
+            done.card(Subject::Panic(ident, panic.since), false, false);
         }
     }
 

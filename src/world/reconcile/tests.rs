@@ -111,7 +111,7 @@ fn notes_are_told_once_whatever_form_their_time_has() {
     assert_eq!(told.len(), 2, "{told:?}");
     let known = world.dispatches[&CallId(501)].notes.clone();
     assert_eq!(known, [note("12:00:00", "first"), list[1].clone(), list[2].clone()]);
-    // Another order is no news.
+    // Another order is no news, unless it is that of their times.
     let turned: Vec<Note> = list.iter().rev().cloned().collect();
     assert_eq!(read(&mut world, said(&turned), None, LATER.plus(1)).applied.changes, []);
     // The events of those two come late: one for one.
@@ -415,4 +415,18 @@ fn where_readings_come_seldom_what_they_find_is_news_all_the_same() {
     let minutes = |n: i64| n * 60_000;
     assert!(created(minutes(1), minutes(10)) && !created(minutes(1), minutes(11)));
     assert!(created(minutes(20), minutes(60)) && !created(minutes(20), minutes(61)), "twenty servers on one key");
+}
+
+#[test]
+fn notes_stand_in_the_order_of_their_moments_once_it_is_known() {
+    let mut world = read_before();
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    // The later one came first.
+    world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:05", "second") }, AT.plus(1));
+    world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:04", "first") }, AT.plus(2));
+    let list = vec![note("2026-04-08T12:00:04Z", "first"), note("2026-04-08T12:00:05Z", "second")];
+    let found = read(&mut world, calls(&[DispatchCall { notes: Some(list), ..dispatch(501) }], &[]), None, LATER);
+    assert!(found.applied.changes.iter().all(|change| !matches!(change, Change::Note { .. })), "none of them is new");
+    let told: Vec<&str> = world.dispatches[&CallId(501)].notes.iter().map(|note| note.content.as_str()).collect();
+    assert_eq!(told, ["first", "second"]);
 }
