@@ -252,7 +252,10 @@ impl Scenario {
         }
         self.pause(500, 500).await;
         let reserve = stage.reserve("K-3");
-        let mut incident = Incident::new(stage.rng);
+        // One that gets worse: the rise of its priority belongs to what is shown.
+        let worse: Vec<&Case> = CASES.iter().filter(|case| case.priority > 1 && !case.worse.is_empty()).collect();
+        let case = stage.pick(worse).unwrap_or(&CASES[0]);
+        let mut incident = Incident { case, ..Incident::new(stage.rng) };
         while incident.step < Incident::BEFORE_CLOSE && incident.go_on(stage) {
             self.pause(300, 400).await;
         }

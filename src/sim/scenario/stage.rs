@@ -251,7 +251,8 @@ impl Stage<'_> {
         let report = call.get("description").and_then(Value::as_str).unwrap_or_default();
         let noted = call.get("notes").and_then(Value::as_array).map_or(0, Vec::len);
         let case = CASES.iter().find(|case| report.starts_with(case.report)).unwrap_or(&CASES[0]);
-        let text = case.notes[noted.min(1)];
+        let [first, later] = case.notes;
+        let text = if noted == 0 { first } else { later };
         let label = self.idents_of(number).first().and_then(|&ident| self.num_of(ident)).unwrap_or_else(|| "D-1".to_owned());
         self.cad.note(self.server, number, &label, text).then(|| format!("{label} added a note to dispatch {number}."))
     }

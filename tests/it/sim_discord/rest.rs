@@ -395,13 +395,17 @@ async fn threads_hang_on_messages_and_forums_hold_posts() {
     let inside = format!("/channels/{id}/messages");
     let (status, note) = bot.call(Method::POST, &inside, json!({"content": "note"})).await;
     assert_eq!((status, bot.sim.messages(id).len(), bot.seen().len()), (200, 1, 1));
-    // Archived: no edits, but writing opens it again.
+    // Archived: no edits, but writing opens it again. The page is told of both.
+    let mut stream = bot.sim.subscribe();
     let (status, archived) = bot.call(Method::PATCH, &format!("/channels/{id}"), json!({"archived": true})).await;
     assert_eq!((status, &archived["thread_metadata"]["archived"]), (200, &json!(true)));
     let one = format!("{inside}/{}", note["id"].as_str().unwrap());
     assert_eq!(bot.call(Method::PATCH, &one, json!({"content": "x"})).await.1["code"], 50083);
     assert_eq!(bot.call(Method::POST, &inside, json!({"content": "more"})).await.0, 200);
     assert_eq!(bot.get(&format!("/channels/{id}")).await.1["thread_metadata"]["archived"], false);
+    let told: Vec<_> = std::iter::from_fn(|| stream.try_recv().ok()).filter(|item| item["type"] == "CHANNEL_UPDATE").collect();
+    let told: Vec<_> = told.iter().map(|item| (&item["channel"]["id"], &item["channel"]["archived"])).collect();
+    assert_eq!(told, [(&json!(id), &json!(true)), (&json!(id), &json!(false))]);
     // Locking is for moderators; a locked archive takes nothing.
     assert_eq!(bot.call(Method::PATCH, &format!("/channels/{id}"), json!({"locked": true, "archived": true})).await.1["code"], 50013);
     bot.sim.allow(&bot.channel, 1 << 34);
