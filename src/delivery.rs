@@ -247,10 +247,7 @@ impl Shared {
         match (claim.place, claim.thread) {
             // A call whose thread was never opened has none to put away.
             (Place::Archive, None) => return Ok(Answer { verdict: Verdict::MessageGone, headers: RateHeaders::default() }),
-            (Place::Archive, Some(_)) => {
-                let forum = outside.store.is_forum(&claim).await?;
-                return Ok(outside.rest.archive(&claim, true, forum).await);
-            }
+            (Place::Archive, Some(_)) => return Ok(outside.rest.archive(&claim).await),
             (Place::Thread, None) => match outside.rest.open_thread(&claim).await {
                 Ok(thread) => {
                     outside.store.opened_thread(&claim, thread).await?;

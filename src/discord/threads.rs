@@ -38,13 +38,17 @@ impl Rest {
         }
     }
 
-    /// Puts a thread away, or takes it out again. `rename`: it also gets the claim's title (forum posts; Discord allows two names in
-    /// ten minutes).
-    pub async fn archive(&self, claim: &Claim, archived: bool, rename: bool) -> Answer {
-        let mut body = json!({ "archived": archived });
-        if let (true, Some(title), Some(fields)) = (rename, claim.message.title(), body.as_object_mut()) {
+    /// Puts a thread away under the claim's title, which says how it ended.
+    pub async fn archive(&self, claim: &Claim) -> Answer {
+        let mut body = json!({ "archived": true });
+        if let (Some(title), Some(fields)) = (claim.message.title(), body.as_object_mut()) {
             fields.insert("name".into(), name(title).into());
         }
+        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim).await
+    }
+
+    async fn take_out(&self, claim: &Claim) -> Answer {
+        let body = json!({ "archived": false });
         self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim).await
     }
 
@@ -54,7 +58,7 @@ impl Rest {
         let archived = |reason: &str| reason.contains(&format!("({ARCHIVED})"));
         match &answer.verdict {
             Verdict::Invalid { reason } if archived(reason) => {
-                let opened = self.archive(claim, false, false).await;
+                let opened = self.take_out(claim).await;
                 if matches!(opened.verdict, Verdict::Delivered(_)) { self.send(claim, message).await } else { opened }
             }
             _ => answer,

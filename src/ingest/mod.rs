@@ -164,7 +164,7 @@ impl Ingest {
         }
     }
 
-    /// Works up to [`TOGETHER`] arrivals through and commits what they come to, together.
+    /// Works arrivals through and commits what they come to, together.
     pub async fn take(&mut self, arrivals: Vec<Arrival>, tasks: &Tasks) {
         let now = self.outside.clock.now();
         let mut batch = Batch { now, ..Batch::default() };

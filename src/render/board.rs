@@ -361,7 +361,12 @@ fn first(call: &Dispatch) -> bool {
 
 fn calls(view: &View<'_>, whose: &str, footer: String) -> Section {
     let mut dispatches: Vec<&Dispatch> = view.world.dispatches.values().filter(|call| open(call)).collect();
-    dispatches.sort_by_key(|call| (call.opened_at, call.id));
+    // What cannot wait first; words of a community's own have no order and come last.
+    let urgency = |call: &Dispatch| match call.priority {
+        Some(Priority::Level(level)) => level,
+        _ => i64::MAX,
+    };
+    dispatches.sort_by_key(|call| (urgency(call), call.opened_at, call.id));
     let waiting = |call: &Emergency| call.gone_at.is_none() && call.became.is_none();
     let mut emergencies: Vec<(CallId, &Emergency)> =
         view.world.emergencies.iter().filter(|(_, call)| waiting(call)).map(|(id, call)| (*id, call)).collect();

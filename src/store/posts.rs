@@ -329,23 +329,6 @@ impl Store {
             .await
     }
 
-    /// Whether the thread of a claim's card is a forum post.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn is_forum(&self, claim: &Claim) -> Result<bool, StoreError> {
-        let (channel, card) = (claim.key.channel, claim.reply_to);
-        self.reader
-            .run(move |connection| {
-                connection.query_row(
-                    "SELECT EXISTS (SELECT 1 FROM post WHERE channel = ?1 AND message = ?2 AND place = 'forum')",
-                    (rows::flake(channel.0), card.map(|message| rows::flake(message.0))),
-                    |row| row.get(0),
-                )
-            })
-            .await
-    }
-
     /// A card's thread is open.
     ///
     /// # Errors
