@@ -5,7 +5,10 @@
 //! read back from disk, so that memory never says what the disk does not.
 //!
 //! ```text
-//! door ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─▶ draw ─▶ Batch ─▶ store ─▶ answers, wake
+//! door ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─┐
+//! readings of the CAD ─────────────────────▶ reconcile ─────┼─▶ draw ─▶ Batch (with the boards that are due) ─▶ store ─▶ answers, wake
+//! routes, words, boards changed ────────────────────────────┘
+//! requests of commands ─▶ tests, messages of the bot's own, boards, filters tried (`requests.rs`)
 //! ```
 
 pub mod boards;
@@ -102,7 +105,7 @@ pub struct Inlets {
 
 /// Which world.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Whose<'a> {
     community: &'a CommunityId,
     server: ServerId,
 }
@@ -157,7 +160,6 @@ impl Ingest {
                     self.take(std::mem::take(&mut arrivals), &tasks).await;
                 }
                 Some(request) = requests.recv() => self.answer(request).await,
-                () = pause(board), if board.is_some() => self.take(Vec::new(), &tasks).await,
                 // Closing lets what waits be taken and nothing more come in.
                 () = tasks.draining(), if !door.is_closed() => door.close(),
             }
@@ -317,12 +319,12 @@ impl Ingest {
         if matches!(event, Event::EmergencyRemoved { .. }) && !applied.changes.is_empty() {
             self.outside.wishes.wish(&raw.community, raw.server, Why::Removed);
         }
-        self.draw(Place { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
+        self.draw(Whose { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
     }
 
     /// Draws what has changed in a world, and takes its rows down.
-    fn draw(&mut self, place: Place<'_>, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
-        let Place { community, server } = place;
+    fn draw(&mut self, whose: Whose<'_>, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
+        let Whose { community, server } = whose;
         let world = self.worlds.entry((community.clone(), server)).or_default();
         batch.world.extend(rows(community, server, world, &applied.touched));
         if !applied.touched.is_empty() {
@@ -371,7 +373,7 @@ impl Ingest {
             let raw = RawEvent { community: community.clone(), server, source: Source::Rest, received_at: now, envelope };
             number = (self.journal(&raw, &mut batch), 0);
         }
-        self.draw(Place { community: &community, server }, now, number, &applied, None, &mut batch);
+        self.draw(Whose { community: &community, server }, now, number, &applied, None, &mut batch);
         if self.commit(batch, 1, tasks).await.is_ok() {
             done.send(Caught { skipped, caught_up, changes: applied.changes.len() }).ok();
         }
