@@ -411,7 +411,10 @@ impl Ingest {
                 drawing.redraw_for(guild, |subject| world.is_over(subject));
             }
         }
-        self.commit(batch, 1, tasks).await.ok();
+        // Not written: the next change of any route tries again.
+        if self.commit(batch, 1, tasks).await.is_err() {
+            self.routing = before;
+        }
     }
 
     /// Draws the boards whose time has come.
