@@ -187,24 +187,30 @@ fn shortcode(name: &str) -> bool {
 }
 
 /// The emoji at the beginning, if there is one: a custom one of Discord's, or a run of characters that are neither letters nor ASCII.
-fn emoji<'a>(place: &str, rest: &'a str) -> Result<Split<'a>, FormError> {
-    if rest.starts_with("<:") || rest.starts_with("<a:") {
-        let (custom, after) = rest.split_at(rest.find('>').map_or(0, |end| end + 1));
-        if !custom.is_empty() && text::emoji(custom) == custom {
-            return Ok((custom.to_owned(), after));
+fn emoji<'a>(place: &str, mut rest: &'a str) -> Result<Split<'a>, FormError> {
+    loop {
+        if rest.starts_with("<:") || rest.starts_with("<a:") {
+            let (custom, after) = rest.split_at(rest.find('>').map_or(0, |end| end + 1));
+            if !custom.is_empty() && text::emoji(custom) == custom {
+                return Ok((custom.to_owned(), after));
+            }
         }
+        let keycap = rest.char_indices().take(3).find(|(_, c)| *c == '\u{20E3}').map(|(at, c)| at + c.len_utf8());
+        let keycap = keycap.filter(|_| rest.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '#' | '*')));
+        let end = keycap.unwrap_or_else(|| rest.find(|c| !pictorial(c)).unwrap_or(rest.len()));
+        let (run, after) = rest.split_at(end);
+        if run.is_empty() {
+            return Ok((String::new(), after));
+        }
+        if text::visible(Some(run)).is_some() {
+            if text::units(run) > EMOJI {
+                return Err(FormError(format!("{place} has too many emoji: one is enough.")));
+            }
+            return Ok((run.to_owned(), after));
+        }
+        // What cannot be seen is not written back: the emoji may stand behind it.
+        rest = without_separators(after);
     }
-    let keycap = rest.char_indices().take(3).find(|(_, c)| *c == '\u{20E3}').map(|(at, c)| at + c.len_utf8());
-    let keycap = keycap.filter(|_| rest.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '#' | '*')));
-    let end = keycap.unwrap_or_else(|| rest.find(|c| !pictorial(c)).unwrap_or(rest.len()));
-    let (run, after) = rest.split_at(end);
-    if text::visible(Some(run)).is_none() {
-        return Ok((String::new(), after));
-    }
-    if text::units(run) > EMOJI {
-        return Err(FormError(format!("{place} has too many emoji: one is enough.")));
-    }
-    Ok((run.to_owned(), after))
 }
 
 fn pictorial(c: char) -> bool {
@@ -255,6 +261,7 @@ mod tests {
             ("2 <a:duty:123456789012345678>Duty", of(2, "<a:duty:123456789012345678>", "Duty")),
             ("2 <@123456789012345678>", of(2, "", "<@123456789012345678>")),
             ("2 対応中", of(2, "", "対応中")),
+            ("2 \u{FDD0},🟢 Available", of(2, "🟢", "Available")),
             ("999 Außer Dienst", of(999, "", "Außer Dienst")),
         ] {
             assert_eq!(one(typed), expected, "{typed:?}");
