@@ -13,6 +13,7 @@ pub mod delivery;
 mod demo;
 pub mod discord;
 pub mod event;
+pub mod gate;
 pub mod http_server;
 pub mod ids;
 pub mod ingest;

@@ -1,11 +1,13 @@
 //! Reading what Discord answers: bounded, tolerant, and one [`Verdict`] of it.
 
+use std::hash::Hasher as _;
+
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use super::rest::AskError;
 use crate::ids::MessageId;
-use crate::outbox::{Claim, Place, RateHeaders, Verdict};
+use crate::outbox::{Claim, Place, RateHeaders, Scope, Verdict};
 
 /// Most of an answer that is read (bytes).
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -16,7 +18,7 @@ const MAX_WAIT_MS: i64 = 3_600_000;
 pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
     let status = response.status();
     let retry_after = header(&response, "retry-after");
-    let global_header = response.headers().contains_key("x-ratelimit-global");
+    let scope = scope(&response);
     let body = match read(response).await {
         Ok(body) => body,
         // The work may be done: the nonce will tell.
@@ -36,10 +38,10 @@ pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
         429 => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);
-            let global = global_header || body.get("global").and_then(Value::as_bool).unwrap_or(false);
+            let global = body.get("global").and_then(Value::as_bool).unwrap_or(false);
             #[expect(clippy::cast_possible_truncation, reason = "bounded below")]
             let ms = (seconds.clamp(0.0, 1e9) * 1000.0).ceil() as i64;
-            Verdict::Wait { ms: ms.clamp(50, MAX_WAIT_MS), global }
+            Verdict::Wait { ms: ms.clamp(50, MAX_WAIT_MS), scope: if global { Scope::Global } else { scope } }
         }
         401 => Verdict::Stop { reason: AskError::Token.to_string() },
         // A thread is not its channel: that one may take messages all the same.
@@ -85,10 +87,28 @@ pub(super) fn header(response: &Response, name: &str) -> Option<f64> {
 
 pub(super) fn rate_headers(response: &Response) -> RateHeaders {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
-    let remaining = header(response, "x-ratelimit-remaining").map(|left| left.min(1e6) as u32);
+    let whole = |number: f64| number.min(1e6) as u32;
+    let remaining = header(response, "x-ratelimit-remaining").map(whole);
     #[expect(clippy::cast_possible_truncation, reason = "bounded")]
     let reset_after_ms = header(response, "x-ratelimit-reset-after").map(|seconds| (seconds.min(3_600.0) * 1000.0).ceil() as i64);
-    RateHeaders { remaining, reset_after_ms }
+    let limit = header(response, "x-ratelimit-limit").map(whole);
+    let bucket = response.headers().get("x-ratelimit-bucket").map(|name| {
+        let mut hasher = std::hash::DefaultHasher::new();
+        hasher.write(name.as_bytes());
+        hasher.finish()
+    });
+    RateHeaders { bucket, limit, remaining, reset_after_ms }
+}
+
+/// Whom a 429 is about. Unsaid, it is about us.
+pub(super) fn scope(response: &Response) -> Scope {
+    let told = response.headers().get("x-ratelimit-scope").and_then(|scope| scope.to_str().ok());
+    match told {
+        _ if response.headers().contains_key("x-ratelimit-global") => Scope::Global,
+        Some("global") => Scope::Global,
+        Some("shared") => Scope::Shared,
+        _ => Scope::User,
+    }
 }
 
 pub(super) fn code(body: &[u8]) -> Option<i64> {

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use base64::Engine as _;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::answer::{header, judge, rate_headers, read, said};
+use super::answer::{header, judge, rate_headers, read, said, scope};
 use super::threads::forum_post;
+use crate::gate::Gate;
 use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, Metrics};
-use crate::outbox::{Claim, Place, RateHeaders, Verdict};
+use crate::outbox::{Claim, Operation, Place, RateHeaders, Scope, Verdict};
 use crate::render::{Embed, Message};
 
 /// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
@@ -32,6 +33,8 @@ pub struct Rest {
     base: Arc<str>,
     token: SecretString,
     metrics: Metrics,
+    /// Told of every request, so that all of them together stay within Discord's limits.
+    gate: Option<Gate>,
     /// Our own user id, learnt from Discord: only our own messages can be the one we look for.
     me: Arc<RwLock<Option<u64>>>,
 }
@@ -73,6 +76,8 @@ pub struct Answer {
     pub verdict: Verdict,
     /// What it said of the bucket.
     pub headers: RateHeaders,
+    /// Whose bucket that is; `None` for requests that have none here.
+    pub operation: Option<Operation>,
 }
 
 impl Rest {
@@ -88,7 +93,31 @@ impl Rest {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("cannot make an HTTP client")?;
-        Ok(Self { client, base: base.trim_end_matches('/').into(), token, metrics, me: Arc::default() })
+        Ok(Self { client, base: base.trim_end_matches('/').into(), token, metrics, gate: None, me: Arc::default() })
+    }
+
+    /// The same, telling the gate of what it asks and of what Discord takes amiss.
+    #[must_use]
+    pub fn telling(self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self }
+    }
+
+    /// Counts an answer by its class, and towards Discord's ban: 401, 403, and a 429 that is not about everybody.
+    fn answered(&self, response: &Response) {
+        let class = AnswerClass::of(response.status().as_u16());
+        self.metrics.answer(class);
+        let amiss = match class {
+            AnswerClass::Unauthorised | AnswerClass::Forbidden => true,
+            AnswerClass::RateLimited => {
+                let scope = scope(response);
+                self.metrics.limited(scope);
+                scope != Scope::Shared
+            }
+            _ => false,
+        };
+        if let Some(gate) = self.gate.as_ref().filter(|_| amiss) {
+            gate.invalid();
+        }
     }
 
     /// serenity's client for the gateway and for answers to interactions, with its limiter off and our base: the one constructor.
@@ -155,12 +184,15 @@ impl Rest {
     /// One request without a body; the answer's body if it is a success.
     async fn exchange(&self, method: Method, path: &str) -> Result<Vec<u8>, AskError> {
         let trouble = |error: reqwest::Error| AskError::Trouble(error.without_url().to_string());
+        if let Some(gate) = &self.gate {
+            gate.note();
+        }
         let response = self.request(method, path).send().await.map_err(|error| {
             self.metrics.answer(AnswerClass::Network);
             trouble(error)
         })?;
         let status = response.status();
-        self.metrics.answer(AnswerClass::of(status.as_u16()));
+        self.answered(&response);
         let retry_after = header(&response, "retry-after");
         let body = read(response).await.map_err(AskError::Trouble)?;
         match status.as_u16() {
@@ -189,24 +221,24 @@ impl Rest {
             content = forum_post(message, content);
         }
         match with_files(self.request(method, &path), message, content, create) {
-            Ok(request) => self.execute(request, claim).await,
-            Err(reason) => Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default() },
+            Ok(request) => self.execute(request, claim, Some(if create { Operation::Create } else { Operation::Edit })).await,
+            Err(reason) => Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default(), operation: None },
         }
     }
 
     /// Makes one request for a claim.
-    pub(super) async fn execute(&self, request: RequestBuilder, claim: &Claim) -> Answer {
+    pub(super) async fn execute(&self, request: RequestBuilder, claim: &Claim, operation: Option<Operation>) -> Answer {
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
                 self.metrics.answer(AnswerClass::Network);
                 let reason = format!("no answer from Discord: {}", error.without_url());
-                return Answer { verdict: Verdict::Retry { reason }, headers: RateHeaders::default() };
+                return Answer { verdict: Verdict::Retry { reason }, headers: RateHeaders::default(), operation: None };
             }
         };
-        self.metrics.answer(AnswerClass::of(response.status().as_u16()));
+        self.answered(&response);
         let headers = rate_headers(&response);
-        Answer { verdict: judge(response, claim).await, headers }
+        Answer { verdict: judge(response, claim).await, headers, operation }
     }
 
     /// Searches the channel's recent messages for one that an earlier, unsettled create of this claim may have made: ours, not older
@@ -244,7 +276,7 @@ pub(super) const CLOCKS_DIFFER_MS: i64 = 120_000;
 fn as_verdict(error: AskError) -> Verdict {
     match error {
         AskError::Token => Verdict::Stop { reason: AskError::Token.to_string() },
-        AskError::Wait(seconds) => Verdict::Wait { ms: seconds.saturating_mul(1000), global: false },
+        AskError::Wait(seconds) => Verdict::Wait { ms: seconds.saturating_mul(1000), scope: Scope::User },
         // Without Read Message History we cannot know: the channel needs a person's hand, not a second message.
         AskError::Refused(reason) => Verdict::Refused { reason: format!("the bot may not read this channel's history ({reason})") },
         AskError::Trouble(reason) => Verdict::Retry { reason },
@@ -378,6 +410,9 @@ mod tests {
             happened_at: UnixMs(0),
             shown_at: None,
             unpinged: false,
+            lane: crate::outbox::Lane::New,
+            wished_at: UnixMs(0),
+            others: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::rest::{Answer, AskError, CLOCKS_DIFFER_MS, Rest};
 use crate::ids::{ChannelId, MessageId};
-use crate::outbox::{Claim, RateHeaders, Verdict};
+use crate::outbox::{Claim, Operation, RateHeaders, Verdict};
 use crate::render::Message;
 
 /// Minutes without a message after which Discord puts a thread away by itself.
@@ -26,11 +26,11 @@ impl Rest {
     /// # Errors
     /// The answer to settle with.
     pub async fn open_thread(&self, claim: &Claim) -> Result<ChannelId, Answer> {
-        let failed = |verdict| Answer { verdict, headers: RateHeaders::default() };
+        let failed = |verdict| Answer { verdict, headers: RateHeaders::default(), operation: None };
         let Some(card) = claim.reply_to else { return Err(failed(Verdict::MessageGone)) };
         let path = format!("/channels/{}/messages/{card}/threads", claim.key.channel);
         let body = json!({ "name": name(lasting(&claim.thread_name)), "auto_archive_duration": AUTO_ARCHIVE_MIN });
-        let answer = self.execute(self.request(Method::POST, &path).json(&body), claim).await;
+        let answer = self.execute(self.request(Method::POST, &path).json(&body), claim, None).await;
         match answer.verdict {
             Verdict::Delivered(id) => Ok(ChannelId(id.0)),
             Verdict::Invalid { ref reason } if reason.contains(&format!("({HAS_THREAD})")) => Ok(ChannelId(card.0)),
@@ -44,12 +44,12 @@ impl Rest {
         if let (Some(title), Some(fields)) = (claim.message.title(), body.as_object_mut()) {
             fields.insert("name".into(), name(title).into());
         }
-        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim).await
+        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim, Some(Operation::Archive)).await
     }
 
     async fn take_out(&self, claim: &Claim) -> Answer {
         let body = json!({ "archived": false });
-        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim).await
+        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim, None).await
     }
 
     /// Sends an edit in a forum post that may have been put away: takes it out and tries once more.

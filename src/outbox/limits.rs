@@ -1,15 +1,21 @@
-//! Discord's rate limits as far as alerts meet them: one bucket per (channel, operation), and the global pause. The only owner of
-//! this knowledge; requests go out one at a time per channel, so a bucket is never overdrawn by ourselves.
+//! Discord's rate limits as alerts meet them. The only owner of this knowledge: serenity's limiter is off, and every request takes its
+//! place here before it is sent. Pure: the time is an argument.
+//!
+//! - A **bucket** is what Discord's `X-RateLimit-Bucket` says, in one channel; until it has said so, a channel and an operation have one
+//!   to themselves. One place in each bucket of new messages is held back for panics.
+//! - **Everything** together stays below Discord's global limit, of which panics keep a part too.
+//! - **Invalid requests** slow sending down, then stop it, long before Discord bans the address ([`super::invalid`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
+use super::invalid::{InvalidRequests, Pace};
 use crate::clock::UnixMs;
 use crate::ids::ChannelId;
 
 /// Operations with buckets of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// `POST …/messages`.
+    /// `POST …/messages`, or `POST …/threads` in a forum.
     Create,
     /// `PATCH …/messages/{id}`.
     Edit,
@@ -20,55 +26,304 @@ pub enum Operation {
 /// `X-RateLimit-*` of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RateHeaders {
+    /// The bucket's name, hashed.
+    pub bucket: Option<u64>,
+    /// Requests of one window.
+    pub limit: Option<u32>,
     /// Requests left in this window.
     pub remaining: Option<u32>,
     /// Milliseconds until the window ends.
     pub reset_after_ms: Option<i64>,
 }
 
+/// Whom a 429 is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// This bot on this route.
+    User,
+    /// Everybody on this resource. Does not count towards the ban.
+    Shared,
+    /// This bot, on every route.
+    Global,
+}
+
+/// What stands in a request's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The bucket is empty, or what is left of it is held back for panics.
+    Bucket,
+    /// A short pause, so that the last messages of a window carry more cards each.
+    Gather,
+    /// Discord's limit for everything together, by our own count.
+    Global,
+    /// Discord answered 429.
+    Told,
+    /// Too many requests that Discord counts as invalid.
+    Guard,
+    /// The channel failed a moment ago and draws breath.
+    Breath,
+    /// The message is old and was edited too often (code 30046).
+    OldMessage,
+}
+
+/// How long, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Milliseconds; more than 0.
+    pub ms: i64,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Requests per second that Discord allows a bot in all.
+pub const PER_SECOND: u32 = 50;
+/// Of these, kept for panics.
+const GLOBAL_RESERVE: usize = 2;
+/// A second and what two requests may draw together on their way (ms).
+const SECOND_MS: i64 = 1_050;
+/// A window of which nothing is known yet (ms).
+const WINDOW_MS: i64 = 5_000;
 /// Most buckets remembered; beyond it, those whose window is over are forgotten.
 const MOST: usize = 4_096;
+/// While too many requests are invalid: one request in so many ms.
+const SLOW_MS: i64 = 1_000;
 
 /// What we know of the limits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Limits {
-    buckets: HashMap<(ChannelId, Operation), Bucket>,
+    /// Under which name each route's bucket is kept.
+    names: HashMap<Route, u64>,
+    buckets: HashMap<Name, Bucket>,
+    per_second: usize,
+    sent: VecDeque<UnixMs>,
     global_until: UnixMs,
+    invalid: InvalidRequests,
+}
+
+type Route = (ChannelId, Operation);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    Own(Route),
+    Told(u64, ChannelId),
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    remaining: u32,
+    /// 0 = not known.
+    limit: u32,
+    left: u32,
+    window_ms: i64,
     reset_at: UnixMs,
+    in_flight: u32,
+    sent_at: UnixMs,
+    blocked: Option<(UnixMs, Cause)>,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self {
+            limit: 0,
+            left: 0,
+            window_ms: WINDOW_MS,
+            reset_at: UnixMs(0),
+            in_flight: 0,
+            sent_at: UnixMs(i64::MIN / 2),
+            blocked: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new(PER_SECOND)
+    }
 }
 
 impl Limits {
-    /// Milliseconds to wait before this request may go; 0 = now.
+    /// `per_second`: Discord's global limit for this bot; 0 = none is kept.
     #[must_use]
-    pub fn wait(&self, channel: ChannelId, operation: Operation, now: UnixMs) -> i64 {
-        let bucket = match self.buckets.get(&(channel, operation)) {
-            Some(bucket) if bucket.remaining == 0 => bucket.reset_at.since(now),
-            _ => 0,
-        };
-        bucket.max(self.global_until.since(now)).max(0)
+    pub fn new(per_second: u32) -> Self {
+        Self {
+            names: HashMap::new(),
+            buckets: HashMap::new(),
+            per_second: per_second as usize,
+            sent: VecDeque::new(),
+            global_until: UnixMs(0),
+            invalid: InvalidRequests::default(),
+        }
     }
 
-    /// Takes in what an answer said.
-    pub fn observe(&mut self, channel: ChannelId, operation: Operation, headers: RateHeaders, now: UnixMs) {
+    /// What a request must wait for; `None` = it may go now. `panic`: it may use what is held back.
+    #[must_use]
+    pub fn wait(&self, channel: ChannelId, operation: Operation, panic: bool, now: UnixMs) -> Option<Wait> {
+        let bucket = self.bucket((channel, operation)).and_then(|bucket| bucket.wait(operation, panic, now));
+        [self.global(panic, now), bucket].into_iter().flatten().max_by_key(|wait| wait.ms)
+    }
+
+    /// How many messages may still be made in this channel before its window ends, without what is held back. `None`: not known, or so
+    /// many that it does not matter.
+    #[must_use]
+    pub fn places(&self, channel: ChannelId, now: UnixMs) -> Option<u32> {
+        let bucket = self.bucket((channel, Operation::Create)).filter(|bucket| bucket.limit > 0 && bucket.limit <= FEW)?;
+        Some(bucket.left_at(now).saturating_sub(bucket.reserve(Operation::Create, false)).max(1))
+    }
+
+    /// A request is about to be sent.
+    pub fn take(&mut self, channel: ChannelId, operation: Operation, now: UnixMs) {
+        let name = self.name((channel, operation));
+        self.make_room(now);
+        let bucket = self.buckets.entry(name).or_default();
+        if bucket.reset_at <= now {
+            bucket.left = bucket.limit;
+            bucket.reset_at = now.plus(bucket.window_ms);
+        }
+        bucket.left = bucket.left.saturating_sub(1);
+        bucket.in_flight += 1;
+        bucket.sent_at = now;
+        self.note(now);
+    }
+
+    /// A request that no bucket here knows of: a question of a command. Commands never wait for alerts; alerts make room for them.
+    pub fn note(&mut self, now: UnixMs) {
+        if self.per_second > 0 {
+            while self.sent.len() >= self.per_second.saturating_mul(2) {
+                self.sent.pop_front();
+            }
+            self.sent.push_back(now);
+        }
+        while self.sent.front().is_some_and(|at| now.since(*at) >= SECOND_MS) {
+            self.sent.pop_front();
+        }
+    }
+
+    /// The answer to a request that [`Limits::take`] announced, or its end without one.
+    pub fn answered(&mut self, channel: ChannelId, operation: Operation, headers: RateHeaders, now: UnixMs) {
+        let route = (channel, operation);
+        let before = self.name(route);
+        if let Some(bucket) = self.buckets.get_mut(&before) {
+            bucket.in_flight = bucket.in_flight.saturating_sub(1);
+        }
+        if let Some(told) = headers.bucket
+            && self.names.insert(route, told) != Some(told)
+            && let Some(known) = self.buckets.remove(&before)
+        {
+            let into = self.buckets.entry(Name::Told(told, channel)).or_default();
+            *into = Bucket { in_flight: into.in_flight + known.in_flight, ..if into.limit > 0 { *into } else { known } };
+        }
         let (Some(remaining), Some(after)) = (headers.remaining, headers.reset_after_ms) else { return };
-        if self.buckets.len() >= MOST {
-            self.buckets.retain(|_, bucket| bucket.reset_at > now);
+        let name = self.name(route);
+        self.make_room(now);
+        let bucket = self.buckets.entry(name).or_default();
+        let after = after.max(0);
+        bucket.limit = headers.limit.unwrap_or(bucket.limit).max(1);
+        // The answer may be older than what is on its way now.
+        bucket.left = remaining.saturating_sub(bucket.in_flight);
+        if remaining.saturating_add(1) >= bucket.limit {
+            bucket.window_ms = after.clamp(100, 60_000);
         }
-        self.buckets.insert((channel, operation), Bucket { remaining, reset_at: now.plus(after) });
+        bucket.reset_at = now.plus(after);
     }
 
-    /// Takes in a 429: nothing goes this way for `ms`.
-    pub fn refused(&mut self, channel: ChannelId, operation: Operation, ms: i64, global: bool, now: UnixMs) {
-        if global {
-            self.global_until = self.global_until.max(now.plus(ms));
-        } else {
-            self.buckets.insert((channel, operation), Bucket { remaining: 0, reset_at: now.plus(ms) });
+    /// A 429, or trouble that makes a channel rest: nothing goes this way for `ms`.
+    pub fn block(&mut self, channel: ChannelId, operation: Operation, ms: i64, cause: Cause, now: UnixMs) {
+        let name = self.name((channel, operation));
+        self.make_room(now);
+        self.buckets.entry(name).or_default().blocked = Some((now.plus(ms), cause));
+    }
+
+    /// A global 429: nothing at all goes for `ms`.
+    pub fn block_all(&mut self, ms: i64, now: UnixMs) {
+        self.global_until = self.global_until.max(now.plus(ms));
+    }
+
+    /// An answer that counts towards Discord's ban: 401, 403, or a 429 that is not shared.
+    pub fn invalid(&mut self, now: UnixMs) {
+        self.invalid.note(now);
+    }
+
+    /// Such answers in the last ten minutes, and what follows from them.
+    #[must_use]
+    pub fn invalid_lately(&self, now: UnixMs) -> (u32, Pace) {
+        (self.invalid.count(now), self.invalid.pace(now))
+    }
+
+    fn global(&self, panic: bool, now: UnixMs) -> Option<Wait> {
+        let wait = |until: UnixMs, cause| Some(Wait { ms: until.since(now), cause }).filter(|wait| wait.ms > 0);
+        let told = wait(self.global_until, Cause::Told);
+        let guard = match self.invalid.pace(now) {
+            Pace::Free => None,
+            Pace::Slow if panic => None,
+            Pace::Slow => wait(self.sent.back().map_or(now, |last| last.plus(SLOW_MS)), Cause::Guard),
+            Pace::Stop { until } => wait(until, Cause::Guard),
+        };
+        let own = if panic { self.per_second } else { self.per_second.saturating_sub(GLOBAL_RESERVE).max(1) };
+        let full = (self.per_second > 0).then(|| self.sent.len().checked_sub(own)).flatten().and_then(|at| self.sent.get(at));
+        let own = full.and_then(|at| wait(at.plus(SECOND_MS), Cause::Global));
+        [told, guard, own].into_iter().flatten().max_by_key(|wait| wait.ms)
+    }
+
+    fn name(&self, route: Route) -> Name {
+        self.names.get(&route).map_or(Name::Own(route), |told| Name::Told(*told, route.0))
+    }
+
+    fn bucket(&self, route: Route) -> Option<&Bucket> {
+        self.buckets.get(&self.name(route))
+    }
+
+    fn make_room(&mut self, now: UnixMs) {
+        if self.buckets.len() < MOST && self.names.len() < MOST {
+            return;
         }
+        self.buckets.retain(|_, bucket| bucket.in_flight > 0 || bucket.reset_at > now || bucket.blocked.is_some_and(|(at, _)| at > now));
+        let buckets = &self.buckets;
+        self.names.retain(|route, told| buckets.contains_key(&Name::Told(*told, route.0)));
+        if self.buckets.len() >= MOST {
+            // Thousands of channels within one window: what is forgotten here, Discord's next answer tells again.
+            self.buckets.retain(|_, bucket| bucket.in_flight > 0);
+            self.names.clear();
+        }
+    }
+}
+
+/// A bucket of more is no reason to gather or to hold anything back.
+const FEW: u32 = 20;
+
+impl Bucket {
+    fn left_at(&self, now: UnixMs) -> u32 {
+        if self.reset_at <= now { self.limit.saturating_sub(self.in_flight) } else { self.left }
+    }
+
+    fn reserve(&self, operation: Operation, panic: bool) -> u32 {
+        u32::from(operation == Operation::Create && !panic && (2..=FEW).contains(&self.limit))
+    }
+
+    fn wait(&self, operation: Operation, panic: bool, now: UnixMs) -> Option<Wait> {
+        let until = |at: UnixMs, cause| Some(Wait { ms: at.since(now), cause }).filter(|wait| wait.ms > 0);
+        let blocked = self.blocked.and_then(|(at, cause)| until(at, cause));
+        let (left, reserve) = (self.left_at(now), self.reserve(operation, panic));
+        let own = if self.limit == 0 {
+            // Nothing is known yet: the first answer tells. A panic does not wait for it.
+            (self.in_flight > 0 && !panic).then_some(Wait { ms: 50, cause: Cause::Bucket })
+        } else if left <= reserve {
+            until(self.reset_at.max(now.plus(1)), Cause::Bucket)
+        } else if reserve > 0 && self.reset_at > now {
+            until(self.sent_at.plus(gather_ms(left - reserve)), Cause::Gather)
+        } else {
+            None
+        };
+        [blocked, own].into_iter().flatten().max_by_key(|wait| wait.ms)
+    }
+}
+
+/// The fewer messages are left in a window, the longer each waits for company. A call that comes alone never meets this: the pause
+/// counts from the message before.
+fn gather_ms(left: u32) -> i64 {
+    match left {
+        1 => 800,
+        2 => 200,
+        3 => 50,
+        _ => 0,
     }
 }
 
@@ -76,23 +331,143 @@ impl Limits {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_empty_bucket_waits_for_its_window_and_others_do_not() {
-        let mut limits = Limits::default();
-        let (a, b) = (ChannelId(1), ChannelId(2));
-        limits.observe(a, Operation::Create, RateHeaders { remaining: Some(0), reset_after_ms: Some(1500) }, UnixMs(0));
-        assert_eq!(limits.wait(a, Operation::Create, UnixMs(500)), 1000);
-        assert_eq!(limits.wait(a, Operation::Create, UnixMs(1500)), 0);
-        assert_eq!(limits.wait(a, Operation::Edit, UnixMs(0)), 0);
-        assert_eq!(limits.wait(b, Operation::Create, UnixMs(0)), 0);
-        limits.observe(b, Operation::Create, RateHeaders { remaining: Some(1), reset_after_ms: Some(1500) }, UnixMs(0));
-        assert_eq!(limits.wait(b, Operation::Create, UnixMs(0)), 0);
+    const A: ChannelId = ChannelId(1);
+    const B: ChannelId = ChannelId(2);
+
+    fn headers(bucket: u64, limit: u32, remaining: u32, after: i64) -> RateHeaders {
+        RateHeaders { bucket: Some(bucket), limit: Some(limit), remaining: Some(remaining), reset_after_ms: Some(after) }
+    }
+
+    fn send(limits: &mut Limits, channel: ChannelId, operation: Operation, told: RateHeaders, now: i64) {
+        limits.take(channel, operation, UnixMs(now));
+        limits.answered(channel, operation, told, UnixMs(now));
+    }
+
+    fn ms(limits: &Limits, channel: ChannelId, operation: Operation, panic: bool, now: i64) -> i64 {
+        limits.wait(channel, operation, panic, UnixMs(now)).map_or(0, |wait| wait.ms)
     }
 
     #[test]
-    fn a_global_429_stops_every_channel() {
+    fn an_empty_bucket_waits_for_its_window_and_others_do_not() {
         let mut limits = Limits::default();
-        limits.refused(ChannelId(1), Operation::Create, 700, true, UnixMs(0));
-        assert_eq!(limits.wait(ChannelId(2), Operation::Edit, UnixMs(100)), 600);
+        send(&mut limits, A, Operation::Create, headers(7, 5, 0, 1_500), 0);
+        assert_eq!(limits.wait(A, Operation::Create, false, UnixMs(500)), Some(Wait { ms: 1_000, cause: Cause::Bucket }));
+        assert_eq!(ms(&limits, A, Operation::Create, true, 500), 1_000, "not even a panic may overdraw it");
+        assert_eq!(ms(&limits, A, Operation::Create, false, 1_500), 0);
+        assert_eq!(ms(&limits, A, Operation::Edit, false, 0), 0);
+        assert_eq!(ms(&limits, B, Operation::Create, false, 0), 0, "the same bucket in another channel is another");
+    }
+
+    #[test]
+    fn the_last_place_of_a_window_is_for_panics() {
+        let mut limits = Limits::default();
+        send(&mut limits, A, Operation::Create, headers(7, 5, 1, 3_000), 0);
+        assert_eq!(ms(&limits, A, Operation::Create, false, 1_000), 2_000);
+        assert_eq!(ms(&limits, A, Operation::Create, true, 1_000), 0);
+        send(&mut limits, A, Operation::Edit, headers(8, 5, 1, 3_000), 0);
+        assert_eq!(ms(&limits, A, Operation::Edit, false, 0), 0, "edits hold nothing back");
+        // A window of a single request has nothing to hold back.
+        send(&mut limits, B, Operation::Create, headers(7, 1, 0, 3_000), 0);
+        assert_eq!(ms(&limits, B, Operation::Create, false, 3_000), 0);
+    }
+
+    #[test]
+    fn five_in_a_window_are_never_six_whatever_is_on_its_way() {
+        let mut limits = Limits::default();
+        send(&mut limits, A, Operation::Create, headers(7, 5, 4, 5_000), 0);
+        // Three are on their way; the answer to the first of them says that three are left, which is not so.
+        for _ in 0..3 {
+            limits.take(A, Operation::Create, UnixMs(10_000));
+        }
+        limits.answered(A, Operation::Create, headers(7, 5, 4, 4_900), UnixMs(10_100));
+        assert_eq!(limits.places(A, UnixMs(10_100)), Some(1));
+        limits.take(A, Operation::Create, UnixMs(11_000));
+        assert_eq!(ms(&limits, A, Operation::Create, false, 11_000), 4_000);
+        assert_eq!(ms(&limits, A, Operation::Create, true, 11_000), 0);
+        limits.take(A, Operation::Create, UnixMs(11_000));
+        assert_eq!(ms(&limits, A, Operation::Create, true, 11_000), 4_000);
+    }
+
+    #[test]
+    fn the_fewer_places_are_left_the_longer_one_waits_for_company() {
+        let mut limits = Limits::default();
+        let waits: Vec<i64> = [4, 3, 2, 1]
+            .map(|left| {
+                send(&mut limits, A, Operation::Create, headers(7, 5, left, 5_000), 0);
+                ms(&limits, A, Operation::Create, false, 0)
+            })
+            .to_vec();
+        assert_eq!(waits, [50, 200, 800, 5_000]);
+        assert_eq!(ms(&limits, A, Operation::Create, true, 0), 0);
+        send(&mut limits, A, Operation::Create, headers(7, 5, 2, 5_000), 0);
+        assert_eq!(ms(&limits, A, Operation::Create, false, 800), 0, "it counts from the message before");
+        send(&mut limits, B, Operation::Create, headers(7, 1_000, 2, 5_000), 0);
+        assert_eq!(ms(&limits, B, Operation::Create, false, 0), 0, "a large bucket is no reason to gather");
+    }
+
+    #[test]
+    fn routes_of_one_bucket_share_it() {
+        let mut limits = Limits::default();
+        send(&mut limits, A, Operation::Edit, headers(7, 5, 3, 5_000), 0);
+        send(&mut limits, A, Operation::Archive, headers(7, 5, 0, 5_000), 10);
+        assert_eq!(ms(&limits, A, Operation::Edit, false, 10), 5_000);
+        assert_eq!(ms(&limits, A, Operation::Create, false, 10), 0);
+    }
+
+    #[test]
+    fn everything_together_stays_below_the_global_limit_and_panics_keep_a_part() {
+        let mut limits = Limits::new(10);
+        for channel in 0..8 {
+            assert_eq!(ms(&limits, ChannelId(channel), Operation::Create, false, 0), 0);
+            limits.take(ChannelId(channel), Operation::Create, UnixMs(0));
+        }
+        let wait = limits.wait(ChannelId(9), Operation::Create, false, UnixMs(0));
+        assert_eq!(wait, Some(Wait { ms: SECOND_MS, cause: Cause::Global }));
+        limits.take(ChannelId(100), Operation::Create, UnixMs(20));
+        assert_eq!(ms(&limits, ChannelId(9), Operation::Create, true, 20), 0);
+        limits.take(ChannelId(101), Operation::Create, UnixMs(20));
+        assert_eq!(ms(&limits, ChannelId(9), Operation::Create, true, 20), SECOND_MS - 20);
+        assert_eq!(ms(&limits, ChannelId(9), Operation::Create, false, SECOND_MS), 0);
+        // Commands ask without asking us: alerts make room for them.
+        for _ in 0..8 {
+            limits.note(UnixMs(5_000));
+        }
+        assert!(ms(&limits, ChannelId(9), Operation::Create, false, 5_000) > 0);
+        assert_eq!(ms(&Limits::new(0), A, Operation::Create, false, 0), 0);
+    }
+
+    #[test]
+    fn a_429_stops_its_route_and_a_global_one_everything() {
+        let mut limits = Limits::default();
+        limits.block(A, Operation::Create, 700, Cause::Told, UnixMs(0));
+        assert_eq!(limits.wait(A, Operation::Create, true, UnixMs(100)), Some(Wait { ms: 600, cause: Cause::Told }));
+        assert_eq!(ms(&limits, B, Operation::Create, false, 100), 0);
+        limits.block_all(900, UnixMs(0));
+        assert_eq!(ms(&limits, B, Operation::Edit, true, 100), 800);
+    }
+
+    #[test]
+    fn invalid_requests_slow_everything_but_panics_and_then_stop_all() {
+        let mut limits = Limits::default();
+        for _ in 0..1_000 {
+            limits.invalid(UnixMs(0));
+        }
+        limits.take(A, Operation::Create, UnixMs(0));
+        assert_eq!(limits.wait(B, Operation::Create, false, UnixMs(10)), Some(Wait { ms: 990, cause: Cause::Guard }));
+        assert_eq!(ms(&limits, B, Operation::Create, true, 10), 0);
+        for _ in 0..4_000 {
+            limits.invalid(UnixMs(0));
+        }
+        assert!(ms(&limits, B, Operation::Create, true, 10) > 500_000);
+        assert_eq!(ms(&limits, B, Operation::Create, false, 620_000), 0);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut limits = Limits::default();
+        for channel in 0..20_000 {
+            send(&mut limits, ChannelId(channel), Operation::Create, headers(channel, 5, 4, 5_000), 0);
+        }
+        assert!(limits.buckets.len() <= MOST + 1 && limits.names.len() <= MOST + 1);
     }
 }

@@ -15,8 +15,14 @@
 //! A create carries a nonce made of the post's id. `creating` is set in the same commit that claims the post and cleared when the
 //! answer is known, so after a crash we know that a message may stand there already: soon after, the nonce makes Discord return it;
 //! later ([`NONCE_TRUSTED_MS`]) the channel's history is searched before anything is sent.
+//!
+//! When more new cards wait than messages may be made, several of them share one: a **pack** ([`packing`](packs)). It is claimed, sent and
+//! settled as one request; each card stays a post of its own, with its own versions, and an edit of one sends the whole message again.
 
+mod claim;
+mod invalid;
 mod limits;
+mod packing;
 mod place;
 mod verdict;
 
@@ -25,7 +31,10 @@ use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
 use crate::render::{Message, Style};
 use crate::route::Threads;
 
-pub use limits::{Limits, Operation, RateHeaders};
+pub use claim::{Claim, Member};
+pub use invalid::Pace;
+pub use limits::{Cause, Limits, Operation, PER_SECOND, RateHeaders, Scope, Wait};
+pub use packing::{MOST_CARDS, packs, share};
 pub use place::Place;
 pub use verdict::{Settlement, Verdict, backoff, settle};
 
@@ -132,88 +141,6 @@ impl Draft {
             parent: None,
             message,
             happened_at: now,
-        }
-    }
-}
-
-/// A post claimed for sending.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
-    /// The post's row.
-    pub id: i64,
-    /// Whose guild.
-    pub guild: GuildId,
-    /// Which post.
-    pub key: PostKey,
-    /// How it should look.
-    pub message: Message,
-    /// The version claimed.
-    pub version: i64,
-    /// The message on Discord, if there is one.
-    pub standing: Option<MessageId>,
-    /// Where it stands.
-    pub place: Place,
-    /// The message to answer, if its post was delivered; for [`Place::Thread`], the card whose thread it is.
-    pub reply_to: Option<MessageId>,
-    /// The thread of that card, once it is open.
-    pub thread: Option<ChannelId>,
-    /// What such a thread is called: that card's title.
-    pub thread_name: String,
-    /// Addresses of the posts that the text links to, by subject.
-    pub urls: Vec<(String, String)>,
-    /// Nonce of the create, at most 25 characters.
-    pub nonce: String,
-    /// A create that was sent earlier and whose end is not known.
-    pub creating_since: Option<UnixMs>,
-    /// Its message stood once and was deleted by a person: what is posted anew is a change, and calls nobody.
-    pub anew: bool,
-    /// Failed tries so far.
-    pub attempts: u32,
-    /// Nothing more will come.
-    pub over: bool,
-    /// A page of lines: each of its versions holds news, though each of its events is over.
-    pub lines: bool,
-    /// When it happened.
-    pub happened_at: UnixMs,
-    /// When it first stood on Discord: a card that was late then stays so.
-    pub shown_at: Option<UnixMs>,
-    /// It called nobody when it was made, whatever roles its text names.
-    pub unpinged: bool,
-}
-
-impl Claim {
-    /// Whether the channel's history must be searched before a create. Forum posts take no nonce: they are always looked for.
-    #[must_use]
-    pub fn must_look_first(&self, now: UnixMs) -> bool {
-        let trusted = if self.place == Place::Forum { 0 } else { NONCE_TRUSTED_MS };
-        // Putting a thread away twice does no harm.
-        self.standing.is_none() && self.place != Place::Archive && self.creating_since.is_some_and(|since| now.since(since) > trusted)
-    }
-
-    /// The channel that the request names: the thread, for what stands in one. A thread has the number of the message it hangs on.
-    #[must_use]
-    pub fn channel(&self) -> ChannelId {
-        let thread = || self.thread.or(self.reply_to.map(|card| ChannelId(card.0)));
-        match self.place {
-            Place::Channel => self.key.channel,
-            Place::Forum => self.standing.map_or(self.key.channel, |starter| ChannelId(starter.0)),
-            Place::Thread | Place::Archive => thread().unwrap_or(self.key.channel),
-        }
-    }
-
-    /// Whether a create that Discord takes may bring back a message made earlier, with an older text: its nonce does that.
-    #[must_use]
-    pub fn may_bring_back_older(&self) -> bool {
-        self.standing.is_none() && self.creating_since.is_some() && self.version > 1
-    }
-
-    /// What kind of request it will be.
-    #[must_use]
-    pub fn operation(&self) -> Operation {
-        match self.place {
-            Place::Archive => Operation::Archive,
-            _ if self.standing.is_some() => Operation::Edit,
-            _ => Operation::Create,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What Discord said, and what follows from it.
 
-use super::Claim;
+use super::{Claim, Member, Scope};
 use crate::clock::UnixMs;
 use crate::ids::MessageId;
 
@@ -13,8 +13,8 @@ pub enum Verdict {
     Wait {
         /// Milliseconds.
         ms: i64,
-        /// For every request of ours, not this channel alone.
-        global: bool,
+        /// Whom it is about.
+        scope: Scope,
     },
     /// This message alone must wait: it is old and was edited too often (code 30046). Costs no attempt.
     WaitThis {
@@ -72,6 +72,8 @@ pub enum Settlement {
     Repost,
     /// Nothing to do any more: the message is gone and so is its cause.
     Over,
+    /// Discord does not take the cards together: each is sent by itself.
+    Alone,
     /// Give up.
     Fail {
         /// For people and the log.
@@ -101,7 +103,20 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
         }
         Verdict::MessageGone if claim.over && !claim.lines => Settlement::Over,
         Verdict::MessageGone => Settlement::Repost,
+        Verdict::Invalid { .. } if claim.standing.is_none() && !claim.others.is_empty() => Settlement::Alone,
         Verdict::Invalid { reason } => Settlement::Fail { reason },
+    }
+}
+
+impl Settlement {
+    /// What it means for another card of the same message.
+    #[must_use]
+    pub fn of_member(&self, member: &Member) -> Self {
+        match self {
+            Self::Repost | Self::Over if member.over && !member.lines => Self::Over,
+            Self::Repost | Self::Over => Self::Repost,
+            other => other.clone(),
+        }
     }
 }
 
@@ -142,12 +157,15 @@ mod tests {
             happened_at: UnixMs(0),
             shown_at: None,
             unpinged: false,
+            lane: crate::outbox::Lane::New,
+            wished_at: UnixMs(0),
+            others: Vec::new(),
         }
     }
 
     #[test]
     fn waiting_costs_no_attempt_and_discords_time_is_kept_in_full() {
-        let settled = settle(&claim(false, 3), Verdict::Wait { ms: 61_234, global: false }, 0, UnixMs(1000), 1.0);
+        let settled = settle(&claim(false, 3), Verdict::Wait { ms: 61_234, scope: Scope::User }, 0, UnixMs(1000), 1.0);
         let Settlement::Again { due, counts, in_doubt, .. } = settled else { panic!("{settled:?}") };
         assert_eq!((due, counts, in_doubt), (UnixMs(62_234), false, false));
     }

@@ -66,6 +66,16 @@ pub fn fit(mut message: Message) -> Message {
     message
 }
 
+/// Takes as much out of `embeds` as brings them to `room` units, as far as that is possible: titles and footers stay.
+pub(super) fn shrink_to(embeds: &mut [Embed], room: usize) {
+    let mut over = embeds.iter().map(size).sum::<usize>().saturating_sub(room);
+    for embed in embeds.iter_mut().rev() {
+        let before = size(embed);
+        shrink(embed, over);
+        over = over.saturating_sub(before.saturating_sub(size(embed)));
+    }
+}
+
 /// Units that count towards [`TOTAL`].
 #[must_use]
 pub fn size(embed: &Embed) -> usize {

@@ -23,6 +23,7 @@ pub mod labels;
 pub mod limits;
 pub mod notice;
 mod other;
+mod pack;
 mod pager;
 mod panic;
 mod record;
@@ -45,6 +46,7 @@ use crate::world::{Server, Subject};
 pub use board::{BoardKind, board};
 pub use dispatch::{attachment, note};
 pub use draft::gather;
+pub use pack::pack;
 pub use unit::{duty, status};
 
 /// Older than this when delivered: the footer says how late, in ms.

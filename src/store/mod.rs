@@ -9,6 +9,7 @@
 //! ```
 
 mod boards;
+mod claims;
 mod guilds;
 mod posts;
 mod rows;
@@ -30,7 +31,8 @@ use crate::outbox::Draft;
 
 pub use boards::{AddBoard, Unposted};
 pub use guilds::{AddRoute, EditRoute, Guild, Routing};
-pub use posts::{Counts, Due, Memo, Parked, Problem, Settled};
+pub use claims::{Ask, Found, Settled};
+pub use posts::{Counts, Due, Memo, Parked, Problem};
 
 use thread::{Reader, Writer};
 
@@ -134,6 +136,7 @@ fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
         M::up(include_str!("../../migrations/0001_floor.sql")),
         M::up(include_str!("../../migrations/0002_live_cards.sql")),
+        M::up(include_str!("../../migrations/0003_delivery.sql")),
     ])
 }
 
@@ -303,8 +306,9 @@ impl Store {
                 )?;
                 connection.execute(
                     "UPDATE post SET failed = 'not sent: it could not be for a day'
-                     WHERE delivered < version AND failed IS NULL AND place IN ('thread', 'archive') AND message IS NULL AND creating_ms IS NULL AND created_ms < ?1",
-                    [now.plus(-crate::outbox::EXPIRES_MS).0],
+                     WHERE delivered < version AND failed IS NULL AND message IS NULL AND creating_ms IS NULL AND created_ms < ?1 AND lane <> ?2",
+                    // A board is never too old to be shown.
+                    (now.plus(-crate::outbox::EXPIRES_MS).0, crate::outbox::Lane::Board.number()),
                 )?;
                 let posts = connection.execute(
                     "DELETE FROM post WHERE id IN (SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT 5000)",

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, ServerId};
-use crate::outbox::{Claim, Draft, EXPIRES_MS, LEASE_MS, Lane, OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Place, PostKey, Settlement, nonce};
-use crate::render::{self, Message, Style};
+use crate::outbox::{Claim, Draft, Lane, Place, PostKey};
+use crate::render::{Message, Style};
 use crate::route::Threads;
 
 /// What ingest must remember of a post whose subject goes on.
@@ -39,15 +39,6 @@ pub struct Parked {
     pub tries: u32,
 }
 
-/// What settling did beyond the post itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// The channel was parked just now, not before: people must be told once.
-    pub newly_parked: bool,
-    /// The channel was parked and is open again.
-    pub reopened: bool,
-}
-
 /// A channel that has something to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -57,6 +48,8 @@ pub struct Due {
     pub at: UnixMs,
     /// How many posts wait there.
     pub posts: u32,
+    /// A panic is among them.
+    pub panic: bool,
 }
 
 /// Posts by state.
@@ -87,11 +80,12 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
     // An identical render is no new version; a post that was given up gets another chance when its text changes. The first change of a
     // message that stands waits for the window, so that what follows soon goes with it.
     let mut upsert = connection.prepare_cached(&format!(
-        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms, place, threads, silent)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13,?15,?16,?18)
+        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms, place, threads, silent, wished_ms)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13,?15,?16,?18,?13)
          ON CONFLICT (channel, community, server, subject) DO UPDATE SET
              over = excluded.over,
              due_ms = CASE WHEN desired <> excluded.desired AND message IS NOT NULL AND NOT ({PENDING}) THEN max(due_ms, ?13 + ?14) ELSE due_ms END,
+             wished_ms = CASE WHEN desired <> excluded.desired AND NOT ({PENDING}) THEN ?13 ELSE wished_ms END,
              version = version + (desired <> excluded.desired),
              failed = CASE WHEN desired <> excluded.desired THEN NULL ELSE failed END,
              lane = CASE WHEN message IS NULL THEN min(lane, excluded.lane) ELSE excluded.lane END,
@@ -136,7 +130,7 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
     Ok(())
 }
 
-fn key(row: &Row<'_>) -> rusqlite::Result<PostKey> {
+pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<PostKey> {
     Ok(PostKey {
         channel: rows::channel(row, "channel")?,
         community: rows::community(row, "community")?,
@@ -145,67 +139,11 @@ fn key(row: &Row<'_>) -> rusqlite::Result<PostKey> {
     })
 }
 
-/// Addresses of the posts that a claim's text links to: in its own channel if there is one, else the oldest of the guild.
-fn urls(connection: &Connection, claim: &Claim) -> rusqlite::Result<Vec<(String, String)>> {
-    let mut found = Vec::new();
-    for subject in claim.message.links() {
-        let address = connection
-            .prepare_cached(
-                "SELECT channel, message, place FROM post WHERE community = ?1 AND server = ?2 AND subject = ?3 AND guild = ?4
-                    AND message IS NOT NULL ORDER BY channel <> ?5, id LIMIT 1",
-            )?
-            .query_row(
-                (claim.key.community.as_str(), claim.key.server.0, subject, rows::flake(claim.guild.0), rows::flake(claim.key.channel.0)),
-                |row| Ok((rows::channel(row, "channel")?, rows::message_option(row, "message")?, rows::place(row, "place")?)),
-            )
-            .optional()?;
-        if let Some((channel, Some(message), place)) = address {
-            let channel = if place == Place::Forum { ChannelId(message.0) } else { channel };
-            found.push((subject.to_owned(), render::notice::message_url(claim.guild, channel, message)));
-        }
-    }
-    Ok(found)
-}
-
-/// A message has appeared: texts that link to its subject, and had no nearer address for it, are sent again. So are those that are on their
-/// way just now: they were claimed without it.
-fn draw_links_anew(connection: &Connection, id: i64, key: &PostKey, guild: GuildId, due: UnixMs) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE post SET version = version + 1, due_ms = max(due_ms, ?6)
-             WHERE id IN (SELECT post FROM post_link WHERE subject = ?3) AND guild = ?4 AND community = ?1 AND server = ?2
-                AND (message IS NOT NULL OR lease_ms > 0) AND failed IS NULL AND (channel = ?5 OR NOT EXISTS (
-                    SELECT 1 FROM post AS nearer WHERE nearer.community = ?1 AND nearer.server = ?2 AND nearer.subject = ?3 AND nearer.guild = ?4
-                        AND nearer.message IS NOT NULL AND nearer.id <> ?7 AND (nearer.channel = post.channel OR nearer.id < ?7)))",
-        )?
-        .execute((
-            key.community.as_str(),
-            key.server.0,
-            &key.subject,
-            rows::flake(guild.0),
-            rows::flake(key.channel.0),
-            due.0,
-            id,
-        ))
-        .map(|_| ())
-}
-
-/// What was to be written into the thread of a card that is gone has nowhere to go.
-fn leave_thread(connection: &Connection, key: &PostKey) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(&format!(
-            "UPDATE post SET failed = 'its card is gone' WHERE channel = ?1 AND community = ?2 AND server = ?3 AND parent = ?4
-                AND place IN ('thread', 'archive') AND {PENDING}"
-        ))?
-        .execute((rows::flake(key.channel.0), key.community.as_str(), key.server.0, &key.subject))
-        .map(|_| ())
-}
-
-const PENDING: &str = "delivered < version AND failed IS NULL";
+pub(super) const PENDING: &str = "delivered < version AND failed IS NULL";
 
 /// What is written into a thread waits for the card it hangs on, and so does an answer to a card that is still to come; a thread is put
 /// away when nothing else about its card waits.
-const READY: &str = "(post.place NOT IN ('thread', 'archive') OR EXISTS (
+pub(super) const READY: &str = "(post.place NOT IN ('thread', 'archive') OR EXISTS (
         SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
             AND card.subject = post.parent AND card.message IS NOT NULL))
     AND (post.parent IS NULL OR NOT EXISTS (
@@ -251,80 +189,14 @@ impl Store {
         self.reader
             .run(|connection| {
                 let mut select = connection.prepare_cached(&format!(
-                    "SELECT post.channel, max(min(max(post.due_ms, post.lease_ms)), coalesce(parked.retry_ms, 0)) AS at, count(*) AS posts
+                    "SELECT post.channel, max(min(max(post.due_ms, post.lease_ms)), coalesce(parked.retry_ms, 0)) AS at, count(*) AS posts,
+                        min(post.lane) = 0 AS panic
                      FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} AND {READY} GROUP BY post.channel"
                 ))?;
                 let found = select.query_map((), |row| {
-                    Ok(Due { channel: rows::channel(row, "channel")?, at: UnixMs(row.get("at")?), posts: row.get("posts")? })
+                    Ok(Due { channel: rows::channel(row, "channel")?, at: UnixMs(row.get("at")?), posts: row.get("posts")?, panic: row.get("panic")? })
                 })?;
                 found.collect()
-            })
-            .await
-    }
-
-    /// Claims the first post of `channel` that is due: by lane, then by age. The claim holds for [`LEASE_MS`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn claim(&self, channel: ChannelId, now: UnixMs) -> Result<Option<Claim>, StoreError> {
-        let instance = self.instance.clone();
-        self.writer
-            .run(move |connection| {
-                connection
-                    .prepare_cached(&format!(
-                        "UPDATE post SET failed = 'not sent: its channel was closed to the bot for a day'
-                         WHERE channel = ?1 AND {PENDING} AND message IS NULL AND creating_ms IS NULL AND created_ms < ?2 AND lane <> ?3"
-                    ))?
-                    // A board is never too old to be shown.
-                    .execute((rows::flake(channel.0), now.plus(-EXPIRES_MS).0, Lane::Board.number()))?;
-                let id: Option<i64> = connection
-                    .prepare_cached(&format!(
-                        "SELECT id FROM post WHERE channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 AND {READY} ORDER BY lane, id LIMIT 1"
-                    ))?
-                    .query_row((rows::flake(channel.0), now.0), |row| row.get(0))
-                    .optional()?;
-                let Some(id) = id else { return Ok(None) };
-                let mut claim = connection
-                    .prepare_cached(
-                        "SELECT post.*, card.message AS reply_to, coalesce(card.thread, iif(card.place = 'forum', card.message, NULL)) AS card_thread,
-                            card.desired AS card_desired
-                         FROM post LEFT JOIN post AS card ON card.channel = post.channel AND card.community = post.community
-                            AND card.server = post.server AND card.subject = post.parent
-                         WHERE post.id = ?1",
-                    )?
-                    .query_row([id], |row| {
-                        let generation: i64 = row.get("generation")?;
-                        let card: Option<String> = row.get("card_desired")?;
-                        Ok(Claim {
-                            id,
-                            guild: rows::guild(row, "guild")?,
-                            key: key(row)?,
-                            message: Message { silent: row.get("silent")?, ..rows::json::<Message>(row, "desired")? },
-                            version: row.get("version")?,
-                            standing: rows::message_option(row, "message")?,
-                            place: rows::place(row, "place")?,
-                            reply_to: rows::message_option(row, "reply_to")?,
-                            thread: rows::channel_option(row, "card_thread")?,
-                            thread_name: card.and_then(|card| serde_json::from_str::<Message>(&card).ok()?.title()).unwrap_or_default(),
-                            urls: Vec::new(),
-                            nonce: nonce(&instance, id, generation),
-                            creating_since: row.get::<_, Option<i64>>("creating_ms")?.map(UnixMs),
-                            anew: generation > 0,
-                            attempts: row.get("attempts")?,
-                            over: row.get("over")?,
-                            lines: row.get::<_, i64>("lane")? == Lane::Log.number() && row.get::<_, String>("place")? == "channel",
-                            happened_at: UnixMs(row.get("happened_ms")?),
-                            shown_at: row.get::<_, Option<i64>>("shown_ms")?.map(UnixMs),
-                            unpinged: row.get("unpinged")?,
-                        })
-                    })?;
-                claim.urls = urls(connection, &claim)?;
-                connection
-                    .prepare_cached(
-                        "UPDATE post SET lease_ms = ?2, creating_ms = CASE WHEN message IS NULL THEN coalesce(creating_ms, ?3) END WHERE id = ?1",
-                    )?
-                    .execute((id, now.plus(LEASE_MS).0, now.0))?;
-                Ok(Some(claim))
             })
             .await
     }
@@ -349,104 +221,6 @@ impl Store {
                     .map(|_| ())
             })
             .await
-    }
-
-    /// Writes down what came of a claim.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the claim's lease then runs out and the post is looked at again.
-    pub async fn settle(&self, claim: &Claim, settlement: Settlement, now: UnixMs) -> Result<Settled, StoreError> {
-        let (id, version, channel, standing) = (claim.id, claim.version, claim.key.channel, claim.standing);
-        let (key, guild, edit_window, unpinged) = (claim.key.clone(), claim.guild, self.edit_window, claim.unpinged);
-        // A refusal of this request says nothing about an earlier one whose answer was lost.
-        let doubt = claim.creating_since.map(|at| at.0);
-        self.writer
-            .run(move |connection| {
-                let channel = rows::flake(channel.0);
-                let mut settled = Settled::default();
-                match settlement {
-                    Settlement::Delivered(message) => {
-                        // The next edit: with what comes soon, and of an old message only now and then.
-                        let old = standing.is_some_and(|made| now.since(made.made_at()) > OLD_MESSAGE_MS);
-                        let pause = if old { OLD_EDIT_EVERY_MS } else { edit_window };
-                        connection
-                            .prepare_cached(
-                                "UPDATE post SET delivered = max(delivered, ?2), message = ?3, creating_ms = NULL, attempts = 0, lease_ms = 0, due_ms = ?4,
-                                    shown_ms = coalesce(shown_ms, ?5), unpinged = ?6 WHERE id = ?1",
-                            )?
-                            .execute((id, version, rows::flake(message.0), now.plus(pause).0, now.0, unpinged))?;
-                        if standing != Some(message) {
-                            draw_links_anew(connection, id, &key, guild, now.plus(edit_window))?;
-                        }
-                        settled.reopened = connection.prepare_cached("DELETE FROM parked WHERE channel = ?1")?.execute([channel])? > 0;
-                    }
-                    Settlement::Again { due, counts, in_doubt, .. } => {
-                        let in_doubt = in_doubt && standing.is_none();
-                        connection
-                            .prepare_cached(
-                                "UPDATE post SET due_ms = ?2, attempts = attempts + ?3, lease_ms = 0,
-                                 creating_ms = CASE WHEN ?4 THEN creating_ms ELSE ?5 END WHERE id = ?1",
-                            )?
-                            .execute((id, due.0, counts, in_doubt, doubt))?;
-                    }
-                    Settlement::Park { until, reason } => {
-                        connection.execute("UPDATE post SET lease_ms = 0, creating_ms = ?2 WHERE id = ?1", (id, doubt))?;
-                        settled.newly_parked = connection.execute(
-                            "INSERT OR IGNORE INTO parked (channel, reason, since_ms, retry_ms, tries) VALUES (?1,?2,?3,?4,1)",
-                            (channel, &reason, now.0, until.0),
-                        )? > 0;
-                        if !settled.newly_parked {
-                            connection.execute(
-                                "UPDATE parked SET reason = ?2, retry_ms = ?3, tries = tries + 1 WHERE channel = ?1",
-                                (channel, &reason, until.0),
-                            )?;
-                        }
-                    }
-                    Settlement::Repost => {
-                        connection.execute(
-                            "UPDATE post SET message = NULL, creating_ms = NULL, generation = generation + 1, lease_ms = 0, due_ms = ?2 WHERE id = ?1",
-                            (id, now.0),
-                        )?;
-                    }
-                    Settlement::Over => {
-                        connection.execute(
-                            "UPDATE post SET delivered = max(delivered, ?2), message = NULL, creating_ms = NULL, lease_ms = 0 WHERE id = ?1",
-                            (id, version),
-                        )?;
-                        leave_thread(connection, &key)?;
-                    }
-                    Settlement::Fail { reason } => {
-                        connection.execute("UPDATE post SET failed = ?2, lease_ms = 0, creating_ms = ?3 WHERE id = ?1", (id, reason, doubt))?;
-                        leave_thread(connection, &key)?;
-                    }
-                }
-                Ok(settled)
-            })
-            .await
-    }
-
-    /// Gives a claim back untouched: nothing was sent.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn release(&self, claim: &Claim, due: UnixMs) -> Result<(), StoreError> {
-        let (id, keep) = (claim.id, claim.creating_since.map(|at| at.0));
-        self.writer
-            .run(move |connection| {
-                connection
-                    .prepare_cached("UPDATE post SET lease_ms = 0, due_ms = ?2, creating_ms = ?3 WHERE id = ?1")?
-                    .execute((id, due.0, keep))
-                    .map(|_| ())
-            })
-            .await
-    }
-
-    /// After a start: whatever was claimed by the process before is free again. Creates stay in doubt.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn release_all(&self) -> Result<usize, StoreError> {
-        self.writer.run(|connection| connection.execute("UPDATE post SET lease_ms = 0 WHERE lease_ms > 0", ())).await
     }
 
     /// Whether a message is known as some post's: then it cannot be the one that another post is looking for.

@@ -1,0 +1,380 @@
+//! The joint between those who make posts and those who send them: who may be served now, and who waits for what.
+//!
+//! Job: one [`Pass`] for each channel that is being served (and one more for its panics), the rate limits, the bell. Whoever stores a post
+//! may take its channel's pass at once, claim the post in the same transaction and hand both over: then nothing is read or written
+//! between storing and sending. Never does I/O. Its lock is held for moments only, never across an await.
+//!
+//! ```text
+//!            ring, later ┌──────────────────────────────────┐
+//!  ingest ───────────────▶ channels to look at ── due ──▶ enter ─▶ Pass ─▶ claim, send, settle … ─▶ dropped: look again
+//!     └── enter ─▶ Pass ─▶ claimed while stored ── hand over ────────▶ ┘        delivery
+//! ```
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, UnixMs};
+use crate::ids::ChannelId;
+use crate::outbox::{Cause, Claim, Limits, Operation, Pace, RateHeaders, Wait};
+
+/// Channels served at the same time. Discord allows 50 requests a second in all; an answer takes some 100 ms.
+const AT_ONCE: usize = 16;
+/// More of them for panics alone.
+const FOR_PANICS: usize = 4;
+/// After a refused token nothing is sent for this long (ms); then one request tries again.
+const STOP_PAUSE_MS: i64 = 60_000;
+
+/// The gate. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    clock: Clock,
+    state: Arc<Mutex<State>>,
+    bell: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    limits: Limits,
+    stop: Stop,
+    closed: bool,
+    /// Who has a pass (`true`: for panics), and whether the channel was rung for meanwhile, and for a panic.
+    busy: HashMap<(ChannelId, bool), Option<bool>>,
+    /// Channels to look at, each with its time and whether a panic may be among what waits.
+    look: HashMap<ChannelId, Look>,
+    all: bool,
+    handed: Vec<(Pass, Claim)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: UnixMs,
+    panic: bool,
+}
+
+/// What may be sent in a channel now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// New messages may be made.
+    pub creates: bool,
+    /// Messages may be edited.
+    pub edits: bool,
+    /// How many messages may be made before the window ends; `None` = that does not matter.
+    pub places: Option<u32>,
+    /// What is waited for, if anything is.
+    pub wait: Option<Wait>,
+}
+
+/// A channel in somebody's hands. Dropped, it is free again, and is looked at: something may have come meanwhile.
+#[derive(Debug)]
+pub struct Pass {
+    gate: Gate,
+    channel: ChannelId,
+    panic: bool,
+    open: Open,
+    /// Nothing waits there: it need not be looked at.
+    done: bool,
+}
+
+impl Pass {
+    /// Whose.
+    #[must_use]
+    pub fn channel(&self) -> ChannelId {
+        self.channel
+    }
+
+    /// Only a panic may be sent with it.
+    #[must_use]
+    pub fn panic_only(&self) -> bool {
+        self.panic
+    }
+
+    /// What may be sent, as it was when the pass was given or last asked for.
+    #[must_use]
+    pub fn open(&self) -> Open {
+        self.open
+    }
+
+    /// Looks anew what may be sent.
+    pub fn look(&mut self) -> Open {
+        let now = self.gate.clock.now();
+        self.open = self.gate.lock().open(self.channel, self.panic, now);
+        self.open
+    }
+
+    /// Gives it back: nothing waits there now, but perhaps at `at`.
+    pub fn give_back(mut self, at: Option<UnixMs>) {
+        self.done = true;
+        if let Some(at) = at {
+            self.gate.lock().look_at(self.channel, at, self.panic);
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let now = self.gate.clock.now();
+        let mut state = self.gate.lock();
+        let rung = state.busy.remove(&(self.channel, self.panic)).flatten();
+        if let Some(panic) = rung.or((!self.done).then_some(self.panic)) {
+            state.look_at(self.channel, now, panic);
+        }
+        drop(state);
+        self.gate.bell.notify_one();
+    }
+}
+
+impl Gate {
+    /// `per_second`: Discord's global limit for this bot; 0 = none is kept.
+    #[must_use]
+    pub fn new(clock: Clock, per_second: u32) -> Self {
+        let state = State { limits: Limits::new(per_second), all: true, ..State::default() };
+        Self { clock, state: Arc::new(Mutex::new(state)), bell: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something was stored for a channel.
+    pub fn ring(&self, channel: ChannelId, panic: bool) {
+        self.lock().look_at(channel, self.clock.now(), panic);
+        self.bell.notify_one();
+    }
+
+    /// Something was stored somewhere.
+    pub fn ring_all(&self) {
+        self.lock().all = true;
+        self.bell.notify_one();
+    }
+
+    /// Has everything looked at with the next round, without ringing for it.
+    pub fn look_again(&self) {
+        self.lock().all = true;
+    }
+
+    /// Rings when there is something to look at. One wait at a time.
+    pub async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    /// The channel's pass, if nobody has it and something may be sent there now.
+    #[must_use]
+    pub fn enter(&self, channel: ChannelId, panic: bool) -> Option<Pass> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let room = if panic { FOR_PANICS } else { AT_ONCE };
+        let full = state.busy.keys().filter(|(_, other)| *other == panic).count() >= room;
+        if state.closed || full || state.busy.contains_key(&(channel, panic)) || state.stop.wait(now) > 0 {
+            return None;
+        }
+        let open = state.open(channel, panic, now);
+        if !(open.creates || open.edits) {
+            return None;
+        }
+        state.busy.insert((channel, panic), None);
+        Some(Pass { gate: self.clone(), channel, panic, open, done: false })
+    }
+
+    /// Hands over a post that was claimed with a pass.
+    pub fn hand_over(&self, pass: Pass, claim: Claim) {
+        self.lock().handed.push((pass, claim));
+        self.bell.notify_one();
+    }
+
+    /// What was handed over.
+    #[must_use]
+    pub fn handed(&self) -> Vec<(Pass, Claim)> {
+        std::mem::take(&mut self.lock().handed)
+    }
+
+    /// Whether everything should be looked at; asked once.
+    #[must_use]
+    pub fn look_everywhere(&self) -> bool {
+        std::mem::take(&mut self.lock().all)
+    }
+
+    /// Notes that a channel has something to send at `at`.
+    pub fn later(&self, channel: ChannelId, at: UnixMs, panic: bool) {
+        self.lock().look_at(channel, at, panic);
+    }
+
+    /// Passes for the channels whose time has come, the most urgent first, and when the next one's comes. Channels that must wait are looked at
+    /// when they need not wait any more; those in somebody's hands, when they are given back.
+    #[must_use]
+    pub fn due(&self) -> (Vec<Pass>, Option<UnixMs>, Vec<Wait>) {
+        let now = self.clock.now();
+        let mut ready: Vec<(ChannelId, Look)> = {
+            let mut state = self.lock();
+            if state.closed {
+                return (Vec::new(), None, Vec::new());
+            }
+            let ready: Vec<_> = state.look.iter().filter(|(_, look)| look.at <= now).map(|(channel, look)| (*channel, *look)).collect();
+            ready.iter().for_each(|(channel, _)| drop(state.look.remove(channel)));
+            ready
+        };
+        ready.sort_unstable_by_key(|(channel, look)| (!look.panic, look.at, *channel));
+        let (mut passes, mut waits) = (Vec::new(), Vec::new());
+        for (channel, look) in ready {
+            let express = look.panic.then(|| self.enter(channel, true)).flatten();
+            let look = Look { panic: look.panic && express.is_none(), ..look };
+            passes.extend(express);
+            match self.enter(channel, false) {
+                Some(pass) => passes.push(pass),
+                None => waits.extend(self.put_off(channel, look, now)),
+            }
+        }
+        let next = self.lock().look.values().map(|look| look.at).min();
+        (passes, next, waits)
+    }
+
+    /// The channel cannot be served now: when will it?
+    fn put_off(&self, channel: ChannelId, look: Look, now: UnixMs) -> Option<Wait> {
+        let mut state = self.lock();
+        if let Some(rung) = state.busy.get_mut(&(channel, false)) {
+            *rung = Some(rung.unwrap_or(false) || look.panic);
+            return None;
+        }
+        let stopped = state.stop.wait(now);
+        let open = state.open(channel, false, now);
+        // Nothing in its way but others: somebody gives a pass back soon, and that rings.
+        let ms = open.wait.map_or(CROWDED_MS, |wait| wait.ms).max(stopped);
+        state.look_at(channel, now.plus(ms), look.panic);
+        open.wait
+    }
+
+    /// A request is about to be sent. Err: milliseconds until it may be.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn take(&self, channel: ChannelId, operation: Operation, panic: bool) -> Result<(), Wait> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if let Some(wait) = state.limits.wait(channel, operation, panic, now) {
+            return Err(wait);
+        }
+        if !state.stop.may_try(now) {
+            return Err(Wait { ms: state.stop.wait(now).max(1), cause: Cause::Guard });
+        }
+        state.limits.take(channel, operation, now);
+        Ok(())
+    }
+
+    /// Its answer, or its end without one.
+    pub fn answered(&self, channel: ChannelId, operation: Operation, headers: RateHeaders) {
+        let now = self.clock.now();
+        self.lock().limits.answered(channel, operation, headers, now);
+    }
+
+    /// A question of a command is about to be sent. It waits for nobody.
+    pub fn note(&self) {
+        let now = self.clock.now();
+        self.lock().limits.note(now);
+    }
+
+    /// An answer that counts towards Discord's ban.
+    pub fn invalid(&self) {
+        let now = self.clock.now();
+        self.lock().limits.invalid(now);
+    }
+
+    /// Such answers in the last ten minutes.
+    #[must_use]
+    pub fn invalid_lately(&self) -> (u32, Pace) {
+        self.lock().limits.invalid_lately(self.clock.now())
+    }
+
+    /// Nothing goes this way for `ms`.
+    pub fn block(&self, channel: ChannelId, operation: Operation, ms: i64, cause: Cause) {
+        let now = self.clock.now();
+        self.lock().limits.block(channel, operation, ms, cause, now);
+    }
+
+    /// Nothing at all goes for `ms`.
+    pub fn block_all(&self, ms: i64) {
+        let now = self.clock.now();
+        self.lock().limits.block_all(ms, now);
+    }
+
+    /// The token was refused: all sending stops.
+    pub fn stop(&self) {
+        let now = self.clock.now();
+        self.lock().stop.begin(now);
+    }
+
+    /// The token was taken. True if sending had stopped.
+    #[must_use]
+    pub fn resume(&self) -> bool {
+        let resumed = self.lock().stop.lift();
+        if resumed {
+            self.ring_all();
+        }
+        resumed
+    }
+
+    /// Milliseconds until something may be sent there; 0 = now.
+    #[must_use]
+    pub fn must_wait(&self, channel: ChannelId) -> i64 {
+        let now = self.clock.now();
+        let state = self.lock();
+        let open = state.open(channel, false, now);
+        let own = if open.creates || open.edits { 0 } else { open.wait.map_or(0, |wait| wait.ms) };
+        own.max(state.stop.wait(now))
+    }
+
+    /// No more passes are given; what was handed over comes back.
+    #[must_use]
+    pub fn close(&self) -> Vec<(Pass, Claim)> {
+        self.lock().closed = true;
+        self.handed()
+    }
+}
+
+/// All passes are out: the channel is looked at again after this long (ms) even if none comes back.
+const CROWDED_MS: i64 = 250;
+
+impl State {
+    fn look_at(&mut self, channel: ChannelId, at: UnixMs, panic: bool) {
+        let look = self.look.entry(channel).or_insert(Look { at, panic });
+        *look = Look { at: look.at.min(at), panic: look.panic || panic };
+    }
+
+    fn open(&self, channel: ChannelId, panic: bool, now: UnixMs) -> Open {
+        let create = self.limits.wait(channel, Operation::Create, panic, now);
+        let edit = self.limits.wait(channel, Operation::Edit, panic, now);
+        let wait = [create, edit].into_iter().flatten().min_by_key(|wait| wait.ms);
+        Open { creates: create.is_none(), edits: edit.is_none(), places: self.limits.places(channel, now), wait }
+    }
+}
+
+/// What a refused token does to all sending: nothing goes before this time, then one request tries.
+#[derive(Debug, Default)]
+struct Stop(Option<UnixMs>);
+
+impl Stop {
+    fn begin(&mut self, now: UnixMs) {
+        self.0 = Some(now.plus(STOP_PAUSE_MS));
+    }
+
+    /// True if there was one.
+    fn lift(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+
+    /// Milliseconds until a request may try; 0 = now.
+    fn wait(&self, now: UnixMs) -> i64 {
+        self.0.map_or(0, |until| until.since(now)).max(0)
+    }
+
+    /// Whoever asks first after the pause takes the turn; the others wait for what comes of it.
+    fn may_try(&mut self, now: UnixMs) -> bool {
+        if self.wait(now) > 0 {
+            return false;
+        }
+        if self.0.is_some() {
+            self.begin(now);
+        }
+        true
+    }
+}

@@ -1,0 +1,76 @@
+//! How many cards one message takes. Pure.
+
+use crate::render::limits::{CONTENT, size};
+use crate::render::{Message, text};
+
+/// Discord's limit on the embeds of a message.
+pub const MOST_CARDS: usize = 10;
+/// Units of all texts of a new pack, of Discord's 6,000: cards grow, and each must find room in its message later.
+const TEXT: usize = 4_500;
+
+/// How many cards the next message takes, if `waiting` are to be shown and `places` messages may still be made in this window (`None`: as
+/// many as one likes). Without a backlog each card has a message of its own.
+#[must_use]
+pub fn share(waiting: usize, places: Option<u32>) -> usize {
+    let Some(places) = places else { return 1 };
+    waiting.div_ceil(places.max(1) as usize).clamp(1, MOST_CARDS)
+}
+
+/// How many of `messages`, from the first on, go into one. At least 1, whatever the first is.
+#[must_use]
+pub fn packs<'m>(messages: impl IntoIterator<Item = &'m Message>) -> usize {
+    let (mut cards, mut embeds, mut content, mut texts) = (0, 0, 0, 0);
+    for message in messages {
+        embeds += message.embeds.len();
+        content += message.content.as_deref().map_or(0, |sentence| text::units(sentence) + 1);
+        texts += message.embeds.iter().map(size).sum::<usize>();
+        let fits = embeds <= MOST_CARDS && content <= CONTENT && texts <= TEXT;
+        // Without an embed there is nothing that an edit could tell from its neighbours.
+        let can = !message.embeds.is_empty() && message.files.is_empty();
+        if cards > 0 && !(fits && can) {
+            break;
+        }
+        cards += 1;
+        if !can {
+            break;
+        }
+    }
+    cards.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Embed;
+
+    #[test]
+    fn no_backlog_no_pack() {
+        assert_eq!([share(0, Some(4)), share(4, Some(4)), share(1, Some(0)), share(500, None)], [1; 4]);
+        assert_eq!([share(5, Some(4)), share(12, Some(4)), share(500, Some(4)), share(3, Some(1))], [2, 3, 10, 3]);
+    }
+
+    fn card(text: usize) -> Message {
+        Message { embeds: vec![Embed { title: Some("x".repeat(text)), ..Embed::default() }], ..Message::default() }
+    }
+
+    #[test]
+    fn a_pack_keeps_discords_limits_and_leaves_room_to_grow() {
+        let of = |messages: &[Message]| packs(messages);
+        assert_eq!(of(&vec![card(100); 30]), 10);
+        assert_eq!(of(&vec![card(1_000); 30]), 4);
+        assert_eq!(of(&[card(9_000), card(1)]), 1);
+        let sentence = |units: usize| Message { content: Some("y".repeat(units)), ..card(1) };
+        assert_eq!(of(&vec![sentence(999); 5]), 2);
+        assert_eq!(of(&[]), 1);
+    }
+
+    #[test]
+    fn what_cannot_share_stands_alone() {
+        let words = Message { content: Some("words".into()), ..Message::default() };
+        let file = crate::render::File { name: "a.png".into(), base64: String::new(), description: String::new() };
+        let with_file = Message { files: vec![file], ..card(1) };
+        assert_eq!(packs([&words, &card(1)]), 1);
+        assert_eq!(packs([&card(1), &card(1), &with_file, &card(1)]), 2);
+        assert_eq!(packs([&with_file, &card(1)]), 1);
+    }
+}

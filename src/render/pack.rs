@@ -1,0 +1,87 @@
+//! Several cards in one message, when Discord takes fewer messages than there are cards.
+
+use std::collections::BTreeSet;
+
+use super::{Embed, Message, limits};
+use crate::ids::RoleId;
+
+/// One message of several: their embeds under each other, each role named once, their sentences below each other. It makes a sound if one
+/// of them does. If they have grown too large for one message since they were put together, each is cut to its share of the room.
+#[must_use]
+pub fn pack(messages: Vec<Message>) -> Message {
+    let fair = limits::TOTAL / messages.len().max(1);
+    let over = |messages: &[Message]| messages.iter().flat_map(|m| &m.embeds).map(limits::size).sum::<usize>() > limits::TOTAL;
+    let crowded = messages.len() > 1 && over(&messages);
+    let mut named = BTreeSet::new();
+    let mut roles: Vec<RoleId> = Vec::new();
+    let mut sentences = Vec::new();
+    let mut embeds: Vec<Embed> = Vec::new();
+    let mut silent = true;
+    for mut message in messages {
+        silent &= message.silent;
+        let sentence = spoken(&message);
+        // A page of lines says the same sentence for each of its cards: once is enough.
+        sentences.extend(sentence.filter(|sentence| !sentence.is_empty() && !sentences.contains(sentence)));
+        roles.extend(message.roles.iter().filter(|role| named.insert(**role)));
+        if crowded {
+            limits::shrink_to(&mut message.embeds, fair);
+        }
+        embeds.extend(message.embeds);
+    }
+    let mentions: String = roles.iter().map(|role| format!("<@&{role}>")).collect::<Vec<_>>().join(" ");
+    let content = [mentions, sentences.join("\n")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    limits::fit(Message { content: Some(content).filter(|c| !c.is_empty()), embeds, roles, files: Vec::new(), silent })
+}
+
+/// What a message says beside its mentions.
+fn spoken(message: &Message) -> Option<String> {
+    let mut rest = message.content.as_deref()?;
+    for role in &message.roles {
+        rest = rest.strip_prefix(&format!("<@&{role}>")).unwrap_or(rest).trim_start();
+    }
+    Some(rest.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::{Field, hostile};
+
+    fn card(title: &str, fields: usize, roles: &[u64]) -> Message {
+        let field = |n| Field { name: format!("field {n}"), value: "v".repeat(200), inline: false, links: Vec::new() };
+        let embed = Embed { title: Some(title.into()), fields: (0..fields).map(field).collect(), footer: Some(title.into()), ..Embed::default() };
+        let mentions: String = roles.iter().map(|role| format!("<@&{role}> ")).collect();
+        Message {
+            content: (!roles.is_empty()).then(|| format!("{mentions}{title} at the harbour")),
+            embeds: vec![embed],
+            roles: roles.iter().map(|role| RoleId(*role)).collect(),
+            ..Message::default()
+        }
+    }
+
+    #[test]
+    fn roles_once_sentences_below_each_other() {
+        let packed = pack(vec![card("one", 1, &[5, 6]), Message { silent: true, ..card("two", 1, &[5]) }, card("three", 0, &[])]);
+        assert_eq!(packed.content.as_deref(), Some("<@&5> <@&6> one at the harbour\ntwo at the harbour"));
+        assert_eq!(packed.roles, [RoleId(5), RoleId(6)]);
+        let titles: Vec<_> = packed.embeds.iter().filter_map(|embed| embed.title.as_deref()).collect();
+        assert_eq!((titles, packed.silent), (vec!["one", "two", "three"], false));
+        assert!(pack(vec![Message { silent: true, ..card("a", 0, &[]) }, Message { silent: true, ..card("b", 0, &[]) }]).silent);
+    }
+
+    #[test]
+    fn one_card_stays_as_it_is() {
+        let alone = limits::fit(card("one", 3, &[5]));
+        assert_eq!(pack(vec![alone.clone()]), alone);
+    }
+
+    #[test]
+    fn what_has_grown_is_cut_fairly_and_no_card_is_dropped() {
+        let packed = pack((0..10).map(|n| card(&format!("card {n}"), if n == 3 { 20 } else { 5 }, &[])).collect());
+        assert_eq!(packed.embeds.len(), 10);
+        hostile::assert_fits(&packed);
+        assert!(packed.embeds.iter().all(|embed| embed.footer.is_some() && embed.title.is_some()));
+        let left = |at: usize| packed.embeds[at].fields.len();
+        assert_eq!(left(3), left(4), "the long one is cut to its share, not its neighbours to nothing");
+    }
+}
