@@ -19,7 +19,7 @@ use crate::clock::{Clock, UnixMs};
 use crate::discord::rest::{Answer, Rest};
 use crate::ids::{ChannelId, GuildId};
 use crate::metrics::{Metrics, PostOutcome};
-use crate::outbox::{Claim, Limits, Operation, Place, RateHeaders, Settlement, Verdict, settle};
+use crate::outbox::{Claim, Lane, Limits, Operation, Place, RateHeaders, Settlement, Verdict, settle};
 use crate::render::{self, Message};
 use crate::shutdown::Tasks;
 use crate::status::Status;
@@ -160,7 +160,7 @@ impl Shared {
     async fn look(self: &Arc<Self>) -> Result<Duration, StoreError> {
         let now = self.outside.clock.now();
         let due = self.outside.store.due().await?;
-        self.outside.metrics.queue_depth(due.iter().map(|due| due.posts as usize).sum());
+        self.outside.metrics.queue(Lane::New, due.iter().map(|due| due.posts as usize).sum(), 0);
         let mut next = LOOK_EVERY;
         for Due { channel, at, .. } in due {
             if at > now {
@@ -378,7 +378,7 @@ impl Shared {
                 outside.metrics.post(PostOutcome::Delivered);
                 if claim.standing.is_none() {
                     let delay = now.since(claim.happened_at);
-                    outside.metrics.delivery_delay(delay);
+                    outside.metrics.delivery_delay(Lane::New, delay);
                     outside.status.delivered(delay);
                 }
             }
