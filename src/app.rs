@@ -116,6 +116,7 @@ impl App {
         let servers = config.sonoran.servers.clone();
         let topics = Topic::ALL.map(Topic::as_str);
         let metrics = Metrics::new(&servers, &topics);
+        metrics.started(clock.now());
         let hubs = servers.iter().copied().filter(|_| config.sonoran.hub).map(Part::Hub);
         let readiness = Readiness::new([Part::Store, Part::Discord].into_iter().chain(hubs));
         let status = Status::default();

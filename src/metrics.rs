@@ -1,147 +1,61 @@
-//! Numbers for operators, in the OpenMetrics text form.
+//! Numbers for operators, in the OpenMetrics text form. `deploy/README.md` explains each series.
 //!
 //! Job: every series exists at zero from the start, so that a dashboard can tell "nothing happened" from "not measured". Labels come
 //! from closed sets only: nothing from the network ever becomes a label.
 
+mod process;
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
-use crate::event::Source;
+use crate::clock::UnixMs;
+use crate::event::{Source, known_kinds};
 use crate::ids::ServerId;
+use crate::outbox::Lane;
 use crate::readings::Part;
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl $name {
-            /// Every value, for closed label sets.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The label.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-    };
-}
-
-words! {
-    /// What became of an arrival. `ingest` counts what is committed, unusable or a copy, for every source; the listener and the hub
-    /// session count the rest, where they learn of it.
-    Outcome {
-        /// In the journal.
-        Committed = "committed",
-        /// The other source brought the same event; not stored twice.
-        Copy = "copy",
-        /// A known type with data that cannot be used.
-        Unusable = "unusable",
-        /// The bot could not take it now.
-        Unavailable = "unavailable",
-        /// Key missing or wrong.
-        Unauthorised = "unauthorised",
-        /// Not an event, or for a server that is not configured.
-        Malformed = "malformed",
-        /// Larger than accepted.
-        TooLarge = "too_large",
-        /// Its sender took too long.
-        TooSlow = "too_slow",
-    }
-}
-
-words! {
-    /// What became of one try to bring a post to Discord.
-    PostOutcome {
-        /// It stands on Discord.
-        Delivered = "delivered",
-        /// Failed, will be tried again.
-        Retried = "retried",
-        /// Discord will never take it there.
-        Refused = "refused",
-        /// Discord said how long to wait.
-        Waited = "waited",
-    }
-}
-
-words! {
-    /// Discord's answers to requests, by what they mean for the bot.
-    AnswerClass {
-        /// 2xx.
-        Success = "success",
-        /// 401.
-        Unauthorised = "unauthorised",
-        /// 403.
-        Forbidden = "forbidden",
-        /// 404.
-        NotFound = "not_found",
-        /// 429.
-        RateLimited = "rate_limited",
-        /// Any other below 500.
-        Other = "other",
-        /// 5xx.
-        ServerError = "server_error",
-        /// No answer at all.
-        Network = "network",
-    }
-}
-
-words! {
-    /// What became of one reading of the CAD's REST API.
-    ReadOutcome {
-        /// It said what the events had said.
-        NothingNew = "nothing_new",
-        /// It told of what no event had.
-        CaughtUp = "caught_up",
-        /// Read, but the store could not take what followed.
-        NotStored = "not_stored",
-        /// 429.
-        RateLimited = "rate_limited",
-        /// 401, 402, 403, or an unknown server.
-        Refused = "refused",
-        /// No answer, or none that can be used.
-        Failed = "failed",
-    }
-}
-
-impl AnswerClass {
-    /// The class of an HTTP status.
-    #[must_use]
-    pub fn of(status: u16) -> Self {
-        match status {
-            200..=299 => Self::Success,
-            401 => Self::Unauthorised,
-            403 => Self::Forbidden,
-            404 => Self::NotFound,
-            429 => Self::RateLimited,
-            500.. => Self::ServerError,
-            _ => Self::Other,
-        }
-    }
-}
+pub use words::{AnswerClass, LimitScope, Outcome, PostOutcome, ReadOutcome, WaitCause};
 
 type Label = (&'static str, &'static str);
 type Counters<const N: usize> = Family<[Label; N], Counter>;
 type PerServer<M> = Family<[(&'static str, u32); 1], M>;
+type Seconds = Gauge<f64, AtomicU64>;
 
 /// Label of topics that are not in the set given to [`Metrics::new`].
 const OTHER: &str = "other";
+/// Label of event types that no reader is for.
+const UNKNOWN: &str = "unknown";
 
-/// Seconds from receipt to Discord. Under 2 s is what people call live.
-const DELAY_BUCKETS: [f64; 11] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0];
+/// Seconds from receipt to Discord. Idle, the bot answers within milliseconds; under 2 s is what people call live; the last ones tell a slow
+/// evening from an outage.
+const DELAY_BUCKETS: [f64; 16] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0];
+/// Posts older than this are late in every sense (s).
+const LAST_DELAY_BUCKET: f64 = 900.0;
+/// Seconds of one commit: a fast disk syncs in tenths of a millisecond, a tired one in seconds.
+const COMMIT_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Events in one commit; ingest takes 128 arrivals together.
+const COMMIT_EVENT_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
+
+/// Makes the histograms of [`Series::delay`].
+#[derive(Clone, Copy, Debug)]
+struct Delays;
+
+impl MetricConstructor<Histogram> for Delays {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(DELAY_BUCKETS.into_iter().chain([LAST_DELAY_BUCKET]))
+    }
+}
 
 /// The bot's numbers. Cheap to clone; all methods are safe from any task and never block for long.
 #[derive(Clone, Debug)]
@@ -151,17 +65,33 @@ pub struct Metrics(Arc<Series>);
 struct Series {
     registry: Registry,
     events: Counters<2>,
+    types: Counters<2>,
     topics: Counters<1>,
-    unknown_events: Counter,
-    posts: Counters<1>,
-    answers: Counters<1>,
+    decode_failures: Counters<1>,
+    last_event: PerServer<Seconds>,
     hub_connected: PerServer<Gauge>,
     hub_reconnects: PerServer<Counter>,
-    queue_depth: Gauge,
-    gateway_unknown: Counter,
-    delay: Histogram,
     readings: Counters<2>,
     cad_budget: Family<[Label; 1], Gauge>,
+    commit_events: Histogram,
+    commit: Histogram,
+    commit_failures: Counter,
+    queue_depth: Family<[Label; 1], Gauge>,
+    queue_oldest: Family<[Label; 1], Seconds>,
+    delay: Family<[Label; 1], Histogram, Delays>,
+    posts: Counters<1>,
+    packed_messages: Counter,
+    packed_cards: Counter,
+    waits: Counters<1>,
+    wait_seconds: Family<[Label; 1], Counter<f64, AtomicU64>>,
+    answers: Counters<1>,
+    limited: Counters<1>,
+    invalid_requests: Gauge,
+    sending_stopped: Gauge,
+    parked_channels: Gauge,
+    gateway_unknown: Counter,
+    started: Seconds,
+    resident: Option<Gauge>,
 }
 
 impl Metrics {
@@ -171,48 +101,53 @@ impl Metrics {
         let series = Series {
             registry: Registry::with_prefix("tenfour"),
             events: Family::default(),
+            types: Family::default(),
             topics: Family::default(),
-            unknown_events: Counter::default(),
-            posts: Family::default(),
-            answers: Family::default(),
+            decode_failures: Family::default(),
+            last_event: Family::default(),
             hub_connected: Family::default(),
             hub_reconnects: Family::default(),
-            queue_depth: Gauge::default(),
-            gateway_unknown: Counter::default(),
-            delay: Histogram::new(DELAY_BUCKETS),
             readings: Family::default(),
             cad_budget: Family::default(),
+            commit_events: Histogram::new(COMMIT_EVENT_BUCKETS),
+            commit: Histogram::new(COMMIT_BUCKETS),
+            commit_failures: Counter::default(),
+            queue_depth: Family::default(),
+            queue_oldest: Family::default(),
+            delay: Family::new_with_constructor(Delays),
+            posts: Family::default(),
+            packed_messages: Counter::default(),
+            packed_cards: Counter::default(),
+            waits: Family::default(),
+            wait_seconds: Family::default(),
+            answers: Family::default(),
+            limited: Family::default(),
+            invalid_requests: Gauge::default(),
+            sending_stopped: Gauge::default(),
+            parked_channels: Gauge::default(),
+            gateway_unknown: Counter::default(),
+            started: Gauge::default(),
+            resident: process::resident_bytes().map(|_| Gauge::default()),
         };
-        for part in Part::ALL {
-            for outcome in ReadOutcome::ALL {
-                drop(series.readings.get_or_create(&reading_labels(part, *outcome)));
-            }
-            drop(series.cad_budget.get_or_create(&part_label(part)));
-        }
-        for source in Source::ALL {
-            for outcome in Outcome::ALL {
-                drop(series.events.get_or_create(&event_labels(source, *outcome)));
-            }
-        }
-        for topic in topics.iter().copied().chain([OTHER]) {
-            drop(series.topics.get_or_create(&[("topic", topic)]));
-        }
-        for outcome in PostOutcome::ALL {
-            drop(series.posts.get_or_create(&[("outcome", outcome.as_str())]));
-        }
-        for class in AnswerClass::ALL {
-            drop(series.answers.get_or_create(&[("class", class.as_str())]));
-        }
-        for server in servers {
-            drop(series.hub_connected.get_or_create(&server_label(*server)));
-            drop(series.hub_reconnects.get_or_create(&server_label(*server)));
-        }
+        series.begin(servers, topics);
         Self(Arc::new(series.registered()))
+    }
+
+    /// The bot began its work.
+    pub fn started(&self, at: UnixMs) {
+        self.0.started.set(seconds(at.0));
     }
 
     /// One arrival at a source.
     pub fn event(&self, source: Source, outcome: Outcome) {
         if let Some(counter) = self.0.events.get(&event_labels(source, outcome)) {
+            counter.inc();
+        }
+    }
+
+    /// One event of a type (an envelope's `type`) in the journal. A type that no reader is for counts as `unknown`.
+    pub fn event_type(&self, kind: &str, source: Source) {
+        if let Some(counter) = self.0.types.get(&[("type", known(kind)), ("source", source.as_str())]) {
             counter.inc();
         }
     }
@@ -225,22 +160,17 @@ impl Metrics {
         }
     }
 
-    /// One event of a type nobody knows.
-    pub fn unknown_event(&self) {
-        self.0.unknown_events.inc();
-    }
-
-    /// One try to deliver a post.
-    pub fn post(&self, outcome: PostOutcome) {
-        if let Some(counter) = self.0.posts.get(&[("outcome", outcome.as_str())]) {
+    /// One event of a known type whose data could not be used.
+    pub fn decode_failure(&self, kind: &str) {
+        if let Some(counter) = self.0.decode_failures.get(&[("type", known(kind))]) {
             counter.inc();
         }
     }
 
-    /// One answer of Discord, or its absence.
-    pub fn answer(&self, class: AnswerClass) {
-        if let Some(counter) = self.0.answers.get(&[("class", class.as_str())]) {
-            counter.inc();
+    /// When the last event of `server` came. A server that was not announced is ignored.
+    pub fn last_event(&self, server: ServerId, at: UnixMs) {
+        if let Some(gauge) = self.0.last_event.get(&server_label(server)) {
+            gauge.set(seconds(at.0));
         }
     }
 
@@ -258,22 +188,6 @@ impl Metrics {
         }
     }
 
-    /// Posts that wait for delivery now.
-    pub fn queue_depth(&self, posts: usize) {
-        self.0.queue_depth.set(i64::try_from(posts).unwrap_or(i64::MAX));
-    }
-
-    /// One gateway event of a type the Discord library does not know.
-    pub fn gateway_unknown(&self) {
-        self.0.gateway_unknown.inc();
-    }
-
-    /// Milliseconds from receipt of an event to its message on Discord. A negative number (the clock was set back) counts as 0.
-    pub fn delivery_delay(&self, ms: i64) {
-        #[expect(clippy::cast_precision_loss, reason = "exact far beyond any delay")]
-        self.0.delay.observe(ms.max(0) as f64 / 1000.0);
-    }
-
     /// One reading of the CAD.
     pub fn reading(&self, part: Part, outcome: ReadOutcome) {
         if let Some(counter) = self.0.readings.get(&reading_labels(part, outcome)) {
@@ -288,10 +202,101 @@ impl Metrics {
         }
     }
 
+    /// One transaction of ingest that is on disk: how many events it held, and how long it took (ms).
+    pub fn commit(&self, events: usize, ms: f64) {
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
+        self.0.commit_events.observe(events as f64);
+        self.0.commit.observe(ms.max(0.0) / 1000.0);
+    }
+
+    /// One transaction that could not be stored.
+    pub fn commit_failed(&self) {
+        self.0.commit_failures.inc();
+    }
+
+    /// What waits for delivery in a lane now: how many posts, and the age of the oldest (ms; 0 if there is none). To be told for every lane
+    /// each time, also when nothing waits: the last word stands.
+    pub fn queue(&self, lane: Lane, posts: usize, oldest_ms: i64) {
+        if let Some(gauge) = self.0.queue_depth.get(&lane_label(lane)) {
+            gauge.set(count(posts));
+        }
+        if let Some(gauge) = self.0.queue_oldest.get(&lane_label(lane)) {
+            gauge.set(seconds(oldest_ms.max(0)));
+        }
+    }
+
+    /// Milliseconds from receipt of an event to its message on Discord. A negative number (the clock was set back) counts as 0.
+    pub fn delivery_delay(&self, lane: Lane, ms: i64) {
+        if let Some(histogram) = self.0.delay.get(&lane_label(lane)) {
+            histogram.observe(seconds(ms.max(0)));
+        }
+    }
+
+    /// One try to deliver a post.
+    pub fn post(&self, outcome: PostOutcome) {
+        if let Some(counter) = self.0.posts.get(&[("outcome", outcome.as_str())]) {
+            counter.inc();
+        }
+    }
+
+    /// One message that was made for several cards.
+    pub fn packed(&self, cards: usize) {
+        self.0.packed_messages.inc();
+        self.0.packed_cards.inc_by(cards as u64);
+    }
+
+    /// One wait before a request to Discord, and how long it was (ms).
+    pub fn rate_wait(&self, cause: WaitCause, ms: i64) {
+        if let Some(counter) = self.0.waits.get(&[("cause", cause.as_str())]) {
+            counter.inc();
+        }
+        if let Some(counter) = self.0.wait_seconds.get(&[("cause", cause.as_str())]) {
+            counter.inc_by(seconds(ms.max(0)));
+        }
+    }
+
+    /// One answer of Discord, or its absence.
+    pub fn answer(&self, class: AnswerClass) {
+        if let Some(counter) = self.0.answers.get(&[("class", class.as_str())]) {
+            counter.inc();
+        }
+    }
+
+    /// One 429, by whose limit it was.
+    pub fn limited(&self, scope: LimitScope) {
+        if let Some(counter) = self.0.limited.get(&[("scope", scope.as_str())]) {
+            counter.inc();
+        }
+    }
+
+    /// Refused requests of the last ten minutes, of those that count towards Discord's ban (10,000).
+    pub fn invalid_requests(&self, last_ten_minutes: usize) {
+        self.0.invalid_requests.set(count(last_ten_minutes));
+    }
+
+    /// Whether all sending has stopped, because Discord refuses the token.
+    pub fn sending_stopped(&self, stopped: bool) {
+        self.0.sending_stopped.set(i64::from(stopped));
+    }
+
+    /// Channels that Discord refuses now, whose alerts wait.
+    pub fn parked_channels(&self, channels: usize) {
+        self.0.parked_channels.set(count(channels));
+    }
+
+    /// One gateway event of a type the Discord library does not know.
+    pub fn gateway_unknown(&self) {
+        self.0.gateway_unknown.inc();
+    }
+
     /// All series as OpenMetrics text (`application/openmetrics-text; version=1.0.0`).
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut buffer = String::with_capacity(8 * 1024);
+        if let (Some(gauge), Some(bytes)) = (&self.0.resident, process::resident_bytes()) {
+            gauge.set(bytes);
+        }
+        // A bot with one server writes some 32 KiB.
+        let mut buffer = String::with_capacity(48 * 1024);
         if text::encode(&mut buffer, &self.0.registry).is_err() {
             tracing::error!("the metrics could not be written as text");
         }
@@ -300,27 +305,110 @@ impl Metrics {
 }
 
 impl Series {
+    /// Every series of every family, at zero.
+    fn begin(&self, servers: &[ServerId], topics: &[&'static str]) {
+        for source in Source::ALL {
+            for outcome in Outcome::ALL {
+                drop(self.events.get_or_create(&event_labels(source, *outcome)));
+            }
+            for kind in known_kinds().chain([UNKNOWN]) {
+                drop(self.types.get_or_create(&[("type", kind), ("source", source.as_str())]));
+            }
+        }
+        for kind in known_kinds() {
+            drop(self.decode_failures.get_or_create(&[("type", kind)]));
+        }
+        for topic in topics.iter().copied().chain([OTHER]) {
+            drop(self.topics.get_or_create(&[("topic", topic)]));
+        }
+        for server in servers {
+            drop(self.last_event.get_or_create(&server_label(*server)));
+            drop(self.hub_connected.get_or_create(&server_label(*server)));
+            drop(self.hub_reconnects.get_or_create(&server_label(*server)));
+        }
+        for part in Part::ALL {
+            for outcome in ReadOutcome::ALL {
+                drop(self.readings.get_or_create(&reading_labels(part, *outcome)));
+            }
+            drop(self.cad_budget.get_or_create(&part_label(part)));
+        }
+        for lane in Lane::ALL {
+            drop(self.queue_depth.get_or_create(&lane_label(lane)));
+            drop(self.queue_oldest.get_or_create(&lane_label(lane)));
+            drop(self.delay.get_or_create(&lane_label(lane)));
+        }
+        for outcome in PostOutcome::ALL {
+            drop(self.posts.get_or_create(&[("outcome", outcome.as_str())]));
+        }
+        for cause in WaitCause::ALL {
+            drop(self.waits.get_or_create(&[("cause", cause.as_str())]));
+            drop(self.wait_seconds.get_or_create(&[("cause", cause.as_str())]));
+        }
+        for class in AnswerClass::ALL {
+            drop(self.answers.get_or_create(&[("class", class.as_str())]));
+        }
+        for scope in LimitScope::ALL {
+            drop(self.limited.get_or_create(&[("scope", scope.as_str())]));
+        }
+    }
+
     fn registered(mut self) -> Self {
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        self.registry.register("build", "The program", version);
-        self.registry.register("events", "Push events that arrived, by source and outcome", self.events.clone());
-        self.registry.register("topic_events", "Events by topic", self.topics.clone());
-        self.registry.register("unknown_events", "Events of a type the bot does not know", self.unknown_events.clone());
-        self.registry.register("posts", "Tries to deliver a post, by outcome", self.posts.clone());
-        self.registry.register("discord_answers", "Discord's answers to requests, by class", self.answers.clone());
-        self.registry.register("hub_connected", "Whether the hub session of a server is up", self.hub_connected.clone());
-        self.registry.register("hub_reconnects", "Tries to connect a lost hub session again", self.hub_reconnects.clone());
-        self.registry.register("queue_depth", "Posts that wait for delivery", self.queue_depth.clone());
-        self.registry.register(
-            "gateway_unknown_events",
-            "Gateway events of a type the Discord library does not know",
-            self.gateway_unknown.clone(),
-        );
-        self.registry.register("delivery_delay_seconds", "From receipt of an event to its message on Discord", self.delay.clone());
-        self.registry.register("reconciliations", "Readings of the CAD's REST API, by part and outcome", self.readings.clone());
-        self.registry.register("cad_budget_left", "Requests that may still be made of the CAD's REST API now", self.cad_budget.clone());
+        let r = &mut self.registry;
+        r.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        r.register("events", "Push events that arrived, by source and outcome", self.events.clone());
+        r.register("event_types", "Push events in the journal, by type and source", self.types.clone());
+        r.register("topic_events", "Events by topic", self.topics.clone());
+        r.register("decode_failures", "Events of a known type whose data could not be used", self.decode_failures.clone());
+        let last_event = self.last_event.clone();
+        r.register_with_unit("last_event_timestamp", "When the last event of a server came; 0 = none yet", Unit::Seconds, last_event);
+        r.register("hub_connected", "Whether the hub session of a server is up", self.hub_connected.clone());
+        r.register("hub_reconnects", "Tries to connect a lost hub session again", self.hub_reconnects.clone());
+        r.register("reconciliations", "Readings of the CAD's REST API, by part and outcome", self.readings.clone());
+        r.register("cad_budget_left", "Requests that may still be made of the CAD's REST API now", self.cad_budget.clone());
+        r.register("store_commit_events", "Events in one transaction", self.commit_events.clone());
+        r.register_with_unit("store_commit", "How long one transaction took, until it was on disk", Unit::Seconds, self.commit.clone());
+        r.register("store_commit_failures", "Transactions that could not be stored", self.commit_failures.clone());
+        r.register("queue_depth", "Posts that wait for delivery, by lane", self.queue_depth.clone());
+        r.register_with_unit("queue_oldest", "Age of the oldest post that waits, by lane", Unit::Seconds, self.queue_oldest.clone());
+        let delay = self.delay.clone();
+        r.register_with_unit("delivery_delay", "From receipt of an event to its message on Discord", Unit::Seconds, delay);
+        r.register("posts", "Tries to deliver a post, by outcome", self.posts.clone());
+        r.register("packed_messages", "Messages that were made for several cards", self.packed_messages.clone());
+        r.register("packed_cards", "Cards that such messages hold", self.packed_cards.clone());
+        r.register("rate_limit_waits", "Waits before a request to Discord, by cause", self.waits.clone());
+        r.register_with_unit("rate_limit_wait", "Time of such waits, by cause", Unit::Seconds, self.wait_seconds.clone());
+        r.register("discord_answers", "Discord's answers to requests, by class", self.answers.clone());
+        r.register("discord_rate_limited", "429s, by whose limit it was", self.limited.clone());
+        let invalid = self.invalid_requests.clone();
+        r.register("discord_invalid_requests", "Refused requests of the last 10 minutes that count towards Discord's ban", invalid);
+        r.register("sending_stopped", "Whether all sending has stopped, because Discord refuses the token", self.sending_stopped.clone());
+        r.register("parked_channels", "Channels that Discord refuses now", self.parked_channels.clone());
+        let unknown = self.gateway_unknown.clone();
+        r.register("gateway_unknown_events", "Gateway events of a type the Discord library does not know", unknown);
+        r.register_with_unit("process_start_time", "When the bot began its work", Unit::Seconds, self.started.clone());
+        if let Some(resident) = &self.resident {
+            r.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, resident.clone());
+        }
         self
     }
+}
+
+/// The type as a label: from the decoder's table, never from the wire.
+fn known(kind: &str) -> &'static str {
+    known_kinds().find(|known| *known == kind).unwrap_or(UNKNOWN)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact far beyond any time and any delay")]
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+fn count(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}
+
+fn lane_label(lane: Lane) -> [Label; 1] {
+    [("lane", lane.as_str())]
 }
 
 fn reading_labels(part: Part, outcome: ReadOutcome) -> [Label; 2] {
@@ -337,89 +425,4 @@ fn event_labels(source: Source, outcome: Outcome) -> [Label; 2] {
 
 fn server_label(server: ServerId) -> [(&'static str, u32); 1] {
     [("server", server.0)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_series_is_there_at_zero() {
-        let text = Metrics::new(&[ServerId(1), ServerId(2)], &["panic"]).encode();
-        for line in [
-            r#"tenfour_events_total{source="http",outcome="unauthorised"} 0"#,
-            r#"tenfour_events_total{source="hub",outcome="committed"} 0"#,
-            r#"tenfour_topic_events_total{topic="panic"} 0"#,
-            r#"tenfour_posts_total{outcome="waited"} 0"#,
-            r#"tenfour_discord_answers_total{class="rate_limited"} 0"#,
-            r#"tenfour_hub_connected{server="2"} 0"#,
-            r#"tenfour_hub_reconnects_total{server="1"} 0"#,
-            "tenfour_queue_depth 0",
-            "tenfour_unknown_events_total 0",
-            "tenfour_gateway_unknown_events_total 0",
-            "tenfour_delivery_delay_seconds_count 0",
-            r#"tenfour_reconciliations_total{part="calls",outcome="caught_up"} 0"#,
-            r#"tenfour_reconciliations_total{part="units",outcome="rate_limited"} 0"#,
-            r#"tenfour_cad_budget_left{part="units"} 0"#,
-            "# EOF",
-        ] {
-            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
-        }
-        assert_eq!(text.matches("tenfour_events_total{").count(), 3 * Outcome::ALL.len());
-    }
-
-    #[test]
-    fn methods_move_their_series_and_no_other() {
-        let metrics = Metrics::new(&[ServerId(1)], &["panic"]);
-        let zeros = metrics.encode();
-        let clone = metrics.clone();
-        clone.event(Source::Http, Outcome::Committed);
-        clone.topic("panic");
-        clone.topic("not announced");
-        clone.unknown_event();
-        clone.post(PostOutcome::Refused);
-        clone.answer(AnswerClass::of(503));
-        clone.hub_connected(ServerId(1), true);
-        clone.hub_reconnect(ServerId(1));
-        clone.hub_connected(ServerId(9), true);
-        clone.hub_reconnect(ServerId(9));
-        clone.queue_depth(7);
-        clone.gateway_unknown();
-        clone.delivery_delay(1_500);
-        clone.delivery_delay(-5);
-        clone.reading(Part::Calls, ReadOutcome::Refused);
-        clone.cad_budget_left(Part::Units, 3);
-        let text = metrics.encode();
-        for line in [
-            r#"tenfour_events_total{source="http",outcome="committed"} 1"#,
-            r#"tenfour_topic_events_total{topic="panic"} 1"#,
-            r#"tenfour_topic_events_total{topic="other"} 1"#,
-            "tenfour_unknown_events_total 1",
-            r#"tenfour_posts_total{outcome="refused"} 1"#,
-            r#"tenfour_discord_answers_total{class="server_error"} 1"#,
-            r#"tenfour_hub_connected{server="1"} 1"#,
-            r#"tenfour_hub_reconnects_total{server="1"} 1"#,
-            "tenfour_queue_depth 7",
-            "tenfour_gateway_unknown_events_total 1",
-            "tenfour_delivery_delay_seconds_count 2",
-            r#"tenfour_reconciliations_total{part="calls",outcome="refused"} 1"#,
-            r#"tenfour_cad_budget_left{part="units"} 3"#,
-            "tenfour_delivery_delay_seconds_sum 1.5",
-        ] {
-            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
-        }
-        // Unannounced names made no new series.
-        assert_eq!(text.lines().count(), zeros.lines().count());
-    }
-
-    #[test]
-    fn answers_fall_into_classes() {
-        for (status, class) in
-            [(204, "success"), (304, "other"), (400, "other"), (401, "unauthorised"), (403, "forbidden"), (404, "not_found")]
-        {
-            assert_eq!(AnswerClass::of(status).as_str(), class);
-        }
-        assert_eq!(AnswerClass::of(429), AnswerClass::RateLimited);
-        assert_eq!(AnswerClass::of(599), AnswerClass::ServerError);
-    }
 }

@@ -194,13 +194,18 @@ impl Ingest {
         match outcome {
             Ok(Digest::Journaled) => {
                 metrics.event(event.source, Outcome::Committed);
+                metrics.event_type(&event.envelope.kind, event.source);
+                metrics.last_event(event.server, event.received_at);
                 status.event(&event.community, event.server, event.source, event.received_at);
             }
             Ok(Digest::Copy) => {
                 metrics.event(event.source, Outcome::Copy);
                 status.copy(&event.community, event.server);
             }
-            Err(Refused::Unusable) => metrics.event(event.source, Outcome::Unusable),
+            Err(Refused::Unusable) => {
+                metrics.event(event.source, Outcome::Unusable);
+                metrics.decode_failure(&event.envelope.kind);
+            }
             // The listener counts its own.
             Err(Refused::Unavailable) if event.source == Source::Hub => metrics.event(event.source, Outcome::Unavailable),
             Err(Refused::Unavailable) => {}
@@ -283,7 +288,6 @@ impl Ingest {
         for (nth, event) in (0_u32..).zip(&events) {
             match event {
                 Event::Unknown => {
-                    metrics.unknown_event();
                     self.outside.status.unknown(&raw.envelope.kind);
                 }
                 event => {

@@ -70,6 +70,19 @@ impl Lane {
     /// Every lane, in order.
     pub const ALL: [Self; 6] = [Self::Panic, Self::Urgent, Self::New, Self::Edit, Self::Board, Self::Log];
 
+    /// The word for people and machines.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Urgent => "urgent",
+            Self::New => "new",
+            Self::Edit => "edit",
+            Self::Board => "board",
+            Self::Log => "log",
+        }
+    }
+
     /// Its number in rows.
     #[must_use]
     pub fn number(self) -> i64 {

@@ -1,0 +1,145 @@
+//! The words that labels are made of: closed sets, so that nothing from the network ever becomes a label.
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value, for closed label sets.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The label.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// What became of an arrival. `ingest` counts what is committed, unusable or a copy, for every source; the listener and the hub
+    /// session count the rest, where they learn of it.
+    Outcome {
+        /// In the journal.
+        Committed = "committed",
+        /// The other source brought the same event; not stored twice.
+        Copy = "copy",
+        /// A known type with data that cannot be used.
+        Unusable = "unusable",
+        /// The bot could not take it now.
+        Unavailable = "unavailable",
+        /// Key missing or wrong.
+        Unauthorised = "unauthorised",
+        /// Not an event, or for a server that is not configured.
+        Malformed = "malformed",
+        /// Larger than accepted.
+        TooLarge = "too_large",
+        /// Its sender took too long.
+        TooSlow = "too_slow",
+    }
+}
+
+words! {
+    /// What became of one try to bring a post to Discord.
+    PostOutcome {
+        /// It stands on Discord.
+        Delivered = "delivered",
+        /// Failed, will be tried again.
+        Retried = "retried",
+        /// Discord will never take it there.
+        Refused = "refused",
+        /// Discord said how long to wait.
+        Waited = "waited",
+    }
+}
+
+words! {
+    /// Discord's answers to requests, by what they mean for the bot.
+    AnswerClass {
+        /// 2xx.
+        Success = "success",
+        /// 401.
+        Unauthorised = "unauthorised",
+        /// 403.
+        Forbidden = "forbidden",
+        /// 404.
+        NotFound = "not_found",
+        /// 429.
+        RateLimited = "rate_limited",
+        /// Any other below 500.
+        Other = "other",
+        /// 5xx.
+        ServerError = "server_error",
+        /// No answer at all.
+        Network = "network",
+    }
+}
+
+words! {
+    /// What became of one reading of the CAD's REST API.
+    ReadOutcome {
+        /// It said what the events had said.
+        NothingNew = "nothing_new",
+        /// It told of what no event had.
+        CaughtUp = "caught_up",
+        /// Read, but the store could not take what followed.
+        NotStored = "not_stored",
+        /// 429.
+        RateLimited = "rate_limited",
+        /// 401, 402, 403, or an unknown server.
+        Refused = "refused",
+        /// No answer, or none that can be used.
+        Failed = "failed",
+    }
+}
+
+impl AnswerClass {
+    /// The class of an HTTP status.
+    #[must_use]
+    pub fn of(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Success,
+            401 => Self::Unauthorised,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            429 => Self::RateLimited,
+            500.. => Self::ServerError,
+            _ => Self::Other,
+        }
+    }
+}
+
+words! {
+    /// Why a request to Discord waited before it was made, or again.
+    WaitCause {
+        /// The bucket of its channel was empty.
+        Channel = "channel",
+        /// The bot's requests of this second were used up.
+        Global = "global",
+        /// A 429 said so.
+        Told = "told",
+        /// Too many refusals lately: the bot slows down before Discord shuts it out.
+        Guard = "guard",
+        /// Its message is old, and edits of old messages are few (code 30046).
+        Edits = "edits",
+    }
+}
+
+words! {
+    /// Whose limit a 429 was about (`X-RateLimit-Scope`).
+    LimitScope {
+        /// The bot's own, of one bucket.
+        User = "user",
+        /// That of the place, used up by anybody.
+        Shared = "shared",
+        /// The bot's own, over all.
+        Global = "global",
+    }
+}
