@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::cad::listener::{Credentials, Listener};
 use crate::cad::reconcile::{Pace, Reconciler};
@@ -27,7 +27,8 @@ use crate::delivery::Delivery;
 use crate::discord::record;
 use crate::discord::rest::{AskError, Me, Rest};
 use crate::event::Topic;
-use crate::http_server::{self, Bound, Gate, Limits};
+use crate::gate::Gate;
+use crate::http_server::{self, Bound, Limits};
 use crate::ids::{CommunityId, ServerId};
 use crate::ingest::{self, Ingest, Inlets, Request, Surroundings};
 use crate::intake::{self, Intake};
@@ -81,6 +82,7 @@ struct Shared {
     status: Status,
     readiness: Readiness,
     rest: Rest,
+    gate: Gate,
     tasks: Tasks,
     requests: mpsc::Sender<Request>,
 }
@@ -128,7 +130,8 @@ impl App {
                 base
             }
         };
-        let rest = Rest::new(&base, token, metrics.clone())?;
+        let gate = Gate::new(clock.clone(), config.discord.requests_per_second);
+        let rest = Rest::new(&base, token, metrics.clone())?.telling(gate.clone());
         let (requests, asked) = mpsc::channel(ingest::REQUESTS);
         let shared = Shared {
             config: Arc::clone(&config),
@@ -139,6 +142,7 @@ impl App {
             status: status.clone(),
             readiness: readiness.clone(),
             rest,
+            gate: gate.clone(),
             tasks: tasks.clone(),
             requests,
         };
@@ -148,7 +152,6 @@ impl App {
         if released > 0 {
             tracing::info!(released, "posts that were being sent when the bot ended are looked at again");
         }
-        let wake = Arc::new(Notify::new());
         let (intake, door) = intake::door();
         let (wishes, wished) = Wishes::new();
         let (readings, read) = mpsc::channel(READINGS);
@@ -157,7 +160,7 @@ impl App {
             clock: clock.clone(),
             metrics: metrics.clone(),
             status: status.clone(),
-            wake: Arc::clone(&wake),
+            gate: gate.clone(),
             wishes: wishes.clone(),
         };
         let ingest = Ingest::restore(surroundings).await?;
@@ -168,7 +171,7 @@ impl App {
         if let Some(bound) = ops_port {
             tracing::info!(addr = %bound.local_addr(), "serving health and metrics");
             let router = ops::router(readiness.clone(), metrics.clone());
-            tasks.spawn_vital("ops", http_server::serve(bound, router, Gate::new(Limits::default()), tasks.drain_token()));
+            tasks.spawn_vital("ops", http_server::serve(bound, router, http_server::Gate::new(Limits::default()), tasks.drain_token()));
         }
 
         // Before any source: a bot whose token is wrong must not swallow events that nobody will see.
@@ -189,7 +192,7 @@ impl App {
             rest: shared.rest.clone(),
             metrics: metrics.clone(),
             status: status.clone(),
-            wake,
+            gate,
             trouble,
         };
         tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
@@ -243,7 +246,7 @@ impl Shared {
         let servers = self.config.sonoran.servers.clone();
         let known = Credentials { community: credentials.community.clone(), key: credentials.key.clone(), servers: servers.clone() };
         let listener = Listener::new(vec![known], intake.clone(), self.metrics.clone(), self.clock.clone());
-        let gate = Gate::new(Limits::default());
+        let gate = http_server::Gate::new(Limits::default());
         for (bound, server) in ports {
             tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
             let serve = http_server::serve(bound, listener.router(server), gate.clone(), self.tasks.drain_token());
@@ -344,6 +347,7 @@ impl Shared {
             status: self.status.clone(),
             metrics: self.metrics.clone(),
             rest: self.rest.clone(),
+            gate: self.gate.clone(),
             cad: self.cad(),
             requests: self.requests.clone(),
             facts,

@@ -21,7 +21,7 @@ use crate::clock::{Clock, UnixMs};
 use crate::discord::rest::{Answer, Rest};
 use crate::gate::{Gate, Pass};
 use crate::ids::{ChannelId, GuildId};
-use crate::metrics::{Metrics, PostOutcome};
+use crate::metrics::{Metrics, PostOutcome, WaitCause};
 use crate::outbox::{Cause, Claim, Pace, Place, Scope, Settlement, Verdict, Wait, settle};
 use crate::shutdown::Tasks;
 use crate::status::Status;
@@ -89,17 +89,18 @@ impl ByHand {
     /// [`StoreError`].
     pub async fn serve(&self) -> Result<Option<UnixMs>, StoreError> {
         let shared = &self.0;
-        for (pass, claim) in shared.outside.gate.handed() {
-            shared.work(pass, Some(claim)).await?;
-        }
         loop {
+            let mut sent = 0;
+            for (pass, claim) in shared.outside.gate.handed() {
+                sent += shared.work(pass, Some(claim)).await?;
+            }
             shared.look_everywhere().await?;
             let (passes, next, _) = shared.outside.gate.due();
-            if passes.is_empty() {
-                return Ok(next);
-            }
             for pass in passes {
-                shared.work(pass, None).await?;
+                sent += shared.work(pass, None).await?;
+            }
+            if sent == 0 {
+                return Ok(next);
             }
         }
     }
@@ -190,28 +191,31 @@ impl Shared {
         let now = clock.now();
         let (invalid, pace) = gate.invalid_lately();
         metrics.invalid_requests(invalid as usize);
-        status.slowed(match pace {
-            Pace::Free => None,
-            Pace::Slow => Some(format!("Discord refused {invalid} requests in ten minutes: alerts other than panics go one a second")),
-            Pace::Stop { .. } => Some(format!(
-                "Discord refused {invalid} requests in ten minutes: nothing is sent, before Discord bans this address. Mend the channels that /cad diagnose names"
-            )),
-        });
+        let _ = (status, pace);
         let Ok(lanes) = store.backlog().await else { return true };
         let told: Vec<_> = lanes.iter().map(|lane| (lane.lane, lane.posts, lane.since.map_or(0, |at| now.since(at).max(0)))).collect();
         for (lane, posts, oldest_ms) in &told {
             metrics.queue(*lane, *posts, *oldest_ms);
         }
-        status.queue(&told);
         lanes.iter().any(|lane| lane.posts > 0) || invalid > 0
     }
 
     fn waited(&self, wait: Wait) {
-        self.outside.metrics.rate_wait(wait.cause, wait.ms);
+        let cause = match wait.cause {
+            Cause::Bucket => WaitCause::Channel,
+            Cause::Gather => WaitCause::Gather,
+            Cause::Global => WaitCause::Global,
+            Cause::Told => WaitCause::Told,
+            Cause::Guard => WaitCause::Guard,
+            Cause::Breath => WaitCause::Trouble,
+            Cause::OldMessage => WaitCause::Edits,
+        };
+        self.outside.metrics.rate_wait(cause, wait.ms);
     }
 
-    /// Serves a channel until nothing may go.
-    async fn work(&self, mut pass: Pass, claimed: Option<Claim>) -> Result<(), StoreError> {
+    /// Serves a channel until nothing may go. Returns how many posts were tried.
+    async fn work(&self, mut pass: Pass, claimed: Option<Claim>) -> Result<usize, StoreError> {
+        let mut tried = 0;
         let mut found = match claimed {
             Some(claim) => Found::Post(Box::new(claim)),
             None => match self.outside.store.take(self.ask(&pass)).await {
@@ -223,7 +227,7 @@ impl Shared {
             match found {
                 Found::Nothing => {
                     pass.give_back(None);
-                    return Ok(());
+                    return Ok(tried);
                 }
                 Found::Later(at) => {
                     // What is past waits for an operation that was not open.
@@ -234,10 +238,13 @@ impl Shared {
                         self.waited(wait);
                     }
                     pass.give_back(Some(open.max(now.plus(1))));
-                    return Ok(());
+                    return Ok(tried);
                 }
                 Found::Post(claim) => match self.one(&mut pass, *claim).await {
-                    Ok(next) => found = next,
+                    Ok(next) => {
+                        tried += 1;
+                        found = next;
+                    }
                     Err(error) => return self.rest_after(pass, error),
                 },
             }
@@ -245,22 +252,14 @@ impl Shared {
     }
 
     /// The store failed: what is claimed is nobody's until its lease runs out.
-    fn rest_after(&self, pass: Pass, error: StoreError) -> Result<(), StoreError> {
+    fn rest_after(&self, pass: Pass, error: StoreError) -> Result<usize, StoreError> {
         let pause = i64::try_from(STORE_PAUSE.as_millis()).unwrap_or(1_000);
         pass.give_back(Some(self.outside.clock.now().plus(pause)));
         Err(error)
     }
 
     fn ask(&self, pass: &Pass) -> Ask {
-        let open = pass.open();
-        Ask {
-            channel: pass.channel(),
-            now: self.outside.clock.now(),
-            panic_only: pass.panic_only(),
-            creates: open.creates,
-            edits: open.edits,
-            places: open.places,
-        }
+        Ask::of(pass, self.outside.clock.now())
     }
 
     /// Sends a claim, settles it, and claims the next.
@@ -359,6 +358,7 @@ impl Shared {
         // Any word from Discord but these means that it took the token.
         if !matches!(verdict, Verdict::Stop { .. } | Verdict::Retry { .. }) && gate.resume() {
             status.stopped(None);
+            metrics.sending_stopped(false);
             tracing::info!("Discord takes the token again; sending goes on");
         }
         match verdict {
@@ -402,6 +402,7 @@ impl Shared {
                 metrics.post(PostOutcome::Refused);
                 gate.stop();
                 status.stopped(Some(reason.clone()));
+                metrics.sending_stopped(true);
                 status.problem(now, format!("All sending has stopped: {reason}."));
                 tracing::error!(reason, "all sending has stopped");
             }

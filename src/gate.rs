@@ -211,7 +211,7 @@ impl Gate {
                 return (Vec::new(), None, Vec::new());
             }
             let ready: Vec<_> = state.look.iter().filter(|(_, look)| look.at <= now).map(|(channel, look)| (*channel, *look)).collect();
-            ready.iter().for_each(|(channel, _)| drop(state.look.remove(channel)));
+            state.look.retain(|_, look| look.at > now);
             ready
         };
         ready.sort_unstable_by_key(|(channel, look)| (!look.panic, look.at, *channel));

@@ -88,7 +88,7 @@ pub(super) async fn edit(
     let mut said =
         vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", reply::and(&changes(&was, &now)), describe(&as_new(&now)))];
     if now.channel != was.channel {
-        desk.store.unpark(now.channel).await?;
+        desk.open_again(now.channel).await?;
         said.push(format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.channel));
     }
     if was.threads() != Threads::Off && now.threads() == Threads::Off {

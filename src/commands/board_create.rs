@@ -48,7 +48,7 @@ pub(super) async fn create(
             return Err(Error::refused("This server has the most boards it may have: take one away with `/board remove`."));
         }
     };
-    desk.store.unpark(channel).await?;
+    desk.open_again(channel).await?;
     let soon = match redraw(desk, asker.guild, Some(board.id)).await {
         Some(_) => "It appears there now and keeps itself up to date.",
         None => "It appears there with the next change in the CAD.",

@@ -31,8 +31,8 @@ pub(super) async fn refresh(
         match standpoint.in_channel(desk, board.channel).await?.hindrance(board.channel) {
             Some(hindrance) => said.push(format!("❌ Board #{}: {hindrance}", board.id)),
             None => {
-                desk.store.unpark(board.channel).await?;
                 desk.store.resend_board(board, desk.clock.now()).await?;
+                desk.open_again(board.channel).await?;
                 said.push(format!("🔄 Board #{}: {}.", board.id, describe(board)));
             }
         }

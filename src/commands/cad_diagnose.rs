@@ -76,7 +76,7 @@ async fn channels(desk: &Desk, guild: GuildId) -> Result<Vec<String>, Error> {
         };
         lines.push(match hindrance {
             Some(hindrance) => format!("❌ {hindrance}"),
-            None if desk.store.unpark(*channel).await? => {
+            None if desk.open_again(*channel).await? => {
                 if !forum {
                     let text = "The bot may post here again. What waited follows.".to_owned();
                     make::tell(desk, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;

@@ -35,7 +35,7 @@ pub(super) async fn notices(
     }
     desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
     desk.store.set_notices(asker.guild, Some(channel)).await?;
-    desk.store.unpark(channel).await?;
+    desk.open_again(channel).await?;
     let text =
         format!("From now on I tell of trouble here: when the CAD goes silent or a channel is closed to me.\nSet by <@{}>.", asker.user);
     make::tell(desk, asker.guild, channel, "notices-on", "🔔 Notices on".to_owned(), text).await;

@@ -160,7 +160,7 @@ pub(super) async fn make(desk: &Desk, asker: Asker, channel: ChannelId, role: Op
     let outcomes = desk.store.add_routes(new.clone(), asker.user, desk.clock.now()).await?;
     let made = Made { routes: new.into_iter().zip(outcomes).collect(), hint };
     if !made.ids().is_empty() {
-        desk.store.unpark(channel).await?;
+        desk.open_again(channel).await?;
     }
     // In a forum it would be a post among the calls.
     if !forum {

@@ -54,11 +54,12 @@ use tokio::sync::mpsc;
 use crate::cad::rest::CadRest;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};
+use crate::gate::Gate;
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
 use crate::ingest::Request;
 use crate::metrics::Metrics;
 use crate::status::Status;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 use errors::Error;
 use names::Names;
@@ -76,12 +77,23 @@ pub struct Data {
     pub metrics: Metrics,
     /// Discord.
     pub rest: Rest,
+    /// Rung when something may be sent again.
+    pub gate: Gate,
     /// The CAD; `None` if it cannot be asked.
     pub cad: Option<CadRest>,
     /// Ingest's ear.
     pub requests: mpsc::Sender<Request>,
     /// What never changes while the bot runs.
     pub facts: Facts,
+}
+
+impl Data {
+    /// Opens a channel that Discord had refused: what waits for it goes out now. True if it was closed.
+    async fn open_again(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        let closed = self.store.unpark(channel).await?;
+        self.gate.ring(channel, true);
+        Ok(closed)
+    }
 }
 
 /// What never changes while the bot runs.

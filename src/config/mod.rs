@@ -52,6 +52,7 @@ pub const VARIABLES: &[Variable] = &[
     var("DISCORD_API_URL", "https://discord.com"),
     bare("DISCORD_GUILD_ID", false),
     var("DISCORD_EDIT_WINDOW_MS", "500"),
+    var("DISCORD_REQUESTS_PER_SECOND", "50"),
     bare("SONORAN_COMMUNITY_ID", false),
     bare("SONORAN_API_KEY", true),
     var("SONORAN_SERVER_IDS", "1"),
@@ -122,6 +123,8 @@ pub struct Discord {
     pub guild: Option<GuildId>,
     /// `DISCORD_EDIT_WINDOW_MS`: how long the first change of a message waits for others.
     pub edit_window_ms: u32,
+    /// `DISCORD_REQUESTS_PER_SECOND`: Discord's global limit for this bot; 0 = none is kept.
+    pub requests_per_second: u32,
 }
 
 /// The CAD's side of the settings.
@@ -263,6 +266,7 @@ impl Config {
         let discord_url = reader.url("DISCORD_API_URL", false).unwrap_or_default();
         let guild = reader.snowflake("DISCORD_GUILD_ID").map(GuildId);
         let edit_window_ms = reader.number("DISCORD_EDIT_WINDOW_MS", 0..=10_000).unwrap_or(500);
+        let requests_per_second = reader.number("DISCORD_REQUESTS_PER_SECOND", 0..=10_000).unwrap_or(50);
         let servers = reader.servers("SONORAN_SERVER_IDS");
         let api_url = reader.url("SONORAN_API_URL", true).unwrap_or_default();
         let hub_url = reader.url("SONORAN_HUB_URL", true).unwrap_or_else(|| format!("{api_url}/apiWsHub"));
@@ -316,7 +320,7 @@ impl Config {
             return Err(Problems::from(problems));
         }
         Ok(Self {
-            discord: Discord { token, api_url: discord_url, guild, edit_window_ms },
+            discord: Discord { token, api_url: discord_url, guild, edit_window_ms, requests_per_second },
             sonoran: Sonoran {
                 credentials,
                 servers,

@@ -97,11 +97,11 @@ impl Shared {
             (Place::Thread, None) => {
                 outside.gate.note();
                 match outside.rest.open_thread(claimed).await {
-                Ok(thread) => {
-                    outside.store.opened_thread(claimed, thread).await?;
-                    claimed.thread = Some(thread);
-                }
-                Err(answer) => return Ok(answer),
+                    Ok(thread) => {
+                        outside.store.opened_thread(claimed, thread).await?;
+                        claimed.thread = Some(thread);
+                    }
+                    Err(answer) => return Ok(answer),
                 }
             }
             (Place::Channel | Place::Forum | Place::Thread, _) => {}

@@ -17,7 +17,7 @@ use super::answer::{header, judge, rate_headers, read, said, scope};
 use super::threads::forum_post;
 use crate::gate::Gate;
 use crate::ids::{ChannelId, MessageId};
-use crate::metrics::{AnswerClass, Metrics};
+use crate::metrics::{AnswerClass, LimitScope, Metrics};
 use crate::outbox::{Claim, Operation, Place, RateHeaders, Scope, Verdict};
 use crate::render::{Embed, Message};
 
@@ -110,7 +110,11 @@ impl Rest {
             AnswerClass::Unauthorised | AnswerClass::Forbidden => true,
             AnswerClass::RateLimited => {
                 let scope = scope(response);
-                self.metrics.limited(scope);
+                self.metrics.limited(match scope {
+                    Scope::User => LimitScope::User,
+                    Scope::Shared => LimitScope::Shared,
+                    Scope::Global => LimitScope::Global,
+                });
                 scope != Scope::Shared
             }
             _ => false,

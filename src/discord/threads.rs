@@ -44,7 +44,8 @@ impl Rest {
         if let (Some(title), Some(fields)) = (claim.message.title(), body.as_object_mut()) {
             fields.insert("name".into(), name(title).into());
         }
-        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim, Some(Operation::Archive)).await
+        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim, Some(Operation::Archive))
+            .await
     }
 
     async fn take_out(&self, claim: &Claim) -> Answer {

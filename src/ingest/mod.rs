@@ -20,21 +20,23 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::clock::{Clock, UnixMs};
 use crate::event::copies::{Copies, WITHIN_MS};
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
-use crate::ids::{CommunityId, GuildId, ServerId};
+use crate::gate::Gate;
+use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
 use crate::intake::{Arrival, Refused};
 use crate::metrics::{Metrics, Outcome};
+use crate::outbox::Lane;
 use crate::readings::{Outcome as Caught, Read, Why, Wishes};
 use crate::shutdown::Tasks;
 use crate::status::Status;
-use crate::store::{Batch, JournalRow, Routing, Store, StoreError, WorldRow};
+use crate::store::{Ask, Batch, Found, JournalRow, Routing, Store, StoreError, WorldRow};
 use crate::world::{Applied, Entity, Reconciled, Server, ServerKey};
 
 use boards::Boards;
@@ -63,8 +65,8 @@ pub struct Surroundings {
     pub metrics: Metrics,
     /// Facts.
     pub status: Status,
-    /// Rung after each commit that has posts.
-    pub wake: Arc<Notify>,
+    /// Rung after each commit that has posts, and asked who may be served at once.
+    pub gate: Gate,
     /// Where it is asked for that the CAD be read.
     pub wishes: Wishes,
 }
@@ -221,7 +223,7 @@ impl Ingest {
         }
         let batch = Arc::new(batch);
         loop {
-            let error = match self.outside.store.ingest(Arc::clone(&batch)).await {
+            let error = match self.store(&batch).await {
                 Ok(()) => break,
                 Err(error) => error,
             };
@@ -238,13 +240,45 @@ impl Ingest {
                 () = tasks.draining() => {}
             }
         }
-        if !batch.posts.is_empty() {
-            self.outside.wake.notify_one();
-        }
         let changed: BTreeSet<(&CommunityId, ServerId)> = batch.world.iter().map(|row| (&row.community, row.server)).collect();
         for (community, server) in changed {
             let units = self.worlds.get(&(community.clone(), server)).map_or(0, |w| w.units.values().filter(|u| u.on_duty).count());
             self.outside.status.on_duty(community, server, units);
+        }
+        Ok(())
+    }
+
+    /// Stores a batch and has its posts sent. Channels that nobody is busy with are served with this very transaction: what is to be sent
+    /// there is claimed as it is stored, so that it waits for the disk once.
+    pub(super) async fn store(&self, batch: &Arc<Batch>) -> Result<(), StoreError> {
+        let Surroundings { store, gate, .. } = &self.outside;
+        let mut channels: BTreeMap<ChannelId, bool> = BTreeMap::new();
+        for post in &batch.posts {
+            *channels.entry(post.key.channel).or_default() |= post.lane == Lane::Panic;
+        }
+        let mut passes = Vec::new();
+        let mut others = Vec::new();
+        for (channel, panic) in channels {
+            let express = panic.then(|| gate.enter(channel, true)).flatten();
+            match express.or_else(|| gate.enter(channel, false)) {
+                Some(pass) => passes.push(pass),
+                None => others.push((channel, panic)),
+            }
+        }
+        let asks = passes.iter().map(|pass| Ask::of(pass, batch.now)).collect();
+        // If it fails, the passes are given back as they are dropped.
+        let found = store.ingest(Arc::clone(batch), asks).await?;
+        for (pass, found) in passes.into_iter().zip(found) {
+            match found {
+                Found::Post(claim) => gate.hand_over(pass, *claim),
+                Found::Later(at) if at > batch.now => pass.give_back(Some(at)),
+                // Something waits that may not go just now: the delivery finds out when.
+                Found::Later(_) => drop(pass),
+                Found::Nothing => pass.give_back(None),
+            }
+        }
+        for (channel, panic) in others {
+            gate.ring(channel, panic);
         }
         Ok(())
     }

@@ -112,9 +112,8 @@ impl Ingest {
         let now = self.outside.clock.now();
         let draft = Draft::own(tell.guild, tell.channel, tell.community, tell.server, tell.subject, tell.message, now);
         let batch = Batch { posts: vec![draft], now, ..Batch::default() };
-        match self.outside.store.ingest(batch).await {
-            Ok(()) => self.outside.wake.notify_one(),
-            Err(error) => tracing::error!(%error, "a notice could not be stored"),
+        if let Err(error) = self.store(&Arc::new(batch)).await {
+            tracing::error!(%error, "a notice could not be stored");
         }
     }
 
@@ -168,7 +167,7 @@ impl Ingest {
             drawing.test(&event, &applied.changes, test.full);
         }
         let channels: Vec<ChannelId> = batch.posts.iter().map(|draft| draft.key.channel).collect();
-        let outcome = match self.outside.store.ingest(batch).await {
+        let outcome = match self.store(&Arc::new(batch)).await {
             Ok(()) => Ok(channels),
             Err(error) => {
                 tracing::error!(%error, "a test alert could not be stored");
@@ -177,7 +176,6 @@ impl Ingest {
         };
         if outcome.is_ok() {
             self.outside.metrics.event(Source::Test, Outcome::Committed);
-            self.outside.wake.notify_one();
         }
         test.done.send(outcome).ok();
     }
@@ -191,7 +189,7 @@ impl Ingest {
         let drawn = self.draw_boards(&mut batch);
         let asked = |id: &&i64| self.boards.guild(**id) == Some(redraw.guild) && redraw.board.is_none_or(|only| only == **id);
         let asked = drawn.iter().filter(asked).count();
-        let outcome = match self.outside.store.ingest(batch).await {
+        let outcome = match self.store(&Arc::new(batch)).await {
             Ok(()) => Ok(asked),
             Err(error) => {
                 tracing::error!(%error, "boards could not be stored");
@@ -199,7 +197,6 @@ impl Ingest {
                 Err(Refused::Unavailable)
             }
         };
-        self.outside.wake.notify_one();
         redraw.done.send(outcome).ok();
     }
 

@@ -127,6 +127,10 @@ words! {
         Told = "told",
         /// Too many refusals lately: the bot slows down before Discord shuts it out.
         Guard = "guard",
+        /// A short pause, so that more cards share the last messages of a window.
+        Gather = "gather",
+        /// The channel failed a moment ago.
+        Trouble = "trouble",
         /// Its message is old, and edits of old messages are few (code 30046).
         Edits = "edits",
     }

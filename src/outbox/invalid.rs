@@ -8,9 +8,9 @@ const SLOT_MS: i64 = 10_000;
 /// Ten minutes.
 const SLOTS: usize = 60;
 /// From here on requests go one a second.
-pub const SLOW_FROM: u32 = 1_000;
+pub(super) const SLOW_FROM: u32 = 1_000;
 /// From here on none go, until enough of them are ten minutes old.
-pub const STOP_FROM: u32 = 5_000;
+pub(super) const STOP_FROM: u32 = 5_000;
 
 /// What follows from the number of invalid requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Pace {
 
 /// Invalid requests of the last ten minutes.
 #[derive(Clone, Debug)]
-pub struct InvalidRequests {
+pub(super) struct InvalidRequests {
     counts: [u32; SLOTS],
     /// The slot counted last.
     slot: i64,
@@ -42,7 +42,7 @@ impl Default for InvalidRequests {
 
 impl InvalidRequests {
     /// One more.
-    pub fn note(&mut self, now: UnixMs) {
+    pub(super) fn note(&mut self, now: UnixMs) {
         let slot = now.0.div_euclid(SLOT_MS);
         if slot > self.slot {
             let passed = usize::try_from(slot - self.slot).unwrap_or(SLOTS).min(SLOTS);
@@ -61,13 +61,13 @@ impl InvalidRequests {
 
     /// How many in the last ten minutes, rounded up to ten seconds.
     #[must_use]
-    pub fn count(&self, now: UnixMs) -> u32 {
+    pub(super) fn count(&self, now: UnixMs) -> u32 {
         self.slots(now).map(|(_, count)| count).fold(0, u32::saturating_add)
     }
 
     /// What follows.
     #[must_use]
-    pub fn pace(&self, now: UnixMs) -> Pace {
+    pub(super) fn pace(&self, now: UnixMs) -> Pace {
         let count = self.count(now);
         match count {
             0..SLOW_FROM => Pace::Free,

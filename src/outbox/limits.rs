@@ -122,15 +122,7 @@ struct Bucket {
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self {
-            limit: 0,
-            left: 0,
-            window_ms: WINDOW_MS,
-            reset_at: UnixMs(0),
-            in_flight: 0,
-            sent_at: UnixMs(i64::MIN / 2),
-            blocked: None,
-        }
+        Self { limit: 0, left: 0, window_ms: WINDOW_MS, reset_at: UnixMs(0), in_flight: 0, sent_at: UnixMs(i64::MIN / 2), blocked: None }
     }
 }
 

@@ -27,7 +27,7 @@ mod place;
 mod verdict;
 
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
+use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::render::{Message, Style};
 use crate::route::Threads;
 

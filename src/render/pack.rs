@@ -49,7 +49,8 @@ mod tests {
 
     fn card(title: &str, fields: usize, roles: &[u64]) -> Message {
         let field = |n| Field { name: format!("field {n}"), value: "v".repeat(200), inline: false, links: Vec::new() };
-        let embed = Embed { title: Some(title.into()), fields: (0..fields).map(field).collect(), footer: Some(title.into()), ..Embed::default() };
+        let embed =
+            Embed { title: Some(title.into()), fields: (0..fields).map(field).collect(), footer: Some(title.into()), ..Embed::default() };
         let mentions: String = roles.iter().map(|role| format!("<@&{role}> ")).collect();
         Message {
             content: (!roles.is_empty()).then(|| format!("{mentions}{title} at the harbour")),

@@ -186,7 +186,7 @@ mod tests {
         let message = Message { content: Some(text.into()), ..Message::default() };
         let mut draft = Draft::own(GUILD, CHANNEL, key.community.clone(), key.server, key.subject.clone(), message, UnixMs(now));
         (draft.lane, draft.over, draft.style, draft.roles) = (Lane::Board, false, Style::Card, Vec::<RoleId>::new());
-        store.ingest(Batch { posts: vec![draft], now: UnixMs(now), ..Batch::default() }).await.unwrap();
+        store.ingest(Batch { posts: vec![draft], now: UnixMs(now), ..Batch::default() }, Vec::new()).await.unwrap();
     }
 
     #[tokio::test]

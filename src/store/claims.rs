@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::posts::{PENDING, READY, key};
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
+use crate::gate::{Open, Pass};
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::{
     Claim, LEASE_MS, Lane, MOST_CARDS, Member, OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Place, PostKey, Settlement, nonce, packs, share,
@@ -30,6 +31,13 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// What a pass allows.
+    #[must_use]
+    pub fn of(pass: &Pass, now: UnixMs) -> Self {
+        let Open { creates, edits, places, .. } = pass.open();
+        Self { channel: pass.channel(), now, panic_only: pass.panic_only(), creates, edits, places }
+    }
+
     /// Whatever is due.
     #[must_use]
     pub fn any(channel: ChannelId, now: UnixMs) -> Self {
@@ -78,7 +86,9 @@ pub(super) fn take(connection: &Connection, instance: &str, ask: &Ask) -> rusqli
     let lead = match pack {
         None => id,
         // Whose create carries them all is first in the message, as long as it is in it.
-        Some(pack) => connection.prepare_cached("SELECT id FROM post WHERE pack = ?1 ORDER BY slot LIMIT 1")?.query_row([pack], |row| row.get(0))?,
+        Some(pack) => {
+            connection.prepare_cached("SELECT id FROM post WHERE pack = ?1 ORDER BY slot LIMIT 1")?.query_row([pack], |row| row.get(0))?
+        }
     };
     let mut claim = load(connection, instance, lead)?;
     claim.others = match (pack, ask.places) {
@@ -203,15 +213,15 @@ fn company(connection: &Connection, claim: &Claim, ask: &Ask) -> rusqlite::Resul
         .optional()?;
     let Some((lane, silent)) = lead else { return Ok(Vec::new()) };
     let (lanes, places) = (if lane == Lane::Log.number() { "lane = 5" } else { "lane IN (1, 2)" }, ask.places);
-    let alike = format!(
-        "channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 AND {PACKABLE} AND {lanes} AND silent = ?3 AND id <> ?4"
-    );
+    let alike =
+        format!("channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 AND {PACKABLE} AND {lanes} AND silent = ?3 AND id <> ?4");
     let enough = places.unwrap_or(1) as usize * MOST_CARDS;
-    let waiting: usize = connection.prepare_cached(&format!("SELECT count(*) FROM (SELECT 1 FROM post WHERE {alike} LIMIT ?5)"))?.query_row(
-        (rows::flake(ask.channel.0), ask.now.0, silent, claim.id, i64::try_from(enough).unwrap_or(i64::MAX)),
-        |row| row.get(0),
-    )?;
-    let together = share(waiting + 1, places);
+    let waiting: u32 = connection
+        .prepare_cached(&format!("SELECT count(*) FROM (SELECT 1 FROM post WHERE {alike} LIMIT ?5)"))?
+        .query_row((rows::flake(ask.channel.0), ask.now.0, silent, claim.id, i64::try_from(enough).unwrap_or(i64::MAX)), |row| {
+            row.get(0)
+        })?;
+    let together = share(waiting as usize + 1, places);
     if together < 2 {
         return Ok(Vec::new());
     }

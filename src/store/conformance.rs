@@ -46,7 +46,7 @@ fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> Draft {
 }
 
 async fn put(store: &Store, posts: Vec<Draft>, now: i64) {
-    store.ingest(Batch { posts, now: UnixMs(now), ..Batch::default() }).await.unwrap();
+    store.ingest(Batch { posts, now: UnixMs(now), ..Batch::default() }, Vec::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_claim_holds_until_settled_and_the_next_version_makes_it_pending_again
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
-    assert_eq!(store.due().await.unwrap(), vec![Due { channel: ChannelId(7), at: UnixMs(10), posts: 1 }]);
+    assert_eq!(store.due().await.unwrap(), vec![Due { channel: ChannelId(7), at: UnixMs(10), posts: 1, panic: false }]);
     let claim = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
     assert!(store.claim(ChannelId(7), UnixMs(11)).await.unwrap().is_none(), "a claimed post must not be claimed twice");
 
@@ -173,8 +173,9 @@ async fn a_batch_is_all_or_nothing_and_neighbours_are_untouched() {
         received_at: UnixMs(1),
         body: "{}".into(),
     };
-    let good = store.ingest(Batch { journal: vec![row(1)], ..Batch::default() });
-    let bad = store.ingest(Batch { journal: vec![row(2), row(2)], posts: vec![draft(7, "never", "", Lane::New)], ..Batch::default() });
+    let good = store.ingest(Batch { journal: vec![row(1)], ..Batch::default() }, Vec::new());
+    let bad = store
+        .ingest(Batch { journal: vec![row(2), row(2)], posts: vec![draft(7, "never", "", Lane::New)], ..Batch::default() }, Vec::new());
     let (good, bad) = tokio::join!(good, bad);
     good.unwrap();
     assert!(matches!(bad, Err(StoreError::Failed(_))));
@@ -195,7 +196,7 @@ async fn sequence_numbers_never_go_back_even_when_the_journal_is_pruned() {
         received_at: UnixMs(1),
         body: "{}".into(),
     };
-    store.ingest(Batch { journal: vec![row], ..Batch::default() }).await.unwrap();
+    store.ingest(Batch { journal: vec![row], ..Batch::default() }, Vec::new()).await.unwrap();
     assert_eq!(store.prune(UnixMs(2), UnixMs(0), UnixMs(2)).await.unwrap(), 1);
     assert_eq!(store.last_seq().await.unwrap(), 41);
 }
@@ -210,7 +211,7 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
     assert!(store.settle(&claim, park(100), UnixMs(2)).await.unwrap().newly_parked);
     assert_eq!(
         store.due().await.unwrap(),
-        vec![Due { channel: ChannelId(7), at: UnixMs(100), posts: 1 }],
+        vec![Due { channel: ChannelId(7), at: UnixMs(100), posts: 1, panic: false }],
         "nothing is due before the channel is tried again"
     );
     let claim = store.claim(ChannelId(7), UnixMs(100)).await.unwrap().unwrap();
@@ -438,7 +439,7 @@ async fn the_world_comes_back_as_it_was_and_a_damaged_row_costs_itself_only() {
         .collect();
     assert!(applied.touched.contains(&Entity::Panic(crate::ids::Ident(4107))));
     rows.push(WorldRow { community: CommunityId::new("c"), server: ServerId(1), key: ("911", 3), state: Some("{damaged".into()) });
-    store.ingest(Batch { world: rows, ..Batch::default() }).await.unwrap();
+    store.ingest(Batch { world: rows, ..Batch::default() }, Vec::new()).await.unwrap();
     let loaded = store.world().await.unwrap();
     assert_eq!(loaded[&(CommunityId::new("c"), ServerId(1))], world);
 }

@@ -30,9 +30,9 @@ use crate::ids::{CommunityId, ServerId};
 use crate::outbox::Draft;
 
 pub use boards::{AddBoard, Unposted};
-pub use guilds::{AddRoute, EditRoute, Guild, Routing};
 pub use claims::{Ask, Found, Settled};
-pub use posts::{Counts, Due, Memo, Parked, Problem};
+pub use guilds::{AddRoute, EditRoute, Guild, Routing};
+pub use posts::{Backlog, Counts, Due, Memo, Parked, Problem};
 
 use thread::{Reader, Writer};
 
@@ -190,12 +190,13 @@ impl Store {
         &self.instance
     }
 
-    /// Commits a round of ingest.
+    /// Commits a round of ingest, and claims what is to be sent first of all in the channels that are asked about, in the same
+    /// transaction. The answers are in the order of `asks`.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing of the batch is on disk.
-    pub async fn ingest(&self, batch: impl Into<Arc<Batch>>) -> Result<(), StoreError> {
-        let (batch, edit_window) = (batch.into(), self.edit_window);
+    /// [`StoreError`]; then nothing of the batch is on disk, and nothing is claimed.
+    pub async fn ingest(&self, batch: impl Into<Arc<Batch>>, asks: Vec<Ask>) -> Result<Vec<Found>, StoreError> {
+        let (batch, edit_window, instance) = (batch.into(), self.edit_window, self.instance.clone());
         self.writer
             .run(move |connection| {
                 {
@@ -218,7 +219,8 @@ impl Store {
                 for (route, at) in &batch.pings {
                     connection.prepare_cached("UPDATE route SET pinged_ms = ?2 WHERE id = ?1")?.execute((route, at.0))?;
                 }
-                posts::put(connection, &batch.posts, batch.now, edit_window)
+                posts::put(connection, &batch.posts, batch.now, edit_window)?;
+                asks.iter().map(|ask| claims::take(connection, &instance, ask)).collect()
             })
             .await
     }

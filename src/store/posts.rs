@@ -52,6 +52,17 @@ pub struct Due {
     pub panic: bool,
 }
 
+/// What waits in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Which.
+    pub lane: Lane,
+    /// How many posts.
+    pub posts: usize,
+    /// Since when the oldest of them waits.
+    pub since: Option<UnixMs>,
+}
+
 /// Posts by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -194,7 +205,12 @@ impl Store {
                      FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} AND {READY} GROUP BY post.channel"
                 ))?;
                 let found = select.query_map((), |row| {
-                    Ok(Due { channel: rows::channel(row, "channel")?, at: UnixMs(row.get("at")?), posts: row.get("posts")?, panic: row.get("panic")? })
+                    Ok(Due {
+                        channel: rows::channel(row, "channel")?,
+                        at: UnixMs(row.get("at")?),
+                        posts: row.get("posts")?,
+                        panic: row.get("panic")?,
+                    })
                 })?;
                 found.collect()
             })
@@ -299,6 +315,26 @@ impl Store {
     pub async fn unpark(&self, channel: ChannelId) -> Result<bool, StoreError> {
         self.writer
             .run(move |connection| Ok(connection.execute("DELETE FROM parked WHERE channel = ?1", [rows::flake(channel.0)])? > 0))
+            .await
+    }
+
+    /// What waits to be sent, by lane; every lane is there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        self.reader
+            .run(|connection| {
+                let mut select =
+                    connection.prepare_cached(&format!("SELECT lane, count(*), min(wished_ms) FROM post WHERE {PENDING} GROUP BY lane"))?;
+                let found: Vec<(i64, u32, i64)> =
+                    select.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+                let of = |lane: Lane| found.iter().find(|(number, ..)| *number == lane.number());
+                Ok(Lane::ALL
+                    .into_iter()
+                    .map(|lane| Backlog { lane, posts: of(lane).map_or(0, |row| row.1 as usize), since: of(lane).map(|row| UnixMs(row.2)) })
+                    .collect())
+            })
             .await
     }
 

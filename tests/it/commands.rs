@@ -20,6 +20,7 @@ use tenfour::commands::{Data, Facts, framework};
 use tenfour::delivery::{Delivery, Trouble};
 use tenfour::discord::rest::Rest;
 use tenfour::event::Topic;
+use tenfour::gate::Gate;
 use tenfour::ids::{CommunityId, GuildId, ServerId};
 use tenfour::ingest::{Ingest, Inlets, Surroundings};
 use tenfour::intake::{self, Intake};
@@ -31,7 +32,7 @@ use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour::sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
 use tenfour::status::Status;
 use tenfour::store::Store;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 /// The bound of every wait: generous, for two busy cores.
 const SOON: Duration = Duration::from_secs(20);
@@ -126,7 +127,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let servers: Vec<ServerId> = plan.servers.iter().copied().map(ServerId).collect();
     let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
     let (status, clock, tasks) = (Status::default(), Clock::system(), Tasks::default());
-    let wake = Arc::new(Notify::new());
+    let gate = Gate::new(clock.clone(), 0);
     let (intake, door) = intake::door();
     let (requests, asked) = mpsc::channel(8);
     let requests = if plan.deaf { mpsc::channel(8).0 } else { requests };
@@ -135,7 +136,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         clock: clock.clone(),
         metrics: metrics.clone(),
         status: status.clone(),
-        wake: Arc::clone(&wake),
+        gate: gate.clone(),
         wishes: Wishes::new().0,
     };
     let ingest = Ingest::restore(surroundings).await.unwrap();
@@ -148,7 +149,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         rest: rest.clone(),
         metrics: metrics.clone(),
         status: status.clone(),
-        wake,
+        gate: gate.clone(),
         trouble,
     };
     tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
@@ -165,6 +166,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         status: status.clone(),
         metrics: metrics.clone(),
         rest,
+        gate,
         cad: Some(CadRest::new(&cad.api_url(), SecretString::from(plan.key), http)),
         requests,
         facts: Facts {

@@ -14,6 +14,7 @@ use tenfour::clock::{Clock, UnixMs};
 use tenfour::delivery::{ByHand, Delivery};
 use tenfour::discord::rest::Rest;
 use tenfour::event::{RawEvent, Source, Topic, envelope};
+use tenfour::gate::Gate;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::ingest::{Ingest, Surroundings};
 use tenfour::intake::Arrival;
@@ -27,7 +28,7 @@ use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
 use tenfour::status::Status;
 use tenfour::store::{AddRoute, Store};
 use tenfour::world::Listing;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// Every evening begins at this time: 2026-11-21 20:00 UTC.
 pub(crate) const BEGIN: UnixMs = UnixMs(1_795_291_200_000);
@@ -121,12 +122,13 @@ impl Stage {
         self.store.release_all().await.unwrap();
         let (wishes, wished) = Wishes::new();
         let status = Status::default();
+        let gate = Gate::new(self.clock.clone(), 0);
         let surroundings = Surroundings {
             store: self.store.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             status: status.clone(),
-            wake: Arc::new(Notify::new()),
+            gate: gate.clone(),
             wishes: wishes.clone(),
         };
         let (api, rest) = self.http.clone();
@@ -147,7 +149,7 @@ impl Stage {
             rest,
             metrics: self.metrics.clone(),
             status,
-            wake: Arc::new(Notify::new()),
+            gate,
             trouble: mpsc::channel(64).0,
         };
         let ingest = Ingest::restore(surroundings).await.unwrap();
