@@ -19,10 +19,10 @@ use tokio::sync::mpsc;
 
 use crate::clock::{Clock, UnixMs};
 use crate::discord::rest::{Answer, Rest};
-use crate::gate::{Gate, Pass};
+use crate::gate::{Gate, Held, Pass};
 use crate::ids::{ChannelId, GuildId};
 use crate::metrics::{Metrics, PostOutcome, WaitCause};
-use crate::outbox::{Cause, Claim, Pace, Place, Scope, Settlement, Verdict, Wait, settle};
+use crate::outbox::{Cause, Claim, Place, Scope, Settlement, Verdict, Wait, settle};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{Ask, Due, Found, Settled, Store, StoreError};
@@ -187,11 +187,10 @@ impl Shared {
 
     /// Counts what waits, and what Discord takes amiss. True if something does wait.
     async fn count(&self) -> bool {
-        let Delivery { store, clock, metrics, status, gate, .. } = &self.outside;
+        let Delivery { store, clock, metrics, gate, .. } = &self.outside;
         let now = clock.now();
-        let (invalid, pace) = gate.invalid_lately();
+        let (invalid, _) = gate.invalid_lately();
         metrics.invalid_requests(invalid as usize);
-        let _ = (status, pace);
         let Ok(lanes) = store.backlog().await else { return true };
         let told: Vec<_> = lanes.iter().map(|lane| (lane.lane, lane.posts, lane.since.map_or(0, |at| now.since(at).max(0)))).collect();
         for (lane, posts, oldest_ms) in &told {
@@ -266,12 +265,19 @@ impl Shared {
     async fn one(&self, pass: &mut Pass, mut claim: Claim) -> Result<Found, StoreError> {
         let Delivery { store, clock, gate, .. } = &self.outside;
         let (channel, operation) = (claim.channel(), claim.operation());
-        if let Err(wait) = gate.take(channel, operation, pass.panic_only()) {
+        match gate.take(channel, operation, pass.panic_only()) {
+            Ok(()) => {}
             // Its own bucket is empty: it waits, others of the channel may go.
-            self.waited(wait);
-            store.release(&claim, clock.now().plus(wait.ms)).await?;
-            pass.look();
-            return store.take(self.ask(pass)).await;
+            Err(Held::Wait(wait)) => {
+                self.waited(wait);
+                store.release(&claim, clock.now().plus(wait.ms)).await?;
+                pass.look();
+                return store.take(self.ask(pass)).await;
+            }
+            Err(Held::Stopped) => {
+                store.release(&claim, clock.now()).await?;
+                return Ok(Found::Later(clock.now()));
+            }
         }
         let answer = self.send(&mut claim).await;
         // What was looked for and found was edited instead: that says nothing about the bucket of new messages.

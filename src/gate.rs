@@ -66,6 +66,15 @@ pub struct Open {
     pub wait: Option<Wait>,
 }
 
+/// Why a request must not be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Its bucket says so.
+    Wait(Wait),
+    /// The token was refused, and another request finds out whether it still is.
+    Stopped,
+}
+
 /// A channel in somebody's hands. Dropped, it is free again, and is looked at: something may have come meanwhile.
 #[derive(Debug)]
 pub struct Pass {
@@ -244,18 +253,18 @@ impl Gate {
         open.wait
     }
 
-    /// A request is about to be sent. Err: milliseconds until it may be.
+    /// A request is about to be sent.
     ///
     /// # Errors
-    /// How long to wait.
-    pub fn take(&self, channel: ChannelId, operation: Operation, panic: bool) -> Result<(), Wait> {
+    /// Why it must not be.
+    pub fn take(&self, channel: ChannelId, operation: Operation, panic: bool) -> Result<(), Held> {
         let now = self.clock.now();
         let mut state = self.lock();
         if let Some(wait) = state.limits.wait(channel, operation, panic, now) {
-            return Err(wait);
+            return Err(Held::Wait(wait));
         }
         if !state.stop.may_try(now) {
-            return Err(Wait { ms: state.stop.wait(now).max(1), cause: Cause::Guard });
+            return Err(Held::Stopped);
         }
         state.limits.take(channel, operation, now);
         Ok(())
@@ -313,16 +322,6 @@ impl Gate {
         resumed
     }
 
-    /// Milliseconds until something may be sent there; 0 = now.
-    #[must_use]
-    pub fn must_wait(&self, channel: ChannelId) -> i64 {
-        let now = self.clock.now();
-        let state = self.lock();
-        let open = state.open(channel, false, now);
-        let own = if open.creates || open.edits { 0 } else { open.wait.map_or(0, |wait| wait.ms) };
-        own.max(state.stop.wait(now))
-    }
-
     /// No more passes are given; what was handed over comes back.
     #[must_use]
     pub fn close(&self) -> Vec<(Pass, Claim)> {
@@ -376,5 +375,109 @@ impl Stop {
             self.begin(now);
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: ChannelId = ChannelId(1);
+    const B: ChannelId = ChannelId(2);
+
+    fn gate() -> (Clock, Gate) {
+        let clock = Clock::manual(UnixMs(1_000_000));
+        (clock.clone(), Gate::new(clock, 0))
+    }
+
+    fn channels(passes: &[Pass]) -> Vec<(ChannelId, bool)> {
+        passes.iter().map(|pass| (pass.channel(), pass.panic_only())).collect()
+    }
+
+    #[test]
+    fn one_pass_for_a_channel_and_one_for_its_panics() {
+        let (_, gate) = gate();
+        let pass = gate.enter(A, false).unwrap();
+        assert!(gate.enter(A, false).is_none() && gate.enter(B, false).is_some());
+        let express = gate.enter(A, true).unwrap();
+        assert!(gate.enter(A, true).is_none() && express.panic_only());
+        pass.give_back(None);
+        assert!(gate.enter(A, false).is_some());
+    }
+
+    #[test]
+    fn panics_find_room_when_everybody_else_is_slow() {
+        let (_, gate) = gate();
+        let all: Vec<Pass> = (0..100).filter_map(|channel| gate.enter(ChannelId(channel), false)).collect();
+        assert_eq!(all.len(), AT_ONCE);
+        assert!(gate.enter(ChannelId(500), true).is_some());
+    }
+
+    #[test]
+    fn what_is_rung_for_while_a_channel_is_busy_is_looked_at_when_it_is_free() {
+        let (_, gate) = gate();
+        let pass = gate.enter(A, false).unwrap();
+        gate.ring(A, false);
+        assert!(channels(&gate.due().0).is_empty());
+        // It had asked the store before the bell rang.
+        pass.give_back(None);
+        assert_eq!(channels(&gate.due().0), [(A, false)]);
+    }
+
+    #[test]
+    fn a_panic_enters_beside_a_busy_worker_and_first_of_all() {
+        let (_, gate) = gate();
+        let _slow = gate.enter(A, false).unwrap();
+        gate.ring(B, false);
+        gate.ring(A, true);
+        assert_eq!(channels(&gate.due().0), [(A, true), (B, false)]);
+    }
+
+    #[test]
+    fn a_channel_comes_again_at_its_time_and_the_earliest_counts() {
+        let (clock, gate) = gate();
+        gate.later(A, UnixMs(1_000_900), false);
+        gate.later(A, UnixMs(1_000_500), false);
+        let (passes, next, _) = gate.due();
+        assert_eq!((passes.len(), next), (0, Some(UnixMs(1_000_500))));
+        clock.advance(500);
+        assert_eq!(channels(&gate.due().0), [(A, false)]);
+    }
+
+    #[test]
+    fn a_channel_that_may_not_be_served_is_looked_at_when_it_may() {
+        let (clock, gate) = gate();
+        for operation in [Operation::Create, Operation::Edit] {
+            gate.block(A, operation, 700, Cause::Told);
+        }
+        gate.ring(A, false);
+        let (passes, next, waits) = gate.due();
+        assert_eq!((passes.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![Wait { ms: 700, cause: Cause::Told }]));
+        clock.advance(700);
+        assert_eq!(channels(&gate.due().0), [(A, false)]);
+    }
+
+    #[test]
+    fn after_a_refused_token_one_request_a_pause_tries_and_success_frees_all() {
+        let (clock, gate) = gate();
+        gate.stop();
+        assert!(gate.enter(A, false).is_none());
+        gate.ring(A, false);
+        assert_eq!(gate.due().1, Some(UnixMs(1_060_000)));
+        clock.advance(60_000);
+        assert_eq!(channels(&gate.due().0), [(A, false)]);
+        assert_eq!(gate.take(A, Operation::Create, false), Ok(()), "the first");
+        assert_eq!(gate.take(B, Operation::Create, false), Err(Held::Stopped), "everybody else");
+        assert!(gate.resume() && !gate.resume());
+        assert_eq!(gate.take(B, Operation::Create, false), Ok(()));
+        assert!(gate.look_everywhere(), "what waited is looked at");
+    }
+
+    #[test]
+    fn once_closed_nobody_enters_and_what_was_handed_over_comes_back() {
+        let (_, gate) = gate();
+        gate.ring(A, false);
+        assert!(gate.close().is_empty());
+        assert!(gate.enter(A, false).is_none() && gate.due().0.is_empty());
     }
 }

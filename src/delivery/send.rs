@@ -50,7 +50,7 @@ impl<'a> Card<'a> {
     }
 
     /// As it is made. Second: whether it calls nobody although it names roles.
-    fn new(&self, now: UnixMs) -> (Message, bool) {
+    fn made(&self, now: UnixMs) -> (Message, bool) {
         let message = self.linked();
         let named = !message.roles.is_empty();
         let mut new = if self.calls_nobody { render::unpinged(message) } else { message };
@@ -119,7 +119,7 @@ impl Shared {
         if claimed.standing.is_some() {
             return Ok(self.edit(claimed, &standing(claimed)).await);
         }
-        let (messages, unpinged): (Vec<Message>, Vec<bool>) = Card::of(claimed).map(|card| card.new(now)).unzip();
+        let (messages, unpinged): (Vec<Message>, Vec<bool>) = Card::of(claimed).map(|card| card.made(now)).unzip();
         let answer = outside.rest.send(claimed, &together(messages)).await;
         let brought_back = claimed.may_bring_back_older();
         let mut calls = unpinged.into_iter();

@@ -295,8 +295,8 @@ impl Bucket {
         let blocked = self.blocked.and_then(|(at, cause)| until(at, cause));
         let (left, reserve) = (self.left_at(now), self.reserve(operation, panic));
         let own = if self.limit == 0 {
-            // Nothing is known yet: the first answer tells. A panic does not wait for it.
-            (self.in_flight > 0 && !panic).then_some(Wait { ms: 50, cause: Cause::Bucket })
+            // Nothing is known yet: the first answer tells.
+            None
         } else if left <= reserve {
             until(self.reset_at.max(now.plus(1)), Cause::Bucket)
         } else if reserve > 0 && self.reset_at > now {

@@ -17,10 +17,11 @@ pub fn pack(messages: Vec<Message>) -> Message {
     let mut sentences = Vec::new();
     let mut embeds: Vec<Embed> = Vec::new();
     let mut silent = true;
+    // A call is heard for every sentence beside it: those that call nobody (any more) keep theirs to themselves.
+    let calls = messages.iter().any(|message| !message.roles.is_empty());
     for mut message in messages {
         silent &= message.silent;
-        let sentence = spoken(&message);
-        // A page of lines says the same sentence for each of its cards: once is enough.
+        let sentence = spoken(&message).filter(|_| !calls || !message.roles.is_empty());
         sentences.extend(sentence.filter(|sentence| !sentence.is_empty() && !sentences.contains(sentence)));
         roles.extend(message.roles.iter().filter(|role| named.insert(**role)));
         if crowded {

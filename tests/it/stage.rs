@@ -24,9 +24,9 @@ use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
 use tenfour::shutdown::Tasks;
 use tenfour::sim::cad::{CadOptions, CadSim};
-use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
+use tenfour::sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
 use tenfour::status::Status;
-use tenfour::store::{AddRoute, Store};
+use tenfour::store::{AddRoute, Ask, Store};
 use tenfour::world::Listing;
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,6 +48,7 @@ pub(crate) struct Stage {
     pub(crate) events: mpsc::UnboundedReceiver<(i64, Value)>,
     /// Whether the CAD's REST API is read in each turn; otherwise only [`Stage::list`] tells what it says.
     pub(crate) reads: bool,
+    hands_over: bool,
     bot: Option<Bot>,
     http: (CadRest, Rest),
     metrics: Metrics,
@@ -69,11 +70,22 @@ impl Stage {
     }
 
     pub(crate) async fn with(options: CadOptions) -> Self {
+        Self::before(options, None, false).await
+    }
+
+    /// `bucket`: how many messages a channel takes, if that is limited. `hands_over`: whether ingest claims what it stores, as it does in life;
+    /// otherwise each turn sends what stands at its end.
+    pub(crate) async fn before(options: CadOptions, bucket: Option<Bucket>, hands_over: bool) -> Self {
         let clock = Clock::manual(BEGIN);
         let cad = CadSim::start(options).await.unwrap();
         let events = cad.tap();
         let now = clock.clone();
-        let discord = DiscordOptions { rate_limits: RateLimits::Off, now: Arc::new(move || now.now().0), ..DiscordOptions::default() };
+        let discord = DiscordOptions {
+            rate_limits: if bucket.is_some() { RateLimits::Real } else { RateLimits::Off },
+            message_bucket: bucket.unwrap_or(DiscordOptions::default().message_bucket),
+            now: Arc::new(move || now.now().0),
+            ..DiscordOptions::default()
+        };
         let discord = DiscordSim::start(discord).await.unwrap();
         let guild = discord.add_guild("Test Guild");
         let folder = folder();
@@ -83,8 +95,21 @@ impl Stage {
         let api = CadRest::new(&cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new());
         let rest = Rest::new(discord.url(), SecretString::from(DiscordOptions::default().token), metrics.clone()).unwrap();
         let http = (api, rest);
-        let mut stage =
-            Self { cad, discord, guild, clock, store, events, reads: true, bot: None, http, metrics, tasks: Tasks::default(), folder };
+        let mut stage = Self {
+            cad,
+            discord,
+            guild,
+            clock,
+            store,
+            events,
+            reads: true,
+            hands_over,
+            bot: None,
+            http,
+            metrics,
+            tasks: Tasks::default(),
+            folder,
+        };
         stage.restart().await;
         stage
     }
@@ -123,12 +148,15 @@ impl Stage {
         let (wishes, wished) = Wishes::new();
         let status = Status::default();
         let gate = Gate::new(self.clock.clone(), 0);
+        let own = Gate::new(self.clock.clone(), 0);
+        let rung = if self.hands_over { gate.clone() } else { own };
+        drop(if self.hands_over { Vec::new() } else { rung.close() });
         let surroundings = Surroundings {
             store: self.store.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             status: status.clone(),
-            gate: gate.clone(),
+            gate: rung,
             wishes: wishes.clone(),
         };
         let (api, rest) = self.http.clone();
@@ -200,7 +228,8 @@ impl Stage {
 
     /// A post is claimed and the process dies before anything is sent.
     pub(crate) async fn die_with_a_claim(&mut self, channel: &str) {
-        self.store.claim(ChannelId(channel.parse().unwrap()), self.clock.now()).await.unwrap();
+        let ask = Ask { places: Some(2), ..Ask::any(ChannelId(channel.parse().unwrap()), self.clock.now()) };
+        self.store.take(ask).await.unwrap();
         self.restart().await;
     }
 

@@ -1,6 +1,7 @@
 //! The whole bot against both simulators: what comes in at one end stands at the other.
 
 mod boards;
+mod burst;
 mod discord_trouble;
 mod hostile;
 mod hub_trouble;
