@@ -249,7 +249,7 @@ impl Shared {
         let gate = http_server::Gate::new(Limits::default());
         for (bound, server) in ports {
             tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
-            let serve = http_server::serve(bound, listener.router(server), gate.clone(), self.tasks.drain_token());
+            let serve = http_server::serve(bound, listener.port(server), gate.clone(), self.tasks.drain_token());
             self.tasks.spawn_vital("listener", serve);
         }
         if !self.config.sonoran.hub {

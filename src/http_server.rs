@@ -1,8 +1,8 @@
 //! The accept loop under every HTTP port of the bot: our own, because `axum::serve` has no time-out for request heads and waits in
 //! shutdown for as long as a client likes.
 //!
-//! Job: carry requests to a [`Router`] and bound what a stranger can hold: connections in all and per address, time for a head, time
-//! idle, size of a head, time in shutdown. Bodies are bounded by the handlers. Knows nothing of the CAD.
+//! Job: carry requests to a [`Site`] (an axum [`Router`] is one) and bound what a stranger can hold: connections in all and per address,
+//! time for a head, time idle, size of a head, time in shutdown. Bodies are bounded by the handlers. Knows nothing of the CAD.
 //!
 //! ```text
 //! accept ─▶ Head ─ request ─▶ Busy ─ answered ─▶ Idle ─ first byte ─▶ Head …
@@ -20,11 +20,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::response::Response;
-use hyper::body::Incoming;
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,9 +33,23 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// The other end of the connection a request came on, as an extension of the request. IPv4 in its own form even on a dual socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
+/// What answers the requests of a port. One clone per connection.
+pub trait Site: Clone + Send + 'static {
+    /// The body of its answers.
+    type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static;
+
+    /// Answers one request. `peer` is the other end of its connection, IPv4 in its own form even on a dual socket.
+    fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+impl Site for Router {
+    type Body = axum::body::Body;
+
+    async fn answer(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Self::Body> {
+        let Ok(answer) = self.clone().oneshot(request).await;
+        answer
+    }
+}
 
 /// What a stranger may hold.
 #[derive(Clone, Copy, Debug)]
@@ -177,9 +190,9 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Serves `router` on the port until `drain` is cancelled, then ends what is in hand, at most [`Limits::drain`] long. Connections
+/// Serves `site` on the port until `drain` is cancelled, then ends what is in hand, at most [`Limits::drain`] long. Connections
 /// belong to this future: dropping it drops them.
-pub async fn serve(bound: Bound, router: Router, gate: Gate, drain: CancellationToken) {
+pub async fn serve(bound: Bound, site: impl Site, gate: Gate, drain: CancellationToken) {
     let Bound { listener, addr, setting } = bound;
     let mut connections = JoinSet::new();
     let mut trouble = AcceptTrouble::default();
@@ -213,7 +226,7 @@ pub async fn serve(bound: Bound, router: Router, gate: Gate, drain: Cancellation
                     continue;
                 };
                 let held = Held { _permit: permit, _slot: slot };
-                connections.spawn(connection(stream, peer, router.clone(), gate.limits, drain.clone(), held));
+                connections.spawn(connection(stream, peer, site.clone(), gate.limits, drain.clone(), held));
             }
             Some(Err(error)) if is_about_one_connection(&error) => {}
             Some(Err(error)) => {
@@ -315,14 +328,17 @@ impl Watch {
     }
 
     fn received(&self) {
-        if let Phase::Idle(_) = self.get() {
-            self.set(Phase::Head(Instant::now()));
-        }
+        self.when_idle(Phase::Head);
     }
 
     fn sent(&self) {
-        if let Phase::Idle(_) = self.get() {
-            self.set(Phase::Idle(Instant::now()));
+        self.when_idle(Phase::Idle);
+    }
+
+    fn when_idle(&self, next: impl Fn(Instant) -> Phase) {
+        let mut phase = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Phase::Idle(_) = *phase {
+            *phase = next(Instant::now());
         }
     }
 }
@@ -342,17 +358,20 @@ enum End {
     Drain,
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, drain: CancellationToken, _held: Held) {
+async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, limits: Limits, drain: CancellationToken, _held: Held) {
     // Answers are small and complete: send them at once.
     stream.set_nodelay(true).ok();
     let watch = Watch::new();
     let service = {
         let watch = watch.clone();
-        service_fn(move |mut request: hyper::Request<Incoming>| {
+        service_fn(move |request: Request<Incoming>| {
             watch.set(Phase::Busy);
-            let working = Working(watch.clone());
-            request.extensions_mut().insert(Peer(peer));
-            answer(router.clone(), request.map(axum::body::Body::new), working)
+            let (site, working) = (site.clone(), Working(watch.clone()));
+            async move {
+                let answer = site.answer(request, peer).await;
+                drop(working);
+                Ok::<_, Infallible>(answer)
+            }
         })
     };
     let io = TokioIo::new(Watched { stream, watch: watch.clone() });
@@ -371,11 +390,15 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
             }
             // After the poll above the phase is the newest there is; it changes only in the next one.
             if let Some(deadline) = watch.get().deadline(&limits) {
-                if alarm.deadline() != deadline {
+                // Set back only: most deadlines are put off by the next request long before they come, and setting a timer has its price.
+                if deadline < alarm.deadline() {
                     alarm.as_mut().reset(deadline);
                 }
-                if alarm.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(End::TimedOut);
+                while alarm.as_mut().poll(cx).is_ready() {
+                    if deadline <= alarm.deadline() {
+                        return Poll::Ready(End::TimedOut);
+                    }
+                    alarm.as_mut().reset(deadline);
                 }
             }
             if is_draining {
@@ -397,12 +420,6 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
             }
         }
     }
-}
-
-async fn answer(router: Router, request: Request, working: Working) -> Result<Response, Infallible> {
-    let answer = router.oneshot(request).await;
-    drop(working);
-    answer
 }
 
 /// A stream that tells the watch what passes.

@@ -21,8 +21,15 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Eight bytes at a time: the guard that `subtle` sets around each comparison costs more than the comparison.
+    fn words(&self) -> impl Iterator<Item = u64> {
+        self.bytes.chunks_exact(8).map(|chunk| chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+    }
+}
+
 impl ConstantTimeEq for Key {
     fn ct_eq(&self, other: &Self) -> Choice {
-        self.bytes.ct_eq(&other.bytes) & self.length.ct_eq(&other.length)
+        self.words().zip(other.words()).fold(self.length.ct_eq(&other.length), |equal, (ours, theirs)| equal & ours.ct_eq(&theirs))
     }
 }

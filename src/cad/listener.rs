@@ -9,16 +9,14 @@
 //! ```
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,7 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::key::Key;
 use crate::clock::Clock;
 use crate::event::{EnvelopeError, RawEvent, Source, envelope};
-use crate::http_server::Peer;
+use crate::http_server::Site;
 use crate::ids::{CommunityId, ServerId};
 use crate::intake::{Intake, Refused};
 use crate::metrics::{Metrics, Outcome};
@@ -78,9 +76,9 @@ struct Shared {
     offenders: Mutex<HashMap<IpAddr, Instant>>,
 }
 
-/// One port.
-#[derive(Clone)]
-struct Port {
+/// One port of it: what its requests are answered with.
+#[derive(Clone, Debug)]
+pub struct Port {
     listener: Listener,
     server: Option<ServerId>,
 }
@@ -93,10 +91,10 @@ impl Listener {
         Self(Arc::new(Shared { credentials, intake, metrics, clock, held, offenders: Mutex::default() }))
     }
 
-    /// The routes of one port; `server` is whose events come here unless `?server=` says otherwise. To be served by
-    /// [`crate::http_server::serve`], which tells the peer's address.
-    pub fn router(&self, server: Option<ServerId>) -> Router {
-        Router::new().fallback(handle).with_state(Port { listener: self.clone(), server })
+    /// One port, to be served by [`crate::http_server::serve`]; `server` is whose events come here unless `?server=` says otherwise.
+    #[must_use]
+    pub fn port(&self, server: Option<ServerId>) -> Port {
+        Port { listener: self.clone(), server }
     }
 }
 
@@ -112,47 +110,60 @@ enum Answer {
     Unavailable,
 }
 
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
-        match self {
-            Self::Committed => (StatusCode::OK, "ok").into_response(),
-            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, why).into_response(),
-            Self::Unusable => (StatusCode::BAD_REQUEST, Refused::Unusable.to_string()).into_response(),
-            Self::Unauthorised => (StatusCode::UNAUTHORIZED, "the key is missing or wrong").into_response(),
-            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, close, "the body came too slowly").into_response(),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, close, "the body is larger than 1 MiB").into_response(),
-            Self::Unavailable => {
-                let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
-                (StatusCode::SERVICE_UNAVAILABLE, retry, "the event could not be stored now, try again").into_response()
+impl From<Answer> for Response<Full<Bytes>> {
+    fn from(answer: Answer) -> Self {
+        let close = Some((header::CONNECTION, HeaderValue::from_static("close")));
+        match answer {
+            Answer::Committed => say(StatusCode::OK, None, "ok"),
+            Answer::BadRequest(why) => say(StatusCode::BAD_REQUEST, None, why),
+            Answer::Unusable => say(StatusCode::BAD_REQUEST, None, Refused::Unusable.to_string()),
+            Answer::Unauthorised => say(StatusCode::UNAUTHORIZED, None, "the key is missing or wrong"),
+            Answer::TooSlow => say(StatusCode::REQUEST_TIMEOUT, close, "the body came too slowly"),
+            Answer::TooLarge => say(StatusCode::PAYLOAD_TOO_LARGE, close, "the body is larger than 1 MiB"),
+            Answer::Unavailable => {
+                let retry = (header::RETRY_AFTER, HeaderValue::from_static("1"));
+                say(StatusCode::SERVICE_UNAVAILABLE, Some(retry), "the event could not be stored now, try again")
             }
         }
     }
 }
 
-async fn handle(State(port): State<Port>, request: Request) -> Response {
-    // `/` because the vendor tells users to enter `http://IP:Port` only (contract b.2).
-    if !matches!(request.uri().path(), "/" | "/event" | "/event/" | "/sonorancad/event" | "/sonorancad/event/") {
-        return (StatusCode::NOT_FOUND, "push events go to /sonorancad/event").into_response();
-    }
-    match *request.method() {
-        Method::POST => port.post(request).await.into_response(),
-        // Administrators open the address in a browser to test the port (contract b.3).
-        Method::GET | Method::HEAD => "Tenfour listens here for Sonoran CAD's push events.\n".into_response(),
-        _ => {
-            let allow = [(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"))];
-            (StatusCode::METHOD_NOT_ALLOWED, allow, "push events are sent with POST").into_response()
+fn say(status: StatusCode, header: Option<(HeaderName, HeaderValue)>, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(text.into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.extend(header.map(|(name, value)| (Some(name), value)));
+    answer
+}
+
+// A site of its own and no axum router: it has one route, and is the way in for every event.
+impl Site for Port {
+    type Body = Full<Bytes>;
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Self::Body> {
+        // `/` because the vendor tells users to enter `http://IP:Port` only (contract b.2).
+        if !matches!(request.uri().path(), "/" | "/event" | "/event/" | "/sonorancad/event" | "/sonorancad/event/") {
+            return say(StatusCode::NOT_FOUND, None, "push events go to /sonorancad/event");
+        }
+        match *request.method() {
+            Method::POST => self.post(request, peer.ip()).await.into(),
+            // Administrators open the address in a browser to test the port (contract b.3).
+            Method::GET | Method::HEAD => say(StatusCode::OK, None, "Tenfour listens here for Sonoran CAD's push events.\n"),
+            _ => {
+                let allow = (header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+                say(StatusCode::METHOD_NOT_ALLOWED, Some(allow), "push events are sent with POST")
+            }
         }
     }
 }
 
 impl Port {
-    async fn post(&self, request: Request) -> Answer {
+    async fn post(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
         let shared = &self.listener.0;
-        // Absent only if served by something else than our accept loop.
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let asked = asked_server(request.uri().query());
-        let answer = match shared.read(request).await {
+        let (head, mut body) = request.into_parts();
+        let answer = match shared.read(&head.headers, &mut body).await {
             Ok(body) => self.take(body, asked, peer).await,
             Err(answer) => answer,
         };
@@ -169,13 +180,16 @@ impl Port {
         answer
     }
 
-    async fn take(&self, body: Held, asked: Option<Result<ServerId, String>>, peer: Option<IpAddr>) -> Answer {
+    async fn take(&self, body: Held, asked: Option<Result<ServerId, String>>, peer: IpAddr) -> Answer {
         let shared = &self.listener.0;
-        let (opened, key) = match envelope::open(&body.bytes) {
+        // The memory stays granted until the event is on disk, the bytes themselves go as soon as they are read.
+        let Held { bytes, _permit } = body;
+        let (opened, key) = match envelope::open(&bytes) {
             Ok((envelope, key)) => (Ok(envelope), key),
             Err(error @ (EnvelopeError::NotJson | EnvelopeError::NotObject)) => return Answer::BadRequest(error.to_string()),
-            Err(error @ EnvelopeError::NoType) => (Err(error), envelope::key(&body.bytes)),
+            Err(error @ EnvelopeError::NoType) => (Err(error), envelope::key(&bytes)),
         };
+        drop(bytes);
         let Some(credentials) = shared.owner(key.as_ref()) else {
             shared.offence(peer, key.is_some());
             return Answer::Unauthorised;
@@ -210,7 +224,7 @@ impl Port {
 }
 
 /// A body and the memory it was granted, given back when the request is answered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Held {
     bytes: Vec<u8>,
     _permit: Option<OwnedSemaphorePermit>,
@@ -218,22 +232,19 @@ struct Held {
 
 impl Shared {
     /// Reads the body within size, time and memory.
-    async fn read(&self, request: Request) -> Result<Held, Answer> {
+    async fn read(&self, headers: &HeaderMap, body: &mut (impl Body<Data = Bytes> + Unpin)) -> Result<Held, Answer> {
         let deadline = Instant::now() + BODY_TIME;
-        let headers = request.headers();
         let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-        let waits_for_leave = headers.contains_key(header::EXPECT);
-        let mut body = request.into_body();
         if declared.is_some_and(|length| length > MAX_BODY as u64) {
             // Reading would tell a sender that waits for `100 Continue` to go on.
-            if !waits_for_leave && declared.is_some_and(|length| length <= MAX_DISCARD as u64) {
-                timeout_at(deadline, discard(&mut body)).await.ok();
+            if !headers.contains_key(header::EXPECT) && declared.is_some_and(|length| length <= MAX_DISCARD as u64) {
+                timeout_at(deadline, discard(body)).await.ok();
             }
             return Err(Answer::TooLarge);
         }
-        match timeout_at(deadline, self.collect(&mut body)).await {
+        match timeout_at(deadline, self.collect(body)).await {
             Ok(Err(Answer::TooLarge)) => {
-                timeout_at(deadline, discard(&mut body)).await.ok();
+                timeout_at(deadline, discard(body)).await.ok();
                 Err(Answer::TooLarge)
             }
             Ok(read) => read,
@@ -241,8 +252,8 @@ impl Shared {
         }
     }
 
-    async fn collect(&self, body: &mut Body) -> Result<Held, Answer> {
-        let mut held = Held { bytes: Vec::new(), _permit: None };
+    async fn collect(&self, body: &mut (impl Body<Data = Bytes> + Unpin)) -> Result<Held, Answer> {
+        let mut held = Held::default();
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { return Err(Answer::BadRequest("the body ended early or is not well formed".into())) };
             // Trailers mean nothing here.
@@ -276,8 +287,7 @@ impl Shared {
     }
 
     /// Logs a request with a bad key, at most once a minute for one address.
-    fn offence(&self, peer: Option<IpAddr>, had_key: bool) {
-        let Some(peer) = peer else { return };
+    fn offence(&self, peer: IpAddr, had_key: bool) {
         let now = Instant::now();
         {
             let mut offenders = self.offenders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -302,7 +312,7 @@ impl Shared {
     }
 }
 
-async fn discard(body: &mut Body) {
+async fn discard(body: &mut (impl Body<Data = Bytes> + Unpin)) {
     let mut left = MAX_DISCARD;
     while let Some(Ok(frame)) = body.frame().await {
         left = left.saturating_sub(frame.data_ref().map_or(0, |chunk| chunk.len()));
@@ -364,25 +374,26 @@ mod tests {
     async fn memory_for_bodies_is_bounded_and_given_back() {
         let listener = listener(&[("a", "k")]);
         let shared = &listener.0;
-        let request = || Request::post("/").body(Body::from(vec![b'x'; MAX_BODY])).unwrap();
+        let headers = HeaderMap::new();
+        let body = || Full::new(Bytes::from(vec![b'x'; MAX_BODY]));
         let mut held = Vec::new();
         for _ in 0..MAX_HELD / MAX_BODY {
-            held.push(shared.read(request()).await.unwrap());
+            held.push(shared.read(&headers, &mut body()).await.unwrap());
         }
-        assert_eq!(shared.read(request()).await.unwrap_err(), Answer::Unavailable);
+        assert_eq!(shared.read(&headers, &mut body()).await.unwrap_err(), Answer::Unavailable);
         held.pop();
-        assert!(shared.read(request()).await.is_ok());
+        assert!(shared.read(&headers, &mut body()).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn offenders_are_remembered_in_bounds() {
         let listener = listener(&[]);
         for n in 0..5000_u32 {
-            listener.0.offence(Some(IpAddr::from(n.to_be_bytes())), true);
+            listener.0.offence(IpAddr::from(n.to_be_bytes()), true);
         }
         assert_eq!(listener.0.offenders.lock().unwrap().len(), MAX_OFFENDERS);
         tokio::time::advance(OFFENDER_PAUSE).await;
-        listener.0.offence(Some(IpAddr::from([9, 9, 9, 9])), true);
+        listener.0.offence(IpAddr::from([9, 9, 9, 9]), true);
         assert_eq!(listener.0.offenders.lock().unwrap().len(), 1);
     }
 }

@@ -1,6 +1,8 @@
 //! The outside of a push event: `{key, type, data, …}`. Here the key leaves the event for good.
 
 use secrecy::SecretString;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// Type and data of an event. Holds no key: it may be logged by type and journaled whole.
@@ -77,14 +79,41 @@ fn fields(body: &[u8]) -> Result<(Map<String, Value>, Option<SecretString>), Env
 }
 
 impl Envelope {
-    /// The body as journaled: one JSON object without the key.
+    /// The body as journaled: one JSON object without the key, its fields in the order of their names.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut fields = self.extras.clone();
-        fields.insert("type".into(), Value::String(self.kind.clone()));
-        fields.insert("data".into(), self.data.clone());
-        Value::Object(fields).to_string()
+        // Only texts as keys, no number that JSON does not know: writing it cannot fail.
+        serde_json::to_string(&Journaled(self)).unwrap_or_default()
     }
+}
+
+/// Borrows what it writes: a copy of the data costs more than writing it.
+struct Journaled<'a>(&'a Envelope);
+
+impl Serialize for Journaled<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Envelope { kind, data, extras } = self.0;
+        let mut fields = serializer.serialize_map(Some(extras.len() + 2))?;
+        // `open` leaves neither name among the extras; envelopes made by ourselves have none.
+        let mut own = [("data", Own::Data(data)), ("type", Own::Kind(kind))].into_iter().peekable();
+        for (name, value) in extras {
+            while let Some((known, own)) = own.next_if(|(known, _)| *known <= name.as_str()) {
+                fields.serialize_entry(known, &own)?;
+            }
+            fields.serialize_entry(name, value)?;
+        }
+        for (known, own) in own {
+            fields.serialize_entry(known, &own)?;
+        }
+        fields.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Own<'a> {
+    Data(&'a Value),
+    Kind(&'a str),
 }
 
 #[cfg(test)]
@@ -108,6 +137,22 @@ mod tests {
         let (envelope, key) = open(br#"{"key":7,"type":"X"}"#).unwrap();
         assert!(key.is_none());
         assert_eq!(envelope.to_json(), r#"{"data":null,"type":"X"}"#);
+    }
+
+    #[test]
+    fn a_body_is_journaled_in_the_order_of_its_names_and_read_back_the_same() {
+        for (sent, journaled) in [
+            (r#"{"type":"X"}"#, r#"{"data":null,"type":"X"}"#),
+            (
+                r#"{"type":"X","zone":1,"data":{"b":2,"a":[1.5]},"alpha":"q"}"#,
+                r#"{"alpha":"q","data":{"a":[1.5],"b":2},"type":"X","zone":1}"#,
+            ),
+            (r#"{"type":"X","middle":1,"Data":7,"data":8}"#, r#"{"Data":7,"data":8,"middle":1,"type":"X"}"#),
+        ] {
+            let (envelope, _) = open(sent.as_bytes()).unwrap();
+            assert_eq!(envelope.to_json(), journaled);
+            assert_eq!(open(journaled.as_bytes()).unwrap().0, envelope);
+        }
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! From a change to the posts it wants: which channels, in which style, pinging whom. Pure: routes, world and memory in, drafts out.
 
+use std::cell::{LazyCell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 
 use super::facts::{self, OwnedFacts};
 use super::log_pages::LogPages;
 use crate::clock::UnixMs;
 use crate::event::{Event, PageNature, Priority, Topic};
-use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
+use crate::ids::{ChannelId, CommunityId, GuildId, Ident, RoleId, ServerId};
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
-use crate::route::{self, Occasion, Route, Target, Threads, targets};
+use crate::route::{self, Filter, Occasion, Route, Target, Threads, targets};
 use crate::store::{Guild, Memo};
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
@@ -55,14 +56,14 @@ pub(super) struct Setting<'a> {
 
 /// One event being drawn.
 pub(super) struct Drawing<'a> {
-    pub(super) setting: Setting<'a>,
-    pub(super) memos: &'a mut Memos,
-    pub(super) pages: &'a mut LogPages,
-    pub(super) drafts: &'a mut Vec<Draft>,
+    setting: Setting<'a>,
+    memos: &'a mut Memos,
+    pages: &'a mut LogPages,
+    drafts: &'a mut Vec<Draft>,
     /// Routes whose role is pinged by what was drawn.
-    pub(super) pings: &'a mut Vec<i64>,
+    pub(super) pings: Vec<i64>,
     /// Counts what was written into threads: part of its name.
-    pub(super) notes: u32,
+    notes: u32,
 }
 
 impl<'a> std::ops::Deref for Drawing<'a> {
@@ -74,26 +75,36 @@ impl<'a> std::ops::Deref for Drawing<'a> {
 }
 
 /// What is said about a subject when it is new.
-struct Saying {
+struct Saying<'e> {
     topic: Topic,
     priority: Option<Priority>,
     urgent: bool,
     lane: Lane,
-    facts: OwnedFacts,
+    about: About<'e>,
 }
 
-impl Drawing<'_> {
+/// Where a saying's facts are gathered, once a route's filter asks for them: most routes have none.
+#[derive(Clone, Copy)]
+enum About<'e> {
+    Subject(Subject),
+    Unit(Ident),
+    Event(&'e Event),
+}
+
+impl<'a> Drawing<'a> {
+    pub(super) fn new(setting: Setting<'a>, memos: &'a mut Memos, pages: &'a mut LogPages, drafts: &'a mut Vec<Draft>) -> Self {
+        Self { setting, memos, pages, drafts, pings: Vec::new(), notes: 0 }
+    }
+
     /// Draws what one change wants.
     pub(super) fn change(&mut self, change: &Change) {
         match change {
             Change::Card { subject, created, over } => self.card(*subject, *created, *over),
             Change::Duty { ident, on, after } => {
-                let facts = facts::of_unit(self.world, *ident, Topic::Duty);
-                self.line(Topic::Duty, facts, |view| render::duty(*ident, *on, *after, view.now, view));
+                self.line(Topic::Duty, *ident, |view| render::duty(*ident, *on, *after, view.now, view));
             }
             Change::Status { ident, from, to } => {
-                let facts = facts::of_unit(self.world, *ident, Topic::Status);
-                self.line(Topic::Status, facts, |view| render::status(*ident, *from, *to, view.now, view));
+                self.line(Topic::Status, *ident, |view| render::status(*ident, *from, *to, view.now, view));
             }
             Change::Note { subject, note } => {
                 let Subject::Dispatch(call, _) = *subject else { return };
@@ -143,13 +154,13 @@ impl Drawing<'_> {
                     }
                 }
                 Change::Duty { ident, on, after } => {
-                    for target in self.targets(&plain(Topic::Duty, facts::of_unit(self.world, ident, Topic::Duty))) {
+                    for target in self.targets(&plain(Topic::Duty, About::Unit(ident))) {
                         let view = self.view(target.guild, target.style, &[], true);
                         made.extend(render::duty(ident, on, after, self.at, &view).map(|m| (target, m)));
                     }
                 }
                 Change::Status { ident, from, to } => {
-                    for target in self.targets(&plain(Topic::Status, facts::of_unit(self.world, ident, Topic::Status))) {
+                    for target in self.targets(&plain(Topic::Status, About::Unit(ident))) {
                         let view = self.view(target.guild, target.style, &[], true);
                         made.extend(render::status(ident, from, to, self.at, &view).map(|m| (target, m)));
                     }
@@ -198,7 +209,14 @@ impl Drawing<'_> {
     }
 
     /// A card where none stands yet. `fresh`: it is news; otherwise we joined late, or the route is new, and nobody is called to it.
-    fn first_card(&mut self, subject: Subject, mut target: Target, saying: &Saying, over: bool, fresh: bool) -> Option<(ChannelId, Memo)> {
+    fn first_card(
+        &mut self,
+        subject: Subject,
+        mut target: Target,
+        saying: &Saying<'_>,
+        over: bool,
+        fresh: bool,
+    ) -> Option<(ChannelId, Memo)> {
         if !fresh {
             target.roles.clear();
             target.pinged.clear();
@@ -312,7 +330,7 @@ impl Drawing<'_> {
     fn call_to(
         &mut self,
         subject: Subject,
-        saying: &Saying,
+        saying: &Saying<'_>,
         standing: &BTreeMap<ChannelId, Memo>,
         said: impl Fn(&View<'_>) -> Option<Message>,
     ) {
@@ -332,8 +350,8 @@ impl Drawing<'_> {
         }
     }
 
-    fn line(&mut self, topic: Topic, facts: OwnedFacts, said: impl Fn(&View<'_>) -> Option<Message>) {
-        for target in self.targets(&plain(topic, facts)).into_iter().filter(|target| !target.forum) {
+    fn line(&mut self, topic: Topic, ident: Ident, said: impl Fn(&View<'_>) -> Option<Message>) {
+        for target in self.targets(&plain(topic, About::Unit(ident))).into_iter().filter(|target| !target.forum) {
             if let Some(mut message) = said(&self.view(target.guild, line_style(target.style), &[], false)) {
                 message.silent |= target.silent;
                 self.append(&target, message);
@@ -369,7 +387,7 @@ impl Drawing<'_> {
         });
     }
 
-    fn targets(&self, saying: &Saying) -> Vec<Target> {
+    fn targets(&self, saying: &Saying<'_>) -> Vec<Target> {
         let occasion = Occasion {
             community: self.community,
             server: self.server,
@@ -377,13 +395,23 @@ impl Drawing<'_> {
             priority: saying.priority.as_ref(),
             urgent: saying.urgent,
         };
-        let dispatcher_on_duty = facts::dispatcher_on_duty(self.world);
-        targets(self.routes, &occasion, &saying.facts.facts(), |route| route::Moment {
+        let facts: OnceCell<OwnedFacts> = OnceCell::new();
+        let admits = |filter: &Filter| filter.is_empty() || filter.admits(&facts.get_or_init(|| self.facts(saying)).facts());
+        let dispatcher_on_duty = LazyCell::new(|| facts::dispatcher_on_duty(self.world));
+        targets(self.routes, &occasion, admits, |route| route::Moment {
             now: self.at,
-            dispatcher_on_duty,
+            dispatcher_on_duty: *dispatcher_on_duty,
             quiet: self.guilds.get(&route.guild).and_then(|guild| guild.quiet.as_ref()),
             last_ping: self.pinged.get(&route.id).copied(),
         })
+    }
+
+    fn facts(&self, saying: &Saying<'_>) -> OwnedFacts {
+        match saying.about {
+            About::Subject(subject) => facts::of_subject(self.world, subject),
+            About::Unit(ident) => facts::of_unit(self.world, ident, saying.topic),
+            About::Event(event) => facts::of_event(self.world, event).unwrap_or_else(|| OwnedFacts::unknown(saying.topic)),
+        }
     }
 
     fn view<'v>(&'v self, guild: GuildId, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {
@@ -392,36 +420,35 @@ impl Drawing<'_> {
         View { world: setting.world, server: setting.server, labels, style, roles, test, now: setting.at }
     }
 
-    fn saying(&self, subject: Subject) -> Option<Saying> {
-        let facts = facts::of_subject(self.world, subject);
+    fn saying(&self, subject: Subject) -> Option<Saying<'static>> {
+        let about = About::Subject(subject);
         match subject {
             Subject::Emergency(id, _) => {
                 let call = &self.world.emergencies.get(&id)?.call;
                 let (topic, lane) = if call.is_emergency { (Topic::Emergency, Lane::Urgent) } else { (Topic::Civil, Lane::New) };
-                let priority = facts.priority.clone();
-                Some(Saying { topic, priority, urgent: false, lane, facts })
+                Some(Saying { topic, priority: facts::emergency_priority(call), urgent: false, lane, about })
             }
             Subject::Dispatch(id, _) => {
                 let priority = self.world.dispatches.get(&id)?.priority.clone();
                 let lane = if priority == Some(Priority::Level(1)) { Lane::Urgent } else { Lane::New };
-                Some(Saying { topic: Topic::Dispatch, priority, urgent: false, lane, facts })
+                Some(Saying { topic: Topic::Dispatch, priority, urgent: false, lane, about })
             }
-            Subject::Panic(..) => Some(Saying { lane: Lane::Panic, ..plain(Topic::Panic, facts) }),
+            Subject::Panic(..) => Some(Saying { lane: Lane::Panic, ..plain(Topic::Panic, about) }),
             Subject::Event(..) => None,
         }
     }
 
     /// What an event that stands for itself says; `None` for those that change a subject or a unit.
-    fn standing(&self, event: &Event) -> Option<Saying> {
+    fn standing<'e>(&self, event: &'e Event) -> Option<Saying<'e>> {
         let topic = event.topic()?;
-        let facts = facts::of_event(self.world, event)?;
+        let about = About::Event(event);
         match topic {
-            Topic::Station => Some(Saying { lane: Lane::Urgent, ..plain(topic, facts) }),
+            Topic::Station => Some(Saying { lane: Lane::Urgent, ..plain(topic, about) }),
             Topic::Pager => {
                 let urgent = matches!(event, Event::Pager(page) if page.nature == PageNature::Emergency);
-                Some(Saying { urgent, lane: if urgent { Lane::Urgent } else { Lane::New }, ..plain(topic, facts) })
+                Some(Saying { urgent, lane: if urgent { Lane::Urgent } else { Lane::New }, ..plain(topic, about) })
             }
-            Topic::Record | Topic::Bolo | Topic::Tone | Topic::Other => Some(plain(topic, facts)),
+            Topic::Record | Topic::Bolo | Topic::Tone | Topic::Other => Some(plain(topic, about)),
             Topic::Emergency | Topic::Civil | Topic::Panic | Topic::Dispatch | Topic::Duty | Topic::Status => None,
         }
     }
@@ -467,8 +494,8 @@ fn reply_place(card: Place) -> Place {
     if card == Place::Forum { Place::Thread } else { Place::Channel }
 }
 
-fn plain(topic: Topic, facts: OwnedFacts) -> Saying {
-    Saying { topic, priority: None, urgent: false, lane: Lane::New, facts }
+fn plain(topic: Topic, about: About<'_>) -> Saying<'_> {
+    Saying { topic, priority: None, urgent: false, lane: Lane::New, about }
 }
 
 /// The style of what is a line in every route. A public channel stays public: what names people has no form there at all.

@@ -212,9 +212,14 @@ pub(super) fn of_event(world: &Server, event: &Event) -> Option<OwnedFacts> {
     Some(facts)
 }
 
+/// The priority that a 911's `metaData` tells, if it does.
+pub(super) fn emergency_priority(call: &EmergencyCall) -> Option<Priority> {
+    meta(&call.meta, "priority").map(priority)
+}
+
 fn of_emergency(call: &EmergencyCall) -> OwnedFacts {
     let mut facts = OwnedFacts::unknown(if call.is_emergency { Topic::Emergency } else { Topic::Civil });
-    facts.priority = meta(&call.meta, "priority").map(priority);
+    facts.priority = emergency_priority(call);
     facts.postal = meta(&call.meta, "postal").map(str::to_owned);
     facts.texts([&call.description, &call.location, &call.caller].into_iter().flatten());
     facts.meta(&call.meta);

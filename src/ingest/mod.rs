@@ -37,7 +37,7 @@ use crate::readings::{Outcome as Caught, Read, Why, Wishes};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{Ask, Batch, Found, JournalRow, Routing, Store, StoreError, WorldRow};
-use crate::world::{Applied, Entity, Reconciled, Server, ServerKey};
+use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
 
 use boards::Boards;
 use draw::{Drawing, Memos, Setting};
@@ -49,7 +49,7 @@ pub use requests::{REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
 const TOGETHER: usize = 128;
 /// What is over stays in memory this long (ms), so that late events still find it.
 const KEEP_OVER: i64 = 3_600_000;
-/// How often what is over is looked for (ms).
+/// How often what is over is looked for (ms), unless a world gets crowded before.
 const FORGET_EVERY: i64 = 60_000;
 /// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
 const HUB_TRIES: u32 = 30;
@@ -134,10 +134,7 @@ impl Ingest {
         let routing = outside.store.routing_now();
         let forgotten_at = outside.clock.now();
         let boards = Boards::restore(&routing.boards, &outside.store.boards_made().await?, forgotten_at);
-        let mut copies = Copies::default();
-        for event in outside.store.events_since(forgotten_at.plus(-WITHIN_MS)).await? {
-            copies.is_copy(&event);
-        }
+        let copies = copies(&outside.store, forgotten_at).await?;
         let pages = LogPages::default();
         Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at })
     }
@@ -240,7 +237,8 @@ impl Ingest {
                 () = tasks.draining() => {}
             }
         }
-        let changed: BTreeSet<(&CommunityId, ServerId)> = batch.world.iter().map(|row| (&row.community, row.server)).collect();
+        let units = batch.world.iter().filter(|row| row.key.0 == UNIT);
+        let changed: BTreeSet<(&CommunityId, ServerId)> = units.map(|row| (&row.community, row.server)).collect();
         for (community, server) in changed {
             let units = self.worlds.get(&(community.clone(), server)).map_or(0, |w| w.units.values().filter(|u| u.on_duty).count());
             self.outside.status.on_duty(community, server, units);
@@ -296,8 +294,14 @@ impl Ingest {
             Ok(pinged) => self.pinged = pinged,
             Err(error) => tracing::error!(%error, "when roles were pinged could not be read back"),
         }
+        self.copies = match copies(&self.outside.store, self.outside.clock.now()).await {
+            Ok(copies) => copies,
+            Err(error) => {
+                tracing::error!(%error, "the last events could not be read back: a copy of one may be taken for another");
+                Copies::default()
+            }
+        };
         self.pages = LogPages::default();
-        self.copies = Copies::default();
     }
 
     /// Works one event through the pure rooms.
@@ -368,31 +372,17 @@ impl Ingest {
         if !applied.touched.is_empty() {
             self.boards.touch(community, server, batch.now);
         }
-        let mut pings = Vec::new();
         let routing = self.outside.store.routing_now();
-        let mut drawing = Drawing {
-            setting: Setting {
-                routes: &routing.routes,
-                guilds: &routing.guilds,
-                pinged: &self.pinged,
-                community,
-                server,
-                world,
-                at,
-                number,
-            },
-            memos: &mut self.memos,
-            pages: &mut self.pages,
-            drafts: &mut batch.posts,
-            pings: &mut pings,
-            notes: 0,
-        };
+        let setting =
+            Setting { routes: &routing.routes, guilds: &routing.guilds, pinged: &self.pinged, community, server, world, at, number };
+        let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
         for change in &applied.changes {
             drawing.change(change);
         }
         if let Some(event) = event {
             drawing.event(event);
         }
+        let pings = drawing.pings;
         self.pinged.extend(pings.iter().map(|route| (*route, at)));
         batch.pings.extend(pings.into_iter().map(|route| (route, at)));
     }
@@ -429,23 +419,17 @@ impl Ingest {
         for guild in reworded {
             self.boards.want(guild, None, now);
             for ((community, server), world) in &self.worlds {
-                let mut drawing = Drawing {
-                    setting: Setting {
-                        routes: &routing.routes,
-                        guilds: &routing.guilds,
-                        pinged: &self.pinged,
-                        community,
-                        server: *server,
-                        world,
-                        at: now,
-                        number: (0, 0),
-                    },
-                    memos: &mut self.memos,
-                    pages: &mut self.pages,
-                    drafts: &mut batch.posts,
-                    pings: &mut Vec::new(),
-                    notes: 0,
+                let setting = Setting {
+                    routes: &routing.routes,
+                    guilds: &routing.guilds,
+                    pinged: &self.pinged,
+                    community,
+                    server: *server,
+                    world,
+                    at: now,
+                    number: (0, 0),
                 };
+                let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
                 drawing.redraw_for(guild, |subject| world.is_over(subject));
             }
         }
@@ -474,7 +458,7 @@ impl Ingest {
     }
 
     fn forget(&mut self, now: UnixMs, batch: &mut Batch) {
-        if now.since(self.forgotten_at) < FORGET_EVERY {
+        if now.since(self.forgotten_at) < FORGET_EVERY && !self.worlds.values().any(Server::is_crowded) {
             return;
         }
         self.forgotten_at = now;
@@ -485,6 +469,15 @@ impl Ingest {
         let worlds = &self.worlds;
         self.memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
     }
+}
+
+/// What came lately, as the journal has it.
+async fn copies(store: &Store, now: UnixMs) -> Result<Copies, StoreError> {
+    let mut copies = Copies::default();
+    for event in store.events_since(now.plus(-WITHIN_MS)).await? {
+        copies.is_copy(&event);
+    }
+    Ok(copies)
 }
 
 /// Until a board is due; at least a moment, in case the clock stands still.

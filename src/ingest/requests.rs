@@ -146,24 +146,18 @@ impl Ingest {
         let (mut memos, mut pages) = (Memos::default(), LogPages::default());
         for (nth, event) in (0_u32..).zip(decode(&raw.envelope).unwrap_or_default()) {
             let applied = world.apply(&event, now);
-            let mut drawing = Drawing {
-                setting: Setting {
-                    routes: &routes,
-                    guilds: &routing.guilds,
-                    // A test is no ping for the routes' cool-downs, nor held back by them.
-                    pinged: &HashMap::new(),
-                    community: &raw.community,
-                    server: raw.server,
-                    world: &world,
-                    at: now,
-                    number: (seq, nth),
-                },
-                memos: &mut memos,
-                pages: &mut pages,
-                drafts: &mut batch.posts,
-                pings: &mut Vec::new(),
-                notes: 0,
+            let setting = Setting {
+                routes: &routes,
+                guilds: &routing.guilds,
+                // A test is no ping for the routes' cool-downs, nor held back by them.
+                pinged: &HashMap::new(),
+                community: &raw.community,
+                server: raw.server,
+                world: &world,
+                at: now,
+                number: (seq, nth),
             };
+            let mut drawing = Drawing::new(setting, &mut memos, &mut pages, &mut batch.posts);
             drawing.test(&event, &applied.changes, test.full);
         }
         let channels: Vec<ChannelId> = batch.posts.iter().map(|draft| draft.key.channel).collect();

@@ -34,23 +34,17 @@ impl Desk {
         for event in decode(envelope).unwrap() {
             self.seq += 1;
             let applied = self.world.apply(&event, self.at);
-            let mut drawing = Drawing {
-                setting: super::draw::Setting {
-                    routes: &self.routes,
-                    guilds: &std::collections::HashMap::new(),
-                    pinged: &std::collections::HashMap::new(),
-                    community: &self.community,
-                    server: ServerId(1),
-                    world: &self.world,
-                    at: self.at,
-                    number: (self.seq, 0),
-                },
-                memos: &mut self.memos,
-                pages: &mut self.pages,
-                drafts: &mut drafts,
-                pings: &mut Vec::new(),
-                notes: 0,
+            let setting = super::draw::Setting {
+                routes: &self.routes,
+                guilds: &std::collections::HashMap::new(),
+                pinged: &std::collections::HashMap::new(),
+                community: &self.community,
+                server: ServerId(1),
+                world: &self.world,
+                at: self.at,
+                number: (self.seq, 0),
             };
+            let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut drafts);
             applied.changes.iter().for_each(|change| drawing.change(change));
             drawing.event(&event);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::attention::{Moment, attention};
-use super::{Facts, Listens, Route, Threads};
+use super::{Filter, Listens, Route, Threads};
 use crate::event::{Priority, Topic};
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::render::Style;
@@ -47,12 +47,17 @@ pub struct Target {
     pub threads: Threads,
 }
 
-/// The channels that hear of `occasion`, in the order of their ids. `facts` are what the routes' filters look at, `moment` says for a route
-/// what its attention depends on.
+/// The channels that hear of `occasion`, in the order of their ids. `admits` holds a route's filter against what happened, `moment` says
+/// for a route what its attention depends on; both are asked only of routes that listen to this kind.
 #[must_use]
-pub fn targets<'m>(routes: &[Route], occasion: &Occasion<'_>, facts: &Facts<'_>, moment: impl Fn(&Route) -> Moment<'m>) -> Vec<Target> {
+pub fn targets<'m>(
+    routes: &[Route],
+    occasion: &Occasion<'_>,
+    admits: impl Fn(&Filter) -> bool,
+    moment: impl Fn(&Route) -> Moment<'m>,
+) -> Vec<Target> {
     let mut found: BTreeMap<ChannelId, (Target, (bool, bool))> = BTreeMap::new();
-    for route in routes.iter().filter(|route| matches(route, occasion) && route.rule.filter.admits(facts)) {
+    for route in routes.iter().filter(|route| matches(route, occasion) && admits(&route.rule.filter)) {
         let specific = (matches!(route.event, Listens::To(_)), route.server.is_some());
         let attention = attention(route, occasion, &moment(route));
         let (target, best) = match found.entry(route.channel) {

@@ -20,7 +20,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Statement};
 use rusqlite_migration::{M, Migrations};
 use tokio::sync::watch;
 
@@ -199,22 +199,7 @@ impl Store {
         let (batch, edit_window, instance) = (batch.into(), self.edit_window, self.instance.clone());
         self.writer
             .run(move |connection| {
-                {
-                    let mut insert = connection.prepare_cached(
-                        "INSERT INTO journal (seq, community, server, source, kind, received_ms, body) VALUES (?1,?2,?3,?4,?5,?6,?7)",
-                    )?;
-                    for row in &batch.journal {
-                        insert.execute((
-                            row.seq,
-                            row.community.as_str(),
-                            row.server.0,
-                            row.source.as_str(),
-                            &row.kind,
-                            row.received_at.0,
-                            &row.body,
-                        ))?;
-                    }
-                }
+                journal(connection, &batch.journal)?;
                 world_rows::put(connection, &batch.world)?;
                 for (route, at) in &batch.pings {
                     connection.prepare_cached("UPDATE route SET pinged_ms = ?2 WHERE id = ?1")?.execute((route, at.0))?;
@@ -328,6 +313,47 @@ impl Store {
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.writer.run(|connection| connection.execute("UPDATE meta SET value = value WHERE name = 'instance'", ()).map(|_| ())).await
     }
+}
+
+/// Journal rows of one statement: each statement also writes the table's counter.
+const ROWS: usize = 16;
+
+fn journal(connection: &Connection, rows: &[JournalRow]) -> rusqlite::Result<()> {
+    const INSERT: &str = "INSERT INTO journal (seq, community, server, source, kind, received_ms, body) VALUES (?,?,?,?,?,?,?)";
+    let (many, rest) = rows.as_chunks::<ROWS>();
+    if !many.is_empty() {
+        let mut insert = connection.prepare_cached(&format!("{INSERT}{}", ",(?,?,?,?,?,?,?)".repeat(ROWS - 1)))?;
+        for rows in many {
+            bind(&mut insert, rows)?;
+            insert.raw_execute()?;
+        }
+    }
+    if !rest.is_empty() {
+        let mut insert = connection.prepare_cached(INSERT)?;
+        for row in rest {
+            bind(&mut insert, std::slice::from_ref(row))?;
+            insert.raw_execute()?;
+        }
+    }
+    Ok(())
+}
+
+fn bind(insert: &mut Statement<'_>, rows: &[JournalRow]) -> rusqlite::Result<()> {
+    let mut at = 0;
+    let mut next = || {
+        at += 1;
+        at
+    };
+    for JournalRow { seq, community, server, source, kind, received_at, body } in rows {
+        insert.raw_bind_parameter(next(), seq)?;
+        insert.raw_bind_parameter(next(), community.as_str())?;
+        insert.raw_bind_parameter(next(), server.0)?;
+        insert.raw_bind_parameter(next(), source.as_str())?;
+        insert.raw_bind_parameter(next(), kind)?;
+        insert.raw_bind_parameter(next(), received_at.0)?;
+        insert.raw_bind_parameter(next(), body)?;
+    }
+    Ok(())
 }
 
 /// Makes the file if it is not there, for its owner's eyes only: it will hold names, places and calls. SQLite gives its side files the

@@ -39,7 +39,7 @@ use crate::ids::{CallId, CommunityId, Ident, ServerId};
 pub use apply::Applied;
 pub use listing::{ListedCalls, ListedUnits, Listing};
 pub use reconcile::{FRESH, GRACE, Reconciled};
-pub use row::{Entity, RowError};
+pub use row::{Entity, RowError, UNIT};
 pub use subject::SubjectError;
 
 /// One CAD server of one community.

@@ -38,12 +38,15 @@ pub enum RowError {
     },
 }
 
+/// The kind of a unit's row.
+pub const UNIT: &str = "unit";
+
 impl Entity {
     /// Kind and number, the key of the row.
     #[must_use]
     pub fn key(self) -> (&'static str, i64) {
         match self {
-            Self::Unit(ident) => ("unit", ident.0),
+            Self::Unit(ident) => (UNIT, ident.0),
             Self::Emergency(id) => ("911", id.0),
             Self::Dispatch(id) => ("call", id.0),
             Self::Panic(ident) => ("panic", ident.0),
@@ -78,7 +81,7 @@ impl Server {
             serde_json::from_str(state).map_err(|source| RowError::State { kind: kind.into(), id, source })
         }
         match kind {
-            "unit" => drop(self.units.insert(Ident(id), read(kind, id, state)?)),
+            UNIT => drop(self.units.insert(Ident(id), read(kind, id, state)?)),
             "911" => drop(self.emergencies.insert(CallId(id), read(kind, id, state)?)),
             "call" => drop(self.dispatches.insert(CallId(id), read(kind, id, state)?)),
             "panic" => drop(self.panics.insert(Ident(id), read(kind, id, state)?)),
@@ -86,6 +89,13 @@ impl Server {
             other => return Err(RowError::Kind(other.into())),
         }
         Ok(())
+    }
+
+    /// Whether so much has come that [`Server::forget`] must not wait for its time.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        let kinds = [self.units.len(), self.emergencies.len(), self.dispatches.len(), self.panics.len()];
+        kinds.into_iter().any(|known| known > MOST + BEYOND)
     }
 
     /// Forgets what is long over (`keep` ms) and, beyond 2,000 of a kind, the oldest: the world stays small whatever comes in.
@@ -129,6 +139,8 @@ impl Server {
 
 /// Most entities of one kind per server.
 pub(crate) const MOST: usize = 2_000;
+/// So many more may come before the oldest go: forgetting looks at all of them.
+const BEYOND: usize = MOST / 4;
 
 fn beyond(entities: &mut [(bool, UnixMs, Entity)]) -> Vec<Entity> {
     let excess = entities.len().saturating_sub(MOST);

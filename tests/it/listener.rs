@@ -49,8 +49,8 @@ impl Server {
         let bound = http_server::bind("127.0.0.1:0".parse().unwrap(), "LISTEN_ADDR").await.unwrap();
         let addr = bound.local_addr();
         let drain = CancellationToken::new();
-        let router = listener.router(port_server.map(ServerId));
-        let served = tokio::spawn(http_server::serve(bound, router, Gate::new(limits), drain.clone()));
+        let port = listener.port(port_server.map(ServerId));
+        let served = tokio::spawn(http_server::serve(bound, port, Gate::new(limits), drain.clone()));
         Self { addr, arrivals, metrics, drain, served }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::UnixMs;
-use crate::route::{Criterion, Mute, Quiet, Rule, When};
+use crate::route::{Criterion, Facts, Mute, Quiet, Rule, When};
 
 const NOW: UnixMs = UnixMs(1_763_700_000_000);
 
@@ -29,7 +29,7 @@ fn awake<'m>(_: &Route) -> Moment<'m> {
 }
 
 fn found(routes: &[Route], occasion: &Occasion<'_>) -> Vec<Target> {
-    targets(routes, occasion, &Facts::unknown(occasion.topic), awake)
+    targets(routes, occasion, |filter| filter.admits(&Facts::unknown(occasion.topic)), awake)
 }
 
 fn muted() -> Option<Mute> {
@@ -99,7 +99,8 @@ fn a_filtered_route_takes_no_part_in_the_message() {
     let texts = |text: &str| [text.to_owned()];
 
     let quiet_street = texts("a stolen bicycle");
-    let met = targets(&routes, &occasion, &Facts { texts: &quiet_street, ..Facts::unknown(Topic::Emergency) }, awake);
+    let met =
+        targets(&routes, &occasion, |filter| filter.admits(&Facts { texts: &quiet_street, ..Facts::unknown(Topic::Emergency) }), awake);
     assert_eq!(met.len(), 1);
     assert_eq!(
         (met[0].style, met[0].threads, &met[0].roles[..], &met[0].routes[..]),
@@ -108,11 +109,14 @@ fn a_filtered_route_takes_no_part_in_the_message() {
 
     let burning_street = texts("structure FIRE");
     let facts = Facts { texts: &burning_street, ..Facts::unknown(Topic::Emergency) };
-    let met = targets(&routes, &occasion, &facts, awake);
+    let met = targets(&routes, &occasion, |filter| filter.admits(&facts), awake);
     assert_eq!((met[0].style, met[0].threads, &met[0].routes[..]), (Style::Card, Threads::Always, &[1, 2][..]));
 
     // Alone in its channel, it makes no message at all.
-    assert!(targets(&[specific], &occasion, &Facts { texts: &quiet_street, ..Facts::unknown(Topic::Emergency) }, awake).is_empty());
+    assert!(
+        targets(&[specific], &occasion, |filter| filter.admits(&Facts { texts: &quiet_street, ..Facts::unknown(Topic::Emergency) }), awake)
+            .is_empty()
+    );
 }
 
 #[test]
@@ -162,7 +166,7 @@ fn each_route_has_a_moment_of_its_own() {
         quiet: (route.id == 3).then_some(&night),
         ..awake(route)
     };
-    let met = targets(&routes, &occasion(&c, 1, Topic::Emergency), &Facts::unknown(Topic::Emergency), moment);
+    let met = targets(&routes, &occasion(&c, 1, Topic::Emergency), |filter| filter.admits(&Facts::unknown(Topic::Emergency)), moment);
     let noise: Vec<_> = met.iter().map(|target| (target.pinged.len(), target.silent)).collect();
     assert_eq!(noise, [(1, false), (0, false), (0, true)]);
 }
