@@ -67,7 +67,7 @@ pub async fn run(bench: &mut Bench) -> anyhow::Result<()> {
                     row = if fast {
                         row.must(Target::AtMost(limit))
                     } else {
-                        row.note(format!("≤ {limit} ms asked where fsync takes 0.4 ms"))
+                        row.note(format!("{count} events; ≤ {limit} ms is asked where fsync takes 0.4 ms"))
                     };
                 }
                 bench.rows.push(row);
@@ -117,7 +117,8 @@ async fn measure(stage: &Stage, running: &Running, way: Way, rate: u32, next: &m
     }
     *next += count;
     if !stage.shown(sent.len(), Duration::from_secs(60)).await {
-        anyhow::bail!("of {} events {} were shown:\n{}", sent.len(), stage.seen.borrow().shown.len(), running.process.text());
+        let missing: Vec<u32> = sent.iter().map(|(number, _)| *number).filter(|n| !stage.seen.borrow().shown.contains_key(n)).collect();
+        anyhow::bail!("of {} events these were not shown: {missing:?}\n{}", sent.len(), running.process.text());
     }
     let seen = stage.seen.borrow();
     let took = sent.iter().filter_map(|(number, at)| Some(seen.shown.get(number)?.saturating_duration_since(*at)));

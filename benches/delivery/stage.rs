@@ -141,7 +141,8 @@ impl Stage {
                     ("TOKEN", TOKEN.to_owned()),
                     ("CHANNELS", serde_json::Value::Object(channels).to_string()),
                     ("POSTS", posts.join(",")),
-                    ("PER_SECOND", if off { "0" } else { "50" }.to_owned()),
+                    // To the library 0 means one.
+                    ("PER_SECOND", if off { "1000000" } else { "50" }.to_owned()),
                     ("KEY", KEY.to_owned()),
                     ("COMMUNITY", COMMUNITY.to_owned()),
                     ("HUB_URL", self.cad.hub_url()),

@@ -1,6 +1,6 @@
 // A dispatch bot as people write it with the best-known libraries: one embed per event, nothing stored, nothing edited.
-// Environment: DISCORD_API, TOKEN, CHANNELS ({"server": "channel id"}), POSTS (event types, with commas), PER_SECOND (0 = the library's
-// own limit is off), KEY, COMMUNITY, HUB_URL (empty = no hub).
+// Environment: DISCORD_API, TOKEN, CHANNELS ({"server": "channel id"}), POSTS (event types, with commas), PER_SECOND (the library's own
+// limit), KEY, COMMUNITY, HUB_URL (empty = no hub).
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 
