@@ -28,7 +28,7 @@ struct Outcome {
     limited: f64,
 }
 
-pub async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let sizes: &[u32] = if bench.options.quick { &[50] } else { &[50, 500] };
     for &count in sizes {
         let mut found = Vec::new();

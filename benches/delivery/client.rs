@@ -2,13 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// One connection, opened when first needed and again when the other side has closed it.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     addr: SocketAddr,
     stream: Option<TcpStream>,
     request: Vec<u8>,
@@ -17,15 +20,28 @@ pub struct Connection {
 
 impl Connection {
     /// To this address.
-    pub fn new(addr: SocketAddr) -> Self {
+    pub(crate) fn new(addr: SocketAddr) -> Self {
         Self { addr, stream: None, request: Vec::new(), answer: Vec::new() }
+    }
+
+    /// Connects, if it is not connected.
+    ///
+    /// # Errors
+    /// If nobody listens there.
+    pub(crate) async fn open(&mut self) -> io::Result<()> {
+        if self.stream.is_none() {
+            let stream = TcpStream::connect(self.addr).await?;
+            stream.set_nodelay(true)?;
+            self.stream = Some(stream);
+        }
+        Ok(())
     }
 
     /// Posts an event of a server. Returns the status.
     ///
     /// # Errors
     /// Of the network; a connection that was closed while idle is opened again once.
-    pub async fn post(&mut self, server: u32, body: &str) -> io::Result<u16> {
+    pub(crate) async fn post(&mut self, server: u32, body: &str) -> io::Result<u16> {
         let head = format!(
             "POST /sonorancad/event?server={server} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
@@ -40,7 +56,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Connection::post`].
-    pub async fn get(&mut self, path: &str) -> io::Result<(u16, String)> {
+    pub(crate) async fn get(&mut self, path: &str) -> io::Result<(u16, String)> {
         self.request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n").into_bytes();
         let (status, head) = self.ask().await?;
         Ok((status, String::from_utf8_lossy(self.answer.get(head..).unwrap_or_default()).into_owned()))
@@ -60,14 +76,8 @@ impl Connection {
     /// Returns the status and where the body begins in `answer`.
     async fn once(&mut self) -> io::Result<(u16, usize)> {
         self.answer.clear();
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(self.addr).await?;
-                stream.set_nodelay(true)?;
-                stream
-            }
-        };
+        self.open().await?;
+        let Some(mut stream) = self.stream.take() else { return Err(io::ErrorKind::NotConnected.into()) };
         stream.write_all(&self.request).await?;
         loop {
             if stream.read_buf(&mut self.answer).await? == 0 {
@@ -81,6 +91,41 @@ impl Connection {
             }
         }
     }
+}
+
+/// Sends events, `(server, body)`, as fast as they are taken, over so many connections; again what is not answered 200. Returns how long
+/// it took, without connecting, and how many answers were not 200.
+///
+/// # Errors
+/// Of the network.
+pub(crate) async fn send_all(addr: SocketAddr, connections: usize, events: Vec<(u32, String)>) -> io::Result<(Duration, u32)> {
+    let (events, next) = (Arc::new(events), Arc::new(AtomicUsize::new(0)));
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        let mut connection = Connection::new(addr);
+        connection.open().await?;
+        open.push(connection);
+    }
+    let began = Instant::now();
+    let sending = open.into_iter().map(|mut connection| {
+        let (events, next) = (Arc::clone(&events), Arc::clone(&next));
+        tokio::spawn(async move {
+            let mut refused = 0;
+            while let Some((server, body)) = events.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while connection.post(*server, body).await? != 200 {
+                    refused += 1;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+            io::Result::Ok(refused)
+        })
+    });
+    // Collected first: all of them run at once.
+    let mut refused = 0;
+    for task in sending.collect::<Vec<_>>() {
+        refused += task.await??;
+    }
+    Ok((began.elapsed(), refused))
 }
 
 struct End {

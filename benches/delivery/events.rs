@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 /// Community and key of the pretend CAD.
-pub const KEY: &str = "bench-key";
+pub(crate) const KEY: &str = "bench-key";
 /// See [`KEY`].
-pub const COMMUNITY: &str = "bench";
+pub(crate) const COMMUNITY: &str = "bench";
 
 /// The unit in panic; its name holds [`PANIC`]'s mark.
-pub const PANIC: u32 = 9_999_999;
+pub(crate) const PANIC: u32 = 9_999_999;
 
 /// The word in the text of card `number`, at most seven digits.
 fn mark(number: u32) -> String {
@@ -16,12 +16,13 @@ fn mark(number: u32) -> String {
 }
 
 /// The numbers of all cards that a request's body shows.
-pub fn marks(body: &Value) -> Vec<u32> {
+pub(crate) fn marks(body: &Value) -> Vec<u32> {
     let text = body.to_string();
     let mut found: Vec<u32> = Vec::new();
     for piece in text.split('B').skip(1) {
         let Some((digits, rest)) = piece.as_bytes().split_at_checked(7) else { continue };
-        let number: Option<u32> = std::str::from_utf8(digits).ok().filter(|_| rest.first() == Some(&b'E')).and_then(|digits| digits.parse().ok());
+        let number: Option<u32> =
+            std::str::from_utf8(digits).ok().filter(|_| rest.first() == Some(&b'E')).and_then(|digits| digits.parse().ok());
         found.extend(number);
     }
     // The plain peer knows no names: it shows the number.
@@ -36,7 +37,7 @@ fn body(kind: &str, data: &Value) -> Value {
 }
 
 /// `EVENT_911`, `data` only.
-pub fn emergency(number: u32) -> Value {
+pub(crate) fn emergency(number: u32) -> Value {
     json!({
         "call": {
             "callId": number, "isEmergency": true, "caller": "Tessa Marlowe", "location": "1180 Lantern Quay, Brineford",
@@ -48,12 +49,12 @@ pub fn emergency(number: u32) -> Value {
 }
 
 /// `EVENT_REMOVE_911`.
-pub fn emergency_removed(number: u32) -> Value {
+pub(crate) fn emergency_removed(number: u32) -> Value {
     body("EVENT_REMOVE_911", &json!({"callIds": [number]}))
 }
 
 /// `EVENT_DISPATCH_NEW`, `data` only.
-pub fn dispatch(number: u32) -> Value {
+pub(crate) fn dispatch(number: u32) -> Value {
     json!({
         "eventOriginIdent": 1,
         "dispatch": {
@@ -67,18 +68,18 @@ pub fn dispatch(number: u32) -> Value {
 }
 
 /// `EVENT_DISPATCH_NOTE`.
-pub fn dispatch_note(number: u32) -> Value {
+pub(crate) fn dispatch_note(number: u32) -> Value {
     let note = json!({"time": "19:47:30", "label": "2L-14", "type": "text", "content": format!("On scene, detained one. Entry {number}.")});
     body("EVENT_DISPATCH_NOTE", &json!({"callId": number, "note": note}))
 }
 
 /// `EVENT_DISPATCH_CLOSED`.
-pub fn dispatch_closed(number: u32) -> Value {
+pub(crate) fn dispatch_closed(number: u32) -> Value {
     body("EVENT_DISPATCH_CLOSED", &json!({"callIds": [number]}))
 }
 
 /// `EVENT_UNIT_LOGIN`.
-pub fn login(ident: u32) -> Value {
+pub(crate) fn login(ident: u32) -> Value {
     let name = if ident == PANIC { format!("Dana {}", mark(PANIC)) } else { format!("Dana Okafor {ident}") };
     body(
         "EVENT_UNIT_LOGIN",
@@ -97,31 +98,31 @@ pub fn login(ident: u32) -> Value {
 }
 
 /// `EVENT_UNIT_STATUS`.
-pub fn status(ident: u32, status: u32) -> Value {
+pub(crate) fn status(ident: u32, status: u32) -> Value {
     body("EVENT_UNIT_STATUS", &json!({"identIds": [ident], "status": status}))
 }
 
 /// `EVENT_UNIT_PANIC`.
-pub fn panic(ident: u32) -> Value {
+pub(crate) fn panic(ident: u32) -> Value {
     body("EVENT_UNIT_PANIC", &json!({"identIds": [ident], "isPanic": true}))
 }
 
 /// An event of a type that nobody knows.
-pub fn unknown(number: u32) -> Value {
+pub(crate) fn unknown(number: u32) -> Value {
     body("EVENT_OF_TOMORROW", &json!({"number": number, "what": "something that a later version of the CAD tells", "where": "Pier 9"}))
 }
 
 /// `EVENT_911` as a body.
-pub fn emergency_body(number: u32) -> String {
+pub(crate) fn emergency_body(number: u32) -> String {
     body("EVENT_911", &emergency(number)).to_string()
 }
 
 /// A new card for bursts: 911 and dispatch calls in turn.
-pub fn card_body(number: u32) -> String {
+pub(crate) fn card_body(number: u32) -> String {
     if number.is_multiple_of(2) { emergency_body(number) } else { dispatch_body(number) }
 }
 
 /// `EVENT_DISPATCH_NEW` as a body.
-pub fn dispatch_body(number: u32) -> String {
+pub(crate) fn dispatch_body(number: u32) -> String {
     body("EVENT_DISPATCH_NEW", &dispatch(number)).to_string()
 }

@@ -12,24 +12,25 @@ use super::numbers::Samples;
 
 /// Where the database lies, and how long it takes to be sure of a write there.
 #[derive(Clone, Debug)]
-pub struct Disk {
+pub(crate) struct Disk {
     /// Folder for the databases of this run.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The library that makes fsync take a given time, and that time in µs.
-    pub slowed: Option<(PathBuf, u64)>,
-    /// Median of 100 appends of 4 KiB, each with fdatasync, as measured (through the library, if there is one).
-    pub fsync: Duration,
+    pub(crate) slowed: Option<(PathBuf, u64)>,
+    /// Medians, in ms, of 100 appends of 4 KiB, each with fdatasync: around each scenario that leans on it. Disks of virtual
+    /// machines change their speed from minute to minute.
+    pub(crate) fsync: Vec<f64>,
 }
 
 impl Disk {
     /// A folder as it is.
-    pub fn real(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn real(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), slowed: None, fsync: fdatasync(folder)? })
+        Ok(Self { folder: folder.to_owned(), slowed: None, fsync: Vec::new() })
     }
 
     /// A folder in memory, where fsync and fdatasync take `ms`: a library before the C library sees to it.
-    pub fn slowed(build: &Path, ms: f64) -> io::Result<Self> {
+    pub(crate) fn slowed(build: &Path, ms: f64) -> io::Result<Self> {
         let memory = Path::new("/dev/shm");
         if !memory.is_dir() {
             return Err(io::Error::other("--fsync-ms needs /dev/shm, which is not there"));
@@ -44,24 +45,31 @@ impl Disk {
         let micros = (ms * 1e3).round() as u64;
         let folder = memory.join(format!("tenfour-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        let mut disk = Self { folder, slowed: Some((library, micros)), fsync: Duration::ZERO };
-        // Measured as the bot will meet it: in a process of its own with the library in place.
+        Ok(Self { folder, slowed: Some((library, micros)), fsync: Vec::new() })
+    }
+
+    /// Measures it as the bot will meet it: in a process of its own, with the library in place if there is one.
+    ///
+    /// # Errors
+    /// If the folder cannot be written to.
+    pub(crate) fn measure(&mut self) -> io::Result<f64> {
         let mut measuring = Command::new(std::env::current_exe()?);
-        let said = measuring.arg("--measure-fsync").arg(&disk.folder).envs(disk.variables()).output()?;
-        let nanos = String::from_utf8_lossy(&said.stdout).trim().parse::<u64>();
-        disk.fsync = Duration::from_nanos(nanos.map_err(|_| io::Error::other("fsync could not be measured"))?);
-        Ok(disk)
+        let said = measuring.arg("--measure-fsync").arg(&self.folder).envs(self.variables()).output()?;
+        let nanos = String::from_utf8_lossy(&said.stdout).trim().parse::<u32>();
+        let ms = f64::from(nanos.map_err(|_| io::Error::other("the disk's fdatasync could not be measured"))?) / 1e6;
+        self.fsync.push(ms);
+        Ok(ms)
     }
 
     /// What a process needs in its environment to write to this disk.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let Some((library, micros)) = &self.slowed else { return Vec::new() };
         vec![("LD_PRELOAD", library.display().to_string()), ("SLOW_FSYNC_US", micros.to_string())]
     }
 
-    /// In milliseconds.
-    pub fn fsync_ms(&self) -> f64 {
-        self.fsync.as_secs_f64() * 1e3
+    /// The slowest of the last two measurements: of those around the scenario that has just ended.
+    pub(crate) fn lately(&self) -> f64 {
+        self.fsync.iter().rev().take(2).copied().fold(0.0, f64::max)
     }
 }
 
@@ -75,7 +83,7 @@ impl Drop for Disk {
 }
 
 /// Median time of an append of 4 KiB with fdatasync.
-pub fn fdatasync(folder: &Path) -> io::Result<Duration> {
+pub(crate) fn fdatasync(folder: &Path) -> io::Result<Duration> {
     let path = folder.join(format!("fsync-{}", std::process::id()));
     let mut file: File = OpenOptions::new().create(true).append(true).open(&path)?;
     let mut times = Vec::new();
@@ -92,15 +100,14 @@ pub fn fdatasync(folder: &Path) -> io::Result<Duration> {
 
 /// All that stands above the table.
 #[derive(Clone, Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     cpu: String,
     cores: usize,
     memory_mb: u64,
     kernel: String,
-    /// Name of the file system's folder, and how it came by its speed.
+    /// How it came by its speed.
     disk: String,
-    /// Of the disk in use, in ms.
-    pub fsync_ms: f64,
+    fsync_ms: Vec<f64>,
     date: String,
     commit: String,
     rustc: String,
@@ -111,7 +118,7 @@ pub struct Machine {
 
 impl Machine {
     /// Looks around.
-    pub fn here(disk: &Disk, node: Option<String>) -> Self {
+    pub(crate) fn here(disk: &Disk, node: Option<String>) -> Self {
         let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let line = |path: &str, name: &str| -> String {
             let all = text(path);
@@ -128,7 +135,7 @@ impl Machine {
             memory_mb: memory_kb / 1024,
             kernel: text("/proc/sys/kernel/osrelease").trim().to_owned(),
             disk: how.to_owned(),
-            fsync_ms: disk.fsync_ms(),
+            fsync_ms: disk.fsync.clone(),
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
             commit: if changed { format!("{commit} with changes") } else { commit },
             rustc: said("rustc", &["--version"]).unwrap_or_else(|| "unknown".to_owned()),
@@ -138,10 +145,20 @@ impl Machine {
         }
     }
 
+    /// Takes over what was measured of the disk since.
+    pub(crate) fn remember(&mut self, disk: &Disk) {
+        self.fsync_ms.clone_from(&disk.fsync);
+    }
+
+    fn fsync(&self) -> String {
+        let (least, most) = self.fsync_ms.iter().fold((f64::MAX, 0.0), |(least, most), ms| (ms.min(least), ms.max(most)));
+        if most - least < 0.1 { format!("{most:.2} ms") } else { format!("{least:.2} to {most:.2} ms") }
+    }
+
     /// One line for people.
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         format!(
-            "{}, commit {}, {}; {} × {}, {} MB, Linux {}, load {} at the start; fdatasync of 4 KiB {:.2} ms ({}); {}; {}.",
+            "{}, commit {}, {}; {} × {}, {} MB, Linux {}, load {} at the start; fdatasync of 4 KiB {} ({}); {}; {}.",
             self.date,
             self.commit,
             self.profile,
@@ -150,7 +167,7 @@ impl Machine {
             self.memory_mb,
             self.kernel,
             self.load,
-            self.fsync_ms,
+            self.fsync(),
             self.disk,
             self.rustc,
             self.node.as_ref().map_or_else(|| "without Node".to_owned(), |version| format!("Node {version}")),
@@ -158,7 +175,7 @@ impl Machine {
     }
 
     /// The same for machines.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "cpu": self.cpu, "cores": self.cores, "memory_mb": self.memory_mb, "kernel": self.kernel, "disk": self.disk,
             "fsync_ms": self.fsync_ms, "date": self.date, "commit": self.commit, "rustc": self.rustc, "node": self.node,
@@ -168,7 +185,7 @@ impl Machine {
 }
 
 /// First line of what a program prints; `None` if it cannot be run or fails.
-pub fn said(program: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) fn said(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
 }

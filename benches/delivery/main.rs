@@ -15,7 +15,6 @@
     clippy::disallowed_methods,
     reason = "a program for the terminal, with tasks of its own"
 )]
-#![allow(missing_docs, unreachable_pub, reason = "one program, no library")]
 
 mod acceptance;
 mod burst;
@@ -166,8 +165,7 @@ fn start(options: Options) -> anyhow::Result<ExitCode> {
             None
         }
     };
-    let machine = Machine::here(&disk, node.clone());
-    eprintln!("{}", machine.sentence());
+    let mut machine = Machine::here(&disk, node.clone());
     let mut bench = Bench { options, disk, node, rows: Vec::new(), began: Instant::now() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut failed = false;
@@ -178,6 +176,7 @@ fn start(options: Options) -> anyhow::Result<ExitCode> {
             failed = true;
         }
     }
+    machine.remember(&bench.disk);
     let report = Report { machine, rows: std::mem::take(&mut bench.rows), skipped };
     println!("{}", if bench.options.markdown { report.markdown() } else { report.text() });
     std::fs::create_dir_all(&results)?;
@@ -199,6 +198,8 @@ fn chosen(options: &Options) -> Vec<Scenario> {
 }
 
 async fn one(bench: &mut Bench, scenario: Scenario) -> anyhow::Result<()> {
+    let ms = bench.disk.measure()?;
+    bench.progress(format_args!("{scenario:?} begins; fdatasync takes {ms:.2} ms"));
     match scenario {
         Scenario::Latency => latency::run(bench).await,
         Scenario::Acceptance => acceptance::run(bench).await,

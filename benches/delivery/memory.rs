@@ -1,15 +1,12 @@
 //! (d) Memory when idle and after much work; CPU for a thousand events that are all shown.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use tenfour::sim::discord::RateLimits;
 
 use super::Bench;
-use super::client::Connection;
+use super::client::{Connection, send_all};
 use super::events;
 use super::numbers::Target;
 use super::report::Row;
@@ -29,7 +26,7 @@ struct Found {
     cpu: f64,
 }
 
-pub async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let (rest, many, shown) = if bench.options.quick { (2, 5_000, 300) } else { (10, 100_000, 2_000) };
     let mut found: HashMap<Who, Found> = HashMap::new();
     for who in bench.bots() {
@@ -40,7 +37,7 @@ pub async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_secs(rest)).await;
         of.idle = running.process.memory()?.now;
         bench.progress(format_args!("{NAME}: {}, {many} events", who.name()));
-        work(&running, many).await?;
+        send_all(running.events, 16, (0..many).map(|at| (1, event(at))).collect()).await?;
         if !stage.shown((many / 100) as usize, Duration::from_secs(120)).await {
             anyhow::bail!("of {} cards {} were shown:\n{}", many / 100, stage.seen.borrow().shown.len(), running.process.text());
         }
@@ -70,53 +67,18 @@ pub async fn run(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 /// Event `at` of an evening: one in a hundred is a 911, which ends soon; dispatch calls live for a while; the rest are units.
-fn event(at: u32) -> Value {
+fn event(at: u32) -> String {
     let call = 1 + at / 100;
     match at % 100 {
-        0 => return Value::Null,
-        50 => events::emergency_removed(call),
-        1 => Value::from(1),
-        10 | 20 | 30 => events::dispatch_note(call),
-        90 => events::dispatch_closed(call),
-        n if n.is_multiple_of(25) => events::unknown(at),
-        n if n.is_multiple_of(33) => events::login(1 + at % UNITS),
-        _ => events::status(1 + at % UNITS, (at / UNITS) % 5),
+        0 => events::emergency_body(call),
+        1 => events::dispatch_body(call),
+        10 | 20 | 30 => events::dispatch_note(call).to_string(),
+        50 => events::emergency_removed(call).to_string(),
+        90 => events::dispatch_closed(call).to_string(),
+        25 | 75 => events::unknown(at).to_string(),
+        33 | 66 | 99 => events::login(1 + at % UNITS).to_string(),
+        _ => events::status(1 + at % UNITS, (at / UNITS) % 5).to_string(),
     }
-}
-
-fn body(at: u32) -> String {
-    let call = 1 + at / 100;
-    match event(at) {
-        Value::Null => events::emergency_body(call),
-        Value::Number(_) => events::dispatch_body(call),
-        event => event.to_string(),
-    }
-}
-
-/// Sends `many` events over 16 connections as fast as they are taken.
-async fn work(running: &Running, many: u32) -> anyhow::Result<()> {
-    let next = Arc::new(AtomicU32::new(0));
-    let tasks: Vec<_> = (0..16)
-        .map(|_| {
-            let (next, mut connection) = (Arc::clone(&next), Connection::new(running.events));
-            tokio::spawn(async move {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= many {
-                        return std::io::Result::Ok(());
-                    }
-                    let body = body(at);
-                    while connection.post(1, &body).await? != 200 {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await??;
-    }
-    Ok(())
 }
 
 /// CPU seconds per 1,000 events at 100/s, by HTTP, until all are shown.

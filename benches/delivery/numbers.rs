@@ -4,35 +4,35 @@ use std::time::Duration;
 
 /// Samples of one thing.
 #[derive(Clone, Debug, Default)]
-pub struct Samples(Vec<Duration>);
+pub(crate) struct Samples(Vec<Duration>);
 
 impl Samples {
     /// Takes samples in any order.
-    pub fn new(mut samples: Vec<Duration>) -> Self {
+    pub(crate) fn new(mut samples: Vec<Duration>) -> Self {
         samples.sort_unstable();
         Self(samples)
     }
 
     /// The smallest sample that at least `percent` of them do not exceed (nearest rank). `None` without samples.
-    pub fn percentile(&self, percent: f64) -> Option<Duration> {
+    pub(crate) fn percentile(&self, percent: f64) -> Option<Duration> {
         let rank = (percent / 100.0 * self.0.len() as f64).ceil() as usize;
         self.0.get(rank.max(1) - 1).copied()
     }
 
     /// The middle one.
-    pub fn median(&self) -> Option<Duration> {
+    pub(crate) fn median(&self) -> Option<Duration> {
         self.percentile(50.0)
     }
 
     /// In milliseconds.
-    pub fn ms(&self, percent: f64) -> Option<f64> {
+    pub(crate) fn ms(&self, percent: f64) -> Option<f64> {
         self.percentile(percent).map(|sample| sample.as_secs_f64() * 1e3)
     }
 }
 
 /// What the issue asks of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Target {
+pub(crate) enum Target {
     /// Ours is at most this.
     AtMost(f64),
     /// Ours is at least this.
@@ -45,7 +45,7 @@ pub enum Target {
 
 impl Target {
     /// Whether it is met; `None` if what it needs was not measured.
-    pub fn met(self, ours: Option<f64>, peer: Option<f64>) -> Option<bool> {
+    pub(crate) fn met(self, ours: Option<f64>, peer: Option<f64>) -> Option<bool> {
         let ours = ours?;
         Some(match self {
             Self::AtMost(limit) => ours <= limit,
@@ -57,7 +57,7 @@ impl Target {
 }
 
 /// A figure as people read it: three significant digits, thousands set apart.
-pub fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     let size = value.abs();
     if size >= 1e3 {
         let digits = format!("{:.0}", value);

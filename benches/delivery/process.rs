@@ -18,7 +18,7 @@ const KEPT: usize = 256 * 1024;
 
 /// A running program. Killed when dropped.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     pid: u32,
     said: watch::Receiver<Said>,
@@ -32,11 +32,11 @@ struct Said {
 
 /// Resident memory in MiB.
 #[derive(Clone, Copy, Debug)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Now.
-    pub now: f64,
+    pub(crate) now: f64,
     /// At its highest.
-    pub peak: f64,
+    pub(crate) peak: f64,
 }
 
 impl Process {
@@ -44,7 +44,7 @@ impl Process {
     ///
     /// # Errors
     /// If the system cannot.
-    pub fn start(mut command: Command, variables: &BTreeMap<&str, String>, folder: &Path) -> io::Result<Self> {
+    pub(crate) fn start(mut command: Command, variables: &BTreeMap<&str, String>, folder: &Path) -> io::Result<Self> {
         command.env_clear().envs(variables).current_dir(folder).kill_on_drop(true);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let pid = child.id().ok_or_else(|| io::Error::other("it ended at once"))?;
@@ -63,7 +63,7 @@ impl Process {
     ///
     /// # Errors
     /// If it never comes; tells what came instead.
-    pub async fn line(&self, words: &str) -> anyhow::Result<String> {
+    pub(crate) async fn line(&self, words: &str) -> anyhow::Result<String> {
         let mut said = self.said.clone();
         let find = |said: &Said| said.text.lines().find(|line| line.contains(words)).map(str::to_owned);
         tokio::time::timeout(PATIENCE, said.wait_for(|said| said.ended || find(said).is_some())).await.ok();
@@ -72,7 +72,7 @@ impl Process {
     }
 
     /// Everything it said, as far as it was kept.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.said.borrow().text.clone()
     }
 
@@ -80,7 +80,7 @@ impl Process {
     ///
     /// # Errors
     /// If it has ended.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).context("the program has ended")?;
         // The name may hold blanks; it ends with the last parenthesis. Then: state is field 3, utime 14, stime 15.
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
@@ -94,7 +94,7 @@ impl Process {
     ///
     /// # Errors
     /// If it has ended.
-    pub fn memory(&self) -> anyhow::Result<Memory> {
+    pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).context("the program has ended")?;
         let mib = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -108,7 +108,7 @@ impl Process {
     ///
     /// # Errors
     /// Of the system.
-    pub async fn kill(mut self) -> io::Result<()> {
+    pub(crate) async fn kill(mut self) -> io::Result<()> {
         self.child.kill().await
     }
 }

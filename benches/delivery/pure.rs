@@ -20,7 +20,7 @@ const NOW: UnixMs = UnixMs(1_790_000_000_000);
 /// Events between two looks at the clock.
 const ROUND: u32 = 1_000;
 
-pub fn run(bench: &mut Bench) {
+pub(crate) fn run(bench: &mut Bench) {
     let rounds = if bench.options.quick { 3 } else { 50 };
     bench.progress(format_args!("{NAME}: {rounds} rounds of {ROUND} events of each family"));
     let family = |what: &str, topic, before: fn(u32) -> Vec<String>, body: fn(u32) -> String| {

@@ -9,46 +9,46 @@ use super::numbers::{Target, shown};
 
 /// One line of the table: a figure of ours, the peer's if it has one, and what is asked.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// Name of the scenario as the command line takes it.
-    pub scenario: &'static str,
+    pub(crate) scenario: &'static str,
     /// What the figure is.
-    pub what: String,
+    pub(crate) what: String,
     /// Its unit.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// Ours.
-    pub tenfour: Option<f64>,
+    pub(crate) tenfour: Option<f64>,
     /// The peer's.
-    pub peer: Option<f64>,
+    pub(crate) peer: Option<f64>,
     /// What the issue asks.
-    pub targets: Vec<Target>,
+    pub(crate) targets: Vec<Target>,
     /// Why it is not judged, or what else must be known.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 impl Row {
     /// A figure of ours alone.
-    pub fn new(scenario: &'static str, what: impl Into<String>, unit: &'static str, tenfour: Option<f64>) -> Self {
+    pub(crate) fn new(scenario: &'static str, what: impl Into<String>, unit: &'static str, tenfour: Option<f64>) -> Self {
         Self { scenario, what: what.into(), unit, tenfour, peer: None, targets: Vec::new(), note: String::new() }
     }
 
     /// Beside it the peer's.
     #[must_use]
-    pub fn against(mut self, peer: Option<f64>) -> Self {
+    pub(crate) fn against(mut self, peer: Option<f64>) -> Self {
         self.peer = peer;
         self
     }
 
     /// What is asked of it.
     #[must_use]
-    pub fn must(mut self, target: Target) -> Self {
+    pub(crate) fn must(mut self, target: Target) -> Self {
         self.targets.push(target);
         self
     }
 
     /// Words beside the figure.
     #[must_use]
-    pub fn note(mut self, words: impl Into<String>) -> Self {
+    pub(crate) fn note(mut self, words: impl Into<String>) -> Self {
         self.note = words.into();
         self
     }
@@ -71,7 +71,7 @@ impl Row {
     }
 
     /// Met by all that was measured; `None` if nothing is asked or nothing could be judged.
-    pub fn met(&self) -> Option<bool> {
+    pub(crate) fn met(&self) -> Option<bool> {
         let judged: Vec<bool> = self.targets.iter().filter_map(|target| target.met(self.tenfour, self.peer)).collect();
         (!judged.is_empty()).then(|| judged.iter().all(|met| *met))
     }
@@ -108,18 +108,18 @@ const HEAD: [&str; 8] = ["scenario", "what", "unit", "Tenfour", "peer", "ratio",
 
 /// Everything of one run.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// On what and of what.
-    pub machine: Machine,
+    pub(crate) machine: Machine,
     /// In the order measured.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// What was left out, and why.
-    pub skipped: Vec<String>,
+    pub(crate) skipped: Vec<String>,
 }
 
 impl Report {
     /// The table in Markdown.
-    pub fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let mut text = format!("{}\n\n| {} |\n|{}\n", self.machine.sentence(), HEAD.join(" | "), "---|".repeat(HEAD.len()));
         for row in &self.rows {
             let _ = writeln!(text, "| {} |", row.cells().join(" | "));
@@ -131,7 +131,7 @@ impl Report {
     }
 
     /// The table for a terminal.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let rows: Vec<[String; 8]> = self.rows.iter().map(|row| row.cells().map(|cell| cell.replace("**", ""))).collect();
         let all = || std::iter::once(HEAD.map(str::to_owned)).chain(rows.iter().cloned());
         let mut widths = [0; 8];
@@ -155,7 +155,7 @@ impl Report {
     }
 
     /// The same for machines.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "machine": self.machine.json(), "rows": self.rows.iter().map(Row::json).collect::<Vec<_>>(), "skipped": self.skipped
         })
@@ -165,7 +165,7 @@ impl Report {
     ///
     /// # Errors
     /// If the marks are not there.
-    pub fn inserted(&self, document: &str) -> Result<String, &'static str> {
+    pub(crate) fn inserted(&self, document: &str) -> Result<String, &'static str> {
         const BEGIN: &str = "<!-- table: begin -->";
         const END: &str = "<!-- table: end -->";
         let missing = "it lacks the marks <!-- table: begin --> and <!-- table: end -->";

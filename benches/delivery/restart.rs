@@ -1,27 +1,26 @@
 //! (e) A kill while Discord answers 503 and 10,000 posts wait; then a start with Discord well again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tenfour::sim::discord::RateLimits;
 
 use super::Bench;
-use super::client::Connection;
+use super::client::send_all;
 use super::events;
 use super::report::Row;
-use super::stage::{Running, Setting, Stage, Who};
+use super::stage::{Setting, Stage, Who};
 
 const NAME: &str = "restart";
 const SETTING: Setting = Setting { servers: 8, routes: &[("911", "EVENT_911")], limits: RateLimits::Off };
 
-pub async fn run(bench: &mut Bench) -> anyhow::Result<()> {
+pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let pending: u32 = if bench.options.quick { 500 } else { 10_000 };
     bench.progress(format_args!("{NAME}: tenfour, {pending} posts pile up"));
     let stage = Stage::new(SETTING, &bench.disk).await?;
     let running = stage.start(Who::Tenfour).await?;
     stage.discord.fail("POST", "/messages", 503, u32::MAX);
-    pile_up(&running, pending).await?;
+    let events = (1..=pending).map(|number| (1 + number % SETTING.servers, events::emergency_body(number)));
+    send_all(running.events, 16, events.collect()).await?;
     running.process.kill().await?;
     stage.discord.clear_faults();
     stage.forget();
@@ -47,29 +46,4 @@ pub async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         ];
     bench.rows.extend(rows);
     stage.end(running).await
-}
-
-async fn pile_up(running: &Running, pending: u32) -> anyhow::Result<()> {
-    let next = Arc::new(AtomicU32::new(1));
-    let tasks: Vec<_> = (0..16)
-        .map(|_| {
-            let (next, mut connection) = (Arc::clone(&next), Connection::new(running.events));
-            tokio::spawn(async move {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number > pending {
-                        return std::io::Result::Ok(());
-                    }
-                    let body = events::emergency_body(number);
-                    while connection.post(1 + number % SETTING.servers, &body).await? != 200 {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await??;
-    }
-    Ok(())
 }

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
+pub(crate) enum Who {
     /// This package's binary.
     Tenfour,
     /// `benches/peers/bot.mjs`.
@@ -35,7 +35,7 @@ pub enum Who {
 
 impl Who {
     /// The word for progress lines.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tenfour => "tenfour",
             Self::NodeBot => "node bot",
@@ -46,36 +46,36 @@ impl Who {
 
 /// How a stage is set.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// CAD servers, numbered from 1, each with a channel of its own.
-    pub servers: u32,
+    pub(crate) servers: u32,
     /// What is posted, as `/alerts add` takes it, and the same as event types for the peer.
-    pub routes: &'static [(&'static str, &'static str)],
+    pub(crate) routes: &'static [(&'static str, &'static str)],
     /// Whether Discord's limits are applied.
-    pub limits: RateLimits,
+    pub(crate) limits: RateLimits,
 }
 
 /// What Discord was asked so far.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// When each card was first shown by a request that Discord took.
-    pub shown: HashMap<u32, Instant>,
+    pub(crate) shown: HashMap<u32, Instant>,
     /// Requests about messages, those refused included.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Of them, 429.
-    pub limited: u64,
+    pub(crate) limited: u64,
     /// The first request about a message since the last reset.
-    pub first: Option<Instant>,
+    pub(crate) first: Option<Instant>,
 }
 
 /// The simulators, a guild and its channels, a folder for the database.
-pub struct Stage {
+pub(crate) struct Stage {
     /// The pretend CAD.
-    pub cad: CadSim,
+    pub(crate) cad: CadSim,
     /// The pretend Discord.
-    pub discord: DiscordSim,
+    pub(crate) discord: DiscordSim,
     /// What it was asked.
-    pub seen: watch::Receiver<Seen>,
+    pub(crate) seen: watch::Receiver<Seen>,
     reset: watch::Sender<Seen>,
     guild: String,
     lobby: String,
@@ -86,15 +86,15 @@ pub struct Stage {
 }
 
 /// A program that is ready for events.
-pub struct Running {
+pub(crate) struct Running {
     /// The program.
-    pub process: Process,
+    pub(crate) process: Process,
     /// Where it takes events.
-    pub events: SocketAddr,
+    pub(crate) events: SocketAddr,
     /// From its start until it was ready.
-    pub ready_after: Duration,
+    pub(crate) ready_after: Duration,
     /// When it was started.
-    pub started: Instant,
+    pub(crate) started: Instant,
 }
 
 impl Stage {
@@ -102,7 +102,7 @@ impl Stage {
     ///
     /// # Errors
     /// If the simulators cannot start.
-    pub async fn new(setting: Setting, disk: &Disk) -> anyhow::Result<Self> {
+    pub(crate) async fn new(setting: Setting, disk: &Disk) -> anyhow::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let folder = disk.folder.join(format!("stage-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir_all(&folder)?;
@@ -123,7 +123,7 @@ impl Stage {
     ///
     /// # Errors
     /// If it does not become ready.
-    pub async fn start(&self, who: Who) -> anyhow::Result<Running> {
+    pub(crate) async fn start(&self, who: Who) -> anyhow::Result<Running> {
         match who {
             Who::Tenfour => {
                 let running = self.start_again().await?;
@@ -159,7 +159,7 @@ impl Stage {
     ///
     /// # Errors
     /// If it does not become ready.
-    pub async fn start_again(&self) -> anyhow::Result<Running> {
+    pub(crate) async fn start_again(&self) -> anyhow::Result<Running> {
         let ids: Vec<String> = (1..=self.setting.servers).map(|server| server.to_string()).collect();
         let off = self.setting.limits == RateLimits::Off;
         let mut variables = BTreeMap::from([
@@ -216,18 +216,18 @@ impl Stage {
     }
 
     /// From here on nothing was seen.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.reset.send_replace(Seen::default());
     }
 
     /// Waits until so many cards were shown; false if they were not in time.
-    pub async fn shown(&self, count: usize, limit: Duration) -> bool {
+    pub(crate) async fn shown(&self, count: usize, limit: Duration) -> bool {
         let mut seen = self.seen.clone();
         tokio::time::timeout(limit, seen.wait_for(|seen| seen.shown.len() >= count)).await.is_ok()
     }
 
     /// Ends the simulators and removes the database.
-    pub async fn end(self, running: Running) -> anyhow::Result<()> {
+    pub(crate) async fn end(self, running: Running) -> anyhow::Result<()> {
         running.process.kill().await?;
         self.discord.stop().await;
         self.cad.stop().await;
@@ -266,7 +266,7 @@ fn address(line: &str) -> anyhow::Result<SocketAddr> {
 ///
 /// # Errors
 /// If it does not.
-pub async fn node(script: &str, mut variables: BTreeMap<&str, String>) -> anyhow::Result<Running> {
+pub(crate) async fn node(script: &str, mut variables: BTreeMap<&str, String>) -> anyhow::Result<Running> {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
     variables.insert("PATH", std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("node");
