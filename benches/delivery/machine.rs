@@ -17,7 +17,7 @@ pub(crate) struct Disk {
     pub(crate) folder: PathBuf,
     /// The library that makes fsync take a given time, and that time in µs.
     pub(crate) slowed: Option<(PathBuf, u64)>,
-    /// Medians, in ms, of 100 appends of 4 KiB, each with fdatasync: around each scenario that leans on it. Disks of virtual
+    /// Medians, in ms, of 100 appends of 4 KiB, each with fdatasync: before each scenario, after `latency` and at the end. Disks of virtual
     /// machines change their speed from minute to minute.
     pub(crate) fsync: Vec<f64>,
 }
@@ -26,7 +26,8 @@ impl Disk {
     /// A folder as it is.
     pub(crate) fn real(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), slowed: None, fsync: Vec::new() })
+        // The bot starts elsewhere.
+        Ok(Self { folder: folder.canonicalize()?, slowed: None, fsync: Vec::new() })
     }
 
     /// A folder in memory, where fsync and fdatasync take `ms`: a library before the C library sees to it.

@@ -54,7 +54,7 @@ Nothing else should run meanwhile. The peers need Node 20 and, once: cd tests/of
 
 /// Measures how Tenfour delivers, beside plain Node programs that store nothing.
 #[derive(Debug, Parser)]
-#[command(name = "cargo bench --locked --", after_help = AFTER)]
+#[command(name = "delivery", bin_name = "cargo bench --locked --", after_help = AFTER)]
 struct Options {
     /// What to measure; everything if nothing is named.
     #[arg(value_enum)]
@@ -176,6 +176,7 @@ fn start(options: Options) -> anyhow::Result<ExitCode> {
             failed = true;
         }
     }
+    bench.disk.measure()?;
     machine.remember(&bench.disk);
     let report = Report { machine, rows: std::mem::take(&mut bench.rows), skipped };
     println!("{}", if bench.options.markdown { report.markdown() } else { report.text() });

@@ -226,13 +226,18 @@ impl Stage {
         tokio::time::timeout(limit, seen.wait_for(|seen| seen.shown.len() >= count)).await.is_ok()
     }
 
-    /// Ends the simulators and removes the database.
+    /// Ends the program and the simulators.
     pub(crate) async fn end(self, running: Running) -> anyhow::Result<()> {
         running.process.kill().await?;
         self.discord.stop().await;
         self.cad.stop().await;
-        std::fs::remove_dir_all(&self.folder)?;
         Ok(())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
     }
 }
 
