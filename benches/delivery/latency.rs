@@ -82,18 +82,18 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
 /// Sends `count` events at `rate` per second and waits until each was shown.
 async fn measure(stage: &Stage, running: &Running, way: Way, rate: u32, next: &mut u32, count: u32) -> anyhow::Result<Samples> {
     stage.forget();
-    let http: Vec<mpsc::UnboundedSender<(u32, String)>> = (1..=SERVERS)
-        .map(|server| {
-            let (queue, mut events) = mpsc::unbounded_channel::<(u32, String)>();
-            let mut connection = Connection::new(running.events);
-            tokio::spawn(async move {
-                while let Some((_, body)) = events.recv().await {
-                    connection.post(server, &body).await.ok();
-                }
-            });
-            queue
-        })
-        .collect();
+    let mut http = Vec::new();
+    for server in 1..=SERVERS {
+        let (queue, mut bodies) = mpsc::unbounded_channel::<String>();
+        let mut connection = Connection::new(running.events);
+        connection.open().await?;
+        tokio::spawn(async move {
+            while let Some(body) = bodies.recv().await {
+                connection.post(server, &body).await.ok();
+            }
+        });
+        http.push(queue);
+    }
     let mut sent: Vec<(u32, Instant)> = Vec::new();
     let step = Duration::from_secs(1) / rate;
     let mut due = tokio::time::Instant::now();
@@ -112,7 +112,7 @@ async fn measure(stage: &Stage, running: &Running, way: Way, rate: u32, next: &m
                 sent.push((number, Instant::now()));
                 // Waiting for the connection counts: an event does not happen later because the one before it is still being taken.
                 if let Some(queue) = http.get((server - 1) as usize) {
-                    queue.send((number, body)).ok();
+                    queue.send(body).ok();
                 }
             }
         }
