@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod benchmark;
 mod commands;
 mod config;
 mod convergence;

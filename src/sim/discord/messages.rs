@@ -51,7 +51,7 @@ pub(super) fn create(state: &mut State, channel: Id, author: Id, body: Body, ori
     let nonce = draft.get("nonce").and_then(|n| n.as_str().map(str::to_owned).or_else(|| n.as_i64().map(|n| n.to_string())));
     if let Some(nonce) = &nonce
         && draft.get("enforce_nonce").and_then(Value::as_bool) == Some(true)
-        && let Some(known) = by_nonce(state, channel, author, nonce)
+        && let Some(known) = state.by_nonce(channel, author, nonce)
     {
         return Ok(known);
     }
@@ -207,7 +207,7 @@ pub(super) fn updated(state: &mut State, id: Id) {
 
 /// Removes a message. False if there was none.
 pub(super) fn delete(state: &mut State, id: Id) -> bool {
-    let Some(message) = state.messages.remove(&id) else { return false };
+    let Some(message) = state.remove_message(id) else { return false };
     let guild = state.channels.get(&message.channel).map_or(0, |c| c.guild);
     if message.ephemeral_for.is_none() {
         let event = json!({"id": id.to_string(), "channel_id": message.channel.to_string(), "guild_id": guild.to_string()});
@@ -308,12 +308,6 @@ fn is_empty(value: &Value, attachments: usize) -> bool {
         && !v2
         && value.get("poll").is_none_or(Value::is_null)
         && list(value, "sticker_ids").is_empty()
-}
-
-fn by_nonce(state: &State, channel: Id, author: Id, nonce: &str) -> Option<Id> {
-    let oldest = state.now().saturating_sub(state.options.nonce_window_ms);
-    let made = |m: &&Message| m.channel == channel && m.author == author && m.created_ms >= oldest && m.nonce.as_deref() == Some(nonce);
-    state.messages.values().rev().find(made).map(|m| m.id)
 }
 
 fn resolve_reference(state: &State, channel: Id, draft: &Value) -> Result<Option<Value>, ApiError> {

@@ -43,6 +43,7 @@ use tokio_util::task::TaskTracker;
 
 pub use limits::Scope;
 pub use people::Pending;
+pub use watch::Arrival;
 
 use state::State;
 

@@ -4,7 +4,7 @@
 //! hyper service does, and the routes are one `match` on the path's segments.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -21,6 +21,7 @@ use super::body::{self, Body};
 use super::fault::Action;
 use super::limits::too_many;
 use super::rest::{self, ApiError};
+use super::watch::Arrival;
 use super::{Core, gateway, messages};
 
 /// Largest request body, in bytes: ten uploads would be more, but no bot of ours sends them.
@@ -103,6 +104,7 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
         Ok(all) => all.to_bytes(),
         Err(_) => return Ok(json_reply(413, &ApiError::new(413, 40005, "Request entity too large").into_value(), &[])),
     };
+    let arrived = Instant::now();
     let parsed = body::parse(&content_type, &bytes);
     let shown = parsed.as_ref().map_or(Value::Null, |b| b.json.clone());
     let done = core.with(|state| {
@@ -140,6 +142,9 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
         let shared = matches!(&outcome, Outcome::Reply(d) if d.headers.iter().any(|(n, v)| *n == "x-ratelimit-scope" && v == "shared"));
         if matches!(status, 401 | 403) || (status == 429 && !shared) {
             state.invalid_requests += 1;
+        }
+        if let Some(arrivals) = &state.arrivals {
+            arrivals.send(Arrival { at: arrived, method: method.clone(), path: path.clone(), status, body: shown.clone() }).ok();
         }
         let full = if search.is_empty() { path.clone() } else { format!("{path}?{search}") };
         state.log_request(json!({"at_ms": at_ms, "method": method, "path": full, "status": status, "body": shown}));

@@ -1,7 +1,7 @@
 //! What the pretend Discord remembers: guilds, channels, members, messages, commands, interactions, gateway sessions. Plain data behind
 //! one lock, changed by `rest`, `gateway` and `interaction`; nothing here waits or sends.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -12,6 +12,7 @@ use super::fault::Faults;
 use super::interaction::Interaction;
 use super::limits::Limits;
 use super::permissions;
+use super::watch::Arrival;
 use super::{DiscordOptions, TimeSource};
 
 /// A snowflake as a number. On the wire it is a decimal string.
@@ -201,6 +202,10 @@ pub(super) struct State {
     /// 401, 403 and 429 answers (not those of scope `shared`): Discord bans an address at 10,000 in 10 minutes.
     pub(super) invalid_requests: u64,
     files: VecDeque<(Id, String, hyper::body::Bytes)>,
+    /// The latest message of each (channel, author, nonce): asked with every create.
+    nonces: HashMap<(Id, Id, String), Id>,
+    /// Who wants to hear of each request, if anybody does.
+    pub(super) arrivals: Option<mpsc::UnboundedSender<Arrival>>,
 }
 
 impl State {
@@ -233,6 +238,8 @@ impl State {
             log: VecDeque::new(),
             invalid_requests: 0,
             files: VecDeque::new(),
+            nonces: HashMap::new(),
+            arrivals: None,
         };
         // The application and its bot user share one id, as with every application made since 2016.
         let app = state.new_id();
@@ -349,10 +356,31 @@ impl State {
     }
 
     pub(super) fn insert_message(&mut self, message: Message) {
-        while self.messages.len() >= MAX_MESSAGES {
-            self.messages.pop_first();
+        while let Some(oldest) = (self.messages.len() >= MAX_MESSAGES).then(|| self.messages.keys().next().copied()).flatten() {
+            self.remove_message(oldest);
+        }
+        if let Some(nonce) = &message.nonce {
+            self.nonces.insert((message.channel, message.author, nonce.clone()), message.id);
         }
         self.messages.insert(message.id, message);
+    }
+
+    pub(super) fn remove_message(&mut self, id: Id) -> Option<Message> {
+        let message = self.messages.remove(&id)?;
+        if let Some(nonce) = &message.nonce {
+            let key = (message.channel, message.author, nonce.clone());
+            if self.nonces.get(&key) == Some(&id) {
+                self.nonces.remove(&key);
+            }
+        }
+        Some(message)
+    }
+
+    /// The message that was made with this nonce and is still there, if it is not too long ago.
+    pub(super) fn by_nonce(&self, channel: Id, author: Id, nonce: &str) -> Option<Id> {
+        let oldest = self.now().saturating_sub(self.options.nonce_window_ms);
+        let id = self.nonces.get(&(channel, author, nonce.to_owned()))?;
+        self.messages.get(id).filter(|message| message.created_ms >= oldest).map(|message| message.id)
     }
 
     pub(super) fn log_request(&mut self, entry: Value) {

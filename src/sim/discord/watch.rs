@@ -1,14 +1,37 @@
 //! What tests and the demo's page see of the pretend Discord.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use super::DiscordSim;
 use super::state::{Id, State, list, text};
 
+/// A REST request, for those who measure.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// When its last byte was here, before anything was done about it.
+    pub at: Instant,
+    /// HTTP method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// HTTP status answered; 0: none was (a planned fault).
+    pub status: u16,
+    /// The JSON body; null if there was none.
+    pub body: Value,
+}
+
 impl DiscordSim {
+    /// Every request from now on, however many there are. Only the latest caller hears of them.
+    #[must_use]
+    pub fn arrivals(&self) -> mpsc::UnboundedReceiver<Arrival> {
+        let (tell, arrivals) = mpsc::unbounded_channel();
+        self.core().with(|state| state.arrivals = Some(tell));
+        arrivals
+    }
+
     /// The messages of a channel, oldest first, in Discord's shape with `pinged`: who was really notified, as `<@user>`, `<@&role>`,
     /// `@everyone`, `@here`.
     #[must_use]
