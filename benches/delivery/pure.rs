@@ -86,7 +86,7 @@ fn apply(body: &str, world: &mut Server, mut then: impl FnMut(&Server, &Change))
 fn draw(world: &Server, change: &Change, routes: &[Route], community: &CommunityId, topic: Topic) {
     let occasion = Occasion { community, server: ServerId(1), topic, priority: None, urgent: false };
     let moment = |_: &Route| Moment { now: NOW, dispatcher_on_duty: true, quiet: None, last_ping: None };
-    for target in targets(routes, &occasion, &Facts::unknown(topic), moment) {
+    for target in targets(routes, &occasion, |filter| filter.admits(&Facts::unknown(topic)), moment) {
         let view =
             View { world, server: ServerId(1), labels: Labels::usual(), style: target.style, roles: &target.roles, test: false, now: NOW };
         let message = match change {
