@@ -22,8 +22,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{Clock, UnixMs};
 use crate::event::copies::{Copies, WITHIN_MS};
@@ -47,6 +49,8 @@ pub use requests::{REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
 
 /// Arrivals taken into one transaction.
 const TOGETHER: usize = 128;
+/// Longest wait for company; see [`Ingest::gather`].
+const GATHER: Duration = Duration::from_millis(5);
 /// What is over stays in memory this long (ms), so that late events still find it.
 const KEEP_OVER: i64 = 3_600_000;
 /// How often what is over is looked for (ms), unless a world gets crowded before.
@@ -86,6 +90,27 @@ pub struct Ingest {
     routing: Arc<Routing>,
     next_seq: i64,
     forgotten_at: UnixMs,
+    last: Group,
+}
+
+/// The last arrivals that were committed together.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    /// Senders that were answered.
+    answered: usize,
+    /// When.
+    at: Instant,
+    /// What the commit took.
+    took: Duration,
+}
+
+impl Group {
+    /// How many are waited for, and until when.
+    fn expected(self) -> (usize, Instant) {
+        let patience = GATHER.min(self.took / 4);
+        // Timers know milliseconds: of a fast disk nothing is to be gained.
+        if patience < Duration::from_millis(1) { (0, self.at) } else { (self.answered.min(TOGETHER), self.at + patience) }
+    }
 }
 
 /// One arrival worked through.
@@ -136,14 +161,15 @@ impl Ingest {
         let boards = Boards::restore(&routing.boards, &outside.store.boards_made().await?, forgotten_at);
         let copies = copies(&outside.store, forgotten_at).await?;
         let pages = LogPages::default();
-        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at })
+        let last = Group { answered: 0, at: Instant::now(), took: Duration::ZERO };
+        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at, last })
     }
 
     /// Runs until the door is closed, or until draining began and nothing waits at it any more.
     pub async fn run(mut self, inlets: Inlets, tasks: Tasks) {
         let Inlets { mut door, mut readings, mut requests } = inlets;
         let mut routing = self.outside.store.routing();
-        let mut arrivals = Vec::with_capacity(TOGETHER);
+        let mut arrivals = Vec::new();
         loop {
             let board = self.boards.next(self.outside.clock.now());
             tokio::select! {
@@ -156,12 +182,27 @@ impl Ingest {
                     if taken == 0 {
                         return;
                     }
+                    self.gather(&mut door, &mut arrivals).await;
                     self.take(std::mem::take(&mut arrivals), &tasks).await;
                 }
                 Some(request) = requests.recv() => self.answer(request).await,
                 // Closing lets what waits be taken and nothing more come in.
                 () = tasks.draining(), if !door.is_closed() => door.close(),
             }
+        }
+    }
+
+    /// Lets senders that were answered a moment ago come with their next event, at most a quarter of what a commit takes. On a slow disk
+    /// they would otherwise fall into two halves, of which one always waits for the other's commit. Who comes alone never waits.
+    async fn gather(&self, door: &mut mpsc::Receiver<Arrival>, arrivals: &mut Vec<Arrival>) {
+        // Connections that are ready to run may have something for the door.
+        tokio::task::yield_now().await;
+        let (wanted, until) = self.last.expected();
+        while let room @ 1.. = TOGETHER.saturating_sub(arrivals.len()) {
+            if arrivals.len() >= wanted && door.is_empty() {
+                return;
+            }
+            let Ok(1..) = timeout_at(until, door.recv_many(arrivals, room)).await else { return };
         }
     }
 
@@ -176,7 +217,10 @@ impl Ingest {
         }
         self.forget(now, &mut batch);
         let from_hub = digested.iter().any(|d| d.arrival.event.source == Source::Hub && d.outcome.is_ok());
+        let began = Instant::now();
         let stored = self.commit(batch, if from_hub { HUB_TRIES } else { 1 }, tasks).await;
+        let answered = digested.iter().filter(|d| d.arrival.done.is_some()).count();
+        self.last = Group { answered, at: Instant::now(), took: began.elapsed() };
         for Digested { arrival: Arrival { event, done }, outcome } in digested {
             let outcome = outcome.and_then(|digest| stored.map(|()| digest));
             self.count(&event, outcome);
@@ -233,7 +277,7 @@ impl Ingest {
                 return Err(Refused::Unavailable);
             }
             tokio::select! {
-                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 () = tasks.draining() => {}
             }
         }
@@ -483,7 +527,7 @@ async fn copies(store: &Store, now: UnixMs) -> Result<Copies, StoreError> {
 /// Until a board is due; at least a moment, in case the clock stands still.
 async fn pause(ms: Option<i64>) {
     let ms = ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0).max(1);
-    tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+    tokio::time::sleep(Duration::from_millis(ms)).await;
 }
 
 fn rows<'a>(

@@ -1,15 +1,159 @@
-//! What an event becomes in channels of each style, without any I/O.
+//! What an event becomes in channels of each style, without any I/O; and what ingest itself keeps, over a real store.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::draw::{Drawing, Memos};
 use super::log_pages::LogPages;
-use super::samples;
-use crate::clock::UnixMs;
-use crate::event::{Envelope, Topic, decode};
-use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
+use super::{Group, Ingest, Surroundings, TOGETHER, samples};
+use crate::clock::{Clock, UnixMs};
+use crate::event::{Envelope, RawEvent, Source, Topic, decode};
+use crate::ids::{CallId, ChannelId, CommunityId, GuildId, RoleId, ServerId};
+use crate::intake::{Arrival, Refused};
+use crate::metrics::Metrics;
 use crate::outbox::{Draft, Lane};
 use crate::render::Style;
 use crate::route::{Listens, Mute, Route};
+use crate::shutdown::Tasks;
+use crate::status::Status;
+use crate::store::{Batch, JournalRow, Store};
 use crate::world::Server;
+
+/// An ingest with a database of its own, which is deleted with its folder.
+struct Real {
+    ingest: Ingest,
+    store: Store,
+    metrics: Metrics,
+    tasks: Tasks,
+    folder: std::path::PathBuf,
+}
+
+impl Real {
+    async fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("tenfour-ingest-{:016x}", fastrand::u64(..)));
+        let store = Store::open(&folder.join("t.db")).await.unwrap();
+        let metrics = Metrics::new(&[], &[]);
+        let surroundings = Surroundings {
+            store: store.clone(),
+            clock: Clock::manual(UnixMs(1_000_000)),
+            metrics: metrics.clone(),
+            status: Status::default(),
+            wake: std::sync::Arc::default(),
+            wishes: crate::readings::Wishes::new().0,
+        };
+        Self { ingest: Ingest::restore(surroundings).await.unwrap(), store, metrics, tasks: Tasks::default(), folder }
+    }
+
+    async fn take(&mut self, source: Source, envelope: Envelope) -> Result<(), Refused> {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        let received_at = self.ingest.outside.clock.now();
+        let event = RawEvent { community: CommunityId::new("c"), server: ServerId(1), source, received_at, envelope: envelope.into() };
+        self.ingest.take(vec![Arrival { event, done: Some(done) }], &self.tasks).await;
+        answer.await.unwrap()
+    }
+
+    fn counted(&self, outcome: &str) -> bool {
+        self.metrics.encode().contains(&format!(r#"tenfour_events_total{{source="http",outcome="{outcome}"}} 1"#))
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+fn panic_of(ident: i64) -> Envelope {
+    event("EVENT_UNIT_PANIC", serde_json::json!({ "identIds": [ident], "isPanic": true }))
+}
+
+#[tokio::test]
+async fn after_a_failed_commit_a_copy_is_still_a_copy_and_what_failed_is_none() {
+    let mut real = Real::new().await;
+    assert_eq!(real.take(Source::Hub, panic_of(1)).await, Ok(()));
+    // Somebody else's row under the number of the next event.
+    let row = JournalRow {
+        seq: 2,
+        community: CommunityId::new("other"),
+        server: ServerId(1),
+        source: Source::Hub,
+        kind: "X".into(),
+        received_at: UnixMs(0),
+        body: "{}".into(),
+    };
+    real.store.ingest(Batch { journal: vec![row], ..Batch::default() }).await.unwrap();
+    assert_eq!(real.take(Source::Test, panic_of(2)).await, Err(Refused::Unavailable));
+    assert!(real.ingest.worlds.values().all(|world| world.panics.len() == 1), "memory says what the disk does not");
+    assert_eq!(real.take(Source::Http, panic_of(1)).await, Ok(()));
+    assert!(real.counted("copy"), "{}", real.metrics.encode());
+    assert_eq!(real.take(Source::Http, panic_of(2)).await, Ok(()));
+    assert!(real.counted("committed"), "{}", real.metrics.encode());
+}
+
+#[tokio::test]
+async fn a_flood_of_calls_does_not_grow_the_world_until_the_minute_is_over() {
+    let mut real = Real::new().await;
+    for id in 1..=2_501 {
+        let call = serde_json::json!({ "call": { "callId": id, "description": "fire", "isEmergency": true } });
+        let received_at = real.ingest.outside.clock.now();
+        let event = RawEvent {
+            community: CommunityId::new("c"),
+            server: ServerId(1),
+            source: Source::Http,
+            received_at,
+            envelope: event("EVENT_911", call).into(),
+        };
+        let mut batch = Batch::default();
+        real.ingest.digest(&event, &mut batch).unwrap();
+    }
+    assert_eq!(real.ingest.worlds.values().next().unwrap().emergencies.len(), 2_501);
+    assert_eq!(real.take(Source::Http, panic_of(1)).await, Ok(()));
+    let left = &real.ingest.worlds.values().next().unwrap().emergencies;
+    assert_eq!((left.len(), left.contains_key(&CallId(2_501))), (2_000, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_on_a_slow_disk_and_in_company_is_anybody_waited_for() {
+    let at = Instant::now();
+    let expected = |answered, ms| {
+        let (wanted, until) = Group { answered, at, took: Duration::from_millis(ms) }.expected();
+        (wanted, (until - at).as_millis())
+    };
+    assert_eq!(expected(64, 3), (0, 0), "a fast disk");
+    assert_eq!(expected(64, 8), (64, 2));
+    assert_eq!(expected(1_000, 4_000), (TOGETHER, 5), "never long, never for more than a commit takes");
+
+    let mut real = Real::new().await;
+    let (intake, mut door) = crate::intake::door();
+    let raw = |ident| RawEvent {
+        community: CommunityId::new("c"),
+        server: ServerId(1),
+        source: Source::Http,
+        received_at: UnixMs(0),
+        envelope: panic_of(ident).into(),
+    };
+    let mut gathered = async |answered, later: &[u64]| {
+        real.ingest.last = Group { answered, at: Instant::now(), took: Duration::from_millis(16) };
+        let began = Instant::now();
+        let senders = async {
+            for ms in later {
+                tokio::time::sleep_until(began + Duration::from_millis(*ms)).await;
+                intake.hand_over(raw(7)).await.unwrap();
+            }
+        };
+        let mut arrivals = vec![Arrival { event: raw(1), done: None }];
+        let ((), waited) = tokio::join!(senders, async {
+            real.ingest.gather(&mut door, &mut arrivals).await;
+            began.elapsed().as_millis()
+        });
+        while door.try_recv().is_ok() {}
+        (arrivals.len(), waited)
+    };
+    assert_eq!(gathered(1, &[]).await, (1, 0), "alone");
+    assert_eq!(gathered(3, &[1, 2]).await, (3, 2), "as soon as all are there");
+    assert_eq!(gathered(3, &[1, 9]).await, (2, 4), "no longer than a quarter of the commit");
+}
 
 /// A world, its routes and what ingest remembers, fed event by event.
 struct Desk {

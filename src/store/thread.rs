@@ -1,5 +1,5 @@
-//! The two threads behind the store. The writer commits whatever waits in one transaction; each job in it has a savepoint, so that
-//! one failing job takes nothing of the others with it.
+//! The two threads behind the store. The writer commits whatever waits in one transaction; each of several jobs in it has a savepoint,
+//! so that one failing job takes nothing of the others with it.
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -65,7 +65,10 @@ impl Writer {
                 {
                     together.push(next);
                 }
-                commit(&mut connection, together);
+                match <[_; 1]>::try_from(together) {
+                    Ok([alone]) => commit_one(&mut connection, alone),
+                    Err(several) => commit(&mut connection, several),
+                }
             }
         })?;
         Ok(Self(sender))
@@ -78,6 +81,17 @@ impl Writer {
     ) -> Result<T, StoreError> {
         ask(&self.0, work).await
     }
+}
+
+/// A job without company needs no savepoint, for which SQLite would keep a copy of every page that it changes.
+fn commit_one(connection: &mut Connection, mut job: Box<dyn Job>) {
+    let outcome = (|| {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        // Dropped without commit: rolled back.
+        job.run(&transaction)?;
+        transaction.commit()
+    })();
+    job.finish(outcome.map_err(StoreError::from));
 }
 
 fn commit(connection: &mut Connection, mut jobs: Vec<Box<dyn Job>>) {
