@@ -221,10 +221,15 @@ impl Ingest {
         }
         let batch = Arc::new(batch);
         loop {
+            let begun = std::time::Instant::now();
             let error = match self.outside.store.ingest(Arc::clone(&batch)).await {
-                Ok(()) => break,
+                Ok(()) => {
+                    self.outside.metrics.commit(batch.journal.len(), begun.elapsed());
+                    break;
+                }
                 Err(error) => error,
             };
+            self.outside.metrics.commit_failed();
             tries = tries.saturating_sub(1);
             self.outside.status.problem(self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
             tracing::error!(%error, events = batch.journal.len(), tries_left = tries, "events could not be stored");
