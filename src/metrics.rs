@@ -376,7 +376,12 @@ impl Series {
         r.register("reconciliations", "Readings of the CAD's REST API, by part and outcome", self.readings.clone());
         r.register("cad_budget_left", "Requests that may still be made of the CAD's REST API now", self.cad_budget.clone());
         r.register("store_commit_events", "Events in one transaction of ingest, of those that hold any", self.commit_events.clone());
-        r.register_with_unit("store_commit", "How long ingest waited for a transaction, until it was on disk", Unit::Seconds, self.commit.clone());
+        r.register_with_unit(
+            "store_commit",
+            "How long ingest waited for a transaction, until it was on disk",
+            Unit::Seconds,
+            self.commit.clone(),
+        );
         r.register("store_commit_failures", "Transactions of ingest that could not be stored", self.commit_failures.clone());
         r.register("queue_depth", "Posts that wait for delivery, by lane", self.queue_depth.clone());
         r.register_with_unit("queue_oldest", "Age of the oldest post that waits, by lane", Unit::Seconds, self.queue_oldest.clone());

@@ -35,7 +35,8 @@ pub(super) fn check(data: &[u8]) {
             drawn(&world, &event, &applied.changes, now);
             // The same again changes nothing for people but what it says itself.
             let again = world.clone().apply(&event, now);
-            let news = |change: &&Change| matches!(change, Change::Card { created: true, .. } | Change::Duty { .. } | Change::Status { .. });
+            let news =
+                |change: &&Change| matches!(change, Change::Card { created: true, .. } | Change::Duty { .. } | Change::Status { .. });
             assert!(again.changes.iter().find(news).is_none(), "a copy is news: {:?} of {event:?}", again.changes);
         }
     }

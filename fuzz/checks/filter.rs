@@ -90,7 +90,8 @@ fn judged(filter: &Filter) {
     let forbidden: Vec<String> = filter.exclude.clone();
     for topic in Topic::ALL {
         for priority in filter.priorities.iter().map(Some).chain([None]) {
-            let facts = Facts { priority, departments: &filter.departments, services: &filter.services, texts: &words, ..Facts::unknown(topic) };
+            let facts =
+                Facts { priority, departments: &filter.departments, services: &filter.services, texts: &words, ..Facts::unknown(topic) };
             let admitted = filter.admits(&facts);
             // What mentions every word asked for, has a unit of every department, and the priority asked for.
             if filter.exclude.is_empty() && filter.postals.is_empty() && (priority.is_some() || filter.priorities.is_empty()) {

@@ -225,13 +225,16 @@ impl Ingest {
             let error = match self.outside.store.ingest(Arc::clone(&batch)).await {
                 Ok(()) => {
                     self.outside.metrics.commit(batch.journal.len(), begun.elapsed());
+                    self.outside.status.stored();
                     break;
                 }
                 Err(error) => error,
             };
             self.outside.metrics.commit_failed();
             tries = tries.saturating_sub(1);
-            self.outside.status.problem(self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
+            let (now, sentence) = (self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
+            self.outside.status.not_stored(now, &sentence);
+            self.outside.status.problem(now, sentence);
             tracing::error!(%error, events = batch.journal.len(), tries_left = tries, "events could not be stored");
             if tries == 0 || tasks.is_draining() {
                 self.boards.again(&boards, batch.now);

@@ -97,10 +97,7 @@ fn each_method_moves_its_series_and_no_other() {
             ("store_commit_seconds_sum", 0.004),
         ],
     );
-    check(
-        &|m| m.commit(0, Duration::from_millis(2)),
-        &[("store_commit_seconds_count", 1.0), ("store_commit_seconds_sum", 0.002)],
-    );
+    check(&|m| m.commit(0, Duration::from_millis(2)), &[("store_commit_seconds_count", 1.0), ("store_commit_seconds_sum", 0.002)]);
     check(&Metrics::commit_failed, &[("store_commit_failures_total", 1.0)]);
     check(&|m| m.queue(Lane::Panic, 7, 1_500), &[(r#"queue_depth{lane="panic"}"#, 7.0), (r#"queue_oldest_seconds{lane="panic"}"#, 1.5)]);
     check(

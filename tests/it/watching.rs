@@ -125,9 +125,7 @@ fn the_dashboard_shows_every_series_and_no_other() {
 
 /// What a legend or a `by (…)` names is a label of what is asked.
 fn labels_exist(title: &str, asked: &str, legend: &str, names: &BTreeSet<String>, there: &BTreeMap<String, Series>) {
-    let known = |label: &str| {
-        ["le", "instance"].contains(&label) || names.iter().any(|name| there[name].labels.contains(label))
-    };
+    let known = |label: &str| ["le", "instance"].contains(&label) || names.iter().any(|name| there[name].labels.contains(label));
     for label in legend.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).map(|(label, _)| label) {
         assert!(known(label), "{title}: no label {label} in {names:?}");
     }
