@@ -119,6 +119,9 @@ impl App {
         let topics = Topic::ALL.map(Topic::as_str);
         let metrics = Metrics::new(&servers, &topics);
         metrics.started(clock.now());
+        if !config.sonoran.hub {
+            metrics.without_hub();
+        }
         let hubs = servers.iter().copied().filter(|_| config.sonoran.hub).map(Part::Hub);
         let readiness = Readiness::new([Part::Store, Part::Discord].into_iter().chain(hubs));
         let status = Status::default();

@@ -22,7 +22,7 @@ use crate::discord::rest::{Answer, Rest};
 use crate::gate::{Gate, Held, Pass};
 use crate::ids::{ChannelId, GuildId};
 use crate::metrics::{Metrics, PostOutcome, WaitCause};
-use crate::outbox::{Cause, Claim, Place, Scope, Settlement, Verdict, Wait, settle};
+use crate::outbox::{Cause, Claim, Pace, Place, Scope, Settlement, Verdict, Wait, settle};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{Ask, Due, Found, Settled, Store, StoreError};
@@ -187,14 +187,25 @@ impl Shared {
 
     /// Counts what waits, and what Discord takes amiss. True if something does wait.
     async fn count(&self) -> bool {
-        let Delivery { store, clock, metrics, gate, .. } = &self.outside;
+        let Delivery { store, clock, metrics, status, gate, .. } = &self.outside;
         let now = clock.now();
-        let (invalid, _) = gate.invalid_lately();
+        let (invalid, pace) = gate.invalid_lately();
         metrics.invalid_requests(invalid as usize);
+        status.slowed(match pace {
+            Pace::Free => None,
+            Pace::Slow => Some(format!("Discord refused {invalid} requests in ten minutes: alerts other than panics go one a second")),
+            Pace::Stop { .. } => Some(format!(
+                "Discord refused {invalid} requests in ten minutes: nothing is sent, before Discord bans this address. Mend the channels that /cad diagnose names"
+            )),
+        });
         let Ok(lanes) = store.backlog().await else { return true };
         let told: Vec<_> = lanes.iter().map(|lane| (lane.lane, lane.posts, lane.since.map_or(0, |at| now.since(at).max(0)))).collect();
         for (lane, posts, oldest_ms) in &told {
             metrics.queue(*lane, *posts, *oldest_ms);
+        }
+        status.queue(&told);
+        if let Ok(parked) = store.parked().await {
+            metrics.parked_channels(parked.len());
         }
         lanes.iter().any(|lane| lane.posts > 0) || invalid > 0
     }
@@ -210,6 +221,10 @@ impl Shared {
             Cause::OldMessage => WaitCause::Edits,
         };
         self.outside.metrics.rate_wait(cause, wait.ms);
+        // A moment on purpose is nothing that people need to know of.
+        if wait.cause != Cause::Gather {
+            self.outside.status.waited(cause.as_str(), wait.ms, self.outside.clock.now());
+        }
     }
 
     /// Serves a channel until nothing may go. Returns how many posts were tried.

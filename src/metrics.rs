@@ -10,6 +10,7 @@ mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -174,6 +175,12 @@ impl Metrics {
         }
     }
 
+    /// No hub is configured: its series go, since a session that is not wanted is not down.
+    pub fn without_hub(&self) {
+        self.0.hub_connected.clear();
+        self.0.hub_reconnects.clear();
+    }
+
     /// Whether the hub session of `server` is up. A server that was not announced is ignored.
     pub fn hub_connected(&self, server: ServerId, connected: bool) {
         if let Some(gauge) = self.0.hub_connected.get(&server_label(server)) {
@@ -202,14 +209,17 @@ impl Metrics {
         }
     }
 
-    /// One transaction of ingest that is on disk: how many events it held, and how long it took (ms).
-    pub fn commit(&self, events: usize, ms: f64) {
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
-        self.0.commit_events.observe(events as f64);
-        self.0.commit.observe(ms.max(0.0) / 1000.0);
+    /// One transaction of ingest that is on disk: how many events it held, and how long ingest waited for it. One without events (a reading
+    /// of the CAD, a board) counts in the time only.
+    pub fn commit(&self, events: usize, took: Duration) {
+        if events > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
+            self.0.commit_events.observe(events as f64);
+        }
+        self.0.commit.observe(took.as_secs_f64());
     }
 
-    /// One transaction that could not be stored.
+    /// One transaction of ingest that could not be stored.
     pub fn commit_failed(&self) {
         self.0.commit_failures.inc();
     }
@@ -365,9 +375,14 @@ impl Series {
         r.register("hub_reconnects", "Tries to connect a lost hub session again", self.hub_reconnects.clone());
         r.register("reconciliations", "Readings of the CAD's REST API, by part and outcome", self.readings.clone());
         r.register("cad_budget_left", "Requests that may still be made of the CAD's REST API now", self.cad_budget.clone());
-        r.register("store_commit_events", "Events in one transaction", self.commit_events.clone());
-        r.register_with_unit("store_commit", "How long one transaction took, until it was on disk", Unit::Seconds, self.commit.clone());
-        r.register("store_commit_failures", "Transactions that could not be stored", self.commit_failures.clone());
+        r.register("store_commit_events", "Events in one transaction of ingest, of those that hold any", self.commit_events.clone());
+        r.register_with_unit(
+            "store_commit",
+            "How long ingest waited for a transaction, until it was on disk",
+            Unit::Seconds,
+            self.commit.clone(),
+        );
+        r.register("store_commit_failures", "Transactions of ingest that could not be stored", self.commit_failures.clone());
         r.register("queue_depth", "Posts that wait for delivery, by lane", self.queue_depth.clone());
         r.register_with_unit("queue_oldest", "Age of the oldest post that waits, by lane", Unit::Seconds, self.queue_oldest.clone());
         let delay = self.delay.clone();

@@ -1,7 +1,7 @@
 //! Live facts for people: how events arrive, how long posts take, what went wrong lately. `/cad status` and the ops probes read it;
 //! everything here is bounded and forgotten at the end of the process.
 //!
-//! A leaf beside `ids`, `clock` and `event`: rooms report in, nobody is called.
+//! A leaf beside `ids`, `clock`, `event` and `outbox`: rooms report in, nobody is called.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::clock::UnixMs;
 use crate::event::Source;
 use crate::ids::{CommunityId, ServerId};
+use crate::outbox::Lane;
 use crate::readings::{Outcome, Part};
 
 /// The facts. Cheap to clone.
@@ -46,7 +47,43 @@ pub struct Facts {
     pub gateway: bool,
     /// All sending has stopped: the token was refused.
     pub stopped: Option<String>,
+    /// Sending is slower than it could be, on purpose: why, in a sentence for people.
+    pub slowed: Option<String>,
+    /// Events cannot be stored: since when, and why, in a sentence for people.
+    pub unstored: Option<(UnixMs, String)>,
+    /// What waits for Discord, by lane; lanes in which nothing does are left out.
+    pub queue: BTreeMap<Lane, Waiting>,
     delays: VecDeque<i64>,
+    waits: VecDeque<Waits>,
+}
+
+/// What waits in one lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many posts.
+    pub posts: usize,
+    /// Age of the oldest when they were counted (ms).
+    pub oldest_ms: i64,
+}
+
+/// How long new messages took lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// Half of them were faster (ms).
+    pub median_ms: i64,
+    /// The slowest (ms).
+    pub worst_ms: i64,
+    /// Of how many.
+    pub of: usize,
+}
+
+/// Waits for Discord's limits within one minute.
+#[derive(Clone, Copy, Debug)]
+struct Waits {
+    minute: i64,
+    cause: &'static str,
+    count: u64,
+    ms: i64,
 }
 
 /// One server's facts.
@@ -97,6 +134,8 @@ pub struct ReadBudget {
 const MOST_UNKNOWN: usize = 50;
 const MOST_PROBLEMS: usize = 20;
 const MOST_DELAYS: usize = 512;
+/// Waits are remembered for so many minutes.
+const WAITS_MINUTES: i64 = 10;
 
 impl Status {
     fn facts(&self) -> MutexGuard<'_, Facts> {
@@ -211,6 +250,45 @@ impl Status {
         }
     }
 
+    /// What waits for Discord: every lane with its posts and the age of the oldest (ms). What is not named does not wait.
+    pub fn queue(&self, by_lane: &[(Lane, usize, i64)]) {
+        let waiting = |(lane, posts, oldest_ms): &(Lane, usize, i64)| (*lane, Waiting { posts: *posts, oldest_ms: (*oldest_ms).max(0) });
+        self.facts().queue = by_lane.iter().filter(|(_, posts, _)| *posts > 0).map(waiting).collect();
+    }
+
+    /// A request waited for one of Discord's limits: why (a word from a closed set), and how long (ms).
+    pub fn waited(&self, cause: &'static str, ms: i64, at: UnixMs) {
+        let waits = &mut self.facts().waits;
+        let minute = at.0.div_euclid(60_000);
+        match waits.iter_mut().rev().take_while(|known| known.minute == minute).find(|known| known.cause == cause) {
+            Some(known) => {
+                known.count += 1;
+                known.ms = known.ms.saturating_add(ms.max(0));
+            }
+            None => waits.push_back(Waits { minute, cause, count: 1, ms: ms.max(0) }),
+        }
+        while waits.front().is_some_and(|first| minute - first.minute >= WAITS_MINUTES) {
+            waits.pop_front();
+        }
+    }
+
+    /// Sending is slowed down on purpose, why (or no longer).
+    pub fn slowed(&self, why: Option<String>) {
+        self.facts().slowed = why;
+    }
+
+    /// Events could not be stored, why.
+    pub fn not_stored(&self, at: UnixMs, sentence: &str) {
+        let unstored = &mut self.facts().unstored;
+        let since = unstored.take().map_or(at, |(since, _)| since);
+        *unstored = Some((since, sentence.to_owned()));
+    }
+
+    /// Events are stored (again).
+    pub fn stored(&self) {
+        self.facts().unstored = None;
+    }
+
     /// The gateway came up or went down.
     pub fn gateway(&self, up: bool) {
         self.facts().gateway = up;
@@ -223,13 +301,28 @@ impl Status {
 }
 
 impl Facts {
-    /// Median and 95th percentile (ms) of the last deliveries.
+    /// How long the last new messages took; `None` before the first.
     #[must_use]
-    pub fn delay(&self) -> Option<(i64, i64)> {
+    pub fn delay(&self) -> Option<Delay> {
         let mut delays: Vec<i64> = self.delays.iter().copied().collect();
         delays.sort_unstable();
-        let at = |share: usize| delays.get((delays.len().saturating_sub(1)) * share / 100).copied();
-        Some((at(50)?, at(95)?))
+        let median_ms = *delays.get(delays.len().saturating_sub(1) / 2)?;
+        Some(Delay { median_ms, worst_ms: *delays.last()?, of: delays.len() })
+    }
+
+    /// Waits for Discord's limits in the last ten minutes, by cause: how many, and how long together (ms). The longest first.
+    #[must_use]
+    pub fn waits(&self, now: UnixMs) -> Vec<(&'static str, u64, i64)> {
+        let minute = now.0.div_euclid(60_000);
+        let mut by_cause: BTreeMap<&'static str, (u64, i64)> = BTreeMap::new();
+        for waits in self.waits.iter().filter(|waits| minute - waits.minute < WAITS_MINUTES) {
+            let (count, ms) = by_cause.entry(waits.cause).or_default();
+            *count += waits.count;
+            *ms = ms.saturating_add(waits.ms);
+        }
+        let mut waits: Vec<_> = by_cause.into_iter().map(|(cause, (count, ms))| (cause, count, ms)).collect();
+        waits.sort_by_key(|(_, _, ms)| std::cmp::Reverse(*ms));
+        waits
     }
 }
 
@@ -287,10 +380,47 @@ mod tests {
     }
 
     #[test]
-    fn delays_as_percentiles() {
+    fn delays_of_the_last_messages() {
         let status = Status::default();
         assert_eq!(status.snapshot().delay(), None);
         (1..=100).for_each(|ms| status.delivered(ms));
-        assert_eq!(status.snapshot().delay(), Some((50, 95)));
+        assert_eq!(status.snapshot().delay(), Some(Delay { median_ms: 50, worst_ms: 100, of: 100 }));
+        (0..2_000).for_each(|_| status.delivered(7));
+        assert_eq!(status.snapshot().delay(), Some(Delay { median_ms: 7, worst_ms: 7, of: MOST_DELAYS }));
+    }
+
+    #[test]
+    fn the_queue_is_as_told_last() {
+        let status = Status::default();
+        status.queue(&[(Lane::Panic, 1, 5), (Lane::New, 0, 0), (Lane::Log, 3, -1)]);
+        let waiting = |posts, oldest_ms| Waiting { posts, oldest_ms };
+        assert_eq!(status.snapshot().queue, BTreeMap::from([(Lane::Panic, waiting(1, 5)), (Lane::Log, waiting(3, 0))]));
+        status.queue(&[]);
+        assert!(status.snapshot().queue.is_empty());
+    }
+
+    #[test]
+    fn waits_are_summed_for_ten_minutes_and_stay_few() {
+        let status = Status::default();
+        for minute in 0..1_000 {
+            for cause in ["channel", "told", "channel"] {
+                status.waited(cause, if cause == "told" { 500 } else { -3 }, UnixMs(minute * 60_000));
+            }
+        }
+        let (facts, now) = (status.snapshot(), UnixMs(999 * 60_000));
+        assert_eq!(facts.waits(now), [("told", 10, 5_000), ("channel", 20, 0)]);
+        assert_eq!(facts.waits.len(), 20);
+        assert_eq!(facts.waits(now.plus(9 * 60_000)), [("told", 1, 500), ("channel", 2, 0)]);
+        assert!(facts.waits(now.plus(600_000)).is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_told_since_it_began() {
+        let status = Status::default();
+        status.not_stored(UnixMs(1), "full");
+        status.not_stored(UnixMs(2), "still full");
+        assert_eq!(status.snapshot().unstored, Some((UnixMs(1), "still full".into())));
+        status.stored();
+        assert_eq!(status.snapshot().unstored, None);
     }
 }

@@ -28,11 +28,11 @@ pub(super) const LABELS: &str = "t1:labels";
 /// Discord's limit of a custom id.
 const LONGEST: usize = 100;
 /// Most servers that are chosen one by one: more would not fit.
-pub(super) const MOST_SERVERS: usize = 5;
+pub const MOST_SERVERS: usize = 5;
 
 /// What a press asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub enum Verb {
     /// Show the connection to the CAD.
     Connect,
     /// Show the servers.
@@ -77,18 +77,29 @@ const VERBS: [(Verb, &str); 13] = [
     (Verb::Test, "test"),
 ];
 
+impl Verb {
+    /// Every verb.
+    pub fn all() -> impl Iterator<Item = Self> {
+        VERBS.iter().map(|(verb, _)| *verb)
+    }
+}
+
 /// What was chosen so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Choice {
-    /// Empty = all of the community's.
-    pub(super) servers: Vec<ServerId>,
-    pub(super) preset: Option<Preset>,
-    pub(super) channel: Option<ChannelId>,
-    pub(super) role: Option<RoleId>,
+pub struct Choice {
+    /// Empty = all of the community's; at most [`MOST_SERVERS`].
+    pub servers: Vec<ServerId>,
+    /// Which routes to make.
+    pub preset: Option<Preset>,
+    /// Where.
+    pub channel: Option<ChannelId>,
+    /// Whom to ping.
+    pub role: Option<RoleId>,
 }
 
 /// The custom id of a press.
-pub(super) fn id(verb: Verb, choice: &Choice) -> String {
+#[must_use]
+pub fn id(verb: Verb, choice: &Choice) -> String {
     let word = VERBS.iter().find(|(known, _)| *known == verb).map_or("connect", |(_, word)| word);
     let servers: Vec<String> = choice.servers.iter().take(MOST_SERVERS).map(|server| to36(u64::from(server.0))).collect();
     let servers = if servers.is_empty() { "-".to_owned() } else { servers.join(".") };
@@ -103,7 +114,8 @@ pub(super) fn id(verb: Verb, choice: &Choice) -> String {
 }
 
 /// Back from a custom id. `None` unless [`id`] would write exactly this.
-pub(super) fn parse(custom_id: &str) -> Option<(Verb, Choice)> {
+#[must_use]
+pub fn parse(custom_id: &str) -> Option<(Verb, Choice)> {
     if custom_id.len() > LONGEST {
         return None;
     }

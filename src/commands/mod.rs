@@ -37,7 +37,9 @@ mod cad_notices;
 mod cad_setup;
 mod cad_status;
 mod checks;
-mod components;
+// Open to the fuzz target of `fuzz/`.
+#[doc(hidden)]
+pub mod components;
 mod errors;
 pub mod framework;
 mod make;

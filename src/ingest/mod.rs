@@ -264,12 +264,20 @@ impl Ingest {
         }
         let batch = Arc::new(batch);
         loop {
+            let begun = std::time::Instant::now();
             let error = match self.store(&batch).await {
-                Ok(()) => break,
+                Ok(()) => {
+                    self.outside.metrics.commit(batch.journal.len(), begun.elapsed());
+                    self.outside.status.stored();
+                    break;
+                }
                 Err(error) => error,
             };
+            self.outside.metrics.commit_failed();
             tries = tries.saturating_sub(1);
-            self.outside.status.problem(self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
+            let (now, sentence) = (self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
+            self.outside.status.not_stored(now, &sentence);
+            self.outside.status.problem(now, sentence);
             tracing::error!(%error, events = batch.journal.len(), tries_left = tries, "events could not be stored");
             if tries == 0 || tasks.is_draining() {
                 self.boards.again(&boards, batch.now);

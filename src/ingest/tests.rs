@@ -34,12 +34,13 @@ impl Real {
         let folder = std::env::temp_dir().join(format!("tenfour-ingest-{:016x}", fastrand::u64(..)));
         let store = Store::open(&folder.join("t.db")).await.unwrap();
         let metrics = Metrics::new(&[], &[]);
+        let clock = Clock::manual(UnixMs(1_000_000));
         let surroundings = Surroundings {
             store: store.clone(),
-            clock: Clock::manual(UnixMs(1_000_000)),
+            clock: clock.clone(),
             metrics: metrics.clone(),
             status: Status::default(),
-            wake: std::sync::Arc::default(),
+            gate: crate::gate::Gate::new(clock, 0),
             wishes: crate::readings::Wishes::new().0,
         };
         Self { ingest: Ingest::restore(surroundings).await.unwrap(), store, metrics, tasks: Tasks::default(), folder }
@@ -82,7 +83,7 @@ async fn after_a_failed_commit_a_copy_is_still_a_copy_and_what_failed_is_none() 
         received_at: UnixMs(0),
         body: "{}".into(),
     };
-    real.store.ingest(Batch { journal: vec![row], ..Batch::default() }).await.unwrap();
+    real.store.ingest(Batch { journal: vec![row], ..Batch::default() }, Vec::new()).await.unwrap();
     assert_eq!(real.take(Source::Test, panic_of(2)).await, Err(Refused::Unavailable));
     assert!(real.ingest.worlds.values().all(|world| world.panics.len() == 1), "memory says what the disk does not");
     assert_eq!(real.take(Source::Http, panic_of(1)).await, Ok(()));

@@ -89,7 +89,7 @@ fn each_method_moves_its_series_and_no_other() {
     check(&|m| m.reading(Part::Calls, ReadOutcome::Refused), &[(r#"reconciliations_total{part="calls",outcome="refused"}"#, 1.0)]);
     check(&|m| m.cad_budget_left(Part::Units, 3), &[(r#"cad_budget_left{part="units"}"#, 3.0)]);
     check(
-        &|m| m.commit(7, 4.0),
+        &|m| m.commit(7, Duration::from_millis(4)),
         &[
             ("store_commit_events_count", 1.0),
             ("store_commit_events_sum", 7.0),
@@ -97,6 +97,7 @@ fn each_method_moves_its_series_and_no_other() {
             ("store_commit_seconds_sum", 0.004),
         ],
     );
+    check(&|m| m.commit(0, Duration::from_millis(2)), &[("store_commit_seconds_count", 1.0), ("store_commit_seconds_sum", 0.002)]);
     check(&Metrics::commit_failed, &[("store_commit_failures_total", 1.0)]);
     check(&|m| m.queue(Lane::Panic, 7, 1_500), &[(r#"queue_depth{lane="panic"}"#, 7.0), (r#"queue_oldest_seconds{lane="panic"}"#, 1.5)]);
     check(
@@ -133,6 +134,14 @@ fn strange_values_do_no_harm() {
     let mut series: Vec<&str> = strange.keys().map(String::as_str).filter(|series| !series.contains("_bucket{")).collect();
     series.sort_unstable();
     assert_eq!(series, [r#"tenfour_delivery_delay_seconds_count{lane="panic"}"#, r#"tenfour_rate_limit_waits_total{cause="guard"}"#]);
+}
+
+#[test]
+fn without_a_hub_nothing_of_it_is_down() {
+    let metrics = Metrics::new(&[ServerId(1)], &[]);
+    metrics.without_hub();
+    metrics.hub_connected(ServerId(1), false);
+    assert!(!samples(&metrics).keys().any(|series| series.starts_with("tenfour_hub_")));
 }
 
 #[test]

@@ -27,7 +27,9 @@ mod error;
 mod hub;
 mod negotiate;
 mod queue;
-mod record;
+// Open to the fuzz target of `fuzz/`.
+#[doc(hidden)]
+pub mod record;
 mod retry;
 mod tls;
 

@@ -21,7 +21,7 @@ const NO_RESULT: &str = "Client didn't provide a result.";
 ///
 /// One per connection: what is left over belongs to the connection that sent it.
 #[derive(Debug)]
-pub(super) struct RecordBuffer {
+pub struct RecordBuffer {
     bytes: Vec<u8>,
     /// Where the next record begins.
     start: usize,
@@ -33,12 +33,12 @@ pub(super) struct RecordBuffer {
 impl RecordBuffer {
     /// A buffer for records of at most `max` bytes, the separator not counted.
     #[must_use]
-    pub(super) fn new(max: usize) -> Self {
+    pub fn new(max: usize) -> Self {
         Self { bytes: Vec::new(), start: 0, scanned: 0, max }
     }
 
     /// Adds what arrived. Take all records out before adding more: what was taken is given back here.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 {
             self.bytes.drain(..self.start);
             self.scanned -= self.start;
@@ -55,7 +55,7 @@ impl RecordBuffer {
     ///
     /// # Errors
     /// [`HubError::Protocol`] when the record, whole or not, is longer than allowed. The connection cannot go on then.
-    pub(super) fn next_record(&mut self) -> Result<Option<&[u8]>, HubError> {
+    pub fn next_record(&mut self) -> Result<Option<&[u8]>, HubError> {
         let rest = self.bytes.get(self.scanned..).unwrap_or_default();
         let end = rest.iter().position(|byte| *byte == SEPARATOR).map(|at| self.scanned + at);
         let length = end.unwrap_or(self.bytes.len()) - self.start;
@@ -75,7 +75,7 @@ impl RecordBuffer {
 
 /// What the server says in one record. Borrows from the record; arguments and results are not parsed further.
 #[derive(Debug)]
-pub(super) enum Incoming<'a> {
+pub enum Incoming<'a> {
     /// Type 1: the server calls us.
     Invocation {
         /// The method's name as sent.
@@ -134,7 +134,7 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 /// # Errors
 /// [`HubError::Protocol`] for what the official client also drops a connection for: bad JSON or UTF-8, an empty record, no numeric
 /// `type`, an invocation without target, a completion without id or with both result and error. The text never quotes the record.
-pub(super) fn parse(record: &[u8]) -> Result<Incoming<'_>, HubError> {
+pub fn parse(record: &[u8]) -> Result<Incoming<'_>, HubError> {
     let bad = |what: &str| HubError::Protocol(what.to_owned());
     if record.is_empty() {
         return Err(bad("an empty record"));
@@ -187,7 +187,7 @@ pub(super) fn parse(record: &[u8]) -> Result<Incoming<'_>, HubError> {
 ///
 /// # Errors
 /// [`HubError::Handshake`] with the server's text if it refuses, [`HubError::Protocol`] if this is no handshake answer.
-pub(super) fn parse_handshake(record: &[u8]) -> Result<(), HubError> {
+pub fn parse_handshake(record: &[u8]) -> Result<(), HubError> {
     #[derive(Deserialize)]
     struct Answer {
         error: Option<String>,
@@ -226,12 +226,12 @@ pub(super) fn arguments(arguments: &impl Serialize) -> Result<Box<RawValue>, Hub
 }
 
 /// A call of ours as a record with its separator. Without an id the server must not answer.
-pub(super) fn invocation(id: Option<&str>, target: &str, arguments: &RawValue) -> Result<String, HubError> {
+pub fn invocation(id: Option<&str>, target: &str, arguments: &RawValue) -> Result<String, HubError> {
     encode(&Invocation { r#type: 1, invocation_id: id, target, arguments })
 }
 
 /// The answer to a server that wants a result from us, as a record with its separator.
-pub(super) fn no_result(id: &str) -> Result<String, HubError> {
+pub fn no_result(id: &str) -> Result<String, HubError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Completion<'a> {

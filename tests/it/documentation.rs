@@ -106,11 +106,12 @@ fn the_commands_people_copy_are_the_ones_that_are_tested() {
 /// A file that moved must not live on in the documents.
 #[test]
 fn every_file_that_the_documents_name_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "deploy/README.md", "fuzz/README.md"] {
         let text = read(document);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link.to_owned());
-        let code =
-            quoted(&text).into_iter().filter(|name| ["src/", "tests/", "migrations/", ".ci/"].iter().any(|top| name.starts_with(top)));
+        let code = quoted(&text)
+            .into_iter()
+            .filter(|name| ["src/", "tests/", "migrations/", ".ci/", "deploy/", "fuzz/"].iter().any(|top| name.starts_with(top)));
         for name in links.chain(code) {
             if name.contains("://") || name.starts_with('#') || name.contains(['*', '<', ' ']) {
                 continue;

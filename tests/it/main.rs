@@ -18,6 +18,7 @@ mod convergence;
 mod demo;
 mod documentation;
 mod fixtures;
+mod fuzz_seeds;
 mod histories;
 mod listener;
 mod page;
@@ -27,4 +28,6 @@ mod sim_cad;
 mod sim_discord;
 mod stage;
 mod test_bot;
+mod watching;
+
 mod whole;

@@ -130,6 +130,7 @@ fn what_people_type_becomes_values() {
     assert_eq!(one(Criterion::Department, "LSPD, lspd,, “BCSO” ,").departments, ["LSPD", "BCSO"]);
     assert_eq!(one(Criterion::Service, "ems,POLICE, ems").services, [Service::Police, Service::Ems]);
     assert_eq!(one(Criterion::Include, "\"10-50\", shots fired").include, ["10-50", "shots fired"]);
+    assert_eq!(one(Criterion::Include, "“ \"smoke\" ”").include, ["smoke"], "quotes behind a blank");
     let postals = one(Criterion::Postal, "9001, 90*, 9099 - 9000, LS-12, 9001").postals;
     let expected = [
         PostalPattern::One("9001".into()),
@@ -157,6 +158,8 @@ fn any_a_dash_or_nothing_clears_one_criterion() {
 fn what_cannot_be_a_value_is_refused_in_a_sentence_and_changes_nothing() {
     use Criterion::{Department, Exclude, Include, Postal, Priority, Service};
     let many = (0..21).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    // Twenty as typed, more as kept.
+    let ranges = format!("1-9,{}", (0..19).map(|n| format!("w{n}")).collect::<Vec<_>>().join(","));
     let long = "x".repeat(61);
     for (criterion, typed, said) in [
         (Priority, "0", "There is no priority “0”: 1 is the highest and 3 usually the lowest, e.g. `1, 2` or `1-2`."),
@@ -165,6 +168,7 @@ fn what_cannot_be_a_value_is_refused_in_a_sentence_and_changes_nothing() {
         (Priority, "1-x", "There is no priority “1-x”"),
         (Priority, "1-99999999999999999999", "There is no priority"),
         (Priority, "2nd", "There is no priority “2nd”"),
+        (Priority, &ranges, "At most 20 values fit into `priority`"),
         (Service, "fire, navy", "“navy” is no service: choose from police, fire, ems and dispatch, e.g. `fire, ems`."),
         (Service, "@everyone", "“@\u{200B}everyone” is no service"),
         (Postal, "*", "“\\*” is no postal, prefix or range of numbers: write e.g. `9001`, `90*` or `9000-9099`."),

@@ -175,7 +175,8 @@ pub(super) fn split(criterion: Criterion, typed: &str) -> Result<Vec<&str>, Filt
     }
     let mut values = Vec::new();
     for value in typed.split(',') {
-        let value = value.trim().trim_matches(['"', '“', '”', '„']).trim();
+        // Blanks and quotes in one go: one layer after the other would leave what stands behind the second.
+        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '”' | '„'));
         if value.is_empty() {
             continue;
         }
@@ -220,7 +221,8 @@ pub(super) fn priorities(typed: &[&str]) -> Result<Vec<Priority>, FilterError> {
             keep(&mut found, Priority::Word((*value).to_owned()));
         }
     }
-    Ok(found)
+    // A range is one value as typed and several as kept.
+    if found.len() > MAX_VALUES { Err(FilterError::TooMany(Criterion::Priority)) } else { Ok(found) }
 }
 
 fn keep(found: &mut Vec<Priority>, priority: Priority) {
