@@ -23,9 +23,10 @@ impl UnitState {
     }
 }
 
-/// How long the end of a panic by a whole unit's flag is in doubt (ms): until readings and other units have said how it is. A panic that an
+/// How long the end of a panic by a whole unit's flag is in doubt (ms): until readings and other units have said how it is, also if the CAD
+/// asks for half as many and one fails. A panic that an
 /// event of its own tells is believed to be another one much sooner ([`LATE`]).
-const DOUBTED: i64 = 150_000;
+const DOUBTED: i64 = 300_000;
 
 impl Panic {
     fn ended_in_doubt(&self, at: UnixMs, within: i64) -> bool {

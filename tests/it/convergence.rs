@@ -397,6 +397,14 @@ impl Evening {
     }
 
     async fn judge(&mut self) -> Outcome {
+        for request in self.stage.discord.requests() {
+            self.say(|| {
+                format!(
+                    "asked at {}: {} {} {} {}",
+                    request["at_ms"], request["status"], request["method"], request["path"], request["body"]
+                )
+            });
+        }
         self.every_request_names_its_mentions()?;
         let state = self.stage.cad.open_state(1);
         for watched in &self.watched {
@@ -522,7 +530,12 @@ impl Evening {
         for message in all.iter().filter(pinged).filter(|message| is_spoken_of(message)) {
             // A reply stands under its card; in a forum, in the card's own post.
             let card = match message["message_reference"]["message_id"].as_str() {
-                Some(id) => all.iter().find(|card| card["id"] == json!(id)),
+                Some(id) => {
+                    let mut there = all.iter().filter(|card| card["id"] == json!(id));
+                    // Of a shared message, the card that the answer speaks of.
+                    let speaks_of = |card: &&Value| is_named_in(card, message["content"].as_str().unwrap_or_default());
+                    there.clone().find(speaks_of).or_else(|| there.next())
+                }
                 None if key_of(message).is_some() => Some(message),
                 None => all.iter().find(|card| card["id"] == message["channel_id"]),
             };
@@ -571,8 +584,11 @@ fn is_spoken_of(card: &Value) -> bool {
     if card["shared"] != json!(true) {
         return true;
     }
+    is_named_in(card, card["content"].as_str().unwrap_or_default())
+}
+
+fn is_named_in(card: &Value, content: &str) -> bool {
     let words: Vec<&str> = title(card).split_whitespace().collect();
-    let content = card["content"].as_str().unwrap_or_default();
     words.windows(2).filter(|pair| ["Trouble", "Robbery", "Retitled"].contains(&pair[0])).any(|pair| {
         let name = format!("{} {}", pair[0], pair[1]);
         content.match_indices(&name).any(|(at, _)| !content[at + name.len()..].starts_with(|c: char| c.is_ascii_digit()))
