@@ -14,6 +14,7 @@ mod architecture;
 mod commands;
 mod config;
 mod convergence;
+mod crash;
 mod demo;
 mod documentation;
 mod fixtures;
