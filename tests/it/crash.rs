@@ -131,10 +131,12 @@ async fn until_over(shared: &Shared) {
     }
 }
 
-fn noise(rng: &mut Rng) -> Noise {
-    Noise {
+/// Forum posts know no nonce. A create that is still on its way when a new life looks for it cannot be found, and makes a second post:
+/// so only messages come late.
+fn noises(rng: &mut Rng) -> [Noise; 2] {
+    let noise = Noise {
         seed: rng.u64(..),
-        path_part: "/channels/".into(),
+        path_part: "/messages".into(),
         fail: 20,
         rate_limit: 15,
         garbage: 15,
@@ -144,7 +146,8 @@ fn noise(rng: &mut Rng) -> Noise {
         delay: 100,
         late: 40,
         most_ms: 300,
-    }
+    };
+    [noise.clone(), Noise { seed: rng.u64(..), path_part: "/channels/".into(), late: 0, ..noise }]
 }
 
 /// Discord as it is in the life to come.
@@ -156,7 +159,9 @@ fn weather(discord: &DiscordSim, rng: &mut Rng) {
         _ => discord.set_rate_limits(RateLimits::Off, Bucket { limit: 5, window_ms: 5_000 }),
     }
     if rng.u8(..8) != 0 {
-        discord.noise(noise(rng));
+        for noise in noises(rng) {
+            discord.noise(noise);
+        }
     }
 }
 

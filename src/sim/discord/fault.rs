@@ -99,7 +99,7 @@ struct Fault {
 #[derive(Default)]
 pub(super) struct Faults {
     planned: Vec<Fault>,
-    noise: Option<(Noise, Rng)>,
+    noise: Vec<(Noise, Rng)>,
 }
 
 impl Faults {
@@ -117,13 +117,13 @@ impl Faults {
             fault.left -= 1;
             return Some(fault.action.clone());
         }
-        let (noise, rng) = self.noise.as_mut().filter(|(noise, _)| path.contains(&noise.path_part))?;
+        let (noise, rng) = self.noise.iter_mut().find(|(noise, _)| path.contains(&noise.path_part))?;
         noise.throw(rng)
     }
 
     pub(super) fn make_noise(&mut self, noise: Noise) {
         let rng = Rng::with_seed(noise.seed);
-        self.noise = Some((noise, rng));
+        self.noise.push((noise, rng));
     }
 
     /// Nothing is planned any more, and all is quiet.

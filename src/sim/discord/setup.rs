@@ -285,7 +285,7 @@ impl DiscordSim {
         self.plan(method, path_part, Action::Late(ms), times);
     }
 
-    /// From now on requests fail at random; what was planned comes first. Noise made before ends.
+    /// From now on requests fail at random; what was planned comes first. Of several noises the first whose path fits is thrown.
     pub fn noise(&self, noise: Noise) {
         self.core().with(|state| state.faults.make_noise(noise));
     }

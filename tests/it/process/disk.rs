@@ -1,9 +1,11 @@
-//! A disk that takes nothing more: pretended with a limit on the size of files, which holds for root too.
+//! A disk that takes nothing more: pretended with a limit on the size of files, which holds for root too; and a database that may grow no
+//! more, by its setting.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::{Stage, client, eventually};
+use crate::test_bot::PATIENCE;
 
 /// 2,048 blocks of 512 or (bash) 1,024 bytes: room for the schema and some small events.
 const BLOCKS: u32 = 2_048;
@@ -69,5 +71,95 @@ async fn a_full_disk_is_answered_with_try_later_and_got_over_when_there_is_room(
     stage.holds(&channel, accepted.clone()).await;
     stage.settled().await;
     stage.holds(&channel, accepted).await;
+    bot.stop().await;
+}
+
+fn large(stage: &Stage, call: i64) -> Value {
+    let mut event = stage.emergency(call);
+    event["data"]["call"]["metaData"] = json!({ "padding": "x".repeat(100_000) });
+    event
+}
+
+#[tokio::test]
+async fn a_full_database_is_answered_with_try_later_and_takes_all_that_waited_once_it_may_grow() {
+    let mut stage = Stage::new().await;
+    stage.set("DATABASE_MAX_MB", "1");
+    let channel = stage.channel("911", None).await;
+    let bot = stage.start();
+    let (addr, ops) = (bot.listener().await, bot.ops().await);
+    assert!(stage.cad.wait_session(1, PATIENCE).await);
+    let url = format!("http://{addr}/sonorancad/event");
+    let (mut accepted, mut refused) = (Vec::new(), None);
+    for call in 1..20 {
+        let answer = client().post(&url).json(&large(&stage, call)).send().await.unwrap();
+        match answer.status().as_u16() {
+            200 => accepted.push(call),
+            503 => {
+                assert!(answer.headers().contains_key("retry-after"));
+                refused = Some(call);
+                break;
+            }
+            other => panic!("{other}: {:?}", answer.text().await),
+        }
+    }
+    let refused = refused.expect("the limit was never reached");
+    assert!(accepted.len() > 2, "{accepted:?}");
+    // What was taken before is delivered, settled and all: events may not take the last room.
+    stage.settled().await;
+    stage.holds(&channel, accepted.clone()).await;
+    // It says what is wrong, and what to do.
+    bot.line("raise it and restart").await;
+    eventually("it was never unready", async || {
+        let answer = client().get(format!("http://{ops}/readyz")).send().await.unwrap();
+        answer.status() == 503 && answer.text().await.unwrap().contains("DATABASE_MAX_MB")
+    })
+    .await;
+    assert_eq!(client().get(format!("http://{ops}/healthz")).send().await.unwrap().status(), 200);
+    let mut size = std::fs::metadata(stage.database()).unwrap().len();
+    // What the hub tells cannot be told again: it waits, and is not yet known to be lost.
+    assert_eq!(stage.cad.push(1, "EVENT_911", large(&stage, 100)["data"].clone()).hub, 1);
+    bot.line("tries_left=29").await;
+    size = size.max(std::fs::metadata(stage.database()).unwrap().len());
+    assert!(size <= 1_048_576, "{size}");
+
+    // A larger one, and a restart: the sender's next try is taken.
+    bot.kill().await;
+    stage.set("DATABASE_MAX_MB", "8");
+    let (bot, addr) = stage.up().await;
+    let url = format!("http://{addr}/sonorancad/event");
+    assert_eq!(client().post(&url).json(&large(&stage, refused)).send().await.unwrap().status(), 200);
+    accepted.push(refused);
+    stage.holds(&channel, accepted.clone()).await;
+    stage.settled().await;
+    assert_eq!(bot.readyz().await.1.lines().next(), Some("store ok"));
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_database_forgets_old_events_early_and_what_the_hub_told_meanwhile_is_not_lost() {
+    let mut stage = Stage::new().await;
+    stage.set("DATABASE_MAX_MB", "1");
+    let channel = stage.channel("911", None).await;
+    let bot = stage.start();
+    let addr = bot.listener().await;
+    let mut accepted = 0;
+    let url = format!("http://{addr}/sonorancad/event");
+    while client().post(&url).json(&large(&stage, accepted + 1)).send().await.unwrap().status() == 200 {
+        accepted += 1;
+    }
+    assert!(accepted > 2);
+    stage.settled().await;
+    bot.kill().await;
+    // An hour and more goes by.
+    let database = rusqlite::Connection::open(stage.database()).unwrap();
+    database.execute("UPDATE journal SET received_ms = received_ms - 4000000", ()).unwrap();
+    drop(database);
+    let bot = stage.start();
+    assert!(stage.cad.wait_session(1, PATIENCE).await);
+    assert_eq!(stage.cad.push(1, "EVENT_911", large(&stage, 100)["data"].clone()).hub, 1);
+    bot.line("are forgotten early").await;
+    stage.holds(&channel, (1..=accepted).chain([100]).collect()).await;
+    eventually("it never got ready", async || bot.readyz().await.1.starts_with("store ok")).await;
+    assert_eq!(stage.look("SELECT count(*) FROM journal WHERE received_ms < 1000 * (unixepoch() - 3600)"), ["0"]);
     bot.stop().await;
 }
