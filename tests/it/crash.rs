@@ -322,6 +322,10 @@ async fn killed_at_any_moment_it_shows_all_that_was_accepted_once() {
                 reconnected.push((server, shared.life.load(Ordering::SeqCst)));
             }
         }
+        // Until the CAD has noticed, it goes on telling the dead one.
+        for server in HUB {
+            assert!(stage.cad.wait_no_session(server.into(), PATIENCE).await);
+        }
         shared.life.fetch_add(1, Ordering::SeqCst);
     }
     std::fs::write(stage.folder.join("last-life.log"), &lives).unwrap();

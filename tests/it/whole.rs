@@ -2,6 +2,7 @@
 
 mod boards;
 mod discord_trouble;
+mod faults;
 mod hostile;
 mod hub_trouble;
 mod life;

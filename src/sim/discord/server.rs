@@ -101,7 +101,7 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
     };
     let asked = Asked { method, path, search, authorization, body: body::parse(&content_type, &bytes) };
     let now_or_late = core.with(|state| match state.faults.take(&asked.method, &asked.path) {
-        Some(Action::Late(ms)) => Err((asked, ms)),
+        Some(Action::Late(ms)) => Err((Box::new(asked), ms)),
         fault => Ok(asked.done(state, fault)),
     });
     let done = match now_or_late {

@@ -163,3 +163,81 @@ async fn a_full_database_forgets_old_events_early_and_what_the_hub_told_meanwhil
     assert_eq!(stage.look("SELECT count(*) FROM journal WHERE received_ms < 1000 * (unixepoch() - 3600)"), ["0"]);
     bot.stop().await;
 }
+
+#[tokio::test]
+async fn however_much_there_is_to_forget_is_forgotten_while_events_go_on() {
+    let stage = Stage::new().await;
+    let channel = stage.channel("911", None).await;
+    let database = rusqlite::Connection::open(stage.database()).unwrap();
+    let old = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
+        INSERT INTO journal (community, server, source, kind, received_ms, body) SELECT 'demo', 1, 'http', 'X', 1000 + i, '{}' FROM n";
+    database.execute(old, ()).unwrap();
+    drop(database);
+    // Five thousand a round, and ten minutes between prunings: rounds must follow each other while there is more.
+    let (bot, addr) = stage.up().await;
+    for call in 1..=20 {
+        stage.post(addr, call).await;
+    }
+    eventually("old events were left", async || stage.look("SELECT count(*) FROM journal WHERE kind = 'X'") == ["0"]).await;
+    stage.holds(&channel, (1..=20).collect()).await;
+    assert_eq!(stage.look("SELECT count(*) FROM journal"), ["20"]);
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_stands_still_is_answered_with_try_later_in_bounded_memory() {
+    // More than may be connected and more than may be held, from more addresses than one, which has a limit of its own.
+    const SENDERS: i64 = 700;
+    let stage = Stage::new().await;
+    let channel = stage.channel("911", None).await;
+    let (bot, addr) = stage.up().await;
+    stage.post(addr, 1).await;
+    stage.holds(&channel, vec![1]).await;
+    let resident = || -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", bot.child.id().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let before = resident();
+    // Another hand holds the database: no commit comes through.
+    let holder = rusqlite::Connection::open(stage.database()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE; UPDATE meta SET value = value").unwrap();
+    let url = format!("http://{addr}/sonorancad/event");
+    let mut posts = tokio::task::JoinSet::new();
+    let clients: Vec<reqwest::Client> = (2..12)
+        .map(|last| reqwest::Client::builder().no_proxy().local_address(std::net::IpAddr::from([127, 0, 0, last])).build().unwrap())
+        .collect();
+    for (call, client) in (2..SENDERS + 2).zip(clients.iter().cycle()) {
+        let mut event = stage.emergency(call);
+        event["data"]["call"]["metaData"] = json!({ "padding": "x".repeat(200_000) });
+        let (client, url) = (client.clone(), url.clone());
+        posts.spawn(async move {
+            let answer = client.post(&url).json(&event).send().await.ok()?;
+            Some((call, answer.status().as_u16(), answer.headers().contains_key("retry-after")))
+        });
+    }
+    let (mut later, mut most) = (0, before);
+    let all = tokio::time::timeout(PATIENCE * 3, async {
+        while let Some(answer) = posts.join_next().await {
+            most = most.max(resident());
+            // What stands at the door may be taken after all once the hand lets go; nothing else may be answered.
+            if let Some((call, status, told_when)) = answer.unwrap() {
+                assert!((status == 503 && told_when) || (status == 200 && later > 0), "{call}: {status}");
+                later += i64::from(status == 503);
+            }
+        }
+    });
+    assert!(all.await.is_ok(), "senders were left without an answer");
+    assert!(later > 0, "nobody was told to come later");
+    println!("{later} of {SENDERS} were told to come later; {before} KiB before, {most} KiB at most");
+    // The bodies being read (64 MiB), what they become, and the connections; not all that was sent (137 MiB), read and taken apart.
+    assert!(most - before < 300 * 1_024, "{before} KiB became {most} KiB");
+    holder.execute_batch("ROLLBACK").unwrap();
+    drop(holder);
+    eventually("it never took an event again", async || {
+        let answer = client().post(&url).json(&stage.emergency(5_000)).send().await;
+        answer.is_ok_and(|answer| answer.status() == 200)
+    })
+    .await;
+    bot.kill().await;
+}
