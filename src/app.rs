@@ -50,6 +50,16 @@ const KEEP_JOURNAL: i64 = 7 * 86_400_000;
 const KEEP_POSTS: i64 = 90 * 86_400_000;
 /// How often old rows are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// Between rounds of one pruning: events go first.
+const PRUNE_PAUSE: Duration = Duration::from_millis(100);
+/// When the database is nearly as large as it may be, old rows go early: events after this long (ms) …
+const KEEP_JOURNAL_CROWDED: i64 = 3_600_000;
+/// … and posts of what is over after this long (ms).
+const KEEP_POSTS_CROWDED: i64 = 86_400_000;
+/// From so many percent of what events may take.
+const CROWDED: i64 = 90;
+/// How often it is looked at how large the database is.
+const MEASURE_EVERY: Duration = Duration::from_secs(2);
 /// How often the store is asked whether writing works.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 
@@ -110,7 +120,8 @@ impl App {
         let credentials = config.credentials()?.clone();
         let token = config.token()?.clone();
         let config = Arc::new(config);
-        let store = Store::open(&config.database).await?.gathering_edits(config.discord.edit_window_ms.into());
+        let store =
+            Store::open_within(&config.database, config.database_max_mb).await?.gathering_edits(config.discord.edit_window_ms.into());
         let (ports, ops_port) = bind(&config).await?;
         let listen: Vec<SocketAddr> = ports.iter().map(|(bound, _)| bound.local_addr()).collect();
         let ops = ops_port.as_ref().map(Bound::local_addr);
@@ -371,23 +382,58 @@ impl Shared {
     async fn keep_up(self) {
         let mut prune = tokio::time::interval(PRUNE_EVERY);
         let mut probe = tokio::time::interval(PROBE_EVERY);
+        let mut measure = tokio::time::interval(MEASURE_EVERY);
+        let (mut more, mut used) = (false, 0);
         loop {
             tokio::select! {
                 biased;
                 () = self.tasks.draining() => return,
-                _ = prune.tick() => {
-                    let now = self.clock.now();
-                    match self.store.prune(now.plus(-KEEP_JOURNAL), now.plus(-KEEP_POSTS), now).await {
-                        Ok(0) => {}
-                        Ok(rows) => tracing::debug!(rows, "old rows were forgotten"),
-                        Err(error) => tracing::warn!(%error, "old rows cannot be forgotten"),
+                _ = prune.tick() => more = self.prune(used).await,
+                _ = probe.tick() => self.probe().await,
+                _ = measure.tick() => {
+                    let before = used;
+                    used = self.store.used().await.ok().flatten().unwrap_or(0);
+                    if used >= CROWDED && before < CROWDED {
+                        more = true;
+                        self.status.problem(
+                            self.clock.now(),
+                            "The database is nearly as large as DATABASE_MAX_MB allows: old events are forgotten early. Raise it if there is room on the disk.".to_owned(),
+                        );
+                        tracing::warn!(used, "the database is nearly as large as DATABASE_MAX_MB allows; old events are forgotten early");
+                    }
+                    // Told at once, not with the next probe.
+                    if (used >= 100) != (before >= 100) {
+                        self.probe().await;
                     }
                 }
-                _ = probe.tick() => match self.store.probe().await {
-                    Ok(()) => self.readiness.ready(Part::Store),
-                    Err(error) => self.readiness.not_ready(Part::Store, error.to_string()),
-                },
+                // However much there is to forget, it gets done: a round at a time, and what comes in goes between.
+                () = tokio::time::sleep(PRUNE_PAUSE), if more => more = self.prune(used).await,
             }
+        }
+    }
+
+    /// One round. Whether there may be more to forget.
+    async fn prune(&self, used: i64) -> bool {
+        let now = self.clock.now();
+        let (journal, posts) = if used >= CROWDED { (KEEP_JOURNAL_CROWDED, KEEP_POSTS_CROWDED) } else { (KEEP_JOURNAL, KEEP_POSTS) };
+        match self.store.prune(now.plus(-journal), now.plus(-posts), now).await {
+            Ok(rows) => {
+                if rows > 0 {
+                    tracing::debug!(rows, "old rows were forgotten");
+                }
+                rows > 0
+            }
+            Err(error) => {
+                tracing::warn!(%error, "old rows cannot be forgotten");
+                false
+            }
+        }
+    }
+
+    async fn probe(&self) {
+        match self.store.probe().await {
+            Ok(()) => self.readiness.ready(Part::Store),
+            Err(error) => self.readiness.not_ready(Part::Store, error.to_string()),
         }
     }
 }

@@ -68,6 +68,7 @@ pub const VARIABLES: &[Variable] = &[
     var("LISTEN_ADDR", "0.0.0.0:3232"),
     var("OPS_ADDR", "127.0.0.1:9464"),
     var("DATABASE_URL", "sqlite://data/tenfour.db"),
+    var("DATABASE_MAX_MB", "0"),
     var("TENFOUR_LOG", "info"),
     var("TENFOUR_LOG_FORMAT", "text"),
     bare("TENFOUR_RECORD", false),
@@ -103,6 +104,8 @@ pub struct Config {
     pub ops: Option<SocketAddr>,
     /// `DATABASE_URL`: path of the SQLite file, relative to the working directory if it does not start with `/`.
     pub database: PathBuf,
+    /// `DATABASE_MAX_MB`: how large that file may grow, in MiB; 0 = no limit.
+    pub database_max_mb: u32,
     /// `TENFOUR_LOG`: filter, known to be usable.
     pub log: String,
     /// `TENFOUR_LOG_FORMAT`.
@@ -282,6 +285,7 @@ impl Config {
         let listen = reader.listen("LISTEN_ADDR");
         let ops = reader.address_or_off("OPS_ADDR");
         let database = reader.database("DATABASE_URL").unwrap_or_default();
+        let database_max_mb = reader.number("DATABASE_MAX_MB", 0..=1_000_000).unwrap_or(0);
         let log = reader.log_filter("TENFOUR_LOG");
         let log_format = reader
             .choice("TENFOUR_LOG_FORMAT", &[("text", telemetry::Format::Text), ("json", telemetry::Format::Json)])
@@ -336,6 +340,7 @@ impl Config {
             listen,
             ops,
             database,
+            database_max_mb,
             log,
             log_format,
             record,

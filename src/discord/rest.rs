@@ -256,7 +256,7 @@ impl Rest {
         F: Future<Output = bool>,
     {
         let messages = match claim.place {
-            Place::Forum => self.forum_starters(claim).await.map_err(as_verdict)?,
+            Place::Forum => self.forum_starters(claim, &owned).await.map_err(as_verdict)?,
             _ => self.ask(&format!("/channels/{}/messages?limit={LOOK_BACK}", claim.channel())).await.map_err(as_verdict)?,
         };
         let me = *self.me.read().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -66,8 +66,12 @@ impl Rest {
         }
     }
 
-    /// First messages of our own recent posts in the claim's forum, as a channel's history would list them.
-    pub(super) async fn forum_starters(&self, claim: &Claim) -> Result<Value, AskError> {
+    /// First messages of our own posts in the claim's forum that no other post of the queue is known to be, as a channel's history would
+    /// list them.
+    pub(super) async fn forum_starters<F>(&self, claim: &Claim, owned: impl Fn(MessageId) -> F) -> Result<Value, AskError>
+    where
+        F: Future<Output = bool>,
+    {
         let threads = self.ask(&format!("/guilds/{}/threads/active", claim.guild)).await?;
         let forum = claim.key.channel.to_string();
         let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
@@ -80,9 +84,18 @@ impl Rest {
             .filter_map(|thread| thread.get("id")?.as_str()?.parse().ok())
             .filter(|id| MessageId(*id).made_at().0 >= since)
             .collect();
-        recent.sort_unstable_by(|a, b| b.cmp(a));
+        // The oldest first: it was made when its create was sent, and many others may have been made since.
+        recent.sort_unstable();
         let mut starters = Vec::new();
-        for id in recent.into_iter().take(MOST_LOOKED_AT) {
+        let mut looked_at = 0;
+        for id in recent {
+            if owned(MessageId(id)).await {
+                continue;
+            }
+            looked_at += 1;
+            if looked_at > MOST_LOOKED_AT {
+                break;
+            }
             match self.ask(&format!("/channels/{id}/messages/{id}")).await {
                 Ok(message) => starters.push(message),
                 // Deleted meanwhile.

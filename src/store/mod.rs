@@ -60,9 +60,14 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.to_string())
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Failed(FULL.into()),
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
+
+const FULL: &str = "it is full. Free some disk space, or, if DATABASE_MAX_MB is set, raise it and restart";
 
 /// The store. Cheap to clone; closes when the last clone is gone.
 #[derive(Clone, Debug)]
@@ -73,6 +78,7 @@ pub struct Store {
     instance: Arc<str>,
     /// How long the first change of a message waits for others (ms).
     edit_window: i64,
+    quota: Option<Quota>,
     // Held, never read: another process cannot take it while we live.
     _lock: Arc<File>,
 }
@@ -146,11 +152,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] and [`StoreError::Open`], both fit for people.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let path = path.to_owned();
-        tokio::task::spawn_blocking(move || Self::open_blocking(&path)).await.map_err(|_| StoreError::Closed)?
+        Self::open_within(path, 0).await
     }
 
-    fn open_blocking(path: &Path) -> Result<Self, StoreError> {
+    /// As [`Store::open`], with a database file of at most so many MiB; 0 = as large as it likes. The write-ahead log beside it takes some
+    /// MiB more. A file that is larger already stays as it is, and takes no more events.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_within(path: &Path, max_mb: u32) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || Self::open_blocking(&path, max_mb)).await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn open_blocking(path: &Path, max_mb: u32) -> Result<Self, StoreError> {
         let shown = path.display().to_string();
         let fail = |reason: String| StoreError::Open { path: shown.clone(), reason };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -164,6 +179,7 @@ impl Store {
         let mut connection = Connection::open(path).map_err(|error| fail(error.to_string()))?;
         prepare(&connection).map_err(|error| fail(error.to_string()))?;
         migrations().to_latest(&mut connection).map_err(|error| fail(format!("its schema cannot be brought up to date: {error}")))?;
+        let quota = Quota::set(&connection, max_mb).map_err(|error| fail(error.to_string()))?;
         let instance = instance(&connection).map_err(|error| fail(error.to_string()))?;
         let routing = guilds::load(&connection).map_err(|error| fail(error.to_string()))?;
         let reading = Connection::open(path).and_then(|c| prepare(&c).map(|()| c)).map_err(|error| fail(error.to_string()))?;
@@ -174,6 +190,7 @@ impl Store {
             routing: watch::Sender::new(Arc::new(routing)),
             instance: instance.into(),
             edit_window: 0,
+            quota,
             _lock: Arc::new(lock),
         })
     }
@@ -196,9 +213,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing of the batch is on disk, and nothing is claimed.
     pub async fn ingest(&self, batch: impl Into<Arc<Batch>>, asks: Vec<Ask>) -> Result<Vec<Found>, StoreError> {
-        let (batch, edit_window, instance) = (batch.into(), self.edit_window, self.instance.clone());
+        let (batch, edit_window, instance, quota) = (batch.into(), self.edit_window, self.instance.clone(), self.quota);
         self.writer
             .run(move |connection| {
+                quota.map_or(Ok(()), |quota| quota.room(connection))?;
                 journal(connection, &batch.journal)?;
                 world_rows::put(connection, &batch.world)?;
                 for (route, at) in &batch.pings {
@@ -306,12 +324,63 @@ impl Store {
             .await
     }
 
+    /// How much of what `DATABASE_MAX_MB` allows is used, in percent of what events may take; `None` without a limit. Beyond 100 events are
+    /// refused.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn used(&self) -> Result<Option<i64>, StoreError> {
+        let Some(quota) = self.quota else { return Ok(None) };
+        self.reader.run(move |connection| Ok(Some(quota.used(connection)?.saturating_mul(100) / quota.events.max(1)))).await
+    }
+
     /// Writes nothing, but proves that writing works.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.writer.run(|connection| connection.execute("UPDATE meta SET value = value WHERE name = 'instance'", ()).map(|_| ())).await
+        let quota = self.quota;
+        self.writer
+            .run(move |connection| {
+                quota
+                    .map_or(Ok(()), |quota| quota.room(connection))
+                    .and_then(|()| connection.execute("UPDATE meta SET value = value WHERE name = 'instance'", ()).map(|_| ()))
+            })
+            .await
+    }
+}
+
+/// How large the database may grow, in pages.
+#[derive(Clone, Copy, Debug)]
+struct Quota {
+    /// What events may take. The rest is kept for what follows from those that were taken: claims, settlements, pruning.
+    events: i64,
+}
+
+impl Quota {
+    /// Tells the writing connection.
+    fn set(connection: &Connection, max_mb: u32) -> rusqlite::Result<Option<Self>> {
+        if max_mb == 0 {
+            return Ok(None);
+        }
+        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = i64::from(max_mb).saturating_mul(1_048_576) / page.max(512);
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+        Ok(Some(Self { events: pages - (pages / 16).max(32) }))
+    }
+
+    /// Pages that hold something: those that pruning freed are used again.
+    fn used(self, connection: &Connection) -> rusqlite::Result<i64> {
+        let count = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        Ok(count("page_count")? - count("freelist_count")?)
+    }
+
+    /// Whether there is room for events.
+    fn room(self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.used(connection)? < self.events {
+            return Ok(());
+        }
+        Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None))
     }
 }
 
@@ -383,6 +452,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // After a burst the log beside the database shrinks again.
+    connection.pragma_update(None, "journal_size_limit", 8 * 1_048_576)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -2_000)?;
     // What a savepoint or a sort sets aside is small: no files for it in a folder that may not be ours to write.

@@ -15,6 +15,7 @@ mod benchmark;
 mod commands;
 mod config;
 mod convergence;
+mod crash;
 mod demo;
 mod documentation;
 mod fixtures;

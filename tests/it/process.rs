@@ -4,7 +4,6 @@
 mod commands;
 #[cfg(target_os = "linux")]
 mod disk;
-mod kills;
 mod starting;
 #[cfg(unix)]
 mod stopping;
@@ -18,12 +17,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
-use tenfour::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
+use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::render::Style;
-use tenfour::route::{Listens, NewRoute};
+use tenfour::route::{Listens, NewRoute, Threads};
 use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
-use tenfour::store::Store;
+use tenfour::store::{AddRoute, Store};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -35,12 +34,12 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Both simulators, a guild, a folder and the settings of the children to come. Token and key are this stage's own, so that they can
 /// be looked for in everything its children print, and so that no other test's bot takes its events.
-struct Stage {
-    cad: CadSim,
-    discord: DiscordSim,
-    guild: String,
-    folder: PathBuf,
-    key: String,
+pub(crate) struct Stage {
+    pub(crate) cad: CadSim,
+    pub(crate) discord: DiscordSim,
+    pub(crate) guild: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) key: String,
     vars: BTreeMap<&'static str, String>,
     secrets: Vec<String>,
 }
@@ -51,6 +50,11 @@ impl Stage {
     }
 
     async fn with_servers(count: i64) -> Self {
+        Self::within(&std::env::temp_dir(), count).await
+    }
+
+    /// With its folder below this one.
+    pub(crate) async fn within(place: &Path, count: i64) -> Self {
         let id = format!("{:016x}", fastrand::u64(..));
         let (token, key) = (format!("MTk4.{id}.tOkEn-{id}"), format!("KeY-{id}"));
         let servers = (1..=count).map(|server| ServerOptions::new(server, &format!("Server {server}"))).collect();
@@ -58,7 +62,7 @@ impl Stage {
         let discord = DiscordOptions { token: token.clone(), rate_limits: RateLimits::Off, ..DiscordOptions::default() };
         let discord = DiscordSim::start(discord).await.unwrap();
         let guild = discord.add_guild("Test Guild");
-        let folder = std::env::temp_dir().join(format!("tenfour-process-{id}"));
+        let folder = place.join(format!("tenfour-process-{id}"));
         std::fs::create_dir_all(&folder).unwrap();
         let ids: Vec<String> = (1..=count).map(|server| server.to_string()).collect();
         let vars = BTreeMap::from([
@@ -77,7 +81,7 @@ impl Stage {
         Self { cad, discord, guild, folder, secrets: vec![token, key.clone()], key, vars }
     }
 
-    fn set(&mut self, name: &'static str, value: impl Into<String>) {
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<String>) {
         let value = value.into();
         if matches!(name, "DISCORD_TOKEN" | "SONORAN_API_KEY") {
             self.secrets.push(value.clone());
@@ -93,28 +97,34 @@ impl Stage {
     /// A channel that hears of `event`, of one server or all. Only while no child runs: it holds the database.
     async fn channel(&self, event: &str, server: Option<u32>) -> String {
         let channel = self.discord.add_channel(&self.guild, &format!("{event}-{}", server.unwrap_or(0)), 0);
+        self.route(Wanted { event, channel: &channel, server, ..Wanted::default() }).await;
+        channel
+    }
+
+    /// A route into a channel. Only while no child runs.
+    pub(crate) async fn route(&self, wanted: Wanted<'_>) {
         let store = Store::open(&self.database()).await.unwrap();
         let guild = GuildId(self.guild.parse().unwrap());
         store.ensure_guild(guild, &CommunityId::new(self.cad.community())).await.unwrap();
         let route = NewRoute {
             guild,
-            event: Listens::parse(event).unwrap(),
-            channel: ChannelId(channel.parse().unwrap()),
-            server: server.map(ServerId),
-            role: None,
+            event: Listens::parse(wanted.event).unwrap(),
+            channel: ChannelId(wanted.channel.parse().unwrap()),
+            server: wanted.server.map(ServerId),
+            role: wanted.role.map(|role| RoleId(role.parse().unwrap())),
             style: Style::Card,
-            forum: false,
+            forum: wanted.forum,
         };
-        store.add_route(route, UserId(1), Clock::system().now()).await.unwrap();
+        let AddRoute::Added(id) = store.add_route(route, UserId(1), Clock::system().now()).await.unwrap() else { panic!("no route") };
+        store.change_rule(guild, id, move |rule| rule.threads = wanted.threads).await.unwrap();
         drop(store);
         // Another test's child may hold a copy of the lock's handle between its fork and its exec.
         let lock = self.folder.join("data/tenfour.db.lock");
         eventually("the database was never free", async || std::fs::File::open(&lock).unwrap().try_lock().is_ok()).await;
-        channel
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tenfour"));
+        let mut command = Command::new(binary());
         command.args(arguments);
         self.furnish(&mut command);
         command
@@ -137,7 +147,7 @@ impl Stage {
     }
 
     /// Starts the bot; returns at once.
-    fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         self.spawn(self.command(&[]))
     }
 
@@ -180,7 +190,7 @@ impl Stage {
     }
 
     /// Looks into the database beside the child that owns it.
-    fn look(&self, query: &str) -> Vec<String> {
+    pub(crate) fn look(&self, query: &str) -> Vec<String> {
         let database = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         database.busy_timeout(Duration::from_secs(5)).unwrap();
         let mut select = database.prepare(query).unwrap();
@@ -198,7 +208,7 @@ impl Stage {
         self.settled_within(PATIENCE).await;
     }
 
-    async fn settled_within(&self, limit: Duration) {
+    pub(crate) async fn settled_within(&self, limit: Duration) {
         let open = "SELECT count(*) FROM post WHERE delivered < version AND failed IS NULL";
         let done = tokio::time::timeout(limit, until(async || self.look(open) == ["0"])).await;
         assert!(done.is_ok(), "posts were left: {:?}", self.look(open));
@@ -206,8 +216,31 @@ impl Stage {
     }
 }
 
+/// What [`Stage::route`] makes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) event: &'a str,
+    pub(crate) channel: &'a str,
+    pub(crate) server: Option<u32>,
+    pub(crate) role: Option<&'a str>,
+    pub(crate) forum: bool,
+    pub(crate) threads: Threads,
+}
+
+/// The bot's binary: the one that cargo made with the tests, or the one that `TENFOUR_BIN` names.
+fn binary() -> PathBuf {
+    std::env::var_os("TENFOUR_BIN").map_or_else(
+        || PathBuf::from(env!("CARGO_BIN_EXE_tenfour")),
+        |path| std::fs::canonicalize(&path).unwrap_or_else(|error| panic!("TENFOUR_BIN={}: {error}", path.display())),
+    )
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("what was there is kept in {}", self.folder.display());
+            return;
+        }
         std::fs::remove_dir_all(&self.folder).ok();
     }
 }
@@ -236,18 +269,18 @@ fn collect(stream: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<S
 }
 
 /// A child. Dropping it kills it; whatever it had said must hold no secret and tell of no panic.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: watch::Receiver<Said>,
     stderr: watch::Receiver<Said>,
     secrets: Vec<String>,
 }
 
-struct Finished {
+pub(crate) struct Finished {
     /// `None` = ended by a signal.
     code: Option<i32>,
     stdout: String,
-    stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Finished {
@@ -287,7 +320,7 @@ impl Running {
     }
 
     /// Where it accepts events.
-    async fn listener(&self) -> SocketAddr {
+    pub(crate) async fn listener(&self) -> SocketAddr {
         self.addr("accepting push events").await
     }
 
@@ -310,7 +343,7 @@ impl Running {
     }
 
     /// Ends it without a word, as a crash or a power cut would.
-    async fn kill(mut self) -> Finished {
+    pub(crate) async fn kill(mut self) -> Finished {
         self.child.start_kill().unwrap();
         self.ended(PATIENCE).await
     }
@@ -328,7 +361,7 @@ impl Running {
     }
 
     /// Asks it to stop and wants a clean end.
-    async fn stop(self) -> Finished {
+    pub(crate) async fn stop(self) -> Finished {
         #[cfg(unix)]
         {
             self.signal("TERM");
@@ -359,7 +392,7 @@ impl Drop for Running {
 }
 
 /// Waits for a fact that nobody tells of.
-async fn eventually(failure: &str, fact: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(failure: &str, fact: impl AsyncFnMut() -> bool) {
     assert!(tokio::time::timeout(PATIENCE, until(fact)).await.is_ok(), "{failure}");
 }
 
@@ -369,7 +402,7 @@ async fn until(mut fact: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
 }
 

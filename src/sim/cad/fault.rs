@@ -1,7 +1,9 @@
 //! Everything that can go wrong with a CAD, on demand. A fault stays until [`CadSim::heal`] unless it says how often it happens.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
+use fastrand::Rng;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +43,8 @@ pub(super) struct Faults {
     pub(super) split_at: Option<usize>,
     pub(super) behind_handshake: Option<String>,
     pub(super) rest: Vec<RestFault>,
+    pub(super) pushes: Vec<PushFault>,
+    pub(super) noise: Option<(Noise, Rng)>,
     /// Cancelled to release the sockets held by [`Silence::Tcp`].
     pub(super) cut: CancellationToken,
 }
@@ -51,10 +55,118 @@ pub(super) enum NegotiateFault {
 }
 
 pub(super) struct RestFault {
-    pub(super) path: String,
-    pub(super) code: u16,
-    pub(super) left: u32,
-    pub(super) retry_after: Option<u64>,
+    path: String,
+    what: RestTrouble,
+    left: u32,
+}
+
+/// What happens to a REST request.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum RestTrouble {
+    /// This status, and `Retry-After` in seconds; the work is not done.
+    Status(u16, Option<u64>),
+    /// 200 and HTML; the work is not done.
+    Garbage,
+    /// Never answered; the work is not done.
+    Hang,
+    /// The connection breaks; the work is not done.
+    Drop,
+    /// The work is done, the connection breaks.
+    DoThenDrop,
+    /// The work is done, the answer comes so much later.
+    Delay(Duration),
+}
+
+pub(super) struct PushFault {
+    what: PushTrouble,
+    left: u32,
+}
+
+/// What happens to a push on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PushTrouble {
+    Lost,
+    Twice,
+    Late(Duration),
+}
+
+/// Misbehaviour at random: of each thousand pushes, or REST requests, so many suffer this, so many that. The same seed rolls the same dice.
+/// What an event suffers, it suffers on each of its ways apart: lost by hub, it may come over HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct Noise {
+    /// Where the dice begin.
+    pub seed: u64,
+    /// Pushes that never come.
+    pub lost: u32,
+    /// Pushes that come twice.
+    pub twice: u32,
+    /// Pushes that come late, and so behind others.
+    pub late: u32,
+    /// REST: 500 or 503.
+    pub rest_fail: u32,
+    /// REST: 429 with `Retry-After: 1`.
+    pub rest_limit: u32,
+    /// REST: 200 and HTML.
+    pub rest_garbage: u32,
+    /// REST: the connection breaks, the work not done.
+    pub rest_drop: u32,
+    /// REST: the work is done, the connection breaks.
+    pub rest_do_then_drop: u32,
+    /// REST: the answer comes late.
+    pub rest_delay: u32,
+    /// Longest delay, in milliseconds.
+    pub most_ms: u64,
+}
+
+/// One throw of a thousand-sided die; `None` if it hits no share.
+fn throw<T>(rng: &mut Rng, shares: impl IntoIterator<Item = (u32, T)>) -> Option<T> {
+    let mut dice = rng.u32(..1_000);
+    for (share, what) in shares {
+        if dice < share {
+            return Some(what);
+        }
+        dice -= share;
+    }
+    None
+}
+
+impl Faults {
+    /// What becomes of the next push on one of its ways.
+    pub(super) fn push(&mut self) -> Option<PushTrouble> {
+        self.pushes.retain(|fault| fault.left > 0);
+        if let Some(fault) = self.pushes.first_mut() {
+            fault.left -= 1;
+            return Some(fault.what);
+        }
+        if self.push_twice {
+            return Some(PushTrouble::Twice);
+        }
+        let (noise, rng) = self.noise.as_mut()?;
+        let late = Duration::from_millis(rng.u64(..=noise.most_ms));
+        throw(rng, [(noise.lost, PushTrouble::Lost), (noise.twice, PushTrouble::Twice), (noise.late, PushTrouble::Late(late))])
+    }
+
+    /// What becomes of the next REST request of this path.
+    pub(super) fn rest(&mut self, path: &str) -> Option<RestTrouble> {
+        if let Some(fault) = self.rest.iter_mut().find(|fault| fault.left > 0 && path.contains(&fault.path)) {
+            fault.left -= 1;
+            return Some(fault.what.clone());
+        }
+        let (noise, rng) = self.noise.as_mut()?;
+        let late = Duration::from_millis(rng.u64(..=noise.most_ms));
+        let fail = if rng.bool() { 500 } else { 503 };
+        throw(
+            rng,
+            [
+                (noise.rest_fail, RestTrouble::Status(fail, None)),
+                (noise.rest_limit, RestTrouble::Status(429, Some(1))),
+                (noise.rest_garbage, RestTrouble::Garbage),
+                (noise.rest_drop, RestTrouble::Drop),
+                (noise.rest_do_then_drop, RestTrouble::DoThenDrop),
+                (noise.rest_delay, RestTrouble::Delay(late)),
+            ],
+        )
+    }
 }
 
 impl CadSim {
@@ -112,7 +224,7 @@ impl CadSim {
         self.fault(|faults| faults.close_at_once = times);
     }
 
-    /// Sends every hub event twice.
+    /// Every push, by hub or over HTTP, arrives twice.
     pub fn push_twice(&self) {
         self.fault(|faults| faults.push_twice = true);
     }
@@ -129,8 +241,53 @@ impl CadSim {
 
     /// Answers the next `times` REST requests whose path contains `path` with this status, and `Retry-After` if given.
     pub fn rest_status(&self, path: &str, code: u16, times: u32, retry_after: Option<u64>) {
-        let fault = RestFault { path: path.to_owned(), code, left: times, retry_after };
-        self.fault(|faults| faults.rest.push(fault));
+        self.rest_trouble(path, RestTrouble::Status(code, retry_after), times);
+    }
+
+    /// Answers the next `times` REST requests whose path contains `path` with 200 and HTML; their work is not done.
+    pub fn rest_garbage(&self, path: &str, times: u32) {
+        self.rest_trouble(path, RestTrouble::Garbage, times);
+    }
+
+    /// The next `times` REST requests whose path contains `path` are never answered; their work is not done.
+    pub fn rest_hang(&self, path: &str, times: u32) {
+        self.rest_trouble(path, RestTrouble::Hang, times);
+    }
+
+    /// The connection of the next `times` REST requests whose path contains `path` breaks; their work is not done.
+    pub fn rest_drop(&self, path: &str, times: u32) {
+        self.rest_trouble(path, RestTrouble::Drop, times);
+    }
+
+    /// The next `times` REST requests whose path contains `path` are done, but their connection breaks.
+    pub fn rest_do_then_drop(&self, path: &str, times: u32) {
+        self.rest_trouble(path, RestTrouble::DoThenDrop, times);
+    }
+
+    /// The next `times` REST requests whose path contains `path` are done at once and answered `ms` milliseconds later.
+    pub fn rest_delay(&self, path: &str, ms: u64, times: u32) {
+        self.rest_trouble(path, RestTrouble::Delay(Duration::from_millis(ms)), times);
+    }
+
+    fn rest_trouble(&self, path: &str, what: RestTrouble, times: u32) {
+        self.fault(|faults| faults.rest.push(RestFault { path: path.to_owned(), what, left: times }));
+    }
+
+    /// The next `times` pushes never arrive. One event by hub and over HTTP is two pushes, here and below.
+    pub fn lose_pushes(&self, times: u32) {
+        self.fault(|faults| faults.pushes.push(PushFault { what: PushTrouble::Lost, left: times }));
+    }
+
+    /// The next `times` pushes arrive `ms` milliseconds late, so behind those that come after them. By hub they need the session that there
+    /// is then.
+    pub fn late_pushes(&self, ms: u64, times: u32) {
+        self.fault(|faults| faults.pushes.push(PushFault { what: PushTrouble::Late(Duration::from_millis(ms)), left: times }));
+    }
+
+    /// From now on pushes and REST requests suffer at random; what was planned comes first.
+    pub fn noise(&self, noise: Noise) {
+        let rng = Rng::with_seed(noise.seed);
+        self.fault(|faults| faults.noise = Some((noise, rng)));
     }
 
     /// Ends every session with a Close record.

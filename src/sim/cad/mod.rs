@@ -36,7 +36,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use fault::Silence;
+pub use fault::{Noise, Silence};
 pub use push::Pushed;
 pub use verbs::{Account, CallSpec, DispatchSpec, RecordChange, UnitSpec};
 

@@ -6,6 +6,7 @@ use axum::http::header;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::fault::PushTrouble;
 use super::hub::{Out, Session};
 use super::{CadSim, Inner, PayloadAs, Recipient, Seen, Shared, random_hex, record};
 
@@ -34,6 +35,7 @@ pub(super) struct Outbox {
     queue: mpsc::Sender<HttpPush>,
 }
 
+#[derive(Clone)]
 pub(super) struct HttpPush {
     kind: String,
     url: String,
@@ -98,7 +100,7 @@ impl CadSim {
 
 impl Inner {
     /// [`CadSim::push`] for those who hold the lock already, so that events leave in the order of the changes they tell of.
-    pub(super) fn raise(&self, shared: &mut Shared, server: i64, kind: &str, data: Value) -> Pushed {
+    pub(super) fn raise(self: &Arc<Self>, shared: &mut Shared, server: i64, kind: &str, data: Value) -> Pushed {
         let mut body = json!({"key": self.options.api_key, "type": kind});
         if let Some(fields) = body.as_object_mut()
             && !data.is_null()
@@ -108,7 +110,7 @@ impl Inner {
         self.raise_body(shared, server, &body)
     }
 
-    fn raise_body(&self, shared: &mut Shared, server: i64, body: &Value) -> Pushed {
+    fn raise_body(self: &Arc<Self>, shared: &mut Shared, server: i64, body: &Value) -> Pushed {
         let kind = body.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         if shared.silently {
             return Pushed::default();
@@ -123,9 +125,9 @@ impl Inner {
         to
     }
 
-    fn to_hub(&self, shared: &Shared, server: i64, body: &Value) -> usize {
-        let recipients = recipients(shared, server, self.options.recipient);
-        if recipients.is_empty() {
+    fn to_hub(self: &Arc<Self>, shared: &mut Shared, server: i64, body: &Value) -> usize {
+        let count = recipients(shared, server, self.options.recipient).len();
+        if count == 0 {
             return 0;
         }
         let mut body = body.clone();
@@ -139,30 +141,73 @@ impl Inner {
             _ => body,
         };
         let text = record::invocation("pushEvent", None, &argument);
-        let times = if shared.faults.push_twice { 2 } else { 1 };
-        for session in &recipients {
-            for _ in 0..times {
-                session.tell(Out::Text(text.clone()));
+        match shared.faults.push() {
+            Some(PushTrouble::Lost) => {}
+            Some(PushTrouble::Late(late)) => {
+                let inner = Arc::clone(self);
+                shared.unanswered += 1;
+                self.spawn(async move {
+                    tokio::time::sleep(late).await;
+                    inner.change(|shared| {
+                        shared.unanswered = shared.unanswered.saturating_sub(1);
+                        recipients(shared, server, inner.options.recipient)
+                            .iter()
+                            .for_each(|session| session.tell(Out::Text(text.clone())));
+                    });
+                });
+            }
+            trouble @ (None | Some(PushTrouble::Twice)) => {
+                for session in recipients(shared, server, self.options.recipient) {
+                    for _ in 0..times(trouble) {
+                        session.tell(Out::Text(text.clone()));
+                    }
+                }
             }
         }
-        recipients.len()
+        count
     }
 
-    fn to_http(&self, shared: &mut Shared, server: i64, kind: &str, hub: usize, body: &Value) -> bool {
+    fn to_http(self: &Arc<Self>, shared: &mut Shared, server: i64, kind: &str, hub: usize, body: &Value) -> bool {
         let Some(destination) = shared.servers.get(&server).and_then(|server| server.http.clone()) else { return false };
-        let Some(outbox) = shared.outboxes.get(&server) else { return false };
-        if hub > 0 && !destination.forward {
+        if !shared.outboxes.contains_key(&server) || (hub > 0 && !destination.forward) {
             return false;
         }
         let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
-        let queued = outbox.queue.try_send(HttpPush { kind: kind.to_owned(), url: destination.url, body }).is_ok();
-        if queued {
-            shared.unanswered += 1;
-        } else {
-            shared.note(Seen::HttpPush { server, kind: kind.to_owned(), status: None });
+        let push = HttpPush { kind: kind.to_owned(), url: destination.url, body };
+        match shared.faults.push() {
+            // Handed over; what becomes of it on its way, the CAD cannot know.
+            Some(PushTrouble::Lost) => true,
+            Some(PushTrouble::Late(late)) => {
+                let inner = Arc::clone(self);
+                shared.unanswered += 1;
+                self.spawn(async move {
+                    tokio::time::sleep(late).await;
+                    inner.change(|shared| {
+                        shared.unanswered = shared.unanswered.saturating_sub(1);
+                        queue(shared, server, push);
+                    });
+                });
+                true
+            }
+            trouble @ (None | Some(PushTrouble::Twice)) => (0..times(trouble)).all(|_| queue(shared, server, push.clone())),
         }
-        queued
     }
+}
+
+fn times(trouble: Option<PushTrouble>) -> usize {
+    if trouble == Some(PushTrouble::Twice) { 2 } else { 1 }
+}
+
+/// False if the queue is full.
+fn queue(shared: &mut Shared, server: i64, push: HttpPush) -> bool {
+    let kind = push.kind.clone();
+    let queued = shared.outboxes.get(&server).is_some_and(|outbox| outbox.queue.try_send(push).is_ok());
+    if queued {
+        shared.unanswered += 1;
+    } else {
+        shared.note(Seen::HttpPush { server, kind, status: None });
+    }
+    queued
 }
 
 fn recipients(shared: &Shared, server: i64, rule: Recipient) -> Vec<&Session> {

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::fault::RestTrouble;
 use super::state::{CLOSED, Object, Server, ints, object};
 use super::verbs::{group_of, set_units};
 use super::{Account, Inner, Seen, Shared, iso_now, random_hex, shortened};
@@ -144,14 +145,24 @@ pub(super) async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> 
         Err(_) => None,
     };
     let asked = Asked { method: &method, path: &path, query: &query, body: body.as_ref() };
-    let response = if bytes.is_err() {
-        problem(&Refused(413, "The request body is too large."), &path)
+    let (response, trouble) = if bytes.is_err() {
+        (problem(&Refused(413, "The request body is too large."), &path), None)
     } else {
         respond(&inner, &parts.headers, &asked)
     };
     let body = body.filter(|_| bytes.is_ok_and(|bytes| bytes.len() <= BODY_LOGGED)).unwrap_or_default();
     let (method, path, query) = (shortened(&method), shortened(&path), shortened(&query));
     inner.note(Seen::Rest { status: response.status().as_u16(), body, method, path, query });
+    match trouble {
+        Some(RestTrouble::Delay(late)) => tokio::time::sleep(late).await,
+        Some(RestTrouble::Hang) => inner.stop.cancelled().await,
+        Some(RestTrouble::Drop | RestTrouble::DoThenDrop) => {
+            // A body that cannot be had: hyper breaks the connection.
+            let broken = futures_util::stream::once(async { Err::<&str, _>(std::io::Error::other("broken on purpose")) });
+            return Response::new(axum::body::Body::from_stream(broken));
+        }
+        Some(RestTrouble::Status(..) | RestTrouble::Garbage) | None => {}
+    }
     response
 }
 
@@ -163,29 +174,37 @@ struct Asked<'a> {
     body: Option<&'a Value>,
 }
 
-fn respond(inner: &Inner, headers: &HeaderMap, asked: &Asked<'_>) -> Response {
+/// The answer, and what is wrong with the way it takes.
+fn respond(inner: &Arc<Inner>, headers: &HeaderMap, asked: &Asked<'_>) -> (Response, Option<RestTrouble>) {
     inner.change(|shared| {
-        if let Some(fault) = shared.faults.rest.iter_mut().find(|fault| fault.left > 0 && asked.path.contains(&fault.path)) {
-            fault.left -= 1;
-            return faulty(fault.code, fault.retry_after, asked.path);
-        }
-        let Some(op) = Op::find(asked.method, asked.path) else {
-            return problem(&Refused(404, "No such endpoint."), asked.path);
+        let trouble = shared.faults.rest(asked.path);
+        let response = match &trouble {
+            Some(RestTrouble::Status(code, retry_after)) => faulty(*code, *retry_after, asked.path),
+            Some(RestTrouble::Garbage) => ([(header::CONTENT_TYPE, "text/html")], "<html><h1>Welcome</h1></html>").into_response(),
+            Some(RestTrouble::Hang | RestTrouble::Drop) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            Some(RestTrouble::Delay(_) | RestTrouble::DoThenDrop) | None => perform(inner, shared, headers, asked),
         };
-        if op != Op::LoginPage && !key_is_right(headers, &inner.options.api_key) {
-            return problem(&Refused(401, "The API key is missing or invalid."), asked.path);
-        }
-        if let Some(seconds) = over_limit(shared, op) {
-            return too_many(Some(seconds));
-        }
-        for server in shared.servers.values_mut() {
-            server.expire(Instant::now());
-        }
-        match answer(inner, shared, op, asked) {
-            Ok((status, value)) => json_response(status, "application/json", &value),
-            Err(refused) => problem(&refused, asked.path),
-        }
+        (response, trouble)
     })
+}
+
+fn perform(inner: &Arc<Inner>, shared: &mut Shared, headers: &HeaderMap, asked: &Asked<'_>) -> Response {
+    let Some(op) = Op::find(asked.method, asked.path) else {
+        return problem(&Refused(404, "No such endpoint."), asked.path);
+    };
+    if op != Op::LoginPage && !key_is_right(headers, &inner.options.api_key) {
+        return problem(&Refused(401, "The API key is missing or invalid."), asked.path);
+    }
+    if let Some(seconds) = over_limit(shared, op) {
+        return too_many(Some(seconds));
+    }
+    for server in shared.servers.values_mut() {
+        server.expire(Instant::now());
+    }
+    match answer(inner, shared, op, asked) {
+        Ok((status, value)) => json_response(status, "application/json", &value),
+        Err(refused) => problem(&refused, asked.path),
+    }
 }
 
 fn key_is_right(headers: &HeaderMap, key: &str) -> bool {
@@ -208,7 +227,7 @@ fn over_limit(shared: &mut Shared, op: Op<'_>) -> Option<u64> {
     (window.count > allowed).then(|| (window.start + MINUTE).duration_since(now).as_secs().max(1))
 }
 
-fn answer(inner: &Inner, shared: &mut Shared, op: Op<'_>, asked: &Asked<'_>) -> Answer {
+fn answer(inner: &Arc<Inner>, shared: &mut Shared, op: Op<'_>, asked: &Asked<'_>) -> Answer {
     let community =
         || json!({"comId": inner.options.community, "name": "Demo Community", "timezone": "America/Phoenix", "customLoginUrl": ""});
     match op {

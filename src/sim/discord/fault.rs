@@ -1,5 +1,6 @@
-//! Planned misbehaviour of the pretend Discord's REST side: which requests, what happens instead, how often.
+//! Misbehaviour of the pretend Discord's REST side: planned (which requests, what happens instead, how often), and at random.
 
+use fastrand::Rng;
 use serde_json::Value;
 
 use super::limits::Scope;
@@ -13,12 +14,78 @@ pub(super) enum Action {
     RateLimit(Scope, i64),
     /// No answer at all; the work is not done.
     Hang,
+    /// The connection closes without an answer; the work is not done.
+    Drop,
     /// The work is done, then the connection closes without an answer.
     DoThenDrop,
     /// 200 with HTML instead of JSON; the work is not done.
     Garbage,
     /// The work is done, the answer comes this many milliseconds later.
     Delay(u64),
+    /// The work is done this many milliseconds later, even if the one who asked is gone by then; what came after it may be done before.
+    Late(u64),
+}
+
+/// Misbehaviour at random: of each thousand requests so many suffer this, so many that. The same seed rolls the same dice.
+#[derive(Clone, Debug, Default)]
+pub struct Noise {
+    /// Where the dice begin.
+    pub seed: u64,
+    /// Only requests whose path holds this.
+    pub path_part: String,
+    /// 500, 502 or 503; the work is not done.
+    pub fail: u32,
+    /// A 429 of any scope; the work is not done.
+    pub rate_limit: u32,
+    /// 200 with HTML; the work is not done.
+    pub garbage: u32,
+    /// The connection closes, the work is not done.
+    pub drop: u32,
+    /// The work is done, the connection closes without an answer.
+    pub do_then_drop: u32,
+    /// Never answered; the work is not done.
+    pub hang: u32,
+    /// The work is done at once, the answer comes later.
+    pub delay: u32,
+    /// The work is done later: requests overtake each other.
+    pub late: u32,
+    /// Longest delay, and longest wait that a 429 names, in milliseconds.
+    pub most_ms: u64,
+}
+
+impl Noise {
+    /// One throw for one request.
+    fn throw(&self, rng: &mut Rng) -> Option<Action> {
+        let mut ms = || rng.u64(..=self.most_ms);
+        let (wait, pick) = (ms(), ms());
+        let mut dice = rng.u32(..1_000);
+        let mut hit = |share: u32| {
+            let hit = dice < share;
+            dice = if hit { u32::MAX } else { dice.saturating_sub(share) };
+            hit
+        };
+        let choice = usize::try_from(pick % 3).unwrap_or(0);
+        if hit(self.fail) {
+            Some(Action::Status([500, 502, 503].get(choice).copied().unwrap_or(500), None))
+        } else if hit(self.rate_limit) {
+            let scope = [Scope::User, Scope::Shared, Scope::Global].get(choice).copied().unwrap_or(Scope::User);
+            Some(Action::RateLimit(scope, i64::try_from(wait).unwrap_or(i64::MAX)))
+        } else if hit(self.garbage) {
+            Some(Action::Garbage)
+        } else if hit(self.drop) {
+            Some(Action::Drop)
+        } else if hit(self.do_then_drop) {
+            Some(Action::DoThenDrop)
+        } else if hit(self.hang) {
+            Some(Action::Hang)
+        } else if hit(self.delay) {
+            Some(Action::Delay(wait))
+        } else if hit(self.late) {
+            Some(Action::Late(wait))
+        } else {
+            None
+        }
+    }
 }
 
 struct Fault {
@@ -28,27 +95,39 @@ struct Fault {
     left: u32,
 }
 
-/// Planned faults, first planned first served.
+/// Planned faults, first planned first served; what none of them is for may suffer from the noise.
 #[derive(Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(super) struct Faults {
+    planned: Vec<Fault>,
+    noise: Vec<(Noise, Rng)>,
+}
 
 impl Faults {
     /// `method` may be `*`; `path_part` is looked for anywhere in the path.
     pub(super) fn plan(&mut self, method: &str, path_part: &str, action: Action, times: u32) {
-        self.0.push(Fault { method: method.to_ascii_uppercase(), path_part: path_part.to_owned(), action, left: times });
+        self.planned.push(Fault { method: method.to_ascii_uppercase(), path_part: path_part.to_owned(), action, left: times });
     }
 
     /// The fault for this request, counted down.
     pub(super) fn take(&mut self, method: &str, path: &str) -> Option<Action> {
-        self.0.retain(|f| f.left > 0);
+        self.planned.retain(|f| f.left > 0);
         let spared = |f: &Fault| matches!(f.action, Action::RateLimit(Scope::Global, _)) && path.contains("/interactions/");
         let fits = |f: &&mut Fault| (f.method == "*" || f.method == method) && path.contains(&f.path_part) && !spared(f);
-        let fault = self.0.iter_mut().find(fits)?;
-        fault.left -= 1;
-        Some(fault.action.clone())
+        if let Some(fault) = self.planned.iter_mut().find(fits) {
+            fault.left -= 1;
+            return Some(fault.action.clone());
+        }
+        let (noise, rng) = self.noise.iter_mut().find(|(noise, _)| path.contains(&noise.path_part))?;
+        noise.throw(rng)
     }
 
+    pub(super) fn make_noise(&mut self, noise: Noise) {
+        let rng = Rng::with_seed(noise.seed);
+        self.noise.push((noise, rng));
+    }
+
+    /// Nothing is planned any more, and all is quiet.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 }

@@ -41,6 +41,7 @@ use tokio::sync::{broadcast, watch as signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use fault::Noise;
 pub use limits::Scope;
 pub use people::Pending;
 pub use watch::Arrival;

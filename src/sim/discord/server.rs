@@ -21,6 +21,7 @@ use super::body::{self, Body};
 use super::fault::Action;
 use super::limits::too_many;
 use super::rest::{self, ApiError};
+use super::state::State;
 use super::watch::Arrival;
 use super::{Core, gateway, messages};
 
@@ -87,14 +88,9 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
     if let Some((kind, bytes)) = core.read(|state| messages::file(state, &segments)) {
         return Ok(plain(StatusCode::OK, &kind, bytes));
     }
-    let ["api", rest @ ..] = segments.as_slice() else {
+    if segments.first() != Some(&"api") {
         return Ok(plain(StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"not found")));
-    };
-    // Without a version Discord means an old one; every client names it.
-    let rest = match rest {
-        [version, rest @ ..] if version.strip_prefix('v').is_some_and(|v| v.parse::<u8>().is_ok()) => rest,
-        _ => rest,
-    };
+    }
     let method = request.method().as_str().to_owned();
     let search = request.uri().query().unwrap_or_default().to_owned();
     let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
@@ -104,16 +100,70 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
         Ok(all) => all.to_bytes(),
         Err(_) => return Ok(json_reply(413, &ApiError::new(413, 40005, "Request entity too large").into_value(), &[])),
     };
-    let arrived = Instant::now();
-    let parsed = body::parse(&content_type, &bytes);
-    let shown = parsed.as_ref().map_or(Value::Null, |b| b.json.clone());
-    let done = core.with(|state| {
+    let asked = Asked { arrived: Instant::now(), method, path, search, authorization, body: body::parse(&content_type, &bytes) };
+    let now_or_late = core.with(|state| match state.faults.take(&asked.method, &asked.path) {
+        Some(Action::Late(ms)) => Err((Box::new(asked), ms)),
+        fault => Ok(asked.done(state, fault)),
+    });
+    let done = match now_or_late {
+        Ok(done) => done,
+        Err((asked, ms)) => {
+            let (task_core, stopped) = (Arc::clone(&core), core.stopped.clone());
+            // A task of its own: who asked may be gone by then, and the work is done all the same.
+            let work = core.tasks.spawn(async move {
+                tokio::select! {
+                    () = stopped.cancelled() => None,
+                    () = tokio::time::sleep(Duration::from_millis(ms)) => Some(task_core.with(|state| asked.done(state, None))),
+                }
+            });
+            work.await.ok().flatten().ok_or(Dropped)?
+        }
+    };
+    match done {
+        (Outcome::Reply(done), delay) => {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let body = done.body.unwrap_or(Value::Null);
+            Ok(json_reply(done.status, &body, &done.headers))
+        }
+        (Outcome::Garbage, _) => {
+            Ok(plain(StatusCode::OK, "text/html", Bytes::from_static(b"<html><body>upstream connect error</body></html>")))
+        }
+        (Outcome::Drop, _) => Err(Dropped),
+        (Outcome::Hang, _) => {
+            core.stopped.cancelled().await;
+            Err(Dropped)
+        }
+    }
+}
+
+/// A request that was read.
+struct Asked {
+    arrived: Instant,
+    method: String,
+    path: String,
+    search: String,
+    authorization: Option<String>,
+    body: Option<Body>,
+}
+
+impl Asked {
+    /// Does what was asked, or what the fault says, and writes it down. Also says how long the answer takes.
+    fn done(self, state: &mut State, fault: Option<Action>) -> (Outcome, Duration) {
+        let Self { arrived, method, path, search, authorization, body } = self;
         let at_ms = state.now();
-        let fault = state.faults.take(&method, &path);
-        let work = |state: &mut super::state::State| perform(state, &method, rest, &search, authorization.as_deref(), parsed);
+        let shown = body.as_ref().map_or(Value::Null, |b| b.json.clone());
+        let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).skip(1).collect();
+        // Without a version Discord means an old one; every client names it.
+        let rest = match segments.as_slice() {
+            [version, rest @ ..] if version.strip_prefix('v').is_some_and(|v| v.parse::<u8>().is_ok()) => rest,
+            rest => rest,
+        };
+        let work = |state: &mut State| perform(state, &method, rest, &search, authorization.as_deref(), body);
         let mut delay = Duration::ZERO;
         let outcome = match fault {
-            None => Outcome::Reply(work(state)),
+            None | Some(Action::Late(_)) => Outcome::Reply(work(state)),
             Some(Action::Status(status, body)) => Outcome::Reply(Done {
                 status,
                 body: Some(body.unwrap_or_else(|| json!({"message": format!("{status}: planned fault"), "code": 0}))),
@@ -124,6 +174,7 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
                 Outcome::Reply(Done { status: 429, body: Some(body), headers })
             }
             Some(Action::Hang) => Outcome::Hang,
+            Some(Action::Drop) => Outcome::Drop,
             Some(Action::DoThenDrop) => {
                 work(state);
                 Outcome::Drop
@@ -149,23 +200,6 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
         let full = if search.is_empty() { path.clone() } else { format!("{path}?{search}") };
         state.log_request(json!({"at_ms": at_ms, "method": method, "path": full, "status": status, "body": shown}));
         (outcome, delay)
-    });
-    match done {
-        (Outcome::Reply(done), delay) => {
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
-            }
-            let body = done.body.unwrap_or(Value::Null);
-            Ok(json_reply(done.status, &body, &done.headers))
-        }
-        (Outcome::Garbage, _) => {
-            Ok(plain(StatusCode::OK, "text/html", Bytes::from_static(b"<html><body>upstream connect error</body></html>")))
-        }
-        (Outcome::Drop, _) => Err(Dropped),
-        (Outcome::Hang, _) => {
-            core.stopped.cancelled().await;
-            Err(Dropped)
-        }
     }
 }
 
@@ -183,14 +217,7 @@ struct Done {
 }
 
 /// Token, rate limit, then the route.
-fn perform(
-    state: &mut super::state::State,
-    method: &str,
-    parts: &[&str],
-    search: &str,
-    authorization: Option<&str>,
-    body: Option<Body>,
-) -> Done {
+fn perform(state: &mut State, method: &str, parts: &[&str], search: &str, authorization: Option<&str>, body: Option<Body>) -> Done {
     if rest::needs_token(parts) && !rest::is_authorized(state, authorization) {
         return Done { status: 401, body: Some(json!({"message": "401: Unauthorized", "code": 0})), headers: Vec::new() };
     }

@@ -4,12 +4,12 @@
 
 use serde_json::{Value, json};
 
-use super::fault::Action;
+use super::fault::{Action, Noise};
 use super::limits::{Limits, Scope};
 use super::messages::{self, Origin};
 use super::permissions::EVERYONE;
 use super::state::{Channel, Guild, Id, Member, Out, Overwrite, Role, State, User, intent, page_channel};
-use super::{DiscordSim, body, rest};
+use super::{Bucket, DiscordSim, RateLimits, body, rest};
 
 fn parse(id: &str) -> Id {
     id.parse().unwrap_or(0)
@@ -259,6 +259,11 @@ impl DiscordSim {
         self.plan(method, path_part, Action::Hang, times);
     }
 
+    /// The connection of the next `times` matching requests closes without an answer; their work is not done.
+    pub fn drop_requests(&self, method: &str, path_part: &str, times: u32) {
+        self.plan(method, path_part, Action::Drop, times);
+    }
+
     /// The next `times` matching requests are done, but their answer is lost: the connection closes.
     pub fn do_then_drop(&self, method: &str, path_part: &str, times: u32) {
         self.plan(method, path_part, Action::DoThenDrop, times);
@@ -274,7 +279,27 @@ impl DiscordSim {
         self.plan(method, path_part, Action::Delay(ms), times);
     }
 
-    /// Forgets every planned fault.
+    /// The next `times` matching requests are done `ms` milliseconds later, as if they had been long on their way: whether or not the one who
+    /// asked still waits, and after what came behind them.
+    pub fn late(&self, method: &str, path_part: &str, ms: u64, times: u32) {
+        self.plan(method, path_part, Action::Late(ms), times);
+    }
+
+    /// From now on requests fail at random; what was planned comes first. Of several noises the first whose path fits is thrown.
+    pub fn noise(&self, noise: Noise) {
+        self.core().with(|state| state.faults.make_noise(noise));
+    }
+
+    /// Switches the rate limits, with this bucket for messages, forgetting what was counted.
+    pub fn set_rate_limits(&self, rate_limits: RateLimits, message_bucket: Bucket) {
+        self.core().with(|state| {
+            state.options.rate_limits = rate_limits;
+            state.options.message_bucket = message_bucket;
+            state.limits = Limits::new(&state.options);
+        });
+    }
+
+    /// Forgets every planned fault, and ends the noise.
     pub fn clear_faults(&self) {
         self.core().with(|state| state.faults.clear());
     }

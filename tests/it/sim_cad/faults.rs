@@ -172,3 +172,132 @@ async fn stopping_and_dropping_end_everything() {
     assert_eq!(raw.next().await, None);
     timeout(LONG, async { while TcpStream::connect(addr).await.is_ok() {} }).await.unwrap();
 }
+
+#[tokio::test]
+async fn pushes_are_lost_late_or_twice() {
+    let cad = start(options()).await;
+    let mut raw = Raw::session(&cad, 1).await;
+    cad.lose_pushes(1);
+    cad.late_pushes(200, 1);
+    for kind in ["EVENT_LOST", "EVENT_LATE", "EVENT_SOON"] {
+        assert_eq!(cad.push(1, kind, json!({})).hub, 1, "the CAD cannot know");
+    }
+    assert_eq!(raw.event().await["type"], "EVENT_SOON");
+    assert_eq!(raw.event().await["type"], "EVENT_LATE");
+    assert!(cad.wait_pushed(LONG).await);
+}
+
+/// What becomes of a GET: its status, 1 for a page instead of JSON, 0 for no answer.
+async fn ask(cad: &tenfour::sim::cad::CadSim, most: Duration) -> u16 {
+    let request =
+        reqwest::Client::new().get(format!("{}/v2/general/version", cad.api_url())).header("authorization", format!("Bearer {KEY}"));
+    let Ok(answer) = request.timeout(most).send().await else { return 0 };
+    let status = answer.status().as_u16();
+    match answer.text().await {
+        Ok(text) if text.starts_with("<html>") && status == 200 => 1,
+        Ok(_) => status,
+        Err(_) => 0,
+    }
+}
+
+#[tokio::test]
+async fn rest_breaks_in_every_way_and_comes_back() {
+    let cad = start(CadOptions { rate_limits: false, ..options() }).await;
+    cad.rest_garbage("/version", 1);
+    cad.rest_drop("/version", 1);
+    cad.rest_do_then_drop("/version", 1);
+    for wanted in [1, 0, 0, 200] {
+        assert_eq!(ask(&cad, LONG).await, wanted);
+    }
+    cad.rest_delay("/version", 300, 1);
+    let began = std::time::Instant::now();
+    assert_eq!(ask(&cad, LONG).await, 200);
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    cad.rest_hang("/version", 1);
+    assert_eq!(ask(&cad, Duration::from_millis(200)).await, 0);
+    assert_eq!(ask(&cad, LONG).await, 200);
+    // The work is done, or not, as the name says.
+    let place = |id: &str| {
+        let url = format!("{}/v2/emergency/servers/1/calls/911", cad.api_url());
+        reqwest::Client::new()
+            .post(url)
+            .header("authorization", format!("Bearer {KEY}"))
+            .json(&json!({"isEmergency": true, "caller": "x", "location": "y", "description": id}))
+            .send()
+    };
+    assert_eq!(place("plain").await.unwrap().status(), 200);
+    cad.rest_drop("/calls/911", 1);
+    cad.rest_do_then_drop("/calls/911", 1);
+    for id in ["never", "done"] {
+        let answer = place(id).await;
+        assert!(match answer {
+            Ok(answer) => answer.bytes().await.is_err(),
+            Err(_) => true,
+        });
+    }
+    let open = cad.open_state(1)["emergencyCalls"].to_string();
+    assert!(open.contains("plain") && open.contains("done") && !open.contains("never"), "{open}");
+    // A hung request does not keep the simulator from stopping.
+    cad.rest_hang("/version", 1);
+    let (asked, ()) = tokio::join!(ask(&cad, LONG), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        timeout(LONG, cad.stop()).await.expect("stop waits for the hung request");
+    });
+    assert_ne!(asked, 200);
+}
+
+#[tokio::test]
+async fn noise_is_the_same_for_a_seed() {
+    use tenfour::sim::cad::Noise;
+    let run = async |noise: Noise| {
+        let cad = start(CadOptions { rate_limits: false, ..options() }).await;
+        let mut raw = Raw::session(&cad, 1).await;
+        cad.noise(noise);
+        let mut seen = Vec::new();
+        for _ in 0..150 {
+            seen.push(ask(&cad, LONG).await.to_string());
+        }
+        for n in 0..100 {
+            cad.push(1, &format!("EVENT_{n}"), json!({}));
+        }
+        assert!(cad.wait_pushed(LONG).await);
+        cad.heal();
+        cad.push(1, "EVENT_END", json!({}));
+        let mut events = Vec::new();
+        loop {
+            let kind = raw.event().await["type"].as_str().unwrap().to_owned();
+            if kind == "EVENT_END" {
+                break;
+            }
+            events.push(kind);
+        }
+        (seen, events)
+    };
+    let shares = (100, 100, 100);
+    let noise = Noise {
+        seed: 3,
+        lost: shares.0,
+        twice: shares.1,
+        rest_fail: 100,
+        rest_limit: shares.2,
+        rest_garbage: 100,
+        rest_drop: 50,
+        rest_do_then_drop: 50,
+        rest_delay: 50,
+        most_ms: 3,
+        late: 0,
+    };
+    let once = run(noise.clone()).await;
+    assert_eq!(once, run(noise.clone()).await);
+    assert_ne!(once, run(Noise { seed: 4, ..noise.clone() }).await);
+    for status in ["0", "1", "200", "429", "500", "503"] {
+        assert!(once.0.iter().any(|seen| seen == status), "no {status} in {:?}", once.0);
+    }
+    let mut kinds = once.1.clone();
+    kinds.dedup();
+    assert!(kinds.len() < 100 && kinds.len() < once.1.len(), "{:?}", once.1);
+    let late = run(Noise { seed: 3, late: 300, most_ms: 50, ..Noise::default() }).await.1;
+    let mut sorted = late.clone();
+    sorted.sort_by_key(|kind| kind["EVENT_".len()..].parse::<u32>().unwrap());
+    assert!(late.len() == 100 && late != sorted, "nothing was overtaken");
+}

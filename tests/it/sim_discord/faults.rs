@@ -83,3 +83,81 @@ async fn a_moderator_may_delete_behind_the_bots_back() {
     let path = format!("/channels/{}/messages/{id}", bot.channel);
     assert_eq!(bot.call(Method::PATCH, &path, json!({"content": "y"})).await.1["code"], 10008);
 }
+
+#[tokio::test]
+async fn a_dropped_request_does_nothing_and_a_late_one_is_done_whoever_waits() {
+    let bot = bot().await;
+    let path = format!("/channels/{}/messages", bot.channel);
+    bot.sim.drop_requests("POST", "/messages", 1);
+    assert!(bot.request(Method::POST, &path).json(&json!({"content": "dropped"})).send().await.is_err());
+    assert_eq!(bot.seen().len(), 0);
+    bot.sim.late("POST", "/messages", 400, 1);
+    let late = bot.request(Method::POST, &path).json(&json!({"content": "first"})).timeout(Duration::from_millis(100)).send().await;
+    assert!(late.unwrap_err().is_timeout());
+    bot.post(json!({"content": "second"})).await;
+    bot.sim.wait_message(&bot.channel, SOON, |m| m["content"] == "first").await.unwrap();
+    let order: Vec<Value> = bot.seen().iter().map(|m| m["content"].clone()).collect();
+    assert_eq!(order, ["second", "first"]);
+}
+
+/// What came of so many requests under a noise: statuses, 0 for none.
+async fn under(noise: tenfour::sim::discord::Noise) -> Vec<u16> {
+    let bot = bot().await;
+    bot.sim.noise(noise);
+    let mut statuses = Vec::new();
+    for _ in 0..200 {
+        let answer = bot.request(Method::GET, "/users/@me").send().await;
+        statuses.push(match answer {
+            Ok(answer) if answer.headers()["content-type"] == "text/html" => 1,
+            Ok(answer) => answer.status().as_u16(),
+            Err(_) => 0,
+        });
+    }
+    bot.sim.clear_faults();
+    for _ in 0..50 {
+        assert_eq!(bot.get("/users/@me").await.0, 200);
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn noise_is_of_all_that_was_asked_for_and_the_same_for_a_seed() {
+    use tenfour::sim::discord::Noise;
+    let path_part = "/users".to_owned();
+    let noise = Noise {
+        seed: 7,
+        path_part,
+        fail: 150,
+        rate_limit: 100,
+        garbage: 100,
+        drop: 50,
+        do_then_drop: 50,
+        delay: 50,
+        late: 50,
+        most_ms: 5,
+        hang: 0,
+    };
+    let once = under(noise.clone()).await;
+    assert_eq!(once, under(noise.clone()).await);
+    assert_ne!(once, under(Noise { seed: 8, ..noise.clone() }).await);
+    for status in [0, 1, 200, 429, 500, 502, 503] {
+        assert!(once.contains(&status), "no {status} in {once:?}");
+    }
+    let elsewhere = under(Noise { path_part: "/channels".into(), ..noise }).await;
+    assert!(elsewhere.iter().all(|status| *status == 200), "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn limits_are_switched_while_it_runs() {
+    use tenfour::sim::discord::Bucket;
+    let bot = bot().await;
+    let path = format!("/channels/{}/messages", bot.channel);
+    let mut statuses = Vec::new();
+    for on in [RateLimits::Real, RateLimits::Off] {
+        bot.sim.set_rate_limits(on, Bucket { limit: 2, window_ms: 60_000 });
+        for _ in 0..3 {
+            statuses.push(bot.call(Method::POST, &path, json!({"content": "x"})).await.0);
+        }
+    }
+    assert_eq!(statuses, [200, 200, 429, 200, 200, 200]);
+}

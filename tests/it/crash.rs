@@ -1,0 +1,370 @@
+//! kill -9 at any moment, over and over, while both transports bring events and Discord fails at random: what was accepted is shown, as it
+//! was last told, once, and calls each role once.
+//!
+//! What counts as accepted. Over HTTP: what was answered 200. Over the hub, where nothing is answered: what the bot had committed, which
+//! its own journal tells. So the journal is the measure of what must be seen, and is itself measured: it must hold each event that was
+//! answered 200, and of what was handed to a hub session, in each life, all up to some point. A row and the posts that follow from it are
+//! one transaction, hence nothing may be missing of what a row tells. Pushes while no session was up are the CAD's loss, not ours. A sender
+//! whose answer was lost with the process sends again: then there are two rows, and of what stands for itself (a page) two messages.
+//!
+//! `TENFOUR_SEED` repeats choices and moments of a run (the seed is printed), `TENFOUR_KILLS` and `TENFOUR_EVENTS` make it longer,
+//! `TENFOUR_BIN` names another binary than the one that cargo made with the tests.
+
+mod judge;
+mod story;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+use tenfour::route::Threads;
+use tenfour::sim::cad::{CadSim, Seen};
+use tenfour::sim::discord::{Bucket, DiscordSim, Noise, RateLimits};
+use tokio::sync::{broadcast, watch};
+
+use crate::process::{Running, Stage, Wanted, client, eventually};
+use crate::test_bot::PATIENCE;
+use judge::{Handed, Judge};
+use story::Author;
+
+/// Servers 1 and 2 tell by hub, 3 and 4 over HTTP.
+const HUB: [u32; 2] = [1, 2];
+const HTTP: [u32; 2] = [3, 4];
+/// Game servers that post for each of the latter.
+const SENDERS: usize = 4;
+/// While something is left to send, something must be sent within this time, the pauses after faults included.
+const STUCK: Duration = Duration::from_secs(60);
+
+fn number(name: &str, default: u64) -> u64 {
+    let Ok(text) = std::env::var(name) else { return default };
+    text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number"))
+}
+
+/// Where a server's events are shown.
+pub(crate) struct Places {
+    pub(crate) server: u32,
+    /// 911 calls, dispatch calls, panics, pages.
+    pub(crate) main: String,
+    /// Coming on duty, in lines.
+    pub(crate) log: String,
+    /// 911 calls once more.
+    pub(crate) forum: Option<String>,
+    /// Whether the dispatch calls of `main` have threads.
+    pub(crate) threads: bool,
+}
+
+/// What the tasks share that make events.
+struct Shared {
+    stage_key: String,
+    cad: CadSim,
+    /// Numbers of stories.
+    numbers: Arc<AtomicI64>,
+    /// Which life of the bot this is.
+    life: AtomicUsize,
+    over: AtomicBool,
+    /// How many events the senders, and the hub, may have brought by now.
+    http_quota: watch::Sender<u64>,
+    hub_quota: watch::Sender<u64>,
+    /// Given out so far.
+    http_given: AtomicI64,
+    addr: watch::Sender<Option<SocketAddr>>,
+    /// Marks of events that were answered 200, and how often each had been sent.
+    accepted: watch::Sender<Vec<(String, u32)>>,
+    /// What hub sessions were given.
+    handed: watch::Sender<Vec<Handed>>,
+}
+
+/// A game server: one event after another, each until it is answered 200.
+async fn sender(shared: Arc<Shared>, mut author: Author) {
+    let client = client();
+    let mut quota = shared.http_quota.subscribe();
+    loop {
+        let number = u64::try_from(shared.http_given.fetch_add(1, Ordering::SeqCst)).unwrap();
+        tokio::select! {
+            allowed = quota.wait_for(|quota| number < *quota) => drop(allowed.unwrap()),
+            () = until_over(&shared) => return,
+        }
+        let event = author.next();
+        let body = event.body(&shared.stage_key);
+        let mut sent = 0;
+        loop {
+            let to = *shared.addr.borrow();
+            if let Some(to) = to {
+                sent += 1;
+                let url = format!("http://{to}/sonorancad/event?server={}", author.server);
+                if client.post(url).json(&body).send().await.is_ok_and(|answer| answer.status() == 200) {
+                    shared.accepted.send_modify(|accepted| accepted.push((event.mark.clone(), sent)));
+                    break;
+                }
+            }
+            // As a sender that was refused does; not a wait for anything.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// The CAD, telling one server's events by hub whether anybody listens or not.
+async fn pusher(shared: Arc<Shared>, mut author: Author, mut rng: Rng) {
+    let mut quota = shared.hub_quota.subscribe();
+    loop {
+        let handed = || u64::try_from(shared.handed.borrow().iter().filter(|h| h.server == author.server).count()).unwrap();
+        tokio::select! {
+            allowed = quota.wait_for(|quota| handed() < *quota) => drop(allowed.unwrap()),
+            () = until_over(&shared) => return,
+        }
+        let event = author.next();
+        let life = shared.life.load(Ordering::SeqCst);
+        if shared.cad.push_body(author.server.into(), &event.body(&shared.stage_key)).hub > 0 {
+            shared.handed.send_modify(|all| all.push(Handed { server: author.server, life, mark: event.mark }));
+        }
+        tokio::time::sleep(Duration::from_millis(rng.u64(0..12))).await;
+    }
+}
+
+async fn until_over(shared: &Shared) {
+    while !shared.over.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Forum posts know no nonce. A create that is still on its way when a new life looks for it cannot be found, and makes a second post:
+/// so only messages come late.
+fn noises(rng: &mut Rng) -> [Noise; 2] {
+    let noise = Noise {
+        seed: rng.u64(..),
+        path_part: "/messages".into(),
+        fail: 20,
+        rate_limit: 15,
+        garbage: 15,
+        drop: 10,
+        do_then_drop: 40,
+        hang: 2,
+        delay: 100,
+        late: 40,
+        most_ms: 300,
+    };
+    [noise.clone(), Noise { seed: rng.u64(..), path_part: "/channels/".into(), late: 0, ..noise }]
+}
+
+/// Discord as it is in the life to come.
+fn weather(discord: &DiscordSim, rng: &mut Rng) {
+    discord.clear_faults();
+    match rng.u8(..4) {
+        // Narrow: a backlog grows, and whatever the bot does against one is cut in the middle too.
+        0 => discord.set_rate_limits(RateLimits::Real, Bucket { limit: 5, window_ms: 2_000 }),
+        _ => discord.set_rate_limits(RateLimits::Off, Bucket { limit: 5, window_ms: 5_000 }),
+    }
+    if rng.u8(..8) != 0 {
+        for noise in noises(rng) {
+            discord.noise(noise);
+        }
+    }
+}
+
+/// Until the moment at which the bot shall die.
+async fn moment(shared: &Shared, rng: &mut Rng, share: u64, stream: &mut broadcast::Receiver<Value>) {
+    let many = usize::try_from(rng.u64(1..=share.max(2) / 2)).unwrap();
+    let pause = Duration::from_millis(rng.u64(20..900));
+    match rng.u8(..5) {
+        // Any moment, one of the start included.
+        0 => tokio::time::sleep(pause).await,
+        1 => {
+            let mut addr = shared.addr.subscribe();
+            addr.wait_for(Option::is_some).await.unwrap();
+            tokio::time::sleep(pause).await;
+        }
+        // The very moment at which an event is answered 200, others being on their way.
+        2 => {
+            let mut accepted = shared.accepted.subscribe();
+            let enough = accepted.borrow().len() + many;
+            accepted.wait_for(|accepted| accepted.len() >= enough).await.unwrap();
+        }
+        // Discord has done its work, and the bot does not know yet.
+        3 => {
+            let (mut left, what) = (rng.usize(1..20), if rng.bool() { "MESSAGE_CREATE" } else { "MESSAGE_UPDATE" });
+            while left > 0 {
+                match stream.recv().await {
+                    Ok(item) if item["type"] == what => left -= 1,
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        }
+        // The hub has just told something.
+        _ => {
+            let mut handed = shared.handed.subscribe();
+            let enough = handed.borrow().len() + many;
+            handed.wait_for(|handed| handed.len() >= enough).await.unwrap();
+        }
+    }
+}
+
+/// One life: it begins, is told where it listens, and dies. Returns what it said.
+async fn live_and_die(shared: &Shared, bot: Running, rng: &mut Rng, share: u64, stream: &mut broadcast::Receiver<Value>) -> String {
+    let told = async {
+        shared.addr.send_replace(Some(bot.listener().await));
+        std::future::pending::<()>().await;
+    };
+    // A moment that does not come (everything was refused in this life) is no reason to live on.
+    tokio::select! {
+        () = told => {}
+        _ = tokio::time::timeout(Duration::from_secs(6), moment(shared, rng, share, stream)) => {}
+    }
+    let said = bot.kill().await.stderr;
+    shared.addr.send_replace(None);
+    said
+}
+
+/// Waits until nothing is left to send, as long as it gets less.
+async fn settled(stage: &Stage) {
+    let (mut least, mut since) = (usize::MAX, Instant::now());
+    while least > 0 {
+        let left: usize = stage.look("SELECT count(*) FROM post WHERE delivered < version AND failed IS NULL")[0].parse().unwrap();
+        if left < least {
+            (least, since) = (left, Instant::now());
+        }
+        assert!(since.elapsed() < STUCK, "{left} posts are left and nothing more is sent");
+        tokio::time::sleep(Duration::from_millis(20 + left as u64 / 10)).await;
+    }
+    stage.settled_within(PATIENCE).await;
+}
+
+async fn places(stage: &Stage, roles: &[String; 3]) -> Vec<Places> {
+    let mut all = Vec::new();
+    for server in HUB.into_iter().chain(HTTP) {
+        let channel = |name: &str, kind| stage.discord.add_channel(&stage.guild, &format!("{name}-{server}"), kind);
+        let (main, log) = (channel("main", 0), channel("log", 0));
+        let threads = server % 2 == 0;
+        let dispatch_threads = if threads { Threads::Always } else { Threads::Off };
+        let here = |event, role, threads| Wanted { event, channel: &main, server: Some(server), role, threads, ..Wanted::default() };
+        stage.route(here("911", Some(&roles[0]), Threads::Off)).await;
+        stage.route(here("dispatch", Some(&roles[1]), dispatch_threads)).await;
+        stage.route(here("panic", Some(&roles[2]), Threads::Off)).await;
+        stage.route(here("pager", None, Threads::Off)).await;
+        stage.route(Wanted { event: "duty", channel: &log, server: Some(server), ..Wanted::default() }).await;
+        let forum = (server % 2 == 1).then(|| channel("forum", 15));
+        if let Some(forum) = &forum {
+            stage.route(Wanted { event: "911", channel: forum, server: Some(server), forum: true, ..Wanted::default() }).await;
+        }
+        all.push(Places { server, main, log, forum, threads });
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_it_shows_all_that_was_accepted_once() {
+    let seed = number("TENFOUR_SEED", fastrand::u64(..));
+    let (kills, events) = (number("TENFOUR_KILLS", 20), number("TENFOUR_EVENTS", 1_000));
+    println!("crash: TENFOUR_SEED={seed} TENFOUR_KILLS={kills} TENFOUR_EVENTS={events}");
+    let began = Instant::now();
+    let mut rng = Rng::with_seed(seed);
+    // What is tested is the order of commits and requests, not the disk.
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let mut stage = Stage::within(&place, 4).await;
+    let roles = ["Dispatch", "Officers", "Everyone awake"].map(|name| {
+        let role = stage.discord.add_role(&stage.guild, name, 0);
+        stage.discord.set_mentionable(&stage.guild, &role, true);
+        role
+    });
+    let places = places(&stage, &roles).await;
+    let numbers = Arc::new(AtomicI64::new(1));
+    let shared = Arc::new(Shared {
+        stage_key: stage.key.clone(),
+        cad: stage.cad.clone(),
+        numbers: Arc::clone(&numbers),
+        life: AtomicUsize::new(0),
+        over: AtomicBool::new(false),
+        http_quota: watch::Sender::new(0),
+        hub_quota: watch::Sender::new(0),
+        http_given: AtomicI64::new(0),
+        addr: watch::Sender::new(None),
+        accepted: watch::Sender::default(),
+        handed: watch::Sender::default(),
+    });
+    let mut tasks = tokio::task::JoinSet::new();
+    for server in HTTP {
+        for _ in 0..SENDERS {
+            tasks.spawn(sender(Arc::clone(&shared), Author::new(server, rng.fork(), Arc::clone(&shared.numbers))));
+        }
+    }
+    for server in HUB {
+        tasks.spawn(pusher(Arc::clone(&shared), Author::new(server, rng.fork(), Arc::clone(&shared.numbers)), rng.fork()));
+    }
+
+    // Each life gets as much as any other, so that no kill finds the work done: half of it over HTTP, a quarter by each hub session.
+    let share = (events / (kills + 1)).max(8);
+    let mut reconnected = Vec::new();
+    let mut lives = String::new();
+    for _ in 0..kills {
+        weather(&stage.discord, &mut rng);
+        stage.cad.heal();
+        stage.cad.clear_log();
+        if rng.u8(..4) == 0 {
+            stage.cad.push_twice();
+        }
+        stage.set("DISCORD_EDIT_WINDOW_MS", if rng.bool() { "0" } else { "500" });
+        stage.set("DISCORD_REQUESTS_PER_SECOND", if rng.u8(..4) == 0 { "50" } else { "0" });
+        let mut stream = stage.discord.subscribe();
+        let bot = stage.start();
+        shared.http_quota.send_modify(|quota| *quota += share / 2);
+        shared.hub_quota.send_modify(|quota| *quota += share / 4);
+        lives = live_and_die(&shared, bot, &mut rng, share, &mut stream).await;
+        // A session that broke by itself may have lost what was on its way.
+        for server in HUB {
+            let signed_in =
+                |seen: &Seen| matches!(seen, Seen::Auth { server: Some(s), success: Some(true), .. } if *s == i64::from(server));
+            if stage.cad.count(signed_in) > 1 {
+                reconnected.push((server, shared.life.load(Ordering::SeqCst)));
+            }
+        }
+        // Until the CAD has noticed, it goes on telling the dead one.
+        for server in HUB {
+            assert!(stage.cad.wait_no_session(server.into(), PATIENCE).await);
+        }
+        shared.life.fetch_add(1, Ordering::SeqCst);
+    }
+    std::fs::write(stage.folder.join("last-life.log"), &lives).unwrap();
+
+    // The last life: all that is left, and then the noise stops.
+    weather(&stage.discord, &mut rng);
+    stage.cad.heal();
+    let bot = stage.start();
+    shared.addr.send_replace(Some(bot.listener().await));
+    shared.http_quota.send_replace(events / 2);
+    shared.hub_quota.send_replace(events / 4);
+    let taken = |shared: &Shared| shared.accepted.borrow().len() as u64 >= events / 2;
+    let told = |shared: &Shared| {
+        HUB.iter().all(|server| shared.handed.borrow().iter().filter(|h| h.server == *server).count() as u64 >= events / 4)
+    };
+    let patience = PATIENCE.max(Duration::from_millis(20 * events));
+    let all = tokio::time::timeout(patience, async {
+        while !taken(&shared) || !told(&shared) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(all.await.is_ok(), "{} of {} events were taken over HTTP", shared.accepted.borrow().len(), events / 2);
+    shared.over.store(true, Ordering::SeqCst);
+    while tasks.join_next().await.is_some_and(|done| done.map(|()| true).unwrap()) {}
+    stage.discord.clear_faults();
+    stage.discord.set_rate_limits(RateLimits::Off, Bucket { limit: 5, window_ms: 5_000 });
+    // Order holds on a session: what was told last is behind everything.
+    for server in HUB {
+        assert!(stage.cad.wait_session(server.into(), PATIENCE).await);
+        let mark = format!("end of {server}");
+        assert_eq!(stage.cad.push_body(server.into(), &json!({"key": stage.key, "type": "EVENT_END", "mark": mark})).hub, 1);
+        let seen = format!("SELECT count(*) FROM journal WHERE kind = 'EVENT_END' AND server = {server}");
+        eventually("the last push was never journaled", async || stage.look(&seen) == ["1"]).await;
+    }
+    settled(&stage).await;
+    let settled = began.elapsed();
+
+    let judge = Judge { stage: &stage, places: &places, roles: &roles };
+    let found = judge.judge(&shared.accepted.borrow(), &shared.handed.borrow(), &reconnected);
+    println!("crash: {kills} kills, {found} in {:.0} s", settled.as_secs_f64());
+    bot.stop().await;
+}
