@@ -162,7 +162,7 @@ impl App {
         };
 
         // The queue first, so that whatever comes in has somewhere to go.
-        let released = store.release_all().await?;
+        let released = store.release_all(clock.now()).await?;
         if released > 0 {
             tracing::info!(released, "posts that were being sent when the bot ended are looked at again");
         }

@@ -66,6 +66,12 @@ number!(
 );
 
 impl MessageId {
+    /// The smallest number that a message made at `at` could have.
+    #[must_use]
+    pub fn earliest(at: UnixMs) -> Self {
+        Self(u64::try_from(at.0.saturating_sub(1_420_070_400_000)).unwrap_or(0).min(u64::MAX >> 22) << 22)
+    }
+
     /// When the message was made. Discord documents the epoch 2015-01-01 and the shift of 22 bits.
     #[must_use]
     pub fn made_at(self) -> UnixMs {
@@ -107,5 +113,8 @@ mod tests {
     fn snowflakes_tell_their_time() {
         // The example of Discord's documentation: 175928847299117063 was made on 2016-04-30 at 11:18:25.796 UTC.
         assert_eq!(MessageId(175_928_847_299_117_063).made_at(), UnixMs(1_462_015_105_796));
+        let earliest = MessageId::earliest(UnixMs(1_462_015_105_796));
+        assert!(earliest.made_at() == UnixMs(1_462_015_105_796) && earliest.0 <= 175_928_847_299_117_063);
+        assert_eq!(MessageId::earliest(UnixMs(0)), MessageId(0));
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::answer::{header, judge, rate_headers, read, said, scope};
 use super::threads::forum_post;
+use crate::clock::UnixMs;
 use crate::gate::Gate;
 use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, LimitScope, Metrics};
@@ -23,8 +24,8 @@ use crate::render::{Embed, Message};
 
 /// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
 pub const TIME: Duration = Duration::from_secs(20);
-/// How many messages of a channel are searched for one that a crash made us forget.
-const LOOK_BACK: u32 = 50;
+/// How many messages of a channel are searched for one that a crash made us forget, from its time on: all that Discord lists at once.
+const LOOK_BACK: u32 = 100;
 
 /// Discord's REST API, version 10. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -255,12 +256,15 @@ impl Rest {
     where
         F: Future<Output = bool>,
     {
+        let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
         let messages = match claim.place {
             Place::Forum => self.forum_starters(claim, &owned).await.map_err(as_verdict)?,
-            _ => self.ask(&format!("/channels/{}/messages?limit={LOOK_BACK}", claim.channel())).await.map_err(as_verdict)?,
+            _ => self
+                .ask(&format!("/channels/{}/messages?limit={LOOK_BACK}&after={}", claim.channel(), MessageId::earliest(UnixMs(since))))
+                .await
+                .map_err(as_verdict)?,
         };
         let me = *self.me.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
         for message in messages.as_array().map(Vec::as_slice).unwrap_or_default() {
             let Some(id) = message.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) else { continue };
             let author = message.pointer("/author/id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
@@ -382,7 +386,6 @@ fn with_files(request: RequestBuilder, message: &Message, body: Value, create: b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::UnixMs;
     use crate::ids::{CommunityId, GuildId, ServerId};
     use crate::outbox::PostKey;
 

@@ -65,6 +65,9 @@ pub struct Settled {
     pub reopened: bool,
 }
 
+/// A request whose answer never came may still be done so much later (ms).
+const LATE_EDIT_MS: i64 = 5_000;
+
 /// What may share a message: see [`crate::outbox::packs`]. A thread hangs on a message, and an answer answers one.
 const PACKABLE: &str = "message IS NULL AND creating_ms IS NULL AND pack IS NULL AND solo = 0 AND place = 'channel' AND threads = 'off'
     AND parent IS NULL AND lane IN (1, 2, 5)";
@@ -332,12 +335,21 @@ impl Store {
             .await
     }
 
-    /// After a start: whatever was claimed by the process before is free again. Creates stay in doubt.
+    /// After a start: whatever was claimed by the process before is free again. Its requests may still be on their way: creates stay in
+    /// doubt, edits are sent once more later. A forum's post has no nonce, so a create of one is looked for a while later.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn release_all(&self) -> Result<usize, StoreError> {
-        self.writer.run(|connection| connection.execute("UPDATE post SET lease_ms = 0 WHERE lease_ms > 0", ())).await
+    pub async fn release_all(&self, now: UnixMs) -> Result<usize, StoreError> {
+        self.writer
+            .run(move |connection| {
+                connection.execute(
+                    "UPDATE post SET lease_ms = 0, doubt_ms = iif(message IS NULL, doubt_ms, ?1),
+                        due_ms = iif(place = 'forum' AND message IS NULL, max(due_ms, ?2), due_ms) WHERE lease_ms > 0",
+                    (now.0, now.plus(LATE_EDIT_MS).0),
+                )
+            })
+            .await
     }
 }
 
@@ -399,11 +411,21 @@ fn settle_part(
                         shown_ms = coalesce(shown_ms, ?5), unpinged = ?6, wished_ms = iif(version > ?2, ?5, wished_ms) WHERE id = ?1",
                 )?
                 .execute((id, part.version, rows::flake(message.0), now.plus(pause).0, now.0, part.unpinged))?;
+            // An earlier edit may still be done, over this one: it is sent once more when that is surely past.
+            connection
+                .prepare_cached(
+                    "UPDATE post SET version = max(version, ?2 + 1), due_ms = max(due_ms, ?3), wished_ms = ?3, doubt_ms = NULL
+                     WHERE id = ?1 AND doubt_ms IS NOT NULL AND message IS NOT NULL",
+                )?
+                .execute((id, part.version, now.plus(LATE_EDIT_MS).0))?;
             if claim.standing != Some(*message) {
                 draw_links_anew(connection, id, part.key, claim.guild, now.plus(edit_window))?;
             }
         }
         Settlement::Again { due, counts, in_doubt, .. } => {
+            if *in_doubt && claim.standing.is_some() {
+                connection.prepare_cached("UPDATE post SET doubt_ms = ?2 WHERE id = ?1")?.execute((id, now.0))?;
+            }
             let in_doubt = *in_doubt && claim.standing.is_none();
             connection.prepare_cached(&again((*counts).into()))?.execute((id, due.0, in_doubt, doubt))?;
         }

@@ -107,7 +107,7 @@ async fn a_create_that_a_crash_cut_off_stays_in_doubt_and_keeps_its_nonce() {
     let store = reopen(&folder).await;
     assert_eq!(store.instance(), instance);
     assert!(store.claim(ChannelId(7), UnixMs(1_001)).await.unwrap().is_none(), "the lease still holds");
-    assert_eq!(store.release_all().await.unwrap(), 1);
+    assert_eq!(store.release_all(UnixMs(1_002)).await.unwrap(), 1);
     let again = store.claim(ChannelId(7), UnixMs(5_000)).await.unwrap().unwrap();
     assert_eq!((again.nonce.as_str(), again.creating_since), (nonce.as_str(), Some(UnixMs(1_000))));
     assert!(!again.must_look_first(UnixMs(100_000)) && again.must_look_first(UnixMs(200_000)));
@@ -676,7 +676,7 @@ async fn a_pack_in_doubt_keeps_its_company_and_its_nonce_and_one_that_surely_was
     assert_eq!((subjects(&third), &third.nonce, third.creating_since), (vec!["a", "b", "c"], &second.nonce, Some(UnixMs(10))));
     assert!(third.may_bring_back_older());
     // A crash with it in hand changes nothing of that.
-    store.release_all().await.unwrap();
+    store.release_all(UnixMs(1_002)).await.unwrap();
     let fourth = pack(&store, 14).await;
     assert_eq!((subjects(&fourth), &fourth.nonce), (vec!["a", "b", "c"], &second.nonce));
     // Discord does not take them together.
@@ -722,4 +722,29 @@ async fn storing_an_event_may_claim_what_it_made() {
         .await
         .unwrap();
     assert!(matches!(next, Found::Post(claim) if claim.key.subject == "b"));
+}
+
+#[tokio::test]
+async fn an_edit_that_may_come_late_is_sent_once_more_when_that_is_past() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let made = async |claim: crate::outbox::Claim, at| store.settle(&claim, Settlement::Delivered(MessageId(1)), UnixMs(at)).await.unwrap();
+    put(&store, vec![draft(7, "a", "one", Lane::New)], 1).await;
+    made(store.claim(ChannelId(7), UnixMs(2)).await.unwrap().unwrap(), 3).await;
+    put(&store, vec![draft(7, "a", "two", Lane::Edit)], 4).await;
+    let lost = store.claim(ChannelId(7), UnixMs(5)).await.unwrap().unwrap();
+    let again = Settlement::Again { due: UnixMs(6), counts: true, in_doubt: true, reason: String::new() };
+    store.settle(&lost, again, UnixMs(6)).await.unwrap();
+    made(store.claim(ChannelId(7), UnixMs(7)).await.unwrap().unwrap(), 8).await;
+    assert_eq!(store.claim(ChannelId(7), UnixMs(5_007)).await.unwrap(), None, "too early");
+    let sure = store.claim(ChannelId(7), UnixMs(5_008)).await.unwrap().unwrap();
+    assert_eq!(sure.message.content.as_deref(), Some("two"));
+    made(sure, 5_009).await;
+    assert!(store.due().await.unwrap().is_empty(), "once is enough");
+    // So is what a process had in hand when it ended.
+    put(&store, vec![draft(7, "a", "three", Lane::Edit)], 6_000).await;
+    store.claim(ChannelId(7), UnixMs(6_001)).await.unwrap().unwrap();
+    store.release_all(UnixMs(6_002)).await.unwrap();
+    made(store.claim(ChannelId(7), UnixMs(6_003)).await.unwrap().unwrap(), 6_004).await;
+    assert!(store.claim(ChannelId(7), UnixMs(11_004)).await.unwrap().is_some());
 }

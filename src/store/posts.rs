@@ -160,10 +160,12 @@ pub(super) const READY: &str = "(post.place NOT IN ('thread', 'archive') OR EXIS
     AND (post.parent IS NULL OR NOT EXISTS (
         SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
             AND card.subject = post.parent AND card.message IS NULL AND card.delivered < card.version AND card.failed IS NULL))
-    AND (post.place <> 'archive' OR NOT EXISTS (
+    AND (post.place <> 'archive' OR (NOT EXISTS (
         SELECT 1 FROM post AS other WHERE other.channel = post.channel AND other.community = post.community AND other.server = post.server
-            AND (other.subject = post.parent OR other.parent = post.parent) AND other.id <> post.id
-            AND other.delivered < other.version AND other.failed IS NULL))";
+            AND other.parent = post.parent AND other.id <> post.id AND other.delivered < other.version AND other.failed IS NULL)
+        AND NOT EXISTS (
+        SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
+            AND card.subject = post.parent AND card.delivered < card.version AND card.failed IS NULL)))";
 
 impl Store {
     /// Posts whose subject is not over, with what ingest must remember of them.

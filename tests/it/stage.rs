@@ -144,7 +144,7 @@ impl Stage {
     /// The process ends without a word, and begins anew on what is on disk.
     pub(crate) async fn restart(&mut self) {
         self.bot = None;
-        self.store.release_all().await.unwrap();
+        self.store.release_all(self.clock.now()).await.unwrap();
         let (wishes, wished) = Wishes::new();
         let status = Status::default();
         let gate = Gate::new(self.clock.clone(), 0);
