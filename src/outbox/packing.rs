@@ -5,15 +5,19 @@ use crate::render::{Message, text};
 
 /// Discord's limit on the embeds of a message.
 pub const MOST_CARDS: usize = 10;
+/// More places than this are left in a window that has hardly begun.
+const NEW_WINDOW: u32 = 3;
 /// Units of all texts of a new pack, of Discord's 6,000: cards grow, and each must find room in its message later.
 const TEXT: usize = 4_500;
 
 /// How many cards the next message takes, if `waiting` are to be shown and `places` messages may still be made in this window (`None`: as
-/// many as one likes). Without a backlog each card has a message of its own.
+/// many as one likes). Without a backlog each card has a message of its own. While a burst goes on, more will wait for the places that are
+/// left: one place is reckoned with for what comes, so that the window's last two messages take all they can.
 #[must_use]
 pub fn share(waiting: usize, places: Option<u32>) -> usize {
     let Some(places) = places else { return 1 };
-    waiting.div_ceil(places.max(1) as usize).clamp(1, MOST_CARDS)
+    let for_these = if places > NEW_WINDOW { places } else { places.saturating_sub(1) };
+    waiting.div_ceil(for_these.max(1) as usize).clamp(1, MOST_CARDS)
 }
 
 /// How many of `messages`, from the first on, go into one. At least 1, whatever the first is.
@@ -47,6 +51,7 @@ mod tests {
     fn no_backlog_no_pack() {
         assert_eq!([share(0, Some(4)), share(4, Some(4)), share(1, Some(0)), share(500, None)], [1; 4]);
         assert_eq!([share(5, Some(4)), share(12, Some(4)), share(500, Some(4)), share(3, Some(1))], [2, 3, 10, 3]);
+        assert_eq!([share(3, Some(3)), share(2, Some(3)), share(9, Some(2)), share(1, Some(1))], [2, 1, 9, 1]);
     }
 
     fn card(text: usize) -> Message {
