@@ -2,7 +2,7 @@
 
 use super::Shared;
 use crate::clock::UnixMs;
-use crate::discord::rest::Answer;
+use crate::discord::rest::{Answer, CLOCKS_DIFFER_MS};
 use crate::ids::MessageId;
 use crate::outbox::{Claim, Place, RateHeaders, Verdict};
 use crate::render::{self, Message};
@@ -139,8 +139,11 @@ impl Shared {
 
     /// Looks for the message of a create that was cut off.
     async fn find(&self, claim: &Claim) -> Result<Option<MessageId>, Verdict> {
-        let owned = async |message| self.outside.store.owns_message(message).await.unwrap_or(true);
-        let found = self.outside.rest.find(claim, owned).await?;
+        let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
+        let known = self.outside.store.messages_since(claim.key.channel, MessageId::earliest(UnixMs(since))).await;
+        // Not to know is no reason to make a second one.
+        let known = known.map_err(|error| Verdict::Retry { reason: error.to_string() })?;
+        let found = self.outside.rest.find(claim, |message| known.contains(&message)).await?;
         if let Some(message) = found {
             tracing::info!(channel = %claim.key.channel, %message, "found the message of a create that was cut off");
         }

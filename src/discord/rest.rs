@@ -165,6 +165,11 @@ impl Rest {
         *self.me.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(user);
     }
 
+    /// Our own user id, if it is known yet.
+    pub(super) fn user(&self) -> Option<u64> {
+        *self.me.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// One GET whose answer is JSON. `path` begins with `/` and follows `/api/v10`.
     ///
     /// # Errors
@@ -252,10 +257,7 @@ impl Rest {
     ///
     /// # Errors
     /// A verdict to settle with, if the channel cannot be searched.
-    pub async fn find<F>(&self, claim: &Claim, owned: impl Fn(MessageId) -> F) -> Result<Option<MessageId>, Verdict>
-    where
-        F: Future<Output = bool>,
-    {
+    pub async fn find(&self, claim: &Claim, owned: impl Fn(MessageId) -> bool) -> Result<Option<MessageId>, Verdict> {
         let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
         let messages = match claim.place {
             Place::Forum => self.forum_starters(claim, &owned).await.map_err(as_verdict)?,
@@ -264,12 +266,12 @@ impl Rest {
                 .await
                 .map_err(as_verdict)?,
         };
-        let me = *self.me.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let me = self.user();
         for message in messages.as_array().map(Vec::as_slice).unwrap_or_default() {
             let Some(id) = message.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) else { continue };
             let author = message.pointer("/author/id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
             let ours = me.is_none() || author == me;
-            if ours && MessageId(id).made_at().0 >= since && same(message, claim) && !owned(MessageId(id)).await {
+            if ours && MessageId(id).made_at().0 >= since && same(message, claim) && !owned(MessageId(id)) {
                 return Ok(Some(MessageId(id)));
             }
         }
@@ -278,7 +280,7 @@ impl Rest {
 }
 
 /// How far our clock and Discord's may differ (ms).
-pub(super) const CLOCKS_DIFFER_MS: i64 = 120_000;
+pub const CLOCKS_DIFFER_MS: i64 = 120_000;
 
 /// What a question that had to be answered before a create means for it.
 fn as_verdict(error: AskError) -> Verdict {
@@ -291,7 +293,7 @@ fn as_verdict(error: AskError) -> Verdict {
     }
 }
 
-fn same(message: &Value, claim: &Claim) -> bool {
+pub(super) fn same(message: &Value, claim: &Claim) -> bool {
     match message.get("nonce") {
         Some(Value::String(nonce)) if !nonce.is_empty() => return *nonce == claim.nonce,
         _ => {}

@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::rest::{Answer, AskError, CLOCKS_DIFFER_MS, Rest};
+use super::rest::{Answer, AskError, CLOCKS_DIFFER_MS, Rest, same};
 use crate::ids::{ChannelId, MessageId};
 use crate::outbox::{Claim, Operation, RateHeaders, Verdict};
 use crate::render::Message;
@@ -66,30 +66,32 @@ impl Rest {
         }
     }
 
-    /// First messages of our own posts in the claim's forum that no other post of the queue is known to be, as a channel's history would
-    /// list them.
-    pub(super) async fn forum_starters<F>(&self, claim: &Claim, owned: impl Fn(MessageId) -> F) -> Result<Value, AskError>
-    where
-        F: Future<Output = bool>,
-    {
+    /// The first message of the post that an earlier create of this claim made in its forum, as a channel's history would list it: looked for
+    /// among our posts there that are not known as another one's, the nearest in time first.
+    pub(super) async fn forum_starters(&self, claim: &Claim, owned: impl Fn(MessageId) -> bool) -> Result<Value, AskError> {
         let threads = self.ask(&format!("/guilds/{}/threads/active", claim.guild)).await?;
         let forum = claim.key.channel.to_string();
-        let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
+        let sent = claim.creating_since.map_or(0, |at| at.0);
+        let since = sent.saturating_sub(CLOCKS_DIFFER_MS);
+        let me = self.user();
+        let ours = |thread: &&Value| {
+            me.is_none() || thread.get("owner_id").is_none_or(|owner| owner.as_str().and_then(|id| id.parse().ok()) == me)
+        };
         let mut recent: Vec<u64> = threads
             .get("threads")
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
             .filter(|thread| thread.get("parent_id").and_then(Value::as_str) == Some(&*forum))
+            .filter(ours)
             .filter_map(|thread| thread.get("id")?.as_str()?.parse().ok())
             .filter(|id| MessageId(*id).made_at().0 >= since)
             .collect();
-        // The oldest first: it was made when its create was sent, and many others may have been made since.
-        recent.sort_unstable();
-        let mut starters = Vec::new();
+        // It was made when its create was sent; others may be in doubt too, and many may have been made since.
+        recent.sort_by_key(|id| MessageId(*id).made_at().0.abs_diff(sent));
         let mut looked_at = 0;
         for id in recent {
-            if owned(MessageId(id)).await {
+            if owned(MessageId(id)) {
                 continue;
             }
             looked_at += 1;
@@ -97,13 +99,14 @@ impl Rest {
                 break;
             }
             match self.ask(&format!("/channels/{id}/messages/{id}")).await {
-                Ok(message) => starters.push(message),
+                Ok(message) if same(&message, claim) => return Ok(Value::Array(vec![message])),
+                Ok(_) => {}
                 // Deleted meanwhile.
                 Err(AskError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Value::Array(starters))
+        Ok(Value::Array(Vec::new()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Posts: put by ingest, claimed and settled by delivery.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Store, StoreError, rows};
@@ -241,14 +243,16 @@ impl Store {
             .await
     }
 
-    /// Whether a message is known as some post's: then it cannot be the one that another post is looking for.
+    /// Messages from `first` on that are known as some post's of a channel: none of them can be the one that another post looks for.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn owns_message(&self, message: MessageId) -> Result<bool, StoreError> {
+    pub async fn messages_since(&self, channel: ChannelId, first: MessageId) -> Result<HashSet<MessageId>, StoreError> {
         self.reader
             .run(move |connection| {
-                connection.query_row("SELECT EXISTS (SELECT 1 FROM post WHERE message = ?1)", [rows::flake(message.0)], |row| row.get(0))
+                let mut select = connection.prepare_cached("SELECT message FROM post WHERE channel = ?1 AND message >= ?2")?;
+                let found = select.query_map((rows::flake(channel.0), rows::flake(first.0)), |row| rows::message_option(row, "message"))?;
+                found.filter_map(Result::transpose).collect()
             })
             .await
     }
