@@ -470,11 +470,13 @@ fn settle_part(
 
 /// A message has appeared: texts that link to its subject, and had no nearer address for it, are sent again. So are those that are on their
 /// way just now: they were claimed without it.
+///
+/// The plus signs keep SQLite from walking through all posts of the server: few link to a subject, most often none.
 fn draw_links_anew(connection: &Connection, id: i64, key: &PostKey, guild: GuildId, due: UnixMs) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
             "UPDATE post SET version = version + 1, due_ms = max(due_ms, ?6), wished_ms = iif({PENDING}, wished_ms, ?6)
-             WHERE id IN (SELECT post FROM post_link WHERE subject = ?3) AND guild = ?4 AND community = ?1 AND server = ?2
+             WHERE id IN (SELECT post FROM post_link WHERE subject = ?3) AND +guild = ?4 AND +community = ?1 AND +server = ?2
                 AND (message IS NOT NULL OR lease_ms > 0) AND failed IS NULL AND (channel = ?5 OR NOT EXISTS (
                     SELECT 1 FROM post AS nearer WHERE nearer.community = ?1 AND nearer.server = ?2 AND nearer.subject = ?3 AND nearer.guild = ?4
                         AND nearer.message IS NOT NULL AND nearer.id <> ?7 AND (nearer.channel = post.channel OR nearer.id < ?7)))",

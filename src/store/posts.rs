@@ -250,7 +250,7 @@ impl Store {
     pub async fn messages_since(&self, channel: ChannelId, first: MessageId) -> Result<HashSet<MessageId>, StoreError> {
         self.reader
             .run(move |connection| {
-                let mut select = connection.prepare_cached("SELECT message FROM post WHERE channel = ?1 AND message >= ?2")?;
+                let mut select = connection.prepare_cached("SELECT message FROM post WHERE +channel = ?1 AND message >= ?2")?;
                 let found = select.query_map((rows::flake(channel.0), rows::flake(first.0)), |row| rows::message_option(row, "message"))?;
                 found.filter_map(Result::transpose).collect()
             })
