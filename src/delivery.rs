@@ -125,10 +125,11 @@ impl Delivery {
             tokio::select! {
                 biased;
                 () = tasks.draining() => break,
-                () = gate.rung() => busy = true,
-                () = tokio::time::sleep(wait) => {}
+                // Seldom, and never to be starved by a bell that rings all the time.
                 _ = net.tick() => gate.ring_all(),
                 _ = count.tick(), if busy => busy = shared.count().await,
+                () = gate.rung() => busy = true,
+                () = tokio::time::sleep(wait) => {}
             }
             wait = shared.clone().round().await;
         }

@@ -96,6 +96,8 @@ pub struct Limits {
     buckets: HashMap<Name, Bucket>,
     per_second: usize,
     sent: VecDeque<UnixMs>,
+    /// The last of them.
+    sent_at: Option<UnixMs>,
     global_until: UnixMs,
     invalid: InvalidRequests,
 }
@@ -141,6 +143,7 @@ impl Limits {
             buckets: HashMap::new(),
             per_second: per_second as usize,
             sent: VecDeque::new(),
+            sent_at: None,
             global_until: UnixMs(0),
             invalid: InvalidRequests::default(),
         }
@@ -178,6 +181,7 @@ impl Limits {
 
     /// A request that no bucket here knows of: a question of a command. Commands never wait for alerts; alerts make room for them.
     pub fn note(&mut self, now: UnixMs) {
+        self.sent_at = Some(now);
         if self.per_second > 0 {
             while self.sent.len() >= self.per_second.saturating_mul(2) {
                 self.sent.pop_front();
@@ -246,7 +250,7 @@ impl Limits {
         let guard = match self.invalid.pace(now) {
             Pace::Free => None,
             Pace::Slow if panic => None,
-            Pace::Slow => wait(self.sent.back().map_or(now, |last| last.plus(SLOW_MS)), Cause::Guard),
+            Pace::Slow => wait(self.sent_at.map_or(now, |last| last.plus(SLOW_MS)), Cause::Guard),
             Pace::Stop { until } => wait(until, Cause::Guard),
         };
         let own = if panic { self.per_second } else { self.per_second.saturating_sub(GLOBAL_RESERVE).max(1) };
@@ -440,7 +444,11 @@ mod tests {
 
     #[test]
     fn invalid_requests_slow_everything_but_panics_and_then_stop_all() {
-        let mut limits = Limits::default();
+        invalid_requests_slow(Limits::default());
+        invalid_requests_slow(Limits::new(0));
+    }
+
+    fn invalid_requests_slow(mut limits: Limits) {
         for _ in 0..1_000 {
             limits.invalid(UnixMs(0));
         }

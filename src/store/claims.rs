@@ -76,16 +76,16 @@ const PACKABLE: &str = "message IS NULL AND creating_ms IS NULL AND pack IS NULL
 pub(super) fn take(connection: &Connection, instance: &str, ask: &Ask) -> rusqlite::Result<Found> {
     let channel = rows::flake(ask.channel.0);
     // What stands in a thread, or in a forum's post, has buckets of its own.
-    let first: Option<(i64, Option<i64>)> = connection
+    let first: Option<(i64, Option<i64>, i64)> = connection
         .prepare_cached(&format!(
-            "SELECT id, pack FROM post WHERE channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 AND lane <= ?3
+            "SELECT id, pack, lane FROM post WHERE channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 AND lane <= ?3
                 AND (place = 'archive' OR iif(message IS NULL, ?4 OR place = 'thread', ?5 OR place <> 'channel')) AND {READY}
                 AND NOT EXISTS (SELECT 1 FROM parked WHERE channel = ?1 AND retry_ms > ?2)
              ORDER BY lane, id LIMIT 1"
         ))?
-        .query_row((channel, ask.now.0, most_lane(ask), ask.creates, ask.edits), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((channel, ask.now.0, most_lane(ask), ask.creates, ask.edits), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let Some((id, pack)) = first else { return later(connection, ask) };
+    let Some((id, pack, lane)) = first else { return later(connection, ask) };
     let lead = match pack {
         None => id,
         // Whose create carries them all is first in the message, as long as it is in it.
@@ -99,7 +99,8 @@ pub(super) fn take(connection: &Connection, instance: &str, ask: &Ask) -> rusqli
         (None, Some(_)) if claim.standing.is_none() => company(connection, &claim, ask)?,
         (None, _) => Vec::new(),
     };
-    claim.lane = lane_of(connection, id)?;
+    // Of a shared message, the lane of what is to be sent, not that of the card that is first in it.
+    claim.lane = Lane::ALL.into_iter().find(|known| known.number() == lane).unwrap_or(Lane::Log);
     claim.urls = urls(connection, &claim.key, claim.guild, &claim.message)?;
     let (key, guild) = (claim.key.clone(), claim.guild);
     for member in &mut claim.others {
@@ -117,11 +118,6 @@ pub(super) fn take(connection: &Connection, instance: &str, ask: &Ask) -> rusqli
 
 fn most_lane(ask: &Ask) -> i64 {
     if ask.panic_only { Lane::Panic.number() } else { Lane::Log.number() }
-}
-
-fn lane_of(connection: &Connection, id: i64) -> rusqlite::Result<Lane> {
-    let number: i64 = connection.prepare_cached("SELECT lane FROM post WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
-    Ok(Lane::ALL.into_iter().find(|lane| lane.number() == number).unwrap_or(Lane::Log))
 }
 
 fn later(connection: &Connection, ask: &Ask) -> rusqlite::Result<Found> {
@@ -405,19 +401,18 @@ fn settle_part(
             // The next edit: with what comes soon, and of an old message only now and then.
             let old = claim.standing.is_some_and(|made| now.since(made.made_at()) > OLD_MESSAGE_MS);
             let pause = if old { OLD_EDIT_EVERY_MS } else { edit_window };
+            // An earlier edit may still be done, over this one: it is sent once more when that is surely past, unless there is something newer
+            // to send before.
             connection
                 .prepare_cached(
-                    "UPDATE post SET delivered = max(delivered, ?2), message = ?3, creating_ms = NULL, attempts = 0, lease_ms = 0, due_ms = ?4,
-                        shown_ms = coalesce(shown_ms, ?5), unpinged = ?6, wished_ms = iif(version > ?2, ?5, wished_ms) WHERE id = ?1",
+                    "UPDATE post SET delivered = max(delivered, ?2), message = ?3, creating_ms = NULL, attempts = 0, lease_ms = 0,
+                        shown_ms = coalesce(shown_ms, ?5), unpinged = ?6,
+                        due_ms = iif(doubt_ms IS NULL OR version > ?2, ?4, max(?4, ?7)),
+                        wished_ms = CASE WHEN version > ?2 THEN ?5 WHEN doubt_ms IS NULL THEN wished_ms ELSE ?7 END,
+                        version = iif(doubt_ms IS NULL OR version > ?2, version, ?2 + 1),
+                        doubt_ms = iif(version > ?2, doubt_ms, NULL) WHERE id = ?1",
                 )?
-                .execute((id, part.version, rows::flake(message.0), now.plus(pause).0, now.0, part.unpinged))?;
-            // An earlier edit may still be done, over this one: it is sent once more when that is surely past.
-            connection
-                .prepare_cached(
-                    "UPDATE post SET version = max(version, ?2 + 1), due_ms = max(due_ms, ?3), wished_ms = ?3, doubt_ms = NULL
-                     WHERE id = ?1 AND doubt_ms IS NOT NULL AND message IS NOT NULL",
-                )?
-                .execute((id, part.version, now.plus(LATE_EDIT_MS).0))?;
+                .execute((id, part.version, rows::flake(message.0), now.plus(pause).0, now.0, part.unpinged, now.plus(LATE_EDIT_MS).0))?;
             if claim.standing != Some(*message) {
                 draw_links_anew(connection, id, part.key, claim.guild, now.plus(edit_window))?;
             }

@@ -107,6 +107,11 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
          RETURNING id",
     ))?;
     for draft in drafts {
+        // Sound is made once: that a later drawing is silent or not is no change.
+        let desired = match &draft.message {
+            heard @ Message { silent: false, .. } => rows::to_json(heard)?,
+            silent => rows::to_json(&Message { silent: false, ..silent.clone() })?,
+        };
         let id: i64 = upsert.query_row(
             rusqlite::params![
                 rows::flake(draft.guild.0),
@@ -119,8 +124,7 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
                 rows::to_json(&draft.roles)?,
                 draft.over,
                 &draft.parent,
-                // Sound is made once: that a later drawing is silent or not is no change.
-                rows::to_json(&Message { silent: false, ..draft.message.clone() })?,
+                desired,
                 draft.happened_at.0,
                 now.0,
                 edit_window,

@@ -1,6 +1,7 @@
 //! Takes an event to where the CAD would: the server's hub session, else its HTTP destination.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::header;
 use serde_json::{Value, json};
@@ -144,16 +145,9 @@ impl Inner {
         match shared.faults.push() {
             Some(PushTrouble::Lost) => {}
             Some(PushTrouble::Late(late)) => {
-                let inner = Arc::clone(self);
-                shared.unanswered += 1;
-                self.spawn(async move {
-                    tokio::time::sleep(late).await;
-                    inner.change(|shared| {
-                        shared.unanswered = shared.unanswered.saturating_sub(1);
-                        recipients(shared, server, inner.options.recipient)
-                            .iter()
-                            .for_each(|session| session.tell(Out::Text(text.clone())));
-                    });
+                let recipient = self.options.recipient;
+                self.later(shared, late, move |shared| {
+                    recipients(shared, server, recipient).iter().for_each(|session| session.tell(Out::Text(text.clone())));
                 });
             }
             trouble @ (None | Some(PushTrouble::Twice)) => {
@@ -167,6 +161,19 @@ impl Inner {
         count
     }
 
+    /// A push that arrives late: until then it counts as unanswered.
+    fn later(self: &Arc<Self>, shared: &mut Shared, late: Duration, push: impl FnOnce(&mut Shared) + Send + 'static) {
+        let inner = Arc::clone(self);
+        shared.unanswered += 1;
+        self.spawn(async move {
+            tokio::time::sleep(late).await;
+            inner.change(|shared| {
+                shared.unanswered = shared.unanswered.saturating_sub(1);
+                push(shared);
+            });
+        });
+    }
+
     fn to_http(self: &Arc<Self>, shared: &mut Shared, server: i64, kind: &str, hub: usize, body: &Value) -> bool {
         let Some(destination) = shared.servers.get(&server).and_then(|server| server.http.clone()) else { return false };
         if !shared.outboxes.contains_key(&server) || (hub > 0 && !destination.forward) {
@@ -178,14 +185,8 @@ impl Inner {
             // Handed over; what becomes of it on its way, the CAD cannot know.
             Some(PushTrouble::Lost) => true,
             Some(PushTrouble::Late(late)) => {
-                let inner = Arc::clone(self);
-                shared.unanswered += 1;
-                self.spawn(async move {
-                    tokio::time::sleep(late).await;
-                    inner.change(|shared| {
-                        shared.unanswered = shared.unanswered.saturating_sub(1);
-                        queue(shared, server, push);
-                    });
+                self.later(shared, late, move |shared| {
+                    queue(shared, server, push);
                 });
                 true
             }

@@ -32,21 +32,8 @@ async fn a_full_disk_is_answered_with_try_later_and_got_over_when_there_is_room(
         event["data"]["call"]["metaData"] = json!({ "padding": "x".repeat(900_000) });
         event
     };
-    let mut accepted = vec![1];
-    let mut refused = None;
-    for call in 2..20 {
-        let answer = client().post(&url).json(&large(call)).send().await.unwrap();
-        match answer.status().as_u16() {
-            200 => accepted.push(call),
-            503 => {
-                assert!(answer.headers().contains_key("retry-after"));
-                refused = Some(call);
-                break;
-            }
-            other => panic!("{other}: {:?}", answer.text().await),
-        }
-    }
-    let refused = refused.expect("the limit was never reached");
+    let (mut accepted, refused) = until_refused(&url, 2, large).await;
+    accepted.insert(0, 1);
     // It lives, and says so; it goes on refusing what it cannot store.
     assert_eq!(client().get(format!("http://{ops}/healthz")).send().await.unwrap().status(), 200);
     assert_eq!(client().post(&url).json(&large(refused)).send().await.unwrap().status(), 503);
@@ -74,6 +61,23 @@ async fn a_full_disk_is_answered_with_try_later_and_got_over_when_there_is_room(
     bot.stop().await;
 }
 
+/// Calls from `first` on, until one is refused with "try later": those that were taken, and that one.
+async fn until_refused(url: &str, first: i64, event: impl Fn(i64) -> Value) -> (Vec<i64>, i64) {
+    let mut accepted = Vec::new();
+    for call in first..20 {
+        let answer = client().post(url).json(&event(call)).send().await.unwrap();
+        match answer.status().as_u16() {
+            200 => accepted.push(call),
+            503 => {
+                assert!(answer.headers().contains_key("retry-after"));
+                return (accepted, call);
+            }
+            other => panic!("{other}: {:?}", answer.text().await),
+        }
+    }
+    panic!("the limit was never reached");
+}
+
 fn large(stage: &Stage, call: i64) -> Value {
     let mut event = stage.emergency(call);
     event["data"]["call"]["metaData"] = json!({ "padding": "x".repeat(100_000) });
@@ -89,20 +93,7 @@ async fn a_full_database_is_answered_with_try_later_and_takes_all_that_waited_on
     let (addr, ops) = (bot.listener().await, bot.ops().await);
     assert!(stage.cad.wait_session(1, PATIENCE).await);
     let url = format!("http://{addr}/sonorancad/event");
-    let (mut accepted, mut refused) = (Vec::new(), None);
-    for call in 1..20 {
-        let answer = client().post(&url).json(&large(&stage, call)).send().await.unwrap();
-        match answer.status().as_u16() {
-            200 => accepted.push(call),
-            503 => {
-                assert!(answer.headers().contains_key("retry-after"));
-                refused = Some(call);
-                break;
-            }
-            other => panic!("{other}: {:?}", answer.text().await),
-        }
-    }
-    let refused = refused.expect("the limit was never reached");
+    let (mut accepted, refused) = until_refused(&url, 1, |call| large(&stage, call)).await;
     assert!(accepted.len() > 2, "{accepted:?}");
     // What was taken before is delivered, settled and all: events may not take the last room.
     stage.settled().await;
