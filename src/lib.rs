@@ -21,6 +21,7 @@ pub mod intake;
 pub mod metrics;
 pub mod ops;
 pub mod outbox;
+pub mod permit;
 pub mod readings;
 pub mod render;
 pub mod route;

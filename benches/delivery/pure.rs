@@ -87,8 +87,16 @@ fn draw(world: &Server, change: &Change, routes: &[Route], community: &Community
     let occasion = Occasion { community, server: ServerId(1), topic, priority: None, urgent: false };
     let moment = |_: &Route| Moment { now: NOW, dispatcher_on_duty: true, quiet: None, last_ping: None };
     for target in targets(routes, &occasion, |filter| filter.admits(&Facts::unknown(topic)), moment) {
-        let view =
-            View { world, server: ServerId(1), labels: Labels::usual(), style: target.style, roles: &target.roles, test: false, now: NOW };
+        let view = View {
+            world,
+            server: ServerId(1),
+            labels: Labels::usual(),
+            style: target.style,
+            roles: &target.roles,
+            test: false,
+            buttons: true,
+            now: NOW,
+        };
         let message = match change {
             Change::Card { subject, .. } => render::card(*subject, &view),
             Change::Status { ident, from, to } => render::status(*ident, *from, *to, NOW, &view),

@@ -102,7 +102,7 @@ fn exact(value: &Value) -> bool {
 /// Everything that people would see of an event, in every style.
 fn drawn(world: &Server, event: &Event, changes: &[Change], now: UnixMs) {
     for style in STYLES {
-        let view = View { world, server: ServerId(1), labels: Labels::usual(), style, roles: &ROLES, test: false, now };
+        let view = View { world, server: ServerId(1), labels: Labels::usual(), style, roles: &ROLES, test: false, buttons: true, now };
         let mut messages: Vec<Message> = render::event(event, now, &view).into_iter().collect();
         for change in changes {
             match change {
@@ -116,7 +116,7 @@ fn drawn(world: &Server, event: &Event, changes: &[Change], now: UnixMs) {
                 }
                 Change::Duty { ident, on, after } => messages.extend(render::duty(*ident, *on, *after, now, &view)),
                 Change::Status { ident, from, to } => messages.extend(render::status(*ident, *from, *to, now, &view)),
-                Change::Note { subject: Subject::Dispatch(call, _), note } => messages.extend(render::note(note, *call, now, &view)),
+                Change::Note { subject, note } => messages.extend(render::note(note, *subject, now, &view)),
                 Change::Attach { subject: Subject::Dispatch(call, _), ident, on } => {
                     messages.extend(render::attachment(*ident, *on, *call, now, &view));
                 }

@@ -20,7 +20,7 @@ use crate::gate::Gate;
 use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, LimitScope, Metrics};
 use crate::outbox::{Claim, Operation, Place, RateHeaders, Scope, Verdict};
-use crate::render::{Embed, Message};
+use crate::render::{Button, Choice, Embed, Message, button, text};
 
 /// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
 pub const TIME: Duration = Duration::from_secs(20);
@@ -320,6 +320,8 @@ fn body(message: &Message, create: Option<(&str, Option<MessageId>)>) -> Value {
         "content": message.content.as_deref().unwrap_or_default(),
         "embeds": message.embeds.iter().map(embed).collect::<Vec<_>>(),
         "allowed_mentions": { "parse": [], "roles": roles, "replied_user": false },
+        // Also when there are none: an edit takes away what stood there.
+        "components": components(message),
     });
     if let (Some((nonce, reply_to)), Some(fields)) = (create, body.as_object_mut()) {
         fields.insert("nonce".into(), nonce.into());
@@ -342,6 +344,22 @@ fn body(message: &Message, create: Option<(&str, Option<MessageId>)>) -> Value {
         }
     }
     body
+}
+
+/// One row of buttons, or the list of the cards that share the message.
+fn components(message: &Message) -> Value {
+    let parts: Vec<Value> = if message.choices.is_empty() {
+        let button = |button: &Button| {
+            let (emoji, label) = button.verb.face();
+            json!({ "type": 2, "style": button.verb.style(), "label": label, "emoji": { "name": emoji }, "custom_id": button.id() })
+        };
+        message.buttons.iter().take(5).map(button).collect()
+    } else {
+        let option = |choice: &Choice| json!({ "label": text::cut(&choice.label, 100), "value": choice.on });
+        let options: Vec<Value> = message.choices.iter().take(25).map(option).collect();
+        vec![json!({ "type": 3, "custom_id": button::PICK, "placeholder": "Act on one of these calls…", "options": options })]
+    };
+    if parts.is_empty() { json!([]) } else { json!([{ "type": 1, "components": parts }]) }
 }
 
 fn embed(embed: &Embed) -> Value {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::normalise::{Fields, Item, MAX_LIST, parse_once};
-use super::{Envelope, Event, callout, civilian, dispatch, emergency, pager, panic, record, sign, station, tone, unit};
+use super::{Envelope, Event, callout, civilian, dispatch, emergency, own, pager, panic, record, sign, station, tone, unit};
 
 /// A type we know, with data that cannot be used. Names the field that is missing, never what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum DecodeError {
 type Reader = fn(Item<'_>) -> Result<Event, DecodeError>;
 
 /// Every type that is understood (contract c.3), retired names included.
-const READERS: [(&str, Reader); 34] = [
+const READERS: [(&str, Reader); 36] = [
     ("EVENT_911", emergency::new),
     ("EVENT_REMOVE_911", emergency::removed),
     ("EVENT_UNIT_PANIC", panic::panic),
@@ -53,6 +53,8 @@ const READERS: [(&str, Reader); 34] = [
     ("EVENT_NEW_CALLOUT", callout::callout),
     ("EVENT_STATION_ALERT", station::alert),
     ("EVENT_PAGER_REBORN", pager::page),
+    (own::TAKEN, own::taken),
+    (own::EMERGENCY_NOTE, own::emergency_note),
     // The current status and unit events say what a cleared call means for its units.
     ("EVENT_UNIT_CALL_CLEAR", ignored),
 ];

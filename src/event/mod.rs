@@ -21,6 +21,7 @@ mod dispatch;
 mod emergency;
 mod listed;
 mod normalise;
+pub mod own;
 mod pager;
 mod panic;
 mod record;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMs;
-use crate::ids::{CallId, CommunityId, Ident, ServerId};
+use crate::ids::{CallId, CommunityId, Ident, ServerId, UserId};
 
 pub use decode::{DecodeError, decode, known_kinds};
 pub use envelope::{Envelope, EnvelopeError};
@@ -56,11 +57,13 @@ pub enum Source {
     Rest,
     /// `/alerts test` and the like: made by the bot itself, takes the real path.
     Test,
+    /// What a member did through the bot: told from the answer of the CAD's API, which raises no event for it (contract c.1).
+    Own,
 }
 
 impl Source {
     /// Every source of events, for closed label sets.
-    pub const ALL: [Self; 3] = [Self::Hub, Self::Http, Self::Test];
+    pub const ALL: [Self; 4] = [Self::Hub, Self::Http, Self::Test, Self::Own];
 
     /// The word for logs, rows and labels.
     #[must_use]
@@ -70,6 +73,7 @@ impl Source {
             Self::Http => "http",
             Self::Rest => "rest",
             Self::Test => "test",
+            Self::Own => "own",
         }
     }
 }
@@ -189,6 +193,20 @@ pub enum Event {
         idents: Vec<Ident>,
         /// From which dispatch call.
         call: CallId,
+    },
+    /// [`own::TAKEN`]: a member answers for a subject.
+    Taken {
+        /// The subject as text.
+        subject: String,
+        /// Who.
+        by: UserId,
+    },
+    /// [`own::EMERGENCY_NOTE`]: a note on a 911, for which the CAD has no place.
+    EmergencyNote {
+        /// The 911.
+        call: CallId,
+        /// The note.
+        note: Note,
     },
     /// `EVENT_DISPATCH_TOGGLE_BODYCAM`.
     Bodycam {

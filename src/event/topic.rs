@@ -132,7 +132,7 @@ impl Event {
             | Self::LinkVerified { .. }
             | Self::Callout(_)
             | Self::PrintRecord { .. } => Some(Topic::Other),
-            Self::Ignored | Self::Unknown => None,
+            Self::Taken { .. } | Self::EmergencyNote { .. } | Self::Ignored | Self::Unknown => None,
         }
     }
 }

@@ -107,8 +107,7 @@ impl<'a> Drawing<'a> {
                 self.line(Topic::Status, *ident, |view| render::status(*ident, *from, *to, view.now, view));
             }
             Change::Note { subject, note } => {
-                let Subject::Dispatch(call, _) = *subject else { return };
-                self.in_threads(*subject, |view| render::note(note, call, view.now, view), true);
+                self.in_threads(*subject, |view| render::note(note, *subject, view.now, view), true);
             }
             Change::Attach { subject, ident, on } => {
                 let Subject::Dispatch(call, _) = *subject else { return };
@@ -195,7 +194,7 @@ impl<'a> Drawing<'a> {
         }
         // What was over before it was ever shown is not worth a message.
         if !over || created {
-            for target in self.targets(&saying) {
+            for target in self.targets(&saying).into_iter().filter(|target| !target.forum || saying.topic != Topic::Pager) {
                 if !standing.contains_key(&target.channel) {
                     let fresh = created || raised || self.newly_admitted(subject, &target);
                     let memo = self.first_card(subject, target, &saying, over, fresh);
@@ -223,6 +222,11 @@ impl<'a> Drawing<'a> {
         }
         let mut message = render::card(subject, &self.view(target.guild, target.style, &target.roles, false))?;
         message.silent |= !fresh || target.silent;
+        if matches!(subject, Subject::Event(..)) && target.style == Style::Log {
+            // A line among lines: nobody takes anything there.
+            self.append(&target, message);
+            return None;
+        }
         let text = subject.to_string();
         let place = place_of(&target);
         let memo = Memo { guild: target.guild, style: target.style, roles: target.roles.clone(), place, threads: target.threads };
@@ -417,7 +421,8 @@ impl<'a> Drawing<'a> {
     fn view<'v>(&'v self, guild: GuildId, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {
         let setting: &'v Setting<'_> = &self.setting;
         let labels = setting.guilds.get(&guild).map_or_else(|| Labels::usual(), |guild| &guild.labels);
-        View { world: setting.world, server: setting.server, labels, style, roles, test, now: setting.at }
+        let buttons = setting.guilds.get(&guild).is_none_or(|guild| guild.acting.buttons);
+        View { world: setting.world, server: setting.server, labels, style, roles, test, buttons, now: setting.at }
     }
 
     fn saying(&self, subject: Subject) -> Option<Saying<'static>> {
@@ -434,7 +439,10 @@ impl<'a> Drawing<'a> {
                 Some(Saying { topic: Topic::Dispatch, priority, urgent: false, lane, about })
             }
             Subject::Panic(..) => Some(Saying { lane: Lane::Panic, ..plain(Topic::Panic, about) }),
-            Subject::Event(..) => None,
+            Subject::Event(seq, nth) => {
+                let urgent = self.world.pages.get(&(seq, nth))?.page.nature == PageNature::Emergency;
+                Some(Saying { urgent, lane: if urgent { Lane::Urgent } else { Lane::New }, ..plain(Topic::Pager, about) })
+            }
         }
     }
 
@@ -444,12 +452,8 @@ impl<'a> Drawing<'a> {
         let about = About::Event(event);
         match topic {
             Topic::Station => Some(Saying { lane: Lane::Urgent, ..plain(topic, about) }),
-            Topic::Pager => {
-                let urgent = matches!(event, Event::Pager(page) if page.nature == PageNature::Emergency);
-                Some(Saying { urgent, lane: if urgent { Lane::Urgent } else { Lane::New }, ..plain(topic, about) })
-            }
             Topic::Record | Topic::Bolo | Topic::Tone | Topic::Other => Some(plain(topic, about)),
-            Topic::Emergency | Topic::Civil | Topic::Panic | Topic::Dispatch | Topic::Duty | Topic::Status => None,
+            Topic::Emergency | Topic::Civil | Topic::Panic | Topic::Dispatch | Topic::Pager | Topic::Duty | Topic::Status => None,
         }
     }
 }

@@ -141,8 +141,11 @@ pub(super) fn of_subject(world: &Server, subject: Subject) -> OwnedFacts {
             }
             facts
         }
-        // What stands for itself is known by its event alone: `of_event`.
-        Subject::Event(..) => OwnedFacts::unknown(Topic::Other),
+        // Of what stands for itself only pages are remembered; the rest is known by its event alone: `of_event`.
+        Subject::Event(seq, nth) => match world.pages.get(&(seq, nth)) {
+            Some(paged) => of_event(world, &Event::Pager(paged.page.clone())).unwrap_or_else(|| OwnedFacts::unknown(Topic::Pager)),
+            None => OwnedFacts::unknown(Topic::Other),
+        },
     }
 }
 
@@ -196,6 +199,8 @@ pub(super) fn of_event(world: &Server, event: &Event) -> Option<OwnedFacts> {
             facts.texts(old);
             facts.units(world, idents);
         }
+        // Never told: they have no topic.
+        Event::Taken { .. } | Event::EmergencyNote { .. } => {}
         Event::Bodycam { ident, .. } => facts.units(world, [ident]),
         Event::Tone { targets, .. } => tone(&mut facts, targets),
         Event::StreetSign { lines, .. } => facts.texts(lines),

@@ -30,7 +30,7 @@ fn every_series_is_there_at_zero() {
     let series = |name: &str| there.keys().filter(|key| key.split('{').next() == Some(name)).count();
     for (name, many) in [
         ("tenfour_build_info", 1),
-        ("tenfour_events_total", 3 * Outcome::ALL.len()),
+        ("tenfour_events_total", 4 * Outcome::ALL.len()),
         ("tenfour_event_types_total", 3 * (known_kinds().count() + 1)),
         ("tenfour_topic_events_total", 2),
         ("tenfour_decode_failures_total", known_kinds().count()),

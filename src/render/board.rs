@@ -85,7 +85,7 @@ pub fn board(number: i64, kind: BoardKind, servers: &[(ServerId, &Server)], labe
     let (shown, left_out) = most_urgent(if servers.is_empty() { &nowhere } else { servers }, limits::EMBEDS / per_server);
     let mut sections = Vec::new();
     for (server, world) in shown {
-        let view = View { world, server, labels, style: Style::Card, roles: &[], test: false, now: UnixMs(0) };
+        let view = View { world, server, labels, style: Style::Card, roles: &[], test: false, buttons: false, now: UnixMs(0) };
         let whose = if several { format!("Server {server} · ") } else { String::new() };
         let footer = if server == ServerId(0) { format!("Board #{number}") } else { format!("Board #{number} · Server {server}") };
         if kind != BoardKind::Calls {
@@ -464,7 +464,7 @@ mod tests {
     fn panic(world: &mut Server, ident: i64) {
         world.panics.insert(
             Ident(ident),
-            Panic { ident: Ident(ident), since: OPENED, over_at: None, linked_911: None, by_flag: false, joined_late: false },
+            Panic { ident: Ident(ident), since: OPENED, over_at: None, linked_911: None, by_flag: false, joined_late: false, taken: None },
         );
     }
 
@@ -647,7 +647,17 @@ mod tests {
         };
         world.emergencies.insert(
             CallId(9),
-            Emergency { call, opened_at: OPENED, gone_at: None, became: None, panic_of: Some(Ident(1)), made_of: None, joined_late: false },
+            Emergency {
+                call,
+                opened_at: OPENED,
+                gone_at: None,
+                became: None,
+                panic_of: Some(Ident(1)),
+                made_of: None,
+                joined_late: false,
+                taken: None,
+                notes: Vec::new(),
+            },
         );
         let labels = Labels { emergency: "112".into(), statuses: [(2, ("✅".into(), "10-8".into()))].into(), ..Labels::default() };
         assert_snapshot!(show(&Some(board(3, BoardKind::Both, &[(ServerId(1), &world)], &labels))), @r##"

@@ -1,5 +1,6 @@
 //! Dispatch calls: open, then closed. One card that stays true.
 
+use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
 use super::emergency::{known_meta, meta};
 use super::{Message, Style, View, colors, street, text, unit, words};
@@ -34,6 +35,9 @@ pub(super) fn card(call: &Dispatch, view: &View<'_>) -> Message {
     draft.sentence = sentence(call, view, priority.as_deref(), &what);
     draft.description = draft::block(call.description.as_deref(), 1_800).map(|text| star(call, &["description"], &text));
     draft.fields = fields(call, view, priority, closed).0;
+    if !closed && call.cad_number().is_some() {
+        draft.buttons = button::buttons(view, Subject::Dispatch(call.id, call.opened_at), &[Verb::Respond, Verb::Note, Verb::More]);
+    }
     draft.finish(view)
 }
 
@@ -158,7 +162,7 @@ fn address(call: &Dispatch) -> Option<String> {
 }
 
 /// `<t:…:t> D-1: Caller hears glass breaking.` The note's time is shown only if it is a moment: a bare clock is the game's own.
-fn note_line(note: &Note) -> Option<String> {
+pub(super) fn note_line(note: &Note) -> Option<String> {
     let content = draft::block(Some(&note.content), 600)?;
     let at = note.time.as_deref().and_then(|t| t.trim().parse::<jiff::Timestamp>().ok());
     let mut out = at.map(|at| format!("{} ", words::time(UnixMs(at.as_millisecond())))).unwrap_or_default();
@@ -208,11 +212,16 @@ fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> String {
 
 /// A note as a message of its own, for the call's thread. `None` if there is nothing to see in it, or in the public style.
 #[must_use]
-pub fn note(note: &Note, call: CallId, at: UnixMs, view: &View<'_>) -> Option<Message> {
+pub fn note(note: &Note, subject: Subject, at: UnixMs, view: &View<'_>) -> Option<Message> {
+    let about = match subject {
+        Subject::Dispatch(call, _) => words::call(call),
+        Subject::Emergency(call, _) => format!("{} #{call}", words::emergency(view.labels, true)),
+        Subject::Panic(..) | Subject::Event(..) => return None,
+    };
     if view.style == Style::Public {
         return None;
     }
-    let mut draft = Draft::new(view, format!("📝 Note on {}", words::call(call)), colors::OTHER, &words::call(call), at);
+    let mut draft = Draft::new(view, format!("📝 Note on {about}"), colors::OTHER, &about, at);
     let line = note_line(note)?;
     if view.style != Style::Card {
         draft.title = draft::title(view, &draft.title, Some(&note.content), "", None);
@@ -413,7 +422,7 @@ mod tests {
             kind: "text".into(),
             content: "On scene.\n@everyone run".into(),
         };
-        assert_snapshot!(show(&note(&said, CallId(501), sample::NOW, &view)), @r##"
+        assert_snapshot!(show(&note(&said, Subject::Dispatch(CallId(501), sample::OPENED), sample::NOW, &view)), @r##"
         #3498DB 📝 Note on Call #501
         A-10: On scene.
         @¦everyone run
@@ -422,6 +431,6 @@ mod tests {
         let pinged = View { roles: &[RoleId(7)], ..view };
         assert_snapshot!(show(&Some(raised(&world.dispatches[&CallId(501)], &pinged))), @r##"> <@&7> 🔺 Now P1: Call #501 · 211 Armed Robbery"##);
         let blank = Note { content: "\u{200B}".into(), ..said };
-        assert_eq!(note(&blank, CallId(501), sample::NOW, &view), None);
+        assert_eq!(note(&blank, Subject::Dispatch(CallId(501), sample::OPENED), sample::NOW, &view), None);
     }
 }

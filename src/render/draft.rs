@@ -11,7 +11,7 @@
 //! embed rather than `content`, because lines gather into one description of 4,096 units (content holds 2,000), keep a colour, and
 //! notify nobody; [`gather`] packs them.
 
-use super::{Embed, Field, File, Link, Message, Style, View, limits, street, text, words};
+use super::{Button, Embed, Field, File, Link, Message, Style, View, limits, street, text, words};
 use crate::clock::UnixMs;
 use crate::world::Subject;
 
@@ -29,6 +29,7 @@ pub(super) struct Draft {
     /// What stands behind the mentions.
     pub(super) sentence: String,
     pub(super) files: Vec<File>,
+    pub(super) buttons: Vec<Button>,
 }
 
 impl Draft {
@@ -68,7 +69,7 @@ impl Draft {
             Style::Compact => embed.title = Some(title),
             Style::Log => embed.description = Some(format!("{} {title}", words::time(self.at))),
         }
-        limits::fit(Message { content, embeds: vec![embed], roles, files, silent: false })
+        limits::fit(Message { content, embeds: vec![embed], roles, files, buttons: self.buttons, ..Message::default() })
     }
 }
 

@@ -1,5 +1,6 @@
 //! 911 and civil calls: waiting, then handled or turned into a dispatch call.
 
+use super::button::{self, Button, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
 use super::{Message, Style, View, colors, dispatch, street, text, unit, words};
 use crate::event::Meta;
@@ -32,7 +33,20 @@ pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &Vie
     draft.sentence = sentence(&label, emergency);
     draft.description = draft::block(call.description.as_deref(), 1_800);
     draft.fields = fields(emergency, view, &label).0;
+    draft.buttons = buttons(emergency, number, view);
     draft.finish(view)
+}
+
+/// Only while it waits, and if the CAD can be told which call is meant.
+fn buttons(emergency: &Emergency, number: crate::ids::CallId, view: &View<'_>) -> Vec<Button> {
+    let waits = emergency.gone_at.is_none() && emergency.became.is_none();
+    if !waits || emergency.cad_number(number).is_none() {
+        return Vec::new();
+    }
+    let subject = Subject::Emergency(number, emergency.opened_at);
+    let verbs = [Verb::Respond, Verb::Note, Verb::More, Verb::Take];
+    let free = emergency.taken.is_none();
+    button::buttons(view, subject, verbs.get(..if free { 4 } else { 3 }).unwrap_or_default())
 }
 
 /// `911: shots fired, Alta St / Integrity Way (9001)`.
@@ -67,8 +81,13 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
         fields.link(words::call(id), call.map(|call| Subject::Dispatch(id, call.opened_at)));
     }
 
+    let last = emergency.notes.iter().rev().find_map(dispatch::note_line);
+    let title = if emergency.notes.len() > 1 { format!("Last of {} notes", emergency.notes.len()) } else { "Last note".to_owned() };
+    fields.wide(&title, last.map(|note| text::cut(&note, 600)));
+
     let began = words::time(emergency.opened_at);
     let mut timeline = vec![if emergency.joined_late { format!("👁️ {began} first seen") } else { format!("📞 {began} {label}") }];
+    timeline.extend(emergency.taken.map(words::taken));
     timeline.extend(emergency.gone_at.map(|gone| match emergency.became {
         Some(dispatch) => format!("➡️ {} became {}", words::time(gone), words::call(dispatch)),
         None => format!("☑️ {} handled", words::time(gone)),

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::{Labels, Message, Reply, Style, View, limits, text};
 use crate::clock::UnixMs;
 use crate::event::*;
-use crate::ids::{CallId, Ident, RoleId, ServerId};
-use crate::world::{Dispatch, Emergency, Moment, MomentKind, Panic, Server, Subject, UnitState};
+use crate::ids::{CallId, Ident, RoleId, ServerId, UserId};
+use crate::world::{Dispatch, Emergency, Moment, MomentKind, Paged, Panic, Server, Subject, Taken, UnitState};
 
 const AT: UnixMs = super::sample::OPENED;
 const ROLES: [RoleId; 2] = [RoleId(71), RoleId(72)];
@@ -110,7 +110,9 @@ fn without_own(text: &str) -> String {
             assert!(!own || !address.contains(['@', '<', '>', '(', ' ']), "{address}");
             own.then_some(after)
         });
-        rest = match (time, link) {
+        // Who took it: a mention of ours, which notifies nobody inside an embed.
+        let taker = rest.strip_prefix("taken by <@").and_then(|t| t.split_once('>')).filter(|(id, _)| id.parse::<u64>().is_ok());
+        rest = match (time.or(taker), link) {
             (Some((_, after)), _) | (None, Some(after)) => after,
             (None, None) => {
                 out.push(c);
@@ -190,7 +192,17 @@ impl Filler {
             let became = is_emergency.then_some(CallId(3)).filter(|_| over);
             world.emergencies.insert(
                 CallId(id),
-                Emergency { call, opened_at: AT, gone_at: gone, became, panic_of: Some(Ident(0)), made_of: None, joined_late: false },
+                Emergency {
+                    call,
+                    opened_at: AT,
+                    gone_at: gone,
+                    became,
+                    panic_of: Some(Ident(0)),
+                    made_of: None,
+                    joined_late: false,
+                    taken: None,
+                    notes: (0..2).map(|_| self.note()).collect(),
+                },
             );
         }
         let moments = [
@@ -223,10 +235,23 @@ impl Filler {
             ..super::sample::empty_dispatch(CallId(3))
         };
         world.dispatches.insert(CallId(3), dispatch);
+        let page = Page { addresses: self.list(crowd), idents: idents.clone(), nature: PageNature::Other(self.text()), body: self.some() };
+        let taken = over.then_some(Taken { by: UserId(1), at: AT });
+        world.pages.insert((1, 0), Paged { page, at: AT, taken, over_at: gone });
+        world.pages.insert((1, 1), Paged { page: Page::default(), at: AT, taken: None, over_at: gone });
         for ident in [Ident(0), Ident(1)] {
-            world
-                .panics
-                .insert(ident, Panic { ident, since: AT, over_at: gone, linked_911: Some(CallId(1)), by_flag: false, joined_late: false });
+            world.panics.insert(
+                ident,
+                Panic {
+                    ident,
+                    since: AT,
+                    over_at: gone,
+                    linked_911: Some(CallId(1)),
+                    by_flag: false,
+                    joined_late: false,
+                    taken: Some(Taken { by: UserId(u64::MAX), at: AT }),
+                },
+            );
         }
         world
     }
@@ -256,13 +281,6 @@ impl Filler {
             Event::StationAlert(alert(self, words)),
             Event::StationAlert(alert(self, sound)),
             Event::StationAlert(StationAlert::default()),
-            Event::Pager(Page {
-                addresses: self.list(crowd),
-                idents: idents.clone(),
-                nature: PageNature::Other(self.text()),
-                body: self.some(),
-            }),
-            Event::Pager(Page::default()),
             Event::Record {
                 action: RecordAction::Edited,
                 record: Record { id: self.some(), name: self.some(), kind: Some(3), fields, ..Record::default() },
@@ -296,7 +314,7 @@ impl Filler {
 fn all_messages(filler: &mut Filler, labels: &Labels, style: Style, over: bool, test: bool, crowd: usize) -> Vec<Message> {
     let world = filler.world(over, crowd);
     let now = AT.plus(900_000);
-    let view = View { world: &world, server: ServerId(1), labels, style, roles: &ROLES, test, now };
+    let view = View { world: &world, server: ServerId(1), labels, style, roles: &ROLES, test, buttons: true, now };
     let subjects = [
         Subject::Emergency(CallId(1), AT),
         Subject::Emergency(CallId(2), AT),
@@ -305,6 +323,7 @@ fn all_messages(filler: &mut Filler, labels: &Labels, style: Style, over: bool, 
         Subject::Panic(Ident(1), AT),
     ];
     let mut messages: Vec<Message> = subjects.into_iter().map(|s| super::card(s, &view).expect("the world knows it")).collect();
+    messages.extend([Subject::Event(1, 0), Subject::Event(1, 1)].into_iter().filter_map(|s| super::card(s, &view)));
     for subject in subjects {
         messages.extend(
             [Reply::PanicOver, Reply::Raised, Reply::Unanswered { since: AT }]
@@ -317,7 +336,7 @@ fn all_messages(filler: &mut Filler, labels: &Labels, style: Style, over: bool, 
     messages.extend(super::duty(Ident(0), true, None, AT, &view));
     messages.extend(super::duty(Ident(0), false, Some(i64::MAX), AT, &view));
     messages.extend(super::status(Ident(0), Some(1), 2, AT, &view));
-    messages.extend(super::note(&filler.note(), CallId(3), AT, &view));
+    messages.extend(super::note(&filler.note(), subjects[2], AT, &view));
     let servers = [(ServerId(1), &world), (ServerId(2), &world)];
     messages.extend(super::BoardKind::ALL.map(|kind| super::board(i64::MAX, kind, &servers, labels)));
     let late: Vec<Message> = messages.iter().map(|m| super::late(m.clone(), UnixMs(0), UnixMs(i64::MAX))).collect();
@@ -366,7 +385,8 @@ fn the_public_form_tells_nothing_private() {
         for state in world.units.values_mut() {
             state.unit.location = place();
         }
-        let view = View { world: &world, server: ServerId(1), labels: &labels, style: Style::Public, roles: &ROLES, test, now: AT };
+        let view =
+            View { world: &world, server: ServerId(1), labels: &labels, style: Style::Public, roles: &ROLES, test, buttons: true, now: AT };
         let mut messages: Vec<Message> = Vec::new();
         for subject in [
             Subject::Emergency(CallId(1), AT),
@@ -389,7 +409,7 @@ fn the_public_form_tells_nothing_private() {
         }));
         messages.extend(super::duty(Ident(0), true, None, AT, &view));
         messages.extend(super::status(Ident(0), None, 2, AT, &view));
-        messages.extend(super::note(&filler.note(), CallId(3), AT, &view));
+        messages.extend(super::note(&filler.note(), Subject::Dispatch(CallId(3), AT), AT, &view));
         for message in messages {
             let whole = serde_json::to_string(&message).unwrap();
             assert!(!whole.contains("oison"), "{whole}");

@@ -13,6 +13,7 @@
 //! ```
 
 mod board;
+pub mod button;
 mod colors;
 mod dispatch;
 mod draft;
@@ -44,6 +45,7 @@ use crate::ids::{RoleId, ServerId};
 use crate::world::{Server, Subject};
 
 pub use board::{BoardKind, board};
+pub use button::{Button, Choice};
 pub use dispatch::{attachment, note};
 pub use draft::gather;
 pub use pack::pack;
@@ -54,7 +56,8 @@ const LATE: i64 = 60_000;
 /// Older than this when delivered: nobody is pinged any more, in ms.
 const TOO_LATE_TO_PING: i64 = 600_000;
 
-/// The card of a subject as the world has it now. `None` if the world does not know it (any more), or for [`Subject::Event`].
+/// The card of a subject as the world has it now. `None` if the world does not know it (any more); of events that stand for themselves it
+/// knows pages.
 ///
 /// Title, texts and fields change through the subject's life; footer and timestamp never do.
 #[must_use]
@@ -64,7 +67,7 @@ pub fn card(subject: Subject, view: &View<'_>) -> Option<Message> {
         Subject::Emergency(id, at) => world.emergencies.get(&id).filter(|e| e.opened_at == at).map(|e| emergency::card(e, id, view)),
         Subject::Dispatch(id, at) => world.dispatches.get(&id).filter(|d| d.opened_at == at).map(|d| dispatch::card(d, view)),
         Subject::Panic(ident, at) => world.panics.get(&ident).filter(|p| p.since == at).map(|p| panic::card(p, view)),
-        Subject::Event(..) => None,
+        Subject::Event(seq, nth) => world.pages.get(&(seq, nth)).and_then(|paged| pager::card(paged, subject, view)),
     }
 }
 
@@ -74,7 +77,6 @@ pub fn card(subject: Subject, view: &View<'_>) -> Option<Message> {
 pub fn event(event: &Event, at: UnixMs, view: &View<'_>) -> Option<Message> {
     match event {
         Event::StationAlert(alert) => Some(station::alert(alert, at, view)),
-        Event::Pager(page) => pager::page(page, at, view),
         Event::Record { action, record } => record::record(*action, record, at, view),
         Event::Tone { url, targets } => tone::tone(url.as_deref(), targets, at, view),
         Event::GroupAdd { idents, group } => unit::group(idents, "Joined group", Some(group), None, at, view),
@@ -99,6 +101,9 @@ pub fn event(event: &Event, at: UnixMs, view: &View<'_>) -> Option<Message> {
         | Event::DispatchNote { .. }
         | Event::UnitAttach { .. }
         | Event::UnitDetach { .. }
+        | Event::Pager(_)
+        | Event::Taken { .. }
+        | Event::EmergencyNote { .. }
         | Event::Ignored
         | Event::Unknown => None,
     }
@@ -222,6 +227,12 @@ pub struct Message {
     /// The only roles that may be pinged, in the order they are named in `content`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<RoleId>,
+    /// What can be pressed under it: at most 5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Button>,
+    /// The cards among which one is chosen first, if several share the message: at most 25.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
     /// Files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
@@ -333,6 +344,8 @@ pub struct View<'a> {
     pub roles: &'a [RoleId],
     /// A test alert: its title says TEST.
     pub test: bool,
+    /// Members may act on it.
+    pub buttons: bool,
     /// Now.
     pub now: UnixMs,
 }

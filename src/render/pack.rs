@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Embed, Message, limits};
+use super::{Choice, Embed, Message, button, limits};
 use crate::ids::RoleId;
 
 /// One message of several: their embeds under each other, each role named once, their sentences below each other. It makes a sound if one
 /// of them does. If they have grown too large for one message since they were put together, each is cut to its share of the room.
 #[must_use]
-pub fn pack(messages: Vec<Message>) -> Message {
+pub fn pack(mut messages: Vec<Message>) -> Message {
     let fair = limits::TOTAL / messages.len().max(1);
     let over = |messages: &[Message]| messages.iter().flat_map(|m| &m.embeds).map(limits::size).sum::<usize>() > limits::TOTAL;
     let crowded = messages.len() > 1 && over(&messages);
@@ -17,6 +17,9 @@ pub fn pack(messages: Vec<Message>) -> Message {
     let mut sentences = Vec::new();
     let mut embeds: Vec<Embed> = Vec::new();
     let mut silent = true;
+    let choices = messages.iter().filter_map(button::choice).collect();
+    let buttons = if messages.len() == 1 { messages.iter_mut().flat_map(|m| std::mem::take(&mut m.buttons)).collect() } else { Vec::new() };
+    let choices: Vec<Choice> = if buttons.is_empty() { choices } else { Vec::new() };
     // A call is heard for every sentence beside it: those that call nobody (any more) keep theirs to themselves.
     let calls = messages.iter().any(|message| !message.roles.is_empty());
     for mut message in messages {
@@ -31,7 +34,7 @@ pub fn pack(messages: Vec<Message>) -> Message {
     }
     let mentions: String = roles.iter().map(|role| format!("<@&{role}>")).collect::<Vec<_>>().join(" ");
     let content = [mentions, sentences.join("\n")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-    limits::fit(Message { content: Some(content).filter(|c| !c.is_empty()), embeds, roles, files: Vec::new(), silent })
+    limits::fit(Message { content: Some(content).filter(|c| !c.is_empty()), embeds, roles, silent, buttons, choices, ..Message::default() })
 }
 
 /// What a message says beside its mentions.

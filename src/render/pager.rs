@@ -1,11 +1,19 @@
 //! Pages. Addresses and units are names of people and crews: nothing of a page is public.
 
+use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields};
-use super::{Message, Style, View, colors, text, unit};
+use super::{Message, Style, View, colors, text, unit, words};
 use crate::clock::UnixMs;
 use crate::event::{Page, PageNature};
+use crate::world::{Paged, Subject, Taken};
 
-pub(super) fn page(page: &Page, at: UnixMs, view: &View<'_>) -> Option<Message> {
+/// A page, and who took it.
+pub(super) fn card(paged: &Paged, subject: Subject, view: &View<'_>) -> Option<Message> {
+    let buttons = if paged.over_at.is_none() { button::buttons(view, subject, &[Verb::Take]) } else { Vec::new() };
+    Some(Message { buttons, ..page(&paged.page, paged.taken, paged.at, view)? })
+}
+
+fn page(page: &Page, taken: Option<Taken>, at: UnixMs, view: &View<'_>) -> Option<Message> {
     if view.style == Style::Public {
         return None;
     }
@@ -33,6 +41,7 @@ pub(super) fn page(page: &Page, at: UnixMs, view: &View<'_>) -> Option<Message> 
     let mut fields = Fields::default();
     fields.inline("Addresses", draft::list(&addresses, ", ", 600));
     fields.inline("Units", units);
+    fields.wide("Timeline", taken.map(|taken| format!("📟 {} paged · {}", words::time(at), words::taken(taken))));
     draft.fields = fields.0;
     Some(draft.finish(view))
 }
@@ -54,7 +63,7 @@ mod tests {
             body: Some("Second alarm, report to staging.".into()),
         };
         let view = View { roles: &[RoleId(7)], ..sample::view(&world, Style::Card) };
-        assert_snapshot!(show(&page(&urgent, sample::NOW, &view)), @r##"
+        assert_snapshot!(show(&page(&urgent, None, sample::NOW, &view)), @r##"
         > <@&7> EMERGENCY page for FIRE-1, BATTALION-1: Second alarm, report to staging.
         #E74C3C 📟 EMERGENCY page · FIRE-1, BATTALION-1
         Second alarm, report to staging.
@@ -63,16 +72,16 @@ mod tests {
         -- Server 1 · Page @ 1763700600
         "##);
         let plain = Page { idents: vec![Ident(4112)], nature: PageNature::Other("Drill".into()), ..Page::default() };
-        assert_snapshot!(show(&page(&plain, sample::NOW, &sample::view(&world, Style::Card))), @r##"
+        assert_snapshot!(show(&page(&plain, None, sample::NOW, &sample::view(&world, Style::Card))), @r##"
         #3498DB 📟 Drill page · E-1
         {Units} E-1
         -- Server 1 · Page @ 1763700600
         "##);
-        assert_snapshot!(show(&page(&Page::default(), sample::NOW, &sample::view(&world, Style::Log))), @r##"
+        assert_snapshot!(show(&page(&Page::default(), None, sample::NOW, &sample::view(&world, Style::Log))), @r##"
         #3498DB (no title)
         <t:1763700600:t> 📟 Page
         -- Server 1 · Page @ 1763700600
         "##);
-        assert_eq!(page(&urgent, sample::NOW, &sample::view(&world, Style::Public)), None);
+        assert_eq!(page(&urgent, None, sample::NOW, &sample::view(&world, Style::Public)), None);
     }
 }

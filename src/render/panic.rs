@@ -1,5 +1,6 @@
 //! Panics: on, then over.
 
+use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
 use super::{Message, Style, View, colors, dispatch, text, unit, words};
 use crate::world::{Dispatch, Panic, Subject};
@@ -27,6 +28,10 @@ pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
         Some(_) => format!("Panic over: {}", unit::name(view, ident)),
     };
     draft.fields = fields(panic, view).0;
+    if panic.over_at.is_none() {
+        let verbs: &[Verb] = if panic.taken.is_none() { &[Verb::Over, Verb::Take] } else { &[Verb::Over] };
+        draft.buttons = button::buttons(view, Subject::Panic(ident, panic.since), verbs);
+    }
     draft.finish(view)
 }
 
@@ -56,6 +61,7 @@ fn fields(panic: &Panic, view: &View<'_>) -> Fields {
 
     let first = if panic.joined_late { "first seen" } else { "panic" };
     let mut timeline = vec![format!("🆘 {} {first}", words::time(panic.since))];
+    timeline.extend(panic.taken.map(words::taken));
     timeline.extend(panic.over_at.map(|over| format!("✅ {} over", words::time(over))));
     fields.wide("Timeline", Some(timeline.join(" · ")));
     fields

@@ -12,7 +12,7 @@ pub(super) const NOW: UnixMs = UnixMs(1_763_700_600_000);
 /// A view without roles, with the default words.
 pub(super) fn view(world: &Server, style: Style) -> View<'_> {
     static LABELS: std::sync::LazyLock<Labels> = std::sync::LazyLock::new(Labels::default);
-    View { world, server: ServerId(1), labels: &LABELS, style, roles: &[], test: false, now: NOW }
+    View { world, server: ServerId(1), labels: &LABELS, style, roles: &[], test: false, buttons: false, now: NOW }
 }
 
 pub(super) fn world() -> Server {
@@ -58,7 +58,17 @@ pub(super) fn world() -> Server {
     };
     world.emergencies.insert(
         CallId(302),
-        Emergency { call, opened_at: OPENED, gone_at: None, became: None, panic_of: None, made_of: None, joined_late: false },
+        Emergency {
+            call,
+            opened_at: OPENED,
+            gone_at: None,
+            became: None,
+            panic_of: None,
+            made_of: None,
+            joined_late: false,
+            taken: None,
+            notes: Vec::new(),
+        },
     );
 
     let at = |secs: i64| OPENED.plus(secs * 1000);
@@ -95,7 +105,9 @@ pub(super) fn world() -> Server {
     world.dispatches.insert(CallId(501), dispatch);
     for ident in [Ident(4107), Ident(9999)] {
         let linked_911 = (ident == Ident(4107)).then_some(CallId(302));
-        world.panics.insert(ident, Panic { ident, since: OPENED, over_at: None, linked_911, by_flag: false, joined_late: false });
+        world
+            .panics
+            .insert(ident, Panic { ident, since: OPENED, over_at: None, linked_911, by_flag: false, joined_late: false, taken: None });
     }
     world.dispatches.get_mut(&CallId(501)).unwrap().units.truncate(3);
     world
@@ -144,6 +156,10 @@ pub(super) fn show(message: &Option<Message>) -> String {
         }
         let at = embed.timestamp.map_or_else(|| "-".into(), |at| at.secs().to_string());
         lines.push(format!("-- {} @ {at}", embed.footer.as_deref().unwrap_or("(no footer)")));
+    }
+    let faces: Vec<&str> = message.buttons.iter().map(|button| button.verb.face().1).collect();
+    if !faces.is_empty() {
+        lines.push(format!("[{}]", faces.join("] [")));
     }
     for file in &message.files {
         lines.push(format!("file {} ({})", file.name, file.description));

@@ -4,6 +4,7 @@ use super::{Labels, View, text};
 use crate::clock::UnixMs;
 use crate::event::Priority;
 use crate::ids::CallId;
+use crate::world::Taken;
 
 /// Longest label of the community, in units.
 const LABEL: usize = 24;
@@ -30,6 +31,11 @@ pub(super) fn duration(ms: i64) -> String {
         () if hours % 24 == 0 => format!("{days} d"),
         () => format!("{days} d {} h", hours % 24),
     }
+}
+
+/// `🙋 21:06 taken by @Ann`: a mention inside an embed notifies nobody, and shows the name of now.
+pub(super) fn taken(taken: Taken) -> String {
+    format!("🙋 {} taken by <@{}>", time(taken.at), taken.by)
 }
 
 /// `911` or `311`, in the community's words.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
+use crate::permit::ActingRule;
 use crate::render::Labels;
 use crate::route::{Board, BoardKind, Listens, NewRoute, Quiet, Route, RouteEdit, Rule, When};
 
@@ -25,6 +26,8 @@ pub struct Guild {
     pub labels: Arc<Labels>,
     /// Its quiet hours.
     pub quiet: Option<Quiet>,
+    /// How its members may act in the CAD.
+    pub acting: ActingRule,
 }
 
 /// All guilds and routes, as ingest needs them: a snapshot, replaced whole after each change.
@@ -76,7 +79,7 @@ const ROUTES: &str = "SELECT route.id, guild, community, event, channel, server,
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
     let written = connection.query_row("SELECT total_changes()", (), |row| row.get(0))?;
     let mut routing = Routing { written, ..Routing::default() };
-    let mut select = connection.prepare_cached("SELECT id, community, notices_channel, labels, quiet FROM guild")?;
+    let mut select = connection.prepare_cached("SELECT id, community, notices_channel, labels, quiet, acting FROM guild")?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
         let guild = Guild {
@@ -85,6 +88,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
             notices: rows::channel_option(row, "notices_channel")?,
             labels: rows::json_option(row, "labels")?.unwrap_or_default(),
             quiet: rows::json_option(row, "quiet")?,
+            acting: rows::json_option(row, "acting")?.unwrap_or_default(),
         };
         routing.guilds.insert(guild.id, guild);
     }
@@ -188,7 +192,7 @@ impl Store {
         let community = community.clone();
         self.change(move |connection| {
             connection.execute("INSERT OR IGNORE INTO guild (id, community) VALUES (?1, ?2)", (rows::flake(id.0), community.as_str()))?;
-            Ok(Guild { id, community, notices: None, labels: Arc::default(), quiet: None })
+            Ok(Guild { id, community, notices: None, labels: Arc::default(), quiet: None, acting: ActingRule::default() })
         })
         .await
     }
@@ -214,6 +218,18 @@ impl Store {
         self.change(move |connection| {
             let labels = labels.as_ref().map(rows::to_json).transpose()?;
             connection.execute("UPDATE guild SET labels = ?2 WHERE id = ?1", (rows::flake(guild.0), labels))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Sets how members may act in the CAD.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_acting(&self, guild: GuildId, rule: ActingRule) -> Result<(), StoreError> {
+        self.change(move |connection| {
+            connection.execute("UPDATE guild SET acting = ?2 WHERE id = ?1", (rows::flake(guild.0), rows::to_json(&rule)?))?;
             Ok(())
         })
         .await

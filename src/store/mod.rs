@@ -143,6 +143,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0001_floor.sql")),
         M::up(include_str!("../../migrations/0002_live_cards.sql")),
         M::up(include_str!("../../migrations/0003_delivery.sql")),
+        M::up(include_str!("../../migrations/0006_acting.sql")),
     ])
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, Entity, MomentKind, Server, Subject};
+use super::{Change, Entity, MomentKind, PageId, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{Event, Note};
 use crate::ids::Ident;
@@ -64,8 +64,16 @@ impl Applied {
 impl Server {
     /// Applies `event`, which was said at `at`.
     pub fn apply(&mut self, event: &Event, at: UnixMs) -> Applied {
+        self.apply_numbered(event, at, (0, 0))
+    }
+
+    /// As [`Server::apply`], with the event's number: what stands for itself is named by it.
+    pub fn apply_numbered(&mut self, event: &Event, at: UnixMs, number: PageId) -> Applied {
         let mut done = Applied::default();
-        self.reduce(event, at, &mut done);
+        match event {
+            Event::Pager(page) => self.page_came(number, page, at, &mut done),
+            event => self.reduce(event, at, &mut done),
+        }
         // A reading that was asked for before this is older than what was told here, also of what is not known.
         for entity in named(event).into_iter().chain(done.touched.iter().copied()) {
             self.memory.tell(entity, at);
@@ -141,6 +149,12 @@ impl Server {
             Event::DispatchNote { call, note } => self.note(*call, note, at, done),
             Event::UnitAttach { idents, call, .. } => self.attach(*call, idents, at, done),
             Event::UnitDetach { idents, call, .. } => self.detach(*call, idents, at, done),
+            Event::Taken { subject, by } => {
+                if let Ok(subject) = subject.parse() {
+                    self.taken(subject, *by, at, done);
+                }
+            }
+            Event::EmergencyNote { call, note } => self.emergency_noted(*call, note, at, done),
             Event::Bodycam { .. }
             | Event::Tone { .. }
             | Event::StreetSign { .. }
@@ -165,7 +179,7 @@ impl Server {
             }
             Subject::Dispatch(id, at) => self.dispatches.get(&id).is_none_or(|d| d.opened_at != at || d.closed_at.is_some()),
             Subject::Panic(ident, at) => self.panics.get(&ident).is_none_or(|p| p.since != at || p.over_at.is_some()),
-            Subject::Event(..) => true,
+            Subject::Event(seq, nth) => self.pages.get(&(seq, nth)).is_none_or(|p| p.over_at.is_some()),
         }
     }
 
@@ -176,7 +190,7 @@ impl Server {
             Subject::Emergency(id, at) => self.emergencies.get(&id).is_some_and(|e| e.opened_at == at),
             Subject::Dispatch(id, at) => self.dispatches.get(&id).is_some_and(|d| d.opened_at == at),
             Subject::Panic(ident, at) => self.panics.get(&ident).is_some_and(|p| p.since == at),
-            Subject::Event(..) => false,
+            Subject::Event(seq, nth) => self.pages.contains_key(&(seq, nth)),
         }
     }
 

@@ -260,9 +260,7 @@ impl Server {
         if call.notes.last() == Some(note) && note.time.is_some() {
             return;
         }
-        call.notes.push(note.clone());
-        let excess = call.notes.len().saturating_sub(MAX_NOTES);
-        call.notes.drain(..excess);
+        push_note(&mut call.notes, note.clone());
         call.edited.clear();
         call.moment(at, MomentKind::Noted);
         let (subject, over) = (Subject::Dispatch(key, call.opened_at), call.closed_at.is_some());
@@ -415,6 +413,13 @@ fn in_order(notes: &[Note]) -> bool {
     let moment = |note: &Note| note.time.as_deref()?.trim().parse::<jiff::Timestamp>().ok();
     let moments: Option<Vec<_>> = notes.iter().map(moment).collect();
     moments.is_some_and(|moments| moments.is_sorted())
+}
+
+/// One more; the oldest of too many goes.
+pub(super) fn push_note(notes: &mut Vec<Note>, note: Note) {
+    notes.push(note);
+    let excess = notes.len().saturating_sub(MAX_NOTES);
+    notes.drain(..excess);
 }
 
 fn print_of(note: &Note) -> u64 {

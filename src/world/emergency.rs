@@ -89,8 +89,20 @@ impl Server {
         // The dispatch that came of it may have been told of first.
         let became = self.taken_by(key, call.id);
         let (call, made_of) = (call.clone(), Some(made_of(call)));
-        self.emergencies
-            .insert(key, Emergency { call, opened_at, gone_at: None, became, panic_of, made_of, joined_late: !teller.is_news() });
+        self.emergencies.insert(
+            key,
+            Emergency {
+                call,
+                opened_at,
+                gone_at: None,
+                became,
+                panic_of,
+                made_of,
+                joined_late: !teller.is_news(),
+                taken: None,
+                notes: Vec::new(),
+            },
+        );
         done.touched.insert(Entity::Emergency(key));
         // A reading that finds it taken already has nobody to call to it.
         let created = teller.is_news() && (teller == Teller::Event || became.is_none());

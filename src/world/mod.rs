@@ -26,6 +26,7 @@ mod memory;
 mod reconcile;
 mod row;
 mod subject;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -41,6 +42,7 @@ pub use listing::{ListedCalls, ListedUnits, Listing};
 pub use reconcile::{FRESH, GRACE, Reconciled};
 pub use row::{Entity, RowError, UNIT};
 pub use subject::SubjectError;
+pub use taken::{PAGE_WAITS, PageId, Paged, Taken};
 
 /// One CAD server of one community.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +55,8 @@ pub struct Server {
     pub dispatches: BTreeMap<CallId, Dispatch>,
     /// The latest panic of each unit.
     pub panics: BTreeMap<Ident, Panic>,
+    /// Pages that wait to be taken, and those of the last hour.
+    pub pages: BTreeMap<PageId, Paged>,
     /// When the CAD was last asked.
     pub listed: Listed,
     /// Of the last minutes, not part of the rows.
@@ -108,6 +112,12 @@ pub struct Emergency {
     /// It was there before us: when it began is not known, `opened_at` is when it was first seen.
     #[serde(default)]
     pub joined_late: bool,
+    /// A member answers for it.
+    #[serde(default)]
+    pub taken: Option<Taken>,
+    /// Written on Discord, oldest first, the last [`MAX_NOTES`]: the CAD has no place for them until it is a dispatch call.
+    #[serde(default)]
+    pub notes: Vec<Note>,
 }
 
 /// A dispatch call through its life.
@@ -162,6 +172,22 @@ pub struct Dispatch {
     /// It was there before us: when it began is not known, `opened_at` is when it was first seen.
     #[serde(default)]
     pub joined_late: bool,
+}
+
+impl Emergency {
+    /// The number by which the CAD can be told of it, `key` being ours.
+    #[must_use]
+    pub fn cad_number(&self, key: CallId) -> Option<CallId> {
+        [Some(key), self.call.id].into_iter().flatten().find(|id| id.0 > 0)
+    }
+}
+
+impl Dispatch {
+    /// The number by which the CAD can be told of it.
+    #[must_use]
+    pub fn cad_number(&self) -> Option<CallId> {
+        [Some(self.id), self.listed_as].into_iter().flatten().find(|id| id.0 > 0)
+    }
 }
 
 /// Names that [`Dispatch::edited`] may hold.
@@ -224,6 +250,9 @@ pub struct Panic {
     /// It was there before us: when it began is not known, `since` is when it was first seen.
     #[serde(default)]
     pub joined_late: bool,
+    /// A member answers for it.
+    #[serde(default)]
+    pub taken: Option<Taken>,
 }
 
 /// Identity of what a card is about, unique for ever: call numbers may be used again by the CAD, so the opening time is part of it.
@@ -236,7 +265,7 @@ pub enum Subject {
     Dispatch(CallId, UnixMs),
     /// A panic.
     Panic(Ident, UnixMs),
-    /// An event that stands for itself, by its number in the journal and its place in that event.
+    /// An event that stands for itself, by its number in the journal and its place in that event. Only pages have a life.
     Event(i64, u32),
 }
 
@@ -270,7 +299,7 @@ pub enum Change {
         /// Now.
         to: i64,
     },
-    /// A note was added to a dispatch call that was known before: what a call is made with stands on its card.
+    /// A note was added to a call that was known before: what a call is made with stands on its card.
     Note {
         /// Which call.
         subject: Subject,

@@ -1,6 +1,6 @@
 //! The world as rows: one entity, one row of JSON, so that a restart finds everything where it was.
 
-use super::Server;
+use super::{PageId, Server};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
 
@@ -15,6 +15,8 @@ pub enum Entity {
     Dispatch(CallId),
     /// A unit's latest panic.
     Panic(Ident),
+    /// A page.
+    Page(PageId),
     /// When the CAD was last asked ([`super::Listed`]); one row per server.
     Listed,
 }
@@ -40,6 +42,9 @@ pub enum RowError {
 
 /// The kind of a unit's row.
 pub const UNIT: &str = "unit";
+const PAGE: &str = "page";
+/// An event of a list has its place in it beside its number; a list has at most 200.
+const PLACES: i64 = 1_000;
 
 impl Entity {
     /// Kind and number, the key of the row.
@@ -50,6 +55,7 @@ impl Entity {
             Self::Emergency(id) => ("911", id.0),
             Self::Dispatch(id) => ("call", id.0),
             Self::Panic(ident) => ("panic", ident.0),
+            Self::Page((seq, nth)) => (PAGE, seq.saturating_mul(PLACES).saturating_add(i64::from(nth))),
             Self::Listed => ("listed", 0),
         }
     }
@@ -68,6 +74,7 @@ impl Server {
             Entity::Emergency(id) => json(self.emergencies.get(&id)),
             Entity::Dispatch(id) => json(self.dispatches.get(&id)),
             Entity::Panic(ident) => json(self.panics.get(&ident)),
+            Entity::Page(id) => json(self.pages.get(&id)),
             Entity::Listed => json(Some(&self.listed)),
         }
     }
@@ -85,6 +92,9 @@ impl Server {
             "911" => drop(self.emergencies.insert(CallId(id), read(kind, id, state)?)),
             "call" => drop(self.dispatches.insert(CallId(id), read(kind, id, state)?)),
             "panic" => drop(self.panics.insert(Ident(id), read(kind, id, state)?)),
+            PAGE => {
+                drop(self.pages.insert((id.div_euclid(PLACES), u32::try_from(id.rem_euclid(PLACES)).unwrap_or(0)), read(kind, id, state)?))
+            }
             "listed" => self.listed = read(kind, id, state)?,
             other => return Err(RowError::Kind(other.into())),
         }
@@ -94,7 +104,7 @@ impl Server {
     /// Whether so much has come that [`Server::forget`] must not wait for its time.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        let kinds = [self.units.len(), self.emergencies.len(), self.dispatches.len(), self.panics.len()];
+        let kinds = [self.units.len(), self.emergencies.len(), self.dispatches.len(), self.panics.len(), self.pages.len()];
         kinds.into_iter().any(|known| known > MOST + BEYOND)
     }
 
@@ -115,6 +125,9 @@ impl Server {
         gone.extend(beyond(&mut oldest));
         let mut oldest: Vec<_> = self.panics.iter().map(|(id, p)| (p.over_at.is_none(), p.since, Entity::Panic(*id))).collect();
         gone.extend(beyond(&mut oldest));
+        gone.extend(self.pages.iter().filter(|(_, p)| over(p.over_at)).map(|(id, _)| Entity::Page(*id)));
+        let mut oldest: Vec<_> = self.pages.iter().map(|(id, p)| (p.over_at.is_none(), p.at, Entity::Page(*id))).collect();
+        gone.extend(beyond(&mut oldest));
         let mut oldest: Vec<_> = self.units.iter().map(|(id, u)| (u.on_duty, u.seen_at, Entity::Unit(*id))).collect();
         gone.extend(beyond(&mut oldest));
         // Units off duty are kept longer than calls: closed calls name them.
@@ -129,6 +142,7 @@ impl Server {
                 Entity::Emergency(id) => drop(self.emergencies.remove(id)),
                 Entity::Dispatch(id) => drop(self.dispatches.remove(id)),
                 Entity::Panic(ident) => drop(self.panics.remove(ident)),
+                Entity::Page(id) => drop(self.pages.remove(id)),
                 Entity::Listed => {}
             }
         }

@@ -190,8 +190,10 @@ impl Server {
                     }));
                 }
                 let since = apart(before, at);
-                self.panics
-                    .insert(ident, Panic { ident, since, over_at: None, linked_911, by_flag: false, joined_late: !teller.is_news() });
+                self.panics.insert(
+                    ident,
+                    Panic { ident, since, over_at: None, linked_911, by_flag: false, joined_late: !teller.is_news(), taken: None },
+                );
                 done.touched.insert(Entity::Panic(ident));
                 done.card(Subject::Panic(ident, since), teller.is_news(), false);
                 if teller != Teller::Event {

@@ -1,0 +1,263 @@
+//! Who may do what in the CAD from Discord. Pure: facts in, yes or a sentence out.
+//!
+//! The community's API key may do everything, and the CAD does not check for whom it is used (contract e.2). So this is the only check there
+//! is, and it comes before anything is sent:
+//!
+//! ```text
+//! role of the guild's rule ─▶ account linked ─▶ validated ─▶ permission that the deed needs ─▶ on duty, if it needs that
+//! ```
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{RoleId, ServerId};
+
+/// How a guild lets its members act in the CAD.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActingRule {
+    /// Only members with this role.
+    pub role: Option<RoleId>,
+    /// Cards have buttons.
+    pub buttons: bool,
+    /// `/911` is on.
+    pub emergency: bool,
+}
+
+impl Default for ActingRule {
+    fn default() -> Self {
+        Self { role: None, buttons: true, emergency: false }
+    }
+}
+
+/// A member's CAD account, as far as it decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The account's UUID.
+    pub account: String,
+    /// Its name in the CAD.
+    pub name: String,
+    /// Contract d: 0 pending, 1 validated, 2 expired, 3 removed, 4 banned.
+    pub status: i64,
+    /// Names of the permissions that are on, in lower case.
+    pub permissions: BTreeSet<String>,
+}
+
+/// A permission of the CAD that a deed needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// None: a validated account is enough.
+    Account,
+    /// `dispatch`.
+    Dispatch,
+    /// `dispatch` or `selfDispatch`.
+    SelfDispatch,
+    /// Any of the services that may look things up.
+    Lookup,
+}
+
+impl Permission {
+    fn held_by(self, member: &Member) -> bool {
+        let any = |names: &[&str]| names.iter().any(|name| member.permissions.contains(*name));
+        match self {
+            Self::Account => true,
+            Self::Dispatch => any(&["dispatch"]),
+            Self::SelfDispatch => any(&["dispatch", "selfdispatch"]),
+            Self::Lookup => any(&["dispatch", "police", "fire", "ems"]),
+        }
+    }
+
+    /// As the CAD's admin pages call it.
+    fn named(self) -> &'static str {
+        match self {
+            Self::Account => "an account",
+            Self::Dispatch => "Dispatch",
+            Self::SelfDispatch => "Self-Dispatch or Dispatch",
+            Self::Lookup => "Police, Fire, EMS or Dispatch",
+        }
+    }
+}
+
+/// What a deed needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Need {
+    /// Which permission.
+    pub permission: Permission,
+    /// A unit of one's own on duty, on this server.
+    pub on_duty: Option<ServerId>,
+}
+
+/// What is known of who wants to do it.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Discord roles.
+    pub roles: &'a [RoleId],
+    /// The linked account, if there is one.
+    pub member: Option<&'a Member>,
+    /// Units of that account on duty on the server.
+    pub units: usize,
+}
+
+/// Why not: a sentence for the person, with its fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The guild's rule.
+    #[error("Only members with <@&{role}> may act in the CAD from here: ask this server's staff for that role.")]
+    Role {
+        /// Which.
+        role: RoleId,
+    },
+    /// No account.
+    #[error(
+        "Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it."
+    )]
+    NotLinked,
+    /// An account that may not be used.
+    #[error(
+        "Your CAD account {}: ask your community's staff to validate it in the CAD (Admin > Accounts), then try again.",
+        state(*status)
+    )]
+    NotValidated {
+        /// Its status.
+        status: i64,
+    },
+    /// The CAD would not let them do it.
+    #[error("Your CAD account lacks the permission {}: ask your community's staff for it, then try again.", permission.named())]
+    NoPermission {
+        /// Which is missing.
+        permission: Permission,
+    },
+    /// Nobody to act as.
+    #[error("You are not on duty on server {server}: open the CAD, choose your identifier and go on duty there, then try again.")]
+    NotOnDuty {
+        /// Where.
+        server: ServerId,
+    },
+}
+
+fn state(status: i64) -> &'static str {
+    match status {
+        0 => "still waits for approval",
+        2 => "has expired",
+        3 => "was removed from this community",
+        4 => "is banned from this community",
+        _ => "is not validated",
+    }
+}
+
+/// The validated status (contract d).
+pub const VALIDATED: i64 = 1;
+
+impl Refusal {
+    /// What the CAD says may have changed since it was asked: worth asking again. A role is Discord's.
+    #[must_use]
+    pub fn may_be_outdated(self) -> bool {
+        !matches!(self, Self::Role { .. })
+    }
+}
+
+/// The role alone: needs no question to the CAD.
+///
+/// # Errors
+/// [`Refusal::Role`].
+pub fn by_role(rule: &ActingRule, roles: &[RoleId]) -> Result<(), Refusal> {
+    match rule.role {
+        Some(role) if !roles.contains(&role) => Err(Refusal::Role { role }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether somebody may do what needs `need`.
+///
+/// # Errors
+/// The first reason why not.
+pub fn check(rule: &ActingRule, facts: Facts<'_>, need: Need) -> Result<(), Refusal> {
+    by_role(rule, facts.roles)?;
+    let member = facts.member.ok_or(Refusal::NotLinked)?;
+    if member.status != VALIDATED {
+        return Err(Refusal::NotValidated { status: member.status });
+    }
+    if !need.permission.held_by(member) {
+        return Err(Refusal::NoPermission { permission: need.permission });
+    }
+    match need.on_duty {
+        Some(server) if facts.units == 0 => Err(Refusal::NotOnDuty { server }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLE: RoleId = RoleId(7);
+
+    fn member(status: i64, permissions: &[&str]) -> Member {
+        Member { status, permissions: permissions.iter().map(|p| (*p).to_owned()).collect(), ..Member::default() }
+    }
+
+    fn told(rule: &ActingRule, roles: &[RoleId], member: Option<&Member>, units: usize, permission: Permission) -> Result<(), Refusal> {
+        check(rule, Facts { roles, member, units }, Need { permission, on_duty: Some(ServerId(1)) })
+    }
+
+    #[test]
+    fn each_reason_in_its_order() {
+        let rule = ActingRule { role: Some(ROLE), ..ActingRule::default() };
+        let officer = member(1, &["police", "selfdispatch"]);
+        let needs = Permission::SelfDispatch;
+        assert_eq!(told(&rule, &[], Some(&officer), 1, needs), Err(Refusal::Role { role: ROLE }));
+        assert_eq!(told(&rule, &[ROLE], None, 1, needs), Err(Refusal::NotLinked));
+        for status in [0, 2, 3, 4, 9] {
+            assert_eq!(told(&rule, &[ROLE], Some(&member(status, &["dispatch"])), 1, needs), Err(Refusal::NotValidated { status }));
+        }
+        let none = member(1, &["police"]);
+        assert_eq!(told(&rule, &[ROLE], Some(&none), 1, needs), Err(Refusal::NoPermission { permission: needs }));
+        assert_eq!(told(&rule, &[ROLE], Some(&officer), 0, needs), Err(Refusal::NotOnDuty { server: ServerId(1) }));
+        assert_eq!(told(&rule, &[ROLE], Some(&officer), 1, needs), Ok(()));
+        assert_eq!(told(&ActingRule::default(), &[], Some(&officer), 2, needs), Ok(()));
+    }
+
+    #[test]
+    fn dispatchers_may_what_officers_may_and_not_the_other_way_round() {
+        let rule = ActingRule::default();
+        let of = |permissions: &[&str], needs| told(&rule, &[], Some(&member(1, permissions)), 1, needs).is_ok();
+        for (permissions, expected) in [
+            (&["dispatch"][..], [true, true, true, true]),
+            (&["selfdispatch"], [true, false, true, false]),
+            (&["ems"], [true, false, false, true]),
+            (&[], [true, false, false, false]),
+        ] {
+            let all = [Permission::Account, Permission::Dispatch, Permission::SelfDispatch, Permission::Lookup];
+            assert_eq!(all.map(|needs| of(permissions, needs)), expected, "{permissions:?}");
+        }
+    }
+
+    #[test]
+    fn what_needs_no_unit_asks_for_none() {
+        let need = Need { permission: Permission::Account, on_duty: None };
+        let known = member(1, &[]);
+        assert_eq!(check(&ActingRule::default(), Facts { roles: &[], member: Some(&known), units: 0 }, need), Ok(()));
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do() {
+        let refusals = [
+            Refusal::Role { role: ROLE },
+            Refusal::NotLinked,
+            Refusal::NotValidated { status: 0 },
+            Refusal::NoPermission { permission: Permission::Dispatch },
+            Refusal::NotOnDuty { server: ServerId(2) },
+        ];
+        for refusal in refusals {
+            let sentence = refusal.to_string();
+            assert!(["ask", "/unit link", "go on duty"].iter().any(|fix| sentence.contains(fix)) && sentence.ends_with('.'), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_was_never_set_is_the_default_one() {
+        assert_eq!(serde_json::from_str::<ActingRule>("{}").unwrap(), ActingRule::default());
+        assert!(ActingRule::default().buttons && !ActingRule::default().emergency);
+    }
+}

@@ -1,0 +1,181 @@
+//! Who answers for what: a member takes a 911, a panic or a page on Discord, and nobody else is called to it. The CAD knows nothing of
+//! it. Pages live here too: the CAD sends them once and never speaks of them again, so they wait until somebody takes them, or an hour.
+
+use serde::{Deserialize, Serialize};
+
+use super::apply::Applied;
+use super::dispatch::push_note;
+use super::{Entity, Server, Subject};
+use crate::clock::UnixMs;
+use crate::event::{Note, Page};
+use crate::ids::{CallId, UserId};
+
+/// How long a page waits to be taken (ms).
+pub const PAGE_WAITS: i64 = 3_600_000;
+
+/// A member answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Who.
+    pub by: UserId,
+    /// Since when.
+    pub at: UnixMs,
+}
+
+/// A page through its short life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paged {
+    /// The page.
+    pub page: Page,
+    /// When it came.
+    pub at: UnixMs,
+    /// Who took it.
+    pub taken: Option<Taken>,
+    /// Taken, or waited for long enough.
+    pub over_at: Option<UnixMs>,
+}
+
+/// Number in the journal, and place in that event.
+pub type PageId = (i64, u32);
+
+impl Server {
+    pub(super) fn page_came(&mut self, id: PageId, page: &Page, at: UnixMs, done: &mut Applied) {
+        self.pages.entry(id).or_insert_with(|| Paged { page: page.clone(), at, taken: None, over_at: None });
+        done.touched.insert(Entity::Page(id));
+        done.card(Subject::Event(id.0, id.1), true, false);
+    }
+
+    /// Pages that nobody will take any more: their cards say so.
+    pub fn expire_pages(&mut self, now: UnixMs) -> Applied {
+        let mut done = Applied::default();
+        for (id, paged) in &mut self.pages {
+            if paged.over_at.is_none() && now.since(paged.at) >= PAGE_WAITS {
+                paged.over_at = Some(now);
+                done.touched.insert(Entity::Page(*id));
+                done.card(Subject::Event(id.0, id.1), false, true);
+            }
+        }
+        done
+    }
+
+    /// The first who takes it answers for it.
+    pub(super) fn taken(&mut self, subject: Subject, by: UserId, at: UnixMs, done: &mut Applied) {
+        if self.is_over(subject) {
+            return;
+        }
+        let (taken, entity) = match subject {
+            Subject::Emergency(id, _) => (self.emergencies.get_mut(&id).map(|known| &mut known.taken), Entity::Emergency(id)),
+            Subject::Panic(ident, _) => (self.panics.get_mut(&ident).map(|known| &mut known.taken), Entity::Panic(ident)),
+            Subject::Event(seq, nth) => (self.pages.get_mut(&(seq, nth)).map(|known| &mut known.taken), Entity::Page((seq, nth))),
+            Subject::Dispatch(..) => return,
+        };
+        let Some(free @ None) = taken else { return };
+        *free = Some(Taken { by, at });
+        let mut over = false;
+        if let Subject::Event(seq, nth) = subject
+            && let Some(paged) = self.pages.get_mut(&(seq, nth))
+        {
+            paged.over_at = Some(at);
+            over = true;
+        }
+        done.touched.insert(entity);
+        done.card(subject, false, over);
+    }
+
+    /// Who answers for a subject.
+    #[must_use]
+    pub fn taken_of(&self, subject: Subject) -> Option<Taken> {
+        match subject {
+            Subject::Emergency(id, at) => self.emergencies.get(&id).filter(|known| known.opened_at == at)?.taken,
+            Subject::Panic(ident, at) => self.panics.get(&ident).filter(|known| known.since == at)?.taken,
+            Subject::Event(seq, nth) => self.pages.get(&(seq, nth))?.taken,
+            Subject::Dispatch(..) => None,
+        }
+    }
+
+    pub(super) fn emergency_noted(&mut self, id: CallId, note: &Note, at: UnixMs, done: &mut Applied) {
+        let Some(key) = self.emergency_key(id) else { return };
+        let Some(known) = self.emergencies.get_mut(&key) else { return };
+        push_note(&mut known.notes, Note { time: note.time.clone().or_else(|| moment(at)), ..note.clone() });
+        let (subject, over) = (Subject::Emergency(key, known.opened_at), known.gone_at.is_some() || known.became.is_some());
+        done.touched.insert(Entity::Emergency(key));
+        done.card(subject, false, over);
+        done.noted(subject, note);
+    }
+}
+
+/// ISO 8601 in UTC, as the CAD writes it.
+fn moment(at: UnixMs) -> Option<String> {
+    Some(jiff::Timestamp::from_second(at.secs()).ok()?.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EmergencyCall, Event};
+    use crate::ids::Ident;
+    use crate::world::Change;
+
+    const AT: UnixMs = UnixMs(1_763_700_000_000);
+
+    fn take(world: &mut Server, subject: Subject, by: u64, at: UnixMs) -> Vec<Change> {
+        world.apply(&Event::Taken { subject: subject.to_string(), by: UserId(by) }, at).changes
+    }
+
+    #[test]
+    fn the_first_who_takes_it_answers_for_it() {
+        let mut world = Server::default();
+        world.apply(&Event::EmergencyNew(EmergencyCall { id: Some(CallId(302)), is_emergency: true, ..EmergencyCall::default() }), AT);
+        world.apply(&Event::Panic { idents: vec![Ident(7)], on: true }, AT);
+        for subject in [Subject::Emergency(CallId(302), AT), Subject::Panic(Ident(7), AT)] {
+            assert_eq!(take(&mut world, subject, 1, AT.plus(5)), [Change::Card { subject, created: false, over: false }]);
+            assert_eq!(take(&mut world, subject, 2, AT.plus(6)), []);
+            assert_eq!(world.taken_of(subject), Some(Taken { by: UserId(1), at: AT.plus(5) }));
+        }
+        let other = Subject::Emergency(CallId(302), AT.plus(1));
+        assert_eq!((take(&mut world, other, 1, AT), world.taken_of(other)), (Vec::new(), None));
+    }
+
+    #[test]
+    fn what_is_over_cannot_be_taken() {
+        let mut world = Server::default();
+        world.apply(&Event::Panic { idents: vec![Ident(7)], on: true }, AT);
+        world.apply(&Event::Panic { idents: vec![Ident(7)], on: false }, AT.plus(1));
+        assert_eq!(take(&mut world, Subject::Panic(Ident(7), AT), 1, AT.plus(2)), []);
+    }
+
+    #[test]
+    fn a_page_waits_for_an_hour() {
+        let mut world = Server::default();
+        let page = Event::Pager(Page { body: Some("x".into()), ..Page::default() });
+        let (first, second) = (Subject::Event(9, 0), Subject::Event(9, 1));
+        assert_eq!(world.apply_numbered(&page, AT, (9, 0)).changes, [Change::Card { subject: first, created: true, over: false }]);
+        world.apply_numbered(&page, AT, (9, 1));
+        assert_eq!(take(&mut world, first, 1, AT.plus(5)), [Change::Card { subject: first, created: false, over: true }]);
+        assert_eq!(world.expire_pages(AT.plus(PAGE_WAITS - 1)).changes, []);
+        let over = world.expire_pages(AT.plus(PAGE_WAITS));
+        assert_eq!(over.changes, [Change::Card { subject: second, created: false, over: true }]);
+        assert_eq!((world.taken_of(second), world.is_over(second), world.expire_pages(AT.plus(PAGE_WAITS)).changes), (None, true, vec![]));
+        // Both come back from their rows.
+        let mut read = Server::default();
+        for id in [(9, 0), (9, 1)] {
+            let (kind, number) = Entity::Page(id).key();
+            read.load(kind, number, &world.row(Entity::Page(id)).unwrap()).unwrap();
+        }
+        assert_eq!(read.pages, world.pages);
+        world.forget(AT.plus(PAGE_WAITS * 3), PAGE_WAITS);
+        assert!(!world.knows(first) && !world.knows(second));
+    }
+
+    #[test]
+    fn a_911_keeps_its_notes() {
+        let mut world = Server::default();
+        world.apply(&Event::EmergencyNew(EmergencyCall { id: Some(CallId(302)), ..EmergencyCall::default() }), AT);
+        let note = Note { time: None, label: Some("A-10".into()), kind: "text".into(), content: "on my way".into() };
+        let changes = world.apply(&Event::EmergencyNote { call: CallId(302), note: note.clone() }, AT).changes;
+        let subject = Subject::Emergency(CallId(302), AT);
+        assert_eq!(changes, [Change::Card { subject, created: false, over: false }, Change::Note { subject, note: note.clone() }]);
+        let kept = &world.emergencies[&CallId(302)].notes;
+        assert_eq!(kept, &[Note { time: Some("2025-11-21T04:40:00Z".into()), ..note }]);
+    }
+}
