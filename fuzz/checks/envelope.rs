@@ -107,8 +107,11 @@ fn drawn(world: &Server, event: &Event, changes: &[Change], now: UnixMs) {
         for change in changes {
             match change {
                 Change::Card { subject, .. } => {
-                    let card = render::card(*subject, &view).expect("what changed is known");
-                    messages.push(card);
+                    let card = render::card(*subject, &view);
+                    // Nothing of a page is public.
+                    let private = style == Style::Public && matches!(subject, Subject::Event(..));
+                    assert!(card.is_some() != private, "what changed is known");
+                    messages.extend(card);
                     let replies = [Reply::PanicOver, Reply::Raised, Reply::Unanswered { since: BEGIN }];
                     messages.extend(replies.into_iter().filter_map(|reply| render::reply(reply, *subject, &view)));
                     messages.extend(render::announcement(*subject, &view));
@@ -120,7 +123,7 @@ fn drawn(world: &Server, event: &Event, changes: &[Change], now: UnixMs) {
                 Change::Attach { subject: Subject::Dispatch(call, _), ident, on } => {
                     messages.extend(render::attachment(*ident, *on, *call, now, &view));
                 }
-                Change::Note { .. } | Change::Attach { .. } => panic!("{change:?} of something that is no call"),
+                Change::Attach { .. } => panic!("{change:?} of something that is no call"),
             }
         }
         for message in messages {

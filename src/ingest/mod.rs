@@ -46,7 +46,7 @@ use boards::Boards;
 use draw::{Drawing, Memos, Setting};
 use log_pages::LogPages;
 
-pub use requests::{REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
+pub use requests::{Look, REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
 
 /// Arrivals taken into one transaction.
 const TOGETHER: usize = 128;
@@ -178,6 +178,7 @@ impl Ingest {
                 // Rare, and never to be starved by a flood at the door.
                 Some(read) = readings.recv() => self.reconcile(read, &tasks).await,
                 Ok(()) = routing.changed() => self.reroute(&tasks).await,
+                Some(request) = requests.recv() => self.answer(request).await,
                 () = pause(board), if board.is_some() => self.draw_due(&tasks).await,
                 taken = door.recv_many(&mut arrivals, TOGETHER) => {
                     if taken == 0 {
@@ -186,7 +187,6 @@ impl Ingest {
                     self.gather(&mut door, &mut arrivals).await;
                     self.take(std::mem::take(&mut arrivals), &tasks).await;
                 }
-                Some(request) = requests.recv() => self.answer(request).await,
                 // Closing lets what waits be taken and nothing more come in.
                 () = tasks.draining(), if !door.is_closed() => door.close(),
             }

@@ -38,6 +38,37 @@ pub enum Request {
     Try(TryFilter),
     /// Boards are to be drawn now.
     Redraw(Redraw),
+    /// A look at what a server's world is.
+    Look(Look),
+}
+
+type Looking = Box<dyn FnOnce(&Server) + Send>;
+
+/// A look at a world, which only ingest holds. What is seen goes out by what the look itself holds.
+pub struct Look {
+    community: CommunityId,
+    server: ServerId,
+    look: Looking,
+}
+
+impl Look {
+    /// Looks, and hands what was seen to the receiver. Of a server that nothing is known of an empty world is seen.
+    pub fn new<T: Send + 'static>(
+        community: CommunityId,
+        server: ServerId,
+        look: impl FnOnce(&Server) -> T + Send + 'static,
+    ) -> (Self, oneshot::Receiver<T>) {
+        let (seen, answer) = oneshot::channel();
+        // Who asked may have left.
+        let look = move |world: &Server| drop(seen.send(look(world)));
+        (Self { community, server, look: Box::new(look) }, answer)
+    }
+}
+
+impl std::fmt::Debug for Look {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Look").field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
 /// `/alerts filter`: a route's latest events, held against a filter. Changes nothing.
@@ -105,6 +136,10 @@ impl Ingest {
             Request::Tell(tell) => self.tell(tell).await,
             Request::Try(wish) => self.try_filter(wish).await,
             Request::Redraw(redraw) => self.redraw(redraw).await,
+            Request::Look(Look { community, server, look }) => match self.worlds.get(&(community, server)) {
+                Some(world) => look(world),
+                None => look(&Server::default()),
+            },
         }
     }
 

@@ -31,7 +31,7 @@ fn every_series_is_there_at_zero() {
     for (name, many) in [
         ("tenfour_build_info", 1),
         ("tenfour_events_total", 4 * Outcome::ALL.len()),
-        ("tenfour_event_types_total", 3 * (known_kinds().count() + 1)),
+        ("tenfour_event_types_total", 4 * (known_kinds().count() + 1)),
         ("tenfour_topic_events_total", 2),
         ("tenfour_decode_failures_total", known_kinds().count()),
         ("tenfour_last_event_timestamp_seconds", 2),

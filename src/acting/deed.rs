@@ -1,0 +1,121 @@
+//! What members can do in the CAD, and what each deed needs.
+
+use crate::cad::rest::{DispatchPatch, NewCustomDispatch, NewDispatch, NewEmergency};
+use crate::ids::{CallId, Ident, ServerId};
+use crate::permit::{Need, Permission};
+use crate::world::Subject;
+
+/// What somebody wants to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// Attach oneself to a dispatch call; of a 911: make it a dispatch call with oneself attached, and remove it.
+    Respond(Subject),
+    /// Make a 911 a dispatch call with nobody attached, and remove it.
+    Dispatch(CallId),
+    /// Leave whatever call one is on.
+    Leave,
+    /// Write a note.
+    Note(Subject, String),
+    /// Answer for a 911, a panic or a page: nobody else is called.
+    Take(Subject),
+    /// Change fields of a dispatch call.
+    Edit(CallId, DispatchPatch),
+    /// Make an attached unit the primary one.
+    Primary(CallId, Ident),
+    /// Close a dispatch call.
+    Close(CallId),
+    /// Remove a 911.
+    Dismiss(CallId),
+    /// Attach another unit.
+    Assign(CallId, Ident),
+    /// Detach a unit from its call.
+    Unassign(CallId, Ident),
+    /// Set one's own status.
+    Status(i64),
+    /// Set one's own panic flag.
+    Panic(bool),
+    /// End a panic, one's own or another's.
+    PanicOver(Subject),
+    /// Make a dispatch call; with oneself attached or not.
+    New(Box<NewDispatch>, bool),
+    /// Make a dispatch call by a template of the community; with oneself attached or not.
+    NewOf(Box<NewCustomDispatch>, bool),
+    /// Place a 911.
+    Call(Box<NewEmergency>),
+}
+
+impl Deed {
+    /// What it needs. Whether a panic is one's own is seen later: that needs no permission but to be on duty.
+    #[must_use]
+    pub fn need(&self, server: ServerId) -> Need {
+        let (permission, on_duty) = match self {
+            Self::Respond(_) | Self::Note(..) | Self::Leave => (Permission::SelfDispatch, true),
+            Self::New(_, attached) | Self::NewOf(_, attached) => {
+                (if *attached { Permission::SelfDispatch } else { Permission::Dispatch }, true)
+            }
+            Self::Take(_) => (Permission::SelfDispatch, false),
+            Self::Dispatch(_)
+            | Self::Edit(..)
+            | Self::Primary(..)
+            | Self::Close(_)
+            | Self::Dismiss(_)
+            | Self::Assign(..)
+            | Self::Unassign(..) => (Permission::Dispatch, true),
+            Self::Status(_) | Self::Panic(_) | Self::PanicOver(_) => (Permission::Account, true),
+            Self::Call(_) => (Permission::Account, false),
+        };
+        Need { permission, on_duty: on_duty.then_some(server) }
+    }
+
+    /// Its word in the audit.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Respond(_) => "respond",
+            Self::Dispatch(_) => "dispatch 911",
+            Self::Leave => "leave call",
+            Self::Note(..) => "note",
+            Self::Take(_) => "take",
+            Self::Edit(..) => "edit call",
+            Self::Primary(..) => "primary unit",
+            Self::Close(_) => "close call",
+            Self::Dismiss(_) => "dismiss 911",
+            Self::Assign(..) => "assign",
+            Self::Unassign(..) => "unassign",
+            Self::Status(_) => "status",
+            Self::Panic(true) => "panic",
+            Self::Panic(false) | Self::PanicOver(_) => "panic over",
+            Self::New(..) | Self::NewOf(..) => "new call",
+            Self::Call(_) => "new 911",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixMs;
+
+    #[test]
+    fn what_changes_other_peoples_calls_needs_a_dispatcher_and_everything_a_validated_account() {
+        let subject = Subject::Dispatch(CallId(1), UnixMs(1));
+        let of = |deed: Deed| deed.need(ServerId(3));
+        for deed in [
+            Deed::Close(CallId(1)),
+            Deed::Dismiss(CallId(1)),
+            Deed::Assign(CallId(1), Ident(1)),
+            Deed::Unassign(CallId(1), Ident(1)),
+            Deed::Dispatch(CallId(1)),
+            Deed::Edit(CallId(1), DispatchPatch::default()),
+            Deed::Primary(CallId(1), Ident(1)),
+            Deed::New(Box::default(), false),
+        ] {
+            assert_eq!(of(deed.clone()), Need { permission: Permission::Dispatch, on_duty: Some(ServerId(3)) }, "{deed:?}");
+        }
+        for deed in [Deed::Respond(subject), Deed::Note(subject, String::new()), Deed::Leave, Deed::New(Box::default(), true)] {
+            assert_eq!(of(deed.clone()), Need { permission: Permission::SelfDispatch, on_duty: Some(ServerId(3)) }, "{deed:?}");
+        }
+        assert_eq!(of(Deed::Panic(true)), Need { permission: Permission::Account, on_duty: Some(ServerId(3)) });
+        assert_eq!(of(Deed::Take(subject)), Need { permission: Permission::SelfDispatch, on_duty: None });
+    }
+}

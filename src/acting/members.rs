@@ -1,0 +1,134 @@
+//! Who a Discord member is in the CAD: asked once in ten minutes, kept over restarts, asked again before anybody is refused.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::together::Flights;
+use crate::cad::rest::{Account, AccountStatus, CadRest, RestError, Selector};
+use crate::clock::{Clock, UnixMs};
+use crate::ids::{CommunityId, UserId};
+use crate::permit::Member;
+use crate::store::Store;
+
+/// What the CAD said is believed for so long (ms).
+pub(super) const BELIEVED: i64 = 600_000;
+/// Facts of members on duty are asked anew when they are so old (ms): a rush on a card then finds them known.
+const WARMED: i64 = 420_000;
+/// A refusal that is so young is not asked again (ms): pressing faster changes nothing.
+const JUST_ASKED: i64 = 5_000;
+/// Members remembered; beyond it those asked about longest ago go.
+const MOST: usize = 5_000;
+
+/// What is known of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// `None`: not linked.
+    pub(super) member: Option<Member>,
+    /// When the CAD said so.
+    pub(super) asked_at: UnixMs,
+}
+
+impl Known {
+    /// Whether what was said may be different by now, so that a refusal must not rest on it.
+    pub(super) fn is_old(&self, now: UnixMs) -> bool {
+        now.since(self.asked_at) >= JUST_ASKED
+    }
+}
+
+/// The community's members, as far as they were asked about.
+#[derive(Debug)]
+pub(super) struct Members {
+    cad: CadRest,
+    store: Store,
+    clock: Clock,
+    community: CommunityId,
+    known: Mutex<HashMap<UserId, Known>>,
+    asking: Flights<UserId, Result<Known, RestError>>,
+}
+
+impl Members {
+    pub(super) fn new(cad: CadRest, store: Store, clock: Clock, community: CommunityId) -> Self {
+        Self { cad, store, clock, community, known: Mutex::default(), asking: Flights::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads back what was known before the restart.
+    pub(super) async fn restore(&self) {
+        let since = self.clock.now().plus(-BELIEVED);
+        match self.store.members_since(&self.community, since).await {
+            Ok(found) => self.lock().extend(found.into_iter().take(MOST).map(|(user, member, asked_at)| {
+                let known = Known { member: Some(member), asked_at };
+                (user, known)
+            })),
+            Err(error) => tracing::warn!(%error, "the members' accounts could not be read back; the CAD is asked anew"),
+        }
+    }
+
+    /// What is known of a member, if it is still believed.
+    pub(super) fn remembered(&self, user: UserId) -> Option<Known> {
+        let now = self.clock.now();
+        self.lock().get(&user).filter(|known| now.since(known.asked_at) < BELIEVED).cloned()
+    }
+
+    /// What the CAD says now. Several who ask about one member at once ask together.
+    pub(super) async fn ask(&self, user: UserId) -> Result<Known, RestError> {
+        self.asking
+            .fly(user, || async {
+                let asked_at = self.clock.now();
+                let member = self.cad.account(&Selector::Discord(user.0)).await?.map(member);
+                let known = Known { member, asked_at };
+                self.remember(user, known.clone());
+                let kept = match &known.member {
+                    Some(member) => self.store.put_member(&self.community, user, member, asked_at).await,
+                    None => self.store.forget_member(&self.community, user).await,
+                };
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "a member's account could not be kept");
+                }
+                Ok(known)
+            })
+            .await
+    }
+
+    fn remember(&self, user: UserId, known: Known) {
+        let mut all = self.lock();
+        if all.len() >= MOST
+            && !all.contains_key(&user)
+            && let Some(oldest) = all.iter().min_by_key(|(_, known)| known.asked_at).map(|(user, _)| *user)
+        {
+            all.remove(&oldest);
+        }
+        all.insert(user, known);
+    }
+
+    /// Members among `accounts` (UUIDs on duty) whose facts grow old, the oldest first.
+    pub(super) fn growing_old(&self, on_duty: impl Fn(&str) -> bool) -> Vec<UserId> {
+        let now = self.clock.now();
+        let mut old: Vec<(UnixMs, UserId)> = (self.lock().iter())
+            .filter(|(_, known)| now.since(known.asked_at) >= WARMED)
+            .filter(|(_, known)| known.member.as_ref().is_some_and(|member| on_duty(&member.account)))
+            .map(|(user, known)| (known.asked_at, *user))
+            .collect();
+        old.sort_unstable();
+        old.into_iter().map(|(_, user)| user).collect()
+    }
+}
+
+fn member(account: Account) -> Member {
+    Member {
+        account: account.uuid,
+        name: account.username.unwrap_or_default(),
+        status: match account.status {
+            AccountStatus::Pending => 0,
+            AccountStatus::Validated => 1,
+            AccountStatus::Expired => 2,
+            AccountStatus::Removed => 3,
+            AccountStatus::Banned => 4,
+            AccountStatus::Other(number) => number,
+        },
+        permissions: account.permissions.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
+    }
+}

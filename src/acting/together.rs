@@ -1,0 +1,185 @@
+//! Several people who want the same thing at the same moment: one request for all of them.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use crate::shutdown::Tasks;
+
+/// So long nobody more comes, then it begins.
+const QUIET: Duration = Duration::from_millis(250);
+/// So long is waited at most for more.
+const LONGEST: Duration = Duration::from_millis(1_200);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One who waits: what they bring, and where their answer goes.
+type Waiting<I, O> = Vec<(I, oneshot::Sender<O>)>;
+
+/// Gathers what people bring for the same key, and does it once for all of them. What comes while it is being done is gathered for the next
+/// time.
+#[derive(Debug)]
+pub(super) struct Gather<K, I, O> {
+    open: Arc<Mutex<HashMap<K, (Instant, Waiting<I, O>)>>>,
+}
+
+impl<K, I, O> Default for Gather<K, I, O> {
+    fn default() -> Self {
+        Self { open: Arc::default() }
+    }
+}
+
+impl<K, I, O> Gather<K, I, O>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    I: Send + 'static,
+    O: Clone + Send + 'static,
+{
+    /// Brings `item`. The first who comes starts `work`, which runs as a task of its own: that the first one leaves is nothing to the others.
+    /// `None` if the bot stops meanwhile.
+    pub(super) async fn join<F>(&self, tasks: &Tasks, key: K, item: I, work: impl FnOnce(Vec<I>) -> F + Send + 'static) -> Option<O>
+    where
+        F: Future<Output = O> + Send,
+    {
+        let (done, answer) = oneshot::channel();
+        let first = {
+            let mut open = lock(&self.open);
+            let (last, waiting) = open.entry(key.clone()).or_insert_with(|| (Instant::now(), Vec::new()));
+            *last = Instant::now();
+            waiting.push((item, done));
+            waiting.len() == 1
+        };
+        if first {
+            let open = Arc::clone(&self.open);
+            drop(tasks.spawn(async move {
+                let gathered = wait(&open, &key).await;
+                let (items, answers): (Vec<I>, Vec<_>) = gathered.into_iter().unzip();
+                let outcome = work(items).await;
+                for answer in answers {
+                    // Who left needs no answer.
+                    answer.send(outcome.clone()).ok();
+                }
+            }));
+        }
+        answer.await.ok()
+    }
+}
+
+/// Until nobody more comes. Takes them all off the list: who comes now is the first of the next.
+async fn wait<K: Eq + Hash, I, O>(open: &Mutex<HashMap<K, (Instant, Waiting<I, O>)>>, key: &K) -> Waiting<I, O> {
+    let longest = Instant::now() + LONGEST;
+    loop {
+        let until = {
+            let mut open = lock(open);
+            let until = open.get(key).map_or(longest, |(last, _)| (*last + QUIET).min(longest));
+            if Instant::now() >= until {
+                return open.remove(key).map(|(_, waiting)| waiting).unwrap_or_default();
+            }
+            until
+        };
+        sleep_until(until).await;
+    }
+}
+
+/// Does a thing once for all who ask for it while it is being done.
+#[derive(Debug)]
+pub(super) struct Flights<K, O>(Mutex<HashMap<K, Arc<OnceCell<O>>>>);
+
+impl<K, O> Default for Flights<K, O> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, O: Clone> Flights<K, O> {
+    /// Does it, or waits for who does.
+    pub(super) async fn fly<F: Future<Output = O>>(&self, key: K, work: impl FnOnce() -> F) -> O {
+        let cell = Arc::clone(lock(&self.0).entry(key.clone()).or_default());
+        let outcome = cell.get_or_init(work).await.clone();
+        let mut flying = lock(&self.0);
+        // Who comes now asks anew; another flight under this key is not ours to end.
+        if flying.get(&key).is_some_and(|known| Arc::ptr_eq(known, &cell)) {
+            flying.remove(&key);
+        }
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn twenty_within_a_second_are_one_round_and_each_is_answered() {
+        let gather: Gather<u8, usize, usize> = Gather::default();
+        let (tasks, rounds) = (Tasks::default(), Arc::new(AtomicUsize::new(0)));
+        let began = Instant::now();
+        let people = (0..20_u64).map(|n| {
+            let (gather, tasks, rounds) = (&gather, &tasks, Arc::clone(&rounds));
+            async move {
+                tokio::time::sleep(Duration::from_millis(n * 50)).await;
+                let work = move |items: Vec<usize>| async move {
+                    rounds.fetch_add(1, Ordering::SeqCst);
+                    items.len()
+                };
+                gather.join(tasks, 7, 0, work).await
+            }
+        });
+        let answers = join_all(people).await;
+        assert_eq!(rounds.load(Ordering::SeqCst), 1);
+        assert_eq!(answers, vec![Some(20); 20]);
+        assert_eq!(began.elapsed(), Duration::from_millis(1_200));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_too_late_is_in_the_next_round() {
+        let gather: Gather<u8, &str, Vec<&str>> = Gather::default();
+        let tasks = Tasks::default();
+        let slow = |items: Vec<&'static str>| async move {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            items
+        };
+        let late = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            gather.join(&tasks, 1, "late", slow).await
+        };
+        let other = gather.join(&tasks, 2, "other", slow);
+        let (first, late, other) = tokio::join!(gather.join(&tasks, 1, "first", slow), late, other);
+        assert_eq!((first, late, other), (Some(vec!["first"]), Some(vec!["late"]), Some(vec!["other"])));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_the_first_leaves_is_nothing_to_the_others() {
+        let gather: Gather<u8, u8, usize> = Gather::default();
+        let tasks = Tasks::default();
+        let count = |items: Vec<u8>| async move { items.len() };
+        let first = tokio::time::timeout(Duration::from_millis(10), gather.join(&tasks, 1, 0, count));
+        let (left, stays) = tokio::join!(first, gather.join(&tasks, 1, 1, count));
+        assert_eq!((left.is_err(), stays), (true, Some(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_flight_for_all_who_ask_meanwhile() {
+        let flights: Flights<u8, usize> = Flights::default();
+        let flown = AtomicUsize::new(0);
+        let fly = || {
+            flights.fly(1, || async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                flown.fetch_add(1, Ordering::SeqCst)
+            })
+        };
+        assert_eq!(join_all((0..5).map(|_| fly())).await, [0; 5]);
+        assert_eq!(fly().await, 1);
+    }
+}
