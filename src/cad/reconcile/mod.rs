@@ -174,7 +174,14 @@ impl Reconciler {
             RestError::Unauthorised | RestError::Forbidden | RestError::PlanTooLow | RestError::UnknownServer { .. } => {
                 ReadOutcome::Refused
             }
-            RestError::NotFound | RestError::Server { .. } | RestError::Network { .. } | RestError::Unreadable => ReadOutcome::Failed,
+            RestError::NotFound
+            | RestError::Server { .. }
+            | RestError::Network { .. }
+            | RestError::Unreadable
+            | RestError::BudgetSpent { .. }
+            | RestError::NotThere { .. }
+            | RestError::Rejected { .. }
+            | RestError::InDoubt { .. } => ReadOutcome::Failed,
         };
         self.metrics.reading(part, outcome);
         let now = self.clock.now();
@@ -267,9 +274,17 @@ fn ending(result: &Result<Option<Outcome>, RestError>) -> Ending {
         Err(RestError::RateLimited { retry_after }) => Ending::Limited(*retry_after),
         Err(RestError::Unauthorised | RestError::Forbidden | RestError::PlanTooLow) => Ending::Refused,
         Err(RestError::UnknownServer { .. }) => Ending::NoSuchServer,
-        Ok(None) | Err(RestError::NotFound | RestError::Server { .. } | RestError::Network { .. } | RestError::Unreadable) => {
-            Ending::Failed
-        }
+        Ok(None)
+        | Err(
+            RestError::NotFound
+            | RestError::Server { .. }
+            | RestError::Network { .. }
+            | RestError::Unreadable
+            | RestError::BudgetSpent { .. }
+            | RestError::NotThere { .. }
+            | RestError::Rejected { .. }
+            | RestError::InDoubt { .. },
+        ) => Ending::Failed,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a question to the CAD, each in one sentence that names the setting and the fix.
+//! What can go wrong between us and the CAD, each in one sentence with its fix, for whoever pressed the button.
 
 use std::time::Duration;
 
@@ -6,10 +6,22 @@ use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
+use super::detail;
 use super::read::{object, property};
 use crate::ids::ServerId;
 
-/// Why the CAD did not answer as wished. Its text holds neither the key nor the answer's body.
+/// What a 404 is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Nothing is named that could be missing: it is the address.
+    Address,
+    /// Only a server is named.
+    Server(ServerId),
+    /// A call, a unit, an account.
+    Thing,
+}
+
+/// Why the CAD did not do as wished. Its text holds neither the key nor the answer's body, but for [`detail`]'s harmless line of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestError {
     /// 401.
@@ -35,11 +47,38 @@ pub enum RestError {
     /// 429. The limits are per key and shared with the game server.
     #[error(
         "The CAD's limit of requests for this API key is used up (the game server shares it): try again in {} s.",
-        .retry_after.map_or(60, |wait| wait.as_secs().max(1))
+        seconds(.retry_after.unwrap_or(Duration::from_secs(60)))
     )]
     RateLimited {
         /// How long the CAD asks to wait, where it says; at most an hour.
         retry_after: Option<Duration>,
+    },
+    /// Our own share of this operation's limit is used up, or the CAD said 429 a moment ago: nothing was sent.
+    #[error(
+        "The bot's share of what the CAD allows for this is used up: try again in {} s (if this comes often, raise SONORAN_ACTION_SHARE).",
+        seconds(*.wait)
+    )]
+    BudgetSpent {
+        /// Until one more may be sent.
+        wait: Duration,
+    },
+    /// 404: no such call, unit or account (any more).
+    #[error("The CAD does not know it any more{}: it was closed, removed or signed off meanwhile, so look again and choose another.", words(.detail))]
+    NotThere {
+        /// The CAD's own words, harmless and at most 160 characters; may be empty.
+        detail: String,
+    },
+    /// 400, 409 or 422, or refused here because the CAD would: nothing was changed.
+    #[error("The CAD does not accept this{}: change what you entered and try again.", words(.detail))]
+    Rejected {
+        /// The CAD's own words, harmless and at most 160 characters; may be empty.
+        detail: String,
+    },
+    /// A change was sent, and no answer, a torn one, a 5xx or something unreadable came back.
+    #[error("The CAD did not confirm this ({cause}), so it may or may not have been done: look in the CAD before you try again.")]
+    InDoubt {
+        /// In a few words.
+        cause: String,
     },
     /// Any other status than success.
     #[error("The CAD answered with status {status}{}: try again later, and tell Sonoran's support if it stays.", reference(.trace.as_ref()))]
@@ -60,6 +99,15 @@ pub enum RestError {
     Unreadable,
 }
 
+/// Rounded up: who comes back then finds it free.
+fn seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+fn words(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
+}
+
 fn reference(trace: Option<&String>) -> String {
     trace.map_or_else(String::new, |trace| format!(" (its reference: {trace})"))
 }
@@ -68,10 +116,32 @@ fn reference(trace: Option<&String>) -> String {
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 impl RestError {
-    pub(super) fn network(error: &reqwest::Error) -> Self {
+    /// Whether the change may have been made all the same. False for questions, and wherever nothing was sent or the CAD refused.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::InDoubt { .. })
+    }
+
+    pub(super) fn rejected(detail: &str) -> Self {
+        Self::Rejected { detail: detail.to_owned() }
+    }
+
+    /// What `error` means for a change.
+    pub(super) fn in_doubt(error: &Self) -> Self {
+        let cause = match error {
+            Self::Network { cause } => (*cause).to_owned(),
+            Self::Server { status, trace } => format!("status {status}{}", reference(trace.as_ref())),
+            Self::Unreadable => "its answer could not be understood".to_owned(),
+            Self::InDoubt { cause } => cause.clone(),
+            other => other.to_string(),
+        };
+        Self::InDoubt { cause }
+    }
+
+    pub(super) fn network(error: &reqwest::Error, time: Duration) -> Self {
         // The library's own text would quote the address with its query; the kind is what helps.
         let cause = if error.is_timeout() {
-            "no answer within 30 s"
+            if time == super::WRITE_TIME { "no answer within 10 s" } else { "no answer within 30 s" }
         } else if error.is_connect() {
             "no connection"
         } else if error.is_body() || error.is_decode() {
@@ -82,14 +152,21 @@ impl RestError {
         Self::Network { cause }
     }
 
-    pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8], server: Option<ServerId>) -> Self {
-        match (status, server) {
-            (StatusCode::UNAUTHORIZED, _) => Self::Unauthorised,
-            (StatusCode::FORBIDDEN, _) => Self::Forbidden,
-            (StatusCode::PAYMENT_REQUIRED, _) => Self::PlanTooLow,
-            (StatusCode::NOT_FOUND, Some(server)) => Self::UnknownServer { server },
-            (StatusCode::NOT_FOUND, None) => Self::NotFound,
-            (StatusCode::TOO_MANY_REQUESTS, _) => Self::RateLimited { retry_after: retry_after(headers) },
+    pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8], missing: Missing) -> Self {
+        let detail = || detail::of_body(body);
+        match status {
+            StatusCode::UNAUTHORIZED => Self::Unauthorised,
+            StatusCode::FORBIDDEN => Self::Forbidden,
+            StatusCode::PAYMENT_REQUIRED => Self::PlanTooLow,
+            StatusCode::NOT_FOUND => match missing {
+                // A page, or a gateway without such a route, is not the CAD: "you are not linked" would be a lie.
+                _ if detail::is_page(body) || detail().to_ascii_lowercase().starts_with("no route matched") => Self::NotFound,
+                Missing::Address => Self::NotFound,
+                Missing::Server(server) => Self::UnknownServer { server },
+                Missing::Thing => Self::NotThere { detail: detail() },
+            },
+            StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => Self::Rejected { detail: detail() },
+            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited { retry_after: retry_after(headers) },
             _ => Self::Server { status: status.as_u16(), trace: trace(headers, body) },
         }
     }
@@ -97,7 +174,7 @@ impl RestError {
 
 /// `Retry-After` in seconds or as a date, else the gateway's reset headers (contract e.1). Dates are taken relative to the answer's
 /// own `Date`: this machine's clock may be wrong.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp().as_second());
     let now = value(DATE.as_str()).and_then(date);

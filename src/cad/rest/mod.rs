@@ -1,208 +1,89 @@
-//! The CAD's REST API, version 2 (contract e): the few questions a bot needs to ask.
+//! The CAD's REST API, version 2 (contract e): what a bot asks of it, and what it does through it.
 //!
-//! Job: ask, bound the answer in size and time, read it tolerantly, and say in one sentence what went wrong. Never prints the key,
-//! never retries by itself (limits are shared with the game server: the caller decides), never decodes units and calls: those come
-//! back as JSON objects for the `event` room, which owns their rules.
+//! Job: build the request, keep within our share of the endpoint's limit, bound the answer in size and time, read it tolerantly, and say
+//! in one sentence what went wrong. Never prints the key, never decides who may do what (the key itself may do everything), never decodes
+//! units and calls: those come back as JSON objects for the `event` room, which owns their rules.
+//!
+//! ```text
+//!  account dispatch emergency unit lookup template community ─┐
+//!                                            budget ◀── ask ◀─┤ ─▶ one request, one more where repeating is safe
+//!  listing (units and calls: the reader has budgets of its own) ┘
+//! ```
 
+mod account;
+mod ask;
+mod budget;
+mod community;
+mod detail;
+mod dispatch;
+mod emergency;
 mod error;
+mod listing;
+mod lookup;
 mod read;
+mod target;
+mod template;
+mod unit;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Response, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::Client;
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::ids::ServerId;
-use read::{array, number, object, objects, property, text};
+use budget::Budgets;
 
+pub use account::{Account, AccountStatus, Identifiers};
+pub use budget::{BudgetLeft, SHARE};
+pub use community::{CadServer, Info, Version};
+pub use dispatch::{DispatchPatch, NewDispatch, NewNote};
+pub use emergency::NewEmergency;
 pub use error::RestError;
+pub use listing::{Calls, Units};
+pub use lookup::{Lookup, Notify, Wanted};
+pub use target::{Selector, Target};
+pub use template::{NewCustomDispatch, Template, TemplateField, TemplateSection, TemplateStatus};
 
 /// Largest answer read, in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
-/// Time for a request and its whole answer.
+/// Time for a question and its whole answer.
 pub const TIME: Duration = Duration::from_secs(30);
+
+/// Time for a change and its whole answer: somebody waits for it.
+pub const WRITE_TIME: Duration = Duration::from_secs(10);
 
 /// A JSON object, as the CAD sent it.
 pub type Object = Map<String, Value>;
 
-/// The client. Cheap to clone. `Debug` shows no key.
+/// The client. Cheap to clone; clones share their budgets. `Debug` shows no key.
 #[derive(Clone, Debug)]
 pub struct CadRest {
     base: String,
     key: SecretString,
     http: Client,
-}
-
-/// `GET /v2/general/version`: the plan. Trust the name more than the number (contract d, plan).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Version {
-    /// Number of the plan.
-    pub number: Option<i64>,
-    /// Its name, e.g. `PLUS`.
-    pub name: Option<String>,
-}
-
-/// One of `GET /v2/general/servers`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CadServer {
-    /// Its number.
-    pub id: ServerId,
-    /// Its name.
-    pub name: Option<String>,
-}
-
-/// `GET /v2/general/info`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Info {
-    /// The community's id (`comId`), in the letter case of the CAD.
-    pub community: Option<String>,
-    /// The community's name.
-    pub name: Option<String>,
-    /// Its time zone, as the CAD names it.
-    pub timezone: Option<String>,
-    /// Its 10-codes; at most 500.
-    pub codes: Vec<String>,
-}
-
-/// `GET …/units`: objects as the CAD sent them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Units {
-    /// Active units and dispatchers.
-    pub units: Vec<Object>,
-    /// Whether these are surely all. The largest page is undocumented, 100 is the documented sample: a full hundred may be a page's
-    /// end, so that a unit's absence from it means nothing.
-    pub complete: bool,
-}
-
-/// `GET …/calls`: objects as the CAD sent them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Calls {
-    /// Dispatch calls; pending ones have status 0.
-    pub active: Vec<Object>,
-    /// 911 and civil calls.
-    pub emergency: Vec<Object>,
-    /// The last closed dispatch calls.
-    pub closed: Vec<Object>,
-    /// Closed calls in all, where told.
-    pub closed_count: Option<i64>,
+    budgets: Arc<Budgets>,
 }
 
 impl CadRest {
-    /// A client. `base` is `SONORAN_API_URL` without trailing slash.
+    /// A client that takes [`SHARE`] percent of each limit. `base` is `SONORAN_API_URL` without trailing slash.
     #[must_use]
     pub fn new(base: &str, key: SecretString, http: Client) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), key, http }
+        Self { base: base.trim_end_matches('/').to_owned(), key, http, budgets: Arc::new(Budgets::new(SHARE)) }
     }
 
-    /// The community's plan; the cheapest test of the key (10 a minute, contract e.3).
-    ///
-    /// # Errors
-    /// As [`RestError`] says.
-    pub async fn version(&self) -> Result<Version, RestError> {
-        let answer = self.get("/v2/general/version", &[], None).await?;
-        let fields = object(&answer).ok_or(RestError::Unreadable)?;
-        Ok(Version { number: property(fields, "version").and_then(number), name: property(fields, "name").and_then(text) })
+    /// With fresh budgets of `percent` of the CAD's limits (`SONORAN_ACTION_SHARE`); the rest is the game server's.
+    #[must_use]
+    pub fn with_share(self, percent: u32) -> Self {
+        Self { budgets: Arc::new(Budgets::new(percent)), ..self }
     }
 
-    /// The community's servers (10 a minute). Entries without a usable number are left out.
-    ///
-    /// # Errors
-    /// As [`RestError`] says.
-    pub async fn servers(&self) -> Result<Vec<CadServer>, RestError> {
-        let answer = self.get("/v2/general/servers", &[], None).await?;
-        let entries = objects(array(&answer, "servers").ok_or(RestError::Unreadable)?);
-        let server = |fields: Object| {
-            let id = property(&fields, "id").and_then(number).and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0)?;
-            Some(CadServer { id: ServerId(id), name: property(&fields, "name").and_then(text) })
-        };
-        Ok(entries.into_iter().filter_map(server).collect())
+    /// What is left of the budgets that were used, by name of the operation.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<BudgetLeft> {
+        self.budgets.left(tokio::time::Instant::now())
     }
-
-    /// The community's name, time zone and codes (10 a minute).
-    ///
-    /// # Errors
-    /// As [`RestError`] says.
-    pub async fn info(&self) -> Result<Info, RestError> {
-        let answer = self.get("/v2/general/info", &[], None).await?;
-        let fields = object(&answer).ok_or(RestError::Unreadable)?;
-        // Documented below `community`; read from beside it too.
-        let community = property(fields, "community").and_then(object).unwrap_or(fields);
-        let codes = property(fields, "codes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        Ok(Info {
-            community: property(community, "comId").and_then(text),
-            name: property(community, "name").and_then(text),
-            timezone: property(community, "timezone").and_then(text),
-            codes: codes.iter().filter_map(text).take(500).collect(),
-        })
-    }
-
-    /// The server's active units, dispatchers included (3 a minute, shared with the game server).
-    ///
-    /// # Errors
-    /// As [`RestError`] says.
-    pub async fn units(&self, server: ServerId) -> Result<Units, RestError> {
-        let path = format!("/v2/emergency/servers/{server}/units");
-        let query = [("includeOffline", "false"), ("onlyUnits", "false"), ("limit", "1000"), ("offset", "0")];
-        let answer = self.get(&path, &query, Some(server)).await?;
-        let rows = array(&answer, "units").ok_or(RestError::Unreadable)?;
-        Ok(Units { units: objects(rows), complete: rows.is_empty() || !rows.len().is_multiple_of(100) })
-    }
-
-    /// The server's calls (5 a minute, shared with the game server).
-    ///
-    /// # Errors
-    /// As [`RestError`] says.
-    pub async fn calls(&self, server: ServerId) -> Result<Calls, RestError> {
-        let path = format!("/v2/emergency/servers/{server}/calls");
-        let query = [("closedLimit", "10"), ("closedOffset", "0"), ("type", "100")];
-        let answer = self.get(&path, &query, Some(server)).await?;
-        let fields = object(&answer).ok_or(RestError::Unreadable)?;
-        // Null is the CAD's way to say none; a list that is not there says nothing, and reconciling with it would close every call.
-        let part = |name: &str| match property(fields, name)? {
-            Value::Null => Some(Vec::new()),
-            Value::Array(rows) => Some(objects(rows)),
-            _ => None,
-        };
-        Ok(Calls {
-            active: part("activeCalls").ok_or(RestError::Unreadable)?,
-            emergency: part("emergencyCalls").ok_or(RestError::Unreadable)?,
-            closed: part("closedCalls").unwrap_or_default(),
-            closed_count: property(fields, "closedCallCount").and_then(number),
-        })
-    }
-
-    async fn get(&self, path: &str, query: &[(&str, &str)], server: Option<ServerId>) -> Result<Value, RestError> {
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", self.key.expose_secret())).map_err(|_| RestError::Unauthorised)?;
-        bearer.set_sensitive(true);
-        let asked = self
-            .http
-            .get(format!("{}{path}", self.base))
-            .query(query)
-            .header(AUTHORIZATION, bearer)
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .timeout(TIME);
-        let mut response = asked.send().await.map_err(|error| RestError::network(&error))?;
-        let status = response.status();
-        let body = read_body(&mut response).await?;
-        if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|_| RestError::Unreadable);
-        }
-        Err(RestError::of_answer(status, response.headers(), &body, server))
-    }
-}
-
-async fn read_body(response: &mut Response) -> Result<Vec<u8>, RestError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| RestError::network(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(RestError::Unreadable);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 #[cfg(test)]

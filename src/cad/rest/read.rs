@@ -1,4 +1,7 @@
-//! Tolerant reading: letter case of names varies, wrappers come and go, numbers come as text (contract e.1).
+//! Tolerant reading: letter case of names varies, wrappers come and go, numbers come as text (contract e.1), and a list of one may come
+//! as its only element, an empty one as null (the documented examples show both).
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
@@ -13,11 +16,25 @@ pub(super) fn object(value: &Value) -> Option<&Object> {
     value.as_object()
 }
 
-/// A bare array, or the array below `name`.
-pub(super) fn array<'a>(value: &'a Value, name: &str) -> Option<&'a [Value]> {
+/// Where a list is documented: the list, its only element, or null for none.
+pub(super) fn list(value: &Value) -> Cow<'_, [Value]> {
     match value {
-        Value::Array(rows) => Some(rows),
-        Value::Object(fields) => property(fields, name)?.as_array().map(Vec::as_slice),
+        Value::Array(rows) => Cow::Borrowed(rows),
+        Value::Null => Cow::Owned(Vec::new()),
+        one => Cow::Borrowed(std::slice::from_ref(one)),
+    }
+}
+
+/// Objects in a bare list, or in the list below `name`. `None` if neither is there: an error page must not read as "none".
+pub(super) fn array<'a>(value: &'a Value, name: &str) -> Option<Cow<'a, [Value]>> {
+    match value {
+        Value::Array(rows) => Some(Cow::Borrowed(rows)),
+        Value::Object(fields) => match property(fields, name)? {
+            Value::Array(rows) => Some(Cow::Borrowed(rows)),
+            found @ (Value::Object(_) | Value::Null) => Some(list(found)),
+            _ => None,
+        },
+        Value::Null => Some(list(value)),
         _ => None,
     }
 }
@@ -29,8 +46,40 @@ pub(super) fn objects(rows: &[Value]) -> Vec<Object> {
 
 pub(super) fn number(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64(),
+        Value::Number(number) => number.as_i64().or_else(|| integral(number.as_f64()?)),
         Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// 12.0 is 12 (contract c.1).
+#[expect(clippy::cast_possible_truncation, reason = "whole, and within what a double holds exactly")]
+fn integral(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+/// Numbers of a list, each once, in its order. `None` if something in it is no number.
+pub(super) fn numbers(value: &Value) -> Option<Vec<i64>> {
+    let mut all = Vec::new();
+    for row in list(value).iter().filter(|row| !row.is_null()) {
+        let number = number(row)?;
+        if !all.contains(&number) {
+            all.push(number);
+        }
+    }
+    Some(all)
+}
+
+pub(super) fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(on) => Some(*on),
+        Value::Number(number) => match number.as_i64()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        },
+        Value::String(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
 }
@@ -39,4 +88,16 @@ pub(super) fn number(value: &Value) -> Option<i64> {
 pub(super) fn text(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
     (!text.is_empty()).then(|| text.chars().take(200).collect())
+}
+
+/// The object that an operation answers with: bare, below one of `names`, or the only one of a list.
+pub(super) fn one<'a>(answer: &'a Value, names: &[&str]) -> Option<&'a Object> {
+    match answer {
+        Value::Object(fields) => Some(names.iter().find_map(|name| object(property(fields, name)?)).unwrap_or(fields)),
+        Value::Array(rows) => match rows.as_slice() {
+            [row] => object(row),
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -1,0 +1,182 @@
+//! Accounts of the community: who somebody is in the CAD, what they may do, which units are theirs.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::ask::Ask;
+use super::budget::Endpoint;
+use super::read::{array, flag, list, number, object, objects, property, text};
+use super::target::Selector;
+use super::{CadRest, Object, RestError};
+use crate::ids::{CallId, Ident, ServerId};
+
+/// Most permission flags read; 43 are documented.
+const MOST_PERMISSIONS: usize = 500;
+
+/// What the CAD's administrators made of an account (contract d).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// 0: waits to be let in.
+    Pending,
+    /// 1: a member.
+    Validated,
+    /// 2.
+    Expired,
+    /// 3.
+    Removed,
+    /// 4.
+    Banned,
+    /// A number that is not documented.
+    Other(i64),
+}
+
+impl AccountStatus {
+    fn read(value: &Value) -> Option<Self> {
+        const NAMES: [&str; 5] = ["PENDING", "VALIDATED", "EXPIRED", "REMOVED", "BANNED"];
+        // Names stand where numbers are documented elsewhere in this API (set status answers `ENROUTE`).
+        let named = || {
+            let name = value.as_str()?.trim();
+            NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)).and_then(|at| i64::try_from(at).ok())
+        };
+        Some(match number(value).or_else(named)? {
+            0 => Self::Pending,
+            1 => Self::Validated,
+            2 => Self::Expired,
+            3 => Self::Removed,
+            4 => Self::Banned,
+            other => Self::Other(other),
+        })
+    }
+}
+
+/// `GET …/accounts/account`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its UUID: letters, digits, `-` and `_`, at most 64.
+    pub uuid: String,
+    /// The name it signs in with.
+    pub username: Option<String>,
+    /// The community's own id for the member, such as a game licence.
+    pub community_user_id: Option<String>,
+    /// Whether it is a member at all.
+    pub status: AccountStatus,
+    /// Permission flags, names in lower case.
+    pub permissions: BTreeMap<String, bool>,
+}
+
+impl Account {
+    /// Whether a permission is on. The letter case of `name` does not matter; one that was not told is off.
+    #[must_use]
+    pub fn may(&self, name: &str) -> bool {
+        self.permissions.get(&name.to_ascii_lowercase()).copied().unwrap_or(false)
+    }
+
+    fn read(answer: &Value) -> Option<Self> {
+        let fields = object(answer)?;
+        let fields = property(fields, "account").and_then(object).unwrap_or(fields);
+        Some(Self {
+            uuid: property(fields, "uuid").and_then(Value::as_str).filter(|uuid| is_account(uuid))?.to_owned(),
+            username: property(fields, "username").and_then(text),
+            community_user_id: property(fields, "communityUserId").and_then(text),
+            // Absent, nobody could tell a member from somebody banned.
+            status: property(fields, "status").and_then(AccountStatus::read)?,
+            permissions: permissions(property(fields, "permissions")),
+        })
+    }
+}
+
+fn permissions(value: Option<&Value>) -> BTreeMap<String, bool> {
+    let name = |name: &str| name.chars().take(64).collect::<String>().to_ascii_lowercase();
+    match value {
+        Some(Value::Object(flags)) => {
+            flags.iter().take(MOST_PERMISSIONS).map(|(flag_name, on)| (name(flag_name), flag(on).unwrap_or(false))).collect()
+        }
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).take(MOST_PERMISSIONS).map(|on| (name(on), true)).collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// Whether a text can be an account's UUID: it becomes part of a path.
+fn is_account(uuid: &str) -> bool {
+    (1..=64).contains(&uuid.len()) && uuid.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+fn checked(uuid: &str) -> Result<&str, RestError> {
+    if is_account(uuid) { Ok(uuid) } else { Err(RestError::rejected("this is no account's id")) }
+}
+
+/// `GET …/identifiers`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Identifiers {
+    /// The one in use.
+    pub selected: Option<Ident>,
+    /// All of the account, as the CAD sent them.
+    pub all: Vec<Object>,
+}
+
+impl CadRest {
+    /// The account of a member; `None` if it is not linked (10 a minute).
+    ///
+    /// What the CAD answers for a Discord user who linked nothing is not documented (contract e.2): 404, nothing at all, and a refusal that
+    /// says "not linked" are taken for it.
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn account(&self, of: &Selector) -> Result<Option<Account>, RestError> {
+        let answer = match self.ask(Ask::get(Endpoint::Account, "/v2/general/accounts/account".to_owned()).query([of.query()])).await {
+            Ok(answer) => answer,
+            Err(RestError::NotThere { .. }) => return Ok(None),
+            Err(RestError::Rejected { detail }) if detail.to_ascii_lowercase().contains("not linked") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if answer.is_null() {
+            return Ok(None);
+        }
+        Account::read(&answer).map(Some).ok_or(RestError::Unreadable)
+    }
+
+    /// The account's active units on a server, dispatchers included, as the CAD sent them (10 a minute).
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn account_units(&self, server: ServerId, account: &str) -> Result<Vec<Object>, RestError> {
+        let path = format!("/v2/emergency/servers/{server}/accounts/{}/units", checked(account)?);
+        let query = [("onlyOnline", "true"), ("onlyUnits", "false"), ("limit", "100"), ("offset", "0")];
+        let answer = self.ask(Ask::get(Endpoint::AccountUnits, path).query(query)).await?;
+        array(&answer, "units").map(|rows| objects(&rows)).ok_or(RestError::Unreadable)
+    }
+
+    /// The account's identifiers, on duty or not (10 a minute).
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn identifiers(&self, account: &str) -> Result<Identifiers, RestError> {
+        let path = format!("/v2/emergency/accounts/{}/identifiers", checked(account)?);
+        let answer = self.ask(Ask::get(Endpoint::Identifiers, path)).await?;
+        let all = array(&answer, "identifiers").map(|rows| objects(&rows)).ok_or(RestError::Unreadable)?;
+        let selected = object(&answer).and_then(|fields| property(fields, "selectedIdent")).and_then(number).filter(|ident| *ident > 0);
+        Ok(Identifiers { selected: selected.map(Ident), all })
+    }
+
+    /// The unit of the account that is on a dispatch call, and the call; `None` if none is (10 a minute). What the CAD answers then is not
+    /// documented: 404, nothing, and numbers below 1 are taken for it.
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn current_call(&self, account: &str) -> Result<Option<(Ident, CallId)>, RestError> {
+        let path = format!("/v2/emergency/accounts/{}/current-call", checked(account)?);
+        let answer = match self.ask(Ask::get(Endpoint::CurrentCall, path)).await {
+            Ok(Value::Null) | Err(RestError::NotThere { .. }) => return Ok(None),
+            Ok(answer) => answer,
+            Err(error) => return Err(error),
+        };
+        let fields = list(&answer).first().and_then(object).cloned().ok_or(RestError::Unreadable)?;
+        let id = |name: &str| match property(&fields, name) {
+            None => Err(RestError::Unreadable),
+            Some(Value::Null) => Ok(None),
+            Some(value) => number(value).map(|id| (id > 0).then_some(id)).ok_or(RestError::Unreadable),
+        };
+        Ok(id("identId")?.zip(id("callId")?).map(|(ident, call)| (Ident(ident), CallId(call))))
+    }
+}

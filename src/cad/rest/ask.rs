@@ -1,0 +1,256 @@
+//! One request and its answer; one more where repeating is safe.
+//!
+//! ```text
+//! budget ─spent─▶ BudgetSpent
+//!    ▼
+//!  send ─▶ answer ─▶ done │ refused │ 429: the operation rests
+//!    └─▶ none, torn, 5xx ─▶ of a question: that. Of a change: InDoubt
+//!              └─ no connection, 502 to 504, and safe to repeat ─▶ a pause, once more
+//! ```
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Response, StatusCode};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::budget::{Endpoint, Pass};
+use super::error::{Missing, retry_after};
+use super::{CadRest, MAX_ANSWER, Object, RestError, TIME, WRITE_TIME};
+use crate::ids::ServerId;
+
+/// Before the second try.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Longest `Retry-After` of a 502 to 504 that is waited for: somebody sits before it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A request to be made.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// Whose budget it counts for; `None`: the caller keeps one.
+    endpoint: Option<Endpoint>,
+    method: Method,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    body: Option<Object>,
+    /// Whether it changes anything.
+    change: bool,
+    /// Whether it may be sent a second time.
+    repeat: bool,
+    /// Whether "not there" at the second try means that the first one did it.
+    gone_is_done: bool,
+    missing: Missing,
+}
+
+impl Ask {
+    /// A question: it may be repeated.
+    pub(super) fn get(endpoint: Endpoint, path: String) -> Self {
+        Self {
+            endpoint: Some(endpoint),
+            method: Method::GET,
+            path,
+            query: Vec::new(),
+            body: None,
+            change: false,
+            repeat: true,
+            gone_is_done: false,
+            missing: Missing::Thing,
+        }
+    }
+
+    /// A question of the reader, who keeps its own budget and repeats on its own schedule.
+    pub(super) fn reading(path: String, server: ServerId) -> Self {
+        Self { endpoint: None, repeat: false, missing: Missing::Server(server), ..Self::get(Endpoint::Version, path) }
+    }
+
+    /// A change that may be repeated: done twice it is what it is done once.
+    pub(super) fn change(endpoint: Endpoint, method: Method, path: String) -> Self {
+        Self { method, change: true, ..Self::get(endpoint, path) }
+    }
+
+    /// Never sent twice.
+    pub(super) fn once(self) -> Self {
+        Self { repeat: false, ..self }
+    }
+
+    pub(super) fn gone_is_done(self) -> Self {
+        Self { gone_is_done: true, ..self }
+    }
+
+    /// A 404 means that there is no such server.
+    pub(super) fn about_server(self, server: ServerId) -> Self {
+        Self { missing: Missing::Server(server), ..self }
+    }
+
+    /// A 404 means that the address is wrong.
+    pub(super) fn about_address(self) -> Self {
+        Self { missing: Missing::Address, ..self }
+    }
+
+    pub(super) fn by(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    pub(super) fn query<T: Into<String>>(self, query: impl IntoIterator<Item = (&'static str, T)>) -> Self {
+        Self { query: query.into_iter().map(|(name, value)| (name, value.into())).collect(), ..self }
+    }
+
+    pub(super) fn body(self, body: Object) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    fn time(&self) -> Duration {
+        if self.change { WRITE_TIME } else { TIME }
+    }
+}
+
+/// A try that failed.
+struct Failure {
+    error: RestError,
+    /// How long to wait before another try could help, if it could.
+    again: Option<Duration>,
+}
+
+impl From<RestError> for Failure {
+    fn from(error: RestError) -> Self {
+        Self { error, again: None }
+    }
+}
+
+/// Reads the answer of a change that has nothing to tell: an object, or nothing at all.
+pub(super) fn done(answer: &Value) -> Option<()> {
+    matches!(answer, Value::Null | Value::Object(_)).then_some(())
+}
+
+impl CadRest {
+    /// Makes a change and reads its answer.
+    pub(super) async fn change<T>(&self, ask: Ask, read: impl FnOnce(&Value) -> Option<T>) -> Result<T, RestError> {
+        let answer = self.ask(ask).await?;
+        read(&answer).ok_or_else(|| RestError::in_doubt(&RestError::Unreadable))
+    }
+
+    /// Makes the request. An empty answer, and what was gone already, is null.
+    pub(super) async fn ask(&self, ask: Ask) -> Result<Value, RestError> {
+        let first = match self.attempt(&ask).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
+        };
+        let Some(pause) = first.again.filter(|_| ask.repeat) else { return Err(first.error) };
+        tokio::time::sleep(pause).await;
+        let second = match self.attempt(&ask).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure.error,
+        };
+        let doubt = first.error.may_have_happened();
+        match second {
+            RestError::NotThere { .. } if doubt && ask.gone_is_done => Ok(Value::Null),
+            // The second try told nothing of what became of the first.
+            RestError::BudgetSpent { .. } => Err(first.error),
+            RestError::RateLimited { .. } | RestError::Network { .. } if doubt => Err(first.error),
+            second => Err(second),
+        }
+    }
+
+    async fn attempt(&self, ask: &Ask) -> Result<Value, Failure> {
+        let pass = match ask.endpoint {
+            Some(endpoint) => {
+                let taken = self.budgets.take(endpoint, Instant::now());
+                Some(taken.map_err(|wait| RestError::BudgetSpent { wait })?)
+            }
+            None => None,
+        };
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", self.key.expose_secret())).map_err(|_| RestError::Unauthorised)?;
+        bearer.set_sensitive(true);
+        let mut request = self
+            .http
+            .request(ask.method.clone(), format!("{}{}", self.base, ask.path))
+            .query(&ask.query)
+            .header(AUTHORIZATION, bearer)
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .timeout(ask.time());
+        if let Some(body) = &ask.body {
+            let body = serde_json::to_vec(body).map_err(|_| RestError::rejected("it cannot be written as JSON"))?;
+            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
+        }
+        let mut response = request.send().await.map_err(|error| ask.unanswered(&error))?;
+        let status = response.status();
+        match read_body(&mut response).await {
+            Ok(body) if status.is_success() => ask.answered(status, &body),
+            Err(Unread::Broken(error)) if status.is_success() => Err(ask.unanswered(&error)),
+            Err(Unread::Large) if status.is_success() => Err(ask.doubted(RestError::Unreadable).into()),
+            // What it refuses is told by the status; the body is for the words.
+            body => {
+                let body = body.ok().filter(|body| !self.is_told(body)).unwrap_or_default();
+                Err(ask.refused(status, response.headers(), &body, pass.as_ref()))
+            }
+        }
+    }
+
+    /// Whether an answer repeats our key.
+    fn is_told(&self, body: &[u8]) -> bool {
+        let key = self.key.expose_secret().as_bytes();
+        !key.is_empty() && body.windows(key.len()).any(|part| part.eq_ignore_ascii_case(key))
+    }
+}
+
+impl Ask {
+    /// What became of a change is not known.
+    fn doubted(&self, error: RestError) -> RestError {
+        if self.change { RestError::in_doubt(&error) } else { error }
+    }
+
+    fn unanswered(&self, error: &reqwest::Error) -> Failure {
+        let told = RestError::network(error, self.time());
+        if error.is_builder() {
+            return told.into();
+        }
+        if error.is_connect() {
+            // Nothing was sent. A time-out would come again.
+            return Failure { error: told, again: (!error.is_timeout()).then_some(PAUSE) };
+        }
+        self.doubted(told).into()
+    }
+
+    fn answered(&self, status: StatusCode, body: &[u8]) -> Result<Value, Failure> {
+        if body.trim_ascii().is_empty() {
+            return match (self.change || matches!(self.missing, Missing::Thing), status) {
+                (true, _) => Ok(Value::Null),
+                (false, StatusCode::OK) => Err(RestError::Unreadable.into()),
+                (false, status) => Err(RestError::Server { status: status.as_u16(), trace: None }.into()),
+            };
+        }
+        serde_json::from_slice(body).map_err(|_| self.doubted(RestError::Unreadable).into())
+    }
+
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], pass: Option<&Pass>) -> Failure {
+        let error = RestError::of_answer(status, headers, body, self.missing);
+        if let (RestError::RateLimited { retry_after }, Some(pass)) = (&error, pass) {
+            pass.limited(*retry_after);
+        }
+        if !status.is_server_error() {
+            return error.into();
+        }
+        let gateway = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
+        let wait = retry_after(headers).unwrap_or(PAUSE).max(PAUSE);
+        Failure { error: self.doubted(error), again: (gateway && wait <= PATIENCE).then_some(wait) }
+    }
+}
+
+enum Unread {
+    Large,
+    Broken(reqwest::Error),
+}
+
+async fn read_body(response: &mut Response) -> Result<Vec<u8>, Unread> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Unread::Broken)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(Unread::Large);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

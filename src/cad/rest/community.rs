@@ -1,0 +1,84 @@
+//! The community: its plan, its servers, its name.
+
+use serde_json::Value;
+
+use super::ask::Ask;
+use super::budget::Endpoint;
+use super::read::{array, list, number, object, objects, property, text};
+use super::{CadRest, Object, RestError};
+use crate::ids::ServerId;
+
+/// `GET /v2/general/version`: the plan. Trust the name more than the number (contract d, plan).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Number of the plan.
+    pub number: Option<i64>,
+    /// Its name, e.g. `PLUS`.
+    pub name: Option<String>,
+}
+
+/// One of `GET /v2/general/servers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CadServer {
+    /// Its number.
+    pub id: ServerId,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// `GET /v2/general/info`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Info {
+    /// The community's id (`comId`), in the letter case of the CAD.
+    pub community: Option<String>,
+    /// The community's name.
+    pub name: Option<String>,
+    /// Its time zone, as the CAD names it.
+    pub timezone: Option<String>,
+    /// Its 10-codes; at most 500.
+    pub codes: Vec<String>,
+}
+
+impl CadRest {
+    /// The community's plan; the cheapest test of the key (10 a minute, contract e.3).
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn version(&self) -> Result<Version, RestError> {
+        let answer = self.ask(Ask::get(Endpoint::Version, "/v2/general/version".to_owned()).about_address()).await?;
+        let fields = object(&answer).ok_or(RestError::Unreadable)?;
+        Ok(Version { number: property(fields, "version").and_then(number), name: property(fields, "name").and_then(text) })
+    }
+
+    /// The community's servers (10 a minute). Entries without a usable number are left out.
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn servers(&self) -> Result<Vec<CadServer>, RestError> {
+        let answer = self.ask(Ask::get(Endpoint::Servers, "/v2/general/servers".to_owned()).about_address()).await?;
+        let entries = objects(&array(&answer, "servers").ok_or(RestError::Unreadable)?);
+        let server = |fields: Object| {
+            let id = property(&fields, "id").and_then(number).and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0)?;
+            Some(CadServer { id: ServerId(id), name: property(&fields, "name").and_then(text) })
+        };
+        Ok(entries.into_iter().filter_map(server).collect())
+    }
+
+    /// The community's name, time zone and codes (10 a minute).
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn info(&self) -> Result<Info, RestError> {
+        let answer = self.ask(Ask::get(Endpoint::Info, "/v2/general/info".to_owned()).about_address()).await?;
+        let fields = object(&answer).ok_or(RestError::Unreadable)?;
+        // Documented below `community`; read from beside it too.
+        let community = property(fields, "community").and_then(object).unwrap_or(fields);
+        let codes = property(fields, "codes").unwrap_or(&Value::Null);
+        Ok(Info {
+            community: property(community, "comId").and_then(text),
+            name: property(community, "name").and_then(text),
+            timezone: property(community, "timezone").and_then(text),
+            codes: list(codes).iter().filter_map(text).take(500).collect(),
+        })
+    }
+}

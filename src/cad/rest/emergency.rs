@@ -1,0 +1,67 @@
+//! 911 and civil calls. There is no call that turns one into a dispatch: create the dispatch, then remove the 911.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::ask::{Ask, done};
+use super::budget::Endpoint;
+use super::dispatch::call;
+use super::{CadRest, Object, RestError};
+use crate::ids::{CallId, ServerId};
+
+/// A 911 or civil call to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewEmergency {
+    /// False for a civil call.
+    pub emergency: bool,
+    /// Who calls; may be empty.
+    pub caller: String,
+    /// Where.
+    pub location: String,
+    /// What.
+    pub description: String,
+    /// Removes itself after so many minutes.
+    pub delete_after_minutes: Option<u32>,
+    /// Further facts, such as `postal`.
+    pub meta: BTreeMap<String, String>,
+}
+
+impl NewEmergency {
+    fn body(&self) -> Object {
+        let mut body = Object::new();
+        body.insert("isEmergency".into(), self.emergency.into());
+        for (name, text) in [("caller", &self.caller), ("location", &self.location), ("description", &self.description)] {
+            body.insert(name.into(), text.as_str().into());
+        }
+        if let Some(minutes) = self.delete_after_minutes {
+            body.insert("deleteAfterMinutes".into(), minutes.into());
+        }
+        if !self.meta.is_empty() {
+            body.insert("metaData".into(), json!(self.meta));
+        }
+        body
+    }
+}
+
+impl CadRest {
+    /// Makes a 911 or civil call; the call as the CAD made it (10 a minute). Never repeated. The one change by this API that raises an
+    /// event.
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn create_911(&self, server: ServerId, new: &NewEmergency) -> Result<Object, RestError> {
+        let ask = Ask::change(Endpoint::Create911, Method::POST, format!("/v2/emergency/servers/{server}/calls/911"));
+        self.change(ask.once().about_server(server).body(new.body()), |answer| call(answer, None)).await
+    }
+
+    /// Removes a 911 (10 a minute).
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn remove_911(&self, server: ServerId, call: CallId) -> Result<(), RestError> {
+        let ask = Ask::change(Endpoint::Remove911, Method::DELETE, format!("/v2/emergency/servers/{server}/calls/911/{call}"));
+        self.change(ask.gone_is_done(), done).await
+    }
+}
