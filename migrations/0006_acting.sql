@@ -9,3 +9,6 @@ CREATE TABLE account (
     asked_ms  INTEGER NOT NULL,
     PRIMARY KEY (community, user)
 ) STRICT, WITHOUT ROWID;
+
+-- What is said in a thread is about its card.
+CREATE INDEX post_by_thread ON post (thread) WHERE thread IS NOT NULL;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 
+use crate::acting::{self, Acting};
 use crate::cad::listener::{Credentials, Listener};
 use crate::cad::reconcile::{Pace, Reconciler};
 use crate::cad::rest::CadRest;
@@ -95,6 +96,8 @@ struct Shared {
     gate: Gate,
     tasks: Tasks,
     requests: mpsc::Sender<Request>,
+    cad: Option<CadRest>,
+    acting: Option<Acting>,
 }
 
 impl App {
@@ -147,6 +150,24 @@ impl App {
         let gate = Gate::new(clock.clone(), config.discord.requests_per_second);
         let rest = Rest::new(&base, token, metrics.clone())?.telling(gate.clone());
         let (requests, asked) = mpsc::channel(ingest::REQUESTS);
+        let (intake, door) = intake::door();
+        let (wishes, wished) = Wishes::new();
+        // One client for all: its budgets are those of the key.
+        let cad = cad(&config);
+        let acting = cad.clone().map(|cad| {
+            Acting::new(acting::Outside {
+                community: credentials.community.clone(),
+                servers: config.sonoran.servers.clone(),
+                cad,
+                store: store.clone(),
+                clock: clock.clone(),
+                intake: intake.clone(),
+                requests: requests.clone(),
+                wishes: wishes.clone(),
+                gate: gate.clone(),
+                tasks: tasks.clone(),
+            })
+        });
         let shared = Shared {
             config: Arc::clone(&config),
             community: credentials.community.clone(),
@@ -159,6 +180,8 @@ impl App {
             gate: gate.clone(),
             tasks: tasks.clone(),
             requests,
+            cad,
+            acting,
         };
 
         // The queue first, so that whatever comes in has somewhere to go.
@@ -166,8 +189,6 @@ impl App {
         if released > 0 {
             tracing::info!(released, "posts that were being sent when the bot ended are looked at again");
         }
-        let (intake, door) = intake::door();
-        let (wishes, wished) = Wishes::new();
         let (readings, read) = mpsc::channel(READINGS);
         let surroundings = Surroundings {
             store: store.clone(),
@@ -213,6 +234,9 @@ impl App {
         let (changes, changed) = mpsc::channel(64);
         tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed, wishes.clone()));
         tasks.spawn_vital("upkeep", shared.clone().keep_up());
+        if let Some(acting) = shared.acting.clone() {
+            tasks.spawn_vital("acting", acting.run());
+        }
         shared.sources(credentials, ports, intake, changes)?;
         shared.reconcile(&wishes, wished, readings);
         tasks.spawn_vital("discord", shared.clone().discord(me, listen.clone()));
@@ -233,6 +257,12 @@ impl App {
         }
         ended && !self.tasks.failed()
     }
+}
+
+fn cad(config: &Config) -> Option<CadRest> {
+    let key = config.credentials().ok()?.key.clone();
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
+    Some(CadRest::new(&config.sonoran.api_url, key, http))
 }
 
 type Ports = (Vec<(Bound, Option<ServerId>)>, Option<Bound>);
@@ -307,7 +337,7 @@ impl Shared {
             Reconcile::WhenAsked => None,
             Reconcile::Every(seconds) => Some(Duration::from_secs(seconds.into())),
         };
-        let Some(rest) = self.cad() else { return };
+        let Some(rest) = self.cad.clone() else { return };
         let reconciler = Reconciler {
             community: self.community.clone(),
             servers: sonoran.servers.clone(),
@@ -362,7 +392,8 @@ impl Shared {
             metrics: self.metrics.clone(),
             rest: self.rest.clone(),
             gate: self.gate.clone(),
-            cad: self.cad(),
+            acting: self.acting.clone(),
+            cad: self.cad.clone(),
             requests: self.requests.clone(),
             facts,
         };
@@ -370,12 +401,6 @@ impl Shared {
         if let Err(error) = commands::framework::run(data, guild, self.tasks.clone(), self.readiness.clone()).await {
             tracing::error!("Discord's gateway: {error:#}");
         }
-    }
-
-    fn cad(&self) -> Option<CadRest> {
-        let key = self.config.credentials().ok()?.key.clone();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
-        Some(CadRest::new(&self.config.sonoran.api_url, key, http))
     }
 
     /// Prunes old rows and watches whether the store still takes writes.

@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` tells the whole; the table of who may import whom stands there and is guarded by `tests/it/architecture.rs`.
 
+pub mod acting;
 pub mod app;
 pub mod cad;
 mod check;

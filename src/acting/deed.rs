@@ -20,6 +20,8 @@ pub enum Deed {
     Take(Subject),
     /// Change fields of a dispatch call.
     Edit(CallId, DispatchPatch),
+    /// Set a dispatch call's postal.
+    Postal(CallId, String),
     /// Make an attached unit the primary one.
     Primary(CallId, Ident),
     /// Close a dispatch call.
@@ -38,8 +40,8 @@ pub enum Deed {
     PanicOver(Subject),
     /// Make a dispatch call; with oneself attached or not.
     New(Box<NewDispatch>, bool),
-    /// Make a dispatch call by a template of the community; with oneself attached or not.
-    NewOf(Box<NewCustomDispatch>, bool),
+    /// Make a dispatch call by a template of the community, with oneself attached: whom it names is not looked at.
+    NewOf(Box<NewCustomDispatch>),
     /// Place a 911.
     Call(Box<NewEmergency>),
 }
@@ -49,13 +51,12 @@ impl Deed {
     #[must_use]
     pub fn need(&self, server: ServerId) -> Need {
         let (permission, on_duty) = match self {
-            Self::Respond(_) | Self::Note(..) | Self::Leave => (Permission::SelfDispatch, true),
-            Self::New(_, attached) | Self::NewOf(_, attached) => {
-                (if *attached { Permission::SelfDispatch } else { Permission::Dispatch }, true)
-            }
+            Self::Respond(_) | Self::Note(..) | Self::Leave | Self::New(_, true) | Self::NewOf(_) => (Permission::SelfDispatch, true),
             Self::Take(_) => (Permission::SelfDispatch, false),
             Self::Dispatch(_)
+            | Self::New(_, false)
             | Self::Edit(..)
+            | Self::Postal(..)
             | Self::Primary(..)
             | Self::Close(_)
             | Self::Dismiss(_)
@@ -77,6 +78,7 @@ impl Deed {
             Self::Note(..) => "note",
             Self::Take(_) => "take",
             Self::Edit(..) => "edit call",
+            Self::Postal(..) => "postal",
             Self::Primary(..) => "primary unit",
             Self::Close(_) => "close call",
             Self::Dismiss(_) => "dismiss 911",
@@ -85,7 +87,7 @@ impl Deed {
             Self::Status(_) => "status",
             Self::Panic(true) => "panic",
             Self::Panic(false) | Self::PanicOver(_) => "panic over",
-            Self::New(..) | Self::NewOf(..) => "new call",
+            Self::New(..) | Self::NewOf(_) => "new call",
             Self::Call(_) => "new 911",
         }
     }

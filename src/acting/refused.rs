@@ -10,11 +10,13 @@ pub enum Refused {
     /// They may not.
     #[error(transparent)]
     NotPermitted(#[from] Refusal),
-    /// It is over, or nobody knows it any more: there is nothing to do it to. Its card is drawn anew.
+    /// It is over, or nobody knows it any more: there is nothing to do it to.
     #[error("{what} is over: nothing was sent to the CAD, and the card is brought up to date.")]
     Over {
         /// `Call #501`, capitalised.
         what: String,
+        /// Its cards are sent again as they should be; false if the bot knows of none.
+        redrawn: bool,
     },
     /// There is nothing to be done: a sentence.
     #[error("{0}")]

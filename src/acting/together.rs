@@ -38,7 +38,7 @@ impl<K, I, O> Default for Gather<K, I, O> {
 
 impl<K, I, O> Gather<K, I, O>
 where
-    K: Clone + Eq + Hash + Send + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
     I: Send + 'static,
     O: Clone + Send + 'static,
 {
@@ -76,16 +76,25 @@ where
 async fn wait<K: Eq + Hash, I, O>(open: &Mutex<HashMap<K, (Instant, Waiting<I, O>)>>, key: &K) -> Waiting<I, O> {
     let longest = Instant::now() + LONGEST;
     loop {
-        let until = {
-            let mut open = lock(open);
-            let until = open.get(key).map_or(longest, |(last, _)| (*last + QUIET).min(longest));
-            if Instant::now() >= until {
-                return open.remove(key).map(|(_, waiting)| waiting).unwrap_or_default();
-            }
-            until
-        };
-        sleep_until(until).await;
+        match ready(open, key, longest) {
+            Ok(gathered) => return gathered,
+            Err(until) => sleep_until(until).await,
+        }
     }
+}
+
+/// All who came, or until when to wait for more.
+fn ready<K: Eq + Hash, I, O>(
+    open: &Mutex<HashMap<K, (Instant, Waiting<I, O>)>>,
+    key: &K,
+    longest: Instant,
+) -> Result<Waiting<I, O>, Instant> {
+    let mut open = lock(open);
+    let until = open.get(key).map_or(longest, |(last, _)| (*last + QUIET).min(longest));
+    if Instant::now() < until {
+        return Err(until);
+    }
+    Ok(open.remove(key).map(|(_, waiting)| waiting).unwrap_or_default())
 }
 
 /// Does a thing once for all who ask for it while it is being done.

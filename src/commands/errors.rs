@@ -5,6 +5,7 @@ use poise::FrameworkError;
 use serenity::all::{CreateInteractionResponse, CreateInteractionResponseMessage};
 
 use super::{Desk, reply};
+use crate::acting::Refused;
 use crate::discord::rest::AskError;
 use crate::route::{AttentionError, FilterError};
 use crate::store::StoreError;
@@ -47,6 +48,12 @@ fn neutral(reference: &str) -> String {
     format!(
         "That did not work, and it is not your fault: try again, and if it stays give your bot's operator the reference `{reference}` (it is in the log)."
     )
+}
+
+impl From<Refused> for Error {
+    fn from(error: Refused) -> Self {
+        Self::Refused(error.to_string())
+    }
 }
 
 impl From<FilterError> for Error {

@@ -36,6 +36,7 @@ mod cad_labels;
 mod cad_notices;
 mod cad_setup;
 mod cad_status;
+mod card_press;
 mod checks;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]
@@ -53,11 +54,12 @@ use std::net::SocketAddr;
 
 use tokio::sync::mpsc;
 
+use crate::acting::{Acting, Actor, Refused};
 use crate::cad::rest::CadRest;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};
 use crate::gate::Gate;
-use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
+use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use crate::ingest::Request;
 use crate::metrics::Metrics;
 use crate::status::Status;
@@ -81,6 +83,8 @@ pub struct Data {
     pub rest: Rest,
     /// Rung when something may be sent again.
     pub gate: Gate,
+    /// Who acts in the CAD for members; `None` without a CAD to act in.
+    pub acting: Option<Acting>,
     /// The CAD; `None` if it cannot be asked.
     pub cad: Option<CadRest>,
     /// Ingest's ear.
@@ -136,6 +140,19 @@ impl std::ops::Deref for Desk {
 }
 
 type Context<'a> = poise::ApplicationContext<'a, Desk, Error>;
+
+impl Desk {
+    /// Who acts in the CAD.
+    fn acting(&self) -> Result<&Acting, Refused> {
+        self.data.acting.as_ref().ok_or(Refused::NoCad)
+    }
+}
+
+/// Who wants to act in the CAD.
+fn actor(guild: GuildId, user: UserId, member: Option<&serenity::all::Member>) -> Actor {
+    let roles = member.map(|member| member.roles.iter().map(|role| RoleId(role.get())).collect()).unwrap_or_default();
+    Actor { guild, user, roles }
+}
 
 /// The guild a command came from.
 fn guild_of(ctx: Context<'_>) -> Result<GuildId, Error> {

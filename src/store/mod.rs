@@ -8,6 +8,7 @@
 //! callers ── jobs (bounded) ──▶ reader thread ──▶ answers
 //! ```
 
+mod acting;
 mod boards;
 mod claims;
 mod guilds;

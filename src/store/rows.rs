@@ -13,7 +13,7 @@ pub(super) fn flake(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
-fn unflake(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+pub(super) fn unflake(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, Box::new(error)))
 }

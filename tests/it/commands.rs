@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tenfour::acting::{self, Acting};
 use tenfour::cad::rest::CadRest;
 use tenfour::clock::Clock;
 use tenfour::commands::{Data, Facts, framework};
@@ -160,6 +161,19 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         public: true,
     };
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = CadRest::new(&cad.api_url(), SecretString::from(plan.key), http);
+    let acting = Acting::new(acting::Outside {
+        community: CommunityId::new(COMMUNITY),
+        servers: servers.clone(),
+        cad: client.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        intake: intake.clone(),
+        requests: requests.clone(),
+        wishes: Wishes::new().0,
+        gate: gate.clone(),
+        tasks: tasks.clone(),
+    });
     let data = Data {
         store: store.clone(),
         clock,
@@ -167,7 +181,8 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         metrics: metrics.clone(),
         rest,
         gate,
-        cad: Some(CadRest::new(&cad.api_url(), SecretString::from(plan.key), http)),
+        acting: Some(acting),
+        cad: Some(client),
         requests,
         facts: Facts {
             community: CommunityId::new(COMMUNITY),

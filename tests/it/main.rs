@@ -10,6 +10,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod acting;
 mod architecture;
 mod benchmark;
 mod commands;

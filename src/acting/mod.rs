@@ -1,0 +1,763 @@
+//! Acting in the CAD as oneself, from Discord: the one way in.
+//!
+//! Job: say who may ([`crate::permit`]), do it in the CAD, tell the world what was done, and say in one sentence what came of it. Never
+//! sends anything that changes the CAD before the check, never repeats what may have been done already, never keeps a person waiting on
+//! somebody else's request when one could serve both.
+//!
+//! ```text
+//! Actor, Deed ─▶ rule, account, permission, unit ─▶ is it still open? ─▶ together with others who want the same ─▶ CAD
+//!                     │ no                              │ no                                                        │
+//!                     ▼                                 ▼                                                           ▼
+//!                  Refused                    Refused, card drawn anew                   own event ─▶ intake ─▶ card; a sentence
+//! ```
+//!
+//! What the CAD did not confirm is looked up by the reader of the CAD, and people are told that it is not known.
+
+mod deed;
+mod emergency;
+mod members;
+mod refused;
+mod tell;
+mod together;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::cad::rest::{CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, RestError, Target, Template};
+use crate::clock::{Clock, UnixMs};
+use crate::gate::Gate;
+use crate::ids::{CallId, CommunityId, GuildId, Ident, RoleId, ServerId, UserId};
+use crate::ingest::{Look, Request};
+use crate::intake::Intake;
+use crate::outbox::PostKey;
+use crate::permit::{self, ActingRule, Facts, Member, Need, Permission, Refusal};
+use crate::readings::{Why, Wishes};
+use crate::render::text;
+use crate::shutdown::Tasks;
+use crate::store::Store;
+use crate::world::{Server, Subject};
+
+use members::{Known, Members};
+use tell::Told;
+use together::{Flights, Gather};
+use view::{OwnUnit, named};
+
+pub use deed::Deed;
+pub use refused::Refused;
+pub use view::{CardState, WhoAmI};
+
+/// How long ingest may keep somebody waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest note (characters); the CAD's own limit is not documented.
+pub const LONGEST_NOTE: usize = 900;
+/// One 911 per person in so long (ms).
+const BETWEEN_CALLS: i64 = 120_000;
+/// How often members on duty are looked at.
+const WARM_EVERY: Duration = Duration::from_secs(60);
+/// So many accounts are asked about at once to keep them known.
+const WARMED_AT_ONCE: usize = 4;
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// From where.
+    pub guild: GuildId,
+    /// Who.
+    pub user: UserId,
+    /// Their roles there.
+    pub roles: Vec<RoleId>,
+}
+
+/// Everything that acting needs from outside.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// Whose CAD.
+    pub community: CommunityId,
+    /// Its servers.
+    pub servers: Vec<ServerId>,
+    /// The CAD.
+    pub cad: CadRest,
+    /// Guilds' rules, members' accounts.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// The door through which the world hears of it.
+    pub intake: Intake,
+    /// Ingest's ear: the world is looked at there.
+    pub requests: mpsc::Sender<Request>,
+    /// Where it is asked for that the CAD be read.
+    pub wishes: Wishes,
+    /// Rung when cards are to be sent again.
+    pub gate: Gate,
+    /// What is under way ends before the bot does.
+    pub tasks: Tasks,
+}
+
+/// The one who acts. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Acting(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    outside: Outside,
+    members: Members,
+    attaching: Gather<(ServerId, CallId), Ident, Result<Vec<Ident>, RestError>>,
+    taking: Gather<(ServerId, CallId), emergency::Taker, Result<emergency::Became, Refused>>,
+    flying: Flights<(ServerId, String), Result<(), RestError>>,
+    /// Creations that the CAD did not confirm, by what they are made of.
+    unsure: Mutex<HashMap<(ServerId, Subject), UnixMs>>,
+    /// When each person placed a 911 last.
+    called: Mutex<HashMap<UserId, UnixMs>>,
+}
+
+/// Somebody who may.
+#[derive(Clone, Debug)]
+struct Who {
+    member: Member,
+    units: Vec<OwnUnit>,
+}
+
+impl Who {
+    /// The unit to act as: on the street before at the desk, then who came last.
+    fn unit(&self) -> Option<&OwnUnit> {
+        self.units.first()
+    }
+
+    fn idents(&self) -> Vec<Ident> {
+        self.units.iter().map(|unit| unit.ident).collect()
+    }
+
+    /// How notes are signed: the CAD's names, since those of Discord can be anybody's.
+    fn label(&self) -> String {
+        let name = self.unit().map_or(self.member.name.as_str(), |unit| unit.name.as_str());
+        let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        if name.trim().is_empty() { "Discord".to_owned() } else { name.trim().to_owned() }
+    }
+}
+
+impl Acting {
+    /// Nothing is asked yet.
+    #[must_use]
+    pub fn new(outside: Outside) -> Self {
+        let Outside { cad, store, clock, community, .. } = outside.clone();
+        let members = Members::new(cad, store, clock, community);
+        Self(Arc::new(Inner {
+            outside,
+            members,
+            attaching: Gather::default(),
+            taking: Gather::default(),
+            flying: Flights::default(),
+            unsure: Mutex::default(),
+            called: Mutex::default(),
+        }))
+    }
+
+    /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
+    pub async fn run(self) {
+        self.0.members.restore().await;
+        loop {
+            tokio::select! {
+                () = self.0.outside.tasks.draining() => return,
+                () = tokio::time::sleep(WARM_EVERY) => {}
+            }
+            self.warm().await;
+        }
+    }
+
+    async fn warm(&self) {
+        let mut on_duty: Vec<String> = Vec::new();
+        for server in &self.0.outside.servers {
+            on_duty.extend(self.look(*server, view::accounts_on_duty).await.unwrap_or_default());
+        }
+        let old = self.0.members.growing_old(|account| on_duty.iter().any(|known| known.eq_ignore_ascii_case(account)));
+        for user in old.into_iter().take(WARMED_AT_ONCE) {
+            // Whoever presses a button meanwhile goes first: what cannot be asked now is asked in a minute.
+            if let Err(error) = self.0.members.ask(user).await {
+                tracing::debug!(%error, "a member on duty could not be asked about");
+                return;
+            }
+        }
+    }
+
+    /// Looks at a server's world.
+    ///
+    /// # Errors
+    /// [`Refused::Busy`].
+    pub async fn look<T: Send + 'static>(
+        &self,
+        server: ServerId,
+        look: impl FnOnce(&Server) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let (look, seen) = Look::new(self.0.outside.community.clone(), server, look);
+        let asked = async {
+            self.0.outside.requests.send(Request::Look(look)).await.map_err(|_| Refused::Busy)?;
+            seen.await.map_err(|_| Refused::Busy)
+        };
+        tokio::time::timeout(PATIENCE, asked).await.map_err(|_| Refused::Busy)?
+    }
+
+    /// What a card's subject is now, for a panel of buttons.
+    ///
+    /// # Errors
+    /// [`Refused::Over`] if it is over or forgotten (its cards are drawn anew), and what keeps the bot from looking.
+    pub async fn card(&self, guild: GuildId, server: ServerId, subject: Subject) -> Result<CardState, Refused> {
+        self.rule(guild)?;
+        let state = self.look(server, move |world| view::card_state(world, subject)).await?;
+        match state {
+            Some(state) => Ok(state),
+            None => Err(self.over(guild, server, subject).await),
+        }
+    }
+
+    /// Who somebody is in the CAD, and what they could do. Asks the CAD even if it was asked lately.
+    ///
+    /// # Errors
+    /// As [`Refused`] says.
+    pub async fn who_am_i(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, Refused> {
+        let rule = self.rule(actor.guild)?;
+        let known = self.0.members.ask(actor.user).await?;
+        let units = match &known.member {
+            Some(member) => self.units(server, &member.account).await?,
+            None => Vec::new(),
+        };
+        let idents: Vec<Ident> = units.iter().map(|unit| unit.ident).collect();
+        let calls = self.look(server, move |world| view::calls_of(world, &idents)).await?;
+        let role = permit::by_role(&rule, &actor.roles).err();
+        Ok(WhoAmI { member: known.member, role, units: units.into_iter().map(|unit| unit.name).collect(), calls })
+    }
+
+    /// Looks something up in the CAD.
+    ///
+    /// # Errors
+    /// As [`Refused`] says.
+    pub async fn lookup(&self, actor: &Actor, what: &Lookup) -> Result<Vec<Object>, Refused> {
+        let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
+        self.permitted(actor, server, Need { permission: Permission::Lookup, on_duty: None }).await?;
+        Ok(self.0.outside.cad.lookup(what).await?)
+    }
+
+    /// The community's templates for dispatch calls, for somebody who may make calls.
+    ///
+    /// # Errors
+    /// As [`Refused`] says.
+    pub async fn templates(&self, actor: &Actor) -> Result<Vec<Template>, Refused> {
+        let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
+        self.permitted(actor, server, Need { permission: Permission::SelfDispatch, on_duty: None }).await?;
+        Ok(self.0.outside.cad.templates().await?)
+    }
+
+    /// Whether somebody may do what needs `need`: for what is asked before a form is filled in.
+    ///
+    /// # Errors
+    /// As [`Refused`] says.
+    pub async fn may(&self, actor: &Actor, server: ServerId, need: Need) -> Result<(), Refused> {
+        self.permitted(actor, server, need).await.map(|_| ())
+    }
+
+    /// Does it; what came of it as a sentence for the person.
+    ///
+    /// # Errors
+    /// As [`Refused`] says.
+    pub async fn act(&self, actor: &Actor, server: ServerId, deed: Deed) -> Result<String, Refused> {
+        if !self.0.outside.servers.contains(&server) {
+            return Err(Refused::Needless(format!("This bot does not watch server {server} any more: nothing was sent.")));
+        }
+        let who = self.permitted(actor, server, deed.need(server)).await?;
+        let done = self.perform(actor, &who, server, &deed).await;
+        let (user, word) = (actor.user, deed.word());
+        match &done {
+            Ok(_) => tracing::info!(%user, %server, deed = word, "done in the CAD"),
+            Err(error) => tracing::info!(%user, %server, deed = word, %error, "not done in the CAD"),
+        }
+        done
+    }
+
+    async fn perform(&self, actor: &Actor, who: &Who, server: ServerId, deed: &Deed) -> Result<String, Refused> {
+        match deed {
+            Deed::Respond(subject @ Subject::Emergency(..)) => self.take_911(actor, who, server, *subject, true).await,
+            Deed::Respond(subject) => self.respond(actor, who, server, *subject).await,
+            Deed::Dispatch(call) => {
+                let subject = self.waiting(actor, server, *call).await?;
+                self.take_911(actor, who, server, subject, false).await
+            }
+            Deed::Leave => self.leave(who, server).await,
+            Deed::Note(subject, note) => self.note(actor, who, server, *subject, note).await,
+            Deed::Take(subject) => self.take(actor, server, *subject).await,
+            Deed::Edit(call, patch) => {
+                let (subject, number) = self.open(actor, server, *call).await?;
+                let edited = self.0.outside.cad.edit_dispatch(server, number, patch).await;
+                let edited = self.answered(actor.guild, server, subject, edited).await?;
+                self.tell(server, Told::edited(&edited)).await;
+                Ok(format!("✅ Call #{number} is changed."))
+            }
+            Deed::Postal(call, postal) => {
+                let (subject, number) = self.open(actor, server, *call).await?;
+                let set = self.0.outside.cad.set_postal(server, number, postal).await;
+                self.answered(actor.guild, server, subject, set).await?;
+                let postal = postal.clone();
+                self.edited(server, subject, move |call| call.postal = Some(postal)).await;
+                Ok(format!("✅ Call #{number} has its new postal."))
+            }
+            Deed::Primary(call, ident) => {
+                let (subject, number) = self.open(actor, server, *call).await?;
+                let set = self.0.outside.cad.set_primary(server, number, *ident, false).await;
+                self.answered(actor.guild, server, subject, set).await?;
+                let ident = *ident;
+                self.edited(server, subject, move |call| call.primary = Some(ident)).await;
+                let name = self.look(server, move |world| named(world, ident)).await?;
+                Ok(format!("✅ {name} is the primary unit of call #{number}."))
+            }
+            Deed::Close(call) => self.close(actor, server, *call).await,
+            Deed::Dismiss(call) => self.dismiss(actor, server, *call).await,
+            Deed::Assign(call, ident) => {
+                let (subject, number) = self.open(actor, server, *call).await?;
+                self.attach(actor.guild, server, subject, number, *ident).await?;
+                let ident = *ident;
+                let name = self.look(server, move |world| named(world, ident)).await?;
+                Ok(format!("✅ {name} is attached to call #{number}."))
+            }
+            Deed::Unassign(call, ident) => {
+                let (subject, number) = self.open(actor, server, *call).await?;
+                let ident = *ident;
+                let name = self.look(server, move |world| named(world, ident)).await?;
+                let on_it = self.look(server, move |world| view::is_attached(world, subject, ident)).await?;
+                if !on_it {
+                    return Err(Refused::Needless(format!("{name} is not on call #{number}: nothing was sent.")));
+                }
+                self.detach(actor.guild, server, subject, &[ident]).await?;
+                Ok(format!("✅ {name} left call #{number}."))
+            }
+            Deed::Status(status) => self.status(who, server, *status).await,
+            Deed::Panic(on) => self.panic(who, server, *on).await,
+            Deed::PanicOver(subject) => self.panic_over(actor, who, server, *subject).await,
+            Deed::New(new, attached) => {
+                let accounts = if *attached { vec![who.member.account.clone()] } else { Vec::new() };
+                let made = self.0.outside.cad.create_dispatch(server, &NewDispatch { accounts, ..(**new).clone() }).await;
+                self.made(server, made).await
+            }
+            Deed::NewOf(new) => {
+                // The CAD wants somebody on it.
+                let target = Target::Account(who.member.account.clone());
+                let made = self.0.outside.cad.create_custom_dispatch(server, &NewCustomDispatch { target, ..(**new).clone() }).await;
+                self.made(server, made).await
+            }
+            Deed::Call(new) => self.call(actor, server, new).await,
+        }
+    }
+
+    // ---- who may ----
+
+    /// How the guild lets its members act.
+    fn rule(&self, guild: GuildId) -> Result<ActingRule, Refused> {
+        let routing = self.0.outside.store.routing_now();
+        let known = routing.guilds.get(&guild).filter(|known| known.community == self.0.outside.community);
+        known.map(|guild| guild.acting.clone()).ok_or(Refused::NotConnected)
+    }
+
+    async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<Who, Refused> {
+        let rule = self.rule(actor.guild)?;
+        permit::by_role(&rule, &actor.roles)?;
+        let mut known = match self.0.members.remembered(actor.user) {
+            Some(known) => known,
+            None => self.0.members.ask(actor.user).await?,
+        };
+        loop {
+            let (units, refusal) = self.checked(&rule, actor, server, need, &known).await?;
+            match (refusal, known.member.clone()) {
+                (None, Some(member)) => return Ok(Who { member, units }),
+                (None, None) => return Err(Refusal::NotLinked.into()),
+                // What was believed may be outdated: nobody is refused because of it. Units were asked about just now.
+                (Some(refusal), _)
+                    if !matches!(refusal, Refusal::NotOnDuty { .. })
+                        && refusal.may_be_outdated()
+                        && known.is_old(self.0.outside.clock.now()) =>
+                {
+                    known = self.0.members.ask(actor.user).await?;
+                    if known.is_old(self.0.outside.clock.now()) {
+                        return Err(refusal.into());
+                    }
+                }
+                (Some(refusal), _) => return Err(refusal.into()),
+            }
+        }
+    }
+
+    /// The units somebody could act as, and why they may not.
+    async fn checked(
+        &self,
+        rule: &ActingRule,
+        actor: &Actor,
+        server: ServerId,
+        need: Need,
+        known: &Known,
+    ) -> Result<(Vec<OwnUnit>, Option<Refusal>), Refused> {
+        let member = known.member.as_ref();
+        let facts = |units| Facts { roles: &actor.roles, member, units };
+        // Who is refused anyway is not worth a question about units.
+        if let Err(refusal) = permit::check(rule, facts(1), need) {
+            return Ok((Vec::new(), Some(refusal)));
+        }
+        let units = match (need.on_duty, member) {
+            (Some(server), Some(member)) => self.units(server, &member.account).await?,
+            // For the name under a note, if there is one.
+            (None, Some(member)) => self.known_units(server, &member.account).await?,
+            (_, None) => Vec::new(),
+        };
+        let refusal = permit::check(rule, facts(units.len()), need).err();
+        Ok((units, refusal))
+    }
+
+    async fn known_units(&self, server: ServerId, account: &str) -> Result<Vec<OwnUnit>, Refused> {
+        let account = account.to_owned();
+        self.look(server, move |world| view::units_of(world, &account)).await
+    }
+
+    /// An account's units on duty. If none is known, the CAD is asked: we may have joined late.
+    async fn units(&self, server: ServerId, account: &str) -> Result<Vec<OwnUnit>, Refused> {
+        let known = self.known_units(server, account).await?;
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        let listed = match self.0.outside.cad.account_units(server, account).await {
+            Ok(listed) => listed,
+            Err(RestError::NotThere { .. }) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        if listed.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The answer is about this account, whether it says so or not.
+        let listed: Vec<Object> = listed.into_iter().map(|unit| view::of_account(unit, account)).collect();
+        self.tell(server, Told::units(&listed)).await;
+        self.known_units(server, account).await
+    }
+
+    // ---- the deeds ----
+
+    async fn respond(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, Refused> {
+        let Some(unit) = who.unit() else { return Err(Refusal::NotOnDuty { server }.into()) };
+        let (ident, name) = (unit.ident, text::line(&unit.name, 60));
+        let Subject::Dispatch(call, _) = subject else {
+            return Err(Refused::Needless("There is no call to attach to here: nothing was sent.".to_owned()));
+        };
+        let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
+            Some(number) => number,
+            None => return Err(self.over(actor.guild, server, subject).await),
+        };
+        if self.look(server, move |world| view::is_attached(world, subject, ident)).await? {
+            return Err(Refused::Needless(format!("{name} is on call #{call} already: nothing was sent.")));
+        }
+        self.attach(actor.guild, server, subject, number, ident).await?;
+        Ok(format!("🚓 {name} is attached to call #{number}."))
+    }
+
+    /// Attaches a unit, together with all others that are to be attached at this moment.
+    async fn attach(&self, guild: GuildId, server: ServerId, subject: Subject, number: CallId, ident: Ident) -> Result<(), Refused> {
+        let this = self.clone();
+        let work = move |mut idents: Vec<Ident>| async move {
+            idents.sort_unstable();
+            idents.dedup();
+            let attached = this.0.outside.cad.attach(server, number, &Target::Idents(idents)).await?;
+            if !attached.is_empty() {
+                this.tell(server, Told::attached(number, &attached)).await;
+            }
+            Ok(attached)
+        };
+        let done = self.0.attaching.join(&self.0.outside.tasks, (server, number), ident, work).await;
+        let attached = self.answered(guild, server, subject, done.ok_or(Refused::Busy)?).await?;
+        if attached.contains(&ident) {
+            return Ok(());
+        }
+        self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+        let name = self.look(server, move |world| named(world, ident)).await?;
+        Err(Refused::Needless(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
+    }
+
+    async fn leave(&self, who: &Who, server: ServerId) -> Result<String, Refused> {
+        let idents = who.idents();
+        let mine = idents.clone();
+        let calls = self.look(server, move |world| view::calls_of(world, &mine)).await?;
+        let Some(first) = calls.first().copied() else {
+            return Err(Refused::Needless("You are on no call: nothing was sent.".to_owned()));
+        };
+        let left = self.0.outside.cad.detach(server, &Target::Idents(idents)).await;
+        let left = self.doubted(server, left)?;
+        for call in &calls {
+            self.tell(server, Told::detached(*call, &left)).await;
+        }
+        Ok(format!("↩️ You left call #{first}."))
+    }
+
+    /// Detaches units from the call they are on, which is this one.
+    async fn detach(&self, guild: GuildId, server: ServerId, subject: Subject, idents: &[Ident]) -> Result<(), Refused> {
+        let left = self.0.outside.cad.detach(server, &Target::Idents(idents.to_vec())).await;
+        let left = self.answered(guild, server, subject, left).await?;
+        if let Subject::Dispatch(call, _) = subject {
+            self.tell(server, Told::detached(call, &left)).await;
+        }
+        Ok(())
+    }
+
+    async fn note(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject, note: &str) -> Result<String, Refused> {
+        let note = note.trim();
+        if note.is_empty() {
+            return Err(Refused::Needless("An empty note was not sent.".to_owned()));
+        }
+        if note.chars().count() > LONGEST_NOTE {
+            return Err(Refused::Needless(format!("A note has at most {LONGEST_NOTE} characters: shorten it and send it again.")));
+        }
+        let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
+            Some(number) => number,
+            None => return Err(self.over(actor.guild, server, subject).await),
+        };
+        let (label, now) = (who.label(), self.0.outside.clock.now());
+        if let Subject::Emergency(..) = subject {
+            // The CAD has no notes on these: the bot keeps it, and the dispatch call that is made of it through the bot gets it.
+            self.tell(server, Told::emergency_noted(number, &label, note, now)).await;
+            return Ok("📝 Noted on the card. The CAD has no notes on calls that wait: whoever responds here takes it along.".to_owned());
+        }
+        let noted = self.0.outside.cad.add_note(server, number, note, &label).await;
+        self.answered(actor.guild, server, subject, noted).await?;
+        self.tell(server, Told::noted(number, &label, note, now)).await;
+        Ok(format!("📝 Noted on call #{number}, signed {}.", text::line(&label, 60)))
+    }
+
+    async fn take(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<String, Refused> {
+        let (is_over, taken) = self.look(server, move |world| (world.is_over(subject), world.taken_of(subject))).await?;
+        let by = match taken {
+            Some(taken) => taken.by,
+            None if is_over => return Err(self.over(actor.guild, server, subject).await),
+            None => {
+                self.tell(server, Told::taken(subject, actor.user)).await;
+                // Of two at once the first answers for it.
+                self.look(server, move |world| world.taken_of(subject)).await?.map_or(actor.user, |taken| taken.by)
+            }
+        };
+        if by == actor.user && taken.is_none() {
+            Ok("🙋 It is yours: nobody else is called to it any more.".to_owned())
+        } else if by == actor.user {
+            Err(Refused::Needless("You have taken this already.".to_owned()))
+        } else {
+            Err(Refused::Needless(format!("<@{by}> has taken this already.")))
+        }
+    }
+
+    async fn close(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<String, Refused> {
+        let (subject, number) = self.open(actor, server, call).await?;
+        let key = (server, format!("close:{number}"));
+        let closed = self
+            .0
+            .flying
+            .fly(key, || async {
+                let closed = self.0.outside.cad.close(server, &[number]).await?;
+                let closed = if closed.is_empty() { vec![number] } else { closed };
+                self.tell(server, Told::closed(&closed)).await;
+                Ok(())
+            })
+            .await;
+        self.answered(actor.guild, server, subject, closed).await?;
+        Ok(format!("⬛ Call #{number} is closed."))
+    }
+
+    async fn dismiss(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<String, Refused> {
+        let subject = self.waiting(actor, server, call).await?;
+        let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
+            Some(number) => number,
+            None => return Err(self.over(actor.guild, server, subject).await),
+        };
+        let key = (server, format!("dismiss:{number}"));
+        let removed = self
+            .0
+            .flying
+            .fly(key, || async {
+                self.0.outside.cad.remove_911(server, number).await?;
+                self.tell(server, Told::emergency_removed(number)).await;
+                Ok(())
+            })
+            .await;
+        self.answered(actor.guild, server, subject, removed).await?;
+        Ok(format!("☑️ Call #{number} is dismissed."))
+    }
+
+    async fn status(&self, who: &Who, server: ServerId, status: i64) -> Result<String, Refused> {
+        let idents = who.idents();
+        let updated = self.0.outside.cad.set_status(server, &Target::Idents(idents.clone()), status).await;
+        if self.doubted(server, updated)? == 0 {
+            return Err(Refused::Needless("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
+        }
+        self.tell(server, Told::status(&idents, status)).await;
+        Ok("✅ Your status is set.".to_owned())
+    }
+
+    async fn panic(&self, who: &Who, server: ServerId, on: bool) -> Result<String, Refused> {
+        let idents = who.idents();
+        let mine = idents.clone();
+        let already = self.look(server, move |world| mine.iter().all(|ident| view::in_panic(world, *ident) == on)).await?;
+        if already {
+            let said = if on { "Your panic is on already" } else { "Your panic is not on" };
+            return Err(Refused::Needless(format!("{said}: nothing was sent.")));
+        }
+        let updated = self.0.outside.cad.set_panic(server, &Target::Idents(idents.clone()), on).await;
+        if self.doubted(server, updated)? == 0 {
+            return Err(Refused::Needless("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
+        }
+        self.tell(server, Told::panic(&idents, on)).await;
+        Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.to_owned())
+    }
+
+    async fn panic_over(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, Refused> {
+        let Subject::Panic(ident, _) = subject else {
+            return Err(Refused::Needless("There is no panic here: nothing was sent.".to_owned()));
+        };
+        if self.look(server, move |world| world.is_over(subject)).await? {
+            return Err(self.over(actor.guild, server, subject).await);
+        }
+        if !who.idents().contains(&ident) {
+            // Another's: that is the dispatcher's to end.
+            self.permitted(actor, server, Need { permission: Permission::Dispatch, on_duty: Some(server) }).await?;
+        }
+        let key = (server, format!("panic over:{ident}"));
+        let ended = self
+            .0
+            .flying
+            .fly(key, || async {
+                self.0.outside.cad.set_panic(server, &Target::Idents(vec![ident]), false).await?;
+                self.tell(server, Told::panic(&[ident], false)).await;
+                Ok(())
+            })
+            .await;
+        self.answered(actor.guild, server, subject, ended).await?;
+        let name = self.look(server, move |world| named(world, ident)).await?;
+        Ok(format!("✅ The panic of {name} is over."))
+    }
+
+    async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<String, Refused> {
+        let made = self.doubted(server, made)?;
+        self.tell(server, Told::made(&made)).await;
+        Ok(match view::number(&made) {
+            Some(call) => format!("🚔 Call #{call} is made."),
+            None => "🚔 The call is made.".to_owned(),
+        })
+    }
+
+    async fn call(&self, actor: &Actor, server: ServerId, new: &NewEmergency) -> Result<String, Refused> {
+        if !self.rule(actor.guild)?.emergency {
+            let said = "Placing calls from Discord is switched off here: somebody with Manage Server can switch it on with `/cad actions`.";
+            return Err(Refused::Needless(said.to_owned()));
+        }
+        let now = self.0.outside.clock.now();
+        let before = {
+            let mut called = self.0.called.lock().unwrap_or_else(PoisonError::into_inner);
+            called.retain(|_, at| now.since(*at) < BETWEEN_CALLS);
+            // Counted before it is sent: two forms sent at once are one call.
+            match called.get(&actor.user) {
+                Some(at) => Some(*at),
+                None => called.insert(actor.user, now),
+            }
+        };
+        if let Some(at) = before {
+            let left = (BETWEEN_CALLS - now.since(at)).max(1_000).div_euclid(1_000);
+            return Err(Refused::Needless(format!("You placed a call a moment ago: wait {left} s before the next one.")));
+        }
+        let made = self.0.outside.cad.create_911(server, new).await;
+        if let Err(error) = &made
+            && !error.may_have_happened()
+        {
+            self.0.called.lock().unwrap_or_else(PoisonError::into_inner).remove(&actor.user);
+        }
+        let made = self.doubted(server, made)?;
+        self.tell(server, Told::emergency_made(&made)).await;
+        Ok("📞 Your call was placed. Stay where you are if it is safe.".to_owned())
+    }
+
+    // ---- what is shared ----
+
+    /// An open dispatch call that is named by our number of it.
+    async fn open(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<(Subject, CallId), Refused> {
+        let found = self.look(server, move |world| view::dispatch_named(world, call)).await?;
+        match found {
+            Some((subject, Some(number))) => Ok((subject, number)),
+            Some((subject, None)) => Err(self.over(actor.guild, server, subject).await),
+            None => Err(Refused::Needless(format!("There is no open call #{call} on server {server}: `/call list` shows what is open."))),
+        }
+    }
+
+    /// A 911 that waits, by our number of it.
+    async fn waiting(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<Subject, Refused> {
+        let found = self.look(server, move |world| view::emergency_named(world, call)).await?;
+        match found {
+            Some((subject, true)) => Ok(subject),
+            Some((subject, false)) => Err(self.over(actor.guild, server, subject).await),
+            None => Err(Refused::Needless(format!("No call #{call} waits on server {server}: `/call list` shows what does."))),
+        }
+    }
+
+    /// It is over: its cards are sent again as they should be, since somebody saw them otherwise.
+    async fn over(&self, guild: GuildId, server: ServerId, subject: Subject) -> Refused {
+        let what = match subject {
+            Subject::Emergency(id, _) => format!("Call #{id}"),
+            Subject::Dispatch(id, _) => format!("Call #{id}"),
+            Subject::Panic(..) => "This panic".to_owned(),
+            Subject::Event(..) => "This page".to_owned(),
+        };
+        let Outside { store, clock, gate, community, .. } = &self.0.outside;
+        let key = PostKey { channel: crate::ids::ChannelId(0), community: community.clone(), server, subject: subject.to_string() };
+        match store.show_again(guild, key, clock.now()).await {
+            Ok(channels) => {
+                channels.iter().for_each(|channel| gate.ring(*channel, false));
+                Refused::Over { what, redrawn: !channels.is_empty() }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cards of something that is over could not be sent again");
+                Refused::Over { what, redrawn: true }
+            }
+        }
+    }
+
+    /// What the CAD said about a subject. What it does not know any more is over there; the reader finds out how it ended.
+    async fn answered<T>(&self, guild: GuildId, server: ServerId, subject: Subject, answer: Result<T, RestError>) -> Result<T, Refused> {
+        match answer {
+            Err(RestError::NotThere { .. }) => {
+                self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+                Err(self.over(guild, server, subject).await)
+            }
+            answer => self.doubted(server, answer),
+        }
+    }
+
+    /// What may have been done all the same is looked for.
+    fn doubted<T>(&self, server: ServerId, answer: Result<T, RestError>) -> Result<T, Refused> {
+        if answer.as_ref().is_err_and(RestError::may_have_happened) {
+            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+        }
+        Ok(answer?)
+    }
+
+    /// Tells the world, and waits until it is on disk. If that fails, the next reading tells it.
+    async fn tell(&self, server: ServerId, told: Told) {
+        let Outside { intake, clock, community, wishes, .. } = &self.0.outside;
+        let event = told.event(community.clone(), server, clock.now());
+        let told = tokio::time::timeout(PATIENCE, intake.commit(event)).await;
+        if !matches!(told, Ok(Ok(()))) {
+            tracing::warn!(%server, "what was done in the CAD could not be told; it is read from there");
+            wishes.wish(community, server, Why::Again);
+        }
+    }
+
+    /// Tells the world of an edit whose answer does not hold the whole call.
+    async fn edited(&self, server: ServerId, subject: Subject, change: impl FnOnce(&mut crate::world::Dispatch) + Send + 'static) {
+        let whole = self.look(server, move |world| view::whole(world, subject, change)).await;
+        match whole {
+            Ok(Some(whole)) => self.tell(server, Told::edited(&whole)).await,
+            Ok(None) | Err(_) => self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again),
+        }
+    }
+
+    fn unsure(&self) -> std::sync::MutexGuard<'_, HashMap<(ServerId, Subject), UnixMs>> {
+        self.0.unsure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

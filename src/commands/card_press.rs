@@ -1,0 +1,250 @@
+//! Buttons under cards, and the private panels and forms that they open. Everything is in the custom id ([`crate::render::button`]), so that
+//! a press survives a restart; who may is asked each time, in [`crate::acting`].
+//!
+//! ```text
+//! press ─┬─ a form is opened at once: Discord takes none after a deferral ─▶ form sent ─▶ deferred ─▶ done, told privately
+//!        └─ deferred at once: the CAD may take longer than Discord's three seconds ─▶ done, told privately
+//! ```
+
+use serenity::all::{
+    ActionRowComponent, ButtonStyle, ComponentInteraction, ComponentInteractionDataKind, Context, CreateActionRow, CreateAllowedMentions,
+    CreateButton, CreateInputText, CreateInteractionResponse, CreateInteractionResponseMessage, CreateModal, CreateSelectMenu,
+    CreateSelectMenuKind, CreateSelectMenuOption, EditInteractionResponse, EditMessage, InputTextStyle, MessageFlags, ModalInteraction,
+};
+
+use super::components::private;
+use super::errors::Error;
+use super::reply::{BLUE, Page};
+use super::{Desk, actor};
+use crate::acting::{Actor, CardState, Deed, LONGEST_NOTE, Refused};
+use crate::cad::rest::DispatchPatch;
+use crate::ids::{GuildId, Ident, UserId};
+use crate::render::button::{self, On, PICK, Verb};
+use crate::render::{Labels, text};
+use crate::world::Subject;
+
+/// What is typed into a form.
+const TYPED: &str = "typed";
+/// Longest postal (characters).
+const LONGEST_POSTAL: u16 = 20;
+
+/// Whether a custom id is one of a card's.
+pub(super) fn is_ours(custom_id: &str) -> bool {
+    custom_id == PICK || button::parse(custom_id).is_some()
+}
+
+/// A press, or a choice from a list.
+pub(super) async fn press(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -> Result<(), Error> {
+    let wanted = if component.data.custom_id == PICK {
+        chosen(component).and_then(button::chosen).map(|on| (Verb::Panel, on))
+    } else {
+        button::parse(&component.data.custom_id)
+    };
+    let Some(((verb, on), guild)) = wanted.zip(component.guild_id) else {
+        let stale = private("This button is from another version of the bot: use the one on the newest card.");
+        return Ok(component.create_response(ctx, stale).await?);
+    };
+    if let Some(form) = form_of(verb, on) {
+        return Ok(component.create_response(ctx, CreateInteractionResponse::Modal(form)).await?);
+    }
+    let later = CreateInteractionResponseMessage::new().ephemeral(true);
+    component.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
+    let guild = GuildId(guild.get());
+    let who = actor(guild, UserId(component.user.id.get()), component.member.as_ref());
+    let answer = match act(desk, &who, verb, on, chosen(component)).await {
+        Ok(Answer::Said(sentence)) => said(&sentence),
+        Ok(Answer::Panel(page)) => page.edit(),
+        Err(refused) => {
+            // A card that the bot knows nothing of any more would keep its buttons for ever.
+            if matches!(refused, Refused::Over { redrawn: false, .. }) && !is_private(component) {
+                strip(ctx, component).await;
+            }
+            said(&refused.to_string())
+        }
+    };
+    component.edit_response(ctx, answer).await?;
+    Ok(())
+}
+
+/// A form that was filled in.
+pub(super) async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction) -> Result<(), Error> {
+    let Some(((verb, on), guild)) = button::parse(&modal.data.custom_id).zip(modal.guild_id) else {
+        return Ok(modal.create_response(ctx, private("This form is from another version of the bot: press the button again.")).await?);
+    };
+    let later = CreateInteractionResponseMessage::new().ephemeral(true);
+    modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
+    let typed = modal.data.components.iter().flat_map(|row| &row.components).find_map(|input| match input {
+        ActionRowComponent::InputText(input) if input.custom_id == TYPED => input.value.clone(),
+        _ => None,
+    });
+    let who = actor(GuildId(guild.get()), UserId(modal.user.id.get()), modal.member.as_ref());
+    let typed = typed.unwrap_or_default();
+    let sentence = match act(desk, &who, verb, on, Some(&typed)).await {
+        Ok(Answer::Said(sentence)) => sentence,
+        Ok(Answer::Panel(_)) => "Press the button again.".to_owned(),
+        // The form is gone from the screen: what was typed is given back.
+        Err(refused) => format!("{refused}\n\nThis is what you typed:\n```\n{}\n```", text::cut(&typed.replace('`', "'"), 1_000)),
+    };
+    modal.edit_response(ctx, said(&sentence)).await?;
+    Ok(())
+}
+
+enum Answer {
+    Said(String),
+    Panel(Page),
+}
+
+async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) -> Result<Answer, Refused> {
+    let acting = desk.acting()?;
+    let On { server, subject } = on;
+    let number = |given: Option<&str>| given.and_then(|text| text.parse::<i64>().ok());
+    let nothing = || Refused::Needless("Nothing was chosen: nothing was sent.".to_owned());
+    let deed = match (verb, subject) {
+        (Verb::More | Verb::Panel, _) => {
+            let state = acting.card(who.guild, server, subject).await?;
+            let labels = desk.store.routing_now().guilds.get(&who.guild).map(|guild| (*guild.labels).clone()).unwrap_or_default();
+            return Ok(Answer::Panel(panel(on, &state, &labels)));
+        }
+        (Verb::Respond, _) => Deed::Respond(subject),
+        (Verb::Take, _) => Deed::Take(subject),
+        (Verb::Over, _) => Deed::PanicOver(subject),
+        (Verb::Detach, _) => Deed::Leave,
+        (Verb::Note, _) => Deed::Note(subject, given.unwrap_or_default().to_owned()),
+        (Verb::Close, Subject::Dispatch(call, _)) => Deed::Close(call),
+        (Verb::Dismiss, Subject::Emergency(call, _)) => Deed::Dismiss(call),
+        (Verb::Postal, Subject::Dispatch(call, _)) => Deed::Postal(call, given.unwrap_or_default().trim().to_owned()),
+        (Verb::Priority, Subject::Dispatch(call, _)) => {
+            let priority = number(given).filter(|n| (1..=3).contains(n)).ok_or_else(nothing)?;
+            Deed::Edit(call, DispatchPatch { priority: Some(priority), ..DispatchPatch::default() })
+        }
+        (Verb::Primary, Subject::Dispatch(call, _)) => Deed::Primary(call, number(given).map(Ident).ok_or_else(nothing)?),
+        _ => return Err(Refused::Needless("This cannot be done here: nothing was sent.".to_owned())),
+    };
+    acting.act(who, server, deed).await.map(Answer::Said)
+}
+
+fn chosen(component: &ComponentInteraction) -> Option<&str> {
+    match &component.data.kind {
+        ComponentInteractionDataKind::StringSelect { values } => values.first().map(String::as_str),
+        _ => None,
+    }
+}
+
+fn said(sentence: &str) -> EditInteractionResponse {
+    EditInteractionResponse::new().content(text::cut(sentence, 2_000)).allowed_mentions(CreateAllowedMentions::new())
+}
+
+fn is_private(component: &ComponentInteraction) -> bool {
+    component.message.flags.is_some_and(|flags| flags.contains(MessageFlags::EPHEMERAL))
+}
+
+/// Takes the buttons off a message of our own that no post stands for.
+async fn strip(ctx: &Context, component: &ComponentInteraction) {
+    let bare = EditMessage::new().components(Vec::new()).allowed_mentions(CreateAllowedMentions::new());
+    if let Err(error) = component.channel_id.edit_message(ctx, component.message.id, bare).await {
+        tracing::debug!(%error, "buttons of a forgotten card could not be taken away");
+    }
+}
+
+/// The form that a button opens; `None` if it opens none.
+fn form_of(verb: Verb, on: On) -> Option<CreateModal> {
+    let what = match on.subject {
+        Subject::Emergency(id, _) | Subject::Dispatch(id, _) => format!("call #{id}"),
+        Subject::Panic(..) | Subject::Event(..) => return None,
+    };
+    let longest = u16::try_from(LONGEST_NOTE).unwrap_or(u16::MAX);
+    let (title, style, label, longest) = match verb {
+        Verb::Note => (format!("Note on {what}"), InputTextStyle::Paragraph, "Note (your CAD name is put under it)", longest),
+        Verb::Postal => (format!("Postal of {what}"), InputTextStyle::Short, "Postal", LONGEST_POSTAL),
+        _ => return None,
+    };
+    let input = CreateInputText::new(style, label, TYPED).min_length(1).max_length(longest).required(true);
+    Some(CreateModal::new(button::id(verb, on), text::cut(&title, 45)).components(vec![CreateActionRow::InputText(input)]))
+}
+
+/// What can be done with a card, for one person.
+fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
+    let verbs: &[Verb] = match (on.subject, state.taken) {
+        (Subject::Dispatch(..), _) => &[Verb::Respond, Verb::Detach, Verb::Note, Verb::Postal, Verb::Close],
+        (Subject::Emergency(..), None) => &[Verb::Respond, Verb::Note, Verb::Take, Verb::Dismiss],
+        (Subject::Emergency(..), Some(_)) => &[Verb::Respond, Verb::Note, Verb::Dismiss],
+        (Subject::Panic(..), None) => &[Verb::Over, Verb::Take],
+        (Subject::Panic(..), Some(_)) => &[Verb::Over],
+        (Subject::Event(..), _) => &[Verb::Take],
+    };
+    let mut rows = vec![CreateActionRow::Buttons(verbs.iter().map(|verb| button_of(*verb, on)).collect())];
+    if matches!(on.subject, Subject::Dispatch(..)) {
+        let options = (1..=3).map(|level| {
+            let name = labels.priorities.get(&level).map_or_else(|| format!("P{level}"), |name| text::cut(name, 80));
+            CreateSelectMenuOption::new(format!("{name} ({level})"), level.to_string()).default_selection(state.priority == Some(level))
+        });
+        rows.push(list_of(Verb::Priority, on, "Priority…", options.collect()));
+        let units: Vec<CreateSelectMenuOption> = (state.units.iter().take(25))
+            .map(|(ident, name, primary)| {
+                CreateSelectMenuOption::new(text::cut(name, 100), ident.to_string()).default_selection(*primary)
+            })
+            .collect();
+        if !units.is_empty() {
+            rows.push(list_of(Verb::Primary, on, "Primary unit…", units));
+        }
+    }
+    let text = "Only you see this. What needs a permission in the CAD is asked about when you press it.";
+    Page { rows, ..Page::new(state.what.clone(), text, BLUE) }
+}
+
+fn button_of(verb: Verb, on: On) -> CreateButton {
+    let (emoji, label) = verb.face();
+    let style = match verb.style() {
+        1 => ButtonStyle::Primary,
+        3 => ButtonStyle::Success,
+        4 => ButtonStyle::Danger,
+        _ => ButtonStyle::Secondary,
+    };
+    let emoji = serenity::all::ReactionType::Unicode(emoji.to_owned());
+    CreateButton::new(button::id(verb, on)).label(label).style(style).emoji(emoji)
+}
+
+fn list_of(verb: Verb, on: On, placeholder: &str, options: Vec<CreateSelectMenuOption>) -> CreateActionRow {
+    let kind = CreateSelectMenuKind::String { options };
+    CreateActionRow::SelectMenu(CreateSelectMenu::new(button::id(verb, on), kind).placeholder(placeholder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixMs;
+    use crate::ids::{CallId, ServerId};
+
+    fn on(subject: Subject) -> On {
+        On { server: ServerId(1), subject }
+    }
+
+    #[test]
+    fn forms_are_for_calls_and_fit() {
+        let call = on(Subject::Dispatch(CallId(i64::MAX), UnixMs(i64::MAX)));
+        let forms: Vec<Verb> = Verb::ALL.iter().map(|(verb, _)| *verb).filter(|verb| form_of(*verb, call).is_some()).collect();
+        assert_eq!(forms, [Verb::Note, Verb::Postal]);
+        assert!(form_of(Verb::Note, on(Subject::Panic(Ident(1), UnixMs(1)))).is_none());
+        let json = serde_json::to_value(form_of(Verb::Postal, call).unwrap()).unwrap();
+        assert!(json["title"].as_str().unwrap().chars().count() <= 45);
+    }
+
+    #[test]
+    fn a_panel_has_what_its_card_allows() {
+        let state = CardState {
+            what: "Call #501".into(),
+            priority: Some(2),
+            postal: None,
+            units: (0..30).map(|n| (Ident(n), "x".repeat(300), n == 3)).collect(),
+            taken: None,
+        };
+        let rows = |subject| {
+            let page = panel(on(subject), &state, Labels::usual());
+            serde_json::to_value(page.rows).unwrap().as_array().unwrap().iter().map(|row| row["components"].as_array().unwrap().len()).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(Subject::Dispatch(CallId(501), UnixMs(1))), [5, 1, 1]);
+        assert_eq!(rows(Subject::Emergency(CallId(302), UnixMs(1))), [4]);
+        assert_eq!(rows(Subject::Panic(Ident(1), UnixMs(1))), [2]);
+        assert_eq!(rows(Subject::Event(1, 0)), [1]);
+    }
+}
