@@ -92,6 +92,8 @@ struct Shared {
     status: Status,
     readiness: Readiness,
     rest: Rest,
+    /// One for all: its budgets are shared by its clones.
+    cad: Option<CadRest>,
     gate: Gate,
     tasks: Tasks,
     requests: mpsc::Sender<Request>,
@@ -156,6 +158,7 @@ impl App {
             status: status.clone(),
             readiness: readiness.clone(),
             rest,
+            cad: cad(&config),
             gate: gate.clone(),
             tasks: tasks.clone(),
             requests,
@@ -249,6 +252,12 @@ async fn bind(config: &Config) -> anyhow::Result<Ports> {
     Ok((ports, ops))
 }
 
+fn cad(config: &Config) -> Option<CadRest> {
+    let key = config.credentials().ok()?.key.clone();
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
+    Some(CadRest::new(&config.sonoran.api_url, key, http).with_share(config.sonoran.action_share))
+}
+
 impl Shared {
     fn sources(
         &self,
@@ -307,7 +316,7 @@ impl Shared {
             Reconcile::WhenAsked => None,
             Reconcile::Every(seconds) => Some(Duration::from_secs(seconds.into())),
         };
-        let Some(rest) = self.cad() else { return };
+        let Some(rest) = self.cad.clone() else { return };
         let reconciler = Reconciler {
             community: self.community.clone(),
             servers: sonoran.servers.clone(),
@@ -362,7 +371,7 @@ impl Shared {
             metrics: self.metrics.clone(),
             rest: self.rest.clone(),
             gate: self.gate.clone(),
-            cad: self.cad(),
+            cad: self.cad.clone(),
             requests: self.requests.clone(),
             facts,
         };
@@ -370,12 +379,6 @@ impl Shared {
         if let Err(error) = commands::framework::run(data, guild, self.tasks.clone(), self.readiness.clone()).await {
             tracing::error!("Discord's gateway: {error:#}");
         }
-    }
-
-    fn cad(&self) -> Option<CadRest> {
-        let key = self.config.credentials().ok()?.key.clone();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
-        Some(CadRest::new(&self.config.sonoran.api_url, key, http))
     }
 
     /// Prunes old rows and watches whether the store still takes writes.
