@@ -63,7 +63,14 @@ async fn script(replies: Vec<Reply>) -> (CadRest, Log) {
             }
         }
     });
-    (CadRest::new(&base, SecretString::from(KEY), Client::builder().pool_max_idle_per_host(0).tls_built_in_root_certs(false).build().unwrap()), log)
+    (
+        CadRest::new(
+            &base,
+            SecretString::from(KEY),
+            Client::builder().pool_max_idle_per_host(0).tls_built_in_root_certs(false).build().unwrap(),
+        ),
+        log,
+    )
 }
 
 fn count(log: &Log) -> usize {
