@@ -93,10 +93,11 @@ struct Shared {
     status: Status,
     readiness: Readiness,
     rest: Rest,
+    /// One for all: its budgets are shared by its clones.
+    cad: Option<CadRest>,
     gate: Gate,
     tasks: Tasks,
     requests: mpsc::Sender<Request>,
-    cad: Option<CadRest>,
     acting: Option<Acting>,
 }
 
@@ -259,12 +260,6 @@ impl App {
     }
 }
 
-fn cad(config: &Config) -> Option<CadRest> {
-    let key = config.credentials().ok()?.key.clone();
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
-    Some(CadRest::new(&config.sonoran.api_url, key, http))
-}
-
 type Ports = (Vec<(Bound, Option<ServerId>)>, Option<Bound>);
 
 async fn bind(config: &Config) -> anyhow::Result<Ports> {
@@ -277,6 +272,12 @@ async fn bind(config: &Config) -> anyhow::Result<Ports> {
         None => None,
     };
     Ok((ports, ops))
+}
+
+fn cad(config: &Config) -> Option<CadRest> {
+    let key = config.credentials().ok()?.key.clone();
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
+    Some(CadRest::new(&config.sonoran.api_url, key, http).with_share(config.sonoran.action_share))
 }
 
 impl Shared {

@@ -19,7 +19,7 @@ pub enum Deed {
     /// Answer for a 911, a panic or a page: nobody else is called.
     Take(Subject),
     /// Change fields of a dispatch call.
-    Edit(CallId, DispatchPatch),
+    Edit(CallId, Box<DispatchPatch>),
     /// Set a dispatch call's postal.
     Postal(CallId, String),
     /// Make an attached unit the primary one.
@@ -108,7 +108,7 @@ mod tests {
             Deed::Assign(CallId(1), Ident(1)),
             Deed::Unassign(CallId(1), Ident(1)),
             Deed::Dispatch(CallId(1)),
-            Deed::Edit(CallId(1), DispatchPatch::default()),
+            Deed::Edit(CallId(1), Box::default()),
             Deed::Primary(CallId(1), Ident(1)),
             Deed::New(Box::default(), false),
         ] {

@@ -187,11 +187,7 @@ impl Acting {
     ///
     /// # Errors
     /// [`Refused::Busy`].
-    pub async fn look<T: Send + 'static>(
-        &self,
-        server: ServerId,
-        look: impl FnOnce(&Server) -> T + Send + 'static,
-    ) -> Result<T, Refused> {
+    pub async fn look<T: Send + 'static>(&self, server: ServerId, look: impl FnOnce(&Server) -> T + Send + 'static) -> Result<T, Refused> {
         let (look, seen) = Look::new(self.0.outside.community.clone(), server, look);
         let asked = async {
             self.0.outside.requests.send(Request::Look(look)).await.map_err(|_| Refused::Busy)?;

@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn what_is_told_is_understood() {
         let (call, idents) = (CallId(501), [Ident(12), Ident(18)]);
-        let note = Note { time: Some("2025-11-21T04:40:00Z".into()), label: Some("A-10".into()), kind: "text".into(), content: "hi".into() };
+        let note =
+            Note { time: Some("2025-11-21T04:40:00Z".into()), label: Some("A-10".into()), kind: "text".into(), content: "hi".into() };
         assert_eq!(heard(Told::attached(call, &idents)), [Event::UnitAttach { by: None, idents: idents.to_vec(), call }]);
         assert_eq!(heard(Told::detached(call, &idents)), [Event::UnitDetach { by: None, idents: idents.to_vec(), call }]);
         assert_eq!(heard(Told::closed(&[call])), [Event::DispatchClosed { by: None, calls: vec![call] }]);

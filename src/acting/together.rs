@@ -22,12 +22,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// One who waits: what they bring, and where their answer goes.
 type Waiting<I, O> = Vec<(I, oneshot::Sender<O>)>;
+/// Who waits for what, and when the last of them came.
+type Open<K, I, O> = Mutex<HashMap<K, (Instant, Waiting<I, O>)>>;
 
 /// Gathers what people bring for the same key, and does it once for all of them. What comes while it is being done is gathered for the next
 /// time.
 #[derive(Debug)]
 pub(super) struct Gather<K, I, O> {
-    open: Arc<Mutex<HashMap<K, (Instant, Waiting<I, O>)>>>,
+    open: Arc<Open<K, I, O>>,
 }
 
 impl<K, I, O> Default for Gather<K, I, O> {
@@ -73,7 +75,7 @@ where
 }
 
 /// Until nobody more comes. Takes them all off the list: who comes now is the first of the next.
-async fn wait<K: Eq + Hash, I, O>(open: &Mutex<HashMap<K, (Instant, Waiting<I, O>)>>, key: &K) -> Waiting<I, O> {
+async fn wait<K: Eq + Hash, I, O>(open: &Open<K, I, O>, key: &K) -> Waiting<I, O> {
     let longest = Instant::now() + LONGEST;
     loop {
         match ready(open, key, longest) {
@@ -84,11 +86,7 @@ async fn wait<K: Eq + Hash, I, O>(open: &Mutex<HashMap<K, (Instant, Waiting<I, O
 }
 
 /// All who came, or until when to wait for more.
-fn ready<K: Eq + Hash, I, O>(
-    open: &Mutex<HashMap<K, (Instant, Waiting<I, O>)>>,
-    key: &K,
-    longest: Instant,
-) -> Result<Waiting<I, O>, Instant> {
+fn ready<K: Eq + Hash, I, O>(open: &Open<K, I, O>, key: &K, longest: Instant) -> Result<Waiting<I, O>, Instant> {
     let mut open = lock(open);
     let until = open.get(key).map_or(longest, |(last, _)| (*last + QUIET).min(longest));
     if Instant::now() < until {

@@ -16,7 +16,7 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::make::Asker;
-use super::{Desk, cad_labels, card_press, wizard};
+use super::{Desk, cad_labels, cards, wizard};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::route::Preset;
@@ -179,9 +179,11 @@ pub(super) struct Press {
 /// Answers an interaction that is no command.
 pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interaction) -> Result<(), Error> {
     match interaction {
-        Interaction::Component(component) if card_press::is_ours(&component.data.custom_id) => card_press::press(ctx, desk, component).await,
+        Interaction::Component(component) if cards::is_ours(&component.data.custom_id) => {
+            cards::press(ctx, desk, component).await
+        }
         Interaction::Component(component) => press(ctx, desk, component).await,
-        Interaction::Modal(modal) if card_press::is_ours(&modal.data.custom_id) => card_press::form(ctx, desk, modal).await,
+        Interaction::Modal(modal) if cards::is_ours(&modal.data.custom_id) => cards::form(ctx, desk, modal).await,
         Interaction::Modal(modal) => form(ctx, desk, modal).await,
         _ => Ok(()),
     }

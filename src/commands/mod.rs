@@ -36,7 +36,7 @@ mod cad_labels;
 mod cad_notices;
 mod cad_setup;
 mod cad_status;
-mod card_press;
+mod cards;
 mod checks;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]

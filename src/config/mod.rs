@@ -64,6 +64,7 @@ pub const VARIABLES: &[Variable] = &[
     var("SONORAN_RECONCILE_SECONDS", "60"),
     var("SONORAN_CALLS_PER_MINUTE", "2"),
     var("SONORAN_UNITS_PER_MINUTE", "1"),
+    var("SONORAN_ACTION_SHARE", "70"),
     var("SONORAN_SILENCE_MINUTES", "10"),
     var("LISTEN_ADDR", "0.0.0.0:3232"),
     var("OPS_ADDR", "127.0.0.1:9464"),
@@ -151,6 +152,8 @@ pub struct Sonoran {
     pub calls_per_minute: u32,
     /// `SONORAN_UNITS_PER_MINUTE`: 1 to 3.
     pub units_per_minute: u32,
+    /// `SONORAN_ACTION_SHARE`: 10 to 100 percent of what the CAD allows of every other operation a minute; at least one.
+    pub action_share: u32,
     /// `SONORAN_SILENCE_MINUTES`: 0 = silence is no news.
     pub silence_minutes: u32,
 }
@@ -281,6 +284,7 @@ impl Config {
         // The CAD allows 5 and 3 a minute per key, and the game server makes one of each (contract e.3).
         let calls_per_minute = reader.number("SONORAN_CALLS_PER_MINUTE", 1..=5).unwrap_or(2);
         let units_per_minute = reader.number("SONORAN_UNITS_PER_MINUTE", 1..=3).unwrap_or(1);
+        let action_share = reader.number("SONORAN_ACTION_SHARE", 10..=100).unwrap_or(70);
         let silence_minutes = reader.number("SONORAN_SILENCE_MINUTES", 0..=1_440).unwrap_or(10);
         let listen = reader.listen("LISTEN_ADDR");
         let ops = reader.address_or_off("OPS_ADDR");
@@ -335,6 +339,7 @@ impl Config {
                 reconcile,
                 calls_per_minute,
                 units_per_minute,
+                action_share,
                 silence_minutes,
             },
             listen,

@@ -100,10 +100,9 @@ impl Store {
                      WHERE guild = ?1 AND community = ?2 AND server = ?3 AND subject = ?4 AND message IS NOT NULL AND failed IS NULL
                      RETURNING channel",
                 )?;
-                let found = update.query_map(
-                    (rows::flake(guild.0), key.community.as_str(), key.server.0, &key.subject, now.0),
-                    |row| rows::channel(row, "channel"),
-                )?;
+                let found = update.query_map((rows::flake(guild.0), key.community.as_str(), key.server.0, &key.subject, now.0), |row| {
+                    rows::channel(row, "channel")
+                })?;
                 found.collect()
             })
             .await

@@ -1,6 +1,8 @@
 //! Who answers for what: a member takes a 911, a panic or a page on Discord, and nobody else is called to it. The CAD knows nothing of
 //! it. Pages live here too: the CAD sends them once and never speaks of them again, so they wait until somebody takes them, or an hour.
 
+use std::collections::btree_map::Entry;
+
 use serde::{Deserialize, Serialize};
 
 use super::apply::Applied;
@@ -40,7 +42,8 @@ pub type PageId = (i64, u32);
 
 impl Server {
     pub(super) fn page_came(&mut self, id: PageId, page: &Page, at: UnixMs, done: &mut Applied) {
-        self.pages.entry(id).or_insert_with(|| Paged { page: page.clone(), at, taken: None, over_at: None });
+        let Entry::Vacant(place) = self.pages.entry(id) else { return };
+        place.insert(Paged { page: page.clone(), at, taken: None, over_at: None });
         done.touched.insert(Entity::Page(id));
         done.card(Subject::Event(id.0, id.1), true, false);
     }

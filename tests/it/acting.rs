@@ -3,11 +3,14 @@
 mod respond;
 
 use serde_json::{Value, json};
+use tenfour::clock::Clock;
+use tenfour::ids::{CommunityId, UserId};
+use tenfour::permit::Member;
 use tenfour::render::Style;
-use tenfour::sim::cad::{Account, CallSpec, DispatchSpec, Seen, UnitSpec};
+use tenfour::sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitSpec};
 use tenfour::sim::discord::{DiscordSim, Pending};
 
-use crate::test_bot::{PATIENCE, TestBot, Setup};
+use crate::test_bot::{PATIENCE, Setup, TestBot};
 
 /// A bot whose members can act: cards of calls and panics in one channel.
 pub(crate) struct Scene {
@@ -67,6 +70,15 @@ impl Scene {
         Officer { user, account, ident: 0 }
     }
 
+    /// What the CAD said of a member a moment ago.
+    pub(crate) async fn known(&self, officer: &Officer, permissions: &[&str]) {
+        let permissions = permissions.iter().map(|p| (*p).to_owned()).collect();
+        let member = Member { account: officer.account.clone(), name: String::new(), status: 1, permissions };
+        let (store, user) = (&self.bot.app().store, UserId(officer.user.parse().unwrap()));
+        let community = CommunityId::new(&CadOptions::default().community);
+        store.put_member(&community, user, &member, Clock::system().now()).await.unwrap();
+    }
+
     /// A 911, and its card.
     pub(crate) async fn emergency(&self, description: &str) -> (i64, Value) {
         let call = CallSpec {
@@ -96,7 +108,7 @@ impl Scene {
     /// The card as it stands when everything is settled.
     pub(crate) async fn settled(&self, card: &Value) -> Value {
         self.bot.settled().await;
-        self.bot.discord.message(card["id"].as_str().unwrap()).unwrap()
+        self.bot.discord.messages(&self.channel).into_iter().find(|m| m["id"] == card["id"]).unwrap()
     }
 
     /// Presses a button of a message.
@@ -125,7 +137,11 @@ pub(crate) async fn told(pending: &Pending) -> String {
     assert_eq!(reply["flags"].as_u64().unwrap_or(0) & 64, 64, "not private: {reply}");
     let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let embed = &reply["embeds"][0];
-    [part(&reply["content"]), part(&embed["title"]), part(&embed["description"])].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("\n")
+    [part(&reply["content"]), part(&embed["title"]), part(&embed["description"])]
+        .into_iter()
+        .filter(|p| !p.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The custom id of a button.

@@ -32,6 +32,7 @@ fn defaults_are_the_promised_ones() {
     assert_eq!(config.sonoran.negotiate, Negotiate::Auto);
     assert_eq!(config.sonoran.reconcile, Reconcile::Every(60));
     assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence_minutes), (2, 1, 10));
+    assert_eq!(config.sonoran.action_share, 70);
     assert_eq!(config.listen, [Listen { addr: "0.0.0.0:3232".parse().unwrap(), server: None }]);
     assert_eq!(config.ops, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(config.database.to_str(), Some("data/tenfour.db"));
@@ -55,6 +56,7 @@ fn every_setting_takes_a_value() {
         ("SONORAN_RECONCILE_SECONDS", "Off"),
         ("SONORAN_CALLS_PER_MINUTE", "5"),
         ("SONORAN_UNITS_PER_MINUTE", "3"),
+        ("SONORAN_ACTION_SHARE", "100"),
         ("SONORAN_SILENCE_MINUTES", "0"),
         ("LISTEN_ADDR", "0.0.0.0:3232=1, [::1]:3233=2"),
         ("OPS_ADDR", "off"),
@@ -75,6 +77,7 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.sonoran.negotiate, Negotiate::Never);
     assert_eq!(config.sonoran.reconcile, Reconcile::Off);
     assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence_minutes), (5, 3, 0));
+    assert_eq!(config.sonoran.action_share, 100);
     assert_eq!(config.listen.len(), 2);
     assert_eq!(config.listen[1], Listen { addr: "[::1]:3233".parse().unwrap(), server: Some(ServerId(2)) });
     assert_eq!(config.ops, None);
@@ -124,6 +127,9 @@ fn each_bad_value_is_a_problem_that_names_it() {
         ("SONORAN_CALLS_PER_MINUTE", "6"),
         ("SONORAN_UNITS_PER_MINUTE", "4"),
         ("SONORAN_UNITS_PER_MINUTE", "+1"),
+        ("SONORAN_ACTION_SHARE", "9"),
+        ("SONORAN_ACTION_SHARE", "101"),
+        ("SONORAN_ACTION_SHARE", "70%"),
         ("SONORAN_SILENCE_MINUTES", "1441"),
         ("SONORAN_SILENCE_MINUTES", "off"),
         ("LISTEN_ADDR", "3232"),

@@ -25,6 +25,7 @@ mod histories;
 mod listener;
 mod page;
 mod process;
+mod rest_examples;
 mod signalr;
 mod sim_cad;
 mod sim_discord;

@@ -1,5 +1,7 @@
 //! The simulated CAD, spoken to in raw bytes: what it promises to the demo and to the tests that rely on it. Here the hub.
 
+mod acting;
+mod examples;
 mod faults;
 mod official;
 mod pushes;

@@ -44,7 +44,7 @@ pub(super) fn harmless(text: &str) -> String {
         line.push_str(word);
     }
     let cut: String = line.chars().take(MOST).collect();
-    cut.trim_end_matches(|c: char| c == ' ' || c == '.').to_owned()
+    cut.trim_end_matches([' ', '.']).to_owned()
 }
 
 #[cfg(test)]

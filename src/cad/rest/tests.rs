@@ -1,7 +1,10 @@
 //! Against a scripted peer on a real socket.
 #![expect(clippy::disallowed_methods, reason = "the scripted peer ends with the test's runtime")]
 
+mod acting;
+
 use super::*;
+use crate::ids::ServerId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;

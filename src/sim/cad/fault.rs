@@ -60,6 +60,21 @@ pub(super) struct RestFault {
     left: u32,
 }
 
+impl RestFault {
+    /// Whether it is aimed at this request: part of a path, after a method if there is one, at its end if a `$` stands there.
+    fn hits(&self, method: &str, path: &str) -> bool {
+        let wanted = match self.path.split_once(' ') {
+            Some((wanted, _)) if wanted != method => return false,
+            Some((_, wanted)) => wanted,
+            None => &self.path,
+        };
+        match wanted.strip_suffix('$') {
+            Some(end) => path.trim_end_matches('/').ends_with(end),
+            None => path.contains(wanted),
+        }
+    }
+}
+
 /// What happens to a REST request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum RestTrouble {
@@ -147,9 +162,10 @@ impl Faults {
     }
 
     /// What becomes of the next REST request of this path.
-    pub(super) fn rest(&mut self, path: &str) -> Option<RestTrouble> {
-        if let Some(fault) = self.rest.iter_mut().find(|fault| fault.left > 0 && path.contains(&fault.path)) {
-            fault.left -= 1;
+    pub(super) fn rest(&mut self, method: &str, path: &str) -> Option<RestTrouble> {
+        if let Some(fault) = self.rest.iter_mut().find(|fault| fault.left > 0 && fault.hits(method, path)) {
+            // As often as can be counted is for ever.
+            fault.left -= u32::from(fault.left < u32::MAX);
             return Some(fault.what.clone());
         }
         let (noise, rng) = self.noise.as_mut()?;
@@ -240,6 +256,9 @@ impl CadSim {
     }
 
     /// Answers the next `times` REST requests whose path contains `path` with this status, and `Retry-After` if given.
+    ///
+    /// Here and below `path` may begin with a method and a space, and end in `$` for the path's end: `POST /dispatch-calls$` is making a
+    /// dispatch and nothing else. `u32::MAX` times is until [`CadSim::heal`]. Of several faults the one planned first comes first.
     pub fn rest_status(&self, path: &str, code: u16, times: u32, retry_after: Option<u64>) {
         self.rest_trouble(path, RestTrouble::Status(code, retry_after), times);
     }
@@ -335,5 +354,29 @@ impl Inner {
                 session.tell(out());
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_fault_hits_what_it_is_aimed_at() {
+        let base = "/v2/emergency/servers/1/dispatch-calls";
+        let fault = |path: &str, times| RestFault { path: path.to_owned(), what: RestTrouble::Hang, left: times };
+        for (aim, method, path, hits) in [
+            ("/dispatch-calls", "POST", format!("{base}/5/notes"), true),
+            ("/dispatch-calls$", "POST", format!("{base}/5/notes"), false),
+            ("/dispatch-calls$", "POST", format!("{base}/"), true),
+            ("POST /dispatch-calls$", "PATCH", base.to_owned(), false),
+            ("DELETE /attachments", "POST", format!("{base}/5/attachments"), false),
+            ("DELETE /attachments", "DELETE", format!("{base}/attachments"), true),
+        ] {
+            assert_eq!(fault(aim, 1).hits(method, &path), hits, "{aim} {method} {path}");
+        }
+        let mut faults = Faults { rest: vec![fault("/once", 1), fault("/always", u32::MAX)], ..Faults::default() };
+        assert_eq!((faults.rest("GET", "/once"), faults.rest("GET", "/once")), (Some(RestTrouble::Hang), None));
+        assert!((0..5).all(|_| faults.rest("GET", "/always").is_some()));
     }
 }

@@ -283,6 +283,10 @@ struct Inner {
 struct Shared {
     servers: BTreeMap<i64, state::Server>,
     accounts: Vec<Account>,
+    /// Selected identifiers by account.
+    selected: BTreeMap<String, i64>,
+    /// The community's own layouts of dispatch calls.
+    templates: Vec<state::Object>,
     sessions: BTreeMap<u64, hub::Session>,
     tokens: HashMap<String, hub::Token>,
     next_session: u64,

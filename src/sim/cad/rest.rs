@@ -4,6 +4,13 @@
 //! request ─▶ fault? ─▶ route (404) ─▶ key (401) ─▶ limit (429) ─▶ server (404) ─▶ body (400) ─▶ answer
 //! ```
 
+mod calls;
+mod lookups;
+mod op;
+mod people;
+mod target;
+mod templates;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +21,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::fault::RestTrouble;
-use super::state::{CLOSED, Object, Server, ints, object};
-use super::verbs::{group_of, set_units};
-use super::{Account, Inner, Seen, Shared, iso_now, random_hex, shortened};
+use super::state::{Object, Server, ints, object};
+use super::verbs::set_units;
+use super::{Inner, Seen, Shared, iso_now, random_hex, shortened};
+use calls::{calls, create_911, create_dispatch, dispatch_fields};
+use op::Op;
+use people::units_of;
+use target::People;
 
 /// Largest request body.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -30,102 +41,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) struct Window {
     start: Instant,
     count: u32,
-}
-
-/// What was asked for. Numbers are a server and a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Op<'a> {
-    Version,
-    Info,
-    LoginPage,
-    Servers,
-    Account,
-    CurrentCall(&'a str),
-    Identifiers(&'a str),
-    Units(i64),
-    AccountUnits(i64, &'a str),
-    Status(i64),
-    Panic(i64),
-    Kick(i64),
-    Calls(i64),
-    Create911(i64),
-    Remove911(i64, i64),
-    CreateDispatch(i64),
-    EditDispatch(i64, i64),
-    Attach(i64, i64),
-    Detach(i64),
-    Note(i64, i64),
-    Close(i64),
-    Postal(i64, i64),
-    Primary(i64, i64),
-}
-
-impl<'a> Op<'a> {
-    fn find(method: &str, path: &'a str) -> Option<Self> {
-        let parts: Vec<&str> = path.strip_prefix("/v2/")?.trim_end_matches('/').split('/').collect();
-        let number = |text: &str| text.parse::<i64>().ok();
-        Some(match (method, parts.as_slice()) {
-            ("GET", ["general", "version"]) => Op::Version,
-            ("GET", ["general", "info"]) => Op::Info,
-            ("GET", ["general", "login-page"]) => Op::LoginPage,
-            ("GET", ["general", "servers"]) => Op::Servers,
-            ("GET", ["general", "accounts", "account"]) => Op::Account,
-            ("GET", ["emergency", "accounts", uuid, "current-call"]) => Op::CurrentCall(uuid),
-            ("GET", ["emergency", "accounts", uuid, "identifiers"]) => Op::Identifiers(uuid),
-            (method, ["emergency", "servers", server, rest @ ..]) => {
-                let server = number(server)?;
-                match (method, rest) {
-                    ("GET", ["units"]) => Op::Units(server),
-                    ("GET", ["accounts", uuid, "units"]) => Op::AccountUnits(server, uuid),
-                    ("PATCH", ["units", "status"]) => Op::Status(server),
-                    ("PATCH", ["units", "panic"]) => Op::Panic(server),
-                    ("POST" | "DELETE", ["units", "kick"]) => Op::Kick(server),
-                    ("GET", ["calls"]) => Op::Calls(server),
-                    ("POST", ["calls", "911"]) => Op::Create911(server),
-                    ("DELETE", ["calls", "911", call]) => Op::Remove911(server, number(call)?),
-                    ("POST", ["dispatch-calls"]) => Op::CreateDispatch(server),
-                    ("POST", ["dispatch-calls", "close"]) => Op::Close(server),
-                    ("DELETE", ["dispatch-calls", "attachments"]) => Op::Detach(server),
-                    ("PATCH", ["dispatch-calls", call]) => Op::EditDispatch(server, number(call)?),
-                    ("POST", ["dispatch-calls", call, "attachments"]) => Op::Attach(server, number(call)?),
-                    ("POST", ["dispatch-calls", call, "notes"]) => Op::Note(server, number(call)?),
-                    ("PATCH", ["dispatch-calls", call, "postal"]) => Op::Postal(server, number(call)?),
-                    ("PATCH", ["dispatch-calls", call, "primary"]) => Op::Primary(server, number(call)?),
-                    _ => return None,
-                }
-            }
-            _ => return None,
-        })
-    }
-
-    /// Name and requests per minute (contract e.3).
-    fn limit(self) -> (&'static str, u32) {
-        match self {
-            Op::Version => ("version", 10),
-            Op::Info => ("info", 10),
-            Op::LoginPage => ("login-page", 10),
-            Op::Servers => ("servers", 10),
-            Op::Account => ("account", 10),
-            Op::CurrentCall(_) => ("current-call", 10),
-            Op::Identifiers(_) => ("identifiers", 10),
-            Op::Units(_) => ("units", 3),
-            Op::AccountUnits(..) => ("account-units", 10),
-            Op::Status(_) => ("status", 30),
-            Op::Panic(_) => ("panic", 20),
-            Op::Kick(_) => ("kick", 20),
-            Op::Calls(_) => ("calls", 5),
-            Op::Create911(_) => ("create-911", 10),
-            Op::Remove911(..) => ("remove-911", 10),
-            Op::CreateDispatch(_) => ("create-dispatch", 20),
-            Op::EditDispatch(..) => ("edit-dispatch", 10),
-            Op::Attach(..) => ("attach", 10),
-            Op::Detach(_) => ("detach", 10),
-            Op::Note(..) => ("note", 60),
-            Op::Close(_) => ("close", 20),
-            Op::Postal(..) => ("postal", 20),
-            Op::Primary(..) => ("primary", 10),
-        }
-    }
 }
 
 /// A refusal: status, and `detail` of the problem document.
@@ -177,7 +92,7 @@ struct Asked<'a> {
 /// The answer, and what is wrong with the way it takes.
 fn respond(inner: &Arc<Inner>, headers: &HeaderMap, asked: &Asked<'_>) -> (Response, Option<RestTrouble>) {
     inner.change(|shared| {
-        let trouble = shared.faults.rest(asked.path);
+        let trouble = shared.faults.rest(asked.method, asked.path);
         let response = match &trouble {
             Some(RestTrouble::Status(code, retry_after)) => faulty(*code, *retry_after, asked.path),
             Some(RestTrouble::Garbage) => ([(header::CONTENT_TYPE, "text/html")], "<html><h1>Welcome</h1></html>").into_response(),
@@ -240,13 +155,13 @@ fn answer(inner: &Arc<Inner>, shared: &mut Shared, op: Op<'_>, asked: &Asked<'_>
         Op::Servers => {
             Ok((200, json!({"servers": shared.servers.iter().map(|(id, server)| server_entry(*id, server)).collect::<Vec<_>>()})))
         }
-        Op::Account => account(shared, asked.query),
-        Op::CurrentCall(uuid) => current_call(shared, uuid),
-        Op::Identifiers(uuid) => {
-            let units: Vec<&Object> = shared.servers.values().flat_map(|server| units_of(server, uuid)).collect();
-            let selected = units.first().and_then(|unit| unit.get("id")).cloned().unwrap_or_default();
-            Ok((200, json!({"SelectedIdent": selected, "Identifiers": units})))
-        }
+        Op::Account => people::account(shared, asked.query),
+        Op::Accounts => people::accounts(shared, asked.query),
+        Op::CurrentCall(uuid) => people::current_call(shared, uuid),
+        Op::Identifiers(uuid) => people::identifiers(shared, uuid),
+        Op::Lookup => lookups::lookup(shared, asked.body.ok_or(NO_JSON)?),
+        Op::Templates => Ok((200, json!(shared.templates))),
+        Op::Template(id) => templates::one(shared, id).map(|template| (200, Value::Object(template.clone()))),
         Op::Units(server)
         | Op::AccountUnits(server, _)
         | Op::Status(server)
@@ -256,6 +171,7 @@ fn answer(inner: &Arc<Inner>, shared: &mut Shared, op: Op<'_>, asked: &Asked<'_>
         | Op::Create911(server)
         | Op::Remove911(server, _)
         | Op::CreateDispatch(server)
+        | Op::CreateCustomDispatch(server)
         | Op::EditDispatch(server, _)
         | Op::Attach(server, _)
         | Op::Detach(server)
@@ -263,10 +179,11 @@ fn answer(inner: &Arc<Inner>, shared: &mut Shared, op: Op<'_>, asked: &Asked<'_>
         | Op::Close(server)
         | Op::Postal(server, _)
         | Op::Primary(server, _) => {
-            let Shared { servers, accounts, .. } = &mut *shared;
+            let Shared { servers, accounts, selected, templates, .. } = &mut *shared;
+            let people = People { accounts, selected };
             let state = servers.get_mut(&server).ok_or(Refused(404, "The server is not configured for this community."))?;
-            let body = asked.body.ok_or(Refused(400, "The request body is not valid JSON."))?;
-            let (status, value, events) = on_server(state, accounts, op, asked.query, body, inner.options.push_api_removals)?;
+            let body = asked.body.ok_or(NO_JSON)?;
+            let (status, value, events) = on_server(state, &people, templates, op, asked, body, inner.options.push_api_removals)?;
             for (kind, data) in events {
                 inner.raise(shared, server, kind, data);
             }
@@ -275,39 +192,40 @@ fn answer(inner: &Arc<Inner>, shared: &mut Shared, op: Op<'_>, asked: &Asked<'_>
     }
 }
 
+const NO_JSON: Refused = Refused(400, "The request body is not valid JSON.");
+
 type Events = Vec<(&'static str, Value)>;
 
 fn on_server(
     state: &mut Server,
-    accounts: &[Account],
+    people: &People<'_>,
+    templates: &[Object],
     op: Op<'_>,
-    query: &str,
+    asked: &Asked<'_>,
     body: &Value,
     push_removals: bool,
 ) -> Result<(u16, Value, Events), Refused> {
     const NO_CALL: Refused = Refused(404, "The call does not exist.");
     let now = iso_now();
+    let query = asked.query;
+    let shown = |unit: &&Object| !query_flag(query, "onlyUnits", true) || unit.get("isDispatch") != Some(&Value::Bool(true));
     let ok = |value: Value| Ok((200, value, Vec::new()));
     match op {
-        Op::Units(_) => {
-            let only_units = query_flag(query, "onlyUnits", true);
-            let shown = state.units.values().filter(|unit| !only_units || unit.get("isDispatch") != Some(&Value::Bool(true)));
-            ok(json!(page_of(shown, query, "limit", "offset", 100)))
-        }
-        Op::AccountUnits(_, uuid) => ok(json!({"Units": page_of(units_of(state, uuid), query, "limit", "offset", 100)})),
+        Op::Units(_) => ok(json!(page_of(state.units.values().filter(shown), query, "limit", "offset", 100))),
+        Op::AccountUnits(_, uuid) => ok(json!({"Units": page_of(units_of(state, uuid).filter(shown), query, "limit", "offset", 100)})),
         Op::Status(_) => {
             let wanted = body.get("status").and_then(Value::as_i64).ok_or(Refused(400, "status must be an integer."))?;
-            let idents = target(state, accounts, body)?;
+            let idents = people.target(state, body, false)?;
             let updated = set_units(state, &idents, "status", &wanted.into()).unwrap_or_default().len();
             ok(json!({"updated": updated, "status": status_name(wanted)}))
         }
         Op::Panic(_) => {
             let on = body.get("isPanic").and_then(Value::as_bool).ok_or(Refused(400, "isPanic must be a boolean."))?;
-            let idents = target(state, accounts, body)?;
+            let idents = people.target(state, body, false)?;
             let updated = set_units(state, &idents, "isPanic", &on.into()).unwrap_or_default().len();
             ok(json!({"updated": updated, "isPanic": on}))
         }
-        Op::Kick(_) => kick(state, accounts, body).map(|value| (200, value, Vec::new())),
+        Op::Kick(_) => kick(state, people, body).map(|value| (200, value, Vec::new())),
         Op::Calls(_) => ok(calls(state, query)),
         Op::Create911(_) => create_911(state, body, &now),
         Op::Remove911(server, call) => {
@@ -317,7 +235,8 @@ fn on_server(
             let events = if push_removals { vec![("EVENT_REMOVE_911", json!({"callIds": [call]}))] } else { Vec::new() };
             Ok((200, json!({"callId": call, "serverId": server}), events))
         }
-        Op::CreateDispatch(_) => create_dispatch(state, accounts, body, &now).map(|value| (201, value, Vec::new())),
+        Op::CreateDispatch(_) => create_dispatch(state, people, body, &now).map(|value| (201, value, Vec::new())),
+        Op::CreateCustomDispatch(_) => templates::create(state, people, templates, body, &now).map(|value| (201, value, Vec::new())),
         Op::EditDispatch(_, call) => {
             let patch = dispatch_fields(body)?;
             if patch.is_empty() {
@@ -326,7 +245,7 @@ fn on_server(
             state.edit_dispatch(call, &patch, &now).map(|call| (200, Value::Object(call), Vec::new())).ok_or(NO_CALL)
         }
         Op::Attach(_, call) => {
-            let idents = target(state, accounts, body)?;
+            let idents = people.target(state, body, true)?;
             if idents.is_empty() {
                 return Err(Refused(404, "No unit matches."));
             }
@@ -334,7 +253,7 @@ fn on_server(
             ok(json!({"callId": call, "identIds": idents}))
         }
         Op::Detach(_) => {
-            let idents = target(state, accounts, body)?;
+            let idents = people.target(state, body, true)?;
             if idents.is_empty() {
                 return Err(Refused(404, "No unit matches."));
             }
@@ -370,129 +289,16 @@ fn on_server(
             state.edit_dispatch(call, &object(json!({"primary": ident, "trackPrimary": track})), &now).ok_or(NO_CALL)?;
             ok(json!({"callId": call, "identId": ident, "trackPrimary": track}))
         }
-        Op::Version | Op::Info | Op::LoginPage | Op::Servers | Op::Account | Op::CurrentCall(_) | Op::Identifiers(_) => {
-            Err(Refused(404, "No such endpoint."))
-        }
+        // Answered without a server.
+        _ => Err(Refused(404, "No such endpoint.")),
     }
 }
 
-fn calls(state: &Server, query: &str) -> Value {
-    let kind = query_number(query, "type").unwrap_or(100);
-    let (dispatches, emergencies) = (kind != 1, kind != 0);
-    let active: Vec<&Object> = state.dispatches.values().filter(|_| dispatches).collect();
-    let emergency: Vec<&Object> = state.emergencies.values().filter(|_| emergencies).map(|emergency| &emergency.call).collect();
-    let closed = page_of(state.closed.iter().filter(|_| dispatches), query, "closedLimit", "closedOffset", 10);
-    json!({"ActiveCalls": active, "EmergencyCalls": emergency, "ClosedCalls": closed, "ClosedCallCount": state.closed.len()})
-}
-
-fn create_911(state: &mut Server, body: &Value, now: &str) -> Result<(u16, Value, Events), Refused> {
-    let emergency = body.get("isEmergency").and_then(Value::as_bool).ok_or(Refused(400, "isEmergency is required."))?;
-    let text = |name: &str, problem| body.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(Refused(400, problem));
-    let call = object(json!({
-        "isEmergency": emergency,
-        "caller": text("caller", "caller is required.")?,
-        "location": text("location", "location is required.")?,
-        "description": text("description", "description is required.")?,
-        "metaData": text_map(body.get("metaData"))?,
-        "updated": now,
-    }));
-    let minutes = body.get("deleteAfterMinutes").and_then(Value::as_u64).map(|minutes| minutes.min(24 * 60));
-    let call = Value::Object(state.add_911(call, minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes))));
-    // The one change by the API that raises an event.
-    Ok((200, call.clone(), vec![("EVENT_911", json!({"call": call}))]))
-}
-
-fn create_dispatch(state: &mut Server, accounts: &[Account], body: &Value, now: &str) -> Result<Value, Refused> {
-    let mut call = object(json!({
-        "origin": 0, "status": 0, "priority": 3, "block": "", "address": "", "postal": "", "title": "", "code": "", "trackPrimary": false,
-        "description": "", "notes": [], "metaData": {}, "updated": now,
-    }));
-    if body.get("title").and_then(Value::as_str).is_none_or(|title| title.trim().is_empty()) {
-        return Err(Refused(400, "title is required."));
-    }
-    if ["origin", "status", "priority"].iter().any(|name| body.get(name).is_none()) {
-        return Err(Refused(400, "origin, status and priority are required."));
-    }
-    call.extend(dispatch_fields(body)?);
-    if let Some(notes) = body.get("notes") {
-        call.insert("notes".into(), notes.as_array().cloned().map(Value::Array).ok_or(Refused(400, "notes must be a list."))?);
-    }
-    call.insert("idents".into(), json!(target(state, accounts, body)?));
-    Ok(Value::Object(state.add_dispatch(call)))
-}
-
-/// The editable fields of a dispatch in a request, each of the right kind.
-fn dispatch_fields(body: &Value) -> Result<Object, Refused> {
-    let fields = body.as_object().ok_or(Refused(400, "The request body must be an object."))?;
-    let mut found = Object::new();
-    for (name, value) in fields {
-        let fits = match name.as_str() {
-            "origin" => value.as_i64().is_some_and(|n| (0..=3).contains(&n)),
-            "status" => value.as_i64().is_some_and(|n| (0..=CLOSED).contains(&n)),
-            "priority" => value.as_i64().is_some_and(|n| (1..=3).contains(&n)),
-            "primary" => value.is_i64() || value.is_u64(),
-            "trackPrimary" => value.is_boolean(),
-            "block" | "address" | "postal" | "title" | "code" | "description" => value.is_string(),
-            "metaData" => text_map(Some(value)).is_ok(),
-            _ => continue,
-        };
-        if !fits {
-            return Err(Refused(400, "A field has a value of the wrong kind."));
-        }
-        found.insert(name.clone(), value.clone());
-    }
-    Ok(found)
-}
-
-/// `metaData` in requests holds texts only.
-fn text_map(value: Option<&Value>) -> Result<Value, Refused> {
-    match value {
-        None | Some(Value::Null) => Ok(json!({})),
-        Some(Value::Object(fields)) if fields.values().all(Value::is_string) => Ok(Value::Object(fields.clone())),
-        Some(_) => Err(Refused(400, "metaData must map texts to texts.")),
-    }
-}
-
-/// Resolves who is meant. Exactly one selector; an account nobody knows is a 404, one that is off duty an empty list.
-fn target(state: &Server, accounts: &[Account], body: &Value) -> Result<Vec<i64>, Refused> {
-    const SELECTORS: [&str; 8] =
-        ["communityUserId", "communityUserIds", "roblox", "discord", "accountUuid", "accounts", "identIds", "groupName"];
-    let given: Vec<(&str, &Value)> = SELECTORS.iter().filter_map(|name| Some((*name, body.get(name)?))).collect();
-    let [(selector, value)] = given.as_slice() else {
-        return Err(Refused(400, "Exactly one unit selector is required."));
-    };
-    let texts: Vec<&str> = match value {
-        Value::String(text) => vec![text],
-        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let matching = |wanted: &dyn Fn(&Object) -> bool| {
-        state.units.iter().filter(|(_, unit)| wanted(unit)).map(|(&ident, _)| ident).collect::<Vec<i64>>()
-    };
-    let of_account = |unit: &Object, uuid: &str| unit.get("accId").and_then(Value::as_str) == Some(uuid);
-    Ok(match *selector {
-        "identIds" => ints(Some(value)).into_iter().filter(|ident| state.units.contains_key(ident)).collect(),
-        "groupName" => matching(&|unit| !group_of(unit).is_empty() && texts.contains(&group_of(unit).as_str())),
-        "accountUuid" | "accounts" => matching(&|unit| texts.iter().any(|uuid| of_account(unit, uuid))),
-        "discord" => {
-            let account = accounts.iter().find(|account| account.discord.as_deref().is_some_and(|id| texts.contains(&id)));
-            let account = account.ok_or(Refused(404, "The Discord user is not linked to an account in this community."))?;
-            matching(&|unit| of_account(unit, &account.uuid))
-        }
-        "communityUserId" | "communityUserIds" => matching(&|unit| {
-            let own = unit.get("data").and_then(|data| data.get("communityUserId")).and_then(Value::as_str);
-            own.is_some_and(|id| texts.contains(&id))
-        }),
-        // Nobody here has a Roblox account.
-        _ => Vec::new(),
-    })
-}
-
-fn kick(state: &mut Server, accounts: &[Account], body: &Value) -> Result<Value, Refused> {
+fn kick(state: &mut Server, people: &People<'_>, body: &Value) -> Result<Value, Refused> {
     let now = iso_now();
     let mut one = |order: &Value| {
         let reason = order.get("reason").and_then(Value::as_str).ok_or(Refused(400, "reason is required."))?;
-        let ident = target(state, accounts, order)?.first().copied().ok_or(Refused(404, "No unit matches."))?;
+        let ident = people.target(state, order, false)?.first().copied().ok_or(Refused(404, "No unit matches."))?;
         for call in state.calls_of(ident) {
             state.detach(call, &[ident], &now);
         }
@@ -506,50 +312,6 @@ fn kick(state: &mut Server, accounts: &[Account], body: &Value) -> Result<Value,
         }
         order => one(order),
     }
-}
-
-fn account(shared: &Shared, query: &str) -> Answer {
-    let selectors: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .filter(|(name, _)| ["discord", "communityUserId", "roblox", "accountUuid", "username"].contains(&name.as_str()))
-        .collect();
-    let [(selector, value)] = selectors.as_slice() else {
-        return Err(Refused(400, "Exactly one account selector is required."));
-    };
-    let found = shared.accounts.iter().find(|account| match selector.as_str() {
-        "discord" => account.discord.as_ref() == Some(value),
-        "communityUserId" => account.community_user_id.as_ref() == Some(value),
-        "accountUuid" => &account.uuid == value,
-        "username" => &account.username == value,
-        _ => false,
-    });
-    let account = found.ok_or(Refused(404, "The account does not exist in this community."))?;
-    let names = ["police", "fire", "ems", "dispatch", "selfDispatch", "liveMap", "admin", "adminInGameIntegration"];
-    let mut permissions: Object = names.iter().map(|name| ((*name).to_owned(), Value::Bool(false))).collect();
-    permissions.extend(account.permissions.iter().map(|name| (name.clone(), Value::Bool(true))));
-    Ok((
-        200,
-        json!({
-            "uuid": account.uuid, "username": account.username, "communityUserId": account.community_user_id, "status": 1,
-            "joined": "2026-01-14T18:22:00Z", "lastLogin": iso_now(), "permissions": permissions,
-        }),
-    ))
-}
-
-fn current_call(shared: &Shared, uuid: &str) -> Answer {
-    for server in shared.servers.values() {
-        for unit in units_of(server, uuid) {
-            let ident = unit.get("id").and_then(Value::as_i64).unwrap_or_default();
-            if let Some(call) = server.calls_of(ident).first() {
-                return Ok((200, json!({"IdentId": ident, "CallId": call})));
-            }
-        }
-    }
-    Err(Refused(404, "The account has no current call."))
-}
-
-fn units_of<'a>(server: &'a Server, uuid: &str) -> impl Iterator<Item = &'a Object> {
-    server.units.values().filter(move |unit| unit.get("accId").and_then(Value::as_str) == Some(uuid))
 }
 
 fn server_entry(id: i64, server: &Server) -> Value {
@@ -626,43 +388,4 @@ fn with_retry_after(mut response: Response, retry_after: Option<u64>) -> Respons
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_lead_to_operations() {
-        let base = "/v2/emergency/servers/3";
-        assert_eq!(Op::find("GET", "/v2/general/version"), Some(Op::Version));
-        assert_eq!(Op::find("POST", &format!("{base}/dispatch-calls/close")), Some(Op::Close(3)));
-        assert_eq!(Op::find("PATCH", &format!("{base}/dispatch-calls/7")), Some(Op::EditDispatch(3, 7)));
-        assert_eq!(Op::find("DELETE", &format!("{base}/dispatch-calls/attachments")), Some(Op::Detach(3)));
-        assert_eq!(Op::find("GET", &format!("{base}/dispatch-calls/7")), None);
-        assert_eq!(Op::find("GET", "/v2/emergency/servers/x/units"), None);
-        assert_eq!(Op::find("GET", "/general/version"), None);
-    }
-
-    #[test]
-    fn a_target_is_one_selector() {
-        let mut state = Server::new("s", None);
-        let unit =
-            |uuid: &str, group: &str| object(json!({"accId": uuid, "data": {"group": group, "communityUserId": format!("c-{uuid}")}}));
-        let (a, b) = (state.add_unit(unit("a", "ENGINE")), state.add_unit(unit("b", "")));
-        let accounts = [
-            Account { uuid: "a".into(), discord: Some("77".into()), ..Account::default() },
-            Account { uuid: "c".into(), discord: Some("88".into()), ..Account::default() },
-        ];
-        let find = |body: Value| target(&state, &accounts, &body).map_err(|refused| refused.0);
-        assert_eq!(find(json!({"discord": "77"})), Ok(vec![a]));
-        assert_eq!(find(json!({"discord": "88"})), Ok(vec![]));
-        assert_eq!(find(json!({"discord": "99"})), Err(404));
-        assert_eq!(find(json!({"identIds": [b, 1]})), Ok(vec![b]));
-        assert_eq!(find(json!({"communityUserIds": ["c-b", "c-a"]})), Ok(vec![a, b]));
-        assert_eq!(find(json!({"groupName": "ENGINE"})), Ok(vec![a]));
-        assert_eq!(find(json!({"accounts": []})), Ok(vec![]));
-        assert_eq!(find(json!({})), Err(400));
-        assert_eq!(find(json!({"discord": "77", "accountUuid": "a"})), Err(400));
-    }
 }

@@ -28,6 +28,8 @@ pub(super) struct Server {
     /// Newest first.
     pub(super) closed: VecDeque<Object>,
     pub(super) records: BTreeMap<i64, Object>,
+    /// When a dispatch goes by itself.
+    dispatches_end: BTreeMap<i64, Instant>,
     last_unit: i64,
     last_911: i64,
     last_dispatch: i64,
@@ -50,6 +52,7 @@ impl Server {
             dispatches: BTreeMap::new(),
             closed: VecDeque::new(),
             records: BTreeMap::new(),
+            dispatches_end: BTreeMap::new(),
             last_unit: 4_100,
             last_911: 300,
             last_dispatch: 500,
@@ -87,9 +90,20 @@ impl Server {
         ids.iter().copied().filter(|id| self.emergencies.remove(id).is_some()).collect()
     }
 
-    /// Forgets 911s whose time is up.
+    /// Forgets calls whose time is up.
     pub(super) fn expire(&mut self, now: Instant) {
         self.emergencies.retain(|_, emergency| emergency.expires.is_none_or(|at| at > now));
+        let ended = |id: &i64| self.dispatches_end.get(id).is_some_and(|at| *at <= now);
+        self.dispatches.retain(|id, _| !ended(id));
+    }
+
+    /// Makes a dispatch that goes by itself.
+    pub(super) fn add_dispatch_until(&mut self, call: Object, ends: Option<Instant>) -> Object {
+        let call = self.add_dispatch(call);
+        if let Some(ends) = ends {
+            self.dispatches_end.insert(self.last_dispatch, ends);
+        }
+        call
     }
 
     pub(super) fn add_dispatch(&mut self, mut call: Object) -> Object {

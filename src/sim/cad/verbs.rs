@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::state::{Object, Server, object};
 use super::{CadSim, Shared, iso_now, random_hex};
 
-/// A member's account in the CAD.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A member's account in the CAD. The default one is validated.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Account UUID; made up if empty.
     pub uuid: String,
@@ -18,8 +18,16 @@ pub struct Account {
     pub discord: Option<String>,
     /// The community's own id for the member, such as a game licence.
     pub community_user_id: Option<String>,
-    /// Names of the permissions that are on, such as `dispatch` or `police`.
+    /// 0 pending, 1 validated, 2 expired, 3 removed, 4 banned.
+    pub status: i64,
+    /// Names of the permissions that are on, such as `dispatch` or `selfDispatch`.
     pub permissions: Vec<String>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self { uuid: String::new(), username: String::new(), discord: None, community_user_id: None, status: 1, permissions: Vec::new() }
+    }
 }
 
 /// A unit that goes on duty.
@@ -133,6 +141,26 @@ impl CadSim {
             shared.accounts.push(account);
         });
         uuid
+    }
+
+    /// The account's member selects an identifier; without a choice it is the first that is on duty.
+    pub fn select_identifier(&self, account: &str, ident: i64) {
+        self.inner.change(|shared| shared.selected.insert(account.to_owned(), ident));
+    }
+
+    /// Adds a record that lookups find, without an event; returns its id.
+    pub fn add_record_for_lookup(&self, record: &Value) -> Option<i64> {
+        let record = object(record.clone());
+        self.inner.change(|shared| shared.servers.values_mut().next().map(|server| server.put_record(record).0))
+    }
+
+    /// Adds or replaces (by `templateId`) a layout of dispatch calls, as REST shows it.
+    pub fn add_template(&self, template: &Value) {
+        let template = object(template.clone());
+        self.inner.change(|shared| {
+            shared.templates.retain(|known| known.get("templateId") != template.get("templateId"));
+            shared.templates.push(template);
+        });
     }
 
     /// Units and open calls as REST would show them: `{units, emergencyCalls, activeCalls}`; null for an unknown server.

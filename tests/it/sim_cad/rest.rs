@@ -6,7 +6,7 @@ use tenfour::sim::cad::{Account, CadOptions, CadSim, Seen, UnitSpec};
 use super::{KEY, Raw, SECOND, burglary, options, start, unit};
 
 /// A REST request with the right key.
-async fn rest(cad: &CadSim, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(super) async fn rest(cad: &CadSim, method: &str, path: &str, body: Value) -> (u16, Value) {
     let mut request = reqwest::Client::new()
         .request(method.parse().unwrap(), format!("{}/v2/{path}", cad.api_url()))
         .header("authorization", format!("Bearer {KEY}"));

@@ -115,7 +115,7 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
         (Verb::Postal, Subject::Dispatch(call, _)) => Deed::Postal(call, given.unwrap_or_default().trim().to_owned()),
         (Verb::Priority, Subject::Dispatch(call, _)) => {
             let priority = number(given).filter(|n| (1..=3).contains(n)).ok_or_else(nothing)?;
-            Deed::Edit(call, DispatchPatch { priority: Some(priority), ..DispatchPatch::default() })
+            Deed::Edit(call, Box::new(DispatchPatch { priority: Some(priority), ..DispatchPatch::default() }))
         }
         (Verb::Primary, Subject::Dispatch(call, _)) => Deed::Primary(call, number(given).map(Ident).ok_or_else(nothing)?),
         _ => return Err(Refused::Needless("This cannot be done here: nothing was sent.".to_owned())),
@@ -180,9 +180,7 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
         });
         rows.push(list_of(Verb::Priority, on, "Priority…", options.collect()));
         let units: Vec<CreateSelectMenuOption> = (state.units.iter().take(25))
-            .map(|(ident, name, primary)| {
-                CreateSelectMenuOption::new(text::cut(name, 100), ident.to_string()).default_selection(*primary)
-            })
+            .map(|(ident, name, primary)| CreateSelectMenuOption::new(text::cut(name, 100), ident.to_string()).default_selection(*primary))
             .collect();
         if !units.is_empty() {
             rows.push(list_of(Verb::Primary, on, "Primary unit…", units));
@@ -240,7 +238,13 @@ mod tests {
         };
         let rows = |subject| {
             let page = panel(on(subject), &state, Labels::usual());
-            serde_json::to_value(page.rows).unwrap().as_array().unwrap().iter().map(|row| row["components"].as_array().unwrap().len()).collect::<Vec<_>>()
+            serde_json::to_value(page.rows)
+                .unwrap()
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["components"].as_array().unwrap().len())
+                .collect::<Vec<_>>()
         };
         assert_eq!(rows(Subject::Dispatch(CallId(501), UnixMs(1))), [5, 1, 1]);
         assert_eq!(rows(Subject::Emergency(CallId(302), UnixMs(1))), [4]);

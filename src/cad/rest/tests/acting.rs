@@ -1,0 +1,471 @@
+//! Changes, budgets, second tries.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::ids::{CallId, Ident};
+
+const SERVER: ServerId = ServerId(1);
+const CALL: CallId = CallId(501);
+const WHOLE: &str = r#"{"callId":501,"title":"Robbery","status":1,"idents":[12]}"#;
+
+/// What the scripted CAD does with a request.
+#[derive(Clone)]
+enum Reply {
+    Answer(Vec<u8>),
+    /// Reads it and hangs up.
+    Cut,
+    /// Reads it and says nothing more.
+    Hang,
+}
+
+fn reply(status: &str, body: &str) -> Reply {
+    Reply::Answer(http(status, "", body))
+}
+
+fn good(body: &str) -> Reply {
+    reply("200 OK", body)
+}
+
+fn bad(status: u16) -> Reply {
+    reply(&format!("{status} X"), r#"{"title":"x","traceId":"00-abc"}"#)
+}
+
+/// Method, path and body of each request.
+type Log = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// A CAD that gives these answers one after the other, then hangs up on everybody.
+async fn script(replies: Vec<Reply>) -> (CadRest, Log) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let log = Log::default();
+    let asked = Arc::clone(&log);
+    tokio::spawn(async move {
+        let mut replies = replies.into_iter();
+        let mut held = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).await.unwrap();
+            let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
+            asked.lock().unwrap().push((line, serde_json::from_slice(&body).unwrap_or_default()));
+            match replies.next().unwrap_or(Reply::Cut) {
+                Reply::Answer(bytes) => stream.write_all(&bytes).await.unwrap_or_default(),
+                Reply::Cut => {}
+                Reply::Hang => held.push(stream),
+            }
+        }
+    });
+    (
+        CadRest::new(
+            &base,
+            SecretString::from(KEY),
+            Client::builder().pool_max_idle_per_host(0).tls_built_in_root_certs(false).build().unwrap(),
+        ),
+        log,
+    )
+}
+
+fn count(log: &Log) -> usize {
+    log.lock().unwrap().len()
+}
+
+fn me() -> Target {
+    Target::Discord(77)
+}
+
+fn new_dispatch() -> NewDispatch {
+    NewDispatch { origin: 0, status: 1, priority: 1, title: "Fire".into(), discord: Some(77), ..NewDispatch::default() }
+}
+
+fn custom() -> NewCustomDispatch {
+    NewCustomDispatch {
+        template: 1,
+        values: BTreeMap::new(),
+        target: Target::Idents(vec![Ident(12)]),
+        notes: Vec::new(),
+        meta: BTreeMap::new(),
+        delete_after_minutes: None,
+    }
+}
+
+/// What may not be sent twice, by name.
+async fn create(rest: &CadRest, what: &str) -> Result<(), RestError> {
+    match what {
+        "dispatch" => rest.create_dispatch(SERVER, &new_dispatch()).await.map(drop),
+        "custom" => rest.create_custom_dispatch(SERVER, &custom()).await.map(drop),
+        "911" => rest.create_911(SERVER, &NewEmergency::default()).await.map(drop),
+        _ => rest.add_note(SERVER, CALL, "hello", "Dana").await,
+    }
+}
+
+const CREATES: [&str; 4] = ["dispatch", "custom", "911", "note"];
+
+/// What may, by name, with an answer that it understands.
+async fn change(rest: &CadRest, what: &str) -> Result<(), RestError> {
+    let patch = DispatchPatch { priority: Some(2), ..DispatchPatch::default() };
+    match what {
+        "attach" => rest.attach(SERVER, CALL, &me()).await.map(drop),
+        "detach" => rest.detach(SERVER, &me()).await.map(drop),
+        "close" => rest.close(SERVER, &[CALL]).await.map(drop),
+        "edit" => rest.edit_dispatch(SERVER, CALL, &patch).await.map(drop),
+        "postal" => rest.set_postal(SERVER, CALL, "9").await,
+        "primary" => rest.set_primary(SERVER, CALL, Ident(12), false).await,
+        "remove" => rest.remove_911(SERVER, CALL).await,
+        "status" => rest.set_status(SERVER, &me(), 3).await.map(drop),
+        _ => rest.set_panic(SERVER, &me(), true).await.map(drop),
+    }
+}
+
+const CHANGES: [(&str, &str); 9] = [
+    ("attach", r#"{"identIds":[12]}"#),
+    ("detach", r#"{"identIds":[12]}"#),
+    ("close", r#"{"callIds":[501]}"#),
+    ("edit", WHOLE),
+    ("postal", "{}"),
+    ("primary", "{}"),
+    ("remove", "{}"),
+    ("status", r#"{"updated":1}"#),
+    ("panic", r#"{"updated":1}"#),
+];
+
+#[tokio::test]
+async fn what_makes_something_is_never_sent_twice() {
+    for what in CREATES {
+        for trouble in [bad(502), bad(503), bad(504), bad(500), Reply::Cut, good("<html>"), good("[7]"), good(r#"{"half":"#)] {
+            let (rest, log) = script(vec![trouble, good(WHOLE)]).await;
+            let error = create(&rest, what).await.unwrap_err();
+            assert!(error.may_have_happened(), "{what}: {error}");
+            assert_eq!(count(&log), 1, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_safe_to_repeat_is_sent_once_more_after_a_gateways_trouble_only() {
+    for (what, answer) in CHANGES {
+        let (rest, log) = script(vec![bad(503), good(answer)]).await;
+        change(&rest, what).await.unwrap();
+        assert_eq!(count(&log), 2, "{what}");
+        let log = log.lock().unwrap();
+        assert_eq!(log[0], log[1]);
+    }
+    for trouble in [bad(500), Reply::Cut, good("<html>"), Reply::Answer(http("503 X", "retry-after: 30\r\n", ""))] {
+        let (rest, log) = script(vec![trouble, good(WHOLE)]).await;
+        let error = change(&rest, "edit").await.unwrap_err();
+        assert!(error.may_have_happened() && count(&log) == 1, "{error}");
+    }
+    // Once, not for ever.
+    let (rest, log) = script(vec![bad(502), bad(504), good(WHOLE)]).await;
+    let error = change(&rest, "edit").await.unwrap_err();
+    assert_eq!((error, count(&log)), (RestError::InDoubt { cause: "status 504 (its reference: 00-abc)".into() }, 2));
+}
+
+#[tokio::test]
+async fn questions_are_repeated_too_and_are_never_in_doubt() {
+    let (rest, log) = script(vec![bad(502), good(r#"{"version":2}"#)]).await;
+    assert_eq!(rest.version().await.unwrap().number, Some(2));
+    assert_eq!(count(&log), 2);
+    for (trouble, expected, sent) in [
+        (bad(503), RestError::Server { status: 503, trace: Some("00-abc".into()) }, 2),
+        (bad(500), RestError::Server { status: 500, trace: Some("00-abc".into()) }, 1),
+        (Reply::Cut, RestError::Network { cause: "the request failed" }, 1),
+        (good("<html>"), RestError::Unreadable, 1),
+    ] {
+        let (rest, log) = script(vec![trouble.clone(), trouble]).await;
+        let error = rest.identifiers("u-1").await.unwrap_err();
+        assert_eq!((&error, count(&log)), (&expected, sent));
+        assert!(!error.may_have_happened());
+    }
+    // The reader repeats on its own schedule.
+    let (rest, log) = script(vec![bad(503), good("[]")]).await;
+    assert!(rest.units(SERVER).await.is_err());
+    assert_eq!(count(&log), 1);
+}
+
+#[tokio::test]
+async fn without_a_connection_nothing_was_sent_and_one_more_try_is_made() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rest = CadRest::new(&format!("http://{}", listener.local_addr().unwrap()), SecretString::from(KEY), Client::new());
+    drop(listener);
+    for (tries, result) in [(2, change(&rest, "attach").await), (1, create(&rest, "note").await)] {
+        let error = result.unwrap_err();
+        assert_eq!(error, RestError::Network { cause: "no connection" });
+        assert!(!error.may_have_happened());
+        // Each try counts.
+        let left = rest.budgets().into_iter().find(|left| left.operation == if tries == 2 { "attach" } else { "note" }).unwrap();
+        assert_eq!(left.per_minute - left.left, tries);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_given_ten_seconds_and_is_not_repeated_after_them() {
+    for what in ["attach", "close"] {
+        let (rest, log) = script(vec![Reply::Hang, Reply::Hang]).await;
+        let began = tokio::time::Instant::now();
+        let error = change(&rest, what).await.unwrap_err();
+        assert_eq!(error, RestError::InDoubt { cause: "no answer within 10 s".into() });
+        assert_eq!(began.elapsed(), WRITE_TIME);
+        assert!(count(&log) <= 1);
+    }
+}
+
+#[tokio::test]
+async fn gone_at_the_second_try_means_that_the_first_did_it() {
+    for what in ["remove", "close"] {
+        let (rest, log) = script(vec![bad(502), bad(404)]).await;
+        change(&rest, what).await.unwrap();
+        assert_eq!(count(&log), 2);
+        let (rest, _log) = script(vec![bad(404)]).await;
+        assert_eq!(change(&rest, what).await, Err(RestError::NotThere { detail: "x".into() }));
+    }
+    let (rest, _log) = script(vec![bad(502), bad(404)]).await;
+    assert_eq!(rest.close(SERVER, &[CALL, CallId(7)]).await, Ok(vec![CALL, CallId(7)]));
+    // Of others it says that the call is gone.
+    let (rest, _log) = script(vec![bad(502), bad(404)]).await;
+    assert!(matches!(change(&rest, "attach").await, Err(RestError::NotThere { .. })));
+}
+
+#[tokio::test]
+async fn a_second_try_that_told_nothing_leaves_the_doubt() {
+    for second in [Reply::Answer(http("429 X", "retry-after: 5\r\n", "")), bad(503)] {
+        let (rest, log) = script(vec![bad(503), second]).await;
+        assert!(change(&rest, "attach").await.unwrap_err().may_have_happened());
+        assert_eq!(count(&log), 2);
+    }
+    let (rest, log) = script(vec![bad(503), good(r#"{"identIds":[]}"#)]).await;
+    let rest = rest.with_share(10);
+    assert!(change(&rest, "attach").await.unwrap_err().may_have_happened());
+    assert_eq!(count(&log), 1, "there was no budget for a second try");
+    let (rest, _log) = script(vec![bad(503), bad(403)]).await;
+    assert_eq!(change(&rest, "attach").await, Err(RestError::Forbidden), "a refusal is one");
+}
+
+#[tokio::test]
+async fn a_share_of_the_limit_and_not_one_more_whoever_asks() {
+    let (rest, log) = script(vec![good(r#"{"identIds":[12]}"#); 20]).await;
+    for nth in 0..7 {
+        let rest = rest.clone();
+        assert_eq!(rest.attach(SERVER, CallId(nth), &me()).await, Ok(vec![Ident(12)]));
+    }
+    let Err(RestError::BudgetSpent { wait }) = rest.attach(SERVER, CALL, &me()).await else { panic!("an eighth was sent") };
+    assert!((50..=60).contains(&wait.as_secs()), "{wait:?}");
+    assert_eq!(count(&log), 7);
+    assert!(rest.detach(SERVER, &me()).await.is_ok(), "another operation has its own");
+    let left: Vec<_> = rest.budgets().iter().map(|left| (left.operation, left.left, left.per_minute, left.wait.is_some())).collect();
+    assert_eq!(left, [("attach", 0, 7, true), ("detach", 6, 7, false)]);
+}
+
+#[tokio::test]
+async fn a_request_given_up_counts() {
+    let (rest, log) = script(vec![Reply::Hang]).await;
+    let rest = rest.with_share(10);
+    let target = me();
+    tokio::select! {
+        _ = rest.attach(SERVER, CALL, &target) => panic!("it was never answered"),
+        () = async { while count(&log) == 0 { tokio::task::yield_now().await } } => {}
+    }
+    assert!(matches!(rest.attach(SERVER, CALL, &me()).await, Err(RestError::BudgetSpent { .. })));
+    assert_eq!(count(&log), 1);
+}
+
+#[tokio::test]
+async fn after_a_429_nothing_is_sent_until_it_is_over() {
+    let limited = Reply::Answer(http("429 X", "retry-after: 9\r\n", r#"{"message":"API rate limit exceeded","request_id":"r"}"#));
+    let (rest, log) = script(vec![limited]).await;
+    let error = create(&rest, "note").await.unwrap_err();
+    assert_eq!(error, RestError::RateLimited { retry_after: Some(Duration::from_secs(9)) });
+    assert!(!error.may_have_happened());
+    let Err(RestError::BudgetSpent { wait }) = create(&rest, "note").await else { panic!("asked again") };
+    assert!(wait <= Duration::from_secs(9) && wait > Duration::from_secs(5), "{wait:?}");
+    assert_eq!(count(&log), 1);
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_linked_is_no_error_but_a_wrong_address_is_one() {
+    let user = Selector::Discord(77);
+    let not_linked = r#"{"detail":"Discord user is NOT LINKED to an account."}"#;
+    for answer in [bad(404), reply("404 X", ""), reply("400 X", not_linked), good("null"), reply("204 X", "")] {
+        let (rest, log) = script(vec![answer]).await;
+        assert_eq!(rest.account(&user).await, Ok(None));
+        assert_eq!(log.lock().unwrap()[0].0, "GET /v2/general/accounts/account?discord=77");
+    }
+    for page in ["<html>404</html>", r#"{"message":"no Route matched with those values"}"#] {
+        let (rest, _log) = script(vec![reply("404 X", page)]).await;
+        assert_eq!(rest.account(&user).await, Err(RestError::NotFound));
+    }
+    for body in ["{}", "[]", r#"{"uuid":"../x","status":1}"#, r#"{"uuid":"u-1"}"#, r#"{"uuid":"u-1","status":"odd"}"#] {
+        let (rest, _log) = script(vec![good(body)]).await;
+        assert_eq!(rest.account(&user).await, Err(RestError::Unreadable), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_read_tolerantly_and_permissions_without_regard_to_case() {
+    for (body, status) in [
+        (
+            r#"{"UUID":"u-1","Status":"1","Permissions":{"Dispatch":true,"selfDispatch":"True","police":0,"odd":"maybe"}}"#,
+            AccountStatus::Validated,
+        ),
+        (r#"{"uuid":"u-1","status":0,"permissions":["DISPATCH","SELFDISPATCH"]}"#, AccountStatus::Pending),
+        (r#"{"account":{"uuid":"u-1","status":"Banned","permissions":{"dispatch":1,"selfdispatch":true}}}"#, AccountStatus::Banned),
+        (r#"{"uuid":"u-1","status":9,"permissions":{"dispatch":true,"selfDispatch":true}}"#, AccountStatus::Other(9)),
+    ] {
+        let (rest, _log) = script(vec![good(body)]).await;
+        let account = rest.account(&Selector::Discord(77)).await.unwrap().unwrap();
+        assert_eq!((account.uuid.as_str(), account.status), ("u-1", status));
+        assert!(account.may("dispatch") && account.may("selfDispatch"), "{body}");
+        assert!(!account.may("police") && !account.may("odd") && !account.may("admin"));
+    }
+}
+
+#[tokio::test]
+async fn lists_come_in_every_form() {
+    for body in [r#"{"identIds":[12]}"#, r#"{"IdentIds":12}"#, r#"{"identids":["12",12.0,null]}"#, "[12]"] {
+        let (rest, _log) = script(vec![good(body)]).await;
+        assert_eq!(rest.attach(SERVER, CALL, &me()).await, Ok(vec![Ident(12)]), "{body}");
+    }
+    let (rest, _log) = script(vec![good(r#"{"identIds":null}"#)]).await;
+    assert_eq!(rest.detach(SERVER, &me()).await, Ok(Vec::new()));
+    for body in ["{}", r#"{"identIds":["x"]}"#, r#""ok""#] {
+        let (rest, _log) = script(vec![good(body)]).await;
+        assert!(rest.attach(SERVER, CALL, &me()).await.unwrap_err().may_have_happened(), "{body}");
+    }
+    for body in [r#"{"Units":null}"#, "[]", "null", r#"{"units":[]}"#] {
+        let (rest, _log) = script(vec![good(body)]).await;
+        assert_eq!(rest.account_units(SERVER, "u-1").await, Ok(Vec::new()), "{body}");
+    }
+    for (body, expected) in [
+        (r#"{"identId":"12","callId":501.0}"#, Some((Ident(12), CALL))),
+        (r#"[{"IdentId":12,"CallId":501}]"#, Some((Ident(12), CALL))),
+        (r#"{"IdentId":12,"CallId":-1}"#, None),
+        (r#"{"IdentId":12,"CallId":null}"#, None),
+        ("null", None),
+    ] {
+        let (rest, _log) = script(vec![good(body)]).await;
+        assert_eq!(rest.current_call("u-1").await, Ok(expected), "{body}");
+    }
+    let record = r#"{"id":1,"name":"J","sections":null}"#;
+    for (body, found) in
+        [(record.to_owned(), 1), (format!("[{record},{record}]"), 2), (format!(r#"{{"records":{record}}}"#), 1), ("null".into(), 0)]
+    {
+        let (rest, _log) = script(vec![good(&body)]).await;
+        let what = Lookup { wanted: Wanted::Plate("ABC".into()), types: vec![5], partial: false, notify: Some(Notify::Discord(77)) };
+        assert_eq!(rest.lookup(&what).await.unwrap().len(), found, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_the_one_that_was_asked_for() {
+    let patch = DispatchPatch { title: Some("x".into()), ..DispatchPatch::default() };
+    for body in [r#"{"CallId":-1,"title":"x"}"#, r#"{"call":{"title":"x"}}"#, r#"[{"callId":"7","title":"x"}]"#] {
+        let (rest, _log) = script(vec![good(body)]).await;
+        let call = rest.edit_dispatch(SERVER, CALL, &patch).await.unwrap();
+        assert_eq!((call.len(), &call["callId"], &call["title"]), (2, &501.into(), &"x".into()), "{body}");
+    }
+    // A new one must say which it is.
+    for (body, known) in [(r#"{"CallId":"9","title":"x"}"#, true), (r#"{"title":"x"}"#, false), (r#"{"callId":-1,"title":"x"}"#, false)] {
+        let (rest, _log) = script(vec![reply("201 Created", body)]).await;
+        match rest.create_dispatch(SERVER, &new_dispatch()).await {
+            Ok(call) => assert!(known && call["callId"] == 9),
+            Err(error) => assert!(!known && error.may_have_happened()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_cad_would_refuse_is_not_sent() {
+    let (rest, log) = script(Vec::new()).await;
+    let group = Target::Group("CAR-51".into());
+    let refused = [
+        rest.set_status(SERVER, &group, 3).await.map(drop),
+        rest.set_panic(SERVER, &Target::Idents(Vec::new()), true).await.map(drop),
+        rest.attach(SERVER, CALL, &Target::Group(" ".into())).await.map(drop),
+        rest.edit_dispatch(SERVER, CALL, &DispatchPatch::default()).await.map(drop),
+        rest.create_dispatch(SERVER, &NewDispatch::default()).await.map(drop),
+        rest.close(SERVER, &[]).await.map(drop),
+        rest.identifiers("../../x").await.map(drop),
+        rest.account_units(SERVER, "").await.map(drop),
+        rest.lookup(&Lookup { wanted: Wanted::Plate(" ".into()), types: Vec::new(), partial: true, notify: None }).await.map(drop),
+    ];
+    for result in refused {
+        assert!(matches!(&result, Err(RestError::Rejected { detail }) if !detail.is_empty()), "{result:?}");
+    }
+    assert_eq!((count(&log), rest.budgets()), (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn selectors_are_named_as_documented() {
+    let uuid = "00000000-0000-0000-0000-000000000000";
+    for (target, expected) in [
+        (me(), r#"{"discord":"77"}"#),
+        (Target::Idents(vec![Ident(12), Ident(18)]), r#"{"identIds":[12,18]}"#),
+        (Target::Account(uuid.into()), r#"{"accountUuid":"00000000-0000-0000-0000-000000000000"}"#),
+        (Target::Group("CAR-51".into()), r#"{"groupName":"CAR-51"}"#),
+    ] {
+        let (rest, log) = script(vec![good(r#"{"identIds":[]}"#)]).await;
+        rest.attach(SERVER, CALL, &target).await.unwrap();
+        assert_eq!(log.lock().unwrap()[0].1, serde_json::from_str::<Value>(expected).unwrap());
+    }
+    // Nobody named is an unassigned call, and says so.
+    for (new, expected) in [
+        (NewDispatch { discord: None, ..new_dispatch() }, r#"{"accounts":[]}"#),
+        (new_dispatch(), r#"{"discord":"77"}"#),
+        (
+            NewDispatch { accounts: vec![uuid.into()], ..new_dispatch() },
+            r#"{"discord":"77","accounts":["00000000-0000-0000-0000-000000000000"]}"#,
+        ),
+    ] {
+        let (rest, log) = script(vec![reply("201 Created", WHOLE)]).await;
+        rest.create_dispatch(SERVER, &new).await.unwrap();
+        let mut body = log.lock().unwrap()[0].1.as_object().unwrap().clone();
+        body.retain(|name, _| ["discord", "accounts", "communityUserIds"].contains(&name.as_str()));
+        assert_eq!(Value::Object(body), serde_json::from_str::<Value>(expected).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_the_cads_words_but_never_with_the_key() {
+    let hostile = r#"{"status":400,"detail":"priority must be 1 to 3, @everyone [x](https://evil.example)"}"#;
+    for (status, body, expected) in [
+        ("400 X", hostile, RestError::Rejected { detail: "priority must be 1 to 3, everyone x (https: evil.example)".into() }),
+        ("409 X", "", RestError::Rejected { detail: String::new() }),
+        ("422 X", r#"{"detail":"your key s3cret-KEY is odd"}"#, RestError::Rejected { detail: String::new() }),
+        ("404 X", "The call does not exist.", RestError::NotThere { detail: "The call does not exist".into() }),
+        ("302 Found", "", RestError::Server { status: 302, trace: None }),
+        ("402 X", "", RestError::PlanTooLow),
+    ] {
+        let (rest, log) = script(vec![reply(status, body)]).await;
+        let error = create(&rest, "note").await.unwrap_err();
+        assert_eq!((&error, count(&log)), (&expected, 1));
+        assert!(!error.may_have_happened());
+        assert!(!error.to_string().to_ascii_lowercase().contains(KEY), "{error}");
+    }
+    // Only a server is named when a 911 is made.
+    let (rest, _log) = script(vec![bad(404)]).await;
+    assert_eq!(create(&rest, "911").await, Err(RestError::UnknownServer { server: SERVER }));
+}
+
+#[test]
+fn every_error_is_one_sentence_with_its_fix() {
+    let wait = Duration::from_millis(11_200);
+    for (error, fix) in [
+        (RestError::BudgetSpent { wait }, "try again in 12 s"),
+        (RestError::BudgetSpent { wait }, "SONORAN_ACTION_SHARE"),
+        (RestError::NotThere { detail: String::new() }, "choose another"),
+        (RestError::NotThere { detail: "no such call".into() }, "(no such call)"),
+        (RestError::Rejected { detail: "title is required".into() }, "(title is required): change what you entered"),
+        (RestError::InDoubt { cause: "no answer within 10 s".into() }, "look in the CAD before you try again"),
+        (RestError::RateLimited { retry_after: None }, "try again in 60 s"),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains(fix) && text.ends_with('.') && !text.contains(". "), "{text}");
+    }
+}
