@@ -276,7 +276,9 @@ async fn bind(config: &Config) -> anyhow::Result<Ports> {
 
 fn cad(config: &Config) -> Option<CadRest> {
     let key = config.credentials().ok()?.key.clone();
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
+    // A connection that the CAD closes while a change goes out on it leaves that change in doubt: none is kept for long.
+    let http =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(Duration::from_secs(15)).build().ok()?;
     Some(CadRest::new(&config.sonoran.api_url, key, http).with_share(config.sonoran.action_share))
 }
 

@@ -46,24 +46,28 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// A question: it may be repeated.
-    pub(super) fn get(endpoint: Endpoint, path: String) -> Self {
+    fn new(endpoint: Option<Endpoint>, path: String, missing: Missing) -> Self {
         Self {
-            endpoint: Some(endpoint),
+            endpoint,
             method: Method::GET,
             path,
             query: Vec::new(),
             body: None,
             change: false,
-            repeat: true,
+            repeat: false,
             gone_is_done: false,
-            missing: Missing::Thing,
+            missing,
         }
+    }
+
+    /// A question: it may be repeated.
+    pub(super) fn get(endpoint: Endpoint, path: String) -> Self {
+        Self { repeat: true, ..Self::new(Some(endpoint), path, Missing::Thing) }
     }
 
     /// A question of the reader, who keeps its own budget and repeats on its own schedule.
     pub(super) fn reading(path: String, server: ServerId) -> Self {
-        Self { endpoint: None, repeat: false, missing: Missing::Server(server), ..Self::get(Endpoint::Version, path) }
+        Self::new(None, path, Missing::Server(server))
     }
 
     /// A change that may be repeated: done twice it is what it is done once.
@@ -76,6 +80,7 @@ impl Ask {
         Self { repeat: false, ..self }
     }
 
+    /// "Not there" at the second try means that the first one did it: the answer is null then.
     pub(super) fn gone_is_done(self) -> Self {
         Self { gone_is_done: true, ..self }
     }
@@ -90,6 +95,7 @@ impl Ask {
         Self { missing: Missing::Address, ..self }
     }
 
+    /// A question that is not a GET.
     pub(super) fn by(self, method: Method) -> Self {
         Self { method, ..self }
     }

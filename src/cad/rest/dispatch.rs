@@ -235,7 +235,8 @@ impl CadRest {
         self.change(ask, idents).await
     }
 
-    /// Detaches units from whatever call they are on; which ones the CAD names (10 a minute).
+    /// Detaches units from whatever call they are on; which ones the CAD names (10 a minute), none if a second try was needed and found
+    /// nobody on a call any more.
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -243,7 +244,8 @@ impl CadRest {
         let mut body = Object::new();
         target.put(&mut body, true)?;
         let path = format!("/v2/emergency/servers/{server}/dispatch-calls/attachments");
-        self.change(Ask::change(Endpoint::Detach, Method::DELETE, path).body(body), idents).await
+        let ask = Ask::change(Endpoint::Detach, Method::DELETE, path).gone_is_done().body(body);
+        self.change(ask, |answer| if answer.is_null() { Some(Vec::new()) } else { idents(answer) }).await
     }
 
     /// Adds a note to a call, signed with `label` (60 a minute). Never repeated.

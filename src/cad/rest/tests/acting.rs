@@ -219,7 +219,7 @@ async fn a_change_is_given_ten_seconds_and_is_not_repeated_after_them() {
 
 #[tokio::test]
 async fn gone_at_the_second_try_means_that_the_first_did_it() {
-    for what in ["remove", "close"] {
+    for what in ["remove", "close", "detach"] {
         let (rest, log) = script(vec![bad(502), bad(404)]).await;
         change(&rest, what).await.unwrap();
         assert_eq!(count(&log), 2);
