@@ -179,9 +179,7 @@ pub(super) struct Press {
 /// Answers an interaction that is no command.
 pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interaction) -> Result<(), Error> {
     match interaction {
-        Interaction::Component(component) if cards::is_ours(&component.data.custom_id) => {
-            cards::press(ctx, desk, component).await
-        }
+        Interaction::Component(component) if cards::is_ours(&component.data.custom_id) => cards::press(ctx, desk, component).await,
         Interaction::Component(component) => press(ctx, desk, component).await,
         Interaction::Modal(modal) if cards::is_ours(&modal.data.custom_id) => cards::form(ctx, desk, modal).await,
         Interaction::Modal(modal) => form(ctx, desk, modal).await,

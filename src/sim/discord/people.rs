@@ -564,10 +564,19 @@ fn begin(state: &mut State, actor: Actor, of_kind: u64, data: Value, source: Opt
     if let (Some(map), Some(message)) = (event.as_object_mut(), source.and_then(|s| state.messages.get(&s))) {
         map.insert("message".into(), message.value.clone());
     }
-    let metadata = json!({
+    let mut metadata = json!({
         "id": id.to_string(), "type": of_kind, "user": state.user_json(actor.user), "authorizing_integration_owners": owners,
         "original_response_message_id": null
     });
+    // Discord says of an answer to a component which message that is on, and of one to a form what opened it.
+    if let (Some(map), kind::COMPONENT, Some(source)) = (metadata.as_object_mut(), of_kind, source) {
+        map.insert("interacted_message_id".into(), json!(source.to_string()));
+    }
+    if let (Some(map), kind::MODAL) = (metadata.as_object_mut(), of_kind) {
+        let opened_by = id_of(action, "interaction_id").and_then(|opener| state.interactions.get(&opener));
+        let plain = json!({"id": id.to_string(), "type": kind::COMMAND, "authorizing_integration_owners": owners});
+        map.insert("triggering_interaction_metadata".into(), opened_by.map_or(plain, |opener| opener.metadata.clone()));
+    }
     let interaction = Interaction {
         id,
         token,

@@ -94,7 +94,6 @@ async fn a_panic_ends_by_its_unit_and_by_a_dispatcher_and_by_nobody_else() {
 
 #[tokio::test]
 async fn a_dispatcher_has_more() {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).try_init().ok();
     let scene = Scene::start().await;
     let desk = scene.officer("Desk", &["dispatch"]).await;
     let (id, card) = scene.dispatch("Armed Robbery").await;
