@@ -15,6 +15,7 @@
 mod alerts;
 mod alerts_add;
 mod alerts_edit;
+mod alerts_escalate;
 mod alerts_filter;
 mod alerts_list;
 mod alerts_mute;

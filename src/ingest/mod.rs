@@ -7,12 +7,13 @@
 //! ```text
 //! door ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─┐
 //! readings of the CAD ─────────────────────▶ reconcile ─────┼─▶ draw ─▶ Batch (with the boards that are due) ─▶ store ─▶ answers, wake
-//! routes, words, boards changed ────────────────────────────┘
+//! routes, words, boards changed, nobody answers ─────────────┘
 //! requests of commands ─▶ tests, messages of the bot's own, boards, filters tried (`requests.rs`)
 //! ```
 
 pub mod boards;
 mod draw;
+mod escalation;
 mod facts;
 mod log_pages;
 mod requests;
@@ -20,7 +21,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
 
 use boards::Boards;
 use draw::{Drawing, Memos, Setting};
+use escalation::Called;
 use log_pages::LogPages;
 
 pub use requests::{Look, REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
@@ -56,6 +58,8 @@ const GATHER: Duration = Duration::from_millis(5);
 const KEEP_OVER: i64 = 3_600_000;
 /// How often what is over is looked for (ms), unless a world gets crowded before.
 const FORGET_EVERY: i64 = 60_000;
+/// How often it is looked at what waits for an answer.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
 const HUB_TRIES: u32 = 30;
 
@@ -92,6 +96,8 @@ pub struct Ingest {
     next_seq: i64,
     forgotten_at: UnixMs,
     last: Group,
+    /// What was called out because nobody answered.
+    called: HashSet<Called>,
 }
 
 /// The last arrivals that were committed together.
@@ -163,7 +169,8 @@ impl Ingest {
         let copies = copies(&outside.store, forgotten_at).await?;
         let pages = LogPages::default();
         let last = Group { answered: 0, at: Instant::now(), took: Duration::ZERO };
-        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at, last })
+        let called = HashSet::new();
+        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at, last, called })
     }
 
     /// Runs until the door is closed, or until draining began and nothing waits at it any more.
@@ -171,6 +178,8 @@ impl Ingest {
         let Inlets { mut door, mut readings, mut requests } = inlets;
         let mut routing = self.outside.store.routing();
         let mut arrivals = Vec::new();
+        let mut look_after = tokio::time::interval(LOOK_AFTER);
+        look_after.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let board = self.boards.next(self.outside.clock.now());
             tokio::select! {
@@ -180,6 +189,7 @@ impl Ingest {
                 Ok(()) = routing.changed() => self.reroute(&tasks).await,
                 Some(request) = requests.recv() => self.answer(request).await,
                 () = pause(board), if board.is_some() => self.draw_due(&tasks).await,
+                _ = look_after.tick() => self.look_after(&tasks).await,
                 taken = door.recv_many(&mut arrivals, TOGETHER) => {
                     if taken == 0 {
                         return;
@@ -216,7 +226,6 @@ impl Ingest {
             let outcome = self.digest(&arrival.event, &mut batch);
             digested.push(Digested { arrival, outcome });
         }
-        self.expire(now, &mut batch);
         self.forget(now, &mut batch);
         let from_hub = digested.iter().any(|d| d.arrival.event.source == Source::Hub && d.outcome.is_ok());
         let began = Instant::now();
