@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, Entity, MomentKind, Server, Subject};
+use super::{Change, DutyEdge, Entity, MomentKind, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{Event, Note};
 use crate::ids::Ident;
@@ -17,6 +17,8 @@ pub struct Applied {
     pub changes: Vec<Change>,
     /// Rows to write (or to delete: [`Server::row`] tells).
     pub touched: BTreeSet<Entity>,
+    /// Sessions on duty that began, changed or ended, in order.
+    pub duty: Vec<DutyEdge>,
 }
 
 /// Who tells the world something.

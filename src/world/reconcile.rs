@@ -62,6 +62,9 @@ impl Server {
             pass.fresh = fresh(self.listed.units);
             self.reconcile_units(units, &mut pass);
             self.listed.units = Some(listing.asked_at);
+            if units.complete {
+                self.listed.whole = Some(listing.asked_at);
+            }
             pass.out.applied.touched.insert(Entity::Listed);
         }
         if let Some(calls) = &listing.calls {
