@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod cad;
+pub mod chart;
 mod check;
 pub mod cli;
 pub mod clock;

@@ -67,6 +67,7 @@ impl Server {
     /// Applies `event`, which was said at `at`.
     pub fn apply(&mut self, event: &Event, at: UnixMs) -> Applied {
         let mut done = Applied::default();
+        self.set_back(at, &mut done);
         self.reduce(event, at, &mut done);
         // A reading that was asked for before this is older than what was told here, also of what is not known.
         for entity in named(event).into_iter().chain(done.touched.iter().copied()) {

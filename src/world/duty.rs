@@ -114,6 +114,13 @@ impl Server {
         self.listed.whole.map_or(seen, |asked_at| seen.max(asked_at.plus(-GRACE)))
     }
 
+    /// A listing from the future is from before the clock was set back: it says nothing of what comes on duty now.
+    pub(super) fn set_back(&mut self, at: UnixMs, done: &mut Applied) {
+        if self.listed.whole.take_if(|asked_at| *asked_at > at).is_some() {
+            done.touched.insert(Entity::Listed);
+        }
+    }
+
     /// After a restart: if nobody watched for long, who was on duty may have left and come back. Then sessions end at the last sign of
     /// life. Otherwise they go on; units of an older version's rows get theirs.
     pub fn resume_duty(&mut self, now: UnixMs) -> Applied {

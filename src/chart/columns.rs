@@ -1,0 +1,96 @@
+//! Standing bars by category, one or two series side by side: calls by hour of the day, time to the first unit by priority.
+
+use super::font::{self, Weight};
+use super::paper::{ACCENTS, Anchor, GRID, MARGIN, MUTED, Paper, Pen, TEXT, TOP, float};
+use super::scale::drawn;
+use super::{Heading, Measure, WIDTH};
+
+/// Most categories of one chart; what is behind them is not drawn.
+pub const MOST_CATEGORIES: usize = 24;
+
+const HEIGHT: f64 = 600.0;
+const BOTTOM: f64 = 64.0;
+const TICK: Pen = Pen::new(14.0, Weight::Regular, MUTED);
+const CATEGORY: Pen = Pen::new(15.0, Weight::Regular, TEXT).at(Anchor::Middle);
+const VALUE: Pen = Pen::new(13.0, Weight::Bold, TEXT).at(Anchor::Middle);
+const LEGEND: Pen = Pen::new(16.0, Weight::Regular, TEXT);
+/// Widest bar.
+const WIDEST: f64 = 96.0;
+
+/// One colour.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// What it is.
+    pub name: String,
+    /// By category; `None` has no bar and no value.
+    pub values: Vec<Option<i64>>,
+}
+
+/// Standing bars.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// Above.
+    pub heading: Heading,
+    /// Below the bars; the first [`MOST_CATEGORIES`] are drawn.
+    pub categories: Vec<String>,
+    /// The first two are drawn.
+    pub series: Vec<Series>,
+    /// What the values are.
+    pub measure: Measure,
+}
+
+impl Columns {
+    pub(super) fn svg(&self) -> String {
+        let categories = self.categories.get(..MOST_CATEGORIES).unwrap_or(&self.categories);
+        let series = self.series.get(..ACCENTS.len()).unwrap_or(&self.series);
+        let mut paper = Paper::new(HEIGHT, &self.heading);
+        let most = series.iter().flat_map(|series| series.values.iter().take(categories.len()).flatten()).copied().max().unwrap_or(0);
+        let ticks = self.measure.ticks(most);
+        let full = float(ticks.last().copied().unwrap_or(1)).max(1.0);
+        let said: Vec<String> = ticks.iter().map(|tick| self.measure.say(*tick)).collect();
+        let axis = said.iter().map(|said| font::width(said, TICK.size, TICK.weight)).fold(0.0, f64::max);
+        let (left, right) = (MARGIN + axis + 14.0, f64::from(WIDTH) - MARGIN);
+        // Values stand above the highest bar.
+        let (top, bottom) = (TOP + 44.0, HEIGHT - BOTTOM);
+        for (tick, said) in ticks.iter().zip(&said) {
+            let y = bottom - (bottom - top) * float(*tick) / full;
+            paper.line((left, y), (right, y), GRID);
+            paper.text(left - 12.0, y + 5.0, TICK.at(Anchor::End), said, 200.0);
+        }
+        legend(&mut paper, left, series);
+        let pitch = (right - left) / float(i64::try_from(categories.len()).unwrap_or(1)).max(1.0);
+        let side_by_side = float(i64::try_from(series.len()).unwrap_or(1)).max(1.0);
+        let gap = if pitch > 100.0 { 8.0 } else { 2.0 };
+        let bar = ((pitch * 0.72 - gap * (side_by_side - 1.0)) / side_by_side).clamp(2.0, WIDEST);
+        let group = bar * side_by_side + gap * (side_by_side - 1.0);
+        for (nth, category) in (0_i32..).zip(categories) {
+            let middle = left + pitch * (f64::from(nth) + 0.5);
+            paper.text(middle, bottom + 28.0, CATEGORY, category, pitch - 4.0);
+            for (which, series) in (0_i32..).zip(series) {
+                let value = usize::try_from(nth).ok().and_then(|nth| series.values.get(nth)).copied().flatten();
+                let Some(value) = value else { continue };
+                let x = middle - group / 2.0 + (bar + gap) * f64::from(which);
+                let high = (bottom - top) * float(drawn(value)) / full;
+                if value > 0 {
+                    paper.column((x, bottom - high.max(3.0), bar, high.max(3.0)), &format!("url(#standing{which})"));
+                }
+                let said = self.measure.say(drawn(value));
+                // Many zeros say less than none.
+                let worth_saying = value > 0 || categories.len() < 12;
+                if worth_saying && font::width(&said, VALUE.size, VALUE.weight) <= (bar + gap).max(pitch / side_by_side - 4.0) {
+                    paper.text(x + bar / 2.0, bottom - high.max(3.0) - 8.0, VALUE, &said, 400.0);
+                }
+            }
+        }
+        paper.finish()
+    }
+}
+
+fn legend(paper: &mut Paper, left: f64, series: &[Series]) {
+    let mut x = left;
+    for (series, color) in series.iter().zip(ACCENTS) {
+        paper.rect((x, TOP - 10.0, 16.0, 16.0), 4.0, color);
+        x += 26.0;
+        x += paper.text(x, TOP + 4.0, LEGEND, &series.name, 400.0) + 36.0;
+    }
+}
