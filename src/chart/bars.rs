@@ -1,7 +1,7 @@
 //! Lying bars, one per row: hours per member or department.
 
 use super::font::{self, Weight};
-use super::paper::{Anchor, GRID, MARGIN, MUTED, Paper, Pen, TEXT, TOP, TRACK, float};
+use super::paper::{Anchor, GRID, MARGIN, MUTED, Paper, Pen, TEXT, TOP, float};
 use super::scale::drawn;
 use super::{Heading, Measure, WIDTH};
 
@@ -46,8 +46,9 @@ impl Bars {
         let height = TOP + PITCH * float(i64::try_from(rows.len()).unwrap_or(0)).max(3.0) + BOTTOM;
         let mut paper = Paper::new(height, &self.heading);
         let most = rows.iter().map(|row| row.value).max().unwrap_or(0);
-        let ticks = self.measure.ticks(most);
-        let full = float(ticks.last().copied().unwrap_or(1)).max(1.0);
+        // The longest bar takes all the room there is.
+        let ticks: Vec<i64> = self.measure.ticks(most).into_iter().filter(|tick| *tick <= drawn(most)).collect();
+        let full = float(drawn(most)).max(1.0);
         let said: Vec<String> = rows.iter().map(|row| self.measure.say(drawn(row.value))).collect();
         let widest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0_f64, f64::max);
         let names = widest(&mut rows.iter().flat_map(|row| {
@@ -76,7 +77,6 @@ impl Bars {
                 paper.text(MARGIN + ranks, middle + 16.0, NOTE, &row.note, names);
             }
             let long = (right - left) * float(drawn(row.value)) / full;
-            paper.rect((left, y, right - left, BAR), 6.0, TRACK);
             if row.value > 0 {
                 // The least that is something can be seen.
                 paper.rect((left, y, long.max(3.0), BAR), if long < 12.0 { 1.0 } else { 6.0 }, "url(#lying0)");

@@ -14,6 +14,7 @@ const TICK: Pen = Pen::new(14.0, Weight::Regular, MUTED);
 const CATEGORY: Pen = Pen::new(15.0, Weight::Regular, TEXT).at(Anchor::Middle);
 const VALUE: Pen = Pen::new(13.0, Weight::Bold, TEXT).at(Anchor::Middle);
 const LEGEND: Pen = Pen::new(16.0, Weight::Regular, TEXT);
+const NOTHING: Pen = Pen::new(14.0, Weight::Regular, MUTED).at(Anchor::Middle);
 /// Widest bar.
 const WIDEST: f64 = 96.0;
 
@@ -57,7 +58,7 @@ impl Columns {
             paper.line((left, y), (right, y), GRID);
             paper.text(left - 12.0, y + 5.0, TICK.at(Anchor::End), said, 200.0);
         }
-        legend(&mut paper, left, series);
+        legend(&mut paper, series);
         let pitch = (right - left) / float(i64::try_from(categories.len()).unwrap_or(1)).max(1.0);
         let side_by_side = float(i64::try_from(series.len()).unwrap_or(1)).max(1.0);
         let gap = if pitch > 100.0 { 8.0 } else { 2.0 };
@@ -66,8 +67,12 @@ impl Columns {
         for (nth, category) in (0_i32..).zip(categories) {
             let middle = left + pitch * (f64::from(nth) + 0.5);
             paper.text(middle, bottom + 28.0, CATEGORY, category, pitch - 4.0);
+            let value = |series: &Series| usize::try_from(nth).ok().and_then(|nth| series.values.get(nth)).copied().flatten();
+            if series.iter().all(|series| value(series).is_none()) {
+                paper.text(middle, bottom - 12.0, NOTHING, "no data", pitch - 4.0);
+            }
             for (which, series) in (0_i32..).zip(series) {
-                let value = usize::try_from(nth).ok().and_then(|nth| series.values.get(nth)).copied().flatten();
+                let value = value(series);
                 let Some(value) = value else { continue };
                 let x = middle - group / 2.0 + (bar + gap) * f64::from(which);
                 let high = (bottom - top) * float(drawn(value)) / full;
@@ -86,8 +91,8 @@ impl Columns {
     }
 }
 
-fn legend(paper: &mut Paper, left: f64, series: &[Series]) {
-    let mut x = left;
+fn legend(paper: &mut Paper, series: &[Series]) {
+    let mut x = MARGIN;
     for (series, color) in series.iter().zip(ACCENTS) {
         paper.rect((x, TOP - 10.0, 16.0, 16.0), 4.0, color);
         x += 26.0;

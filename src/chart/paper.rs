@@ -10,9 +10,10 @@ pub(super) const CARD: &str = "#2B2D31";
 pub(super) const TEXT: &str = "#F2F3F5";
 pub(super) const MUTED: &str = "#B5BAC1";
 pub(super) const GRID: &str = "#3F4248";
-pub(super) const TRACK: &str = "#35373C";
 /// One per series: apart in hue and in lightness, so that they differ for the colour-blind too.
 pub(super) const ACCENTS: [&str; 2] = ["#6CA8FF", "#FFB454"];
+/// Where their bars begin.
+const SHADES: [&str; 2] = ["#4A7FD6", "#D98A2B"];
 /// Room at the sides.
 pub(super) const MARGIN: f64 = 48.0;
 /// Where the heading ends.
@@ -58,14 +59,13 @@ impl Paper {
              font-family=\"{}\" font-kerning=\"none\">\n<defs>\n",
             font::FAMILY
         );
-        for (nth, color) in ACCENTS.iter().enumerate() {
+        for (nth, (color, shade)) in ACCENTS.iter().zip(SHADES).enumerate() {
             // Lying bars brighten to their end, standing ones to their top.
-            for (kind, x, y) in [("lying", 1, 0), ("standing", 0, 1)] {
-                let (from, to) = if kind == "lying" { (0.72, 1.0) } else { (1.0, 0.72) };
+            for (kind, from, to, x, y) in [("lying", shade, *color, 1, 0), ("standing", *color, shade, 0, 1)] {
                 writeln!(
                     out,
-                    "<linearGradient id=\"{kind}{nth}\" x1=\"0\" y1=\"0\" x2=\"{x}\" y2=\"{y}\"><stop offset=\"0\" stop-color=\"{color}\" \
-                     stop-opacity=\"{from}\"/><stop offset=\"1\" stop-color=\"{color}\" stop-opacity=\"{to}\"/></linearGradient>"
+                    "<linearGradient id=\"{kind}{nth}\" x1=\"0\" y1=\"0\" x2=\"{x}\" y2=\"{y}\"><stop offset=\"0\" stop-color=\"{from}\"/>\
+                     <stop offset=\"1\" stop-color=\"{to}\"/></linearGradient>"
                 )
                 .ok();
             }

@@ -47,6 +47,7 @@ impl Measure {
     /// The value in words.
     pub(super) fn say(self, value: i64) -> String {
         match self {
+            Self::Duration if value <= 0 => "0".to_owned(),
             Self::Duration => duration(value),
             Self::Count => count(value),
         }
