@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 pub use bars::{Bars, MOST_ROWS, Row};
 pub use columns::{Columns, MOST_CATEGORIES, Series};
-pub use scale::{Measure, count, duration};
+pub use scale::{Measure, count, count_of, duration};
 
 /// Width of every chart (pixels).
 pub const WIDTH: u32 = 1_200;

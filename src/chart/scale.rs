@@ -116,6 +116,12 @@ pub fn count(value: i64) -> String {
     if value < 0 { format!("-{said}") } else { said }
 }
 
+/// As [`count`], of a length.
+#[must_use]
+pub fn count_of(things: usize) -> String {
+    count(i64::try_from(things).unwrap_or(i64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,8 @@ use crate::world::{CallFact, DutyEdge, ServerKey, Subject};
 pub const MOST_SESSIONS: usize = 20_000;
 /// Most calls of one answer.
 pub const MOST_CALLS: usize = 100_000;
+/// Most members or departments of one answer.
+pub const MOST_NAMES: u32 = 1_000;
 /// How long it is kept (ms), also when the database is nearly full: these rows are few and small.
 const KEEP_MS: i64 = 90 * 86_400_000;
 /// Longest text kept of the CAD's (characters).
@@ -130,10 +132,6 @@ pub struct Which {
     pub community: CommunityId,
     /// Only this server.
     pub server: Option<ServerId>,
-    /// Only this department, as the CAD writes it.
-    pub department: Option<String>,
-    /// Only this member.
-    pub member: Option<Member>,
     /// Those that lie in it, wholly or in part.
     pub span: Span,
 }
@@ -271,24 +269,54 @@ impl Store {
     pub async fn sessions(&self, which: Which) -> Result<Vec<Session>, StoreError> {
         self.reader
             .run(move |connection| {
-                let Which { community, server, department, member, span } = which;
-                let (account, unit) = match member {
-                    Some(Member::Account(account)) => (Some(account), None),
-                    Some(Member::Unit(name, callsign)) => (None, Some((name, callsign))),
-                    None => (None, None),
-                };
-                let (name, callsign) = unit.unzip();
+                let Which { community, server, span } = which;
                 let mut select = connection.prepare_cached(
                     "SELECT * FROM duty
                      WHERE community = ?1 AND (ended_ms IS NULL OR ended_ms > ?2) AND began_ms < ?3 AND (?4 IS NULL OR server = ?4)
-                       AND (?5 IS NULL OR department = ?5) AND (?6 IS NULL OR account = ?6)
-                       AND (?7 IS NULL OR (account = '' AND name = ?7 AND callsign = ?8))
-                     ORDER BY began_ms DESC, id DESC LIMIT ?9",
+                     ORDER BY began_ms DESC, id DESC LIMIT ?5",
                 )?;
                 let most = i64::try_from(MOST_SESSIONS).unwrap_or(i64::MAX);
-                let server = server.map(|server| server.0);
-                let found = select
-                    .query_map((community.as_str(), span.from.0, span.to.0, server, department, account, name, callsign, most), session)?;
+                let found = select.query_map((community.as_str(), span.from.0, span.to.0, server.map(|server| server.0), most), session)?;
+                found.collect()
+            })
+            .await
+    }
+
+    /// Who was on duty, with the latest name and callsign, the latest first; at most [`MOST_NAMES`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn duty_members(&self, community: &CommunityId) -> Result<Vec<(Member, String, String)>, StoreError> {
+        let community = community.clone();
+        self.reader
+            .run(move |connection| {
+                // Beside max(), SQLite takes the other columns from the row that has it.
+                let mut select = connection.prepare_cached(
+                    "SELECT account, name, callsign, max(began_ms) AS last FROM duty WHERE community = ?1
+                     GROUP BY account, CASE account WHEN '' THEN name END, CASE account WHEN '' THEN callsign END ORDER BY last DESC LIMIT ?2",
+                )?;
+                let found = select.query_map((community.as_str(), MOST_NAMES), |row| {
+                    let (account, name, callsign): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                    let member = if account.is_empty() { Member::Unit(name.clone(), callsign.clone()) } else { Member::Account(account) };
+                    Ok((member, name, callsign))
+                })?;
+                found.collect()
+            })
+            .await
+    }
+
+    /// Departments of those who were on duty, the most frequent first; at most [`MOST_NAMES`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn duty_departments(&self, community: &CommunityId) -> Result<Vec<String>, StoreError> {
+        let community = community.clone();
+        self.reader
+            .run(move |connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT department FROM duty WHERE community = ?1 AND department <> '' GROUP BY department ORDER BY count(*) DESC, department LIMIT ?2",
+                )?;
+                let found = select.query_map((community.as_str(), MOST_NAMES), |row| row.get(0))?;
                 found.collect()
             })
             .await

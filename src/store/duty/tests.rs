@@ -33,7 +33,7 @@ async fn put(store: &Store, duty: Vec<DutyRow>) {
 }
 
 fn all(from: i64, to: i64) -> Which {
-    Which { community: community(), server: None, department: None, member: None, span: Span { from: UnixMs(from), to: UnixMs(to) } }
+    Which { community: community(), server: None, span: Span { from: UnixMs(from), to: UnixMs(to) } }
 }
 
 async fn of(store: &Store, which: Which) -> Vec<(i64, i64, Option<i64>, bool)> {
@@ -63,7 +63,7 @@ async fn one_session_of_a_unit_lasts_at_a_time_and_is_told_of_in_the_words_that_
 }
 
 #[tokio::test]
-async fn sessions_are_found_by_span_server_department_and_member() {
+async fn sessions_are_found_by_span_and_server_and_members_by_their_latest_name() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![row(1, 100, None), row(2, 200, None), row(11, 300, None), row(1, 100, Some((150, false)))]).await;
@@ -76,17 +76,20 @@ async fn sessions_are_found_by_span_server_department_and_member() {
     };
     assert_eq!(of(&store, which(|w| w.server = Some(ServerId(2)))).await, []);
     assert_eq!(of(&store, which(|w| w.community = CommunityId::new("d"))).await, []);
-    assert_eq!(of(&store, which(|w| w.department = Some("Fire".into()))).await, [(2, 200, None, false)]);
-    assert_eq!(of(&store, which(|w| w.member = Some(Member::Account("account-1".into())))).await, [(1, 100, Some(150), false)]);
-    assert_eq!(of(&store, which(|w| w.member = Some(Member::Unit("Name 11".into(), "A-11".into())))).await, [(11, 300, None, false)]);
-    // Who has an account is not found by name.
-    assert_eq!(of(&store, which(|w| w.member = Some(Member::Unit("Name 2".into(), "A-2".into())))).await, []);
     let found = store.sessions(all(0, 1_000)).await.unwrap();
     let members: Vec<Member> = found.iter().map(Session::member).collect();
     assert_eq!(
         members,
         [Member::Unit("Name 11".into(), "A-11".into()), Member::Account("account-2".into()), Member::Account("account-1".into())]
     );
+    // Of two sessions of one account the later names it.
+    let mut renamed = row(1, 400, None);
+    renamed.name = "Married".into();
+    put(&store, vec![renamed]).await;
+    let known = store.duty_members(&community()).await.unwrap();
+    let shown: Vec<(&Member, &str)> = known.iter().map(|(member, name, _)| (member, name.as_str())).collect();
+    assert_eq!(shown, [(&members[2], "Married"), (&members[0], "Name 11"), (&members[1], "Name 2")]);
+    assert_eq!(store.duty_departments(&community()).await.unwrap(), ["Police", "Fire"]);
 }
 
 #[test]
