@@ -13,7 +13,7 @@ const BAR: f64 = 26.0;
 const BOTTOM: f64 = 64.0;
 const LABEL: Pen = Pen::new(18.0, Weight::Bold, TEXT);
 const NOTE: Pen = Pen::new(14.0, Weight::Regular, MUTED);
-const VALUE: Pen = Pen::new(17.0, Weight::Bold, TEXT);
+const VALUE: Pen = Pen::new(17.0, Weight::Bold, TEXT).seamed();
 const TICK: Pen = Pen::new(14.0, Weight::Regular, MUTED).at(Anchor::Middle);
 /// Most room for names.
 const NAMES: f64 = 330.0;

@@ -12,7 +12,7 @@ const HEIGHT: f64 = 600.0;
 const BOTTOM: f64 = 64.0;
 const TICK: Pen = Pen::new(14.0, Weight::Regular, MUTED);
 const CATEGORY: Pen = Pen::new(15.0, Weight::Regular, TEXT).at(Anchor::Middle);
-const VALUE: Pen = Pen::new(13.0, Weight::Bold, TEXT).at(Anchor::Middle);
+const VALUE: Pen = Pen::new(13.0, Weight::Bold, TEXT).at(Anchor::Middle).seamed();
 const LEGEND: Pen = Pen::new(16.0, Weight::Regular, TEXT);
 const NOTHING: Pen = Pen::new(14.0, Weight::Regular, MUTED).at(Anchor::Middle);
 /// Widest bar.

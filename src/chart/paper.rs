@@ -34,11 +34,17 @@ pub(super) struct Pen {
     pub(super) weight: Weight,
     pub(super) color: &'static str,
     pub(super) anchor: Anchor,
+    /// Stands out from what is below it.
+    pub(super) seam: bool,
 }
 
 impl Pen {
     pub(super) const fn new(size: f64, weight: Weight, color: &'static str) -> Self {
-        Self { size, weight, color, anchor: Anchor::Start }
+        Self { size, weight, color, anchor: Anchor::Start, seam: false }
+    }
+
+    pub(super) const fn seamed(self) -> Self {
+        Self { seam: true, ..self }
     }
 
     pub(super) const fn at(self, anchor: Anchor) -> Self {
@@ -88,9 +94,15 @@ impl Paper {
         };
         let weight = if pen.weight == Weight::Bold { " font-weight=\"bold\"" } else { "" };
         let (size, color, words) = (pen.size, pen.color, escape(&shown));
+        // A seam of the card's colour, so that no line runs through the words.
+        let seam = if pen.seam {
+            format!(" stroke=\"{CARD}\" stroke-width=\"6\" stroke-linejoin=\"round\" paint-order=\"stroke\"")
+        } else {
+            String::new()
+        };
         writeln!(
             self.out,
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\"{weight} fill=\"{color}\" text-anchor=\"{anchor}\">{words}</text>"
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\"{weight} fill=\"{color}\" text-anchor=\"{anchor}\"{seam}>{words}</text>"
         )
         .ok();
         font::width(&shown, pen.size, pen.weight)

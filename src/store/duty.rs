@@ -184,7 +184,10 @@ pub(super) fn put_calls(connection: &Connection, changed: &[CallRow]) -> rusqlit
         "INSERT INTO call_fact (community, server, subject, emergency, priority, opened_ms, joined_late, first_unit_ms, closed_ms)
          VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
          ON CONFLICT (community, server, subject) DO UPDATE SET priority = excluded.priority, joined_late = excluded.joined_late,
-             first_unit_ms = excluded.first_unit_ms, closed_ms = excluded.closed_ms",
+             first_unit_ms = excluded.first_unit_ms, closed_ms = excluded.closed_ms
+         -- Most changes of a card change nothing here.
+         WHERE (priority, joined_late, first_unit_ms, closed_ms)
+             IS NOT (excluded.priority, excluded.joined_late, excluded.first_unit_ms, excluded.closed_ms)",
     )?;
     for CallRow { community, server, subject, fact } in changed {
         let priority = fact.priority.as_ref().map(|priority| match priority {
