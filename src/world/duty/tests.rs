@@ -29,7 +29,9 @@ fn read(world: &mut Server, idents: &[i64], at: UnixMs) -> Vec<DutyEdge> {
 }
 
 /// Began, whether late, ended, whether missed.
-fn said(edges: &[DutyEdge]) -> Vec<(i64, bool, Option<(i64, bool)>)> {
+type Said = (i64, bool, Option<(i64, bool)>);
+
+fn said(edges: &[DutyEdge]) -> Vec<Said> {
     let rel = |at: UnixMs| at.since(AT);
     edges.iter().map(|edge| (rel(edge.began), edge.joined_late, edge.ended.map(|ended| (rel(ended.at), ended.missed)))).collect()
 }
@@ -124,7 +126,7 @@ fn another_name_is_told_and_what_is_forgotten_ends() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Event(Event),
+    Event(Box<Event>),
     Listing(Vec<i64>, bool),
     Restart,
 }
@@ -143,7 +145,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         ident().prop_map(|ident| attach(1, &[ident])),
     ];
     let step = prop_oneof![
-        8 => event.prop_map(Step::Event),
+        8 => event.prop_map(|event| Step::Event(Box::new(event))),
         3 => (proptest::collection::btree_set(ident(), 0..4), proptest::bool::weighted(0.8))
             .prop_map(|(idents, complete)| Step::Listing(idents.into_iter().collect(), complete)),
         1 => Just(Step::Restart),
