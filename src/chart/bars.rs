@@ -6,17 +6,17 @@ use super::scale::drawn;
 use super::{Heading, Measure, WIDTH};
 
 /// Most rows of one chart; what is behind them is counted below it.
-pub const MOST_ROWS: usize = 25;
+pub const MOST_ROWS: usize = 20;
 
-const PITCH: f64 = 48.0;
-const BAR: f64 = 26.0;
-const BOTTOM: f64 = 64.0;
-const LABEL: Pen = Pen::new(18.0, Weight::Bold, TEXT);
-const NOTE: Pen = Pen::new(14.0, Weight::Regular, MUTED);
-const VALUE: Pen = Pen::new(17.0, Weight::Bold, TEXT).seamed();
-const TICK: Pen = Pen::new(14.0, Weight::Regular, MUTED).at(Anchor::Middle);
+const PITCH: f64 = 62.0;
+const BAR: f64 = 34.0;
+const BOTTOM: f64 = 66.0;
+const LABEL: Pen = Pen::new(24.0, Weight::Bold, TEXT);
+const NOTE: Pen = Pen::new(18.0, Weight::Regular, MUTED);
+const VALUE: Pen = Pen::new(23.0, Weight::Bold, TEXT).seamed();
+const TICK: Pen = Pen::new(19.0, Weight::Regular, MUTED).at(Anchor::Middle);
 /// Most room for names.
-const NAMES: f64 = 330.0;
+const NAMES: f64 = 400.0;
 
 /// One bar.
 #[derive(Clone, Debug)]
@@ -56,36 +56,42 @@ impl Bars {
             [label, font::width(&font::shown(&row.note, NOTE.weight), NOTE.size, NOTE.weight)]
         }))
         .min(NAMES);
-        let ranks = 40.0;
+        let ranks = 48.0;
         let values = widest(&mut said.iter().map(|said| font::width(said, VALUE.size, VALUE.weight))) + 14.0;
         let left = MARGIN + ranks + names + 20.0;
         let right = f64::from(WIDTH) - MARGIN - values;
         let bottom = height - BOTTOM;
+        let mut free = f64::MIN;
         for tick in &ticks {
             let x = left + (right - left) * float(*tick) / full;
             paper.line((x, TOP - 8.0), (x, bottom + 4.0), GRID);
-            paper.text(x, bottom + 26.0, TICK, &self.measure.say(*tick), 200.0);
+            let said = self.measure.say(*tick);
+            let half = font::width(&said, TICK.size, TICK.weight) / 2.0;
+            if x - half > free {
+                paper.text(x, bottom + 32.0, TICK, &said, 300.0);
+                free = x + half + 12.0;
+            }
         }
         for ((nth, row), said) in (0_i32..).zip(rows).zip(&said) {
             let middle = TOP + PITCH * (f64::from(nth) + 0.5);
             let y = middle - BAR / 2.0;
-            paper.text(MARGIN + 24.0, middle + 6.0, NOTE.at(Anchor::End), &format!("{}", nth + 1), ranks);
+            paper.text(MARGIN + 30.0, middle + 7.0, NOTE.at(Anchor::End), &format!("{}", nth + 1), ranks);
             if row.note.is_empty() {
-                paper.text(MARGIN + ranks, middle + 6.0, LABEL, &row.label, names);
+                paper.text(MARGIN + ranks, middle + 8.0, LABEL, &row.label, names);
             } else {
                 paper.text(MARGIN + ranks, middle - 3.0, LABEL, &row.label, names);
-                paper.text(MARGIN + ranks, middle + 16.0, NOTE, &row.note, names);
+                paper.text(MARGIN + ranks, middle + 19.0, NOTE, &row.note, names);
             }
             let long = (right - left) * float(drawn(row.value)) / full;
             if row.value > 0 {
                 // The least that is something can be seen.
                 paper.rect((left, y, long.max(3.0), BAR), if long < 12.0 { 1.0 } else { 6.0 }, "url(#lying0)");
             }
-            paper.text(left + long.max(3.0) + 12.0, middle + 6.0, VALUE, said, values);
+            paper.text(left + long.max(3.0) + 12.0, middle + 8.0, VALUE, said, values);
         }
         if let Some(more) = self.rows.len().checked_sub(rows.len()).filter(|more| *more > 0) {
             let words = format!("and {more} more");
-            paper.text(f64::from(WIDTH) - MARGIN, 94.0, NOTE.at(Anchor::End), &words, 300.0);
+            paper.text(f64::from(WIDTH) - MARGIN, 70.0, NOTE.at(Anchor::End), &words, 300.0);
         }
         if rows.is_empty() {
             paper.text(f64::from(WIDTH) / 2.0, TOP + PITCH * 1.5, NOTE.at(Anchor::Middle), "Nothing to show", 600.0);

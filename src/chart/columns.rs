@@ -9,14 +9,18 @@ use super::{Heading, Measure, WIDTH};
 pub const MOST_CATEGORIES: usize = 24;
 
 const HEIGHT: f64 = 600.0;
-const BOTTOM: f64 = 64.0;
-const TICK: Pen = Pen::new(14.0, Weight::Regular, MUTED);
-const CATEGORY: Pen = Pen::new(15.0, Weight::Regular, TEXT).at(Anchor::Middle);
-const VALUE: Pen = Pen::new(13.0, Weight::Bold, TEXT).at(Anchor::Middle).seamed();
-const LEGEND: Pen = Pen::new(16.0, Weight::Regular, TEXT);
-const NOTHING: Pen = Pen::new(14.0, Weight::Regular, MUTED).at(Anchor::Middle);
+const BOTTOM: f64 = 62.0;
+const TICK: Pen = Pen::new(19.0, Weight::Regular, MUTED);
+const CATEGORY: Pen = Pen::new(20.0, Weight::Regular, TEXT).at(Anchor::Middle);
+const VALUE: Pen = Pen::new(20.0, Weight::Bold, TEXT).at(Anchor::Middle).seamed();
+/// Of many categories: two digits fit a bar.
+const SMALL: Pen = Pen::new(14.0, Weight::Bold, TEXT).at(Anchor::Middle).seamed();
+const LEGEND: Pen = Pen::new(22.0, Weight::Regular, TEXT);
+const NOTHING: Pen = Pen::new(18.0, Weight::Regular, MUTED).at(Anchor::Middle);
+/// What can still be read.
+const SMALLEST: f64 = 11.0;
 /// Widest bar.
-const WIDEST: f64 = 96.0;
+const WIDEST: f64 = 110.0;
 
 /// One colour.
 #[derive(Clone, Debug)]
@@ -52,11 +56,11 @@ impl Columns {
         let axis = said.iter().map(|said| font::width(said, TICK.size, TICK.weight)).fold(0.0, f64::max);
         let (left, right) = (MARGIN + axis + 14.0, f64::from(WIDTH) - MARGIN);
         // Values stand above the highest bar.
-        let (top, bottom) = (TOP + 44.0, HEIGHT - BOTTOM);
+        let (top, bottom) = (TOP + 46.0, HEIGHT - BOTTOM);
         for (tick, said) in ticks.iter().zip(&said) {
             let y = bottom - (bottom - top) * float(*tick) / full;
             paper.line((left, y), (right, y), GRID);
-            paper.text(left - 12.0, y + 5.0, TICK.at(Anchor::End), said, 200.0);
+            paper.text(left - 12.0, y + 7.0, TICK.at(Anchor::End), said, 200.0);
         }
         legend(&mut paper, series);
         let pitch = (right - left) / float(i64::try_from(categories.len()).unwrap_or(1)).max(1.0);
@@ -64,6 +68,8 @@ impl Columns {
         let gap = if pitch > 100.0 { 8.0 } else { 2.0 };
         let bar = ((pitch * 0.72 - gap * (side_by_side - 1.0)) / side_by_side).clamp(2.0, WIDEST);
         let group = bar * side_by_side + gap * (side_by_side - 1.0);
+        let mut values: Vec<(f64, f64, String)> = Vec::new();
+        let value_pen = if categories.len() > 12 { SMALL } else { VALUE };
         for (nth, category) in (0_i32..).zip(categories) {
             let middle = left + pitch * (f64::from(nth) + 0.5);
             paper.text(middle, bottom + 28.0, CATEGORY, category, pitch - 4.0);
@@ -79,12 +85,18 @@ impl Columns {
                 if value > 0 {
                     paper.column((x, bottom - high.max(3.0), bar, high.max(3.0)), &format!("url(#standing{which})"));
                 }
-                let said = self.measure.say(drawn(value));
                 // Many zeros say less than none.
-                let worth_saying = value > 0 || categories.len() < 12;
-                if worth_saying && font::width(&said, VALUE.size, VALUE.weight) <= (bar + gap).max(pitch / side_by_side - 4.0) {
-                    paper.text(x + bar / 2.0, bottom - high.max(3.0) - 8.0, VALUE, &said, 400.0);
+                if value > 0 || categories.len() < 12 {
+                    values.push((x + bar / 2.0, bottom - high.max(3.0) - 8.0, self.measure.say(drawn(value))));
                 }
+            }
+        }
+        // Above all bars, and no wider than its own, so that none hides another's.
+        for (x, y, said) in values {
+            let wide = font::width(&said, 1.0, value_pen.weight);
+            let size = ((bar + gap) / wide.max(0.1)).min(value_pen.size);
+            if size >= SMALLEST {
+                paper.text(x, y, Pen { size: (size * 10.0).floor() / 10.0, ..value_pen }, &said, 400.0);
             }
         }
         paper.finish()
@@ -94,8 +106,8 @@ impl Columns {
 fn legend(paper: &mut Paper, series: &[Series]) {
     let mut x = MARGIN;
     for (series, color) in series.iter().zip(ACCENTS) {
-        paper.rect((x, TOP - 10.0, 16.0, 16.0), 4.0, color);
-        x += 26.0;
-        x += paper.text(x, TOP + 4.0, LEGEND, &series.name, 400.0) + 36.0;
+        paper.rect((x, TOP - 18.0, 20.0, 20.0), 5.0, color);
+        x += 30.0;
+        x += paper.text(x, TOP, LEGEND, &series.name, 400.0) + 36.0;
     }
 }

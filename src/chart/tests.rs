@@ -69,7 +69,7 @@ fn looked_at(chart: &Chart) -> (u32, u32, usize) {
 
 #[test]
 fn pictures_have_their_size_and_are_not_blank() {
-    for (chart, height) in [(bars(), 480), (by_hour(), 600), (by_priority(), 600)] {
+    for (chart, height) in [(bars(), 594), (by_hour(), 600), (by_priority(), 600)] {
         let (width, high, colors) = looked_at(&chart);
         assert_eq!((width, high), (WIDTH, height));
         assert!(colors > 100, "{colors} colours");
@@ -100,7 +100,7 @@ fn whatever_is_counted_it_stays_within_its_bounds() {
     let huge = Chart::Bars(Bars { heading: heading(), rows, measure: Measure::Duration });
     let (width, height, _) = looked_at(&huge);
     assert!(width == WIDTH && height <= MOST_HEIGHT);
-    assert!(svg(&huge).contains("and 475 more"));
+    assert!(svg(&huge).contains("and 480 more"));
     let nothing = Chart::Columns(Columns { heading: heading(), categories: vec![], series: vec![], measure: Measure::Count });
     picture(&svg(&nothing)).unwrap();
     let nothing = Chart::Bars(Bars { heading: heading(), rows: vec![row("x", "", -9)], measure: Measure::Count });

@@ -175,7 +175,7 @@ async fn the_leaderboard_is_a_chart_that_can_also_be_read() {
     assert_eq!(reply["embeds"][0]["image"]["url"], reply["attachments"][0]["url"], "{reply}");
     let says = reply["attachments"][0]["description"].as_str().unwrap();
     assert!(says.starts_with("Bar chart: Hours on duty by member,") && says.contains("3 h"), "{says}");
-    assert_eq!(size_of(&file(&reply, 0).await), (1_200, 336));
+    assert_eq!(size_of(&file(&reply, 0).await), (1_200, 408));
 
     evening.bot.alerts("quiet", json!({"from": "22:00", "to": "7:00", "timezone": "Europe/Berlin"})).await;
     let shared = evening.duty("leaderboard", json!({"by": "department", "days": 1, "share": true})).await;
