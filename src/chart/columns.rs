@@ -13,8 +13,8 @@ const BOTTOM: f64 = 62.0;
 const TICK: Pen = Pen::new(19.0, Weight::Regular, MUTED);
 const CATEGORY: Pen = Pen::new(20.0, Weight::Regular, TEXT).at(Anchor::Middle);
 const VALUE: Pen = Pen::new(20.0, Weight::Bold, TEXT).at(Anchor::Middle).seamed();
-/// Of many categories: two digits fit a bar.
-const SMALL: Pen = Pen::new(14.0, Weight::Bold, TEXT).at(Anchor::Middle).seamed();
+/// Of many categories: two digits fit a bar, and a seam would bite into the next one.
+const SMALL: Pen = Pen::new(14.0, Weight::Bold, TEXT).at(Anchor::Middle);
 const LEGEND: Pen = Pen::new(22.0, Weight::Regular, TEXT);
 const NOTHING: Pen = Pen::new(18.0, Weight::Regular, MUTED).at(Anchor::Middle);
 /// What can still be read.
