@@ -4,14 +4,15 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, components};
+use super::{Data, Desk, alerts, board, cad, components, duty};
+use crate::chart::Painter;
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
 use crate::ops::Readiness;
 use crate::shutdown::Tasks;
 
 fn commands() -> Vec<poise::Command<Desk, Error>> {
-    vec![alerts::alerts(), board::board(), cad::cad()]
+    vec![alerts::alerts(), board::board(), cad::cad(), duty::duty()]
 }
 
 /// The commands as they are registered with Discord.
@@ -49,7 +50,7 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
         readiness,
         tasks,
     };
-    let desk = Desk { data, names: Names::default() };
+    let desk = Desk { data, names: Names::default(), painter: Painter::default() };
     let framework = poise::Framework::builder()
         // Owners have no rights here, and asking for them would go out before anything is known to work.
         .initialize_owners(false)

@@ -5,12 +5,13 @@
 //! memory: a wizard's state stands in its custom ids, so that a press survives a restart.
 //!
 //! ```text
-//! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_* ─┬─▶ store, ingest's requests
-//!                       ├─ typing ─▶ autocomplete             ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
+//! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_*, duty_* ─┬─▶ store, ingest's requests
+//!                       ├─ typing ─▶ autocomplete                     ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
 //!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words
 //! ```
 //!
-//! Private answers only; every command is for people with Manage Server unless a guild's own settings say otherwise.
+//! Answers are private unless a person shares a report; every command is for people with Manage Server (`/duty`: Timeout Members) unless a
+//! guild's own settings say otherwise.
 
 mod alerts;
 mod alerts_add;
@@ -36,12 +37,17 @@ mod cad_diagnose;
 mod cad_labels;
 mod cad_notices;
 mod cad_setup;
+mod cad_stats;
 mod cad_status;
 mod cards;
 mod checks;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]
 pub mod components;
+mod duty;
+mod duty_export;
+mod duty_leaderboard;
+mod duty_log;
 mod errors;
 pub mod framework;
 mod make;
@@ -57,6 +63,7 @@ use tokio::sync::mpsc;
 
 use crate::acting::{Acting, Actor, Refused};
 use crate::cad::rest::CadRest;
+use crate::chart::Painter;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};
 use crate::gate::Gate;
@@ -130,6 +137,7 @@ impl Facts {
 struct Desk {
     data: Data,
     names: Names,
+    painter: Painter,
 }
 
 impl std::ops::Deref for Desk {

@@ -14,6 +14,8 @@ use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 
 /// How long names are believed.
 const FRESH: Duration = Duration::from_secs(60);
+/// How long the community's time zone is believed: nobody moves.
+const ZONE_FRESH: Duration = Duration::from_secs(3_600);
 /// Guilds remembered; the oldest goes.
 const MOST_GUILDS: usize = 256;
 /// Longest wait for names: Discord gives an autocompletion three seconds.
@@ -43,6 +45,7 @@ type Known<T> = Option<(Instant, T)>;
 pub(super) struct Names {
     guilds: Mutex<HashMap<GuildId, (Instant, Arc<GuildNames>)>>,
     servers: Mutex<Known<Arc<Vec<CadServer>>>>,
+    timezone: Mutex<Known<Option<String>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -85,6 +88,24 @@ impl Names {
         let servers = Arc::new(cad.servers().await?);
         *lock(&self.servers) = Some((Instant::now(), Arc::clone(&servers)));
         Ok(servers)
+    }
+
+    /// The time zone that the community is set to in the CAD; what was known before if it does not tell in time.
+    pub(super) async fn timezone(&self, data: &Data) -> Option<String> {
+        if let Some((_, known)) = lock(&self.timezone).as_ref().filter(|(at, _)| at.elapsed() < ZONE_FRESH) {
+            return known.clone();
+        }
+        let told = match &data.cad {
+            Some(cad) => tokio::time::timeout(PATIENCE, cad.info()).await,
+            None => return None,
+        };
+        let mut known = lock(&self.timezone);
+        match told {
+            Ok(Ok(info)) => *known = Some((Instant::now(), info.timezone)),
+            Ok(Err(error)) => tracing::debug!(%error, "the CAD does not tell its time zone"),
+            Err(_) => {}
+        }
+        known.as_ref().and_then(|(_, zone)| zone.clone())
     }
 
     /// The configured servers with the CAD's names for them, where it tells in time.

@@ -48,6 +48,19 @@ pub(super) struct Clear(pub(super) Clearing);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KindChoice(pub(super) BoardKind);
 
+/// Whose hours are added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// Each member's.
+    Member,
+    /// Each department's.
+    Department,
+}
+
+/// `by:` of a leaderboard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByChoice(pub(super) By);
+
 /// Words for Discord: what is shown, what is sent.
 type Words = Vec<(String, &'static str)>;
 
@@ -147,3 +160,12 @@ words!(Clear, vec![(said("role", "ping nobody"), "role"), (said("server", "event
     "server" => Some(Clearing::Server),
     _ => None,
 });
+words!(
+    ByChoice,
+    vec![(said("member", "each member's hours"), "member"), (said("department", "each department's hours"), "department")],
+    |word: &str| match word {
+        "member" => Some(By::Member),
+        "department" => Some(By::Department),
+        _ => None,
+    }
+);

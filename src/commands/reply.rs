@@ -1,7 +1,7 @@
-//! Answers: private, without any ping, within Discord's limits.
+//! Answers: private unless shared on purpose, without any ping, within Discord's limits.
 
 use poise::CreateReply;
-use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateEmbed, EditInteractionResponse};
+use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, EditInteractionResponse};
 
 use super::errors::Error;
 use super::{Context, Desk};
@@ -25,15 +25,26 @@ pub(super) struct Page {
     pub(super) text: String,
     pub(super) color: u32,
     pub(super) rows: Vec<CreateActionRow>,
+    /// Name of a file in the same message that is shown below the text.
+    pub(super) picture: Option<String>,
 }
 
 impl Page {
     pub(super) fn new(title: impl Into<String>, text: impl Into<String>, color: u32) -> Self {
-        Self { title: title.into(), text: text.into(), color, rows: Vec::new() }
+        Self { title: title.into(), text: text.into(), color, rows: Vec::new(), picture: None }
+    }
+
+    /// With a picture that is sent with it ([`enclose`]).
+    pub(super) fn picture(self, file: &str) -> Self {
+        Self { picture: Some(file.to_owned()), ..self }
     }
 
     fn embed(&self) -> CreateEmbed {
-        CreateEmbed::new().title(text::cut(&self.title, 256)).description(text::cut(&self.text, DESCRIPTION)).color(self.color)
+        let embed = CreateEmbed::new().title(text::cut(&self.title, 256)).description(text::cut(&self.text, DESCRIPTION)).color(self.color);
+        match &self.picture {
+            Some(file) => embed.attachment(file),
+            None => embed,
+        }
     }
 
     /// As the new state of a message that has buttons: what it does not have, goes.
@@ -47,7 +58,12 @@ impl Page {
 }
 
 fn private() -> CreateReply {
-    CreateReply::default().ephemeral(true).allowed_mentions(CreateAllowedMentions::new())
+    seen(false)
+}
+
+/// Seen by who asked, or by everybody there. A deferred answer is seen by whom it was deferred for.
+fn seen(shared: bool) -> CreateReply {
+    CreateReply::default().ephemeral(!shared).allowed_mentions(CreateAllowedMentions::new())
 }
 
 /// One or a few sentences.
@@ -62,11 +78,24 @@ pub(super) async fn show(ctx: Context<'_>, page: Page) -> Result<(), Error> {
     Ok(())
 }
 
+/// Pages with files in one message: at most 10 of each, and Discord's 6,000 characters over all pages.
+pub(super) async fn enclose(ctx: Context<'_>, pages: Vec<Page>, files: Vec<CreateAttachment>, shared: bool) -> Result<(), Error> {
+    let reply = pages.into_iter().take(10).fold(seen(shared), |reply, page| reply.embed(page.embed()));
+    let reply = files.into_iter().take(10).fold(reply, CreateReply::attachment);
+    poise::send_application_reply(ctx, reply).await?;
+    Ok(())
+}
+
 /// Lines under one heading, in as many messages as they need, up to a bound.
 pub(super) async fn list(ctx: Context<'_>, title: &str, lines: &[String], color: u32) -> Result<(), Error> {
+    list_to(ctx, title, lines, color, false).await
+}
+
+/// As [`list`], for everybody there if shared.
+pub(super) async fn list_to(ctx: Context<'_>, title: &str, lines: &[String], color: u32, shared: bool) -> Result<(), Error> {
     for (nth, text) in pages(lines).into_iter().enumerate() {
         let title = if nth == 0 { title.to_owned() } else { format!("{title} ({})", nth + 1) };
-        show(ctx, Page::new(title, text, color)).await?;
+        enclose(ctx, vec![Page::new(title, text, color)], Vec::new(), shared).await?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@
 
 pub mod boards;
 mod draw;
+mod duty;
 mod escalation;
 mod facts;
 mod log_pages;
@@ -40,6 +41,7 @@ use crate::outbox::Lane;
 use crate::readings::{Outcome as Caught, Read, Why, Wishes};
 use crate::shutdown::Tasks;
 use crate::status::Status;
+use crate::store::duty::DutyRow;
 use crate::store::{Ask, Batch, Found, JournalRow, Routing, Store, StoreError, WorldRow};
 use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
 
@@ -159,7 +161,8 @@ impl Ingest {
     /// # Errors
     /// [`StoreError`].
     pub async fn restore(outside: Surroundings) -> Result<Self, StoreError> {
-        let worlds = outside.store.world().await?;
+        let mut worlds = outside.store.world().await?;
+        duty::resume(&outside, &mut worlds).await?;
         let memos = Memos::new(outside.store.memos().await?);
         let next_seq = outside.store.last_seq().await?.saturating_add(1);
         let pinged = outside.store.pinged().await?;
@@ -437,6 +440,7 @@ impl Ingest {
         if !applied.touched.is_empty() {
             self.boards.touch(community, server, batch.now);
         }
+        duty::rows(whose, world, applied, batch);
         let routing = self.outside.store.routing_now();
         let setting =
             Setting { routes: &routing.routes, guilds: &routing.guilds, pinged: &self.pinged, community, server, world, at, number };
@@ -539,7 +543,11 @@ impl Ingest {
         }
         self.forgotten_at = now;
         for ((community, server), world) in &mut self.worlds {
+            let crowded = world.is_crowded();
+            let on_duty = if crowded { world.duty_open() } else { Vec::new() };
             let gone: BTreeSet<Entity> = world.forget(now, KEEP_OVER).into_iter().collect();
+            let ends = world.duty_forgotten(&on_duty);
+            batch.duty.extend(ends.into_iter().map(|edge| DutyRow::new(community, *server, edge, None)));
             batch.world.extend(rows(community, *server, world, &gone));
         }
         let worlds = &self.worlds;

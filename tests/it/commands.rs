@@ -3,6 +3,7 @@
 mod alerts;
 mod alerts_rules;
 mod boards;
+mod duty;
 mod gateway;
 mod labels;
 mod setup;
@@ -27,7 +28,7 @@ use tenfour::ingest::{Ingest, Inlets, Surroundings};
 use tenfour::intake::{self, Intake};
 use tenfour::metrics::Metrics;
 use tenfour::ops::{Part, Readiness};
-use tenfour::readings::Wishes;
+use tenfour::readings::{Read, Wishes};
 use tenfour::shutdown::Tasks;
 use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour::sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
@@ -57,11 +58,22 @@ struct Plan {
     token: &'static str,
     /// Ingest hears of no requests.
     deaf: bool,
+    /// Whose time it is.
+    clock: Clock,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { key: KEY, hub: true, servers: vec![1], bot_permissions: None, in_guild: true, token: TOKEN, deaf: false }
+        Self {
+            key: KEY,
+            hub: true,
+            servers: vec![1],
+            bot_permissions: None,
+            in_guild: true,
+            token: TOKEN,
+            deaf: false,
+            clock: Clock::system(),
+        }
     }
 }
 
@@ -83,6 +95,8 @@ struct Bot {
     folder: PathBuf,
     running: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
     data: Data,
+    /// What the CAD's API says goes here.
+    readings: mpsc::Sender<Read>,
     /// Nobody listens to troubles here.
     _troubles: mpsc::Receiver<Trouble>,
 }
@@ -127,7 +141,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let store = Store::open(&folder.join("tenfour.db")).await.unwrap();
     let servers: Vec<ServerId> = plan.servers.iter().copied().map(ServerId).collect();
     let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
-    let (status, clock, tasks) = (Status::default(), Clock::system(), Tasks::default());
+    let (status, clock, tasks) = (Status::default(), plan.clock.clone(), Tasks::default());
     let gate = Gate::new(clock.clone(), 0);
     let (intake, door) = intake::door();
     let (requests, asked) = mpsc::channel(8);
@@ -140,8 +154,9 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         gate: gate.clone(),
         wishes: Wishes::new().0,
     };
+    let (readings, read) = mpsc::channel(1);
     let ingest = Ingest::restore(surroundings).await.unwrap();
-    tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: mpsc::channel(1).1, requests: asked }, tasks.clone()));
+    tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: read, requests: asked }, tasks.clone()));
     let rest = Rest::new(sim.url(), SecretString::from(plan.token), metrics.clone()).unwrap();
     let (trouble, troubles) = mpsc::channel(64);
     let delivery = Delivery {
@@ -210,6 +225,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         folder,
         running: Some(running),
         data,
+        readings,
         _troubles: troubles,
     }
 }
