@@ -8,11 +8,13 @@
 //! callers ── jobs (bounded) ──▶ reader thread ──▶ answers
 //! ```
 
+pub mod audit;
 mod boards;
 mod claims;
 mod guilds;
 mod posts;
 mod rows;
+pub mod settings;
 mod thread;
 mod world_rows;
 
@@ -143,6 +145,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0001_floor.sql")),
         M::up(include_str!("../../migrations/0002_live_cards.sql")),
         M::up(include_str!("../../migrations/0003_delivery.sql")),
+        M::up(include_str!("../../migrations/0005_audit.sql")),
     ])
 }
 
@@ -296,7 +299,8 @@ impl Store {
             .await
     }
 
-    /// Forgets journal rows received before `journal_before` and settled posts created before `posts_before`.
+    /// Forgets journal rows received before `journal_before`, settled posts created before `posts_before`, and what is too old of audit and
+    /// unconfirmed imports.
     /// Returns how many rows went.
     ///
     /// # Errors
@@ -319,7 +323,7 @@ impl Store {
                     "DELETE FROM post WHERE id IN (SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT 5000)",
                     [posts_before.0],
                 )?;
-                Ok(journal + posts)
+                Ok(journal + posts + audit::prune(connection, now)?)
             })
             .await
     }
