@@ -1,7 +1,7 @@
 //! Answers: private, without any ping, within Discord's limits.
 
 use poise::CreateReply;
-use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateEmbed, EditInteractionResponse};
+use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, EditInteractionResponse};
 
 use super::errors::Error;
 use super::{Context, Desk};
@@ -59,6 +59,13 @@ pub(super) async fn say(ctx: Context<'_>, words: impl AsRef<str>) -> Result<(), 
 /// A page.
 pub(super) async fn show(ctx: Context<'_>, page: Page) -> Result<(), Error> {
     poise::send_application_reply(ctx, private().embed(page.embed()).components(page.rows)).await?;
+    Ok(())
+}
+
+/// A page with a file.
+pub(super) async fn file(ctx: Context<'_>, page: Page, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+    let reply = private().embed(page.embed()).components(page.rows).attachment(CreateAttachment::bytes(bytes, name));
+    poise::send_application_reply(ctx, reply).await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! where, never retries, never sends without `allowed_mentions`.
 
 mod answer;
+pub mod files;
 pub mod gateway;
 pub mod record;
 pub mod rest;
