@@ -43,7 +43,7 @@ impl Ground {
         Ok(Self::of(guild, me, channels?, &roles?, &member?))
     }
 
-    fn of(guild: GuildId, me: u64, channels: Value, roles: &Value, member: &Value) -> Self {
+    pub(super) fn of(guild: GuildId, me: u64, channels: Value, roles: &Value, member: &Value) -> Self {
         let id = |one: &Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
         let name = |one: &Value| one.get("name").and_then(Value::as_str).map(str::to_owned);
         let here = Standpoint::of(guild, me, roles, member);

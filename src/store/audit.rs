@@ -200,3 +200,88 @@ pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<us
         connection.execute("DELETE FROM pending_import WHERE created_ms < ?1", [now.plus(-super::settings::IMPORT_WAITS_MS).0])?;
     Ok(old + waiting)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance::Folder;
+    use super::*;
+
+    const GUILD: GuildId = GuildId(1);
+    const DAY: i64 = 86_400_000;
+
+    fn entry(at: i64, user: u64, kind: Kind, action: &str) -> Entry {
+        Entry {
+            guild: GUILD,
+            at: UnixMs(at),
+            user: UserId(user),
+            kind,
+            action: action.into(),
+            target: "route #1".into(),
+            detail: "event:911".into(),
+            outcome: "done".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn newest_first_by_page_person_kind_and_age() {
+        let folder = Folder::new();
+        let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
+        for n in 0..40 {
+            let kind = if n % 4 == 0 { Kind::Cad } else { Kind::Setting };
+            store.audit(entry(n * DAY, u64::try_from(n % 2).unwrap(), kind, &n.to_string())).await.unwrap();
+        }
+        store.audit(Entry { guild: GuildId(2), ..entry(0, 0, Kind::Cad, "elsewhere") }).await.unwrap();
+        let actions = |page: &Audited| page.entries.iter().map(|entry| entry.action.clone()).collect::<Vec<_>>();
+
+        let first = store.audited(GUILD, Filter::default(), 0).await.unwrap();
+        assert_eq!((first.total, first.newest, first.entries.len()), (40, 40, 15));
+        assert_eq!(first.entries[0], entry(39 * DAY, 1, Kind::Setting, "39"));
+        // Entries that are added do not move what is being read.
+        store.audit(entry(40 * DAY, 0, Kind::Setting, "40")).await.unwrap();
+        let still = Filter { upto: Some(first.newest), ..Filter::default() };
+        assert_eq!(actions(&store.audited(GUILD, still, 1).await.unwrap())[..2], ["24", "23"]);
+        assert_eq!(store.audited(GUILD, still, 2).await.unwrap().entries.len(), 10);
+        assert!(store.audited(GUILD, still, u32::MAX).await.unwrap().entries.is_empty());
+
+        let cad = Filter { user: Some(UserId(0)), kind: Some(Kind::Cad), since: UnixMs(20 * DAY), upto: None };
+        assert_eq!(actions(&store.audited(GUILD, cad, 0).await.unwrap()), ["36", "32", "28", "24", "20"]);
+        assert_eq!(store.all_audited(GUILD, cad).await.unwrap().len(), 5);
+        let nobody = store.audited(GUILD, Filter { user: Some(UserId(9)), ..Filter::default() }, 0).await.unwrap();
+        assert_eq!(nobody, Audited::default());
+    }
+
+    #[tokio::test]
+    async fn entries_go_after_ninety_days_and_long_texts_are_cut() {
+        let folder = Folder::new();
+        let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
+        store.audit(entry(0, 1, Kind::Cad, "old")).await.unwrap();
+        store.audit(Entry { detail: "ä".repeat(5_000), ..entry(1, 1, Kind::Cad, "young") }).await.unwrap();
+        let now = UnixMs(KEEP_MS);
+        assert_eq!(store.prune(UnixMs(0), UnixMs(0), now).await.unwrap(), 0, "ninety days are kept whole");
+        assert_eq!(store.prune(UnixMs(0), UnixMs(0), now.plus(1)).await.unwrap(), 1);
+        let left = store.audited(GUILD, Filter::default(), 0).await.unwrap().entries;
+        assert_eq!(left.len(), 1);
+        assert_eq!((left[0].action.as_str(), left[0].detail.chars().count()), ("young", MAX_TEXT));
+        assert!(left[0].detail.ends_with("ä…"));
+    }
+
+    #[tokio::test]
+    async fn an_import_waits_for_its_person_a_quarter_of_an_hour() {
+        let folder = Folder::new();
+        let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
+        let hold = |user: u64, body: &str, at: i64| store.hold_import(GUILD, UserId(user), body.into(), "+".into(), UnixMs(at));
+        let first = hold(5, "one", 10).await.unwrap();
+        let other = hold(6, "other", 10).await.unwrap();
+        let second = hold(5, "two", 20).await.unwrap();
+        assert!(second > other, "numbers are not used again");
+        assert_eq!(store.held_import(first).await.unwrap(), None, "a newer one took its place");
+        let held = store.held_import(second).await.unwrap().unwrap();
+        assert_eq!((held.user, held.body.as_str(), held.shown.as_str(), held.since), (UserId(5), "two", "+", UnixMs(20)));
+        let end = 20 + super::super::settings::IMPORT_WAITS_MS;
+        assert!(!held.is_over(UnixMs(end - 1)) && held.is_over(UnixMs(end)));
+        assert!(store.drop_import(other).await.unwrap());
+        assert!(!store.drop_import(other).await.unwrap());
+        assert_eq!(store.prune(UnixMs(0), UnixMs(0), UnixMs(end + 1)).await.unwrap(), 1);
+        assert_eq!(store.held_import(second).await.unwrap(), None);
+    }
+}

@@ -473,4 +473,4 @@ fn instance(connection: &Connection) -> rusqlite::Result<String> {
 }
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;

@@ -60,7 +60,9 @@ impl RouteSetting {
         Route { id, guild, community, event, channel, server, role, style, enabled, forum, rule }
     }
 
-    fn of(route: &Route, now: UnixMs) -> Self {
+    /// A route as it is at `now`: a mute that is over is none.
+    #[must_use]
+    pub fn of(route: &Route, now: UnixMs) -> Self {
         let Route { event, channel, server, role, style, enabled, forum, ref rule, .. } = *route;
         // A mute that has run out says nothing any more.
         let rule = Rule { mute: rule.mute.filter(|mute| mute.covers(now)), ..rule.clone() };

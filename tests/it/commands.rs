@@ -2,9 +2,11 @@
 
 mod alerts;
 mod alerts_rules;
+mod audit;
 mod boards;
 mod gateway;
 mod labels;
+mod settings;
 mod setup;
 mod status;
 
@@ -56,11 +58,22 @@ struct Plan {
     token: &'static str,
     /// Ingest hears of no requests.
     deaf: bool,
+    /// The machine's, unless a test moves time by itself.
+    clock: Clock,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { key: KEY, hub: true, servers: vec![1], bot_permissions: None, in_guild: true, token: TOKEN, deaf: false }
+        Self {
+            key: KEY,
+            hub: true,
+            servers: vec![1],
+            bot_permissions: None,
+            in_guild: true,
+            token: TOKEN,
+            deaf: false,
+            clock: Clock::system(),
+        }
     }
 }
 
@@ -126,7 +139,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let store = Store::open(&folder.join("tenfour.db")).await.unwrap();
     let servers: Vec<ServerId> = plan.servers.iter().copied().map(ServerId).collect();
     let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
-    let (status, clock, tasks) = (Status::default(), Clock::system(), Tasks::default());
+    let (status, clock, tasks) = (Status::default(), plan.clock.clone(), Tasks::default());
     let gate = Gate::new(clock.clone(), 0);
     let (intake, door) = intake::door();
     let (requests, asked) = mpsc::channel(8);
