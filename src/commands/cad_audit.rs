@@ -5,7 +5,7 @@ use serenity::all::{self as serenity, ButtonStyle, CreateActionRow, CreateButton
 use super::errors::Error;
 use super::options::EntryKind;
 use super::reply::{BLUE, Page};
-use super::settings_buttons::{Turn, id};
+use super::settings::buttons::{Turn, id};
 use super::{Context, Desk, guild_of, reply};
 use crate::clock::UnixMs;
 use crate::ids::{GuildId, UserId};
@@ -131,7 +131,7 @@ fn shown(raw: &str, max: usize) -> String {
         if whole && (15..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             push(&mut safe, plain, max);
             if text::units(&safe) + mention.len() > max {
-                return safe;
+                return text::cut(&safe, max);
             }
             safe.push_str(mention);
             rest = after;
@@ -142,7 +142,8 @@ fn shown(raw: &str, max: usize) -> String {
         }
     }
     push(&mut safe, rest, max);
-    safe
+    // Blanks between the parts were not counted.
+    text::cut(&safe, max)
 }
 
 fn push(safe: &mut String, raw: &str, max: usize) {
@@ -190,4 +191,70 @@ fn cell(raw: &str) -> String {
     let formula = raw.trim_start().starts_with(['=', '+', '-', '@']) || raw.starts_with(['\t', '\r', '\n']);
     let safe = if formula { format!("'{raw}") } else { raw.to_owned() };
     if safe.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(detail: &str) -> Entry {
+        Entry {
+            guild: GuildId(1),
+            at: UnixMs(1_790_000_000_000),
+            user: UserId(u64::MAX),
+            kind: Kind::Setting,
+            action: "/alerts add".into(),
+            target: "route #3".into(),
+            detail: detail.into(),
+            outcome: "done".into(),
+        }
+    }
+
+    #[test]
+    fn mentions_are_shown_and_nothing_else_is_formatted() {
+        let told = shown("event:911 channel:<#123456789012345678> role:<@&123456789012345679> <@5> <#x> *a* <https://x.y>", 300);
+        assert_eq!(
+            told.replace('\u{200B}', ""),
+            "event:911 channel:<#123456789012345678> role:<@&123456789012345679> <@5> <\\#x> \\*a\\* <https://x.y>"
+        );
+        assert_eq!(shown("", 10), "");
+    }
+
+    #[test]
+    fn cells_are_by_the_book_and_no_formulas() {
+        for (raw, wanted) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"\r\n", "\"say \"\"hi\"\"\r\n\""),
+            ("=1+1", "'=1+1"),
+            (" +49", "' +49"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("<@5>", "<@5>"),
+        ] {
+            assert_eq!(cell(raw), wanted);
+        }
+    }
+
+    #[test]
+    fn a_file_stays_below_what_discord_takes() {
+        let entries = vec![Entry { target: "\"".repeat(300), ..entry(&"\u{1F6A8}".repeat(300)) }; 6_000];
+        let (file, rows) = csv(&entries);
+        assert!(file.len() <= LARGEST && rows < entries.len() && rows > 3_000, "{} {rows}", file.len());
+        assert!(file.ends_with(b"\r\n"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn fifteen_lines_of_anything_fit_a_page(detail in "(.{0,100}|<[@#&]{0,2}[0-9]{0,20}>| ){0,12}") {
+            let told = line(&entry(&detail));
+            prop_assert!(text::units(&told) <= LINE && !told.contains('\n'), "{told}");
+            prop_assert!(!told.contains("@everyone") && !told.contains("@here"), "{told}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cad_audit::day;
 use super::errors::Error;
 use super::reply::{BLUE, Page};
-use super::settings_file::write;
+use super::settings::file::write;
 use super::{Context, guild_of, reply};
 use crate::render::text;
 use crate::store::settings::Settings;
@@ -21,7 +21,7 @@ pub(super) async fn export(ctx: Context<'_>) -> Result<(), Error> {
     let names = desk.names.guild(desk, guild).await;
     let known = desk.rest.ask(&format!("/guilds/{guild}")).await.ok();
     let name = known.as_ref().and_then(|known| known.get("name")).and_then(Value::as_str);
-    let file = serde_json::to_vec_pretty(&write(&settings, guild, name, names.as_ref(), now)).map_err(anyhow::Error::from)?;
+    let file = write(&settings, guild, name, names.as_ref(), now).map_err(anyhow::Error::from)?;
     let of = name.map(plain).filter(|name| !name.is_empty()).unwrap_or_else(|| guild.to_string());
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let said = format!(

@@ -16,7 +16,7 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::make::Asker;
-use super::{Desk, cad_labels, settings_buttons, wizard};
+use super::{Desk, cad_labels, settings::buttons, wizard};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::route::Preset;
@@ -179,9 +179,7 @@ pub(super) struct Press {
 /// Answers an interaction that is no command.
 pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interaction) -> Result<(), Error> {
     match interaction {
-        Interaction::Component(component) if settings_buttons::is_ours(&component.data.custom_id) => {
-            settings_buttons::press(ctx, desk, component).await
-        }
+        Interaction::Component(component) if buttons::is_ours(&component.data.custom_id) => buttons::press(ctx, desk, component).await,
         Interaction::Component(component) => press(ctx, desk, component).await,
         Interaction::Modal(modal) => form(ctx, desk, modal).await,
         _ => Ok(()),

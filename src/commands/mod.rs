@@ -51,10 +51,7 @@ mod options;
 mod recorded;
 mod reply;
 mod rules;
-mod settings_buttons;
-mod settings_check;
-mod settings_difference;
-mod settings_file;
+mod settings;
 mod wizard;
 
 use std::net::SocketAddr;

@@ -36,7 +36,7 @@ impl GuildNames {
     }
 }
 
-impl super::settings_file::Names for GuildNames {
+impl super::settings::file::Names for GuildNames {
     fn channel(&self, id: ChannelId) -> Option<String> {
         self.channels.get(&id).cloned()
     }

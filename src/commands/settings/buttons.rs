@@ -8,10 +8,10 @@
 
 use serenity::all::{ComponentInteraction, Context, CreateAllowedMentions, CreateInteractionResponse, CreateInteractionResponseFollowup};
 
-use super::cad_audit::Question;
-use super::components::{NOT_YOURS, from36, manages, private, to36};
-use super::errors::Error;
-use super::{Desk, cad_audit, cad_import};
+use super::super::cad_audit::Question;
+use super::super::components::{NOT_YOURS, from36, manages, private, to36};
+use super::super::errors::Error;
+use super::super::{Desk, cad_audit, cad_import};
 use crate::ids::{GuildId, UserId};
 use crate::store::audit::Kind;
 
@@ -22,7 +22,7 @@ const LONGEST: usize = 100;
 
 /// What a press asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(in super::super) enum Turn {
     /// A page of the audit.
     Audit(Question),
     /// Do the import of this number.
@@ -32,7 +32,7 @@ pub(super) enum Turn {
 }
 
 /// The custom id of a press.
-pub(super) fn id(turn: &Turn) -> String {
+pub(in super::super) fn id(turn: &Turn) -> String {
     let number = |number: i64| to36(u64::try_from(number).unwrap_or(0));
     match turn {
         Turn::Replace(import) => format!("{VERSION}:replace:{}", number(*import)),
@@ -50,7 +50,7 @@ pub(super) fn id(turn: &Turn) -> String {
 }
 
 /// Back from a custom id. `None` unless [`id`] would write exactly this.
-pub(super) fn parse(custom_id: &str) -> Option<Turn> {
+pub(in super::super) fn parse(custom_id: &str) -> Option<Turn> {
     if custom_id.len() > LONGEST {
         return None;
     }
@@ -75,12 +75,12 @@ pub(super) fn parse(custom_id: &str) -> Option<Turn> {
 }
 
 /// Whether a press is for this file.
-pub(super) fn is_ours(custom_id: &str) -> bool {
+pub(in super::super) fn is_ours(custom_id: &str) -> bool {
     custom_id.starts_with("t2:")
 }
 
 /// Answers a press.
-pub(super) async fn press(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -> Result<(), Error> {
+pub(in super::super) async fn press(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -> Result<(), Error> {
     let Some((turn, guild)) = parse(&component.data.custom_id).zip(component.guild_id) else {
         let stale = private("This button is from another version of the bot: run the command again.");
         return Ok(component.create_response(ctx, stale).await?);

@@ -1,9 +1,12 @@
 //! The file of `/cad export` and `/cad import`: settings as JSON that a person can read, and back. Pure: channels and roles stay what the
-//! file says of them, an id and a name; `settings_check` looks for them in the guild.
+//! file says of them, an id and a name; `check` looks for them in the guild.
 //!
 //! Reading is strict about what it uses and kind about how it says no: all problems at once, each with its place in the file. Nothing in
 //! the file is an instruction, and none of its words is shown unless made harmless.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::clock::UnixMs;
@@ -14,7 +17,7 @@ use crate::render::{Labels, Style, text};
 use crate::route::{BoardKind, Criterion, Filter, Listens, Mute, Quiet, Rule, Threads, When};
 use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
 
-use super::options::{STYLES, style_word};
+use super::super::options::{STYLES, style_word};
 
 /// What the file says that it is.
 const FORMAT: &str = "tenfour-settings";
@@ -23,101 +26,194 @@ const VERSION: u64 = 1;
 /// Most problems that are kept: the rest is counted.
 const MOST_PROBLEMS: usize = 100;
 /// Longest pause after a ping (s), as `/alerts ping` takes it.
-pub(super) const LONGEST_COOLDOWN_S: u64 = 3_600;
+pub(in super::super) const LONGEST_COOLDOWN_S: u64 = 3_600;
 
 /// What names are known by: the guild's own.
-pub(super) trait Names {
+pub(in super::super) trait Names {
     fn channel(&self, id: ChannelId) -> Option<String>;
     fn role(&self, id: RoleId) -> Option<String>;
 }
 
 /// A channel or a role as the file names it: at least one of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) id: Option<u64>,
-    pub(super) name: Option<String>,
+pub(in super::super) struct Named {
+    pub(in super::super) id: Option<u64>,
+    pub(in super::super) name: Option<String>,
 }
 
 /// A route of the file.
 #[derive(Clone, Debug)]
-pub(super) struct FileRoute {
+pub(in super::super) struct FileRoute {
     /// Its place in the file.
-    pub(super) path: String,
-    pub(super) event: Listens,
-    pub(super) channel: Named,
-    pub(super) server: Option<ServerId>,
-    pub(super) role: Option<Named>,
-    pub(super) style: Style,
-    pub(super) enabled: bool,
-    pub(super) rule: Rule,
+    pub(in super::super) path: String,
+    pub(in super::super) event: Listens,
+    pub(in super::super) channel: Named,
+    pub(in super::super) server: Option<ServerId>,
+    pub(in super::super) role: Option<Named>,
+    pub(in super::super) style: Style,
+    pub(in super::super) enabled: bool,
+    pub(in super::super) rule: Rule,
 }
 
 /// A board of the file.
 #[derive(Clone, Debug)]
-pub(super) struct FileBoard {
+pub(in super::super) struct FileBoard {
     /// Its place in the file.
-    pub(super) path: String,
-    pub(super) kind: BoardKind,
-    pub(super) channel: Named,
-    pub(super) server: Option<ServerId>,
+    pub(in super::super) path: String,
+    pub(in super::super) kind: BoardKind,
+    pub(in super::super) channel: Named,
+    pub(in super::super) server: Option<ServerId>,
 }
 
 /// What a file asks for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct File {
-    pub(super) routes: Vec<FileRoute>,
-    pub(super) boards: Vec<FileBoard>,
-    pub(super) notices: Option<Named>,
-    pub(super) labels: Labels,
-    pub(super) quiet: Option<Quiet>,
+pub(in super::super) struct File {
+    pub(in super::super) routes: Vec<FileRoute>,
+    pub(in super::super) boards: Vec<FileBoard>,
+    pub(in super::super) notices: Option<Named>,
+    pub(in super::super) labels: Labels,
+    pub(in super::super) quiet: Option<Quiet>,
     /// What was passed over, for people.
-    pub(super) warnings: Vec<String>,
+    pub(in super::super) warnings: Vec<String>,
 }
 
 // ---- out ----
 
-/// A guild's settings as the file's JSON. No secret is among them.
-pub(super) fn write(settings: &Settings, guild: GuildId, guild_name: Option<&str>, names: &dyn Names, now: UnixMs) -> Value {
-    let channel = |id: ChannelId| json!({"id": id.to_string(), "name": names.channel(id)});
-    let routes: Vec<Value> = settings
-        .routes
-        .iter()
-        .map(|route| {
-            json!({
-                "event": route.event.as_str(),
-                "channel": channel(route.channel),
-                "forum": route.forum,
-                "server": route.server,
-                "role": route.role.map(|id| json!({"id": id.to_string(), "name": names.role(id)})),
-                "style": style_word(route.style),
-                "enabled": route.enabled,
-                "filter": filter_out(&route.rule.filter),
-                "ping": {"when": route.rule.when.map(When::as_str), "cooldown_seconds": route.rule.cooldown_s},
-                "threads": route.rule.threads.as_str(),
-                "mute": route.rule.mute.map(|mute| json!({"until": stamp(mute.until), "panic": mute.panic})),
-            })
-        })
-        .collect();
-    let boards: Vec<Value> = settings
-        .boards
-        .iter()
-        .map(|board| json!({"kind": board.kind.as_str(), "channel": channel(board.channel), "server": board.server}))
-        .collect();
-    json!({
-        "format": FORMAT,
-        "version": VERSION,
-        "bot": env!("CARGO_PKG_VERSION"),
-        "exported": stamp(now),
-        "guild": {"id": guild.to_string(), "name": guild_name},
-        "routes": routes,
-        "boards": boards,
-        "notices": settings.notices.map(channel),
-        "labels": (settings.labels != Labels::default()).then(|| labels_out(&settings.labels)),
-        "quiet": settings.quiet.as_ref().map(|quiet| json!({
-            "from": clock(quiet.from), "to": clock(quiet.to), "timezone": quiet.timezone, "panic": quiet.panic
-        })),
-        // The rule for acting in the CAD (`guild.acting`) goes here, and below in `read`.
-        "acting": null,
+/// The fields in the order in which a person reads them.
+#[derive(Serialize)]
+struct Out<'a> {
+    format: &'static str,
+    version: u64,
+    bot: &'static str,
+    exported: Option<String>,
+    guild: NamedOut,
+    routes: Vec<RouteOut>,
+    boards: Vec<BoardOut>,
+    notices: Option<NamedOut>,
+    labels: Option<LabelsOut<'a>>,
+    quiet: Option<QuietOut<'a>>,
+    /// The rule for acting in the CAD (`guild.acting`) goes here, and into [`Reader::file`].
+    acting: Option<Value>,
+}
+
+/// Ids as text: many readers of JSON round numbers of that length.
+#[derive(Serialize)]
+struct NamedOut {
+    id: String,
+    name: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RouteOut {
+    event: &'static str,
+    channel: NamedOut,
+    forum: bool,
+    server: Option<ServerId>,
+    role: Option<NamedOut>,
+    style: &'static str,
+    enabled: bool,
+    filter: BTreeMap<&'static str, Vec<String>>,
+    ping: PingOut,
+    threads: &'static str,
+    mute: Option<MuteOut>,
+}
+
+#[derive(Serialize)]
+struct PingOut {
+    when: Option<&'static str>,
+    cooldown_seconds: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct MuteOut {
+    until: Option<String>,
+    panic: bool,
+}
+
+#[derive(Serialize)]
+struct BoardOut {
+    kind: &'static str,
+    channel: NamedOut,
+    server: Option<ServerId>,
+}
+
+#[derive(Serialize)]
+struct LabelsOut<'a> {
+    emergency: &'a str,
+    civil: &'a str,
+    priorities: &'a BTreeMap<i64, String>,
+    statuses: BTreeMap<i64, StatusOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct StatusOut<'a> {
+    emoji: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct QuietOut<'a> {
+    from: String,
+    to: String,
+    timezone: &'a str,
+    panic: bool,
+}
+
+/// A guild's settings as a file. No secret is among them.
+///
+/// # Errors
+/// None that could come from settings.
+pub(in super::super) fn write(
+    settings: &Settings,
+    guild: GuildId,
+    guild_name: Option<&str>,
+    names: &dyn Names,
+    now: UnixMs,
+) -> serde_json::Result<Vec<u8>> {
+    let Settings { routes, boards, notices, labels, quiet } = settings;
+    let channel = |id: ChannelId| NamedOut { id: id.to_string(), name: names.channel(id) };
+    let route = |route: &RouteSetting| {
+        let RouteSetting { event, channel: place, server, role, style, enabled, forum, rule } = route;
+        let Rule { filter, when, cooldown_s, threads, mute } = rule;
+        RouteOut {
+            event: event.as_str(),
+            channel: channel(*place),
+            forum: *forum,
+            server: *server,
+            role: role.map(|id| NamedOut { id: id.to_string(), name: names.role(id) }),
+            style: style_word(*style),
+            enabled: *enabled,
+            filter: filter_out(filter),
+            ping: PingOut { when: when.map(When::as_str), cooldown_seconds: *cooldown_s },
+            threads: threads.as_str(),
+            mute: mute.map(|mute| MuteOut { until: stamp(mute.until), panic: mute.panic }),
+        }
+    };
+    serde_json::to_vec_pretty(&Out {
+        format: FORMAT,
+        version: VERSION,
+        bot: env!("CARGO_PKG_VERSION"),
+        exported: stamp(now),
+        guild: NamedOut { id: guild.to_string(), name: guild_name.map(str::to_owned) },
+        routes: routes.iter().map(route).collect(),
+        boards: boards
+            .iter()
+            .map(|board| BoardOut { kind: board.kind.as_str(), channel: channel(board.channel), server: board.server })
+            .collect(),
+        notices: notices.map(channel),
+        labels: (*labels != Labels::default()).then(|| LabelsOut {
+            emergency: &labels.emergency,
+            civil: &labels.civil,
+            priorities: &labels.priorities,
+            statuses: labels.statuses.iter().map(|(number, (emoji, name))| (*number, StatusOut { emoji, name })).collect(),
+        }),
+        quiet: quiet.as_ref().map(|Quiet { from, to, timezone, panic }| QuietOut {
+            from: clock(*from),
+            to: clock(*to),
+            timezone,
+            panic: *panic,
+        }),
+        acting: None,
     })
 }
 
@@ -129,15 +225,10 @@ fn clock(minute: u16) -> String {
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
-fn filter_out(filter: &Filter) -> Value {
-    let mut out = Map::new();
-    for criterion in Criterion::ALL {
-        let values = values_of(filter, criterion);
-        if !values.is_empty() {
-            out.insert(criterion.as_str().to_owned(), json!(values));
-        }
-    }
-    Value::Object(out)
+/// Criteria that ask for something.
+fn filter_out(filter: &Filter) -> BTreeMap<&'static str, Vec<String>> {
+    let all = Criterion::ALL.into_iter().map(|criterion| (criterion.as_str(), values_of(filter, criterion)));
+    all.filter(|(_, values)| !values.is_empty()).collect()
 }
 
 /// As `/alerts filter` takes them.
@@ -159,20 +250,13 @@ fn values_of(filter: &Filter, criterion: Criterion) -> Vec<String> {
     }
 }
 
-fn labels_out(labels: &Labels) -> Value {
-    let priorities: Map<String, Value> = labels.priorities.iter().map(|(number, name)| (number.to_string(), json!(name))).collect();
-    let status = |(number, (emoji, name)): (&i64, &(String, String))| (number.to_string(), json!({"emoji": emoji, "name": name}));
-    let statuses: Map<String, Value> = labels.statuses.iter().map(status).collect();
-    json!({"emergency": labels.emergency, "civil": labels.civil, "priorities": priorities, "statuses": statuses})
-}
-
 // ---- in ----
 
 /// What the bytes of a file ask for at `now`: a mute that is over is none.
 ///
 /// # Errors
 /// Every problem found, as sentences for people, each beginning with its place in the file.
-pub(super) fn read(bytes: &[u8], now: UnixMs) -> Result<File, Vec<String>> {
+pub(in super::super) fn read(bytes: &[u8], now: UnixMs) -> Result<File, Vec<String>> {
     // Editors on Windows begin text with this mark.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let root: Value = serde_json::from_slice(bytes).map_err(|error| {
@@ -423,7 +507,7 @@ impl Reader {
             labels.civil = self.form("labels.civil", &form).map_or(labels.civil, |read| read.civil);
         }
         if let Some(entries) = present("priorities") {
-            let mut read = std::collections::BTreeMap::new();
+            let mut read = BTreeMap::new();
             for (path, number, entry) in self.entries("labels.priorities", entries, crate::render::labels::PRIORITIES) {
                 let Some(name) = self.single_line(&path, entry) else { continue };
                 let form = Form { priorities: format!("{number} = {name}"), ..Form::default() };
@@ -434,7 +518,7 @@ impl Reader {
             }
         }
         if let Some(entries) = present("statuses") {
-            let mut read = std::collections::BTreeMap::new();
+            let mut read = BTreeMap::new();
             for (path, number, entry) in self.entries("labels.statuses", entries, crate::render::labels::STATUSES) {
                 let Some(entry) = self.object(&path, entry, &["emoji", "name"]) else { continue };
                 let emoji = entry.get("emoji").filter(|emoji| !emoji.is_null()).cloned().unwrap_or_else(|| json!(""));
@@ -570,7 +654,7 @@ fn quoted(value: &Value) -> String {
 
 /// What a route of the file becomes once its places are known.
 impl FileRoute {
-    pub(super) fn at(self, channel: ChannelId, forum: bool, role: Option<RoleId>) -> RouteSetting {
+    pub(in super::super) fn at(self, channel: ChannelId, forum: bool, role: Option<RoleId>) -> RouteSetting {
         let Self { event, server, style, enabled, rule, .. } = self;
         RouteSetting { event, channel, server, role, style, enabled, forum, rule }
     }

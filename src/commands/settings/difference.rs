@@ -1,8 +1,8 @@
 //! What an import would change, in people's words. Pure.
 
-use super::make::{as_new, describe};
-use super::options::style_word;
-use super::{board, rules};
+use super::super::make::{as_new, describe};
+use super::super::options::style_word;
+use super::super::{board, rules};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::render::labels::Form;
@@ -14,7 +14,7 @@ use crate::store::settings::{BoardSetting, RouteSetting, Settings};
 const FILTER: usize = 300;
 
 /// One line for each thing that is different; none for equal settings.
-pub(super) fn difference(before: &Settings, after: &Settings, now: UnixMs) -> Vec<String> {
+pub(in super::super) fn difference(before: &Settings, after: &Settings, now: UnixMs) -> Vec<String> {
     // Taken apart, so that what is added to the settings is not forgotten here.
     let Settings { routes, boards, notices, labels, quiet } = after;
     let mut lines = Vec::new();
@@ -53,10 +53,10 @@ pub(super) fn difference(before: &Settings, after: &Settings, now: UnixMs) -> Ve
 }
 
 /// How many of each, for a heading: `2 added, 1 removed and 3 changed`.
-pub(super) fn counts(lines: &[String]) -> String {
+pub(in super::super) fn counts(lines: &[String]) -> String {
     let count = |sign: char| lines.iter().filter(|line| line.starts_with(sign)).count();
     let all = [(count('➕'), "added"), (count('➖'), "removed"), (count('✏'), "changed")];
-    super::reply::and(&all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
+    super::super::reply::and(&all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
 }
 
 fn words(lines: &str) -> String {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Desk;
-use super::checks::{Standing, Standpoint};
-use super::errors::Error;
-use super::make::{not_configured, not_in_forum};
-use super::settings_file::{File, Named};
+use super::super::Desk;
+use super::super::checks::{Standing, Standpoint};
+use super::super::errors::Error;
+use super::super::make::{not_configured, not_in_forum};
+use super::file::{File, Named};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::render::text;
 use crate::route::Threads;
@@ -17,7 +17,7 @@ use crate::store::settings::{BoardSetting, RouteKey, Settings};
 
 /// A guild as an import needs it: asked once, three questions.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(in super::super) struct Ground {
     guild: GuildId,
     here: Standpoint,
     channels: Vec<Place>,
@@ -35,7 +35,7 @@ struct Place {
 
 impl Ground {
     /// Asks Discord.
-    pub(super) async fn ask(desk: &Desk, guild: GuildId) -> Result<Self, Error> {
+    pub(in super::super) async fn ask(desk: &Desk, guild: GuildId) -> Result<Self, Error> {
         let me = desk.facts.bot.user;
         let [channels, roles, member] = ["channels".to_owned(), "roles".to_owned(), format!("members/{me}")];
         let [channels, roles, member] = [channels, roles, member].map(|what| format!("/guilds/{guild}/{what}"));
@@ -43,7 +43,7 @@ impl Ground {
         Ok(Self::of(guild, me, channels?, &roles?, &member?))
     }
 
-    pub(super) fn of(guild: GuildId, me: u64, channels: Value, roles: &Value, member: &Value) -> Self {
+    pub(in super::super) fn of(guild: GuildId, me: u64, channels: Value, roles: &Value, member: &Value) -> Self {
         let id = |one: &Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
         let name = |one: &Value| one.get("name").and_then(Value::as_str).map(str::to_owned);
         let here = Standpoint::of(guild, me, roles, member);
@@ -85,7 +85,7 @@ impl Ground {
     ///
     /// # Errors
     /// Every problem, as sentences that begin with their places in the file.
-    pub(super) fn settle(&self, file: File, servers: &[ServerId]) -> Result<Settings, Vec<String>> {
+    pub(in super::super) fn settle(&self, file: File, servers: &[ServerId]) -> Result<Settings, Vec<String>> {
         let mut said = Said::default();
         let mut settings = Settings { labels: file.labels, quiet: file.quiet, ..Settings::default() };
         let mut seen: BTreeMap<RouteKey, String> = BTreeMap::new();

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
-use super::super::settings_check::Ground;
-use super::super::settings_difference::difference;
+use super::super::check::Ground;
+use super::super::difference::difference;
 use super::*;
 use crate::event::Topic;
 use crate::ids::{CommunityId, UserId};
@@ -32,7 +32,7 @@ impl Names for Called {
 }
 
 /// A guild whose ids are `more` higher, under the same names; the bot is an administrator.
-pub(in super::super) fn ground(guild: GuildId, more: u64) -> Ground {
+fn ground(guild: GuildId, more: u64) -> Ground {
     let channel = |id: u64, kind: u64| json!({"id": (id + more).to_string(), "name": format!("channel-{id}"), "type": kind});
     let channels: Vec<Value> = TEXT.map(|id| channel(id, 0)).chain(FORUMS.map(|id| channel(id, 15))).collect();
     let role = |id: u64| json!({"id": (id + more).to_string(), "name": format!("Role {id}"), "permissions": "0"});
@@ -135,7 +135,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 }
 
 fn exported(settings: &Settings) -> Vec<u8> {
-    serde_json::to_vec_pretty(&write(settings, GUILD, Some("Los Santos"), &Called, NOW)).unwrap()
+    write(settings, GUILD, Some("Los Santos"), &Called, NOW).unwrap()
 }
 
 fn imported(file: &[u8], ground: &Ground) -> Result<Settings, Vec<String>> {
@@ -189,7 +189,7 @@ proptest! {
         "", "routes", "boards", "notices", "labels", "quiet", "acting", "version", "format"
     ])) {
         let file = if part.is_empty() { value } else {
-            let mut file = write(&Settings::default(), GUILD, None, &Called, NOW);
+            let mut file: Value = serde_json::from_slice(&exported(&Settings::default())).unwrap();
             file[part] = value;
             file
         };
