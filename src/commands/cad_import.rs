@@ -89,16 +89,25 @@ async fn weigh(desk: &Desk, guild: GuildId, body: &str, now: UnixMs) -> Result<W
 fn impossible(problems: &[String]) -> Page {
     let title = format!("Nothing was changed: {} problem{} in the file", problems.len(), if problems.len() == 1 { "" } else { "s" });
     let lines: Vec<String> = problems.iter().map(|problem| format!("❌ {problem}")).collect();
-    Page::new(title, some(&lines, LONGEST), YELLOW)
+    let (text, cut) = some(&lines, LONGEST);
+    Page { file: cut.then(|| all("problems", &lines)), ..Page::new(title, text, YELLOW) }
 }
 
-/// As many lines as fit, and how many are left.
-fn some(lines: &[String], max: usize) -> String {
+/// The whole of what a page could show in part only.
+fn all(name: &str, lines: &[String]) -> (String, Vec<u8>) {
+    (format!("{name}.txt"), lines.join("\n").into_bytes())
+}
+
+/// As many lines as fit, and how many are left. Also whether anything is.
+fn some(lines: &[String], max: usize) -> (String, bool) {
     let mut text = String::new();
+    let mut cut = false;
     for (nth, line) in lines.iter().enumerate() {
+        cut |= text::units(line) > LINE;
         let line = text::cut(line, LINE);
         if text::units(&text) + text::units(&line) + 40 > max {
             text.push_str(&format!("\n… and {} lines more.", lines.len() - nth));
+            cut = true;
             break;
         }
         if nth > 0 {
@@ -106,24 +115,25 @@ fn some(lines: &[String], max: usize) -> String {
         }
         text.push_str(&line);
     }
-    text
+    (text, cut)
 }
 
 /// Shows the difference with its buttons, and keeps the file for them.
 async fn offer(desk: &Desk, by: (GuildId, UserId), body: String, plan: &Plan, why: Option<&str>) -> Result<Page, Error> {
-    let warnings = some(&plan.warnings.iter().map(|warning| format!("💡 {warning}")).collect::<Vec<_>>(), 500);
+    let (warnings, _) = some(&plan.warnings.iter().map(|warning| format!("💡 {warning}")).collect::<Vec<_>>(), 500);
     if plan.lines.is_empty() {
         let text = format!("The settings of this server are exactly those of the file.\n{warnings}");
         return Ok(Page::new("👌 Nothing would change", text.trim(), BLUE));
     }
     let (guild, user) = by;
     let import = desk.store.hold_import(guild, user, body, plan.lines.join("\n"), desk.clock.now()).await?;
+    let (shown, cut) = some(&plan.lines, LONGEST - 800);
     let text = format!(
-        "{}{}\n\n{warnings}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
-        why.map(|why| format!("{why}\n\n")).unwrap_or_default(),
-        some(&plan.lines, LONGEST - 800)
+        "{}{shown}\n\n{warnings}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
+        why.map(|why| format!("{why}\n\n")).unwrap_or_default()
     );
     let mut page = Page::new(format!("Replace all settings? {}", counts(&plan.lines)), text, YELLOW);
+    page.file = cut.then(|| all("difference", &plan.lines));
     page.rows = vec![CreateActionRow::Buttons(vec![
         CreateButton::new(id(&Turn::Replace(import))).label("Replace settings").style(ButtonStyle::Danger),
         CreateButton::new(id(&Turn::Keep(import))).label("Cancel").style(ButtonStyle::Secondary),
@@ -207,7 +217,7 @@ pub(super) async fn replace(desk: &Desk, by: (GuildId, UserId), import: i64) -> 
         said.push(told.unwrap_or_else(|error| error.sentence("an import")));
     }
     redraw(desk, guild, None).await;
-    Ok(Page::new("✅ The settings are replaced", some(&said, LONGEST), GREEN))
+    Ok(Page::new("✅ The settings are replaced", some(&said, LONGEST).0, GREEN))
 }
 
 /// Every channel that something is posted in.

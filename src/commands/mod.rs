@@ -7,8 +7,10 @@
 //! ```text
 //! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_* ─┬─▶ store, ingest's requests
 //!                       ├─ typing ─▶ autocomplete             ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
-//!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words
+//!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words, settings/buttons
 //! ```
+//!
+//! What changed a setting is written down around every command ([`recorded`]), not in it.
 //!
 //! Private answers only; every command is for people with Manage Server unless a guild's own settings say otherwise.
 

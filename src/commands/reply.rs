@@ -1,7 +1,7 @@
 //! Answers: private, without any ping, within Discord's limits.
 
 use poise::CreateReply;
-use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, EditInteractionResponse};
+use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, EditAttachments, EditInteractionResponse};
 
 use super::errors::Error;
 use super::{Context, Desk};
@@ -25,23 +25,31 @@ pub(super) struct Page {
     pub(super) text: String,
     pub(super) color: u32,
     pub(super) rows: Vec<CreateActionRow>,
+    /// Attached: name and content.
+    pub(super) file: Option<(String, Vec<u8>)>,
 }
 
 impl Page {
     pub(super) fn new(title: impl Into<String>, text: impl Into<String>, color: u32) -> Self {
-        Self { title: title.into(), text: text.into(), color, rows: Vec::new() }
+        Self { title: title.into(), text: text.into(), color, rows: Vec::new(), file: None }
     }
 
     fn embed(&self) -> CreateEmbed {
         CreateEmbed::new().title(text::cut(&self.title, 256)).description(text::cut(&self.text, DESCRIPTION)).color(self.color)
     }
 
+    fn attachment(&mut self) -> Option<CreateAttachment> {
+        self.file.take().map(|(name, bytes)| CreateAttachment::bytes(bytes, name))
+    }
+
     /// As the new state of a message that has buttons: what it does not have, goes.
-    pub(super) fn edit(self) -> EditInteractionResponse {
+    pub(super) fn edit(mut self) -> EditInteractionResponse {
+        let files = self.attachment().into_iter().fold(EditAttachments::new(), EditAttachments::add);
         EditInteractionResponse::new()
             .content("")
             .embeds(vec![self.embed()])
             .components(self.rows)
+            .attachments(files)
             .allowed_mentions(CreateAllowedMentions::new())
     }
 }
@@ -57,16 +65,16 @@ pub(super) async fn say(ctx: Context<'_>, words: impl AsRef<str>) -> Result<(), 
 }
 
 /// A page.
-pub(super) async fn show(ctx: Context<'_>, page: Page) -> Result<(), Error> {
-    poise::send_application_reply(ctx, private().embed(page.embed()).components(page.rows)).await?;
+pub(super) async fn show(ctx: Context<'_>, mut page: Page) -> Result<(), Error> {
+    let file = page.attachment();
+    let reply = private().embed(page.embed()).components(page.rows);
+    poise::send_application_reply(ctx, file.into_iter().fold(reply, CreateReply::attachment)).await?;
     Ok(())
 }
 
 /// A page with a file.
 pub(super) async fn file(ctx: Context<'_>, page: Page, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
-    let reply = private().embed(page.embed()).components(page.rows).attachment(CreateAttachment::bytes(bytes, name));
-    poise::send_application_reply(ctx, reply).await?;
-    Ok(())
+    show(ctx, Page { file: Some((name.to_owned(), bytes)), ..page }).await
 }
 
 /// Lines under one heading, in as many messages as they need, up to a bound.

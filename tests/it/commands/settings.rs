@@ -278,3 +278,26 @@ async fn a_file_of_another_guild_is_fitted_by_names() {
     let told = words(&bot.import_text(&text).await);
     assert!(told.contains("several channels here are called “lobby”: write the id of one of them"), "{told}");
 }
+
+#[tokio::test]
+async fn a_long_difference_is_attached_whole_and_goes_with_its_buttons() {
+    let (bot, mut file) = furnished(Plan::default()).await;
+    let events = ["all", "911", "civil", "panic", "dispatch", "duty", "status", "record", "bolo", "station", "pager", "tone", "other"];
+    let places = [&bot.channel, &bot.lobby].map(|channel| json!({"id": channel}));
+    let words = json!({"include": (0..20).map(|n| format!("a rather long word of some kind {n}")).collect::<Vec<_>>()});
+    file["routes"] = places
+        .iter()
+        .flat_map(|place| events.iter().map(move |event| (place, event)))
+        .map(|(place, event)| json!({"event": event, "channel": place, "filter": words}))
+        .collect();
+    let shown = bot.import(&file).await;
+    let told = super::words(&shown);
+    assert!(told.contains(" lines more.\n"), "{told}");
+    let (name, text) = bot.attached(&shown).await;
+    assert_eq!((name.as_str(), text.lines().filter(|line| line.starts_with('➕')).count()), ("difference.txt", 25));
+    let pending = bot.sim.click(id(&shown), None, &component(&shown, "replace")).unwrap();
+    let done = pending.reply(SOON).await.unwrap();
+    assert!(super::words(&done).starts_with("✅ The settings are replaced"), "{done}");
+    assert_eq!(done["attachments"], json!([]), "an old difference stays");
+    assert_eq!(bot.routes().len(), 26);
+}
