@@ -61,7 +61,7 @@ struct Plan {
     before: Settings,
     after: Settings,
     lines: Vec<String>,
-    warnings: Vec<String>,
+    hints: Vec<String>,
 }
 
 enum Weighed {
@@ -75,15 +75,16 @@ async fn weigh(desk: &Desk, guild: GuildId, body: &str, now: UnixMs) -> Result<W
         Ok(file) => file,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
-    let warnings = file.warnings.clone();
+    let mut hints: Vec<String> = file.warnings.iter().map(|warning| format!("💡 {warning}")).collect();
     let ground = Ground::ask(desk, guild).await?;
     let after = match ground.settle(File { warnings: Vec::new(), ..file }, &desk.facts.servers) {
         Ok(after) => after,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
+    hints.extend(ground.hints(&after));
     let before = Settings::of(&desk.store.routing_now(), guild, now);
     let lines = difference(&before, &after, now);
-    Ok(Weighed::Possible(Box::new(Plan { before, after, lines, warnings })))
+    Ok(Weighed::Possible(Box::new(Plan { before, after, lines, hints })))
 }
 
 fn impossible(problems: &[String]) -> Page {
@@ -120,16 +121,16 @@ fn some(lines: &[String], max: usize) -> (String, bool) {
 
 /// Shows the difference with its buttons, and keeps the file for them.
 async fn offer(desk: &Desk, by: (GuildId, UserId), body: String, plan: &Plan, why: Option<&str>) -> Result<Page, Error> {
-    let (warnings, _) = some(&plan.warnings.iter().map(|warning| format!("💡 {warning}")).collect::<Vec<_>>(), 500);
+    let (hints, _) = some(&plan.hints, 700);
     if plan.lines.is_empty() {
-        let text = format!("The settings of this server are exactly those of the file.\n{warnings}");
+        let text = format!("The settings of this server are exactly those of the file.\n{hints}");
         return Ok(Page::new("👌 Nothing would change", text.trim(), BLUE));
     }
     let (guild, user) = by;
     let import = desk.store.hold_import(guild, user, body, plan.lines.join("\n"), desk.clock.now()).await?;
     let (shown, cut) = some(&plan.lines, LONGEST - 800);
     let text = format!(
-        "{}{shown}\n\n{warnings}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
+        "{}{shown}\n\n{hints}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
         why.map(|why| format!("{why}\n\n")).unwrap_or_default()
     );
     let mut page = Page::new(format!("Replace all settings? {}", counts(&plan.lines)), text, YELLOW);

@@ -10,7 +10,7 @@
 //!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words, settings/buttons
 //! ```
 //!
-//! What changed a setting is written down around every command ([`recorded`]), not in it.
+//! What changed a setting is written down around every command (`recorded`), not in it.
 //!
 //! Private answers only; every command is for people with Manage Server unless a guild's own settings say otherwise.
 

@@ -6,7 +6,8 @@
 //!
 //! Settings are what [`Routing`] holds of a guild: ingest needs all of them there. A command that found all as asked, or refused, changed
 //! nothing and leaves no entry; one that changed something and then failed to say so leaves one. Presses and forms that change settings
-//! call [`note`] themselves.
+//! call [`note`] themselves. Of two people who change settings in the same moment, each may be told with the other's change too: better than
+//! one that is missing.
 
 use std::sync::Arc;
 

@@ -1,14 +1,14 @@
 //! Whether the settings of a file are possible in a guild: every channel and role is looked for, every permission and limit checked, and
 //! every problem told, before anything is replaced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::super::Desk;
 use super::super::checks::{Standing, Standpoint};
 use super::super::errors::Error;
-use super::super::make::{not_configured, not_in_forum};
+use super::super::make::{not_configured, not_in_forum, not_pinged};
 use super::file::{File, Named};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::render::text;
@@ -21,7 +21,15 @@ pub(in super::super) struct Ground {
     guild: GuildId,
     here: Standpoint,
     channels: Vec<Place>,
-    roles: Vec<(RoleId, String)>,
+    roles: Vec<Role>,
+}
+
+#[derive(Debug)]
+struct Role {
+    id: RoleId,
+    name: String,
+    /// Everybody may mention it; `None` if Discord does not say.
+    mentionable: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -47,7 +55,11 @@ impl Ground {
         let id = |one: &Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
         let name = |one: &Value| one.get("name").and_then(Value::as_str).map(str::to_owned);
         let here = Standpoint::of(guild, me, roles, member);
-        let roles = roles.as_array().into_iter().flatten().filter_map(|one| Some((RoleId(id(one)?), name(one)?))).collect();
+        let role = |one: &Value| {
+            let mentionable = one.get("mentionable").and_then(Value::as_bool);
+            Some(Role { id: RoleId(id(one)?), name: name(one)?, mentionable })
+        };
+        let roles = roles.as_array().into_iter().flatten().filter_map(role).collect();
         let Value::Array(channels) = channels else { return Self { guild, here, channels: Vec::new(), roles } };
         let place = |mut value: Value| {
             // A list of one guild's channels need not say whose they are.
@@ -74,11 +86,18 @@ impl Ground {
         if wanted.id == Some(self.guild.0) {
             return Err("the role @everyone is never pinged by this bot: choose a role of your own, or null.".to_owned());
         }
-        if let Some((id, _)) = self.roles.iter().find(|(id, _)| Some(id.0) == wanted.id) {
-            return Ok(*id);
+        if let Some(role) = self.roles.iter().find(|role| Some(role.id.0) == wanted.id) {
+            return Ok(role.id);
         }
-        let fits = |(id, name): &&(RoleId, String)| id.0 != self.guild.0 && Some(name) == wanted.name.as_ref();
-        only(self.roles.iter().filter(fits).map(|(id, _)| *id), "role", wanted)
+        let fits = |role: &&Role| role.id.0 != self.guild.0 && Some(&role.name) == wanted.name.as_ref();
+        only(self.roles.iter().filter(fits).map(|role| role.id), "role", wanted)
+    }
+
+    /// Hints about roles that Discord would not ping where these settings want them.
+    pub(in super::super) fn hints(&self, settings: &Settings) -> Vec<String> {
+        let deaf = |role: &RoleId| self.roles.iter().any(|known| known.id == *role && known.mentionable == Some(false));
+        let wanted = settings.routes.iter().filter(|route| !self.standing(route.channel).pings_any_role()).filter_map(|route| route.role);
+        wanted.filter(deaf).collect::<BTreeSet<RoleId>>().into_iter().map(not_pinged).collect()
     }
 
     /// The settings of a file, in this guild.

@@ -273,6 +273,11 @@ async fn a_file_of_another_guild_is_fitted_by_names() {
     }
     let told = words(&bot.import_text(&text).await);
     assert!(told.starts_with("👌 Nothing would change"), "{told}");
+    // A role that nobody may mention is worth a hint, as everywhere else.
+    bot.sim.set_mentionable(&bot.guild, &role, false);
+    bot.sim.deny(&bot.channel, 1 << 17);
+    let told = words(&bot.import_text(&text).await);
+    assert!(told.contains(&format!("💡 Discord will not ping <@&{role}> yet")), "{told}");
     // Two channels of one name are no answer.
     bot.sim.add_channel(&bot.guild, "lobby", 0);
     let told = words(&bot.import_text(&text).await);
