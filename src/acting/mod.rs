@@ -39,6 +39,7 @@ use crate::readings::{Why, Wishes};
 use crate::render::text;
 use crate::shutdown::Tasks;
 use crate::store::Store;
+use crate::store::audit::{Entry, Kind};
 use crate::world::{Server, Subject};
 
 use members::{Known, Members};
@@ -269,7 +270,31 @@ impl Acting {
             Ok(_) => tracing::info!(%user, %server, deed = word, "done in the CAD"),
             Err(error) => tracing::info!(%user, %server, deed = word, %error, "not done in the CAD"),
         }
+        self.write_down(actor, server, &deed, &done).await;
         done
+    }
+
+    /// Who did what, for `/cad audit`. What was refused because nothing was to be done is no deed.
+    async fn write_down(&self, actor: &Actor, server: ServerId, deed: &Deed, done: &Result<String, Refused>) {
+        let outcome = match done {
+            Ok(_) => "done".to_owned(),
+            Err(Refused::Cad(error)) => error.to_string(),
+            Err(_) => return,
+        };
+        let Outside { store, clock, .. } = &self.0.outside;
+        let entry = Entry {
+            guild: actor.guild,
+            at: clock.now(),
+            user: actor.user,
+            kind: Kind::Cad,
+            action: deed.word().to_owned(),
+            target: format!("server {server}{}", deed.target()),
+            detail: deed.detail(),
+            outcome,
+        };
+        if let Err(error) = store.audit(entry).await {
+            tracing::warn!(%error, "a deed could not be written down");
+        }
     }
 
     async fn perform(&self, actor: &Actor, who: &Who, server: ServerId, deed: &Deed) -> Result<String, Refused> {

@@ -4,14 +4,14 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, components, duty};
+use super::{Data, Desk, alerts, board, cad, components, duty, recorded};
 use crate::chart::Painter;
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
 use crate::ops::Readiness;
 use crate::shutdown::Tasks;
 
-fn commands() -> Vec<poise::Command<Desk, Error>> {
+pub(super) fn commands() -> Vec<poise::Command<Desk, Error>> {
     vec![alerts::alerts(), board::board(), cad::cad(), duty::duty()]
 }
 
@@ -25,6 +25,8 @@ fn options() -> poise::FrameworkOptions<Desk, Error> {
     poise::FrameworkOptions {
         commands: commands(),
         on_error: |error| Box::pin(on_error(error)),
+        pre_command: |ctx| Box::pin(recorded::before(ctx)),
+        post_command: |ctx| Box::pin(recorded::after(ctx, "done")),
         // poise's own default would ping people.
         allowed_mentions: Some(CreateAllowedMentions::new()),
         event_handler: |framework, event| {

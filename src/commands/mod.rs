@@ -7,8 +7,10 @@
 //! ```text
 //! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_*, duty_* ─┬─▶ store, ingest's requests
 //!                       ├─ typing ─▶ autocomplete                     ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
-//!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words
+//!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words, cards, settings/buttons
 //! ```
+//!
+//! What changed a setting is written down around every command (`recorded`), not in it.
 //!
 //! Answers are private unless a person shares a report; every command is for people with Manage Server (`/duty`: Timeout Members) unless a
 //! guild's own settings say otherwise.
@@ -33,7 +35,10 @@ mod board_create;
 mod board_refresh;
 mod board_remove;
 mod cad;
+mod cad_audit;
 mod cad_diagnose;
+mod cad_export;
+mod cad_import;
 mod cad_labels;
 mod cad_notices;
 mod cad_setup;
@@ -53,8 +58,10 @@ pub mod framework;
 mod make;
 mod names;
 mod options;
+mod recorded;
 mod reply;
 mod rules;
+mod settings;
 mod wizard;
 
 use std::net::SocketAddr;

@@ -38,6 +38,16 @@ impl GuildNames {
     }
 }
 
+impl super::settings::file::Names for GuildNames {
+    fn channel(&self, id: ChannelId) -> Option<String> {
+        self.channels.get(&id).cloned()
+    }
+
+    fn role(&self, id: RoleId) -> Option<String> {
+        self.roles.get(&id).cloned()
+    }
+}
+
 type Known<T> = Option<(Instant, T)>;
 
 /// What was asked lately.

@@ -6,6 +6,7 @@ use serenity::async_trait;
 use crate::event::Topic;
 use crate::render::{BoardKind, Style};
 use crate::route::{Listens, Preset, Threads, When};
+use crate::store::audit::Kind;
 
 /// `event:` of a route: everything, or a topic.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,9 @@ pub(super) enum By {
 /// `by:` of a leaderboard.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ByChoice(pub(super) By);
+/// `kind:` of audit entries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EntryKind(pub(super) Kind);
 
 /// Words for Discord: what is shown, what is sent.
 type Words = Vec<(String, &'static str)>;
@@ -168,4 +172,19 @@ words!(
         "department" => Some(By::Department),
         _ => None,
     }
+);
+
+words!(
+    EntryKind,
+    Kind::ALL
+        .into_iter()
+        .map(|kind| {
+            let what = match kind {
+                Kind::Setting => "changes of settings",
+                Kind::Cad => "what was done in the CAD",
+            };
+            (said(kind.as_str(), what), kind.as_str())
+        })
+        .collect(),
+    Kind::parse
 );

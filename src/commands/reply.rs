@@ -1,7 +1,7 @@
 //! Answers: private unless shared on purpose, without any ping, within Discord's limits.
 
 use poise::CreateReply;
-use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, EditInteractionResponse};
+use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, EditAttachments, EditInteractionResponse};
 
 use super::errors::Error;
 use super::{Context, Desk};
@@ -27,11 +27,13 @@ pub(super) struct Page {
     pub(super) rows: Vec<CreateActionRow>,
     /// Name of a file in the same message that is shown below the text.
     pub(super) picture: Option<String>,
+    /// Attached: name and content.
+    pub(super) file: Option<(String, Vec<u8>)>,
 }
 
 impl Page {
     pub(super) fn new(title: impl Into<String>, text: impl Into<String>, color: u32) -> Self {
-        Self { title: title.into(), text: text.into(), color, rows: Vec::new(), picture: None }
+        Self { title: title.into(), text: text.into(), color, rows: Vec::new(), picture: None, file: None }
     }
 
     /// With a picture that is sent with it ([`enclose`]).
@@ -47,12 +49,18 @@ impl Page {
         }
     }
 
+    fn attachment(&mut self) -> Option<CreateAttachment> {
+        self.file.take().map(|(name, bytes)| CreateAttachment::bytes(bytes, name))
+    }
+
     /// As the new state of a message that has buttons: what it does not have, goes.
-    pub(super) fn edit(self) -> EditInteractionResponse {
+    pub(super) fn edit(mut self) -> EditInteractionResponse {
+        let files = self.attachment().into_iter().fold(EditAttachments::new(), EditAttachments::add);
         EditInteractionResponse::new()
             .content("")
             .embeds(vec![self.embed()])
             .components(self.rows)
+            .attachments(files)
             .allowed_mentions(CreateAllowedMentions::new())
     }
 }
@@ -73,8 +81,10 @@ pub(super) async fn say(ctx: Context<'_>, words: impl AsRef<str>) -> Result<(), 
 }
 
 /// A page.
-pub(super) async fn show(ctx: Context<'_>, page: Page) -> Result<(), Error> {
-    poise::send_application_reply(ctx, private().embed(page.embed()).components(page.rows)).await?;
+pub(super) async fn show(ctx: Context<'_>, mut page: Page) -> Result<(), Error> {
+    let file = page.attachment();
+    let reply = private().embed(page.embed()).components(page.rows);
+    poise::send_application_reply(ctx, file.into_iter().fold(reply, CreateReply::attachment)).await?;
     Ok(())
 }
 
@@ -84,6 +94,11 @@ pub(super) async fn enclose(ctx: Context<'_>, pages: Vec<Page>, files: Vec<Creat
     let reply = files.into_iter().take(10).fold(reply, CreateReply::attachment);
     poise::send_application_reply(ctx, reply).await?;
     Ok(())
+}
+
+/// A page with a file.
+pub(super) async fn file(ctx: Context<'_>, page: Page, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+    show(ctx, Page { file: Some((name.to_owned(), bytes)), ..page }).await
 }
 
 /// Lines under one heading, in as many messages as they need, up to a bound.

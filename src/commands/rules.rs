@@ -6,6 +6,7 @@ use super::errors::Error;
 use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{GuildId, RoleId};
+use crate::permit::ActingRule;
 use crate::route::{Escalation, Listens, Route, Threads, When};
 
 /// A route of this guild, as it is now.
@@ -85,6 +86,13 @@ fn occasion(route: &Route) -> Option<String> {
         (Some(When::NoDispatcher), Listens::All) => format!("while no dispatcher is on duty {}; for panics always", by_default()),
         (Some(When::NoDispatcher), _) => format!("{} while no dispatcher is on duty", by_default()),
     })
+}
+
+/// How members may act, in a few words.
+pub(super) fn acting(rule: &ActingRule) -> String {
+    let who = rule.role.map_or_else(|| "everybody whom the CAD lets".to_owned(), |role| format!("<@&{role}> only"));
+    let on = |on: bool| if on { "on" } else { "off" };
+    format!("{who}, buttons {}, /911 {}", on(rule.buttons), on(rule.emergency))
 }
 
 /// A route's steps: `<@&5> after 5 min`.

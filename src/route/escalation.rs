@@ -72,6 +72,12 @@ impl Escalation {
         true
     }
 
+    /// The same without when its steps were set: what people set is the same then.
+    #[must_use]
+    pub fn timeless(&self) -> Self {
+        Self(self.0.iter().map(|step| Step { since: UnixMs(0), ..*step }).collect())
+    }
+
     /// The steps that are due for what began at `opened`, and were not missed by far.
     pub fn due(&self, opened: UnixMs, now: UnixMs) -> impl Iterator<Item = &Step> {
         self.0.iter().filter(move |step| {

@@ -9,12 +9,14 @@
 //! ```
 
 mod acting;
+pub mod audit;
 mod boards;
 mod claims;
 pub mod duty;
 mod guilds;
 mod posts;
 mod rows;
+pub mod settings;
 mod thread;
 mod world_rows;
 
@@ -151,6 +153,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0002_live_cards.sql")),
         M::up(include_str!("../../migrations/0003_delivery.sql")),
         M::up(include_str!("../../migrations/0004_duty.sql")),
+        M::up(include_str!("../../migrations/0005_audit.sql")),
         M::up(include_str!("../../migrations/0006_acting.sql")),
     ])
 }
@@ -307,8 +310,8 @@ impl Store {
             .await
     }
 
-    /// Forgets journal rows received before `journal_before`; settled posts created before `posts_before`; sessions on duty and facts
-    /// of calls after 90 days.
+    /// Forgets journal rows received before `journal_before`, settled posts created before `posts_before`, and what is too old of sessions on
+    /// duty, facts of calls, audit and unconfirmed imports.
     /// Returns how many rows went.
     ///
     /// # Errors
@@ -331,7 +334,7 @@ impl Store {
                     "DELETE FROM post WHERE id IN (SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT 5000)",
                     [posts_before.0],
                 )?;
-                Ok(journal + posts + duty::prune(connection, now)?)
+                Ok(journal + posts + duty::prune(connection, now)? + audit::prune(connection, now)?)
             })
             .await
     }
@@ -481,4 +484,4 @@ fn instance(connection: &Connection) -> rusqlite::Result<String> {
 }
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;

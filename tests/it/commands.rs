@@ -2,10 +2,12 @@
 
 mod alerts;
 mod alerts_rules;
+mod audit;
 mod boards;
 mod duty;
 mod gateway;
 mod labels;
+mod settings;
 mod setup;
 mod status;
 
@@ -58,7 +60,7 @@ struct Plan {
     token: &'static str,
     /// Ingest hears of no requests.
     deaf: bool,
-    /// Whose time it is.
+    /// The machine's, unless a test moves time by itself.
     clock: Clock,
 }
 

@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// Largest accepted body of `POST /act`, in bytes.
-pub const MAX_ACTION_BYTES: usize = 64 * 1024;
+pub const MAX_ACTION_BYTES: usize = 512 * 1024;
 /// Connections served at once; the next one waits in the listener's backlog. A browser holds at most six.
 const MAX_CONNECTIONS: usize = 64;
 /// How long a connection may take to send a request's head, or stay idle between requests.
