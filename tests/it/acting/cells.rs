@@ -303,7 +303,8 @@ impl Scene {
     pub(crate) async fn stage(&self, deed: Deed, actor: &Officer, other: &Officer) -> Staged {
         let (cad, word) = (&self.bot.cad, format!("{deed:?}"));
         let call = |idents: Vec<i64>| {
-            let spec = DispatchSpec { status: 1, priority: 2, title: word.clone(), postal: "9001".into(), idents, ..DispatchSpec::default() };
+            let spec =
+                DispatchSpec { status: 1, priority: 2, title: word.clone(), postal: "9001".into(), idents, ..DispatchSpec::default() };
             About::Call(cad.dispatch_new(1, &spec).unwrap())
         };
         let about = match deed {
@@ -353,7 +354,9 @@ impl Scene {
             About::Emergency(id) => footer(format!("Server 1 · 911 #{id}")),
             About::Panic(ident) => {
                 let (title, callsign) = (title(message), self.callsign(ident));
-                (title.starts_with("🆘") || title.starts_with("✅")) && title.split(['·', ' ']).any(|word| word == callsign)
+                // The line that a panic is over stands below its card, for those who saw the ping.
+                let card = (title.starts_with("🆘") || title.starts_with("✅")) && !title.contains(" · after ");
+                card && title.split(['·', ' ']).any(|word| word == callsign)
             }
             About::Page => message.to_string().contains("TakePage"),
         }
@@ -420,7 +423,8 @@ impl Scene {
             }
         }
         let mut wrong: Vec<String> = all.iter().filter_map(|about| self.wrong(*about).map(|why| format!("{about:?} {why}"))).collect();
-        let cards = self.bot.discord.messages(&self.channel).into_iter().filter(|m| m["flags"].as_u64().unwrap_or(0) & 64 == 0).count();
+        let is_card = |m: &Value| m["flags"].as_u64().unwrap_or(0) & 64 == 0 && !title(m).contains(" · after ");
+        let cards = self.bot.discord.messages(&self.channel).into_iter().filter(is_card).count();
         if cards != all.len() {
             wrong.push(format!("{cards} cards of {} subjects: {:#?}", all.len(), self.bot.titles(&self.channel)));
         }

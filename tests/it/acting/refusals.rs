@@ -85,13 +85,15 @@ fn expected(situation: Situation, deed: Deed) -> Expected {
         ClosedHeard => match deed {
             // A page is never over.
             Deed::TakePage => well(deed),
-            Deed::Leave => refused(&["on no call", "nothing was sent"]),
-            _ => refused(&["is over", "nothing was sent"]),
+            _ => refused(&["is over", "nothing was changed", "look at its card"]),
         },
         ClosedUnheard => match deed {
             Deed::Respond911 => Expected { words: &["is call #", "removed in the CAD meanwhile", "close one"], requests: 2..=2, times: 1 },
-            Deed::Leave | Deed::OwnPanic | Deed::OthersPanic => Expected { times: 1, ..well(deed) },
+            // Ended once more: nothing is different for it.
+            Deed::OwnPanic | Deed::OthersPanic => well(deed),
+            Deed::Leave => Expected { times: 0, ..well(deed) },
             Deed::Close | Deed::Dismiss => Expected { words: &["is over"], requests: 1..=1, times: 1 },
+            Deed::RespondCall => Expected { words: &["no longer knows call #", "nothing was changed"], requests: 1..=1, times: 0 },
             deed if deed.is_sent() => Expected { words: &["is over", "nothing was changed"], requests: 1..=1, times: 0 },
             _ => well(deed),
         },
@@ -102,7 +104,9 @@ fn expected(situation: Situation, deed: Deed) -> Expected {
         Failing => doubt(deed, if deed.is_repeated() { 2..=2 } else { 1..=1 }, 0),
         Dropped => doubt(deed, 1..=1, 0),
         DoneThenDropped => doubt(deed, 1..=1, 1),
-        Unreachable if deed.is_sent() => Expected { words: &["could not be reached", "nothing was"], requests: 0..=0, times: 0 },
+        Unreachable if deed.is_sent() => {
+            Expected { words: &["could not be reached", "nothing was changed", "try again in a minute"], requests: 0..=0, times: 0 }
+        }
         KeyRefused if deed.is_sent() => Expected { words: &["tell this bot's operator", "SONORAN_API_KEY"], requests: 1..=1, times: 0 },
         Limited | Spent | Unreachable | KeyRefused => well(deed),
     }
@@ -112,7 +116,7 @@ fn expected(situation: Situation, deed: Deed) -> Expected {
 const JARGON: [&str; 6] = ["HTTP", "detail", "JSON", "REST", "null", "status code"];
 
 /// Presses everything at once, and judges each cell.
-async fn press_all(scene: &Scene, situation: Situation, staged: &[Staged]) {
+async fn press_all(scene: &Scene, situation: Situation, staged: &[&Staged]) {
     let pressed = join_all(staged.iter().map(|one| async move {
         let before = one.requests(scene);
         let pending = one.press(scene).await;
@@ -132,11 +136,10 @@ async fn press_all(scene: &Scene, situation: Situation, staged: &[Staged]) {
         assert!(JARGON.iter().all(|word| !said.contains(word)), "{cell}: {said}");
         let sent = one.requests(scene) - before;
         assert!(requests.contains(&sent), "{cell}: {sent} changing requests, expected {requests:?}: {said}\n{:#?}", scene.changes());
-        if situation != ClosedUnheard && situation != ClosedHeard {
-            assert_eq!(one.times(scene), times, "{cell}: done so often in the CAD: {}", one.state(scene));
-        }
         if times == 0 {
             assert!(one.is_unchanged(scene), "{cell}: changed in the CAD: {}", one.state(scene));
+        } else {
+            assert_eq!(one.times(scene), times, "{cell}: done so often in the CAD: {}", one.state(scene));
         }
     }
 }
@@ -219,10 +222,9 @@ async fn column(situation: Situation) {
         mark().await;
         until_heard(&scene).await;
     }
-    press_all(&scene, situation, &staged).await;
+    press_all(&scene, situation, &staged.iter().collect::<Vec<_>>()).await;
     if situation == Limited {
-        press_all(&scene, Spent, &staged.into_iter().filter(|one| one.deed.is_sent()).collect::<Vec<_>>()).await;
-        staged = Vec::new();
+        press_all(&scene, Spent, &staged.iter().filter(|one| one.deed.is_sent()).collect::<Vec<_>>()).await;
     }
     cad.heal();
     scene.bot.clock.advance(10_000);
