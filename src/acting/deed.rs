@@ -14,6 +14,8 @@ pub enum Deed {
     Dispatch(CallId),
     /// Leave whatever call one is on.
     Leave,
+    /// Leave this dispatch call, and stay on others.
+    LeaveCall(Subject),
     /// Write a note.
     Note(Subject, String),
     /// Answer for a 911, a panic or a page: nobody else is called.
@@ -51,7 +53,9 @@ impl Deed {
     #[must_use]
     pub fn need(&self, server: ServerId) -> Need {
         let (permission, on_duty) = match self {
-            Self::Respond(_) | Self::Note(..) | Self::Leave | Self::New(_, true) | Self::NewOf(_) => (Permission::SelfDispatch, true),
+            Self::Respond(_) | Self::Note(..) | Self::Leave | Self::LeaveCall(_) | Self::New(_, true) | Self::NewOf(_) => {
+                (Permission::SelfDispatch, true)
+            }
             Self::Take(_) => (Permission::SelfDispatch, false),
             Self::Dispatch(_)
             | Self::New(_, false)
@@ -105,7 +109,7 @@ impl Deed {
         match self {
             Self::Respond(_) => "respond",
             Self::Dispatch(_) => "dispatch 911",
-            Self::Leave => "leave call",
+            Self::Leave | Self::LeaveCall(_) => "leave call",
             Self::Note(..) => "note",
             Self::Take(_) => "take",
             Self::Edit(..) => "edit call",

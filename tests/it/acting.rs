@@ -1,5 +1,7 @@
 //! Acting in the CAD from Discord: real presses, the whole bot, both simulators.
 
+mod cells;
+mod refusals;
 mod respond;
 
 use serde_json::{Value, json};
@@ -33,7 +35,9 @@ impl Scene {
 
     pub(crate) async fn start_with(mut setup: Setup) -> Self {
         // No event tells of what is done through the API: what the cards show comes from the answers alone.
-        setup.settings.push(("SONORAN_RECONCILE_SECONDS", "off".to_owned()));
+        if !setup.settings.iter().any(|(name, _)| *name == "SONORAN_RECONCILE_SECONDS") {
+            setup.settings.push(("SONORAN_RECONCILE_SECONDS", "off".to_owned()));
+        }
         let bot = TestBot::start_with(setup).await;
         let channel = bot.discord.add_channel(&bot.guild, "dispatch", 0);
         for event in ["911", "dispatch", "panic", "pager"] {
