@@ -16,6 +16,7 @@
 mod deed;
 mod emergency;
 mod members;
+mod place;
 mod refused;
 mod tell;
 mod together;

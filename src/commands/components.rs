@@ -16,7 +16,7 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::make::Asker;
-use super::{Desk, cad_labels, cards, wizard};
+use super::{Desk, cad_labels, cards, unit_panic, wizard};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::route::Preset;
@@ -180,7 +180,10 @@ pub(super) struct Press {
 pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interaction) -> Result<(), Error> {
     match interaction {
         Interaction::Component(component) if cards::is_ours(&component.data.custom_id) => cards::press(ctx, desk, component).await,
-        Interaction::Component(component) => press(ctx, desk, component).await,
+        Interaction::Component(component) => match unit_panic::parse(&component.data.custom_id) {
+            Some(answer) => unit_panic::press(ctx, desk, component, answer).await,
+            None => press(ctx, desk, component).await,
+        },
         Interaction::Modal(modal) if cards::is_ours(&modal.data.custom_id) => cards::form(ctx, desk, modal).await,
         Interaction::Modal(modal) => form(ctx, desk, modal).await,
         _ => Ok(()),

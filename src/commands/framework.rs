@@ -4,14 +4,14 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, components};
+use super::{Data, Desk, alerts, board, cad, components, unit};
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
 use crate::ops::Readiness;
 use crate::shutdown::Tasks;
 
 fn commands() -> Vec<poise::Command<Desk, Error>> {
-    vec![alerts::alerts(), board::board(), cad::cad()]
+    vec![alerts::alerts(), board::board(), cad::cad(), unit::unit()]
 }
 
 /// The commands as they are registered with Discord.

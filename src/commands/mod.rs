@@ -12,6 +12,7 @@
 //!
 //! Private answers only; every command is for people with Manage Server unless a guild's own settings say otherwise.
 
+mod acts;
 mod alerts;
 mod alerts_add;
 mod alerts_edit;
@@ -36,8 +37,10 @@ mod cad_labels;
 mod cad_notices;
 mod cad_setup;
 mod cad_status;
+mod calls;
 mod cards;
 mod checks;
+mod choices;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]
 pub mod components;
@@ -48,6 +51,14 @@ mod names;
 mod options;
 mod reply;
 mod rules;
+mod unit;
+mod unit_clear;
+mod unit_link;
+mod unit_me;
+mod unit_note;
+mod unit_panic;
+mod unit_respond;
+mod unit_status;
 mod wizard;
 
 use std::net::SocketAddr;

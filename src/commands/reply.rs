@@ -17,6 +17,7 @@ const MOST_PAGES: usize = 5;
 pub(super) const BLUE: u32 = 0x58_65F2;
 pub(super) const GREEN: u32 = 0x2E_CC71;
 pub(super) const YELLOW: u32 = 0xF1_C40F;
+pub(super) const RED: u32 = 0xE7_4C3C;
 
 /// An answer with a heading.
 #[derive(Clone, Debug)]
