@@ -56,6 +56,11 @@ pub(super) async fn units(acting: &Acting, labels: &Labels, of: Option<On>, atta
 
 /// The call that was chosen from the list, or whose number was typed: on the member's own server before on others.
 pub(super) async fn call(ctx: Context<'_>, actor: &Actor, typed: &str) -> Result<On, Error> {
+    call_like(ctx, actor, typed, None).await
+}
+
+/// As [`call`]: a dispatch call, or a 911, if both have the number that was typed.
+pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_dispatch: Option<bool>) -> Result<On, Error> {
     if let Some(on) = button::chosen(typed.trim()) {
         return Ok(on);
     }
@@ -65,11 +70,16 @@ pub(super) async fn call(ctx: Context<'_>, actor: &Actor, typed: &str) -> Result
         return Err(Error::refused("Choose a call from the list that appears while you type, or type its number."));
     };
     let open = open_calls(acting, &labels(ctx.data(), actor.guild)).await?;
-    let fitting: Vec<On> = open.iter().filter(|call| call.number == CallId(number)).map(|call| call.on).collect();
+    let mut fitting: Vec<&OpenCall> = open.iter().filter(|call| call.number == CallId(number)).collect();
+    if let Some(wanted) = is_dispatch
+        && fitting.iter().any(|call| call.is_dispatch() == wanted)
+    {
+        fitting.retain(|call| call.is_dispatch() == wanted);
+    }
     let own = if fitting.len() > 1 { Some(acting.server_of(actor).await?) } else { None };
     // A dispatch call and a 911 may have one number: the first of the list is the more urgent one.
-    let on = fitting.iter().find(|on| Some(on.server) == own).or(fitting.first());
-    on.copied().ok_or_else(|| Error::refused(format!("There is no open call #{number}: `/call list` shows what is open.")))
+    let on = fitting.iter().find(|call| Some(call.on.server) == own).or(fitting.first());
+    on.map(|call| call.on).ok_or_else(|| Error::refused(format!("There is no open call #{number}: `/call list` shows what is open.")))
 }
 
 /// A dispatch call; of a 911 a sentence.

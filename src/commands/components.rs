@@ -16,7 +16,7 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::make::Asker;
-use super::{Desk, cad_labels, cards, unit_panic, wizard};
+use super::{Desk, cad_labels, cards, forms, unit_panic, wizard};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::route::Preset;
@@ -185,6 +185,7 @@ pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interacti
             None => press(ctx, desk, component).await,
         },
         Interaction::Modal(modal) if cards::is_ours(&modal.data.custom_id) => cards::form(ctx, desk, modal).await,
+        Interaction::Modal(modal) if forms::is_ours(&modal.data.custom_id) => forms::sent(ctx, desk, modal).await,
         Interaction::Modal(modal) => form(ctx, desk, modal).await,
         _ => Ok(()),
     }

@@ -4,14 +4,14 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, components, unit};
+use super::{Data, Desk, alerts, board, cad, call, components, emergency, unit};
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
 use crate::ops::Readiness;
 use crate::shutdown::Tasks;
 
 fn commands() -> Vec<poise::Command<Desk, Error>> {
-    vec![alerts::alerts(), board::board(), cad::cad(), unit::unit()]
+    vec![alerts::alerts(), board::board(), cad::cad(), unit::unit(), call::call(), emergency::emergency()]
 }
 
 /// The commands as they are registered with Discord.

@@ -37,6 +37,15 @@ mod cad_labels;
 mod cad_notices;
 mod cad_setup;
 mod cad_status;
+mod call;
+mod call_assign;
+mod call_close;
+mod call_from911;
+mod call_list;
+mod call_new;
+mod call_note;
+mod call_unassign;
+mod call_view;
 mod calls;
 mod cards;
 mod checks;
@@ -44,8 +53,11 @@ mod choices;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]
 pub mod components;
+mod emergency;
 mod errors;
+mod forms;
 pub mod framework;
+mod layout;
 mod make;
 mod names;
 mod options;

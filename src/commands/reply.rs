@@ -1,11 +1,11 @@
 //! Answers: private, without any ping, within Discord's limits.
 
 use poise::CreateReply;
-use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateEmbed, EditInteractionResponse};
+use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateEmbed, CreateEmbedFooter, EditInteractionResponse, Timestamp};
 
 use super::errors::Error;
-use super::{Context, Desk};
-use crate::render::text;
+use super::{Context, Desk, cards};
+use crate::render::{Embed, Message, text};
 
 /// Discord's limit of a message's content (UTF-16 units).
 const CONTENT: usize = 2_000;
@@ -61,6 +61,31 @@ pub(super) async fn say(ctx: Context<'_>, words: impl AsRef<str>) -> Result<(), 
 pub(super) async fn show(ctx: Context<'_>, page: Page) -> Result<(), Error> {
     poise::send_application_reply(ctx, private().embed(page.embed()).components(page.rows)).await?;
     Ok(())
+}
+
+/// A message as channels show it, with its buttons. Its pings stay out.
+pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), Error> {
+    let reply = private().components(cards::rows(message));
+    let reply = message.embeds.iter().fold(reply, |reply, one| reply.embed(embed(one)));
+    poise::send_application_reply(ctx, reply).await?;
+    Ok(())
+}
+
+fn embed(embed: &Embed) -> CreateEmbed {
+    let mut made = CreateEmbed::new().color(embed.color);
+    if let Some(title) = &embed.title {
+        made = made.title(title);
+    }
+    if let Some(description) = &embed.description {
+        made = made.description(description);
+    }
+    if let Some(footer) = &embed.footer {
+        made = made.footer(CreateEmbedFooter::new(footer));
+    }
+    if let Some(at) = embed.timestamp.and_then(|at| Timestamp::from_millis(at.0).ok()) {
+        made = made.timestamp(at);
+    }
+    made.fields(embed.fields.iter().map(|field| (&field.name, &field.value, field.inline)))
 }
 
 /// Lines under one heading, in as many messages as they need, up to a bound.
