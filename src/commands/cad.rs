@@ -1,14 +1,21 @@
 //! `/cad`: the connection to the CAD, and how the bot is.
 
 use super::errors::Error;
-use super::{Context, cad_diagnose, cad_labels, cad_notices, cad_setup, cad_status};
+use super::{Context, cad_actions, cad_diagnose, cad_labels, cad_notices, cad_setup, cad_status};
 
 /// The connection to Sonoran CAD
 #[poise::command(
     slash_command,
     guild_only,
     subcommand_required,
-    subcommands("cad_setup::setup", "cad_status::status", "cad_diagnose::diagnose", "cad_labels::labels", "cad_notices::notices"),
+    subcommands(
+        "cad_setup::setup",
+        "cad_status::status",
+        "cad_diagnose::diagnose",
+        "cad_labels::labels",
+        "cad_notices::notices",
+        "cad_actions::actions"
+    ),
     default_member_permissions = "MANAGE_GUILD",
     interaction_context = "Guild"
 )]

@@ -4,14 +4,23 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, call, components, emergency, unit};
+use super::{Data, Desk, alerts, board, cad, call, components, emergency, lookup, menu, unit};
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
 use crate::ops::Readiness;
 use crate::shutdown::Tasks;
 
 fn commands() -> Vec<poise::Command<Desk, Error>> {
-    vec![alerts::alerts(), board::board(), cad::cad(), unit::unit(), call::call(), emergency::emergency()]
+    vec![
+        alerts::alerts(),
+        board::board(),
+        cad::cad(),
+        unit::unit(),
+        call::call(),
+        lookup::lookup(),
+        emergency::emergency(),
+        menu::add_note(),
+    ]
 }
 
 /// The commands as they are registered with Discord.

@@ -48,6 +48,10 @@ pub(super) struct Clear(pub(super) Clearing);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KindChoice(pub(super) BoardKind);
 
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Switch(pub(super) bool);
+
 /// Words for Discord: what is shown, what is sent.
 type Words = Vec<(String, &'static str)>;
 
@@ -145,5 +149,10 @@ words!(
 words!(Clear, vec![(said("role", "ping nobody"), "role"), (said("server", "events of all servers"), "server")], |word: &str| match word {
     "role" => Some(Clearing::Role),
     "server" => Some(Clearing::Server),
+    _ => None,
+});
+words!(Switch, vec![("on".to_owned(), "on"), ("off".to_owned(), "off")], |word: &str| match word {
+    "on" => Some(true),
+    "off" => Some(false),
     _ => None,
 });

@@ -65,7 +65,10 @@ pub(super) async fn show(ctx: Context<'_>, page: Page) -> Result<(), Error> {
 
 /// A message as channels show it, with its buttons. Its pings stay out.
 pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), Error> {
-    let reply = private().components(cards::rows(message));
+    let mut reply = private().components(cards::rows(message));
+    if let Some(content) = message.content.as_ref().filter(|_| message.roles.is_empty()) {
+        reply = reply.content(text::cut(content, CONTENT));
+    }
     let reply = message.embeds.iter().fold(reply, |reply, one| reply.embed(embed(one)));
     poise::send_application_reply(ctx, reply).await?;
     Ok(())
