@@ -13,13 +13,16 @@
 //!
 //! What the CAD did not confirm is looked up by the reader of the CAD, and people are told that it is not known.
 
+mod audit;
 mod deed;
 mod emergency;
 mod members;
+mod place;
 mod refused;
 mod tell;
 mod together;
 mod view;
+mod warm;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +43,6 @@ use crate::readings::{Why, Wishes};
 use crate::render::text;
 use crate::shutdown::Tasks;
 use crate::store::Store;
-use crate::store::audit::{Entry, Kind};
 use crate::world::{Server, Subject};
 
 use members::{Known, Members};
@@ -60,10 +62,6 @@ const SLOW: Duration = Duration::from_secs(2);
 pub const LONGEST_NOTE: usize = 900;
 /// One 911 per person in so long (ms).
 const BETWEEN_CALLS: i64 = 120_000;
-/// How often members on duty are looked at.
-const WARM_EVERY: Duration = Duration::from_secs(60);
-/// So many accounts are asked about at once to keep them known.
-const WARMED_AT_ONCE: usize = 4;
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,33 +158,6 @@ impl Acting {
         }))
     }
 
-    /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
-    pub async fn run(self) {
-        self.0.members.restore().await;
-        loop {
-            tokio::select! {
-                () = self.0.outside.tasks.draining() => return,
-                () = tokio::time::sleep(WARM_EVERY) => {}
-            }
-            self.warm().await;
-        }
-    }
-
-    async fn warm(&self) {
-        let mut on_duty: Vec<String> = Vec::new();
-        for server in &self.0.outside.servers {
-            on_duty.extend(self.look(*server, view::accounts_on_duty).await.unwrap_or_default());
-        }
-        let old = self.0.members.growing_old(|account| on_duty.iter().any(|known| known.eq_ignore_ascii_case(account)));
-        for user in old.into_iter().take(WARMED_AT_ONCE) {
-            // Whoever presses a button meanwhile goes first: what cannot be asked now is asked in a minute.
-            if let Err(error) = self.0.members.ask(user).await {
-                tracing::debug!(%error, "a member on duty could not be asked about");
-                return;
-            }
-        }
-    }
-
     /// Looks at a server's world.
     ///
     /// # Errors
@@ -279,29 +250,6 @@ impl Acting {
         }
         self.write_down(actor, server, &deed, &done).await;
         done
-    }
-
-    /// Who did what, for `/cad audit`. What was refused because nothing was to be done is no deed.
-    async fn write_down(&self, actor: &Actor, server: ServerId, deed: &Deed, done: &Result<String, Refused>) {
-        let outcome = match done {
-            Ok(_) => "done".to_owned(),
-            Err(Refused::Cad(error)) => error.to_string(),
-            Err(_) => return,
-        };
-        let Outside { store, clock, .. } = &self.0.outside;
-        let entry = Entry {
-            guild: actor.guild,
-            at: clock.now(),
-            user: actor.user,
-            kind: Kind::Cad,
-            action: deed.word().to_owned(),
-            target: format!("server {server}{}", deed.target()),
-            detail: deed.detail(),
-            outcome,
-        };
-        if let Err(error) = store.audit(entry).await {
-            tracing::warn!(%error, "a deed could not be written down");
-        }
     }
 
     async fn perform(&self, actor: &Actor, who: &Who, server: ServerId, deed: &Deed) -> Result<String, Refused> {

@@ -20,7 +20,7 @@ use crate::acting::{Actor, CardState, Deed, LONGEST_NOTE, Refused};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
 use crate::render::button::{self, On, PICK, Verb};
-use crate::render::{Labels, text};
+use crate::render::{Button, Labels, Message, text};
 use crate::world::Subject;
 
 /// What is typed into a form.
@@ -192,6 +192,13 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
     }
     let text = "Only you see this. What needs a permission in the CAD is asked about when you press it.";
     Page { rows, ..Page::new(state.what.clone(), text, BLUE) }
+}
+
+/// The buttons of a card, as it has them in its channel.
+pub(super) fn rows(card: &Message) -> Vec<CreateActionRow> {
+    let on = |button: &Button| button::chosen(&button.on).map(|on| button_of(button.verb, on));
+    let buttons: Vec<CreateButton> = card.buttons.iter().filter_map(on).collect();
+    if buttons.is_empty() { Vec::new() } else { vec![CreateActionRow::Buttons(buttons)] }
 }
 
 fn button_of(verb: Verb, on: On) -> CreateButton {

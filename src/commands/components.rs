@@ -16,7 +16,7 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::make::Asker;
-use super::{Desk, cad_labels, cards, settings::buttons, wizard};
+use super::{Desk, cad_labels, cards, forms, settings::buttons, unit_panic, wizard};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::route::Preset;
@@ -181,8 +181,12 @@ pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interacti
     match interaction {
         Interaction::Component(component) if cards::is_ours(&component.data.custom_id) => cards::press(ctx, desk, component).await,
         Interaction::Component(component) if buttons::is_ours(&component.data.custom_id) => buttons::press(ctx, desk, component).await,
-        Interaction::Component(component) => press(ctx, desk, component).await,
+        Interaction::Component(component) => match unit_panic::parse(&component.data.custom_id) {
+            Some(answer) => unit_panic::press(ctx, desk, component, answer).await,
+            None => press(ctx, desk, component).await,
+        },
         Interaction::Modal(modal) if cards::is_ours(&modal.data.custom_id) => cards::form(ctx, desk, modal).await,
+        Interaction::Modal(modal) if forms::is_ours(&modal.data.custom_id) => forms::sent(ctx, desk, modal).await,
         Interaction::Modal(modal) => form(ctx, desk, modal).await,
         _ => Ok(()),
     }

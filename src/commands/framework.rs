@@ -4,7 +4,7 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, components, duty, recorded};
+use super::{Data, Desk, alerts, board, cad, call, components, duty, emergency, lookup, menu, recorded, unit};
 use crate::chart::Painter;
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
@@ -12,7 +12,17 @@ use crate::ops::Readiness;
 use crate::shutdown::Tasks;
 
 pub(super) fn commands() -> Vec<poise::Command<Desk, Error>> {
-    vec![alerts::alerts(), board::board(), cad::cad(), duty::duty()]
+    vec![
+        alerts::alerts(),
+        board::board(),
+        cad::cad(),
+        duty::duty(),
+        unit::unit(),
+        call::call(),
+        lookup::lookup(),
+        emergency::emergency(),
+        menu::add_note(),
+    ]
 }
 
 /// The commands as they are registered with Discord.

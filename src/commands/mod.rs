@@ -15,6 +15,7 @@
 //! Answers are private unless a person shares a report; every command is for people with Manage Server (`/duty`: Timeout Members) unless a
 //! guild's own settings say otherwise.
 
+mod acts;
 mod alerts;
 mod alerts_add;
 mod alerts_edit;
@@ -35,6 +36,7 @@ mod board_create;
 mod board_refresh;
 mod board_remove;
 mod cad;
+mod cad_actions;
 mod cad_audit;
 mod cad_diagnose;
 mod cad_export;
@@ -44,8 +46,19 @@ mod cad_notices;
 mod cad_setup;
 mod cad_stats;
 mod cad_status;
+mod call;
+mod call_assign;
+mod call_close;
+mod call_from911;
+mod call_list;
+mod call_new;
+mod call_note;
+mod call_unassign;
+mod call_view;
+mod calls;
 mod cards;
 mod checks;
+mod choices;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]
 pub mod components;
@@ -53,15 +66,30 @@ mod duty;
 mod duty_export;
 mod duty_leaderboard;
 mod duty_log;
+mod emergency;
 mod errors;
+mod forms;
 pub mod framework;
+mod layout;
+mod lookup;
+mod lookup_name;
+mod lookup_plate;
 mod make;
+mod menu;
 mod names;
 mod options;
 mod recorded;
 mod reply;
 mod rules;
 mod settings;
+mod unit;
+mod unit_clear;
+mod unit_link;
+mod unit_me;
+mod unit_note;
+mod unit_panic;
+mod unit_respond;
+mod unit_status;
 mod wizard;
 
 use std::net::SocketAddr;

@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Data;
-use crate::cad::rest::{CadServer, RestError};
+use crate::acting::{Actor, Refused};
+use crate::cad::rest::{CadServer, RestError, Template};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 
 /// How long names are believed.
@@ -56,6 +57,7 @@ pub(super) struct Names {
     guilds: Mutex<HashMap<GuildId, (Instant, Arc<GuildNames>)>>,
     servers: Mutex<Known<Arc<Vec<CadServer>>>>,
     timezone: Mutex<Known<Option<String>>>,
+    layouts: Mutex<Known<Arc<Vec<Template>>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,6 +118,17 @@ impl Names {
             Err(_) => {}
         }
         known.as_ref().and_then(|(_, zone)| zone.clone())
+    }
+
+    /// The community's layouts of dispatch calls, remembered. Asked for in the name of somebody who may make calls.
+    pub(super) async fn layouts(&self, data: &Data, actor: &Actor) -> Result<Arc<Vec<Template>>, Refused> {
+        if let Some((_, known)) = lock(&self.layouts).as_ref().filter(|(at, _)| fresh(*at)) {
+            return Ok(Arc::clone(known));
+        }
+        let acting = data.acting.as_ref().ok_or(Refused::NoCad)?;
+        let layouts = Arc::new(acting.templates(actor).await?);
+        *lock(&self.layouts) = Some((Instant::now(), Arc::clone(&layouts)));
+        Ok(layouts)
     }
 
     /// The configured servers with the CAD's names for them, where it tells in time.

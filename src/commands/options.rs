@@ -65,6 +65,10 @@ pub(super) struct ByChoice(pub(super) By);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EntryKind(pub(super) Kind);
 
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Switch(pub(super) bool);
+
 /// Words for Discord: what is shown, what is sent.
 type Words = Vec<(String, &'static str)>;
 
@@ -188,3 +192,9 @@ words!(
         .collect(),
     Kind::parse
 );
+
+words!(Switch, vec![("on".to_owned(), "on"), ("off".to_owned(), "off")], |word: &str| match word {
+    "on" => Some(true),
+    "off" => Some(false),
+    _ => None,
+});

@@ -1,11 +1,14 @@
 //! Answers: private unless shared on purpose, without any ping, within Discord's limits.
 
 use poise::CreateReply;
-use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, EditAttachments, EditInteractionResponse};
+use serenity::all::{
+    CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, CreateEmbedFooter, EditAttachments, EditInteractionResponse,
+    Timestamp,
+};
 
 use super::errors::Error;
-use super::{Context, Desk};
-use crate::render::text;
+use super::{Context, Desk, cards};
+use crate::render::{Embed, Message, text};
 
 /// Discord's limit of a message's content (UTF-16 units).
 const CONTENT: usize = 2_000;
@@ -17,6 +20,7 @@ const MOST_PAGES: usize = 5;
 pub(super) const BLUE: u32 = 0x58_65F2;
 pub(super) const GREEN: u32 = 0x2E_CC71;
 pub(super) const YELLOW: u32 = 0xF1_C40F;
+pub(super) const RED: u32 = 0xE7_4C3C;
 
 /// An answer with a heading.
 #[derive(Clone, Debug)]
@@ -88,12 +92,40 @@ pub(super) async fn show(ctx: Context<'_>, mut page: Page) -> Result<(), Error> 
     Ok(())
 }
 
+/// A message as channels show it, with its buttons. Its pings stay out.
+pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), Error> {
+    let mut reply = private().components(cards::rows(message));
+    if let Some(content) = message.content.as_ref().filter(|_| message.roles.is_empty()) {
+        reply = reply.content(text::cut(content, CONTENT));
+    }
+    let reply = message.embeds.iter().fold(reply, |reply, one| reply.embed(embed(one)));
+    poise::send_application_reply(ctx, reply).await?;
+    Ok(())
+}
+
 /// Pages with files in one message: at most 10 of each, and Discord's 6,000 characters over all pages.
 pub(super) async fn enclose(ctx: Context<'_>, pages: Vec<Page>, files: Vec<CreateAttachment>, shared: bool) -> Result<(), Error> {
     let reply = pages.into_iter().take(10).fold(seen(shared), |reply, page| reply.embed(page.embed()));
     let reply = files.into_iter().take(10).fold(reply, CreateReply::attachment);
     poise::send_application_reply(ctx, reply).await?;
     Ok(())
+}
+
+fn embed(embed: &Embed) -> CreateEmbed {
+    let mut made = CreateEmbed::new().color(embed.color);
+    if let Some(title) = &embed.title {
+        made = made.title(title);
+    }
+    if let Some(description) = &embed.description {
+        made = made.description(description);
+    }
+    if let Some(footer) = &embed.footer {
+        made = made.footer(CreateEmbedFooter::new(footer));
+    }
+    if let Some(at) = embed.timestamp.and_then(|at| Timestamp::from_millis(at.0).ok()) {
+        made = made.timestamp(at);
+    }
+    made.fields(embed.fields.iter().map(|field| (&field.name, &field.value, field.inline)))
 }
 
 /// A page with a file.

@@ -481,7 +481,11 @@ impl Ingest {
         let now = self.outside.clock.now();
         let routing = self.outside.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
-        let words = |routing: &Routing, guild| routing.guilds.get(&guild).map(|guild| Arc::clone(&guild.labels)).unwrap_or_default();
+        // What a guild has of its own on every card: its words, and whether there are buttons.
+        let words = |routing: &Routing, guild| {
+            let known = routing.guilds.get(&guild);
+            (known.map(|guild| Arc::clone(&guild.labels)).unwrap_or_default(), known.is_none_or(|guild| guild.acting.buttons))
+        };
         let reworded: Vec<GuildId> =
             routing.guilds.keys().copied().filter(|guild| words(&before, *guild) != words(&routing, *guild)).collect();
         let mut batch = Batch { now, ..Batch::default() };

@@ -145,6 +145,12 @@ pub fn id(verb: Verb, on: On) -> String {
     format!("{VERSION}:{}:{}", verb.word(), tail(on))
 }
 
+/// As the value of an option, for [`chosen`].
+#[must_use]
+pub fn value(on: On) -> String {
+    tail(on)
+}
+
 fn tail(On { server, subject }: On) -> String {
     let (kind, id, opened) = match subject {
         Subject::Emergency(id, at) => ('9', id.0, at.0),

@@ -49,6 +49,7 @@ pub use button::{Button, Choice};
 pub use dispatch::{attachment, note};
 pub use draft::gather;
 pub use pack::pack;
+pub use record::found;
 pub use unit::{duty, status};
 
 /// Older than this when delivered: the footer says how late, in ms.

@@ -1,7 +1,7 @@
 //! Records: BOLOs, warrants and the rest. They hold names and plates: nothing of them is public.
 
 use super::draft::{self, Draft, Fields};
-use super::{Message, Style, View, colors, text, words};
+use super::{Embed, Message, Style, View, colors, text, words};
 use crate::clock::UnixMs;
 use crate::event::{Record, RecordAction, RecordField};
 
@@ -10,6 +10,23 @@ const MAX_FIELDS: usize = 9;
 /// Record kinds (contract d, record type).
 const WARRANT: i64 = 2;
 const BOLO: i64 = 3;
+/// Contract d, record type.
+const KINDS: [(i64, &str); 14] = [
+    (WARRANT, "Warrant"),
+    (BOLO, "BOLO"),
+    (4, "License"),
+    (5, "Vehicle registration"),
+    (7, "Character"),
+    (8, "Police record"),
+    (9, "Police report"),
+    (10, "Medical record"),
+    (11, "Medical report"),
+    (12, "Fire record"),
+    (13, "Fire report"),
+    (14, "DMV record"),
+    (15, "Law record"),
+    (16, "Law report"),
+];
 /// Words in a field's label that make its value worth a place in the title.
 const TELLING: [&str; 12] =
     ["model", "vehicle", "make", "colour", "color", "plate", "name", "first", "last", "suspect", "subject", "title"];
@@ -53,6 +70,36 @@ pub(super) fn record(action: RecordAction, record: &Record, at: UnixMs, view: &V
     }
     draft.fields = fields.0;
     Some(draft.finish(view))
+}
+
+/// A record as a search found it: its kind in words, its name, its first fields.
+#[must_use]
+pub fn found(record: &Record) -> Embed {
+    let (emoji, color) = match record.kind {
+        Some(BOLO) => ("🟡", colors::BOLO),
+        Some(WARRANT) => ("🟣", colors::WARRANT),
+        _ => ("🔵", colors::RECORD),
+    };
+    let (emoji, color) = if record.closed == Some(true) { ("⬛", colors::CLOSED) } else { (emoji, color) };
+    let word = record.kind.and_then(|kind| KINDS.iter().find(|(known, _)| *known == kind)).map_or("Record", |(_, word)| *word);
+    let title = match draft::line(record.name.as_deref(), 40) {
+        Some(name) if name.to_lowercase() == word.to_lowercase() => format!("{emoji} {name}"),
+        Some(name) => {
+            format!("{emoji} {name} ({})", if word == "BOLO" || word == "DMV record" { word.to_owned() } else { word.to_lowercase() })
+        }
+        None => format!("{emoji} {word}"),
+    };
+    let mut fields = Fields::default();
+    let shown = record.fields.iter().filter_map(|field| Some((draft::line(Some(&field.label), 40)?, value(record, field)?)));
+    for (label, value) in shown.take(MAX_FIELDS) {
+        fields.inline(&label, Some(text::cut(&value, 80)));
+    }
+    if record.closed == Some(true) {
+        fields.inline("State", Some("Closed".to_owned()));
+    }
+    fields.0.truncate(MAX_FIELDS);
+    let footer = text::visible(record.id.as_deref()).map(|id| format!("Record {}", text::plain(id, 40)));
+    Embed { title: Some(title), color, fields: fields.0, footer, ..Embed::default() }
 }
 
 /// The state is a number in the CAD (0 active, 1 closed): said in words where decoding found out which it is.

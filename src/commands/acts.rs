@@ -1,0 +1,118 @@
+//! What the commands that act in the CAD share: who acts, on which server, on which call and unit, and the answer.
+
+use super::calls::{self, OnDuty, OpenCall};
+use super::errors::Error;
+use super::{Context, Desk, actor, guild_of, reply};
+use crate::acting::{Acting, Actor, Deed, Refused};
+use crate::ids::{CallId, GuildId, Ident, ServerId, UserId};
+use crate::render::Labels;
+use crate::render::button::{self, On};
+use crate::world::Subject;
+
+/// Who gave a command.
+pub(super) fn actor_of(ctx: Context<'_>) -> Result<Actor, Error> {
+    let interaction = ctx.interaction;
+    Ok(actor(guild_of(ctx)?, UserId(interaction.user.id.get()), interaction.member.as_deref()))
+}
+
+/// The community's words.
+pub(super) fn labels(desk: &Desk, guild: GuildId) -> Labels {
+    desk.store.routing_now().guilds.get(&guild).map(|guild| (*guild.labels).clone()).unwrap_or_default()
+}
+
+/// The server that was chosen, else the one on which the member is on duty, else the first.
+pub(super) async fn server(acting: &Acting, actor: &Actor, chosen: Option<i64>) -> Result<ServerId, Error> {
+    let Some(chosen) = chosen else { return Ok(acting.server_of(actor).await?) };
+    let known = acting.servers().iter().find(|server| i64::from(server.0) == chosen).copied();
+    known.ok_or_else(|| Error::refused(format!("This bot watches no server {chosen}: choose one from the list.")))
+}
+
+/// Does it, and tells what came of it. The command has been deferred before.
+pub(super) async fn act(ctx: Context<'_>, actor: &Actor, server: ServerId, deed: Deed) -> Result<(), Error> {
+    let said = ctx.data().acting()?.act(actor, server, deed).await?;
+    reply::say(ctx, said).await
+}
+
+/// What is open on all servers, the most urgent and newest first.
+pub(super) async fn open_calls(acting: &Acting, labels: &Labels) -> Result<Vec<OpenCall>, Refused> {
+    let mut all = Vec::new();
+    for server in acting.servers().iter().copied() {
+        let labels = labels.clone();
+        all.extend(acting.look(server, move |world| calls::open(world, server, &labels)).await?);
+    }
+    calls::sort(&mut all);
+    Ok(all)
+}
+
+/// Units on duty on all servers, or those attached to a call.
+pub(super) async fn units(acting: &Acting, labels: &Labels, of: Option<On>, attached: bool) -> Result<Vec<OnDuty>, Refused> {
+    let mut all = Vec::new();
+    for server in acting.servers().iter().copied().filter(|server| of.is_none_or(|of| of.server == *server)) {
+        let (labels, subject) = (labels.clone(), of.filter(|_| attached).map(|of| of.subject));
+        all.extend(acting.look(server, move |world| calls::units(world, server, &labels, subject)).await?);
+    }
+    Ok(all)
+}
+
+/// The call that was chosen from the list, or whose number was typed: on the member's own server before on others.
+pub(super) async fn call(ctx: Context<'_>, actor: &Actor, typed: &str) -> Result<On, Error> {
+    call_like(ctx, actor, typed, None).await
+}
+
+/// As [`call`]: a dispatch call, or a 911, if both have the number that was typed.
+pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_dispatch: Option<bool>) -> Result<On, Error> {
+    if let Some(on) = button::chosen(typed.trim()) {
+        return Ok(on);
+    }
+    let acting = ctx.data().acting()?;
+    acting.rule_of(actor.guild)?;
+    let Ok(number) = typed.trim().trim_start_matches('#').parse::<i64>() else {
+        return Err(Error::refused("Choose a call from the list that appears while you type, or type its number."));
+    };
+    let open = open_calls(acting, &labels(ctx.data(), actor.guild)).await?;
+    let mut fitting: Vec<&OpenCall> = open.iter().filter(|call| call.number == CallId(number)).collect();
+    if let Some(wanted) = is_dispatch
+        && fitting.iter().any(|call| call.is_dispatch() == wanted)
+    {
+        fitting.retain(|call| call.is_dispatch() == wanted);
+    }
+    let own = if fitting.len() > 1 { Some(acting.server_of(actor).await?) } else { None };
+    // A dispatch call and a 911 may have one number: the first of the list is the more urgent one.
+    let on = fitting.iter().find(|call| Some(call.on.server) == own).or(fitting.first());
+    on.map(|call| call.on).ok_or_else(|| Error::refused(format!("There is no open call #{number}: `/call list` shows what is open.")))
+}
+
+/// A dispatch call; of a 911 a sentence.
+pub(super) fn dispatched(on: On) -> Result<CallId, Error> {
+    match on.subject {
+        Subject::Dispatch(id, _) => Ok(id),
+        Subject::Emergency(id, _) => Err(Error::refused(format!(
+            "Call #{id} still waits, and only a dispatch call has units: make it one first with `/call from911`."
+        ))),
+        Subject::Panic(..) | Subject::Event(..) => Err(Error::refused("That is no call: choose one from the list.")),
+    }
+}
+
+/// The value of a unit in a list: `server:identifier`.
+pub(super) fn unit_value(unit: &OnDuty) -> String {
+    format!("{}:{}", unit.server, unit.ident)
+}
+
+/// The unit that was chosen from the list, or whose callsign or number was typed, on a call's server.
+pub(super) async fn unit(ctx: Context<'_>, on: On, typed: &str) -> Result<Ident, Error> {
+    let typed = typed.trim();
+    let elsewhere = || Error::refused(format!("That unit is not on server {}, where the call is: choose one from the list.", on.server));
+    if let Some((server, ident)) = typed.split_once(':')
+        && let (Ok(server), Ok(ident)) = (server.parse::<u32>(), ident.parse::<i64>())
+    {
+        return if ServerId(server) == on.server { Ok(Ident(ident)) } else { Err(elsewhere()) };
+    }
+    let known = units(ctx.data().acting()?, Labels::usual(), Some(on), false).await?;
+    let named: Vec<&OnDuty> = known.iter().filter(|unit| unit.callsign.eq_ignore_ascii_case(typed)).collect();
+    match (&named[..], typed.parse::<i64>()) {
+        ([one], _) => Ok(one.ident),
+        ([], Ok(number)) if known.iter().any(|unit| unit.ident == Ident(number)) => Ok(Ident(number)),
+        ([], _) => Err(Error::refused(format!("No unit on duty on server {} is called that: choose one from the list.", on.server))),
+        (_, _) => Err(Error::refused("Several units are called that: choose one from the list that appears while you type.")),
+    }
+}

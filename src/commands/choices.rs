@@ -1,0 +1,106 @@
+//! Lists that are shown while a person types what they want to do in the CAD: calls, units, statuses. They come from the world alone, which
+//! answers at once; what a person may do is asked when they do it.
+
+use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse, ResolvedValue};
+
+use super::calls::OpenCall;
+use super::{Context, acts};
+use crate::acting::{Acting, Actor};
+use crate::render::button::{self, On};
+use crate::render::{Labels, text};
+
+/// Most choices Discord shows.
+const MOST: usize = 25;
+/// Off duty: no status that one sets.
+pub(super) const OFFLINE: i64 = 100;
+
+/// Who types, if they may see what is open.
+fn onlooker(ctx: Context<'_>) -> Option<(&Acting, Actor, Labels)> {
+    let (acting, actor) = (ctx.data().acting().ok()?, acts::actor_of(ctx).ok()?);
+    let labels = acts::labels(ctx.data(), actor.guild);
+    acting.may_see(&actor).then_some((acting, actor, labels))
+}
+
+async fn calls(ctx: Context<'_>, partial: &str, wanted: impl Fn(&OpenCall) -> bool) -> CreateAutocompleteResponse {
+    let Some((acting, _, labels)) = onlooker(ctx) else { return CreateAutocompleteResponse::new() };
+    let several = acting.servers().len() > 1;
+    let open = acts::open_calls(acting, &labels).await.unwrap_or_default();
+    let shown = open.iter().filter(|call| wanted(call)).map(|call| (call.choice(several), button::value(call.on)));
+    response(shown, partial)
+}
+
+/// Open calls and waiting 911s.
+pub(super) async fn call(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    calls(ctx, partial, |_| true).await
+}
+
+/// Open dispatch calls.
+pub(super) async fn dispatch(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    calls(ctx, partial, OpenCall::is_dispatch).await
+}
+
+/// Waiting 911s.
+pub(super) async fn emergency(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    calls(ctx, partial, |call| !call.is_dispatch()).await
+}
+
+/// The call that was chosen in the same command.
+fn chosen_call(ctx: Context<'_>) -> Option<On> {
+    let option = ctx.args.iter().find(|option| option.name == "call")?;
+    match option.value {
+        ResolvedValue::String(value) => button::chosen(value),
+        _ => None,
+    }
+}
+
+async fn units(ctx: Context<'_>, partial: &str, attached: bool) -> CreateAutocompleteResponse {
+    let Some((acting, _, labels)) = onlooker(ctx) else { return CreateAutocompleteResponse::new() };
+    let known = acts::units(acting, &labels, chosen_call(ctx), attached).await.unwrap_or_default();
+    response(known.iter().map(|unit| (unit.choice.clone(), acts::unit_value(unit))), partial)
+}
+
+/// Units on duty where the call is.
+pub(super) async fn unit(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    units(ctx, partial, false).await
+}
+
+/// Units attached to the call.
+pub(super) async fn attached(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    units(ctx, partial, true).await
+}
+
+/// The community's statuses.
+pub(super) async fn status(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let Ok(actor) = acts::actor_of(ctx) else { return CreateAutocompleteResponse::new() };
+    let labels = acts::labels(ctx.data(), actor.guild);
+    let numbers = labels.statuses.keys().filter(|number| **number != OFFLINE);
+    response(numbers.map(|number| (super::calls::status_word(&labels, *number), number.to_string())), partial)
+}
+
+/// What fits what was typed, in its order.
+pub(super) fn response(shown: impl Iterator<Item = (String, String)>, partial: &str) -> CreateAutocompleteResponse {
+    let fitting = fitting(shown, partial).into_iter().map(|(name, value)| AutocompleteChoice::new(name, value));
+    CreateAutocompleteResponse::new().set_choices(fitting.collect())
+}
+
+fn fitting(shown: impl Iterator<Item = (String, String)>, partial: &str) -> Vec<(String, String)> {
+    let wanted = partial.trim().to_lowercase();
+    // What was chosen a moment ago stands there as its value.
+    let fits = |name: &str, value: &str| wanted.is_empty() || value == wanted || name.to_lowercase().contains(&wanted);
+    shown.filter(|(name, value)| fits(name, value)).map(|(name, value)| (text::cut(&name, 100), value)).take(MOST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_narrows_and_limits_hold() {
+        let all = || (1..=60).map(|id| (format!("Call #{id} · {}", "x".repeat(120)), format!("1:d:{id}:1")));
+        assert_eq!(fitting(all(), "").len(), MOST);
+        assert!(fitting(all(), "").iter().all(|(name, _)| text::units(name) <= 100));
+        assert_eq!(fitting(all(), " cALL #60 ").len(), 1);
+        assert_eq!(fitting(all(), "1:d:7:1").len(), 1);
+        assert!(fitting(all(), "nothing").is_empty());
+    }
+}

@@ -1,0 +1,71 @@
+//! The message menu "Add as CAD note": what somebody said in a call's thread becomes a note of that call.
+
+use serenity::all as serenity;
+
+use super::errors::Error;
+use super::{Context, Desk, acts, reply};
+use crate::acting::{Actor, Deed, LONGEST_NOTE};
+use crate::ids::{ChannelId, GuildId};
+use crate::render::button::On;
+use crate::render::text::ELLIPSIS;
+
+const ELSEWHERE: &str = "This works on messages in the thread of a call's card, or in its forum post: there the bot knows which call is meant. Elsewhere `/unit note` writes one.";
+
+/// What stands in the menu of a message.
+#[poise::command(context_menu_command = "Add as CAD note", guild_only, interaction_context = "Guild")]
+pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let actor = acts::actor_of(ctx)?;
+    let on =
+        call_of_thread(ctx.data(), actor.guild, ChannelId(message.channel_id.get())).await?.ok_or_else(|| Error::refused(ELSEWHERE))?;
+    let author = (message.author.id.get() != actor.user.0).then(|| message.author.global_name.as_deref().unwrap_or(&message.author.name));
+    let note = note(&message.content, author).ok_or_else(|| Error::refused("That message has no text: nothing was sent."))?;
+    let said = write(ctx.data(), &actor, on, note).await?;
+    reply::say(ctx, said).await
+}
+
+/// Writes a note; what came of it.
+pub(super) async fn write(desk: &Desk, actor: &Actor, on: On, note: String) -> Result<String, Error> {
+    Ok(desk.acting()?.act(actor, on.server, Deed::Note(on.subject, note)).await?)
+}
+
+/// The call whose card's thread, or whose forum post, a channel is.
+pub(super) async fn call_of_thread(desk: &Desk, guild: GuildId, thread: ChannelId) -> Result<Option<On>, Error> {
+    let Some(key) = desk.store.card_of_thread(guild, thread).await?.filter(|key| key.community == desk.facts.community) else {
+        return Ok(None);
+    };
+    // A post that is no card has no subject of the world.
+    Ok(key.subject.parse().ok().map(|subject| On { server: key.server, subject }))
+}
+
+/// A message as a note: at most as long as notes may be, its author named if it is not the one who signs. `None` without text.
+pub(super) fn note(content: &str, author: Option<&str>) -> Option<String> {
+    let content = crate::render::text::visible(Some(content))?.trim();
+    let whole = match author {
+        Some(author) => {
+            let author: String = author.chars().filter(|c| !c.is_control()).take(40).collect();
+            format!("{} (Discord): {content}", author.trim())
+        }
+        None => content.to_owned(),
+    };
+    if whole.chars().count() <= LONGEST_NOTE {
+        return Some(whole);
+    }
+    let kept: String = whole.chars().take(LONGEST_NOTE - 1).collect();
+    Some(format!("{}{ELLIPSIS}", kept.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_becomes_a_note_that_fits() {
+        assert_eq!(note("  gate 4 ", None).as_deref(), Some("gate 4"));
+        assert_eq!(note("gate 4", Some("Bob\n")).as_deref(), Some("Bob (Discord): gate 4"));
+        assert_eq!(note(" \u{200b} ", None), None);
+        let long = note(&"é".repeat(2_000), Some("Bob")).unwrap();
+        assert_eq!(long.chars().count(), LONGEST_NOTE);
+        assert!(long.ends_with(ELLIPSIS));
+    }
+}
