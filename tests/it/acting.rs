@@ -1,8 +1,11 @@
 //! Acting in the CAD from Discord: real presses, the whole bot, both simulators.
 
 mod cells;
+mod lost;
+mod races;
 mod refusals;
 mod respond;
+mod who;
 
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
