@@ -49,10 +49,12 @@ async fn two_take_one_911_and_it_is_one_call() {
         let calls: Vec<&Value> =
             open["activeCalls"].as_array().unwrap().iter().filter(|call| call["metaData"]["origin911"] == id.to_string()).collect();
         assert_eq!(calls.len(), 1, "{pause}");
-        assert_eq!(calls[0]["idents"], json!([crew[0].ident, crew[1].ident]), "{pause}");
+        let mut idents: Vec<i64> = calls[0]["idents"].as_array().unwrap().iter().filter_map(Value::as_i64).collect();
+        idents.sort_unstable();
+        assert_eq!(idents, [crew[0].ident, crew[1].ident], "{pause}");
     }
     scene.bot.settled().await;
-    assert_eq!(scene.all_wrong(&[]).iter().filter(|why| !why.contains("cards of")).count(), 0, "{:?}", scene.all_wrong(&[]));
+    assert_eq!(scene.all_wrong(&[]), Vec::<String>::new());
     scene.bot.finish().await;
 }
 
@@ -119,7 +121,7 @@ async fn of_twenty_two_went_off_duty_and_the_others_are_attached_all_the_same() 
         assert_eq!(newest["idents"].as_array().unwrap().len(), if kind == "911" { 16 } else { 18 }, "{kind}");
     }
     scene.read_anew().await;
-    assert_eq!(scene.all_wrong(&[]).into_iter().filter(|why| !why.contains("cards of")).collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(scene.all_wrong(&[]), Vec::<String>::new());
     scene.bot.finish().await;
 }
 
@@ -153,6 +155,8 @@ async fn presses_are_answered_in_a_flood_of_events() {
         assert!(said.ends_with(&format!("is attached to call #{id}.")), "{said}");
     }
     scene.bot.caught_up().await;
+    // Whom the CAD made the primary unit is told by no answer.
+    scene.read_anew().await;
     assert_eq!(scene.all_wrong(&[]), Vec::<String>::new());
     scene.bot.finish().await;
 }
