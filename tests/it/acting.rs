@@ -1,6 +1,7 @@
 //! Acting in the CAD from Discord: real presses, the whole bot, both simulators.
 
 mod cells;
+mod evenings;
 mod lost;
 mod races;
 mod refusals;
