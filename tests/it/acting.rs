@@ -1,8 +1,12 @@
 //! Acting in the CAD from Discord: real presses, the whole bot, both simulators.
 
 mod cells;
+mod evenings;
+mod lost;
+mod races;
 mod refusals;
 mod respond;
+mod who;
 
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
