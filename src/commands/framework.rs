@@ -4,7 +4,7 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, call, components, emergency, lookup, menu, unit};
+use super::{Data, Desk, alerts, board, cad, call, components, emergency, lookup, menu, threads, unit};
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
 use crate::ops::Readiness;
@@ -37,10 +37,16 @@ fn options() -> poise::FrameworkOptions<Desk, Error> {
         allowed_mentions: Some(CreateAllowedMentions::new()),
         event_handler: |framework, event| {
             Box::pin(async move {
-                let FullEvent::InteractionCreate { interaction } = event else { return Ok(()) };
-                components::dispatch(framework.serenity_context, framework.user_data, interaction).await
+                let (ctx, desk) = (framework.serenity_context, framework.user_data);
+                match event {
+                    FullEvent::InteractionCreate { interaction } => components::dispatch(ctx, desk, interaction).await,
+                    FullEvent::Message { new_message } => threads::heard(ctx, desk, new_message).await,
+                    _ => Ok(()),
+                }
             })
         },
+        // No words are commands, not even those that begin with our name.
+        prefix_options: poise::PrefixFrameworkOptions { mention_as_prefix: false, ..poise::PrefixFrameworkOptions::default() },
         ..poise::FrameworkOptions::default()
     }
 }
@@ -57,8 +63,9 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
         status: data.status.clone(),
         readiness,
         tasks,
+        message_content: data.facts.message_content,
     };
-    let desk = Desk { data, names: Names::default() };
+    let desk = Desk { data, names: Names::default(), tellings: threads::Tellings::default() };
     let framework = poise::Framework::builder()
         // Owners have no rights here, and asking for them would go out before anything is known to work.
         .initialize_owners(false)

@@ -7,7 +7,9 @@
 //! ```text
 //! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_* ─┬─▶ store, ingest's requests
 //!                       ├─ typing ─▶ autocomplete             ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
-//!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words
+//!                       ├─ presses, forms ─▶ components ─▶ cards, forms, wizard, tests, words
+//!                       ├─ slash, menu ─▶ unit_*, call_*, lookup_*, emergency, menu ─▶ acting
+//!                       └─ messages, if they may be read ─▶ threads ─▶ acting
 //! ```
 //!
 //! Private answers only; every command is for people with Manage Server unless a guild's own settings say otherwise.
@@ -68,6 +70,7 @@ mod names;
 mod options;
 mod reply;
 mod rules;
+mod threads;
 mod unit;
 mod unit_clear;
 mod unit_link;
@@ -95,6 +98,7 @@ use crate::store::{Store, StoreError};
 
 use errors::Error;
 use names::Names;
+use threads::Tellings;
 
 /// Everything the commands need from outside.
 #[derive(Clone, Debug)]
@@ -143,6 +147,8 @@ pub struct Facts {
     pub listen: Vec<SocketAddr>,
     /// Who we are on Discord.
     pub bot: Me,
+    /// `DISCORD_MESSAGE_CONTENT`: what people write is read.
+    pub message_content: bool,
 }
 
 impl Facts {
@@ -157,6 +163,7 @@ impl Facts {
 struct Desk {
     data: Data,
     names: Names,
+    tellings: Tellings,
 }
 
 impl std::ops::Deref for Desk {

@@ -190,6 +190,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
             hub: plan.hub,
             listen: vec!["127.0.0.1:3232".parse().unwrap()],
             bot,
+            message_content: false,
         },
     };
     let readiness = Readiness::new([Part::Discord]);
