@@ -57,11 +57,23 @@ struct Plan {
     token: &'static str,
     /// Ingest hears of no requests.
     deaf: bool,
+    message_content: bool,
+    denied_intents: u64,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { key: KEY, hub: true, servers: vec![1], bot_permissions: None, in_guild: true, token: TOKEN, deaf: false }
+        Self {
+            key: KEY,
+            hub: true,
+            servers: vec![1],
+            bot_permissions: None,
+            in_guild: true,
+            token: TOKEN,
+            deaf: false,
+            message_content: false,
+            denied_intents: 0,
+        }
     }
 }
 
@@ -100,6 +112,7 @@ async fn start() -> Bot {
 
 async fn start_with(plan: Plan) -> Bot {
     let mut options = DiscordOptions { token: TOKEN.into(), rate_limits: RateLimits::Off, ..DiscordOptions::default() };
+    options.denied_intents = plan.denied_intents;
     if let Some(bits) = plan.bot_permissions {
         options.bot_permissions = bits;
     }
@@ -116,7 +129,7 @@ async fn start_with(plan: Plan) -> Bot {
     .await
     .unwrap();
     let bot = build(sim, cad, guild, channel, lobby, &plan).await;
-    if plan.token == TOKEN {
+    if plan.token == TOKEN && plan.denied_intents == 0 {
         tokio::time::timeout(SOON, bot.readiness.until_ready()).await.expect("not ready in time");
     }
     bot
@@ -190,7 +203,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
             hub: plan.hub,
             listen: vec!["127.0.0.1:3232".parse().unwrap()],
             bot,
-            message_content: false,
+            message_content: plan.message_content,
         },
     };
     let readiness = Readiness::new([Part::Discord]);

@@ -55,7 +55,7 @@ async fn a_message_is_added_as_a_note_by_its_menu() {
     told(&menu(&thread, &others)).await;
     assert_eq!(notes(&scene), ["gate 4", "Bob (Discord): two men"]);
     let card = scene.settled(&card).await;
-    assert!(field(&card, "Last note").contains("two men"), "{card:#}");
+    assert!(field(&card, "Last of 2 notes").contains("two men"), "{card:#}");
     let elsewhere = discord.say(&scene.channel, &ann.user, "hello").unwrap();
     assert!(told(&menu(&scene.channel, &elsewhere)).await.starts_with("This works on messages in the thread of a call's card"));
     let long = discord.say(&thread, &ann.user, &"x".repeat(1_500)).unwrap();
@@ -121,12 +121,11 @@ async fn without_the_setting_it_is_refused_and_nothing_is_read() {
 }
 
 #[tokio::test]
-async fn an_intent_that_discord_denies_ends_the_start_with_a_sentence() {
+async fn an_intent_that_discord_denies_ends_the_bot() {
     let discord = DiscordOptions { denied_intents: MESSAGE_CONTENT, rate_limits: RateLimits::Off, ..DiscordOptions::default() };
     let mut bot = TestBot::prepare(Setup { discord: Some(discord), ..reading() }).await;
     bot.boot_unready().await;
-    let app = bot.app.take().unwrap();
-    let ended = tokio::time::timeout(PATIENCE, app.tasks.draining()).await;
+    let ended = tokio::time::timeout(PATIENCE, bot.app().stopping()).await;
     assert!(ended.is_ok(), "the bot runs on without the intent");
-    app.stop().await;
+    bot.app.take().unwrap().stop().await;
 }
