@@ -12,6 +12,7 @@ RUN mkdir -p src tests/it benches/delivery \
  && cargo build --locked --release --bin tenfour \
  && rm -rf src tests benches
 COPY migrations migrations
+COPY assets assets
 COPY src src
 # The test and the benchmark are named in Cargo.toml, so their files must exist.
 RUN mkdir -p tests/it benches/delivery && touch tests/it/main.rs benches/delivery/main.rs && touch src/main.rs src/lib.rs \

@@ -149,7 +149,7 @@ impl App {
             }
         };
         let gate = Gate::new(clock.clone(), config.discord.requests_per_second);
-        let rest = Rest::new(&base, token, metrics.clone())?.telling(gate.clone());
+        let rest = Rest::new(&base, token, metrics.clone())?.with_files_at(&config.discord.api_url).telling(gate.clone());
         let (requests, asked) = mpsc::channel(ingest::REQUESTS);
         let (intake, door) = intake::door();
         let (wishes, wished) = Wishes::new();

@@ -53,6 +53,8 @@ pub struct Facts {
     pub unstored: Option<(UnixMs, String)>,
     /// What waits for Discord, by lane; lanes in which nothing does are left out.
     pub queue: BTreeMap<Lane, Waiting>,
+    /// How often it was looked at what waits for an answer: once a second, as long as ingest lives.
+    pub looks: u64,
     delays: VecDeque<i64>,
     waits: VecDeque<Waits>,
 }
@@ -287,6 +289,11 @@ impl Status {
     /// Events are stored (again).
     pub fn stored(&self) {
         self.facts().unstored = None;
+    }
+
+    /// It was looked at what waits for an answer.
+    pub fn looked(&self) {
+        self.facts().looks += 1;
     }
 
     /// The gateway came up or went down.

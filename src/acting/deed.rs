@@ -14,6 +14,8 @@ pub enum Deed {
     Dispatch(CallId),
     /// Leave whatever call one is on.
     Leave,
+    /// Leave this dispatch call, and stay on others.
+    LeaveCall(Subject),
     /// Write a note.
     Note(Subject, String),
     /// Answer for a 911, a panic or a page: nobody else is called.
@@ -51,7 +53,9 @@ impl Deed {
     #[must_use]
     pub fn need(&self, server: ServerId) -> Need {
         let (permission, on_duty) = match self {
-            Self::Respond(_) | Self::Note(..) | Self::Leave | Self::New(_, true) | Self::NewOf(_) => (Permission::SelfDispatch, true),
+            Self::Respond(_) | Self::Note(..) | Self::Leave | Self::LeaveCall(_) | Self::New(_, true) | Self::NewOf(_) => {
+                (Permission::SelfDispatch, true)
+            }
             Self::Take(_) => (Permission::SelfDispatch, false),
             Self::Dispatch(_)
             | Self::New(_, false)
@@ -68,13 +72,46 @@ impl Deed {
         Need { permission, on_duty: on_duty.then_some(server) }
     }
 
+    /// What it is done to, for the audit: `, call #501`.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let of = |subject: &Subject| match subject {
+            Subject::Emergency(id, _) => format!(", 911 #{id}"),
+            Subject::Dispatch(id, _) => format!(", call #{id}"),
+            Subject::Panic(ident, _) => format!(", panic of unit {ident}"),
+            Subject::Event(..) => ", page".to_owned(),
+        };
+        match self {
+            Self::Respond(subject) | Self::Note(subject, _) | Self::Take(subject) | Self::PanicOver(subject) | Self::LeaveCall(subject) => {
+                of(subject)
+            }
+            Self::Dispatch(id) | Self::Dismiss(id) => format!(", 911 #{id}"),
+            Self::Edit(id, _) | Self::Postal(id, _) | Self::Close(id) => format!(", call #{id}"),
+            Self::Primary(id, ident) | Self::Assign(id, ident) | Self::Unassign(id, ident) => format!(", call #{id}, unit {ident}"),
+            Self::Leave | Self::Status(_) | Self::Panic(_) | Self::New(..) | Self::NewOf(_) | Self::Call(_) => String::new(),
+        }
+    }
+
+    /// What exactly, for the audit. Raw: it is made harmless where it is shown.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Note(_, text) | Self::Postal(_, text) => text.clone(),
+            Self::Status(status) => status.to_string(),
+            Self::Edit(_, patch) => patch.priority.map(|priority| format!("priority {priority}")).unwrap_or_default(),
+            Self::New(new, _) => new.title.clone(),
+            Self::Call(new) => new.description.clone(),
+            _ => String::new(),
+        }
+    }
+
     /// Its word in the audit.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             Self::Respond(_) => "respond",
             Self::Dispatch(_) => "dispatch 911",
-            Self::Leave => "leave call",
+            Self::Leave | Self::LeaveCall(_) => "leave call",
             Self::Note(..) => "note",
             Self::Take(_) => "take",
             Self::Edit(..) => "edit call",

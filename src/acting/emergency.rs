@@ -17,7 +17,7 @@ use crate::cad::rest::{NewDispatch, NewNote, RestError, Target};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
 use crate::readings::Why;
-use crate::world::{Emergency, Server, Subject};
+use crate::world::{Emergency, GRACE, Server, Subject};
 
 /// Longest title (characters): it is a line of a list.
 const LONGEST_TITLE: usize = 80;
@@ -32,8 +32,29 @@ pub(super) type Taker = Option<(String, Ident)>;
 pub(super) struct Became {
     call: CallId,
     attached: Vec<Ident>,
-    /// Why the 911 still stands beside it.
-    left: Option<String>,
+    left: Left,
+}
+
+/// What became of the 911 itself.
+#[derive(Clone, Copy, Debug)]
+enum Left {
+    Removed,
+    /// Somebody else removed it: they may have made a call of it too.
+    Gone,
+    Unconfirmed,
+    Stands,
+}
+
+impl Left {
+    /// What is added to the sentence.
+    fn said(self) -> &'static str {
+        match self {
+            Self::Removed => "",
+            Self::Gone => "\n⚠️ The 911 was removed in the CAD meanwhile: if somebody made a call of it too, close one of the two.",
+            Self::Unconfirmed => "\n⚠️ The CAD did not confirm that the 911 itself is removed: if it still waits there, dismiss it there.",
+            Self::Stands => "\n⚠️ The 911 itself could not be removed, so the CAD shows it twice: dismiss it there.",
+        }
+    }
 }
 
 impl Acting {
@@ -58,17 +79,14 @@ impl Acting {
             other => other?,
         };
         let call = became.call;
-        let mut said = match unit {
+        let said = match unit {
             Some(unit) if became.attached.contains(&unit.ident) => {
                 format!("🚓 The 911 is call #{call} now, and {} is attached.", crate::render::text::line(&unit.name, 60))
             }
             Some(_) => format!("🚔 The 911 is call #{call} now, but the CAD did not attach you: press Respond on its card."),
             None => format!("🚔 The 911 is call #{call} now."),
         };
-        if let Some(why) = became.left {
-            said = format!("{said}\n⚠️ The 911 itself could not be removed, so the CAD shows it twice: dismiss it there. ({why})");
-        }
-        Ok(said)
+        Ok(format!("{said}{}", became.left.said()))
     }
 
     /// It is no 911 any more: who wanted to respond is attached to the call that it became.
@@ -104,7 +122,7 @@ impl Acting {
         self.unsure().retain(|_, at| now.since(*at) < BELIEVED);
         let since = self.unsure().get(&(server, subject)).copied();
         if let Some(since) = since
-            && read_at.is_none_or(|read| read <= since)
+            && read_at.is_none_or(|read| read <= since.plus(GRACE))
         {
             self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
             return Err(Refused::Unsure { what: what() });
@@ -115,7 +133,8 @@ impl Acting {
         accounts.dedup();
         let made = self.0.outside.cad.create_dispatch(server, &of(&emergency, number, accounts, now)).await;
         if made.as_ref().is_err_and(RestError::may_have_happened) {
-            self.unsure().insert((server, subject), now);
+            // From when it was given up: until then the CAD may have been on it, and what was read meanwhile says nothing.
+            self.unsure().insert((server, subject), self.0.outside.clock.now());
         } else {
             self.unsure().remove(&(server, subject));
         }
@@ -125,12 +144,16 @@ impl Acting {
         let left = match self.0.outside.cad.remove_911(server, number).await {
             Ok(()) => {
                 self.tell(server, Told::emergency_removed(number)).await;
-                None
+                Left::Removed
             }
             Err(error) => {
                 tracing::warn!(%server, %number, %call, %error, "a 911 became a call, and could not be removed");
                 self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
-                Some(error.to_string())
+                match error {
+                    RestError::NotThere { .. } => Left::Gone,
+                    error if error.may_have_happened() => Left::Unconfirmed,
+                    _ => Left::Stands,
+                }
             }
         };
         let mut attached = idents(&made);

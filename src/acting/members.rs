@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::together::Flights;
-use crate::cad::rest::{Account, AccountStatus, CadRest, RestError, Selector};
+use crate::cad::rest::{Account, AccountStatus, CadRest, Object, RestError, Selector};
 use crate::clock::{Clock, UnixMs};
-use crate::ids::{CommunityId, UserId};
+use crate::ids::{CommunityId, ServerId, UserId};
 use crate::permit::Member;
 use crate::store::Store;
 
@@ -44,11 +44,23 @@ pub(super) struct Members {
     community: CommunityId,
     known: Mutex<HashMap<UserId, Known>>,
     asking: Flights<UserId, Result<Known, RestError>>,
+    /// Accounts that have no unit on duty, and when the CAD said so.
+    off_duty: Mutex<HashMap<(ServerId, String), UnixMs>>,
+    asking_units: Flights<(ServerId, String), Result<Vec<Object>, RestError>>,
 }
 
 impl Members {
     pub(super) fn new(cad: CadRest, store: Store, clock: Clock, community: CommunityId) -> Self {
-        Self { cad, store, clock, community, known: Mutex::default(), asking: Flights::default() }
+        Self {
+            cad,
+            store,
+            clock,
+            community,
+            known: Mutex::default(),
+            asking: Flights::default(),
+            off_duty: Mutex::default(),
+            asking_units: Flights::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
@@ -89,6 +101,32 @@ impl Members {
                     tracing::warn!(%error, "a member's account could not be kept");
                 }
                 Ok(known)
+            })
+            .await
+    }
+
+    /// The units of an account on duty, as the CAD lists them. Who has none is not asked about again for a moment: whoever goes on duty
+    /// meanwhile is heard of by the event, and the question has ten a minute for everybody.
+    pub(super) async fn units(&self, server: ServerId, account: &str) -> Result<Vec<Object>, RestError> {
+        let (key, now) = ((server, account.to_owned()), self.clock.now());
+        {
+            let mut off_duty = self.off_duty.lock().unwrap_or_else(PoisonError::into_inner);
+            off_duty.retain(|_, asked_at| now.since(*asked_at) < JUST_ASKED);
+            if off_duty.contains_key(&key) {
+                return Ok(Vec::new());
+            }
+        }
+        self.asking_units
+            .fly(key.clone(), || async {
+                let listed = match self.cad.account_units(server, account).await {
+                    Ok(listed) => listed,
+                    Err(RestError::NotThere { .. }) => Vec::new(),
+                    Err(error) => return Err(error),
+                };
+                if listed.is_empty() {
+                    self.off_duty.lock().unwrap_or_else(PoisonError::into_inner).insert(key, now);
+                }
+                Ok(listed)
             })
             .await
     }

@@ -13,6 +13,7 @@
 //!
 //! What the CAD did not confirm is looked up by the reader of the CAD, and people are told that it is not known.
 
+mod audit;
 mod deed;
 mod emergency;
 mod members;
@@ -21,12 +22,14 @@ mod refused;
 mod tell;
 mod together;
 mod view;
+mod warm;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::cad::rest::{CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, RestError, Target, Template};
 use crate::clock::{Clock, UnixMs};
@@ -53,14 +56,12 @@ pub use view::{CardState, WhoAmI};
 
 /// How long ingest may keep somebody waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// An answer that took longer may be older than an event that came before it.
+const SLOW: Duration = Duration::from_secs(2);
 /// Longest note (characters); the CAD's own limit is not documented.
 pub const LONGEST_NOTE: usize = 900;
 /// One 911 per person in so long (ms).
 const BETWEEN_CALLS: i64 = 120_000;
-/// How often members on duty are looked at.
-const WARM_EVERY: Duration = Duration::from_secs(60);
-/// So many accounts are asked about at once to keep them known.
-const WARMED_AT_ONCE: usize = 4;
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,33 +158,6 @@ impl Acting {
         }))
     }
 
-    /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
-    pub async fn run(self) {
-        self.0.members.restore().await;
-        loop {
-            tokio::select! {
-                () = self.0.outside.tasks.draining() => return,
-                () = tokio::time::sleep(WARM_EVERY) => {}
-            }
-            self.warm().await;
-        }
-    }
-
-    async fn warm(&self) {
-        let mut on_duty: Vec<String> = Vec::new();
-        for server in &self.0.outside.servers {
-            on_duty.extend(self.look(*server, view::accounts_on_duty).await.unwrap_or_default());
-        }
-        let old = self.0.members.growing_old(|account| on_duty.iter().any(|known| known.eq_ignore_ascii_case(account)));
-        for user in old.into_iter().take(WARMED_AT_ONCE) {
-            // Whoever presses a button meanwhile goes first: what cannot be asked now is asked in a minute.
-            if let Err(error) = self.0.members.ask(user).await {
-                tracing::debug!(%error, "a member on duty could not be asked about");
-                return;
-            }
-        }
-    }
-
     /// Looks at a server's world.
     ///
     /// # Errors
@@ -203,6 +177,7 @@ impl Acting {
     /// [`Refused::Over`] if it is over or forgotten (its cards are drawn anew), and what keeps the bot from looking.
     pub async fn card(&self, guild: GuildId, server: ServerId, subject: Subject) -> Result<CardState, Refused> {
         self.rule(guild)?;
+        self.watched(server)?;
         let state = self.look(server, move |world| view::card_state(world, subject)).await?;
         match state {
             Some(state) => Ok(state),
@@ -260,16 +235,20 @@ impl Acting {
     /// # Errors
     /// As [`Refused`] says.
     pub async fn act(&self, actor: &Actor, server: ServerId, deed: Deed) -> Result<String, Refused> {
-        if !self.0.outside.servers.contains(&server) {
-            return Err(Refused::Needless(format!("This bot does not watch server {server} any more: nothing was sent.")));
-        }
+        self.watched(server)?;
         let who = self.permitted(actor, server, deed.need(server)).await?;
+        let began = Instant::now();
         let done = self.perform(actor, &who, server, &deed).await;
+        if began.elapsed() > SLOW {
+            // What was heard meanwhile may be newer than what the answer told.
+            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+        }
         let (user, word) = (actor.user, deed.word());
         match &done {
             Ok(_) => tracing::info!(%user, %server, deed = word, "done in the CAD"),
             Err(error) => tracing::info!(%user, %server, deed = word, %error, "not done in the CAD"),
         }
+        self.write_down(actor, server, &deed, &done).await;
         done
     }
 
@@ -281,7 +260,20 @@ impl Acting {
                 let subject = self.waiting(actor, server, *call).await?;
                 self.take_911(actor, who, server, subject, false).await
             }
-            Deed::Leave => self.leave(who, server).await,
+            Deed::Leave => self.leave(who, server, None).await,
+            Deed::LeaveCall(subject) => {
+                if self
+                    .look(server, {
+                        let subject = *subject;
+                        move |world| view::open_number(world, subject)
+                    })
+                    .await?
+                    .is_none()
+                {
+                    return Err(self.over(actor.guild, server, *subject).await);
+                }
+                self.leave(who, server, Some(*subject)).await
+            }
             Deed::Note(subject, note) => self.note(actor, who, server, *subject, note).await,
             Deed::Take(subject) => self.take(actor, server, *subject).await,
             Deed::Edit(call, patch) => {
@@ -301,11 +293,16 @@ impl Acting {
             }
             Deed::Primary(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
-                let set = self.0.outside.cad.set_primary(server, number, *ident, false).await;
-                self.answered(actor.guild, server, subject, set).await?;
                 let ident = *ident;
+                let (name, on_it) = self.look(server, move |world| (named(world, ident), view::is_attached(world, subject, ident))).await?;
+                if !on_it {
+                    return Err(Refused::Needless(format!(
+                        "{name} is not on call #{number} any more, so nothing was sent: choose another."
+                    )));
+                }
+                let set = self.0.outside.cad.set_primary(server, number, ident, false).await;
+                self.answered(actor.guild, server, subject, set).await?;
                 self.edited(server, subject, move |call| call.primary = Some(ident)).await;
-                let name = self.look(server, move |world| named(world, ident)).await?;
                 Ok(format!("✅ {name} is the primary unit of call #{number}."))
             }
             Deed::Close(call) => self.close(actor, server, *call).await,
@@ -347,6 +344,12 @@ impl Acting {
     }
 
     // ---- who may ----
+
+    fn watched(&self, server: ServerId) -> Result<(), Refused> {
+        let said =
+            || format!("This bot does not watch server {server} any more, so nothing was sent: tell this bot's operator if it should.");
+        if self.0.outside.servers.contains(&server) { Ok(()) } else { Err(Refused::Needless(said())) }
+    }
 
     /// How the guild lets its members act.
     fn rule(&self, guild: GuildId) -> Result<ActingRule, Refused> {
@@ -419,11 +422,7 @@ impl Acting {
         if !known.is_empty() {
             return Ok(known);
         }
-        let listed = match self.0.outside.cad.account_units(server, account).await {
-            Ok(listed) => listed,
-            Err(RestError::NotThere { .. }) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
+        let listed = self.0.members.units(server, account).await?;
         if listed.is_empty() {
             return Ok(Vec::new());
         }
@@ -464,8 +463,16 @@ impl Acting {
             }
             Ok(attached)
         };
-        let done = self.0.attaching.join(&self.0.outside.tasks, (server, number), ident, work).await;
-        let attached = self.answered(guild, server, subject, done.ok_or(Refused::Busy)?).await?;
+        let done = self.0.attaching.join(&self.0.outside.tasks, (server, number), ident, work).await.ok_or(Refused::Busy)?;
+        if matches!(done, Err(RestError::NotThere { .. })) {
+            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+            // Of a call that is over, or of units that all went off duty: the CAD's answer is the same (it is not documented).
+            return match self.look(server, move |world| world.is_over(subject)).await? {
+                true => Err(self.over(guild, server, subject).await),
+                false => Err(Refused::NobodyToAttach { call: number }),
+            };
+        }
+        let attached = self.doubted(server, done)?;
         if attached.contains(&ident) {
             return Ok(());
         }
@@ -474,15 +481,25 @@ impl Acting {
         Err(Refused::Needless(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
     }
 
-    async fn leave(&self, who: &Who, server: ServerId) -> Result<String, Refused> {
-        let idents = who.idents();
-        let mine = idents.clone();
-        let calls = self.look(server, move |world| view::calls_of(world, &mine)).await?;
+    /// Leaves whatever one is on; of `only`, with the units that are on it.
+    async fn leave(&self, who: &Who, server: ServerId, only: Option<Subject>) -> Result<String, Refused> {
+        let mine = who.idents();
+        let (idents, calls) = self
+            .look(server, move |world| {
+                let on_it = |ident: &Ident| only.is_none_or(|subject| view::is_attached(world, subject, *ident));
+                let idents: Vec<Ident> = mine.into_iter().filter(on_it).collect();
+                let calls = view::calls_of(world, &idents);
+                (idents, calls)
+            })
+            .await?;
         let Some(first) = calls.first().copied() else {
-            return Err(Refused::Needless("You are on no call: nothing was sent.".to_owned()));
+            let what = only.map_or("no call", |_| "not on this call");
+            return Err(Refused::Needless(format!("You are {what}: nothing was sent.")));
         };
-        let left = self.0.outside.cad.detach(server, &Target::Idents(idents)).await;
+        let left = self.0.outside.cad.detach(server, &Target::Idents(idents.clone())).await;
         let left = self.doubted(server, left)?;
+        // A second try that finds nobody on a call names nobody.
+        let left = if left.is_empty() { idents } else { left };
         for call in &calls {
             self.tell(server, Told::detached(*call, &left)).await;
         }
@@ -493,6 +510,7 @@ impl Acting {
     async fn detach(&self, guild: GuildId, server: ServerId, subject: Subject, idents: &[Ident]) -> Result<(), Refused> {
         let left = self.0.outside.cad.detach(server, &Target::Idents(idents.to_vec())).await;
         let left = self.answered(guild, server, subject, left).await?;
+        let left = if left.is_empty() { idents.to_vec() } else { left };
         if let Subject::Dispatch(call, _) = subject {
             self.tell(server, Told::detached(call, &left)).await;
         }
@@ -726,9 +744,9 @@ impl Acting {
         }
     }
 
-    /// What may have been done all the same is looked for.
+    /// What may have been done all the same is looked for, and what the CAD does not know any more.
     fn doubted<T>(&self, server: ServerId, answer: Result<T, RestError>) -> Result<T, Refused> {
-        if answer.as_ref().is_err_and(RestError::may_have_happened) {
+        if answer.as_ref().is_err_and(|error| error.may_have_happened() || matches!(error, RestError::NotThere { .. })) {
             self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
         }
         Ok(answer?)

@@ -1,6 +1,10 @@
-//! Why something was not done: one sentence for the person.
+//! Why something was not done: one sentence for the person, who may be neither operator nor staff. What happened, what to do, and whose
+//! it is to mend; the CAD's and the operator's words are for the log and for `/cad status`.
+
+use std::time::Duration;
 
 use crate::cad::rest::RestError;
+use crate::ids::CallId;
 use crate::permit::Refusal;
 use crate::store::StoreError;
 
@@ -11,7 +15,7 @@ pub enum Refused {
     #[error(transparent)]
     NotPermitted(#[from] Refusal),
     /// It is over, or nobody knows it any more: there is nothing to do it to.
-    #[error("{what} is over: nothing was sent to the CAD, and the card is brought up to date.")]
+    #[error("{what} is over: nothing was changed in the CAD, so look at its card, which is brought up to date.")]
     Over {
         /// `Call #501`, capitalised.
         what: String,
@@ -22,25 +26,35 @@ pub enum Refused {
     #[error("{0}")]
     Needless(String),
     /// What was asked before is not known yet.
-    #[error("The CAD has not confirmed yet what was sent a moment ago for {what}: the bot is looking, so try again in a minute.")]
+    #[error(
+        "The CAD has not confirmed yet what was sent a moment ago for {what}: the bot is looking, so nothing was sent; try again in a minute."
+    )]
     Unsure {
         /// `911 #302`.
         what: String,
     },
     /// The CAD did not.
-    #[error(transparent)]
+    #[error("{}", of_the_cad(.0))]
     Cad(#[from] RestError),
+    /// The CAD does not know the call or the unit.
+    #[error(
+        "The CAD no longer knows call #{call} or your unit, so nothing was changed: look whether you are still on duty there, then press again."
+    )]
+    NobodyToAttach {
+        /// Which call.
+        call: CallId,
+    },
     /// The CAD is not to be asked at all.
-    #[error("This bot cannot act in the CAD: its operator must set SONORAN_API_KEY and SONORAN_API_URL.")]
+    #[error("This bot cannot act in the CAD: tell its operator to set SONORAN_API_KEY and SONORAN_COMMUNITY_ID.")]
     NoCad,
     /// This guild watches another community's CAD than the one that the bot has a key for.
     #[error("This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.")]
     NotConnected,
     /// The bot cannot do it now.
-    #[error("The bot is busy or stopping: try again in a moment.")]
+    #[error("The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.")]
     Busy,
     /// The bot's own store.
-    #[error("The bot's database did not answer: try again, and tell the bot's operator if it stays.")]
+    #[error("The bot's database did not answer: try again, and tell this bot's operator if it stays.")]
     Store,
 }
 
@@ -48,5 +62,148 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "acting: the store");
         Self::Store
+    }
+}
+
+/// Rounded up: who comes back then finds it free.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
+fn of_the_cad(error: &RestError) -> String {
+    const KEY: &str = "tell this bot's operator that SONORAN_API_KEY";
+    match error {
+        RestError::Unauthorised => format!("The CAD does not accept this bot, so nothing was changed: {KEY} is wrong."),
+        RestError::Forbidden => {
+            format!("The CAD does not let this bot in, so nothing was changed: {KEY} is not let in, or the API is switched off there.")
+        }
+        RestError::UnknownServer { server } => format!(
+            "The CAD has no server {server}, so nothing was changed: tell this bot's operator that SONORAN_SERVER_IDS does not fit."
+        ),
+        RestError::NotFound => {
+            "The CAD was not found, so nothing was changed: tell this bot's operator that SONORAN_API_URL does not fit.".to_owned()
+        }
+        RestError::PlanTooLow => "The CAD's plan does not let a bot do this, so nothing was changed: do it in the CAD, and tell this bot's \
+                                  operator that the plan of SONORAN_COMMUNITY_ID is too low."
+            .to_owned(),
+        RestError::RateLimited { retry_after } => {
+            let wait = seconds(retry_after.unwrap_or(Duration::from_secs(60)));
+            format!("What the CAD allows in a minute is used up, so nothing was changed: try again in {wait} s, or do it in the CAD.")
+        }
+        RestError::BudgetSpent { wait } => format!(
+            "What this bot may ask of the CAD in a minute is used up, so nothing was sent: try again in {} s, or do it in the CAD.",
+            seconds(*wait)
+        ),
+        RestError::NotThere { .. } => {
+            "The CAD does not know this any more, so nothing was changed: look at the newest card, or in the CAD.".to_owned()
+        }
+        RestError::Rejected { detail } => {
+            let words = if detail.is_empty() { String::new() } else { format!(" (\"{detail}\")") };
+            format!("The CAD does not accept this{words}, so nothing was changed: enter something else, or do it in the CAD.")
+        }
+        RestError::InDoubt { .. } => {
+            "The CAD did not confirm this, so it may or may not have been done: look in the CAD, or at the card in a minute, before you try again."
+                .to_owned()
+        }
+        RestError::Server { .. } | RestError::Network { .. } => {
+            "The CAD could not be reached, so nothing was changed: try again in a minute, and tell this bot's operator if it stays.".to_owned()
+        }
+        RestError::Unreadable => {
+            "The CAD's answer made no sense, so nothing was changed: tell this bot's operator to look whether SONORAN_API_URL is the CAD."
+                .to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{RoleId, ServerId};
+    use crate::permit::Permission;
+
+    /// Every sentence there is, in one place to be read.
+    fn all() -> Vec<Refused> {
+        let wait = Duration::from_millis(11_200);
+        let cad = [
+            RestError::Unauthorised,
+            RestError::Forbidden,
+            RestError::UnknownServer { server: ServerId(2) },
+            RestError::NotFound,
+            RestError::PlanTooLow,
+            RestError::RateLimited { retry_after: Some(wait) },
+            RestError::RateLimited { retry_after: None },
+            RestError::BudgetSpent { wait },
+            RestError::NotThere { detail: "No such call".into() },
+            RestError::Rejected { detail: "postal is too long".into() },
+            RestError::Rejected { detail: String::new() },
+            RestError::InDoubt { cause: "status 503".into() },
+            RestError::Server { status: 500, trace: Some("abc".into()) },
+            RestError::Network { cause: "no connection" },
+            RestError::Unreadable,
+        ];
+        let refusals = [
+            Refusal::Role { role: RoleId(7) },
+            Refusal::NotLinked,
+            Refusal::NotValidated { status: 0 },
+            Refusal::NotValidated { status: 2 },
+            Refusal::NotValidated { status: 3 },
+            Refusal::NotValidated { status: 4 },
+            Refusal::NotValidated { status: 9 },
+            Refusal::NoPermission { permission: Permission::Dispatch },
+            Refusal::NoPermission { permission: Permission::SelfDispatch },
+            Refusal::NoPermission { permission: Permission::Lookup },
+            Refusal::NotOnDuty { server: ServerId(1) },
+        ];
+        let own = [
+            Refused::Over { what: "Call #501".into(), redrawn: true },
+            Refused::NobodyToAttach { call: CallId(501) },
+            Refused::Unsure { what: "911 #302".into() },
+            Refused::NoCad,
+            Refused::NotConnected,
+            Refused::Busy,
+            Refused::Store,
+        ];
+        refusals.into_iter().map(Refused::from).chain(cad.into_iter().map(Refused::from)).chain(own).collect()
+    }
+
+    #[test]
+    fn what_people_read() {
+        let sentences: Vec<String> = all().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(sentences.join("\n"));
+    }
+
+    #[test]
+    fn a_sentence_says_what_to_do_and_nothing_that_must_be_explained() {
+        let fixes =
+            ["ask ", "look ", "try again", "tell ", "do it in the CAD", "go on duty", "/unit link", "/cad setup", "enter something else"];
+        for sentence in all().iter().map(ToString::to_string) {
+            let fix = sentence.split_once(": ").map_or("", |(_, fix)| fix);
+            assert!(fixes.iter().any(|word| fix.contains(word)), "no fix: {sentence}");
+            assert!(sentence.ends_with('.') && sentence.matches(". ").count() <= 1 && sentence.chars().count() <= 220, "{sentence}");
+            for word in ["HTTP", "status", "JSON", "REST", "detail", "null", "abc"] {
+                assert!(!sentence.contains(word), "{word}: {sentence}");
+            }
+        }
+    }
+
+    /// What only the operator can mend is not put on the person.
+    #[test]
+    fn the_operators_faults_are_told_to_the_operator() {
+        for error in [
+            RestError::Unauthorised,
+            RestError::Forbidden,
+            RestError::UnknownServer { server: ServerId(2) },
+            RestError::NotFound,
+            RestError::PlanTooLow,
+            RestError::Unreadable,
+        ] {
+            let sentence = Refused::from(error).to_string();
+            assert!(sentence.contains("tell this bot's operator") && sentence.contains("SONORAN_"), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn waits_are_rounded_up() {
+        assert_eq!([0, 1, 999, 1_000, 1_001].map(|ms| seconds(Duration::from_millis(ms))), [1, 1, 1, 1, 2]);
     }
 }

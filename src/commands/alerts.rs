@@ -2,8 +2,8 @@
 
 use super::errors::Error;
 use super::{
-    Context, alerts_add, alerts_edit, alerts_filter, alerts_list, alerts_mute, alerts_ping, alerts_preset, alerts_quiet, alerts_remove,
-    alerts_test, alerts_thread, alerts_unmute,
+    Context, alerts_add, alerts_edit, alerts_escalate, alerts_filter, alerts_list, alerts_mute, alerts_ping, alerts_preset, alerts_quiet,
+    alerts_remove, alerts_test, alerts_thread, alerts_unmute,
 };
 
 /// Which events are posted in which channel
@@ -19,6 +19,7 @@ use super::{
         "alerts_preset::preset",
         "alerts_filter::filter",
         "alerts_ping::ping",
+        "alerts_escalate::escalate",
         "alerts_thread::thread",
         "alerts_mute::mute",
         "alerts_unmute::unmute",

@@ -2,10 +2,11 @@
 
 use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
 
-use super::Context;
+use super::{Context, duty};
 use crate::ids::GuildId;
 use crate::render::text;
 use crate::route::{Board, Route};
+use crate::store::duty::Member;
 
 /// Most choices Discord shows.
 const MOST: usize = 25;
@@ -56,6 +57,40 @@ pub(super) async fn server(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
         (name, i64::from(server.id.0))
     });
     choices(shown, partial)
+}
+
+/// Who was on duty lately: the value is the CAD's account where it is known.
+pub(super) async fn member(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let desk = ctx.data();
+    let known = desk.store.duty_members(&desk.facts.community).await.unwrap_or_default();
+    words(
+        known.into_iter().map(|(member, name, callsign)| {
+            let shown = duty::shown(&name, &callsign);
+            let value = match member {
+                Member::Account(account) => account,
+                Member::Unit(..) => shown.clone(),
+            };
+            (shown, value)
+        }),
+        partial,
+    )
+}
+
+/// Departments of those who were on duty.
+pub(super) async fn department(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let desk = ctx.data();
+    let known = desk.store.duty_departments(&desk.facts.community).await.unwrap_or_default();
+    words(known.into_iter().map(|name| (name.clone(), name)), partial)
+}
+
+/// Choices that are texts. Discord takes none without a name, or with more than 100 characters.
+fn words(shown: impl Iterator<Item = (String, String)>, partial: &str) -> CreateAutocompleteResponse {
+    let wanted = partial.trim().to_lowercase();
+    let fits =
+        |(name, value): &(String, String)| wanted.is_empty() || value.to_lowercase() == wanted || name.to_lowercase().contains(&wanted);
+    let choices = shown.filter(fits).map(|(name, value)| (text::plain(&name, NAME), text::cut(&value, NAME)));
+    let choices = choices.filter(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty()).take(MOST);
+    CreateAutocompleteResponse::new().set_choices(choices.map(|(name, value)| AutocompleteChoice::new(name, value)).collect())
 }
 
 /// Time zones, the likely ones first.

@@ -27,24 +27,28 @@ pub(super) async fn remove(
     ctx.defer_response(true).await?;
     let (guild, desk) = (guild_of(ctx)?, ctx.data());
     let Some(removed) = desk.store.remove_board(guild, board).await? else { return Err(no_such_board(board)) };
+    reply::say(ctx, take_away(desk, &removed).await?).await
+}
+
+/// Takes the message of a board away that was removed just now. Says what became of it.
+pub(super) async fn take_away(desk: &Desk, removed: &Board) -> Result<String, Error> {
+    let board = removed.id;
     // What ingest had in hand is on disk when it answers, and from now on it draws this board no more.
-    redraw(desk, guild, Some(board)).await;
-    let message = match unpost(desk, &removed).await? {
-        Some(message) => message,
-        None => return reply::say(ctx, format!("🗑️ Board #{board} removed: {}.", describe(&removed))).await,
+    redraw(desk, removed.guild, Some(board)).await;
+    let Some(message) = unpost(desk, removed).await? else {
+        return Ok(format!("🗑️ Board #{board} removed: {}.", describe(removed)));
     };
-    let said = match desk.rest.delete(removed.channel, message).await {
-        Ok(()) => format!("🗑️ Board #{board} removed, its message too: {}.", describe(&removed)),
+    Ok(match desk.rest.delete(removed.channel, message).await {
+        Ok(()) => format!("🗑️ Board #{board} removed, its message too: {}.", describe(removed)),
         Err(error) => {
             let why = match error {
                 AskError::Refused(reason) => reason,
                 other => other.to_string(),
             };
-            let url = crate::render::notice::message_url(guild, removed.channel, message);
+            let url = crate::render::notice::message_url(removed.guild, removed.channel, message);
             format!("🗑️ Board #{board} removed, but its message could not be deleted ({why}): delete it by hand: {url}")
         }
-    };
-    reply::say(ctx, said).await
+    })
 }
 
 /// Forgets the board's post, once it is not on its way to Discord any more. The message that stands, if one does.

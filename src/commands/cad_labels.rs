@@ -8,8 +8,8 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::reply::{BLUE, GREEN, Page};
-use super::{Context, Desk, components, guild_of, reply};
-use crate::ids::GuildId;
+use super::{Context, Desk, components, guild_of, recorded, reply};
+use crate::ids::{GuildId, UserId};
 use crate::render::Labels;
 use crate::render::labels::{Form, WORD, told};
 use crate::render::text;
@@ -71,12 +71,24 @@ pub(super) async fn submitted(desk: &Desk, guild: GuildId, modal: &ModalInteract
     let of = |id: &str| typed.iter().find(|(known, _)| *known == id).map(|(_, value)| (*value).to_owned()).unwrap_or_default();
     let form = Form { emergency: of("emergency"), civil: of("civil"), priorities: of("priorities"), statuses: of("statuses") };
     match form.read() {
-        Ok(labels) => set(desk, guild, Some(labels)).await,
+        Ok(labels) => {
+            let before = desk.store.routing_now();
+            let page = set(desk, guild, Some(labels)).await?;
+            recorded::note(desk, (guild, UserId(modal.user.id.get())), "/cad labels", given(&form), &before).await;
+            Ok(page)
+        }
         // The form is gone from the screen: what was typed is given back to be copied.
         Err(error) => {
             Ok(Page::new("Nothing was changed", format!("{error}\n\nThis is what you typed:\n{}", typed_again(&form)), reply::YELLOW))
         }
     }
+}
+
+/// As the options of a command would be recorded.
+fn given(form: &Form) -> String {
+    let Form { emergency, civil, priorities, statuses } = form;
+    let line = |typed: &str| typed.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ");
+    format!("emergency:{} civil:{} priorities:{} statuses:{}", line(emergency), line(civil), line(priorities), line(statuses))
 }
 
 /// In a block of code, which nothing in it can end.

@@ -99,6 +99,10 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
     let On { server, subject } = on;
     let number = |given: Option<&str>| given.and_then(|text| text.parse::<i64>().ok());
     let nothing = || Refused::Needless("Nothing was chosen: nothing was sent.".to_owned());
+    if matches!(verb, Verb::Close | Verb::Dismiss | Verb::Postal | Verb::Priority | Verb::Primary) {
+        // These name a call by its number, which may be another call's by now.
+        acting.card(who.guild, server, subject).await?;
+    }
     let deed = match (verb, subject) {
         (Verb::More | Verb::Panel, _) => {
             let state = acting.card(who.guild, server, subject).await?;
@@ -108,7 +112,7 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
         (Verb::Respond, _) => Deed::Respond(subject),
         (Verb::Take, _) => Deed::Take(subject),
         (Verb::Over, _) => Deed::PanicOver(subject),
-        (Verb::Detach, _) => Deed::Leave,
+        (Verb::Detach, _) => Deed::LeaveCall(subject),
         (Verb::Note, _) => Deed::Note(subject, given.unwrap_or_default().to_owned()),
         (Verb::Close, Subject::Dispatch(call, _)) => Deed::Close(call),
         (Verb::Dismiss, Subject::Emergency(call, _)) => Deed::Dismiss(call),

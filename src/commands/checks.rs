@@ -125,7 +125,7 @@ impl Standpoint {
         Ok(Self::of(guild, me, &roles?, &member?))
     }
 
-    fn of(guild: GuildId, me: u64, roles: &Value, member: &Value) -> Self {
+    pub(super) fn of(guild: GuildId, me: u64, roles: &Value, member: &Value) -> Self {
         let mine: Vec<u64> = list(member.get("roles")).filter_map(flake).collect();
         let granted = |role: &Value| role.get("id").and_then(flake).is_some_and(|id| id == guild.0 || mine.contains(&id));
         let base = list(Some(roles)).filter(|role| granted(role)).fold(Permissions::empty(), |all, role| all | bits(role, "permissions"));
@@ -143,7 +143,7 @@ impl Standpoint {
         }
     }
 
-    fn standing(&self, channel: &Value) -> Standing {
+    pub(super) fn standing(&self, channel: &Value) -> Standing {
         if channel.get("guild_id").and_then(flake) != Some(self.guild.0) {
             return Standing::Unfit("it is not in this server");
         }

@@ -16,7 +16,7 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::make::Asker;
-use super::{Desk, cad_labels, cards, forms, unit_panic, wizard};
+use super::{Desk, cad_labels, cards, forms, settings::buttons, unit_panic, wizard};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::route::Preset;
@@ -139,7 +139,7 @@ pub fn parse(custom_id: &str) -> Option<(Verb, Choice)> {
     (servers.len() <= MOST_SERVERS).then_some((verb, Choice { servers, preset, channel, role }))
 }
 
-fn to36(mut number: u64) -> String {
+pub(super) fn to36(mut number: u64) -> String {
     let mut digits = Vec::new();
     loop {
         digits.extend(char::from_digit(u32::try_from(number % 36).unwrap_or(0), 36));
@@ -150,7 +150,7 @@ fn to36(mut number: u64) -> String {
     }
 }
 
-fn from36(text: &str) -> Option<u64> {
+pub(super) fn from36(text: &str) -> Option<u64> {
     let number = u64::from_str_radix(text, 36).ok()?;
     // One form only: no capital letters, no sign, no leading zeros.
     (to36(number) == text).then_some(number)
@@ -180,6 +180,7 @@ pub(super) struct Press {
 pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interaction) -> Result<(), Error> {
     match interaction {
         Interaction::Component(component) if cards::is_ours(&component.data.custom_id) => cards::press(ctx, desk, component).await,
+        Interaction::Component(component) if buttons::is_ours(&component.data.custom_id) => buttons::press(ctx, desk, component).await,
         Interaction::Component(component) => match unit_panic::parse(&component.data.custom_id) {
             Some(answer) => unit_panic::press(ctx, desk, component, answer).await,
             None => press(ctx, desk, component).await,
@@ -197,9 +198,9 @@ pub(super) fn private(sentence: &str) -> CreateInteractionResponse {
     )
 }
 
-const NOT_YOURS: &str = "Only people with Manage Server may use this: ask one of them, or have a role with it given to you.";
+pub(super) const NOT_YOURS: &str = "Only people with Manage Server may use this: ask one of them, or have a role with it given to you.";
 
-fn manages(permissions: Option<Permissions>) -> bool {
+pub(super) fn manages(permissions: Option<Permissions>) -> bool {
     permissions.unwrap_or_default().intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR)
 }
 

@@ -4,7 +4,7 @@
 use poise::FrameworkError;
 use serenity::all::{CreateInteractionResponse, CreateInteractionResponseMessage};
 
-use super::{Desk, reply};
+use super::{Desk, recorded, reply};
 use crate::acting::Refused;
 use crate::discord::rest::AskError;
 use crate::route::{AttentionError, FilterError};
@@ -91,6 +91,10 @@ impl From<AskError> for Error {
 
 /// poise's hook: whatever went wrong ends here, answered.
 pub(super) async fn on_error(error: FrameworkError<'_, Desk, Error>) {
+    // It may have changed something before it failed.
+    if let FrameworkError::Command { ctx, .. } | FrameworkError::CommandPanic { ctx, .. } = &error {
+        recorded::after(*ctx, "done, but the command failed afterwards").await;
+    }
     let (ctx, sentence) = match error {
         FrameworkError::Command { error, ctx, .. } => (ctx, error.sentence(&ctx.command().qualified_name)),
         FrameworkError::CommandPanic { payload, ctx, .. } => {

@@ -4,17 +4,19 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, call, components, emergency, lookup, menu, threads, unit};
+use super::{Data, Desk, alerts, board, cad, call, components, duty, emergency, lookup, menu, recorded, threads, unit};
+use crate::chart::Painter;
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
 use crate::ops::Readiness;
 use crate::shutdown::Tasks;
 
-fn commands() -> Vec<poise::Command<Desk, Error>> {
+pub(super) fn commands() -> Vec<poise::Command<Desk, Error>> {
     vec![
         alerts::alerts(),
         board::board(),
         cad::cad(),
+        duty::duty(),
         unit::unit(),
         call::call(),
         lookup::lookup(),
@@ -33,6 +35,8 @@ fn options() -> poise::FrameworkOptions<Desk, Error> {
     poise::FrameworkOptions {
         commands: commands(),
         on_error: |error| Box::pin(on_error(error)),
+        pre_command: |ctx| Box::pin(recorded::before(ctx)),
+        post_command: |ctx| Box::pin(recorded::after(ctx, "done")),
         // poise's own default would ping people.
         allowed_mentions: Some(CreateAllowedMentions::new()),
         event_handler: |framework, event| {
@@ -65,7 +69,7 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
         tasks,
         message_content: data.facts.message_content,
     };
-    let desk = Desk { data, names: Names::default(), tellings: threads::Tellings::default() };
+    let desk = Desk { data, names: Names::default(), tellings: threads::Tellings::default(), painter: Painter::default() };
     let framework = poise::Framework::builder()
         // Owners have no rights here, and asking for them would go out before anything is known to work.
         .initialize_owners(false)

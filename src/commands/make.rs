@@ -204,11 +204,14 @@ pub(super) async fn unpingable(desk: &Desk, guild: GuildId, role: Option<RoleId>
     let roles = desk.rest.ask(&format!("/guilds/{guild}/roles")).await.ok()?;
     let is = |one: &&Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) == Some(role.0);
     let found = roles.as_array()?.iter().find(is)?;
-    (!found.get("mentionable").and_then(Value::as_bool)?).then(|| {
-        format!(
-            "💡 Discord will not ping <@&{role}> yet: switch on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone."
-        )
-    })
+    (!found.get("mentionable").and_then(Value::as_bool)?).then(|| not_pinged(role))
+}
+
+/// What to do about a role that not everybody may mention.
+pub(super) fn not_pinged(role: RoleId) -> String {
+    format!(
+        "💡 Discord will not ping <@&{role}> yet: switch on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone."
+    )
 }
 
 async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, made: &Made) {

@@ -5,19 +5,23 @@
 //! memory: a wizard's state stands in its custom ids, so that a press survives a restart.
 //!
 //! ```text
-//! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_* ─┬─▶ store, ingest's requests
-//!                       ├─ typing ─▶ autocomplete             ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
-//!                       ├─ presses, forms ─▶ components ─▶ cards, forms, wizard, tests, words
+//! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_*, duty_* ─┬─▶ store, ingest's requests
+//!                       ├─ typing ─▶ autocomplete, choices            ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
+//!                       ├─ presses, forms ─▶ components ─▶ wizard, tests, words, cards, forms, settings/buttons
 //!                       ├─ slash, menu ─▶ unit_*, call_*, lookup_*, emergency, menu ─▶ acting
 //!                       └─ messages, if they may be read ─▶ threads ─▶ acting
 //! ```
 //!
-//! Private answers only; every command is for people with Manage Server unless a guild's own settings say otherwise.
+//! What changed a setting is written down around every command (`recorded`), not in it.
+//!
+//! Answers are private unless a person shares a report; every command is for people with Manage Server (`/duty`: Timeout Members) unless a
+//! guild's own settings say otherwise.
 
 mod acts;
 mod alerts;
 mod alerts_add;
 mod alerts_edit;
+mod alerts_escalate;
 mod alerts_filter;
 mod alerts_list;
 mod alerts_mute;
@@ -35,10 +39,14 @@ mod board_refresh;
 mod board_remove;
 mod cad;
 mod cad_actions;
+mod cad_audit;
 mod cad_diagnose;
+mod cad_export;
+mod cad_import;
 mod cad_labels;
 mod cad_notices;
 mod cad_setup;
+mod cad_stats;
 mod cad_status;
 mod call;
 mod call_assign;
@@ -56,6 +64,10 @@ mod choices;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]
 pub mod components;
+mod duty;
+mod duty_export;
+mod duty_leaderboard;
+mod duty_log;
 mod emergency;
 mod errors;
 mod forms;
@@ -68,8 +80,10 @@ mod make;
 mod menu;
 mod names;
 mod options;
+mod recorded;
 mod reply;
 mod rules;
+mod settings;
 mod threads;
 mod unit;
 mod unit_clear;
@@ -87,6 +101,7 @@ use tokio::sync::mpsc;
 
 use crate::acting::{Acting, Actor, Refused};
 use crate::cad::rest::CadRest;
+use crate::chart::Painter;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};
 use crate::gate::Gate;
@@ -164,6 +179,7 @@ struct Desk {
     data: Data,
     names: Names,
     tellings: Tellings,
+    painter: Painter,
 }
 
 impl std::ops::Deref for Desk {

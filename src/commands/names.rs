@@ -15,6 +15,8 @@ use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 
 /// How long names are believed.
 const FRESH: Duration = Duration::from_secs(60);
+/// How long the community's time zone is believed: nobody moves.
+const ZONE_FRESH: Duration = Duration::from_secs(3_600);
 /// Guilds remembered; the oldest goes.
 const MOST_GUILDS: usize = 256;
 /// Longest wait for names: Discord gives an autocompletion three seconds.
@@ -37,6 +39,16 @@ impl GuildNames {
     }
 }
 
+impl super::settings::file::Names for GuildNames {
+    fn channel(&self, id: ChannelId) -> Option<String> {
+        self.channels.get(&id).cloned()
+    }
+
+    fn role(&self, id: RoleId) -> Option<String> {
+        self.roles.get(&id).cloned()
+    }
+}
+
 type Known<T> = Option<(Instant, T)>;
 
 /// What was asked lately.
@@ -44,6 +56,7 @@ type Known<T> = Option<(Instant, T)>;
 pub(super) struct Names {
     guilds: Mutex<HashMap<GuildId, (Instant, Arc<GuildNames>)>>,
     servers: Mutex<Known<Arc<Vec<CadServer>>>>,
+    timezone: Mutex<Known<Option<String>>>,
     layouts: Mutex<Known<Arc<Vec<Template>>>>,
 }
 
@@ -87,6 +100,24 @@ impl Names {
         let servers = Arc::new(cad.servers().await?);
         *lock(&self.servers) = Some((Instant::now(), Arc::clone(&servers)));
         Ok(servers)
+    }
+
+    /// The time zone that the community is set to in the CAD; what was known before if it does not tell in time.
+    pub(super) async fn timezone(&self, data: &Data) -> Option<String> {
+        if let Some((_, known)) = lock(&self.timezone).as_ref().filter(|(at, _)| at.elapsed() < ZONE_FRESH) {
+            return known.clone();
+        }
+        let told = match &data.cad {
+            Some(cad) => tokio::time::timeout(PATIENCE, cad.info()).await,
+            None => return None,
+        };
+        let mut known = lock(&self.timezone);
+        match told {
+            Ok(Ok(info)) => *known = Some((Instant::now(), info.timezone)),
+            Ok(Err(error)) => tracing::debug!(%error, "the CAD does not tell its time zone"),
+            Err(_) => {}
+        }
+        known.as_ref().and_then(|(_, zone)| zone.clone())
     }
 
     /// The community's layouts of dispatch calls, remembered. Asked for in the name of somebody who may make calls.

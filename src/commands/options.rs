@@ -6,6 +6,7 @@ use serenity::async_trait;
 use crate::event::Topic;
 use crate::render::{BoardKind, Style};
 use crate::route::{Listens, Preset, Threads, When};
+use crate::store::audit::Kind;
 
 /// `event:` of a route: everything, or a topic.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,22 @@ pub(super) struct Clear(pub(super) Clearing);
 /// `kind:` of a board.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KindChoice(pub(super) BoardKind);
+
+/// Whose hours are added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// Each member's.
+    Member,
+    /// Each department's.
+    Department,
+}
+
+/// `by:` of a leaderboard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByChoice(pub(super) By);
+/// `kind:` of audit entries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EntryKind(pub(super) Kind);
 
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +168,31 @@ words!(Clear, vec![(said("role", "ping nobody"), "role"), (said("server", "event
     "server" => Some(Clearing::Server),
     _ => None,
 });
+words!(
+    ByChoice,
+    vec![(said("member", "each member's hours"), "member"), (said("department", "each department's hours"), "department")],
+    |word: &str| match word {
+        "member" => Some(By::Member),
+        "department" => Some(By::Department),
+        _ => None,
+    }
+);
+
+words!(
+    EntryKind,
+    Kind::ALL
+        .into_iter()
+        .map(|kind| {
+            let what = match kind {
+                Kind::Setting => "changes of settings",
+                Kind::Cad => "what was done in the CAD",
+            };
+            (said(kind.as_str(), what), kind.as_str())
+        })
+        .collect(),
+    Kind::parse
+);
+
 words!(Switch, vec![("on".to_owned(), "on"), ("off".to_owned(), "off")], |word: &str| match word {
     "on" => Some(true),
     "off" => Some(false),

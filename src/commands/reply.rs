@@ -1,7 +1,10 @@
-//! Answers: private, without any ping, within Discord's limits.
+//! Answers: private unless shared on purpose, without any ping, within Discord's limits.
 
 use poise::CreateReply;
-use serenity::all::{CreateActionRow, CreateAllowedMentions, CreateEmbed, CreateEmbedFooter, EditInteractionResponse, Timestamp};
+use serenity::all::{
+    CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, CreateEmbedFooter, EditAttachments, EditInteractionResponse,
+    Timestamp,
+};
 
 use super::errors::Error;
 use super::{Context, Desk, cards};
@@ -26,29 +29,53 @@ pub(super) struct Page {
     pub(super) text: String,
     pub(super) color: u32,
     pub(super) rows: Vec<CreateActionRow>,
+    /// Name of a file in the same message that is shown below the text.
+    pub(super) picture: Option<String>,
+    /// Attached: name and content.
+    pub(super) file: Option<(String, Vec<u8>)>,
 }
 
 impl Page {
     pub(super) fn new(title: impl Into<String>, text: impl Into<String>, color: u32) -> Self {
-        Self { title: title.into(), text: text.into(), color, rows: Vec::new() }
+        Self { title: title.into(), text: text.into(), color, rows: Vec::new(), picture: None, file: None }
+    }
+
+    /// With a picture that is sent with it ([`enclose`]).
+    pub(super) fn picture(self, file: &str) -> Self {
+        Self { picture: Some(file.to_owned()), ..self }
     }
 
     fn embed(&self) -> CreateEmbed {
-        CreateEmbed::new().title(text::cut(&self.title, 256)).description(text::cut(&self.text, DESCRIPTION)).color(self.color)
+        let embed = CreateEmbed::new().title(text::cut(&self.title, 256)).description(text::cut(&self.text, DESCRIPTION)).color(self.color);
+        match &self.picture {
+            Some(file) => embed.attachment(file),
+            None => embed,
+        }
+    }
+
+    fn attachment(&mut self) -> Option<CreateAttachment> {
+        self.file.take().map(|(name, bytes)| CreateAttachment::bytes(bytes, name))
     }
 
     /// As the new state of a message that has buttons: what it does not have, goes.
-    pub(super) fn edit(self) -> EditInteractionResponse {
+    pub(super) fn edit(mut self) -> EditInteractionResponse {
+        let files = self.attachment().into_iter().fold(EditAttachments::new(), EditAttachments::add);
         EditInteractionResponse::new()
             .content("")
             .embeds(vec![self.embed()])
             .components(self.rows)
+            .attachments(files)
             .allowed_mentions(CreateAllowedMentions::new())
     }
 }
 
 fn private() -> CreateReply {
-    CreateReply::default().ephemeral(true).allowed_mentions(CreateAllowedMentions::new())
+    seen(false)
+}
+
+/// Seen by who asked, or by everybody there. A deferred answer is seen by whom it was deferred for.
+fn seen(shared: bool) -> CreateReply {
+    CreateReply::default().ephemeral(!shared).allowed_mentions(CreateAllowedMentions::new())
 }
 
 /// One or a few sentences.
@@ -58,8 +85,10 @@ pub(super) async fn say(ctx: Context<'_>, words: impl AsRef<str>) -> Result<(), 
 }
 
 /// A page.
-pub(super) async fn show(ctx: Context<'_>, page: Page) -> Result<(), Error> {
-    poise::send_application_reply(ctx, private().embed(page.embed()).components(page.rows)).await?;
+pub(super) async fn show(ctx: Context<'_>, mut page: Page) -> Result<(), Error> {
+    let file = page.attachment();
+    let reply = private().embed(page.embed()).components(page.rows);
+    poise::send_application_reply(ctx, file.into_iter().fold(reply, CreateReply::attachment)).await?;
     Ok(())
 }
 
@@ -70,6 +99,14 @@ pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), E
         reply = reply.content(text::cut(content, CONTENT));
     }
     let reply = message.embeds.iter().fold(reply, |reply, one| reply.embed(embed(one)));
+    poise::send_application_reply(ctx, reply).await?;
+    Ok(())
+}
+
+/// Pages with files in one message: at most 10 of each, and Discord's 6,000 characters over all pages.
+pub(super) async fn enclose(ctx: Context<'_>, pages: Vec<Page>, files: Vec<CreateAttachment>, shared: bool) -> Result<(), Error> {
+    let reply = pages.into_iter().take(10).fold(seen(shared), |reply, page| reply.embed(page.embed()));
+    let reply = files.into_iter().take(10).fold(reply, CreateReply::attachment);
     poise::send_application_reply(ctx, reply).await?;
     Ok(())
 }
@@ -91,11 +128,21 @@ fn embed(embed: &Embed) -> CreateEmbed {
     made.fields(embed.fields.iter().map(|field| (&field.name, &field.value, field.inline)))
 }
 
+/// A page with a file.
+pub(super) async fn file(ctx: Context<'_>, page: Page, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+    show(ctx, Page { file: Some((name.to_owned(), bytes)), ..page }).await
+}
+
 /// Lines under one heading, in as many messages as they need, up to a bound.
 pub(super) async fn list(ctx: Context<'_>, title: &str, lines: &[String], color: u32) -> Result<(), Error> {
+    list_to(ctx, title, lines, color, false).await
+}
+
+/// As [`list`], for everybody there if shared.
+pub(super) async fn list_to(ctx: Context<'_>, title: &str, lines: &[String], color: u32, shared: bool) -> Result<(), Error> {
     for (nth, text) in pages(lines).into_iter().enumerate() {
         let title = if nth == 0 { title.to_owned() } else { format!("{title} ({})", nth + 1) };
-        show(ctx, Page::new(title, text, color)).await?;
+        enclose(ctx, vec![Page::new(title, text, color)], Vec::new(), shared).await?;
     }
     Ok(())
 }

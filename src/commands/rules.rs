@@ -6,7 +6,8 @@ use super::errors::Error;
 use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{GuildId, RoleId};
-use crate::route::{Listens, Route, Threads, When};
+use crate::permit::ActingRule;
+use crate::route::{Escalation, Listens, Route, Threads, When};
 
 /// A route of this guild, as it is now.
 pub(super) fn known_route(desk: &Desk, guild: GuildId, id: i64) -> Result<Route, Error> {
@@ -87,6 +88,18 @@ fn occasion(route: &Route) -> Option<String> {
     })
 }
 
+/// How members may act, in a few words.
+pub(super) fn acting(rule: &ActingRule) -> String {
+    let who = rule.role.map_or_else(|| "everybody whom the CAD lets".to_owned(), |role| format!("<@&{role}> only"));
+    let on = |on: bool| if on { "on" } else { "off" };
+    format!("{who}, buttons {}, /911 {}", on(rule.buttons), on(rule.emergency))
+}
+
+/// A route's steps: `<@&5> after 5 min`.
+pub(super) fn steps(escalation: &Escalation) -> Vec<String> {
+    escalation.steps().iter().map(|step| format!("<@&{}> after {} min", step.role, step.minutes)).collect()
+}
+
 /// What a list says of a route beside what, where and how.
 pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
     let rule = &route.rule;
@@ -102,6 +115,9 @@ pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
         Some(When::Never) => said.push("never pings".to_owned()),
     }
     said.extend(rule.cooldown_s.map(|seconds| format!("cool-down {seconds} s")));
+    if !rule.escalation.is_empty() {
+        said.push(format!("⏰ calls {}", super::reply::and(&steps(&rule.escalation))));
+    }
     match route.threads() {
         Threads::Off => {}
         Threads::OnFirstNote => said.push("threads with the first note".to_owned()),

@@ -13,11 +13,11 @@ use super::components::{Choice, MOST_SERVERS, Picked, Press, Verb, id};
 use super::errors::Error;
 use super::make::{Asker, make, not_configured, parts_of};
 use super::reply::{BLUE, GREEN, Page, YELLOW, and};
-use super::{Desk, alerts_test};
+use super::{Desk, alerts_test, recorded};
 use crate::cad::rest::{CadServer, RestError};
 use crate::clock::UnixMs;
 use crate::event::{Source, Topic};
-use crate::ids::ServerId;
+use crate::ids::{ChannelId, ServerId};
 use crate::render::text;
 use crate::route::{Listens, Preset};
 use crate::status::Link;
@@ -318,12 +318,24 @@ async fn make_routes(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page,
         [] => vec![None],
         some => some.iter().copied().map(Some).collect(),
     };
-    match make(desk, asker, channel, choice.role, parts_of(preset, &servers)).await {
+    let before = desk.store.routing_now();
+    let made = make(desk, asker, channel, choice.role, parts_of(preset, &servers)).await;
+    // Also what was made before something failed.
+    recorded::note(desk, (asker.guild, asker.user), "/cad setup", chosen(choice, preset, channel), &before).await;
+    match made {
         Ok(made) => Ok(done(choice, &made.sentences())),
         // What the person can mend is said where they can mend it.
         Err(Error::Refused(sentence)) => Ok(place(choice, Some(&sentence))),
         Err(error) => Err(error),
     }
+}
+
+/// As the options of a command would be recorded.
+fn chosen(choice: &Choice, preset: Preset, channel: ChannelId) -> String {
+    let role = choice.role.map(|role| format!(" role:<@&{role}>")).unwrap_or_default();
+    let servers: Vec<String> = choice.servers.iter().map(ToString::to_string).collect();
+    let servers = if servers.is_empty() { String::new() } else { format!(" servers:{}", servers.join(",")) };
+    format!("preset:{} channel:<#{channel}>{role}{servers}", preset.as_str())
 }
 
 // ---- done ----

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use axum::body::Bytes;
 use clap::Args;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -295,6 +296,10 @@ impl Backend for Show {
         }
         let discord = self.discord.clone();
         Box::pin(async move { discord.interact(action).await })
+    }
+
+    fn file(&self, path: &str) -> Option<(String, Bytes)> {
+        self.discord.file(path)
     }
 
     fn fire_list(&self) -> Vec<Fire> {

@@ -34,6 +34,8 @@ pub struct Rest {
     base: Arc<str>,
     token: SecretString,
     metrics: Metrics,
+    /// What stands in for Discord, its files too; `None` = nothing that has an address.
+    files: Option<url::Url>,
     /// Told of every request, so that all of them together stay within Discord's limits.
     gate: Option<Gate>,
     /// Our own user id, learnt from Discord: only our own messages can be the one we look for.
@@ -94,7 +96,22 @@ impl Rest {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("cannot make an HTTP client")?;
-        Ok(Self { client, base: base.trim_end_matches('/').into(), token, metrics, gate: None, me: Arc::default() })
+        let base: Arc<str> = base.trim_end_matches('/').into();
+        Ok(Self { client, files: url::Url::parse(&base).ok(), base, token, metrics, gate: None, me: Arc::default() })
+    }
+
+    /// The same, taking files from this address too: a recorder stands at another one than what it records.
+    #[must_use]
+    pub fn with_files_at(self, api_url: &str) -> Self {
+        Self { files: url::Url::parse(api_url).ok(), ..self }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn files(&self) -> Option<&url::Url> {
+        self.files.as_ref()
     }
 
     /// The same, telling the gate of what it asks and of what Discord takes amiss.

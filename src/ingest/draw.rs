@@ -10,7 +10,7 @@ use crate::event::{Event, PageNature, Priority, Topic};
 use crate::ids::{ChannelId, CommunityId, GuildId, Ident, RoleId, ServerId};
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
-use crate::route::{self, Filter, Occasion, Route, Target, Threads, targets};
+use crate::route::{self, Filter, Occasion, Route, Target, Threads, attention, targets};
 use crate::store::{Guild, Memo};
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
@@ -75,8 +75,8 @@ impl<'a> std::ops::Deref for Drawing<'a> {
 }
 
 /// What is said about a subject when it is new.
-struct Saying<'e> {
-    topic: Topic,
+pub(super) struct Saying<'e> {
+    pub(super) topic: Topic,
     priority: Option<Priority>,
     urgent: bool,
     lane: Lane,
@@ -369,7 +369,17 @@ impl<'a> Drawing<'a> {
         self.push(target, Post::new(Lane::Log, subject), message);
     }
 
-    fn push(&mut self, target: &Target, post: Post, message: Message) {
+    /// The cards of a subject, by channel.
+    pub(super) fn standing_of(&self, subject: Subject) -> Option<BTreeMap<ChannelId, Memo>> {
+        self.memos.0.get(&((self.community.clone(), self.server), subject)).cloned()
+    }
+
+    /// Whether a route makes no sound now.
+    pub(super) fn is_silent(&self, route: &Route, saying: &Saying<'_>) -> bool {
+        attention(route, &self.occasion(saying), &self.moment(route, facts::dispatcher_on_duty(self.world))).silent
+    }
+
+    pub(super) fn push(&mut self, target: &Target, post: Post, message: Message) {
         // Two routes that meet in a channel made one target already: one subject, one post.
         self.drafts.push(Draft {
             key: PostKey {
@@ -391,23 +401,31 @@ impl<'a> Drawing<'a> {
         });
     }
 
-    fn targets(&self, saying: &Saying<'_>) -> Vec<Target> {
-        let occasion = Occasion {
+    fn occasion<'o>(&'o self, saying: &'o Saying<'_>) -> Occasion<'o> {
+        Occasion {
             community: self.community,
             server: self.server,
             topic: saying.topic,
             priority: saying.priority.as_ref(),
             urgent: saying.urgent,
-        };
+        }
+    }
+
+    fn moment<'m>(&'m self, route: &Route, dispatcher_on_duty: bool) -> route::Moment<'m> {
+        route::Moment {
+            now: self.at,
+            dispatcher_on_duty,
+            quiet: self.guilds.get(&route.guild).and_then(|guild| guild.quiet.as_ref()),
+            last_ping: self.pinged.get(&route.id).copied(),
+        }
+    }
+
+    pub(super) fn targets(&self, saying: &Saying<'_>) -> Vec<Target> {
+        let occasion = self.occasion(saying);
         let facts: OnceCell<OwnedFacts> = OnceCell::new();
         let admits = |filter: &Filter| filter.is_empty() || filter.admits(&facts.get_or_init(|| self.facts(saying)).facts());
         let dispatcher_on_duty = LazyCell::new(|| facts::dispatcher_on_duty(self.world));
-        targets(self.routes, &occasion, admits, |route| route::Moment {
-            now: self.at,
-            dispatcher_on_duty: *dispatcher_on_duty,
-            quiet: self.guilds.get(&route.guild).and_then(|guild| guild.quiet.as_ref()),
-            last_ping: self.pinged.get(&route.id).copied(),
-        })
+        targets(self.routes, &occasion, admits, |route| self.moment(route, *dispatcher_on_duty))
     }
 
     fn facts(&self, saying: &Saying<'_>) -> OwnedFacts {
@@ -418,14 +436,14 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    fn view<'v>(&'v self, guild: GuildId, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {
+    pub(super) fn view<'v>(&'v self, guild: GuildId, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {
         let setting: &'v Setting<'_> = &self.setting;
         let labels = setting.guilds.get(&guild).map_or_else(|| Labels::usual(), |guild| &guild.labels);
         let buttons = setting.guilds.get(&guild).is_none_or(|guild| guild.acting.buttons);
         View { world: setting.world, server: setting.server, labels, style, roles, test, buttons, now: setting.at }
     }
 
-    fn saying(&self, subject: Subject) -> Option<Saying<'static>> {
+    pub(super) fn saying(&self, subject: Subject) -> Option<Saying<'static>> {
         let about = About::Subject(subject);
         match subject {
             Subject::Emergency(id, _) => {
@@ -459,17 +477,17 @@ impl<'a> Drawing<'a> {
 }
 
 /// What a post is, beside its text.
-struct Post {
-    lane: Lane,
-    subject: String,
-    over: bool,
-    place: Place,
-    parent: Option<String>,
+pub(super) struct Post {
+    pub(super) lane: Lane,
+    pub(super) subject: String,
+    pub(super) over: bool,
+    pub(super) place: Place,
+    pub(super) parent: Option<String>,
 }
 
 impl Post {
     /// In the channel, and never to be changed.
-    fn new(lane: Lane, subject: String) -> Self {
+    pub(super) fn new(lane: Lane, subject: String) -> Self {
         Self { lane, subject, over: true, place: Place::Channel, parent: None }
     }
 }
@@ -494,7 +512,7 @@ fn place_of(target: &Target) -> Place {
 }
 
 /// Where a card is answered: in a forum, in its own post.
-fn reply_place(card: Place) -> Place {
+pub(super) fn reply_place(card: Place) -> Place {
     if card == Place::Forum { Place::Thread } else { Place::Channel }
 }
 

@@ -7,12 +7,14 @@
 //! ```text
 //! door ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─┐
 //! readings of the CAD ─────────────────────▶ reconcile ─────┼─▶ draw ─▶ Batch (with the boards that are due) ─▶ store ─▶ answers, wake
-//! routes, words, boards changed ────────────────────────────┘
+//! routes, words, boards changed, nobody answers ─────────────┘
 //! requests of commands ─▶ tests, messages of the bot's own, boards, filters tried (`requests.rs`)
 //! ```
 
 pub mod boards;
 mod draw;
+mod duty;
+mod escalation;
 mod facts;
 mod log_pages;
 mod requests;
@@ -20,7 +22,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,11 +41,13 @@ use crate::outbox::Lane;
 use crate::readings::{Outcome as Caught, Read, Why, Wishes};
 use crate::shutdown::Tasks;
 use crate::status::Status;
+use crate::store::duty::DutyRow;
 use crate::store::{Ask, Batch, Found, JournalRow, Routing, Store, StoreError, WorldRow};
 use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
 
 use boards::Boards;
 use draw::{Drawing, Memos, Setting};
+use escalation::Called;
 use log_pages::LogPages;
 
 pub use requests::{Look, REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
@@ -56,6 +60,8 @@ const GATHER: Duration = Duration::from_millis(5);
 const KEEP_OVER: i64 = 3_600_000;
 /// How often what is over is looked for (ms), unless a world gets crowded before.
 const FORGET_EVERY: i64 = 60_000;
+/// How often it is looked at what waits for an answer.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
 const HUB_TRIES: u32 = 30;
 
@@ -92,6 +98,8 @@ pub struct Ingest {
     next_seq: i64,
     forgotten_at: UnixMs,
     last: Group,
+    /// What was called out because nobody answered.
+    called: HashSet<Called>,
 }
 
 /// The last arrivals that were committed together.
@@ -153,7 +161,8 @@ impl Ingest {
     /// # Errors
     /// [`StoreError`].
     pub async fn restore(outside: Surroundings) -> Result<Self, StoreError> {
-        let worlds = outside.store.world().await?;
+        let mut worlds = outside.store.world().await?;
+        duty::resume(&outside, &mut worlds).await?;
         let memos = Memos::new(outside.store.memos().await?);
         let next_seq = outside.store.last_seq().await?.saturating_add(1);
         let pinged = outside.store.pinged().await?;
@@ -163,7 +172,8 @@ impl Ingest {
         let copies = copies(&outside.store, forgotten_at).await?;
         let pages = LogPages::default();
         let last = Group { answered: 0, at: Instant::now(), took: Duration::ZERO };
-        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at, last })
+        let called = HashSet::new();
+        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at, last, called })
     }
 
     /// Runs until the door is closed, or until draining began and nothing waits at it any more.
@@ -171,6 +181,8 @@ impl Ingest {
         let Inlets { mut door, mut readings, mut requests } = inlets;
         let mut routing = self.outside.store.routing();
         let mut arrivals = Vec::new();
+        let mut look_after = tokio::time::interval(LOOK_AFTER);
+        look_after.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let board = self.boards.next(self.outside.clock.now());
             tokio::select! {
@@ -180,6 +192,7 @@ impl Ingest {
                 Ok(()) = routing.changed() => self.reroute(&tasks).await,
                 Some(request) = requests.recv() => self.answer(request).await,
                 () = pause(board), if board.is_some() => self.draw_due(&tasks).await,
+                _ = look_after.tick() => self.look_after(&tasks).await,
                 taken = door.recv_many(&mut arrivals, TOGETHER) => {
                     if taken == 0 {
                         return;
@@ -216,7 +229,6 @@ impl Ingest {
             let outcome = self.digest(&arrival.event, &mut batch);
             digested.push(Digested { arrival, outcome });
         }
-        self.expire(now, &mut batch);
         self.forget(now, &mut batch);
         let from_hub = digested.iter().any(|d| d.arrival.event.source == Source::Hub && d.outcome.is_ok());
         let began = Instant::now();
@@ -428,6 +440,7 @@ impl Ingest {
         if !applied.touched.is_empty() {
             self.boards.touch(community, server, batch.now);
         }
+        duty::rows(whose, world, applied, batch);
         let routing = self.outside.store.routing_now();
         let setting =
             Setting { routes: &routing.routes, guilds: &routing.guilds, pinged: &self.pinged, community, server, world, at, number };
@@ -534,7 +547,11 @@ impl Ingest {
         }
         self.forgotten_at = now;
         for ((community, server), world) in &mut self.worlds {
+            let crowded = world.is_crowded();
+            let on_duty = if crowded { world.duty_open() } else { Vec::new() };
             let gone: BTreeSet<Entity> = world.forget(now, KEEP_OVER).into_iter().collect();
+            let ends = world.duty_forgotten(&on_duty);
+            batch.duty.extend(ends.into_iter().map(|edge| DutyRow::new(community, *server, edge, None)));
             batch.world.extend(rows(community, *server, world, &gone));
         }
         let worlds = &self.worlds;

@@ -156,6 +156,51 @@ async fn only_on_a_slow_disk_and_in_company_is_anybody_waited_for() {
     assert_eq!(gathered(3, &[1, 9]).await, (2, 4), "no longer than a quarter of the commit");
 }
 
+#[tokio::test]
+async fn after_a_restart_the_duty_log_and_the_world_agree() {
+    const MINUTE: i64 = 60_000;
+    let mut real = Real::new().await;
+    let clock = real.ingest.outside.clock.clone();
+    let login = |id: i64| {
+        event("EVENT_UNIT_LOGIN", serde_json::json!({ "unit": { "id": id, "status": 2, "data": { "name": format!("Name {id}") } } }))
+    };
+    real.take(Source::Http, login(7)).await.unwrap();
+    clock.advance(MINUTE);
+    real.take(Source::Http, login(8)).await.unwrap();
+    let log = async |store: &Store| {
+        let span = crate::store::duty::Span { from: UnixMs(0), to: UnixMs(i64::MAX) };
+        let which = crate::store::duty::Which { community: CommunityId::new("c"), server: None, span };
+        let sessions = store.sessions(which).await.unwrap();
+        let mut told: Vec<_> = sessions.iter().map(|s| (s.ident.0, s.began.0, s.ended.map(|at| at.0), s.missed)).collect();
+        told.sort_unstable();
+        told
+    };
+    let both = [(7, 1_000_000, None, false), (8, 1_060_000, None, false)];
+    assert_eq!(log(&real.store).await, both);
+
+    // Away for a moment: they go on. A row that got lost is written again, one that nobody knows of ends.
+    clock.advance(5 * MINUTE);
+    let stray =
+        crate::world::DutyEdge { ident: crate::ids::Ident(9), began: UnixMs(1_000), joined_late: false, seen: UnixMs(2_000), ended: None };
+    let stray = crate::store::duty::DutyRow::new(&CommunityId::new("c"), ServerId(1), stray, None);
+    real.store.ingest(Batch { duty: vec![stray], ..Batch::default() }, Vec::new()).await.unwrap();
+    real.ingest = Ingest::restore(real.ingest.outside.clone()).await.unwrap();
+    assert_eq!(log(&real.store).await, [both[0], both[1], (9, 1_000, Some(2_000), true)]);
+
+    // Away for long: they end at the last sign of life, and who is seen again begins anew.
+    clock.advance(30 * MINUTE);
+    real.ingest = Ingest::restore(real.ingest.outside.clone()).await.unwrap();
+    let ended = [(7, 1_000_000, Some(1_000_000), true), (8, 1_060_000, Some(1_060_000), true)];
+    assert_eq!(log(&real.store).await[..2], ended);
+    let seen = event("EVENT_UNIT_UPDATE", serde_json::json!({ "units": [{ "id": 8, "status": 3, "data": { "name": "Name 8" } }] }));
+    real.take(Source::Http, seen).await.unwrap();
+    let again = (8, clock.now().0, None, false);
+    assert_eq!(log(&real.store).await[1..3], [ended[1], again]);
+    // And once more: nothing is told twice.
+    real.ingest = Ingest::restore(real.ingest.outside.clone()).await.unwrap();
+    assert_eq!(log(&real.store).await[1..3], [ended[1], again]);
+}
+
 /// A world, its routes and what ingest remembers, fed event by event.
 struct Desk {
     community: CommunityId,

@@ -158,7 +158,7 @@ impl Filler {
             identities: self.list(2),
             ..Unit::default()
         };
-        UnitState { unit, on_duty: true, since: Some(AT), located_at: Some(AT), seen_at: AT }
+        UnitState { unit, on_duty: true, since: Some(AT), located_at: Some(AT), seen_at: AT, ..UnitState::default() }
     }
 
     fn meta(&mut self) -> Meta {

@@ -33,7 +33,10 @@ pub(super) fn world() -> Server {
     let engine = Unit { ident: Ident(4112), status: Some(42), callsign: some("E-1"), ..Unit::default() };
     let nameless = Unit { ident: Ident(4120), callsign: some(" "), ..Unit::default() };
     for unit in [doe, engine, nameless] {
-        world.units.insert(unit.ident, UnitState { unit, on_duty: true, since: Some(OPENED), located_at: Some(OPENED), seen_at: OPENED });
+        world.units.insert(
+            unit.ident,
+            UnitState { unit, on_duty: true, since: Some(OPENED), located_at: Some(OPENED), seen_at: OPENED, ..UnitState::default() },
+        );
     }
 
     let meta = [

@@ -3,6 +3,7 @@
 //! Never does I/O, never renders, never asks the clock.
 
 pub mod attention;
+mod escalation;
 pub mod filter;
 mod matching;
 
@@ -14,6 +15,7 @@ use crate::render::Style;
 
 pub use crate::render::BoardKind;
 pub use attention::{Attention, AttentionError, Moment, Mute, Quiet, When, attention, timezones};
+pub use escalation::{Escalation, LONGEST_MINUTES, MOST_STEPS, Step};
 pub use filter::{Criterion, Facts, Filter, FilterError};
 pub use matching::{Occasion, Target, targets};
 
@@ -113,6 +115,8 @@ pub struct Rule {
     pub thread_notes: bool,
     /// No pings and no sounds for a while.
     pub mute: Option<Mute>,
+    /// Who is called next when nobody answers.
+    pub escalation: Escalation,
 }
 
 /// Whether a call's card gets a thread, in which every note and attachment is written.

@@ -52,11 +52,7 @@ impl Store {
             if own.len() >= MOST_BOARDS {
                 return Ok(AddBoard::TooMany);
             }
-            connection.execute(
-                "INSERT INTO board (guild, channel, kind, server, created_by, created_ms) VALUES (?1,?2,?3,?4,?5,?6)",
-                (rows::flake(guild.0), rows::flake(channel.0), kind.as_str(), server.map(|server| server.0), rows::flake(by.0), now.0),
-            )?;
-            let id = connection.last_insert_rowid();
+            let id = insert(connection, guild, channel, kind, server, by, now)?;
             let community = connection
                 .query_row("SELECT community FROM guild WHERE id = ?1", [rows::flake(guild.0)], |row| rows::community(row, "community"))?;
             Ok(AddBoard::Added(Board { id, guild, community, channel, kind, server }))
@@ -72,9 +68,7 @@ impl Store {
         self.change(move |connection| {
             let board = of_guild(connection, guild)?.into_iter().find(|board| board.id == id);
             if let Some(board) = &board {
-                connection.execute("DELETE FROM board WHERE id = ?1", [id])?;
-                // If we die before its post is forgotten, it is pruned like any other that is over.
-                connection.execute("UPDATE post SET over = 1 WHERE channel = ?1 AND community = ?2 AND subject = ?3", post_of(board))?;
+                delete(connection, board)?;
             }
             Ok(board)
         })
@@ -148,6 +142,31 @@ impl Store {
             })
             .await
     }
+}
+
+/// Makes a board. Returns its number.
+pub(super) fn insert(
+    connection: &Connection,
+    guild: GuildId,
+    channel: ChannelId,
+    kind: BoardKind,
+    server: Option<ServerId>,
+    by: UserId,
+    now: UnixMs,
+) -> rusqlite::Result<i64> {
+    connection.execute(
+        "INSERT INTO board (guild, channel, kind, server, created_by, created_ms) VALUES (?1,?2,?3,?4,?5,?6)",
+        (rows::flake(guild.0), rows::flake(channel.0), kind.as_str(), server.map(|server| server.0), rows::flake(by.0), now.0),
+    )?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Takes a board away. Its post stays until it is not being sent any more.
+pub(super) fn delete(connection: &Connection, board: &Board) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM board WHERE id = ?1", [board.id])?;
+    // If we die before its post is forgotten, it is pruned like any other that is over.
+    connection.execute("UPDATE post SET over = 1 WHERE channel = ?1 AND community = ?2 AND subject = ?3", post_of(board))?;
+    Ok(())
 }
 
 /// What names a board's post.

@@ -72,7 +72,7 @@ pub enum EditRoute {
 }
 
 /// Most routes of one guild.
-pub(super) const MOST_ROUTES: i64 = 200;
+pub(super) const MOST_ROUTES: i64 = super::settings::MOST_ROUTES as i64;
 
 const ROUTES: &str = "SELECT route.id, guild, community, event, channel, server, role, style, enabled, rule, forum FROM route JOIN guild ON guild.id = route.guild";
 

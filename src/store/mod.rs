@@ -9,11 +9,14 @@
 //! ```
 
 mod acting;
+pub mod audit;
 mod boards;
 mod claims;
+pub mod duty;
 mod guilds;
 mod posts;
 mod rows;
+pub mod settings;
 mod thread;
 mod world_rows;
 
@@ -127,6 +130,10 @@ pub struct Batch {
     pub posts: Vec<Draft>,
     /// Routes whose role is pinged by them, and when.
     pub pings: Vec<(i64, UnixMs)>,
+    /// Sessions on duty that began, changed or ended.
+    pub duty: Vec<duty::DutyRow>,
+    /// Calls as statistics see them now.
+    pub calls: Vec<duty::CallRow>,
     /// When.
     pub now: UnixMs,
 }
@@ -135,7 +142,8 @@ impl Batch {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.journal.is_empty() && self.world.is_empty() && self.posts.is_empty() && self.pings.is_empty()
+        let Self { journal, world, posts, pings, duty, calls, now: _ } = self;
+        journal.is_empty() && world.is_empty() && posts.is_empty() && pings.is_empty() && duty.is_empty() && calls.is_empty()
     }
 }
 
@@ -144,6 +152,8 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0001_floor.sql")),
         M::up(include_str!("../../migrations/0002_live_cards.sql")),
         M::up(include_str!("../../migrations/0003_delivery.sql")),
+        M::up(include_str!("../../migrations/0004_duty.sql")),
+        M::up(include_str!("../../migrations/0005_audit.sql")),
         M::up(include_str!("../../migrations/0006_acting.sql")),
     ])
 }
@@ -224,6 +234,8 @@ impl Store {
                 for (route, at) in &batch.pings {
                     connection.prepare_cached("UPDATE route SET pinged_ms = ?2 WHERE id = ?1")?.execute((route, at.0))?;
                 }
+                duty::put(connection, &batch.duty)?;
+                duty::put_calls(connection, &batch.calls)?;
                 posts::put(connection, &batch.posts, batch.now, edit_window)?;
                 asks.iter().map(|ask| claims::take(connection, &instance, ask)).collect()
             })
@@ -298,7 +310,8 @@ impl Store {
             .await
     }
 
-    /// Forgets journal rows received before `journal_before` and settled posts created before `posts_before`.
+    /// Forgets journal rows received before `journal_before`, settled posts created before `posts_before`, and what is too old of sessions on
+    /// duty, facts of calls, audit and unconfirmed imports.
     /// Returns how many rows went.
     ///
     /// # Errors
@@ -321,7 +334,7 @@ impl Store {
                     "DELETE FROM post WHERE id IN (SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT 5000)",
                     [posts_before.0],
                 )?;
-                Ok(journal + posts)
+                Ok(journal + posts + duty::prune(connection, now)? + audit::prune(connection, now)?)
             })
             .await
     }
@@ -471,4 +484,4 @@ fn instance(connection: &Connection) -> rusqlite::Result<String> {
 }
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;

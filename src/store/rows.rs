@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
+use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId, UserId};
 use crate::outbox::Place;
 use crate::render::Style;
 use crate::route::Threads;
@@ -25,6 +25,10 @@ fn unflake_option(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> 
 
 pub(super) fn guild(row: &Row<'_>, column: &str) -> rusqlite::Result<GuildId> {
     unflake(row, column).map(GuildId)
+}
+
+pub(super) fn user(row: &Row<'_>, column: &str) -> rusqlite::Result<UserId> {
+    unflake(row, column).map(UserId)
 }
 
 pub(super) fn channel(row: &Row<'_>, column: &str) -> rusqlite::Result<ChannelId> {

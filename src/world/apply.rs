@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, Entity, MomentKind, PageId, Server, Subject};
+use super::{Change, DutyEdge, Entity, MomentKind, PageId, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{Event, Note};
 use crate::ids::Ident;
@@ -17,6 +17,8 @@ pub struct Applied {
     pub changes: Vec<Change>,
     /// Rows to write (or to delete: [`Server::row`] tells).
     pub touched: BTreeSet<Entity>,
+    /// Sessions on duty that began, changed or ended, in order.
+    pub duty: Vec<DutyEdge>,
 }
 
 /// Who tells the world something.
@@ -70,6 +72,7 @@ impl Server {
     /// As [`Server::apply`], with the event's number: what stands for itself is named by it.
     pub fn apply_numbered(&mut self, event: &Event, at: UnixMs, number: PageId) -> Applied {
         let mut done = Applied::default();
+        self.set_back(at, &mut done);
         match event {
             Event::Pager(page) => self.page_came(number, page, at, &mut done),
             event => self.reduce(event, at, &mut done),

@@ -19,7 +19,9 @@
 use std::collections::BTreeMap;
 
 mod apply;
+mod call_fact;
 mod dispatch;
+mod duty;
 mod emergency;
 mod listing;
 mod memory;
@@ -38,6 +40,8 @@ use crate::event::{EmergencyCall, Meta, Note, Priority, Unit};
 use crate::ids::{CallId, CommunityId, Ident, ServerId};
 
 pub use apply::Applied;
+pub use call_fact::CallFact;
+pub use duty::{Duty, DutyEdge, Ended};
 pub use listing::{ListedCalls, ListedUnits, Listing};
 pub use reconcile::{FRESH, GRACE, Reconciled};
 pub use row::{Entity, RowError, UNIT};
@@ -72,6 +76,9 @@ pub struct Listed {
     /// Units.
     #[serde(default)]
     pub units: Option<UnixMs>,
+    /// Units, and surely all of them.
+    #[serde(default)]
+    pub whole: Option<UnixMs>,
     /// [`Listing::every_ms`] of the last one.
     #[serde(default)]
     pub every_ms: i64,
@@ -91,6 +98,9 @@ pub struct UnitState {
     /// When an event last told of it.
     #[serde(default)]
     pub seen_at: UnixMs,
+    /// Its session.
+    #[serde(default)]
+    pub duty: Duty,
 }
 
 /// A 911 or civil call through its life.

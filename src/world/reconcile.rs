@@ -57,11 +57,15 @@ impl Server {
         let fresh = |last| is_fresh(last, at, listing.every_ms);
         let open = self.open_calls();
         let mut pass = Pass { since: listing.asked_at.plus(-GRACE), at, fresh: false, out: Reconciled::default() };
+        self.set_back(at, &mut pass.out.applied);
         // Units first: the cards of calls name them.
         if let Some(units) = &listing.units {
             pass.fresh = fresh(self.listed.units);
             self.reconcile_units(units, &mut pass);
             self.listed.units = Some(listing.asked_at);
+            if units.complete {
+                self.listed.whole = Some(listing.asked_at);
+            }
             pass.out.applied.touched.insert(Entity::Listed);
         }
         if let Some(calls) = &listing.calls {

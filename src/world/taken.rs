@@ -96,6 +96,27 @@ impl Server {
         }
     }
 
+    /// Whether somebody saw to it: took it, or, of a panic, took its 911 or is on the call that this became.
+    #[must_use]
+    pub fn is_answered(&self, subject: Subject) -> bool {
+        if self.taken_of(subject).is_some() {
+            return true;
+        }
+        let Subject::Panic(ident, _) = subject else { return false };
+        let linked = self.panics.get(&ident).and_then(|panic| self.emergencies.get(&panic.linked_911?));
+        let call = linked.and_then(|linked| self.dispatches.get(&linked.became?));
+        linked.is_some_and(|linked| linked.taken.is_some()) || call.is_some_and(|call| call.units.iter().any(|unit| *unit != ident))
+    }
+
+    /// When a subject began, also of a page.
+    #[must_use]
+    pub fn began(&self, subject: Subject) -> Option<UnixMs> {
+        match subject {
+            Subject::Event(seq, nth) => self.pages.get(&(seq, nth)).map(|paged| paged.at),
+            other => other.since(),
+        }
+    }
+
     pub(super) fn emergency_noted(&mut self, id: CallId, note: &Note, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.emergency_key(id) else { return };
         let Some(known) = self.emergencies.get_mut(&key) else { return };

@@ -3,7 +3,7 @@
 use super::apply::{Applied, Teller};
 use super::emergency::{PANIC_CALL_WITHIN, tells_panic_of};
 use super::memory::{Edge, LATE, apart, lately};
-use super::{Change, Entity, Panic, Server, Subject, UnitState};
+use super::{Change, Ended, Entity, Panic, Server, Subject, UnitState};
 use crate::clock::UnixMs;
 use crate::event::Unit;
 use crate::ids::{CallId, Ident};
@@ -44,6 +44,7 @@ impl Server {
     /// Takes a whole unit in that an event told of. Fields that are absent keep what is known: short forms of units are common.
     pub(super) fn unit(&mut self, unit: &Unit, login: bool, at: UnixMs, done: &mut Applied) {
         let ident = unit.ident;
+        let alive = self.alive(ident);
         self.see(ident, at, done);
         let Some(state) = self.units.get_mut(&ident) else { return };
         if !login && state.left_lately(at) {
@@ -66,6 +67,7 @@ impl Server {
             state.on_duty = true;
             state.since = None;
         }
+        state.duty_told(login, &before, alive, at, done);
         if let (Some(to), false) = (status, login) {
             done.changes.push(Change::Status { ident, from: before.status, to });
         }
@@ -95,6 +97,7 @@ impl Server {
             state.on_duty = true;
             state.since = fresh.then_some(at);
         }
+        state.duty_listed(came, fresh, &before.unit, at, done);
         if state != before {
             state.seen_at = at;
             done.touched.insert(Entity::Unit(ident));
@@ -129,16 +132,20 @@ impl Server {
             return;
         }
         let from = state.unit.status.replace(to);
+        state.begin_duty(false, at, done);
         done.changes.push(Change::Status { ident, from, to });
         self.cards_naming(ident, done);
     }
 
     pub(super) fn logout(&mut self, ident: Ident, teller: Teller, at: UnixMs, done: &mut Applied) {
+        let missed = teller != Teller::Event;
+        let left_at = if missed { self.alive(ident) } else { at };
         self.see(ident, at, done);
         let Some(state) = self.units.get_mut(&ident) else { return };
         let (was_on, since) = (state.on_duty, state.since);
         // A unit never seen whole may well have been on duty before we came.
         let unknown = !was_on && since.is_none() && teller == Teller::Event;
+        state.end_duty(Ended { at: left_at, missed }, done);
         state.on_duty = false;
         state.since = Some(at);
         state.unit.status = Some(OFFLINE);

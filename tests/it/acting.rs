@@ -1,8 +1,10 @@
 //! Acting in the CAD from Discord: real presses, the whole bot, both simulators.
 
 mod call;
+mod cells;
 mod emergency;
 mod lookup;
+mod refusals;
 mod respond;
 mod threads;
 mod unit;
@@ -41,7 +43,9 @@ impl Scene {
 
     pub(crate) async fn start_with(mut setup: Setup) -> Self {
         // No event tells of what is done through the API: what the cards show comes from the answers alone.
-        setup.settings.push(("SONORAN_RECONCILE_SECONDS", "off".to_owned()));
+        if !setup.settings.iter().any(|(name, _)| *name == "SONORAN_RECONCILE_SECONDS") {
+            setup.settings.push(("SONORAN_RECONCILE_SECONDS", "off".to_owned()));
+        }
         let bot = TestBot::start_with(setup).await;
         let channel = bot.discord.add_channel(&bot.guild, "dispatch", 0);
         for event in ["911", "dispatch", "panic", "pager"] {

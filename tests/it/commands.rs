@@ -2,9 +2,12 @@
 
 mod alerts;
 mod alerts_rules;
+mod audit;
 mod boards;
+mod duty;
 mod gateway;
 mod labels;
+mod settings;
 mod setup;
 mod status;
 
@@ -27,7 +30,7 @@ use tenfour::ingest::{Ingest, Inlets, Surroundings};
 use tenfour::intake::{self, Intake};
 use tenfour::metrics::Metrics;
 use tenfour::ops::{Part, Readiness};
-use tenfour::readings::Wishes;
+use tenfour::readings::{Read, Wishes};
 use tenfour::shutdown::Tasks;
 use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour::sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
@@ -59,6 +62,8 @@ struct Plan {
     deaf: bool,
     message_content: bool,
     denied_intents: u64,
+    /// The machine's, unless a test moves time by itself.
+    clock: Clock,
 }
 
 impl Default for Plan {
@@ -73,6 +78,7 @@ impl Default for Plan {
             deaf: false,
             message_content: false,
             denied_intents: 0,
+            clock: Clock::system(),
         }
     }
 }
@@ -95,6 +101,8 @@ struct Bot {
     folder: PathBuf,
     running: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
     data: Data,
+    /// What the CAD's API says goes here.
+    readings: mpsc::Sender<Read>,
     /// Nobody listens to troubles here.
     _troubles: mpsc::Receiver<Trouble>,
 }
@@ -140,7 +148,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let store = Store::open(&folder.join("tenfour.db")).await.unwrap();
     let servers: Vec<ServerId> = plan.servers.iter().copied().map(ServerId).collect();
     let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
-    let (status, clock, tasks) = (Status::default(), Clock::system(), Tasks::default());
+    let (status, clock, tasks) = (Status::default(), plan.clock.clone(), Tasks::default());
     let gate = Gate::new(clock.clone(), 0);
     let (intake, door) = intake::door();
     let (requests, asked) = mpsc::channel(8);
@@ -153,8 +161,9 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         gate: gate.clone(),
         wishes: Wishes::new().0,
     };
+    let (readings, read) = mpsc::channel(1);
     let ingest = Ingest::restore(surroundings).await.unwrap();
-    tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: mpsc::channel(1).1, requests: asked }, tasks.clone()));
+    tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: read, requests: asked }, tasks.clone()));
     let rest = Rest::new(sim.url(), SecretString::from(plan.token), metrics.clone()).unwrap();
     let (trouble, troubles) = mpsc::channel(64);
     let delivery = Delivery {
@@ -224,6 +233,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         folder,
         running: Some(running),
         data,
+        readings,
         _troubles: troubles,
     }
 }

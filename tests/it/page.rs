@@ -176,6 +176,16 @@ impl Backend for Evening {
         async move { answer }.boxed()
     }
 
+    fn file(&self, path: &str) -> Option<(String, axum::body::Bytes)> {
+        let kind = match path {
+            "/attachments/1/2/chart.png" => "image/png",
+            "/attachments/1/2/table.csv" => "text/csv",
+            "/attachments/1/2/page.html" => "text/html",
+            _ => return None,
+        };
+        Some((kind.to_owned(), axum::body::Bytes::from_static(b"<script>")))
+    }
+
     fn fire_list(&self) -> Vec<Fire> {
         let group = |group, list: &[(&'static str, &'static str)]| -> Vec<Fire> {
             list.iter().map(|(name, label)| Fire { name, label, group }).collect()
@@ -258,6 +268,24 @@ async fn every_asset_is_served_with_its_type_and_the_policy() {
         }
         assert!(!policy.contains("unsafe"), "{policy}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pictures_are_shown_and_other_files_are_saved() {
+    let server = start(&Evening::new(16)).await;
+    for (name, kind, saved) in [
+        ("chart.png", "image/png", false),
+        ("table.csv", "application/octet-stream", true),
+        ("page.html", "application/octet-stream", true),
+    ] {
+        let response = reqwest::get(format!("{}attachments/1/2/{name}", server.url())).await.unwrap();
+        let headers = response.headers();
+        assert_eq!((headers[CONTENT_TYPE].to_str().unwrap(), headers.contains_key("content-disposition")), (kind, saved), "{name}");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(response.bytes().await.unwrap().as_ref(), b"<script>");
+    }
+    assert_eq!(reqwest::get(format!("{}attachments/1/2/other.png", server.url())).await.unwrap().status(), 404);
     server.stop().await;
 }
 

@@ -114,6 +114,12 @@ impl TestBot {
         &self.settings
     }
 
+    /// Replaces a setting, from the next start on.
+    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value));
+    }
+
     /// Stops the bot, the simulators go on.
     pub(crate) async fn halt(&mut self) -> bool {
         self.app.take().unwrap().stop().await

@@ -3,6 +3,7 @@
 mod boards;
 mod burst;
 mod discord_trouble;
+mod escalation;
 mod faults;
 mod hostile;
 mod hub_trouble;

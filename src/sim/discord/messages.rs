@@ -477,7 +477,7 @@ fn components(draft: &Value) -> Value {
 /// Bytes and type of an attachment, by the path of its address.
 pub(super) fn file(state: &State, parts: &[&str]) -> Option<(String, Bytes)> {
     match parts {
-        ["attachments", _, id, _] => state.file(id.parse().ok()?),
+        ["attachments" | "ephemeral-attachments", _, id, _] => state.file(id.parse().ok()?),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
 use super::DiscordSim;
@@ -79,7 +80,8 @@ impl DiscordSim {
     /// - `{"do":"say","channel_id","user_id"?,"content"}` gives `{"message_id"}`
     ///
     /// Without `user_id` it is the guild's owner (for a private reply: the person it was for). `locale` is `en-US` unless given.
-    /// Options of type channel, role and user take an id or a name.
+    /// Options of type channel, role and user take an id or a name; those of type attachment `{"name", "content"}` (text) or
+    /// `{"name", "base64"}`.
     ///
     /// # Errors
     /// If Discord's client would not have let the person do it, or no bot is connected; says why.
@@ -245,7 +247,7 @@ fn command(state: &mut State, action: &Value, completing: bool) -> Result<Id, St
 
 /// The given options by the registration's order and types. Nothing unknown, nothing missing, nothing out of range.
 fn fill(
-    state: &State,
+    state: &mut State,
     actor: Actor,
     owner: &Value,
     given: &Map<String, Value>,
@@ -292,7 +294,7 @@ fn as_text(value: &Value) -> Value {
     value.as_str().map_or_else(|| json!(value.to_string()), |s| json!(s))
 }
 
-fn convert(state: &State, actor: Actor, option: &Value, of_kind: u64, value: &Value, resolved: &mut Resolved) -> Result<Value, String> {
+fn convert(state: &mut State, actor: Actor, option: &Value, of_kind: u64, value: &Value, resolved: &mut Resolved) -> Result<Value, String> {
     let name = text(option, "name");
     let wrong = |what: &str| format!("option {name}: {value} is not {what}");
     let choices = list(option, "choices");
@@ -327,6 +329,7 @@ fn convert(state: &State, actor: Actor, option: &Value, of_kind: u64, value: &Va
             let number = value.as_f64().or_else(|| typed?.parse().ok()).ok_or_else(|| wrong("a number"))?;
             if within(number) { Ok(json!(number)) } else { Err(wrong("in range")) }
         }
+        11 => resolved.upload(state, value).map(|id| json!(id)).map_err(|why| format!("option {name}: {why}")),
         _ => Err(format!("option {name}: its type {of_kind} cannot be given here")),
     }
 }
@@ -338,9 +341,44 @@ struct Resolved {
     members: Map<String, Value>,
     roles: Map<String, Value>,
     channels: Map<String, Value>,
+    attachments: Map<String, Value>,
 }
 
+/// Discord's limit for an upload without boosts, in bytes.
+const MAX_UPLOAD: usize = 10 * 1024 * 1024;
+
 impl Resolved {
+    /// Takes a file as `{"name", "content"}` (text) or `{"name", "base64"}`, keeps it where the CDN would, and gives its id.
+    fn upload(&mut self, state: &mut State, value: &Value) -> Result<String, String> {
+        let name = text(value, "name");
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if name.is_empty() || name.len() > 200 || !plain {
+            return Err(format!("a file is {{\"name\", \"content\"}} with a plain name, not {name:?}"));
+        }
+        let bytes = match (value.get("content").and_then(Value::as_str), value.get("base64").and_then(Value::as_str)) {
+            (Some(content), None) => content.as_bytes().to_vec(),
+            (None, Some(coded)) => {
+                base64::engine::general_purpose::STANDARD.decode(coded).map_err(|error| format!("its base64 is none: {error}"))?
+            }
+            _ => return Err("a file has either content or base64".to_owned()),
+        };
+        if bytes.len() > MAX_UPLOAD {
+            return Err("the file is too large".to_owned());
+        }
+        let id = state.new_id();
+        let url = format!("{}/ephemeral-attachments/{}/{id}/{name}", state.base, state.app);
+        let kind = if name.ends_with(".json") { "application/json; charset=utf-8" } else { "application/octet-stream" };
+        self.attachments.insert(
+            id.to_string(),
+            json!({
+                "id": id.to_string(), "filename": name, "size": bytes.len(), "url": url, "proxy_url": url, "content_type": kind,
+                "ephemeral": true
+            }),
+        );
+        state.keep_file(id, kind.to_owned(), bytes.into());
+        Ok(id.to_string())
+    }
+
     /// Finds a user (6), channel (7), role (8) or either of user and role (9) by id or name, and gives its id.
     fn add(&mut self, state: &State, actor: Actor, of_kind: u64, value: &Value, channel_types: &[Value]) -> Option<String> {
         let typed = value.as_str().map_or_else(|| value.to_string(), |s| s.trim().trim_start_matches(['#', '@']).to_owned());
@@ -378,7 +416,14 @@ impl Resolved {
 
     fn put_into(self, data: &mut Map<String, Value>) {
         let mut all = Map::new();
-        for (key, map) in [("users", self.users), ("members", self.members), ("roles", self.roles), ("channels", self.channels)] {
+        let all_of_them = [
+            ("users", self.users),
+            ("members", self.members),
+            ("roles", self.roles),
+            ("channels", self.channels),
+            ("attachments", self.attachments),
+        ];
+        for (key, map) in all_of_them {
             if !map.is_empty() {
                 all.insert(key.to_owned(), Value::Object(map));
             }

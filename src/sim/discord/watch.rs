@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
@@ -131,6 +132,13 @@ impl DiscordSim {
     #[must_use]
     pub fn snapshot(&self) -> Value {
         self.core().read(State::snapshot)
+    }
+
+    /// An uploaded file by the path of its address: type and bytes.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<(String, Bytes)> {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        self.core().read(|state| super::messages::file(state, &parts))
     }
 
     /// What happens from now on, each with `seq` and `type`. A receiver that lags misses items: it should take a new snapshot.

@@ -3,6 +3,7 @@
 import { el } from "./markdown.js";
 
 const TYPE = { sub: 1, group: 2, string: 3, integer: 4, boolean: 5, user: 6, channel: 7, role: 8, mentionable: 9, number: 10 };
+const MAX_UPLOAD = 256 * 1024;
 const MAX_LISTED = 60;
 
 /** Every command that can be run, sub-commands spelt out: {name, path, title, description, options}. */
@@ -147,9 +148,22 @@ export function composer(root, to) {
     } else if (option.type === TYPE.string) {
       item.control = el("input", { ...attributes, type: "text", minlength: option.min_length, maxlength: Math.min(option.max_length ?? 6000, 6000) });
     } else {
-      // An attachment: the simulated Discord takes no uploads.
-      item.control = el("input", { ...attributes, type: "text", disabled: true, placeholder: "Not possible in the demo" });
-      item.value = () => undefined;
+      // An attachment, read when it is chosen: what is sent must be at hand.
+      let upload;
+      item.control = el("input", { ...attributes, type: "file", onchange: async () => {
+        const [file] = item.control.files;
+        upload = undefined;
+        const large = file && file.size > MAX_UPLOAD;
+        item.control.setCustomValidity(large ? "The demo takes files up to 256 KiB." : "");
+        if (!file || large) return;
+        item.control.setCustomValidity("The file is still being read.");
+        const bytes = new Uint8Array(await file.arrayBuffer());
+        if (item.control.files[0] !== file) return;
+        item.control.setCustomValidity("");
+        const name = file.name.replace(/[^A-Za-z0-9._-]/g, "_").slice(-100);
+        upload = { name, base64: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")) };
+      } });
+      item.value = () => upload;
     }
     const box = el("div.control", {}, item.control);
     item.node = el("div.option", {}, el("label", { for: id }, option.name, Boolean(option.required) && el("span.must", { title: "required" }, " *")), box, about);

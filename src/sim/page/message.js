@@ -192,9 +192,17 @@ function rowsOfThree(fields) {
 function picture(address, attachments, kind, alt) {
   if (!address) return null;
   const name = address.startsWith("attachment://") ? address.slice("attachment://".length) : null;
-  const source = name ? attachments?.find((file) => file.filename === name)?.url : address;
+  const file = attachments?.find((file) => (name ? file.filename === name : file.url === address));
+  const source = file ? here(file.url) : address;
   if (!mayLoad(source)) return null;
-  return el(`img.${kind}`, { src: source, alt: alt ?? "", loading: "lazy" });
+  return el(`img.${kind}`, { src: source, alt: file?.description ?? alt ?? "", loading: "lazy" });
+}
+
+/** An attached file's address on this very server, which has all files of the simulated Discord. */
+function here(address) {
+  if (!webAddress(address)) return address;
+  const { pathname } = new URL(address);
+  return pathname.startsWith("/attachments/") ? pathname : address;
 }
 
 function mayLoad(address) {
@@ -204,13 +212,14 @@ function mayLoad(address) {
 }
 
 function drawAttachment(file, embeds) {
-  const inEmbed = embeds.some((embed) => embed.image?.url === `attachment://${file.filename}`);
-  if (inEmbed && mayLoad(file.url)) return null;
-  if (/\.(png|jpe?g|gif|webp)$/i.test(file.filename ?? "") && mayLoad(file.url)) {
-    return el("img.attached", { src: file.url, alt: file.description ?? file.filename, loading: "lazy" });
+  const inEmbed = embeds.some(({ image }) => image?.url && [`attachment://${file.filename}`, file.url].includes(image.url));
+  const address = here(file.url);
+  if (inEmbed && mayLoad(address)) return null;
+  if (/\.(png|jpe?g|gif|webp)$/i.test(file.filename ?? "") && mayLoad(address)) {
+    return el("img.attached", { src: address, alt: file.description ?? file.filename, loading: "lazy" });
   }
   const icon = /\.(mp3|wav|ogg)$/i.test(file.filename ?? "") ? "🔊" : "📄";
-  const name = webAddress(file.url) ? link(file.url, file.filename) : el("b", {}, file.filename ?? "file");
+  const name = webAddress(file.url) ? link(new URL(address, location.href).href, file.filename) : el("b", {}, file.filename ?? "file");
   return el("div.file", {}, el("span.file-icon", { "aria-hidden": "true" }, icon), el("div", {}, name, el("p", {}, [size(file.size), file.description].filter(Boolean).join(" · "))));
 }
 

@@ -10,6 +10,7 @@
 //! GET /state       the snapshot, plus "fire": [{"name", "label", "group"}]
 //! GET /events      server-sent events: what changed since; {"type":"RESYNC"} when the reader fell behind
 //! POST /act        one action in, its answer or {"error": "one sentence"} out
+//! GET /attachments/…  a file of a message: pictures are shown, all else is saved
 //!
 //! page: open /events ──▶ load /state ──▶ apply events newer than its "seq" ──lag or reconnect──▶ load /state again
 //! ```
@@ -20,7 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{StatusCode, Uri};
@@ -41,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// Largest accepted body of `POST /act`, in bytes.
-pub const MAX_ACTION_BYTES: usize = 64 * 1024;
+pub const MAX_ACTION_BYTES: usize = 512 * 1024;
 /// Connections served at once; the next one waits in the listener's backlog. A browser holds at most six.
 const MAX_CONNECTIONS: usize = 64;
 /// How long a connection may take to send a request's head, or stay idle between requests.
@@ -90,6 +91,11 @@ pub trait Backend: Send + Sync + 'static {
     fn act(&self, action: Value) -> BoxFuture<'static, Result<Value, String>>;
     /// The single events a person may fire. Those of one group follow each other.
     fn fire_list(&self) -> Vec<Fire>;
+    /// An uploaded file by its path, `/attachments/{channel}/{id}/{name}`: type and bytes.
+    fn file(&self, path: &str) -> Option<(String, Bytes)> {
+        let _ = path;
+        None
+    }
 }
 
 /// A button of the page.
@@ -161,7 +167,11 @@ struct Site {
 struct CameTo(IpAddr);
 
 fn router(site: Site) -> Router {
-    let mut router = Router::new().route("/state", get(state)).route("/events", get(events)).route("/act", post(act));
+    let mut router = Router::new()
+        .route("/state", get(state))
+        .route("/events", get(events))
+        .route("/act", post(act))
+        .route("/attachments/{*path}", get(file));
     for (path, kind, text) in ASSETS {
         router = router.route(path, get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], text))));
     }
@@ -265,6 +275,16 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
 
 fn refuse(status: StatusCode, sentence: &str) -> Response {
     (status, Json(json!({ "error": sentence }))).into_response()
+}
+
+/// Only pictures are shown as what they say they are: anything else could be a page of its own, on this origin.
+async fn file(State(site): State<Site>, uri: Uri) -> Response {
+    let Some((kind, bytes)) = site.backend.file(uri.path()) else { return refuse(StatusCode::NOT_FOUND, "There is no such file.") };
+    let shown = ["image/png", "image/jpeg", "image/gif", "image/webp"].into_iter().find(|known| *known == kind);
+    match shown {
+        Some(kind) => ([(header::CONTENT_TYPE, kind)], bytes).into_response(),
+        None => ([(header::CONTENT_TYPE, "application/octet-stream"), (header::CONTENT_DISPOSITION, "attachment")], bytes).into_response(),
+    }
 }
 
 async fn state(State(site): State<Site>) -> Json<Value> {

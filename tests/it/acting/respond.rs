@@ -119,7 +119,7 @@ async fn a_dispatcher_has_more() {
     assert_eq!(scene.pressed(&more, "close", &desk.user).await, format!("⬛ Call #{id} is closed."));
     assert!(title(&scene.settled(&card).await).starts_with("⬛ Closed"));
     // The panel is stale now.
-    assert!(scene.pressed(&more, "respond", &desk.user).await.starts_with(&format!("Call #{id} is over: nothing was sent")));
+    assert!(scene.pressed(&more, "respond", &desk.user).await.starts_with(&format!("Call #{id} is over: nothing was changed")));
     scene.bot.finish().await;
 }
 

@@ -177,9 +177,15 @@ async fn a_test_takes_the_real_path_and_says_where_it_goes() {
 async fn the_commands_are_for_people_with_manage_server_and_for_guilds() {
     let bot = start().await;
     let names: Vec<String> = bot.sim.commands().iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(names, ["alerts", "board", "cad"]);
+    assert_eq!(names, ["alerts", "board", "cad", "duty", "unit", "call", "lookup", "911", "Add as CAD note"]);
     for command in bot.sim.commands() {
-        assert_eq!(command["default_member_permissions"], json!(MANAGE_GUILD.to_string()), "{command}");
+        // Supervisors look after hours; what acts in the CAD as oneself asks the CAD who may.
+        let needed = match command["name"].as_str().unwrap() {
+            "duty" => json!((1_u64 << 40).to_string()),
+            "unit" | "911" | "Add as CAD note" => json!(null),
+            _ => json!(MANAGE_GUILD.to_string()),
+        };
+        assert_eq!(command["default_member_permissions"], needed, "{command}");
         assert_eq!(command["contexts"], json!([0]), "{command}");
     }
     let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);

@@ -10,18 +10,18 @@ async fn begin(bot: &Bot) -> Value {
 }
 
 /// Presses a button of the message and gives the message as it is then.
-async fn press(bot: &Bot, message: &Value, verb: &str) -> Value {
+pub(super) async fn press(bot: &Bot, message: &Value, verb: &str) -> Value {
     let pending = bot.sim.click(id(message), None, &component(message, verb)).unwrap();
     assert_eq!(pending.acknowledged(SOON).await.unwrap(), 6);
     pending.reply(SOON).await.unwrap()
 }
 
-async fn choose(bot: &Bot, message: &Value, verb: &str, values: &[&str]) -> Value {
+pub(super) async fn choose(bot: &Bot, message: &Value, verb: &str, values: &[&str]) -> Value {
     bot.sim.select(id(message), None, &component(message, verb), values).unwrap().reply(SOON).await.unwrap()
 }
 
 /// From the beginning to the page that asks for channel and role.
-async fn to_place(bot: &Bot, servers: &[&str], preset: &str) -> Value {
+pub(super) async fn to_place(bot: &Bot, servers: &[&str], preset: &str) -> Value {
     let message = begin(bot).await;
     let message = press(bot, &message, "servers").await;
     let message = choose(bot, &message, "pick-servers", servers).await;

@@ -18,6 +18,7 @@ fn commands() -> Value {
             {"type": 2, "name": "more", "description": "More", "options": [{"type": 1, "name": "list", "description": "List"}]}
         ]},
         {"name": "ping", "description": "Ping"},
+        {"name": "import", "description": "Import", "options": [{"type": 11, "name": "file", "description": "F", "required": true}]},
         {"name": "admin", "description": "Admin", "default_member_permissions": "0"},
         {"type": 3, "name": "Make a note"},
         {"type": 2, "name": "Look up"}
@@ -151,6 +152,38 @@ async fn a_slash_command_arrives_with_all_its_fields() {
     bot.sim.send(&json!({"do": "menu", "channel_id": bot.channel, "name": "Look up", "target_id": ana})).unwrap();
     let event = gateway.event("INTERACTION_CREATE").await;
     assert_eq!((&event["data"]["type"], &event["data"]["resolved"]["users"][&ana]["id"]), (&json!(2), &json!(ana)));
+}
+
+#[tokio::test]
+async fn a_file_given_to_a_command_lies_where_its_address_says() {
+    let bot = bot().await;
+    let mut gateway = bot.with_commands(commands()).await;
+    let given = |file: Value| bot.sim.slash(&bot.channel, None, "import", &[], json!({"file": file}));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (file, size, bytes) in [
+        (json!({"name": "a.json", "content": "{\"ä\": 1}"}), 9, "{\"ä\": 1}".as_bytes()),
+        (json!({"name": "b.bin", "base64": "AP8K"}), 3, &[0, 255, 10]),
+    ] {
+        given(file.clone()).unwrap();
+        let data = gateway.event("INTERACTION_CREATE").await["data"].clone();
+        let option = &data["options"][0];
+        let attachment = &data["resolved"]["attachments"][option["value"].as_str().unwrap()];
+        assert_eq!((&option["type"], &attachment["id"], &attachment["filename"]), (&json!(11), &option["value"], &file["name"]));
+        assert_eq!((&attachment["size"], &attachment["ephemeral"]), (&json!(size), &json!(true)));
+        let answer = http.get(attachment["url"].as_str().unwrap()).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), &answer.bytes().await.unwrap()[..]), (200, bytes));
+    }
+    for wrong in [
+        json!("a.json"),
+        json!({"name": "a.json"}),
+        json!({"content": "x"}),
+        json!({"name": "../a", "content": "x"}),
+        json!({"name": "a", "base64": "?"}),
+        json!({"name": "a", "content": "x", "base64": "AP8K"}),
+        json!({"name": "a", "content": "x".repeat(10 * 1024 * 1024 + 1)}),
+    ] {
+        assert!(given(wrong).unwrap_err().starts_with("option file: "));
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,30 @@
+//! Who did what in the CAD, for `/cad audit`.
+
+use super::{Acting, Actor, Deed, Outside, Refused};
+use crate::ids::ServerId;
+use crate::store::audit::{Entry, Kind};
+
+impl Acting {
+    /// What was refused because nothing was to be done is no deed.
+    pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, deed: &Deed, done: &Result<String, Refused>) {
+        let outcome = match done {
+            Ok(_) => "done".to_owned(),
+            Err(Refused::Cad(error)) => error.to_string(),
+            Err(_) => return,
+        };
+        let Outside { store, clock, .. } = &self.0.outside;
+        let entry = Entry {
+            guild: actor.guild,
+            at: clock.now(),
+            user: actor.user,
+            kind: Kind::Cad,
+            action: deed.word().to_owned(),
+            target: format!("server {server}{}", deed.target()),
+            detail: deed.detail(),
+            outcome,
+        };
+        if let Err(error) = store.audit(entry).await {
+            tracing::warn!(%error, "a deed could not be written down");
+        }
+    }
+}

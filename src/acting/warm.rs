@@ -1,0 +1,39 @@
+//! Members on duty stay known: a rush on a card then finds whom it needs, within what the CAD allows to be asked.
+
+use std::time::Duration;
+
+use super::{Acting, view};
+
+/// How often members on duty are looked at.
+const WARM_EVERY: Duration = Duration::from_secs(60);
+/// So many accounts are asked about at once to keep them known.
+const WARMED_AT_ONCE: usize = 4;
+
+impl Acting {
+    /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
+    pub async fn run(self) {
+        self.0.members.restore().await;
+        loop {
+            tokio::select! {
+                () = self.0.outside.tasks.draining() => return,
+                () = tokio::time::sleep(WARM_EVERY) => {}
+            }
+            self.warm().await;
+        }
+    }
+
+    async fn warm(&self) {
+        let mut on_duty: Vec<String> = Vec::new();
+        for server in &self.0.outside.servers {
+            on_duty.extend(self.look(*server, view::accounts_on_duty).await.unwrap_or_default());
+        }
+        let old = self.0.members.growing_old(|account| on_duty.iter().any(|known| known.eq_ignore_ascii_case(account)));
+        for user in old.into_iter().take(WARMED_AT_ONCE) {
+            // Whoever presses a button meanwhile goes first: what cannot be asked now is asked in a minute.
+            if let Err(error) = self.0.members.ask(user).await {
+                tracing::debug!(%error, "a member on duty could not be asked about");
+                return;
+            }
+        }
+    }
+}

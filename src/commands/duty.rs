@@ -1,0 +1,295 @@
+//! `/duty`: who was on duty when, and what its commands and `/cad stats` share: spans, time zones, whose sessions are whose.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serenity::all::CreateAttachment;
+
+use super::errors::Error;
+use super::make::not_configured;
+use super::{Context, Desk, duty_export, duty_leaderboard, duty_log};
+use crate::chart::Chart;
+use crate::clock::UnixMs;
+use crate::ids::{GuildId, ServerId};
+use crate::render::text;
+use crate::store::duty::{MOST_SESSIONS, Member, Session, Span, Which};
+
+/// Days that are looked back over if nobody says.
+const DAYS: u32 = 7;
+const DAY_MS: i64 = 86_400_000;
+/// Longest name in an answer (UTF-16 units).
+const NAME: usize = 60;
+
+/// Hours on duty, as the CAD's logins tell them
+#[poise::command(
+    slash_command,
+    guild_only,
+    subcommand_required,
+    subcommands("duty_log::log", "duty_leaderboard::leaderboard", "duty_export::export"),
+    default_member_permissions = "MODERATE_MEMBERS",
+    interaction_context = "Guild"
+)]
+pub(super) async fn duty(_: Context<'_>) -> Result<(), Error> {
+    Ok(())
+}
+
+/// What a report is about.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    pub(super) span: Span,
+    pub(super) days: u32,
+    pub(super) server: Option<ServerId>,
+    pub(super) zone: Zone,
+}
+
+impl Scope {
+    /// From what was typed: up to now.
+    pub(super) async fn new(desk: &Desk, guild: GuildId, days: Option<u32>, server: Option<u32>) -> Result<Self, Error> {
+        let server = server.map(ServerId);
+        if let Some(unknown) = server.filter(|server| !desk.facts.servers.contains(server)) {
+            return Err(Error::Refused(not_configured(unknown)));
+        }
+        let (to, days) = (desk.clock.now(), days.unwrap_or(DAYS).clamp(1, 90));
+        let span = Span { from: to.plus(-DAY_MS * i64::from(days)), to };
+        Ok(Self { span, days, server, zone: Zone::of(desk, guild).await })
+    }
+
+    /// `in the last 7 days, on server 2`.
+    pub(super) fn words(&self) -> String {
+        let days = if self.days == 1 { "in the last 24 hours".to_owned() } else { format!("in the last {} days", self.days) };
+        let server = self.server.map(|server| format!(", on server {server}")).unwrap_or_default();
+        format!("{days}{server}")
+    }
+
+    /// `14 Nov 2026 to 21 Nov 2026, 16:00 · Europe/Berlin · server 2`.
+    pub(super) fn subtitle(&self) -> String {
+        let (from, to) = (self.zone.say(self.span.from, "%-d %b %Y, %H:%M"), self.zone.say(self.span.to, "%-d %b %Y, %H:%M"));
+        let server = self.server.map(|server| format!(" · server {server}")).unwrap_or_default();
+        format!("{from} to {to} · {}{server}", self.zone.name)
+    }
+
+    pub(super) async fn sessions(&self, desk: &Desk) -> Result<Vec<Session>, Error> {
+        let which = Which { community: desk.facts.community.clone(), server: self.server, span: self.span };
+        Ok(desk.store.sessions(which).await?)
+    }
+}
+
+/// Said where an answer could not hold all there is.
+pub(super) fn cut_short(sessions: usize) -> Option<String> {
+    (sessions >= MOST_SESSIONS).then(|| format!("-# Only the last {MOST_SESSIONS} sessions were looked at: ask for fewer days."))
+}
+
+/// A clock on a wall.
+#[derive(Clone, Debug)]
+pub(super) struct Zone {
+    pub(super) name: String,
+    zone: TimeZone,
+}
+
+impl Zone {
+    /// The zone of the guild's quiet hours, else the one that the CAD is set to, else UTC.
+    async fn of(desk: &Desk, guild: GuildId) -> Self {
+        let quiet = desk.store.routing_now().guilds.get(&guild).and_then(|guild| guild.quiet.clone()).map(|quiet| quiet.timezone);
+        let own = quiet.as_deref().and_then(Self::named);
+        match own {
+            Some(zone) => zone,
+            None => desk.names.timezone(desk).await.as_deref().and_then(Self::named).unwrap_or_else(Self::utc),
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let zone = TimeZone::get(name.trim()).ok().filter(|zone| !zone.is_unknown())?;
+        let name = zone.iana_name()?.to_owned();
+        Some(Self { name, zone })
+    }
+
+    pub(super) fn utc() -> Self {
+        Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
+    }
+
+    /// The moment in `format` (as strftime); a moment that no calendar holds is empty.
+    pub(super) fn say(&self, at: UnixMs, format: &str) -> String {
+        let at = Timestamp::from_millisecond(at.0).ok().map(|at| at.to_zoned(self.zone.clone()));
+        at.and_then(|at| jiff::fmt::strtime::format(format, &at).ok()).unwrap_or_default()
+    }
+
+    /// Hour of the day, 0 to 23.
+    pub(super) fn hour(&self, at: UnixMs) -> usize {
+        let at = Timestamp::from_millisecond(at.0).ok().map(|at| at.to_zoned(self.zone.clone()));
+        at.and_then(|at| usize::try_from(at.hour()).ok()).unwrap_or(0)
+    }
+}
+
+/// Whose hours are added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// As the CAD wrote it.
+    pub(super) name: String,
+    /// Callsign and department of the latest session, or of a department how many members; may be empty.
+    pub(super) note: String,
+    pub(super) ms: i64,
+    pub(super) sessions: usize,
+}
+
+/// Hours by member, most first. Names are those of the latest session.
+pub(super) fn by_member(sessions: &[Session], span: Span) -> Vec<Tally> {
+    let mut tallies: HashMap<Member, Tally> = HashMap::new();
+    for session in sessions {
+        // The newest stand first.
+        let tally =
+            tallies.entry(session.member()).or_insert_with(|| Tally { name: name(session), note: note(session), ms: 0, sessions: 0 });
+        tally.ms += session.within(span);
+        tally.sessions += 1;
+    }
+    sorted(tallies.into_values().collect())
+}
+
+/// Hours by department, most first.
+pub(super) fn by_department(sessions: &[Session], span: Span) -> Vec<Tally> {
+    let mut tallies: HashMap<String, (Tally, std::collections::HashSet<Member>)> = HashMap::new();
+    for session in sessions {
+        let (tally, members) = tallies.entry(session.department.to_lowercase()).or_insert_with(|| {
+            let name = if session.department.is_empty() { "No department".to_owned() } else { session.department.clone() };
+            (Tally { name, note: String::new(), ms: 0, sessions: 0 }, std::collections::HashSet::new())
+        });
+        tally.ms += session.within(span);
+        tally.sessions += 1;
+        members.insert(session.member());
+    }
+    let count = |(mut tally, members): (Tally, std::collections::HashSet<Member>)| {
+        tally.note = if members.len() == 1 { "1 member".to_owned() } else { format!("{} members", members.len()) };
+        tally
+    };
+    sorted(tallies.into_values().map(count).collect())
+}
+
+fn sorted(mut tallies: Vec<Tally>) -> Vec<Tally> {
+    tallies.sort_by(|one, other| other.ms.cmp(&one.ms).then_with(|| one.name.cmp(&other.name)).then_with(|| one.note.cmp(&other.note)));
+    tallies
+}
+
+/// What a unit is called: by name, else by callsign, else by number.
+pub(super) fn name(session: &Session) -> String {
+    let known = [&session.name, &session.callsign].into_iter().find(|text| text::visible(Some(text)).is_some());
+    known.cloned().unwrap_or_else(|| format!("Unit {}", session.ident))
+}
+
+/// Callsign and department, as far as they say more than the name.
+fn note(session: &Session) -> String {
+    let callsign = Some(&session.callsign).filter(|callsign| !callsign.is_empty() && **callsign != name(session));
+    let department = Some(&session.department).filter(|department| !department.is_empty());
+    [callsign, department].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" · ")
+}
+
+/// A stranger's text in an answer.
+pub(super) fn safe(raw: &str) -> String {
+    text::line(raw, NAME)
+}
+
+/// Whether a session is of whom somebody typed: a choice from the list (an account, or name and callsign), or a part of either.
+pub(super) fn is_of(session: &Session, wanted: &str) -> bool {
+    let wanted = wanted.trim().to_lowercase();
+    match &session.member() {
+        Member::Account(account) if account.to_lowercase() == wanted => true,
+        _ => shown(&session.name, &session.callsign).to_lowercase().contains(&wanted),
+    }
+}
+
+/// `Ann Lee · A-12`.
+pub(super) fn shown(name: &str, callsign: &str) -> String {
+    [name, callsign].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// What to do if there is nothing.
+pub(super) fn nothing(scope: &Scope) -> String {
+    format!(
+        "Nobody was on duty {}, as far as the bot has seen: it counts from logins and logouts in the CAD since it runs. Try more `days:`, or see `/cad status` for whether events arrive.",
+        scope.words()
+    )
+}
+
+/// A chart as a file that says what it shows.
+pub(super) async fn drawn(desk: &Desk, chart: Chart, name: &str, says: &str) -> Result<CreateAttachment, Error> {
+    let png = desk.painter.paint(chart).await.map_err(|error| Error::Internal(error.into()))?;
+    Ok(CreateAttachment::bytes(png, name).description(text::plain(says, 1_000)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::ids::Ident;
+
+    pub(in super::super) fn session(
+        account: &str,
+        name: &str,
+        callsign: &str,
+        department: &str,
+        began: i64,
+        ended: Option<i64>,
+    ) -> Session {
+        Session {
+            id: 1,
+            server: ServerId(1),
+            ident: Ident(7),
+            account: account.into(),
+            callsign: callsign.into(),
+            name: name.into(),
+            department: department.into(),
+            began: UnixMs(began),
+            joined_late: false,
+            ended: ended.map(UnixMs),
+            missed: false,
+        }
+    }
+
+    const SPAN: Span = Span { from: UnixMs(1_000), to: UnixMs(10_000) };
+
+    #[test]
+    fn hours_are_added_up_by_account_under_the_latest_name() {
+        let sessions = [
+            session("u1", "Ann Lee", "B-2", "Fire", 8_000, None),
+            session("", "Bob", "C-3", "", 5_000, Some(6_000)),
+            session("u1", "Ann", "A-1", "Police", 0, Some(3_000)),
+            session("", "Bob", "C-4", "", 5_000, Some(5_500)),
+            session("", "", "", "", 9_000, Some(9_100)),
+        ];
+        let tally = |name: &str, note: &str, ms, sessions| Tally { name: name.into(), note: note.into(), ms, sessions };
+        assert_eq!(
+            by_member(&sessions, SPAN),
+            [
+                tally("Ann Lee", "B-2 · Fire", 4_000, 2),
+                tally("Bob", "C-3", 1_000, 1),
+                tally("Bob", "C-4", 500, 1),
+                tally("Unit 7", "", 100, 1)
+            ]
+        );
+        assert_eq!(
+            by_department(&sessions, SPAN),
+            [tally("Fire", "1 member", 2_000, 1), tally("Police", "1 member", 2_000, 1), tally("No department", "3 members", 1_600, 3)]
+        );
+    }
+
+    #[test]
+    fn who_is_meant() {
+        let ann = session("A1B2", "Ann Lee", "A-12", "", 0, None);
+        for wanted in ["a1b2", "ANN", "a-12", "Ann Lee · A-12", " lee "] {
+            assert!(is_of(&ann, wanted), "{wanted}");
+        }
+        for wanted in ["a1b", "Bob"] {
+            assert!(!is_of(&ann, wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn clocks_on_walls() {
+        let berlin = Zone::named("europe/berlin").unwrap();
+        // 2026-07-01T22:30:00Z: summer time.
+        let at = UnixMs(1_782_945_000_000);
+        assert_eq!((berlin.name.as_str(), berlin.hour(at)), ("Europe/Berlin", 0));
+        assert_eq!(berlin.say(at, "%Y-%m-%dT%H:%M:%S%:z"), "2026-07-02T00:30:00+02:00");
+        assert_eq!((Zone::utc().hour(at), Zone::utc().say(at, "%-d %b")), (22, "1 Jul".to_owned()));
+        assert!(Zone::named("Mars/Olympus").is_none() && Zone::named("").is_none());
+        assert_eq!(Zone::utc().say(UnixMs(i64::MAX), "%Y"), "");
+    }
+}

@@ -1,0 +1,221 @@
+//! Whether the settings of a file are possible in a guild: every channel and role is looked for, every permission and limit checked, and
+//! every problem told, before anything is replaced.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::super::Desk;
+use super::super::checks::{Standing, Standpoint};
+use super::super::errors::Error;
+use super::super::make::{not_configured, not_in_forum, not_pinged};
+use super::file::{File, Named};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
+use crate::permit::ActingRule;
+use crate::render::text;
+use crate::route::{Escalation, Step, Threads};
+use crate::store::settings::{BoardSetting, RouteKey, Settings};
+
+/// A guild as an import needs it: asked once, three questions.
+#[derive(Debug)]
+pub(in super::super) struct Ground {
+    guild: GuildId,
+    here: Standpoint,
+    channels: Vec<Place>,
+    roles: Vec<Role>,
+}
+
+#[derive(Debug)]
+struct Role {
+    id: RoleId,
+    name: String,
+    /// Everybody may mention it; `None` if Discord does not say.
+    mentionable: Option<bool>,
+}
+
+#[derive(Debug)]
+struct Place {
+    id: ChannelId,
+    name: String,
+    /// Discord's kind: 0 text, 5 announcement, 15 forum.
+    kind: u64,
+    value: Value,
+}
+
+impl Ground {
+    /// Asks Discord.
+    pub(in super::super) async fn ask(desk: &Desk, guild: GuildId) -> Result<Self, Error> {
+        let me = desk.facts.bot.user;
+        let [channels, roles, member] = ["channels".to_owned(), "roles".to_owned(), format!("members/{me}")];
+        let [channels, roles, member] = [channels, roles, member].map(|what| format!("/guilds/{guild}/{what}"));
+        let (channels, roles, member) = tokio::join!(desk.rest.ask(&channels), desk.rest.ask(&roles), desk.rest.ask(&member));
+        Ok(Self::of(guild, me, channels?, &roles?, &member?))
+    }
+
+    pub(in super::super) fn of(guild: GuildId, me: u64, channels: Value, roles: &Value, member: &Value) -> Self {
+        let id = |one: &Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok());
+        let name = |one: &Value| one.get("name").and_then(Value::as_str).map(str::to_owned);
+        let here = Standpoint::of(guild, me, roles, member);
+        let role = |one: &Value| {
+            let mentionable = one.get("mentionable").and_then(Value::as_bool);
+            Some(Role { id: RoleId(id(one)?), name: name(one)?, mentionable })
+        };
+        let roles = roles.as_array().into_iter().flatten().filter_map(role).collect();
+        let Value::Array(channels) = channels else { return Self { guild, here, channels: Vec::new(), roles } };
+        let place = |mut value: Value| {
+            // A list of one guild's channels need not say whose they are.
+            value.as_object_mut()?.entry("guild_id").or_insert_with(|| guild.to_string().into());
+            let kind = value.get("type").and_then(Value::as_u64)?;
+            Some(Place { id: ChannelId(id(&value)?), name: name(&value)?, kind, value })
+        };
+        Self { guild, here, channels: channels.into_iter().filter_map(place).collect(), roles }
+    }
+
+    fn standing(&self, channel: ChannelId) -> Standing {
+        self.channels.iter().find(|place| place.id == channel).map_or(Standing::Gone, |place| self.here.standing(&place.value))
+    }
+
+    fn channel(&self, wanted: &Named) -> Result<ChannelId, String> {
+        if let Some(place) = self.channels.iter().find(|place| Some(place.id.0) == wanted.id) {
+            return Ok(place.id);
+        }
+        let fits = |place: &&Place| matches!(place.kind, 0 | 5 | 15) && Some(&place.name) == wanted.name.as_ref();
+        only(self.channels.iter().filter(fits).map(|place| place.id), "channel", wanted)
+    }
+
+    fn role(&self, wanted: &Named) -> Result<RoleId, String> {
+        if wanted.id == Some(self.guild.0) {
+            return Err("the role @everyone is never pinged by this bot: choose a role of your own, or null.".to_owned());
+        }
+        if let Some(role) = self.roles.iter().find(|role| Some(role.id.0) == wanted.id) {
+            return Ok(role.id);
+        }
+        let fits = |role: &&Role| role.id.0 != self.guild.0 && Some(&role.name) == wanted.name.as_ref();
+        only(self.roles.iter().filter(fits).map(|role| role.id), "role", wanted)
+    }
+
+    /// Hints about roles that Discord would not ping where these settings want them.
+    pub(in super::super) fn hints(&self, settings: &Settings) -> Vec<String> {
+        let deaf = |role: &RoleId| self.roles.iter().any(|known| known.id == *role && known.mentionable == Some(false));
+        let wanted = settings.routes.iter().filter(|route| !self.standing(route.channel).pings_any_role()).filter_map(|route| route.role);
+        wanted.filter(deaf).collect::<BTreeSet<RoleId>>().into_iter().map(not_pinged).collect()
+    }
+
+    /// The settings of a file, in this guild.
+    ///
+    /// # Errors
+    /// Every problem, as sentences that begin with their places in the file.
+    pub(in super::super) fn settle(&self, file: File, servers: &[ServerId]) -> Result<Settings, Vec<String>> {
+        let mut said = Said::default();
+        let mut settings = Settings { labels: file.labels, quiet: file.quiet, ..Settings::default() };
+        if let Some(acting) = file.acting {
+            let role = acting.role.as_ref().map(|role| self.role(role)).transpose();
+            let role = said.keep("acting.role", role).flatten();
+            settings.acting = ActingRule { role, buttons: acting.buttons, emergency: acting.emergency };
+        }
+        let mut seen: BTreeMap<RouteKey, String> = BTreeMap::new();
+        for route in file.routes {
+            let path = route.path.clone();
+            let at = |key: &str| format!("{path}.{key}");
+            let role = said.keep(&at("role"), route.role.as_ref().map(|role| self.role(role)).transpose());
+            if let Some(server) = route.server.filter(|server| !servers.contains(server)) {
+                said.problem(&at("server"), not_configured(server));
+            }
+            let Some(channel) = said.keep(&at("channel"), self.channel(&route.channel)) else { continue };
+            let standing = self.standing(channel);
+            let mut escalation = Escalation::default();
+            for (nth, (minutes, role)) in route.escalation.iter().enumerate() {
+                if let Some(role) = said.keep(&at(&format!("escalation[{nth}].role")), self.role(role)) {
+                    // As many as there may be, each time once: the reader of the file saw to it.
+                    let _fits = escalation.set(Step { minutes: *minutes, role, since: UnixMs(0) });
+                }
+            }
+            let mut route = route.at(channel, standing.is_forum(), role.flatten());
+            route.rule.escalation = escalation;
+            // Which threads it would open, the style decides too.
+            let threads = route.clone().numbered(0, self.guild, crate::ids::CommunityId::new("")).threads() != Threads::Off;
+            let hindrance = if threads { standing.hindrance_to_threads(channel) } else { standing.hindrance(channel) };
+            if let Some(hindrance) = hindrance {
+                said.problem(&at("channel"), hindrance);
+            } else if route.forum && !route.event.fits_forum(route.style) {
+                let why = not_in_forum(channel, std::iter::once((route.event, route.style)));
+                said.problem(&path, why.unwrap_or_else(|| format!("<#{channel}> is a forum: choose a text channel.")));
+            }
+            said.once(&mut seen, route.key(), path);
+            settings.routes.push(route);
+        }
+        let mut seen: BTreeMap<RouteKey, String> = BTreeMap::new();
+        for board in file.boards {
+            let at = |key: &str| format!("{}.{key}", board.path);
+            if let Some(server) = board.server.filter(|server| !servers.contains(server)) {
+                said.problem(&at("server"), not_configured(server));
+            }
+            let Some(channel) = said.keep(&at("channel"), self.channel(&board.channel)) else { continue };
+            if let Some(hindrance) = self.standing(channel).hindrance_to_words(channel) {
+                said.problem(&at("channel"), hindrance);
+            }
+            let setting = BoardSetting { kind: board.kind, channel, server: board.server };
+            said.once(&mut seen, setting.key(), board.path);
+            settings.boards.push(setting);
+        }
+        if let Some(notices) = file.notices {
+            settings.notices = said.keep("notices", self.channel(&notices));
+            if let Some(hindrance) = settings.notices.and_then(|channel| self.standing(channel).hindrance_to_words(channel)) {
+                said.problem("notices", hindrance);
+            }
+        }
+        if said.0.is_empty() { Ok(settings.in_order()) } else { Err(said.sentences()) }
+    }
+}
+
+/// The one that there is.
+fn only<T>(mut found: impl Iterator<Item = T>, what: &str, wanted: &Named) -> Result<T, String> {
+    let name = wanted.name.as_deref().map(|name| format!("“{}”", text::line(name, 60)));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(_), Some(_)) => Err(format!(
+            "several {what}s here are called {}: write the id of one of them (Developer Mode, Copy {what} ID).",
+            name.unwrap_or_default()
+        )),
+        (None, _) => {
+            let by = [wanted.id.map(|id| format!("id {id}")), name.map(|name| format!("name {name}"))];
+            let by: Vec<String> = by.into_iter().flatten().collect();
+            Err(format!("no {what} of this server has the {}: make one, or change the file.", by.join(" or the ")))
+        }
+    }
+}
+
+/// Problems with their places, in the order in which they were found. The same one in many places is told once.
+#[derive(Debug, Default)]
+struct Said(Vec<(String, Vec<String>)>);
+
+impl Said {
+    fn problem(&mut self, path: &str, sentence: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == sentence) {
+            Some((_, paths)) => paths.push(path.to_owned()),
+            None => self.0.push((sentence, vec![path.to_owned()])),
+        }
+    }
+
+    fn keep<T>(&mut self, path: &str, found: Result<T, String>) -> Option<T> {
+        found.map_err(|sentence| self.problem(path, sentence)).ok()
+    }
+
+    fn once(&mut self, seen: &mut BTreeMap<RouteKey, String>, key: RouteKey, path: String) {
+        if let Some(first) = seen.get(&key) {
+            self.problem(&path, format!("it is the same as `{first}` (kind, channel and server): leave one of the two out."));
+        } else {
+            seen.insert(key, path);
+        }
+    }
+
+    fn sentences(self) -> Vec<String> {
+        let told = |(sentence, paths): (String, Vec<String>)| {
+            let shown: Vec<String> = paths.iter().take(3).map(|path| format!("`{path}`")).collect();
+            let more = if paths.len() > shown.len() { format!(" and {} more", paths.len() - shown.len()) } else { String::new() };
+            format!("{}{more}: {sentence}", shown.join(", "))
+        };
+        self.0.into_iter().map(told).collect()
+    }
+}

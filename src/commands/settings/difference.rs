@@ -1,0 +1,131 @@
+//! What an import would change, in people's words. Pure.
+
+use super::super::make::{as_new, describe};
+use super::super::options::style_word;
+use super::super::{board, rules};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, CommunityId, GuildId};
+use crate::render::labels::Form;
+use crate::render::text;
+use crate::route::{Board, Quiet, Route, Rule, When};
+use crate::store::settings::{BoardSetting, RouteSetting, Settings};
+
+/// Longest sentence of a filter (UTF-16 units).
+const FILTER: usize = 300;
+
+/// One line for each thing that is different; none for equal settings.
+pub(in super::super) fn difference(before: &Settings, after: &Settings, now: UnixMs) -> Vec<String> {
+    // Taken apart, so that what is added to the settings is not forgotten here.
+    let Settings { routes, boards, notices, labels, quiet, acting } = after;
+    let mut lines = Vec::new();
+    for route in routes {
+        match before.routes.iter().find(|known| known.key() == route.key()) {
+            None => lines.push(format!("➕ {}", whole(route, now))),
+            Some(known) if known == route => {}
+            Some(known) => lines.push(format!("✏️ {}: {}", describe(&as_new(&numbered(route))), changes(known, route).join("; "))),
+        }
+    }
+    let gone = before.routes.iter().filter(|known| !routes.iter().any(|route| route.key() == known.key()));
+    lines.extend(gone.map(|route| format!("➖ {}", whole(route, now))));
+    lines.extend(boards.iter().filter(|board| !before.boards.contains(board)).map(|board| format!("➕ Board: {}", told(board))));
+    lines.extend(before.boards.iter().filter(|board| !boards.contains(board)).map(|board| format!("➖ Board: {}", told(board))));
+    if before.notices != *notices {
+        let word = |channel: Option<ChannelId>| channel.map_or_else(|| "off".to_owned(), |channel| format!("<#{channel}>"));
+        lines.push(format!("✏️ Notices: {} → {}", word(before.notices), word(*notices)));
+    }
+    if before.labels != *labels {
+        let (was, is) = (Form::of(&before.labels), Form::of(labels));
+        let parts = [
+            ("emergency calls", was.emergency, is.emergency),
+            ("other calls", was.civil, is.civil),
+            ("priorities", was.priorities, is.priorities),
+            ("statuses", was.statuses, is.statuses),
+        ];
+        let changed = parts.into_iter().filter(|(_, was, is)| was != is);
+        let said: Vec<String> = changed.map(|(what, was, is)| format!("{what}: {} → {}", words(&was), words(&is))).collect();
+        lines.push(format!("✏️ Words: {}", said.join("; ")));
+    }
+    if before.quiet != *quiet {
+        let word = |quiet: &Option<Quiet>| quiet.as_ref().map_or_else(|| "none".to_owned(), Quiet::sentence);
+        lines.push(format!("✏️ Quiet hours: {} → {}", word(&before.quiet), word(quiet)));
+    }
+    if before.acting != *acting {
+        lines.push(format!("✏️ Acting in the CAD: {} → {}", rules::acting(&before.acting), rules::acting(acting)));
+    }
+    lines
+}
+
+/// How many of each, for a heading: `2 added, 1 removed and 3 changed`.
+pub(in super::super) fn counts(lines: &[String]) -> String {
+    let count = |sign: char| lines.iter().filter(|line| line.starts_with(sign)).count();
+    let all = [(count('➕'), "added"), (count('➖'), "removed"), (count('✏'), "changed")];
+    super::super::reply::and(&all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
+}
+
+fn words(lines: &str) -> String {
+    text::line(&lines.lines().collect::<Vec<_>>().join(", "), 200)
+}
+
+fn numbered(route: &RouteSetting) -> Route {
+    route.clone().numbered(0, GuildId(0), CommunityId::new(""))
+}
+
+fn whole(route: &RouteSetting, now: UnixMs) -> String {
+    let route = numbered(route);
+    let mut parts = vec![describe(&as_new(&route))];
+    parts.extend(rules::settings(&route, now));
+    if !route.enabled {
+        parts.push("switched off".to_owned());
+    }
+    if !route.rule.filter.is_empty() {
+        parts.push(filter(&route));
+    }
+    parts.join(" · ")
+}
+
+fn filter(route: &Route) -> String {
+    if route.rule.filter.is_empty() {
+        return "no filter".to_owned();
+    }
+    text::cut(&route.rule.filter.sentence(route.event), FILTER)
+}
+
+fn told(setting: &BoardSetting) -> String {
+    let BoardSetting { kind, channel, server } = *setting;
+    board::describe(&Board { id: 0, guild: GuildId(0), community: CommunityId::new(""), channel, kind, server })
+}
+
+/// What is different between two routes of one key.
+fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<String> {
+    let RouteSetting { event: _, channel: _, server: _, role, style, enabled, forum, rule } = is;
+    let Rule { filter: filtered, when, cooldown_s, threads, thread_notes, mute, escalation } = rule;
+    let mut said = Vec::new();
+    let mut say = |differs: bool, sentence: &dyn Fn() -> String| {
+        if differs {
+            said.push(sentence());
+        }
+    };
+    let whom = |route: &RouteSetting| route.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
+    let occasion = |when: Option<When>| when.map_or("as usual", When::as_str);
+    let pause = |seconds: Option<u32>| seconds.map_or_else(|| "as usual".to_owned(), |seconds| format!("{seconds} s"));
+    let sleeps = |route: &RouteSetting| match route.rule.mute {
+        None => "not muted".to_owned(),
+        Some(mute) => format!("muted {}{}", rules::until(mute.until), if mute.panic { ", panics too" } else { "" }),
+    };
+    say(was.role != *role, &|| format!("pinging {} → {}", whom(was), whom(is)));
+    say(was.rule.when != *when, &|| format!("pings {} → {}", occasion(was.rule.when), occasion(*when)));
+    say(was.rule.cooldown_s != *cooldown_s, &|| format!("cool-down {} → {}", pause(was.rule.cooldown_s), pause(*cooldown_s)));
+    say(was.style != *style, &|| format!("style {} → {}", style_word(was.style), style_word(*style)));
+    say(was.rule.threads != *threads, &|| format!("threads {} → {}", was.rule.threads.as_str(), threads.as_str()));
+    say(was.rule.thread_notes != *thread_notes, &|| format!("notes from threads {}", if *thread_notes { "on" } else { "off" }));
+    say(was.rule.filter != *filtered, &|| format!("filter: {}", filter(&numbered(is))));
+    say(was.rule.mute != *mute, &|| format!("{} → {}", sleeps(was), sleeps(is)));
+    let called = |route: &RouteSetting| match rules::steps(&route.rule.escalation) {
+        steps if steps.is_empty() => "nobody".to_owned(),
+        steps => super::super::reply::and(&steps),
+    };
+    say(was.rule.escalation != *escalation, &|| format!("unanswered calls {} → {}", called(was), called(is)));
+    say(was.enabled != *enabled, &|| format!("switched {}", if *enabled { "on" } else { "off" }));
+    say(was.forum != *forum, &|| if *forum { "is a forum now".to_owned() } else { "is no forum any more".to_owned() });
+    said
+}

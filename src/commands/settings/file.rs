@@ -1,0 +1,742 @@
+//! The file of `/cad export` and `/cad import`: settings as JSON that a person can read, and back. Pure: channels and roles stay what the
+//! file says of them, an id and a name; `check` looks for them in the guild.
+//!
+//! Reading is strict about what it uses and kind about how it says no: all problems at once, each with its place in the file. Nothing in
+//! the file is an instruction, and none of its words is shown unless made harmless.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::clock::UnixMs;
+use crate::event::Priority;
+use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
+use crate::permit::ActingRule;
+use crate::render::labels::Form;
+use crate::render::{Labels, Style, text};
+use crate::route::{BoardKind, Criterion, Escalation, Filter, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet, Rule, Threads, When};
+use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
+
+use super::super::options::{STYLES, style_word};
+
+/// What the file says that it is.
+const FORMAT: &str = "tenfour-settings";
+/// Its form. A change that older versions would misread raises it.
+const VERSION: u64 = 1;
+/// Most problems that are kept: the rest is counted.
+const MOST_PROBLEMS: usize = 100;
+/// Longest pause after a ping (s), as `/alerts ping` takes it.
+pub(in super::super) const LONGEST_COOLDOWN_S: u64 = 3_600;
+
+/// What names are known by: the guild's own.
+pub(in super::super) trait Names {
+    fn channel(&self, id: ChannelId) -> Option<String>;
+    fn role(&self, id: RoleId) -> Option<String>;
+}
+
+/// A channel or a role as the file names it: at least one of the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Named {
+    pub(in super::super) id: Option<u64>,
+    pub(in super::super) name: Option<String>,
+}
+
+/// A route of the file.
+#[derive(Clone, Debug)]
+pub(in super::super) struct FileRoute {
+    /// Its place in the file.
+    pub(in super::super) path: String,
+    pub(in super::super) event: Listens,
+    pub(in super::super) channel: Named,
+    pub(in super::super) server: Option<ServerId>,
+    pub(in super::super) role: Option<Named>,
+    pub(in super::super) style: Style,
+    pub(in super::super) enabled: bool,
+    pub(in super::super) rule: Rule,
+    /// Who is called next: minutes and role.
+    pub(in super::super) escalation: Vec<(u32, Named)>,
+}
+
+/// How members may act in the CAD.
+#[derive(Clone, Debug)]
+pub(in super::super) struct FileActing {
+    pub(in super::super) role: Option<Named>,
+    pub(in super::super) buttons: bool,
+    pub(in super::super) emergency: bool,
+}
+
+/// A board of the file.
+#[derive(Clone, Debug)]
+pub(in super::super) struct FileBoard {
+    /// Its place in the file.
+    pub(in super::super) path: String,
+    pub(in super::super) kind: BoardKind,
+    pub(in super::super) channel: Named,
+    pub(in super::super) server: Option<ServerId>,
+}
+
+/// What a file asks for.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct File {
+    pub(in super::super) routes: Vec<FileRoute>,
+    pub(in super::super) boards: Vec<FileBoard>,
+    pub(in super::super) notices: Option<Named>,
+    pub(in super::super) labels: Labels,
+    pub(in super::super) quiet: Option<Quiet>,
+    pub(in super::super) acting: Option<FileActing>,
+    /// What was passed over, for people.
+    pub(in super::super) warnings: Vec<String>,
+}
+
+// ---- out ----
+
+/// The fields in the order in which a person reads them.
+#[derive(Serialize)]
+struct Out<'a> {
+    format: &'static str,
+    version: u64,
+    bot: &'static str,
+    exported: Option<String>,
+    guild: NamedOut,
+    routes: Vec<RouteOut>,
+    boards: Vec<BoardOut>,
+    notices: Option<NamedOut>,
+    labels: Option<LabelsOut<'a>>,
+    quiet: Option<QuietOut<'a>>,
+    acting: Option<ActingOut>,
+}
+
+/// Ids as text: many readers of JSON round numbers of that length.
+#[derive(Serialize)]
+struct NamedOut {
+    id: String,
+    name: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RouteOut {
+    event: &'static str,
+    channel: NamedOut,
+    forum: bool,
+    server: Option<ServerId>,
+    role: Option<NamedOut>,
+    style: &'static str,
+    enabled: bool,
+    filter: BTreeMap<&'static str, Vec<String>>,
+    ping: PingOut,
+    threads: &'static str,
+    thread_notes: bool,
+    mute: Option<MuteOut>,
+    escalation: Vec<StepOut>,
+}
+
+#[derive(Serialize)]
+struct StepOut {
+    minutes: u32,
+    role: NamedOut,
+}
+
+#[derive(Serialize)]
+struct ActingOut {
+    role: Option<NamedOut>,
+    buttons: bool,
+    emergency: bool,
+}
+
+#[derive(Serialize)]
+struct PingOut {
+    when: Option<&'static str>,
+    cooldown_seconds: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct MuteOut {
+    until: Option<String>,
+    panic: bool,
+}
+
+#[derive(Serialize)]
+struct BoardOut {
+    kind: &'static str,
+    channel: NamedOut,
+    server: Option<ServerId>,
+}
+
+#[derive(Serialize)]
+struct LabelsOut<'a> {
+    emergency: &'a str,
+    civil: &'a str,
+    priorities: &'a BTreeMap<i64, String>,
+    statuses: BTreeMap<i64, StatusOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct StatusOut<'a> {
+    emoji: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct QuietOut<'a> {
+    from: String,
+    to: String,
+    timezone: &'a str,
+    panic: bool,
+}
+
+/// A guild's settings as a file. No secret is among them.
+///
+/// # Errors
+/// None that could come from settings.
+pub(in super::super) fn write(
+    settings: &Settings,
+    guild: GuildId,
+    guild_name: Option<&str>,
+    names: &dyn Names,
+    now: UnixMs,
+) -> serde_json::Result<Vec<u8>> {
+    let Settings { routes, boards, notices, labels, quiet, acting } = settings;
+    let channel = |id: ChannelId| NamedOut { id: id.to_string(), name: names.channel(id) };
+    let named = |id: RoleId| NamedOut { id: id.to_string(), name: names.role(id) };
+    let route = |route: &RouteSetting| {
+        let RouteSetting { event, channel: place, server, role, style, enabled, forum, rule } = route;
+        let Rule { filter, when, cooldown_s, threads, thread_notes, mute, escalation } = rule;
+        RouteOut {
+            event: event.as_str(),
+            channel: channel(*place),
+            forum: *forum,
+            server: *server,
+            role: role.map(named),
+            style: style_word(*style),
+            enabled: *enabled,
+            filter: filter_out(filter),
+            ping: PingOut { when: when.map(When::as_str), cooldown_seconds: *cooldown_s },
+            threads: threads.as_str(),
+            thread_notes: *thread_notes,
+            mute: mute.map(|mute| MuteOut { until: stamp(mute.until), panic: mute.panic }),
+            escalation: escalation.steps().iter().map(|step| StepOut { minutes: step.minutes, role: named(step.role) }).collect(),
+        }
+    };
+    serde_json::to_vec_pretty(&Out {
+        format: FORMAT,
+        version: VERSION,
+        bot: env!("CARGO_PKG_VERSION"),
+        exported: stamp(now),
+        guild: NamedOut { id: guild.to_string(), name: guild_name.map(str::to_owned) },
+        routes: routes.iter().map(route).collect(),
+        boards: boards
+            .iter()
+            .map(|board| BoardOut { kind: board.kind.as_str(), channel: channel(board.channel), server: board.server })
+            .collect(),
+        notices: notices.map(channel),
+        labels: (*labels != Labels::default()).then(|| LabelsOut {
+            emergency: &labels.emergency,
+            civil: &labels.civil,
+            priorities: &labels.priorities,
+            statuses: labels.statuses.iter().map(|(number, (emoji, name))| (*number, StatusOut { emoji, name })).collect(),
+        }),
+        quiet: quiet.as_ref().map(|Quiet { from, to, timezone, panic }| QuietOut {
+            from: clock(*from),
+            to: clock(*to),
+            timezone,
+            panic: *panic,
+        }),
+        acting: (*acting != ActingRule::default()).then(|| ActingOut {
+            role: acting.role.map(named),
+            buttons: acting.buttons,
+            emergency: acting.emergency,
+        }),
+    })
+}
+
+fn stamp(at: UnixMs) -> Option<String> {
+    jiff::Timestamp::from_millisecond(at.0).ok().map(|at| at.to_string())
+}
+
+fn clock(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
+/// Criteria that ask for something.
+fn filter_out(filter: &Filter) -> BTreeMap<&'static str, Vec<String>> {
+    let all = Criterion::ALL.into_iter().map(|criterion| (criterion.as_str(), values_of(filter, criterion)));
+    all.filter(|(_, values)| !values.is_empty()).collect()
+}
+
+/// As `/alerts filter` takes them.
+fn values_of(filter: &Filter, criterion: Criterion) -> Vec<String> {
+    match criterion {
+        Criterion::Priority => filter
+            .priorities
+            .iter()
+            .map(|priority| match priority {
+                Priority::Level(level) => level.to_string(),
+                Priority::Word(word) => word.clone(),
+            })
+            .collect(),
+        Criterion::Department => filter.departments.clone(),
+        Criterion::Service => filter.services.iter().map(|service| service.as_str().to_owned()).collect(),
+        Criterion::Include => filter.include.clone(),
+        Criterion::Exclude => filter.exclude.clone(),
+        Criterion::Postal => filter.postals.iter().map(ToString::to_string).collect(),
+    }
+}
+
+// ---- in ----
+
+/// What the bytes of a file ask for at `now`: a mute that is over is none.
+///
+/// # Errors
+/// Every problem found, as sentences for people, each beginning with its place in the file.
+pub(in super::super) fn read(bytes: &[u8], now: UnixMs) -> Result<File, Vec<String>> {
+    // Editors on Windows begin text with this mark.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let root: Value = serde_json::from_slice(bytes).map_err(|error| {
+        // serde's own words may quote the file: only the place is told.
+        vec![format!("It is no JSON: look at line {}, column {}. Take a file that `/cad export` made.", error.line(), error.column())]
+    })?;
+    let mut reader = Reader { now, ..Reader::default() };
+    let file = reader.file(&root);
+    if reader.problems.is_empty() {
+        Ok(File { warnings: reader.warnings, ..file })
+    } else {
+        let left = reader.unsaid;
+        let mut problems = reader.problems;
+        if left > 0 {
+            problems.push(format!("… and {left} problems more."));
+        }
+        Err(problems)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Reader {
+    now: UnixMs,
+    problems: Vec<String>,
+    unsaid: usize,
+    warnings: Vec<String>,
+}
+
+impl Reader {
+    fn problem(&mut self, path: &str, what: impl AsRef<str>) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(format!("`{path}`: {}", what.as_ref()));
+        } else {
+            self.unsaid += 1;
+        }
+    }
+
+    /// An object's fields; what is not known is told, not refused: a newer file may hold more.
+    fn object<'a>(&mut self, path: &str, value: &'a Value, known: &[&str]) -> Option<&'a Map<String, Value>> {
+        let Some(map) = value.as_object() else {
+            self.problem(path, format!("an object in braces is expected here, not {}.", quoted(value)));
+            return None;
+        };
+        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+            if self.warnings.len() < MOST_PROBLEMS {
+                self.warnings.push(format!("`{}` is not known and passed over.", place(path, &text::line(key, 40).replace('`', "'"))));
+            }
+        }
+        Some(map)
+    }
+
+    /// The elements of a list, at most so many.
+    fn list<'a>(&mut self, path: &str, value: &'a Value, most: usize) -> &'a [Value] {
+        let Some(all) = value.as_array() else {
+            self.problem(path, format!("a list in square brackets is expected here, not {}.", quoted(value)));
+            return &[];
+        };
+        if all.len() > most {
+            self.problem(path, format!("{} are too many: at most {most} are possible.", all.len()));
+        }
+        all.get(..most).unwrap_or(all)
+    }
+
+    fn file(&mut self, root: &Value) -> File {
+        const KNOWN: [&str; 11] =
+            ["format", "version", "bot", "exported", "guild", "routes", "boards", "notices", "labels", "quiet", "acting"];
+        let mut file = File::default();
+        if root.get("format").and_then(Value::as_str) != Some(FORMAT) {
+            self.problem(
+                "format",
+                format!("this is no file of this bot's settings: it would say \"{FORMAT}\". Take one that `/cad export` made."),
+            );
+            return file;
+        }
+        match root.get("version").and_then(Value::as_u64) {
+            Some(VERSION) => {}
+            Some(newer) if newer > VERSION => {
+                self.problem("version", format!("a newer bot wrote this file (form {newer}, this bot knows {VERSION}): update the bot."));
+                return file;
+            }
+            _ => {
+                self.problem("version", format!("the number {VERSION} is expected here."));
+                return file;
+            }
+        }
+        let Some(map) = self.object("", root, &KNOWN) else { return file };
+        let present = |key: &str| map.get(key).filter(|value| !value.is_null());
+        // What is missing would be taken away: that is said on purpose or not at all.
+        for (key, nothing) in
+            [("routes", "[]"), ("boards", "[]"), ("notices", "null"), ("labels", "null"), ("quiet", "null"), ("acting", "null")]
+        {
+            if !map.contains_key(key) {
+                self.problem(
+                    key,
+                    format!("it is missing: an import replaces all settings, so write `\"{key}\": {nothing}` if there are to be none."),
+                );
+            }
+        }
+        if let Some(routes) = map.get("routes") {
+            for (at, route) in self.list("routes", routes, MOST_ROUTES).iter().enumerate() {
+                let route = self.route(format!("routes[{at}]"), route);
+                file.routes.extend(route);
+            }
+        }
+        if let Some(boards) = map.get("boards") {
+            for (at, board) in self.list("boards", boards, MOST_BOARDS).iter().enumerate() {
+                let board = self.board(format!("boards[{at}]"), board);
+                file.boards.extend(board);
+            }
+        }
+        file.notices = present("notices").and_then(|notices| self.named("notices", notices));
+        if let Some(labels) = present("labels") {
+            file.labels = self.labels(labels);
+        }
+        file.quiet = present("quiet").and_then(|quiet| self.quiet(quiet));
+        file.acting = present("acting").and_then(|acting| self.acting(acting));
+        file
+    }
+
+    fn route(&mut self, path: String, value: &Value) -> Option<FileRoute> {
+        const KNOWN: [&str; 13] = [
+            "event",
+            "channel",
+            "forum",
+            "server",
+            "role",
+            "style",
+            "enabled",
+            "filter",
+            "ping",
+            "threads",
+            "thread_notes",
+            "mute",
+            "escalation",
+        ];
+        let map = self.object(&path, value, &KNOWN)?;
+        let at = |key: &str| place(&path, key);
+        let present = |key: &str| map.get(key).filter(|value| !value.is_null());
+        let event = self.word(&at("event"), map.get("event"), "an event as in `/alerts add`, e.g. \"911\"", Listens::parse);
+        let channel = self.needed(&at("channel"), map.get("channel"));
+        let style = |word: &str| STYLES.iter().find(|(_, known, _)| *known == word).map(|(style, ..)| *style);
+        let style = match present("style") {
+            None => Some(Style::Card),
+            style_given => self.word(&at("style"), style_given, "card, compact, log or public", style),
+        };
+        let threads = match present("threads") {
+            None => Some(Threads::Off),
+            given => self.word(&at("threads"), given, "off, on-first-note or always", Threads::parse),
+        };
+        let (when, cooldown_s) = present("ping").map(|ping| self.ping(&at("ping"), ping)).unwrap_or_default();
+        let rule = Rule {
+            filter: present("filter").map(|filter| self.filter(&at("filter"), filter)).unwrap_or_default(),
+            when,
+            cooldown_s,
+            threads: threads.unwrap_or_default(),
+            thread_notes: self.yes(&at("thread_notes"), present("thread_notes"), false),
+            mute: present("mute").and_then(|mute| self.mute(&at("mute"), mute)),
+            // Its roles are found later.
+            escalation: Escalation::default(),
+        };
+        let escalation = present("escalation").map(|steps| self.escalation(&at("escalation"), steps)).unwrap_or_default();
+        let role = present("role").and_then(|role| self.named(&at("role"), role));
+        let server = present("server").and_then(|server| self.server(&at("server"), server));
+        let enabled = self.yes(&at("enabled"), present("enabled"), true);
+        // Whether it is a forum, the channel itself says: the file's word is for its reader.
+        self.yes(&at("forum"), present("forum"), false);
+        Some(FileRoute { event: event?, channel: channel?, server, role, style: style?, enabled, rule, escalation, path })
+    }
+
+    fn escalation(&mut self, path: &str, value: &Value) -> Vec<(u32, Named)> {
+        let mut steps: Vec<(u32, Named)> = Vec::new();
+        for (at, step) in self.list(path, value, MOST_STEPS).iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            let Some(map) = self.object(&path, step, &["minutes", "role"]) else { continue };
+            let minutes = map.get("minutes").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+            let minutes = minutes.filter(|n| (1..=LONGEST_MINUTES).contains(n) && !steps.iter().any(|(known, _)| known == n));
+            if minutes.is_none() {
+                let wanted = format!("minutes from 1 to {LONGEST_MINUTES} are expected here, each once in a route.");
+                self.problem(&place(&path, "minutes"), wanted);
+            }
+            let role = self.needed(&place(&path, "role"), map.get("role"));
+            steps.extend(minutes.zip(role));
+        }
+        steps
+    }
+
+    fn acting(&mut self, value: &Value) -> Option<FileActing> {
+        let map = self.object("acting", value, &["role", "buttons", "emergency"])?;
+        let present = |key: &str| map.get(key).filter(|value| !value.is_null());
+        Some(FileActing {
+            role: present("role").and_then(|role| self.named("acting.role", role)),
+            buttons: self.yes("acting.buttons", present("buttons"), true),
+            emergency: self.yes("acting.emergency", present("emergency"), false),
+        })
+    }
+
+    fn board(&mut self, path: String, value: &Value) -> Option<FileBoard> {
+        let map = self.object(&path, value, &["kind", "channel", "server"])?;
+        let kind = self.word(&place(&path, "kind"), map.get("kind"), "units, calls or both", BoardKind::parse);
+        let channel = self.needed(&place(&path, "channel"), map.get("channel"));
+        let server = map.get("server").filter(|server| !server.is_null());
+        let server = server.and_then(|server| self.server(&place(&path, "server"), server));
+        Some(FileBoard { kind: kind?, channel: channel?, server, path })
+    }
+
+    fn ping(&mut self, path: &str, value: &Value) -> (Option<When>, Option<u32>) {
+        let Some(map) = self.object(path, value, &["when", "cooldown_seconds"]) else { return (None, None) };
+        let present = |key: &str| map.get(key).filter(|value| !value.is_null());
+        let when = present("when")
+            .and_then(|when| self.word(&place(path, "when"), Some(when), "always, priority-1, no-dispatcher, never or null", When::parse));
+        let cooldown = present("cooldown_seconds").and_then(|value| {
+            let seconds = value.as_u64().filter(|seconds| *seconds <= LONGEST_COOLDOWN_S).and_then(|seconds| u32::try_from(seconds).ok());
+            if seconds.is_none() {
+                self.problem(
+                    &place(path, "cooldown_seconds"),
+                    format!("seconds from 0 to {LONGEST_COOLDOWN_S} or null are expected here, not {}.", quoted(value)),
+                );
+            }
+            seconds
+        });
+        (when, cooldown)
+    }
+
+    fn filter(&mut self, path: &str, value: &Value) -> Filter {
+        let mut filter = Filter::default();
+        let known = Criterion::ALL.map(Criterion::as_str);
+        let Some(map) = self.object(path, value, &known) else { return filter };
+        for criterion in Criterion::ALL {
+            let Some(values) = map.get(criterion.as_str()).filter(|values| !values.is_null()) else { continue };
+            let path = place(path, criterion.as_str());
+            let mut typed = Vec::new();
+            // One more than is possible: the filter itself says what is too much.
+            for (at, value) in self.list(&path, values, crate::route::filter::MAX_VALUES).iter().enumerate() {
+                match value {
+                    Value::String(word) => typed.push(word.clone()),
+                    Value::Number(number) => typed.push(number.to_string()),
+                    other => self.problem(&format!("{path}[{at}]"), format!("a text is expected here, not {}.", quoted(other))),
+                }
+            }
+            if let Err(error) = filter.change(criterion, &typed.join(",")) {
+                self.problem(&path, error.to_string());
+            }
+        }
+        filter
+    }
+
+    fn mute(&mut self, path: &str, value: &Value) -> Option<Mute> {
+        let map = self.object(path, value, &["until", "panic"])?;
+        let panic = self.yes(&place(path, "panic"), map.get("panic").filter(|value| !value.is_null()), false);
+        let until = map.get("until").cloned().unwrap_or_default();
+        let Some(end) = until.as_str().and_then(|until| until.parse::<jiff::Timestamp>().ok()) else {
+            self.problem(&place(path, "until"), format!("a time such as 2026-01-31T18:00:00Z is expected here, not {}.", quoted(&until)));
+            return None;
+        };
+        let mute = Mute { until: UnixMs(end.as_millisecond()), panic };
+        if mute.until.since(self.now) > Mute::LONGEST_MS {
+            self.problem(&place(path, "until"), "a mute can last 30 days at most.");
+        }
+        mute.covers(self.now).then_some(mute)
+    }
+
+    fn quiet(&mut self, value: &Value) -> Option<Quiet> {
+        let map = self.object("quiet", value, &["from", "to", "timezone", "panic"])?;
+        let panic = self.yes("quiet.panic", map.get("panic").filter(|value| !value.is_null()), false);
+        let mut typed = |key: &str| match map.get(key).and_then(Value::as_str) {
+            Some(word) => Some(word.to_owned()),
+            None => {
+                self.problem(&place("quiet", key), "a text is expected here, e.g. \"22:00\" or \"Europe/Berlin\".");
+                None
+            }
+        };
+        let (from, to, timezone) = (typed("from"), typed("to"), typed("timezone"));
+        match Quiet::new(&from?, &to?, &timezone?, panic) {
+            Ok(quiet) => Some(quiet),
+            Err(error) => {
+                self.problem("quiet", error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Each entry is read by the form of `/cad labels`, so that the same is possible in both.
+    fn labels(&mut self, value: &Value) -> Labels {
+        let mut labels = Labels::default();
+        let Some(map) = self.object("labels", value, &["emergency", "civil", "priorities", "statuses"]) else { return labels };
+        let present = |key: &str| map.get(key).filter(|value| !value.is_null());
+        if let Some(word) = present("emergency").and_then(|word| self.single_line("labels.emergency", word)) {
+            let form = Form { emergency: word, ..Form::default() };
+            labels.emergency = self.form("labels.emergency", &form).map_or(labels.emergency, |read| read.emergency);
+        }
+        if let Some(word) = present("civil").and_then(|word| self.single_line("labels.civil", word)) {
+            let form = Form { civil: word, ..Form::default() };
+            labels.civil = self.form("labels.civil", &form).map_or(labels.civil, |read| read.civil);
+        }
+        if let Some(entries) = present("priorities") {
+            let mut read = BTreeMap::new();
+            for (path, number, entry) in self.entries("labels.priorities", entries, crate::render::labels::PRIORITIES) {
+                let Some(name) = self.single_line(&path, entry) else { continue };
+                let form = Form { priorities: format!("{number} = {name}"), ..Form::default() };
+                read.extend(self.form(&path, &form).map(|read| read.priorities).unwrap_or_default());
+            }
+            if !read.is_empty() {
+                labels.priorities = read;
+            }
+        }
+        if let Some(entries) = present("statuses") {
+            let mut read = BTreeMap::new();
+            for (path, number, entry) in self.entries("labels.statuses", entries, crate::render::labels::STATUSES) {
+                let Some(entry) = self.object(&path, entry, &["emoji", "name"]) else { continue };
+                let emoji = entry.get("emoji").filter(|emoji| !emoji.is_null()).cloned().unwrap_or_else(|| json!(""));
+                let name = entry.get("name").cloned().unwrap_or_default();
+                let (emoji, name) = (self.single_line(&place(&path, "emoji"), &emoji), self.single_line(&place(&path, "name"), &name));
+                let Some((emoji, name)) = emoji.zip(name) else { continue };
+                let form = Form { statuses: format!("{number} {emoji} {name}"), ..Form::default() };
+                let status = self.form(&path, &form).and_then(|read| read.statuses.into_iter().next());
+                let Some((number, (shown, name))) = status else { continue };
+                if shown.is_empty() && !emoji.trim().is_empty() {
+                    self.problem(&place(&path, "emoji"), format!("{} is no emoji.", quoted(&json!(emoji))));
+                }
+                read.insert(number, (shown, name));
+            }
+            if !read.is_empty() {
+                labels.statuses = read;
+            }
+        }
+        labels
+    }
+
+    fn form(&mut self, path: &str, form: &Form) -> Option<Labels> {
+        form.read().map_err(|error| self.problem(path, error.to_string())).ok()
+    }
+
+    /// Entries by their numbers.
+    fn entries<'a>(&mut self, path: &str, value: &'a Value, most: usize) -> Vec<(String, &'a str, &'a Value)> {
+        let Some(map) = value.as_object() else {
+            self.problem(path, format!("an object in braces is expected here, not {}.", quoted(value)));
+            return Vec::new();
+        };
+        if map.len() > most {
+            self.problem(path, format!("{} are too many: at most {most} are possible.", map.len()));
+        }
+        let mut entries = Vec::new();
+        for (number, entry) in map.iter().take(most) {
+            if (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()) {
+                entries.push((place(path, number), number.as_str(), entry));
+            } else {
+                self.problem(path, format!("{} is no number from 0 to 999.", quoted(&json!(number))));
+            }
+        }
+        entries
+    }
+
+    /// A text without line breaks: they would be entries of their own.
+    fn single_line(&mut self, path: &str, value: &Value) -> Option<String> {
+        let line = value.as_str().filter(|line| line.len() <= 400 && !line.contains(char::is_control)).map(str::to_owned);
+        if line.is_none() {
+            self.problem(path, format!("a short text in one line is expected here, not {}.", quoted(value)));
+        }
+        line
+    }
+
+    fn word<T>(&mut self, path: &str, value: Option<&Value>, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let found = value.and_then(Value::as_str).and_then(parse);
+        if found.is_none() {
+            self.problem(path, format!("{wanted} is expected here, not {}.", quoted(value.unwrap_or(&Value::Null))));
+        }
+        found
+    }
+
+    fn yes(&mut self, path: &str, value: Option<&Value>, otherwise: bool) -> bool {
+        match value {
+            None => otherwise,
+            Some(Value::Bool(yes)) => *yes,
+            Some(other) => {
+                self.problem(path, format!("true or false is expected here, not {}.", quoted(other)));
+                otherwise
+            }
+        }
+    }
+
+    fn server(&mut self, path: &str, value: &Value) -> Option<ServerId> {
+        let server = value.as_u64().and_then(|server| u32::try_from(server).ok()).filter(|server| *server > 0);
+        if server.is_none() {
+            self.problem(path, format!("a server's number or null is expected here, not {}.", quoted(value)));
+        }
+        server.map(ServerId)
+    }
+
+    fn needed(&mut self, path: &str, value: Option<&Value>) -> Option<Named> {
+        self.named(path, value.unwrap_or(&Value::Null))
+    }
+
+    /// `{"id", "name"}`, or one of the two by itself.
+    fn named(&mut self, path: &str, value: &Value) -> Option<Named> {
+        let id = |value: &Value| value.as_str().map_or_else(|| value.as_u64(), |digits| digits.parse().ok()).filter(|id| *id > 0);
+        let name = |value: &Value| {
+            let name = value.as_str()?.trim().trim_start_matches(['#', '@']);
+            // Discord's own limit is 100 characters.
+            (!name.is_empty() && name.chars().count() <= 100).then(|| name.to_owned())
+        };
+        let named = match value {
+            Value::Object(_) => {
+                let map = self.object(path, value, &["id", "name"])?;
+                Named { id: map.get("id").and_then(id), name: map.get("name").and_then(name) }
+            }
+            one => match id(one) {
+                Some(id) => Named { id: Some(id), name: None },
+                None => Named { id: None, name: name(one) },
+            },
+        };
+        if named.id.is_none() && named.name.is_none() {
+            self.problem(
+                path,
+                format!("an id or a name is expected here, as in {{\"id\": \"123\", \"name\": \"dispatch\"}}, not {}.", quoted(value)),
+            );
+            return None;
+        }
+        Some(named)
+    }
+}
+
+fn place(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// A value of the file, short and harmless.
+fn quoted(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(word) => match text::visible(Some(word)) {
+            Some(word) => format!("“{}”", text::line(word, 40)),
+            None => "an empty text".to_owned(),
+        },
+        Value::Bool(yes) => yes.to_string(),
+        Value::Number(number) => text::line(&number.to_string(), 40),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// What a route of the file becomes once its places are known.
+impl FileRoute {
+    pub(in super::super) fn at(self, channel: ChannelId, forum: bool, role: Option<RoleId>) -> RouteSetting {
+        let Self { event, server, style, enabled, rule, .. } = self;
+        RouteSetting { event, channel, server, role, style, enabled, forum, rule }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! The duty log and the facts of calls, as rows of the batch that tells of them.
+
+use std::collections::HashMap;
+
+use super::{Surroundings, Whose};
+use crate::store::duty::{CallRow, DutyRow};
+use crate::store::{Batch, StoreError};
+use crate::world::{Applied, Change, Server, ServerKey};
+
+/// Takes down what an event or a reading did.
+pub(super) fn rows(whose: Whose<'_>, world: &Server, applied: &Applied, batch: &mut Batch) {
+    let Whose { community, server } = whose;
+    let unit = |ident| world.units.get(&ident).map(|state| &state.unit);
+    batch.duty.extend(applied.duty.iter().map(|edge| DutyRow::new(community, server, *edge, unit(edge.ident))));
+    for change in &applied.changes {
+        if let Change::Card { subject, .. } = *change
+            && let Some(fact) = world.call_fact(subject)
+        {
+            batch.calls.push(CallRow { community: community.clone(), server, subject, fact });
+        }
+    }
+}
+
+/// After a restart: brings the table and the worlds that were read back together. If that cannot be written, the worlds stay as they were.
+pub(super) async fn resume(outside: &Surroundings, worlds: &mut HashMap<ServerKey, Server>) -> Result<(), StoreError> {
+    let now = outside.clock.now();
+    let mut resumed = worlds.clone();
+    let mut batch = Batch { now, ..Batch::default() };
+    let mut known = Vec::new();
+    for (key, world) in &mut resumed {
+        // As the table should have them: those that end now among them.
+        let applied = world.resume_duty(now);
+        known.extend(applied.duty.iter().map(|edge| (key.clone(), edge.ident, edge.began)));
+        let (community, server) = key;
+        rows(Whose { community, server: *server }, world, &applied, &mut batch);
+        batch.world.extend(super::rows(community, *server, world, &applied.touched));
+    }
+    outside.store.end_strays(known).await?;
+    if batch.is_empty() {
+        return Ok(());
+    }
+    match outside.store.ingest(batch, Vec::new()).await {
+        Ok(_) => *worlds = resumed,
+        Err(error) => tracing::warn!(%error, "who was on duty before the restart could not be written to the duty log"),
+    }
+    Ok(())
+}

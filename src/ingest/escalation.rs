@@ -1,0 +1,105 @@
+//! What nobody answered: a second role is called, by a reply under the card. Looked at once a second; what was called out is known by its
+//! post, so that a restart calls nobody twice.
+
+use std::collections::HashSet;
+
+use super::Ingest;
+use super::draw::{Drawing, Post, Setting, reply_place};
+use crate::clock::UnixMs;
+use crate::outbox::Lane;
+use crate::render::{self, Reply, View};
+use crate::route::{Escalation, Target};
+use crate::shutdown::Tasks;
+use crate::store::Batch;
+use crate::world::{Server, ServerKey, Subject};
+
+/// A call that was made: of which subject, by which route, after how many minutes.
+pub(super) type Called = (ServerKey, Subject, i64, u32);
+
+impl Ingest {
+    /// Calls out what has waited for long enough, and lets go what nobody will answer any more.
+    pub async fn look_after(&mut self, tasks: &Tasks) {
+        let now = self.outside.clock.now();
+        let mut batch = Batch { now, ..Batch::default() };
+        self.expire(now, &mut batch);
+        let called = self.escalate(now, &mut batch);
+        // A failed commit calls it out again in a second.
+        if self.commit(batch, 1, tasks).await.is_ok() {
+            self.called.extend(called);
+        }
+        self.outside.status.looked();
+    }
+
+    fn escalate(&mut self, now: UnixMs, batch: &mut Batch) -> HashSet<Called> {
+        let routing = self.outside.store.routing_now();
+        let mut called = HashSet::new();
+        if routing.routes.iter().all(|route| route.rule.escalation.is_empty()) {
+            self.called.clear();
+            return called;
+        }
+        let worlds = &self.worlds;
+        self.called.retain(|(key, subject, ..)| worlds.get(key).is_some_and(|world| !world.is_over(*subject)));
+        for ((community, server), world) in &self.worlds {
+            for subject in waiting(world) {
+                let setting = Setting {
+                    routes: &routing.routes,
+                    guilds: &routing.guilds,
+                    pinged: &self.pinged,
+                    community,
+                    server: *server,
+                    world,
+                    at: now,
+                    number: (0, 0),
+                };
+                let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
+                drawing.escalate(subject, &self.called, &mut called);
+            }
+        }
+        called
+    }
+}
+
+/// What waits for somebody to answer.
+fn waiting(world: &Server) -> Vec<Subject> {
+    let emergencies = world.emergencies.iter().filter(|(_, call)| call.call.is_emergency);
+    let emergencies = emergencies.map(|(id, call)| Subject::Emergency(*id, call.opened_at));
+    let panics = world.panics.iter().map(|(ident, panic)| Subject::Panic(*ident, panic.since));
+    let pages = world.pages.keys().map(|(seq, nth)| Subject::Event(*seq, *nth));
+    emergencies.chain(panics).chain(pages).filter(|subject| !world.is_over(*subject) && !world.is_answered(*subject)).collect()
+}
+
+impl Drawing<'_> {
+    /// Calls the roles of the steps that are due, where a card of the subject stands.
+    fn escalate(&mut self, subject: Subject, before: &HashSet<Called>, called: &mut HashSet<Called>) {
+        let Some(opened) = self.world.began(subject) else { return };
+        let Some((saying, standing)) = self.saying(subject).zip(self.standing_of(subject)) else { return };
+        if !Escalation::is_for(saying.topic) {
+            return;
+        }
+        let (key, text) = ((self.community.clone(), self.server), subject.to_string());
+        let lane = if saying.topic == crate::event::Topic::Panic { Lane::Panic } else { Lane::Urgent };
+        let mut replies: Vec<(Target, Post, render::Message)> = Vec::new();
+        for target in self.targets(&saying) {
+            let Some(memo) = standing.get(&target.channel) else { continue };
+            for route in self.routes.iter().filter(|route| target.routes.contains(&route.id) && !self.is_silent(route, &saying)) {
+                for step in route.rule.escalation.due(opened, self.at) {
+                    let this = (key.clone(), subject, route.id, step.minutes);
+                    if before.contains(&this) {
+                        continue;
+                    }
+                    // As of when it was due: the same text after a restart, and so no other post.
+                    let roles = [step.role];
+                    let view = View { now: step.at(opened), ..self.view(memo.guild, memo.style, &roles, false) };
+                    let Some(message) = render::reply(Reply::Unanswered { since: opened }, subject, &view) else { continue };
+                    let name = format!("{text}#escalate.{}.{}", route.id, step.minutes);
+                    let post = Post { place: reply_place(memo.place), parent: Some(text.clone()), ..Post::new(lane, name) };
+                    replies.push((Target { roles: roles.to_vec(), ..target.clone() }, post, message));
+                    called.insert(this);
+                }
+            }
+        }
+        for (target, post, message) in replies {
+            self.push(&target, post, message);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Who is called next when nobody answers: up to three steps of a route, each once per subject. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMs;
+use crate::event::Topic;
+use crate::ids::RoleId;
+
+/// Most steps of a route.
+pub const MOST_STEPS: usize = 3;
+/// Longest wait (minutes): what waits longer was forgotten.
+pub const LONGEST_MINUTES: u32 = 120;
+/// A step that was missed by more than this is not made up for (ms): a late alarm is a false one.
+const MISSED_MS: i64 = 600_000;
+
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// After so many minutes.
+    pub minutes: u32,
+    /// This role is pinged.
+    pub role: RoleId,
+    /// When the step was set: what should have been called out before is not.
+    #[serde(default)]
+    pub since: UnixMs,
+}
+
+impl Step {
+    /// When it is due for what began at `opened`.
+    #[must_use]
+    pub fn at(&self, opened: UnixMs) -> UnixMs {
+        opened.plus(i64::from(self.minutes).saturating_mul(60_000))
+    }
+}
+
+/// A route's steps, the soonest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Escalation(Vec<Step>);
+
+impl Escalation {
+    /// Whether this kind of news waits for an answer at all.
+    #[must_use]
+    pub fn is_for(topic: Topic) -> bool {
+        matches!(topic, Topic::Emergency | Topic::Panic | Topic::Pager)
+    }
+
+    /// Its steps.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// Whether nobody is called.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a step, or gives the step after as many minutes another role. False if there are as many as there may be.
+    #[must_use]
+    pub fn set(&mut self, step: Step) -> bool {
+        if let Some(known) = self.0.iter_mut().find(|known| known.minutes == step.minutes) {
+            *known = step;
+            return true;
+        }
+        if self.0.len() >= MOST_STEPS {
+            return false;
+        }
+        self.0.push(step);
+        self.0.sort_by_key(|step| step.minutes);
+        true
+    }
+
+    /// The same without when its steps were set: what people set is the same then.
+    #[must_use]
+    pub fn timeless(&self) -> Self {
+        Self(self.0.iter().map(|step| Step { since: UnixMs(0), ..*step }).collect())
+    }
+
+    /// The steps that are due for what began at `opened`, and were not missed by far.
+    pub fn due(&self, opened: UnixMs, now: UnixMs) -> impl Iterator<Item = &Step> {
+        self.0.iter().filter(move |step| {
+            let at = step.at(opened);
+            (0..=MISSED_MS).contains(&now.since(at)) && at.since(step.since) >= 0
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPENED: UnixMs = UnixMs(1_763_700_000_000);
+
+    fn step(minutes: u32, role: u64) -> Step {
+        Step { minutes, role: RoleId(role), since: UnixMs(0) }
+    }
+
+    #[test]
+    fn three_steps_in_order_and_one_per_time() {
+        let mut escalation = Escalation::default();
+        assert!(escalation.set(step(10, 2)) && escalation.set(step(3, 1)) && escalation.set(step(10, 5)) && escalation.set(step(20, 3)));
+        assert!(!escalation.set(step(30, 4)));
+        let steps: Vec<(u32, u64)> = escalation.steps().iter().map(|step| (step.minutes, step.role.0)).collect();
+        assert_eq!(steps, [(3, 1), (10, 5), (20, 3)]);
+        let text = serde_json::to_string(&escalation).unwrap();
+        assert_eq!(serde_json::from_str::<Escalation>(&text).unwrap(), escalation);
+    }
+
+    #[test]
+    fn due_from_its_minute_on_for_ten_minutes() {
+        let mut escalation = Escalation::default();
+        assert!(escalation.set(step(3, 1)) && escalation.set(step(5, 2)));
+        let due = |seconds: i64| escalation.due(OPENED, OPENED.plus(seconds * 1_000)).map(|step| step.minutes).collect::<Vec<_>>();
+        assert_eq!(
+            (due(179), due(180), due(300), due(780), due(781), due(901)),
+            (vec![], vec![3], vec![3, 5], vec![3, 5], vec![5], vec![])
+        );
+    }
+
+    #[test]
+    fn a_step_that_is_set_later_is_not_for_what_waited_before() {
+        let mut escalation = Escalation::default();
+        assert!(escalation.set(Step { since: OPENED.plus(181_000), ..step(3, 1) }));
+        assert_eq!(escalation.due(OPENED, OPENED.plus(182_000)).count(), 0);
+        assert_eq!(escalation.due(OPENED.plus(2_000), OPENED.plus(182_000)).count(), 1);
+    }
+}

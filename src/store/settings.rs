@@ -1,0 +1,338 @@
+//! All settings of a guild as one value: read for `/cad export`, replaced in one transaction by `/cad import`, and compared to tell
+//! whether a command changed anything.
+//!
+//! A setting that is added to routes, boards or guilds is added here too (and to the file's form in `commands`), or exports lose it.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Store, StoreError, audit, boards, guilds, rows};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
+use crate::permit::ActingRule;
+use crate::render::{Labels, Style};
+use crate::route::{Board, BoardKind, Listens, Quiet, Route, Rule};
+
+use super::guilds::Routing;
+
+/// How long an import waits for its button (ms).
+pub const IMPORT_WAITS_MS: i64 = 15 * 60_000;
+/// Most routes of one guild.
+pub const MOST_ROUTES: usize = 200;
+/// Most boards of one guild.
+pub const MOST_BOARDS: usize = boards::MOST_BOARDS;
+
+/// A route without its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteSetting {
+    /// Of what.
+    pub event: Listens,
+    /// Where.
+    pub channel: ChannelId,
+    /// Only this server.
+    pub server: Option<ServerId>,
+    /// Pinged.
+    pub role: Option<RoleId>,
+    /// How it looks.
+    pub style: Style,
+    /// Switched on.
+    pub enabled: bool,
+    /// The channel is a forum.
+    pub forum: bool,
+    /// What it lets through, and how it calls people.
+    pub rule: Rule,
+}
+
+/// What tells routes of one guild apart.
+pub type RouteKey = (&'static str, ChannelId, Option<ServerId>);
+
+impl RouteSetting {
+    /// At most one route of a guild has it.
+    #[must_use]
+    pub fn key(&self) -> RouteKey {
+        (self.event.as_str(), self.channel, self.server)
+    }
+
+    /// As a route of that number.
+    #[must_use]
+    pub fn numbered(self, id: i64, guild: GuildId, community: CommunityId) -> Route {
+        let Self { event, channel, server, role, style, enabled, forum, rule } = self;
+        Route { id, guild, community, event, channel, server, role, style, enabled, forum, rule }
+    }
+
+    /// A route as it is at `now`: a mute that is over is none.
+    #[must_use]
+    pub fn of(route: &Route, now: UnixMs) -> Self {
+        let Route { event, channel, server, role, style, enabled, forum, ref rule, .. } = *route;
+        // A mute that has run out says nothing any more.
+        let mute = rule.mute.filter(|mute| mute.covers(now));
+        let rule = Rule { mute, escalation: rule.escalation.timeless(), ..rule.clone() };
+        Self { event, channel, server, role, style, enabled, forum, rule }
+    }
+}
+
+/// A board without its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoardSetting {
+    /// What it shows.
+    pub kind: BoardKind,
+    /// Where.
+    pub channel: ChannelId,
+    /// Only this server.
+    pub server: Option<ServerId>,
+}
+
+impl BoardSetting {
+    /// At most one board of a guild has it.
+    #[must_use]
+    pub fn key(&self) -> RouteKey {
+        (self.kind.as_str(), self.channel, self.server)
+    }
+}
+
+/// Everything that a guild has set. Routes and boards are in the order of their keys, so that equal settings are equal values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// At most [`MOST_ROUTES`].
+    pub routes: Vec<RouteSetting>,
+    /// At most [`MOST_BOARDS`].
+    pub boards: Vec<BoardSetting>,
+    /// Where the bot tells of trouble.
+    pub notices: Option<ChannelId>,
+    /// The guild's words.
+    pub labels: Labels,
+    /// Its quiet hours.
+    pub quiet: Option<Quiet>,
+    /// How members may act in the CAD.
+    pub acting: ActingRule,
+}
+
+impl Settings {
+    /// A guild's settings as they are at `now`: a mute that is over is none. Those of a guild that is not known are the defaults.
+    #[must_use]
+    pub fn of(routing: &Routing, guild: GuildId, now: UnixMs) -> Self {
+        let known = routing.guilds.get(&guild);
+        let routes = routing.routes.iter().filter(|route| route.guild == guild).map(|route| RouteSetting::of(route, now));
+        let boards = routing.boards.iter().filter(|board| board.guild == guild);
+        Self {
+            routes: routes.collect(),
+            boards: boards.map(|&Board { kind, channel, server, .. }| BoardSetting { kind, channel, server }).collect(),
+            notices: known.and_then(|known| known.notices),
+            labels: known.map(|known| (*known.labels).clone()).unwrap_or_default(),
+            quiet: known.and_then(|known| known.quiet.clone()),
+            acting: known.map(|known| known.acting.clone()).unwrap_or_default(),
+        }
+        .in_order()
+    }
+
+    /// The same, routes and boards in the order of their keys.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        self.routes.sort_by_key(RouteSetting::key);
+        self.boards.sort_by_key(BoardSetting::key);
+        self
+    }
+}
+
+/// An import that waits for its button.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldImport {
+    /// Its number, which the button carries.
+    pub id: i64,
+    /// Where.
+    pub guild: GuildId,
+    /// Whose.
+    pub user: UserId,
+    /// The file's text.
+    pub body: String,
+    /// The difference as it was shown.
+    pub shown: String,
+    /// Since when.
+    pub since: UnixMs,
+}
+
+impl HeldImport {
+    /// Whether it has waited too long.
+    #[must_use]
+    pub fn is_over(&self, now: UnixMs) -> bool {
+        now.since(self.since) >= IMPORT_WAITS_MS
+    }
+}
+
+/// What an import asks for.
+#[derive(Clone, Debug)]
+pub struct Replacing {
+    /// The import that waited; it is used up.
+    pub import: i64,
+    /// Whose settings.
+    pub guild: GuildId,
+    /// Whose CAD, if the guild is new.
+    pub community: CommunityId,
+    /// Who wants it.
+    pub user: UserId,
+    /// What is believed to be set.
+    pub before: Settings,
+    /// What is to be.
+    pub after: Settings,
+    /// Written down with it.
+    pub entry: audit::Entry,
+    /// When.
+    pub now: UnixMs,
+}
+
+/// What came of replacing settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// They are as asked. The boards that went: their posts stay until [`Store::unpost_board`].
+    Done(Vec<Board>),
+    /// Nothing changed: the import does not wait any more.
+    Gone,
+    /// Nothing changed: somebody changed a setting meanwhile.
+    Moved,
+}
+
+impl Store {
+    /// Keeps an import until its button is pressed; an older one of the same person is forgotten. Returns its number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hold_import(&self, guild: GuildId, user: UserId, body: String, shown: String, now: UnixMs) -> Result<i64, StoreError> {
+        self.writer
+            .run(move |connection| {
+                connection.execute(
+                    "INSERT OR REPLACE INTO pending_import (guild, user, body, shown, created_ms) VALUES (?1,?2,?3,?4,?5)",
+                    params![rows::flake(guild.0), rows::flake(user.0), body, shown, now.0],
+                )?;
+                Ok(connection.last_insert_rowid())
+            })
+            .await
+    }
+
+    /// An import that waits, or did lately.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn held_import(&self, id: i64) -> Result<Option<HeldImport>, StoreError> {
+        self.reader
+            .run(move |connection| {
+                connection
+                    .query_row("SELECT id, guild, user, body, shown, created_ms FROM pending_import WHERE id = ?1", [id], |row| {
+                        Ok(HeldImport {
+                            id: row.get("id")?,
+                            guild: rows::guild(row, "guild")?,
+                            user: rows::user(row, "user")?,
+                            body: row.get("body")?,
+                            shown: row.get("shown")?,
+                            since: UnixMs(row.get("created_ms")?),
+                        })
+                    })
+                    .optional()
+            })
+            .await
+    }
+
+    /// Forgets an import. False if it did not wait.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn drop_import(&self, id: i64) -> Result<bool, StoreError> {
+        self.writer.run(move |connection| forget(connection, id)).await
+    }
+
+    /// Replaces all settings of a guild, in one transaction with the audit's entry and the end of the import: all of it or nothing, and
+    /// once. What is as asked already is not touched: routes and boards keep their numbers, and with them when they last called and the
+    /// messages that stand. The settings asked for must be possible (numbers, duplicates, forums): that is checked before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn replace_settings(&self, asked: Replacing) -> Result<Replaced, StoreError> {
+        self.change(move |connection| {
+            let routing = guilds::load(connection)?;
+            let owner: Option<i64> =
+                connection.query_row("SELECT user FROM pending_import WHERE id = ?1", [asked.import], |row| row.get(0)).optional()?;
+            if owner != Some(rows::flake(asked.user.0)) {
+                return Ok(Replaced::Gone);
+            }
+            if Settings::of(&routing, asked.guild, asked.now) != asked.before {
+                return Ok(Replaced::Moved);
+            }
+            forget(connection, asked.import)?;
+            let gone = replace(connection, &routing, &asked)?;
+            audit::insert(connection, &asked.entry)?;
+            Ok(Replaced::Done(gone))
+        })
+        .await
+    }
+}
+
+fn forget(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
+    Ok(connection.execute("DELETE FROM pending_import WHERE id = ?1", [id])? > 0)
+}
+
+fn replace(connection: &Connection, routing: &Routing, asked: &Replacing) -> rusqlite::Result<Vec<Board>> {
+    let Replacing { guild, community, user, after, now, .. } = asked;
+    let flake = rows::flake(guild.0);
+    connection.execute("INSERT OR IGNORE INTO guild (id, community) VALUES (?1, ?2)", (flake, community.as_str()))?;
+    let labels = Some(&after.labels).filter(|labels| **labels != Labels::default()).map(rows::to_json).transpose()?;
+    let quiet = after.quiet.as_ref().map(rows::to_json).transpose()?;
+    connection.execute(
+        "UPDATE guild SET notices_channel = ?2, labels = ?3, quiet = ?4, acting = ?5 WHERE id = ?1",
+        params![flake, after.notices.map(|channel| rows::flake(channel.0)), labels, quiet, rows::to_json(&after.acting)?],
+    )?;
+
+    let mut wanted: HashMap<RouteKey, &RouteSetting> = after.routes.iter().map(|route| (route.key(), route)).collect();
+    for route in routing.routes.iter().filter(|route| route.guild == *guild) {
+        match wanted.remove(&RouteSetting::of(route, *now).key()) {
+            None => {
+                connection.execute("DELETE FROM route WHERE id = ?1", [route.id])?;
+            }
+            Some(same) if RouteSetting::of(route, *now) == *same => {}
+            Some(other) => put(connection, asked, other, Some(route.id))?,
+        }
+    }
+    // In their own order: numbers are shown to people.
+    for route in after.routes.iter().filter(|route| wanted.contains_key(&route.key())) {
+        put(connection, asked, route, None)?;
+    }
+
+    let mut wanted: HashMap<RouteKey, &BoardSetting> = after.boards.iter().map(|board| (board.key(), board)).collect();
+    let mut gone = Vec::new();
+    for board in routing.boards.iter().filter(|board| board.guild == *guild) {
+        let setting = BoardSetting { kind: board.kind, channel: board.channel, server: board.server };
+        if wanted.remove(&setting.key()).is_none() {
+            boards::delete(connection, board)?;
+            gone.push(board.clone());
+        }
+    }
+    for board in after.boards.iter().filter(|board| wanted.contains_key(&board.key())) {
+        boards::insert(connection, *guild, board.channel, board.kind, board.server, *user, *now)?;
+    }
+    Ok(gone)
+}
+
+/// Writes all of a route: over the one of that number, or as a new one.
+fn put(connection: &Connection, asked: &Replacing, route: &RouteSetting, id: Option<i64>) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO route (id, guild, event, channel, server, role, style, enabled, created_by, created_ms, forum, rule)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)
+             ON CONFLICT (id) DO UPDATE SET role = excluded.role, style = excluded.style, enabled = excluded.enabled, forum = excluded.forum,
+                 rule = excluded.rule",
+        )?
+        .execute(params![
+            id,
+            rows::flake(asked.guild.0),
+            route.event.as_str(),
+            rows::flake(route.channel.0),
+            route.server.map(|server| server.0),
+            route.role.map(|role| rows::flake(role.0)),
+            rows::style_text(route.style),
+            route.enabled,
+            rows::flake(asked.user.0),
+            asked.now.0,
+            route.forum,
+            rows::to_json(&route.rule)?,
+        ])
+        .map(|_| ())
+}

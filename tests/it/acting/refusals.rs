@@ -1,0 +1,276 @@
+//! Every button, list and form of a card in every situation: the press is acknowledged in time, the person reads what happened and what to
+//! do, the CAD is changed once or not at all, and the card says what the CAD says, also after the CAD was read.
+
+use std::ops::RangeInclusive;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::cells::{ANSWERED_WITHIN, About, Deed, Staged, quiet_scene};
+use super::{Officer, Scene, told};
+
+/// What a person can run into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Situation {
+    Allowed,
+    NotLinked,
+    NotValidated,
+    NoPermission,
+    OffDuty,
+    /// Somebody else with the API key was quicker: no event told of it.
+    ClosedUnheard,
+    /// The bot knows; the person still saw the button.
+    ClosedHeard,
+    Limited,
+    /// Right after [`Situation::Limited`]: nothing is sent.
+    Spent,
+    /// 503, whatever is asked.
+    Failing,
+    /// The connection breaks, nothing is done.
+    Dropped,
+    /// The connection breaks, it is done.
+    DoneThenDropped,
+    /// Nobody listens at the address.
+    Unreachable,
+    /// 401: the operator's fault.
+    KeyRefused,
+    Slow,
+}
+
+use Situation::{
+    Allowed, ClosedHeard, ClosedUnheard, DoneThenDropped, Dropped, Failing, KeyRefused, Limited, NoPermission, NotLinked, NotValidated,
+    OffDuty, Slow, Spent, Unreachable,
+};
+
+/// What is expected of a cell.
+struct Expected {
+    /// All of these are in the sentence.
+    words: &'static [&'static str],
+    /// Requests that change the CAD.
+    requests: RangeInclusive<usize>,
+    /// How often it is done in the CAD.
+    times: usize,
+}
+
+fn refused(words: &'static [&'static str]) -> Expected {
+    Expected { words, requests: 0..=0, times: 0 }
+}
+
+/// A deed that goes well.
+fn well(deed: Deed) -> Expected {
+    let done: &'static [&'static str] = Vec::leak(vec![deed.done()]);
+    Expected { words: done, requests: deed.requests()..=deed.requests(), times: usize::from(deed.is_sent()) }
+}
+
+/// Sent, and nobody knows what became of it.
+fn doubt(deed: Deed, requests: RangeInclusive<usize>, times: usize) -> Expected {
+    if !deed.is_sent() {
+        return well(deed);
+    }
+    Expected { words: &["did not confirm", "look in the CAD"], requests, times }
+}
+
+fn expected(situation: Situation, deed: Deed) -> Expected {
+    let needs_dispatch = matches!(deed, Deed::Priority | Deed::Primary | Deed::Postal | Deed::Close | Deed::Dismiss | Deed::OthersPanic);
+    match situation {
+        Allowed | Slow => well(deed),
+        _ if deed == Deed::More && situation != ClosedHeard => well(deed),
+        NotLinked => refused(&["not linked", "/unit link"]),
+        NotValidated => refused(&["still waits for approval", "ask your community's staff"]),
+        NoPermission if deed == Deed::OwnPanic => well(deed),
+        NoPermission if needs_dispatch => refused(&["lacks the permission Dispatch:", "ask your community's staff"]),
+        NoPermission => refused(&["lacks the permission Self-Dispatch or Dispatch", "ask your community's staff"]),
+        OffDuty if matches!(deed, Deed::Take911 | Deed::TakePanic | Deed::TakePage) => well(deed),
+        OffDuty => refused(&["not on duty on server 1", "go on duty there, then try again"]),
+        ClosedHeard => match deed {
+            // A page is never over.
+            Deed::TakePage => well(deed),
+            _ => refused(&["is over", "nothing was changed", "look at its card"]),
+        },
+        ClosedUnheard => match deed {
+            Deed::Respond911 => Expected { words: &["is call #", "removed in the CAD meanwhile", "close one"], requests: 2..=2, times: 1 },
+            // Ended once more: nothing is different for it.
+            Deed::OwnPanic | Deed::OthersPanic => well(deed),
+            Deed::Leave => Expected { times: 0, ..well(deed) },
+            Deed::Close | Deed::Dismiss => Expected { words: &["is over"], requests: 1..=1, times: 1 },
+            Deed::RespondCall => Expected { words: &["no longer knows call #", "nothing was changed"], requests: 1..=1, times: 0 },
+            deed if deed.is_sent() => Expected { words: &["is over", "nothing was changed"], requests: 1..=1, times: 0 },
+            _ => well(deed),
+        },
+        Limited | Spent if deed.is_sent() => {
+            Expected { words: &["used up", "try again in"], requests: 0..=usize::from(situation == Limited), times: 0 }
+        }
+        // Asked twice where that is safe.
+        Failing => doubt(deed, if deed.is_repeated() { 2..=2 } else { 1..=1 }, 0),
+        Dropped => doubt(deed, 1..=1, 0),
+        DoneThenDropped => doubt(deed, 1..=1, 1),
+        Unreachable if deed.is_sent() => {
+            Expected { words: &["could not be reached", "nothing was changed", "try again in a minute"], requests: 0..=0, times: 0 }
+        }
+        KeyRefused if deed.is_sent() => Expected { words: &["tell this bot's operator", "SONORAN_API_KEY"], requests: 1..=1, times: 0 },
+        Limited | Spent | Unreachable | KeyRefused => well(deed),
+    }
+}
+
+/// Words that nobody should have to understand.
+const JARGON: [&str; 6] = ["HTTP", "detail", "JSON", "REST", "null", "status code"];
+
+/// Presses everything at once, and judges each cell.
+async fn press_all(scene: &Scene, situation: Situation, staged: &[&Staged]) {
+    let pressed = join_all(staged.iter().map(|one| async move {
+        let before = one.requests(scene);
+        let pending = one.press(scene).await;
+        let at = Instant::now();
+        let acknowledged = pending.acknowledged(ANSWERED_WITHIN).await;
+        let took = at.elapsed();
+        (before, acknowledged, took, told(&pending).await)
+    }))
+    .await;
+    for (one, (before, acknowledged, took, said)) in staged.iter().zip(pressed) {
+        let cell = format!("{:?} × {situation:?}", one.deed);
+        let Expected { words, requests, times } = expected(situation, one.deed);
+        assert!(acknowledged.is_ok() && took < ANSWERED_WITHIN, "{cell}: acknowledged {acknowledged:?} after {took:?}");
+        for word in words {
+            assert!(said.contains(word), "{cell}: no {word:?} in: {said}");
+        }
+        assert!(JARGON.iter().all(|word| !said.contains(word)), "{cell}: {said}");
+        let sent = one.requests(scene) - before;
+        assert!(requests.contains(&sent), "{cell}: {sent} changing requests, expected {requests:?}: {said}\n{:#?}", scene.changes());
+        if times == 0 {
+            assert!(one.is_unchanged(scene), "{cell}: changed in the CAD: {}", one.state(scene));
+        } else {
+            assert_eq!(one.times(scene), times, "{cell}: done so often in the CAD: {}", one.state(scene));
+        }
+    }
+}
+
+/// The cards say what the CAD says, as soon as all is settled.
+async fn cards_are_right(scene: &Scene, when: &str, situation: Situation, staged: &[Staged]) {
+    scene.bot.settled().await;
+    let wrong = scene.all_wrong(staged);
+    assert!(wrong.is_empty(), "{situation:?}, {when}: {wrong:#?}");
+}
+
+/// Who presses, by the situation.
+fn presser(situation: Situation, crew: &[Officer], nth: usize, strange: &Officer) -> Officer {
+    match situation {
+        NotLinked | NotValidated | OffDuty => strange.clone(),
+        _ => crew[nth + 1].clone(),
+    }
+}
+
+async fn column(situation: Situation) {
+    let window = if situation == ClosedHeard { "10000" } else { "0" };
+    let mut scene = quiet_scene(vec![("DISCORD_EDIT_WINDOW_MS", window.to_owned())]).await;
+    let mut crew = scene.crew(Deed::ALL.len() + 3).await;
+    let strange = match situation {
+        NotLinked => scene.stranger("Strange"),
+        NotValidated => scene.of_status("Strange", 0, &["dispatch"]),
+        OffDuty => scene.of_status("Strange", 1, &["dispatch"]),
+        _ => scene.stranger("Nobody"),
+    };
+    if situation == NoPermission {
+        // One member, on duty, who may nothing.
+        let mut plain = scene.of_status("Plain", 1, &["police"]);
+        scene.duty(&mut plain, "Plain");
+        scene.bot.caught_up().await;
+        crew.iter_mut().skip(1).take(Deed::ALL.len()).for_each(|one| *one = plain.clone());
+    }
+    let mut staged = Vec::new();
+    for (nth, deed) in Deed::ALL.into_iter().enumerate() {
+        let actor = presser(situation, &crew, nth, &strange);
+        // Each panic is of another unit.
+        let other = match deed {
+            Deed::TakePanic => &crew[0],
+            Deed::OwnPanic => &crew[Deed::ALL.len() + 1],
+            _ => &crew[Deed::ALL.len() + 2],
+        };
+        staged.push(scene.stage(deed, &actor, other).await);
+    }
+    let cad = scene.bot.cad.clone();
+    match situation {
+        ClosedUnheard | ClosedHeard => {
+            let quiet = if situation == ClosedUnheard { cad.through_api() } else { cad.clone() };
+            for one in &mut staged {
+                match one.about {
+                    About::Call(id) => assert!(quiet.close(1, &[id])),
+                    About::Emergency(id) => assert!(quiet.remove_911(1, &[id])),
+                    About::Panic(ident) => assert!(quiet.panic(1, &[ident], false)),
+                    About::Page => {}
+                }
+                one.remember(&scene);
+            }
+        }
+        Limited => cad.rest_status("", 429, u32::MAX, Some(50)),
+        Failing => cad.rest_status("", 503, u32::MAX, None),
+        KeyRefused => cad.rest_status("", 401, u32::MAX, None),
+        Dropped => cad.rest_drop("", u32::MAX),
+        DoneThenDropped => cad.rest_do_then_drop("", u32::MAX),
+        Slow => cad.rest_delay("", 5_000, u32::MAX),
+        Unreachable => {
+            assert!(scene.bot.halt().await);
+            let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            scene.bot.set("SONORAN_HUB_URL", format!("{}/apiWsHub", cad.api_url()));
+            scene.bot.set("SONORAN_API_URL", format!("http://{closed}"));
+            scene.bot.boot().await;
+        }
+        Allowed | NotLinked | NotValidated | NoPermission | OffDuty | Spent => {}
+    }
+    if situation == ClosedHeard {
+        // Heard, and the cards not changed yet: those wait for their window.
+        let mark = || scene.bot.tell("GET_LOGS", serde_json::json!({}));
+        mark().await;
+        until_heard(&scene).await;
+    }
+    press_all(&scene, situation, &staged.iter().collect::<Vec<_>>()).await;
+    if situation == Limited {
+        press_all(&scene, Spent, &staged.iter().filter(|one| one.deed.is_sent()).collect::<Vec<_>>()).await;
+    }
+    cad.heal();
+    scene.bot.clock.advance(10_000);
+    if !matches!(situation, ClosedUnheard | DoneThenDropped) {
+        cards_are_right(&scene, "at once", situation, &staged).await;
+    }
+    if situation == Unreachable {
+        assert!(scene.bot.halt().await);
+        scene.bot.set("SONORAN_API_URL", cad.api_url());
+        scene.bot.boot().await;
+    }
+    scene.read_anew().await;
+    cards_are_right(&scene, "after a reading", situation, &staged).await;
+    scene.bot.finish().await;
+}
+
+/// Everything pushed so far was worked through, whatever is left to send.
+async fn until_heard(scene: &Scene) {
+    let mark = format!("EVENT_MARK_{:08X}", fastrand::u32(..));
+    scene.bot.cad.push(1, &mark, serde_json::json!({}));
+    crate::test_bot::until("the hub's mark", async || scene.bot.app().status.snapshot().unknown.contains_key(&mark)).await;
+    scene.bot.tell("GET_LOGS", serde_json::json!({})).await;
+}
+
+macro_rules! columns {
+    ($($name:ident: $situation:expr;)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            column($situation).await;
+        })*
+    };
+}
+
+columns! {
+    allowed: Allowed;
+    not_linked: NotLinked;
+    not_validated: NotValidated;
+    no_permission: NoPermission;
+    off_duty: OffDuty;
+    over_and_nobody_said_so: ClosedUnheard;
+    over_and_the_card_is_late: ClosedHeard;
+    limited_by_the_cad_then_by_ourselves: Limited;
+    the_cad_fails: Failing;
+    the_connection_breaks: Dropped;
+    the_answer_is_lost: DoneThenDropped;
+    nobody_listens: Unreachable;
+    the_key_is_refused: KeyRefused;
+    slow: Slow;
+}

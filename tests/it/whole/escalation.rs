@@ -1,0 +1,144 @@
+//! What nobody answers calls a second role, once.
+
+use serde_json::{Value, json};
+use tenfour::clock::{Clock, UnixMs};
+use tenfour::event::own;
+use tenfour::ids::RoleId;
+use tenfour::render::Style;
+use tenfour::route::Step;
+
+use crate::test_bot::{Setup, TestBot, until};
+
+const MINUTE: i64 = 60_000;
+const BEGIN: UnixMs = UnixMs(1_795_000_000_000);
+
+/// A bot with a clock of its own, and a route whose unanswered news call `second` after three minutes and `third` after five.
+struct Evening {
+    bot: TestBot,
+    clock: Clock,
+    channel: String,
+    second: String,
+    third: String,
+}
+
+impl Evening {
+    async fn start(event: &str) -> Self {
+        let clock = Clock::manual(BEGIN);
+        let bot = TestBot::start_with(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
+        let [first, second, third] = ["Patrol", "Supervisors", "Command"].map(|name| bot.discord.add_role(&bot.guild, name, 0));
+        let channel = bot.discord.add_channel(&bot.guild, "alerts", 0);
+        let route = bot.route(event, &channel, Some(&first), Style::Card).await;
+        for (minutes, role) in [(3, &second), (5, &third)] {
+            let step = Step { minutes, role: RoleId(role.parse().unwrap()), since: BEGIN };
+            let set = bot.app().store.change_rule(bot.guild_id(), route, move |rule| rule.escalation.set(step)).await.unwrap();
+            assert!(set.unwrap().1);
+        }
+        Self { bot, clock, channel, second, third }
+    }
+
+    async fn call(&self, id: i64) {
+        let call =
+            json!({ "call": { "callId": id, "isEmergency": true, "caller": "T", "location": "Alta St", "description": "shots fired" } });
+        self.bot.tell("EVENT_911", call).await;
+        self.bot.settled().await;
+    }
+
+    /// Later, when the bot has looked.
+    async fn later(&self, ms: i64) {
+        self.clock.advance(ms);
+        // Two looks: one may have begun before.
+        let looks = self.bot.app().status.snapshot().looks;
+        until("two looks", async || self.bot.app().status.snapshot().looks >= looks + 2).await;
+        self.bot.settled().await;
+    }
+
+    /// Who was pinged, message by message.
+    fn pinged(&self) -> Vec<Vec<String>> {
+        let pinged = |m: &Value| m["pinged"].as_array().into_iter().flatten().map(|role| role.as_str().unwrap().to_owned()).collect();
+        self.bot.discord.messages(&self.channel).iter().skip(1).map(pinged).collect()
+    }
+
+    fn of(&self, roles: &[&String]) -> Vec<Vec<String>> {
+        roles.iter().map(|role| vec![format!("<@&{role}>")]).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_911_that_nobody_takes_calls_each_step_once_even_over_a_restart() {
+    let mut evening = Evening::start("911").await;
+    evening.call(302).await;
+    evening.later(3 * MINUTE - 1).await;
+    assert_eq!(evening.pinged(), Vec::<Vec<String>>::new());
+    evening.later(1).await;
+    assert_eq!(evening.pinged(), evening.of(&[&evening.second]));
+    let messages = evening.bot.discord.messages(&evening.channel);
+    assert_eq!(messages[1]["content"], format!("<@&{}> ⏰ Nobody has taken this yet: 3 min so far", evening.second));
+    assert_eq!(messages[1]["message_reference"]["message_id"], messages[0]["id"]);
+    assert!(evening.bot.halt().await);
+    evening.bot.boot().await;
+    evening.later(1_000).await;
+    assert_eq!(evening.pinged(), evening.of(&[&evening.second]));
+    evening.later(2 * MINUTE).await;
+    assert_eq!(evening.pinged(), evening.of(&[&evening.second, &evening.third]));
+    evening.later(20 * MINUTE).await;
+    assert_eq!(evening.pinged().len(), 2);
+    evening.bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_answered_calls_nobody() {
+    let evening = Evening::start("911").await;
+    evening.call(302).await;
+    evening.later(3 * MINUTE).await;
+    assert_eq!(evening.pinged().len(), 1);
+    evening.bot.tell("EVENT_REMOVE_911", json!({ "callIds": [302] })).await;
+    evening.later(2 * MINUTE).await;
+    assert_eq!(evening.pinged().len(), 1, "it was handled");
+    evening.bot.finish().await;
+}
+
+#[tokio::test]
+async fn panics_and_pages_are_called_out_too() {
+    for (event, kind, data) in [
+        ("panic", "EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })),
+        ("pager", "EVENT_PAGER_REBORN", json!({ "addresses": ["FIRE-1"], "nature": "Emergency", "body": "Second alarm" })),
+    ] {
+        let evening = Evening::start(event).await;
+        evening.bot.tell(kind, data).await;
+        evening.bot.settled().await;
+        evening.later(3 * MINUTE).await;
+        assert_eq!(evening.pinged(), evening.of(&[&evening.second]), "{event}");
+        evening.bot.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_muted_route_and_a_step_missed_by_far_call_nobody() {
+    let mut evening = Evening::start("911").await;
+    let route = evening.bot.app().store.routing_now().routes[0].id;
+    let until = BEGIN.plus(10 * MINUTE);
+    let mute = move |rule: &mut tenfour::route::Rule| rule.mute = Some(tenfour::route::Mute { until, panic: false });
+    evening.bot.app().store.change_rule(evening.bot.guild_id(), route, mute).await.unwrap();
+    evening.call(302).await;
+    evening.later(4 * MINUTE).await;
+    assert_eq!(evening.pinged().len(), 0);
+    // The bot is away while the second step is due, and comes back a quarter of an hour later.
+    assert!(evening.bot.halt().await);
+    evening.clock.advance(20 * MINUTE);
+    evening.bot.boot().await;
+    evening.later(1_000).await;
+    assert_eq!(evening.pinged().len(), 0);
+    evening.bot.finish().await;
+}
+
+/// Whoever has the community's key could say so; only the bot itself may.
+#[tokio::test]
+async fn nobody_else_can_say_that_it_was_taken() {
+    let evening = Evening::start("911").await;
+    evening.call(302).await;
+    let subject = format!("911:302@{}", BEGIN.0);
+    evening.bot.tell(own::TAKEN, json!({ "subject": subject, "by": "1" })).await;
+    evening.later(3 * MINUTE).await;
+    assert_eq!(evening.pinged(), evening.of(&[&evening.second]));
+    evening.bot.finish().await;
+}
