@@ -387,6 +387,7 @@ impl Shared {
             hub: self.config.sonoran.hub,
             listen,
             bot: me,
+            message_content: self.config.discord.message_content,
         };
         let data = commands::Data {
             store: self.store.clone(),

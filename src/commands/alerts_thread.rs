@@ -1,11 +1,11 @@
 //! `/alerts thread`.
 
 use super::errors::Error;
-use super::options::ThreadsChoice;
+use super::options::{Switch, ThreadsChoice};
 use super::rules::{known_route, named};
-use super::{Context, asker, autocomplete, checks, reply};
+use super::{Context, asker, autocomplete, checks, reply, threads};
 use crate::render::Style;
-use crate::route::{Route, Threads};
+use crate::route::{Route, Rule, Threads};
 use crate::store::Store;
 
 /// Whether calls get threads, in which their notes are written
@@ -17,10 +17,20 @@ pub(super) async fn thread(
     #[min = 1]
     route: i64,
     #[description = "When a call gets its thread"] mode: ThreadsChoice,
+    #[description = "What members write there becomes notes of the call"] notes: Option<Switch>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (asker, desk, mode) = (asker(ctx)?, ctx.data(), mode.0);
     let known = known_route(desk, asker.guild, route)?;
+    let notes = notes.map(|switch| switch.0);
+    if notes == Some(true) && !desk.facts.message_content {
+        return Err(Error::refused(threads::NO_CONTENT));
+    }
+    if notes == Some(true) && mode == Threads::Off && !known.forum {
+        return Err(Error::refused(
+            "Without threads there is nowhere to write notes: choose `mode:always` or `mode:on-first-note` with `notes:on`.",
+        ));
+    }
     if mode != Threads::Off {
         if let Some(sentence) = cannot(&known) {
             return Err(Error::Refused(sentence));
@@ -30,12 +40,16 @@ pub(super) async fn thread(
             return Err(Error::Refused(hindrance));
         }
     }
-    let Some(changed) = set(&desk.store, &known, mode).await? else { return Err(super::alerts_remove::no_such_route(route)) };
+    let Some(changed) = set(&desk.store, &known, mode, notes).await? else { return Err(super::alerts_remove::no_such_route(route)) };
     reply::say(ctx, sentence(&changed, mode)).await
 }
 
-async fn set(store: &Store, known: &Route, mode: Threads) -> Result<Option<Route>, Error> {
-    let changed = store.change_rule(known.guild, known.id, move |rule| rule.threads = mode).await?;
+async fn set(store: &Store, known: &Route, mode: Threads, notes: Option<bool>) -> Result<Option<Route>, Error> {
+    let change = move |rule: &mut Rule| {
+        rule.threads = mode;
+        rule.thread_notes = notes.unwrap_or(rule.thread_notes);
+    };
+    let changed = store.change_rule(known.guild, known.id, change).await?;
     Ok(changed.map(|(route, ())| route))
 }
 
@@ -59,8 +73,12 @@ fn cannot(route: &Route) -> Option<String> {
 }
 
 fn sentence(route: &Route, mode: Threads) -> String {
+    let notes = match (route.rule.thread_notes, mode, route.forum) {
+        (false, ..) | (true, Threads::Off, false) => "",
+        (true, ..) => " What members with the permission for it write there becomes a note of the call; `notes:off` ends that.",
+    };
     let name = named(route);
-    match (mode, route.forum) {
+    let threads = match (mode, route.forum) {
         (Threads::Off, false) => format!("🧵 {name} opens no threads. Those that are open stay."),
         (Threads::Off, true) => format!("🧵 {name}: each call is a post of the forum still, and its notes stand on the card only."),
         (_, true) => format!("🧵 {name}: each call is a post of the forum, and its notes are written into it."),
@@ -68,5 +86,6 @@ fn sentence(route: &Route, mode: Threads) -> String {
             format!("🧵 {name} opens a thread on a call's card with the first note; all its notes are written there.")
         }
         (Threads::Always, false) => format!("🧵 {name} opens a thread on every new call's card; all its notes are written there."),
-    }
+    };
+    format!("{threads}{notes}")
 }

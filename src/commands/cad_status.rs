@@ -308,7 +308,7 @@ mod tests {
 
     fn facts() -> Facts {
         let bot = Me { user: 1, name: "Tenfour".into(), application: 1, public: false };
-        Facts { community: CommunityId::new("c"), servers: vec![ServerId(1)], hub: true, listen: Vec::new(), bot }
+        Facts { community: CommunityId::new("c"), servers: vec![ServerId(1)], hub: true, listen: Vec::new(), bot, message_content: false }
     }
 
     fn report(status: &Status, counts: Counts, parked: &[Parked]) -> (Vec<String>, bool) {

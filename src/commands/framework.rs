@@ -4,7 +4,7 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
 use super::errors::{Error, on_error};
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, call, components, duty, emergency, lookup, menu, recorded, unit};
+use super::{Data, Desk, alerts, board, cad, call, components, duty, emergency, lookup, menu, recorded, threads, unit};
 use crate::chart::Painter;
 use crate::discord::gateway::Gateway;
 use crate::ids::GuildId;
@@ -41,10 +41,16 @@ fn options() -> poise::FrameworkOptions<Desk, Error> {
         allowed_mentions: Some(CreateAllowedMentions::new()),
         event_handler: |framework, event| {
             Box::pin(async move {
-                let FullEvent::InteractionCreate { interaction } = event else { return Ok(()) };
-                components::dispatch(framework.serenity_context, framework.user_data, interaction).await
+                let (ctx, desk) = (framework.serenity_context, framework.user_data);
+                match event {
+                    FullEvent::InteractionCreate { interaction } => components::dispatch(ctx, desk, interaction).await,
+                    FullEvent::Message { new_message } => threads::heard(ctx, desk, new_message).await,
+                    _ => Ok(()),
+                }
             })
         },
+        // No words are commands, not even those that begin with our name.
+        prefix_options: poise::PrefixFrameworkOptions { mention_as_prefix: false, ..poise::PrefixFrameworkOptions::default() },
         ..poise::FrameworkOptions::default()
     }
 }
@@ -61,8 +67,9 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
         status: data.status.clone(),
         readiness,
         tasks,
+        message_content: data.facts.message_content,
     };
-    let desk = Desk { data, names: Names::default(), painter: Painter::default() };
+    let desk = Desk { data, names: Names::default(), tellings: threads::Tellings::default(), painter: Painter::default() };
     let framework = poise::Framework::builder()
         // Owners have no rights here, and asking for them would go out before anything is known to work.
         .initialize_owners(false)

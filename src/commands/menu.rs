@@ -6,6 +6,7 @@ use super::errors::Error;
 use super::{Context, Desk, acts, reply};
 use crate::acting::{Actor, Deed, LONGEST_NOTE};
 use crate::ids::{ChannelId, GuildId};
+use crate::outbox::PostKey;
 use crate::render::button::On;
 use crate::render::text::ELLIPSIS;
 
@@ -16,8 +17,8 @@ const ELSEWHERE: &str = "This works on messages in the thread of a call's card, 
 pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let actor = acts::actor_of(ctx)?;
-    let on =
-        call_of_thread(ctx.data(), actor.guild, ChannelId(message.channel_id.get())).await?.ok_or_else(|| Error::refused(ELSEWHERE))?;
+    let found = call_of_thread(ctx.data(), actor.guild, ChannelId(message.channel_id.get())).await?;
+    let (_, on) = found.ok_or_else(|| Error::refused(ELSEWHERE))?;
     let author = (message.author.id.get() != actor.user.0).then(|| message.author.global_name.as_deref().unwrap_or(&message.author.name));
     let note = note(&message.content, author).ok_or_else(|| Error::refused("That message has no text: nothing was sent."))?;
     let said = write(ctx.data(), &actor, on, note).await?;
@@ -29,13 +30,14 @@ pub(super) async fn write(desk: &Desk, actor: &Actor, on: On, note: String) -> R
     Ok(desk.acting()?.act(actor, on.server, Deed::Note(on.subject, note)).await?)
 }
 
-/// The call whose card's thread, or whose forum post, a channel is.
-pub(super) async fn call_of_thread(desk: &Desk, guild: GuildId, thread: ChannelId) -> Result<Option<On>, Error> {
+/// The card whose thread, or whose forum post, a channel is, and what it is about.
+pub(super) async fn call_of_thread(desk: &Desk, guild: GuildId, thread: ChannelId) -> Result<Option<(PostKey, On)>, Error> {
     let Some(key) = desk.store.card_of_thread(guild, thread).await?.filter(|key| key.community == desk.facts.community) else {
         return Ok(None);
     };
     // A post that is no card has no subject of the world.
-    Ok(key.subject.parse().ok().map(|subject| On { server: key.server, subject }))
+    let on = key.subject.parse().ok().map(|subject| On { server: key.server, subject });
+    Ok(on.map(|on| (key, on)))
 }
 
 /// A message as a note: at most as long as notes may be, its author named if it is not the one who signs. `None` without text.

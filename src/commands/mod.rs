@@ -6,8 +6,10 @@
 //!
 //! ```text
 //! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_*, duty_* ─┬─▶ store, ingest's requests
-//!                       ├─ typing ─▶ autocomplete                     ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
-//!                       └─ presses, forms ─▶ components ─▶ wizard, tests, words, cards, settings/buttons
+//!                       ├─ typing ─▶ autocomplete, choices            ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
+//!                       ├─ presses, forms ─▶ components ─▶ wizard, tests, words, cards, forms, settings/buttons
+//!                       ├─ slash, menu ─▶ unit_*, call_*, lookup_*, emergency, menu ─▶ acting
+//!                       └─ messages, if they may be read ─▶ threads ─▶ acting
 //! ```
 //!
 //! What changed a setting is written down around every command (`recorded`), not in it.
@@ -82,6 +84,7 @@ mod recorded;
 mod reply;
 mod rules;
 mod settings;
+mod threads;
 mod unit;
 mod unit_clear;
 mod unit_link;
@@ -110,6 +113,7 @@ use crate::store::{Store, StoreError};
 
 use errors::Error;
 use names::Names;
+use threads::Tellings;
 
 /// Everything the commands need from outside.
 #[derive(Clone, Debug)]
@@ -158,6 +162,8 @@ pub struct Facts {
     pub listen: Vec<SocketAddr>,
     /// Who we are on Discord.
     pub bot: Me,
+    /// `DISCORD_MESSAGE_CONTENT`: what people write is read.
+    pub message_content: bool,
 }
 
 impl Facts {
@@ -172,6 +178,7 @@ impl Facts {
 struct Desk {
     data: Data,
     names: Names,
+    tellings: Tellings,
     painter: Painter,
 }
 

@@ -123,6 +123,9 @@ pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
         Threads::OnFirstNote => said.push("threads with the first note".to_owned()),
         Threads::Always => said.push("threads always".to_owned()),
     }
+    if rule.thread_notes && (route.forum || route.threads() != Threads::Off) {
+        said.push("what is written there becomes notes".to_owned());
+    }
     said
 }
 

@@ -53,6 +53,7 @@ pub const VARIABLES: &[Variable] = &[
     bare("DISCORD_GUILD_ID", false),
     var("DISCORD_EDIT_WINDOW_MS", "500"),
     var("DISCORD_REQUESTS_PER_SECOND", "50"),
+    var("DISCORD_MESSAGE_CONTENT", "off"),
     bare("SONORAN_COMMUNITY_ID", false),
     bare("SONORAN_API_KEY", true),
     var("SONORAN_SERVER_IDS", "1"),
@@ -129,6 +130,8 @@ pub struct Discord {
     pub edit_window_ms: u32,
     /// `DISCORD_REQUESTS_PER_SECOND`: Discord's global limit for this bot; 0 = none is kept.
     pub requests_per_second: u32,
+    /// `DISCORD_MESSAGE_CONTENT`: whether people's messages are read.
+    pub message_content: bool,
 }
 
 /// The CAD's side of the settings.
@@ -271,6 +274,7 @@ impl Config {
 
         let discord_url = reader.url("DISCORD_API_URL", false).unwrap_or_default();
         let guild = reader.snowflake("DISCORD_GUILD_ID").map(GuildId);
+        let message_content = reader.choice("DISCORD_MESSAGE_CONTENT", &[("on", true), ("off", false)]).unwrap_or(false);
         let edit_window_ms = reader.number("DISCORD_EDIT_WINDOW_MS", 0..=10_000).unwrap_or(500);
         let requests_per_second = reader.number("DISCORD_REQUESTS_PER_SECOND", 0..=10_000).unwrap_or(50);
         let servers = reader.servers("SONORAN_SERVER_IDS");
@@ -328,7 +332,7 @@ impl Config {
             return Err(Problems::from(problems));
         }
         Ok(Self {
-            discord: Discord { token, api_url: discord_url, guild, edit_window_ms, requests_per_second },
+            discord: Discord { token, api_url: discord_url, guild, edit_window_ms, requests_per_second, message_content },
             sonoran: Sonoran {
                 credentials,
                 servers,

@@ -38,6 +38,9 @@ const LOGGING_OFF: Duration = Duration::from_secs(3);
 /// Longest pause between attempts to reach Discord (s).
 const MOST_PAUSE: u64 = 60;
 
+/// Discord closed with 4014.
+const NO_INTENT: &str = "DISCORD_MESSAGE_CONTENT is on, but Discord does not let this bot read messages: switch on Message Content Intent at https://discord.com/developers/applications (your application, page Bot, Privileged Gateway Intents), or set DISCORD_MESSAGE_CONTENT=off";
+
 /// Everything the session needs from outside.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -53,6 +56,8 @@ pub struct Gateway {
     pub readiness: Readiness,
     /// Start and stop.
     pub tasks: Tasks,
+    /// Ask for people's messages, with what they say: a privileged intent.
+    pub message_content: bool,
 }
 
 /// What came of an attempt that may be made again.
@@ -82,10 +87,12 @@ impl Gateway {
         }
         let Some(url) = self.until("open a gateway session", || self.probe()).await? else { return Ok(()) };
 
+        let messages = GatewayIntents::GUILD_MESSAGES | GatewayIntents::MESSAGE_CONTENT;
+        let intents = if self.message_content { GatewayIntents::GUILDS | messages } else { GatewayIntents::GUILDS };
         let changed = Arc::new(Notify::new());
         let told = Told { changed: Arc::clone(&changed) };
         let counted = Counted { metrics: self.metrics.clone(), warned: Mutex::default() };
-        let mut client = ClientBuilder::new_with_http(self.rest.serenity(), GatewayIntents::GUILDS)
+        let mut client = ClientBuilder::new_with_http(self.rest.serenity(), intents)
             .framework(framework)
             .event_handler(told)
             .raw_event_handler(counted)
@@ -113,6 +120,7 @@ impl Gateway {
             Some(Err(serenity::Error::Gateway(GatewayError::InvalidAuthentication | GatewayError::NoAuthentication))) => {
                 bail!(AskError::Token)
             }
+            Some(Err(serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents))) if self.message_content => bail!(NO_INTENT),
             Some(Err(error)) => bail!("the gateway session ended: {error}"),
         }
     }

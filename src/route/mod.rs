@@ -111,6 +111,8 @@ pub struct Rule {
     pub cooldown_s: Option<u32>,
     /// Whether calls get threads.
     pub threads: Threads,
+    /// What members write in these threads becomes notes of their calls.
+    pub thread_notes: bool,
     /// No pings and no sounds for a while.
     pub mute: Option<Mute>,
     /// Who is called next when nobody answers.

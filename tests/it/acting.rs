@@ -1,11 +1,16 @@
 //! Acting in the CAD from Discord: real presses, the whole bot, both simulators.
 
+mod call;
 mod cells;
+mod emergency;
 mod evenings;
+mod lookup;
 mod lost;
 mod races;
 mod refusals;
 mod respond;
+mod threads;
+mod unit;
 mod who;
 
 use serde_json::{Value, json};
@@ -17,6 +22,9 @@ use tenfour::sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitS
 use tenfour::sim::discord::{DiscordSim, Pending};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot};
+
+/// Discord's number of it.
+const MANAGE_GUILD: u64 = 1 << 5;
 
 /// A bot whose members can act: cards of calls and panics in one channel.
 pub(crate) struct Scene {
@@ -52,7 +60,10 @@ impl Scene {
 
     /// A member with an account in the CAD, on duty.
     pub(crate) async fn officer(&self, name: &str, permissions: &[&str]) -> Officer {
-        let mut officer = self.civilian(name, permissions);
+        self.on_duty(self.civilian(name, permissions), name).await
+    }
+
+    async fn on_duty(&self, mut officer: Officer, name: &str) -> Officer {
         let spec = UnitSpec {
             num: format!("A-{name}"),
             name: name.to_owned(),
@@ -67,7 +78,17 @@ impl Scene {
 
     /// A member with an account in the CAD, off duty.
     pub(crate) fn civilian(&self, name: &str, permissions: &[&str]) -> Officer {
-        let user = self.bot.discord.add_member(&self.bot.guild, name, 0, &[]);
+        self.member(name, 0, permissions)
+    }
+
+    /// A dispatcher, on duty, to whom this guild shows `/call` and `/lookup`.
+    pub(crate) async fn dispatcher(&self, name: &str) -> Officer {
+        let member = self.member(name, MANAGE_GUILD, &["dispatch", "police"]);
+        self.on_duty(member, name).await
+    }
+
+    fn member(&self, name: &str, discord: u64, permissions: &[&str]) -> Officer {
+        let user = self.bot.discord.add_member(&self.bot.guild, name, discord, &[]);
         let account = Account {
             username: name.to_owned(),
             discord: Some(user.clone()),
@@ -127,6 +148,24 @@ impl Scene {
     /// What somebody is told after pressing a button.
     pub(crate) async fn pressed(&self, card: &Value, verb: &str, user: &str) -> String {
         told(&self.press(card, verb, user)).await
+    }
+
+    /// Runs a command.
+    pub(crate) fn run(&self, user: &str, name: &str, path: &[&str], options: Value) -> Pending {
+        self.bot.discord.slash(&self.channel, Some(user), name, path, options).unwrap()
+    }
+
+    /// What somebody is told after a command.
+    pub(crate) async fn ran(&self, user: &str, name: &str, path: &[&str], options: Value) -> String {
+        told(&self.run(user, name, path, options)).await
+    }
+
+    /// The choices shown while somebody types, as name and value.
+    pub(crate) async fn typing(&self, user: &str, name: &str, path: &[&str], options: Value, focused: &str) -> Vec<(String, String)> {
+        let pending = self.bot.discord.autocomplete(&self.channel, Some(user), name, path, options, focused).unwrap();
+        let reply = pending.wait_reply_where(PATIENCE, |reply| reply.get("choices").is_some()).await.unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        reply["choices"].as_array().unwrap().iter().map(|choice| (text(&choice["name"]), text(&choice["value"]))).collect()
     }
 
     /// Requests that change the CAD, as `METHOD path`, in order.

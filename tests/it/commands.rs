@@ -60,6 +60,8 @@ struct Plan {
     token: &'static str,
     /// Ingest hears of no requests.
     deaf: bool,
+    message_content: bool,
+    denied_intents: u64,
     /// The machine's, unless a test moves time by itself.
     clock: Clock,
 }
@@ -74,6 +76,8 @@ impl Default for Plan {
             in_guild: true,
             token: TOKEN,
             deaf: false,
+            message_content: false,
+            denied_intents: 0,
             clock: Clock::system(),
         }
     }
@@ -116,6 +120,7 @@ async fn start() -> Bot {
 
 async fn start_with(plan: Plan) -> Bot {
     let mut options = DiscordOptions { token: TOKEN.into(), rate_limits: RateLimits::Off, ..DiscordOptions::default() };
+    options.denied_intents = plan.denied_intents;
     if let Some(bits) = plan.bot_permissions {
         options.bot_permissions = bits;
     }
@@ -132,7 +137,7 @@ async fn start_with(plan: Plan) -> Bot {
     .await
     .unwrap();
     let bot = build(sim, cad, guild, channel, lobby, &plan).await;
-    if plan.token == TOKEN {
+    if plan.token == TOKEN && plan.denied_intents == 0 {
         tokio::time::timeout(SOON, bot.readiness.until_ready()).await.expect("not ready in time");
     }
     bot
@@ -207,6 +212,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
             hub: plan.hub,
             listen: vec!["127.0.0.1:3232".parse().unwrap()],
             bot,
+            message_content: plan.message_content,
         },
     };
     let readiness = Readiness::new([Part::Discord]);

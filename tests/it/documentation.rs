@@ -69,7 +69,10 @@ fn the_readme_names_every_command_and_no_other() {
     for document in ["README.md", "CHANGELOG.md", "ARCHITECTURE.md"] {
         let named: BTreeSet<String> = quoted(&read(document))
             .iter()
-            .filter(|text| ["/cad ", "/alerts ", "/board ", "/duty "].iter().any(|command| text.starts_with(command)))
+            .filter(|text| {
+                let commands = ["/cad ", "/alerts ", "/board ", "/duty ", "/unit ", "/call ", "/lookup "];
+                commands.iter().any(|command| text.starts_with(command))
+            })
             .flat_map(|text| {
                 // `/cad a|b` names two.
                 let mut words = text.split_whitespace();

@@ -98,7 +98,7 @@ fn told(setting: &BoardSetting) -> String {
 /// What is different between two routes of one key.
 fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<String> {
     let RouteSetting { event: _, channel: _, server: _, role, style, enabled, forum, rule } = is;
-    let Rule { filter: filtered, when, cooldown_s, threads, mute, escalation } = rule;
+    let Rule { filter: filtered, when, cooldown_s, threads, thread_notes, mute, escalation } = rule;
     let mut said = Vec::new();
     let mut say = |differs: bool, sentence: &dyn Fn() -> String| {
         if differs {
@@ -117,6 +117,7 @@ fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<String> {
     say(was.rule.cooldown_s != *cooldown_s, &|| format!("cool-down {} → {}", pause(was.rule.cooldown_s), pause(*cooldown_s)));
     say(was.style != *style, &|| format!("style {} → {}", style_word(was.style), style_word(*style)));
     say(was.rule.threads != *threads, &|| format!("threads {} → {}", was.rule.threads.as_str(), threads.as_str()));
+    say(was.rule.thread_notes != *thread_notes, &|| format!("notes from threads {}", if *thread_notes { "on" } else { "off" }));
     say(was.rule.filter != *filtered, &|| format!("filter: {}", filter(&numbered(is))));
     say(was.rule.mute != *mute, &|| format!("{} → {}", sleeps(was), sleeps(is)));
     let called = |route: &RouteSetting| match rules::steps(&route.rule.escalation) {

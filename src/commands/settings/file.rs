@@ -126,6 +126,7 @@ struct RouteOut {
     filter: BTreeMap<&'static str, Vec<String>>,
     ping: PingOut,
     threads: &'static str,
+    thread_notes: bool,
     mute: Option<MuteOut>,
     escalation: Vec<StepOut>,
 }
@@ -200,7 +201,7 @@ pub(in super::super) fn write(
     let named = |id: RoleId| NamedOut { id: id.to_string(), name: names.role(id) };
     let route = |route: &RouteSetting| {
         let RouteSetting { event, channel: place, server, role, style, enabled, forum, rule } = route;
-        let Rule { filter, when, cooldown_s, threads, mute, escalation } = rule;
+        let Rule { filter, when, cooldown_s, threads, thread_notes, mute, escalation } = rule;
         RouteOut {
             event: event.as_str(),
             channel: channel(*place),
@@ -212,6 +213,7 @@ pub(in super::super) fn write(
             filter: filter_out(filter),
             ping: PingOut { when: when.map(When::as_str), cooldown_seconds: *cooldown_s },
             threads: threads.as_str(),
+            thread_notes: *thread_notes,
             mute: mute.map(|mute| MuteOut { until: stamp(mute.until), panic: mute.panic }),
             escalation: escalation.steps().iter().map(|step| StepOut { minutes: step.minutes, role: named(step.role) }).collect(),
         }
@@ -408,8 +410,21 @@ impl Reader {
     }
 
     fn route(&mut self, path: String, value: &Value) -> Option<FileRoute> {
-        const KNOWN: [&str; 12] =
-            ["event", "channel", "forum", "server", "role", "style", "enabled", "filter", "ping", "threads", "mute", "escalation"];
+        const KNOWN: [&str; 13] = [
+            "event",
+            "channel",
+            "forum",
+            "server",
+            "role",
+            "style",
+            "enabled",
+            "filter",
+            "ping",
+            "threads",
+            "thread_notes",
+            "mute",
+            "escalation",
+        ];
         let map = self.object(&path, value, &KNOWN)?;
         let at = |key: &str| place(&path, key);
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
@@ -430,6 +445,7 @@ impl Reader {
             when,
             cooldown_s,
             threads: threads.unwrap_or_default(),
+            thread_notes: self.yes(&at("thread_notes"), present("thread_notes"), false),
             mute: present("mute").and_then(|mute| self.mute(&at("mute"), mute)),
             // Its roles are found later.
             escalation: Escalation::default(),

@@ -4,6 +4,7 @@ use super::state::{Channel, Guild, Id};
 
 pub(super) const ADMINISTRATOR: u64 = 1 << 3;
 pub(super) const MANAGE_CHANNELS: u64 = 1 << 4;
+pub(super) const ADD_REACTIONS: u64 = 1 << 6;
 pub(super) const VIEW_CHANNEL: u64 = 1 << 10;
 pub(super) const SEND_MESSAGES: u64 = 1 << 11;
 pub(super) const MANAGE_MESSAGES: u64 = 1 << 13;
@@ -26,7 +27,7 @@ pub(super) const EVERYONE: u64 = VIEW_CHANNEL
     | READ_MESSAGE_HISTORY
     | CREATE_PUBLIC_THREADS
     | SEND_MESSAGES_IN_THREADS
-    | (1 << 6)
+    | ADD_REACTIONS
     | (1 << 31);
 
 /// Permissions in the guild, before any channel's overwrites.

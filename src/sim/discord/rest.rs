@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::body::{Body, query};
 use super::permissions::{
-    ATTACH_FILES, CREATE_PUBLIC_THREADS, EMBED_LINKS, MANAGE_CHANNELS, MANAGE_MESSAGES, MANAGE_THREADS, READ_MESSAGE_HISTORY,
-    SEND_MESSAGES, SEND_MESSAGES_IN_THREADS, VIEW_CHANNEL,
+    ADD_REACTIONS, ATTACH_FILES, CREATE_PUBLIC_THREADS, EMBED_LINKS, MANAGE_CHANNELS, MANAGE_MESSAGES, MANAGE_THREADS,
+    READ_MESSAGE_HISTORY, SEND_MESSAGES, SEND_MESSAGES_IN_THREADS, VIEW_CHANNEL,
 };
 use super::state::{Id, State, intent, list, text};
 use super::validate::Problems;
@@ -336,8 +336,54 @@ fn one_message(state: &mut State, method: &str, channel: Id, message: Id, rest: 
             messages::updated(state, message);
             Ok(Answer::ok(message_value(state, message)))
         }
+        ("PUT", ["reactions", emoji, "@me"]) => react(state, channel, message, emoji),
         _ => Err(ApiError::not_found()),
     }
+}
+
+/// The bot's own reaction with an emoji that is no guild's own; once more changes nothing.
+fn react(state: &mut State, channel: Id, message: Id, emoji: &str) -> Result<Answer, ApiError> {
+    let emoji = percent_encoding(emoji).filter(|emoji| !emoji.is_empty() && !emoji.is_ascii());
+    let emoji = emoji.ok_or_else(|| ApiError::new(400, 10014, "Unknown Emoji"))?;
+    let Some(known) = state.messages.get(&message) else { return Err(ApiError::unknown_message()) };
+    let mut reactions = list(&known.value, "reactions").to_vec();
+    let is_it = |one: &Value| one.pointer("/emoji/name").and_then(Value::as_str) == Some(emoji.as_str());
+    // To join in a reaction that is there needs less.
+    let bits = if reactions.iter().any(is_it) { READ_MESSAGE_HISTORY } else { READ_MESSAGE_HISTORY | ADD_REACTIONS };
+    need(state, channel, bits)?;
+    if state.channels.get(&channel).is_some_and(|c| c.thread_flag("archived")) {
+        return Err(ApiError::new(400, 50083, "Thread is archived"));
+    }
+    if !reactions.iter().any(is_it) {
+        let details = json!({"burst": 0, "normal": 1});
+        reactions.push(json!({"emoji": {"id": null, "name": emoji}, "count": 1, "count_details": details, "me": true, "me_burst": false, "burst_colors": []}));
+        if let Some(map) = state.messages.get_mut(&message).and_then(|known| known.value.as_object_mut()) {
+            map.insert("reactions".into(), json!(reactions));
+        }
+        // People see it; the bot has not asked for events of reactions.
+        let shown = message_value(state, message);
+        state.publish(json!({"type": "MESSAGE_UPDATE", "channel_id": channel.to_string(), "message": shown}));
+    }
+    Ok(Answer::none())
+}
+
+/// Back from `%F0%9F%93%9D`. `None` if it is no text.
+fn percent_encoding(text: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                bytes.push(u8::try_from(digit(high)? * 16 + digit(low)?).ok()?);
+                after
+            }
+            (byte, after) => {
+                bytes.push(*byte);
+                after
+            }
+        };
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn check_thread(body: &Value) -> Result<(), ApiError> {

@@ -36,6 +36,17 @@ async fn a_token_refused_by_the_gateway_alone_ends_it_too() {
 }
 
 #[tokio::test]
+async fn messages_that_discord_does_not_let_us_read_end_it_with_the_settings_name() {
+    let mut bot = start_with(Plan { message_content: true, denied_intents: 1 << 15, ..Plan::default() }).await;
+    let ended = tokio::time::timeout(SOON, bot.running.take().unwrap()).await.unwrap().unwrap();
+    let error = format!("{:#}", ended.unwrap_err());
+    assert!(error.contains("DISCORD_MESSAGE_CONTENT") && error.contains("Message Content Intent"), "{error}");
+    // Nobody asks for them who is not told to.
+    let bot = start_with(Plan { denied_intents: !1, ..Plan::default() }).await;
+    bot.sim.wait_ready(SOON).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_guild_that_the_bot_is_not_in_ends_it_with_the_settings_name() {
     let mut bot = start().await;
     bot.stop().await;

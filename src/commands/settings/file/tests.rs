@@ -67,10 +67,11 @@ fn rules() -> impl Strategy<Value = Rule> {
         prop::option::of(prop::sample::select(When::ALL.to_vec())),
         prop::option::of(0..=3_600_u32),
         prop::sample::select(Threads::ALL.to_vec()),
+        any::<bool>(),
         mute,
         prop::collection::vec((1..=120_u32, ROLES), 0..=3),
     )
-        .prop_map(|(typed, when, cooldown_s, threads, mute, steps)| {
+        .prop_map(|(typed, when, cooldown_s, threads, thread_notes, mute, steps)| {
             let mut escalation = Escalation::default();
             for (minutes, role) in steps {
                 assert!(escalation.set(Step { minutes, role: RoleId(role), since: UnixMs(0) }));
@@ -81,7 +82,7 @@ fn rules() -> impl Strategy<Value = Rule> {
                 filter.change(criterion, text).ok();
             }
             let mute = mute.map(|(ms, panic)| Mute { until: NOW.plus(ms), panic });
-            Rule { filter, when, cooldown_s, threads, mute, escalation }
+            Rule { filter, when, cooldown_s, threads, thread_notes, mute, escalation }
         })
 }
 
@@ -282,6 +283,7 @@ fn json_values() -> impl Strategy<Value = Value> {
         "when",
         "cooldown_seconds",
         "threads",
+        "thread_notes",
         "mute",
         "until",
         "id",

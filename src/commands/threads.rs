@@ -1,0 +1,157 @@
+//! What people write in the threads of calls, as notes of these calls: where a route says so (`/alerts thread notes:on`), and only if the bot
+//! may read messages at all (`DISCORD_MESSAGE_CONTENT`).
+//!
+//! ```text
+//! message ─▶ by a person? ─▶ a route with notes? ─▶ thread of a card of it? ─▶ call open? ─▶ their own permission ─┬─▶ 📝
+//!                                                                                                                └─▶ ⚠️, once a sentence
+//! ```
+//!
+//! Reactions are a courtesy: without Add Reactions there is none, and the note stands in the thread all the same.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use serenity::all::{Context, CreateAllowedMentions, CreateMessage, Message, MessageType, ReactionType};
+
+use super::Desk;
+use super::errors::Error;
+use super::menu::{call_of_thread, note, write};
+use crate::acting::Actor;
+use crate::clock::UnixMs;
+use crate::event::Topic;
+use crate::ids::{ChannelId, GuildId, RoleId, UserId};
+use crate::outbox::PostKey;
+use crate::render::text;
+use crate::route::{Listens, Route};
+use crate::world::Subject;
+
+/// A sentence per person and thread at most this often (ms): who writes on is told by the reaction.
+const TELL_EVERY: i64 = 600_000;
+/// People and threads remembered; beyond it nobody more is told until some are forgotten.
+const MOST_TOLD: usize = 1_000;
+
+const NOTED: &str = "📝";
+const REFUSED: &str = "⚠️";
+
+/// Said where notes from threads are asked for and the bot may not read messages.
+pub(super) const NO_CONTENT: &str = "The bot does not read messages: its operator must set `DISCORD_MESSAGE_CONTENT=on` and switch on *Message Content Intent* at <https://discord.com/developers/applications> (the application's page *Bot*), then restart it. The menu *Add as CAD note* on a message works without.";
+
+/// Who was told why their words became no note, and when.
+#[derive(Debug, Default)]
+pub(super) struct Tellings(Mutex<HashMap<(UserId, ChannelId), UnixMs>>);
+
+impl Tellings {
+    /// Whether somebody is to be told now, and remembers it.
+    fn is_due(&self, user: UserId, thread: ChannelId, now: UnixMs) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now.since(*at) < TELL_EVERY);
+        if told.len() >= MOST_TOLD || told.contains_key(&(user, thread)) {
+            return false;
+        }
+        told.insert((user, thread), now);
+        true
+    }
+}
+
+/// Whether a route makes notes of what is written in the thread of a card.
+fn wants(route: &Route, key: &PostKey, subject: Subject) -> bool {
+    let listens = matches!(
+        (route.event, subject),
+        (Listens::All, _)
+            | (Listens::To(Topic::Emergency | Topic::Civil), Subject::Emergency(..))
+            | (Listens::To(Topic::Dispatch), Subject::Dispatch(..))
+    );
+    let here = route.channel == key.channel && route.community == key.community && route.server.is_none_or(|server| server == key.server);
+    listens && here && route.enabled && route.rule.thread_notes
+}
+
+/// A message that somebody wrote somewhere.
+pub(super) async fn heard(ctx: &Context, desk: &Desk, message: &Message) -> Result<(), Error> {
+    let Some(guild) = message.guild_id.map(|guild| GuildId(guild.get())).filter(|_| desk.facts.message_content) else { return Ok(()) };
+    let by_a_person = !message.author.bot && message.webhook_id.is_none() && message.author.id.get() != desk.facts.bot.user;
+    let said = matches!(message.kind, MessageType::Regular | MessageType::InlineReply);
+    let routing = desk.store.routing_now();
+    // Most messages of most guilds end here, without a look into the database.
+    if !by_a_person || !said || !routing.routes.iter().any(|route| route.guild == guild && route.rule.thread_notes) {
+        return Ok(());
+    }
+    let thread = ChannelId(message.channel_id.get());
+    let Some((key, on)) = call_of_thread(desk, guild, thread).await? else { return Ok(()) };
+    if !routing.routes.iter().any(|route| route.guild == guild && wants(route, &key, on.subject)) {
+        return Ok(());
+    }
+    let Some(note) = note(&message.content, None) else { return Ok(()) };
+    // People go on talking when the call is over: that is nobody's business.
+    if desk.acting()?.look(on.server, move |world| world.is_over(on.subject)).await? {
+        return Ok(());
+    }
+    let roles = message.member.as_ref().map(|member| member.roles.iter().map(|role| RoleId(role.get())).collect());
+    let actor = Actor { guild, user: UserId(message.author.id.get()), roles: roles.unwrap_or_default() };
+    match write(desk, &actor, on, note).await {
+        Ok(_) => react(ctx, message, NOTED).await,
+        Err(error) => {
+            react(ctx, message, REFUSED).await;
+            if desk.tellings.is_due(actor.user, thread, desk.clock.now()) {
+                let sentence = format!("This is no note of the call: {}", error.sentence("a message in a thread"));
+                let reply = CreateMessage::new().content(text::cut(&sentence, 2_000)).reference_message(message);
+                // A reply that pings nobody: the reaction was sign enough.
+                let sent = message.channel_id.send_message(ctx, reply.allowed_mentions(CreateAllowedMentions::new())).await;
+                if let Err(error) = sent {
+                    tracing::debug!(%error, "why words became no note could not be told");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn react(ctx: &Context, message: &Message, emoji: &str) {
+    let emoji = ReactionType::Unicode(emoji.to_owned());
+    if let Err(error) = ctx.http.create_reaction(message.channel_id, message.id, &emoji).await {
+        tracing::debug!(%error, "no reaction: the bot may lack Add Reactions");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{CallId, CommunityId, ServerId};
+    use crate::render::Style;
+    use crate::route::Rule;
+
+    #[test]
+    fn each_is_told_once_in_ten_minutes_in_each_thread() {
+        let (tellings, at) = (Tellings::default(), UnixMs(1_763_700_000_000));
+        let due = |user, thread, ms| tellings.is_due(UserId(user), ChannelId(thread), at.plus(ms));
+        assert!(due(1, 1, 0) && !due(1, 1, 599_999) && due(1, 2, 1) && due(2, 1, 2) && due(1, 1, 600_000));
+        for user in 10..5_000 {
+            due(user, 1, 600_001);
+        }
+        assert!(tellings.0.lock().unwrap().len() <= MOST_TOLD);
+    }
+
+    #[test]
+    fn a_route_wants_notes_of_its_own_cards_only() {
+        let community = CommunityId::new("c");
+        let route = |event, server| Route {
+            id: 1,
+            guild: GuildId(1),
+            community: community.clone(),
+            event: Listens::parse(event).unwrap(),
+            channel: ChannelId(5),
+            server,
+            role: None,
+            style: Style::Card,
+            enabled: true,
+            forum: false,
+            rule: Rule { thread_notes: true, ..Rule::default() },
+        };
+        let (call, emergency) = (Subject::Dispatch(CallId(1), UnixMs(1)), Subject::Emergency(CallId(1), UnixMs(1)));
+        let key =
+            |channel| PostKey { channel: ChannelId(channel), community: community.clone(), server: ServerId(2), subject: call.to_string() };
+        assert!(wants(&route("dispatch", None), &key(5), call) && wants(&route("all", Some(ServerId(2))), &key(5), emergency));
+        assert!(!wants(&route("911", None), &key(5), call) && wants(&route("civil", None), &key(5), emergency));
+        assert!(!wants(&route("dispatch", Some(ServerId(1))), &key(5), call) && !wants(&route("dispatch", None), &key(6), call));
+        assert!(!wants(&Route { rule: Rule::default(), ..route("all", None) }, &key(5), call));
+    }
+}

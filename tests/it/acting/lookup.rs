@@ -1,0 +1,39 @@
+//! `/lookup`.
+
+use serde_json::{Value, json};
+
+use super::Scene;
+use crate::test_bot::{PATIENCE, field, title};
+
+fn vehicle(plate: &str, owner: &str) -> Value {
+    let field = |uid: &str, label: &str, value: &str| json!({ "uid": uid, "label": label, "value": value, "type": "text" });
+    let fields = [field("plate", "Plate", plate), field("model", "Model", "Blue *Sedan*"), field("last", "Owner", owner)];
+    json!({ "recordTypeId": 5, "type": 5, "name": "Vehicle Registration", "sections": [{ "fields": fields }] })
+}
+
+#[tokio::test]
+async fn records_are_shown_to_the_asker_alone() {
+    let scene = Scene::start().await;
+    let desk = scene.dispatcher("Desk").await;
+    for n in 0..7 {
+        scene.bot.cad.add_record_for_lookup(&vehicle(&format!("BKT{n}"), "Marlowe <@1>"));
+    }
+    let reply = scene.run(&desk.user, "lookup", &["plate"], json!({ "plate": "bkt3" })).reply(PATIENCE).await.unwrap();
+    assert_eq!(reply["flags"].as_u64().unwrap() & 64, 64);
+    assert_eq!((&reply["content"], title(&reply)), (&json!("1 record."), "🔵 Vehicle Registration".to_owned()));
+    assert_eq!(
+        (field(&reply, "Plate"), field(&reply, "Model"), field(&reply, "Owner")),
+        ("BKT3".into(), "Blue \\*Sedan\\*".into(), "Marlowe <\u{200b}@\u{200b}1>".into())
+    );
+    let many = scene.run(&desk.user, "lookup", &["plate"], json!({ "plate": "bkt", "partial": true })).reply(PATIENCE).await.unwrap();
+    assert_eq!(many["embeds"].as_array().unwrap().len(), 5);
+    assert_eq!(many["content"], "7 records. Shown are 5, … and 2 more: the CAD shows all.");
+    let none = scene.ran(&desk.user, "lookup", &["plate"], json!({ "plate": "bkt" })).await;
+    assert_eq!(none, "The CAD has no record of that. `partial:True` finds parts of it too.");
+    let named = scene.ran(&desk.user, "lookup", &["name"], json!({ "last": "marlowe", "partial": true, "open_in_cad": true })).await;
+    assert!(named.starts_with("7 records.") && named.contains("It opens in your CAD too"), "{named}");
+    let log = format!("{:?}", scene.bot.cad.log());
+    assert!(log.contains("notifyDiscord") && log.contains(&desk.user), "{log}");
+    assert_eq!(scene.ran(&desk.user, "lookup", &["name"], json!({})).await, "Type a first name, a last name, or both.");
+    scene.bot.finish().await;
+}

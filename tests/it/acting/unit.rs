@@ -1,0 +1,132 @@
+//! `/unit`.
+
+use serde_json::json;
+
+use super::{Scene, button, told};
+use crate::test_bot::{PATIENCE, field, title, until};
+
+#[tokio::test]
+async fn me_and_link_say_who_one_is_and_what_is_missing() {
+    let scene = Scene::start().await;
+    let ann = scene.officer("Ann", &["police", "selfDispatch"]).await;
+    let (id, card) = scene.dispatch("Armed Robbery").await;
+    scene.pressed(&card, "respond", &ann.user).await;
+    let me = scene.ran(&ann.user, "unit", &["me"], json!({})).await;
+    for part in [
+        "**Account** Ann, validated",
+        "Self-Dispatch: attach yourself",
+        "**On duty** A-Ann Ann",
+        &format!("**Calls** #{id}"),
+        "Nothing is missing.",
+    ] {
+        assert!(me.contains(part), "{part}: {me}");
+    }
+    let link = scene.ran(&ann.user, "unit", &["link"], json!({})).await;
+    assert!(link.starts_with("You can act in the CAD from here") && link.matches('✅').count() == 5, "{link}");
+
+    let bob = scene.civilian("Bob", &["police"]);
+    let me = scene.ran(&bob.user, "unit", &["me"], json!({})).await;
+    assert!(me.contains("off duty on server 1") && me.contains("Without Self-Dispatch"), "{me}");
+    let stranger = scene.bot.discord.add_member(&scene.bot.guild, "Eve", 0, &[]);
+    assert!(scene.ran(&stranger, "unit", &["me"], json!({})).await.contains("is not linked"));
+    let link = scene.ran(&stranger, "unit", &["link"], json!({})).await;
+    assert!(link.contains("❌ **1.** Link your Discord account") && link.contains("`/linkme`"), "{link}");
+    assert_eq!(scene.changes().len(), 1, "only the press changed anything");
+    scene.bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_status_is_chosen_by_the_communitys_words() {
+    let scene = Scene::start().await;
+    let ann = scene.officer("Ann", &["police"]).await;
+    let choices = scene.typing(&ann.user, "unit", &["status"], json!({ "status": "scene" }), "status").await;
+    assert_eq!(choices, [("🔴 On scene".to_owned(), "4".to_owned())]);
+    let all = scene.typing(&ann.user, "unit", &["status"], json!({}), "status").await;
+    assert!(all.len() == 5 && !all.iter().any(|(_, value)| value == "100"), "{all:?}");
+    assert_eq!(scene.ran(&ann.user, "unit", &["status"], json!({ "status": "4" })).await, "✅ Your status is set: 🔴 On scene.");
+    assert_eq!(scene.ran(&ann.user, "unit", &["status"], json!({ "status": "busy" })).await, "✅ Your status is set: 🟠 Busy.");
+    assert!(scene.ran(&ann.user, "unit", &["status"], json!({ "status": "100" })).await.contains("do that in the CAD"));
+    assert_eq!(scene.changes(), ["PATCH /v2/emergency/servers/1/units/status"; 2]);
+    scene.bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_asked_about_once_and_ended_the_same_way() {
+    let scene = Scene::start().await;
+    let ann = scene.officer("Ann", &["police"]).await;
+    let asked = scene.run(&ann.user, "unit", &["panic"], json!({})).reply(PATIENCE).await.unwrap();
+    assert_eq!((title(&asked), scene.changes().len()), ("Press your panic button?".to_owned(), 0));
+    let red = &asked["components"][0]["components"][0];
+    assert_eq!((&red["label"], &red["style"]), (&json!("Yes, panic"), &json!(4)));
+    assert_eq!(asked["flags"].as_u64().unwrap() & 64, 64);
+    let press = |asked: &serde_json::Value, verb: &str| {
+        scene.bot.discord.click(asked["id"].as_str().unwrap(), Some(&ann.user), &button(asked, verb)).unwrap()
+    };
+    assert_eq!(told(&press(&asked, "panic")).await, "Panic\n🆘 Your panic is on. `/unit panic` ends it.");
+    let card = scene.bot.message(&scene.channel, |m| title(m).starts_with("🆘 PANIC")).await;
+    // The question has gone with its answer.
+    assert!(scene.bot.discord.click(asked["id"].as_str().unwrap(), Some(&ann.user), &button(&asked, "panic")).is_err());
+    let asked = scene.run(&ann.user, "unit", &["panic"], json!({})).reply(PATIENCE).await.unwrap();
+    assert_eq!(title(&asked), "Your panic is on");
+    assert_eq!(told(&press(&asked, "calm")).await, "Panic over\n✅ Your panic is over.");
+    assert_eq!(title(&scene.settled(&card).await), "✅ Panic over · A-Ann");
+    assert_eq!(scene.changes(), ["PATCH /v2/emergency/servers/1/units/panic"; 2]);
+    // Off duty there is nothing to ask.
+    let bob = scene.civilian("Bob", &["police"]);
+    assert!(scene.ran(&bob.user, "unit", &["panic"], json!({})).await.contains("You are not on duty on server 1"));
+    scene.bot.finish().await;
+}
+
+#[tokio::test]
+async fn respond_note_and_clear_by_command() {
+    let scene = Scene::start().await;
+    let ann = scene.officer("Ann", &["police", "selfDispatch"]).await;
+    let (id, card) = scene.dispatch("Armed *Robbery* @everyone").await;
+    let (emergency, _) = scene.emergency("Shots fired").await;
+    let choices = scene.typing(&ann.user, "unit", &["respond"], json!({}), "call").await;
+    // The most urgent one first; what the game wrote pings nobody.
+    assert!(choices[0].0.starts_with(&format!("911 #{emergency} · Shots fired · Alta St")), "{choices:?}");
+    assert!(choices[1].0.starts_with(&format!("Call #{id} · P2 · Armed *Robbery* @\u{200b}everyone")), "{choices:?}");
+    let on = choices[1].1.clone();
+    assert_eq!(scene.ran(&ann.user, "unit", &["respond"], json!({ "call": on })).await, format!("🚓 A-Ann Ann is attached to call #{id}."));
+    let noted = scene.ran(&ann.user, "unit", &["note"], json!({ "call": id.to_string(), "note": "gate 4" })).await;
+    assert_eq!(noted, format!("📝 Noted on call #{id}, signed A-Ann Ann."));
+    let shown = scene.settled(&card).await;
+    assert!(field(&shown, "Units").contains("A-Ann") && field(&shown, "Last note").contains("gate 4"), "{shown:#}");
+    assert_eq!(scene.ran(&ann.user, "unit", &["clear"], json!({})).await, format!("↩️ You left call #{id}."));
+    for typed in ["99999", "nonsense"] {
+        let said = scene.ran(&ann.user, "unit", &["respond"], json!({ "call": typed })).await;
+        assert!(said.contains("There is no open call #99999") || said.starts_with("Choose a call from the list"), "{said}");
+    }
+    scene.bot.finish().await;
+}
+
+/// The list is for those who may act: a guild with a role shows it to nobody else.
+#[tokio::test]
+async fn what_is_open_is_shown_to_those_who_may_act() {
+    let scene = Scene::start().await;
+    let ann = scene.officer("Ann", &["selfDispatch"]).await;
+    scene.dispatch("Armed Robbery").await;
+    let stranger = scene.bot.discord.add_member(&scene.bot.guild, "Eve", 0, &[]);
+    scene.ran(&stranger, "unit", &["me"], json!({})).await;
+    assert_eq!(scene.typing(&stranger, "unit", &["respond"], json!({}), "call").await, []);
+    assert_eq!(scene.typing(&ann.user, "unit", &["respond"], json!({}), "call").await.len(), 1);
+    let role = scene.bot.discord.add_role(&scene.bot.guild, "Officer", 0);
+    let owner = scene.bot.discord.owner_id(&scene.bot.guild);
+    let said = scene.ran(&owner, "cad", &["actions"], json!({ "role": role, "buttons": "off" })).await;
+    assert!(said.contains(&format!("Only members with <@&{role}> may act")), "{said}");
+    assert_eq!(scene.typing(&ann.user, "unit", &["respond"], json!({}), "call").await, []);
+    assert!(scene.ran(&ann.user, "unit", &["clear"], json!({})).await.contains(&format!("Only members with <@&{role}>")));
+    // The cards that stand have lost their buttons.
+    until("cards without buttons", async || {
+        scene.bot.discord.messages(&scene.channel).iter().all(|m| m["components"].as_array().is_none_or(Vec::is_empty))
+    })
+    .await;
+    scene.ran(&owner, "cad", &["actions"], json!({ "any_role": true, "buttons": "on" })).await;
+    until("cards with buttons", async || {
+        scene.bot.discord.messages(&scene.channel).iter().all(|m| m["components"][0]["components"][0]["type"] == 2)
+    })
+    .await;
+    assert_eq!(scene.changes(), Vec::<String>::new());
+    scene.bot.finish().await;
+}
