@@ -166,6 +166,7 @@ impl App {
                 requests: requests.clone(),
                 wishes: wishes.clone(),
                 gate: gate.clone(),
+                metrics: metrics.clone(),
                 tasks: tasks.clone(),
             })
         });

@@ -26,7 +26,7 @@ use crate::ids::ServerId;
 use crate::outbox::Lane;
 use crate::readings::Part;
 
-pub use words::{AnswerClass, LimitScope, Outcome, PostOutcome, ReadOutcome, WaitCause};
+pub use words::{AnswerClass, DeedOutcome, LimitScope, Outcome, PostOutcome, ReadOutcome, WaitCause};
 
 type Label = (&'static str, &'static str);
 type Counters<const N: usize> = Family<[Label; N], Counter>;
@@ -91,6 +91,7 @@ struct Series {
     sending_stopped: Gauge,
     parked_channels: Gauge,
     gateway_unknown: Counter,
+    deeds: Counters<1>,
     started: Seconds,
     resident: Option<Gauge>,
 }
@@ -127,6 +128,7 @@ impl Metrics {
             sending_stopped: Gauge::default(),
             parked_channels: Gauge::default(),
             gateway_unknown: Counter::default(),
+            deeds: Family::default(),
             started: Gauge::default(),
             resident: process::resident_bytes().map(|_| Gauge::default()),
         };
@@ -294,6 +296,13 @@ impl Metrics {
         self.0.parked_channels.set(count(channels));
     }
 
+    /// A member wanted to do something in the CAD.
+    pub fn deed(&self, outcome: DeedOutcome) {
+        if let Some(counter) = self.0.deeds.get(&[("outcome", outcome.as_str())]) {
+            counter.inc();
+        }
+    }
+
     /// One gateway event of a type the Discord library does not know.
     pub fn gateway_unknown(&self) {
         self.0.gateway_unknown.inc();
@@ -357,6 +366,9 @@ impl Series {
         for class in AnswerClass::ALL {
             drop(self.answers.get_or_create(&[("class", class.as_str())]));
         }
+        for outcome in DeedOutcome::ALL {
+            drop(self.deeds.get_or_create(&[("outcome", outcome.as_str())]));
+        }
         for scope in LimitScope::ALL {
             drop(self.limited.get_or_create(&[("scope", scope.as_str())]));
         }
@@ -389,6 +401,7 @@ impl Series {
         r.register_with_unit("delivery_delay", "From receipt of an event to its message on Discord", Unit::Seconds, delay);
         r.register("posts", "Tries to deliver a post, by outcome", self.posts.clone());
         r.register("packed_messages", "Messages that were made for several cards", self.packed_messages.clone());
+        r.register("deeds", "What members did or wanted to do in the CAD", self.deeds.clone());
         r.register("packed_cards", "Cards that such messages hold", self.packed_cards.clone());
         r.register("rate_limit_waits", "Waits before a request to Discord, by cause", self.waits.clone());
         r.register_with_unit("rate_limit_wait", "Time of such waits, by cause", Unit::Seconds, self.wait_seconds.clone());

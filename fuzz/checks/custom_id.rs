@@ -4,6 +4,7 @@
 
 use tenfour::commands::components::{Choice, Verb, id, parse};
 use tenfour::ids::{ChannelId, RoleId, ServerId};
+use tenfour::render::button;
 use tenfour::route::Preset;
 
 /// Discord's limit, and the most servers that one id names.
@@ -16,6 +17,13 @@ pub(super) fn check(data: &[u8]) {
     if let Some((verb, choice)) = parse(&text) {
         assert!(text.len() <= LONGEST && choice.servers.len() <= SERVERS);
         assert_eq!(id(verb, &choice), text, "read, but never written");
+    }
+    if let Some((verb, on)) = button::parse(&text) {
+        assert!(text.len() <= LONGEST);
+        assert_eq!(button::id(verb, on), text, "read, but never written");
+    }
+    if let Some(on) = button::chosen(&text) {
+        assert!(button::id(button::Verb::Panel, on).ends_with(&*text), "chosen, but never offered");
     }
     if let Some((verb, choice)) = chosen(data) {
         let written = id(verb, &choice);

@@ -2,7 +2,20 @@
 
 use super::{Acting, Actor, Deed, Outside, Refused};
 use crate::ids::ServerId;
+use crate::metrics::DeedOutcome;
 use crate::store::audit::{Entry, Kind};
+
+/// For the count of deeds.
+pub(super) fn outcome(done: &Result<String, Refused>) -> DeedOutcome {
+    match done {
+        Ok(_) => DeedOutcome::Done,
+        Err(Refused::NotPermitted(_)) => DeedOutcome::Refused,
+        Err(Refused::Over { .. } | Refused::Needless(_)) => DeedOutcome::Needless,
+        Err(Refused::Unsure { .. }) => DeedOutcome::Doubtful,
+        Err(Refused::Cad(error)) if error.may_have_happened() => DeedOutcome::Doubtful,
+        Err(_) => DeedOutcome::Failed,
+    }
+}
 
 impl Acting {
     /// What was refused because nothing was to be done is no deed.

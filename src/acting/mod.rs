@@ -37,6 +37,7 @@ use crate::gate::Gate;
 use crate::ids::{CallId, CommunityId, GuildId, Ident, RoleId, ServerId, UserId};
 use crate::ingest::{Look, Request};
 use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::outbox::PostKey;
 use crate::permit::{self, ActingRule, Facts, Member, Need, Permission, Refusal};
 use crate::readings::{Why, Wishes};
@@ -95,6 +96,8 @@ pub struct Outside {
     pub wishes: Wishes,
     /// Rung when cards are to be sent again.
     pub gate: Gate,
+    /// Numbers.
+    pub metrics: Metrics,
     /// What is under way ends before the bot does.
     pub tasks: Tasks,
 }
@@ -235,6 +238,12 @@ impl Acting {
     /// # Errors
     /// As [`Refused`] says.
     pub async fn act(&self, actor: &Actor, server: ServerId, deed: Deed) -> Result<String, Refused> {
+        let done = self.attempt(actor, server, deed).await;
+        self.0.outside.metrics.deed(audit::outcome(&done));
+        done
+    }
+
+    async fn attempt(&self, actor: &Actor, server: ServerId, deed: Deed) -> Result<String, Refused> {
         self.watched(server)?;
         let who = self.permitted(actor, server, deed.need(server)).await?;
         let began = Instant::now();

@@ -2,6 +2,7 @@
 
 use super::errors::Error;
 use super::{Context, Facts, guild_of, reply};
+use crate::cad::rest::{BudgetLeft, CadRest};
 use crate::clock::UnixMs;
 use crate::event::Source;
 use crate::ids::ServerId;
@@ -37,7 +38,9 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let snapshot = desk.status.snapshot();
     let mut problems: Vec<(UnixMs, String)> = snapshot.problems.iter().cloned().collect();
     problems.extend(given_up.into_iter().map(|p| (p.happened_at, format!("An alert for <#{}> was given up: {}", p.channel, p.reason))));
-    let report = Report { facts: &desk.facts, known: &snapshot, counts: &counts, parked: &parked, now: desk.clock.now() };
+    let budgets = desk.cad.as_ref().map(CadRest::budgets).unwrap_or_default();
+    let report =
+        Report { facts: &desk.facts, known: &snapshot, counts: &counts, parked: &parked, budgets: &budgets, now: desk.clock.now() };
     let (lines, well) = report.lines(problems);
     reply::list(ctx, "📡 Status", &lines, if well { reply::GREEN } else { reply::YELLOW }).await
 }
@@ -48,6 +51,7 @@ struct Report<'a> {
     known: &'a status::Facts,
     counts: &'a Counts,
     parked: &'a [Parked],
+    budgets: &'a [BudgetLeft],
     now: UnixMs,
 }
 
@@ -65,6 +69,7 @@ impl Report<'_> {
             lines.extend(reading_line(&known));
         }
         lines.push(budget_line(self.facts, self.known));
+        lines.extend(spent_line(self.budgets));
         lines.push(String::new());
         lines.push(format!("**Discord** · {} · {}", if self.known.gateway { "🟢 connected" } else { "🔴 not connected" }, self.queue()));
         lines.extend(self.delay());
@@ -270,6 +275,17 @@ fn budget_line(facts: &Facts, known: &status::Facts) -> String {
     }
 }
 
+/// What members used up of what the bot may ask for them; nothing if there is enough of everything.
+fn spent_line(budgets: &[BudgetLeft]) -> Option<String> {
+    let spent = budgets.iter().filter(|budget| budget.left == 0);
+    let told = spent.map(|budget| {
+        let wait = budget.wait.map(|wait| format!(", again in {} s", wait.as_secs() + 1)).unwrap_or_default();
+        format!("{} ({} a minute{wait})", budget.operation, budget.per_minute)
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("⏳ Used up by members this minute: {}", reply::and(&told)))
+}
+
 fn arrived(source: Source) -> &'static str {
     match source {
         Source::Hub => "through the hub",
@@ -313,7 +329,7 @@ mod tests {
 
     fn report(status: &Status, counts: Counts, parked: &[Parked]) -> (Vec<String>, bool) {
         let (facts, known, now) = (facts(), status.snapshot(), UnixMs(600_000));
-        Report { facts: &facts, known: &known, counts: &counts, parked, now }.lines(Vec::new())
+        Report { facts: &facts, known: &known, counts: &counts, parked, budgets: &[], now }.lines(Vec::new())
     }
 
     #[test]
@@ -395,6 +411,15 @@ mod tests {
         let counts = Counts { pending: 3, failed: 0, oldest_pending: Some(UnixMs(9_000)) };
         let (lines, _) = report(&Status::default(), counts, &[]);
         assert!(lines.iter().any(|line| line.ends_with("3 to send, the oldest from <t:9:R>")), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_members_used_up_is_told() {
+        let of = |operation, left, wait| BudgetLeft { operation, left, per_minute: 7, wait };
+        let wait = Some(std::time::Duration::from_millis(11_400));
+        let budgets = [of("attach", 0, wait), of("note", 3, None)];
+        assert_eq!(spent_line(&budgets).as_deref(), Some("⏳ Used up by members this minute: attach (7 a minute, again in 12 s)"));
+        assert_eq!(spent_line(&budgets[1..]), None);
     }
 
     #[test]

@@ -47,6 +47,22 @@ words! {
 }
 
 words! {
+    /// What became of something that a member wanted to do in the CAD.
+    DeedOutcome {
+        /// The CAD did it.
+        Done = "done",
+        /// They may not.
+        Refused = "refused",
+        /// There was nothing to be done: it is over, or was done already.
+        Needless = "needless",
+        /// The CAD did not, or could not be asked.
+        Failed = "failed",
+        /// The CAD did not confirm it.
+        Doubtful = "doubtful",
+    }
+}
+
+words! {
     /// What became of one try to bring a post to Discord.
     PostOutcome {
         /// It stands on Discord.

@@ -194,6 +194,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         requests: requests.clone(),
         wishes: Wishes::new().0,
         gate: gate.clone(),
+        metrics: metrics.clone(),
         tasks: tasks.clone(),
     });
     let data = Data {
