@@ -398,8 +398,10 @@ impl Scene {
                     must("postal", field(card, "Postal") == call["postal"].as_str().unwrap());
                     must("priority", field(card, "Priority") == format!("P{}", call["priority"]));
                     // Of several written at once the CAD's order is not ours.
-                    let shown = field(card, "Last note");
                     let notes: Vec<&str> = call["notes"].as_array().unwrap().iter().filter_map(|note| note["content"].as_str()).collect();
+                    // None of them twice.
+                    let shown =
+                        field(card, &if notes.len() > 1 { format!("Last of {} notes", notes.len()) } else { "Last note".to_owned() });
                     must(&format!("last note {shown:?} of {notes:?}"), notes.is_empty() || notes.iter().any(|note| shown.contains(note)));
                 }
             },
