@@ -205,7 +205,9 @@ impl Staged {
             let named = |list: &str, id: i64| body[list].as_array().is_some_and(|ids| ids.contains(&json!(id)));
             let about = match self.about {
                 About::Call(id) => path.contains(&format!("/dispatch-calls/{id}")) || named("callIds", id),
-                About::Emergency(id) => path.ends_with(&format!("/calls/911/{id}")) || body["metaData"]["origin911"] == id.to_string(),
+                About::Emergency(id) => {
+                    path.ends_with(&format!("/calls/911/{id}")) || body["metaData"]["origin911"] == json!(id.to_string())
+                }
                 About::Panic(ident) => path.ends_with("/units/panic") && named("identIds", ident),
                 About::Page => false,
             };
@@ -218,7 +220,10 @@ impl Staged {
 
 fn made_of(open: &Value, emergency: i64) -> Vec<i64> {
     let calls = open["activeCalls"].as_array().unwrap().iter();
-    calls.filter(|call| call["metaData"]["origin911"] == emergency.to_string()).map(|call| call["callId"].as_i64().unwrap()).collect()
+    calls
+        .filter(|call| call["metaData"]["origin911"] == json!(emergency.to_string()))
+        .map(|call| call["callId"].as_i64().unwrap())
+        .collect()
 }
 
 /// A scene in which the clock stands still, the CAD is read when it is asked for, and every endpoint has its whole limit.
