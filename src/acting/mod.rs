@@ -16,6 +16,7 @@
 mod audit;
 mod deed;
 mod emergency;
+mod leave;
 mod members;
 mod place;
 mod refused;
@@ -270,19 +271,7 @@ impl Acting {
                 self.take_911(actor, who, server, subject, false).await
             }
             Deed::Leave => self.leave(who, server, None).await,
-            Deed::LeaveCall(subject) => {
-                if self
-                    .look(server, {
-                        let subject = *subject;
-                        move |world| view::open_number(world, subject)
-                    })
-                    .await?
-                    .is_none()
-                {
-                    return Err(self.over(actor.guild, server, *subject).await);
-                }
-                self.leave(who, server, Some(*subject)).await
-            }
+            Deed::LeaveCall(subject) => self.leave_call(actor, who, server, *subject).await,
             Deed::Note(subject, note) => self.note(actor, who, server, *subject, note).await,
             Deed::Take(subject) => self.take(actor, server, *subject).await,
             Deed::Edit(call, patch) => {
@@ -488,42 +477,6 @@ impl Acting {
         self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
         let name = self.look(server, move |world| named(world, ident)).await?;
         Err(Refused::Needless(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
-    }
-
-    /// Leaves whatever one is on; of `only`, with the units that are on it.
-    async fn leave(&self, who: &Who, server: ServerId, only: Option<Subject>) -> Result<String, Refused> {
-        let mine = who.idents();
-        let (idents, calls) = self
-            .look(server, move |world| {
-                let on_it = |ident: &Ident| only.is_none_or(|subject| view::is_attached(world, subject, *ident));
-                let idents: Vec<Ident> = mine.into_iter().filter(on_it).collect();
-                let calls = view::calls_of(world, &idents);
-                (idents, calls)
-            })
-            .await?;
-        let Some(first) = calls.first().copied() else {
-            let what = only.map_or("no call", |_| "not on this call");
-            return Err(Refused::Needless(format!("You are {what}: nothing was sent.")));
-        };
-        let left = self.0.outside.cad.detach(server, &Target::Idents(idents.clone())).await;
-        let left = self.doubted(server, left)?;
-        // A second try that finds nobody on a call names nobody.
-        let left = if left.is_empty() { idents } else { left };
-        for call in &calls {
-            self.tell(server, Told::detached(*call, &left)).await;
-        }
-        Ok(format!("↩️ You left call #{first}."))
-    }
-
-    /// Detaches units from the call they are on, which is this one.
-    async fn detach(&self, guild: GuildId, server: ServerId, subject: Subject, idents: &[Ident]) -> Result<(), Refused> {
-        let left = self.0.outside.cad.detach(server, &Target::Idents(idents.to_vec())).await;
-        let left = self.answered(guild, server, subject, left).await?;
-        let left = if left.is_empty() { idents.to_vec() } else { left };
-        if let Subject::Dispatch(call, _) = subject {
-            self.tell(server, Told::detached(call, &left)).await;
-        }
-        Ok(())
     }
 
     async fn note(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject, note: &str) -> Result<String, Refused> {

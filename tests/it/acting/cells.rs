@@ -8,7 +8,7 @@ use tenfour::clock::{Clock, UnixMs};
 use tenfour::ids::{CommunityId, ServerId};
 use tenfour::readings::Part;
 use tenfour::sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitSpec};
-use tenfour::sim::discord::Pending;
+use tenfour::sim::discord::{DiscordOptions, Pending};
 
 use super::{Officer, Scene, button};
 use crate::test_bot::{PATIENCE, Setup, field, title, until};
@@ -206,7 +206,7 @@ impl Staged {
             let about = match self.about {
                 About::Call(id) => path.contains(&format!("/dispatch-calls/{id}")) || named("callIds", id),
                 About::Emergency(id) => {
-                    path.ends_with(&format!("/calls/911/{id}")) || body["metaData"]["origin911"].as_str() == Some(&id.to_string())
+                    path.ends_with(&format!("/calls/911/{id}")) || body["metaData"]["origin911"] == json!(id.to_string())
                 }
                 About::Panic(ident) => path.ends_with("/units/panic") && named("identIds", ident),
                 About::Page => false,
@@ -221,13 +221,18 @@ impl Staged {
 fn made_of(open: &Value, emergency: i64) -> Vec<i64> {
     let calls = open["activeCalls"].as_array().unwrap().iter();
     calls
-        .filter(|call| call["metaData"]["origin911"].as_str() == Some(&emergency.to_string()))
+        .filter(|call| call["metaData"]["origin911"] == json!(emergency.to_string()))
         .map(|call| call["callId"].as_i64().unwrap())
         .collect()
 }
 
 /// A scene in which the clock stands still, the CAD is read when it is asked for, and every endpoint has its whole limit.
 pub(crate) async fn quiet_scene(more: Vec<(&'static str, String)>) -> Scene {
+    quiet_scene_on(more, None).await
+}
+
+/// … with a Discord of one's own.
+pub(crate) async fn quiet_scene_on(more: Vec<(&'static str, String)>, discord: Option<DiscordOptions>) -> Scene {
     let mut settings: Vec<(&'static str, String)> = [
         ("SONORAN_RECONCILE_SECONDS", "600"),
         ("SONORAN_CALLS_PER_MINUTE", "5"),
@@ -237,9 +242,10 @@ pub(crate) async fn quiet_scene(more: Vec<(&'static str, String)>) -> Scene {
     .map(|(name, value)| (name, value.to_owned()))
     .to_vec();
     settings.extend(more);
-    let clock = Clock::manual(Clock::system().now());
+    // Discord's own limits need a clock that goes.
+    let clock = discord.is_none().then(|| Clock::manual(Clock::system().now()));
     let cad = CadOptions { rate_limits: false, ..CadOptions::default() };
-    Scene::start_with(Setup { settings, clock: Some(clock), cad: Some(cad), ..Setup::default() }).await
+    Scene::start_with(Setup { settings, clock, cad: Some(cad), discord }).await
 }
 
 /// Everything a member can be allowed.
@@ -396,12 +402,17 @@ impl Scene {
                     }
                     must("postal", field(card, "Postal") == call["postal"].as_str().unwrap());
                     must("priority", field(card, "Priority") == format!("P{}", call["priority"]));
-                    let note = call["notes"].as_array().and_then(|notes| notes.last()).and_then(|note| note["content"].as_str());
-                    must("last note", note.is_none_or(|note| field(card, "Last note").contains(note)));
+                    // Of several written at once the CAD's order is not ours.
+                    let notes: Vec<&str> = call["notes"].as_array().unwrap().iter().filter_map(|note| note["content"].as_str()).collect();
+                    // None of them twice.
+                    let shown =
+                        field(card, &if notes.len() > 1 { format!("Last of {} notes", notes.len()) } else { "Last note".to_owned() });
+                    must(&format!("last note {shown:?} of {notes:?}"), notes.is_empty() || notes.iter().any(|note| shown.contains(note)));
                 }
             },
             About::Emergency(id) => match (find("emergencyCalls", "callId", id), made_of(&open, id).first()) {
-                (Some(_), None) => must("waits in the CAD", has_buttons),
+                // Or stood twice, and the call is closed since.
+                (Some(_), None) => must("waits in the CAD", has_buttons || title.starts_with("➡️ 911 became Call #")),
                 (None, Some(call)) => must("became a call", title.starts_with(&format!("➡️ 911 became Call #{call}")) && !has_buttons),
                 (None, None) => must("is removed in the CAD", !has_buttons),
                 // It stands twice: said to who did it, and the card names the call.

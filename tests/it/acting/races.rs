@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::cells::{ANSWERED_WITHIN, About, Deed, quiet_scene};
@@ -46,12 +46,8 @@ async fn two_take_one_911_and_it_is_one_call() {
         let changes = scene.changes().split_off(before);
         assert_eq!(changes.iter().filter(|change| change.ends_with("/dispatch-calls")).count(), 1, "{pause}: {changes:?}");
         let open = scene.bot.cad.open_state(1);
-        let calls: Vec<&Value> = open["activeCalls"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|call| call["metaData"]["origin911"].as_str() == Some(&id.to_string()))
-            .collect();
+        let calls: Vec<&Value> =
+            open["activeCalls"].as_array().unwrap().iter().filter(|call| call["metaData"]["origin911"] == json!(id.to_string())).collect();
         assert_eq!(calls.len(), 1, "{pause}");
         let mut idents: Vec<i64> = calls[0]["idents"].as_array().unwrap().iter().filter_map(Value::as_i64).collect();
         idents.sort_unstable();

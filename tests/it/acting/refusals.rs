@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tenfour::render::button::PICK;
 use tenfour::sim::cad::DispatchSpec;
-use tenfour::sim::discord::DiscordSim;
+use tenfour::sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
 use tokio::time::Instant;
 
-use super::cells::{ANSWERED_WITHIN, About, Deed, Staged, quiet_scene};
+use super::cells::{ANSWERED_WITHIN, About, Deed, Staged, quiet_scene, quiet_scene_on};
 use super::{Officer, Scene, told};
 use crate::test_bot::PATIENCE;
 
@@ -257,27 +257,28 @@ async fn until_heard(scene: &Scene) {
 /// Cards that share their message have one list; what is chosen has a panel of its own, and the shared card is brought up to date.
 #[tokio::test]
 async fn a_card_that_shares_its_message() {
-    let mut scene = quiet_scene(Vec::new()).await;
+    let message_bucket = Bucket { limit: 3, window_ms: 1_500 };
+    let discord = DiscordOptions { rate_limits: RateLimits::Real, message_bucket, ..DiscordOptions::default() };
+    let mut scene = quiet_scene_on(Vec::new(), Some(discord)).await;
     let crew = scene.crew(2).await;
     let stranger = scene.stranger("Strange");
-    // While the first is on its way, the others gather.
-    scene.bot.discord.delay("POST", &scene.channel, 1_000, 1);
-    let mut ids = Vec::new();
-    for title in ["First", "Second", "Third", "Fourth"] {
-        let spec = DispatchSpec { status: 1, priority: 2, title: title.into(), ..DispatchSpec::default() };
-        ids.push(scene.bot.cad.dispatch_new(1, &spec).unwrap());
+    // More cards than messages may be made.
+    for n in 0..12 {
+        let spec = DispatchSpec { status: 1, priority: 2, title: format!("Call {n}"), ..DispatchSpec::default() };
+        scene.bot.cad.dispatch_new(1, &spec).unwrap();
     }
-    let list = |m: &Value| DiscordSim::custom_ids(m).contains(&PICK.to_owned());
-    let shared = scene.bot.message(&scene.channel, list).await;
+    let shared = scene.bot.message(&scene.channel, |m| DiscordSim::custom_ids(m).contains(&PICK.to_owned())).await;
+    scene.bot.settled().await;
+    let shared = scene.settled(&shared).await;
     let (message, values) = (shared["id"].as_str().unwrap(), &shared["components"][0]["components"][0]["options"]);
-    let chosen = values.as_array().unwrap().last().unwrap();
-    let value = chosen["value"].as_str().unwrap();
+    let value = values.as_array().unwrap().last().unwrap()["value"].as_str().unwrap();
+    let footer = shared["embeds"].as_array().unwrap().last().unwrap()["footer"]["text"].as_str().unwrap();
+    let last: i64 = footer.trim_start_matches("Server 1 · Call #").parse().unwrap();
     let pick = async |user: &str| {
         let picked = scene.bot.discord.select(message, Some(user), PICK, &[value]).unwrap();
         picked.acknowledged(ANSWERED_WITHIN).await.unwrap();
         picked.reply(PATIENCE).await.unwrap()
     };
-    let last = *ids.last().unwrap();
     let panel = pick(&stranger.user).await;
     assert!(scene.pressed(&panel, "respond", &stranger.user).await.contains("/unit link"));
     assert_eq!(scene.changes(), Vec::<String>::new());

@@ -1,0 +1,53 @@
+//! Leaving calls: one's own units, or another's taken off.
+
+use super::tell::Told;
+use super::{Acting, Actor, Refused, Who, view};
+use crate::cad::rest::Target;
+use crate::ids::{GuildId, Ident, ServerId};
+use crate::world::Subject;
+
+impl Acting {
+    /// Leaves this call, if it is open.
+    pub(super) async fn leave_call(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, Refused> {
+        if self.look(server, move |world| view::open_number(world, subject)).await?.is_none() {
+            return Err(self.over(actor.guild, server, subject).await);
+        }
+        self.leave(who, server, Some(subject)).await
+    }
+
+    /// Leaves whatever one is on; of `only`, with the units that are on it.
+    pub(super) async fn leave(&self, who: &Who, server: ServerId, only: Option<Subject>) -> Result<String, Refused> {
+        let mine = who.idents();
+        let (idents, calls) = self
+            .look(server, move |world| {
+                let on_it = |ident: &Ident| only.is_none_or(|subject| view::is_attached(world, subject, *ident));
+                let idents: Vec<Ident> = mine.into_iter().filter(on_it).collect();
+                let calls = view::calls_of(world, &idents);
+                (idents, calls)
+            })
+            .await?;
+        let Some(first) = calls.first().copied() else {
+            let what = only.map_or("no call", |_| "not on this call");
+            return Err(Refused::Needless(format!("You are {what}: nothing was sent.")));
+        };
+        let left = self.0.outside.cad.detach(server, &Target::Idents(idents.clone())).await;
+        let left = self.doubted(server, left)?;
+        // A second try that finds nobody on a call names nobody.
+        let left = if left.is_empty() { idents } else { left };
+        for call in &calls {
+            self.tell(server, Told::detached(*call, &left)).await;
+        }
+        Ok(format!("↩️ You left call #{first}."))
+    }
+
+    /// Detaches units from the call they are on, which is this one.
+    pub(super) async fn detach(&self, guild: GuildId, server: ServerId, subject: Subject, idents: &[Ident]) -> Result<(), Refused> {
+        let left = self.0.outside.cad.detach(server, &Target::Idents(idents.to_vec())).await;
+        let left = self.answered(guild, server, subject, left).await?;
+        let left = if left.is_empty() { idents.to_vec() } else { left };
+        if let Subject::Dispatch(call, _) = subject {
+            self.tell(server, Told::detached(call, &left)).await;
+        }
+        Ok(())
+    }
+}
