@@ -114,10 +114,7 @@ pub enum Refusal {
     )]
     NotLinked,
     /// An account that may not be used.
-    #[error(
-        "Your CAD account {}: ask your community's staff to validate it in the CAD (Admin > Accounts), then try again.",
-        state(*status)
-    )]
+    #[error("Your CAD account {}, then try again.", state(*status))]
     NotValidated {
         /// Its status.
         status: i64,
@@ -138,11 +135,11 @@ pub enum Refusal {
 
 fn state(status: i64) -> &'static str {
     match status {
-        0 => "still waits for approval",
-        2 => "has expired",
-        3 => "was removed from this community",
-        4 => "is banned from this community",
-        _ => "is not validated",
+        0 => "still waits for approval: ask your community's staff to validate it in the CAD (Admin > Accounts)",
+        2 => "has expired: ask your community's staff to renew it in the CAD (Admin > Accounts)",
+        3 => "was removed from this community: ask your community's staff to let you in again",
+        4 => "is banned from this community: ask your community's staff whether they lift it",
+        _ => "is not validated: ask your community's staff to validate it in the CAD (Admin > Accounts)",
     }
 }
 

@@ -169,7 +169,41 @@ mod tests {
     #[test]
     fn what_people_read() {
         let sentences: Vec<String> = all().iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(sentences.join("\n"));
+        insta::assert_snapshot!(sentences.join("\n"), @r#"
+        Only members with <@&7> may act in the CAD from here: ask this server's staff for that role.
+        Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it.
+        Your CAD account still waits for approval: ask your community's staff to validate it in the CAD (Admin > Accounts), then try again.
+        Your CAD account has expired: ask your community's staff to renew it in the CAD (Admin > Accounts), then try again.
+        Your CAD account was removed from this community: ask your community's staff to let you in again, then try again.
+        Your CAD account is banned from this community: ask your community's staff whether they lift it, then try again.
+        Your CAD account is not validated: ask your community's staff to validate it in the CAD (Admin > Accounts), then try again.
+        Your CAD account lacks the permission Dispatch: ask your community's staff for it, then try again.
+        Your CAD account lacks the permission Self-Dispatch or Dispatch: ask your community's staff for it, then try again.
+        Your CAD account lacks the permission Police, Fire, EMS or Dispatch: ask your community's staff for it, then try again.
+        You are not on duty on server 1: open the CAD, choose your identifier and go on duty there, then try again.
+        The CAD does not accept this bot, so nothing was changed: tell this bot's operator that SONORAN_API_KEY is wrong.
+        The CAD does not let this bot in, so nothing was changed: tell this bot's operator that SONORAN_API_KEY is not let in, or the API is switched off there.
+        The CAD has no server 2, so nothing was changed: tell this bot's operator that SONORAN_SERVER_IDS does not fit.
+        The CAD was not found, so nothing was changed: tell this bot's operator that SONORAN_API_URL does not fit.
+        The CAD's plan does not let a bot do this, so nothing was changed: do it in the CAD, and tell this bot's operator that the plan of SONORAN_COMMUNITY_ID is too low.
+        What the CAD allows in a minute is used up, so nothing was changed: try again in 12 s, or do it in the CAD.
+        What the CAD allows in a minute is used up, so nothing was changed: try again in 60 s, or do it in the CAD.
+        What this bot may ask of the CAD in a minute is used up, so nothing was sent: try again in 12 s, or do it in the CAD.
+        The CAD does not know this any more, so nothing was changed: look at the newest card, or in the CAD.
+        The CAD does not accept this ("postal is too long"), so nothing was changed: enter something else, or do it in the CAD.
+        The CAD does not accept this, so nothing was changed: enter something else, or do it in the CAD.
+        The CAD did not confirm this, so it may or may not have been done: look in the CAD, or at the card in a minute, before you try again.
+        The CAD could not be reached, so nothing was changed: try again in a minute, and tell this bot's operator if it stays.
+        The CAD could not be reached, so nothing was changed: try again in a minute, and tell this bot's operator if it stays.
+        The CAD's answer made no sense, so nothing was changed: tell this bot's operator to look whether SONORAN_API_URL is the CAD.
+        Call #501 is over: nothing was changed in the CAD, so look at its card, which is brought up to date.
+        The CAD no longer knows call #501 or your unit, so nothing was changed: look whether you are still on duty there, then press again.
+        The CAD has not confirmed yet what was sent a moment ago for 911 #302: the bot is looking, so nothing was sent; try again in a minute.
+        This bot cannot act in the CAD: tell its operator to set SONORAN_API_KEY and SONORAN_COMMUNITY_ID.
+        This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.
+        The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.
+        The bot's database did not answer: try again, and tell this bot's operator if it stays.
+        "#);
     }
 
     #[test]

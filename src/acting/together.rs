@@ -24,17 +24,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 type Waiting<I, O> = Vec<(I, oneshot::Sender<O>)>;
 /// Who waits for what, and when the last of them came.
 type Open<K, I, O> = Mutex<HashMap<K, (Instant, Waiting<I, O>)>>;
+/// Held while it is done, by key.
+type Turns<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
 /// Gathers what people bring for the same key, and does it once for all of them. What comes while it is being done is gathered for the next
-/// time.
+/// time, which begins when this one is over: it may find that nothing is left to do.
 #[derive(Debug)]
 pub(super) struct Gather<K, I, O> {
     open: Arc<Open<K, I, O>>,
+    turns: Arc<Turns<K>>,
 }
 
 impl<K, I, O> Default for Gather<K, I, O> {
     fn default() -> Self {
-        Self { open: Arc::default() }
+        Self { open: Arc::default(), turns: Arc::default() }
     }
 }
 
@@ -59,11 +62,21 @@ where
             waiting.len() == 1
         };
         if first {
-            let open = Arc::clone(&self.open);
+            let (open, turns) = (Arc::clone(&self.open), Arc::clone(&self.turns));
             drop(tasks.spawn(async move {
+                let turn = Arc::clone(lock(&turns).entry(key.clone()).or_default());
+                let held = Arc::clone(&turn).lock_owned().await;
                 let gathered = wait(&open, &key).await;
                 let (items, answers): (Vec<I>, Vec<_>) = gathered.into_iter().unzip();
                 let outcome = work(items).await;
+                drop(held);
+                {
+                    let mut turns = lock(&turns);
+                    // Ours and the list's: nobody waits for it.
+                    if Arc::strong_count(&turn) <= 2 {
+                        turns.remove(&key);
+                    }
+                }
                 for answer in answers {
                     // Who left needs no answer.
                     answer.send(outcome.clone()).ok();
@@ -164,6 +177,30 @@ mod tests {
         let other = gather.join(&tasks, 2, "other", slow);
         let (first, late, other) = tokio::join!(gather.join(&tasks, 1, "first", slow), late, other);
         assert_eq!((first, late, other), (Some(vec!["first"]), Some(vec!["late"]), Some(vec!["other"])));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rounds_of_one_thing_follow_each_other_and_leave_nothing_behind() {
+        let gather: Gather<u8, (), usize> = Gather::default();
+        let (tasks, under_way) = (Tasks::default(), Arc::new(AtomicUsize::new(0)));
+        let work = |under_way: &Arc<AtomicUsize>| {
+            let under_way = Arc::clone(under_way);
+            move |_: Vec<()>| async move {
+                let beside = under_way.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                beside
+            }
+        };
+        let people = (0..4_u64).map(|n| {
+            let (gather, tasks, work) = (&gather, &tasks, work(&under_way));
+            async move {
+                tokio::time::sleep(Duration::from_millis(n * 700)).await;
+                gather.join(tasks, 1, (), work).await
+            }
+        });
+        assert_eq!(join_all(people).await, vec![Some(0); 4]);
+        assert!(lock(&gather.turns).is_empty() && lock(&gather.open).is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 //! that shows the channels live (or, with `--once`, print each alert as text and end). The bot gets its settings as text, like any
 //! other: nothing in it knows that this is a demo.
 
+mod member;
 mod print;
 mod set_up;
 
@@ -107,6 +108,8 @@ struct Stage {
     app: App,
     tasks: Tasks,
     folder: PathBuf,
+    /// Of whoever looks at the page.
+    account: String,
 }
 
 impl Stage {
@@ -114,6 +117,7 @@ impl Stage {
         let cad = CadSim::start(CadOptions::default()).await.context("the pretend CAD cannot start")?;
         let discord = DiscordSim::start(DiscordOptions::default()).await.context("the pretend Discord cannot start")?;
         let guild = set_up::guild(&discord);
+        let account = member::account(&cad, &discord, &guild);
 
         let folder = std::env::temp_dir().join(format!("tenfour-demo-{}-{:08x}", std::process::id(), fastrand::u32(..)));
         let mut settings = vec![
@@ -133,7 +137,7 @@ impl Stage {
         settings.extend(std::env::var("TENFOUR_RECORD").ok().map(|file| ("TENFOUR_RECORD", file)));
         let config = Config::from_vars(settings, Need::Run).map_err(|problems| anyhow!("{problems}"))?;
         let app = App::start(config, Clock::system()).await?;
-        let stage = Self { cad, discord, app, tasks: Tasks::default(), folder };
+        let stage = Self { cad, discord, app, tasks: Tasks::default(), folder, account };
         match stage.set_up().await {
             Ok(()) => Ok(stage),
             Err(error) => {
@@ -218,8 +222,14 @@ impl Stage {
             .await
             .with_context(|| format!("the page cannot be served on {}: choose another address with --page", options.page))?;
         say(&format!("page: {}", page.url()));
+        member::on_duty(&self.cad, &self.tasks, &self.account);
         self.addresses();
-        say("\nOpen the page in a browser. Ctrl-C ends the demo; nothing stays behind.");
+        say(&format!(
+            "\nYou are {} there, on duty: press Respond, Note or More… under a card, or try /unit me, /lookup plate ({}), /duty leaderboard.",
+            member::CALLSIGN,
+            member::PLATE
+        ));
+        say("Open the page in a browser. Ctrl-C ends the demo; nothing stays behind.");
         if options.quiet {
             self.app.stopping().await;
         } else {

@@ -40,9 +40,11 @@ enum Typed {
     Board(&'static str),
     /// `/cad notices`.
     Notices,
+    /// `/cad actions`: members may place 911 calls.
+    Calls,
 }
 
-use Typed::{Add, Board, Notices, On, Preset};
+use Typed::{Add, Board, Calls, Notices, On, Preset};
 
 /// Categories with their channels, in the order of the page.
 const GUILD: [(&str, &[Place]); 3] = [
@@ -52,8 +54,12 @@ const GUILD: [(&str, &[Place]); 3] = [
             Place {
                 name: "dispatch",
                 kind: TEXT,
-                topic: "911, panics and dispatches, each one card until it is over. Every dispatch has a thread.",
-                commands: &[Preset("essentials", Some("Dispatch")), On("dispatch", "thread", &[("mode", "always")])],
+                topic: "911, panics and dispatches, each one card until it is over. You are A-1, on duty: press Respond. What nobody takes in two minutes calls Patrol.",
+                commands: &[
+                    Preset("essentials", Some("Dispatch")),
+                    On("dispatch", "thread", &[("mode", "always")]),
+                    On("911", "escalate", &[("minutes", "2"), ("role", "Patrol")]),
+                ],
             },
             Place { name: "board", kind: TEXT, topic: "One message that keeps itself up to date.", commands: &[Board("both")] },
             Place {
@@ -117,7 +123,7 @@ const GUILD: [(&str, &[Place]); 3] = [
                 topic: "For the public: no names, plates or units.",
                 commands: &[Preset("public", None)],
             },
-            Place { name: FROM, kind: TEXT, topic: "What the bot has to say about itself.", commands: &[Notices] },
+            Place { name: FROM, kind: TEXT, topic: "What the bot has to say about itself.", commands: &[Notices, Calls] },
         ],
     ),
 ];
@@ -169,6 +175,7 @@ pub(super) async fn routes(discord: &DiscordSim) -> anyhow::Result<()> {
                 }
                 Board(kind) => ("board", "create", json!({ "kind": kind, "channel": place.name })),
                 Notices => ("cad", "notices", json!({ "channel": place.name })),
+                Calls => ("cad", "actions", json!({ "emergency": "on" })),
             };
             // No person types this fast.
             discord.forget_limits();
@@ -203,7 +210,8 @@ async fn answer(discord: &DiscordSim, command: &str, path: &str, options: Value)
 /// Runs a command that must succeed: gives what it said.
 async fn run(discord: &DiscordSim, command: &str, path: &str, options: Value) -> anyhow::Result<String> {
     let reply = answer(discord, command, path, options.clone()).await?;
-    let said = reply.get("content").and_then(Value::as_str).unwrap_or_default();
+    let said = ["/content", "/embeds/0/title"].into_iter().filter_map(|at| reply.pointer(at)?.as_str()).find(|said| !said.is_empty());
+    let said = said.unwrap_or_default();
     // What went well begins with a sign of its own; a refusal is a plain sentence.
     if !said.starts_with(|first: char| !first.is_ascii() && first != '⚠') {
         bail!("/{command} {path} {options}: {reply}");

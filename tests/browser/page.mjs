@@ -390,6 +390,54 @@ if (state.fire.some(({ name }) => name === "taken")) {
     assert.ok((await now("priority-1")).every((message) => !/🚔 P[23]/.test(title(message)) || message.edited_timestamp));
   });
 
+  const answer = () => page.locator(".message.ephemeral").last();
+  const told = async (what, pattern) => {
+    await eventually(what, async () => (await page.locator(".message.ephemeral").count()) > 0 && pattern.test(await answer().textContent()), 20);
+  };
+  const cards = (label) => page.locator(".message:not(.ephemeral)", { has: page.locator(".button", { hasText: label }) });
+
+  await check("Respond and Note work for whoever looks at the page", async () => {
+    await go("dispatch");
+    await said("dispatch");
+    await cards("Respond").last().waitFor({ timeout: 20000 });
+    await cards("Respond").last().locator(".button", { hasText: "Respond" }).click();
+    await told("the answer to Respond", /A-1 You is attached/);
+    const call = /call #(\d+)/i.exec(await answer().textContent())[1];
+    const footer = page.locator(".footer", { hasText: `Call #${call}` });
+    const card = page.locator(".message:not(.ephemeral)", { has: footer }).filter({ has: page.locator(".embed-title") }).first();
+    await eventually("A-1 on the card", async () => /A-1/.test(await card.textContent()), 20);
+    await card.locator(".button", { hasText: "Note" }).click();
+    const dialog = page.getByRole("dialog", { name: `Note on call #${call}` });
+    await dialog.waitFor();
+    await page.keyboard.type("Perimeter *set*");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await told("the answer to the note", new RegExp(`Noted on call #${call}, signed A-1 You`));
+    await eventually("the note on the card", async () => /A-1 You: Perimeter \*set\*/.test(await card.textContent()), 20);
+    await card.locator(".button", { hasText: "More…" }).click();
+    await told("the panel", /Only you see this/);
+    assert.ok((await answer().locator(".button").count()) >= 5);
+  });
+
+  await check("Panic over works", async () => {
+    await said("panic");
+    await cards("Panic over").last().waitFor({ timeout: 20000 });
+    await cards("Panic over").last().locator(".button", { hasText: "Panic over" }).click();
+    await told("the answer to Panic over", /The panic of .+ is over/);
+  });
+
+  await check("charts can be seen", async () => {
+    for (const [command, alt] of [["/duty leaderboard", /hours/i], ["/cad stats", /call/i]]) {
+      await page.fill("#say", command);
+      await page.keyboard.press("Enter");
+      await page.locator('#command-form button[type="submit"]').click();
+      const image = answer().locator("img").first();
+      await eventually(`the chart of ${command}`, async () => (await image.count()) > 0 && (await image.evaluate((node) => node.naturalWidth)) === 1200, 30);
+      assert.match((await image.getAttribute("alt")) ?? "", alt);
+    }
+  });
+
   await check("the live session can be cut", async () => {
     assert.match(await said("outage"), /^The CAD's live session is cut/);
   });

@@ -3,11 +3,15 @@
 mod call;
 mod cells;
 mod emergency;
+mod evenings;
 mod lookup;
+mod lost;
+mod races;
 mod refusals;
 mod respond;
 mod threads;
 mod unit;
+mod who;
 
 use serde_json::{Value, json};
 use tenfour::clock::Clock;

@@ -4,10 +4,15 @@
 use std::ops::RangeInclusive;
 
 use futures_util::future::join_all;
+use serde_json::Value;
+use tenfour::render::button::PICK;
+use tenfour::sim::cad::DispatchSpec;
+use tenfour::sim::discord::DiscordSim;
 use tokio::time::Instant;
 
 use super::cells::{ANSWERED_WITHIN, About, Deed, Staged, quiet_scene};
 use super::{Officer, Scene, told};
+use crate::test_bot::PATIENCE;
 
 /// What a person can run into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,6 +252,54 @@ async fn until_heard(scene: &Scene) {
     scene.bot.cad.push(1, &mark, serde_json::json!({}));
     crate::test_bot::until("the hub's mark", async || scene.bot.app().status.snapshot().unknown.contains_key(&mark)).await;
     scene.bot.tell("GET_LOGS", serde_json::json!({})).await;
+}
+
+/// Cards that share their message have one list; what is chosen has a panel of its own, and the shared card is brought up to date.
+#[tokio::test]
+async fn a_card_that_shares_its_message() {
+    let mut scene = quiet_scene(Vec::new()).await;
+    let crew = scene.crew(2).await;
+    let stranger = scene.stranger("Strange");
+    // While the first is on its way, the others gather.
+    scene.bot.discord.delay("POST", &scene.channel, 1_000, 1);
+    let mut ids = Vec::new();
+    for title in ["First", "Second", "Third", "Fourth"] {
+        let spec = DispatchSpec { status: 1, priority: 2, title: title.into(), ..DispatchSpec::default() };
+        ids.push(scene.bot.cad.dispatch_new(1, &spec).unwrap());
+    }
+    let list = |m: &Value| DiscordSim::custom_ids(m).contains(&PICK.to_owned());
+    let shared = scene.bot.message(&scene.channel, list).await;
+    let (message, values) = (shared["id"].as_str().unwrap(), &shared["components"][0]["components"][0]["options"]);
+    let chosen = values.as_array().unwrap().last().unwrap();
+    let value = chosen["value"].as_str().unwrap();
+    let pick = async |user: &str| {
+        let picked = scene.bot.discord.select(message, Some(user), PICK, &[value]).unwrap();
+        picked.acknowledged(ANSWERED_WITHIN).await.unwrap();
+        picked.reply(PATIENCE).await.unwrap()
+    };
+    let last = *ids.last().unwrap();
+    let panel = pick(&stranger.user).await;
+    assert!(scene.pressed(&panel, "respond", &stranger.user).await.contains("/unit link"));
+    assert_eq!(scene.changes(), Vec::<String>::new());
+    let panel = pick(&crew[0].user).await;
+    assert_eq!(scene.pressed(&panel, "respond", &crew[0].user).await, format!("🚓 A-P00 P00 is attached to call #{last}."));
+    assert_eq!(scene.changes().len(), 1);
+    let shown = scene.settled(&shared).await;
+    let embed = shown["embeds"].as_array().unwrap().iter().find(|e| e["footer"]["text"] == format!("Server 1 · Call #{last}")).unwrap();
+    assert!(embed.to_string().contains("A-P00"), "{shown:#}");
+    assert!(scene.pressed(&panel, "close", &crew[0].user).await.contains("is closed."));
+    let said = scene.pressed(&panel, "respond", &crew[0].user).await;
+    assert!(said.contains("is over") && said.contains("nothing was changed"), "{said}");
+    let over = pick_again(&scene, &shared, value, &crew[1]).await;
+    assert!(over.is_none_or(|said| said.contains("is over")));
+    scene.bot.finish().await;
+}
+
+/// Chooses from a list as it was; `None` if the person does not see it any more.
+async fn pick_again(scene: &Scene, shared: &Value, value: &str, who: &Officer) -> Option<String> {
+    scene.bot.settled().await;
+    let picked = scene.bot.discord.select(shared["id"].as_str().unwrap(), Some(&who.user), PICK, &[value]).ok()?;
+    Some(told(&picked).await)
 }
 
 macro_rules! columns {
