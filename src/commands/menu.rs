@@ -3,8 +3,8 @@
 use serenity::all as serenity;
 
 use super::errors::Error;
-use super::{Context, Desk, acts, reply};
-use crate::acting::{Actor, Deed, LONGEST_NOTE};
+use super::{Context, Desk, acts};
+use crate::acting::{Deed, LONGEST_NOTE};
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::PostKey;
 use crate::render::button::On;
@@ -21,13 +21,7 @@ pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Re
     let (_, on) = found.ok_or_else(|| Error::refused(ELSEWHERE))?;
     let author = (message.author.id.get() != actor.user.0).then(|| message.author.global_name.as_deref().unwrap_or(&message.author.name));
     let note = note(&message.content, author).ok_or_else(|| Error::refused("That message has no text: nothing was sent."))?;
-    let said = write(ctx.data(), &actor, on, note).await?;
-    reply::say(ctx, said).await
-}
-
-/// Writes a note; what came of it.
-pub(super) async fn write(desk: &Desk, actor: &Actor, on: On, note: String) -> Result<String, Error> {
-    Ok(desk.acting()?.act(actor, on.server, Deed::Note(on.subject, note)).await?)
+    acts::act(ctx, &actor, on.server, Deed::Note(on.subject, note)).await
 }
 
 /// The card whose thread, or whose forum post, a channel is, and what it is about.

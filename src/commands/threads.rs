@@ -15,8 +15,8 @@ use serenity::all::{Context, CreateAllowedMentions, CreateMessage, Message, Mess
 
 use super::Desk;
 use super::errors::Error;
-use super::menu::{call_of_thread, note, write};
-use crate::acting::Actor;
+use super::menu::{call_of_thread, note};
+use crate::acting::{Actor, Deed, Refused};
 use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
@@ -27,6 +27,8 @@ use crate::world::Subject;
 
 /// A sentence per person and thread at most this often (ms): who writes on is told by the reaction.
 const TELL_EVERY: i64 = 600_000;
+/// Who may not is not asked about in the CAD again for so long (ms): people who only talk must not use up what others need to act.
+const REFUSED_FOR: i64 = 60_000;
 /// People and threads remembered; beyond it nobody more is told until some are forgotten.
 const MOST_TOLD: usize = 1_000;
 
@@ -36,14 +38,31 @@ const REFUSED: &str = "⚠️";
 /// Said where notes from threads are asked for and the bot may not read messages.
 pub(super) const NO_CONTENT: &str = "The bot does not read messages: its operator must set `DISCORD_MESSAGE_CONTENT=on` and switch on *Message Content Intent* at <https://discord.com/developers/applications> (the application's page *Bot*), then restart it. The menu *Add as CAD note* on a message works without.";
 
-/// Who was told why their words became no note, and when.
+/// Who was told why their words became no note, and who was refused, and when.
 #[derive(Debug, Default)]
-pub(super) struct Tellings(Mutex<HashMap<(UserId, ChannelId), UnixMs>>);
+pub(super) struct Tellings {
+    told: Mutex<HashMap<(UserId, ChannelId), UnixMs>>,
+    refused: Mutex<HashMap<UserId, UnixMs>>,
+}
 
 impl Tellings {
+    /// Somebody may not write notes.
+    fn refuse(&self, user: UserId, now: UnixMs) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|_, at| now.since(*at) < REFUSED_FOR);
+        if refused.len() < MOST_TOLD {
+            refused.insert(user, now);
+        }
+    }
+
+    fn is_refused(&self, user: UserId, now: UnixMs) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get(&user).is_some_and(|at| now.since(*at) < REFUSED_FOR)
+    }
+
     /// Whether somebody is to be told now, and remembers it.
     fn is_due(&self, user: UserId, thread: ChannelId, now: UnixMs) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| now.since(*at) < TELL_EVERY);
         if told.len() >= MOST_TOLD || told.contains_key(&(user, thread)) {
             return false;
@@ -87,12 +106,19 @@ pub(super) async fn heard(ctx: &Context, desk: &Desk, message: &Message) -> Resu
     }
     let roles = message.member.as_ref().map(|member| member.roles.iter().map(|role| RoleId(role.get())).collect());
     let actor = Actor { guild, user: UserId(message.author.id.get()), roles: roles.unwrap_or_default() };
-    match write(desk, &actor, on, note).await {
+    if desk.tellings.is_refused(actor.user, desk.clock.now()) {
+        react(ctx, message, REFUSED).await;
+        return Ok(());
+    }
+    match desk.acting()?.act(&actor, on.server, Deed::Note(on.subject, note)).await {
         Ok(_) => react(ctx, message, NOTED).await,
         Err(error) => {
+            if matches!(error, Refused::NotPermitted(_)) {
+                desk.tellings.refuse(actor.user, desk.clock.now());
+            }
             react(ctx, message, REFUSED).await;
             if desk.tellings.is_due(actor.user, thread, desk.clock.now()) {
-                let sentence = format!("This is no note of the call: {}", error.sentence("a message in a thread"));
+                let sentence = format!("This is no note of the call: {}", error);
                 let reply = CreateMessage::new().content(text::cut(&sentence, 2_000)).reference_message(message);
                 // A reply that pings nobody: the reaction was sign enough.
                 let sent = message.channel_id.send_message(ctx, reply.allowed_mentions(CreateAllowedMentions::new())).await;
@@ -127,7 +153,10 @@ mod tests {
         for user in 10..5_000 {
             due(user, 1, 600_001);
         }
-        assert!(tellings.0.lock().unwrap().len() <= MOST_TOLD);
+        assert!(tellings.told.lock().unwrap().len() <= MOST_TOLD);
+        tellings.refuse(UserId(1), at);
+        assert!(tellings.is_refused(UserId(1), at.plus(59_999)) && !tellings.is_refused(UserId(1), at.plus(60_000)));
+        assert!(!tellings.is_refused(UserId(2), at));
     }
 
     #[test]

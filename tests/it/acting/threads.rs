@@ -98,6 +98,37 @@ async fn words_in_a_thread_become_notes_where_the_route_says_so() {
     scene.bot.finish().await;
 }
 
+/// In a forum each call is a post, and what is written there is about it.
+#[tokio::test]
+async fn words_in_a_forum_post_become_notes_until_the_call_is_over() {
+    let scene = Scene::start_with(reading()).await;
+    let ann = scene.officer("Ann", &["selfDispatch"]).await;
+    let (owner, discord) = (scene.bot.discord.owner_id(&scene.bot.guild), &scene.bot.discord);
+    let forum = discord.add_channel(&scene.bot.guild, "cases", 15);
+    scene.ran(&owner, "alerts", &["add"], json!({ "event": "dispatch", "channel": forum })).await;
+    let route = scene.bot.app().store.routing_now().routes.iter().find(|route| route.forum).unwrap().id;
+    let said = scene.ran(&owner, "alerts", &["thread"], json!({ "route": route, "mode": "always", "notes": "on" })).await;
+    assert!(said.contains("becomes a note of the call"), "{said}");
+    let (id, _) = scene.dispatch("Armed Robbery").await;
+    scene.bot.settled().await;
+    let made = |request: &Value| request["path"].as_str().is_some_and(|path| path.ends_with(&format!("/channels/{forum}/threads")));
+    assert_eq!(discord.requests().iter().filter(|request| made(request)).count(), 1);
+    let post = discord.snapshot()["channels"].as_array().unwrap().iter().find(|c| c["parent_id"] == forum.as_str()).unwrap()["id"].clone();
+    let post = post.as_str().unwrap().to_owned();
+    let said = discord.say(&post, &ann.user, "gate 4").unwrap();
+    until("the reaction", async || reactions(&scene, &post, &said) == ["📝"]).await;
+    assert_eq!(notes(&scene), ["gate 4"]);
+    let desk = scene.dispatcher("Desk").await;
+    scene.ran(&desk.user, "call", &["close"], json!({ "call": id.to_string() })).await;
+    scene.bot.settled().await;
+    let after = discord.say(&post, &ann.user, "well done").unwrap();
+    scene.bot.caught_up().await;
+    assert_eq!(reactions(&scene, &post, &after), Vec::<String>::new());
+    let noted = scene.changes().iter().filter(|change| change.ends_with("/notes")).count();
+    assert_eq!(noted, 1);
+    scene.bot.finish().await;
+}
+
 #[tokio::test]
 async fn without_add_reactions_the_note_is_made_all_the_same() {
     let scene = Scene::start_with(reading()).await;

@@ -1,9 +1,10 @@
 //! `/unit`.
 
 use serde_json::json;
+use tenfour::sim::cad::{CadOptions, ServerOptions, UnitSpec};
 
 use super::{Scene, button, told};
-use crate::test_bot::{PATIENCE, field, title, until};
+use crate::test_bot::{PATIENCE, Setup, field, title, until};
 
 #[tokio::test]
 async fn me_and_link_say_who_one_is_and_what_is_missing() {
@@ -128,5 +129,27 @@ async fn what_is_open_is_shown_to_those_who_may_act() {
     })
     .await;
     assert_eq!(scene.changes(), Vec::<String>::new());
+    scene.bot.finish().await;
+}
+
+#[tokio::test]
+async fn of_several_servers_it_is_the_one_on_which_one_is_on_duty() {
+    let servers = vec![ServerOptions::new(1, "Main"), ServerOptions::new(2, "Event")];
+    let setup = Setup {
+        settings: vec![("SONORAN_SERVER_IDS", "1,2".to_owned())],
+        cad: Some(CadOptions { servers, ..CadOptions::default() }),
+        ..Setup::default()
+    };
+    let scene = Scene::start_with(setup).await;
+    let ann = scene.civilian("Ann", &["police"]);
+    let spec = UnitSpec { num: "A-1".into(), name: "Ann".into(), status: 2, account: ann.account.clone(), ..UnitSpec::default() };
+    scene.bot.cad.login(2, &spec).unwrap();
+    until("the unit on server 2", async || scene.ran(&ann.user, "unit", &["me"], json!({})).await.contains("**On duty** A-1 Ann")).await;
+    assert_eq!(scene.ran(&ann.user, "unit", &["status"], json!({ "status": "3" })).await, "✅ Your status is set: 🔵 En route.");
+    let elsewhere = scene.ran(&ann.user, "unit", &["status"], json!({ "status": "3", "server": 1 })).await;
+    assert!(elsewhere.contains("not on duty on server 1"), "{elsewhere}");
+    let unknown = scene.ran(&ann.user, "unit", &["status"], json!({ "status": "3", "server": 9 })).await;
+    assert!(unknown.starts_with("This bot watches no server 9"), "{unknown}");
+    assert_eq!(scene.changes(), ["PATCH /v2/emergency/servers/2/units/status"]);
     scene.bot.finish().await;
 }

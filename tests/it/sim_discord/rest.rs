@@ -383,6 +383,25 @@ async fn old_messages_take_few_edits_if_the_option_says_so() {
 }
 
 #[tokio::test]
+async fn the_bot_reacts_once_and_needs_a_permission_for_it() {
+    let bot = bot().await;
+    let made = bot.post(json!({"content": "a note"})).await;
+    let path = |emoji: &str| format!("/channels/{}/messages/{}/reactions/{emoji}/@me", bot.channel, made["id"].as_str().unwrap());
+    for _ in 0..2 {
+        assert_eq!(bot.call(Method::PUT, &path("%F0%9F%93%9D"), json!({})).await.0, 204);
+    }
+    let reactions = bot.seen()[0]["reactions"].clone();
+    assert_eq!((&reactions[0]["emoji"]["name"], &reactions[0]["count"], reactions.as_array().unwrap().len()), (&json!("📝"), &json!(1), 1));
+    for unknown in ["note", "%zz", "%FF"] {
+        assert_eq!(bot.call(Method::PUT, &path(unknown), json!({})).await.1["code"], 10014, "{unknown}");
+    }
+    // What stands there may be joined in; another one may not be begun.
+    bot.sim.deny(&bot.channel, 1 << 6);
+    assert_eq!(bot.call(Method::PUT, &path("%F0%9F%93%9D"), json!({})).await.0, 204);
+    assert_eq!(bot.call(Method::PUT, &path("%E2%9A%A0%EF%B8%8F"), json!({})).await.1["code"], 50013);
+}
+
+#[tokio::test]
 async fn threads_hang_on_messages_and_forums_hold_posts() {
     let bot = bot().await;
     let made = bot.post(json!({"content": "a call"})).await;
