@@ -191,7 +191,11 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
         }
     }
     let text = "Only you see this. What needs a permission in the CAD is asked about when you press it.";
-    Page { rows, ..Page::new(state.what.clone(), text, BLUE) }
+    let what = match on.subject {
+        Subject::Emergency(id, _) => format!("{} #{id}", text::line(&labels.emergency, 24)),
+        _ => state.what.clone(),
+    };
+    Page { rows, ..Page::new(what, text, BLUE) }
 }
 
 /// The buttons of a card, as it has them in its channel.

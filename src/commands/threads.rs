@@ -118,7 +118,7 @@ pub(super) async fn heard(ctx: &Context, desk: &Desk, message: &Message) -> Resu
             }
             react(ctx, message, REFUSED).await;
             if desk.tellings.is_due(actor.user, thread, desk.clock.now()) {
-                let sentence = format!("This is no note of the call: {}", error);
+                let sentence = format!("This is no note of the call: {}", in_public(&error));
                 let reply = CreateMessage::new().content(text::cut(&sentence, 2_000)).reference_message(message);
                 // A reply that pings nobody: the reaction was sign enough.
                 let sent = message.channel_id.send_message(ctx, reply.allowed_mentions(CreateAllowedMentions::new())).await;
@@ -129,6 +129,14 @@ pub(super) async fn heard(ctx: &Context, desk: &Desk, message: &Message) -> Resu
         }
     }
     Ok(())
+}
+
+/// Why words became no note, where everybody reads it: what somebody lacks is theirs alone to know.
+fn in_public(error: &Refused) -> String {
+    match error {
+        Refused::NotPermitted(_) => "`/unit link` tells you, and only you, what is missing.".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 async fn react(ctx: &Context, message: &Message, emoji: &str) {

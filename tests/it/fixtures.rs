@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tenfour::clock::UnixMs;
 use tenfour::event::envelope::{self, Envelope};
+use tenfour::event::own::is_own;
 use tenfour::event::{
     Callout, DispatchCall, EmergencyCall, Event, Meta, Note, Page, PageNature, Priority, Record, RecordAction, RecordField, Station,
     StationAlert, StationMessage, ToneTarget, Topic, Unit, decode, known_kinds,
@@ -587,7 +588,8 @@ fn every_fixture_has_a_row_a_line_in_the_index_and_no_row_lacks_its_file() {
 #[test]
 fn every_known_type_has_a_fixture() {
     let seen: BTreeSet<String> = files().iter().map(|file| file.split_once('.').unwrap().0.to_owned()).collect();
-    let known: BTreeSet<String> = known_kinds().map(str::to_owned).collect();
+    // What the bot tells itself comes from nowhere else.
+    let known: BTreeSet<String> = known_kinds().filter(|kind| !is_own(kind)).map(str::to_owned).collect();
     assert_eq!(seen, known);
 }
 
