@@ -21,7 +21,7 @@ pub(super) enum Missing {
     Thing,
 }
 
-/// Why the CAD did not do as wished. Its text holds neither the key nor the answer's body, but for [`detail`]'s harmless line of it.
+/// Why the CAD did not do as wished. Its text holds neither the key nor the answer's body, but for `detail`'s harmless line of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestError {
     /// 401.
