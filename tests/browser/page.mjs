@@ -453,8 +453,18 @@ if (state.fire.some(({ name }) => name === "taken")) {
       await page.fill("#say", command);
       await page.keyboard.press("Enter");
       await page.locator('#command-form button[type="submit"]').click();
+      await told(`the answer to ${command}`, /Hours on duty|Calls/);
       const image = answer().locator("img").first();
-      await eventually(`the chart of ${command}`, async () => (await image.count()) > 0 && (await image.evaluate((node) => node.naturalWidth)) === 1200, 30);
+      await eventually(
+        `the chart of ${command}`,
+        async () => {
+          if ((await image.count()) === 0) return false;
+          // Pictures are loaded when they come into view, and the evening goes on below.
+          await image.evaluate((node) => node.scrollIntoView());
+          return (await image.evaluate((node) => node.naturalWidth)) === 1200;
+        },
+        30,
+      );
       assert.match((await image.getAttribute("alt")) ?? "", alt);
     }
   });
