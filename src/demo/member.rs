@@ -1,10 +1,7 @@
 //! Whoever looks at the demo's page is a member of the pretend community too: linked, on duty, free to press every button.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::shutdown::Tasks;
 use crate::sim::cad::{Account, CadSim, UnitSpec};
 use crate::sim::discord::DiscordSim;
 
@@ -12,8 +9,6 @@ use crate::sim::discord::DiscordSim;
 pub(super) const CALLSIGN: &str = "A-1";
 /// The plate that a lookup finds.
 pub(super) const PLATE: &str = "46EEK572";
-/// The scenario sends everybody home now and then: the member comes back so soon.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Gives the owner of the guild an account, and the CAD what commands can ask it for. The account's id.
 pub(super) fn account(cad: &CadSim, discord: &DiscordSim, guild: &str) -> String {
@@ -30,9 +25,8 @@ pub(super) fn account(cad: &CadSim, discord: &DiscordSim, guild: &str) -> String
     cad.add_account(Account { username: "you".to_owned(), discord: Some(owner), permissions, ..Account::default() })
 }
 
-/// Keeps the member on duty until the demo ends.
-pub(super) fn on_duty(cad: &CadSim, tasks: &Tasks, account: &str) {
-    let (cad, drain) = (cad.clone(), tasks.drain_token());
+/// Puts the member on duty. Nobody in the scenario dispatches them or sends them home.
+pub(super) fn on_duty(cad: &CadSim, account: &str) {
     let spec = UnitSpec {
         num: CALLSIGN.to_owned(),
         name: "You".to_owned(),
@@ -43,20 +37,7 @@ pub(super) fn on_duty(cad: &CadSim, tasks: &Tasks, account: &str) {
         account: account.to_owned(),
         ..UnitSpec::default()
     };
-    drop(tasks.spawn(async move {
-        loop {
-            for server in cad.servers() {
-                let open = cad.open_state(server);
-                let units = open.get("units").and_then(serde_json::Value::as_array).map(Vec::as_slice).unwrap_or_default();
-                let here = units.iter().any(|unit| unit.pointer("/data/unitNum").and_then(serde_json::Value::as_str) == Some(CALLSIGN));
-                if !here {
-                    cad.login(server, &spec);
-                }
-            }
-            tokio::select! {
-                () = drain.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-        }
-    }));
+    for server in cad.servers() {
+        cad.login(server, &spec);
+    }
 }

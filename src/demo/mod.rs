@@ -222,7 +222,7 @@ impl Stage {
             .await
             .with_context(|| format!("the page cannot be served on {}: choose another address with --page", options.page))?;
         say(&format!("page: {}", page.url()));
-        member::on_duty(&self.cad, &self.tasks, &self.account);
+        member::on_duty(&self.cad, &self.account);
         self.addresses();
         say(&format!(
             "\nYou are {} there, on duty: press Respond, Note or More… under a card, or try /unit me, /lookup plate ({}), /duty leaderboard.",

@@ -24,6 +24,7 @@ pub(super) struct Stage<'a> {
 }
 
 impl Stage<'_> {
+    /// The cast's units on duty. Whoever else is there plays for themselves: nobody dispatches them or sends them home.
     pub(super) fn units(&self) -> Vec<Unit> {
         let open = self.cad.open_state(self.server);
         let read = |unit: &Value| {
@@ -36,7 +37,8 @@ impl Stage<'_> {
                 panic: unit.get("isPanic")?.as_bool()?,
             })
         };
-        open.get("units").and_then(Value::as_array).map(|units| units.iter().filter_map(read).collect()).unwrap_or_default()
+        let units = open.get("units").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        units.iter().filter_map(read).filter(|unit| CAST.iter().any(|actor| actor.num == unit.num)).collect()
     }
 
     pub(super) fn numbers(&self, list: &str) -> Vec<i64> {
