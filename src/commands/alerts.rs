@@ -1,10 +1,21 @@
 //! `/alerts`: what is posted where.
 
+mod add;
+mod edit;
+mod escalate;
+mod filter;
+mod list;
+mod mute;
+mod ping;
+mod preset;
+mod quiet;
+mod remove;
+pub(super) mod test;
+mod thread;
+mod unmute;
+
+use super::Context;
 use super::errors::Error;
-use super::{
-    Context, alerts_add, alerts_edit, alerts_escalate, alerts_filter, alerts_list, alerts_mute, alerts_ping, alerts_preset, alerts_quiet,
-    alerts_remove, alerts_test, alerts_thread, alerts_unmute,
-};
 
 /// Which events are posted in which channel
 #[poise::command(
@@ -12,19 +23,19 @@ use super::{
     guild_only,
     subcommand_required,
     subcommands(
-        "alerts_add::add",
-        "alerts_list::list",
-        "alerts_edit::edit",
-        "alerts_remove::remove",
-        "alerts_preset::preset",
-        "alerts_filter::filter",
-        "alerts_ping::ping",
-        "alerts_escalate::escalate",
-        "alerts_thread::thread",
-        "alerts_mute::mute",
-        "alerts_unmute::unmute",
-        "alerts_quiet::quiet",
-        "alerts_test::test"
+        "add::add",
+        "list::list",
+        "edit::edit",
+        "remove::remove",
+        "preset::preset",
+        "filter::filter",
+        "ping::ping",
+        "escalate::escalate",
+        "thread::thread",
+        "mute::mute",
+        "unmute::unmute",
+        "quiet::quiet",
+        "test::test"
     ),
     default_member_permissions = "MANAGE_GUILD",
     interaction_context = "Guild"

@@ -1,11 +1,15 @@
 //! `/board`: self-updating messages, and what their three commands share.
 
+mod create;
+mod refresh;
+pub(super) mod remove;
+
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::errors::Error;
-use super::{Context, Desk, board_create, board_refresh, board_remove};
+use super::{Context, Desk};
 use crate::ids::GuildId;
 use crate::ingest::Request;
 use crate::ingest::boards::Redraw;
@@ -19,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
     slash_command,
     guild_only,
     subcommand_required,
-    subcommands("board_create::create", "board_refresh::refresh", "board_remove::remove"),
+    subcommands("create::create", "refresh::refresh", "remove::remove"),
     default_member_permissions = "MANAGE_GUILD",
     interaction_context = "Guild"
 )]

@@ -1,9 +1,18 @@
 //! `/cad`: the connection to the CAD, and how the bot is.
 
+mod actions;
+pub(super) mod audit;
+mod diagnose;
+mod export;
+pub(super) mod import;
+pub(super) mod labels;
+mod notices;
+mod setup;
+mod stats;
+mod status;
+
+use super::Context;
 use super::errors::Error;
-use super::{
-    Context, cad_actions, cad_audit, cad_diagnose, cad_export, cad_import, cad_labels, cad_notices, cad_setup, cad_stats, cad_status,
-};
 
 /// The connection to Sonoran CAD
 #[poise::command(
@@ -11,16 +20,16 @@ use super::{
     guild_only,
     subcommand_required,
     subcommands(
-        "cad_setup::setup",
-        "cad_status::status",
-        "cad_stats::stats",
-        "cad_diagnose::diagnose",
-        "cad_labels::labels",
-        "cad_notices::notices",
-        "cad_audit::audit",
-        "cad_export::export",
-        "cad_import::import",
-        "cad_actions::actions"
+        "setup::setup",
+        "status::status",
+        "stats::stats",
+        "diagnose::diagnose",
+        "labels::labels",
+        "notices::notices",
+        "audit::audit",
+        "export::export",
+        "import::import",
+        "actions::actions"
     ),
     default_member_permissions = "MANAGE_GUILD",
     interaction_context = "Guild"

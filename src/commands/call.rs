@@ -1,7 +1,16 @@
 //! `/call`: the community's calls, for those whom the guild lets dispatch from Discord.
 
+mod assign;
+mod close;
+mod from911;
+mod list;
+pub(super) mod new;
+pub(super) mod note;
+mod unassign;
+mod view;
+
+use super::Context;
 use super::errors::Error;
-use super::{Context, call_assign, call_close, call_from911, call_list, call_new, call_note, call_unassign, call_view};
 
 /// Calls in the CAD
 #[poise::command(
@@ -9,14 +18,14 @@ use super::{Context, call_assign, call_close, call_from911, call_list, call_new,
     guild_only,
     subcommand_required,
     subcommands(
-        "call_list::list",
-        "call_view::view",
-        "call_new::new",
-        "call_assign::assign",
-        "call_unassign::unassign",
-        "call_note::note",
-        "call_close::close",
-        "call_from911::from911"
+        "list::list",
+        "view::view",
+        "new::new",
+        "assign::assign",
+        "unassign::unassign",
+        "note::note",
+        "close::close",
+        "from911::from911"
     ),
     default_member_permissions = "MANAGE_GUILD",
     interaction_context = "Guild"

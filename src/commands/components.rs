@@ -16,7 +16,7 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::make::Asker;
-use super::{Desk, cad_labels, cards, forms, settings::buttons, unit_panic, wizard};
+use super::{Desk, cad, cards, forms, settings::buttons, unit, wizard};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::route::Preset;
@@ -181,8 +181,8 @@ pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interacti
     match interaction {
         Interaction::Component(component) if cards::is_ours(&component.data.custom_id) => cards::press(ctx, desk, component).await,
         Interaction::Component(component) if buttons::is_ours(&component.data.custom_id) => buttons::press(ctx, desk, component).await,
-        Interaction::Component(component) => match unit_panic::parse(&component.data.custom_id) {
-            Some(answer) => unit_panic::press(ctx, desk, component, answer).await,
+        Interaction::Component(component) => match unit::panic::parse(&component.data.custom_id) {
+            Some(answer) => unit::panic::press(ctx, desk, component, answer).await,
             None => press(ctx, desk, component).await,
         },
         Interaction::Modal(modal) if cards::is_ours(&modal.data.custom_id) => cards::form(ctx, desk, modal).await,
@@ -214,7 +214,7 @@ async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction) -> Result<()
     }
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
-    let answer = match cad_labels::submitted(desk, GuildId(guild.get()), modal).await {
+    let answer = match cad::labels::submitted(desk, GuildId(guild.get()), modal).await {
         Ok(page) => page.edit(),
         Err(error) => EditInteractionResponse::new().content(error.sentence("a form")).allowed_mentions(CreateAllowedMentions::new()),
     };

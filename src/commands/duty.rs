@@ -1,5 +1,9 @@
 //! `/duty`: who was on duty when, and what its commands and `/cad stats` share: spans, time zones, whose sessions are whose.
 
+mod export;
+mod leaderboard;
+mod log;
+
 use std::collections::HashMap;
 
 use jiff::Timestamp;
@@ -8,7 +12,7 @@ use serenity::all::CreateAttachment;
 
 use super::errors::Error;
 use super::make::not_configured;
-use super::{Context, Desk, duty_export, duty_leaderboard, duty_log};
+use super::{Context, Desk};
 use crate::chart::Chart;
 use crate::clock::UnixMs;
 use crate::ids::{GuildId, ServerId};
@@ -26,7 +30,7 @@ const NAME: usize = 60;
     slash_command,
     guild_only,
     subcommand_required,
-    subcommands("duty_log::log", "duty_leaderboard::leaderboard", "duty_export::export"),
+    subcommands("log::log", "leaderboard::leaderboard", "export::export"),
     default_member_permissions = "MODERATE_MEMBERS",
     interaction_context = "Guild"
 )]

@@ -10,7 +10,7 @@ use serenity::all::{
 
 use super::components::private;
 use super::errors::Error;
-use super::{Context, Desk, actor, call_new, emergency};
+use super::{Context, Desk, actor, call, emergency};
 use crate::acting::Actor;
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
@@ -79,12 +79,12 @@ impl Typed {
 
 /// Which form.
 enum Form {
-    Call(call_new::Wanted),
+    Call(call::new::Wanted),
     Emergency(emergency::Wanted),
 }
 
 fn parse(custom_id: &str) -> Option<Form> {
-    call_new::parse(custom_id).map(Form::Call).or_else(|| emergency::parse(custom_id).map(Form::Emergency))
+    call::new::parse(custom_id).map(Form::Call).or_else(|| emergency::parse(custom_id).map(Form::Emergency))
 }
 
 /// Whether a custom id is that of one of these forms.
@@ -112,7 +112,7 @@ pub(super) async fn sent(ctx: &serenity::all::Context, desk: &Desk, modal: &Moda
 
 async fn done(desk: &Desk, who: &Actor, form: Form, typed: &Typed) -> Result<String, Error> {
     match form {
-        Form::Call(wanted) => call_new::made(desk, who, &wanted, typed).await,
+        Form::Call(wanted) => call::new::made(desk, who, &wanted, typed).await,
         Form::Emergency(wanted) => emergency::placed(desk, who, wanted, typed).await,
     }
 }

@@ -1,9 +1,12 @@
 //! `/lookup`: records of the CAD, told to the asker alone.
 
+mod name;
+mod plate;
+
 use serde_json::{Map, json};
 
 use super::errors::Error;
-use super::{Context, acts, lookup_name, lookup_plate, reply};
+use super::{Context, acts, reply};
 use crate::cad::rest::{Lookup, Notify, Object, Wanted};
 use crate::event::{Envelope, Event, Record, decode};
 use crate::render::{self, Message};
@@ -16,7 +19,7 @@ const MOST: usize = 5;
     slash_command,
     guild_only,
     subcommand_required,
-    subcommands("lookup_plate::plate", "lookup_name::name"),
+    subcommands("plate::plate", "name::name"),
     default_member_permissions = "MANAGE_GUILD",
     interaction_context = "Guild"
 )]

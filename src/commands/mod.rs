@@ -1,14 +1,14 @@
 //! Slash commands and the buttons under their answers: people in, changes of routes out.
 //!
-//! Job: one file per command; say yes only to what will work (permissions are checked before a route is made), and every no in one
-//! sentence with its fix. Never sends alerts (tests and confirmations go through `ingest`), never keeps a person's half-done work in
-//! memory: a wizard's state stands in its custom ids, so that a press survives a restart.
+//! Job: one file per command, in the folder of its top-level command; say yes only to what will work (permissions are checked before a route
+//! is made), and every no in one sentence with its fix. Never sends alerts (tests and confirmations go through `ingest`), never keeps a
+//! person's half-done work in memory: a wizard's state stands in its custom ids, so that a press survives a restart.
 //!
 //! ```text
-//! gateway ─▶ framework ─┬─ slash ─▶ alerts_*, board_*, cad_*, duty_* ─┬─▶ store, ingest's requests
+//! gateway ─▶ framework ─┬─ slash ─▶ alerts/, board/, cad/, duty/ ─────┬─▶ store, ingest's requests
 //!                       ├─ typing ─▶ autocomplete, choices            ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
 //!                       ├─ presses, forms ─▶ components ─▶ wizard, tests, words, cards, forms, settings/buttons
-//!                       ├─ slash, menu ─▶ unit_*, call_*, lookup_*, emergency, menu ─▶ acting
+//!                       ├─ slash, menu ─▶ unit/, call/, lookup/, emergency, menu ─▶ acting
 //!                       └─ messages, if they may be read ─▶ threads ─▶ acting
 //! ```
 //!
@@ -19,44 +19,10 @@
 
 mod acts;
 mod alerts;
-mod alerts_add;
-mod alerts_edit;
-mod alerts_escalate;
-mod alerts_filter;
-mod alerts_list;
-mod alerts_mute;
-mod alerts_ping;
-mod alerts_preset;
-mod alerts_quiet;
-mod alerts_remove;
-mod alerts_test;
-mod alerts_thread;
-mod alerts_unmute;
 mod autocomplete;
 mod board;
-mod board_create;
-mod board_refresh;
-mod board_remove;
 mod cad;
-mod cad_actions;
-mod cad_audit;
-mod cad_diagnose;
-mod cad_export;
-mod cad_import;
-mod cad_labels;
-mod cad_notices;
-mod cad_setup;
-mod cad_stats;
-mod cad_status;
 mod call;
-mod call_assign;
-mod call_close;
-mod call_from911;
-mod call_list;
-mod call_new;
-mod call_note;
-mod call_unassign;
-mod call_view;
 mod calls;
 mod cards;
 mod checks;
@@ -65,17 +31,12 @@ mod choices;
 #[doc(hidden)]
 pub mod components;
 mod duty;
-mod duty_export;
-mod duty_leaderboard;
-mod duty_log;
 mod emergency;
 mod errors;
 mod forms;
 pub mod framework;
 mod layout;
 mod lookup;
-mod lookup_name;
-mod lookup_plate;
 mod make;
 mod menu;
 mod names;
@@ -86,13 +47,6 @@ mod rules;
 mod settings;
 mod threads;
 mod unit;
-mod unit_clear;
-mod unit_link;
-mod unit_me;
-mod unit_note;
-mod unit_panic;
-mod unit_respond;
-mod unit_status;
 mod wizard;
 
 use std::net::SocketAddr;

@@ -1,7 +1,6 @@
 //! A route's finer settings in people's words, for the commands that set them and the list that shows them.
 
 use super::Desk;
-use super::alerts_remove::no_such_route;
 use super::errors::Error;
 use crate::clock::UnixMs;
 use crate::event::Topic;
@@ -13,6 +12,10 @@ use crate::route::{Escalation, Listens, Route, Threads, When};
 pub(super) fn known_route(desk: &Desk, guild: GuildId, id: i64) -> Result<Route, Error> {
     let routing = desk.store.routing_now();
     routing.routes.iter().find(|route| route.guild == guild && route.id == id).cloned().ok_or_else(|| no_such_route(id))
+}
+
+pub(super) fn no_such_route(route: i64) -> Error {
+    Error::Refused(format!("This server has no route #{route}: `/alerts list` shows them."))
 }
 
 /// `Route #3 (911 → <#5>)`.

@@ -1,22 +1,21 @@
 //! `/unit`: what a member does as their own unit. For everyone; the CAD's own permissions are asked each time.
 
+mod clear;
+mod link;
+mod me;
+pub(super) mod panic;
+mod respond;
+mod status;
+
 use super::errors::Error;
-use super::{Context, unit_clear, unit_link, unit_me, unit_note, unit_panic, unit_respond, unit_status};
+use super::{Context, call};
 
 /// Your own unit in the CAD
 #[poise::command(
     slash_command,
     guild_only,
     subcommand_required,
-    subcommands(
-        "unit_me::me",
-        "unit_link::link",
-        "unit_status::status",
-        "unit_panic::panic",
-        "unit_respond::respond",
-        "unit_clear::clear",
-        "unit_note::note"
-    ),
+    subcommands("me::me", "link::link", "status::status", "panic::panic", "respond::respond", "clear::clear", "call::note::note"),
     interaction_context = "Guild"
 )]
 pub(super) async fn unit(_: Context<'_>) -> Result<(), Error> {

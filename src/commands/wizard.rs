@@ -13,7 +13,7 @@ use super::components::{Choice, MOST_SERVERS, Picked, Press, Verb, id};
 use super::errors::Error;
 use super::make::{Asker, make, not_configured, parts_of};
 use super::reply::{BLUE, GREEN, Page, YELLOW, and};
-use super::{Desk, alerts_test, recorded};
+use super::{Desk, alerts, recorded};
 use crate::cad::rest::{CadServer, RestError};
 use crate::clock::UnixMs;
 use crate::event::{Source, Topic};
@@ -357,8 +357,8 @@ async fn test(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page, Error>
         .iter()
         .find(|route| route.guild == asker.guild && Some(route.channel) == choice.channel && route.event == Listens::To(topic))
         .map(|route| route.id);
-    let channels = alerts_test::send(desk, asker.guild, topic, route, false).await?;
-    Ok(done(choice, &alerts_test::sentence(topic, &channels, false)))
+    let channels = alerts::test::send(desk, asker.guild, topic, route, false).await?;
+    Ok(done(choice, &alerts::test::sentence(topic, &channels, false)))
 }
 
 #[cfg(test)]

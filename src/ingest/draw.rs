@@ -3,6 +3,7 @@
 use std::cell::{LazyCell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 
+use super::Whose;
 use super::facts::{self, OwnedFacts};
 use super::log_pages::LogPages;
 use crate::clock::UnixMs;
@@ -11,7 +12,7 @@ use crate::ids::{ChannelId, CommunityId, GuildId, Ident, RoleId, ServerId};
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
 use crate::route::{self, Filter, Occasion, Route, Target, Threads, attention, targets};
-use crate::store::{Guild, Memo};
+use crate::store::{Guild, Memo, Routing};
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
 /// A call or panic is news for so long (ms).
@@ -52,6 +53,20 @@ pub(super) struct Setting<'a> {
     pub(super) at: UnixMs,
     /// Of the event: journal number and place in it.
     pub(super) number: (i64, u32),
+}
+
+impl<'a> Setting<'a> {
+    /// What is drawn because time or settings went on, not because of an event.
+    pub(super) fn without_event(
+        routing: &'a Routing,
+        pinged: &'a HashMap<i64, UnixMs>,
+        whose: Whose<'a>,
+        world: &'a Server,
+        at: UnixMs,
+    ) -> Self {
+        let Whose { community, server } = whose;
+        Self { routes: &routing.routes, guilds: &routing.guilds, pinged, community, server, world, at, number: (0, 0) }
+    }
 }
 
 /// One event being drawn.

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::Ingest;
 use super::draw::{Drawing, Post, Setting, reply_place};
+use super::{Ingest, Whose};
 use crate::clock::UnixMs;
 use crate::outbox::Lane;
 use crate::render::{self, Reply, View};
@@ -41,16 +41,7 @@ impl Ingest {
         self.called.retain(|(key, subject, ..)| worlds.get(key).is_some_and(|world| !world.is_over(*subject)));
         for ((community, server), world) in &self.worlds {
             for subject in waiting(world) {
-                let setting = Setting {
-                    routes: &routing.routes,
-                    guilds: &routing.guilds,
-                    pinged: &self.pinged,
-                    community,
-                    server: *server,
-                    world,
-                    at: now,
-                    number: (0, 0),
-                };
+                let setting = Setting::without_event(&routing, &self.pinged, Whose { community, server: *server }, world, now);
                 let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
                 drawing.escalate(subject, &self.called, &mut called);
             }

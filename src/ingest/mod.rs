@@ -442,8 +442,7 @@ impl Ingest {
         }
         duty::rows(whose, world, applied, batch);
         let routing = self.outside.store.routing_now();
-        let setting =
-            Setting { routes: &routing.routes, guilds: &routing.guilds, pinged: &self.pinged, community, server, world, at, number };
+        let setting = Setting { number, ..Setting::without_event(&routing, &self.pinged, whose, world, at) };
         let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
         for change in &applied.changes {
             drawing.change(change);
@@ -492,16 +491,7 @@ impl Ingest {
         for guild in reworded {
             self.boards.want(guild, None, now);
             for ((community, server), world) in &self.worlds {
-                let setting = Setting {
-                    routes: &routing.routes,
-                    guilds: &routing.guilds,
-                    pinged: &self.pinged,
-                    community,
-                    server: *server,
-                    world,
-                    at: now,
-                    number: (0, 0),
-                };
+                let setting = Setting::without_event(&routing, &self.pinged, Whose { community, server: *server }, world, now);
                 let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
                 drawing.redraw_for(guild, |subject| world.is_over(subject));
             }

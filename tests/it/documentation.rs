@@ -57,13 +57,18 @@ fn the_readme_lists_every_setting_with_its_default() {
 
 #[test]
 fn the_readme_names_every_command_and_no_other() {
+    // Each command's file lists its subcommands: `subcommands("setup::setup", "status::status")`.
     let there: BTreeSet<String> = std::fs::read_dir(root().join("src/commands"))
         .unwrap()
         .filter_map(|entry| {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            let (command, sub) = name.strip_suffix(".rs")?.split_once('_')?;
-            Some(format!("/{command} {sub}"))
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            let command = file.strip_suffix(".rs")?.to_owned();
+            let source = read(&format!("src/commands/{file}"));
+            let (listed, _) = source.split_once("subcommands(")?.1.split_once(')')?;
+            let names = listed.split('"').skip(1).step_by(2).filter_map(|path| path.rsplit("::").next());
+            Some(names.map(|name| format!("/{command} {name}")).collect::<Vec<_>>())
         })
+        .flatten()
         .collect();
     assert!(there.contains("/cad setup"), "{there:?}");
     for document in ["README.md", "CHANGELOG.md", "ARCHITECTURE.md"] {

@@ -8,10 +8,10 @@
 
 use serenity::all::{ComponentInteraction, Context, CreateAllowedMentions, CreateInteractionResponse, CreateInteractionResponseFollowup};
 
-use super::super::cad_audit::Question;
-use super::super::components::{NOT_YOURS, from36, manages, private, to36};
-use super::super::errors::Error;
-use super::super::{Desk, cad_audit, cad_import};
+use crate::commands::cad::audit::Question;
+use crate::commands::components::{NOT_YOURS, from36, manages, private, to36};
+use crate::commands::errors::Error;
+use crate::commands::{Desk, cad};
 use crate::ids::{GuildId, UserId};
 use crate::store::audit::Kind;
 
@@ -92,9 +92,9 @@ pub(in super::super) async fn press(ctx: &Context, desk: &Desk, component: &Comp
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     let by = (GuildId(guild.get()), UserId(component.user.id.get()));
     let turned = match turn {
-        Turn::Audit(question) => cad_audit::page(desk, by.0, question).await,
-        Turn::Replace(import) => cad_import::replace(desk, by, import).await,
-        Turn::Keep(import) => cad_import::keep(desk, by, import).await,
+        Turn::Audit(question) => cad::audit::page(desk, by.0, question).await,
+        Turn::Replace(import) => cad::import::replace(desk, by, import).await,
+        Turn::Keep(import) => cad::import::keep(desk, by, import).await,
     };
     match turned {
         Ok(page) => {

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::super::Desk;
-use super::super::checks::{Standing, Standpoint};
-use super::super::errors::Error;
-use super::super::make::{not_configured, not_in_forum, not_pinged};
 use super::file::{File, Named};
 use crate::clock::UnixMs;
+use crate::commands::Desk;
+use crate::commands::checks::{Standing, Standpoint};
+use crate::commands::errors::Error;
+use crate::commands::make::{not_configured, not_in_forum, not_pinged};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::permit::ActingRule;
 use crate::render::text;

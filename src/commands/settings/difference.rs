@@ -1,9 +1,9 @@
 //! What an import would change, in people's words. Pure.
 
-use super::super::make::{as_new, describe};
-use super::super::options::style_word;
-use super::super::{board, rules};
 use crate::clock::UnixMs;
+use crate::commands::make::{as_new, describe};
+use crate::commands::options::style_word;
+use crate::commands::{board, rules};
 use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::render::labels::Form;
 use crate::render::text;
@@ -59,7 +59,9 @@ pub(in super::super) fn difference(before: &Settings, after: &Settings, now: Uni
 pub(in super::super) fn counts(lines: &[String]) -> String {
     let count = |sign: char| lines.iter().filter(|line| line.starts_with(sign)).count();
     let all = [(count('➕'), "added"), (count('➖'), "removed"), (count('✏'), "changed")];
-    super::super::reply::and(&all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
+    crate::commands::reply::and(
+        &all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>(),
+    )
 }
 
 fn words(lines: &str) -> String {
@@ -122,7 +124,7 @@ fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<String> {
     say(was.rule.mute != *mute, &|| format!("{} → {}", sleeps(was), sleeps(is)));
     let called = |route: &RouteSetting| match rules::steps(&route.rule.escalation) {
         steps if steps.is_empty() => "nobody".to_owned(),
-        steps => super::super::reply::and(&steps),
+        steps => crate::commands::reply::and(&steps),
     };
     say(was.rule.escalation != *escalation, &|| format!("unanswered calls {} → {}", called(was), called(is)));
     say(was.enabled != *enabled, &|| format!("switched {}", if *enabled { "on" } else { "off" }));

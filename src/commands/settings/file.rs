@@ -18,7 +18,7 @@ use crate::render::{Labels, Style, text};
 use crate::route::{BoardKind, Criterion, Escalation, Filter, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet, Rule, Threads, When};
 use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
 
-use super::super::options::{STYLES, style_word};
+use crate::commands::options::{STYLES, style_word};
 
 /// What the file says that it is.
 const FORMAT: &str = "tenfour-settings";

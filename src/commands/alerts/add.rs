@@ -1,0 +1,37 @@
+//! `/alerts add`.
+
+use serenity::all as serenity;
+
+use crate::commands::errors::Error;
+use crate::commands::make::make;
+use crate::commands::options::{Event, StyleChoice};
+use crate::commands::{Context, asker, autocomplete, reply};
+use crate::ids::{ChannelId, RoleId, ServerId};
+use crate::render::Style;
+
+/// Post events of one kind in a channel
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn add(
+    ctx: Context<'_>,
+    #[description = "What to post"] event: Event,
+    #[description = "Where to post it"]
+    #[channel_types("Text", "News", "Forum")]
+    channel: serenity::PartialChannel,
+    #[description = "Only from this CAD server (default: all of them)"]
+    #[autocomplete = "autocomplete::server"]
+    #[min = 1]
+    server: Option<u32>,
+    #[description = "Role to ping for what is urgent (default: nobody)"] role: Option<serenity::RoleId>,
+    #[description = "How it looks (default: card)"] style: Option<StyleChoice>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let style = style.map_or(Style::default(), |style| style.0);
+    let part = (event.0, server.map(ServerId), style, true);
+    let role = role.map(|role| RoleId(role.get()));
+    let made = make(ctx.data(), asker(ctx)?, ChannelId(channel.id.get()), role, vec![part]).await?;
+    let try_it = match event.0 {
+        crate::route::Listens::To(topic) if !made.ids().is_empty() => format!("\nTry it with `/alerts test event:{}`.", topic.as_str()),
+        _ => String::new(),
+    };
+    reply::say(ctx, made.sentences() + &try_it).await
+}

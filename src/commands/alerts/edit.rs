@@ -1,0 +1,129 @@
+//! `/alerts edit`.
+
+use serenity::all as serenity;
+
+use crate::commands::errors::Error;
+use crate::commands::make::{announce, as_new, describe, not_configured, not_in_forum, unpingable};
+use crate::commands::options::{Clear, Clearing, Event, StyleChoice, style_word};
+use crate::commands::rules::no_such_route;
+use crate::commands::rules::{known_route, named};
+use crate::commands::{Context, asker, autocomplete, checks, reply};
+use crate::ids::{ChannelId, RoleId, ServerId};
+use crate::route::{Route, RouteEdit, Threads};
+use crate::store::EditRoute;
+
+/// Change what a route posts, where and how
+#[poise::command(slash_command, guild_only)]
+#[expect(clippy::too_many_arguments, reason = "each is an option of the command")]
+pub(super) async fn edit(
+    ctx: Context<'_>,
+    #[description = "Which route, as in /alerts list"]
+    #[autocomplete = "autocomplete::route"]
+    #[min = 1]
+    route: i64,
+    #[description = "What to post instead"] event: Option<Event>,
+    #[description = "Where to post it instead"]
+    #[channel_types("Text", "News", "Forum")]
+    channel: Option<serenity::PartialChannel>,
+    #[description = "Only from this CAD server"]
+    #[autocomplete = "autocomplete::server"]
+    #[min = 1]
+    server: Option<u32>,
+    #[description = "Role to ping instead"] role: Option<serenity::RoleId>,
+    #[description = "How it looks"] style: Option<StyleChoice>,
+    #[description = "What to take away"] clear: Option<Clear>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (asker, desk) = (asker(ctx)?, ctx.data());
+    let (server, role) = (server.map(ServerId), role.map(|role| RoleId(role.get())));
+    let mut edit = RouteEdit {
+        event: event.map(|event| event.0),
+        channel: None,
+        server: server.map(Some),
+        role: role.map(Some),
+        style: style.map(|style| style.0),
+    };
+    match clear.map(|clear| clear.0) {
+        Some(Clearing::Role) if role.is_some() => return Err(contradiction("role")),
+        Some(Clearing::Server) if server.is_some() => return Err(contradiction("server")),
+        Some(Clearing::Role) => edit.role = Some(None),
+        Some(Clearing::Server) => edit.server = Some(None),
+        None => {}
+    }
+    let known = known_route(desk, asker.guild, route)?;
+    if edit == RouteEdit::default() && channel.is_none() {
+        return Err(Error::Refused(format!(
+            "{} stays as it is: say what to change with `event:`, `channel:`, `server:`, `role:`, `style:` or `clear:`.",
+            named(&known)
+        )));
+    }
+    checks::not_everyone(asker.guild, role)?;
+    if let Some(server) = server.filter(|server| !desk.facts.servers.contains(server)) {
+        return Err(Error::Refused(not_configured(server)));
+    }
+    let mut standing = None;
+    if let Some(channel) = channel.map(|channel| ChannelId(channel.id.get())) {
+        let there = checks::standing(desk, asker.guild, channel, asker.here).await?;
+        let threads = edit.of(&known).threads() != Threads::Off;
+        if let Some(hindrance) = if threads { there.hindrance_to_threads(channel) } else { there.hindrance(channel) } {
+            return Err(Error::Refused(hindrance));
+        }
+        edit.channel = Some((channel, there.is_forum()));
+        standing = Some(there);
+    } else if role.is_some() {
+        standing = Some(checks::standing(desk, asker.guild, known.channel, asker.here).await?);
+    }
+    let (was, now) = match desk.store.edit_route(asker.guild, route, edit).await? {
+        EditRoute::Changed(both) => *both,
+        EditRoute::Same(route) => {
+            return reply::say(ctx, format!("👌 Route #{} is exactly that already: {}.", route.id, describe(&as_new(&route)))).await;
+        }
+        EditRoute::Taken(other) => return Err(taken(&desk.store.routing_now().routes, other)),
+        EditRoute::NotInForum(wish) => {
+            let sentence = not_in_forum(wish.channel, std::iter::once((wish.event, wish.style)));
+            return Err(Error::Refused(sentence.unwrap_or_else(|| format!("<#{}> is a forum: choose a text channel.", wish.channel))));
+        }
+        EditRoute::Unknown => return Err(no_such_route(route)),
+    };
+    let mut said =
+        vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", reply::and(&changes(&was, &now)), describe(&as_new(&now)))];
+    if now.channel != was.channel {
+        desk.open_again(now.channel).await?;
+        said.push(format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.channel));
+    }
+    if was.threads() != Threads::Off && now.threads() == Threads::Off {
+        said.push("💡 It opens no threads any more: only calls have them, as `card` or `compact`.".to_owned());
+    }
+    if let Some(there) = standing {
+        said.extend(unpingable(desk, asker.guild, now.role, there).await);
+    }
+    if !now.forum && (now.channel, now.event, now.server) != (was.channel, was.event, was.server) {
+        announce(desk, asker, now.channel, if now.channel == was.channel { "changed" } else { "on" }, &[&as_new(&now)]).await;
+    }
+    reply::say(ctx, said.join("\n")).await
+}
+
+fn contradiction(option: &str) -> Error {
+    Error::Refused(format!("`{option}:` and `clear:{option}` contradict each other: leave one of them out."))
+}
+
+fn taken(routes: &[Route], other: i64) -> Error {
+    let what = routes.iter().find(|route| route.id == other).map(|route| format!(": {}", describe(&as_new(route)))).unwrap_or_default();
+    Error::Refused(format!(
+        "Route #{other} is there already{what}. Change that one, or remove it first with `/alerts remove route:{other}`."
+    ))
+}
+
+/// What is different, in the order of the options.
+fn changes(was: &Route, now: &Route) -> Vec<String> {
+    let server = |route: &Route| route.server.map_or_else(|| "all servers".to_owned(), |server| format!("server {server}"));
+    let role = |route: &Route| route.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
+    let all = [
+        (was.event != now.event).then(|| format!("{} → {}", was.event.as_str(), now.event.as_str())),
+        (was.channel != now.channel).then(|| format!("<#{}> → <#{}>", was.channel, now.channel)),
+        (was.server != now.server).then(|| format!("{} → {}", server(was), server(now))),
+        (was.role != now.role).then(|| format!("pinging {} → {}", role(was), role(now))),
+        (was.style != now.style).then(|| format!("{} → {}", style_word(was.style), style_word(now.style))),
+    ];
+    all.into_iter().flatten().collect()
+}

@@ -1,0 +1,105 @@
+//! `/alerts escalate`.
+
+use serenity::all as serenity;
+
+use crate::commands::errors::Error;
+use crate::commands::make::unpingable;
+use crate::commands::rules::no_such_route;
+use crate::commands::rules::{known_route, named, steps};
+use crate::commands::{Context, asker, autocomplete, checks, reply};
+use crate::event::Topic;
+use crate::ids::RoleId;
+use crate::route::{Escalation, Listens, MOST_STEPS, Route, Step};
+
+/// Who is called next when nobody takes a 911, a panic or a page
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn escalate(
+    ctx: Context<'_>,
+    #[description = "Which route, as in /alerts list"]
+    #[autocomplete = "autocomplete::route"]
+    #[min = 1]
+    route: i64,
+    #[description = "After so many minutes without an answer"]
+    #[min = 1]
+    #[max = 120]
+    minutes: Option<u32>,
+    #[description = "Role to ping then"] role: Option<serenity::RoleId>,
+    #[description = "True: this route calls nobody else any more"] off: Option<bool>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (asker, desk) = (asker(ctx)?, ctx.data());
+    let known = known_route(desk, asker.guild, route)?;
+    if off == Some(true) {
+        let changed = desk.store.change_rule(asker.guild, route, |rule| rule.escalation = Escalation::default()).await?;
+        let Some((route, ())) = changed else { return Err(no_such_route(route)) };
+        return reply::say(ctx, format!("🔕 {} calls nobody else when nobody answers.", named(&route))).await;
+    }
+    let (Some(minutes), Some(role)) = (minutes, role.map(|role| RoleId(role.get()))) else {
+        return reply::say(ctx, shown(&known)).await;
+    };
+    if !waits_for_answers(known.event) {
+        return Err(Error::refused(format!(
+            "{} has nothing that waits for an answer: choose a route for `911`, `panic`, `pager` or `all`.",
+            named(&known)
+        )));
+    }
+    checks::not_everyone(asker.guild, Some(role))?;
+    let standing = checks::standing(desk, asker.guild, known.channel, asker.here).await?;
+    let hint = unpingable(desk, asker.guild, Some(role), standing).await;
+    let step = Step { minutes, role, since: desk.clock.now() };
+    let changed = desk.store.change_rule(asker.guild, route, move |rule| rule.escalation.set(step)).await?;
+    match changed {
+        None => Err(no_such_route(route)),
+        Some((route, false)) => Err(Error::refused(format!(
+            "{} has {MOST_STEPS} steps already, which is as many as there may be: give one of them another role, or begin anew with `/alerts escalate route:{} off:True`.",
+            named(&route),
+            route.id
+        ))),
+        Some((route, true)) => {
+            let said: Vec<String> = [Some(shown(&route)), hint].into_iter().flatten().collect();
+            reply::say(ctx, said.join("\n")).await
+        }
+    }
+}
+
+fn waits_for_answers(event: Listens) -> bool {
+    match event {
+        Listens::All => true,
+        Listens::To(topic) => Escalation::is_for(topic),
+    }
+}
+
+/// The rule as a sentence.
+fn shown(route: &Route) -> String {
+    let steps = steps(&route.rule.escalation);
+    if steps.is_empty() {
+        return format!(
+            "{} calls nobody else when nobody answers. `/alerts escalate route:{} minutes:5 role:` adds a step; there may be {MOST_STEPS}.",
+            named(route),
+            route.id
+        );
+    }
+    let what = match route.event {
+        Listens::All => "911 call, panic or page",
+        Listens::To(Topic::Panic) => "panic",
+        Listens::To(Topic::Pager) => "page",
+        Listens::To(_) => "911 call",
+    };
+    format!(
+        "⏰ {}: a {what} that nobody takes or attaches to calls {}, each once. Mute and quiet hours hold it back.",
+        named(route),
+        reply::and(&steps)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_taken_is_called_out() {
+        let may: Vec<&str> = Topic::ALL.into_iter().filter(|topic| waits_for_answers(Listens::To(*topic))).map(Topic::as_str).collect();
+        assert_eq!(may, ["911", "panic", "pager"]);
+        assert!(waits_for_answers(Listens::All));
+    }
+}

@@ -1,0 +1,124 @@
+//! `/alerts filter`.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::commands::errors::Error;
+use crate::commands::rules::no_such_route;
+use crate::commands::rules::{known_route, named};
+use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
+use crate::ingest::{Request, Tried, TryFilter};
+use crate::render::text;
+use crate::route::{Criterion, FilterError, Route, Rule};
+
+/// How long ingest may take to try a filter.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest sentence of a filter (UTF-16 units): the rest of the answer stands beside it.
+const SENTENCE: usize = 1_600;
+
+/// What a route lets through; an option left out stays as it is
+#[poise::command(slash_command, guild_only)]
+#[expect(clippy::too_many_arguments, reason = "each is an option of the command")]
+pub(super) async fn filter(
+    ctx: Context<'_>,
+    #[description = "Which route, as in /alerts list"]
+    #[autocomplete = "autocomplete::route"]
+    #[min = 1]
+    route: i64,
+    #[description = "Priorities, e.g. 1, 2 (any: all)"]
+    #[max_length = 1500]
+    priority: Option<String>,
+    #[description = "Departments of the units, e.g. LSPD, BCSO (any: all)"]
+    #[max_length = 1500]
+    department: Option<String>,
+    #[description = "police, fire, ems, dispatch (any: all)"]
+    #[max_length = 1500]
+    service: Option<String>,
+    #[description = "Only what mentions one of these, e.g. fire, smoke (any: whatever it says)"]
+    #[max_length = 1500]
+    include: Option<String>,
+    #[description = "Nothing that mentions one of these, e.g. drill (any: whatever it says)"]
+    #[max_length = 1500]
+    exclude: Option<String>,
+    #[description = "Postals, e.g. 9001, 90*, 9000-9099 (any: all)"]
+    #[max_length = 1500]
+    postal: Option<String>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let typed = [priority, department, service, include, exclude, postal];
+    let wishes: Vec<(Criterion, String)> =
+        Criterion::ALL.into_iter().zip(typed).filter_map(|(criterion, typed)| Some((criterion, typed?))).collect();
+    let known = if wishes.is_empty() {
+        known_route(desk, guild, route)?
+    } else {
+        let changed = desk.store.change_rule(guild, route, move |rule| change(rule, &wishes)).await?;
+        let Some((route, outcome)) = changed else { return Err(no_such_route(route)) };
+        outcome?;
+        route
+    };
+    let tried = tried(desk, &known).await.map(|tried| format!(" {tried}")).unwrap_or_default();
+    let sentence = text::cut(&known.rule.filter.sentence(known.event), SENTENCE);
+    reply::say(ctx, format!("🔎 {}: {sentence}{tried}", named(&known))).await
+}
+
+/// All of the wishes or, if one cannot be used, none.
+fn change(rule: &mut Rule, wishes: &[(Criterion, String)]) -> Result<(), FilterError> {
+    let mut filter = rule.filter.clone();
+    for (criterion, typed) in wishes {
+        filter.change(*criterion, typed)?;
+    }
+    rule.filter = filter;
+    Ok(())
+}
+
+/// What the route's filter would have done to the latest events. Nothing to say of one that asks for nothing.
+async fn tried(desk: &Desk, route: &Route) -> Option<String> {
+    if route.rule.filter.is_empty() {
+        return None;
+    }
+    let (done, outcome) = oneshot::channel();
+    let wish = TryFilter { guild: route.guild, route: route.id, filter: route.rule.filter.clone(), done };
+    let asked = async {
+        desk.requests.send(Request::Try(wish)).await.ok()?;
+        outcome.await.ok()
+    };
+    let tried = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();
+    Some(tried.map_or_else(|| "It holds from now on; the bot is too busy to try it on past events.".to_owned(), sentence))
+}
+
+fn sentence(tried: Tried) -> String {
+    match (tried.through, tried.of) {
+        (_, 0) => "No event that this route listens to has come yet, so it could not be tried.".to_owned(),
+        (0, 1) => "It would not have let through the only event so far.".to_owned(),
+        (_, 1) => "It would have let through the only event so far.".to_owned(),
+        (through, of) => format!("It would have let through {through} of the last {of} events."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_come_true_together_or_not_at_all() {
+        let mut rule = Rule::default();
+        let wish = |criterion, typed: &str| (criterion, typed.to_owned());
+        change(&mut rule, &[wish(Criterion::Priority, "1"), wish(Criterion::Exclude, "drill")]).unwrap();
+        let before = rule.clone();
+        change(&mut rule, &[wish(Criterion::Exclude, "any"), wish(Criterion::Service, "navy")]).unwrap_err();
+        assert_eq!(rule, before);
+        change(&mut rule, &[wish(Criterion::Exclude, "any")]).unwrap();
+        assert_eq!((rule.filter.count(Criterion::Exclude), rule.filter.count(Criterion::Priority)), (0, 1));
+    }
+
+    #[test]
+    fn what_was_tried_is_told_as_it_is() {
+        let said = |through, of| sentence(Tried { through, of });
+        assert_eq!(said(12, 50), "It would have let through 12 of the last 50 events.");
+        assert_eq!(said(0, 1), "It would not have let through the only event so far.");
+        assert_eq!(said(1, 1), "It would have let through the only event so far.");
+        assert!(said(0, 0).contains("has come yet"));
+    }
+}

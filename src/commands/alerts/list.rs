@@ -1,0 +1,152 @@
+//! `/alerts list`.
+
+use std::collections::BTreeMap;
+
+use crate::clock::UnixMs;
+use crate::commands::errors::Error;
+use crate::commands::options::style_word;
+use crate::commands::rules::settings;
+use crate::commands::{Context, guild_of, reply};
+use crate::ids::ChannelId;
+use crate::render::text;
+use crate::route::Route;
+use crate::store::Parked;
+
+/// Longest sentence of a filter here (UTF-16 units): `/alerts filter` shows all of it.
+const FILTER: usize = 300;
+
+/// What is posted where
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let guild = guild_of(ctx)?;
+    let desk = ctx.data();
+    let routing = desk.store.routing_now();
+    let quiet = routing.guilds.get(&guild).and_then(|guild| guild.quiet.as_ref()).map(|quiet| format!("🌙 {}", quiet.sentence()));
+    let routes: Vec<&Route> = routing.routes.iter().filter(|route| route.guild == guild).collect();
+    if routes.is_empty() {
+        let nothing = "Nothing is posted in this server yet. Begin with `/cad setup`, or with `/alerts preset name:essentials channel:#your-channel`.";
+        return reply::say(ctx, [Some(nothing.to_owned()), quiet].into_iter().flatten().collect::<Vec<_>>().join("\n")).await;
+    }
+    let parked = desk.store.parked().await?;
+    let title = format!("🔔 {} alert route{}", routes.len(), if routes.len() == 1 { "" } else { "s" });
+    let lines: Vec<String> = quiet.into_iter().chain(lines(&routes, &parked, desk.clock.now())).collect();
+    reply::list(ctx, &title, &lines, reply::BLUE).await
+}
+
+/// By channel; a channel that is closed to the bot says so.
+fn lines(routes: &[&Route], parked: &[Parked], now: UnixMs) -> Vec<String> {
+    let mut channels: BTreeMap<ChannelId, Vec<&Route>> = BTreeMap::new();
+    for route in routes {
+        channels.entry(route.channel).or_default().push(route);
+    }
+    let mut lines = Vec::new();
+    for (channel, routes) in channels {
+        let forum = if routes.iter().any(|route| route.forum) { " (forum)" } else { "" };
+        lines.push(format!("**<#{channel}>**{forum}"));
+        if let Some(parked) = parked.iter().find(|parked| parked.channel == channel) {
+            let reason = text::line(&parked.reason, 200);
+            lines.push(format!("⚠️ closed to the bot since <t:{}:R>: {reason}. See `/cad diagnose`.", parked.since.secs()));
+        }
+        for route in routes {
+            lines.push(line(route, now));
+            if !route.rule.filter.is_empty() {
+                lines.push(format!("   ↳ {}", text::cut(&route.rule.filter.sentence(route.event), FILTER)));
+            }
+        }
+    }
+    lines
+}
+
+fn line(route: &Route, now: UnixMs) -> String {
+    let role = route.role.map(|role| format!(" · <@&{role}>")).unwrap_or_default();
+    let server = route.server.map(|server| format!(" · server {server}")).unwrap_or_default();
+    let off = if route.enabled { "" } else { " · switched off" };
+    let rest: String = settings(route, now).iter().map(|said| format!(" · {said}")).collect();
+    format!("`#{}` {} · {}{server}{role}{rest}{off}", route.id, route.event.as_str(), style_word(route.style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Topic;
+    use crate::ids::{CommunityId, GuildId, RoleId, ServerId};
+    use crate::render::Style;
+    use crate::route::{Criterion, Listens, Mute, Rule, Threads, When};
+
+    #[test]
+    fn routes_stand_below_their_channel_with_all_that_matters() {
+        let route = |id, channel, event, style| Route {
+            id,
+            guild: GuildId(1),
+            community: CommunityId::new("c"),
+            event,
+            channel: ChannelId(channel),
+            server: None,
+            role: None,
+            style,
+            enabled: true,
+            forum: false,
+            rule: crate::route::Rule::default(),
+        };
+        let first = route(3, 20, Listens::To(Topic::Emergency), Style::Card);
+        let second = Route { role: Some(RoleId(7)), server: Some(ServerId(2)), ..route(4, 10, Listens::All, Style::Log) };
+        let third = Route { enabled: false, ..route(5, 20, Listens::To(Topic::Panic), Style::Public) };
+        let parked = Parked {
+            channel: ChannelId(20),
+            reason: "Missing Access (50001)".into(),
+            since: UnixMs(5_000),
+            retry_at: UnixMs(9_000),
+            tries: 1,
+        };
+        assert_eq!(
+            lines(&[&first, &second, &third], &[parked], UnixMs(0)),
+            [
+                "**<#10>**",
+                "`#4` all · log · server 2 · <@&7>",
+                "**<#20>**",
+                "⚠️ closed to the bot since <t:5:R>: Missing Access (50001). See `/cad diagnose`.",
+                "`#3` 911 · card",
+                "`#5` panic · public · switched off",
+            ]
+        );
+    }
+
+    #[test]
+    fn rules_are_told_as_they_are_now() {
+        let mut route = Route {
+            id: 3,
+            guild: GuildId(1),
+            community: CommunityId::new("c"),
+            event: Listens::To(Topic::Dispatch),
+            channel: ChannelId(20),
+            server: None,
+            role: Some(RoleId(7)),
+            style: Style::Card,
+            enabled: true,
+            forum: true,
+            rule: Rule {
+                when: Some(When::NoDispatcher),
+                cooldown_s: Some(60),
+                threads: Threads::OnFirstNote,
+                mute: Some(Mute { until: UnixMs(9_000), panic: true }),
+                ..Rule::default()
+            },
+        };
+        route.rule.filter.change(Criterion::Priority, "1").unwrap();
+        assert_eq!(
+            lines(&[&route], &[], UnixMs(8_999)),
+            [
+                "**<#20>** (forum)",
+                "`#3` dispatch · card · <@&7> · 🔇 muted until <t:9:f> (<t:9:R>), panics too · pings while no dispatcher is on duty · cool-down 60 s · threads with the first note",
+                "   ↳ Lets through dispatches of priority 1.",
+            ]
+        );
+        // A mute that has run out is not told, nor are threads that the style cannot have.
+        route.style = Style::Public;
+        assert_eq!(
+            lines(&[&route], &[], UnixMs(9_000))[1],
+            "`#3` dispatch · public · <@&7> · pings while no dispatcher is on duty · cool-down 60 s"
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! `/alerts remove`.
+
+use crate::commands::errors::Error;
+use crate::commands::make::{as_new, describe};
+use crate::commands::rules::no_such_route;
+use crate::commands::{Context, autocomplete, guild_of, reply};
+
+/// Stop posting: removes one route
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn remove(
+    ctx: Context<'_>,
+    #[description = "Which route, as in /alerts list"]
+    #[autocomplete = "autocomplete::route"]
+    #[min = 1]
+    route: i64,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let guild = guild_of(ctx)?;
+    let desk = ctx.data();
+    let routing = desk.store.routing_now();
+    let known = routing.routes.iter().find(|known| known.guild == guild && known.id == route);
+    if !desk.store.remove_route(guild, route).await? {
+        return Err(no_such_route(route));
+    }
+    let what = known.map(|known| describe(&as_new(known))).unwrap_or_default();
+    reply::say(ctx, format!("🗑️ Route #{route} removed: {what}. Cards that stand there are still kept up to date until their calls close."))
+        .await
+}

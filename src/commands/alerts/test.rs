@@ -1,0 +1,96 @@
+//! `/alerts test`: a made-up event through the real path.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::commands::errors::Error;
+use crate::commands::options::TestEvent;
+use crate::commands::rules::no_such_route;
+use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
+use crate::event::Topic;
+use crate::ids::{ChannelId, GuildId};
+use crate::ingest::{Request, TestAlert};
+use crate::route::{Listens, Route};
+
+/// How long ingest may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Send a made-up alert the way a real one would go
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn test(
+    ctx: Context<'_>,
+    #[description = "What to pretend"] event: TestEvent,
+    #[description = "Only over this route (default: every route that fits)"]
+    #[autocomplete = "autocomplete::route"]
+    #[min = 1]
+    route: Option<i64>,
+    #[description = "Also ping, as a real alert would (default: no)"] full: Option<bool>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let full = full.unwrap_or(false);
+    let channels = send(ctx.data(), guild_of(ctx)?, event.0, route, full).await?;
+    reply::say(ctx, sentence(event.0, &channels, full)).await
+}
+
+/// What was sent, in words.
+pub(in crate::commands) fn sentence(topic: Topic, channels: &[ChannelId], full: bool) -> String {
+    let places: Vec<String> = channels.iter().map(|channel| format!("<#{channel}>")).collect();
+    let pings = if full { "It pings as a real one would." } else { "It pings nobody." };
+    format!("🧪 A test alert ({}) is on its way to {}. {pings}", topic.as_str(), reply::and(&places))
+}
+
+/// Hands a test to ingest. Returns the channels it goes to: at least one.
+pub(in crate::commands) async fn send(
+    desk: &Desk,
+    guild: GuildId,
+    topic: Topic,
+    route: Option<i64>,
+    full: bool,
+) -> Result<Vec<ChannelId>, Error> {
+    let routing = desk.store.routing_now();
+    let own: Vec<&Route> = routing.routes.iter().filter(|known| known.guild == guild).collect();
+    let fits = |known: &&&Route| known.enabled && (known.event == Listens::All || known.event == Listens::To(topic));
+    let chosen = match route {
+        None => own.iter().find(fits),
+        Some(id) => {
+            let known = own.iter().find(|known| known.id == id).ok_or_else(|| no_such_route(id))?;
+            if !fits(&known) {
+                let what = if known.enabled {
+                    format!("listens to {}, not to {}", known.event.as_str(), topic.as_str())
+                } else {
+                    "is switched off".into()
+                };
+                return Err(Error::Refused(format!("Route #{id} {what}: choose another event or route.")));
+            }
+            Some(known)
+        }
+    };
+    let Some(chosen) = chosen else {
+        return Err(Error::Refused(format!(
+            "Nothing in this server listens to {0}: add a route with `/alerts add event:{0} channel:#your-channel`.",
+            topic.as_str()
+        )));
+    };
+    // A test for a server that no route wants would go nowhere.
+    let server = chosen.server.unwrap_or_else(|| desk.facts.first_server());
+    let (done, outcome) = oneshot::channel();
+    let community = chosen.community.clone();
+    let test = TestAlert { guild, community, server, topic, route, full, done };
+    let busy = || Error::refused("The bot is busy taking in events: try again in a moment.");
+    let asked = async {
+        desk.requests.send(Request::Test(test)).await.map_err(|_| busy())?;
+        outcome.await.map_err(|_| busy())
+    };
+    let channels = match tokio::time::timeout(PATIENCE, asked).await {
+        Err(_) => return Err(busy()),
+        Ok(answer) => answer?.map_err(|_| Error::refused("The test could not be stored: ask the bot's operator to check its disk."))?,
+    };
+    if channels.is_empty() {
+        let id = chosen.id;
+        return Err(Error::Refused(format!(
+            "The test went nowhere: route #{id} shows nothing of such an event in its style. Choose another style with `/alerts edit`."
+        )));
+    }
+    Ok(channels)
+}

@@ -1,0 +1,91 @@
+//! `/alerts thread`.
+
+use crate::commands::errors::Error;
+use crate::commands::options::{Switch, ThreadsChoice};
+use crate::commands::rules::{known_route, named};
+use crate::commands::{Context, asker, autocomplete, checks, reply, threads};
+use crate::render::Style;
+use crate::route::{Route, Rule, Threads};
+use crate::store::Store;
+
+/// Whether calls get threads, in which their notes are written
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn thread(
+    ctx: Context<'_>,
+    #[description = "Which route, as in /alerts list"]
+    #[autocomplete = "autocomplete::route"]
+    #[min = 1]
+    route: i64,
+    #[description = "When a call gets its thread"] mode: ThreadsChoice,
+    #[description = "What members write there becomes notes of the call"] notes: Option<Switch>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (asker, desk, mode) = (asker(ctx)?, ctx.data(), mode.0);
+    let known = known_route(desk, asker.guild, route)?;
+    let notes = notes.map(|switch| switch.0);
+    if notes == Some(true) && !desk.facts.message_content {
+        return Err(Error::refused(threads::NO_CONTENT));
+    }
+    if notes == Some(true) && mode == Threads::Off && !known.forum {
+        return Err(Error::refused(
+            "Without threads there is nowhere to write notes: choose `mode:always` or `mode:on-first-note` with `notes:on`.",
+        ));
+    }
+    if mode != Threads::Off {
+        if let Some(sentence) = cannot(&known) {
+            return Err(Error::Refused(sentence));
+        }
+        let standing = checks::standing(desk, asker.guild, known.channel, asker.here).await?;
+        if let Some(hindrance) = standing.hindrance_to_threads(known.channel) {
+            return Err(Error::Refused(hindrance));
+        }
+    }
+    let Some(changed) = set(&desk.store, &known, mode, notes).await? else { return Err(crate::commands::rules::no_such_route(route)) };
+    reply::say(ctx, sentence(&changed, mode)).await
+}
+
+async fn set(store: &Store, known: &Route, mode: Threads, notes: Option<bool>) -> Result<Option<Route>, Error> {
+    let change = move |rule: &mut Rule| {
+        rule.threads = mode;
+        rule.thread_notes = notes.unwrap_or(rule.thread_notes);
+    };
+    let changed = store.change_rule(known.guild, known.id, change).await?;
+    Ok(changed.map(|(route, ())| route))
+}
+
+/// Why this route can have no threads, with what to do instead.
+fn cannot(route: &Route) -> Option<String> {
+    let (name, id) = (named(route), route.id);
+    if !route.event.has_cards() {
+        return Some(format!(
+            "{name} has no cards of calls, so nothing to open a thread on: choose a route for `911`, `civil`, `panic`, `dispatch` or `all`."
+        ));
+    }
+    match route.style {
+        Style::Card | Style::Compact => None,
+        Style::Log => Some(format!(
+            "{name} writes log lines, and a thread needs a card: give it another style first with `/alerts edit route:{id} style:card`."
+        )),
+        Style::Public => Some(format!(
+            "{name} is public, and notes with names would stand in its threads: give it another style first with `/alerts edit route:{id} style:card`, or let another route have threads."
+        )),
+    }
+}
+
+fn sentence(route: &Route, mode: Threads) -> String {
+    let notes = match (route.rule.thread_notes, mode, route.forum) {
+        (false, ..) | (true, Threads::Off, false) => "",
+        (true, ..) => " What members with the permission for it write there becomes a note of the call; `notes:off` ends that.",
+    };
+    let name = named(route);
+    let threads = match (mode, route.forum) {
+        (Threads::Off, false) => format!("🧵 {name} opens no threads. Those that are open stay."),
+        (Threads::Off, true) => format!("🧵 {name}: each call is a post of the forum still, and its notes stand on the card only."),
+        (_, true) => format!("🧵 {name}: each call is a post of the forum, and its notes are written into it."),
+        (Threads::OnFirstNote, false) => {
+            format!("🧵 {name} opens a thread on a call's card with the first note; all its notes are written there.")
+        }
+        (Threads::Always, false) => format!("🧵 {name} opens a thread on every new call's card; all its notes are written there."),
+    };
+    format!("{threads}{notes}")
+}

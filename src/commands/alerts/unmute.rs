@@ -1,0 +1,44 @@
+//! `/alerts unmute`.
+
+use crate::commands::errors::Error;
+use crate::commands::rules::named;
+use crate::commands::rules::no_such_route;
+use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::route::Rule;
+
+/// Let a muted route sound again, or all of them
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn unmute(
+    ctx: Context<'_>,
+    #[description = "Which route (default: all of this server)"]
+    #[autocomplete = "autocomplete::route"]
+    #[min = 1]
+    route: Option<i64>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let now = desk.clock.now();
+    // A mute that has run out is none.
+    let open = move |rule: &mut Rule| rule.mute.take_if(|mute| mute.covers(now)).is_some();
+    let said = match route {
+        Some(id) => match desk.store.change_rule(guild, id, open).await? {
+            None => return Err(no_such_route(id)),
+            Some((route, true)) => format!("🔔 {} sounds again.", named(&route)),
+            Some((route, false)) => format!("👌 {} was not muted.", named(&route)),
+        },
+        None => {
+            let opened = desk.store.change_rules(guild, move |rule| {
+                open(rule);
+            });
+            let opened: Vec<String> = opened.await?.iter().map(|route| format!("#{}", route.id)).collect();
+            match opened.as_slice() {
+                [] => "👌 No route of this server was muted.".to_owned(),
+                [one] => format!("🔔 Route {one} sounds again."),
+                more => format!("🔔 Routes {} sound again.", reply::and(more)),
+            }
+        }
+    };
+    let quiet = desk.store.routing_now().guilds.get(&guild).is_some_and(|guild| guild.quiet.is_some());
+    let quiet = if quiet { " The quiet hours of this server go on: `/alerts quiet` shows them." } else { "" };
+    reply::say(ctx, said + quiet).await
+}

@@ -1,0 +1,57 @@
+//! `/board create`.
+
+use serenity::all as serenity;
+
+use super::{describe, redraw};
+use crate::commands::errors::Error;
+use crate::commands::make::not_configured;
+use crate::commands::options::KindChoice;
+use crate::commands::{Context, asker, autocomplete, checks, reply};
+use crate::ids::{ChannelId, ServerId};
+use crate::store::AddBoard;
+
+/// Put up a message that keeps itself up to date
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn create(
+    ctx: Context<'_>,
+    #[description = "What it shows"] kind: KindChoice,
+    #[description = "Where it stands"]
+    #[channel_types("Text", "News")]
+    channel: serenity::PartialChannel,
+    #[description = "Only this CAD server (default: all of them)"]
+    #[autocomplete = "autocomplete::server"]
+    #[min = 1]
+    server: Option<u32>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (asker, desk) = (asker(ctx)?, ctx.data());
+    let (channel, server) = (ChannelId(channel.id.get()), server.map(ServerId));
+    if let Some(unknown) = server.filter(|server| !desk.facts.servers.contains(server)) {
+        return Err(Error::Refused(not_configured(unknown)));
+    }
+    let standing = checks::standing(desk, asker.guild, channel, asker.here).await?;
+    if let Some(hindrance) = standing.hindrance(channel) {
+        return Err(Error::Refused(hindrance));
+    }
+    desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
+    let board = match desk.store.add_board(asker.guild, channel, kind.0, server, asker.user, desk.clock.now()).await? {
+        AddBoard::Added(board) => board,
+        AddBoard::Same(board) => {
+            let said = format!(
+                "👌 Board #{0} is exactly that already: {1}. `/board refresh board:{0}` draws it again, `/board remove board:{0}` takes it away.",
+                board.id,
+                describe(&board)
+            );
+            return reply::say(ctx, said).await;
+        }
+        AddBoard::TooMany => {
+            return Err(Error::refused("This server has the most boards it may have: take one away with `/board remove`."));
+        }
+    };
+    desk.open_again(channel).await?;
+    let soon = match redraw(desk, asker.guild, Some(board.id)).await {
+        Some(_) => "It appears there now and keeps itself up to date.",
+        None => "It appears there with the next change in the CAD.",
+    };
+    reply::say(ctx, format!("✅ Board #{0}: {1}. {soon} Take it away with `/board remove board:{0}`.", board.id, describe(&board))).await
+}

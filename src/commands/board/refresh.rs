@@ -1,0 +1,45 @@
+//! `/board refresh`.
+
+use super::{describe, no_such_board, redraw};
+use crate::commands::errors::Error;
+use crate::commands::{Context, autocomplete, checks, guild_of, reply};
+use crate::route::Board;
+
+/// Draw boards anew, now: one that somebody deleted comes back
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn refresh(
+    ctx: Context<'_>,
+    #[description = "Which one (default: all of them)"]
+    #[autocomplete = "autocomplete::board"]
+    #[min = 1]
+    board: Option<i64>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let routing = desk.store.routing_now();
+    let own = routing.boards.iter().filter(|known| known.guild == guild);
+    let wanted: Vec<&Board> = own.filter(|known| board.is_none_or(|only| known.id == only)).collect();
+    if wanted.is_empty() {
+        return Err(match board {
+            Some(board) => no_such_board(board),
+            None => Error::refused("This server has no board yet: put one up with `/board create`."),
+        });
+    }
+    let standpoint = checks::Standpoint::ask(desk, guild).await?;
+    let mut said = Vec::new();
+    for board in &wanted {
+        match standpoint.in_channel(desk, board.channel).await?.hindrance(board.channel) {
+            Some(hindrance) => said.push(format!("❌ Board #{}: {hindrance}", board.id)),
+            None => {
+                desk.store.resend_board(board, desk.clock.now()).await?;
+                desk.open_again(board.channel).await?;
+                said.push(format!("🔄 Board #{}: {}.", board.id, describe(board)));
+            }
+        }
+    }
+    let one = board.filter(|_| wanted.len() == 1);
+    if redraw(desk, guild, one).await.is_none() {
+        said.push("They are drawn with the next change in the CAD.".to_owned());
+    }
+    reply::say(ctx, said.join("\n")).await
+}

@@ -1,0 +1,66 @@
+//! `/board remove`.
+
+use std::time::Duration;
+
+use super::{describe, no_such_board, redraw};
+use crate::commands::errors::Error;
+use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
+use crate::discord::rest::AskError;
+use crate::ids::MessageId;
+use crate::route::Board;
+use crate::store::Unposted;
+
+/// A board that is being sent is asked for so often …
+const TRIES: u32 = 40;
+/// … and with this pause: longer in all than one request to Discord usually takes.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Take a board away, and its message with it
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn remove(
+    ctx: Context<'_>,
+    #[description = "Which board"]
+    #[autocomplete = "autocomplete::board"]
+    #[min = 1]
+    board: i64,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let Some(removed) = desk.store.remove_board(guild, board).await? else { return Err(no_such_board(board)) };
+    reply::say(ctx, take_away(desk, &removed).await?).await
+}
+
+/// Takes the message of a board away that was removed just now. Says what became of it.
+pub(in crate::commands) async fn take_away(desk: &Desk, removed: &Board) -> Result<String, Error> {
+    let board = removed.id;
+    // What ingest had in hand is on disk when it answers, and from now on it draws this board no more.
+    redraw(desk, removed.guild, Some(board)).await;
+    let Some(message) = unpost(desk, removed).await? else {
+        return Ok(format!("🗑️ Board #{board} removed: {}.", describe(removed)));
+    };
+    Ok(match desk.rest.delete(removed.channel, message).await {
+        Ok(()) => format!("🗑️ Board #{board} removed, its message too: {}.", describe(removed)),
+        Err(error) => {
+            let why = match error {
+                AskError::Refused(reason) => reason,
+                other => other.to_string(),
+            };
+            let url = crate::render::notice::message_url(removed.guild, removed.channel, message);
+            format!("🗑️ Board #{board} removed, but its message could not be deleted ({why}): delete it by hand: {url}")
+        }
+    })
+}
+
+/// Forgets the board's post, once it is not on its way to Discord any more. The message that stands, if one does.
+async fn unpost(desk: &Desk, board: &Board) -> Result<Option<MessageId>, Error> {
+    for _ in 0..TRIES {
+        match desk.store.unpost_board(board, desk.clock.now()).await? {
+            Unposted::Done(message) => return Ok(message),
+            Unposted::InHand => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    Err(Error::Refused(format!(
+        "Board #{} is removed, but its message was on the way to Discord all the time: delete it in <#{}> by hand.",
+        board.id, board.channel
+    )))
+}

@@ -1,0 +1,79 @@
+//! `/cad actions`: who may act in the CAD from Discord, and with what.
+
+use serenity::all as serenity;
+
+use crate::commands::errors::Error;
+use crate::commands::options::Switch;
+use crate::commands::reply::{BLUE, GREEN, Page};
+use crate::commands::{Context, guild_of, reply};
+use crate::ids::{GuildId, RoleId};
+use crate::permit::ActingRule;
+
+/// Who may act in the CAD from Discord: a role, buttons on cards, /911
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn actions(
+    ctx: Context<'_>,
+    #[description = "Only members with this role may act"] role: Option<serenity::Role>,
+    #[description = "True: no role is needed"] any_role: Option<bool>,
+    #[description = "Buttons under cards"] buttons: Option<Switch>,
+    #[description = "/911: members place calls from Discord"] emergency: Option<Switch>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    if role.is_some() && any_role == Some(true) {
+        return Err(Error::refused("`role:` and `any_role:True` contradict each other: give one of them."));
+    }
+    let role = role.map(|role| RoleId(role.id.get()));
+    if role.is_some_and(|role| role.0 == guild.0) {
+        return Err(Error::refused("Everybody has @everyone: `any_role:True` says that no role is needed."));
+    }
+    let before = desk.store.routing_now().guilds.get(&guild).map(|guild| guild.acting.clone()).unwrap_or_default();
+    let rule = ActingRule {
+        role: if any_role == Some(true) { None } else { role.or(before.role) },
+        buttons: buttons.map_or(before.buttons, |switch| switch.0),
+        emergency: emergency.map_or(before.emergency, |switch| switch.0),
+    };
+    if rule == before {
+        return reply::show(ctx, Page::new("Acting in the CAD from here", sentences(&rule), BLUE)).await;
+    }
+    set(desk, guild, &rule).await?;
+    reply::show(ctx, Page::new("✅ Acting in the CAD from here", sentences(&rule), GREEN)).await
+}
+
+async fn set(desk: &crate::commands::Desk, guild: GuildId, rule: &ActingRule) -> Result<(), Error> {
+    desk.store.ensure_guild(guild, &desk.facts.community).await?;
+    Ok(desk.store.set_acting(guild, rule.clone()).await?)
+}
+
+fn sentences(rule: &ActingRule) -> String {
+    let who = match rule.role {
+        Some(role) => format!("Only members with <@&{role}> may act; `any_role:True` lets everybody."),
+        None => "No role is needed to act; `role:` asks for one.".to_owned(),
+    };
+    let buttons = if rule.buttons {
+        "Cards have buttons; `buttons:off` takes them away."
+    } else {
+        "Cards have no buttons; `buttons:on` gives them some."
+    };
+    let emergency = if rule.emergency {
+        "`/911` is on: members place calls, one each in two minutes; `emergency:off` ends it."
+    } else {
+        "`/911` is off; `emergency:on` lets members place calls."
+    };
+    format!(
+        "{who}\n{buttons}\n{emergency}\n\nWhoever acts needs a linked, validated account in the CAD, and the CAD's own permission for what they do. Who sees `/call` and `/lookup` is set in Server Settings > Integrations."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_is_told_in_sentences() {
+        let usual = sentences(&ActingRule::default());
+        assert!(usual.starts_with("No role is needed") && usual.contains("`/911` is off") && usual.contains("Cards have buttons"));
+        let other = sentences(&ActingRule { role: Some(RoleId(7)), buttons: false, emergency: true });
+        assert!(other.contains("<@&7>") && other.contains("`/911` is on") && other.contains("Cards have no buttons"));
+    }
+}

@@ -1,0 +1,260 @@
+//! `/cad audit`: who changed which setting, who did what in the CAD.
+
+use serenity::all::{self as serenity, ButtonStyle, CreateActionRow, CreateButton};
+
+use crate::clock::UnixMs;
+use crate::commands::errors::Error;
+use crate::commands::options::EntryKind;
+use crate::commands::reply::{BLUE, Page};
+use crate::commands::settings::buttons::{Turn, id};
+use crate::commands::{Context, Desk, guild_of, reply};
+use crate::ids::{GuildId, UserId};
+use crate::render::text;
+use crate::store::audit::{Entry, Filter, KEEP_MS, Kind, MOST, PAGE};
+
+/// Longest line of a page (UTF-16 units): fifteen of them fit a description.
+const LINE: usize = 265;
+/// Largest file that is attached (bytes): Discord takes 10 MiB.
+const LARGEST: usize = 8 * 1024 * 1024;
+const DAY_MS: i64 = 86_400_000;
+/// As long as entries are kept.
+const ALL_DAYS: u32 = 90;
+
+/// Who changed which setting, and who did what in the CAD
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn audit(
+    ctx: Context<'_>,
+    #[description = "Only what this person did"] user: Option<serenity::User>,
+    #[description = "Only changes of settings, or only what was done in the CAD"] kind: Option<EntryKind>,
+    #[description = "Only the last days (default: 90, which is all)"]
+    #[min = 1]
+    #[max = 90]
+    days: Option<u32>,
+    #[description = "As a file for spreadsheets"] export: Option<bool>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let question = Question {
+        user: user.map(|user| UserId(user.id.get())),
+        kind: kind.map(|kind| kind.0),
+        days: days.unwrap_or(ALL_DAYS),
+        upto: 0,
+        page: 0,
+    };
+    if export != Some(true) {
+        return reply::show(ctx, page(desk, guild, question).await?).await;
+    }
+    let entries = desk.store.all_audited(guild, question.filter(desk.clock.now())).await?;
+    if entries.is_empty() {
+        return reply::say(ctx, NOTHING).await;
+    }
+    let (file, rows) = csv(&entries);
+    let left = if rows < entries.len() || entries.len() == MOST as usize { " Older ones are left out: ask for fewer `days:`." } else { "" };
+    let page = Page::new("🗂️ Audit", format!("{rows} entries, newest first.{left}"), BLUE);
+    reply::file(ctx, page, &format!("tenfour-audit-{}.csv", day(desk.clock.now())), file).await
+}
+
+const NOTHING: &str = "Nothing of that kind was written down. Entries are kept for 90 days.";
+
+/// `2026-01-31`, in UTC.
+pub(super) fn day(at: UnixMs) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "undated".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
+}
+
+/// Which page of which entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::commands) struct Question {
+    pub(in crate::commands) user: Option<UserId>,
+    pub(in crate::commands) kind: Option<Kind>,
+    pub(in crate::commands) days: u32,
+    /// The newest entry when the first page was shown; 0 = now.
+    pub(in crate::commands) upto: i64,
+    /// From 0.
+    pub(in crate::commands) page: u32,
+}
+
+impl Question {
+    fn filter(&self, now: UnixMs) -> Filter {
+        let longest = KEEP_MS.min(i64::from(self.days).saturating_mul(DAY_MS));
+        Filter { user: self.user, kind: self.kind, since: now.plus(-longest), upto: Some(self.upto).filter(|upto| *upto > 0) }
+    }
+}
+
+/// One page, with buttons to its neighbours.
+pub(in crate::commands) async fn page(desk: &Desk, guild: GuildId, question: Question) -> Result<Page, Error> {
+    let found = desk.store.audited(guild, question.filter(desk.clock.now()), question.page).await?;
+    if found.total == 0 {
+        return Ok(Page::new("🗂️ Audit", NOTHING, BLUE));
+    }
+    let pages = found.total.div_ceil(PAGE);
+    let title = format!("🗂️ Audit: {} entr{}", found.total, if found.total == 1 { "y" } else { "ies" });
+    let title = if pages > 1 { format!("{title}, page {} of {pages}", question.page.saturating_add(1)) } else { title };
+    let lines: Vec<String> = found.entries.iter().map(line).collect();
+    let mut page = Page::new(title, lines.join("\n"), BLUE);
+    if pages > 1 {
+        let at = |page: u32| id(&Turn::Audit(Question { upto: found.newest, page, ..question }));
+        let (newer, older) = (question.page.saturating_sub(1), question.page.saturating_add(1));
+        let button =
+            |label: &str, id: String, there: bool| CreateButton::new(id).label(label).style(ButtonStyle::Secondary).disabled(!there);
+        // Both ids must differ, also of a button that cannot be pressed.
+        page.rows = vec![CreateActionRow::Buttons(vec![
+            button("◀ Newer", at(if question.page == 0 { u32::MAX } else { newer }), question.page > 0),
+            button("Older ▶", at(older), older < pages),
+        ])];
+    }
+    Ok(page)
+}
+
+fn line(entry: &Entry) -> String {
+    let icon = match entry.kind {
+        Kind::Setting => "⚙️",
+        Kind::Cad => "🚓",
+    };
+    let head = format!("{icon} <t:{}:f> <@{}> **{}**", entry.at.secs(), entry.user, text::line(&entry.action, 60));
+    let target = if entry.target.is_empty() { String::new() } else { format!(" · {}", shown(&entry.target, 70)) };
+    let outcome = if entry.outcome == "done" { String::new() } else { format!(" · {}", shown(&entry.outcome, 60)) };
+    let left = LINE.saturating_sub(text::units(&head) + text::units(&target) + text::units(&outcome) + 3);
+    let detail = if entry.detail.is_empty() || left < 8 { String::new() } else { format!(" · {}", shown(&entry.detail, left)) };
+    format!("{head}{target}{detail}{outcome}")
+}
+
+/// Harmless, but for the mentions of channels, roles and people that are in it as Discord writes them: here they ping nobody.
+fn shown(raw: &str, max: usize) -> String {
+    let mut safe = String::new();
+    let mut rest = raw;
+    while let Some(at) = rest.find('<') {
+        let (plain, tail) = rest.split_at(at);
+        let end = tail.find('>').map_or(0, |end| end + 1);
+        let (mention, after) = tail.split_at(end);
+        let digits = mention.trim_start_matches(['<', '@', '#', '&']).trim_end_matches('>');
+        let whole = ["<#", "<@", "<@&"].iter().any(|start| mention == format!("{start}{digits}>"));
+        if whole && (15..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            push(&mut safe, plain, max);
+            if text::units(&safe) + mention.len() > max {
+                return text::cut(&safe, max);
+            }
+            safe.push_str(mention);
+            rest = after;
+        } else {
+            push(&mut safe, plain, max);
+            push(&mut safe, "<", max);
+            rest = tail.get(1..).unwrap_or_default();
+        }
+    }
+    push(&mut safe, rest, max);
+    // Blanks between the parts were not counted.
+    text::cut(&safe, max)
+}
+
+fn push(safe: &mut String, raw: &str, max: usize) {
+    let left = max.saturating_sub(text::units(safe));
+    if left == 0 || raw.is_empty() {
+        return;
+    }
+    // The door trims, and what stands between two mentions is often a blank and a word.
+    let (front, back) = (raw.starts_with(char::is_whitespace), raw.ends_with(char::is_whitespace));
+    let inner = text::line(raw, left);
+    if front {
+        safe.push(' ');
+    }
+    if text::visible(Some(raw)).is_some() {
+        safe.push_str(&inner);
+        if back {
+            safe.push(' ');
+        }
+    }
+}
+
+/// By RFC 4180, as far as it fits a file. Also how many entries that are.
+fn csv(entries: &[Entry]) -> (Vec<u8>, usize) {
+    let mut file = String::from("time,user,kind,action,target,detail,outcome\r\n");
+    let mut rows = 0;
+    for entry in entries {
+        let time = jiff::Timestamp::from_millisecond(entry.at.0).map(|at| at.to_string()).unwrap_or_default();
+        // As a mention: spreadsheets round long numbers.
+        let user = format!("<@{}>", entry.user);
+        let cells: [&str; 7] = [&time, &user, entry.kind.as_str(), &entry.action, &entry.target, &entry.detail, &entry.outcome];
+        let cells = cells.map(cell);
+        let row = cells.join(",");
+        if file.len() + row.len() + 2 > LARGEST {
+            break;
+        }
+        file.push_str(&row);
+        file.push_str("\r\n");
+        rows += 1;
+    }
+    (file.into_bytes(), rows)
+}
+
+/// What a spreadsheet would take for a formula begins with an apostrophe.
+fn cell(raw: &str) -> String {
+    let formula = raw.trim_start().starts_with(['=', '+', '-', '@']) || raw.starts_with(['\t', '\r', '\n']);
+    let safe = if formula { format!("'{raw}") } else { raw.to_owned() };
+    if safe.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(detail: &str) -> Entry {
+        Entry {
+            guild: GuildId(1),
+            at: UnixMs(1_790_000_000_000),
+            user: UserId(u64::MAX),
+            kind: Kind::Setting,
+            action: "/alerts add".into(),
+            target: "route #3".into(),
+            detail: detail.into(),
+            outcome: "done".into(),
+        }
+    }
+
+    #[test]
+    fn mentions_are_shown_and_nothing_else_is_formatted() {
+        let told = shown("event:911 channel:<#123456789012345678> role:<@&123456789012345679> <@5> <#x> *a* <https://x.y>", 300);
+        assert_eq!(
+            told.replace('\u{200B}', ""),
+            "event:911 channel:<#123456789012345678> role:<@&123456789012345679> <@5> <\\#x> \\*a\\* <https://x.y>"
+        );
+        assert_eq!(shown("", 10), "");
+    }
+
+    #[test]
+    fn cells_are_by_the_book_and_no_formulas() {
+        for (raw, wanted) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"\r\n", "\"say \"\"hi\"\"\r\n\""),
+            ("=1+1", "'=1+1"),
+            (" +49", "' +49"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("<@5>", "<@5>"),
+        ] {
+            assert_eq!(cell(raw), wanted);
+        }
+    }
+
+    #[test]
+    fn a_file_stays_below_what_discord_takes() {
+        let entries = vec![Entry { target: "\"".repeat(300), ..entry(&"\u{1F6A8}".repeat(300)) }; 6_000];
+        let (file, rows) = csv(&entries);
+        assert!(file.len() <= LARGEST && rows < entries.len() && rows > 3_000, "{} {rows}", file.len());
+        assert!(file.ends_with(b"\r\n"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn fifteen_lines_of_anything_fit_a_page(detail in "(.{0,100}|<[@#&]{0,2}[0-9]{0,20}>| ){0,12}") {
+            let told = line(&entry(&detail));
+            prop_assert!(text::units(&told) <= LINE && !told.contains('\n'), "{told}");
+            prop_assert!(!told.contains("@everyone") && !told.contains("@here"), "{told}");
+        }
+    }
+}

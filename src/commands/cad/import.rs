@@ -1,0 +1,228 @@
+//! `/cad import`: replaces all settings of this server by those of a file, after showing what would change.
+//!
+//! ```text
+//! file ─ fetched, read, checked ─▶ difference shown, file kept for 15 min ─┬─ Replace ─ checked again ─▶ replaced, once
+//!                                          ▲                                 │      └─ something changed meanwhile ─┐
+//!                                          └─────────────────────────────────┼──────────────────────────────────────┘
+//!                                                                            └─ Cancel, or time ─▶ nothing
+//! ```
+
+use std::collections::BTreeSet;
+
+use serenity::all::{self as serenity, ButtonStyle, CreateActionRow, CreateButton};
+
+use crate::clock::UnixMs;
+use crate::commands::board::redraw;
+use crate::commands::board::remove::take_away;
+use crate::commands::errors::Error;
+use crate::commands::reply::{BLUE, GREEN, Page, YELLOW};
+use crate::commands::settings::buttons::{Turn, id};
+use crate::commands::settings::check::Ground;
+use crate::commands::settings::difference::{counts, difference};
+use crate::commands::settings::file::{File, read};
+use crate::commands::{Context, Desk, guild_of, reply};
+use crate::ids::{ChannelId, GuildId, UserId};
+use crate::render::text;
+use crate::store::audit::{Entry, Kind};
+use crate::store::settings::{HeldImport, Replaced, Replacing, Settings};
+
+/// Largest file (bytes): two hundred routes with long filters are half of it.
+const LARGEST: usize = 256 * 1024;
+/// Longest text of an answer (UTF-16 units); a description takes 4,096.
+const LONGEST: usize = 3_400;
+/// Longest line of it.
+const LINE: usize = 700;
+
+/// Replace all settings of this server by those of a file: shows the difference first
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn import(
+    ctx: Context<'_>,
+    #[description = "A file that /cad export made"] file: serenity::Attachment,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    if usize::try_from(file.size).unwrap_or(usize::MAX) > LARGEST {
+        return Err(Error::Refused(crate::discord::files::FileError::TooLarge(LARGEST).to_string()));
+    }
+    let bytes = desk.rest.file(&file.url, LARGEST).await.map_err(|error| Error::Refused(error.to_string()))?;
+    let Ok(body) = String::from_utf8(bytes) else {
+        return Err(Error::refused("The file is no text: take one that `/cad export` made."));
+    };
+    let by = (guild, UserId(ctx.interaction.user.id.get()));
+    let page = match weigh(desk, guild, &body, desk.clock.now()).await? {
+        Weighed::Impossible(problems) => impossible(&problems),
+        Weighed::Possible(plan) => offer(desk, by, body, &plan, None).await?,
+    };
+    reply::show(ctx, page).await
+}
+
+/// What a file would do.
+struct Plan {
+    before: Settings,
+    after: Settings,
+    lines: Vec<String>,
+    hints: Vec<String>,
+}
+
+enum Weighed {
+    Impossible(Vec<String>),
+    Possible(Box<Plan>),
+}
+
+/// Reads and checks a file against the guild as it is now.
+async fn weigh(desk: &Desk, guild: GuildId, body: &str, now: UnixMs) -> Result<Weighed, Error> {
+    let file = match read(body.as_bytes(), now) {
+        Ok(file) => file,
+        Err(problems) => return Ok(Weighed::Impossible(problems)),
+    };
+    let mut hints: Vec<String> = file.warnings.iter().map(|warning| format!("💡 {warning}")).collect();
+    let ground = Ground::ask(desk, guild).await?;
+    let after = match ground.settle(File { warnings: Vec::new(), ..file }, &desk.facts.servers) {
+        Ok(after) => after,
+        Err(problems) => return Ok(Weighed::Impossible(problems)),
+    };
+    hints.extend(ground.hints(&after));
+    let before = Settings::of(&desk.store.routing_now(), guild, now);
+    let lines = difference(&before, &after, now);
+    Ok(Weighed::Possible(Box::new(Plan { before, after, lines, hints })))
+}
+
+fn impossible(problems: &[String]) -> Page {
+    let title = format!("Nothing was changed: {} problem{} in the file", problems.len(), if problems.len() == 1 { "" } else { "s" });
+    let lines: Vec<String> = problems.iter().map(|problem| format!("❌ {problem}")).collect();
+    let (text, cut) = some(&lines, LONGEST);
+    Page { file: cut.then(|| all("problems", &lines)), ..Page::new(title, text, YELLOW) }
+}
+
+/// The whole of what a page could show in part only.
+fn all(name: &str, lines: &[String]) -> (String, Vec<u8>) {
+    (format!("{name}.txt"), lines.join("\n").into_bytes())
+}
+
+/// As many lines as fit, and how many are left. Also whether anything is.
+fn some(lines: &[String], max: usize) -> (String, bool) {
+    let mut text = String::new();
+    let mut cut = false;
+    for (nth, line) in lines.iter().enumerate() {
+        cut |= text::units(line) > LINE;
+        let line = text::cut(line, LINE);
+        if text::units(&text) + text::units(&line) + 40 > max {
+            text.push_str(&format!("\n… and {} lines more.", lines.len() - nth));
+            cut = true;
+            break;
+        }
+        if nth > 0 {
+            text.push('\n');
+        }
+        text.push_str(&line);
+    }
+    (text, cut)
+}
+
+/// Shows the difference with its buttons, and keeps the file for them.
+async fn offer(desk: &Desk, by: (GuildId, UserId), body: String, plan: &Plan, why: Option<&str>) -> Result<Page, Error> {
+    let (hints, _) = some(&plan.hints, 700);
+    if plan.lines.is_empty() {
+        let text = format!("The settings of this server are exactly those of the file.\n{hints}");
+        return Ok(Page::new("👌 Nothing would change", text.trim(), BLUE));
+    }
+    let (guild, user) = by;
+    let import = desk.store.hold_import(guild, user, body, plan.lines.join("\n"), desk.clock.now()).await?;
+    let (shown, cut) = some(&plan.lines, LONGEST - 800);
+    let text = format!(
+        "{}{shown}\n\n{hints}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
+        why.map(|why| format!("{why}\n\n")).unwrap_or_default()
+    );
+    let mut page = Page::new(format!("Replace all settings? {}", counts(&plan.lines)), text, YELLOW);
+    page.file = cut.then(|| all("difference", &plan.lines));
+    page.rows = vec![CreateActionRow::Buttons(vec![
+        CreateButton::new(id(&Turn::Replace(import))).label("Replace settings").style(ButtonStyle::Danger),
+        CreateButton::new(id(&Turn::Keep(import))).label("Cancel").style(ButtonStyle::Secondary),
+    ])];
+    Ok(page)
+}
+
+const GONE: &str = "This import does not wait any more: it was done, cancelled, replaced by a newer one, or is older than 15 minutes. Run `/cad import` again.";
+
+/// The import of a press, if it is that person's.
+async fn held(desk: &Desk, by: (GuildId, UserId), import: i64) -> Result<HeldImport, Error> {
+    let (guild, user) = by;
+    let held = desk.store.held_import(import).await?.filter(|held| held.guild == guild);
+    let held = held.ok_or_else(|| Error::refused(GONE))?;
+    if held.user != user {
+        return Err(Error::Refused(format!("Only <@{}>, who ran `/cad import`, may decide this: run it yourself.", held.user)));
+    }
+    if held.is_over(desk.clock.now()) {
+        desk.store.drop_import(import).await?;
+        return Err(Error::refused("The difference was shown more than 15 minutes ago: run `/cad import` again."));
+    }
+    Ok(held)
+}
+
+/// *Cancel*.
+pub(in crate::commands) async fn keep(desk: &Desk, by: (GuildId, UserId), import: i64) -> Result<Page, Error> {
+    held(desk, by, import).await?;
+    desk.store.drop_import(import).await?;
+    Ok(Page::new("Nothing was changed", "The settings stay as they are.", BLUE))
+}
+
+/// *Replace settings*.
+pub(in crate::commands) async fn replace(desk: &Desk, by: (GuildId, UserId), import: i64) -> Result<Page, Error> {
+    let (guild, user) = by;
+    let held = held(desk, by, import).await?;
+    let now = desk.clock.now();
+    let plan = match weigh(desk, guild, &held.body, now).await? {
+        Weighed::Impossible(problems) => {
+            desk.store.drop_import(import).await?;
+            return Ok(impossible(&problems));
+        }
+        Weighed::Possible(plan) => plan,
+    };
+    if plan.lines.is_empty() {
+        desk.store.drop_import(import).await?;
+    }
+    const MOVED: &str = "⚠️ Something was changed since you looked: this is the difference now.";
+    if plan.lines.join("\n") != held.shown {
+        return offer(desk, by, held.body, &plan, Some(MOVED)).await;
+    }
+    let entry = Entry {
+        guild,
+        at: now,
+        user,
+        kind: Kind::Setting,
+        action: "/cad import".to_owned(),
+        target: counts(&plan.lines),
+        detail: plan.lines.join(" "),
+        outcome: "done".to_owned(),
+    };
+    let community = desk.facts.community.clone();
+    let replacing = Replacing { import, guild, community, user, before: plan.before.clone(), after: plan.after.clone(), entry, now };
+    let gone = match desk.store.replace_settings(replacing).await? {
+        Replaced::Done(gone) => gone,
+        Replaced::Gone => return Err(Error::refused(GONE)),
+        Replaced::Moved => {
+            return match weigh(desk, guild, &held.body, now).await? {
+                Weighed::Impossible(problems) => Ok(impossible(&problems)),
+                Weighed::Possible(plan) => offer(desk, by, held.body, &plan, Some(MOVED)).await,
+            };
+        }
+    };
+    let mut said = vec![format!("{}. `/cad audit` remembers it.", counts(&plan.lines))];
+    // The settings stand: what follows from them is told if it fails, and is no reason to say that they do not.
+    for channel in places(&plan.after).difference(&places(&plan.before)) {
+        if let Err(error) = desk.open_again(*channel).await {
+            tracing::warn!(%channel, %error, "a channel could not be opened again");
+        }
+    }
+    for told in futures_util::future::join_all(gone.iter().map(|board| take_away(desk, board))).await {
+        said.push(told.unwrap_or_else(|error| error.sentence("an import")));
+    }
+    redraw(desk, guild, None).await;
+    Ok(Page::new("✅ The settings are replaced", some(&said, LONGEST).0, GREEN))
+}
+
+/// Every channel that something is posted in.
+fn places(settings: &Settings) -> BTreeSet<ChannelId> {
+    let routes = settings.routes.iter().map(|route| route.channel);
+    routes.chain(settings.boards.iter().map(|board| board.channel)).chain(settings.notices).collect()
+}

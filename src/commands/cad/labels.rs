@@ -1,0 +1,136 @@
+//! `/cad labels`: the words a community has for calls, priorities and statuses, in one form.
+//!
+//! The form's custom id says all there is to know, so it may be sent after a restart of the bot.
+
+use serenity::all::{
+    ActionRowComponent, CreateActionRow, CreateInputText, CreateInteractionResponse, CreateModal, InputTextStyle, ModalInteraction,
+};
+
+use crate::commands::errors::Error;
+use crate::commands::reply::{BLUE, GREEN, Page};
+use crate::commands::{Context, Desk, components, guild_of, recorded, reply};
+use crate::ids::{GuildId, UserId};
+use crate::render::Labels;
+use crate::render::labels::{Form, WORD, told};
+use crate::render::text;
+
+/// Longest list that fits the form (UTF-16 units): twenty statuses with custom emoji.
+const LIST: u16 = 2_000;
+
+/// The inputs: custom id, label, whether it has several lines, and what an empty one shows.
+const INPUTS: [(&str, &str, bool, &str); 4] = [
+    ("emergency", "Word for emergency calls", false, "911"),
+    ("civil", "Word for non-emergency calls", false, "311"),
+    ("priorities", "Priorities, one per line: 1 = P1", true, "1 = P1"),
+    ("statuses", "Statuses, one per line: 2 🟢 Available", true, "2 🟢 Available"),
+];
+
+/// Your words: 911 or 112, statuses, priorities
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn labels(ctx: Context<'_>, #[description = "Back to the default words"] reset: Option<bool>) -> Result<(), Error> {
+    let guild = guild_of(ctx)?;
+    if reset == Some(true) {
+        ctx.defer_response(true).await?;
+        let page = set(ctx.data(), guild, None).await?;
+        return reply::show(ctx, page).await;
+    }
+    let routing = ctx.data().store.routing_now();
+    let form = routing.guilds.get(&guild).map_or_else(|| Form::of(&Labels::default()), |guild| Form::of(&guild.labels));
+    ctx.interaction.create_response(ctx.serenity_context(), CreateInteractionResponse::Modal(modal(&form))).await?;
+    // poise would answer in our place otherwise.
+    ctx.has_sent_initial_response.store(true, std::sync::atomic::Ordering::SeqCst);
+    Ok(())
+}
+
+fn modal(form: &Form) -> CreateModal {
+    let rows = INPUTS.into_iter().map(|(id, label, several, placeholder)| {
+        let value = match id {
+            "emergency" => &form.emergency,
+            "civil" => &form.civil,
+            "priorities" => &form.priorities,
+            _ => &form.statuses,
+        };
+        let (style, longest) =
+            if several { (InputTextStyle::Paragraph, LIST) } else { (InputTextStyle::Short, u16::try_from(WORD).unwrap_or(LIST)) };
+        let input = CreateInputText::new(style, label, id).required(false).placeholder(placeholder).max_length(longest);
+        // What would be longer than its input is left out: Discord shows no form at all then.
+        CreateActionRow::InputText(if text::units(value) <= usize::from(longest) { input.value(value) } else { input })
+    });
+    CreateModal::new(components::LABELS, "Words of your community").components(rows.collect())
+}
+
+/// Answers the form.
+pub(in crate::commands) async fn submitted(desk: &Desk, guild: GuildId, modal: &ModalInteraction) -> Result<Page, Error> {
+    let inputs = modal.data.components.iter().flat_map(|row| &row.components);
+    let typed: Vec<(&str, &str)> = inputs
+        .filter_map(|input| match input {
+            ActionRowComponent::InputText(input) => Some((input.custom_id.as_str(), input.value.as_deref().unwrap_or_default())),
+            _ => None,
+        })
+        .collect();
+    let of = |id: &str| typed.iter().find(|(known, _)| *known == id).map(|(_, value)| (*value).to_owned()).unwrap_or_default();
+    let form = Form { emergency: of("emergency"), civil: of("civil"), priorities: of("priorities"), statuses: of("statuses") };
+    match form.read() {
+        Ok(labels) => {
+            let before = desk.store.routing_now();
+            let page = set(desk, guild, Some(labels)).await?;
+            recorded::note(desk, (guild, UserId(modal.user.id.get())), "/cad labels", given(&form), &before).await;
+            Ok(page)
+        }
+        // The form is gone from the screen: what was typed is given back to be copied.
+        Err(error) => {
+            Ok(Page::new("Nothing was changed", format!("{error}\n\nThis is what you typed:\n{}", typed_again(&form)), reply::YELLOW))
+        }
+    }
+}
+
+/// As the options of a command would be recorded.
+fn given(form: &Form) -> String {
+    let Form { emergency, civil, priorities, statuses } = form;
+    let line = |typed: &str| typed.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ");
+    format!("emergency:{} civil:{} priorities:{} statuses:{}", line(emergency), line(civil), line(priorities), line(statuses))
+}
+
+/// In a block of code, which nothing in it can end.
+fn typed_again(form: &Form) -> String {
+    let all = [&form.emergency, &form.civil, &form.priorities, &form.statuses].map(|text| text.trim()).join("\n").replace('`', "'");
+    format!("```\n{}\n```", text::cut(&all, 3_500))
+}
+
+async fn set(desk: &Desk, guild: GuildId, labels: Option<Labels>) -> Result<Page, Error> {
+    desk.store.ensure_guild(guild, &desk.facts.community).await?;
+    let own = labels.filter(|labels| *labels != Labels::default());
+    desk.store.set_labels(guild, own.clone()).await?;
+    let (title, color) = if own.is_some() { ("✅ Your words are set", GREEN) } else { ("✅ The default words are set", BLUE) };
+    let text = format!(
+        "{}\n\nOpen cards and boards change with them. `/cad labels` changes them again, `/cad labels reset:True` takes the defaults.",
+        told(&own.unwrap_or_default())
+    );
+    Ok(Page::new(title, text, color))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::labels::{NAME, STATUSES};
+
+    #[test]
+    fn the_longest_words_fit_the_form_and_the_answer() {
+        let emoji = format!("<a:{}:12345678901234567890>", "x".repeat(32));
+        let status = |n: usize| (i64::try_from(n + 900).unwrap(), (emoji.clone(), "x".repeat(NAME)));
+        let labels = Labels { statuses: (0..STATUSES).map(status).collect(), ..Labels::default() };
+        let form = Form::of(&labels);
+        assert_eq!(form.read().as_ref(), Ok(&labels));
+        assert!(text::units(&form.statuses) <= usize::from(LIST), "{}", text::units(&form.statuses));
+        assert!(text::units(&told(&labels)) < 3_000);
+        assert!(INPUTS.iter().all(|(_, label, ..)| text::units(label) <= 45));
+    }
+
+    #[test]
+    fn what_was_typed_cannot_end_its_block() {
+        let form = Form { statuses: "``` @everyone".into(), emergency: "x".repeat(5_000), ..Form::default() };
+        let shown = typed_again(&form);
+        assert_eq!(shown.matches("```").count(), 2);
+        assert!(text::units(&shown) < 3_600);
+    }
+}

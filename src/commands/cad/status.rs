@@ -1,0 +1,429 @@
+//! `/cad status`: how the bot is, in words.
+
+use crate::cad::rest::{BudgetLeft, CadRest};
+use crate::clock::UnixMs;
+use crate::commands::errors::Error;
+use crate::commands::{Context, Facts, guild_of, reply};
+use crate::event::Source;
+use crate::ids::ServerId;
+use crate::outbox::Lane;
+use crate::readings::Part;
+use crate::render::text;
+use crate::status::{self, Link, ServerFacts};
+use crate::store::{Counts, Parked};
+
+/// Most problems shown.
+const PROBLEMS: usize = 5;
+/// Most parked channels and unknown types shown.
+const SOME: usize = 10;
+/// A panic or a new 911 that waits longer is told as trouble (ms).
+const LATE_MS: i64 = 5_000;
+/// Waits for Discord's limits are told if they come to this much in ten minutes (ms).
+const WORTH_TELLING_MS: i64 = 1_000;
+
+/// How the links to the CAD and to Discord are, and what went wrong lately
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let guild = guild_of(ctx)?;
+    let desk = ctx.data();
+    let counts = desk.store.counts().await?;
+    let routing = desk.store.routing_now();
+    let own = |parked: &Parked| {
+        routing.routes.iter().any(|route| route.guild == guild && route.channel == parked.channel)
+            || routing.guilds.get(&guild).and_then(|guild| guild.notices) == Some(parked.channel)
+    };
+    let parked: Vec<Parked> = desk.store.parked().await?.into_iter().filter(own).collect();
+    let given_up = desk.store.problems(guild, PROBLEMS).await?;
+    let snapshot = desk.status.snapshot();
+    let mut problems: Vec<(UnixMs, String)> = snapshot.problems.iter().cloned().collect();
+    problems.extend(given_up.into_iter().map(|p| (p.happened_at, format!("An alert for <#{}> was given up: {}", p.channel, p.reason))));
+    let budgets = desk.cad.as_ref().map(CadRest::budgets).unwrap_or_default();
+    let report =
+        Report { facts: &desk.facts, known: &snapshot, counts: &counts, parked: &parked, budgets: &budgets, now: desk.clock.now() };
+    let (lines, well) = report.lines(problems);
+    reply::list(ctx, "📡 Status", &lines, if well { reply::GREEN } else { reply::YELLOW }).await
+}
+
+/// What the answer is made of.
+struct Report<'a> {
+    facts: &'a Facts,
+    known: &'a status::Facts,
+    counts: &'a Counts,
+    parked: &'a [Parked],
+    budgets: &'a [BudgetLeft],
+    now: UnixMs,
+}
+
+impl Report<'_> {
+    /// What is wrong first, then how things are, then what went wrong lately. False if anything is wrong now.
+    fn lines(&self, mut problems: Vec<(UnixMs, String)>) -> (Vec<String>, bool) {
+        let mut lines = self.wrong();
+        let well = lines.is_empty();
+        if !well {
+            lines.push(String::new());
+        }
+        for server in &self.facts.servers {
+            let known = self.server(*server);
+            lines.extend(server_lines(*server, self.facts, &known, self.now));
+            lines.extend(reading_line(&known));
+        }
+        lines.push(budget_line(self.facts, self.known));
+        lines.extend(spent_line(self.budgets));
+        lines.push(String::new());
+        lines.push(format!("**Discord** · {} · {}", if self.known.gateway { "🟢 connected" } else { "🔴 not connected" }, self.queue()));
+        lines.extend(self.delay());
+        lines.extend(self.waits());
+        if !self.known.unknown.is_empty() {
+            let unknown: Vec<String> =
+                self.known.unknown.iter().take(SOME).map(|(kind, count)| format!("{} ({count})", text::line(kind, 60))).collect();
+            lines.push(format!("Event types nobody knows: {}", reply::and(&unknown)));
+        }
+        problems.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        if !problems.is_empty() {
+            lines.push(String::new());
+            lines.push("**Last problems**".to_owned());
+            lines.extend(problems.iter().take(PROBLEMS).map(|(at, what)| format!("<t:{}:R> {}", at.secs(), plain(what))));
+        }
+        lines.push(String::new());
+        lines.push(format!("-# Tenfour {}", env!("CARGO_PKG_VERSION")));
+        (lines, well)
+    }
+
+    fn server(&self, server: ServerId) -> ServerFacts {
+        self.known.servers.get(&(self.facts.community.clone(), server)).cloned().unwrap_or_default()
+    }
+
+    /// What needs somebody's hand, or patience: the gravest first.
+    fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if let Some(reason) = &self.known.stopped {
+            wrong.push(format!("⛔ Sending has stopped: {}", text::line(reason, 300)));
+        }
+        if let Some((since, why)) = &self.known.unstored {
+            wrong.push(format!("⛔ Events are not taken in since <t:{}:R>: {}", since.secs(), text::line(why, 300)));
+        }
+        if !self.known.gateway {
+            wrong.push("🔴 Discord's gateway is not connected: commands may fail, alerts still go out; trying again".to_owned());
+        }
+        for lane in [Lane::Panic, Lane::Urgent] {
+            if let Some(waiting) = self.known.queue.get(&lane).filter(|waiting| waiting.oldest_ms >= LATE_MS) {
+                wrong.push(format!(
+                    "⚠️ {}: not on Discord yet, the oldest for {}",
+                    posts(lane, waiting.posts),
+                    duration(waiting.oldest_ms)
+                ));
+            }
+        }
+        for server in &self.facts.servers {
+            let known = self.server(*server);
+            let since = known.link_since.map(|at| format!(" since <t:{}:R>", at.secs())).unwrap_or_default();
+            match &known.link {
+                Link::Down(why) => wrong.push(format!("🔴 Server {server}: hub down{since}: {}", text::line(why, 300))),
+                Link::Rejected(why) => wrong.push(format!("⛔ Server {server}: the CAD refuses the bot{since}: {}", text::line(why, 300))),
+                Link::Off | Link::Connecting | Link::Ready => {}
+            }
+            for (part, reading) in &known.readings {
+                if let Some((since, why)) = &reading.trouble {
+                    let (part, since) = (part.as_str(), since.secs());
+                    wrong.push(format!("⚠️ Server {server}: {part} cannot be read since <t:{since}:R>: {}", text::line(why, 400)));
+                }
+            }
+        }
+        for parked in self.parked.iter().take(SOME) {
+            let reason = text::line(&parked.reason, 200);
+            wrong.push(format!(
+                "⚠️ <#{}> is closed to the bot since <t:{}:R>: {reason}. See `/cad diagnose`.",
+                parked.channel,
+                parked.since.secs()
+            ));
+        }
+        if let Some(more) = self.parked.len().checked_sub(SOME).filter(|more| *more > 0) {
+            wrong.push(format!("⚠️ {more} more channels are closed to the bot. See `/cad diagnose`."));
+        }
+        if let Some(why) = &self.known.slowed {
+            wrong.push(format!("🐢 Sending is slowed down: {}", text::line(why, 300)));
+        }
+        wrong
+    }
+
+    /// What waits. The store counts all of it; the lanes were counted a moment ago.
+    fn queue(&self) -> String {
+        if self.counts.pending == 0 {
+            return "nothing waits to be sent".to_owned();
+        }
+        let by_lane: Vec<String> = self
+            .known
+            .queue
+            .iter()
+            .map(|(lane, waiting)| format!("{} (oldest {})", posts(*lane, waiting.posts), duration(waiting.oldest_ms)))
+            .collect();
+        if by_lane.is_empty() {
+            let oldest = self.counts.oldest_pending.map(|at| format!(", the oldest from <t:{}:R>", at.secs())).unwrap_or_default();
+            return format!("{} to send{oldest}", self.counts.pending);
+        }
+        format!("{} to send: {}", self.counts.pending, reply::and(&by_lane))
+    }
+
+    fn delay(&self) -> Option<String> {
+        let status::Delay { median_ms, worst_ms, of } = self.known.delay()?;
+        let last = if of == 1 { "the last message".to_owned() } else { format!("the last {of} messages") };
+        Some(format!("From event to message: {} in the middle, {} at worst ({last})", duration(median_ms), duration(worst_ms)))
+    }
+
+    fn waits(&self) -> Option<String> {
+        let waits = self.known.waits(self.now);
+        // A moment's wait now and then is how limits are kept.
+        let together = waits.iter().fold(0_i64, |sum, (_, _, ms)| sum.saturating_add(*ms));
+        if together < WORTH_TELLING_MS {
+            return None;
+        }
+        let count: u64 = waits.iter().map(|(_, count, _)| count).sum();
+        let causes: Vec<String> = waits.iter().map(|(cause, _, ms)| format!("{} for {}", duration(*ms), because(cause))).collect();
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        Some(format!("Requests to Discord waited {times} in ten minutes: {}", reply::and(&causes)))
+    }
+}
+
+/// The causes of waits in words; they are told by [`crate::metrics::WaitCause::as_str`].
+fn because(cause: &str) -> &str {
+    match cause {
+        "channel" => "a channel's limit",
+        "global" => "the limit over all channels",
+        "told" => "429s",
+        "guard" => "the guard against a ban",
+        "edits" => "old messages, whose edits are few",
+        "trouble" => "channels that had just failed",
+        other => other,
+    }
+}
+
+/// `2 panics`.
+fn posts(lane: Lane, count: usize) -> String {
+    let (one, many) = match lane {
+        Lane::Panic => ("panic", "panics"),
+        Lane::Urgent => ("urgent card", "urgent cards"),
+        Lane::New => ("new card", "new cards"),
+        Lane::Edit => ("change", "changes"),
+        Lane::Board => ("board", "boards"),
+        Lane::Log => ("line", "lines"),
+    };
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Problems are our own sentences, but quote what others sent: links of channels stay, all else is text.
+fn plain(sentence: &str) -> String {
+    let mut said = Vec::new();
+    for part in sentence.split_inclusive('>') {
+        let (words, link) = match part.rsplit_once("<#") {
+            Some((before, id)) if id.strip_suffix('>').is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())) => {
+                (before, Some(format!("<#{id}")))
+            }
+            _ => (part, None),
+        };
+        let words = text::line(words, 300);
+        said.extend([Some(words).filter(|words| !words.is_empty()), link].into_iter().flatten());
+    }
+    said.join(" ")
+}
+
+fn server_lines(server: ServerId, facts: &Facts, known: &ServerFacts, now: UnixMs) -> Vec<String> {
+    let since = known.link_since.map(|at| format!(" since <t:{}:R>", at.secs())).unwrap_or_default();
+    // Why it is down stands above.
+    let link = match &known.link {
+        Link::Off if facts.hub => "⚪ hub session not begun".to_owned(),
+        Link::Off => "⚪ hub off: HTTP only".to_owned(),
+        Link::Connecting => format!("🟡 hub connecting{since}"),
+        Link::Ready => format!("🟢 hub connected{since}"),
+        Link::Down(_) => "🔴 hub down".to_owned(),
+        Link::Rejected(_) => "⛔ refused by the CAD".to_owned(),
+    };
+    let last = match known.last {
+        None => "no event since the bot started".to_owned(),
+        Some((at, source)) => format!("last event <t:{}:R>, {}", at.secs(), arrived(source)),
+    };
+    let ways: Vec<String> = known.by_source.iter().map(|(way, count)| format!("{count} by {way}")).collect();
+    let ways = if ways.is_empty() { String::new() } else { format!(" ({})", reply::and(&ways)) };
+    let copies = if known.copies == 0 { String::new() } else { format!(" · copies dropped: {}", known.copies) };
+    vec![format!("**Server {server}** · {link}"), format!("{last} · {} in the last hour{ways}{copies}", known.last_hour(now))]
+}
+
+/// When the CAD's API was last asked, and what it told.
+fn reading_line(known: &ServerFacts) -> Option<String> {
+    let read: Vec<String> =
+        known.readings.iter().filter_map(|(part, reading)| Some(format!("{} <t:{}:R>", part.as_str(), reading.at?.secs()))).collect();
+    let found = match known.readings.values().filter_map(|reading| reading.found).max() {
+        None => "nothing yet that no event had told".to_owned(),
+        Some((at, 1)) => format!("1 change that no event had told, <t:{}:R>", at.secs()),
+        Some((at, count)) => format!("{count} changes that no event had told, <t:{}:R>", at.secs()),
+    };
+    (!read.is_empty()).then(|| format!("read from the CAD: {} · {found}", reply::and(&read)))
+}
+
+/// What may still be asked of the CAD's API.
+fn budget_line(facts: &Facts, known: &status::Facts) -> String {
+    let left = |part: Part| {
+        let budget = known.budgets.get(&(facts.community.clone(), part))?;
+        let again = budget.free_at.map(|at| format!(", again <t:{}:R>", at.secs())).unwrap_or_default();
+        Some(format!("{} {} of {}{again}", part.as_str(), budget.left, budget.per_minute))
+    };
+    let left: Vec<String> = Part::ALL.into_iter().filter_map(left).collect();
+    if left.is_empty() {
+        "The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off): what is changed through it stays unseen.".to_owned()
+    } else {
+        format!("Requests to the CAD's API left this minute: {}", left.join(" · "))
+    }
+}
+
+/// What members used up of what the bot may ask for them; nothing if there is enough of everything.
+fn spent_line(budgets: &[BudgetLeft]) -> Option<String> {
+    let spent = budgets.iter().filter(|budget| budget.left == 0);
+    let told = spent.map(|budget| {
+        let wait = budget.wait.map(|wait| format!(", again in {} s", wait.as_secs() + 1)).unwrap_or_default();
+        format!("{} ({} a minute{wait})", budget.operation, budget.per_minute)
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| format!("⏳ Used up by members this minute: {}", reply::and(&told)))
+}
+
+fn arrived(source: Source) -> &'static str {
+    match source {
+        Source::Hub => "through the hub",
+        Source::Http => "over HTTP",
+        Source::Rest => "by reading the CAD",
+        Source::Test => "a test",
+        Source::Own => "through the bot",
+    }
+}
+
+fn duration(ms: i64) -> String {
+    if ms < 1_000 {
+        format!("{} ms", ms.max(0))
+    } else {
+        // One digit behind the point is enough.
+        format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discord::rest::Me;
+    use crate::ids::{ChannelId, CommunityId};
+    use crate::status::Status;
+
+    #[test]
+    fn problems_are_text_but_for_their_channels() {
+        assert_eq!(
+            plain("An alert for <#5> was given up: **bold** <@1> @everyone"),
+            "An alert for <#5> was given up: \\*\\*bold\\*\\* <\u{200b}@\u{200b}1> @\u{200b}everyone"
+        );
+        assert_eq!(plain("<#5>"), "<#5>");
+        assert!(!plain("<#x> and <@1> <@&2>").contains("<@"));
+    }
+
+    fn facts() -> Facts {
+        let bot = Me { user: 1, name: "Tenfour".into(), application: 1, public: false };
+        Facts { community: CommunityId::new("c"), servers: vec![ServerId(1)], hub: true, listen: Vec::new(), bot, message_content: false }
+    }
+
+    fn report(status: &Status, counts: Counts, parked: &[Parked]) -> (Vec<String>, bool) {
+        let (facts, known, now) = (facts(), status.snapshot(), UnixMs(600_000));
+        Report { facts: &facts, known: &known, counts: &counts, parked, budgets: &[], now }.lines(Vec::new())
+    }
+
+    #[test]
+    fn when_all_is_well_few_words_are_made() {
+        let status = Status::default();
+        let community = CommunityId::new("c");
+        status.gateway(true);
+        status.link(&community, ServerId(1), Link::Ready, UnixMs(0));
+        status.event(&community, ServerId(1), Source::Hub, UnixMs(500_000));
+        status.delivered(42);
+        status.waited("channel", 900, UnixMs(600_000));
+        let (lines, well) = report(&status, Counts::default(), &[]);
+        assert!(well, "{lines:#?}");
+        assert_eq!(
+            lines,
+            [
+                "**Server 1** · 🟢 hub connected since <t:0:R>",
+                "last event <t:500:R>, through the hub · 1 in the last hour (1 by hub)",
+                "The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off): what is changed through it stays unseen.",
+                "",
+                "**Discord** · 🟢 connected · nothing waits to be sent",
+                "From event to message: 42 ms in the middle, 42 ms at worst (the last message)",
+                "",
+                concat!("-# Tenfour ", env!("CARGO_PKG_VERSION")),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_stands_first_the_gravest_at_the_top() {
+        let status = Status::default();
+        let community = CommunityId::new("c");
+        status.link(&community, ServerId(1), Link::Down("*no* answer".into()), UnixMs(1_000));
+        status.unread(&community, ServerId(1), Part::Calls, UnixMs(2_000), "the key @everyone");
+        status.stopped(Some("the token was refused".into()));
+        status.not_stored(UnixMs(3_000), "The disk is full.");
+        status.slowed(Some("1,200 refusals in ten minutes".into()));
+        status.queue(&[(Lane::Panic, 1, 5_000), (Lane::Urgent, 2, 4_999), (Lane::New, 9, 70_000)]);
+        status.waited("channel", 4_000, UnixMs(0));
+        status.waited("told", 7_250, UnixMs(590_000));
+        status.waited("told", 0, UnixMs(600_000));
+        let parked = |channel| Parked {
+            channel: ChannelId(channel),
+            reason: "Missing Access".into(),
+            since: UnixMs(4_000),
+            retry_at: UnixMs(5_000),
+            tries: 1,
+        };
+        let parked: Vec<Parked> = (1..=12).map(parked).collect();
+        let counts = Counts { pending: 12, ..Counts::default() };
+        let (lines, well) = report(&status, counts, &parked);
+        assert!(!well);
+        let starts = [
+            "⛔ Sending has stopped: the token was refused",
+            "⛔ Events are not taken in since <t:3:R>: The disk is full.",
+            "🔴 Discord's gateway is not connected",
+            "⚠️ 1 panic: not on Discord yet, the oldest for 5.0 s",
+            "🔴 Server 1: hub down since <t:1:R>: \\*no\\* answer",
+            "⚠️ Server 1: calls cannot be read since <t:2:R>: the key @\u{200b}everyone",
+            "⚠️ <#1> is closed to the bot since <t:4:R>: Missing Access. See `/cad diagnose`.",
+        ];
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(start), "{line}\nis not\n{start}\nin {lines:#?}");
+        }
+        assert_eq!(lines[16], "⚠️ 2 more channels are closed to the bot. See `/cad diagnose`.");
+        assert_eq!(lines[17], "🐢 Sending is slowed down: 1,200 refusals in ten minutes");
+        assert_eq!(lines[18], "");
+        assert_eq!(lines[19], "**Server 1** · 🔴 hub down");
+        for line in [
+            "**Discord** · 🔴 not connected · 12 to send: 1 panic (oldest 5.0 s), 2 urgent cards (oldest 4.9 s) and 9 new cards (oldest 70.0 s)",
+            "Requests to Discord waited 2 times in ten minutes: 7.2 s for 429s",
+        ] {
+            assert!(lines.iter().any(|l| l == line), "{line}\nis not in {lines:#?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_counted_by_lane_yet_is_told_as_the_store_counts_it() {
+        let counts = Counts { pending: 3, failed: 0, oldest_pending: Some(UnixMs(9_000)) };
+        let (lines, _) = report(&Status::default(), counts, &[]);
+        assert!(lines.iter().any(|line| line.ends_with("3 to send, the oldest from <t:9:R>")), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_members_used_up_is_told() {
+        let of = |operation, left, wait| BudgetLeft { operation, left, per_minute: 7, wait };
+        let wait = Some(std::time::Duration::from_millis(11_400));
+        let budgets = [of("attach", 0, wait), of("note", 3, None)];
+        assert_eq!(spent_line(&budgets).as_deref(), Some("⏳ Used up by members this minute: attach (7 a minute, again in 12 s)"));
+        assert_eq!(spent_line(&budgets[1..]), None);
+    }
+
+    #[test]
+    fn durations_in_ms_and_s() {
+        assert_eq!((duration(-4), duration(999), duration(1_250)), ("0 ms".into(), "999 ms".into(), "1.2 s".into()));
+    }
+}

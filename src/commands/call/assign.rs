@@ -1,0 +1,25 @@
+//! `/call assign`.
+
+use crate::acting::Deed;
+use crate::commands::errors::Error;
+use crate::commands::{Context, acts, choices};
+
+/// Attach a unit to a call
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn assign(
+    ctx: Context<'_>,
+    #[description = "Which call; a number works too"]
+    #[autocomplete = "choices::dispatch"]
+    #[max_length = 100]
+    call: String,
+    #[description = "Which unit; a callsign works too"]
+    #[autocomplete = "choices::unit"]
+    #[max_length = 100]
+    unit: String,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let actor = acts::actor_of(ctx)?;
+    let on = acts::call_like(ctx, &actor, &call, Some(true)).await?;
+    let (call, unit) = (acts::dispatched(on)?, acts::unit(ctx, on, &unit).await?);
+    acts::act(ctx, &actor, on.server, Deed::Assign(call, unit)).await
+}

@@ -1,0 +1,25 @@
+//! `/call close`.
+
+use crate::acting::Deed;
+use crate::commands::errors::Error;
+use crate::commands::{Context, acts, choices};
+use crate::world::Subject;
+
+/// Close a dispatch call, or dismiss a 911
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn close(
+    ctx: Context<'_>,
+    #[description = "Which call; a number works too"]
+    #[autocomplete = "choices::call"]
+    #[max_length = 100]
+    call: String,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let actor = acts::actor_of(ctx)?;
+    let on = acts::call(ctx, &actor, &call).await?;
+    let deed = match on.subject {
+        Subject::Emergency(id, _) => Deed::Dismiss(id),
+        _ => Deed::Close(acts::dispatched(on)?),
+    };
+    acts::act(ctx, &actor, on.server, deed).await
+}

@@ -1,0 +1,25 @@
+//! `/call from911`.
+
+use crate::acting::Deed;
+use crate::commands::errors::Error;
+use crate::commands::{Context, acts, choices};
+use crate::world::Subject;
+
+/// Make a dispatch call of a 911 that waits, with nobody on it
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn from911(
+    ctx: Context<'_>,
+    #[description = "Which 911; a number works too"]
+    #[autocomplete = "choices::emergency"]
+    #[max_length = 100]
+    call: String,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let actor = acts::actor_of(ctx)?;
+    let on = acts::call_like(ctx, &actor, &call, Some(false)).await?;
+    match on.subject {
+        Subject::Emergency(id, _) => acts::act(ctx, &actor, on.server, Deed::Dispatch(id)).await,
+        Subject::Dispatch(id, _) => Err(Error::refused(format!("Call #{id} is a dispatch call already."))),
+        Subject::Panic(..) | Subject::Event(..) => Err(Error::refused("That is no call: choose one from the list.")),
+    }
+}

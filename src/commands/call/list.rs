@@ -1,0 +1,31 @@
+//! `/call list`.
+
+use crate::commands::errors::Error;
+use crate::commands::reply::BLUE;
+use crate::commands::{Context, acts, autocomplete, reply};
+
+/// What is open: dispatch calls, and 911s that wait
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn list(
+    ctx: Context<'_>,
+    #[description = "Only this CAD server"]
+    #[autocomplete = "autocomplete::server"]
+    server: Option<i64>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    acting.rule_of(actor.guild)?;
+    let only = match server {
+        Some(_) => Some(acts::server(acting, &actor, server).await?),
+        None => None,
+    };
+    let mut open = acts::open_calls(acting, &acts::labels(ctx.data(), actor.guild)).await?;
+    open.retain(|call| only.is_none_or(|server| call.on.server == server));
+    if open.is_empty() {
+        return reply::say(ctx, "Nothing is open. `/call new` makes a call.").await;
+    }
+    let several = acting.servers().len() > 1 && only.is_none();
+    let lines: Vec<String> =
+        (open.iter()).map(|call| if several { format!("{} · server {}", call.line(), call.on.server) } else { call.line() }).collect();
+    reply::list(ctx, &format!("Open calls: {}", open.len()), &lines, BLUE).await
+}

@@ -1,0 +1,23 @@
+//! `/call note`.
+
+use crate::acting::Deed;
+use crate::commands::errors::Error;
+use crate::commands::{Context, acts, choices};
+
+/// Write a note on a call
+#[poise::command(slash_command, guild_only)]
+pub(in crate::commands) async fn note(
+    ctx: Context<'_>,
+    #[description = "Which call; a number works too"]
+    #[autocomplete = "choices::call"]
+    #[max_length = 100]
+    call: String,
+    #[description = "The note; your CAD name is put under it"]
+    #[max_length = 900]
+    note: String,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let actor = acts::actor_of(ctx)?;
+    let on = acts::call(ctx, &actor, &call).await?;
+    acts::act(ctx, &actor, on.server, Deed::Note(on.subject, note)).await
+}

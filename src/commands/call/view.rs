@@ -1,0 +1,30 @@
+//! `/call view`: the card as channels show it.
+
+use crate::acting::Refused;
+use crate::commands::errors::Error;
+use crate::commands::{Context, acts, choices, reply};
+use crate::render::{self, Style, View};
+
+/// One call's card, with its buttons, for you alone
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn view(
+    ctx: Context<'_>,
+    #[description = "Which call; a number works too"]
+    #[autocomplete = "choices::call"]
+    #[max_length = 100]
+    call: String,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    let buttons = acting.rule_of(actor.guild)?.buttons;
+    let on = acts::call(ctx, &actor, &call).await?;
+    let (labels, now) = (acts::labels(ctx.data(), actor.guild), ctx.data().clock.now());
+    let card = acting.look(on.server, move |world| {
+        let view = View { world, server: on.server, labels: &labels, style: Style::Card, roles: &[], test: false, buttons, now };
+        render::card(on.subject, &view)
+    });
+    match card.await? {
+        Some(card) => reply::message(ctx, &card).await,
+        None => Err(Refused::Needless("The bot does not know this call any more: `/call list` shows what is open.".to_owned()).into()),
+    }
+}

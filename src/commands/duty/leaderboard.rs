@@ -1,0 +1,69 @@
+//! `/duty leaderboard`.
+
+use super::{Scope, Tally, by_department, by_member, cut_short, drawn, nothing, safe};
+use crate::chart::{self, Bars, Chart, Heading, Measure, Row};
+use crate::commands::errors::Error;
+use crate::commands::options::{By, ByChoice};
+use crate::commands::reply::Page;
+use crate::commands::{Context, autocomplete, guild_of, reply};
+
+/// Most in words; the chart shows more.
+const MOST: usize = 10;
+const FILE: &str = "duty-leaderboard.png";
+
+/// Hours on duty as a chart, most first
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn leaderboard(
+    ctx: Context<'_>,
+    #[description = "How many days back (default: 7)"]
+    #[min = 1]
+    #[max = 90]
+    days: Option<u32>,
+    #[description = "Whose hours are added up (default: each member's)"] by: Option<ByChoice>,
+    #[description = "Only this CAD server (default: all of them)"]
+    #[autocomplete = "autocomplete::server"]
+    #[min = 1]
+    server: Option<u32>,
+    #[description = "Let everybody in this channel see the answer"] share: Option<bool>,
+) -> Result<(), Error> {
+    let shared = share.unwrap_or(false);
+    ctx.defer_response(!shared).await?;
+    let desk = ctx.data();
+    let scope = Scope::new(desk, guild_of(ctx)?, days, server).await?;
+    let sessions = scope.sessions(desk).await?;
+    if sessions.is_empty() {
+        return Err(Error::Refused(nothing(&scope)));
+    }
+    let by = by.map_or(By::Member, |by| by.0);
+    let (tallies, what) = match by {
+        By::Member => (by_member(&sessions, scope.span), "Hours on duty by member"),
+        By::Department => (by_department(&sessions, scope.span), "Hours on duty by department"),
+    };
+    let heading = Heading { title: what.to_owned(), subtitle: scope.subtitle() };
+    let rows = tallies.iter().map(|tally| Row { label: tally.name.clone(), note: tally.note.clone(), value: tally.ms }).collect();
+    let says = format!("Bar chart: {what}, {}. {}", scope.subtitle(), plainly(&tallies));
+    let file = drawn(desk, Chart::Bars(Bars { heading, rows, measure: Measure::Duration }), FILE, &says).await?;
+    let mut lines = lines(&tallies);
+    lines.push(format!("-# {} · sessions that last count until now", scope.subtitle()));
+    lines.extend(cut_short(sessions.len()));
+    reply::enclose(ctx, vec![Page::new(format!("🏆 {what}"), lines.join("\n"), reply::BLUE).picture(FILE)], vec![file], shared).await
+}
+
+fn lines(tallies: &[Tally]) -> Vec<String> {
+    let line = |(nth, tally): (usize, &Tally)| {
+        let note = if tally.note.is_empty() { String::new() } else { format!(" · {}", safe(&tally.note)) };
+        let sessions = if tally.sessions == 1 { "1 session".to_owned() } else { format!("{} sessions", tally.sessions) };
+        format!("{}. **{}**{note} · {} in {sessions}", nth + 1, safe(&tally.name), chart::duration(tally.ms))
+    };
+    let mut lines: Vec<String> = tallies.iter().take(MOST).enumerate().map(line).collect();
+    if let Some(more) = tallies.len().checked_sub(MOST).filter(|more| *more > 0) {
+        lines.push(format!("… and {more} more."));
+    }
+    lines
+}
+
+/// For those who cannot see the picture.
+fn plainly(tallies: &[Tally]) -> String {
+    let said: Vec<String> = tallies.iter().take(MOST).map(|tally| format!("{} {}", tally.name, chart::duration(tally.ms))).collect();
+    format!("{}.", said.join(", "))
+}

@@ -1,0 +1,119 @@
+//! `/duty log`.
+
+use super::{Scope, cut_short, is_of, name, nothing, safe, shown};
+use crate::chart;
+use crate::commands::errors::Error;
+use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::store::duty::{Session, Span};
+
+/// Most sessions listed; the total counts all.
+const MOST: usize = 100;
+
+/// Sessions on duty: who, from when to when
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn log(
+    ctx: Context<'_>,
+    #[description = "Only this member: name or callsign"]
+    #[autocomplete = "autocomplete::member"]
+    #[max_length = 100]
+    member: Option<String>,
+    #[description = "Only this department"]
+    #[autocomplete = "autocomplete::department"]
+    #[max_length = 100]
+    department: Option<String>,
+    #[description = "How many days back (default: 7)"]
+    #[min = 1]
+    #[max = 90]
+    days: Option<u32>,
+    #[description = "Only this CAD server (default: all of them)"]
+    #[autocomplete = "autocomplete::server"]
+    #[min = 1]
+    server: Option<u32>,
+    #[description = "Let everybody in this channel see the answer"] share: Option<bool>,
+) -> Result<(), Error> {
+    let shared = share.unwrap_or(false);
+    ctx.defer_response(!shared).await?;
+    let desk = ctx.data();
+    let scope = Scope::new(desk, guild_of(ctx)?, days, server).await?;
+    let all = scope.sessions(desk).await?;
+    if all.is_empty() {
+        return Err(Error::Refused(nothing(&scope)));
+    }
+    let looked_at = all.len();
+    let of_department =
+        |session: &&Session| department.as_deref().is_none_or(|d| session.department.to_lowercase() == d.trim().to_lowercase());
+    let of_member = |session: &&Session| member.as_deref().is_none_or(|m| is_of(session, m));
+    let found: Vec<&Session> = all.iter().filter(of_department).filter(of_member).collect();
+    if found.is_empty() {
+        return Err(Error::Refused(format!(
+            "Nobody like that was on duty {}: choose from the list that shows while you type, or ask for more `days:`.",
+            scope.words()
+        )));
+    }
+    let mut lines = lines(&found, &scope);
+    lines.extend(cut_short(looked_at));
+    reply::list_to(ctx, "🕒 Duty log", &lines, reply::BLUE, shared).await
+}
+
+fn lines(found: &[&Session], scope: &Scope) -> Vec<String> {
+    let total: i64 = found.iter().map(|session| session.within(scope.span)).sum();
+    let count = if found.len() == 1 { "1 session".to_owned() } else { format!("{} sessions", chart::count_of(found.len())) };
+    let mut lines = vec![format!("**{count}, {}** {}.", chart::duration(total), scope.words()), String::new()];
+    lines.extend(found.iter().take(MOST).map(|session| line(session, scope.span)));
+    if let Some(more) = found.len().checked_sub(MOST).filter(|more| *more > 0) {
+        lines.push(format!("… and {more} older ones: `/duty export` has them all."));
+    }
+    if found.iter().any(|session| session.missed) {
+        lines.push("-# ✂️ The logout was missed: counted until the last sign of life.".to_owned());
+    }
+    if found.iter().any(|session| session.joined_late) {
+        lines.push("-# 🌗 Was on duty before the bot saw it: counted from then.".to_owned());
+    }
+    lines
+}
+
+/// `<t:…:f> – <t:…:t> · **1 h 5 min** · Ann · A-12 · Fire ✂️`
+fn line(session: &Session, span: Span) -> String {
+    let began = format!("<t:{}:f>", session.began.secs());
+    let ended = session.ended.map_or_else(|| "now".to_owned(), |at| format!("<t:{}:t>", at.secs()));
+    // Also if a part of it lies before the span: the line tells of the whole session.
+    let long = session.within(Span { from: session.began, ..span });
+    let callsign = if session.name.is_empty() { "" } else { session.callsign.as_str() };
+    let who = shown(&safe(&name(session)), &safe(callsign));
+    let department = if session.department.is_empty() { String::new() } else { format!(" · {}", safe(&session.department)) };
+    let marks = [(session.joined_late, " 🌗"), (session.missed, " ✂️")];
+    let marks: String = marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark).collect();
+    format!("{began} – {ended} · **{}** · {who}{department}{marks}", chart::duration(long))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixMs;
+    use crate::commands::duty::Zone;
+    use crate::commands::duty::tests::session;
+
+    #[test]
+    fn the_log_in_words() {
+        const HOUR: i64 = 3_600_000;
+        let span = Span { from: UnixMs(HOUR), to: UnixMs(10 * HOUR) };
+        let scope = Scope { span, days: 1, server: None, zone: Zone::utc() };
+        let lasting = session("u", "Ann *Lee*", "A-12", "Fire", 8 * HOUR, None);
+        let mut missed = session("", "", "C-3", "", 0, Some(2 * HOUR));
+        (missed.missed, missed.joined_late) = (true, true);
+        assert_eq!(
+            lines(&[&lasting, &missed], &scope),
+            [
+                "**2 sessions, 3 h** in the last 24 hours.",
+                "",
+                "<t:28800:f> – now · **2 h** · Ann \\*Lee\\* · A-12 · Fire",
+                "<t:0:f> – <t:7200:t> · **2 h** · C-3 🌗 ✂️",
+                "-# ✂️ The logout was missed: counted until the last sign of life.",
+                "-# 🌗 Was on duty before the bot saw it: counted from then.",
+            ]
+        );
+        let many = vec![&lasting; 150];
+        let lines = lines(&many, &scope);
+        assert_eq!((lines.len(), lines[102].as_str()), (103, "… and 50 older ones: `/duty export` has them all."));
+    }
+}

@@ -1,0 +1,27 @@
+//! `/lookup name`.
+
+use crate::cad::rest::Wanted;
+use crate::commands::errors::Error;
+use crate::commands::{Context, lookup};
+
+/// Records of a person
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn name(
+    ctx: Context<'_>,
+    #[description = "First name"]
+    #[max_length = 60]
+    first: Option<String>,
+    #[description = "Last name"]
+    #[max_length = 60]
+    last: Option<String>,
+    #[description = "Parts of the names are enough"] partial: Option<bool>,
+    #[description = "Open the result in your CAD too"] open_in_cad: Option<bool>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
+    if first.trim().is_empty() && last.trim().is_empty() {
+        return Err(Error::refused("Type a first name, a last name, or both."));
+    }
+    let wanted = Wanted::Name { first, mi: String::new(), last };
+    lookup::show(ctx, wanted, partial == Some(true), open_in_cad == Some(true)).await
+}

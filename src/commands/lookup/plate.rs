@@ -1,0 +1,22 @@
+//! `/lookup plate`.
+
+use crate::cad::rest::Wanted;
+use crate::commands::errors::Error;
+use crate::commands::{Context, lookup};
+
+/// Records of a vehicle
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn plate(
+    ctx: Context<'_>,
+    #[description = "Its plate"]
+    #[max_length = 40]
+    plate: String,
+    #[description = "Parts of the plate are enough"] partial: Option<bool>,
+    #[description = "Open the result in your CAD too"] open_in_cad: Option<bool>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    if plate.trim().is_empty() {
+        return Err(Error::refused("Type a plate, or a part of it with `partial:True`."));
+    }
+    lookup::show(ctx, Wanted::Plate(plate), partial == Some(true), open_in_cad == Some(true)).await
+}

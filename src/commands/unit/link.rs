@@ -1,0 +1,102 @@
+//! `/unit link`: the way from a Discord account to acting in the CAD, with what is there and what is not.
+
+use super::me;
+use crate::acting::WhoAmI;
+use crate::commands::errors::Error;
+use crate::commands::reply::{GREEN, Page, YELLOW};
+use crate::commands::{Context, acts, autocomplete, reply};
+use crate::ids::ServerId;
+use crate::permit::{Refusal, VALIDATED};
+use crate::render::text;
+
+/// What is needed to act in the CAD from here, step by step
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn link(
+    ctx: Context<'_>,
+    #[description = "Which CAD server; else the one you are on duty on"]
+    #[autocomplete = "autocomplete::server"]
+    server: Option<i64>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    let server = acts::server(acting, &actor, server).await?;
+    let found = acting.who_am_i(&actor, server).await?;
+    reply::show(ctx, page(&found, server)).await
+}
+
+/// `None`: not known before an earlier step is done.
+type Step = (Option<bool>, String);
+
+fn steps(found: &WhoAmI, server: ServerId) -> [Step; 5] {
+    let member = found.member.as_ref();
+    let linked = match member {
+        Some(member) => format!("Your Discord account is linked to the CAD account {}.", text::line(&member.name, 60)),
+        None => "Link your Discord account: sign in at <https://sonorancad.com> with Discord (or add Discord in your Sonoran account's \
+                 settings), or use `/linkme` of the official Sonoran bot if your community has it. Then join your community's CAD."
+            .to_owned(),
+    };
+    let role = match found.role {
+        Some(Refusal::Role { role }) => format!("Get the role <@&{role}> on this Discord server: ask its staff."),
+        _ => "No role is missing on this Discord server.".to_owned(),
+    };
+    let validated = match member.map(|member| member.status) {
+        Some(VALIDATED) => "Your CAD account is validated.".to_owned(),
+        Some(status) => format!(
+            "Your CAD account is not validated ({}): ask your community's staff to validate it (Admin > Accounts).",
+            me::state(status)
+        ),
+        None => "Your CAD account must be validated by your community's staff.".to_owned(),
+    };
+    let may = member.map(|member| ["dispatch", "selfdispatch"].iter().any(|name| member.permissions.contains(*name)));
+    let permission = match may {
+        Some(true) => "You have the permission Self-Dispatch or Dispatch.".to_owned(),
+        _ => "You need the permission Self-Dispatch (for your own unit) or Dispatch (for all) in the CAD: ask your community's staff."
+            .to_owned(),
+    };
+    let on_duty = member.map(|_| !found.units.is_empty());
+    let duty = match on_duty {
+        Some(true) => format!("You are on duty on server {server}."),
+        _ => format!("Open the CAD, choose your identifier and go on duty on server {server}."),
+    };
+    let validated_step = (member.map(|member| member.status == VALIDATED), validated);
+    [(Some(member.is_some()), linked), (Some(found.role.is_none()), role), validated_step, (may, permission), (on_duty, duty)]
+}
+
+fn page(found: &WhoAmI, server: ServerId) -> Page {
+    let steps = steps(found, server);
+    let left = steps.iter().filter(|(done, _)| *done != Some(true)).count();
+    let lines = steps.iter().enumerate().map(|(nth, (done, words))| {
+        let mark = match done {
+            Some(true) => "✅",
+            Some(false) => "❌",
+            None => "▫️",
+        };
+        format!("{mark} **{}.** {words}", nth + 1)
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let (title, color) = if left == 0 { ("You can act in the CAD from here", GREEN) } else { ("What is missing", YELLOW) };
+    Page::new(title, text, color)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RoleId;
+    use crate::permit::Member;
+
+    fn found(member: Option<Member>) -> WhoAmI {
+        WhoAmI { member, role: Some(Refusal::Role { role: RoleId(7) }), units: Vec::new(), calls: Vec::new() }
+    }
+
+    #[test]
+    fn each_step_says_whether_it_is_done() {
+        let marks = |found: &WhoAmI| page(found, ServerId(1)).text.lines().map(|line| line.chars().next().unwrap()).collect::<String>();
+        assert_eq!(marks(&found(None)), "❌❌▫▫▫");
+        let mut all = found(Some(Member { status: 1, permissions: ["selfdispatch".to_owned()].into(), ..Member::default() }));
+        assert_eq!(marks(&all), "✅❌✅✅❌");
+        (all.role, all.units) = (None, vec!["A-1".into()]);
+        assert_eq!(marks(&all), "✅✅✅✅✅");
+        assert_eq!(page(&all, ServerId(1)).title, "You can act in the CAD from here");
+        assert!(page(&found(None), ServerId(1)).text.contains("/linkme"));
+    }
+}

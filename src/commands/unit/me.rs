@@ -1,0 +1,94 @@
+//! `/unit me`.
+
+use crate::acting::WhoAmI;
+use crate::commands::errors::Error;
+use crate::commands::reply::{BLUE, Page, YELLOW};
+use crate::commands::{Context, acts, autocomplete, reply};
+use crate::ids::ServerId;
+use crate::permit::{Member, VALIDATED};
+use crate::render::text;
+
+/// Permissions that matter here: name in the CAD's answer, what it lets one do.
+const PERMISSIONS: [(&str, &str); 5] = [
+    ("dispatch", "Dispatch: calls of all units"),
+    ("selfdispatch", "Self-Dispatch: attach yourself, write notes, take 911s"),
+    ("police", "Police"),
+    ("fire", "Fire"),
+    ("ems", "EMS"),
+];
+
+/// Who you are in the CAD, and what is missing
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn me(
+    ctx: Context<'_>,
+    #[description = "Which CAD server; else the one you are on duty on"]
+    #[autocomplete = "autocomplete::server"]
+    server: Option<i64>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    let server = acts::server(acting, &actor, server).await?;
+    let found = acting.who_am_i(&actor, server).await?;
+    reply::show(ctx, page(&found, server)).await
+}
+
+/// What an account's status means (contract d).
+pub(super) fn state(status: i64) -> &'static str {
+    match status {
+        0 => "waits for approval",
+        VALIDATED => "validated",
+        2 => "expired",
+        3 => "removed",
+        4 => "banned",
+        _ => "not validated",
+    }
+}
+
+/// The permissions that matter, in words.
+pub(super) fn permissions(member: &Member) -> Vec<&'static str> {
+    PERMISSIONS.iter().filter(|(name, _)| member.permissions.contains(*name)).map(|(_, words)| *words).collect()
+}
+
+fn page(found: &WhoAmI, server: ServerId) -> Page {
+    let Some(member) = &found.member else {
+        let text = "Your Discord account is not linked to an account of this community's CAD: `/unit link` says where to do it.";
+        return Page::new("You in the CAD", text, YELLOW);
+    };
+    let name = if member.name.trim().is_empty() { "no name".to_owned() } else { text::line(&member.name, 60) };
+    let permissions = permissions(member);
+    let permissions = if permissions.is_empty() { "none that matter here".to_owned() } else { permissions.join("; ") };
+    let units: Vec<String> = found.units.iter().map(|unit| text::line(unit, 60)).collect();
+    let units = if units.is_empty() { format!("off duty on server {server}") } else { reply::and(&units) };
+    let calls: Vec<String> = found.calls.iter().map(|call| format!("#{call}")).collect();
+    let calls = if calls.is_empty() { "none".to_owned() } else { reply::and(&calls) };
+    let mut lines = vec![
+        format!("**Account** {name}, {}", state(member.status)),
+        format!("**Permissions** {permissions}"),
+        format!("**On duty** {units}"),
+        format!("**Calls** {calls}"),
+    ];
+    let missing = missing(found, member);
+    if missing.is_empty() {
+        lines.push("Nothing is missing.".to_owned());
+    } else {
+        lines.push(format!("⚠️ {} `/unit link` says what to do.", missing.join(" ")));
+    }
+    Page::new("You in the CAD", lines.join("\n"), if missing.is_empty() { BLUE } else { YELLOW })
+}
+
+fn missing(found: &WhoAmI, member: &Member) -> Vec<String> {
+    let mut missing = Vec::new();
+    if let Some(role) = found.role {
+        missing.push(role.to_string());
+    }
+    if member.status != VALIDATED {
+        missing.push("Your account is not validated.".to_owned());
+    }
+    if !["dispatch", "selfdispatch"].iter().any(|name| member.permissions.contains(*name)) {
+        missing.push("Without Self-Dispatch or Dispatch you cannot attach yourself to calls.".to_owned());
+    }
+    if found.units.is_empty() {
+        missing.push("You are not on duty.".to_owned());
+    }
+    missing
+}

@@ -1,0 +1,20 @@
+//! `/unit respond`.
+
+use crate::acting::Deed;
+use crate::commands::errors::Error;
+use crate::commands::{Context, acts, choices};
+
+/// Attach yourself to a call; a 911 becomes a dispatch call
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn respond(
+    ctx: Context<'_>,
+    #[description = "Which call; a number works too"]
+    #[autocomplete = "choices::call"]
+    #[max_length = 100]
+    call: String,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let actor = acts::actor_of(ctx)?;
+    let on = acts::call(ctx, &actor, &call).await?;
+    acts::act(ctx, &actor, on.server, Deed::Respond(on.subject)).await
+}
