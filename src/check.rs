@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cad::rest::CadRest;
 use crate::config::{Config, Need};
+use crate::discord::gateway::NO_INTENT;
 use crate::discord::rest::Rest;
 use crate::http_server;
 use crate::ids::CommunityId;
@@ -108,6 +109,11 @@ async fn discord(config: &Config, found: &mut Findings) {
     found.good("discord", format!("the token is that of {} ({})", me.name, me.user));
     if me.public {
         found.odd("discord", "anybody can add this bot to their own Discord server and see your CAD there: switch \"Public Bot\" off in the developer portal");
+    }
+    match (config.discord.message_content, me.may_read) {
+        (true, true) => found.good("discord", "the bot may read messages (Message Content Intent)"),
+        (true, false) => found.bad("discord", NO_INTENT),
+        (false, _) => {}
     }
     if let Some(guild) = config.discord.guild {
         match rest.ask(&format!("/guilds/{guild}")).await {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::{Acting, view};
 
-/// How often members on duty are looked at.
-const WARM_EVERY: Duration = Duration::from_secs(60);
+/// How often members on duty are looked at (ms).
+const WARM_EVERY: i64 = 60_000;
+/// How often the clock is looked at for it.
+const TICK: Duration = Duration::from_secs(1);
 /// So many accounts are asked about at once to keep them known.
 const WARMED_AT_ONCE: usize = 4;
 
@@ -13,12 +15,18 @@ impl Acting {
     /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
     pub async fn run(self) {
         self.0.members.restore().await;
+        let mut warmed_at = self.0.outside.clock.now();
         loop {
             tokio::select! {
                 () = self.0.outside.tasks.draining() => return,
-                () = tokio::time::sleep(WARM_EVERY) => {}
+                () = tokio::time::sleep(TICK) => {}
             }
-            self.warm().await;
+            let now = self.0.outside.clock.now();
+            // A clock that was set back must not stop it for as long.
+            if now.since(warmed_at).abs() >= WARM_EVERY {
+                warmed_at = now;
+                self.warm().await;
+            }
         }
     }
 

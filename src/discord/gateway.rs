@@ -38,8 +38,8 @@ const LOGGING_OFF: Duration = Duration::from_secs(3);
 /// Longest pause between attempts to reach Discord (s).
 const MOST_PAUSE: u64 = 60;
 
-/// Discord closed with 4014.
-const NO_INTENT: &str = "DISCORD_MESSAGE_CONTENT is on, but Discord does not let this bot read messages: switch on Message Content Intent at https://discord.com/developers/applications (your application, page Bot, Privileged Gateway Intents), or set DISCORD_MESSAGE_CONTENT=off";
+/// Discord closes with 4014.
+pub(crate) const NO_INTENT: &str = "DISCORD_MESSAGE_CONTENT is on, but Discord does not let this bot read messages: switch on Message Content Intent at https://discord.com/developers/applications (your application, page Bot, Privileged Gateway Intents), or set DISCORD_MESSAGE_CONTENT=off";
 
 /// Everything the session needs from outside.
 #[derive(Clone, Debug)]

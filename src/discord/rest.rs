@@ -53,7 +53,12 @@ pub struct Me {
     pub application: u64,
     /// The application may be invited by anybody.
     pub public: bool,
+    /// Message Content Intent is switched on, so that `DISCORD_MESSAGE_CONTENT=on` will be granted. True if Discord does not tell.
+    pub may_read: bool,
 }
+
+/// Application flags: `GATEWAY_MESSAGE_CONTENT`, and the same for bots in fewer than 100 servers (`…_LIMITED`).
+const MAY_READ: u64 = 1 << 18 | 1 << 19;
 
 /// Why Discord did not tell.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +177,7 @@ impl Rest {
             name: user.get("username").and_then(Value::as_str).unwrap_or("the bot").to_owned(),
             application: id(&application).ok_or_else(|| AskError::Trouble("no application id in the answer".into()))?,
             public: application.get("bot_public").and_then(Value::as_bool).unwrap_or(true),
+            may_read: application.get("flags").and_then(Value::as_u64).is_none_or(|flags| flags & MAY_READ != 0),
         };
         self.is_me(me.user);
         Ok(me)

@@ -181,6 +181,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         name: "Tenfour".into(),
         application: sim.application_id().parse().unwrap(),
         public: true,
+        may_read: true,
     };
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let client = CadRest::new(&cad.api_url(), SecretString::from(plan.key), http);

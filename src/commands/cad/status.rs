@@ -323,7 +323,7 @@ mod tests {
     }
 
     fn facts() -> Facts {
-        let bot = Me { user: 1, name: "Tenfour".into(), application: 1, public: false };
+        let bot = Me { user: 1, name: "Tenfour".into(), application: 1, public: false, may_read: false };
         Facts { community: CommunityId::new("c"), servers: vec![ServerId(1)], hub: true, listen: Vec::new(), bot, message_content: false }
     }
 

@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::Core;
+use super::rest::application_flags;
 use super::state::{Out, Session, State, text};
 
 /// Events waiting for a slow connection before it is cut.
@@ -256,7 +257,7 @@ fn ready(state: &mut State, session: &str, shard: (u64, u64)) {
     let data = json!({
         "v": 10, "user_settings": {}, "user": me, "guilds": guilds, "session_id": session, "session_type": "normal",
         "resume_gateway_url": format!("{}/gateway-ws", state.base.replacen("http://", "ws://", 1)), "shard": [shard.0, shard.1],
-        "application": {"id": state.app.to_string(), "flags": 0}, "relationships": [], "private_channels": [], "presences": [],
+        "application": {"id": state.app.to_string(), "flags": application_flags(state)}, "relationships": [], "private_channels": [], "presences": [],
         "guild_join_requests": [], "geo_ordered_rtc_regions": [], "_trace": ["[\"sim\"]"]
     });
     state.push(session, "READY", &data);

@@ -166,12 +166,19 @@ fn own_application(state: &State, app: &str) -> Result<(), ApiError> {
     }
 }
 
+/// The application's flags: whether a verified bot or one in fewer than 100 servers may read messages. Ours are the latter.
+pub(super) fn application_flags(state: &State) -> u64 {
+    const MESSAGE_CONTENT: u64 = 1 << 15;
+    const GATEWAY_MESSAGE_CONTENT_LIMITED: u64 = 1 << 19;
+    if state.options.denied_intents & MESSAGE_CONTENT == 0 { GATEWAY_MESSAGE_CONTENT_LIMITED } else { 0 }
+}
+
 fn application(state: &State) -> Value {
     let owner = state.guilds.values().next().map_or(state.bot, |g| g.owner);
     json!({
         "id": state.app.to_string(), "name": state.options.bot_name, "icon": null, "description": "", "summary": "", "type": null,
         "rpc_origins": [], "bot_public": true, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "owner": state.user_json(owner),
-        "team": null, "flags": 0, "tags": [], "redirect_uris": [], "interactions_endpoint_url": null, "role_connections_verification_url": null,
+        "team": null, "flags": application_flags(state), "tags": [], "redirect_uris": [], "interactions_endpoint_url": null, "role_connections_verification_url": null,
         "bot": state.user_json(state.bot), "approximate_guild_count": state.guilds.len()
     })
 }

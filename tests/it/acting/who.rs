@@ -14,7 +14,7 @@ use tenfour::{
 
 use super::cells::{ALL_PERMISSIONS, Deed, quiet_scene};
 use super::{Officer, Scene, told};
-use crate::test_bot::{PATIENCE, Setup, field};
+use crate::test_bot::{PATIENCE, Setup, field, until};
 
 impl Scene {
     /// A message of the bot's with a button of this custom id, as no bot of ours would send it.
@@ -155,7 +155,7 @@ async fn a_unit_acts_on_its_own_server_and_one_that_is_not_watched_any_more_is_l
 }
 
 #[tokio::test]
-async fn permissions_taken_away_are_noticed_after_ten_minutes_and_those_given_at_once() {
+async fn permissions_taken_away_are_noticed_within_ten_minutes_and_those_given_at_once() {
     let scene = quiet_scene(Vec::new()).await;
     let mut ann = scene.civilian("Ann", &["selfDispatch"]);
     scene.duty(&mut ann, "Ann");
@@ -165,9 +165,9 @@ async fn permissions_taken_away_are_noticed_after_ten_minutes_and_those_given_at
     };
     assert!(press("One").await.contains("is attached"));
     scene.account(&ann, &["police"]);
-    scene.bot.clock.advance(599_000);
-    assert!(press("Two").await.contains("is attached"), "believed for ten minutes");
-    scene.bot.clock.advance(1_000);
+    scene.bot.clock.advance(419_000);
+    assert!(press("Two").await.contains("is attached"), "believed, and not yet so old that it is asked about unasked");
+    scene.bot.clock.advance(181_000);
     assert!(press("Three").await.contains("lacks the permission Self-Dispatch or Dispatch"));
     scene.account(&ann, &["dispatch"]);
     scene.bot.clock.advance(5_000);
@@ -183,6 +183,30 @@ async fn permissions_taken_away_are_noticed_after_ten_minutes_and_those_given_at
     status(1);
     scene.bot.clock.advance(5_000);
     assert!(press("Six").await.contains("is attached"));
+    scene.bot.finish().await;
+}
+
+/// Whoever acted once and is on duty is asked about before what is known of them is too old: their next press costs no question.
+#[tokio::test]
+async fn who_is_on_duty_stays_known_and_who_is_not_does_not() {
+    let scene = quiet_scene(Vec::new()).await;
+    let asked = |officer: &Officer| {
+        let wanted = format!("discord={}", officer.user);
+        scene.bot.cad.count(move |seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, query, .. } if path.ends_with("/account") && query.contains(&wanted)))
+    };
+    let (mut ann, off) = (scene.civilian("Ann", &["selfDispatch"]), scene.civilian("Off", &["selfDispatch"]));
+    scene.duty(&mut ann, "Ann");
+    scene.bot.caught_up().await;
+    let (_, card) = scene.dispatch("One").await;
+    assert!(scene.pressed(&card, "respond", &ann.user).await.contains("is attached"));
+    assert!(scene.pressed(&card, "respond", &off.user).await.contains("go on duty there"));
+    assert_eq!((asked(&ann), asked(&off)), (1, 1));
+    scene.bot.clock.advance(421_000);
+    until("a question about Ann that nobody waits for", async || asked(&ann) == 2).await;
+    scene.bot.clock.advance(300_000);
+    let (_, card) = scene.dispatch("Two").await;
+    assert!(scene.pressed(&card, "respond", &ann.user).await.contains("is attached"));
+    assert_eq!((asked(&ann), asked(&off)), (2, 1), "twelve minutes after she was asked about first");
     scene.bot.finish().await;
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tenfour::discord::rest::TIME;
+use tenfour::sim::discord::{DiscordOptions, DiscordSim};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -84,6 +85,17 @@ async fn check_tells_each_fault_with_its_fix() {
     let check = stage.run(&["check"]).await;
     fails_with(&check, 2, &["SONORAN_COMMUNITY_ID"]);
     fails_with(&check, 2, &["SONORAN_API_KEY"]);
+
+    // The intent that DISCORD_MESSAGE_CONTENT needs: granted, then not.
+    stage.vars = good.clone();
+    stage.set("DISCORD_MESSAGE_CONTENT", "on");
+    let check = stage.run(&["check"]).await;
+    assert!(check.code == Some(0) && check.stdout.contains("ok   discord   the bot may read messages"), "{check}");
+    let options = DiscordOptions { denied_intents: 1 << 15, token: good["DISCORD_TOKEN"].clone(), ..DiscordOptions::default() };
+    let strict = DiscordSim::start(options).await.unwrap();
+    stage.vars.remove("DISCORD_GUILD_ID");
+    stage.set("DISCORD_API_URL", strict.url());
+    fails_with(&stage.run(&["check"]).await, 1, &["DISCORD_MESSAGE_CONTENT", "Message Content Intent", "page Bot"]);
 
     // Nothing that stops it, but the hub would not take it.
     stage.vars = good.clone();
