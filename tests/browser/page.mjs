@@ -459,6 +459,29 @@ if (quiet) {
     }
   });
 
+  await check("settings are exported, changed by hand, imported by the file chooser", async () => {
+    const run = async (command, file) => {
+      await page.fill("#say", command);
+      await page.keyboard.press("Enter");
+      if (!file) return; // without options it runs at once
+      await page.locator('#command-form input[type="file"]').setInputFiles({ name: "settings.json", mimeType: "application/json", buffer: Buffer.from(file) });
+      await page.locator('#command-form button[type="submit"]').click();
+    };
+    await run("/cad export");
+    const exported = await told("/cad export", /Settings of/);
+    const address = await exported.locator(".file a").getAttribute("href");
+    const file = await (await fetch(address)).text();
+    const settings = JSON.parse(file);
+    await run("/cad import", file);
+    await told("/cad import of what is", /Nothing would change/);
+    const gone = settings.routes.pop();
+    assert.ok(gone, "the demo has routes");
+    await run("/cad import", JSON.stringify(settings));
+    const difference = await told("/cad import of one route less", new RegExp(gone.event));
+    await press(difference, "Replace settings");
+    await eventually("the replacement", async () => /1 removed/.test(await difference.textContent()));
+  });
+
   await check("the live session can be cut", async () => {
     assert.match(await said("outage"), /^The CAD's live session is cut/);
   });
