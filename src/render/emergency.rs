@@ -119,11 +119,13 @@ fn footer_label<'a>(view: &View<'a>, is_emergency: bool) -> &'a str {
     text::visible(Some(own)).unwrap_or(if is_emergency { "911" } else { "311" })
 }
 
-/// What happened in a few words: the first sentence of the first line.
+/// What happened in a few words: the first sentence of the first line, without the mark at its end, since other words follow.
 pub(super) fn first_sentence(text: &str) -> &str {
     let line = text.trim_start().lines().next().unwrap_or("");
     let end = [". ", "! ", "? "].into_iter().filter_map(|stop| line.find(stop)).min();
-    end.map_or(line, |end| line.split_at(end).0).trim_end().trim_end_matches('.')
+    let first = end.map_or(line, |end| line.split_at(end).0).trim_end();
+    let bare = first.trim_end_matches(['.', '!', ',']).trim_end();
+    if bare.is_empty() { first } else { bare }
 }
 
 #[cfg(test)]
@@ -260,7 +262,10 @@ mod tests {
         for (text, first) in [
             ("Shots fired. Two men.", "Shots fired"),
             ("Shots fired.", "Shots fired"),
-            ("\n\nhelp!\nnow", "help!"),
+            ("\n\nhelp!\nnow", "help"),
+            ("Where are you?", "Where are you?"),
+            ("Gunfire!! Hurry", "Gunfire"),
+            ("...", "..."),
             ("at 3.14 km", "at 3.14 km"),
             ("", ""),
         ] {
