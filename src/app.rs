@@ -165,6 +165,7 @@ impl App {
                 intake: intake.clone(),
                 requests: requests.clone(),
                 wishes: wishes.clone(),
+                reads: !matches!(config.sonoran.reconcile, Reconcile::Off),
                 gate: gate.clone(),
                 metrics: metrics.clone(),
                 tasks: tasks.clone(),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! running ── drain ──▶ draining (sources stop, work in hand ends) ── abort ──▶ aborted (whatever is left is dropped)
+//!                         └─ once nothing is in hand: the door to ingest closes
 //! ```
 //!
 //! A leaf: imports nothing of ours. Created in `app`, passed down, never global.
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The tasks of one running bot. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +23,15 @@ pub struct Tasks {
     drain: CancellationToken,
     abort: CancellationToken,
     tracker: TaskTracker,
+    hands: TaskTracker,
     failed: Arc<AtomicBool>,
+}
+
+/// Something in hand that must be finished, and told, before the bot stops. Let go by dropping it.
+#[derive(Debug)]
+pub struct InHand {
+    _hand: TaskTrackerToken,
+    _task: TaskTrackerToken,
 }
 
 impl Tasks {
@@ -49,7 +59,7 @@ impl Tasks {
                     Err(error) => tracing::error!(task = name, %error, "a vital task panicked; stopping"),
                 }
                 tasks.failed.store(true, Ordering::SeqCst);
-                tasks.drain.cancel();
+                tasks.drain();
             }
         });
     }
@@ -57,6 +67,20 @@ impl Tasks {
     /// Asks every task to finish what it has in hand.
     pub fn drain(&self) {
         self.drain.cancel();
+        self.hands.close();
+    }
+
+    /// Takes something in hand: [`Tasks::stop`] waits for it as for a task, and whoever waits for [`Tasks::hands_free`] too.
+    #[must_use]
+    pub fn in_hand(&self) -> InHand {
+        InHand { _hand: self.hands.token(), _task: self.tracker.token() }
+    }
+
+    /// Resolves once draining began and nothing is in hand any more.
+    pub async fn hands_free(&self) {
+        self.drain.cancelled().await;
+        self.hands.close();
+        self.hands.wait().await;
     }
 
     /// Resolves once draining began.
@@ -84,7 +108,7 @@ impl Tasks {
 
     /// Drains, waits for all tasks up to `limit`, then aborts what is left. True if everything ended by itself.
     pub async fn stop(&self, limit: Duration) -> bool {
-        self.drain.cancel();
+        self.drain();
         self.tracker.close();
         if tokio::time::timeout(limit, self.tracker.wait()).await.is_ok() {
             return true;

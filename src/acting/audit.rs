@@ -10,7 +10,7 @@ pub(super) fn outcome(done: &Result<String, Refused>) -> DeedOutcome {
     match done {
         Ok(_) => DeedOutcome::Done,
         Err(Refused::NotPermitted(_)) => DeedOutcome::Refused,
-        Err(Refused::Over { .. } | Refused::Needless(_)) => DeedOutcome::Needless,
+        Err(Refused::Over { .. } | Refused::Needless(_) | Refused::NoEffect(_)) => DeedOutcome::Needless,
         Err(Refused::Unsure { .. }) => DeedOutcome::Doubtful,
         Err(Refused::Cad(error)) if error.may_have_happened() => DeedOutcome::Doubtful,
         Err(_) => DeedOutcome::Failed,
@@ -18,11 +18,14 @@ pub(super) fn outcome(done: &Result<String, Refused>) -> DeedOutcome {
 }
 
 impl Acting {
-    /// What was refused because nothing was to be done is no deed.
+    /// What was refused before anything was sent is no deed.
     pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, deed: &Deed, done: &Result<String, Refused>) {
         let outcome = match done {
             Ok(_) => "done".to_owned(),
             Err(Refused::Cad(error)) => error.to_string(),
+            Err(error @ (Refused::NoEffect(_) | Refused::NobodyToAttach { .. })) => error.to_string(),
+            // It may have been sent.
+            Err(Refused::Busy) => "not known: the bot was busy or stopping".to_owned(),
             Err(_) => return,
         };
         let Outside { store, clock, .. } = &self.0.outside;

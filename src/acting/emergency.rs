@@ -4,15 +4,19 @@
 //! ```text
 //! waits ─▶ create dispatch ─┬─ refused, nothing sent ─▶ it still waits
 //!                           ├─ not confirmed ─▶ unsure: nobody makes a second one until the CAD was read
-//!                           └─ made ─▶ remove the 911 ─┬─ done ─▶ became a call
-//!                                                      └─ failed ─▶ became a call, and is said to stand twice
+//!                           └─ made, kept in mind ─▶ remove the 911 ─┬─ done ─▶ became a call
+//!                                                                    └─ failed ─▶ became a call, and is said to stand twice
 //! ```
+//!
+//! One 911 is one call, also if the world could not be told of it: whoever takes it again comes onto the call that was made, and its removal is
+//! tried again. What was made before a restart, nobody here knows: what waited then is taken once the CAD was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::members::BELIEVED;
 use super::tell::{Told, iso};
-use super::{Acting, Actor, Refused, Who, view};
+use super::{Acting, Actor, Outside, Refused, Who, view};
 use crate::cad::rest::{NewDispatch, NewNote, RestError, Target};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
@@ -24,6 +28,47 @@ const LONGEST_TITLE: usize = 80;
 /// A call that says nothing of its priority.
 const USUAL_PRIORITY: i64 = 2;
 
+/// What is made of a 911 is kept in mind for so long (ms): the CAD lists none for longer (see `world::reconcile`).
+const KEPT: i64 = 86_400_000;
+
+/// What calls were made of, or may have been. Never on disk: after a restart the CAD is read before anything old is taken.
+#[derive(Debug)]
+pub(super) struct MadeOf {
+    started_at: UnixMs,
+    known: Mutex<HashMap<(ServerId, Subject), Attempt>>,
+}
+
+/// One creation, and when it was told or given up.
+#[derive(Clone, Copy, Debug)]
+enum Attempt {
+    /// The CAD did not confirm it.
+    Unsure(UnixMs),
+    Made(CallId, UnixMs),
+}
+
+impl MadeOf {
+    pub(super) fn new(started_at: UnixMs) -> Self {
+        Self { started_at, known: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(ServerId, Subject), Attempt>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, server: ServerId, subject: Subject, now: UnixMs) -> Option<Attempt> {
+        let mut known = self.lock();
+        known.retain(|_, attempt| match attempt {
+            Attempt::Unsure(at) | Attempt::Made(_, at) => now.since(*at) < KEPT,
+        });
+        known.get(&(server, subject)).copied()
+    }
+
+    /// Of what waited before the bot started it is not known whether it was just being taken: from when on a reading tells.
+    fn before_us(&self, subject: Subject) -> Option<UnixMs> {
+        matches!(subject, Subject::Emergency(_, opened_at) if opened_at < self.started_at).then_some(self.started_at)
+    }
+}
+
 /// Somebody who takes it: account and unit; `None` to make the call with nobody on it.
 pub(super) type Taker = Option<(String, Ident)>;
 
@@ -32,6 +77,8 @@ pub(super) type Taker = Option<(String, Ident)>;
 pub(super) struct Became {
     call: CallId,
     attached: Vec<Ident>,
+    /// Takers who are on it, also with another identifier of theirs.
+    served: Vec<Ident>,
     left: Left,
 }
 
@@ -50,9 +97,9 @@ impl Left {
     fn said(self) -> &'static str {
         match self {
             Self::Removed => "",
-            Self::Gone => "\n⚠️ The 911 was removed in the CAD meanwhile: if somebody made a call of it too, close one of the two.",
-            Self::Unconfirmed => "\n⚠️ The CAD did not confirm that the 911 itself is removed: if it still waits there, dismiss it there.",
-            Self::Stands => "\n⚠️ The 911 itself could not be removed, so the CAD shows it twice: dismiss it there.",
+            Self::Gone => "\n⚠️ It was removed in the CAD meanwhile: if somebody made a call of it too, close one of the two.",
+            Self::Unconfirmed => "\n⚠️ The CAD did not confirm that it waits no more: if it still does there, dismiss it there.",
+            Self::Stands => "\n⚠️ It could not be removed where it waits, so the CAD shows it twice: dismiss it there.",
         }
     }
 }
@@ -81,10 +128,11 @@ impl Acting {
         let call = became.call;
         let said = match unit {
             Some(unit) if became.attached.contains(&unit.ident) => {
-                format!("🚓 The 911 is call #{call} now, and {} is attached.", crate::render::text::line(&unit.name, 60))
+                format!("🚓 It is call #{call} now, and {} is attached.", crate::render::text::line(&unit.name, 60))
             }
-            Some(_) => format!("🚔 The 911 is call #{call} now, but the CAD did not attach you: press Respond on its card."),
-            None => format!("🚔 The 911 is call #{call} now."),
+            Some(unit) if became.served.contains(&unit.ident) => format!("🚓 It is call #{call} now, and you are attached."),
+            Some(_) => format!("🚔 It is call #{call} now, but the CAD did not attach you: press Respond on its card."),
+            None => format!("🚔 It is call #{call} now."),
         };
         Ok(format!("{said}{}", became.left.said()))
     }
@@ -106,7 +154,7 @@ impl Acting {
     }
 
     async fn make_call_of(&self, server: ServerId, key: CallId, subject: Subject, takers: Vec<Taker>) -> Result<Became, Refused> {
-        let what = || format!("911 #{key}");
+        let what = || format!("Call #{key}");
         let (emergency, read_at) = {
             let seen = self
                 .look(server, move |world| {
@@ -118,30 +166,85 @@ impl Acting {
             (known, read_at)
         };
         let Some(number) = emergency.cad_number(key) else { return Err(Refused::Over { what: what(), redrawn: false }) };
-        let now = self.0.outside.clock.now();
-        self.unsure().retain(|_, at| now.since(*at) < BELIEVED);
-        let since = self.unsure().get(&(server, subject)).copied();
-        if let Some(since) = since
-            && read_at.is_none_or(|read| read <= since.plus(GRACE))
-        {
-            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
-            return Err(Refused::Unsure { what: what() });
-        }
         let takers: Vec<(String, Ident)> = takers.into_iter().flatten().collect();
+        let Outside { cad, clock, wishes, community, reads, .. } = &self.0.outside;
+        let (now, made_of) = (clock.now(), &self.0.made_of);
+        let attempt = made_of.of(server, subject, now);
+        let read_since = |from: UnixMs| read_at.is_some_and(|read| read >= from);
+        let refused = match attempt {
+            Some(Attempt::Made(call, _)) => return self.join_call_of(server, number, subject, call, &takers).await,
+            // If the CAD is never read, time has to do.
+            Some(Attempt::Unsure(at)) => {
+                let settled = if *reads { read_since(at.plus(GRACE + 1)) } else { now.since(at) >= BELIEVED };
+                (!settled).then(|| Refused::Unsure { what: format!("call #{key}") })
+            }
+            None => {
+                let waits = *reads && made_of.before_us(subject).is_some_and(|from| !read_since(from));
+                waits.then(|| Refused::NotReadYet { what: format!("call #{key}") })
+            }
+        };
+        if let Some(refused) = refused {
+            wishes.wish(community, server, Why::Again);
+            return Err(refused);
+        }
         let mut accounts: Vec<String> = takers.iter().map(|(account, _)| account.clone()).collect();
         accounts.sort_unstable();
         accounts.dedup();
-        let made = self.0.outside.cad.create_dispatch(server, &of(&emergency, number, accounts, now)).await;
-        if made.as_ref().is_err_and(RestError::may_have_happened) {
+        let made = cad.create_dispatch(server, &of(&emergency, number, accounts, now)).await;
+        let key_of = (server, subject);
+        match &made {
             // From when it was given up: until then the CAD may have been on it, and what was read meanwhile says nothing.
-            self.unsure().insert((server, subject), self.0.outside.clock.now());
-        } else {
-            self.unsure().remove(&(server, subject));
-        }
+            Err(error) if error.may_have_happened() => made_of.lock().insert(key_of, Attempt::Unsure(clock.now())),
+            Err(_) => made_of.lock().remove(&key_of),
+            Ok(made) => view::number(made).and_then(|call| made_of.lock().insert(key_of, Attempt::Made(call, clock.now()))),
+        };
         let made = self.doubted(server, made)?;
-        let Some(call) = view::number(&made) else { return Err(RestError::Unreadable.into()) };
+        let Some(call) = view::number(&made) else {
+            made_of.lock().insert(key_of, Attempt::Unsure(clock.now()));
+            wishes.wish(community, server, Why::Again);
+            return Err(RestError::in_doubt(&RestError::Unreadable).into());
+        };
         self.tell(server, Told::made(&made)).await;
-        let left = match self.0.outside.cad.remove_911(server, number).await {
+        let left = self.remove_taken(server, number, call).await;
+        self.carry_notes(server, key, call, emergency.notes.len()).await;
+        let (attached, served) = self.attach_missing(server, call, idents(&made), &takers).await;
+        Ok(Became { call, attached, served, left })
+    }
+
+    /// A call was made of it already, and it waits all the same: the world could not be told, or it was not removed.
+    async fn join_call_of(
+        &self,
+        server: ServerId,
+        number: CallId,
+        subject: Subject,
+        call: CallId,
+        takers: &[(String, Ident)],
+    ) -> Result<Became, Refused> {
+        let idents: Vec<Ident> = takers.iter().map(|(_, ident)| *ident).collect();
+        let attached = match self.0.outside.cad.attach(server, call, &Target::Idents(idents)).await {
+            _ if takers.is_empty() => Vec::new(),
+            Ok(attached) => attached,
+            Err(error @ RestError::NotThere { .. }) => {
+                // It was closed meanwhile, or nobody of them is on duty any more.
+                let closed =
+                    self.look(server, move |world| view::dispatch_named(world, call).is_some_and(|(_, open)| open.is_none())).await?;
+                if closed {
+                    self.0.made_of.lock().remove(&(server, subject));
+                }
+                return self.doubted(server, Err(error));
+            }
+            answer => self.doubted(server, answer)?,
+        };
+        if !attached.is_empty() {
+            self.tell(server, Told::attached(call, &attached)).await;
+        }
+        let left = self.remove_taken(server, number, call).await;
+        Ok(Became { call, served: attached.clone(), attached, left })
+    }
+
+    /// Removes a 911 of which a call was made.
+    async fn remove_taken(&self, server: ServerId, number: CallId, call: CallId) -> Left {
+        match self.0.outside.cad.remove_911(server, number).await {
             Ok(()) => {
                 self.tell(server, Told::emergency_removed(number)).await;
                 Left::Removed
@@ -155,10 +258,36 @@ impl Acting {
                     _ => Left::Stands,
                 }
             }
+        }
+    }
+
+    /// Notes that were written on the 911's card while the call was being made go into the call too. Once the world knows of the call, the 911
+    /// takes no more.
+    async fn carry_notes(&self, server: ServerId, key: CallId, call: CallId, sent: usize) {
+        let notes = self.look(server, move |world| world.emergencies.get(&key).map(|known| known.notes.clone())).await;
+        for note in notes.ok().flatten().unwrap_or_default().into_iter().skip(sent) {
+            let label = note.label.as_deref().unwrap_or("Discord");
+            match self.0.outside.cad.add_note(server, call, &note.content, label).await {
+                Ok(_) => drop(self.tell(server, Told::noted(call, label, &note.content, self.0.outside.clock.now())).await),
+                Err(error) => tracing::warn!(%server, %call, %error, "a note on a 911 did not come into the call that was made of it"),
+            }
+        }
+    }
+
+    /// The CAD attaches the identifier that is selected there; another one may be on duty here. All who are attached, and the takers who are.
+    async fn attach_missing(
+        &self,
+        server: ServerId,
+        call: CallId,
+        mut attached: Vec<Ident>,
+        takers: &[(String, Ident)],
+    ) -> (Vec<Ident>, Vec<Ident>) {
+        let there = attached.clone();
+        let accounts = self.look(server, move |world| view::accounts_of(world, &there)).await.unwrap_or_default();
+        let is_on_it = |(account, ident): &&(String, Ident), attached: &[Ident]| {
+            attached.contains(ident) || accounts.iter().any(|known| known.eq_ignore_ascii_case(account))
         };
-        let mut attached = idents(&made);
-        // The CAD attaches the identifier that is selected there; another one may be on duty here.
-        let mut missing: Vec<Ident> = takers.iter().map(|(_, ident)| *ident).filter(|ident| !attached.contains(ident)).collect();
+        let mut missing: Vec<Ident> = takers.iter().filter(|taker| !is_on_it(taker, &attached)).map(|(_, ident)| *ident).collect();
         missing.sort_unstable();
         missing.dedup();
         if !missing.is_empty() {
@@ -171,7 +300,8 @@ impl Acting {
                 Err(error) => tracing::warn!(%server, %call, %error, "somebody could not be attached to the call made of a 911"),
             }
         }
-        Ok(Became { call, attached, left })
+        let served = takers.iter().filter(|taker| is_on_it(taker, &attached)).map(|(_, ident)| *ident).collect();
+        (attached, served)
     }
 }
 

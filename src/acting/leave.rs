@@ -27,8 +27,11 @@ impl Acting {
             })
             .await?;
         let Some(first) = calls.first().copied() else {
-            let what = only.map_or("no call", |_| "not on this call");
-            return Err(Refused::Needless(format!("You are {what}: nothing was sent.")));
+            let said = match only {
+                Some(_) => "You are not on this call: nothing was sent.",
+                None => "You are not on a call, so nothing was sent: `/unit respond` attaches you to one.",
+            };
+            return Err(Refused::Needless(said.to_owned()));
         };
         let left = self.0.outside.cad.detach(server, &Target::Idents(idents.clone())).await;
         let left = self.doubted(server, left)?;

@@ -16,6 +16,10 @@ pub(super) const BELIEVED: i64 = 600_000;
 const WARMED: i64 = 420_000;
 /// A refusal that is so young is not asked again (ms): pressing faster changes nothing.
 const JUST_ASKED: i64 = 5_000;
+/// A person makes the bot ask so often in `ASKED_WITHIN` at most: the CAD answers ten questions about accounts a minute, for everybody.
+const ASKED_AT_MOST: u32 = 3;
+/// See [`ASKED_AT_MOST`] (ms).
+const ASKED_WITHIN: i64 = 60_000;
 /// Members remembered; beyond it those asked about longest ago go.
 const MOST: usize = 5_000;
 
@@ -44,6 +48,8 @@ pub(super) struct Members {
     community: CommunityId,
     known: Mutex<HashMap<UserId, Known>>,
     asking: Flights<UserId, Result<Known, RestError>>,
+    /// Since when each person's questions are counted, and how many there were.
+    counted: Mutex<HashMap<UserId, (UnixMs, u32)>>,
     /// Accounts that have no unit on duty, and when the CAD said so.
     off_duty: Mutex<HashMap<(ServerId, String), UnixMs>>,
     asking_units: Flights<(ServerId, String), Result<Vec<Object>, RestError>>,
@@ -58,6 +64,7 @@ impl Members {
             community,
             known: Mutex::default(),
             asking: Flights::default(),
+            counted: Mutex::default(),
             off_duty: Mutex::default(),
             asking_units: Flights::default(),
         }
@@ -83,6 +90,22 @@ impl Members {
     pub(super) fn remembered(&self, user: UserId) -> Option<Known> {
         let now = self.clock.now();
         self.lock().get(&user).filter(|known| now.since(known.asked_at) < BELIEVED).cloned()
+    }
+
+    /// As [`Members::ask`], but not so often that one person uses up what is there for everybody: then it is what was said last.
+    pub(super) async fn ask_again(&self, user: UserId) -> Result<Known, RestError> {
+        let now = self.clock.now();
+        let often = {
+            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            counted.retain(|_, (since, _)| now.since(*since) < ASKED_WITHIN);
+            let (_, count) = counted.entry(user).or_insert((now, 0));
+            *count = count.saturating_add(1);
+            *count > ASKED_AT_MOST
+        };
+        match self.remembered(user) {
+            Some(known) if often => Ok(known),
+            _ => self.ask(user).await,
+        }
     }
 
     /// What the CAD says now. Several who ask about one member at once ask together.

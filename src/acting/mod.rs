@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::cad::rest::{CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, RestError, Target, Template};
@@ -95,6 +95,8 @@ pub struct Outside {
     pub requests: mpsc::Sender<Request>,
     /// Where it is asked for that the CAD be read.
     pub wishes: Wishes,
+    /// The CAD is read; if not, nothing but time ends a doubt.
+    pub reads: bool,
     /// Rung when cards are to be sent again.
     pub gate: Gate,
     /// Numbers.
@@ -113,9 +115,10 @@ struct Inner {
     members: Members,
     attaching: Gather<(ServerId, CallId), Ident, Result<Vec<Ident>, RestError>>,
     taking: Gather<(ServerId, CallId), emergency::Taker, Result<emergency::Became, Refused>>,
-    flying: Flights<(ServerId, String), Result<(), RestError>>,
-    /// Creations that the CAD did not confirm, by what they are made of.
-    unsure: Mutex<HashMap<(ServerId, Subject), UnixMs>>,
+    /// How many it concerned.
+    flying: Flights<(ServerId, String), Result<usize, RestError>>,
+    /// What calls were made of, or may have been.
+    made_of: emergency::MadeOf,
     /// When each person placed a 911 last.
     called: Mutex<HashMap<UserId, UnixMs>>,
 }
@@ -150,6 +153,7 @@ impl Acting {
     #[must_use]
     pub fn new(outside: Outside) -> Self {
         let Outside { cad, store, clock, community, .. } = outside.clone();
+        let now = clock.now();
         let members = Members::new(cad, store, clock, community);
         Self(Arc::new(Inner {
             outside,
@@ -157,7 +161,7 @@ impl Acting {
             attaching: Gather::default(),
             taking: Gather::default(),
             flying: Flights::default(),
-            unsure: Mutex::default(),
+            made_of: emergency::MadeOf::new(now),
             called: Mutex::default(),
         }))
     }
@@ -195,7 +199,7 @@ impl Acting {
     /// As [`Refused`] says.
     pub async fn who_am_i(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, Refused> {
         let rule = self.rule(actor.guild)?;
-        let known = self.0.members.ask(actor.user).await?;
+        let known = self.0.members.ask_again(actor.user).await?;
         let units = match &known.member {
             Some(member) => self.units(server, &member.account).await?,
             None => Vec::new(),
@@ -234,14 +238,25 @@ impl Acting {
         self.permitted(actor, server, need).await.map(|_| ())
     }
 
-    /// Does it; what came of it as a sentence for the person.
+    /// Does it; what came of it as a sentence for the person. Once begun it goes on to its end, told and written down, whoever leaves.
     ///
     /// # Errors
     /// As [`Refused`] says.
     pub async fn act(&self, actor: &Actor, server: ServerId, deed: Deed) -> Result<String, Refused> {
-        let done = self.attempt(actor, server, deed).await;
-        self.0.outside.metrics.deed(audit::outcome(&done));
-        done
+        let tasks = &self.0.outside.tasks;
+        if tasks.is_draining() {
+            return Err(Refused::Stopping);
+        }
+        let (this, actor, in_hand) = (self.clone(), actor.clone(), tasks.in_hand());
+        let (done, answer) = oneshot::channel();
+        drop(tasks.spawn(async move {
+            let outcome = this.attempt(&actor, server, deed).await;
+            this.0.outside.metrics.deed(audit::outcome(&outcome));
+            // Whoever left needs no answer.
+            done.send(outcome).ok();
+            drop(in_hand);
+        }));
+        answer.await.unwrap_or(Err(Refused::Busy))
     }
 
     async fn attempt(&self, actor: &Actor, server: ServerId, deed: Deed) -> Result<String, Refused> {
@@ -307,9 +322,10 @@ impl Acting {
             Deed::Dismiss(call) => self.dismiss(actor, server, *call).await,
             Deed::Assign(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
-                self.attach(actor.guild, server, subject, number, *ident).await?;
                 let ident = *ident;
+                // Before anything is sent: what was done must not be unknown because the name was not found out.
                 let name = self.look(server, move |world| named(world, ident)).await?;
+                self.attach(actor.guild, server, subject, number, ident).await?;
                 Ok(format!("✅ {name} is attached to call #{number}."))
             }
             Deed::Unassign(call, ident) => {
@@ -374,7 +390,7 @@ impl Acting {
                         && refusal.may_be_outdated()
                         && known.is_old(self.0.outside.clock.now()) =>
                 {
-                    known = self.0.members.ask(actor.user).await?;
+                    known = self.0.members.ask_again(actor.user).await?;
                     if known.is_old(self.0.outside.clock.now()) {
                         return Err(refusal.into());
                     }
@@ -455,7 +471,7 @@ impl Acting {
         let work = move |mut idents: Vec<Ident>| async move {
             idents.sort_unstable();
             idents.dedup();
-            let attached = this.0.outside.cad.attach(server, number, &Target::Idents(idents)).await?;
+            let attached = this.attach_all(server, number, idents).await?;
             if !attached.is_empty() {
                 this.tell(server, Told::attached(number, &attached)).await;
             }
@@ -476,7 +492,28 @@ impl Acting {
         }
         self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
         let name = self.look(server, move |world| named(world, ident)).await?;
-        Err(Refused::Needless(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
+        Err(Refused::NoEffect(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
+    }
+
+    /// One request for all. If the CAD does not know one of several, the others must not suffer for it: then each is sent alone.
+    async fn attach_all(&self, server: ServerId, number: CallId, idents: Vec<Ident>) -> Result<Vec<Ident>, RestError> {
+        let cad = &self.0.outside.cad;
+        match cad.attach(server, number, &Target::Idents(idents.clone())).await {
+            Err(RestError::NotThere { .. }) if idents.len() > 1 => {}
+            answer => return answer,
+        }
+        let mut attached = Vec::new();
+        let mut refused = None;
+        for ident in idents {
+            match cad.attach(server, number, &Target::Idents(vec![ident])).await {
+                Ok(more) => attached.extend(more),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(error) if attached.is_empty() => Err(error),
+            _ => Ok(attached),
+        }
     }
 
     async fn note(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject, note: &str) -> Result<String, Refused> {
@@ -494,7 +531,13 @@ impl Acting {
         let (label, now) = (who.label(), self.0.outside.clock.now());
         if let Subject::Emergency(..) = subject {
             // The CAD has no notes on these: the bot keeps it, and the dispatch call that is made of it through the bot gets it.
-            self.tell(server, Told::emergency_noted(number, &label, note, now)).await;
+            if !self.tell(server, Told::emergency_noted(number, &label, note, now)).await {
+                return Err(Refused::Store);
+            }
+            // It became a call in this very moment: the note is not on it.
+            if self.look(server, move |world| world.is_over(subject)).await? {
+                return Err(self.over(actor.guild, server, subject).await);
+            }
             return Ok("📝 Noted on the card. The CAD has no notes on calls that wait: whoever responds here takes it along.".to_owned());
         }
         let noted = self.0.outside.cad.add_note(server, number, note, &label).await;
@@ -509,9 +552,14 @@ impl Acting {
             Some(taken) => taken.by,
             None if is_over => return Err(self.over(actor.guild, server, subject).await),
             None => {
-                self.tell(server, Told::taken(subject, actor.user)).await;
-                // Of two at once the first answers for it.
-                self.look(server, move |world| world.taken_of(subject)).await?.map_or(actor.user, |taken| taken.by)
+                if !self.tell(server, Told::taken(subject, actor.user)).await {
+                    return Err(Refused::Store);
+                }
+                // Of two at once the first answers for it. Nobody does for what is over by now.
+                match self.look(server, move |world| world.taken_of(subject)).await? {
+                    Some(taken) => taken.by,
+                    None => return Err(self.over(actor.guild, server, subject).await),
+                }
             }
         };
         if by == actor.user && taken.is_none() {
@@ -533,7 +581,7 @@ impl Acting {
                 let closed = self.0.outside.cad.close(server, &[number]).await?;
                 let closed = if closed.is_empty() { vec![number] } else { closed };
                 self.tell(server, Told::closed(&closed)).await;
-                Ok(())
+                Ok(closed.len())
             })
             .await;
         self.answered(actor.guild, server, subject, closed).await?;
@@ -553,7 +601,7 @@ impl Acting {
             .fly(key, || async {
                 self.0.outside.cad.remove_911(server, number).await?;
                 self.tell(server, Told::emergency_removed(number)).await;
-                Ok(())
+                Ok(1)
             })
             .await;
         self.answered(actor.guild, server, subject, removed).await?;
@@ -564,7 +612,7 @@ impl Acting {
         let idents = who.idents();
         let updated = self.0.outside.cad.set_status(server, &Target::Idents(idents.clone()), status).await;
         if self.doubted(server, updated)? == 0 {
-            return Err(Refused::Needless("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
+            return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
         self.tell(server, Told::status(&idents, status)).await;
         Ok("✅ Your status is set.".to_owned())
@@ -580,7 +628,7 @@ impl Acting {
         }
         let updated = self.0.outside.cad.set_panic(server, &Target::Idents(idents.clone()), on).await;
         if self.doubted(server, updated)? == 0 {
-            return Err(Refused::Needless("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
+            return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
         self.tell(server, Told::panic(&idents, on)).await;
         Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.to_owned())
@@ -597,18 +645,25 @@ impl Acting {
             // Another's: that is the dispatcher's to end.
             self.permitted(actor, server, Need { permission: Permission::Dispatch, on_duty: Some(server) }).await?;
         }
+        let name = self.look(server, move |world| named(world, ident)).await?;
         let key = (server, format!("panic over:{ident}"));
         let ended = self
             .0
             .flying
             .fly(key, || async {
-                self.0.outside.cad.set_panic(server, &Target::Idents(vec![ident]), false).await?;
-                self.tell(server, Told::panic(&[ident], false)).await;
-                Ok(())
+                let updated = self.0.outside.cad.set_panic(server, &Target::Idents(vec![ident]), false).await?;
+                if updated > 0 {
+                    self.tell(server, Told::panic(&[ident], false)).await;
+                }
+                Ok(usize::try_from(updated).unwrap_or(0))
             })
             .await;
-        self.answered(actor.guild, server, subject, ended).await?;
-        let name = self.look(server, move |world| named(world, ident)).await?;
+        if self.answered(actor.guild, server, subject, ended).await? == 0 {
+            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+            return Err(Refused::NoEffect(format!(
+                "The CAD changed no unit: {name} may be off duty by now, so look at the card in a minute, or in the CAD."
+            )));
+        }
         Ok(format!("✅ The panic of {name} is over."))
     }
 
@@ -714,27 +769,25 @@ impl Acting {
         Ok(answer?)
     }
 
-    /// Tells the world, and waits until it is on disk. If that fails, the next reading tells it.
-    async fn tell(&self, server: ServerId, told: Told) {
+    /// Tells the world, and waits until it is on disk. False if that fails: the next reading tells it then, if the CAD knows of it at all.
+    async fn tell(&self, server: ServerId, told: Told) -> bool {
         let Outside { intake, clock, community, wishes, .. } = &self.0.outside;
         let event = told.event(community.clone(), server, clock.now());
-        let told = tokio::time::timeout(PATIENCE, intake.commit(event)).await;
-        if !matches!(told, Ok(Ok(()))) {
+        let told = matches!(tokio::time::timeout(PATIENCE, intake.commit(event)).await, Ok(Ok(())));
+        if !told {
             tracing::warn!(%server, "what was done in the CAD could not be told; it is read from there");
             wishes.wish(community, server, Why::Again);
         }
+        told
     }
 
-    /// Tells the world of an edit whose answer does not hold the whole call.
+    /// Tells the world of an edit whose answer does not hold the whole call. It is told whole, as it was known: an event that came between may be
+    /// undone by it, so the CAD is read after.
     async fn edited(&self, server: ServerId, subject: Subject, change: impl FnOnce(&mut crate::world::Dispatch) + Send + 'static) {
         let whole = self.look(server, move |world| view::whole(world, subject, change)).await;
-        match whole {
-            Ok(Some(whole)) => self.tell(server, Told::edited(&whole)).await,
-            Ok(None) | Err(_) => self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again),
+        if let Ok(Some(whole)) = whole {
+            self.tell(server, Told::edited(&whole)).await;
         }
-    }
-
-    fn unsure(&self) -> std::sync::MutexGuard<'_, HashMap<(ServerId, Subject), UnixMs>> {
-        self.0.unsure.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
     }
 }

@@ -1,8 +1,15 @@
 //! What is asked before somebody acts: whose account, where on duty, what may be seen. Changes nothing.
 
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
 use super::{Acting, Actor, Refused, view};
 use crate::ids::{GuildId, ServerId};
-use crate::permit::{self, ActingRule, Member, Need, Permission, VALIDATED};
+use crate::permit::{self, ActingRule, Facts, Member, Need, Permission};
+
+/// Whoever types waits so long for the CAD at most: Discord wants the list within three seconds, and there may be more to ask.
+const TYPING: Duration = Duration::from_millis(900);
 
 impl Acting {
     /// The CAD's servers, the first one first.
@@ -19,14 +26,31 @@ impl Acting {
         self.rule(guild)
     }
 
-    /// Whether lists of what is open are shown to somebody while they type. The CAD is not asked, since the answer may not wait for it: who is
-    /// not known yet is shown them if they have the role, and is refused when they act.
-    #[must_use]
-    pub fn may_see(&self, actor: &Actor) -> bool {
+    /// Whether lists of what is open are shown to somebody while they type: to those who may respond. The answer can wait for the CAD only a
+    /// little: if it takes longer to tell who somebody is, they see the list with the next letter.
+    pub async fn may_see(&self, actor: &Actor) -> bool {
         let Ok(rule) = self.rule(actor.guild) else { return false };
-        let known = self.0.members.remembered(actor.user);
-        let usable = known.is_none_or(|known| known.member.is_some_and(|member| member.status == VALIDATED));
-        usable && permit::by_role(&rule, &actor.roles).is_ok()
+        if permit::by_role(&rule, &actor.roles).is_err() {
+            return false;
+        }
+        let known = match self.0.members.remembered(actor.user) {
+            Some(known) => known,
+            None => {
+                let (this, user) = (self.clone(), actor.user);
+                let (tell, told) = oneshot::channel();
+                drop(self.0.outside.tasks.spawn(async move {
+                    match this.0.members.ask_again(user).await {
+                        // Remembered, also if nobody waits any more.
+                        Ok(known) => drop(tell.send(known)),
+                        Err(error) => tracing::debug!(%error, "somebody who types could not be asked about"),
+                    }
+                }));
+                let Ok(Ok(known)) = tokio::time::timeout(TYPING, told).await else { return false };
+                known
+            }
+        };
+        let facts = Facts { roles: &actor.roles, member: known.member.as_ref(), units: 1 };
+        permit::check(&rule, facts, Need { permission: Permission::SelfDispatch, on_duty: None }).is_ok()
     }
 
     /// Somebody's account, as it was known lately; else the CAD is asked.

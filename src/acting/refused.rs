@@ -22,15 +22,24 @@ pub enum Refused {
         /// Its cards are sent again as they should be; false if the bot knows of none.
         redrawn: bool,
     },
-    /// There is nothing to be done: a sentence.
+    /// There is nothing to be done, and nothing was sent: a sentence.
     #[error("{0}")]
     Needless(String),
+    /// The CAD was asked, and changed nothing: a sentence.
+    #[error("{0}")]
+    NoEffect(String),
     /// What was asked before is not known yet.
     #[error(
         "The CAD has not confirmed yet what was sent a moment ago for {what}: the bot is looking, so nothing was sent; try again in a minute."
     )]
     Unsure {
-        /// `911 #302`.
+        /// `call #302`.
+        what: String,
+    },
+    /// The bot has just started: what was under way before is not known yet.
+    #[error("The bot has just been started and still reads the CAD, so nothing was sent for {what}: try again in a minute.")]
+    NotReadYet {
+        /// `call #302`.
         what: String,
     },
     /// The CAD did not.
@@ -50,6 +59,9 @@ pub enum Refused {
     /// This guild watches another community's CAD than the one that the bot has a key for.
     #[error("This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.")]
     NotConnected,
+    /// The bot is stopping: nothing was begun.
+    #[error("The bot is being restarted, so nothing was sent: try again in a minute.")]
+    Stopping,
     /// The bot cannot do it now.
     #[error("The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.")]
     Busy,
@@ -91,7 +103,7 @@ fn of_the_cad(error: &RestError) -> String {
             format!("What the CAD allows in a minute is used up, so nothing was changed: try again in {wait} s, or do it in the CAD.")
         }
         RestError::BudgetSpent { wait } => format!(
-            "What this bot may ask of the CAD in a minute is used up, so nothing was sent: try again in {} s, or do it in the CAD.",
+            "The bot has made all the requests that it may make in a minute, so nothing was sent: try again in {} s, or do it in the CAD.",
             seconds(*wait)
         ),
         RestError::NotThere { .. } => {
@@ -157,9 +169,11 @@ mod tests {
         let own = [
             Refused::Over { what: "Call #501".into(), redrawn: true },
             Refused::NobodyToAttach { call: CallId(501) },
-            Refused::Unsure { what: "911 #302".into() },
+            Refused::Unsure { what: "call #302".into() },
+            Refused::NotReadYet { what: "call #302".into() },
             Refused::NoCad,
             Refused::NotConnected,
+            Refused::Stopping,
             Refused::Busy,
             Refused::Store,
         ];
@@ -188,7 +202,7 @@ mod tests {
         The CAD's plan does not let a bot do this, so nothing was changed: do it in the CAD, and tell this bot's operator that the plan of SONORAN_COMMUNITY_ID is too low.
         What the CAD allows in a minute is used up, so nothing was changed: try again in 12 s, or do it in the CAD.
         What the CAD allows in a minute is used up, so nothing was changed: try again in 60 s, or do it in the CAD.
-        What this bot may ask of the CAD in a minute is used up, so nothing was sent: try again in 12 s, or do it in the CAD.
+        The bot has made all the requests that it may make in a minute, so nothing was sent: try again in 12 s, or do it in the CAD.
         The CAD does not know this any more, so nothing was changed: look at the newest card, or in the CAD.
         The CAD does not accept this ("postal is too long"), so nothing was changed: enter something else, or do it in the CAD.
         The CAD does not accept this, so nothing was changed: enter something else, or do it in the CAD.
@@ -198,9 +212,11 @@ mod tests {
         The CAD's answer made no sense, so nothing was changed: tell this bot's operator to look whether SONORAN_API_URL is the CAD.
         Call #501 is over: nothing was changed in the CAD, so look at its card, which is brought up to date.
         The CAD no longer knows call #501 or your unit, so nothing was changed: look whether you are still on duty there, then press again.
-        The CAD has not confirmed yet what was sent a moment ago for 911 #302: the bot is looking, so nothing was sent; try again in a minute.
+        The CAD has not confirmed yet what was sent a moment ago for call #302: the bot is looking, so nothing was sent; try again in a minute.
+        The bot has just been started and still reads the CAD, so nothing was sent for call #302: try again in a minute.
         This bot cannot act in the CAD: tell its operator to set SONORAN_API_KEY and SONORAN_COMMUNITY_ID.
         This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.
+        The bot is being restarted, so nothing was sent: try again in a minute.
         The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.
         The bot's database did not answer: try again, and tell this bot's operator if it stays.
         "#);

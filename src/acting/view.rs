@@ -69,6 +69,11 @@ pub(super) fn accounts_on_duty(world: &Server) -> Vec<String> {
     world.units.values().filter(|state| state.on_duty).filter_map(|state| state.unit.account.clone()).collect()
 }
 
+/// The accounts of these units, as far as they are known.
+pub(super) fn accounts_of(world: &Server, idents: &[Ident]) -> Vec<String> {
+    idents.iter().filter_map(|ident| world.units.get(ident)?.unit.account.clone()).collect()
+}
+
 /// A unit's name, safe to show.
 pub(super) fn named(world: &Server, ident: Ident) -> String {
     world.units.get(&ident).map_or_else(|| format!("Unit {ident}"), |state| text::line(&raw_name(state), 60))

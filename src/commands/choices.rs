@@ -15,14 +15,14 @@ const MOST: usize = 25;
 pub(super) const OFFLINE: i64 = 100;
 
 /// Who types, if they may see what is open.
-fn onlooker(ctx: Context<'_>) -> Option<(&Acting, Actor, Labels)> {
+async fn onlooker(ctx: Context<'_>) -> Option<(&Acting, Actor, Labels)> {
     let (acting, actor) = (ctx.data().acting().ok()?, acts::actor_of(ctx).ok()?);
     let labels = acts::labels(ctx.data(), actor.guild);
-    acting.may_see(&actor).then_some((acting, actor, labels))
+    acting.may_see(&actor).await.then_some((acting, actor, labels))
 }
 
 async fn calls(ctx: Context<'_>, partial: &str, wanted: impl Fn(&OpenCall) -> bool) -> CreateAutocompleteResponse {
-    let Some((acting, _, labels)) = onlooker(ctx) else { return CreateAutocompleteResponse::new() };
+    let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
     let several = acting.servers().len() > 1;
     let open = acts::open_calls(acting, &labels).await.unwrap_or_default();
     let shown = open.iter().filter(|call| wanted(call)).map(|call| (call.choice(several), button::value(call.on)));
@@ -54,7 +54,7 @@ fn chosen_call(ctx: Context<'_>) -> Option<On> {
 }
 
 async fn units(ctx: Context<'_>, partial: &str, attached: bool) -> CreateAutocompleteResponse {
-    let Some((acting, _, labels)) = onlooker(ctx) else { return CreateAutocompleteResponse::new() };
+    let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
     let known = acts::units(acting, &labels, chosen_call(ctx), attached).await.unwrap_or_default();
     response(known.iter().map(|unit| (unit.choice.clone(), acts::unit_value(unit))), partial)
 }

@@ -15,8 +15,8 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::Value;
 use serenity::all::{
-    ClientBuilder, ConnectionStage, Context, CreateCommand, Event, EventHandler, Framework, GatewayError, GatewayIntents, Http, HttpError,
-    LightMethod, RawEventHandler, Ready, Request, ResumedEvent, Route, ShardManager,
+    Client, ClientBuilder, ConnectionStage, Context, CreateCommand, Event, EventHandler, Framework, FullEvent, GatewayError,
+    GatewayIntents, Http, HttpError, LightMethod, RawEventHandler, Ready, Request, ResumedEvent, Route, ShardManager,
 };
 use serenity::async_trait;
 use tokio::sync::Notify;
@@ -37,6 +37,25 @@ const WARN_EVERY: Duration = Duration::from_secs(60);
 const LOGGING_OFF: Duration = Duration::from_secs(3);
 /// Longest pause between attempts to reach Discord (s).
 const MOST_PAUSE: u64 = 60;
+
+/// Dispatches to a framework, and sees to it that what it has begun with somebody ends before the bot stops: serenity's own tasks are dropped
+/// with the runtime, in the midst of an answer.
+struct Attended<F> {
+    framework: F,
+    tasks: Tasks,
+}
+
+#[async_trait]
+impl<F: Framework> Framework for Attended<F> {
+    async fn init(&mut self, client: &Client) {
+        self.framework.init(client).await;
+    }
+
+    async fn dispatch(&self, ctx: Context, event: FullEvent) {
+        let _in_hand = self.tasks.in_hand();
+        self.framework.dispatch(ctx, event).await;
+    }
+}
 
 /// Discord closes with 4014.
 pub(crate) const NO_INTENT: &str = "DISCORD_MESSAGE_CONTENT is on, but Discord does not let this bot read messages: switch on Message Content Intent at https://discord.com/developers/applications (your application, page Bot, Privileged Gateway Intents), or set DISCORD_MESSAGE_CONTENT=off";
@@ -93,7 +112,7 @@ impl Gateway {
         let told = Told { changed: Arc::clone(&changed) };
         let counted = Counted { metrics: self.metrics.clone(), warned: Mutex::default() };
         let mut client = ClientBuilder::new_with_http(self.rest.serenity(), intents)
-            .framework(framework)
+            .framework(Attended { framework, tasks: self.tasks.clone() })
             .event_handler(told)
             .raw_event_handler(counted)
             .await?;

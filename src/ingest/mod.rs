@@ -176,7 +176,7 @@ impl Ingest {
         Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at, last, called })
     }
 
-    /// Runs until the door is closed, or until draining began and nothing waits at it any more.
+    /// Runs until the door is closed, or until draining began, nothing is in hand any more and nothing waits at the door.
     pub async fn run(mut self, inlets: Inlets, tasks: Tasks) {
         let Inlets { mut door, mut readings, mut requests } = inlets;
         let mut routing = self.outside.store.routing();
@@ -201,7 +201,7 @@ impl Ingest {
                     self.take(std::mem::take(&mut arrivals), &tasks).await;
                 }
                 // Closing lets what waits be taken and nothing more come in.
-                () = tasks.draining(), if !door.is_closed() => door.close(),
+                () = tasks.hands_free(), if !door.is_closed() => door.close(),
             }
         }
     }

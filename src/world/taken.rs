@@ -120,10 +120,14 @@ impl Server {
     pub(super) fn emergency_noted(&mut self, id: CallId, note: &Note, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.emergency_key(id) else { return };
         let Some(known) = self.emergencies.get_mut(&key) else { return };
+        // Who wrote it is told that it came too late.
+        if known.gone_at.is_some() || known.became.is_some() {
+            return;
+        }
         push_note(&mut known.notes, Note { time: note.time.clone().or_else(|| moment(at)), ..note.clone() });
-        let (subject, over) = (Subject::Emergency(key, known.opened_at), known.gone_at.is_some() || known.became.is_some());
         done.touched.insert(Entity::Emergency(key));
-        done.card(subject, false, over);
+        let subject = Subject::Emergency(key, known.opened_at);
+        done.card(subject, false, false);
         done.noted(subject, note);
     }
 }

@@ -194,6 +194,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         intake: intake.clone(),
         requests: requests.clone(),
         wishes: Wishes::new().0,
+        reads: false,
         gate: gate.clone(),
         metrics: metrics.clone(),
         tasks: tasks.clone(),

@@ -156,6 +156,8 @@ impl CadRest {
             // The second try told nothing of what became of the first.
             RestError::BudgetSpent { .. } => Err(first.error),
             RestError::RateLimited { .. } | RestError::Network { .. } if doubt => Err(first.error),
+            // "There already": that may be so because of the first.
+            RestError::Rejected { .. } if doubt => Err(first.error),
             second => Err(second),
         }
     }

@@ -127,7 +127,7 @@ impl RestError {
     }
 
     /// What `error` means for a change.
-    pub(super) fn in_doubt(error: &Self) -> Self {
+    pub(crate) fn in_doubt(error: &Self) -> Self {
         let cause = match error {
             Self::Network { cause } => (*cause).to_owned(),
             Self::Server { status, trace } => format!("status {status}{}", reference(trace.as_ref())),

@@ -75,7 +75,7 @@ pub(super) async fn new(
 /// The community's layouts, remembered for a minute.
 async fn template(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let (Ok(acting), Ok(actor)) = (ctx.data().acting(), acts::actor_of(ctx)) else { return CreateAutocompleteResponse::new() };
-    if !acting.may_see(&actor) {
+    if !acting.may_see(&actor).await {
         return CreateAutocompleteResponse::new();
     }
     let asked = tokio::time::timeout(PATIENCE, ctx.data().names.layouts(ctx.data(), &actor)).await;

@@ -48,7 +48,7 @@ async fn a_dispatcher_lists_views_assigns_notes_and_closes() {
     assert!(field(&shown, "Last note").contains("gate 4") && !field(&shown, "Units").contains("A-Ann"), "{shown:#}");
 
     let said = scene.ran(&desk.user, "call", &["from911"], json!({ "call": emergency.to_string() })).await;
-    assert!(said.starts_with("🚔 The 911 is call #"), "{said}");
+    assert!(said.starts_with("🚔 It is call #"), "{said}");
     let made = open(&scene).last().unwrap().clone();
     assert_eq!((&made["idents"], &made["metaData"]["origin911"]), (&json!([]), &json!(emergency.to_string())));
     assert_eq!(scene.ran(&desk.user, "call", &["close"], json!({ "call": id.to_string() })).await, format!("⬛ Call #{id} is closed."));

@@ -99,7 +99,7 @@ impl Deed {
     pub(crate) fn done(self) -> &'static str {
         match self {
             Self::RespondCall => "is attached to call #",
-            Self::Respond911 => "The 911 is call #",
+            Self::Respond911 => "It is call #",
             Self::NoteCall => "Noted on call #",
             Self::Note911 => "Noted on the card",
             Self::Take911 | Self::TakePanic | Self::TakePage => "It is yours",

@@ -28,7 +28,7 @@ async fn a_call_that_was_made_unheard_is_not_made_again_and_found_by_the_next_re
     assert!(scene.pressed(&card, "respond", &ann.user).await.starts_with(UNKNOWN));
     for one in [&ann, &bob] {
         let said = scene.pressed(&card, "respond", &one.user).await;
-        assert!(said.starts_with(&format!("The CAD has not confirmed yet what was sent a moment ago for 911 #{id}:")), "{said}");
+        assert!(said.starts_with(&format!("The CAD has not confirmed yet what was sent a moment ago for call #{id}:")), "{said}");
         assert!(said.ends_with("try again in a minute."), "{said}");
     }
     assert_eq!(made(&scene), 1);
@@ -54,7 +54,7 @@ async fn a_call_that_was_not_made_is_made_after_the_next_reading() {
     assert_eq!(made(&scene), 1);
     scene.read_anew().await;
     let said = scene.pressed(&card, "respond", &bob.user).await;
-    assert!(said.starts_with("🚓 The 911 is call #") && said.ends_with("A-P01 P01 is attached."), "{said}");
+    assert!(said.starts_with("🚓 It is call #") && said.ends_with("A-P01 P01 is attached."), "{said}");
     assert_eq!(made(&scene), 2);
     scene.bot.settled().await;
     assert_eq!(scene.all_wrong(&[]), Vec::<String>::new());
@@ -98,11 +98,11 @@ async fn a_note_is_sent_once_and_an_attachment_may_be_sent_again() {
 #[tokio::test]
 async fn a_911_that_cannot_be_removed_stands_twice_and_that_is_said() {
     let (scene, ann, _) = with_two().await;
-    for (status, said_of_it) in [(400, "could not be removed"), (500, "did not confirm that the 911 itself is removed")] {
+    for (status, said_of_it) in [(400, "could not be removed"), (500, "did not confirm that it waits no more")] {
         let (id, card) = scene.emergency("Shots fired").await;
         scene.bot.cad.rest_status("DELETE /calls/911", status, 1, None);
         let said = scene.pressed(&card, "respond", &ann.user).await;
-        assert!(said.starts_with("🚓 The 911 is call #") && said.contains(said_of_it) && said.ends_with("dismiss it there."), "{said}");
+        assert!(said.starts_with("🚓 It is call #") && said.contains(said_of_it) && said.ends_with("dismiss it there."), "{said}");
         let open = scene.bot.cad.open_state(1);
         let call = open["activeCalls"].as_array().unwrap().last().unwrap()["callId"].as_i64().unwrap();
         assert!(open["emergencyCalls"].as_array().unwrap().iter().any(|call| call["callId"] == id), "{status}");
@@ -115,6 +115,96 @@ async fn a_911_that_cannot_be_removed_stands_twice_and_that_is_said() {
         assert!(scene.bot.cad.close(1, &[call]));
     }
     scene.bot.finish().await;
+}
+
+/// The world forgets what became of a 911 after a day; one 911 is one call all the same, and its removal is tried again.
+#[tokio::test]
+async fn whoever_takes_what_was_taken_already_comes_onto_the_call_that_was_made() {
+    let (scene, ann, bob) = with_two().await;
+    let (id, card) = scene.emergency("Shots fired").await;
+    scene.bot.clock.advance(90_000_000);
+    scene.read_anew().await;
+    scene.bot.cad.rest_status("DELETE /calls/911", 400, 1, None);
+    let said = scene.pressed(&card, "respond", &ann.user).await;
+    assert!(said.contains("It is call #") && said.contains("could not be removed"), "{said}");
+    let said = scene.pressed(&card, "respond", &bob.user).await;
+    assert!(said.contains("It is call #") && said.ends_with("A-P01 P01 is attached."), "{said}");
+    assert_eq!(made(&scene), 1);
+    let open = scene.bot.cad.open_state(1);
+    let calls = open["activeCalls"].as_array().unwrap();
+    assert_eq!((calls.len(), calls[0]["idents"].as_array().unwrap().len()), (1, 2), "{open}");
+    assert!(open["emergencyCalls"].as_array().unwrap().iter().all(|call| call["callId"] != id), "{open}");
+    scene.bot.finish().await;
+}
+
+/// The dead process may have made a call of it and not told: the CAD knows.
+#[tokio::test]
+async fn what_waited_before_the_bot_started_is_taken_once_the_cad_was_read() {
+    let (mut scene, ann, _) = with_two().await;
+    let (id, card) = scene.emergency("Shots fired").await;
+    assert!(scene.bot.halt().await);
+    scene.bot.clock.advance(1_000);
+    scene.bot.cad.rest_status("GET /calls$", 500, u32::MAX, None);
+    scene.bot.boot().await;
+    let said = scene.pressed(&card, "respond", &ann.user).await;
+    assert!(said.contains(&format!("still reads the CAD, so nothing was sent for call #{id}")), "{said}");
+    assert_eq!(made(&scene), 0);
+    scene.bot.cad.heal();
+    scene.read_anew().await;
+    assert!(scene.pressed(&card, "respond", &ann.user).await.contains("It is call #"));
+    assert_eq!(made(&scene), 1);
+    scene.bot.finish().await;
+}
+
+/// One of several that the CAD does not know is no trouble for the others.
+#[tokio::test]
+async fn of_several_who_respond_at_once_each_is_attached_whatever_the_others_are() {
+    let (scene, ann, bob) = with_two().await;
+    let (id, card) = scene.dispatch("Robbery").await;
+    scene.bot.cad.rest_status("/attachments$", 404, 1, None);
+    let pressed = [&ann, &bob].map(|one| scene.press(&card, "respond", &one.user));
+    for pending in &pressed {
+        let said = told(pending).await;
+        assert!(said.ends_with(&format!("is attached to call #{id}.")), "{said}");
+    }
+    scene.bot.finish().await;
+}
+
+/// A note that comes while a 911 is being taken is in the call all the same.
+#[tokio::test]
+async fn a_note_written_while_a_911_is_taken_comes_along() {
+    let (scene, ann, bob) = with_two().await;
+    let (_, card) = scene.emergency("Shots fired").await;
+    scene.bot.cad.rest_delay(CREATE, 1_500, 1);
+    let pending = scene.press(&card, "respond", &ann.user);
+    crate::test_bot::until("the request", async || made(&scene) == 1).await;
+    let form = scene.press(&card, "note", &bob.user);
+    form.reply(PATIENCE).await.unwrap();
+    let noted = scene.bot.discord.submit(&form, json!({ "typed": "gate 4 is open" })).unwrap();
+    assert!(told(&noted).await.contains("Noted on the card"));
+    assert!(told(&pending).await.contains("is attached"));
+    let call = &scene.bot.cad.open_state(1)["activeCalls"][0];
+    assert_eq!(call["notes"].to_string().matches("gate 4 is open").count(), 1, "{call}");
+    scene.bot.finish().await;
+}
+
+/// What the bot alone keeps is not said to be kept if it could not be.
+#[tokio::test]
+async fn nobody_answers_for_a_911_that_the_full_database_does_not_say_so_of() {
+    let mut scene = quiet_scene(vec![("DATABASE_MAX_MB", "1".to_owned())]).await;
+    let ann = scene.crew(1).await.remove(0);
+    let (_, card) = scene.emergency("Shots fired").await;
+    scene.bot.settled().await;
+    let large = |n: i64| json!({ "call": { "callId": 9_000 + n, "isEmergency": true, "caller": "x", "location": "y", "description": "z".repeat(60_000) } });
+    let mut sent = 0;
+    while scene.bot.post("EVENT_911", large(sent)).await.0 == 200 {
+        sent += 1;
+        assert!(sent < 200, "it never gets full");
+    }
+    let said = scene.pressed(&card, "take", &ann.user).await;
+    assert_eq!(said, "The bot's database did not answer: try again, and tell this bot's operator if it stays.");
+    let shown = scene.bot.discord.messages(&scene.channel).into_iter().find(|message| message["id"] == card["id"]).unwrap();
+    assert_eq!(shown["embeds"], card["embeds"]);
 }
 
 /// An answer that comes late tells of what was before: the CAD is read, and what is true stands on the card.

@@ -103,7 +103,7 @@ fn expected(situation: Situation, deed: Deed) -> Expected {
             _ => well(deed),
         },
         Limited | Spent if deed.is_sent() => {
-            Expected { words: &["used up", "try again in"], requests: 0..=usize::from(situation == Limited), times: 0 }
+            Expected { words: &["a minute", "so nothing was", "try again in"], requests: 0..=usize::from(situation == Limited), times: 0 }
         }
         // Asked twice where that is safe.
         Failing => doubt(deed, if deed.is_repeated() { 2..=2 } else { 1..=1 }, 0),

@@ -40,7 +40,7 @@ async fn a_911_is_taken_it_becomes_a_call_and_nothing_is_lost() {
     let state = scene.bot.cad.open_state(1);
     let call = &state["activeCalls"][0];
     let made = call["callId"].as_i64().unwrap();
-    assert_eq!(said, format!("🚓 The 911 is call #{made} now, and A-Ann Ann is attached."));
+    assert_eq!(said, format!("🚓 It is call #{made} now, and A-Ann Ann is attached."));
     assert_eq!((&call["idents"], &call["title"], &call["postal"]), (&json!([ann.ident]), &json!("Shots fired"), &json!("9001")));
     assert_eq!(call["metaData"]["origin911"], id.to_string());
     let notes: Vec<&str> = call["notes"].as_array().unwrap().iter().map(|note| note["content"].as_str().unwrap()).collect();

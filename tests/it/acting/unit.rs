@@ -109,9 +109,15 @@ async fn what_is_open_is_shown_to_those_who_may_act() {
     let ann = scene.officer("Ann", &["selfDispatch"]).await;
     scene.dispatch("Armed Robbery").await;
     let stranger = scene.bot.discord.add_member(&scene.bot.guild, "Eve", 0, &[]);
-    scene.ran(&stranger, "unit", &["me"], json!({})).await;
     assert_eq!(scene.typing(&stranger, "unit", &["respond"], json!({}), "call").await, []);
     assert_eq!(scene.typing(&ann.user, "unit", &["respond"], json!({}), "call").await.len(), 1);
+    // Nobody is shown anything before it is known that they may; if the CAD is slow to tell, they see it with a later letter.
+    let bob = scene.civilian("Bob", &["selfDispatch"]);
+    scene.bot.cad.rest_delay("GET /account$", 1_500, 1);
+    assert_eq!(scene.typing(&bob.user, "unit", &["respond"], json!({}), "call").await, []);
+    until("the list for Bob", async || scene.typing(&bob.user, "unit", &["respond"], json!({}), "call").await.len() == 1).await;
+    let may_not = scene.civilian("Carl", &["police"]);
+    assert_eq!(scene.typing(&may_not.user, "unit", &["respond"], json!({}), "call").await, []);
     let role = scene.bot.discord.add_role(&scene.bot.guild, "Officer", 0);
     let owner = scene.bot.discord.owner_id(&scene.bot.guild);
     let said = scene.ran(&owner, "cad", &["actions"], json!({ "role": role, "buttons": "off" })).await;

@@ -229,6 +229,23 @@ async fn linking_and_going_on_duty_work_at_once() {
     scene.bot.finish().await;
 }
 
+/// Asking on and on who one is does not use up what everybody shares.
+#[tokio::test]
+async fn one_person_makes_the_bot_ask_three_times_a_minute_at_most() {
+    let scene = quiet_scene(Vec::new()).await;
+    let eve = scene.stranger("Eve");
+    for _ in 0..12 {
+        assert!(scene.ran(&eve.user, "unit", &["me"], json!({})).await.contains("not linked"));
+    }
+    let asked = scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, .. } if path.ends_with("/account")));
+    assert_eq!(asked, 3);
+    scene.bot.clock.advance(60_000);
+    scene.ran(&eve.user, "unit", &["me"], json!({})).await;
+    let asked = scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, .. } if path.ends_with("/account")));
+    assert_eq!(asked, 4);
+    scene.bot.finish().await;
+}
+
 /// Pressing on and on does not use up what everybody shares.
 #[tokio::test]
 async fn who_is_off_duty_costs_one_question() {
