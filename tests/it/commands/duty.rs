@@ -250,7 +250,7 @@ async fn statistics_say_when_calls_come_and_how_long_they_wait() {
     let reply = evening.bot.run("cad", "stats", json!({"share": true})).reply(SOON).await.unwrap();
     assert!(!is_private(&reply));
     let said = words(&reply);
-    let start = "📊 Calls\n**1** 911 and civil calls and **4** dispatch calls in the last 7 days. Busiest hour of the day: 11:00 to 12:00.\n\
+    let start = "📊 Calls\n**1** 911 or civil call and **4** dispatch calls in the last 7 days. Busiest hour of the day: 11:00 to 12:00.\n\
                  Dispatch calls by priority: Priority 1: **2** · Priority 2: **1** · Priority 3: **1**";
     assert!(said.starts_with(start), "{said}");
     assert_eq!(
