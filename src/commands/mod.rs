@@ -30,6 +30,7 @@ mod choices;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]
 pub mod components;
+mod csv;
 mod duty;
 mod emergency;
 mod errors;
