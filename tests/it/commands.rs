@@ -4,6 +4,7 @@ mod alerts;
 mod alerts_rules;
 mod audit;
 mod boards;
+mod cards;
 mod duty;
 mod gateway;
 mod labels;

@@ -14,20 +14,20 @@ const HOUR: i64 = 60 * MINUTE;
 const MODERATE_MEMBERS: u64 = 1 << 40;
 
 /// A bot with a clock of its own, and the events of its CAD.
-struct Evening {
-    bot: Bot,
+pub(super) struct Evening {
+    pub(super) bot: Bot,
     clock: Clock,
     events: mpsc::UnboundedReceiver<(i64, Value)>,
 }
 
-async fn evening() -> Evening {
+pub(super) async fn evening() -> Evening {
     let clock = Clock::manual(UnixMs(BEGIN));
     let bot = start_with(Plan { servers: vec![1, 2], clock: clock.clone(), ..Plan::default() }).await;
     let events = bot.cad.tap();
     Evening { bot, clock, events }
 }
 
-fn unit(num: &str, name: &str, department: &str, account: &str) -> UnitSpec {
+pub(super) fn unit(num: &str, name: &str, department: &str, account: &str) -> UnitSpec {
     UnitSpec {
         num: num.into(),
         name: name.into(),
@@ -54,7 +54,7 @@ impl Evening {
         }
     }
 
-    async fn after(&mut self, ms: i64) {
+    pub(super) async fn after(&mut self, ms: i64) {
         self.told().await;
         self.clock.advance(ms);
     }
