@@ -55,6 +55,8 @@ pub enum Permission {
     SelfDispatch,
     /// Any of the services that may look things up.
     Lookup,
+    /// `police` or `dispatch`: what the police wrote.
+    PoliceRecords,
 }
 
 impl Permission {
@@ -65,6 +67,7 @@ impl Permission {
             Self::Dispatch => any(&["dispatch"]),
             Self::SelfDispatch => any(&["dispatch", "selfdispatch"]),
             Self::Lookup => any(&["dispatch", "police", "fire", "ems"]),
+            Self::PoliceRecords => any(&["dispatch", "police"]),
         }
     }
 
@@ -75,6 +78,7 @@ impl Permission {
             Self::Dispatch => "Dispatch",
             Self::SelfDispatch => "Self-Dispatch or Dispatch",
             Self::Lookup => "Police, Fire, EMS or Dispatch",
+            Self::PoliceRecords => "Police or Dispatch",
         }
     }
 }
@@ -220,12 +224,14 @@ mod tests {
         let rule = ActingRule::default();
         let of = |permissions: &[&str], needs| told(&rule, &[], Some(&member(1, permissions)), 1, needs).is_ok();
         for (permissions, expected) in [
-            (&["dispatch"][..], [true, true, true, true]),
-            (&["selfdispatch"], [true, false, true, false]),
-            (&["ems"], [true, false, false, true]),
-            (&[], [true, false, false, false]),
+            (&["dispatch"][..], [true, true, true, true, true]),
+            (&["selfdispatch"], [true, false, true, false, false]),
+            (&["police"], [true, false, false, true, true]),
+            (&["ems"], [true, false, false, true, false]),
+            (&["fire"], [true, false, false, true, false]),
+            (&[], [true, false, false, false, false]),
         ] {
-            let all = [Permission::Account, Permission::Dispatch, Permission::SelfDispatch, Permission::Lookup];
+            let all = [Permission::Account, Permission::Dispatch, Permission::SelfDispatch, Permission::Lookup, Permission::PoliceRecords];
             assert_eq!(all.map(|needs| of(permissions, needs)), expected, "{permissions:?}");
         }
     }

@@ -126,9 +126,7 @@ pub(super) fn units(world: &Server, server: ServerId, labels: &Labels, of: Optio
     let mut units: Vec<OnDuty> = (world.units.iter())
         .filter(|(ident, state)| state.on_duty && of_call(ident))
         .map(|(ident, state)| {
-            let part = |text: &Option<String>| filled(text.as_deref()).map(|text| crate::render::text::plain(&text, PART));
-            let name: Vec<String> = [part(&state.unit.callsign), part(&state.unit.name)].into_iter().flatten().collect();
-            let name = if name.is_empty() { format!("Unit {ident}") } else { name.join(" ") };
+            let name = unit_name(world, *ident);
             let status = state.unit.status.map(|status| format!(" · {}", status_word(labels, status))).unwrap_or_default();
             let callsign = filled(state.unit.callsign.as_deref()).unwrap_or_default();
             OnDuty { server, ident: *ident, callsign, choice: format!("{name}{status}") }
@@ -136,6 +134,14 @@ pub(super) fn units(world: &Server, server: ServerId, labels: &Labels, of: Optio
         .collect();
     units.sort_by(|one, other| (&one.callsign, one.ident).cmp(&(&other.callsign, other.ident)));
     units
+}
+
+/// `A-10 John Doe`, for a list of choices, where Discord reads no markdown.
+pub(super) fn unit_name(world: &Server, ident: Ident) -> String {
+    let part = |part: &Option<String>| filled(part.as_deref()).map(|part| text::plain(&part, PART));
+    let unit = world.units.get(&ident).map(|state| &state.unit);
+    let parts: Vec<String> = unit.into_iter().flat_map(|unit| [part(&unit.callsign), part(&unit.name)]).flatten().collect();
+    if parts.is_empty() { format!("Unit {ident}") } else { parts.join(" ") }
 }
 
 /// `🟢 Available`, or `Status 7`. Custom emoji are left out where only text is shown.
@@ -210,6 +216,7 @@ mod tests {
         assert_eq!(idents(Some(Subject::Dispatch(CallId(501), AT.plus(501)))), [2]);
         assert_eq!(idents(Some(Subject::Emergency(CallId(302), AT))), Vec::<i64>::new());
         assert_eq!(units(&world, ServerId(1), Labels::usual(), None)[0].choice, "A-1 J. *Doe* · 🟢 Available");
+        assert_eq!((unit_name(&world, Ident(2)), unit_name(&world, Ident(9))), ("B-2 J. *Doe*".to_owned(), "Unit 9".to_owned()));
         assert_eq!(status_word(Labels::usual(), 7), "Status 7");
     }
 }

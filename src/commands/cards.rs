@@ -15,7 +15,7 @@ use serenity::all::{
 use super::components::private;
 use super::errors::Error;
 use super::reply::{BLUE, Page};
-use super::{Desk, actor};
+use super::{Desk, actor, calls};
 use crate::acting::{Actor, CardState, Deed, LONGEST_NOTE, Refused};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
@@ -105,7 +105,13 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
     }
     let deed = match (verb, subject) {
         (Verb::More | Verb::Panel, _) => {
-            let state = acting.card(who.guild, server, subject).await?;
+            let mut state = acting.card(who.guild, server, subject).await?;
+            // Its names are for messages: a list would show their backslashes.
+            let idents: Vec<Ident> = state.units.iter().map(|(ident, ..)| *ident).collect();
+            let names = acting.look(server, move |world| idents.iter().map(|ident| calls::unit_name(world, *ident)).collect::<Vec<_>>());
+            for ((_, shown, _), name) in state.units.iter_mut().zip(names.await?) {
+                *shown = name;
+            }
             let labels = desk.store.routing_now().guilds.get(&who.guild).map(|guild| (*guild.labels).clone()).unwrap_or_default();
             return Ok(Answer::Panel(panel(on, &state, &labels)));
         }
@@ -190,7 +196,7 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
             rows.push(list_of(Verb::Primary, on, "Primary unit…", units));
         }
     }
-    let text = "Only you see this. What needs a permission in the CAD is asked about when you press it.";
+    let text = "Only you can see this. Your CAD permissions are checked when you press a button.";
     let what = match on.subject {
         Subject::Emergency(id, _) => format!("{} #{id}", text::line(&labels.emergency, 24)),
         _ => state.what.clone(),

@@ -12,10 +12,11 @@ use serenity::all::CreateAttachment;
 
 use super::errors::Error;
 use super::make::not_configured;
+use super::reply::counted;
 use super::{Context, Desk};
 use crate::chart::Chart;
 use crate::clock::UnixMs;
-use crate::ids::{GuildId, ServerId};
+use crate::ids::{GuildId, Ident, ServerId};
 use crate::render::text;
 use crate::store::duty::{MOST_SESSIONS, Member, Session, Span, Which};
 
@@ -136,36 +137,72 @@ pub(super) struct Tally {
     pub(super) sessions: usize,
 }
 
-/// Hours by member, most first. Names are those of the latest session.
-pub(super) fn by_member(sessions: &[Session], span: Span) -> Vec<Tally> {
-    let mut tallies: HashMap<Member, Tally> = HashMap::new();
-    for session in sessions {
-        // The newest stand first.
-        let tally =
-            tallies.entry(session.member()).or_insert_with(|| Tally { name: name(session), note: note(session), ms: 0, sessions: 0 });
-        tally.ms += session.within(span);
-        tally.sessions += 1;
-    }
-    sorted(tallies.into_values().collect())
+/// Whose hours a session's are: its member's, or those of a number by which alone the unit is known.
+type Whose = (Member, Option<(ServerId, Ident)>);
+
+fn whose(session: &Session) -> Whose {
+    let nameless = session.account.is_empty() && session.name.is_empty() && session.callsign.is_empty();
+    (session.member(), nameless.then_some((session.server, session.ident)))
 }
 
-/// Hours by department, most first.
-pub(super) fn by_department(sessions: &[Session], span: Span) -> Vec<Tally> {
-    let mut tallies: HashMap<String, (Tally, std::collections::HashSet<Member>)> = HashMap::new();
-    for session in sessions {
-        let (tally, members) = tallies.entry(session.department.to_lowercase()).or_insert_with(|| {
-            let name = if session.department.is_empty() { "No department".to_owned() } else { session.department.clone() };
-            (Tally { name, note: String::new(), ms: 0, sessions: 0 }, std::collections::HashSet::new())
-        });
-        tally.ms += session.within(span);
-        tally.sessions += 1;
-        members.insert(session.member());
+/// Time in a span by whose it is. One may have several identifiers on duty, on several servers: an hour with two is one hour.
+#[derive(Debug, Default)]
+struct Hours(HashMap<Whose, Vec<(UnixMs, UnixMs)>>);
+
+impl Hours {
+    fn of<'a>(sessions: impl IntoIterator<Item = &'a Session>, span: Span) -> Self {
+        let mut hours = Self::default();
+        sessions.into_iter().for_each(|session| hours.add(session, span));
+        hours
     }
-    let count = |(mut tally, members): (Tally, std::collections::HashSet<Member>)| {
-        tally.note = if members.len() == 1 { "1 member".to_owned() } else { format!("{} members", members.len()) };
-        tally
-    };
-    sorted(tallies.into_values().map(count).collect())
+
+    fn add(&mut self, session: &Session, span: Span) {
+        let from = session.began.max(span.from);
+        self.0.entry(whose(session)).or_default().push((from, from.plus(session.within(span))));
+    }
+
+    fn ms(self) -> i64 {
+        self.0.into_values().map(covered).sum()
+    }
+}
+
+/// How much of time is covered by these pieces (ms), however they overlap.
+fn covered(mut pieces: Vec<(UnixMs, UnixMs)>) -> i64 {
+    pieces.sort_unstable();
+    let (mut ms, mut until) = (0, UnixMs(i64::MIN));
+    for (from, to) in pieces {
+        ms += to.since(from.max(until)).max(0);
+        until = until.max(to);
+    }
+    ms
+}
+
+/// Hours by member, most first. Names are those of the latest session.
+pub(super) fn by_member(sessions: &[Session], span: Span) -> Vec<Tally> {
+    let mut tallies: HashMap<Whose, (Tally, Hours)> = HashMap::new();
+    for session in sessions {
+        // The newest stand first.
+        let empty = || (Tally { name: name(session), note: note(session), ms: 0, sessions: 0 }, Hours::default());
+        let (tally, hours) = tallies.entry(whose(session)).or_insert_with(empty);
+        hours.add(session, span);
+        tally.sessions += 1;
+    }
+    sorted(tallies.into_values().map(|(tally, hours)| Tally { ms: hours.ms(), ..tally }).collect())
+}
+
+/// Hours by department, most first: those of each member there, added up.
+pub(super) fn by_department(sessions: &[Session], span: Span) -> Vec<Tally> {
+    let mut tallies: HashMap<String, (Tally, Hours)> = HashMap::new();
+    for session in sessions {
+        let (tally, hours) = tallies.entry(session.department.to_lowercase()).or_insert_with(|| {
+            let name = if session.department.is_empty() { "No department".to_owned() } else { session.department.clone() };
+            (Tally { name, note: String::new(), ms: 0, sessions: 0 }, Hours::default())
+        });
+        hours.add(session, span);
+        tally.sessions += 1;
+    }
+    let whole = |(tally, hours): (Tally, Hours)| Tally { note: counted(hours.0.len(), "member", "members"), ms: hours.ms(), ..tally };
+    sorted(tallies.into_values().map(whole).collect())
 }
 
 fn sorted(mut tallies: Vec<Tally>) -> Vec<Tally> {
@@ -222,7 +259,6 @@ pub(super) async fn drawn(desk: &Desk, chart: Chart, name: &str, says: &str) -> 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::ids::Ident;
 
     pub(in super::super) fn session(
         account: &str,
@@ -272,6 +308,45 @@ pub(super) mod tests {
             by_department(&sessions, SPAN),
             [tally("Fire", "1 member", 2_000, 1), tally("Police", "1 member", 2_000, 1), tally("No department", "3 members", 1_600, 3)]
         );
+    }
+
+    #[test]
+    fn time_is_covered_once() {
+        let of = |pieces: &[(i64, i64)]| covered(pieces.iter().map(|(from, to)| (UnixMs(*from), UnixMs(*to))).collect());
+        assert_eq!(of(&[]), 0);
+        // Apart, touching, overlapping, one in the other, the same twice, in any order, empty.
+        assert_eq!(of(&[(0, 10), (20, 30)]), 20);
+        assert_eq!(of(&[(0, 10), (10, 30)]), 30);
+        assert_eq!(of(&[(5, 30), (0, 10)]), 30);
+        assert_eq!(of(&[(0, 100), (10, 20), (30, 40), (90, 110)]), 110);
+        assert_eq!(of(&[(0, 10), (0, 10)]), 10);
+        assert_eq!(of(&[(7, 7), (9, 9)]), 0);
+    }
+
+    #[test]
+    fn an_hour_with_two_identifiers_is_one_hour() {
+        let elsewhere = |session: Session| Session { server: ServerId(2), ident: Ident(8), ..session };
+        let sessions = [
+            session("u1", "Ann", "A-1", "Police", 2_000, Some(6_000)),
+            // Beside it, on another server and in another department; nested; after a gap; over the span's end.
+            elsewhere(session("u1", "Ann", "A-9", "Fire", 4_000, Some(7_000))),
+            session("u1", "Ann", "A-2", "Police", 3_000, Some(4_000)),
+            session("u1", "Ann", "A-1", "Police", 9_000, None),
+            // Somebody else's hours are their own.
+            session("u2", "Bob", "B-1", "Police", 2_000, Some(6_000)),
+        ];
+        let hours = |tallies: Vec<Tally>| tallies.into_iter().map(|tally| (tally.name, tally.ms, tally.sessions)).collect::<Vec<_>>();
+        assert_eq!(hours(by_member(&sessions, SPAN)), [("Ann".to_owned(), 6_000, 4), ("Bob".to_owned(), 4_000, 1)]);
+        assert_eq!(hours(by_department(&sessions, SPAN)), [("Police".to_owned(), 9_000, 4), ("Fire".to_owned(), 3_000, 1)]);
+        assert_eq!(Hours::of(&sessions, SPAN).ms(), 10_000);
+    }
+
+    #[test]
+    fn units_of_which_only_the_number_is_known_are_not_one() {
+        let known = session("", "", "", "", 2_000, Some(3_000));
+        let sessions = [known.clone(), Session { ident: Ident(8), ..known.clone() }, Session { server: ServerId(2), ..known }];
+        assert_eq!(by_member(&sessions, SPAN).iter().map(|tally| tally.ms).collect::<Vec<_>>(), [1_000; 3]);
+        assert_eq!(by_department(&sessions, SPAN)[0].note, "3 members");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
+use super::cad::labels::Openings;
 use super::errors::{Error, on_error};
 use super::names::Names;
 use super::{Data, Desk, alerts, board, cad, call, components, duty, emergency, lookup, menu, recorded, threads, unit};
@@ -69,7 +70,13 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
         tasks,
         message_content: data.facts.message_content,
     };
-    let desk = Desk { data, names: Names::default(), tellings: threads::Tellings::default(), painter: Painter::default() };
+    let desk = Desk {
+        data,
+        names: Names::default(),
+        tellings: threads::Tellings::default(),
+        openings: Openings::default(),
+        painter: Painter::default(),
+    };
     let framework = poise::Framework::builder()
         // Owners have no rights here, and asking for them would go out before anything is known to work.
         .initialize_owners(false)

@@ -9,8 +9,11 @@ use crate::ids::{ChannelId, GuildId};
 use crate::outbox::PostKey;
 use crate::render::button::On;
 use crate::render::text::ELLIPSIS;
+use crate::world::Subject;
 
 const ELSEWHERE: &str = "This works on messages in the thread of a call's card, or in its forum post: there the bot knows which call is meant. Elsewhere `/unit note` writes one.";
+
+const NO_CALL: &str = "Notes belong to calls, and this thread is about something else: nothing was sent.";
 
 /// What stands in the menu of a message.
 #[poise::command(context_menu_command = "Add as CAD note", guild_only, interaction_context = "Guild")]
@@ -19,6 +22,9 @@ pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Re
     let actor = acts::actor_of(ctx)?;
     let found = call_of_thread(ctx.data(), actor.guild, ChannelId(message.channel_id.get())).await?;
     let (_, on) = found.ok_or_else(|| Error::refused(ELSEWHERE))?;
+    if !matches!(on.subject, Subject::Emergency(..) | Subject::Dispatch(..)) {
+        return Err(Error::refused(NO_CALL));
+    }
     let author = (message.author.id.get() != actor.user.0).then(|| message.author.global_name.as_deref().unwrap_or(&message.author.name));
     let note = note(&message.content, author).ok_or_else(|| Error::refused("That message has no text: nothing was sent."))?;
     acts::act(ctx, &actor, on.server, Deed::Note(on.subject, note)).await

@@ -15,7 +15,7 @@
 //! What changed a setting is written down around every command (`recorded`), not in it.
 //!
 //! Answers are private unless a person shares a report; every command is for people with Manage Server (`/duty`: Timeout Members) unless a
-//! guild's own settings say otherwise.
+//! guild's own settings say otherwise. Whoever was let run a command may finish it (`components`).
 
 mod acts;
 mod alerts;
@@ -30,6 +30,7 @@ mod choices;
 // Open to the fuzz target of `fuzz/`.
 #[doc(hidden)]
 pub mod components;
+mod csv;
 mod duty;
 mod emergency;
 mod errors;
@@ -65,6 +66,7 @@ use crate::metrics::Metrics;
 use crate::status::Status;
 use crate::store::{Store, StoreError};
 
+use cad::labels::Openings;
 use errors::Error;
 use names::Names;
 use threads::Tellings;
@@ -133,6 +135,7 @@ struct Desk {
     data: Data,
     names: Names,
     tellings: Tellings,
+    openings: Openings,
     painter: Painter,
 }
 

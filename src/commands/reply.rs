@@ -8,6 +8,7 @@ use serenity::all::{
 
 use super::errors::Error;
 use super::{Context, Desk, cards};
+use crate::chart;
 use crate::render::{Embed, Message, text};
 
 /// Discord's limit of a message's content (UTF-16 units).
@@ -156,7 +157,7 @@ fn pages(lines: &[String]) -> Vec<String> {
         if !pages.last().is_some_and(fits) {
             if pages.len() == MOST_PAGES {
                 if let Some(page) = pages.last_mut() {
-                    page.push_str(&format!("\n… and {} lines more.", lines.len() - nth));
+                    page.push_str(&format!("\n… and {} more.", counted(lines.len() - nth, "line", "lines")));
                 }
                 break;
             }
@@ -175,6 +176,11 @@ fn pages(lines: &[String]) -> Vec<String> {
 /// For the framework's own errors, which come with poise's wider context.
 pub(super) async fn framework(ctx: poise::Context<'_, Desk, Error>, words: String) -> Result<(), serenity::Error> {
     poise::send_reply(ctx, private().content(text::cut(&words, CONTENT))).await.map(|_| ())
+}
+
+/// `1 line`, `2 lines`.
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", chart::count_of(count), if count == 1 { one } else { many })
 }
 
 /// `911, panic and pager`.
@@ -197,8 +203,14 @@ mod tests {
         assert_eq!(pages.len(), MOST_PAGES);
         assert!(pages.iter().all(|page| text::units(page) <= DESCRIPTION));
         let shown: usize = pages.iter().map(|page| page.lines().filter(|line| line.ends_with('x')).count()).sum();
-        assert!(pages[MOST_PAGES - 1].ends_with(&format!("… and {} lines more.", 2_000 - shown)));
+        assert!(pages[MOST_PAGES - 1].ends_with(&format!("… and {} more.", counted(2_000 - shown, "line", "lines"))));
         assert_eq!(super::pages(&["a".to_owned(), "b".to_owned()]), ["a\nb"]);
+    }
+
+    #[test]
+    fn things_are_counted() {
+        let of = |count| counted(count, "entry", "entries");
+        assert_eq!([0, 1, 2, 1_234].map(of), ["0 entries", "1 entry", "2 entries", "1,234 entries"]);
     }
 
     #[test]

@@ -72,11 +72,11 @@ impl Tellings {
     }
 }
 
-/// Whether a route makes notes of what is written in the thread of a card.
+/// Whether a route makes notes of what is written in the thread of a card. Only calls take notes: those of panics and pages never do.
 fn wants(route: &Route, key: &PostKey, subject: Subject) -> bool {
     let listens = matches!(
         (route.event, subject),
-        (Listens::All, _)
+        (Listens::All, Subject::Emergency(..) | Subject::Dispatch(..))
             | (Listens::To(Topic::Emergency | Topic::Civil), Subject::Emergency(..))
             | (Listens::To(Topic::Dispatch), Subject::Dispatch(..))
     );
@@ -118,7 +118,7 @@ pub(super) async fn heard(ctx: &Context, desk: &Desk, message: &Message) -> Resu
             }
             react(ctx, message, REFUSED).await;
             if desk.tellings.is_due(actor.user, thread, desk.clock.now()) {
-                let sentence = format!("This is no note of the call: {}", in_public(&error));
+                let sentence = format!("Your message was not added as a note. {}", in_public(&error));
                 let reply = CreateMessage::new().content(text::cut(&sentence, 2_000)).reference_message(message);
                 // A reply that pings nobody: the reaction was sign enough.
                 let sent = message.channel_id.send_message(ctx, reply.allowed_mentions(CreateAllowedMentions::new())).await;
@@ -135,6 +135,7 @@ pub(super) async fn heard(ctx: &Context, desk: &Desk, message: &Message) -> Resu
 fn in_public(error: &Refused) -> String {
     match error {
         Refused::NotPermitted(_) => "`/unit link` tells you, and only you, what is missing.".to_owned(),
+        Refused::Over { what, .. } => format!("{what} is over."),
         other => other.to_string(),
     }
 }
@@ -168,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_in_public_is_short_and_nobodys_secret() {
+        let over = Refused::Over { what: "Call #501".into(), redrawn: true };
+        assert_eq!(in_public(&over), "Call #501 is over.");
+        let lacking = Refused::from(crate::permit::Refusal::NotValidated { status: 4 });
+        assert_eq!(in_public(&lacking), "`/unit link` tells you, and only you, what is missing.");
+    }
+
+    #[test]
     fn a_route_wants_notes_of_its_own_cards_only() {
         let community = CommunityId::new("c");
         let route = |event, server| Route {
@@ -189,6 +198,12 @@ mod tests {
         assert!(wants(&route("dispatch", None), &key(5), call) && wants(&route("all", Some(ServerId(2))), &key(5), emergency));
         assert!(!wants(&route("911", None), &key(5), call) && wants(&route("civil", None), &key(5), emergency));
         assert!(!wants(&route("dispatch", Some(ServerId(1))), &key(5), call) && !wants(&route("dispatch", None), &key(6), call));
+        // Notes belong to calls.
+        for other in [Subject::Panic(crate::ids::Ident(1), UnixMs(1)), Subject::Event(1, 0)] {
+            for event in ["all", "panic", "pager"] {
+                assert!(!wants(&route(event, None), &key(5), other), "{event}");
+            }
+        }
         assert!(!wants(&Route { rule: Rule::default(), ..route("all", None) }, &key(5), call));
     }
 }

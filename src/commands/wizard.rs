@@ -12,7 +12,7 @@ use serenity::all::{
 use super::components::{Choice, MOST_SERVERS, Picked, Press, Verb, id};
 use super::errors::Error;
 use super::make::{Asker, make, not_configured, parts_of};
-use super::reply::{BLUE, GREEN, Page, YELLOW, and};
+use super::reply::{BLUE, GREEN, Page, YELLOW, and, counted};
 use super::{Desk, alerts, recorded};
 use crate::cad::rest::{CadServer, RestError};
 use crate::clock::UnixMs;
@@ -100,10 +100,9 @@ pub(super) async fn connection(desk: &Desk, choice: &Choice) -> Page {
             let name = text::visible(info.name.as_deref())
                 .map_or_else(|| format!("`{}`", desk.facts.community), |name| format!("**{}**", text::line(name, 80)));
             let plan = text::visible(version.name.as_deref()).map(|plan| format!(", plan {}", text::line(plan, 40))).unwrap_or_default();
-            let count = servers.len();
+            let servers = counted(servers.len(), "server", "servers");
             let text = format!(
-                "✅ The CAD knows this bot as part of {name}{plan}, with {count} server{}.\n\nThe credentials come from the settings of whoever runs the bot; there is nothing to type in here.",
-                if count == 1 { "" } else { "s" }
+                "✅ The CAD knows this bot as part of {name}{plan}, with {servers}.\n\nThe credentials come from the settings of whoever runs the bot; there is nothing to type in here."
             );
             let mut page = Page::new(title, text, BLUE);
             page.rows = vec![CreateActionRow::Buttons(vec![next(Verb::Servers, choice, "Continue")])];

@@ -12,7 +12,7 @@ use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use crate::permit::ActingRule;
 use crate::render::{Labels, Style};
-use crate::route::{Board, BoardKind, Listens, Quiet, Route, Rule};
+use crate::route::{Board, BoardKind, Escalation, Listens, Quiet, Route, Rule, Step};
 
 use super::guilds::Routing;
 
@@ -288,7 +288,7 @@ fn replace(connection: &Connection, routing: &Routing, asked: &Replacing) -> rus
                 connection.execute("DELETE FROM route WHERE id = ?1", [route.id])?;
             }
             Some(same) if RouteSetting::of(route, *now) == *same => {}
-            Some(other) => put(connection, asked, other, Some(route.id))?,
+            Some(other) => put(connection, asked, other, Some(route))?,
         }
     }
     // In their own order: numbers are shown to people.
@@ -311,8 +311,21 @@ fn replace(connection: &Connection, routing: &Routing, asked: &Replacing) -> rus
     Ok(gone)
 }
 
-/// Writes all of a route: over the one of that number, or as a new one.
-fn put(connection: &Connection, asked: &Replacing, route: &RouteSetting, id: Option<i64>) -> rusqlite::Result<()> {
+/// Steps with the times when they were set. One that was not there before is set now: it is not for what waited already.
+fn set_at(wanted: &Escalation, before: Option<&Route>, now: UnixMs) -> Escalation {
+    let known = before.map(|route| route.rule.escalation.steps()).unwrap_or_default();
+    let mut steps = Escalation::default();
+    for step in wanted.steps() {
+        let same = known.iter().find(|known| (known.minutes, known.role) == (step.minutes, step.role));
+        // As many as there were, each time once.
+        let _fits = steps.set(same.copied().unwrap_or(Step { since: now, ..*step }));
+    }
+    steps
+}
+
+/// Writes all of a route: over the one that was there before, or as a new one.
+fn put(connection: &Connection, asked: &Replacing, route: &RouteSetting, before: Option<&Route>) -> rusqlite::Result<()> {
+    let rule = Rule { escalation: set_at(&route.rule.escalation, before, asked.now), ..route.rule.clone() };
     connection
         .prepare_cached(
             "INSERT INTO route (id, guild, event, channel, server, role, style, enabled, created_by, created_ms, forum, rule)
@@ -321,7 +334,7 @@ fn put(connection: &Connection, asked: &Replacing, route: &RouteSetting, id: Opt
                  rule = excluded.rule",
         )?
         .execute(params![
-            id,
+            before.map(|route| route.id),
             rows::flake(asked.guild.0),
             route.event.as_str(),
             rows::flake(route.channel.0),
@@ -332,7 +345,7 @@ fn put(connection: &Connection, asked: &Replacing, route: &RouteSetting, id: Opt
             rows::flake(asked.user.0),
             asked.now.0,
             route.forum,
-            rows::to_json(&route.rule)?,
+            rows::to_json(&rule)?,
         ])
         .map(|_| ())
 }

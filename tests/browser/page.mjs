@@ -436,7 +436,7 @@ if (quiet) {
 
   await check("More… opens a panel for its presser alone", async () => {
     await press(footed(`Call #${call} `), "More…");
-    await told("More…", /Only you see this/);
+    await told("More…", /Only you can see this/);
   });
 
   await check("Panic over ends the panic", async () => {

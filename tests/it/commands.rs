@@ -4,9 +4,12 @@ mod alerts;
 mod alerts_rules;
 mod audit;
 mod boards;
+mod cards;
 mod duty;
 mod gateway;
 mod labels;
+mod lookup;
+mod notes;
 mod settings;
 mod setup;
 mod status;
@@ -247,6 +250,33 @@ impl Bot {
         self.sim.slash(&self.lobby, None, name, &[path], options).unwrap()
     }
 
+    /// Lets everybody in this guild run a command, as its staff can in Discord's Integrations.
+    async fn allow_all(&self, name: &str) {
+        let commands = self.sim.commands();
+        let mut command = commands.iter().find(|command| command["name"] == name).unwrap().clone();
+        command["default_member_permissions"] = Value::Null;
+        let address = format!("{}/api/v10/applications/{}/guilds/{}/commands", self.sim.url(), self.sim.application_id(), self.guild);
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let put = http.post(address).header("Authorization", format!("Bot {TOKEN}")).json(&command).send().await.unwrap();
+        assert!(put.status().is_success(), "{}", put.text().await.unwrap());
+    }
+
+    /// Runs a command from the lobby as somebody.
+    fn run_as(&self, user: &str, name: &str, path: &str, options: Value) -> Pending {
+        self.sim.slash(&self.lobby, Some(user), name, &[path], options).unwrap()
+    }
+
+    /// A message of the bot's in the lobby, for all to press, with a button of this custom id.
+    async fn forged(&self, custom_id: &str) -> String {
+        let button = json!({"type": 2, "style": 2, "label": "Press me", "custom_id": custom_id});
+        let message = json!({"content": "Look", "components": [{"type": 1, "components": [button]}]});
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let address = format!("{}/api/v10/channels/{}/messages", self.sim.url(), self.lobby);
+        let request = http.post(address).header("Authorization", format!("Bot {TOKEN}")).json(&message);
+        let made: Value = request.send().await.unwrap().json().await.unwrap();
+        id(&made).to_owned()
+    }
+
     /// The words of the answer to a command.
     async fn ask(&self, name: &str, path: &str, options: Value) -> String {
         words(&self.run(name, path, options).reply(SOON).await.unwrap())
@@ -284,6 +314,9 @@ impl Bot {
         tokio::time::timeout(SOON, running).await.expect("does not end").unwrap().unwrap();
     }
 }
+
+/// How somebody is told that they may not press.
+const NOT_YOURS: &str = "Only whoever ran the command may use this, for an hour, and people with Manage Server";
 
 /// Everything a message says: content, then title and description of its embed.
 fn words(message: &Value) -> String {

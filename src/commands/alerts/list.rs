@@ -29,7 +29,7 @@ pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
         return reply::say(ctx, [Some(nothing.to_owned()), quiet].into_iter().flatten().collect::<Vec<_>>().join("\n")).await;
     }
     let parked = desk.store.parked().await?;
-    let title = format!("🔔 {} alert route{}", routes.len(), if routes.len() == 1 { "" } else { "s" });
+    let title = format!("🔔 {}", reply::counted(routes.len(), "alert route", "alert routes"));
     let lines: Vec<String> = quiet.into_iter().chain(lines(&routes, &parked, desk.clock.now())).collect();
     reply::list(ctx, &title, &lines, reply::BLUE).await
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::audit::day;
 use crate::commands::errors::Error;
-use crate::commands::reply::{BLUE, Page};
+use crate::commands::reply::{BLUE, Page, counted};
 use crate::commands::settings::file::write;
 use crate::commands::{Context, guild_of, reply};
 use crate::render::text;
@@ -23,11 +23,10 @@ pub(super) async fn export(ctx: Context<'_>) -> Result<(), Error> {
     let name = known.as_ref().and_then(|known| known.get("name")).and_then(Value::as_str);
     let file = write(&settings, guild, name, names.as_ref(), now).map_err(anyhow::Error::from)?;
     let of = name.map(plain).filter(|name| !name.is_empty()).unwrap_or_else(|| guild.to_string());
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let said = format!(
         "{} and {}, the notices channel, words and quiet hours. It holds no keys, no messages and no audit. `/cad import` reads it back, here or in another server.",
-        count(settings.routes.len(), "route"),
-        count(settings.boards.len(), "board"),
+        counted(settings.routes.len(), "route", "routes"),
+        counted(settings.boards.len(), "board", "boards"),
     );
     let title = name.map_or_else(|| "Settings".to_owned(), |name| format!("Settings of {}", text::line(name, 100)));
     reply::file(ctx, Page::new(title, said, BLUE), &format!("tenfour-settings-{of}-{}.json", day(now)), file).await

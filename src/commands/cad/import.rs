@@ -15,7 +15,7 @@ use crate::clock::UnixMs;
 use crate::commands::board::redraw;
 use crate::commands::board::remove::take_away;
 use crate::commands::errors::Error;
-use crate::commands::reply::{BLUE, GREEN, Page, YELLOW};
+use crate::commands::reply::{BLUE, GREEN, Page, YELLOW, counted};
 use crate::commands::settings::buttons::{Turn, id};
 use crate::commands::settings::check::Ground;
 use crate::commands::settings::difference::{counts, difference};
@@ -88,7 +88,7 @@ async fn weigh(desk: &Desk, guild: GuildId, body: &str, now: UnixMs) -> Result<W
 }
 
 fn impossible(problems: &[String]) -> Page {
-    let title = format!("Nothing was changed: {} problem{} in the file", problems.len(), if problems.len() == 1 { "" } else { "s" });
+    let title = format!("Nothing was changed: {} in the file", counted(problems.len(), "problem", "problems"));
     let lines: Vec<String> = problems.iter().map(|problem| format!("❌ {problem}")).collect();
     let (text, cut) = some(&lines, LONGEST);
     Page { file: cut.then(|| all("problems", &lines)), ..Page::new(title, text, YELLOW) }
@@ -107,7 +107,7 @@ fn some(lines: &[String], max: usize) -> (String, bool) {
         cut |= text::units(line) > LINE;
         let line = text::cut(line, LINE);
         if text::units(&text) + text::units(&line) + 40 > max {
-            text.push_str(&format!("\n… and {} lines more.", lines.len() - nth));
+            text.push_str(&format!("\n… and {} more.", counted(lines.len() - nth, "line", "lines")));
             cut = true;
             break;
         }

@@ -2,10 +2,14 @@
 //!
 //! The form's custom id says all there is to know, so it may be sent after a restart of the bot.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use serenity::all::{
     ActionRowComponent, CreateActionRow, CreateInputText, CreateInteractionResponse, CreateModal, InputTextStyle, ModalInteraction,
 };
 
+use crate::clock::UnixMs;
 use crate::commands::errors::Error;
 use crate::commands::reply::{BLUE, GREEN, Page};
 use crate::commands::{Context, Desk, components, guild_of, recorded, reply};
@@ -14,6 +18,8 @@ use crate::render::Labels;
 use crate::render::labels::{Form, WORD, told};
 use crate::render::text;
 
+/// Forms that are remembered; beyond it those who are shown one need Manage Server to send it.
+const MOST_OPENINGS: usize = 1_000;
 /// Longest list that fits the form (UTF-16 units): twenty statuses with custom emoji.
 const LIST: u16 = 2_000;
 
@@ -35,6 +41,7 @@ pub(super) async fn labels(ctx: Context<'_>, #[description = "Back to the defaul
         return reply::show(ctx, page).await;
     }
     let routing = ctx.data().store.routing_now();
+    ctx.data().openings.add((guild, UserId(ctx.interaction.user.id.get())), ctx.data().clock.now());
     let form = routing.guilds.get(&guild).map_or_else(|| Form::of(&Labels::default()), |guild| Form::of(&guild.labels));
     ctx.interaction.create_response(ctx.serenity_context(), CreateInteractionResponse::Modal(modal(&form))).await?;
     // poise would answer in our place otherwise.
@@ -59,8 +66,31 @@ fn modal(form: &Form) -> CreateModal {
     CreateModal::new(components::LABELS, "Words of your community").components(rows.collect())
 }
 
-/// Answers the form.
-pub(in crate::commands) async fn submitted(desk: &Desk, guild: GuildId, modal: &ModalInteraction) -> Result<Page, Error> {
+/// To whom the form was shown, and when. A form says nothing of the command that opened it, and whether Discord would take one from somebody to
+/// whom it was never shown is not documented. So this is remembered, and forgotten by a restart: then Manage Server is needed.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Openings(Mutex<HashMap<(GuildId, UserId), UnixMs>>);
+
+impl Openings {
+    fn lasting(&self, now: UnixMs) -> MutexGuard<'_, HashMap<(GuildId, UserId), UnixMs>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, at| now.since(*at) < components::GOES_ON);
+        all
+    }
+
+    fn add(&self, who: (GuildId, UserId), now: UnixMs) {
+        let mut all = self.lasting(now);
+        if all.len() < MOST_OPENINGS || all.contains_key(&who) {
+            all.insert(who, now);
+        }
+    }
+
+    pub(in crate::commands) fn has(&self, who: (GuildId, UserId), now: UnixMs) -> bool {
+        self.lasting(now).contains_key(&who)
+    }
+}
+
+fn typed(modal: &ModalInteraction) -> Form {
     let inputs = modal.data.components.iter().flat_map(|row| &row.components);
     let typed: Vec<(&str, &str)> = inputs
         .filter_map(|input| match input {
@@ -69,18 +99,30 @@ pub(in crate::commands) async fn submitted(desk: &Desk, guild: GuildId, modal: &
         })
         .collect();
     let of = |id: &str| typed.iter().find(|(known, _)| *known == id).map(|(_, value)| (*value).to_owned()).unwrap_or_default();
-    let form = Form { emergency: of("emergency"), civil: of("civil"), priorities: of("priorities"), statuses: of("statuses") };
+    Form { emergency: of("emergency"), civil: of("civil"), priorities: of("priorities"), statuses: of("statuses") }
+}
+
+/// A form is gone from the screen once it is sent: what was typed is given back to be copied.
+fn unchanged(why: &str, form: &Form) -> Page {
+    Page::new("Nothing was changed", format!("{why}\n\nThis is what you typed:\n{}", typed_again(form)), reply::YELLOW)
+}
+
+/// Answers the form of somebody who may not send it.
+pub(in crate::commands) fn refused(modal: &ModalInteraction) -> Page {
+    unchanged(components::NOT_YOURS, &typed(modal))
+}
+
+/// Answers the form.
+pub(in crate::commands) async fn submitted(desk: &Desk, who: (GuildId, UserId), modal: &ModalInteraction) -> Result<Page, Error> {
+    let form = typed(modal);
     match form.read() {
         Ok(labels) => {
             let before = desk.store.routing_now();
-            let page = set(desk, guild, Some(labels)).await?;
-            recorded::note(desk, (guild, UserId(modal.user.id.get())), "/cad labels", given(&form), &before).await;
+            let page = set(desk, who.0, Some(labels)).await?;
+            recorded::note(desk, who, "/cad labels", given(&form), &before).await;
             Ok(page)
         }
-        // The form is gone from the screen: what was typed is given back to be copied.
-        Err(error) => {
-            Ok(Page::new("Nothing was changed", format!("{error}\n\nThis is what you typed:\n{}", typed_again(&form)), reply::YELLOW))
-        }
+        Err(error) => Ok(unchanged(&error.to_string(), &form)),
     }
 }
 
@@ -124,6 +166,18 @@ mod tests {
         assert!(text::units(&form.statuses) <= usize::from(LIST), "{}", text::units(&form.statuses));
         assert!(text::units(&told(&labels)) < 3_000);
         assert!(INPUTS.iter().all(|(_, label, ..)| text::units(label) <= 45));
+    }
+
+    #[test]
+    fn who_was_shown_the_form_may_send_it_for_an_hour() {
+        let (openings, at) = (Openings::default(), UnixMs(1_790_000_000_000));
+        let who = |guild, user| (GuildId(guild), UserId(user));
+        openings.add(who(1, 1), at);
+        assert!(openings.has(who(1, 1), at.plus(3_599_999)));
+        assert!(!openings.has(who(1, 2), at) && !openings.has(who(2, 1), at));
+        assert!(!openings.has(who(1, 1), at.plus(3_600_000)));
+        (10..5_000).for_each(|user| openings.add(who(1, user), at.plus(1)));
+        assert!(openings.0.lock().unwrap().len() <= MOST_OPENINGS);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::chart::{self, Chart, Columns, Heading, Measure, Series};
 use crate::commands::duty::{Scope, drawn, safe};
 use crate::commands::errors::Error;
-use crate::commands::reply::Page;
+use crate::commands::reply::{Page, counted};
 use crate::commands::{Context, autocomplete, guild_of, reply};
 use crate::store::duty::{Fact, MOST_CALLS};
 
@@ -112,11 +112,14 @@ impl Counts {
     }
 
     fn lines(&self, when: &str) -> Vec<String> {
-        let total = |hours: &[i64; 24]| chart::count(hours.iter().sum());
+        let total = |hours: &[i64; 24], one: &str, many: &str| {
+            let total: i64 = hours.iter().sum();
+            format!("**{}** {}", chart::count(total), if total == 1 { one } else { many })
+        };
         let mut lines = vec![format!(
-            "**{}** 911 and civil calls and **{}** dispatch calls {when}. {}",
-            total(&self.emergencies),
-            total(&self.dispatches),
+            "{} and {} {when}. {}",
+            total(&self.emergencies, "911 or civil call", "911 and civil calls"),
+            total(&self.dispatches, "dispatch call", "dispatch calls"),
             self.busiest()
         )];
         if !self.by_priority.is_empty() {
@@ -132,10 +135,11 @@ impl Counts {
             lines.push(format!("Closed without any unit: **{}**", chart::count_of(unserved)));
         }
         if self.late > 0 {
-            lines.push(format!(
-                "-# {} more were open before the bot looked: when they began is not known, so they are not counted.",
-                chart::count_of(self.late)
-            ));
+            let rest = match self.late {
+                1 => "was open before the bot looked: when it began is not known, so it is not counted.",
+                _ => "were open before the bot looked: when they began is not known, so they are not counted.",
+            };
+            lines.push(format!("-# {} more {rest}", chart::count_of(self.late)));
         }
         lines
     }
@@ -182,7 +186,7 @@ impl Counts {
     fn waits(&self) -> Vec<String> {
         let line = |(label, waits): (String, &[i64])| {
             let (median, most) = (percentile(waits, 50).unwrap_or(0), percentile(waits, 90).unwrap_or(0));
-            let calls = if waits.len() == 1 { "1 call".to_owned() } else { format!("{} calls", chart::count_of(waits.len())) };
+            let calls = counted(waits.len(), "call", "calls");
             format!("**{}**: half within {}, nine in ten within {} ({calls})", safe(&label), chart::duration(median), chart::duration(most))
         };
         let mut lines: Vec<String> = self.measured().map(line).collect();
@@ -265,10 +269,10 @@ mod tests {
         assert_eq!(
             counts.lines("in the last 7 days"),
             [
-                "**1** 911 and civil calls and **6** dispatch calls in the last 7 days. Busiest hour of the day: 03:00 to 04:00.",
+                "**1** 911 or civil call and **6** dispatch calls in the last 7 days. Busiest hour of the day: 03:00 to 04:00.",
                 "Dispatch calls by priority: Priority 2: **3** · Priority 10: **1** · Code \\*3\\*: **1** · No priority: **1**",
                 "Closed without any unit: **1**",
-                "-# 1 more were open before the bot looked: when they began is not known, so they are not counted.",
+                "-# 1 more was open before the bot looked: when it began is not known, so it is not counted.",
             ]
         );
         assert_eq!(
@@ -278,6 +282,10 @@ mod tests {
                 "**Priority 10**: half within 1 min 30 s, nine in ten within 1 min 30 s (1 call)"
             ]
         );
+        let two =
+            Counts::of(&[facts[0].clone(), facts[0].clone(), facts[1].clone(), facts[1].clone(), facts[2].clone()], hour).lines("today");
+        assert!(two[0].starts_with("**2** 911 and civil calls and **1** dispatch call today."), "{two:?}");
+        assert!(two[2].starts_with("-# 2 more were open before the bot looked: when they began"), "{two:?}");
         assert!(Counts::of(&facts[..2], hour).by_priority(String::new()).is_none(), "nobody waited");
     }
 }

@@ -208,7 +208,7 @@ fn posts(lane: Lane, count: usize) -> String {
         Lane::Board => ("board", "boards"),
         Lane::Log => ("line", "lines"),
     };
-    format!("{count} {}", if count == 1 { one } else { many })
+    reply::counted(count, one, many)
 }
 
 /// Problems are our own sentences, but quote what others sent: links of channels stay, all else is text.

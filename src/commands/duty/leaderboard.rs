@@ -4,7 +4,7 @@ use super::{Scope, Tally, by_department, by_member, cut_short, drawn, nothing, s
 use crate::chart::{self, Bars, Chart, Heading, Measure, Row};
 use crate::commands::errors::Error;
 use crate::commands::options::{By, ByChoice};
-use crate::commands::reply::Page;
+use crate::commands::reply::{Page, counted};
 use crate::commands::{Context, autocomplete, guild_of, reply};
 
 /// Most in words; the chart shows more.
@@ -52,7 +52,7 @@ pub(super) async fn leaderboard(
 fn lines(tallies: &[Tally]) -> Vec<String> {
     let line = |(nth, tally): (usize, &Tally)| {
         let note = if tally.note.is_empty() { String::new() } else { format!(" · {}", safe(&tally.note)) };
-        let sessions = if tally.sessions == 1 { "1 session".to_owned() } else { format!("{} sessions", tally.sessions) };
+        let sessions = counted(tally.sessions, "session", "sessions");
         format!("{}. **{}**{note} · {} in {sessions}", nth + 1, safe(&tally.name), chart::duration(tally.ms))
     };
     let mut lines: Vec<String> = tallies.iter().take(MOST).enumerate().map(line).collect();

@@ -1,6 +1,6 @@
 //! `/duty log`.
 
-use super::{Scope, cut_short, is_of, name, nothing, safe, shown};
+use super::{Hours, Scope, cut_short, is_of, name, nothing, safe, shown};
 use crate::chart;
 use crate::commands::errors::Error;
 use crate::commands::{Context, autocomplete, guild_of, reply};
@@ -56,8 +56,8 @@ pub(super) async fn log(
 }
 
 fn lines(found: &[&Session], scope: &Scope) -> Vec<String> {
-    let total: i64 = found.iter().map(|session| session.within(scope.span)).sum();
-    let count = if found.len() == 1 { "1 session".to_owned() } else { format!("{} sessions", chart::count_of(found.len())) };
+    let total = Hours::of(found.iter().copied(), scope.span).ms();
+    let count = reply::counted(found.len(), "session", "sessions");
     let mut lines = vec![format!("**{count}, {}** {}.", chart::duration(total), scope.words()), String::new()];
     lines.extend(found.iter().take(MOST).map(|session| line(session, scope.span)));
     if let Some(more) = found.len().checked_sub(MOST).filter(|more| *more > 0) {
@@ -112,8 +112,10 @@ mod tests {
                 "-# 🌗 Was on duty before the bot saw it: counted from then.",
             ]
         );
+        // The same member's, at the same time: the hours are counted once.
         let many = vec![&lasting; 150];
         let lines = lines(&many, &scope);
+        assert_eq!(lines[0], "**150 sessions, 2 h** in the last 24 hours.");
         assert_eq!((lines.len(), lines[102].as_str()), (103, "… and 50 older ones: `/duty export` has them all."));
     }
 }

@@ -9,7 +9,7 @@
 use serenity::all::{ComponentInteraction, Context, CreateAllowedMentions, CreateInteractionResponse, CreateInteractionResponseFollowup};
 
 use crate::commands::cad::audit::Question;
-use crate::commands::components::{NOT_YOURS, from36, manages, private, to36};
+use crate::commands::components::{NOT_YOURS, from36, may_press, private, to36};
 use crate::commands::errors::Error;
 use crate::commands::{Desk, cad};
 use crate::ids::{GuildId, UserId};
@@ -85,7 +85,7 @@ pub(in super::super) async fn press(ctx: &Context, desk: &Desk, component: &Comp
         let stale = private("This button is from another version of the bot: run the command again.");
         return Ok(component.create_response(ctx, stale).await?);
     };
-    if !manages(component.member.as_ref().and_then(|member| member.permissions)) {
+    if !may_press(component) {
         return Ok(component.create_response(ctx, private(NOT_YOURS)).await?);
     }
     // Discord waits three seconds; an import asks it for channels and roles first.

@@ -128,6 +128,7 @@ impl Ground {
             for (nth, (minutes, role)) in route.escalation.iter().enumerate() {
                 if let Some(role) = said.keep(&at(&format!("escalation[{nth}].role")), self.role(role)) {
                     // As many as there may be, each time once: the reader of the file saw to it.
+                    // Since when, the store knows: it sees which steps are new.
                     let _fits = escalation.set(Step { minutes: *minutes, role, since: UnixMs(0) });
                 }
             }

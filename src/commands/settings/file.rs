@@ -19,6 +19,7 @@ use crate::route::{BoardKind, Criterion, Escalation, Filter, LONGEST_MINUTES, Li
 use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
 
 use crate::commands::options::{STYLES, style_word};
+use crate::commands::reply::counted;
 
 /// What the file says that it is.
 const FORMAT: &str = "tenfour-settings";
@@ -304,7 +305,7 @@ pub(in super::super) fn read(bytes: &[u8], now: UnixMs) -> Result<File, Vec<Stri
         let left = reader.unsaid;
         let mut problems = reader.problems;
         if left > 0 {
-            problems.push(format!("… and {left} problems more."));
+            problems.push(format!("… and {} more.", counted(left, "problem", "problems")));
         }
         Err(problems)
     }

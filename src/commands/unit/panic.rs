@@ -8,7 +8,7 @@
 
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
-use crate::acting::Deed;
+use crate::acting::{Deed, Refused};
 use crate::commands::components::private;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page, RED, YELLOW};
@@ -74,15 +74,36 @@ pub(in crate::commands) async fn press(
     };
     let page = match done {
         Ok(said) => Page::new(if on { "Panic" } else { "Panic over" }, said, if on { RED } else { GREEN }),
-        Err(refused) => Page::new("Nothing was done", refused.to_string(), YELLOW),
+        Err(refused) => Page::new(failed(&refused), refused.to_string(), YELLOW),
     };
     component.edit_response(ctx, page.edit()).await?;
     Ok(())
 }
 
+/// A title that says no more than is known.
+fn failed(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::Busy => "Not confirmed",
+        Refused::Cad(error) if error.may_have_happened() => "Not confirmed",
+        _ => "Your panic was not changed",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cad::rest::RestError;
+    use crate::permit::Refusal;
+
+    #[test]
+    fn a_title_does_not_deny_what_may_have_happened() {
+        for refused in [Refused::Busy, RestError::InDoubt { cause: "status 503".into() }.into()] {
+            assert_eq!(failed(&refused), "Not confirmed", "{refused}");
+        }
+        for refused in [Refused::NoCad, RestError::PlanTooLow.into(), Refusal::NotOnDuty { server: ServerId(1) }.into()] {
+            assert_eq!(failed(&refused), "Your panic was not changed", "{refused}");
+        }
+    }
 
     #[test]
     fn only_what_we_would_write_is_read() {

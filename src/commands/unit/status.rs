@@ -38,7 +38,7 @@ fn read(labels: &Labels, typed: &str) -> Result<i64, &'static str> {
         labels.statuses.iter().find(|(_, (_, name))| same(name)).map(|(number, _)| *number)
     };
     match typed.parse::<i64>().ok().or_else(named) {
-        Some(choices::OFFLINE) => Err("Nobody goes off duty from here: do that in the CAD."),
+        Some(choices::OFFLINE) => Err("You cannot go off duty from Discord: do it in the CAD."),
         Some(number @ 0..choices::OFFLINE) => Ok(number),
         _ => Err("There is no such status: choose one from the list that appears while you type."),
     }

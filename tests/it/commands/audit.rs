@@ -30,7 +30,7 @@ impl Bot {
         GuildId(self.guild.parse().unwrap())
     }
 
-    async fn wrote(&self, number: i64, kind: Kind, detail: &str) {
+    pub(super) async fn wrote(&self, number: i64, kind: Kind, detail: &str) {
         let entry = Entry {
             guild: self.guild_id(),
             at: self.data.clock.now().plus(number),

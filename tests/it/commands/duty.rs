@@ -14,20 +14,20 @@ const HOUR: i64 = 60 * MINUTE;
 const MODERATE_MEMBERS: u64 = 1 << 40;
 
 /// A bot with a clock of its own, and the events of its CAD.
-struct Evening {
-    bot: Bot,
+pub(super) struct Evening {
+    pub(super) bot: Bot,
     clock: Clock,
     events: mpsc::UnboundedReceiver<(i64, Value)>,
 }
 
-async fn evening() -> Evening {
+pub(super) async fn evening() -> Evening {
     let clock = Clock::manual(UnixMs(BEGIN));
     let bot = start_with(Plan { servers: vec![1, 2], clock: clock.clone(), ..Plan::default() }).await;
     let events = bot.cad.tap();
     Evening { bot, clock, events }
 }
 
-fn unit(num: &str, name: &str, department: &str, account: &str) -> UnitSpec {
+pub(super) fn unit(num: &str, name: &str, department: &str, account: &str) -> UnitSpec {
     UnitSpec {
         num: num.into(),
         name: name.into(),
@@ -54,7 +54,7 @@ impl Evening {
         }
     }
 
-    async fn after(&mut self, ms: i64) {
+    pub(super) async fn after(&mut self, ms: i64) {
         self.told().await;
         self.clock.advance(ms);
     }
@@ -250,7 +250,7 @@ async fn statistics_say_when_calls_come_and_how_long_they_wait() {
     let reply = evening.bot.run("cad", "stats", json!({"share": true})).reply(SOON).await.unwrap();
     assert!(!is_private(&reply));
     let said = words(&reply);
-    let start = "📊 Calls\n**1** 911 and civil calls and **4** dispatch calls in the last 7 days. Busiest hour of the day: 11:00 to 12:00.\n\
+    let start = "📊 Calls\n**1** 911 or civil call and **4** dispatch calls in the last 7 days. Busiest hour of the day: 11:00 to 12:00.\n\
                  Dispatch calls by priority: Priority 1: **2** · Priority 2: **1** · Priority 3: **1**";
     assert!(said.starts_with(start), "{said}");
     assert_eq!(

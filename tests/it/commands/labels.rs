@@ -91,13 +91,36 @@ async fn a_form_survives_a_restart_of_the_bot() {
     tokio::time::timeout(SOON, again).await.unwrap().unwrap().unwrap();
 }
 
+/// Sends the form that an interaction opened, as somebody.
+async fn send_as(bot: &Bot, opened: &Pending, user: &str, word: &str) -> String {
+    let action = json!({"do": "modal", "interaction_id": opened.id(), "fields": {"emergency": word}, "user_id": user});
+    words(&bot.sim.send(&action).unwrap().reply(SOON).await.unwrap())
+}
+
 #[tokio::test]
-async fn a_form_needs_manage_server_when_it_is_sent_too() {
+async fn a_form_that_was_never_shown_to_them_needs_manage_server() {
     let bot = start().await;
     let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
     let (opened, _) = open(&bot).await;
-    let action = json!({"do": "modal", "interaction_id": opened.id(), "fields": {"emergency": "1"}, "user_id": visitor});
-    let told = words(&bot.sim.send(&action).unwrap().reply(SOON).await.unwrap());
-    assert!(told.starts_with("Only people with Manage Server may use this"), "{told}");
+    let told = send_as(&bot, &opened, &visitor, "1").await;
+    assert!(told.starts_with(&format!("Nothing was changed\n{NOT_YOURS}")), "{told}");
+    assert!(told.contains("This is what you typed:\n```\n1\n311\n"), "{told}");
     assert_eq!(own(&bot), Labels::default());
+}
+
+#[tokio::test]
+async fn whoever_may_open_the_form_may_send_it_for_an_hour() {
+    let clock = Clock::manual(tenfour::clock::UnixMs(1_790_000_000_000));
+    let bot = start_with(Plan { clock: clock.clone(), ..Plan::default() }).await;
+    bot.allow_all("cad").await;
+    let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
+    let opened = bot.run_as(&visitor, "cad", "labels", json!({}));
+    opened.reply(SOON).await.unwrap();
+    clock.advance(3_599_999);
+    let told = send_as(&bot, &opened, &visitor, "112").await;
+    assert!(told.contains("Emergency calls: 112"), "{told}");
+    clock.advance(1);
+    let told = send_as(&bot, &opened, &visitor, "110").await;
+    assert!(told.contains(NOT_YOURS), "{told}");
+    assert_eq!(own(&bot).emergency, "112");
 }

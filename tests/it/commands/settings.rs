@@ -39,17 +39,6 @@ impl Bot {
         words(&pending.reply(SOON).await.unwrap())
     }
 
-    /// A message of the bot's in the lobby, for all to press, with a button of this custom id.
-    async fn forged(&self, custom_id: &str) -> String {
-        let button = json!({"type": 2, "style": 2, "label": "Press me", "custom_id": custom_id});
-        let message = json!({"content": "Look", "components": [{"type": 1, "components": [button]}]});
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let address = format!("{}/api/v10/channels/{}/messages", self.sim.url(), self.lobby);
-        let request = http.post(address).header("Authorization", format!("Bot {TOKEN}")).json(&message);
-        let made: Value = request.send().await.unwrap().json().await.unwrap();
-        id(&made).to_owned()
-    }
-
     async fn imports(&self) -> usize {
         let entries = self.store.all_audited(GuildId(self.guild.parse().unwrap()), Filter::default()).await.unwrap();
         entries.iter().filter(|entry| entry.action == "/cad import").count()
@@ -212,7 +201,7 @@ async fn a_press_survives_a_restart_and_is_its_persons_alone() {
     let told = words(&bot.sim.click(&forged, Some(&chief), &component(&shown, "replace")).unwrap().reply(SOON).await.unwrap());
     assert!(told.starts_with("Only <@") && told.contains("who ran `/cad import`, may decide this"), "{told}");
     let told = words(&bot.sim.click(&forged, Some(&visitor), &component(&shown, "replace")).unwrap().reply(SOON).await.unwrap());
-    assert!(told.starts_with("Only people with Manage Server may use this"), "{told}");
+    assert!(told.starts_with(NOT_YOURS), "{told}");
     assert_eq!(bot.settings(), before);
 
     let pending = bot.sim.click(id(&shown), None, &component(&shown, "replace")).unwrap();
@@ -305,4 +294,66 @@ async fn a_long_difference_is_attached_whole_and_goes_with_its_buttons() {
     assert!(super::words(&done).starts_with("✅ The settings are replaced"), "{done}");
     assert_eq!(done["attachments"], json!([]), "an old difference stays");
     assert_eq!(bot.routes().len(), 26);
+}
+
+#[tokio::test]
+async fn whoever_may_run_it_may_finish_it_without_manage_server() {
+    let (bot, mut file) = furnished(Plan::default()).await;
+    bot.allow_all("cad").await;
+    let (ann, bob) = (bot.sim.add_member(&bot.guild, "Ann", 0, &[]), bot.sim.add_member(&bot.guild, "Bob", 0, &[]));
+    file["notices"] = json!(null);
+    let given = json!({"file": {"name": "settings.json", "content": serde_json::to_string(&file).unwrap()}});
+    let shown = bot.run_as(&ann, "cad", "import", given).reply(SOON).await.unwrap();
+    let replace = component(&shown, "replace");
+    let press = async |message: &str, user: &str| {
+        let pending = bot.sim.click(message, Some(user), &replace).unwrap();
+        words(&pending.reply(SOON).await.unwrap())
+    };
+    // The same button where all see it is nobody's answer, not even hers.
+    let forged = bot.forged(&replace).await;
+    for user in [&ann, &bob] {
+        let told = press(&forged, user).await;
+        assert!(told.starts_with(NOT_YOURS), "{told}");
+    }
+    assert!(bot.settings().notices.is_some());
+    let told = press(id(&shown), &ann).await;
+    assert!(told.starts_with("✅ The settings are replaced"), "{told}");
+    assert_eq!(bot.settings().notices, None);
+}
+
+#[tokio::test]
+async fn steps_of_an_import_are_not_for_what_waits_already() {
+    let clock = Clock::manual(UnixMs(1_790_000_000_000));
+    let bot = start_with(Plan { clock: clock.clone(), bot_permissions: Some(ALL), ..Plan::default() }).await;
+    let (patrol, chief) = (bot.sim.add_role(&bot.guild, "Patrol", 0), bot.sim.add_role(&bot.guild, "Chief", 0));
+    bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
+    bot.alerts("escalate", json!({"route": 1, "minutes": 2, "role": patrol})).await;
+    bot.alerts("escalate", json!({"route": 1, "minutes": 5, "role": patrol})).await;
+    let (_, file) = bot.exported().await;
+    let mut file: Value = serde_json::from_str(&file).unwrap();
+    clock.advance(60_000);
+    let steps = &mut file["routes"][0]["escalation"];
+    assert_eq!(steps.as_array().unwrap().len(), 2, "{steps}");
+    steps[1]["role"] = json!({"id": chief});
+    let mut newer = steps[0].clone();
+    newer["minutes"] = json!(9);
+    steps.as_array_mut().unwrap().push(newer);
+    let mut other = file["routes"][0].clone();
+    other["channel"] = json!({"id": bot.lobby});
+    file["routes"].as_array_mut().unwrap().push(other);
+    let shown = bot.import(&file).await;
+    // It counts when they are set, not when they are shown.
+    clock.advance(60_000);
+    assert!(bot.decide(&shown, "replace").await.starts_with("✅ The settings are replaced"));
+    let now = clock.now();
+    let since = |channel: &str| {
+        let routes = bot.routes();
+        let route = routes.iter().find(|route| route.channel.to_string() == channel).unwrap();
+        route.rule.escalation.steps().iter().map(|step| (step.minutes, now.since(step.since))).collect::<Vec<_>>()
+    };
+    assert_eq!(since(&bot.channel), [(2, 120_000), (5, 0), (9, 0)]);
+    assert_eq!(since(&bot.lobby), [(2, 0), (5, 0), (9, 0)]);
+    // The same file again changes nothing, not even that.
+    clock.advance(60_000);
+    assert!(words(&bot.import(&file).await).starts_with("👌 Nothing would change"));
 }

@@ -172,11 +172,45 @@ async fn people_without_manage_server_may_not_press() {
         http.post(url).header("Authorization", format!("Bot {TOKEN}")).json(&body).send().await.unwrap().json().await.unwrap();
     let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
     let told = bot.sim.click(id(&public), Some(&visitor), &component(&public, "servers")).unwrap().reply(SOON).await.unwrap();
-    assert!(words(&told).starts_with("Only people with Manage Server may use this"), "{told}");
+    assert!(words(&told).starts_with(NOT_YOURS), "{told}");
     assert_eq!(told["flags"].as_u64().unwrap() & 64, 64, "not private");
     assert!(bot.sim.edits(id(&public)).len() == 1, "the message was changed");
     let told = bot.sim.click(id(&public), Some(&chief), &component(&public, "servers")).unwrap().reply(SOON).await.unwrap();
     assert!(words(&told).contains("Set-up 2/5"), "{told}");
+}
+
+/// A guild may allow `/cad` to others: the answer is theirs then, for an hour, and no other message is.
+#[tokio::test]
+async fn whoever_may_run_it_may_press_its_private_answer() {
+    let bot = start().await;
+    bot.allow_all("cad").await;
+    let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
+    let message = bot.run_as(&visitor, "cad", "setup", json!({})).reply(SOON).await.unwrap();
+    let servers = component(&message, "servers");
+    let message = bot.sim.click(id(&message), Some(&visitor), &servers).unwrap().reply(SOON).await.unwrap();
+    assert!(words(&message).contains("Set-up 2/5"), "{message}");
+    let pick = component(&message, "pick-servers");
+    let message = bot.sim.select(id(&message), Some(&visitor), &pick, &["all"]).unwrap().reply(SOON).await.unwrap();
+    assert!(words(&message).contains("What does your community play on?"), "{message}");
+    // Nor do the pages of the audit need more.
+    for n in 0..20 {
+        bot.wrote(n, tenfour::store::audit::Kind::Cad, "note").await;
+    }
+    let audit = bot.run_as(&visitor, "cad", "audit", json!({})).reply(SOON).await.unwrap();
+    let older = DiscordSim::custom_ids(&audit)[1].clone();
+    let turned = bot.sim.click(id(&audit), Some(&visitor), &older).unwrap().reply(SOON).await.unwrap();
+    assert!(words(&turned).contains("page 2 of 2"), "{turned}");
+
+    for custom_id in [&servers, &older] {
+        let forged = bot.forged(custom_id).await;
+        let told = bot.sim.click(&forged, Some(&visitor), custom_id).unwrap().reply(SOON).await.unwrap();
+        assert!(words(&told).starts_with(NOT_YOURS), "{told}");
+    }
+    // What was allowed once is not allowed for ever.
+    bot.sim.advance(3_600_000);
+    let back = component(&message, "servers");
+    let told = bot.sim.click(id(&message), Some(&visitor), &back).unwrap().reply(SOON).await.unwrap();
+    assert!(words(&told).starts_with(NOT_YOURS), "{told}");
 }
 
 #[tokio::test]

@@ -1,0 +1,27 @@
+//! The panel under a card, as people see it.
+
+use tenfour::sim::cad::DispatchSpec;
+
+use super::duty::{evening, unit};
+use super::*;
+
+#[tokio::test]
+async fn names_in_its_lists_are_as_the_cad_has_them() {
+    let mut evening = evening().await;
+    evening.bot.alerts("add", json!({"event": "dispatch", "channel": evening.bot.channel})).await;
+    let ident = evening.bot.cad.login(1, &unit("A-12", "J. *Doe*", "Police", "account")).unwrap();
+    let call = DispatchSpec { status: 1, title: "Fire".into(), idents: vec![ident], ..DispatchSpec::default() };
+    evening.bot.cad.dispatch_new(1, &call).unwrap();
+    evening.after(1).await;
+    let bot = &evening.bot;
+    let card = bot.posted(&bot.channel, "Fire").await;
+    let panel = bot.sim.click(id(&card), None, &component(&card, "more")).unwrap().reply(SOON).await.unwrap();
+    let rows = panel["components"].as_array().unwrap();
+    let labels: Vec<&str> = (rows.iter().flat_map(|row| row["components"].as_array().unwrap()))
+        .filter(|one| one["placeholder"] == "Primary unit…")
+        .flat_map(|list| list["options"].as_array().unwrap())
+        .filter_map(|option| option["label"].as_str())
+        .collect();
+    assert_eq!(labels, ["A-12 J. *Doe*"], "{panel:#}");
+    assert!(words(&panel).ends_with("Only you can see this. Your CAD permissions are checked when you press a button."), "{panel:#}");
+}
