@@ -129,6 +129,10 @@ impl Drop for Pass {
         if let Some(panic) = rung.or((!self.done).then_some(self.panic)) {
             state.look_at(self.channel, now, panic);
         }
+        if self.panic {
+            // What hangs on a panic, its thread for one, could not go before it.
+            state.look_at(self.channel, now, false);
+        }
         drop(state);
         self.gate.bell.notify_one();
     }

@@ -160,8 +160,12 @@ impl Status {
     pub fn event(&self, community: &CommunityId, server: ServerId, source: Source, at: UnixMs) {
         let mut facts = self.facts();
         let server = facts.servers.entry((community.clone(), server)).or_default();
-        server.last = Some((at, source));
         *server.by_source.entry(source.as_str()).or_default() += 1;
+        // What the bot itself did or tried out says nothing of whether the CAD's events arrive.
+        if matches!(source, Source::Own | Source::Test) {
+            return;
+        }
+        server.last = Some((at, source));
         let minute = at.0.div_euclid(60_000);
         match server.minutes.back_mut() {
             Some((last, count)) if *last == minute => *count += 1,
@@ -345,6 +349,17 @@ impl ServerFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The silence of a feed is not broken by what the bot does itself.
+    #[test]
+    fn what_the_bot_does_itself_is_no_word_from_the_cad() {
+        let (status, community, server) = (Status::default(), CommunityId::new("c"), ServerId(1));
+        status.event(&community, server, Source::Hub, UnixMs(1_000));
+        for source in [Source::Own, Source::Test] {
+            status.event(&community, server, source, UnixMs(2_000));
+        }
+        assert_eq!(status.server(&community, server).last, Some((UnixMs(1_000), Source::Hub)));
+    }
 
     #[test]
     fn an_hour_of_events_and_no_more() {

@@ -29,7 +29,8 @@ impl<'a> Card<'a> {
             happened_at: claim.happened_at,
             shown_at: claim.shown_at,
             unpinged: claim.unpinged,
-            calls_nobody: claim.over && claim.version > 1 && claim.place != Place::Thread,
+            // An answer calls to what goes on, whatever became of its text meanwhile.
+            calls_nobody: claim.over && claim.version > 1 && claim.place != Place::Thread && claim.reply_to.is_none(),
             anew: claim.anew,
         };
         let others = claim.others.iter().map(|member| Self {

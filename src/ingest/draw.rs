@@ -16,7 +16,7 @@ use crate::store::{Guild, Memo, Routing};
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
 /// A call or panic is news for so long (ms).
-const YOUNG_MS: i64 = 600_000;
+pub(super) const YOUNG_MS: i64 = 600_000;
 
 /// The posts whose subjects may still change: a card is drawn again as it was drawn first, whatever became of its route.
 #[derive(Debug, Default)]
@@ -46,6 +46,8 @@ pub(super) struct Setting<'a> {
     pub(super) guilds: &'a HashMap<GuildId, Guild>,
     /// When each route's role was pinged last.
     pub(super) pinged: &'a HashMap<i64, UnixMs>,
+    /// When each route was made or changed, as far as that was lately.
+    pub(super) rerouted: &'a HashMap<i64, UnixMs>,
     pub(super) community: &'a CommunityId,
     pub(super) server: ServerId,
     /// With the event already applied.
@@ -59,13 +61,13 @@ impl<'a> Setting<'a> {
     /// What is drawn because time or settings went on, not because of an event.
     pub(super) fn without_event(
         routing: &'a Routing,
-        pinged: &'a HashMap<i64, UnixMs>,
+        (pinged, rerouted): (&'a HashMap<i64, UnixMs>, &'a HashMap<i64, UnixMs>),
         whose: Whose<'a>,
         world: &'a Server,
         at: UnixMs,
     ) -> Self {
         let Whose { community, server } = whose;
-        Self { routes: &routing.routes, guilds: &routing.guilds, pinged, community, server, world, at, number: (0, 0) }
+        Self { routes: &routing.routes, guilds: &routing.guilds, pinged, rerouted, community, server, world, at, number: (0, 0) }
     }
 }
 
@@ -209,9 +211,16 @@ impl<'a> Drawing<'a> {
         }
         // What was over before it was ever shown is not worth a message.
         if !over || created {
-            for target in self.targets(&saying).into_iter().filter(|target| !target.forum || saying.topic != Topic::Pager) {
+            let called: Vec<RoleId> = standing.values().flat_map(|memo| memo.roles.iter().copied()).collect();
+            for mut target in self.targets(&saying).into_iter().filter(|target| !target.forum || saying.topic != Topic::Pager) {
                 if !standing.contains_key(&target.channel) {
-                    let fresh = created || raised || self.newly_admitted(subject, &target);
+                    // A 911 that is told of after the call that was made of it calls nobody any more.
+                    let news = (created && !over) || raised;
+                    let fresh = news || self.newly_admitted(subject, &target);
+                    if !news {
+                        // Who was called by a card in another channel knows.
+                        target.roles.retain(|role| !called.contains(role));
+                    }
                     let memo = self.first_card(subject, target, &saying, over, fresh);
                     standing.extend(memo);
                 }
@@ -327,11 +336,21 @@ impl<'a> Drawing<'a> {
     }
 
     /// Whether the channel did not hear of a young subject at first because a filter kept it out, until now: the first unit of a
-    /// department came, a panicking unit's department was learnt. It is news there.
+    /// department came, a panicking unit's department was learnt. It is news there; not if the route was made or changed since, or if nobody
+    /// knows when the subject began.
     fn newly_admitted(&self, subject: Subject, target: &Target) -> bool {
-        let young = subject.since().is_some_and(|since| since < self.at && self.at.since(since) <= YOUNG_MS);
-        let filtered = |id: &i64| self.routes.iter().any(|route| route.id == *id && !route.rule.filter.is_empty());
-        young && target.routes.iter().all(filtered)
+        let Some(since) = subject.since().filter(|since| *since < self.at && self.at.since(*since) <= YOUNG_MS) else { return false };
+        let joined_late = match subject {
+            Subject::Emergency(id, _) => self.world.emergencies.get(&id).is_some_and(|call| call.joined_late),
+            Subject::Dispatch(id, _) => self.world.dispatches.get(&id).is_some_and(|call| call.joined_late),
+            Subject::Panic(ident, _) => self.world.panics.get(&ident).is_some_and(|panic| panic.joined_late),
+            Subject::Event(..) => false,
+        };
+        let kept_out = |id: &i64| {
+            self.routes.iter().any(|route| route.id == *id && !route.rule.filter.is_empty())
+                && self.rerouted.get(id).is_none_or(|at| *at < since)
+        };
+        !joined_late && target.routes.iter().all(kept_out)
     }
 
     /// Whether this very event raised the call to the highest priority.
@@ -345,7 +364,8 @@ impl<'a> Drawing<'a> {
     }
 
     /// An edit calls nobody: what is worth a call after the card was made is said in a reply, once in a subject's life. That is a rise to
-    /// the highest priority, and the creation itself if the card was made silently a moment before, since something overtook it.
+    /// the highest priority, and the creation itself if the card was made silently a moment before, since something overtook it. Roles that
+    /// the card called are not called again.
     fn call_to(
         &mut self,
         subject: Subject,
@@ -354,9 +374,10 @@ impl<'a> Drawing<'a> {
         said: impl Fn(&View<'_>) -> Option<Message>,
     ) {
         let text = subject.to_string();
-        for target in self.targets(saying) {
+        for mut target in self.targets(saying) {
             // Where no card stands yet, the card itself calls.
-            let Some(memo) = standing.get(&target.channel).filter(|memo| memo.roles.is_empty()) else { continue };
+            let Some(memo) = standing.get(&target.channel) else { continue };
+            target.roles.retain(|role| !memo.roles.contains(role));
             if target.roles.is_empty() {
                 continue;
             }
@@ -431,7 +452,8 @@ impl<'a> Drawing<'a> {
             now: self.at,
             dispatcher_on_duty,
             quiet: self.guilds.get(&route.guild).and_then(|guild| guild.quiet.as_ref()),
-            last_ping: self.pinged.get(&route.id).copied(),
+            // Of several subjects in one drawing the first one's ping holds back the others'.
+            last_ping: if self.pings.contains(&route.id) { Some(self.at) } else { self.pinged.get(&route.id).copied() },
         }
     }
 

@@ -41,7 +41,8 @@ impl Ingest {
         self.called.retain(|(key, subject, ..)| worlds.get(key).is_some_and(|world| !world.is_over(*subject)));
         for ((community, server), world) in &self.worlds {
             for subject in waiting(world) {
-                let setting = Setting::without_event(&routing, &self.pinged, Whose { community, server: *server }, world, now);
+                let setting =
+                    Setting::without_event(&routing, (&self.pinged, &self.rerouted), Whose { community, server: *server }, world, now);
                 let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
                 drawing.escalate(subject, &self.called, &mut called);
             }
@@ -50,11 +51,12 @@ impl Ingest {
     }
 }
 
-/// What waits for somebody to answer.
+/// What waits for somebody to answer. Not what was there before us: nobody knows for how long, nor whether somebody goes already.
 fn waiting(world: &Server) -> Vec<Subject> {
-    let emergencies = world.emergencies.iter().filter(|(_, call)| call.call.is_emergency);
+    let emergencies = world.emergencies.iter().filter(|(_, call)| call.call.is_emergency && !call.joined_late);
     let emergencies = emergencies.map(|(id, call)| Subject::Emergency(*id, call.opened_at));
-    let panics = world.panics.iter().map(|(ident, panic)| Subject::Panic(*ident, panic.since));
+    let panics = world.panics.iter().filter(|(_, panic)| !panic.joined_late);
+    let panics = panics.map(|(ident, panic)| Subject::Panic(*ident, panic.since));
     let pages = world.pages.keys().map(|(seq, nth)| Subject::Event(*seq, *nth));
     emergencies.chain(panics).chain(pages).filter(|subject| !world.is_over(*subject) && !world.is_answered(*subject)).collect()
 }

@@ -37,12 +37,12 @@ use crate::gate::Gate;
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
 use crate::intake::{Arrival, Refused};
 use crate::metrics::{Metrics, Outcome};
-use crate::outbox::Lane;
+use crate::outbox::{Lane, PostKey};
 use crate::readings::{Outcome as Caught, Read, Why, Wishes};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::duty::DutyRow;
-use crate::store::{Ask, Batch, Found, JournalRow, Routing, Store, StoreError, WorldRow};
+use crate::store::{Ask, Batch, Found, JournalRow, Memo, Routing, Store, StoreError, WorldRow};
 use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
 
 use boards::Boards;
@@ -93,6 +93,8 @@ pub struct Ingest {
     copies: Copies,
     /// When each route's role was pinged last.
     pinged: HashMap<i64, UnixMs>,
+    /// When each route was made or changed, as far as that was lately.
+    rerouted: HashMap<i64, UnixMs>,
     /// As it was when it was last looked at.
     routing: Arc<Routing>,
     next_seq: i64,
@@ -163,7 +165,10 @@ impl Ingest {
     pub async fn restore(outside: Surroundings) -> Result<Self, StoreError> {
         let mut worlds = outside.store.world().await?;
         duty::resume(&outside, &mut worlds).await?;
-        let memos = Memos::new(outside.store.memos().await?);
+        let memos = memos_of(&worlds, outside.store.memos().await?);
+        for ((community, server), world) in &worlds {
+            outside.status.on_duty(community, *server, on_duty(world));
+        }
         let next_seq = outside.store.last_seq().await?.saturating_add(1);
         let pinged = outside.store.pinged().await?;
         let routing = outside.store.routing_now();
@@ -172,8 +177,8 @@ impl Ingest {
         let copies = copies(&outside.store, forgotten_at).await?;
         let pages = LogPages::default();
         let last = Group { answered: 0, at: Instant::now(), took: Duration::ZERO };
-        let called = HashSet::new();
-        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, routing, next_seq, forgotten_at, last, called })
+        let (called, rerouted) = (HashSet::new(), HashMap::new());
+        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, rerouted, routing, next_seq, forgotten_at, last, called })
     }
 
     /// Runs until the door is closed, or until draining began, nothing is in hand any more and nothing waits at the door.
@@ -306,7 +311,7 @@ impl Ingest {
         let units = batch.world.iter().filter(|row| row.key.0 == UNIT);
         let changed: BTreeSet<(&CommunityId, ServerId)> = units.map(|row| (&row.community, row.server)).collect();
         for (community, server) in changed {
-            let units = self.worlds.get(&(community.clone(), server)).map_or(0, |w| w.units.values().filter(|u| u.on_duty).count());
+            let units = self.worlds.get(&(community.clone(), server)).map_or(0, on_duty);
             self.outside.status.on_duty(community, server, units);
         }
         Ok(())
@@ -353,7 +358,7 @@ impl Ingest {
             Err(error) => tracing::error!(%error, "the CAD's state could not be read back; it stays as it is"),
         }
         match self.outside.store.memos().await {
-            Ok(memos) => self.memos = Memos::new(memos),
+            Ok(memos) => self.memos = memos_of(&self.worlds, memos),
             Err(error) => tracing::error!(%error, "the posts could not be read back"),
         }
         match self.outside.store.pinged().await {
@@ -442,7 +447,7 @@ impl Ingest {
         }
         duty::rows(whose, world, applied, batch);
         let routing = self.outside.store.routing_now();
-        let setting = Setting { number, ..Setting::without_event(&routing, &self.pinged, whose, world, at) };
+        let setting = Setting { number, ..Setting::without_event(&routing, (&self.pinged, &self.rerouted), whose, world, at) };
         let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
         for change in &applied.changes {
             drawing.change(change);
@@ -480,6 +485,9 @@ impl Ingest {
         let now = self.outside.clock.now();
         let routing = self.outside.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
+        self.rerouted.retain(|_, at| now.since(*at) < draw::YOUNG_MS);
+        let changed = routing.routes.iter().filter(|route| !before.routes.contains(route));
+        self.rerouted.extend(changed.map(|route| (route.id, now)));
         // What a guild has of its own on every card: its words, and whether there are buttons.
         let words = |routing: &Routing, guild| {
             let known = routing.guilds.get(&guild);
@@ -491,7 +499,8 @@ impl Ingest {
         for guild in reworded {
             self.boards.want(guild, None, now);
             for ((community, server), world) in &self.worlds {
-                let setting = Setting::without_event(&routing, &self.pinged, Whose { community, server: *server }, world, now);
+                let setting =
+                    Setting::without_event(&routing, (&self.pinged, &self.rerouted), Whose { community, server: *server }, world, now);
                 let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
                 drawing.redraw_for(guild, |subject| world.is_over(subject));
             }
@@ -547,6 +556,17 @@ impl Ingest {
         let worlds = &self.worlds;
         self.memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
     }
+}
+
+/// The posts of what the worlds still know.
+fn memos_of(worlds: &HashMap<ServerKey, Server>, rows: Vec<(PostKey, Memo)>) -> Memos {
+    let mut memos = Memos::new(rows);
+    memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
+    memos
+}
+
+fn on_duty(world: &Server) -> usize {
+    world.units.values().filter(|state| state.on_duty).count()
 }
 
 /// What came lately, as the journal has it.

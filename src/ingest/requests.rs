@@ -186,6 +186,7 @@ impl Ingest {
                 guilds: &routing.guilds,
                 // A test is no ping for the routes' cool-downs, nor held back by them.
                 pinged: &HashMap::new(),
+                rerouted: &HashMap::new(),
                 community: &raw.community,
                 server: raw.server,
                 world: &world,

@@ -228,6 +228,7 @@ impl Desk {
                 routes: &self.routes,
                 guilds: &std::collections::HashMap::new(),
                 pinged: &std::collections::HashMap::new(),
+                rerouted: &std::collections::HashMap::new(),
                 community: &self.community,
                 server: ServerId(1),
                 world: &self.world,

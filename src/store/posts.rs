@@ -89,6 +89,10 @@ pub struct Problem {
     pub happened_at: UnixMs,
 }
 
+/// A card that a person deleted, and whose subject is over by now (see `put`): nothing more is said there. Pages of lines are always over.
+const GONE: &str = "excluded.over AND message IS NULL AND creating_ms IS NULL AND shown_ms IS NOT NULL AND delivered >= version
+    AND post.parent IS NULL AND post.lane <> ?17";
+
 pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_window: i64) -> rusqlite::Result<()> {
     // An identical render is no new version; a post that was given up gets another chance when its text changes. The first change of a
     // message that stands waits for the window, so that what follows soon goes with it.
@@ -99,7 +103,7 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
              over = excluded.over,
              due_ms = CASE WHEN desired <> excluded.desired AND message IS NOT NULL AND NOT ({PENDING}) THEN max(due_ms, ?13 + ?14) ELSE due_ms END,
              wished_ms = CASE WHEN desired <> excluded.desired AND NOT ({PENDING}) THEN ?13 ELSE wished_ms END,
-             version = version + (desired <> excluded.desired),
+             version = version + (desired <> excluded.desired AND NOT ({GONE})),
              failed = CASE WHEN desired <> excluded.desired THEN NULL ELSE failed END,
              lane = CASE WHEN message IS NULL THEN min(lane, excluded.lane) ELSE excluded.lane END,
              happened_ms = CASE WHEN excluded.lane = ?17 THEN excluded.happened_ms ELSE happened_ms END,
@@ -174,15 +178,19 @@ pub(super) const READY: &str = "(post.place NOT IN ('thread', 'archive') OR EXIS
             AND card.subject = post.parent AND card.delivered < card.version AND card.failed IS NULL)))";
 
 impl Store {
-    /// Posts whose subject is not over, with what ingest must remember of them.
+    /// Posts that stand for a subject, with what ingest must remember of them: of those that are over, too, as what became of a 911 may be
+    /// found out after it is gone.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn memos(&self) -> Result<Vec<(PostKey, Memo)>, StoreError> {
         self.reader
             .run(|connection| {
-                let mut select = connection
-                    .prepare("SELECT guild, channel, community, server, subject, style, roles, place, threads FROM post WHERE over = 0")?;
+                let mut select = connection.prepare(
+                    "SELECT guild, channel, community, server, subject, style, roles, place, threads FROM post
+                     WHERE over = 0
+                        OR (instr(subject, '#') = 0 AND (subject LIKE '911:%' OR subject LIKE 'call:%' OR subject LIKE 'panic:%'))",
+                )?;
                 let found = select.query_map((), |row| {
                     Ok((
                         key(row)?,

@@ -104,7 +104,7 @@ impl Deed {
             Self::Note911 => "Noted on the card",
             Self::Take911 | Self::TakePanic | Self::TakePage => "It is yours",
             Self::OwnPanic | Self::OthersPanic => "is over.",
-            Self::More => "Only you see this.",
+            Self::More => "Only you can see this.",
             Self::Leave => "You left call #",
             Self::Priority => "is changed.",
             Self::Primary => "is the primary unit of call #",

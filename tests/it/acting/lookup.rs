@@ -27,11 +27,11 @@ async fn records_are_shown_to_the_asker_alone() {
     );
     let many = scene.run(&desk.user, "lookup", &["plate"], json!({ "plate": "bkt", "partial": true })).reply(PATIENCE).await.unwrap();
     assert_eq!(many["embeds"].as_array().unwrap().len(), 5);
-    assert_eq!(many["content"], "7 records. Shown are 5, … and 2 more: the CAD shows all.");
+    assert_eq!(many["content"], "7 records, the first 5 are shown: open the CAD for the rest.");
     let none = scene.ran(&desk.user, "lookup", &["plate"], json!({ "plate": "bkt" })).await;
     assert_eq!(none, "The CAD has no record of that. `partial:True` finds parts of it too.");
     let named = scene.ran(&desk.user, "lookup", &["name"], json!({ "last": "marlowe", "partial": true, "open_in_cad": true })).await;
-    assert!(named.starts_with("7 records.") && named.contains("It opens in your CAD too"), "{named}");
+    assert!(named.starts_with("7 records,") && named.contains("It opens in your CAD too"), "{named}");
     let log = format!("{:?}", scene.bot.cad.log());
     assert!(log.contains("notifyDiscord") && log.contains(&desk.user), "{log}");
     assert_eq!(scene.ran(&desk.user, "lookup", &["name"], json!({})).await, "Type a first name, a last name, or both.");

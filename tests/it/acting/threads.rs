@@ -90,7 +90,7 @@ async fn words_in_a_thread_become_notes_where_the_route_says_so() {
     until("the sentence", async || replies().len() == 1).await;
     let reply = &replies()[0];
     // What he lacks is his alone to know.
-    assert_eq!(reply["content"], "This is no note of the call: `/unit link` tells you, and only you, what is missing.");
+    assert_eq!(reply["content"], "Your message was not added as a note. `/unit link` tells you, and only you, what is missing.");
     assert_eq!(reply["mentions"], json!([]));
     // What is said in the channel itself is nobody's note, nor are the bot's own words in the thread.
     let elsewhere = discord.say(&scene.channel, &ann.user, "lunch?").unwrap();

@@ -46,7 +46,7 @@ async fn a_status_is_chosen_by_the_communitys_words() {
     assert!(all.len() == 5 && !all.iter().any(|(_, value)| value == "100"), "{all:?}");
     assert_eq!(scene.ran(&ann.user, "unit", &["status"], json!({ "status": "4" })).await, "✅ Your status is set: 🔴 On scene.");
     assert_eq!(scene.ran(&ann.user, "unit", &["status"], json!({ "status": "busy" })).await, "✅ Your status is set: 🟠 Busy.");
-    assert!(scene.ran(&ann.user, "unit", &["status"], json!({ "status": "100" })).await.contains("do that in the CAD"));
+    assert!(scene.ran(&ann.user, "unit", &["status"], json!({ "status": "100" })).await.contains("do it in the CAD"));
     assert_eq!(scene.changes(), ["PATCH /v2/emergency/servers/1/units/status"; 2]);
     scene.bot.finish().await;
 }

@@ -6,6 +6,7 @@ use tenfour::event::own;
 use tenfour::ids::RoleId;
 use tenfour::render::Style;
 use tenfour::route::Step;
+use tenfour::sim::cad::CallSpec;
 
 use crate::test_bot::{Setup, TestBot, until};
 
@@ -127,6 +128,22 @@ async fn a_muted_route_and_a_step_missed_by_far_call_nobody() {
     evening.clock.advance(20 * MINUTE);
     evening.bot.boot().await;
     evening.later(1_000).await;
+    assert_eq!(evening.pinged().len(), 0);
+    evening.bot.finish().await;
+}
+
+/// Since when it waits, and whether somebody goes already, nobody knows.
+#[tokio::test]
+async fn what_was_there_before_the_bot_calls_nobody() {
+    let mut evening = Evening::start("911").await;
+    assert!(evening.bot.halt().await);
+    evening.clock.advance(60 * MINUTE);
+    let spec = CallSpec { emergency: true, description: "Shots fired".into(), ..CallSpec::default() };
+    evening.bot.cad.place_911(1, &spec).unwrap();
+    evening.bot.set("SONORAN_RECONCILE_SECONDS", "60".to_owned());
+    evening.bot.boot().await;
+    until("its card", async || evening.bot.discord.messages(&evening.channel).len() == 1).await;
+    evening.later(6 * MINUTE).await;
     assert_eq!(evening.pinged().len(), 0);
     evening.bot.finish().await;
 }

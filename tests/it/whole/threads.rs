@@ -104,6 +104,20 @@ async fn always_opens_a_thread_with_the_card_and_every_thread_message_is_silent(
     bot.finish().await;
 }
 
+/// A panic has a worker of its own beside its channel's: what hangs on its card does not wait for the next round of that one.
+#[tokio::test]
+async fn the_thread_of_a_panic_opens_with_its_card() {
+    let bot = TestBot::start().await;
+    let panics = channel(&bot, "panic", 0, Threads::Always).await;
+    bot.settled().await;
+    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [4101], "isPanic": true })).await;
+    let began = tokio::time::Instant::now();
+    until("its thread", async || !threads(&bot, &panics).is_empty()).await;
+    // The next look at everything would come after fifteen seconds.
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
+    bot.finish().await;
+}
+
 #[tokio::test]
 async fn in_a_forum_each_call_is_a_post_that_is_put_away_and_comes_back() {
     let bot = TestBot::start().await;
