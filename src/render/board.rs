@@ -652,6 +652,7 @@ mod tests {
                 opened_at: OPENED,
                 gone_at: None,
                 became: None,
+                became_at: None,
                 panic_of: Some(Ident(1)),
                 made_of: None,
                 joined_late: false,

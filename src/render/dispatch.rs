@@ -41,9 +41,10 @@ pub(super) fn card(call: &Dispatch, view: &View<'_>) -> Message {
     draft.finish(view)
 }
 
-/// No title and no word of a custom layout: both are free text and may name people. The code is chosen from a list.
+/// No title and no word of a custom layout: both are free text and may name people. So is the code through the API, so it is shown only
+/// if it looks like one.
 fn public(call: &Dispatch, view: &View<'_>, closed: bool, color: u32, about: &str) -> Message {
-    let code = draft::line(call.code.as_deref(), 32).unwrap_or_else(|| "Call".into());
+    let code = call.code.as_deref().and_then(public_code).map_or_else(|| "Call".into(), |code| text::line(code, 32));
     let head = match &call.priority {
         _ if closed => format!("⬛ Closed · {code}"),
         Some(level @ Priority::Level(_)) => {
@@ -54,6 +55,20 @@ fn public(call: &Dispatch, view: &View<'_>, closed: bool, color: u32, about: &st
     let word = if closed { words::call_status(CLOSED) } else { words::call_status(call.status.unwrap_or(1)) };
     let state = PublicState { word: &word, since: call.opened_at, over: call.closed_at };
     Draft::public(view, &head, call.address.as_deref(), color, about, state).finish(view)
+}
+
+/// `10-50`, `459R`, `Code 3`; of `10-50 - Accident` the number. Words may be names, and longer numbers doors, plates or telephones.
+fn public_code(code: &str) -> Option<&str> {
+    let code = text::visible(Some(code))?.trim();
+    let short = code.split_once(" - ").map_or(code, |(number, _)| number.trim_end());
+    let word = short.strip_prefix("Code ").unwrap_or(short);
+    let count = |is: fn(&char) -> bool| word.chars().filter(is).count();
+    let looks_right = word.starts_with(|c: char| c.is_ascii_digit())
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && count(char::is_ascii_digit) <= 4
+        && count(char::is_ascii_alphabetic) <= 2
+        && count(|c| *c == '-') <= 1;
+    looks_right.then_some(short)
 }
 
 /// `211 Armed Robbery`: the code's number before the title, unless the title already has it; the code alone where there is no title. Raw.
@@ -132,7 +147,7 @@ fn fields(call: &Dispatch, view: &View<'_>, priority: Option<String>, closed: bo
     );
     if let Some(id) = call.from_911 {
         let told = format!("{} #{id}", words::emergency(view.labels, true));
-        fields.link(told, view.world.emergencies.get(&id).map(|from| Subject::Emergency(id, from.opened_at)));
+        fields.link(told, view.world.emergency_called(id));
     }
     known_meta(&mut fields, &call.meta, &["plate"]);
 
@@ -320,8 +335,8 @@ mod tests {
         call.edited = vec!["priority".into(), "block".into(), "title".into(), "description".into()];
         call.priority = Some(Priority::Level(3));
         let at = sample::OPENED.plus(120_000);
-        call.timeline.push(Moment { at, what: MomentKind::Priority { from: Some(Priority::Level(1)), to: Some(Priority::Level(3)) } });
-        call.timeline.push(Moment { at, what: MomentKind::Edited(vec!["block".into(), "title".into()]) });
+        call.timeline.push(Moment::new(at, MomentKind::Priority { from: Some(Priority::Level(1)), to: Some(Priority::Level(3)) }));
+        call.timeline.push(Moment::new(at, MomentKind::Edited(vec!["block".into(), "title".into()])));
         assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
         #3498DB 🚔 P3 · ★ 211 Armed Robbery · 1180 Mission Row
         ★ Two suspects at the bait shop.
@@ -344,7 +359,7 @@ mod tests {
         let mut world = sample::world();
         let call = call(&mut world);
         call.closed_at = Some(sample::OPENED.plus(845_000));
-        call.timeline.push(Moment { at: sample::OPENED.plus(845_000), what: MomentKind::Closed });
+        call.timeline.push(Moment::new(sample::OPENED.plus(845_000), MomentKind::Closed));
         assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
         #95A5A6 ⬛ Closed · 211 Armed Robbery · 1180 Mission Row
         Two suspects at the bait shop.
@@ -390,9 +405,45 @@ mod tests {
     }
 
     #[test]
+    fn the_public_sees_a_code_only_if_it_looks_like_one() {
+        for (code, shown) in [
+            ("10-50", Some("10-50")),
+            ("211", Some("211")),
+            ("459R", Some("459R")),
+            ("Code 3", Some("Code 3")),
+            ("10-62 - Burglary at John's", Some("10-62")),
+            ("John Doe", None),
+            ("46EEK572", None),
+            ("555-0100", None),
+            ("1180 Alta St", None),
+            ("10-50-1-2", None),
+            ("-", None),
+            (" ", None),
+            ("<@1>", None),
+        ] {
+            assert_eq!(public_code(code), shown, "{code}");
+        }
+        let mut world = sample::world();
+        call(&mut world).code = Some("John Doe, 1180 Alta St".into());
+        assert!(shown(&world, Style::Public, &[]).contains("🚔 P1 · Call · Mission Row"));
+    }
+
+    #[test]
+    fn a_911_that_came_without_a_number_is_linked_by_the_one_it_was_told_later() {
+        let mut world = sample::world();
+        let mut from = world.emergencies.remove(&CallId(302)).unwrap();
+        from.call.id = Some(CallId(302));
+        let opened = from.opened_at;
+        world.emergencies.insert(CallId(-7), from);
+        let view = sample::view(&world, Style::Card);
+        let message = card(&world.dispatches[&CallId(501)], &view);
+        assert_eq!(message.links().collect::<Vec<_>>(), [Subject::Emergency(CallId(-7), opened).to_string()]);
+    }
+
+    #[test]
     fn only_the_last_six_moments() {
         let mut world = sample::world();
-        let moment = |n: i64| Moment { at: sample::OPENED.plus(n * 1000), what: MomentKind::Attached(Ident(5000 + n)) };
+        let moment = |n: i64| Moment::new(sample::OPENED.plus(n * 1000), MomentKind::Attached(Ident(5000 + n)));
         call(&mut world).timeline = (0..24).map(moment).collect();
         let shown = shown(&world, Style::Card, &[]);
         assert!(!shown.contains("Unit 5017 attached") && shown.contains("Unit 5018 attached (18 s) · Unit 5019"), "{shown}");

@@ -18,7 +18,7 @@ pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &Vie
     };
     let about = format!("{} #{number}", text::plain(footer_label(view, call.is_emergency), 24));
     if view.style == Style::Public {
-        let state = PublicState { word: state, since: emergency.opened_at, over: emergency.gone_at };
+        let state = PublicState { word: state, since: emergency.opened_at, over: emergency.ended_at() };
         return Draft::public(view, &head, call.location.as_deref(), color, &about, state).finish(view);
     }
 
@@ -72,8 +72,8 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
         fields.inline("Silent alert", Some("🔕 Yes".into()));
     }
     fields.inline("Panic of", emergency.panic_of.map(|ident| unit::name(view, ident)));
-    let gone = emergency.gone_at.filter(|_| !emergency.joined_late);
-    let after = gone.map(|gone| words::duration(gone.since(emergency.opened_at)));
+    let ended = emergency.ended_at().filter(|_| !emergency.joined_late);
+    let after = ended.map(|ended| words::duration(ended.since(emergency.opened_at)));
     fields.inline(if emergency.became.is_some() { "Taken after" } else { "Handled after" }, after);
     if let Some(id) = emergency.became {
         let call = view.world.dispatches.get(&id);
@@ -88,9 +88,9 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     let began = words::time(emergency.opened_at);
     let mut timeline = vec![if emergency.joined_late { format!("👁️ {began} first seen") } else { format!("📞 {began} {label}") }];
     timeline.extend(emergency.taken.map(words::taken));
-    timeline.extend(emergency.gone_at.map(|gone| match emergency.became {
-        Some(dispatch) => format!("➡️ {} became {}", words::time(gone), words::call(dispatch)),
-        None => format!("☑️ {} handled", words::time(gone)),
+    timeline.extend(emergency.ended_at().map(|ended| match emergency.became {
+        Some(dispatch) => format!("➡️ {} became {}", words::time(ended), words::call(dispatch)),
+        None => format!("☑️ {} handled", words::time(ended)),
     }));
     fields.wide("Timeline", Some(timeline.join(" · ")));
     fields
@@ -202,6 +202,13 @@ mod tests {
         [Timeline] 📞 <t:1763700000:t> 911 · ➡️ <t:1763700252:t> became Call #501
         -- Server 1 · 911 #302 @ 1763700000
         "##);
+        // Nobody told that it was removed, or told it later.
+        let gone = show(&card_of(&world, Style::Card, &[]));
+        for gone_at in [None, Some(sample::OPENED.plus(300_000))] {
+            let call = world.emergencies.get_mut(&CallId(302)).unwrap();
+            (call.became_at, call.gone_at) = (Some(sample::OPENED.plus(252_000)), gone_at);
+            assert_eq!(show(&card_of(&world, Style::Card, &[])), gone, "{gone_at:?}");
+        }
         assert_snapshot!(show(&card_of(&world, Style::Public, &[])), @r##"
         #95A5A6 ➡️ 911 became Call #501 · Alta St / Integrity Way
         {Street} Alta St / Integrity Way

@@ -197,6 +197,7 @@ impl Filler {
                     opened_at: AT,
                     gone_at: gone,
                     became,
+                    became_at: became.map(|_| AT),
                     panic_of: Some(Ident(0)),
                     made_of: None,
                     joined_late: false,
@@ -231,7 +232,7 @@ impl Filler {
             first_unit_at: gone,
             closed_at: gone,
             edited: crate::world::FIELDS.map(str::to_owned).to_vec(),
-            timeline: moments.into_iter().map(|what| Moment { at: UnixMs(i64::MIN), what }).collect(),
+            timeline: moments.into_iter().map(|what| Moment::new(UnixMs(i64::MIN), what)).collect(),
             ..super::sample::empty_dispatch(CallId(3))
         };
         world.dispatches.insert(CallId(3), dispatch);

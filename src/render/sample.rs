@@ -66,6 +66,7 @@ pub(super) fn world() -> Server {
             opened_at: OPENED,
             gone_at: None,
             became: None,
+            became_at: None,
             panic_of: None,
             made_of: None,
             joined_late: false,
@@ -98,10 +99,10 @@ pub(super) fn world() -> Server {
         meta: [("plate".to_owned(), "46EEK".to_owned()), ("x".to_owned(), "-402.1".to_owned())].into(),
         first_unit_at: Some(at(38)),
         timeline: vec![
-            Moment { at: at(-30), what: MomentKind::Called },
-            Moment { at: at(0), what: MomentKind::Dispatched },
-            Moment { at: at(38), what: MomentKind::Attached(Ident(4107)) },
-            Moment { at: at(60), what: MomentKind::Noted },
+            Moment::new(at(-30), MomentKind::Called),
+            Moment::new(at(0), MomentKind::Dispatched),
+            Moment::new(at(38), MomentKind::Attached(Ident(4107))),
+            Moment::new(at(60), MomentKind::Noted),
         ],
         ..empty_dispatch(CallId(501))
     };

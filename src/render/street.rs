@@ -10,7 +10,7 @@ pub(super) fn first(location: &str) -> &str {
 }
 
 /// The streets of a location without anything that leads to a door: house numbers, postals and whatever stands in brackets, flats and
-/// units. Numbers that name a road stay (`9th St`, `Route 68`, `I-5`). Leans to the side of saying too little. Unescaped.
+/// units. Numbers that name a road stay (`9th St`, `Route 68`, `I-5`), where the road's word begins the name. Leans to the side of saying too little. Unescaped.
 ///
 /// A name that a player wrote into the location itself ("John's house") cannot be told from a street.
 pub(super) fn public(location: &str) -> Option<String> {
@@ -34,6 +34,7 @@ pub(super) fn public(location: &str) -> Option<String> {
 
 fn street(part: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
+    let mut names_door = false;
     for token in part.split_whitespace() {
         let word = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '#').to_lowercase();
         if matches!(word.as_str(), "apt" | "apartment" | "unit" | "suite" | "ste" | "room" | "rm" | "flat" | "floor" | "lot" | "house")
@@ -44,10 +45,16 @@ fn street(part: &str) -> String {
             if !kept.is_empty() {
                 break;
             }
+            names_door = !word.starts_with('#');
+            continue;
+        }
+        // `Apt B Main St`: what it is called.
+        if std::mem::take(&mut names_door) {
             continue;
         }
         let numbered = word.chars().any(char::is_numeric);
-        let after_road = kept.last().is_some_and(|last| road(last));
+        // `Great Ocean Hwy 1180` is a house, `Hwy 1` a road.
+        let after_road = matches!(kept.as_slice(), [first] if road(first));
         if !numbered || ordinal(&word) || route(&word) || (after_road && word.len() <= 4 && word.chars().all(|c| c.is_ascii_digit())) {
             kept.push(token);
         }
@@ -110,6 +117,18 @@ mod tests {
             ("Main St [unit 3] & 9th Ave", Some("Main St / 9th Ave")),
             ("Route 68 / I-5 / Pier 9 Access", Some("Route 68 / I-5 / Pier 9 Access")),
             ("Highway 12345", Some("Highway")),
+            ("Great Ocean Hwy 1180", Some("Great Ocean Hwy")),
+            ("Senora Freeway 44", Some("Senora Freeway")),
+            ("Great Ocean Hwy 1180 / Hwy 1", Some("Great Ocean Hwy / Hwy 1")),
+            ("1180 Route 68", Some("Route 68")),
+            ("Interstate 4 12", Some("Interstate 4")),
+            ("Exit 12 / Gate 3", Some("Exit 12 / Gate 3")),
+            ("Apt B Main St", Some("Main St")),
+            ("Apt. B, Main St", Some("Main St")),
+            ("Unit B, 12 Main St", Some("Main St")),
+            ("Suite #B Main St", Some("Main St")),
+            ("#B Main St", Some("Main St")),
+            ("Apt #4 B Main St", Some("B Main St")),
             ("Postal 9001", None),
             ("9001", None),
             ("(all secret", None),

@@ -1,6 +1,7 @@
 //! What a route lets through: a pure predicate over the facts of one occasion.
 //!
-//! A criterion judges only the kinds that can have its fact, and there it is strict: what is not known is not let through.
+//! A criterion judges only the kinds that can have its fact, and there it is strict: what is not known is not let through. But a panic
+//! never waits for what is not known of its unit yet (contract c.4).
 //!
 //! | Criterion | Judges |
 //! |---|---|
@@ -176,9 +177,11 @@ impl Filter {
         self.priority_admits(facts)
             && (self.departments.is_empty()
                 || !Criterion::Department.judges(facts.topic)
+                || (facts.topic == Topic::Panic && facts.departments.is_empty())
                 || facts.departments.iter().any(|known| self.departments.iter().any(|asked| values::alike(known, asked))))
             && (self.services.is_empty()
                 || !Criterion::Service.judges(facts.topic)
+                || (facts.topic == Topic::Panic && facts.services.is_empty())
                 || facts.services.iter().any(|known| self.services.contains(known)))
             && self.postal_admits(facts)
             && self.words_admit(facts.texts)

@@ -10,6 +10,8 @@ use crate::ids::{CallId, Ident};
 
 /// The documented status of a closed call (contract d).
 pub(super) const CLOSED: i64 = 2;
+/// So many notes of a call may be told again by events that a reading overtook: few are written within seconds.
+const NOTES_TOLD_LATE: usize = 3;
 
 impl Server {
     /// The key of the dispatch call that the CAD calls `id`, as [`Server::emergency_key`].
@@ -136,6 +138,7 @@ impl Server {
             return;
         }
         let opened_at = apart(self.dispatches.get(&key).map(|known| known.opened_at), at);
+        let subject = Subject::Dispatch(key, opened_at);
         let mut call = Dispatch { made_of, joined_late: !created, ..Dispatch::empty(key, opened_at) };
         call.take(said);
         call.notes = merged(&[], said.notes.as_deref().unwrap_or_default()).0;
@@ -147,9 +150,11 @@ impl Server {
         for ident in said.idents.iter().flatten() {
             call.attach(*ident, at);
         }
-        self.dispatches.insert(key, call);
         done.touched.insert(Entity::Dispatch(key));
-        done.card(Subject::Dispatch(key, opened_at), created, false);
+        done.card(subject, created, false);
+        done.attached(subject, &call.units, true);
+        call.notes.iter().for_each(|note| done.noted(subject, note));
+        self.dispatches.insert(key, call);
         if let Some(from) = said.from_911 {
             self.emergency_became(from, key, at, done);
         }
@@ -163,16 +168,24 @@ impl Server {
         let before = call.clone();
         let subject = Subject::Dispatch(key, call.opened_at);
         call.take(said);
+        // An edit that its end overtook: if the call was opened again indeed, the next reading says so.
+        let overtaken = teller == Teller::Event && before.closed_at.is_some_and(|closed| lately(closed, at));
+        if overtaken {
+            call.status = Some(CLOSED);
+        }
         let from_911 = call.from_911;
         // Known by number alone until now: this is what it is, and nothing of it was edited.
         let told_first = before.is_only_a_number();
         let fields = if told_first { Vec::new() } else { changed_fields(&before, call) };
         if told_first {
-            let called = origin.map(|at| Moment { at, what: MomentKind::Called });
-            let dispatched = Moment { at: call.opened_at, what: MomentKind::Dispatched };
+            let called = origin.map(|at| Moment::new(at, MomentKind::Called));
+            let dispatched = Moment::new(call.opened_at, MomentKind::Dispatched);
             call.timeline.splice(0..0, called.into_iter().chain([dispatched]));
         } else if before.priority != call.priority {
             call.moment(at, MomentKind::Priority { from: before.priority.clone(), to: call.priority.clone() });
+            if let Some(moment) = call.timeline.last_mut() {
+                moment.found_late = !teller.is_news();
+            }
         }
         let others: Vec<String> = fields.iter().filter(|f| *f != "priority" && *f != "status").cloned().collect();
         if !others.is_empty() {
@@ -195,7 +208,7 @@ impl Server {
         call.notes = notes;
         new_notes.iter().for_each(|_| call.moment(at, MomentKind::Noted));
 
-        let closes = said.status == Some(CLOSED);
+        let closes = call.status == Some(CLOSED);
         if !closes {
             call.closed_at = None;
         }
@@ -246,6 +259,14 @@ impl Server {
             call.moment(when, MomentKind::Closed);
             done.touched.insert(Entity::Dispatch(key));
             done.card(Subject::Dispatch(key, call.opened_at), false, true);
+        }
+    }
+
+    /// The last notes of a call that a reading made: an event may tell them a moment later.
+    pub(super) fn notes_read(&mut self, key: CallId, at: UnixMs) {
+        let notes = self.dispatches.get(&key).into_iter().flat_map(|call| call.notes.iter().rev());
+        for note in notes.take(NOTES_TOLD_LATE) {
+            self.memory.record(Edge::Note(key, print_of(note)), false, at);
         }
     }
 
@@ -368,7 +389,7 @@ impl Dispatch {
     }
 
     fn moment(&mut self, at: UnixMs, what: MomentKind) {
-        self.timeline.push(Moment { at, what });
+        self.timeline.push(Moment::new(at, what));
         let excess = self.timeline.len().saturating_sub(MAX_MOMENTS);
         self.timeline.drain(..excess);
     }

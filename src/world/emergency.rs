@@ -30,6 +30,13 @@ impl Server {
         }
     }
 
+    /// The card of the 911 that the CAD calls `id`.
+    #[must_use]
+    pub fn emergency_called(&self, id: CallId) -> Option<Subject> {
+        let key = self.emergency_key(id)?;
+        self.emergencies.get(&key).map(|known| Subject::Emergency(key, known.opened_at))
+    }
+
     pub(super) fn emergency_new(&mut self, call: &EmergencyCall, at: UnixMs, done: &mut Applied) {
         let Some(id) = numbered(call.id) else { return self.emergency_nameless(call, Teller::Event, at, done) };
         let Some(key) = self.emergency_key(id) else {
@@ -96,6 +103,7 @@ impl Server {
                 opened_at,
                 gone_at: None,
                 became,
+                became_at: became.map(|_| at),
                 panic_of,
                 made_of,
                 joined_late: !teller.is_news(),
@@ -135,6 +143,7 @@ impl Server {
         let Some(key) = self.emergency_key(from) else { return };
         if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.became.is_none() && at.since(known.opened_at) < DAY) {
             known.became = Some(call);
+            known.became_at = Some(at);
             done.touched.insert(Entity::Emergency(key));
             done.card(Subject::Emergency(key, known.opened_at), false, true);
         }

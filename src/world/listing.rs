@@ -25,6 +25,10 @@ pub struct ListedCalls {
     pub emergencies: Vec<EmergencyCall>,
     /// The dispatch calls closed last.
     pub closed: Vec<DispatchCall>,
+    /// An open dispatch call could not be read, or its number could not: it may be any, so absence means nothing.
+    pub dispatches_in_part: bool,
+    /// The same of a 911.
+    pub emergencies_in_part: bool,
 }
 
 /// Active units, dispatchers among them.

@@ -114,6 +114,9 @@ pub struct Emergency {
     pub gone_at: Option<UnixMs>,
     /// The dispatch call that it became.
     pub became: Option<CallId>,
+    /// When it became one, as far as that was seen.
+    #[serde(default)]
+    pub became_at: Option<UnixMs>,
     /// The unit whose panic made the game place this call (contract c.4).
     pub panic_of: Option<Ident>,
     /// Fingerprint of the content it was made with: tells a late copy of its creation from another incident under its number.
@@ -185,6 +188,12 @@ pub struct Dispatch {
 }
 
 impl Emergency {
+    /// When nobody had to wait for anything any more: it went, or became a dispatch call before it did.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<UnixMs> {
+        [self.became_at, self.gone_at].into_iter().flatten().min()
+    }
+
     /// The number by which the CAD can be told of it, `key` being ours.
     #[must_use]
     pub fn cad_number(&self, key: CallId) -> Option<CallId> {
@@ -214,6 +223,17 @@ pub struct Moment {
     pub at: UnixMs,
     /// What.
     pub what: MomentKind,
+    /// A reading found it so long after the one before that it is no news: nobody is called to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found_late: bool,
+}
+
+impl Moment {
+    /// As an event tells it.
+    #[must_use]
+    pub fn new(at: UnixMs, what: MomentKind) -> Self {
+        Self { at, what, found_late: false }
+    }
 }
 
 /// What happened to a call.
@@ -254,7 +274,8 @@ pub struct Panic {
     pub over_at: Option<UnixMs>,
     /// The 911 call that the game made of it.
     pub linked_911: Option<CallId>,
-    /// It was the flag of a whole unit that ended it. Such a unit may have been sent before the panic and have come after it.
+    /// Its end is in doubt: nothing but the flag of a whole unit told it, within seconds of the start or at a login. Such a unit may have been
+    /// sent before the panic and have come after it.
     #[serde(default)]
     pub by_flag: bool,
     /// It was there before us: when it began is not known, `since` is when it was first seen.
@@ -309,14 +330,14 @@ pub enum Change {
         /// Now.
         to: i64,
     },
-    /// A note was added to a call that was known before: what a call is made with stands on its card.
+    /// A note was added to a call, or the call was made with it.
     Note {
         /// Which call.
         subject: Subject,
         /// The note.
         note: Note,
     },
-    /// A unit was attached to a dispatch call that was known before, or detached from it.
+    /// A unit was attached to a dispatch call, or the call was made with it; or it was detached.
     Attach {
         /// Which call.
         subject: Subject,

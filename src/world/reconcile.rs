@@ -160,6 +160,7 @@ impl Server {
                 None => {
                     self.dispatch_made(id, said, Some(made_of(said)), pass.fresh, pass.at, &mut pass.out.applied);
                     self.memory.record(Edge::Dispatch(id), !pass.fresh, pass.at);
+                    self.notes_read(id, pass.at);
                     seen.insert(id);
                 }
             }
@@ -174,7 +175,7 @@ impl Server {
             } else if let Some(said) = id.and_then(|id| closed.get(&id)) {
                 let said = DispatchCall { status: Some(CLOSED), ..(*said).clone() };
                 self.dispatch_told(key, &said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
-            } else {
+            } else if !listed.dispatches_in_part {
                 self.dispatch_closed(key, pass.at, &mut pass.out.applied);
             }
         }
@@ -263,10 +264,16 @@ impl Server {
             .filter(|(key, known)| known.gone_at.is_none() && !seen.contains(key))
             .map(|(key, known)| (*key, numbered(known.call.id)))
             .collect();
+        // One of those whose number could not be read this time is no other call.
+        let unread = |call: &&EmergencyCall| {
+            let mut known = missing.iter().filter_map(|(key, _)| self.emergencies.get(key));
+            listed.emergencies_in_part && known.any(|known| emergency::same_words(&known.call, call))
+        };
+        nameless.retain(|call| !unread(call));
         for (key, id) in missing {
             if self.told(Entity::Emergency(key), pass) || id.is_some_and(|id| self.told(Entity::Emergency(id), pass)) {
                 pass.out.skipped += 1;
-            } else {
+            } else if !listed.emergencies_in_part {
                 self.emergency_gone(key, pass.at, &mut pass.out.applied);
             }
         }

@@ -1,5 +1,6 @@
 //! Histories and what the world makes of them.
 
+use super::memory::LATE;
 use super::*;
 use crate::event::{DispatchCall, EmergencyCall, Event, Note, Unit};
 
@@ -126,7 +127,7 @@ fn a_911_becomes_a_dispatch_in_either_order() {
         [(Subject::Dispatch(CallId(501), AT.plus(5)), true, false), (Subject::Emergency(CallId(302), AT), false, true)]
     );
     assert_eq!(world.emergencies[&CallId(302)].became, Some(CallId(501)));
-    assert_eq!(world.dispatches[&CallId(501)].timeline[0], Moment { at: AT, what: MomentKind::Called });
+    assert_eq!(world.dispatches[&CallId(501)].timeline[0], Moment::new(AT, MomentKind::Called));
 
     let mut late = Server::default();
     late.apply(&Event::DispatchNew(made), AT);
@@ -210,7 +211,25 @@ fn status_2_in_an_edit_closes_and_another_edit_opens_again() {
     let applied = world.apply(&Event::DispatchEdited(DispatchCall { status: Some(2), ..dispatch(501) }), AT.plus(5));
     assert_eq!(cards(&applied), [(subject, false, true)]);
     assert!(world.is_over(subject));
-    assert_eq!(cards(&world.apply(&Event::DispatchEdited(dispatch(501)), AT.plus(6))), [(subject, false, false)]);
+    assert_eq!(cards(&world.apply(&Event::DispatchEdited(dispatch(501)), AT.plus(5 + LATE + 1))), [(subject, false, false)]);
+    assert!(!world.is_over(subject));
+}
+
+#[test]
+fn an_edit_that_its_end_overtook_opens_nothing_again() {
+    let mut world = Server::default();
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    let subject = Subject::Dispatch(CallId(501), AT);
+    world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(60_000));
+    let late = Event::DispatchEdited(DispatchCall { title: Some("Fire at last".into()), status: Some(1), ..dispatch(501) });
+    assert_eq!(cards(&world.apply(&late, AT.plus(60_000 + LATE))), [(subject, false, true)], "what it says is shown");
+    let known = &world.dispatches[&CallId(501)];
+    assert_eq!((known.closed_at, known.status), (Some(AT.plus(60_000)), Some(2)));
+    assert_eq!(known.title.as_deref(), Some("Fire at last"));
+    assert_eq!(cards(&world.apply(&late, AT.plus(60_000 + LATE))), []);
+    // Readings know better.
+    let calls = Some(ListedCalls { dispatches: vec![dispatch(501)], ..ListedCalls::default() });
+    world.reconcile(&Listing { asked_at: AT.plus(90_000), calls, ..Listing::default() }, AT.plus(90_000));
     assert!(!world.is_over(subject));
 }
 
@@ -470,14 +489,17 @@ fn the_same_edit_twice_keeps_its_stars() {
 }
 
 #[test]
-fn notes_and_attachments_are_told_one_by_one_but_not_what_a_call_is_made_with() {
+fn notes_and_attachments_are_told_one_by_one_also_those_that_a_call_is_made_with() {
     let mut world = Server::default();
     let note = |content: &str| Note { time: Some("12:00:00".into()), label: None, kind: "text".into(), content: content.into() };
     let made = DispatchCall { idents: Some(vec![Ident(1)]), notes: Some(vec![note("a")]), ..dispatch(501) };
-    assert_eq!(world.apply(&Event::DispatchNew(made), AT).changes.len(), 1);
     let subject = Subject::Dispatch(CallId(501), AT);
     let attached = |ident, on| Change::Attach { subject, ident: Ident(ident), on };
     let noted = |content| Change::Note { subject, note: note(content) };
+    let card = Change::Card { subject, created: true, over: false };
+    assert_eq!(world.apply(&Event::DispatchNew(made.clone()), AT).changes, [card, attached(1, true), noted("a")]);
+    assert_eq!(world.apply(&Event::DispatchNew(made), AT).changes, [], "once");
+    assert_eq!(world.apply(&attach(501, &[1]), AT).changes, [], "attached already");
     let applied = world.apply(&attach(501, &[1, 2, 2, 3]), AT.plus(1));
     assert_eq!(applied.changes[1..], [attached(2, true), attached(3, true)]);
     let applied = world.apply(&Event::UnitDetach { by: None, idents: vec![Ident(1), Ident(9)], call: CallId(501) }, AT.plus(2));
@@ -507,7 +529,6 @@ pub(super) fn restarted(world: &Server) -> Server {
 
 #[test]
 fn what_a_silent_reading_found_is_news_when_its_event_comes() {
-    use super::{ListedCalls, ListedUnits, Listing};
     let mut world = Server::default();
     let unit = |on| Unit { ident: Ident(7), is_panic: Some(on), ..Unit::default() };
     let listing = Listing {
@@ -535,6 +556,16 @@ fn a_late_copy_of_a_login_does_not_end_a_panic() {
     world.apply(&Event::Panic { idents: vec![Ident(7)], on: true }, AT.plus(1));
     assert_eq!(cards(&world.apply(&login, AT.plus(2))), []);
     assert!(world.panics[&Ident(7)].over_at.is_none());
+    // Of a unit that was seen by number only: it may have come again, and may be in panic still.
+    let mut world = Server::default();
+    flag_read(&mut world, false, AT);
+    let on = AT.plus(30_000);
+    world.apply(&panic(8, true), on);
+    let login = Event::UnitLogin { units: vec![Unit { ident: Ident(8), is_panic: Some(false), ..Unit::default() }] };
+    assert_eq!(cards(&world.apply(&login, on.plus(14_000))), [(Subject::Panic(Ident(8), on), false, true)]);
+    let units = Some(ListedUnits { units: vec![Unit { ident: Ident(8), is_panic: Some(true), ..Unit::default() }], complete: true });
+    let read = world.reconcile(&Listing { asked_at: on.plus(40_000), units, ..Listing::default() }, on.plus(40_000));
+    assert_eq!(cards(&read.applied), [(Subject::Panic(Ident(8), on), false, false)], "never over");
 }
 
 #[test]
@@ -553,4 +584,109 @@ fn a_flag_that_is_older_than_the_panic_does_not_make_two_of_it() {
     world.apply(&unit(false), AT.plus(5_000));
     let last = Subject::Panic(Ident(7), AT.plus(70_000));
     assert_eq!(cards(&world.apply(&panic(true), AT.plus(70_000))), [(last, true, false)]);
+}
+
+fn flag(on: bool) -> Event {
+    Event::UnitUpdate { units: vec![Unit { is_panic: Some(on), ..unit(7) }] }
+}
+
+fn flag_read(world: &mut Server, on: bool, at: UnixMs) -> Applied {
+    let units = Some(ListedUnits { units: vec![Unit { is_panic: Some(on), ..unit(7) }], complete: true });
+    world.reconcile(&Listing { asked_at: at, units, ..Listing::default() }, at).applied
+}
+
+fn raised(applied: &Applied, at: UnixMs) -> bool {
+    cards(applied) == [(Subject::Panic(Ident(7), at), true, false)]
+}
+
+#[test]
+fn every_edge_of_a_units_flag_is_an_alarm_once_its_end_is_newer_than_its_start() {
+    let sources: [fn(&mut Server, bool, UnixMs) -> Applied; 2] = [|world, on, at| world.apply(&flag(on), at), flag_read];
+    for first in sources {
+        for end in sources {
+            for then in sources {
+                let mut world = Server::default();
+                flag_read(&mut world, false, AT);
+                let on = AT.plus(60_000);
+                assert!(raised(&first(&mut world, true, on), on));
+                let over = on.plus(LATE + 1);
+                assert_eq!(cards(&end(&mut world, false, over)), [(Subject::Panic(Ident(7), on), false, true)]);
+                let again = over.plus(15_000);
+                assert!(raised(&then(&mut world, true, again), again));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_end_within_seconds_is_in_doubt_until_somebody_says_it_again() {
+    let said_again: [fn(&mut Server, UnixMs) -> Applied; 4] = [
+        |world, at| flag_read(world, false, at),
+        |world, at| world.apply(&flag(false), at),
+        |world, at| world.apply(&panic(7, false), at.plus(-24_000)),
+        |world, at| {
+            world.apply(&Event::UnitLogout { idents: vec![Ident(7)] }, at);
+            world.apply(&Event::UnitLogin { units: vec![unit(7)] }, at.plus(1))
+        },
+    ];
+    for again in said_again.map(Some).into_iter().chain([None]) {
+        let mut world = Server::default();
+        flag_read(&mut world, false, AT);
+        let on = AT.plus(60_000);
+        world.apply(&panic(7, true), on);
+        // Perhaps the flag was sent before.
+        world.apply(&flag(false), on.plus(5_000));
+        if let Some(again) = again {
+            again(&mut world, on.plus(30_000));
+        }
+        let when = on.plus(120_000);
+        assert_eq!(raised(&flag_read(&mut world.clone(), true, when), when), again.is_some());
+        assert_eq!(raised(&world.apply(&flag(true), when), when), again.is_some());
+        assert_eq!(world.panics[&Ident(7)].over_at, None);
+    }
+}
+
+#[test]
+fn an_old_flag_between_a_reading_and_its_event_hides_no_news() {
+    let mut world = Server::default();
+    flag_read(&mut world, true, AT);
+    world.apply(&flag(false), AT.plus(1_000));
+    assert_eq!(cards(&world.apply(&panic(7, true), AT.plus(2_000))), [(Subject::Panic(Ident(7), AT), true, false)]);
+    assert!(!world.panics[&Ident(7)].joined_late);
+}
+
+#[test]
+fn a_rise_that_a_late_reading_finds_is_marked_as_no_news() {
+    let rise = DispatchCall { priority: Some(Priority::Level(1)), ..dispatch(501) };
+    for (away, late) in [(60_000, false), (3 * 3_600_000, true)] {
+        let mut world = Server::default();
+        let read = |world: &mut Server, call: &DispatchCall, at: UnixMs| {
+            let calls = Some(ListedCalls { dispatches: vec![call.clone()], ..ListedCalls::default() });
+            world.reconcile(&Listing { asked_at: at, calls, ..Listing::default() }, at);
+        };
+        read(&mut world, &dispatch(501), AT);
+        read(&mut world, &rise, AT.plus(away));
+        let last = world.dispatches[&CallId(501)].timeline.last().unwrap();
+        assert!(matches!(last.what, MomentKind::Priority { .. }));
+        assert_eq!(last.found_late, late);
+    }
+    let mut world = Server::default();
+    world.apply(&Event::DispatchNew(dispatch(501)), AT);
+    world.apply(&Event::DispatchEdited(rise), AT.plus(3 * 3_600_000));
+    assert!(world.dispatches[&CallId(501)].timeline.iter().all(|moment| !moment.found_late), "an event is news");
+}
+
+#[test]
+fn when_a_911_became_a_call_is_kept_and_it_is_found_by_its_number_whatever_its_key() {
+    let mut world = Server::default();
+    world.apply(&Event::EmergencyNew(EmergencyCall { id: None, ..call_911(302, "fire") }), AT);
+    let key = *world.emergencies.keys().next().unwrap();
+    let calls = Some(ListedCalls { emergencies: vec![call_911(302, "fire")], ..ListedCalls::default() });
+    world.reconcile(&Listing { asked_at: AT.plus(30_000), calls, ..Listing::default() }, AT.plus(30_000));
+    assert_eq!(world.emergency_called(CallId(302)), Some(Subject::Emergency(key, AT)));
+    assert_eq!(world.emergency_called(CallId(303)), None);
+    world.apply(&Event::DispatchNew(DispatchCall { from_911: Some(CallId(302)), ..dispatch(501) }), AT.plus(40_000));
+    assert_eq!(world.emergencies[&key].ended_at(), Some(AT.plus(40_000)));
+    world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT.plus(50_000));
+    assert_eq!(world.emergencies[&key].ended_at(), Some(AT.plus(40_000)));
 }

@@ -23,9 +23,8 @@ impl UnitState {
     }
 }
 
-/// How long the end of a panic by a whole unit's flag is in doubt (ms): until readings and other units have said how it is, also if the CAD
-/// asks for half as many and one fails. A panic that an
-/// event of its own tells is believed to be another one much sooner ([`LATE`]).
+/// How long a doubtful end of a panic ([`Panic::by_flag`]) stays so at most (ms): until readings have said how it is, also if the CAD asks
+/// for half as many and one fails. A panic that an event of its own tells is believed to be another one much sooner ([`LATE`]).
 const DOUBTED: i64 = 300_000;
 
 impl Panic {
@@ -76,8 +75,12 @@ impl Server {
             if on && self.panics.get(&ident).is_some_and(|panic| panic.ended_in_doubt(at, DOUBTED)) {
                 return self.panic_goes_on(ident, done);
             }
+            let flags_only = self.panics.get(&ident).is_some_and(|panic| panic.over_at.is_none() || panic.by_flag);
             self.panic(ident, on, Teller::Event, at, done);
-            if let Some(panic) = self.panics.get_mut(&ident).filter(|panic| panic.over_at == Some(at)) {
+            // What was sent before the panic comes within seconds of its start, later only a login: whoever is in panic came before. A
+            // flag that comes later is newer than the panic.
+            let may_be_older = |panic: &&mut Panic| login || at.since(panic.since) <= LATE;
+            if let Some(panic) = self.panics.get_mut(&ident).filter(|_| !on && flags_only).filter(may_be_older) {
                 panic.by_flag = true;
             }
         }
@@ -162,12 +165,17 @@ impl Server {
     /// first and an event tells a moment later is one edge.
     pub(super) fn panic(&mut self, ident: Ident, on: bool, teller: Teller, at: UnixMs, done: &mut Applied) {
         let read_first = if on && teller == Teller::Event { self.memory.claim(Edge::Panic(ident), at) } else { None };
-        if let Some(silent) = read_first {
+        // Once it was said to be over, it is not what the reading found.
+        if let (Some(silent), Some(panic)) = (read_first, self.panics.get_mut(&ident))
+            && (panic.over_at.is_none() || panic.by_flag)
+        {
+            let reopened = panic.over_at.take().is_some();
+            panic.by_flag = false;
             // The reading may not have known that it was news.
-            if let Some(panic) = self.panics.get_mut(&ident).filter(|panic| silent && panic.over_at.is_none()) {
-                panic.joined_late = false;
+            panic.joined_late &= !silent;
+            if silent || reopened {
                 done.touched.insert(Entity::Panic(ident));
-                done.card(Subject::Panic(ident, panic.since), true, false);
+                done.card(Subject::Panic(ident, panic.since), silent, false);
             }
             return;
         }
@@ -205,6 +213,13 @@ impl Server {
                 done.card(Subject::Panic(ident, since), teller.is_news(), false);
                 if teller != Teller::Event {
                     self.memory.record(Edge::Panic(ident), !teller.is_news(), at);
+                }
+            }
+            (None, false) => {
+                // Said again, by something that is no old flag.
+                if let Some(panic) = self.panics.get_mut(&ident).filter(|panic| panic.by_flag) {
+                    panic.by_flag = false;
+                    done.touched.insert(Entity::Panic(ident));
                 }
             }
             (Some(panic), false) => {

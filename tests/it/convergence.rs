@@ -1,6 +1,6 @@
 //! Random evenings: the CAD changes by its own pages and through its API, connections drop, events are lost, doubled or late, Discord fails,
-//! the bot dies and comes back. When the noise stops, within one reconcile period every routed channel shows exactly what the CAD has open:
-//! each call and panic once, each right; and nobody was called twice to one thing.
+//! moderators delete messages, the bot dies and comes back. When the noise stops, within one reconcile period every routed channel shows
+//! exactly what the CAD has open: each call and panic once, each right; and whoever is to be called was called to each thing, but not twice.
 //!
 //! `TENFOUR_SEED=17` plays one evening and tells it; `TENFOUR_HISTORIES=50000` plays more of them, from `TENFOUR_FIRST_SEED` on.
 
@@ -58,12 +58,37 @@ fn after_the_noise_every_channel_shows_what_is_open_and_nobody_was_called_twice(
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
+/// What is in doubt for so long the bot may take for something else (ms): the world's `LATE`, which is no part of its face.
+const LATE_MS: i64 = 10_000;
+/// What is open for so long was sent, whatever failed meanwhile.
+const HOLD_MS: i64 = 60_000;
+/// After so long the bot knows of each message that it was sent, whatever failed meanwhile.
+const KNOWN_MS: i64 = 30_000;
+/// After so long a reading has told, also if the CAD asked for half as many and one failed.
+const SURELY_READ_MS: i64 = 260_000;
+
 /// A channel and what is routed to it.
 struct Watched {
     channel: String,
     kinds: &'static [Kind],
     style: Style,
     forum: bool,
+    /// Calls people to everything; otherwise to what the table of defaults says.
+    always: bool,
+    /// What moderators deleted, as it was.
+    deleted: Vec<Value>,
+}
+
+impl Watched {
+    /// Whether a subject that is open, or was for long, has called.
+    fn calls_to(&self, kind: Kind, urgent: bool) -> bool {
+        self.kinds.contains(&kind)
+            && match kind {
+                Kind::Emergency | Kind::Panic => true,
+                Kind::Civil => self.always,
+                Kind::Dispatch => self.always || urgent,
+            }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,11 +99,39 @@ enum Kind {
     Panic,
 }
 
+/// Event, what it shows, styles of which one is drawn, forum, rule.
+type Plan = (&'static str, &'static [Kind], &'static [Style], bool, Rule);
+
 /// An event on its way.
 struct Parcel {
     at: i64,
     source: Source,
+    told: Told,
+}
+
+/// An event as the CAD told it.
+#[derive(Clone)]
+struct Told {
+    at: i64,
+    /// The deed it is of: more than one may be done in a moment.
+    deed: u32,
     body: Value,
+}
+
+/// A call or panic as the CAD had it.
+#[derive(Debug)]
+struct Life {
+    began: i64,
+    deed: u32,
+    ended: Option<(i64, u32)>,
+    /// It was open before the bot came.
+    before_us: bool,
+    /// Its creation arrived, soon enough to be believed.
+    told: Option<i64>,
+    /// Of a panic: its end arrived so.
+    end_told: bool,
+    /// Of a panic: the end of the one before may have been missed, or come late: then it is no other panic, as far as can be known.
+    blurred: bool,
 }
 
 struct Evening {
@@ -90,8 +143,14 @@ struct Evening {
     way: Vec<Parcel>,
     hub_up: bool,
     forwarding: bool,
-    /// False→true edges of each unit's panic, as the CAD had them.
-    edges: BTreeMap<i64, usize>,
+    /// What the CAD told and did not send yet.
+    outbox: Vec<Told>,
+    deeds: u32,
+    lives: BTreeMap<(Kind, i64), Vec<Life>>,
+    /// How often an event about a unit's panic came so late that it may be another panic as far as can be known.
+    misleading: BTreeMap<i64, usize>,
+    /// Calls whose creation came so long after their end that it may be another call under a number that is used again.
+    used_again: BTreeSet<(Kind, i64)>,
     /// The CAD has told the reader to ask less: twice as seldom for ten minutes.
     limited: bool,
     told: bool,
@@ -102,6 +161,8 @@ type Outcome = Result<(), String>;
 
 impl Evening {
     async fn play(seed: u64, told: bool) -> Outcome {
+        // What draws lots in the bot draws them here, on this thread.
+        fastrand::seed(seed);
         let mut evening = Self::begin(seed, told).await;
         let steps = evening.rng.usize(8..40);
         for _ in 0..steps {
@@ -123,18 +184,26 @@ impl Evening {
         stage.discord.set_mentionable(&stage.guild, &role, true);
         let mut watched = Vec::new();
         let always = || Rule { when: Some(When::Always), ..Rule::default() };
-        let plans: [(&str, &'static [Kind], Style, bool, Rule); 5] = [
-            ("all", &[Kind::Emergency, Kind::Civil, Kind::Dispatch, Kind::Panic], Style::Card, false, Rule::default()),
-            ("dispatch", &[Kind::Dispatch], Style::Card, false, Rule { threads: Threads::Always, ..always() }),
-            ("911", &[Kind::Emergency], Style::Card, true, Rule::default()),
-            ("panic", &[Kind::Panic], Style::Compact, false, Rule { threads: Threads::OnFirstNote, ..Rule::default() }),
-            ("civil", &[Kind::Civil], Style::Public, false, always()),
+        let plans: [Plan; 5] = [
+            ("all", &[Kind::Emergency, Kind::Civil, Kind::Dispatch, Kind::Panic], &[Style::Card, Style::Compact], false, Rule::default()),
+            (
+                "dispatch",
+                &[Kind::Dispatch],
+                &[Style::Card, Style::Compact, Style::Public],
+                false,
+                Rule { threads: Threads::Always, ..always() },
+            ),
+            ("911", &[Kind::Emergency], &[Style::Card, Style::Public], true, Rule::default()),
+            ("panic", &[Kind::Panic], &[Style::Compact, Style::Card], false, Rule { threads: Threads::OnFirstNote, ..Rule::default() }),
+            ("civil", &[Kind::Civil], &[Style::Public, Style::Card], false, always()),
         ];
         let wanted = rng.usize(1..=3);
         for _ in 0..wanted {
-            let (event, kinds, style, forum, rule) = plans[rng.usize(..plans.len())].clone();
+            let (event, kinds, styles, forum, rule) = plans[rng.usize(..plans.len())].clone();
+            let style = styles[rng.usize(..styles.len())];
+            let always = rule.when == Some(When::Always);
             let channel = stage.channel(event, Some(&role), style, forum, rule).await;
-            watched.push(Watched { channel, kinds, style, forum });
+            watched.push(Watched { channel, kinds, style, forum, always, deleted: Vec::new() });
         }
         let forwarding = rng.bool();
         let board = if rng.u8(..3) == 0 { Some(stage.board().await) } else { None };
@@ -147,7 +216,11 @@ impl Evening {
             way: Vec::new(),
             hub_up: true,
             forwarding,
-            edges: BTreeMap::new(),
+            outbox: Vec::new(),
+            deeds: 0,
+            lives: BTreeMap::new(),
+            misleading: BTreeMap::new(),
+            used_again: BTreeSet::new(),
             limited: false,
             told,
             names: 0,
@@ -158,7 +231,8 @@ impl Evening {
             for _ in 0..evening.rng.usize(1..6) {
                 evening.act();
             }
-            while evening.stage.events.try_recv().is_ok() {}
+            evening.outbox.clear();
+            evening.lives.values_mut().flatten().for_each(|life| life.before_us = true);
         }
         evening.stage.turn().await;
         evening
@@ -209,6 +283,7 @@ impl Evening {
                     self.act();
                 }
             }
+            95..98 => self.moderate(),
             _ => {}
         }
         self.dispatch_parcels();
@@ -223,8 +298,9 @@ impl Evening {
             let now = self.stage.clock.now();
             while let Some(at) = self.way.iter().position(|parcel| parcel.at <= now.0) {
                 let parcel = self.way.remove(at);
-                self.say(|| format!("  arrives by {:?}: {}", parcel.source, parcel.body));
-                self.stage.arrive(parcel.source, &parcel.body).await;
+                self.say(|| format!("  arrives by {:?}: {}", parcel.source, parcel.told.body));
+                self.heard(&parcel.told);
+                self.stage.arrive(parcel.source, &parcel.told.body).await;
             }
             self.stage.turn().await;
             if now >= end {
@@ -239,20 +315,111 @@ impl Evening {
     /// What the CAD has told goes its ways, or is lost.
     fn dispatch_parcels(&mut self) {
         let now = self.stage.clock.now().0;
-        while let Ok((_, body)) = self.stage.events.try_recv() {
-            let late = |rng: &mut Rng| now + [0, 0, 50, 700, 4_000, 8_000][rng.usize(..6)];
+        for told in std::mem::take(&mut self.outbox) {
             let lost = self.chance(5);
-            self.say(|| format!("{}tells {body}", if lost { "(lost) " } else { "" }));
+            self.say(|| format!("{}tells {}", if lost { "(lost) " } else { "" }, told.body));
             if lost {
                 continue;
             }
             if self.hub_up {
-                self.way.push(Parcel { at: now, source: Source::Hub, body: body.clone() });
+                self.way.push(Parcel { at: now, source: Source::Hub, told: told.clone() });
             }
             let by_http = if self.hub_up { self.forwarding } else { self.chance(60) };
             if by_http {
-                let at = late(&mut self.rng);
-                self.way.push(Parcel { at, source: Source::Http, body });
+                let very = self.chance(8);
+                let late = if very { [14_000, 40_000].as_slice() } else { &[0, 0, 50, 700, 4_000, 8_000] };
+                let at = now + late[self.rng.usize(..late.len())];
+                self.way.push(Parcel { at, source: Source::Http, told });
+            }
+        }
+    }
+
+    /// Somebody deletes a message.
+    fn moderate(&mut self) {
+        let nth = self.rng.usize(..self.watched.len());
+        let mut messages = self.stage.discord.messages(&self.watched[nth].channel);
+        // What is gone before the bot knows that it was sent is sent again: nobody could know better.
+        let now = self.stage.clock.now().0;
+        messages.retain(|message| now - sent_at(message) >= KNOWN_MS);
+        if self.watched[nth].forum || messages.is_empty() {
+            return;
+        }
+        let message = messages[self.rng.usize(..messages.len())].clone();
+        self.say(|| format!("a moderator deletes {}", spelled(&message)));
+        let id = message["id"].as_str().unwrap();
+        assert!(self.stage.discord.delete_message(&self.watched[nth].channel, id));
+        self.watched[nth].deleted.push(message);
+    }
+
+    /// What begins and ends in the CAD by a deed.
+    fn observe(&mut self) {
+        let now = self.stage.clock.now().0;
+        let open: Vec<(Kind, i64)> = open(&self.stage.cad.open_state(1)).into_keys().collect();
+        for (key, lives) in &mut self.lives {
+            if let Some(life) = lives.last_mut().filter(|life| life.ended.is_none() && !open.contains(key)) {
+                life.ended = Some((now, self.deeds));
+            }
+        }
+        for key in open {
+            let lives = self.lives.entry(key).or_default();
+            let last = lives.last();
+            if last.is_some_and(|life| life.ended.is_none()) {
+                continue;
+            }
+            let missed = |life: &Life| !life.end_told && life.ended.is_none_or(|(ended, _)| now - ended < SURELY_READ_MS);
+            let blurred = last.is_some_and(missed);
+            lives.push(Life { began: now, deed: self.deeds, ended: None, before_us: false, told: None, end_told: false, blurred });
+        }
+    }
+
+    /// What may be concluded from an event that arrives now.
+    fn heard(&mut self, told: &Told) {
+        let now = self.stage.clock.now().0;
+        let (kind, data) = (told.body["type"].as_str().unwrap(), &told.body["data"]);
+        let in_time = now - told.at <= 8_000;
+        let number = |value: &Value| value.as_i64().unwrap();
+        let made = match kind {
+            "EVENT_911" => vec![(Kind::Emergency, number(&data["call"]["callId"])), (Kind::Civil, number(&data["call"]["callId"]))],
+            "EVENT_DISPATCH_NEW" => vec![(Kind::Dispatch, number(&data["dispatch"]["callId"]))],
+            _ => Vec::new(),
+        };
+        for key in made {
+            let over = self.lives.get(&key).is_some_and(|lives| lives.iter().all(|life| life.ended.is_some()));
+            if over && now - told.at > LATE_MS {
+                self.used_again.insert(key);
+            }
+            if let Some(life) = self.lives.get_mut(&key).and_then(|lives| lives.last_mut()).filter(|_| in_time) {
+                life.told = life.told.or(Some(now));
+            }
+        }
+        let own = kind == "EVENT_UNIT_PANIC";
+        let flags: Vec<(i64, bool)> = match kind {
+            "EVENT_UNIT_PANIC" => {
+                data["identIds"].as_array().unwrap().iter().map(|id| (number(id), data["isPanic"] == json!(true))).collect()
+            }
+            "EVENT_UNIT_UPDATE" => {
+                data["units"].as_array().unwrap().iter().map(|unit| (number(&unit["id"]), unit["isPanic"] == json!(true))).collect()
+            }
+            "EVENT_UNIT_LOGOUT" => vec![(number(&data["identId"]), false)],
+            _ => Vec::new(),
+        };
+        for (unit, on) in flags {
+            let Some(lives) = self.lives.get_mut(&(Kind::Panic, unit)) else { continue };
+            let Some(life) = lives.last_mut() else { continue };
+            match (on, life.ended) {
+                // Said before it was over: another one, as far as can be known.
+                (true, Some((_, ended))) if told.deed < ended => *self.misleading.entry(unit).or_default() += 1,
+                // Said before it began, and nothing tells so.
+                (false, None) if told.deed < life.deed && (own || now - life.began > LATE_MS) => {
+                    life.blurred = true;
+                    *self.misleading.entry(unit).or_default() += 1;
+                }
+                (true, None) if told.deed >= life.deed && in_time => life.told = life.told.or(Some(now)),
+                // A unit's flag is believed if it cannot be older than the panic.
+                (false, Some((_, ended))) if told.deed >= ended && in_time => {
+                    life.end_told |= kind != "EVENT_UNIT_UPDATE" || life.told.is_some_and(|began| now - began > LATE_MS);
+                }
+                _ => {}
             }
         }
     }
@@ -274,6 +441,16 @@ impl Evening {
 
     /// Somebody does something in the CAD, by its pages or by its API.
     fn act(&mut self) {
+        self.deeds += 1;
+        self.deed();
+        self.observe();
+        let at = self.stage.clock.now().0;
+        while let Ok((_, body)) = self.stage.events.try_recv() {
+            self.outbox.push(Told { at, deed: self.deeds, body });
+        }
+    }
+
+    fn deed(&mut self) {
         let by_api = self.chance(30);
         let cad = self.stage.cad.clone();
         let state = cad.open_state(1);
@@ -288,7 +465,7 @@ impl Evening {
         let name = self.names;
         let word = ["Alta St", "Mission Row", "Vespucci", "Grapeseed"][self.rng.usize(..4)];
         let level = i64::from(self.rng.u8(1..=3));
-        let what = self.rng.u32(..18);
+        let what = self.rng.u32(..20);
         self.say(|| format!("act {what}{} unit {unit:?} call {call:?} 911 {emergency:?}", if by_api { " by API" } else { "" }));
         // A new 911 is told also when the API makes it.
         let silent = by_api && !matches!(what, 4 | 5);
@@ -309,12 +486,17 @@ impl Evening {
                     },
                 );
             }
-            (2, Some(unit), ..) => {
+            (2 | 18 | 19, Some(unit), ..) => {
+                // Most often one that was in panic before: on, off and on again is what is hard.
+                let again =
+                    self.lives.keys().filter(|(kind, id)| *kind == Kind::Panic && units.contains(id)).map(|(_, id)| *id).next_back();
+                let unit = again.filter(|_| self.rng.u8(..3) > 0).unwrap_or(unit);
                 let on = state["units"].as_array().unwrap().iter().any(|u| u["id"] == unit && u["isPanic"] == json!(true));
-                if !on {
-                    *self.edges.entry(unit).or_default() += 1;
-                }
-                cad.panic(1, &[unit], !on);
+                // The game sets the flag of the unit; the CAD's own button has an event of its own.
+                match self.chance(40) {
+                    true => cad.update_unit(1, unit, &json!({ "isPanic": !on })),
+                    false => cad.panic(1, &[unit], !on),
+                };
             }
             (3, Some(unit), ..) => {
                 cad.status(1, &[unit], level + 1);
@@ -389,11 +571,31 @@ impl Evening {
             self.hub_up = true;
             self.stage.connected();
         }
+        self.touch_what_was_deleted();
         let last = self.way.iter().map(|parcel| parcel.at).max().unwrap_or(0);
         self.pass(last.saturating_sub(self.stage.clock.now().0).max(0)).await;
         self.say(|| "calm".into());
         let periods = if self.limited { 2 } else { 1 };
         self.pass(periods * PERIOD_MS + SLACK_MS).await;
+    }
+
+    /// What was deleted comes back with its next change that every style shows: here it is.
+    fn touch_what_was_deleted(&mut self) {
+        let deleted: BTreeSet<(Kind, i64)> =
+            self.watched.iter().flat_map(|watched| watched.deleted.iter().flat_map(each)).filter_map(|card| key_of(&card)).collect();
+        for (kind, id) in deleted {
+            self.deeds += 1;
+            match kind {
+                Kind::Dispatch => drop(self.stage.cad.dispatch_edit(1, id, &json!({ "address": "Elgin Ave" }))),
+                Kind::Panic => drop(self.stage.cad.update_unit(1, id, &json!({ "data": { "unitNum": format!("C-{id}") } }))),
+                Kind::Emergency | Kind::Civil => {}
+            }
+        }
+        let at = self.stage.clock.now().0;
+        while let Ok((_, body)) = self.stage.events.try_recv() {
+            self.say(|| format!("tells {body}"));
+            self.way.push(Parcel { at, source: Source::Hub, told: Told { at, deed: self.deeds, body } });
+        }
     }
 
     async fn judge(&mut self) -> Outcome {
@@ -420,15 +622,16 @@ impl Evening {
                     state.to_string().chars().take(2_000).collect::<String>()
                 )
             })?;
-            self.nobody_called_twice(watched).await.map_err(|why| format!("channel for {:?}: {why}", watched.kinds))?;
+            self.called_once(watched, &state).await.map_err(|why| format!("channel for {:?}: {why}", watched.kinds))?;
         }
         self.board_shows_what_is_open(&state)?;
         let counts = self.stage.store.counts().await.unwrap();
-        if counts.pending > 0 || counts.failed > 0 {
-            return Err(format!(
-                "posts are left: {counts:?}: {:?}",
-                self.stage.store.problems(tenfour::ids::GuildId(self.stage.guild.parse().unwrap()), 5).await
-            ));
+        let problems = self.stage.store.problems(tenfour::ids::GuildId(self.stage.guild.parse().unwrap()), 20).await.unwrap();
+        // What belongs to a card that a moderator deleted has no place any more.
+        let moderated = self.watched.iter().any(|watched| !watched.deleted.is_empty());
+        let orphans = problems.iter().filter(|problem| moderated && problem.reason == "its card is gone").count();
+        if counts.pending > 0 || counts.failed > i64::try_from(orphans).unwrap() {
+            return Err(format!("posts are left: {counts:?}: {problems:?}"));
         }
         Ok(())
     }
@@ -447,6 +650,10 @@ impl Evening {
             }
             if message["allowed_mentions"]["parse"] != json!([]) {
                 return Err(format!("without allowed_mentions: {request}"));
+            }
+            let roles = message["allowed_mentions"]["roles"].as_array().cloned().unwrap_or_default();
+            if roles.iter().any(|role| *role != json!(self.role)) || !message["allowed_mentions"]["users"].is_null() {
+                return Err(format!("somebody else could be called: {request}"));
             }
         }
         Ok(())
@@ -471,17 +678,7 @@ impl Evening {
     }
 
     fn shows_what_is_open(&self, watched: &Watched, cards: &[Value], state: &Value) -> Outcome {
-        let mut wanted: BTreeMap<(Kind, i64), &Value> = BTreeMap::new();
-        for call in state["activeCalls"].as_array().unwrap() {
-            wanted.insert((Kind::Dispatch, call["callId"].as_i64().unwrap()), call);
-        }
-        for call in state["emergencyCalls"].as_array().unwrap() {
-            let kind = if call["isEmergency"] == json!(true) { Kind::Emergency } else { Kind::Civil };
-            wanted.insert((kind, call["callId"].as_i64().unwrap()), call);
-        }
-        for unit in state["units"].as_array().unwrap().iter().filter(|unit| unit["isPanic"] == json!(true)) {
-            wanted.insert((Kind::Panic, unit["id"].as_i64().unwrap()), unit);
-        }
+        let mut wanted = open(state);
         wanted.retain(|(kind, _), _| watched.kinds.contains(kind));
         let mut shown = BTreeSet::new();
         for card in cards.iter().filter(|card| !is_over(card)) {
@@ -490,14 +687,30 @@ impl Evening {
             if !shown.insert(key) {
                 return Err(format!("{key:?} is shown twice"));
             }
-            if watched.style == Style::Card {
-                right(key.0, card, fact, state).map_err(|why| format!("{key:?} is wrong: {why}\n{}", spelled(card)))?;
+            self.is_this_panic(key, card)?;
+            match watched.style {
+                Style::Card => right(key.0, card, fact, state),
+                Style::Compact => right_in_a_line(key.0, card, fact),
+                Style::Public | Style::Log => right_for_the_public(key.0, card, fact),
             }
+            .map_err(|why| format!("{key:?} is wrong: {why}\n{}", spelled(card)))?;
         }
-        match wanted.keys().find(|key| !shown.contains(key)) {
+        // Nothing changes a 911 that waits: it stays deleted.
+        let deleted: Vec<Value> = watched.deleted.iter().flat_map(each).collect();
+        let is_gone =
+            |key: &(Kind, i64)| matches!(key.0, Kind::Emergency | Kind::Civil) && deleted.iter().any(|card| key_of(card) == Some(*key));
+        match wanted.keys().find(|key| !shown.contains(key) && !is_gone(key)) {
             Some(missing) => Err(format!("{missing:?} is open and not shown")),
             None => Ok(()),
         }
+    }
+
+    /// A panic that is open is shown as itself, not as the one before, to which people were called long ago.
+    fn is_this_panic(&self, key: (Kind, i64), card: &Value) -> Outcome {
+        let life = self.lives.get(&key).and_then(|lives| lives.last()).filter(|life| !life.blurred);
+        let Some(life) = life.filter(|_| key.0 == Kind::Panic && !self.misleading.contains_key(&key.1)) else { return Ok(()) };
+        let since: jiff::Timestamp = card["embeds"][0]["timestamp"].as_str().unwrap().parse().unwrap();
+        if since.as_millisecond() >= life.began { Ok(()) } else { Err(format!("{key:?} is shown as the panic of {since}: {life:?}")) }
     }
 
     /// One message with every unit and every call, and no call that is over.
@@ -522,34 +735,95 @@ impl Evening {
         }
     }
 
-    async fn nobody_called_twice(&self, watched: &Watched) -> Outcome {
-        let all: Vec<Value> = self.messages(watched).await.iter().flat_map(each).collect();
-        let mut pings: BTreeMap<(Kind, i64), usize> = BTreeMap::new();
+    async fn called_once(&self, watched: &Watched, state: &Value) -> Outcome {
+        let mut all: Vec<Value> = self.messages(watched).await.iter().flat_map(each).collect();
+        all.extend(watched.deleted.iter().flat_map(each));
+        // A panic by its beginning too: one unit may have several.
+        let mut pings: BTreeMap<(Kind, i64, String), usize> = BTreeMap::new();
+        // Of a message with several cards that calls, those that it may have called to: they read otherwise by now.
+        let mut perhaps: BTreeSet<(Kind, i64)> = BTreeSet::new();
         let mention = format!("<@&{}>", self.role);
         let pinged = |message: &&Value| message["pinged"].as_array().is_some_and(|pinged| pinged.contains(&json!(mention)));
-        for message in all.iter().filter(pinged).filter(|message| is_spoken_of(message)) {
+        for message in all.iter().filter(pinged) {
+            if !is_spoken_of(message) {
+                perhaps.extend(key_of(message));
+                continue;
+            }
             // A reply stands under its card; in a forum, in the card's own post.
             let card = match message["message_reference"]["message_id"].as_str() {
                 Some(id) => {
-                    let mut there = all.iter().filter(|card| card["id"] == json!(id));
+                    let there: Vec<&Value> = all.iter().filter(|card| card["id"] == json!(id)).collect();
                     // Of a shared message, the card that the answer speaks of.
-                    let speaks_of = |card: &&Value| is_named_in(card, message["content"].as_str().unwrap_or_default());
-                    there.clone().find(speaks_of).or_else(|| there.next())
+                    let said = message["content"].as_str().unwrap_or_default();
+                    match there.as_slice() {
+                        [] => None,
+                        [alone] => Some(*alone),
+                        several => match several.iter().find(|card| is_named_in(card, said)) {
+                            Some(card) => Some(*card),
+                            None => {
+                                perhaps.extend(several.iter().filter_map(|card| key_of(card)));
+                                continue;
+                            }
+                        },
+                    }
                 }
                 None if key_of(message).is_some() => Some(message),
                 None => all.iter().find(|card| card["id"] == message["channel_id"]),
             };
-            let key = card.and_then(key_of).ok_or_else(|| format!("a ping for nothing: {}", spelled(message)))?;
-            *pings.entry(key).or_default() += 1;
+            // Under a card that was deleted it stands for itself; it was meant for it.
+            let meant = || {
+                let mut requests = self.stage.discord.requests().into_iter().map(|request| request["body"].clone());
+                let sent = requests.find(|body| body["content"] == message["content"] && !body["message_reference"].is_null())?;
+                all.iter().find(|card| card["id"] == sent["message_reference"]["message_id"])
+            };
+            let card = card.or_else(meant).ok_or_else(|| format!("a ping for nothing: {}", spelled(message)))?;
+            let (kind, id) = key_of(card).ok_or_else(|| format!("a ping for nothing: {}", spelled(message)))?;
+            let began = card["embeds"][0]["timestamp"].as_str().filter(|_| kind == Kind::Panic);
+            *pings.entry((kind, id, began.unwrap_or_default().to_owned())).or_default() += 1;
         }
-        for ((kind, id), count) in pings {
-            let allowed = if kind == Kind::Panic { self.edges.get(&id).copied().unwrap_or(0) } else { 1 };
-            if count > allowed {
-                return Err(format!("{kind:?} {id} called {count} times, {allowed} allowed"));
+        if let Some(((kind, id, began), count)) =
+            pings.iter().find(|((kind, id, _), count)| **count > 1 && !self.used_again.contains(&(*kind, *id)))
+        {
+            return Err(format!("{kind:?} {id} {began} called {count} times"));
+        }
+        let called = |kind: Kind, id: i64| pings.keys().filter(|(k, i, _)| (*k, *i) == (kind, id)).count();
+        for (&(kind, id), lives) in &self.lives {
+            let called = called(kind, id);
+            let most = lives.len() + self.misleading.get(&id).copied().unwrap_or(0);
+            if kind == Kind::Panic && called > most {
+                return Err(format!("panics of {id} called {called} times, {most} allowed: {lives:?}"));
+            }
+            let urgent =
+                state["activeCalls"].as_array().unwrap().iter().any(|call| call["callId"] == json!(id) && call["priority"] == json!(1));
+            let must = |life: &&Life| {
+                let seen = match (life.ended, life.told) {
+                    (None, _) => true,
+                    (Some((ended, _)), Some(told)) => ended - told >= HOLD_MS,
+                    (Some(_), None) => false,
+                };
+                seen && !life.before_us && !life.blurred
+            };
+            let least = lives.iter().filter(must).count();
+            if watched.calls_to(kind, urgent) && called < least && !perhaps.contains(&(kind, id)) {
+                return Err(format!("{kind:?} {id} called {called} times, {least} wanted: {lives:?}"));
             }
         }
-        Ok(())
+        let unknown = pings.keys().find(|(kind, id, _)| !self.lives.contains_key(&(*kind, *id)) || !watched.kinds.contains(kind));
+        unknown.map_or(Ok(()), |unknown| Err(format!("called to {unknown:?}, which was never there")))
     }
+}
+
+/// What the CAD has open.
+fn open(state: &Value) -> BTreeMap<(Kind, i64), &Value> {
+    let list = |name: &str| state[name].as_array().unwrap().iter();
+    let dispatches = list("activeCalls").map(|call| ((Kind::Dispatch, call["callId"].as_i64().unwrap()), call));
+    let waiting = list("emergencyCalls").map(|call| {
+        let kind = if call["isEmergency"] == json!(true) { Kind::Emergency } else { Kind::Civil };
+        ((kind, call["callId"].as_i64().unwrap()), call)
+    });
+    let panics =
+        list("units").filter(|unit| unit["isPanic"] == json!(true)).map(|unit| ((Kind::Panic, unit["id"].as_i64().unwrap()), unit));
+    dispatches.chain(waiting).chain(panics).collect()
 }
 
 fn dispatch(name: u32, word: &str, priority: i64) -> DispatchSpec {
@@ -588,11 +862,20 @@ fn is_spoken_of(card: &Value) -> bool {
 }
 
 fn is_named_in(card: &Value, content: &str) -> bool {
+    let number = footer(card).split(" · ").nth(1).filter(|about| about.contains('#'));
+    if number.is_some_and(|number| content.ends_with(number) || content.contains(&format!("{number} "))) {
+        return true;
+    }
     let words: Vec<&str> = title(card).split_whitespace().collect();
     words.windows(2).filter(|pair| ["Trouble", "Robbery", "Retitled"].contains(&pair[0])).any(|pair| {
         let name = format!("{} {}", pair[0], pair[1]);
         content.match_indices(&name).any(|(at, _)| !content[at + name.len()..].starts_with(|c: char| c.is_ascii_digit()))
     })
+}
+
+/// Discord's ids hold the time, since its epoch.
+fn sent_at(message: &Value) -> i64 {
+    (message["id"].as_str().unwrap().parse::<i64>().unwrap() >> 22) + 1_420_070_400_000
 }
 
 fn title(card: &Value) -> &str {
@@ -638,7 +921,7 @@ fn right(kind: Kind, card: &Value, fact: &Value, state: &Value) -> Outcome {
     let same = |what: &str, shown: &str, told: &str| {
         if shown == told { Ok(()) } else { Err(format!("{what} is {shown:?}, the CAD says {told:?}")) }
     };
-    let text = |name: &str| fact[name].as_str().unwrap_or_default().to_owned();
+    let text = |name: &str| text(fact, name);
     let holds = |what: &str| if title(card).contains(what) { Ok(()) } else { Err(format!("the title lacks {what:?}")) };
     match kind {
         Kind::Dispatch => {
@@ -678,6 +961,46 @@ fn right(kind: Kind, card: &Value, fact: &Value, state: &Value) -> Outcome {
         }
         Kind::Panic => holds(fact["data"]["unitNum"].as_str().unwrap()),
     }
+}
+
+/// Compact: what it is, where it is and how urgent, in the title alone.
+fn right_in_a_line(kind: Kind, card: &Value, fact: &Value) -> Outcome {
+    let wanted: Vec<String> = match kind {
+        Kind::Dispatch => vec![format!("P{} ", fact["priority"]), text(fact, "title"), text(fact, "address")],
+        Kind::Emergency | Kind::Civil => vec![text(fact, "description"), text(fact, "location")],
+        Kind::Panic => vec![text(&fact["data"], "unitNum")],
+    };
+    let embed = &card["embeds"][0];
+    if let Some(missing) = wanted.iter().find(|wanted| !title(card).contains(wanted.as_str())) {
+        return Err(format!("the title lacks {missing:?}"));
+    }
+    if embed["description"].is_null() && embed["fields"].as_array().is_none_or(Vec::is_empty) {
+        Ok(())
+    } else {
+        Err("more than a line".into())
+    }
+}
+
+/// Public: what kind, which street, how it stands, and nothing that people wrote.
+fn right_for_the_public(kind: Kind, card: &Value, fact: &Value) -> Outcome {
+    let (street, word) = match (kind, &fact["status"]) {
+        (Kind::Dispatch, status) => (text(fact, "address"), if *status == json!(0) { "Pending" } else { "Active" }),
+        (Kind::Emergency | Kind::Civil, _) => (text(fact, "location"), "Waiting"),
+        (Kind::Panic, _) => (text(fact, "location"), "On"),
+    };
+    if (field(card, "Street"), field(card, "State").as_str()) != (street.clone(), word) || !title(card).contains(&street) {
+        return Err(format!("it should be {street:?} and {word:?}"));
+    }
+    if kind == Kind::Dispatch && !title(card).contains(&format!("P{} ", fact["priority"])) {
+        return Err(format!("the title lacks P{}", fact["priority"]));
+    }
+    let said = format!("{}{}", card["embeds"], card["content"]);
+    let secret = ["Trouble", "Robbery", "Retitled", "Story", "Caller ", "Note ", "9001", "A-", "B-", "No1"].into_iter();
+    secret.into_iter().find(|secret| said.contains(secret)).map_or(Ok(()), |secret| Err(format!("the public reads {secret:?}")))
+}
+
+fn text(fact: &Value, name: &str) -> String {
+    fact[name].as_str().unwrap_or_default().to_owned()
 }
 
 fn emoji(status: &Value) -> &'static str {

@@ -250,5 +250,7 @@ fn folder() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let base =
         if std::fs::metadata(&memory).is_ok_and(|m| m.is_dir() && !m.permissions().readonly()) { memory } else { std::env::temp_dir() };
-    base.join(format!("tenfour-stage-{}-{:016x}", std::process::id(), fastrand::u64(..)))
+    // Not drawn by lot: a seeded evening draws the same again.
+    static STAGES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    base.join(format!("tenfour-stage-{}-{}", std::process::id(), STAGES.fetch_add(1, std::sync::atomic::Ordering::SeqCst)))
 }

@@ -21,9 +21,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::cad::rest::{CadRest, RestError};
+use crate::cad::rest::{CadRest, Calls, RestError};
 use crate::clock::{Clock, UnixMs};
-use crate::event::{Unit, listed_dispatch, listed_emergency, listed_unit};
+use crate::event::{DispatchCall, EmergencyCall, Unit, listed_dispatch, listed_emergency, listed_unit};
 use crate::ids::{CommunityId, ServerId};
 use crate::metrics::{Metrics, ReadOutcome};
 use crate::readings::{Outcome, Part, Read, Trigger};
@@ -251,15 +251,23 @@ async fn listing(rest: &CadRest, server: ServerId, part: Part, asked_at: UnixMs,
             Listing { units: Some(ListedUnits { units, complete }), ..listing }
         }
         Part::Calls => {
-            let answer = rest.calls(server).await?;
-            let calls = ListedCalls {
-                dispatches: answer.active.iter().filter_map(listed_dispatch).collect(),
-                emergencies: answer.emergency.iter().filter_map(listed_emergency).collect(),
-                closed: answer.closed.iter().filter_map(listed_dispatch).collect(),
-            };
+            let calls = listed_calls(&rest.calls(server).await?);
             Listing { calls: Some(calls), ..listing }
         }
     })
+}
+
+/// A call that cannot be read, or whose number cannot, is one whose absence means nothing.
+fn listed_calls(answer: &Calls) -> ListedCalls {
+    let dispatches: Vec<DispatchCall> = answer.active.iter().filter_map(listed_dispatch).collect();
+    let emergencies: Vec<EmergencyCall> = answer.emergency.iter().filter_map(listed_emergency).collect();
+    ListedCalls {
+        dispatches_in_part: dispatches.len() < answer.active.len(),
+        emergencies_in_part: emergencies.len() < answer.emergency.len() || emergencies.iter().any(|call| call.id.is_none()),
+        closed: answer.closed.iter().filter_map(listed_dispatch).collect(),
+        dispatches,
+        emergencies,
+    }
 }
 
 async fn hand_over(readings: &mpsc::Sender<Read>, community: CommunityId, server: ServerId, listing: Listing) -> Option<Outcome> {

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::*;
+use crate::cad::rest::Object;
 use crate::readings::{Why, Wishes};
 use crate::sim::cad::{CadOptions, CadSim, Seen, Silence, UnitSpec};
 
@@ -208,4 +209,25 @@ fn every_error_has_its_ending_and_its_sentence() {
     }
     assert_eq!(ending(&Ok(None)), Ending::Failed);
     assert!(sentence(Part::Calls, &RestError::PlanTooLow).contains("SONORAN_RECONCILE_SECONDS=off"));
+}
+
+#[test]
+fn a_row_of_calls_that_cannot_be_read_is_no_absence() {
+    let row = |row: serde_json::Value| row.as_object().unwrap().clone();
+    let good = Calls {
+        active: vec![row(serde_json::json!({"callId": 501}))],
+        emergency: vec![row(serde_json::json!({"callId": 302}))],
+        ..Calls::default()
+    };
+    let in_part = |calls: &Calls| {
+        let listed = listed_calls(calls);
+        (listed.dispatches_in_part, listed.emergencies_in_part)
+    };
+    assert_eq!(in_part(&good), (false, false));
+    for bad in [serde_json::json!({"callId": "?", "title": "Fire", "description": "Fire"}), serde_json::json!({"isEmergency": true})] {
+        let with = |list: &[Object]| [list, &[row(bad.clone())]].concat();
+        assert_eq!(in_part(&Calls { active: with(&good.active), ..good.clone() }), (true, false), "{bad}");
+        assert_eq!(in_part(&Calls { emergency: with(&good.emergency), ..good.clone() }), (false, true), "{bad}");
+        assert_eq!(in_part(&Calls { closed: vec![row(bad.clone())], ..good.clone() }), (false, false), "{bad}");
+    }
 }

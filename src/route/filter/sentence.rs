@@ -29,9 +29,8 @@ impl Filter {
         if !self.priorities.is_empty() {
             rules.push(format!("dispatches (and other calls that have a priority) only of priority {}", self.priorities()));
         }
-        let units: Vec<String> =
-            self.units().into_iter().map(|units| format!("dispatches, panics, pages and news of units only {units}")).collect();
-        rules.extend(units);
+        let only = |units| format!("dispatches, panics, pages and news of units only {units} (panics also while that is not known)");
+        rules.extend(self.units().into_iter().map(only));
         if !self.postals.is_empty() {
             rules.push(format!("calls and callouts only at postal {}", self.postals()));
         }
@@ -49,7 +48,9 @@ impl Filter {
             rules.push(format!(" of priority {}{or_none}", self.priorities()));
         }
         if Criterion::Department.judges(topic) {
-            rules.extend(self.units().into_iter().map(|units| format!(" {units}")));
+            // A panic does not wait until somebody knows whose it is.
+            let unknown = if topic == Topic::Panic { " (or while that is not known)" } else { "" };
+            rules.extend(self.units().into_iter().map(|units| format!(" {units}{unknown}")));
         }
         if !self.postals.is_empty() && Criterion::Postal.judges(topic) {
             let of = if topic == Topic::Other { ", callouts only" } else { "" };

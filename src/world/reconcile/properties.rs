@@ -89,8 +89,9 @@ fn listing() -> impl Strategy<Value = (ListedCalls, Vec<Unit>)> {
         .prop_map(|calls| calls.into_iter().map(|(id, text)| call_911(id, &text)).collect::<Vec<_>>());
     let units = proptest::collection::vec(whole(), 0..5)
         .prop_map(|units| units.into_iter().map(|unit| (unit.ident, unit)).collect::<BTreeMap<_, _>>().into_values().collect::<Vec<_>>());
-    (dispatches, emergencies, units)
-        .prop_map(|((dispatches, closed), emergencies, units)| (ListedCalls { dispatches, emergencies, closed }, units))
+    (dispatches, emergencies, units).prop_map(|((dispatches, closed), emergencies, units)| {
+        (ListedCalls { dispatches, emergencies, closed, ..ListedCalls::default() }, units)
+    })
 }
 
 #[derive(Clone, Debug)]

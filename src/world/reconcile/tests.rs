@@ -12,7 +12,7 @@ fn read(world: &mut Server, calls: Option<ListedCalls>, units: Option<Vec<Unit>>
 }
 
 fn calls(dispatches: &[DispatchCall], emergencies: &[EmergencyCall]) -> Option<ListedCalls> {
-    Some(ListedCalls { dispatches: dispatches.to_vec(), emergencies: emergencies.to_vec(), closed: Vec::new() })
+    Some(ListedCalls { dispatches: dispatches.to_vec(), emergencies: emergencies.to_vec(), ..ListedCalls::default() })
 }
 
 /// A world that was read at `AT`, with nothing in it.
@@ -167,10 +167,7 @@ fn a_closed_call_was_closed_when_the_cad_says_if_nothing_came_after() {
     let closed = vec![DispatchCall { status: Some(2), updated: Some(AT.plus(30_000)), ..dispatch(501) }];
     read(&mut world, Some(ListedCalls { closed, ..ListedCalls::default() }), None, LATER);
     let call = &world.dispatches[&CallId(501)];
-    assert_eq!(
-        (call.closed_at, call.timeline.last()),
-        (Some(AT.plus(30_000)), Some(&Moment { at: AT.plus(30_000), what: MomentKind::Closed }))
-    );
+    assert_eq!((call.closed_at, call.timeline.last()), (Some(AT.plus(30_000)), Some(&Moment::new(AT.plus(30_000), MomentKind::Closed))));
 }
 
 #[test]
@@ -325,14 +322,15 @@ fn one_alarm_per_edge_whoever_tells_it_and_none_for_what_was_there_before_us() {
 
 #[test]
 fn an_edge_that_a_reading_told_first_is_not_told_again_by_its_event_one_for_one() {
-    for (off_after, copy) in [(Some(1_000), true), (None, true), (Some(1_000), false)] {
+    // Said to be off in between, the next one is another.
+    for (off_after, copy) in [(None, true), (None, false), (Some(1_000), false)] {
         let mut world = read_before();
         read(&mut world, None, Some(vec![listed(7, true)]), LATER);
         if let Some(after) = off_after {
             world.apply(&panic(7, false), LATER.plus(after));
         }
-        let when = LATER.plus(if copy { 10_000 } else { 10_001 });
-        assert_eq!(cards(&world.apply(&panic(7, true), when)).is_empty(), copy, "{off_after:?}");
+        let when = LATER.plus(if copy || off_after.is_some() { 10_000 } else { 10_001 });
+        assert_eq!(cards(&world.apply(&panic(7, true), when)).len(), usize::from(off_after.is_some()), "{off_after:?}");
         // The next one is an alarm.
         world.apply(&panic(7, false), when);
         assert_eq!(cards(&world.apply(&panic(7, true), when.plus(1))).len(), 1);
@@ -429,4 +427,38 @@ fn notes_stand_in_the_order_of_their_moments_once_it_is_known() {
     assert!(found.applied.changes.iter().all(|change| !matches!(change, Change::Note { .. })), "none of them is new");
     let told: Vec<&str> = world.dispatches[&CallId(501)].notes.iter().map(|note| note.content.as_str()).collect();
     assert_eq!(told, ["first", "second"]);
+}
+
+#[test]
+fn what_could_not_be_read_closes_nothing_of_its_kind() {
+    let mut world = read_before();
+    let listed = |dispatches: &[DispatchCall], emergencies: &[EmergencyCall]| calls(dispatches, emergencies).unwrap();
+    read(&mut world, Some(listed(&[dispatch(501)], &[call_911(302, "fire")])), None, LATER);
+    let (call, emergency) = (Subject::Dispatch(CallId(501), LATER), Subject::Emergency(CallId(302), LATER));
+    let open = |world: &Server| (!world.is_over(call), !world.is_over(emergency));
+    assert_eq!(open(&world), (true, true));
+    // Its row has no number this time: it is no other call either.
+    let unread = EmergencyCall { id: None, ..call_911(302, "fire") };
+    let part = ListedCalls { dispatches_in_part: true, emergencies_in_part: true, ..listed(&[], &[unread]) };
+    assert_eq!(cards(&read(&mut world, Some(part.clone()), None, LATER.plus(60_000)).applied), []);
+    assert_eq!((open(&world), world.emergencies.len()), ((true, true), 1));
+    // What is listed as closed is closed all the same.
+    let closed = vec![DispatchCall { status: Some(2), ..dispatch(501) }];
+    read(&mut world, Some(ListedCalls { closed, ..part }), None, LATER.plus(120_000));
+    assert_eq!(open(&world), (false, true));
+    read(&mut world, Some(ListedCalls { dispatches_in_part: true, ..listed(&[], &[]) }), None, LATER.plus(180_000));
+    assert_eq!(open(&world), (false, false), "each kind by itself");
+}
+
+#[test]
+fn notes_that_a_call_is_found_with_are_told_once() {
+    let mut world = read_before();
+    let note = |time: &str| Note { time: Some(time.into()), label: None, kind: "text".into(), content: "armed".into() };
+    let found = DispatchCall { notes: Some(vec![note("2026-11-21T20:00:00Z")]), idents: Some(vec![Ident(7)]), ..dispatch(501) };
+    let applied = read(&mut world, calls(&[found], &[]), None, LATER).applied;
+    let subject = Subject::Dispatch(CallId(501), LATER);
+    assert!(applied.changes.contains(&Change::Attach { subject, ident: Ident(7), on: true }));
+    assert!(applied.changes.contains(&Change::Note { subject, note: note("2026-11-21T20:00:00Z") }));
+    let late = world.apply(&Event::DispatchNote { call: CallId(501), note: note("20:00:00") }, LATER.plus(5_000));
+    assert_eq!(late.changes, [], "its event comes late");
 }

@@ -320,6 +320,7 @@ fn listing(step: &Step, json: &Value, asked_at: UnixMs) -> Listing {
         dispatches: all(&json["active"], listed_dispatch),
         emergencies: all(&json["emergency"], listed_emergency),
         closed: all(&json["closed"], listed_dispatch),
+        ..ListedCalls::default()
     };
     Listing { calls: Some(calls), ..listing }
 }
