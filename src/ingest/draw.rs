@@ -353,11 +353,12 @@ impl<'a> Drawing<'a> {
         !joined_late && target.routes.iter().all(kept_out)
     }
 
-    /// Whether this very event raised the call to the highest priority.
+    /// Whether this very event raised the call to the highest priority, and that is news.
     fn just_raised(&self, subject: Subject) -> bool {
         let Subject::Dispatch(id, _) = subject else { return false };
         let raised = |moment: &Moment| {
             moment.at == self.at
+                && !moment.found_late
                 && matches!(&moment.what, MomentKind::Priority { from, to: Some(Priority::Level(1)) } if *from != Some(Priority::Level(1)))
         };
         self.world.dispatches.get(&id).is_some_and(|call| call.closed_at.is_none() && call.timeline.iter().any(raised))
