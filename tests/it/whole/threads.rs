@@ -1,6 +1,7 @@
 //! Threads under cards, forum posts, links between cards, and edits that gather.
 
 use serde_json::{Value, json};
+use tenfour::clock::Clock;
 use tenfour::ids::{ChannelId, CommunityId};
 use tenfour::render::Style;
 use tenfour::route::{Listens, NewRoute, Rule, Threads};
@@ -120,7 +121,8 @@ async fn the_thread_of_a_panic_opens_with_its_card() {
 
 #[tokio::test]
 async fn in_a_forum_each_call_is_a_post_that_is_put_away_and_comes_back() {
-    let bot = TestBot::start().await;
+    let clock = Clock::manual(Clock::system().now());
+    let bot = TestBot::start_with(Setup { clock: Some(clock), ..Setup::default() }).await;
     let forum = channel(&bot, "dispatch", 15, Threads::Always).await;
     robbery(&bot, 7, &[]).await;
     robbery(&bot, 8, &[]).await;
@@ -138,7 +140,8 @@ async fn in_a_forum_each_call_is_a_post_that_is_put_away_and_comes_back() {
     assert!(title(&starter(&bot)).starts_with("⬛ Closed"), "{:#}", starter(&bot));
     let closed = threads(&bot, &forum).into_iter().find(|t| id(t) == post).unwrap();
     assert_eq!((&closed["name"], &closed["thread_metadata"]["archived"]), (&json!("⬛ Closed · 211 Robbery · Alta St"), &json!(true)));
-    // Opened again: what is put away cannot be edited, so it is taken out.
+    // Opened again, later than an edit that the closing overtook: what is put away cannot be edited, so it is taken out.
+    bot.clock.advance(11_000);
     let again = json!({ "dispatch": { "callId": 7, "status": 1, "priority": 1, "title": "Robbery", "address": "Alta St" } });
     bot.tell("EVENT_DISPATCH_EDIT", again).await;
     bot.settled().await;
