@@ -488,11 +488,11 @@ fn draw_links_anew(connection: &Connection, id: i64, key: &PostKey, guild: Guild
         .map(|_| ())
 }
 
-/// What was to be written into the thread of a card that is gone has nowhere to go.
+/// What was to be done in the thread of a card that is gone has nowhere to go. Somebody deleted the card: that is no trouble to be told of.
 fn leave_thread(connection: &Connection, key: &PostKey) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
-            "UPDATE post SET failed = 'its card is gone' WHERE channel = ?1 AND community = ?2 AND server = ?3 AND parent = ?4
+            "UPDATE post SET delivered = version, lease_ms = 0 WHERE channel = ?1 AND community = ?2 AND server = ?3 AND parent = ?4
                 AND place IN ('thread', 'archive') AND {PENDING}"
         ))?
         .execute((rows::flake(key.channel.0), key.community.as_str(), key.server.0, &key.subject))
