@@ -28,7 +28,7 @@ const LONGEST_TITLE: usize = 80;
 /// A call that says nothing of its priority.
 const USUAL_PRIORITY: i64 = 2;
 
-/// What is made of a 911 is kept in mind for so long (ms): the CAD lists none for longer (see `world::reconcile`).
+/// What is made of a 911 is kept in mind for so long (ms), so that memory is bounded.
 const KEPT: i64 = 86_400_000;
 
 /// What calls were made of, or may have been. Never on disk: after a restart the CAD is read before anything old is taken.
@@ -221,8 +221,11 @@ impl Acting {
         takers: &[(String, Ident)],
     ) -> Result<Became, Refused> {
         let idents: Vec<Ident> = takers.iter().map(|(_, ident)| *ident).collect();
-        let attached = match self.0.outside.cad.attach(server, call, &Target::Idents(idents)).await {
-            _ if takers.is_empty() => Vec::new(),
+        let asked = match idents.as_slice() {
+            [] => Ok(Vec::new()),
+            _ => self.attach_all(server, call, idents).await,
+        };
+        let attached = match asked {
             Ok(attached) => attached,
             Err(error @ RestError::NotThere { .. }) => {
                 // It was closed meanwhile, or nobody of them is on duty any more.

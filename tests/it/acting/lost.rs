@@ -124,9 +124,14 @@ async fn whoever_takes_what_was_taken_already_comes_onto_the_call_that_was_made(
     let (id, card) = scene.emergency("Shots fired").await;
     scene.bot.clock.advance(90_000_000);
     scene.read_anew().await;
-    scene.bot.cad.rest_status("DELETE /calls/911", 400, 1, None);
+    scene.bot.cad.rest_status("DELETE /calls/911", 400, 2, None);
     let said = scene.pressed(&card, "respond", &ann.user).await;
     assert!(said.contains("It is call #") && said.contains("could not be removed"), "{said}");
+    // Who makes it a call without going there asks for nobody to be attached.
+    let desk = scene.dispatcher("Desk").await;
+    let said = scene.ran(&desk.user, "call", &["from911"], json!({ "call": id.to_string() })).await;
+    assert!(said.starts_with("🚔 It is call #") && said.contains("could not be removed"), "{said}");
+    assert_eq!(scene.changes().iter().filter(|change| change.ends_with("/attachments")).count(), 0);
     let said = scene.pressed(&card, "respond", &bob.user).await;
     assert!(said.contains("It is call #") && said.ends_with("A-P01 P01 is attached."), "{said}");
     assert_eq!(made(&scene), 1);
