@@ -1,10 +1,12 @@
 //! The `.env` file. Read whole, then parsed by dotenvy's iterator: the process environment stays as it is.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::rc::Rc;
 
-use super::Problem;
+use super::{Problem, VARIABLES};
 
 /// Largest file accepted, in bytes.
 const MAX_FILE: u64 = 256 * 1024;
@@ -18,13 +20,13 @@ pub(super) fn read(path: &Path, problems: &mut Vec<Problem>, warnings: &mut Vec<
         Err(error) => {
             // A container runtime makes a directory of a bind mount whose source is missing.
             let wrong = format!("cannot be read ({error})");
-            problems.push(Problem::new(".env", None, &wrong, "a readable file, or none at all"));
+            problems.push(Problem::new(".env", &wrong, "a readable file, or none at all"));
             return BTreeMap::new();
         }
         Ok(_) => {}
     }
     if bytes.len() as u64 > MAX_FILE {
-        problems.push(Problem::new(".env", None, "is larger than 256 KiB", "lines NAME=value as in .env.example"));
+        problems.push(Problem::new(".env", "is larger than 256 KiB", "lines NAME=value as in .env.example"));
         return BTreeMap::new();
     }
     parse(&bytes, problems, warnings)
@@ -32,38 +34,76 @@ pub(super) fn read(path: &Path, problems: &mut Vec<Problem>, warnings: &mut Vec<
 
 fn parse(bytes: &[u8], problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> BTreeMap<String, String> {
     // Windows editors write a byte order mark; dotenvy's iterator would make it part of the first name.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).to_vec();
+    // It also gives up a last line that ends in a blank instead of a line break.
+    if !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
     let mut vars: BTreeMap<String, String> = BTreeMap::new();
-    for line in dotenvy::from_read_iter(bytes) {
-        match line {
+    let begun = Rc::new(Cell::new(0));
+    let mut done = 0;
+    for item in dotenvy::from_read_iter(LineByLine { rest: &text, within: false, begun: Rc::clone(&begun) }) {
+        let last = begun.get();
+        let first = begins(&text, done, last);
+        done = last;
+        match item {
             Ok((_, value)) if value.trim().is_empty() => {}
             Ok((name, value)) => {
-                if vars.insert(name.clone(), value).is_some() {
-                    warnings.push(format!("{name} is set more than once in .env: the last one counts."));
+                // An unclosed quote takes the lines that follow into the value, up to the next quote.
+                if last > first {
+                    warnings.push(format!(
+                        "A value in .env goes on from line {first} to line {last}. If it should not, close its quotes in line {first}."
+                    ));
+                }
+                // What is no name of ours may be anything, such as a secret whose last sign is =.
+                let known = VARIABLES.iter().any(|known| known.name == name);
+                let shown = if known { name.clone() } else { "A name".to_owned() };
+                if vars.insert(name, value).is_some() {
+                    warnings.push(format!("{shown} is set more than once in .env, again in line {first}: the last one counts."));
                 }
             }
             // dotenvy's own text quotes the line, which may hold a secret: tell its number instead.
-            Err(dotenvy::Error::LineParse(line, _)) => {
-                let number =
-                    String::from_utf8_lossy(bytes).lines().position(|l| l.trim() == line.trim() || line.starts_with(l)).map(|at| at + 1);
-                let wrong = match number {
-                    Some(number) => format!("cannot be understood at line {number}"),
-                    None => "holds a line that cannot be understood".into(),
-                };
-                problems.push(Problem::new(
-                    ".env",
-                    None,
-                    &wrong,
-                    "NAME=value, with single quotes around a value that holds blanks, #, $ or quotes",
-                ));
-            }
+            Err(dotenvy::Error::LineParse(..)) => problems.push(Problem::new(
+                ".env",
+                &format!("cannot be understood at line {first}"),
+                "NAME=value, with single quotes around a value that holds blanks, #, $ or quotes",
+            )),
             Err(_) => {
-                problems.push(Problem::new(".env", None, "is not text in UTF-8", "a text file saved as UTF-8"));
+                problems.push(Problem::new(".env", &format!("is not text in UTF-8 at line {last}"), "a text file saved as UTF-8"));
                 break;
             }
         }
     }
     vars
+}
+
+/// The first line of an item that was read from the lines after `done` up to `last`: blank lines and comments before it are not part of it.
+fn begins(bytes: &[u8], done: usize, last: usize) -> usize {
+    let lines = bytes.split(|byte| *byte == b'\n').zip(1..).skip(done).take_while(|(_, number)| *number <= last);
+    let is_empty = |line: &[u8]| matches!(line.trim_ascii().first(), None | Some(b'#'));
+    lines.filter(|(line, _)| !is_empty(line)).map(|(_, number)| number).next().unwrap_or(last)
+}
+
+/// Hands out a line at a time, so that it is known how far the parser has read: it asks for no more than it needs for the next item.
+struct LineByLine<'a> {
+    rest: &'a [u8],
+    /// A line longer than the parser's buffer is under way.
+    within: bool,
+    /// Lines that were begun.
+    begun: Rc<Cell<usize>>,
+}
+
+impl Read for LineByLine<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let line = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |at| at + 1);
+        let (now, later) = self.rest.split_at(line.min(buffer.len()));
+        let (Some(into), false) = (buffer.get_mut(..now.len()), now.is_empty()) else { return Ok(0) };
+        into.copy_from_slice(now);
+        self.begun.set(self.begun.get() + usize::from(!self.within));
+        self.within = !now.ends_with(b"\n");
+        self.rest = later;
+        Ok(now.len())
+    }
 }
 
 #[cfg(test)]
@@ -99,9 +139,63 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_line_is_named_by_its_own_number_whatever_stands_before_it() {
+        for (text, number) in [
+            ("\nA=1\n\n# it's fine\nMY SECRET s3cret\n\nB=2\n", 5),
+            ("\r\n\r\nA=1\r\nDISCORD_TOKEN=s3cret more\r\n", 4),
+            ("\u{feff}\n\nDISCORD_TOKEN 's3cret'\n", 3),
+            ("A=\"one\ntwo\nthree\"\n\nexport s3cret\n", 5),
+            ("A=1\n\n# c\nexport DISCORD_TOKEN s3cret", 4),
+            ("\nA=1\n\nB='s3cret\nC=2\n\nD=3\n", 4),
+            // The same line twice, once as a comment and once as a part of another.
+            ("# s3cret\nA=s3cret\n\ns3cret\n", 4),
+            ("A=1\n\n   \n\t# c\n  s3cret\n", 5),
+            ("A=1\nB=\\s3cret\n\n", 2),
+        ] {
+            let (vars, problems, warnings) = parsed(text.as_bytes());
+            assert_eq!(problems.len(), 1, "{text:?}: {problems:?}");
+            let told = format!("{problems:?} {} {warnings:?}", problems[0]);
+            assert!(told.contains(&format!("at line {number}. ")) && !told.contains("s3cret"), "{text:?}: {told}");
+            assert!(!vars.contains_key("DISCORD_TOKEN"));
+        }
+        // A line longer than the parser reads at once counts once.
+        let long = format!("A={}\n\nnonsense\n", "x".repeat(30_000));
+        assert!(parsed(long.as_bytes()).1[0].to_string().contains("at line 3. "));
+        // Each of several.
+        let (vars, problems, _) = parsed(b"one\nA=1\n\ntwo\nB=2\n");
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(told[0].contains("at line 1. ") && told[1].contains("at line 4. ") && vars.len() == 2, "{told:?}");
+    }
+
+    #[test]
+    fn a_quote_that_takes_in_other_lines_is_told_by_number() {
+        let (vars, problems, warnings) = parsed(b"\nA=it's\nDISCORD_TOKEN=s3cret\nB=that's\n");
+        assert!(problems.is_empty() && !vars.contains_key("DISCORD_TOKEN"), "{problems:?}");
+        let told = warnings.join("");
+        assert!(told.contains("from line 2 to line 4") && !told.contains("s3cret"), "{told}");
+    }
+
+    #[test]
+    fn a_last_line_without_a_line_break_is_read_whatever_it_ends_in() {
+        for end in ["", " ", "\t", " # c", "\r\n", "\n  "] {
+            let (vars, problems, warnings) = parsed(format!("A=1\nB=2{end}").as_bytes());
+            assert_eq!((vars.get("B").map(String::as_str), problems.len(), warnings.len()), (Some("2"), 0, 0), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_set_twice_is_repeated_only_if_it_is_ours() {
+        let (_, _, warnings) = parsed(b"DISCORD_TOKEN=a\ns3cret==\n\nDISCORD_TOKEN=b\ns3cret==\n");
+        let told = warnings.join("\n");
+        assert!(told.contains("DISCORD_TOKEN is set more than once in .env, again in line 4"), "{told}");
+        assert!(told.contains("again in line 5") && !told.contains("s3cret"), "{told}");
+    }
+
+    #[test]
     fn bytes_that_are_no_text_end_in_a_problem() {
-        let (_, problems, _) = parsed(b"A=\xff\xfe\nB=1\n");
+        let (_, problems, _) = parsed(b"A=1\n\nA=\xff\xfe\nB=1\n");
         assert_eq!(problems.len(), 1);
+        assert!(problems[0].to_string().contains("at line 3"), "{}", problems[0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Settings: read once at start, from the environment and from a `.env` file in the working directory; the environment wins.
 //!
-//! Job: turn variables into typed values and report **all** problems together, by name, with what would be valid. Never prints a
-//! secret, never changes the process environment, never touches disk beyond reading `.env`. `.env.example` is the manual of every
+//! Job: turn variables into typed values and report **all** problems together, by name, with what would be valid. Never repeats a
+//! value, which may be a secret in the wrong line, never changes the process environment, never touches disk beyond reading `.env`. `.env.example` is the manual of every
 //! name here; `tests/it/config.rs` holds the two together.
 //!
 //! ```text
@@ -202,6 +202,9 @@ pub enum Negotiate {
 }
 
 impl Config {
+    /// The file of settings, in the working directory.
+    pub const FILE: &str = ".env";
+
     /// Reads `.env` of the working directory, if there is one, and the environment.
     ///
     /// # Errors
@@ -209,7 +212,7 @@ impl Config {
     pub fn read(need: Need) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
-        let mut vars = dotenv::read(Path::new(".env"), &mut problems, &mut warnings);
+        let mut vars = dotenv::read(Path::new(Self::FILE), &mut problems, &mut warnings);
         overlay(&mut vars, std::env::vars_os(), &mut problems);
         Self::build(vars, need, problems, warnings)
     }
@@ -300,20 +303,21 @@ impl Config {
             .unwrap_or(telemetry::Format::Text);
         let record = reader.text("TENFOUR_RECORD").map(PathBuf::from);
 
+        if record.as_deref().is_some_and(|record| record == database) {
+            reader.report(Problem::new("TENFOUR_RECORD", "is the file of DATABASE_URL", "another file, or none"));
+        }
         if need == Need::Run && !hub && listen.is_empty() && !reader.has_problem("LISTEN_ADDR") {
             reader.report(Problem::new(
                 "LISTEN_ADDR",
-                Some("off"),
                 "leaves no way for events to arrive, because SONORAN_HUB is off too",
                 "SONORAN_HUB=on, or an address such as 0.0.0.0:3232",
             ));
         }
         if !reader.has_problem("SONORAN_SERVER_IDS") {
-            for server in listen.iter().filter_map(|entry| entry.server).filter(|server| !servers.contains(server)) {
+            for (at, _) in (1..).zip(&listen).filter(|(_, entry)| entry.server.is_some_and(|server| !servers.contains(&server))) {
                 reader.report(Problem::new(
                     "LISTEN_ADDR",
-                    Some(&format!("={server}")),
-                    "names a server that is not in SONORAN_SERVER_IDS",
+                    &format!("names a server at place {at} that is not in SONORAN_SERVER_IDS"),
                     "one of SONORAN_SERVER_IDS after each =",
                 ));
             }
@@ -323,7 +327,7 @@ impl Config {
         for (index, (name, addr)) in named.iter().enumerate() {
             if let Some((other, _)) = named.iter().take(index).find(|(_, earlier)| clash(*earlier, *addr)) {
                 let wrong = format!("uses a port that {other} already uses");
-                reader.report(Problem::new(name, Some(&addr.to_string()), &wrong, "a port of its own for each address"));
+                reader.report(Problem::new(name, &wrong, "a port of its own for each address"));
             }
         }
         reader.warn_of_unknown();
@@ -370,7 +374,7 @@ fn overlay(vars: &mut BTreeMap<String, String>, env: impl Iterator<Item = (OsStr
                 vars.insert(name, value);
             }
             Err(_) if VARIABLES.iter().any(|known| known.name == name) => {
-                problems.push(Problem::new(&name, None, "is not text in UTF-8", "plain text"));
+                problems.push(Problem::new(&name, "is not text in UTF-8", "plain text"));
                 vars.remove(&name);
             }
             Err(_) => {}
@@ -389,7 +393,7 @@ fn missing(name: &str) -> Problem {
         "SONORAN_COMMUNITY_ID" => "the community id, from the CAD's Admin > In-Game Integration > API",
         _ => "the API key, from the CAD's Admin > In-Game Integration > API",
     };
-    Problem::new(name, None, "is not set", valid)
+    Problem::new(name, "is not set", valid)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! From text to typed values, one method per kind of setting. Each reports what is wrong and goes on, so that a person sees all
-//! problems at once.
+//! problems at once. None repeats what it read; what is wrong in a list is named by its place.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -43,12 +43,8 @@ impl Reader {
         set.or_else(default).map(str::to_owned)
     }
 
-    fn wrong(&mut self, name: &str, seen: &str, wrong: &str, valid: &str) {
-        // Whatever a secret variable holds is not shown under another name either.
-        let is_secret = |value: &str| VARIABLES.iter().any(|v| v.secret && self.vars.get(v.name).is_some_and(|s| s.trim() == value));
-        let seen = if is_secret(seen) { "(hidden: it equals a secret)" } else { seen };
-        let problem = Problem::new(name, Some(seen), wrong, valid);
-        self.problems.push(problem);
+    fn wrong(&mut self, name: &str, wrong: &str, valid: &str) {
+        self.problems.push(Problem::new(name, wrong, valid));
     }
 
     /// A secret that must fit into an HTTP header. `prefix` is what people copy along with it.
@@ -57,7 +53,7 @@ impl Reader {
         let text = text.strip_prefix(prefix).unwrap_or(&text).trim();
         if text.is_empty() || text.len() > 512 || !text.chars().all(|c| c.is_ascii_graphic()) {
             let valid = "up to 512 letters, digits and signs without blanks, exactly as copied";
-            self.problems.push(Problem::new(name, None, "holds characters that no such secret has, or is too long", valid));
+            self.wrong(name, "holds characters that no such secret has, or is too long", valid);
             return None;
         }
         Some(SecretString::from(text))
@@ -66,7 +62,7 @@ impl Reader {
     pub(super) fn community(&mut self, name: &str) -> Option<CommunityId> {
         let text = self.text(name)?;
         if text.len() > 128 || !text.chars().all(|c| c.is_ascii_graphic()) {
-            self.wrong(name, &text, "is not a community id", "the id as the CAD shows it: one word of at most 128 characters");
+            self.wrong(name, "is not a community id", "the id as the CAD shows it: one word of at most 128 characters");
             return None;
         }
         Some(CommunityId::new(&text))
@@ -77,7 +73,7 @@ impl Reader {
         let found = choices.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, value)| *value);
         if found.is_none() {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            self.wrong(name, &text, "is not one of the words this setting knows", &words.join(", "));
+            self.wrong(name, "is not one of the words this setting knows", &words.join(", "));
         }
         found
     }
@@ -88,7 +84,7 @@ impl Reader {
         let found = digits(&text).filter(|number| range.contains(number));
         if found.is_none() {
             let valid = format!("a whole number from {} to {}", range.start(), range.end());
-            self.wrong(name, &text, "is not a number that can be used here", &valid);
+            self.wrong(name, "is not a number that can be used here", &valid);
         }
         found
     }
@@ -104,7 +100,7 @@ impl Reader {
             Some(seconds @ 10..=86_400) => Reconcile::Every(seconds),
             _ => {
                 let valid = "seconds from 10 to 86400, 0 (only after a reconnect and a removed 911), or off";
-                self.wrong(name, &text, "is not a time that can be used here", valid);
+                self.wrong(name, "is not a time that can be used here", valid);
                 Reconcile::Off
             }
         }
@@ -117,7 +113,7 @@ impl Reader {
             Ok(id) if text.len() >= 15 && text.bytes().all(|b| b.is_ascii_digit()) => Some(id),
             _ => {
                 let valid = "the number that Discord copies with Copy Server ID (developer mode on)";
-                self.wrong(name, &text, "is not a Discord id", valid);
+                self.wrong(name, "is not a Discord id", valid);
                 None
             }
         }
@@ -127,15 +123,15 @@ impl Reader {
         let valid = format!("numbers from 1 with commas between, such as 1,2, at most {MAX_SERVERS}");
         let text = self.text(name).unwrap_or_default();
         let mut servers = Vec::new();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for (at, part) in parts(&text) {
             match server_id(part) {
                 Some(server) if servers.contains(&server) => {}
                 Some(server) => servers.push(server),
-                None => self.wrong(name, part, "is not a server number", &valid),
+                None => self.wrong(name, &format!("holds something else than a server number at place {at}"), &valid),
             }
         }
         if !self.has_problem(name) && (servers.is_empty() || servers.len() > MAX_SERVERS) {
-            self.wrong(name, &text, "names no servers, or too many", &valid);
+            self.wrong(name, "names no servers, or too many", &valid);
         }
         servers
     }
@@ -152,7 +148,7 @@ impl Reader {
             _ => text.clone(),
         };
         let Ok(url) = Url::parse(&twin) else {
-            self.wrong(name, &text, "is not an address", &valid);
+            self.wrong(name, "is not an address", &valid);
             return None;
         };
         let wrong = if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
@@ -169,7 +165,7 @@ impl Reader {
             }
             return Some(url.as_str().trim_end_matches('/').to_owned());
         };
-        self.wrong(name, &text, wrong, &valid);
+        self.wrong(name, wrong, &valid);
         None
     }
 
@@ -180,7 +176,7 @@ impl Reader {
         }
         let parsed = text.parse().ok();
         if parsed.is_none() {
-            self.wrong(name, &text, "is not an address with a port", "an address such as 127.0.0.1:9464 or [::1]:9464, or off");
+            self.wrong(name, "is not an address with a port", "an address such as 127.0.0.1:9464 or [::1]:9464, or off");
         }
         parsed
     }
@@ -193,18 +189,18 @@ impl Reader {
             return Vec::new();
         }
         let mut entries = Vec::new();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for (at, part) in parts(&text) {
             let (addr, server) = match part.split_once('=') {
                 Some((addr, server)) => (addr.trim().parse().ok(), server_id(server.trim()).map(Some)),
                 None => (part.parse().ok(), Some(None)),
             };
             match (addr, server) {
                 (Some(addr), Some(server)) => entries.push(Listen { addr, server }),
-                _ => self.wrong(name, part, "is not an address with a port", valid),
+                _ => self.wrong(name, &format!("holds something else than an address with a port at place {at}"), valid),
             }
         }
         if !self.has_problem(name) && (entries.is_empty() || entries.len() > MAX_LISTEN) {
-            self.wrong(name, &text, "names no address, or too many", valid);
+            self.wrong(name, "names no address, or too many", valid);
         }
         entries
     }
@@ -212,10 +208,13 @@ impl Reader {
     pub(super) fn database(&mut self, name: &str) -> Option<PathBuf> {
         let text = self.text(name)?;
         let path = text.strip_prefix("sqlite://").unwrap_or_default();
-        // `:memory:` would forget everything; `?` would be taken for options by others and for a file name by us.
-        if path.is_empty() || path.ends_with('/') || path.contains(['?', '\0']) || path.starts_with(':') {
+        // `:memory:` would forget everything; `?`, `file:` and user:password@host would be taken for more than a path by others, and for a
+        // file's name by us.
+        let first = path.split(['/', '\\']).next().unwrap_or_default();
+        let is_address = first.contains('@') || first.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
+        if path.is_empty() || path.ends_with('/') || path.contains(['?', '\0']) || path.starts_with(':') || is_address {
             let valid = "sqlite:// and the path of a file, such as sqlite://data/tenfour.db or sqlite:///var/lib/tenfour/tenfour.db";
-            self.wrong(name, &text, "is not a database this bot can use", valid);
+            self.wrong(name, "is not a database this bot can use", valid);
             return None;
         }
         Some(PathBuf::from(path))
@@ -224,7 +223,7 @@ impl Reader {
     pub(super) fn log_filter(&mut self, name: &str) -> String {
         let text = self.text(name).unwrap_or_default();
         if let Err(error) = telemetry::filter(&text) {
-            self.wrong(name, &text, &format!("cannot be used: {}", error.why), telemetry::VALID_FILTER);
+            self.wrong(name, &format!("cannot be used: {}", error.why), telemetry::VALID_FILTER);
         }
         text
     }
@@ -234,10 +233,20 @@ impl Reader {
         let ours = |name: &str| ["SONORAN_", "DISCORD_", "TENFOUR_"].iter().any(|prefix| name.starts_with(prefix));
         for name in self.vars.keys().filter(|name| ours(name) && !VARIABLES.iter().any(|known| known.name == name.as_str())) {
             let nearest = VARIABLES.iter().map(|known| known.name).min_by_key(|known| distance(name, known)).unwrap_or_default();
-            let name: String = name.chars().take(64).collect();
+            // Whoever forgets the = has the secret in the name.
+            let secret = VARIABLES.iter().find(|known| known.secret && name.len() > known.name.len() + 8 && name.starts_with(known.name));
+            let name = match secret {
+                Some(known) => format!("A name that begins with {}", known.name),
+                None => name.chars().take(64).collect(),
+            };
             self.warnings.push(format!("{name} is not a setting of this bot and is ignored; the nearest name is {nearest}."));
         }
     }
+}
+
+/// The entries of a list, with their places from 1.
+fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).zip(1..).map(|(part, at)| (at, part))
 }
 
 /// Digits only: no sign, no point.
