@@ -15,6 +15,7 @@ pub mod delivery;
 mod demo;
 pub mod discord;
 pub mod event;
+pub mod files;
 pub mod gate;
 pub mod http_server;
 pub mod ids;

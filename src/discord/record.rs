@@ -1,7 +1,8 @@
 //! `TENFOUR_RECORD`: writes down every request to Discord as a JSON line, whoever made it: our own sender or serenity.
 //!
 //! A small forwarder on loopback stands between the bot and Discord's REST while recording, so that what is recorded is what went
-//! over the wire. Lines hold method, path and JSON body; never headers, so never the bot's token; tokens in paths are blanked.
+//! over the wire. Lines hold method, path and JSON body; never headers, so never the bot's token; tokens in paths are blanked. The file is
+//! made for its owner only.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -17,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::files;
 use crate::http_server::{self, Gate, Limits};
 
 /// Largest request body forwarded (bytes): Discord takes files up to 10 MiB from bots.
@@ -34,8 +36,9 @@ struct Recorder {
 /// # Errors
 /// If the file cannot be opened or no loopback port is free.
 pub async fn start(base: &str, file: &Path, stop: CancellationToken) -> anyhow::Result<(String, impl Future<Output = ()> + Send + use<>)> {
-    let opened = File::options().create(true).append(true).open(file);
-    let file = opened.with_context(|| format!("TENFOUR_RECORD: cannot append to {}", file.display()))?;
+    // It holds alerts: for its owner only. The path is not repeated: whatever was pasted into the setting would be shown.
+    let opened = files::private(File::options().create(true).append(true)).open(file);
+    let file = opened.context("TENFOUR_RECORD: the file cannot be written")?;
     let client = reqwest::Client::builder()
         .timeout(super::rest::TIME)
         .redirect(reqwest::redirect::Policy::none())
