@@ -24,6 +24,7 @@ pub mod intake;
 pub mod metrics;
 pub mod ops;
 pub mod outbox;
+pub mod output;
 pub mod permit;
 pub mod readings;
 pub mod render;

@@ -1,12 +1,15 @@
 //! Logs: to standard error, as text for people or JSON for machines.
 //!
-//! Never logs by itself and knows no secret; keeping secrets out of fields is the duty of whoever writes a line.
+//! Never logs by itself and knows no secret; keeping secrets out of fields is the duty of whoever writes a line. A log whose reader is gone
+//! stops nothing.
 
 use std::io::IsTerminal;
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::output::LogSink;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +83,7 @@ pub fn filter(text: &str) -> Result<EnvFilter, FilterError> {
 /// As [`InitError`] says.
 pub fn init(filter_text: &str, format: Format) -> Result<(), InitError> {
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let subscriber = subscriber(filter(filter_text)?, format, ansi, std::io::stderr);
+    let subscriber = subscriber(filter(filter_text)?, format, ansi, LogSink::default);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| InitError::AlreadySet)
 }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Need};
+use crate::output;
 use crate::shutdown::{Tasks, stop_asked};
 use crate::sim::cad::{CadOptions, CadSim};
 use crate::sim::discord::{DiscordOptions, DiscordSim};
@@ -90,15 +91,14 @@ pub(crate) async fn main(options: Options) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "what people see of a demo that cannot go on")]
 fn fail(text: &str) -> ExitCode {
-    eprintln!("tenfour demo: {text}");
+    output::err(&format!("tenfour demo: {text}"));
     ExitCode::FAILURE
 }
 
-#[expect(clippy::print_stdout, reason = "the demo's output")]
 fn say(text: &str) {
-    println!("{text}");
+    // Whoever stops reading can still look at the page.
+    output::out(text).ok();
 }
 
 /// Both simulators and the bot.
