@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start: store ─ ports bound ─ ingest ─ delivery ─ Discord asked who we are ─ listener, hub sessions, reader of the CAD ─ gateway with its commands
-//! stop:  drain: sources close, ingest commits what is at the door, sends in hand end ─ abort after 8 s ─ store closes
+//! stop:  drain: sources close, ingest commits what is at the door, sends in hand end ─ abort after 8 s ─ store closes: one file is left
 //! ```
 //!
 //! What cannot work is said at the start and ends it; what may come right by itself (Discord or the CAD not reachable) does not.
@@ -43,6 +43,10 @@ use crate::store::Store;
 
 /// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
 const DRAIN: Duration = Duration::from_secs(8);
+/// From the wish to stop until the store is closed, if its write-ahead log is not too long for that …
+const STOP: Duration = Duration::from_millis(9_700);
+/// … and the least that closing it is waited for.
+pub const CLOSE: Duration = Duration::from_secs(1);
 /// Discord's first answer is waited for this long before events are taken in without it.
 const FIRST_WORD: Duration = Duration::from_secs(5);
 /// Journal rows are kept this long (ms).
@@ -107,25 +111,33 @@ impl App {
     /// # Errors
     /// What cannot come right by itself: settings, database, ports, a token that Discord does not accept. Fit for people.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        let tasks = Tasks::default();
-        let recorder = Tasks::default();
-        match Self::build(config, clock, &tasks, &recorder).await {
-            Ok(app) => Ok(app),
-            Err(error) => {
-                // Half a bot must not go on running behind an error.
-                tasks.stop(DRAIN).await;
-                recorder.stop(Duration::from_secs(1)).await;
-                Err(error)
-            }
-        }
+        Self::start_unless(config, clock, std::future::pending()).await?.context("stopped while starting")
     }
 
-    async fn build(config: Config, clock: Clock, tasks: &Tasks, recorder: &Tasks) -> anyhow::Result<Self> {
+    /// As [`App::start`]; `None` if `asked` resolves first: then everything that was started has been stopped again.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn start_unless(config: Config, clock: Clock, asked: impl Future<Output = ()>) -> anyhow::Result<Option<Self>> {
+        let tasks = Tasks::default();
+        let recorder = Tasks::default();
+        let store = Store::open_within(&config.database, config.database_max_mb).await?;
+        let store = store.gathering_edits(config.discord.edit_window_ms.into());
+        let built = tokio::select! {
+            built = Self::build(config, clock, store.clone(), &tasks, &recorder) => built.map(Some),
+            () = asked => Ok(None),
+        };
+        if !matches!(built, Ok(Some(_))) {
+            // Half a bot must not go on running behind an error.
+            stop(&tasks, &recorder, &store).await;
+        }
+        built
+    }
+
+    async fn build(config: Config, clock: Clock, store: Store, tasks: &Tasks, recorder: &Tasks) -> anyhow::Result<Self> {
         let credentials = config.credentials()?.clone();
         let token = config.token()?.clone();
         let config = Arc::new(config);
-        let store =
-            Store::open_within(&config.database, config.database_max_mb).await?.gathering_edits(config.discord.edit_window_ms.into());
         let (ports, ops_port) = bind(&config).await?;
         let listen: Vec<SocketAddr> = ports.iter().map(|(bound, _)| bound.local_addr()).collect();
         let ops = ops_port.as_ref().map(Bound::local_addr);
@@ -253,13 +265,24 @@ impl App {
 
     /// Stops everything. False if a part had failed, or did not end in time and was cut off.
     pub async fn stop(self) -> bool {
-        let ended = self.tasks.stop(DRAIN).await;
-        self.recorder.stop(Duration::from_secs(1)).await;
+        let ended = stop(&self.tasks, &self.recorder, &self.store).await;
         if !ended {
             tracing::warn!("some parts did not end in time and were cut off; what they had in hand is taken up at the next start");
         }
         ended && !self.tasks.failed()
     }
+}
+
+/// Stops what runs, then what it ran on. False if something did not end in time and was cut off.
+async fn stop(tasks: &Tasks, recorder: &Tasks, store: &Store) -> bool {
+    let asked = tokio::time::Instant::now();
+    let ended = tasks.stop(DRAIN).await;
+    recorder.stop(Duration::from_secs(1)).await;
+    // Last: whoever still holds the store gets an error from now on.
+    if !store.close(STOP.saturating_sub(asked.elapsed()).max(CLOSE)).await {
+        tracing::warn!("the database was not closed in time: its write-ahead log stays beside it and belongs to it");
+    }
+    ended
 }
 
 type Ports = (Vec<(Bound, Option<ServerId>)>, Option<Bound>);

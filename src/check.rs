@@ -1,5 +1,6 @@
-//! `tenfour check`: one line per finding, with its fix.
+//! `tenfour check`: one line per finding, with its fix. Makes nothing and changes nothing.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::discord::rest::Rest;
 use crate::http_server;
 use crate::ids::CommunityId;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Inspected, Store};
+use crate::{files, output};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -20,9 +22,9 @@ struct Findings {
 }
 
 impl Findings {
-    #[expect(clippy::print_stdout, reason = "the findings are the command's output")]
     fn say(mark: &str, what: &str, sentence: &str) {
-        println!("{mark} {what:<9} {sentence}");
+        // Whoever stops reading still gets the exit code.
+        output::out(&format!("{mark} {what:<9} {sentence}")).ok();
     }
 
     fn good(&self, what: &str, sentence: impl AsRef<str>) {
@@ -50,6 +52,9 @@ pub(crate) async fn main() -> ExitCode {
                 found.odd("settings", warning);
             }
             database(&config, &mut found).await;
+            for sentence in files::exposed(Path::new(Config::FILE), &config.database, config.record.as_deref()) {
+                found.odd("files", sentence);
+            }
             ports(&config, &mut found).await;
             discord(&config, &mut found).await;
             cad(&config, &mut found).await;
@@ -70,13 +75,15 @@ pub(crate) async fn main() -> ExitCode {
 }
 
 async fn database(config: &Config, found: &mut Findings) {
-    match Store::open(&config.database).await {
-        Ok(store) => match (store.probe().await, store.counts().await) {
-            (Ok(()), Ok(counts)) => {
-                found.good("database", format!("{}: can be written; {} posts waiting", config.database.display(), counts.pending));
-            }
-            (Err(error), _) | (_, Err(error)) => found.bad("database", format!("{error}. Check the disk and DATABASE_URL")),
-        },
+    let path = config.database.display();
+    match Store::inspect(&config.database).await {
+        Ok(Inspected::Nothing) => found.good("database", format!("{path} does not exist yet; the first start makes it")),
+        Ok(Inspected::Database { older: true, .. }) => {
+            found.good("database", format!("{path}: can be written; it is from an older version, and the next start brings it up to date"));
+        }
+        Ok(Inspected::Database { pending, .. }) => {
+            found.good("database", format!("{path}: can be written; {} posts waiting", pending.unwrap_or(0)));
+        }
         Err(error) => found.bad("database", error.to_string()),
     }
 }
@@ -147,7 +154,8 @@ async fn cad(config: &Config, found: &mut Findings) {
     {
         found.odd(
             "cad",
-            format!("SONORAN_COMMUNITY_ID: the key belongs to community {id}, not {}: the hub may refuse it", credentials.community),
+            // What is set there is not repeated: a key is easily pasted into the line above its own.
+            format!("SONORAN_COMMUNITY_ID: the key belongs to community {id}, not to the one that is set: the hub may refuse it"),
         );
     }
     match cad.servers().await {

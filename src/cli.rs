@@ -1,13 +1,18 @@
 //! The command line: arguments in, exit code out.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, Need, Problems};
 use crate::shutdown::stop_asked;
-use crate::{app, check, demo, discord, telemetry};
+use crate::store::backup;
+use crate::{app, check, demo, discord, files, output, telemetry};
 
 const AFTER: &str = "\
 Settings come from the environment or a file named .env in the working directory; .env.example explains them all.
@@ -16,7 +21,8 @@ Try it without any account:    tenfour demo
 Set it up for real:            copy .env.example to .env, fill it in, then
                                tenfour check      tells what is missing, with the fix
                                tenfour invite     prints the link that adds the bot to your Discord server
-                               tenfour            runs it; then type /cad setup in Discord";
+                               tenfour            runs it; then type /cad setup in Discord
+Keep a copy:                   tenfour backup FILE    while the bot is running, too";
 
 /// Sonoran CAD's calls, panics and dispatches as live Discord alerts.
 #[derive(Debug, Parser)]
@@ -37,6 +43,11 @@ enum Command {
     Check,
     /// Print the link that adds the bot to a Discord server, with the least permissions.
     Invite,
+    /// Save a consistent copy of the database to a new file, also while the bot is running.
+    Backup {
+        /// The file to make; one that exists is never overwritten.
+        file: PathBuf,
+    },
     /// Ask the running bot on OPS_ADDR whether it lives. For container health checks.
     #[command(hide = true)]
     Health,
@@ -57,6 +68,7 @@ pub fn main() -> ExitCode {
             Command::Demo(options) => demo::main(options).await,
             Command::Check => check::main().await,
             Command::Invite => invite().await,
+            Command::Backup { file } => save(file).await,
             Command::Health => health().await,
         }
     });
@@ -81,9 +93,8 @@ fn refuse(problems: &Problems) -> ExitCode {
     say_error(&format!("{problems}\nEvery setting is explained in .env.example; `tenfour demo` needs none of them."))
 }
 
-#[expect(clippy::print_stderr, reason = "what people see of a command that cannot go on")]
 fn say_error(text: &str) -> ExitCode {
-    eprintln!("tenfour: {text}");
+    output::err(&format!("tenfour: {text}"));
     ExitCode::FAILURE
 }
 
@@ -92,19 +103,19 @@ async fn run() -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if let Some(file) = &config.record {
-        tracing::info!(file = %file.display(), "recording every request to Discord");
+    for sentence in files::exposed(Path::new(Config::FILE), &config.database, config.record.as_deref()) {
+        tracing::warn!("{sentence}");
+    }
+    if config.record.is_some() {
+        tracing::info!("TENFOUR_RECORD: recording every request to Discord");
     }
     // From the first moment: a signal during the start must end it cleanly too.
     let asked = stop_asked();
     tokio::pin!(asked);
-    let starting = app::App::start(config, Clock::system());
-    let app = tokio::select! {
-        started = starting => match started {
-            Ok(app) => app,
-            Err(error) => return say_error(&format!("{error:#}")),
-        },
-        () = &mut asked => return ExitCode::SUCCESS,
+    let app = match app::App::start_unless(config, Clock::system(), &mut asked).await {
+        Ok(Some(app)) => app,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => return say_error(&format!("{error:#}")),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "tenfour runs; Ctrl-C stops it");
     let by_itself = tokio::select! {
@@ -112,10 +123,14 @@ async fn run() -> ExitCode {
         () = app.stopping() => true,
     };
     tracing::info!("stopping");
-    // A second request does not wait.
+    // A second request does not wait for what is in hand, only for the database.
+    let store = app.store.clone();
     let stopped = tokio::select! {
         stopped = app.stop() => stopped,
-        () = stop_asked() => false,
+        () = stop_asked() => {
+            store.close(app::CLOSE).await;
+            false
+        }
     };
     if by_itself {
         say_error("a part of the bot failed; the log above says which and why")
@@ -125,7 +140,7 @@ async fn run() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer is the link, and only the link goes to stdout")]
+/// Only the link goes to standard output.
 async fn invite() -> ExitCode {
     let config = match Config::read(Need::Invite) {
         Ok(config) => config,
@@ -137,16 +152,44 @@ async fn invite() -> ExitCode {
     };
     match me.await {
         Ok(me) => {
-            println!("{}", discord::invite_url(me.application));
-            eprintln!("Open it, choose your server, keep the permissions as they are. Then type /cad setup there.");
+            let printed = output::out(&discord::invite_url(me.application));
+            output::err("Open it, choose your server, keep the permissions as they are. Then type /cad setup there.");
             if me.public {
-                eprintln!(
-                    "Anybody with this link can add the bot: switch \"Public Bot\" off at https://discord.com/developers/applications (Bot)."
+                output::err(
+                    "Anybody with this link can add the bot: switch \"Public Bot\" off at https://discord.com/developers/applications (Bot).",
                 );
             }
-            ExitCode::SUCCESS
+            output::code(printed)
         }
         Err(error) => say_error(&format!("{error:#}")),
+    }
+}
+
+async fn save(target: PathBuf) -> ExitCode {
+    let config = match Config::read(Need::Demo) {
+        Ok(config) => config,
+        Err(problems) => return refuse(&problems),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let (database, stopping, started) = (config.database, Arc::clone(&stop), Instant::now());
+    let (from, to) = (database.display().to_string(), target.display().to_string());
+    let saving = tokio::task::spawn_blocking(move || backup::save(&database, &target, Clock::system().now(), &stopping));
+    tokio::pin!(saving);
+    let saved = tokio::select! {
+        saved = &mut saving => saved,
+        () = stop_asked() => {
+            // It cleans up behind itself.
+            stop.store(true, Ordering::SeqCst);
+            saving.await
+        }
+    };
+    match saved {
+        Ok(Ok(bytes)) => {
+            let (bytes, seconds) = (bytes.div_ceil(1024), started.elapsed().as_secs_f32());
+            output::code(output::out(&format!("Saved {from} to {to} ({bytes} KiB, {seconds:.1} s). It is complete and was checked.")))
+        }
+        Ok(Err(error)) => say_error(&error.to_string()),
+        Err(error) => say_error(&format!("the backup broke off: {error}")),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What every database must do, whatever its make. Run over SQLite now; a second database runs the same.
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
@@ -148,6 +150,58 @@ async fn reopen(folder: &Folder) -> Store {
         }
     }
     panic!("the lock was never given back");
+}
+
+#[tokio::test]
+async fn a_closed_store_is_one_file_that_can_be_copied_whatever_clones_live_on() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let clone = store.clone();
+    for at in 0..50 {
+        put(&store, vec![draft(7, &format!("a{at}"), &"x".repeat(4_000), Lane::New)], at).await;
+    }
+    assert!(std::fs::metadata(folder.0.join("tenfour.db-wal")).unwrap().len() > 100_000, "this is about a log that holds something");
+    // What was asked before is still done, what is asked later is answered.
+    let last = put(&store, vec![draft(7, "last", "", Lane::New)], 99);
+    let (closed, ()) = tokio::join!(biased_after(store.close(std::time::Duration::from_secs(10))), last);
+    assert!(closed);
+    assert!(matches!(clone.counts().await, Err(StoreError::Closed)));
+    assert!(matches!(clone.probe().await, Err(StoreError::Closed)));
+    assert!(clone.close(std::time::Duration::from_secs(10)).await, "closing twice is no failure");
+    let mut names: Vec<_> = std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["tenfour.db", "tenfour.db.lock"]);
+    let copy = Folder::new();
+    std::fs::copy(folder.0.join("tenfour.db"), copy.0.join("tenfour.db")).unwrap();
+    let connection = Connection::open(copy.0.join("tenfour.db")).unwrap();
+    let check: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+    let posts: i64 = connection.query_row("SELECT count(*) FROM post", (), |row| row.get(0)).unwrap();
+    assert_eq!((check.as_str(), posts), ("ok", 51));
+    // The lock is free although clones live on.
+    let again = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
+    assert_eq!(again.counts().await.unwrap().pending, 51);
+    drop((store, clone));
+}
+
+/// Lets what runs beside it be asked first.
+async fn biased_after<T>(later: impl Future<Output = T>) -> T {
+    tokio::task::yield_now().await;
+    later.await
+}
+
+#[tokio::test]
+async fn a_reader_of_another_program_holds_a_close_up_only_for_a_moment() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    put(&store, vec![draft(7, "a", "one", Lane::New)], 1).await;
+    let other = Connection::open(folder.0.join("tenfour.db")).unwrap();
+    other.execute_batch("BEGIN; SELECT count(*) FROM post").unwrap();
+    put(&store, vec![draft(7, "b", "two", Lane::New)], 2).await;
+    let asked = std::time::Instant::now();
+    assert!(store.close(std::time::Duration::from_secs(10)).await);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(5), "{:?}", asked.elapsed());
+    drop(other);
+    assert_eq!(reopen(&folder).await.counts().await.unwrap().pending, 2);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Where everything lasts: SQLite in WAL mode with `synchronous=FULL`, one writer thread, one reader beside it.
 //!
 //! Job: domain verbs (ingest, claim, settle, add_route …) over rows. SQL stays in this room. Nothing is acknowledged before its
-//! transaction is on disk. Never talks to Discord or the CAD, never holds a transaction across anything but its own statements.
+//! transaction is on disk. Never talks to Discord or the CAD, never holds a transaction across anything but its own statements. After
+//! [`Store::close`] the database is one file, whatever clones of the store live on.
 //!
 //! ```text
 //! callers ── jobs (bounded) ──▶ writer thread: BEGIN · job · job · … · COMMIT ──▶ answers      one fsync covers what waited
@@ -10,19 +11,21 @@
 
 mod acting;
 pub mod audit;
+pub mod backup;
 mod boards;
 mod claims;
 pub mod duty;
 mod guilds;
+mod open;
 mod posts;
 mod rows;
 pub mod settings;
 mod thread;
 mod world_rows;
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Statement};
 use rusqlite_migration::{M, Migrations};
@@ -36,6 +39,7 @@ use crate::outbox::Draft;
 pub use boards::{AddBoard, Unposted};
 pub use claims::{Ask, Found, Settled};
 pub use guilds::{AddRoute, EditRoute, Guild, Routing};
+pub use open::Found as Inspected;
 pub use posts::{Backlog, Counts, Due, Memo, Parked, Problem};
 
 use thread::{Reader, Writer};
@@ -47,12 +51,24 @@ pub enum StoreError {
     #[error("another Tenfour runs on {0}: stop it, or give this one another DATABASE_URL")]
     InUse(String),
     /// The file cannot be opened or made.
-    #[error("cannot open the database {path}: {reason}. Check DATABASE_URL, that the folder may be written, and that the disk is not full")]
+    #[error("cannot open the database {path} (DATABASE_URL): {reason}")]
     Open {
         /// Which file.
         path: String,
-        /// What the system said.
+        /// What is wrong, and what to do.
         reason: String,
+    },
+    /// A newer version has brought its schema up to one that this one does not know.
+    #[error(
+        "the database {path} was written by a newer version of Tenfour (schema {found}; this version knows {known}). Update Tenfour, or restore a backup from before the update"
+    )]
+    Newer {
+        /// Which file.
+        path: String,
+        /// The schema it has.
+        found: i64,
+        /// The newest that this version knows.
+        known: i64,
     },
     /// A statement or a commit failed: disk full, input or output error.
     #[error("the database could not do it: {0}")]
@@ -73,7 +89,7 @@ impl From<rusqlite::Error> for StoreError {
 
 const FULL: &str = "it is full. Free some disk space, or, if DATABASE_MAX_MB is set, raise it and restart";
 
-/// The store. Cheap to clone; closes when the last clone is gone.
+/// The store. Cheap to clone. Closed by [`Store::close`], or when the last clone is gone.
 #[derive(Clone, Debug)]
 pub struct Store {
     writer: Writer,
@@ -83,8 +99,6 @@ pub struct Store {
     /// How long the first change of a message waits for others (ms).
     edit_window: i64,
     quota: Option<Quota>,
-    // Held, never read: another process cannot take it while we live.
-    _lock: Arc<File>,
 }
 
 /// One event to be journaled.
@@ -178,33 +192,45 @@ impl Store {
     }
 
     fn open_blocking(path: &Path, max_mb: u32) -> Result<Self, StoreError> {
-        let shown = path.display().to_string();
-        let fail = |reason: String| StoreError::Open { path: shown.clone(), reason };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| fail(format!("cannot make the folder: {error}")))?;
-        }
-        let lock = take_lock(path).map_err(|error| match error {
-            None => StoreError::InUse(shown.clone()),
-            Some(reason) => fail(reason),
-        })?;
-        drop(make_private(path).map_err(|error| fail(error.to_string()))?);
-        let mut connection = Connection::open(path).map_err(|error| fail(error.to_string()))?;
-        prepare(&connection).map_err(|error| fail(error.to_string()))?;
-        migrations().to_latest(&mut connection).map_err(|error| fail(format!("its schema cannot be brought up to date: {error}")))?;
-        let quota = Quota::set(&connection, max_mb).map_err(|error| fail(error.to_string()))?;
-        let instance = instance(&connection).map_err(|error| fail(error.to_string()))?;
-        let routing = guilds::load(&connection).map_err(|error| fail(error.to_string()))?;
-        let reading = Connection::open(path).and_then(|c| prepare(&c).map(|()| c)).map_err(|error| fail(error.to_string()))?;
-        reading.pragma_update(None, "query_only", true).map_err(|error| fail(error.to_string()))?;
+        let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+        let sqlite = |error: rusqlite::Error| fail(open::of_sqlite(&error));
+        // The lock is named before the connection: should one of the next steps fail, it is dropped after it.
+        let open::Opened { file, lock, connection } = open::open(path)?;
+        let quota = Quota::set(&connection, max_mb).map_err(sqlite)?;
+        let instance = instance(&connection).map_err(sqlite)?;
+        let routing = guilds::load(&connection).map_err(sqlite)?;
+        let reading = open::again(&file, path)?;
+        reading.pragma_update(None, "query_only", true).map_err(sqlite)?;
+        let no_thread = |error: std::io::Error| fail(format!("cannot start a thread: {error}"));
+        let (reader, reading) = Reader::start(reading).map_err(no_thread)?;
         Ok(Self {
-            writer: Writer::start(connection).map_err(|error| fail(error.to_string()))?,
-            reader: Reader::start(reading).map_err(|error| fail(error.to_string()))?,
+            writer: Writer::start(connection, reading, lock).map_err(no_thread)?,
+            reader,
             routing: watch::Sender::new(Arc::new(routing)),
             instance: instance.into(),
             edit_window: 0,
             quota,
-            _lock: Arc::new(lock),
         })
+    }
+
+    /// Looks at the database at `path` without changing or leaving anything there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn inspect(path: &Path) -> Result<Inspected, StoreError> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || open::inspect(&path)).await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Closes the database, whatever clones live on: what was asked before is still done, later calls fail with [`StoreError::Closed`]. True
+    /// once both threads have ended, everything is in the one file and the lock is given back; false if that took longer than `limit`, which
+    /// loses nothing.
+    pub async fn close(&self, limit: Duration) -> bool {
+        let closed = async {
+            self.reader.close().await;
+            self.writer.close().await;
+        };
+        tokio::time::timeout(limit, closed).await.is_ok()
     }
 
     /// The same store, with changes of messages gathered for `ms` milliseconds.
@@ -438,29 +464,6 @@ fn bind(insert: &mut Statement<'_>, rows: &[JournalRow]) -> rusqlite::Result<()>
         insert.raw_bind_parameter(next(), body)?;
     }
     Ok(())
-}
-
-/// Makes the file if it is not there, for its owner's eyes only: it will hold names, places and calls. SQLite gives its side files the
-/// same rights. On Windows the folder's rights decide.
-fn make_private(path: &Path) -> std::io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Takes the lock file beside the database. `Err(None)` = another process has it.
-fn take_lock(path: &Path) -> Result<File, Option<String>> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let file = make_private(&name).map_err(|error| Some(format!("{}: {error}", name.display())))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(None),
-        Err(TryLockError::Error(error)) => Err(Some(format!("cannot lock {}: {error}", name.display()))),
-    }
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

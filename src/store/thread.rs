@@ -1,19 +1,36 @@
 //! The two threads behind the store. The writer commits whatever waits in one transaction; each of several jobs in it has a savepoint,
 //! so that one failing job takes nothing of the others with it.
+//!
+//! Both end when they are asked to ([`Store::close`](super::Store::close)) or when the last clone of the store is gone. The writer ends
+//! last: it waits for the reader, empties the write-ahead log into the database, closes it and gives the lock back, in this order. After that
+//! the database is one file that can be copied.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::open::Lock;
 
 /// Jobs that may wait. When full, callers wait: sources then answer "try later" through their own bounded door.
 const WAITING: usize = 1_024;
 /// Most jobs in one transaction: bounds how long the first waits for the last.
 const TOGETHER: usize = 256;
+/// How long the last checkpoint waits for another program that reads the database.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(500);
 
 trait Job: Send {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// What a thread is asked for.
+enum Order {
+    Job(Box<dyn Job>),
+    /// End once everything that was ordered before is done.
+    Close,
 }
 
 struct Typed<F, T> {
@@ -41,37 +58,73 @@ where
     }
 }
 
-async fn ask<T: Send + 'static>(
-    jobs: &mpsc::Sender<Box<dyn Job>>,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-) -> Result<T, StoreError> {
-    let (done, answer) = oneshot::channel();
-    jobs.send(Box::new(Typed { work: Some(work), result: None, done })).await.map_err(|_| StoreError::Closed)?;
-    answer.await.unwrap_or(Err(StoreError::Closed))
+/// The way to a thread.
+#[derive(Clone, Debug)]
+struct Orders(mpsc::Sender<Order>);
+
+impl Orders {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.0.send(Order::Job(Box::new(Typed { work: Some(work), result: None, done }))).await.map_err(|_| StoreError::Closed)?;
+        // A job that came behind the order to close is dropped with the queue.
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn close(&self) {
+        // That it has ended already is what is wanted.
+        self.0.send(Order::Close).await.ok();
+    }
+}
+
+/// The jobs to do next, up to `most`, and whether to end after them. `None`: there is nobody left who could order anything.
+fn next(orders: &mut mpsc::Receiver<Order>, most: usize) -> Option<(Vec<Box<dyn Job>>, bool)> {
+    let mut jobs = Vec::new();
+    let mut order = orders.blocking_recv()?;
+    loop {
+        match order {
+            Order::Job(job) => jobs.push(job),
+            Order::Close => return Some((jobs, true)),
+        }
+        if jobs.len() >= most {
+            return Some((jobs, false));
+        }
+        order = match orders.try_recv() {
+            Ok(order) => order,
+            Err(_) => return Some((jobs, false)),
+        };
+    }
 }
 
 /// The writing side.
 #[derive(Clone, Debug)]
-pub(super) struct Writer(mpsc::Sender<Box<dyn Job>>);
+pub(super) struct Writer(Orders);
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection) -> std::io::Result<Self> {
-        let (sender, mut jobs) = mpsc::channel::<Box<dyn Job>>(WAITING);
+    /// Owns the lock: it is given back when the database is closed, whatever clones of the store live on.
+    pub(super) fn start(mut connection: Connection, reader: JoinHandle<()>, lock: Lock) -> std::io::Result<Self> {
+        let (sender, mut orders) = mpsc::channel(WAITING);
         std::thread::Builder::new().name("store-writer".into()).spawn(move || {
-            while let Some(first) = jobs.blocking_recv() {
-                let mut together = vec![first];
-                while together.len() < TOGETHER
-                    && let Ok(next) = jobs.try_recv()
-                {
-                    together.push(next);
-                }
-                match <[_; 1]>::try_from(together) {
+            while let Some((jobs, last)) = next(&mut orders, TOGETHER) {
+                match <[_; 1]>::try_from(jobs) {
                     Ok([alone]) => commit_one(&mut connection, alone),
+                    Err(several) if several.is_empty() => {}
                     Err(several) => commit(&mut connection, several),
                 }
+                if last {
+                    break;
+                }
             }
+            // An open reading transaction would keep the log from being emptied.
+            reader.join().ok();
+            end(connection);
+            drop(lock);
+            // Whoever waits in `close` sees this, so it comes last.
+            drop(orders);
         })?;
-        Ok(Self(sender))
+        Ok(Self(Orders(sender)))
     }
 
     /// Runs `work` in a transaction; resolves when it is on disk.
@@ -79,7 +132,26 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        ask(&self.0, work).await
+        self.0.run(work).await
+    }
+
+    /// Resolves when the thread has closed the database. The reader must have been asked to end before.
+    pub(super) async fn close(&self) {
+        self.0.close().await;
+        self.0.0.closed().await;
+    }
+}
+
+/// Empties the write-ahead log into the database and closes it. A failure loses nothing: the log is read at the next start.
+fn end(connection: Connection) {
+    connection.busy_timeout(CHECKPOINT_WAIT).ok();
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0)) {
+        Ok(0) => {}
+        Ok(_) => tracing::warn!("another program reads the database: its write-ahead log stays beside it and belongs to it"),
+        Err(error) => tracing::warn!(%error, "the database's write-ahead log could not be emptied; it stays beside it and belongs to it"),
+    }
+    if let Err((_, error)) = connection.close() {
+        tracing::warn!(%error, "the database could not be closed");
     }
 }
 
@@ -136,18 +208,23 @@ fn commit(connection: &mut Connection, mut jobs: Vec<Box<dyn Job>>) {
 
 /// The reading side.
 #[derive(Clone, Debug)]
-pub(super) struct Reader(mpsc::Sender<Box<dyn Job>>);
+pub(super) struct Reader(Orders);
 
 impl Reader {
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
-        let (sender, mut jobs) = mpsc::channel::<Box<dyn Job>>(WAITING);
-        std::thread::Builder::new().name("store-reader".into()).spawn(move || {
-            while let Some(mut job) = jobs.blocking_recv() {
-                let outcome = job.run(&connection).map_err(StoreError::from);
-                job.finish(outcome);
+    pub(super) fn start(connection: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (sender, mut orders) = mpsc::channel(WAITING);
+        let thread = std::thread::Builder::new().name("store-reader".into()).spawn(move || {
+            while let Some((jobs, last)) = next(&mut orders, 1) {
+                for mut job in jobs {
+                    let outcome = job.run(&connection).map_err(StoreError::from);
+                    job.finish(outcome);
+                }
+                if last {
+                    break;
+                }
             }
         })?;
-        Ok(Self(sender))
+        Ok((Self(Orders(sender)), thread))
     }
 
     /// Runs `work` on the reading connection: it sees everything that was acknowledged before.
@@ -155,6 +232,11 @@ impl Reader {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        ask(&self.0, work).await
+        self.0.run(work).await
+    }
+
+    /// Asks the thread to end once it has done what it was asked before.
+    pub(super) async fn close(&self) {
+        self.0.close().await;
     }
 }

@@ -1,9 +1,14 @@
 //! The real binary as a process: what it prints, how it ends, and what a kill leaves behind. The simulators run in the test; the
 //! child gets nothing of our environment but what is listed here.
 
+mod backup;
 mod commands;
 #[cfg(target_os = "linux")]
 mod disk;
+mod files;
+#[cfg(unix)]
+mod pipes;
+mod secrets;
 mod starting;
 #[cfg(unix)]
 mod stopping;

@@ -14,7 +14,7 @@ async fn help_teaches_and_mistakes_are_told_apart() {
     stage.vars.clear();
     let help = stage.run(&["--help"]).await;
     assert_eq!(help.code, Some(0), "{help}");
-    for word in ["demo", "check", "invite", ".env.example", "/cad setup"] {
+    for word in ["demo", "check", "invite", "backup", ".env.example", "/cad setup"] {
         assert!(help.stdout.contains(word), "{word} is not in {help}");
     }
     let version = stage.run(&["--version"]).await;
@@ -101,7 +101,10 @@ async fn check_tells_each_fault_with_its_fix() {
     stage.vars = good.clone();
     stage.set("SONORAN_COMMUNITY_ID", "another");
     let check = stage.run(&["check"]).await;
-    assert!(check.stdout.contains("note cad       SONORAN_COMMUNITY_ID: the key belongs to community demo, not another"), "{check}");
+    assert!(
+        check.stdout.contains("note cad       SONORAN_COMMUNITY_ID: the key belongs to community demo, not to the one that is set"),
+        "{check}"
+    );
 
     // Several at once: all are told.
     stage.vars = good;
