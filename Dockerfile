@@ -1,4 +1,5 @@
 # Build: docker build -t tenfour .      Run: docker compose up -d (compose.yaml)
+# Backup: docker compose exec tenfour tenfour backup /data/backup.db      (only /data can be written)
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends build-essential \

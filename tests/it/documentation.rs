@@ -111,6 +111,32 @@ fn the_commands_people_copy_are_the_ones_that_are_tested() {
     assert!(readme.contains("\"enablePushEventForwarding\": true") && readme.contains("\"pushEventForwardUrl\""));
 }
 
+#[test]
+fn the_gate_holds_the_dependencies_against_deny_toml() {
+    let gate = read(".ci/run");
+    assert!(gate.lines().any(|line| line.trim() == "step 'dependencies' dependencies"), "the gate never checks the dependencies");
+    // Always, and the advisories where they can be had; that they could not is said, never silent.
+    for words in ["--locked check licenses bans sources", "check advisories", "ADVISORIES WERE NOT CHECKED"] {
+        assert!(gate.contains(words), ".ci/run lacks {words}");
+    }
+    let rules = read("deny.toml");
+    for section in ["[advisories]", "[licenses]", "[bans]", "[sources]"] {
+        assert!(rules.contains(section), "deny.toml lacks {section}");
+    }
+}
+
+/// What is told of backups in each place is the same command.
+#[test]
+fn every_document_that_tells_of_backups_uses_the_command() {
+    for document in ["README.md", "deploy/README.md", "compose.yaml", "Dockerfile"] {
+        assert!(read(document).contains("tenfour backup "), "{document} does not tell of `tenfour backup`");
+    }
+    for line in read("README.md").lines().filter(|line| line.contains("docker compose exec tenfour tenfour backup")) {
+        assert!(line.contains(" /data/"), "the container can write to /data only: {line}");
+    }
+    assert!(!read("README.md").contains(".backup copy.db"));
+}
+
 /// A file that moved must not live on in the documents.
 #[test]
 fn every_file_that_the_documents_name_exists() {
