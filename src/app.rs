@@ -121,11 +121,23 @@ impl App {
     pub async fn start_unless(config: Config, clock: Clock, asked: impl Future<Output = ()>) -> anyhow::Result<Option<Self>> {
         let tasks = Tasks::default();
         let recorder = Tasks::default();
-        let store = Store::open_within(&config.database, config.database_max_mb).await?;
+        // Whoever asks while the database is being opened waits until it is open: it must be closed again.
+        let database = config.database.clone();
+        let opening = Store::open_within(&database, config.database_max_mb);
+        tokio::pin!(opening, asked);
+        let (store, asked_already) = tokio::select! {
+            biased;
+            () = &mut asked => (opening.await?, true),
+            store = &mut opening => (store?, false),
+        };
         let store = store.gathering_edits(config.discord.edit_window_ms.into());
-        let built = tokio::select! {
-            built = Self::build(config, clock, store.clone(), &tasks, &recorder) => built.map(Some),
-            () = asked => Ok(None),
+        let built = if asked_already {
+            Ok(None)
+        } else {
+            tokio::select! {
+                built = Self::build(config, clock, store.clone(), &tasks, &recorder) => built.map(Some),
+                () = asked => Ok(None),
+            }
         };
         if !matches!(built, Ok(Some(_))) {
             // Half a bot must not go on running behind an error.

@@ -160,9 +160,19 @@ fn of_copy(error: &rusqlite::Error, database: &Path, target: &Path) -> BackupErr
             target: target.display().to_string(),
             reason: "the disk is full. Free some space, or name a file on another disk".into(),
         },
+        // Only the copy is written.
+        Some(ErrorCode::SystemIoFailure) if error.sqlite_extended_error_code().is_some_and(is_write) => BackupError::Target {
+            target: target.display().to_string(),
+            reason: format!("its disk does not take it ({error}). Name a file on another disk"),
+        },
         Some(ErrorCode::DatabaseCorrupt) => BackupError::Damaged(database.display().to_string()),
         _ => BackupError::Source { database: database.display().to_string(), reason: open::of_sqlite(error) },
     }
+}
+
+fn is_write(code: i32) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE};
+    matches!(code, SQLITE_IOERR_WRITE | SQLITE_IOERR_FSYNC | SQLITE_IOERR_TRUNCATE)
 }
 
 /// A copy that is not complete yet, in the target's folder. Removed when it is dropped.

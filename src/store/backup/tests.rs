@@ -53,7 +53,7 @@ async fn a_copy_made_while_events_are_stored_is_whole_and_holds_nobody_up() {
     let (over, stored) = (std::sync::Arc::new(never()), std::sync::Arc::new(AtomicUsize::new(500)));
     let writing = {
         let (store, over, stored) = (store.clone(), std::sync::Arc::clone(&over), std::sync::Arc::clone(&stored));
-        tokio::task::spawn(async move {
+        crate::shutdown::Tasks::default().spawn(async move {
             for seq in 501.. {
                 if over.load(Ordering::SeqCst) {
                     return;
