@@ -3,7 +3,7 @@
 mod add;
 mod edit;
 mod escalate;
-mod filter;
+pub(super) mod filter;
 mod list;
 mod mute;
 mod ping;

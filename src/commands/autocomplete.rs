@@ -2,9 +2,10 @@
 
 use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
 
-use super::{Context, duty};
+use super::{Context, alerts, duty};
 use crate::ids::GuildId;
 use crate::render::text;
+use crate::route::filter::Service;
 use crate::route::{Board, Route};
 use crate::store::duty::Member;
 
@@ -83,6 +84,52 @@ pub(super) async fn department(ctx: Context<'_>, partial: &str) -> CreateAutocom
     words(known.into_iter().map(|name| (name.clone(), name)), partial)
 }
 
+/// The community's priorities, for a list that is being typed.
+pub(super) async fn priorities(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let Some(guild) = ctx.interaction.guild_id.map(|id| GuildId(id.get())) else { return CreateAutocompleteResponse::new() };
+    let Ok(known) = alerts::filter::priorities(ctx.data(), guild).await else { return CreateAutocompleteResponse::new() };
+    several(known.choices(), partial, false)
+}
+
+/// Departments of those who were on duty, for a list that is being typed. One that nobody was on duty in may be typed too.
+pub(super) async fn departments(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    let desk = ctx.data();
+    let known = desk.store.duty_departments(&desk.facts.community).await.unwrap_or_default();
+    several(known.into_iter().map(|name| (name.clone(), name)).collect(), partial, true)
+}
+
+/// Services, for a list that is being typed.
+pub(super) async fn services(_: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
+    several(Service::ALL.map(|service| (service.as_str().to_owned(), service.label().to_owned())).to_vec(), partial, false)
+}
+
+/// Choices for a list of values and names, of which the last is being typed: each keeps what was typed before.
+fn several(known: Vec<(String, String)>, partial: &str, free: bool) -> CreateAutocompleteResponse {
+    let choices = longer(&known, partial, free).into_iter().map(|(name, value)| AutocompleteChoice::new(name, value));
+    CreateAutocompleteResponse::new().set_choices(choices.collect())
+}
+
+/// As (name, value). `free`: what was typed is a choice too.
+fn longer(known: &[(String, String)], partial: &str, free: bool) -> Vec<(String, String)> {
+    let (before, last) = partial.rsplit_once(',').map_or(("", partial), |(before, last)| (before.trim(), last));
+    let taken: Vec<String> = before.split(',').map(|value| value.trim().to_lowercase()).collect();
+    let wanted = last.trim().to_lowercase();
+    let list = |last: &str| if before.is_empty() { last.to_owned() } else { format!("{before}, {last}") };
+    let fits = |value: &str, name: &str| {
+        !taken.contains(&value.to_lowercase()) && (value.to_lowercase().contains(&wanted) || name.to_lowercase().contains(&wanted))
+    };
+    let known = known.iter().filter(|(value, name)| fits(value, name)).map(|(value, name)| (list(name), list(value)));
+    let mut shown: Vec<(String, String)> = known.collect();
+    let typed = (list(last.trim()), list(last.trim()));
+    if free && !wanted.is_empty() && !shown.iter().any(|(_, value)| value.eq_ignore_ascii_case(&typed.1)) {
+        shown.insert(0, typed);
+    }
+    // A value that is cut would be another one.
+    shown.retain(|(_, value)| text::units(value) <= NAME);
+    shown.truncate(MOST);
+    shown.into_iter().map(|(name, value)| (text::plain(&name, NAME), value)).filter(|(name, _)| !name.trim().is_empty()).collect()
+}
+
 /// Choices that are texts. Discord takes none without a name, or with more than 100 characters.
 fn words(shown: impl Iterator<Item = (String, String)>, partial: &str) -> CreateAutocompleteResponse {
     let wanted = partial.trim().to_lowercase();
@@ -116,6 +163,18 @@ fn fitting(shown: impl Iterator<Item = (String, i64)>, partial: &str) -> Vec<(St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_value_of_a_list_is_completed() {
+        let known = [("1".to_owned(), "1 (Hot)".to_owned()), ("2".to_owned(), "2 (Cold)".to_owned())];
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(longer(&known, "", false), [pair("1 (Hot)", "1"), pair("2 (Cold)", "2")]);
+        assert_eq!(longer(&known, "hO", false), [pair("1 (Hot)", "1")]);
+        assert_eq!(longer(&known, "1, ", false), [pair("1, 2 (Cold)", "1, 2")]);
+        assert_eq!(longer(&known, "nothing", false), []);
+        assert_eq!(longer(&known, "2, LSPD", true), [pair("2, LSPD", "2, LSPD")]);
+        assert!(longer(&known, &"x, ".repeat(60), false).is_empty(), "too long for Discord");
+    }
 
     #[test]
     fn what_is_typed_narrows_and_limits_hold() {

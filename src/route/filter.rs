@@ -12,6 +12,7 @@
 //!
 //! Several values of one criterion: any of them. Several criteria: all of them.
 
+mod known;
 mod sentence;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Priority, Topic};
 
+pub use known::KnownPriorities;
 pub use values::{FilterError, PostalPattern, Service};
 
 /// Most values of one criterion.
@@ -169,6 +171,33 @@ impl Filter {
             Criterion::Postal => self.postals = values::postals(&typed)?,
         }
         Ok(())
+    }
+
+    /// As [`Filter::change`], but a priority must be one that the community has: one that is named here, or that a call has had. What nobody
+    /// has would silence a route. Names of levels become the levels.
+    ///
+    /// # Errors
+    /// [`FilterError`], a sentence for people. The filter stays as it was.
+    pub fn change_known(&mut self, criterion: Criterion, text: &str, known: &KnownPriorities) -> Result<(), FilterError> {
+        let mut changed = self.clone();
+        changed.change(criterion, text)?;
+        if criterion == Criterion::Priority {
+            changed.priorities = known.resolve(&changed.priorities, text)?;
+        }
+        *self = changed;
+        Ok(())
+    }
+
+    /// Why nothing at all could pass, whatever comes: every word that must be mentioned holds one that must not be.
+    ///
+    /// # Errors
+    /// [`FilterError::Nothing`].
+    pub fn check(&self) -> Result<(), FilterError> {
+        let excluded = |word: &String| {
+            let word = values::folded(word);
+            self.exclude.iter().any(|other| word.contains(&values::folded(other)))
+        };
+        if !self.include.is_empty() && self.include.iter().all(excluded) { Err(FilterError::Nothing) } else { Ok(()) }
     }
 
     /// Whether something with these facts is let through.

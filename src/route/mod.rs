@@ -16,7 +16,7 @@ use crate::render::Style;
 pub use crate::render::BoardKind;
 pub use attention::{Attention, AttentionError, Moment, Mute, Quiet, When, attention, timezones};
 pub use escalation::{Escalation, LONGEST_MINUTES, MOST_STEPS, Step};
-pub use filter::{Criterion, Facts, Filter, FilterError};
+pub use filter::{Criterion, Facts, Filter, FilterError, KnownPriorities};
 pub use matching::{Occasion, Target, targets};
 
 /// What a route listens to.

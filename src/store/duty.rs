@@ -325,6 +325,23 @@ impl Store {
             .await
     }
 
+    /// Priorities that calls have had, the most frequent first; at most [`MOST_NAMES`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn priorities_seen(&self, community: &CommunityId) -> Result<Vec<Priority>, StoreError> {
+        let community = community.clone();
+        self.reader
+            .run(move |connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT trim(priority) FROM call_fact WHERE community = ?1 AND trim(priority) <> '' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT ?2",
+                )?;
+                let found = select.query_map((community.as_str(), MOST_NAMES), |row| row.get::<_, String>(0))?;
+                found.map(|text| text.map(|text| text.parse().map_or_else(|_| Priority::Word(text), Priority::Level))).collect()
+            })
+            .await
+    }
+
     /// Calls that were opened in a span, the newest first; at most [`MOST_CALLS`].
     ///
     /// # Errors

@@ -9,8 +9,9 @@ use crate::commands::rules::no_such_route;
 use crate::commands::rules::{known_route, named};
 use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
 use crate::ingest::{Request, Tried, TryFilter};
-use crate::render::text;
-use crate::route::{Criterion, FilterError, Route, Rule};
+use crate::ids::GuildId;
+use crate::render::{Labels, text};
+use crate::route::{Criterion, Filter, FilterError, KnownPriorities, Route, Rule};
 
 /// How long ingest may take to try a filter.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,12 +28,15 @@ pub(super) async fn filter(
     #[min = 1]
     route: i64,
     #[description = "Priorities, e.g. 1, 2 (any: all)"]
+    #[autocomplete = "autocomplete::priorities"]
     #[max_length = 1500]
     priority: Option<String>,
     #[description = "Departments of the units, e.g. LSPD, BCSO (any: all)"]
+    #[autocomplete = "autocomplete::departments"]
     #[max_length = 1500]
     department: Option<String>,
     #[description = "police, fire, ems, dispatch (any: all)"]
+    #[autocomplete = "autocomplete::services"]
     #[max_length = 1500]
     service: Option<String>,
     #[description = "Only what mentions one of these, e.g. fire, smoke (any: whatever it says)"]
@@ -44,16 +48,24 @@ pub(super) async fn filter(
     #[description = "Postals, e.g. 9001, 90*, 9000-9099 (any: all)"]
     #[max_length = 1500]
     postal: Option<String>,
+    #[description = "True: no filter at all"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (guild, desk) = (guild_of(ctx)?, ctx.data());
     let typed = [priority, department, service, include, exclude, postal];
     let wishes: Vec<(Criterion, String)> =
         Criterion::ALL.into_iter().zip(typed).filter_map(|(criterion, typed)| Some((criterion, typed?))).collect();
-    let known = if wishes.is_empty() {
+    if off == Some(true) && !wishes.is_empty() {
+        return Err(Error::refused("`off:True` takes the whole filter away: leave the other options out, or leave `off:` out."));
+    }
+    let known = if off == Some(true) {
+        let changed = desk.store.change_rule(guild, route, |rule| rule.filter = Filter::default()).await?;
+        changed.ok_or_else(|| no_such_route(route))?.0
+    } else if wishes.is_empty() {
         known_route(desk, guild, route)?
     } else {
-        let changed = desk.store.change_rule(guild, route, move |rule| change(rule, &wishes)).await?;
+        let priorities = priorities(desk, guild).await?;
+        let changed = desk.store.change_rule(guild, route, move |rule| change(rule, &wishes, &priorities)).await?;
         let Some((route, outcome)) = changed else { return Err(no_such_route(route)) };
         outcome?;
         route
@@ -63,12 +75,22 @@ pub(super) async fn filter(
     reply::say(ctx, format!("🔎 {}: {sentence}{tried}", named(&known))).await
 }
 
+/// Which priorities this guild's community has: named by its words, or seen on calls.
+pub(in crate::commands) async fn priorities(desk: &Desk, guild: GuildId) -> Result<KnownPriorities, Error> {
+    let routing = desk.store.routing_now();
+    let names = routing.guilds.get(&guild).map(|guild| guild.labels.priorities.clone());
+    let mut known = KnownPriorities::named(&names.unwrap_or_else(|| Labels::usual().priorities.clone()));
+    desk.store.priorities_seen(&desk.facts.community).await?.iter().for_each(|priority| known.add(priority));
+    Ok(known)
+}
+
 /// All of the wishes or, if one cannot be used, none.
-fn change(rule: &mut Rule, wishes: &[(Criterion, String)]) -> Result<(), FilterError> {
+fn change(rule: &mut Rule, wishes: &[(Criterion, String)], priorities: &KnownPriorities) -> Result<(), FilterError> {
     let mut filter = rule.filter.clone();
     for (criterion, typed) in wishes {
-        filter.change(*criterion, typed)?;
+        filter.change_known(*criterion, typed, priorities)?;
     }
+    filter.check()?;
     rule.filter = filter;
     Ok(())
 }
@@ -85,13 +107,14 @@ async fn tried(desk: &Desk, route: &Route) -> Option<String> {
         outcome.await.ok()
     };
     let tried = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();
-    Some(tried.map_or_else(|| "It holds from now on; the bot is too busy to try it on past events.".to_owned(), sentence))
+    Some(tried.map_or_else(|| "It's active now. The bot is too busy to try it on past events.".to_owned(), sentence))
 }
 
 fn sentence(tried: Tried) -> String {
     match (tried.through, tried.of) {
         (_, 0) => "No event that this route listens to has come yet, so it could not be tried.".to_owned(),
         (0, 1) => "It would not have let through the only event so far.".to_owned(),
+        (0, of) => format!("⚠️ Check its values: with them this route would have been silent. It would have let through 0 of the last {of} events."),
         (_, 1) => "It would have let through the only event so far.".to_owned(),
         (through, of) => format!("It would have let through {through} of the last {of} events."),
     }
@@ -105,11 +128,13 @@ mod tests {
     fn wishes_come_true_together_or_not_at_all() {
         let mut rule = Rule::default();
         let wish = |criterion, typed: &str| (criterion, typed.to_owned());
-        change(&mut rule, &[wish(Criterion::Priority, "1"), wish(Criterion::Exclude, "drill")]).unwrap();
+        let known = KnownPriorities::named(&Labels::default().priorities);
+        change(&mut rule, &[wish(Criterion::Priority, "1"), wish(Criterion::Exclude, "drill")], &known).unwrap();
         let before = rule.clone();
-        change(&mut rule, &[wish(Criterion::Exclude, "any"), wish(Criterion::Service, "navy")]).unwrap_err();
+        change(&mut rule, &[wish(Criterion::Exclude, "any"), wish(Criterion::Service, "navy")], &known).unwrap_err();
+        change(&mut rule, &[wish(Criterion::Include, "drill")], &known).unwrap_err();
         assert_eq!(rule, before);
-        change(&mut rule, &[wish(Criterion::Exclude, "any")]).unwrap();
+        change(&mut rule, &[wish(Criterion::Exclude, "any")], &known).unwrap();
         assert_eq!((rule.filter.count(Criterion::Exclude), rule.filter.count(Criterion::Priority)), (0, 1));
     }
 
@@ -117,6 +142,7 @@ mod tests {
     fn what_was_tried_is_told_as_it_is() {
         let said = |through, of| sentence(Tried { through, of });
         assert_eq!(said(12, 50), "It would have let through 12 of the last 50 events.");
+        assert!(said(0, 50).starts_with("⚠️ Check its values") && said(0, 50).ends_with("It would have let through 0 of the last 50 events."));
         assert_eq!(said(0, 1), "It would not have let through the only event so far.");
         assert_eq!(said(1, 1), "It would have let through the only event so far.");
         assert!(said(0, 0).contains("has come yet"));

@@ -71,7 +71,12 @@ enum Weighed {
 
 /// Reads and checks a file against the guild as it is now.
 async fn weigh(desk: &Desk, guild: GuildId, body: &str, now: UnixMs) -> Result<Weighed, Error> {
-    let file = match read(body.as_bytes(), now) {
+    let routing = desk.store.routing_now();
+    let mut seen = desk.store.priorities_seen(&desk.facts.community).await?;
+    // What is stored must come back, whatever earlier versions took.
+    let own = routing.routes.iter().filter(|route| route.guild == guild);
+    seen.extend(own.flat_map(|route| route.rule.filter.priorities.iter().cloned()));
+    let file = match read(body.as_bytes(), now, &seen) {
         Ok(file) => file,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
@@ -82,7 +87,7 @@ async fn weigh(desk: &Desk, guild: GuildId, body: &str, now: UnixMs) -> Result<W
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
     hints.extend(ground.hints(&after));
-    let before = Settings::of(&desk.store.routing_now(), guild, now);
+    let before = Settings::of(&routing, guild, now);
     let lines = difference(&before, &after, now);
     Ok(Weighed::Possible(Box::new(Plan { before, after, lines, hints })))
 }

@@ -15,7 +15,7 @@ use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::permit::ActingRule;
 use crate::render::labels::Form;
 use crate::render::{Labels, Style, text};
-use crate::route::{BoardKind, Criterion, Escalation, Filter, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet, Rule, Threads, When};
+use crate::route::{AttentionError, BoardKind, Criterion, Escalation, Filter, KnownPriorities, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet, Rule, Threads, When};
 use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
 
 use crate::commands::options::{STYLES, style_word};
@@ -286,11 +286,12 @@ fn values_of(filter: &Filter, criterion: Criterion) -> Vec<String> {
 
 // ---- in ----
 
-/// What the bytes of a file ask for at `now`: a mute that is over is none.
+/// What the bytes of a file ask for at `now`: a mute that is over is none. `seen` are priorities that calls have had, or that routes of the
+/// guild ask for already: a filter may ask for these, and for those that the file itself names.
 ///
 /// # Errors
 /// Every problem found, as sentences for people, each beginning with its place in the file.
-pub(in super::super) fn read(bytes: &[u8], now: UnixMs) -> Result<File, Vec<String>> {
+pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Result<File, Vec<String>> {
     // Editors on Windows begin text with this mark.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let root: Value = serde_json::from_slice(bytes).map_err(|error| {
@@ -298,7 +299,7 @@ pub(in super::super) fn read(bytes: &[u8], now: UnixMs) -> Result<File, Vec<Stri
         vec![format!("It is no JSON: look at line {}, column {}. Take a file that `/cad export` made.", error.line(), error.column())]
     })?;
     let mut reader = Reader { now, ..Reader::default() };
-    let file = reader.file(&root);
+    let file = reader.file(&root, seen);
     if reader.problems.is_empty() {
         Ok(File { warnings: reader.warnings, ..file })
     } else {
@@ -314,6 +315,7 @@ pub(in super::super) fn read(bytes: &[u8], now: UnixMs) -> Result<File, Vec<Stri
 #[derive(Debug, Default)]
 struct Reader {
     now: UnixMs,
+    known: KnownPriorities,
     problems: Vec<String>,
     unsaid: usize,
     warnings: Vec<String>,
@@ -354,7 +356,7 @@ impl Reader {
         all.get(..most).unwrap_or(all)
     }
 
-    fn file(&mut self, root: &Value) -> File {
+    fn file(&mut self, root: &Value, seen: &[Priority]) -> File {
         const KNOWN: [&str; 11] =
             ["format", "version", "bot", "exported", "guild", "routes", "boards", "notices", "labels", "quiet", "acting"];
         let mut file = File::default();
@@ -389,6 +391,12 @@ impl Reader {
                 );
             }
         }
+        if let Some(labels) = present("labels") {
+            file.labels = self.labels(labels);
+        }
+        // Filters may ask for what the file's own words name.
+        self.known = KnownPriorities::named(&file.labels.priorities);
+        seen.iter().for_each(|priority| self.known.add(priority));
         if let Some(routes) = map.get("routes") {
             for (at, route) in self.list("routes", routes, MOST_ROUTES).iter().enumerate() {
                 let route = self.route(format!("routes[{at}]"), route);
@@ -402,9 +410,6 @@ impl Reader {
             }
         }
         file.notices = present("notices").and_then(|notices| self.named("notices", notices));
-        if let Some(labels) = present("labels") {
-            file.labels = self.labels(labels);
-        }
         file.quiet = present("quiet").and_then(|quiet| self.quiet(quiet));
         file.acting = present("acting").and_then(|acting| self.acting(acting));
         file
@@ -530,9 +535,12 @@ impl Reader {
                     other => self.problem(&format!("{path}[{at}]"), format!("a text is expected here, not {}.", quoted(other))),
                 }
             }
-            if let Err(error) = filter.change(criterion, &typed.join(",")) {
+            if let Err(error) = filter.change_known(criterion, &typed.join(","), &self.known) {
                 self.problem(&path, error.to_string());
             }
+        }
+        if let Err(error) = filter.check() {
+            self.problem(path, error.to_string());
         }
         filter
     }
@@ -566,7 +574,8 @@ impl Reader {
         match Quiet::new(&from?, &to?, &timezone?, panic) {
             Ok(quiet) => Some(quiet),
             Err(error) => {
-                self.problem("quiet", error.to_string());
+                let path = if matches!(error, AttentionError::Timezone(..)) { "quiet.timezone" } else { "quiet" };
+                self.problem(path, error.to_string());
                 None
             }
         }

@@ -155,7 +155,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// `a, b or c`; of too many the first, and how many more there are.
-fn listed(values: impl ExactSizeIterator<Item = String>) -> String {
+pub(super) fn listed(values: impl ExactSizeIterator<Item = String>) -> String {
     let all = values.len();
     let (mut shown, mut used) = (Vec::new(), 0);
     for value in values {

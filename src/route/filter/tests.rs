@@ -144,6 +144,46 @@ fn what_people_type_becomes_values() {
 }
 
 #[test]
+fn a_priority_that_no_call_has_is_refused_with_the_choices() {
+    let names = [(1, "Hot"), (2, "Warm"), (5, "Cold")].map(|(level, name)| (level, name.to_owned()));
+    let mut known = KnownPriorities::named(&names.into_iter().collect());
+    known.add(&Priority::Word("Code 3".into()));
+    known.add(&Priority::Level(7));
+    let asked = |typed: &str| {
+        let mut filter = one(Criterion::Priority, "1");
+        let changed = filter.change_known(Criterion::Priority, typed, &known);
+        changed.map(|()| filter.priorities).map_err(|error| error.to_string())
+    };
+    let level = Priority::Level;
+    assert_eq!(asked("hot, WARM"), Ok(vec![level(1), level(2)]));
+    assert_eq!(asked("code 3, 7, P3"), Ok(vec![Priority::Word("Code 3".into()), level(7), level(3)]));
+    assert_eq!(asked("1-9"), Ok(vec![level(1), level(2), level(3), level(5), level(7)]), "those of a range that there are");
+    assert_eq!(asked("any"), Ok(vec![]));
+    assert_eq!(
+        asked("high").unwrap_err(),
+        "“high” isn't a priority here. Choose from 1 (Hot), 2 (Warm), 3, 5 (Cold), 7 or Code 3, e.g. `1, 2`. If your CAD has another one, name it with /cad labels first."
+    );
+    for nonsense in ["1, high", "4", "1, 4", "8-9", "hot warm", "Code 4", "urgent!"] {
+        assert!(asked(nonsense).unwrap_err().contains("isn't a priority here"), "{nonsense}");
+    }
+}
+
+#[test]
+fn a_filter_that_could_let_nothing_through_is_refused() {
+    let of = |include, exclude| filter(&[(Criterion::Include, include), (Criterion::Exclude, exclude)]).check();
+    assert_eq!(of("fire, fires", "FIRE"), Err(FilterError::Nothing));
+    assert_eq!(of("fire, smoke", "fire"), Ok(()));
+    assert_eq!(of("any", "fire"), Ok(()));
+    assert_eq!(of("fire", "big fire"), Ok(()));
+}
+
+#[test]
+fn postals_of_earlier_versions_are_still_read() {
+    let read = serde_json::from_str::<Filter>(r#"{"postals":["abc-xyz","LS*"],"priorities":["high"]}"#).unwrap();
+    assert_eq!((read.count(Criterion::Postal), read.count(Criterion::Priority)), (2, 1));
+}
+
+#[test]
 fn any_a_dash_or_nothing_clears_one_criterion() {
     for clears in ["any", " ANY ", "-", "", "  ", ",", " , \"\" ,"] {
         for criterion in Criterion::ALL {
@@ -171,15 +211,21 @@ fn what_cannot_be_a_value_is_refused_in_a_sentence_and_changes_nothing() {
         (Priority, "1-99999999999999999999", "There is no priority"),
         (Priority, "2nd", "There is no priority “2nd”"),
         (Priority, &ranges, "At most 20 values fit into `priority`"),
-        (Service, "fire, navy", "“navy” is no service: choose from police, fire, ems and dispatch, e.g. `fire, ems`."),
-        (Service, "@everyone", "“@\u{200B}everyone” is no service"),
-        (Postal, "*", "“\\*” is no postal, prefix or range of numbers: write e.g. `9001`, `90*` or `9000-9099`."),
-        (Postal, "9*1", "“9\\*1” is no postal"),
-        (Postal, "90**", "is no postal"),
-        (Postal, "9000-", "“9000-” is no postal"),
-        (Postal, "-9000", "is no postal"),
-        (Postal, "9000-90x", "“9000-90x” is no postal"),
-        (Postal, "1-12345678901", "is no postal"),
+        (Service, "fire, navy", "“navy” isn't a service. Choose from police, fire, ems and dispatch, e.g. `fire, ems`."),
+        (Service, "@everyone", "“@\u{200B}everyone” isn't a service"),
+        (Postal, "*", "“\\*” isn't a postal, a prefix or a range. Each needs a number, e.g. `9001`, `90*` or `9000-9099`."),
+        (Postal, "9*1", "“9\\*1” isn't a postal"),
+        (Postal, "90**", "isn't a postal"),
+        (Postal, "9000-", "“9000-” isn't a postal"),
+        (Postal, "-9000", "isn't a postal"),
+        (Postal, "9000-90x", "“9000-90x” isn't a postal"),
+        (Postal, "1-12345678901", "isn't a postal"),
+        (Postal, "abc-xyz", "“abc-xyz” isn't a postal"),
+        (Postal, "9001, abc", "“abc” isn't a postal"),
+        (Postal, "abc*", "isn't a postal"),
+        (Postal, "９００１", "isn't a postal"),
+        (Postal, "90;01", "isn't a postal"),
+        (Postal, "9001 or <@1>", "isn't a postal"),
         (Include, &many, "At most 20 values fit into `include`: leave some out, e.g. `fire, smoke`."),
         (Exclude, &long, "A value of `exclude` may have at most 60 characters"),
         (Department, "LSPD, \u{200B}\u{3164}", "A value of `department` holds only characters that nobody can see"),

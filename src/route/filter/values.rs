@@ -14,7 +14,7 @@ const LAST_LEVEL: i64 = 9;
 /// Most digits of a postal in a range.
 const MAX_DIGITS: usize = 9;
 /// Typed text inside an error, in UTF-16 units.
-const QUOTED: usize = 40;
+pub(super) const QUOTED: usize = 40;
 
 /// What is wrong with a value. The sentence is for people; typed text in it is made harmless for Discord.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,16 +26,22 @@ pub enum FilterError {
     #[error("A value of `{}` may have at most {MAX_VALUE_CHARS} characters: shorten it and separate values by commas, e.g. `{}`.", .0.as_str(), .0.example())]
     TooLong(Criterion),
     /// Nothing in it can be seen.
-    #[error("A value of `{}` holds only characters that nobody can see: type it anew, e.g. `{}`.", .0.as_str(), .0.example())]
+    #[error("A value of `{}` holds only characters that nobody can see: type it again, e.g. `{}`.", .0.as_str(), .0.example())]
     Unseen(Criterion),
     /// A number beyond the levels.
     #[error("There is no priority “{0}”: 1 is the highest and 3 usually the lowest, e.g. `1, 2` or `1-2`.")]
     Priority(String),
+    /// No call has it, and nobody named it: what was typed, and what can be.
+    #[error("“{0}” isn't a priority here. Choose from {1}, e.g. `1, 2`. If your CAD has another one, name it with /cad labels first.")]
+    UnknownPriority(String, String),
+    /// What must be mentioned must not be.
+    #[error("Nothing could pass: every word of `include` holds one of `exclude`. Change one of the two, e.g. `exclude:any`.")]
+    Nothing,
     /// Not one of [`Service::ALL`].
-    #[error("“{0}” is no service: choose from police, fire, ems and dispatch, e.g. `fire, ems`.")]
+    #[error("“{0}” isn't a service. Choose from police, fire, ems and dispatch, e.g. `fire, ems`.")]
     Service(String),
     /// Neither a postal nor a prefix nor a range.
-    #[error("“{0}” is no postal, prefix or range of numbers: write e.g. `9001`, `90*` or `9000-9099`.")]
+    #[error("“{0}” isn't a postal, a prefix or a range. Each needs a number, e.g. `9001`, `90*` or `9000-9099`.")]
     Postal(String),
 }
 
@@ -106,6 +112,17 @@ pub enum PostalPattern {
 }
 
 impl PostalPattern {
+    /// Whether a postal may be like this: there is a number in each. Rows of earlier versions may hold others, which stay readable.
+    fn is_plausible(&self) -> bool {
+        match self {
+            Self::Range(..) => true,
+            Self::One(text) | Self::Prefix(text) => {
+                let fits = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '–' | '_' | '.' | '/' | '#');
+                text.chars().all(fits) && text.bytes().any(|b| b.is_ascii_digit())
+            }
+        }
+    }
+
     /// Whether a postal is meant.
     #[must_use]
     pub fn covers(&self, postal: &str) -> bool {
@@ -236,7 +253,7 @@ fn keep(found: &mut Vec<Priority>, priority: Priority) {
 }
 
 /// `1` or `P1`: `None` if it is no number, `Some(None)` if there is no such level.
-fn level(typed: &str) -> Option<Option<i64>> {
+pub(super) fn level(typed: &str) -> Option<Option<i64>> {
     let digits = typed.strip_prefix(['p', 'P']).unwrap_or(typed);
     let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     all.then(|| digits.parse().ok().filter(|level| (1..=LAST_LEVEL).contains(level)))
@@ -258,6 +275,9 @@ pub(super) fn postals(typed: &[&str]) -> Result<Vec<PostalPattern>, FilterError>
     let mut found: Vec<PostalPattern> = Vec::new();
     for value in typed {
         let pattern: PostalPattern = value.parse()?;
+        if !pattern.is_plausible() {
+            return Err(FilterError::Postal(text::line(value, QUOTED)));
+        }
         if !found.contains(&pattern) {
             found.push(pattern);
         }

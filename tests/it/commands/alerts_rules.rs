@@ -95,7 +95,7 @@ async fn a_filter_is_set_by_parts_cleared_by_any_and_said_in_one_sentence() {
     // One that cannot be used takes nothing of the others along, and none is stored.
     let before = bot.route(id);
     let told = bot.alerts("filter", json!({"route": id, "priority": "any", "service": "navy"})).await;
-    assert_eq!(told, "“navy” is no service: choose from police, fire, ems and dispatch, e.g. `fire, ems`.");
+    assert_eq!(told, "“navy” isn't a service. Choose from police, fire, ems and dispatch, e.g. `fire, ems`.");
     assert_eq!(bot.route(id), before);
     // What people type cannot ping or format.
     let told = bot.alerts("filter", json!({"route": id, "include": "@everyone, **bold**"})).await;
@@ -134,7 +134,7 @@ async fn a_filter_that_cannot_be_tried_now_holds_all_the_same() {
     let bot = start_with(Plan { deaf: true, ..Plan::default() }).await;
     let id = bot.added("dispatch").await;
     let told = bot.alerts("filter", json!({"route": id, "priority": "1"})).await;
-    assert!(told.ends_with("priority 1. It holds from now on; the bot is too busy to try it on past events."), "{told}");
+    assert!(told.ends_with("priority 1. It's active now. The bot is too busy to try it on past events."), "{told}");
     assert_eq!(bot.route(id).rule.filter.count(Criterion::Priority), 1);
 }
 

@@ -32,6 +32,13 @@ impl Names for Called {
     }
 }
 
+/// Priorities that calls have had.
+fn seen() -> Vec<Priority> {
+    let words = ["Code 3", "LS-12", "90*", "smoke", "big fire", "Größe", "=1+1", "fire", "ems"];
+    let levels = (1..=9).map(Priority::Level);
+    words.map(|word| Priority::Word(word.into())).into_iter().chain(levels).collect()
+}
+
 /// A guild whose ids are `more` higher, under the same names; the bot is an administrator.
 fn ground(guild: GuildId, more: u64) -> Ground {
     let channel = |id: u64, kind: u64| json!({"id": (id + more).to_string(), "name": format!("channel-{id}"), "type": kind});
@@ -148,7 +155,7 @@ fn exported(settings: &Settings) -> Vec<u8> {
 }
 
 fn imported(file: &[u8], ground: &Ground) -> Result<Settings, Vec<String>> {
-    let file = read(file, NOW)?;
+    let file = read(file, NOW, &seen())?;
     assert_eq!(file.warnings, [""; 0]);
     ground.settle(file, &SERVERS)
 }
@@ -195,7 +202,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_a_file_or_problems(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        read(&bytes, NOW).map(|_| ()).ok();
+        read(&bytes, NOW, &seen()).map(|_| ()).ok();
     }
 
     #[test]
@@ -224,7 +231,7 @@ proptest! {
 /// Whatever comes of it is short, says where, and shows no markdown or mention of the file's.
 fn take(file: &Value) {
     let bytes = serde_json::to_vec(file).unwrap();
-    let problems = match read(&bytes, NOW) {
+    let problems = match read(&bytes, NOW, &seen()) {
         Ok(file) => ground(GUILD, 0).settle(file, &SERVERS).err(),
         Err(problems) => Some(problems),
     };
@@ -311,7 +318,7 @@ fn json_values() -> impl Strategy<Value = Value> {
 
 fn problems(file: &Value) -> Vec<String> {
     let file = serde_json::to_vec(file).unwrap();
-    read(&file, NOW).map_err(|problems| problems.join("\n")).map_or_else(
+    read(&file, NOW, &seen()).map_err(|problems| problems.join("\n")).map_or_else(
         |problems| problems.lines().map(str::to_owned).collect(),
         |file| ground(GUILD, 0).settle(file, &SERVERS).err().unwrap_or_default(),
     )
@@ -358,7 +365,7 @@ fn a_file_by_hand_may_be_short() {
     file["routes"] = json!([{"event": "911", "channel": "#channel-101", "role": "@Role 201", "colour": "red"}]);
     file["notices"] = json!(102);
     let bytes = [b"\xEF\xBB\xBF".as_slice(), &serde_json::to_vec(&file).unwrap()].concat();
-    let read = read(&bytes, NOW).unwrap();
+    let read = read(&bytes, NOW, &seen()).unwrap();
     assert_eq!(read.warnings, ["`routes[0].colour` is not known and passed over."]);
     let settings = ground(GUILD, 0).settle(read, &SERVERS).unwrap();
     let route = &settings.routes[0];
@@ -374,16 +381,16 @@ fn other_files_and_newer_ones_are_no_settings() {
     let mut newer = usual();
     newer["version"] = json!(2);
     assert_eq!(said(newer), "`version`: a newer bot wrote this file (form 2, this bot knows 1): update the bot.");
-    let told = read(b"{\n  \"format\": oops", NOW).unwrap_err();
+    let told = read(b"{\n  \"format\": oops", NOW, &seen()).unwrap_err();
     assert_eq!(told, ["It is no JSON: look at line 2, column 13. Take a file that `/cad export` made."]);
-    assert!(read(&b"[".repeat(10_000), NOW).is_err(), "as deep as one likes");
+    assert!(read(&b"[".repeat(10_000), NOW, &seen()).is_err(), "as deep as one likes");
 }
 
 #[test]
 fn a_mute_that_is_over_is_none_and_one_for_ever_is_refused() {
     let mut file = usual();
     file["routes"] = json!([{"event": "911", "channel": "101", "mute": {"until": "2026-01-01T00:00:00Z"}}]);
-    let read = read(&serde_json::to_vec(&file).unwrap(), NOW).unwrap();
+    let read = read(&serde_json::to_vec(&file).unwrap(), NOW, &seen()).unwrap();
     assert_eq!(read.routes[0].rule.mute, None);
     file["routes"][0]["mute"]["until"] = json!("2999-01-01T00:00:00Z");
     assert_eq!(problems(&file), ["`routes[0].mute.until`: a mute can last 30 days at most."]);
