@@ -3,10 +3,12 @@
 //! What people wrote is never a formula there, whatever the program takes for a separator: where a comma is none (a semicolon or a tab is, by
 //! the reader's language), a quoted cell is cut at the semicolons, tabs and breaks in it.
 
-/// What a spreadsheet takes for the beginning of a formula, in both widths.
-const SIGNS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-/// Where a cell may end for a program that does not read commas.
-const ENDS: [char; 4] = [';', '\t', '\r', '\n'];
+use crate::render::text;
+
+/// What a spreadsheet takes for the beginning of a formula, in every width and form.
+const SIGNS: [char; 13] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−'];
+/// Where a cell may end for a program that does not read commas, or that knows more line breaks.
+const ENDS: [char; 9] = [';', '\t', '\r', '\n', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// A line of cells.
 pub(super) fn row<const N: usize>(cells: [&str; N]) -> String {
@@ -16,23 +18,29 @@ pub(super) fn row<const N: usize>(cells: [&str; N]) -> String {
 /// A stranger's text as one cell.
 fn cell(raw: &str) -> String {
     let text = defused(raw);
-    if text.contains([',', ';', '"', '\t', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    if text.contains([',', '"']) || text.contains(ENDS) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// With an apostrophe before what would be a formula: spreadsheets take it for "this is text".
 fn defused(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len() + 1);
-    if raw.starts_with(['\t', '\r', '\n']) {
+    let unseen = raw.trim_start_matches(|c: char| invisible(c) && !ENDS.contains(&c));
+    if unseen.starts_with(ENDS) && !unseen.starts_with(';') {
         text.push('\'');
     }
     for part in raw.split_inclusive(ENDS) {
-        // Some programs drop the blanks first.
-        if part.trim_start().starts_with(SIGNS) {
+        // Some programs drop what cannot be seen first, or the quotes that a cut leaves at the front.
+        if part.trim_start_matches(|c| invisible(c) || c == '"').starts_with(SIGNS) {
             text.push('\'');
         }
         text.push_str(part);
     }
     text
+}
+
+/// Takes no room, or only room: a formula may hide behind it.
+fn invisible(c: char) -> bool {
+    c.is_whitespace() || text::visible(Some(c.encode_utf8(&mut [0; 4]))).is_none()
 }
 
 #[cfg(test)]
@@ -81,16 +89,86 @@ mod tests {
             ("a\n@A1", "\"a\n'@A1\""),
             ("a\r\n＝1", "\"a\r\n'＝1\""),
             ("a;b", "\"a;b\""),
+            // Behind what a cut leaves of a quoted cell.
+            ("\"=1", "\"'\"\"=1\""),
+            ("a;\"=1", "\"a;'\"\"=1\""),
         ] {
             assert_eq!(cell(raw), said, "{raw:?}");
         }
+    }
+
+    #[test]
+    fn a_formula_does_not_hide_behind_what_nobody_sees() {
+        let hidden = [
+            "\u{FEFF}",
+            "\u{200B}",
+            "\u{200C}",
+            "\u{200D}",
+            "\u{200E}",
+            "\u{202E}",
+            "\u{2060}",
+            "\u{2066}",
+            "\u{AD}",
+            "\u{34F}",
+            "\u{61C}",
+            "\u{115F}",
+            "\u{180E}",
+            "\u{2800}",
+            "\u{3164}",
+            "\u{FFA0}",
+            "\u{FE0F}",
+            "\u{E0020}",
+            "\u{E0101}",
+            "\u{0}",
+            "\u{1}",
+            "\u{1B}",
+            "\u{7F}",
+            "\u{9F}",
+            "\u{A0}",
+            "\u{2003}",
+            "\u{3000}",
+            "\u{B}",
+            "\u{C}",
+            "\u{85}",
+            "\u{2028}",
+            "\u{2029}",
+            "\t",
+            "\r",
+            "\n",
+            " ",
+            "\u{200B} \u{FEFF}\t",
+            "\"",
+            "\u{200B}\"",
+        ];
+        for before in hidden {
+            for formula in SIGNS {
+                let raw = format!("{before}{formula}1+1");
+                let made = cell(&raw);
+                let inner = made.trim_matches('"').replace("\"\"", "\"");
+                // Wherever a program lets a cell begin, it begins with the apostrophe, or with nothing that counts.
+                for part in inner.split(ENDS) {
+                    let start = part.trim_start_matches(|c| invisible(c) || c == '"');
+                    assert!(!start.starts_with(SIGNS), "{raw:?} became {made:?}");
+                }
+                assert!(inner.contains('\''), "{raw:?} became {made:?}");
+            }
+        }
+        for tab in ["\u{200B}\tx", "\u{FEFF}\rx", " \nx"] {
+            assert!(cell(tab).starts_with("\"'"), "{tab:?}");
+        }
+        // What people write stays readable.
+        for plain in ["A-12", "Unit 7", "é", "\u{1F6A8} 911", "10-50", "<@5>", "5", "12.5", "a=b", "🇩🇪"] {
+            assert_eq!(cell(plain), plain);
+        }
+        assert_eq!(cell("+1 555 0100"), "'+1 555 0100");
+        assert_eq!(cell("-5"), "'-5");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn anything_is_one_harmless_cell(raw in "[a=+@＝ ;,\t\r\n\"'-]{0,12}") {
+        fn anything_is_one_harmless_cell(raw in "[a=+@＝ ;,\t\r\n\"'\u{200B}\u{FEFF}\u{AD}\u{2028}-]{0,12}") {
             let made = cell(&raw);
             let inner = match made.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
                 Some(quoted) => {
@@ -98,11 +176,11 @@ mod tests {
                     quoted.replace("\"\"", "\"")
                 }
                 None => {
-                    prop_assert!(!made.contains([',', ';', '"', '\t', '\r', '\n']), "{made:?}");
+                    prop_assert!(!made.contains([',', '"']) && !made.contains(ENDS), "{made:?}");
                     made.clone()
                 }
             };
-            prop_assert!(inner.split(ENDS).all(|part| !part.trim_start().starts_with(SIGNS)), "{made:?}");
+            prop_assert!(inner.split(ENDS).all(|part| !part.trim_start_matches(|c| invisible(c) || c == '"').starts_with(SIGNS)), "{made:?}");
             prop_assert!(!inner.starts_with(['\t', '\r', '\n']), "{made:?}");
         }
     }
