@@ -8,6 +8,7 @@
 
 mod duration;
 mod quiet;
+mod zone;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,8 @@ use super::{Listens, Occasion, Route};
 use crate::clock::UnixMs;
 use crate::event::{Priority, Topic};
 
-pub use quiet::{Quiet, timezones};
+pub use quiet::Quiet;
+pub use zone::timezones;
 
 /// After the ping of a tone none for so long, unless the route says otherwise (s): a tone board is pressed more than once.
 const TONE_COOLDOWN_S: u32 = 30;
@@ -61,20 +63,20 @@ impl When {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AttentionError {
     /// No duration.
-    #[error("“{0}” is no duration that I understand: write minutes, hours or days, e.g. `30m`, `1h30m` or `2d`.")]
+    #[error("“{0}” isn't a valid duration. Try `30m`, `1h30m` or `2d`.")]
     Duration(String),
     /// Under a minute or over [`Mute::LONGEST_MS`].
-    #[error("“{0}” is too short or too long: it can be from 1 minute to 30 days, e.g. `30m` or `7d`.")]
+    #[error("“{0}” is too short or too long. Use 1 minute to 30 days, e.g. `30m` or `7d`.")]
     OutOfRange(String),
     /// No time of day.
-    #[error("“{0}” is no time of day: write e.g. `22:00`, `7:30` or `10pm`.")]
+    #[error("“{0}” isn't a time of day. Try `22:00`, `7:30` or `10pm`.")]
     Time(String),
     /// Quiet hours without length, or all day.
     #[error("Quiet hours that end at {0}, when they begin, have no length: choose two different times, e.g. from `22:00` to `7:00`.")]
     NoLength(String),
-    /// No time zone.
-    #[error("“{0}” is no time zone that I know: choose one from the list, e.g. `Europe/Berlin` or `America/New_York`.")]
-    Timezone(String),
+    /// No place's time zone: what was typed, and what to do.
+    #[error("“{0}” isn't a time zone name. {1}")]
+    Timezone(String, String),
 }
 
 /// A route that makes no sound for a while: its cards come without pings.

@@ -22,7 +22,10 @@ pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
     let guild = guild_of(ctx)?;
     let desk = ctx.data();
     let routing = desk.store.routing_now();
-    let quiet = routing.guilds.get(&guild).and_then(|guild| guild.quiet.as_ref()).map(|quiet| format!("🌙 {}", quiet.sentence()));
+    let quiet = routing.guilds.get(&guild).and_then(|guild| guild.quiet.as_ref()).map(|quiet| {
+        let hint = quiet.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
+        format!("🌙 {}{hint}", quiet.sentence())
+    });
     let routes: Vec<&Route> = routing.routes.iter().filter(|route| route.guild == guild).collect();
     if routes.is_empty() {
         let nothing = "Nothing is posted in this server yet. Begin with `/cad setup`, or with `/alerts preset name:essentials channel:#your-channel`.";

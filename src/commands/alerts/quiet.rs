@@ -6,7 +6,7 @@ use crate::route::Quiet;
 
 const EXAMPLE: &str = "`/alerts quiet from:22:00 to:7:00 timezone:Europe/Berlin`";
 
-/// Hours of each day without pings and sounds, for all routes of this server
+/// Hours of each day without pings and sounds, for all routes; an option left out stays as it is
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn quiet(
     ctx: Context<'_>,
@@ -21,29 +21,38 @@ pub(super) async fn quiet(
     #[max_length = 100]
     timezone: Option<String>,
     #[description = "Panics too (default: they still sound)"] panic: Option<bool>,
+    #[description = "True: no quiet hours"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (guild, desk) = (guild_of(ctx)?, ctx.data());
     let known = desk.store.routing_now().guilds.get(&guild).and_then(|guild| guild.quiet.clone());
+    let from_off = from.as_ref().is_some_and(|from| from.trim().eq_ignore_ascii_case("off"));
+    if off == Some(true) && ((from.is_some() && !from_off) || to.is_some() || timezone.is_some() || panic.is_some()) {
+        return Err(Error::refused("`off:True` ends the quiet hours: leave the other options out, or leave `off:` out."));
+    }
     let said = match (from, to, timezone, panic) {
-        (None, None, None, None) => match known {
-            Some(quiet) => format!("{} `/alerts quiet from:off` switches them off.", sentence(&quiet, desk.clock.now())),
-            None => format!("This server has no quiet hours. Set them with {EXAMPLE}."),
-        },
-        (Some(from), ..) if from.trim().eq_ignore_ascii_case("off") => {
+        _ if off == Some(true) || from_off => {
             if known.is_none() {
                 return reply::say(ctx, "👌 This server has no quiet hours.").await;
             }
             desk.store.set_quiet(guild, None).await?;
             "🔔 The quiet hours are off: alerts sound at any time.".to_owned()
         }
-        (Some(from), Some(to), Some(timezone), panic) => {
-            let quiet = Quiet::new(&from, &to, &timezone, panic.unwrap_or(false))?;
+        (None, None, None, None) => match known {
+            Some(quiet) => format!("{} `/alerts quiet off:True` turns them off.", sentence(&quiet, desk.clock.now())),
+            None => format!("This server has no quiet hours. Set them with {EXAMPLE}."),
+        },
+        (from, to, timezone, panic) => {
+            let quiet = match (known, &from, &to, &timezone) {
+                (None, Some(from), Some(to), Some(timezone)) => Quiet::new(from, to, timezone, panic.unwrap_or(false))?,
+                (None, ..) => return Err(Error::Refused(format!("Quiet hours need `from:`, `to:` and `timezone:`, as in {EXAMPLE}."))),
+                // What is not named stays as it is.
+                (Some(known), ..) => known.with(from.as_deref(), to.as_deref(), timezone.as_deref(), panic)?,
+            };
             desk.store.ensure_guild(guild, &desk.facts.community).await?;
             desk.store.set_quiet(guild, Some(quiet.clone())).await?;
             sentence(&quiet, desk.clock.now())
         }
-        _ => return Err(Error::Refused(format!("Quiet hours need `from:`, `to:` and `timezone:`, as in {EXAMPLE}."))),
     };
     reply::say(ctx, said).await
 }
@@ -52,5 +61,6 @@ fn sentence(quiet: &Quiet, now: crate::clock::UnixMs) -> String {
     let panics = if quiet.panic { "" } else { " Panics still sound, unless you set `panic:True`." };
     // Whoever chose a wrong time zone sees it here.
     let now = if quiet.covers(now) { "it is quiet" } else { "it is not quiet" };
-    format!("🌙 {} Cards then come without pings and sounds; right now {now}.{panics}", quiet.sentence())
+    let hint = quiet.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
+    format!("🌙 {} Cards then come without pings and sounds; right now {now}.{panics}{hint}", quiet.sentence())
 }

@@ -80,10 +80,7 @@ mod tests {
             assert!(matches!(Mute::parse_for(typed), Err(AttentionError::OutOfRange(_))), "{typed}");
         }
         let said = Mute::parse_for("<@1> **soon**").unwrap_err().to_string();
-        assert_eq!(
-            said,
-            "“<\u{200B}@\u{200B}1> \\*\\*soon\\*\\*” is no duration that I understand: write minutes, hours or days, e.g. `30m`, `1h30m` or `2d`."
-        );
+        assert_eq!(said, "“<\u{200B}@\u{200B}1> \\*\\*soon\\*\\*” isn't a valid duration. Try `30m`, `1h30m` or `2d`.");
     }
 
     proptest! {

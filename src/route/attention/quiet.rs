@@ -1,47 +1,15 @@
 //! A guild's quiet hours, by the clock on its wall.
 
 use jiff::Timestamp;
-use jiff::tz::{self, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::AttentionError;
+use super::zone::{self, MAX_NAME, zone};
 use crate::clock::UnixMs;
 use crate::render::text;
 
 /// Minutes of a day.
 const DAY: u16 = 1_440;
-/// Longest name of a time zone that is looked for, in bytes.
-const MAX_NAME: usize = 64;
-/// Most names in a completion: what Discord takes.
-const MAX_CHOICES: usize = 25;
-/// Offered before anything is typed, from west to east.
-const FAMILIAR: [&str; 25] = [
-    "UTC",
-    "America/Los_Angeles",
-    "America/Phoenix",
-    "America/Denver",
-    "America/Chicago",
-    "America/Mexico_City",
-    "America/New_York",
-    "America/Toronto",
-    "America/Halifax",
-    "America/Sao_Paulo",
-    "Europe/London",
-    "Europe/Lisbon",
-    "Europe/Madrid",
-    "Europe/Paris",
-    "Europe/Amsterdam",
-    "Europe/Berlin",
-    "Europe/Rome",
-    "Europe/Stockholm",
-    "Europe/Warsaw",
-    "Europe/Athens",
-    "Europe/Istanbul",
-    "Asia/Kolkata",
-    "Asia/Singapore",
-    "Australia/Sydney",
-    "Pacific/Auckland",
-];
 
 /// A guild's quiet hours, each day: cards come without pings and sounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,20 +26,33 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// From what a person typed: times such as `22:00`, `7`, `7:30`, `10pm`, and an IANA name in any letter case.
+    /// From what a person typed: times such as `22:00`, `7`, `7:30`, `10pm`, and a place's IANA name in any letter case.
     ///
     /// # Errors
     /// [`AttentionError`]: not a time, equal times, or not a time zone.
     pub fn new(from: &str, to: &str, timezone: &str, panic: bool) -> Result<Self, AttentionError> {
+        Self { from: 0, to: 0, timezone: String::new(), panic }.with(Some(from), Some(to), Some(timezone), None)
+    }
+
+    /// The same with what a person typed; what is `None` stays as it is.
+    ///
+    /// # Errors
+    /// As [`Quiet::new`].
+    pub fn with(&self, from: Option<&str>, to: Option<&str>, timezone: Option<&str>, panic: Option<bool>) -> Result<Self, AttentionError> {
         let time = |typed: &str| minute(typed).ok_or_else(|| AttentionError::Time(text::line(typed, 40)));
-        let (from, to) = (time(from)?, time(to)?);
+        let (from, to) = (from.map(time).transpose()?.unwrap_or(self.from), to.map(time).transpose()?.unwrap_or(self.to));
         if from == to {
             return Err(AttentionError::NoLength(clock(from)));
         }
-        let zone = zone(timezone).ok_or_else(|| AttentionError::Timezone(text::line(timezone, 40)))?;
-        // As the database spells it.
-        let timezone = zone.iana_name().unwrap_or(timezone).to_owned();
-        Ok(Self { from, to, timezone, panic })
+        let timezone = timezone.map(zone::place).transpose()?.unwrap_or_else(|| self.timezone.clone());
+        Ok(Self { from, to, timezone, panic: panic.unwrap_or(self.panic) })
+    }
+
+    /// What to do about a time zone that was taken once and would not be now; it holds as it is until somebody does.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let error = zone::place(&self.timezone).err()?;
+        Some(format!("💡 {error} Set it with `/alerts quiet timezone:`."))
     }
 
     /// Whether `now` is in them. The local wall clock decides, so a night in which the clocks change is an hour longer or shorter. Equal
@@ -123,48 +104,6 @@ fn minute(typed: &str) -> Option<u16> {
 /// One or two digits.
 fn digits(text: &str) -> Option<u16> {
     ((1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
-}
-
-/// The zone of an IANA name in any letter case, blanks for underscores. From the database inside the program: the machine's is not asked.
-fn zone(name: &str) -> Option<TimeZone> {
-    let name = name.trim();
-    if name.is_empty() || name.len() > MAX_NAME {
-        return None;
-    }
-    TimeZone::get(&name.replace(' ', "_")).ok().filter(|zone| !zone.is_unknown())
-}
-
-/// At most 25 names of time zones that hold what was typed so far, in any letter case: those that begin with it first, then those of which
-/// a part does (`berlin`), then the rest. Nothing typed: those that most people live in.
-#[must_use]
-pub fn timezones(typed: &str) -> Vec<String> {
-    let typed = typed.trim().replace(' ', "_").to_ascii_lowercase();
-    if typed.is_empty() {
-        return FAMILIAR.map(str::to_owned).to_vec();
-    }
-    if typed.len() > MAX_NAME {
-        return Vec::new();
-    }
-    let mut found: Vec<(u8, String)> = Vec::new();
-    for name in tz::db().available() {
-        let name = name.as_str();
-        let folded = name.to_ascii_lowercase();
-        let Some(at) = folded.find(&typed) else { continue };
-        let rank = if at == 0 {
-            0
-        } else if folded.contains(&format!("/{typed}")) {
-            1
-        } else {
-            2
-        };
-        // Named by nobody who lives somewhere, and refused by `zone`.
-        if folded != "etc/unknown" {
-            found.push((rank, name.to_owned()));
-        }
-    }
-    found.sort();
-    found.truncate(MAX_CHOICES);
-    found.into_iter().map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::route::timezones;
 
 fn at(rfc3339: &str) -> UnixMs {
     UnixMs(rfc3339.parse::<Timestamp>().unwrap().as_millisecond())
@@ -104,12 +105,12 @@ fn phoenix_changes_no_clocks() {
 #[test]
 fn what_is_refused_says_the_fix() {
     let refused = |from, to, zone| Quiet::new(from, to, zone, false).unwrap_err().to_string();
-    assert_eq!(refused("late", "7", "UTC"), "“late” is no time of day: write e.g. `22:00`, `7:30` or `10pm`.");
-    assert_eq!(refused("22", "*7*", "UTC"), "“\\*7\\*” is no time of day: write e.g. `22:00`, `7:30` or `10pm`.");
+    assert_eq!(refused("late", "7", "UTC"), "“late” isn't a time of day. Try `22:00`, `7:30` or `10pm`.");
+    assert_eq!(refused("22", "*7*", "UTC"), "“\\*7\\*” isn't a time of day. Try `22:00`, `7:30` or `10pm`.");
     assert!(refused("22:00", "10pm", "UTC").contains("end at 22:00, when they begin"));
     assert!(refused("0:00", "24:00", "UTC").contains("choose two different times"));
     for zone in ["", " ", "Berlin", "Etc/Unknown", "Mars/Olympus", "../../etc/passwd", "\u{0}", &"Europe/Berlin".repeat(100)] {
-        assert!(matches!(Quiet::new("22", "7", zone, false), Err(AttentionError::Timezone(_))), "{zone:?}");
+        assert!(matches!(Quiet::new("22", "7", zone, false), Err(AttentionError::Timezone(..))), "{zone:?}");
     }
     assert_eq!(Quiet::new("22", "7", " america/new york ", false).unwrap().timezone, "America/New_York");
 }
@@ -122,6 +123,20 @@ fn a_row_that_could_not_have_been_made_covers_nothing() {
     }
     let always = Quiet { from: 0, to: 1_439, timezone: "UTC".into(), panic: false };
     assert!(!always.covers(UnixMs(i64::MAX)) && !always.covers(UnixMs(i64::MIN)), "outside of every calendar");
+}
+
+#[test]
+fn a_zone_that_was_taken_once_goes_on_and_says_what_is_better() {
+    let old = Quiet { from: 1_320, to: 420, timezone: "EST".into(), panic: false };
+    assert!(old.covers(at("2026-07-01T04:00:00Z")) && !old.covers(at("2026-07-01T13:00:00Z")));
+    let hint = old.hint().unwrap();
+    assert!(hint.contains("“EST” isn't a time zone name") && hint.contains("`America/New_York`"), "{hint}");
+    // What is not named stays, even that.
+    let later = old.with(Some("23:00"), None, None, Some(true)).unwrap();
+    assert_eq!(later, Quiet { from: 1_380, panic: true, ..old.clone() });
+    assert_eq!(old.with(None, None, Some("america/new york"), None).unwrap().timezone, "America/New_York");
+    assert!(old.with(Some("7:00"), None, None, None).is_err(), "no length");
+    assert_eq!(Quiet::new("22", "7", "Europe/Berlin", false).unwrap().hint(), None);
 }
 
 #[test]
