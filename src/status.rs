@@ -105,8 +105,8 @@ pub struct ServerFacts {
     pub on_duty: Option<usize>,
     /// What was read from the CAD's REST API.
     pub readings: BTreeMap<Part, Reading>,
-    /// Arrivals of the last hour, in minutes: (minute, count).
-    minutes: VecDeque<(i64, u64)>,
+    /// Arrivals from the CAD of the last hour, in minutes: (minute, way, count).
+    minutes: VecDeque<(i64, Source, u64)>,
 }
 
 /// What was read of one part of a server.
@@ -134,6 +134,8 @@ pub struct ReadBudget {
 }
 
 const MOST_UNKNOWN: usize = 50;
+/// Counts kept for the last hour: a clock that jumps must not pile them up.
+const MOST_MINUTES: usize = 300;
 const MOST_PROBLEMS: usize = 20;
 const MOST_DELAYS: usize = 512;
 /// Waits are remembered for so many minutes.
@@ -167,11 +169,11 @@ impl Status {
         }
         server.last = Some((at, source));
         let minute = at.0.div_euclid(60_000);
-        match server.minutes.back_mut() {
-            Some((last, count)) if *last == minute => *count += 1,
-            _ => server.minutes.push_back((minute, 1)),
+        match server.minutes.iter_mut().rev().take_while(|(at, ..)| *at == minute).find(|(_, way, _)| *way == source) {
+            Some((_, _, count)) => *count += 1,
+            None => server.minutes.push_back((minute, source, 1)),
         }
-        while server.minutes.front().is_some_and(|(first, _)| minute - first >= 60) {
+        while server.minutes.len() > MOST_MINUTES || server.minutes.front().is_some_and(|(first, ..)| minute - first >= 60) {
             server.minutes.pop_front();
         }
     }
@@ -338,11 +340,15 @@ impl Facts {
 }
 
 impl ServerFacts {
-    /// Events in the last hour.
+    /// Events from the CAD in the last hour, by the way they came: what the bot does itself is none.
     #[must_use]
-    pub fn last_hour(&self, now: UnixMs) -> u64 {
+    pub fn last_hour(&self, now: UnixMs) -> Vec<(Source, u64)> {
         let minute = now.0.div_euclid(60_000);
-        self.minutes.iter().filter(|(at, _)| minute - at < 60).map(|(_, count)| count).sum()
+        let of = |source: Source| {
+            let counts = self.minutes.iter().filter(|(at, way, _)| minute - at < 60 && *way == source);
+            (source, counts.map(|(.., count)| count).sum())
+        };
+        Source::ALL.into_iter().map(of).filter(|(_, count)| *count > 0).collect()
     }
 }
 
@@ -362,6 +368,22 @@ mod tests {
     }
 
     #[test]
+    fn events_of_the_last_hour_add_up_by_the_way_they_came() {
+        let (status, community, server) = (Status::default(), CommunityId::new("c"), ServerId(1));
+        let tell = |source, times: i64, from: i64| {
+            (0..times).for_each(|n| status.event(&community, server, source, UnixMs((from + n) * 60_000)));
+        };
+        tell(Source::Hub, 30, 0);
+        for minute in 100..108 {
+            for source in [Source::Hub, Source::Own, Source::Http, Source::Test, Source::Hub, Source::Own] {
+                status.event(&community, server, source, UnixMs(minute * 60_000));
+            }
+        }
+        let counts = status.server(&community, server).last_hour(UnixMs(108 * 60_000));
+        assert_eq!(counts, [(Source::Hub, 16), (Source::Http, 8)], "only events of the CAD, and only of the last hour");
+    }
+
+    #[test]
     fn an_hour_of_events_and_no_more() {
         let status = Status::default();
         let (community, server) = (CommunityId::new("c"), ServerId(1));
@@ -369,7 +391,7 @@ mod tests {
             status.event(&community, server, Source::Hub, UnixMs(minute * 60_000));
         }
         let facts = status.snapshot();
-        assert_eq!(facts.servers[&(community, server)].last_hour(UnixMs(119 * 60_000)), 60);
+        assert_eq!(facts.servers[&(community, server)].last_hour(UnixMs(119 * 60_000)), [(Source::Hub, 60)]);
     }
 
     #[test]

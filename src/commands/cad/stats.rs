@@ -128,7 +128,9 @@ impl Counts {
                 .iter()
                 .take(PRIORITIES)
                 .map(|(priority, of)| format!("{}: **{}**", safe(&label(priority)), chart::count_of(of.calls)));
-            lines.push(format!("Dispatch calls by priority: {}", said.collect::<Vec<_>>().join(" · ")));
+            let rest: usize = self.by_priority.values().skip(PRIORITIES).map(|of| of.calls).sum();
+            let rest = (rest > 0).then(|| format!("others: **{}**", chart::count_of(rest)));
+            lines.push(format!("Dispatch calls by priority: {}", said.chain(rest).collect::<Vec<_>>().join(" · ")));
         }
         let unserved: usize = self.by_priority.values().map(|of| of.unserved).sum();
         if unserved > 0 {

@@ -21,6 +21,10 @@ const LATE_MS: i64 = 5_000;
 /// Waits for Discord's limits are told if they come to this much in ten minutes (ms).
 const WORTH_TELLING_MS: i64 = 1_000;
 
+/// Said as long as no alert and no board is asked for.
+pub(super) const NOTHING: &str =
+    "⚪ Nothing is set up yet, so nothing is posted here. Run `/cad setup`, or `/alerts preset name:essentials channel:#your-channel`.";
+
 /// How the links to the CAD and to Discord are, and what went wrong lately
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
@@ -31,8 +35,10 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let routing = desk.store.routing_now();
     let own = |parked: &Parked| {
         routing.routes.iter().any(|route| route.guild == guild && route.channel == parked.channel)
+            || routing.boards.iter().any(|board| board.guild == guild && board.channel == parked.channel)
             || routing.guilds.get(&guild).and_then(|guild| guild.notices) == Some(parked.channel)
     };
+    let set_up = routing.routes.iter().any(|route| route.guild == guild) || routing.boards.iter().any(|board| board.guild == guild);
     let parked: Vec<Parked> = desk.store.parked().await?.into_iter().filter(own).collect();
     let given_up = desk.store.problems(guild, PROBLEMS).await?;
     let snapshot = desk.status.snapshot();
@@ -41,7 +47,11 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let budgets = desk.cad.as_ref().map(CadRest::budgets).unwrap_or_default();
     let report =
         Report { facts: &desk.facts, known: &snapshot, counts: &counts, parked: &parked, budgets: &budgets, now: desk.clock.now() };
-    let (lines, well) = report.lines(problems);
+    let (mut lines, mut well) = report.lines(problems);
+    if !set_up {
+        lines.insert(0, format!("{NOTHING}\n"));
+        well = false;
+    }
     reply::list(ctx, "📡 Status", &lines, if well { reply::GREEN } else { reply::YELLOW }).await
 }
 
@@ -162,7 +172,9 @@ impl Report<'_> {
             let oldest = self.counts.oldest_pending.map(|at| format!(", the oldest from <t:{}:R>", at.secs())).unwrap_or_default();
             return format!("{} to send{oldest}", self.counts.pending);
         }
-        format!("{} to send: {}", self.counts.pending, reply::and(&by_lane))
+        // The lanes were counted a moment ago: their own sum is what they add up to.
+        let waiting: usize = self.known.queue.values().map(|waiting| waiting.posts).sum();
+        format!("{waiting} to send: {}", reply::and(&by_lane))
     }
 
     fn delay(&self) -> Option<String> {
@@ -242,10 +254,16 @@ fn server_lines(server: ServerId, facts: &Facts, known: &ServerFacts, now: UnixM
         None => "no event since the bot started".to_owned(),
         Some((at, source)) => format!("last event <t:{}:R>, {}", at.secs(), arrived(source)),
     };
-    let ways: Vec<String> = known.by_source.iter().map(|(way, count)| format!("{count} by {way}")).collect();
+    let counts = known.last_hour(now);
+    let events: u64 = counts.iter().map(|(_, count)| count).sum();
+    let ways: Vec<String> = counts.iter().map(|(way, count)| format!("{count} {}", arrived(*way))).collect();
     let ways = if ways.is_empty() { String::new() } else { format!(" ({})", reply::and(&ways)) };
-    let copies = if known.copies == 0 { String::new() } else { format!(" · copies dropped: {}", known.copies) };
-    vec![format!("**Server {server}** · {link}"), format!("{last} · {} in the last hour{ways}{copies}", known.last_hour(now))]
+    let copies = match known.copies {
+        0 => String::new(),
+        1 => " · 1 duplicate dropped since the bot started".to_owned(),
+        many => format!(" · {many} duplicates dropped since the bot started"),
+    };
+    vec![format!("**Server {server}** · {link}"), format!("{last} · {events} from the CAD in the last hour{ways}{copies}")]
 }
 
 /// When the CAD's API was last asked, and what it told.
@@ -347,7 +365,7 @@ mod tests {
             lines,
             [
                 "**Server 1** · 🟢 hub connected since <t:0:R>",
-                "last event <t:500:R>, through the hub · 1 in the last hour (1 by hub)",
+                "last event <t:500:R>, through the hub · 1 from the CAD in the last hour (1 through the hub)",
                 "The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off): what is changed through it stays unseen.",
                 "",
                 "**Discord** · 🟢 connected · nothing waits to be sent",
