@@ -3,23 +3,27 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use serenity::all::Permissions;
+use serenity::all::{CreateActionRow, Permissions};
 
 use super::checks::Standing;
 use super::errors::Error;
 use super::options::style_word;
 use super::reply::and;
+use super::rules::named;
+use super::settings::restore;
 use super::{Desk, checks};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::ingest::{Request, Tell};
-use crate::render::{Embed, Message, Style};
+use crate::render::{Embed, Message, Style, text};
 use crate::route::{Listens, NewRoute, Preset, Route};
-use crate::store::AddRoute;
+use crate::store::{AddRoute, AddedRoute, StyleIs};
 
 /// How long ingest may keep a command waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Up to so many routes are told one by one: the largest preset's.
 const ONE_BY_ONE: usize = 11;
+/// Longest list of differences in an answer that tells of more (UTF-16 units).
+const DIFFERENCES: usize = 1_300;
 /// Colour of a confirmation.
 const CONFIRMED: u32 = 0x2E_CC71;
 
@@ -38,23 +42,38 @@ pub(super) type Part = (Listens, Option<ServerId>, Style, bool);
 /// What was made.
 #[derive(Debug)]
 pub(super) struct Made {
-    pub(super) routes: Vec<(NewRoute, AddRoute)>,
+    pub(super) routes: Vec<(NewRoute, AddedRoute)>,
     /// Something that would surprise.
     pub(super) hint: Option<String>,
+    /// The number to put back by what was changed of routes that were there.
+    pub(super) undo: Option<i64>,
 }
 
 impl Made {
     /// The routes' numbers.
     pub(super) fn ids(&self) -> Vec<i64> {
-        let id = |(_, made): &(NewRoute, AddRoute)| match made {
-            AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => Some(*id),
+        let id = |(_, made): &(NewRoute, AddedRoute)| match made.outcome {
+            AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => Some(id),
             AddRoute::TooMany => None,
         };
         self.routes.iter().filter_map(id).collect()
     }
 
-    fn only(&self, wanted: fn(&AddRoute) -> bool) -> Vec<&NewRoute> {
-        self.routes.iter().filter(|(_, made)| wanted(made)).map(|(new, _)| new).collect()
+    /// The buttons under the answer.
+    pub(super) fn rows(&self) -> Vec<CreateActionRow> {
+        self.undo.map(restore::row).into_iter().collect()
+    }
+
+    /// As they are now.
+    fn only(&self, wanted: fn(&AddRoute) -> bool) -> Vec<NewRoute> {
+        let fits = self.routes.iter().filter(|(_, made)| wanted(&made.outcome));
+        fits.map(|(new, made)| made.after.as_ref().map_or_else(|| new.clone(), as_new)).collect()
+    }
+
+    /// What was changed of routes that were there: before and after.
+    fn changed(&self) -> impl Iterator<Item = (&Route, &Route)> {
+        let changed = self.routes.iter().filter(|(_, made)| matches!(made.outcome, AddRoute::Changed(_)));
+        changed.filter_map(|(_, made)| Some((made.before.as_ref()?, made.after.as_ref()?)))
     }
 
     /// What happened to many routes, in one line.
@@ -67,31 +86,47 @@ impl Made {
             (count(|made| matches!(made, AddRoute::TooMany)), "not added, as this server has the most routes it may have"),
         ];
         let said: Vec<String> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        format!("✅ Routes: {}. `/alerts list` shows them, `/alerts remove` undoes them.", and(&said))
+        let mut said = format!("✅ Routes: {}. `/alerts list` shows them, `/alerts remove` undoes them.", and(&said));
+        for (was, is) in self.changed() {
+            let line = changed_line(was, is);
+            if text::units(&said) + text::units(&line) > DIFFERENCES {
+                said.push_str("\n… and more.");
+                break;
+            }
+            said.push('\n');
+            said.push_str(&line);
+        }
+        said
     }
 
     /// What happened, for the person who asked.
     pub(super) fn sentences(&self) -> String {
+        let stays = self.undo.map(|_| "What you didn't name stays as it was. Press **Restore** to undo the change.".to_owned());
         if self.routes.len() > ONE_BY_ONE {
-            return [Some(self.summary()), self.hint.clone()].into_iter().flatten().collect::<Vec<_>>().join("\n");
+            return [Some(self.summary()), stays, self.hint.clone()].into_iter().flatten().collect::<Vec<_>>().join("\n");
         }
         let mut said = Vec::new();
         for (new, made) in &self.routes {
-            let what = describe(new);
-            said.push(match made {
-                AddRoute::Added(id) => format!("✅ Route #{id} added: {what}. Undo it with `/alerts remove route:{id}`."),
-                AddRoute::Changed(id) => {
-                    format!("✏️ Route #{id} was there already and is changed: {what}. Undo it with `/alerts remove route:{id}`.")
-                }
-                AddRoute::Same(id) => format!("👌 Route #{id} is exactly that already: {what}."),
-                AddRoute::TooMany => {
+            let what = describe(&made.after.as_ref().map_or_else(|| new.clone(), as_new));
+            said.push(match (&made.outcome, &made.before, &made.after) {
+                (AddRoute::Added(id), ..) => format!("✅ Route #{id} added: {what}. Undo it with `/alerts remove route:{id}`."),
+                (AddRoute::Changed(_), Some(was), Some(is)) => changed_line(was, is),
+                (AddRoute::Changed(id), ..) => format!("✏️ Route #{id} changed: {what}."),
+                (AddRoute::Same(id), ..) => format!("👌 Nothing changed. Route #{id} is already {what}."),
+                (AddRoute::TooMany, ..) => {
                     format!("⚠️ Not added: {what}. This server has the most routes it may have: remove some with `/alerts remove`.")
                 }
             });
         }
+        said.extend(stays);
         said.extend(self.hint.clone());
         said.join("\n")
     }
+}
+
+/// `✏️ Route #3 (911 → <#1>) changed: pinging <@&2> → <@&3>`.
+fn changed_line(was: &Route, is: &Route) -> String {
+    format!("✏️ {} changed: {}.", named(is), restore::differences(was, is))
 }
 
 /// `911 → <#1>, pinging <@&2>, as card, of server 1`.
@@ -128,8 +163,15 @@ pub(super) fn parts_of(preset: Preset, servers: &[Option<ServerId>]) -> Vec<Part
     servers.iter().flat_map(|server| routes.iter().map(|(topic, style, pings)| (Listens::To(*topic), *server, *style, *pings))).collect()
 }
 
-/// Checks everything, then makes the routes.
-pub(super) async fn make(desk: &Desk, asker: Asker, channel: ChannelId, role: Option<RoleId>, parts: Vec<Part>) -> Result<Made, Error> {
+/// Checks everything, then makes the routes. Of those that are there already all that is not named stays: without a role they keep theirs.
+pub(super) async fn make(
+    desk: &Desk,
+    asker: Asker,
+    channel: ChannelId,
+    role: Option<RoleId>,
+    parts: Vec<Part>,
+    style: StyleIs,
+) -> Result<Made, Error> {
     checks::not_everyone(asker.guild, role)?;
     let unknown = parts.iter().find_map(|(_, server, ..)| server.filter(|server| !desk.facts.servers.contains(server)));
     if let Some(server) = unknown {
@@ -157,8 +199,13 @@ pub(super) async fn make(desk: &Desk, asker: Asker, channel: ChannelId, role: Op
             forum,
         })
         .collect();
-    let outcomes = desk.store.add_routes(new.clone(), asker.user, desk.clock.now()).await?;
-    let made = Made { routes: new.into_iter().zip(outcomes).collect(), hint };
+    let now = desk.clock.now();
+    let outcomes = desk.store.add_routes(new.clone(), style, asker.user, now).await?;
+    let mut made = Made { routes: new.into_iter().zip(outcomes).collect(), hint, undo: None };
+    let changed: Vec<(Route, Route)> = made.changed().map(|(was, is)| (was.clone(), is.clone())).collect();
+    if !changed.is_empty() {
+        made.undo = Some(desk.store.keep_undo(asker.guild, &changed, now).await?);
+    }
     if !made.ids().is_empty() {
         desk.open_again(channel).await?;
     }
@@ -219,8 +266,8 @@ async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, made: &Made) {
     let changed = made.only(|made| matches!(made, AddRoute::Changed(_)));
     match (added.is_empty(), changed.is_empty()) {
         (true, true) => {}
-        (true, false) => announce(desk, asker, channel, "changed", &changed).await,
-        _ => announce(desk, asker, channel, "on", &added.into_iter().chain(changed).collect::<Vec<_>>()).await,
+        (true, false) => announce(desk, asker, channel, "changed", &changed.iter().collect::<Vec<_>>()).await,
+        _ => announce(desk, asker, channel, "on", &added.iter().chain(&changed).collect::<Vec<_>>()).await,
     }
 }
 
@@ -241,8 +288,8 @@ pub(super) async fn announce(desk: &Desk, asker: Asker, channel: ChannelId, verb
     };
     let of = if servers.is_empty() { String::new() } else { format!(" of server {}", and(&servers)) };
     let pinged = new.iter().find_map(|new| new.role);
-    let pings = pinged.map(|role| format!(" <@&{role}> is pinged for what is urgent.")).unwrap_or_default();
-    let text = format!("From now on {}{of} will be posted in this channel.{pings}\nSet by <@{}>.", and(&topics), asker.user);
+    let pings = pinged.map(|role| format!(" Urgent ones ping <@&{role}>.")).unwrap_or_default();
+    let text = format!("This channel now gets {}{of}.{pings}\nSet by <@{}>.", and(&topics), asker.user);
     tell(desk, asker.guild, channel, "alerts-on", title, text).await;
 }
 
@@ -280,7 +327,33 @@ mod tests {
             forum: false,
         };
         let outcome = |n: usize| if n % 4 == 3 { AddRoute::TooMany } else { AddRoute::Added(1_000_000 + i64::try_from(n).unwrap()) };
-        Made { routes: (0..routes).map(|n| (new.clone(), outcome(n))).collect(), hint: Some("hint".into()) }
+        let added = |n: usize| AddedRoute { outcome: outcome(n), before: None, after: None };
+        Made { routes: (0..routes).map(|n| (new.clone(), added(n))).collect(), hint: Some("hint".into()), undo: None }
+    }
+
+    /// As many routes that were there, each with another role, style and switched on.
+    fn changed(routes: usize) -> Made {
+        let mut made = made(routes);
+        made.undo = Some(i64::MAX);
+        for (nth, (new, added)) in made.routes.iter_mut().enumerate() {
+            let id = 1_000_000 + i64::try_from(nth).unwrap();
+            let after = Route {
+                id,
+                guild: new.guild,
+                community: crate::ids::CommunityId::new("c"),
+                event: Listens::To(crate::event::Topic::Emergency),
+                channel: new.channel,
+                server: None,
+                role: new.role,
+                style: Style::Card,
+                enabled: true,
+                forum: false,
+                rule: crate::route::Rule::default(),
+            };
+            let before = Route { role: Some(RoleId(u64::MAX - 1)), enabled: false, ..after.clone() };
+            *added = AddedRoute { outcome: AddRoute::Changed(id), before: Some(before), after: Some(after) };
+        }
+        made
     }
 
     #[test]
@@ -288,6 +361,10 @@ mod tests {
         for routes in [1, ONE_BY_ONE, ONE_BY_ONE + 1, 55] {
             let said = made(routes).sentences();
             assert!(said.len() < 1_990 && said.ends_with("\nhint"), "{} {said}", said.len());
+        }
+        for routes in [1, ONE_BY_ONE, ONE_BY_ONE + 1, 55] {
+            let said = changed(routes).sentences();
+            assert!(text::units(&said) < 1_940 && said.contains("stays as it was") && said.ends_with("\nhint"), "{} {said}", said.len());
         }
         assert!(made(12).sentences().starts_with("✅ Routes: 9 added and 3 not added, as this server has the most routes"));
     }

@@ -85,6 +85,12 @@ pub(super) async fn say(ctx: Context<'_>, words: impl AsRef<str>) -> Result<(), 
     Ok(())
 }
 
+/// As [`say`], with buttons.
+pub(super) async fn say_with(ctx: Context<'_>, words: impl AsRef<str>, rows: Vec<CreateActionRow>) -> Result<(), Error> {
+    poise::send_application_reply(ctx, private().content(text::cut(words.as_ref(), CONTENT)).components(rows)).await?;
+    Ok(())
+}
+
 /// A page.
 pub(super) async fn show(ctx: Context<'_>, mut page: Page) -> Result<(), Error> {
     let file = page.attachment();

@@ -5,3 +5,4 @@ pub(super) mod buttons;
 pub(super) mod check;
 pub(super) mod difference;
 pub(super) mod file;
+pub(super) mod restore;

@@ -21,6 +21,7 @@ use crate::ids::{ChannelId, ServerId};
 use crate::render::text;
 use crate::route::{Listens, Preset};
 use crate::status::Link;
+use crate::store::StyleIs;
 
 /// Most choices of a list.
 const MOST_OPTIONS: usize = 25;
@@ -318,11 +319,15 @@ async fn make_routes(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page,
         some => some.iter().copied().map(Some).collect(),
     };
     let before = desk.store.routing_now();
-    let made = make(desk, asker, channel, choice.role, parts_of(preset, &servers)).await;
+    let made = make(desk, asker, channel, choice.role, parts_of(preset, &servers), StyleIs::Default).await;
     // Also what was made before something failed.
     recorded::note(desk, (asker.guild, asker.user), "/cad setup", chosen(choice, preset, channel), &before).await;
     match made {
-        Ok(made) => Ok(done(choice, &made.sentences())),
+        Ok(made) => {
+            let mut page = done(choice, &made.sentences());
+            page.rows.extend(made.rows());
+            Ok(page)
+        }
         // What the person can mend is said where they can mend it.
         Err(Error::Refused(sentence)) => Ok(place(choice, Some(&sentence))),
         Err(error) => Err(error),

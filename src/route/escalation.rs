@@ -72,6 +72,14 @@ impl Escalation {
         true
     }
 
+    /// Takes the step after so many minutes away. False if there is none.
+    #[must_use]
+    pub fn remove(&mut self, minutes: u32) -> bool {
+        let before = self.0.len();
+        self.0.retain(|step| step.minutes != minutes);
+        self.0.len() < before
+    }
+
     /// The same without when its steps were set: what people set is the same then.
     #[must_use]
     pub fn timeless(&self) -> Self {

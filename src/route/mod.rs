@@ -229,6 +229,29 @@ impl RouteEdit {
     }
 }
 
+/// What is to become of a route's pings (`/alerts ping`); `None` = as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PingEdit {
+    /// Who is pinged; `Some(None)` = nobody.
+    pub role: Option<Option<RoleId>>,
+    /// When; `Some(None)` = what suits the event.
+    pub when: Option<Option<When>>,
+    /// For how many seconds then not again; `Some(None)` = what suits the event.
+    pub cooldown_s: Option<Option<u32>>,
+}
+
+impl PingEdit {
+    /// The route as it would be.
+    #[must_use]
+    pub fn of(&self, route: &Route) -> Route {
+        let mut route = route.clone();
+        route.role = self.role.unwrap_or(route.role);
+        route.rule.when = self.when.unwrap_or(route.rule.when);
+        route.rule.cooldown_s = self.cooldown_s.unwrap_or(route.rule.cooldown_s);
+        route
+    }
+}
+
 /// A ready-made set of routes for one channel (`/alerts preset`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

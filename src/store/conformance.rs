@@ -7,7 +7,7 @@ use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
 use crate::outbox::{Lane, Place, PostKey, Settlement};
 use crate::render::{Message, Style};
-use crate::route::{Filter, Listens, Mute, NewRoute, Quiet, Route, RouteEdit, Threads, When};
+use crate::route::{Filter, Listens, Mute, NewRoute, PingEdit, Quiet, Route, RouteEdit, Threads, When};
 use crate::world::Entity;
 
 /// A folder that goes with the test.
@@ -142,7 +142,7 @@ async fn a_definite_no_to_the_first_try_leaves_no_doubt() {
 }
 
 /// The writer thread lets go of the file a moment after the last clone is dropped: wait for the fact.
-async fn reopen(folder: &Folder) -> Store {
+pub(crate) async fn reopen(folder: &Folder) -> Store {
     for _ in 0..200 {
         match Store::open(&folder.0.join("tenfour.db")).await {
             Err(StoreError::InUse(_)) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
@@ -365,24 +365,28 @@ async fn a_rule_is_changed_in_place_by_two_at_once_and_lasts() {
         rule.filter = Filter { departments: vec!["LSPD".into()], ..Filter::default() };
         rule.filter.departments.len()
     });
-    let ping = store.set_ping(guild, id, RoleId(3), Some(When::NoDispatcher), Some(60));
+    let wish = PingEdit { role: Some(Some(RoleId(3))), when: Some(Some(When::NoDispatcher)), cooldown_s: Some(Some(60)) };
+    let ping = store.set_ping(guild, id, wish);
     let (threads, filter, ping) = tokio::join!(threads, filter, ping);
     assert_eq!(threads.unwrap().unwrap().0.rule.threads, Threads::Always);
     assert_eq!(filter.unwrap().unwrap().1, 1, "what the change says comes back");
-    assert_eq!(ping.unwrap().unwrap().role, Some(RoleId(3)));
+    assert_eq!(ping.unwrap().unwrap().1.role, Some(RoleId(3)));
     let rule = routes(&store)[0].rule.clone();
     assert_eq!((rule.threads, rule.filter.departments.as_slice()), (Threads::Always, &["LSPD".to_owned()][..]));
     assert_eq!((rule.when, rule.cooldown_s), (Some(When::NoDispatcher), Some(60)));
     // Neither another guild's route nor one that is not there.
     assert!(store.change_rule(GuildId(5), id, |rule| rule.when = None).await.unwrap().is_none());
-    assert!(store.set_ping(GuildId(5), id, RoleId(1), None, None).await.unwrap().is_none());
+    assert!(store.set_ping(GuildId(5), id, wish).await.unwrap().is_none());
+    // What is not named stays.
+    let (before, after) = store.set_ping(guild, id, PingEdit { cooldown_s: Some(Some(60)), ..PingEdit::default() }).await.unwrap().unwrap();
+    assert_eq!(before, after);
     assert!(store.change_rule(guild, id + 1, |_| ()).await.unwrap().is_none());
-    // The same route asked for again keeps its rule.
+    // The same route asked for again keeps its rule, and the role that was not named.
     assert_eq!(
         store.add_route(new_route(guild, Listens::To(Topic::Emergency), 5), UserId(9), UnixMs(1)).await.unwrap(),
-        AddRoute::Changed(id)
+        AddRoute::Same(id)
     );
-    assert_eq!(routes(&store)[0].rule, rule);
+    assert_eq!((routes(&store)[0].rule.clone(), routes(&store)[0].role), (rule.clone(), Some(RoleId(3))));
     drop(store);
     assert_eq!(routes(&reopen(&folder).await)[0].rule, rule);
 }
@@ -497,6 +501,37 @@ async fn the_world_comes_back_as_it_was_and_a_damaged_row_costs_itself_only() {
     store.ingest(Batch { world: rows, ..Batch::default() }, Vec::new()).await.unwrap();
     let loaded = store.world().await.unwrap();
     assert_eq!(loaded[&(CommunityId::new("c"), ServerId(1))], world);
+}
+
+#[test]
+fn rows_of_the_version_before_are_kept_by_an_upgrade() {
+    let folder = Folder::new();
+    let path = folder.0.join("tenfour.db");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    let released = ["0001_floor", "0002_live_cards", "0003_delivery", "0004_duty", "0005_audit", "0006_acting"];
+    for name in released {
+        let text = std::fs::read_to_string(format!("{}/migrations/{name}.sql", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        connection.execute_batch(&text).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 6_i64).unwrap();
+    connection
+        .execute_batch(
+            r#"INSERT INTO guild (id, community, quiet) VALUES (4, 'c', '{"from":1320,"to":420,"timezone":"EST"}');
+               INSERT INTO route (guild, event, channel, role, style, created_by, created_ms, rule)
+               VALUES (4, '911', 5, 3, 'log', 9, 1, '{"filter":{"priorities":["high"],"postals":["abc-xyz"]},"cooldown_s":7}');"#,
+        )
+        .unwrap();
+    drop(connection);
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let store = store(&folder).await;
+        let route = &routes(&store)[0];
+        assert_eq!((route.role, route.style, route.rule.cooldown_s), (Some(RoleId(3)), Style::Log, Some(7)));
+        assert!(!route.rule.filter.is_empty());
+        assert_eq!(store.routing_now().guilds[&GuildId(4)].quiet.as_ref().unwrap().timezone, "EST");
+        let id = store.keep_undo(GuildId(4), &[(route.clone(), route.clone())], UnixMs(1)).await.unwrap();
+        assert_eq!(id, 1);
+    });
 }
 
 #[test]

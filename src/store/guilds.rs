@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
+use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
 use crate::permit::ActingRule;
 use crate::render::Labels;
-use crate::route::{Board, BoardKind, Listens, NewRoute, Quiet, Route, RouteEdit, Rule, When};
+use crate::route::{Board, BoardKind, Listens, NewRoute, PingEdit, Quiet, Route, RouteEdit, Rule};
 
 /// A guild as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +48,32 @@ pub struct Routing {
 pub enum AddRoute {
     /// Its number.
     Added(i64),
-    /// There was one for the same event, channel and server; its role and style are now as asked.
+    /// There was one for the same event, channel and server; what was named of it is now as asked.
     Changed(i64),
     /// Nothing changed: it stands as asked already.
     Same(i64),
     /// The guild has the most routes it may have.
     TooMany,
+}
+
+/// What came of adding a route, and what there was and is; both are `None` where nothing was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedRoute {
+    /// What came of it.
+    pub outcome: AddRoute,
+    /// The route that was there.
+    pub before: Option<Route>,
+    /// The route that is there.
+    pub after: Option<Route>,
+}
+
+/// Whether a style was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StyleIs {
+    /// A route that is there takes it.
+    Named,
+    /// It is for new routes: one that is there keeps its own.
+    Default,
 }
 
 /// What came of editing a route.
@@ -248,20 +268,21 @@ impl Store {
         .await
     }
 
-    /// Adds a route, or brings the one for the same event, channel and server to what is asked.
+    /// Adds a route, or brings the one for the same event, channel and server to what is asked. Without a role it keeps its own.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn add_route(&self, new: NewRoute, by: UserId, now: UnixMs) -> Result<AddRoute, StoreError> {
-        Ok(self.add_routes(vec![new], by, now).await?.pop().unwrap_or(AddRoute::TooMany))
+        let added = self.add_routes(vec![new], StyleIs::Named, by, now).await?.pop();
+        Ok(added.map_or(AddRoute::TooMany, |added| added.outcome))
     }
 
-    /// Adds several, all or none on disk; one answer each, in order.
+    /// Adds several, all or none on disk; one answer each, in order. Of routes that are there, all that is not named stays as it is.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn add_routes(&self, new: Vec<NewRoute>, by: UserId, now: UnixMs) -> Result<Vec<AddRoute>, StoreError> {
-        self.change(move |connection| new.iter().map(|new| add(connection, new, by, now)).collect()).await
+    pub async fn add_routes(&self, new: Vec<NewRoute>, style: StyleIs, by: UserId, now: UnixMs) -> Result<Vec<AddedRoute>, StoreError> {
+        self.change(move |connection| new.iter().map(|new| add(connection, new, style, by, now)).collect()).await
     }
 
     /// Removes a route of this guild. False if there was none.
@@ -315,25 +336,17 @@ impl Store {
         .await
     }
 
-    /// Sets whom a route of this guild pings, and when. The route as it is then; `None` if there is no such route.
+    /// Sets whom a route of this guild pings, and when; what is not named stays. The route as it was and as it is then; `None` if there is no
+    /// such route.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn set_ping(
-        &self,
-        guild: GuildId,
-        id: i64,
-        role: RoleId,
-        when: Option<When>,
-        cooldown_s: Option<u32>,
-    ) -> Result<Option<Route>, StoreError> {
+    pub async fn set_ping(&self, guild: GuildId, id: i64, edit: PingEdit) -> Result<Option<(Route, Route)>, StoreError> {
         self.change(move |connection| {
-            let Some(mut route) = one(connection, guild, id)? else { return Ok(None) };
-            route.role = Some(role);
-            route.rule.when = when;
-            route.rule.cooldown_s = cooldown_s;
-            write(connection, &route)?;
-            Ok(Some(route))
+            let Some(was) = one(connection, guild, id)? else { return Ok(None) };
+            let now = edit.of(&was);
+            write(connection, &now)?;
+            Ok(Some((was, now)))
         })
         .await
     }
@@ -371,16 +384,16 @@ fn all(connection: &Connection, guild: GuildId) -> rusqlite::Result<Vec<Route>> 
 }
 
 /// One route of a guild; `None` also for one that this version cannot read.
-fn one(connection: &Connection, guild: GuildId, id: i64) -> rusqlite::Result<Option<Route>> {
+pub(super) fn one(connection: &Connection, guild: GuildId, id: i64) -> rusqlite::Result<Option<Route>> {
     let mut select = connection.prepare_cached(&format!("{ROUTES} WHERE route.id = ?1 AND guild = ?2"))?;
     Ok(select.query_row((id, rows::flake(guild.0)), route).optional()?.flatten())
 }
 
 /// Writes all of a known route.
-fn write(connection: &Connection, route: &Route) -> rusqlite::Result<()> {
+pub(super) fn write(connection: &Connection, route: &Route) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE route SET event = ?2, channel = ?3, server = ?4, role = ?5, style = ?6, forum = ?7, rule = ?8 WHERE id = ?1",
+            "UPDATE route SET event = ?2, channel = ?3, server = ?4, role = ?5, style = ?6, forum = ?7, rule = ?8, enabled = ?9 WHERE id = ?1",
         )?
         .execute((
             route.id,
@@ -391,6 +404,7 @@ fn write(connection: &Connection, route: &Route) -> rusqlite::Result<()> {
             rows::style_text(route.style),
             route.forum,
             rows::to_json(&route.rule)?,
+            route.enabled,
         ))?;
     Ok(())
 }
@@ -409,22 +423,26 @@ fn standing_there(
         .optional()
 }
 
-fn add(connection: &Connection, new: &NewRoute, by: UserId, now: UnixMs) -> rusqlite::Result<AddRoute> {
+fn add(connection: &Connection, new: &NewRoute, style_is: StyleIs, by: UserId, now: UnixMs) -> rusqlite::Result<AddedRoute> {
     let guild = rows::flake(new.guild.0);
     let role = new.role.map(|role| rows::flake(role.0));
     let style = rows::style_text(new.style);
-    if let Some(id) = standing_there(connection, new.guild, new.event, new.channel, new.server)? {
-        let changed = connection
-            .prepare_cached(
-                "UPDATE route SET role = ?2, style = ?3, forum = ?4, enabled = 1
-                 WHERE id = ?1 AND (role, style, forum, enabled) IS NOT (?2, ?3, ?4, 1)",
-            )?
-            .execute((id, role, style, new.forum))?;
-        return Ok(if changed == 0 { AddRoute::Same(id) } else { AddRoute::Changed(id) });
+    let standing = standing_there(connection, new.guild, new.event, new.channel, new.server)?;
+    if let Some(before) = standing.map(|id| one(connection, new.guild, id)).transpose()?.flatten() {
+        let after = Route {
+            role: new.role.or(before.role),
+            style: if style_is == StyleIs::Named { new.style } else { before.style },
+            forum: new.forum,
+            enabled: true,
+            ..before.clone()
+        };
+        let outcome = if after == before { AddRoute::Same(after.id) } else { AddRoute::Changed(after.id) };
+        write(connection, &after)?;
+        return Ok(AddedRoute { outcome, before: Some(before), after: Some(after) });
     }
     let count: i64 = connection.query_row("SELECT count(*) FROM route WHERE guild = ?1", [guild], |row| row.get(0))?;
     if count >= MOST_ROUTES {
-        return Ok(AddRoute::TooMany);
+        return Ok(AddedRoute { outcome: AddRoute::TooMany, before: None, after: None });
     }
     connection.execute(
         "INSERT INTO route (guild, event, channel, server, role, style, created_by, created_ms, forum) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
@@ -440,5 +458,6 @@ fn add(connection: &Connection, new: &NewRoute, by: UserId, now: UnixMs) -> rusq
             new.forum,
         ),
     )?;
-    Ok(AddRoute::Added(connection.last_insert_rowid()))
+    let id = connection.last_insert_rowid();
+    Ok(AddedRoute { outcome: AddRoute::Added(id), before: None, after: one(connection, new.guild, id)? })
 }

@@ -21,6 +21,7 @@ mod posts;
 mod rows;
 pub mod settings;
 mod thread;
+mod undo;
 mod world_rows;
 
 use std::path::Path;
@@ -38,9 +39,10 @@ use crate::outbox::Draft;
 
 pub use boards::{AddBoard, Unposted};
 pub use claims::{Ask, Found, Settled};
-pub use guilds::{AddRoute, EditRoute, Guild, Routing};
+pub use guilds::{AddRoute, AddedRoute, EditRoute, Guild, Routing, StyleIs};
 pub use open::Found as Inspected;
 pub use posts::{Backlog, Counts, Due, Memo, Parked, Problem};
+pub use undo::{UNDO_WAITS_MS, Undone};
 
 use thread::{Reader, Writer};
 
@@ -169,6 +171,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0004_duty.sql")),
         M::up(include_str!("../../migrations/0005_audit.sql")),
         M::up(include_str!("../../migrations/0006_acting.sql")),
+        M::up(include_str!("../../migrations/0011_undo.sql")),
     ])
 }
 
@@ -360,7 +363,7 @@ impl Store {
                     "DELETE FROM post WHERE id IN (SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT 5000)",
                     [posts_before.0],
                 )?;
-                Ok(journal + posts + duty::prune(connection, now)? + audit::prune(connection, now)?)
+                Ok(journal + posts + duty::prune(connection, now)? + audit::prune(connection, now)? + undo::prune(connection, now)?)
             })
             .await
     }

@@ -76,7 +76,7 @@ pub(super) async fn edit(
     let (was, now) = match desk.store.edit_route(asker.guild, route, edit).await? {
         EditRoute::Changed(both) => *both,
         EditRoute::Same(route) => {
-            return reply::say(ctx, format!("👌 Route #{} is exactly that already: {}.", route.id, describe(&as_new(&route)))).await;
+            return reply::say(ctx, format!("👌 Nothing changed. Route #{} is already {}.", route.id, describe(&as_new(&route)))).await;
         }
         EditRoute::Taken(other) => return Err(taken(&desk.store.routing_now().routes, other)),
         EditRoute::NotInForum(wish) => {

@@ -24,18 +24,38 @@ pub(super) async fn escalate(
     #[max = 120]
     minutes: Option<u32>,
     #[description = "Role to ping then"] role: Option<serenity::RoleId>,
-    #[description = "True: this route calls nobody else any more"] off: Option<bool>,
+    #[description = "True: nobody else is called; with minutes, takes only that step away"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (asker, desk) = (asker(ctx)?, ctx.data());
     let known = known_route(desk, asker.guild, route)?;
     if off == Some(true) {
-        let changed = desk.store.change_rule(asker.guild, route, |rule| rule.escalation = Escalation::default()).await?;
-        let Some((route, ())) = changed else { return Err(no_such_route(route)) };
-        return reply::say(ctx, format!("🔕 {} calls nobody else when nobody answers.", named(&route))).await;
+        if role.is_some() {
+            return Err(Error::refused("`off:True` takes steps away: leave `role:` out, or leave `off:` out."));
+        }
+        let changed = desk.store.change_rule(asker.guild, route, move |rule| match minutes {
+            Some(minutes) => rule.escalation.remove(minutes),
+            None => {
+                rule.escalation = Escalation::default();
+                true
+            }
+        });
+        let Some((route, found)) = changed.await? else { return Err(no_such_route(route)) };
+        let said = match (found, route.rule.escalation.is_empty()) {
+            (false, _) => format!("👌 Nothing changed: there is no such step. {}", shown(&route)),
+            (true, true) => format!("🔕 {} calls nobody else when nobody answers.", named(&route)),
+            (true, false) => shown(&route),
+        };
+        return reply::say(ctx, said).await;
     }
-    let (Some(minutes), Some(role)) = (minutes, role.map(|role| RoleId(role.get()))) else {
-        return reply::say(ctx, shown(&known)).await;
+    let (minutes, role) = match (minutes, role.map(|role| RoleId(role.get()))) {
+        (None, None) => return reply::say(ctx, shown(&known)).await,
+        (Some(minutes), Some(role)) => (minutes, role),
+        _ => {
+            return Err(Error::refused(
+                "A step needs both `minutes:` and `role:`, as in `/alerts escalate route: minutes:5 role:`. Nothing was changed.",
+            ));
+        }
     };
     if !waits_for_answers(known.event) {
         return Err(Error::refused(format!(
@@ -51,7 +71,7 @@ pub(super) async fn escalate(
     match changed {
         None => Err(no_such_route(route)),
         Some((route, false)) => Err(Error::refused(format!(
-            "{} has {MOST_STEPS} steps already, which is as many as there may be: give one of them another role, or begin anew with `/alerts escalate route:{} off:True`.",
+            "{} has {MOST_STEPS} steps already, which is as many as there may be: give one of them another role, or take one away with `/alerts escalate route:{} minutes: off:True`.",
             named(&route),
             route.id
         ))),

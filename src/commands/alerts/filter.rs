@@ -8,8 +8,8 @@ use crate::commands::errors::Error;
 use crate::commands::rules::no_such_route;
 use crate::commands::rules::{known_route, named};
 use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
-use crate::ingest::{Request, Tried, TryFilter};
 use crate::ids::GuildId;
+use crate::ingest::{Request, Tried, TryFilter};
 use crate::render::{Labels, text};
 use crate::route::{Criterion, Filter, FilterError, KnownPriorities, Route, Rule};
 
@@ -114,7 +114,9 @@ fn sentence(tried: Tried) -> String {
     match (tried.through, tried.of) {
         (_, 0) => "No event that this route listens to has come yet, so it could not be tried.".to_owned(),
         (0, 1) => "It would not have let through the only event so far.".to_owned(),
-        (0, of) => format!("⚠️ Check its values: with them this route would have been silent. It would have let through 0 of the last {of} events."),
+        (0, of) => format!(
+            "⚠️ Check its values: with them this route would have been silent. It would have let through 0 of the last {of} events."
+        ),
         (_, 1) => "It would have let through the only event so far.".to_owned(),
         (through, of) => format!("It would have let through {through} of the last {of} events."),
     }
@@ -142,7 +144,9 @@ mod tests {
     fn what_was_tried_is_told_as_it_is() {
         let said = |through, of| sentence(Tried { through, of });
         assert_eq!(said(12, 50), "It would have let through 12 of the last 50 events.");
-        assert!(said(0, 50).starts_with("⚠️ Check its values") && said(0, 50).ends_with("It would have let through 0 of the last 50 events."));
+        assert!(
+            said(0, 50).starts_with("⚠️ Check its values") && said(0, 50).ends_with("It would have let through 0 of the last 50 events.")
+        );
         assert_eq!(said(0, 1), "It would not have let through the only event so far.");
         assert_eq!(said(1, 1), "It would have let through the only event so far.");
         assert!(said(0, 0).contains("has come yet"));

@@ -1,12 +1,13 @@
 //! `/alerts mute`.
 
+use crate::clock::UnixMs;
 use crate::commands::errors::Error;
 use crate::commands::rules::no_such_route;
-use crate::commands::rules::{hears_panics, named, until};
+use crate::commands::rules::{hears_panics, known_route, named, until};
 use crate::commands::{Context, autocomplete, guild_of, reply};
-use crate::route::Mute;
+use crate::route::{Mute, Route};
 
-/// No pings and no sounds of a route for a while
+/// No pings and no sounds of a route for a while; an option left out stays as it is
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn mute(
     ctx: Context<'_>,
@@ -17,27 +18,54 @@ pub(super) async fn mute(
     #[description = "For how long, e.g. 30m, 2h, 1d"]
     #[rename = "for"]
     #[max_length = 100]
-    length: String,
+    length: Option<String>,
     #[description = "Panics too (default: they still sound)"] panic: Option<bool>,
+    #[description = "True: the route sounds again"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk, panic) = (guild_of(ctx)?, ctx.data(), panic.unwrap_or(false));
-    let end = desk.clock.now().plus(Mute::parse_for(&length)?);
-    let changed = desk.store.change_rule(guild, route, move |rule| rule.mute = Some(Mute { until: end, panic })).await?;
-    let Some((route, ())) = changed else { return Err(no_such_route(route)) };
-    let panics = match (hears_panics(&route), panic) {
+    let (guild, desk, now) = (guild_of(ctx)?, ctx.data(), ctx.data().clock.now());
+    if off == Some(true) {
+        if length.is_some() || panic.is_some() {
+            return Err(Error::refused("`off:True` ends the mute: leave the other options out, or leave `off:` out."));
+        }
+        let changed = desk.store.change_rule(guild, route, move |rule| rule.mute.take_if(|mute| mute.covers(now)).is_some()).await?;
+        let Some((route, was)) = changed else { return Err(no_such_route(route)) };
+        let name = named(&route);
+        return reply::say(ctx, if was { format!("🔔 {name} sounds again.") } else { format!("👌 {name} was not muted.") }).await;
+    }
+    let end = length.map(|length| Mute::parse_for(&length)).transpose()?.map(|ms| now.plus(ms));
+    if end.is_none() && panic.is_none() {
+        return reply::say(ctx, sentence(&known_route(desk, guild, route)?, now)).await;
+    }
+    let changed = desk.store.change_rule(guild, route, move |rule| {
+        // What is not named stays: the end, and whether panics are muted too.
+        let known = rule.mute.filter(|mute| mute.covers(now));
+        let until = end.or(known.map(|mute| mute.until))?;
+        rule.mute = Some(Mute { until, panic: panic.unwrap_or_else(|| known.is_some_and(|mute| mute.panic)) });
+        Some(())
+    });
+    match changed.await? {
+        None => Err(no_such_route(route)),
+        Some((route, None)) => {
+            Err(Error::Refused(format!("{} isn't muted: say for how long, e.g. `/alerts mute route:{} for:2h`.", named(&route), route.id)))
+        }
+        Some((route, Some(()))) => reply::say(ctx, sentence(&route, now)).await,
+    }
+}
+
+/// As it is now.
+fn sentence(route: &Route, now: UnixMs) -> String {
+    let (name, id) = (named(route), route.id);
+    let Some(mute) = route.rule.mute.filter(|mute| mute.covers(now)) else {
+        return format!("🔔 {name} isn't muted. `/alerts mute route:{id} for:2h` mutes it for two hours.");
+    };
+    let panics = match (hears_panics(route), mute.panic) {
         (_, true) => "Panics make no sound there either.",
         (true, false) => "Panics still sound, unless you set `panic:True`.",
         (false, false) => "Panics come over other routes and still sound.",
     };
-    let id = route.id;
-    reply::say(
-        ctx,
-        format!(
-            "🔇 {} is muted {}: its cards come without pings and sounds. {panics} `/alerts unmute route:{id}` ends it.",
-            named(&route),
-            until(end)
-        ),
+    format!(
+        "🔇 {name} is muted {}: its cards come without pings and sounds. {panics} `/alerts unmute route:{id}` ends it.",
+        until(mute.until)
     )
-    .await
 }

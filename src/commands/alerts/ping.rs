@@ -6,12 +6,12 @@ use crate::commands::errors::Error;
 use crate::commands::make::unpingable;
 use crate::commands::options::WhenChoice;
 use crate::commands::rules::no_such_route;
-use crate::commands::rules::{known_route, pings};
+use crate::commands::rules::{known_route, named, pings};
 use crate::commands::{Context, asker, autocomplete, checks, reply};
 use crate::ids::RoleId;
-use crate::route::When;
+use crate::route::{PingEdit, Route, When};
 
-/// Whom a route pings, when, and how often at most
+/// Whom a route pings, when, and how often at most; an option left out stays as it is
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn ping(
     ctx: Context<'_>,
@@ -19,22 +19,47 @@ pub(super) async fn ping(
     #[autocomplete = "autocomplete::route"]
     #[min = 1]
     route: i64,
-    #[description = "Role to ping"] role: serenity::RoleId,
-    #[description = "When to ping it (default: what suits the event)"] when: Option<WhenChoice>,
-    #[description = "Seconds without another ping (default: what suits the event)"]
+    #[description = "Role to ping"] role: Option<serenity::RoleId>,
+    #[description = "When to ping it"] when: Option<WhenChoice>,
+    #[description = "Seconds without another ping"]
     #[min = 0]
     #[max = 3600]
     cooldown: Option<u32>,
+    #[description = "True: when and cooldown go back to what suits the event"] reset: Option<bool>,
+    #[description = "True: ping nobody"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (asker, desk, role) = (asker(ctx)?, ctx.data(), RoleId(role.get()));
-    checks::not_everyone(asker.guild, Some(role))?;
+    let (asker, desk, role) = (asker(ctx)?, ctx.data(), role.map(|role| RoleId(role.get())));
+    let (when, reset, off) = (when.map(|when| when.0), reset == Some(true), off == Some(true));
+    if off && (role.is_some() || when.is_some() || cooldown.is_some()) {
+        return Err(Error::refused("`off:True` pings nobody: leave the other options out, or leave `off:` out."));
+    }
+    if reset && (when.is_some() || cooldown.is_some()) {
+        return Err(Error::refused("`reset:True` sets `when:` and `cooldown:` back: leave those two out, or leave `reset:` out."));
+    }
+    checks::not_everyone(asker.guild, role)?;
     let known = known_route(desk, asker.guild, route)?;
-    let when = when.map(|when| when.0);
+    let edit = PingEdit {
+        role: if off { Some(None) } else { role.map(Some) },
+        when: if reset { Some(None) } else { when.map(Some) },
+        cooldown_s: if reset { Some(None) } else { cooldown.map(Some) },
+    };
+    if edit == PingEdit::default() {
+        return reply::say(ctx, shown(&known)).await;
+    }
     let standing = checks::standing(desk, asker.guild, known.channel, asker.here).await?;
-    let wanted = Some(role).filter(|_| when != Some(When::Never));
+    let now = edit.of(&known);
+    let wanted = now.role.filter(|_| now.rule.when != Some(When::Never));
     let hint = unpingable(desk, asker.guild, wanted, standing).await;
-    let Some(changed) = desk.store.set_ping(asker.guild, route, role, when, cooldown).await? else { return Err(no_such_route(route)) };
-    let said: Vec<String> = [Some(pings(&changed, role)), hint].into_iter().flatten().collect();
+    let Some((_, changed)) = desk.store.set_ping(asker.guild, route, edit).await? else { return Err(no_such_route(route)) };
+    let said: Vec<String> = [Some(shown(&changed)), hint].into_iter().flatten().collect();
     reply::say(ctx, said.join("\n")).await
+}
+
+/// As it is now.
+fn shown(route: &Route) -> String {
+    match route.role {
+        Some(role) => pings(route, role),
+        None => format!("🔕 {} pings nobody. `/alerts ping route:{} role:` sets a role.", named(route), route.id),
+    }
 }

@@ -7,6 +7,7 @@ use crate::commands::make::{make, parts_of};
 use crate::commands::options::PresetChoice;
 use crate::commands::{Context, asker, reply};
 use crate::ids::{ChannelId, RoleId};
+use crate::store::StyleIs;
 
 /// A ready-made set of routes for one channel
 #[poise::command(slash_command, guild_only)]
@@ -16,11 +17,11 @@ pub(super) async fn preset(
     #[description = "Where to post it"]
     #[channel_types("Text", "News", "Forum")]
     channel: serenity::PartialChannel,
-    #[description = "Role to ping for what is urgent (default: nobody)"] role: Option<serenity::RoleId>,
+    #[description = "Role to ping for what is urgent (default: nobody, or as it is)"] role: Option<serenity::RoleId>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let role = role.map(|role| RoleId(role.get()));
-    let made = make(ctx.data(), asker(ctx)?, ChannelId(channel.id.get()), role, parts_of(name.0, &[None])).await?;
+    let made = make(ctx.data(), asker(ctx)?, ChannelId(channel.id.get()), role, parts_of(name.0, &[None]), StyleIs::Default).await?;
     let test = name.0.routes().first().map_or("911", |(topic, ..)| topic.as_str());
-    reply::say(ctx, format!("{}\nTry it with `/alerts test event:{test}`.", made.sentences())).await
+    reply::say_with(ctx, format!("{}\nTry it with `/alerts test event:{test}`.", made.sentences()), made.rows()).await
 }

@@ -8,7 +8,7 @@ use crate::render::Style;
 use crate::route::{Route, Rule, Threads};
 use crate::store::Store;
 
-/// Whether calls get threads, in which their notes are written
+/// Whether calls get threads, in which their notes are written; an option left out stays as it is
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn thread(
     ctx: Context<'_>,
@@ -16,13 +16,22 @@ pub(super) async fn thread(
     #[autocomplete = "autocomplete::route"]
     #[min = 1]
     route: i64,
-    #[description = "When a call gets its thread"] mode: ThreadsChoice,
+    #[description = "When a call gets its thread"] mode: Option<ThreadsChoice>,
     #[description = "What members write there becomes notes of the call"] notes: Option<Switch>,
+    #[description = "True: no threads"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (asker, desk, mode) = (asker(ctx)?, ctx.data(), mode.0);
+    let (asker, desk) = (asker(ctx)?, ctx.data());
     let known = known_route(desk, asker.guild, route)?;
-    let notes = notes.map(|switch| switch.0);
+    let (named_mode, notes) = (mode.map(|mode| mode.0), notes.map(|switch| switch.0));
+    if off == Some(true) && named_mode.is_some_and(|mode| mode != Threads::Off) {
+        return Err(Error::refused("`off:True` and `mode:` contradict each other: give one of them."));
+    }
+    let named_mode = if off == Some(true) { Some(Threads::Off) } else { named_mode };
+    if named_mode.is_none() && notes.is_none() {
+        return reply::say(ctx, sentence(&known, known.rule.threads)).await;
+    }
+    let mode = named_mode.unwrap_or(known.rule.threads);
     if notes == Some(true) && !desk.facts.message_content {
         return Err(Error::refused(threads::NO_CONTENT));
     }
@@ -31,7 +40,7 @@ pub(super) async fn thread(
             "Without threads there is nowhere to write notes: choose `mode:always` or `mode:on-first-note` with `notes:on`.",
         ));
     }
-    if mode != Threads::Off {
+    if named_mode.is_some_and(|mode| mode != Threads::Off) {
         if let Some(sentence) = cannot(&known) {
             return Err(Error::Refused(sentence));
         }
@@ -40,13 +49,15 @@ pub(super) async fn thread(
             return Err(Error::Refused(hindrance));
         }
     }
-    let Some(changed) = set(&desk.store, &known, mode, notes).await? else { return Err(crate::commands::rules::no_such_route(route)) };
-    reply::say(ctx, sentence(&changed, mode)).await
+    let Some(changed) = set(&desk.store, &known, named_mode, notes).await? else {
+        return Err(crate::commands::rules::no_such_route(route));
+    };
+    reply::say(ctx, sentence(&changed, changed.rule.threads)).await
 }
 
-async fn set(store: &Store, known: &Route, mode: Threads, notes: Option<bool>) -> Result<Option<Route>, Error> {
+async fn set(store: &Store, known: &Route, mode: Option<Threads>, notes: Option<bool>) -> Result<Option<Route>, Error> {
     let change = move |rule: &mut Rule| {
-        rule.threads = mode;
+        rule.threads = mode.unwrap_or(rule.threads);
         rule.thread_notes = notes.unwrap_or(rule.thread_notes);
     };
     let changed = store.change_rule(known.guild, known.id, change).await?;

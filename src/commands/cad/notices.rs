@@ -6,38 +6,45 @@ use crate::commands::errors::Error;
 use crate::commands::{Context, asker, checks, make, reply};
 use crate::ids::ChannelId;
 
-/// Where the bot tells of trouble: a lost feed, a channel it may not post in
+const ON: &str = "Turn them on with `/cad notices channel:#your-channel`.";
+
+/// Where the bot posts problems: a lost feed, a channel it can't post in
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn notices(
     ctx: Context<'_>,
-    #[description = "The channel; leave it out to switch notices off"]
+    #[description = "The channel; leave it out to see the current one"]
     #[channel_types("Text", "News")]
     channel: Option<serenity::PartialChannel>,
+    #[description = "True: no notices"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let asker = asker(ctx)?;
     let desk = ctx.data();
-    let Some(channel) = channel.map(|channel| ChannelId(channel.id.get())) else {
-        let known = desk.store.routing_now().guilds.get(&asker.guild).and_then(|guild| guild.notices);
-        let Some(known) = known else {
-            return reply::say(ctx, "Notices are off. Switch them on with `/cad notices channel:#your-channel`.").await;
-        };
-        desk.store.set_notices(asker.guild, None).await?;
-        return reply::say(
-            ctx,
-            format!("🔕 Notices are off; they went to <#{known}>. Switch them on again with `/cad notices channel:#your-channel`."),
-        )
-        .await;
+    let known = desk.store.routing_now().guilds.get(&asker.guild).and_then(|guild| guild.notices);
+    let channel = match (channel.map(|channel| ChannelId(channel.id.get())), off == Some(true), known) {
+        (Some(_), true, _) => return Err(Error::refused("`channel:` and `off:True` contradict each other: give one of them.")),
+        (Some(channel), false, _) => channel,
+        (None, _, None) => return reply::say(ctx, format!("Notices are off. {ON}")).await,
+        (None, false, Some(known)) => {
+            return reply::say(ctx, format!("Notices go to <#{known}>. `/cad notices off:True` turns them off.")).await;
+        }
+        (None, true, Some(known)) => {
+            desk.store.set_notices(asker.guild, None).await?;
+            return reply::say(ctx, format!("🔕 Notices are off; they went to <#{known}>. {ON}")).await;
+        }
     };
     let standing = checks::standing(desk, asker.guild, channel, asker.here).await?;
     if let Some(hindrance) = standing.hindrance_to_words(channel) {
         return Err(Error::Refused(hindrance));
     }
+    if known == Some(channel) {
+        desk.open_again(channel).await?;
+        return reply::say(ctx, format!("👌 Nothing changed. Notices already go to <#{channel}>.")).await;
+    }
     desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
     desk.store.set_notices(asker.guild, Some(channel)).await?;
     desk.open_again(channel).await?;
-    let text =
-        format!("From now on I tell of trouble here: when the CAD goes silent or a channel is closed to me.\nSet by <@{}>.", asker.user);
+    let text = format!("I'll post problems here, such as a lost CAD connection or a channel I can't post in.\nSet by <@{}>.", asker.user);
     make::tell(desk, asker.guild, channel, "notices-on", "🔔 Notices on".to_owned(), text).await;
-    reply::say(ctx, format!("✅ Notices go to <#{channel}>. `/cad notices` without a channel switches them off.")).await
+    reply::say(ctx, format!("✅ Notices go to <#{channel}>. `/cad notices off:True` turns them off.")).await
 }

@@ -1,9 +1,9 @@
-//! Buttons under the answers of `/cad audit` and `/cad import`. As with `components`, a custom id holds all there is to know, and is read
+//! Buttons under the answers of `/cad audit`, `/cad import` and of commands that change routes. As with `components`, a custom id holds all there is to know, and is read
 //! strictly: only what would be written is read.
 //!
 //! ```text
 //! t2:audit:user:kind:days:upto:page      numbers in base 36, `-` for any; kind `s` or `c`
-//! t2:replace:import · t2:keep:import
+//! t2:replace:import · t2:keep:import · t2:restore:change
 //! ```
 
 use serenity::all::{ComponentInteraction, Context, CreateAllowedMentions, CreateInteractionResponse, CreateInteractionResponseFollowup};
@@ -29,6 +29,8 @@ pub(in super::super) enum Turn {
     Replace(i64),
     /// Do not.
     Keep(i64),
+    /// Put routes back as they were before the change of this number.
+    Restore(i64),
 }
 
 /// The custom id of a press.
@@ -37,6 +39,7 @@ pub(in super::super) fn id(turn: &Turn) -> String {
     match turn {
         Turn::Replace(import) => format!("{VERSION}:replace:{}", number(*import)),
         Turn::Keep(import) => format!("{VERSION}:keep:{}", number(*import)),
+        Turn::Restore(change) => format!("{VERSION}:restore:{}", number(*change)),
         Turn::Audit(Question { user, kind, days, upto, page }) => {
             let user = user.map_or_else(|| "-".to_owned(), |user| to36(user.0));
             let kind = match kind {
@@ -60,6 +63,7 @@ pub(in super::super) fn parse(custom_id: &str) -> Option<Turn> {
     match rest.split(':').collect::<Vec<_>>().as_slice() {
         ["replace", import] => number(import).map(Turn::Replace),
         ["keep", import] => number(import).map(Turn::Keep),
+        ["restore", change] => number(change).map(Turn::Restore),
         ["audit", user, kind, days, upto, page] => {
             let user = if *user == "-" { None } else { Some(UserId(from36(user)?)) };
             let kind = match *kind {
@@ -95,6 +99,7 @@ pub(in super::super) async fn press(ctx: &Context, desk: &Desk, component: &Comp
         Turn::Audit(question) => cad::audit::page(desk, by.0, question).await,
         Turn::Replace(import) => cad::import::replace(desk, by, import).await,
         Turn::Keep(import) => cad::import::keep(desk, by, import).await,
+        Turn::Restore(change) => super::restore::restore(desk, by, change).await,
     };
     match turned {
         Ok(page) => {
@@ -125,7 +130,12 @@ mod tests {
             any::<u32>(),
         )
             .prop_map(|(user, kind, days, upto, page)| Turn::Audit(Question { user, kind, days, upto, page }));
-        prop_oneof![question, (0..=i64::MAX).prop_map(Turn::Replace), (0..=i64::MAX).prop_map(Turn::Keep)]
+        prop_oneof![
+            question,
+            (0..=i64::MAX).prop_map(Turn::Replace),
+            (0..=i64::MAX).prop_map(Turn::Keep),
+            (0..=i64::MAX).prop_map(Turn::Restore),
+        ]
     }
 
     proptest! {
@@ -139,7 +149,7 @@ mod tests {
         }
 
         #[test]
-        fn only_what_we_would_write_is_read(text in "t2:(audit|replace|keep|[a-z]{0,4}):[-0-9a-zA-Z+]{0,4}(:[-sc0-9a-z]{0,3}){0,5}") {
+        fn only_what_we_would_write_is_read(text in "t2:(audit|replace|keep|restore|[a-z]{0,4}):[-0-9a-zA-Z+]{0,4}(:[-sc0-9a-z]{0,3}){0,5}") {
             if let Some(turn) = parse(&text) {
                 prop_assert_eq!(id(&turn), text);
             }

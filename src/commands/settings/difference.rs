@@ -98,7 +98,7 @@ fn told(setting: &BoardSetting) -> String {
 }
 
 /// What is different between two routes of one key.
-fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<String> {
+pub(in super::super) fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<String> {
     let RouteSetting { event: _, channel: _, server: _, role, style, enabled, forum, rule } = is;
     let Rule { filter: filtered, when, cooldown_s, threads, thread_notes, mute, escalation } = rule;
     let mut said = Vec::new();

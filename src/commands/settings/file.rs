@@ -15,7 +15,10 @@ use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::permit::ActingRule;
 use crate::render::labels::Form;
 use crate::render::{Labels, Style, text};
-use crate::route::{AttentionError, BoardKind, Criterion, Escalation, Filter, KnownPriorities, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet, Rule, Threads, When};
+use crate::route::{
+    AttentionError, BoardKind, Criterion, Escalation, Filter, KnownPriorities, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet, Rule,
+    Threads, When,
+};
 use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
 
 use crate::commands::options::{STYLES, style_word};
@@ -391,11 +394,9 @@ impl Reader {
                 );
             }
         }
-        if let Some(labels) = present("labels") {
-            file.labels = self.labels(labels);
-        }
-        // Filters may ask for what the file's own words name.
-        self.known = KnownPriorities::named(&file.labels.priorities);
+        // Filters may ask for what the file's own words name. What is wrong with those is told in its place.
+        let named = present("labels").map(|labels| Self::default().labels(labels).priorities);
+        self.known = KnownPriorities::named(&named.unwrap_or_else(|| Labels::usual().priorities.clone()));
         seen.iter().for_each(|priority| self.known.add(priority));
         if let Some(routes) = map.get("routes") {
             for (at, route) in self.list("routes", routes, MOST_ROUTES).iter().enumerate() {
@@ -410,6 +411,9 @@ impl Reader {
             }
         }
         file.notices = present("notices").and_then(|notices| self.named("notices", notices));
+        if let Some(labels) = present("labels") {
+            file.labels = self.labels(labels);
+        }
         file.quiet = present("quiet").and_then(|quiet| self.quiet(quiet));
         file.acting = present("acting").and_then(|acting| self.acting(acting));
         file

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sentence::listed;
-use super::values::{QUOTED, alike};
+use super::values::{QUOTED, alike, bare};
 use super::{Criterion, FilterError, MAX_VALUES};
 use crate::event::Priority;
 use crate::render::text;
@@ -56,7 +56,7 @@ impl KnownPriorities {
     /// The values that are meant by `asked`: levels that there are, for names their levels, and words that calls have had.
     pub(super) fn resolve(&self, asked: &[Priority], typed: &str) -> Result<Vec<Priority>, FilterError> {
         // Of a range those that there are, but what was named one by one must be there.
-        let range = |level: i64| !typed.split(',').any(|value| super::values::level(value.trim()) == Some(Some(level)));
+        let range = |level: i64| !typed.split(',').any(|value| super::values::level(bare(value)) == Some(Some(level)));
         let mut found: Vec<Priority> = Vec::new();
         for priority in asked {
             let meant = self.meant(priority);

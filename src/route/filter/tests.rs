@@ -161,7 +161,7 @@ fn a_priority_that_no_call_has_is_refused_with_the_choices() {
     assert_eq!(asked("any"), Ok(vec![]));
     assert_eq!(
         asked("high").unwrap_err(),
-        "“high” isn't a priority here. Choose from 1 (Hot), 2 (Warm), 3, 5 (Cold), 7 or Code 3, e.g. `1, 2`. If your CAD has another one, name it with /cad labels first."
+        "“high” isn't a priority here. Choose from 1 (Hot), 2 (Warm), 3, 5 (Cold), 7 or Code 3, e.g. `1, 2`. If your CAD has another one, name it with `/cad labels` first."
     );
     for nonsense in ["1, high", "4", "1, 4", "8-9", "hot warm", "Code 4", "urgent!"] {
         assert!(asked(nonsense).unwrap_err().contains("isn't a priority here"), "{nonsense}");

@@ -32,7 +32,7 @@ pub enum FilterError {
     #[error("There is no priority “{0}”: 1 is the highest and 3 usually the lowest, e.g. `1, 2` or `1-2`.")]
     Priority(String),
     /// No call has it, and nobody named it: what was typed, and what can be.
-    #[error("“{0}” isn't a priority here. Choose from {1}, e.g. `1, 2`. If your CAD has another one, name it with /cad labels first.")]
+    #[error("“{0}” isn't a priority here. Choose from {1}, e.g. `1, 2`. If your CAD has another one, name it with `/cad labels` first.")]
     UnknownPriority(String, String),
     /// What must be mentioned must not be.
     #[error("Nothing could pass: every word of `include` holds one of `exclude`. Change one of the two, e.g. `exclude:any`.")]
@@ -192,8 +192,7 @@ pub(super) fn split(criterion: Criterion, typed: &str) -> Result<Vec<&str>, Filt
     }
     let mut values = Vec::new();
     for value in typed.split(',') {
-        // Blanks and quotes in one go: one layer after the other would leave what stands behind the second.
-        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '”' | '„'));
+        let value = bare(value);
         if value.is_empty() {
             continue;
         }
@@ -209,6 +208,11 @@ pub(super) fn split(criterion: Criterion, typed: &str) -> Result<Vec<&str>, Filt
         values.push(value);
     }
     Ok(values)
+}
+
+/// Without blanks and quotes around it, in one go: one layer after the other would leave what stands behind the second.
+pub(super) fn bare(value: &str) -> &str {
+    value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '”' | '„'))
 }
 
 /// Each once, in any letter case; the first spelling stays.

@@ -153,6 +153,23 @@ impl DiscordSim {
         })
     }
 
+    /// Removes a role, as a person would: nobody has it any more. False if there was none.
+    pub fn delete_role(&self, guild: &str, role: &str) -> bool {
+        self.core().with(|state| {
+            let (guild_id, id) = (parse(guild), parse(role));
+            let Some(guild) = state.guilds.get_mut(&guild_id) else { return false };
+            let before = guild.roles.len();
+            guild.roles.retain(|known| known.id != id);
+            if guild.roles.len() == before {
+                return false;
+            }
+            guild.members.values_mut().for_each(|member| member.roles.retain(|known| *known != id));
+            let event = json!({"guild_id": guild_id.to_string(), "role_id": role});
+            state.dispatch("GUILD_ROLE_DELETE", guild_id, intent::GUILDS, &event);
+            true
+        })
+    }
+
     /// Lets everybody mention a role, or not.
     pub fn set_mentionable(&self, guild: &str, role: &str, mentionable: bool) {
         self.core().with(|state| {

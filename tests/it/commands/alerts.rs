@@ -25,9 +25,10 @@ async fn add_makes_a_route_confirms_it_in_the_channel_and_says_how_to_undo_it() 
 
     // The same again, and with another style.
     let again = bot.alerts("add", options).await;
-    assert!(again.starts_with("👌 Route #1 is exactly that already"), "{again}");
+    assert!(again.starts_with("👌 Nothing changed. Route #1 is already 911 →"), "{again}");
     let changed = bot.alerts("add", json!({"event": "911", "channel": bot.channel, "style": "compact"})).await;
-    assert!(changed.starts_with("✏️ Route #1 was there already and is changed: 911") && changed.contains("as compact"), "{changed}");
+    let expected = format!("✏️ Route #1 (911 → <#{}>) changed: style card → compact.", bot.channel);
+    assert!(changed.starts_with(&expected), "{changed}");
     bot.posted(&bot.channel, "🔔 Alerts changed: emergency calls").await;
     assert_eq!(bot.routes().len(), 1);
 }

@@ -94,12 +94,63 @@ async fn a_filter_is_set_by_parts_cleared_by_any_and_said_in_one_sentence() {
 
     // One that cannot be used takes nothing of the others along, and none is stored.
     let before = bot.route(id);
+    for nonsense in [
+        json!({"priority": "high"}),
+        json!({"priority": "1, high"}),
+        json!({"postal": "abc-xyz"}),
+        json!({"postal": "9001, abc"}),
+        json!({"include": "drill"}),
+    ] {
+        let mut options = nonsense.clone();
+        options["route"] = json!(id);
+        bot.alerts("filter", json!({"route": id, "exclude": "drill"})).await;
+        let told = bot.alerts("filter", options).await;
+        assert!(told.contains("e.g. `"), "{nonsense}: {told}");
+        bot.alerts("filter", json!({"route": id, "exclude": "any"})).await;
+        assert_eq!(bot.route(id), before, "{nonsense}");
+    }
+    let told = bot.alerts("filter", json!({"route": id, "priority": "high"})).await;
+    assert!(told.starts_with("“high” isn't a priority here. Choose from 1 (P1), 2 (P2) or 3 (P3)"), "{told}");
     let told = bot.alerts("filter", json!({"route": id, "priority": "any", "service": "navy"})).await;
     assert_eq!(told, "“navy” isn't a service. Choose from police, fire, ems and dispatch, e.g. `fire, ems`.");
     assert_eq!(bot.route(id), before);
     // What people type cannot ping or format.
     let told = bot.alerts("filter", json!({"route": id, "include": "@everyone, **bold**"})).await;
     assert!(!told.contains("@everyone") && !told.contains("**bold**"), "{told}");
+    let told = bot.alerts("filter", json!({"route": id, "off": true, "priority": "1"})).await;
+    assert!(told.contains("leave") && !bot.route(id).rule.filter.is_empty(), "{told}");
+    assert_eq!(bot.alerts("filter", json!({"route": id, "off": true})).await, format!("{name}Lets everything through."));
+    assert!(bot.route(id).rule.filter.is_empty());
+}
+
+#[tokio::test]
+async fn filters_take_the_communitys_own_priorities_and_complete_them() {
+    let bot = start().await;
+    let id = bot.added("dispatch").await;
+    let opened = bot.run("cad", "labels", json!({}));
+    opened.reply(SOON).await.unwrap();
+    bot.sim.submit(&opened, json!({"priorities": "1 = Hot\n2 = Warm\n5 = Cold"})).unwrap().reply(SOON).await.unwrap();
+    let told = bot.alerts("filter", json!({"route": id, "priority": "hot, 5"})).await;
+    assert!(told.contains("of priority 1 or 5"), "{told}");
+    let told = bot.alerts("filter", json!({"route": id, "priority": "Code 3"})).await;
+    assert!(told.starts_with("“Code 3” isn't a priority here. Choose from 1 (Hot), 2 (Warm), 3 or 5 (Cold)"), "{told}");
+    let dispatch = json!({ "dispatch": { "callId": 1, "status": 1, "priority": "Code 3", "title": "Fire", "idents": [] } });
+    let (envelope, _) = envelope::open(json!({ "type": "EVENT_DISPATCH_NEW", "data": dispatch }).to_string().as_bytes()).unwrap();
+    let (community, received_at) = (CommunityId::new(COMMUNITY), bot.data.clock.now());
+    let event = RawEvent { community, server: ServerId(1), source: Source::Http, received_at, envelope: envelope.into() };
+    bot.intake.commit(event).await.unwrap();
+    let told = bot.alerts("filter", json!({"route": id, "priority": "code 3"})).await;
+    assert!(told.contains("of priority “Code 3”"), "{told}");
+    let offered = async |options: Value, focused: &str| {
+        let pending = bot.sim.autocomplete(&bot.lobby, None, "alerts", &["filter"], options, focused).unwrap();
+        let reply = pending.wait_reply_where(SOON, |v| v.get("choices").is_some()).await.unwrap();
+        let one = |choice: &Value| choice["value"].as_str().unwrap().to_owned();
+        reply["choices"].as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(offered(json!({"route": id, "priority": ""}), "priority").await, ["1", "2", "3", "5", "Code 3"]);
+    assert_eq!(offered(json!({"route": id, "priority": "1, co"}), "priority").await, ["1, 5", "1, Code 3"]);
+    assert_eq!(offered(json!({"route": id, "service": "fire, em"}), "service").await, ["fire, ems"]);
+    assert_eq!(offered(json!({"route": id, "department": "LSPD"}), "department").await, ["LSPD"]);
 }
 
 #[tokio::test]
@@ -172,7 +223,7 @@ async fn two_admins_who_change_one_route_at_once_do_not_undo_each_other() {
 }
 
 #[tokio::test]
-async fn ping_says_when_and_what_it_does_not_name_goes_back_to_what_suits_the_event() {
+async fn ping_says_when_and_what_it_does_not_name_stays() {
     // All that is needed, but not to mention everyone.
     let bot = start_with(Plan { bot_permissions: Some(VIEW | SEND | FILES | 1 << 14 | 1 << 16), ..Plan::default() }).await;
     let role = bot.sim.add_role(&bot.guild, "Dispatch", 0);
@@ -185,10 +236,28 @@ async fn ping_says_when_and_what_it_does_not_name_goes_back_to_what_suits_the_ev
     let never = bot.alerts("ping", json!({"route": id, "role": role, "when": "never"})).await;
     assert_eq!(never, format!("🔕 {name} never pings <@&{role}>: that is how it is set now."));
     bot.sim.set_mentionable(&bot.guild, &role, true);
-    let told = bot.alerts("ping", json!({"route": id, "role": role})).await;
+    let set = || {
+        let route = bot.route(id);
+        (route.role.map(|role| role.0.to_string()), route.rule.when, route.rule.cooldown_s)
+    };
+    // To look changes nothing, nor does one option another.
+    assert_eq!(bot.alerts("ping", json!({ "route": id })).await, never);
+    assert_eq!(set(), (Some(role.clone()), Some(When::Never), Some(90)));
+    bot.alerts("ping", json!({"route": id, "role": role})).await;
+    assert_eq!(set(), (Some(role.clone()), Some(When::Never), Some(90)));
+    let told = bot.alerts("ping", json!({"route": id, "reset": true})).await;
     assert_eq!(told, format!("🔔 {name} pings <@&{role}> for dispatches that are new with priority 1 or rise to it."));
+    assert_eq!(set(), (Some(role.clone()), None, None));
+    for contradiction in [json!({"route": id, "off": true, "role": role}), json!({"route": id, "reset": true, "cooldown": 5})] {
+        assert!(bot.alerts("ping", contradiction).await.contains("leave"));
+    }
+    bot.alerts("ping", json!({"route": id, "cooldown": 5})).await;
+    let told = bot.alerts("ping", json!({"route": id, "off": true})).await;
+    assert!(told.starts_with(&format!("🔕 {name} pings nobody.")), "{told}");
+    assert_eq!(set(), (None, None, Some(5)));
+    bot.alerts("ping", json!({"route": id, "role": role})).await;
+    assert_eq!(set(), (Some(role.clone()), None, Some(5)));
     let route = bot.route(id);
-    assert_eq!((route.role.map(|role| role.0.to_string()), route.rule.when, route.rule.cooldown_s), (Some(role.clone()), None, None));
 
     let told = bot.alerts("ping", json!({"route": id, "role": bot.guild, "when": "always"})).await;
     assert_eq!(told, "The role @everyone is never pinged by this bot: choose a role of your own, or leave it out.");
@@ -266,9 +335,17 @@ async fn a_mute_ends_by_itself_or_by_unmute() {
     assert!(listed.contains(", panics too"), "{listed}");
     for unusable in ["soon", "0m", "40d"] {
         let told = bot.alerts("mute", json!({"route": calls, "for": unusable})).await;
-        assert!(told.starts_with(&format!("“{unusable}” is ")) && told.contains("e.g. `30m`"), "{told}");
+        assert!(told.starts_with(&format!("“{unusable}” is")) && told.contains("`30m`"), "{told}");
     }
     assert_eq!(bot.route(calls).rule.mute.unwrap().until, until);
+
+    // To look changes nothing, and what is not named stays.
+    assert_eq!(bot.alerts("mute", json!({ "route": panics })).await, bot.alerts("mute", json!({"route": panics, "panic": true})).await);
+    bot.alerts("mute", json!({"route": panics, "for": "2d"})).await;
+    assert!(bot.route(panics).rule.mute.unwrap().panic);
+    let end = bot.route(panics).rule.mute.unwrap().until;
+    bot.alerts("mute", json!({"route": panics, "panic": false})).await;
+    assert_eq!((bot.route(panics).rule.mute.unwrap().until, bot.route(panics).rule.mute.unwrap().panic), (end, false));
 
     let told = bot.alerts("unmute", json!({ "route": calls })).await;
     assert_eq!(told, format!("🔔 Route #{calls} (911 → <#{}>) sounds again.", bot.channel));
@@ -278,6 +355,13 @@ async fn a_mute_ends_by_itself_or_by_unmute() {
     assert_eq!(bot.alerts("unmute", json!({})).await, format!("🔔 Routes #{calls} and #{panics} sound again."));
     assert_eq!(bot.alerts("unmute", json!({})).await, "👌 No route of this server was muted.");
     assert!(bot.routes().iter().all(|route| route.rule.mute.is_none()));
+    let told = bot.alerts("mute", json!({ "route": calls })).await;
+    assert!(told.contains("isn't muted"), "{told}");
+    let told = bot.alerts("mute", json!({"route": calls, "panic": true})).await;
+    assert!(told.contains("isn't muted: say for how long") && bot.route(calls).rule.mute.is_none(), "{told}");
+    bot.alerts("mute", json!({"route": calls, "for": "1h"})).await;
+    assert!(bot.alerts("mute", json!({"route": calls, "off": true})).await.ends_with("sounds again."));
+    assert!(bot.route(calls).rule.mute.is_none());
 }
 
 #[tokio::test]
@@ -295,7 +379,7 @@ async fn quiet_hours_are_the_guilds_and_off_ends_them() {
     assert!(told.ends_with("Panics still sound, unless you set `panic:True`."), "{told}");
     let shown = bot.alerts("quiet", json!({})).await;
     let until_now = told.split("right now").next().unwrap();
-    assert!(shown.starts_with(until_now) && shown.ends_with(" `/alerts quiet from:off` switches them off."), "{shown}");
+    assert!(shown.starts_with(until_now) && shown.ends_with(" `/alerts quiet off:True` turns them off."), "{shown}");
     assert!(bot.alerts("list", json!({})).await.ends_with("\n🌙 Quiet from 22:00 to 07:00 each day (Europe/Berlin), but not for panics."));
     bot.added("911").await;
     assert!(bot.alerts("list", json!({})).await.starts_with("🔔 1 alert route\n🌙 Quiet from 22:00"));
@@ -305,20 +389,37 @@ async fn quiet_hours_are_the_guilds_and_off_ends_them() {
     let quiet = || bot.store.routing_now().guilds.values().next().unwrap().quiet.clone();
     let before = quiet();
     for (options, why) in [
-        (json!({"from": "22:00"}), "Quiet hours need `from:`, `to:` and `timezone:`, as in"),
-        (json!({"panic": true}), "Quiet hours need"),
-        (json!({"from": "25:00", "to": "7:00", "timezone": "UTC"}), "“25:00” is no time of day"),
+        (json!({"from": "7:00"}), "Quiet hours that end at 07:00, when they begin"),
+        (json!({"off": true, "panic": true}), "`off:True` ends the quiet hours"),
+        (json!({"timezone": "EST"}), "“EST” isn't a time zone name. Use a place's name: did you mean `America/New_York`?"),
+        (json!({"timezone": "GMT+2"}), "“GMT+2” isn't a time zone name. An offset has no daylight saving time."),
+        (json!({"from": "25:00", "to": "7:00", "timezone": "UTC"}), "“25:00” isn't a time of day"),
         (json!({"from": "7:00", "to": "7:00", "timezone": "UTC"}), "Quiet hours that end at 07:00, when they begin"),
-        (json!({"from": "22:00", "to": "7:00", "timezone": "Mars/Olympus"}), "“Mars/Olympus” is no time zone"),
+        (json!({"from": "22:00", "to": "7:00", "timezone": "Mars/Olympus"}), "“Mars/Olympus” isn't a time zone name"),
     ] {
         let told = bot.alerts("quiet", options).await;
         assert!(told.starts_with(why), "{told}");
     }
     assert_eq!(quiet(), before);
+    // What is not named stays.
+    bot.alerts("quiet", json!({"panic": true})).await;
+    bot.alerts("quiet", json!({"from": "23:00"})).await;
+    let now = quiet().unwrap();
+    assert_eq!((now.from, now.to, now.timezone.as_str(), now.panic), (1_380, 420, "Europe/Berlin", true));
     let told = bot.alerts("quiet", json!({"from": "10pm", "to": "7:30", "timezone": "America/New_York", "panic": true})).await;
     assert!(told.contains("22:00 to 07:30 each day (America/New\\_York), panics too.") && !told.contains("still sound"), "{told}");
     assert_eq!(bot.alerts("quiet", json!({"from": "OFF"})).await, "🔔 The quiet hours are off: alerts sound at any time.");
     assert_eq!(quiet(), None);
+    for part in [json!({"from": "22:00"}), json!({"panic": true})] {
+        let told = bot.alerts("quiet", part).await;
+        assert!(told.starts_with("Quiet hours need `from:`, `to:` and `timezone:`, as in"), "{told}");
+    }
+    bot.alerts("quiet", json!({"from": "22:00", "to": "7", "timezone": "us/eastern"})).await;
+    assert_eq!(quiet().unwrap().timezone, "America/New_York");
+    assert_eq!(bot.alerts("quiet", json!({"off": true})).await, "🔔 The quiet hours are off: alerts sound at any time.");
+    assert_eq!(quiet(), None);
+    let zones = bot.typing_text("quiet", json!({"from": "22:00", "timezone": "gmt+2"}), "timezone").await;
+    assert!(!zones.is_empty() && zones.iter().all(|zone| zone.starts_with("Europe/")), "{zones:?}");
 
     let zones = bot.typing_text("quiet", json!({"from": "22:00", "timezone": "berl"}), "timezone").await;
     assert_eq!(zones, ["Europe/Berlin"]);
@@ -346,7 +447,7 @@ async fn edit_changes_what_is_named_and_says_what_was() {
     assert_eq!(route.rule.filter.count(Criterion::Include), 1, "an edit leaves the rule alone");
 
     let same = bot.alerts("edit", json!({"route": id, "style": "compact"})).await;
-    assert!(same.starts_with(&format!("👌 Route #{id} is exactly that already: 911 →")), "{same}");
+    assert!(same.starts_with(&format!("👌 Nothing changed. Route #{id} is already 911 →")), "{same}");
     let told = bot.alerts("edit", json!({"route": id, "clear": "role"})).await;
     assert!(told.starts_with(&format!("✏️ Route #{id} is changed: pinging <@&{role}> → nobody. It is now")), "{told}");
     let told = bot.alerts("edit", json!({"route": id, "clear": "server", "event": "civil"})).await;
@@ -406,7 +507,7 @@ async fn a_forum_takes_cards_and_nothing_else() {
     assert!(bot.route(1).forum);
     assert!(bot.alerts("list", json!({})).await.contains(&format!("**<#{forum}>** (forum)\n`#1` 911 · card")));
     let told = bot.alerts("preset", json!({"name": "public", "channel": forum})).await;
-    assert_eq!((told.matches("added").count(), told.matches("changed").count()), (2, 1), "{told}");
+    assert_eq!((told.matches("added").count(), told.matches("Nothing changed").count()), (2, 1), "{told}");
     assert!(bot.routes().iter().all(|route| route.forum));
 
     let only = format!("<#{forum}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not");

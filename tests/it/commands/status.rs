@@ -28,7 +28,9 @@ async fn status_tells_links_arrivals_queue_and_problems() {
     let seconds = now.secs();
     for part in [
         format!("**Server 1** · 🟢 hub connected since <t:{seconds}:R>"),
-        format!("last event <t:{seconds}:R>, through the hub · 1 in the last hour (1 by hub) · copies dropped: 1"),
+        format!(
+            "last event <t:{seconds}:R>, through the hub · 1 from the CAD in the last hour (1 through the hub) · 1 duplicate dropped since the bot started"
+        ),
         format!("⛔ Server 2: the CAD refuses the bot since <t:{seconds}:R>: key \\*refused\\*"),
         "**Server 2** · ⛔ refused by the CAD".to_owned(),
         format!("read from the CAD: calls <t:{seconds}:R> · 2 changes that no event had told, <t:{}:R>", seconds - 60),
@@ -66,7 +68,7 @@ async fn a_parked_channel_is_shown_and_opened_again_by_diagnose() {
     let text = bot.alerts("list", json!({})).await;
     assert!(text.contains("⚠️ closed to the bot since"), "{text}");
     let text = bot.cad("diagnose", json!({})).await;
-    assert!(text.starts_with("🩺 Something needs your hand") && text.contains("❌ The bot is missing Send Messages"), "{text}");
+    assert!(text.starts_with("🩺 Something needs your attention") && text.contains("❌ The bot is missing Send Messages"), "{text}");
 
     bot.sim.allow(&bot.channel, SEND);
     let text = bot.cad("diagnose", json!({})).await;
@@ -79,7 +81,7 @@ async fn a_parked_channel_is_shown_and_opened_again_by_diagnose() {
 async fn diagnose_tells_of_the_cad_and_of_channels_that_are_gone() {
     let bot = start_with(Plan { hub: false, ..Plan::default() }).await;
     let text = bot.cad("diagnose", json!({})).await;
-    assert!(text.contains("✅ The CAD answers and takes the key.") && text.contains("No channel is in use yet"), "{text}");
+    assert!(text.contains("✅ The CAD answers and takes the key.") && text.starts_with("🩺 Nothing is set up yet"), "{text}");
     bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
     let text = bot.cad("diagnose", json!({})).await;
     assert!(text.starts_with("🩺 Everything works") && text.contains(&format!("✅ <#{}>", bot.channel)), "{text}");
@@ -102,7 +104,16 @@ async fn notices_are_set_confirmed_and_switched_off() {
     bot.posted(&bot.channel, "🔔 Notices on").await;
     let known = || bot.store.routing_now().guilds.values().next().and_then(|guild| guild.notices);
     assert_eq!(known().map(|c| c.to_string()), Some(bot.channel.clone()));
+    // To look changes nothing.
     let told = bot.cad("notices", json!({})).await;
+    assert_eq!(told, format!("Notices go to <#{}>. `/cad notices off:True` turns them off.", bot.channel));
+    assert_eq!(known().map(|c| c.to_string()), Some(bot.channel.clone()));
+    let told = bot.cad("notices", json!({"channel": bot.channel})).await;
+    assert!(told.starts_with("👌 Nothing changed."), "{told}");
+    let told = bot.cad("notices", json!({"channel": bot.channel, "off": true})).await;
+    assert!(told.contains("contradict each other") && known().is_some(), "{told}");
+    let told = bot.cad("notices", json!({"off": true})).await;
     assert!(told.starts_with("🔕 Notices are off"), "{told}");
     assert_eq!(known(), None);
+    assert!(bot.cad("notices", json!({"off": true})).await.starts_with("Notices are off."));
 }

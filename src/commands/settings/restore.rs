@@ -1,0 +1,70 @@
+//! *Restore* under the answer of a command that changed routes: puts them back as they were. The button holds a number; what it stands for is
+//! in the store for a day, so that it outlasts a restart.
+
+use serenity::all::{ButtonStyle, CreateActionRow, CreateButton};
+
+use super::buttons::{Turn, id};
+use super::difference::changes;
+use crate::clock::UnixMs;
+use crate::commands::Desk;
+use crate::commands::errors::Error;
+use crate::commands::make::{Asker, announce, as_new};
+use crate::commands::reply::{GREEN, Page, and};
+use crate::commands::rules::named;
+use crate::ids::{ChannelId, GuildId, UserId};
+use crate::route::{NewRoute, Route};
+use crate::store::Undone;
+use crate::store::audit::{Entry, Kind};
+use crate::store::settings::RouteSetting;
+
+/// The button for a change.
+pub(in super::super) fn row(change: i64) -> CreateActionRow {
+    CreateActionRow::Buttons(vec![CreateButton::new(id(&Turn::Restore(change))).label("Restore").style(ButtonStyle::Secondary)])
+}
+
+/// What is different between two states of one route, in words.
+pub(in super::super) fn differences(was: &Route, is: &Route) -> String {
+    // A mute counts as it is stored: whether it has run out is no difference.
+    let of = |route: &Route| RouteSetting::of(route, UnixMs(i64::MIN));
+    changes(&of(was), &of(is)).join("; ")
+}
+
+/// *Restore*.
+pub(in super::super) async fn restore(desk: &Desk, by: (GuildId, UserId), change: i64) -> Result<Page, Error> {
+    let ((guild, user), now) = (by, desk.clock.now());
+    let entry = Entry {
+        guild,
+        at: now,
+        user,
+        kind: Kind::Setting,
+        action: "Restore".to_owned(),
+        target: String::new(),
+        detail: "as before the last change".to_owned(),
+        outcome: "done".to_owned(),
+    };
+    let back = match desk.store.undo(guild, change, entry, now).await? {
+        Undone::Done(back) => back,
+        Undone::Gone => {
+            return Err(Error::refused(
+                "This can't be restored anymore: it was restored already, or it's more than a day old. `/alerts list` shows your routes.",
+            ));
+        }
+        Undone::Moved(routes) => {
+            let routes: Vec<String> = routes.iter().map(|route| format!("#{route}")).collect();
+            let (route, was) = if routes.len() == 1 { ("Route", "was") } else { ("Routes", "were") };
+            return Err(Error::Refused(format!(
+                "Nothing was restored. {route} {} {was} changed or removed since: use `/alerts edit` or `/alerts ping` to change what you want back.",
+                and(&routes)
+            )));
+        }
+    };
+    let lines: Vec<String> = back.iter().map(|(was, is)| format!("{}: {}", named(is), differences(was, is))).collect();
+    let asker = Asker { guild, user, here: None };
+    let mut channels: Vec<ChannelId> = back.iter().filter(|(_, is)| !is.forum).map(|(_, is)| is.channel).collect();
+    channels.dedup();
+    for channel in channels {
+        let new: Vec<NewRoute> = back.iter().filter(|(_, is)| is.channel == channel).map(|(_, is)| as_new(is)).collect();
+        announce(desk, asker, channel, "restored", &new.iter().collect::<Vec<_>>()).await;
+    }
+    Ok(Page::new("↩️ Restored", format!("{}\n\nEverything else stays as it is.", lines.join("\n")), GREEN))
+}
