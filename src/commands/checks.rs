@@ -114,6 +114,18 @@ pub(super) struct Standpoint {
     mine: Vec<u64>,
     /// What all our roles and @everyone grant together.
     base: Permissions,
+    /// Every role, and whether everybody may mention it.
+    roles: Vec<(RoleId, bool)>,
+}
+
+/// Whether Discord would ping a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pingable {
+    Yes,
+    /// Not everybody may mention it, and the bot may not mention every role.
+    No,
+    /// There is no such role any more.
+    Gone,
 }
 
 impl Standpoint {
@@ -129,7 +141,24 @@ impl Standpoint {
         let mine: Vec<u64> = list(member.get("roles")).filter_map(flake).collect();
         let granted = |role: &Value| role.get("id").and_then(flake).is_some_and(|id| id == guild.0 || mine.contains(&id));
         let base = list(Some(roles)).filter(|role| granted(role)).fold(Permissions::empty(), |all, role| all | bits(role, "permissions"));
-        Self { guild, me, mine, base }
+        // Where Discord does not say, it is not for us to warn.
+        let mentionable = |role: &Value| role.get("mentionable").and_then(Value::as_bool).unwrap_or(true);
+        let roles = list(Some(roles)).filter_map(|role| Some((RoleId(role.get("id").and_then(flake)?), mentionable(role)))).collect();
+        Self { guild, me, mine, base, roles }
+    }
+
+    /// Whether a role is still there.
+    pub(super) fn has_role(&self, role: RoleId) -> bool {
+        self.roles.iter().any(|(known, _)| *known == role)
+    }
+
+    /// Whether a role would be pinged in a channel where the bot has this standing.
+    pub(super) fn pingable(&self, role: RoleId, there: Standing) -> Pingable {
+        match self.roles.iter().find(|(known, _)| *known == role) {
+            None => Pingable::Gone,
+            Some((_, mentionable)) if *mentionable || there.pings_any_role() => Pingable::Yes,
+            Some(_) => Pingable::No,
+        }
     }
 
     /// What the bot may do in a channel.

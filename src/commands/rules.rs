@@ -56,6 +56,11 @@ pub(super) fn pings(route: &Route, role: RoleId) -> String {
     format!("🔔 {name} pings <@&{role}> {occasion}{cooldown}.")
 }
 
+/// Whether anything that comes over a route pings its role.
+pub(super) fn ever_pings(route: &Route) -> bool {
+    occasion(route).is_some()
+}
+
 /// Of a route that sets none (s).
 fn default_cooldown(event: Listens) -> u32 {
     if event == Listens::To(Topic::Tone) { 30 } else { 0 }

@@ -1,29 +1,69 @@
-//! `/cad diagnose`: may the bot do what its routes want of it?
+//! `/cad diagnose`: does everything work that was set up, and if not, what is to be done?
+//!
+//! A line that begins with ❌ is a problem with its fix. "Everything works" is said only if there is none, everything was looked at, and
+//! something is set up at all.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use crate::commands::checks::Standpoint;
+use super::status::NOTHING;
+use crate::commands::checks::{Pingable, Standing, Standpoint};
 use crate::commands::errors::Error;
+use crate::commands::make::not_configured;
+use crate::commands::rules::{ever_pings, named};
 use crate::commands::{Context, Desk, guild_of, make, reply};
-use crate::ids::{ChannelId, GuildId};
-use crate::route::Threads;
+use crate::ids::{ChannelId, GuildId, RoleId};
+use crate::render::text;
+use crate::route::{Board, Quiet, Route, Threads};
 use crate::status::Link;
 
 /// Channels looked at in one go: each is a question to Discord.
 const MOST: usize = 50;
 
-/// Check every channel's permissions and whether Discord and the CAD can be reached
+/// Check permissions, roles and settings, and whether Discord and the CAD can be reached
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let guild = guild_of(ctx)?;
     let desk = ctx.data();
+    let routing = desk.store.routing_now();
+    let routes: Vec<&Route> = routing.routes.iter().filter(|route| route.guild == guild).collect();
+    let boards: Vec<&Board> = routing.boards.iter().filter(|board| board.guild == guild).collect();
     let mut lines = vec![cad(desk).await];
     lines.extend(links(desk));
-    lines.extend(channels(desk, guild).await?);
-    let fine = !lines.iter().any(|line| line.starts_with('❌'));
-    let (title, color) = if fine { ("🩺 Everything works", reply::GREEN) } else { ("🩺 Something needs your hand", reply::YELLOW) };
+    let here = Standpoint::ask(desk, guild).await?;
+    lines.push("✅ Discord answers.".to_owned());
+    let own = routing.guilds.get(&guild);
+    let uses = Uses::of(&routes, &boards, own.and_then(|own| own.notices));
+    let standings = uses.look(desk, guild, &here, &mut lines).await?;
+    for route in &routes {
+        lines.extend(route_problems(desk, &here, route, standings.get(&route.channel).copied()));
+    }
+    let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !desk.facts.servers.contains(server))?)));
+    lines.extend(lost.map(|(board, server)| format!("❌ Board #{}: {}", board.id, not_configured(server))));
+    if let Some(role) = own.and_then(|own| own.acting.role).filter(|role| !here.has_role(*role)) {
+        lines.push(format!(
+            "❌ `/cad actions`: the role that may act in the CAD was deleted (id {role}), so nobody may. Choose another with `/cad actions role:`, or let everybody with `/cad actions any_role:True`."
+        ));
+    }
+    lines.extend(own.and_then(|own| own.quiet.as_ref()).and_then(Quiet::hint));
+    let empty = routes.is_empty() && boards.is_empty();
+    if empty {
+        lines.push(NOTHING.to_owned());
+    }
+    let (title, color) = verdict(&lines, empty, uses.0.len() > MOST);
     reply::list(ctx, title, &lines, color).await
+}
+
+/// What the heading may claim.
+fn verdict(lines: &[String], empty: bool, unseen: bool) -> (&'static str, u32) {
+    let any = |sign: char| lines.iter().any(|line| line.starts_with(sign));
+    match (any('❌'), any('⏳')) {
+        (true, _) => ("🩺 Something needs your attention", reply::YELLOW),
+        _ if empty => ("🩺 Nothing is set up yet", reply::YELLOW),
+        (_, true) => ("🩺 Not everything is ready yet", reply::YELLOW),
+        _ if unseen => ("🩺 No problem in what was checked", reply::YELLOW),
+        _ => ("🩺 Everything works", reply::GREEN),
+    }
 }
 
 async fn cad(desk: &Desk) -> String {
@@ -43,51 +83,176 @@ fn links(desk: &Desk) -> Vec<String> {
             Link::Off if facts.hub => Some(format!("❌ Server {server}: its hub session has not begun.")),
             Link::Off | Link::Ready => None,
             Link::Connecting => Some(format!("⏳ Server {server}: its hub session is connecting.")),
-            Link::Down(why) | Link::Rejected(why) => Some(format!("❌ Server {server}: {why}")),
+            Link::Down(why) | Link::Rejected(why) => Some(format!("❌ Server {server}: {}", text::line(&why, 300))),
         })
         .collect();
+    if !facts.hub && facts.listen.is_empty() {
+        lines.push(
+            "❌ No event can reach the bot: SONORAN_HUB is off and LISTEN_ADDR is not set. Set one of them and restart the bot.".to_owned(),
+        );
+    }
     let snapshot = desk.status.snapshot();
     if let Some(reason) = snapshot.stopped {
-        lines.push(format!("❌ Sending has stopped: {reason}"));
+        lines.push(format!("❌ Sending has stopped: {}", text::line(&reason, 300)));
+    }
+    if let Some((since, why)) = snapshot.unstored {
+        lines.push(format!("❌ Events can't be stored since <t:{}:R>: {}", since.secs(), text::line(&why, 300)));
+    }
+    for server in &facts.servers {
+        let Some(known) = snapshot.servers.get(&(facts.community.clone(), *server)) else { continue };
+        for (part, reading) in &known.readings {
+            if let Some((since, why)) = &reading.trouble {
+                let (part, since) = (part.as_str(), since.secs());
+                lines.push(format!("❌ Server {server}: {part} can't be read since <t:{since}:R>: {}", text::line(why, 300)));
+            }
+        }
     }
     lines
 }
 
-/// One line per channel that routes, boards or notices use. Opens those that are fine again.
-async fn channels(desk: &Desk, guild: GuildId) -> Result<Vec<String>, Error> {
-    let routing = desk.store.routing_now();
-    let notices = routing.guilds.get(&guild).and_then(|guild| guild.notices);
-    let routed = routing.routes.iter().filter(|route| route.guild == guild).map(|route| route.channel);
-    let boards = routing.boards.iter().filter(|board| board.guild == guild).map(|board| board.channel);
-    let wanted: BTreeSet<ChannelId> = routed.chain(boards).chain(notices).collect();
-    if wanted.is_empty() {
-        return Ok(vec!["No channel is in use yet: begin with `/cad setup`.".to_owned()]);
-    }
-    let here = Standpoint::ask(desk, guild).await?;
-    let mut lines = vec!["✅ Discord answers.".to_owned()];
-    for channel in wanted.iter().take(MOST) {
-        let threads =
-            routing.routes.iter().any(|route| route.channel == *channel && route.guild == guild && route.threads() != Threads::Off);
-        let (hindrance, forum) = match here.in_channel(desk, *channel).await {
-            Ok(standing) if threads => (standing.hindrance_to_threads(*channel), standing.is_forum()),
-            Ok(standing) => (standing.hindrance(*channel), standing.is_forum()),
-            Err(Error::Refused(sentence)) => (Some(sentence), false),
-            Err(error) => return Err(error),
+/// What a channel is used for.
+#[derive(Default)]
+struct Use {
+    routes: Vec<i64>,
+    threads: bool,
+    /// The bot's own words: boards and notices, which a forum does not take.
+    words: Vec<String>,
+}
+
+impl Use {
+    /// `routes #1 and #2, board #3`.
+    fn said(&self) -> String {
+        let routes: Vec<String> = self.routes.iter().map(|route| format!("#{route}")).collect();
+        let routes = match routes.as_slice() {
+            [] => None,
+            [one] => Some(format!("route {one}")),
+            some => Some(format!("routes {}", reply::and(some))),
         };
-        lines.push(match hindrance {
-            Some(hindrance) => format!("❌ {hindrance}"),
-            None if desk.open_again(*channel).await? => {
-                if !forum {
-                    let text = "The bot may post here again. What waited follows.".to_owned();
-                    make::tell(desk, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
+        routes.into_iter().chain(self.words.iter().cloned()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Channels that routes, boards or notices use.
+struct Uses(BTreeMap<ChannelId, Use>);
+
+impl Uses {
+    fn of(routes: &[&Route], boards: &[&Board], notices: Option<ChannelId>) -> Self {
+        let mut uses: BTreeMap<ChannelId, Use> = BTreeMap::new();
+        for route in routes {
+            let known = uses.entry(route.channel).or_default();
+            known.routes.push(route.id);
+            known.threads |= route.threads() != Threads::Off;
+        }
+        for board in boards {
+            uses.entry(board.channel).or_default().words.push(format!("board #{}", board.id));
+        }
+        if let Some(channel) = notices {
+            uses.entry(channel).or_default().words.push("notices".to_owned());
+        }
+        Self(uses)
+    }
+
+    /// One line per channel, and what the bot may do there. Opens those that are fine again.
+    async fn look(
+        &self,
+        desk: &Desk,
+        guild: GuildId,
+        here: &Standpoint,
+        lines: &mut Vec<String>,
+    ) -> Result<BTreeMap<ChannelId, Standing>, Error> {
+        let mut standings = BTreeMap::new();
+        for (channel, used) in self.0.iter().take(MOST) {
+            let (hindrance, forum) = match here.in_channel(desk, *channel).await {
+                Ok(standing) => {
+                    standings.insert(*channel, standing);
+                    let routes = if used.routes.is_empty() {
+                        None
+                    } else if used.threads {
+                        standing.hindrance_to_threads(*channel)
+                    } else {
+                        standing.hindrance(*channel)
+                    };
+                    let words = if used.words.is_empty() { None } else { standing.hindrance_to_words(*channel) };
+                    (routes.or(words), standing.is_forum())
                 }
-                format!("✅ <#{channel}> is open again: what waited for it goes out now.")
-            }
-            None => format!("✅ <#{channel}>"),
-        });
+                Err(Error::Refused(sentence)) => (Some(sentence), false),
+                Err(error) => return Err(error),
+            };
+            lines.push(match hindrance {
+                Some(hindrance) => format!("❌ {hindrance} Used by: {}.", used.said()),
+                None if desk.open_again(*channel).await? => {
+                    if !forum {
+                        let text = "The bot may post here again. What waited follows.".to_owned();
+                        make::tell(desk, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
+                    }
+                    format!("✅ <#{channel}> is open again: what waited for it goes out now.")
+                }
+                None => format!("✅ <#{channel}>"),
+            });
+        }
+        if self.0.len() > MOST {
+            lines.push(format!("… and {} more channels that weren't checked.", self.0.len() - MOST));
+        }
+        Ok(standings)
     }
-    if wanted.len() > MOST {
-        lines.push(format!("… and {} channels that were not looked at.", wanted.len() - MOST));
+}
+
+/// What stands in the way of one route, beside its channel's permissions.
+fn route_problems(desk: &Desk, here: &Standpoint, route: &Route, there: Option<Standing>) -> Vec<String> {
+    let (name, id) = (named(route), route.id);
+    let mut lines = Vec::new();
+    if let Some(server) = route.server.filter(|server| !desk.facts.servers.contains(server)) {
+        lines.push(format!("❌ {name}: {}", not_configured(server)));
     }
-    Ok(lines)
+    if !route.enabled {
+        lines.push(format!("⚪ {name} is switched off: run `/alerts add` for it again to switch it on."));
+    }
+    if route.rule.thread_notes && !desk.facts.message_content {
+        lines.push(format!(
+            "❌ {name}: what members write in its threads can't become notes, since the bot may not read messages. Set DISCORD_MESSAGE_CONTENT=on, or run `/alerts thread route:{id} notes:off`."
+        ));
+    }
+    let mut role = |role: RoleId, pings: bool, whom: String, fix: String| {
+        let state = match there {
+            Some(there) => here.pingable(role, there),
+            None if here.has_role(role) => Pingable::Yes,
+            None => Pingable::Gone,
+        };
+        match state {
+            Pingable::Gone => lines.push(format!("❌ {name}: {whom} was deleted (id {role}), so nobody is pinged. {fix}")),
+            Pingable::No if pings => lines.push(format!(
+                "❌ {name}: Discord won't ping <@&{role}> ({whom}). Turn on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone in <#{}>.",
+                route.channel
+            )),
+            Pingable::No | Pingable::Yes => {}
+        }
+    };
+    if let Some(pinged) = route.role {
+        let fix = format!("Choose another with `/alerts ping route:{id} role:`, or ping nobody with `/alerts ping route:{id} off:True`.");
+        role(pinged, ever_pings(route), "the role that it pings".to_owned(), fix);
+    }
+    for step in route.rule.escalation.steps() {
+        let minutes = step.minutes;
+        let fix = format!(
+            "Choose another with `/alerts escalate route:{id} minutes:{minutes} role:`, or take the step away with `/alerts escalate route:{id} minutes:{minutes} off:True`."
+        );
+        role(step.role, true, format!("the role that is called after {minutes} min"), fix);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_everything_works_is_said_only_if_it_does() {
+        let of = |lines: &[&str], empty, unseen| verdict(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), empty, unseen).0;
+        assert_eq!(of(&["✅ a", "💡 b"], false, false), "🩺 Everything works");
+        assert_eq!(of(&["✅ a", "❌ b"], false, false), "🩺 Something needs your attention");
+        assert_eq!(of(&["❌ b"], true, false), "🩺 Something needs your attention");
+        assert_eq!(of(&["✅ a"], true, false), "🩺 Nothing is set up yet");
+        assert_eq!(of(&["⏳ a"], false, false), "🩺 Not everything is ready yet");
+        assert_eq!(of(&["✅ a"], false, true), "🩺 No problem in what was checked");
+    }
 }
