@@ -29,7 +29,7 @@ async fn adding_a_route_again_keeps_what_is_not_named() {
     let before = furnished(&bot, &role).await;
     let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
     assert!(told.starts_with("👌 Nothing changed. Route #1 is already 911 →") && told.contains(&role), "{told}");
-    assert_eq!(bot.routes(), [before.clone()]);
+    assert_eq!(bot.routes(), std::slice::from_ref(&before));
     let told = bot.alerts("preset", json!({"name": "essentials", "channel": bot.channel})).await;
     assert!(told.starts_with("👌 Nothing changed. Route #1"), "{told}");
     assert_eq!(bot.routes()[0], before, "neither does a preset");
