@@ -17,6 +17,7 @@ pub mod discord;
 pub mod event;
 pub mod files;
 pub mod gate;
+pub mod guild_access;
 pub mod http_server;
 pub mod ids;
 pub mod ingest;

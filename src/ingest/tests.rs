@@ -33,6 +33,7 @@ impl Real {
     async fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("tenfour-ingest-{:016x}", fastrand::u64(..)));
         let store = Store::open(&folder.join("t.db")).await.unwrap();
+        crate::store::conformance::link(&store, &[1]).await;
         let metrics = Metrics::new(&[], &[]);
         let clock = Clock::manual(UnixMs(1_000_000));
         let surroundings = Surroundings {

@@ -192,6 +192,7 @@ mod tests {
 
     async fn store(folder: &Folder) -> Store {
         let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
+        super::super::conformance::link(&store, &[GUILD.0]).await;
         store.ensure_guild(GUILD, &CommunityId::new("c")).await.unwrap();
         store
     }

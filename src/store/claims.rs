@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::links::SERVED;
 use super::posts::{PENDING, READY, key};
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
@@ -79,7 +80,7 @@ pub(super) fn take(connection: &Connection, instance: &str, ask: &Ask) -> rusqli
     let first: Option<(i64, Option<i64>, i64)> = connection
         .prepare_cached(&format!(
             "SELECT id, pack, lane FROM post WHERE channel = ?1 AND {PENDING} AND due_ms <= ?2 AND lease_ms <= ?2 AND lane <= ?3
-                AND (place = 'archive' OR iif(message IS NULL, ?4 OR place = 'thread', ?5 OR place <> 'channel')) AND {READY}
+                AND (place = 'archive' OR iif(message IS NULL, ?4 OR place = 'thread', ?5 OR place <> 'channel')) AND {READY} AND {SERVED}
                 AND NOT EXISTS (SELECT 1 FROM parked WHERE channel = ?1 AND retry_ms > ?2)
              ORDER BY lane, id LIMIT 1"
         ))?
@@ -124,7 +125,7 @@ fn later(connection: &Connection, ask: &Ask) -> rusqlite::Result<Found> {
     let at: Option<i64> = connection
         .prepare_cached(&format!(
             "SELECT max(min(max(due_ms, lease_ms)), coalesce((SELECT retry_ms FROM parked WHERE channel = ?1), 0))
-             FROM post WHERE channel = ?1 AND {PENDING} AND lane <= ?2 AND {READY}"
+             FROM post WHERE channel = ?1 AND {PENDING} AND lane <= ?2 AND {READY} AND {SERVED}"
         ))?
         .query_row((rows::flake(ask.channel.0), most_lane(ask)), |row| row.get(0))?;
     Ok(at.map_or(Found::Nothing, |at| Found::Later(UnixMs(at))))

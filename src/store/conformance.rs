@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::event::Topic;
+use crate::guild_access::How;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
 use crate::outbox::{Lane, Place, PostKey, Settlement};
 use crate::render::{Message, Style};
@@ -28,7 +29,16 @@ impl Drop for Folder {
 }
 
 async fn store(folder: &Folder) -> Store {
-    Store::open(&folder.0.join("tenfour.db")).await.unwrap()
+    let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
+    link(&store, &[1, 2, 4, 5, 1 << 60]).await;
+    store
+}
+
+/// Links guilds to the tests' community, as somebody who knows its key would.
+pub(crate) async fn link(store: &Store, guilds: &[u64]) {
+    for guild in guilds {
+        store.link(GuildId(*guild), &CommunityId::new("c"), Some(UserId(1)), How::Key, UnixMs(1), Vec::new()).await.unwrap();
+    }
 }
 
 fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> Draft {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::watch;
 
-use super::{Store, StoreError, rows};
+use super::{Store, StoreError, links, rows};
 use crate::clock::UnixMs;
+use crate::guild_access::Access;
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
 use crate::permit::ActingRule;
 use crate::render::Labels;
@@ -30,7 +31,8 @@ pub struct Guild {
     pub acting: ActingRule,
 }
 
-/// All guilds and routes, as ingest needs them: a snapshot, replaced whole after each change.
+/// All guilds and routes, as ingest needs them: a snapshot, replaced whole after each change. Of guilds that are not served
+/// ([`crate::guild_access`]) nothing is in it but their links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
     /// By id.
@@ -39,6 +41,8 @@ pub struct Routing {
     pub routes: Vec<Route>,
     /// In the order of their numbers.
     pub boards: Vec<Board>,
+    /// Who is served.
+    pub access: Access,
     /// How many rows this process had written when it was read: of two snapshots the newer one has more.
     written: i64,
 }
@@ -98,7 +102,8 @@ const ROUTES: &str = "SELECT route.id, guild, community, event, channel, server,
 
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
     let written = connection.query_row("SELECT total_changes()", (), |row| row.get(0))?;
-    let mut routing = Routing { written, ..Routing::default() };
+    let access = links::access(connection)?;
+    let mut routing = Routing { written, access, ..Routing::default() };
     let mut select = connection.prepare_cached("SELECT id, community, notices_channel, labels, quiet, acting FROM guild")?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
@@ -110,12 +115,14 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
             quiet: rows::json_option(row, "quiet")?,
             acting: rows::json_option(row, "acting")?.unwrap_or_default(),
         };
-        routing.guilds.insert(guild.id, guild);
+        if routing.access.serves(guild.id) {
+            routing.guilds.insert(guild.id, guild);
+        }
     }
     let mut select = connection.prepare_cached(&format!("{ROUTES} ORDER BY route.id"))?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
-        if let Some(route) = route(row)? {
+        if let Some(route) = route(row)?.filter(|route| routing.access.serves(route.guild)) {
             routing.routes.push(route);
         }
     }
@@ -126,9 +133,13 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
     while let Some(row) = found.next()? {
         let kind: String = row.get("kind")?;
         let Some(kind) = BoardKind::parse(&kind) else { continue };
+        let guild = rows::guild(row, "guild")?;
+        if !routing.access.serves(guild) {
+            continue;
+        }
         routing.boards.push(Board {
             id: row.get("id")?,
-            guild: rows::guild(row, "guild")?,
+            guild,
             community: rows::community(row, "community")?,
             channel: rows::channel(row, "channel")?,
             kind,

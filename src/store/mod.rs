@@ -16,6 +16,7 @@ mod boards;
 mod claims;
 pub mod duty;
 mod guilds;
+mod links;
 mod open;
 mod posts;
 mod rows;
@@ -40,6 +41,7 @@ use crate::outbox::Draft;
 pub use boards::{AddBoard, Unposted};
 pub use claims::{Ask, Found, Settled};
 pub use guilds::{AddRoute, AddedRoute, EditRoute, Guild, Routing, StyleIs};
+pub use links::Linked;
 pub use open::Found as Inspected;
 pub use posts::{Backlog, Counts, Due, Memo, Parked, Problem};
 pub use undo::{UNDO_WAITS_MS, Undone};
@@ -171,6 +173,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0004_duty.sql")),
         M::up(include_str!("../../migrations/0005_audit.sql")),
         M::up(include_str!("../../migrations/0006_acting.sql")),
+        M::up(include_str!("../../migrations/0007_guild_links.sql")),
         M::up(include_str!("../../migrations/0011_undo.sql")),
     ])
 }

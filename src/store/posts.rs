@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::links::{self, SERVED};
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, ServerId};
@@ -111,6 +112,10 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
          RETURNING id",
     ))?;
     for draft in drafts {
+        // One that was drawn while its guild was unlinked: nothing is shown there any more.
+        if !links::is_served(connection, draft.guild)? {
+            continue;
+        }
         // Sound is made once: that a later drawing is silent or not is no change.
         let desired = match &draft.message {
             heard @ Message { silent: false, .. } => rows::to_json(heard)?,
@@ -218,7 +223,7 @@ impl Store {
                 let mut select = connection.prepare_cached(&format!(
                     "SELECT post.channel, max(min(max(post.due_ms, post.lease_ms)), coalesce(parked.retry_ms, 0)) AS at, count(*) AS posts,
                         min(post.lane) = 0 AS panic
-                     FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} AND {READY} GROUP BY post.channel"
+                     FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} AND {READY} AND {SERVED} GROUP BY post.channel"
                 ))?;
                 let found = select.query_map((), |row| {
                     Ok(Due {
@@ -344,7 +349,7 @@ impl Store {
         self.reader
             .run(|connection| {
                 let mut select =
-                    connection.prepare_cached(&format!("SELECT lane, count(*), min(wished_ms) FROM post WHERE {PENDING} GROUP BY lane"))?;
+                    connection.prepare_cached(&format!("SELECT lane, count(*), min(wished_ms) FROM post WHERE {PENDING} AND {SERVED} GROUP BY lane"))?;
                 let found: Vec<(i64, u32, i64)> =
                     select.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
                 let of = |lane: Lane| found.iter().find(|(number, ..)| *number == lane.number());
@@ -364,7 +369,7 @@ impl Store {
         self.reader
             .run(|connection| {
                 let (pending, oldest): (i64, Option<i64>) =
-                    connection.query_row(&format!("SELECT count(*), min(created_ms) FROM post WHERE {PENDING}"), (), |row| {
+                    connection.query_row(&format!("SELECT count(*), min(created_ms) FROM post WHERE {PENDING} AND {SERVED}"), (), |row| {
                         Ok((row.get(0)?, row.get(1)?))
                     })?;
                 let failed = connection.query_row("SELECT count(*) FROM post WHERE failed IS NOT NULL", (), |row| row.get(0))?;

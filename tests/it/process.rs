@@ -22,6 +22,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
+use tenfour::guild_access::How;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::render::Style;
 use tenfour::route::{Listens, NewRoute, Threads};
@@ -110,7 +111,9 @@ impl Stage {
     pub(crate) async fn route(&self, wanted: Wanted<'_>) {
         let store = Store::open(&self.database()).await.unwrap();
         let guild = GuildId(self.guild.parse().unwrap());
-        store.ensure_guild(guild, &CommunityId::new(self.cad.community())).await.unwrap();
+        let community = CommunityId::new(self.cad.community());
+        store.link(guild, &community, None, How::Key, Clock::system().now(), Vec::new()).await.unwrap();
+        store.ensure_guild(guild, &community).await.unwrap();
         let route = NewRoute {
             guild,
             event: Listens::parse(wanted.event).unwrap(),

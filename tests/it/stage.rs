@@ -15,6 +15,7 @@ use tenfour::delivery::{ByHand, Delivery};
 use tenfour::discord::rest::Rest;
 use tenfour::event::{RawEvent, Source, Topic, envelope};
 use tenfour::gate::Gate;
+use tenfour::guild_access::How;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::ingest::{Ingest, Surroundings};
 use tenfour::intake::Arrival;
@@ -90,6 +91,7 @@ impl Stage {
         let guild = discord.add_guild("Test Guild");
         let folder = folder();
         let store = Store::open(&folder.join("tenfour.db")).await.unwrap().gathering_edits(EDIT_WINDOW_MS);
+        store.link(GuildId(guild.parse().unwrap()), &community(), None, How::Key, clock.now(), Vec::new()).await.unwrap();
         store.ensure_guild(GuildId(guild.parse().unwrap()), &community()).await.unwrap();
         let metrics = Metrics::new(&[ServerId(1)], &Topic::ALL.map(Topic::as_str));
         let api = CadRest::new(&cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new());

@@ -404,6 +404,7 @@ fn a_mute_that_is_over_is_none_and_one_for_ever_is_refused() {
 async fn the_database_takes_any_settings_once_and_touches_only_what_differs() {
     let folder = crate::store::conformance::Folder::new();
     let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
+    crate::store::conformance::link(&store, &[GUILD.0]).await;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let user = UserId(5);
     let mut before = Settings::default();

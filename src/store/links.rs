@@ -1,0 +1,283 @@
+//! Which guilds are linked to the community: stored links and settings in, the rule of [`crate::guild_access`] applied, its outcome kept
+//! where every statement about posts can see it (`served_guild`).
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::audit::{self, Entry};
+use super::{Store, StoreError, rows};
+use crate::clock::UnixMs;
+use crate::guild_access::{Access, How, Link};
+use crate::ids::{ChannelId, CommunityId, GuildId, UserId};
+
+/// Names in `meta`.
+const COMMUNITY: &str = "community";
+const ONLY_GUILD: &str = "only_guild";
+const COMMANDS_IN: &str = "commands_in";
+
+/// Only posts of guilds that are served.
+pub(super) const SERVED: &str = "post.guild IN (SELECT served_guild.guild FROM served_guild)";
+
+/// What came of linking a guild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// It is linked from now on.
+    Now,
+    /// It was already.
+    Already,
+}
+
+pub(super) fn access(connection: &Connection) -> rusqlite::Result<Access> {
+    let community = meta(connection, COMMUNITY)?.map(|name| CommunityId::new(&name));
+    let only = meta(connection, ONLY_GUILD)?.and_then(|id| id.parse().ok()).map(GuildId);
+    let mut select =
+        connection.prepare_cached("SELECT guild, community, linked_ms, linked_by, how, unlinked_ms, left_ms FROM guild_link ORDER BY guild")?;
+    let links = select.query_map((), |row| {
+        let how: String = row.get("how")?;
+        Ok(Link {
+            guild: rows::guild(row, "guild")?,
+            community: rows::community(row, "community")?,
+            linked_at: UnixMs(row.get("linked_ms")?),
+            linked_by: row.get::<_, Option<i64>>("linked_by")?.map(|_| rows::user(row, "linked_by")).transpose()?,
+            how: How::parse(&how).unwrap_or(How::Key),
+            unlinked_at: row.get::<_, Option<i64>>("unlinked_ms")?.map(UnixMs),
+            left_at: row.get::<_, Option<i64>>("left_ms")?.map(UnixMs),
+        })
+    })?;
+    Ok(Access::new(community, only, links.collect::<rusqlite::Result<_>>()?))
+}
+
+/// Writes down which guilds are served now. To be called after every change of what [`access`] reads, in the same transaction.
+pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    let access = access(connection)?;
+    let served: BTreeSet<GuildId> = access.served().iter().map(|link| link.guild).collect();
+    connection.execute("DELETE FROM served_guild", ())?;
+    for guild in served {
+        connection.execute("INSERT INTO served_guild (guild) VALUES (?1)", [rows::flake(guild.0)])?;
+    }
+    Ok(())
+}
+
+pub(super) fn is_served(connection: &Connection, guild: GuildId) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM served_guild WHERE guild = ?1")?.exists([rows::flake(guild.0)])
+}
+
+fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
+}
+
+fn set_meta(connection: &Connection, name: &str, value: Option<&str>) -> rusqlite::Result<()> {
+    match value {
+        Some(value) => connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", (name, value))?,
+        None => connection.execute("DELETE FROM meta WHERE name = ?1", [name])?,
+    };
+    Ok(())
+}
+
+fn put(connection: &Connection, guild: GuildId, community: &CommunityId, by: Option<UserId>, how: How, now: UnixMs) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT OR REPLACE INTO guild_link (guild, community, linked_ms, linked_by, how) VALUES (?1,?2,?3,?4,?5)",
+        params![rows::flake(guild.0), community.as_str(), now.0, by.map(|by| rows::flake(by.0)), how.as_str()],
+    )?;
+    // What it had set before, for another community, is for this one now.
+    connection.execute("UPDATE guild SET community = ?2 WHERE id = ?1", (rows::flake(guild.0), community.as_str()))?;
+    settle(connection)
+}
+
+impl Store {
+    /// Says whose bot this is: which community, and the one guild that `DISCORD_GUILD_ID` names. To be called at each start, before anything
+    /// is drawn or sent. The guild that is named is linked, also if somebody there had unlinked it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn serve(&self, community: &CommunityId, only: Option<GuildId>, now: UnixMs) -> Result<(), StoreError> {
+        let community = community.clone();
+        self.change(move |connection| {
+            set_meta(connection, COMMUNITY, Some(community.as_str()))?;
+            set_meta(connection, ONLY_GUILD, only.map(|guild| guild.to_string()).as_deref())?;
+            if let Some(guild) = only
+                && !access(connection)?.served().iter().any(|link| link.guild == guild)
+            {
+                put(connection, guild, &community, None, How::Setting, now)?;
+            }
+            settle(connection)
+        })
+        .await
+    }
+
+    /// Links the bot's only guild, if the rule wants that ([`Access::alone`]). `present`: every guild that has the bot.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn link_only_guild(
+        &self,
+        community: &CommunityId,
+        present: BTreeSet<GuildId>,
+        now: UnixMs,
+    ) -> Result<Option<GuildId>, StoreError> {
+        // Nearly always there is nothing to do.
+        if self.routing_now().access.alone(&present).is_none() {
+            return Ok(None);
+        }
+        let community = community.clone();
+        self.change(move |connection| {
+            let alone = access(connection)?.alone(&present);
+            if let Some(guild) = alone {
+                put(connection, guild, &community, None, How::OnlyGuild, now)?;
+            }
+            Ok(alone)
+        })
+        .await
+    }
+
+    /// Links a guild; `how` says on whose word. The entries are written with it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn link(
+        &self,
+        guild: GuildId,
+        community: &CommunityId,
+        by: Option<UserId>,
+        how: How,
+        now: UnixMs,
+        entries: Vec<Entry>,
+    ) -> Result<Linked, StoreError> {
+        let community = community.clone();
+        self.change(move |connection| {
+            if access(connection)?.served().iter().any(|link| link.guild == guild) {
+                return Ok(Linked::Already);
+            }
+            put(connection, guild, &community, by, how, now)?;
+            entries.iter().try_for_each(|entry| audit::insert(connection, entry))?;
+            Ok(Linked::Now)
+        })
+        .await
+    }
+
+    /// Unlinks a guild and forgets its routes, boards, settings and posts, sent or not: what stands on Discord stays as it is. False if it was
+    /// not linked. The entries are written with it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unlink(&self, guild: GuildId, now: UnixMs, entries: Vec<Entry>) -> Result<bool, StoreError> {
+        self.change(move |connection| {
+            let flake = rows::flake(guild.0);
+            let linked = connection
+                .execute("UPDATE guild_link SET unlinked_ms = ?2 WHERE guild = ?1 AND unlinked_ms IS NULL", (flake, now.0))?
+                > 0;
+            if !linked {
+                return Ok(false);
+            }
+            connection.execute("DELETE FROM post WHERE guild = ?1", [flake])?;
+            connection.execute("DELETE FROM pending_import WHERE guild = ?1", [flake])?;
+            // Its routes and boards go with it.
+            connection.execute("DELETE FROM guild WHERE id = ?1", [flake])?;
+            entries.iter().try_for_each(|entry| audit::insert(connection, entry))?;
+            settle(connection)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// All guilds that have the bot now, as Discord lists them. Those that did not when it was last asked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn guilds_present(&self, present: BTreeSet<GuildId>, now: UnixMs) -> Result<Vec<GuildId>, StoreError> {
+        self.change(move |connection| {
+            let seen: BTreeSet<GuildId> = connection
+                .prepare_cached("SELECT guild FROM seen_guild")?
+                .query_map((), |row| rows::guild(row, "guild"))?
+                .collect::<rusqlite::Result<_>>()?;
+            for gone in seen.difference(&present) {
+                leave(connection, *gone, now)?;
+            }
+            let linked: Vec<GuildId> = connection
+                .prepare_cached("SELECT guild FROM guild_link")?
+                .query_map((), |row| rows::guild(row, "guild"))?
+                .collect::<rusqlite::Result<_>>()?;
+            for guild in linked {
+                if present.contains(&guild) { come(connection, guild)? } else { leave(connection, guild, now)? }
+            }
+            let new: Vec<GuildId> = present.difference(&seen).copied().collect();
+            for guild in &new {
+                come(connection, *guild)?;
+            }
+            Ok(new)
+        })
+        .await
+    }
+
+    /// A guild has the bot. True if it was not known to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn guild_came(&self, guild: GuildId) -> Result<bool, StoreError> {
+        self.change(move |connection| {
+            let known = connection.prepare_cached("SELECT 1 FROM seen_guild WHERE guild = ?1")?.exists([rows::flake(guild.0)])?;
+            come(connection, guild)?;
+            Ok(!known)
+        })
+        .await
+    }
+
+    /// A guild has removed the bot. Its link stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn guild_left(&self, guild: GuildId, now: UnixMs) -> Result<(), StoreError> {
+        self.change(move |connection| leave(connection, guild, now)).await
+    }
+
+    /// Opens all channels of a guild that Discord had refused. Those.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unpark_guild(&self, guild: GuildId) -> Result<Vec<ChannelId>, StoreError> {
+        self.writer
+            .run(move |connection| {
+                let mut delete = connection.prepare_cached(
+                    "DELETE FROM parked WHERE channel IN (
+                        SELECT channel FROM post WHERE guild = ?1 UNION SELECT channel FROM route WHERE guild = ?1
+                        UNION SELECT channel FROM board WHERE guild = ?1 UNION SELECT notices_channel FROM guild WHERE id = ?1)
+                     RETURNING channel",
+                )?;
+                let found = delete.query_map([rows::flake(guild.0)], |row| rows::channel(row, "channel"))?;
+                found.collect()
+            })
+            .await
+    }
+
+    /// The guild in which the commands were registered last; `None`: everywhere, or never.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commands_in(&self) -> Result<Option<GuildId>, StoreError> {
+        self.reader.run(|connection| Ok(meta(connection, COMMANDS_IN)?.and_then(|id| id.parse().ok()).map(GuildId))).await
+    }
+
+    /// The commands are registered there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_commands_in(&self, guild: Option<GuildId>) -> Result<(), StoreError> {
+        self.writer.run(move |connection| set_meta(connection, COMMANDS_IN, guild.map(|guild| guild.to_string()).as_deref())).await
+    }
+}
+
+fn come(connection: &Connection, guild: GuildId) -> rusqlite::Result<()> {
+    connection.execute("INSERT OR IGNORE INTO seen_guild (guild) VALUES (?1)", [rows::flake(guild.0)])?;
+    connection.execute("UPDATE guild_link SET left_ms = NULL WHERE guild = ?1", [rows::flake(guild.0)])?;
+    Ok(())
+}
+
+fn leave(connection: &Connection, guild: GuildId, now: UnixMs) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM seen_guild WHERE guild = ?1", [rows::flake(guild.0)])?;
+    connection.execute("UPDATE guild_link SET left_ms = coalesce(left_ms, ?2) WHERE guild = ?1", (rows::flake(guild.0), now.0))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
