@@ -99,6 +99,8 @@ pub struct DiscordOptions {
     pub old_edit_limit: Option<(u32, i64)>,
     /// Gateway intents that are refused with 4014: privileged ones that were not granted.
     pub denied_intents: u64,
+    /// The application may be added by anybody (Public Bot).
+    pub bot_public: bool,
     /// Where the time comes from. Default: the machine's clock.
     pub now: TimeSource,
 }
@@ -126,6 +128,7 @@ impl Default for DiscordOptions {
             nonce_window_ms: 5 * 60 * 1000,
             old_edit_limit: None,
             denied_intents: 0,
+            bot_public: true,
             now: Arc::new(|| jiff::Timestamp::now().as_millisecond()),
         }
     }

@@ -177,7 +177,7 @@ fn application(state: &State) -> Value {
     let owner = state.guilds.values().next().map_or(state.bot, |g| g.owner);
     json!({
         "id": state.app.to_string(), "name": state.options.bot_name, "icon": null, "description": "", "summary": "", "type": null,
-        "rpc_origins": [], "bot_public": true, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "owner": state.user_json(owner),
+        "rpc_origins": [], "bot_public": state.options.bot_public, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "owner": state.user_json(owner),
         "team": null, "flags": application_flags(state), "tags": [], "redirect_uris": [], "interactions_endpoint_url": null, "role_connections_verification_url": null,
         "bot": state.user_json(state.bot), "approximate_guild_count": state.guilds.len()
     })
@@ -185,7 +185,13 @@ fn application(state: &State) -> Value {
 
 fn known_guild(state: &State, segment: &str) -> Result<Id, ApiError> {
     let guild = id(segment)?;
-    if state.guilds.contains_key(&guild) { Ok(guild) } else { Err(ApiError::new(404, 10004, "Unknown Guild")) }
+    if state.guilds.contains_key(&guild) {
+        Ok(guild)
+    } else if state.without_bot.contains_key(&guild) {
+        Err(ApiError::missing_access())
+    } else {
+        Err(ApiError::new(404, 10004, "Unknown Guild"))
+    }
 }
 
 fn guilds(state: &State, guild: &str, rest: &[&str]) -> Result<Answer, ApiError> {
@@ -214,7 +220,9 @@ fn guilds(state: &State, guild: &str, rest: &[&str]) -> Result<Answer, ApiError>
 /// The bot must see the channel and have all of `bits` in it.
 fn need(state: &State, channel: Id, bits: u64) -> Result<(), ApiError> {
     if !state.channels.contains_key(&channel) {
-        return Err(ApiError::new(404, 10003, "Unknown Channel"));
+        // The bot is told nothing of a guild that it was removed from, not even that it has lost something.
+        let elsewhere = state.without_bot.values().any(|(_, channels)| channels.iter().any(|known| known.id == channel));
+        return Err(if elsewhere { ApiError::missing_access() } else { ApiError::new(404, 10003, "Unknown Channel") });
     }
     let have = state.permissions(state.bot, channel);
     if have & VIEW_CHANNEL == 0 {

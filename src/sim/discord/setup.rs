@@ -64,6 +64,47 @@ impl DiscordSim {
         });
     }
 
+    /// A guild removes the bot; the guild, its channels and their messages go on without it. The commands that were registered there go with
+    /// the bot, and the application is gone for it.
+    pub fn kick_bot(&self, guild: &str) {
+        self.core().with(|state| {
+            let id = parse(guild);
+            let Some(mut known) = state.guilds.remove(&id) else { return };
+            known.members.remove(&state.bot);
+            let here: Vec<Id> = state.channels.values().filter(|channel| channel.guild == id).map(|channel| channel.id).collect();
+            let channels = here.iter().filter_map(|channel| state.channels.remove(channel)).collect();
+            state.commands.retain(|_, command| command.get("guild_id").and_then(Value::as_str) != Some(guild));
+            state.without_bot.insert(id, (known, channels));
+            state.dispatch("GUILD_DELETE", id, intent::GUILDS, &json!({"id": guild}));
+        });
+    }
+
+    /// A guild that removed the bot adds it again.
+    pub fn invite_bot(&self, guild: &str) {
+        self.core().with(|state| {
+            let id = parse(guild);
+            let Some((mut known, channels)) = state.without_bot.remove(&id) else { return };
+            let joined_ms = state.now();
+            let roles = known.roles.iter().filter(|role| role.managed).map(|role| role.id).collect();
+            known.members.insert(state.bot, Member { roles, extra: 0, joined_ms });
+            state.guilds.insert(id, known);
+            state.channels.extend(channels.into_iter().map(|channel| (channel.id, channel)));
+            let created = state.guilds.get(&id).map(|known| state.guild_create_json(known)).unwrap_or_default();
+            state.dispatch("GUILD_CREATE", id, intent::GUILDS, &created);
+        });
+    }
+
+    /// Puts a person who is somewhere already into another guild too.
+    pub fn join(&self, guild: &str, user: &str, permissions: u64, roles: &[&str]) {
+        self.core().with(|state| {
+            let now = state.now();
+            if let Some(guild) = state.guilds.get_mut(&parse(guild)) {
+                let roles = roles.iter().map(|role| parse(role)).collect();
+                guild.members.insert(parse(user), Member { roles, extra: permissions, joined_ms: now });
+            }
+        });
+    }
+
     /// The guild owner's user id.
     #[must_use]
     pub fn owner_id(&self, guild: &str) -> String {

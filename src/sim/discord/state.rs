@@ -186,6 +186,8 @@ pub(super) struct State {
     pub(super) bot: Id,
     pub(super) users: BTreeMap<Id, User>,
     pub(super) guilds: BTreeMap<Id, Guild>,
+    /// Guilds that removed the bot, with their channels: they go on without it.
+    pub(super) without_bot: BTreeMap<Id, (Guild, Vec<Channel>)>,
     pub(super) channels: BTreeMap<Id, Channel>,
     pub(super) messages: BTreeMap<Id, Message>,
     pub(super) commands: BTreeMap<Id, Value>,
@@ -223,6 +225,7 @@ impl State {
             bot: 0,
             users: BTreeMap::new(),
             guilds: BTreeMap::new(),
+            without_bot: BTreeMap::new(),
             channels: BTreeMap::new(),
             messages: BTreeMap::new(),
             commands: BTreeMap::new(),
