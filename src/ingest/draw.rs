@@ -34,6 +34,14 @@ impl Memos {
         memos
     }
 
+    /// Guilds that are not served any more have no posts to bring up to date.
+    pub(super) fn only_of(&mut self, is_served: impl Fn(GuildId) -> bool) {
+        self.0.retain(|_, standing| {
+            standing.retain(|_, memo| is_served(memo.guild));
+            !standing.is_empty()
+        });
+    }
+
     pub(super) fn retain(&mut self, keep: impl Fn(&ServerKey, Subject) -> bool) {
         self.0.retain(|(server, subject), _| keep(server, *subject));
     }

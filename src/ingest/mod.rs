@@ -165,7 +165,7 @@ impl Ingest {
     pub async fn restore(outside: Surroundings) -> Result<Self, StoreError> {
         let mut worlds = outside.store.world().await?;
         duty::resume(&outside, &mut worlds).await?;
-        let memos = memos_of(&worlds, outside.store.memos().await?);
+        let memos = memos_of(&worlds, outside.store.memos().await?, &outside.store.routing_now());
         for ((community, server), world) in &worlds {
             outside.status.on_duty(community, *server, on_duty(world));
         }
@@ -358,7 +358,7 @@ impl Ingest {
             Err(error) => tracing::error!(%error, "the CAD's state could not be read back; it stays as it is"),
         }
         match self.outside.store.memos().await {
-            Ok(memos) => self.memos = memos_of(&self.worlds, memos),
+            Ok(memos) => self.memos = memos_of(&self.worlds, memos, &self.outside.store.routing_now()),
             Err(error) => tracing::error!(%error, "the posts could not be read back"),
         }
         match self.outside.store.pinged().await {
@@ -486,6 +486,7 @@ impl Ingest {
         let routing = self.outside.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
         self.rerouted.retain(|_, at| now.since(*at) < draw::YOUNG_MS);
+        self.memos.only_of(|guild| routing.access.serves(guild));
         let changed = routing.routes.iter().filter(|route| !before.routes.contains(route));
         self.rerouted.extend(changed.map(|route| (route.id, now)));
         // What a guild has of its own on every card: its words, and whether there are buttons.
@@ -559,8 +560,9 @@ impl Ingest {
 }
 
 /// The posts of what the worlds still know.
-fn memos_of(worlds: &HashMap<ServerKey, Server>, rows: Vec<(PostKey, Memo)>) -> Memos {
+fn memos_of(worlds: &HashMap<ServerKey, Server>, rows: Vec<(PostKey, Memo)>, routing: &Routing) -> Memos {
     let mut memos = Memos::new(rows);
+    memos.only_of(|guild| routing.access.serves(guild));
     memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
     memos
 }
