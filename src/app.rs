@@ -26,7 +26,8 @@ use crate::commands;
 use crate::config::{Config, Negotiate, Reconcile};
 use crate::delivery::Delivery;
 use crate::discord::record;
-use crate::discord::rest::{AskError, Me, Rest};
+use crate::discord::rest::{self, AskError, Me, Rest};
+use crate::discord::roles::Roles;
 use crate::event::Topic;
 use crate::gate::Gate;
 use crate::http_server::{self, Bound, Limits};
@@ -150,6 +151,8 @@ impl App {
         let credentials = config.credentials()?.clone();
         let token = config.token()?.clone();
         let config = Arc::new(config);
+        // Before anything is drawn or sent: whose guilds are served.
+        store.serve(&credentials.community, config.discord.guild, clock.now()).await?;
         let (ports, ops_port) = bind(&config).await?;
         let listen: Vec<SocketAddr> = ports.iter().map(|(bound, _)| bound.local_addr()).collect();
         let ops = ops_port.as_ref().map(Bound::local_addr);
@@ -188,6 +191,7 @@ impl App {
                 clock: clock.clone(),
                 intake: intake.clone(),
                 requests: requests.clone(),
+                roles: Roles::new(rest.clone(), clock.clone()),
                 wishes: wishes.clone(),
                 reads: !matches!(config.sonoran.reconcile, Reconcile::Off),
                 gate: gate.clone(),
@@ -418,6 +422,9 @@ impl Shared {
             },
         };
         tracing::info!(name = %me.name, id = me.user, "Discord knows the bot");
+        if me.public {
+            tracing::warn!("{}", rest::PUBLIC);
+        }
         let facts = commands::Facts {
             community: self.community.clone(),
             servers: self.config.sonoran.servers.clone(),

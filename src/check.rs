@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cad::rest::CadRest;
 use crate::config::{Config, Need};
 use crate::discord::gateway::NO_INTENT;
-use crate::discord::rest::Rest;
+use crate::discord::rest::{PUBLIC, Rest};
 use crate::http_server;
 use crate::ids::CommunityId;
 use crate::metrics::Metrics;
@@ -115,7 +115,7 @@ async fn discord(config: &Config, found: &mut Findings) {
     };
     found.good("discord", format!("the token is that of {} ({})", me.name, me.user));
     if me.public {
-        found.odd("discord", "anybody can add this bot to their own Discord server and see your CAD there: switch \"Public Bot\" off in the developer portal");
+        found.odd("discord", PUBLIC);
     }
     match (config.discord.message_content, me.may_read) {
         (true, true) => found.good("discord", "the bot may read messages (Message Content Intent)"),

@@ -112,6 +112,12 @@ pub enum Refusal {
         /// Which.
         role: RoleId,
     },
+    /// The community's rule, from another Discord server than the one it belongs to: a role of that one has no name here.
+    #[error("Only members with a certain role on the community's main Discord server may act in the CAD: ask its staff for that role.")]
+    RoleElsewhere {
+        /// Which.
+        role: RoleId,
+    },
     /// No account.
     #[error(
         "Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it."
@@ -154,7 +160,7 @@ impl Refusal {
     /// What the CAD says may have changed since it was asked: worth asking again. A role is Discord's.
     #[must_use]
     pub fn may_be_outdated(self) -> bool {
-        !matches!(self, Self::Role { .. })
+        !matches!(self, Self::Role { .. } | Self::RoleElsewhere { .. })
     }
 }
 
@@ -247,6 +253,7 @@ mod tests {
     fn every_refusal_says_what_to_do() {
         let refusals = [
             Refusal::Role { role: ROLE },
+            Refusal::RoleElsewhere { role: ROLE },
             Refusal::NotLinked,
             Refusal::NotValidated { status: 0 },
             Refusal::NoPermission { permission: Permission::Dispatch },

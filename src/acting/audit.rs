@@ -29,7 +29,7 @@ impl Acting {
             Err(_) => return,
         };
         let Outside { store, clock, .. } = &self.0.outside;
-        let entry = Entry {
+        let own = Entry {
             guild: actor.guild,
             at: clock.now(),
             user: actor.user,
@@ -39,7 +39,10 @@ impl Acting {
             detail: deed.detail(),
             outcome,
         };
-        if let Err(error) = store.audit(entry).await {
+        // The community's staff see all that is done in its CAD, also from servers that are not theirs.
+        let first = store.routing_now().access.first().map(|link| link.guild).filter(|first| *first != actor.guild);
+        let copy = first.map(|guild| Entry { guild, target: format!("{} from Discord server {}", own.target, actor.guild), ..own.clone() });
+        if let Err(error) = store.audit_all(std::iter::once(own).chain(copy).collect()).await {
             tracing::warn!(%error, "a deed could not be written down");
         }
     }

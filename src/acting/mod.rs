@@ -20,6 +20,7 @@ mod leave;
 mod members;
 mod place;
 mod refused;
+mod rule;
 mod tell;
 mod together;
 mod view;
@@ -34,6 +35,7 @@ use tokio::time::Instant;
 
 use crate::cad::rest::{CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, RestError, Target, Template};
 use crate::clock::{Clock, UnixMs};
+use crate::discord::roles::Roles;
 use crate::gate::Gate;
 use crate::ids::{CallId, CommunityId, GuildId, Ident, RoleId, ServerId, UserId};
 use crate::ingest::{Look, Request};
@@ -48,6 +50,7 @@ use crate::store::Store;
 use crate::world::{Server, Subject};
 
 use members::{Known, Members};
+use rule::Ruled;
 use tell::Told;
 use together::{Flights, Gather};
 use view::{OwnUnit, named};
@@ -93,6 +96,8 @@ pub struct Outside {
     pub intake: Intake,
     /// Ingest's ear: the world is looked at there.
     pub requests: mpsc::Sender<Request>,
+    /// Roles that somebody has in a guild which they did not act from.
+    pub roles: Roles,
     /// Where it is asked for that the CAD be read.
     pub wishes: Wishes,
     /// The CAD is read; if not, nothing but time ends a doubt.
@@ -198,7 +203,11 @@ impl Acting {
     /// # Errors
     /// As [`Refused`] says.
     pub async fn who_am_i(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, Refused> {
-        let rule = self.rule(actor.guild)?;
+        let role = match self.ruled(actor).await {
+            Ok(_) => None,
+            Err(Refused::NotPermitted(refusal)) => Some(refusal),
+            Err(other) => return Err(other),
+        };
         let known = self.0.members.ask_again(actor.user).await?;
         let units = match &known.member {
             Some(member) => self.units(server, &member.account).await?,
@@ -206,7 +215,6 @@ impl Acting {
         };
         let idents: Vec<Ident> = units.iter().map(|unit| unit.ident).collect();
         let calls = self.look(server, move |world| view::calls_of(world, &idents)).await?;
-        let role = permit::by_role(&rule, &actor.roles).err();
         Ok(WhoAmI { member: known.member, role, units: units.into_iter().map(|unit| unit.name).collect(), calls })
     }
 
@@ -365,16 +373,9 @@ impl Acting {
         if self.0.outside.servers.contains(&server) { Ok(()) } else { Err(Refused::Needless(said())) }
     }
 
-    /// How the guild lets its members act.
-    fn rule(&self, guild: GuildId) -> Result<ActingRule, Refused> {
-        let routing = self.0.outside.store.routing_now();
-        let known = routing.guilds.get(&guild).filter(|known| known.community == self.0.outside.community);
-        known.map(|guild| guild.acting.clone()).ok_or(Refused::NotConnected)
-    }
-
     async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<Who, Refused> {
-        let rule = self.rule(actor.guild)?;
-        permit::by_role(&rule, &actor.roles)?;
+        let Ruled { rule, roles } = self.ruled(actor).await?;
+        let actor = &Actor { roles, ..actor.clone() };
         let mut known = match self.0.members.remembered(actor.user) {
             Some(known) => known,
             None => self.0.members.ask(actor.user).await?,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::rule::Ruled;
 use super::{Acting, Actor, Refused, view};
 use crate::ids::{GuildId, ServerId};
 use crate::permit::{self, ActingRule, Facts, Member, Need, Permission};
@@ -29,10 +30,7 @@ impl Acting {
     /// Whether lists of what is open are shown to somebody while they type: to those who may respond. The answer can wait for the CAD only a
     /// little: if it takes longer to tell who somebody is, they see the list with the next letter.
     pub async fn may_see(&self, actor: &Actor) -> bool {
-        let Ok(rule) = self.rule(actor.guild) else { return false };
-        if permit::by_role(&rule, &actor.roles).is_err() {
-            return false;
-        }
+        let Ok(Ok(Ruled { rule, roles })) = tokio::time::timeout(TYPING, self.ruled(actor)).await else { return false };
         let known = match self.0.members.remembered(actor.user) {
             Some(known) => known,
             None => {
@@ -49,7 +47,7 @@ impl Acting {
                 known
             }
         };
-        let facts = Facts { roles: &actor.roles, member: known.member.as_ref(), units: 1 };
+        let facts = Facts { roles: &roles, member: known.member.as_ref(), units: 1 };
         permit::check(&rule, facts, Need { permission: Permission::SelfDispatch, on_duty: None }).is_ok()
     }
 
@@ -58,7 +56,7 @@ impl Acting {
     /// # Errors
     /// As [`Refused`] says.
     pub async fn account(&self, actor: &Actor) -> Result<Option<Member>, Refused> {
-        permit::by_role(&self.rule(actor.guild)?, &actor.roles)?;
+        self.ruled(actor).await?;
         match self.0.members.remembered(actor.user) {
             Some(known) => Ok(known.member),
             None => Ok(self.0.members.ask(actor.user).await?.member),

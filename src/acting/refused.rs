@@ -59,6 +59,9 @@ pub enum Refused {
     /// This guild watches another community's CAD than the one that the bot has a key for.
     #[error("This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.")]
     NotConnected,
+    /// Discord does not say which roles somebody has where the rule belongs: nobody may on a guess.
+    #[error("Discord didn't say which roles you have on the community's main Discord server, so nothing was sent: try again in a minute.")]
+    RolesUnknown,
     /// The bot is stopping: nothing was begun.
     #[error("The bot is being restarted, so nothing was sent: try again in a minute.")]
     Stopping,
@@ -155,6 +158,7 @@ mod tests {
         ];
         let refusals = [
             Refusal::Role { role: RoleId(7) },
+            Refusal::RoleElsewhere { role: RoleId(7) },
             Refusal::NotLinked,
             Refusal::NotValidated { status: 0 },
             Refusal::NotValidated { status: 2 },
@@ -173,6 +177,7 @@ mod tests {
             Refused::NotReadYet { what: "call #302".into() },
             Refused::NoCad,
             Refused::NotConnected,
+            Refused::RolesUnknown,
             Refused::Stopping,
             Refused::Busy,
             Refused::Store,
@@ -185,6 +190,7 @@ mod tests {
         let sentences: Vec<String> = all().iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(sentences.join("\n"), @r#"
         Only members with <@&7> may act in the CAD from here: ask this server's staff for that role.
+        Only members with a certain role on the community's main Discord server may act in the CAD: ask its staff for that role.
         Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it.
         Your CAD account still waits for approval: ask your community's staff to validate it in the CAD (Admin > Accounts), then try again.
         Your CAD account has expired: ask your community's staff to renew it in the CAD (Admin > Accounts), then try again.
@@ -216,6 +222,7 @@ mod tests {
         The bot has just been started and still reads the CAD, so nothing was sent for call #302: try again in a minute.
         This bot cannot act in the CAD: tell its operator to set SONORAN_API_KEY and SONORAN_COMMUNITY_ID.
         This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.
+        Discord didn't say which roles you have on the community's main Discord server, so nothing was sent: try again in a minute.
         The bot is being restarted, so nothing was sent: try again in a minute.
         The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.
         The bot's database did not answer: try again, and tell this bot's operator if it stays.

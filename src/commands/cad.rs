@@ -6,10 +6,12 @@ mod diagnose;
 mod export;
 pub(super) mod import;
 pub(super) mod labels;
+pub(super) mod link;
 mod notices;
 mod setup;
 mod stats;
 mod status;
+pub(super) mod unlink;
 
 use super::Context;
 use super::errors::Error;
@@ -21,6 +23,8 @@ use super::errors::Error;
     subcommand_required,
     subcommands(
         "setup::setup",
+        "link::link",
+        "unlink::unlink",
         "status::status",
         "stats::stats",
         "diagnose::diagnose",

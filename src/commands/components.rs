@@ -181,12 +181,17 @@ pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interacti
     match interaction {
         Interaction::Component(component) if cards::is_ours(&component.data.custom_id) => cards::press(ctx, desk, component).await,
         Interaction::Component(component) if buttons::is_ours(&component.data.custom_id) => buttons::press(ctx, desk, component).await,
-        Interaction::Component(component) => match unit::panic::parse(&component.data.custom_id) {
-            Some(answer) => unit::panic::press(ctx, desk, component, answer).await,
-            None => press(ctx, desk, component).await,
-        },
+        Interaction::Component(component) => {
+            let custom_id = &component.data.custom_id;
+            match (unit::panic::parse(custom_id), cad::unlink::parse(custom_id)) {
+                (Some(answer), _) => unit::panic::press(ctx, desk, component, answer).await,
+                (None, Some(guild)) => cad::unlink::pressed(ctx, desk, component, guild).await,
+                (None, None) => press(ctx, desk, component).await,
+            }
+        }
         Interaction::Modal(modal) if cards::is_ours(&modal.data.custom_id) => cards::form(ctx, desk, modal).await,
         Interaction::Modal(modal) if forms::is_ours(&modal.data.custom_id) => forms::sent(ctx, desk, modal).await,
+        Interaction::Modal(modal) if modal.data.custom_id == cad::link::FORM => cad::link::sent(ctx, desk, modal).await,
         Interaction::Modal(modal) => form(ctx, desk, modal).await,
         _ => Ok(()),
     }
@@ -204,7 +209,8 @@ pub(super) const NOT_YOURS: &str =
 /// How long whoever ran a command may go on with its answer (ms): the permission to run it may be taken away.
 pub(super) const GOES_ON: i64 = 3_600_000;
 
-fn manages(permissions: Option<Permissions>) -> bool {
+/// Manage Server, or everything.
+pub(super) fn manages(permissions: Option<Permissions>) -> bool {
     permissions.unwrap_or_default().intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR)
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn open(ctx: Context<'_>, form: CreateModal) -> Result<(), Erro
 pub(super) struct Typed(Vec<(String, String)>);
 
 impl Typed {
-    fn of(modal: &ModalInteraction) -> Self {
+    pub(super) fn of(modal: &ModalInteraction) -> Self {
         let inputs = modal.data.components.iter().flat_map(|row| &row.components);
         let typed = inputs.filter_map(|input| match input {
             ActionRowComponent::InputText(input) => Some((input.custom_id.clone(), input.value.clone().unwrap_or_default())),

@@ -2,12 +2,15 @@
 
 use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 
+use super::access::{Access, Guilds};
 use super::cad::labels::Openings;
+use super::cad::link::Tries;
 use super::errors::{Error, on_error};
 use super::names::Names;
 use super::{Data, Desk, alerts, board, cad, call, components, duty, emergency, lookup, menu, recorded, threads, unit};
 use crate::chart::Painter;
 use crate::discord::gateway::Gateway;
+use crate::discord::registration::Registration;
 use crate::ids::GuildId;
 use crate::ops::Readiness;
 use crate::shutdown::Tasks;
@@ -63,18 +66,22 @@ fn options() -> poise::FrameworkOptions<Desk, Error> {
 pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Readiness) -> anyhow::Result<()> {
     let gateway = Gateway {
         rest: data.rest.clone(),
-        application: data.facts.bot.application,
         metrics: data.metrics.clone(),
         status: data.status.clone(),
         readiness,
-        tasks,
+        tasks: tasks.clone(),
         message_content: data.facts.message_content,
     };
+    let was_there = guild.is_some() && data.store.commands_in().await? == guild;
+    let registration = Registration::new(data.rest.clone(), data.facts.bot.application, &registered(), guild, was_there)?;
+    let guilds = Guilds::default();
     let desk = Desk {
-        data,
+        data: data.clone(),
         names: Names::default(),
         tellings: threads::Tellings::default(),
         openings: Openings::default(),
+        tries: Tries::default(),
+        guilds: guilds.clone(),
         painter: Painter::default(),
     };
     let framework = poise::Framework::builder()
@@ -84,5 +91,7 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
         // Cannot fail: poise waits for ever for a set-up that did. What can fail is done by the gateway before it connects.
         .setup(|_, _, _| Box::pin(async move { Ok(desk) }))
         .build();
-    gateway.run(registered(), guild, framework).await
+    let turn = tokio::sync::Mutex::new(());
+    let framework = Access { inner: framework, data, guilds, registration: registration.clone(), tasks, turn };
+    gateway.run(registration, framework).await
 }

@@ -5,18 +5,19 @@
 //! person's half-done work in memory: a wizard's state stands in its custom ids, so that a press survives a restart.
 //!
 //! ```text
-//! gateway ─▶ framework ─┬─ slash ─▶ alerts/, board/, cad/, duty/ ─────┬─▶ store, ingest's requests
-//!                       ├─ typing ─▶ autocomplete, choices            ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
-//!                       ├─ presses, forms ─▶ components ─▶ wizard, tests, words, cards, forms, settings/buttons
-//!                       ├─ slash, menu ─▶ unit/, call/, lookup/, emergency, menu ─▶ acting
-//!                       └─ messages, if they may be read ─▶ threads ─▶ acting
+//! gateway ─▶ access ─▶ framework ─┬─ slash ─▶ alerts/, board/, cad/, duty/ ─────┬─▶ store, ingest's requests
+//!                                 ├─ typing ─▶ autocomplete, choices            ├─▶ checks (Discord), names (Discord and CAD, remembered for a minute)
+//!                                 ├─ presses, forms ─▶ components ─▶ wizard, tests, words, cards, forms, settings/buttons
+//!                                 ├─ slash, menu ─▶ unit/, call/, lookup/, emergency, menu ─▶ acting
+//!                                 └─ messages, if they may be read ─▶ threads ─▶ acting
 //! ```
 //!
-//! What changed a setting is written down around every command (`recorded`), not in it.
+//! Servers that are not linked get no further than `access`. What changed a setting is written down around every command (`recorded`), not in it.
 //!
 //! Answers are private unless a person shares a report; every command is for people with Manage Server (`/duty`: Timeout Members) unless a
 //! guild's own settings say otherwise. Whoever was let run a command may finish it (`components`).
 
+mod access;
 mod acts;
 mod alerts;
 mod autocomplete;
@@ -66,7 +67,9 @@ use crate::metrics::Metrics;
 use crate::status::Status;
 use crate::store::{Store, StoreError};
 
+use access::Guilds;
 use cad::labels::Openings;
+use cad::link::Tries;
 use errors::Error;
 use names::Names;
 use threads::Tellings;
@@ -136,6 +139,10 @@ struct Desk {
     names: Names,
     tellings: Tellings,
     openings: Openings,
+    /// Tries of `/cad link`.
+    tries: Tries,
+    /// Which servers have the bot.
+    guilds: Guilds,
     painter: Painter,
 }
 

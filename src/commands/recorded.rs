@@ -30,6 +30,9 @@ const NOT_SETTINGS: &[&str] = &[
     "cad audit",
     "cad diagnose",
     "cad export",
+    // They write their entries with the change: a server that is unlinked has no settings to compare.
+    "cad link",
+    "cad unlink",
     // Shows the difference; the press that replaces settings writes the entry in its own transaction.
     "cad import",
     // Its presses say what they made.

@@ -15,15 +15,15 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::Value;
 use serenity::all::{
-    Client, ClientBuilder, ConnectionStage, Context, CreateCommand, Event, EventHandler, Framework, FullEvent, GatewayError,
-    GatewayIntents, Http, HttpError, LightMethod, RawEventHandler, Ready, Request, ResumedEvent, Route, ShardManager,
+    Client, ClientBuilder, ConnectionStage, Context, Event, EventHandler, Framework, FullEvent, GatewayError, GatewayIntents,
+    RawEventHandler, Ready, ResumedEvent, ShardManager,
 };
 use serenity::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::registration::Registration;
 use super::rest::{AskError, Rest};
-use crate::ids::GuildId;
 use crate::metrics::Metrics;
 use crate::ops::{Part, Readiness};
 use crate::shutdown::Tasks;
@@ -65,8 +65,6 @@ pub(crate) const NO_INTENT: &str = "DISCORD_MESSAGE_CONTENT is on, but Discord d
 pub struct Gateway {
     /// Discord.
     pub rest: Rest,
-    /// Our application's id: commands are registered before READY tells it.
-    pub application: u64,
     /// Numbers.
     pub metrics: Metrics,
     /// Live facts.
@@ -80,7 +78,7 @@ pub struct Gateway {
 }
 
 /// What came of an attempt that may be made again.
-enum Attempt<T> {
+pub(super) enum Attempt<T> {
     Done(T),
     /// Not now: in a few words, and how long Discord asks to wait (s).
     Later(String, Option<u64>),
@@ -88,19 +86,13 @@ enum Attempt<T> {
 }
 
 impl Gateway {
-    /// Registers `commands` (in `guild` only, or everywhere), connects, and keeps connected until draining begins.
+    /// Registers the commands, connects, and keeps connected until draining begins.
     ///
     /// # Errors
     /// What cannot come right by itself, fit for people: a refused token, a guild that the bot is not in, commands that Discord does
     /// not take, a session that it does not want.
-    pub async fn run(
-        self,
-        commands: Vec<CreateCommand>,
-        guild: Option<GuildId>,
-        framework: impl Framework + 'static,
-    ) -> anyhow::Result<()> {
-        let http = self.rest.serenity();
-        let registered = self.until("register commands", || register(&http, self.application, &commands, guild)).await?;
+    pub async fn run(self, registration: Registration, framework: impl Framework + 'static) -> anyhow::Result<()> {
+        let registered = self.until("register commands", || registration.at_start()).await?;
         if registered.is_none() {
             return Ok(());
         }
@@ -215,39 +207,6 @@ impl Gateway {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
-    }
-}
-
-async fn register(http: &Http, application: u64, commands: &[CreateCommand], guild: Option<GuildId>) -> Attempt<()> {
-    let application_id = application.max(1).into();
-    let route = match guild {
-        Some(guild) => Route::GuildCommands { application_id, guild_id: guild.0.max(1).into() },
-        None => Route::Commands { application_id },
-    };
-    let body = match serde_json::to_vec(commands) {
-        Ok(body) => body,
-        Err(error) => return Attempt::Never(error.into()),
-    };
-    // The answer is read as any JSON: that Discord tells more of a command than serenity knows must not look like a failure.
-    let registered = http.fire::<Value>(Request::new(route, LightMethod::Put).body(Some(body))).await;
-    let error = match registered {
-        Ok(_) => {
-            let place = guild.map_or_else(|| "everywhere".to_owned(), |guild| format!("guild {guild}"));
-            tracing::info!(commands = commands.len(), place, "commands are registered");
-            return Attempt::Done(());
-        }
-        Err(error) => error,
-    };
-    let serenity::Error::Http(HttpError::UnsuccessfulRequest(refusal)) = &error else {
-        return Attempt::Later(format!("no answer from Discord: {error}"), None);
-    };
-    match (refusal.status_code.as_u16(), guild) {
-        (401, _) => Attempt::Never(AskError::Token.into()),
-        (403 | 404, Some(guild)) => Attempt::Never(anyhow::anyhow!(
-            "DISCORD_GUILD_ID: the bot is not in guild {guild}, or may not have commands there. Invite it with `tenfour invite`, or correct the id"
-        )),
-        (429 | 500.., _) => Attempt::Later(format!("Discord answers HTTP {}", refusal.status_code), None),
-        _ => Attempt::Never(anyhow::anyhow!("Discord does not take the commands: {}", refusal.error.message)),
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Job: [`rest`] builds requests with serenity's types and executes them itself, so that rate-limit headers are seen and one owner
 //! (the delivery) decides about waiting. [`files`] fetches what people attach to commands. [`record`] writes down what goes over the wire
-//! when asked. Never decides what is posted where, never retries, never sends without `allowed_mentions`.
+//! when asked. [`registration`] says where the bot's commands are. Never decides what is posted where, never retries, never sends without `allowed_mentions`.
 
 mod answer;
 pub mod files;
 pub mod gateway;
 pub mod record;
+pub mod registration;
 pub mod rest;
+pub mod roles;
 mod threads;
 
 /// What the bot needs in a guild, and nothing more: View Channel, Send Messages, Embed Links, Attach Files, Read Message History,

@@ -57,6 +57,9 @@ pub struct Me {
     pub may_read: bool,
 }
 
+/// Said of a bot that is public: strangers see nothing without a link, but every server that adds it costs the owner a look.
+pub const PUBLIC: &str = "Public Bot is on, so anyone with the invite link can add this bot to their own Discord server. They see nothing there without your API key; to keep them out altogether, switch off Public Bot at https://discord.com/developers/applications (your application, page Bot)";
+
 /// Application flags: `GATEWAY_MESSAGE_CONTENT`, and the same for bots in fewer than 100 servers (`…_LIMITED`).
 const MAY_READ: u64 = 1 << 18 | 1 << 19;
 

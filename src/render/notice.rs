@@ -37,6 +37,18 @@ pub enum Notice {
         /// Its number.
         channel: ChannelId,
     },
+    /// A Discord server that is not linked has added the bot.
+    GuildJoined {
+        /// Which.
+        guild: GuildId,
+        /// Its name, as its owner chose it.
+        name: String,
+    },
+    /// Discord servers that are not linked added the bot while it was away. Their names are not known yet.
+    GuildsFound {
+        /// Which.
+        guilds: Vec<GuildId>,
+    },
     /// The CAD refused the community's key.
     CredentialsRejected {
         /// Whose.
@@ -44,6 +56,23 @@ pub enum Notice {
         /// Which server's session met it.
         server: ServerId,
     },
+}
+
+/// Servers that are named in one notice.
+const MOST_GUILDS: usize = 10;
+/// What is said to the owner of a bot that strangers have added.
+const NOT_SERVED: &str = "Nothing of your CAD is shown there until someone with Manage Server on that server enters your API key with `/cad link`. If you didn't expect this, switch off Public Bot at <https://discord.com/developers/applications> (your application, page Bot).";
+
+impl Notice {
+    /// The server that a notice about servers is named after: part of its subject.
+    #[must_use]
+    pub fn guild_word(&self) -> String {
+        match self {
+            Self::GuildJoined { guild, .. } => guild.to_string(),
+            Self::GuildsFound { guilds } => guilds.first().map_or_else(|| "none".to_owned(), |guild| format!("{guild}+{}", guilds.len())),
+            _ => "none".to_owned(),
+        }
+    }
 }
 
 /// The notice as a message. `at` becomes the embed's timestamp.
@@ -88,6 +117,24 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
             format!("Channel {channel} no longer exists. Remove its routes with `/alerts remove`, and add new ones with `/alerts add`."),
             None,
         ),
+        Notice::GuildJoined { guild, name } => (
+            "➕ Another Discord server added this bot".to_owned(),
+            colors::FEED_TROUBLE,
+            format!("**{}** (`{guild}`) has the bot now. {NOT_SERVED}", text::line(name, 100)),
+            None,
+        ),
+        Notice::GuildsFound { guilds } => {
+            let mut named: Vec<String> = guilds.iter().take(MOST_GUILDS).map(|guild| format!("`{guild}`")).collect();
+            if guilds.len() > MOST_GUILDS {
+                named.push(format!("{} more", guilds.len() - MOST_GUILDS));
+            }
+            (
+                format!("➕ {} that added this bot", count(guilds.len(), "Discord server")),
+                colors::FEED_TROUBLE,
+                format!("Found when the bot started: {}. {NOT_SERVED}", named.join(", ")),
+                None,
+            )
+        }
         Notice::CredentialsRejected { community, server } => (
             "⛔ The CAD refused the key".to_owned(),
             colors::FEED_TROUBLE,

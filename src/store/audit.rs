@@ -99,6 +99,14 @@ impl Store {
         self.writer.run(move |connection| insert(connection, &entry)).await
     }
 
+    /// Writes several down, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_all(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.writer.run(move |connection| entries.iter().try_for_each(|entry| insert(connection, entry))).await
+    }
+
     /// A page of a guild's entries, newest first; pages are counted from 0 and hold [`PAGE`] each.
     ///
     /// # Errors

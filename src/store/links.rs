@@ -31,8 +31,8 @@ pub enum Linked {
 pub(super) fn access(connection: &Connection) -> rusqlite::Result<Access> {
     let community = meta(connection, COMMUNITY)?.map(|name| CommunityId::new(&name));
     let only = meta(connection, ONLY_GUILD)?.and_then(|id| id.parse().ok()).map(GuildId);
-    let mut select =
-        connection.prepare_cached("SELECT guild, community, linked_ms, linked_by, how, unlinked_ms, left_ms FROM guild_link ORDER BY guild")?;
+    let mut select = connection
+        .prepare_cached("SELECT guild, community, linked_ms, linked_by, how, unlinked_ms, left_ms FROM guild_link ORDER BY guild")?;
     let links = select.query_map((), |row| {
         let how: String = row.get("how")?;
         Ok(Link {
@@ -75,7 +75,14 @@ fn set_meta(connection: &Connection, name: &str, value: Option<&str>) -> rusqlit
     Ok(())
 }
 
-fn put(connection: &Connection, guild: GuildId, community: &CommunityId, by: Option<UserId>, how: How, now: UnixMs) -> rusqlite::Result<()> {
+fn put(
+    connection: &Connection,
+    guild: GuildId,
+    community: &CommunityId,
+    by: Option<UserId>,
+    how: How,
+    now: UnixMs,
+) -> rusqlite::Result<()> {
     connection.execute(
         "INSERT OR REPLACE INTO guild_link (guild, community, linked_ms, linked_by, how) VALUES (?1,?2,?3,?4,?5)",
         params![rows::flake(guild.0), community.as_str(), now.0, by.map(|by| rows::flake(by.0)), how.as_str()],
@@ -164,9 +171,8 @@ impl Store {
     pub async fn unlink(&self, guild: GuildId, now: UnixMs, entries: Vec<Entry>) -> Result<bool, StoreError> {
         self.change(move |connection| {
             let flake = rows::flake(guild.0);
-            let linked = connection
-                .execute("UPDATE guild_link SET unlinked_ms = ?2 WHERE guild = ?1 AND unlinked_ms IS NULL", (flake, now.0))?
-                > 0;
+            let linked =
+                connection.execute("UPDATE guild_link SET unlinked_ms = ?2 WHERE guild = ?1 AND unlinked_ms IS NULL", (flake, now.0))? > 0;
             if !linked {
                 return Ok(false);
             }

@@ -348,8 +348,9 @@ impl Store {
     pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
         self.reader
             .run(|connection| {
-                let mut select =
-                    connection.prepare_cached(&format!("SELECT lane, count(*), min(wished_ms) FROM post WHERE {PENDING} AND {SERVED} GROUP BY lane"))?;
+                let mut select = connection.prepare_cached(&format!(
+                    "SELECT lane, count(*), min(wished_ms) FROM post WHERE {PENDING} AND {SERVED} GROUP BY lane"
+                ))?;
                 let found: Vec<(i64, u32, i64)> =
                     select.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
                 let of = |lane: Lane| found.iter().find(|(number, ..)| *number == lane.number());
@@ -368,10 +369,11 @@ impl Store {
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         self.reader
             .run(|connection| {
-                let (pending, oldest): (i64, Option<i64>) =
-                    connection.query_row(&format!("SELECT count(*), min(created_ms) FROM post WHERE {PENDING} AND {SERVED}"), (), |row| {
-                        Ok((row.get(0)?, row.get(1)?))
-                    })?;
+                let (pending, oldest): (i64, Option<i64>) = connection.query_row(
+                    &format!("SELECT count(*), min(created_ms) FROM post WHERE {PENDING} AND {SERVED}"),
+                    (),
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?;
                 let failed = connection.query_row("SELECT count(*) FROM post WHERE failed IS NOT NULL", (), |row| row.get(0))?;
                 Ok(Counts { pending, failed, oldest_pending: oldest.map(UnixMs) })
             })

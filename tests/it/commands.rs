@@ -28,6 +28,7 @@ use tenfour::clock::Clock;
 use tenfour::commands::{Data, Facts, framework};
 use tenfour::delivery::{Delivery, Trouble};
 use tenfour::discord::rest::Rest;
+use tenfour::discord::roles::Roles;
 use tenfour::event::Topic;
 use tenfour::gate::Gate;
 use tenfour::ids::{CommunityId, GuildId, ServerId};
@@ -151,6 +152,8 @@ async fn start_with(plan: Plan) -> Bot {
 async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lobby: String, plan: &Plan) -> Bot {
     let folder = std::env::temp_dir().join(format!("tenfour-commands-{}-{:016x}", std::process::id(), fastrand::u64(..)));
     let store = Store::open(&folder.join("tenfour.db")).await.unwrap();
+    let at = plan.in_guild.then(|| GuildId(guild.parse().unwrap()));
+    store.serve(&CommunityId::new(COMMUNITY), at, plan.clock.now()).await.unwrap();
     let servers: Vec<ServerId> = plan.servers.iter().copied().map(ServerId).collect();
     let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
     let (status, clock, tasks) = (Status::default(), plan.clock.clone(), Tasks::default());
@@ -198,6 +201,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         clock: clock.clone(),
         intake: intake.clone(),
         requests: requests.clone(),
+        roles: Roles::new(rest.clone(), clock.clone()),
         wishes: Wishes::new().0,
         reads: false,
         gate: gate.clone(),
@@ -224,7 +228,6 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         },
     };
     let readiness = Readiness::new([Part::Discord]);
-    let at = plan.in_guild.then(|| GuildId(guild.parse().unwrap()));
     let running = tokio::spawn(framework::run(data.clone(), at, tasks.clone(), readiness.clone()));
     Bot {
         sim,

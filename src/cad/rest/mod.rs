@@ -29,9 +29,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
 
+use super::key::Key;
 use budget::Budgets;
 
 pub use account::{Account, AccountStatus, Identifiers};
@@ -77,6 +79,13 @@ impl CadRest {
     #[must_use]
     pub fn with_share(self, percent: u32) -> Self {
         Self { budgets: Arc::new(Budgets::new(percent)), ..self }
+    }
+
+    /// Whether this is the community's key, without regard to letter case. How alike a wrong one is does not show in the time that takes.
+    #[must_use]
+    pub fn is_key(&self, typed: &str) -> bool {
+        let same = Key::new(self.key.expose_secret()).zip(Key::new(typed)).map(|(ours, theirs)| ours.ct_eq(&theirs));
+        same.is_some_and(bool::from)
     }
 
     /// What is left of the budgets that were used, by name of the operation.

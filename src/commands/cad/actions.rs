@@ -5,9 +5,10 @@ use serenity::all as serenity;
 use crate::commands::errors::Error;
 use crate::commands::options::Switch;
 use crate::commands::reply::{BLUE, GREEN, Page};
-use crate::commands::{Context, guild_of, reply};
+use crate::commands::{Context, Desk, guild_of, reply};
 use crate::ids::{GuildId, RoleId};
 use crate::permit::ActingRule;
+use crate::render::text;
 
 /// Who may act in the CAD from Discord: a role, buttons on cards, /911
 #[poise::command(slash_command, guild_only)]
@@ -34,13 +35,46 @@ pub(super) async fn actions(
         emergency: emergency.map_or(before.emergency, |switch| switch.0),
     };
     if rule == before {
-        return reply::show(ctx, Page::new("Acting in the CAD from here", sentences(&rule), BLUE)).await;
+        return reply::show(ctx, Page::new("Acting in the CAD from here", said(desk, guild, &rule), BLUE)).await;
     }
     set(desk, guild, &rule).await?;
-    reply::show(ctx, Page::new("✅ Acting in the CAD from here", sentences(&rule), GREEN)).await
+    reply::show(ctx, Page::new("✅ Acting in the CAD from here", said(desk, guild, &rule), GREEN)).await
 }
 
-async fn set(desk: &crate::commands::Desk, guild: GuildId, rule: &ActingRule) -> Result<(), Error> {
+/// The rule of this server, after that of the community if it is another server's.
+fn said(desk: &Desk, guild: GuildId, rule: &ActingRule) -> String {
+    let routing = desk.store.routing_now();
+    let first = routing.access.first().map(|link| link.guild);
+    match first.filter(|first| *first != guild) {
+        Some(first) => {
+            let community = routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default();
+            format!(
+                "{}\n\nOn this Discord server, in addition:\n{}",
+                elsewhere(first, desk.guilds.name(first), &community),
+                sentences(rule)
+            )
+        }
+        None if routing.access.served().len() > 1 => {
+            format!("{}\n\nThis Discord server was linked first, so these limits count on all linked servers.", sentences(rule))
+        }
+        None => sentences(rule),
+    }
+}
+
+/// The community's rule, seen from another server: its role has no name here.
+fn elsewhere(first: GuildId, name: Option<String>, rule: &ActingRule) -> String {
+    let name = name.map_or_else(|| format!("`{first}`"), |name| format!("**{}** (`{first}`)", text::line(&name, 100)));
+    let role = match rule.role {
+        Some(role) => format!("Only members with its role `{role}` may act, wherever they press."),
+        None => "It asks for no role.".to_owned(),
+    };
+    let emergency = if rule.emergency { "" } else { " `/911` is off there, and so on every server." };
+    format!(
+        "The community's rule is that of the Discord server {name}, which was linked first. {role}{emergency} It can be made stricter here, not looser."
+    )
+}
+
+async fn set(desk: &Desk, guild: GuildId, rule: &ActingRule) -> Result<(), Error> {
     desk.store.ensure_guild(guild, &desk.facts.community).await?;
     Ok(desk.store.set_acting(guild, rule.clone()).await?)
 }

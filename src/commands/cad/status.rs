@@ -2,10 +2,12 @@
 
 use crate::cad::rest::{BudgetLeft, CadRest};
 use crate::clock::UnixMs;
+use crate::commands::access::Guilds;
 use crate::commands::errors::Error;
 use crate::commands::{Context, Facts, guild_of, reply};
 use crate::event::Source;
-use crate::ids::ServerId;
+use crate::guild_access::Access;
+use crate::ids::{GuildId, ServerId};
 use crate::outbox::Lane;
 use crate::readings::Part;
 use crate::render::text;
@@ -48,11 +50,41 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let report =
         Report { facts: &desk.facts, known: &snapshot, counts: &counts, parked: &parked, budgets: &budgets, now: desk.clock.now() };
     let (mut lines, mut well) = report.lines(problems);
+    // Before the version, which comes last.
+    let end = lines.len().saturating_sub(2);
+    lines.splice(end..end, server_list(&routing.access, guild, &desk.guilds));
     if !set_up {
-        lines.insert(0, format!("{NOTHING}\n"));
+        lines.insert(0, format!("{NOTHING}
+"));
         well = false;
     }
     reply::list(ctx, "📡 Status", &lines, if well { reply::GREEN } else { reply::YELLOW }).await
+}
+
+/// The Discord servers that are served, and how many others have the bot. Of those no name is told.
+fn server_list(access: &Access, here: GuildId, guilds: &Guilds) -> Vec<String> {
+    let served = access.served();
+    let mut lines = vec![String::new(), format!("**Discord servers** · {} linked", served.len())];
+    let first = access.first().map(|link| link.guild);
+    for link in served.iter().take(SOME) {
+        let name = match guilds.name(link.guild) {
+            _ if link.guild == here => "This server".to_owned(),
+            Some(name) => format!("{} (`{}`)", text::line(&name, 100), link.guild),
+            None => format!("`{}`", link.guild),
+        };
+        let gone = if link.left_at.is_some() { ", but the bot is not in it now" } else { "" };
+        let rules = if served.len() > 1 && first == Some(link.guild) { ", the main one: its `/cad actions` rule counts" } else { "" };
+        lines.push(format!("{name}, since <t:{}:D>{rules}{gone}", link.linked_at.secs()));
+    }
+    if let Some(more) = served.len().checked_sub(SOME).filter(|more| *more > 0) {
+        lines.push(format!("{more} more"));
+    }
+    match guilds.all().iter().filter(|guild| !access.serves(**guild)).count() {
+        0 => {}
+        1 => lines.push("1 other server has the bot and isn't linked: nothing is shown there.".to_owned()),
+        others => lines.push(format!("{others} other servers have the bot and aren't linked: nothing is shown there.")),
+    }
+    lines
 }
 
 /// What the answer is made of.

@@ -37,6 +37,7 @@ fn steps(found: &WhoAmI, server: ServerId) -> [Step; 5] {
     };
     let role = match found.role {
         Some(Refusal::Role { role }) => format!("Get the role <@&{role}> on this Discord server: ask its staff."),
+        Some(refusal @ Refusal::RoleElsewhere { .. }) => refusal.to_string(),
         _ => "No role is missing on this Discord server.".to_owned(),
     };
     let validated = match member.map(|member| member.status) {

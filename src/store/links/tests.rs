@@ -58,7 +58,8 @@ async fn put(store: &Store, drafts: Vec<Draft>) {
 
 async fn set_up(store: &Store, guild: GuildId) {
     store.ensure_guild(guild, &community()).await.unwrap();
-    let new = NewRoute { guild, event: Listens::All, channel: CHANNEL, server: None, role: Some(RoleId(3)), style: Style::Card, forum: false };
+    let new =
+        NewRoute { guild, event: Listens::All, channel: CHANNEL, server: None, role: Some(RoleId(3)), style: Style::Card, forum: false };
     assert!(matches!(store.add_route(new, UserId(5), NOW).await.unwrap(), AddRoute::Added(_)));
     assert!(matches!(store.add_board(guild, CHANNEL, BoardKind::Both, None, UserId(5), NOW).await.unwrap(), AddBoard::Added(_)));
     store.set_notices(guild, Some(CHANNEL)).await.unwrap();

@@ -1,0 +1,178 @@
+//! `/cad unlink`: a Discord server is shown nothing of the CAD any more. Asks first, and says what goes.
+//!
+//! The button's custom id holds the server, so that a press survives a restart; who presses must have Manage Server. The server that was linked
+//! first may also remove another: its routes would otherwise go on after its staff fell out with the community's.
+//!
+//! ```text
+//! t1:unlink:guild      in base 36
+//! ```
+
+use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
+
+use crate::commands::components::{from36, manages, to36};
+use crate::commands::errors::Error;
+use crate::commands::reply::{self, Page, YELLOW, and, counted};
+use crate::commands::{Context, Desk, guild_of};
+use crate::guild_access::{Link, Standing};
+use crate::ids::{GuildId, UserId};
+use crate::render::text;
+use crate::store::Routing;
+use crate::store::audit::{Entry, Kind};
+
+const PREFIX: &str = "t1:unlink:";
+
+const BY_SETTING: &str = "DISCORD_GUILD_ID names this Discord server, so it can't be unlinked here. Ask whoever runs the bot to change or remove that setting, then run `/cad unlink` again.";
+const GONE: &str = "That Discord server isn't linked any more, so nothing was changed.";
+const NOT_FIRST: &str = "Only the Discord server that was linked first can unlink another one. Run `/cad unlink` there, or without `server_id` to unlink this one.";
+
+/// Unlink this Discord server: its alerts, boards and settings go, after a confirmation
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn unlink(
+    ctx: Context<'_>,
+    #[description = "Another linked Discord server's ID, from /cad status; only from the server linked first"] server_id: Option<String>,
+) -> Result<(), Error> {
+    ctx.defer_response(true).await?;
+    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let target = match server_id.as_deref().map(str::trim) {
+        None => guild,
+        Some(id) => id.parse().map(GuildId).map_err(|_| {
+            Error::refused(format!("\"{}\" isn't a Discord server's ID. `/cad status` lists those that are linked.", text::line(id, 30)))
+        })?,
+    };
+    let permissions = ctx.interaction.member.as_ref().and_then(|member| member.permissions);
+    may(desk, guild, target, manages(permissions))?;
+    let routing = desk.store.routing_now();
+    let button = CreateButton::new(id(target)).label("Unlink").style(ButtonStyle::Danger);
+    let mut page = Page::new("Unlink this Discord server?", said(&routing, guild, target, desk.guilds.name(target)), YELLOW);
+    if target != guild {
+        page.title = "Unlink another Discord server?".to_owned();
+    }
+    page.rows = vec![CreateActionRow::Buttons(vec![button])];
+    reply::show(ctx, page).await
+}
+
+fn may(desk: &Desk, guild: GuildId, target: GuildId, manages: bool) -> Result<(), Error> {
+    let access = &desk.store.routing_now().access;
+    if !manages {
+        return Err(Error::refused(super::link::MANAGE_ONLY));
+    }
+    if access.only() == Some(target) {
+        return Err(Error::refused(BY_SETTING));
+    }
+    if access.standing(target) != Standing::Served {
+        return Err(Error::refused(GONE));
+    }
+    if target != guild && access.first().map(|link| link.guild) != Some(guild) {
+        return Err(Error::refused(NOT_FIRST));
+    }
+    Ok(())
+}
+
+/// What goes, and what stays.
+fn said(routing: &Routing, guild: GuildId, target: GuildId, name: Option<String>) -> String {
+    let count = |count: usize, one, many| (count > 0).then(|| counted(count, one, many));
+    let known = routing.guilds.get(&target);
+    let goes: Vec<String> = [
+        count(routing.routes.iter().filter(|route| route.guild == target).count(), "route", "routes"),
+        count(routing.boards.iter().filter(|board| board.guild == target).count(), "board", "boards"),
+        known.and_then(|known| known.notices).map(|channel| format!("the notices channel <#{channel}>")),
+        known.map(|_| "all other settings of `/alerts` and `/cad`".to_owned()),
+        Some("alerts that wait to be sent".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let whose = if target == guild {
+        "this Discord server".to_owned()
+    } else {
+        name.map_or_else(|| format!("Discord server `{target}`"), |name| format!("**{}** (`{target}`)", text::line(&name, 100)))
+    };
+    let served = routing.access.served();
+    let heir = (routing.access.first().map(|link| link.guild) == Some(target)).then(|| heir(&served, target)).flatten();
+    let heir =
+        heir.map(|link| format!("\n\nThe rule of `/cad actions` is then that of Discord server `{}`.", link.guild)).unwrap_or_default();
+    format!(
+        "This removes from {whose}: {}. Messages that stand there stay as they are.\n\nNothing of the CAD is shown there then. Linking it again takes the community's API key (`/cad link`).{heir}",
+        and(&goes)
+    )
+}
+
+/// Who is first when the first is gone.
+fn heir<'a>(served: &[&'a Link], target: GuildId) -> Option<&'a Link> {
+    let mut others = served.iter().filter(|link| link.guild != target);
+    others.clone().find(|link| link.left_at.is_none()).or_else(|| others.next()).copied()
+}
+
+fn id(target: GuildId) -> String {
+    format!("{PREFIX}{}", to36(target.0))
+}
+
+/// Back from a custom id. `None` unless [`id`] would write exactly this.
+pub(in crate::commands) fn parse(custom_id: &str) -> Option<GuildId> {
+    custom_id.strip_prefix(PREFIX).and_then(from36).map(GuildId)
+}
+
+/// The button was pressed.
+pub(in crate::commands) async fn pressed(
+    ctx: &serenity::all::Context,
+    desk: &Desk,
+    component: &ComponentInteraction,
+    target: GuildId,
+) -> Result<(), Error> {
+    let guild = component.guild_id.ok_or_else(|| Error::refused("This works in a server only, not in direct messages."))?;
+    let who = (GuildId(guild.get()), UserId(component.user.id.get()));
+    let permissions = component.member.as_ref().and_then(|member| member.permissions);
+    component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
+    match undone(desk, who, target, manages(permissions)).await {
+        Ok(page) => {
+            component.edit_response(ctx, page.edit()).await?;
+        }
+        Err(error) => {
+            let told = serenity::all::CreateInteractionResponseFollowup::new()
+                .content(error.sentence("/cad unlink"))
+                .ephemeral(true)
+                .allowed_mentions(serenity::all::CreateAllowedMentions::new());
+            component.create_followup(ctx, told).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn undone(desk: &Desk, (guild, user): (GuildId, UserId), target: GuildId, manages: bool) -> Result<Page, Error> {
+    may(desk, guild, target, manages)?;
+    let now = desk.clock.now();
+    let first = desk.store.routing_now().access.first().map(|link| link.guild);
+    let mut told: Vec<GuildId> = [Some(target), Some(guild), first].into_iter().flatten().collect();
+    told.dedup();
+    let entry = |at: GuildId| Entry {
+        guild: at,
+        at: now,
+        user,
+        kind: Kind::Setting,
+        action: "/cad unlink".to_owned(),
+        target: format!("Discord server {target}"),
+        detail: String::new(),
+        outcome: "done".to_owned(),
+    };
+    if !desk.store.unlink(target, now, told.into_iter().map(entry).collect()).await? {
+        return Err(Error::refused(GONE));
+    }
+    tracing::info!(guild = %target, %user, "a Discord server was unlinked");
+    let text = "Nothing of the CAD is shown there any more. `/cad link` links it again, with the community's API key.";
+    Ok(Page::new("✅ Unlinked", text, reply::GREEN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_we_would_write_is_read() {
+        for guild in [GuildId(1), GuildId(u64::MAX)] {
+            assert_eq!(parse(&id(guild)), Some(guild));
+        }
+        for other in ["", "t1:unlink", "t1:unlink:", "t1:unlink:01", "t1:unlink:A", "t1:unlink:1:1", "t2:unlink:1"] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Where the bot's commands are registered: in the guild that `DISCORD_GUILD_ID` names, or everywhere, and nowhere else.
+//!
+//! Registering replaces all commands of a place at once, so that none of an earlier version stays. Knows no command: the caller hands them
+//! over. Never decides who is served; commands that are left somewhere only look wrong.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use serenity::all::{CreateCommand, HttpError, LightMethod, Request, Route};
+
+use super::gateway::Attempt;
+use super::rest::{AskError, Rest};
+use crate::ids::GuildId;
+
+/// The commands, and their place.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    rest: Rest,
+    /// Our application's id: commands are registered before READY tells it.
+    application: u64,
+    body: Arc<[u8]>,
+    count: usize,
+    /// The one guild; `None` = everywhere.
+    guild: Option<GuildId>,
+    /// They were registered in that guild before: that the bot is not in it now is no wrong setting.
+    was_there: bool,
+}
+
+/// Why commands could not be registered or removed.
+enum Failure {
+    Token,
+    /// 403 or 404: the bot is not there.
+    NotThere,
+    /// Worth another try.
+    Trouble(String),
+    Refused(String),
+}
+
+impl Registration {
+    /// `was_there`: the commands were registered in that guild before.
+    ///
+    /// # Errors
+    /// If the commands cannot be written as JSON.
+    pub fn new(
+        rest: Rest,
+        application: u64,
+        commands: &[CreateCommand],
+        guild: Option<GuildId>,
+        was_there: bool,
+    ) -> serde_json::Result<Self> {
+        Ok(Self { rest, application, body: serde_json::to_vec(commands)?.into(), count: commands.len(), guild, was_there })
+    }
+
+    /// The one guild with commands; `None` = they are everywhere.
+    #[must_use]
+    pub fn guild(&self) -> Option<GuildId> {
+        self.guild
+    }
+
+    /// Registers the commands in their place, at the start.
+    pub(super) async fn at_start(&self) -> Attempt<()> {
+        match (self.put(self.guild, self.body.to_vec()).await, self.guild) {
+            (Ok(()), _) => {
+                self.tell();
+                Attempt::Done(())
+            }
+            (Err(Failure::Token), _) => Attempt::Never(AskError::Token.into()),
+            (Err(Failure::NotThere), Some(guild)) if self.was_there => {
+                tracing::warn!(%guild, "the bot was removed from the guild that DISCORD_GUILD_ID names; waiting until somebody adds it again (`tenfour invite`)");
+                Attempt::Done(())
+            }
+            (Err(Failure::NotThere), Some(guild)) => Attempt::Never(anyhow::anyhow!(
+                "DISCORD_GUILD_ID: the bot is not in guild {guild}, or may not have commands there. Invite it with `tenfour invite`, or correct the id"
+            )),
+            (Err(Failure::NotThere), None) => Attempt::Later("Discord does not know the application yet".to_owned(), None),
+            (Err(Failure::Trouble(why)), _) => Attempt::Later(why, None),
+            (Err(Failure::Refused(why)), _) => Attempt::Never(anyhow::anyhow!("Discord does not take the commands: {why}")),
+        }
+    }
+
+    /// Registers the commands again: their guild has the bot again, and Discord had removed them with it. False if it is worth another try.
+    pub async fn again(&self) -> bool {
+        match self.put(self.guild, self.body.to_vec()).await {
+            Ok(()) => {
+                self.tell();
+                true
+            }
+            Err(Failure::Trouble(why)) => {
+                tracing::warn!(%why, "the commands cannot be registered again yet");
+                false
+            }
+            Err(Failure::NotThere | Failure::Token) => true,
+            Err(Failure::Refused(why)) => {
+                tracing::error!(%why, "Discord does not take the commands");
+                true
+            }
+        }
+    }
+
+    /// Whether the place of the commands has any. True if Discord does not tell.
+    pub async fn is_there(&self) -> bool {
+        self.any(self.guild).await.unwrap_or(true)
+    }
+
+    /// Removes whatever commands a place has that is not theirs: a guild, or everywhere.
+    pub async fn clear(&self, place: Option<GuildId>) {
+        if place == self.guild || !self.any(place).await.unwrap_or(false) {
+            return;
+        }
+        let place_name = name(place);
+        match self.put(place, b"[]".to_vec()).await {
+            Ok(()) => tracing::info!(place = place_name, "removed commands that were registered there before"),
+            Err(Failure::Trouble(why) | Failure::Refused(why)) => {
+                tracing::warn!(place = place_name, %why, "commands that were registered there before could not be removed");
+            }
+            Err(Failure::NotThere | Failure::Token) => {}
+        }
+    }
+
+    async fn any(&self, place: Option<GuildId>) -> Option<bool> {
+        let path = match place {
+            Some(guild) => format!("/applications/{}/guilds/{guild}/commands", self.application),
+            None => format!("/applications/{}/commands", self.application),
+        };
+        let listed = self.rest.ask(&path).await.ok()?;
+        Some(listed.as_array().is_some_and(|commands| !commands.is_empty()))
+    }
+
+    fn tell(&self) {
+        tracing::info!(commands = self.count, place = name(self.guild), "commands are registered");
+    }
+
+    async fn put(&self, place: Option<GuildId>, body: Vec<u8>) -> Result<(), Failure> {
+        let application_id = self.application.max(1).into();
+        let route = match place {
+            Some(guild) => Route::GuildCommands { application_id, guild_id: guild.0.max(1).into() },
+            None => Route::Commands { application_id },
+        };
+        // The answer is read as any JSON: that Discord tells more of a command than serenity knows must not look like a failure.
+        let registered = self.rest.serenity().fire::<Value>(Request::new(route, LightMethod::Put).body(Some(body))).await;
+        let Err(error) = registered else { return Ok(()) };
+        let serenity::Error::Http(HttpError::UnsuccessfulRequest(refusal)) = &error else {
+            return Err(Failure::Trouble(format!("no answer from Discord: {error}")));
+        };
+        Err(match refusal.status_code.as_u16() {
+            401 => Failure::Token,
+            403 | 404 if place.is_some() => Failure::NotThere,
+            429 | 500.. => Failure::Trouble(format!("Discord answers HTTP {}", refusal.status_code)),
+            _ => Failure::Refused(refusal.error.message.clone()),
+        })
+    }
+}
+
+fn name(place: Option<GuildId>) -> String {
+    place.map_or_else(|| "everywhere".to_owned(), |guild| format!("guild {guild}"))
+}
