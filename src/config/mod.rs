@@ -124,7 +124,7 @@ pub struct Discord {
     pub token: Option<SecretString>,
     /// `DISCORD_API_URL`: scheme, host and port only; no trailing slash. Paths stay `/api/v10/…`.
     pub api_url: String,
-    /// `DISCORD_GUILD_ID`: register commands in this guild at once.
+    /// `DISCORD_GUILD_ID`: serve this guild only, and register commands nowhere else.
     pub guild: Option<GuildId>,
     /// `DISCORD_EDIT_WINDOW_MS`: how long the first change of a message waits for others.
     pub edit_window_ms: u32,

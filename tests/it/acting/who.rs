@@ -329,3 +329,52 @@ async fn the_cad_refusing_the_key_is_not_the_persons_fault() {
     }
     scene.bot.finish().await;
 }
+
+/// Whoever owns a server of their own could otherwise press there what they may not press here.
+#[tokio::test]
+async fn the_communitys_role_rule_holds_in_every_linked_guild_and_its_staff_see_what_is_done_elsewhere() {
+    let scene = quiet_scene(vec![("DISCORD_GUILD_ID", String::new())]).await;
+    let (sim, home) = (&scene.bot.discord, &scene.bot.guild);
+    let store = &scene.bot.app().store;
+    until("the first guild is linked", async || store.routing_now().access.serves(scene.bot.guild_id())).await;
+    let role = sim.add_role(home, "Officers", 0);
+    let rule = ActingRule { role: Some(RoleId(role.parse().unwrap())), ..ActingRule::default() };
+    store.set_acting(scene.bot.guild_id(), rule).await.unwrap();
+
+    let elsewhere = sim.add_guild("My own");
+    let channel = sim.add_channel(&elsewhere, "dispatch", 0);
+    let guild = tenfour::ids::GuildId(elsewhere.parse().unwrap());
+    let community = tenfour::ids::CommunityId::new(&CadOptions::default().community);
+    store.link(guild, &community, None, tenfour::guild_access::How::Key, scene.bot.clock.now(), Vec::new()).await.unwrap();
+    // Its own rule asks for nothing.
+    store.ensure_guild(guild, &community).await.unwrap();
+    store.set_acting(guild, ActingRule::default()).await.unwrap();
+    let (without, with, outsider) = (
+        scene.officer("Without", &ALL_PERMISSIONS).await,
+        scene.officer("With", &ALL_PERMISSIONS).await,
+        sim.add_member(&elsewhere, "Outsider", 0, &[]),
+    );
+    for user in [&without.user, &with.user] {
+        sim.join(&elsewhere, user, 0, &[]);
+    }
+    sim.join(home, &with.user, 0, &[&role]);
+    let (call, card) = scene.dispatch("Robbery").await;
+    let custom_id = super::button(&card, "respond");
+    scene.bot.cad.clear_log();
+    for user in [&without.user, &outsider] {
+        let said = scene.press_forged(&channel, &custom_id, user).await;
+        assert!(said.contains("role on the community's main Discord server"), "{said}");
+    }
+    assert_eq!(scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { .. })), 0, "the CAD was asked");
+    // Discord does not tell: nobody may on a guess.
+    sim.fail("GET", "/members/", 503, 1);
+    let said = scene.press_forged(&channel, &custom_id, &with.user).await;
+    assert!(said.contains("Discord didn't say which roles"), "{said}");
+    assert!(scene.press_forged(&channel, &custom_id, &with.user).await.contains(&format!("attached to call #{call}")));
+
+    let audited = store.audited(scene.bot.guild_id(), tenfour::store::audit::Filter::default(), 0).await.unwrap().entries;
+    let entry = audited.iter().find(|entry| entry.action == "respond").unwrap_or_else(|| panic!("{audited:?}"));
+    assert!(entry.target.contains(&format!("from Discord server {elsewhere}")) && entry.user.0.to_string() == with.user, "{entry:?}");
+    assert_eq!(store.audited(guild, tenfour::store::audit::Filter::default(), 0).await.unwrap().total, 1);
+    scene.bot.finish().await;
+}

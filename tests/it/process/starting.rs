@@ -147,3 +147,14 @@ async fn a_discord_that_is_down_at_the_start_is_waited_for_and_loses_nothing() {
     bot.line("Discord knows the bot").await;
     bot.stop().await;
 }
+
+#[tokio::test]
+async fn a_public_bot_is_warned_of_at_the_start_and_the_guilds_served_are_listed() {
+    let stage = Stage::new().await;
+    let (bot, _) = stage.up().await;
+    let line = bot.line("Public Bot is on").await;
+    assert!(line.contains("WARN") && line.contains("https://discord.com/developers/applications"), "{line}");
+    let line = bot.line("serving a Discord server").await;
+    assert!(line.contains(&stage.guild) && line.contains("setting"), "{line}");
+    bot.stop().await;
+}
