@@ -38,9 +38,10 @@ use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
 use crate::readings::{READINGS, Read, Trigger, Why, Wishes};
 use crate::shutdown::Tasks;
-use crate::signalr::{Negotiation, tls_config};
+use crate::signalr::Negotiation;
 use crate::status::Status;
 use crate::store::Store;
+use crate::tls;
 
 /// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -343,7 +344,7 @@ impl Shared {
         if !self.config.sonoran.hub {
             return Ok(());
         }
-        let tls = tls_config().context("the TLS roots cannot be loaded")?;
+        let tls = tls::config().context("the TLS roots cannot be loaded")?;
         for server in servers {
             let session = Session {
                 community: credentials.community.clone(),

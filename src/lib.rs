@@ -36,4 +36,5 @@ pub mod sim;
 pub mod status;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod world;

@@ -20,7 +20,7 @@ use super::negotiate::{self, Negotiation};
 use super::queue::{Events, Inlet, queue};
 use super::record;
 use super::retry::{Backoff, RetryPolicy};
-use super::tls::tls_config;
+use crate::tls;
 
 /// Where a hub's connection stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -201,7 +201,7 @@ impl Builder {
         self
     }
 
-    /// TLS for the WebSocket and, unless a client was given, for negotiate. [`tls_config`] unless set.
+    /// TLS for the WebSocket and, unless a client was given, for negotiate. [`tls::config`] unless set.
     #[must_use]
     pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.tls = Some(config);
@@ -223,7 +223,7 @@ impl Builder {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let mut tls = self.tls.map_or_else(tls_config, Ok)?;
+        let mut tls = self.tls.map_or_else(tls::config, Ok).map_err(|error| HubError::Config(format!("TLS: {error}")))?;
         if tls.alpn_protocols != [b"http/1.1"] {
             // WebSocket over HTTP/2 is another protocol, whatever else the caller uses this configuration for.
             Arc::make_mut(&mut tls).alpn_protocols = vec![b"http/1.1".to_vec()];

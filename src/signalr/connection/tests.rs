@@ -8,8 +8,8 @@ use tokio::time::{advance, sleep};
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::super::hub::{Builder, Hub, HubTask};
-use super::super::tls::with_roots;
 use super::*;
+use crate::tls::with_roots;
 
 const PING: &str = "{\"type\":6}\u{1e}";
 
