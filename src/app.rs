@@ -245,7 +245,11 @@ impl App {
         let asked = tokio::time::timeout(FIRST_WORD, shared.rest.me()).await;
         let me = match asked.unwrap_or_else(|_| Err(AskError::Trouble(format!("no answer within {} s", FIRST_WORD.as_secs())))) {
             Ok(me) => Some(me),
-            Err(error @ AskError::Token) => return Err(error.into()),
+            Err(error @ AskError::Token) => {
+                // Now, not when what this function holds is dropped: the parts that run already would seem to have ended unasked.
+                tasks.drain();
+                return Err(error.into());
+            }
             Err(error) => {
                 tracing::warn!(%error, "Discord does not answer yet; events are taken in and kept meanwhile");
                 shared.readiness.not_ready(Part::Discord, error.to_string());
@@ -269,15 +273,22 @@ impl App {
         if let Some(acting) = shared.acting.clone() {
             tasks.spawn_vital("acting", acting.run());
         }
-        shared.sources(credentials, ports, intake, changes)?;
+        shared.sources(credentials, ports, intake, changes).inspect_err(|_| tasks.drain())?;
         shared.reconcile(&wishes, wished, readings);
-        tasks.spawn_vital("discord", shared.clone().discord(me, listen.clone()));
+        let discord = shared.clone().discord(me, listen.clone());
+        tasks.spawn_vital_or("discord", async move { discord.await.map_err(|error| format!("{error:#}")) });
         Ok(Self { listen, ops, readiness, status, store, tasks: tasks.clone(), recorder: recorder.clone() })
     }
 
     /// Resolves when the bot begins to stop by itself: a vital part ended.
     pub async fn stopping(&self) {
         self.tasks.draining().await;
+    }
+
+    /// Why it does, in a sentence for people.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.tasks.failure()
     }
 
     /// Stops everything. False if a part had failed, or did not end in time and was cut off.
@@ -365,10 +376,8 @@ impl Shared {
                 changes: changes.clone(),
             };
             let tasks = self.tasks.clone();
-            self.tasks.spawn_vital("hub session", async move {
-                if let Err(error) = session.run(tasks).await {
-                    tracing::error!(%error, "SONORAN_HUB_URL: the hub session cannot be started");
-                }
+            self.tasks.spawn_vital_or("hub session", async move {
+                session.run(tasks).await.map_err(|error| format!("SONORAN_HUB_URL: the hub session cannot be started: {error}"))
             });
         }
         Ok(())
@@ -404,7 +413,10 @@ impl Shared {
     }
 
     /// The gateway with its commands. Asks Discord who we are until it answers.
-    async fn discord(self, me: Option<Me>, listen: Vec<SocketAddr>) {
+    ///
+    /// # Errors
+    /// What cannot come right by itself.
+    async fn discord(self, me: Option<Me>, listen: Vec<SocketAddr>) -> anyhow::Result<()> {
         let mut attempt = 0;
         let me = match me {
             Some(me) => me,
@@ -417,7 +429,7 @@ impl Shared {
                 }
                 match self.rest.me().await {
                     Ok(me) => break me,
-                    Err(error @ AskError::Token) => return tracing::error!(%error, "cannot go on"),
+                    Err(error @ AskError::Token) => return Err(error.into()),
                     Err(error) => self.readiness.not_ready(Part::Discord, error.to_string()),
                 }
             },
@@ -447,9 +459,7 @@ impl Shared {
             facts,
         };
         let guild = self.config.discord.guild;
-        if let Err(error) = commands::framework::run(data, guild, self.tasks.clone(), self.readiness.clone()).await {
-            tracing::error!("Discord's gateway: {error:#}");
-        }
+        commands::framework::run(data, guild, self.tasks.clone(), self.readiness.clone()).await.context("Discord's gateway")
     }
 
     /// Prunes old rows and watches whether the store still takes writes.

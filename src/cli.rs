@@ -122,6 +122,7 @@ async fn run() -> ExitCode {
         () = &mut asked => false,
         () = app.stopping() => true,
     };
+    let failure = by_itself.then(|| app.failure()).flatten();
     tracing::info!("stopping");
     // A second request does not wait for what is in hand, only for the database.
     let store = app.store.clone();
@@ -133,7 +134,12 @@ async fn run() -> ExitCode {
         }
     };
     if by_itself {
-        say_error("a part of the bot failed; the log above says which and why")
+        // The log has told why, unless it is off.
+        if !tracing::enabled!(tracing::Level::ERROR) {
+            return say_error(failure.as_deref().unwrap_or("a part of the bot failed"));
+        }
+        tracing::info!("stopped");
+        ExitCode::FAILURE
     } else {
         tracing::info!(clean = stopped, "stopped");
         ExitCode::SUCCESS

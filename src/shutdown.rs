@@ -8,8 +8,8 @@
 //! A leaf: imports nothing of ours. Created in `app`, passed down, never global.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -25,6 +25,8 @@ pub struct Tasks {
     tracker: TaskTracker,
     hands: TaskTracker,
     failed: Arc<AtomicBool>,
+    /// Why, if the part that failed said so.
+    reason: Arc<Mutex<Option<String>>>,
 }
 
 /// Something in hand that must be finished, and told, before the bot stops. Let go by dropping it.
@@ -49,18 +51,44 @@ impl Tasks {
     /// Spawns a task that the bot cannot live without: if it ends (or panics) before draining began, the whole bot drains and
     /// [`Tasks::failed`] turns true.
     pub fn spawn_vital(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
-        let inner = self.spawn(future);
+        self.spawn_vital_or(name, async move {
+            future.await;
+            Ok(())
+        });
+    }
+
+    /// As [`Tasks::spawn_vital`], for a task that can say why it ends: its reason, fit for people, is the one error that is logged.
+    pub fn spawn_vital_or(&self, name: &'static str, future: impl Future<Output = Result<(), String>> + Send + 'static) {
+        let said = Arc::new(Mutex::new(None));
+        let says = Arc::clone(&said);
+        let inner = self.spawn(async move {
+            let reason = future.await.err();
+            *says.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        });
         let tasks = self.clone();
         self.tracker.spawn(async move {
             let outcome = inner.await;
-            if !tasks.drain.is_cancelled() {
-                match outcome {
-                    Ok(()) => tracing::error!(task = name, "a vital task ended unasked; stopping"),
-                    Err(error) => tracing::error!(task = name, %error, "a vital task panicked; stopping"),
-                }
-                tasks.failed.store(true, Ordering::SeqCst);
-                tasks.drain();
+            if tasks.drain.is_cancelled() {
+                return;
             }
+            let said = said.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let reason = match (outcome, said) {
+                (Ok(()), Some(reason)) => {
+                    tracing::error!("{reason}");
+                    reason
+                }
+                (Ok(()), None) => {
+                    tracing::error!(task = name, "a vital task ended unasked; stopping");
+                    format!("a part of the bot ({name}) ended unasked")
+                }
+                (Err(error), _) => {
+                    tracing::error!(task = name, %error, "a vital task panicked; stopping");
+                    format!("a part of the bot ({name}) panicked")
+                }
+            };
+            tasks.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+            tasks.failed.store(true, Ordering::SeqCst);
+            tasks.drain();
         });
     }
 
@@ -104,6 +132,12 @@ impl Tasks {
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Why the first vital task ended unasked.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Drains, waits for all tasks up to `limit`, then aborts what is left. True if everything ended by itself.
@@ -160,6 +194,17 @@ mod tests {
         tasks.draining().await;
         assert!(tasks.failed());
         assert!(tasks.stop(Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_vital_task_that_fails_says_why() {
+        let tasks = Tasks::default();
+        tasks.spawn_vital_or("test", async { Err("the token is wrong".to_owned()) });
+        tasks.draining().await;
+        // What ends because of it is no failure.
+        tasks.spawn_vital("other", async {});
+        assert!(tasks.stop(Duration::from_secs(1)).await && tasks.failed());
+        assert_eq!(tasks.failure().as_deref(), Some("the token is wrong"));
     }
 
     #[tokio::test(start_paused = true)]

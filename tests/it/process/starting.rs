@@ -49,7 +49,30 @@ async fn bad_values_are_all_told_and_secrets_in_them_are_not() {
 async fn a_wrong_token_ends_it_with_the_fix() {
     let mut stage = Stage::new().await;
     stage.set("DISCORD_TOKEN", "MTk4.wrong.token-6130");
-    stage.run(&[]).await.says(1, &["DISCORD_TOKEN", "Reset Token"]);
+    let end = stage.run(&[]).await;
+    end.says(1, &["DISCORD_TOKEN", "Reset Token"]);
+    only_the_reason(&end);
+}
+
+/// One error, which is the reason, and nothing of parts that ended because of it.
+fn only_the_reason(end: &super::Finished) {
+    let errors: Vec<&str> = end.stderr.lines().filter(|line| line.contains("ERROR") || line.starts_with("tenfour: ")).collect();
+    assert!(errors.len() == 1 && errors[0].contains("DISCORD_TOKEN"), "{end}");
+    assert!(!end.stderr.contains("vital"), "{end}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_later_ends_it_with_the_reason_as_its_only_error() {
+    for log in ["info", "off"] {
+        let mut stage = Stage::new().await;
+        stage.set("TENFOUR_LOG", log);
+        let bot = stage.start();
+        stage.discord.wait_ready(PATIENCE).await.unwrap();
+        assert_eq!(stage.discord.close_gateway(Some(4004)), 1);
+        let end = bot.ended(super::GRACE).await;
+        end.says(1, &["DISCORD_TOKEN", "Reset Token"]);
+        only_the_reason(&end);
+    }
 }
 
 #[tokio::test]
