@@ -94,7 +94,7 @@ fn refuse(problems: &Problems) -> ExitCode {
 }
 
 fn say_error(text: &str) -> ExitCode {
-    output::err(&format!("tenfour: {text}"));
+    output::err(&format!("tenfour: {}", telemetry::redact(text)));
     ExitCode::FAILURE
 }
 

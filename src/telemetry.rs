@@ -1,7 +1,9 @@
 //! Logs: to standard error, as text for people or JSON for machines.
 //!
-//! Never logs by itself and knows no secret; keeping secrets out of fields is the duty of whoever writes a line. A log whose reader is gone
-//! stops nothing.
+//! Never logs by itself. Whoever writes a line keeps secrets out of its fields; what slips through, and what libraries write, is blanked
+//! by `redact`. A log whose reader is gone stops nothing.
+
+mod redact;
 
 use std::io::IsTerminal;
 
@@ -9,6 +11,8 @@ use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use self::redact::Redacting;
+pub use self::redact::{hide, redact};
 use crate::output::LogSink;
 
 /// How a log line looks.
@@ -92,7 +96,7 @@ pub fn subscriber<W>(filter: EnvFilter, format: Format, ansi: bool, writer: W) -
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting(writer));
     match format {
         Format::Text => Box::new(builder.with_ansi(ansi).finish()),
         Format::Json => Box::new(builder.json().flatten_event(true).finish()),

@@ -6,7 +6,7 @@ use serenity::all::{CreateInteractionResponse, CreateInteractionResponseMessage}
 
 use super::{Desk, recorded, reply};
 use crate::acting::Refused;
-use crate::discord::rest::AskError;
+use crate::discord::rest::{AskError, without_address};
 use crate::route::{AttentionError, FilterError};
 use crate::store::StoreError;
 
@@ -76,7 +76,7 @@ impl From<StoreError> for Error {
 
 impl From<serenity::Error> for Error {
     fn from(error: serenity::Error) -> Self {
-        Self::Internal(error.into())
+        Self::Internal(without_address(error).into())
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn on_error(error: FrameworkError<'_, Desk, Error>) {
         FrameworkError::UnknownInteraction { framework, interaction, .. } => {
             let answer = CreateInteractionResponseMessage::new().content(STALE).ephemeral(true);
             let sent = interaction.create_response(framework.serenity_context, CreateInteractionResponse::Message(answer)).await;
-            if let Err(error) = sent {
+            if let Err(error) = sent.map_err(without_address) {
                 tracing::debug!(%error, "an unknown command could not be answered");
             }
             return;

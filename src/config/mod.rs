@@ -217,6 +217,12 @@ impl Config {
         Self::build(vars, need, problems, warnings)
     }
 
+        // Before anything can be printed, and whether or not the rest is right.
+        for name in ["DISCORD_TOKEN", "SONORAN_API_KEY"] {
+            if let Some(value) = vars.get(name) {
+                telemetry::hide(value);
+            }
+        }
     /// The settings of `vars` alone: pure. A name that comes twice counts as it came last.
     ///
     /// # Errors

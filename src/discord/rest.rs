@@ -80,6 +80,17 @@ pub enum AskError {
     Trouble(String),
 }
 
+/// The same error without the address that was asked: the address of an answer to an interaction holds its token.
+#[must_use]
+pub fn without_address(error: serenity::Error) -> serenity::Error {
+    match error {
+        serenity::Error::Http(serenity::http::HttpError::Request(error)) => {
+            serenity::Error::Http(serenity::http::HttpError::Request(error.without_url()))
+        }
+        other => other,
+    }
+}
+
 /// What came back, with its rate-limit headers.
 #[derive(Debug)]
 pub struct Answer {

@@ -6,6 +6,7 @@ mod commands;
 #[cfg(target_os = "linux")]
 mod disk;
 mod files;
+mod log_secrets;
 #[cfg(unix)]
 mod pipes;
 mod secrets;
