@@ -66,6 +66,8 @@ fn options() -> poise::FrameworkOptions<Desk, Error> {
 pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Readiness) -> anyhow::Result<()> {
     let gateway = Gateway {
         rest: data.rest.clone(),
+        application: data.facts.bot.application,
+        clock: data.clock.clone(),
         metrics: data.metrics.clone(),
         status: data.status.clone(),
         readiness,

@@ -1,70 +1,67 @@
-//! The gateway session: how people's interactions reach us. serenity keeps it (heartbeats, resume); here it is started, watched and
-//! stopped.
+//! The gateway: how people's interactions reach us. Registers the commands, keeps every shard connected, and hands on what comes.
 //!
 //! Knows no command: the caller hands over a framework and the commands to register. Registering comes before connecting, so that
 //! nobody ever meets a command whose options this version does not know, and so that its failure ends the start in one place.
+//! serenity reads the events and answers interactions; its own shard management is not used (`docs/decisions/0001-own-gateway-driver.md`).
 //!
 //! ```text
 //! register ─▶ GET /gateway/bot ─▶ connecting ⇄ up ─ draining ─▶ shards closed
 //!    └────────────┴─ refused token, guild or session: Err; not reachable: again, later
+//!                        (pace: when; shard: one after the other; connection: the protocol)
 //! ```
 
+mod connection;
+mod context;
+mod pace;
+mod shard;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use serenity::all::{
-    Client, ClientBuilder, ConnectionStage, Context, Event, EventHandler, Framework, FullEvent, GatewayError, GatewayIntents,
-    RawEventHandler, Ready, ResumedEvent, ShardManager,
+    ClientBuilder, Context, Event, Framework, FullEvent, GatewayIntents,
 };
-use serenity::async_trait;
-use tokio::sync::Notify;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
+use self::connection::{Hear, Identity, websocket_config};
+use self::pace::{Allowance, Ask, Held, Starts};
+use self::shard::{Dial, Over, Watch, keep};
 use super::registration::Registration;
 use super::rest::{AskError, Rest};
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::ops::{Part, Readiness};
 use crate::shutdown::Tasks;
 use crate::status::Status;
+use crate::tls;
 
-/// How often the shards are looked at: serenity does not tell when one is gone.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A warning about unknown events at most this often; each is counted.
 const WARN_EVERY: Duration = Duration::from_secs(60);
-/// How long the shards may take to log off.
-const LOGGING_OFF: Duration = Duration::from_secs(3);
 /// Longest pause between attempts to reach Discord (s).
 const MOST_PAUSE: u64 = 60;
-
-/// Dispatches to a framework, and sees to it that what it has begun with somebody ends before the bot stops: serenity's own tasks are dropped
-/// with the runtime, in the midst of an answer.
-struct Attended<F> {
-    framework: F,
-    tasks: Tasks,
-}
-
-#[async_trait]
-impl<F: Framework> Framework for Attended<F> {
-    async fn init(&mut self, client: &Client) {
-        self.framework.init(client).await;
-    }
-
-    async fn dispatch(&self, ctx: Context, event: FullEvent) {
-        let _in_hand = self.tasks.in_hand();
-        self.framework.dispatch(ctx, event).await;
-    }
-}
+/// More shards than this are not ours to run: it is the number for some 40,000 guilds.
+const MOST_SHARDS: u32 = 16;
 
 /// Discord closes with 4014.
 pub(crate) const NO_INTENT: &str = "DISCORD_MESSAGE_CONTENT is on, but Discord does not let this bot read messages: switch on Message Content Intent at https://discord.com/developers/applications (your application, page Bot, Privileged Gateway Intents), or set DISCORD_MESSAGE_CONTENT=off";
 
-/// Everything the session needs from outside.
+/// Everything the gateway needs from outside.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     /// Discord.
     pub rest: Rest,
+    /// Our application's id: answers to interactions go out in its name.
+    pub application: u64,
+    /// The time, for what `/cad status` lists.
+    pub clock: Clock,
     /// Numbers.
     pub metrics: Metrics,
     /// Live facts.
@@ -91,48 +88,56 @@ impl Gateway {
     /// # Errors
     /// What cannot come right by itself, fit for people: a refused token, a guild that the bot is not in, commands that Discord does
     /// not take, a session that it does not want.
-    pub async fn run(self, registration: Registration, framework: impl Framework + 'static) -> anyhow::Result<()> {
+    pub async fn run(self, registration: Registration, mut framework: impl Framework + 'static) -> anyhow::Result<()> {
         let registered = self.until("register commands", || registration.at_start()).await?;
         if registered.is_none() {
             return Ok(());
         }
-        let Some(url) = self.until("open a gateway session", || self.probe()).await? else { return Ok(()) };
-
+        let Some(first) = self.until("open a gateway session", || allowance(&self.rest)).await? else { return Ok(()) };
         let messages = GatewayIntents::GUILD_MESSAGES | GatewayIntents::MESSAGE_CONTENT;
         let intents = if self.message_content { GatewayIntents::GUILDS | messages } else { GatewayIntents::GUILDS };
-        let changed = Arc::new(Notify::new());
-        let told = Told { changed: Arc::clone(&changed) };
-        let counted = Counted { metrics: self.metrics.clone(), warned: Mutex::default() };
-        let mut client = ClientBuilder::new_with_http(self.rest.serenity(), intents)
-            .framework(Attended { framework, tasks: self.tasks.clone() })
-            .event_handler(told)
-            .raw_event_handler(counted)
-            .await?;
-        // If its own question for the address failed, serenity would have gone to the public gateway whatever DISCORD_API_URL says.
-        *client.ws_url.lock().await = url;
-        let shards = Arc::clone(&client.shard_manager);
-        let running = client.start_autosharded();
-        tokio::pin!(running);
-        let ended = tokio::select! {
-            ended = &mut running => Some(ended),
-            () = self.watch(&shards, &changed) => None,
-            () = self.tasks.draining() => None,
+        let made = async {
+            let client = ClientBuilder::new_with_http(self.rest.serenity(), intents).await?;
+            // serenity's own shards would have set it.
+            client.http.set_application_id(self.application.max(1).into());
+            framework.init(&client).await;
+            context::context(&client, intents).await
         };
+        let context = tokio::select! {
+            () = self.tasks.draining() => return Ok(()),
+            made = made => made?,
+        };
+        let shards = first.shards.clamp(1, MOST_SHARDS);
+        let starts = Starts::new(first);
+        let dialer = Dialer { tls: tls::config().context("the TLS roots cannot be loaded")? };
+        let crew = Crew { gateway: &self, framework: Arc::new(framework), context, links: Mutex::default(), warned: Mutex::default() };
+        crew.links(|links| links.extend((0..shards).map(|shard| (shard, false))));
+        self.status.gateway(false);
+        self.readiness.not_ready(Part::Discord, "the gateway session is connecting");
+        let token = self.rest.token();
+        let mut running: FuturesUnordered<_> = (0..shards)
+            .map(|shard| {
+                let identity = Identity { token, intents: intents.bits(), shard: (shard, shards) };
+                keep(&dialer, &crew, identity, &starts, &self.tasks)
+            })
+            .collect();
+        let mut over = Over::Stopped;
+        while let Some(ended) = running.next().await {
+            if !matches!(ended, Over::Stopped) {
+                over = ended;
+                break;
+            }
+        }
+        drop(running);
         self.status.gateway(false);
         self.readiness.not_ready(Part::Discord, "stopped");
-        shards.shutdown_all().await;
-        if ended.is_none() {
-            tokio::time::timeout(LOGGING_OFF, running).await.ok();
-        }
-        match ended {
-            None => Ok(()),
-            Some(_) if self.tasks.is_draining() => Ok(()),
-            Some(Ok(())) => bail!("the gateway session ended unasked"),
-            Some(Err(serenity::Error::Gateway(GatewayError::InvalidAuthentication | GatewayError::NoAuthentication))) => {
-                bail!(AskError::Token)
-            }
-            Some(Err(serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents))) if self.message_content => bail!(NO_INTENT),
-            Some(Err(error)) => bail!("the gateway session ended: {error}"),
+        match over {
+            Over::Stopped => Ok(()),
+            _ if self.tasks.is_draining() => Ok(()),
+            Over::Failed(error) => Err(error),
+            Over::Refused(4004) => bail!(AskError::Token),
+            Over::Refused(4014) if self.message_content => bail!(NO_INTENT),
+            Over::Refused(code) => bail!("Discord refused the gateway session with close code {code}"),
         }
     }
 
@@ -160,90 +165,162 @@ impl Gateway {
             pause = u64::min(pause * 2, MOST_PAUSE);
         }
     }
+}
 
-    /// Asks for the gateway's address. Also proves the token, and that sessions may still be started today: Discord resets the token
-    /// of a bot that identifies more often than it may.
-    async fn probe(&self) -> Attempt<String> {
-        let answer = match self.rest.ask("/gateway/bot").await {
-            Ok(answer) => answer,
-            Err(error @ AskError::Token) => return Attempt::Never(error.into()),
-            Err(AskError::Wait(seconds)) => return Attempt::Later("Discord asks to wait".into(), u64::try_from(seconds).ok()),
-            Err(error) => return Attempt::Later(error.to_string(), None),
-        };
-        let starts = |name: &str| answer.pointer(&format!("/session_start_limit/{name}")).and_then(Value::as_u64);
-        if starts("remaining") == Some(0) {
-            let seconds = starts("reset_after").unwrap_or(0).div_ceil(1000).max(1);
-            return Attempt::Later("all session starts of today are used up".into(), Some(seconds));
-        }
-        match answer.get("url").and_then(Value::as_str) {
-            Some(url) => Attempt::Done(url.to_owned()),
-            None => Attempt::Later("Discord did not tell its gateway's address. Check DISCORD_API_URL".into(), None),
-        }
-    }
+/// Asks for the gateway's address, and how many sessions may still be started. Also proves the token.
+async fn allowance(rest: &Rest) -> Attempt<Allowance> {
+    let answer = match rest.ask("/gateway/bot").await {
+        Ok(answer) => answer,
+        Err(error @ AskError::Token) => return Attempt::Never(error.into()),
+        Err(AskError::Wait(seconds)) => return Attempt::Later("Discord asks to wait".into(), u64::try_from(seconds).ok()),
+        Err(error) => return Attempt::Later(error.to_string(), None),
+    };
+    let Some(url) = answer.get("url").and_then(Value::as_str) else {
+        return Attempt::Later("Discord did not tell its gateway's address. Check DISCORD_API_URL".into(), None);
+    };
+    let starts = |name: &str| answer.pointer(&format!("/session_start_limit/{name}")).and_then(Value::as_u64);
+    Attempt::Done(Allowance {
+        url: url.to_owned(),
+        shards: answer.get("shards").and_then(Value::as_u64).and_then(|shards| u32::try_from(shards).ok()).unwrap_or(1),
+        total: starts("total"),
+        remaining: starts("remaining"),
+        reset_after: starts("reset_after").map(Duration::from_millis),
+    })
+}
 
-    /// Reports whether every shard is connected, for as long as it is polled.
-    async fn watch(&self, shards: &Arc<ShardManager>, changed: &Notify) {
-        let mut was = None;
-        loop {
-            let up = {
-                let runners = shards.runners.lock().await;
-                !runners.is_empty() && runners.values().all(|runner| runner.stage == ConnectionStage::Connected)
-            };
-            if was != Some(up) {
-                self.status.gateway(up);
-                if up {
-                    tracing::info!("the gateway session is up");
-                    self.readiness.ready(Part::Discord);
-                } else {
-                    if was.is_some() {
-                        tracing::warn!("the gateway session is down; connecting again");
-                    }
-                    self.readiness.not_ready(Part::Discord, "the gateway session is connecting");
-                }
-                was = Some(up);
-            }
-            tokio::select! {
-                () = changed.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
+/// Opens the real thing.
+struct Dialer {
+    tls: Arc<rustls::ClientConfig>,
+}
+
+impl Dial for Dialer {
+    type Stream = MaybeTlsStream<TcpStream>;
+
+    async fn dial(&self, url: &str) -> Result<WebSocketStream<Self::Stream>, String> {
+        let mut url = url::Url::parse(url).map_err(|_| "its address is no URL".to_owned())?;
+        url.query_pairs_mut().append_pair("v", "10").append_pair("encoding", "json");
+        let connector = Connector::Rustls(Arc::clone(&self.tls));
+        match connect_async_tls_with_config(url.as_str(), Some(websocket_config()), true, Some(connector)).await {
+            Ok((socket, _)) => Ok(socket),
+            // The answer's body may be anything.
+            Err(WsError::Http(answer)) => Err(format!("HTTP {}", answer.status().as_u16())),
+            Err(error) => Err(error.to_string()),
         }
     }
 }
 
-/// Rings when a session is up: nobody should wait for the next look.
-struct Told {
-    changed: Arc<Notify>,
-}
-
-#[async_trait]
-impl EventHandler for Told {
-    async fn ready(&self, _: Context, ready: Ready) {
-        tracing::debug!(guilds = ready.guilds.len(), "READY");
-        self.changed.notify_one();
-    }
-
-    async fn resume(&self, _: Context, _: ResumedEvent) {
-        self.changed.notify_one();
-    }
-}
-
-/// serenity drops events that it cannot read: a person then sees "did not respond" and nobody knows why. So they are counted.
-struct Counted {
-    metrics: Metrics,
+/// What all shards share: who hears their events, and who is told how they are.
+struct Crew<'a, F> {
+    gateway: &'a Gateway,
+    framework: Arc<F>,
+    context: Context,
+    /// Which shards are connected.
+    links: Mutex<BTreeMap<u32, bool>>,
+    /// When an event that cannot be read was last warned of.
     warned: Mutex<Option<Instant>>,
 }
 
-#[async_trait]
-impl RawEventHandler for Counted {
-    async fn raw_event(&self, _: Context, event: Event) {
-        let Event::Unknown(unknown) = event else { return };
-        self.metrics.gateway_unknown();
-        tracing::debug!(kind = %unknown.kind, "a gateway event that the Discord library cannot read");
+impl<F> Crew<'_, F> {
+    /// Whether all were connected before, and whether they are now.
+    fn links(&self, change: impl FnOnce(&mut BTreeMap<u32, bool>)) -> (bool, bool) {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = |links: &BTreeMap<u32, bool>| !links.is_empty() && links.values().all(|up| *up);
+        let before = all(&links);
+        change(&mut links);
+        (before, all(&links))
+    }
+}
+
+impl<F: Framework + 'static> Hear for Crew<'_, F> {
+    fn up(&self, shard: u32) {
+        if let (false, true) = self.links(|links| {
+            links.insert(shard, true);
+        }) {
+            tracing::info!("the gateway session is up");
+            self.gateway.status.gateway(true);
+            self.gateway.readiness.ready(Part::Discord);
+        }
+    }
+
+    fn event(&self, event: Event) {
+        let Some(event) = heard(event) else { return };
+        // What was begun with somebody ends before the bot stops.
+        let in_hand = self.gateway.tasks.in_hand();
+        let (framework, context) = (Arc::clone(&self.framework), self.context.clone());
+        drop(self.gateway.tasks.spawn(async move {
+            let _in_hand = in_hand;
+            framework.dispatch(context, event).await;
+        }));
+    }
+
+    /// A person then sees "did not respond", and nobody knows why. So they are counted.
+    fn unreadable(&self, kind: &str) {
+        self.gateway.metrics.gateway_unknown();
+        tracing::debug!(kind, "a gateway event that the Discord library cannot read");
         let now = Instant::now();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.is_none_or(|at| now.duration_since(at) >= WARN_EVERY) {
             *warned = Some(now);
-            tracing::warn!(kind = %unknown.kind, "Discord sends gateway events that cannot be read; see tenfour_gateway_unknown_events_total");
+            tracing::warn!(kind, "Discord sends gateway events that cannot be read; see tenfour_gateway_unknown_events_total");
         }
+    }
+}
+
+impl<F: Framework + 'static> Ask for Crew<'_, F> {
+    async fn allowance(&self) -> Attempt<Allowance> {
+        allowance(&self.gateway.rest).await
+    }
+
+    fn unanswered(&self, reason: &str) {
+        tracing::warn!(%reason, "cannot open a gateway session yet");
+        self.gateway.readiness.not_ready(Part::Discord, reason);
+    }
+
+    fn held(&self, held: Held) {
+        let sentence = held_sentence(held);
+        tracing::error!("{sentence}");
+        self.gateway.readiness.not_ready(Part::Discord, format!("no new gateway session: {} of {} used today", held.used, held.total));
+        self.gateway.status.problem(self.gateway.clock.now(), sentence);
+    }
+}
+
+impl<F: Framework + 'static> Watch for Crew<'_, F> {
+    fn down(&self, shard: u32, reason: &str) {
+        if let (true, false) = self.links(|links| {
+            links.insert(shard, false);
+        }) {
+            tracing::warn!(%reason, "the gateway session is down; connecting again");
+            self.gateway.status.gateway(false);
+        } else {
+            tracing::debug!(%reason, "the gateway session did not come up; trying again");
+        }
+        self.gateway.readiness.not_ready(Part::Discord, format!("the gateway session is connecting: {reason}"));
+    }
+}
+
+fn held_sentence(held: Held) -> String {
+    let minutes = held.resets_in.as_secs().div_ceil(60);
+    format!(
+        "Commands and buttons are off: {} of the {} gateway sessions that Discord allows a day are used, and at the limit Discord resets the bot's token. New tries begin when Discord's count resets, in {} h {} min. Alerts are still posted. Check that no other program uses DISCORD_TOKEN.",
+        held.used,
+        held.total,
+        minutes / 60,
+        minutes % 60
+    )
+}
+
+/// Events that somebody here listens to, as serenity's frameworks know them.
+fn heard(event: Event) -> Option<FullEvent> {
+    match event {
+        Event::Ready(event) => {
+            tracing::debug!(guilds = event.ready.guilds.len(), "READY");
+            Some(FullEvent::Ready { data_about_bot: event.ready })
+        }
+        Event::Resumed(event) => Some(FullEvent::Resume { event }),
+        Event::GuildCreate(event) => Some(FullEvent::GuildCreate { guild: event.guild, is_new: None }),
+        Event::GuildDelete(event) => Some(FullEvent::GuildDelete { incomplete: event.guild, full: None }),
+        Event::InteractionCreate(event) => Some(FullEvent::InteractionCreate { interaction: event.interaction }),
+        Event::MessageCreate(event) => Some(FullEvent::Message { new_message: event.message }),
+        _ => None,
     }
 }

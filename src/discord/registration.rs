@@ -9,7 +9,7 @@ use serde_json::Value;
 use serenity::all::{CreateCommand, HttpError, LightMethod, Request, Route};
 
 use super::gateway::Attempt;
-use super::rest::{AskError, Rest};
+use super::rest::{AskError, Rest, without_address};
 use crate::ids::GuildId;
 
 /// The commands, and their place.
@@ -140,7 +140,7 @@ impl Registration {
         let registered = self.rest.serenity().fire::<Value>(Request::new(route, LightMethod::Put).body(Some(body))).await;
         let Err(error) = registered else { return Ok(()) };
         let serenity::Error::Http(HttpError::UnsuccessfulRequest(refusal)) = &error else {
-            return Err(Failure::Trouble(format!("no answer from Discord: {error}")));
+            return Err(Failure::Trouble(format!("no answer from Discord: {}", without_address(error))));
         };
         Err(match refusal.status_code.as_u16() {
             401 => Failure::Token,

@@ -172,6 +172,11 @@ impl Rest {
             .build()
     }
 
+    /// For the gateway's own sign-in.
+    pub(super) fn token(&self) -> &SecretString {
+        &self.token
+    }
+
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client
             .request(method, format!("{}/api/v10{path}", self.base))

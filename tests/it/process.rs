@@ -9,6 +9,8 @@ mod files;
 mod log_secrets;
 #[cfg(unix)]
 mod pipes;
+#[cfg(target_os = "linux")]
+mod gateway;
 mod secrets;
 mod starting;
 #[cfg(unix)]
@@ -342,6 +344,11 @@ impl Running {
     async fn readyz(&self) -> (u16, String) {
         let answer = client().get(format!("http://{}/readyz", self.ops().await)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn pid(&self) -> u32 {
+        self.child.id().expect("it has ended")
     }
 
     #[cfg(unix)]

@@ -172,6 +172,7 @@ impl Connection {
                 return Err((4014, "Disallowed intent(s)."));
             }
             state.identifies += 1;
+            state.starts.1 = state.starts.1.saturating_sub(1);
             let name = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
             let session = Session {
                 intents,

@@ -95,7 +95,9 @@ pub(super) fn route(state: &mut State, method: &str, parts: &[&str], search: &st
         ("GET", ["gateway"]) => Ok(Answer::ok(json!({"url": gateway_url(state)}))),
         ("GET", ["gateway", "bot"]) => Ok(Answer::ok(json!({
             "url": gateway_url(state), "shards": 1,
-            "session_start_limit": {"total": 1000, "remaining": 1000, "reset_after": 86_400_000, "max_concurrency": 1}
+            "session_start_limit": {
+                "total": state.starts.0, "remaining": state.starts.1, "reset_after": 86_400_000, "max_concurrency": 1
+            }
         }))),
         ("GET", ["users", "@me"]) => {
             let mut me = state.user_json(state.bot);
@@ -146,7 +148,7 @@ pub(super) fn route(state: &mut State, method: &str, parts: &[&str], search: &st
 }
 
 fn gateway_url(state: &State) -> String {
-    format!("{}/gateway-ws", state.base.replacen("http://", "ws://", 1))
+    state.gateway_elsewhere.clone().unwrap_or_else(|| format!("{}/gateway-ws", state.base.replacen("http://", "ws://", 1)))
 }
 
 /// A path segment as a snowflake.

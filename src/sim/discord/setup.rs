@@ -402,6 +402,16 @@ impl DiscordSim {
         self.core().with(|state| state.gateway_up = up);
     }
 
+    /// How many session starts are left of how many a day. Each IDENTIFY takes one.
+    pub fn set_session_starts(&self, total: u64, remaining: u64) {
+        self.core().with(|state| state.starts = (total, remaining));
+    }
+
+    /// Sends bots to another gateway than our own.
+    pub fn gateway_elsewhere(&self, url: &str) {
+        self.core().with(|state| state.gateway_elsewhere = Some(url.to_owned()));
+    }
+
     /// Whether heartbeats are acknowledged.
     pub fn acknowledge_heartbeats(&self, yes: bool) {
         self.core().with(|state| state.ack_heartbeats = yes);

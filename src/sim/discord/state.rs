@@ -197,6 +197,10 @@ pub(super) struct State {
     pub(super) gateway_up: bool,
     pub(super) ack_heartbeats: bool,
     pub(super) identifies: u64,
+    /// Session starts granted in a day, and left.
+    pub(super) starts: (u64, u64),
+    /// Where bots are sent to instead of our own gateway.
+    pub(super) gateway_elsewhere: Option<String>,
     pub(super) resumes: u64,
     pub(super) limits: Limits,
     pub(super) faults: Faults,
@@ -235,6 +239,8 @@ impl State {
             gateway_up: true,
             ack_heartbeats: true,
             identifies: 0,
+            starts: (1_000, 1_000),
+            gateway_elsewhere: None,
             resumes: 0,
             limits,
             faults: Faults::default(),

@@ -1,0 +1,113 @@
+//! One shard for as long as the bot runs: opens a connection, and the next one when it is over.
+//!
+//! Knows when, not how: [`super::pace`] says how long to wait, [`super::connection`] speaks the protocol. Nothing here runs without
+//! a wait between two attempts.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+
+use super::connection::{Connection, End, Hear, Identity, Session};
+use super::pace::{self, Ask, Granted, STABLE, Starts};
+use crate::shutdown::Tasks;
+
+/// TCP, TLS and the upgrade together.
+const CONNECT: Duration = Duration::from_secs(15);
+/// A connection that was of use this long was a good one: the next is opened at once.
+const GOOD: Duration = Duration::from_secs(60);
+/// After so many attempts to resume the session is given up, some two minutes.
+const RESUMES: u32 = 7;
+
+/// Opens the WebSocket.
+pub(super) trait Dial: Sync {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send;
+    fn dial(&self, url: &str) -> impl Future<Output = Result<WebSocketStream<Self::Stream>, String>> + Send;
+}
+
+/// Hears what becomes of a shard.
+pub(super) trait Watch: Hear + Ask {
+    fn down(&self, shard: u32, reason: &str);
+}
+
+/// Why a shard is over.
+#[derive(Debug)]
+pub(super) enum Over {
+    Stopped,
+    /// Discord's close code.
+    Refused(u16),
+    /// The token, by HTTP.
+    Failed(anyhow::Error),
+}
+
+pub(super) async fn keep<D: Dial, W: Watch>(dial: &D, watch: &W, identity: Identity<'_>, starts: &Starts, tasks: &Tasks) -> Over {
+    let mut session: Option<Session> = None;
+    // Connections in a row that were of no use.
+    let mut lost: u32 = 0;
+    loop {
+        let opening = async {
+            sleep(pace::reconnect(lost, fastrand::f64())).await;
+            open(dial, watch, &mut session, starts).await
+        };
+        let opened = tokio::select! {
+            () = tasks.draining() => return Over::Stopped,
+            opened = opening => opened,
+        };
+        let (end, up_since) = match opened {
+            Ok((socket, url, granted)) => Connection { socket, url: &url, identity, hear: watch, tasks }.run(&mut session, granted).await,
+            Err(Unopened::Failed(error)) => return Over::Failed(error),
+            Err(Unopened::Lost(reason)) => (End::Lost(reason), None),
+        };
+        if session.as_ref().is_some_and(|session| session.since.elapsed() >= STABLE) {
+            starts.lasted();
+        }
+        lost = if up_since.is_some_and(|since: Instant| since.elapsed() >= GOOD) { 0 } else { lost.saturating_add(1) };
+        match end {
+            End::Stopped => return Over::Stopped,
+            End::Refused(code) => return Over::Refused(code),
+            End::Lost(reason) => watch.down(identity.shard.0, &reason),
+            End::Invalid(reason) => {
+                session = None;
+                watch.down(identity.shard.0, &reason);
+            }
+        }
+    }
+}
+
+enum Unopened {
+    Failed(anyhow::Error),
+    Lost(String),
+}
+
+/// A WebSocket, where it leads, and the grant to start a session over it.
+type Opened<'a, S> = (WebSocketStream<S>, String, Option<Granted<'a>>);
+
+async fn open<'a, D: Dial>(
+    dial: &D,
+    watch: &impl Ask,
+    session: &mut Option<Session>,
+    starts: &'a Starts,
+) -> Result<Opened<'a, D::Stream>, Unopened> {
+    if session.as_ref().is_some_and(|session| session.tries >= RESUMES) {
+        *session = None;
+    }
+    let (url, granted) = match session {
+        Some(session) => {
+            session.tries += 1;
+            (session.url.clone(), None)
+        }
+        None => {
+            let granted = starts.grant(watch).await.map_err(Unopened::Failed)?;
+            (granted.url.clone(), Some(granted))
+        }
+    };
+    match timeout(CONNECT, dial.dial(&url)).await {
+        Ok(Ok(socket)) => Ok((socket, url, granted)),
+        Ok(Err(reason)) => Err(Unopened::Lost(format!("Discord's gateway cannot be reached: {reason}"))),
+        Err(_) => Err(Unopened::Lost(format!("Discord's gateway did not answer within {} s", CONNECT.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
