@@ -356,6 +356,8 @@ impl Shared {
             return Ok(());
         }
         let tls = tls::config().context("the TLS roots cannot be loaded")?;
+        let mut redirects = self.config.sonoran.hub_redirects.clone();
+        redirects.extend(url::Url::parse(&self.config.sonoran.api_url).ok().and_then(|url| url.host_str().map(str::to_owned)));
         for server in servers {
             let session = Session {
                 community: credentials.community.clone(),
@@ -367,6 +369,7 @@ impl Shared {
                     Negotiate::Always => Negotiation::Always,
                     Negotiate::Never => Negotiation::Never,
                 },
+                redirects: redirects.clone(),
                 tls: Arc::clone(&tls),
                 intake: intake.clone(),
                 clock: self.clock.clone(),
@@ -424,10 +427,14 @@ impl Shared {
                 let pause = Duration::from_secs(u64::min(60, 1 << attempt));
                 attempt = u32::min(attempt + 1, 6);
                 tokio::select! {
-                    () = self.tasks.draining() => return,
+                    () = self.tasks.draining() => return Ok(()),
                     () = tokio::time::sleep(pause) => {}
                 }
-                match self.rest.me().await {
+                let asked = tokio::select! {
+                    () = self.tasks.draining() => return Ok(()),
+                    asked = self.rest.me() => asked,
+                };
+                match asked {
                     Ok(me) => break me,
                     Err(error @ AskError::Token) => return Err(error.into()),
                     Err(error) => self.readiness.not_ready(Part::Discord, error.to_string()),

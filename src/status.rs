@@ -30,6 +30,16 @@ pub enum Link {
     Down(String),
     /// The CAD does not accept the credentials or the server id.
     Rejected(String),
+    /// Another client holds the server's session: given up until the next start.
+    Contested,
+}
+
+/// What [`Link::Contested`] means, and what to do about it.
+#[must_use]
+pub fn contested(server: ServerId) -> String {
+    format!(
+        "Another client holds the live connection (hub) of server {server}: the CAD closed ours three times within 30 s of signing in. The bot stopped connecting to it, so that neither takes the other's events. On FiveM, forward events instead: set SONORAN_HUB=off, add \"enablePushEventForwarding\": true, \"pushEventForwardUrl\": \"http://BOT-IP:3232/sonorancad/event?server={server}\" to the SonoranCAD resource's config.json, and restart both. Otherwise stop the other client and restart Tenfour."
+    )
 }
 
 /// Everything known right now.

@@ -43,6 +43,10 @@ impl Shared {
                     match change.to {
                         Link::Rejected(_) if rejected.insert(server) => self.tell_rejected(change).await,
                         Link::Ready => drop(rejected.remove(&(change.community, change.server))),
+                        Link::Contested => {
+                            let notice = Notice::HubContested { server: change.server };
+                            self.tell_guilds(&change.community, change.server, "contested", &notice, self.clock.now()).await;
+                        }
                         Link::Rejected(_) | Link::Off | Link::Connecting | Link::Down(_) => {}
                     }
                 }

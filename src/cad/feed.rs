@@ -1,6 +1,6 @@
 //! Whether a server's events still come. Pure: once a second somebody looks at the facts, and now and then there is news for people.
 //!
-//! Never tells of a loss twice, nor of a link that comes and goes within a minute. Rejected credentials are another's news.
+//! Never tells of a loss twice, nor of a link that comes and goes within a minute. Rejected credentials and a contested session are another's news.
 //!
 //! ```text
 //!        hub not ready for 60 s, or no event for N minutes though units are on duty
@@ -148,7 +148,7 @@ impl Feed {
     fn follow(&mut self, look: &Look, now: UnixMs) {
         let ready = look.link == Link::Ready;
         self.ready_since = if ready { self.ready_since.or(Some(now)) } else { None };
-        let away = self.hub && !ready && !matches!(look.link, Link::Rejected(_));
+        let away = self.hub && !ready && !matches!(look.link, Link::Rejected(_) | Link::Contested);
         self.away = if away { self.away.or(Some((now, look.caught_up))) } else { None };
         if let Some(at) = look.last_event.filter(|at| *at > self.heard.0) {
             self.heard = (at, look.caught_up);
@@ -171,7 +171,8 @@ impl Feed {
 
     fn lost_by_silence(&self, look: &Look, now: UnixMs) -> Option<(UnixMs, usize, Cause)> {
         let (silence, on_duty_since) = (self.silence?, self.on_duty_since?);
-        let link_tells = matches!(look.link, Link::Rejected(_)) || self.away.is_some_and(|(since, _)| self.heard.0 <= since);
+        let link_tells =
+            matches!(look.link, Link::Rejected(_) | Link::Contested) || self.away.is_some_and(|(since, _)| self.heard.0 <= since);
         let quiet_since = self.heard.0.max(on_duty_since).max(self.ready_since.unwrap_or_default());
         if link_tells || now.since(quiet_since) < silence {
             return None;

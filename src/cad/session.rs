@@ -1,7 +1,9 @@
 //! The hub session of one CAD server: signs in after every handshake and hands on what the CAD pushes (contract a).
 //!
 //! Job: `pushEvent` → [`RawEvent`], in the order of the connection. Never logs a body or a key, never falls back to the older sign-in on
-//! a matter of credentials. Rejected credentials slow it down to minutes and are told to people.
+//! a matter of credentials. Rejected credentials slow it down to minutes and are told to people. Three sessions in a row that the CAD
+//! closes soon after the sign-in mean that another client holds the server's session: then this one is given up, so that the two do not
+//! take turns.
 //!
 //! ```text
 //! handshake ─▶ authenticatev2 ── success ─▶ ready
@@ -10,8 +12,8 @@
 //!                  └ error, no answer ─▶ new connection, as the hub's policy has it
 //! ```
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +21,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::key::Key;
 use crate::clock::Clock;
@@ -28,14 +31,17 @@ use crate::intake::Intake;
 use crate::metrics::{Metrics, Outcome};
 use crate::ops::{Part, Readiness};
 use crate::shutdown::Tasks;
-use crate::signalr::{Backoff, Connection, Events, Hub, HubError, Invocation, Negotiation, State, Verdict};
-use crate::status::{Link, Status};
+use crate::signalr::{Backoff, Connection, Events, Hub, HubError, Invocation, Negotiation, RetryContext, RetryPolicy, State, Verdict};
+use crate::status::{Link, Status, contested};
 
 /// Pushes that may wait for ingest. Beyond it (and 64 MiB) the newest are dropped and counted: the hub cannot be asked to wait.
 const WAITING: usize = 16_384;
 /// First wait after rejected credentials; doubles up to [`REJECTED_MAX`].
 const REJECTED: Duration = Duration::from_secs(30);
 const REJECTED_MAX: Duration = Duration::from_secs(300);
+/// A session that ends sooner after its sign-in was taken by another client, if it happens [`CONTESTED_TIMES`] times in a row.
+const CONTESTED_WITHIN: Duration = Duration::from_secs(30);
+const CONTESTED_TIMES: u32 = 3;
 /// The hub's own words that people get to see, at most (characters).
 const MAX_WORDS: usize = 200;
 
@@ -52,6 +58,8 @@ pub struct Session {
     pub url: String,
     /// `SONORAN_HUB_NEGOTIATE`.
     pub negotiation: Negotiation,
+    /// `SONORAN_HUB_REDIRECTS`, and the host of `SONORAN_API_URL`.
+    pub redirects: Vec<String>,
     /// Roots of trust, shared by all sessions.
     pub tls: Arc<rustls::ClientConfig>,
     /// The door.
@@ -87,8 +95,10 @@ impl Session {
     /// # Errors
     /// If the settings cannot make a hub: a bad URL, no TLS.
     pub async fn run(self, tasks: Tasks) -> Result<(), HubError> {
-        let (hub, mut task) =
-            Hub::builder(&self.url).tls(Arc::clone(&self.tls)).negotiation(self.negotiation).retry(Backoff::new(fastrand::f64)).build()?;
+        let rivalry = Arc::new(Rivalry::default());
+        let retry = GivesWay { backoff: Backoff::new(fastrand::f64), rivalry: Arc::clone(&rivalry) };
+        let hub = Hub::builder(&self.url).tls(Arc::clone(&self.tls)).negotiation(self.negotiation).redirects(self.redirects.clone());
+        let (hub, mut task) = hub.retry(retry).build()?;
         // Before signing in: the first event may come with the very answer.
         let events = task.on("pushEvent", WAITING);
         let sign_in = Arc::new(SignIn {
@@ -96,6 +106,7 @@ impl Session {
             key: self.key.clone(),
             server: self.server,
             rejections: AtomicU32::new(0),
+            rivalry: Arc::clone(&rivalry),
         });
         task.on_connected(move |connection| {
             let sign_in = Arc::clone(&sign_in);
@@ -105,7 +116,7 @@ impl Session {
             tasks.draining().await;
             hub.stop().await;
         };
-        tokio::join!(task.run(), self.watch(&hub), self.forward(events), stop);
+        tokio::join!(task.run(), self.watch(&hub, &rivalry), self.forward(events), stop);
         Ok(())
     }
 
@@ -158,7 +169,7 @@ impl Session {
     }
 
     /// Follows the connection's state and tells everybody.
-    async fn watch(&self, hub: &Hub) {
+    async fn watch(&self, hub: &Hub, rivalry: &Rivalry) {
         let mut state = hub.state();
         let mut was_ready = false;
         loop {
@@ -169,6 +180,7 @@ impl Session {
                 State::Held { reason, .. } => Link::Rejected(reason.to_string()),
                 State::Waiting { reason, .. } => Link::Down(reason.to_string()),
                 State::Disconnected { reason } if stopped => Link::Down(reason.to_string()),
+                State::Disconnected { .. } if rivalry.given_up.load(Ordering::SeqCst) => Link::Contested,
                 // A new try changes nothing for people until its outcome is known.
                 State::Connecting { .. } | State::Connected { .. } | State::Disconnected { .. } => {
                     if !was_ready && matches!(self.status.link_of(&self.community, self.server), Link::Off) {
@@ -186,8 +198,9 @@ impl Session {
                 }
                 was_ready = true;
             }
+            let over = stopped || link == Link::Contested;
             self.tell(link);
-            if stopped || state.changed().await.is_err() {
+            if over || state.changed().await.is_err() {
                 return;
             }
         }
@@ -198,6 +211,9 @@ impl Session {
         match &link {
             Link::Ready => self.readiness.ready(Part::Hub(self.server)),
             Link::Down(reason) | Link::Rejected(reason) => self.readiness.not_ready(Part::Hub(self.server), reason.clone()),
+            Link::Contested => {
+                self.readiness.not_ready(Part::Hub(self.server), "another client holds this server's hub session; not connecting");
+            }
             Link::Off | Link::Connecting => {}
         }
         let now = self.clock.now();
@@ -210,6 +226,11 @@ impl Session {
             if from != link {
                 tracing::warn!("{sentence}");
             }
+            self.status.problem(now, sentence);
+        }
+        if link == Link::Contested {
+            let sentence = contested(self.server);
+            tracing::error!("{sentence}");
             self.status.problem(now, sentence);
         }
         if from != link {
@@ -229,6 +250,51 @@ struct SignIn {
     server: ServerId,
     /// In a row.
     rejections: AtomicU32,
+    rivalry: Arc<Rivalry>,
+}
+
+/// What the sign-in, the retry policy and the watcher know of another client for the same server id.
+#[derive(Debug, Default)]
+struct Rivalry {
+    /// Since when the present session is signed in.
+    signed_in: Mutex<Option<Instant>>,
+    given_up: AtomicBool,
+    /// Sessions in a row that ended too soon.
+    short: AtomicU32,
+}
+
+impl Rivalry {
+    fn signed_in(&self) {
+        *self.signed_in.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// A connection ended. Whether to give up.
+    fn ended(&self, error: &HubError) -> bool {
+        let Some(at) = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
+        // What breaks the protocol or says nothing is in trouble itself; nobody was preferred to us.
+        let closed = matches!(error, HubError::Closed { .. } | HubError::Ended { .. } | HubError::Io(_));
+        if !closed || at.elapsed() >= CONTESTED_WITHIN {
+            self.short.store(0, Ordering::SeqCst);
+            return false;
+        }
+        let give_up = self.short.fetch_add(1, Ordering::SeqCst) + 1 >= CONTESTED_TIMES;
+        if give_up {
+            self.given_up.store(true, Ordering::SeqCst);
+        }
+        give_up
+    }
+}
+
+/// The usual waits, until another client has shown that it holds the session.
+struct GivesWay {
+    backoff: Backoff,
+    rivalry: Arc<Rivalry>,
+}
+
+impl RetryPolicy for GivesWay {
+    fn next(&mut self, context: &RetryContext<'_>) -> Option<Duration> {
+        if self.rivalry.ended(context.error) { None } else { self.backoff.next(context) }
+    }
 }
 
 impl SignIn {
@@ -244,6 +310,7 @@ impl SignIn {
             Ok(Some(answer)) => match read_answer(&answer) {
                 Ok(count) => {
                     self.rejections.store(0, Ordering::Relaxed);
+                    self.rivalry.signed_in();
                     tracing::debug!(server = %self.server, ?count, "signed in to the hub");
                     Verdict::Ready
                 }
@@ -345,9 +412,37 @@ mod tests {
     #[test]
     fn the_key_is_never_repeated() {
         let community = CommunityId::new("c");
-        let sign_in = SignIn { community, key: SecretString::from("S3cret"), server: ServerId(1), rejections: AtomicU32::new(0) };
+        let sign_in = SignIn {
+            community,
+            key: SecretString::from("S3cret"),
+            server: ServerId(1),
+            rejections: AtomicU32::new(0),
+            rivalry: Arc::default(),
+        };
         assert_eq!(sign_in.blanked("Key s3CRET is bad, s3cret!"), "Key (key) is bad, (key)!");
         assert_eq!(sign_in.blanked("nothing here"), "nothing here");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_sessions_in_a_row_that_are_closed_within_30_s_mean_another_client() {
+        let closed = HubError::Closed { error: None, allow_reconnect: true };
+        let play = async |lives: &[u64], error: &HubError| {
+            let rivalry = Rivalry::default();
+            let mut ends = Vec::new();
+            for seconds in lives {
+                rivalry.signed_in();
+                tokio::time::sleep(Duration::from_secs(*seconds)).await;
+                ends.push(rivalry.ended(error));
+                // A connection that comes to nothing says nothing.
+                ends.push(rivalry.ended(&HubError::Io("refused".into())));
+            }
+            ends.iter().any(|given_up| *given_up)
+        };
+        assert!(play(&[1, 29, 5], &closed).await);
+        assert!(play(&[1, 1, 1], &HubError::Ended { code: None }).await);
+        assert!(!play(&[1, 29], &closed).await);
+        assert!(!play(&[1, 1, 30, 1, 1], &closed).await, "not in a row");
+        assert!(!play(&[1; 9], &HubError::Protocol("garbage".into())).await);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::event::{Source, Topic};
 use crate::ids::{ChannelId, ServerId};
 use crate::render::text;
 use crate::route::{Listens, Preset};
-use crate::status::Link;
+use crate::status::{Link, contested};
 use crate::store::StyleIs;
 
 /// Most choices of a list.
@@ -258,6 +258,7 @@ fn hub(desk: &Desk, choice: &Choice) -> Page {
             Link::Connecting => format!("⏳ Server {server}: connecting."),
             Link::Down(why) => format!("❌ Server {server}: {}", text::line(&why, 300)),
             Link::Rejected(why) => format!("⛔ Server {server}: {}", text::line(&why, 300)),
+            Link::Contested => format!("⛔ {}", contested(*server)),
             Link::Off if desk.facts.hub => format!("⏳ Server {server}: its session has not begun."),
             Link::Off => format!("⚪ Server {server}: SONORAN_HUB is off. Set `SONORAN_HUB=on` and restart the bot."),
         });

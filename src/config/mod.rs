@@ -62,6 +62,7 @@ pub const VARIABLES: &[Variable] = &[
     bare("SONORAN_HUB_URL", false),
     var("SONORAN_HUB", "on"),
     var("SONORAN_HUB_NEGOTIATE", "auto"),
+    var("SONORAN_HUB_REDIRECTS", ""),
     var("SONORAN_RECONCILE_SECONDS", "60"),
     var("SONORAN_CALLS_PER_MINUTE", "2"),
     var("SONORAN_UNITS_PER_MINUTE", "1"),
@@ -149,6 +150,8 @@ pub struct Sonoran {
     pub hub: bool,
     /// `SONORAN_HUB_NEGOTIATE`.
     pub negotiate: Negotiate,
+    /// `SONORAN_HUB_REDIRECTS`: hosts, or `*.domain`.
+    pub hub_redirects: Vec<String>,
     /// `SONORAN_RECONCILE_SECONDS`.
     pub reconcile: Reconcile,
     /// `SONORAN_CALLS_PER_MINUTE`: 1 to 5.
@@ -214,15 +217,15 @@ impl Config {
         let mut warnings = Vec::new();
         let mut vars = dotenv::read(Path::new(Self::FILE), &mut problems, &mut warnings);
         overlay(&mut vars, std::env::vars_os(), &mut problems);
-        Self::build(vars, need, problems, warnings)
-    }
-
         // Before anything can be printed, and whether or not the rest is right.
         for name in ["DISCORD_TOKEN", "SONORAN_API_KEY"] {
             if let Some(value) = vars.get(name) {
                 telemetry::hide(value);
             }
         }
+        Self::build(vars, need, problems, warnings)
+    }
+
     /// The settings of `vars` alone: pure. A name that comes twice counts as it came last.
     ///
     /// # Errors
@@ -293,6 +296,7 @@ impl Config {
         let negotiate = reader
             .choice("SONORAN_HUB_NEGOTIATE", &[("auto", Negotiate::Auto), ("always", Negotiate::Always), ("never", Negotiate::Never)])
             .unwrap_or(Negotiate::Auto);
+        let hub_redirects = reader.hosts("SONORAN_HUB_REDIRECTS");
         let reconcile = reader.reconcile("SONORAN_RECONCILE_SECONDS");
         // The CAD allows 5 and 3 a minute per key, and the game server makes one of each (contract e.3).
         let calls_per_minute = reader.number("SONORAN_CALLS_PER_MINUTE", 1..=5).unwrap_or(2);
@@ -350,6 +354,7 @@ impl Config {
                 hub_url,
                 hub,
                 negotiate,
+                hub_redirects,
                 reconcile,
                 calls_per_minute,
                 units_per_minute,

@@ -169,6 +169,28 @@ impl Reader {
         None
     }
 
+    /// Host names with commas between; `*.domain` for all below it.
+    pub(super) fn hosts(&mut self, name: &str) -> Vec<String> {
+        let Some(text) = self.text(name) else { return Vec::new() };
+        let hosts: Vec<String> = text.split(',').map(|host| host.trim().to_ascii_lowercase()).filter(|host| !host.is_empty()).collect();
+        let good = |host: &String| {
+            let plain = host.strip_prefix("*.").unwrap_or(host);
+            let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+            // `*.com` would be everybody.
+            plain.len() <= 253 && plain.split('.').all(label) && (plain.len() == host.len() || plain.contains('.'))
+        };
+        if hosts.len() <= 16 && hosts.iter().all(good) {
+            return hosts;
+        }
+        self.report(Problem::new(
+            name,
+            None,
+            "is not a list of host names",
+            "host names with commas between, such as hub.example.com,*.service.signalr.net",
+        ));
+        Vec::new()
+    }
+
     pub(super) fn address_or_off(&mut self, name: &str) -> Option<SocketAddr> {
         let text = self.text(name)?;
         if text.eq_ignore_ascii_case("off") {

@@ -33,7 +33,8 @@ pub enum EnvelopeError {
     NoType,
 }
 
-/// Opens a body: an object, or a JSON string that holds one (contract c.1 rule 1). The key comes back apart, if there was a text one.
+/// Opens a body: an object, or a JSON string that holds one (contract c.1 rule 1). The key comes back apart; one that is no text is
+/// empty, which is nobody's key.
 ///
 /// # Errors
 /// As [`EnvelopeError`] says.
@@ -68,11 +69,10 @@ fn fields(body: &[u8]) -> Result<(Map<String, Value>, Option<SecretString>), Env
     let secret_names: Vec<String> =
         fields.keys().filter(|name| name.eq_ignore_ascii_case("key") || name.eq_ignore_ascii_case("logkey")).cloned().collect();
     for name in secret_names {
-        if let Some(Value::String(text)) = fields.remove(&name)
-            && name.eq_ignore_ascii_case("key")
-            && key.is_none()
-        {
-            key = Some(SecretString::from(text));
+        let value = fields.remove(&name);
+        if name.eq_ignore_ascii_case("key") && key.is_none() {
+            // One that is no text is there, and fits nothing: an empty key is nobody's.
+            key = Some(SecretString::from(value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()));
         }
     }
     Ok((fields, key))
@@ -133,9 +133,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_no_text_is_no_key_and_leaves_too() {
-        let (envelope, key) = open(br#"{"key":7,"type":"X"}"#).unwrap();
-        assert!(key.is_none());
+    fn a_key_that_is_no_text_is_a_wrong_key_and_leaves_too() {
+        for sent in ["7", "null", "[\"s\"]", "{}", "true"] {
+            let (_, key) = open(format!(r#"{{"key":{sent},"type":"X"}}"#).as_bytes()).unwrap();
+            assert_eq!(key.unwrap().expose_secret(), "", "{sent}");
+        }
+        let (envelope, _) = open(br#"{"key":7,"type":"X"}"#).unwrap();
         assert_eq!(envelope.to_json(), r#"{"data":null,"type":"X"}"#);
     }
 

@@ -56,6 +56,11 @@ pub enum Notice {
         /// Which server's session met it.
         server: ServerId,
     },
+    /// Another client took the server's hub session again and again: it is left to that one.
+    HubContested {
+        /// Which server's session.
+        server: ServerId,
+    },
 }
 
 /// Servers that are named in one notice.
@@ -144,6 +149,14 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
             ),
             Some(format!("Server {server}")),
         ),
+        Notice::HubContested { server } => (
+            "⚠️ Another client holds the live connection".to_owned(),
+            colors::FEED_TROUBLE,
+            format!(
+                "Sonoran CAD closed the bot's connection for server {server} three times within 30 seconds of signing in. That happens when something else, usually the game server, is connected with the same server ID. I stopped connecting so that it keeps its events.\n\nOn FiveM, forward events to the bot: set `SONORAN_HUB=off`, add these lines to the SonoranCAD resource's `config.json`, and restart both.\n```json\n\"enablePushEventForwarding\": true,\n\"pushEventForwardUrl\": \"http://BOT-IP:3232/sonorancad/event?server={server}\"\n```\nOtherwise, stop the other client and restart the bot."
+            ),
+            Some(format!("Server {server}")),
+        ),
     };
     let embed = Embed { title: Some(title), description: Some(description), color, footer, timestamp: Some(at), ..Embed::default() };
     limits::fit(Message { embeds: vec![embed], ..Message::default() })
@@ -188,6 +201,7 @@ mod tests {
             Notice::ChannelForbidden { channel, missing: vec![] },
             Notice::ChannelGone { channel },
             Notice::CredentialsRejected { community: CommunityId::new("My`Community @everyone"), server },
+            Notice::HubContested { server },
         ];
         let shown: Vec<String> = notices.iter().map(|n| show(&Some(message(n, sample::NOW)))).collect();
         assert_snapshot!(shown.join("\n\n"), @r##"
@@ -223,6 +237,17 @@ mod tests {
 
         #F1C40F ⛔ The CAD refused the key
         Sonoran CAD does not accept the API key of community `mycommunityeveryone` (server 1). Copy the key anew from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.
+        -- Server 1 @ 1763700600
+
+        #F1C40F ⚠️ Another client holds the live connection
+        Sonoran CAD closed the bot's connection for server 1 three times within 30 seconds of signing in. That happens when something else, usually the game server, is connected with the same server ID. I stopped connecting so that it keeps its events.
+
+        On FiveM, forward events to the bot: set `SONORAN_HUB=off`, add these lines to the SonoranCAD resource's `config.json`, and restart both.
+        ```json
+        "enablePushEventForwarding": true,
+        "pushEventForwardUrl": "http://BOT-IP:3232/sonorancad/event?server=1"
+        ```
+        Otherwise, stop the other client and restart the bot.
         -- Server 1 @ 1763700600
         "##);
     }

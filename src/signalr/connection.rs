@@ -124,7 +124,7 @@ impl Core {
     async fn open(&self, negotiates: bool) -> Result<(Socket, Target), HubError> {
         let target = if negotiates {
             let limit = self.settings.negotiate_timeout;
-            let negotiated = timeout(limit, negotiate::negotiate(&self.client, &self.url, &self.headers)).await;
+            let negotiated = timeout(limit, negotiate::negotiate(&self.client, &self.url, &self.headers, &self.trust)).await;
             negotiated.map_err(|_| HubError::Timeout { step: Step::Negotiate, limit })??
         } else {
             negotiate::direct(&self.url, &self.headers)?

@@ -51,7 +51,7 @@ pub enum HubError {
         /// The server's wish.
         retry_after: Option<Duration>,
     },
-    /// 401 or 403 at either step, or 404 where no token can be to blame: trying again soon will not help.
+    /// 401 or 403 at either step, or 404 where no token can be to blame.
     #[error("{step} was refused with HTTP status {status} ({})", refusal(*.status))]
     Refused {
         /// Where.
@@ -68,6 +68,14 @@ pub enum HubError {
         status: u16,
         /// The server's wish.
         retry_after: Option<Duration>,
+    },
+    /// The server sent us to another domain than its own. Nothing was sent there.
+    #[error(
+        "the hub sent us to {host}, which is not in its own domain; nothing was sent there. If {host} belongs to the CAD (for example Azure SignalR), allow it with SONORAN_HUB_REDIRECTS={host}"
+    )]
+    Redirect {
+        /// Where to.
+        host: String,
     },
     /// The server refused the handshake.
     #[error("the hub refused the handshake: {error}")]
@@ -158,6 +166,7 @@ impl HubError {
             Self::Negotiate { .. } => "negotiate",
             Self::Refused { .. } => "refused",
             Self::Upgrade { .. } => "upgrade",
+            Self::Redirect { .. } => "redirect",
             Self::Handshake { .. } => "handshake",
             Self::Timeout { .. } => "timeout",
             Self::Closed { .. } => "closed",

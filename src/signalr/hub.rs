@@ -125,6 +125,7 @@ pub struct Builder {
     url: String,
     settings: Settings,
     negotiation: Negotiation,
+    redirects: Vec<String>,
     headers: Vec<(String, String)>,
     policy: Option<Box<dyn RetryPolicy>>,
     client: Option<reqwest::Client>,
@@ -177,6 +178,13 @@ impl Builder {
     #[must_use]
     pub fn negotiation(mut self, mode: Negotiation) -> Self {
         self.negotiation = mode;
+        self
+    }
+
+    /// Hosts to which the hub may send us besides those of its own domain; `*.domain` for all below it. None unless set.
+    #[must_use]
+    pub fn redirects(mut self, hosts: Vec<String>) -> Self {
+        self.redirects = hosts;
         self
     }
 
@@ -249,6 +257,7 @@ impl Builder {
         });
         let core = Core {
             label: negotiate::label(&url),
+            trust: negotiate::Trust::new(&url, &self.redirects),
             url,
             headers,
             client,
@@ -279,6 +288,7 @@ pub(super) struct Core {
     pub(super) client: reqwest::Client,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) negotiation: Negotiation,
+    pub(super) trust: negotiate::Trust,
     pub(super) settings: Settings,
     pub(super) inlets: Vec<Inlet>,
     pub(super) hook: Option<Hook>,
@@ -327,6 +337,7 @@ impl Hub {
             url: url.into(),
             settings: Settings::default(),
             negotiation: Negotiation::default(),
+            redirects: Vec::new(),
             headers: Vec::new(),
             policy: None,
             client: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE};
 use serde::Deserialize;
-use url::Url;
+use url::{Host, Url};
 
 use super::error::{HubError, Step, clean};
 
@@ -154,6 +154,86 @@ fn may_follow(from: &Url, to: &Url) -> bool {
     (to.scheme() == "https" || (from.scheme() == "http" && to.scheme() == "http")) && to.has_host() && to.username().is_empty()
 }
 
+/// Where a hub may send us: its own domain, and what the caller allows besides. The credentials follow the connection, so this is asked before
+/// anything is sent to the new place.
+#[derive(Clone, Debug)]
+pub(super) struct Trust {
+    hosts: Vec<String>,
+}
+
+/// Names under which anybody can have a host, beside those of countries: there the whole name is the domain.
+const SHARED: [&str; 24] = [
+    "amazonaws.com",
+    "azure.com",
+    "azure-api.net",
+    "azurefd.net",
+    "azurewebsites.net",
+    "cloudapp.net",
+    "cloudfront.net",
+    "duckdns.org",
+    "fly.dev",
+    "github.io",
+    "herokuapp.com",
+    "netlify.app",
+    "ngrok.app",
+    "ngrok.dev",
+    "ngrok.io",
+    "ngrok-free.app",
+    "onrender.com",
+    "pages.dev",
+    "railway.app",
+    "signalr.net",
+    "trycloudflare.com",
+    "vercel.app",
+    "web.app",
+    "workers.dev",
+];
+
+impl Trust {
+    /// The domain of `hub`, and `more`: hosts, or `*.domain` for all below it.
+    pub(super) fn new(hub: &Url, more: &[String]) -> Self {
+        let own = match hub.host() {
+            Some(Host::Domain(name)) => {
+                domain(name).map_or_else(|| vec![name.to_owned()], |domain| vec![domain.to_owned(), format!("*.{domain}")])
+            }
+            Some(ip) => vec![ip.to_string()],
+            None => Vec::new(),
+        };
+        Self { hosts: own.into_iter().chain(more.iter().map(|host| host.to_ascii_lowercase())).collect() }
+    }
+
+    /// # Errors
+    /// [`HubError::Redirect`].
+    fn check(&self, to: &Url) -> Result<(), HubError> {
+        let host = to.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        let fits = |known: &String| match known.strip_prefix('*') {
+            Some(below) => below.len() > 1 && host.len() > below.len() && host.ends_with(below),
+            None => host == *known,
+        };
+        if self.hosts.iter().any(fits) { Ok(()) } else { Err(HubError::Redirect { host: clean(&host, []) }) }
+    }
+}
+
+/// The part of a host's name that one owner has: the last two labels, three below `co.uk` and its like. `None` if only the host itself is sure.
+fn domain(host: &str) -> Option<&str> {
+    let host = host.trim_end_matches('.');
+    if SHARED.iter().any(|shared| host.ends_with(shared)) {
+        return None;
+    }
+    let starts: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at + 1).collect();
+    let (top, second) = (*starts.first()?, starts.get(1).copied().unwrap_or(0));
+    let label = host.get(second..top.saturating_sub(1))?;
+    // Below a country's name, a short or usual word is that country's, not an owner's.
+    let of_country = host.len() - top == 2 && (label.len() <= 3 || matches!(label, "info" | "gouv" | "govt" | "asso" | "school" | "nhs"));
+    if !of_country {
+        return host.get(second..);
+    }
+    if second == 0 {
+        return None;
+    }
+    host.get(starts.get(2).copied().unwrap_or(0)..)
+}
+
 /// Whether the caller's headers and the cookies may go there: the same origin, or the same host by TLS instead of without.
 fn same_place(a: &Url, b: &Url) -> bool {
     a.origin() == b.origin() || (a.host() == b.host() && a.scheme() == "http" && b.scheme() == "https")
@@ -185,7 +265,8 @@ fn parse(body: &[u8]) -> Result<Answer, HubError> {
         transport: Option<String>,
         transfer_formats: Option<Vec<String>>,
     }
-    let body: Body = serde_json::from_slice(body).map_err(|_| {
+    // By way of a value: of a name that comes twice the last one counts, as in the official client.
+    let body: Body = serde_json::from_slice::<serde_json::Value>(body).and_then(serde_json::from_value).map_err(|_| {
         let html = body.trim_ascii_start().starts_with(b"<");
         unusable(if html { "the answer is a web page, not a negotiation" } else { "the answer is not the JSON of a negotiation" })
     })?;
@@ -307,7 +388,7 @@ pub(super) fn direct(hub: &Url, own: &HeaderMap) -> Result<Target, HubError> {
 /// Negotiates, following redirects. Nothing of an earlier attempt is used: tokens are good for one connection.
 ///
 /// The time limit is the caller's.
-pub(super) async fn negotiate(client: &reqwest::Client, hub: &Url, own: &HeaderMap) -> Result<Target, HubError> {
+pub(super) async fn negotiate(client: &reqwest::Client, hub: &Url, own: &HeaderMap, trust: &Trust) -> Result<Target, HubError> {
     let mut at = hub.clone();
     let mut post_to = negotiate_url(hub);
     let mut bearer: Option<String> = None;
@@ -324,6 +405,7 @@ pub(super) async fn negotiate(client: &reqwest::Client, hub: &Url, own: &HeaderM
             && let Some(to) = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| post_to.join(to).ok())
             && may_follow(&post_to, &to)
         {
+            trust.check(&to)?;
             // A token is for the place that it was given for.
             if !same_place(&post_to, &to) {
                 bearer = None;
@@ -340,6 +422,7 @@ pub(super) async fn negotiate(client: &reqwest::Client, hub: &Url, own: &HeaderM
             Answer::Elsewhere { url, access_token } => {
                 let to = Url::parse(&url).ok().filter(|to| may_follow(&at, to));
                 at = to.ok_or_else(|| unusable("the server sent us to an address that may not be followed"))?;
+                trust.check(&at)?;
                 post_to = negotiate_url(&at);
                 secrets.extend(access_token.clone());
                 bearer = access_token;
@@ -503,6 +586,45 @@ mod tests {
         let there = headers_for(&url("https://b/hub"), &hub, &own, &cookies, Some("jwt"));
         assert_eq!(there.get(AUTHORIZATION).unwrap(), "Bearer jwt");
         assert!(!there.contains_key("x-api-key") && !there.contains_key(COOKIE));
+    }
+
+    #[test]
+    fn a_redirect_stays_in_the_hubs_domain_unless_a_setting_allows_more() {
+        let allows = |hub: &str, more: &[&str], to: &str| {
+            let more: Vec<String> = more.iter().map(|host| (*host).to_owned()).collect();
+            Trust::new(&url(hub), &more).check(&url(to)).is_ok()
+        };
+        let hub = "https://api.sonorancad.com/apiWsHub";
+        for to in
+            ["https://api.sonorancad.com/x", "https://hub-2.sonorancad.com", "https://sonorancad.com:8443", "https://A.B.SonoranCAD.com."]
+        {
+            assert!(allows(hub, &[], to), "{to}");
+        }
+        for to in [
+            "https://evil.example",
+            "https://sonorancad.com.evil.example",
+            "https://evilsonorancad.com",
+            "https://com",
+            "https://10.0.0.1",
+            "https://localhost",
+            "https://x.service.signalr.net",
+        ] {
+            assert!(!allows(hub, &[], to), "{to}");
+        }
+        assert!(allows(hub, &["*.service.signalr.net"], "https://sonoran.service.signalr.net/client"));
+        assert!(!allows(hub, &["*.service.signalr.net"], "https://service.signalr.net.evil.example"));
+        assert!(allows(hub, &["hub.example"], "https://hub.example") && !allows(hub, &["hub.example"], "https://x.hub.example"));
+        // Where names say nothing of an owner: the same host only.
+        assert!(allows("http://127.0.0.1:80/h", &[], "http://127.0.0.1:81/h") && !allows("http://127.0.0.1/h", &[], "http://127.0.0.2/h"));
+        assert!(allows("http://localhost/h", &[], "http://localhost:1/h") && !allows("http://localhost/h", &[], "http://other/h"));
+        assert!(allows("http://[::1]/h", &[], "http://[::1]:9/h") && !allows("http://[::1]/h", &[], "http://[::2]/h"));
+        assert!(!allows("https://mine.azurewebsites.net/h", &[], "https://yours.azurewebsites.net"));
+        assert!(!allows("https://cad.co.uk/h", &[], "https://evil.co.uk") && allows("https://a.cad.co.uk/h", &[], "https://b.cad.co.uk"));
+        let error = Trust::new(&url(hub), &[]).check(&url("https://evil.example/?key=1")).unwrap_err().to_string();
+        assert!(
+            error.contains("evil.example") && error.contains("SONORAN_HUB_REDIRECTS=evil.example") && !error.contains("key"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Records of the JSON hub protocol (SignalR HubProtocol, "JSON Encoding"): cutting them out of the byte stream, reading, writing. No I/O.
 
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -105,29 +108,59 @@ pub enum Incoming<'a> {
     Ignored(serde_json::Number),
 }
 
-/// All fields of all types, unparsed: a field that is odd in a record that we skip must not matter.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// All fields of all types, unparsed: a field that is odd in a record that we skip must not matter. Of a name that comes twice the last one
+/// counts, as in the official client; a derived reader would refuse the record.
+#[derive(Default)]
 struct Envelope<'a> {
-    r#type: serde_json::Number,
-    #[serde(borrow, default, deserialize_with = "present")]
+    r#type: Option<&'a RawValue>,
     target: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     invocation_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     arguments: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
     allow_reconnect: Option<&'a RawValue>,
 }
 
-/// Keeps `null` apart from absent, which `Option` alone would not.
-fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&'a RawValue>::deserialize(deserializer).map(Some)
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Envelope<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
+                let mut envelope = Envelope::default();
+                while let Some(name) = map.next_key::<Name<'de>>()? {
+                    let field = match &*name.0 {
+                        "type" => &mut envelope.r#type,
+                        "target" => &mut envelope.target,
+                        "invocationId" => &mut envelope.invocation_id,
+                        "arguments" => &mut envelope.arguments,
+                        "result" => &mut envelope.result,
+                        "error" => &mut envelope.error,
+                        "allowReconnect" => &mut envelope.allow_reconnect,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *field = Some(map.next_value()?);
+                }
+                Ok(envelope)
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
 }
+
+/// A field's name, borrowed unless it is written with escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Reads one record.
 ///
@@ -148,7 +181,9 @@ pub fn parse(record: &[u8]) -> Result<Incoming<'_>, HubError> {
     let string = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
     let not_null = |raw: &&RawValue| raw.get() != "null";
 
-    Ok(match envelope.r#type.as_u64() {
+    let kind = envelope.r#type.and_then(|raw| serde_json::from_str::<serde_json::Number>(raw.get()).ok());
+    let kind = kind.ok_or_else(|| bad("a record without a numeric type"))?;
+    Ok(match kind.as_u64() {
         Some(1) => Incoming::Invocation {
             target: envelope
                 .target
@@ -179,7 +214,7 @@ pub fn parse(record: &[u8]) -> Result<Incoming<'_>, HubError> {
             error: envelope.error.and_then(string),
             allow_reconnect: envelope.allow_reconnect.is_some_and(|raw| raw.get() == "true"),
         },
-        _ => Incoming::Ignored(envelope.r#type),
+        _ => Incoming::Ignored(kind),
     })
 }
 
@@ -193,8 +228,9 @@ pub fn parse_handshake(record: &[u8]) -> Result<(), HubError> {
         error: Option<String>,
         r#type: Option<serde_json::Number>,
     }
-    let answer: Answer =
-        serde_json::from_slice(record).map_err(|_| HubError::Protocol("the answer to the handshake is not readable".to_owned()))?;
+    // By way of a value: of a name that comes twice the last one counts.
+    let answer = serde_json::from_slice::<serde_json::Value>(record).and_then(serde_json::from_value);
+    let answer: Answer = answer.map_err(|_| HubError::Protocol("the answer to the handshake is not readable".to_owned()))?;
     match (answer.error, answer.r#type) {
         (Some(error), _) => Err(HubError::Handshake { error }),
         (None, Some(kind)) => Err(HubError::Protocol(format!("a record of type {kind} came before the answer to the handshake"))),
@@ -254,6 +290,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn of_a_name_that_comes_twice_the_last_one_counts() {
+        let twice = br#"{"type":"x","type":6,"type":1,"target":"a","arguments":7,"target":"pushEvent","arguments":["b"],"x":1,"x":2}"#;
+        match parse(twice).unwrap() {
+            Incoming::Invocation { target, arguments: Some(arguments), .. } => {
+                assert_eq!((target.as_str(), arguments[0].get()), ("pushEvent", r#""b""#));
+            }
+            other => panic!("{other:?}"),
+        }
+        match parse(br#"{"type":3,"invocationId":"0","invocationId":"1","result":1,"result":{"a":1,"a":2},"error":"x","error":null}"#)
+            .unwrap()
+        {
+            Incoming::Completion { id, outcome: Ok(Some(result)) } => assert_eq!((id.as_str(), result.get()), ("1", r#"{"a":1,"a":2}"#)),
+            other => panic!("{other:?}"),
+        }
+        assert!(parse_handshake(br#"{"error":"old","error":null}"#).is_ok());
+        assert!(parse(br#"{"type":6,"type":"6"}"#).is_err(), "the last one is no number");
+    }
 
     fn drain(buffer: &mut RecordBuffer) -> Vec<Vec<u8>> {
         let mut records = Vec::new();

@@ -33,7 +33,8 @@ pub trait RetryPolicy: Send {
 pub struct Backoff {
     /// The waits in order; the last one repeats. Empty means no wait at all.
     pub steps: Vec<Duration>,
-    /// At least this long after 401 or 403, and after 404 where no token can be to blame.
+    /// At least this long after 404 where no token can be to blame. 401 and 403 need not come from the hub: a proxy or firewall in front of it
+    /// answers so for a moment, and only the hub's own answer to the sign-in says anything of credentials.
     pub refused: Duration,
     /// At least this long after a Close record that does not invite us back.
     pub uninvited: Duration,
@@ -74,7 +75,7 @@ impl RetryPolicy for Backoff {
         let attempt = usize::try_from(context.attempt).unwrap_or(usize::MAX);
         let base = match context.error {
             HubError::Refused { status: 404, .. } if context.other_way_left => self.step(attempt),
-            HubError::Refused { .. } => self.step(attempt).max(self.refused.min(LONGEST_WAIT)),
+            HubError::Refused { status: 404, .. } => self.step(attempt).max(self.refused.min(LONGEST_WAIT)),
             // One step further than otherwise, so that it grows from the second time on.
             HubError::Closed { allow_reconnect: false, .. } => self.step(attempt.saturating_add(1)).max(self.uninvited.min(LONGEST_WAIT)),
             _ => self.step(attempt),
@@ -147,7 +148,19 @@ mod tests {
         let context = RetryContext { attempt: 0, elapsed: Duration::ZERO, error: &refused, retry_after: None, other_way_left: true };
         assert_eq!(policy.next(&context), Some(Duration::ZERO));
         let forbidden = HubError::Refused { step: Step::Negotiate, status: 403, retry_after: None };
-        assert!(policy.next(&RetryContext { error: &forbidden, ..context }).unwrap() >= Duration::from_secs(300));
+        assert!(policy.next(&RetryContext { error: &forbidden, ..context }).unwrap() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn http_401_and_403_wait_no_longer_than_any_other_failure() {
+        for step in [Step::Negotiate, Step::Upgrade] {
+            for status in [401, 403] {
+                let mut policy = Backoff::new(|| 0.5);
+                let refused = HubError::Refused { step, status, retry_after: None };
+                let waits: Vec<f64> = [0, 1, 2, 3, 4, 99].into_iter().map(|n| wait(&mut policy, n, &refused)).collect();
+                assert_eq!(waits, [0.0, 2.0, 10.0, 30.0, 60.0, 60.0], "{step} {status}");
+            }
+        }
     }
 
     #[test]
@@ -167,7 +180,7 @@ mod tests {
         policy.refused = Duration::MAX;
         policy.retry_after_cap = Duration::MAX;
         policy.jitter = f64::INFINITY;
-        let refused = HubError::Refused { step: Step::Upgrade, status: 403, retry_after: Some(Duration::MAX) };
+        let refused = HubError::Refused { step: Step::Upgrade, status: 404, retry_after: Some(Duration::MAX) };
         assert!(wait(&mut policy, 0, &refused) <= 2.0 * LONGEST_WAIT.as_secs_f64());
         policy.steps.clear();
         assert_eq!(wait(&mut policy, 7, &ENDED), 0.0);

@@ -14,7 +14,7 @@ use crate::commands::{Context, Desk, guild_of, make, reply};
 use crate::ids::{ChannelId, GuildId, RoleId};
 use crate::render::text;
 use crate::route::{Board, Quiet, Route, Threads};
-use crate::status::Link;
+use crate::status::{Link, contested};
 
 /// Channels looked at in one go: each is a question to Discord.
 const MOST: usize = 50;
@@ -83,6 +83,7 @@ fn links(desk: &Desk) -> Vec<String> {
             Link::Off if facts.hub => Some(format!("❌ Server {server}: its hub session has not begun.")),
             Link::Off | Link::Ready => None,
             Link::Connecting => Some(format!("⏳ Server {server}: its hub session is connecting.")),
+            Link::Contested => Some(format!("❌ {}", contested(*server))),
             Link::Down(why) | Link::Rejected(why) => Some(format!("❌ Server {server}: {}", text::line(&why, 300))),
         })
         .collect();

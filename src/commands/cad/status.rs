@@ -11,7 +11,7 @@ use crate::ids::{GuildId, ServerId};
 use crate::outbox::Lane;
 use crate::readings::Part;
 use crate::render::text;
-use crate::status::{self, Link, ServerFacts};
+use crate::status::{self, Link, ServerFacts, contested};
 use crate::store::{Counts, Parked};
 
 /// Most problems shown.
@@ -163,6 +163,7 @@ impl Report<'_> {
             match &known.link {
                 Link::Down(why) => wrong.push(format!("🔴 Server {server}: hub down{since}: {}", text::line(why, 300))),
                 Link::Rejected(why) => wrong.push(format!("⛔ Server {server}: the CAD refuses the bot{since}: {}", text::line(why, 300))),
+                Link::Contested => wrong.push(format!("⛔ {}", contested(*server))),
                 Link::Off | Link::Connecting | Link::Ready => {}
             }
             for (part, reading) in &known.readings {
@@ -281,6 +282,7 @@ fn server_lines(server: ServerId, facts: &Facts, known: &ServerFacts, now: UnixM
         Link::Ready => format!("🟢 hub connected{since}"),
         Link::Down(_) => "🔴 hub down".to_owned(),
         Link::Rejected(_) => "⛔ refused by the CAD".to_owned(),
+        Link::Contested => "⛔ hub stopped: another client holds it".to_owned(),
     };
     let last = match known.last {
         None => "no event since the bot started".to_owned(),

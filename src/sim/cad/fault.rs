@@ -326,6 +326,15 @@ impl CadSim {
         });
     }
 
+    /// Cuts the sessions of one server without a word, as when another client takes its place.
+    pub fn drop_server(&self, server: i64) {
+        self.inner.change(|shared| {
+            for session in shared.sessions.values().filter(|session| session.server == Some(server)) {
+                session.cut.cancel();
+            }
+        });
+    }
+
     /// Sends every session the first half of an event and cuts the connection.
     pub fn cut_mid_record(&self) {
         self.inner.tell_all(|| Out::Half(r#"{"type":1,"target":"pushEvent","arguments":["{\u0022key\u0022:"#.to_owned()));

@@ -5,10 +5,10 @@
 use serde_json::json;
 use tenfour::ids::{CommunityId, ServerId};
 use tenfour::render::Style;
-use tenfour::sim::cad::{CadOptions, CadSim, Seen, Silence};
+use tenfour::sim::cad::{CadOptions, CadSim, Seen, ServerOptions, Silence};
 use tenfour::status::Link;
 
-use crate::test_bot::{PATIENCE, TestBot, title, until};
+use crate::test_bot::{PATIENCE, Setup, TestBot, title, until};
 
 fn ends(cad: &CadSim) -> usize {
     cad.count(|seen| matches!(seen, Seen::SessionEnd { .. }))
@@ -75,6 +75,104 @@ async fn no_websocket_to_be_had() {
         cad.drop_all();
     };
     goes_on_after(how, 1).await;
+}
+
+#[tokio::test]
+async fn http_401_and_403_are_no_rejection_and_the_hub_is_back_within_seconds() {
+    for status in [401, 403] {
+        let upgrade = |cad: &CadSim| {
+            cad.upgrade_status(status);
+            cad.drop_all();
+        };
+        goes_on_after(upgrade, 1).await;
+        let negotiate = |cad: &CadSim| {
+            cad.negotiate_status(status, None);
+            cad.drop_all();
+        };
+        goes_on_after(negotiate, 1).await;
+    }
+}
+
+/// A push as the hub sends it, byte for byte.
+fn raw(head: &str, event: &serde_json::Value) -> String {
+    format!("{{{head},\"target\":\"pushEvent\",\"arguments\":[{event}]}}\u{1e}")
+}
+
+#[tokio::test]
+async fn a_record_that_names_a_field_twice_is_read_and_a_key_that_is_no_text_is_a_wrong_one() {
+    let bot = TestBot::start().await;
+    let channel = bot.channel("911", None, Style::Card).await;
+    let before = ends(&bot.cad);
+    for key in [json!(7), json!({}), json!(["x"]), json!(null), json!("")] {
+        bot.cad.send_raw(&raw("\"type\":1", &json!({ "key": key, "type": "EVENT_911", "data": fire(1) })));
+    }
+    bot.cad.send_raw(&raw("\"type\":6,\"target\":\"other\",\"type\":1", &json!({ "type": "EVENT_911", "data": fire(2) })));
+    bot.message(&channel, |m| title(m).contains("Fire 2")).await;
+    bot.settled().await;
+    bot.only(&channel);
+    assert_eq!(ends(&bot.cad), before, "the connection was closed");
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_that_another_client_takes_three_times_is_left_to_it_and_told() {
+    let servers = vec![ServerOptions::new(1, "One"), ServerOptions::new(2, "Two")];
+    let bot = TestBot::start_with(Setup {
+        cad: Some(CadOptions { servers, ..CadOptions::default() }),
+        settings: vec![("SONORAN_SERVER_IDS", "1,2".to_owned())],
+        ..Setup::default()
+    })
+    .await;
+    let channel = bot.channel("911", None, Style::Card).await;
+    let notices = bot.notices().await;
+    until("the end of the contest", async || {
+        if link(&bot) == Link::Ready {
+            bot.cad.drop_server(1);
+        }
+        link(&bot) == Link::Contested
+    })
+    .await;
+    let notice = bot.message(&notices, |m| title(m).contains("Another client holds the live connection")).await;
+    let words = notice["embeds"][0]["description"].as_str().unwrap();
+    for word in ["server 1", "SONORAN_HUB=off", "enablePushEventForwarding", "pushEventForwardUrl", "?server=1"] {
+        assert!(words.contains(word), "{word} is not in {words}");
+    }
+    let report = bot.app().readiness.report();
+    assert!(report.contains("hub 1 not ready: another client") && report.contains("hub 2 ok"), "{report}");
+    let facts = bot.app().status.snapshot();
+    assert!(facts.problems.iter().any(|(_, problem)| problem.contains("SONORAN_HUB=off")), "{:?}", facts.problems);
+
+    // The other server goes on, and so does HTTP; nobody tries server 1 again.
+    bot.cad.push(2, "EVENT_911", fire(1));
+    bot.message(&channel, |m| title(m).contains("Fire 1")).await;
+    bot.tell("EVENT_911", fire(2)).await;
+    bot.message(&channel, |m| title(m).contains("Fire 2")).await;
+    assert!(!bot.cad.wait_session(1, std::time::Duration::from_secs(3)).await);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn the_key_follows_no_redirect_to_another_domain_unless_a_setting_allows_it() {
+    for allowed in [false, true] {
+        let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = elsewhere.local_addr().unwrap().port();
+        let settings = if allowed { vec![("SONORAN_HUB_REDIRECTS", "localhost".to_owned())] } else { Vec::new() };
+        let mut bot = TestBot::prepare(Setup { settings, ..Setup::default() }).await;
+        bot.cad.negotiate_answer(json!({ "url": format!("http://localhost:{port}/hub"), "accessToken": "for-the-other-place" }));
+        bot.boot_unready().await;
+        if allowed {
+            tokio::time::timeout(PATIENCE, elsewhere.accept()).await.expect("it did not follow").unwrap();
+        } else {
+            until("the refusal", async || {
+                matches!(link(&bot), Link::Down(why) if why.contains("sent us to localhost") && why.contains("SONORAN_HUB_REDIRECTS=localhost"))
+            })
+            .await;
+            // Had it gone there, its connection would wait here by now.
+            let came = tokio::time::timeout(std::time::Duration::from_millis(200), elsewhere.accept()).await;
+            assert!(came.is_err(), "it went there all the same");
+        }
+        bot.finish().await;
+    }
 }
 
 #[tokio::test]
