@@ -19,7 +19,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::ids::{CommunityId, GuildId, ServerId};
 use crate::telemetry;
@@ -62,7 +62,7 @@ pub const VARIABLES: &[Variable] = &[
     bare("SONORAN_HUB_URL", false),
     var("SONORAN_HUB", "on"),
     var("SONORAN_HUB_NEGOTIATE", "auto"),
-    var("SONORAN_HUB_REDIRECTS", ""),
+    bare("SONORAN_HUB_REDIRECTS", false),
     var("SONORAN_RECONCILE_SECONDS", "60"),
     var("SONORAN_CALLS_PER_MINUTE", "2"),
     var("SONORAN_UNITS_PER_MINUTE", "1"),
@@ -223,7 +223,13 @@ impl Config {
                 telemetry::hide(value);
             }
         }
-        Self::build(vars, need, problems, warnings)
+        let built = Self::build(vars, need, problems, warnings);
+        // As they are used: without `Bot ` or quotes.
+        if let Ok(config) = &built {
+            config.token().ok().into_iter().for_each(|token| telemetry::hide(token.expose_secret()));
+            config.credentials().ok().into_iter().for_each(|credentials| telemetry::hide(credentials.key.expose_secret()));
+        }
+        built
     }
 
     /// The settings of `vars` alone: pure. A name that comes twice counts as it came last.

@@ -184,7 +184,6 @@ impl Reader {
         }
         self.report(Problem::new(
             name,
-            None,
             "is not a list of host names",
             "host names with commas between, such as hub.example.com,*.service.signalr.net",
         ));

@@ -20,7 +20,6 @@ use super::negotiate::{self, Negotiation};
 use super::queue::{Events, Inlet, queue};
 use super::record;
 use super::retry::{Backoff, RetryPolicy};
-use crate::tls;
 
 /// Where a hub's connection stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -209,7 +208,7 @@ impl Builder {
         self
     }
 
-    /// TLS for the WebSocket and, unless a client was given, for negotiate. [`tls::config`] unless set.
+    /// TLS for the WebSocket and, unless a client was given, for negotiate. Without it nothing is built.
     #[must_use]
     pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.tls = Some(config);
@@ -219,7 +218,7 @@ impl Builder {
     /// The handle and the task. Nothing happens until [`HubTask::run`] is driven.
     ///
     /// # Errors
-    /// [`HubError::Config`] for an address that is not `http(s)://host/…`, a header that cannot be one, or TLS that cannot be set up.
+    /// [`HubError::Config`] for an address that is not `http(s)://host/…`, a header that cannot be one, or no TLS.
     pub fn build(self) -> Result<(Hub, HubTask), HubError> {
         let url = negotiate::hub_url(&self.url)?;
         let mut headers = HeaderMap::new();
@@ -231,7 +230,7 @@ impl Builder {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let mut tls = self.tls.map_or_else(tls::config, Ok).map_err(|error| HubError::Config(format!("TLS: {error}")))?;
+        let mut tls = self.tls.ok_or_else(|| HubError::Config("no TLS configuration was given".to_owned()))?;
         if tls.alpn_protocols != [b"http/1.1"] {
             // WebSocket over HTTP/2 is another protocol, whatever else the caller uses this configuration for.
             Arc::make_mut(&mut tls).alpn_protocols = vec![b"http/1.1".to_vec()];

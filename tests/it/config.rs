@@ -53,6 +53,7 @@ fn every_setting_takes_a_value() {
         ("SONORAN_API_URL", "http://localhost:9001/cad/"),
         ("SONORAN_HUB", "OFF"),
         ("SONORAN_HUB_NEGOTIATE", "never"),
+        ("SONORAN_HUB_REDIRECTS", "Hub.example, *.service.signalr.net,"),
         ("SONORAN_RECONCILE_SECONDS", "Off"),
         ("SONORAN_CALLS_PER_MINUTE", "5"),
         ("SONORAN_UNITS_PER_MINUTE", "3"),
@@ -75,6 +76,7 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.sonoran.hub_url, "http://localhost:9001/cad/apiWsHub");
     assert!(!config.sonoran.hub);
     assert_eq!(config.sonoran.negotiate, Negotiate::Never);
+    assert_eq!(config.sonoran.hub_redirects, ["hub.example", "*.service.signalr.net"]);
     assert_eq!(config.sonoran.reconcile, Reconcile::Off);
     assert_eq!((config.sonoran.calls_per_minute, config.sonoran.units_per_minute, config.sonoran.silence_minutes), (5, 3, 0));
     assert_eq!(config.sonoran.action_share, 100);
@@ -120,6 +122,9 @@ fn each_bad_value_is_a_problem_that_names_it() {
         ("SONORAN_HUB_URL", "nonsense"),
         ("SONORAN_HUB", "true"),
         ("SONORAN_HUB_NEGOTIATE", "sometimes"),
+        ("SONORAN_HUB_REDIRECTS", "https://hub.example"),
+        ("SONORAN_HUB_REDIRECTS", "*.com"),
+        ("SONORAN_HUB_REDIRECTS", "*"),
         ("SONORAN_RECONCILE_SECONDS", "9"),
         ("SONORAN_RECONCILE_SECONDS", "86401"),
         ("SONORAN_RECONCILE_SECONDS", "1 min"),

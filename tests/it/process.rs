@@ -6,11 +6,11 @@ mod commands;
 #[cfg(target_os = "linux")]
 mod disk;
 mod files;
+#[cfg(target_os = "linux")]
+mod gateway;
 mod log_secrets;
 #[cfg(unix)]
 mod pipes;
-#[cfg(target_os = "linux")]
-mod gateway;
 mod secrets;
 mod starting;
 #[cfg(unix)]

@@ -20,7 +20,9 @@ fn command(stage: &Stage, channel: &str, path: &str) {
 #[tokio::test]
 async fn neither_tokens_nor_the_key_are_logged_at_trace_while_discord_resets_callbacks() {
     let mut stage = Stage::new().await;
-    stage.set("TENFOUR_LOG", "trace");
+    // By name, since noisy libraries are quiet otherwise.
+    let libraries = ["serenity", "poise", "hyper", "hyper_util", "h2", "reqwest", "rustls", "tungstenite", "tokio_tungstenite"];
+    stage.set("TENFOUR_LOG", format!("trace,{}", libraries.map(|name| format!("{name}=trace")).join(",")));
     let channel = stage.discord.add_channel(&stage.guild, "lobby", 0);
     let (bot, addr) = stage.up().await;
     stage.discord.wait_ready(PATIENCE).await.unwrap();

@@ -295,7 +295,9 @@ fn settings_that_cannot_work_are_told_when_building() {
     }
     let error = builder("https://x/", &Policy::default()).header("X-Api", "sec\nret").build().err().unwrap();
     assert!(error.to_string().contains("X-Api") && !error.to_string().contains("ret\""), "{error}");
-    assert!(Hub::builder("https://api.example.com/hub").build().is_ok(), "with all defaults");
+    let hub = || Hub::builder("https://api.example.com/hub");
+    assert!(hub().tls(tenfour::tls::config().unwrap()).build().is_ok(), "with all defaults");
+    assert!(matches!(hub().build(), Err(HubError::Config(_))), "without TLS");
 }
 
 #[derive(Clone, Default)]
