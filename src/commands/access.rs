@@ -73,7 +73,7 @@ impl Guilds {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether all servers that have the bot are known.
+    /// Every server that has the bot.
     pub(super) fn all(&self) -> BTreeSet<GuildId> {
         self.lock().keys().copied().collect()
     }
@@ -346,7 +346,7 @@ async fn respond(ctx: &Context, interaction: &Interaction, sentence: &str) {
     };
     if let Err(error) = answered {
         // Usually the person is gone, or Discord gave up waiting. The error may hold the interaction's token.
-        let kind = matches!(error, serenity::Error::Http(_)).then_some("Discord refused the answer").unwrap_or("no answer was sent");
+        let kind = if matches!(error, serenity::Error::Http(_)) { "Discord refused the answer" } else { "no answer was sent" };
         tracing::debug!(kind, "somebody in a Discord server that is not served could not be answered");
     }
 }

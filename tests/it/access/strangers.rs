@@ -42,7 +42,8 @@ fn anything(option: &Value, other: &Other) -> Value {
         return choice["value"].clone();
     }
     match option["type"].as_u64().unwrap() {
-        4 | 10 => option.get("min_value").cloned().unwrap_or(json!(1)),
+        // Whole numbers have their bounds as 1.0 too.
+        4 | 10 => json!(format!("{:.0}", option["min_value"].as_f64().unwrap_or(1.0))),
         5 => json!(true),
         6 => json!(other.owner),
         7 => json!(other.channel),

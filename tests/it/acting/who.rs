@@ -107,14 +107,14 @@ async fn ids_that_nobody_made_do_no_harm() {
     assert_eq!(scene.changes(), Vec::<String>::new());
     assert!(staged.is_unchanged(&scene));
 
-    // A guild that is connected to nothing.
+    // A guild that is not served.
     let elsewhere = scene.bot.discord.add_guild("Elsewhere");
     let user = scene.bot.discord.add_member(&elsewhere, "Eve", 0, &[]);
     scene.account(&Officer { user: user.clone(), account: bob.account.clone(), ident: 0 }, &ALL_PERMISSIONS);
     let channel = scene.bot.discord.add_channel(&elsewhere, "x", 0);
     let custom_id = of(Verb::Respond, 1, Subject::Dispatch(CallId(call), at));
     let said = scene.press_forged(&channel, &custom_id, &user).await;
-    assert!(said.contains("not connected to a CAD yet") && said.contains("/cad setup"), "{said}");
+    assert!(said.contains("set up to serve one Discord server, and it isn't this one"), "{said}");
     assert_eq!(scene.changes(), Vec::<String>::new());
     scene.bot.finish().await;
 }
