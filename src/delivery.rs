@@ -22,7 +22,7 @@ use crate::discord::rest::{Answer, Rest};
 use crate::gate::{Gate, Held, Pass};
 use crate::ids::{ChannelId, GuildId};
 use crate::metrics::{Metrics, PostOutcome, WaitCause};
-use crate::outbox::{Cause, Claim, Pace, Place, Scope, Settlement, Verdict, Wait, settle};
+use crate::outbox::{Cause, Claim, Obstacle, Pace, Place, Scope, Settlement, Verdict, Wait, settle};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{Ask, Due, Found, Settled, Store, StoreError};
@@ -48,6 +48,19 @@ pub enum Trouble {
         guild: GuildId,
         /// Which.
         channel: ChannelId,
+        /// Discord's words.
+        reason: String,
+    },
+    /// Something other than a permission keeps messages back.
+    Obstructed {
+        /// Whose.
+        guild: GuildId,
+        /// Which channel.
+        channel: ChannelId,
+        /// The thread or forum post, if it is about one.
+        thread: ChannelId,
+        /// What.
+        obstacle: Obstacle,
         /// Discord's words.
         reason: String,
     },
@@ -312,7 +325,7 @@ impl Shared {
             _ => 0,
         };
         let settlement = settle(claim, answer.verdict, tries, now, fastrand::f64());
-        if let Settlement::Again { due, counts: true, .. } = &settlement {
+        if let Settlement::Again { due, obstacle: Some(Obstacle::Down | Obstacle::Edge), .. } = &settlement {
             // What fails for one post most likely fails for its neighbours: the channel draws breath, but not as long as the post.
             gate.block(claim.channel(), claim.operation(), due.since(now).min(BREATH_MS), Cause::Breath);
         }
@@ -321,10 +334,15 @@ impl Shared {
         let next = ((open.creates || open.edits) && !parked && !self.tasks.is_draining()).then(|| self.ask(pass));
         let (settled, found) = self.write_down(claim, &settlement, now, next).await?;
         match settlement {
-            Settlement::Park { reason, .. } if settled.newly_parked => {
+            Settlement::Park { reason, .. } if settled.news => {
                 tracing::warn!(%channel, %reason, "Discord refuses a channel; its alerts wait");
                 let trouble = Trouble::Refused { guild: claim.guild, channel, reason };
                 // Full: so much trouble at once that the list of problems tells it better.
+                self.outside.trouble.try_send(trouble).ok();
+            }
+            Settlement::Again { obstacle: Some(obstacle), reason, .. } if settled.news => {
+                tracing::warn!(%channel, ?obstacle, %reason, "Discord does not take messages; they are tried until it does");
+                let trouble = Trouble::Obstructed { guild: claim.guild, channel, thread: claim.channel(), obstacle, reason };
                 self.outside.trouble.try_send(trouble).ok();
             }
             Settlement::Alone => {
@@ -378,7 +396,11 @@ impl Shared {
         let Delivery { status, metrics, gate, .. } = &self.outside;
         let channel = claim.key.channel;
         // Any word from Discord but these means that it took the token.
-        if !matches!(verdict, Verdict::Stop { .. } | Verdict::Retry { .. }) && gate.resume() {
+        let proves_nothing = matches!(
+            verdict,
+            Verdict::Stop { .. } | Verdict::Retry { .. } | Verdict::Obstructed { obstacle: Obstacle::Edge | Obstacle::Down, .. }
+        );
+        if !proves_nothing && gate.resume() {
             status.stopped(None);
             metrics.sending_stopped(false);
             tracing::info!("Discord takes the token again; sending goes on");
@@ -386,12 +408,12 @@ impl Shared {
         match verdict {
             Verdict::Delivered(_) => {
                 metrics.post(PostOutcome::Delivered);
-                let since = if claim.standing.is_none() { claim.happened_at } else { claim.wished_at };
+                let delay = now.since(claim.due_since).max(0);
                 if claim.place != Place::Archive {
-                    metrics.delivery_delay(claim.lane, now.since(since));
+                    metrics.delivery_delay(claim.lane, delay);
                 }
                 if claim.standing.is_none() {
-                    status.delivered(now.since(claim.happened_at));
+                    status.delivered(delay);
                     if !claim.others.is_empty() {
                         metrics.packed(claim.others.len() + 1);
                     }
@@ -414,6 +436,11 @@ impl Shared {
             Verdict::Retry { reason } => {
                 metrics.post(PostOutcome::Retried);
                 tracing::warn!(%channel, reason, attempts = claim.attempts + 1, "a message could not be sent; trying again");
+                status.problem(now, format!("Discord did not take a message for <#{channel}> ({reason}); it is tried again."));
+            }
+            Verdict::Obstructed { obstacle, reason } => {
+                metrics.post(PostOutcome::Retried);
+                tracing::debug!(%channel, ?obstacle, reason, attempts = claim.attempts + 1, "something is in a message's way; trying again");
                 status.problem(now, format!("Discord did not take a message for <#{channel}> ({reason}); it is tried again."));
             }
             Verdict::Refused { reason } => {

@@ -15,8 +15,9 @@ use crate::config::Reconcile;
 use crate::delivery::Trouble;
 use crate::ids::{CommunityId, ServerId};
 use crate::ingest::{Request, Tell};
+use crate::outbox::Obstacle;
 use crate::readings::{Part, Why, Wishes};
-use crate::render::notice::{self, Notice};
+use crate::render::notice::{self, Hindrance, Notice};
 use crate::status::{Link, ServerFacts};
 
 /// How often the feeds are looked at.
@@ -87,17 +88,28 @@ impl Shared {
     }
 
     async fn tell_trouble(&self, trouble: Trouble) {
-        let Trouble::Refused { guild, channel, reason } = trouble;
+        let (guild, channel, notice) = match trouble {
+            Trouble::Refused { guild, channel, reason } if reason.contains("10003") => (guild, channel, Notice::ChannelGone { channel }),
+            Trouble::Refused { guild, channel, .. } => (guild, channel, Notice::ChannelForbidden { channel, missing: Vec::new() }),
+            Trouble::Obstructed { guild, channel, thread, obstacle, reason } => {
+                let hindrance = match obstacle {
+                    Obstacle::Down | Obstacle::Edge => Hindrance::Unreachable,
+                    Obstacle::Full => Hindrance::Full,
+                    Obstacle::Tags => Hindrance::Tags,
+                    Obstacle::Locked => Hindrance::Locked(thread),
+                    Obstacle::Threads => Hindrance::Threads,
+                    Obstacle::Blocked => Hindrance::Blocked,
+                    Obstacle::Refused => Hindrance::Refused,
+                    Obstacle::Name | Obstacle::Limit(_) | Obstacle::Unknown(_) => Hindrance::Other,
+                };
+                (guild, channel, Notice::Hindered { channel, hindrance, reason })
+            }
+        };
         let routing = self.store.routing_now();
-        let Some(notices) = routing.guilds.get(&guild).and_then(|guild| guild.notices).filter(|notices| *notices != channel) else {
-            return;
-        };
+        let notices = routing.guilds.get(&guild).and_then(|guild| guild.notices);
+        // What closes the notices channel itself cannot be told there.
+        let Some(notices) = notices.filter(|notices| *notices != channel || matches!(notice, Notice::Hindered { .. })) else { return };
         let now = self.clock.now();
-        let notice = if reason.contains("10003") {
-            Notice::ChannelGone { channel }
-        } else {
-            Notice::ChannelForbidden { channel, missing: Vec::new() }
-        };
         let message = notice::message(&notice, now);
         let subject = format!("notice:refused:{channel}:{}", now.0);
         let tell =

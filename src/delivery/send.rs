@@ -111,17 +111,17 @@ impl Shared {
             match self.find(claimed).await {
                 Ok(Some(message)) => {
                     let found = Claim { standing: Some(message), ..claimed.clone() };
-                    return Ok(self.edit(&found, &standing(&found)).await);
+                    return Ok(self.outside.rest.send_as_placed(&found, &standing(&found)).await);
                 }
                 Ok(None) => {}
                 Err(verdict) => return Ok(said(verdict)),
             }
         }
         if claimed.standing.is_some() {
-            return Ok(self.edit(claimed, &standing(claimed)).await);
+            return Ok(outside.rest.send_as_placed(claimed, &standing(claimed)).await);
         }
         let (messages, unpinged): (Vec<Message>, Vec<bool>) = Card::of(claimed).map(|card| card.made(now)).unzip();
-        let answer = outside.rest.send(claimed, &together(messages)).await;
+        let answer = outside.rest.send_as_placed(claimed, &together(messages)).await;
         let brought_back = claimed.may_bring_back_older();
         let mut calls = unpinged.into_iter();
         claimed.unpinged = calls.next().unwrap_or_default();
@@ -132,7 +132,7 @@ impl Shared {
             Verdict::Delivered(made) if brought_back => {
                 outside.gate.note();
                 let made = Claim { standing: Some(made), ..claimed.clone() };
-                Ok(self.edit(&made, &standing(&made)).await)
+                Ok(outside.rest.send_as_placed(&made, &standing(&made)).await)
             }
             _ => Ok(answer),
         }
@@ -149,13 +149,6 @@ impl Shared {
             tracing::info!(channel = %claim.key.channel, %message, "found the message of a create that was cut off");
         }
         Ok(found)
-    }
-
-    async fn edit(&self, claim: &Claim, message: &Message) -> Answer {
-        match claim.place {
-            Place::Forum => self.outside.rest.edit_forum_post(claim, message).await,
-            Place::Channel | Place::Thread | Place::Archive => self.outside.rest.send(claim, message).await,
-        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::hash::Hasher as _;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
+use super::codes::{About, OLD_EDITS, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, about, own};
 use super::rest::AskError;
 use crate::ids::MessageId;
-use crate::outbox::{Claim, Place, RateHeaders, Scope, Verdict};
+use crate::outbox::{Claim, Lane, Obstacle, Place, RateHeaders, Scope, Verdict};
 
 /// Most of an answer that is read (bytes).
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -34,25 +35,48 @@ pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
             }
         }
         // A card older than an hour may be edited only so often. Discord says it as a 429 with a code and without a time.
-        429 | 400 if code(&body) == Some(30_046) => Verdict::WaitThis { ms: OLD_EDIT_MS },
+        429 | 400 if code(&body) == Some(OLD_EDITS) => Verdict::WaitThis { ms: OLD_EDIT_MS },
         429 => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);
             let global = body.get("global").and_then(Value::as_bool).unwrap_or(false);
-            #[expect(clippy::cast_possible_truncation, reason = "bounded below")]
-            let ms = (seconds.clamp(0.0, 1e9) * 1000.0).ceil() as i64;
-            Verdict::Wait { ms: ms.clamp(50, MAX_WAIT_MS), scope: if global { Scope::Global } else { scope } }
+            Verdict::Wait { ms: wait_ms(seconds), scope: if global { Scope::Global } else { scope } }
         }
-        401 => Verdict::Stop { reason: AskError::Token.to_string() },
-        // A thread is not its channel: that one may take messages all the same.
-        403 if claim.place.is_in_thread() => Verdict::Invalid { reason: said(&body, status) },
-        403 => Verdict::Refused { reason: said(&body, status) },
+        401 if own(&body).is_some() => Verdict::Stop { reason: AskError::Token.to_string() },
         404 if gone(claim, code(&body)) => Verdict::MessageGone,
-        404 => Verdict::Refused { reason: said(&body, status) },
-        408 => Verdict::Retry { reason: said(&body, status) },
-        400..=499 => Verdict::Invalid { reason: said(&body, status) },
+        400..=499 => refused(&body, status, claim),
         _ => Verdict::Retry { reason: format!("HTTP {status}") },
     }
+}
+
+/// What a 4xx means for a claim.
+fn refused(body: &[u8], status: StatusCode, claim: &Claim) -> Verdict {
+    let Some(about) = about(body, status.as_u16()) else {
+        // Discord did not say this, so it did not do anything either.
+        let reason = format!("HTTP {status} without Discord's JSON");
+        return Verdict::Obstructed { obstacle: Obstacle::Edge, reason };
+    };
+    let reason = said(body, status);
+    // Slow mode and its like may say how long.
+    let told = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("retry_after")?.as_f64());
+    match (about, told) {
+        (About::Way(Obstacle::Limit(_) | Obstacle::Down), Some(seconds)) => Verdict::WaitThis { ms: wait_ms(seconds) },
+        (About::Body, _) => Verdict::Invalid { reason },
+        (About::Name, _) => Verdict::Obstructed { obstacle: Obstacle::Name, reason },
+        (About::Way(obstacle), _) => Verdict::Obstructed { obstacle, reason },
+        // A thread is not its channel: that one may take messages all the same. A note stands on its card too; a call to people does not.
+        (About::Place, _) if claim.place.is_in_thread() => match claim.lane {
+            Lane::Log => Verdict::Invalid { reason },
+            _ => Verdict::Obstructed { obstacle: Obstacle::Threads, reason },
+        },
+        (About::Place, _) => Verdict::Refused { reason },
+    }
+}
+
+fn wait_ms(seconds: f64) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "bounded below")]
+    let ms = (seconds.clamp(0.0, 1e9) * 1000.0).ceil() as i64;
+    ms.clamp(50, MAX_WAIT_MS)
 }
 
 /// Whether 404 means that a person deleted what the claim is about: the message, or the thread that it stands in.
@@ -63,9 +87,6 @@ fn gone(claim: &Claim, code: Option<i64>) -> bool {
         Place::Thread | Place::Archive => matches!(code, Some(UNKNOWN_MESSAGE | UNKNOWN_CHANNEL)),
     }
 }
-
-const UNKNOWN_CHANNEL: i64 = 10_003;
-const UNKNOWN_MESSAGE: i64 = 10_008;
 
 /// How long an edit of an old message waits after code 30046 (ms).
 const OLD_EDIT_MS: i64 = 300_000;

@@ -5,6 +5,7 @@
 //! when asked. [`registration`] says where the bot's commands are. Never decides what is posted where, never retries, never sends without `allowed_mentions`.
 
 mod answer;
+mod codes;
 pub mod files;
 pub mod gateway;
 pub mod record;

@@ -14,12 +14,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::answer::{header, judge, rate_headers, read, said, scope};
-use super::threads::forum_post;
+use super::codes::{About, about, own};
+use super::threads::{forum_post, neutral};
 use crate::clock::UnixMs;
 use crate::gate::Gate;
 use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, LimitScope, Metrics};
-use crate::outbox::{Claim, Operation, Place, RateHeaders, Scope, Verdict};
+use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Scope, Verdict};
 use crate::render::{Button, Choice, Embed, Message, button, text};
 
 /// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
@@ -249,10 +250,16 @@ impl Rest {
         let body = read(response).await.map_err(AskError::Trouble)?;
         match status.as_u16() {
             200..=299 => Ok(body),
-            401 => Err(AskError::Token),
+            401 if own(&body).is_some() => Err(AskError::Token),
             #[expect(clippy::cast_possible_truncation, reason = "seconds")]
             429 => Err(AskError::Wait(retry_after.unwrap_or(5.0).ceil() as i64)),
-            400..=499 => Err(AskError::Refused(said(&body, status))),
+            // What stands between us and Discord may refuse too, and so may Discord for a moment: neither says anything about the question.
+            400..=499 => match about(&body, status.as_u16()) {
+                None | Some(About::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_))) => {
+                    Err(AskError::Trouble(said(&body, status)))
+                }
+                Some(_) => Err(AskError::Refused(said(&body, status))),
+            },
             _ => Err(AskError::Trouble(format!("HTTP {status}"))),
         }
     }
@@ -268,14 +275,37 @@ impl Rest {
         let create = claim.standing.is_none();
         // What stands in a thread stands there by itself.
         let reply_to = claim.reply_to.filter(|_| claim.place == Place::Channel);
-        let mut content = body(message, create.then_some((claim.nonce.as_str(), reply_to)));
-        if create && claim.place == Place::Forum {
-            content = forum_post(message, content);
+        let content = body(message, create.then_some((claim.nonce.as_str(), reply_to)));
+        let operation = Some(if create { Operation::Create } else { Operation::Edit });
+        let request = |content: Value| with_files(self.request(method.clone(), &path), message, content, create);
+        let broken = |reason| Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default(), operation: None };
+        if !create || claim.place != Place::Forum {
+            return match request(content) {
+                Ok(request) => self.execute(request, claim, operation).await,
+                Err(reason) => broken(reason),
+            };
         }
-        match with_files(self.request(method, &path), message, content, create) {
-            Ok(request) => self.execute(request, claim, Some(if create { Operation::Create } else { Operation::Edit })).await,
-            Err(reason) => Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default(), operation: None },
+        let own = message.title().unwrap_or_default();
+        let answer = match request(forum_post(&own, content.clone())) {
+            Ok(request) => self.execute(request, claim, operation).await,
+            Err(reason) => return broken(reason),
+        };
+        // The name alone is not worth an alert.
+        match answer.verdict {
+            Verdict::Obstructed { obstacle: Obstacle::Name, .. } => match request(forum_post(&neutral(claim), content)) {
+                Ok(request) => self.again(request, claim, operation).await,
+                Err(reason) => broken(reason),
+            },
+            _ => answer,
         }
+    }
+
+    /// A second request for the same claim, at once.
+    pub(super) async fn again(&self, request: RequestBuilder, claim: &Claim, operation: Option<Operation>) -> Answer {
+        if let Some(gate) = &self.gate {
+            gate.note();
+        }
+        self.execute(request, claim, operation).await
     }
 
     /// Makes one request for a claim.
@@ -330,6 +360,9 @@ fn as_verdict(error: AskError) -> Verdict {
         AskError::Token => Verdict::Stop { reason: AskError::Token.to_string() },
         AskError::Wait(seconds) => Verdict::Wait { ms: seconds.saturating_mul(1000), scope: Scope::User },
         // Without Read Message History we cannot know: the channel needs a person's hand, not a second message.
+        AskError::Refused(reason) if !["(50001)", "(50013)", "(10003)"].iter().any(|code| reason.contains(code)) => {
+            Verdict::Obstructed { obstacle: Obstacle::Unknown(0), reason }
+        }
         AskError::Refused(reason) => Verdict::Refused { reason: format!("the bot may not read this channel's history ({reason})") },
         AskError::Trouble(reason) => Verdict::Retry { reason },
     }
@@ -474,6 +507,8 @@ mod tests {
             creating_since: Some(UnixMs(0)),
             anew: false,
             attempts: 0,
+            trouble: None,
+            apart: false,
             over: false,
             lines: false,
             happened_at: UnixMs(0),
@@ -481,6 +516,7 @@ mod tests {
             unpinged: false,
             lane: crate::outbox::Lane::New,
             wished_at: UnixMs(0),
+            due_since: UnixMs(0),
             others: Vec::new(),
         }
     }

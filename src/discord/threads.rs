@@ -4,21 +4,20 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::codes::HAS_THREAD;
 use super::rest::{Answer, AskError, CLOCKS_DIFFER_MS, Rest, same};
 use crate::ids::{ChannelId, MessageId};
-use crate::outbox::{Claim, Operation, RateHeaders, Verdict};
-use crate::render::Message;
+use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Verdict};
+use crate::render::{Message, text};
 
 /// Minutes without a message after which Discord puts a thread away by itself.
 const AUTO_ARCHIVE_MIN: u32 = 1_440;
-/// A thread hangs on that message already.
-const HAS_THREAD: i64 = 160_004;
-/// The thread is put away: nothing in it can be edited.
-const ARCHIVED: i64 = 50_083;
 /// Forum posts looked at for one that a crash made us forget: each costs a request.
 const MOST_LOOKED_AT: usize = 10;
 /// What a thread without any title is called.
 const NAMELESS: &str = "Call";
+/// Longest name that Discord takes, in units.
+const MAX_NAME: usize = 100;
 
 impl Rest {
     /// Opens the thread of a claim's card. A thread that is there already is as good.
@@ -29,36 +28,65 @@ impl Rest {
         let failed = |verdict| Answer { verdict, headers: RateHeaders::default(), operation: None };
         let Some(card) = claim.reply_to else { return Err(failed(Verdict::MessageGone)) };
         let path = format!("/channels/{}/messages/{card}/threads", claim.key.channel);
-        let body = json!({ "name": name(lasting(&claim.thread_name)), "auto_archive_duration": AUTO_ARCHIVE_MIN });
-        let answer = self.execute(self.request(Method::POST, &path).json(&body), claim, None).await;
+        let request = |name: String| {
+            let body = json!({ "name": name, "auto_archive_duration": AUTO_ARCHIVE_MIN });
+            self.request(Method::POST, &path).json(&body)
+        };
+        let mut answer = self.execute(request(name(&lasting(&claim.thread_name))), claim, None).await;
+        if matches!(answer.verdict, Verdict::Obstructed { obstacle: Obstacle::Name, .. }) {
+            answer = self.again(request(neutral(claim)), claim, None).await;
+        }
         match answer.verdict {
             Verdict::Delivered(id) => Ok(ChannelId(id.0)),
-            Verdict::Invalid { ref reason } if reason.contains(&format!("({HAS_THREAD})")) => Ok(ChannelId(card.0)),
+            Verdict::Obstructed { obstacle: Obstacle::Unknown(HAS_THREAD), .. } => Ok(ChannelId(card.0)),
             _ => Err(answer),
         }
     }
 
     /// Puts a thread away under the claim's title, which says how it ended.
     pub async fn archive(&self, claim: &Claim) -> Answer {
-        let mut body = json!({ "archived": true });
-        if let (Some(title), Some(fields)) = (claim.message.title(), body.as_object_mut()) {
-            fields.insert("name".into(), name(title).into());
+        let titled = |title: Option<String>| {
+            let mut body = json!({ "archived": true });
+            if let (Some(title), Some(fields)) = (title, body.as_object_mut()) {
+                fields.insert("name".into(), name(&title).into());
+            }
+            self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body)
+        };
+        let operation = Some(Operation::Archive);
+        let answer = self.execute(titled(claim.message.title()), claim, operation).await;
+        match answer.verdict {
+            // It keeps the name that it has.
+            Verdict::Obstructed { obstacle: Obstacle::Name, .. } => self.again(titled(None), claim, operation).await,
+            // It is put away already, by Discord or by a person, and a locked one stays as that person left it.
+            Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => match self.take_out(claim).await.verdict {
+                Verdict::Delivered(_) => self.again(titled(claim.message.title()), claim, operation).await,
+                Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => Answer { verdict: Verdict::MessageGone, ..answer },
+                verdict => Answer { verdict, ..answer },
+            },
+            _ => answer,
         }
-        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim, Some(Operation::Archive))
-            .await
     }
 
+    /// Opens a thread again that is put away. Whoever locked it does not want that: then it stays as it is.
     async fn take_out(&self, claim: &Claim) -> Answer {
         let body = json!({ "archived": false });
-        self.execute(self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body), claim, None).await
+        let request = self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body);
+        let answer = self.again(request, claim, None).await;
+        match answer.verdict {
+            // `Invalid`, too, is a refusal of the place here: the body is always the same.
+            Verdict::Refused { reason } | Verdict::Invalid { reason } | Verdict::Obstructed { obstacle: Obstacle::Threads, reason } => {
+                Answer { verdict: Verdict::Obstructed { obstacle: Obstacle::Locked, reason }, ..answer }
+            }
+            verdict => Answer { verdict, ..answer },
+        }
     }
 
-    /// Sends an edit in a forum post that may have been put away: takes it out and tries once more.
-    pub async fn edit_forum_post(&self, claim: &Claim, message: &Message) -> Answer {
+    /// Sends a claim. What stands or is to stand in a thread may find that put away: then takes it out and tries once more.
+    pub async fn send_as_placed(&self, claim: &Claim, message: &Message) -> Answer {
         let answer = self.send(claim, message).await;
-        let archived = |reason: &str| reason.contains(&format!("({ARCHIVED})"));
+        let in_thread = claim.place.is_in_thread() || (claim.place == Place::Forum && claim.standing.is_some());
         match &answer.verdict {
-            Verdict::Invalid { reason } if archived(reason) => {
+            Verdict::Obstructed { obstacle: Obstacle::Locked, .. } if in_thread => {
                 let opened = self.take_out(claim).await;
                 if matches!(opened.verdict, Verdict::Delivered(_)) { self.send(claim, message).await } else { opened }
             }
@@ -111,12 +139,26 @@ impl Rest {
 }
 
 /// The body of a forum post: its name is the card's title. Forum posts know no nonce.
-pub(super) fn forum_post(message: &Message, mut body: Value) -> Value {
+pub(super) fn forum_post(title: &str, mut body: Value) -> Value {
     if let Some(fields) = body.as_object_mut() {
         fields.remove("nonce");
         fields.remove("enforce_nonce");
     }
-    json!({ "name": name(lasting(&message.title().unwrap_or_default())), "auto_archive_duration": AUTO_ARCHIVE_MIN, "message": body })
+    json!({ "name": name(&lasting(title)), "auto_archive_duration": AUTO_ARCHIVE_MIN, "message": body })
+}
+
+/// A name without any word of the game, for one that Discord does not take: `Dispatch call 501`.
+pub(super) fn neutral(claim: &Claim) -> String {
+    let subject = if claim.place == Place::Thread { claim.key.subject.split('#').next() } else { Some(&*claim.key.subject) };
+    let (kind, rest) = subject.and_then(|subject| subject.split_once(':')).unwrap_or_default();
+    let number = rest.split_once('@').and_then(|(number, _)| number.parse::<i64>().ok()).filter(|number| *number > 0);
+    let with = |what: &str| number.map_or_else(|| what.to_owned(), |number| format!("{what} {number}"));
+    match kind {
+        "911" => with("Emergency call"),
+        "call" => with("Dispatch call"),
+        "panic" => "Panic".to_owned(),
+        _ => "Alert".to_owned(),
+    }
 }
 
 /// What of a title holds for long: `🚔 P2 · 211 Robbery` without its priority. Discord lets a thread change its name twice in ten minutes.
@@ -127,8 +169,10 @@ fn lasting(title: &str) -> String {
     }
 }
 
-fn name(title: impl Into<String>) -> String {
-    Some(title.into()).filter(|title| !title.trim().is_empty()).unwrap_or_else(|| NAMELESS.to_owned())
+/// A title as the name of a thread, where Discord renders no markdown.
+fn name(title: &str) -> String {
+    let name = text::name(title, MAX_NAME);
+    if text::visible(Some(&name)).is_some() { name } else { NAMELESS.to_owned() }
 }
 
 #[cfg(test)]

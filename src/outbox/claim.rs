@@ -38,6 +38,10 @@ pub struct Claim {
     pub anew: bool,
     /// Failed tries so far.
     pub attempts: u32,
+    /// What was in its way at the last try ([`super::Obstacle::word`]).
+    pub trouble: Option<String>,
+    /// It was refused, and the channel took other messages since.
+    pub apart: bool,
     /// Nothing more will come.
     pub over: bool,
     /// A page of lines: each of its versions holds news, though each of its events is over.
@@ -52,6 +56,8 @@ pub struct Claim {
     pub lane: Lane,
     /// Since when what is claimed waits to be sent.
     pub wished_at: UnixMs,
+    /// Since when it might have been sent: what waits on purpose (for the edit window, for a channel that is closed) is not late.
+    pub due_since: UnixMs,
     /// The other cards of the same message, in their order behind this one.
     pub others: Vec<Member>,
 }

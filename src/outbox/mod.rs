@@ -7,9 +7,9 @@
 //!            ingest: desired, version+1
 //!                 │
 //!   (message?) pending ── claim (lease) ── send ──▶ Verdict ── settle ─┬─▶ delivered (version reached; pending again if it moved on)
-//!                 ▲                                                    ├─▶ again at … (wait, retry)
-//!                 │                                                    ├─▶ channel parked (403, 404)
-//!                 └─────────────── lease ran out ◀── crash             └─▶ failed (400: our fault, logged)
+//!                 ▲                                                    ├─▶ again at … (wait, retry, an obstacle)
+//!                 │                                                    ├─▶ channel parked (Discord's own refusals)
+//!                 └─────────────── lease ran out ◀── crash             └─▶ failed (Discord names what is wrong with the text)
 //! ```
 //!
 //! A create carries a nonce made of the post's id. `creating` is set in the same commit that claims the post and cleared when the
@@ -22,6 +22,7 @@
 mod claim;
 mod invalid;
 mod limits;
+mod obstacle;
 mod packing;
 mod place;
 mod verdict;
@@ -34,6 +35,7 @@ use crate::route::Threads;
 pub use claim::{Claim, Member};
 pub use invalid::Pace;
 pub use limits::{Cause, Limits, Operation, PER_SECOND, RateHeaders, Scope, Wait};
+pub use obstacle::Obstacle;
 pub use packing::{MOST_CARDS, packs, share};
 pub use place::Place;
 pub use verdict::{Settlement, Verdict, backoff, settle};

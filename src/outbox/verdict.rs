@@ -1,6 +1,6 @@
 //! What Discord said, and what follows from it.
 
-use super::{Claim, Member, Scope};
+use super::{Claim, Member, Obstacle, Scope};
 use crate::clock::UnixMs;
 use crate::ids::MessageId;
 
@@ -26,14 +26,21 @@ pub enum Verdict {
         /// For the log.
         reason: String,
     },
-    /// This channel is closed to us (403, or 404 of the channel).
+    /// Something other than the text is in the way. The work was not done.
+    Obstructed {
+        /// What.
+        obstacle: Obstacle,
+        /// For people and the log.
+        reason: String,
+    },
+    /// This channel is closed to us, in Discord's own words (50001, 50013, 10003 and the like).
     Refused {
         /// For people.
         reason: String,
     },
     /// The message to edit is gone.
     MessageGone,
-    /// Discord will never take this request (other 4xx).
+    /// Discord will never take this text: its JSON says what is wrong with the body.
     Invalid {
         /// For the log.
         reason: String,
@@ -60,6 +67,10 @@ pub enum Settlement {
         in_doubt: bool,
         /// For people and the log.
         reason: String,
+        /// What is in the way; `None` = nothing that is reported.
+        obstacle: Option<Obstacle>,
+        /// Discord's pace for this message: it is not late before `due`.
+        on_purpose: bool,
     },
     /// Leave the post as it is; nothing goes to its channel until `until`.
     Park {
@@ -91,12 +102,30 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
     match verdict {
         Verdict::Delivered(message) => Settlement::Delivered(message),
         Verdict::Wait { ms, .. } | Verdict::WaitThis { ms } => {
-            Settlement::Again { due: now.plus(ms.max(0)), counts: false, in_doubt: false, reason: "Discord asked us to wait".into() }
+            let on_purpose = matches!(verdict, Verdict::WaitThis { .. });
+            let reason = "Discord asked us to wait".into();
+            Settlement::Again { due: now.plus(ms.max(0)), counts: false, in_doubt: false, reason, obstacle: None, on_purpose }
         }
-        Verdict::Retry { reason } => {
-            Settlement::Again { due: now.plus(backoff(claim.attempts, jitter)), counts: true, in_doubt: true, reason }
+        Verdict::Retry { reason } => Settlement::Again {
+            due: now.plus(backoff(claim.attempts, jitter)),
+            counts: true,
+            in_doubt: true,
+            reason,
+            obstacle: Some(Obstacle::Down),
+            on_purpose: false,
+        },
+        // It may be one of the cards that Discord objects to.
+        Verdict::Obstructed { obstacle: Obstacle::Unknown(_) | Obstacle::Blocked, .. }
+            if claim.standing.is_none() && !claim.others.is_empty() =>
+        {
+            Settlement::Alone
         }
-        Verdict::Stop { reason } => Settlement::Again { due: now.plus(PARK_MS), counts: false, in_doubt: false, reason },
+        Verdict::Obstructed { obstacle, reason } => again(claim, obstacle, reason, now, jitter),
+        Verdict::Stop { reason } => {
+            Settlement::Again { due: now.plus(PARK_MS), counts: false, in_doubt: false, reason, obstacle: None, on_purpose: false }
+        }
+        // The channel took others since: it is this message that needs more than they do.
+        Verdict::Refused { reason } if claim.apart => again(claim, Obstacle::Refused, reason, now, jitter),
         Verdict::Refused { reason } => {
             let ms = PARK_MS.saturating_mul(1_i64.checked_shl(tries.min(10)).unwrap_or(1)).min(PARK_MAX_MS);
             Settlement::Park { until: now.plus(ms), reason }
@@ -106,6 +135,11 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
         Verdict::Invalid { .. } if claim.standing.is_none() && !claim.others.is_empty() => Settlement::Alone,
         Verdict::Invalid { reason } => Settlement::Fail { reason },
     }
+}
+
+fn again(claim: &Claim, obstacle: Obstacle, reason: String, now: UnixMs, jitter: f64) -> Settlement {
+    let due = now.plus(obstacle.wait_ms(claim.attempts, jitter));
+    Settlement::Again { due, counts: true, in_doubt: false, reason, obstacle: Some(obstacle), on_purpose: false }
 }
 
 impl Settlement {
@@ -152,6 +186,8 @@ mod tests {
             creating_since: None,
             anew: false,
             attempts,
+            trouble: None,
+            apart: false,
             over,
             lines: false,
             happened_at: UnixMs(0),
@@ -159,6 +195,7 @@ mod tests {
             unpinged: false,
             lane: crate::outbox::Lane::New,
             wished_at: UnixMs(0),
+            due_since: UnixMs(0),
             others: Vec::new(),
         }
     }

@@ -49,6 +49,15 @@ pub enum Notice {
         /// Which.
         guilds: Vec<GuildId>,
     },
+    /// Messages for a channel wait for something other than the permission to write there.
+    Hindered {
+        /// The channel.
+        channel: ChannelId,
+        /// For what.
+        hindrance: Hindrance,
+        /// Discord's words.
+        reason: String,
+    },
     /// The CAD refused the community's key.
     CredentialsRejected {
         /// Whose.
@@ -78,6 +87,27 @@ impl Notice {
             _ => "none".to_owned(),
         }
     }
+}
+
+/// What messages wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// Discord, or what stands before it, does not answer as it should.
+    Unreachable,
+    /// Too many open threads.
+    Full,
+    /// The forum wants a tag.
+    Tags,
+    /// This thread or post is closed and locked.
+    Locked(ChannelId),
+    /// Permissions for threads.
+    Threads,
+    /// AutoMod or the link filter.
+    Blocked,
+    /// A permission that only some messages need.
+    Refused,
+    /// Something else, in Discord's words.
+    Other,
 }
 
 /// The notice as a message. `at` becomes the embed's timestamp.
@@ -140,6 +170,10 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
                 None,
             )
         }
+        Notice::Hindered { channel, hindrance, reason } => {
+            let (title, description) = hindered(*channel, *hindrance, reason);
+            (title.to_owned(), colors::FEED_TROUBLE, description, None)
+        }
         Notice::CredentialsRejected { community, server } => (
             "⛔ The CAD refused the key".to_owned(),
             colors::FEED_TROUBLE,
@@ -160,6 +194,61 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
     };
     let embed = Embed { title: Some(title), description: Some(description), color, footer, timestamp: Some(at), ..Embed::default() };
     limits::fit(Message { embeds: vec![embed], ..Message::default() })
+}
+
+/// What happened, then what to do.
+fn hindered(channel: ChannelId, hindrance: Hindrance, reason: &str) -> (&'static str, String) {
+    let said = text::line(reason, 300);
+    match hindrance {
+        Hindrance::Unreachable => (
+            "⚠️ Discord isn't taking messages",
+            format!(
+                "Alerts for <#{channel}> and maybe others are late: {said}. I keep trying and send them as soon as Discord takes them. You don't need to do anything; see <https://discordstatus.com>."
+            ),
+        ),
+        Hindrance::Full => (
+            "⚠️ Too many open threads",
+            format!(
+                "New posts in <#{channel}> have to wait: the server has as many open threads as Discord allows. Close old threads or posts. I try again every minute and post what waits."
+            ),
+        ),
+        Hindrance::Tags => (
+            "⚠️ The forum requires a tag",
+            format!(
+                "New posts in <#{channel}> have to wait: the forum requires a tag on each post, and I don't set any. Turn off *Require people to select tags when posting* in the forum's settings. I try again every minute and post what waits."
+            ),
+        ),
+        Hindrance::Locked(thread) => (
+            "⚠️ A post is closed and locked",
+            format!(
+                "I can't update <#{thread}> in <#{channel}>: somebody closed and locked it. Unlock it, or delete it, and I catch up within ten minutes. All other posts go on."
+            ),
+        ),
+        Hindrance::Threads => (
+            "⚠️ Can't write in threads",
+            format!(
+                "I can't write in the threads of <#{channel}>. Give the bot Create Public Threads and Send Messages in Threads there. I keep trying."
+            ),
+        ),
+        Hindrance::Blocked => (
+            "⚠️ AutoMod blocked an alert",
+            format!(
+                "An alert for <#{channel}> was blocked: {said}. Exempt the bot's role or <#{channel}> from that AutoMod rule. I keep trying."
+            ),
+        ),
+        Hindrance::Refused => (
+            "⚠️ Some alerts can't be posted",
+            format!(
+                "Discord refuses some messages for <#{channel}>: {said}. Give the bot Embed Links, Attach Files and Read Message History there; `/cad diagnose` then sends what waits."
+            ),
+        ),
+        Hindrance::Other => (
+            "⚠️ An alert has to wait",
+            format!(
+                "Discord didn't take an alert for <#{channel}>: {said}. I keep trying. If you changed something in that channel, undo it; otherwise please report this."
+            ),
+        ),
+    }
 }
 
 /// The address of a message, for links between cards.

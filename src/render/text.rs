@@ -67,6 +67,24 @@ pub fn plain(raw: &str, max: usize) -> String {
     cut(&guard(&clean(raw, false, max), false), max)
 }
 
+/// What was made harmless for markdown, as a name of at most `max` units: Discord renders no markdown in the names of threads and forum
+/// posts, and would show the backslashes and our own `<t:…>`. Broken mentions and links stay broken, marks stay marks.
+#[must_use]
+pub fn name(safe: &str, max: usize) -> String {
+    let (mut out, mut rest) = (String::new(), safe);
+    while !rest.is_empty() {
+        let (atom, after) = rest.split_at(atom_len(rest));
+        rest = after;
+        // A time; `<` of the game has a break behind it.
+        if atom.starts_with("<t:") && atom.ends_with('>') {
+            rest = rest.trim_start();
+            continue;
+        }
+        out.push_str(atom.strip_prefix('\\').filter(|escaped| !escaped.is_empty()).unwrap_or(atom));
+    }
+    cut(out.trim(), max)
+}
+
 /// The text, if there is anything in it to see.
 #[must_use]
 pub fn visible(raw: Option<&str>) -> Option<&str> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::links::SERVED;
 use super::posts::{PENDING, READY, key};
-use super::{Store, StoreError, rows};
+use super::{Store, StoreError, rows, trouble};
 use crate::clock::UnixMs;
 use crate::gate::{Open, Pass};
 use crate::ids::{ChannelId, GuildId};
@@ -64,10 +64,15 @@ pub struct Settled {
     pub newly_parked: bool,
     /// The channel was parked and is open again.
     pub reopened: bool,
+    /// What is in the way has not been told of yet: people must be told now.
+    pub news: bool,
 }
 
 /// A request whose answer never came may still be done so much later (ms).
 const LATE_EDIT_MS: i64 = 5_000;
+
+/// What made Discord refuse a channel lets others of it go first, when it is tried again (ms).
+const BEHIND_MS: i64 = 1_000;
 
 /// What may share a message: see [`crate::outbox::packs`]. A thread hangs on a message, and an answer answers one.
 const PACKABLE: &str = "message IS NULL AND creating_ms IS NULL AND pack IS NULL AND solo = 0 AND place = 'channel' AND threads = 'off'
@@ -160,6 +165,8 @@ fn load(connection: &Connection, instance: &str, id: i64) -> rusqlite::Result<Cl
                 creating_since: row.get::<_, Option<i64>>("creating_ms")?.map(UnixMs),
                 anew: stood(row)?,
                 attempts: row.get("attempts")?,
+                trouble: row.get("trouble")?,
+                apart: row.get("apart")?,
                 over: row.get("over")?,
                 lines: row.get::<_, i64>("lane")? == Lane::Log.number() && row.get::<_, String>("place")? == "channel",
                 happened_at: UnixMs(row.get("happened_ms")?),
@@ -167,9 +174,17 @@ fn load(connection: &Connection, instance: &str, id: i64) -> rusqlite::Result<Cl
                 unpinged: row.get("unpinged")?,
                 lane: Lane::Log,
                 wished_at: UnixMs(row.get("wished_ms")?),
+                due_since: due_since(row)?,
                 others: Vec::new(),
             })
         })
+}
+
+/// Since when it might have been sent: a new message from the moment of its event, unless its channel was closed meanwhile.
+fn due_since(row: &Row<'_>) -> rusqlite::Result<UnixMs> {
+    let (wished, created): (i64, i64) = (row.get("wished_ms")?, row.get("created_ms")?);
+    let stands = row.get::<_, Option<i64>>("message")?.is_some();
+    if stands || wished > created { Ok(UnixMs(wished)) } else { Ok(UnixMs(row.get("happened_ms")?)) }
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
@@ -377,12 +392,21 @@ fn settle(connection: &Connection, claim: &Claim, settlement: Settlement, now: U
     if matches!(settlement, Settlement::Delivered(_)) {
         settled.reopened = connection.prepare_cached("DELETE FROM parked WHERE channel = ?1")?.execute([channel])? > 0;
     }
+    if let Settlement::Park { until, .. } = &settlement {
+        // What waits for a channel that is closed is not late.
+        connection
+            .execute(&format!("UPDATE post SET wished_ms = max(wished_ms, ?2) WHERE channel = ?1 AND {PENDING}"), (channel, until.0))?;
+    }
+    if settled.reopened {
+        trouble::channel_opened(connection, claim, now)?;
+    }
     let lead = Part { id: claim.id, key: &claim.key, version: claim.version, unpinged: claim.unpinged };
     settle_part(connection, claim, &lead, &settlement, now, edit_window)?;
     for member in &claim.others {
         let part = Part { id: member.id, key: &member.key, version: member.version, unpinged: member.unpinged };
         settle_part(connection, claim, &part, &settlement.of_member(member), now, edit_window)?;
     }
+    settled.news = trouble::note(connection, claim, &settlement)?;
     Ok(settled)
 }
 
@@ -409,7 +433,7 @@ fn settle_part(
                     "UPDATE post SET delivered = max(delivered, ?2), message = ?3, creating_ms = NULL, attempts = 0, lease_ms = 0,
                         shown_ms = coalesce(shown_ms, ?5), unpinged = ?6,
                         due_ms = iif(doubt_ms IS NULL OR version > ?2, ?4, max(?4, ?7)),
-                        wished_ms = CASE WHEN version > ?2 THEN ?5 WHEN doubt_ms IS NULL THEN wished_ms ELSE ?7 END,
+                        wished_ms = CASE WHEN version > ?2 THEN ?4 WHEN doubt_ms IS NULL THEN wished_ms ELSE ?7 END,
                         version = iif(doubt_ms IS NULL OR version > ?2, version, ?2 + 1),
                         doubt_ms = iif(version > ?2, doubt_ms, NULL) WHERE id = ?1",
                 )?
@@ -418,17 +442,26 @@ fn settle_part(
                 draw_links_anew(connection, id, part.key, claim.guild, now.plus(edit_window))?;
             }
         }
-        Settlement::Again { due, counts, in_doubt, .. } => {
+        Settlement::Again { due, counts, in_doubt, on_purpose, .. } => {
+            if *on_purpose {
+                connection.prepare_cached("UPDATE post SET wished_ms = max(wished_ms, ?2) WHERE id = ?1")?.execute((id, due.0))?;
+            }
             if *in_doubt && claim.standing.is_some() {
                 connection.prepare_cached("UPDATE post SET doubt_ms = ?2 WHERE id = ?1")?.execute((id, now.0))?;
             }
             let in_doubt = *in_doubt && claim.standing.is_none();
             connection.prepare_cached(&again((*counts).into()))?.execute((id, due.0, in_doubt, doubt))?;
         }
-        Settlement::Park { .. } => {
+        Settlement::Park { until, .. } => {
+            // Others go first when the channel is tried again: perhaps it is only this message that is refused.
             connection.execute(
-                "UPDATE post SET lease_ms = 0, creating_ms = ?2, pack = CASE WHEN message IS NULL AND ?2 IS NULL THEN NULL ELSE pack END WHERE id = ?1",
-                (id, doubt),
+                &format!(
+                    "UPDATE post SET lease_ms = 0, creating_ms = ?2,
+                        due_ms = ?3 + iif(EXISTS (SELECT 1 FROM post AS other WHERE other.channel = ?4 AND other.id <> ?1
+                            AND other.delivered < other.version AND other.failed IS NULL), {BEHIND_MS}, 0),
+                        pack = CASE WHEN message IS NULL AND ?2 IS NULL THEN NULL ELSE pack END WHERE id = ?1"
+                ),
+                (id, doubt, until.0, rows::flake(claim.key.channel.0)),
             )?;
         }
         Settlement::Repost => {
@@ -471,7 +504,7 @@ fn settle_part(
 fn draw_links_anew(connection: &Connection, id: i64, key: &PostKey, guild: GuildId, due: UnixMs) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
-            "UPDATE post SET version = version + 1, due_ms = max(due_ms, ?6), wished_ms = iif({PENDING}, wished_ms, ?6)
+            "UPDATE post SET version = version + 1, due_ms = max(due_ms, ?6), wished_ms = iif({PENDING}, wished_ms, max(due_ms, ?6))
              WHERE id IN (SELECT post FROM post_link WHERE subject = ?3) AND +guild = ?4 AND +community = ?1 AND +server = ?2
                 AND (message IS NOT NULL OR lease_ms > 0) AND failed IS NULL AND (channel = ?5 OR NOT EXISTS (
                     SELECT 1 FROM post AS nearer WHERE nearer.community = ?1 AND nearer.server = ?2 AND nearer.subject = ?3 AND nearer.guild = ?4

@@ -57,6 +57,10 @@ fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> Draft {
     }
 }
 
+fn again_at(due: i64, counts: bool, in_doubt: bool) -> Settlement {
+    Settlement::Again { due: UnixMs(due), counts, in_doubt, reason: String::new(), obstacle: None, on_purpose: false }
+}
+
 async fn put(store: &Store, posts: Vec<Draft>, now: i64) {
     store.ingest(Batch { posts, now: UnixMs(now), ..Batch::default() }, Vec::new()).await.unwrap();
 }
@@ -124,16 +128,10 @@ async fn a_create_that_a_crash_cut_off_stays_in_doubt_and_keeps_its_nonce() {
     assert_eq!((again.nonce.as_str(), again.creating_since), (nonce.as_str(), Some(UnixMs(1_000))));
     assert!(!again.must_look_first(UnixMs(100_000)) && again.must_look_first(UnixMs(200_000)));
     // Trouble leaves the doubt, and so does a definite "no" to a later try: it says nothing about the first.
-    store
-        .settle(&again, Settlement::Again { due: UnixMs(6_000), counts: true, in_doubt: true, reason: String::new() }, UnixMs(5_000))
-        .await
-        .unwrap();
+    store.settle(&again, again_at(6_000, true, true), UnixMs(5_000)).await.unwrap();
     let third = store.claim(ChannelId(7), UnixMs(6_000)).await.unwrap().unwrap();
     assert_eq!((third.creating_since, third.attempts), (Some(UnixMs(1_000)), 1));
-    store
-        .settle(&third, Settlement::Again { due: UnixMs(7_000), counts: false, in_doubt: false, reason: String::new() }, UnixMs(6_000))
-        .await
-        .unwrap();
+    store.settle(&third, again_at(7_000, false, false), UnixMs(6_000)).await.unwrap();
     assert_eq!(store.claim(ChannelId(7), UnixMs(7_000)).await.unwrap().unwrap().creating_since, Some(UnixMs(1_000)));
 }
 
@@ -142,7 +140,7 @@ async fn a_definite_no_to_the_first_try_leaves_no_doubt() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
-    let no = |due| Settlement::Again { due: UnixMs(due), counts: false, in_doubt: false, reason: String::new() };
+    let no = |due| again_at(due, false, false);
     let first = store.claim(ChannelId(7), UnixMs(1_000)).await.unwrap().unwrap();
     store.settle(&first, no(2_000), UnixMs(1_000)).await.unwrap();
     let second = store.claim(ChannelId(7), UnixMs(2_000)).await.unwrap().unwrap();

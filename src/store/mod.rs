@@ -22,6 +22,7 @@ mod posts;
 mod rows;
 pub mod settings;
 mod thread;
+mod trouble;
 mod undo;
 mod world_rows;
 
@@ -174,6 +175,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0005_audit.sql")),
         M::up(include_str!("../../migrations/0006_acting.sql")),
         M::up(include_str!("../../migrations/0007_guild_links.sql")),
+        M::up(include_str!("../../migrations/0009_obstacles.sql")),
         M::up(include_str!("../../migrations/0011_undo.sql")),
     ])
 }

@@ -103,7 +103,8 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
          ON CONFLICT (channel, community, server, subject) DO UPDATE SET
              over = excluded.over,
              due_ms = CASE WHEN desired <> excluded.desired AND message IS NOT NULL AND NOT ({PENDING}) THEN max(due_ms, ?13 + ?14) ELSE due_ms END,
-             wished_ms = CASE WHEN desired <> excluded.desired AND NOT ({PENDING}) THEN ?13 ELSE wished_ms END,
+             wished_ms = CASE WHEN desired = excluded.desired OR ({PENDING}) THEN wished_ms
+                 WHEN message IS NULL THEN ?13 ELSE max(due_ms, ?13 + ?14) END,
              version = version + (desired <> excluded.desired AND NOT ({GONE})),
              failed = CASE WHEN desired <> excluded.desired THEN NULL ELSE failed END,
              lane = CASE WHEN message IS NULL THEN min(lane, excluded.lane) ELSE excluded.lane END,
@@ -331,13 +332,20 @@ impl Store {
             .await
     }
 
-    /// Opens a channel again: somebody mended its permissions. True if it was parked.
+    /// Opens a channel again: somebody mended its permissions. What waits for anything there is tried at once. True if it was parked.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn unpark(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        let channel = rows::flake(channel.0);
         self.writer
-            .run(move |connection| Ok(connection.execute("DELETE FROM parked WHERE channel = ?1", [rows::flake(channel.0)])? > 0))
+            .run(move |connection| {
+                connection.execute(
+                    &format!("UPDATE post SET due_ms = 0, attempts = 0 WHERE channel = ?1 AND trouble IS NOT NULL AND {PENDING}"),
+                    [channel],
+                )?;
+                Ok(connection.execute("DELETE FROM parked WHERE channel = ?1", [channel])? > 0)
+            })
             .await
     }
 

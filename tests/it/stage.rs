@@ -11,7 +11,7 @@ use serde_json::Value;
 use tenfour::cad::reconcile::{self, Pace, Reconciler};
 use tenfour::cad::rest::CadRest;
 use tenfour::clock::{Clock, UnixMs};
-use tenfour::delivery::{ByHand, Delivery};
+use tenfour::delivery::{ByHand, Delivery, Trouble};
 use tenfour::discord::rest::Rest;
 use tenfour::event::{RawEvent, Source, Topic, envelope};
 use tenfour::gate::Gate;
@@ -63,6 +63,7 @@ struct Bot {
     delivery: ByHand,
     reader: reconcile::ByHand,
     wishes: Wishes,
+    troubles: mpsc::Receiver<Trouble>,
 }
 
 impl Stage {
@@ -173,17 +174,11 @@ impl Stage {
             readings: mpsc::channel(1).0,
             wishes: wished,
         };
-        let delivery = Delivery {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            rest,
-            metrics: self.metrics.clone(),
-            status,
-            gate,
-            trouble: mpsc::channel(64).0,
-        };
+        let (trouble, troubles) = mpsc::channel(64);
+        let delivery =
+            Delivery { store: self.store.clone(), clock: self.clock.clone(), rest, metrics: self.metrics.clone(), status, gate, trouble };
         let ingest = Ingest::restore(surroundings).await.unwrap();
-        self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), wishes });
+        self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), wishes, troubles });
     }
 
     /// An event arrives at the door.
@@ -216,6 +211,20 @@ impl Stage {
     /// The hub session has come up.
     pub(crate) fn connected(&self) {
         self.bot.as_ref().unwrap().wishes.wish(&community(), ServerId(1), Why::Connected);
+    }
+
+    /// Of what people are told since the last time.
+    pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
+        let troubles = &mut self.bot.as_mut().unwrap().troubles;
+        std::iter::from_fn(|| troubles.try_recv().ok()).collect()
+    }
+
+    /// Turn after turn for so long.
+    pub(crate) async fn play(&mut self, ms: i64, step_ms: i64) {
+        for _ in 0..ms / step_ms {
+            self.clock.advance(step_ms);
+            self.turn().await;
+        }
     }
 
     /// Reads what is due, draws what is due, sends what is due.

@@ -20,6 +20,8 @@ pub(super) enum Action {
     DoThenDrop,
     /// 200 with HTML instead of JSON; the work is not done.
     Garbage,
+    /// This status with a web page, as what stands before Discord answers; the work is not done.
+    Page(u16),
     /// The work is done, the answer comes this many milliseconds later.
     Delay(u64),
     /// The work is done this many milliseconds later, even if the one who asked is gone by then; what came after it may be done before.

@@ -256,6 +256,7 @@ pub(super) fn open_thread(state: &mut State, parent: Id, id: Id, kind: u8, body:
         owner: Some(state.bot),
         applied_tags: body.get("applied_tags").cloned().unwrap_or_else(|| json!([])),
         available_tags: json!([]),
+        flags: 0,
         sent: 0,
     };
     let (guild, value, page) = (thread.guild, state.channel_json(&thread), super::state::page_channel(&thread));

@@ -97,6 +97,8 @@ pub struct DiscordOptions {
     /// Edits (count, per milliseconds) of one message older than an hour before code 30046. `None`: no limit. Discord's numbers are not
     /// published.
     pub old_edit_limit: Option<(u32, i64)>,
+    /// Open threads of a guild at once (code 160006).
+    pub most_threads: usize,
     /// Gateway intents that are refused with 4014: privileged ones that were not granted.
     pub denied_intents: u64,
     /// The application may be added by anybody (Public Bot).
@@ -127,6 +129,7 @@ impl Default for DiscordOptions {
             token_lifetime_ms: 15 * 60 * 1000,
             nonce_window_ms: 5 * 60 * 1000,
             old_edit_limit: None,
+            most_threads: 1_000,
             denied_intents: 0,
             bot_public: true,
             now: Arc::new(|| jiff::Timestamp::now().as_millisecond()),

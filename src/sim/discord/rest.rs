@@ -7,7 +7,7 @@ use super::permissions::{
     ADD_REACTIONS, ATTACH_FILES, CREATE_PUBLIC_THREADS, EMBED_LINKS, MANAGE_CHANNELS, MANAGE_MESSAGES, MANAGE_THREADS,
     READ_MESSAGE_HISTORY, SEND_MESSAGES, SEND_MESSAGES_IN_THREADS, VIEW_CHANNEL,
 };
-use super::state::{Id, State, intent, list, text};
+use super::state::{Id, REQUIRE_TAG, State, intent, list, text};
 use super::validate::Problems;
 use super::{commands, interaction, messages};
 
@@ -286,8 +286,13 @@ fn may_write(state: &State, channel: Id, body: &Body) -> Result<(), ApiError> {
     if !place.is_text() {
         return Err(ApiError::new(400, 50008, "Cannot send messages in a non-text channel"));
     }
-    if place.thread_flag("locked") && place.thread_flag("archived") && state.permissions(state.bot, channel) & MANAGE_THREADS == 0 {
-        return Err(ApiError::new(400, 50083, "Thread is archived"));
+    if place.thread_flag("locked") && state.permissions(state.bot, channel) & MANAGE_THREADS == 0 {
+        let archived = place.thread_flag("archived");
+        return Err(if archived {
+            ApiError::new(400, 50083, "Thread is archived")
+        } else {
+            ApiError::new(403, 160_005, "Thread is locked")
+        });
     }
     Ok(())
 }
@@ -334,6 +339,7 @@ fn one_message(state: &mut State, method: &str, channel: Id, message: Id, rest: 
                 return Err(ApiError::new(400, 160_004, "A thread has already been created for this message"));
             }
             check_thread(&body.json)?;
+            room_for_thread(state, channel)?;
             let made = messages::open_thread(state, channel, message, kind, &body.json);
             Ok(Answer { status: 201, body: made })
         }
@@ -413,6 +419,13 @@ fn check_thread(body: &Value) -> Result<(), ApiError> {
     if problems.is_empty() { Ok(()) } else { Err(ApiError::form(problems)) }
 }
 
+/// Whether the guild may have one more open thread.
+fn room_for_thread(state: &State, channel: Id) -> Result<(), ApiError> {
+    let guild = state.channels.get(&channel).map(|c| c.guild);
+    let open = state.channels.values().filter(|c| Some(c.guild) == guild && c.is_thread() && !c.thread_flag("archived")).count();
+    if open < state.options.most_threads { Ok(()) } else { Err(ApiError::new(400, 160_006, "Maximum number of active threads reached")) }
+}
+
 /// A forum post, or a thread beside the messages of a text channel.
 fn thread_without_message(state: &mut State, channel: Id, body: Body) -> Result<Answer, ApiError> {
     check_thread(&body.json)?;
@@ -423,6 +436,7 @@ fn thread_without_message(state: &mut State, channel: Id, body: Body) -> Result<
         }
         let kind = if place.kind == 5 { 10 } else { 11 };
         need(state, channel, CREATE_PUBLIC_THREADS)?;
+        room_for_thread(state, channel)?;
         let thread = state.new_id();
         let made = messages::open_thread(state, channel, thread, kind, &body.json);
         return Ok(Answer { status: 201, body: made });
@@ -435,6 +449,10 @@ fn thread_without_message(state: &mut State, channel: Id, body: Body) -> Result<
         problems.add("applied_tags", "FORUM_TAG_UNKNOWN", "Unknown tag, or more than 5 of them");
         return Err(ApiError::form(problems));
     }
+    if tags.is_empty() && place.flags & REQUIRE_TAG != 0 {
+        return Err(ApiError::new(400, 40_067, "A tag is required to create a forum post in this channel"));
+    }
+    room_for_thread(state, channel)?;
     let head = body.json.clone();
     let Some(first) = head.get("message").filter(|m| m.is_object()) else {
         let mut problems = Problems::default();
@@ -498,7 +516,8 @@ fn patch_channel(state: &mut State, channel: Id, body: &Value) -> Result<Answer,
     let Some(place) = state.channels.get(&channel) else { return Err(ApiError::new(404, 10003, "Unknown Channel")) };
     if place.is_thread() {
         // The thread's owner may do all but lock it; everybody who may write may open it again.
-        let own = place.owner == Some(state.bot) && body.get("locked").is_none();
+        // What is locked is for moderators, also if it is one's own.
+        let own = place.owner == Some(state.bot) && body.get("locked").is_none() && !place.thread_flag("locked");
         let only_opens =
             body.as_object().is_some_and(|o| o.len() == 1) && body.get("archived") == Some(&json!(false)) && !place.thread_flag("locked");
         need(state, channel, if own || only_opens { SEND_MESSAGES_IN_THREADS } else { MANAGE_THREADS })?;

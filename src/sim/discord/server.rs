@@ -127,8 +127,9 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
             let body = done.body.unwrap_or(Value::Null);
             Ok(json_reply(done.status, &body, &done.headers))
         }
-        (Outcome::Garbage, _) => {
-            Ok(plain(StatusCode::OK, "text/html", Bytes::from_static(b"<html><body>upstream connect error</body></html>")))
+        (Outcome::Page(status), _) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            Ok(plain(status, "text/html", Bytes::from_static(b"<html><body>upstream connect error</body></html>")))
         }
         (Outcome::Drop, _) => Err(Dropped),
         (Outcome::Hang, _) => {
@@ -179,7 +180,8 @@ impl Asked {
                 work(state);
                 Outcome::Drop
             }
-            Some(Action::Garbage) => Outcome::Garbage,
+            Some(Action::Garbage) => Outcome::Page(200),
+            Some(Action::Page(status)) => Outcome::Page(status),
             Some(Action::Delay(ms)) => {
                 delay = Duration::from_millis(ms);
                 Outcome::Reply(work(state))
@@ -187,7 +189,7 @@ impl Asked {
         };
         let status = match &outcome {
             Outcome::Reply(done) => done.status,
-            Outcome::Garbage => 200,
+            Outcome::Page(status) => *status,
             Outcome::Hang | Outcome::Drop => 0,
         };
         let shared = matches!(&outcome, Outcome::Reply(d) if d.headers.iter().any(|(n, v)| *n == "x-ratelimit-scope" && v == "shared"));
@@ -205,7 +207,8 @@ impl Asked {
 
 enum Outcome {
     Reply(Done),
-    Garbage,
+    /// A web page.
+    Page(u16),
     Drop,
     Hang,
 }

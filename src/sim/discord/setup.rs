@@ -8,7 +8,7 @@ use super::fault::{Action, Noise};
 use super::limits::{Limits, Scope};
 use super::messages::{self, Origin};
 use super::permissions::EVERYONE;
-use super::state::{Channel, Guild, Id, Member, Out, Overwrite, Role, State, User, intent, page_channel};
+use super::state::{Channel, Guild, Id, Member, Out, Overwrite, REQUIRE_TAG, Role, State, User, intent, page_channel};
 use super::{Bucket, DiscordSim, RateLimits, body, rest};
 
 fn parse(id: &str) -> Id {
@@ -136,6 +136,7 @@ impl DiscordSim {
                 owner: None,
                 applied_tags: json!([]),
                 available_tags: json!([]),
+                flags: 0,
                 sent: 0,
             };
             let (value, page) = (state.channel_json(&channel), page_channel(&channel));
@@ -156,6 +157,35 @@ impl DiscordSim {
             }
             ids
         })
+    }
+
+    /// Whether every post in a forum needs a tag.
+    pub fn require_tags(&self, forum: &str, required: bool) {
+        self.core().with(|state| {
+            if let Some(channel) = state.channels.get_mut(&parse(forum)) {
+                channel.flags = if required { channel.flags | REQUIRE_TAG } else { channel.flags & !REQUIRE_TAG };
+            }
+        });
+    }
+
+    /// How many threads of a guild may be open at once; Discord's own limit is 1,000.
+    pub fn limit_threads(&self, most: usize) {
+        self.core().with(|state| state.options.most_threads = most);
+    }
+
+    /// A moderator archives or opens, locks or unlocks a thread.
+    pub fn moderate_thread(&self, thread: &str, archived: bool, locked: bool) {
+        self.core().with(|state| {
+            let id = parse(thread);
+            let Some(known) = state.channels.get_mut(&id) else { return };
+            if let Some(Value::Object(thread)) = &mut known.thread {
+                thread.insert("archived".into(), json!(archived));
+                thread.insert("locked".into(), json!(locked));
+            }
+            let guild = known.guild;
+            let value = state.channels.get(&id).map(|c| state.channel_json(c)).unwrap_or_default();
+            state.dispatch("THREAD_UPDATE", guild, intent::GUILDS, &value);
+        });
     }
 
     /// Forgets which requests were counted: everybody may make as many as at the beginning.
@@ -330,6 +360,11 @@ impl DiscordSim {
     /// The next `times` matching requests get 200 and a page of HTML; their work is not done.
     pub fn garbage(&self, method: &str, path_part: &str, times: u32) {
         self.plan(method, path_part, Action::Garbage, times);
+    }
+
+    /// The next `times` matching requests get this status and a page of HTML, as from what stands before Discord; their work is not done.
+    pub fn page(&self, method: &str, path_part: &str, status: u16, times: u32) {
+        self.plan(method, path_part, Action::Page(status), times);
     }
 
     /// The next `times` matching requests are done at once and answered `ms` milliseconds later.

@@ -56,6 +56,9 @@ impl Time {
     }
 }
 
+/// A post in this forum needs a tag.
+pub(super) const REQUIRE_TAG: u64 = 1 << 4;
+
 pub(super) struct User {
     pub(super) name: String,
     pub(super) bot: bool,
@@ -109,6 +112,8 @@ pub(super) struct Channel {
     pub(super) owner: Option<Id>,
     pub(super) applied_tags: Value,
     pub(super) available_tags: Value,
+    /// Discord's channel flags: [`REQUIRE_TAG`].
+    pub(super) flags: u64,
     pub(super) sent: u64,
 }
 
@@ -462,7 +467,7 @@ impl State {
     pub(super) fn channel_json(&self, channel: &Channel) -> Value {
         let mut value = json!({
             "id": channel.id.to_string(), "type": channel.kind, "guild_id": channel.guild.to_string(), "name": channel.name,
-            "parent_id": channel.parent.map(|p| p.to_string()), "flags": 0, "rate_limit_per_user": 0,
+            "parent_id": channel.parent.map(|p| p.to_string()), "flags": channel.flags, "rate_limit_per_user": 0,
             "last_message_id": channel.last_message.map(|m| m.to_string()),
         });
         let Some(map) = value.as_object_mut() else { return value };

@@ -69,7 +69,7 @@ async fn a_pack_in_doubt_keeps_its_company_and_its_nonce_and_one_that_surely_was
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![card("a", "one"), card("b", "two")], 1).await;
-    let again = |in_doubt| Settlement::Again { due: UnixMs(10), counts: in_doubt, in_doubt, reason: String::new() };
+    let again = |in_doubt| super::again_at(10, in_doubt, in_doubt);
     let first = pack(&store, 2).await;
     store.settle(&first, again(false), UnixMs(3)).await.unwrap();
     put(&store, vec![card("c", "three")], 4).await;
@@ -139,7 +139,7 @@ async fn an_edit_that_may_come_late_is_sent_once_more_when_that_is_past() {
     made(store.claim(ChannelId(7), UnixMs(2)).await.unwrap().unwrap(), 3).await;
     put(&store, vec![draft(7, "a", "two", Lane::Edit)], 4).await;
     let lost = store.claim(ChannelId(7), UnixMs(5)).await.unwrap().unwrap();
-    let again = Settlement::Again { due: UnixMs(6), counts: true, in_doubt: true, reason: String::new() };
+    let again = super::again_at(6, true, true);
     store.settle(&lost, again, UnixMs(6)).await.unwrap();
     made(store.claim(ChannelId(7), UnixMs(7)).await.unwrap().unwrap(), 8).await;
     assert_eq!(store.claim(ChannelId(7), UnixMs(5_007)).await.unwrap(), None, "too early");

@@ -1,0 +1,123 @@
+//! Discord's JSON error codes, as far as they tell a message's fate. Only what Discord itself says about a body is final; what no row names
+//! waits and is tried again. Discord's reference: Opcodes and Status Codes, "JSON Error Codes".
+
+use serde_json::Value;
+
+use crate::outbox::Obstacle;
+
+/// A thread hangs on that message already.
+pub(super) const HAS_THREAD: i64 = 160_004;
+pub(super) const UNKNOWN_CHANNEL: i64 = 10_003;
+pub(super) const UNKNOWN_MESSAGE: i64 = 10_008;
+/// An old message was edited too often.
+pub(super) const OLD_EDITS: i64 = 30_046;
+const INVALID_FORM: i64 = 50_035;
+
+/// What a refusal is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// The text or the files: it will never be taken.
+    Body,
+    /// The name of a thread: another one may be.
+    Name,
+    /// The channel: nothing may go there until a person changes something.
+    Place,
+    /// Something else, that ends.
+    Way(Obstacle),
+}
+
+/// Reads a refusal. `None` if this is not Discord's own answer: something in front of it spoke.
+pub(super) fn about(body: &[u8], status: u16) -> Option<About> {
+    let answer = own(body)?;
+    let code = answer.get("code").and_then(Value::as_i64)?;
+    Some(match code {
+        INVALID_FORM => form(&answer),
+        // Empty message; file or request too large; attachments too many or invalid; not JSON; no such kind of message; voice messages.
+        50_006 | 40_005 | 30_015 | 50_045 | 50_046 | 50_068 | 50_109 | 50_138 | 50_160 | 50_161 => About::Body,
+        // AutoMod on the title of a forum post.
+        200_001 => About::Name,
+        // Missing Access, Missing Permissions, Unknown Channel, Unknown Guild, wrong kind of channel, verification level, no history.
+        50_001 | 50_013 | UNKNOWN_CHANNEL | 10_004 | 50_008 | 50_009 | 50_024 | 40_058 | 160_002 => About::Place,
+        160_005 | 50_083 => About::Way(Obstacle::Locked),
+        160_006 | 160_007 => About::Way(Obstacle::Full),
+        40_067 => About::Way(Obstacle::Tags),
+        200_000 | 240_000 => About::Way(Obstacle::Blocked),
+        40_333 => About::Way(Obstacle::Edge),
+        // Overloaded; sending or a feature is off for a while.
+        130_000 | 40_004 | 40_006 | 40_062 => About::Way(Obstacle::Down),
+        // Slow mode, limits of writing in a channel or guild, of announcements, of pins, of old edits.
+        20_016 | 20_022 | 20_028 | 20_029 | 30_003 | OLD_EDITS => About::Way(Obstacle::Limit(code)),
+        0 => About::Way(Obstacle::Unknown(status.into())),
+        code => About::Way(Obstacle::Unknown(code)),
+    })
+}
+
+/// Discord's JSON, if it is that. Anything else comes from something between us and Discord.
+pub(super) fn own(body: &[u8]) -> Option<Value> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let is_own = answer.get("code").is_some_and(Value::is_i64) && answer.get("message").is_some_and(Value::is_string);
+    is_own.then_some(answer)
+}
+
+/// Invalid Form Body: which field?
+fn form(answer: &Value) -> About {
+    let Some(fields) = answer.get("errors").and_then(Value::as_object) else { return About::Body };
+    let has = |name: &str| fields.contains_key(name);
+    if has("name") {
+        About::Name
+    } else if has("applied_tags") {
+        About::Way(Obstacle::Tags)
+    } else if fields.keys().all(|field| matches!(&**field, "message_reference" | "auto_archive_duration" | "rate_limit_per_user")) {
+        About::Way(Obstacle::Unknown(INVALID_FORM))
+    } else {
+        About::Body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: &Value) -> Option<About> {
+        about(body.to_string().as_bytes(), 400)
+    }
+
+    fn code(code: i64) -> Option<About> {
+        read(&json!({ "message": "words", "code": code }))
+    }
+
+    #[test]
+    fn only_what_discord_says_about_the_body_is_final() {
+        let form = |field: &str| read(&json!({ "message": "Invalid Form Body", "code": 50035, "errors": { field: { "_errors": [] } } }));
+        for field in ["content", "embeds", "components", "message", "allowed_mentions", "attachments"] {
+            assert_eq!(form(field), Some(About::Body), "{field}");
+        }
+        assert_eq!(read(&json!({ "message": "Invalid Form Body", "code": 50035 })), Some(About::Body));
+        assert_eq!(form("name"), Some(About::Name));
+        assert_eq!(form("applied_tags"), Some(About::Way(Obstacle::Tags)));
+        assert_eq!(form("message_reference"), Some(About::Way(Obstacle::Unknown(50_035))));
+        let finals: Vec<i64> = (0..250_000).filter(|number| code(*number) == Some(About::Body)).collect();
+        assert_eq!(finals, [30_015, 40_005, 50_006, 50_035, 50_045, 50_046, 50_068, 50_109, 50_138, 50_160, 50_161]);
+    }
+
+    #[test]
+    fn a_channel_is_closed_only_by_discords_own_codes() {
+        let closed: Vec<i64> = (0..250_000).filter(|number| code(*number) == Some(About::Place)).collect();
+        assert_eq!(closed, [10_003, 10_004, 40_058, 50_001, 50_008, 50_009, 50_013, 50_024, 160_002]);
+        assert_eq!(code(40_333), Some(About::Way(Obstacle::Edge)));
+        assert_eq!(code(160_006), Some(About::Way(Obstacle::Full)));
+        assert_eq!(code(99_999), Some(About::Way(Obstacle::Unknown(99_999))));
+        assert_eq!(code(0), Some(About::Way(Obstacle::Unknown(400))));
+    }
+
+    #[test]
+    fn what_is_not_discords_json_is_not_discords_word() {
+        for body in
+            ["", "<html>403 Forbidden</html>", "null", "[]", "\"50001\"", "{}", r#"{"code":50001}"#, r#"{"code":"50001","message":"x"}"#]
+        {
+            assert_eq!(about(body.as_bytes(), 403), None, "{body}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What is in the way of a message and not in its text: nothing is given up, nobody else waits, people hear of it once.
+
+use serde_json::{Value, json};
+use tenfour::delivery::Trouble;
+use tenfour::event::Source;
+use tenfour::outbox::Obstacle;
+use tenfour::render::Style;
+use tenfour::route::Rule;
+
+use crate::stage::Stage;
+
+const HOUR_MS: i64 = 3_600_000;
+
+async fn stage() -> Stage {
+    let mut stage = Stage::new().await;
+    stage.reads = false;
+    stage
+}
+
+async fn tell(stage: &mut Stage, kind: &str, data: Value) {
+    stage.arrive(Source::Hub, &json!({ "type": kind, "data": data })).await;
+    stage.turn().await;
+}
+
+async fn fire(stage: &mut Stage, id: i64) {
+    let call = json!({ "callId": id, "isEmergency": true, "description": format!("Fire {id}"), "location": "Alta St" });
+    tell(stage, "EVENT_911", json!({ "call": call })).await;
+}
+
+async fn gone(stage: &mut Stage, id: i64) {
+    tell(stage, "EVENT_REMOVE_911", json!({ "callIds": [id] })).await;
+}
+
+async fn forum(stage: &Stage) -> String {
+    stage.channel("911", None, Style::Card, true, Rule::default()).await
+}
+
+/// Posts of a forum, by name, oldest first.
+fn posts(stage: &Stage, forum: &str) -> Vec<Value> {
+    let snapshot = stage.discord.snapshot();
+    let below = snapshot["channels"].as_array().unwrap().iter().filter(|channel| channel["parent_id"] == json!(forum));
+    below.map(|post| stage.discord.channel(post["id"].as_str().unwrap())).collect()
+}
+
+/// The title of the card in a forum's post.
+fn card(stage: &Stage, post: &Value) -> String {
+    let first = stage.discord.messages(post["id"].as_str().unwrap()).remove(0);
+    first["embeds"][0]["title"].as_str().unwrap().to_owned()
+}
+
+fn titles(stage: &Stage, channel: &str) -> Vec<String> {
+    stage.discord.messages(channel).iter().map(|message| message["embeds"][0]["title"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// What people are told of, without the words.
+fn told(stage: &mut Stage) -> Vec<Option<Obstacle>> {
+    let obstacle = |trouble| match trouble {
+        Trouble::Refused { .. } => None,
+        Trouble::Obstructed { obstacle, .. } => Some(obstacle),
+    };
+    stage.troubles().into_iter().map(obstacle).collect()
+}
+
+async fn nothing_is_left(stage: &Stage) {
+    let counts = stage.store.counts().await.unwrap();
+    assert_eq!((counts.pending, counts.failed), (0, 0));
+}
+
+#[tokio::test]
+async fn a_full_forum_is_retried_and_reported_once() {
+    let mut stage = stage().await;
+    let forum = forum(&stage).await;
+    stage.discord.limit_threads(0);
+    for id in 1..=3 {
+        fire(&mut stage, id).await;
+    }
+    stage.play(HOUR_MS, 10_000).await;
+    assert_eq!(told(&mut stage), [Some(Obstacle::Full)]);
+    let tries = stage.discord.requests().iter().filter(|r| r["path"].as_str().unwrap().ends_with("/threads")).count();
+    assert!((20..=100).contains(&tries), "one a minute for the whole forum: {tries}");
+    // Room for one only: it is still the same trouble.
+    stage.discord.limit_threads(1);
+    stage.play(600_000, 10_000).await;
+    assert_eq!((posts(&stage, &forum).len(), told(&mut stage)), (1, vec![]));
+    stage.discord.limit_threads(1_000);
+    stage.play(120_000, 10_000).await;
+    assert_eq!(posts(&stage, &forum).len(), 3);
+    nothing_is_left(&stage).await;
+    // Full once more: that is new.
+    stage.discord.limit_threads(0);
+    fire(&mut stage, 4).await;
+    stage.play(HOUR_MS, 10_000).await;
+    assert_eq!(told(&mut stage), [Some(Obstacle::Full)]);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_forum_that_starts_requiring_tags_is_retried_and_reported_once() {
+    let mut stage = stage().await;
+    let forum = forum(&stage).await;
+    stage.discord.require_tags(&forum, true);
+    fire(&mut stage, 1).await;
+    stage.play(HOUR_MS, 10_000).await;
+    assert_eq!(told(&mut stage), [Some(Obstacle::Tags)]);
+    stage.discord.require_tags(&forum, false);
+    stage.play(60_000, 10_000).await;
+    assert_eq!(posts(&stage, &forum).len(), 1);
+    nothing_is_left(&stage).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_closed_call_never_stays_open_because_a_web_page_answered_its_edit() {
+    for status in [200, 400, 403, 404, 405, 413, 500, 520, 503] {
+        let mut stage = stage().await;
+        let channel = stage.channel("911", None, Style::Card, false, Rule::default()).await;
+        fire(&mut stage, 1).await;
+        stage.discord.page("PATCH", "/messages", status, 6);
+        gone(&mut stage, 1).await;
+        stage.play(120_000, 1_000).await;
+        assert!(titles(&stage, &channel)[0].starts_with('☑'), "{status}: {:?}", titles(&stage, &channel));
+        assert_eq!(stage.store.parked().await.unwrap(), [], "{status}");
+        nothing_is_left(&stage).await;
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_card_survives_every_answer_that_is_not_about_its_text() {
+    let codes = [0, 20_016, 20_028, 30_003, 40_004, 40_333, 50_278, 99_999, 130_000, 160_006, 200_000, 240_000];
+    let bodies = codes.iter().map(|code| json!({ "message": "No", "code": code })).chain([json!({}), json!("no"), Value::Null]);
+    for (body, status) in bodies.flat_map(|body| [(body.clone(), 400), (body.clone(), 403), (body.clone(), 404), (body, 409)]) {
+        let mut stage = stage().await;
+        let channel = stage.channel("911", None, Style::Card, false, Rule::default()).await;
+        stage.discord.fail_with("POST", "/messages", status, body.clone(), 3);
+        fire(&mut stage, 1).await;
+        stage.play(900_000, 5_000).await;
+        assert_eq!(titles(&stage, &channel).len(), 1, "{status} {body}");
+        assert_eq!(stage.store.parked().await.unwrap(), [], "{status} {body}");
+        nothing_is_left(&stage).await;
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_refusal_is_reported_once_and_holds_up_no_other_card() {
+    let mut stage = stage().await;
+    let channel = stage.channel("911", None, Style::Card, false, Rule::default()).await;
+    stage.discord.fail_with("POST", "/messages", 400, json!({ "message": "Odd", "code": 55_555 }), 1);
+    fire(&mut stage, 1).await;
+    fire(&mut stage, 2).await;
+    assert_eq!((titles(&stage, &channel).len(), told(&mut stage)), (1, vec![Some(Obstacle::Unknown(55_555))]), "the second one at once");
+    stage.discord.fail_with("POST", "/messages", 400, json!({ "message": "Odd", "code": 55_555 }), 8);
+    stage.play(2 * HOUR_MS, 10_000).await;
+    assert_eq!((titles(&stage, &channel).len(), told(&mut stage)), (2, vec![]));
+    nothing_is_left(&stage).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_rejected_name_is_replaced_with_a_neutral_one_at_once() {
+    let mut stage = stage().await;
+    let forum = forum(&stage).await;
+    let refused =
+        json!({ "message": "Invalid Form Body", "code": 50035, "errors": { "name": { "_errors": [{ "code": "X", "message": "no" }] } } });
+    stage.discord.fail_with("POST", "/threads", 400, refused.clone(), 1);
+    fire(&mut stage, 7).await;
+    let names = |stage: &Stage| posts(stage, &forum).iter().map(|post| post["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(&stage), ["Emergency call 7"]);
+    assert!(card(&stage, &posts(&stage, &forum)[0]).contains("Fire 7"), "the card itself says all");
+    // Not even the neutral one: it waits, and is reported.
+    stage.discord.fail_with("POST", "/threads", 400, refused, 4);
+    fire(&mut stage, 8).await;
+    assert_eq!(told(&mut stage), [Some(Obstacle::Name)]);
+    stage.play(120_000, 5_000).await;
+    assert_eq!(posts(&stage, &forum).len(), 2);
+    nothing_is_left(&stage).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_panic_arrives_within_seconds_after_an_edge_failure_and_nothing_is_parked() {
+    for page in [true, false] {
+        let mut stage = stage().await;
+        let channel = stage.channel("all", None, Style::Card, false, Rule::default()).await;
+        let other = stage.channel("panic", None, Style::Card, false, Rule::default()).await;
+        if page {
+            stage.discord.page("*", "/channels/", 403, u32::MAX);
+        } else {
+            let blocked = json!({ "message": "internal network error", "code": 40333 });
+            stage.discord.fail_with("*", "/channels/", 403, blocked, u32::MAX);
+        }
+        fire(&mut stage, 1).await;
+        tell(&mut stage, "EVENT_UNIT_PANIC", json!({ "identIds": [5], "isPanic": true })).await;
+        stage.play(3_000, 250).await;
+        stage.discord.clear_faults();
+        stage.play(3_000, 250).await;
+        assert_eq!((titles(&stage, &channel).len(), titles(&stage, &other).len()), (2, 1));
+        assert_eq!((stage.store.parked().await.unwrap(), told(&mut stage)), (vec![], vec![]), "nobody is asked for permissions");
+        nothing_is_left(&stage).await;
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_edge_failure_that_lasts_is_reported_once_for_all_channels() {
+    let mut stage = stage().await;
+    for _ in 0..3 {
+        stage.channel("911", None, Style::Card, false, Rule::default()).await;
+    }
+    stage.discord.page("*", "/channels/", 403, u32::MAX);
+    fire(&mut stage, 1).await;
+    stage.play(HOUR_MS, 5_000).await;
+    assert_eq!(told(&mut stage), [Some(Obstacle::Edge)]);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_locked_post_stops_only_itself_and_is_reported_once() {
+    let mut stage = stage().await;
+    let forum = forum(&stage).await;
+    fire(&mut stage, 1).await;
+    let locked = posts(&stage, &forum)[0]["id"].as_str().unwrap().to_owned();
+    stage.discord.moderate_thread(&locked, true, true);
+    gone(&mut stage, 1).await;
+    for minute in 0..60 {
+        fire(&mut stage, 100 + minute).await;
+        assert_eq!(posts(&stage, &forum).len() as i64, 2 + minute, "each call at once");
+        stage.play(60_000, 15_000).await;
+    }
+    assert_eq!((told(&mut stage), stage.store.parked().await.unwrap()), (vec![Some(Obstacle::Locked)], vec![]));
+    // Unlocked: the card is brought up to date, and the post is put away.
+    stage.discord.moderate_thread(&locked, true, false);
+    stage.play(600_000, 15_000).await;
+    let first = posts(&stage, &forum).remove(0);
+    assert!(card(&stage, &first).starts_with('☑'), "{}", card(&stage, &first));
+    assert_eq!(first["thread_metadata"]["archived"], json!(true));
+    nothing_is_left(&stage).await;
+    // Another one: people hear of that too.
+    let second = posts(&stage, &forum)[1]["id"].as_str().unwrap().to_owned();
+    stage.discord.moderate_thread(&second, true, true);
+    gone(&mut stage, 100).await;
+    stage.play(HOUR_MS, 15_000).await;
+    assert_eq!(told(&mut stage), [Some(Obstacle::Locked)]);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_closed_channel_is_reported_once_until_it_takes_what_it_refused() {
+    let mut stage = stage().await;
+    let channel = stage.channel("911", None, Style::Card, false, Rule::default()).await;
+    for round in 0..2 {
+        stage.discord.deny(&channel, 1 << 11);
+        for minute in 0..60 {
+            fire(&mut stage, round * 1_000 + minute).await;
+            stage.play(60_000, 20_000).await;
+        }
+        assert_eq!(told(&mut stage), [None], "round {round}");
+        stage.discord.allow(&channel, 1 << 11);
+        stage.play(HOUR_MS + 60_000, 20_000).await;
+        nothing_is_left(&stage).await;
+    }
+    assert_eq!(stage.discord.messages(&channel).iter().flat_map(|m| m["embeds"].as_array().unwrap().clone()).count(), 120);
+    stage.end().await;
+}
+
+/// A file needs Attach Files; calls do not.
+#[tokio::test]
+async fn a_message_that_needs_one_more_permission_does_not_close_its_channel() {
+    let mut stage = stage().await;
+    let channel = stage.channel("all", None, Style::Card, false, Rule::default()).await;
+    stage.discord.deny(&channel, 1 << 15);
+    let sound = json!({
+        "locations": [{ "name": "Station 2", "open": [], "close": [] }],
+        "message": "SUQzBAAAAAAAI1RTU0UAAAAPAAADTGF2ZjU4Ljc2LjEwMAAAAAAAAAAAAAAA",
+        "colors": [],
+    });
+    tell(&mut stage, "EVENT_STATION_ALERT", sound).await;
+    for minute in 0..60 {
+        fire(&mut stage, minute).await;
+        stage.play(60_000, 20_000).await;
+    }
+    let calls = titles(&stage, &channel).iter().filter(|title| title.contains("911")).count();
+    let refusals = stage.discord.requests().iter().filter(|r| r["status"] == json!(403)).count();
+    assert!(refusals > 0, "nothing was refused: this proves nothing");
+    assert_eq!(calls, 60);
+    assert_eq!(told(&mut stage), [None]);
+    assert_eq!(stage.store.parked().await.unwrap(), [], "{:?}", stage.store.parked().await.unwrap());
+    stage.end().await;
+}
