@@ -30,7 +30,7 @@ impl<'a> Card<'a> {
             shown_at: claim.shown_at,
             unpinged: claim.unpinged,
             // An answer calls to what goes on, whatever became of its text meanwhile.
-            calls_nobody: claim.over && claim.version > 1 && claim.place != Place::Thread && claim.reply_to.is_none(),
+            calls_nobody: claim.hushed || (claim.over && claim.version > 1 && claim.place != Place::Thread && claim.reply_to.is_none()),
             anew: claim.anew,
         };
         let others = claim.others.iter().map(|member| Self {

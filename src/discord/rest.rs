@@ -509,6 +509,7 @@ mod tests {
             attempts: 0,
             trouble: None,
             apart: false,
+            hushed: false,
             over: false,
             lines: false,
             happened_at: UnixMs(0),

@@ -175,6 +175,7 @@ fn draft(board: &Board, message: Message, now: UnixMs) -> Draft {
         // Its first appearance need not wake anybody.
         message: Message { silent: true, ..message },
         happened_at: now,
+        event: 0,
     }
 }
 

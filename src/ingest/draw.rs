@@ -351,7 +351,7 @@ impl<'a> Drawing<'a> {
         let joined_late = match subject {
             Subject::Emergency(id, _) => self.world.emergencies.get(&id).is_some_and(|call| call.joined_late),
             Subject::Dispatch(id, _) => self.world.dispatches.get(&id).is_some_and(|call| call.joined_late),
-            Subject::Panic(ident, _) => self.world.panics.get(&ident).is_some_and(|panic| panic.joined_late),
+            Subject::Panic(ident, at) => self.world.panics_of(ident, at).iter().any(|panic| panic.joined_late),
             Subject::Event(..) => false,
         };
         let kept_out = |id: &i64| {
@@ -443,6 +443,10 @@ impl<'a> Drawing<'a> {
             parent: post.parent,
             message,
             happened_at: self.setting.at,
+            event: match post.event {
+                0 if post.lane == Lane::Panic => self.setting.number.0,
+                event => event,
+            },
         });
     }
 
@@ -529,12 +533,14 @@ pub(super) struct Post {
     pub(super) over: bool,
     pub(super) place: Place,
     pub(super) parent: Option<String>,
+    /// See [`Draft::event`].
+    pub(super) event: i64,
 }
 
 impl Post {
     /// In the channel, and never to be changed.
     pub(super) fn new(lane: Lane, subject: String) -> Self {
-        Self { lane, subject, over: true, place: Place::Channel, parent: None }
+        Self { lane, subject, over: true, place: Place::Channel, parent: None, event: 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What nobody answered: a second role is called, by a reply under the card. Looked at once a second; what was called out is known by its
 //! post, so that a restart calls nobody twice.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::draw::{Drawing, Post, Setting, reply_place};
 use super::{Ingest, Whose};
@@ -56,7 +56,8 @@ fn waiting(world: &Server) -> Vec<Subject> {
     let emergencies = world.emergencies.iter().filter(|(_, call)| call.call.is_emergency && !call.joined_late);
     let emergencies = emergencies.map(|(id, call)| Subject::Emergency(*id, call.opened_at));
     let panics = world.panics.iter().filter(|(_, panic)| !panic.joined_late);
-    let panics = panics.map(|(ident, panic)| Subject::Panic(*ident, panic.since));
+    // Those of one event share a card, and so what is said under it.
+    let panics: BTreeSet<Subject> = panics.map(|(_, panic)| panic.subject()).collect();
     let pages = world.pages.keys().map(|(seq, nth)| Subject::Event(*seq, *nth));
     emergencies.chain(panics).chain(pages).filter(|subject| !world.is_over(*subject) && !world.is_answered(*subject)).collect()
 }
@@ -85,7 +86,9 @@ impl Drawing<'_> {
                     let view = View { now: step.at(opened), ..self.view(memo.guild, memo.style, &roles, false) };
                     let Some(message) = render::reply(Reply::Unanswered { since: opened }, subject, &view) else { continue };
                     let name = format!("{text}#escalate.{}.{}", route.id, step.minutes);
-                    let post = Post { place: reply_place(memo.place), parent: Some(text.clone()), ..Post::new(lane, name) };
+                    // Panics of one event that have a card each call people once.
+                    let event = if lane == Lane::Panic { opened.0 } else { 0 };
+                    let post = Post { place: reply_place(memo.place), parent: Some(text.clone()), event, ..Post::new(lane, name) };
                     replies.push((Target { roles: roles.to_vec(), ..target.clone() }, post, message));
                     called.insert(this);
                 }

@@ -133,10 +133,12 @@ pub(super) fn of_subject(world: &Server, subject: Subject) -> OwnedFacts {
             None => OwnedFacts::unknown(Topic::Emergency),
         },
         Subject::Dispatch(id, _) => of_known_dispatch(world, id),
-        Subject::Panic(ident, _) => {
-            let mut facts = of_unit(world, ident, Topic::Panic);
-            let linked = world.panics.get(&ident).and_then(|panic| world.emergencies.get(&panic.linked_911?));
-            if let Some(emergency) = linked {
+        Subject::Panic(ident, since) => {
+            let panics = world.panics_of(ident, since);
+            let mut facts = OwnedFacts::unknown(Topic::Panic);
+            // One that nobody remembers is known by its unit.
+            facts.whole_units(world, if panics.is_empty() { vec![&ident] } else { panics.iter().map(|panic| &panic.ident).collect() });
+            for emergency in panics.iter().filter_map(|panic| world.emergencies.get(&panic.linked_911?)).take(MAX_UNITS) {
                 facts.texts(emergency.call.description.iter().chain(&emergency.call.location));
             }
             facts

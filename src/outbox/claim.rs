@@ -42,6 +42,8 @@ pub struct Claim {
     pub trouble: Option<String>,
     /// It was refused, and the channel took other messages since.
     pub apart: bool,
+    /// Another post of the same event called the same roles in this channel already.
+    pub hushed: bool,
     /// Nothing more will come.
     pub over: bool,
     /// A page of lines: each of its versions holds news, though each of its events is over.

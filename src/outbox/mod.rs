@@ -130,6 +130,9 @@ pub struct Draft {
     pub message: Message,
     /// When it happened.
     pub happened_at: UnixMs,
+    /// What told of it, for what calls people once however many cards it makes: of these, only the first that is shown in a channel calls
+    /// its roles. 0 = it calls for itself.
+    pub event: i64,
 }
 
 impl Draft {
@@ -156,6 +159,7 @@ impl Draft {
             parent: None,
             message,
             happened_at: now,
+            event: 0,
         }
     }
 }

@@ -188,6 +188,7 @@ mod tests {
             attempts,
             trouble: None,
             apart: false,
+            hushed: false,
             over,
             lines: false,
             happened_at: UnixMs(0),

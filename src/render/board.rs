@@ -464,7 +464,16 @@ mod tests {
     fn panic(world: &mut Server, ident: i64) {
         world.panics.insert(
             Ident(ident),
-            Panic { ident: Ident(ident), since: OPENED, over_at: None, linked_911: None, by_flag: false, joined_late: false, taken: None },
+            Panic {
+                ident: Ident(ident),
+                since: OPENED,
+                over_at: None,
+                linked_911: None,
+                by_flag: false,
+                joined_late: false,
+                taken: None,
+                shared: None,
+            },
         );
     }
 

@@ -2,7 +2,7 @@
 
 use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
-use super::emergency::{known_meta, meta};
+use super::emergency::{known_meta, meta, place_left};
 use super::{Message, Style, View, colors, street, text, unit, words};
 use crate::clock::UnixMs;
 use crate::event::{Note, Priority};
@@ -96,10 +96,12 @@ pub(super) fn place(call: &Dispatch) -> Option<String> {
 /// `P1: 211 Armed Robbery, Mission Row (9001)`.
 fn sentence(call: &Dispatch, view: &View<'_>, priority: Option<&str>, what: &str) -> String {
     let mut out = format!("{}: {}", priority.unwrap_or("Dispatch"), text::line(what, 120));
-    if let Some(address) = draft::line(call.address.as_deref(), 120) {
+    let place = place_left(call.address.as_deref(), Some(what));
+    if let Some(address) = draft::line(place, 120) {
         out = format!("{out}, {address}");
     }
-    if let Some(postal) = draft::line(call.postal.as_deref(), 24) {
+    let said = |postal: &&str| [Some(what), place].into_iter().flatten().any(|said| text::says(said, postal));
+    if let Some(postal) = draft::line(call.postal.as_deref().filter(|postal| !said(postal)), 24) {
         out = format!("{out} ({postal})");
     }
     match unit::shorts(view, &call.units) {

@@ -109,7 +109,9 @@ pub(super) fn title(view: &View<'_>, head: &str, what: Option<&str>, joint: &str
     let reserved = if view.test { text::units("TEST · ") } else { 0 };
     let room = limits::TITLE.saturating_sub(text::units(&head) + reserved);
     let what = text::visible(what).map(str::to_owned);
-    let place = text::visible(place);
+    // A place that the text says already is not said again, unless what is cut off says it.
+    let fits = |what: &str| text::units(&text::line(what, limits::TITLE)) + 3 <= room;
+    let place = text::visible(place).filter(|place| !what.as_deref().is_some_and(|what| fits(what) && text::says(what, place)));
     let dot = " · ";
     match (what, place) {
         (None, None) => head,

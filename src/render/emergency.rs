@@ -53,12 +53,20 @@ fn buttons(emergency: &Emergency, number: crate::ids::CallId, view: &View<'_>) -
 fn sentence(label: &str, emergency: &Emergency) -> String {
     let call = &emergency.call;
     let what = text::visible(call.description.as_deref()).map(first_sentence);
-    let parts: Vec<String> = [draft::line(what, 120), draft::line(call.location.as_deref(), 120)].into_iter().flatten().collect();
+    let place = place_left(call.location.as_deref(), what);
+    let parts: Vec<String> = [draft::line(what, 120), draft::line(place, 120)].into_iter().flatten().collect();
     let told = if parts.is_empty() { "new call".to_owned() } else { parts.join(", ") };
-    match draft::line(meta(&call.meta, "postal"), 24) {
+    let said = |postal: &&str| ![what, place].into_iter().flatten().any(|said| text::says(said, postal));
+    match draft::line(meta(&call.meta, "postal").filter(said), 24) {
         Some(postal) => format!("{label}: {told} ({postal})"),
         None => format!("{label}: {told}"),
     }
+}
+
+/// What of a place the words before it do not say. A crossing is said if its first street is; the rest of it stands in a field.
+pub(super) fn place_left<'a>(place: Option<&'a str>, what: Option<&str>) -> Option<&'a str> {
+    let what = what.filter(|what| text::units(what) <= 110);
+    place.filter(|place| !what.is_some_and(|what| text::says(what, place) || text::says(what, street::first(place))))
 }
 
 fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
@@ -239,6 +247,28 @@ mod tests {
         [Timeline] 📞 <t:1763700000:t> 101
         -- Server 1 · 101 #302 @ 1763700000
         "##);
+    }
+
+    #[test]
+    fn a_place_that_the_words_say_is_not_said_twice() {
+        let mut world = sample::world();
+        let mut shown = |description: &str, location: &str, postal: &str| {
+            let call = &mut world.emergencies.get_mut(&CallId(302)).unwrap().call;
+            (call.description, call.location) = (Some(description.into()), Some(location.into()));
+            call.meta.insert("postal".into(), postal.into());
+            let card = card_of(&world, Style::Card, &[RoleId(7)]).unwrap();
+            (card.embeds[0].title.clone().unwrap(), card.content.unwrap())
+        };
+        let said = |title: &str, content: &str| (title.to_owned(), content.to_owned());
+        assert_eq!(
+            shown("Shots fired at  ALTA ST", "Alta St / Integrity Way", "9001"),
+            said("🚨 911 · Shots fired at ALTA ST", "<@&7> 911: Shots fired at ALTA ST (9001)")
+        );
+        assert_eq!(shown("Fire", "Alta St (9001)", "9001"), said("🚨 911 · Fire near Alta St (9001)", "<@&7> 911: Fire, Alta St (9001)"));
+        assert_eq!(
+            shown("Crash on Route 681", "Route 68", "1"),
+            said("🚨 911 · Crash on Route 681 near Route 68", "<@&7> 911: Crash on Route 681, Route 68 (1)")
+        );
     }
 
     #[test]

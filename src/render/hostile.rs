@@ -251,6 +251,7 @@ impl Filler {
                     by_flag: false,
                     joined_late: false,
                     taken: Some(Taken { by: UserId(u64::MAX), at: AT }),
+                    shared: None,
                 },
             );
         }

@@ -67,7 +67,11 @@ pub fn card(subject: Subject, view: &View<'_>) -> Option<Message> {
     match subject {
         Subject::Emergency(id, at) => world.emergencies.get(&id).filter(|e| e.opened_at == at).map(|e| emergency::card(e, id, view)),
         Subject::Dispatch(id, at) => world.dispatches.get(&id).filter(|d| d.opened_at == at).map(|d| dispatch::card(d, view)),
-        Subject::Panic(ident, at) => world.panics.get(&ident).filter(|p| p.since == at).map(|p| panic::card(p, view)),
+        Subject::Panic(ident, at) => match world.panics_of(ident, at).as_slice() {
+            [] => None,
+            [alone] if alone.shared.is_none() => Some(panic::card(alone, view)),
+            several => Some(panic::shared(several, subject, view)),
+        },
         Subject::Event(seq, nth) => world.pages.get(&(seq, nth)).and_then(|paged| pager::card(paged, subject, view)),
     }
 }
@@ -128,7 +132,7 @@ pub enum Reply {
 #[must_use]
 pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message> {
     let message = match (reply, subject) {
-        (Reply::PanicOver, Subject::Panic(ident, at)) => panic::over(view.world.panics.get(&ident).filter(|p| p.since == at)?, view),
+        (Reply::PanicOver, Subject::Panic(ident, at)) => Some(panic::over(&view.world.panics_of(ident, at), view)?),
         (Reply::Raised, Subject::Dispatch(id, at)) => {
             view.world.dispatches.get(&id).filter(|d| d.opened_at == at).map(|d| dispatch::raised(d, view))
         }

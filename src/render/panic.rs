@@ -3,6 +3,7 @@
 use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
 use super::{Message, Style, View, colors, dispatch, text, unit, words};
+use crate::ids::Ident;
 use crate::world::{Dispatch, Panic, Subject};
 
 pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
@@ -33,6 +34,60 @@ pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
         draft.buttons = button::buttons(view, Subject::Panic(ident, panic.since), verbs);
     }
     draft.finish(view)
+}
+
+/// One card for many units that are in panic by one event: who they are, where, and who is still in danger.
+pub(super) fn shared(panics: &[&Panic], subject: Subject, view: &View<'_>) -> Message {
+    let on = panics.iter().filter(|panic| panic.over_at.is_none()).count();
+    let of = panics.iter().filter_map(|panic| panic.shared).map(|shared| shared.of).max().unwrap_or(panics.len());
+    let since = subject.since().unwrap_or_default();
+    let over = panics.iter().filter_map(|panic| panic.over_at).max().filter(|_| on == 0);
+    let (head, color, state) = match over {
+        None => (format!("🆘 PANIC · {on} units"), colors::PANIC, "On"),
+        Some(_) => (format!("✅ Panic over · {of} units"), colors::PANIC_OVER, "Over"),
+    };
+    let head = if on == 1 { "🆘 PANIC · 1 unit".to_owned() } else { head };
+    if view.style == Style::Public {
+        let state = PublicState { word: state, since, over };
+        return Draft::public(view, &head, None, color, "Panic", state).finish(view);
+    }
+    let first = match subject {
+        Subject::Panic(first, _) => first,
+        _ => Ident::default(),
+    };
+    let mut draft =
+        Draft::new(view, draft::title(view, &head, None, "", None), color, &format!("Panic #{first} +{}", of.saturating_sub(1)), since);
+    let open: Vec<Ident> = panics.iter().filter(|panic| panic.over_at.is_none()).map(|panic| panic.ident).collect();
+    draft.sentence = match (over, unit::shorts(view, &open)) {
+        (None, Some(names)) if on == 1 => format!("PANIC: {names}"),
+        (None, Some(names)) => format!("PANIC: {on} units: {names}"),
+        _ => format!("Panic over: {of} units"),
+    };
+    let mut fields = Fields::default();
+    fields.wide("In panic", units(panics, view, |panic| panic.over_at.is_none()));
+    fields.wide("Over", units(panics, view, |panic| panic.over_at.is_some()));
+    let first = if panics.iter().any(|panic| panic.joined_late) { "first seen" } else { "panic" };
+    let taken = panics.iter().find_map(|panic| panic.taken);
+    let mut timeline = vec![format!("🆘 {} {first}", words::time(since))];
+    timeline.extend(taken.map(words::taken));
+    timeline.extend(over.map(|over| format!("✅ {} over", words::time(over))));
+    fields.wide("Timeline", Some(timeline.join(" · ")));
+    draft.fields = fields.0;
+    if over.is_none() && taken.is_none() {
+        // One press answers for all of them. Each ends its own panic, with `/unit panic` or in the CAD.
+        draft.buttons = button::buttons(view, subject, &[Verb::Take]);
+    }
+    draft.finish(view)
+}
+
+/// A line of units with their places, as many as fit.
+fn units(panics: &[&Panic], view: &View<'_>, which: impl Fn(&Panic) -> bool) -> Option<String> {
+    let named = panics.iter().filter(|panic| which(panic)).map(|panic| {
+        let location = view.world.units.get(&panic.ident).and_then(|state| state.unit.location.as_deref());
+        let place = draft::line(location.filter(|_| panic.over_at.is_none()), 40).map(|place| format!(" ({place})"));
+        format!("{}{}", unit::short(view, panic.ident), place.unwrap_or_default())
+    });
+    draft::list(&named.collect::<Vec<_>>(), ", ", 1_000)
 }
 
 fn fields(panic: &Panic, view: &View<'_>) -> Fields {
@@ -73,10 +128,16 @@ fn current_call<'a>(panic: &Panic, view: &View<'a>) -> Option<&'a Dispatch> {
     calls.filter(|call| call.closed_at.is_none() && call.units.contains(&panic.ident)).max_by_key(|call| (call.opened_at, call.id))
 }
 
-/// The reply under the card when it is over: makes no sound.
-pub(super) fn over(panic: &Panic, view: &View<'_>) -> Option<Message> {
-    let over = panic.over_at?;
-    let who = if view.style == Style::Public { String::new() } else { format!(" · {}", unit::short(view, panic.ident)) };
+/// The reply under the card when it is over: makes no sound. `None` while it is not, or if there is no such panic.
+pub(super) fn over(panics: &[&Panic], view: &View<'_>) -> Option<Message> {
+    let panic = panics.first()?;
+    let ends: Option<Vec<_>> = panics.iter().map(|panic| panic.over_at).collect();
+    let over = ends?.into_iter().max()?;
+    let who = match (view.style, panic.shared) {
+        (_, Some(shared)) => format!(" · {} units", shared.of),
+        (Style::Public, None) => String::new(),
+        (_, None) => format!(" · {}", unit::short(view, panic.ident)),
+    };
     let after = if panic.joined_late { String::new() } else { format!(" · after {}", words::duration(over.since(panic.since))) };
     let content = format!("✅ Panic over{who}{after}");
     Some(Message { content: Some(text::cut(&content, 300)), silent: true, ..Message::default() })
@@ -85,7 +146,7 @@ pub(super) fn over(panic: &Panic, view: &View<'_>) -> Option<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{Ident, RoleId};
+    use crate::ids::RoleId;
     use crate::render::sample::{self, show};
     use crate::world::Server;
     use insta::assert_snapshot;
@@ -150,10 +211,10 @@ mod tests {
         -- Server 1 · Panic #4107 @ 1763700000
         "##);
         let view = sample::view(&world, Style::Card);
-        assert_snapshot!(show(&over(&world.panics[&Ident(4107)], &view)), @r##"
+        assert_snapshot!(show(&over(&[&world.panics[&Ident(4107)]], &view)), @r##"
         > ✅ Panic over · A-10 · after 2 min 5 s
         silent
         "##);
-        assert_eq!(over(&world.panics[&Ident(9999)], &view), None);
+        assert_eq!(over(&[&world.panics[&Ident(9999)]], &view), None);
     }
 }

@@ -109,9 +109,10 @@ pub(super) fn world() -> Server {
     world.dispatches.insert(CallId(501), dispatch);
     for ident in [Ident(4107), Ident(9999)] {
         let linked_911 = (ident == Ident(4107)).then_some(CallId(302));
-        world
-            .panics
-            .insert(ident, Panic { ident, since: OPENED, over_at: None, linked_911, by_flag: false, joined_late: false, taken: None });
+        world.panics.insert(
+            ident,
+            Panic { ident, since: OPENED, over_at: None, linked_911, by_flag: false, joined_late: false, taken: None, shared: None },
+        );
     }
     world.dispatches.get_mut(&CallId(501)).unwrap().units.truncate(3);
     world

@@ -85,6 +85,21 @@ pub fn name(safe: &str, max: usize) -> String {
     cut(out.trim(), max)
 }
 
+/// Whether a raw text says a raw `part` already, as words of its own, whatever its case and the spaces between: `shots fired at Alta St` says
+/// `Alta St`, but `Route 681` does not say `Route 68`.
+#[must_use]
+pub fn says(raw: &str, part: &str) -> bool {
+    let plain = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (text, part) = (plain(raw), plain(part));
+    let part = part.trim_matches(|c: char| matches!(c, '.' | ',' | ';' | ' '));
+    let bounded = |at: usize| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at.saturating_add(part.len())..).and_then(|after| after.chars().next());
+        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+    };
+    !part.is_empty() && text.match_indices(part).any(|(at, _)| bounded(at))
+}
+
 /// The text, if there is anything in it to see.
 #[must_use]
 pub fn visible(raw: Option<&str>) -> Option<&str> {
@@ -415,6 +430,24 @@ fn combining(c: char) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_name_has_no_backslashes_and_stays_harmless() {
+        let named = |raw: &str| name(&line(raw, 200), 100);
+        for raw in ["*Shots* _fired_ [here] ~|`\\", "# Fire", "- 1. list", "\\(9001\\)"] {
+            assert_eq!(named(raw), raw, "as it was written");
+        }
+        assert_eq!(named("@everyone <@1> https://x.example"), plain("@everyone <@1> https://x.example", 100));
+        assert_eq!(named("a\u{202E}b\u{200B}c\u{0}d"), format!("a{MARK}b{MARK}c{MARK}d"));
+        assert_eq!(name(&format!("<t:1763700000:t> {}", line("Fire_1", 80)), 100), "Fire_1", "no time is rendered in a name");
+        assert_eq!(units(&name(&line(&"_".repeat(200), 400), 100)), 100);
+    }
+
+    #[test]
+    fn a_place_is_said_by_whole_words() {
+        assert!(says("shots fired at  alta st.", "Alta St") && says("(9001)", "9001") && says("Alta St", "Alta St."));
+        assert!(!says("Route 681", "Route 68") && !says("Malta St", "Alta St") && !says("x", "") && !says("x", " . "));
+    }
 
     /// A break as it can be read in a table.
     fn seen(text: &str) -> String {

@@ -140,7 +140,10 @@ fn load(connection: &Connection, instance: &str, id: i64) -> rusqlite::Result<Cl
     connection
         .prepare_cached(
             "SELECT post.*, card.message AS reply_to, coalesce(card.thread, iif(card.place = 'forum', card.message, NULL)) AS card_thread,
-                card.desired AS card_desired
+                card.desired AS card_desired,
+                post.event <> 0 AND EXISTS (SELECT 1 FROM post AS other WHERE other.event = post.event AND other.channel = post.channel
+                    AND other.roles = post.roles AND other.id <> post.id AND NOT other.unpinged
+                    AND (other.shown_ms IS NOT NULL OR other.creating_ms IS NOT NULL)) AS hushed
              FROM post LEFT JOIN post AS card ON card.channel = post.channel AND card.community = post.community
                 AND card.server = post.server AND card.subject = post.parent
              WHERE post.id = ?1",
@@ -167,6 +170,7 @@ fn load(connection: &Connection, instance: &str, id: i64) -> rusqlite::Result<Cl
                 attempts: row.get("attempts")?,
                 trouble: row.get("trouble")?,
                 apart: row.get("apart")?,
+                hushed: row.get("hushed")?,
                 over: row.get("over")?,
                 lines: row.get::<_, i64>("lane")? == Lane::Log.number() && row.get::<_, String>("place")? == "channel",
                 happened_at: UnixMs(row.get("happened_ms")?),

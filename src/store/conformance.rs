@@ -54,6 +54,7 @@ fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> Draft {
         parent: None,
         message: Message { content: Some(text.into()), ..Message::default() },
         happened_at: UnixMs(1),
+        event: 0,
     }
 }
 
@@ -282,6 +283,39 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
     let claim = store.claim(ChannelId(7), UnixMs(300)).await.unwrap().unwrap();
     assert!(store.settle(&claim, Settlement::Delivered(MessageId(1)), UnixMs(301)).await.unwrap().reopened);
     assert!(store.parked().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_waited_on_purpose_is_not_late() {
+    let folder = Folder::new();
+    let store = store(&folder).await.gathering_edits(500);
+    let due_since = async |now| store.claim(ChannelId(7), UnixMs(now)).await.unwrap().map(|claim| (claim.due_since.0, claim));
+    put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
+    let (since, claim) = due_since(20).await.unwrap();
+    assert_eq!(since, 1, "a new message counts from its event");
+    store.settle(&claim, Settlement::Delivered(MessageId(1)), UnixMs(30)).await.unwrap();
+    // The edit window.
+    put(&store, vec![draft(7, "a", "two", Lane::Edit)], 1_000).await;
+    let (since, claim) = due_since(1_600).await.unwrap();
+    assert_eq!(since, 1_500);
+    // Discord's own pace for old messages (30046).
+    let paced =
+        Settlement::Again { due: UnixMs(301_600), counts: false, in_doubt: false, reason: String::new(), obstacle: None, on_purpose: true };
+    store.settle(&claim, paced, UnixMs(1_600)).await.unwrap();
+    let (since, claim) = due_since(301_700).await.unwrap();
+    assert_eq!(since, 301_600);
+    // A channel that is closed.
+    store.settle(&claim, Settlement::Park { until: UnixMs(400_000), reason: String::new() }, UnixMs(301_700)).await.unwrap();
+    let (since, claim) = due_since(400_100).await.unwrap();
+    assert_eq!(since, 400_000);
+    // Failures are no purpose: what they cost is late.
+    store.settle(&claim, again_at(460_000, true, false), UnixMs(400_100)).await.unwrap();
+    let (since, claim) = due_since(460_000).await.unwrap();
+    assert_eq!(since, 400_000);
+    // Changed while it was on its way: the next one waits for the window again.
+    put(&store, vec![draft(7, "a", "three", Lane::Edit)], 460_010).await;
+    store.settle(&claim, Settlement::Delivered(MessageId(1)), UnixMs(460_100)).await.unwrap();
+    assert_eq!(due_since(470_000).await.unwrap().0, 460_600);
 }
 
 #[tokio::test]

@@ -98,8 +98,8 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
     // An identical render is no new version; a post that was given up gets another chance when its text changes. The first change of a
     // message that stands waits for the window, so that what follows soon goes with it.
     let mut upsert = connection.prepare_cached(&format!(
-        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms, place, threads, silent, wished_ms)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13,?15,?16,?18,?13)
+        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms, place, threads, silent, wished_ms, event)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13,?15,?16,?18,?13,?19)
          ON CONFLICT (channel, community, server, subject) DO UPDATE SET
              over = excluded.over,
              due_ms = CASE WHEN desired <> excluded.desired AND message IS NOT NULL AND NOT ({PENDING}) THEN max(due_ms, ?13 + ?14) ELSE due_ms END,
@@ -143,6 +143,7 @@ pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_w
                 // A board shows the present: posted anew, it is not late.
                 Lane::Board.number(),
                 draft.message.silent,
+                draft.event,
             ],
             |row| row.get(0),
         )?;

@@ -19,6 +19,8 @@ pub struct Applied {
     pub touched: BTreeSet<Entity>,
     /// Sessions on duty that began, changed or ended, in order.
     pub duty: Vec<DutyEdge>,
+    /// Units whose panic began: see [`Server::share_panics`].
+    pub(super) raised: Vec<Ident>,
 }
 
 /// Who tells the world something.
@@ -77,6 +79,7 @@ impl Server {
             Event::Pager(page) => self.page_came(number, page, at, &mut done),
             event => self.reduce(event, at, &mut done),
         }
+        self.share_panics(&mut done);
         // A reading that was asked for before this is older than what was told here, also of what is not known.
         for entity in named(event).into_iter().chain(done.touched.iter().copied()) {
             self.memory.tell(entity, at);
@@ -181,7 +184,7 @@ impl Server {
                 self.emergencies.get(&id).is_none_or(|e| e.opened_at != at || e.gone_at.is_some() || e.became.is_some())
             }
             Subject::Dispatch(id, at) => self.dispatches.get(&id).is_none_or(|d| d.opened_at != at || d.closed_at.is_some()),
-            Subject::Panic(ident, at) => self.panics.get(&ident).is_none_or(|p| p.since != at || p.over_at.is_some()),
+            Subject::Panic(ident, at) => self.panics_of(ident, at).iter().all(|panic| panic.over_at.is_some()),
             Subject::Event(seq, nth) => self.pages.get(&(seq, nth)).is_none_or(|p| p.over_at.is_some()),
         }
     }
@@ -192,7 +195,7 @@ impl Server {
         match subject {
             Subject::Emergency(id, at) => self.emergencies.get(&id).is_some_and(|e| e.opened_at == at),
             Subject::Dispatch(id, at) => self.dispatches.get(&id).is_some_and(|d| d.opened_at == at),
-            Subject::Panic(ident, at) => self.panics.get(&ident).is_some_and(|p| p.since == at),
+            Subject::Panic(ident, at) => !self.panics_of(ident, at).is_empty(),
             Subject::Event(seq, nth) => self.pages.contains_key(&(seq, nth)),
         }
     }

@@ -27,6 +27,7 @@ mod listing;
 mod memory;
 mod reconcile;
 mod row;
+mod shared;
 mod subject;
 mod taken;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use duty::{Duty, DutyEdge, Ended};
 pub use listing::{ListedCalls, ListedUnits, Listing};
 pub use reconcile::{FRESH, GRACE, Reconciled};
 pub use row::{Entity, RowError, UNIT};
+pub use shared::{MOST_ALONE, Shared};
 pub use subject::SubjectError;
 pub use taken::{PAGE_WAITS, PageId, Paged, Taken};
 
@@ -284,6 +286,9 @@ pub struct Panic {
     /// A member answers for it.
     #[serde(default)]
     pub taken: Option<Taken>,
+    /// The card that it shares with others of the same event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Shared>,
 }
 
 /// Identity of what a card is about, unique for ever: call numbers may be used again by the CAD, so the opening time is part of it.

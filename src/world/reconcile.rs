@@ -76,6 +76,7 @@ impl Server {
             self.listed.calls = Some(listing.asked_at);
             pass.out.applied.touched.insert(Entity::Listed);
         }
+        self.share_panics(&mut pass.out.applied);
         pass.out.caught_up = open.symmetric_difference(&self.open_calls()).count();
         pass.out
     }

@@ -10,7 +10,7 @@ use super::dispatch::push_note;
 use super::{Entity, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{Note, Page};
-use crate::ids::{CallId, UserId};
+use crate::ids::{CallId, Ident, UserId};
 
 /// How long a page waits to be taken (ms).
 pub const PAGE_WAITS: i64 = 3_600_000;
@@ -63,14 +63,24 @@ impl Server {
 
     /// The first who takes it answers for it.
     pub(super) fn taken(&mut self, subject: Subject, by: UserId, at: UnixMs, done: &mut Applied) {
-        if self.is_over(subject) {
+        if self.is_over(subject) || (matches!(subject, Subject::Panic(..)) && self.taken_of(subject).is_some()) {
             return;
+        }
+        if let Subject::Panic(ident, since) = subject {
+            // Whoever takes a shared card takes all that is on it.
+            let idents: Vec<Ident> = self.panics_of(ident, since).iter().map(|panic| panic.ident).collect();
+            for ident in &idents {
+                if let Some(panic) = self.panics.get_mut(ident) {
+                    panic.taken.get_or_insert(Taken { by, at });
+                }
+            }
+            done.touched.extend(idents.into_iter().map(Entity::Panic));
+            return done.card(subject, false, false);
         }
         let (taken, entity) = match subject {
             Subject::Emergency(id, _) => (self.emergencies.get_mut(&id).map(|known| &mut known.taken), Entity::Emergency(id)),
-            Subject::Panic(ident, _) => (self.panics.get_mut(&ident).map(|known| &mut known.taken), Entity::Panic(ident)),
             Subject::Event(seq, nth) => (self.pages.get_mut(&(seq, nth)).map(|known| &mut known.taken), Entity::Page((seq, nth))),
-            Subject::Dispatch(..) => return,
+            Subject::Dispatch(..) | Subject::Panic(..) => return,
         };
         let Some(free @ None) = taken else { return };
         *free = Some(Taken { by, at });
@@ -90,7 +100,7 @@ impl Server {
     pub fn taken_of(&self, subject: Subject) -> Option<Taken> {
         match subject {
             Subject::Emergency(id, at) => self.emergencies.get(&id).filter(|known| known.opened_at == at)?.taken,
-            Subject::Panic(ident, at) => self.panics.get(&ident).filter(|known| known.since == at)?.taken,
+            Subject::Panic(ident, at) => self.panics_of(ident, at).iter().find_map(|panic| panic.taken),
             Subject::Event(seq, nth) => self.pages.get(&(seq, nth))?.taken,
             Subject::Dispatch(..) => None,
         }
@@ -102,10 +112,13 @@ impl Server {
         if self.taken_of(subject).is_some() {
             return true;
         }
-        let Subject::Panic(ident, _) = subject else { return false };
-        let linked = self.panics.get(&ident).and_then(|panic| self.emergencies.get(&panic.linked_911?));
-        let call = linked.and_then(|linked| self.dispatches.get(&linked.became?));
-        linked.is_some_and(|linked| linked.taken.is_some()) || call.is_some_and(|call| call.units.iter().any(|unit| *unit != ident))
+        let Subject::Panic(ident, since) = subject else { return false };
+        self.panics_of(ident, since).iter().any(|panic| {
+            let linked = panic.linked_911.and_then(|linked| self.emergencies.get(&linked));
+            let call = linked.and_then(|linked| self.dispatches.get(&linked.became?));
+            linked.is_some_and(|linked| linked.taken.is_some())
+                || call.is_some_and(|call| call.units.iter().any(|unit| *unit != panic.ident))
+        })
     }
 
     /// When a subject began, also of a page.

@@ -207,9 +207,19 @@ impl Server {
                 let since = apart(before, at);
                 self.panics.insert(
                     ident,
-                    Panic { ident, since, over_at: None, linked_911, by_flag: false, joined_late: !teller.is_news(), taken: None },
+                    Panic {
+                        ident,
+                        since,
+                        over_at: None,
+                        linked_911,
+                        by_flag: false,
+                        joined_late: !teller.is_news(),
+                        taken: None,
+                        shared: None,
+                    },
                 );
                 done.touched.insert(Entity::Panic(ident));
+                done.raised.push(ident);
                 done.card(Subject::Panic(ident, since), teller.is_news(), false);
                 if teller != Teller::Event {
                     self.memory.record(Edge::Panic(ident), !teller.is_news(), at);

@@ -778,6 +778,14 @@ impl Evening {
             let began = card["embeds"][0]["timestamp"].as_str().filter(|_| kind == Kind::Panic);
             *pings.entry((kind, id, began.unwrap_or_default().to_owned())).or_default() += 1;
         }
+        // One event or reading that tells of several panics calls once: to those that began in the same moment as the one that called.
+        let moments: BTreeSet<String> = pings.keys().filter(|(kind, ..)| *kind == Kind::Panic).map(|(.., began)| began.clone()).collect();
+        for card in &all {
+            let began = card["embeds"][0]["timestamp"].as_str().unwrap_or_default();
+            if let Some((Kind::Panic, id)) = key_of(card).filter(|_| moments.contains(began)) {
+                pings.entry((Kind::Panic, id, began.to_owned())).or_insert(1);
+            }
+        }
         if let Some(((kind, id, began), count)) =
             pings.iter().find(|((kind, id, _), count)| **count > 1 && !self.used_again.contains(&(*kind, *id)))
         {

@@ -24,6 +24,7 @@ mod fixtures;
 mod fuzz_seeds;
 mod histories;
 mod listener;
+mod many_panics;
 mod obstacles;
 mod page;
 mod process;

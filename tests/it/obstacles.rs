@@ -288,3 +288,27 @@ async fn a_message_that_needs_one_more_permission_does_not_close_its_channel() {
     assert_eq!(stage.store.parked().await.unwrap(), [], "{:?}", stage.store.parked().await.unwrap());
     stage.end().await;
 }
+
+#[tokio::test]
+async fn a_note_for_a_thread_that_discord_archived_opens_it_and_is_written() {
+    let mut stage = stage().await;
+    let rule = Rule { threads: tenfour::route::Threads::OnFirstNote, ..Rule::default() };
+    let channel = stage.channel("dispatch", None, Style::Card, false, rule).await;
+    let call =
+        json!({ "callId": 7, "status": 1, "priority": 2, "title": "*Robbery* (2)", "code": "211", "address": "Alta_St", "idents": [] });
+    tell(&mut stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": call })).await;
+    let note = |text: &str| json!({ "callId": 7, "note": { "time": "12:00:00", "label": "D-1", "type": "text", "content": text } });
+    tell(&mut stage, "EVENT_DISPATCH_NOTE", note("first")).await;
+    stage.play(2_000, 500).await;
+    let thread = posts(&stage, &channel).remove(0);
+    assert_eq!(thread["name"], "🚔 211 *Robbery* (2) · Alta_St", "no backslashes: names render no markdown");
+    let id = thread["id"].as_str().unwrap().to_owned();
+    stage.discord.moderate_thread(&id, true, false);
+    let archived = json!({ "message": "Thread is archived", "code": 50083 });
+    stage.discord.fail_with("POST", &format!("/channels/{id}/messages"), 400, archived, 1);
+    tell(&mut stage, "EVENT_DISPATCH_NOTE", note("second")).await;
+    stage.play(2_000, 500).await;
+    assert_eq!((stage.discord.messages(&id).len(), told(&mut stage)), (2, vec![]));
+    nothing_is_left(&stage).await;
+    stage.end().await;
+}

@@ -1,0 +1,93 @@
+//! Panics that one event told of together. More than [`MOST_ALONE`] share a card: it has the subject of the first of them, and everything
+//! else about it is read from the panics that name it. So it stands for as long as one of them is remembered, whatever became of the first.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::apply::Applied;
+use super::{Change, Entity, Panic, Server, Subject};
+use crate::clock::UnixMs;
+use crate::ids::Ident;
+
+/// Up to so many units in panic at once have a card each.
+pub const MOST_ALONE: usize = 5;
+
+/// The card that a panic shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// The first of them: its subject is the card's.
+    pub first: Ident,
+    /// When that one began.
+    pub since: UnixMs,
+    /// How many there were at first.
+    pub of: usize,
+}
+
+impl Shared {
+    /// What the card is about.
+    #[must_use]
+    pub fn subject(self) -> Subject {
+        Subject::Panic(self.first, self.since)
+    }
+}
+
+impl Panic {
+    /// What its card is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        self.shared.map_or(Subject::Panic(self.ident, self.since), Shared::subject)
+    }
+}
+
+impl Server {
+    /// The panics that a card is about, each unit once; none if the world does not know them any more.
+    #[must_use]
+    pub fn panics_of(&self, first: Ident, since: UnixMs) -> Vec<&Panic> {
+        match self.panics.get(&first) {
+            Some(alone) if alone.since == since && alone.shared.is_none() => vec![alone],
+            _ => self.panics.values().filter(|panic| panic.shared.is_some_and(|on| (on.first, on.since) == (first, since))).collect(),
+        }
+    }
+
+    /// At the end of an event or reading: what it told of together shares a card, and what has happened to one of them happened to the card.
+    pub(super) fn share_panics(&mut self, done: &mut Applied) {
+        let raised: BTreeSet<Ident> = std::mem::take(&mut done.raised).into_iter().collect();
+        if raised.len() > MOST_ALONE
+            && let Some((first, since)) = raised.first().and_then(|first| Some((*first, self.panics.get(first)?.since)))
+        {
+            for ident in &raised {
+                if let Some(panic) = self.panics.get_mut(ident) {
+                    panic.shared = Some(Shared { first, since, of: raised.len() });
+                    done.touched.insert(Entity::Panic(*ident));
+                }
+            }
+        }
+        let of_card = |subject: Subject| match subject {
+            Subject::Panic(ident, since) => self.panics.get(&ident).filter(|panic| panic.since == since).map_or(subject, Panic::subject),
+            other => other,
+        };
+        let alone = |change: &Change| match change {
+            Change::Card { subject, .. } => of_card(*subject) == *subject && !matches!(subject, Subject::Panic(..)),
+            _ => true,
+        };
+        if done.changes.iter().all(alone) {
+            return;
+        }
+        for change in std::mem::take(&mut done.changes) {
+            match change {
+                Change::Card { subject: subject @ Subject::Panic(..), created, over } => {
+                    let card = of_card(subject);
+                    let over = if card == subject && self.knows_alone(subject) { over } else { self.is_over(card) };
+                    done.card(card, created, over);
+                }
+                other => done.changes.push(other),
+            }
+        }
+    }
+
+    fn knows_alone(&self, subject: Subject) -> bool {
+        matches!(subject, Subject::Panic(ident, since)
+            if self.panics.get(&ident).is_some_and(|panic| panic.since == since && panic.shared.is_none()))
+    }
+}
