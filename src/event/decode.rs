@@ -98,12 +98,25 @@ pub fn decode(envelope: &Envelope) -> Result<Vec<Event>, DecodeError> {
     let mut first_error = DecodeError::NoObject;
     for (place, object) in objects.into_iter().enumerate() {
         match read(Item { data: Fields(object), top: Fields(&envelope.extras) }) {
-            Ok(event) => events.push(event),
+            Ok(event) => push(&mut events, event),
             Err(error) if place == 0 => first_error = error,
             Err(_) => {}
         }
     }
     if events.is_empty() { Err(first_error) } else { Ok(events) }
+}
+
+/// Panics told object by object in one body are one event: people are called to them once.
+fn push(events: &mut Vec<Event>, event: Event) {
+    match (events.last_mut(), event) {
+        (Some(Event::Panic { idents, on }), Event::Panic { idents: more, on: too }) if *on == too => {
+            idents.extend(more);
+            let mut seen = std::collections::HashSet::new();
+            idents.retain(|ident| seen.insert(*ident));
+            idents.truncate(MAX_LIST);
+        }
+        (_, event) => events.push(event),
+    }
 }
 
 fn ignored(_: Item<'_>) -> Result<Event, DecodeError> {

@@ -219,6 +219,11 @@ impl Stage {
         std::iter::from_fn(|| troubles.try_recv().ok()).collect()
     }
 
+    /// Calls out what has waited for too long.
+    pub(crate) async fn look_after(&mut self) {
+        self.bot.as_mut().unwrap().ingest.look_after(&self.tasks).await;
+    }
+
     /// Turn after turn for so long.
     pub(crate) async fn play(&mut self, ms: i64, step_ms: i64) {
         for _ in 0..ms / step_ms {
