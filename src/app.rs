@@ -345,8 +345,9 @@ impl Shared {
     ) -> anyhow::Result<()> {
         let servers = self.config.sonoran.servers.clone();
         let known = Credentials { community: credentials.community.clone(), key: credentials.key.clone(), servers: servers.clone() };
-        let listener = Listener::new(vec![known], intake.clone(), self.metrics.clone(), self.clock.clone());
-        let gate = http_server::Gate::new(Limits::default());
+        let proxies = http_server::Networks::new(self.config.trusted_proxies.iter().copied());
+        let listener = Listener::behind(proxies.clone(), vec![known], intake.clone(), self.metrics.clone(), self.clock.clone());
+        let gate = http_server::Gate::new(Limits::default()).behind(proxies);
         for (bound, server) in ports {
             tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
             let serve = http_server::serve(bound, listener.port(server), gate.clone(), self.tasks.drain_token());

@@ -15,7 +15,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -54,9 +54,10 @@ impl Site for Router {
 /// What a stranger may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections in all; further ones wait in the kernel's queue.
+    /// Connections in all. For a further one the longest idle one is closed; if none is idle, it waits.
     pub connections: usize,
-    /// Connections of one address (IPv6: of one /64 network); further ones are closed at once.
+    /// Connections of one address (IPv6: of one /64 network), an eighth of all. For a further one its longest idle one is closed; if none
+    /// of them is idle, the further one is.
     pub per_address: usize,
     /// From the first byte of a request, or from connecting, to the end of its head.
     pub head: Duration,
@@ -140,50 +141,144 @@ impl Bound {
 #[derive(Clone, Debug)]
 pub struct Gate {
     limits: Limits,
-    total: Arc<Semaphore>,
-    /// Only addresses with an open connection: never more than `limits.connections`.
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    proxies: Networks,
+    inside: Arc<Mutex<Inside>>,
+    /// Somebody left.
+    left: Arc<Notify>,
+}
+
+/// Who is connected: never more than `limits.connections`.
+#[derive(Debug, Default)]
+struct Inside {
+    next: u64,
+    connections: HashMap<u64, Connected>,
+}
+
+#[derive(Debug)]
+struct Connected {
+    /// `None`: a proxy, which stands for many.
+    address: Option<IpAddr>,
+    watch: Watch,
+    cut: CancellationToken,
+}
+
+/// What becomes of who comes.
+enum Entry {
+    In(Slot),
+    /// Its address has enough, and waits for none of them.
+    Refused,
+    /// Everybody waits for us.
+    Full,
 }
 
 impl Gate {
     /// A gate with nobody inside.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, total: Arc::new(Semaphore::new(limits.connections)), addresses: Arc::default() }
+        Self { limits, proxies: Networks::default(), inside: Arc::default(), left: Arc::default() }
     }
 
-    fn enter(&self, ip: IpAddr) -> Option<AddressSlot> {
-        let key = network(ip);
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = addresses.entry(key).or_default();
-        if *count >= self.limits.per_address {
-            return None;
+    /// Connections of these are not counted as those of one address.
+    #[must_use]
+    pub fn behind(self, proxies: Networks) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Lets somebody in. If there is no room, the connection that has been idle for the longest makes some.
+    fn enter(&self, ip: IpAddr) -> Entry {
+        let address = (!self.proxies.contains(ip)).then(|| network(ip));
+        let mut inside = self.inside();
+        let mine = |connected: &Connected| connected.address == address;
+        if address.is_some()
+            && inside.connections.values().filter(|connected| mine(connected)).count() >= self.limits.per_address
+            && !inside.cut_longest_idle(mine)
+        {
+            return Entry::Refused;
         }
-        *count += 1;
-        Some(AddressSlot { gate: self.clone(), key })
+        if inside.connections.len() >= self.limits.connections && !inside.cut_longest_idle(|_| true) {
+            return Entry::Full;
+        }
+        let id = inside.next;
+        inside.next += 1;
+        let (watch, cut) = (Watch::new(), CancellationToken::new());
+        inside.connections.insert(id, Connected { address, watch: watch.clone(), cut: cut.clone() });
+        Entry::In(Slot { gate: self.clone(), id, watch, cut })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One of an address's connections; given back when dropped.
-struct AddressSlot {
+impl Inside {
+    /// Ends the connection, of those meant, that we have been waiting for the longest. False if all of them wait for us.
+    fn cut_longest_idle(&mut self, meant: impl Fn(&Connected) -> bool) -> bool {
+        let waited = |connected: &Connected| connected.watch.get().waited_for_since();
+        let idle = self.connections.iter().filter(|(_, connected)| meant(connected)).filter_map(|(id, it)| Some((waited(it)?, *id)));
+        let Some((_, longest)) = idle.min() else { return false };
+        if let Some(connected) = self.connections.remove(&longest) {
+            connected.cut.cancel();
+        }
+        true
+    }
+}
+
+/// A connection's place; given back when dropped.
+struct Slot {
     gate: Gate,
-    key: IpAddr,
+    id: u64,
+    watch: Watch,
+    /// Cancelled when another connection needs the place.
+    cut: CancellationToken,
 }
 
-impl Drop for AddressSlot {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut addresses = self.gate.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = addresses.get_mut(&self.key) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                addresses.remove(&self.key);
+        self.gate.inside().connections.remove(&self.id);
+        self.gate.left.notify_waiters();
+    }
+}
+
+/// Addresses and networks, as `TRUSTED_PROXIES` lists them. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Networks(Arc<[(IpAddr, u8)]>);
+
+impl Networks {
+    /// An address and how many of its bits count.
+    pub fn new(networks: impl IntoIterator<Item = (IpAddr, u8)>) -> Self {
+        Self(networks.into_iter().collect())
+    }
+
+    /// Whether `ip` is in one of them; IPv4 in any form.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.0.iter().any(|(network, bits)| match (network.to_canonical(), ip) {
+            (IpAddr::V4(network), IpAddr::V4(ip)) => {
+                (network.to_bits() ^ ip.to_bits()).checked_shr(32 - u32::from(*bits).min(32)).unwrap_or(0) == 0
             }
-        }
+            (IpAddr::V6(network), IpAddr::V6(ip)) => {
+                (network.to_bits() ^ ip.to_bits()).checked_shr(128 - u32::from(*bits).min(128)).unwrap_or(0) == 0
+            }
+            _ => false,
+        })
+    }
+}
+
+/// Goes with each request: its handler says when the body is read, so that the connection does not count as idle any more.
+#[derive(Clone, Debug)]
+pub struct BodyProgress(Watch);
+
+impl BodyProgress {
+    /// The body is here.
+    pub fn is_whole(&self) {
+        self.0.set(Phase::Busy);
     }
 }
 
 /// What counts as one address: in IPv6 a single machine owns a /64.
-fn network(ip: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 => v4,
@@ -197,17 +292,6 @@ pub async fn serve(bound: Bound, site: impl Site, gate: Gate, drain: Cancellatio
     let mut connections = JoinSet::new();
     let mut trouble = AcceptTrouble::default();
     loop {
-        let permit = tokio::select! {
-            biased;
-            () = drain.cancelled() => break,
-            Some(ended) = connections.join_next() => {
-                report(ended);
-                continue;
-            }
-            permit = Arc::clone(&gate.total).acquire_owned() => permit,
-        };
-        // The semaphore is never closed.
-        let Ok(permit) = permit else { break };
         let accepted = loop {
             tokio::select! {
                 biased;
@@ -221,12 +305,26 @@ pub async fn serve(bound: Bound, site: impl Site, gate: Gate, drain: Cancellatio
             Some(Ok((stream, peer))) => {
                 trouble = AcceptTrouble::default();
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                let Some(slot) = gate.enter(peer.ip()) else {
-                    tracing::debug!(%peer, setting, "too many connections from one address; closed");
+                let slot = loop {
+                    let mut left = pin!(gate.left.notified());
+                    left.as_mut().enable();
+                    match gate.enter(peer.ip()) {
+                        Entry::In(slot) => break Some(slot),
+                        Entry::Refused => break None,
+                        Entry::Full => {}
+                    }
+                    tokio::select! {
+                        biased;
+                        () = drain.cancelled() => break None,
+                        Some(ended) = connections.join_next() => report(ended),
+                        () = left => {}
+                    }
+                };
+                let Some(slot) = slot else {
+                    tracing::debug!(%peer, setting, "too many connections from one address, or stopping; closed");
                     continue;
                 };
-                let held = Held { _permit: permit, _slot: slot };
-                connections.spawn(connection(stream, peer, site.clone(), gate.limits, drain.clone(), held));
+                connections.spawn(connection(stream, peer, site.clone(), drain.clone(), slot));
             }
             Some(Err(error)) if is_about_one_connection(&error) => {}
             Some(Err(error)) => {
@@ -249,12 +347,6 @@ pub async fn serve(bound: Bound, site: impl Site, gate: Gate, drain: Cancellatio
     if ended.await.is_err() {
         tracing::warn!(setting, "connections did not end in time and are dropped");
     }
-}
-
-/// What a connection holds for as long as it lives.
-struct Held {
-    _permit: OwnedSemaphorePermit,
-    _slot: AddressSlot,
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
@@ -295,6 +387,8 @@ impl AcceptTrouble {
 enum Phase {
     /// Connected, or a head has begun.
     Head(Instant),
+    /// A handler reads the body; renewed by every byte that comes.
+    Body(Instant),
     /// A handler works.
     Busy,
     /// Answered, or still sending the answer: every written byte renews the moment.
@@ -305,8 +399,16 @@ impl Phase {
     fn deadline(self, limits: &Limits) -> Option<Instant> {
         match self {
             Self::Head(since) => Some(since + limits.head),
-            Self::Busy => None,
+            Self::Body(_) | Self::Busy => None,
             Self::Idle(since) => Some(since + limits.idle),
+        }
+    }
+
+    /// Since when the other end says nothing; `None` if it waits for us.
+    fn waited_for_since(self) -> Option<Instant> {
+        match self {
+            Self::Head(since) | Self::Body(since) | Self::Idle(since) => Some(since),
+            Self::Busy => None,
         }
     }
 }
@@ -328,18 +430,20 @@ impl Watch {
     }
 
     fn received(&self) {
-        self.when_idle(Phase::Head);
+        self.change(|phase, now| match phase {
+            Phase::Idle(_) => Phase::Head(now),
+            Phase::Body(_) => Phase::Body(now),
+            other => other,
+        });
     }
 
     fn sent(&self) {
-        self.when_idle(Phase::Idle);
+        self.change(|phase, now| if let Phase::Idle(_) = phase { Phase::Idle(now) } else { phase });
     }
 
-    fn when_idle(&self, next: impl Fn(Instant) -> Phase) {
+    fn change(&self, next: impl Fn(Phase, Instant) -> Phase) {
         let mut phase = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Phase::Idle(_) = *phase {
-            *phase = next(Instant::now());
-        }
+        *phase = next(*phase, Instant::now());
     }
 }
 
@@ -356,16 +460,19 @@ enum End {
     Closed,
     TimedOut,
     Drain,
+    /// Another connection needs the place.
+    Cut,
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, limits: Limits, drain: CancellationToken, _held: Held) {
+async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, drain: CancellationToken, slot: Slot) {
     // Answers are small and complete: send them at once.
     stream.set_nodelay(true).ok();
-    let watch = Watch::new();
+    let (watch, limits) = (slot.watch.clone(), slot.gate.limits);
     let service = {
         let watch = watch.clone();
-        service_fn(move |request: Request<Incoming>| {
-            watch.set(Phase::Busy);
+        service_fn(move |mut request: Request<Incoming>| {
+            watch.set(if request.body().is_end_stream() { Phase::Busy } else { Phase::Body(Instant::now()) });
+            request.extensions_mut().insert(BodyProgress(watch.clone()));
             let (site, working) = (site.clone(), Working(watch.clone()));
             async move {
                 let answer = site.answer(request, peer).await;
@@ -382,7 +489,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, limits
     let mut alarm = pin!(sleep_until(Instant::now() + limits.head));
     let mut draining = pin!(drain.cancelled());
     let mut is_draining = false;
-    let mut cut = pin!(sleep(limits.idle));
+    let mut end_of_drain = pin!(sleep(limits.idle));
+    let mut cut = pin!(slot.cut.cancelled());
     loop {
         let end = std::future::poll_fn(|cx| {
             if served.as_mut().poll(cx).is_ready() {
@@ -401,8 +509,11 @@ async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, limits
                     alarm.as_mut().reset(deadline);
                 }
             }
+            if cut.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::Cut);
+            }
             if is_draining {
-                return cut.as_mut().poll(cx).map(|()| End::TimedOut);
+                return end_of_drain.as_mut().poll(cx).map(|()| End::TimedOut);
             }
             draining.as_mut().poll(cx).map(|()| End::Drain)
         })
@@ -413,9 +524,13 @@ async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, limits
                 tracing::debug!(%peer, "connection closed: too slow or idle");
                 return;
             }
+            End::Cut => {
+                tracing::debug!(%peer, "connection closed: the longest idle one, and another came");
+                return;
+            }
             End::Drain => {
                 is_draining = true;
-                cut.as_mut().reset(Instant::now() + limits.drain);
+                end_of_drain.as_mut().reset(Instant::now() + limits.drain);
                 served.as_mut().graceful_shutdown();
             }
         }
@@ -473,21 +588,72 @@ impl AsyncWrite for Watched {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_address_is_counted_in_its_network_and_forgotten_when_it_left() {
+    fn enter(gate: &Gate, ip: &str) -> Option<Slot> {
+        match gate.enter(ip.parse().unwrap()) {
+            Entry::In(slot) => Some(slot),
+            Entry::Refused | Entry::Full => None,
+        }
+    }
+
+    fn busy(slot: Slot) -> Slot {
+        slot.watch.set(Phase::Busy);
+        slot
+    }
+
+    #[tokio::test]
+    async fn an_address_is_counted_in_its_network_and_forgotten_when_it_left() {
         let gate = Gate::new(Limits { per_address: 2, ..Limits::default() });
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let first = gate.enter(ip("2001:db8::1")).unwrap();
-        let second = gate.enter(ip("2001:db8::ffff:2")).unwrap();
-        assert!(gate.enter(ip("2001:db8::3")).is_none());
-        assert!(gate.enter(ip("2001:db8:0:1::3")).is_some());
+        let enter = |ip: &str| enter(&gate, ip).map(busy);
+        let first = enter("2001:db8::1").unwrap();
+        let second = enter("2001:db8::ffff:2").unwrap();
+        assert!(enter("2001:db8::3").is_none());
+        assert!(enter("2001:db8:0:1::3").is_some());
         drop(first);
-        let third = gate.enter(ip("2001:db8::3")).unwrap();
-        let fourth = gate.enter(ip("192.0.2.1")).unwrap();
-        let fifth = gate.enter(ip("::ffff:192.0.2.1")).unwrap();
-        assert!(gate.enter(ip("192.0.2.1")).is_none());
+        let third = enter("2001:db8::3").unwrap();
+        let fourth = enter("192.0.2.1").unwrap();
+        let fifth = enter("::ffff:192.0.2.1").unwrap();
+        assert!(enter("192.0.2.1").is_none());
         drop((second, third, fourth, fifth));
-        assert!(gate.addresses.lock().unwrap().is_empty());
+        assert!(gate.inside().connections.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_idle_connection_makes_room_and_none_that_waits_for_us() {
+        let gate = Gate::new(Limits { connections: 4, per_address: 3, ..Limits::default() });
+        let later = async || tokio::time::advance(Duration::from_millis(1)).await;
+        let working = busy(enter(&gate, "192.0.2.1").unwrap());
+        later().await;
+        let oldest = enter(&gate, "192.0.2.2").unwrap();
+        later().await;
+        let (a, b) = (enter(&gate, "192.0.2.1").unwrap(), enter(&gate, "192.0.2.1").unwrap());
+        later().await;
+        // Its address has enough: one of its own goes. The next is one too many for all.
+        let c = enter(&gate, "192.0.2.1").unwrap();
+        assert!(a.cut.is_cancelled() && !oldest.cut.is_cancelled());
+        later().await;
+        let d = enter(&gate, "192.0.2.9").unwrap();
+        assert!(oldest.cut.is_cancelled());
+        later().await;
+        b.watch.sent();
+        b.watch.set(Phase::Body(Instant::now()));
+        let e = enter(&gate, "192.0.2.9").unwrap();
+        assert_eq!([&working, &b, &c, &d].map(|slot| slot.cut.is_cancelled()), [false, false, true, false]);
+        [&b, &d, &e].iter().for_each(|slot| slot.watch.set(Phase::Busy));
+        assert!(matches!(gate.enter("192.0.2.77".parse().unwrap()), Entry::Full));
+    }
+
+    #[tokio::test]
+    async fn a_trusted_proxys_connections_do_not_count_as_those_of_one_address() {
+        let proxies = Networks::new([("10.0.0.0".parse().unwrap(), 8), ("2001:db8::1".parse().unwrap(), 128)]);
+        let gate = Gate::new(Limits { per_address: 1, ..Limits::default() }).behind(proxies.clone());
+        let all: Vec<Slot> = (1..=100).map(|n| busy(enter(&gate, &format!("10.0.0.{n}")).unwrap())).collect();
+        let same: Vec<Slot> = (0..100).map(|_| busy(enter(&gate, "::ffff:10.1.1.1").unwrap())).collect();
+        assert_eq!(all.len() + same.len(), 200);
+        for (ip, inside) in [("10.255.0.1", true), ("11.0.0.1", false), ("2001:db8::1", true), ("2001:db8::2", false)] {
+            assert_eq!(proxies.contains(ip.parse().unwrap()), inside, "{ip}");
+        }
+        let everything = Networks::new([("0.0.0.0".parse().unwrap(), 0)]);
+        assert!(everything.contains("203.0.113.5".parse().unwrap()) && !everything.contains("::1".parse().unwrap()));
     }
 
     #[test]

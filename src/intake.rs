@@ -1,12 +1,18 @@
 //! The door between the sources (hub sessions, HTTP listener) and `ingest`: a bounded queue of arrivals, each with a way to learn
 //! that it is committed. A source never waits on anything but this door.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::event::RawEvent;
 
-/// Arrivals that may wait at the door. 1,024 events of 1 MiB would be too much memory, so the listener also bounds its own requests.
+/// Arrivals that may wait at the door.
 pub const CAPACITY: usize = 1024;
+
+/// Bytes of memory that the events at the door and in ingest's hands may take, as built, not as sent: large ones take far more than
+/// their text. 1,024 usual events need half of it.
+pub const MAX_WEIGHT: usize = 32 * 1024 * 1024;
 
 /// An event at the door.
 #[derive(Debug)]
@@ -15,6 +21,8 @@ pub struct Arrival {
     pub event: RawEvent,
     /// Told once the event's fate is known; `None` if nobody waits.
     pub done: Option<oneshot::Sender<Result<(), Refused>>>,
+    /// Its share of [`MAX_WEIGHT`], given back when it is dropped.
+    pub weight: Option<OwnedSemaphorePermit>,
 }
 
 /// Why an event was not taken.
@@ -30,23 +38,28 @@ pub enum Refused {
 
 /// The sources' side. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Intake(mpsc::Sender<Arrival>);
+pub struct Intake {
+    arrivals: mpsc::Sender<Arrival>,
+    weight: Arc<Semaphore>,
+}
 
 /// Makes a door.
 #[must_use]
 pub fn door() -> (Intake, mpsc::Receiver<Arrival>) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
-    (Intake(sender), receiver)
+    (Intake { arrivals: sender, weight: Arc::new(Semaphore::new(MAX_WEIGHT)) }, receiver)
 }
 
 impl Intake {
-    /// Hands over an event and waits until it is committed. Does not wait for room: a full door is [`Refused::Unavailable`] at once.
+    /// Hands over an event and waits until it is committed. Does not wait for room: a full door, or one
+    /// with too much in it, is [`Refused::Unavailable`] at once.
     ///
     /// # Errors
     /// As [`Refused`] says.
     pub async fn commit(&self, event: RawEvent) -> Result<(), Refused> {
+        let weight = Arc::clone(&self.weight).try_acquire_many_owned(weight(&event)).map_err(|_| Refused::Unavailable)?;
         let (done, answer) = oneshot::channel();
-        self.0.try_send(Arrival { event, done: Some(done) }).map_err(|_| Refused::Unavailable)?;
+        self.arrivals.try_send(Arrival { event, done: Some(done), weight: Some(weight) }).map_err(|_| Refused::Unavailable)?;
         answer.await.unwrap_or(Err(Refused::Unavailable))
     }
 
@@ -55,6 +68,12 @@ impl Intake {
     /// # Errors
     /// [`Refused::Unavailable`] if the bot is stopping.
     pub async fn hand_over(&self, event: RawEvent) -> Result<(), Refused> {
-        self.0.send(Arrival { event, done: None }).await.map_err(|_| Refused::Unavailable)
+        let weight = Arc::clone(&self.weight).acquire_many_owned(weight(&event)).await.map_err(|_| Refused::Unavailable)?;
+        self.arrivals.send(Arrival { event, done: None, weight: Some(weight) }).await.map_err(|_| Refused::Unavailable)
     }
+}
+
+/// What an event takes of [`MAX_WEIGHT`]: at most all of it, so that it comes in sometime.
+fn weight(event: &RawEvent) -> u32 {
+    u32::try_from(event.envelope.weight().min(MAX_WEIGHT)).unwrap_or(u32::MAX)
 }

@@ -22,6 +22,7 @@ pub mod http_server;
 pub mod ids;
 pub mod ingest;
 pub mod intake;
+pub mod json;
 pub mod metrics;
 pub mod ops;
 pub mod outbox;

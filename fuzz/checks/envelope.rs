@@ -2,13 +2,17 @@
 //!
 //! Input: bodies with 0x1e between them (which JSON never holds), as they would come from the CAD one after another.
 
+use secrecy::SecretString;
 use serde_json::Value;
 use tenfour::clock::UnixMs;
 use tenfour::event::{self, Envelope, Event, decode};
 use tenfour::ids::{RoleId, ServerId};
+use tenfour::json::{self, JsonError, Reader, Secrets};
 use tenfour::render::{self, BoardKind, Labels, Message, Reply, Style, View};
 use tenfour::world::{Change, Server, Subject};
 
+/// What serde_json's own names begin with.
+const SERDE: &[u8] = b"$serde_json::private";
 /// Between two bodies.
 const SEPARATOR: u8 = 0x1e;
 /// Bodies of one input that are looked at.
@@ -55,10 +59,8 @@ pub(super) fn check(data: &[u8]) {
 
 /// What a body says.
 fn opened(body: &[u8]) -> Vec<Event> {
-    let Ok((envelope, key)) = event::envelope::open(body) else {
-        drop(event::envelope::key(body));
-        return Vec::new();
-    };
+    looked_at(body);
+    let Ok((envelope, key)) = event::envelope::open(body) else { return Vec::new() };
     let Envelope { kind, data, extras } = &envelope;
     assert!(!kind.is_empty() && kind.chars().count() <= event::envelope::MAX_KIND && kind.trim() == kind, "{kind:?}");
     assert!(!extras.keys().any(|name| name.eq_ignore_ascii_case("key") || name.eq_ignore_ascii_case("logkey")));
@@ -85,6 +87,38 @@ fn opened(body: &[u8]) -> Vec<Event> {
             assert!(error.to_string().len() < 100);
             Vec::new()
         }
+    }
+}
+
+/// The look that builds nothing takes what a reader of JSON takes, and what is built then has a size and no secret.
+fn looked_at(body: &[u8]) {
+    let theirs = serde_json::from_slice::<Value>(body);
+    match json::scan(body, event::envelope::MAX_VALUES) {
+        Ok(outline) => {
+            assert!(outline.measure.values <= event::envelope::MAX_VALUES);
+            // A name of serde_json's own has a meaning there.
+            let named = body.windows(SERDE.len()).any(|part| part == SERDE) || body.contains(&b'\\');
+            let theirs = theirs.ok().filter(|_| !named);
+            assert!(theirs.is_some() || named);
+            let ours = Reader::new(event::envelope::MAX_VALUES, &Secrets::default()).read(body).expect("it was looked at");
+            assert!(theirs.is_none_or(|theirs| theirs == ours));
+        }
+        Err(JsonError::TooMany) => {}
+        Err(JsonError::Unreadable) => assert!(theirs.is_err()),
+    }
+    let secret = "callid";
+    let secrets = Secrets::new([SecretString::from(secret)]);
+    let Ok(sealed) = event::envelope::look(body) else { return };
+    let Ok(envelope) = sealed.open(&secrets) else { return };
+    assert!(!holds(&envelope.data, secret) && !envelope.extras.values().any(|value| holds(value, secret)));
+}
+
+fn holds(value: &Value, secret: &str) -> bool {
+    match value {
+        Value::String(text) => text.to_ascii_lowercase().contains(secret),
+        Value::Array(list) => list.iter().any(|value| holds(value, secret)),
+        Value::Object(map) => map.iter().any(|(name, value)| name.to_ascii_lowercase().contains(secret) || holds(value, secret)),
+        _ => false,
     }
 }
 

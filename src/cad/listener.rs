@@ -4,9 +4,13 @@
 //! echoes a body, never tells a stranger more than that their key is not good, never waits for Discord.
 //!
 //! ```text
-//! path 404 ─ method 405 ─ size 413 ─ time 408 ─ memory 503 ─ JSON object 400 ─ key 401 ─ type 400 ─ server 400
+//! path 404 ─ method 405 ─ size 413 ─ time 408 ─ memory 503 ─ JSON object 400, 413 ─ key 401 ─ type 400 ─ server 400
 //!                                                                            ─ intake: 200 | unusable 400 | unavailable 503
 //! ```
+//!
+//! Up to its key nothing is built of a body.
+
+mod bodies;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -19,16 +23,17 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::key::Key;
 use crate::clock::Clock;
 use crate::event::{EnvelopeError, RawEvent, Source, envelope};
-use crate::http_server::Site;
+use crate::http_server::{BodyProgress, Networks, Site, network};
 use crate::ids::{CommunityId, ServerId};
 use crate::intake::{Intake, Refused};
+use crate::json::{Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
+use bodies::{Bodies, NoRoom, Reading};
 
 /// Largest body accepted, in bytes. The largest events known (station alerts with recorded speech) stay far below.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -38,9 +43,6 @@ pub const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Longest wait for the commit. What is committed later is answered 503 all the same: its sender may send again.
 pub const COMMIT_TIME: Duration = Duration::from_secs(20);
-
-/// Bytes of bodies that may be held at once, over all connections.
-const MAX_HELD: usize = 64 * 1024 * 1024;
 
 /// Bytes of a body too large that are still read, so that its sender gets to read the answer instead of a reset connection.
 const MAX_DISCARD: usize = 8 * MAX_BODY;
@@ -72,7 +74,10 @@ struct Shared {
     intake: Intake,
     metrics: Metrics,
     clock: Clock,
-    held: Arc<Semaphore>,
+    /// Everybody's keys: none of them goes on inside of an event.
+    secrets: Secrets,
+    proxies: Networks,
+    bodies: Bodies,
     offenders: Mutex<HashMap<IpAddr, Instant>>,
 }
 
@@ -87,8 +92,15 @@ impl Listener {
     /// A listener for these communities.
     #[must_use]
     pub fn new(credentials: Vec<Credentials>, intake: Intake, metrics: Metrics, clock: Clock) -> Self {
-        let held = Arc::new(Semaphore::new(MAX_HELD));
-        Self(Arc::new(Shared { credentials, intake, metrics, clock, held, offenders: Mutex::default() }))
+        Self::behind(Networks::default(), credentials, intake, metrics, clock)
+    }
+
+    /// A listener for these communities, with proxies before it that say in `X-Forwarded-For` whom they speak for.
+    #[must_use]
+    pub fn behind(proxies: Networks, credentials: Vec<Credentials>, intake: Intake, metrics: Metrics, clock: Clock) -> Self {
+        let secrets = Secrets::new(credentials.iter().map(|known| known.key.clone()));
+        let (bodies, offenders) = (Bodies::default(), Mutex::default());
+        Self(Arc::new(Shared { credentials, intake, metrics, clock, secrets, proxies, bodies, offenders }))
     }
 
     /// One port, to be served by [`crate::http_server::serve`]; `server` is whose events come here unless `?server=` says otherwise.
@@ -107,6 +119,7 @@ enum Answer {
     Unauthorised,
     TooSlow,
     TooLarge,
+    TooMany,
     Unavailable,
 }
 
@@ -120,6 +133,7 @@ impl From<Answer> for Response<Full<Bytes>> {
             Answer::Unauthorised => say(StatusCode::UNAUTHORIZED, None, "the key is missing or wrong"),
             Answer::TooSlow => say(StatusCode::REQUEST_TIMEOUT, close, "the body came too slowly"),
             Answer::TooLarge => say(StatusCode::PAYLOAD_TOO_LARGE, close, "the body is larger than 1 MiB"),
+            Answer::TooMany => say(StatusCode::PAYLOAD_TOO_LARGE, None, EnvelopeError::TooMany.to_string()),
             Answer::Unavailable => {
                 let retry = (header::RETRY_AFTER, HeaderValue::from_static("1"));
                 say(StatusCode::SERVICE_UNAVAILABLE, Some(retry), "the event could not be stored now, try again")
@@ -163,8 +177,13 @@ impl Port {
         let shared = &self.listener.0;
         let asked = asked_server(request.uri().query());
         let (head, mut body) = request.into_parts();
-        let answer = match shared.read(&head.headers, &mut body).await {
-            Ok(body) => self.take(body, asked, peer).await,
+        let client = shared.client(&head.headers, peer);
+        let answer = match shared.read(&head.headers, &mut body, client).await {
+            Ok(body) => {
+                // From here on it waits for us.
+                head.extensions.get::<BodyProgress>().inspect(|progress| progress.is_whole());
+                self.take(body, asked, client.unwrap_or(peer)).await
+            }
             Err(answer) => answer,
         };
         let outcome = match &answer {
@@ -173,32 +192,32 @@ impl Port {
             Answer::BadRequest(_) => Outcome::Malformed,
             Answer::Unauthorised => Outcome::Unauthorised,
             Answer::TooSlow => Outcome::TooSlow,
-            Answer::TooLarge => Outcome::TooLarge,
+            Answer::TooLarge | Answer::TooMany => Outcome::TooLarge,
             Answer::Unavailable => Outcome::Unavailable,
         };
         shared.metrics.event(Source::Http, outcome);
         answer
     }
 
-    async fn take(&self, body: Held, asked: Option<Result<ServerId, String>>, peer: IpAddr) -> Answer {
+    async fn take(&self, body: Reading, asked: Option<Result<ServerId, String>>, peer: IpAddr) -> Answer {
         let shared = &self.listener.0;
-        // The memory stays granted until the event is on disk, the bytes themselves go as soon as they are read.
-        let Held { bytes, _permit } = body;
-        let (opened, key) = match envelope::open(&bytes) {
-            Ok((envelope, key)) => (Ok(envelope), key),
-            Err(error @ (EnvelopeError::NotJson | EnvelopeError::NotObject)) => return Answer::BadRequest(error.to_string()),
-            Err(error @ EnvelopeError::NoType) => (Err(error), envelope::key(&bytes)),
-        };
-        drop(bytes);
-        let Some(credentials) = shared.owner(key.as_ref()) else {
-            shared.offence(peer, key.is_some());
-            return Answer::Unauthorised;
-        };
-        // Only the owner of a key is told more.
-        let envelope = match opened {
-            Ok(envelope) => envelope,
+        let sealed = match envelope::look(body.bytes()) {
+            Ok(sealed) => sealed,
+            Err(EnvelopeError::TooMany) => return Answer::TooMany,
             Err(error) => return Answer::BadRequest(error.to_string()),
         };
+        let Some(credentials) = shared.owner(&sealed.key) else {
+            shared.offence(peer, !matches!(sealed.key, Sent::Absent));
+            return Answer::Unauthorised;
+        };
+        // Only the owner of a key is told more, and only of an owner's body anything is built: the intake counts what that takes.
+        let envelope = match sealed.open(&shared.secrets) {
+            Ok(envelope) => envelope,
+            Err(EnvelopeError::TooMany) => return Answer::TooMany,
+            Err(error) => return Answer::BadRequest(error.to_string()),
+        };
+        drop(sealed);
+        drop(body);
         let server = match asked {
             Some(Ok(server)) => server,
             Some(Err(text)) => return Answer::BadRequest(format!("server={text} is not a server number")),
@@ -223,16 +242,14 @@ impl Port {
     }
 }
 
-/// A body and the memory it was granted, given back when the request is answered.
-#[derive(Debug, Default)]
-struct Held {
-    bytes: Vec<u8>,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
 impl Shared {
     /// Reads the body within size, time and memory.
-    async fn read(&self, headers: &HeaderMap, body: &mut (impl Body<Data = Bytes> + Unpin)) -> Result<Held, Answer> {
+    async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: &mut (impl Body<Data = Bytes> + Unpin),
+        client: Option<IpAddr>,
+    ) -> Result<Reading, Answer> {
         let deadline = Instant::now() + BODY_TIME;
         let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
         if declared.is_some_and(|length| length > MAX_BODY as u64) {
@@ -242,7 +259,7 @@ impl Shared {
             }
             return Err(Answer::TooLarge);
         }
-        match timeout_at(deadline, self.collect(body)).await {
+        match timeout_at(deadline, self.collect(body, client)).await {
             Ok(Err(Answer::TooLarge)) => {
                 timeout_at(deadline, discard(body)).await.ok();
                 Err(Answer::TooLarge)
@@ -252,30 +269,47 @@ impl Shared {
         }
     }
 
-    async fn collect(&self, body: &mut (impl Body<Data = Bytes> + Unpin)) -> Result<Held, Answer> {
-        let mut held = Held::default();
-        while let Some(frame) = body.frame().await {
+    async fn collect(&self, body: &mut (impl Body<Data = Bytes> + Unpin), client: Option<IpAddr>) -> Result<Reading, Answer> {
+        let mut read = self.bodies.begin(client);
+        let cut = read.cut.clone();
+        loop {
+            let frame = tokio::select! {
+                biased;
+                () = cut.cancelled() => return Err(Answer::Unavailable),
+                frame = body.frame() => frame,
+            };
+            let Some(frame) = frame else { return Ok(read) };
             let Ok(frame) = frame else { return Err(Answer::BadRequest("the body ended early or is not well formed".into())) };
             // Trailers mean nothing here.
             let Ok(chunk) = frame.into_data() else { continue };
-            if held.bytes.len() + chunk.len() > MAX_BODY {
+            if read.bytes().len() + chunk.len() > MAX_BODY {
                 return Err(Answer::TooLarge);
             }
-            // Granted for what is here, not for what is announced: announcing costs a stranger nothing.
-            let size = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-            let Ok(permit) = Arc::clone(&self.held).try_acquire_many_owned(size) else { return Err(Answer::Unavailable) };
-            match &mut held._permit {
-                Some(all) => all.merge(permit),
-                none => *none = Some(permit),
-            }
-            held.bytes.extend_from_slice(&chunk);
+            read.push(&chunk).map_err(|NoRoom| Answer::Unavailable)?;
         }
-        Ok(held)
+    }
+
+    /// Whom a request is from: the other end, or whom a proxy that we trust names last of those that are none. `None`: the proxy names
+    /// nobody.
+    fn client(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
+        if !self.proxies.contains(peer) {
+            return Some(network(peer));
+        }
+        for value in headers.get_all("x-forwarded-for").iter().rev() {
+            for named in value.to_str().ok()?.rsplit(',') {
+                let named = forwarded(named)?;
+                if !self.proxies.contains(named) {
+                    return Some(network(named));
+                }
+            }
+        }
+        None
     }
 
     /// Whose key it is. Looks at every community whatever it finds, in constant time for a given number of them.
-    fn owner(&self, key: Option<&SecretString>) -> Option<&Credentials> {
-        let sent = Key::new(key?.expose_secret())?;
+    fn owner(&self, key: &Sent) -> Option<&Credentials> {
+        let Sent::Text(key) = key else { return None };
+        let sent = Key::new(key.expose_secret())?;
         let mut owner = None;
         for credentials in &self.credentials {
             let Some(known) = Key::new(credentials.key.expose_secret()) else { continue };
@@ -322,6 +356,13 @@ async fn discard(body: &mut (impl Body<Data = Bytes> + Unpin)) {
     }
 }
 
+/// An address of `X-Forwarded-For`: some proxies add a port, and brackets around IPv6.
+fn forwarded(named: &str) -> Option<IpAddr> {
+    let named = named.trim();
+    let bare = named.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok().or_else(|| Some(named.parse::<SocketAddr>().ok()?.ip())).map(|ip: IpAddr| ip.to_canonical())
+}
+
 /// `server` of the query: a number, or what stands there instead, made fit for an answer.
 fn asked_server(query: Option<&str>) -> Option<Result<ServerId, String>> {
     let pairs = url::form_urlencoded::parse(query?.as_bytes());
@@ -350,13 +391,13 @@ mod tests {
     #[test]
     fn the_key_decides_whose_event_it_is() {
         let listener = listener(&[("a", "Key-A"), ("none", ""), ("b", "key-b")]);
-        let owner = |key: &str| listener.0.owner(Some(&SecretString::from(key))).map(|c| c.community.to_string());
+        let owner = |key: &str| listener.0.owner(&Sent::Text(SecretString::from(key))).map(|c| c.community.to_string());
         assert_eq!(owner("KEY-a").as_deref(), Some("a"));
         assert_eq!(owner("Key-B").as_deref(), Some("b"));
         for wrong in ["", "key-", "key-ab", "key-a\0", &"k".repeat(MAX_KEY + 1)] {
             assert_eq!(owner(wrong), None, "{wrong}");
         }
-        assert!(listener.0.owner(None).is_none());
+        assert!(listener.0.owner(&Sent::Absent).is_none() && listener.0.owner(&Sent::Odd).is_none());
     }
 
     #[test]
@@ -370,19 +411,25 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn memory_for_bodies_is_bounded_and_given_back() {
-        let listener = listener(&[("a", "k")]);
-        let shared = &listener.0;
-        let headers = HeaderMap::new();
-        let body = || Full::new(Bytes::from(vec![b'x'; MAX_BODY]));
-        let mut held = Vec::new();
-        for _ in 0..MAX_HELD / MAX_BODY {
-            held.push(shared.read(&headers, &mut body()).await.unwrap());
-        }
-        assert_eq!(shared.read(&headers, &mut body()).await.unwrap_err(), Answer::Unavailable);
-        held.pop();
-        assert!(shared.read(&headers, &mut body()).await.is_ok());
+    #[test]
+    fn who_sends_through_a_proxy_is_whom_it_names_and_only_a_trusted_one_is_believed() {
+        let proxies = Networks::new([("192.0.2.1".parse().unwrap(), 32), ("10.0.0.0".parse().unwrap(), 8)]);
+        let listener = Listener::behind(proxies, Vec::new(), crate::intake::door().0, Metrics::new(&[], &[]), Clock::system());
+        let client = |peer: &str, named: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in named {
+                headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
+            }
+            listener.0.client(&headers, peer.parse().unwrap()).map(|ip| ip.to_string())
+        };
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!(client("198.51.100.7", &["203.0.113.9"]), told("198.51.100.7"), "anybody can send the header");
+        assert_eq!(client("192.0.2.1", &[]), None);
+        assert_eq!(client("192.0.2.1", &["1.1.1.1, 203.0.113.9"]), told("203.0.113.9"), "the left of it is the client's own word");
+        assert_eq!(client("192.0.2.1", &["203.0.113.9, 10.1.2.3"]), told("203.0.113.9"), "a chain of proxies");
+        assert_eq!(client("10.9.9.9", &["1.1.1.1", "203.0.113.9:4711"]), told("203.0.113.9"));
+        assert_eq!(client("192.0.2.1", &["[2001:db8::7]:4711"]), told("2001:db8::"));
+        assert_eq!(client("192.0.2.1", &["unknown"]), None);
     }
 
     #[tokio::test(start_paused = true)]

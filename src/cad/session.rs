@@ -25,23 +25,29 @@ use tokio::time::Instant;
 
 use super::key::Key;
 use crate::clock::Clock;
-use crate::event::{RawEvent, Source, envelope};
+use crate::event::{EnvelopeError, RawEvent, Source, envelope};
 use crate::ids::{CommunityId, ServerId};
 use crate::intake::Intake;
+use crate::json::{Reader, Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
 use crate::ops::{Part, Readiness};
 use crate::shutdown::Tasks;
 use crate::signalr::{Backoff, Connection, Events, Hub, HubError, Invocation, Negotiation, RetryContext, RetryPolicy, State, Verdict};
 use crate::status::{Link, Status, contested};
 
-/// Pushes that may wait for ingest. Beyond it (and 64 MiB) the newest are dropped and counted: the hub cannot be asked to wait.
+/// Pushes that may wait for ingest, and their bytes. Beyond it the newest are dropped and counted: the hub cannot be asked to wait.
 const WAITING: usize = 16_384;
+const WAITING_BYTES: usize = 24 << 20;
+/// Longest push that is looked at, in bytes: twice what the listener takes, since a push may be a text that holds the event.
+const MAX_PUSH: usize = 2 << 20;
 /// First wait after rejected credentials; doubles up to [`REJECTED_MAX`].
 const REJECTED: Duration = Duration::from_secs(30);
 const REJECTED_MAX: Duration = Duration::from_secs(300);
 /// A session that ends sooner after its sign-in was taken by another client, if it happens [`CONTESTED_TIMES`] times in a row.
 const CONTESTED_WITHIN: Duration = Duration::from_secs(30);
 const CONTESTED_TIMES: u32 = 3;
+/// JSON values in the hub's answer to a sign-in, at most.
+const MAX_ANSWER_VALUES: usize = 1_000;
 /// The hub's own words that people get to see, at most (characters).
 const MAX_WORDS: usize = 200;
 
@@ -98,7 +104,7 @@ impl Session {
         let rivalry = Arc::new(Rivalry::default());
         let retry = GivesWay { backoff: Backoff::new(fastrand::f64), rivalry: Arc::clone(&rivalry) };
         let hub = Hub::builder(&self.url).tls(Arc::clone(&self.tls)).negotiation(self.negotiation).redirects(self.redirects.clone());
-        let (hub, mut task) = hub.retry(retry).build()?;
+        let (hub, mut task) = hub.retry(retry).max_queued(WAITING_BYTES).build()?;
         // Before signing in: the first event may come with the very answer.
         let events = task.on("pushEvent", WAITING);
         let sign_in = Arc::new(SignIn {
@@ -122,6 +128,7 @@ impl Session {
 
     async fn forward(&self, mut events: Events) {
         let key = Key::new(self.key.expose_secret());
+        let secrets = Secrets::new([self.key.clone()]);
         let mut dropped = 0;
         while let Some(invocation) = events.recv().await {
             if events.dropped() > dropped {
@@ -132,7 +139,7 @@ impl Session {
                 );
                 dropped = events.dropped();
             }
-            if let Some(event) = self.read(&invocation, key.as_ref())
+            if let Some(event) = self.read(&invocation, key.as_ref(), &secrets)
                 && self.intake.hand_over(event).await.is_err()
             {
                 return;
@@ -141,24 +148,30 @@ impl Session {
     }
 
     /// One push: a string that holds JSON, or an object; with several arguments the first counts (contract a.4).
-    fn read(&self, invocation: &Invocation, own: Option<&Key>) -> Option<RawEvent> {
+    fn read(&self, invocation: &Invocation, own: Option<&Key>, secrets: &Secrets) -> Option<RawEvent> {
         let payload = invocation.args.first()?;
-        let (envelope, key) = match envelope::open(payload.get().as_bytes()) {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::warn!(server = %self.server, %error, "a push could not be read");
-                self.metrics.event(Source::Hub, Outcome::Malformed);
-                return None;
-            }
+        let malformed = |error: EnvelopeError| {
+            tracing::warn!(server = %self.server, %error, "a push could not be read");
+            self.metrics.event(Source::Hub, Outcome::Malformed);
         };
+        if payload.get().len() > MAX_PUSH {
+            tracing::warn!(server = %self.server, bytes = payload.get().len(), "a push is too long and was dropped");
+            self.metrics.event(Source::Hub, Outcome::Malformed);
+            return None;
+        }
+        let sealed = envelope::look(payload.get().as_bytes()).map_err(malformed).ok()?;
         // Absent is fine: the connection itself is signed in. Present but wrong is not ours.
-        if let Some(key) = key
-            && !own.is_some_and(|own| Key::new(key.expose_secret()).is_some_and(|sent| bool::from(own.ct_eq(&sent))))
-        {
-            tracing::warn!(server = %self.server, kind = %envelope.kind, "a push came with another key and was dropped");
+        let is_ours = match &sealed.key {
+            Sent::Absent => true,
+            Sent::Odd => false,
+            Sent::Text(key) => own.is_some_and(|own| Key::new(key.expose_secret()).is_some_and(|sent| bool::from(own.ct_eq(&sent)))),
+        };
+        if !is_ours {
+            tracing::warn!(server = %self.server, "a push came with another key and was dropped");
             self.metrics.event(Source::Hub, Outcome::Unauthorised);
             return None;
         }
+        let envelope = sealed.open(secrets).map_err(malformed).ok()?;
         Some(RawEvent {
             community: self.community.clone(),
             server: self.server,
@@ -358,7 +371,7 @@ fn is_missing_method(words: &str) -> bool {
 
 /// `{success, error, count}`: a missing object, or `success` absent or false, is a rejection (contract a.2).
 fn read_answer(answer: &RawValue) -> Result<Option<i64>, String> {
-    let answer: Value = serde_json::from_str(answer.get()).unwrap_or_default();
+    let answer: Value = Reader::new(MAX_ANSWER_VALUES, &Secrets::default()).read(answer.get().as_bytes()).unwrap_or_default();
     if answer.get("success").and_then(Value::as_bool) == Some(true) {
         return Ok(answer.get("count").and_then(Value::as_i64));
     }

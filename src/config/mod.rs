@@ -16,7 +16,7 @@ mod reader;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -69,6 +69,7 @@ pub const VARIABLES: &[Variable] = &[
     var("SONORAN_ACTION_SHARE", "70"),
     var("SONORAN_SILENCE_MINUTES", "10"),
     var("LISTEN_ADDR", "0.0.0.0:3232"),
+    bare("TRUSTED_PROXIES", false),
     var("OPS_ADDR", "127.0.0.1:9464"),
     var("DATABASE_URL", "sqlite://data/tenfour.db"),
     var("DATABASE_MAX_MB", "0"),
@@ -82,6 +83,9 @@ pub const MAX_SERVERS: usize = 64;
 
 /// Most addresses in `LISTEN_ADDR`.
 pub const MAX_LISTEN: usize = 64;
+
+/// Most entries in `TRUSTED_PROXIES`.
+pub const MAX_PROXIES: usize = 64;
 
 /// Which command is going to run: decides what must be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,8 @@ pub struct Config {
     pub sonoran: Sonoran,
     /// `LISTEN_ADDR`: where push events are accepted; empty = off.
     pub listen: Vec<Listen>,
+    /// `TRUSTED_PROXIES`: addresses whose `X-Forwarded-For` is believed, each with how many of its bits count.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
     /// `OPS_ADDR`: health, readiness, metrics; `None` = off.
     pub ops: Option<SocketAddr>,
     /// `DATABASE_URL`: path of the SQLite file, relative to the working directory if it does not start with `/`.
@@ -310,6 +316,7 @@ impl Config {
         let action_share = reader.number("SONORAN_ACTION_SHARE", 10..=100).unwrap_or(70);
         let silence_minutes = reader.number("SONORAN_SILENCE_MINUTES", 0..=1_440).unwrap_or(10);
         let listen = reader.listen("LISTEN_ADDR");
+        let trusted_proxies = reader.networks("TRUSTED_PROXIES");
         let ops = reader.address_or_off("OPS_ADDR");
         let database = reader.database("DATABASE_URL").unwrap_or_default();
         let database_max_mb = reader.number("DATABASE_MAX_MB", 0..=1_000_000).unwrap_or(0);
@@ -368,6 +375,7 @@ impl Config {
                 silence_minutes,
             },
             listen,
+            trusted_proxies,
             ops,
             database,
             database_max_mb,

@@ -2,14 +2,14 @@
 //! problems at once. None repeats what it read; what is wrong in a list is named by its place.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Listen, MAX_LISTEN, MAX_SERVERS, Problem, Reconcile, VARIABLES};
+use super::{Listen, MAX_LISTEN, MAX_PROXIES, MAX_SERVERS, Problem, Reconcile, VARIABLES};
 use crate::ids::{CommunityId, ServerId};
 use crate::telemetry;
 
@@ -224,6 +224,26 @@ impl Reader {
             self.wrong(name, "names no address, or too many", valid);
         }
         entries
+    }
+
+    /// Addresses and networks, each with how many of its bits count.
+    pub(super) fn networks(&mut self, name: &str) -> Vec<(IpAddr, u8)> {
+        let valid = "the addresses of your reverse proxies, such as 127.0.0.1 or 10.0.0.0/8, with commas between them";
+        let text = self.text(name).unwrap_or_default();
+        let mut networks = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (ip, bits) = part.split_once('/').map_or((part, None), |(ip, bits)| (ip.trim(), Some(bits.trim())));
+            let ip: Option<IpAddr> = ip.parse().ok();
+            let most = if ip.is_some_and(|ip| ip.is_ipv4()) { 32 } else { 128 };
+            match (ip, bits.map_or(Some(most), digits).filter(|bits| *bits <= most).and_then(|bits| u8::try_from(bits).ok())) {
+                (Some(ip), Some(bits)) => networks.push((ip, bits)),
+                _ => self.wrong(name, part, "is not an address or a network", valid),
+            }
+        }
+        if networks.len() > MAX_PROXIES {
+            self.wrong(name, &text, "names too many", valid);
+        }
+        networks
     }
 
     pub(super) fn database(&mut self, name: &str) -> Option<PathBuf> {

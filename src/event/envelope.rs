@@ -1,9 +1,13 @@
-//! The outside of a push event: `{key, type, data, …}`. Here the key leaves the event for good.
+//! The outside of a push event: `{key, type, data, …}`. Here the key leaves the event for good, wherever in it it stands.
+
+use std::borrow::Cow;
 
 use secrecy::SecretString;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+
+use crate::json::{self, JsonError, Measure, Reader, Secrets, Sent, Shape};
 
 /// Type and data of an event. Holds no key: it may be logged by type and journaled whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,12 +23,18 @@ pub struct Envelope {
 /// Longest event type accepted, in characters; the longest known has 28.
 pub const MAX_KIND: usize = 64;
 
+/// Most JSON values in an event. The largest events known (a call with all its notes, a roster of units) stay below a tenth of it.
+pub const MAX_VALUES: usize = 20_000;
+
 /// Why a body is not an event. Never carries text of the body: it may hold the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Not JSON, not UTF-8, nested too deeply (128 levels), or a number out of range.
     #[error("the body is not JSON that can be read")]
     NotJson,
+    /// More values than [`MAX_VALUES`].
+    #[error("the body holds more than {MAX_VALUES} JSON values")]
+    TooMany,
     /// JSON, but neither an object nor a text that holds one.
     #[error("the body is not a JSON object")]
     NotObject,
@@ -33,52 +43,84 @@ pub enum EnvelopeError {
     NoType,
 }
 
-/// Opens a body: an object, or a JSON string that holds one (contract c.1 rule 1). The key comes back apart; one that is no text is
-/// empty, which is nobody's key.
+impl From<JsonError> for EnvelopeError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Unreadable => Self::NotJson,
+            JsonError::TooMany => Self::TooMany,
+        }
+    }
+}
+
+/// A body whose key is known, and of which nothing was built yet: a stranger's body never becomes more than its bytes.
+#[derive(Debug)]
+pub struct Sealed<'a> {
+    body: Cow<'a, [u8]>,
+    /// The community's key, as the sender has it.
+    pub key: Sent,
+}
+
+/// Looks at a body from outside: an object, or a JSON string that holds one (contract c.1 rule 1).
+///
+/// # Errors
+/// As [`EnvelopeError`] says; never [`EnvelopeError::NoType`].
+pub fn look(body: &[u8]) -> Result<Sealed<'_>, EnvelopeError> {
+    let outline = json::scan(body, MAX_VALUES)?;
+    let (body, outline) = match outline.shape {
+        Shape::Text(text) => {
+            let inside = json::scan(text.as_bytes(), MAX_VALUES)?;
+            (Cow::Owned(text.into_bytes()), inside)
+        }
+        _ => (Cow::Borrowed(body), outline),
+    };
+    match outline.shape {
+        Shape::Object => Ok(Sealed { body, key: outline.key }),
+        Shape::Text(_) | Shape::Other => Err(EnvelopeError::NotObject),
+    }
+}
+
+impl Sealed<'_> {
+    /// Builds the event, without `secrets` and without anybody's key.
+    ///
+    /// # Errors
+    /// As [`EnvelopeError`] says.
+    pub fn open(&self, secrets: &Secrets) -> Result<Envelope, EnvelopeError> {
+        let Value::Object(mut fields) = Reader::new(MAX_VALUES, secrets).without_keys().read(&self.body)? else {
+            return Err(EnvelopeError::NotObject);
+        };
+        let Some(Value::String(kind)) = fields.remove("type") else { return Err(EnvelopeError::NoType) };
+        let kind = kind.trim().to_uppercase();
+        if kind.is_empty() || kind.chars().count() > MAX_KIND || kind.chars().any(|c| c.is_control()) {
+            return Err(EnvelopeError::NoType);
+        }
+        let data = fields.remove("data").unwrap_or(Value::Null);
+        Ok(Envelope { kind, data, extras: fields })
+    }
+}
+
+/// Opens a body of our own, or one whose sender does not matter. The key comes back apart, if there was a text one.
 ///
 /// # Errors
 /// As [`EnvelopeError`] says.
 pub fn open(body: &[u8]) -> Result<(Envelope, Option<SecretString>), EnvelopeError> {
-    let (mut fields, key) = fields(body)?;
-    let Some(Value::String(kind)) = fields.remove("type") else { return Err(EnvelopeError::NoType) };
-    let kind = kind.trim().to_uppercase();
-    if kind.is_empty() || kind.chars().count() > MAX_KIND || kind.chars().any(|c| c.is_control()) {
-        return Err(EnvelopeError::NoType);
-    }
-    let data = fields.remove("data").unwrap_or(Value::Null);
-    Ok((Envelope { kind, data, extras: fields }, key))
-}
-
-/// The key alone, for a body that [`open`] refuses: who sent nonsense decides how much they are told about it.
-#[must_use]
-pub fn key(body: &[u8]) -> Option<SecretString> {
-    fields(body).ok()?.1
-}
-
-/// The object's fields without its secrets, and the key.
-fn fields(body: &[u8]) -> Result<(Map<String, Value>, Option<SecretString>), EnvelopeError> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| EnvelopeError::NotJson)?;
-    let value = match value {
-        Value::String(inner) => serde_json::from_str(&inner).map_err(|_| EnvelopeError::NotJson)?,
-        other => other,
+    let sealed = look(body)?;
+    let envelope = sealed.open(&Secrets::default())?;
+    let key = match sealed.key {
+        Sent::Text(key) => Some(key),
+        Sent::Absent | Sent::Odd => None,
     };
-    let Value::Object(mut fields) = value else { return Err(EnvelopeError::NotObject) };
-
-    let mut key = None;
-    // Any letter case, and the support key of GET_LOGS too: neither may reach a row.
-    let secret_names: Vec<String> =
-        fields.keys().filter(|name| name.eq_ignore_ascii_case("key") || name.eq_ignore_ascii_case("logkey")).cloned().collect();
-    for name in secret_names {
-        let value = fields.remove(&name);
-        if name.eq_ignore_ascii_case("key") && key.is_none() {
-            // One that is no text is there, and fits nothing: an empty key is nobody's.
-            key = Some(SecretString::from(value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()));
-        }
-    }
-    Ok((fields, key))
+    Ok((envelope, key))
 }
 
 impl Envelope {
+    /// Bytes of memory that it takes, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let mut measure = Measure::of(&self.data);
+        measure.add_members(&self.extras);
+        measure.built()
+    }
+
     /// The body as journaled: one JSON object without the key, its fields in the order of their names.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -171,9 +213,9 @@ mod tests {
             (br#"{"type":"  "}"#, EnvelopeError::NoType),
         ] {
             assert_eq!(open(body).unwrap_err(), error, "{}", String::from_utf8_lossy(body));
-            assert!(key(body).is_none());
         }
-        assert_eq!(key(br#"{"key":"s3cret"}"#).unwrap().expose_secret(), "s3cret");
+        let Sent::Text(key) = look(br#"{"key":"s3cret"}"#).unwrap().key else { panic!("it has a key") };
+        assert_eq!(key.expose_secret(), "s3cret");
         let deep = format!(r#"{{"type":"X","data":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
         assert_eq!(open(deep.as_bytes()).unwrap_err(), EnvelopeError::NotJson);
     }

@@ -8,8 +8,10 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::Meta;
+use super::envelope::MAX_VALUES;
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
+use crate::json::{Reader, Secrets};
 
 /// Most elements kept of any list: idents, calls, units, notes, fields, and objects of an array `data`.
 pub(super) const MAX_LIST: usize = 200;
@@ -292,9 +294,9 @@ pub(super) fn time(text: &str) -> Option<UnixMs> {
     Some(at.as_millisecond()).filter(|ms| *ms > 0).map(UnixMs)
 }
 
-/// JSON inside a text, one level deep: `data` and `metaData` may be sent so. Nesting is bounded by the parser (128).
+/// JSON inside a text, one level deep: `data` and `metaData` may be sent so. Bounded as bodies are.
 pub(super) fn parse_once(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
+    Reader::new(MAX_VALUES, &Secrets::default()).read(text.as_bytes()).ok()
 }
 
 /// `metaData` of a call from all the places it may sit in (rule 8).

@@ -240,7 +240,7 @@ impl Ingest {
         let stored = self.commit(batch, if from_hub { HUB_TRIES } else { 1 }, tasks).await;
         let answered = digested.iter().filter(|d| d.arrival.done.is_some()).count();
         self.last = Group { answered, at: Instant::now(), took: began.elapsed() };
-        for Digested { arrival: Arrival { event, done }, outcome } in digested {
+        for Digested { arrival: Arrival { event, done, weight: _weight }, outcome } in digested {
             let outcome = outcome.and_then(|digest| stored.map(|()| digest));
             self.count(&event, outcome);
             if let Some(done) = done {

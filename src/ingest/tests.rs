@@ -51,7 +51,7 @@ impl Real {
         let (done, answer) = tokio::sync::oneshot::channel();
         let received_at = self.ingest.outside.clock.now();
         let event = RawEvent { community: CommunityId::new("c"), server: ServerId(1), source, received_at, envelope: envelope.into() };
-        self.ingest.take(vec![Arrival { event, done: Some(done) }], &self.tasks).await;
+        self.ingest.take(vec![Arrival { event, done: Some(done), weight: None }], &self.tasks).await;
         answer.await.unwrap()
     }
 
@@ -144,7 +144,7 @@ async fn only_on_a_slow_disk_and_in_company_is_anybody_waited_for() {
                 intake.hand_over(raw(7)).await.unwrap();
             }
         };
-        let mut arrivals = vec![Arrival { event: raw(1), done: None }];
+        let mut arrivals = vec![Arrival { event: raw(1), done: None, weight: None }];
         let ((), waited) = tokio::join!(senders, async {
             real.ingest.gather(&mut door, &mut arrivals).await;
             began.elapsed().as_millis()

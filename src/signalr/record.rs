@@ -1,8 +1,9 @@
 //! Records of the JSON hub protocol (SignalR HubProtocol, "JSON Encoding"): cutting them out of the byte stream, reading, writing. No I/O.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -19,6 +20,9 @@ pub(super) const PING: &str = "{\"type\":6}\u{1e}";
 pub(super) const CLOSE: &str = "{\"type\":7}\u{1e}";
 /// The official clients' words for "nobody here answers this".
 const NO_RESULT: &str = "Client didn't provide a result.";
+
+/// Most arguments of a call that are handed on. Readers look at the first.
+const MAX_ARGUMENTS: usize = 8;
 
 /// Cuts a byte stream into records. One WebSocket message may carry several records, and one record may come in several messages.
 ///
@@ -85,7 +89,7 @@ pub enum Incoming<'a> {
         target: String,
         /// Present if the server wants a result.
         id: Option<String>,
-        /// `None` if `arguments` is not a list: one bad event, not a broken connection.
+        /// The first ones. `None` if `arguments` is not a list: one bad event, not a broken connection.
         arguments: Option<Vec<&'a RawValue>>,
     },
     /// Type 3: the answer to a call of ours. `Ok(None)` is a method without result, `Ok(Some(null))` one that returned null.
@@ -128,7 +132,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
         impl<'de> Visitor<'de> for Fields {
             type Value = Envelope<'de>;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
@@ -161,6 +165,37 @@ impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
 /// A field's name, borrowed unless it is written with escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The first [`MAX_ARGUMENTS`] of a list: each has a size of its own, and eight million of them fit into a record.
+struct FirstArguments<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for FirstArguments<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut first = Vec::new();
+                while first.len() < MAX_ARGUMENTS {
+                    match list.next_element()? {
+                        Some(argument) => first.push(argument),
+                        None => return Ok(first),
+                    }
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(first)
+            }
+        }
+
+        deserializer.deserialize_seq(List).map(FirstArguments)
+    }
+}
 
 /// Reads one record.
 ///
@@ -196,7 +231,7 @@ pub fn parse(record: &[u8]) -> Result<Incoming<'_>, HubError> {
             },
             arguments: match envelope.arguments.filter(not_null) {
                 None => Some(Vec::new()),
-                Some(raw) => serde_json::from_str(raw.get()).ok(),
+                Some(raw) => serde_json::from_str::<FirstArguments<'_>>(raw.get()).ok().map(|first| first.0),
             },
         },
         Some(3) => {

@@ -464,35 +464,83 @@ async fn one_address_cannot_take_every_connection() {
         client.send(get).await;
         assert_eq!(client.reply().await.status, 200);
     }
+    // Idle for longer than the second: its place goes to the third.
     let mut third = server.connect().await;
-    assert!(third.is_closed_within(secs(1)).await);
-    drop(first);
-    // The server learns of the hang-up in its own time.
-    let again = timeout(secs(1), async {
-        loop {
-            let mut client = server.connect().await;
-            client.stream.write_all(get.as_bytes()).await.ok();
-            if let Some(reply) = client.try_reply(true).await {
-                return reply.status;
-            }
-        }
-    });
-    assert_eq!(again.await.unwrap(), 200);
+    third.send(get).await;
+    assert_eq!(third.reply().await.status, 200);
+    assert!(first.is_closed_within(secs(1)).await);
     second.send(get).await;
     assert_eq!(second.reply().await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn further_connections_wait_until_there_is_room() {
-    let server = Server::with(Limits { connections: 1, ..Limits::default() }, None).await;
+async fn further_connections_wait_while_all_others_wait_for_us() {
+    let mut server = Server::with(Limits { connections: 1, ..Limits::default() }, None).await;
     let mut first = server.connect().await;
-    first.send("GET / HTTP/1.1\r\nHost: bot\r\n\r\n").await;
-    assert_eq!(first.reply().await.status, 200);
+    first.send(post(event())).await;
+    let arrival = timeout(secs(1), server.arrivals.recv()).await.unwrap().unwrap();
     let mut second = server.connect().await;
     second.send("GET / HTTP/1.1\r\nHost: bot\r\n\r\n").await;
     assert!(second.is_silent_for(secs(10)).await);
+    arrival.done.unwrap().send(Ok(())).unwrap();
+    assert_eq!(first.reply().await.status, 200);
     drop(first);
     assert_eq!(second.reply().await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_full_the_longest_idle_connection_goes_whatever_it_is_idle_in() {
+    let mut server = Server::with(Limits { connections: 4, ..Limits::default() }, None).await;
+    let silent = server.connect().await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut half_a_head = server.connect().await;
+    half_a_head.send("GET / HT").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut half_a_body = server.connect().await;
+    half_a_body.send("POST /event HTTP/1.1\r\nHost: bot\r\nContent-Length: 100\r\n\r\n{").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut kept = server.connect().await;
+    kept.send("GET / HTTP/1.1\r\nHost: bot\r\n\r\n").await;
+    assert_eq!(kept.reply().await.status, 200);
+    let mut newer = Vec::new();
+    for mut idle in [silent, half_a_head, half_a_body, kept] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let mut client = server.connect().await;
+        client.send(post(event())).await;
+        server.settle(Ok(())).await;
+        assert_eq!(client.reply().await.status, 200);
+        newer.push(client);
+        assert!(idle.is_closed_within(secs(1)).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_values_than_an_event_can_have_are_413_whoever_sends_them() {
+    let mut server = Server::start().await;
+    let many = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
+    for key in [KEY, "wrong"] {
+        for (data, fits) in [(many(19_997), true), (many(19_998), false), (r#"{"":0},"#.repeat(150_000), false)] {
+            let body =
+                format!(r#"{{"key":"{key}","type":"UNKNOWN","data":{}}}"#, if data.ends_with(',') { format!("[{data}0]") } else { data });
+            let text = serde_json::to_string(&body).unwrap();
+            for body in [body, text].into_iter().filter(|body| body.len() <= MAX_BODY) {
+                let status = match (fits, key == KEY) {
+                    (true, true) => server.deliver(post(&body), Ok(())).await.0.status,
+                    _ => server.ask(post(&body)).await.status,
+                };
+                assert_eq!(
+                    status,
+                    if !fits {
+                        413
+                    } else if key == KEY {
+                        200
+                    } else {
+                        401
+                    }
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -187,7 +187,7 @@ impl Stage {
         let event =
             RawEvent { community: community(), server: ServerId(1), source, received_at: self.clock.now(), envelope: envelope.into() };
         let bot = self.bot.as_mut().unwrap();
-        bot.ingest.take(vec![Arrival { event, done: None }], &self.tasks).await;
+        bot.ingest.take(vec![Arrival { event, done: None, weight: None }], &self.tasks).await;
     }
 
     /// The CAD's REST API says this.

@@ -18,11 +18,15 @@ use tokio::time::Instant;
 
 use super::budget::{Endpoint, Pass};
 use super::error::{Missing, retry_after};
-use super::{CadRest, MAX_ANSWER, Object, RestError, TIME, WRITE_TIME};
+use super::{CadRest, MAX_ANSWER, MAX_BUILT, Object, RestError, TIME, WRITE_TIME};
 use crate::ids::ServerId;
+use crate::json::{self, Reader, Secrets};
 
 /// Before the second try.
 const PAUSE: Duration = Duration::from_millis(300);
+
+/// Longest refusal whose words are looked at, in bytes.
+const MAX_REFUSAL: usize = 64 * 1024;
 
 /// Longest `Retry-After` of a 502 to 504 that is waited for: somebody sits before it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -186,12 +190,12 @@ impl CadRest {
         let mut response = request.send().await.map_err(|error| ask.unanswered(&error))?;
         let status = response.status();
         match read_body(&mut response).await {
-            Ok(body) if status.is_success() => ask.answered(status, &body),
+            Ok(body) if status.is_success() => ask.answered(status, body, &self.secrets),
             Err(Unread::Broken(error)) if status.is_success() => Err(ask.unanswered(&error)),
             Err(Unread::Large) if status.is_success() => Err(ask.doubted(RestError::Unreadable).into()),
             // What it refuses is told by the status; the body is for the words.
             body => {
-                let body = body.ok().filter(|body| !self.is_told(body)).unwrap_or_default();
+                let body = body.ok().filter(|body| body.len() <= MAX_REFUSAL && !self.is_told(body)).unwrap_or_default();
                 Err(ask.refused(status, response.headers(), &body, pass.as_ref()))
             }
         }
@@ -222,7 +226,7 @@ impl Ask {
         self.doubted(told).into()
     }
 
-    fn answered(&self, status: StatusCode, body: &[u8]) -> Result<Value, Failure> {
+    fn answered(&self, status: StatusCode, body: Vec<u8>, secrets: &Secrets) -> Result<Value, Failure> {
         if body.trim_ascii().is_empty() {
             return match (self.change || matches!(self.missing, Missing::Thing), status) {
                 (true, _) => Ok(Value::Null),
@@ -230,7 +234,7 @@ impl Ask {
                 (false, status) => Err(RestError::Server { status: status.as_u16(), trace: None }.into()),
             };
         }
-        serde_json::from_slice(body).map_err(|_| self.doubted(RestError::Unreadable).into())
+        read(&body, secrets).ok_or_else(|| self.doubted(RestError::Unreadable).into())
     }
 
     fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], pass: Option<&Pass>) -> Failure {
@@ -245,6 +249,17 @@ impl Ask {
         let wait = retry_after(headers).unwrap_or(PAUSE).max(PAUSE);
         Failure { error: self.doubted(error), again: (gateway && wait <= PATIENCE).then_some(wait) }
     }
+}
+
+/// The tree of an answer, without the key. `None` if it is not JSON, or would take more than [`MAX_BUILT`].
+fn read(body: &[u8], secrets: &Secrets) -> Option<Value> {
+    let most = MAX_BUILT / size_of::<Value>();
+    let outline = json::scan(body, most).ok()?;
+    if outline.measure.built() > MAX_BUILT {
+        tracing::warn!(values = outline.measure.values, "the CAD's answer holds more than can be taken in");
+        return None;
+    }
+    Reader::new(most, secrets).read(body).ok()
 }
 
 enum Unread {

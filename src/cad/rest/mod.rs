@@ -34,6 +34,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
 use super::key::Key;
+use crate::json::Secrets;
 use budget::Budgets;
 
 pub use account::{Account, AccountStatus, Identifiers};
@@ -50,6 +51,9 @@ pub use template::{NewCustomDispatch, Template, TemplateField, TemplateSection, 
 /// Largest answer read, in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
+/// Most memory that an answer may take once it is read, in bytes, about: three thousand units. Its text says little of that.
+pub const MAX_BUILT: usize = 24 * 1024 * 1024;
+
 /// Time for a question and its whole answer.
 pub const TIME: Duration = Duration::from_secs(30);
 
@@ -64,6 +68,8 @@ pub type Object = Map<String, Value>;
 pub struct CadRest {
     base: String,
     key: SecretString,
+    /// The key, to be taken out of answers.
+    secrets: Arc<Secrets>,
     http: Client,
     budgets: Arc<Budgets>,
 }
@@ -72,7 +78,8 @@ impl CadRest {
     /// A client that takes [`SHARE`] percent of each limit. `base` is `SONORAN_API_URL` without trailing slash.
     #[must_use]
     pub fn new(base: &str, key: SecretString, http: Client) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), key, http, budgets: Arc::new(Budgets::new(SHARE)) }
+        let secrets = Arc::new(Secrets::new([key.clone()]));
+        Self { base: base.trim_end_matches('/').to_owned(), key, secrets, http, budgets: Arc::new(Budgets::new(SHARE)) }
     }
 
     /// With fresh budgets of `percent` of the CAD's limits (`SONORAN_ACTION_SHARE`); the rest is the game server's.

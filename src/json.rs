@@ -1,0 +1,530 @@
+//! JSON from outside, bounded: measured before anything is built of it, and built without the secrets it may hold.
+//!
+//! `{"":0},` makes a tree ninety times as large as its text, so size alone bounds nothing. [`scan`] reads a text once without building
+//! anything; [`Reader`] builds the tree, value by value, up to a number. Never does I/O, never quotes the text in an error.
+//!
+//! ```text
+//! bytes ─ scan ─▶ Outline: key, type, how much a tree would take ─ is it worth it? ─ Reader ─▶ Value without secrets
+//! ```
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Stands where a secret stood.
+const BLANK: &str = "(key)";
+/// Secrets shorter than this are only taken out where a text is nothing else: as a part of words they would be found everywhere.
+const MIN_PART: usize = 6;
+/// Longest text of a member that [`scan`] hands out, in bytes.
+const MAX_SENT: usize = 4_096;
+/// Texts that hold JSON are looked into this deep.
+const MAX_NESTED: u8 = 3;
+
+/// Why a text was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON, not UTF-8, nested too deeply (128 levels), or a number out of range.
+    #[error("this is not JSON that can be read")]
+    Unreadable,
+    /// More values than allowed.
+    #[error("it holds too many JSON values")]
+    TooMany,
+}
+
+/// What there is in a text, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measure {
+    /// Values of any kind, those inside of others too.
+    pub values: usize,
+    /// Members of objects.
+    members: usize,
+    /// Objects that have members.
+    objects: usize,
+    /// Bytes of text.
+    text: usize,
+}
+
+impl Measure {
+    /// Bytes of memory that the tree takes at most, about: an object with one member has room for eleven.
+    #[must_use]
+    pub fn built(&self) -> usize {
+        self.values * (size_of::<Value>() + 32) + self.objects * 640 + self.members * 112 + self.text
+    }
+
+    /// Of a tree that stands.
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        let mut measure = Self::default();
+        measure.add(value);
+        measure
+    }
+
+    /// Counts a tree in.
+    pub fn add(&mut self, value: &Value) {
+        self.values += 1;
+        match value {
+            Value::String(text) => self.text += text.len(),
+            Value::Array(list) => list.iter().for_each(|value| self.add(value)),
+            Value::Object(map) => self.add_members(map),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Counts the members of an object in.
+    pub fn add_members(&mut self, map: &Map<String, Value>) {
+        self.objects += usize::from(!map.is_empty());
+        for (name, value) in map {
+            self.members += 1;
+            self.text += name.len();
+            self.add(value);
+        }
+    }
+}
+
+/// What a member says, as far as it is a text.
+#[derive(Clone, Debug, Default)]
+pub enum Sent {
+    /// There is none.
+    #[default]
+    Absent,
+    /// Anything but a text, or one that is longer than any that is asked for.
+    Odd,
+    /// A text.
+    Text(SecretString),
+}
+
+/// The outermost of a text.
+#[derive(Debug)]
+pub enum Shape {
+    /// An object.
+    Object,
+    /// A text: what it says.
+    Text(String),
+    /// Anything else.
+    Other,
+}
+
+/// What [`scan`] found.
+#[derive(Debug)]
+pub struct Outline {
+    /// What it is.
+    pub shape: Shape,
+    /// The member `key` of an object, in any letter case. Of several the last one counts.
+    pub key: Sent,
+    /// How much there is.
+    pub measure: Measure,
+}
+
+/// Reads a text once and builds nothing of it: is it JSON, of at most `most` values, and what does its `key` say?
+///
+/// # Errors
+/// As [`JsonError`] says.
+pub fn scan(bytes: &[u8], most: usize) -> Result<Outline, JsonError> {
+    let mut outline = Outline { shape: Shape::Other, key: Sent::Absent, measure: Measure::default() };
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = Outermost { outline: &mut outline, most }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    match read {
+        Ok(()) => Ok(outline),
+        Err(_) if outline.measure.values > most => Err(JsonError::TooMany),
+        Err(_) => Err(JsonError::Unreadable),
+    }
+}
+
+/// The outermost value.
+struct Outermost<'a> {
+    outline: &'a mut Outline,
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Outermost<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.outline.measure.values += 1;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Outermost<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.outline.shape = Shape::Text(text.to_owned());
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.outline.shape = Shape::Object;
+        let measure = &mut self.outline.measure;
+        measure.objects += 1;
+        while let Some(is_key) = map.next_key_seed(Name(measure))? {
+            let sent = is_key.then(|| {
+                self.outline.key = Sent::Odd;
+                &mut self.outline.key
+            });
+            map.next_value_seed(Counted { measure, most: self.most, sent })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Counted { measure: &mut self.outline.measure, most: self.most, sent: None })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// The name of a member: whether it is `key`.
+struct Name<'a>(&'a mut Measure);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        self.0.members += 1;
+        self.0.text += name.len();
+        Ok(name.eq_ignore_ascii_case("key"))
+    }
+}
+
+/// A value inside of another.
+struct Counted<'a> {
+    measure: &'a mut Measure,
+    most: usize,
+    sent: Option<&'a mut Sent>,
+}
+
+impl<'de> DeserializeSeed<'de> for Counted<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.measure.values += 1;
+        if self.measure.values > self.most {
+            return Err(D::Error::custom("too many values"));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Counted<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.measure.text += text.len();
+        if let Some(sent) = self.sent
+            && text.len() <= MAX_SENT
+        {
+            *sent = Sent::Text(SecretString::from(text));
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { measure, most, .. } = self;
+        let mut is_empty = true;
+        while map.next_key_seed(Name(measure))?.is_some() {
+            measure.objects += usize::from(std::mem::take(&mut is_empty));
+            map.next_value_seed(Counted { measure, most, sent: None })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self { measure, most, .. } = self;
+        while list.next_element_seed(Counted { measure, most, sent: None })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Texts that must not get any further, in any letter case (ASCII).
+#[derive(Clone, Debug, Default)]
+pub struct Secrets(Vec<SecretString>);
+
+impl Secrets {
+    /// Blank ones are left out: they would be found everywhere.
+    pub fn new(secrets: impl IntoIterator<Item = SecretString>) -> Self {
+        Self(secrets.into_iter().filter(|secret| !secret.expose_secret().trim().is_empty()).collect())
+    }
+
+    /// `text` without them.
+    #[must_use]
+    pub fn out_of<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut clean = Cow::Borrowed(text);
+        for secret in &self.0 {
+            let secret = secret.expose_secret().trim();
+            if secret.len() < MIN_PART {
+                if clean.trim().eq_ignore_ascii_case(secret) {
+                    return Cow::Borrowed(BLANK);
+                }
+            } else if let Some(without) = without(&clean, secret) {
+                clean = Cow::Owned(without);
+            }
+        }
+        clean
+    }
+}
+
+/// `text` with [`BLANK`] where `secret` stood; `None` if it did not.
+fn without(text: &str, secret: &str) -> Option<String> {
+    let first = secret.bytes().next()?;
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    let mut out: Option<String> = None;
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = text.as_bytes().get(at..)?.iter().position(|byte| *byte == lower || *byte == upper) {
+        at += found;
+        let end = at + secret.len();
+        if text.as_bytes().get(at..end).is_some_and(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
+            // A secret of whole characters begins and ends where characters do.
+            && let Some(before) = text.get(copied..at)
+        {
+            let out = out.get_or_insert_default();
+            out.push_str(before);
+            out.push_str(BLANK);
+            (copied, at) = (end, end);
+        } else {
+            at += 1;
+        }
+    }
+    let mut out = out?;
+    out.push_str(text.get(copied..)?);
+    Some(out)
+}
+
+/// Names of members that hold a key, whoever's it is: they are left out wherever they stand.
+fn names_a_key(name: &str) -> bool {
+    ["apikey", "api_key", "api-key", "logkey", "log_key", "log-key", "x-api-key"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Builds trees.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    secrets: &'a Secrets,
+    /// Values that may still be built.
+    left: Cell<usize>,
+    /// Members called `key` are left out of objects that have at most so many others around them.
+    keyless: u8,
+    /// Something was left out or blanked.
+    changed: Cell<bool>,
+}
+
+impl<'a> Reader<'a> {
+    /// For at most `most` values.
+    #[must_use]
+    pub fn new(most: usize, secrets: &'a Secrets) -> Self {
+        Self { secrets, left: Cell::new(most), keyless: 0, changed: Cell::new(false) }
+    }
+
+    /// Leaves out what is called `key` in the outermost object and in those right inside of it.
+    #[must_use]
+    pub fn without_keys(self) -> Self {
+        Self { keyless: 2, ..self }
+    }
+
+    /// Builds the tree of a text. Of members of one name the last one counts.
+    ///
+    /// # Errors
+    /// As [`JsonError`] says.
+    pub fn read(&self, bytes: &[u8]) -> Result<Value, JsonError> {
+        self.at(bytes, Place { objects: 0, nested: 0 })
+    }
+
+    fn at(&self, bytes: &[u8], place: Place) -> Result<Value, JsonError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let read = Built { reader: self, place }.deserialize(&mut deserializer);
+        let read = read.and_then(|value| deserializer.end().map(|()| value));
+        read.map_err(|_| if self.left.get() == 0 { JsonError::TooMany } else { JsonError::Unreadable })
+    }
+
+    fn blanked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let clean = self.secrets.out_of(text);
+        if let Cow::Owned(_) = clean {
+            self.changed.set(true);
+        }
+        clean
+    }
+
+    /// A text without secrets. One that holds JSON is read first: escapes could hide a secret in it from whoever only looks at the text.
+    fn text<E: serde::de::Error>(&self, text: &str, place: Place) -> Result<Value, E> {
+        if place.nested < MAX_NESTED && (self.keyless > 0 || !self.secrets.0.is_empty()) && text.trim_start().starts_with(['{', '[']) {
+            let inside =
+                Reader { secrets: self.secrets, left: Cell::new(self.left.get()), keyless: self.keyless, changed: Cell::new(false) };
+            match inside.at(text.as_bytes(), Place { nested: place.nested + 1, ..place }) {
+                Ok(value) => {
+                    self.left.set(inside.left.get());
+                    if inside.changed.get() {
+                        self.changed.set(true);
+                        return Ok(Value::String(serde_json::to_string(&value).unwrap_or_default()));
+                    }
+                }
+                Err(JsonError::TooMany) => {
+                    self.left.set(0);
+                    return Err(E::custom("too many values"));
+                }
+                Err(JsonError::Unreadable) => {}
+            }
+        }
+        Ok(Value::String(self.blanked(text).into_owned()))
+    }
+
+    fn number(&self, number: Number) -> Value {
+        if self.secrets.0.iter().any(|secret| secret.expose_secret().trim().bytes().all(|byte| byte.is_ascii_digit())) {
+            let text = number.to_string();
+            if let Cow::Owned(_) = self.secrets.out_of(&text) {
+                self.changed.set(true);
+                return Value::String(BLANK.to_owned());
+            }
+        }
+        Value::Number(number)
+    }
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Objects around it.
+    objects: u8,
+    /// Texts around it.
+    nested: u8,
+}
+
+struct Built<'a> {
+    reader: &'a Reader<'a>,
+    place: Place,
+}
+
+impl<'de> DeserializeSeed<'de> for Built<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.reader.left.get();
+        // The last one is never given out: none left means that there were too many.
+        let Some(left) = left.checked_sub(1) else { return Err(D::Error::custom("too many values")) };
+        self.reader.left.set(left);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Built<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        self.reader.text(text, self.place)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let Self { reader, place } = self;
+        let mut fields = Map::new();
+        let inside = Place { objects: place.objects.saturating_add(1), ..place };
+        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
+            if names_a_key(&name) || place.objects < reader.keyless && name.eq_ignore_ascii_case("key") {
+                if reader.keyless > 0 {
+                    reader.changed.set(true);
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            }
+            let value = map.next_value_seed(Built { reader, place: inside })?;
+            fields.insert(reader.blanked(&name).into_owned(), value);
+        }
+        Ok(Value::Object(fields))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let Self { reader, place } = self;
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(Built { reader, place })? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(self.reader.number(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(self.reader.number(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(number).map_or(Value::Null, |number| self.reader.number(number)))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests;
