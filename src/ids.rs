@@ -16,6 +16,10 @@ macro_rules! number {
         #[serde(transparent)]
         pub struct $name(pub $inner);
 
+    };
+    ($(#[$doc:meta])* $name:ident, $inner:ty, shown) => {
+        number!($(#[$doc])* $name, $inner);
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
@@ -24,10 +28,30 @@ macro_rules! number {
     };
 }
 
+impl CallId {
+    /// Whether the CAD gave it. Numbers below 1 are our own, for calls that came without one: they are never shown to people.
+    #[must_use]
+    pub fn is_the_cads(self) -> bool {
+        self.0 > 0
+    }
+}
+
+/// `{}` is the bare number, for keys and requests. `{:#}` is for people: ` #501`, and nothing if the number is our own.
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (f.alternate(), self.is_the_cads()) {
+            (true, true) => write!(f, " #{}", self.0),
+            (true, false) => Ok(()),
+            (false, _) => self.0.fmt(f),
+        }
+    }
+}
+
 number!(
     /// A CAD server of a community: positive, 1 by default (contract e.1).
     ServerId,
-    u32
+    u32,
+    shown
 );
 number!(
     /// Number of a 911 call or of a dispatch call. The two are separate tables in the CAD (contract c.2): never compare across kinds.
@@ -37,32 +61,38 @@ number!(
 number!(
     /// Number of a unit's identifier ("ident" in the CAD).
     Ident,
-    i64
+    i64,
+    shown
 );
 number!(
     /// Discord guild (snowflake).
     GuildId,
-    u64
+    u64,
+    shown
 );
 number!(
     /// Discord channel or thread (snowflake).
     ChannelId,
-    u64
+    u64,
+    shown
 );
 number!(
     /// Discord role (snowflake).
     RoleId,
-    u64
+    u64,
+    shown
 );
 number!(
     /// Discord message (snowflake).
     MessageId,
-    u64
+    u64,
+    shown
 );
 number!(
     /// Discord user (snowflake).
     UserId,
-    u64
+    u64,
+    shown
 );
 
 impl MessageId {

@@ -76,8 +76,8 @@ impl Deed {
     #[must_use]
     pub fn target(&self) -> String {
         let of = |subject: &Subject| match subject {
-            Subject::Emergency(id, _) => format!(", 911 #{id}"),
-            Subject::Dispatch(id, _) => format!(", call #{id}"),
+            Subject::Emergency(id, _) => format!(", 911{id:#}"),
+            Subject::Dispatch(id, _) => format!(", call{id:#}"),
             Subject::Panic(ident, _) => format!(", panic of unit {ident}"),
             Subject::Event(..) => ", page".to_owned(),
         };

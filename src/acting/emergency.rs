@@ -154,7 +154,7 @@ impl Acting {
     }
 
     async fn make_call_of(&self, server: ServerId, key: CallId, subject: Subject, takers: Vec<Taker>) -> Result<Became, Refused> {
-        let what = || format!("Call #{key}");
+        let what = || format!("Call{key:#}");
         let (emergency, read_at) = {
             let seen = self
                 .look(server, move |world| {
@@ -176,11 +176,11 @@ impl Acting {
             // If the CAD is never read, time has to do.
             Some(Attempt::Unsure(at)) => {
                 let settled = if *reads { read_since(at.plus(GRACE + 1)) } else { now.since(at) >= BELIEVED };
-                (!settled).then(|| Refused::Unsure { what: format!("call #{key}") })
+                (!settled).then(|| Refused::Unsure { what: format!("call{key:#}") })
             }
             None => {
                 let waits = *reads && made_of.before_us(subject).is_some_and(|from| !read_since(from));
-                waits.then(|| Refused::NotReadYet { what: format!("call #{key}") })
+                waits.then(|| Refused::NotReadYet { what: format!("call{key:#}") })
             }
         };
         if let Some(refused) = refused {

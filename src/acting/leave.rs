@@ -40,7 +40,7 @@ impl Acting {
         for call in &calls {
             self.tell(server, Told::detached(*call, &left)).await;
         }
-        Ok(format!("↩️ You left call #{first}."))
+        Ok(format!("↩️ You left call{first:#}."))
     }
 
     /// Detaches units from the call they are on, which is this one.

@@ -732,8 +732,8 @@ impl Acting {
     /// It is over: its cards are sent again as they should be, since somebody saw them otherwise.
     async fn over(&self, guild: GuildId, server: ServerId, subject: Subject) -> Refused {
         let what = match subject {
-            Subject::Emergency(id, _) => format!("Call #{id}"),
-            Subject::Dispatch(id, _) => format!("Call #{id}"),
+            Subject::Emergency(id, _) => format!("Call{id:#}"),
+            Subject::Dispatch(id, _) => format!("Call{id:#}"),
             Subject::Panic(..) => "This panic".to_owned(),
             Subject::Event(..) => "This page".to_owned(),
         };

@@ -129,7 +129,7 @@ pub(super) fn card_state(world: &Server, subject: Subject) -> Option<CardState> 
     }
     let bare = |what: String| CardState { what, priority: None, postal: None, units: Vec::new(), taken: world.taken_of(subject) };
     match subject {
-        Subject::Emergency(id, _) => Some(bare(format!("Call #{id}"))),
+        Subject::Emergency(id, _) => Some(bare(format!("Call{id:#}"))),
         Subject::Panic(ident, _) => Some(bare(format!("Panic of {}", named(world, ident)))),
         Subject::Event(..) => Some(bare("Page".to_owned())),
         Subject::Dispatch(id, _) => {
@@ -142,7 +142,7 @@ pub(super) fn card_state(world: &Server, subject: Subject) -> Option<CardState> 
                 },
                 postal: call.postal.clone(),
                 units: units.collect(),
-                ..bare(format!("Call #{id}"))
+                ..bare(format!("Call{id:#}"))
             })
         }
     }

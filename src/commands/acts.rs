@@ -70,7 +70,7 @@ pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_d
         return Err(Error::refused("Choose a call from the list that appears while you type, or type its number."));
     };
     let open = open_calls(acting, &labels(ctx.data(), actor.guild)).await?;
-    let mut fitting: Vec<&OpenCall> = open.iter().filter(|call| call.number == CallId(number)).collect();
+    let mut fitting: Vec<&OpenCall> = open.iter().filter(|call| call.number == Some(CallId(number))).collect();
     if let Some(wanted) = is_dispatch
         && fitting.iter().any(|call| call.is_dispatch() == wanted)
     {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::clock::UnixMs;
-use crate::event::Priority;
+use crate::event::{Meta, NUMBER_AS_SENT, Priority};
 use crate::ids::{CallId, Ident, ServerId};
 use crate::render::button::On;
 use crate::render::{Labels, text};
@@ -16,8 +16,8 @@ const PART: usize = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OpenCall {
     pub(super) on: On,
-    /// The CAD's number of it.
-    pub(super) number: CallId,
+    /// The CAD's number of it. Without one it can be looked at, but not acted on.
+    pub(super) number: Option<CallId>,
     /// `911 #302 · Shots fired · Alta St`, raw.
     parts: Vec<String>,
     /// 1 to 3; 911s are 1, civil calls 3, what says nothing 2.
@@ -48,11 +48,17 @@ impl OpenCall {
     }
 }
 
+/// `911 #302`, with what the CAD sent instead of a number, or with nothing. Raw.
+fn numbered(word: &str, number: Option<CallId>, meta: &Meta) -> String {
+    let sent = || meta.get(NUMBER_AS_SENT).map(|sent| format!(" {sent}"));
+    format!("{word}{}", number.map_or_else(|| sent().unwrap_or_default(), |id| format!("{id:#}")))
+}
+
 fn filled(text: Option<&str>) -> Option<String> {
     text::visible(text).map(|text| text.trim().to_owned())
 }
 
-/// The calls that are open and the 911s that wait, the most urgent and newest first. Those that the CAD has no number for cannot be acted on.
+/// The calls that are open and the 911s that wait, the most urgent and newest first.
 pub(super) fn open(world: &Server, server: ServerId, labels: &Labels) -> Vec<OpenCall> {
     let waiting = world.emergencies.iter().filter_map(|(key, known)| waiting(world, server, labels, *key, known));
     let dispatched = world.dispatches.values().filter_map(|call| dispatched(world, server, labels, call));
@@ -68,18 +74,24 @@ pub(super) fn sort(calls: &mut [OpenCall]) {
 
 fn waiting(world: &Server, server: ServerId, labels: &Labels, key: CallId, known: &Emergency) -> Option<OpenCall> {
     let subject = Subject::Emergency(key, known.opened_at);
-    let number = known.cad_number(key).filter(|_| !world.is_over(subject))?;
+    if world.is_over(subject) {
+        return None;
+    }
+    let number = known.cad_number(key);
     let call = &known.call;
     let word = if call.is_emergency { &labels.emergency } else { &labels.civil };
     let what = filled(call.description.as_deref()).unwrap_or_else(|| "no description".to_owned());
-    let parts = [Some(format!("{word} #{number}")), Some(what), filled(call.location.as_deref())];
+    let parts = [Some(numbered(word, number, &call.meta)), Some(what), filled(call.location.as_deref())];
     let urgency = if call.is_emergency { 1 } else { 3 };
     Some(OpenCall { on: On { server, subject }, number, parts: parts.into_iter().flatten().collect(), urgency, opened_at: known.opened_at })
 }
 
 fn dispatched(world: &Server, server: ServerId, labels: &Labels, call: &Dispatch) -> Option<OpenCall> {
     let subject = Subject::Dispatch(call.id, call.opened_at);
-    let number = call.cad_number().filter(|_| !world.is_over(subject))?;
+    if world.is_over(subject) {
+        return None;
+    }
+    let number = call.cad_number();
     let level = match call.priority {
         Some(Priority::Level(level)) => Some(level),
         _ => None,
@@ -95,7 +107,7 @@ fn dispatched(world: &Server, server: ServerId, labels: &Labels, call: &Dispatch
         n => format!("{n} units"),
     };
     let title = filled(call.title.as_deref()).or_else(|| filled(call.description.as_deref()));
-    let parts = [Some(format!("Call #{number}")), priority, title, filled(call.address.as_deref()), Some(units)];
+    let parts = [Some(numbered("Call", number, &call.meta)), priority, title, filled(call.address.as_deref()), Some(units)];
     Some(OpenCall {
         on: On { server, subject },
         number,
@@ -197,7 +209,7 @@ mod tests {
     #[test]
     fn what_is_open_comes_by_urgency_and_then_the_newest_first() {
         let calls = open(&world(), ServerId(1), Labels::usual());
-        assert_eq!(calls.iter().map(|call| call.number.0).collect::<Vec<_>>(), [501, 302, 502, 301]);
+        assert_eq!(calls.iter().map(|call| call.number.unwrap().0).collect::<Vec<_>>(), [501, 302, 502, 301]);
         assert_eq!(calls[0].choice(false), "Call #501 · P1 · Robbery · 1 unit");
         assert!(
             calls[1].choice(true).starts_with("911 #302 · Shots 302 <\u{200b}@")

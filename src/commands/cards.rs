@@ -159,7 +159,7 @@ async fn strip(ctx: &Context, component: &ComponentInteraction) {
 /// The form that a button opens; `None` if it opens none.
 fn form_of(verb: Verb, on: On) -> Option<CreateModal> {
     let what = match on.subject {
-        Subject::Emergency(id, _) | Subject::Dispatch(id, _) => format!("call #{id}"),
+        Subject::Emergency(id, _) | Subject::Dispatch(id, _) => format!("call{id:#}"),
         Subject::Panic(..) | Subject::Event(..) => return None,
     };
     let longest = u16::try_from(LONGEST_NOTE).unwrap_or(u16::MAX);
@@ -198,7 +198,7 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
     }
     let text = "Only you can see this. Your CAD permissions are checked when you press a button.";
     let what = match on.subject {
-        Subject::Emergency(id, _) => format!("{} #{id}", text::line(&labels.emergency, 24)),
+        Subject::Emergency(id, _) => format!("{}{id:#}", text::line(&labels.emergency, 24)),
         _ => state.what.clone(),
     };
     Page { rows, ..Page::new(what, text, BLUE) }

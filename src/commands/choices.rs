@@ -24,7 +24,8 @@ async fn onlooker(ctx: Context<'_>) -> Option<(&Acting, Actor, Labels)> {
 async fn calls(ctx: Context<'_>, partial: &str, wanted: impl Fn(&OpenCall) -> bool) -> CreateAutocompleteResponse {
     let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
     let several = acting.servers().len() > 1;
-    let open = acts::open_calls(acting, &labels).await.unwrap_or_default();
+    let mut open = acts::open_calls(acting, &labels).await.unwrap_or_default();
+    open.retain(|call| call.number.is_some());
     let shown = open.iter().filter(|call| wanted(call)).map(|call| (call.choice(several), button::value(call.on)));
     response(shown, partial)
 }

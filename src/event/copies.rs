@@ -7,9 +7,13 @@
 //! copy of such an event for an event changes nothing, since the world's reducers are safe to repeat.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::fmt::{self, Write as _};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-use super::{Event, RawEvent, Source, decode};
+use serde_json::Value;
+
+use super::normalise::text as scalar_text;
+use super::{Event, RawEvent, Source};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, CommunityId, Ident, ServerId};
 
@@ -48,8 +52,8 @@ enum About {
 }
 
 impl Copies {
-    /// Whether `event` is the copy of one that came another way. Otherwise it is remembered.
-    pub fn is_copy(&mut self, event: &RawEvent) -> bool {
+    /// Whether `event`, which says `decoded`, is the copy of one that came another way. Otherwise it is remembered.
+    pub fn is_copy(&mut self, event: &RawEvent, decoded: &[Event]) -> bool {
         let now = event.received_at;
         while let Some((at, content)) = self.order.front().copied() {
             if now.since(at) <= WITHIN_MS && self.order.len() < MOST {
@@ -65,7 +69,7 @@ impl Copies {
                 }
             }
         }
-        let content = self.content(event);
+        let content = self.content(event, decoded);
         let arrivals = self.unclaimed.entry(content).or_default();
         let original = arrivals.iter().position(|(at, source)| *source != event.source && now.since(*at) <= WITHIN_MS);
         if let Some(place) = original {
@@ -76,19 +80,19 @@ impl Copies {
         }
         arrivals.push_back((now, event.source));
         self.order.push_back((now, content));
-        self.contradict(event, content);
+        self.contradict(event, decoded, content);
         false
     }
 
     /// Forgets what the bot told itself of the things that `event` is about, and remembers it if it is the bot's own.
-    fn contradict(&mut self, event: &RawEvent, content: u64) {
+    fn contradict(&mut self, event: &RawEvent, decoded: &[Event], content: u64) {
         let now = event.received_at;
         self.own.retain(|own| (0..=WITHIN_MS).contains(&now.since(own.at)));
         let is_own = event.source == Source::Own;
         if self.own.is_empty() && !is_own {
             return;
         }
-        let about: Vec<About> = decode(&event.envelope).unwrap_or_default().iter().flat_map(about).collect();
+        let about: Vec<About> = decoded.iter().flat_map(about).collect();
         let whose = (event.community.clone(), event.server);
         let unclaimed = &mut self.unclaimed;
         self.own.retain(|own| {
@@ -103,15 +107,61 @@ impl Copies {
         }
     }
 
-    fn content(&self, event: &RawEvent) -> u64 {
+    /// Of what the event says, not of how it was written: a game server that forwards one writes numbers, flags and empty lists its own way.
+    fn content(&self, event: &RawEvent, decoded: &[Event]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         event.community.hash(&mut hasher);
         event.server.hash(&mut hasher);
-        event.envelope.kind.hash(&mut hasher);
-        // Objects are kept in key order, so equal content has equal text, whatever order it was sent in.
-        event.envelope.data.hash(&mut hasher);
-        event.envelope.extras.iter().for_each(|field| field.hash(&mut hasher));
-        std::hash::Hasher::finish(&hasher)
+        for said in decoded {
+            if let Event::Unknown | Event::Ignored = said {
+                event.envelope.kind.hash(&mut hasher);
+                hash_value(&event.envelope.data, &mut hasher);
+                event.envelope.extras.iter().filter(|(_, value)| !value.is_null()).for_each(|(name, value)| {
+                    name.hash(&mut hasher);
+                    hash_value(value, &mut hasher);
+                });
+            } else {
+                // Writing into a hasher cannot fail.
+                write!(Hashed(&mut hasher), "{said:?}").ok();
+            }
+        }
+        hasher.finish()
+    }
+}
+
+/// Hashes what is written. Of texts that are nothing but a flag the letter case does not count: the CAD writes `True` where others write
+/// `true`.
+struct Hashed<'a, H>(&'a mut H);
+
+impl<H: Hasher> fmt::Write for Hashed<'_, H> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        match part {
+            "True" | "TRUE" => self.0.write(b"true"),
+            "False" | "FALSE" => self.0.write(b"false"),
+            part => self.0.write(part.as_bytes()),
+        }
+        Ok(())
+    }
+}
+
+/// What a value of an unknown event says: texts of numbers and flags are such, null is as good as absent.
+fn hash_value(value: &Value, hasher: &mut impl Hasher) {
+    match value {
+        Value::Array(list) => {
+            hasher.write_u8(b'[');
+            list.iter().for_each(|value| hash_value(value, hasher));
+            hasher.write_u8(b']');
+        }
+        // Objects are kept in key order.
+        Value::Object(map) => {
+            hasher.write_u8(b'{');
+            for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
+                name.hash(hasher);
+                hash_value(value, hasher);
+            }
+            hasher.write_u8(b'}');
+        }
+        scalar => scalar_text(scalar).hash(hasher),
     }
 }
 
@@ -139,7 +189,13 @@ fn about(event: &Event) -> Vec<About> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::envelope;
+    use crate::event::{decode, envelope};
+
+    impl Copies {
+        fn sees(&mut self, event: &RawEvent) -> bool {
+            self.is_copy(event, &decode(&event.envelope).unwrap())
+        }
+    }
 
     fn event(source: Source, at: i64, body: &str) -> RawEvent {
         let (envelope, _) = envelope::open(body.as_bytes()).unwrap();
@@ -152,7 +208,7 @@ mod tests {
     fn one_way_never_copies_itself() {
         let mut copies = Copies::default();
         for at in 0..5 {
-            assert!(!copies.is_copy(&event(Source::Hub, at, PANIC)));
+            assert!(!copies.sees(&event(Source::Hub, at, PANIC)));
         }
     }
 
@@ -161,7 +217,7 @@ mod tests {
         let mut copies = Copies::default();
         let seen: Vec<bool> = [Source::Hub, Source::Hub, Source::Http, Source::Http, Source::Http]
             .into_iter()
-            .map(|source| copies.is_copy(&event(source, 0, PANIC)))
+            .map(|source| copies.sees(&event(source, 0, PANIC)))
             .collect();
         assert_eq!(seen, [false, false, true, true, false]);
     }
@@ -184,11 +240,11 @@ mod tests {
         ] {
             let seen = |between: &[(Source, &str)], then: Source| {
                 let mut copies = Copies::default();
-                assert!(!copies.is_copy(&event(Source::Own, 0, own)));
+                assert!(!copies.sees(&event(Source::Own, 0, own)));
                 for (source, body) in between {
-                    copies.is_copy(&event(*source, 1, body));
+                    copies.sees(&event(*source, 1, body));
                 }
-                copies.is_copy(&event(then, 2, own))
+                copies.sees(&event(then, 2, own))
             };
             assert!(seen(&[], Source::Hub), "{own}");
             assert!(seen(&[(Source::Hub, &others(contrary).replace("\"id\":1", "\"id\":2"))], Source::Hub), "of another: {own}");
@@ -200,17 +256,64 @@ mod tests {
         // Both ways tell all, one later than the other: copies as ever.
         let mut copies = Copies::default();
         let told = [(Source::Hub, PANIC), (Source::Hub, &off), (Source::Http, PANIC), (Source::Http, &off)];
-        let seen: Vec<bool> = told.into_iter().map(|(source, body)| copies.is_copy(&event(source, 0, body))).collect();
+        let seen: Vec<bool> = told.into_iter().map(|(source, body)| copies.sees(&event(source, 0, body))).collect();
         assert_eq!(seen, [false, false, true, true]);
     }
 
     #[test]
     fn key_order_does_not_matter_but_content_and_time_do() {
         let mut copies = Copies::default();
-        assert!(!copies.is_copy(&event(Source::Hub, 0, PANIC)));
-        assert!(!copies.is_copy(&event(Source::Http, 1, r#"{"type":"EVENT_UNIT_PANIC","data":{"identIds":[2],"isPanic":true}}"#)));
-        assert!(copies.is_copy(&event(Source::Http, 2, r#"{"data":{"isPanic":true,"identIds":[1]},"type":"event_unit_panic"}"#)));
-        assert!(!copies.is_copy(&event(Source::Hub, 100, PANIC)));
-        assert!(!copies.is_copy(&event(Source::Http, 100 + WITHIN_MS + 1, PANIC)));
+        assert!(!copies.sees(&event(Source::Hub, 0, PANIC)));
+        assert!(!copies.sees(&event(Source::Http, 1, r#"{"type":"EVENT_UNIT_PANIC","data":{"identIds":[2],"isPanic":true}}"#)));
+        assert!(copies.sees(&event(Source::Http, 2, r#"{"data":{"isPanic":true,"identIds":[1]},"type":"event_unit_panic"}"#)));
+        assert!(!copies.sees(&event(Source::Hub, 100, PANIC)));
+        assert!(!copies.sees(&event(Source::Http, 100 + WITHIN_MS + 1, PANIC)));
+    }
+
+    #[test]
+    fn an_event_that_two_ways_write_differently_is_one_event() {
+        for (hub, http) in [
+            (
+                r#"{"type":"EVENT_PAGER_REBORN","data":{"page":{"addresses":["Fire 3"],"nature":"EMERGENCY","body":"Go","identIds":[81]}}}"#,
+                r#"{"data":{"page":{"identIds":["81"],"body":"Go","nature":"EMERGENCY","addresses":["Fire 3"],"x":null}},"type":"EVENT_PAGER_REBORN"}"#,
+            ),
+            (
+                r#"{"type":"EVENT_TONE","data":{"url":"https://t.example/a.mp3","playTonesTo":[{"type":5,"value":81,"label":"Engine"}]}}"#,
+                r#"{"type":"EVENT_TONE","data":[{"playTonesTo":[{"label":"Engine","value":81.0,"type":"5"}],"url":"https://t.example/a.mp3"}]}"#,
+            ),
+            (
+                r#"{"type":"EVENT_RECORD_ADD","data":{"record":{"id":8842,"type":3,"name":"BOLO","sections":[{"fields":[{"label":"Armed","value":true}]}]}}}"#,
+                r#"{"type":"EVENT_RECORD_ADD","data":"{\"record\":{\"sections\":[{\"fields\":[{\"value\":\"True\",\"label\":\"Armed\",\"data\":null}]}],\"name\":\"BOLO\",\"type\":3.0,\"id\":\"8842\"}}"}"#,
+            ),
+            (
+                r#"{"type":"EVENT_911","data":{"call":{"callId":302,"isEmergency":true,"caller":"","location":"A","metaData":{"x":-318.4,"n":81}}}}"#,
+                r#"{"type":"EVENT_911","data":{"call":{"callId":"302","isEmergency":"True","location":"A","metaData":{"n":81.0,"x":-318.4,"z":null}}},"sent":7}"#,
+            ),
+            (
+                r#"{"type":"EVENT_DISPATCH_NEW","data":{"dispatch":{"callId":501,"primary":-1,"idents":[],"metaData":{},"trackPrimary":false}}}"#,
+                r#"{"type":"EVENT_DISPATCH_NEW","data":{"dispatch":{"callId":501.0,"idents":{},"metaData":[],"trackPrimary":"false"}}}"#,
+            ),
+            (
+                r#"{"type":"EVENT_STATION_ALERT","data":{"tone":"t","locations":[{"name":7}]}}"#,
+                r#"{"type":"EVENT_STATION_ALERT","data":{"locations":{"name":"7"},"tone":"t","message":null}}"#,
+            ),
+            (
+                r#"{"type":"EVENT_NEW_CALLOUT","data":{"callout":{"id":7,"calloutName":"Fire"}}}"#,
+                r#"{"type":"EVENT_NEW_CALLOUT","data":{"callout":{"id":"7","CalloutName":"Fire"}}}"#,
+            ),
+            (
+                r#"{"type":"EVENT_STREETSIGN_UPDATED","data":{"signData":{"ids":[3],"text1":81}}}"#,
+                r#"{"type":"EVENT_STREETSIGN_UPDATED","data":{"signData":{"ids":"3","text1":"81","text2":""}}}"#,
+            ),
+            (r#"{"type":"SOMETHING_NEW","data":{"a":81,"b":true,"c":null}}"#, r#"{"type":"SOMETHING_NEW","data":{"b":"true","a":81.0}}"#),
+            (PANIC, r#"{"type":"EVENT_UNIT_PANIC","data":{"isPanic":"True","identIds":["1"]}}"#),
+        ] {
+            let mut copies = Copies::default();
+            assert!(!copies.sees(&event(Source::Hub, 0, hub)), "{hub}");
+            assert!(copies.sees(&event(Source::Http, 1, http)), "{http}");
+            // Within one way nothing is a copy, however equal.
+            assert!(!copies.sees(&event(Source::Http, 2, http)), "{http}");
+            assert!(!copies.sees(&event(Source::Http, 2, http)), "{http}");
+        }
     }
 }

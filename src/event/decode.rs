@@ -59,6 +59,9 @@ const READERS: [(&str, Reader); 36] = [
     ("EVENT_UNIT_CALL_CLEAR", ignored),
 ];
 
+/// Most things that the events of one body are about, together: twenty thousand panics in one body are no panics.
+const MAX_ENTRIES: usize = 1_000;
+
 /// Asks a game server for its logs: nothing of it is for us, its shape is not looked at.
 const LOGS: &str = "GET_LOGS";
 
@@ -94,11 +97,24 @@ pub fn decode(envelope: &Envelope) -> Result<Vec<Event>, DecodeError> {
         _ => Vec::new(),
     };
 
+    if matches!(data, Value::Array(list) if list.iter().all(Value::is_null)) {
+        return Ok(vec![Event::Ignored]);
+    }
+
     let mut events = Vec::with_capacity(objects.len());
     let mut first_error = DecodeError::NoObject;
+    let mut named = 0;
     for (place, object) in objects.into_iter().enumerate() {
-        match read(Item { data: Fields(object), top: Fields(&envelope.extras) }) {
-            Ok(event) => push(&mut events, event),
+        let item = Item { data: Fields(object), top: Fields(&envelope.extras) };
+        match read(item) {
+            Ok(event) => {
+                named += entries(&event);
+                push(&mut events, event);
+                if named >= MAX_ENTRIES {
+                    break;
+                }
+            }
+            Err(DecodeError::Missing(_)) if item.is_about_nothing() => events.push(Event::Ignored),
             Err(error) if place == 0 => first_error = error,
             Err(_) => {}
         }
@@ -116,6 +132,26 @@ fn push(events: &mut Vec<Event>, event: Event) {
             idents.truncate(MAX_LIST);
         }
         (_, event) => events.push(event),
+    }
+}
+
+/// How many things an event is about: each may change the world and make posts.
+fn entries(event: &Event) -> usize {
+    match event {
+        Event::EmergencyRemoved { calls } | Event::DispatchClosed { calls, .. } => calls.len(),
+        Event::Panic { idents, .. }
+        | Event::UnitLogout { idents }
+        | Event::GroupAdd { idents, .. }
+        | Event::GroupRemove { idents, .. }
+        | Event::GroupRename { idents, .. }
+        | Event::UnitAttach { idents, .. }
+        | Event::UnitDetach { idents, .. } => idents.len(),
+        Event::UnitLogin { units } | Event::UnitUpdate { units } => units.len(),
+        Event::UnitStatus { idents, units, .. } => idents.len() + units.len(),
+        Event::DispatchNew(call) | Event::DispatchEdited(call) => {
+            call.notes.as_ref().map_or(0, Vec::len) + call.idents.as_ref().map_or(0, Vec::len)
+        }
+        _ => 1,
     }
 }
 
@@ -163,10 +199,59 @@ mod tests {
         assert_eq!(decoded(json!([{"identId": 1}, {"identId": 2}])), Ok(vec![logout(1), logout(2)]));
         assert_eq!(decoded(json!([{}, null, "x", [{"identId": 9}], {"identId": 2}])), Ok(vec![logout(2)]));
         assert_eq!(decoded(json!([{}, {}])), Err(DecodeError::Missing("identId")));
-        for none in [json!([]), json!([null, "x", 7]), json!(7), json!(true), json!("nonsense"), json!(""), json!("[]")] {
+        for empty in [json!([]), json!([null, null]), json!("[]")] {
+            assert_eq!(decoded(empty.clone()), Ok(vec![Event::Ignored]), "{empty}");
+        }
+        for none in [json!([null, "x", 7]), json!(7), json!(true), json!("nonsense"), json!("")] {
             assert_eq!(decoded(none.clone()), Err(DecodeError::NoObject), "{none}");
         }
         assert_eq!(decoded(json!(vec![json!({"identId": 1}); 1_000])).map(|events| events.len()), Ok(MAX_LIST));
+    }
+
+    #[test]
+    fn an_empty_list_is_no_mistake_and_changes_nothing() {
+        for (kind, name) in [
+            ("EVENT_REMOVE_911", "callIds"),
+            ("EVENT_DISPATCH_CLOSED", "callIds"),
+            ("EVENT_DISPATCH_CLOSE", "callIds"),
+            ("EVENT_UNIT_PANIC", "identIds"),
+            ("EVENT_UNIT_LOGOUT", "identIds"),
+            ("EVENT_UNIT_STATUS", "identIds"),
+            ("EVENT_UNIT_STATUS", "idents"),
+            ("EVENT_UNIT_LOGIN", "units"),
+            ("EVENT_UNIT_GROUP_ADD", "identIds"),
+            ("EVENT_UNIT_GROUP_REMOVE", "idents"),
+            ("EVENT_DISPATCH_UNIT_ATTACH", "idents"),
+            ("EVENT_UNIT_ATTACH", "identIds"),
+            ("EVENT_DISPATCH_UNIT_DETACH", "idents"),
+            ("EVENT_UNIT_DETACH", "idents"),
+            ("EVENT_DISPATCH_TOGGLE_BODYCAM", "identIds"),
+            ("EVENT_TONE", "playTonesTo"),
+            ("EVENT_STATION_ALERT", "locations"),
+        ] {
+            for empty in [json!([]), json!([null]), json!({}), Value::Null] {
+                let mut data =
+                    Map::from_iter([("status".into(), json!(2)), ("callId".into(), json!(501)), ("groupName".into(), json!("A"))]);
+                data.insert(name.to_owned(), empty);
+                let data = if name == "callIds" { json!({ name: data[name] }) } else { Value::Object(data) };
+                assert_eq!(decode(&envelope(kind, data.clone())), Ok(vec![Event::Ignored]), "{kind} {data}");
+            }
+            assert_ne!(decode(&envelope(kind, json!({ name: "x" }))), Ok(vec![Event::Ignored]), "{kind}");
+        }
+        for (kind, data) in [
+            ("EVENT_UNIT_UPDATE", json!({"units": null})),
+            ("EVENT_STREETSIGN_UPDATED", json!({"signData": {"ids": [], "text1": ""}})),
+            ("EVENT_PAGER_REBORN", json!({"page": {"addresses": []}})),
+        ] {
+            assert!(decode(&envelope(kind, data.clone())).is_ok(), "{kind} {data}");
+        }
+    }
+
+    #[test]
+    fn the_objects_of_one_body_are_about_a_thousand_things_at_most() {
+        let panics: Vec<Value> = (0..200).map(|nth| json!({"identIds": (nth * 100..nth * 100 + 100).collect::<Vec<i64>>()})).collect();
+        let events = decode(&envelope("EVENT_UNIT_PANIC", json!(panics))).unwrap();
+        assert_eq!(events.iter().map(entries).sum::<usize>(), MAX_ENTRIES);
     }
 
     #[test]
@@ -305,7 +390,7 @@ mod tests {
                 unique(idents) && units.len() <= MAX_LIST && idents.is_empty() == status.is_none()
             }
             Event::DispatchNew(call) | Event::DispatchEdited(call) => {
-                call.id.is_some()
+                (call.id.is_some() || matches!(event, Event::DispatchNew(_)))
                     && call.idents.as_deref().is_none_or(unique)
                     && call.notes.iter().flatten().all(noted)
                     && call.primary.is_none_or(|ident| ident.0 > 0)

@@ -3,16 +3,23 @@
 use serde_json::Value;
 
 use super::normalise::{Fields, Item, MAX_LIST, MetaData, flag, idents_within, int, text};
-use super::{DecodeError, DispatchCall, Event, Note, Priority};
+use super::{DecodeError, DispatchCall, Event, NUMBER_AS_SENT, Note, Priority};
 use crate::ids::{CallId, Ident};
 
 pub(super) fn new(item: Item<'_>) -> Result<Event, DecodeError> {
-    call(item).map(Event::DispatchNew)
+    let call = call(item)?;
+    // Without a number it can never be edited, closed or attached to, but somebody may be waiting: shown all the same, if it says anything.
+    let says_nothing = (&call.title, &call.code, &call.description, &call.address, &call.postal) == (&None, &None, &None, &None, &None);
+    if call.id.is_none() && says_nothing && call.meta.is_empty() {
+        return Err(DecodeError::Missing("callId"));
+    }
+    Ok(Event::DispatchNew(call))
 }
 
 /// An edit that sets the closed status stays an edit: the world knows what that means.
 pub(super) fn edited(item: Item<'_>) -> Result<Event, DecodeError> {
-    call(item).map(Event::DispatchEdited)
+    let call = call(item)?;
+    if call.id.is_none() { Err(DecodeError::Missing("callId")) } else { Ok(Event::DispatchEdited(call)) }
 }
 
 pub(super) fn closed(item: Item<'_>) -> Result<Event, DecodeError> {
@@ -88,9 +95,10 @@ pub(super) fn call(item: Item<'_>) -> Result<DispatchCall, DecodeError> {
     let positive = |value: Option<i64>| value.filter(|n| *n > 0);
     // `createdFromId` is what the in-game respond command writes (contract c.2).
     let origin = |name| positive(meta.get(name).and_then(int));
+    let mut rest = meta.rest(&["origin911", "createdFromId", "trackPrimary"]);
+    rest.extend(fields.number_as_sent("callId").map(|sent| (NUMBER_AS_SENT.to_owned(), sent)));
     Ok(DispatchCall {
-        // A call without a number could never be edited, closed or attached to: not usable.
-        id: Some(call_id(fields)?),
+        id: fields.int("callId").map(CallId),
         by: item.by(),
         origin: fields.int("origin"),
         status: fields.int("status"),
@@ -106,7 +114,7 @@ pub(super) fn call(item: Item<'_>) -> Result<DispatchCall, DecodeError> {
         primary: positive(fields.int("primary")).map(Ident),
         track_primary: fields.flag("trackPrimary").or_else(|| meta.get("trackPrimary").and_then(flag)).unwrap_or(false),
         from_911: origin("origin911").or_else(|| origin("createdFromId")).map(CallId),
-        meta: meta.rest(&["origin911", "createdFromId", "trackPrimary"]),
+        meta: rest,
         updated: fields.time("updated"),
     })
 }
@@ -164,8 +172,14 @@ mod tests {
     fn a_call_needs_a_number_and_the_placeholder_is_one() {
         assert_eq!(edit(json!({"callId": -1})).id, Some(CallId(-1)));
         assert_eq!(edit(json!({"callId": "501"})).id, Some(CallId(501)));
-        let nameless = json!({"dispatch": {"title": "Fire"}});
-        assert_eq!(decode_one("EVENT_DISPATCH_NEW", nameless), Err(DecodeError::Missing("callId")));
+        for (kind, sent) in [("EVENT_DISPATCH_EDIT", json!({"title": "Fire"})), ("EVENT_DISPATCH_NEW", json!({"idents": [7]}))] {
+            assert_eq!(decode_one(kind, json!({ "dispatch": sent })), Err(DecodeError::Missing("callId")));
+        }
+        for sent in [json!({"title": "Fire"}), json!({"title": "Fire", "callId": "A-17"})] {
+            let as_sent = sent.get("callId").map(|text| (NUMBER_AS_SENT.to_owned(), text.as_str().unwrap().to_owned()));
+            let call = DispatchCall { title: Some("Fire".into()), meta: as_sent.into_iter().collect(), ..DispatchCall::default() };
+            assert_eq!(decode_one("EVENT_DISPATCH_NEW", json!({ "dispatch": sent })), Ok(Event::DispatchNew(call)));
+        }
         assert_eq!(decode_one("EVENT_DISPATCH_NEW", json!({"title": "Fire"})), Err(DecodeError::Missing("dispatch")));
     }
 
@@ -260,7 +274,7 @@ mod tests {
             ("EVENT_DISPATCH_NOTE", json!({"note": "x"}), "callId"),
             ("EVENT_DISPATCH_NOTE", json!({"callId": 1, "note": " "}), "note"),
             ("EVENT_DISPATCH_NOTE", json!({"callId": 1, "note": {"label": "x"}}), "note"),
-            ("EVENT_DISPATCH_UNIT_ATTACH", json!({"callId": 1, "idents": []}), "idents"),
+            ("EVENT_DISPATCH_UNIT_ATTACH", json!({"callId": 1, "idents": "x"}), "idents"),
             ("EVENT_DISPATCH_UNIT_ATTACH", json!({"ident": 1}), "callId"),
             ("EVENT_DISPATCH_UNIT_DETACH", json!({"ident": 1, "callId": null}), "callId"),
             ("EVENT_DISPATCH_TOGGLE_BODYCAM", json!({"state": true}), "ident"),

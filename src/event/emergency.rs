@@ -1,7 +1,7 @@
 //! 911 and civil calls: `EVENT_911`, `EVENT_REMOVE_911`.
 
 use super::normalise::{Item, MetaData};
-use super::{DecodeError, EmergencyCall, Event};
+use super::{DecodeError, EmergencyCall, Event, NUMBER_AS_SENT};
 use crate::ids::CallId;
 
 /// The caller's identities beside the call (`identities`, `apiIds`…) are not kept: no alert needs them.
@@ -13,6 +13,8 @@ pub(super) fn call(item: Item<'_>) -> Result<EmergencyCall, DecodeError> {
     // In 2020 the call stood in `data` itself.
     let signs = ["callId", "caller", "location", "description"];
     let fields = item.wrapped("call", &signs).ok_or(DecodeError::Missing("call"))?;
+    let mut meta = MetaData::of(&[fields, item.data]).rest(&[]);
+    meta.extend(fields.number_as_sent("callId").map(|sent| (NUMBER_AS_SENT.to_owned(), sent)));
     let call = EmergencyCall {
         id: fields.int("callId").map(CallId),
         // Contract c.2: an `emergency` alone is taken at face value; a call that does not say is an emergency.
@@ -20,7 +22,7 @@ pub(super) fn call(item: Item<'_>) -> Result<EmergencyCall, DecodeError> {
         caller: fields.text("caller"),
         location: fields.text("location"),
         description: fields.text("description"),
-        meta: MetaData::of(&[fields, item.data]).rest(&[]),
+        meta,
         updated: fields.time("updated"),
     };
     let says_nothing =
@@ -79,7 +81,7 @@ mod tests {
 
     #[test]
     fn removals_without_a_number_are_refused() {
-        for data in [json!({}), json!({"callIds": []}), json!({"callIds": [null, "x"]})] {
+        for data in [json!({}), json!({"callIds": "x"}), json!({"callIds": [null, "x"]})] {
             assert_eq!(decode_one("EVENT_REMOVE_911", data), Err(DecodeError::Missing("callIds")));
         }
         let both = decode_one("EVENT_REMOVE_911", json!({"callIds": [2, 1], "callId": 2}));

@@ -16,7 +16,7 @@ pub fn listed_unit(object: &Map<String, Value>) -> Option<Unit> {
 /// A listed dispatch call; `None` if it has no number. Its notes are in order of time where all have one.
 #[must_use]
 pub fn listed_dispatch(object: &Map<String, Value>) -> Option<DispatchCall> {
-    let mut call = alone(object, |item| dispatch::call(item).ok())?;
+    let mut call = alone(object, |item| dispatch::call(item).ok()).filter(|call| call.id.is_some())?;
     if let Some(notes) = &mut call.notes {
         let mut timed: Vec<_> = notes.iter().map_while(|note| note.time.as_deref().and_then(time)).zip(notes.iter().cloned()).collect();
         if timed.len() == notes.len() {

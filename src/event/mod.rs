@@ -288,6 +288,9 @@ pub struct EmergencyCall {
     pub updated: Option<UnixMs>,
 }
 
+/// The key of [`Meta`] under which the number of a call stands that is no number but a text. No field of the CAD is called so.
+pub const NUMBER_AS_SENT: &str = "#";
+
 /// `metaData`: values as text.
 pub type Meta = std::collections::BTreeMap<String, String>;
 

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::Meta;
 use super::envelope::MAX_VALUES;
+use super::{Meta, NUMBER_AS_SENT};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
 use crate::json::{Reader, Secrets};
@@ -38,6 +38,16 @@ impl<'a> Fields<'a> {
             .filter(|value| !value.is_null())
     }
 
+    fn is_empty_list(self, name: &str) -> bool {
+        match self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value) {
+            Some(Value::Array(list)) => list.iter().all(Value::is_null),
+            Some(Value::Object(map)) => map.is_empty(),
+            // Their plural says that they are lists.
+            Some(Value::Null) => name.ends_with('s'),
+            _ => false,
+        }
+    }
+
     pub(super) fn has(self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -48,6 +58,12 @@ impl<'a> Fields<'a> {
 
     pub(super) fn int(self, name: &str) -> Option<i64> {
         int(self.get(name)?)
+    }
+
+    /// What stands in the place of a number and is none, as sent.
+    pub(super) fn number_as_sent(self, name: &str) -> Option<String> {
+        let sent = text(self.get(name)?)?;
+        self.int(name).is_none().then(|| bounded(sent.trim(), MAX_META_KEY).to_owned())
     }
 
     pub(super) fn flag(self, name: &str) -> Option<bool> {
@@ -125,11 +141,24 @@ impl<'a> Item<'a> {
         found.into_iter().map(CallId).collect()
     }
 
+    /// Whether a list that says whom or what it is about is there and empty: then nothing happened, and nothing is wrong. Null in the place
+    /// of a list, lists of nothing but null, and `{}` (Lua's empty list) are empty too.
+    pub(super) fn is_about_nothing(self) -> bool {
+        [self.data, self.top].into_iter().any(|fields| LISTS.iter().any(|name| fields.is_empty_list(name)))
+            || ["signData", "page"]
+                .iter()
+                .filter_map(|name| self.data.object(name))
+                .any(|inner| inner.is_empty_list("ids") || inner.is_empty_list("addresses"))
+    }
+
     /// `eventOriginIdent`: who did it. Numbers below 1 mean nobody.
     pub(super) fn by(self) -> Option<Ident> {
         self.data.int("eventOriginIdent").filter(|n| *n > 0).map(Ident)
     }
 }
+
+/// Lists, or what may be one, that say whom or what an event is about.
+const LISTS: [&str; 9] = ["callIds", "callId", "identIds", "identId", "idents", "ident", "units", "playTonesTo", "locations"];
 
 /// The four names under which idents are sent (rule 5), lists before scalars as the real client reads them.
 const IDENT_NAMES: [&str; 4] = ["identIds", "identId", "idents", "ident"];
@@ -330,7 +359,7 @@ impl<'a> MetaData<'a> {
             if meta.len() >= MAX_META {
                 break;
             }
-            if is_blank(key) || taken.iter().any(|name| key.eq_ignore_ascii_case(name)) {
+            if is_blank(key) || key == NUMBER_AS_SENT || taken.iter().any(|name| key.eq_ignore_ascii_case(name)) {
                 continue;
             }
             if let Some(text) = joined(value) {

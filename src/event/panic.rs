@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_nobody_is_refused() {
-        let event = decode_one("EVENT_UNIT_PANIC", json!({"identIds": [], "isPanic": true}));
+        let event = decode_one("EVENT_UNIT_PANIC", json!({"identIds": "x", "isPanic": true}));
         assert_eq!(event, Err(DecodeError::Missing("identIds")));
     }
 }

@@ -30,6 +30,6 @@ mod tests {
         ];
         let event = decode_one("EVENT_TONE", json!({"url": "javascript:x", "playTonesTo": targets}));
         assert_eq!(event, Ok(Event::Tone { url: None, targets: expected }));
-        assert_eq!(decode_one("EVENT_TONE", json!({"url": "tone1", "playTonesTo": []})), Err(DecodeError::Missing("url")));
+        assert_eq!(decode_one("EVENT_TONE", json!({"url": "tone1", "playTonesTo": "x"})), Err(DecodeError::Missing("url")));
     }
 }

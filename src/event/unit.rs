@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_login_without_a_unit_is_refused() {
-        for data in [json!({}), json!({"unit": {}}), json!({"unit": null, "isDispatch": true}), json!({"units": [null]})] {
+        for data in [json!({}), json!({"unit": {}}), json!({"unit": null, "isDispatch": true}), json!({"units": ["x"]})] {
             assert_eq!(decode_one("EVENT_UNIT_LOGIN", data.clone()), Err(DecodeError::Missing("unit")), "{data}");
         }
         let flat = decode_one("EVENT_UNIT_LOGIN", json!({"id": 7, "isDispatch": "false"}));

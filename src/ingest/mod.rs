@@ -379,9 +379,6 @@ impl Ingest {
     fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<Digest, Refused> {
         let server = raw.server;
         let metrics = self.outside.metrics.clone();
-        if self.copies.is_copy(raw) {
-            return Ok(Digest::Copy);
-        }
         // What only the bot itself may tell is of an unknown type from anywhere else.
         let forged = is_own(&raw.envelope.kind) && raw.source != Source::Own;
         let events = match if forged { Ok(vec![Event::Unknown]) } else { decode(&raw.envelope) } {
@@ -395,6 +392,9 @@ impl Ingest {
                 return Err(Refused::Unusable);
             }
         };
+        if self.copies.is_copy(raw, &events) {
+            return Ok(Digest::Copy);
+        }
         let seq = self.journal(raw, batch);
         for (nth, event) in (0_u32..).zip(&events) {
             match event {
@@ -575,7 +575,7 @@ fn on_duty(world: &Server) -> usize {
 async fn copies(store: &Store, now: UnixMs) -> Result<Copies, StoreError> {
     let mut copies = Copies::default();
     for event in store.events_since(now.plus(-WITHIN_MS)).await? {
-        copies.is_copy(&event);
+        copies.is_copy(&event, &decode(&event.envelope).unwrap_or_default());
     }
     Ok(copies)
 }

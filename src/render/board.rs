@@ -287,10 +287,16 @@ fn unit_line(view: &View<'_>, ident: Ident, panic: bool, calls: &[CallId]) -> Li
     let name = unit::name(view, ident);
     let mut line = if panic { format!("🆘 {emoji} **{name}** · PANIC") } else { format!("{emoji} {name}") };
     if !calls.is_empty() {
-        let named: Vec<String> = calls.iter().take(NAMED).map(|call| format!("#{call}")).collect();
+        let named: Vec<String> = calls.iter().take(NAMED).map(|call| short_call(view, *call)).collect();
         line = format!("{line} → {}{}", named.join(", "), rest(calls.len()));
     }
     Line { text: line, urgent: panic, kept: false }
+}
+
+/// `#501`, or `a call`.
+fn short_call(view: &View<'_>, key: CallId) -> String {
+    let number = view.world.dispatches.get(&key).map(|call| words::numbered("", call.cad_number(), &call.meta)).unwrap_or_default();
+    if number.is_empty() { "a call".to_owned() } else { number.trim().to_owned() }
 }
 
 fn rest(all: usize) -> String {
@@ -415,8 +421,9 @@ fn dispatch_line(call: &Dispatch, view: &View<'_>) -> String {
     let pending = (call.status == Some(PENDING)).then(|| words::call_status(PENDING).to_lowercase());
     let named: Vec<String> = call.units.iter().take(NAMED).map(|ident| unit::short(view, *ident)).collect();
     let units = if named.is_empty() { "nobody yet".to_owned() } else { named.join(", ") + &rest(call.units.len()) };
-    let number = format!("{}#{}", priority.unwrap_or_default(), call.id);
-    [Some(number), what, place, pending, Some(units), Some(words::ago(call.opened_at))]
+    let number = words::numbered("", call.cad_number(), &call.meta);
+    let number = format!("{}{}", priority.unwrap_or_default(), number.trim()).trim().to_owned();
+    [Some(number).filter(|number| !number.is_empty()), what, place, pending, Some(units), Some(words::ago(call.opened_at))]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()
@@ -427,7 +434,8 @@ fn dispatch_line(call: &Dispatch, view: &View<'_>) -> String {
 fn emergency_line(id: CallId, emergency: &Emergency, view: &View<'_>) -> String {
     let call = &emergency.call;
     let emoji = if call.is_emergency { "🚨" } else { "📞" };
-    let number = format!("{emoji} {} #{id}", words::emergency(view.labels, call.is_emergency));
+    let word = words::emergency(view.labels, call.is_emergency);
+    let number = words::numbered(&format!("{emoji} {word}"), emergency.cad_number(id), &call.meta);
     let what = text::visible(call.description.as_deref()).map(emergency::first_sentence);
     let what = draft::line(what.map(words::capital).as_deref(), 60);
     let place = draft::line(call.location.as_deref().map(street::first), 40);

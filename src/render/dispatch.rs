@@ -17,7 +17,7 @@ const CLOSED: i64 = 2;
 pub(super) fn card(call: &Dispatch, view: &View<'_>) -> Message {
     let closed = call.closed_at.is_some() || call.status == Some(CLOSED);
     let color = if closed { colors::CLOSED } else { colors::priority(call.priority.as_ref()) };
-    let about = words::call(call.id);
+    let about = words::call_of(call);
     if view.style == Style::Public {
         return public(call, view, closed, color, &about);
     }
@@ -113,8 +113,8 @@ fn sentence(call: &Dispatch, view: &View<'_>, priority: Option<&str>, what: &str
 /// How another card names this one: `Call #501 · 211 Armed Robbery`.
 pub(super) fn reference(call: &Dispatch) -> String {
     match what(call) {
-        Some(what) => format!("{} · {}", words::call(call.id), text::line(&what, 60)),
-        None => words::call(call.id),
+        Some(what) => format!("{} · {}", words::call_of(call), text::line(&what, 60)),
+        None => words::call_of(call),
     }
 }
 
@@ -231,8 +231,8 @@ fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> String {
 #[must_use]
 pub fn note(note: &Note, subject: Subject, at: UnixMs, view: &View<'_>) -> Option<Message> {
     let about = match subject {
-        Subject::Dispatch(call, _) => words::call(call),
-        Subject::Emergency(call, _) => format!("{} #{call}", words::emergency(view.labels, true)),
+        Subject::Dispatch(call, _) => words::call_by(view, call),
+        Subject::Emergency(call, _) => words::emergency_by(view, call),
         Subject::Panic(..) | Subject::Event(..) => return None,
     };
     if view.style == Style::Public {
@@ -255,7 +255,7 @@ pub fn attachment(ident: Ident, on: bool, call: CallId, at: UnixMs, view: &View<
     }
     let (emoji, done) = if on { ("🚓", "attached") } else { ("↩️", "detached") };
     let line = format!("{} {emoji} {} {done}", words::time(at), unit::name(view, ident));
-    let mut draft = Draft::new(view, String::new(), if on { colors::ON_DUTY } else { colors::OFF_DUTY }, &words::call(call), at);
+    let mut draft = Draft::new(view, String::new(), if on { colors::ON_DUTY } else { colors::OFF_DUTY }, &words::call_by(view, call), at);
     draft.description = Some(line);
     let mut message = draft.finish(&View { style: Style::Card, ..*view });
     message.content = None;
@@ -270,7 +270,7 @@ pub fn attachment(ident: Ident, on: bool, call: CallId, at: UnixMs, view: &View<
 pub(super) fn raised(call: &Dispatch, view: &View<'_>) -> Message {
     let priority = call.priority.as_ref().filter(|p| view.style != Style::Public || matches!(p, Priority::Level(_)));
     let priority = priority.and_then(|p| words::priority(view.labels, p)).unwrap_or_else(|| "urgent".into());
-    let about = if view.style == Style::Public { words::call(call.id) } else { reference(call) };
+    let about = if view.style == Style::Public { words::call_of(call) } else { reference(call) };
     let sentence = format!("🔺 Now {priority}: {about}");
     let (content, roles) = draft::content(view, &sentence);
     Message { content: content.or(Some(sentence)), roles, ..Message::default() }

@@ -13,10 +13,11 @@ pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &Vie
     let (head, color, state) = match (emergency.gone_at, emergency.became) {
         (None, None) if call.is_emergency => (format!("🚨 {label}"), colors::EMERGENCY, "Waiting"),
         (None, None) => (format!("📞 {label}"), colors::CIVIL, "Waiting"),
-        (_, Some(dispatch)) => (format!("➡️ {label} became {}", words::call(dispatch)), colors::CLOSED, "Dispatched"),
+        (_, Some(dispatch)) => (format!("➡️ {label} became {}", words::call_by(view, dispatch)), colors::CLOSED, "Dispatched"),
         (Some(_), None) => (format!("☑️ {label} handled"), colors::CLOSED, "Handled"),
     };
-    let about = format!("{} #{number}", text::plain(footer_label(view, call.is_emergency), 24));
+    let cads = emergency.cad_number(number);
+    let about = words::numbered(&text::plain(footer_label(view, call.is_emergency), 24), cads, &call.meta);
     if view.style == Style::Public {
         let state = PublicState { word: state, since: emergency.opened_at, over: emergency.ended_at() };
         return Draft::public(view, &head, call.location.as_deref(), color, &about, state).finish(view);
@@ -26,7 +27,7 @@ pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &Vie
     let place = text::visible(call.location.as_deref()).map(street::first);
     let joint = if what.is_some() { " near " } else { "" };
     let title = match (&what, place) {
-        (None, None) => draft::title(view, &head, Some(&words::call(number)), "", None),
+        (None, None) => draft::title(view, &head, cads.map(words::call).as_deref(), "", None),
         _ => draft::title(view, &head, what.as_deref(), joint, place),
     };
     let mut draft = Draft::new(view, title, color, &about, emergency.opened_at);
@@ -86,7 +87,7 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     if let Some(id) = emergency.became {
         let call = view.world.dispatches.get(&id);
         fields.inline("Became", Some(call.map_or_else(|| words::call(id), dispatch::reference)));
-        fields.link(words::call(id), call.map(|call| Subject::Dispatch(id, call.opened_at)));
+        fields.link(words::call_by(view, id), call.map(|call| Subject::Dispatch(id, call.opened_at)));
     }
 
     let last = emergency.notes.iter().rev().find_map(dispatch::note_line);
@@ -97,7 +98,7 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     let mut timeline = vec![if emergency.joined_late { format!("👁️ {began} first seen") } else { format!("📞 {began} {label}") }];
     timeline.extend(emergency.taken.map(words::taken));
     timeline.extend(emergency.ended_at().map(|ended| match emergency.became {
-        Some(dispatch) => format!("➡️ {} became {}", words::time(ended), words::call(dispatch)),
+        Some(dispatch) => format!("➡️ {} became {}", words::time(ended), words::call_by(view, dispatch)),
         None => format!("☑️ {} handled", words::time(ended)),
     }));
     fields.wide("Timeline", Some(timeline.join(" · ")));

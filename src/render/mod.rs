@@ -23,6 +23,8 @@ mod hostile;
 pub mod labels;
 pub mod limits;
 pub mod notice;
+#[cfg(test)]
+mod numbers;
 mod other;
 mod pack;
 mod pager;
@@ -158,8 +160,8 @@ pub fn announcement(subject: Subject, view: &View<'_>) -> Option<Message> {
 #[must_use]
 pub fn thread_opening(subject: Subject, view: &View<'_>) -> Message {
     let what = match subject {
-        Subject::Dispatch(id, _) => words::call(id),
-        Subject::Emergency(id, _) => format!("{} #{id}", words::emergency(view.labels, true)),
+        Subject::Dispatch(id, _) => words::call_by(view, id),
+        Subject::Emergency(id, _) => words::emergency_by(view, id),
         Subject::Panic(..) | Subject::Event(..) => "This alert".to_owned(),
     };
     let content = match subject {

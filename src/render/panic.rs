@@ -104,10 +104,10 @@ fn fields(panic: &Panic, view: &View<'_>) -> Fields {
     }
     if let Some(call) = current_call(panic, view) {
         fields.inline("Current call", Some(dispatch::reference(call)));
-        fields.link(words::call(call.id), Some(Subject::Dispatch(call.id, call.opened_at)));
+        fields.link(words::call_of(call), Some(Subject::Dispatch(call.id, call.opened_at)));
     }
     if let Some(id) = panic.linked_911 {
-        let linked = format!("{} #{id}", words::emergency(view.labels, true));
+        let linked = words::emergency_by(view, id);
         fields.inline(&format!("Linked {}", words::emergency(view.labels, true)), Some(linked.clone()));
         fields.link(linked, view.world.emergencies.get(&id).map(|call| Subject::Emergency(id, call.opened_at)));
     }

@@ -2,9 +2,9 @@
 
 use super::{Labels, View, text};
 use crate::clock::UnixMs;
-use crate::event::Priority;
+use crate::event::{Meta, NUMBER_AS_SENT, Priority};
 use crate::ids::CallId;
-use crate::world::Taken;
+use crate::world::{Dispatch, Taken};
 
 /// Longest label of the community, in units.
 const LABEL: usize = 24;
@@ -44,9 +44,37 @@ pub(super) fn emergency(labels: &Labels, is_emergency: bool) -> String {
     text::line(text::visible(Some(own)).unwrap_or(default), LABEL)
 }
 
-/// `Call #501`.
+/// Longest number that is a text.
+const NUMBER: usize = 24;
+
+/// `Call #501`; `Call` if the number is our own.
 pub(super) fn call(id: CallId) -> String {
-    format!("Call #{id}")
+    format!("Call{id:#}")
+}
+
+/// `word` with the CAD's number of a call, or what the CAD sent instead of one: `911 #302`, `Call A-17`, `911`.
+pub(super) fn numbered(word: &str, number: Option<CallId>, meta: &Meta) -> String {
+    let sent = || text::visible(meta.get(NUMBER_AS_SENT).map(String::as_str)).map(|sent| format!(" {}", text::line(sent, NUMBER)));
+    format!("{word}{}", number.map_or_else(|| sent().unwrap_or_default(), |id| format!("{id:#}")))
+}
+
+/// A dispatch call by its number.
+pub(super) fn call_of(call: &Dispatch) -> String {
+    numbered("Call", call.cad_number(), &call.meta)
+}
+
+/// A dispatch call by its key.
+pub(super) fn call_by(view: &View<'_>, key: CallId) -> String {
+    view.world.dispatches.get(&key).map_or_else(|| call(key), call_of)
+}
+
+/// A 911 by its key.
+pub(super) fn emergency_by(view: &View<'_>, key: CallId) -> String {
+    let word = |is_emergency| emergency(view.labels, is_emergency);
+    match view.world.emergencies.get(&key) {
+        Some(known) => numbered(&word(true), known.cad_number(key), &known.call.meta),
+        None => format!("{}{key:#}", word(true)),
+    }
 }
 
 /// `P1`, or the word of the community's own layout.

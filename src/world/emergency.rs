@@ -75,10 +75,8 @@ impl Server {
             return; // a reading found it first, with its number
         }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
-        while let Some(known) = self.emergencies.get(&key) {
-            if known.opened_at == at && same_content(&known.call, call) {
-                return;
-            }
+        // Two that say the same are two: nothing tells that they are one, and copies that came another way were taken out before.
+        while self.emergencies.contains_key(&key) {
             key.0 = key.0.saturating_sub(1);
         }
         self.emergency_made(key, call, teller, at, done);

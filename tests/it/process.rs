@@ -7,6 +7,8 @@ mod commands;
 mod disk;
 mod files;
 #[cfg(target_os = "linux")]
+mod floods;
+#[cfg(target_os = "linux")]
 mod gateway;
 mod log_secrets;
 #[cfg(unix)]

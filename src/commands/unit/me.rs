@@ -59,7 +59,7 @@ fn page(found: &WhoAmI, server: ServerId) -> Page {
     let permissions = if permissions.is_empty() { "none that matter here".to_owned() } else { permissions.join("; ") };
     let units: Vec<String> = found.units.iter().map(|unit| text::line(unit, 60)).collect();
     let units = if units.is_empty() { format!("off duty on server {server}") } else { reply::and(&units) };
-    let calls: Vec<String> = found.calls.iter().map(|call| format!("#{call}")).collect();
+    let calls: Vec<String> = found.calls.iter().map(|call| format!("call{call:#}")).collect();
     let calls = if calls.is_empty() { "none".to_owned() } else { reply::and(&calls) };
     let mut lines = vec![
         format!("**Account** {name}, {}", state(member.status)),
