@@ -274,8 +274,8 @@ mod tests {
     fn an_event_that_two_ways_write_differently_is_one_event() {
         for (hub, http) in [
             (
-                r#"{"type":"EVENT_PAGER_REBORN","data":{"page":{"addresses":["Fire 3"],"nature":"EMERGENCY","body":"Go","identIds":[81]}}}"#,
-                r#"{"data":{"page":{"identIds":["81"],"body":"Go","nature":"EMERGENCY","addresses":["Fire 3"],"x":null}},"type":"EVENT_PAGER_REBORN"}"#,
+                r#"{"type":"EVENT_PAGER_REBORN","data":{"addresses":["Fire 3"],"nature":"EMERGENCY","body":"Go","identIds":[81]}}"#,
+                r#"{"data":{"identIds":["81"],"body":"Go","nature":"EMERGENCY","addresses":"Fire 3","x":null},"type":"EVENT_PAGER_REBORN"}"#,
             ),
             (
                 r#"{"type":"EVENT_TONE","data":{"url":"https://t.example/a.mp3","playTonesTo":[{"type":5,"value":81,"label":"Engine"}]}}"#,

@@ -241,7 +241,7 @@ mod tests {
         for (kind, data) in [
             ("EVENT_UNIT_UPDATE", json!({"units": null})),
             ("EVENT_STREETSIGN_UPDATED", json!({"signData": {"ids": [], "text1": ""}})),
-            ("EVENT_PAGER_REBORN", json!({"page": {"addresses": []}})),
+            ("EVENT_PAGER_REBORN", json!({"addresses": [], "body": ""})),
         ] {
             assert!(decode(&envelope(kind, data.clone())).is_ok(), "{kind} {data}");
         }

@@ -19,6 +19,8 @@ pub(super) const MAX_LIST: usize = 200;
 pub(super) const MAX_TEXT: usize = 8_000;
 /// Most keys kept of `metaData`.
 pub(super) const MAX_META: usize = 64;
+/// Most bytes kept of all values of `metaData`: calls stay in memory for as long as they are open.
+const MAX_META_TEXT: usize = 32_000;
 /// Most characters kept of a key of `metaData`.
 const MAX_META_KEY: usize = 100;
 /// Longest address kept, in bytes, which are characters as it is ASCII by then.
@@ -43,7 +45,7 @@ impl<'a> Fields<'a> {
             Some(Value::Array(list)) => list.iter().all(Value::is_null),
             Some(Value::Object(map)) => map.is_empty(),
             // Their plural says that they are lists.
-            Some(Value::Null) => name.ends_with('s'),
+            Some(Value::Null) => name.ends_with('s') || name == "playTonesTo",
             _ => false,
         }
     }
@@ -145,10 +147,7 @@ impl<'a> Item<'a> {
     /// of a list, lists of nothing but null, and `{}` (Lua's empty list) are empty too.
     pub(super) fn is_about_nothing(self) -> bool {
         [self.data, self.top].into_iter().any(|fields| LISTS.iter().any(|name| fields.is_empty_list(name)))
-            || ["signData", "page"]
-                .iter()
-                .filter_map(|name| self.data.object(name))
-                .any(|inner| inner.is_empty_list("ids") || inner.is_empty_list("addresses"))
+            || self.data.object("signData").is_some_and(|sign| sign.is_empty_list("ids"))
     }
 
     /// `eventOriginIdent`: who did it. Numbers below 1 mean nobody.
@@ -158,7 +157,7 @@ impl<'a> Item<'a> {
 }
 
 /// Lists, or what may be one, that say whom or what an event is about.
-const LISTS: [&str; 9] = ["callIds", "callId", "identIds", "identId", "idents", "ident", "units", "playTonesTo", "locations"];
+const LISTS: [&str; 10] = ["callIds", "callId", "identIds", "identId", "idents", "ident", "units", "playTonesTo", "locations", "addresses"];
 
 /// The four names under which idents are sent (rule 5), lists before scalars as the real client reads them.
 const IDENT_NAMES: [&str; 4] = ["identIds", "identId", "idents", "ident"];
@@ -355,6 +354,7 @@ impl<'a> MetaData<'a> {
     /// All but the keys in `taken` (any letter case), as text.
     pub(super) fn rest(&self, taken: &[&str]) -> Meta {
         let mut meta = Meta::new();
+        let mut room = MAX_META_TEXT;
         for (key, value) in self.0.iter().flat_map(|map| map.iter()) {
             if meta.len() >= MAX_META {
                 break;
@@ -362,7 +362,10 @@ impl<'a> MetaData<'a> {
             if is_blank(key) || key == NUMBER_AS_SENT || taken.iter().any(|name| key.eq_ignore_ascii_case(name)) {
                 continue;
             }
-            if let Some(text) = joined(value) {
+            if let Some(text) = joined(value)
+                && let Some(left) = room.checked_sub(text.len())
+            {
+                room = left;
                 meta.entry(bounded(key, MAX_META_KEY).to_owned()).or_insert(text);
             }
         }

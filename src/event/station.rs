@@ -218,7 +218,7 @@ mod tests {
             Ok(Event::StationAlert(alert)) => assert_eq!(alert.stations, expected),
             other => panic!("{other:?}"),
         }
-        for empty in [json!({}), json!({"locations": [], "message": "", "colors": [], "tone": ""})] {
+        for empty in [json!({}), json!({"locations": "x", "message": "", "colors": [], "tone": ""})] {
             assert_eq!(decode_one("EVENT_STATION_ALERT", empty.clone()), Err(DecodeError::Missing("locations")), "{empty}");
         }
     }
