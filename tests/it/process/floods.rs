@@ -237,10 +237,10 @@ async fn valid_events_are_answered_within_a_second_during_unfinished_bodies() {
     let stage = Stage::new().await;
     let (bot, addr) = stage.up().await;
     let mut call = 100;
-    for addresses in [1_u8, 8, 40] {
+    for addresses in [1, 8, 40] {
         let mut held = Vec::new();
-        for nth in 0..64_u8.max(addresses * 8) {
-            let mut stream = from(1 + nth % addresses, addr).await;
+        for nth in 0..64.max(addresses * 8) {
+            let mut stream = from(u8::try_from(1 + nth % addresses).unwrap(), addr).await;
             let head = format!("POST /event HTTP/1.1\r\nHost: bot\r\nContent-Length: {MIB}\r\n\r\n");
             let part = vec![b'x'; MIB - 1];
             held.push(tokio::spawn(async move {
