@@ -60,6 +60,7 @@ fn every_setting_takes_a_value() {
         ("SONORAN_ACTION_SHARE", "100"),
         ("SONORAN_SILENCE_MINUTES", "0"),
         ("LISTEN_ADDR", "0.0.0.0:3232=1, [::1]:3233=2"),
+        ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,2001:db8::/32"),
         ("OPS_ADDR", "off"),
         ("DATABASE_URL", "sqlite:///var/lib/x.db"),
         ("TENFOUR_LOG", "warn,tenfour=debug"),
@@ -71,6 +72,9 @@ fn every_setting_takes_a_value() {
     assert_eq!(config.discord.api_url, "http://127.0.0.1:9000");
     assert_eq!(config.discord.guild, Some(GuildId(1_234_567_890_123_456_789)));
     assert_eq!(config.discord.edit_window_ms, 0);
+    let proxies = [("127.0.0.1", 32_u8), ("10.0.0.0", 8), ("2001:db8::", 32)];
+    let proxies = proxies.map(|(ip, bits)| (ip.parse::<std::net::IpAddr>().unwrap(), bits));
+    assert_eq!(config.trusted_proxies, proxies);
     assert_eq!(config.sonoran.servers, [ServerId(2), ServerId(1)]);
     assert_eq!(config.first_server(), ServerId(2));
     assert_eq!(config.sonoran.hub_url, "http://localhost:9001/cad/apiWsHub");
@@ -143,6 +147,10 @@ fn each_bad_value_is_a_problem_that_names_it() {
         ("LISTEN_ADDR", "0.0.0.0:99999"),
         ("LISTEN_ADDR", "0.0.0.0:3232=2"),
         ("LISTEN_ADDR", "0.0.0.0:3232,127.0.0.1:3232"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "10.0.0.0/"),
+        ("TRUSTED_PROXIES", "127.0.0.1:80"),
         ("OPS_ADDR", "9464"),
         ("OPS_ADDR", "127.0.0.1:3232"),
         ("DATABASE_URL", "data/tenfour.db"),
