@@ -483,12 +483,11 @@ impl<'de> Visitor<'de> for Built<'_> {
         let mut fields = Map::new();
         let inside = Place { objects: place.objects.saturating_add(1), ..place };
         while let Some(name) = map.next_key::<Cow<'_, str>>()? {
-            if names_a_key(&name) || place.objects < reader.keyless && name.eq_ignore_ascii_case("key") {
-                if reader.keyless > 0 {
-                    reader.changed.set(true);
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
+            let holds_a_key = names_a_key(&name) || place.objects < reader.keyless && name.eq_ignore_ascii_case("key");
+            if holds_a_key && reader.keyless > 0 {
+                reader.changed.set(true);
+                map.next_value::<IgnoredAny>()?;
+                continue;
             }
             let value = map.next_value_seed(Built { reader, place: inside })?;
             fields.insert(reader.blanked(&name).into_owned(), value);
