@@ -170,8 +170,8 @@ async fn answering(body: String) -> (SocketAddr, tokio::task::JoinHandle<()>, wa
             body.len()
         );
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = [0; 4096];
-            stream.read(&mut head).await.ok();
+            let mut head = Vec::with_capacity(4096);
+            stream.read_buf(&mut head).await.ok();
             stream.write_all(answer.as_bytes()).await.ok();
             stream.shutdown().await.ok();
             count.send_modify(|count| *count += 1);
@@ -253,7 +253,8 @@ async fn valid_events_are_answered_within_a_second_during_unfinished_bodies() {
                 stream.write_all(head.as_bytes()).await.ok();
                 stream.write_all(&part).await.ok();
                 // Neither finished nor closed by this side.
-                stream.read(&mut [0; 1024]).await.ok();
+                let mut answer = Vec::with_capacity(1024);
+                stream.read_buf(&mut answer).await.ok();
                 tokio::time::sleep(Duration::from_secs(60)).await;
             }));
         }
