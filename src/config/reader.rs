@@ -231,17 +231,18 @@ impl Reader {
         let valid = "the addresses of your reverse proxies, such as 127.0.0.1 or 10.0.0.0/8, with commas between them";
         let text = self.text(name).unwrap_or_default();
         let mut networks = Vec::new();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        for (place, part) in parts.enumerate() {
             let (ip, bits) = part.split_once('/').map_or((part, None), |(ip, bits)| (ip.trim(), Some(bits.trim())));
             let ip: Option<IpAddr> = ip.parse().ok();
             let most = if ip.is_some_and(|ip| ip.is_ipv4()) { 32 } else { 128 };
             match (ip, bits.map_or(Some(most), digits).filter(|bits| *bits <= most).and_then(|bits| u8::try_from(bits).ok())) {
                 (Some(ip), Some(bits)) => networks.push((ip, bits)),
-                _ => self.wrong(name, part, "is not an address or a network", valid),
+                _ => self.wrong(name, &format!("has entry {}, which is not an address or a network", place + 1), valid),
             }
         }
         if networks.len() > MAX_PROXIES {
-            self.wrong(name, &text, "names too many", valid);
+            self.wrong(name, "names too many", valid);
         }
         networks
     }

@@ -49,6 +49,7 @@ fn draft(guild: GuildId, subject: &str, text: &str) -> Draft {
         parent: None,
         message: Message { content: Some(text.into()), ..Message::default() },
         happened_at: NOW,
+        event: 0,
     }
 }
 
