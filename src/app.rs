@@ -70,6 +70,9 @@ const MEASURE_EVERY: Duration = Duration::from_secs(2);
 /// How often the store is asked whether writing works.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 
+/// News of the CAD's operations that may wait to be told.
+const OPERATIONS: usize = 32;
+
 /// A running bot.
 #[derive(Debug)]
 pub struct App {
@@ -182,7 +185,8 @@ impl App {
         let (intake, door) = intake::door();
         let (wishes, wished) = Wishes::new();
         // One client for all: its budgets are those of the key.
-        let cad = cad(&config);
+        let (operations, suspended) = mpsc::channel(OPERATIONS);
+        let cad = cad(&config).map(|cad| cad.telling(clock.clone(), operations));
         let acting = cad.clone().map(|cad| {
             Acting::new(acting::Outside {
                 community: credentials.community.clone(),
@@ -268,7 +272,7 @@ impl App {
         };
         tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
         let (changes, changed) = mpsc::channel(64);
-        tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed, wishes.clone()));
+        tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed, suspended, wishes.clone()));
         tasks.spawn_vital("upkeep", shared.clone().keep_up());
         if let Some(acting) = shared.acting.clone() {
             tasks.spawn_vital("acting", acting.run());

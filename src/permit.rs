@@ -23,11 +23,13 @@ pub struct ActingRule {
     pub buttons: bool,
     /// `/911` is on.
     pub emergency: bool,
+    /// Only members with this role may use `/911`; `role` has no part in that.
+    pub emergency_role: Option<RoleId>,
 }
 
 impl Default for ActingRule {
     fn default() -> Self {
-        Self { role: None, buttons: true, emergency: false }
+        Self { role: None, buttons: true, emergency: false, emergency_role: None }
     }
 }
 
@@ -57,13 +59,15 @@ pub enum Permission {
     Lookup,
     /// `police` or `dispatch`: what the police wrote.
     PoliceRecords,
+    /// None, to place a call with `/911`: a validated account is enough, and a role of its own may be needed.
+    PlaceCall,
 }
 
 impl Permission {
     fn held_by(self, member: &Member) -> bool {
         let any = |names: &[&str]| names.iter().any(|name| member.permissions.contains(*name));
         match self {
-            Self::Account => true,
+            Self::Account | Self::PlaceCall => true,
             Self::Dispatch => any(&["dispatch"]),
             Self::SelfDispatch => any(&["dispatch", "selfdispatch"]),
             Self::Lookup => any(&["dispatch", "police", "fire", "ems"]),
@@ -74,7 +78,7 @@ impl Permission {
     /// As the CAD's admin pages call it.
     fn named(self) -> &'static str {
         match self {
-            Self::Account => "an account",
+            Self::Account | Self::PlaceCall => "an account",
             Self::Dispatch => "Dispatch",
             Self::SelfDispatch => "Self-Dispatch or Dispatch",
             Self::Lookup => "Police, Fire, EMS or Dispatch",
@@ -112,6 +116,12 @@ pub enum Refusal {
         /// Which.
         role: RoleId,
     },
+    /// The guild's rule for `/911`.
+    #[error("Only members with <@&{role}> may place calls from here: ask this server's staff for that role.")]
+    EmergencyRole {
+        /// Which.
+        role: RoleId,
+    },
     /// The community's rule, from another Discord server than the one it belongs to: a role of that one has no name here.
     #[error("Only members with a certain role on the community's main Discord server may act in the CAD: ask its staff for that role.")]
     RoleElsewhere {
@@ -120,7 +130,7 @@ pub enum Refusal {
     },
     /// No account.
     #[error(
-        "Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it."
+        "Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it; a new link is noticed within a minute."
     )]
     NotLinked,
     /// An account that may not be used.
@@ -160,18 +170,28 @@ impl Refusal {
     /// What the CAD says may have changed since it was asked: worth asking again. A role is Discord's.
     #[must_use]
     pub fn may_be_outdated(self) -> bool {
-        !matches!(self, Self::Role { .. } | Self::RoleElsewhere { .. })
+        !matches!(self, Self::Role { .. } | Self::EmergencyRole { .. } | Self::RoleElsewhere { .. })
+    }
+}
+
+/// The role that a rule asks for: `/911` has one of its own.
+#[must_use]
+pub fn role_for(rule: &ActingRule, permission: Permission) -> Option<RoleId> {
+    match permission {
+        Permission::PlaceCall => rule.emergency_role,
+        _ => rule.role,
     }
 }
 
 /// The role alone: needs no question to the CAD.
 ///
 /// # Errors
-/// [`Refusal::Role`].
-pub fn by_role(rule: &ActingRule, roles: &[RoleId]) -> Result<(), Refusal> {
-    match rule.role {
-        Some(role) if !roles.contains(&role) => Err(Refusal::Role { role }),
-        _ => Ok(()),
+/// [`Refusal::Role`], [`Refusal::EmergencyRole`].
+pub fn by_role_for(rule: &ActingRule, roles: &[RoleId], permission: Permission) -> Result<(), Refusal> {
+    match role_for(rule, permission).filter(|role| !roles.contains(role)) {
+        None => Ok(()),
+        Some(role) if permission == Permission::PlaceCall => Err(Refusal::EmergencyRole { role }),
+        Some(role) => Err(Refusal::Role { role }),
     }
 }
 
@@ -180,7 +200,7 @@ pub fn by_role(rule: &ActingRule, roles: &[RoleId]) -> Result<(), Refusal> {
 /// # Errors
 /// The first reason why not.
 pub fn check(rule: &ActingRule, facts: Facts<'_>, need: Need) -> Result<(), Refusal> {
-    by_role(rule, facts.roles)?;
+    by_role_for(rule, facts.roles, need.permission)?;
     let member = facts.member.ok_or(Refusal::NotLinked)?;
     if member.status != VALIDATED {
         return Err(Refusal::NotValidated { status: member.status });
@@ -223,6 +243,20 @@ mod tests {
         assert_eq!(told(&rule, &[ROLE], Some(&officer), 0, needs), Err(Refusal::NotOnDuty { server: ServerId(1) }));
         assert_eq!(told(&rule, &[ROLE], Some(&officer), 1, needs), Ok(()));
         assert_eq!(told(&ActingRule::default(), &[], Some(&officer), 2, needs), Ok(()));
+    }
+
+    #[test]
+    fn the_officers_role_does_not_restrict_911_which_has_a_role_of_its_own() {
+        let known = member(1, &[]);
+        let placed = |rule: &ActingRule, roles: &[RoleId]| {
+            check(rule, Facts { roles, member: Some(&known), units: 0 }, Need { permission: Permission::PlaceCall, on_duty: None })
+        };
+        let officers = ActingRule { role: Some(ROLE), ..ActingRule::default() };
+        assert_eq!(placed(&officers, &[]), Ok(()));
+        let callers = ActingRule { emergency_role: Some(RoleId(8)), ..officers };
+        assert_eq!(placed(&callers, &[ROLE]), Err(Refusal::EmergencyRole { role: RoleId(8) }));
+        assert_eq!(placed(&callers, &[RoleId(8)]), Ok(()));
+        assert_eq!(told(&callers, &[ROLE], Some(&member(1, &["dispatch"])), 1, Permission::Dispatch), Ok(()), "it restricts nothing else");
     }
 
     #[test]

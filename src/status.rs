@@ -259,6 +259,11 @@ impl Status {
         problems.truncate(MOST_PROBLEMS);
     }
 
+    /// A problem is no problem any more.
+    pub fn solved(&self, sentence: &str) {
+        self.facts().problems.retain(|(_, known)| known != sentence);
+    }
+
     /// A new message stands on Discord, `ms` after its event came.
     pub fn delivered(&self, ms: i64) {
         let delays = &mut self.facts().delays;

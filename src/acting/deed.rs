@@ -67,7 +67,7 @@ impl Deed {
             | Self::Assign(..)
             | Self::Unassign(..) => (Permission::Dispatch, true),
             Self::Status(_) | Self::Panic(_) | Self::PanicOver(_) => (Permission::Account, true),
-            Self::Call(_) => (Permission::Account, false),
+            Self::Call(_) => (Permission::PlaceCall, false),
         };
         Need { permission, on_duty: on_duty.then_some(server) }
     }

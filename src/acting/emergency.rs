@@ -206,6 +206,11 @@ impl Acting {
         };
         self.tell(server, Told::made(&made)).await;
         let left = self.remove_taken(server, number, call).await;
+        if matches!(left, Left::Unconfirmed) {
+            // People waited for an answer that did not come: whatever else is to be asked would keep them as long.
+            let attached = idents(&made);
+            return Ok(Became { call, served: attached.clone(), attached, left });
+        }
         self.carry_notes(server, key, call, emergency.notes.len()).await;
         let (attached, served) = self.attach_missing(server, call, idents(&made), &takers).await;
         Ok(Became { call, attached, served, left })

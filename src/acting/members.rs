@@ -1,10 +1,17 @@
-//! Who a Discord member is in the CAD: asked once in ten minutes, kept over restarts, asked again before anybody is refused.
+//! Who a Discord member is in the CAD. Which account is theirs is kept for good; what that account may do is believed for ten minutes, and asked
+//! again before anybody is refused.
+//!
+//! ```text
+//! never seen ─▶ asked about by Discord id, one question each ─▶ linked: kept │ not linked: believed for a minute
+//! known      ─▶ facts older than 10 min: one page of the list of accounts refreshes everybody on it
+//! refused    ─▶ asked about by Discord id once more, so that nobody is refused on outdated facts
+//! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::together::Flights;
-use crate::cad::rest::{Account, AccountStatus, CadRest, Object, RestError, Selector};
+use crate::cad::rest::{Account, AccountStatus, CadRest, Object, Phase, Rank, RestError, Selector, Turn};
 use crate::clock::{Clock, UnixMs};
 use crate::ids::{CommunityId, ServerId, UserId};
 use crate::permit::Member;
@@ -12,16 +19,21 @@ use crate::store::Store;
 
 /// What the CAD said is believed for so long (ms).
 pub(super) const BELIEVED: i64 = 600_000;
+/// That somebody has no account is believed for so long (ms): one question a minute each.
+const UNLINKED: i64 = 60_000;
 /// Facts of members on duty are asked anew when they are so old (ms): a rush on a card then finds them known.
 const WARMED: i64 = 420_000;
 /// A refusal that is so young is not asked again (ms): pressing faster changes nothing.
 const JUST_ASKED: i64 = 5_000;
-/// A person makes the bot ask so often in `ASKED_WITHIN` at most: the CAD answers ten questions about accounts a minute, for everybody.
+/// A person with an account makes the bot ask so often in `ASKED_WITHIN` at most: the CAD answers ten questions about accounts a minute, for
+/// everybody.
 const ASKED_AT_MOST: u32 = 3;
 /// See [`ASKED_AT_MOST`] (ms).
 const ASKED_WITHIN: i64 = 60_000;
-/// Members remembered; beyond it those asked about longest ago go.
+/// Members held in memory; beyond it those asked about longest ago go. The store keeps them all.
 const MOST: usize = 5_000;
+/// Pages of the list of accounts that are looked through for one member: beyond it one question about them is cheaper.
+const MOST_PAGES: usize = 3;
 
 /// What is known of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +42,21 @@ pub(super) struct Known {
     pub(super) member: Option<Member>,
     /// When the CAD said so.
     pub(super) asked_at: UnixMs,
+    /// When it was last asked whose account it is.
+    pub(super) linked_at: UnixMs,
 }
 
 impl Known {
     /// Whether what was said may be different by now, so that a refusal must not rest on it.
     pub(super) fn is_old(&self, now: UnixMs) -> bool {
-        now.since(self.asked_at) >= JUST_ASKED
+        match self.member {
+            Some(_) => now.since(self.linked_at) >= JUST_ASKED,
+            None => now.since(self.asked_at) >= UNLINKED,
+        }
+    }
+
+    fn is_believed(&self, now: UnixMs) -> bool {
+        now.since(self.asked_at) < if self.member.is_some() { BELIEVED } else { UNLINKED }
     }
 }
 
@@ -48,6 +69,12 @@ pub(super) struct Members {
     community: CommunityId,
     known: Mutex<HashMap<UserId, Known>>,
     asking: Flights<UserId, Result<Known, RestError>>,
+    /// Pages of the list of accounts being read, by where they begin.
+    paging: Flights<usize, Result<Page, RestError>>,
+    /// On which page accounts were seen last.
+    pages: Mutex<HashMap<String, usize>>,
+    /// Accounts that are on duty.
+    on_duty: Mutex<HashSet<String>>,
     /// Since when each person's questions are counted, and how many there were.
     counted: Mutex<HashMap<UserId, (UnixMs, u32)>>,
     /// Accounts that have no unit on duty, and when the CAD said so.
@@ -64,6 +91,9 @@ impl Members {
             community,
             known: Mutex::default(),
             asking: Flights::default(),
+            paging: Flights::default(),
+            pages: Mutex::default(),
+            on_duty: Mutex::default(),
             counted: Mutex::default(),
             off_duty: Mutex::default(),
             asking_units: Flights::default(),
@@ -74,12 +104,11 @@ impl Members {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads back what was known before the restart.
+    /// Reads back whose account is whose.
     pub(super) async fn restore(&self) {
-        let since = self.clock.now().plus(-BELIEVED);
-        match self.store.members_since(&self.community, since).await {
-            Ok(found) => self.lock().extend(found.into_iter().take(MOST).map(|(user, member, asked_at)| {
-                let known = Known { member: Some(member), asked_at };
+        match self.store.members(&self.community, MOST).await {
+            Ok(found) => self.lock().extend(found.into_iter().map(|(user, member, asked_at)| {
+                let known = Known { member: Some(member), asked_at, linked_at: asked_at };
                 (user, known)
             })),
             Err(error) => tracing::warn!(%error, "the members' accounts could not be read back; the CAD is asked anew"),
@@ -89,12 +118,68 @@ impl Members {
     /// What is known of a member, if it is still believed.
     pub(super) fn remembered(&self, user: UserId) -> Option<Known> {
         let now = self.clock.now();
-        self.lock().get(&user).filter(|known| now.since(known.asked_at) < BELIEVED).cloned()
+        self.lock().get(&user).filter(|known| known.is_believed(now)).cloned()
     }
 
-    /// As [`Members::ask`], but not so often that one person uses up what is there for everybody: then it is what was said last.
+    /// Accounts on duty go first when they have to wait.
+    pub(super) fn set_on_duty(&self, accounts: HashSet<String>) {
+        *self.on_duty.lock().unwrap_or_else(PoisonError::into_inner) = accounts;
+    }
+
+    fn rank_of(&self, account: &str) -> Rank {
+        let on_duty = self.on_duty.lock().unwrap_or_else(PoisonError::into_inner);
+        if on_duty.contains(&account.to_ascii_lowercase()) { Rank::OnDuty } else { Rank::Known }
+    }
+
+    /// The account that is theirs, as it was known last, however long ago.
+    async fn mapped(&self, user: UserId) -> Option<Known> {
+        let known = self.lock().get(&user).cloned();
+        if let Some(known) = known {
+            return known.member.is_some().then_some(known);
+        }
+        match self.store.member(&self.community, user).await {
+            Ok(found) => found.map(|(member, asked_at)| Known { member: Some(member), asked_at, linked_at: asked_at }),
+            Err(error) => {
+                tracing::warn!(%error, "a member's account could not be read back");
+                None
+            }
+        }
+    }
+
+    /// Who somebody is: what is believed, else what the CAD says.
+    pub(super) async fn known(&self, user: UserId) -> Result<Known, RestError> {
+        match self.remembered(user) {
+            Some(known) => Ok(known),
+            None => Turn::during(Phase::Account, self.found_out(user)).await,
+        }
+    }
+
+    /// As [`Members::known`], without waiting for a turn.
+    pub(super) async fn known_at_once(&self, user: UserId) -> Result<Known, RestError> {
+        match (self.remembered(user), self.mapped(user).await) {
+            (Some(known), _) => Ok(known),
+            (None, Some(mapped)) => self.refreshed(user, mapped, Rank::Background).await,
+            (None, None) => self.ask(user, Rank::Background).await,
+        }
+    }
+
+    async fn found_out(&self, user: UserId) -> Result<Known, RestError> {
+        match self.mapped(user).await {
+            Some(mapped) => {
+                let rank = self.rank_of(mapped.member.as_ref().map_or("", |member| &member.account));
+                self.refreshed(user, mapped, rank).await
+            }
+            None => self.ask(user, Rank::Stranger).await,
+        }
+    }
+
+    /// What the CAD says now, but not so often that one person uses up what is there for everybody: then it is what was said last.
     pub(super) async fn ask_again(&self, user: UserId) -> Result<Known, RestError> {
         let now = self.clock.now();
+        let last = self.remembered(user);
+        if last.as_ref().is_some_and(|known| known.member.is_none()) {
+            return last.map_or(Err(RestError::Unreadable), Ok);
+        }
         let often = {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
             counted.retain(|_, (since, _)| now.since(*since) < ASKED_WITHIN);
@@ -102,22 +187,30 @@ impl Members {
             *count = count.saturating_add(1);
             *count > ASKED_AT_MOST
         };
-        match self.remembered(user) {
+        match last {
             Some(known) if often => Ok(known),
-            _ => self.ask(user).await,
+            known => {
+                let account = match known.and_then(|known| known.member) {
+                    Some(member) => Some(member.account),
+                    None => self.mapped(user).await.and_then(|known| known.member).map(|member| member.account),
+                };
+                let rank = account.map_or(Rank::Stranger, |account| self.rank_of(&account));
+                Turn::during(Phase::Account, self.ask(user, rank)).await
+            }
         }
     }
 
-    /// What the CAD says now. Several who ask about one member at once ask together.
-    pub(super) async fn ask(&self, user: UserId) -> Result<Known, RestError> {
+    /// What the CAD says now of a Discord id. Several who ask about one member at once ask together.
+    async fn ask(&self, user: UserId, rank: Rank) -> Result<Known, RestError> {
         self.asking
             .fly(user, || async {
+                let account = self.cad.account_of(&Selector::Discord(user.0), rank).await?;
+                // Not before the answer: the wait for a turn may have been long.
                 let asked_at = self.clock.now();
-                let member = self.cad.account(&Selector::Discord(user.0)).await?.map(member);
-                let known = Known { member, asked_at };
+                let known = Known { member: account.map(member), asked_at, linked_at: asked_at };
                 self.remember(user, known.clone());
                 let kept = match &known.member {
-                    Some(member) => self.store.put_member(&self.community, user, member, asked_at).await,
+                    Some(member) => self.store.put_members(&self.community, vec![(user, member.clone(), asked_at)]).await,
                     None => self.store.forget_member(&self.community, user).await,
                 };
                 if let Err(error) = kept {
@@ -126,6 +219,82 @@ impl Members {
                 Ok(known)
             })
             .await
+    }
+
+    /// A known member as the list of accounts has them now. If they are not found there, they are asked about.
+    async fn refreshed(&self, user: UserId, mapped: Known, rank: Rank) -> Result<Known, RestError> {
+        let Some(account) = mapped.member.as_ref().map(|member| member.account.to_ascii_lowercase()) else {
+            return self.ask(user, rank).await;
+        };
+        // Held in memory from here on, so that the page that is read finds them.
+        let held = self.lock().contains_key(&user);
+        if !held {
+            self.remember(user, mapped);
+        }
+        let mut next = Some(self.page_of(&account));
+        let mut looked_at: Vec<usize> = Vec::new();
+        while let Some(offset) = next.filter(|offset| looked_at.len() < MOST_PAGES && !looked_at.contains(offset)) {
+            looked_at.push(offset);
+            let page = match self.page(offset, rank).await {
+                Ok(page) => page,
+                // It cannot be had at all: one question about them may.
+                Err(RestError::NotThere { .. } | RestError::NotFound | RestError::PlanTooLow | RestError::Unreadable | RestError::Rejected { .. } | RestError::Suspended { .. }) => break,
+                Err(error) => return Err(error),
+            };
+            if page.found.contains(&account)
+                && let Some(known) = self.remembered(user)
+            {
+                return Ok(known);
+            }
+            // They may have moved: from the beginning once, then on.
+            next = if offset > 0 && !looked_at.contains(&0) { Some(0) } else { page.next };
+        }
+        self.ask(user, rank).await
+    }
+
+    fn page_of(&self, account: &str) -> usize {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied().unwrap_or(0)
+    }
+
+    /// Reads a page of the list of accounts, and refreshes everybody on it.
+    async fn page(&self, offset: usize, rank: Rank) -> Result<Page, RestError> {
+        self.paging
+            .fly(offset, || async {
+                let page = self.cad.accounts(offset, rank).await?;
+                let asked_at = self.clock.now();
+                let told: HashMap<String, Member> =
+                    page.accounts.into_iter().map(|account| (account.uuid.to_ascii_lowercase(), member(account))).collect();
+                let mut kept = Vec::new();
+                for (user, known) in self.lock().iter_mut() {
+                    let Some(member) = known.member.as_mut() else { continue };
+                    if let Some(now) = told.get(&member.account.to_ascii_lowercase()) {
+                        *member = now.clone();
+                        known.asked_at = asked_at;
+                        kept.push((*user, now.clone(), asked_at));
+                    }
+                }
+                {
+                    // Only of members: others are never looked for.
+                    let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+                    if pages.len() > MOST {
+                        pages.clear();
+                    }
+                    pages.extend(kept.iter().map(|(_, member, _)| (member.account.to_ascii_lowercase(), offset)));
+                }
+                if let Err(error) = self.store.put_members(&self.community, kept).await {
+                    tracing::warn!(%error, "members' accounts could not be kept");
+                }
+                Ok(Page { found: told.into_keys().collect(), next: page.next })
+            })
+            .await
+    }
+
+    /// Keeps a member known whom nobody waits for.
+    pub(super) async fn keep_known(&self, user: UserId) -> Result<(), RestError> {
+        match self.mapped(user).await {
+            Some(mapped) if self.clock.now().since(mapped.asked_at) >= WARMED => self.refreshed(user, mapped, Rank::Background).await.map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// The units of an account on duty, as the CAD lists them. Who has none is not asked about again for a moment: whoever goes on duty
@@ -176,6 +345,14 @@ impl Members {
         old.sort_unstable();
         old.into_iter().map(|(_, user)| user).collect()
     }
+}
+
+/// What a page of the list of accounts held.
+#[derive(Clone, Debug)]
+struct Page {
+    /// The accounts on it, in lower case.
+    found: HashSet<String>,
+    next: Option<usize>,
 }
 
 fn member(account: Account) -> Member {

@@ -33,7 +33,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::cad::rest::{CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, RestError, Target, Template};
+use crate::cad::rest::{
+    CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn,
+};
 use crate::clock::{Clock, UnixMs};
 use crate::discord::roles::Roles;
 use crate::gate::Gate;
@@ -203,7 +205,11 @@ impl Acting {
     /// # Errors
     /// As [`Refused`] says.
     pub async fn who_am_i(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, Refused> {
-        let role = match self.ruled(actor).await {
+        self.found_out(actor, server).await.map_err(Refused::of_a_question)
+    }
+
+    async fn found_out(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, Refused> {
+        let role = match self.ruled(actor, Permission::Account).await {
             Ok(_) => None,
             Err(Refused::NotPermitted(refusal)) => Some(refusal),
             Err(other) => return Err(other),
@@ -224,8 +230,8 @@ impl Acting {
     /// As [`Refused`] says.
     pub async fn lookup(&self, actor: &Actor, what: &Lookup) -> Result<Vec<Object>, Refused> {
         let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
-        self.permitted(actor, server, Need { permission: Permission::Lookup, on_duty: None }).await?;
-        Ok(self.0.outside.cad.lookup(what).await?)
+        self.may(actor, server, Need { permission: Permission::Lookup, on_duty: None }).await?;
+        self.0.outside.cad.lookup(what).await.map_err(Refused::Unread)
     }
 
     /// The community's templates for dispatch calls, for somebody who may make calls.
@@ -234,8 +240,8 @@ impl Acting {
     /// As [`Refused`] says.
     pub async fn templates(&self, actor: &Actor) -> Result<Vec<Template>, Refused> {
         let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
-        self.permitted(actor, server, Need { permission: Permission::SelfDispatch, on_duty: None }).await?;
-        Ok(self.0.outside.cad.templates().await?)
+        self.may(actor, server, Need { permission: Permission::SelfDispatch, on_duty: None }).await?;
+        self.0.outside.cad.templates().await.map_err(Refused::Unread)
     }
 
     /// Whether somebody may do what needs `need`: for what is asked before a form is filled in.
@@ -243,7 +249,7 @@ impl Acting {
     /// # Errors
     /// As [`Refused`] says.
     pub async fn may(&self, actor: &Actor, server: ServerId, need: Need) -> Result<(), Refused> {
-        self.permitted(actor, server, need).await.map(|_| ())
+        self.permitted(actor, server, need).await.map(|_| ()).map_err(Refused::of_a_question)
     }
 
     /// Does it; what came of it as a sentence for the person. Once begun it goes on to its end, told and written down, whoever leaves.
@@ -257,8 +263,9 @@ impl Acting {
         }
         let (this, actor, in_hand) = (self.clone(), actor.clone(), tasks.in_hand());
         let (done, answer) = oneshot::channel();
+        let turn = Turn::current();
         drop(tasks.spawn(async move {
-            let outcome = this.attempt(&actor, server, deed).await;
+            let outcome = Turn::carry(turn, this.attempt(&actor, server, deed)).await;
             this.0.outside.metrics.deed(audit::outcome(&outcome));
             // Whoever left needs no answer.
             done.send(outcome).ok();
@@ -374,12 +381,9 @@ impl Acting {
     }
 
     async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<Who, Refused> {
-        let Ruled { rule, roles } = self.ruled(actor).await?;
+        let Ruled { rule, roles } = self.ruled(actor, need.permission).await?;
         let actor = &Actor { roles, ..actor.clone() };
-        let mut known = match self.0.members.remembered(actor.user) {
-            Some(known) => known,
-            None => self.0.members.ask(actor.user).await?,
-        };
+        let mut known = self.0.members.known(actor.user).await?;
         loop {
             let (units, refusal) = self.checked(&rule, actor, server, need, &known).await?;
             match (refusal, known.member.clone()) {
@@ -478,7 +482,10 @@ impl Acting {
             }
             Ok(attached)
         };
-        let done = self.0.attaching.join(&self.0.outside.tasks, (server, number), ident, work).await.ok_or(Refused::Busy)?;
+        let joined = self.0.attaching.join(&self.0.outside.tasks, (server, number), ident, work);
+        // Done for several people at once, in nobody's turn: each is told that it waits.
+        let phase = if self.0.outside.cad.attaching_waits() { Phase::Queued } else { Phase::Working };
+        let done = Turn::during(phase, joined).await.ok_or(Refused::Busy)?;
         if matches!(done, Err(RestError::NotThere { .. })) {
             self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
             // Of a call that is over, or of units that all went off duty: the CAD's answer is the same (it is not documented).
@@ -508,7 +515,14 @@ impl Acting {
         for ident in idents {
             match cad.attach(server, number, &Target::Idents(vec![ident])).await {
                 Ok(more) => attached.extend(more),
-                Err(error) => refused = Some(error),
+                Err(error) => {
+                    let is_silence = error.is_silence();
+                    refused = Some(error);
+                    if is_silence {
+                        // Each of the others would wait as long, and people with it.
+                        break;
+                    }
+                }
             }
         }
         match refused {
@@ -666,6 +680,36 @@ impl Acting {
             )));
         }
         Ok(format!("✅ The panic of {name} is over."))
+    }
+
+    /// Whose panic somebody is about to end, if it is another unit's: they are asked first. `None` if it is their own.
+    ///
+    /// # Errors
+    /// As [`Refused`] says, also if they may not end it.
+    pub async fn others_panic(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<Option<String>, Refused> {
+        self.watched(server)?;
+        let Subject::Panic(ident, _) = subject else { return Ok(None) };
+        let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await?;
+        if who.idents().contains(&ident) {
+            return Ok(None);
+        }
+        if self.look(server, move |world| world.is_over(subject)).await? {
+            return Err(self.over(actor.guild, server, subject).await);
+        }
+        self.permitted(actor, server, Need { permission: Permission::Dispatch, on_duty: Some(server) }).await?;
+        self.look(server, move |world| named(world, ident)).await.map(Some)
+    }
+
+    /// The 911 that the game placed for a unit's latest panic, if it still waits although the panic is over.
+    pub async fn left_911(&self, server: ServerId, ident: Ident) -> Option<Subject> {
+        self.look(server, move |world| world.left_911(ident)).await.ok().flatten()
+    }
+
+    /// As [`Acting::left_911`], of one's own units.
+    pub async fn own_left_911(&self, actor: &Actor, server: ServerId) -> Option<Subject> {
+        let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await.ok()?;
+        let idents = who.idents();
+        self.look(server, move |world| idents.into_iter().find_map(|ident| world.left_911(ident))).await.ok().flatten()
     }
 
     async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<String, Refused> {

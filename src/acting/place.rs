@@ -30,14 +30,16 @@ impl Acting {
     /// Whether lists of what is open are shown to somebody while they type: to those who may respond. The answer can wait for the CAD only a
     /// little: if it takes longer to tell who somebody is, they see the list with the next letter.
     pub async fn may_see(&self, actor: &Actor) -> bool {
-        let Ok(Ok(Ruled { rule, roles })) = tokio::time::timeout(TYPING, self.ruled(actor)).await else { return false };
+        let Ok(Ok(Ruled { rule, roles })) = tokio::time::timeout(TYPING, self.ruled(actor, Permission::SelfDispatch)).await else {
+            return false;
+        };
         let known = match self.0.members.remembered(actor.user) {
             Some(known) => known,
             None => {
                 let (this, user) = (self.clone(), actor.user);
                 let (tell, told) = oneshot::channel();
                 drop(self.0.outside.tasks.spawn(async move {
-                    match this.0.members.ask_again(user).await {
+                    match this.0.members.known_at_once(user).await {
                         // Remembered, also if nobody waits any more.
                         Ok(known) => drop(tell.send(known)),
                         Err(error) => tracing::debug!(%error, "somebody who types could not be asked about"),
@@ -51,28 +53,25 @@ impl Acting {
         permit::check(&rule, facts, Need { permission: Permission::SelfDispatch, on_duty: None }).is_ok()
     }
 
-    /// Somebody's account, as it was known lately; else the CAD is asked.
+    /// Somebody's account, as it was known lately; else the CAD is asked. `permission` says which of the guild's roles is needed.
     ///
     /// # Errors
     /// As [`Refused`] says.
-    pub async fn account(&self, actor: &Actor) -> Result<Option<Member>, Refused> {
-        self.ruled(actor).await?;
-        match self.0.members.remembered(actor.user) {
-            Some(known) => Ok(known.member),
-            None => Ok(self.0.members.ask(actor.user).await?.member),
-        }
+    pub async fn account(&self, actor: &Actor, permission: Permission) -> Result<Option<Member>, Refused> {
+        self.ruled(actor, permission).await?;
+        self.0.members.known(actor.user).await.map(|known| known.member).map_err(Refused::Unread)
     }
 
     /// The server on which somebody is on duty, else the first.
     ///
     /// # Errors
     /// As [`Refused`] says.
-    pub async fn server_of(&self, actor: &Actor) -> Result<ServerId, Refused> {
+    pub async fn server_of(&self, actor: &Actor, permission: Permission) -> Result<ServerId, Refused> {
         let first = self.servers().first().copied().unwrap_or(ServerId(1));
         if self.servers().len() < 2 {
             return Ok(first);
         }
-        let Some(member) = self.account(actor).await? else { return Ok(first) };
+        let Some(member) = self.account(actor, permission).await? else { return Ok(first) };
         for server in self.servers() {
             if !self.known_units(*server, &member.account).await?.is_empty() {
                 return Ok(*server);
@@ -86,7 +85,8 @@ impl Acting {
     /// # Errors
     /// As [`Refused`] says, also if they may not press the button at all.
     pub async fn in_panic(&self, actor: &Actor, server: ServerId) -> Result<bool, Refused> {
-        let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await?;
+        let need = Need { permission: Permission::Account, on_duty: Some(server) };
+        let who = self.permitted(actor, server, need).await.map_err(Refused::of_a_question)?;
         let idents = who.idents();
         self.look(server, move |world| idents.iter().any(|ident| view::in_panic(world, *ident))).await
     }

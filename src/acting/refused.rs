@@ -45,6 +45,9 @@ pub enum Refused {
     /// The CAD did not.
     #[error("{}", of_the_cad(.0))]
     Cad(#[from] RestError),
+    /// Something was to be found out, and the CAD did not tell.
+    #[error("{}", of_a_question(.0))]
+    Unread(RestError),
     /// The CAD does not know the call or the unit.
     #[error(
         "The CAD no longer knows call #{call} or your unit, so nothing was changed: look whether you are still on duty there, then press again."
@@ -109,6 +112,17 @@ fn of_the_cad(error: &RestError) -> String {
             "The bot has made all the requests that it may make in a minute, so nothing was sent: try again in {} s, or do it in the CAD.",
             seconds(*wait)
         ),
+        RestError::QueueFull => {
+            "Too many people wait for Sonoran CAD right now, so nothing was sent: try again in a minute, or do it in the CAD.".to_owned()
+        }
+        RestError::NoTurn => {
+            "Your turn at Sonoran CAD didn't come within 3 minutes, so nothing was sent: try again in a minute, or do it in the CAD.".to_owned()
+        }
+        RestError::Stopping => Refused::Stopping.to_string(),
+        RestError::Suspended { operation, until, .. } => format!(
+            "Sonoran CAD rejected two \"{operation}\" requests as malformed, so nothing is sent until <t:{}:t>: do it in the CAD until then.",
+            until.secs()
+        ),
         RestError::NotThere { .. } => {
             "The CAD does not know this any more, so nothing was changed: look at the newest card, or in the CAD.".to_owned()
         }
@@ -120,6 +134,9 @@ fn of_the_cad(error: &RestError) -> String {
             "The CAD did not confirm this, so it may or may not have been done: look in the CAD, or at the card in a minute, before you try again."
                 .to_owned()
         }
+        error if error.is_silence() => {
+            "Sonoran CAD didn't answer within 10 s, so nothing was changed: try again in a minute, or do it in the CAD.".to_owned()
+        }
         RestError::Server { .. } | RestError::Network { .. } => {
             "The CAD could not be reached, so nothing was changed: try again in a minute, and tell this bot's operator if it stays.".to_owned()
         }
@@ -130,9 +147,43 @@ fn of_the_cad(error: &RestError) -> String {
     }
 }
 
+/// As [`of_the_cad`], of what was only asked: nothing was to be changed.
+fn of_a_question(error: &RestError) -> String {
+    match error {
+        error if error.is_silence() => "Sonoran CAD didn't answer within 10 s: try again in a minute.".to_owned(),
+        RestError::Server { .. } | RestError::Network { .. } | RestError::InDoubt { .. } => {
+            "Sonoran CAD can't be reached: try again in a minute, and tell this bot's operator if it stays.".to_owned()
+        }
+        RestError::QueueFull => "Too many people wait for Sonoran CAD right now: try again in a minute, or look in the CAD.".to_owned(),
+        RestError::NoTurn => "Your turn at Sonoran CAD didn't come within 3 minutes: try again in a minute, or look in the CAD.".to_owned(),
+        RestError::Stopping => "The bot is being restarted: try again in a minute.".to_owned(),
+        RestError::Suspended { operation, until, .. } => format!(
+            "Sonoran CAD rejected two \"{operation}\" requests as malformed, so it isn't asked until <t:{}:t>: look in the CAD until then.",
+            until.secs()
+        ),
+        RestError::NotThere { .. } => "Sonoran CAD doesn't know this: look in the CAD.".to_owned(),
+        RestError::PlanTooLow => {
+            "The CAD's plan doesn't include this: look in the CAD, and tell this bot's operator that the plan of SONORAN_COMMUNITY_ID is too low."
+                .to_owned()
+        }
+        other => of_the_cad(other).replace(", so nothing was changed", "").replace(", so nothing was sent", ""),
+    }
+}
+
+impl Refused {
+    /// Of something that was only asked.
+    pub(super) fn of_a_question(self) -> Self {
+        match self {
+            Self::Cad(error) => Self::Unread(error),
+            other => other,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixMs;
     use crate::ids::{RoleId, ServerId};
     use crate::permit::Permission;
 
@@ -148,12 +199,16 @@ mod tests {
             RestError::RateLimited { retry_after: Some(wait) },
             RestError::RateLimited { retry_after: None },
             RestError::BudgetSpent { wait },
+            RestError::QueueFull,
+            RestError::NoTurn,
+            RestError::Suspended { operation: "note", wait, until: UnixMs(1_763_700_000_000) },
             RestError::NotThere { detail: "No such call".into() },
             RestError::Rejected { detail: "postal is too long".into() },
             RestError::Rejected { detail: String::new() },
             RestError::InDoubt { cause: "status 503".into() },
             RestError::Server { status: 500, trace: Some("abc".into()) },
             RestError::Network { cause: "no connection" },
+            RestError::Network { cause: "no answer within 10 s" },
             RestError::Unreadable,
         ];
         let refusals = [
@@ -182,7 +237,8 @@ mod tests {
             Refused::Busy,
             Refused::Store,
         ];
-        refusals.into_iter().map(Refused::from).chain(cad.into_iter().map(Refused::from)).chain(own).collect()
+        let asked = cad.clone().into_iter().map(Refused::Unread);
+        refusals.into_iter().map(Refused::from).chain(cad.into_iter().map(Refused::from)).chain(own).chain(asked).collect()
     }
 
     #[test]
@@ -241,6 +297,16 @@ mod tests {
                 assert!(!sentence.contains(word), "{word}: {sentence}");
             }
         }
+    }
+
+    #[test]
+    fn a_question_never_says_that_nothing_was_changed() {
+        for refused in all().iter().filter(|refused| matches!(refused, Refused::Unread(_))) {
+            let sentence = refused.to_string();
+            assert!(!sentence.contains("nothing was") && !sentence.contains("not changed"), "{sentence}");
+        }
+        let silence = Refused::Unread(RestError::Network { cause: "no answer within 10 s" }).to_string();
+        assert_eq!(silence, "Sonoran CAD didn't answer within 10 s: try again in a minute.");
     }
 
     /// What only the operator can mend is not put on the person.

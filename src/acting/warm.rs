@@ -1,5 +1,6 @@
 //! Members on duty stay known: a rush on a card then finds whom it needs, within what the CAD allows to be asked.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Acting, view};
@@ -8,8 +9,8 @@ use super::{Acting, view};
 const WARM_EVERY: i64 = 60_000;
 /// How often the clock is looked at for it.
 const TICK: Duration = Duration::from_secs(1);
-/// So many accounts are asked about at once to keep them known.
-const WARMED_AT_ONCE: usize = 4;
+/// So many members are looked at in one round: mostly one page of the list of accounts refreshes them all.
+const WARMED_AT_ONCE: usize = 100;
 
 impl Acting {
     /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
@@ -18,7 +19,7 @@ impl Acting {
         let mut warmed_at = self.0.outside.clock.now();
         loop {
             tokio::select! {
-                () = self.0.outside.tasks.draining() => return,
+                () = self.0.outside.tasks.draining() => break,
                 () = tokio::time::sleep(TICK) => {}
             }
             let now = self.0.outside.clock.now();
@@ -28,6 +29,8 @@ impl Acting {
                 self.warm().await;
             }
         }
+        // Whoever waits for a turn is told now; what is under way goes on to its end.
+        self.0.outside.cad.stop_waiting();
     }
 
     async fn warm(&self) {
@@ -35,10 +38,12 @@ impl Acting {
         for server in &self.0.outside.servers {
             on_duty.extend(self.look(*server, view::accounts_on_duty).await.unwrap_or_default());
         }
-        let old = self.0.members.growing_old(|account| on_duty.iter().any(|known| known.eq_ignore_ascii_case(account)));
+        let on_duty: HashSet<String> = on_duty.iter().map(|account| account.trim().to_ascii_lowercase()).collect();
+        let old = self.0.members.growing_old(|account| on_duty.contains(&account.to_ascii_lowercase()));
+        self.0.members.set_on_duty(on_duty);
         for user in old.into_iter().take(WARMED_AT_ONCE) {
             // Whoever presses a button meanwhile goes first: what cannot be asked now is asked in a minute.
-            if let Err(error) = self.0.members.ask(user).await {
+            if let Err(error) = self.0.members.keep_known(user).await {
                 tracing::debug!(%error, "a member on duty could not be asked about");
                 return;
             }

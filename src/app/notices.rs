@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::Shared;
 use crate::cad::feed::{Feed, Look, News};
+use crate::cad::rest::OperationNews;
 use crate::cad::session::LinkChange;
 use crate::clock::UnixMs;
 use crate::config::Reconcile;
@@ -25,10 +26,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Tells guilds of trouble in their notices channels, once each; asks for readings where events were missed.
-    pub(super) async fn tell_people(self, mut troubles: mpsc::Receiver<Trouble>, mut changes: mpsc::Receiver<LinkChange>, wishes: Wishes) {
+    pub(super) async fn tell_people(
+        self,
+        mut troubles: mpsc::Receiver<Trouble>,
+        mut changes: mpsc::Receiver<LinkChange>,
+        mut operations: mpsc::Receiver<OperationNews>,
+        wishes: Wishes,
+    ) {
         // Servers whose rejection was told of. A connection that drops and is rejected again is no news.
         let mut rejected = HashSet::new();
         let mut feeds = self.feeds();
+        // What stands in the list of problems of operations that are suspended.
+        let mut suspended = BTreeMap::new();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -36,6 +45,7 @@ impl Shared {
                 biased;
                 () = self.tasks.draining() => return,
                 Some(trouble) = troubles.recv() => self.tell_trouble(trouble).await,
+                Some(news) = operations.recv() => self.tell_operation(&mut suspended, news).await,
                 Some(change) = changes.recv() => {
                     if change.to == Link::Ready {
                         wishes.wish(&change.community, change.server, Why::Connected);
@@ -115,6 +125,31 @@ impl Shared {
         let tell =
             Tell { guild, channel: notices, community: self.community.clone(), server: self.config.first_server(), subject, message };
         self.requests.send(Request::Tell(tell)).await.ok();
+    }
+
+    /// An operation of the CAD's API is suspended, or works again: a notice for each of the two, however often it is tried between them.
+    async fn tell_operation(&self, suspended: &mut BTreeMap<&'static str, String>, news: OperationNews) {
+        let (now, server) = (self.clock.now(), self.config.first_server());
+        let (word, notice) = match news {
+            OperationNews::Suspended { operation, until, again } => {
+                let sentence = format!(
+                    "Sonoran CAD rejected two \"{operation}\" requests as malformed. The bot sends no more of them for 10 minutes and then tries one, since several of them make the CAD deny every request of the community. If this stays, report it to the bot's developers."
+                );
+                self.status.problem(now, sentence.clone());
+                suspended.insert(operation, sentence);
+                if again {
+                    return;
+                }
+                ("suspended", Notice::OperationSuspended { operation, until })
+            }
+            OperationNews::Resumed { operation } => {
+                if let Some(sentence) = suspended.remove(operation) {
+                    self.status.solved(&sentence);
+                }
+                ("resumed", Notice::OperationResumed { operation })
+            }
+        };
+        self.tell_guilds(&self.community, server, word, &notice, now).await;
     }
 
     async fn tell_rejected(&self, change: LinkChange) {

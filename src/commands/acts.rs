@@ -2,9 +2,10 @@
 
 use super::calls::{self, OnDuty, OpenCall};
 use super::errors::Error;
-use super::{Context, Desk, actor, guild_of, reply};
+use super::{Context, Desk, actor, guild_of, reply, waiting};
 use crate::acting::{Acting, Actor, Deed, Refused};
 use crate::ids::{CallId, GuildId, Ident, ServerId, UserId};
+use crate::permit::Permission;
 use crate::render::Labels;
 use crate::render::button::{self, On};
 use crate::world::Subject;
@@ -22,15 +23,37 @@ pub(super) fn labels(desk: &Desk, guild: GuildId) -> Labels {
 
 /// The server that was chosen, else the one on which the member is on duty, else the first.
 pub(super) async fn server(acting: &Acting, actor: &Actor, chosen: Option<i64>) -> Result<ServerId, Error> {
-    let Some(chosen) = chosen else { return Ok(acting.server_of(actor).await?) };
+    server_for(acting, actor, chosen, Permission::Account).await
+}
+
+/// As [`server`], for what needs `permission`.
+pub(super) async fn server_for(
+    acting: &Acting,
+    actor: &Actor,
+    chosen: Option<i64>,
+    permission: Permission,
+) -> Result<ServerId, Error> {
+    let Some(chosen) = chosen else { return Ok(acting.server_of(actor, permission).await?) };
     let known = acting.servers().iter().find(|server| i64::from(server.0) == chosen).copied();
     known.ok_or_else(|| Error::refused(format!("This bot watches no server {chosen}: choose one from the list.")))
 }
 
 /// Does it, and tells what came of it. The command has been deferred before.
 pub(super) async fn act(ctx: Context<'_>, actor: &Actor, server: ServerId, deed: Deed) -> Result<(), Error> {
-    let said = ctx.data().acting()?.act(actor, server, deed).await?;
+    let acting = ctx.data().acting()?;
+    let said = patiently(ctx, acting.act(actor, server, deed)).await?;
     reply::say(ctx, said).await
+}
+
+/// Does what a deferred command needs of the CAD, and shows how it waits.
+pub(super) async fn patiently<T>(ctx: Context<'_>, work: impl Future<Output = T>) -> T {
+    let (context, interaction) = (ctx.serenity_context(), ctx.interaction);
+    let (done, is_shown) = waiting::watched(UserId(interaction.user.id.get()), work, &(context, interaction)).await;
+    if is_shown {
+        // The answer comes as a message of its own.
+        waiting::log(interaction.delete_response(context).await);
+    }
+    done
 }
 
 /// What is open on all servers, the most urgent and newest first.
@@ -76,7 +99,7 @@ pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_d
     {
         fitting.retain(|call| call.is_dispatch() == wanted);
     }
-    let own = if fitting.len() > 1 { Some(acting.server_of(actor).await?) } else { None };
+    let own = if fitting.len() > 1 { Some(acting.server_of(actor, Permission::Account).await?) } else { None };
     // A dispatch call and a 911 may have one number: the first of the list is the more urgent one.
     let on = fitting.iter().find(|call| Some(call.on.server) == own).or(fitting.first());
     on.map(|call| call.on).ok_or_else(|| Error::refused(format!("There is no open call #{number}: `/call list` shows what is open.")))

@@ -14,8 +14,8 @@ use serenity::all::{
 
 use super::components::private;
 use super::errors::Error;
-use super::reply::{BLUE, Page};
-use super::{Desk, actor, calls};
+use super::reply::{BLUE, Page, YELLOW};
+use super::{Desk, actor, calls, waiting};
 use crate::acting::{Actor, CardState, Deed, LONGEST_NOTE, Refused};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
@@ -51,8 +51,10 @@ pub(super) async fn press(ctx: &Context, desk: &Desk, component: &ComponentInter
     component.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
     let guild = GuildId(guild.get());
     let who = actor(guild, UserId(component.user.id.get()), component.member.as_ref());
-    let answer = match act(desk, &who, verb, on, chosen(component)).await {
+    let done = waiting::shown(who.user, act(desk, &who, verb, on, chosen(component)), &(ctx, component)).await;
+    let answer = match done {
         Ok(Answer::Said(sentence)) => said(&sentence),
+        Ok(Answer::Offer(sentence, on)) => said(&sentence).components(vec![offer(on)]),
         Ok(Answer::Panel(page)) => page.edit(),
         Err(refused) => {
             // A card that the bot knows nothing of any more would keep its buttons for ever.
@@ -79,8 +81,9 @@ pub(super) async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction) -
     });
     let who = actor(GuildId(guild.get()), UserId(modal.user.id.get()), modal.member.as_ref());
     let typed = typed.unwrap_or_default();
-    let sentence = match act(desk, &who, verb, on, Some(&typed)).await {
-        Ok(Answer::Said(sentence)) => sentence,
+    let done = waiting::shown(who.user, act(desk, &who, verb, on, Some(&typed)), &(ctx, modal)).await;
+    let sentence = match done {
+        Ok(Answer::Said(sentence) | Answer::Offer(sentence, _)) => sentence,
         Ok(Answer::Panel(_)) => "Press the button again.".to_owned(),
         // The form is gone from the screen: what was typed is given back.
         Err(refused) => format!("{refused}\n\nThis is what you typed:\n```\n{}\n```", text::cut(&typed.replace('`', "'"), 1_000)),
@@ -92,6 +95,20 @@ pub(super) async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction) -
 enum Answer {
     Said(String),
     Panel(Page),
+    /// A panic is over, and the 911 that the game placed for it still waits.
+    Offer(String, On),
+}
+
+/// The button that removes the 911 of a panic that is over.
+pub(super) fn offer(on: On) -> CreateActionRow {
+    CreateActionRow::Buttons(vec![button_of(Verb::AlsoClear, on)])
+}
+
+/// Asks whether another unit's panic is meant.
+fn question(on: On, name: &str) -> Page {
+    let text = format!("This is {name}'s panic, not yours. Ending it tells everyone that {name} is safe.");
+    let rows = vec![CreateActionRow::Buttons(vec![button_of(Verb::OverSure, on)])];
+    Page { rows, ..Page::new("End this panic?", text, YELLOW) }
 }
 
 async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) -> Result<Answer, Refused> {
@@ -99,7 +116,7 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
     let On { server, subject } = on;
     let number = |given: Option<&str>| given.and_then(|text| text.parse::<i64>().ok());
     let nothing = || Refused::Needless("Nothing was chosen: nothing was sent.".to_owned());
-    if matches!(verb, Verb::Close | Verb::Dismiss | Verb::Postal | Verb::Priority | Verb::Primary) {
+    if matches!(verb, Verb::Close | Verb::Dismiss | Verb::AlsoClear | Verb::Postal | Verb::Priority | Verb::Primary) {
         // These name a call by its number, which may be another call's by now.
         acting.card(who.guild, server, subject).await?;
     }
@@ -117,11 +134,17 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
         }
         (Verb::Respond, _) => Deed::Respond(subject),
         (Verb::Take, _) => Deed::Take(subject),
-        (Verb::Over, _) => Deed::PanicOver(subject),
+        (Verb::Over, _) => {
+            if let Some(name) = acting.others_panic(who, server, subject).await? {
+                return Ok(Answer::Panel(question(on, &name)));
+            }
+            Deed::PanicOver(subject)
+        }
+        (Verb::OverSure, _) => Deed::PanicOver(subject),
         (Verb::Detach, _) => Deed::LeaveCall(subject),
         (Verb::Note, _) => Deed::Note(subject, given.unwrap_or_default().to_owned()),
         (Verb::Close, Subject::Dispatch(call, _)) => Deed::Close(call),
-        (Verb::Dismiss, Subject::Emergency(call, _)) => Deed::Dismiss(call),
+        (Verb::Dismiss | Verb::AlsoClear, Subject::Emergency(call, _)) => Deed::Dismiss(call),
         (Verb::Postal, Subject::Dispatch(call, _)) => Deed::Postal(call, given.unwrap_or_default().trim().to_owned()),
         (Verb::Priority, Subject::Dispatch(call, _)) => {
             let priority = number(given).filter(|n| (1..=3).contains(n)).ok_or_else(nothing)?;
@@ -130,7 +153,15 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
         (Verb::Primary, Subject::Dispatch(call, _)) => Deed::Primary(call, number(given).map(Ident).ok_or_else(nothing)?),
         _ => return Err(Refused::Needless("This cannot be done here: nothing was sent.".to_owned())),
     };
-    acting.act(who, server, deed).await.map(Answer::Said)
+    let said = acting.act(who, server, deed).await?;
+    let left = match (verb, subject) {
+        (Verb::Over | Verb::OverSure, Subject::Panic(ident, _)) => acting.left_911(server, ident).await,
+        _ => None,
+    };
+    Ok(match left {
+        Some(subject) => Answer::Offer(said, On { server, subject }),
+        None => Answer::Said(said),
+    })
 }
 
 fn chosen(component: &ComponentInteraction) -> Option<&str> {

@@ -12,6 +12,7 @@ use super::{Context, Desk, acts, autocomplete};
 use crate::acting::{Actor, Deed};
 use crate::cad::rest::NewEmergency;
 use crate::ids::ServerId;
+use crate::permit::{self, Permission};
 
 /// Ids of another form belong to another version.
 const VERSION: &str = "e1";
@@ -30,9 +31,12 @@ pub(super) async fn emergency(
     server: Option<i64>,
 ) -> Result<(), Error> {
     let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
-    if !acting.rule_of(actor.guild)?.emergency {
+    let rule = acting.rule_of(actor.guild)?;
+    if !rule.emergency {
         return Err(Error::refused(OFF));
     }
+    // Before anything is typed; it is asked again when the form is sent.
+    permit::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.to_string()))?;
     let server = match server {
         Some(_) => Some(acts::server(acting, &actor, server).await?),
         None => None,
@@ -75,12 +79,12 @@ pub(super) fn parse(custom_id: &str) -> Option<Wanted> {
 /// Places the call.
 pub(super) async fn placed(desk: &Desk, who: &Actor, Wanted(server): Wanted, typed: &Typed) -> Result<String, Error> {
     let acting = desk.acting()?;
-    let server = acts::server(acting, who, server.map(|server| i64::from(server.0))).await?;
+    let server = acts::server_for(acting, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
     let text = |id: &str| typed.get(id).unwrap_or_default().to_owned();
     let caller = match typed.get("caller") {
         Some(caller) => caller.to_owned(),
         None => {
-            acting.account(who).await?.map(|member| member.name).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Unknown".into())
+            acting.account(who, Permission::PlaceCall).await?.map(|member| member.name).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Unknown".into())
         }
     };
     let new = NewEmergency {

@@ -10,7 +10,7 @@ use serenity::all::{
 
 use super::components::private;
 use super::errors::Error;
-use super::{Context, Desk, actor, call, emergency};
+use super::{Context, Desk, actor, call, emergency, waiting};
 use crate::acting::Actor;
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
@@ -101,7 +101,8 @@ pub(super) async fn sent(ctx: &serenity::all::Context, desk: &Desk, modal: &Moda
     modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
     let who = actor(GuildId(guild.get()), UserId(modal.user.id.get()), modal.member.as_ref());
     let typed = Typed::of(modal);
-    let said = match done(desk, &who, form, &typed).await {
+    let done = waiting::shown(who.user, done(desk, &who, form, &typed), &(ctx, modal)).await;
+    let said = match done {
         Ok(said) => said,
         Err(error) => format!("{}\n\n{}", error.sentence("a form"), typed.again()),
     };

@@ -7,6 +7,7 @@ use serde_json::{Map, json};
 
 use super::errors::Error;
 use super::{Context, acts, reply};
+use crate::acting::Refused;
 use crate::cad::rest::{Lookup, Notify, Object, Wanted};
 use crate::event::{Envelope, Event, Record, decode};
 use crate::permit::{Need, Permission};
@@ -31,12 +32,21 @@ pub(super) async fn lookup(_: Context<'_>) -> Result<(), Error> {
 /// Looks it up and shows what was found. The command has been deferred before.
 pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_in_cad: bool) -> Result<(), Error> {
     let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
-    // The CAD does not check for whom it is asked. A question about the account that fails is no yes.
-    let need = Need { permission: Permission::PoliceRecords, on_duty: None };
-    let all = acting.may(&actor, ctx.data().facts.first_server(), need).await.is_ok();
-    // What opens in the CAD cannot be held back there.
-    let notify = (open_in_cad && all).then_some(Notify::Discord(actor.user.0));
-    let found = acting.lookup(&actor, &Lookup { wanted, types: Vec::new(), partial, notify }).await?;
+    let (all, found) = acts::patiently(ctx, async {
+        // The CAD does not check for whom it is asked.
+        let need = Need { permission: Permission::PoliceRecords, on_duty: None };
+        let all = match acting.may(&actor, ctx.data().facts.first_server(), need).await {
+            Ok(()) => true,
+            // It would be asked the same once more, and nobody waits for that twice.
+            Err(refused @ Refused::Unread(_)) => return Err(refused),
+            Err(_) => false,
+        };
+        // What opens in the CAD cannot be held back there.
+        let notify = (open_in_cad && all).then_some(Notify::Discord(actor.user.0));
+        let found = acting.lookup(&actor, &Lookup { wanted, types: Vec::new(), partial, notify }).await?;
+        Ok((all, found))
+    })
+    .await?;
     let found = Found::new(&found, all);
     let note = match (all, open_in_cad) {
         (true, false) => "",

@@ -49,6 +49,7 @@ mod rules;
 mod settings;
 mod threads;
 mod unit;
+mod waiting;
 mod wizard;
 
 use std::net::SocketAddr;

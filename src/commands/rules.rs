@@ -100,7 +100,8 @@ fn occasion(route: &Route) -> Option<String> {
 pub(super) fn acting(rule: &ActingRule) -> String {
     let who = rule.role.map_or_else(|| "everybody whom the CAD lets".to_owned(), |role| format!("<@&{role}> only"));
     let on = |on: bool| if on { "on" } else { "off" };
-    format!("{who}, buttons {}, /911 {}", on(rule.buttons), on(rule.emergency))
+    let callers = rule.emergency_role.map(|role| format!(" for <@&{role}> only")).unwrap_or_default();
+    format!("{who}, buttons {}, /911 {}{callers}", on(rule.buttons), on(rule.emergency))
 }
 
 /// A route's steps: `<@&5> after 5 min`.

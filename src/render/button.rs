@@ -49,11 +49,15 @@ pub enum Verb {
     Priority,
     /// Choose the primary unit.
     Primary,
+    /// The panic is over, also of another unit: the answer to the question whether that is meant.
+    OverSure,
+    /// Remove the 911 that the game placed for a panic which is over.
+    AlsoClear,
 }
 
 impl Verb {
     /// Every verb, with its word in custom ids.
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 14] = [
         (Self::Respond, "respond"),
         (Self::Note, "note"),
         (Self::More, "more"),
@@ -66,6 +70,8 @@ impl Verb {
         (Self::Postal, "postal"),
         (Self::Priority, "priority"),
         (Self::Primary, "primary"),
+        (Self::OverSure, "over-sure"),
+        (Self::AlsoClear, "also-clear"),
     ];
 
     /// Its word.
@@ -83,6 +89,8 @@ impl Verb {
             Self::More | Self::Panel => ("⚙️", "More…"),
             Self::Take => ("🙋", "Take it"),
             Self::Over => ("✅", "Panic over"),
+            Self::OverSure => ("✅", "Yes, panic over"),
+            Self::AlsoClear => ("☑️", "Also clear the 911"),
             Self::Detach => ("↩️", "Leave call"),
             Self::Close => ("⬛", "Close call"),
             Self::Dismiss => ("☑️", "Dismiss"),
@@ -97,7 +105,7 @@ impl Verb {
     pub fn style(self) -> u8 {
         match self {
             Self::Respond => 1,
-            Self::Over | Self::Take => 3,
+            Self::Over | Self::OverSure | Self::Take => 3,
             Self::Close | Self::Dismiss => 4,
             _ => 2,
         }

@@ -58,6 +58,18 @@ pub enum Notice {
         /// Discord's words.
         reason: String,
     },
+    /// The CAD called two requests of an operation malformed.
+    OperationSuspended {
+        /// Which, for people.
+        operation: &'static str,
+        /// Nothing is sent until then.
+        until: UnixMs,
+    },
+    /// It works again.
+    OperationResumed {
+        /// Which, for people.
+        operation: &'static str,
+    },
     /// The CAD refused the community's key.
     CredentialsRejected {
         /// Whose.
@@ -174,6 +186,21 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
             let (title, description) = hindered(*channel, *hindrance, reason);
             (title.to_owned(), colors::FEED_TROUBLE, description, None)
         }
+        Notice::OperationSuspended { operation, until } => (
+            format!("⚠️ Sonoran CAD rejects \"{operation}\" requests"),
+            colors::FEED_TROUBLE,
+            format!(
+                "Sonoran CAD rejected two \"{operation}\" requests as malformed. I'll send no more of them until {}, since several make it deny every request of this community. Until then do this in the CAD. If it stays, report it to this bot's developers.",
+                words::time(*until)
+            ),
+            None,
+        ),
+        Notice::OperationResumed { operation } => (
+            format!("✅ Sonoran CAD accepts \"{operation}\" requests again"),
+            colors::FEED_BACK,
+            "Nothing to do: this works from Discord again.".to_owned(),
+            None,
+        ),
         Notice::CredentialsRejected { community, server } => (
             "⛔ The CAD refused the key".to_owned(),
             colors::FEED_TROUBLE,

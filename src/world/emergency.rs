@@ -144,6 +144,7 @@ impl Server {
             known.became_at = Some(at);
             done.touched.insert(Entity::Emergency(key));
             done.card(Subject::Emergency(key, known.opened_at), false, true);
+            self.offered_no_more(key, done);
         }
     }
 
@@ -170,6 +171,7 @@ impl Server {
             known.became = known.became.or(became);
             done.touched.insert(Entity::Emergency(key));
             done.card(Subject::Emergency(key, known.opened_at), false, true);
+            self.offered_no_more(key, done);
         }
     }
 }

@@ -106,19 +106,48 @@ impl Server {
         }
     }
 
-    /// Whether somebody saw to it: took it, or, of a panic, took its 911 or is on the call that this became.
+    /// Whether somebody saw to it: took it, or, of a panic, took its 911 or is on the call that this became. A 911 that the game placed for a panic
+    /// calls nobody any more once that panic is over.
     #[must_use]
     pub fn is_answered(&self, subject: Subject) -> bool {
         if self.taken_of(subject).is_some() {
             return true;
         }
-        let Subject::Panic(ident, since) = subject else { return false };
+        let (ident, since) = match subject {
+            Subject::Panic(ident, since) => (ident, since),
+            Subject::Emergency(id, _) => return self.panic_is_over(id),
+            Subject::Dispatch(..) | Subject::Event(..) => return false,
+        };
         self.panics_of(ident, since).iter().any(|panic| {
             let linked = panic.linked_911.and_then(|linked| self.emergencies.get(&linked));
             let call = linked.and_then(|linked| self.dispatches.get(&linked.became?));
             linked.is_some_and(|linked| linked.taken.is_some())
                 || call.is_some_and(|call| call.units.iter().any(|unit| *unit != panic.ident))
         })
+    }
+
+    /// Whether the game placed this 911 for a panic that is over by now, or was followed by another one of that unit.
+    fn panic_is_over(&self, id: CallId) -> bool {
+        let panic_of = self.emergencies.get(&id).and_then(|known| known.panic_of);
+        panic_of.is_some_and(|ident| {
+            self.panics.get(&ident).is_none_or(|panic| panic.over_at.is_some() || panic.linked_911 != Some(id))
+        })
+    }
+
+    /// The 911 that the game placed for a unit's latest panic, if it still waits although that panic is over.
+    #[must_use]
+    pub fn left_911(&self, ident: Ident) -> Option<Subject> {
+        let id = self.panics.get(&ident).filter(|panic| panic.over_at.is_some())?.linked_911?;
+        let subject = self.emergencies.get(&id).map(|known| Subject::Emergency(id, known.opened_at))?;
+        (!self.is_over(subject)).then_some(subject)
+    }
+
+    /// The card of a panic that is over offers to clear its 911: drawn anew once that is gone.
+    pub(super) fn offered_no_more(&self, id: CallId, done: &mut Applied) {
+        let panic = self.panics.values().find(|panic| panic.linked_911 == Some(id) && panic.over_at.is_some());
+        if let Some(panic) = panic {
+            done.card(panic.subject(), false, true);
+        }
     }
 
     /// When a subject began, also of a page.

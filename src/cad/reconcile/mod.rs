@@ -179,6 +179,10 @@ impl Reconciler {
             | RestError::Network { .. }
             | RestError::Unreadable
             | RestError::BudgetSpent { .. }
+            | RestError::QueueFull
+            | RestError::NoTurn
+            | RestError::Stopping
+            | RestError::Suspended { .. }
             | RestError::NotThere { .. }
             | RestError::Rejected { .. }
             | RestError::InDoubt { .. } => ReadOutcome::Failed,
@@ -188,7 +192,9 @@ impl Reconciler {
         let sentence = sentence(part, error);
         self.status.unread(&self.community, server, part, now, &sentence);
         let kind = discriminant(error);
-        if told.of(part).replace(kind) == Some(kind) {
+        // A suspension is told of where it begins.
+        let told_elsewhere = matches!(error, RestError::Suspended { .. });
+        if told.of(part).replace(kind) == Some(kind) || told_elsewhere {
             tracing::debug!(%server, part = part.as_str(), %error, "the CAD could still not be read");
         } else {
             tracing::warn!(%server, part = part.as_str(), %error, "the CAD could not be read");
@@ -262,8 +268,10 @@ fn listed_calls(answer: &Calls) -> ListedCalls {
     let dispatches: Vec<DispatchCall> = answer.active.iter().filter_map(listed_dispatch).collect();
     let emergencies: Vec<EmergencyCall> = answer.emergency.iter().filter_map(listed_emergency).collect();
     ListedCalls {
-        dispatches_in_part: dispatches.len() < answer.active.len(),
-        emergencies_in_part: emergencies.len() < answer.emergency.len() || emergencies.iter().any(|call| call.id.is_none()),
+        dispatches_in_part: answer.active_in_part || dispatches.len() < answer.active.len(),
+        emergencies_in_part: answer.emergency_in_part
+            || emergencies.len() < answer.emergency.len()
+            || emergencies.iter().any(|call| call.id.is_none()),
         closed: answer.closed.iter().filter_map(listed_dispatch).collect(),
         dispatches,
         emergencies,
@@ -282,6 +290,7 @@ fn ending(result: &Result<Option<Outcome>, RestError>) -> Ending {
         Err(RestError::RateLimited { retry_after }) => Ending::Limited(*retry_after),
         Err(RestError::Unauthorised | RestError::Forbidden | RestError::PlanTooLow) => Ending::Refused,
         Err(RestError::UnknownServer { .. }) => Ending::NoSuchServer,
+        Err(RestError::Suspended { wait, .. }) => Ending::Suspended(*wait),
         Ok(None)
         | Err(
             RestError::NotFound
@@ -289,6 +298,9 @@ fn ending(result: &Result<Option<Outcome>, RestError>) -> Ending {
             | RestError::Network { .. }
             | RestError::Unreadable
             | RestError::BudgetSpent { .. }
+            | RestError::QueueFull
+            | RestError::NoTurn
+            | RestError::Stopping
             | RestError::NotThere { .. }
             | RestError::Rejected { .. }
             | RestError::InDoubt { .. },
@@ -307,6 +319,9 @@ fn sentence(part: Part, error: &RestError) -> String {
             "the CAD's limit of requests for this API key was used up (the game server shares it). The bot waits {} s and then asks half as often for 10 minutes. If this comes again, lower {setting}.",
             retry_after.map_or(60, |wait| wait.as_secs().max(1))
         ),
+        RestError::Rejected { .. } => {
+            "the CAD rejected the request as malformed. If it does so again, the bot stops asking for 10 minutes.".to_owned()
+        }
         RestError::PlanTooLow => format!("{error} SONORAN_RECONCILE_SECONDS=off stops asking."),
         error => error.to_string(),
     }

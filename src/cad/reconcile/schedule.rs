@@ -55,6 +55,8 @@ pub(super) enum Ending {
     Refused,
     /// The CAD does not know this server.
     NoSuchServer,
+    /// Nothing is sent for so long: the CAD called two requests malformed.
+    Suspended(Duration),
     /// Anything else: this server is tried again later, the others go on.
     Failed,
 }
@@ -283,6 +285,7 @@ impl Schedule {
         match ending {
             Ending::Limited(retry_after) => endpoint.budget.limited(retry_after, now),
             Ending::Refused => endpoint.budget.rest(REFUSED, now),
+            Ending::Suspended(wait) => endpoint.budget.rest(wait, now),
             Ending::Read | Ending::NoSuchServer | Ending::Failed => {}
         }
         let Some(cell) = endpoint.servers.get_mut(&flight.server) else { return };
@@ -296,7 +299,7 @@ impl Schedule {
                 cell.blocked_until = now + failed_wait(cell.failures, jitter);
                 cell.failures = cell.failures.saturating_add(1);
             }
-            Ending::Limited(_) | Ending::Refused => {}
+            Ending::Limited(_) | Ending::Refused | Ending::Suspended(_) => {}
         }
         // It was not read: what was wished still is.
         if flight.triggered {

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ask::Ask;
+use super::ask::{Ask, is_not_linked};
 use super::budget::Endpoint;
-use super::read::{array, flag, list, number, object, objects, property, text};
+use super::read::{array, entries, flag, list, number, object, property, text};
 use super::target::Selector;
+use super::turn::Rank;
 use super::{CadRest, Object, RestError};
 use crate::ids::{CallId, Ident, ServerId};
 
+/// Accounts on a page: the CAD's own limit.
+const PAGE: usize = 100;
 /// Most permission flags read; 43 are documented.
 const MOST_PERMISSIONS: usize = 500;
 
@@ -86,6 +89,15 @@ impl Account {
     }
 }
 
+/// A page of accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// Those that could be read.
+    pub accounts: Vec<Account>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<usize>,
+}
+
 fn permissions(value: Option<&Value>) -> BTreeMap<String, bool> {
     let name = |name: &str| name.chars().take(64).collect::<String>().to_ascii_lowercase();
     match value {
@@ -115,6 +127,13 @@ pub struct Identifiers {
     pub all: Vec<Object>,
 }
 
+/// Units that are listed below `name`. Junk among them is passed over; nothing but junk is no list.
+fn units_below(answer: &Value, name: &str) -> Result<Vec<Object>, RestError> {
+    let rows = array(answer, name).ok_or(RestError::Unreadable)?;
+    let is_unit = |row: &Object| property(row, "id").and_then(number).is_some();
+    entries(&rows, is_unit).map(|entries| entries.found).ok_or(RestError::Unreadable)
+}
+
 impl CadRest {
     /// The account of a member; `None` if it is not linked (10 a minute).
     ///
@@ -124,16 +143,42 @@ impl CadRest {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn account(&self, of: &Selector) -> Result<Option<Account>, RestError> {
-        let answer = match self.ask(Ask::get(Endpoint::Account, "/v2/general/accounts/account".to_owned()).query([of.query()])).await {
+        self.account_of(of, Rank::default()).await
+    }
+
+    /// As [`CadRest::account`], for somebody of this rank.
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn account_of(&self, of: &Selector, rank: Rank) -> Result<Option<Account>, RestError> {
+        let ask = Ask::get(Endpoint::Account, "/v2/general/accounts/account".to_owned()).query([of.query()]).ranked(rank);
+        let answer = match self.ask(ask).await {
             Ok(answer) => answer,
             Err(RestError::NotThere { .. }) => return Ok(None),
-            Err(RestError::Rejected { detail }) if detail.to_ascii_lowercase().contains("not linked") => return Ok(None),
+            Err(RestError::Rejected { detail }) if is_not_linked(&detail) => return Ok(None),
             Err(error) => return Err(error),
         };
         if answer.is_null() {
             return Ok(None);
         }
         Account::read(&answer).map(Some).ok_or(RestError::Unreadable)
+    }
+
+    /// A page of the community's accounts, in the CAD's order (10 a minute). Entries that do not say what an account may are left out.
+    ///
+    /// # Errors
+    /// As [`RestError`] says.
+    pub async fn accounts(&self, offset: usize, rank: Rank) -> Result<Accounts, RestError> {
+        let query = [("limit", PAGE.to_string()), ("offset", offset.to_string())];
+        let answer = self.ask(Ask::get(Endpoint::Accounts, "/v2/general/accounts".to_owned()).query(query).ranked(rank)).await?;
+        let rows = array(&answer, "accounts").ok_or(RestError::Unreadable)?;
+        let is_account = |row: &Object| property(row, "uuid").and_then(Value::as_str).is_some_and(is_account);
+        let found = entries(&rows, is_account).ok_or(RestError::Unreadable)?.found;
+        let told = |row: Object| property(&row, "permissions").is_some().then(|| Account::read(&Value::Object(row))).flatten();
+        let pagination = object(&answer).and_then(|fields| property(fields, "pagination")).and_then(object);
+        let total = pagination.and_then(|fields| property(fields, "total")).and_then(number).and_then(|total| usize::try_from(total).ok());
+        let more = total.map_or(rows.len() >= PAGE, |total| offset + rows.len() < total);
+        Ok(Accounts { accounts: found.into_iter().filter_map(told).collect(), next: (more && !rows.is_empty()).then_some(offset + rows.len()) })
     }
 
     /// The account's active units on a server, dispatchers included, as the CAD sent them (10 a minute).
@@ -144,7 +189,7 @@ impl CadRest {
         let path = format!("/v2/emergency/servers/{server}/accounts/{}/units", checked(account)?);
         let query = [("onlyOnline", "true"), ("onlyUnits", "false"), ("limit", "100"), ("offset", "0")];
         let answer = self.ask(Ask::get(Endpoint::AccountUnits, path).query(query)).await?;
-        array(&answer, "units").map(|rows| objects(&rows)).ok_or(RestError::Unreadable)
+        units_below(&answer, "units")
     }
 
     /// The account's identifiers, on duty or not (10 a minute).
@@ -154,7 +199,7 @@ impl CadRest {
     pub async fn identifiers(&self, account: &str) -> Result<Identifiers, RestError> {
         let path = format!("/v2/emergency/accounts/{}/identifiers", checked(account)?);
         let answer = self.ask(Ask::get(Endpoint::Identifiers, path)).await?;
-        let all = array(&answer, "identifiers").map(|rows| objects(&rows)).ok_or(RestError::Unreadable)?;
+        let all = units_below(&answer, "identifiers")?;
         let selected = object(&answer).and_then(|fields| property(fields, "selectedIdent")).and_then(number).filter(|ident| *ident > 0);
         Ok(Identifiers { selected: selected.map(Ident), all })
     }

@@ -1,7 +1,7 @@
 //! One request and its answer; one more where repeating is safe.
 //!
 //! ```text
-//! budget ─spent─▶ BudgetSpent
+//! budget ─spent─▶ waits for its turn (`turn.rs`), 3 minutes at most
 //!    ▼
 //!  send ─▶ answer ─▶ done │ refused │ 429: the operation rests
 //!    └─▶ none, torn, 5xx ─▶ of a question: that. Of a change: InDoubt
@@ -17,8 +17,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::budget::{Endpoint, Pass};
-use super::error::{Missing, retry_after};
-use super::{CadRest, MAX_ANSWER, MAX_BUILT, Object, RestError, TIME, WRITE_TIME};
+use super::error::{Missing, is_malformed, retry_after};
+use super::turn::Rank;
+use super::{CadRest, MAX_ANSWER, MAX_BUILT, Object, READING_TIME, RestError, TIME};
 use crate::ids::ServerId;
 use crate::json::{self, Reader, Secrets};
 
@@ -34,8 +35,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A request to be made.
 #[derive(Debug)]
 pub(super) struct Ask {
-    /// Whose budget it counts for; `None`: the caller keeps one.
-    endpoint: Option<Endpoint>,
+    /// Which operation.
+    endpoint: Endpoint,
+    /// Whether it counts for the operation's budget; if not, the caller keeps one.
+    counted: bool,
+    /// Before whom it goes, if it has to wait.
+    rank: Rank,
     method: Method,
     path: String,
     query: Vec<(&'static str, String)>,
@@ -50,9 +55,11 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    fn new(endpoint: Option<Endpoint>, path: String, missing: Missing) -> Self {
+    fn new(endpoint: Endpoint, path: String, missing: Missing) -> Self {
         Self {
             endpoint,
+            counted: true,
+            rank: Rank::default(),
             method: Method::GET,
             path,
             query: Vec::new(),
@@ -66,12 +73,17 @@ impl Ask {
 
     /// A question: it may be repeated.
     pub(super) fn get(endpoint: Endpoint, path: String) -> Self {
-        Self { repeat: true, ..Self::new(Some(endpoint), path, Missing::Thing) }
+        Self { repeat: true, ..Self::new(endpoint, path, Missing::Thing) }
     }
 
     /// A question of the reader, who keeps its own budget and repeats on its own schedule.
-    pub(super) fn reading(path: String, server: ServerId) -> Self {
-        Self::new(None, path, Missing::Server(server))
+    pub(super) fn reading(endpoint: Endpoint, path: String, server: ServerId) -> Self {
+        Self { counted: false, ..Self::new(endpoint, path, Missing::Server(server)) }
+    }
+
+    /// Before whom it goes, if it has to wait.
+    pub(super) fn ranked(self, rank: Rank) -> Self {
+        Self { rank, ..self }
     }
 
     /// A change that may be repeated: done twice it is what it is done once.
@@ -113,7 +125,7 @@ impl Ask {
     }
 
     fn time(&self) -> Duration {
-        if self.change { WRITE_TIME } else { TIME }
+        if self.counted { TIME } else { READING_TIME }
     }
 }
 
@@ -130,6 +142,11 @@ impl From<RestError> for Failure {
     }
 }
 
+/// Whether a refusal says that an account is not linked.
+pub(super) fn is_not_linked(detail: &str) -> bool {
+    detail.to_ascii_lowercase().contains("not linked")
+}
+
 /// Reads the answer of a change that has nothing to tell: an object, or nothing at all.
 pub(super) fn done(answer: &Value) -> Option<()> {
     matches!(answer, Value::Null | Value::Object(_)).then_some(())
@@ -144,21 +161,34 @@ impl CadRest {
 
     /// Makes the request. An empty answer, and what was gone already, is null.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Value, RestError> {
-        let first = match self.attempt(&ask).await {
+        let pass = match ask.counted {
+            true => Some(self.budgets.turn(ask.endpoint, ask.rank).await?),
+            false => {
+                self.budgets.allowed(ask.endpoint, Instant::now())?;
+                None
+            }
+        };
+        // From here on somebody waits for the CAD, and not for their turn.
+        let until = Instant::now() + ask.time();
+        let first = self.attempt(&ask, pass, until).await;
+        if !ask.counted {
+            self.budgets.told_nothing(ask.endpoint);
+        }
+        let first = match first {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
-        let Some(pause) = first.again.filter(|_| ask.repeat) else { return Err(first.error) };
+        let Some(pause) = first.again.filter(|pause| ask.repeat && Instant::now() + *pause < until) else { return Err(first.error) };
         tokio::time::sleep(pause).await;
-        let second = match self.attempt(&ask).await {
+        // The second try told nothing of what became of the first, if there is no room for it.
+        let Ok(pass) = self.budgets.take(ask.endpoint, ask.rank, Instant::now()) else { return Err(first.error) };
+        let second = match self.attempt(&ask, Some(pass), until).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure.error,
         };
         let doubt = first.error.may_have_happened();
         match second {
             RestError::NotThere { .. } if doubt && ask.gone_is_done => Ok(Value::Null),
-            // The second try told nothing of what became of the first.
-            RestError::BudgetSpent { .. } => Err(first.error),
             RestError::RateLimited { .. } | RestError::Network { .. } if doubt => Err(first.error),
             // "There already": that may be so because of the first.
             RestError::Rejected { .. } if doubt => Err(first.error),
@@ -166,14 +196,7 @@ impl CadRest {
         }
     }
 
-    async fn attempt(&self, ask: &Ask) -> Result<Value, Failure> {
-        let pass = match ask.endpoint {
-            Some(endpoint) => {
-                let taken = self.budgets.take(endpoint, Instant::now());
-                Some(taken.map_err(|wait| RestError::BudgetSpent { wait })?)
-            }
-            None => None,
-        };
+    async fn attempt(&self, ask: &Ask, pass: Option<Pass>, until: Instant) -> Result<Value, Failure> {
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", self.key.expose_secret())).map_err(|_| RestError::Unauthorised)?;
         bearer.set_sensitive(true);
         let mut request = self
@@ -182,13 +205,16 @@ impl CadRest {
             .query(&ask.query)
             .header(AUTHORIZATION, bearer)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .timeout(ask.time());
+            .timeout(until.saturating_duration_since(Instant::now()));
         if let Some(body) = &ask.body {
             let body = serde_json::to_vec(body).map_err(|_| RestError::rejected("it cannot be written as JSON"))?;
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
         }
         let mut response = request.send().await.map_err(|error| ask.unanswered(&error))?;
         let status = response.status();
+        if status.is_success() {
+            self.budgets.understood(ask.endpoint);
+        }
         match read_body(&mut response).await {
             Ok(body) if status.is_success() => ask.answered(status, body, &self.secrets),
             Err(Unread::Broken(error)) if status.is_success() => Err(ask.unanswered(&error)),
@@ -196,7 +222,13 @@ impl CadRest {
             // What it refuses is told by the status; the body is for the words.
             body => {
                 let body = body.ok().filter(|body| body.len() <= MAX_REFUSAL && !self.is_told(body)).unwrap_or_default();
-                Err(ask.refused(status, response.headers(), &body, pass.as_ref()))
+                let failure = ask.refused(status, response.headers(), &body, pass.as_ref());
+                if is_malformed(status) && !ask.says_not_linked(&failure.error) {
+                    self.budgets.malformed(ask.endpoint, Instant::now());
+                } else if matches!(failure.error, RestError::NotThere { .. } | RestError::Rejected { .. }) {
+                    self.budgets.understood(ask.endpoint);
+                }
+                Err(failure)
             }
         }
     }
@@ -209,6 +241,11 @@ impl CadRest {
 }
 
 impl Ask {
+    /// Whether a 400 is the CAD's way to say that somebody has no account: no fault of the request.
+    fn says_not_linked(&self, error: &RestError) -> bool {
+        self.endpoint == Endpoint::Account && matches!(error, RestError::Rejected { detail } if is_not_linked(detail))
+    }
+
     /// What became of a change is not known.
     fn doubted(&self, error: RestError) -> RestError {
         if self.change { RestError::in_doubt(&error) } else { error }

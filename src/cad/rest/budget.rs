@@ -2,19 +2,31 @@
 //! the same key live on too (contract e.1). Not for units and calls: the reader has budgets of its own.
 //!
 //! ```text
-//! take ─▶ Pass (in flight) ─dropped─▶ counted for 60 s from then on      429 ─▶ rests
+//! turn ─▶ Pass (in flight) ─dropped─▶ counted for 60 s from then on      429 ─▶ rests
+//!   └─ nothing left ─▶ waits in its line (`turn.rs`)                      two 400s ─▶ suspended for 10 min ─▶ one try
 //! ```
 //!
 //! Several requests may fly at once. The end counts, not the beginning: the CAD saw the request somewhere between the two.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
+
+use super::RestError;
+use super::turn::{self, Line, MAX_WAITING, Phase, Rank, Turn};
+use crate::clock::{Clock, UnixMs};
 
 /// `SONORAN_ACTION_SHARE` unless set, in percent.
 pub const SHARE: u32 = 70;
+
+/// How long an operation is left alone after two malformed requests.
+const SUSPENDED: Duration = Duration::from_secs(600);
+/// How long others wait for the one try after it.
+const TRYING: Duration = Duration::from_secs(10);
 
 /// The CAD counts per minute.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -25,7 +37,12 @@ pub(super) enum Endpoint {
     Version,
     Servers,
     Info,
+    /// The reader's, who keeps a budget of its own: here for malformed requests only.
+    Units,
+    /// The same.
+    Calls,
     Account,
+    Accounts,
     AccountUnits,
     Identifiers,
     CurrentCall,
@@ -54,7 +71,10 @@ impl Endpoint {
             Self::Version => ("version", 10),
             Self::Servers => ("servers", 10),
             Self::Info => ("info", 10),
+            Self::Units => ("units", 3),
+            Self::Calls => ("calls", 5),
             Self::Account => ("account", 10),
+            Self::Accounts => ("accounts", 10),
             Self::AccountUnits => ("units of an account", 10),
             Self::Identifiers => ("identifiers", 10),
             Self::CurrentCall => ("current call", 10),
@@ -75,6 +95,13 @@ impl Endpoint {
             Self::SetPanic => ("panic", 20),
             Self::Lookup => ("lookup", 30),
         }
+    }
+}
+
+impl Endpoint {
+    /// Whether it is one of the reader's.
+    fn is_read(self) -> bool {
+        matches!(self, Self::Units | Self::Calls)
     }
 }
 
@@ -129,46 +156,304 @@ impl Budget {
     }
 }
 
+/// What is known of one operation's requests that the CAD could not read.
+#[derive(Debug, Default)]
+struct Malformed {
+    /// When the CAD answered so, the last two.
+    answered: VecDeque<Instant>,
+    /// Until when nothing is sent.
+    until: Option<Instant>,
+    /// Suspended, and not known to be well again.
+    suspended: bool,
+    /// The one try after a suspension is under way.
+    trying: bool,
+}
+
+/// One operation: its budget, who waits for it, and whether it is suspended.
+#[derive(Debug)]
+struct Operation {
+    budget: Budget,
+    line: Line,
+    malformed: Malformed,
+}
+
+/// Something that people should know about an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationNews {
+    /// The CAD called two of its requests malformed: nothing is sent until then.
+    Suspended {
+        /// Its name for people.
+        operation: &'static str,
+        /// Until when.
+        until: UnixMs,
+        /// It had been suspended already, and the one try failed too.
+        again: bool,
+    },
+    /// It works again.
+    Resumed {
+        /// Its name for people.
+        operation: &'static str,
+    },
+}
+
 /// All of them, shared by the clones of a client.
 #[derive(Debug)]
 pub(super) struct Budgets {
     percent: u32,
-    used: Mutex<BTreeMap<Endpoint, Budget>>,
+    clock: Clock,
+    news: Option<mpsc::Sender<OperationNews>>,
+    used: Mutex<BTreeMap<Endpoint, Operation>>,
+    closed: AtomicBool,
+}
+
+/// Whether a request may be sent now.
+enum Leave {
+    Now,
+    /// At the earliest so much later, or when rung.
+    Later(Duration),
 }
 
 impl Budgets {
-    pub(super) fn new(percent: u32) -> Self {
-        Self { percent, used: Mutex::new(BTreeMap::new()) }
+    pub(super) fn new(percent: u32, clock: Clock, news: Option<mpsc::Sender<OperationNews>>) -> Self {
+        Self { percent, clock, news, used: Mutex::new(BTreeMap::new()), closed: AtomicBool::new(false) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Endpoint, Budget>> {
+    pub(super) fn percent(&self) -> u32 {
+        self.percent
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    pub(super) fn news(&self) -> Option<mpsc::Sender<OperationNews>> {
+        self.news.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Endpoint, Operation>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<T>(&self, endpoint: Endpoint, work: impl FnOnce(&mut Budget) -> T) -> T {
+    fn with<T>(&self, endpoint: Endpoint, work: impl FnOnce(&mut Operation) -> T) -> T {
         let mut used = self.lock();
-        work(used.entry(endpoint).or_insert_with(|| Budget::new(endpoint.documented().1, self.percent)))
+        let fresh = || Operation {
+            budget: Budget::new(endpoint.documented().1, self.percent),
+            line: Line::default(),
+            malformed: Malformed::default(),
+        };
+        work(used.entry(endpoint).or_insert_with(fresh))
     }
 
-    /// Leave for one request.
+    /// Leave for one request, if there is some at once.
     ///
     /// # Errors
-    /// How long to wait; nothing was counted.
-    pub(super) fn take(self: &Arc<Self>, endpoint: Endpoint, now: Instant) -> Result<Pass, Duration> {
-        self.with(endpoint, |budget| {
-            budget.left(now)?;
-            budget.flying += 1;
-            Ok(Pass { budgets: Arc::clone(self), endpoint })
+    /// [`RestError::BudgetSpent`] with the wait, [`RestError::Suspended`]; nothing was counted.
+    pub(super) fn take(self: &Arc<Self>, endpoint: Endpoint, rank: Rank, now: Instant) -> Result<Pass, RestError> {
+        self.allowed(endpoint, now)?;
+        let taken = self.with(endpoint, |operation| {
+            let left = operation.budget.left(now).map_err(|wait| RestError::BudgetSpent { wait })?;
+            // Whoever waits goes before what nobody waits for, and half is left to those who come.
+            let busy = operation.line.len() > 0 || left.saturating_mul(2) <= operation.budget.per_minute;
+            if rank == Rank::Background && busy && operation.budget.per_minute > 1 {
+                return Err(RestError::BudgetSpent { wait: MINUTE });
+            }
+            operation.budget.flying += 1;
+            Ok(self.pass(endpoint))
+        });
+        if taken.is_err() {
+            self.told_nothing(endpoint);
+        }
+        taken
+    }
+
+    /// Leave for one request, waiting for its turn.
+    ///
+    /// # Errors
+    /// [`RestError::QueueFull`], [`RestError::NoTurn`], [`RestError::Stopping`], [`RestError::Suspended`].
+    pub(super) async fn turn(self: &Arc<Self>, endpoint: Endpoint, rank: Rank) -> Result<Pass, RestError> {
+        if rank == Rank::Background {
+            return self.take(endpoint, rank, Instant::now());
+        }
+        let (person, until) = turn::claim();
+        let mut place: Option<Place> = None;
+        loop {
+            if self.closed.load(Ordering::Acquire) {
+                return Err(RestError::Stopping);
+            }
+            let now = Instant::now();
+            self.allowed(endpoint, now)?;
+            let number = place.as_ref().map(|place| place.number);
+            let leave = self.with(endpoint, |operation| {
+                let Operation { budget, line, .. } = operation;
+                match budget.left(now) {
+                    Ok(left) if line.first().is_none_or(|first| Some(first) == number) => {
+                        number.into_iter().for_each(|number| line.served(number));
+                        budget.flying += 1;
+                        if left > 1 {
+                            line.call_first();
+                        }
+                        Leave::Now
+                    }
+                    Ok(_) => {
+                        line.call_first();
+                        Leave::Later(MINUTE)
+                    }
+                    Err(wait) => Leave::Later(wait),
+                }
+            });
+            let wait = match leave {
+                Leave::Now => {
+                    place.into_iter().for_each(Place::kept);
+                    return Ok(self.pass(endpoint));
+                }
+                Leave::Later(wait) => wait,
+            };
+            // If it was to be the one try after a suspension, it is not now.
+            self.told_nothing(endpoint);
+            if now >= until {
+                return Err(RestError::NoTurn);
+            }
+            let place = match &mut place {
+                Some(place) => place,
+                None => {
+                    if self.lock().values().map(|operation| operation.line.len()).sum::<usize>() >= MAX_WAITING {
+                        return Err(RestError::QueueFull);
+                    }
+                    let (number, call) = self.with(endpoint, |operation| operation.line.join(rank, person));
+                    place.insert(Place { budgets: Arc::clone(self), endpoint, number, call })
+                }
+            };
+            let call = Arc::clone(&place.call);
+            let waited = async {
+                tokio::select! {
+                    () = call.notified() => {}
+                    () = tokio::time::sleep_until((now + wait).min(until)) => {}
+                }
+            };
+            match endpoint {
+                // That phase has words of its own.
+                Endpoint::Account | Endpoint::Accounts => waited.await,
+                _ => Turn::during(Phase::Queued, waited).await,
+            }
+        }
+    }
+
+    fn pass(self: &Arc<Self>, endpoint: Endpoint) -> Pass {
+        Pass { budgets: Arc::clone(self), endpoint }
+    }
+
+    /// Whether an operation has nothing left at this moment.
+    pub(super) fn is_spent(&self, endpoint: Endpoint) -> bool {
+        self.with(endpoint, |operation| operation.budget.left(Instant::now()).is_err() || operation.line.len() > 0)
+    }
+
+    /// Whoever waits is sent away, and nobody waits from now on.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.lock().values().for_each(|operation| operation.line.call_all());
+    }
+
+    /// Whether the operation may be asked at all. After a suspension one request tries it.
+    pub(super) fn allowed(&self, endpoint: Endpoint, now: Instant) -> Result<(), RestError> {
+        self.with(endpoint, |Operation { malformed, .. }| {
+            let wait = match malformed.until {
+                Some(until) if now < until => until.duration_since(now),
+                _ if malformed.suspended && malformed.trying => TRYING,
+                _ if malformed.suspended => {
+                    malformed.trying = true;
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            };
+            Err(RestError::Suspended { operation: endpoint.documented().0, wait, until: self.clock.now().plus(ms(wait)) })
         })
+    }
+
+    /// The CAD could not read a request. The second within a minute suspends the operation; of what is read from time to time, the second in a
+    /// row: it may be asked only once a minute.
+    pub(super) fn malformed(&self, endpoint: Endpoint, now: Instant) {
+        let news = self.with(endpoint, |Operation { malformed, line, .. }| {
+            let again = malformed.suspended;
+            let window = if endpoint.is_read() { SUSPENDED } else { MINUTE };
+            malformed.answered.retain(|at| now.duration_since(*at) <= window);
+            malformed.answered.push_back(now);
+            malformed.trying = false;
+            if !again && malformed.answered.len() < 2 {
+                return None;
+            }
+            malformed.answered.clear();
+            malformed.suspended = true;
+            malformed.until = Some(now + SUSPENDED);
+            line.call_all();
+            let until = self.clock.now().plus(ms(SUSPENDED));
+            Some(OperationNews::Suspended { operation: endpoint.documented().0, until, again })
+        });
+        self.tell(news);
+    }
+
+    /// The CAD read a request.
+    pub(super) fn understood(&self, endpoint: Endpoint) {
+        let news = self.with(endpoint, |Operation { malformed, .. }| {
+            if endpoint.is_read() {
+                malformed.answered.clear();
+            }
+            let was = std::mem::take(&mut malformed.suspended);
+            (malformed.trying, malformed.until) = (false, None);
+            was.then_some(OperationNews::Resumed { operation: endpoint.documented().0 })
+        });
+        self.tell(news);
+    }
+
+    /// The try after a suspension told nothing: the next request is one.
+    pub(super) fn told_nothing(&self, endpoint: Endpoint) {
+        self.with(endpoint, |Operation { malformed, .. }| malformed.trying = false);
+    }
+
+    fn tell(&self, news: Option<OperationNews>) {
+        let Some(news) = news else { return };
+        tracing::warn!(?news, "an operation of the CAD's API");
+        if let Some(told) = &self.news {
+            // The list of problems is for people; the log has it in any case.
+            told.try_send(news).ok();
+        }
     }
 
     /// What is left of those that were used.
     pub(super) fn left(&self, now: Instant) -> Vec<BudgetLeft> {
-        let left = |(endpoint, budget): (&Endpoint, &mut Budget)| {
+        let left = |(endpoint, operation): (&Endpoint, &mut Operation)| {
+            let budget = &mut operation.budget;
             let left = budget.left(now);
             BudgetLeft { operation: endpoint.documented().0, left: left.unwrap_or(0), per_minute: budget.per_minute, wait: left.err() }
         };
-        self.lock().iter_mut().map(left).collect()
+        self.lock().iter_mut().filter(|(endpoint, _)| !endpoint.is_read()).map(left).collect()
+    }
+}
+
+fn ms(wait: Duration) -> i64 {
+    i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A place in a line; given up when dropped.
+struct Place {
+    budgets: Arc<Budgets>,
+    endpoint: Endpoint,
+    number: u64,
+    call: Arc<Notify>,
+}
+
+impl Place {
+    /// It was served: there is nothing to give up.
+    fn kept(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.budgets.with(self.endpoint, |operation| {
+            operation.line.leave(self.number);
+            operation.line.call_first();
+        });
     }
 }
 
@@ -183,16 +468,21 @@ impl Pass {
     /// The CAD said 429: somebody needs the rest.
     pub(super) fn limited(&self, retry_after: Option<Duration>) {
         let until = Instant::now() + retry_after.unwrap_or(MINUTE).max(Duration::from_secs(1));
-        self.budgets.with(self.endpoint, |budget| budget.rests_until = budget.rests_until.max(Some(until)));
+        self.budgets.with(self.endpoint, |operation| {
+            operation.budget.rests_until = operation.budget.rests_until.max(Some(until));
+        });
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         let now = Instant::now();
-        self.budgets.with(self.endpoint, |budget| {
+        self.budgets.with(self.endpoint, |Operation { budget, line, malformed }| {
             budget.flying = budget.flying.saturating_sub(1);
             budget.ended.push_back(now);
+            // Whatever the request told was told before.
+            malformed.trying = false;
+            line.call_first();
         });
     }
 }
@@ -207,7 +497,22 @@ mod tests {
     }
 
     fn take(budgets: &Arc<Budgets>, endpoint: Endpoint) -> Result<Pass, Duration> {
-        budgets.take(endpoint, Instant::now())
+        budgets.take(endpoint, Rank::Known, Instant::now()).map_err(|error| match error {
+            RestError::BudgetSpent { wait } => wait,
+            other => panic!("{other}"),
+        })
+    }
+
+    fn new(percent: u32) -> Arc<Budgets> {
+        Arc::new(Budgets::new(percent, Clock::manual(UnixMs(0)), None))
+    }
+
+    /// Waits in somebody's name; what came of it, and after how many seconds.
+    async fn wait(budgets: &Arc<Budgets>, rank: Rank, person: u64) -> (Result<(), RestError>, u64) {
+        let began = Instant::now();
+        let (turn, _shown) = Turn::new(person);
+        let pass = turn.scope(budgets.turn(Endpoint::Account, rank)).await;
+        (pass.map(drop), began.elapsed().as_secs())
     }
 
     #[test]
@@ -221,7 +526,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_minute_counts_from_the_end_of_each_request_and_those_in_flight_count() {
-        let budgets = Arc::new(Budgets::new(30));
+        let budgets = new(30);
         let flying: Vec<Pass> = (0..3).map(|_| take(&budgets, Endpoint::Attach).unwrap()).collect();
         assert_eq!(take(&budgets, Endpoint::Attach).unwrap_err(), MINUTE, "all in flight");
         advance(s(100)).await;
@@ -242,7 +547,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn in_no_sixty_seconds_are_there_more_than_the_share() {
-        let budgets = Arc::new(Budgets::new(50));
+        let budgets = new(50);
         let mut begun: Vec<Instant> = Vec::new();
         let mut ended: Vec<Instant> = Vec::new();
         while begun.len() < 60 {
@@ -262,7 +567,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_429_makes_the_operation_rest() {
-        let budgets = Arc::new(Budgets::new(SHARE));
+        let budgets = new(SHARE);
         let pass = take(&budgets, Endpoint::Close).unwrap();
         pass.limited(Some(s(25)));
         pass.limited(Some(s(5)));
@@ -276,5 +581,108 @@ mod tests {
         pass.limited(None);
         drop(pass);
         assert_eq!(take(&budgets, Endpoint::Close).unwrap_err(), MINUTE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn twenty_who_ask_within_a_minute_all_get_their_turn_and_the_share_is_kept() {
+        let budgets = new(SHARE);
+        let waited = futures_util::future::join_all((1..=20).map(|person| wait(&budgets, Rank::Stranger, person))).await;
+        assert!(waited.iter().all(|(turn, _)| turn.is_ok()), "{waited:?}");
+        let after: Vec<u64> = waited.iter().map(|(_, seconds)| *seconds).collect();
+        assert_eq!(after, [vec![0; 7], vec![60; 7], vec![120; 6]].concat());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_strangers_does_not_delay_somebody_on_duty_beyond_the_next_place() {
+        let budgets = new(SHARE);
+        let flood = futures_util::future::join_all((1..=100).map(|person| wait(&budgets, Rank::Stranger, person)));
+        let officer = async {
+            tokio::time::sleep(s(5)).await;
+            wait(&budgets, Rank::OnDuty, 500).await
+        };
+        let (flood, officer) = tokio::join!(flood, officer);
+        assert_eq!(officer, (Ok(()), 55));
+        // Within three minutes there is room for 28: the officer and 27 of them (0, 60, 120 and 180 s); nobody waits longer.
+        let late: Vec<u64> = flood.iter().filter(|(turn, _)| *turn == Err(RestError::NoTurn)).map(|(_, seconds)| *seconds).collect();
+        assert_eq!(late.len() + flood.iter().filter(|(turn, _)| turn.is_ok()).count(), 100);
+        assert!(late.len() >= 73 && late.iter().all(|seconds| *seconds == 180), "{late:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_waiting_room_is_bounded_and_says_so_and_who_leaves_makes_room() {
+        let budgets = new(SHARE);
+        let full = futures_util::future::join_all((0..(7 + MAX_WAITING as u64 + 3)).map(|person| wait(&budgets, Rank::Stranger, person + 1)));
+        let waited = tokio::time::timeout(s(30), full).await;
+        assert!(waited.is_err());
+        let all = futures_util::future::join_all((0..MAX_WAITING as u64 + 2).map(|person| wait(&budgets, Rank::Stranger, person + 1))).await;
+        let count = |error: &RestError| all.iter().filter(|(turn, _)| turn.as_ref() == Err(error)).count();
+        assert_eq!(count(&RestError::QueueFull), 2, "those who left before are not in line any more");
+        assert!(count(&RestError::NoTurn) > 400);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_when_the_bot_stops_is_told_at_once() {
+        let budgets = new(10);
+        drop(take(&budgets, Endpoint::Account));
+        let stop = async {
+            tokio::time::sleep(s(3)).await;
+            budgets.close();
+        };
+        let (waited, ()) = tokio::join!(wait(&budgets, Rank::OnDuty, 1), stop);
+        assert_eq!(waited, (Err(RestError::Stopping), 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_leaves_half_to_people() {
+        let budgets = new(SHARE);
+        let background = || budgets.take(Endpoint::Account, Rank::Background, Instant::now());
+        let taken = (0..10).map_while(|_| background().ok()).count();
+        assert_eq!(taken, 4);
+        assert!(take(&budgets, Endpoint::Account).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_malformed_requests_within_a_minute_suspend_an_operation_for_ten_minutes() {
+        let (told, mut news) = mpsc::channel(8);
+        let clock = Clock::manual(UnixMs(0));
+        let budgets = Arc::new(Budgets::new(SHARE, clock.clone(), Some(told)));
+        let bad = || budgets.malformed(Endpoint::AddNote, Instant::now());
+        bad();
+        advance(s(61)).await;
+        bad();
+        assert!(budgets.allowed(Endpoint::AddNote, Instant::now()).is_ok(), "a minute lies between");
+        advance(s(59)).await;
+        bad();
+        let until = UnixMs(600_000);
+        let suspended = RestError::Suspended { operation: "note", wait: s(600), until };
+        assert_eq!(budgets.allowed(Endpoint::AddNote, Instant::now()), Err(suspended));
+        assert_eq!(news.try_recv(), Ok(OperationNews::Suspended { operation: "note", until, again: false }));
+        assert!(budgets.allowed(Endpoint::Close, Instant::now()).is_ok(), "another operation is another matter");
+        advance(s(600)).await;
+        // One try, and it alone.
+        assert!(budgets.allowed(Endpoint::AddNote, Instant::now()).is_ok());
+        assert!(matches!(budgets.allowed(Endpoint::AddNote, Instant::now()), Err(RestError::Suspended { .. })));
+        bad();
+        assert!(matches!(news.try_recv(), Ok(OperationNews::Suspended { again: true, .. })));
+        advance(s(600)).await;
+        assert!(budgets.allowed(Endpoint::AddNote, Instant::now()).is_ok());
+        budgets.understood(Endpoint::AddNote);
+        assert_eq!(news.try_recv(), Ok(OperationNews::Resumed { operation: "note" }));
+        assert!((0..3).all(|_| budgets.allowed(Endpoint::AddNote, Instant::now()).is_ok()));
+        assert!(news.try_recv().is_err(), "once each");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_read_once_a_minute_is_suspended_by_two_in_a_row() {
+        let budgets = new(SHARE);
+        for (pause, suspended) in [(90, false), (90, true)] {
+            advance(s(pause)).await;
+            budgets.malformed(Endpoint::Units, Instant::now());
+            assert_eq!(budgets.allowed(Endpoint::Units, Instant::now()).is_err(), suspended);
+        }
+        budgets.malformed(Endpoint::Calls, Instant::now());
+        budgets.understood(Endpoint::Calls);
+        budgets.malformed(Endpoint::Calls, Instant::now());
+        assert!(budgets.allowed(Endpoint::Calls, Instant::now()).is_ok());
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ask::Ask;
 use super::budget::Endpoint;
-use super::read::{array, list, number, object, objects, property, text};
+use super::read::{array, entries, list, number, object, property, text};
 use super::{CadRest, Object, RestError};
 use crate::ids::ServerId;
 
@@ -47,7 +47,9 @@ impl CadRest {
     pub async fn version(&self) -> Result<Version, RestError> {
         let answer = self.ask(Ask::get(Endpoint::Version, "/v2/general/version".to_owned()).about_address()).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
-        Ok(Version { number: property(fields, "version").and_then(number), name: property(fields, "name").and_then(text) })
+        let version = Version { number: property(fields, "version").and_then(number), name: property(fields, "name").and_then(text) };
+        // An object that says neither is an error's.
+        if version == Version::default() { Err(RestError::Unreadable) } else { Ok(version) }
     }
 
     /// The community's servers (10 a minute). Entries without a usable number are left out.
@@ -56,7 +58,9 @@ impl CadRest {
     /// As [`RestError`] says.
     pub async fn servers(&self) -> Result<Vec<CadServer>, RestError> {
         let answer = self.ask(Ask::get(Endpoint::Servers, "/v2/general/servers".to_owned()).about_address()).await?;
-        let entries = objects(&array(&answer, "servers").ok_or(RestError::Unreadable)?);
+        let rows = array(&answer, "servers").ok_or(RestError::Unreadable)?;
+        let is_server = |row: &Object| property(row, "id").and_then(number).is_some();
+        let entries = entries(&rows, is_server).ok_or(RestError::Unreadable)?.found;
         let server = |fields: Object| {
             let id = property(&fields, "id").and_then(number).and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0)?;
             Some(CadServer { id: ServerId(id), name: property(&fields, "name").and_then(text) })
@@ -73,6 +77,9 @@ impl CadRest {
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         // Documented below `community`; read from beside it too.
         let community = property(fields, "community").and_then(object).unwrap_or(fields);
+        if ["comId", "name", "timezone"].iter().all(|name| property(community, name).is_none()) && property(fields, "codes").is_none() {
+            return Err(RestError::Unreadable);
+        }
         let codes = property(fields, "codes").unwrap_or(&Value::Null);
         Ok(Info {
             community: property(community, "comId").and_then(text),

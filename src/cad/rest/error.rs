@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::detail;
 use super::read::{object, property};
+use crate::clock::UnixMs;
 use crate::ids::ServerId;
 
 /// What a 404 is about.
@@ -53,7 +54,7 @@ pub enum RestError {
         /// How long the CAD asks to wait, where it says; at most an hour.
         retry_after: Option<Duration>,
     },
-    /// Our own share of this operation's limit is used up, or the CAD said 429 a moment ago: nothing was sent.
+    /// Our own share of this operation's limit is used up, and nobody waits for more: nothing was sent.
     #[error(
         "The bot's share of what the CAD allows for this is used up: try again in {} s (if this comes often, raise SONORAN_ACTION_SHARE).",
         seconds(*.wait)
@@ -61,6 +62,29 @@ pub enum RestError {
     BudgetSpent {
         /// Until one more may be sent.
         wait: Duration,
+    },
+    /// Too many requests wait already: nothing was sent.
+    #[error("Too many requests wait for the CAD already: try again in a minute (if this comes often, raise SONORAN_ACTION_SHARE).")]
+    QueueFull,
+    /// It waited for its turn as long as anybody waits: nothing was sent.
+    #[error("No turn at the CAD came within 3 minutes: try again in a minute (if this comes often, raise SONORAN_ACTION_SHARE).")]
+    NoTurn,
+    /// It waited, and the bot is stopping: nothing was sent.
+    #[error("The bot is being restarted, so it was not sent: try again in a minute.")]
+    Stopping,
+    /// The CAD called two requests of this operation malformed a moment ago: nothing is sent for a while, since more of them would make it deny
+    /// the whole community's requests.
+    #[error(
+        "The CAD rejected two \"{operation}\" requests as malformed, so this is suspended for {} min more: nothing is sent until then.",
+        wait.as_secs().div_ceil(60)
+    )]
+    Suspended {
+        /// Which, for people.
+        operation: &'static str,
+        /// For so long.
+        wait: Duration,
+        /// Until then.
+        until: UnixMs,
     },
     /// 404: no such call, unit or account (any more).
     #[error("The CAD does not know it any more{}: it was closed, removed or signed off meanwhile, so look again and choose another.", words(.detail))]
@@ -112,6 +136,14 @@ fn reference(trace: Option<&String>) -> String {
     trace.map_or_else(String::new, |trace| format!(" (its reference: {trace})"))
 }
 
+/// Why nothing is known of what a person waited for.
+const NO_ANSWER: &str = "no answer within 10 s";
+
+/// Whether the CAD says of a request that it is malformed (contract e.1): several of these make it deny all requests of the community.
+pub(super) fn is_malformed(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 405 | 411 | 413 | 414 | 415 | 422 | 431)
+}
+
 /// Longest wait believed.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
@@ -120,6 +152,16 @@ impl RestError {
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
         matches!(self, Self::InDoubt { .. })
+    }
+
+    /// Whether the CAD did not answer in the time that a person waits.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Network { cause } => *cause == NO_ANSWER,
+            Self::InDoubt { cause } => cause == NO_ANSWER,
+            _ => false,
+        }
     }
 
     pub(super) fn rejected(detail: &str) -> Self {
@@ -141,7 +183,7 @@ impl RestError {
     pub(super) fn network(error: &reqwest::Error, time: Duration) -> Self {
         // The library's own text would quote the address with its query; the kind is what helps.
         let cause = if error.is_timeout() {
-            if time == super::WRITE_TIME { "no answer within 10 s" } else { "no answer within 30 s" }
+            if time == super::TIME { NO_ANSWER } else { "no answer within 30 s" }
         } else if error.is_connect() {
             "no connection"
         } else if error.is_body() || error.is_decode() {

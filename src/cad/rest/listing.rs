@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::ask::Ask;
-use super::read::{number, object, objects, property};
+use super::budget::Endpoint;
+use super::read::{Entries, entries, has_number, number, object, property};
 use super::{CadRest, Object, RestError};
 use crate::ids::ServerId;
 
@@ -29,6 +30,27 @@ pub struct Calls {
     pub closed: Vec<Object>,
     /// Closed calls in all, where told.
     pub closed_count: Option<i64>,
+    /// Something among the dispatch calls is not one, so a call's absence means nothing.
+    pub active_in_part: bool,
+    /// The same of the 911 and civil calls.
+    pub emergency_in_part: bool,
+}
+
+/// A unit's number is positive.
+fn is_unit(fields: &Object) -> bool {
+    property(fields, "id").and_then(number).is_some_and(|id| id > 0)
+}
+
+/// One list of the calls. `None` if it is something else than calls, `Some(None)` if it is null or not there.
+fn part(fields: &Object, name: &str) -> Option<Option<Entries>> {
+    let is_call = |row: &Object| has_number(row, "callId", "call") || has_number(row, "callId", "dispatch");
+    match property(fields, name) {
+        None | Some(Value::Null) => Some(None),
+        Some(Value::Array(rows)) => entries(rows, is_call).map(Some),
+        // The documented samples show a list of one as its only element, an error may look like that too.
+        Some(only @ Value::Object(_)) => entries(std::slice::from_ref(only), is_call).map(|one| Some(Entries { in_part: true, ..one })),
+        Some(_) => None,
+    }
 }
 
 impl CadRest {
@@ -38,20 +60,26 @@ impl CadRest {
     /// As [`RestError`] says.
     pub async fn units(&self, server: ServerId) -> Result<Units, RestError> {
         let query = [("includeOffline", "false"), ("onlyUnits", "false"), ("limit", "1000"), ("offset", "0")];
-        let answer = self.ask(Ask::reading(format!("/v2/emergency/servers/{server}/units"), server).query(query)).await?;
+        let answer = self.ask(Ask::reading(Endpoint::Units, format!("/v2/emergency/servers/{server}/units"), server).query(query)).await?;
         // Null is not taken for none: reconciling with it would sign everybody off, and no page of the docs shows it here.
-        let rows = match &answer {
-            Value::Array(rows) => rows.as_slice(),
+        let listed = match &answer {
+            Value::Array(rows) => Some(rows),
             Value::Object(fields) => match property(fields, "units") {
-                Some(Value::Array(rows)) => rows.as_slice(),
-                Some(only @ Value::Object(_)) => std::slice::from_ref(only),
-                // The only unit, bare.
-                None if property(fields, "id").and_then(number).is_some() => std::slice::from_ref(&answer),
-                _ => return Err(RestError::Unreadable),
+                Some(Value::Array(rows)) => Some(rows),
+                _ => None,
             },
-            _ => return Err(RestError::Unreadable),
+            _ => None,
         };
-        Ok(Units { units: objects(rows), complete: rows.is_empty() || !rows.len().is_multiple_of(100) })
+        if let Some(rows) = listed {
+            let Entries { found, in_part } = entries(rows, is_unit).ok_or(RestError::Unreadable)?;
+            return Ok(Units { units: found, complete: !in_part && (rows.is_empty() || !rows.len().is_multiple_of(100)) });
+        }
+        // The only unit, bare, as the documented samples have it. An error may look like that too: absence means nothing then.
+        let only = object(&answer).map(|fields| property(fields, "units").and_then(object).unwrap_or(fields));
+        match only {
+            Some(only) if is_unit(only) => Ok(Units { units: vec![only.clone()], complete: false }),
+            _ => Err(RestError::Unreadable),
+        }
     }
 
     /// The server's calls (5 a minute, shared with the game server).
@@ -60,20 +88,23 @@ impl CadRest {
     /// As [`RestError`] says.
     pub async fn calls(&self, server: ServerId) -> Result<Calls, RestError> {
         let query = [("closedLimit", "10"), ("closedOffset", "0"), ("type", "100")];
-        let answer = self.ask(Ask::reading(format!("/v2/emergency/servers/{server}/calls"), server).query(query)).await?;
+        let answer = self.ask(Ask::reading(Endpoint::Calls, format!("/v2/emergency/servers/{server}/calls"), server).query(query)).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
-        // Null is the CAD's way to say none; a list that is not there says nothing, and reconciling with it would close every call.
-        let part = |name: &str| match property(fields, name)? {
-            Value::Null => Some(Vec::new()),
-            Value::Array(rows) => Some(objects(rows)),
-            Value::Object(only) => Some(vec![only.clone()]),
-            _ => None,
-        };
+        let list = |name: &str| part(fields, name).ok_or(RestError::Unreadable);
+        let (active, emergency, closed) = (list("activeCalls")?, list("emergencyCalls")?, list("closedCalls")?);
+        // Null is the CAD's way to say none, beside a list. A list that is not there says nothing, and reconciling with it would close every call.
+        let is_told = ["activeCalls", "emergencyCalls"].iter().all(|name| property(fields, name).is_some());
+        if !is_told || (active.is_none() && emergency.is_none() && closed.is_none()) {
+            return Err(RestError::Unreadable);
+        }
+        let (active, emergency) = (active.unwrap_or_default(), emergency.unwrap_or_default());
         Ok(Calls {
-            active: part("activeCalls").ok_or(RestError::Unreadable)?,
-            emergency: part("emergencyCalls").ok_or(RestError::Unreadable)?,
-            closed: part("closedCalls").unwrap_or_default(),
+            active: active.found,
+            emergency: emergency.found,
+            closed: closed.unwrap_or_default().found,
             closed_count: property(fields, "closedCallCount").and_then(number),
+            active_in_part: active.in_part,
+            emergency_in_part: emergency.in_part,
         })
     }
 }

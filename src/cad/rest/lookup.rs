@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::ask::Ask;
 use super::budget::Endpoint;
-use super::read::{array, objects};
+use super::read::{array, entries, number, property};
 use super::{CadRest, Object, RestError};
 
 /// Most records handed on.
@@ -74,6 +74,11 @@ impl Lookup {
     }
 }
 
+/// A record has a number, a type's number, or sections.
+fn is_record(row: &Object) -> bool {
+    ["id", "recordTypeId"].iter().any(|name| property(row, name).and_then(number).is_some()) || property(row, "sections").is_some()
+}
+
 impl CadRest {
     /// Records of a name or plate, as the CAD sent them, at most 200 (30 a minute). None is an empty list.
     ///
@@ -88,8 +93,11 @@ impl CadRest {
         };
         let mut found = match super::read::one(&answer, &[]) {
             // A list of one that came as its element.
-            Some(record) if super::read::property(record, "sections").is_some() => vec![record.clone()],
-            _ => objects(&array(&answer, "records").ok_or(RestError::Unreadable)?),
+            Some(record) if property(record, "sections").is_some() => vec![record.clone()],
+            _ => {
+                let rows = array(&answer, "records").ok_or(RestError::Unreadable)?;
+                entries(&rows, is_record).ok_or(RestError::Unreadable)?.found
+            },
         };
         found.truncate(MOST_RECORDS);
         Ok(found)

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  account dispatch emergency unit lookup template community ─┐
-//!                                            budget ◀── ask ◀─┤ ─▶ one request, one more where repeating is safe
+//!                                    turn ─ budget ◀── ask ◀─┤ ─▶ one request, one more where repeating is safe
 //!  listing (units and calls: the reader has budgets of its own) ┘
 //! ```
 
@@ -23,6 +23,7 @@ mod lookup;
 mod read;
 mod target;
 mod template;
+mod turn;
 mod unit;
 
 use std::sync::Arc;
@@ -32,13 +33,15 @@ use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::mpsc;
 
 use super::key::Key;
+use crate::clock::Clock;
 use crate::json::Secrets;
-use budget::Budgets;
+use budget::{Budgets, Endpoint};
 
-pub use account::{Account, AccountStatus, Identifiers};
-pub use budget::{BudgetLeft, SHARE};
+pub use account::{Account, AccountStatus, Accounts, Identifiers};
+pub use budget::{BudgetLeft, OperationNews, SHARE};
 pub use community::{CadServer, Info, Version};
 pub use dispatch::{DispatchPatch, NewDispatch, NewNote};
 pub use emergency::NewEmergency;
@@ -47,6 +50,7 @@ pub use listing::{Calls, Units};
 pub use lookup::{Lookup, Notify, Wanted};
 pub use target::{Selector, Target};
 pub use template::{NewCustomDispatch, Template, TemplateField, TemplateSection, TemplateStatus};
+pub use turn::{PATIENCE, Phase, Rank, Turn};
 
 /// Largest answer read, in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
@@ -54,11 +58,11 @@ pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// Most memory that an answer may take once it is read, in bytes, about: three thousand units. Its text says little of that.
 pub const MAX_BUILT: usize = 24 * 1024 * 1024;
 
-/// Time for a question and its whole answer.
-pub const TIME: Duration = Duration::from_secs(30);
+/// Time for what somebody waits for: connection, both tries, and the whole answer.
+pub const TIME: Duration = Duration::from_secs(10);
 
-/// Time for a change and its whole answer: somebody waits for it.
-pub const WRITE_TIME: Duration = Duration::from_secs(10);
+/// Time for a reading of all units or calls, which nobody waits for.
+pub const READING_TIME: Duration = Duration::from_secs(30);
 
 /// A JSON object, as the CAD sent it.
 pub type Object = Map<String, Value>;
@@ -79,13 +83,33 @@ impl CadRest {
     #[must_use]
     pub fn new(base: &str, key: SecretString, http: Client) -> Self {
         let secrets = Arc::new(Secrets::new([key.clone()]));
-        Self { base: base.trim_end_matches('/').to_owned(), key, secrets, http, budgets: Arc::new(Budgets::new(SHARE)) }
+        let budgets = Arc::new(Budgets::new(SHARE, Clock::system(), None));
+        Self { base: base.trim_end_matches('/').to_owned(), key, secrets, http, budgets }
     }
 
     /// With fresh budgets of `percent` of the CAD's limits (`SONORAN_ACTION_SHARE`); the rest is the game server's.
     #[must_use]
     pub fn with_share(self, percent: u32) -> Self {
-        Self { budgets: Arc::new(Budgets::new(percent)), ..self }
+        let budgets = Budgets::new(percent, self.budgets.clock(), self.budgets.news());
+        Self { budgets: Arc::new(budgets), ..self }
+    }
+
+    /// With fresh budgets that tell the time by `clock`, and tell `news` of operations that are suspended.
+    #[must_use]
+    pub fn telling(self, clock: Clock, news: mpsc::Sender<OperationNews>) -> Self {
+        let budgets = Budgets::new(self.budgets.percent(), clock, Some(news));
+        Self { budgets: Arc::new(budgets), ..self }
+    }
+
+    /// Sends away whoever waits for a turn; nobody waits from now on.
+    pub fn stop_waiting(&self) {
+        self.budgets.close();
+    }
+
+    /// Whether attaching units would have to wait for its turn.
+    #[must_use]
+    pub fn attaching_waits(&self) -> bool {
+        self.budgets.is_spent(Endpoint::Attach)
     }
 
     /// Whether this is the community's key, without regard to letter case. How alike a wrong one is does not show in the time that takes.

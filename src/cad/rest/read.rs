@@ -39,9 +39,29 @@ pub(super) fn array<'a>(value: &'a Value, name: &str) -> Option<Cow<'a, [Value]>
     }
 }
 
-/// The objects among `rows`.
-pub(super) fn objects(rows: &[Value]) -> Vec<Object> {
-    rows.iter().filter_map(Value::as_object).cloned().collect()
+/// Entries of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Entries {
+    /// Those that are what the list is documented to hold.
+    pub(super) found: Vec<Object>,
+    /// Something else was among them: what is not in the list may have been that.
+    pub(super) in_part: bool,
+}
+
+/// The entries of a list that `is_one` recognizes. `None` if there are entries and none of them is one: `["Unauthorized"]`, `[null]` or a list of
+/// error objects must not read as an empty list.
+pub(super) fn entries(rows: &[Value], is_one: impl Fn(&Object) -> bool) -> Option<Entries> {
+    let found: Vec<Object> = rows.iter().filter_map(Value::as_object).filter(|row| is_one(row)).cloned().collect();
+    if found.is_empty() && !rows.is_empty() {
+        return None;
+    }
+    Some(Entries { in_part: found.len() < rows.len(), found })
+}
+
+/// Whether an object has a number below `name`, in itself or in the object below `wrapper`.
+pub(super) fn has_number(fields: &Object, name: &str, wrapper: &str) -> bool {
+    let inner = property(fields, wrapper).and_then(object);
+    [Some(fields), inner].into_iter().flatten().any(|fields| property(fields, name).and_then(number).is_some())
 }
 
 pub(super) fn number(value: &Value) -> Option<i64> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::ask::Ask;
 use super::budget::Endpoint;
 use super::dispatch::{NewNote, call, notes};
-use super::read::{array, flag, list, number, object, objects, property, text};
+use super::read::{array, entries, flag, list, number, object, property, text};
 use super::target::Target;
 use super::{CadRest, Object, RestError};
 use crate::ids::ServerId;
@@ -177,7 +177,10 @@ impl CadRest {
         let bare = object(&answer).filter(|fields| property(fields, "templateId").is_some());
         let rows = match bare {
             Some(template) => vec![template.clone()],
-            None => objects(&array(&answer, "templates").ok_or(RestError::Unreadable)?),
+            None => {
+                let rows = array(&answer, "templates").ok_or(RestError::Unreadable)?;
+                entries(&rows, |row| Template::read(row).is_some()).ok_or(RestError::Unreadable)?.found
+            }
         };
         Ok(rows.iter().filter_map(Template::read).take(MOST).collect())
     }

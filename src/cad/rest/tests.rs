@@ -64,10 +64,10 @@ async fn servers_and_info_in_either_letter_case() {
 
 #[tokio::test]
 async fn units_bare_or_wrapped() {
-    for body in [r#"[{"id":1},null,{"id":2}]"#, r#"{"Units":[{"id":1},{"id":2}]}"#] {
+    for (body, complete) in [(r#"[{"id":1},null,{"id":2}]"#, false), (r#"{"Units":[{"id":1},{"id":2}]}"#, true)] {
         let (rest, question) = peer(http("200 OK", "", body)).await;
         let units = rest.units(ServerId(3)).await.unwrap();
-        assert_eq!((units.units.len(), units.complete), (2, true));
+        assert_eq!((units.units.len(), units.complete), (2, complete));
         let question = question.await.unwrap();
         assert!(question.starts_with("GET /v2/emergency/servers/3/units?includeOffline=false&onlyUnits=false&"), "{question}");
     }
@@ -140,10 +140,80 @@ async fn a_key_that_fits_no_header_is_refused_and_not_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cad_that_never_answers_costs_thirty_seconds() {
+async fn a_cad_that_never_answers_costs_ten_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let rest = CadRest::new(&format!("http://{}", listener.local_addr().unwrap()), SecretString::from(KEY), Client::new());
     let began = tokio::time::Instant::now();
-    assert_eq!(rest.version().await, Err(RestError::Network { cause: "no answer within 30 s" }));
-    assert_eq!(began.elapsed().as_secs(), TIME.as_secs());
+    assert_eq!(rest.version().await, Err(RestError::Network { cause: "no answer within 10 s" }));
+    assert_eq!(began.elapsed().as_secs(), 10);
+    // Nobody waits for a reading of all units.
+    assert_eq!(rest.units(ServerId(1)).await, Err(RestError::Network { cause: "no answer within 30 s" }));
+}
+
+/// Answers with 200 that hold something else than what was asked for.
+const JUNK: [&str; 12] = [
+    r#"["Unauthorized"]"#,
+    "[null]",
+    "[1]",
+    "[[]]",
+    "[{}]",
+    r#"[{"error":"Unauthorized"}]"#,
+    r#"[{"id":"x"}]"#,
+    r#"{"error":"Unauthorized"}"#,
+    r#"{"status":401,"title":"Unauthorized"}"#,
+    r#""Unauthorized""#,
+    "<html>",
+    "7",
+];
+
+#[tokio::test]
+async fn a_list_without_a_single_entry_is_unreadable_and_an_empty_one_is_none() {
+    for junk in JUNK {
+        assert_eq!(ok(junk).await.units(ServerId(1)).await, Err(RestError::Unreadable), "units: {junk}");
+        assert_eq!(ok(junk).await.servers().await, Err(RestError::Unreadable), "servers: {junk}");
+        assert_eq!(ok(junk).await.templates().await, Err(RestError::Unreadable), "templates: {junk}");
+        assert_eq!(ok(junk).await.account_units(ServerId(1), "u-1").await, Err(RestError::Unreadable), "units of an account: {junk}");
+        assert_eq!(ok(junk).await.identifiers("u-1").await, Err(RestError::Unreadable), "identifiers: {junk}");
+        let plate = Lookup { wanted: Wanted::Plate("ABC".into()), types: Vec::new(), partial: false, notify: None };
+        if !junk.contains("\"id\"") {
+            assert_eq!(ok(junk).await.lookup(&plate).await, Err(RestError::Unreadable), "records: {junk}");
+        }
+        for list in ["ActiveCalls", "EmergencyCalls", "ClosedCalls"] {
+            let lists = ["ActiveCalls", "EmergencyCalls", "ClosedCalls"];
+            let parts = lists.map(|name| format!(r#""{name}":{}"#, if name == list { junk } else { "[]" }));
+            let body = format!("{{{}}}", parts.join(","));
+            assert_eq!(ok(&body).await.calls(ServerId(1)).await, Err(RestError::Unreadable), "{body}");
+        }
+        assert_eq!(ok(junk).await.calls(ServerId(1)).await, Err(RestError::Unreadable), "calls: {junk}");
+    }
+    for nothing in [r#"{"ActiveCalls":null,"EmergencyCalls":null,"ClosedCalls":null}"#, r#"{"ActiveCalls":null,"EmergencyCalls":null}"#] {
+        assert_eq!(ok(nothing).await.calls(ServerId(1)).await, Err(RestError::Unreadable), "{nothing}");
+    }
+    assert_eq!(ok("[]").await.units(ServerId(1)).await, Ok(Units { units: Vec::new(), complete: true }));
+    assert_eq!(ok("[]").await.servers().await, Ok(Vec::new()));
+    let none = ok(r#"{"ActiveCalls":[],"EmergencyCalls":[],"ClosedCalls":[]}"#).await.calls(ServerId(1)).await;
+    assert_eq!(none, Ok(Calls::default()));
+    for error in [r#"{"error":"x"}"#, r#"{"message":"Unauthorized"}"#] {
+        assert_eq!(ok(error).await.version().await, Err(RestError::Unreadable), "{error}");
+        assert_eq!(ok(error).await.info().await, Err(RestError::Unreadable), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn junk_among_good_entries_makes_absence_mean_nothing() {
+    for junk in ["null", "1", r#""Unauthorized""#, "{}", r#"{"error":"x"}"#] {
+        let units = ok(&format!(r#"[{{"id":1}},{junk}]"#)).await.units(ServerId(1)).await.unwrap();
+        assert_eq!((units.units.len(), units.complete), (1, false), "{junk}");
+        let body = format!(r#"{{"ActiveCalls":[{junk},{{"callId":501}}],"EmergencyCalls":[{{"callId":302}}],"ClosedCalls":[]}}"#);
+        let calls = ok(&body).await.calls(ServerId(1)).await.unwrap();
+        assert_eq!((calls.active.len(), calls.active_in_part, calls.emergency_in_part), (1, true, false), "{junk}");
+        let body = format!(r#"{{"ActiveCalls":[{{"callId":501}}],"EmergencyCalls":[{{"callId":302}},{junk}],"ClosedCalls":[{junk},{{"callId":9}}]}}"#);
+        let calls = ok(&body).await.calls(ServerId(1)).await.unwrap();
+        let (found, in_part) = ((calls.emergency.len(), calls.closed.len()), (calls.active_in_part, calls.emergency_in_part));
+        assert_eq!((found, in_part), ((1, 1), (false, true)), "{junk}");
+    }
+    // A list of one that came as its element may as well be an error.
+    let calls = ok(r#"{"ActiveCalls":{"callId":501},"EmergencyCalls":[]}"#).await.calls(ServerId(1)).await.unwrap();
+    assert_eq!((calls.active.len(), calls.active_in_part), (1, true));
+    assert!(!ok(r#"{"id":7,"status":2}"#).await.units(ServerId(1)).await.unwrap().complete);
 }

@@ -18,21 +18,30 @@ pub(super) async fn actions(
     #[description = "True: no role is needed"] any_role: Option<bool>,
     #[description = "Buttons under cards"] buttons: Option<Switch>,
     #[description = "/911: members place calls from Discord"] emergency: Option<Switch>,
+    #[description = "Only members with this role may use /911"] emergency_role: Option<serenity::Role>,
+    #[description = "True: no role is needed for /911"] any_emergency_role: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (guild, desk) = (guild_of(ctx)?, ctx.data());
     if role.is_some() && any_role == Some(true) {
         return Err(Error::refused("`role:` and `any_role:True` contradict each other: give one of them."));
     }
-    let role = role.map(|role| RoleId(role.id.get()));
+    if emergency_role.is_some() && any_emergency_role == Some(true) {
+        return Err(Error::refused("`emergency_role:` and `any_emergency_role:True` contradict each other: give one of them."));
+    }
+    let (role, emergency_role) = (role.map(|role| RoleId(role.id.get())), emergency_role.map(|role| RoleId(role.id.get())));
     if role.is_some_and(|role| role.0 == guild.0) {
         return Err(Error::refused("Everybody has @everyone: `any_role:True` says that no role is needed."));
+    }
+    if emergency_role.is_some_and(|role| role.0 == guild.0) {
+        return Err(Error::refused("Everybody has @everyone: `any_emergency_role:True` says that no role is needed for `/911`."));
     }
     let before = desk.store.routing_now().guilds.get(&guild).map(|guild| guild.acting.clone()).unwrap_or_default();
     let rule = ActingRule {
         role: if any_role == Some(true) { None } else { role.or(before.role) },
         buttons: buttons.map_or(before.buttons, |switch| switch.0),
         emergency: emergency.map_or(before.emergency, |switch| switch.0),
+        emergency_role: if any_emergency_role == Some(true) { None } else { emergency_role.or(before.emergency_role) },
     };
     if rule == before {
         return reply::show(ctx, Page::new("Acting in the CAD from here", said(desk, guild, &rule), BLUE)).await;
@@ -81,7 +90,7 @@ async fn set(desk: &Desk, guild: GuildId, rule: &ActingRule) -> Result<(), Error
 
 fn sentences(rule: &ActingRule) -> String {
     let who = match rule.role {
-        Some(role) => format!("Only members with <@&{role}> may act; `any_role:True` lets everybody."),
+        Some(role) => format!("Only members with <@&{role}> may act; `any_role:True` lets everybody. `/911` has a role of its own."),
         None => "No role is needed to act; `role:` asks for one.".to_owned(),
     };
     let buttons = if rule.buttons {
@@ -94,8 +103,12 @@ fn sentences(rule: &ActingRule) -> String {
     } else {
         "`/911` is off; `emergency:on` lets members place calls."
     };
+    let callers = match rule.emergency_role {
+        Some(role) => format!("Only members with <@&{role}> may use `/911`; `any_emergency_role:True` lets everybody."),
+        None => "No role is needed for `/911`; `emergency_role:` asks for one.".to_owned(),
+    };
     format!(
-        "{who}\n{buttons}\n{emergency}\n\nWhoever acts needs a linked, validated account in the CAD, and the CAD's own permission for what they do. Who sees `/call` and `/lookup` is set in Server Settings > Integrations."
+        "{who}\n{buttons}\n{emergency}\n{callers}\n\nWhoever acts needs a linked, validated account in the CAD, and the CAD's own permission for what they do. Who sees `/call` and `/lookup` is set in Server Settings > Integrations."
     )
 }
 
@@ -107,7 +120,8 @@ mod tests {
     fn the_rule_is_told_in_sentences() {
         let usual = sentences(&ActingRule::default());
         assert!(usual.starts_with("No role is needed") && usual.contains("`/911` is off") && usual.contains("Cards have buttons"));
-        let other = sentences(&ActingRule { role: Some(RoleId(7)), buttons: false, emergency: true });
+        let other = sentences(&ActingRule { role: Some(RoleId(7)), buttons: false, emergency: true, emergency_role: Some(RoleId(8)) });
+        assert!(usual.contains("No role is needed for `/911`") && other.contains("Only members with <@&8> may use `/911`"));
         assert!(other.contains("<@&7>") && other.contains("`/911` is on") && other.contains("Cards have no buttons"));
     }
 }

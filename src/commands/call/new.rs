@@ -16,6 +16,7 @@ use crate::commands::forms::{self, Input, Typed};
 use crate::commands::layout::{self, Layout};
 use crate::commands::{Context, Desk, acts, autocomplete, choices, reply};
 use crate::ids::ServerId;
+use crate::permit::Permission;
 use crate::render::{Labels, text};
 
 /// Ids of another form belong to another version.
@@ -169,7 +170,7 @@ pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &Wanted,
     let server = acts::server(acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
     let attach = match wanted.attach {
         Some(attach) => attach,
-        None => !acting.account(who).await?.is_some_and(|member| member.permissions.contains("dispatch")),
+        None => !acting.account(who, Permission::SelfDispatch).await?.is_some_and(|member| member.permissions.contains("dispatch")),
     };
     let text = |id: &str| typed.get(id).map(str::to_owned);
     let new = NewDispatch {

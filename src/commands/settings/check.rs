@@ -112,7 +112,9 @@ impl Ground {
         if let Some(acting) = file.acting {
             let role = acting.role.as_ref().map(|role| self.role(role)).transpose();
             let role = said.keep("acting.role", role).flatten();
-            settings.acting = ActingRule { role, buttons: acting.buttons, emergency: acting.emergency };
+            let emergency_role = acting.emergency_role.as_ref().map(|role| self.role(role)).transpose();
+            let emergency_role = said.keep("acting.emergency_role", emergency_role).flatten();
+            settings.acting = ActingRule { role, buttons: acting.buttons, emergency: acting.emergency, emergency_role };
         }
         let mut seen: BTreeMap<RouteKey, String> = BTreeMap::new();
         for route in file.routes {

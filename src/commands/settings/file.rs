@@ -68,6 +68,7 @@ pub(in super::super) struct FileActing {
     pub(in super::super) role: Option<Named>,
     pub(in super::super) buttons: bool,
     pub(in super::super) emergency: bool,
+    pub(in super::super) emergency_role: Option<Named>,
 }
 
 /// A board of the file.
@@ -146,6 +147,7 @@ struct ActingOut {
     role: Option<NamedOut>,
     buttons: bool,
     emergency: bool,
+    emergency_role: Option<NamedOut>,
 }
 
 #[derive(Serialize)]
@@ -250,6 +252,7 @@ pub(in super::super) fn write(
             role: acting.role.map(named),
             buttons: acting.buttons,
             emergency: acting.emergency,
+            emergency_role: acting.emergency_role.map(named),
         }),
     })
 }
@@ -487,12 +490,13 @@ impl Reader {
     }
 
     fn acting(&mut self, value: &Value) -> Option<FileActing> {
-        let map = self.object("acting", value, &["role", "buttons", "emergency"])?;
+        let map = self.object("acting", value, &["role", "buttons", "emergency", "emergency_role"])?;
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
         Some(FileActing {
             role: present("role").and_then(|role| self.named("acting.role", role)),
             buttons: self.yes("acting.buttons", present("buttons"), true),
             emergency: self.yes("acting.emergency", present("emergency"), false),
+            emergency_role: present("emergency_role").and_then(|role| self.named("acting.emergency_role", role)),
         })
     }
 

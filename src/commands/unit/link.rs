@@ -19,8 +19,11 @@ pub(super) async fn link(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
-    let server = acts::server(acting, &actor, server).await?;
-    let found = acting.who_am_i(&actor, server).await?;
+    let found = async {
+        let server = acts::server(acting, &actor, server).await?;
+        Ok::<_, Error>((server, acting.who_am_i(&actor, server).await?))
+    };
+    let (server, found) = acts::patiently(ctx, found).await?;
     reply::show(ctx, page(&found, server)).await
 }
 

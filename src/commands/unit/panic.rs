@@ -12,8 +12,9 @@ use crate::acting::{Deed, Refused};
 use crate::commands::components::private;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page, RED, YELLOW};
-use crate::commands::{Context, Desk, actor, acts, autocomplete, reply};
+use crate::commands::{Context, Desk, actor, acts, autocomplete, cards, reply, waiting};
 use crate::ids::{GuildId, ServerId, UserId};
+use crate::render::button::On;
 
 /// Ids of another form belong to another version.
 const VERSION: &str = "u1";
@@ -28,8 +29,11 @@ pub(super) async fn panic(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
-    let server = acts::server(acting, &actor, server).await?;
-    let is_on = acting.in_panic(&actor, server).await?;
+    let found = async {
+        let server = acts::server(acting, &actor, server).await?;
+        Ok::<_, Error>((server, acting.in_panic(&actor, server).await?))
+    };
+    let (server, is_on) = acts::patiently(ctx, found).await?;
     reply::show(ctx, question(is_on, server)).await
 }
 
@@ -69,11 +73,21 @@ pub(in crate::commands) async fn press(
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     let who = actor(GuildId(guild.get()), UserId(component.user.id.get()), component.member.as_ref());
     let done = match desk.acting() {
-        Ok(acting) => acting.act(&who, server, Deed::Panic(on)).await,
+        Ok(acting) => {
+            waiting::shown(who.user, acting.act(&who, server, Deed::Panic(on)), &(ctx, component))
+            .await
+        }
         Err(refused) => Err(refused),
     };
     let page = match done {
-        Ok(said) => Page::new(if on { "Panic" } else { "Panic over" }, said, if on { RED } else { GREEN }),
+        Ok(said) => {
+            let left = match desk.acting() {
+                Ok(acting) if !on => acting.own_left_911(&who, server).await,
+                _ => None,
+            };
+            let rows = left.map(|subject| cards::offer(On { server, subject })).into_iter().collect();
+            Page { rows, ..Page::new(if on { "Panic" } else { "Panic over" }, said, if on { RED } else { GREEN }) }
+        }
         Err(refused) => Page::new(failed(&refused), refused.to_string(), YELLOW),
     };
     component.edit_response(ctx, page.edit()).await?;

@@ -82,6 +82,8 @@ pub(super) enum RestTrouble {
     Status(u16, Option<u64>),
     /// 200 and HTML; the work is not done.
     Garbage,
+    /// 200 and this JSON; the work is not done.
+    Answer(Value),
     /// Never answered; the work is not done.
     Hang,
     /// The connection breaks; the work is not done.
@@ -266,6 +268,11 @@ impl CadSim {
     /// Answers the next `times` REST requests whose path contains `path` with 200 and HTML; their work is not done.
     pub fn rest_garbage(&self, path: &str, times: u32) {
         self.rest_trouble(path, RestTrouble::Garbage, times);
+    }
+
+    /// Answers the next `times` REST requests whose path contains `path` with 200 and this JSON; their work is not done.
+    pub fn rest_answer(&self, path: &str, answer: Value, times: u32) {
+        self.rest_trouble(path, RestTrouble::Answer(answer), times);
     }
 
     /// The next `times` REST requests whose path contains `path` are never answered; their work is not done.

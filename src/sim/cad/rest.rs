@@ -76,7 +76,7 @@ pub(super) async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> 
             let broken = futures_util::stream::once(async { Err::<&str, _>(std::io::Error::other("broken on purpose")) });
             return Response::new(axum::body::Body::from_stream(broken));
         }
-        Some(RestTrouble::Status(..) | RestTrouble::Garbage) | None => {}
+        Some(RestTrouble::Status(..) | RestTrouble::Garbage | RestTrouble::Answer(_)) | None => {}
     }
     response
 }
@@ -96,6 +96,7 @@ fn respond(inner: &Arc<Inner>, headers: &HeaderMap, asked: &Asked<'_>) -> (Respo
         let response = match &trouble {
             Some(RestTrouble::Status(code, retry_after)) => faulty(*code, *retry_after, asked.path),
             Some(RestTrouble::Garbage) => ([(header::CONTENT_TYPE, "text/html")], "<html><h1>Welcome</h1></html>").into_response(),
+            Some(RestTrouble::Answer(answer)) => json_response(200, "application/json", answer),
             Some(RestTrouble::Hang | RestTrouble::Drop) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             Some(RestTrouble::Delay(_) | RestTrouble::DoThenDrop) | None => perform(inner, shared, headers, asked),
         };

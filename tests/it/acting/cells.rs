@@ -140,7 +140,9 @@ impl Staged {
     /// One press, and what is typed or chosen after it.
     pub(crate) async fn press(&self, scene: &Scene) -> Pending {
         let (message, user) = (self.source["id"].as_str().unwrap(), Some(self.actor.user.as_str()));
-        let id = button(&self.source, self.deed.verb());
+        // Whose panic it is not is asked first, and whoever may not end it is refused before.
+        let is_asked = self.deed == Deed::OthersPanic && self.source["flags"].as_u64().unwrap_or(0) & 64 == 64;
+        let id = button(&self.source, if is_asked { "over-sure" } else { self.deed.verb() });
         let discord = &scene.bot.discord;
         let typed = match self.deed {
             Deed::NoteCall | Deed::Note911 => "gate 4 is open",
@@ -344,6 +346,9 @@ impl Scene {
             let panel = self.press(&card, "more", &actor.user).reply(PATIENCE).await.unwrap();
             assert_eq!(panel["flags"].as_u64().unwrap_or(0) & 64, 64, "{deed:?}: {panel:#}");
             panel
+        } else if deed == Deed::OthersPanic {
+            let asked = self.press(&card, "over", &actor.user).reply(PATIENCE).await.unwrap();
+            if asked["components"].as_array().is_some_and(|rows| !rows.is_empty()) { asked } else { card }
         } else {
             card
         };

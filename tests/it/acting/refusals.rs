@@ -27,7 +27,7 @@ enum Situation {
     /// The bot knows; the person still saw the button.
     ClosedHeard,
     Limited,
-    /// Right after [`Situation::Limited`]: nothing is sent.
+    /// Right after [`Situation::Limited`]: it waits its turn and goes through.
     Spent,
     /// 503, whatever is asked.
     Failing,
@@ -102,9 +102,8 @@ fn expected(situation: Situation, deed: Deed) -> Expected {
             deed if deed.is_sent() => Expected { words: &["is over", "nothing was changed"], requests: 1..=1, times: 0 },
             _ => well(deed),
         },
-        Limited | Spent if deed.is_sent() => {
-            Expected { words: &["a minute", "so nothing was", "try again in"], requests: 0..=usize::from(situation == Limited), times: 0 }
-        }
+        Spent => well(deed),
+        Limited if deed.is_sent() => Expected { words: &["a minute", "so nothing was", "try again in"], requests: 0..=1, times: 0 },
         // Asked twice where that is safe.
         Failing => doubt(deed, if deed.is_repeated() { 2..=2 } else { 1..=1 }, 0),
         Dropped => doubt(deed, 1..=1, 0),
@@ -113,7 +112,7 @@ fn expected(situation: Situation, deed: Deed) -> Expected {
             Expected { words: &["could not be reached", "nothing was changed", "try again in a minute"], requests: 0..=0, times: 0 }
         }
         KeyRefused if deed.is_sent() => Expected { words: &["tell this bot's operator", "SONORAN_API_KEY"], requests: 1..=1, times: 0 },
-        Limited | Spent | Unreachable | KeyRefused => well(deed),
+        Limited | Unreachable | KeyRefused => well(deed),
     }
 }
 
@@ -206,7 +205,7 @@ async fn column(situation: Situation) {
                 one.remember(&scene);
             }
         }
-        Limited => cad.rest_status("", 429, u32::MAX, Some(50)),
+        Limited => cad.rest_status("", 429, u32::MAX, Some(4)),
         Failing => cad.rest_status("", 503, u32::MAX, None),
         KeyRefused => cad.rest_status("", 401, u32::MAX, None),
         Dropped => cad.rest_drop("", u32::MAX),
@@ -229,6 +228,7 @@ async fn column(situation: Situation) {
     }
     press_all(&scene, situation, &staged.iter().collect::<Vec<_>>()).await;
     if situation == Limited {
+        cad.heal();
         press_all(&scene, Spent, &staged.iter().filter(|one| one.deed.is_sent()).collect::<Vec<_>>()).await;
     }
     cad.heal();

@@ -189,6 +189,40 @@ async fn a_429_steps_back_and_status_says_so() {
 }
 
 #[tokio::test]
+async fn a_poll_answer_whose_lists_hold_no_objects_changes_nothing() {
+    let clock = Clock::manual(Clock::system().now());
+    let bot = start(&[("SONORAN_CALLS_PER_MINUTE", "5"), ("SONORAN_UNITS_PER_MINUTE", "3")], Some(clock)).await;
+    first_reading(&bot).await;
+    let channel = bot.channel("911", None, Style::Card).await;
+    bot.route("dispatch", &channel, None, Style::Card).await;
+    bot.cad.login(1, &UnitSpec { num: "A-10".into(), status: 2, ..UnitSpec::default() }).unwrap();
+    bot.cad.place_911(1, &CallSpec { emergency: true, description: "Fire".into(), ..CallSpec::default() }).unwrap();
+    api(&bot, "POST", "dispatch-calls", robbery(json!({}))).await;
+    bot.clock.advance(10_000);
+    reconnect(&bot).await;
+    bot.message(&channel, |m| title(m).contains("211 Armed Robbery")).await;
+    bot.message(&channel, |m| title(m).contains("Fire")).await;
+    bot.caught_up().await;
+    let before = bot.titles(&channel);
+
+    // What was told a moment ago would be believed more than a reading anyway.
+    bot.clock.advance(10_000);
+    bot.cad.rest_answer("GET /units$", json!(["Unauthorized"]), u32::MAX);
+    bot.cad.rest_answer("GET /calls$", json!({ "ActiveCalls": ["Unauthorized"], "EmergencyCalls": [null], "ClosedCalls": [1] }), u32::MAX);
+    reconnect(&bot).await;
+    let trouble = |part| facts(&bot).readings[&part].trouble.is_some_and(|(_, why)| why.contains("could not be understood"));
+    until("both failures", async || trouble(Part::Units) && trouble(Part::Calls)).await;
+    bot.caught_up().await;
+    assert_eq!(facts(&bot).on_duty, Some(1), "everybody was signed off");
+    assert_eq!(bot.titles(&channel), before, "calls were closed");
+    let failed = bot.app().status.snapshot().problems.iter().filter(|(_, why)| why.contains("could not be understood")).count();
+    assert_eq!(failed, 2, "each is reported once");
+
+    bot.cad.heal();
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn without_a_hub_the_server_is_read_at_the_start() {
     let bot = start(&[("SONORAN_HUB", "off"), ("SONORAN_RECONCILE_SECONDS", "0")], None).await;
     first_reading(&bot).await;

@@ -140,16 +140,16 @@ fn settings() -> impl Strategy<Value = Settings> {
         prop::option::of(TEXT.prop_map(ChannelId)),
         labels(),
         prop::option::of(quiet),
-        (prop::option::of(ROLES.prop_map(RoleId)), any::<bool>(), any::<bool>()),
+        (prop::option::of(ROLES.prop_map(RoleId)), any::<bool>(), any::<bool>(), prop::option::of(ROLES.prop_map(RoleId))),
     )
-        .prop_map(|(mut routes, mut boards, notices, labels, quiet, (role, buttons, emergency))| {
+        .prop_map(|(mut routes, mut boards, notices, labels, quiet, (role, buttons, emergency, emergency_role))| {
             let mut seen = std::collections::BTreeSet::new();
             routes.retain(|route| seen.insert(route.key()));
             seen.clear();
             boards.retain(|board| seen.insert(board.key()));
             let quiet = quiet
                 .map(|(from, length, timezone, panic)| Quiet::new(&clock(from), &clock((from + length) % 1_440), timezone, panic).unwrap());
-            let acting = ActingRule { role, buttons, emergency };
+            let acting = ActingRule { role, buttons, emergency, emergency_role };
             Settings { routes, boards, notices, labels, quiet, acting }.in_order()
         })
 }
