@@ -238,7 +238,14 @@ impl Members {
             let page = match self.page(offset, rank).await {
                 Ok(page) => page,
                 // It cannot be had at all: one question about them may.
-                Err(RestError::NotThere { .. } | RestError::NotFound | RestError::PlanTooLow | RestError::Unreadable | RestError::Rejected { .. } | RestError::Suspended { .. }) => break,
+                Err(
+                    RestError::NotThere { .. }
+                    | RestError::NotFound
+                    | RestError::PlanTooLow
+                    | RestError::Unreadable
+                    | RestError::Rejected { .. }
+                    | RestError::Suspended { .. },
+                ) => break,
                 Err(error) => return Err(error),
             };
             if page.found.contains(&account)
@@ -292,7 +299,9 @@ impl Members {
     /// Keeps a member known whom nobody waits for.
     pub(super) async fn keep_known(&self, user: UserId) -> Result<(), RestError> {
         match self.mapped(user).await {
-            Some(mapped) if self.clock.now().since(mapped.asked_at) >= WARMED => self.refreshed(user, mapped, Rank::Background).await.map(drop),
+            Some(mapped) if self.clock.now().since(mapped.asked_at) >= WARMED => {
+                self.refreshed(user, mapped, Rank::Background).await.map(drop)
+            }
             _ => Ok(()),
         }
     }
@@ -368,5 +377,149 @@ fn member(account: Account) -> Member {
             AccountStatus::Other(number) => number,
         },
         permissions: account.permissions.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use futures_util::future::join_all;
+    use secrecy::SecretString;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::sim::cad::{Account as CadAccount, CadOptions, CadSim, Seen};
+
+    /// The pretended CAD with its limits, and members with accounts. Time passes only by [`Stage::while_time_passes`].
+    struct Stage {
+        cad: CadSim,
+        store: Store,
+        clock: Clock,
+        folder: std::path::PathBuf,
+    }
+
+    impl Stage {
+        async fn new(members: u64) -> Self {
+            let cad = CadSim::start(CadOptions::default()).await.unwrap();
+            for user in 1..=members {
+                let account = CadAccount { username: format!("m{user}"), discord: Some(user.to_string()), ..CadAccount::default() };
+                cad.add_account(CadAccount { permissions: vec!["police".into()], ..account });
+            }
+            let folder = std::env::temp_dir().join(format!("tenfour-members-{:016x}", fastrand::u64(..)));
+            let store = Store::open(&folder.join("t.db")).await.unwrap();
+            Self { cad, store, clock: Clock::manual(UnixMs(1_000_000_000)), folder }
+        }
+
+        async fn members(&self) -> Members {
+            let rest = CadRest::new(&self.cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new());
+            let members = Members::new(rest, self.store.clone(), self.clock.clone(), CommunityId::new(self.cad.community()));
+            members.restore().await;
+            members
+        }
+
+        fn asked(&self, end: &str) -> usize {
+            self.cad.count(|seen| matches!(seen, Seen::Rest { path, .. } if path.ends_with(end)))
+        }
+
+        /// Time that is paused would jump while a socket is waited for: so it is moved by hand, a little at a time.
+        async fn while_time_passes<T>(&self, work: impl Future<Output = T>) -> T {
+            let time = async {
+                loop {
+                    for _ in 0..200 {
+                        tokio::task::yield_now().await;
+                    }
+                    std::thread::sleep(std::time::Duration::from_micros(300));
+                    tokio::time::advance(std::time::Duration::from_millis(50)).await;
+                    self.clock.advance(50);
+                }
+            };
+            tokio::select! {
+                done = work => done,
+                () = time => unreachable!("time never ends"),
+            }
+        }
+
+        async fn end(self) {
+            self.cad.stop().await;
+            std::fs::remove_dir_all(&self.folder).ok();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn twenty_never_seen_members_who_press_within_a_minute_all_get_an_answer() {
+        let stage = Stage::new(20).await;
+        let members = stage.while_time_passes(stage.members()).await;
+        let began = Instant::now();
+        let known = stage.while_time_passes(join_all((1..=20).map(|user| members.known(UserId(user))))).await;
+        assert!(known.iter().all(|known| known.as_ref().is_ok_and(|known| known.member.is_some())), "{known:?}");
+        let took = began.elapsed().as_secs();
+        assert!((119..180).contains(&took), "{took} s: seven a minute");
+        assert_eq!(stage.asked("/accounts/account"), 20, "no question was asked twice, and none was refused by the CAD");
+        stage.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_keeps_whose_account_is_whose_and_one_list_refreshes_everybody() {
+        let stage = Stage::new(7).await;
+        let members = stage.while_time_passes(stage.members()).await;
+        stage.while_time_passes(join_all((1..=7).map(|user| members.known(UserId(user))))).await;
+        drop(members);
+        // A month later, after a restart.
+        stage.clock.advance(30 * 86_400_000);
+        let members = stage.while_time_passes(stage.members()).await;
+        let known = stage.while_time_passes(join_all((1..=7).map(|user| members.known(UserId(user))))).await;
+        assert!(
+            known.iter().all(|known| known.as_ref().is_ok_and(|known| stage.clock.now().since(known.asked_at) < BELIEVED)),
+            "{known:?}"
+        );
+        assert_eq!((stage.asked("/accounts/account"), stage.asked("/general/accounts")), (7, 1));
+        stage.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_is_not_in_the_list_any_more_is_asked_about_and_forgotten() {
+        let stage = Stage::new(1).await;
+        let members = stage.while_time_passes(stage.members()).await;
+        // Linked to an account that the CAD does not have.
+        let gone = Member { account: "gone".into(), name: "x".into(), status: 1, permissions: ["dispatch".to_owned()].into() };
+        let community = CommunityId::new(stage.cad.community());
+        stage.while_time_passes(stage.store.put_member(&community, UserId(9), &gone, UnixMs(0))).await.unwrap();
+        let known = stage.while_time_passes(members.known(UserId(9))).await.unwrap();
+        assert_eq!(known.member, None);
+        assert_eq!(stage.while_time_passes(stage.store.member(&community, UserId(9))).await.unwrap(), None);
+        stage.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unlinked_members_cost_one_question_a_minute_each_and_delay_nobody_who_is_known() {
+        let stage = Stage::new(1).await;
+        let members = stage.while_time_passes(stage.members()).await;
+        stage.while_time_passes(members.known(UserId(1))).await.unwrap();
+        stage.clock.advance(BELIEVED);
+        let flood = async {
+            let strangers = join_all((100..140).flat_map(|user| [members.known(UserId(user)), members.known(UserId(user))]));
+            let officer = async {
+                let began = Instant::now();
+                let known = members.known(UserId(1)).await.unwrap();
+                (known.member.is_some(), began.elapsed())
+            };
+            // Nobody waits for the strangers to the end.
+            tokio::select! {
+                biased;
+                officer = officer => officer,
+                _ = strangers => panic!("all strangers were answered first"),
+            }
+        };
+        let (is_known, took) = stage.while_time_passes(flood).await;
+        assert!(is_known && took < std::time::Duration::from_secs(5), "{took:?}");
+        stage.while_time_passes(members.known(UserId(500))).await.unwrap();
+        let asked = stage.asked("/accounts/account");
+        for _ in 0..5 {
+            let again = stage.while_time_passes(members.ask_again(UserId(500))).await.unwrap();
+            assert_eq!(again.member, None);
+        }
+        assert_eq!(stage.asked("/accounts/account"), asked, "a press within the minute is answered from what was said");
+        stage.end().await;
     }
 }

@@ -18,6 +18,7 @@ mod deed;
 mod emergency;
 mod leave;
 mod members;
+mod panic;
 mod place;
 mod refused;
 mod rule;
@@ -33,9 +34,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::cad::rest::{
-    CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn,
-};
+use crate::cad::rest::{CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn};
 use crate::clock::{Clock, UnixMs};
 use crate::discord::roles::Roles;
 use crate::gate::Gate;
@@ -631,85 +630,6 @@ impl Acting {
         }
         self.tell(server, Told::status(&idents, status)).await;
         Ok("✅ Your status is set.".to_owned())
-    }
-
-    async fn panic(&self, who: &Who, server: ServerId, on: bool) -> Result<String, Refused> {
-        let idents = who.idents();
-        let mine = idents.clone();
-        let already = self.look(server, move |world| mine.iter().all(|ident| view::in_panic(world, *ident) == on)).await?;
-        if already {
-            let said = if on { "Your panic is on already" } else { "Your panic is not on" };
-            return Err(Refused::Needless(format!("{said}: nothing was sent.")));
-        }
-        let updated = self.0.outside.cad.set_panic(server, &Target::Idents(idents.clone()), on).await;
-        if self.doubted(server, updated)? == 0 {
-            return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
-        }
-        self.tell(server, Told::panic(&idents, on)).await;
-        Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.to_owned())
-    }
-
-    async fn panic_over(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, Refused> {
-        let Subject::Panic(ident, _) = subject else {
-            return Err(Refused::Needless("There is no panic here: nothing was sent.".to_owned()));
-        };
-        if self.look(server, move |world| world.is_over(subject)).await? {
-            return Err(self.over(actor.guild, server, subject).await);
-        }
-        if !who.idents().contains(&ident) {
-            // Another's: that is the dispatcher's to end.
-            self.permitted(actor, server, Need { permission: Permission::Dispatch, on_duty: Some(server) }).await?;
-        }
-        let name = self.look(server, move |world| named(world, ident)).await?;
-        let key = (server, format!("panic over:{ident}"));
-        let ended = self
-            .0
-            .flying
-            .fly(key, || async {
-                let updated = self.0.outside.cad.set_panic(server, &Target::Idents(vec![ident]), false).await?;
-                if updated > 0 {
-                    self.tell(server, Told::panic(&[ident], false)).await;
-                }
-                Ok(usize::try_from(updated).unwrap_or(0))
-            })
-            .await;
-        if self.answered(actor.guild, server, subject, ended).await? == 0 {
-            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
-            return Err(Refused::NoEffect(format!(
-                "The CAD changed no unit: {name} may be off duty by now, so look at the card in a minute, or in the CAD."
-            )));
-        }
-        Ok(format!("✅ The panic of {name} is over."))
-    }
-
-    /// Whose panic somebody is about to end, if it is another unit's: they are asked first. `None` if it is their own.
-    ///
-    /// # Errors
-    /// As [`Refused`] says, also if they may not end it.
-    pub async fn others_panic(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<Option<String>, Refused> {
-        self.watched(server)?;
-        let Subject::Panic(ident, _) = subject else { return Ok(None) };
-        let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await?;
-        if who.idents().contains(&ident) {
-            return Ok(None);
-        }
-        if self.look(server, move |world| world.is_over(subject)).await? {
-            return Err(self.over(actor.guild, server, subject).await);
-        }
-        self.permitted(actor, server, Need { permission: Permission::Dispatch, on_duty: Some(server) }).await?;
-        self.look(server, move |world| named(world, ident)).await.map(Some)
-    }
-
-    /// The 911 that the game placed for a unit's latest panic, if it still waits although the panic is over.
-    pub async fn left_911(&self, server: ServerId, ident: Ident) -> Option<Subject> {
-        self.look(server, move |world| world.left_911(ident)).await.ok().flatten()
-    }
-
-    /// As [`Acting::left_911`], of one's own units.
-    pub async fn own_left_911(&self, actor: &Actor, server: ServerId) -> Option<Subject> {
-        let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await.ok()?;
-        let idents = who.idents();
-        self.look(server, move |world| idents.into_iter().find_map(|ident| world.left_911(ident))).await.ok().flatten()
     }
 
     async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<String, Refused> {

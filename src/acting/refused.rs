@@ -247,7 +247,7 @@ mod tests {
         insta::assert_snapshot!(sentences.join("\n"), @r#"
         Only members with <@&7> may act in the CAD from here: ask this server's staff for that role.
         Only members with a certain role on the community's main Discord server may act in the CAD: ask its staff for that role.
-        Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it.
+        Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it; a new link is noticed within a minute.
         Your CAD account still waits for approval: ask your community's staff to validate it in the CAD (Admin > Accounts), then try again.
         Your CAD account has expired: ask your community's staff to renew it in the CAD (Admin > Accounts), then try again.
         Your CAD account was removed from this community: ask your community's staff to let you in again, then try again.
@@ -265,12 +265,16 @@ mod tests {
         What the CAD allows in a minute is used up, so nothing was changed: try again in 12 s, or do it in the CAD.
         What the CAD allows in a minute is used up, so nothing was changed: try again in 60 s, or do it in the CAD.
         The bot has made all the requests that it may make in a minute, so nothing was sent: try again in 12 s, or do it in the CAD.
+        Too many people wait for Sonoran CAD right now, so nothing was sent: try again in a minute, or do it in the CAD.
+        Your turn at Sonoran CAD didn't come within 3 minutes, so nothing was sent: try again in a minute, or do it in the CAD.
+        Sonoran CAD rejected two "note" requests as malformed, so nothing is sent until <t:1763700000:t>: do it in the CAD until then.
         The CAD does not know this any more, so nothing was changed: look at the newest card, or in the CAD.
         The CAD does not accept this ("postal is too long"), so nothing was changed: enter something else, or do it in the CAD.
         The CAD does not accept this, so nothing was changed: enter something else, or do it in the CAD.
         The CAD did not confirm this, so it may or may not have been done: look in the CAD, or at the card in a minute, before you try again.
         The CAD could not be reached, so nothing was changed: try again in a minute, and tell this bot's operator if it stays.
         The CAD could not be reached, so nothing was changed: try again in a minute, and tell this bot's operator if it stays.
+        Sonoran CAD didn't answer within 10 s, so nothing was changed: try again in a minute, or do it in the CAD.
         The CAD's answer made no sense, so nothing was changed: tell this bot's operator to look whether SONORAN_API_URL is the CAD.
         Call #501 is over: nothing was changed in the CAD, so look at its card, which is brought up to date.
         The CAD no longer knows call #501 or your unit, so nothing was changed: look whether you are still on duty there, then press again.
@@ -282,6 +286,25 @@ mod tests {
         The bot is being restarted, so nothing was sent: try again in a minute.
         The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.
         The bot's database did not answer: try again, and tell this bot's operator if it stays.
+        The CAD does not accept this bot: tell this bot's operator that SONORAN_API_KEY is wrong.
+        The CAD does not let this bot in: tell this bot's operator that SONORAN_API_KEY is not let in, or the API is switched off there.
+        The CAD has no server 2: tell this bot's operator that SONORAN_SERVER_IDS does not fit.
+        The CAD was not found: tell this bot's operator that SONORAN_API_URL does not fit.
+        The CAD's plan doesn't include this: look in the CAD, and tell this bot's operator that the plan of SONORAN_COMMUNITY_ID is too low.
+        What the CAD allows in a minute is used up: try again in 12 s, or do it in the CAD.
+        What the CAD allows in a minute is used up: try again in 60 s, or do it in the CAD.
+        The bot has made all the requests that it may make in a minute: try again in 12 s, or do it in the CAD.
+        Too many people wait for Sonoran CAD right now: try again in a minute, or look in the CAD.
+        Your turn at Sonoran CAD didn't come within 3 minutes: try again in a minute, or look in the CAD.
+        Sonoran CAD rejected two "note" requests as malformed, so it isn't asked until <t:1763700000:t>: look in the CAD until then.
+        Sonoran CAD doesn't know this: look in the CAD.
+        The CAD does not accept this ("postal is too long"): enter something else, or do it in the CAD.
+        The CAD does not accept this: enter something else, or do it in the CAD.
+        Sonoran CAD can't be reached: try again in a minute, and tell this bot's operator if it stays.
+        Sonoran CAD can't be reached: try again in a minute, and tell this bot's operator if it stays.
+        Sonoran CAD can't be reached: try again in a minute, and tell this bot's operator if it stays.
+        Sonoran CAD didn't answer within 10 s: try again in a minute.
+        The CAD's answer made no sense: tell this bot's operator to look whether SONORAN_API_URL is the CAD.
         "#);
     }
 

@@ -27,12 +27,7 @@ pub(super) async fn server(acting: &Acting, actor: &Actor, chosen: Option<i64>) 
 }
 
 /// As [`server`], for what needs `permission`.
-pub(super) async fn server_for(
-    acting: &Acting,
-    actor: &Actor,
-    chosen: Option<i64>,
-    permission: Permission,
-) -> Result<ServerId, Error> {
+pub(super) async fn server_for(acting: &Acting, actor: &Actor, chosen: Option<i64>, permission: Permission) -> Result<ServerId, Error> {
     let Some(chosen) = chosen else { return Ok(acting.server_of(actor, permission).await?) };
     let known = acting.servers().iter().find(|server| i64::from(server.0) == chosen).copied();
     known.ok_or_else(|| Error::refused(format!("This bot watches no server {chosen}: choose one from the list.")))

@@ -83,9 +83,12 @@ pub(super) async fn placed(desk: &Desk, who: &Actor, Wanted(server): Wanted, typ
     let text = |id: &str| typed.get(id).unwrap_or_default().to_owned();
     let caller = match typed.get("caller") {
         Some(caller) => caller.to_owned(),
-        None => {
-            acting.account(who, Permission::PlaceCall).await?.map(|member| member.name).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Unknown".into())
-        }
+        None => acting
+            .account(who, Permission::PlaceCall)
+            .await?
+            .map(|member| member.name)
+            .filter(|name| !name.trim().is_empty())
+            .unwrap_or_else(|| "Unknown".into()),
     };
     let new = NewEmergency {
         emergency: true,

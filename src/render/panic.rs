@@ -32,7 +32,10 @@ pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
     if panic.over_at.is_none() {
         let verbs: &[Verb] = if panic.taken.is_none() { &[Verb::Over, Verb::Take] } else { &[Verb::Over] };
         draft.buttons = button::buttons(view, Subject::Panic(ident, panic.since), verbs);
-    } else if let Some(left) = panic.linked_911.and_then(|id| view.world.left_911(ident).filter(|left| matches!(left, Subject::Emergency(known, _) if *known == id))) {
+    } else if let Some(left) = panic
+        .linked_911
+        .and_then(|id| view.world.left_911(ident).filter(|left| matches!(left, Subject::Emergency(known, _) if *known == id)))
+    {
         draft.buttons = button::buttons(view, left, &[Verb::AlsoClear]);
     }
     draft.finish(view)

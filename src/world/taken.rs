@@ -129,9 +129,7 @@ impl Server {
     /// Whether the game placed this 911 for a panic that is over by now, or was followed by another one of that unit.
     fn panic_is_over(&self, id: CallId) -> bool {
         let panic_of = self.emergencies.get(&id).and_then(|known| known.panic_of);
-        panic_of.is_some_and(|ident| {
-            self.panics.get(&ident).is_none_or(|panic| panic.over_at.is_some() || panic.linked_911 != Some(id))
-        })
+        panic_of.is_some_and(|ident| self.panics.get(&ident).is_none_or(|panic| panic.over_at.is_some() || panic.linked_911 != Some(id)))
     }
 
     /// The 911 that the game placed for a unit's latest panic, if it still waits although that panic is over.

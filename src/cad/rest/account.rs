@@ -178,7 +178,10 @@ impl CadRest {
         let pagination = object(&answer).and_then(|fields| property(fields, "pagination")).and_then(object);
         let total = pagination.and_then(|fields| property(fields, "total")).and_then(number).and_then(|total| usize::try_from(total).ok());
         let more = total.map_or(rows.len() >= PAGE, |total| offset + rows.len() < total);
-        Ok(Accounts { accounts: found.into_iter().filter_map(told).collect(), next: (more && !rows.is_empty()).then_some(offset + rows.len()) })
+        Ok(Accounts {
+            accounts: found.into_iter().filter_map(told).collect(),
+            next: (more && !rows.is_empty()).then_some(offset + rows.len()),
+        })
     }
 
     /// The account's active units on a server, dispatchers included, as the CAD sent them (10 a minute).

@@ -611,10 +611,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_waiting_room_is_bounded_and_says_so_and_who_leaves_makes_room() {
         let budgets = new(SHARE);
-        let full = futures_util::future::join_all((0..(7 + MAX_WAITING as u64 + 3)).map(|person| wait(&budgets, Rank::Stranger, person + 1)));
+        let full =
+            futures_util::future::join_all((0..(7 + MAX_WAITING as u64 + 3)).map(|person| wait(&budgets, Rank::Stranger, person + 1)));
         let waited = tokio::time::timeout(s(30), full).await;
         assert!(waited.is_err());
-        let all = futures_util::future::join_all((0..MAX_WAITING as u64 + 2).map(|person| wait(&budgets, Rank::Stranger, person + 1))).await;
+        let all =
+            futures_util::future::join_all((0..MAX_WAITING as u64 + 2).map(|person| wait(&budgets, Rank::Stranger, person + 1))).await;
         let count = |error: &RestError| all.iter().filter(|(turn, _)| turn.as_ref() == Err(error)).count();
         assert_eq!(count(&RestError::QueueFull), 2, "those who left before are not in line any more");
         assert!(count(&RestError::NoTurn) > 400);

@@ -97,7 +97,7 @@ impl CadRest {
             _ => {
                 let rows = array(&answer, "records").ok_or(RestError::Unreadable)?;
                 entries(&rows, is_record).ok_or(RestError::Unreadable)?.found
-            },
+            }
         };
         found.truncate(MOST_RECORDS);
         Ok(found)

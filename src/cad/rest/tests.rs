@@ -207,7 +207,9 @@ async fn junk_among_good_entries_makes_absence_mean_nothing() {
         let body = format!(r#"{{"ActiveCalls":[{junk},{{"callId":501}}],"EmergencyCalls":[{{"callId":302}}],"ClosedCalls":[]}}"#);
         let calls = ok(&body).await.calls(ServerId(1)).await.unwrap();
         assert_eq!((calls.active.len(), calls.active_in_part, calls.emergency_in_part), (1, true, false), "{junk}");
-        let body = format!(r#"{{"ActiveCalls":[{{"callId":501}}],"EmergencyCalls":[{{"callId":302}},{junk}],"ClosedCalls":[{junk},{{"callId":9}}]}}"#);
+        let body = format!(
+            r#"{{"ActiveCalls":[{{"callId":501}}],"EmergencyCalls":[{{"callId":302}},{junk}],"ClosedCalls":[{junk},{{"callId":9}}]}}"#
+        );
         let calls = ok(&body).await.calls(ServerId(1)).await.unwrap();
         let (found, in_part) = ((calls.emergency.len(), calls.closed.len()), (calls.active_in_part, calls.emergency_in_part));
         assert_eq!((found, in_part), ((1, 1), (false, true)), "{junk}");

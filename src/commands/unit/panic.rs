@@ -73,10 +73,7 @@ pub(in crate::commands) async fn press(
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     let who = actor(GuildId(guild.get()), UserId(component.user.id.get()), component.member.as_ref());
     let done = match desk.acting() {
-        Ok(acting) => {
-            waiting::shown(who.user, acting.act(&who, server, Deed::Panic(on)), &(ctx, component))
-            .await
-        }
+        Ok(acting) => waiting::shown(who.user, acting.act(&who, server, Deed::Panic(on)), &(ctx, component)).await,
         Err(refused) => Err(refused),
     };
     let page = match done {

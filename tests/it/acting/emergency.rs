@@ -41,3 +41,26 @@ async fn members_place_calls_once_it_is_switched_on() {
     assert_eq!(scene.changes(), ["POST /v2/emergency/servers/1/calls/911"]);
     scene.bot.finish().await;
 }
+
+#[tokio::test]
+async fn the_officers_role_does_not_restrict_911_which_has_a_role_of_its_own() {
+    let scene = Scene::start().await;
+    let (tess, owner) = (scene.civilian("Tess", &[]), scene.bot.discord.owner_id(&scene.bot.guild));
+    let role = |name: &str| scene.bot.discord.add_role(&scene.bot.guild, name, 0);
+    let (officers, callers) = (role("Officers"), role("Callers"));
+    scene.ran(&owner, "cad", &["actions"], json!({ "emergency": "on", "role": officers })).await;
+    let form = scene.run(&tess.user, "911", &[], json!({}));
+    form.reply(PATIENCE).await.unwrap();
+    let said = told(&scene.bot.discord.submit(&form, json!({ "what": "x", "where": "y" })).unwrap()).await;
+    assert!(said.starts_with("📞 Your call was placed."), "{said}");
+    let said = scene.ran(&owner, "cad", &["actions"], json!({ "emergency_role": callers })).await;
+    assert!(
+        said.contains(&format!("Only members with <@&{callers}> may use `/911`")) && said.contains(&format!("<@&{officers}>")),
+        "{said}"
+    );
+    let said = scene.ran(&tess.user, "911", &[], json!({})).await;
+    assert_eq!(said, format!("Only members with <@&{callers}> may place calls from here: ask this server's staff for that role."));
+    let said = scene.ran(&owner, "cad", &["actions"], json!({ "any_emergency_role": true })).await;
+    assert!(said.contains("No role is needed for `/911`"), "{said}");
+    scene.bot.finish().await;
+}

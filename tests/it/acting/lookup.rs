@@ -37,3 +37,24 @@ async fn records_are_shown_to_the_asker_alone() {
     assert_eq!(scene.ran(&desk.user, "lookup", &["name"], json!({})).await, "Type a first name, a last name, or both.");
     scene.bot.finish().await;
 }
+
+#[tokio::test]
+async fn a_hung_cad_costs_a_command_ten_seconds_and_a_lookup_never_speaks_of_changes() {
+    let scene = Scene::start().await;
+    let desk = scene.dispatcher("Desk").await;
+    scene.bot.cad.rest_hang("", u32::MAX);
+    let began = tokio::time::Instant::now();
+    let asked = [
+        scene.run(&desk.user, "lookup", &["plate"], json!({ "plate": "bkt" })),
+        scene.run(&desk.user, "unit", &["me"], json!({})),
+        scene.run(&desk.user, "unit", &["panic"], json!({})),
+    ];
+    for pending in asked {
+        let said = pending.wait_reply_where(PATIENCE, |reply| reply.to_string().contains("didn't answer")).await.unwrap().to_string();
+        assert!(said.contains("Sonoran CAD didn't answer within 10 s: try again in a minute."), "{said}");
+        assert!(!said.contains("nothing was"), "{said}");
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(13), "{:?}", began.elapsed());
+    scene.bot.cad.heal();
+    scene.bot.finish().await;
+}

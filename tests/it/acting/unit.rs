@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tenfour::sim::cad::{CadOptions, ServerOptions, UnitSpec};
+use tenfour::sim::discord::DiscordSim;
 
 use super::{Scene, button, told};
 use crate::test_bot::{PATIENCE, Setup, field, title, until};
@@ -157,5 +158,69 @@ async fn of_several_servers_it_is_the_one_on_which_one_is_on_duty() {
     let unknown = scene.ran(&ann.user, "unit", &["status"], json!({ "status": "3", "server": 9 })).await;
     assert!(unknown.starts_with("This bot watches no server 9"), "{unknown}");
     assert_eq!(scene.changes(), ["PATCH /v2/emergency/servers/2/units/status"]);
+    scene.bot.finish().await;
+}
+
+#[tokio::test]
+async fn ending_a_panic_offers_to_clear_its_911_and_anothers_is_asked_for_once() {
+    let mut scene = super::cells::quiet_scene(Vec::new()).await;
+    let crew = scene.crew(2).await;
+    let (ann, bob) = (&crew[0], &crew[1]);
+    let cad = scene.bot.cad.clone();
+    assert!(cad.panic(1, &[ann.ident], true));
+    let call = tenfour::sim::cad::CallSpec {
+        emergency: true,
+        caller: "P00".into(),
+        description: "Unit A-P00 has pressed their panic button!".into(),
+        ..Default::default()
+    };
+    let id = cad.place_911(1, &call).unwrap();
+    let card = scene.bot.message(&scene.channel, |m| crate::test_bot::title(m).starts_with("🆘 PANIC")).await;
+    scene.bot.message(&scene.channel, |m| m["embeds"][0]["footer"]["text"] == format!("Server 1 · 911 #{id}")).await;
+    scene.bot.settled().await;
+
+    // Bob is asked whether he means it, and nothing is sent before he says so.
+    let asked = scene.press(&card, "over", &bob.user).reply(PATIENCE).await.unwrap();
+    assert!(asked["embeds"][0]["description"].as_str().unwrap().contains("A-P00 P00's panic, not yours"), "{asked:#}");
+    assert_eq!(scene.changes(), Vec::<String>::new());
+    let done = scene.press(&asked, "over-sure", &bob.user).reply(PATIENCE).await.unwrap();
+    assert!(done["content"].as_str().unwrap().contains("The panic of A-P00 P00 is over."), "{done:#}");
+    assert_eq!(scene.changes(), ["PATCH /v2/emergency/servers/1/units/panic"]);
+
+    // Both the answer and the card offer to clear the 911.
+    let over = scene.settled(&card).await;
+    assert!(DiscordSim::custom_ids(&over).iter().any(|id| id.contains(":also-clear:")), "{over:#}");
+    assert_eq!(scene.pressed(&done, "also-clear", &bob.user).await, format!("☑️ Call #{id} is dismissed."));
+    assert!(scene.bot.cad.open_state(1)["emergencyCalls"].as_array().unwrap().is_empty());
+    let over = scene.settled(&over).await;
+    assert_eq!(DiscordSim::custom_ids(&over), Vec::<String>::new(), "there is nothing to clear any more");
+    let said = scene.pressed(&done, "also-clear", &bob.user).await;
+    assert!(said.contains("is over"), "{said}");
+
+    // One's own ends at once.
+    assert!(cad.panic(1, &[bob.ident], true));
+    let own = scene.bot.message(&scene.channel, |m| crate::test_bot::title(m).starts_with("🆘 PANIC · A-P01")).await;
+    assert!(scene.pressed(&own, "over", &bob.user).await.contains("is over."));
+    scene.bot.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_cad_sees_what_for_and_goes_through() {
+    let mut scene = super::cells::quiet_scene(Vec::new()).await;
+    let mut ann = scene.civilian("Ann", &["selfDispatch"]);
+    scene.duty(&mut ann, "Ann");
+    scene.bot.caught_up().await;
+    let (_, card) = scene.dispatch("Robbery").await;
+    scene.bot.cad.rest_delay("/accounts/account", 4_000, 1);
+    let press = scene.press(&card, "respond", &ann.user);
+    press.wait_reply_where(PATIENCE, |reply| reply["content"] == "Checking your CAD account…").await.unwrap();
+    press.wait_reply_where(PATIENCE, |reply| reply["content"].as_str().is_some_and(|said| said.contains("is attached"))).await.unwrap();
+    // A command's words give way to its answer.
+    scene.bot.clock.advance(600_000);
+    scene.bot.cad.rest_delay("/general/accounts", 4_000, 1);
+    scene.bot.cad.rest_delay("/accounts/account", 4_000, 1);
+    let command = scene.run(&ann.user, "unit", &["me"], json!({}));
+    command.wait_reply_where(PATIENCE, |reply| reply["content"] == "Checking your CAD account…").await.unwrap();
+    command.wait_reply_where(PATIENCE, |reply| reply["embeds"][0]["title"] == "You in the CAD").await.unwrap();
     scene.bot.finish().await;
 }

@@ -201,7 +201,8 @@ async fn who_is_on_duty_stays_known_and_who_is_not_does_not() {
     assert!(scene.pressed(&card, "respond", &ann.user).await.contains("is attached"));
     assert!(scene.pressed(&card, "respond", &off.user).await.contains("go on duty there"));
     assert_eq!((asked(&ann), asked(&off)), (1, 1));
-    let lists = || scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, .. } if path.ends_with("/general/accounts")));
+    let lists =
+        || scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, .. } if path.ends_with("/general/accounts")));
     scene.bot.clock.advance(421_000);
     until("a list of accounts that nobody waits for", async || lists() == 1).await;
     scene.bot.clock.advance(300_000);

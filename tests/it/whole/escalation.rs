@@ -159,3 +159,39 @@ async fn nobody_else_can_say_that_it_was_taken() {
     assert_eq!(evening.pinged(), evening.of(&[&evening.second]));
     evening.bot.finish().await;
 }
+
+/// A panic, and the 911 that the game places for it.
+async fn panic_with_its_911(evening: &Evening) {
+    let unit = json!({ "unit": { "id": 7, "status": 2, "data": { "unitNum": "A-10", "name": "John Doe" } } });
+    evening.bot.tell("EVENT_UNIT_LOGIN", unit).await;
+    evening.bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
+    let call = json!({ "call": {
+        "callId": 302, "isEmergency": true, "caller": "John Doe", "location": "Alta St", "description": "Unit A-10 has pressed their panic button!",
+    } });
+    evening.bot.tell("EVENT_911", call).await;
+    evening.bot.settled().await;
+}
+
+#[tokio::test]
+async fn a_911_of_a_panic_that_is_over_calls_nobody_any_more() {
+    for end in [("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": false })), ("EVENT_UNIT_LOGOUT", json!({ "identId": 7 }))] {
+        let evening = Evening::start("911").await;
+        panic_with_its_911(&evening).await;
+        let panics = evening.bot.channel("panic", None, Style::Card).await;
+        evening.later(2 * MINUTE).await;
+        evening.bot.tell(end.0, end.1).await;
+        evening.later(10 * MINUTE).await;
+        assert_eq!(evening.pinged(), [[""; 0]; 0], "{}", end.0);
+        drop(panics);
+        evening.bot.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_911_of_a_panic_that_goes_on_still_calls() {
+    let evening = Evening::start("911").await;
+    panic_with_its_911(&evening).await;
+    evening.later(3 * MINUTE).await;
+    assert_eq!(evening.pinged(), [[format!("<@&{}>", evening.second)]]);
+    evening.bot.finish().await;
+}

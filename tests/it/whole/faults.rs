@@ -256,3 +256,36 @@ async fn everything_at_once_at_random_and_in_the_end_each_call_stands_once() {
     assert_eq!((titles.len(), bot.discord.messages(&channel).len()), (60, 60), "{titles:#?}");
     bot.finish().await;
 }
+
+#[tokio::test]
+async fn two_malformed_requests_suspend_an_operation_which_is_reported_once() {
+    let bot = TestBot::start_with(Setup {
+        settings: vec![
+            ("SONORAN_RECONCILE_SECONDS", "600".to_owned()),
+            ("SONORAN_CALLS_PER_MINUTE", "5".to_owned()),
+            ("SONORAN_UNITS_PER_MINUTE", "3".to_owned()),
+        ],
+        ..Setup::default()
+    })
+    .await;
+    let notices = bot.notices().await;
+    bot.cad.rest_status("GET /calls$", 400, u32::MAX, None);
+    let sessions = || bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Auth { success: Some(true), .. }));
+    let before = sessions();
+    bot.cad.drop_all();
+    until("the next session", async || sessions() > before).await;
+    let notice = bot.message(&notices, |m| title(m) == "⚠️ Sonoran CAD rejects \"calls\" requests").await;
+    let words = notice["embeds"][0]["description"].as_str().unwrap();
+    assert!(words.contains("send no more of them until <t:"), "{words}");
+    let problems = bot.app().status.snapshot().problems;
+    assert!(problems.iter().any(|(_, why)| why.contains("rejected two \"calls\" requests as malformed")), "{problems:?}");
+    let asked = || bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { status: 400, .. }));
+    assert_eq!(asked(), 2);
+    // Whatever asks for a reading meanwhile, nothing is sent.
+    let before = sessions();
+    bot.cad.drop_all();
+    until("another session", async || sessions() > before).await;
+    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    assert_eq!((asked(), bot.titles(&notices).len()), (2, 1));
+    bot.finish().await;
+}

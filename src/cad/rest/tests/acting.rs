@@ -498,7 +498,11 @@ async fn a_page_of_accounts_says_where_the_next_one_begins() {
     let account = |n: usize| format!(r#"{{"uuid":"u-{n}","username":"n{n}","status":1,"permissions":{{"police":true}}}}"#);
     let rows: Vec<String> = (0..100).map(account).collect();
     let page = format!(r#"{{"pagination":{{"limit":100,"offset":100,"total":250}},"accounts":[{}]}}"#, rows.join(","));
-    let (rest, log) = script(vec![good(&page), good(r#"{"accounts":[{"uuid":"u-1","username":"x","status":1},{"uuid":"u-2","status":1,"permissions":{}}]}"#)]).await;
+    let (rest, log) = script(vec![
+        good(&page),
+        good(r#"{"accounts":[{"uuid":"u-1","username":"x","status":1},{"uuid":"u-2","status":1,"permissions":{}}]}"#),
+    ])
+    .await;
     let first = rest.accounts(100, Rank::Known).await.unwrap();
     assert_eq!((first.accounts.len(), first.next), (100, Some(200)));
     assert_eq!(log.lock().unwrap()[0].0, "GET /v2/general/accounts?limit=100&offset=100");
