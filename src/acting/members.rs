@@ -177,8 +177,8 @@ impl Members {
     pub(super) async fn ask_again(&self, user: UserId) -> Result<Known, RestError> {
         let now = self.clock.now();
         let last = self.remembered(user);
-        if last.as_ref().is_some_and(|known| known.member.is_none()) {
-            return last.map_or(Err(RestError::Unreadable), Ok);
+        if let Some(unlinked) = last.as_ref().filter(|known| known.member.is_none()) {
+            return Ok(unlinked.clone());
         }
         let often = {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);

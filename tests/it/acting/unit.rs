@@ -206,7 +206,7 @@ async fn ending_a_panic_offers_to_clear_its_911_and_anothers_is_asked_for_once()
 
 #[tokio::test]
 async fn whoever_waits_for_the_cad_sees_what_for_and_goes_through() {
-    let mut scene = super::cells::quiet_scene(Vec::new()).await;
+    let scene = super::cells::quiet_scene(Vec::new()).await;
     let mut ann = scene.civilian("Ann", &["selfDispatch"]);
     scene.duty(&mut ann, "Ann");
     scene.bot.caught_up().await;

@@ -210,7 +210,7 @@ async fn a_poll_answer_whose_lists_hold_no_objects_changes_nothing() {
     bot.cad.rest_answer("GET /units$", json!(["Unauthorized"]), u32::MAX);
     bot.cad.rest_answer("GET /calls$", json!({ "ActiveCalls": ["Unauthorized"], "EmergencyCalls": [null], "ClosedCalls": [1] }), u32::MAX);
     reconnect(&bot).await;
-    let trouble = |part| facts(&bot).readings[&part].trouble.is_some_and(|(_, why)| why.contains("could not be understood"));
+    let trouble = |part| facts(&bot).readings[&part].trouble.as_ref().is_some_and(|(_, why)| why.contains("could not be understood"));
     until("both failures", async || trouble(Part::Units) && trouble(Part::Calls)).await;
     bot.caught_up().await;
     assert_eq!(facts(&bot).on_duty, Some(1), "everybody was signed off");
