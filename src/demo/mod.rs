@@ -115,7 +115,9 @@ struct Stage {
 impl Stage {
     async fn start() -> anyhow::Result<Self> {
         let cad = CadSim::start(CadOptions::default()).await.context("the pretend CAD cannot start")?;
-        let discord = DiscordSim::start(DiscordOptions::default()).await.context("the pretend Discord cannot start")?;
+        let discord = DiscordSim::start(DiscordOptions { bot_public: false, ..DiscordOptions::default() })
+            .await
+            .context("the pretend Discord cannot start")?;
         let guild = set_up::guild(&discord);
         let account = member::account(&cad, &discord, &guild);
 

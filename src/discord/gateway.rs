@@ -23,9 +23,7 @@ use anyhow::{Context as _, bail};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
-use serenity::all::{
-    ClientBuilder, Context, Event, Framework, FullEvent, GatewayIntents,
-};
+use serenity::all::{ClientBuilder, Context, Event, Framework, FullEvent, GatewayIntents};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as WsError;

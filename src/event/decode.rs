@@ -70,7 +70,7 @@ pub fn known_kinds() -> impl Iterator<Item = &'static str> {
     READERS.iter().map(|(kind, _)| *kind).chain([LOGS])
 }
 
-/// What happened. One event per object of `data`, at most 200; of a list of good and bad objects the good ones.
+/// What happened. One event per object of `data`, at most 500; of a list of good and bad objects the good ones.
 ///
 /// # Errors
 /// If the type is known and nothing of its data can be used: the reason for the first object.
@@ -249,9 +249,12 @@ mod tests {
 
     #[test]
     fn the_objects_of_one_body_are_about_a_thousand_things_at_most() {
-        let panics: Vec<Value> = (0..200).map(|nth| json!({"identIds": (nth * 100..nth * 100 + 100).collect::<Vec<i64>>()})).collect();
-        let events = decode(&envelope("EVENT_UNIT_PANIC", json!(panics))).unwrap();
+        let many: Vec<Value> = (0..200).map(|nth| json!({"identIds": (nth * 100..nth * 100 + 100).collect::<Vec<i64>>()})).collect();
+        let events = decode(&envelope("EVENT_UNIT_LOGOUT", json!(many))).unwrap();
         assert_eq!(events.iter().map(entries).sum::<usize>(), MAX_ENTRIES);
+        // Told as one event, panics are one list.
+        let panics = decode(&envelope("EVENT_UNIT_PANIC", json!(many))).unwrap();
+        assert!(matches!(&panics[..], [Event::Panic { idents, .. }] if idents.len() == MAX_LIST));
     }
 
     #[test]

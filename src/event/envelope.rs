@@ -98,7 +98,8 @@ impl Sealed<'_> {
     }
 }
 
-/// Opens a body of our own, or one whose sender does not matter. The key comes back apart, if there was a text one.
+/// Opens a body of our own, or one whose sender does not matter. The key comes back apart; one that is no text is
+/// empty, which is nobody's key.
 ///
 /// # Errors
 /// As [`EnvelopeError`] says.
@@ -107,7 +108,8 @@ pub fn open(body: &[u8]) -> Result<(Envelope, Option<SecretString>), EnvelopeErr
     let envelope = sealed.open(&Secrets::default())?;
     let key = match sealed.key {
         Sent::Text(key) => Some(key),
-        Sent::Absent | Sent::Odd => None,
+        Sent::Odd => Some(SecretString::from(String::new())),
+        Sent::Absent => None,
     };
     Ok((envelope, key))
 }

@@ -14,7 +14,7 @@ use crate::ids::{CallId, Ident};
 use crate::json::{Reader, Secrets};
 
 /// Most elements kept of any list: idents, calls, units, notes, fields, and objects of an array `data`.
-pub(super) const MAX_LIST: usize = 200;
+pub(super) const MAX_LIST: usize = 500;
 /// Most characters kept of any text. `render` cuts far earlier and marks the cut; this only bounds memory and rows.
 pub(super) const MAX_TEXT: usize = 8_000;
 /// Most keys kept of `metaData`.

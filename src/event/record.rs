@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn fields_are_bounded_over_all_sections() {
-        let section = json!({"fields": vec![json!({"label": "a", "value": "b"}); 150]});
+        let section = json!({"fields": vec![json!({"label": "a", "value": "b"}); MAX_LIST - 50]});
         let event = decode_one("EVENT_RECORD_ADD", json!({"record": {"id": 1, "sections": [section, section]}}));
         assert!(matches!(event, Ok(Event::Record { record, .. }) if record.fields.len() == MAX_LIST));
     }

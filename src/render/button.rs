@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, View};
+use super::{Message, View, text};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
 use crate::world::Subject;
@@ -232,7 +232,7 @@ pub(super) fn buttons(view: &View<'_>, subject: Subject, verbs: &[Verb]) -> Vec<
 /// What stands for the buttons of a card that shares its message.
 pub(super) fn choice(message: &Message) -> Option<Choice> {
     let on = message.buttons.first()?.on.clone();
-    Some(Choice { on, label: message.title()? })
+    Some(Choice { on, label: text::name(&message.title()?, 100) })
 }
 
 #[cfg(test)]

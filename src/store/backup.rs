@@ -133,6 +133,10 @@ fn copy(source: &Connection, partial: &Path, stop: &AtomicBool) -> Result<(), Op
     }
 }
 
+/// How far the numbers that a copy goes on with lie from those that the bot goes on with: more than it gives between a backup and a restore
+/// while Discord remembers nonces.
+const NUMBERS_APART: i64 = 1_000_000;
+
 /// Makes the copy one that can be moved about and started from. False if it is not sound.
 fn finish(partial: &Path, now: UnixMs) -> rusqlite::Result<bool> {
     let copy = Connection::open_with_flags(partial, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -150,6 +154,9 @@ fn finish(partial: &Path, now: UnixMs) -> rusqlite::Result<bool> {
             [now.0],
         )?;
     }
+    // The bot also goes on counting. A number that it gives to something after this copy must not be given again to something else: a nonce
+    // or a button that holds it would mean the wrong one, and Discord would return the old message for a new alert.
+    copy.execute("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name IN ('post', 'journal', 'undo', 'pending_import')", [NUMBERS_APART])?;
     copy.close().map_err(|(_, error)| error)?;
     Ok(true)
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::audit::{self, Entry};
+use super::posts::PENDING;
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::guild_access::{Access, How, Link};
@@ -237,11 +238,12 @@ impl Store {
         self.change(move |connection| leave(connection, guild, now)).await
     }
 
-    /// Opens all channels of a guild that Discord had refused. Those.
+    /// Opens all channels of a guild that Discord had refused, and tries whatever waits for anything there at once. Those channels.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn unpark_guild(&self, guild: GuildId) -> Result<Vec<ChannelId>, StoreError> {
+        let guild = rows::flake(guild.0);
         self.writer
             .run(move |connection| {
                 let mut delete = connection.prepare_cached(
@@ -250,8 +252,15 @@ impl Store {
                         UNION SELECT channel FROM board WHERE guild = ?1 UNION SELECT notices_channel FROM guild WHERE id = ?1)
                      RETURNING channel",
                 )?;
-                let found = delete.query_map([rows::flake(guild.0)], |row| rows::channel(row, "channel"))?;
-                found.collect()
+                let parked = delete.query_map([guild], |row| rows::channel(row, "channel"))?;
+                let mut opened: BTreeSet<ChannelId> = parked.collect::<Result<_, _>>()?;
+                let mut hurry = connection.prepare_cached(&format!(
+                    "UPDATE post SET due_ms = 0, attempts = 0 WHERE guild = ?1 AND trouble IS NOT NULL AND {PENDING} RETURNING channel"
+                ))?;
+                for channel in hurry.query_map([guild], |row| rows::channel(row, "channel"))? {
+                    opened.insert(channel?);
+                }
+                Ok(opened.into_iter().collect())
             })
             .await
     }

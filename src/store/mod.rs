@@ -175,8 +175,8 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0005_audit.sql")),
         M::up(include_str!("../../migrations/0006_acting.sql")),
         M::up(include_str!("../../migrations/0007_guild_links.sql")),
-        M::up(include_str!("../../migrations/0009_obstacles.sql")),
-        M::up(include_str!("../../migrations/0011_undo.sql")),
+        M::up(include_str!("../../migrations/0008_obstacles.sql")),
+        M::up(include_str!("../../migrations/0009_undo.sql")),
     ])
 }
 

@@ -161,6 +161,7 @@ mod tests {
     async fn changed(folder: &Folder) -> (Store, Route, i64) {
         let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
         store.ensure_guild(GUILD, &CommunityId::new("c")).await.unwrap();
+        store.serve(&CommunityId::new("c"), Some(GUILD), UnixMs(1)).await.unwrap();
         store.add_route(new(Some(3), Style::Log), UserId(9), UnixMs(1)).await.unwrap();
         store.change_rule(GUILD, 1, |rule| rule.cooldown_s = Some(7)).await.unwrap();
         let before = store.routing_now().routes[0].clone();

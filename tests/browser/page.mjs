@@ -443,7 +443,10 @@ if (quiet) {
     const unit = (await said("panic")).split(" ")[0];
     const card = cards.filter({ has: page.locator(".embed-title", { hasText: `· ${unit} ` }) }).filter({ has: page.locator(".button", { hasText: "Panic over" }) });
     await press(card.last(), "Panic over");
-    await told("Panic over", new RegExp(`The panic of ${unit} .*is over`));
+    // Another unit's panic: asked once.
+    const asked = await told("Panic over", /End this panic\?/);
+    await press(asked, "Yes, panic over");
+    await told("Yes, panic over", new RegExp(`The panic of ${unit} .*is over`));
     await eventually("an end on the card", async () => (await now("dispatch")).some((message) => title(message).startsWith(`✅ Panic over · ${unit}`)));
   });
 

@@ -13,6 +13,8 @@ mod threads;
 mod unit;
 mod who;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
 use tenfour::ids::{CommunityId, UserId};
@@ -180,7 +182,11 @@ impl Scene {
 
 /// The words of the private answer.
 pub(crate) async fn told(pending: &Pending) -> String {
-    let reply = pending.reply(PATIENCE).await.unwrap();
+    // What is waited for is no answer yet; the CAD's limits count by the minute.
+    let waits = |reply: &Value| {
+        ["Checking your CAD account", "Waiting for a turn"].iter().any(|w| reply["content"].as_str().is_some_and(|c| c.starts_with(w)))
+    };
+    let reply = pending.wait_reply_where(Duration::from_secs(90), |reply| !waits(reply)).await.unwrap();
     assert_eq!(reply["flags"].as_u64().unwrap_or(0) & 64, 64, "not private: {reply}");
     let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let embed = &reply["embeds"][0];

@@ -43,30 +43,30 @@ fn title(card: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn one_event_that_names_200_units_is_one_card_and_one_ping() {
+async fn one_event_that_names_220_units_is_one_card_and_one_ping() {
     let mut scene = Scene::new().await;
-    scene.panic(1..=200, true).await;
+    scene.panic(1..=220, true).await;
     scene.stage.turn().await;
     assert_eq!((scene.cards().len(), scene.pings()), (1, 1));
     let card = scene.cards().remove(0);
-    assert_eq!(title(&card), "🆘 PANIC · 200 units");
+    assert_eq!(title(&card), "🆘 PANIC · 220 units");
     let said = card["content"].as_str().unwrap();
-    assert!(said.contains("PANIC: 200 units: Unit 1, Unit 2") && said.contains("more"), "{said}");
+    assert!(said.contains("PANIC: 220 units: Unit 1, Unit 2") && said.contains("more"), "{said}");
     assert!(card["embeds"][0]["fields"][0]["value"].as_str().unwrap().contains("Unit 1, Unit 2, Unit 3"), "{card:#}");
     // Some are safe: the card says so. The bot dies and comes back: so does it then.
     scene.panic(1..=180, false).await;
     scene.stage.restart().await;
     scene.stage.play(2_000, 500).await;
-    assert_eq!(title(&scene.cards()[0]), "🆘 PANIC · 20 units");
+    assert_eq!(title(&scene.cards()[0]), "🆘 PANIC · 40 units");
     // The first of them is in panic again: an alarm of its own.
     scene.stage.play(20_000, 5_000).await;
     scene.panic(1..=1, true).await;
     scene.stage.play(2_000, 500).await;
     assert_eq!((scene.cards().len(), scene.pings()), (2, 2));
     // All others are safe, and then it is, too.
-    scene.panic(181..=200, false).await;
+    scene.panic(181..=220, false).await;
     scene.stage.play(2_000, 500).await;
-    assert_eq!(title(&scene.cards()[0]), "✅ Panic over · 200 units");
+    assert_eq!(title(&scene.cards()[0]), "✅ Panic over · 220 units");
     assert!(title(&scene.cards()[1]).starts_with("🆘 PANIC · Unit 1"));
     scene.panic(1..=1, false).await;
     scene.stage.play(2_000, 500).await;

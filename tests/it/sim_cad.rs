@@ -102,7 +102,11 @@ impl Raw {
 
     /// The next event's body.
     async fn event(&mut self) -> Value {
-        let record = self.record().await;
+        let mut record = self.record().await;
+        // A ping may come at any time.
+        while record["type"] == 6 {
+            record = self.record().await;
+        }
         assert_eq!((&record["type"], &record["target"]), (&json!(1), &json!("pushEvent")), "{record}");
         assert!(record.get("invocationId").is_none());
         match &record["arguments"][0] {

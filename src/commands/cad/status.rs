@@ -54,8 +54,13 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let end = lines.len().saturating_sub(2);
     lines.splice(end..end, server_list(&routing.access, guild, &desk.guilds));
     if !set_up {
-        lines.insert(0, format!("{NOTHING}
-"));
+        lines.insert(
+            0,
+            format!(
+                "{NOTHING}
+"
+            ),
+        );
         well = false;
     }
     reply::list(ctx, "📡 Status", &lines, if well { reply::GREEN } else { reply::YELLOW }).await

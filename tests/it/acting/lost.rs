@@ -124,7 +124,7 @@ async fn whoever_takes_what_was_taken_already_comes_onto_the_call_that_was_made(
     let (id, card) = scene.emergency("Shots fired").await;
     scene.bot.clock.advance(90_000_000);
     scene.read_anew().await;
-    scene.bot.cad.rest_status("DELETE /calls/911", 400, 2, None);
+    scene.bot.cad.rest_status("DELETE /calls/911", 409, 2, None);
     let said = scene.pressed(&card, "respond", &ann.user).await;
     assert!(said.contains("It is call #") && said.contains("could not be removed"), "{said}");
     // Who makes it a call without going there asks for nobody to be attached.

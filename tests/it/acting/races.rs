@@ -81,8 +81,15 @@ async fn five_end_a_panic_with_one_request_and_two_close_a_call_with_one() {
     let (scene, crew) = scene_of(6).await;
     let panic = scene.stage(Deed::OthersPanic, &crew[0], &crew[5]).await;
     scene.bot.cad.rest_delay("/units/panic", 300, 5);
-    for said in all_press(&scene, &panic.source, "over", &crew[..5]).await {
-        assert!(said == "✅ The panic of A-P05 P05 is over.", "{said}");
+    // Each is asked once, and says yes in the same moment.
+    let card = scene.bot.message(&scene.channel, |m| title(m).starts_with("🆘 PANIC")).await;
+    let mut asked = Vec::new();
+    for one in &crew[..5] {
+        asked.push(scene.press(&card, "over", &one.user).reply(PATIENCE).await.unwrap());
+    }
+    let sure: Vec<_> = asked.iter().zip(&crew).map(|(asked, one)| scene.press(asked, "over-sure", &one.user)).collect();
+    for pending in &sure {
+        assert_eq!(told(pending).await, "✅ The panic of A-P05 P05 is over.");
     }
     assert_eq!(panic.requests(&scene), 1);
     let close = scene.stage(Deed::Close, &crew[0], &crew[1]).await;

@@ -18,7 +18,7 @@ async fn me_and_link_say_who_one_is_and_what_is_missing() {
         "**Account** Ann, validated",
         "Self-Dispatch: attach yourself",
         "**On duty** A-Ann Ann",
-        &format!("**Calls** #{id}"),
+        &format!("**Calls** call #{id}"),
         "Nothing is missing.",
     ] {
         assert!(me.contains(part), "{part}: {me}");

@@ -15,8 +15,8 @@ use super::{Running, Stage, client, eventually};
 const MIB: usize = 1024 * 1024;
 /// What any flood may add to what the bot takes when nothing happens, in KiB.
 const MOST_ABOVE: u64 = 100 * 1024;
-/// What may remain of that, in KiB.
-const MOST_LEFT: u64 = 15 * 1024;
+/// What may remain of that, in KiB: the allocator keeps an arena for each thread, fuller ones when the machine is busy.
+const MOST_LEFT: u64 = 32 * 1024;
 
 impl Running {
     /// A line of `/proc/PID/status`, in KiB.

@@ -159,7 +159,8 @@ async fn what_happened_while_the_session_was_lost_is_caught_up() {
 async fn however_often_the_session_comes_back_the_budget_holds() {
     let bot = start(&[], None).await;
     first_reading(&bot).await;
-    for _ in 0..3 {
+    // A third session that ends so soon would be taken for another client's doing.
+    for _ in 0..2 {
         reconnect(&bot).await;
     }
     until("the link", async || facts(&bot).link == Link::Ready).await;

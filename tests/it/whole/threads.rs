@@ -217,7 +217,7 @@ async fn a_911_and_the_call_that_it_became_link_to_each_other() {
 
 #[tokio::test]
 async fn ten_edits_within_the_window_are_one_request() {
-    let bot = TestBot::start_with(Setup { settings: vec![("DISCORD_EDIT_WINDOW_MS", "700".into())], ..Setup::default() }).await;
+    let bot = TestBot::start_with(Setup { settings: vec![("DISCORD_EDIT_WINDOW_MS", "3000".into())], ..Setup::default() }).await;
     let calls = bot.channel("dispatch", None, Style::Card).await;
     robbery(&bot, 7, &[]).await;
     bot.settled().await;
