@@ -68,7 +68,8 @@ pub(crate) async fn main() -> ExitCode {
     let sum = match (found.failed, found.odd) {
         (0, 0) => "all is well: start it with `tenfour`".to_owned(),
         (0, odd) => format!("it will run; {odd} note{} above", if odd == 1 { "" } else { "s" }),
-        (failed, _) => format!("{failed} thing{} to mend above", if failed == 1 { "" } else { "s" }),
+        (1, _) => "Fix the problem above".to_owned(),
+        (failed, _) => format!("Fix the {failed} problems above"),
     };
     Findings::say("    ", "", &sum);
     if found.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
