@@ -30,6 +30,12 @@ impl How {
     const WORDS: [(Self, &'static str); 4] =
         [(Self::OnlyGuild, "only-guild"), (Self::Setting, "setting"), (Self::Key, "key"), (Self::Upgrade, "upgrade")];
 
+    /// Whether somebody vouched for the server: with the key, or whoever runs the bot. Who was merely there first has proven nothing.
+    #[must_use]
+    pub fn is_proven(self) -> bool {
+        matches!(self, Self::Setting | Self::Key)
+    }
+
     /// The word in the database and in the log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -122,12 +128,30 @@ impl Access {
         served
     }
 
+    /// Whether a server is served on somebody's word.
+    #[must_use]
+    pub fn is_proven(&self, guild: GuildId) -> bool {
+        self.served().iter().any(|link| link.guild == guild && link.how.is_proven())
+    }
+
     /// The server whose settings are the community's: of those that are served, the one that was linked first. One that the bot was removed
     /// from counts only if it is in no other, or nobody could change those settings any more.
     #[must_use]
     pub fn first(&self) -> Option<&Link> {
         let served = self.served();
         served.iter().find(|link| link.left_at.is_none()).or(served.first()).copied()
+    }
+
+    /// Whether a server may unlink another one: the first, any but one that has proven what it has not itself; and one that has proven it, any
+    /// that has not. So a stranger who was there before the owner can be removed, and can remove nobody who vouched for themselves.
+    #[must_use]
+    pub fn may_unlink(&self, guild: GuildId, target: GuildId) -> bool {
+        let is_first = self.first().map(|link| link.guild) == Some(guild);
+        match (self.is_proven(guild), self.is_proven(target)) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => is_first,
+        }
     }
 
     /// The server that is to be linked now because no other has the bot, given all the servers that do. Nobody is linked by themselves once
@@ -221,6 +245,18 @@ mod tests {
         assert_eq!(access(None, vec![link(B, 2), link(A, 1)]).first().map(|link| link.guild), Some(A));
         assert_eq!(access(None, vec![link(B, 2), gone.clone()]).first().map(|link| link.guild), Some(B));
         assert_eq!(access(None, vec![gone]).first().map(|link| link.guild), Some(A));
+    }
+
+    #[test]
+    fn whoever_proved_the_key_can_remove_who_was_merely_there_first_and_not_the_other_way_round() {
+        let there = |how| Link { how, ..link(B, 1) };
+        for how in [How::OnlyGuild, How::Upgrade] {
+            let both = access(None, vec![there(how), link(A, 5)]);
+            assert_eq!(both.first().map(|link| link.guild), Some(B), "{how:?}");
+            assert_eq!((both.may_unlink(A, B), both.may_unlink(B, A)), (true, false));
+        }
+        let proven = access(None, vec![there(How::Key), link(A, 5)]);
+        assert_eq!((proven.may_unlink(A, B), proven.may_unlink(B, A)), (false, true), "the first of equals");
     }
 
     #[test]

@@ -380,9 +380,11 @@ impl Acting {
     }
 
     async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<Who, Refused> {
+        self.ruled(actor, need.permission).await?;
+        let mut known = self.0.members.known(actor.user).await?;
+        // That may have taken minutes, in which the rule or the guild's link has changed.
         let Ruled { rule, roles } = self.ruled(actor, need.permission).await?;
         let actor = &Actor { roles, ..actor.clone() };
-        let mut known = self.0.members.known(actor.user).await?;
         loop {
             let (units, refusal) = self.checked(&rule, actor, server, need, &known).await?;
             match (refusal, known.member.clone()) {

@@ -296,8 +296,9 @@ impl Shared {
             return Some(network(peer));
         }
         for value in headers.get_all("x-forwarded-for").iter().rev() {
-            for named in value.to_str().ok()?.rsplit(',') {
-                let named = forwarded(named)?;
+            // Each by itself: what a client wrote before the proxy's own word may be anything.
+            for named in value.as_bytes().rsplit(|byte| *byte == b',') {
+                let named = forwarded(std::str::from_utf8(named).ok()?)?;
                 if !self.proxies.contains(named) {
                     return Some(network(named));
                 }
@@ -418,7 +419,7 @@ mod tests {
         let client = |peer: &str, named: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in named {
-                headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(value.as_bytes()).unwrap());
             }
             listener.0.client(&headers, peer.parse().unwrap()).map(|ip| ip.to_string())
         };
@@ -426,6 +427,7 @@ mod tests {
         assert_eq!(client("198.51.100.7", &["203.0.113.9"]), told("198.51.100.7"), "anybody can send the header");
         assert_eq!(client("192.0.2.1", &[]), None);
         assert_eq!(client("192.0.2.1", &["1.1.1.1, 203.0.113.9"]), told("203.0.113.9"), "the left of it is the client's own word");
+        assert_eq!(client("192.0.2.1", &["\u{e9}, 203.0.113.9"]), told("203.0.113.9"), "whatever that is");
         assert_eq!(client("192.0.2.1", &["203.0.113.9, 10.1.2.3"]), told("203.0.113.9"), "a chain of proxies");
         assert_eq!(client("10.9.9.9", &["1.1.1.1", "203.0.113.9:4711"]), told("203.0.113.9"));
         assert_eq!(client("192.0.2.1", &["[2001:db8::7]:4711"]), told("2001:db8::"));

@@ -25,6 +25,7 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use serenity::all::{ClientBuilder, Context, Event, Framework, FullEvent, GatewayIntents};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
@@ -108,7 +109,14 @@ impl Gateway {
         let shards = first.shards.clamp(1, MOST_SHARDS);
         let starts = Starts::new(first);
         let dialer = Dialer { tls: tls::config().context("the TLS roots cannot be loaded")? };
-        let crew = Crew { gateway: &self, framework: Arc::new(framework), context, links: Mutex::default(), warned: Mutex::default() };
+        let crew = Crew {
+            gateway: &self,
+            framework: Arc::new(framework),
+            context,
+            links: Mutex::default(),
+            guilds_known: Mutex::default(),
+            warned: Mutex::default(),
+        };
         crew.links(|links| links.extend((0..shards).map(|shard| (shard, false))));
         self.status.gateway(false);
         self.readiness.not_ready(Part::Discord, "the gateway session is connecting");
@@ -214,6 +222,8 @@ struct Crew<'a, F> {
     context: Context,
     /// Which shards are connected.
     links: Mutex<BTreeMap<u32, bool>>,
+    /// Ends when the event that told last which guilds there are was worked through: those keep their order.
+    guilds_known: Mutex<Option<oneshot::Receiver<()>>>,
     /// When an event that cannot be read was last warned of.
     warned: Mutex<Option<Instant>>,
 }
@@ -245,8 +255,18 @@ impl<F: Framework + 'static> Hear for Crew<'_, F> {
         // What was begun with somebody ends before the bot stops.
         let in_hand = self.gateway.tasks.in_hand();
         let (framework, context) = (Arc::clone(&self.framework), self.context.clone());
+        let is_about_guilds = matches!(event, FullEvent::Ready { .. } | FullEvent::GuildCreate { .. } | FullEvent::GuildDelete { .. });
+        let turn = is_about_guilds.then(|| {
+            let (done, next) = oneshot::channel::<()>();
+            (self.guilds_known.lock().unwrap_or_else(PoisonError::into_inner).replace(next), done)
+        });
         drop(self.gateway.tasks.spawn(async move {
             let _in_hand = in_hand;
+            // Dropped at the end, which is what the next one waits for.
+            let (before, _done) = turn.unzip();
+            if let Some(before) = before.flatten() {
+                before.await.ok();
+            }
             framework.dispatch(context, event).await;
         }));
     }

@@ -104,10 +104,12 @@ impl Store {
         self.change(move |connection| {
             set_meta(connection, COMMUNITY, Some(community.as_str()))?;
             set_meta(connection, ONLY_GUILD, only.map(|guild| guild.to_string()).as_deref())?;
-            if let Some(guild) = only
-                && !access(connection)?.served().iter().any(|link| link.guild == guild)
-            {
-                put(connection, guild, &community, None, How::Setting, now)?;
+            if let Some(guild) = only {
+                match access(connection)?.served().iter().find(|link| link.guild == guild) {
+                    Some(link) if link.how.is_proven() => {}
+                    Some(link) => put(connection, guild, &community, None, How::Setting, link.linked_at)?,
+                    None => put(connection, guild, &community, None, How::Setting, now)?,
+                }
             }
             settle(connection)
         })
@@ -154,10 +156,12 @@ impl Store {
     ) -> Result<Linked, StoreError> {
         let community = community.clone();
         self.change(move |connection| {
-            if access(connection)?.served().iter().any(|link| link.guild == guild) {
-                return Ok(Linked::Already);
+            match access(connection)?.served().iter().find(|link| link.guild == guild) {
+                Some(link) if link.how.is_proven() || !how.is_proven() => return Ok(Linked::Already),
+                // It was linked by itself, and has proven it now.
+                Some(link) => put(connection, guild, &community, by, how, link.linked_at)?,
+                None => put(connection, guild, &community, by, how, now)?,
             }
-            put(connection, guild, &community, by, how, now)?;
             entries.iter().try_for_each(|entry| audit::insert(connection, entry))?;
             Ok(Linked::Now)
         })
@@ -188,7 +192,7 @@ impl Store {
         .await
     }
 
-    /// All guilds that have the bot now, as Discord lists them. Those that did not when it was last asked.
+    /// All guilds that have the bot now, as Discord lists them. Those that never had it before.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -217,7 +221,7 @@ impl Store {
         .await
     }
 
-    /// A guild has the bot. True if it was not known to.
+    /// A guild has the bot. True if it never had before: one that adds and removes it again and again is news once.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -289,7 +293,6 @@ fn come(connection: &Connection, guild: GuildId) -> rusqlite::Result<()> {
 }
 
 fn leave(connection: &Connection, guild: GuildId, now: UnixMs) -> rusqlite::Result<()> {
-    connection.execute("DELETE FROM seen_guild WHERE guild = ?1", [rows::flake(guild.0)])?;
     connection.execute("UPDATE guild_link SET left_ms = coalesce(left_ms, ?2) WHERE guild = ?1", (rows::flake(guild.0), now.0))?;
     Ok(())
 }

@@ -60,13 +60,15 @@ pub(super) async fn link(ctx: Context<'_>) -> Result<(), Error> {
 
 /// Why this server cannot be linked by this person now.
 fn hindrance(desk: &Desk, guild: GuildId, manages: bool) -> Option<&'static str> {
-    match desk.store.routing_now().access.standing(guild) {
+    let access = &desk.store.routing_now().access;
+    match access.standing(guild) {
         Standing::OtherGuildOnly => Some(access::OTHER_GUILD),
         _ if !manages => Some(MANAGE_ONLY),
-        Standing::Served => Some(
+        // One that was linked by itself may prove the key: nobody who has not can unlink it then.
+        Standing::Served if access.is_proven(guild) => Some(
             "This Discord server is already linked. `/cad status` shows since when, `/alerts add` posts alerts, and `/cad unlink` removes the link.",
         ),
-        Standing::NotLinked => None,
+        Standing::Served | Standing::NotLinked => None,
     }
 }
 

@@ -24,6 +24,8 @@ const PREFIX: &str = "t1:unlink:";
 const BY_SETTING: &str = "DISCORD_GUILD_ID names this Discord server, so it can't be unlinked here. Ask whoever runs the bot to change or remove that setting, then run `/cad unlink` again.";
 const GONE: &str = "That Discord server isn't linked any more, so nothing was changed.";
 const NOT_FIRST: &str = "Only the Discord server that was linked first can unlink another one. Run `/cad unlink` there, or without `server_id` to unlink this one.";
+/// That one entered the key, this one was linked by itself.
+const PROVE_FIRST: &str = "That Discord server entered the community's API key, and this one hasn't, so nothing was changed. Run `/cad link` here first, then `/cad unlink` again.";
 
 /// Unlink this Discord server: its alerts, boards and settings go, after a confirmation
 #[poise::command(slash_command, guild_only)]
@@ -62,8 +64,9 @@ fn may(desk: &Desk, guild: GuildId, target: GuildId, manages: bool) -> Result<()
     if access.standing(target) != Standing::Served {
         return Err(Error::refused(GONE));
     }
-    if target != guild && access.first().map(|link| link.guild) != Some(guild) {
-        return Err(Error::refused(NOT_FIRST));
+    if target != guild && !access.may_unlink(guild, target) {
+        let unproven = access.is_proven(target) && !access.is_proven(guild);
+        return Err(Error::refused(if unproven { PROVE_FIRST } else { NOT_FIRST }));
     }
     Ok(())
 }

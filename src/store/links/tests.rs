@@ -176,11 +176,10 @@ async fn new_guilds_are_found_once_and_those_that_left_are_known_to_have() {
     assert_eq!(left(&store), None);
     assert_eq!(store.guilds_present(present(&[B]), UnixMs(5)).await.unwrap(), []);
     assert_eq!(left(&store), Some(UnixMs(5)));
-    assert!(store.guild_came(A).await.unwrap());
+    assert!(!store.guild_came(A).await.unwrap(), "it had the bot before");
     assert_eq!(left(&store), None);
     store.guild_left(A, UnixMs(6)).await.unwrap();
     assert_eq!(left(&store), Some(UnixMs(6)));
-    assert!(store.guild_came(A).await.unwrap());
 }
 
 #[tokio::test]
@@ -237,4 +236,37 @@ async fn where_the_commands_are_is_remembered() {
     assert_eq!(store.commands_in().await.unwrap(), Some(A));
     store.set_commands_in(None).await.unwrap();
     assert_eq!(store.commands_in().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_guild_that_was_linked_by_itself_can_prove_the_key_and_stays_where_it_was() {
+    let folder = Folder::new();
+    let store = open(&folder).await;
+    store.serve(&community(), None, NOW).await.unwrap();
+    assert_eq!(store.link_only_guild(&community(), present(&[B]), UnixMs(1)).await.unwrap(), Some(B));
+    assert_eq!(link(&store, A, 9).await, Linked::Now);
+    let first = || store.routing_now().access.first().map(|link| (link.guild, link.linked_at.0, link.how));
+    assert_eq!(first(), Some((B, 1, How::OnlyGuild)));
+    assert!(store.routing_now().access.may_unlink(A, B), "B proved nothing");
+    assert_eq!(link(&store, B, 10).await, Linked::Now);
+    assert_eq!(first(), Some((B, 1, How::Key)), "it was there first, and has proven it");
+    assert_eq!(link(&store, B, 11).await, Linked::Already);
+    // The setting's word counts as well, and goes on to count when the setting is gone.
+    store.serve(&community(), Some(A), UnixMs(12)).await.unwrap();
+    store.serve(&community(), None, UnixMs(13)).await.unwrap();
+    assert!(store.routing_now().access.is_proven(A));
+}
+
+#[tokio::test]
+async fn a_guild_that_adds_the_bot_again_and_again_is_news_once() {
+    let folder = Folder::new();
+    let store = open(&folder).await;
+    store.serve(&community(), None, NOW).await.unwrap();
+    for round in 0..3 {
+        assert_eq!(store.guild_came(A).await.unwrap(), round == 0);
+        store.guild_left(A, NOW).await.unwrap();
+    }
+    assert_eq!(store.guilds_present(present(&[A, B]), NOW).await.unwrap(), [B]);
+    assert_eq!(store.guilds_present(present(&[B]), NOW).await.unwrap(), []);
+    assert_eq!(store.guilds_present(present(&[A, B]), NOW).await.unwrap(), []);
 }

@@ -146,11 +146,32 @@ async fn the_guild_linked_first_can_unlink_another_and_no_other_can() {
     let refused = said(&bot.cad_in(&second, None, "unlink", json!({ "server_id": third.guild }))).await;
     assert!(refused.contains("linked first"), "{refused}");
     let lobby = bot.discord.add_channel(&bot.guild, "lobby", 0);
+    // The others entered the key, and it was merely there: it could be a stranger's.
+    let first = Other { guild: bot.guild.clone(), channel: lobby.clone(), owner: bot.discord.owner_id(&bot.guild) };
+    let refused = said(&bot.cad_in(&first, None, "unlink", json!({ "server_id": third.guild }))).await;
+    assert!(refused.contains("Run `/cad link` here first") && bot.standing(&third.guild) == Standing::Served, "{refused}");
+    let linked = bot.try_link(&first, None, community().as_str(), &key()).await;
+    assert!(linked.starts_with("✅"), "{linked}");
     let pending = bot.discord.slash(&lobby, None, "cad", &["unlink"], json!({ "server_id": third.guild })).unwrap();
     let page = pending.reply(PATIENCE).await.unwrap();
     let button = page["components"][0]["components"][0]["custom_id"].as_str().unwrap();
     bot.discord.click(page["id"].as_str().unwrap(), None, button).unwrap();
     until("it is unlinked", async || bot.standing(&third.guild) == Standing::NotLinked).await;
     assert_eq!(bot.standing(&second.guild), Standing::Served);
+    bot.finish().await;
+}
+
+/// Whoever finds the bot's invite link before its owner has used it.
+#[tokio::test]
+async fn a_stranger_who_was_there_first_is_removed_by_whoever_knows_the_key() {
+    let bot = TestBot::untied().await;
+    let owner = bot.joined_by("The community");
+    let linked = bot.try_link(&owner, None, community().as_str(), &key()).await;
+    assert!(linked.starts_with("✅"), "{linked}");
+    let page = bot.cad_in(&owner, None, "unlink", json!({ "server_id": bot.guild })).reply(PATIENCE).await.unwrap();
+    let button = page["components"][0]["components"][0]["custom_id"].as_str().unwrap();
+    bot.discord.click(page["id"].as_str().unwrap(), None, button).unwrap();
+    until("it is unlinked", async || bot.standing(&bot.guild) == Standing::NotLinked).await;
+    assert_eq!(bot.standing(&owner.guild), Standing::Served);
     bot.finish().await;
 }
