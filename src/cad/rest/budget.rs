@@ -17,7 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::RestError;
-use super::turn::{self, Line, MAX_WAITING, Phase, Rank, Turn};
+use super::turn::{self, Line, MAX_STRANGERS, MAX_WAITING, Phase, Rank, Turn};
 use crate::clock::{Clock, UnixMs};
 
 /// `SONORAN_ACTION_SHARE` unless set, in percent.
@@ -169,6 +169,13 @@ struct Malformed {
     trying: bool,
 }
 
+impl Malformed {
+    /// Whether the suspension still runs.
+    fn is_pausing(&self, now: Instant) -> bool {
+        self.suspended && self.until.is_some_and(|until| now < until)
+    }
+}
+
 /// One operation: its budget, who waits for it, and whether it is suspended.
 #[derive(Debug)]
 struct Operation {
@@ -316,7 +323,10 @@ impl Budgets {
             let place = match &mut place {
                 Some(place) => place,
                 None => {
-                    if self.lock().values().map(|operation| operation.line.len()).sum::<usize>() >= MAX_WAITING {
+                    let of_rank = |only: Option<Rank>| self.lock().values().map(|operation| operation.line.len_of(only)).sum::<usize>();
+                    // Those who are not known yet leave room for those who are.
+                    let strangers_full = rank == Rank::Stranger && of_rank(Some(rank)) >= MAX_STRANGERS;
+                    if strangers_full || of_rank(None) >= MAX_WAITING {
                         return Err(RestError::QueueFull);
                     }
                     let (number, call) = self.with(endpoint, |operation| operation.line.join(rank, person));
@@ -373,6 +383,9 @@ impl Budgets {
     /// row: it may be asked only once a minute.
     pub(super) fn malformed(&self, endpoint: Endpoint, now: Instant) {
         let news = self.with(endpoint, |Operation { malformed, line, .. }| {
+            if malformed.is_pausing(now) {
+                return None;
+            }
             let again = malformed.suspended;
             let window = if endpoint.is_read() { SUSPENDED } else { MINUTE };
             malformed.answered.retain(|at| now.duration_since(*at) <= window);
@@ -394,6 +407,10 @@ impl Budgets {
     /// The CAD read a request.
     pub(super) fn understood(&self, endpoint: Endpoint) {
         let news = self.with(endpoint, |Operation { malformed, .. }| {
+            // Sent before the suspension: it says nothing of what comes after it.
+            if malformed.is_pausing(Instant::now()) {
+                return None;
+            }
             if endpoint.is_read() {
                 malformed.answered.clear();
             }
@@ -611,15 +628,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_waiting_room_is_bounded_and_says_so_and_who_leaves_makes_room() {
         let budgets = new(SHARE);
-        let full =
-            futures_util::future::join_all((0..(7 + MAX_WAITING as u64 + 3)).map(|person| wait(&budgets, Rank::Stranger, person + 1)));
+        let full = futures_util::future::join_all((0..(7 + MAX_WAITING as u64 + 3)).map(|person| wait(&budgets, Rank::Known, person + 1)));
         let waited = tokio::time::timeout(s(30), full).await;
         assert!(waited.is_err());
-        let all =
-            futures_util::future::join_all((0..MAX_WAITING as u64 + 2).map(|person| wait(&budgets, Rank::Stranger, person + 1))).await;
+        let all = futures_util::future::join_all((0..MAX_WAITING as u64 + 2).map(|person| wait(&budgets, Rank::Known, person + 1))).await;
         let count = |error: &RestError| all.iter().filter(|(turn, _)| turn.as_ref() == Err(error)).count();
         assert_eq!(count(&RestError::QueueFull), 2, "those who left before are not in line any more");
         assert!(count(&RestError::NoTurn) > 400);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_cannot_take_all_the_room_from_people_on_duty() {
+        let budgets = new(10);
+        drop(take(&budgets, Endpoint::Account));
+        let strangers = futures_util::future::join_all((0..MAX_WAITING as u64).map(|person| wait(&budgets, Rank::Stranger, person + 1)));
+        let officer = async {
+            tokio::time::sleep(s(1)).await;
+            wait(&budgets, Rank::OnDuty, 9_999).await.0
+        };
+        let (all, officer) = tokio::join!(strangers, officer);
+        assert!(officer.is_ok());
+        assert_eq!(all.iter().filter(|(turn, _)| turn.as_ref() == Err(&RestError::QueueFull)).count(), MAX_WAITING - MAX_STRANGERS);
     }
 
     #[tokio::test(start_paused = true)]
@@ -660,6 +689,10 @@ mod tests {
         assert_eq!(budgets.allowed(Endpoint::AddNote, Instant::now()), Err(suspended));
         assert_eq!(news.try_recv(), Ok(OperationNews::Suspended { operation: "note", until, again: false }));
         assert!(budgets.allowed(Endpoint::Close, Instant::now()).is_ok(), "another operation is another matter");
+        // What had been sent before is answered now, well and badly.
+        budgets.understood(Endpoint::AddNote);
+        bad();
+        assert!(budgets.allowed(Endpoint::AddNote, Instant::now()).is_err() && news.try_recv().is_err());
         advance(s(600)).await;
         // One try, and it alone.
         assert!(budgets.allowed(Endpoint::AddNote, Instant::now()).is_ok());

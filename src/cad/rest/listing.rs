@@ -41,9 +41,21 @@ fn is_unit(fields: &Object) -> bool {
     property(fields, "id").and_then(number).is_some_and(|id| id > 0)
 }
 
+/// Whether an object says what a call is about. The CAD's numbers may be missing, or text.
+fn says_something(row: &Object) -> bool {
+    let says = |fields: &Object| {
+        ["caller", "location", "description"]
+            .iter()
+            .any(|name| property(fields, name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty()))
+    };
+    says(row) || property(row, "call").and_then(object).is_some_and(says)
+}
+
 /// One list of the calls. `None` if it is something else than calls, `Some(None)` if it is null or not there.
 fn part(fields: &Object, name: &str) -> Option<Option<Entries>> {
-    let is_call = |row: &Object| has_number(row, "callId", "call") || has_number(row, "callId", "dispatch");
+    let is_call = |row: &Object| {
+        has_number(row, "callId", "call") || has_number(row, "callId", "dispatch") || (name == "emergencyCalls" && says_something(row))
+    };
     match property(fields, name) {
         None | Some(Value::Null) => Some(None),
         Some(Value::Array(rows)) => entries(rows, is_call).map(Some),

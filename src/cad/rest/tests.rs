@@ -219,3 +219,17 @@ async fn junk_among_good_entries_makes_absence_mean_nothing() {
     assert_eq!((calls.active.len(), calls.active_in_part), (1, true));
     assert!(!ok(r#"{"id":7,"status":2}"#).await.units(ServerId(1)).await.unwrap().complete);
 }
+
+/// Some numbers are texts, and some calls have none: they are shown all the same, and hold up nobody's.
+#[tokio::test]
+async fn a_911_without_a_number_is_read_and_an_error_in_its_place_is_not() {
+    for row in [r#"{"callId":"A-17","caller":"x"}"#, r#"{"location":"Alta St"}"#, r#"{"call":{"description":"Fire"}}"#] {
+        let body = format!(r#"{{"ActiveCalls":[],"EmergencyCalls":[{row}],"ClosedCalls":[]}}"#);
+        let calls = ok(&body).await.calls(ServerId(1)).await.unwrap();
+        assert_eq!((calls.emergency.len(), calls.emergency_in_part), (1, false), "{row}");
+    }
+    for row in [r#"{"error":"x"}"#, r#"{"location":" "}"#] {
+        let body = format!(r#"{{"ActiveCalls":[],"EmergencyCalls":[{row}],"ClosedCalls":[]}}"#);
+        assert_eq!(ok(&body).await.calls(ServerId(1)).await, Err(RestError::Unreadable), "{row}");
+    }
+}

@@ -15,6 +15,8 @@ use tokio::time::Instant;
 pub const PATIENCE: Duration = Duration::from_secs(180);
 /// Requests that may wait at once, over all operations.
 pub(super) const MAX_WAITING: usize = 500;
+/// Of these, people whose account is not known.
+pub(super) const MAX_STRANGERS: usize = 300;
 
 /// Who goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +123,11 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Those of one rank, or all.
+    pub(super) fn len_of(&self, rank: Option<Rank>) -> usize {
+        self.waiting.iter().filter(|waiter| rank.is_none_or(|rank| waiter.rank == rank)).count()
     }
 
     /// Takes a place. Its number, and what is rung when it may be its turn.
