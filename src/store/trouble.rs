@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::posts::PENDING;
 use super::rows;
 use crate::clock::UnixMs;
-use crate::outbox::{Claim, Obstacle, Settlement};
+use crate::outbox::{Claim, Obstacle, Place, Settlement};
 
 /// Writes down what a settled claim met. True if people must be told of it now.
 pub(super) fn note(connection: &Connection, claim: &Claim, settlement: &Settlement) -> rusqlite::Result<bool> {
@@ -28,16 +28,25 @@ pub(super) fn note(connection: &Connection, claim: &Claim, settlement: &Settleme
         }
     };
     let word = obstacle.word(claim);
+    // What is in its way besides is not gone because Discord does not answer: people know of it, and its channel stays open for others.
+    if obstacle.is_everywhere() && claim.trouble.as_deref().is_some_and(|known| !["down", "edge"].contains(&known)) {
+        return Ok(false);
+    }
     if claim.trouble.as_ref() != Some(&word) {
         passed(connection, claim.id)?;
         connection.prepare_cached("UPDATE post SET trouble = ?2 WHERE id = ?1")?.execute((claim.id, &word))?;
     }
-    if obstacle.holds(claim.place) {
+    // A thread that is open needs no new one.
+    let opens = claim.place != Place::Thread || claim.thread.is_none();
+    if obstacle.holds(claim.place) && opens {
         // The others of this place would be told the same: they wait for what becomes of this one.
         connection
             .prepare_cached(&format!(
                 "UPDATE post SET due_ms = max(due_ms, ?3), trouble = coalesce(trouble, ?4)
-                 WHERE channel = ?1 AND place = ?2 AND message IS NULL AND id <> ?5 AND lease_ms = 0 AND {PENDING}"
+                 WHERE channel = ?1 AND place = ?2 AND message IS NULL AND id <> ?5 AND lease_ms = 0 AND {PENDING}
+                     AND NOT (place = 'thread' AND EXISTS (SELECT 1 FROM post AS card
+                        WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
+                          AND card.subject = post.parent AND (card.thread IS NOT NULL OR card.place = 'forum' AND card.message IS NOT NULL)))"
             ))?
             .execute((rows::flake(claim.key.channel.0), claim.place.as_str(), due.0, &word, claim.id))?;
     }
