@@ -156,7 +156,16 @@ fn finish(partial: &Path, now: UnixMs) -> rusqlite::Result<bool> {
     }
     // The bot also goes on counting. A number that it gives to something after this copy must not be given again to something else: a nonce
     // or a button that holds it would mean the wrong one, and Discord would return the old message for a new alert.
-    copy.execute("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name IN ('post', 'journal', 'undo', 'pending_import')", [NUMBERS_APART])?;
+    let counted = "('post', 'journal', 'undo', 'pending_import')";
+    // A table that never had a row has no number yet.
+    copy.execute(
+        &format!(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_schema
+             WHERE type = 'table' AND name IN {counted} AND name NOT IN (SELECT name FROM sqlite_sequence)"
+        ),
+        (),
+    )?;
+    copy.execute(&format!("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name IN {counted}"), [NUMBERS_APART])?;
     copy.close().map_err(|(_, error)| error)?;
     Ok(true)
 }
