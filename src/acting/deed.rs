@@ -85,9 +85,9 @@ impl Deed {
             Self::Respond(subject) | Self::Note(subject, _) | Self::Take(subject) | Self::PanicOver(subject) | Self::LeaveCall(subject) => {
                 of(subject)
             }
-            Self::Dispatch(id) | Self::Dismiss(id) => format!(", 911 #{id}"),
-            Self::Edit(id, _) | Self::Postal(id, _) | Self::Close(id) => format!(", call #{id}"),
-            Self::Primary(id, ident) | Self::Assign(id, ident) | Self::Unassign(id, ident) => format!(", call #{id}, unit {ident}"),
+            Self::Dispatch(id) | Self::Dismiss(id) => format!(", 911{id:#}"),
+            Self::Edit(id, _) | Self::Postal(id, _) | Self::Close(id) => format!(", call{id:#}"),
+            Self::Primary(id, ident) | Self::Assign(id, ident) | Self::Unassign(id, ident) => format!(", call{id:#}, unit {ident}"),
             Self::Leave | Self::Status(_) | Self::Panic(_) | Self::New(..) | Self::NewOf(_) | Self::Call(_) => String::new(),
         }
     }

@@ -681,7 +681,7 @@ impl Acting {
         match found {
             Some((subject, Some(number))) => Ok((subject, number)),
             Some((subject, None)) => Err(self.over(actor.guild, server, subject).await),
-            None => Err(Refused::Needless(format!("There is no open call #{call} on server {server}: `/call list` shows what is open."))),
+            None => Err(Refused::Needless(format!("There is no open call{call:#} on server {server}: `/call list` shows what is open."))),
         }
     }
 
@@ -691,7 +691,7 @@ impl Acting {
         match found {
             Some((subject, true)) => Ok(subject),
             Some((subject, false)) => Err(self.over(actor.guild, server, subject).await),
-            None => Err(Refused::Needless(format!("No call #{call} waits on server {server}: `/call list` shows what does."))),
+            None => Err(Refused::Needless(format!("No call{call:#} waits on server {server}: `/call list` shows what does."))),
         }
     }
 

@@ -105,7 +105,7 @@ pub(super) fn dispatched(on: On) -> Result<CallId, Error> {
     match on.subject {
         Subject::Dispatch(id, _) => Ok(id),
         Subject::Emergency(id, _) => Err(Error::refused(format!(
-            "Call #{id} still waits, and only a dispatch call has units: make it one first with `/call from911`."
+            "Call{id:#} still waits, and only a dispatch call has units: make it one first with `/call from911`."
         ))),
         Subject::Panic(..) | Subject::Event(..) => Err(Error::refused("That is no call: choose one from the list.")),
     }

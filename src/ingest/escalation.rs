@@ -86,8 +86,9 @@ impl Drawing<'_> {
                     let view = View { now: step.at(opened), ..self.view(memo.guild, memo.style, &roles, false) };
                     let Some(message) = render::reply(Reply::Unanswered { since: opened }, subject, &view) else { continue };
                     let name = format!("{text}#escalate.{}.{}", route.id, step.minutes);
-                    // Panics of one event that have a card each call people once.
-                    let event = if lane == Lane::Panic { opened.0 } else { 0 };
+                    // Panics of one event that have a card each call people once for each step. Below zero, apart from all events.
+                    let event =
+                        if lane == Lane::Panic { -(opened.0.saturating_mul(100_000)).saturating_add(i64::from(step.minutes)) } else { 0 };
                     let post = Post { place: reply_place(memo.place), parent: Some(text.clone()), event, ..Post::new(lane, name) };
                     replies.push((Target { roles: roles.to_vec(), ..target.clone() }, post, message));
                     called.insert(this);

@@ -136,7 +136,10 @@ impl Server {
     #[must_use]
     pub fn left_911(&self, ident: Ident) -> Option<Subject> {
         let id = self.panics.get(&ident).filter(|panic| panic.over_at.is_some())?.linked_911?;
-        let subject = self.emergencies.get(&id).map(|known| Subject::Emergency(id, known.opened_at))?;
+        let known = self.emergencies.get(&id)?;
+        // The CAD cannot be told of one without a number.
+        known.cad_number(id)?;
+        let subject = Subject::Emergency(id, known.opened_at);
         (!self.is_over(subject)).then_some(subject)
     }
 

@@ -19,7 +19,7 @@ pub(super) async fn from911(
     let on = acts::call_like(ctx, &actor, &call, Some(false)).await?;
     match on.subject {
         Subject::Emergency(id, _) => acts::act(ctx, &actor, on.server, Deed::Dispatch(id)).await,
-        Subject::Dispatch(id, _) => Err(Error::refused(format!("Call #{id} is a dispatch call already."))),
+        Subject::Dispatch(id, _) => Err(Error::refused(format!("Call{id:#} is a dispatch call already."))),
         Subject::Panic(..) | Subject::Event(..) => Err(Error::refused("That is no call: choose one from the list.")),
     }
 }
