@@ -68,11 +68,11 @@ pub(super) struct Members {
     clock: Clock,
     community: CommunityId,
     known: Mutex<HashMap<UserId, Known>>,
-    asking: Flights<UserId, Result<Known, RestError>>,
+    /// By rank too: whoever is on duty does not wait behind the same question of somebody who is not.
+    asking: Flights<(UserId, Rank), Result<Known, RestError>>,
     /// Pages of the list of accounts being read, by where they begin.
-    paging: Flights<usize, Result<Page, RestError>>,
-    /// On which page accounts were seen last.
-    pages: Mutex<HashMap<String, usize>>,
+    paging: Flights<(usize, Rank), Result<Page, RestError>>,
+    pages: Mutex<Pages>,
     /// Accounts that are on duty.
     on_duty: Mutex<HashSet<String>>,
     /// Since when each person's questions are counted, and how many there were.
@@ -203,7 +203,7 @@ impl Members {
     /// What the CAD says now of a Discord id. Several who ask about one member at once ask together.
     async fn ask(&self, user: UserId, rank: Rank) -> Result<Known, RestError> {
         self.asking
-            .fly(user, || async {
+            .fly_while(Self::comes_again, (user, rank), || async {
                 let account = self.cad.account_of(&Selector::Discord(user.0), rank).await?;
                 // Not before the answer: the wait for a turn may have been long.
                 let asked_at = self.clock.now();
@@ -231,7 +231,7 @@ impl Members {
         if !held {
             self.remember(user, mapped);
         }
-        let mut next = Some(self.page_of(&account));
+        let mut next = self.pages().of(&account);
         let mut looked_at: Vec<usize> = Vec::new();
         while let Some(offset) = next.filter(|offset| looked_at.len() < MOST_PAGES && !looked_at.contains(offset)) {
             looked_at.push(offset);
@@ -253,20 +253,27 @@ impl Members {
             {
                 return Ok(known);
             }
-            // They may have moved: from the beginning once, then on.
-            next = if offset > 0 && !looked_at.contains(&0) { Some(0) } else { page.next };
+            next = page.next.or(Some(0));
+        }
+        if !looked_at.is_empty() {
+            self.pages().missed(account, next);
         }
         self.ask(user, rank).await
     }
 
-    fn page_of(&self, account: &str) -> usize {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied().unwrap_or(0)
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a shared question that came to nothing is asked again: who began it had waited long enough, and we have not.
+    fn comes_again<T>(outcome: &Result<T, RestError>) -> bool {
+        matches!(outcome, Err(RestError::NoTurn)) && Turn::current().is_some_and(|turn| turn.has_time())
     }
 
     /// Reads a page of the list of accounts, and refreshes everybody on it.
     async fn page(&self, offset: usize, rank: Rank) -> Result<Page, RestError> {
         self.paging
-            .fly(offset, || async {
+            .fly_while(Self::comes_again, (offset, rank), || async {
                 let page = self.cad.accounts(offset, rank).await?;
                 let asked_at = self.clock.now();
                 let told: HashMap<String, Member> =
@@ -280,14 +287,8 @@ impl Members {
                         kept.push((*user, now.clone(), asked_at));
                     }
                 }
-                {
-                    // Only of members: others are never looked for.
-                    let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-                    if pages.len() > MOST {
-                        pages.clear();
-                    }
-                    pages.extend(kept.iter().map(|(_, member, _)| (member.account.to_ascii_lowercase(), offset)));
-                }
+                // Only of members: others are never looked for.
+                self.pages().seen(kept.iter().map(|(_, member, _)| member.account.to_ascii_lowercase()), offset);
                 if let Err(error) = self.store.put_members(&self.community, kept).await {
                     tracing::warn!(%error, "members' accounts could not be kept");
                 }
@@ -353,6 +354,40 @@ impl Members {
             .collect();
         old.sort_unstable();
         old.into_iter().map(|(_, user)| user).collect()
+    }
+}
+
+/// Where in the list of accounts members are.
+#[derive(Debug, Default)]
+struct Pages {
+    /// The page on which an account was seen last; `None`: it was looked for and not found, and is asked about by Discord id from then on.
+    of: HashMap<String, Option<usize>>,
+    /// Where the next search begins. Searches go on from each other, so that a few members find all pages of a long list.
+    search: usize,
+}
+
+impl Pages {
+    /// The page to look at first; `None`: the list does not help.
+    fn of(&self, account: &str) -> Option<usize> {
+        self.of.get(account).copied().unwrap_or(Some(self.search))
+    }
+
+    fn seen(&mut self, accounts: impl Iterator<Item = String>, offset: usize) {
+        if self.of.len() > MOST {
+            self.of.clear();
+        }
+        self.of.extend(accounts.map(|account| (account, Some(offset))));
+    }
+
+    /// An account was not found. `next` follows what was looked at.
+    fn missed(&mut self, account: String, next: Option<usize>) {
+        // Seen once and not any more: it has moved, and may be searched for.
+        if self.of.get(&account).is_some_and(Option::is_some) {
+            self.of.remove(&account);
+        } else {
+            self.of.insert(account, None);
+        }
+        self.search = next.unwrap_or(0);
     }
 }
 
@@ -424,14 +459,19 @@ mod tests {
 
         /// Time that is paused would jump while a socket is waited for: so it is moved by hand, a little at a time.
         async fn while_time_passes<T>(&self, work: impl Future<Output = T>) -> T {
+            self.in_steps_of(50, work).await
+        }
+
+        /// As [`Stage::while_time_passes`]; the clock moves by so many ms at a time.
+        async fn in_steps_of<T>(&self, step: u32, work: impl Future<Output = T>) -> T {
             let time = async {
                 loop {
                     for _ in 0..200 {
                         tokio::task::yield_now().await;
                     }
                     std::thread::sleep(std::time::Duration::from_micros(300));
-                    tokio::time::advance(std::time::Duration::from_millis(50)).await;
-                    self.clock.advance(50);
+                    tokio::time::advance(std::time::Duration::from_millis(step.into())).await;
+                    self.clock.advance(step.into());
                 }
             };
             tokio::select! {
@@ -488,6 +528,62 @@ mod tests {
         let known = stage.while_time_passes(members.known(UserId(9))).await.unwrap();
         assert_eq!(known.member, None);
         assert_eq!(stage.while_time_passes(stage.store.member(&community, UserId(9))).await.unwrap(), None);
+        stage.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn members_far_down_a_long_list_are_found_once_and_share_a_page_from_then_on() {
+        let stage = Stage::new(1_000).await;
+        let members = stage.while_time_passes(stage.members()).await;
+        let far: Vec<UserId> = (951..=958).map(UserId).collect();
+        stage.while_time_passes(join_all(far.iter().map(|user| members.known(*user)))).await;
+        let mut costs = Vec::new();
+        for _ in 0..3 {
+            stage.clock.advance(BELIEVED);
+            let before = (stage.asked("/accounts/account"), stage.asked("/general/accounts"));
+            for user in &far {
+                let known = stage.while_time_passes(members.known(*user)).await.unwrap();
+                assert!(known.member.is_some() && known.is_believed(stage.clock.now()), "{known:?}");
+            }
+            costs.push((stage.asked("/accounts/account") - before.0, stage.asked("/general/accounts") - before.1));
+        }
+        assert_eq!(costs, [(3, 10), (0, 1), (0, 1)], "questions by id and pages, a round each");
+        // One who has left the list costs one question, not a search each time.
+        let gone = Member { account: "gone".into(), name: "x".into(), status: 1, permissions: ["dispatch".to_owned()].into() };
+        let community = CommunityId::new(stage.cad.community());
+        let mut pages = Vec::new();
+        for _ in 0..2 {
+            stage.while_time_passes(stage.store.put_member(&community, UserId(5_000), &gone, UnixMs(0))).await.unwrap();
+            members.lock().remove(&UserId(5_000));
+            let before = stage.asked("/general/accounts");
+            assert_eq!(stage.while_time_passes(members.known(UserId(5_000))).await.unwrap().member, None);
+            pages.push(stage.asked("/general/accounts") - before);
+        }
+        assert_eq!(pages, [MOST_PAGES, 0]);
+        stage.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_shares_a_question_keeps_their_own_rank_and_their_own_time() {
+        let stage = Stage::new(20).await;
+        let members = stage.while_time_passes(stage.members()).await;
+        // The budget is used up; somebody who has waited for long, somebody who has just come, and an officer on duty ask for one account.
+        stage.while_time_passes(join_all((1..=7).map(|user| members.known(UserId(user))))).await;
+        let began = Instant::now();
+        let after = |wait: u64, rank: Rank| {
+            let members = &members;
+            async move {
+                tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
+                let answer = Turn::new(20).0.scope(members.ask(UserId(20), rank)).await;
+                (answer.map(|known| known.member.is_some()), began.elapsed().as_secs())
+            }
+        };
+        let crowd = join_all((0..20).map(|n| Turn::new(1_000 + n).0.scope(members.ask(UserId(1_000 + n), Rank::Known))));
+        let people = async { tokio::join!(after(0, Rank::Stranger), after(100, Rank::Stranger), after(20, Rank::OnDuty), crowd) };
+        let (first, second, officer, _) = stage.in_steps_of(500, people).await;
+        assert_eq!(first.0, Err(RestError::NoTurn), "{first:?}");
+        assert!(second.0 == Ok(true) && second.1 > first.1, "{second:?}");
+        assert!(officer.0 == Ok(true) && officer.1 < 70, "{officer:?}");
         stage.end().await;
     }
 

@@ -130,6 +130,16 @@ impl<K: Clone + Eq + Hash, O: Clone> Flights<K, O> {
         }
         outcome
     }
+
+    /// As [`Flights::fly`], and again as long as `again` says so of the outcome.
+    pub(super) async fn fly_while<F: Future<Output = O>>(&self, again: impl Fn(&O) -> bool, key: K, work: impl Fn() -> F) -> O {
+        loop {
+            let outcome = self.fly(key.clone(), &work).await;
+            if !again(&outcome) {
+                return outcome;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -70,6 +70,12 @@ impl Turn {
         TURN.try_with(Clone::clone).ok()
     }
 
+    /// Whether they still wait.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        Instant::now() < self.until
+    }
+
     /// Does `work` in this turn.
     pub async fn scope<F: Future>(self, work: F) -> F::Output {
         TURN.scope(self, work).await
