@@ -161,34 +161,6 @@ pub(super) struct Trust {
     hosts: Vec<String>,
 }
 
-/// Names under which anybody can have a host, beside those of countries: there the whole name is the domain.
-const SHARED: [&str; 24] = [
-    "amazonaws.com",
-    "azure.com",
-    "azure-api.net",
-    "azurefd.net",
-    "azurewebsites.net",
-    "cloudapp.net",
-    "cloudfront.net",
-    "duckdns.org",
-    "fly.dev",
-    "github.io",
-    "herokuapp.com",
-    "netlify.app",
-    "ngrok.app",
-    "ngrok.dev",
-    "ngrok.io",
-    "ngrok-free.app",
-    "onrender.com",
-    "pages.dev",
-    "railway.app",
-    "signalr.net",
-    "trycloudflare.com",
-    "vercel.app",
-    "web.app",
-    "workers.dev",
-];
-
 impl Trust {
     /// The domain of `hub`, and `more`: hosts, or `*.domain` for all below it.
     pub(super) fn new(hub: &Url, more: &[String]) -> Self {
@@ -214,24 +186,12 @@ impl Trust {
     }
 }
 
-/// The part of a host's name that one owner has: the last two labels, three below `co.uk` and its like. `None` if only the host itself is sure.
+/// The part of a host's name that one owner has, by the public suffix list. `None` if only the host itself is sure: below a name that many
+/// share (`azurewebsites.net`), or where the list does not know the ending at all.
 fn domain(host: &str) -> Option<&str> {
     let host = host.trim_end_matches('.');
-    if SHARED.iter().any(|shared| host.ends_with(shared)) {
-        return None;
-    }
-    let starts: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at + 1).collect();
-    let (top, second) = (*starts.first()?, starts.get(1).copied().unwrap_or(0));
-    let label = host.get(second..top.saturating_sub(1))?;
-    // Below a country's name, a short or usual word is that country's, not an owner's.
-    let of_country = host.len() - top == 2 && (label.len() <= 3 || matches!(label, "info" | "gouv" | "govt" | "asso" | "school" | "nhs"));
-    if !of_country {
-        return host.get(second..);
-    }
-    if second == 0 {
-        return None;
-    }
-    host.get(starts.get(2).copied().unwrap_or(0)..)
+    let domain = psl::domain(host.as_bytes()).filter(|domain| domain.suffix().is_known())?;
+    host.get(host.len() - domain.as_bytes().len()..)
 }
 
 /// Whether the caller's headers and the cookies may go there: the same origin, or the same host by TLS instead of without.
@@ -618,7 +578,17 @@ mod tests {
         assert!(allows("http://127.0.0.1:80/h", &[], "http://127.0.0.1:81/h") && !allows("http://127.0.0.1/h", &[], "http://127.0.0.2/h"));
         assert!(allows("http://localhost/h", &[], "http://localhost:1/h") && !allows("http://localhost/h", &[], "http://other/h"));
         assert!(allows("http://[::1]/h", &[], "http://[::1]:9/h") && !allows("http://[::1]/h", &[], "http://[::2]/h"));
-        assert!(!allows("https://mine.azurewebsites.net/h", &[], "https://yours.azurewebsites.net"));
+        for [mine, yours] in [
+            ["cad.azurewebsites.net", "evil.azurewebsites.net"],
+            ["cad.herokuapp.com", "evil.herokuapp.com"],
+            ["cad.eu.ngrok.io", "evil.eu.ngrok.io"],
+            ["cad.com.br", "evil.com.br"],
+            ["cad.lan", "evil.lan"],
+            ["a.cad.internal", "b.cad.internal"],
+        ] {
+            assert!(!allows(&format!("https://{mine}/h"), &[], &format!("https://{yours}")), "{mine}");
+            assert!(allows(&format!("https://{mine}/h"), &[], &format!("https://{mine}:8443")), "{mine}");
+        }
         assert!(!allows("https://cad.co.uk/h", &[], "https://evil.co.uk") && allows("https://a.cad.co.uk/h", &[], "https://b.cad.co.uk"));
         let error = Trust::new(&url(hub), &[]).check(&url("https://evil.example/?key=1")).unwrap_err().to_string();
         assert!(
