@@ -20,10 +20,10 @@ use serenity::async_trait;
 use tokio::sync::watch;
 
 use super::components::private;
-use super::{Data, cad};
+use super::{Data, Desk, cad};
 use crate::discord::registration::Registration;
 use crate::guild_access::Standing;
-use crate::ids::GuildId;
+use crate::ids::{GuildId, UserId};
 use crate::ingest::{Request, Tell};
 use crate::render::notice::{self, Notice};
 use crate::render::text;
@@ -189,7 +189,7 @@ impl<F> Access<F> {
                 guilds = %list(&unserved),
                 "Discord servers that were not known before have the bot; they see nothing until somebody there proves the API key with /cad link"
             );
-            self.notify(&Notice::GuildsFound { guilds: unserved }).await;
+            notify(&self.data, &Notice::GuildsFound { guilds: unserved }).await;
         }
         // Somebody may have thrown the bot out and added it again while nobody looked.
         for guild in listed.iter().filter(|guild| again && !before.contains(guild)) {
@@ -223,7 +223,7 @@ impl<F> Access<F> {
             );
         }
         if new && !served {
-            self.notify(&Notice::GuildJoined { guild, name }).await;
+            notify(&self.data, &Notice::GuildJoined { guild, name }).await;
         }
         self.resume(guild).await
     }
@@ -301,22 +301,32 @@ impl<F> Access<F> {
             tracing::warn!(others, "other Discord servers have the bot and are not served");
         }
     }
+}
 
-    /// Into the notices channel of the server that was linked first, if it has one.
-    async fn notify(&self, notice: &Notice) {
-        let Data { store, clock, facts, requests, .. } = &self.data;
-        let (routing, now) = (store.routing_now(), clock.now());
-        let first = routing.access.first().and_then(|link| routing.guilds.get(&link.guild));
-        let Some((guild, channel)) = first.and_then(|guild| Some((guild.id, guild.notices?))) else { return };
-        let tell = Tell {
-            guild,
-            channel,
-            community: facts.community.clone(),
-            server: facts.first_server(),
-            subject: format!("notice:guild:{}:{}", notice.guild_word(), now.0),
-            message: notice::message(notice, now),
-        };
-        requests.send(Request::Tell(tell)).await.ok();
+/// Into the notices channel of the server that was linked first, if it has one.
+pub(super) async fn notify(data: &Data, notice: &Notice) {
+    let (routing, now) = (data.store.routing_now(), data.clock.now());
+    let first = routing.access.first().and_then(|link| routing.guilds.get(&link.guild));
+    let Some((guild, channel)) = first.and_then(|guild| Some((guild.id, guild.notices?))) else { return };
+    let tell = Tell {
+        guild,
+        channel,
+        community: data.facts.community.clone(),
+        server: data.facts.first_server(),
+        subject: format!("notice:guild:{}:{}", notice.guild_word(), now.0),
+        message: notice::message(notice, now),
+    };
+    data.requests.send(Request::Tell(tell)).await.ok();
+}
+
+/// Reports that a Discord server was linked or unlinked by `user`, unless it is the one that would read it.
+pub(super) async fn report_link(desk: &Desk, guild: GuildId, user: UserId, linked: bool) {
+    let (first, now_linked) = {
+        let access = &desk.store.routing_now().access;
+        (access.first().map(|link| link.guild), access.served().len())
+    };
+    if first != Some(guild) {
+        notify(&desk.data, &Notice::GuildLink { guild, name: desk.guilds.name(guild), user, linked, now_linked }).await;
     }
 }
 

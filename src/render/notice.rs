@@ -2,7 +2,7 @@
 
 use super::{Embed, Message, colors, limits, text, words};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
 
 /// Something that the owner should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,19 @@ pub enum Notice {
         /// Which.
         guilds: Vec<GuildId>,
     },
+    /// Somebody proved the community's key in another Discord server, or took its link away.
+    GuildLink {
+        /// Which.
+        guild: GuildId,
+        /// Its name, as its owner chose it, if Discord told it.
+        name: Option<String>,
+        /// Who did it.
+        user: UserId,
+        /// Linked, or not any more.
+        linked: bool,
+        /// How many Discord servers are linked now.
+        now_linked: usize,
+    },
     /// Messages for a channel wait for something other than the permission to write there.
     Hindered {
         /// The channel.
@@ -94,7 +107,7 @@ impl Notice {
     #[must_use]
     pub fn guild_word(&self) -> String {
         match self {
-            Self::GuildJoined { guild, .. } => guild.to_string(),
+            Self::GuildJoined { guild, .. } | Self::GuildLink { guild, .. } => guild.to_string(),
             Self::GuildsFound { guilds } => guilds.first().map_or_else(|| "none".to_owned(), |guild| format!("{guild}+{}", guilds.len())),
             _ => "none".to_owned(),
         }
@@ -181,6 +194,23 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
                 format!("Found when the bot started: {}. {NOT_SERVED}", named.join(", ")),
                 None,
             )
+        }
+        Notice::GuildLink { guild, name, user, linked, now_linked } => {
+            let name = name.as_ref().map_or_else(|| format!("`{guild}`"), |name| format!("**{}** (`{guild}`)", text::line(name, 100)));
+            let served = format!("{} linked now; `/cad status` lists them.", count(*now_linked, "Discord server"));
+            if *linked {
+                (
+                    "🔗 Another Discord server was linked".to_owned(),
+                    colors::FEED_TROUBLE,
+                    format!(
+                        "<@{user}> entered your community's API key in {name}, so it can now show your CAD. {served} If you didn't expect this, run `/cad unlink server_id:{guild}` and create a new API key in Sonoran CAD."
+                    ),
+                    None,
+                )
+            } else {
+                let text = format!("<@{user}> unlinked {name}. It shows nothing of your CAD anymore. {served}");
+                ("🔗 A Discord server was unlinked".to_owned(), colors::FEED_TROUBLE, text, None)
+            }
         }
         Notice::Hindered { channel, hindrance, reason } => {
             let (title, description) = hindered(*channel, *hindrance, reason);
@@ -318,6 +348,8 @@ mod tests {
             Notice::ChannelGone { channel },
             Notice::CredentialsRejected { community: CommunityId::new("My`Community @everyone"), server },
             Notice::HubContested { server },
+            Notice::GuildLink { guild: GuildId(7), name: Some("Fri*ends @everyone".into()), user: UserId(8), linked: true, now_linked: 2 },
+            Notice::GuildLink { guild: GuildId(7), name: None, user: UserId(8), linked: false, now_linked: 1 },
         ];
         let shown: Vec<String> = notices.iter().map(|n| show(&Some(message(n, sample::NOW)))).collect();
         assert_snapshot!(shown.join("\n\n"), @r##"
@@ -365,6 +397,14 @@ mod tests {
         ```
         Otherwise, stop the other client and restart the bot.
         -- Server 1 @ 1763700600
+
+        #F1C40F 🔗 Another Discord server was linked
+        <@8> entered your community's API key in **Fri\*ends @¦everyone** (`7`), so it can now show your CAD. 2 Discord servers linked now; `/cad status` lists them. If you didn't expect this, run `/cad unlink server_id:7` and create a new API key in Sonoran CAD.
+        -- (no footer) @ 1763700600
+
+        #F1C40F 🔗 A Discord server was unlinked
+        <@8> unlinked `7`. It shows nothing of your CAD anymore. 1 Discord server linked now; `/cad status` lists them.
+        -- (no footer) @ 1763700600
         "##);
     }
 }

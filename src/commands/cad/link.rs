@@ -119,6 +119,7 @@ async fn tried(desk: &Desk, (guild, user): (GuildId, UserId), manages: bool, typ
     let linked = desk.store.link(guild, &desk.facts.community, Some(user), How::Key, now, entries).await?;
     if linked == Linked::Now {
         tracing::info!(%guild, %user, "a Discord server was linked with the community's API key");
+        access::report_link(desk, guild, user, true).await;
     }
     Ok("✅ This Discord server is linked. `/cad setup` leads through the first alerts, `/alerts add` adds them one by one.".to_owned())
 }

@@ -12,7 +12,7 @@ use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateBu
 use crate::commands::components::{from36, manages, to36};
 use crate::commands::errors::Error;
 use crate::commands::reply::{self, Page, YELLOW, and, counted};
-use crate::commands::{Context, Desk, guild_of};
+use crate::commands::{Context, Desk, access, guild_of};
 use crate::guild_access::{Link, Standing};
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
@@ -161,6 +161,7 @@ async fn undone(desk: &Desk, (guild, user): (GuildId, UserId), target: GuildId, 
         return Err(Error::refused(GONE));
     }
     tracing::info!(guild = %target, %user, "a Discord server was unlinked");
+    access::report_link(desk, target, user, false).await;
     let text = "Nothing of the CAD is shown there any more. `/cad link` links it again, with the community's API key.";
     Ok(Page::new("✅ Unlinked", text, reply::GREEN))
 }

@@ -1,5 +1,6 @@
 //! `/cad link` and `/cad unlink`.
 
+use tenfour::sim::discord::DiscordSim;
 use tenfour::store::audit::Filter;
 
 use super::*;
@@ -173,5 +174,31 @@ async fn a_stranger_who_was_there_first_is_removed_by_whoever_knows_the_key() {
     bot.discord.click(page["id"].as_str().unwrap(), None, button).unwrap();
     until("it is unlinked", async || bot.standing(&bot.guild) == Standing::NotLinked).await;
     assert_eq!(bot.standing(&owner.guild), Standing::Served);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn the_guild_linked_first_is_told_who_links_and_unlinks_another() {
+    let bot = TestBot::untied().await;
+    let notices = bot.notices().await;
+    let other = bot.joined_by("Fri*ends");
+    bot.message(&notices, |m| title(m) == "➕ Another Discord server added this bot").await;
+    assert!(bot.try_link(&other, None, &CadOptions::default().community, &key()).await.contains("is linked"));
+    let linked = bot.message(&notices, |m| title(m) == "🔗 Another Discord server was linked").await;
+    let text = linked["embeds"][0]["description"].as_str().unwrap();
+    for part in
+        [&format!("<@{}>", other.owner), "**Fri\\*ends**", "2 Discord servers linked", &format!("/cad unlink server_id:{}", other.guild)]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // The same key once more links nothing new.
+    bot.try_link(&other, None, &CadOptions::default().community, &key()).await;
+    let asked = bot.cad_in(&other, None, "unlink", json!({})).reply(PATIENCE).await.unwrap();
+    let button = DiscordSim::custom_ids(&asked).remove(0);
+    bot.discord.click(asked["id"].as_str().unwrap(), Some(&other.owner), &button).unwrap();
+    let unlinked = bot.message(&notices, |m| title(m) == "🔗 A Discord server was unlinked").await;
+    assert!(unlinked["embeds"][0]["description"].as_str().unwrap().contains("1 Discord server linked"), "{unlinked}");
+    bot.settled().await;
+    assert_eq!(bot.titles(&notices).len(), 3, "{:?}", bot.titles(&notices));
     bot.finish().await;
 }
