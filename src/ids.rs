@@ -48,13 +48,14 @@ impl fmt::Display for CallId {
 }
 
 number!(
-    /// A CAD server of a community: positive, 1 by default (contract e.1).
+    /// A CAD server of a community: positive, 1 by default (docs/cad-contract.md#r1).
     ServerId,
     u32,
     shown
 );
 number!(
-    /// Number of a 911 call or of a dispatch call. The two are separate tables in the CAD (contract c.2): never compare across kinds.
+    /// Number of a 911 call or of a dispatch call. The two are separate tables in the CAD (docs/cad-contract.md#e7): never compare across
+    /// kinds.
     CallId,
     i64
 );
@@ -110,7 +111,7 @@ impl MessageId {
 }
 
 /// A set of CAD credentials by its name, the CAD's community id. Cheap to clone. Compared without regard to letter case by
-/// being kept in lower case: the CAD's UI copies ids in lower case (contract a.2).
+/// being kept in lower case: the CAD's UI copies ids in lower case (docs/cad-contract.md#h11).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CommunityId(Arc<str>);

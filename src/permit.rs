@@ -1,7 +1,7 @@
 //! Who may do what in the CAD from Discord. Pure: facts in, yes or a sentence out.
 //!
-//! The community's API key may do everything, and the CAD does not check for whom it is used (contract e.2). So this is the only check there
-//! is, and it comes before anything is sent:
+//! The community's API key may do everything, and the CAD does not check for whom it is used (docs/cad-contract.md#r8). So this is the only
+//! check there is, and it comes before anything is sent:
 //!
 //! ```text
 //! role of the guild's rule ─▶ account linked ─▶ validated ─▶ permission that the deed needs ─▶ on duty, if it needs that
@@ -40,7 +40,7 @@ pub struct Member {
     pub account: String,
     /// Its name in the CAD.
     pub name: String,
-    /// Contract d: 0 pending, 1 validated, 2 expired, 3 removed, 4 banned.
+    /// 0 pending, 1 validated, 2 expired, 3 removed, 4 banned (docs/cad-contract.md#n7).
     pub status: i64,
     /// Names of the permissions that are on, in lower case.
     pub permissions: BTreeSet<String>,
@@ -163,7 +163,7 @@ fn state(status: i64) -> &'static str {
     }
 }
 
-/// The validated status (contract d).
+/// The validated status (docs/cad-contract.md#n7).
 pub const VALIDATED: i64 = 1;
 
 impl Refusal {

@@ -26,7 +26,7 @@ pub struct Trigger {
     pub why: Why,
 }
 
-/// What is read on its own: each is an endpoint of the CAD with its own limit (contract e.3).
+/// What is read on its own: each is an endpoint of the CAD with its own limit (docs/cad-contract.md#r10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// `GET …/units`.
@@ -54,7 +54,7 @@ impl Part {
 pub enum Why {
     /// Its hub session was signed in: what happened before is not told again. Calls and units.
     Connected,
-    /// A 911 was removed: it may have been taken, which only the calls tell (contract c.4). Calls.
+    /// A 911 was removed: it may have been taken, which only the calls tell (docs/cad-contract.md#e11). Calls.
     Removed,
     /// A reading left something out that an event had just touched. Calls and units.
     Again,

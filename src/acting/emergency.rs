@@ -1,5 +1,5 @@
-//! Taking a 911 (contract e.3): the CAD has no call for it, so a dispatch call is made of it, then the 911 is removed. In this order nothing
-//! is lost if the second step fails: the call stands twice, and people are told.
+//! Taking a 911 (docs/cad-contract.md#r11): the CAD has no call for it, so a dispatch call is made of it, then the 911 is removed. In this
+//! order nothing is lost if the second step fails: the call stands twice, and people are told.
 //!
 //! ```text
 //! waits ─▶ create dispatch ─┬─ refused, nothing sent ─▶ it still waits

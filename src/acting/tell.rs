@@ -1,5 +1,5 @@
-//! What the CAD answered, told as the push event that it does not send for changes made through its API (contract c.1): one path for
-//! everything that changes the world. The next reading of the CAD confirms it.
+//! What the CAD answered, told as the push event that it does not send for changes made through its API (docs/cad-contract.md#e2): one path
+//! for everything that changes the world. The next reading of the CAD confirms it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The community's key, compared without telling anything by the time it takes, and without regard to letter case (contract b.3).
+//! The community's key, compared without telling anything by the time it takes, and without regard to letter case
+//! (docs/cad-contract.md#h11).
 
 use subtle::{Choice, ConstantTimeEq};
 

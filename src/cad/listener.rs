@@ -1,4 +1,4 @@
-//! Push events over HTTP, from the CAD itself or forwarded by the game server's resource (contract b).
+//! Push events over HTTP, from the CAD itself or forwarded by the game server's resource (docs/cad-contract.md#p1, #p2).
 //!
 //! Job: turn a request into a [`RawEvent`], once its key is known to be good, and answer 200 only when it is committed. Never logs or
 //! echoes a body, never tells a stranger more than that their key is not good, never waits for Discord.
@@ -156,13 +156,13 @@ impl Site for Port {
     type Body = Full<Bytes>;
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Self::Body> {
-        // `/` because the vendor tells users to enter `http://IP:Port` only (contract b.2).
+        // `/` because the vendor tells users to enter `http://IP:Port` only (docs/cad-contract.md#p2).
         if !matches!(request.uri().path(), "/" | "/event" | "/event/" | "/sonorancad/event" | "/sonorancad/event/") {
             return say(StatusCode::NOT_FOUND, None, "push events go to /sonorancad/event");
         }
         match *request.method() {
             Method::POST => self.post(request, peer.ip()).await.into(),
-            // Administrators open the address in a browser to test the port (contract b.3).
+            // Administrators open the address in a browser to test the port (docs/cad-contract.md#p4).
             Method::GET | Method::HEAD => say(StatusCode::OK, None, "Tenfour listens here for Sonoran CAD's push events.\n"),
             _ => {
                 let allow = (header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));

@@ -1,4 +1,4 @@
-//! The hub session of one CAD server: signs in after every handshake and hands on what the CAD pushes (contract a).
+//! The hub session of one CAD server: signs in after every handshake and hands on what the CAD pushes (docs/cad-contract.md#h4, #h7).
 //!
 //! Job: `pushEvent` → [`RawEvent`], in the order of the connection. Never logs a body or a key, never falls back to the older sign-in on
 //! a matter of credentials. Rejected credentials slow it down to minutes and are told to people. Three sessions in a row that the CAD
@@ -147,7 +147,7 @@ impl Session {
         }
     }
 
-    /// One push: a string that holds JSON, or an object; with several arguments the first counts (contract a.4).
+    /// One push: a string that holds JSON, or an object; with several arguments the first counts (docs/cad-contract.md#h9).
     fn read(&self, invocation: &Invocation, own: Option<&Key>, secrets: &Secrets) -> Option<RawEvent> {
         let payload = invocation.args.first()?;
         let malformed = |error: EnvelopeError| {
@@ -369,7 +369,7 @@ fn is_missing_method(words: &str) -> bool {
     words.contains("method does not exist") || words.contains("unknown hub method")
 }
 
-/// `{success, error, count}`: a missing object, or `success` absent or false, is a rejection (contract a.2).
+/// `{success, error, count}`: a missing object, or `success` absent or false, is a rejection (docs/cad-contract.md#h5).
 fn read_answer(answer: &RawValue) -> Result<Option<i64>, String> {
     let answer: Value = Reader::new(MAX_ANSWER_VALUES, &Secrets::default()).read(answer.get().as_bytes()).unwrap_or_default();
     if answer.get("success").and_then(Value::as_bool) == Some(true) {

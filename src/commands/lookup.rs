@@ -66,8 +66,8 @@ pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_i
 
 const POLICE_ONLY: &str = " Records of the police are for Police and Dispatch.";
 
-/// Record types of the CAD (contract d) that every service may see: license, vehicle registration, character, medical, fire, DMV. The others are
-/// the police's: warrant, BOLO, police and law records and reports; and what is not known may be.
+/// Record types of the CAD (docs/cad-contract.md#n8) that every service may see: license, vehicle registration, character, medical, fire,
+/// DMV. The others are the police's: warrant, BOLO, police and law records and reports; and what is not known may be.
 const FOR_ALL: [i64; 8] = [4, 5, 7, 10, 11, 12, 13, 14];
 
 /// What was found for somebody.

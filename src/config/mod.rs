@@ -186,7 +186,7 @@ pub enum Reconcile {
 pub struct Credentials {
     /// The community.
     pub community: CommunityId,
-    /// Its API key: visible ASCII, compared without regard to letter case (contract a.2).
+    /// Its API key: visible ASCII, compared without regard to letter case (docs/cad-contract.md#h11).
     pub key: SecretString,
 }
 
@@ -199,7 +199,7 @@ pub struct Listen {
     pub server: Option<ServerId>,
 }
 
-/// Whether a hub connection begins with SignalR's negotiation (contract a.1).
+/// Whether a hub connection begins with SignalR's negotiation (docs/cad-contract.md#h3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Negotiate {
     /// Try with, fall back to without.
@@ -310,7 +310,7 @@ impl Config {
             .unwrap_or(Negotiate::Auto);
         let hub_redirects = reader.hosts("SONORAN_HUB_REDIRECTS");
         let reconcile = reader.reconcile("SONORAN_RECONCILE_SECONDS");
-        // The CAD allows 5 and 3 a minute per key, and the game server makes one of each (contract e.3).
+        // The CAD allows 5 and 3 a minute per key, and the game server makes one of each (docs/cad-contract.md#r10).
         let calls_per_minute = reader.number("SONORAN_CALLS_PER_MINUTE", 1..=5).unwrap_or(2);
         let units_per_minute = reader.number("SONORAN_UNITS_PER_MINUTE", 1..=3).unwrap_or(1);
         let action_share = reader.number("SONORAN_ACTION_SHARE", 10..=100).unwrap_or(70);

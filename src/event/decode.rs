@@ -18,7 +18,7 @@ pub enum DecodeError {
 
 type Reader = fn(Item<'_>) -> Result<Event, DecodeError>;
 
-/// Every type that is understood (contract c.3), retired names included.
+/// Every type that is understood (docs/cad-contract.md#e9), retired names included.
 const READERS: [(&str, Reader); 36] = [
     ("EVENT_911", emergency::new),
     ("EVENT_REMOVE_911", emergency::removed),

@@ -49,7 +49,7 @@ pub(super) fn bodycam(item: Item<'_>) -> Result<Event, DecodeError> {
     Ok(Event::Bodycam { ident, on })
 }
 
-/// `EVENT_DISPATCH`: what happened is a number beside the call; units are sent whole inside it (contract c.3).
+/// `EVENT_DISPATCH`: what happened is a number beside the call; units are sent whole inside it (docs/cad-contract.md#e9).
 pub(super) fn of_2020(item: Item<'_>) -> Result<Event, DecodeError> {
     match item.data.int("dispatch_type").ok_or(DecodeError::Missing("dispatch_type"))? {
         0 => new(item),
@@ -93,7 +93,7 @@ pub(super) fn call(item: Item<'_>) -> Result<DispatchCall, DecodeError> {
     let fields = call_fields(item)?;
     let meta = MetaData::of(&[fields, item.data]);
     let positive = |value: Option<i64>| value.filter(|n| *n > 0);
-    // `createdFromId` is what the in-game respond command writes (contract c.2).
+    // `createdFromId` is what the in-game respond command writes (docs/cad-contract.md#e8).
     let origin = |name| positive(meta.get(name).and_then(int));
     let mut rest = meta.rest(&["origin911", "createdFromId", "trackPrimary"]);
     rest.extend(fields.number_as_sent("callId").map(|sent| (NUMBER_AS_SENT.to_owned(), sent)));

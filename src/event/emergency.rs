@@ -17,7 +17,7 @@ pub(super) fn call(item: Item<'_>) -> Result<EmergencyCall, DecodeError> {
     meta.extend(fields.number_as_sent("callId").map(|sent| (NUMBER_AS_SENT.to_owned(), sent)));
     let call = EmergencyCall {
         id: fields.int("callId").map(CallId),
-        // Contract c.2: an `emergency` alone is taken at face value; a call that does not say is an emergency.
+        // An `emergency` alone is taken at face value; a call that does not say is an emergency (docs/cad-contract.md#e4).
         is_emergency: fields.flag("isEmergency").or_else(|| fields.flag("emergency")).unwrap_or(true),
         caller: fields.text("caller"),
         location: fields.text("location"),

@@ -60,7 +60,7 @@ pub struct Sealed<'a> {
     pub key: Sent,
 }
 
-/// Looks at a body from outside: an object, or a JSON string that holds one (contract c.1 rule 1).
+/// Looks at a body from outside: an object, or a JSON string that holds one (docs/cad-contract.md#e1, rule 1).
 ///
 /// # Errors
 /// As [`EnvelopeError`] says; never [`EnvelopeError::NoType`].

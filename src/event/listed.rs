@@ -1,4 +1,5 @@
-//! Units and calls as the CAD's REST API lists them (contract c.2, e.1): the same objects as in events, read by the same rules.
+//! Units and calls as the CAD's REST API lists them (docs/cad-contract.md#e3, #e4, #e5): the same objects as in events, read by the same
+//! rules.
 //!
 //! What custom layouts add (`template`, `values`, `statusId`) is not read: the fields of before stand beside it.
 

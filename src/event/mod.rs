@@ -1,7 +1,7 @@
 //! What happened in the CAD, in typed form: the floor of the house.
 //!
-//! Job: turn the JSON of a push event into an [`Event`], tolerant of every shape that was ever seen (contract c.1, c.3), strict in
-//! what it hands on: ids are numbers, absent text is `None`, `"false"` is false. Never does I/O, never panics, never sees the
+//! Job: turn the JSON of a push event into an [`Event`], tolerant of every shape that was ever seen (docs/cad-contract.md#e1, #e9), strict
+//! in what it hands on: ids are numbers, absent text is `None`, `"false"` is false. Never does I/O, never panics, never sees the
 //! community's key ([`envelope`] takes it off at the edge), never decides what is shown.
 //!
 //! ```text
@@ -57,7 +57,7 @@ pub enum Source {
     Rest,
     /// `/alerts test` and the like: made by the bot itself, takes the real path.
     Test,
-    /// What a member did through the bot: told from the answer of the CAD's API, which raises no event for it (contract c.1).
+    /// What a member did through the bot: told from the answer of the CAD's API, which raises no event for it (docs/cad-contract.md#e2).
     Own,
 }
 
@@ -79,7 +79,7 @@ impl Source {
 }
 
 /// An event as it came in, its key already taken off. `server` is known only from the session or the listener route: no payload
-/// carries it (contract a.4).
+/// carries it (docs/cad-contract.md#h8).
 #[derive(Clone, Debug)]
 pub struct RawEvent {
     /// Whose CAD.
@@ -269,7 +269,7 @@ pub enum Event {
     Unknown,
 }
 
-/// A 911 or civil call (contract c.2).
+/// A 911 or civil call (docs/cad-contract.md#e4).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EmergencyCall {
     /// Number in the CAD's 911 table.
@@ -294,14 +294,14 @@ pub const NUMBER_AS_SENT: &str = "#";
 /// `metaData`: values as text.
 pub type Meta = std::collections::BTreeMap<String, String>;
 
-/// A dispatch call (contract c.2). `None` in a field of an edit means that the CAD says it is empty: edits carry the whole call.
+/// A dispatch call (docs/cad-contract.md#e5). `None` in a field of an edit means that the CAD says it is empty: edits carry the whole call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DispatchCall {
     /// Number in the CAD's dispatch table. Always there in decoded events.
     pub id: Option<CallId>,
     /// Who made the change (`eventOriginIdent`).
     pub by: Option<Ident>,
-    /// 0 caller, 1 radio, 2 observed, 3 walk-up (contract d).
+    /// 0 caller, 1 radio, 2 observed, 3 walk-up (docs/cad-contract.md#n3).
     pub origin: Option<i64>,
     /// 0 pending, 1 active, 2 closed.
     pub status: Option<i64>,
@@ -345,7 +345,7 @@ pub enum Priority {
     Word(String),
 }
 
-/// A note on a dispatch call (contract c.2).
+/// A note on a dispatch call (docs/cad-contract.md#e6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// A clock (`19:47:30`) or an ISO time, as sent.
@@ -358,14 +358,14 @@ pub struct Note {
     pub content: String,
 }
 
-/// A unit as the CAD sends it whole (contract c.2).
+/// A unit as the CAD sends it whole (docs/cad-contract.md#e3).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
     /// The identifier's number; a unit without one is dropped by decoding.
     pub ident: Ident,
     /// Account uuid.
     pub account: Option<String>,
-    /// Contract d; labels are the community's.
+    /// docs/cad-contract.md#n1; labels are the community's.
     pub status: Option<i64>,
     /// `None` if absent.
     pub is_panic: Option<bool>,
@@ -391,11 +391,11 @@ pub struct Unit {
     pub group: Option<String>,
     /// 0 police, 1 fire, 2 EMS, 3 dispatch, −1 unknown.
     pub page: Option<i64>,
-    /// Identities in the order of the contract: communityUserIds, communityUserId, apiIds, apiId1, apiId2; unique.
+    /// Identities in the order of docs/cad-contract.md#e3: communityUserIds, communityUserId, apiIds, apiId1, apiId2; unique.
     pub identities: Vec<String>,
 }
 
-/// Who hears a tone (contract d, tone target).
+/// Who hears a tone (docs/cad-contract.md#n6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToneTarget {
     /// 0 all … 6 unit group.
@@ -418,14 +418,14 @@ pub enum RecordAction {
     Removed,
 }
 
-/// A custom record (contract c.3, d).
+/// A custom record (docs/cad-contract.md#e9).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Record number or key, as text.
     pub id: Option<String>,
     /// The kind's number in this community.
     pub record_type: Option<i64>,
-    /// 3 BOLO, 2 warrant, … (contract d, record type).
+    /// 3 BOLO, 2 warrant, … (docs/cad-contract.md#n8).
     pub kind: Option<i64>,
     /// Name of the record, e.g. `BOLO`.
     pub name: Option<String>,

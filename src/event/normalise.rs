@@ -1,4 +1,4 @@
-//! The normalisation rules of contract c.1 in one place: how a JSON value becomes an id, a flag, a text, a list, a time, an address.
+//! The reading rules of docs/cad-contract.md#e1 in one place: how a JSON value becomes an id, a flag, a text, a list, a time, an address.
 //!
 //! Everything here is bounded and total: a value that cannot be used is as good as absent, never an error. Which absence matters is
 //! decided by the file of the event family.
@@ -27,7 +27,7 @@ const MAX_META_KEY: usize = 100;
 const MAX_URL: usize = 2_048;
 
 /// The fields of one JSON object, read tolerantly: `null` is absent, and another letter case of a name is found too (real callouts
-/// have `CalloutName` where the documentation has `calloutName`; contract c.3, e.1).
+/// have `CalloutName` where the documentation has `calloutName`; docs/cad-contract.md#e1).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
 

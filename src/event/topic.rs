@@ -35,7 +35,7 @@ pub enum Topic {
     Other,
 }
 
-/// Record type of a BOLO (contract d).
+/// Record type of a BOLO (docs/cad-contract.md#n8).
 const BOLO: i64 = 3;
 
 impl Topic {

@@ -10,7 +10,7 @@ pub(super) fn login(item: Item<'_>) -> Result<Event, DecodeError> {
         Some(list) => many(list),
         None => item.wrapped("unit", &["id"]).and_then(one).into_iter().collect(),
     };
-    // Told beside the unit here, inside it everywhere else (contract c.2).
+    // Told beside the unit here, inside it everywhere else (docs/cad-contract.md#e3).
     if let Some(beside) = item.data.flag("isDispatch") {
         units.iter_mut().for_each(|unit| unit.is_dispatch = Some(beside));
     }
@@ -66,7 +66,7 @@ fn members(item: Item<'_>) -> Result<Vec<Ident>, DecodeError> {
     if idents.is_empty() { Err(DecodeError::Missing("identIds")) } else { Ok(idents) }
 }
 
-/// Entries may be null or lack their number: those are left out (contract c.3).
+/// Entries may be null or lack their number: those are left out (docs/cad-contract.md#e9).
 fn many(list: Vec<Fields<'_>>) -> Vec<Unit> {
     list.into_iter().filter_map(one).collect()
 }

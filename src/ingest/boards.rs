@@ -157,7 +157,7 @@ impl Boards {
 /// The post of a board. It is never over: a message that somebody deletes is posted again.
 fn draft(board: &Board, message: Message, now: UnixMs) -> Draft {
     Draft {
-        // A board of all servers belongs to none: no server has the number 0 (contract e.1).
+        // A board of all servers belongs to none: no server has the number 0 (docs/cad-contract.md#r1).
         key: PostKey {
             channel: board.channel,
             community: board.community.clone(),

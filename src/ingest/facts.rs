@@ -20,7 +20,7 @@ const MAX_CHARS: usize = 2_000;
 const MAX_BYTES: usize = 32_768;
 /// Units looked at.
 const MAX_UNITS: usize = 200;
-/// Keys of `metaData` that are for machines (contract c.2): coordinates, numbers and ids. Searching them would find by accident.
+/// Keys of `metaData` that are for machines (docs/cad-contract.md#e8): coordinates, numbers and ids. Searching them would find by accident.
 const MACHINES: [&str; 9] = ["x", "y", "z", "heading", "uuid", "callerPlayerId", "callerCommunityUserId", "useCallLocation", "radius"];
 
 /// [`Facts`] that borrow nothing.

@@ -430,7 +430,7 @@ impl Ingest {
     fn happen(&mut self, raw: &RawEvent, event: &Event, number: (i64, u32), batch: &mut Batch) {
         let world = self.worlds.entry((raw.community.clone(), raw.server)).or_default();
         let applied = world.apply_numbered(event, raw.received_at, number);
-        // It may have been taken by the API, which tells nobody: only the calls show what became of it (contract c.4).
+        // It may have been taken by the API, which tells nobody: only the calls show what became of it (docs/cad-contract.md#e11).
         if matches!(event, Event::EmergencyRemoved { .. }) && !applied.changes.is_empty() {
             self.outside.wishes.wish(&raw.community, raw.server, Why::Removed);
         }

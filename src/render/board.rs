@@ -61,9 +61,9 @@ impl BoardKind {
     }
 }
 
-/// Status number of a closed call (contract d).
+/// Status number of a closed call (docs/cad-contract.md#n4).
 const CLOSED: i64 = 2;
-/// Status number of a pending call (contract d).
+/// Status number of a pending call (docs/cad-contract.md#n4).
 const PENDING: i64 = 0;
 /// Longest department, in units.
 const DEPARTMENT: usize = 48;

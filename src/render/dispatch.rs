@@ -11,7 +11,7 @@ use crate::world::{Dispatch, Moment, MomentKind, Subject};
 
 /// Moments shown.
 const MOMENTS: usize = 6;
-/// Status number of a closed call (contract d).
+/// Status number of a closed call (docs/cad-contract.md#n4).
 const CLOSED: i64 = 2;
 
 pub(super) fn card(call: &Dispatch, view: &View<'_>) -> Message {

@@ -105,8 +105,8 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     fields
 }
 
-/// Fields for those keys of `metaData` that mean something to people (contract c.2). Every other key stays unsaid: coordinates, uuids and
-/// the caller's ids among them.
+/// Fields for those keys of `metaData` that mean something to people (docs/cad-contract.md#e8). Every other key stays unsaid: coordinates,
+/// uuids and the caller's ids among them.
 pub(super) fn known_meta(fields: &mut Fields, values: &Meta, keys: &[&str]) {
     for key in keys {
         fields.inline(&words::capital(key), draft::line(meta(values, key), 100));

@@ -7,10 +7,10 @@ use crate::event::{Record, RecordAction, RecordField};
 
 /// Fields shown.
 const MAX_FIELDS: usize = 9;
-/// Record kinds (contract d, record type).
+/// Record kinds (docs/cad-contract.md#n8).
 const WARRANT: i64 = 2;
 const BOLO: i64 = 3;
-/// Contract d, record type.
+/// Record types and their names (docs/cad-contract.md#n8).
 const KINDS: [(i64, &str); 14] = [
     (WARRANT, "Warrant"),
     (BOLO, "BOLO"),

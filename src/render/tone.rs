@@ -27,7 +27,7 @@ pub(super) fn tone(url: Option<&str>, targets: &[ToneTarget], at: UnixMs, view: 
     Some(draft.finish(view))
 }
 
-/// Who hears it (contract d, tone target type): by what we know of calls and units, else the CAD's label, else the value. Safe.
+/// Who hears it (docs/cad-contract.md#n6): by what we know of calls and units, else the CAD's label, else the value. Safe.
 fn target(target: &ToneTarget, view: &View<'_>) -> Option<String> {
     let number = target.value.as_deref().and_then(|v| v.trim().parse::<i64>().ok());
     match (target.kind, number) {

@@ -97,7 +97,7 @@ pub(super) fn bare_priority(priority: Option<&Priority>) -> String {
     }
 }
 
-/// State of a dispatch call (contract d).
+/// State of a dispatch call (docs/cad-contract.md#n4).
 pub(super) fn call_status(status: i64) -> String {
     match status {
         0 => "Pending".into(),
@@ -107,7 +107,7 @@ pub(super) fn call_status(status: i64) -> String {
     }
 }
 
-/// Where a dispatch call came from (contract d).
+/// Where a dispatch call came from (docs/cad-contract.md#n3).
 pub(super) fn origin(origin: i64) -> String {
     match origin {
         0 => "Caller".into(),

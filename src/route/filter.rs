@@ -1,7 +1,7 @@
 //! What a route lets through: a pure predicate over the facts of one occasion.
 //!
 //! A criterion judges only the kinds that can have its fact, and there it is strict: what is not known is not let through. But a panic
-//! never waits for what is not known of its unit yet (contract c.4).
+//! never waits for what is not known of its unit yet (docs/cad-contract.md#e12).
 //!
 //! | Criterion | Judges |
 //! |---|---|

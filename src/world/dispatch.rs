@@ -8,7 +8,7 @@ use crate::clock::UnixMs;
 use crate::event::{DispatchCall, Note};
 use crate::ids::{CallId, Ident};
 
-/// The documented status of a closed call (contract d).
+/// The documented status of a closed call (docs/cad-contract.md#n4).
 pub(super) const CLOSED: i64 = 2;
 /// So many notes of a call may be told again by events that a reading overtook: few are written within seconds.
 const NOTES_TOLD_LATE: usize = 3;
@@ -93,7 +93,7 @@ impl Server {
             (Some(key), _) => self.dispatch_told(key, said, Teller::Event, at, done),
             (None, Some(id)) if self.memory.ended(Entity::Dispatch(id), at) => {}
             (None, Some(id)) => {
-                // Not there when the calls were read a moment ago: the API made it since, which raises no event (contract c.3).
+                // Not there when the calls were read a moment ago: the API made it since, which raises no event (docs/cad-contract.md#e2).
                 let news = self.calls_are_fresh(at);
                 // Its creation, should it be told after all, is no news then.
                 self.dispatch_made(id, said, news.then(|| made_of(said)), news, at, done);
@@ -405,7 +405,7 @@ impl Dispatch {
 }
 
 /// The notes that `said` lists, each as it is known if it is, and those of them that are not. The CAD gives notes no number and
-/// writes the time of one note in two forms (contract c.2): equal label and content are one note, one for one.
+/// writes the time of one note in two forms (docs/cad-contract.md#e6): equal label and content are one note, one for one.
 fn merged(known: &[Note], said: &[Note]) -> (Vec<Note>, Vec<Note>) {
     let mut unclaimed: Vec<&Note> = known.iter().collect();
     let (mut notes, mut new) = (Vec::new(), Vec::new());

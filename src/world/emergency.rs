@@ -136,7 +136,7 @@ impl Server {
         self.dispatches.values().find(|call| call.from_911.is_some_and(named) && call.closed_at.is_none()).map(|call| call.id)
     }
 
-    /// A 911 that a dispatch call names as its origin was taken, also if it went before (contract c.4).
+    /// A 911 that a dispatch call names as its origin was taken, also if it went before (docs/cad-contract.md#e11).
     pub(super) fn emergency_became(&mut self, from: CallId, call: CallId, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.emergency_key(from) else { return };
         if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.became.is_none() && at.since(known.opened_at) < DAY) {
@@ -196,7 +196,7 @@ fn made_of(call: &EmergencyCall) -> u64 {
 }
 
 /// Whether the game placed this 911 for the unit's panic: caller = its name, "Unit {callsign} has pressed their panic button!"
-/// (contract c.4).
+/// (docs/cad-contract.md#e10).
 pub(super) fn tells_panic_of(call: &EmergencyCall, unit: &Unit) -> bool {
     let description = call.description.as_deref().unwrap_or_default();
     let named = unit.name.is_some() && unit.name == call.caller;

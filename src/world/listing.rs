@@ -1,4 +1,5 @@
-//! What the CAD's REST API says is there: the other half of the truth, since changes made through the API raise no event (contract c.4).
+//! What the CAD's REST API says is there: the other half of the truth, since changes made through the API raise no event
+//! (docs/cad-contract.md#e2).
 
 use crate::clock::UnixMs;
 use crate::event::{DispatchCall, EmergencyCall, Unit};

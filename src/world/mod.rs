@@ -119,7 +119,7 @@ pub struct Emergency {
     /// When it became one, as far as that was seen.
     #[serde(default)]
     pub became_at: Option<UnixMs>,
-    /// The unit whose panic made the game place this call (contract c.4).
+    /// The unit whose panic made the game place this call (docs/cad-contract.md#e10).
     pub panic_of: Option<Ident>,
     /// Fingerprint of the content it was made with: tells a late copy of its creation from another incident under its number.
     #[serde(default)]
@@ -140,7 +140,7 @@ pub struct Emergency {
 pub struct Dispatch {
     /// Number; the key. Below 1 if the CAD told none.
     pub id: CallId,
-    /// Contract d.
+    /// docs/cad-contract.md#n3.
     pub origin: Option<i64>,
     /// 0 pending, 1 active, 2 closed.
     pub status: Option<i64>,

@@ -1,5 +1,5 @@
 //! The difference between what the CAD lists and what we know, applied as if events had told it: changes that are made through the
-//! API raise no event, and events get lost (contract c.1, c.4).
+//! API raise no event, and events get lost (docs/cad-contract.md#e2, #h7).
 //!
 //! ```text
 //! an event told of it since the CAD was asked ─▶ left alone, counted if the listing disagrees

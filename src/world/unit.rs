@@ -8,7 +8,7 @@ use crate::clock::UnixMs;
 use crate::event::Unit;
 use crate::ids::{CallId, Ident};
 
-/// The documented status of a unit that is not there (contract d).
+/// The documented status of a unit that is not there (docs/cad-contract.md#n1).
 pub(super) const OFFLINE: i64 = 100;
 
 impl UnitState {

@@ -167,3 +167,73 @@ fn the_container_is_built_with_the_compiler_that_the_package_asks_for() {
         assert!(ignored.lines().any(|line| line == name), ".dockerignore lacks {name}");
     }
 }
+
+/// The text of every source file and document of ours, by its path.
+fn sources_and_documents() -> BTreeMap<String, String> {
+    fn walk(path: &Path, found: &mut BTreeMap<String, String>) {
+        for entry in std::fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            if path.is_dir() {
+                if !hidden && !path.ends_with("target") && !path.ends_with("node_modules") {
+                    walk(&path, found);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "md") {
+                let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+                found.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(root(), &mut found);
+    found
+}
+
+/// The facts that a text cites as `#e2` or `#e3, #e4` behind the contract's name, and whether each citation names one.
+fn cited_facts(text: &str, contract: &str) -> Vec<Option<String>> {
+    let mut facts = Vec::new();
+    for mut rest in text.split(contract).skip(1) {
+        let Some(first) = rest.strip_prefix('#') else {
+            facts.push(None);
+            continue;
+        };
+        rest = first;
+        loop {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+            facts.push(Some(rest[..end].to_owned()).filter(|id| !id.is_empty()));
+            match rest[end..].strip_prefix(", #") {
+                Some(more) => rest = more,
+                None => break,
+            }
+        }
+    }
+    facts
+}
+
+#[test]
+fn every_cad_fact_that_the_code_cites_is_in_the_contract() {
+    let contract = ["docs/", "cad-contract.md"].concat();
+    let text = read(&contract);
+    let known: Vec<&str> = text.split("<a id=\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(id, _)| id).collect();
+    let unique: BTreeSet<&str> = known.iter().copied().collect();
+    assert_eq!(known.len(), unique.len(), "an id is there twice: {known:?}");
+    let mut cited = BTreeSet::new();
+    for (file, text) in sources_and_documents() {
+        if file == contract {
+            continue;
+        }
+        for fact in cited_facts(&text, &contract) {
+            // A document may name the whole file; a comment in the code has one fact in mind.
+            assert!(fact.is_some() || file.ends_with(".md"), "{file} cites {contract} without a fact, such as #e2");
+            if let Some(id) = fact {
+                assert!(unique.contains(id.as_str()), "{file} cites {contract}#{id}, which does not exist");
+                cited.insert(id);
+            }
+        }
+    }
+    assert!(cited.len() > 20, "the citations were not read: {cited:?}");
+    assert_eq!(
+        cited_facts("(X#e2, #e11) X#h1, #2. X", "X"),
+        [Some("e2"), Some("e11"), Some("h1"), Some("2"), None].map(|id| id.map(str::to_owned))
+    );
+}

@@ -1,5 +1,5 @@
 //! What one endpoint of the CAD may be asked: a share of its limit per minute, which the game server and every other integration
-//! with the same key live on too (contract e.1).
+//! with the same key live on too (docs/cad-contract.md#r4).
 //!
 //! Pure. Times are durations since the reader began, from a clock that is never set.
 

@@ -1,5 +1,5 @@
 //! Reads the CAD's REST API from time to time and whenever there is a reason, since changes made through the API raise no event, and a
-//! gap in the hub session is not told again (contract a.3, c.4).
+//! gap in the hub session is not told again (docs/cad-contract.md#e2, #h7).
 //!
 //! Job: `schedule.rs` says what to ask when, within the budget of each endpoint; what comes back is decoded and handed to ingest, which
 //! holds it against the world. Never changes the world itself, never asks twice at once per endpoint, never tells the key to anybody.

@@ -17,7 +17,7 @@ const PAGE: usize = 100;
 /// Most permission flags read; 43 are documented.
 const MOST_PERMISSIONS: usize = 500;
 
-/// What the CAD's administrators made of an account (contract d).
+/// What the CAD's administrators made of an account (docs/cad-contract.md#n7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountStatus {
     /// 0: waits to be let in.
@@ -137,8 +137,8 @@ fn units_below(answer: &Value, name: &str) -> Result<Vec<Object>, RestError> {
 impl CadRest {
     /// The account of a member; `None` if it is not linked (10 a minute).
     ///
-    /// What the CAD answers for a Discord user who linked nothing is not documented (contract e.2): 404, nothing at all, and a refusal that
-    /// says "not linked" are taken for it.
+    /// What the CAD answers for a Discord user who linked nothing is not documented (docs/cad-contract.md#r7): 404, nothing at all, and a
+    /// refusal that says "not linked" are taken for it.
     ///
     /// # Errors
     /// As [`RestError`] says.

@@ -1,5 +1,5 @@
 //! What each operation may still ask of the CAD: a share of its limit per minute, which the game server and every other integration with
-//! the same key live on too (contract e.1). Not for units and calls: the reader has budgets of its own.
+//! the same key live on too (docs/cad-contract.md#r4). Not for units and calls: the reader has budgets of its own.
 //!
 //! ```text
 //! turn ─▶ Pass (in flight) ─dropped─▶ counted for 60 s from then on      429 ─▶ rests
@@ -65,7 +65,8 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Its name for people, and requests a minute (contract e.3). The last two are not documented for templates: the usual 10 is assumed.
+    /// Its name for people, and requests a minute (docs/cad-contract.md#r10). The last two are not documented for templates: the usual 10
+    /// is assumed.
     pub(super) fn documented(self) -> (&'static str, u32) {
         match self {
             Self::Version => ("version", 10),

@@ -8,7 +8,7 @@ use super::read::{array, entries, list, number, object, property, text};
 use super::{CadRest, Object, RestError};
 use crate::ids::ServerId;
 
-/// `GET /v2/general/version`: the plan. Trust the name more than the number (contract d, plan).
+/// `GET /v2/general/version`: the plan. Trust the name more than the number (docs/cad-contract.md#n9).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     /// Number of the plan.
@@ -40,7 +40,7 @@ pub struct Info {
 }
 
 impl CadRest {
-    /// The community's plan; the cheapest test of the key (10 a minute, contract e.3).
+    /// The community's plan; the cheapest test of the key (10 a minute, docs/cad-contract.md#r10).
     ///
     /// # Errors
     /// As [`RestError`] says.

@@ -1,5 +1,5 @@
-//! Dispatch calls: make, change, attach and detach units, note, close. None of it raises an event (contract c.4): what the CAD answers is
-//! all that is told.
+//! Dispatch calls: make, change, attach and detach units, note, close. None of it raises an event (docs/cad-contract.md#e2): what the CAD
+//! answers is all that is told.
 
 use std::collections::BTreeMap;
 

@@ -139,7 +139,8 @@ fn reference(trace: Option<&String>) -> String {
 /// Why nothing is known of what a person waited for.
 const NO_ANSWER: &str = "no answer within 10 s";
 
-/// Whether the CAD says of a request that it is malformed (contract e.1): several of these make it deny all requests of the community.
+/// Whether the CAD says of a request that it is malformed (docs/cad-contract.md#r5): several of these make it deny all requests of the
+/// community.
 pub(super) fn is_malformed(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 405 | 411 | 413 | 414 | 415 | 422 | 431)
 }
@@ -214,8 +215,8 @@ impl RestError {
     }
 }
 
-/// `Retry-After` in seconds or as a date, else the gateway's reset headers (contract e.1). Dates are taken relative to the answer's
-/// own `Date`: this machine's clock may be wrong.
+/// `Retry-After` in seconds or as a date, else the gateway's reset headers (docs/cad-contract.md#r3). Dates are taken relative to the
+/// answer's own `Date`: this machine's clock may be wrong.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp().as_second());

@@ -16,7 +16,7 @@ const MOST_RECORDS: usize = 200;
 pub struct Lookup {
     /// What is looked for.
     pub wanted: Wanted,
-    /// Which types of records; none = all (contract d).
+    /// Which types of records; none = all (docs/cad-contract.md#n8).
     pub types: Vec<i64>,
     /// Whether parts of a name or plate are enough.
     pub partial: bool,

@@ -1,4 +1,4 @@
-//! The CAD's REST API, version 2 (contract e): what a bot asks of it, and what it does through it.
+//! The CAD's REST API, version 2 (docs/cad-contract.md#r10): what a bot asks of it, and what it does through it.
 //!
 //! Job: build the request, keep within our share of the endpoint's limit, bound the answer in size and time, read it tolerantly, and say
 //! in one sentence what went wrong. Never prints the key, never decides who may do what (the key itself may do everything), never decodes

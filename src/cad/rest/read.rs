@@ -1,5 +1,5 @@
-//! Tolerant reading: letter case of names varies, wrappers come and go, numbers come as text (contract e.1), and a list of one may come
-//! as its only element, an empty one as null (the documented examples show both).
+//! Tolerant reading: letter case of names varies, wrappers come and go, numbers come as text (docs/cad-contract.md#r6), and a list of one
+//! may come as its only element, an empty one as null (the documented examples show both).
 
 use std::borrow::Cow;
 
@@ -72,7 +72,7 @@ pub(super) fn number(value: &Value) -> Option<i64> {
     }
 }
 
-/// 12.0 is 12 (contract c.1).
+/// 12.0 is 12 (docs/cad-contract.md#e1).
 #[expect(clippy::cast_possible_truncation, reason = "whole, and within what a double holds exactly")]
 fn integral(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Object, RestError};
 use crate::ids::Ident;
 
-/// Which account (contract e.2).
+/// Which account (docs/cad-contract.md#r7).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Selector {
     /// The account that this Discord user linked by signing in to Sonoran with Discord.

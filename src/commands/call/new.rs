@@ -21,9 +21,9 @@ use crate::render::{Labels, text};
 
 /// Ids of another form belong to another version.
 const VERSION: &str = "n1";
-/// Contract d: on the radio. Somebody tells it who is no caller.
+/// On the radio (docs/cad-contract.md#n3). Somebody tells it who is no caller.
 const RADIO: i64 = 1;
-/// Contract d.
+/// docs/cad-contract.md#n4.
 const ACTIVE: i64 = 1;
 /// A form must be shown within three seconds.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -35,7 +35,7 @@ pub(super) async fn me(
     reply::show(ctx, page(&found, server)).await
 }
 
-/// What an account's status means (contract d).
+/// What an account's status means (docs/cad-contract.md#n7).
 pub(super) fn state(status: i64) -> &'static str {
     match status {
         0 => "waits for approval",

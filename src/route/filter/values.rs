@@ -45,7 +45,7 @@ pub enum FilterError {
     Postal(String),
 }
 
-/// What kind of unit: its page in the CAD (contract d, unit page).
+/// What kind of unit: its page in the CAD (docs/cad-contract.md#n2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {

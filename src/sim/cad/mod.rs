@@ -56,7 +56,7 @@ pub struct CadOptions {
     pub servers: Vec<ServerOptions>,
     /// Form of the single argument of `pushEvent`.
     pub payload_as: PayloadAs,
-    /// Which of several sessions for one server gets its events. Unknown for the real CAD (contract a.4).
+    /// Which of several sessions for one server gets its events. Unknown for the real CAD (docs/cad-contract.md#h10).
     pub recipient: Recipient,
     /// Whether events on the hub carry the `key` field.
     pub key_on_hub: bool,
@@ -68,7 +68,7 @@ pub struct CadOptions {
     pub handshake_timeout: Duration,
     /// How long a connection token may stay unclaimed.
     pub token_life: Duration,
-    /// Whether REST keeps its requests-per-minute limits (contract e.3).
+    /// Whether REST keeps its requests-per-minute limits (docs/cad-contract.md#r10).
     pub rate_limits: bool,
     /// Whether negotiate sets a load balancer's cookie that the upgrade has to bring back.
     pub affinity_cookie: bool,

@@ -1,4 +1,4 @@
-//! REST v2, the operations a bot calls (contract e). What it changes raises no event, but a new 911.
+//! REST v2, the operations a bot calls (docs/cad-contract.md#r10). What it changes raises no event, but a new 911.
 //!
 //! ```text
 //! request ─▶ fault? ─▶ route (404) ─▶ key (401) ─▶ limit (429) ─▶ server (404) ─▶ body (400) ─▶ answer

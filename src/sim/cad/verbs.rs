@@ -1,4 +1,4 @@
-//! What people do in the CAD's own pages: each verb changes the state and raises the event the CAD raises for it (contract c.3).
+//! What people do in the CAD's own pages: each verb changes the state and raises the event the CAD raises for it (docs/cad-contract.md#e9).
 //!
 //! A verb that names a server, unit or call that does not exist changes nothing, raises nothing and says so in its result.
 
@@ -124,7 +124,7 @@ impl CadSim {
         })
     }
 
-    /// The same CAD, for those who change it through its API: what is done through this handle raises no event (contract c.4).
+    /// The same CAD, for those who change it through its API: what is done through this handle raises no event (docs/cad-contract.md#e2).
     #[must_use]
     pub fn through_api(&self) -> Self {
         Self { unheard: true, ..self.clone() }

@@ -1,5 +1,5 @@
-//! What players do in the game: its resource carries it into the CAD through the API, so that no event tells of it (contract c.4). Who
-//! listens has to read the CAD to know.
+//! What players do in the game: its resource carries it into the CAD through the API, so that no event tells of it
+//! (docs/cad-contract.md#e2). Who listens has to read the CAD to know.
 
 use serde_json::{Value, json};
 

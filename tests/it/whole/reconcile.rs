@@ -118,7 +118,7 @@ async fn a_911_taken_in_game_became_a_call() {
     let spec = CallSpec { emergency: true, description: "Shots fired".into(), location: "Alta St".into(), ..CallSpec::default() };
     let id = bot.cad.place_911(1, &spec).unwrap();
     bot.message(&emergencies, |m| title(m).contains("Shots fired")).await;
-    // As the game server's respond command does it (contract c.4): of all this, only the removal is told.
+    // As the game server's respond command does it (docs/cad-contract.md#e11): of all this, only the removal is told.
     let origin = id.to_string();
     let taken = robbery(json!({ "metaData": { "origin911": origin, "createdFromId": origin } }));
     let call = api(&bot, "POST", "dispatch-calls", taken).await["callId"].clone();

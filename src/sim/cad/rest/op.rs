@@ -79,7 +79,7 @@ impl<'a> Op<'a> {
         })
     }
 
-    /// Name and requests per minute (contract e.3).
+    /// Name and requests per minute (docs/cad-contract.md#r10).
     pub(super) fn limit(self) -> (&'static str, u32) {
         match self {
             Op::Version => ("version", 10),

@@ -1,4 +1,4 @@
-//! Who is meant by a request: the selectors of contract e.2 and e.3.
+//! Who is meant by a request: the selectors of docs/cad-contract.md#r7.
 
 use std::collections::BTreeMap;
 
