@@ -1,6 +1,6 @@
-//! Tenfour: Sonoran CAD's push events as live Discord alerts. The rooms, in the order an event walks through them.
+//! Tenfour turns Sonoran CAD's push events into live Discord alerts.
 //!
-//! `ARCHITECTURE.md` tells the whole; the table of who may import whom stands there and is guarded by `tests/it/architecture.rs`.
+//! `ARCHITECTURE.md` explains how the modules fit together and which may import which.
 
 pub mod acting;
 pub mod app;

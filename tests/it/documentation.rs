@@ -140,17 +140,21 @@ fn every_document_that_tells_of_backups_uses_the_command() {
 /// A file that moved must not live on in the documents.
 #[test]
 fn every_file_that_the_documents_name_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "deploy/README.md", "fuzz/README.md"] {
-        let text = read(document);
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md", "fuzz/README.md"];
+    for (document, text) in sources_and_documents() {
+        if !documents.contains(&document.as_str()) && !document.starts_with("docs/") {
+            continue;
+        }
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link.to_owned());
         let code = quoted(&text)
             .into_iter()
-            .filter(|name| ["src/", "tests/", "migrations/", ".ci/", "deploy/", "fuzz/"].iter().any(|top| name.starts_with(top)));
+            .filter(|name| ["src/", "tests/", "migrations/", ".ci/", "deploy/", "fuzz/", "docs/"].iter().any(|top| name.starts_with(top)));
         for name in links.chain(code) {
             if name.contains("://") || name.starts_with('#') || name.contains(['*', '<', ' ']) {
                 continue;
             }
-            assert!(root().join(&name).exists(), "{document} names {name}, which does not exist");
+            let file = name.split_once('#').map_or(name.as_str(), |(file, _)| file);
+            assert!(root().join(file).exists(), "{document} names {name}, which does not exist");
         }
     }
 }
@@ -208,6 +212,13 @@ fn cited_facts(text: &str, contract: &str) -> Vec<Option<String>> {
         }
     }
     facts
+}
+
+/// Read in ten minutes, or not read at all.
+#[test]
+fn the_architecture_stays_short() {
+    let words = read("ARCHITECTURE.md").split_whitespace().count();
+    assert!(words <= 2_500, "ARCHITECTURE.md has {words} words: move details to `docs/` or a module's documentation");
 }
 
 #[test]
