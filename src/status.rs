@@ -109,7 +109,7 @@ pub struct ServerFacts {
     pub last: Option<(UnixMs, Source)>,
     /// Events per source since the start.
     pub by_source: BTreeMap<&'static str, u64>,
-    /// Copies that came another way and were dropped.
+    /// Dedup that came another way and were dropped.
     pub copies: u64,
     /// Units on duty; `None` before anybody said.
     pub on_duty: Option<usize>,

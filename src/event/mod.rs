@@ -11,7 +11,7 @@
 //!
 //! Texts are kept as the CAD sent them, hostile characters included: `render::text` makes them harmless.
 
-pub mod copies;
+pub mod dedup;
 pub mod envelope;
 
 mod callout;

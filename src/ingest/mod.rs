@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{Clock, UnixMs};
-use crate::event::copies::{Copies, WITHIN_MS};
+use crate::event::dedup::{Dedup, WITHIN_MS};
 use crate::event::own::is_own;
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
 use crate::gate::Gate;
@@ -90,7 +90,7 @@ pub struct Ingest {
     memos: Memos,
     pages: LogPages,
     boards: Boards,
-    copies: Copies,
+    dedup: Dedup,
     /// When each route's role was pinged last.
     pinged: HashMap<i64, UnixMs>,
     /// When each route was made or changed, as far as that was lately.
@@ -174,11 +174,11 @@ impl Ingest {
         let routing = outside.store.routing_now();
         let forgotten_at = outside.clock.now();
         let boards = Boards::restore(&routing.boards, &outside.store.boards_made().await?, forgotten_at);
-        let copies = copies(&outside.store, forgotten_at).await?;
+        let dedup = known_events(&outside.store, forgotten_at).await?;
         let pages = LogPages::default();
         let last = Group { answered: 0, at: Instant::now(), took: Duration::ZERO };
         let (called, rerouted) = (HashSet::new(), HashMap::new());
-        Ok(Self { outside, worlds, memos, pages, boards, copies, pinged, rerouted, routing, next_seq, forgotten_at, last, called })
+        Ok(Self { outside, worlds, memos, pages, boards, dedup, pinged, rerouted, routing, next_seq, forgotten_at, last, called })
     }
 
     /// Runs until the door is closed, or until draining began, nothing is in hand any more and nothing waits at the door.
@@ -365,11 +365,11 @@ impl Ingest {
             Ok(pinged) => self.pinged = pinged,
             Err(error) => tracing::error!(%error, "when roles were pinged could not be read back"),
         }
-        self.copies = match copies(&self.outside.store, self.outside.clock.now()).await {
-            Ok(copies) => copies,
+        self.dedup = match known_events(&self.outside.store, self.outside.clock.now()).await {
+            Ok(dedup) => dedup,
             Err(error) => {
                 tracing::error!(%error, "the last events could not be read back: a copy of one may be taken for another");
-                Copies::default()
+                Dedup::default()
             }
         };
         self.pages = LogPages::default();
@@ -392,7 +392,7 @@ impl Ingest {
                 return Err(Refused::Unusable);
             }
         };
-        if self.copies.is_copy(raw, &events) {
+        if self.dedup.is_copy(raw, &events) {
             return Ok(Digest::Copy);
         }
         let seq = self.journal(raw, batch);
@@ -572,12 +572,12 @@ fn on_duty(world: &Server) -> usize {
 }
 
 /// What came lately, as the journal has it.
-async fn copies(store: &Store, now: UnixMs) -> Result<Copies, StoreError> {
-    let mut copies = Copies::default();
+async fn known_events(store: &Store, now: UnixMs) -> Result<Dedup, StoreError> {
+    let mut dedup = Dedup::default();
     for event in store.events_since(now.plus(-WITHIN_MS)).await? {
-        copies.is_copy(&event, &decode(&event.envelope).unwrap_or_default());
+        dedup.is_copy(&event, &decode(&event.envelope).unwrap_or_default());
     }
-    Ok(copies)
+    Ok(dedup)
 }
 
 /// Until a board is due; at least a moment, in case the clock stands still.

@@ -61,7 +61,7 @@ pub enum BackupError {
     Stopped,
 }
 
-/// Copies the database at `database` to the new file `target`. Returns how many bytes it has. Blocks; ends soon after `stop` turns true.
+/// Dedup the database at `database` to the new file `target`. Returns how many bytes it has. Blocks; ends soon after `stop` turns true.
 ///
 /// # Errors
 /// [`BackupError`], fit for people; then there is no file `target`.

@@ -24,7 +24,7 @@ const MOST: usize = 20_000;
 
 /// What came lately.
 #[derive(Debug, Default)]
-pub struct Copies {
+pub struct Dedup {
     hasher: RandomState,
     /// Arrivals that no copy has claimed yet, by content, oldest first.
     unclaimed: HashMap<u64, VecDeque<(UnixMs, Source)>>,
@@ -51,7 +51,7 @@ enum About {
     Call(CallId),
 }
 
-impl Copies {
+impl Dedup {
     /// Whether `event`, which says `decoded`, is the copy of one that came another way. Otherwise it is remembered.
     pub fn is_copy(&mut self, event: &RawEvent, decoded: &[Event]) -> bool {
         let now = event.received_at;
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::event::{decode, envelope};
 
-    impl Copies {
+    impl Dedup {
         fn sees(&mut self, event: &RawEvent) -> bool {
             self.is_copy(event, &decode(&event.envelope).unwrap())
         }
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn one_way_never_copies_itself() {
-        let mut copies = Copies::default();
+        let mut copies = Dedup::default();
         for at in 0..5 {
             assert!(!copies.sees(&event(Source::Hub, at, PANIC)));
         }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn two_ways_pair_up_one_for_one() {
-        let mut copies = Copies::default();
+        let mut copies = Dedup::default();
         let seen: Vec<bool> = [Source::Hub, Source::Hub, Source::Http, Source::Http, Source::Http]
             .into_iter()
             .map(|source| copies.sees(&event(source, 0, PANIC)))
@@ -239,7 +239,7 @@ mod tests {
             (EDIT, r#"{"type":"EVENT_DISPATCH_CLOSED","data":{"callIds":[501]}}"#),
         ] {
             let seen = |between: &[(Source, &str)], then: Source| {
-                let mut copies = Copies::default();
+                let mut copies = Dedup::default();
                 assert!(!copies.sees(&event(Source::Own, 0, own)));
                 for (source, body) in between {
                     copies.sees(&event(*source, 1, body));
@@ -254,7 +254,7 @@ mod tests {
             }
         }
         // Both ways tell all, one later than the other: copies as ever.
-        let mut copies = Copies::default();
+        let mut copies = Dedup::default();
         let told = [(Source::Hub, PANIC), (Source::Hub, &off), (Source::Http, PANIC), (Source::Http, &off)];
         let seen: Vec<bool> = told.into_iter().map(|(source, body)| copies.sees(&event(source, 0, body))).collect();
         assert_eq!(seen, [false, false, true, true]);
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn key_order_does_not_matter_but_content_and_time_do() {
-        let mut copies = Copies::default();
+        let mut copies = Dedup::default();
         assert!(!copies.sees(&event(Source::Hub, 0, PANIC)));
         assert!(!copies.sees(&event(Source::Http, 1, r#"{"type":"EVENT_UNIT_PANIC","data":{"identIds":[2],"isPanic":true}}"#)));
         assert!(copies.sees(&event(Source::Http, 2, r#"{"data":{"isPanic":true,"identIds":[1]},"type":"event_unit_panic"}"#)));
@@ -308,7 +308,7 @@ mod tests {
             (r#"{"type":"SOMETHING_NEW","data":{"a":81,"b":true,"c":null}}"#, r#"{"type":"SOMETHING_NEW","data":{"b":"true","a":81.0}}"#),
             (PANIC, r#"{"type":"EVENT_UNIT_PANIC","data":{"isPanic":"True","identIds":["1"]}}"#),
         ] {
-            let mut copies = Copies::default();
+            let mut copies = Dedup::default();
             assert!(!copies.sees(&event(Source::Hub, 0, hub)), "{hub}");
             assert!(copies.sees(&event(Source::Http, 1, http)), "{http}");
             // Within one way nothing is a copy, however equal.
