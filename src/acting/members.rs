@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::together::Flights;
+use super::coalesce::SingleFlight;
 use crate::cad::rest::{Account, AccountStatus, CadRest, Object, Phase, Rank, RestError, Selector, Turn};
 use crate::clock::{Clock, UnixMs};
 use crate::ids::{CommunityId, ServerId, UserId};
@@ -69,9 +69,9 @@ pub(super) struct Members {
     community: CommunityId,
     known: Mutex<HashMap<UserId, Known>>,
     /// By rank too: whoever is on duty does not wait behind the same question of somebody who is not.
-    asking: Flights<(UserId, Rank), Result<Known, RestError>>,
+    asking: SingleFlight<(UserId, Rank), Result<Known, RestError>>,
     /// Pages of the list of accounts being read, by where they begin.
-    paging: Flights<(usize, Rank), Result<Page, RestError>>,
+    paging: SingleFlight<(usize, Rank), Result<Page, RestError>>,
     pages: Mutex<Pages>,
     /// Accounts that are on duty.
     on_duty: Mutex<HashSet<String>>,
@@ -79,7 +79,7 @@ pub(super) struct Members {
     counted: Mutex<HashMap<UserId, (UnixMs, u32)>>,
     /// Accounts that have no unit on duty, and when the CAD said so.
     off_duty: Mutex<HashMap<(ServerId, String), UnixMs>>,
-    asking_units: Flights<(ServerId, String), Result<Vec<Object>, RestError>>,
+    asking_units: SingleFlight<(ServerId, String), Result<Vec<Object>, RestError>>,
 }
 
 impl Members {
@@ -90,13 +90,13 @@ impl Members {
             clock,
             community,
             known: Mutex::default(),
-            asking: Flights::default(),
-            paging: Flights::default(),
+            asking: SingleFlight::default(),
+            paging: SingleFlight::default(),
             pages: Mutex::default(),
             on_duty: Mutex::default(),
             counted: Mutex::default(),
             off_duty: Mutex::default(),
-            asking_units: Flights::default(),
+            asking_units: SingleFlight::default(),
         }
     }
 
@@ -203,7 +203,7 @@ impl Members {
     /// What the CAD says now of a Discord id. Several who ask about one member at once ask together.
     async fn ask(&self, user: UserId, rank: Rank) -> Result<Known, RestError> {
         self.asking
-            .fly_while(Self::comes_again, (user, rank), || async {
+            .run_while(Self::comes_again, (user, rank), || async {
                 let account = self.cad.account_of(&Selector::Discord(user.0), rank).await?;
                 // Not before the answer: the wait for a turn may have been long.
                 let asked_at = self.clock.now();
@@ -273,7 +273,7 @@ impl Members {
     /// Reads a page of the list of accounts, and refreshes everybody on it.
     async fn page(&self, offset: usize, rank: Rank) -> Result<Page, RestError> {
         self.paging
-            .fly_while(Self::comes_again, (offset, rank), || async {
+            .run_while(Self::comes_again, (offset, rank), || async {
                 let page = self.cad.accounts(offset, rank).await?;
                 let asked_at = self.clock.now();
                 let told: HashMap<String, Member> =
@@ -319,7 +319,7 @@ impl Members {
             }
         }
         self.asking_units
-            .fly(key.clone(), || async {
+            .run(key.clone(), || async {
                 let listed = match self.cad.account_units(server, account).await {
                     Ok(listed) => listed,
                     Err(RestError::NotThere { .. }) => Vec::new(),

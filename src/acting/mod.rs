@@ -14,6 +14,7 @@
 //! What the CAD did not confirm is looked up by the reader of the CAD, and people are told that it is not known.
 
 mod audit;
+mod coalesce;
 mod deed;
 mod emergency;
 mod leave;
@@ -23,7 +24,6 @@ mod place;
 mod refused;
 mod rule;
 mod tell;
-mod together;
 mod view;
 mod warm;
 
@@ -50,10 +50,10 @@ use crate::shutdown::Tasks;
 use crate::store::Store;
 use crate::world::{Server, Subject};
 
+use coalesce::{Coalescer, SingleFlight};
 use members::{Known, Members};
 use rule::Ruled;
 use tell::Told;
-use together::{Flights, Gather};
 use view::{OwnUnit, named};
 
 pub use deed::Deed;
@@ -119,10 +119,10 @@ pub struct Acting(Arc<Inner>);
 struct Inner {
     outside: Outside,
     members: Members,
-    attaching: Gather<(ServerId, CallId), Ident, Result<Vec<Ident>, RestError>>,
-    taking: Gather<(ServerId, CallId), emergency::Taker, Result<emergency::Became, Refused>>,
+    attaching: Coalescer<(ServerId, CallId), Ident, Result<Vec<Ident>, RestError>>,
+    taking: Coalescer<(ServerId, CallId), emergency::Taker, Result<emergency::Became, Refused>>,
     /// How many it concerned.
-    flying: Flights<(ServerId, String), Result<usize, RestError>>,
+    in_flight: SingleFlight<(ServerId, String), Result<usize, RestError>>,
     /// What calls were made of, or may have been.
     made_of: emergency::MadeOf,
     /// When each person placed a 911 last.
@@ -164,9 +164,9 @@ impl Acting {
         Self(Arc::new(Inner {
             outside,
             members,
-            attaching: Gather::default(),
-            taking: Gather::default(),
-            flying: Flights::default(),
+            attaching: Coalescer::default(),
+            taking: Coalescer::default(),
+            in_flight: SingleFlight::default(),
             made_of: emergency::MadeOf::new(now),
             called: Mutex::default(),
         }))
@@ -592,8 +592,8 @@ impl Acting {
         let key = (server, format!("close:{number}"));
         let closed = self
             .0
-            .flying
-            .fly(key, || async {
+            .in_flight
+            .run(key, || async {
                 let closed = self.0.outside.cad.close(server, &[number]).await?;
                 let closed = if closed.is_empty() { vec![number] } else { closed };
                 self.tell(server, Told::closed(&closed)).await;
@@ -613,8 +613,8 @@ impl Acting {
         let key = (server, format!("dismiss:{number}"));
         let removed = self
             .0
-            .flying
-            .fly(key, || async {
+            .in_flight
+            .run(key, || async {
                 self.0.outside.cad.remove_911(server, number).await?;
                 self.tell(server, Told::emergency_removed(number)).await;
                 Ok(1)

@@ -42,8 +42,8 @@ impl Acting {
         let key = (server, format!("panic over:{ident}"));
         let ended = self
             .0
-            .flying
-            .fly(key, || async {
+            .in_flight
+            .run(key, || async {
                 let updated = self.0.outside.cad.set_panic(server, &Target::Idents(vec![ident]), false).await?;
                 if updated > 0 {
                     self.tell(server, Told::panic(&[ident], false)).await;

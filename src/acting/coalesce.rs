@@ -30,18 +30,18 @@ type Turns<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 /// Gathers what people bring for the same key, and does it once for all of them. What comes while it is being done is gathered for the next
 /// time, which begins when this one is over: it may find that nothing is left to do.
 #[derive(Debug)]
-pub(super) struct Gather<K, I, O> {
+pub(super) struct Coalescer<K, I, O> {
     open: Arc<Open<K, I, O>>,
     turns: Arc<Turns<K>>,
 }
 
-impl<K, I, O> Default for Gather<K, I, O> {
+impl<K, I, O> Default for Coalescer<K, I, O> {
     fn default() -> Self {
         Self { open: Arc::default(), turns: Arc::default() }
     }
 }
 
-impl<K, I, O> Gather<K, I, O>
+impl<K, I, O> Coalescer<K, I, O>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     I: Send + 'static,
@@ -110,17 +110,17 @@ fn ready<K: Eq + Hash, I, O>(open: &Open<K, I, O>, key: &K, longest: Instant) ->
 
 /// Does a thing once for all who ask for it while it is being done.
 #[derive(Debug)]
-pub(super) struct Flights<K, O>(Mutex<HashMap<K, Arc<OnceCell<O>>>>);
+pub(super) struct SingleFlight<K, O>(Mutex<HashMap<K, Arc<OnceCell<O>>>>);
 
-impl<K, O> Default for Flights<K, O> {
+impl<K, O> Default for SingleFlight<K, O> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Clone + Eq + Hash, O: Clone> Flights<K, O> {
+impl<K: Clone + Eq + Hash, O: Clone> SingleFlight<K, O> {
     /// Does it, or waits for who does.
-    pub(super) async fn fly<F: Future<Output = O>>(&self, key: K, work: impl FnOnce() -> F) -> O {
+    pub(super) async fn run<F: Future<Output = O>>(&self, key: K, work: impl FnOnce() -> F) -> O {
         let cell = Arc::clone(lock(&self.0).entry(key.clone()).or_default());
         let outcome = cell.get_or_init(work).await.clone();
         let mut flying = lock(&self.0);
@@ -131,10 +131,10 @@ impl<K: Clone + Eq + Hash, O: Clone> Flights<K, O> {
         outcome
     }
 
-    /// As [`Flights::fly`], and again as long as `again` says so of the outcome.
-    pub(super) async fn fly_while<F: Future<Output = O>>(&self, again: impl Fn(&O) -> bool, key: K, work: impl Fn() -> F) -> O {
+    /// As [`SingleFlight::fly`], and again as long as `again` says so of the outcome.
+    pub(super) async fn run_while<F: Future<Output = O>>(&self, again: impl Fn(&O) -> bool, key: K, work: impl Fn() -> F) -> O {
         loop {
-            let outcome = self.fly(key.clone(), &work).await;
+            let outcome = self.run(key.clone(), &work).await;
             if !again(&outcome) {
                 return outcome;
             }
@@ -152,18 +152,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn twenty_within_a_second_are_one_round_and_each_is_answered() {
-        let gather: Gather<u8, usize, usize> = Gather::default();
+        let coalescer: Coalescer<u8, usize, usize> = Coalescer::default();
         let (tasks, rounds) = (Tasks::default(), Arc::new(AtomicUsize::new(0)));
         let began = Instant::now();
         let people = (0..20_u64).map(|n| {
-            let (gather, tasks, rounds) = (&gather, &tasks, Arc::clone(&rounds));
+            let (coalescer, tasks, rounds) = (&coalescer, &tasks, Arc::clone(&rounds));
             async move {
                 tokio::time::sleep(Duration::from_millis(n * 50)).await;
                 let work = move |items: Vec<usize>| async move {
                     rounds.fetch_add(1, Ordering::SeqCst);
                     items.len()
                 };
-                gather.join(tasks, 7, 0, work).await
+                coalescer.join(tasks, 7, 0, work).await
             }
         });
         let answers = join_all(people).await;
@@ -174,7 +174,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_comes_too_late_is_in_the_next_round() {
-        let gather: Gather<u8, &str, Vec<&str>> = Gather::default();
+        let coalescer: Coalescer<u8, &str, Vec<&str>> = Coalescer::default();
         let tasks = Tasks::default();
         let slow = |items: Vec<&'static str>| async move {
             tokio::time::sleep(Duration::from_secs(2)).await;
@@ -182,16 +182,16 @@ mod tests {
         };
         let late = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            gather.join(&tasks, 1, "late", slow).await
+            coalescer.join(&tasks, 1, "late", slow).await
         };
-        let other = gather.join(&tasks, 2, "other", slow);
-        let (first, late, other) = tokio::join!(gather.join(&tasks, 1, "first", slow), late, other);
+        let other = coalescer.join(&tasks, 2, "other", slow);
+        let (first, late, other) = tokio::join!(coalescer.join(&tasks, 1, "first", slow), late, other);
         assert_eq!((first, late, other), (Some(vec!["first"]), Some(vec!["late"]), Some(vec!["other"])));
     }
 
     #[tokio::test(start_paused = true)]
     async fn rounds_of_one_thing_follow_each_other_and_leave_nothing_behind() {
-        let gather: Gather<u8, (), usize> = Gather::default();
+        let coalescer: Coalescer<u8, (), usize> = Coalescer::default();
         let (tasks, under_way) = (Tasks::default(), Arc::new(AtomicUsize::new(0)));
         let work = |under_way: &Arc<AtomicUsize>| {
             let under_way = Arc::clone(under_way);
@@ -203,37 +203,37 @@ mod tests {
             }
         };
         let people = (0..4_u64).map(|n| {
-            let (gather, tasks, work) = (&gather, &tasks, work(&under_way));
+            let (coalescer, tasks, work) = (&coalescer, &tasks, work(&under_way));
             async move {
                 tokio::time::sleep(Duration::from_millis(n * 700)).await;
-                gather.join(tasks, 1, (), work).await
+                coalescer.join(tasks, 1, (), work).await
             }
         });
         assert_eq!(join_all(people).await, vec![Some(0); 4]);
-        assert!(lock(&gather.turns).is_empty() && lock(&gather.open).is_empty());
+        assert!(lock(&coalescer.turns).is_empty() && lock(&coalescer.open).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn that_the_first_leaves_is_nothing_to_the_others() {
-        let gather: Gather<u8, u8, usize> = Gather::default();
+        let coalescer: Coalescer<u8, u8, usize> = Coalescer::default();
         let tasks = Tasks::default();
         let count = |items: Vec<u8>| async move { items.len() };
-        let first = tokio::time::timeout(Duration::from_millis(10), gather.join(&tasks, 1, 0, count));
-        let (left, stays) = tokio::join!(first, gather.join(&tasks, 1, 1, count));
+        let first = tokio::time::timeout(Duration::from_millis(10), coalescer.join(&tasks, 1, 0, count));
+        let (left, stays) = tokio::join!(first, coalescer.join(&tasks, 1, 1, count));
         assert_eq!((left.is_err(), stays), (true, Some(2)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_flight_for_all_who_ask_meanwhile() {
-        let flights: Flights<u8, usize> = Flights::default();
-        let flown = AtomicUsize::new(0);
-        let fly = || {
-            flights.fly(1, || async {
+        let flight: SingleFlight<u8, usize> = SingleFlight::default();
+        let runs = AtomicUsize::new(0);
+        let run = || {
+            flight.run(1, || async {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                flown.fetch_add(1, Ordering::SeqCst)
+                runs.fetch_add(1, Ordering::SeqCst)
             })
         };
-        assert_eq!(join_all((0..5).map(|_| fly())).await, [0; 5]);
-        assert_eq!(fly().await, 1);
+        assert_eq!(join_all((0..5).map(|_| run())).await, [0; 5]);
+        assert_eq!(run().await, 1);
     }
 }
