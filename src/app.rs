@@ -36,7 +36,7 @@ use crate::ingest::{self, Ingest, Inlets, Request, Surroundings};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
-use crate::readings::{READINGS, Read, Trigger, Why, Wishes};
+use crate::refresh::{MAX_READS, Read, Reason, RefreshRequests, Trigger};
 use crate::shutdown::Tasks;
 use crate::signalr::Negotiation;
 use crate::status::Status;
@@ -183,7 +183,7 @@ impl App {
         let rest = Rest::new(&base, token, metrics.clone())?.with_files_at(&config.discord.api_url).telling(gate.clone());
         let (requests, asked) = mpsc::channel(ingest::REQUESTS);
         let (intake, door) = intake::door();
-        let (wishes, wished) = Wishes::new();
+        let (refresh, requested) = RefreshRequests::new();
         // One client for all: its budgets are those of the key.
         let (operations, suspended) = mpsc::channel(OPERATIONS);
         let cad = cad(&config).map(|cad| cad.telling(clock.clone(), operations));
@@ -197,7 +197,7 @@ impl App {
                 intake: intake.clone(),
                 requests: requests.clone(),
                 roles: Roles::new(rest.clone(), clock.clone()),
-                wishes: wishes.clone(),
+                refresh: refresh.clone(),
                 reads: !matches!(config.sonoran.reconcile, Reconcile::Off),
                 gate: gate.clone(),
                 metrics: metrics.clone(),
@@ -225,14 +225,14 @@ impl App {
         if released > 0 {
             tracing::info!(released, "posts that were being sent when the bot ended are looked at again");
         }
-        let (readings, read) = mpsc::channel(READINGS);
+        let (readings, read) = mpsc::channel(MAX_READS);
         let surroundings = Surroundings {
             store: store.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             status: status.clone(),
             gate: gate.clone(),
-            wishes: wishes.clone(),
+            refresh: refresh.clone(),
         };
         let ingest = Ingest::restore(surroundings).await?;
         tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: read, requests: asked }, tasks.clone()));
@@ -272,13 +272,13 @@ impl App {
         };
         tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
         let (changes, changed) = mpsc::channel(64);
-        tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed, suspended, wishes.clone()));
+        tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed, suspended, refresh.clone()));
         tasks.spawn_vital("upkeep", shared.clone().keep_up());
         if let Some(acting) = shared.acting.clone() {
             tasks.spawn_vital("acting", acting.run());
         }
         shared.sources(credentials, ports, intake, changes).inspect_err(|_| tasks.drain())?;
-        shared.reconcile(&wishes, wished, readings);
+        shared.reconcile(&refresh, requested, readings);
         let discord = shared.clone().discord(me, listen.clone());
         tasks.spawn_vital_or("discord", async move { discord.await.map_err(|error| format!("{error:#}")) });
         Ok(Self { listen, ops, readiness, status, store, tasks: tasks.clone(), recorder: recorder.clone() })
@@ -289,7 +289,7 @@ impl App {
         self.tasks.draining().await;
     }
 
-    /// Why it does, in a sentence for people.
+    /// Reason it does, in a sentence for people.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.tasks.failure()
@@ -392,7 +392,7 @@ impl Shared {
     }
 
     /// The reader of the CAD's REST API, unless it is switched off.
-    fn reconcile(&self, wishes: &Wishes, wished: mpsc::Receiver<Trigger>, readings: mpsc::Sender<Read>) {
+    fn reconcile(&self, refresh: &RefreshRequests, requested: mpsc::Receiver<Trigger>, readings: mpsc::Sender<Read>) {
         let sonoran = &self.config.sonoran;
         let period = match sonoran.reconcile {
             Reconcile::Off => return,
@@ -409,13 +409,13 @@ impl Shared {
             metrics: self.metrics.clone(),
             status: self.status.clone(),
             readings,
-            wishes: wished,
+            requests: requested,
         };
         self.tasks.spawn_vital("reconcile", reconciler.run(self.tasks.clone()));
         if !sonoran.hub {
             // With a hub, each session asks as soon as it is signed in. Without, nobody would before the first period is over.
             for server in &sonoran.servers {
-                wishes.wish(&self.community, *server, Why::Connected);
+                refresh.request(&self.community, *server, Reason::Connected);
             }
         }
     }

@@ -28,7 +28,7 @@ pub mod ops;
 pub mod outbox;
 pub mod output;
 pub mod permit;
-pub mod readings;
+pub mod refresh;
 pub mod render;
 pub mod route;
 pub mod shutdown;

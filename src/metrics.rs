@@ -24,7 +24,7 @@ use crate::clock::UnixMs;
 use crate::event::{Source, known_kinds};
 use crate::ids::ServerId;
 use crate::outbox::Lane;
-use crate::readings::Part;
+use crate::refresh::Part;
 
 pub use words::{AnswerClass, DeedOutcome, LimitScope, Outcome, PostOutcome, ReadOutcome, WaitCause};
 

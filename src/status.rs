@@ -10,7 +10,7 @@ use crate::clock::UnixMs;
 use crate::event::Source;
 use crate::ids::{CommunityId, ServerId};
 use crate::outbox::Lane;
-use crate::readings::{Outcome, Part};
+use crate::refresh::{Outcome, Part};
 
 /// The facts. Cheap to clone.
 #[derive(Clone, Debug, Default)]

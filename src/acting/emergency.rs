@@ -20,7 +20,7 @@ use super::{Acting, Actor, Outside, Refused, Who, view};
 use crate::cad::rest::{NewDispatch, NewNote, RestError, Target};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
-use crate::readings::Why;
+use crate::refresh::Reason;
 use crate::world::{Emergency, GRACE, Server, Subject};
 
 /// Longest title (characters): it is a line of a list.
@@ -167,7 +167,7 @@ impl Acting {
         };
         let Some(number) = emergency.cad_number(key) else { return Err(Refused::Over { what: what(), redrawn: false }) };
         let takers: Vec<(String, Ident)> = takers.into_iter().flatten().collect();
-        let Outside { cad, clock, wishes, community, reads, .. } = &self.0.outside;
+        let Outside { cad, clock, refresh, community, reads, .. } = &self.0.outside;
         let (now, made_of) = (clock.now(), &self.0.made_of);
         let attempt = made_of.of(server, subject, now);
         let read_since = |from: UnixMs| read_at.is_some_and(|read| read >= from);
@@ -184,7 +184,7 @@ impl Acting {
             }
         };
         if let Some(refused) = refused {
-            wishes.wish(community, server, Why::Again);
+            refresh.request(community, server, Reason::Recheck);
             return Err(refused);
         }
         let mut accounts: Vec<String> = takers.iter().map(|(account, _)| account.clone()).collect();
@@ -201,7 +201,7 @@ impl Acting {
         let made = self.doubted(server, made)?;
         let Some(call) = view::number(&made) else {
             made_of.lock().insert(key_of, Attempt::Unsure(clock.now()));
-            wishes.wish(community, server, Why::Again);
+            refresh.request(community, server, Reason::Recheck);
             return Err(RestError::in_doubt(&RestError::Unreadable).into());
         };
         self.tell(server, Told::made(&made)).await;
@@ -259,7 +259,7 @@ impl Acting {
             }
             Err(error) => {
                 tracing::warn!(%server, %number, %call, %error, "a 911 became a call, and could not be removed");
-                self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+                self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
                 match error {
                     RestError::NotThere { .. } => Left::Gone,
                     error if error.may_have_happened() => Left::Unconfirmed,

@@ -44,7 +44,7 @@ use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::outbox::PostKey;
 use crate::permit::{self, ActingRule, Facts, Member, Need, Permission, Refusal};
-use crate::readings::{Why, Wishes};
+use crate::refresh::{Reason, RefreshRequests};
 use crate::render::text;
 use crate::shutdown::Tasks;
 use crate::store::Store;
@@ -100,7 +100,7 @@ pub struct Outside {
     /// Roles that somebody has in a guild which they did not act from.
     pub roles: Roles,
     /// Where it is asked for that the CAD be read.
-    pub wishes: Wishes,
+    pub refresh: RefreshRequests,
     /// The CAD is read; if not, nothing but time ends a doubt.
     pub reads: bool,
     /// Rung when cards are to be sent again.
@@ -280,7 +280,7 @@ impl Acting {
         let done = self.perform(actor, &who, server, &deed).await;
         if began.elapsed() > SLOW {
             // What was heard meanwhile may be newer than what the answer told.
-            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+            self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
         }
         let (user, word) = (actor.user, deed.word());
         match &done {
@@ -488,7 +488,7 @@ impl Acting {
         let phase = if self.0.outside.cad.attaching_waits() { Phase::Queued } else { Phase::Working };
         let done = Turn::during(phase, joined).await.ok_or(Refused::Busy)?;
         if matches!(done, Err(RestError::NotThere { .. })) {
-            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+            self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
             // Of a call that is over, or of units that all went off duty: the CAD's answer is the same (it is not documented).
             return match self.look(server, move |world| world.is_over(subject)).await? {
                 true => Err(self.over(guild, server, subject).await),
@@ -499,7 +499,7 @@ impl Acting {
         if attached.contains(&ident) {
             return Ok(());
         }
-        self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+        self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
         let name = self.look(server, move |world| named(world, ident)).await?;
         Err(Refused::NoEffect(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
     }
@@ -721,7 +721,7 @@ impl Acting {
     async fn answered<T>(&self, guild: GuildId, server: ServerId, subject: Subject, answer: Result<T, RestError>) -> Result<T, Refused> {
         match answer {
             Err(RestError::NotThere { .. }) => {
-                self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+                self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
                 Err(self.over(guild, server, subject).await)
             }
             answer => self.doubted(server, answer),
@@ -731,19 +731,19 @@ impl Acting {
     /// What may have been done all the same is looked for, and what the CAD does not know any more.
     fn doubted<T>(&self, server: ServerId, answer: Result<T, RestError>) -> Result<T, Refused> {
         if answer.as_ref().is_err_and(|error| error.may_have_happened() || matches!(error, RestError::NotThere { .. })) {
-            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+            self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
         }
         Ok(answer?)
     }
 
     /// Tells the world, and waits until it is on disk. False if that fails: the next reading tells it then, if the CAD knows of it at all.
     async fn tell(&self, server: ServerId, told: Told) -> bool {
-        let Outside { intake, clock, community, wishes, .. } = &self.0.outside;
+        let Outside { intake, clock, community, refresh, .. } = &self.0.outside;
         let event = told.event(community.clone(), server, clock.now());
         let told = matches!(tokio::time::timeout(PATIENCE, intake.commit(event)).await, Ok(Ok(())));
         if !told {
             tracing::warn!(%server, "what was done in the CAD could not be told; it is read from there");
-            wishes.wish(community, server, Why::Again);
+            refresh.request(community, server, Reason::Recheck);
         }
         told
     }
@@ -755,6 +755,6 @@ impl Acting {
         if let Ok(Some(whole)) = whole {
             self.tell(server, Told::edited(&whole)).await;
         }
-        self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+        self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
     }
 }

@@ -7,7 +7,7 @@ use super::{Acting, Actor, Refused, Who, view};
 use crate::cad::rest::Target;
 use crate::ids::{Ident, ServerId};
 use crate::permit::{Need, Permission};
-use crate::readings::Why;
+use crate::refresh::Reason;
 use crate::world::Subject;
 
 impl Acting {
@@ -52,7 +52,7 @@ impl Acting {
             })
             .await;
         if self.answered(actor.guild, server, subject, ended).await? == 0 {
-            self.0.outside.wishes.wish(&self.0.outside.community, server, Why::Again);
+            self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
             return Err(Refused::NoEffect(format!(
                 "The CAD changed no unit: {name} may be off duty by now, so look at the card in a minute, or in the CAD."
             )));

@@ -17,7 +17,7 @@ use crate::delivery::Trouble;
 use crate::ids::{CommunityId, ServerId};
 use crate::ingest::{Request, Tell};
 use crate::outbox::Obstacle;
-use crate::readings::{Part, Why, Wishes};
+use crate::refresh::{Part, Reason, RefreshRequests};
 use crate::render::notice::{self, Hindrance, Notice};
 use crate::status::{Link, ServerFacts};
 
@@ -31,7 +31,7 @@ impl Shared {
         mut troubles: mpsc::Receiver<Trouble>,
         mut changes: mpsc::Receiver<LinkChange>,
         mut operations: mpsc::Receiver<OperationNews>,
-        wishes: Wishes,
+        refresh: RefreshRequests,
     ) {
         // Servers whose rejection was told of. A connection that drops and is rejected again is no news.
         let mut rejected = HashSet::new();
@@ -48,7 +48,7 @@ impl Shared {
                 Some(news) = operations.recv() => self.tell_operation(&mut suspended, news).await,
                 Some(change) = changes.recv() => {
                     if change.to == Link::Ready {
-                        wishes.wish(&change.community, change.server, Why::Connected);
+                        refresh.request(&change.community, change.server, Reason::Connected);
                     }
                     let server = (change.community.clone(), change.server);
                     match change.to {
@@ -61,7 +61,7 @@ impl Shared {
                         Link::Rejected(_) | Link::Off | Link::Connecting | Link::Down(_) => {}
                     }
                 }
-                _ = look.tick() => self.look(&mut feeds, &wishes).await,
+                _ = look.tick() => self.look(&mut feeds, &refresh).await,
             }
         }
     }
@@ -72,14 +72,14 @@ impl Shared {
         sonoran.servers.iter().map(|server| (*server, feed.clone())).collect()
     }
 
-    async fn look(&self, feeds: &mut BTreeMap<ServerId, Feed>, wishes: &Wishes) {
+    async fn look(&self, feeds: &mut BTreeMap<ServerId, Feed>, refresh: &RefreshRequests) {
         let now = self.clock.now();
         for (&server, feed) in feeds {
             let seen = seen(&self.status.server(&self.community, server));
             let Some(news) = feed.look(&seen, now) else { continue };
             let (word, notice) = match news {
                 News::Stirs => {
-                    wishes.wish(&self.community, server, Why::Connected);
+                    refresh.request(&self.community, server, Reason::Connected);
                     continue;
                 }
                 News::Lost { since, cause } => {

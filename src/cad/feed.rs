@@ -17,7 +17,7 @@ use crate::status::Link;
 /// A hub session may be away this long (ms) before it is news: the CAD closes and opens connections as it likes.
 const LINK_AWAY: i64 = 60_000;
 /// The first readings after the feed's return are waited for this long (ms).
-const READINGS: i64 = 90_000;
+const MAX_READS: i64 = 90_000;
 
 /// What there is to be seen of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Feed {
                     return None;
                 }
                 let read = !self.reads || look.read_at.is_some_and(|at| at >= back_at);
-                if !read && now.since(back_at) < READINGS {
+                if !read && now.since(back_at) < MAX_READS {
                     return None;
                 }
                 self.state = State::Well;

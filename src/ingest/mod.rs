@@ -38,7 +38,7 @@ use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
 use crate::intake::{Arrival, Refused};
 use crate::metrics::{Metrics, Outcome};
 use crate::outbox::{Lane, PostKey};
-use crate::readings::{Outcome as Caught, Read, Why, Wishes};
+use crate::refresh::{Outcome as Caught, Read, Reason, RefreshRequests};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::duty::DutyRow;
@@ -79,7 +79,7 @@ pub struct Surroundings {
     /// Rung after each commit that has posts, and asked who may be served at once.
     pub gate: Gate,
     /// Where it is asked for that the CAD be read.
-    pub wishes: Wishes,
+    pub refresh: RefreshRequests,
 }
 
 /// The one that takes events in.
@@ -432,7 +432,7 @@ impl Ingest {
         let applied = world.apply_numbered(event, raw.received_at, number);
         // It may have been taken by the API, which tells nobody: only the calls show what became of it (docs/cad-contract.md#e11).
         if matches!(event, Event::EmergencyRemoved { .. }) && !applied.changes.is_empty() {
-            self.outside.wishes.wish(&raw.community, raw.server, Why::Removed);
+            self.outside.refresh.request(&raw.community, raw.server, Reason::Removed);
         }
         self.draw(Whose { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
     }

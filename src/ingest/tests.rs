@@ -42,7 +42,7 @@ impl Real {
             metrics: metrics.clone(),
             status: Status::default(),
             gate: crate::gate::Gate::new(clock, 0),
-            wishes: crate::readings::Wishes::new().0,
+            refresh: crate::refresh::RefreshRequests::new().0,
         };
         Self { ingest: Ingest::restore(surroundings).await.unwrap(), store, metrics, tasks: Tasks::default(), folder }
     }

@@ -36,7 +36,7 @@ use tenfour::ingest::{Ingest, Inlets, Surroundings};
 use tenfour::intake::{self, Intake};
 use tenfour::metrics::Metrics;
 use tenfour::ops::{Part, Readiness};
-use tenfour::readings::{Read, Wishes};
+use tenfour::refresh::{Read, RefreshRequests};
 use tenfour::shutdown::Tasks;
 use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour::sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
@@ -167,7 +167,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         metrics: metrics.clone(),
         status: status.clone(),
         gate: gate.clone(),
-        wishes: Wishes::new().0,
+        refresh: RefreshRequests::new().0,
     };
     let (readings, read) = mpsc::channel(1);
     let ingest = Ingest::restore(surroundings).await.unwrap();
@@ -202,7 +202,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         intake: intake.clone(),
         requests: requests.clone(),
         roles: Roles::new(rest.clone(), clock.clone()),
-        wishes: Wishes::new().0,
+        refresh: RefreshRequests::new().0,
         reads: false,
         gate: gate.clone(),
         metrics: metrics.clone(),

@@ -20,7 +20,7 @@ use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::ingest::{Ingest, Surroundings};
 use tenfour::intake::Arrival;
 use tenfour::metrics::Metrics;
-use tenfour::readings::{Read, Why, Wishes};
+use tenfour::refresh::{Read, Reason, RefreshRequests};
 use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
 use tenfour::shutdown::Tasks;
@@ -62,7 +62,7 @@ struct Bot {
     ingest: Ingest,
     delivery: ByHand,
     reader: reconcile::ByHand,
-    wishes: Wishes,
+    refresh: RefreshRequests,
     troubles: mpsc::Receiver<Trouble>,
 }
 
@@ -148,7 +148,7 @@ impl Stage {
     pub(crate) async fn restart(&mut self) {
         self.bot = None;
         self.store.release_all(self.clock.now()).await.unwrap();
-        let (wishes, wished) = Wishes::new();
+        let (refresh, requested) = RefreshRequests::new();
         let status = Status::default();
         let gate = Gate::new(self.clock.clone(), 0);
         let own = Gate::new(self.clock.clone(), 0);
@@ -160,7 +160,7 @@ impl Stage {
             metrics: self.metrics.clone(),
             status: status.clone(),
             gate: rung,
-            wishes: wishes.clone(),
+            refresh: refresh.clone(),
         };
         let (api, rest) = self.http.clone();
         let reader = Reconciler {
@@ -172,13 +172,13 @@ impl Stage {
             metrics: self.metrics.clone(),
             status: status.clone(),
             readings: mpsc::channel(1).0,
-            wishes: wished,
+            requests: requested,
         };
         let (trouble, troubles) = mpsc::channel(64);
         let delivery =
             Delivery { store: self.store.clone(), clock: self.clock.clone(), rest, metrics: self.metrics.clone(), status, gate, trouble };
         let ingest = Ingest::restore(surroundings).await.unwrap();
-        self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), wishes, troubles });
+        self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), refresh, troubles });
     }
 
     /// An event arrives at the door.
@@ -210,7 +210,7 @@ impl Stage {
 
     /// The hub session has come up.
     pub(crate) fn connected(&self) {
-        self.bot.as_ref().unwrap().wishes.wish(&community(), ServerId(1), Why::Connected);
+        self.bot.as_ref().unwrap().refresh.request(&community(), ServerId(1), Reason::Connected);
     }
 
     /// Of what people are told since the last time.

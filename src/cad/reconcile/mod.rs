@@ -26,7 +26,7 @@ use crate::clock::{Clock, UnixMs};
 use crate::event::{DispatchCall, EmergencyCall, Unit, listed_dispatch, listed_emergency, listed_unit};
 use crate::ids::{CommunityId, ServerId};
 use crate::metrics::{Metrics, ReadOutcome};
-use crate::readings::{Outcome, Part, Read, Trigger};
+use crate::refresh::{Outcome, Part, Read, Trigger};
 use crate::shutdown::Tasks;
 use crate::status::{ReadBudget, Status};
 use crate::world::{ListedCalls, ListedUnits, Listing};
@@ -56,8 +56,8 @@ pub struct Reconciler {
     pub status: Status,
     /// Where readings go: the only place that may change the world.
     pub readings: mpsc::Sender<Read>,
-    /// Wishes to read.
-    pub wishes: mpsc::Receiver<Trigger>,
+    /// RefreshRequests to read.
+    pub requests: mpsc::Receiver<Trigger>,
 }
 
 /// What came of one reading.
@@ -100,7 +100,7 @@ impl Reconciler {
         let mut schedule = Schedule::new(&self.servers, self.pace);
         let mut told = Told::default();
         let mut under_way = FuturesUnordered::new();
-        let mut has_wishers = true;
+        let mut has_requesters = true;
         loop {
             let now = began.elapsed();
             while let Some((server, part)) = schedule.next(now) {
@@ -112,10 +112,10 @@ impl Reconciler {
                 biased;
                 () = tasks.draining() => return,
                 Some(done) = under_way.next(), if !under_way.is_empty() => self.take(&mut schedule, &mut told, &done, began.elapsed()),
-                wish = self.wishes.recv(), if has_wishers => match wish {
-                    Some(Trigger { community, server, why }) if community == self.community => schedule.wish(server, why, began.elapsed()),
+                request = self.requests.recv(), if has_requesters => match request {
+                    Some(Trigger { community, server, reason }) if community == self.community => schedule.request(server, reason, began.elapsed()),
                     Some(_) => {}
-                    None => has_wishers = false,
+                    None => has_requesters = false,
                 },
                 () = tokio::time::sleep_until(began + wake) => {}
             }
@@ -228,8 +228,8 @@ impl ByHand {
     pub async fn read(&mut self, mut take: impl AsyncFnMut(Read)) {
         let at = self.reader.clock.now();
         let now = Duration::from_millis(u64::try_from(at.since(self.began)).unwrap_or(0));
-        while let Ok(Trigger { server, why, .. }) = self.reader.wishes.try_recv() {
-            self.schedule.wish(server, why, now);
+        while let Ok(Trigger { server, reason, .. }) = self.reader.requests.try_recv() {
+            self.schedule.request(server, reason, now);
         }
         while let Some((server, part)) = self.schedule.next(now) {
             let result = match listing(&self.reader.rest, server, part, at, self.reader.every_ms(part)).await {

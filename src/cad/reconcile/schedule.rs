@@ -1,9 +1,9 @@
-//! Which server is read next, which part of it, and when. Pure: wishes and times in, readings to begin out.
+//! Which server is read next, which part of it, and when. Pure: requests and times in, readings to begin out.
 //!
 //! ```text
-//! wish ─▶ not before ─▶ ripe ─▶ its endpoint has budget, nothing under way there ─▶ begun ─▶ read
+//! request ─▶ not before ─▶ ripe ─▶ its endpoint has budget, nothing under way there ─▶ begun ─▶ read
 //!                         ▲                                                          │
-//!                         └─ the wish comes back ◀── 429, refused, failed ◀──────────┘
+//!                         └─ the request comes back ◀── 429, refused, failed ◀──────────┘
 //! ```
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use crate::ids::ServerId;
-use crate::readings::{Part, Why};
+use crate::refresh::{Part, Reason};
 
 /// A removed 911 may have been taken by several requests, its removal but one of them: the others are waited for.
 const AFTER_REMOVAL: Duration = Duration::from_secs(2);
@@ -90,32 +90,32 @@ struct Flight {
 /// One part of one server.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cell {
-    wish: Option<Wish>,
+    request: Option<Request>,
     /// When the ordinary reading is due.
     due: Option<Duration>,
     /// When it was last begun: a number that grows with each reading, 0 = never.
     turn: u64,
-    /// The last reading was one that [`Why::Again`] asked for.
+    /// The last reading was one that [`Reason::Recheck`] asked for.
     was_again: bool,
     failures: u32,
     blocked_until: Duration,
 }
 
-/// All wishes for one part of one server.
+/// All requests for one part of one server.
 #[derive(Clone, Copy, Debug)]
-struct Wish {
+struct Request {
     /// When the first of them comes true.
     not_before: Duration,
     /// When it would have, had nothing been gathered into it.
     first: Duration,
-    /// The last: a reading before that does not stand for it. Nothing for [`Why::Again`], since every reading says for itself
+    /// The last: a reading before that does not stand for it. Nothing for [`Reason::Recheck`], since every reading says for itself
     /// whether another is needed.
     last: Option<Duration>,
-    /// All of them are [`Why::Again`].
+    /// All of them are [`Reason::Recheck`].
     again: bool,
 }
 
-impl Wish {
+impl Request {
     fn new(not_before: Duration, again: bool) -> Self {
         Self { not_before, first: not_before, last: (!again).then_some(not_before), again }
     }
@@ -127,22 +127,22 @@ impl Wish {
 }
 
 impl Cell {
-    fn wish(&mut self, wish: Wish) {
-        self.wish = Some(match self.wish {
-            None => wish,
-            Some(known) => Wish {
-                not_before: known.not_before.min(wish.not_before),
-                first: known.first.min(wish.first),
-                last: known.last.max(wish.last),
-                again: known.again && wish.again,
+    fn request(&mut self, request: Request) {
+        self.request = Some(match self.request {
+            None => request,
+            Some(known) => Request {
+                not_before: known.not_before.min(request.not_before),
+                first: known.first.min(request.first),
+                last: known.last.max(request.last),
+                again: known.again && request.again,
             },
         });
     }
 
     /// When it may be read, budget aside.
     fn ripe_at(&self) -> Option<Duration> {
-        let wished = self.wish.map(|wish| wish.not_before);
-        let ripe = match (wished, self.due) {
+        let requested = self.request.map(|request| request.not_before);
+        let ripe = match (requested, self.due) {
             (Some(a), Some(b)) => a.min(b),
             (a, b) => a.or(b)?,
         };
@@ -154,7 +154,7 @@ impl Cell {
     }
 
     fn is_triggered(&self, now: Duration) -> bool {
-        self.wish.is_some_and(|wish| wish.not_before <= now)
+        self.request.is_some_and(|request| request.not_before <= now)
     }
 }
 
@@ -179,17 +179,17 @@ impl Schedule {
         Self { period: pace.period, endpoints: Part::ALL.map(endpoint) }
     }
 
-    /// Somebody wants a server read. Wishes for the same server and part become one.
-    pub(super) fn wish(&mut self, server: ServerId, why: Why, now: Duration) {
-        match why {
-            Why::Removed => self.removed(server, now),
-            Why::Connected => {
+    /// Somebody wants a server read. RefreshRequests for the same server and part become one.
+    pub(super) fn request(&mut self, server: ServerId, reason: Reason, now: Duration) {
+        match reason {
+            Reason::Removed => self.removed(server, now),
+            Reason::Connected => {
                 for part in Part::ALL {
-                    self.add(server, part, Wish::new(now, false));
+                    self.add(server, part, Request::new(now, false));
                     self.forgive(server, part);
                 }
             }
-            Why::Again => {
+            Reason::Recheck => {
                 for part in Part::ALL {
                     self.again(server, part, now);
                 }
@@ -201,14 +201,14 @@ impl Schedule {
         let cell = self.endpoint_mut(Part::Calls).and_then(|endpoint| endpoint.servers.get_mut(&server));
         let Some(cell) = cell else { return };
         let at = now + AFTER_REMOVAL;
-        match &mut cell.wish {
+        match &mut cell.request {
             // Only removals wait for their time without being an afterthought.
-            Some(wish) if wish.not_before > now && !wish.again => {
-                let most = wish.first.saturating_add(GATHERED_MOST - AFTER_REMOVAL);
-                wish.not_before = at.min(most.max(wish.not_before));
-                wish.last = Some(wish.not_before);
+            Some(request) if request.not_before > now && !request.again => {
+                let most = request.first.saturating_add(GATHERED_MOST - AFTER_REMOVAL);
+                request.not_before = at.min(most.max(request.not_before));
+                request.last = Some(request.not_before);
             }
-            _ => cell.wish(Wish::new(at, false)),
+            _ => cell.request(Request::new(at, false)),
         }
     }
 
@@ -217,12 +217,12 @@ impl Schedule {
     pub(super) fn again(&mut self, server: ServerId, part: Part, now: Duration) {
         let was_again = self.endpoint(part).and_then(|endpoint| endpoint.servers.get(&server)).is_some_and(|cell| cell.was_again);
         let wait = if was_again { AGAIN_AFTER_AGAIN } else { AGAIN };
-        self.add(server, part, Wish::new(now + wait, true));
+        self.add(server, part, Request::new(now + wait, true));
     }
 
-    fn add(&mut self, server: ServerId, part: Part, wish: Wish) {
+    fn add(&mut self, server: ServerId, part: Part, request: Request) {
         if let Some(cell) = self.endpoint_mut(part).and_then(|endpoint| endpoint.servers.get_mut(&server)) {
-            cell.wish(wish);
+            cell.request(request);
         }
     }
 
@@ -301,9 +301,9 @@ impl Schedule {
             }
             Ending::Limited(_) | Ending::Refused | Ending::Suspended(_) => {}
         }
-        // It was not read: what was wished still is.
+        // It was not read: what was requested still is.
         if flight.triggered {
-            cell.wish(Wish::new(now, flight.again));
+            cell.request(Request::new(now, flight.again));
         } else {
             cell.due = Some(now);
         }
@@ -340,8 +340,8 @@ impl Endpoint {
     fn begin(&mut self, server: ServerId, period: Option<Duration>, now: Duration) {
         let Some(cell) = self.servers.get_mut(&server) else { return };
         let triggered = cell.is_triggered(now);
-        let again = triggered && cell.wish.is_some_and(|wish| wish.again);
-        cell.wish = cell.wish.and_then(|wish| wish.left(now));
+        let again = triggered && cell.request.is_some_and(|request| request.again);
+        cell.request = cell.request.and_then(|request| request.left(now));
         cell.due = period.map(|period| now + period);
         self.turns += 1;
         cell.turn = self.turns;

@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::cad::rest::Object;
-use crate::readings::{Why, Wishes};
+use crate::refresh::{Reason, RefreshRequests};
 use crate::sim::cad::{CadOptions, CadSim, Seen, Silence, UnitSpec};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -17,7 +17,7 @@ struct Stage {
     community: CommunityId,
     status: Status,
     metrics: Metrics,
-    wishes: Wishes,
+    requests: RefreshRequests,
     readings: mpsc::Receiver<Read>,
     tasks: Tasks,
 }
@@ -25,7 +25,7 @@ struct Stage {
 impl Stage {
     async fn new(pace: Pace) -> Self {
         let cad = CadSim::start(CadOptions::default()).await.unwrap();
-        let (wishes, wished) = Wishes::new();
+        let (requests, requested) = RefreshRequests::new();
         let (sender, readings) = mpsc::channel(4);
         let stage = Self {
             clock: Clock::manual(UnixMs(5_000)),
@@ -34,7 +34,7 @@ impl Stage {
             metrics: Metrics::new(&[ONE], &[]),
             tasks: Tasks::default(),
             cad,
-            wishes,
+            requests,
             readings,
         };
         let reconciler = Reconciler {
@@ -46,14 +46,14 @@ impl Stage {
             metrics: stage.metrics.clone(),
             status: stage.status.clone(),
             readings: sender,
-            wishes: wished,
+            requests: requested,
         };
         stage.tasks.spawn_vital("reconcile", reconciler.run(stage.tasks.clone()));
         stage
     }
 
-    fn wish(&self, why: Why) {
-        self.wishes.wish(&self.community, ONE, why);
+    fn request(&self, reason: Reason) {
+        self.requests.request(&self.community, ONE, reason);
     }
 
     /// The next reading and what it is of; ingest says `outcome`.
@@ -100,9 +100,9 @@ fn pace() -> Pace {
 async fn a_connected_server_is_read_units_first_and_its_finds_are_told() {
     let mut stage = Stage::new(pace()).await;
     stage.cad.login(1, &UnitSpec { num: "A-10".into(), ..UnitSpec::default() }).unwrap();
-    // Another community's wish is not for this key.
-    stage.wishes.wish(&CommunityId::new("other"), ONE, Why::Connected);
-    stage.wish(Why::Connected);
+    // Another community's request is not for this key.
+    stage.requests.request(&CommunityId::new("other"), ONE, Reason::Connected);
+    stage.request(Reason::Connected);
     let units = stage.reading(Outcome::default()).await;
     assert_eq!((units.asked_at, units.calls), (UnixMs(5_000), None));
     let units = units.units.unwrap();
@@ -125,7 +125,7 @@ async fn a_connected_server_is_read_units_first_and_its_finds_are_told() {
 async fn what_ingest_left_out_is_read_again_a_few_seconds_later() {
     let mut stage = Stage::new(pace()).await;
     let began = Instant::now();
-    stage.wish(Why::Removed);
+    stage.request(Reason::Removed);
     stage.reading(Outcome { skipped: 1, ..Outcome::default() }).await;
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
     stage.reading(Outcome::default()).await;
@@ -138,7 +138,7 @@ async fn what_ingest_left_out_is_read_again_a_few_seconds_later() {
 async fn a_429_is_told_once_and_leaves_the_other_part_alone() {
     let mut stage = Stage::new(pace()).await;
     stage.cad.rest_status("/units", 429, 9, Some(30));
-    stage.wish(Why::Connected);
+    stage.request(Reason::Connected);
     assert!(stage.reading(Outcome::default()).await.calls.is_some());
     stage.until("the limit", |s| s.counts("units", "rate_limited")).await;
     stage.until("the rest", |s| s.status.snapshot().budgets.values().next().is_some_and(|b| b.left == 0 && b.free_at.is_some())).await;
@@ -147,7 +147,7 @@ async fn a_429_is_told_once_and_leaves_the_other_part_alone() {
     assert!(problem.contains("The bot waits 30 s") && problem.contains("SONORAN_UNITS_PER_MINUTE"), "{problem}");
     assert_eq!(facts.problems.len(), 1);
     let trouble = facts.servers[&(stage.community.clone(), ONE)].readings[&Part::Units].trouble.clone();
-    assert!(trouble.is_some_and(|(at, why)| at == UnixMs(5_000) && problem.contains(&why)));
+    assert!(trouble.is_some_and(|(at, reason)| at == UnixMs(5_000) && problem.contains(&reason)));
     assert_eq!(stage.asked().len(), 2);
     stage.end().await;
 }
@@ -156,7 +156,7 @@ async fn a_429_is_told_once_and_leaves_the_other_part_alone() {
 async fn trouble_is_told_once_and_again_only_when_it_is_another() {
     let mut stage = Stage::new(Pace { calls_per_minute: 5, ..pace() }).await;
     stage.cad.rest_status("/calls", 500, 2, None);
-    stage.wish(Why::Removed);
+    stage.request(Reason::Removed);
     // Fails twice, with 2.5 to 10 s between; then comes right by itself.
     assert!(stage.reading(Outcome::default()).await.calls.is_some());
     stage.until("the reading", |s| s.counts("calls", "nothing_new")).await;
@@ -165,7 +165,7 @@ async fn trouble_is_told_once_and_again_only_when_it_is_another() {
     assert!(facts.problems[0].1.starts_with("Reading the CAD's calls: The CAD answered with status 500"), "{:?}", facts.problems);
     assert_eq!(facts.servers[&(stage.community.clone(), ONE)].readings[&Part::Calls].trouble, None);
     // The CAD does not know this one.
-    stage.wishes.wish(&stage.community, ServerId(9), Why::Removed);
+    stage.requests.request(&stage.community, ServerId(9), Reason::Removed);
     stage.until("the refusal", |s| s.counts("calls", "refused")).await;
     assert!(stage.status.snapshot().problems[0].1.contains("SONORAN_SERVER_IDS"));
     stage.end().await;
@@ -174,7 +174,7 @@ async fn trouble_is_told_once_and_again_only_when_it_is_another() {
 #[tokio::test]
 async fn a_reading_that_could_not_be_stored_is_made_again() {
     let mut stage = Stage::new(pace()).await;
-    stage.wish(Why::Removed);
+    stage.request(Reason::Removed);
     drop(timeout(SOON, stage.readings.recv()).await.expect("nothing was read"));
     stage.until("the loss", |s| s.counts("calls", "not_stored")).await;
     stage.reading(Outcome::default()).await;
@@ -185,7 +185,7 @@ async fn a_reading_that_could_not_be_stored_is_made_again() {
 async fn stopping_waits_for_no_answer() {
     let stage = Stage::new(pace()).await;
     stage.cad.silence(Silence::Tcp);
-    stage.wish(Why::Connected);
+    stage.request(Reason::Connected);
     stage.until("a request", |s| s.status.snapshot().budgets.values().any(|budget| budget.left == 0)).await;
     stage.end().await;
 }

@@ -9,7 +9,7 @@ use crate::event::Source;
 use crate::guild_access::Access;
 use crate::ids::{GuildId, ServerId};
 use crate::outbox::Lane;
-use crate::readings::Part;
+use crate::refresh::Part;
 use crate::render::text;
 use crate::status::{self, Link, ServerFacts, contested};
 use crate::store::{Counts, Parked};

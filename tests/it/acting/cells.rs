@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tenfour::clock::{Clock, UnixMs};
 use tenfour::ids::{CommunityId, ServerId};
-use tenfour::readings::Part;
+use tenfour::refresh::Part;
 use tenfour::sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitSpec};
 use tenfour::sim::discord::{DiscordOptions, Pending};
 

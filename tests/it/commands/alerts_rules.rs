@@ -195,7 +195,7 @@ async fn two_admins_who_change_one_route_at_once_do_not_undo_each_other() {
     let id = bot.added("dispatch").await;
     let other = bot.sim.add_member(&bot.guild, "Second", MANAGE_GUILD, &[]);
     let role = bot.sim.add_role(&bot.guild, "Dispatch", 0);
-    let wishes = [
+    let refresh = [
         ("filter", json!({"route": id, "priority": "1"})),
         ("filter", json!({"route": id, "exclude": "drill"})),
         ("thread", json!({"route": id, "mode": "on-first-note"})),
@@ -203,7 +203,7 @@ async fn two_admins_who_change_one_route_at_once_do_not_undo_each_other() {
         ("ping", json!({"route": id, "role": role, "when": "no-dispatcher", "cooldown": 60})),
         ("edit", json!({"route": id, "style": "compact"})),
     ];
-    let pending: Vec<Pending> = wishes
+    let pending: Vec<Pending> = refresh
         .into_iter()
         .enumerate()
         .map(|(nth, (path, options))| {

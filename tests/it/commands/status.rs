@@ -1,6 +1,6 @@
 //! `/cad status`, `/cad diagnose`, `/cad notices`.
 
-use tenfour::readings::{Outcome, Part};
+use tenfour::refresh::{Outcome, Part};
 use tenfour::status::ReadBudget;
 
 use super::*;

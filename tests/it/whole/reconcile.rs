@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
 use tenfour::ids::{CommunityId, ServerId};
-use tenfour::readings::Part;
+use tenfour::refresh::Part;
 use tenfour::render::Style;
 use tenfour::sim::cad::{CadOptions, CallSpec, Seen, UnitSpec};
 use tenfour::status::{Link, ServerFacts};

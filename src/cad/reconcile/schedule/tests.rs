@@ -50,7 +50,7 @@ fn run(schedule: &mut Schedule, from: u64, until: u64) -> Vec<(u64, u32, Part)> 
 fn a_connected_server_is_read_at_once_units_before_calls() {
     let mut schedule = Schedule::new(&[ONE], pace(None));
     assert_eq!((schedule.next(s(1)), schedule.wake_at()), (None, None));
-    schedule.wish(ONE, Why::Connected, s(1));
+    schedule.request(ONE, Reason::Connected, s(1));
     assert_eq!(schedule.next(s(1)), Some((ONE, Part::Units)));
     // The calls name units, so they wait for them; but not for long.
     assert_eq!((schedule.next(s(1)), schedule.wake_at()), (None, Some(s(4))));
@@ -59,7 +59,7 @@ fn a_connected_server_is_read_at_once_units_before_calls() {
     schedule.done(Part::Calls, Ending::Read, s(2), 0.0);
     assert_eq!((schedule.next(s(2)), schedule.wake_at()), (None, None));
 
-    schedule.wish(ONE, Why::Connected, s(100));
+    schedule.request(ONE, Reason::Connected, s(100));
     assert_eq!(schedule.next(s(100)), Some((ONE, Part::Units)));
     assert_eq!(schedule.next(ms(102_999)), None);
     assert_eq!(schedule.next(s(103)), Some((ONE, Part::Calls)));
@@ -68,13 +68,13 @@ fn a_connected_server_is_read_at_once_units_before_calls() {
 #[test]
 fn calls_do_not_wait_for_units_that_have_no_budget_or_are_of_another_server() {
     let mut schedule = Schedule::new(&[ONE, TWO], pace(None));
-    schedule.wish(ONE, Why::Connected, s(0));
+    schedule.request(ONE, Reason::Connected, s(0));
     assert_eq!(schedule.next(s(0)), Some((ONE, Part::Units)));
-    schedule.wish(TWO, Why::Connected, s(0));
+    schedule.request(TWO, Reason::Connected, s(0));
     assert_eq!(schedule.next(s(0)), Some((TWO, Part::Calls)));
     schedule.done(Part::Calls, Ending::Read, s(1), 0.0);
     schedule.done(Part::Units, Ending::Read, s(1), 0.0);
-    schedule.wish(ONE, Why::Connected, s(1));
+    schedule.request(ONE, Reason::Connected, s(1));
     assert_eq!(read_all(&mut schedule, s(1)), [(1, Part::Calls)]);
 }
 
@@ -85,7 +85,7 @@ fn every_server_is_read_each_period() {
     let each = |at| [(at, 1, Part::Units), (at, 1, Part::Calls)];
     assert_eq!(read, [10, 70, 130, 190].map(each).concat());
     // A reading for another reason counts.
-    schedule.wish(ONE, Why::Connected, s(200));
+    schedule.request(ONE, Reason::Connected, s(200));
     assert_eq!(
         run(&mut schedule, 200, 311),
         [vec![(200, 1, Part::Calls)], each(250).to_vec()[..1].to_vec(), vec![(260, 1, Part::Calls), (310, 1, Part::Units)]].concat()
@@ -108,7 +108,7 @@ fn what_is_triggered_goes_first_but_starves_nobody() {
     let mut read = Vec::new();
     for minute in 1..=9 {
         let now = s(minute * 61);
-        schedule.wish(TWO, Why::Removed, now - s(2));
+        schedule.request(TWO, Reason::Removed, now - s(2));
         read.extend(read_all(&mut schedule, now).into_iter().filter(|(_, part)| *part == Part::Calls).map(|(server, _)| server));
     }
     assert_eq!(read, [2, 2, 1, 2, 2, 1, 2, 2, 1]);
@@ -118,7 +118,7 @@ fn what_is_triggered_goes_first_but_starves_nobody() {
 fn removals_are_gathered_until_there_are_none_for_two_seconds() {
     let mut schedule = Schedule::new(&[ONE], pace(None));
     for at in [1_000, 1_500, 2_900] {
-        schedule.wish(ONE, Why::Removed, ms(at));
+        schedule.request(ONE, Reason::Removed, ms(at));
         assert_eq!(read_all(&mut schedule, ms(at)), []);
     }
     assert_eq!(schedule.wake_at(), Some(ms(4_900)));
@@ -126,7 +126,7 @@ fn removals_are_gathered_until_there_are_none_for_two_seconds() {
     assert_eq!(schedule.wake_at(), None);
     // The first of many does not wait for ever.
     for at in 100..106 {
-        schedule.wish(ONE, Why::Removed, s(at));
+        schedule.request(ONE, Reason::Removed, s(at));
         assert_eq!(read_all(&mut schedule, s(at)), []);
     }
     assert_eq!(read_all(&mut schedule, s(106)), [(1, Part::Calls)]);
@@ -136,22 +136,22 @@ fn removals_are_gathered_until_there_are_none_for_two_seconds() {
 #[test]
 fn a_reading_in_between_does_not_stand_for_one_that_is_waited_for() {
     let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
-    schedule.wish(ONE, Why::Removed, s(0));
-    schedule.wish(ONE, Why::Connected, s(1));
-    schedule.wish(ONE, Why::Connected, s(1));
+    schedule.request(ONE, Reason::Removed, s(0));
+    schedule.request(ONE, Reason::Connected, s(1));
+    schedule.request(ONE, Reason::Connected, s(1));
     assert_eq!(run(&mut schedule, 1, 50), [(1, 1, Part::Units), (1, 1, Part::Calls), (2, 1, Part::Calls)]);
     // But one that follows upon what was left out does: it says for itself whether another is needed.
     schedule.again(ONE, Part::Calls, s(50));
-    schedule.wish(ONE, Why::Removed, s(50));
+    schedule.request(ONE, Reason::Removed, s(50));
     assert_eq!(run(&mut schedule, 50, 100), [(52, 1, Part::Calls)]);
 }
 
 #[test]
 fn a_removal_during_a_reading_is_read_again() {
     let mut schedule = Schedule::new(&[ONE], pace(None));
-    schedule.wish(ONE, Why::Removed, s(0));
+    schedule.request(ONE, Reason::Removed, s(0));
     assert_eq!(schedule.next(s(2)), Some((ONE, Part::Calls)));
-    schedule.wish(ONE, Why::Removed, s(3));
+    schedule.request(ONE, Reason::Removed, s(3));
     assert_eq!(schedule.next(s(5)), None, "two at once");
     schedule.done(Part::Calls, Ending::Read, s(6), 0.0);
     assert_eq!(read_all(&mut schedule, s(6)), [(1, Part::Calls)]);
@@ -160,7 +160,7 @@ fn a_removal_during_a_reading_is_read_again() {
 #[test]
 fn what_was_left_out_is_read_again_soon_and_then_less_soon() {
     let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
-    schedule.wish(ONE, Why::Removed, s(0));
+    schedule.request(ONE, Reason::Removed, s(0));
     assert_eq!(read_all(&mut schedule, s(2)), [(1, Part::Calls)]);
     schedule.again(ONE, Part::Calls, s(2));
     assert_eq!(schedule.wake_at(), Some(s(6)));
@@ -169,17 +169,17 @@ fn what_was_left_out_is_read_again_soon_and_then_less_soon() {
     assert_eq!(schedule.wake_at(), Some(s(36)));
     assert_eq!(read_all(&mut schedule, s(36)), [(1, Part::Calls)]);
     // Something else in between: hurried again.
-    schedule.wish(ONE, Why::Removed, s(40));
+    schedule.request(ONE, Reason::Removed, s(40));
     assert_eq!(read_all(&mut schedule, s(42)), [(1, Part::Calls)]);
-    schedule.wish(ONE, Why::Again, s(42));
+    schedule.request(ONE, Reason::Recheck, s(42));
     assert_eq!(schedule.wake_at(), Some(s(46)));
 }
 
 #[test]
 fn a_429_keeps_the_wish_and_leaves_the_other_endpoint_alone() {
     let mut schedule = Schedule::new(&[ONE, TWO], pace(None));
-    schedule.wish(ONE, Why::Connected, s(0));
-    schedule.wish(TWO, Why::Connected, s(0));
+    schedule.request(ONE, Reason::Connected, s(0));
+    schedule.request(TWO, Reason::Connected, s(0));
     assert_eq!(schedule.next(s(0)), Some((ONE, Part::Units)));
     schedule.done(Part::Units, Ending::Limited(Some(s(90))), s(0), 0.0);
     assert_eq!((schedule.left(Part::Units, s(1)), schedule.wait(Part::Units, s(1))), ((0, 1), s(119)));
@@ -192,7 +192,7 @@ fn a_429_keeps_the_wish_and_leaves_the_other_endpoint_alone() {
 fn refused_credentials_rest_the_endpoint_an_unknown_server_only_itself() {
     let mut schedule = Schedule::new(&[ONE, TWO], pace(None));
     for server in [ONE, TWO] {
-        schedule.wish(server, Why::Removed, s(0));
+        schedule.request(server, Reason::Removed, s(0));
     }
     assert_eq!(schedule.next(s(2)), Some((ONE, Part::Calls)));
     schedule.done(Part::Calls, Ending::NoSuchServer, s(2), 0.0);
@@ -205,14 +205,14 @@ fn refused_credentials_rest_the_endpoint_an_unknown_server_only_itself() {
 #[test]
 fn failures_double_their_wait_to_five_minutes_and_are_forgotten_by_success() {
     let mut schedule = Schedule::new(&[ONE, TWO], Pace { calls_per_minute: 5, ..pace(None) });
-    schedule.wish(ONE, Why::Removed, s(0));
+    schedule.request(ONE, Reason::Removed, s(0));
     let mut now = s(2);
     let mut waits = Vec::new();
     for _ in 0..8 {
         assert_eq!(schedule.next(now), Some((ONE, Part::Calls)));
         schedule.done(Part::Calls, Ending::Failed, now, 1.0);
-        // Another wish does not hurry it.
-        schedule.wish(ONE, Why::Removed, now - s(2));
+        // Another request does not hurry it.
+        schedule.request(ONE, Reason::Removed, now - s(2));
         assert_eq!(schedule.next(now), None);
         let next = [schedule.endpoints[1].servers[&ONE].blocked_until, schedule.endpoints[1].budget.free_at()].into_iter().max().unwrap();
         waits.push((schedule.endpoints[1].servers[&ONE].blocked_until - now).as_secs());
@@ -222,7 +222,7 @@ fn failures_double_their_wait_to_five_minutes_and_are_forgotten_by_success() {
     assert_eq!(failed_wait(0, 0.0), ms(2_500));
     assert_eq!(failed_wait(u32::MAX, f64::NAN.max(0.5)), s(225));
     // The other server is not held up.
-    schedule.wish(TWO, Why::Removed, now - s(60));
+    schedule.request(TWO, Reason::Removed, now - s(60));
     assert!(read_all(&mut schedule, now).contains(&(2, Part::Calls)));
     assert_eq!(schedule.endpoints[1].servers[&ONE].failures, 0);
 }
@@ -230,24 +230,24 @@ fn failures_double_their_wait_to_five_minutes_and_are_forgotten_by_success() {
 #[test]
 fn a_new_session_ends_the_wait_after_failures_but_not_after_a_refusal() {
     let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
-    schedule.wish(ONE, Why::Removed, s(0));
+    schedule.request(ONE, Reason::Removed, s(0));
     assert_eq!(schedule.next(s(2)), Some((ONE, Part::Calls)));
     schedule.done(Part::Calls, Ending::Failed, s(2), 1.0);
     assert_eq!(schedule.next(s(3)), None);
-    schedule.wish(ONE, Why::Connected, s(3));
+    schedule.request(ONE, Reason::Connected, s(3));
     assert_eq!(read_all(&mut schedule, s(3)), [(1, Part::Units), (1, Part::Calls)]);
 
-    schedule.wish(ONE, Why::Removed, s(3));
+    schedule.request(ONE, Reason::Removed, s(3));
     assert_eq!(schedule.next(s(5)), Some((ONE, Part::Calls)));
     schedule.done(Part::Calls, Ending::NoSuchServer, s(5), 1.0);
-    schedule.wish(ONE, Why::Connected, s(100));
+    schedule.request(ONE, Reason::Connected, s(100));
     assert_eq!(read_all(&mut schedule, s(100)), [(1, Part::Units)]);
 }
 
 #[test]
 fn strangers_are_nobodys_business() {
     let mut schedule = Schedule::new(&[ONE], pace(None));
-    schedule.wish(ServerId(9), Why::Connected, s(0));
+    schedule.request(ServerId(9), Reason::Connected, s(0));
     schedule.done(Part::Calls, Ending::Read, s(0), 0.0);
     assert_eq!((schedule.next(s(9)), schedule.wake_at()), (None, None));
     assert_eq!(schedule.left(Part::Calls, s(0)), (2, 2));
@@ -256,12 +256,12 @@ fn strangers_are_nobodys_business() {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Wait(u64),
-    Wish(u32, Why),
+    Request(u32, Reason),
     End(Part, Ending, f64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let why = prop_oneof![Just(Why::Connected), Just(Why::Removed), Just(Why::Again)];
+    let reason = prop_oneof![Just(Reason::Connected), Just(Reason::Removed), Just(Reason::Recheck)];
     let part = || prop_oneof![Just(Part::Calls), Just(Part::Units)];
     let ending = prop_oneof![
         8 => Just(Ending::Read),
@@ -272,7 +272,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let step = prop_oneof![
         4 => (0_u64..20_000).prop_map(Step::Wait),
-        3 => (1_u32..5, why).prop_map(|(server, why)| Step::Wish(server, why)),
+        3 => (1_u32..5, reason).prop_map(|(server, reason)| Step::Request(server, reason)),
         6 => (part(), ending, 0.0..1.0).prop_map(|(part, ending, jitter)| Step::End(part, ending, jitter)),
     ];
     proptest::collection::vec(step, 1..400)
@@ -291,7 +291,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Wait(wait) => now += ms(wait),
-                Step::Wish(server, why) => schedule.wish(ServerId(server), why, now),
+                Step::Request(server, reason) => schedule.request(ServerId(server), reason, now),
                 Step::End(part, ending, jitter) => {
                     if let Some(last) = seen.entry(part).or_default().last_mut().filter(|(_, end)| end.is_none()) {
                         last.1 = Some(now);
@@ -313,7 +313,7 @@ proptest! {
             // Nothing that could begin is slept over, and nobody wakes for nothing.
             prop_assert!(schedule.wake_at().is_none_or(|at| at > now));
         }
-        // Once all goes well, every wish comes true in the end.
+        // Once all goes well, every request comes true in the end.
         for part in Part::ALL {
             schedule.done(part, Ending::Read, now, 0.0);
         }
@@ -321,7 +321,7 @@ proptest! {
         while let Some(at) = schedule.wake_at().filter(|at| *at < end) {
             read_all(&mut schedule, at);
         }
-        let wishes = schedule.endpoints.iter().flat_map(|endpoint| endpoint.servers.values()).filter(|cell| cell.wish.is_some());
-        prop_assert_eq!(wishes.count(), 0);
+        let requests = schedule.endpoints.iter().flat_map(|endpoint| endpoint.servers.values()).filter(|cell| cell.request.is_some());
+        prop_assert_eq!(requests.count(), 0);
     }
 }

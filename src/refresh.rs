@@ -1,5 +1,5 @@
-//! The joint between the reader of the CAD's REST API and ingest: what was read goes one way, wishes to read go the other. Both
-//! queues are bounded.
+//! Carries requests to read the CAD from ingest, hub sessions, and actions to the CAD reader, and what it read back to ingest. Both queues are
+//! bounded.
 //!
 //! ```text
 //! ingest, hub sessions ── Trigger ──▶ cad/reconcile ── Read ──▶ ingest ── Outcome ──▶ cad/reconcile
@@ -10,12 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 use crate::ids::{CommunityId, ServerId};
 use crate::world::Listing;
 
-/// Wishes that may wait. One more is dropped: the CAD is read from time to time anyway.
-pub const WISHES: usize = 256;
-/// Readings that may wait for ingest. The reader waits for room.
-pub const READINGS: usize = 8;
+/// RefreshRequests that may wait. One more is dropped: the CAD is read from time to time anyway.
+pub const MAX_REQUESTS: usize = 256;
+/// Results that may wait for ingest. The reader waits for room.
+pub const MAX_READS: usize = 8;
 
-/// A wish that a server be read.
+/// A request to read a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// Whose CAD.
@@ -23,7 +23,7 @@ pub struct Trigger {
     /// Which server.
     pub server: ServerId,
     /// Why.
-    pub why: Why,
+    pub reason: Reason,
 }
 
 /// What is read on its own: each is an endpoint of the CAD with its own limit (docs/cad-contract.md#r10).
@@ -51,13 +51,13 @@ impl Part {
 
 /// Why a server should be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum Reason {
     /// Its hub session was signed in: what happened before is not told again. Calls and units.
     Connected,
     /// A 911 was removed: it may have been taken, which only the calls tell (docs/cad-contract.md#e11). Calls.
     Removed,
     /// A reading left something out that an event had just touched. Calls and units.
-    Again,
+    Recheck,
 }
 
 /// One part of a server, as the CAD says it is.
@@ -84,20 +84,20 @@ pub struct Outcome {
     pub changes: usize,
 }
 
-/// Where wishes are sent. Cheap to clone.
+/// Requests an extra poll of the CAD. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Wishes(mpsc::Sender<Trigger>);
+pub struct RefreshRequests(mpsc::Sender<Trigger>);
 
-impl Wishes {
+impl RefreshRequests {
     /// The two ends.
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Trigger>) {
-        let (sender, receiver) = mpsc::channel(WISHES);
+        let (sender, receiver) = mpsc::channel(MAX_REQUESTS);
         (Self(sender), receiver)
     }
 
-    /// Wishes that a server be read. Never waits; full, or with nobody to read, the wish is forgotten.
-    pub fn wish(&self, community: &CommunityId, server: ServerId, why: Why) {
-        self.0.try_send(Trigger { community: community.clone(), server, why }).ok();
+    /// RefreshRequests that a server be read. Never waits; full, or with nobody to read, the wish is forgotten.
+    pub fn request(&self, community: &CommunityId, server: ServerId, reason: Reason) {
+        self.0.try_send(Trigger { community: community.clone(), server, reason }).ok();
     }
 }
