@@ -29,11 +29,17 @@ pub(super) enum About {
 /// Reads a refusal. `None` if this is not Discord's own answer: something in front of it spoke.
 pub(super) fn about(body: &[u8], status: u16) -> Option<About> {
     let answer = own(body)?;
-    let code = answer.get("code").and_then(Value::as_i64)?;
-    Some(match code {
+    Some(match answer.get("code").and_then(Value::as_i64)? {
         INVALID_FORM => form(&answer),
+        code => about_code(code, status),
+    })
+}
+
+/// The same of a refusal whose code is known, and nothing else.
+pub(super) fn about_code(code: i64, status: u16) -> About {
+    match code {
         // Empty message; file or request too large; attachments too many or invalid; not JSON; no such kind of message; voice messages.
-        50_006 | 40_005 | 30_015 | 50_045 | 50_046 | 50_068 | 50_109 | 50_138 | 50_160 | 50_161 => About::Body,
+        INVALID_FORM | 50_006 | 40_005 | 30_015 | 50_045 | 50_046 | 50_068 | 50_109 | 50_138 | 50_160 | 50_161 => About::Body,
         // AutoMod on the title of a forum post.
         200_001 => About::Name,
         // Missing Access, Missing Permissions, Unknown Channel, Unknown Guild, wrong kind of channel, verification level, no history.
@@ -49,7 +55,7 @@ pub(super) fn about(body: &[u8], status: u16) -> Option<About> {
         20_016 | 20_022 | 20_028 | 20_029 | 30_003 | OLD_EDITS => About::Way(Obstacle::Limit(code)),
         0 => About::Way(Obstacle::Unknown(status.into())),
         code => About::Way(Obstacle::Unknown(code)),
-    })
+    }
 }
 
 /// Discord's JSON, if it is that. Anything else comes from something between us and Discord.

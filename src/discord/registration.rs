@@ -8,9 +8,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use serenity::all::{CreateCommand, HttpError, LightMethod, Request, Route};
 
+use super::codes::{About, about_code};
 use super::gateway::Attempt;
 use super::rest::{AskError, Rest, without_address};
 use crate::ids::GuildId;
+use crate::outbox::Obstacle;
 
 /// The commands, and their place.
 #[derive(Clone, Debug)]
@@ -142,10 +144,15 @@ impl Registration {
         let serenity::Error::Http(HttpError::UnsuccessfulRequest(refusal)) = &error else {
             return Err(Failure::Trouble(format!("no answer from Discord: {}", without_address(error))));
         };
-        Err(match refusal.status_code.as_u16() {
-            401 => Failure::Token,
-            403 | 404 if place.is_some() => Failure::NotThere,
-            429 | 500.. => Failure::Trouble(format!("Discord answers HTTP {}", refusal.status_code)),
+        let status = refusal.status_code.as_u16();
+        // -1 is serenity's code for what is not Discord's JSON. That, and what passes, says nothing of the commands, the guild or the token.
+        let about = i64::try_from(refusal.error.code).ok().filter(|code| *code >= 0).map(|code| about_code(code, status));
+        Err(match (status, about) {
+            (429 | 500.., _) | (_, None | Some(About::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_)))) => {
+                Failure::Trouble(format!("Discord answers HTTP {}", refusal.status_code))
+            }
+            (401, _) => Failure::Token,
+            (403 | 404, _) if place.is_some() => Failure::NotThere,
             _ => Failure::Refused(refusal.error.message.clone()),
         })
     }

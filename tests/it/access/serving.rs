@@ -101,6 +101,8 @@ async fn thrown_out_and_added_again_the_bot_has_its_commands_and_sends_what_wait
     let retry = bot.app().store.parked().await.unwrap()[0].retry_at.since(bot.clock.now());
     assert!(retry > 30_000, "it would not be tried again for a while: {retry} ms");
 
+    // Something in front of Discord refuses the commands once: that says nothing of the guild.
+    bot.discord.page("PUT", "/commands", 403, 1);
     bot.discord.invite_bot(&bot.guild);
     let asked = std::time::Instant::now();
     bot.message(&channel, |m| title(m).contains("Waits")).await;

@@ -91,3 +91,28 @@ async fn discord_in_trouble_at_the_start_is_asked_again() {
     let bot = build(sim, cad, guild, channel, lobby, &Plan::default()).await;
     tokio::time::timeout(SOON, bot.readiness.until_ready()).await.unwrap();
 }
+
+/// What stands in front of Discord knows neither the token nor the guild.
+#[tokio::test]
+async fn a_refusal_that_is_not_discords_own_at_the_start_is_asked_again() {
+    for (status, body) in [
+        (400, None),
+        (401, None),
+        (403, None),
+        (404, None),
+        (403, Some(json!({ "message": "internal network error", "code": 40333 }))),
+        (403, Some(json!({ "error": "blocked" }))),
+    ] {
+        let options = DiscordOptions { token: TOKEN.into(), rate_limits: RateLimits::Off, ..DiscordOptions::default() };
+        let sim = DiscordSim::start(options).await.unwrap();
+        let guild = sim.add_guild("Los Santos");
+        let (channel, lobby) = (sim.add_channel(&guild, "alerts", 0), sim.add_channel(&guild, "lobby", 0));
+        let cad = CadSim::start(CadOptions::default()).await.unwrap();
+        match body {
+            Some(body) => sim.fail_with("PUT", "/commands", status, body, 1),
+            None => sim.page("PUT", "/commands", status, 1),
+        }
+        let bot = build(sim, cad, guild, channel, lobby, &Plan::default()).await;
+        tokio::time::timeout(SOON, bot.readiness.until_ready()).await.unwrap_or_else(|_| panic!("HTTP {status} ended it"));
+    }
+}
