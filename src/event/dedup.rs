@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use serde_json::Value;
 
-use super::normalise::text as scalar_text;
+use super::normalise::{text as scalar_text, whole};
 use super::{Event, RawEvent, Source};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, CommunityId, Ident, ServerId};
@@ -129,18 +129,22 @@ impl Dedup {
     }
 }
 
-/// Hashes what is written. Of texts that are nothing but a flag the letter case does not count: the CAD writes `True` where others write
-/// `true`.
+/// Hashes what is written, as far as it is no way of writing.
 struct Hashed<'a, H>(&'a mut H);
 
 impl<H: Hasher> fmt::Write for Hashed<'_, H> {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        match part {
-            "True" | "TRUE" => self.0.write(b"true"),
-            "False" | "FALSE" => self.0.write(b"false"),
-            part => self.0.write(part.as_bytes()),
-        }
+        self.0.write(alike(part).as_bytes());
         Ok(())
+    }
+}
+
+/// What a text says if it is nothing but a flag or a number: the CAD writes `True` where others write `true`, and Lua `81.0` for 81.
+fn alike(text: &str) -> &str {
+    match text {
+        "True" | "TRUE" => "true",
+        "False" | "FALSE" => "false",
+        text => whole(text),
     }
 }
 
@@ -161,7 +165,7 @@ fn hash_value(value: &Value, hasher: &mut impl Hasher) {
             }
             hasher.write_u8(b'}');
         }
-        scalar => scalar_text(scalar).hash(hasher),
+        scalar => scalar_text(scalar).as_deref().map(alike).hash(hasher),
     }
 }
 
@@ -307,6 +311,25 @@ mod tests {
             ),
             (r#"{"type":"SOMETHING_NEW","data":{"a":81,"b":true,"c":null}}"#, r#"{"type":"SOMETHING_NEW","data":{"b":"true","a":81.0}}"#),
             (PANIC, r#"{"type":"EVENT_UNIT_PANIC","data":{"isPanic":"True","identIds":["1"]}}"#),
+            // As Lua writes whole floats as text.
+            (PANIC, r#"{"type":"EVENT_UNIT_PANIC","data":{"isPanic":1,"identIds":["1.0"]}}"#),
+            (
+                r#"{"type":"EVENT_PAGER_REBORN","data":{"addresses":[3],"nature":"EMERGENCY","body":81,"identIds":[81]}}"#,
+                r#"{"type":"EVENT_PAGER_REBORN","data":{"addresses":["3.0"],"nature":"EMERGENCY","body":"81.0","identIds":["81.0"]}}"#,
+            ),
+            (
+                r#"{"type":"EVENT_TONE","data":{"playTonesTo":[{"type":5,"value":81}]}}"#,
+                r#"{"type":"EVENT_TONE","data":{"playTonesTo":[{"type":"5.0","value":"81.0"}]}}"#,
+            ),
+            (
+                r#"{"type":"EVENT_RECORD_ADD","data":{"record":{"id":8842,"type":3,"name":"BOLO","sections":[{"fields":[{"label":"Age","value":30}]}]}}}"#,
+                r#"{"type":"EVENT_RECORD_ADD","data":{"record":{"id":"8842.0","type":"3.0","name":"BOLO","sections":[{"fields":[{"label":"Age","value":"30.0"}]}]}}}"#,
+            ),
+            (
+                r#"{"type":"EVENT_DISPATCH_NEW","data":{"dispatch":{"callId":501,"priority":1,"idents":[1,2]}}}"#,
+                r#"{"type":"EVENT_DISPATCH_NEW","data":{"dispatch":{"callId":"501.0","priority":"1.0","idents":["1.0",2.0]}}}"#,
+            ),
+            (r#"{"type":"SOMETHING_NEW","data":{"a":81,"b":true}}"#, r#"{"type":"SOMETHING_NEW","data":{"b":"True","a":"81.0"}}"#),
         ] {
             let mut copies = Dedup::default();
             assert!(!copies.sees(&event(Source::Hub, 0, hub)), "{hub}");

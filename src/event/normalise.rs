@@ -202,7 +202,7 @@ fn push_ints(found: &mut Vec<i64>, value: Option<&Value>) {
     }
 }
 
-/// Rule 4: a number, an integral float (Lua forwarders make them), or a text of digits.
+/// Rule 4: a number, an integral float (Lua forwarders make them), or a text of either.
 pub(super) fn int(value: &Value) -> Option<i64> {
     /// Above this a float no longer tells neighbours apart (2⁵³).
     const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -211,13 +211,25 @@ pub(super) fn int(value: &Value) -> Option<i64> {
             number.as_i64().or_else(|| number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() <= EXACT).map(|f| f as i64))
         }
         Value::String(text) => {
-            let text = text.trim();
-            let digits = text.strip_prefix('-').unwrap_or(text);
+            let text = whole(text.trim());
             // `parse` alone would take a plus sign.
-            digits.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+            is_digits(text).then(|| text.parse().ok()).flatten()
         }
         _ => None,
     }
+}
+
+/// `81` of `81.0`, which is how Lua writes a whole float as text; any other text as it is.
+pub(super) fn whole(text: &str) -> &str {
+    match text.split_once('.') {
+        Some((whole, zeros)) if is_digits(whole) && !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        _ => text,
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Rule 6: the text "false" is false.
@@ -397,7 +409,12 @@ mod tests {
             (json!(u64::MAX), None),
             (json!("99999999999999999999"), None),
             (json!("+5"), None),
-            (json!("4107.0"), None),
+            (json!("4107.0"), Some(4107)),
+            (json!("-1.00"), Some(-1)),
+            (json!("4107.5"), None),
+            (json!("4107."), None),
+            (json!(".0"), None),
+            (json!("4107.0.0"), None),
             (json!("12a"), None),
             (json!(""), None),
             (json!("-"), None),
