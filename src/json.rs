@@ -21,8 +21,8 @@ const BLANK: &str = "(key)";
 const MIN_PART: usize = 6;
 /// Longest text of a member that [`scan`] hands out, in bytes.
 const MAX_SENT: usize = 4_096;
-/// Texts that hold JSON are looked into this deep.
-const MAX_NESTED: u8 = 3;
+/// Texts that hold JSON are looked into this deep: a text in a text counts as well.
+const MAX_NESTED: u8 = 6;
 
 /// Why a text was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -408,7 +408,7 @@ impl<'a> Reader<'a> {
 
     /// A text without secrets. One that holds JSON is read first: escapes could hide a secret in it from whoever only looks at the text.
     fn text<E: serde::de::Error>(&self, text: &str, place: Place) -> Result<Value, E> {
-        if place.nested < MAX_NESTED && (self.keyless > 0 || !self.secrets.0.is_empty()) && text.trim_start().starts_with(['{', '[']) {
+        if place.nested < MAX_NESTED && (self.keyless > 0 || !self.secrets.0.is_empty()) && text.trim_start().starts_with(['{', '[', '"']) {
             let inside =
                 Reader { secrets: self.secrets, left: Cell::new(self.left.get()), keyless: self.keyless, changed: Cell::new(false) };
             match inside.at(text.as_bytes(), Place { nested: place.nested + 1, ..place }) {

@@ -66,6 +66,9 @@ fn a_key_is_taken_out_wherever_it_stands() {
         (r#"{"data":"{\"x\":\"\\u0053\\u0033cret-Key\"}"}"#, r#"{"data":"{\"x\":\"(key)\"}"}"#),
         (r#"{"data":"{\"apiKey\":\"foreign\",\"x\":1}"}"#, r#"{"data":"{\"x\":1}"}"#),
         (r#"{"data":"[\"{\\\"y\\\":\\\"\\\\u0053\\\\u0033cret-Key\\\"}\"]"}"#, r#"{"data":"[\"{\\\"y\\\":\\\"(key)\\\"}\"]"}"#),
+        // JSON that was written as text twice.
+        (r#"{"data":"\"\\u0053\\u0033cret-Key\""}"#, r#"{"data":"\"(key)\""}"#),
+        (r#"{"data":"\"{\\\"y\\\":\\\"\\\\u0053\\\\u0033cret-Key\\\"}\""}"#, r#"{"data":"\"{\\\"y\\\":\\\"(key)\\\"}\""}"#),
         // What looks like JSON and is none, and what has nothing to hide, stays as it is.
         (r#"{"a":"{not json S3cret-Key"}"#, r#"{"a":"{not json (key)"}"#),
         (r#"{"a":"{ \"b\" :1.0 }"}"#, r#"{"a":"{ \"b\" :1.0 }"}"#),
