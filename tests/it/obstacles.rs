@@ -312,3 +312,74 @@ async fn a_note_for_a_thread_that_discord_archived_opens_it_and_is_written() {
     nothing_is_left(&stage).await;
     stage.end().await;
 }
+
+/// A dispatch call with a thread below its card, in which one note stands. The thread's id.
+async fn noted(stage: &mut Stage, channel: &str, call: i64) -> String {
+    let before = posts(stage, channel).len();
+    let data =
+        json!({ "callId": call, "status": 1, "priority": 2, "title": format!("Robbery {call}"), "address": "Alta St", "idents": [] });
+    tell(stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": data })).await;
+    note(stage, call, "first").await;
+    stage.play(2_000, 500).await;
+    posts(stage, channel)[before]["id"].as_str().unwrap().to_owned()
+}
+
+async fn note(stage: &mut Stage, call: i64, text: &str) {
+    let note = json!({ "callId": call, "note": { "time": "12:00:00", "label": "D-1", "type": "text", "content": text } });
+    tell(stage, "EVENT_DISPATCH_NOTE", note).await;
+}
+
+#[tokio::test]
+async fn a_note_in_a_calls_thread_outlives_an_edge_failure() {
+    let blocked = json!({ "message": "internal network error", "code": 40333 });
+    for body in [None, Some(blocked)] {
+        let mut stage = stage().await;
+        let rule = Rule { threads: tenfour::route::Threads::OnFirstNote, ..Rule::default() };
+        let channel = stage.channel("dispatch", None, Style::Card, false, rule).await;
+        let thread = noted(&mut stage, &channel, 7).await;
+        match body {
+            None => stage.discord.page("POST", &format!("/channels/{thread}/messages"), 403, 3),
+            Some(body) => stage.discord.fail_with("POST", &format!("/channels/{thread}/messages"), 403, body, 3),
+        }
+        note(&mut stage, 7, "second").await;
+        stage.play(20_000, 500).await;
+        assert_eq!((stage.discord.messages(&thread).len(), told(&mut stage)), (2, vec![]));
+        assert_eq!(stage.store.parked().await.unwrap(), []);
+        nothing_is_left(&stage).await;
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_outage_between_two_refusals_is_no_reason_to_report_them_again() {
+    let mut stage = stage().await;
+    forum(&stage).await;
+    stage.discord.limit_threads(0);
+    fire(&mut stage, 1).await;
+    stage.play(120_000, 10_000).await;
+    assert_eq!(told(&mut stage), [Some(Obstacle::Full)]);
+    stage.discord.page("POST", "/threads", 502, 1);
+    stage.play(HOUR_MS, 10_000).await;
+    assert_eq!(told(&mut stage), []);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_note_for_an_open_thread_does_not_wait_for_room_for_a_new_one() {
+    let mut stage = stage().await;
+    let rule = Rule { threads: tenfour::route::Threads::OnFirstNote, ..Rule::default() };
+    let channel = stage.channel("dispatch", None, Style::Card, false, rule).await;
+    let thread = noted(&mut stage, &channel, 7).await;
+    stage.discord.limit_threads(0);
+    let data = json!({ "callId": 8, "status": 1, "priority": 2, "title": "Fire", "address": "Alta St", "idents": [] });
+    tell(&mut stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": data })).await;
+    // Both wait for the channel's turn when the first of them is refused.
+    let text = |call: i64| json!({ "callId": call, "note": { "time": "12:00:00", "label": "D-1", "type": "text", "content": "second" } });
+    for call in [8, 7] {
+        stage.arrive(Source::Hub, &json!({ "type": "EVENT_DISPATCH_NOTE", "data": text(call) })).await;
+    }
+    stage.turn().await;
+    stage.play(3_000, 500).await;
+    assert_eq!((stage.discord.messages(&thread).len(), told(&mut stage)), (2, vec![Some(Obstacle::Full)]));
+    stage.end().await;
+}
