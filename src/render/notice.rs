@@ -258,51 +258,51 @@ fn hindered(channel: ChannelId, hindrance: Hindrance, reason: &str) -> (&'static
     let said = text::line(reason, 300);
     match hindrance {
         Hindrance::Unreachable => (
-            "⚠️ Discord isn't taking messages",
+            "⚠️ Discord isn't accepting messages",
             format!(
-                "Alerts for <#{channel}> and maybe others are late: {said}. I keep trying and send them as soon as Discord takes them. You don't need to do anything; see <https://discordstatus.com>."
+                "Alerts for <#{channel}>, and maybe others, are late: {said}. I'm retrying and will post them as soon as Discord accepts them. You don't need to do anything. Discord's status: <https://discordstatus.com>"
             ),
         ),
         Hindrance::Full => (
             "⚠️ Too many open threads",
             format!(
-                "New posts in <#{channel}> have to wait: the server has as many open threads as Discord allows. Close old threads or posts. I try again every minute and post what waits."
+                "New posts in <#{channel}> are waiting: this server has as many open threads as Discord allows. Close some old threads or posts. I retry every minute and will post what's waiting."
             ),
         ),
         Hindrance::Tags => (
             "⚠️ The forum requires a tag",
             format!(
-                "New posts in <#{channel}> have to wait: the forum requires a tag on each post, and I don't set any. Turn off *Require people to select tags when posting* in the forum's settings. I try again every minute and post what waits."
+                "New posts in <#{channel}> are waiting: the forum requires a tag on each post, and I don't set any. Turn off *Require people to select tags when posting* in the forum's settings. I retry every minute and will post what's waiting."
             ),
         ),
         Hindrance::Locked(thread) => (
             "⚠️ A post is closed and locked",
             format!(
-                "I can't update <#{thread}> in <#{channel}>: somebody closed and locked it. Unlock it, or delete it, and I catch up within ten minutes. All other posts go on."
+                "I can't update <#{thread}> in <#{channel}>: someone closed and locked it. Unlock or delete it, and I'll catch up within ten minutes. Other posts aren't affected."
             ),
         ),
         Hindrance::Threads => (
             "⚠️ Can't write in threads",
             format!(
-                "I can't write in the threads of <#{channel}>. Give the bot Create Public Threads and Send Messages in Threads there. I keep trying."
+                "I can't write in the threads of <#{channel}>. Give the bot Create Public Threads and Send Messages in Threads there. I'm retrying and will post what's waiting."
             ),
         ),
         Hindrance::Blocked => (
-            "⚠️ AutoMod blocked an alert",
+            "⚠️ A filter blocked an alert",
             format!(
-                "An alert for <#{channel}> was blocked: {said}. Exempt the bot's role or <#{channel}> from that AutoMod rule. I keep trying."
+                "AutoMod or Discord's link filter blocked an alert for <#{channel}>: {said}. If it was an AutoMod rule, exempt the bot's role or <#{channel}> from it. I'm retrying."
             ),
         ),
         Hindrance::Refused => (
             "⚠️ Some alerts can't be posted",
             format!(
-                "Discord refuses some messages for <#{channel}>: {said}. Give the bot Embed Links, Attach Files and Read Message History there; `/cad diagnose` then sends what waits."
+                "Discord refuses some messages for <#{channel}>: {said}. Give the bot Embed Links, Attach Files, and Read Message History there, then run `/cad diagnose` to post what's waiting."
             ),
         ),
         Hindrance::Other => (
-            "⚠️ An alert has to wait",
+            "⚠️ An alert is waiting",
             format!(
-                "Discord didn't take an alert for <#{channel}>: {said}. I keep trying. If you changed something in that channel, undo it; otherwise please report this."
+                "Discord didn't accept an alert for <#{channel}>: {said}. I'm retrying. If you changed something in that channel, undo it. Otherwise, please report this."
             ),
         ),
     }
@@ -332,6 +332,55 @@ mod tests {
     use super::*;
     use crate::render::sample::{self, show};
     use insta::assert_snapshot;
+
+    #[test]
+    fn every_obstacle_says_what_happened_and_what_to_do() {
+        let hindrances = [
+            (Hindrance::Unreachable, "HTTP 503"),
+            (Hindrance::Full, "Maximum number of active threads reached (160006)"),
+            (Hindrance::Tags, "A tag is required to create a forum post in this channel (40067)"),
+            (Hindrance::Locked(ChannelId(7)), "Thread is locked (160005)"),
+            (Hindrance::Threads, "Missing Permissions (50013)"),
+            (Hindrance::Blocked, "Message was blocked by automatic moderation (200000)"),
+            (Hindrance::Refused, "Missing Permissions (50013)"),
+            (Hindrance::Other, "Something new (55555)"),
+        ];
+        let notice = |(hindrance, reason): (Hindrance, &str)| Notice::Hindered { channel: ChannelId(99), hindrance, reason: reason.into() };
+        let shown = hindrances.map(|hindrance| show(&Some(message(&notice(hindrance), sample::NOW))));
+        assert_snapshot!(shown.join("\n\n"), @r##"
+        #F1C40F ⚠️ Discord isn't accepting messages
+        Alerts for <#99>, and maybe others, are late: HTTP 503. I'm retrying and will post them as soon as Discord accepts them. You don't need to do anything. Discord's status: <https://discordstatus.com>
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ Too many open threads
+        New posts in <#99> are waiting: this server has as many open threads as Discord allows. Close some old threads or posts. I retry every minute and will post what's waiting.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ The forum requires a tag
+        New posts in <#99> are waiting: the forum requires a tag on each post, and I don't set any. Turn off *Require people to select tags when posting* in the forum's settings. I retry every minute and will post what's waiting.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ A post is closed and locked
+        I can't update <#7> in <#99>: someone closed and locked it. Unlock or delete it, and I'll catch up within ten minutes. Other posts aren't affected.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ Can't write in threads
+        I can't write in the threads of <#99>. Give the bot Create Public Threads and Send Messages in Threads there. I'm retrying and will post what's waiting.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ A filter blocked an alert
+        AutoMod or Discord's link filter blocked an alert for <#99>: Message was blocked by automatic moderation (200000). If it was an AutoMod rule, exempt the bot's role or <#99> from it. I'm retrying.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ Some alerts can't be posted
+        Discord refuses some messages for <#99>: Missing Permissions (50013). Give the bot Embed Links, Attach Files, and Read Message History there, then run `/cad diagnose` to post what's waiting.
+        -- (no footer) @ 1763700600
+
+        #F1C40F ⚠️ An alert is waiting
+        Discord didn't accept an alert for <#99>: Something new (55555). I'm retrying. If you changed something in that channel, undo it. Otherwise, please report this.
+        -- (no footer) @ 1763700600
+        "##);
+    }
 
     #[test]
     fn sentences() {
