@@ -34,6 +34,7 @@ mod sim_cad;
 mod sim_discord;
 mod stage;
 mod test_bot;
+mod upgrade;
 mod watching;
 
 mod whole;
