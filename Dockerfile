@@ -7,16 +7,19 @@ RUN apt-get update \
 WORKDIR /build
 # The dependencies alone first: they change seldom, and this layer is kept while they do not.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src tests/it benches/delivery \
+COPY crates/signalr/Cargo.toml crates/signalr/
+RUN for crate in crates/*; do mkdir $crate/src && touch $crate/src/lib.rs; done \
+ && mkdir -p src tests/it benches/delivery \
  && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && echo 'fn main() {}' > tests/it/main.rs \
  && touch benches/delivery/main.rs \
  && cargo build --locked --release --bin tenfour \
- && rm -rf src tests benches
+ && rm -rf crates src tests benches
 COPY migrations migrations
 COPY assets assets
+COPY crates crates
 COPY src src
 # The test and the benchmark are named in Cargo.toml, so their files must exist.
-RUN mkdir -p tests/it benches/delivery && touch tests/it/main.rs benches/delivery/main.rs && touch src/main.rs src/lib.rs \
+RUN mkdir -p tests/it benches/delivery && touch tests/it/main.rs benches/delivery/main.rs && touch src/main.rs src/lib.rs crates/*/src/lib.rs \
  && cargo build --locked --release --bin tenfour
 
 FROM debian:bookworm-slim

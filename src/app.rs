@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tenfour_signalr::Negotiation;
 use tokio::sync::mpsc;
 
 use crate::acting::{self, Acting};
@@ -38,7 +39,6 @@ use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
 use crate::refresh::{MAX_READS, Read, Reason, RefreshRequests, Trigger};
 use crate::shutdown::Tasks;
-use crate::signalr::Negotiation;
 use crate::status::Status;
 use crate::store::Store;
 use crate::tls;

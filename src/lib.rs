@@ -32,7 +32,6 @@ pub mod refresh;
 pub mod render;
 pub mod route;
 pub mod shutdown;
-pub mod signalr;
 pub mod sim;
 pub mod status;
 pub mod store;

@@ -16,14 +16,6 @@ pub fn config() -> Result<Arc<ClientConfig>, rustls::Error> {
         tracing::debug!(%error, "a part of the platform's certificate store is not readable");
     }
     roots.add_parsable_certificates(native.certs);
-    with_roots(roots)
-}
-
-/// The same with the given roots only.
-///
-/// # Errors
-/// As [`config`].
-pub fn with_roots(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     // The provider by name: the process-wide default is not ours to set, and absent where two crates disagree.
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?

@@ -2,7 +2,7 @@
 //!
 //! Input: byte 0 the longest record allowed, byte 1 how the stream is cut, the rest is the stream.
 
-use tenfour::signalr::record::{Incoming, RecordBuffer, invocation, no_result, parse, parse_handshake};
+use tenfour_signalr::record::{Incoming, RecordBuffer, invocation, no_result, parse, parse_handshake};
 
 const SEPARATOR: u8 = 0x1e;
 

@@ -20,6 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
+use tenfour_signalr::{Backoff, Connection, Events, Hub, HubError, Invocation, Negotiation, RetryContext, RetryPolicy, State, Verdict};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -32,7 +33,6 @@ use crate::json::{Reader, Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
 use crate::ops::{Part, Readiness};
 use crate::shutdown::Tasks;
-use crate::signalr::{Backoff, Connection, Events, Hub, HubError, Invocation, Negotiation, RetryContext, RetryPolicy, State, Verdict};
 use crate::status::{Link, Status, contested};
 
 /// Pushes that may wait for ingest, and their bytes. Beyond it the newest are dropped and counted: the hub cannot be asked to wait.
@@ -104,6 +104,7 @@ impl Session {
         let rivalry = Arc::new(Rivalry::default());
         let retry = GivesWay { backoff: Backoff::new(fastrand::f64), rivalry: Arc::clone(&rivalry) };
         let hub = Hub::builder(&self.url).tls(Arc::clone(&self.tls)).negotiation(self.negotiation).redirects(self.redirects.clone());
+        let hub = hub.header("User-Agent", concat!("tenfour/", env!("CARGO_PKG_VERSION")));
         let (hub, mut task) = hub.retry(retry).max_queued(WAITING_BYTES).build()?;
         // Before signing in: the first event may come with the very answer.
         let events = task.on("pushEvent", WAITING);

@@ -14,21 +14,28 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every source file below `src`, by its path relative to it, with `/` between parts.
+/// The folders in `crates`.
+fn crates() -> Vec<PathBuf> {
+    std::fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Every source file below `src` and `crates/*/src`, by its path from the root, with `/` between parts.
 fn sources() -> BTreeMap<String, String> {
-    fn walk(folder: &Path, below: &Path, found: &mut BTreeMap<String, String>) {
+    fn walk(folder: &Path, found: &mut BTreeMap<String, String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
-                walk(&path, below, found);
+                walk(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name: Vec<_> = path.strip_prefix(below).unwrap().iter().map(|part| part.to_str().unwrap()).collect();
+                let name: Vec<_> = path.strip_prefix(root()).unwrap().iter().map(|part| part.to_str().unwrap()).collect();
                 found.insert(name.join("/"), std::fs::read_to_string(&path).unwrap());
             }
         }
     }
     let mut found = BTreeMap::new();
-    walk(&root().join("src"), &root().join("src"), &mut found);
+    for package in crates().into_iter().chain([root().to_owned()]) {
+        walk(&package.join("src"), &mut found);
+    }
     found
 }
 
@@ -65,10 +72,16 @@ fn room_of<'t>(table: &'t Table, path: &str) -> Option<&'t str> {
     table.keys().filter(is_in).max_by_key(|room| room.len()).map(String::as_str)
 }
 
-/// A module's path from its file's name: `cad/mod.rs` is `cad`.
-fn module(file: &str) -> &str {
+/// A module's path from its file's name: `src/cad/mod.rs` is `cad`, `crates/sim/src/cad/hub.rs` is `crates/sim/cad/hub`.
+fn module(file: &str) -> String {
     let path = file.strip_suffix(".rs").unwrap_or(file);
-    path.strip_suffix("/mod").unwrap_or(path)
+    let path = path.strip_prefix("src/").map_or_else(|| path.replacen("/src/", "/", 1), str::to_owned);
+    path.strip_suffix("/mod").or_else(|| path.strip_suffix("/lib")).unwrap_or(&path).to_owned()
+}
+
+/// The crate of ours that a file belongs to: `crates/sim`; none for the bot itself.
+fn crate_of(file: &str) -> Option<&str> {
+    Some(file.split_once("/src/")?.0)
 }
 
 /// The code with comments, strings and characters blanked; line breaks stay where they were.
@@ -153,7 +166,12 @@ fn without_tests(code: &str) -> (String, Vec<String>) {
     (left, files)
 }
 
-/// Reads what follows `crate::`: one path, or a group of them. Returns how much of `text` it took.
+/// How many bytes of the text are a name.
+fn name_length(text: &str) -> usize {
+    text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len())
+}
+
+/// Reads what follows `crate::` or the name of a crate: one path, or a group of them. Returns how much of `text` it took.
 fn tree(text: &str, before: &str, found: &mut Vec<String>) -> usize {
     let skipped = text.len() - text.trim_start().len();
     let rest = &text[skipped..];
@@ -173,7 +191,7 @@ fn tree(text: &str, before: &str, found: &mut Vec<String>) -> usize {
         }
         return skipped + at;
     }
-    let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let length = name_length(rest);
     if length == 0 {
         // `*`, `<`: the path so far is all there is to know.
         found.push(before.to_owned());
@@ -192,7 +210,7 @@ fn tree(text: &str, before: &str, found: &mut Vec<String>) -> usize {
     }
 }
 
-/// Every path of ours in the code, as `room/item`, with its line. `super::` that climbs out of the file's room cannot be judged
+/// Every path of ours in the code, as `room/item`, with its line: `crate::`, and the crates by their names. `super::` that climbs out of the file's room cannot be judged
 /// without a compiler, so what reaches the crate's root is returned as a path of its own.
 fn imports(code: &str, file: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
@@ -202,9 +220,27 @@ fn imports(code: &str, file: &str) -> Vec<(usize, String)> {
         let rest = code[at + "crate".len()..].trim_start();
         if begins(at) && rest.starts_with("::") {
             let mut paths = Vec::new();
-            tree(&rest[2..], "", &mut paths);
+            tree(&rest[2..], crate_of(file).unwrap_or(""), &mut paths);
             found.extend(paths.into_iter().map(|path| (line(at), path)));
         }
+    }
+    for (at, prefix) in code.match_indices("tenfour").filter(|(at, _)| begins(*at)) {
+        let rest = &code[at + prefix.len()..];
+        let (name, rest) = rest.split_at(name_length(rest));
+        let more = rest.trim_start().strip_prefix("::");
+        let mut paths = Vec::new();
+        match (name.strip_prefix('_').map(|name| format!("crates/{name}")), more) {
+            (Some(name), Some(more)) => _ = tree(more, &name, &mut paths),
+            (Some(name), None) => paths.push(name),
+            // The bot by its own name: no room is called so.
+            (None, Some(_)) if name.is_empty() => paths.push("tenfour".to_owned()),
+            (None, _) => {}
+        }
+        found.extend(paths.into_iter().map(|path| (line(at), path)));
+    }
+    if crate_of(file).is_some() {
+        // A crate is one room: climbing to its root does not leave it.
+        return found;
     }
     let depth = module(file).split('/').count();
     let climb = vec!["super"; depth].join("::");
@@ -227,27 +263,27 @@ fn violations(table: &Table, sources: &BTreeMap<String, String>) -> Vec<String> 
         .flat_map(|(file, (_, names))| names.iter().map(|name| format!("{}/{name}", module(file).trim_start_matches("lib"))))
         .collect();
     for (file, (code, _)) in &stripped {
-        if ["lib.rs", "main.rs"].contains(file) || tests.iter().any(|test| module(file) == test) {
+        if ["src/lib.rs", "src/main.rs"].contains(file) || tests.contains(&module(file)) {
             continue;
         }
-        let Some(room) = room_of(table, module(file)) else {
-            found.push(format!("src/{file}: belongs to no room of the table"));
+        let Some(room) = room_of(table, &module(file)) else {
+            found.push(format!("{file}: belongs to no room of the table"));
             continue;
         };
         for (line, path) in imports(code, file) {
             let Some(target) = room_of(table, &path) else {
-                found.push(format!("src/{file}:{line}: {path} is in no room of the table"));
+                found.push(format!("{file}:{line}: {path} is in no room of the table"));
                 continue;
             };
             used.insert((room.to_owned(), target.to_owned()));
             let allowed = table[room].as_ref().is_none_or(|rights| rights.contains(target));
             if target != room && !allowed {
-                found.push(format!("src/{file}:{line}: {room} may not import {target}"));
+                found.push(format!("{file}:{line}: {room} may not import {target}"));
             }
         }
     }
     for (room, rights) in table {
-        if !sources.keys().any(|file| room_of(table, module(file)) == Some(room)) {
+        if !sources.keys().any(|file| room_of(table, &module(file)) == Some(room)) {
             found.push(format!("the table names a room without files: {room}"));
         }
         for right in rights.iter().flatten() {
@@ -288,8 +324,13 @@ fn imports_go_one_way() {
 #[test]
 fn what_must_not_agree_with_our_mistakes_knows_nothing_of_ours() {
     let table = table(&std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
-    for room in ["sim", "signalr"] {
-        assert_eq!(table[room], Some(BTreeSet::new()), "{room}");
+    for folder in crates() {
+        let room = format!("crates/{}", folder.file_name().unwrap().to_str().unwrap());
+        assert_eq!(table[&room], Some(BTreeSet::new()), "{room}");
+        // Nor may its tests, and the lints are those of the workspace.
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        assert!(!manifest.lines().any(|line| line.starts_with("tenfour")), "{room} depends on something of ours");
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{room} does not use the workspace's lints");
     }
     let pure: BTreeSet<String> = ["clock", "event", "ids", "json", "render", "route", "world"].map(str::to_owned).into();
     for room in &pure {
@@ -301,11 +342,11 @@ fn what_must_not_agree_with_our_mistakes_knows_nothing_of_ours() {
 fn files_stay_readable_and_the_process_ends_in_main_only() {
     for (file, source) in sources() {
         let lines = source.lines().count();
-        assert!(lines <= MOST_LINES, "src/{file} has {lines} lines: split it by what it does, {MOST_LINES} are enough");
+        assert!(lines <= MOST_LINES, "{file} has {lines} lines: split it by what it does, {MOST_LINES} are enough");
         let code = code_only(&source);
         for never in ["process::exit", "process::abort", "mem::forget", "unsafe "] {
             if let Some(at) = code.find(never) {
-                panic!("src/{file}:{}: {never} has no place here", code[..at].matches('\n').count() + 1);
+                panic!("{file}:{}: {never} has no place here", code[..at].matches('\n').count() + 1);
             }
         }
     }
@@ -329,10 +370,11 @@ mod more;
 #[cfg(test)]
 use crate::http_server;
 use crate::outbox;
+use tenfour_sim::{cad::CadSim, page}; use tenfour_chart as c; fn k(tenfour: u8, tenfours: u8) -> tenfour::A { not_tenfour_x::b() }
 "##;
     let (code, files) = without_tests(&code_only(source));
     assert_eq!(files, ["more"]);
-    let seen: Vec<(usize, String)> = imports(&code, "x.rs");
+    let seen: Vec<(usize, String)> = imports(&code, "src/x.rs");
     let paths: Vec<&str> = seen.iter().map(|(_, path)| path.split(' ').next().unwrap()).collect();
     let wanted = [
         "store/Store",
@@ -346,11 +388,15 @@ use crate::outbox;
         "render",
         "clock/X",
         "outbox",
+        "crates/sim/cad/CadSim",
+        "crates/sim/page",
+        "crates/chart",
+        "tenfour",
         "super",
     ];
     assert_eq!(paths, wanted);
     let line = |wanted: &str| seen.iter().find(|(_, path)| path.starts_with(wanted)).unwrap().0;
-    assert_eq!([line("store"), line("sim"), line("world"), line("clock"), line("outbox")], [2, 3, 4, 7, 15]);
+    assert_eq!([line("store"), line("sim"), line("world"), line("clock"), line("outbox"), line("crates/chart")], [2, 3, 4, 7, 15, 16]);
 }
 
 #[test]
@@ -359,15 +405,32 @@ fn breaking_the_table_is_found_with_file_and_line() {
         rows.iter().map(|(room, may)| ((*room).to_owned(), Some(may.iter().map(|may| (*may).to_owned()).collect()))).collect()
     };
     let files = |files: &[(&str, &str)]| files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let good = files(&[("a.rs", "use crate::b::inner::X;"), ("b/mod.rs", "#[cfg(test)]\nmod tests;"), ("b/tests.rs", "use crate::a;")]);
-    assert_eq!(violations(&law(&[("a", &["b"]), ("b", &[])]), &good), [""; 0]);
-    let bad = files(&[("a.rs", ""), ("b/mod.rs", "\n\nfn f() { crate::a::g() }"), ("c.rs", ""), ("b/x.rs", "use super::super::a;")]);
+    let good = files(&[
+        ("src/a.rs", "use crate::b::inner::X; use tenfour_k::f;"),
+        ("src/b/mod.rs", "#[cfg(test)]\nmod tests;"),
+        ("src/b/tests.rs", "use crate::a;"),
+        ("crates/k/src/lib.rs", "mod m;\n#[cfg(test)]\nmod tests;\nuse crate::m::f;"),
+        ("crates/k/src/m.rs", "use super::x;"),
+        ("crates/k/src/tests.rs", "use tenfour::a;"),
+    ]);
+    assert_eq!(violations(&law(&[("a", &["b", "crates/k"]), ("b", &[]), ("crates/k", &[])]), &good), [""; 0]);
+    let bad = files(&[
+        ("src/a.rs", ""),
+        ("src/b/mod.rs", "\n\nfn f() { crate::a::g() }"),
+        ("src/c.rs", "use tenfour_k::f;"),
+        ("src/b/x.rs", "use super::super::a;\nuse tenfour_k::f;"),
+        ("crates/k/src/lib.rs", "use tenfour_j::b;"),
+        ("crates/k/src/m.rs", "use tenfour::b;"),
+    ]);
     let wanted = [
+        "crates/k/src/lib.rs:1: crates/j/b is in no room of the table",
+        "crates/k/src/m.rs:1: tenfour is in no room of the table",
         "src/b/mod.rs:3: b may not import a",
+        "src/b/x.rs:2: b may not import crates/k",
         "src/b/x.rs:1: super::super (say crate:: so that the table can be held against it) is in no room of the table",
         "src/c.rs: belongs to no room of the table",
         "a may import b, but does not: take it out of the table",
         "the table names a room without files: d",
     ];
-    assert_eq!(violations(&law(&[("a", &["b"]), ("b", &[]), ("d", &[])]), &bad), wanted);
+    assert_eq!(violations(&law(&[("a", &["b"]), ("b", &[]), ("crates/k", &[]), ("d", &[])]), &bad), wanted);
 }

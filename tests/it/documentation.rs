@@ -146,9 +146,11 @@ fn every_file_that_the_documents_name_exists() {
             continue;
         }
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link.to_owned());
-        let code = quoted(&text)
-            .into_iter()
-            .filter(|name| ["src/", "tests/", "migrations/", ".ci/", "deploy/", "fuzz/", "docs/"].iter().any(|top| name.starts_with(top)));
+        let code = quoted(&text).into_iter().filter(|name| {
+            ["src/", "crates/", "tests/", "benches/", "docs/", "migrations/", ".ci/", "deploy/", "fuzz/"]
+                .iter()
+                .any(|top| name.starts_with(top))
+        });
         for name in links.chain(code) {
             if name.contains("://") || name.starts_with('#') || name.contains(['*', '<', ' ']) {
                 continue;

@@ -29,7 +29,6 @@ mod obstacles;
 mod page;
 mod process;
 mod rest_examples;
-mod signalr;
 mod sim_cad;
 mod sim_discord;
 mod stage;

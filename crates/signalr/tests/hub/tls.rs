@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use base64::Engine;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-use tenfour::signalr::{HubError, Negotiation};
+use tenfour_signalr::{HubError, Negotiation};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Message, WebSocket};
@@ -112,7 +112,7 @@ async fn a_server_that_nobody_vouches_for_or_with_another_name_hears_nothing() {
     let (port, told) = serve();
     for mode in [Negotiation::Always, Negotiation::Never] {
         for (host, authority) in [("localhost", None), ("127.0.0.1", Some(AUTHORITY))] {
-            let build = |b: tenfour::signalr::Builder| b.tls(trusting(authority)).negotiation(mode);
+            let build = |b: tenfour_signalr::Builder| b.tls(trusting(authority)).negotiation(mode);
             let client = start(&format!("https://{host}:{port}/hub"), build, |_| ());
             let error = client.policy.nth(0).await.error;
             assert!(matches!(&error, HubError::Io(text) if text.contains("certificate")), "{error}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tenfour::signalr::{Builder, Hub, HubError, HubTask, RetryContext, RetryPolicy, State};
+use tenfour_signalr::{Builder, Hub, HubError, HubTask, RetryContext, RetryPolicy, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -226,12 +226,15 @@ pub(super) struct Client {
     pub(super) task: JoinHandle<()>,
 }
 
-pub(super) fn builder(url: &str, policy: &Policy) -> Builder {
+/// Trusts nobody: reading the platform's roots for each test would cost more than the tests.
+pub(super) fn no_roots() -> Arc<rustls::ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    // No roots: reading the platform's for each test would cost more than the tests.
-    let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-    Hub::builder(url).tls(Arc::new(tls)).retry(policy.clone())
+    Arc::new(tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+}
+
+pub(super) fn builder(url: &str, policy: &Policy) -> Builder {
+    Hub::builder(url).tls(no_roots()).retry(policy.clone())
 }
 
 pub(super) fn start(url: &str, build: impl FnOnce(Builder) -> Builder, prepare: impl FnOnce(&mut HubTask)) -> Client {

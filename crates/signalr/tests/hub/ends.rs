@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::SinkExt;
-use tenfour::signalr::{Backoff, Hub, HubError, Negotiation, RetryContext, RetryPolicy, State, Step, Verdict};
+use tenfour_signalr::{Backoff, Hub, HubError, Negotiation, RetryContext, RetryPolicy, State, Step, Verdict};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::server::{Policy, Server, builder, soon, start};
+use super::server::{Policy, Server, builder, no_roots, soon, start};
 
 #[tokio::test]
 async fn every_end_is_told_apart_and_followed_by_a_new_connection() {
@@ -214,7 +214,7 @@ async fn stops(client: super::server::Client, server: &Server) {
 #[tokio::test]
 async fn a_stop_works_in_every_state() {
     let server = Server::start().await;
-    let short = |b: tenfour::signalr::Builder| b.stop_timeout(Duration::from_millis(100));
+    let short = |b: tenfour_signalr::Builder| b.stop_timeout(Duration::from_millis(100));
     let start_plain = || start(&server.hub(), short, |_| ());
 
     let client = start_plain();
@@ -296,7 +296,7 @@ fn settings_that_cannot_work_are_told_when_building() {
     let error = builder("https://x/", &Policy::default()).header("X-Api", "sec\nret").build().err().unwrap();
     assert!(error.to_string().contains("X-Api") && !error.to_string().contains("ret\""), "{error}");
     let hub = || Hub::builder("https://api.example.com/hub");
-    assert!(hub().tls(tenfour::tls::config().unwrap()).build().is_ok(), "with all defaults");
+    assert!(hub().tls(no_roots()).build().is_ok(), "with all defaults");
     assert!(matches!(hub().build(), Err(HubError::Config(_))), "without TLS");
 }
 

@@ -1,4 +1,4 @@
-//! The timers, in paused time over a pipe in memory. What needs a network is in `tests/it/signalr.rs`.
+//! The timers, in paused time over a pipe in memory. What needs a network is in `tests/hub`.
 #![expect(clippy::disallowed_methods, reason = "the tests end their own tasks")]
 
 use futures_util::{SinkExt, StreamExt};
@@ -9,7 +9,6 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::super::hub::{Builder, Hub, HubTask};
 use super::*;
-use crate::tls::with_roots;
 
 const PING: &str = "{\"type\":6}\u{1e}";
 
@@ -22,7 +21,10 @@ struct Rig {
 impl Rig {
     /// A session over a pipe of `pipe` bytes, before the handshake.
     async fn raw(pipe: usize, build: impl FnOnce(Builder) -> Builder, prepare: impl FnOnce(&mut HubTask)) -> Self {
-        let builder = Hub::builder("http://hub.invalid/hub").tls(with_roots(rustls::RootCertStore::empty()).unwrap());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+        let builder = Hub::builder("http://hub.invalid/hub").tls(Arc::new(tls));
         let (hub, mut task) = build(builder).build().unwrap();
         prepare(&mut task);
         let (ours, theirs) = tokio::io::duplex(pipe);

@@ -1,7 +1,7 @@
 //! The SignalR client (ASP.NET Core SignalR, JSON hub protocol version 1 over WebSocket; HubProtocol, TransportProtocols).
 //!
 //! Keeps one connection to one hub, for ever: opens it, keeps it alive, comes back after whatever ended it, hands on what the server
-//! calls and carries our calls. Knows no CAD, no Discord, no settings, and imports nothing of ours. Never spawns: the caller drives the one
+//! calls and carries our calls. Knows no CAD, no Discord, no settings, and depends on nothing of ours. Never spawns: the caller drives the one
 //! future [`HubTask::run`]. Never lets a slow reader stop pings or answers. Never writes a token or a query into a text.
 //!
 //! ```text

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenfour::signalr::{HubError, Negotiation, State, Step};
+use tenfour_signalr::{HubError, Negotiation, State, Step};
 use tokio::io::AsyncWriteExt;
 
 use super::server::{Server, negotiation, soon, start};
@@ -16,7 +16,7 @@ async fn negotiate_then_upgrade_with_the_token_the_cookies_and_our_headers() {
     assert_eq!(request.header("content-length"), Some("0"), "IIS answers 411 without");
     assert_eq!(request.header("transfer-encoding"), None);
     assert_eq!(request.header("x-api"), Some("own"));
-    assert!(request.header("user-agent").unwrap().starts_with("tenfour/"));
+    assert!(request.header("user-agent").unwrap().starts_with("tenfour-signalr/"));
     request.reply(200, "Set-Cookie: ARR=one; Path=/; HttpOnly\r\nSet-Cookie: b=two=2\r\n", &negotiation("to+k/n=&x")).await;
     let request = server.request().await;
     assert_eq!(request.line(), "GET /apiWsHub/?a=b&id=to%2Bk%2Fn%3D%26x");
