@@ -7,6 +7,7 @@ RUN apt-get update \
 WORKDIR /build
 # The dependencies alone first: they change seldom, and this layer is kept while they do not.
 COPY Cargo.toml Cargo.lock ./
+COPY crates/chart/Cargo.toml crates/chart/
 COPY crates/signalr/Cargo.toml crates/signalr/
 RUN for crate in crates/*; do mkdir $crate/src && touch $crate/src/lib.rs; done \
  && mkdir -p src tests/it benches/delivery \
@@ -15,7 +16,6 @@ RUN for crate in crates/*; do mkdir $crate/src && touch $crate/src/lib.rs; done 
  && cargo build --locked --release --bin tenfour \
  && rm -rf crates src tests benches
 COPY migrations migrations
-COPY assets assets
 COPY crates crates
 COPY src src
 # The test and the benchmark are named in Cargo.toml, so their files must exist.

@@ -5,7 +5,6 @@
 pub mod acting;
 pub mod app;
 pub mod cad;
-pub mod chart;
 mod check;
 pub mod cli;
 pub mod clock;

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serenity::all::CreateAttachment;
+use tenfour_chart::Chart;
 
 use super::errors::Error;
 use super::make::not_configured;
 use super::reply::counted;
 use super::{Context, Desk};
-use crate::chart::Chart;
 use crate::clock::UnixMs;
 use crate::ids::{GuildId, Ident, ServerId};
 use crate::render::text;

@@ -1,6 +1,7 @@
 //! poise under the gateway: which commands there are, how they are dispatched, and the start of it all.
 
 use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
+use tenfour_chart::Painter;
 
 use super::access::{Access, Guilds};
 use super::cad::labels::Openings;
@@ -8,7 +9,6 @@ use super::cad::link::Tries;
 use super::errors::{Error, on_error};
 use super::names::Names;
 use super::{Data, Desk, alerts, board, cad, call, components, duty, emergency, lookup, menu, recorded, threads, unit};
-use crate::chart::Painter;
 use crate::discord::gateway::Gateway;
 use crate::discord::registration::Registration;
 use crate::ids::GuildId;

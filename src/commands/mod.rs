@@ -54,11 +54,11 @@ mod wizard;
 
 use std::net::SocketAddr;
 
+use tenfour_chart::Painter;
 use tokio::sync::mpsc;
 
 use crate::acting::{Acting, Actor, Refused};
 use crate::cad::rest::CadRest;
-use crate::chart::Painter;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};
 use crate::gate::Gate;

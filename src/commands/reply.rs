@@ -5,10 +5,10 @@ use serenity::all::{
     CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, CreateEmbedFooter, EditAttachments, EditInteractionResponse,
     Timestamp,
 };
+use tenfour_chart as chart;
 
 use super::errors::Error;
 use super::{Context, Desk, cards};
-use crate::chart;
 use crate::render::{Embed, Message, text};
 
 /// Discord's limit of a message's content (UTF-16 units).

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::chart::{self, Chart, Columns, Heading, Measure, Series};
+use tenfour_chart::{self as chart, Chart, Columns, Heading, Measure, Series};
+
 use crate::commands::duty::{Scope, drawn, safe};
 use crate::commands::errors::Error;
 use crate::commands::reply::{Page, counted};

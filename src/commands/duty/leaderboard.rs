@@ -1,7 +1,8 @@
 //! `/duty leaderboard`.
 
+use tenfour_chart::{self as chart, Bars, Chart, Heading, Measure, Row};
+
 use super::{Scope, Tally, by_department, by_member, cut_short, drawn, nothing, safe};
-use crate::chart::{self, Bars, Chart, Heading, Measure, Row};
 use crate::commands::errors::Error;
 use crate::commands::options::{By, ByChoice};
 use crate::commands::reply::{Page, counted};

@@ -1,7 +1,8 @@
 //! `/duty log`.
 
+use tenfour_chart as chart;
+
 use super::{Hours, Scope, cut_short, is_of, name, nothing, safe, shown};
-use crate::chart;
 use crate::commands::errors::Error;
 use crate::commands::{Context, autocomplete, guild_of, reply};
 use crate::store::duty::{Session, Span};
