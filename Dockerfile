@@ -9,6 +9,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY crates/chart/Cargo.toml crates/chart/
 COPY crates/signalr/Cargo.toml crates/signalr/
+COPY crates/sim/Cargo.toml crates/sim/
 RUN for crate in crates/*; do mkdir $crate/src && touch $crate/src/lib.rs; done \
  && mkdir -p src tests/it benches/delivery \
  && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && echo 'fn main() {}' > tests/it/main.rs \

@@ -31,7 +31,6 @@ pub mod refresh;
 pub mod render;
 pub mod route;
 pub mod shutdown;
-pub mod sim;
 pub mod status;
 pub mod store;
 pub mod telemetry;

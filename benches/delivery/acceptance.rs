@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenfour::sim::discord::RateLimits;
+use tenfour_sim::discord::RateLimits;
 
 use super::Bench;
 use super::client::{Connection, send_all};

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use tenfour::sim::discord::RateLimits;
+use tenfour_sim::discord::RateLimits;
 
 use super::Bench;
 use super::client::Connection;

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tenfour::sim::discord::RateLimits;
+use tenfour_sim::discord::RateLimits;
 use tokio::sync::mpsc;
 
 use super::Bench;

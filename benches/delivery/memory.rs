@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tenfour::sim::discord::RateLimits;
+use tenfour_sim::discord::RateLimits;
 
 use super::Bench;
 use super::client::{Connection, send_all};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenfour::sim::discord::RateLimits;
+use tenfour_sim::discord::RateLimits;
 
 use super::Bench;
 use super::client::send_all;

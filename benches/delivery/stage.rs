@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, json};
-use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
-use tenfour::sim::discord::{Arrival, DiscordOptions, DiscordSim, RateLimits};
+use tenfour_sim::cad::{CadOptions, CadSim, ServerOptions};
+use tenfour_sim::discord::{Arrival, DiscordOptions, DiscordSim, RateLimits};
 use tokio::process::Command;
 use tokio::sync::{mpsc, watch};
 

@@ -421,10 +421,10 @@ mod tests {
 
     use futures_util::future::join_all;
     use secrecy::SecretString;
+    use tenfour_sim::cad::{Account as CadAccount, CadOptions, CadSim, Seen};
     use tokio::time::Instant;
 
     use super::*;
-    use crate::sim::cad::{Account as CadAccount, CadOptions, CadSim, Seen};
 
     /// The pretended CAD with its limits, and members with accounts. Time passes only by [`Stage::while_time_passes`].
     struct Stage {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::sim::cad::{Account, CadSim, UnitSpec};
-use crate::sim::discord::DiscordSim;
+use tenfour_sim::cad::{Account, CadSim, UnitSpec};
+use tenfour_sim::discord::DiscordSim;
 
 /// The callsign of whoever looks at the page.
 pub(super) const CALLSIGN: &str = "A-1";

@@ -18,6 +18,10 @@ use axum::body::Bytes;
 use clap::Args;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use tenfour_sim::cad::{CadOptions, CadSim};
+use tenfour_sim::discord::{DiscordOptions, DiscordSim};
+use tenfour_sim::page::{Backend, Fire, PageServer};
+use tenfour_sim::scenario::{self, Scenario};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -26,10 +30,6 @@ use crate::clock::Clock;
 use crate::config::{Config, Need};
 use crate::output;
 use crate::shutdown::{Tasks, stop_asked};
-use crate::sim::cad::{CadOptions, CadSim};
-use crate::sim::discord::{DiscordOptions, DiscordSim};
-use crate::sim::page::{Backend, Fire, PageServer};
-use crate::sim::scenario::{self, Scenario};
 use crate::telemetry;
 
 /// Long enough for a slow machine; the demo says what it waits for.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use serde_json::{Value, json};
 
-use crate::sim::discord::DiscordSim;
+use tenfour_sim::discord::DiscordSim;
 
 /// Long enough for a slow machine.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -9,9 +9,9 @@ use tenfour::guild_access::{How, Standing};
 use tenfour::ids::{ChannelId, CommunityId, GuildId, UserId};
 use tenfour::render::Style;
 use tenfour::route::{Listens, NewRoute};
-use tenfour::sim::cad::CadOptions;
-use tenfour::sim::discord::{DiscordOptions, Pending};
 use tenfour::store::AddRoute;
+use tenfour_sim::cad::CadOptions;
+use tenfour_sim::discord::{DiscordOptions, Pending};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, until};
 

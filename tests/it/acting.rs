@@ -20,8 +20,8 @@ use tenfour::clock::Clock;
 use tenfour::ids::{CommunityId, UserId};
 use tenfour::permit::Member;
 use tenfour::render::Style;
-use tenfour::sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitSpec};
-use tenfour::sim::discord::{DiscordSim, Pending};
+use tenfour_sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitSpec};
+use tenfour_sim::discord::{DiscordSim, Pending};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot};
 

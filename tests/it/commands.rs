@@ -38,10 +38,10 @@ use tenfour::metrics::Metrics;
 use tenfour::ops::{Part, Readiness};
 use tenfour::refresh::{Read, RefreshRequests};
 use tenfour::shutdown::Tasks;
-use tenfour::sim::cad::{CadOptions, CadSim, ServerOptions};
-use tenfour::sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
 use tenfour::status::Status;
 use tenfour::store::Store;
+use tenfour_sim::cad::{CadOptions, CadSim, ServerOptions};
+use tenfour_sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
 use tokio::sync::mpsc;
 
 /// The bound of every wait: generous, for two busy cores.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tenfour::event::Source;
 use tenfour::render::Style;
 use tenfour::route::{Rule, Threads, When};
-use tenfour::sim::cad::{CadOptions, CallSpec, DispatchSpec, UnitSpec};
-use tenfour::sim::discord::{Bucket, Scope};
+use tenfour_sim::cad::{CadOptions, CallSpec, DispatchSpec, UnitSpec};
+use tenfour_sim::discord::{Bucket, Scope};
 
 use crate::stage::{PERIOD_MS, Stage};
 

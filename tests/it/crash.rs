@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tenfour::route::Threads;
-use tenfour::sim::cad::{CadSim, Seen};
-use tenfour::sim::discord::{Bucket, DiscordSim, Noise, RateLimits};
+use tenfour_sim::cad::{CadSim, Seen};
+use tenfour_sim::discord::{Bucket, DiscordSim, Noise, RateLimits};
 use tokio::sync::{broadcast, watch};
 
 use crate::process::{Running, Stage, Wanted, client, eventually};

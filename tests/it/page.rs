@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, HOST, ORIGIN};
 use serde_json::{Value, json};
-use tenfour::sim::page::{Backend, Fire, MAX_ACTION_BYTES, PageServer};
+use tenfour_sim::page::{Backend, Fire, MAX_ACTION_BYTES, PageServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::broadcast;

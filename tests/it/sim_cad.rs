@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tenfour::sim::cad::{CadOptions, CadSim, CallSpec, PayloadAs, Recipient, Seen, ServerOptions, UnitSpec};
+use tenfour_sim::cad::{CadOptions, CadSim, CallSpec, PayloadAs, Recipient, Seen, ServerOptions, UnitSpec};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tenfour::sim::discord::{Bucket, DiscordOptions, DiscordSim, Pending, RateLimits, Scope};
+use tenfour_sim::discord::{Bucket, DiscordOptions, DiscordSim, Pending, RateLimits, Scope};
 
 mod client;
 mod faults;

@@ -24,11 +24,11 @@ use tenfour::refresh::{Read, Reason, RefreshRequests};
 use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
 use tenfour::shutdown::Tasks;
-use tenfour::sim::cad::{CadOptions, CadSim};
-use tenfour::sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
 use tenfour::status::Status;
 use tenfour::store::{AddRoute, Ask, Store};
 use tenfour::world::Listing;
+use tenfour_sim::cad::{CadOptions, CadSim};
+use tenfour_sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
 use tokio::sync::{mpsc, oneshot};
 
 /// Every evening begins at this time: 2026-11-21 20:00 UTC.

@@ -10,9 +10,9 @@ use tenfour::config::{Config, Need};
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::render::Style;
 use tenfour::route::{Listens, NewRoute};
-use tenfour::sim::cad::{CadOptions, CadSim};
-use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
 use tenfour::store::AddRoute;
+use tenfour_sim::cad::{CadOptions, CadSim};
+use tenfour_sim::discord::{DiscordOptions, DiscordSim, RateLimits};
 
 /// Bound of every wait: far beyond what a loaded machine needs; reaching it is a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

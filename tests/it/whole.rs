@@ -17,7 +17,7 @@ mod threads;
 
 use serde_json::json;
 use tenfour::render::Style;
-use tenfour::sim::cad::CallSpec;
+use tenfour_sim::cad::CallSpec;
 
 use crate::test_bot::{TestBot, title};
 

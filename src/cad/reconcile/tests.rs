@@ -1,12 +1,12 @@
 //! The task against the pretended CAD, with a pretended ingest.
 
 use secrecy::SecretString;
+use tenfour_sim::cad::{CadOptions, CadSim, Seen, Silence, UnitSpec};
 use tokio::time::timeout;
 
 use super::*;
 use crate::cad::rest::Object;
 use crate::refresh::{Reason, RefreshRequests};
-use crate::sim::cad::{CadOptions, CadSim, Seen, Silence, UnitSpec};
 
 const SOON: Duration = Duration::from_secs(20);
 const ONE: ServerId = ServerId(1);

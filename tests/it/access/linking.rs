@@ -1,7 +1,7 @@
 //! `/cad link` and `/cad unlink`.
 
-use tenfour::sim::discord::DiscordSim;
 use tenfour::store::audit::Filter;
+use tenfour_sim::discord::DiscordSim;
 
 use super::*;
 use crate::test_bot::title;

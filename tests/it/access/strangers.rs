@@ -5,9 +5,9 @@ use tenfour::commands::components::{self, Choice};
 use tenfour::ids::{CallId, ServerId};
 use tenfour::permit::ActingRule;
 use tenfour::render::button::{self, On, PICK};
-use tenfour::sim::cad::Seen;
 use tenfour::store::audit::Filter;
 use tenfour::world::Subject;
+use tenfour_sim::cad::Seen;
 
 use super::*;
 use crate::test_bot::title;

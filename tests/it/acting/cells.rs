@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tenfour::clock::{Clock, UnixMs};
 use tenfour::ids::{CommunityId, ServerId};
 use tenfour::refresh::Part;
-use tenfour::sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitSpec};
-use tenfour::sim::discord::{DiscordOptions, Pending};
+use tenfour_sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitSpec};
+use tenfour_sim::discord::{DiscordOptions, Pending};
 
 use super::{Officer, Scene, button};
 use crate::test_bot::{PATIENCE, Setup, field, title, until};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tenfour::sim::cad::{CallSpec, DispatchSpec, Noise, Seen};
-use tenfour::sim::discord::DiscordSim;
+use tenfour_sim::cad::{CallSpec, DispatchSpec, Noise, Seen};
+use tenfour_sim::discord::DiscordSim;
 
 use super::cells::{ANSWERED_WITHIN, quiet_scene};
 use super::{Officer, Scene, told};

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use futures_util::future::join_all;
 use serde_json::Value;
 use tenfour::render::button::PICK;
-use tenfour::sim::cad::DispatchSpec;
-use tenfour::sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
+use tenfour_sim::cad::DispatchSpec;
+use tenfour_sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
 use tokio::time::Instant;
 
 use super::cells::{ANSWERED_WITHIN, About, Deed, Staged, quiet_scene, quiet_scene_on};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tenfour::sim::discord::DiscordSim;
+use tenfour_sim::discord::DiscordSim;
 
 use super::{Scene, told};
 use crate::test_bot::{PATIENCE, field, title};

@@ -1,7 +1,7 @@
 //! Words in the threads of calls as notes: by the message menu, and by themselves where a route says so.
 
 use serde_json::{Value, json};
-use tenfour::sim::discord::{DiscordOptions, RateLimits};
+use tenfour_sim::discord::{DiscordOptions, RateLimits};
 
 use super::{Scene, told};
 use crate::test_bot::{PATIENCE, Setup, TestBot, field, until};

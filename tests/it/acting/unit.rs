@@ -1,8 +1,8 @@
 //! `/unit`.
 
 use serde_json::json;
-use tenfour::sim::cad::{CadOptions, ServerOptions, UnitSpec};
-use tenfour::sim::discord::DiscordSim;
+use tenfour_sim::cad::{CadOptions, ServerOptions, UnitSpec};
+use tenfour_sim::discord::DiscordSim;
 
 use super::{Scene, button, told};
 use crate::test_bot::{PATIENCE, Setup, field, title, until};
@@ -168,7 +168,7 @@ async fn ending_a_panic_offers_to_clear_its_911_and_anothers_is_asked_for_once()
     let (ann, bob) = (&crew[0], &crew[1]);
     let cad = scene.bot.cad.clone();
     assert!(cad.panic(1, &[ann.ident], true));
-    let call = tenfour::sim::cad::CallSpec {
+    let call = tenfour_sim::cad::CallSpec {
         emergency: true,
         caller: "P00".into(),
         description: "Unit A-P00 has pressed their panic button!".into(),

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use tenfour::ids::RoleId;
 use tenfour::permit::ActingRule;
 use tenfour::render::button::{On, Verb, id};
-use tenfour::sim::cad::{Account, CadOptions, ServerOptions, UnitSpec};
-use tenfour::sim::discord::DiscordOptions;
 use tenfour::world::Subject;
 use tenfour::{
     clock::UnixMs,
     ids::{CallId, Ident, ServerId},
 };
+use tenfour_sim::cad::{Account, CadOptions, ServerOptions, UnitSpec};
+use tenfour_sim::discord::DiscordOptions;
 
 use super::cells::{ALL_PERMISSIONS, Deed, quiet_scene};
 use super::{Officer, Scene, told};
@@ -60,7 +60,7 @@ async fn a_role_can_be_asked_for_and_is_looked_at_before_the_cad_is_asked() {
     scene.bot.cad.clear_log();
     let said = scene.pressed(&card, "respond", &without.user).await;
     assert_eq!(said, format!("Only members with <@&{role}> may act in the CAD from here: ask this server's staff for that role."));
-    assert_eq!(scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { .. })), 0, "the CAD was asked");
+    assert_eq!(scene.bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Rest { .. })), 0, "the CAD was asked");
     assert!(scene.pressed(&card, "respond", &with.user).await.contains("is attached"));
     scene.bot.finish().await;
 }
@@ -136,7 +136,7 @@ async fn a_unit_acts_on_its_own_server_and_one_that_is_not_watched_any_more_is_l
     let (_, card) = scene.dispatch("Robbery").await;
     let said = scene.pressed(&card, "respond", &ann.user).await;
     assert_eq!(said, "You are not on duty on server 1: open the CAD, choose your identifier and go on duty there, then try again.");
-    let spec = tenfour::sim::cad::DispatchSpec { status: 1, priority: 2, title: "Two".into(), ..Default::default() };
+    let spec = tenfour_sim::cad::DispatchSpec { status: 1, priority: 2, title: "Two".into(), ..Default::default() };
     scene.bot.cad.dispatch_new(2, &spec).unwrap();
     let second =
         scene.bot.message(&scene.channel, |m| m["embeds"][0]["footer"]["text"].as_str().is_some_and(|t| t.starts_with("Server 2"))).await;
@@ -192,7 +192,7 @@ async fn who_is_on_duty_stays_known_and_who_is_not_does_not() {
     let scene = quiet_scene(Vec::new()).await;
     let asked = |officer: &Officer| {
         let wanted = format!("discord={}", officer.user);
-        scene.bot.cad.count(move |seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, query, .. } if path.ends_with("/account") && query.contains(&wanted)))
+        scene.bot.cad.count(move |seen| matches!(seen, tenfour_sim::cad::Seen::Rest { path, query, .. } if path.ends_with("/account") && query.contains(&wanted)))
     };
     let (mut ann, off) = (scene.civilian("Ann", &["selfDispatch"]), scene.civilian("Off", &["selfDispatch"]));
     scene.duty(&mut ann, "Ann");
@@ -202,7 +202,7 @@ async fn who_is_on_duty_stays_known_and_who_is_not_does_not() {
     assert!(scene.pressed(&card, "respond", &off.user).await.contains("go on duty there"));
     assert_eq!((asked(&ann), asked(&off)), (1, 1));
     let lists =
-        || scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, .. } if path.ends_with("/general/accounts")));
+        || scene.bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Rest { path, .. } if path.ends_with("/general/accounts")));
     scene.bot.clock.advance(421_000);
     until("a list of accounts that nobody waits for", async || lists() == 1).await;
     scene.bot.clock.advance(300_000);
@@ -240,11 +240,11 @@ async fn somebody_without_an_account_makes_the_bot_ask_once_a_minute_at_most() {
     for _ in 0..12 {
         assert!(scene.ran(&eve.user, "unit", &["me"], json!({})).await.contains("not linked"));
     }
-    let asked = scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, .. } if path.ends_with("/account")));
+    let asked = scene.bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Rest { path, .. } if path.ends_with("/account")));
     assert_eq!(asked, 1);
     scene.bot.clock.advance(60_000);
     scene.ran(&eve.user, "unit", &["me"], json!({})).await;
-    let asked = scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, .. } if path.ends_with("/account")));
+    let asked = scene.bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Rest { path, .. } if path.ends_with("/account")));
     assert_eq!(asked, 2);
     scene.bot.finish().await;
 }
@@ -260,7 +260,7 @@ async fn who_is_off_duty_costs_one_question() {
     }
     let asked = |end: &'static str| {
         scene.bot.cad.count(
-            move |seen| matches!(seen, tenfour::sim::cad::Seen::Rest { path, .. } if path.ends_with(end) && path.contains("/accounts/")),
+            move |seen| matches!(seen, tenfour_sim::cad::Seen::Rest { path, .. } if path.ends_with(end) && path.contains("/accounts/")),
         )
     };
     assert_eq!((asked("/units"), asked("/account")), (1, 1));
@@ -368,7 +368,7 @@ async fn the_communitys_role_rule_holds_in_every_linked_guild_and_its_staff_see_
         let said = scene.press_forged(&channel, &custom_id, user).await;
         assert!(said.contains("role on the community's main Discord server"), "{said}");
     }
-    assert_eq!(scene.bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { .. })), 0, "the CAD was asked");
+    assert_eq!(scene.bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Rest { .. })), 0, "the CAD was asked");
     // Discord does not tell: nobody may on a guess.
     sim.fail("GET", "/members/", 503, 1);
     let said = scene.press_forged(&channel, &custom_id, &with.user).await;

@@ -78,7 +78,7 @@ async fn discord_in_trouble_becomes_a_sentence_and_makes_no_route() {
     let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
     assert!(told.starts_with("That did not work, and it is not your fault") && told.contains("reference `"), "{told}");
     assert!(bot.routes().is_empty());
-    bot.sim.rate_limit("GET", "/roles", tenfour::sim::discord::Scope::User, 4_000, 1);
+    bot.sim.rate_limit("GET", "/roles", tenfour_sim::discord::Scope::User, 4_000, 1);
     let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
     assert!(told.starts_with("Discord asks the bot to wait: try again in"), "{told}");
 }

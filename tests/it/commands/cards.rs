@@ -1,6 +1,6 @@
 //! The panel under a card, as people see it.
 
-use tenfour::sim::cad::DispatchSpec;
+use tenfour_sim::cad::DispatchSpec;
 
 use super::duty::{evening, unit};
 use super::*;

@@ -3,8 +3,8 @@
 use super::*;
 use tenfour::clock::UnixMs;
 use tenfour::event::{RawEvent, Source, envelope, listed_unit};
-use tenfour::sim::cad::{CallSpec, DispatchSpec, UnitSpec};
 use tenfour::world::{ListedUnits, Listing};
+use tenfour_sim::cad::{CallSpec, DispatchSpec, UnitSpec};
 use tokio::sync::oneshot;
 
 /// 2026-11-20T18:00:00Z.

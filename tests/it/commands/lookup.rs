@@ -1,6 +1,6 @@
 //! `/lookup`, as far as it depends on whose service asks.
 
-use tenfour::sim::cad::Account;
+use tenfour_sim::cad::Account;
 
 use super::*;
 

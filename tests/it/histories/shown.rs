@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tenfour::clock::UnixMs;
-use tenfour::sim::discord::DiscordSim;
+use tenfour_sim::discord::DiscordSim;
 
 use crate::stage::BEGIN;
 

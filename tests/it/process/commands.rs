@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tenfour::discord::rest::TIME;
-use tenfour::sim::discord::{DiscordOptions, DiscordSim};
+use tenfour_sim::discord::{DiscordOptions, DiscordSim};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 

@@ -1,6 +1,6 @@
 //! What keeps the bot from starting, and what does not.
 
-use tenfour::sim::cad::Seen;
+use tenfour_sim::cad::Seen;
 use tokio::net::TcpListener;
 
 use super::{Running, Stage, eventually, sqlite};

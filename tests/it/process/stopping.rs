@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenfour::sim::cad::Seen;
+use tenfour_sim::cad::Seen;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;

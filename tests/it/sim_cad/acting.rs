@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tenfour::cad::rest::{CadRest, NewDispatch, RestError, Selector, Target};
 use tenfour::ids::{CallId, Ident, ServerId};
-use tenfour::sim::cad::{Account, CadOptions, CadSim, Seen, UnitSpec};
+use tenfour_sim::cad::{Account, CadOptions, CadSim, Seen, UnitSpec};
 
 use super::rest::rest;
 use super::{KEY, SECOND, burglary, options, start, unit};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
-use tenfour::sim::cad::{Account, CadSim, CallSpec, DispatchSpec, ServerOptions, UnitSpec};
+use tenfour_sim::cad::{Account, CadSim, CallSpec, DispatchSpec, ServerOptions, UnitSpec};
 
 use super::rest::rest;
 use super::{options, start, unit};
@@ -14,7 +14,7 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// A CAD that holds what the examples name: account, unit 4101, 911s 301 and 302, dispatches 501 and 502, one closed call, a layout.
 async fn stage() -> CadSim {
-    let cad = start(tenfour::sim::cad::CadOptions { servers: vec![ServerOptions::new(1, "Main Server")], ..options() }).await;
+    let cad = start(tenfour_sim::cad::CadOptions { servers: vec![ServerOptions::new(1, "Main Server")], ..options() }).await;
     let player = Some("player-1234".to_owned());
     cad.add_account(Account {
         uuid: NOBODY.into(),

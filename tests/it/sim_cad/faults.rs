@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tenfour::sim::cad::{CadOptions, Silence};
+use tenfour_sim::cad::{CadOptions, Silence};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -188,7 +188,7 @@ async fn pushes_are_lost_late_or_twice() {
 }
 
 /// What becomes of a GET: its status, 1 for a page instead of JSON, 0 for no answer.
-async fn ask(cad: &tenfour::sim::cad::CadSim, most: Duration) -> u16 {
+async fn ask(cad: &tenfour_sim::cad::CadSim, most: Duration) -> u16 {
     let request =
         reqwest::Client::new().get(format!("{}/v2/general/version", cad.api_url())).header("authorization", format!("Bearer {KEY}"));
     let Ok(answer) = request.timeout(most).send().await else { return 0 };
@@ -248,7 +248,7 @@ async fn rest_breaks_in_every_way_and_comes_back() {
 
 #[tokio::test]
 async fn noise_is_the_same_for_a_seed() {
-    use tenfour::sim::cad::Noise;
+    use tenfour_sim::cad::Noise;
     let run = async |noise: Noise| {
         let cad = start(CadOptions { rate_limits: false, ..options() }).await;
         let mut raw = Raw::session(&cad, 1).await;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::json;
-use tenfour::sim::cad::{CadOptions, PayloadAs, Seen};
+use tenfour_sim::cad::{CadOptions, PayloadAs, Seen};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 

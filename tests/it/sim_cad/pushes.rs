@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tenfour::sim::cad::{CadOptions, DispatchSpec, HttpDestination, PayloadAs, RecordChange, Seen};
+use tenfour_sim::cad::{CadOptions, DispatchSpec, HttpDestination, PayloadAs, RecordChange, Seen};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;

@@ -1,7 +1,7 @@
 //! REST v2 as a bot calls it: key, limits, silent changes.
 
 use serde_json::{Value, json};
-use tenfour::sim::cad::{Account, CadOptions, CadSim, Seen, UnitSpec};
+use tenfour_sim::cad::{Account, CadOptions, CadSim, Seen, UnitSpec};
 
 use super::{KEY, Raw, SECOND, burglary, options, start, unit};
 

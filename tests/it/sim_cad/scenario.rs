@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use tenfour::sim::cad::{CadSim, Seen};
-use tenfour::sim::scenario::{FIRE, IN_GAME, Scenario, fire, fire_with};
+use tenfour_sim::cad::{CadSim, Seen};
+use tenfour_sim::scenario::{FIRE, IN_GAME, Scenario, fire, fire_with};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 

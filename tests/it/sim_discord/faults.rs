@@ -101,7 +101,7 @@ async fn a_dropped_request_does_nothing_and_a_late_one_is_done_whoever_waits() {
 }
 
 /// What came of so many requests under a noise: statuses, 0 for none.
-async fn under(noise: tenfour::sim::discord::Noise) -> Vec<u16> {
+async fn under(noise: tenfour_sim::discord::Noise) -> Vec<u16> {
     let bot = bot().await;
     bot.sim.noise(noise);
     let mut statuses = Vec::new();
@@ -122,7 +122,7 @@ async fn under(noise: tenfour::sim::discord::Noise) -> Vec<u16> {
 
 #[tokio::test]
 async fn noise_is_of_all_that_was_asked_for_and_the_same_for_a_seed() {
-    use tenfour::sim::discord::Noise;
+    use tenfour_sim::discord::Noise;
     let path_part = "/users".to_owned();
     let noise = Noise {
         seed: 7,
@@ -149,7 +149,7 @@ async fn noise_is_of_all_that_was_asked_for_and_the_same_for_a_seed() {
 
 #[tokio::test]
 async fn limits_are_switched_while_it_runs() {
-    use tenfour::sim::discord::Bucket;
+    use tenfour_sim::discord::Bucket;
     let bot = bot().await;
     let path = format!("/channels/{}/messages", bot.channel);
     let mut statuses = Vec::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tenfour::clock::Clock;
-use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
+use tenfour_sim::discord::{DiscordOptions, DiscordSim, RateLimits};
 
 use super::*;
 use crate::test_bot::{PATIENCE, Setup, TestBot, title, until};

@@ -233,7 +233,7 @@ async fn a_board_of_one_server_hears_of_that_one_only_and_others_have_a_section_
     login(&bot, 7, "A-10").await;
     bot.clock.advance(5_000);
     let unit = json!({ "id": 8, "status": 2, "data": { "unitNum": "B-20", "name": "Jo" } });
-    let body = json!({ "key": tenfour::sim::cad::CadOptions::default().api_key, "type": "EVENT_UNIT_LOGIN", "data": { "unit": unit } });
+    let body = json!({ "key": tenfour_sim::cad::CadOptions::default().api_key, "type": "EVENT_UNIT_LOGIN", "data": { "unit": unit } });
     assert_eq!(crate::test_bot::post(&format!("{}?server=2", bot.events_url()), &body).await.0, 200);
     bot.settled().await;
     let text = said(&bot.only(&all));

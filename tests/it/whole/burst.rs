@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tenfour::render::Style;
-use tenfour::sim::discord::{Bucket, DiscordOptions, RateLimits};
+use tenfour_sim::discord::{Bucket, DiscordOptions, RateLimits};
 
 use crate::test_bot::{Setup, TestBot, until};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tenfour::clock::Clock;
 use tenfour::ids::ChannelId;
 use tenfour::render::Style;
-use tenfour::sim::discord::{Bucket, DiscordOptions, RateLimits, Scope};
+use tenfour_sim::discord::{Bucket, DiscordOptions, RateLimits, Scope};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, title, until};
 

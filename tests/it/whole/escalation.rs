@@ -6,7 +6,7 @@ use tenfour::event::own;
 use tenfour::ids::RoleId;
 use tenfour::render::Style;
 use tenfour::route::Step;
-use tenfour::sim::cad::CallSpec;
+use tenfour_sim::cad::CallSpec;
 
 use crate::test_bot::{Setup, TestBot, until};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tenfour::render::Style;
-use tenfour::sim::cad::{CadOptions, CadSim, CallSpec, HttpDestination, Noise as CadNoise, Seen};
-use tenfour::sim::discord::{DiscordOptions, DiscordSim, Noise, RateLimits};
+use tenfour_sim::cad::{CadOptions, CadSim, CallSpec, HttpDestination, Noise as CadNoise, Seen};
+use tenfour_sim::discord::{DiscordOptions, DiscordSim, Noise, RateLimits};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, title, until};
 
@@ -270,7 +270,7 @@ async fn two_malformed_requests_suspend_an_operation_which_is_reported_once() {
     .await;
     let notices = bot.notices().await;
     bot.cad.rest_status("GET /calls$", 400, u32::MAX, None);
-    let sessions = || bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Auth { success: Some(true), .. }));
+    let sessions = || bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Auth { success: Some(true), .. }));
     let before = sessions();
     bot.cad.drop_all();
     until("the next session", async || sessions() > before).await;
@@ -279,7 +279,7 @@ async fn two_malformed_requests_suspend_an_operation_which_is_reported_once() {
     assert!(words.contains("send no more of them until <t:"), "{words}");
     let problems = bot.app().status.snapshot().problems;
     assert!(problems.iter().any(|(_, why)| why.contains("rejected two \"calls\" requests as malformed")), "{problems:?}");
-    let asked = || bot.cad.count(|seen| matches!(seen, tenfour::sim::cad::Seen::Rest { status: 400, .. }));
+    let asked = || bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Rest { status: 400, .. }));
     assert_eq!(asked(), 2);
     // Whatever asks for a reading meanwhile, nothing is sent.
     let before = sessions();

@@ -5,8 +5,8 @@
 use serde_json::json;
 use tenfour::ids::{CommunityId, ServerId};
 use tenfour::render::Style;
-use tenfour::sim::cad::{CadOptions, CadSim, Seen, ServerOptions, Silence};
 use tenfour::status::Link;
+use tenfour_sim::cad::{CadOptions, CadSim, Seen, ServerOptions, Silence};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, title, until};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tenfour::render::Style;
-use tenfour::sim::cad::{CallSpec, DispatchSpec, UnitSpec};
+use tenfour_sim::cad::{CallSpec, DispatchSpec, UnitSpec};
 
 use crate::test_bot::{TestBot, field, title};
 

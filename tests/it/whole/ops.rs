@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use tenfour::clock::Clock;
 use tenfour::render::Style;
-use tenfour::sim::discord::{DiscordOptions, DiscordSim, RateLimits};
+use tenfour_sim::discord::{DiscordOptions, DiscordSim, RateLimits};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, post, title, until};

@@ -8,8 +8,8 @@ use tenfour::clock::Clock;
 use tenfour::ids::{CommunityId, ServerId};
 use tenfour::refresh::Part;
 use tenfour::render::Style;
-use tenfour::sim::cad::{CadOptions, CallSpec, Seen, UnitSpec};
 use tenfour::status::{Link, ServerFacts};
+use tenfour_sim::cad::{CadOptions, CallSpec, Seen, UnitSpec};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, title, until};
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tenfour::clock::Clock;
 use tenfour::outbox::NONCE_TRUSTED_MS;
 use tenfour::render::Style;
-use tenfour::sim::discord::Scope;
+use tenfour_sim::discord::Scope;
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, field, title, until};
 
@@ -179,7 +179,7 @@ async fn a_burst_cut_by_the_end_stands_once_in_the_end() {
     let channel = bot.channel("911", None, Style::Compact).await;
     bot.discord.delay("POST", "/messages", 20, u32::MAX);
     let (client, url, taken) = (reqwest::Client::new(), bot.events_url(), AtomicUsize::new(0));
-    let body = |id: i64| json!({ "key": tenfour::sim::cad::CadOptions::default().api_key, "type": "EVENT_911", "data": fire(id, "Fire") });
+    let body = |id: i64| json!({ "key": tenfour_sim::cad::CadOptions::default().api_key, "type": "EVENT_911", "data": fire(id, "Fire") });
     let burst = futures_util::stream::iter(1..=200_i64).map(async |id| {
         let answer = client.post(&url).json(&body(id)).send().await;
         let ok = answer.is_ok_and(|a| a.status() == 200);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tenfour::render::Style;
-use tenfour::sim::cad::CadOptions;
+use tenfour_sim::cad::CadOptions;
 
 use crate::test_bot::{Setup, TestBot, field, post, title};
 

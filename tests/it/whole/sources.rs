@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tenfour::event::Source;
 use tenfour::render::Style;
-use tenfour::sim::cad::{CadOptions, PayloadAs, ServerOptions};
-use tenfour::sim::discord::DiscordOptions;
+use tenfour_sim::cad::{CadOptions, PayloadAs, ServerOptions};
+use tenfour_sim::discord::DiscordOptions;
 
 use crate::test_bot::{Setup, TestBot, field, post, title};
 

@@ -5,8 +5,8 @@ use tenfour::clock::Clock;
 use tenfour::ids::{ChannelId, CommunityId};
 use tenfour::render::Style;
 use tenfour::route::{Listens, NewRoute, Rule, Threads};
-use tenfour::sim::cad::CadOptions;
 use tenfour::store::AddRoute;
+use tenfour_sim::cad::CadOptions;
 
 use crate::test_bot::{Setup, TestBot, field, title, until};
 

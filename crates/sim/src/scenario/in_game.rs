@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::cast::{Case, Place, page};
 use super::stage::Stage;
-use crate::sim::cad::DispatchSpec;
+use crate::cad::DispatchSpec;
 
 impl Stage<'_> {
     /// Somebody responds to a waiting 911: the game makes the dispatch call, attaches them and removes the 911. Only the removal is told.

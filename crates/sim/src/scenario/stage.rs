@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Incident;
 use super::cast::{Actor, BOLOS, CASES, CAST, CIVIL, Case, PLACES, Place, page};
-use crate::sim::cad::{CadSim, CallSpec, DispatchSpec, RecordChange, UnitSpec};
+use crate::cad::{CadSim, CallSpec, DispatchSpec, RecordChange, UnitSpec};
 
 /// A unit on duty, as far as the scenario cares.
 pub(super) struct Unit {
