@@ -14,14 +14,14 @@ RUN for crate in crates/*; do mkdir $crate/src && touch $crate/src/lib.rs; done 
  && mkdir -p src tests/it benches/delivery \
  && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && echo 'fn main() {}' > tests/it/main.rs \
  && touch benches/delivery/main.rs \
- && cargo build --locked --release --bin tenfour \
+ && cargo build --locked --profile dist --bin tenfour \
  && rm -rf crates src tests benches
 COPY migrations migrations
 COPY crates crates
 COPY src src
 # The test and the benchmark are named in Cargo.toml, so their files must exist.
 RUN mkdir -p tests/it benches/delivery && touch tests/it/main.rs benches/delivery/main.rs && touch src/main.rs src/lib.rs crates/*/src/lib.rs \
- && cargo build --locked --release --bin tenfour
+ && cargo build --locked --profile dist --bin tenfour
 
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -29,7 +29,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin tenfour \
  && chmod 700 /data
-COPY --from=build /build/target/release/tenfour /usr/local/bin/tenfour
+COPY --from=build /build/target/dist/tenfour /usr/local/bin/tenfour
 USER 10001
 WORKDIR /data
 VOLUME /data

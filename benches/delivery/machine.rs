@@ -141,7 +141,7 @@ impl Machine {
             commit: if changed { format!("{commit} with changes") } else { commit },
             rustc: said("rustc", &["--version"]).unwrap_or_else(|| "unknown".to_owned()),
             node,
-            profile: if cfg!(debug_assertions) { "DEBUG BUILD: no figure counts" } else { "release build" },
+            profile: if cfg!(debug_assertions) { "DEBUG BUILD: no figure counts" } else { "dist build" },
             load: text("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
         }
     }
