@@ -229,7 +229,18 @@ mod tests {
             ("EVENT_TONE", "playTonesTo"),
             ("EVENT_STATION_ALERT", "locations"),
         ] {
-            for empty in [json!([]), json!([null]), json!({}), Value::Null] {
+            for empty in [
+                json!([]),
+                json!([null]),
+                json!([""]),
+                json!([[]]),
+                json!({}),
+                Value::Null,
+                json!(""),
+                json!(" \u{200B}"),
+                json!("[]"),
+                json!("[null]"),
+            ] {
                 let mut data =
                     Map::from_iter([("status".into(), json!(2)), ("callId".into(), json!(501)), ("groupName".into(), json!("A"))]);
                 data.insert(name.to_owned(), empty);

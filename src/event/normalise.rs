@@ -42,8 +42,9 @@ impl<'a> Fields<'a> {
 
     fn is_empty_list(self, name: &str) -> bool {
         match self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value) {
-            Some(Value::Array(list)) => list.iter().all(Value::is_null),
+            Some(Value::Array(list)) => list.iter().all(is_nothing),
             Some(Value::Object(map)) => map.is_empty(),
+            Some(Value::String(text)) => is_blank(text) || parse_once(text).is_some_and(|list| list.is_array() && is_nothing(&list)),
             // Their plural says that they are lists.
             Some(Value::Null) => name.ends_with('s') || name == "playTonesTo",
             _ => false,
@@ -295,6 +296,16 @@ pub(super) fn bounded(text: &str, chars: usize) -> &str {
 }
 
 /// Nothing in it that a reader could see.
+/// Null, blank text, and lists of them.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => is_blank(text),
+        Value::Array(list) => list.iter().all(is_nothing),
+        _ => false,
+    }
+}
+
 pub(super) fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }

@@ -50,8 +50,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_to_nobody_about_nothing_is_refused() {
-        let event = decode_one("EVENT_PAGER_REBORN", json!({"addresses": [""], "players": [12], "nature": "Emergency"}));
-        assert_eq!(event, Err(DecodeError::Missing("addresses")));
+    fn a_page_to_nobody_about_nothing_changes_nothing_and_one_without_addresses_is_refused() {
+        let page = |addresses: serde_json::Value| {
+            decode_one("EVENT_PAGER_REBORN", json!({"addresses": addresses, "players": [12], "nature": "Emergency"}))
+        };
+        assert_eq!(page(json!([""])), Ok(Event::Ignored));
+        assert_eq!(decode_one("EVENT_PAGER_REBORN", json!({"nature": "Emergency"})), Err(DecodeError::Missing("addresses")));
     }
 }
