@@ -141,6 +141,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_call_number_that_was_made_up_is_not_for_people() {
+        assert_eq!(format!("There is no open call{:#} here", CallId(501)), "There is no open call #501 here");
+        for made_up in [0, -1, -1_795_818_514_080, i64::MIN] {
+            assert_eq!(format!("There is no open call{:#} here", CallId(made_up)), "There is no open call here");
+        }
+    }
+
+    #[test]
     fn snowflakes_tell_their_time() {
         // The example of Discord's documentation: 175928847299117063 was made on 2016-04-30 at 11:18:25.796 UTC.
         assert_eq!(MessageId(175_928_847_299_117_063).made_at(), UnixMs(1_462_015_105_796));

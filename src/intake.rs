@@ -77,3 +77,55 @@ impl Intake {
 fn weight(event: &RawEvent) -> u32 {
     u32::try_from(event.envelope.weight().min(MAX_WEIGHT)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clock::UnixMs;
+    use crate::event::{Envelope, Source};
+    use crate::ids::{CommunityId, ServerId};
+
+    fn event(data: Value) -> RawEvent {
+        let envelope = Arc::new(Envelope { kind: "EVENT_911".into(), data, extras: serde_json::Map::new() });
+        RawEvent { community: CommunityId::new("c"), server: ServerId(1), source: Source::Http, received_at: UnixMs(0), envelope }
+    }
+
+    /// As many values as a body may hold: 60 KB as text, more than a megabyte as built.
+    fn swollen() -> Value {
+        Value::Array(vec![json!({ "": 0 }); 10_000])
+    }
+
+    #[tokio::test]
+    async fn events_are_charged_for_what_they_take_as_built_and_give_it_back() {
+        assert!(weight(&event(swollen())) as usize >= 10_000 * size_of::<Value>() * 2, "{}", weight(&event(swollen())));
+        let (intake, mut arrivals) = door();
+        let mut waiting = Vec::new();
+        loop {
+            let mut handed = Box::pin(intake.hand_over(event(swollen())));
+            let full = futures_util::future::poll_immediate(&mut handed).await.is_none();
+            waiting.push(handed);
+            if full {
+                break;
+            }
+        }
+        assert!(waiting.len() < 40, "{} events of more than a megabyte wait", waiting.len());
+        // One more sender over HTTP is told at once; usual events have no room either while these are there.
+        assert_eq!(intake.commit(event(swollen())).await, Err(Refused::Unavailable));
+        while let Ok(arrival) = arrivals.try_recv() {
+            drop(arrival);
+        }
+        assert_eq!(waiting.pop().unwrap().await, Ok(()), "the hub's event waits for room and then has it");
+    }
+
+    #[tokio::test]
+    async fn an_event_that_takes_all_there_is_comes_in_by_itself() {
+        let (intake, mut arrivals) = door();
+        let huge = || event(json!("x".repeat(MAX_WEIGHT + 1)));
+        intake.hand_over(huge()).await.unwrap();
+        assert_eq!(intake.commit(event(json!({}))).await, Err(Refused::Unavailable));
+        drop(arrivals.recv().await);
+        intake.hand_over(huge()).await.unwrap();
+    }
+}

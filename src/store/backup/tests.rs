@@ -126,3 +126,17 @@ async fn nothing_is_overwritten_and_nothing_is_left_of_what_failed() {
     assert!(matches!(stopped, BackupError::Stopped) && names(&folder.0) == before);
     saved(&at("t.db"), &at("copy")).await.unwrap();
 }
+
+/// Posts, journal rows, undos, and imports that wait are named outside the database: in nonces, links, and buttons.
+#[tokio::test]
+async fn a_copy_counts_on_from_afar_also_where_nothing_was_counted_yet() {
+    let folder = Folder::new();
+    let (database, target) = (folder.0.join("t.db"), folder.0.join("copy.db"));
+    let store = Store::open(&database).await.unwrap();
+    store.ingest(Batch { journal: vec![event(1)], ..Batch::default() }, Vec::new()).await.unwrap();
+    saved(&database, &target).await.unwrap();
+    let copy = Connection::open_with_flags(&target, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let next =
+        |table: &str| copy.query_row("SELECT seq FROM sqlite_sequence WHERE name = ?1", [table], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(["post", "journal", "undo", "pending_import"].map(next), [0, 1, 0, 0].map(|last| last + NUMBERS_APART));
+}
