@@ -1,7 +1,8 @@
 //! What keeps a message from being sent although nothing is wrong with its text: how long it waits, how far it reaches, when people hear
 //! of it. Nothing here is ever given up for: the post waits until the obstacle is gone.
 
-use super::{Claim, Place, backoff};
+use super::{Place, backoff};
+use crate::ids::ChannelId;
 
 /// What is in the way. Each kind is reported once, in words of its own, until it is resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +38,15 @@ const HELD_MAX_MS: i64 = 60_000;
 const MAX_MS: i64 = 600_000;
 
 impl Obstacle {
-    /// The word in rows: equal words are one report.
+    /// The word in rows: equal words are one report. `channel`: the one that the request named.
     #[must_use]
-    pub fn word(self, claim: &Claim) -> String {
+    pub fn word(self, channel: ChannelId) -> String {
         match self {
             Self::Down => "down".into(),
             Self::Edge => "edge".into(),
             Self::Full => "full".into(),
             Self::Tags => "tags".into(),
-            Self::Locked => format!("locked:{}", claim.channel()),
+            Self::Locked => format!("locked:{channel}"),
             Self::Threads => "threads".into(),
             Self::Blocked => "blocked".into(),
             Self::Refused => "refused".into(),

@@ -27,7 +27,7 @@ pub(super) fn note(connection: &Connection, claim: &Claim, settlement: &Settleme
             return Ok(false);
         }
     };
-    let word = obstacle.word(claim);
+    let word = obstacle.word(claim.channel());
     // What is in its way besides is not gone because Discord does not answer: people know of it, and its channel stays open for others.
     if obstacle.is_everywhere() && claim.trouble.as_deref().is_some_and(|known| !["down", "edge"].contains(&known)) {
         return Ok(false);
