@@ -25,6 +25,7 @@ mod limits;
 mod obstacle;
 mod packing;
 mod place;
+pub mod queue;
 mod verdict;
 
 use crate::clock::UnixMs;
@@ -38,6 +39,7 @@ pub use limits::{Cause, Limits, Operation, PER_SECOND, RateHeaders, Scope, Wait}
 pub use obstacle::Obstacle;
 pub use packing::{MOST_CARDS, packs, share};
 pub use place::Place;
+pub use queue::Queue;
 pub use verdict::{Settlement, Verdict, backoff, settle};
 
 /// How long a nonce surely makes Discord return the message already made (ms). Discord says "a few minutes".

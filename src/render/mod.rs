@@ -223,7 +223,7 @@ pub fn linked(mut message: Message, url: impl Fn(&str) -> Option<String>) -> Mes
 }
 
 /// A message as it should stand on Discord: our own serialisable form, so that restarts and upgrades can read it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// One plain sentence; the pings stand before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,7 +266,7 @@ impl Message {
 }
 
 /// One embed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Embed {
     /// At most 80 characters by our own rule (256 by Discord's).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -288,7 +288,7 @@ pub struct Embed {
 }
 
 /// One field of an embed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     /// At most 256 UTF-16 units, never empty.
     pub name: String,
@@ -302,7 +302,7 @@ pub struct Field {
 }
 
 /// A part of a text that names another card.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// The part, our own words: `Call #501`.
     pub text: String,
@@ -311,7 +311,7 @@ pub struct Link {
 }
 
 /// A file to attach.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// Name shown.
     pub name: String,

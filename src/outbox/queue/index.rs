@@ -1,0 +1,124 @@
+//! Finds posts without walking through all of them. Says nothing that the posts do not say themselves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+
+use super::post::{Post, PostId};
+use super::subject::{PostSubject, SubjectKey};
+use crate::ids::{ChannelId, GuildId, MessageId};
+use crate::outbox::Lane;
+
+/// Sets of posts by what they have in common. No set is empty.
+type Sets<K, V = PostId> = HashMap<K, BTreeSet<V>>;
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Index {
+    /// By subject, then by channel: one post each.
+    pub(super) subjects: HashMap<SubjectKey, BTreeMap<ChannelId, PostId>>,
+    /// By the card that they answer or in whose thread they stand.
+    pub(super) children: Sets<(ChannelId, SubjectKey)>,
+    /// By the event that calls people once.
+    pub(super) events: Sets<(i64, ChannelId)>,
+    /// What waits in a channel, in the order in which it leaves.
+    pub(super) waiting: Sets<ChannelId, (Lane, PostId)>,
+    /// By message, so that those of a channel from some time on are together.
+    pub(super) messages: BTreeSet<(ChannelId, MessageId, PostId)>,
+    /// By the thread under their message.
+    pub(super) threads: Sets<ChannelId>,
+    /// By the post whose create carries them, in their order.
+    pub(super) batches: Sets<PostId, (i64, PostId)>,
+    /// By what their text links to.
+    pub(super) links: Sets<PostSubject>,
+    /// By what is in their way.
+    pub(super) obstacles: Sets<(GuildId, String)>,
+}
+
+fn add<K: Eq + Hash, V: Ord>(sets: &mut Sets<K, V>, key: K, value: V) {
+    sets.entry(key).or_default().insert(value);
+}
+
+fn take<K: Eq + Hash, V: Ord>(sets: &mut Sets<K, V>, key: &K, value: &V) {
+    if let Some(set) = sets.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            sets.remove(key);
+        }
+    }
+}
+
+impl Index {
+    pub(super) fn insert(&mut self, post: &Post) {
+        self.subjects.entry(post.about.clone()).or_default().insert(post.channel, post.id);
+        if let Some(card) = post.card() {
+            add(&mut self.children, (post.channel, card), post.id);
+        }
+        if post.event != 0 {
+            add(&mut self.events, (post.event, post.channel), post.id);
+        }
+        self.place(post);
+    }
+
+    pub(super) fn remove(&mut self, post: &Post) {
+        if let Some(of_subject) = self.subjects.get_mut(&post.about) {
+            of_subject.remove(&post.channel);
+            if of_subject.is_empty() {
+                self.subjects.remove(&post.about);
+            }
+        }
+        if let Some(card) = post.card() {
+            take(&mut self.children, &(post.channel, card), &post.id);
+        }
+        if post.event != 0 {
+            take(&mut self.events, &(post.event, post.channel), &post.id);
+        }
+        self.displace(post);
+    }
+
+    /// A post changed in anything but its number, channel, subject, parent and event: those never change.
+    pub(super) fn update(&mut self, before: &Post, after: &Post) {
+        self.displace(before);
+        self.place(after);
+    }
+
+    fn place(&mut self, post: &Post) {
+        if post.is_waiting() {
+            add(&mut self.waiting, post.channel, (post.lane, post.id));
+        }
+        if let Some(message) = post.message_id {
+            self.messages.insert((post.channel, message, post.id));
+        }
+        if let Some(thread) = post.thread {
+            add(&mut self.threads, thread, post.id);
+        }
+        if let Some(lead) = post.batch {
+            add(&mut self.batches, lead, (post.slot, post.id));
+        }
+        for subject in &post.links {
+            add(&mut self.links, subject.clone(), post.id);
+        }
+        if let Some(word) = &post.obstacle {
+            add(&mut self.obstacles, (post.guild, word.clone()), post.id);
+        }
+    }
+
+    fn displace(&mut self, post: &Post) {
+        if post.is_waiting() {
+            take(&mut self.waiting, &post.channel, &(post.lane, post.id));
+        }
+        if let Some(message) = post.message_id {
+            self.messages.remove(&(post.channel, message, post.id));
+        }
+        if let Some(thread) = post.thread {
+            take(&mut self.threads, &thread, &post.id);
+        }
+        if let Some(lead) = post.batch {
+            take(&mut self.batches, &lead, &(post.slot, post.id));
+        }
+        for subject in &post.links {
+            take(&mut self.links, subject, &post.id);
+        }
+        if let Some(word) = &post.obstacle {
+            take(&mut self.obstacles, &(post.guild, word.clone()), &post.id);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The queue: every post that may still change or be sent, what may be sent next, and what follows from Discord's answer.
+//!
+//! Pure: no I/O, no SQL, no clock. Each call returns the rows that it changed ([`Changes`]); they must be on disk before anybody acts on the
+//! outcome, and a queue whose changes could not be stored must be loaded again ([`Queue::restore`]).
+//!
+//! ```text
+//!                    desire (new, or another text)
+//!                              │
+//!                              ▼          claim             Delivered
+//!      ┌────────────────▶  Waiting  ─────────────▶ Claimed ───────────▶ Delivered ──┐
+//!      │                     ▲  ▲  ▲                │ │ │ │     Over        │        │ prune, when closed
+//!      │ desire (other text),│  │  └── Alone, Repost┘ │ │ └ Fail ─▶ Failed ─┼────────┴────────▶ (gone)
+//!      │ resend_board        │  │      Again, release  │ │             │    │
+//!      │                     │  └───────────────┐      │ │             │    │
+//!      ├─────────────────────┼──────────────────┼──────┼─┼─────────────┘    │
+//!      └─────────────────────┼──────────────────┼──────┼─┼──────────────────┘ also: show_again, a text that it links to has appeared
+//!                            │ the channel took │      │ │
+//!                            │ a message, reopen│      │ └ Again, and the request may have been done; the lease ran out; restart
+//!                            │                  │      │                  │
+//!                          Parked ◀── Park ─────┼──────┘                  ▼
+//!                            │ retry_at is past │            claim    InDoubt ──▶ Claimed: the nonce, a search or one more edit ends the doubt
+//!                            └──▶ Claimed       └──────────────────────── expire: Waiting for a day, never shown ──▶ Failed
+//! ```
+//!
+//! [`Queue::state`] names the state of a post. Three facts go beside it, since they outlive it: a create in doubt
+//! ([`Post::creating_since`]) and an edit in doubt ([`Post::edit_in_doubt_since`]), which also a claimed post may have, and the channel's
+//! refusals ([`ParkedChannel`]), which concern all posts of a channel.
+//!
+//! - A post that **waits** is one whose desired version is newer than the delivered one. It is not sent before [`Post::due_at`], nor before the
+//!   card that it answers, nor into a thread that has no card yet; a thread is closed when nothing else about its card waits.
+//! - Posts that share a message (a **batch**) are claimed, sent and settled together; each keeps its own versions.
+//! - A guild that is not served has posts like any other, of which none is claimed.
+
+mod claiming;
+mod desiring;
+mod index;
+mod obstacles;
+mod post;
+mod reading;
+mod settling;
+mod subject;
+mod upkeep;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, GuildId};
+
+use index::Index;
+pub use post::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState};
+pub use reading::{CardMemo, ChannelDue, LaneBacklog, QueueCounts};
+pub use settling::SettleOutcome;
+pub use subject::{CardReply, PostSubject, SubjectKey};
+pub use upkeep::BoardRemoval;
+
+/// A request whose answer never came may still be done so much later (ms).
+const LATE_EDIT_MS: i64 = 5_000;
+
+/// A channel that Discord refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedChannel {
+    /// Why, for people.
+    pub reason: String,
+    /// Since when.
+    pub since: UnixMs,
+    /// When it is tried again.
+    pub retry_at: UnixMs,
+    /// Refusals in a row.
+    pub refusals: u32,
+}
+
+/// What a call did to a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowChange {
+    /// It is new.
+    Insert(Box<Post>),
+    /// Its text and links are others, and perhaps everything else that can change.
+    Redraw(Box<Post>),
+    /// All that can change but its text and links.
+    Update(Box<Post>),
+    /// It is gone.
+    Delete,
+}
+
+/// The rows that changed, as they are now. To be stored in one transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Posts.
+    pub posts: BTreeMap<PostId, RowChange>,
+    /// Channels that Discord refuses; `None`: it does not refuse it any more.
+    pub parked: BTreeMap<ChannelId, Option<ParkedChannel>>,
+}
+
+impl Changes {
+    /// Adds what was changed later, so that both are stored together.
+    pub fn extend(&mut self, later: Self) {
+        for (id, change) in later.posts {
+            let merged = match (self.posts.remove(&id), change) {
+                (Some(RowChange::Insert(_)), RowChange::Redraw(post) | RowChange::Update(post)) => RowChange::Insert(post),
+                (Some(RowChange::Redraw(_)), RowChange::Update(post)) => RowChange::Redraw(post),
+                (_, change) => change,
+            };
+            self.posts.insert(id, merged);
+        }
+        self.parked.extend(later.parked);
+    }
+}
+
+/// How much of a row changed. The greater includes the smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Touched {
+    Update,
+    Redraw,
+    Insert,
+}
+
+/// The posts of one bot.
+#[derive(Debug)]
+pub struct Queue {
+    instance: String,
+    /// How long the first change of a message waits for others (ms).
+    edit_window: i64,
+    next: PostId,
+    posts: BTreeMap<PostId, Post>,
+    index: Index,
+    parked: BTreeMap<ChannelId, ParkedChannel>,
+    served: BTreeSet<GuildId>,
+    /// Of the call that is being done.
+    touched: BTreeMap<PostId, Touched>,
+    touched_channels: BTreeSet<ChannelId>,
+}
+
+impl Queue {
+    /// An empty queue. `instance`: the database's own random word, part of every nonce. `next`: the number of the next new post, greater than
+    /// any that was ever given.
+    #[must_use]
+    pub fn new(instance: &str, edit_window: i64, next: PostId) -> Self {
+        Self {
+            instance: instance.to_owned(),
+            edit_window,
+            next,
+            posts: BTreeMap::new(),
+            index: Index::default(),
+            parked: BTreeMap::new(),
+            served: BTreeSet::new(),
+            touched: BTreeMap::new(),
+            touched_channels: BTreeSet::new(),
+        }
+    }
+
+    /// Takes over what is stored.
+    pub fn restore(&mut self, posts: impl IntoIterator<Item = Post>, parked: impl IntoIterator<Item = (ChannelId, ParkedChannel)>) {
+        for post in posts {
+            self.next = self.next.max(PostId(post.id.0.saturating_add(1)));
+            self.index.insert(&post);
+            self.posts.insert(post.id, post);
+        }
+        self.parked.extend(parked);
+    }
+
+    /// From now on only posts of these guilds are taken in and claimed.
+    pub fn serve(&mut self, guilds: BTreeSet<GuildId>) {
+        self.served = guilds;
+    }
+
+    /// A post.
+    #[must_use]
+    pub fn get(&self, id: PostId) -> Option<&Post> {
+        self.posts.get(&id)
+    }
+
+    /// The post about a subject in a channel.
+    #[must_use]
+    pub fn find(&self, channel: ChannelId, about: &SubjectKey) -> Option<&Post> {
+        self.posts.get(self.index.subjects.get(about)?.get(&channel)?)
+    }
+
+    /// How far a post is.
+    #[must_use]
+    pub fn state(&self, id: PostId) -> Option<PostState> {
+        let post = self.posts.get(&id)?;
+        let doubt = if post.message_id.is_some() { post.edit_in_doubt_since } else { post.creating_since };
+        Some(match (post.claimed_until, &post.failed, self.parked.get(&post.channel), doubt) {
+            (Some(until), ..) => PostState::Claimed { until },
+            (None, Some(reason), ..) => PostState::Failed { reason: reason.clone() },
+            _ if !post.is_waiting() => PostState::Delivered,
+            (.., Some(parked), _) => PostState::Parked { until: parked.retry_at },
+            (.., Some(since)) => PostState::InDoubt { since },
+            _ => PostState::Waiting,
+        })
+    }
+
+    fn insert(&mut self, post: Post) {
+        self.touched.insert(post.id, Touched::Insert);
+        self.index.insert(&post);
+        self.posts.insert(post.id, post);
+    }
+
+    /// Changes a post, if it is there. Nothing is stored of a change that changes nothing.
+    fn edit(&mut self, id: PostId, change: impl FnOnce(&mut Post)) {
+        let Some(post) = self.posts.get_mut(&id) else { return };
+        let before = post.clone();
+        change(post);
+        if *post == before {
+            return;
+        }
+        self.index.update(&before, post);
+        let redrawn = post.message != before.message || post.links != before.links;
+        let much = if redrawn { Touched::Redraw } else { Touched::Update };
+        self.touched.entry(id).and_modify(|known| *known = much.max(*known)).or_insert(much);
+    }
+
+    fn edit_all(&mut self, ids: impl IntoIterator<Item = PostId>, mut change: impl FnMut(&mut Post)) {
+        for id in ids {
+            self.edit(id, &mut change);
+        }
+    }
+
+    fn remove(&mut self, id: PostId) {
+        if let Some(post) = self.posts.remove(&id) {
+            self.index.remove(&post);
+            self.touched.insert(id, Touched::Update);
+        }
+    }
+
+    fn park(&mut self, channel: ChannelId, parked: Option<ParkedChannel>) {
+        self.touched_channels.insert(channel);
+        match parked {
+            Some(parked) => self.parked.insert(channel, parked),
+            None => self.parked.remove(&channel),
+        };
+    }
+
+    /// What was changed since it was last asked: by one call.
+    fn changes(&mut self) -> Changes {
+        let row = |(id, touched)| {
+            let change = match (self.posts.get(&id), touched) {
+                (None, _) => RowChange::Delete,
+                (Some(post), Touched::Insert) => RowChange::Insert(Box::new(post.clone())),
+                (Some(post), Touched::Redraw) => RowChange::Redraw(Box::new(post.clone())),
+                (Some(post), Touched::Update) => RowChange::Update(Box::new(post.clone())),
+            };
+            (id, change)
+        };
+        let posts = std::mem::take(&mut self.touched).into_iter().map(row).collect();
+        let channels = std::mem::take(&mut self.touched_channels).into_iter();
+        Changes { posts, parked: channels.map(|channel| (channel, self.parked.get(&channel).cloned())).collect() }
+    }
+
+    /// What waits in a channel, in the order in which it leaves.
+    fn waiting_in(&self, channel: ChannelId) -> impl Iterator<Item = &Post> {
+        self.index.waiting.get(&channel).into_iter().flatten().filter_map(|(_, id)| self.posts.get(id))
+    }
+
+    fn waiting_ids(&self, channel: ChannelId) -> Vec<PostId> {
+        self.waiting_in(channel).map(|post| post.id).collect()
+    }
+
+    /// The card that a post answers, or in whose thread it stands.
+    fn card_of(&self, post: &Post) -> Option<&Post> {
+        self.find(post.channel, &post.card()?)
+    }
+
+    /// What answers a card, or stands in its thread.
+    fn children(&self, channel: ChannelId, card: &SubjectKey) -> impl Iterator<Item = &Post> {
+        let ids = self.index.children.get(&(channel, card.clone()));
+        ids.into_iter().flatten().filter_map(|id| self.posts.get(id))
+    }
+}

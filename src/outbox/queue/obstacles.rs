@@ -1,0 +1,104 @@
+//! What is in the way of posts, and whether people were told: each obstacle once, until nothing waits for it any more.
+//!
+//! The word of an obstacle is on every post that met it, and [`Post::reported`](super::Post::reported) on the one with which people were told. A
+//! post that got through hands that on to another one that still waits for the same, so that nobody is told again; the last one takes it away.
+
+use super::{Claim, Post, PostId, Queue};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, GuildId};
+use crate::outbox::{Obstacle, Place, Settlement};
+
+/// The word of a refused channel.
+const REFUSED: &str = "refused";
+
+/// Whether a word says nothing about one channel.
+fn is_everywhere(word: &str) -> bool {
+    ["down", "edge"].contains(&word)
+}
+
+impl Queue {
+    /// Takes down what a settled claim met. True if people must be told of it now.
+    pub(super) fn note_obstacle(&mut self, claim: &Claim, settlement: &Settlement) -> bool {
+        let lead = &claim.lead;
+        let (obstacle, due, failures) = match settlement {
+            Settlement::Again { obstacle: Some(obstacle), due, .. } => (*obstacle, *due, lead.attempts.saturating_add(1)),
+            Settlement::Park { until, .. } => (Obstacle::Refused, *until, u32::MAX),
+            // Nothing is known of what was in the way before.
+            Settlement::Again { obstacle: None, .. } | Settlement::Alone => return false,
+            Settlement::Delivered(_) | Settlement::Repost | Settlement::Over | Settlement::Fail { .. } => {
+                if lead.obstacle.is_some() {
+                    claim.posts().for_each(|post| self.obstacle_passed(post.id));
+                }
+                return false;
+            }
+        };
+        let word = obstacle.word(claim.channel());
+        // What is in its way besides is not gone because Discord does not answer: people know of it, and its channel stays open for others.
+        if obstacle.is_everywhere() && lead.obstacle.as_deref().is_some_and(|known| !is_everywhere(known)) {
+            return false;
+        }
+        if lead.obstacle.as_ref() != Some(&word) {
+            self.obstacle_passed(lead.id);
+            self.edit(lead.id, |post| post.obstacle = Some(word.clone()));
+        }
+        // A thread that is open needs no new one.
+        if obstacle.holds(lead.place) && (lead.place != Place::Thread || claim.thread.is_none()) {
+            self.hold_others(lead, &word, due);
+        }
+        if failures < obstacle.is_told_after() {
+            return false;
+        }
+        let channel = (!obstacle.is_everywhere()).then_some(lead.channel);
+        let report = !self.meeting(lead.guild, &word, channel).any(|post| post.reported);
+        if report {
+            self.edit(lead.id, |post| post.reported = true);
+        }
+        report
+    }
+
+    /// The others of this place would be told the same: they wait for what becomes of this one.
+    fn hold_others(&mut self, lead: &Post, word: &str, due: UnixMs) {
+        let has_thread = |post: &Post| {
+            let card = self.card_of(post);
+            card.is_some_and(|card| card.thread.is_some() || card.place == Place::Forum && card.message_id.is_some())
+        };
+        let held = self.waiting_in(lead.channel).filter(|post| {
+            let alike = post.place == lead.place && post.message_id.is_none() && post.id != lead.id && post.claimed_until.is_none();
+            alike && !(post.place == Place::Thread && has_thread(post))
+        });
+        let held: Vec<PostId> = held.map(|post| post.id).collect();
+        self.edit_all(held, |post| {
+            post.due_at = post.due_at.max(due);
+            post.obstacle.get_or_insert_with(|| word.to_owned());
+        });
+    }
+
+    /// What waits and met an obstacle, the oldest first. `channel`: only there.
+    fn meeting(&self, guild: GuildId, word: &str, channel: Option<ChannelId>) -> impl Iterator<Item = &Post> {
+        let met = self.index.obstacles.get(&(guild, word.to_owned())).into_iter().flatten().filter_map(|id| self.posts.get(id));
+        met.filter(move |post| post.is_waiting() && channel.is_none_or(|only| post.channel == only))
+    }
+
+    /// A channel took a message again. What it refused before and still waits needs more than that one: it is isolated from now on.
+    pub(super) fn channel_opened(&mut self, channel: ChannelId, now: UnixMs) {
+        self.edit_all(self.waiting_ids(channel), |post| {
+            post.desired_since = post.desired_since.max(now);
+            if post.obstacle.as_deref() == Some(REFUSED) {
+                post.isolated = true;
+                post.due_at = post.due_at.min(now);
+            }
+        });
+    }
+
+    /// Nothing is in the way of a post any more.
+    fn obstacle_passed(&mut self, id: PostId) {
+        let Some(post) = self.posts.get(&id) else { return };
+        let (Some(word), reported, guild) = (post.obstacle.clone(), post.reported, post.guild) else { return };
+        let channel = (!is_everywhere(&word)).then_some(post.channel);
+        self.edit(id, |post| (post.obstacle, post.reported, post.isolated) = (None, false, false));
+        if reported {
+            let next = self.meeting(guild, &word, channel).next().map(|post| post.id);
+            self.edit_all(next, |post| post.reported = true);
+        }
+    }
+}

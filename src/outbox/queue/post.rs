@@ -1,0 +1,282 @@
+//! One post, and what is claimed of posts.
+
+use std::sync::Arc;
+
+use super::subject::{PostSubject, SubjectKey};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, GuildId, MessageId, RoleId};
+use crate::outbox::{Lane, NONCE_TRUSTED_MS, Operation, Place};
+use crate::render::{Message, Style};
+use crate::route::Threads;
+
+/// A post's number: part of the nonce of its create, so it is never given twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PostId(pub i64);
+
+/// What should stand on Discord about one subject in one channel, what does stand there, and how far the bot is with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// Its number.
+    pub id: PostId,
+    /// Whose.
+    pub guild: GuildId,
+    /// Where.
+    pub channel: ChannelId,
+    /// About what.
+    pub about: SubjectKey,
+    /// How urgent.
+    pub lane: Lane,
+    /// In which style it was drawn first.
+    pub style: Style,
+    /// Whom its creation pings.
+    pub roles: Vec<RoleId>,
+    /// Where in the channel it stands.
+    pub place: Place,
+    /// Whether its notes go into a thread.
+    pub threads: Threads,
+    /// The card that it answers, or in whose thread it stands.
+    pub parent: Option<PostSubject>,
+    /// The event that made it, if that calls people once however many posts it makes; 0 = it calls for itself.
+    pub event: i64,
+    /// Nothing more will come.
+    pub closed: bool,
+
+    /// How it should look, but for [`Post::silent`].
+    pub message: Arc<Message>,
+    /// Its creation makes no sound.
+    pub silent: bool,
+    /// The posts that its text links to, sorted.
+    pub links: Vec<PostSubject>,
+    /// Counts what should be shown.
+    pub version: i64,
+    /// The version that stands on Discord, or that need not be shown any more.
+    pub delivered_version: i64,
+
+    /// Its message, if it has one.
+    pub message_id: Option<MessageId>,
+    /// The thread under that message, once it is open.
+    pub thread: Option<ChannelId>,
+    /// Counts the nonces that are used up.
+    pub generation: i64,
+    /// When it first stood on Discord.
+    pub shown_at: Option<UnixMs>,
+    /// It called nobody when it was made, whatever roles its text names.
+    pub pings_suppressed: bool,
+
+    /// When it happened.
+    pub happened_at: UnixMs,
+    /// When it was first desired.
+    pub created_at: UnixMs,
+    /// Not sent before then.
+    pub due_at: UnixMs,
+    /// Since when what is desired, and does not stand yet, waits.
+    pub desired_since: UnixMs,
+
+    /// A claim has it until then.
+    pub claimed_until: Option<UnixMs>,
+    /// Since when a create is under way or may have been done.
+    pub creating_since: Option<UnixMs>,
+    /// Since when an edit may still be done late, over what came after it.
+    pub edit_in_doubt_since: Option<UnixMs>,
+    /// Failed tries in a row.
+    pub attempts: u32,
+    /// Why it was given up.
+    pub failed: Option<String>,
+
+    /// The post whose create carries it, if several share a message.
+    pub batch: Option<PostId>,
+    /// The place in that message.
+    pub slot: i64,
+    /// Discord did not take a message that it shared.
+    pub never_batched: bool,
+
+    /// What was in its way at its last try: a word of [`crate::outbox::Obstacle`].
+    pub obstacle: Option<String>,
+    /// People were told of that obstacle with this post.
+    pub reported: bool,
+    /// Its channel took other messages after it refused this one.
+    pub isolated: bool,
+}
+
+/// How far a post is. See the diagram in [`super`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PostState {
+    /// Something is to be sent.
+    Waiting,
+    /// A request is under way, or was when the process died.
+    Claimed {
+        /// From then on it may be claimed again.
+        until: UnixMs,
+    },
+    /// Something is to be sent, and an earlier request for it may have been done.
+    InDoubt {
+        /// Since when.
+        since: UnixMs,
+    },
+    /// What is desired stands on Discord, or need not be shown any more.
+    Delivered,
+    /// Something is to be sent, but Discord refuses its channel.
+    Parked {
+        /// When the channel is tried again.
+        until: UnixMs,
+    },
+    /// Given up. It waits again when its text changes.
+    Failed {
+        /// For people and the log.
+        reason: String,
+    },
+}
+
+impl Post {
+    /// Whether something is to be sent, now or later.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.delivered_version < self.version && self.failed.is_none()
+    }
+
+    /// A page of lines: each of its versions holds news, though each of its events is over.
+    #[must_use]
+    pub fn is_log_page(&self) -> bool {
+        self.lane == Lane::Log && self.place == Place::Channel
+    }
+
+    /// Its message stood once and was deleted by a person: what is posted anew is a change, and calls nobody. A generation may also come of
+    /// a batch that Discord did not take, which nobody has seen.
+    #[must_use]
+    pub fn is_recreated(&self) -> bool {
+        self.shown_at.is_some() || (self.generation > 0 && !self.never_batched)
+    }
+
+    /// Since when it might have been sent: a new message from the moment of its event, unless its channel was closed meanwhile. What waits
+    /// on purpose is not late.
+    #[must_use]
+    pub fn due_since(&self) -> UnixMs {
+        if self.message_id.is_some() || self.desired_since > self.created_at { self.desired_since } else { self.happened_at }
+    }
+
+    /// As it is made: with its sound.
+    #[must_use]
+    pub fn new_message(&self) -> Message {
+        Message { silent: self.silent, ..Message::clone(&self.message) }
+    }
+
+    /// The card that it answers, or in whose thread it stands.
+    #[must_use]
+    pub fn card(&self) -> Option<SubjectKey> {
+        let subject = self.parent.clone()?;
+        Some(SubjectKey { subject, ..self.about.clone() })
+    }
+
+    /// Whether it may share a message: a thread hangs on a message of its own, and an answer answers one.
+    pub(super) fn may_be_batched(&self) -> bool {
+        self.message_id.is_none()
+            && self.creating_since.is_none()
+            && self.batch.is_none()
+            && !self.never_batched
+            && self.place == Place::Channel
+            && self.threads == Threads::Off
+            && self.parent.is_none()
+            && matches!(self.lane, Lane::Urgent | Lane::New | Lane::Log)
+    }
+
+    /// Not claimed before then.
+    pub(super) fn next_claim(&self) -> UnixMs {
+        self.claimed_until.map_or(self.due_at, |until| until.max(self.due_at))
+    }
+}
+
+/// What may be claimed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Where.
+    pub channel: ChannelId,
+    /// When.
+    pub now: UnixMs,
+    /// Nothing but panics.
+    pub panics_only: bool,
+    /// New messages may be made.
+    pub creates: bool,
+    /// Messages may be edited.
+    pub edits: bool,
+    /// How many messages may be made before the window ends; `None` = each card has one to itself.
+    pub creates_left: Option<u32>,
+}
+
+/// What there was to claim.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClaimOutcome {
+    /// This. It holds for [`crate::outbox::LEASE_MS`].
+    Claimed(Box<Claim>),
+    /// Nothing now, and nothing before this time. If that is past, something waits that was not asked for.
+    NotBefore(UnixMs),
+    /// Nothing waits.
+    Nothing,
+}
+
+/// What is sent as one request: posts as they were when they were claimed, and what the request needs to know of others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The post whose message it is, or will be.
+    pub lead: Post,
+    /// The other posts of the same message, in their order behind it.
+    pub others: Vec<Post>,
+    /// The lane of what is to be sent: of a shared message, perhaps not the lead's.
+    pub lane: Lane,
+    /// Nonce of the create, at most 25 characters.
+    pub nonce: String,
+    /// The message to answer, if it was delivered; for [`Place::Thread`] and [`Place::Archive`], the card whose thread it is.
+    pub reply_to: Option<MessageId>,
+    /// The thread of that card, once it is open.
+    pub thread: Option<ChannelId>,
+    /// What such a thread is called: the card's title.
+    pub thread_name: String,
+    /// Where the posts stand that the texts link to, by their subjects.
+    pub urls: Vec<(String, String)>,
+    /// Another post of the same event called the same roles in this channel already.
+    pub already_called: bool,
+}
+
+impl Claim {
+    /// Its posts, in their order in the message.
+    pub fn posts(&self) -> impl Iterator<Item = &Post> {
+        std::iter::once(&self.lead).chain(&self.others)
+    }
+
+    /// The channel that the request names: the thread, for what stands in one. A thread has the number of the message it hangs on.
+    #[must_use]
+    pub fn channel(&self) -> ChannelId {
+        let thread = self.thread.or(self.reply_to.map(|card| ChannelId(card.0)));
+        let named = match self.lead.place {
+            Place::Channel => None,
+            Place::Forum => self.lead.message_id.map(|starter| ChannelId(starter.0)),
+            Place::Thread | Place::Archive => thread,
+        };
+        named.unwrap_or(self.lead.channel)
+    }
+
+    /// What kind of request it will be.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        match self.lead.place {
+            Place::Archive => Operation::Archive,
+            _ if self.lead.message_id.is_some() => Operation::Edit,
+            _ => Operation::Create,
+        }
+    }
+
+    /// Whether the channel's history must be searched before a create. Forum posts take no nonce: they are always looked for.
+    #[must_use]
+    pub fn must_look_first(&self, now: UnixMs) -> bool {
+        let trusted = if self.lead.place == Place::Forum { 0 } else { NONCE_TRUSTED_MS };
+        // Closing a thread twice does no harm.
+        self.operation() == Operation::Create && self.lead.creating_since.is_some_and(|since| now.since(since) > trusted)
+    }
+
+    /// Whether a create that Discord takes may bring back a message made earlier, with an older text: its nonce does that.
+    #[must_use]
+    pub fn may_bring_back_older(&self) -> bool {
+        // Of a batch any card may have changed; one edit too many does no harm.
+        let may_differ = self.lead.version > 1 || !self.others.is_empty();
+        self.lead.message_id.is_none() && self.lead.creating_since.is_some() && may_differ
+    }
+}

@@ -1,0 +1,190 @@
+//! What follows from the end of a request.
+
+use super::{Changes, Claim, LATE_EDIT_MS, ParkedChannel, Post, PostId, Queue, SubjectKey};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, GuildId, MessageId};
+use crate::outbox::{OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Settlement};
+
+/// What makes Discord refuse a channel lets others of it go first, when it is tried again (ms).
+const BEHIND_MS: i64 = 1_000;
+
+/// What settling did beyond the posts themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettleOutcome {
+    /// The channel was parked just now, not before.
+    pub newly_parked: bool,
+    /// The channel was parked and is open again.
+    pub reopened: bool,
+    /// People were not told of what is in the way yet: they must be told now.
+    pub report: bool,
+}
+
+impl Queue {
+    /// Takes down what came of a claim. It may come late: what the posts became meanwhile is kept.
+    pub fn settle(&mut self, claim: &Claim, settlement: &Settlement, now: UnixMs) -> (SettleOutcome, Changes) {
+        let mut outcome = SettleOutcome::default();
+        let channel = claim.lead.channel;
+        let known = self.parked.get(&channel).map(|parked| (parked.since, parked.refusals));
+        match (settlement, known) {
+            (Settlement::Park { until, reason }, known) => {
+                outcome.newly_parked = known.is_none();
+                let (since, refusals) = known.unwrap_or((now, 0));
+                let parked = ParkedChannel { reason: reason.clone(), since, retry_at: *until, refusals: refusals.saturating_add(1) };
+                self.park(channel, Some(parked));
+                // What waits for a channel that is closed is not late.
+                self.edit_all(self.waiting_ids(channel), |post| post.desired_since = post.desired_since.max(*until));
+            }
+            (Settlement::Delivered(_), Some(_)) => {
+                outcome.reopened = true;
+                self.park(channel, None);
+                self.channel_opened(channel, now);
+            }
+            _ => {}
+        }
+        for post in claim.posts() {
+            self.settle_one(&claim.lead, post, settlement, now);
+        }
+        outcome.report = self.note_obstacle(claim, settlement);
+        (outcome, self.changes())
+    }
+
+    /// `lead` and `claimed` are as they were claimed.
+    fn settle_one(&mut self, lead: &Post, claimed: &Post, settlement: &Settlement, now: UnixMs) {
+        let (id, channel) = (claimed.id, claimed.channel);
+        match settlement {
+            Settlement::Delivered(message) => {
+                // The next edit: with what comes soon, and of an old message only now and then.
+                let is_old = lead.message_id.is_some_and(|made| now.since(made.made_at()) > OLD_MESSAGE_MS);
+                let next_edit = now.plus(if is_old { OLD_EDIT_EVERY_MS } else { self.edit_window });
+                self.edit(id, |post| delivered(post, claimed, *message, next_edit, now));
+                if lead.message_id != Some(*message) {
+                    self.redraw_links(claimed, lead.guild, now.plus(self.edit_window));
+                }
+            }
+            Settlement::Again { due, counts, in_doubt, on_purpose, .. } => self.edit(id, |post| {
+                if *on_purpose {
+                    post.desired_since = post.desired_since.max(*due);
+                }
+                if *in_doubt && lead.message_id.is_some() {
+                    post.edit_in_doubt_since = Some(now);
+                }
+                if *counts {
+                    post.attempts = post.attempts.saturating_add(1);
+                }
+                // A refusal of this request says nothing about an earlier one whose answer was lost.
+                let creating_since = if *in_doubt && lead.message_id.is_none() { post.creating_since } else { lead.creating_since };
+                give_back(post, *due, creating_since, *in_doubt && lead.message_id.is_none());
+            }),
+            Settlement::Park { until, .. } => {
+                // Others go first when the channel is tried again: perhaps it is only this message that is refused.
+                let is_alone = self.waiting_in(channel).all(|other| other.id == id);
+                let due = until.plus(if is_alone { 0 } else { BEHIND_MS });
+                self.edit(id, |post| give_back(post, due, lead.creating_since, false));
+            }
+            Settlement::Repost | Settlement::Over => {
+                // Somebody deleted the message. Of a shared one, each card that is over stays away, and each other one is made again. Of a page of
+                // lines, those that came since were never seen.
+                let is_over = if id == lead.id { *settlement == Settlement::Over } else { claimed.closed && !claimed.is_log_page() };
+                if is_over {
+                    self.edit(id, |post| {
+                        post.delivered_version = post.delivered_version.max(claimed.version);
+                        (post.message_id, post.creating_since, post.claimed_until, post.batch) = (None, None, None, None);
+                    });
+                    self.leave_thread(claimed);
+                } else {
+                    self.edit(id, |post| {
+                        post.delivered_version = post.delivered_version.min(post.version - 1);
+                        (post.message_id, post.creating_since, post.claimed_until, post.batch) = (None, None, None, None);
+                        post.generation += 1;
+                        post.due_at = now;
+                    });
+                }
+            }
+            // Nothing was made: a new nonce makes sure that nothing is brought back either.
+            Settlement::Alone => self.edit(id, |post| {
+                (post.creating_since, post.claimed_until, post.batch) = (None, None, None);
+                post.never_batched = true;
+                post.generation += 1;
+                post.due_at = now;
+            }),
+            Settlement::Fail { reason } => {
+                self.edit(id, |post| {
+                    // In a shared message only what was to be shown has failed.
+                    if post.is_waiting() {
+                        post.failed = Some(reason.clone());
+                    }
+                    post.claimed_until = None;
+                    post.creating_since = lead.creating_since;
+                });
+                self.leave_thread(claimed);
+            }
+        }
+    }
+
+    /// A message has appeared: texts that link to its subject, and had no nearer address for it, are sent again. So are those that are on their
+    /// way just now: they were claimed without it.
+    fn redraw_links(&mut self, appeared: &Post, guild: GuildId, due: UnixMs) {
+        let Post { id, channel, about, .. } = appeared;
+        let links = self.index.links.get(&about.subject).into_iter().flatten().filter_map(|id| self.posts.get(id));
+        let concerned = links.filter(|post| {
+            let names_it = post.guild == guild && post.about.community == about.community && post.about.server == about.server;
+            let shown = post.message_id.is_some() || post.claimed_until.is_some();
+            names_it && shown && post.failed.is_none() && (post.channel == *channel || !self.stands_nearer(about, guild, *id, post.channel))
+        });
+        let concerned: Vec<PostId> = concerned.map(|post| post.id).collect();
+        self.edit_all(concerned, |post| {
+            if !post.is_waiting() {
+                post.desired_since = post.due_at.max(due);
+            }
+            post.due_at = post.due_at.max(due);
+            post.version += 1;
+        });
+    }
+
+    /// Whether a text in `channel` has a better address for a subject than the post `than`.
+    fn stands_nearer(&self, about: &SubjectKey, guild: GuildId, than: PostId, channel: ChannelId) -> bool {
+        let all = self.index.subjects.get(about).into_iter().flatten().filter_map(|(_, id)| self.posts.get(id));
+        let mut others = all.filter(|post| post.guild == guild && post.message_id.is_some() && post.id != than);
+        others.any(|post| post.channel == channel || post.id < than)
+    }
+
+    /// What was to be done in the thread of a card that is gone has nowhere to go. Somebody deleted the card: that is no trouble to report.
+    fn leave_thread(&mut self, card: &Post) {
+        let hanging = self.children(card.channel, &card.about).filter(|post| post.place.is_in_thread() && post.is_waiting());
+        let hanging: Vec<PostId> = hanging.map(|post| post.id).collect();
+        self.edit_all(hanging, |post| {
+            post.delivered_version = post.version;
+            post.claimed_until = None;
+        });
+    }
+}
+
+fn delivered(post: &mut Post, claimed: &Post, message: MessageId, next_edit: UnixMs, now: UnixMs) {
+    let has_newer = post.version > claimed.version;
+    post.delivered_version = post.delivered_version.max(claimed.version);
+    post.message_id = Some(message);
+    post.shown_at = Some(post.shown_at.unwrap_or(now));
+    post.pings_suppressed = claimed.pings_suppressed;
+    (post.creating_since, post.claimed_until, post.attempts) = (None, None, 0);
+    post.due_at = next_edit;
+    if has_newer {
+        post.desired_since = next_edit;
+    } else if post.edit_in_doubt_since.take().is_some() {
+        // An earlier edit may still be done, over this one: it is sent once more when that is surely past, unless there is something newer to
+        // send before.
+        let surely_past = now.plus(LATE_EDIT_MS);
+        post.due_at = next_edit.max(surely_past);
+        post.desired_since = surely_past;
+        post.version = claimed.version + 1;
+    }
+}
+
+/// Due again. A create that definitely made nothing dissolves its batch: next time there may be none, or another.
+pub(super) fn give_back(post: &mut Post, due: UnixMs, creating_since: Option<UnixMs>, in_doubt: bool) {
+    post.due_at = due;
+    post.claimed_until = None;
+    post.creating_since = creating_since;
+    if post.message_id.is_none() && !in_doubt && creating_since.is_none() {
+        post.batch = None;
+    }
+}
