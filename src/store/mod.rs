@@ -18,6 +18,7 @@ pub mod duty;
 mod guilds;
 mod links;
 mod open;
+mod post_rows;
 mod posts;
 mod rows;
 pub mod settings;
@@ -44,6 +45,7 @@ pub use claims::{Ask, Found, Settled};
 pub use guilds::{AddRoute, AddedRoute, EditRoute, Guild, Routing, StyleIs};
 pub use links::Linked;
 pub use open::Found as Inspected;
+pub use post_rows::StoredQueue;
 pub use posts::{Backlog, Counts, Due, Memo, Parked, Problem};
 pub use undo::{UNDO_WAITS_MS, Undone};
 

@@ -59,8 +59,11 @@ pub(super) fn server_option(row: &Row<'_>, column: &str) -> rusqlite::Result<Opt
 
 /// A JSON column.
 pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
-    let value: String = row.get(column)?;
-    serde_json::from_str(&value).map_err(unreadable)
+    of_json(&row.get::<_, String>(column)?)
+}
+
+pub(super) fn of_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(unreadable)
 }
 
 /// A JSON column that may be NULL.
@@ -70,8 +73,11 @@ pub(super) fn json_option<T: serde::de::DeserializeOwned>(row: &Row<'_>, column:
 }
 
 pub(super) fn style(row: &Row<'_>, column: &str) -> rusqlite::Result<Style> {
-    let value: String = row.get(column)?;
-    serde_json::from_value(serde_json::Value::String(value)).map_err(unreadable)
+    style_of(row.get(column)?)
+}
+
+pub(super) fn style_of(word: String) -> rusqlite::Result<Style> {
+    serde_json::from_value(serde_json::Value::String(word)).map_err(unreadable)
 }
 
 pub(super) fn style_text(style: Style) -> &'static str {
@@ -85,14 +91,20 @@ pub(super) fn style_text(style: Style) -> &'static str {
 
 /// A word of a closed set.
 pub(super) fn place(row: &Row<'_>, column: &str) -> rusqlite::Result<Place> {
-    let value: String = row.get(column)?;
-    Place::parse(&value).ok_or_else(|| unknown(&value))
+    place_of(&row.get::<_, String>(column)?)
+}
+
+pub(super) fn place_of(word: &str) -> rusqlite::Result<Place> {
+    Place::parse(word).ok_or_else(|| unknown(word))
 }
 
 /// How a call's notes are written.
 pub(super) fn threads(row: &Row<'_>, column: &str) -> rusqlite::Result<Threads> {
-    let value: String = row.get(column)?;
-    Threads::ALL.into_iter().find(|mode| mode.as_str() == value).ok_or_else(|| unknown(&value))
+    threads_of(&row.get::<_, String>(column)?)
+}
+
+pub(super) fn threads_of(word: &str) -> rusqlite::Result<Threads> {
+    Threads::ALL.into_iter().find(|mode| mode.as_str() == word).ok_or_else(|| unknown(word))
 }
 
 fn unknown(word: &str) -> rusqlite::Error {
