@@ -497,4 +497,6 @@ fn instance(connection: &Connection) -> rusqlite::Result<String> {
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 pub(crate) mod conformance;

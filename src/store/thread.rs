@@ -60,13 +60,25 @@ where
 
 /// The way to a thread.
 #[derive(Clone, Debug)]
-struct Orders(mpsc::Sender<Order>);
+struct Orders(mpsc::Sender<Order>, #[cfg(test)] Option<std::sync::Arc<std::sync::Mutex<Connection>>>);
 
 impl Orders {
+    fn new(sender: mpsc::Sender<Order>) -> Self {
+        Self(
+            sender,
+            #[cfg(test)]
+            None,
+        )
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        #[cfg(test)]
+        if let Some(connection) = &self.1 {
+            return Ok(work(&connection.lock().unwrap())?);
+        }
         let (done, answer) = oneshot::channel();
         self.0.send(Order::Job(Box::new(Typed { work: Some(work), result: None, done }))).await.map_err(|_| StoreError::Closed)?;
         // A job that came behind the order to close is dropped with the queue.
@@ -124,7 +136,7 @@ impl Writer {
             // Whoever waits in `close` sees this, so it comes last.
             drop(orders);
         })?;
-        Ok(Self(Orders(sender)))
+        Ok(Self(Orders::new(sender)))
     }
 
     /// Runs `work` in a transaction; resolves when it is on disk.
@@ -224,7 +236,7 @@ impl Reader {
                 }
             }
         })?;
-        Ok((Self(Orders(sender)), thread))
+        Ok((Self(Orders::new(sender)), thread))
     }
 
     /// Runs `work` on the reading connection: it sees everything that was acknowledged before.
@@ -239,4 +251,13 @@ impl Reader {
     pub(super) async fn close(&self) {
         self.0.close().await;
     }
+}
+
+/// Both sides on one connection and without threads, for tests of many short runs: work is done as it is asked for, in whatever transaction the
+/// connection is.
+#[cfg(test)]
+pub(super) fn inline(connection: Connection) -> (Writer, Reader) {
+    let connection = Some(std::sync::Arc::new(std::sync::Mutex::new(connection)));
+    let orders = Orders(mpsc::channel(1).0, connection);
+    (Writer(orders.clone()), Reader(orders))
 }

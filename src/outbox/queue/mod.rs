@@ -266,4 +266,12 @@ impl Queue {
         let ids = self.index.children.get(&(channel, card.clone()));
         ids.into_iter().flatten().filter_map(|id| self.posts.get(id))
     }
+
+    /// Whether the index says what the posts say.
+    #[cfg(test)]
+    pub(crate) fn is_indexed(&self) -> bool {
+        let mut index = Index::default();
+        self.posts.values().for_each(|post| index.insert(post));
+        index == self.index
+    }
 }
