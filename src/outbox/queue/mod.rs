@@ -4,27 +4,26 @@
 //! outcome, and a queue whose changes could not be stored must be loaded again ([`Queue::restore`]).
 //!
 //! ```text
-//!                    desire (new, or another text)
-//!                              │
-//!                              ▼          claim             Delivered
-//!      ┌────────────────▶  Waiting  ─────────────▶ Claimed ───────────▶ Delivered ──┐
-//!      │                     ▲  ▲  ▲                │ │ │ │     Over        │        │ prune, when closed
-//!      │ desire (other text),│  │  └── Alone, Repost┘ │ │ └ Fail ─▶ Failed ─┼────────┴────────▶ (gone)
-//!      │ resend_board        │  │      Again, release  │ │             │    │
-//!      │                     │  └───────────────┐      │ │             │    │
-//!      ├─────────────────────┼──────────────────┼──────┼─┼─────────────┘    │
-//!      └─────────────────────┼──────────────────┼──────┼─┼──────────────────┘ also: show_again, a text that it links to has appeared
-//!                            │ the channel took │      │ │
-//!                            │ a message, reopen│      │ └ Again, and the request may have been done; the lease ran out; restart
-//!                            │                  │      │                  │
-//!                          Parked ◀── Park ─────┼──────┘                  ▼
-//!                            │ retry_at is past │            claim    InDoubt ──▶ Claimed: the nonce, a search or one more edit ends the doubt
-//!                            └──▶ Claimed       └──────────────────────── expire: Waiting for a day, never shown ──▶ Failed
+//!  desire ──▶ Waiting ── claim ──▶ Claimed ─┬─ Delivered, Over ───────────────────────────▶ Delivered
+//!                ▲                          ├─ Fail ──────────────────────────────────────▶ Failed
+//!                │                          ├─ Park: Discord refuses the channel ─────────▶ Parked
+//!                │                          ├─ Again if it may have been done, release_all ▶ InDoubt
+//!                └──────────────────────────┴─ Again, release, Repost, Alone; Delivered if something newer is desired
+//!
+//!  Delivered, Failed ── desire: another text · resend_board ──────────────────────────────▶ Waiting
+//!  Delivered ── show_again · what its text links to has appeared ─────────────────────────▶ Waiting
+//!  Parked ── the channel took a message · reopen ─────────────────────────────────────────▶ Waiting
+//!  InDoubt; Parked when it is tried again ── claim ───────────────────────────────────────▶ Claimed
+//!  Waiting ── prune: never shown for a day ───────────────────────────────────────────────▶ Failed
+//!  Waiting ── its card is gone, with the thread that it was for ──────────────────────────▶ Delivered
+//!  Delivered, Failed ── prune, once closed and old ───────────────────────────────────────▶ no row
+//!  any ── forget_guild, forget_board ─────────────────────────────────────────────────────▶ no row
 //! ```
 //!
-//! [`Queue::state`] names the state of a post. Three facts go beside it, since they outlive it: a create in doubt
-//! ([`Post::creating_since`]) and an edit in doubt ([`Post::edit_in_doubt_since`]), which also a claimed post may have, and the channel's
-//! refusals ([`ParkedChannel`]), which concern all posts of a channel.
+//! Where an arrow leads to Waiting, a post whose channel is refused is Parked, and one with an earlier request in doubt InDoubt
+//! ([`Queue::state`]). A claim of a batch also claims those of its posts that have nothing to show: they go back to what they were. A
+//! settlement that comes after its lease ran out begins from whatever the post is by then. Two facts outlive a state: a create in doubt
+//! ([`Post::creating_since`]) and an edit in doubt ([`Post::edit_in_doubt_since`]), which a claimed post may have, too.
 //!
 //! - A post that **waits** is one whose desired version is newer than the delivered one. It is not sent before [`Post::due_at`], nor before the
 //!   card that it answers, nor into a thread that has no card yet; a thread is closed when nothing else about its card waits.
@@ -39,6 +38,8 @@ mod post;
 mod reading;
 mod settling;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,15 +180,7 @@ impl Queue {
     #[must_use]
     pub fn state(&self, id: PostId) -> Option<PostState> {
         let post = self.posts.get(&id)?;
-        let doubt = if post.message_id.is_some() { post.edit_in_doubt_since } else { post.creating_since };
-        Some(match (post.claimed_until, &post.failed, self.parked.get(&post.channel), doubt) {
-            (Some(until), ..) => PostState::Claimed { until },
-            (None, Some(reason), ..) => PostState::Failed { reason: reason.clone() },
-            _ if !post.is_waiting() => PostState::Delivered,
-            (.., Some(parked), _) => PostState::Parked { until: parked.retry_at },
-            (.., Some(since)) => PostState::InDoubt { since },
-            _ => PostState::Waiting,
-        })
+        Some(post.state(self.parked.get(&post.channel)))
     }
 
     fn insert(&mut self, post: Post) {

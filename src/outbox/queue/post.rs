@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ParkedChannel;
 use super::subject::{PostSubject, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId};
@@ -132,6 +133,20 @@ impl Post {
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.delivered_version < self.version && self.failed.is_none()
+    }
+
+    /// How far it is. `parked`: what is known of its channel's refusals.
+    #[must_use]
+    pub fn state(&self, parked: Option<&ParkedChannel>) -> PostState {
+        let doubt = if self.message_id.is_some() { self.edit_in_doubt_since } else { self.creating_since };
+        match (self.claimed_until, &self.failed, parked, doubt) {
+            (Some(until), ..) => PostState::Claimed { until },
+            (None, Some(reason), ..) => PostState::Failed { reason: reason.clone() },
+            _ if !self.is_waiting() => PostState::Delivered,
+            (.., Some(parked), _) => PostState::Parked { until: parked.retry_at },
+            (.., Some(since)) => PostState::InDoubt { since },
+            _ => PostState::Waiting,
+        }
     }
 
     /// A page of lines: each of its versions holds news, though each of its events is over.

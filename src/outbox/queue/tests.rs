@@ -1,0 +1,61 @@
+//! What random runs hardly ever meet. Everything else is shown by both queues agreeing (`store/agreement.rs`).
+
+use super::*;
+use crate::ids::{CommunityId, MessageId, ServerId};
+use crate::outbox::{Draft, Obstacle, Place, Settlement};
+use crate::render::Message;
+use crate::route::Threads;
+
+const GUILD: GuildId = GuildId(1);
+const CHANNEL: ChannelId = ChannelId(7);
+
+fn draft(subject: &str, card: Option<&str>) -> Draft {
+    let message = Message { content: Some(subject.into()), ..Message::default() };
+    let draft = Draft::own(GUILD, CHANNEL, CommunityId::new("c"), ServerId(1), subject.into(), message, UnixMs(1));
+    let place = if card.is_some() { Place::Thread } else { Place::Channel };
+    Draft { place, threads: Threads::Always, parent: card.map(str::to_owned), ..draft }
+}
+
+fn claim(queue: &mut Queue, now: i64) -> Claim {
+    let now = UnixMs(now);
+    let request = ClaimRequest { channel: CHANNEL, now, panics_only: false, creates: true, edits: true, creates_left: None };
+    match queue.claim(&request).0 {
+        ClaimOutcome::Claimed(claim) => *claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_channel_with_too_many_threads_holds_only_notes_that_need_a_new_one() {
+    let mut queue = Queue::new("i", 0, PostId(1));
+    queue.serve([GUILD].into());
+    queue.desire([draft("open", None), draft("closed", None), draft("first note", Some("open"))], UnixMs(1));
+    for message in 50..53 {
+        let sent = claim(&mut queue, 1);
+        if sent.lead.place == Place::Thread {
+            queue.opened_thread(&sent, ChannelId(900));
+        }
+        queue.settle(&sent, &Settlement::Delivered(MessageId(message)), UnixMs(1));
+    }
+    let notes = [("a", "closed"), ("b", "open"), ("c", "closed")];
+    queue.desire(notes.map(|(note, card)| draft(note, Some(card))), UnixMs(2));
+    let refused = claim(&mut queue, 2);
+    assert_eq!((refused.lead.about.subject.to_string().as_str(), refused.thread), ("a", None));
+    let again = Settlement::Again {
+        due: UnixMs(5_002),
+        counts: true,
+        in_doubt: false,
+        reason: String::new(),
+        obstacle: Some(Obstacle::Full),
+        on_purpose: false,
+    };
+    assert!(queue.settle(&refused, &again, UnixMs(2)).0.report);
+    let next = claim(&mut queue, 2);
+    assert_eq!((next.lead.about.subject.to_string().as_str(), next.thread), ("b", Some(ChannelId(900))));
+    queue.settle(&next, &Settlement::Delivered(MessageId(60)), UnixMs(2));
+    let held = queue.posts().filter(|post| post.obstacle.as_deref() == Some("full"));
+    assert_eq!(
+        held.map(|post| (post.about.subject.to_string(), post.due_at)).collect::<Vec<_>>(),
+        [("a".to_owned(), UnixMs(5_002)), ("c".to_owned(), UnixMs(5_002)),]
+    );
+}
