@@ -8,7 +8,7 @@
 mod disk;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,8 +18,10 @@ use rusqlite::Connection;
 use super::*;
 use crate::guild_access::How;
 use crate::ids::{ChannelId, GuildId, MessageId, UserId};
-use crate::outbox::queue::{self, BoardRemoval, Changes, ClaimOutcome, ClaimRequest, PostId, Queue, SettleOutcome, SubjectKey};
-use crate::outbox::{Claim, Member, nonce};
+use crate::outbox::queue::{
+    self, BoardRemoval, Changes, ClaimOutcome, ClaimRequest, ParkedChannel, PostId, PostState, Queue, RowChange, SettleOutcome, SubjectKey,
+};
+use crate::outbox::{Claim, Member, Settlement, nonce};
 
 use disk::Disk;
 use steps::{CHANNELS, GUILDS, START, Step, board, community, settlement};
@@ -29,16 +31,23 @@ const RUNS: u64 = 2_000;
 
 /// What happened in all runs, so that a generator that stopped making something does not go unnoticed.
 #[derive(Default)]
-struct Seen(Mutex<BTreeMap<&'static str, usize>>);
+struct Seen(Mutex<Told>);
+
+/// How often what happened, and how posts went from state to state.
+type Told = (BTreeMap<&'static str, usize>, BTreeSet<Move>);
+
+/// From, by which call or settlement, to; `-` = no row.
+type Move = (&'static str, &'static str, &'static str);
 
 impl Seen {
-    fn add(&self, of: &BTreeMap<&'static str, usize>) {
+    fn add(&self, (happened, moves): Told) {
         let mut all = self.0.lock().unwrap();
-        of.iter().for_each(|(what, times)| *all.entry(what).or_default() += times);
+        happened.into_iter().for_each(|(what, times)| *all.0.entry(what).or_default() += times);
+        all.1.extend(moves);
     }
 }
 
-/// Each of these must have happened at least once in 200 runs.
+/// Each of these must have happened at least once in 400 runs.
 const MUST_HAPPEN: [&str; 30] = [
     "claimed",
     "claimed a batch",
@@ -72,6 +81,39 @@ const MUST_HAPPEN: [&str; 30] = [
     "not served",
 ];
 
+/// The diagram in [`crate::outbox::queue`], with what it says about batches and late settlements: no post may go another way. What waits,
+/// is parked or is in doubt counts as waiting.
+const DIAGRAM: [(&str, &[&str], &str); 13] = [
+    ("-", &["desire"], "Waiting"),
+    ("Waiting", &["claim"], "Claimed"),
+    ("Claimed", &["Delivered", "Again", "release", "release_all", "Repost", "Alone", "Park", "Over"], "Waiting"),
+    ("Claimed", &["Delivered", "Over"], "Delivered"),
+    ("Claimed", &["Fail"], "Failed"),
+    ("Delivered", &["desire", "resend_board", "show_again", "Delivered"], "Waiting"),
+    ("Failed", &["desire", "resend_board"], "Waiting"),
+    ("Waiting", &["prune"], "Failed"),
+    ("Delivered", &["prune", "forget_guild", "forget_board"], "-"),
+    ("Failed", &["prune", "forget_guild", "forget_board"], "-"),
+    // Expired and pruned at once.
+    ("Waiting", &["prune", "forget_guild", "forget_board"], "-"),
+    ("Claimed", &["prune", "forget_guild", "forget_board"], "-"),
+    // A card and the thread that it was for.
+    ("Waiting", &["Over", "Repost", "Fail"], "Delivered"),
+];
+
+/// Posts of a batch that have nothing to show are claimed with it, and go back.
+fn is_of_a_batch((from, call, to): Move) -> bool {
+    let settled = ["Delivered", "Again", "Park", "Repost", "Over", "Alone", "Fail", "release", "release_all"].contains(&call);
+    let rests = |state| ["Delivered", "Failed"].contains(&state);
+    (rests(from) && call == "claim" && to == "Claimed") || (from == "Claimed" && settled && rests(to))
+}
+
+/// A claim that was settled after its lease ran out.
+fn is_late((from, call, to): Move) -> bool {
+    let settled = |from| DIAGRAM.iter().any(|(known, calls, end)| (*known, *end) == (from, to) && calls.contains(&call));
+    from != "Claimed" && settled("Claimed") && call != "prune"
+}
+
 #[test]
 fn both_queues_agree_on_every_claim_and_every_row() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
@@ -94,7 +136,7 @@ fn both_queues_agree_on_every_claim_and_every_row() {
                     }
                     let (window, steps) = steps::run(*seed);
                     match Run::play(&stores, window, &steps, false) {
-                        Ok(of) => seen.add(&of),
+                        Ok(told) => seen.add(told),
                         Err(why) => {
                             let (steps, why) = shrink(&stores, window, steps, why);
                             failed.lock().unwrap().push(format!(
@@ -109,10 +151,13 @@ fn both_queues_agree_on_every_claim_and_every_row() {
     });
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-    let seen = seen.0.into_inner().unwrap();
-    let rare: Vec<_> = MUST_HAPPEN.iter().filter(|what| seen.get(*what).copied().unwrap_or(0) * 200 < seeds.len()).collect();
+    let (seen, moves) = seen.0.into_inner().unwrap();
+    let rare: Vec<_> = MUST_HAPPEN.iter().filter(|what| seen.get(*what).copied().unwrap_or(0) * 400 < seeds.len()).collect();
     assert!(seeds.len() < 100 || rare.is_empty(), "hardly ever happened: {rare:?} in {seen:#?}");
-    println!("{} runs: {seen:#?}", seeds.len());
+    let drawn = |(from, call, to): Move| DIAGRAM.iter().any(|(a, calls, z)| (*a, *z) == (from, to) && calls.contains(&call));
+    let not_drawn: Vec<_> = moves.iter().filter(|it| !drawn(**it) && !is_of_a_batch(**it) && !is_late(**it)).collect();
+    assert!(not_drawn.is_empty(), "the diagram lacks {not_drawn:?}");
+    println!("{} runs: {seen:#?} {moves:?}", seeds.len());
 }
 
 /// Leaves out what is not needed for a failure.
@@ -165,10 +210,11 @@ struct Run {
     now: UnixMs,
     open: Vec<(Claim, queue::Claim)>,
     seen: BTreeMap<&'static str, usize>,
+    moves: BTreeSet<Move>,
 }
 
 impl Run {
-    fn play(stores: &[Store; 2], window: i64, steps: &[Step], told: bool) -> Result<BTreeMap<&'static str, usize>, String> {
+    fn play(stores: &[Store; 2], window: i64, steps: &[Step], told: bool) -> Result<Told, String> {
         let [store, twin] = stores.clone();
         let store = store.gathering_edits(window);
         // What a run leaves is rolled back.
@@ -176,12 +222,21 @@ impl Run {
             done(store.writer.run(|connection| connection.execute_batch("BEGIN")));
         }
         let queue = Queue::new(&store.instance, window, PostId(1));
-        let mut run = Self { store, window, queue, disk: Disk::new(twin), now: START, open: Vec::new(), seen: BTreeMap::new() };
+        let mut run = Self {
+            store,
+            window,
+            queue,
+            disk: Disk::new(twin),
+            now: START,
+            open: Vec::new(),
+            seen: BTreeMap::new(),
+            moves: BTreeSet::new(),
+        };
         let outcome = run.play_all(steps, told);
         for store in stores {
             done(store.writer.run(|connection| connection.execute_batch("ROLLBACK")));
         }
-        outcome.map(|()| run.seen)
+        outcome.map(|()| (run.seen, run.moves))
     }
 
     fn play_all(&mut self, steps: &[Step], told: bool) -> Result<(), String> {
@@ -211,9 +266,11 @@ impl Run {
         }
     }
 
-    fn changed(&mut self, changes: Changes) -> Result<(), String> {
+    /// `call`: what made these changes.
+    fn changed(&mut self, call: &'static str, changes: Changes) -> Result<(), String> {
         for (id, change) in &changes.posts {
-            let (Some(before), queue::RowChange::Update(after)) = (self.disk.posts.get(id), change) else { continue };
+            self.moved(call, *id, change, &changes.parked);
+            let (Some(before), RowChange::Update(after)) = (self.disk.posts.get(id), change) else { continue };
             let free = before.claimed_until.is_none();
             let linked = after.version > before.version && after.delivered_version == before.delivered_version && !after.links.is_empty();
             let failed = after.failed.is_some() && before.failed.is_none();
@@ -231,9 +288,24 @@ impl Run {
         self.disk.apply(changes)
     }
 
+    /// Takes down how a post went from one state to another.
+    fn moved(&mut self, call: &'static str, id: PostId, change: &RowChange, parked: &BTreeMap<ChannelId, Option<ParkedChannel>>) {
+        let was = self.disk.posts.get(&id).map_or("-", |post| name(&post.state(self.disk.parked.get(&post.channel))));
+        let is = match change {
+            RowChange::Insert(post) | RowChange::Redraw(post) | RowChange::Update(post) => {
+                let known = parked.get(&post.channel).map(Option::as_ref);
+                name(&post.state(known.unwrap_or_else(|| self.disk.parked.get(&post.channel))))
+            }
+            RowChange::Delete => "-",
+        };
+        if was != is {
+            self.moves.insert((was, call, is));
+        }
+    }
+
     /// The guilds that are served, as the store knows it.
     fn serve(&mut self) {
-        let served: std::collections::BTreeSet<GuildId> = self.store.routing_now().access.served().iter().map(|link| link.guild).collect();
+        let served: BTreeSet<GuildId> = self.store.routing_now().access.served().iter().map(|link| link.guild).collect();
         self.saw("not served", served.len() < GUILDS.len());
         self.queue.serve(served);
     }
@@ -265,7 +337,7 @@ impl Run {
                 self.saw("newly parked", outcome.newly_parked);
                 self.saw("reopened", outcome.reopened);
                 self.saw("report", outcome.report);
-                self.changed(changes)?;
+                self.changed(word(&settlement), changes)?;
                 if let Some(next) = next {
                     self.claim(found, *next)?;
                 }
@@ -274,7 +346,7 @@ impl Run {
                 let Some((old, new)) = self.take_open(*claim) else { return Ok(()) };
                 done(store.release(&old, now.plus(*after)));
                 let changes = self.queue.release(&new, now.plus(*after));
-                self.changed(changes)?;
+                self.changed("release", changes)?;
             }
             Step::OpenThread { claim, thread } => {
                 let in_threads = |(_, new): &&mut (Claim, queue::Claim)| new.lead.place == crate::outbox::Place::Thread;
@@ -283,7 +355,7 @@ impl Run {
                 (old.thread, new.thread) = (Some(thread), Some(thread));
                 done(store.opened_thread(old, thread));
                 let changes = self.queue.opened_thread(new, thread);
-                self.changed(changes)?;
+                self.changed("opened_thread", changes)?;
             }
             Step::Restart => {
                 self.open.clear();
@@ -295,7 +367,7 @@ impl Run {
                 let released = done(store.release_all(now));
                 let (count, changes) = self.queue.release_all(now);
                 same("released", &released, &count)?;
-                self.changed(changes)?;
+                self.changed("release_all", changes)?;
             }
             other => self.rarely(other, &store, now)?,
         }
@@ -308,7 +380,7 @@ impl Run {
         let asks = requests.iter().map(|request| ask(*request, now)).collect();
         let found = done(store.ingest(Batch { posts: drafts.clone(), now, ..Batch::default() }, asks));
         let changes = self.queue.desire(drafts, now);
-        self.changed(changes)?;
+        self.changed("desire", changes)?;
         // What was given a number by now is known by its key.
         self.disk.learn(&store)?;
         found.into_iter().zip(requests).try_for_each(|(found, request)| self.claim(found, *request))
@@ -321,7 +393,7 @@ impl Run {
                 let parked = done(store.unpark(*channel));
                 let (was_parked, changes) = self.queue.reopen(*channel);
                 same("reopened", &parked, &was_parked)?;
-                self.changed(changes)
+                self.changed("reopen", changes)
             }
             Step::ReopenGuild(guild) => {
                 let number = rows::flake(guild.0);
@@ -332,7 +404,7 @@ impl Run {
                 let opened = done(store.unpark_guild(*guild));
                 let (channels, changes) = self.queue.reopen_guild(*guild, &notices.flatten().into_iter().collect());
                 same("reopened", &opened, &channels.into_iter().collect())?;
-                self.changed(changes)
+                self.changed("reopen", changes)
             }
             Step::Link(guild) => {
                 done(store.link(*guild, &community(), Some(UserId(1)), How::Key, now, Vec::new()));
@@ -343,7 +415,7 @@ impl Run {
                 let unlinked = done(store.unlink(*guild, now, Vec::new()));
                 let changes = if unlinked { self.queue.forget_guild(*guild) } else { Changes::default() };
                 self.serve();
-                self.changed(changes)
+                self.changed("forget_guild", changes)
             }
             Step::OnlyGuild(only) => {
                 done(store.serve(&community(), *only, now));
@@ -355,13 +427,13 @@ impl Run {
                 let (pruned, changes) = self.queue.prune(now.plus(-age), now);
                 same("pruned", &count, &pruned)?;
                 self.saw("pruned", pruned > 0);
-                self.changed(changes)
+                self.changed("prune", changes)
             }
             Step::CloseBoard(number) => {
                 let closed = board(*number);
                 done(store.writer.run(move |connection| boards::delete(connection, &closed)));
                 let changes = self.queue.close_board(&board(*number));
-                self.changed(changes)
+                self.changed("close_board", changes)
             }
             Step::ForgetBoard(number) => {
                 let expected = match done(store.unpost_board(&board(*number), now)) {
@@ -370,12 +442,12 @@ impl Run {
                 };
                 let (removal, changes) = self.queue.forget_board(&board(*number), now);
                 same("board", &expected, &removal)?;
-                self.changed(changes)
+                self.changed("forget_board", changes)
             }
             Step::ResendBoard(number) => {
                 done(store.resend_board(&board(*number), now));
                 let changes = self.queue.resend_board(&board(*number), now);
-                self.changed(changes)
+                self.changed("resend_board", changes)
             }
             Step::ShowAgain { guild, server, subject } => {
                 let about = SubjectKey { community: community(), server: *server, subject: subject.clone() };
@@ -386,7 +458,7 @@ impl Run {
                 expected.sort_unstable();
                 channels.sort_unstable();
                 same("shown again", &expected, &channels)?;
-                self.changed(changes)
+                self.changed("show_again", changes)
             }
             _ => Ok(()),
         }
@@ -412,7 +484,7 @@ impl Run {
             self.note(&new);
             self.open.push((*old, *new));
         }
-        self.changed(changes)
+        self.changed("claim", changes)
     }
 
     fn note(&mut self, claim: &queue::Claim) {
@@ -557,4 +629,25 @@ impl Run {
 fn ask(request: ClaimRequest, now: UnixMs) -> Ask {
     let ClaimRequest { channel, now: _, panics_only, creates, edits, creates_left } = request;
     Ask { channel, now, panic_only: panics_only, creates, edits, places: creates_left }
+}
+
+fn name(state: &PostState) -> &'static str {
+    match state {
+        PostState::Waiting | PostState::InDoubt { .. } | PostState::Parked { .. } => "Waiting",
+        PostState::Claimed { .. } => "Claimed",
+        PostState::Delivered => "Delivered",
+        PostState::Failed { .. } => "Failed",
+    }
+}
+
+fn word(settlement: &Settlement) -> &'static str {
+    match settlement {
+        Settlement::Delivered(_) => "Delivered",
+        Settlement::Again { .. } => "Again",
+        Settlement::Park { .. } => "Park",
+        Settlement::Repost => "Repost",
+        Settlement::Over => "Over",
+        Settlement::Alone => "Alone",
+        Settlement::Fail { .. } => "Fail",
+    }
 }

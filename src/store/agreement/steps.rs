@@ -88,7 +88,7 @@ fn percent(rng: &mut Rng, chance: u8) -> bool {
 pub(super) fn run(seed: u64) -> (i64, Vec<Step>) {
     let mut rng = Rng::with_seed(seed);
     let window = one(&mut rng, &[0, 500]);
-    let steps = rng.usize(20..65);
+    let steps = rng.usize(20..50);
     (window, (0..steps).map(|_| step(&mut rng)).collect())
 }
 
@@ -140,7 +140,7 @@ fn card(rng: &mut Rng) -> Subject {
     let number = rng.i64(1..3);
     match rng.u8(..10) {
         0..2 => Subject::Emergency(CallId(number), START),
-        2..6 => Subject::Dispatch(CallId(1), START),
+        2..6 => Subject::Dispatch(CallId(if percent(rng, 60) { 1 } else { 2 }), START),
         6..8 => Subject::Panic(Ident(number), START),
         // Cards of bursts, too: they share messages.
         _ => Subject::Event(rng.i64(100..105), 0),
@@ -190,13 +190,13 @@ fn draft(rng: &mut Rng) -> Draft {
     let server = server(rng);
     let about = card(rng);
     let mut draft = match rng.u8(..100) {
-        0..50 => of_card(rng, channel, server, about),
-        50..62 => {
+        0..46 => of_card(rng, channel, server, about),
+        46..56 => {
             let reply = one(rng, &[CardReply::Over, CardReply::Call, CardReply::Escalation { route: 1, minutes: 5 }]);
             let place = if channel == FORUM { Place::Thread } else { Place::Channel };
             Draft { place, lane: one(rng, &[Lane::New, Lane::Urgent, Lane::Panic]), ..reply_to(rng, channel, server, about, reply) }
         }
-        62..74 => {
+        56..74 => {
             let note = CardReply::Note { seq: 1, nth: 0, count: rng.u32(1..4) };
             let reply = one(rng, &[CardReply::ThreadOpening, note]);
             Draft { place: Place::Thread, ..reply_to(rng, channel, server, about, reply) }
