@@ -82,9 +82,7 @@ pub struct App {
     pub ops: Option<SocketAddr>,
     /// What is ready.
     pub readiness: Readiness,
-    /// Live facts.
     pub status: Status,
-    /// The store.
     pub store: Store,
     tasks: Tasks,
     /// Stopped last: sends in hand go through it.

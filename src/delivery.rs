@@ -44,22 +44,17 @@ const BREATH_MS: i64 = 5_000;
 pub enum Trouble {
     /// Discord refused a channel.
     Refused {
-        /// Whose.
         guild: GuildId,
-        /// Which.
         channel: ChannelId,
         /// Discord's words.
         reason: String,
     },
     /// Something other than a permission keeps messages back.
     Obstructed {
-        /// Whose.
         guild: GuildId,
-        /// Which channel.
         channel: ChannelId,
         /// The thread or forum post, if it is about one.
         thread: ChannelId,
-        /// What.
         obstacle: Obstacle,
         /// Discord's words.
         reason: String,
@@ -71,13 +66,9 @@ pub enum Trouble {
 pub struct Delivery {
     /// The queue.
     pub store: Store,
-    /// The time.
     pub clock: Clock,
-    /// Where to.
     pub rest: Rest,
-    /// Numbers.
     pub metrics: Metrics,
-    /// Facts.
     pub status: Status,
     /// Who may be served, and when.
     pub gate: Gate,

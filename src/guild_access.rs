@@ -52,7 +52,6 @@ impl How {
 /// One server's link, also after it was undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Which server.
     pub guild: GuildId,
     /// Whose data.
     pub community: CommunityId,

@@ -17,7 +17,6 @@ pub const MAX_WEIGHT: usize = 32 * 1024 * 1024;
 /// An event at the door.
 #[derive(Debug)]
 pub struct Arrival {
-    /// The event.
     pub event: RawEvent,
     /// Told once the event's fate is known; `None` if nobody waits.
     pub done: Option<oneshot::Sender<Result<(), Refused>>>,

@@ -93,14 +93,12 @@ pub enum Sent {
     Absent,
     /// Anything but a text, or one that is longer than any that is asked for.
     Odd,
-    /// A text.
     Text(SecretString),
 }
 
 /// The outermost of a text.
 #[derive(Debug)]
 pub enum Shape {
-    /// An object.
     Object,
     /// A text: what it says.
     Text(String),
@@ -111,7 +109,6 @@ pub enum Shape {
 /// What [`scan`] found.
 #[derive(Debug)]
 pub struct Outline {
-    /// What it is.
     pub shape: Shape,
     /// The member `key` of an object, in any letter case. Of several the last one counts.
     pub key: Sent,

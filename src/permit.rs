@@ -90,7 +90,6 @@ impl Permission {
 /// What a deed needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Need {
-    /// Which permission.
     pub permission: Permission,
     /// A unit of one's own on duty, on this server.
     pub on_duty: Option<ServerId>,
@@ -112,22 +111,13 @@ pub struct Facts<'a> {
 pub enum Refusal {
     /// The guild's rule.
     #[error("Only members with <@&{role}> may act in the CAD from here: ask this server's staff for that role.")]
-    Role {
-        /// Which.
-        role: RoleId,
-    },
+    Role { role: RoleId },
     /// The guild's rule for `/911`.
     #[error("Only members with <@&{role}> may place calls from here: ask this server's staff for that role.")]
-    EmergencyRole {
-        /// Which.
-        role: RoleId,
-    },
+    EmergencyRole { role: RoleId },
     /// The community's rule, from another Discord server than the one it belongs to: a role of that one has no name here.
     #[error("Only members with a certain role on the community's main Discord server may act in the CAD: ask its staff for that role.")]
-    RoleElsewhere {
-        /// Which.
-        role: RoleId,
-    },
+    RoleElsewhere { role: RoleId },
     /// No account.
     #[error(
         "Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it; a new link is noticed within a minute."
@@ -135,10 +125,7 @@ pub enum Refusal {
     NotLinked,
     /// An account that may not be used.
     #[error("Your CAD account {}, then try again.", state(*status))]
-    NotValidated {
-        /// Its status.
-        status: i64,
-    },
+    NotValidated { status: i64 },
     /// The CAD would not let them do it.
     #[error("Your CAD account lacks the permission {}: ask your community's staff for it, then try again.", permission.named())]
     NoPermission {
@@ -147,10 +134,7 @@ pub enum Refusal {
     },
     /// Nobody to act as.
     #[error("You are not on duty on server {server}: open the CAD, choose your identifier and go on duty there, then try again.")]
-    NotOnDuty {
-        /// Where.
-        server: ServerId,
-    },
+    NotOnDuty { server: ServerId },
 }
 
 fn state(status: i64) -> &'static str {

@@ -18,11 +18,8 @@ pub const MAX_READS: usize = 8;
 /// A request to read a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
-    /// Why.
     pub reason: Reason,
 }
 
@@ -63,9 +60,7 @@ pub enum Reason {
 /// One part of a server, as the CAD says it is.
 #[derive(Debug)]
 pub struct Read {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// What it says.
     pub listing: Listing,

@@ -45,7 +45,6 @@ pub fn contested(server: ServerId) -> String {
 /// Everything known right now.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// By server.
     pub servers: BTreeMap<(CommunityId, ServerId), ServerFacts>,
     /// Types nobody knows, with their count.
     pub unknown: BTreeMap<String, u64>,

@@ -40,7 +40,6 @@ pub struct FilterError {
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// The filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// Something installed a subscriber before.

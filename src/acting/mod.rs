@@ -74,7 +74,6 @@ const BETWEEN_CALLS: i64 = 120_000;
 pub struct Actor {
     /// From where.
     pub guild: GuildId,
-    /// Who.
     pub user: UserId,
     /// Their roles there.
     pub roles: Vec<RoleId>,
@@ -83,15 +82,11 @@ pub struct Actor {
 /// Everything that acting needs from outside.
 #[derive(Clone, Debug)]
 pub struct Outside {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Its servers.
     pub servers: Vec<ServerId>,
-    /// The CAD.
     pub cad: CadRest,
     /// Guilds' rules, members' accounts.
     pub store: Store,
-    /// The time.
     pub clock: Clock,
     /// The door through which the world hears of it.
     pub intake: Intake,
@@ -105,7 +100,6 @@ pub struct Outside {
     pub reads: bool,
     /// Rung when cards are to be sent again.
     pub gate: Gate,
-    /// Numbers.
     pub metrics: Metrics,
     /// What is under way ends before the bot does.
     pub tasks: Tasks,

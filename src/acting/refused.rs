@@ -52,10 +52,7 @@ pub enum Refused {
     #[error(
         "The CAD no longer knows call #{call} or your unit, so nothing was changed: look whether you are still on duty there, then press again."
     )]
-    NobodyToAttach {
-        /// Which call.
-        call: CallId,
-    },
+    NobodyToAttach { call: CallId },
     /// The CAD is not to be asked at all.
     #[error("This bot cannot act in the CAD: tell its operator to set SONORAN_API_KEY and SONORAN_COMMUNITY_ID.")]
     NoCad,

@@ -27,7 +27,6 @@ pub struct CardState {
     pub what: String,
     /// 1 to 3, if it is one of these.
     pub priority: Option<i64>,
-    /// Its postal.
     pub postal: Option<String>,
     /// Attached units: number, name, whether it is the primary one.
     pub units: Vec<(Ident, String, bool)>,

@@ -55,7 +55,6 @@ pub enum News {
     Lost {
         /// The last sign of life.
         since: UnixMs,
-        /// Why.
         cause: Cause,
     },
     /// An event came after all: time to read what was missed.

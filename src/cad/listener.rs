@@ -56,7 +56,6 @@ const OFFENDER_PAUSE: Duration = Duration::from_secs(60);
 /// A set of credentials whose events are accepted. The key decides whose an event is.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The community.
     pub community: CommunityId,
     /// Its API key; letter case does not matter. An empty one matches nothing.
     pub key: SecretString,

@@ -54,9 +54,7 @@ const MAX_WORDS: usize = 200;
 /// What a session needs.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Its key.
     pub key: SecretString,
     /// Which server's events.
     pub server: ServerId,
@@ -68,13 +66,9 @@ pub struct Session {
     pub redirects: Vec<String>,
     /// Roots of trust, shared by all sessions.
     pub tls: Arc<rustls::ClientConfig>,
-    /// The door.
     pub intake: Intake,
-    /// The time.
     pub clock: Clock,
-    /// Numbers.
     pub metrics: Metrics,
-    /// Facts.
     pub status: Status,
     /// For `/readyz`.
     pub readiness: Readiness,
@@ -85,13 +79,9 @@ pub struct Session {
 /// A session's link became something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkChange {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
-    /// What it was.
     pub from: Link,
-    /// What it is.
     pub to: Link,
 }
 

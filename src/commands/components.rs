@@ -91,7 +91,6 @@ pub struct Choice {
     pub servers: Vec<ServerId>,
     /// Which routes to make.
     pub preset: Option<Preset>,
-    /// Where.
     pub channel: Option<ChannelId>,
     /// Whom to ping.
     pub role: Option<RoleId>,

@@ -80,11 +80,8 @@ use threads::Tellings;
 pub struct Data {
     /// Routes and posts.
     pub store: Store,
-    /// The time.
     pub clock: Clock,
-    /// Live facts.
     pub status: Status,
-    /// Numbers.
     pub metrics: Metrics,
     /// Discord.
     pub rest: Rest,
@@ -94,7 +91,6 @@ pub struct Data {
     pub acting: Option<Acting>,
     /// The CAD; `None` if it cannot be asked.
     pub cad: Option<CadRest>,
-    /// Ingest's ear.
     pub requests: mpsc::Sender<Request>,
     /// What never changes while the bot runs.
     pub facts: Facts,

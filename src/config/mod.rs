@@ -184,7 +184,6 @@ pub enum Reconcile {
 /// Credentials of one community.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The community.
     pub community: CommunityId,
     /// Its API key: visible ASCII, compared without regard to letter case (docs/cad-contract.md#h11).
     pub key: SecretString,

@@ -61,9 +61,7 @@ pub struct Gateway {
     pub application: u64,
     /// The time, for what `/cad status` lists.
     pub clock: Clock,
-    /// Numbers.
     pub metrics: Metrics,
-    /// Live facts.
     pub status: Status,
     /// `/readyz`.
     pub readiness: Readiness,

@@ -48,7 +48,6 @@ pub struct Rest {
 pub struct Me {
     /// The bot user's id.
     pub user: u64,
-    /// Its name.
     pub name: String,
     /// The application's id, for the invite link.
     pub application: u64,

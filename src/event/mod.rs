@@ -82,7 +82,6 @@ impl Source {
 /// carries it (docs/cad-contract.md#h8).
 #[derive(Clone, Debug)]
 pub struct RawEvent {
-    /// Whose CAD.
     pub community: CommunityId,
     /// Which of its servers.
     pub server: ServerId,
@@ -139,7 +138,6 @@ pub enum Event {
     GroupAdd {
         /// At least one.
         idents: Vec<Ident>,
-        /// The group.
         group: String,
     },
     /// `EVENT_UNIT_GROUP_REMOVE`.
@@ -164,7 +162,6 @@ pub enum Event {
     DispatchEdited(DispatchCall),
     /// `EVENT_DISPATCH_CLOSED`.
     DispatchClosed {
-        /// Who did it.
         by: Option<Ident>,
         /// At least one.
         calls: Vec<CallId>,
@@ -173,12 +170,10 @@ pub enum Event {
     DispatchNote {
         /// The dispatch call.
         call: CallId,
-        /// The note.
         note: Note,
     },
     /// `EVENT_DISPATCH_UNIT_ATTACH`.
     UnitAttach {
-        /// Who did it.
         by: Option<Ident>,
         /// At least one.
         idents: Vec<Ident>,
@@ -187,7 +182,6 @@ pub enum Event {
     },
     /// `EVENT_DISPATCH_UNIT_DETACH`.
     UnitDetach {
-        /// Who did it.
         by: Option<Ident>,
         /// At least one.
         idents: Vec<Ident>,
@@ -198,14 +192,12 @@ pub enum Event {
     Taken {
         /// The subject as text.
         subject: String,
-        /// Who.
         by: UserId,
     },
     /// [`own::EMERGENCY_NOTE`]: a note on a 911, for which the CAD has no place.
     EmergencyNote {
         /// The 911.
         call: CallId,
-        /// The note.
         note: Note,
     },
     /// `EVENT_DISPATCH_TOGGLE_BODYCAM`.
@@ -233,7 +225,6 @@ pub enum Event {
     Record {
         /// What was done.
         action: RecordAction,
-        /// The record.
         record: Record,
     },
     /// `EVENT_CHAR_SELECTED`.
@@ -278,9 +269,7 @@ pub struct EmergencyCall {
     pub is_emergency: bool,
     /// Empty for anonymous callers.
     pub caller: Option<String>,
-    /// Free text.
     pub location: Option<String>,
-    /// Free text.
     pub description: Option<String>,
     /// Known and unknown keys, values as text, blank values left out, in key order.
     pub meta: Meta,
@@ -307,17 +296,12 @@ pub struct DispatchCall {
     pub status: Option<i64>,
     /// 1 to 3, or a word of the community's own layout.
     pub priority: Option<Priority>,
-    /// Free text.
     pub block: Option<String>,
-    /// Free text.
     pub address: Option<String>,
-    /// Free text.
     pub postal: Option<String>,
-    /// Free text.
     pub title: Option<String>,
     /// Free text, e.g. `10-62 - Burglary`.
     pub code: Option<String>,
-    /// Free text.
     pub description: Option<String>,
     /// `None` = the field was absent or a blank text; an empty list = the CAD says there are none.
     pub notes: Option<Vec<Note>>,
@@ -379,13 +363,9 @@ pub struct Unit {
     pub callsign: Option<String>,
     /// Person's name.
     pub name: Option<String>,
-    /// Free text.
     pub district: Option<String>,
-    /// Free text.
     pub department: Option<String>,
-    /// Free text.
     pub subdivision: Option<String>,
-    /// Free text.
     pub rank: Option<String>,
     /// Group name.
     pub group: Option<String>,
@@ -450,13 +430,10 @@ pub struct RecordField {
 pub struct Callout {
     /// As text.
     pub id: Option<String>,
-    /// Free text.
     pub name: Option<String>,
-    /// Free texts.
     pub descriptions: Vec<String>,
     /// Free text, where one was sent.
     pub location: Option<String>,
-    /// Free text.
     pub postal: Option<String>,
 }
 
@@ -476,7 +453,6 @@ pub struct StationAlert {
 /// One station of an alert.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Station {
-    /// Free text.
     pub name: Option<String>,
     /// Doors to open.
     pub open: Vec<String>,
@@ -508,7 +484,6 @@ pub struct Page {
     pub idents: Vec<Ident>,
     /// How urgent.
     pub nature: PageNature,
-    /// Free text.
     pub body: Option<String>,
 }
 

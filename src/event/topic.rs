@@ -29,7 +29,6 @@ pub enum Topic {
     Station,
     /// Pages.
     Pager,
-    /// Tones.
     Tone,
     /// Groups, bodycams, street signs, callouts, characters, links, prints.
     Other,

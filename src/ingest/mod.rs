@@ -68,13 +68,9 @@ const HUB_TRIES: u32 = 30;
 /// Everything ingest needs from outside.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// Where it lasts.
     pub store: Store,
-    /// The time.
     pub clock: Clock,
-    /// Numbers.
     pub metrics: Metrics,
-    /// Facts.
     pub status: Status,
     /// Rung after each commit that has posts, and asked who may be served at once.
     pub gate: Gate,
@@ -109,7 +105,6 @@ pub struct Ingest {
 struct Group {
     /// Senders that were answered.
     answered: usize,
-    /// When.
     at: Instant,
     /// What the commit took.
     took: Duration,

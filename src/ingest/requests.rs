@@ -100,7 +100,6 @@ pub struct TestAlert {
     pub guild: GuildId,
     /// Whose CAD it pretends to come from.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// What kind.
     pub topic: Topic,
@@ -115,17 +114,13 @@ pub struct TestAlert {
 /// A message of the bot's own, delivered like any other post.
 #[derive(Debug)]
 pub struct Tell {
-    /// Whose.
     pub guild: GuildId,
-    /// Where.
     pub channel: ChannelId,
     /// Whose CAD it is about.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// Makes the same message once only.
     pub subject: String,
-    /// What.
     pub message: Message,
 }
 

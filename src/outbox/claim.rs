@@ -10,9 +10,7 @@ use crate::render::Message;
 pub struct Claim {
     /// The post's row.
     pub id: i64,
-    /// Whose guild.
     pub guild: GuildId,
-    /// Which post.
     pub key: PostKey,
     /// How it should look.
     pub message: Message,
@@ -48,7 +46,6 @@ pub struct Claim {
     pub over: bool,
     /// A page of lines: each of its versions holds news, though each of its events is over.
     pub lines: bool,
-    /// When it happened.
     pub happened_at: UnixMs,
     /// When it first stood on Discord: a card that was late then stays so.
     pub shown_at: Option<UnixMs>,
@@ -69,7 +66,6 @@ pub struct Claim {
 pub struct Member {
     /// The post's row.
     pub id: i64,
-    /// Which post.
     pub key: PostKey,
     /// How it should look.
     pub message: Message,
@@ -83,7 +79,6 @@ pub struct Member {
     pub over: bool,
     /// A page of lines.
     pub lines: bool,
-    /// When it happened.
     pub happened_at: UnixMs,
     /// When it first stood on Discord.
     pub shown_at: Option<UnixMs>,

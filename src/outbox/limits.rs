@@ -71,7 +71,6 @@ pub enum Cause {
 pub struct Wait {
     /// Milliseconds; more than 0.
     pub ms: i64,
-    /// Why.
     pub cause: Cause,
 }
 

@@ -56,7 +56,6 @@ pub const EXPIRES_MS: i64 = 24 * 3_600_000;
 /// Order within a channel: the smaller leaves first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// Panics.
     Panic,
     /// New 911 calls, priority 1.
     Urgent,
@@ -64,7 +63,6 @@ pub enum Lane {
     New,
     /// Changes of cards that stand already.
     Edit,
-    /// Boards.
     Board,
     /// Lines.
     Log,
@@ -97,11 +95,8 @@ impl Lane {
 /// Names a post for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PostKey {
-    /// Where.
     pub channel: ChannelId,
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// About what: a `world::Subject` as text, or such a text with `#over` and the like for a message of its own.
     pub subject: String,
@@ -110,9 +105,7 @@ pub struct PostKey {
 /// A post as it should be now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
-    /// Which post.
     pub key: PostKey,
-    /// Whose guild.
     pub guild: GuildId,
     /// How urgent.
     pub lane: Lane,
@@ -130,7 +123,6 @@ pub struct Draft {
     pub parent: Option<String>,
     /// How it should look.
     pub message: Message,
-    /// When it happened.
     pub happened_at: UnixMs,
     /// What told of it, for what calls people once however many cards it makes: of these, only the first that is shown in a channel calls
     /// its roles. 0 = it calls for itself.

@@ -28,7 +28,6 @@ pub enum Verdict {
     },
     /// Something other than the text is in the way. The work was not done.
     Obstructed {
-        /// What.
         obstacle: Obstacle,
         /// For people and the log.
         reason: String,
@@ -59,7 +58,6 @@ pub enum Settlement {
     Delivered(MessageId),
     /// Try again at `due`.
     Again {
-        /// When.
         due: UnixMs,
         /// Whether this counts as a failed try.
         counts: bool,

@@ -26,7 +26,6 @@ pub enum BoardKind {
     Units,
     /// Open calls and waiting 911s.
     Calls,
-    /// Both.
     Both,
 }
 

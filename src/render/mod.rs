@@ -240,7 +240,6 @@ pub struct Message {
     /// The cards among which one is chosen first, if several share the message: at most 25.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
-    /// Files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
     /// Makes no sound (Discord's SUPPRESS_NOTIFICATIONS).
@@ -341,7 +340,6 @@ pub enum Style {
 pub struct View<'a> {
     /// The server's world, with the event already applied.
     pub world: &'a Server,
-    /// Its number.
     pub server: ServerId,
     /// The community's words.
     pub labels: &'a Labels,
@@ -353,7 +351,6 @@ pub struct View<'a> {
     pub test: bool,
     /// Members may act on it.
     pub buttons: bool,
-    /// Now.
     pub now: UnixMs,
 }
 

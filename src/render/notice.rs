@@ -27,31 +27,22 @@ pub enum Notice {
     },
     /// Discord refused a channel: its alerts are parked.
     ChannelForbidden {
-        /// The channel.
         channel: ChannelId,
         /// Names of the permissions that are missing; empty = not known.
         missing: Vec<String>,
     },
     /// The channel is gone from Discord.
-    ChannelGone {
-        /// Its number.
-        channel: ChannelId,
-    },
+    ChannelGone { channel: ChannelId },
     /// A Discord server that is not linked has added the bot.
     GuildJoined {
-        /// Which.
         guild: GuildId,
         /// Its name, as its owner chose it.
         name: String,
     },
     /// Discord servers that are not linked added the bot while it was away. Their names are not known yet.
-    GuildsFound {
-        /// Which.
-        guilds: Vec<GuildId>,
-    },
+    GuildsFound { guilds: Vec<GuildId> },
     /// Somebody proved the community's key in another Discord server, or took its link away.
     GuildLink {
-        /// Which.
         guild: GuildId,
         /// Its name, as its owner chose it, if Discord told it.
         name: Option<String>,
@@ -64,9 +55,7 @@ pub enum Notice {
     },
     /// Messages for a channel wait for something other than the permission to write there.
     Hindered {
-        /// The channel.
         channel: ChannelId,
-        /// For what.
         hindrance: Hindrance,
         /// Discord's words.
         reason: String,
@@ -85,7 +74,6 @@ pub enum Notice {
     },
     /// The CAD refused the community's key.
     CredentialsRejected {
-        /// Whose.
         community: CommunityId,
         /// Which server's session met it.
         server: ServerId,

@@ -33,7 +33,6 @@ pub enum When {
     Priority1,
     /// While no unit with `isDispatch` is on duty on that server.
     NoDispatcher,
-    /// Never.
     Never,
 }
 
@@ -113,7 +112,6 @@ impl Mute {
 /// What decides beside the route and the occasion.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a> {
-    /// Now.
     pub now: UnixMs,
     /// Whether a unit with `isDispatch` is on duty on that server.
     pub dispatcher_on_duty: bool,

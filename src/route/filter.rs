@@ -44,7 +44,6 @@ pub struct Filter {
     pub include: Vec<String>,
     /// None of these may be.
     pub exclude: Vec<String>,
-    /// Where.
     pub postals: Vec<PostalPattern>,
 }
 
@@ -122,7 +121,6 @@ pub struct Facts<'a> {
     pub departments: &'a [String],
     /// What kinds of units are involved, where known.
     pub services: &'a [Service],
-    /// Where.
     pub postal: Option<&'a str>,
     /// Every free text, by which include and exclude search.
     pub texts: &'a [String],

@@ -12,9 +12,7 @@ use crate::render::Style;
 /// Something that may be told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Occasion<'a> {
-    /// Whose CAD.
     pub community: &'a CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// What kind.
     pub topic: Topic,
@@ -27,9 +25,7 @@ pub struct Occasion<'a> {
 /// One message's place and form: routes that meet in a channel make one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Whose.
     pub guild: GuildId,
-    /// Where.
     pub channel: ChannelId,
     /// The most specific route's style.
     pub style: Style,

@@ -24,7 +24,6 @@ pub use matching::{Occasion, Target, targets};
 pub enum Listens {
     /// Everything that is posted at all.
     All,
-    /// One topic.
     To(Topic),
 }
 
@@ -68,19 +67,15 @@ impl Listens {
 pub struct Route {
     /// Number, shown to people.
     pub id: i64,
-    /// Whose.
     pub guild: GuildId,
     /// The community the guild watches.
     pub community: CommunityId,
-    /// Of what.
     pub event: Listens,
-    /// Where.
     pub channel: ChannelId,
     /// Only this server; `None` = all of the community's.
     pub server: Option<ServerId>,
     /// Pinged when something new comes.
     pub role: Option<RoleId>,
-    /// How it looks.
     pub style: Style,
     /// Switched on.
     pub enabled: bool,
@@ -158,11 +153,8 @@ impl Threads {
 pub struct Board {
     /// Number, shown to people.
     pub id: i64,
-    /// Whose.
     pub guild: GuildId,
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Where.
     pub channel: ChannelId,
     /// What it shows.
     pub kind: BoardKind,
@@ -181,17 +173,13 @@ impl Board {
 /// What is needed to make a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRoute {
-    /// Whose.
     pub guild: GuildId,
-    /// Of what.
     pub event: Listens,
-    /// Where.
     pub channel: ChannelId,
     /// Only this server.
     pub server: Option<ServerId>,
     /// Pinged.
     pub role: Option<RoleId>,
-    /// How it looks.
     pub style: Style,
     /// The channel is a forum.
     pub forum: bool,
@@ -200,7 +188,6 @@ pub struct NewRoute {
 /// What is to become of a route (`/alerts edit`); `None` = as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteEdit {
-    /// Of what.
     pub event: Option<Listens>,
     /// Where, and whether that is a forum.
     pub channel: Option<(ChannelId, bool)>,
@@ -208,7 +195,6 @@ pub struct RouteEdit {
     pub server: Option<Option<ServerId>>,
     /// Who is pinged; `Some(None)` = nobody.
     pub role: Option<Option<RoleId>>,
-    /// How it looks.
     pub style: Option<Style>,
 }
 

@@ -48,11 +48,8 @@ impl Kind {
 /// None may hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where.
     pub guild: GuildId,
-    /// When.
     pub at: UnixMs,
-    /// Who.
     pub user: UserId,
     /// What it is about.
     pub kind: Kind,

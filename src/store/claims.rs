@@ -17,9 +17,7 @@ use crate::render::{self, Message};
 /// What may be claimed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// Where.
     pub channel: ChannelId,
-    /// When.
     pub now: UnixMs,
     /// Nothing but a panic.
     pub panic_only: bool,

@@ -55,13 +55,10 @@ impl DutyRow {
 /// A call as statistics see it.
 #[derive(Clone, Debug)]
 pub struct CallRow {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// Its name for ever.
     pub subject: Subject,
-    /// The facts.
     pub fact: CallFact,
 }
 
@@ -79,9 +76,7 @@ pub enum Member {
 pub struct Session {
     /// Number of the row.
     pub id: i64,
-    /// Which server.
     pub server: ServerId,
-    /// The unit's number.
     pub ident: Ident,
     /// The CAD's account (uuid); empty if unknown.
     pub account: String,
@@ -128,7 +123,6 @@ pub struct Span {
 /// Which sessions are asked for.
 #[derive(Clone, Debug)]
 pub struct Which {
-    /// Whose CAD.
     pub community: CommunityId,
     /// Only this server.
     pub server: Option<ServerId>,

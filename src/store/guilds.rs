@@ -17,7 +17,6 @@ use crate::route::{Board, BoardKind, Listens, NewRoute, PingEdit, Quiet, Route, 
 /// A guild as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guild {
-    /// Which.
     pub id: GuildId,
     /// Whose CAD it watches.
     pub community: CommunityId,
@@ -35,7 +34,6 @@ pub struct Guild {
 /// ([`crate::guild_access`]) nothing is in it but their links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
-    /// By id.
     pub guilds: HashMap<GuildId, Guild>,
     /// In the order of their numbers.
     pub routes: Vec<Route>,

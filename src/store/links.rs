@@ -25,7 +25,6 @@ pub(super) const SERVED: &str = "post.guild IN (SELECT served_guild.guild FROM s
 pub enum Linked {
     /// It is linked from now on.
     Now,
-    /// It was already.
     Already,
 }
 

@@ -60,7 +60,6 @@ pub enum StoreError {
     /// The file cannot be opened or made.
     #[error("cannot open the database {path} (DATABASE_URL): {reason}")]
     Open {
-        /// Which file.
         path: String,
         /// What is wrong, and what to do.
         reason: String,
@@ -70,7 +69,6 @@ pub enum StoreError {
         "the database {path} was written by a newer version of Tenfour (schema {found}; this version knows {known}). Update Tenfour, or restore a backup from before the update"
     )]
     Newer {
-        /// Which file.
         path: String,
         /// The schema it has.
         found: i64,
@@ -113,15 +111,12 @@ pub struct Store {
 pub struct JournalRow {
     /// Its number, given by ingest: the subject of events that stand for themselves is made of it.
     pub seq: i64,
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// The way it came.
     pub source: Source,
     /// Its type.
     pub kind: String,
-    /// When.
     pub received_at: UnixMs,
     /// The body as JSON, without the key.
     pub body: String,
@@ -130,9 +125,7 @@ pub struct JournalRow {
 /// One entity's row: `None` deletes it.
 #[derive(Clone, Debug)]
 pub struct WorldRow {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// Kind and number.
     pub key: (&'static str, i64),
@@ -155,7 +148,6 @@ pub struct Batch {
     pub duty: Vec<duty::DutyRow>,
     /// Calls as statistics see them now.
     pub calls: Vec<duty::CallRow>,
-    /// When.
     pub now: UnixMs,
 }
 

@@ -15,7 +15,6 @@ use crate::route::Threads;
 /// What ingest must remember of a post whose subject goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memo {
-    /// Whose guild.
     pub guild: GuildId,
     /// In which style it was drawn.
     pub style: Style,
@@ -30,11 +29,9 @@ pub struct Memo {
 /// A channel that Discord refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// Which.
     pub channel: ChannelId,
     /// Why, for people.
     pub reason: String,
-    /// Since when.
     pub since: UnixMs,
     /// When it is tried again.
     pub retry_at: UnixMs,
@@ -45,7 +42,6 @@ pub struct Parked {
 /// A channel that has something to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Which.
     pub channel: ChannelId,
     /// When its first post may go; for a parked channel, when it is tried again.
     pub at: UnixMs,
@@ -58,7 +54,6 @@ pub struct Due {
 /// What waits in a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// Which.
     pub lane: Lane,
     /// How many posts.
     pub posts: usize,
@@ -80,13 +75,10 @@ pub struct Counts {
 /// A post that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
     pub channel: ChannelId,
     /// About what.
     pub subject: String,
-    /// Why.
     pub reason: String,
-    /// When it happened.
     pub happened_at: UnixMs,
 }
 

@@ -26,15 +26,12 @@ pub const MOST_BOARDS: usize = boards::MOST_BOARDS;
 /// A route without its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteSetting {
-    /// Of what.
     pub event: Listens,
-    /// Where.
     pub channel: ChannelId,
     /// Only this server.
     pub server: Option<ServerId>,
     /// Pinged.
     pub role: Option<RoleId>,
-    /// How it looks.
     pub style: Style,
     /// Switched on.
     pub enabled: bool,
@@ -77,7 +74,6 @@ impl RouteSetting {
 pub struct BoardSetting {
     /// What it shows.
     pub kind: BoardKind,
-    /// Where.
     pub channel: ChannelId,
     /// Only this server.
     pub server: Option<ServerId>,
@@ -140,15 +136,12 @@ impl Settings {
 pub struct HeldImport {
     /// Its number, which the button carries.
     pub id: i64,
-    /// Where.
     pub guild: GuildId,
-    /// Whose.
     pub user: UserId,
     /// The file's text.
     pub body: String,
     /// The difference as it was shown.
     pub shown: String,
-    /// Since when.
     pub since: UnixMs,
 }
 
@@ -177,7 +170,6 @@ pub struct Replacing {
     pub after: Settings,
     /// Written down with it.
     pub entry: audit::Entry,
-    /// When.
     pub now: UnixMs,
 }
 

@@ -32,7 +32,6 @@ pub struct Duty {
 /// A session that began, that is told of in other words, or that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DutyEdge {
-    /// Whose.
     pub ident: Ident,
     /// When it began, or was first seen.
     pub began: UnixMs,

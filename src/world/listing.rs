@@ -35,7 +35,6 @@ pub struct ListedCalls {
 /// Active units, dispatchers among them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListedUnits {
-    /// The units.
     pub units: Vec<Unit>,
     /// Whether these are surely all: only then does absence mean anything.
     pub complete: bool,

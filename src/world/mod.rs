@@ -72,10 +72,8 @@ pub struct Server {
 /// When the parts of a server were last read from the CAD. What a reading finds is news only if the one before is recent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
-    /// Calls.
     #[serde(default)]
     pub calls: Option<UnixMs>,
-    /// Units.
     #[serde(default)]
     pub units: Option<UnixMs>,
     /// Units, and surely all of them.
@@ -108,7 +106,6 @@ pub struct UnitState {
 /// A 911 or civil call through its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Emergency {
-    /// The call.
     pub call: EmergencyCall,
     /// When it was made (or first seen).
     pub opened_at: UnixMs,
@@ -146,23 +143,16 @@ pub struct Dispatch {
     pub status: Option<i64>,
     /// 1 is the highest.
     pub priority: Option<Priority>,
-    /// Free text.
     pub block: Option<String>,
-    /// Free text.
     pub address: Option<String>,
-    /// Free text.
     pub postal: Option<String>,
-    /// Free text.
     pub title: Option<String>,
-    /// Free text.
     pub code: Option<String>,
-    /// Free text.
     pub description: Option<String>,
     /// Oldest first, the last [`MAX_NOTES`].
     pub notes: Vec<Note>,
     /// Attached now, in order of attachment.
     pub units: Vec<Ident>,
-    /// The primary unit.
     pub primary: Option<Ident>,
     /// The 911 call it came from.
     pub from_911: Option<CallId>,
@@ -221,9 +211,7 @@ pub const MAX_MOMENTS: usize = 24;
 /// One line of a call's timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
-    /// When.
     pub at: UnixMs,
-    /// What.
     pub what: MomentKind,
     /// A reading found it so long after the one before that it is no news: nobody is called to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -261,14 +249,12 @@ pub enum MomentKind {
     Detached(Ident),
     /// A note was added.
     Noted,
-    /// Closed.
     Closed,
 }
 
 /// A panic through its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Panic {
-    /// Whose.
     pub ident: Ident,
     /// Its false→true edge.
     pub since: UnixMs,
@@ -297,9 +283,7 @@ pub struct Panic {
 pub enum Subject {
     /// A 911 or civil call.
     Emergency(CallId, UnixMs),
-    /// A dispatch call.
     Dispatch(CallId, UnixMs),
-    /// A panic.
     Panic(Ident, UnixMs),
     /// An event that stands for itself, by its number in the journal and its place in that event. Only pages have a life.
     Event(i64, u32),
@@ -310,7 +294,6 @@ pub enum Subject {
 pub enum Change {
     /// A subject's card must be looked at again.
     Card {
-        /// Which.
         subject: Subject,
         /// Newly made: may ping.
         created: bool,
@@ -319,7 +302,6 @@ pub enum Change {
     },
     /// A unit came on or went off duty; `after` = how long it was on.
     Duty {
-        /// Whose.
         ident: Ident,
         /// On or off.
         on: bool,
@@ -328,7 +310,6 @@ pub enum Change {
     },
     /// A unit's status number changed.
     Status {
-        /// Whose.
         ident: Ident,
         /// Before.
         from: Option<i64>,
@@ -339,14 +320,12 @@ pub enum Change {
     Note {
         /// Which call.
         subject: Subject,
-        /// The note.
         note: Note,
     },
     /// A unit was attached to a dispatch call, or the call was made with it; or it was detached.
     Attach {
         /// Which call.
         subject: Subject,
-        /// Whose.
         ident: Ident,
         /// Attached or detached.
         on: bool,

@@ -7,15 +7,12 @@ use crate::ids::{CallId, Ident};
 /// Names one thing of a server's world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entity {
-    /// A unit.
     Unit(Ident),
     /// A 911 or civil call.
     Emergency(CallId),
-    /// A dispatch call.
     Dispatch(CallId),
     /// A unit's latest panic.
     Panic(Ident),
-    /// A page.
     Page(PageId),
     /// When the CAD was last asked ([`super::Listed`]); one row per server.
     Listed,
@@ -30,11 +27,8 @@ pub enum RowError {
     /// The state is not the JSON that this kind has.
     #[error("unreadable {kind} row {id}")]
     State {
-        /// Which kind.
         kind: String,
-        /// Which number.
         id: i64,
-        /// Why.
         #[source]
         source: serde_json::Error,
     },

@@ -18,7 +18,6 @@ pub const PAGE_WAITS: i64 = 3_600_000;
 /// A member answers for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
-    /// Who.
     pub by: UserId,
     /// Since when.
     pub at: UnixMs,
@@ -27,7 +26,6 @@ pub struct Taken {
 /// A page through its short life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paged {
-    /// The page.
     pub page: Page,
     /// When it came.
     pub at: UnixMs,

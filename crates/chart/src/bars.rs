@@ -21,7 +21,6 @@ const NAMES: f64 = 400.0;
 /// One bar.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Whose.
     pub label: String,
     /// Smaller, below the label; may be empty.
     pub note: String,

@@ -25,7 +25,6 @@ const WIDEST: f64 = 110.0;
 /// One colour.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// What it is.
     pub name: String,
     /// By category; `None` has no bar and no value.
     pub values: Vec<Option<i64>>,

@@ -54,7 +54,6 @@ pub enum HubError {
     /// 401 or 403 at either step, or 404 where no token can be to blame.
     #[error("{step} was refused with HTTP status {status} ({})", refusal(*.status))]
     Refused {
-        /// Where.
         step: Step,
         /// 401, 403 or 404.
         status: u16,
@@ -73,10 +72,7 @@ pub enum HubError {
     #[error(
         "the hub sent us to {host}, which is not in its own domain; nothing was sent there. If {host} belongs to the CAD (for example Azure SignalR), allow it with SONORAN_HUB_REDIRECTS={host}"
     )]
-    Redirect {
-        /// Where to.
-        host: String,
-    },
+    Redirect { host: String },
     /// The server refused the handshake.
     #[error("the hub refused the handshake: {error}")]
     Handshake {
@@ -85,12 +81,7 @@ pub enum HubError {
     },
     /// A step took longer than its limit.
     #[error("{step} took longer than {limit:?}")]
-    Timeout {
-        /// Which.
-        step: Step,
-        /// The limit.
-        limit: Duration,
-    },
+    Timeout { step: Step, limit: Duration },
     /// The server ended the connection with a Close record.
     #[error("the hub closed the connection{}{}", error.as_deref().map(|text| format!(": {text}")).unwrap_or_default(),
         if *.allow_reconnect { "" } else { " and does not invite us back" })]

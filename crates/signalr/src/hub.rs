@@ -54,12 +54,10 @@ pub enum State {
     Ready {
         /// Counts handshakes, from 1.
         epoch: u64,
-        /// Since when.
         since: Instant,
     },
     /// No connection; the next attempt is due.
     Waiting {
-        /// When.
         until: Instant,
         /// Failures since the connection was last stable, the last one included.
         attempt: u32,

@@ -40,19 +40,14 @@ const SHOW: Duration = Duration::from_secs(5);
 /// The reader of one community's CAD: all servers of one API key.
 #[derive(Debug)]
 pub struct Reconciler {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Its servers.
     pub servers: Vec<ServerId>,
     /// How much is read.
     pub pace: Pace,
     /// The API.
     pub rest: CadRest,
-    /// The time.
     pub clock: Clock,
-    /// Numbers.
     pub metrics: Metrics,
-    /// Facts.
     pub status: Status,
     /// Where readings go: the only place that may change the world.
     pub readings: mpsc::Sender<Read>,

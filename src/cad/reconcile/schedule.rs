@@ -47,7 +47,6 @@ pub struct Pace {
 /// How a reading ended, as far as the schedule is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Read.
     Read,
     /// 429, with the wait that the CAD asked for.
     Limited(Option<Duration>),

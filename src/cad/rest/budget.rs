@@ -192,7 +192,6 @@ pub enum OperationNews {
     Suspended {
         /// Its name for people.
         operation: &'static str,
-        /// Until when.
         until: UnixMs,
         /// It had been suspended already, and the one try failed too.
         again: bool,

@@ -20,9 +20,7 @@ pub struct Version {
 /// One of `GET /v2/general/servers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CadServer {
-    /// Its number.
     pub id: ServerId,
-    /// Its name.
     pub name: Option<String>,
 }
 

@@ -22,19 +22,12 @@ pub struct DispatchPatch {
     pub status: Option<i64>,
     /// 1 (highest) to 3.
     pub priority: Option<i64>,
-    /// Block.
     pub block: Option<String>,
-    /// Address.
     pub address: Option<String>,
-    /// Postal.
     pub postal: Option<String>,
-    /// Title.
     pub title: Option<String>,
-    /// Code.
     pub code: Option<String>,
-    /// Description.
     pub description: Option<String>,
-    /// The primary unit.
     pub primary: Option<Ident>,
     /// Whether the call's place follows the primary unit.
     pub track_primary: Option<bool>,
@@ -71,7 +64,6 @@ pub struct NewNote {
     pub time: Option<String>,
     /// Who writes.
     pub label: String,
-    /// What.
     pub content: String,
 }
 
@@ -100,15 +92,10 @@ pub struct NewDispatch {
     pub priority: i64,
     /// Title; the CAD wants one.
     pub title: String,
-    /// Block.
     pub block: Option<String>,
-    /// Address.
     pub address: Option<String>,
-    /// Postal.
     pub postal: Option<String>,
-    /// Code.
     pub code: Option<String>,
-    /// Description.
     pub description: Option<String>,
     /// Its first notes.
     pub notes: Vec<NewNote>,

@@ -18,9 +18,7 @@ pub struct NewEmergency {
     pub emergency: bool,
     /// Who calls; may be empty.
     pub caller: String,
-    /// Where.
     pub location: String,
-    /// What.
     pub description: String,
     /// Removes itself after so many minutes.
     pub delete_after_minutes: Option<u32>,

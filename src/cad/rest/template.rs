@@ -19,9 +19,7 @@ const MOST: usize = 200;
 /// A layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// Its number.
     pub id: i64,
-    /// Its name.
     pub name: Option<String>,
     /// Counts its changes.
     pub version: Option<i64>,
@@ -51,7 +49,6 @@ pub struct TemplateSection {
     pub uid: Option<String>,
     /// What people read.
     pub label: Option<String>,
-    /// Its fields.
     pub fields: Vec<TemplateField>,
 }
 

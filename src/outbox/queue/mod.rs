@@ -62,7 +62,6 @@ const LATE_EDIT_MS: i64 = 5_000;
 pub struct ParkedChannel {
     /// Why, for people.
     pub reason: String,
-    /// Since when.
     pub since: UnixMs,
     /// When it is tried again.
     pub retry_at: UnixMs,
@@ -86,7 +85,6 @@ pub enum RowChange {
 /// The rows that changed, as they are now. To be stored in one transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Posts.
     pub posts: BTreeMap<PostId, RowChange>,
     /// Channels that Discord refuses; `None`: it does not refuse it any more.
     pub parked: BTreeMap<ChannelId, Option<ParkedChannel>>,

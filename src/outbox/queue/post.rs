@@ -17,13 +17,9 @@ pub struct PostId(pub i64);
 /// What should stand on Discord about one subject in one channel, what does stand there, and how far the bot is with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
-    /// Its number.
     pub id: PostId,
-    /// Whose.
     pub guild: GuildId,
-    /// Where.
     pub channel: ChannelId,
-    /// About what.
     pub about: SubjectKey,
     /// How urgent.
     pub lane: Lane,
@@ -64,7 +60,6 @@ pub struct Post {
     /// It called nobody when it was made, whatever roles its text names.
     pub pings_suppressed: bool,
 
-    /// When it happened.
     pub happened_at: UnixMs,
     /// When it was first desired.
     pub created_at: UnixMs,
@@ -110,10 +105,7 @@ pub enum PostState {
         until: UnixMs,
     },
     /// Something is to be sent, and an earlier request for it may have been done.
-    InDoubt {
-        /// Since when.
-        since: UnixMs,
-    },
+    InDoubt { since: UnixMs },
     /// What is desired stands on Discord, or need not be shown any more.
     Delivered,
     /// Something is to be sent, but Discord refuses its channel.
@@ -203,9 +195,7 @@ impl Post {
 /// What may be claimed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimRequest {
-    /// Where.
     pub channel: ChannelId,
-    /// When.
     pub now: UnixMs,
     /// Nothing but panics.
     pub panics_only: bool,

@@ -13,7 +13,6 @@ use crate::world::Subject;
 /// A channel that has something to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelDue {
-    /// Which.
     pub channel: ChannelId,
     /// When its first post may go; for a parked channel, when it is tried again.
     pub at: UnixMs,
@@ -26,7 +25,6 @@ pub struct ChannelDue {
 /// What waits in a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneBacklog {
-    /// Which.
     pub lane: Lane,
     /// How many posts.
     pub posts: usize,
@@ -48,9 +46,7 @@ pub struct QueueCounts {
 /// How a card was drawn first, so that later changes are drawn alike whatever became of its route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardMemo {
-    /// Whose guild.
     pub guild: GuildId,
-    /// In which style.
     pub style: Style,
     /// Whom its creation pinged.
     pub roles: Vec<RoleId>,

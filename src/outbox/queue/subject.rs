@@ -14,7 +14,6 @@ pub enum PostSubject {
     Card(Subject),
     /// A message of its own about a card.
     Reply {
-        /// The card.
         card: Subject,
         /// Which message.
         reply: CardReply,
@@ -66,9 +65,7 @@ pub enum CardReply {
 /// A subject of one server of one community: call numbers mean nothing without it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SubjectKey {
-    /// Whose CAD.
     pub community: CommunityId,
-    /// Which server.
     pub server: ServerId,
     /// About what.
     pub subject: PostSubject,

@@ -215,7 +215,6 @@ pub enum Seen {
         method: String,
         /// Path without query.
         path: String,
-        /// Query text.
         query: String,
         /// The request's body; null if there was none, or it was over 8 KiB.
         body: Value,

@@ -39,13 +39,9 @@ pub struct UnitSpec {
     pub name: String,
     /// 0 police, 1 fire, 2 EMS, 3 dispatch.
     pub page: i64,
-    /// Department.
     pub department: String,
-    /// Subdivision.
     pub subdivision: String,
-    /// Rank.
     pub rank: String,
-    /// District.
     pub district: String,
     /// Area of play.
     pub aop: String,
@@ -64,9 +60,7 @@ pub struct CallSpec {
     pub emergency: bool,
     /// Caller's name; may be empty.
     pub caller: String,
-    /// Where.
     pub location: String,
-    /// What.
     pub description: String,
     /// `metaData` object; null for none.
     pub meta: Value,
@@ -81,17 +75,12 @@ pub struct DispatchSpec {
     pub status: i64,
     /// 1 (highest) to 3.
     pub priority: i64,
-    /// Title.
     pub title: String,
     /// Code, such as `10-62 - Burglary`.
     pub code: String,
-    /// Block.
     pub block: String,
-    /// Address.
     pub address: String,
-    /// Postal.
     pub postal: String,
-    /// Description.
     pub description: String,
     /// Units to attach.
     pub idents: Vec<i64>,
