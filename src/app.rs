@@ -40,7 +40,7 @@ use crate::ops::{self, Part, Readiness};
 use crate::refresh::{MAX_READS, Read, Reason, RefreshRequests, Trigger};
 use crate::shutdown::Tasks;
 use crate::status::Status;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::tls;
 
 /// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
@@ -126,14 +126,14 @@ impl App {
         let recorder = Tasks::default();
         // Whoever asks while the database is being opened waits until it is open: it must be closed again.
         let database = config.database.clone();
-        let opening = Store::open_within(&database, config.database_max_mb);
+        let edit_window_ms = config.discord.edit_window_ms.into();
+        let opening = Store::open_with(&database, store::Options { max_mb: config.database_max_mb, edit_window_ms });
         tokio::pin!(opening, asked);
         let (store, asked_already) = tokio::select! {
             biased;
             () = &mut asked => (opening.await?, true),
             store = &mut opening => (store?, false),
         };
-        let store = store.gathering_edits(config.discord.edit_window_ms.into());
         let built = if asked_already {
             Ok(None)
         } else {

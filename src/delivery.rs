@@ -22,10 +22,13 @@ use crate::discord::rest::{Answer, Rest};
 use crate::gate::{Gate, Held, Pass};
 use crate::ids::{ChannelId, GuildId};
 use crate::metrics::{Metrics, PostOutcome, WaitCause};
-use crate::outbox::{Cause, Claim, Obstacle, Pace, Place, Scope, Settlement, Verdict, Wait, settle};
+use crate::outbox::queue::ChannelDue;
+use crate::outbox::{
+    Cause, Claim, ClaimOutcome, ClaimRequest, Obstacle, Operation, Pace, Place, Scope, SettleOutcome, Settlement, Verdict, Wait, settle,
+};
 use crate::shutdown::Tasks;
 use crate::status::Status;
-use crate::store::{Ask, Due, Found, Settled, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Without a ring everything is looked at this often, as a net.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -138,7 +141,7 @@ impl Delivery {
             wait = shared.clone().round().await;
         }
         for (pass, claim) in gate.close() {
-            if let Err(error) = shared.outside.store.release(&claim, shared.outside.clock.now()).await {
+            if let Err(error) = shared.outside.store.release(claim, shared.outside.clock.now()).await {
                 tracing::warn!(%error, "a post that was not sent could not be given back; it is looked for after the next start");
             }
             drop(pass);
@@ -184,7 +187,7 @@ impl Shared {
 
     /// Notes every channel that has something to send.
     async fn look_everywhere(&self) -> Result<(), StoreError> {
-        for Due { channel, at, panic, .. } in self.outside.store.due().await? {
+        for ChannelDue { channel, at, panic, .. } in self.outside.store.due().await? {
             self.outside.gate.later(channel, at, panic);
         }
         Ok(())
@@ -236,19 +239,19 @@ impl Shared {
     async fn work(&self, mut pass: Pass, claimed: Option<Claim>) -> Result<usize, StoreError> {
         let mut tried = 0;
         let mut found = match claimed {
-            Some(claim) => Found::Post(Box::new(claim)),
-            None => match self.outside.store.take(self.ask(&pass)).await {
+            Some(claim) => ClaimOutcome::Claimed(Box::new(claim)),
+            None => match self.outside.store.take(self.request(&pass)).await {
                 Ok(found) => found,
                 Err(error) => return self.rest_after(pass, error),
             },
         };
         loop {
             match found {
-                Found::Nothing => {
+                ClaimOutcome::Nothing => {
                     pass.give_back(None);
                     return Ok(tried);
                 }
-                Found::Later(at) => {
+                ClaimOutcome::NotBefore(at) => {
                     // What is past waits for an operation that was not open.
                     let now = self.outside.clock.now();
                     let wait = pass.look().wait;
@@ -259,7 +262,7 @@ impl Shared {
                     pass.give_back(Some(open.max(now.plus(1))));
                     return Ok(tried);
                 }
-                Found::Post(claim) => match self.one(&mut pass, *claim).await {
+                ClaimOutcome::Claimed(claim) => match self.one(&mut pass, *claim).await {
                     Ok(next) => {
                         tried += 1;
                         found = next;
@@ -277,12 +280,12 @@ impl Shared {
         Err(error)
     }
 
-    fn ask(&self, pass: &Pass) -> Ask {
-        Ask::of(pass, self.outside.clock.now())
+    fn request(&self, pass: &Pass) -> ClaimRequest {
+        pass.request(self.outside.clock.now())
     }
 
     /// Sends a claim, settles it, and claims the next.
-    async fn one(&self, pass: &mut Pass, mut claim: Claim) -> Result<Found, StoreError> {
+    async fn one(&self, pass: &mut Pass, mut claim: Claim) -> Result<ClaimOutcome, StoreError> {
         let Delivery { store, clock, gate, .. } = &self.outside;
         let (channel, operation) = (claim.channel(), claim.operation());
         match gate.take(channel, operation, pass.panic_only()) {
@@ -290,68 +293,69 @@ impl Shared {
             // Its own bucket is empty: it waits, others of the channel may go.
             Err(Held::Wait(wait)) => {
                 self.waited(wait);
-                store.release(&claim, clock.now().plus(wait.ms)).await?;
+                store.release(claim, clock.now().plus(wait.ms)).await?;
                 pass.look();
-                return store.take(self.ask(pass)).await;
+                return store.take(self.request(pass)).await;
             }
             Err(Held::Stopped) => {
-                store.release(&claim, clock.now()).await?;
-                return Ok(Found::Later(clock.now()));
+                store.release(claim, clock.now()).await?;
+                return Ok(ClaimOutcome::NotBefore(clock.now()));
             }
         }
         let answer = self.send(&mut claim).await;
         // What was looked for and found was edited instead: that says nothing about the bucket of new messages.
         let headers = answer.as_ref().ok().filter(|answer| answer.operation == Some(operation)).map(|answer| answer.headers);
         gate.answered(channel, operation, headers.unwrap_or_default());
-        self.settle(pass, &claim, answer?).await
+        self.settle(pass, claim, answer?).await
     }
 
-    async fn settle(&self, pass: &mut Pass, claim: &Claim, answer: Answer) -> Result<Found, StoreError> {
+    async fn settle(&self, pass: &mut Pass, claim: Claim, answer: Answer) -> Result<ClaimOutcome, StoreError> {
         let Delivery { store, clock, gate, status, .. } = &self.outside;
         let now = clock.now();
-        let channel = claim.key.channel;
-        self.tell(claim, &answer.verdict, now);
+        let channel = claim.lead.channel;
+        self.tell(&claim, &answer.verdict, now);
         let tries = match answer.verdict {
             Verdict::Refused { .. } => store.refusals(channel).await?,
             _ => 0,
         };
-        let settlement = settle(claim, answer.verdict, tries, now, fastrand::f64());
+        let settlement = settle(&claim, answer.verdict, tries, now, fastrand::f64());
         if let Settlement::Again { due, obstacle: Some(Obstacle::Down | Obstacle::Edge), .. } = &settlement {
             // What fails for one post most likely fails for its neighbours: the channel draws breath, but not as long as the post.
             gate.block(claim.channel(), claim.operation(), due.since(now).min(BREATH_MS), Cause::Breath);
         }
         let open = pass.look();
         let parked = matches!(settlement, Settlement::Park { .. });
-        let next = ((open.creates || open.edits) && !parked && !self.tasks.is_draining()).then(|| self.ask(pass));
-        let (settled, found) = self.write_down(claim, &settlement, now, next).await?;
+        let next = ((open.creates || open.edits) && !parked && !self.tasks.is_draining()).then(|| self.request(pass));
+        let claim = Arc::new(claim);
+        let (settled, found) = self.write_down(&claim, &settlement, now, next).await?;
         match settlement {
-            Settlement::Park { reason, .. } if settled.news => {
+            Settlement::Park { reason, .. } if settled.report => {
                 tracing::warn!(%channel, %reason, "Discord refuses a channel; its alerts wait");
-                let trouble = Trouble::Refused { guild: claim.guild, channel, reason };
+                let trouble = Trouble::Refused { guild: claim.lead.guild, channel, reason };
                 // Full: so much trouble at once that the list of problems tells it better.
                 self.outside.trouble.try_send(trouble).ok();
             }
-            Settlement::Again { obstacle: Some(obstacle), reason, .. } if settled.news => {
+            Settlement::Again { obstacle: Some(obstacle), reason, .. } if settled.report => {
                 tracing::warn!(%channel, ?obstacle, %reason, "Discord does not take messages; they are tried until it does");
-                let trouble = Trouble::Obstructed { guild: claim.guild, channel, thread: claim.channel(), obstacle, reason };
+                let trouble = Trouble::Obstructed { guild: claim.lead.guild, channel, thread: claim.channel(), obstacle, reason };
                 self.outside.trouble.try_send(trouble).ok();
             }
             Settlement::Alone => {
                 tracing::warn!(%channel, cards = claim.others.len() + 1, "Discord did not take cards together; each is sent by itself");
             }
-            Settlement::Fail { reason } if claim.place.is_in_thread() => {
+            Settlement::Fail { reason } if claim.lead.place.is_in_thread() => {
                 status.problem(
                     now,
                     format!("A note was not written into a thread of <#{channel}>: {reason}. The bot needs Create Public Threads and Send Messages in Threads there."),
                 );
-                tracing::warn!(%channel, subject = %claim.key.subject, %reason, "a thread takes no message; given up");
+                tracing::warn!(%channel, subject = %claim.lead.about.subject, %reason, "a thread takes no message; given up");
             }
             Settlement::Fail { reason } => {
                 status.problem(
                     now,
                     format!("A message for <#{channel}> was not posted, Discord does not take it: {reason}. Please report it."),
                 );
-                tracing::error!(%channel, subject = %claim.key.subject, %reason, "Discord does not take a message; given up");
+                tracing::error!(%channel, subject = %claim.lead.about.subject, %reason, "Discord does not take a message; given up");
             }
             _ => {}
         }
@@ -359,17 +363,17 @@ impl Shared {
             tracing::info!(%channel, "Discord takes messages for this channel again");
         }
         // What nothing was asked of may have something: it is looked at when something may go there again.
-        Ok(if next.is_some() { found } else { Found::Later(now) })
+        Ok(if next.is_some() { found } else { ClaimOutcome::NotBefore(now) })
     }
 
     /// Settling is tried until it is on disk: otherwise the same message might be sent again.
     async fn write_down(
         &self,
-        claim: &Claim,
+        claim: &Arc<Claim>,
         settlement: &Settlement,
         now: UnixMs,
-        next: Option<Ask>,
-    ) -> Result<(Settled, Found), StoreError> {
+        next: Option<ClaimRequest>,
+    ) -> Result<(SettleOutcome, ClaimOutcome), StoreError> {
         let mut tries = 0;
         loop {
             match self.outside.store.settle_and_take(claim, settlement.clone(), now, next).await {
@@ -385,7 +389,7 @@ impl Shared {
 
     fn tell(&self, claim: &Claim, verdict: &Verdict, now: UnixMs) {
         let Delivery { status, metrics, gate, .. } = &self.outside;
-        let channel = claim.key.channel;
+        let channel = claim.lead.channel;
         // Any word from Discord but these means that it took the token.
         let proves_nothing = matches!(
             verdict,
@@ -399,11 +403,11 @@ impl Shared {
         match verdict {
             Verdict::Delivered(_) => {
                 metrics.post(PostOutcome::Delivered);
-                let delay = now.since(claim.due_since).max(0);
-                if claim.place != Place::Archive {
+                let delay = now.since(claim.lead.due_since()).max(0);
+                if claim.lead.place != Place::Archive {
                     metrics.delivery_delay(claim.lane, delay);
                 }
-                if claim.standing.is_none() {
+                if claim.operation() == Operation::Create {
                     status.delivered(delay);
                     if !claim.others.is_empty() {
                         metrics.packed(claim.others.len() + 1);
@@ -426,12 +430,12 @@ impl Shared {
             }
             Verdict::Retry { reason } => {
                 metrics.post(PostOutcome::Retried);
-                tracing::warn!(%channel, reason, attempts = claim.attempts + 1, "a message could not be sent; trying again");
+                tracing::warn!(%channel, reason, attempts = claim.lead.attempts.saturating_add(1), "a message could not be sent; trying again");
                 status.problem(now, format!("Discord did not take a message for <#{channel}> ({reason}); it is tried again."));
             }
             Verdict::Obstructed { obstacle, reason } => {
                 metrics.post(PostOutcome::Retried);
-                tracing::debug!(%channel, ?obstacle, reason, attempts = claim.attempts + 1, "something is in a message's way; trying again");
+                tracing::debug!(%channel, ?obstacle, reason, attempts = claim.lead.attempts.saturating_add(1), "something is in a message's way; trying again");
                 status.problem(now, format!("Discord did not take a message for <#{channel}> ({reason}); it is tried again."));
             }
             Verdict::Refused { reason } => {

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, UnixMs};
 use crate::ids::ChannelId;
-use crate::outbox::{Cause, Claim, Limits, Operation, Pace, RateHeaders, Wait};
+use crate::outbox::{Cause, Claim, ClaimRequest, Limits, Operation, Pace, RateHeaders, Wait};
 
 /// Channels served at the same time. Discord allows 50 requests a second in all; an answer takes some 100 ms.
 const AT_ONCE: usize = 16;
@@ -105,7 +105,14 @@ impl Pass {
         self.open
     }
 
-    /// Looks anew what may be sent.
+    /// What may be claimed with it.
+    #[must_use]
+    pub fn request(&self, now: UnixMs) -> ClaimRequest {
+        let Open { creates, edits, places, .. } = self.open;
+        ClaimRequest { channel: self.channel, now, panics_only: self.panic, creates, edits, creates_left: places }
+    }
+
+    /// Looks again what may be sent.
     pub fn look(&mut self) -> Open {
         let now = self.gate.clock.now();
         self.open = self.gate.lock().open(self.channel, self.panic, now);

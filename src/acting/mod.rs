@@ -42,7 +42,7 @@ use crate::ids::{CallId, CommunityId, GuildId, Ident, RoleId, ServerId, UserId};
 use crate::ingest::{Look, Request};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
-use crate::outbox::PostKey;
+use crate::outbox::{PostSubject, SubjectKey};
 use crate::permit::{self, ActingRule, Facts, Member, Need, Permission, Refusal};
 use crate::refresh::{Reason, RefreshRequests};
 use crate::render::text;
@@ -698,8 +698,8 @@ impl Acting {
             Subject::Event(..) => "This page".to_owned(),
         };
         let Outside { store, clock, gate, community, .. } = &self.0.outside;
-        let key = PostKey { channel: crate::ids::ChannelId(0), community: community.clone(), server, subject: subject.to_string() };
-        match store.show_again(guild, key, clock.now()).await {
+        let about = SubjectKey { community: community.clone(), server, subject: PostSubject::Card(subject) };
+        match store.show_again(guild, about, clock.now()).await {
             Ok(channels) => {
                 channels.iter().for_each(|channel| gate.ring(*channel, false));
                 Refused::Over { what, redrawn: !channels.is_empty() }

@@ -238,7 +238,7 @@ impl<F> Access<F> {
     /// A server has the bot again: its commands went with the bot, and what waits for its channels need not wait any longer.
     async fn resume(&self, guild: GuildId) -> Result<(), StoreError> {
         if self.standing(guild) == Standing::Served {
-            for channel in self.data.store.unpark_guild(guild).await? {
+            for channel in self.data.store.reopen_guild(guild).await? {
                 self.data.gate.ring(channel, true);
             }
         }

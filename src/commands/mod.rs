@@ -99,7 +99,7 @@ pub struct Data {
 impl Data {
     /// Opens a channel that Discord had refused: what waits for it goes out now. True if it was closed.
     async fn open_again(&self, channel: ChannelId) -> Result<bool, StoreError> {
-        let closed = self.store.unpark(channel).await?;
+        let closed = self.store.reopen(channel).await?;
         self.gate.ring(channel, true);
         Ok(closed)
     }

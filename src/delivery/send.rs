@@ -4,76 +4,49 @@ use super::Shared;
 use crate::clock::UnixMs;
 use crate::discord::rest::{Answer, CLOCKS_DIFFER_MS};
 use crate::ids::MessageId;
-use crate::outbox::{Claim, Place, RateHeaders, Verdict};
+use crate::outbox::{Claim, Place, Post, RateHeaders, Verdict};
 use crate::render::{self, Message};
 use crate::store::StoreError;
 
-/// One card of a claim, as it is sent.
-struct Card<'a> {
-    message: &'a Message,
-    urls: &'a [(String, String)],
-    happened_at: UnixMs,
-    shown_at: Option<UnixMs>,
-    unpinged: bool,
-    /// It was deleted by a person, or over before it was ever shown: nobody needs to be called to it.
-    calls_nobody: bool,
-    anew: bool,
+/// A post's message, with the addresses of what it links to.
+fn linked(claim: &Claim, post: &Post) -> Message {
+    render::linked(post.new_message(), |subject| claim.url(post, subject).map(str::to_owned))
 }
 
-impl<'a> Card<'a> {
-    /// The cards of a claim, in their order.
-    fn of(claim: &'a Claim) -> impl Iterator<Item = Self> {
-        let lead = Self {
-            message: &claim.message,
-            urls: &claim.urls,
-            happened_at: claim.happened_at,
-            shown_at: claim.shown_at,
-            unpinged: claim.unpinged,
-            // An answer calls to what goes on, whatever became of its text meanwhile.
-            calls_nobody: claim.hushed || (claim.over && claim.version > 1 && claim.place != Place::Thread && claim.reply_to.is_none()),
-            anew: claim.anew,
-        };
-        let others = claim.others.iter().map(|member| Self {
-            message: &member.message,
-            urls: &member.urls,
-            happened_at: member.happened_at,
-            shown_at: member.shown_at,
-            unpinged: member.unpinged,
-            calls_nobody: member.over && member.version > 1,
-            anew: member.anew,
-        });
-        std::iter::once(lead).chain(others)
+/// As a post is made. Second: whether it calls nobody although it names roles.
+fn made(claim: &Claim, post: &Post, now: UnixMs) -> (Message, bool) {
+    let message = linked(claim, post);
+    let named = !message.roles.is_empty();
+    let mut new = if calls_nobody(claim, post) { render::unpinged(message) } else { message };
+    new = render::late(new, post.happened_at, now);
+    if post.is_recreated() {
+        new.roles.clear();
+        new.silent = true;
     }
+    let suppressed = named && new.roles.is_empty();
+    (new, suppressed)
+}
 
-    fn linked(&self) -> Message {
-        let url = |subject: &str| self.urls.iter().find(|(to, _)| to == subject).map(|(_, url)| url.clone());
-        render::linked(self.message.clone(), url)
+/// Another post of its event called already, or it was closed before it was ever shown: nobody needs to be called to it.
+fn calls_nobody(claim: &Claim, post: &Post) -> bool {
+    let is_late = post.closed && post.version > 1;
+    if post.id == claim.lead.id {
+        // An answer calls to what goes on, whatever became of its text meanwhile.
+        claim.already_called || (is_late && post.place != Place::Thread && claim.reply_to.is_none())
+    } else {
+        is_late
     }
+}
 
-    /// As it is made. Second: whether it calls nobody although it names roles.
-    fn made(&self, now: UnixMs) -> (Message, bool) {
-        let message = self.linked();
-        let named = !message.roles.is_empty();
-        let mut new = if self.calls_nobody { render::unpinged(message) } else { message };
-        new = render::late(new, self.happened_at, now);
-        if self.anew {
-            new.roles.clear();
-            new.silent = true;
-        }
-        let unpinged = named && new.roles.is_empty();
-        (new, unpinged)
-    }
-
-    /// As it stands: as late as it was when it was made, and calling nobody now.
-    fn standing(&self) -> Message {
-        let message = self.linked();
-        let message = if self.unpinged { render::unpinged(message) } else { message };
-        render::late(message, self.happened_at, self.shown_at.unwrap_or(self.happened_at))
-    }
+/// As a post stands: as late as it was when it was made, and calling nobody now.
+fn as_shown(claim: &Claim, post: &Post) -> Message {
+    let message = linked(claim, post);
+    let message = if post.pings_suppressed { render::unpinged(message) } else { message };
+    render::late(message, post.happened_at, post.shown_at.unwrap_or(post.happened_at))
 }
 
 fn standing(claim: &Claim) -> Message {
-    together(Card::of(claim).map(|card| card.standing()).collect())
+    together(claim.posts().map(|post| as_shown(claim, post)).collect())
 }
 
 fn together(mut messages: Vec<Message>) -> Message {
@@ -91,7 +64,7 @@ impl Shared {
     pub(super) async fn send(&self, claimed: &mut Claim) -> Result<Answer, StoreError> {
         let outside = &self.outside;
         let now = outside.clock.now();
-        match (claimed.place, claimed.thread) {
+        match (claimed.lead.place, claimed.thread) {
             // A call whose thread was never opened has none to put away.
             (Place::Archive, None) => return Ok(said(Verdict::MessageGone)),
             (Place::Archive, Some(_)) => return Ok(outside.rest.archive(claimed).await),
@@ -110,28 +83,26 @@ impl Shared {
         if claimed.must_look_first(now) {
             match self.find(claimed).await {
                 Ok(Some(message)) => {
-                    let found = Claim { standing: Some(message), ..claimed.clone() };
+                    let found = standing_at(claimed, message);
                     return Ok(self.outside.rest.send_as_placed(&found, &standing(&found)).await);
                 }
                 Ok(None) => {}
                 Err(verdict) => return Ok(said(verdict)),
             }
         }
-        if claimed.standing.is_some() {
+        if claimed.lead.message_id.is_some() {
             return Ok(outside.rest.send_as_placed(claimed, &standing(claimed)).await);
         }
-        let (messages, unpinged): (Vec<Message>, Vec<bool>) = Card::of(claimed).map(|card| card.made(now)).unzip();
+        let (messages, suppressed): (Vec<Message>, Vec<bool>) = claimed.posts().map(|post| made(claimed, post, now)).unzip();
         let answer = outside.rest.send_as_placed(claimed, &together(messages)).await;
         let brought_back = claimed.may_bring_back_older();
-        let mut calls = unpinged.into_iter();
-        claimed.unpinged = calls.next().unwrap_or_default();
-        for (member, unpinged) in claimed.others.iter_mut().zip(calls) {
-            member.unpinged = unpinged;
+        for (post, suppressed) in std::iter::once(&mut claimed.lead).chain(&mut claimed.others).zip(suppressed) {
+            post.pings_suppressed = suppressed;
         }
         match answer.verdict {
             Verdict::Delivered(made) if brought_back => {
                 outside.gate.note();
-                let made = Claim { standing: Some(made), ..claimed.clone() };
+                let made = standing_at(claimed, made);
                 Ok(outside.rest.send_as_placed(&made, &standing(&made)).await)
             }
             _ => Ok(answer),
@@ -140,16 +111,23 @@ impl Shared {
 
     /// Looks for the message of a create that was cut off.
     async fn find(&self, claim: &Claim) -> Result<Option<MessageId>, Verdict> {
-        let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
-        let known = self.outside.store.messages_since(claim.key.channel, MessageId::earliest(UnixMs(since))).await;
+        let since = claim.lead.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
+        let known = self.outside.store.messages_since(claim.lead.channel, MessageId::earliest(UnixMs(since))).await;
         // Not to know is no reason to make a second one.
         let known = known.map_err(|error| Verdict::Retry { reason: error.to_string() })?;
         let found = self.outside.rest.find(claim, |message| known.contains(&message)).await?;
         if let Some(message) = found {
-            tracing::info!(channel = %claim.key.channel, %message, "found the message of a create that was cut off");
+            tracing::info!(channel = %claim.lead.channel, %message, "found the message of a create that was cut off");
         }
         Ok(found)
     }
+}
+
+/// The claim, once it is known that its message stands.
+fn standing_at(claim: &Claim, message: MessageId) -> Claim {
+    let mut claim = claim.clone();
+    claim.lead.message_id = Some(message);
+    claim
 }
 
 fn said(verdict: Verdict) -> Answer {

@@ -192,7 +192,7 @@ impl Stage {
     async fn settled(&self) {
         let mut quiet = 0;
         while quiet < 3 {
-            let pending = self.app.store.counts().await.map_or(1, |counts| counts.pending);
+            let pending = self.app.store.counts().await.map_or(1, |counts| counts.waiting);
             quiet = if pending == 0 && self.cad.wait_pushed(Duration::from_millis(100)).await { quiet + 1 } else { 0 };
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

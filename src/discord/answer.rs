@@ -65,7 +65,7 @@ fn refused(body: &[u8], status: StatusCode, claim: &Claim) -> Verdict {
         (About::Name, _) => Verdict::Obstructed { obstacle: Obstacle::Name, reason },
         (About::Way(obstacle), _) => Verdict::Obstructed { obstacle, reason },
         // A thread is not its channel: that one may take messages all the same. A note stands on its card too; a call to people does not.
-        (About::Place, _) if claim.place.is_in_thread() => match claim.lane {
+        (About::Place, _) if claim.lead.place.is_in_thread() => match claim.lane {
             Lane::Log => Verdict::Invalid { reason },
             _ => Verdict::Obstructed { obstacle: Obstacle::Threads, reason },
         },
@@ -81,9 +81,9 @@ fn wait_ms(seconds: f64) -> i64 {
 
 /// Whether 404 means that a person deleted what the claim is about: the message, or the thread that it stands in.
 fn gone(claim: &Claim, code: Option<i64>) -> bool {
-    match claim.place {
-        Place::Channel => claim.standing.is_some() && code == Some(UNKNOWN_MESSAGE),
-        Place::Forum => claim.standing.is_some() && matches!(code, Some(UNKNOWN_MESSAGE | UNKNOWN_CHANNEL)),
+    match claim.lead.place {
+        Place::Channel => claim.lead.message_id.is_some() && code == Some(UNKNOWN_MESSAGE),
+        Place::Forum => claim.lead.message_id.is_some() && matches!(code, Some(UNKNOWN_MESSAGE | UNKNOWN_CHANNEL)),
         Place::Thread | Place::Archive => matches!(code, Some(UNKNOWN_MESSAGE | UNKNOWN_CHANNEL)),
     }
 }

@@ -266,19 +266,19 @@ impl Rest {
     /// Sends a claim: creates its message or edits the one that stands.
     pub async fn send(&self, claim: &Claim, message: &Message) -> Answer {
         let channel = claim.channel();
-        let (method, path) = match (claim.standing, claim.place) {
+        let (method, path) = match (claim.lead.message_id, claim.lead.place) {
             (Some(id), _) => (Method::PATCH, format!("/channels/{channel}/messages/{id}")),
             (None, Place::Forum) => (Method::POST, format!("/channels/{channel}/threads")),
             (None, _) => (Method::POST, format!("/channels/{channel}/messages")),
         };
-        let create = claim.standing.is_none();
+        let create = claim.lead.message_id.is_none();
         // What stands in a thread stands there by itself.
-        let reply_to = claim.reply_to.filter(|_| claim.place == Place::Channel);
+        let reply_to = claim.reply_to.filter(|_| claim.lead.place == Place::Channel);
         let content = body(message, create.then_some((claim.nonce.as_str(), reply_to)));
         let operation = Some(if create { Operation::Create } else { Operation::Edit });
         let request = |content: Value| with_files(self.request(method.clone(), &path), message, content, create);
         let broken = |reason| Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default(), operation: None };
-        if !create || claim.place != Place::Forum {
+        if !create || claim.lead.place != Place::Forum {
             return match request(content) {
                 Ok(request) => self.execute(request, claim, operation).await,
                 Err(reason) => broken(reason),
@@ -329,8 +329,8 @@ impl Rest {
     /// # Errors
     /// A verdict to settle with, if the channel cannot be searched.
     pub async fn find(&self, claim: &Claim, owned: impl Fn(MessageId) -> bool) -> Result<Option<MessageId>, Verdict> {
-        let since = claim.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
-        let messages = match claim.place {
+        let since = claim.lead.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
+        let messages = match claim.lead.place {
             Place::Forum => self.forum_starters(claim, &owned).await.map_err(as_verdict)?,
             _ => self
                 .ask(&format!("/channels/{}/messages?limit={LOOK_BACK}&after={}", claim.channel(), MessageId::earliest(UnixMs(since))))
@@ -372,8 +372,9 @@ pub(super) fn same(message: &Value, claim: &Claim) -> bool {
         Some(Value::String(nonce)) if !nonce.is_empty() => return *nonce == claim.nonce,
         _ => {}
     }
-    let Some(embed) = claim.message.embeds.first() else {
-        return claim.message.content.is_some() && message.get("content").and_then(Value::as_str) == claim.message.content.as_deref();
+    let Some(embed) = claim.lead.message.embeds.first() else {
+        return claim.lead.message.content.is_some()
+            && message.get("content").and_then(Value::as_str) == claim.lead.message.content.as_deref();
     };
     let footer = message.pointer("/embeds/0/footer/text").and_then(Value::as_str).unwrap_or_default();
     let own = embed.footer.as_deref().unwrap_or_default();
@@ -480,8 +481,7 @@ fn with_files(request: RequestBuilder, message: &Message, body: Value, create: b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{CommunityId, GuildId, ServerId};
-    use crate::outbox::PostKey;
+    use crate::outbox::Post;
 
     fn claim(footer: &str, title: &str) -> Claim {
         let embed = Embed {
@@ -490,35 +490,10 @@ mod tests {
             timestamp: Some(UnixMs(1_795_000_000_123)),
             ..Embed::default()
         };
-        Claim {
-            id: 1,
-            guild: GuildId(1),
-            key: PostKey { channel: ChannelId(1), community: CommunityId::new("c"), server: ServerId(1), subject: "s".into() },
-            message: Message { embeds: vec![embed], ..Message::default() },
-            version: 1,
-            standing: None,
-            place: crate::outbox::Place::Channel,
-            reply_to: None,
-            thread: None,
-            thread_name: String::new(),
-            urls: Vec::new(),
-            nonce: "instance.1.0".into(),
-            creating_since: Some(UnixMs(0)),
-            anew: false,
-            attempts: 0,
-            trouble: None,
-            apart: false,
-            hushed: false,
-            over: false,
-            lines: false,
-            happened_at: UnixMs(0),
-            shown_at: None,
-            unpinged: false,
-            lane: crate::outbox::Lane::New,
-            wished_at: UnixMs(0),
-            due_since: UnixMs(0),
-            others: Vec::new(),
-        }
+        let claim = Claim::sample();
+        let message = Message { embeds: vec![embed], ..Message::default() };
+        let lead = Post { message: message.into(), creating_since: Some(UnixMs(0)), ..claim.lead };
+        Claim { nonce: "instance.1.0".into(), lead, ..claim }
     }
 
     /// As Discord lists a message in a channel's history: whether it tells the nonce there is not documented.

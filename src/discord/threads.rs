@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::codes::HAS_THREAD;
 use super::rest::{Answer, AskError, CLOCKS_DIFFER_MS, Rest, same};
-use crate::ids::{ChannelId, MessageId};
-use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Verdict};
+use crate::ids::{CallId, ChannelId, MessageId};
+use crate::outbox::{Claim, Obstacle, Operation, Place, PostSubject, RateHeaders, Verdict};
 use crate::render::{Message, text};
+use crate::world::Subject;
 
 /// Minutes without a message after which Discord puts a thread away by itself.
 const AUTO_ARCHIVE_MIN: u32 = 1_440;
@@ -27,7 +28,7 @@ impl Rest {
     pub async fn open_thread(&self, claim: &Claim) -> Result<ChannelId, Answer> {
         let failed = |verdict| Answer { verdict, headers: RateHeaders::default(), operation: None };
         let Some(card) = claim.reply_to else { return Err(failed(Verdict::MessageGone)) };
-        let path = format!("/channels/{}/messages/{card}/threads", claim.key.channel);
+        let path = format!("/channels/{}/messages/{card}/threads", claim.lead.channel);
         let request = |name: String| {
             let body = json!({ "name": name, "auto_archive_duration": AUTO_ARCHIVE_MIN });
             self.request(Method::POST, &path).json(&body)
@@ -53,13 +54,13 @@ impl Rest {
             self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body)
         };
         let operation = Some(Operation::Archive);
-        let answer = self.execute(titled(claim.message.title()), claim, operation).await;
+        let answer = self.execute(titled(claim.lead.message.title()), claim, operation).await;
         match answer.verdict {
             // It keeps the name that it has.
             Verdict::Obstructed { obstacle: Obstacle::Name, .. } => self.again(titled(None), claim, operation).await,
             // It is put away already, by Discord or by a person, and a locked one stays as that person left it.
             Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => match self.take_out(claim).await.verdict {
-                Verdict::Delivered(_) => self.again(titled(claim.message.title()), claim, operation).await,
+                Verdict::Delivered(_) => self.again(titled(claim.lead.message.title()), claim, operation).await,
                 Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => Answer { verdict: Verdict::MessageGone, ..answer },
                 verdict => Answer { verdict, ..answer },
             },
@@ -84,7 +85,7 @@ impl Rest {
     /// Sends a claim. What stands or is to stand in a thread may find that put away: then takes it out and tries once more.
     pub async fn send_as_placed(&self, claim: &Claim, message: &Message) -> Answer {
         let answer = self.send(claim, message).await;
-        let in_thread = claim.place.is_in_thread() || (claim.place == Place::Forum && claim.standing.is_some());
+        let in_thread = claim.lead.place.is_in_thread() || (claim.lead.place == Place::Forum && claim.lead.message_id.is_some());
         match &answer.verdict {
             Verdict::Obstructed { obstacle: Obstacle::Locked, .. } if in_thread => {
                 let opened = self.take_out(claim).await;
@@ -97,9 +98,9 @@ impl Rest {
     /// The first message of the post that an earlier create of this claim made in its forum, as a channel's history would list it: looked for
     /// among our posts there that are not known as another one's, the nearest in time first.
     pub(super) async fn forum_starters(&self, claim: &Claim, owned: impl Fn(MessageId) -> bool) -> Result<Value, AskError> {
-        let threads = self.ask(&format!("/guilds/{}/threads/active", claim.guild)).await?;
-        let forum = claim.key.channel.to_string();
-        let sent = claim.creating_since.map_or(0, |at| at.0);
+        let threads = self.ask(&format!("/guilds/{}/threads/active", claim.lead.guild)).await?;
+        let forum = claim.lead.channel.to_string();
+        let sent = claim.lead.creating_since.map_or(0, |at| at.0);
         let since = sent.saturating_sub(CLOCKS_DIFFER_MS);
         let me = self.user();
         let ours = |thread: &&Value| {
@@ -149,15 +150,16 @@ pub(super) fn forum_post(title: &str, mut body: Value) -> Value {
 
 /// A name without any word of the game, for one that Discord does not take: `Dispatch call 501`.
 pub(super) fn neutral(claim: &Claim) -> String {
-    let subject = if claim.place == Place::Thread { claim.key.subject.split('#').next() } else { Some(&*claim.key.subject) };
-    let (kind, rest) = subject.and_then(|subject| subject.split_once(':')).unwrap_or_default();
-    let number = rest.split_once('@').and_then(|(number, _)| number.parse::<i64>().ok()).filter(|number| *number > 0);
-    let with = |what: &str| number.map_or_else(|| what.to_owned(), |number| format!("{what} {number}"));
-    match kind {
-        "911" => with("Emergency call"),
-        "call" => with("Dispatch call"),
-        "panic" => "Panic".to_owned(),
-        _ => "Alert".to_owned(),
+    let card = match claim.lead.about.subject {
+        PostSubject::Card(card) | PostSubject::Reply { card, .. } => Some(card),
+        _ => None,
+    };
+    let with = |what: &str, CallId(number)| if number > 0 { format!("{what} {number}") } else { what.to_owned() };
+    match card {
+        Some(Subject::Emergency(id, _)) => with("Emergency call", id),
+        Some(Subject::Dispatch(id, _)) => with("Dispatch call", id),
+        Some(Subject::Panic(..)) => "Panic".to_owned(),
+        Some(Subject::Event(..)) | None => "Alert".to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::ids::{ChannelId, CommunityId, GuildId, Ident, RoleId, ServerId};
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
 use crate::route::{self, Filter, Occasion, Route, Target, Threads, attention, targets};
-use crate::store::{Guild, Memo, Routing};
+use crate::store::{CardMemo, Guild, Routing};
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
 
 /// A call or panic is news for so long (ms).
@@ -20,10 +20,10 @@ pub(super) const YOUNG_MS: i64 = 600_000;
 
 /// The posts whose subjects may still change: a card is drawn again as it was drawn first, whatever became of its route.
 #[derive(Debug, Default)]
-pub(super) struct Memos(HashMap<(ServerKey, Subject), BTreeMap<ChannelId, Memo>>);
+pub(super) struct Memos(HashMap<(ServerKey, Subject), BTreeMap<ChannelId, CardMemo>>);
 
 impl Memos {
-    pub(super) fn new(rows: Vec<(PostKey, Memo)>) -> Self {
+    pub(super) fn new(rows: Vec<(PostKey, CardMemo)>) -> Self {
         let mut memos = Self::default();
         for (key, memo) in rows {
             // Replies and lines have subjects of another form: they never change.
@@ -247,7 +247,7 @@ impl<'a> Drawing<'a> {
         saying: &Saying<'_>,
         over: bool,
         fresh: bool,
-    ) -> Option<(ChannelId, Memo)> {
+    ) -> Option<(ChannelId, CardMemo)> {
         if !fresh {
             target.roles.clear();
             target.pinged.clear();
@@ -261,7 +261,7 @@ impl<'a> Drawing<'a> {
         }
         let text = subject.to_string();
         let place = place_of(&target);
-        let memo = Memo { guild: target.guild, style: target.style, roles: target.roles.clone(), place, threads: target.threads };
+        let memo = CardMemo { guild: target.guild, style: target.style, roles: target.roles.clone(), place, threads: target.threads };
         self.pings.extend(&target.pinged);
         self.push(&target, Post { place, over, ..Post::new(saying.lane, text.clone()) }, message);
         if place == Place::Channel && target.threads == Threads::Always && !over {
@@ -276,7 +276,7 @@ impl<'a> Drawing<'a> {
     }
 
     /// The cards that stand already, also those whose route was removed since. `told`: because something happened.
-    pub(super) fn redraw(&mut self, subject: Subject, standing: &BTreeMap<ChannelId, Memo>, over: bool, told: bool) {
+    pub(super) fn redraw(&mut self, subject: Subject, standing: &BTreeMap<ChannelId, CardMemo>, over: bool, told: bool) {
         let text = subject.to_string();
         for (channel, memo) in standing {
             let target = remembered(*channel, memo);
@@ -305,8 +305,8 @@ impl<'a> Drawing<'a> {
     /// Draws the open cards of a guild anew: its words have changed.
     pub(super) fn redraw_for(&mut self, guild: GuildId, is_over: impl Fn(Subject) -> bool) {
         let key = (self.community.clone(), self.server);
-        let of_guild = |(known, subject): (&(ServerKey, Subject), &BTreeMap<ChannelId, Memo>)| {
-            let standing: BTreeMap<ChannelId, Memo> =
+        let of_guild = |(known, subject): (&(ServerKey, Subject), &BTreeMap<ChannelId, CardMemo>)| {
+            let standing: BTreeMap<ChannelId, CardMemo> =
                 subject.iter().filter(|(_, memo)| memo.guild == guild).map(|(channel, memo)| (*channel, memo.clone())).collect();
             (known.0 == key && !standing.is_empty()).then_some((known.1, standing))
         };
@@ -379,7 +379,7 @@ impl<'a> Drawing<'a> {
         &mut self,
         subject: Subject,
         saying: &Saying<'_>,
-        standing: &BTreeMap<ChannelId, Memo>,
+        standing: &BTreeMap<ChannelId, CardMemo>,
         said: impl Fn(&View<'_>) -> Option<Message>,
     ) {
         let text = subject.to_string();
@@ -415,7 +415,7 @@ impl<'a> Drawing<'a> {
     }
 
     /// The cards of a subject, by channel.
-    pub(super) fn standing_of(&self, subject: Subject) -> Option<BTreeMap<ChannelId, Memo>> {
+    pub(super) fn standing_of(&self, subject: Subject) -> Option<BTreeMap<ChannelId, CardMemo>> {
         self.memos.0.get(&((self.community.clone(), self.server), subject)).cloned()
     }
 
@@ -545,7 +545,7 @@ impl Post {
 }
 
 /// The place of a card that stands.
-fn remembered(channel: ChannelId, memo: &Memo) -> Target {
+fn remembered(channel: ChannelId, memo: &CardMemo) -> Target {
     Target {
         guild: memo.guild,
         channel,

@@ -37,12 +37,12 @@ use crate::gate::Gate;
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
 use crate::intake::{Arrival, Refused};
 use crate::metrics::{Metrics, Outcome};
-use crate::outbox::{Lane, PostKey};
+use crate::outbox::{ClaimOutcome, Lane, PostKey};
 use crate::refresh::{Outcome as Caught, Read, Reason, RefreshRequests};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::duty::DutyRow;
-use crate::store::{Ask, Batch, Found, JournalRow, Memo, Routing, Store, StoreError, WorldRow};
+use crate::store::{Batch, CardMemo, JournalRow, Routing, Store, StoreError, WorldRow};
 use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
 
 use boards::Boards;
@@ -329,16 +329,16 @@ impl Ingest {
                 None => others.push((channel, panic)),
             }
         }
-        let asks = passes.iter().map(|pass| Ask::of(pass, batch.now)).collect();
+        let requests = passes.iter().map(|pass| pass.request(batch.now)).collect();
         // If it fails, the passes are given back as they are dropped.
-        let found = store.ingest(Arc::clone(batch), asks).await?;
+        let found = store.ingest(Arc::clone(batch), requests).await?;
         for (pass, found) in passes.into_iter().zip(found) {
             match found {
-                Found::Post(claim) => gate.hand_over(pass, *claim),
-                Found::Later(at) if at > batch.now => pass.give_back(Some(at)),
+                ClaimOutcome::Claimed(claim) => gate.hand_over(pass, *claim),
+                ClaimOutcome::NotBefore(at) if at > batch.now => pass.give_back(Some(at)),
                 // Something waits that may not go just now: the delivery finds out when.
-                Found::Later(_) => drop(pass),
-                Found::Nothing => pass.give_back(None),
+                ClaimOutcome::NotBefore(_) => drop(pass),
+                ClaimOutcome::Nothing => pass.give_back(None),
             }
         }
         for (channel, panic) in others {
@@ -555,7 +555,7 @@ impl Ingest {
 }
 
 /// The posts of what the worlds still know.
-fn memos_of(worlds: &HashMap<ServerKey, Server>, rows: Vec<(PostKey, Memo)>, routing: &Routing) -> Memos {
+fn memos_of(worlds: &HashMap<ServerKey, Server>, rows: Vec<(PostKey, CardMemo)>, routing: &Routing) -> Memos {
     let mut memos = Memos::new(rows);
     memos.only_of(|guild| routing.access.serves(guild));
     memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));

@@ -3,14 +3,7 @@
 //! A **post** is what should stand on Discord about one subject in one channel. Delivery closes the gap between the desired version
 //! and the delivered one, whatever the history was: ten edits are one request, a restart needs no replay.
 //!
-//! ```text
-//!            ingest: desired, version+1
-//!                 │
-//!   (message?) pending ── claim (lease) ── send ──▶ Verdict ── settle ─┬─▶ delivered (version reached; pending again if it moved on)
-//!                 ▲                                                    ├─▶ again at … (wait, retry, an obstacle)
-//!                 │                                                    ├─▶ channel parked (Discord's own refusals)
-//!                 └─────────────── lease ran out ◀── crash             └─▶ failed (Discord names what is wrong with the text)
-//! ```
+//! The state diagram of a post is in [`queue`].
 //!
 //! A create carries a nonce made of the post's id. `creating` is set in the same commit that claims the post and cleared when the
 //! answer is known, so after a crash we know that a message may stand there already: soon after, the nonce makes Discord return it;
@@ -19,7 +12,6 @@
 //! When more new cards wait than messages may be made, several of them share one: a **pack** ([`packing`](packs)). It is claimed, sent and
 //! settled as one request; each card stays a post of its own, with its own versions, and an edit of one sends the whole message again.
 
-mod claim;
 mod invalid;
 mod limits;
 mod obstacle;
@@ -33,13 +25,12 @@ use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::render::{Message, Style};
 use crate::route::Threads;
 
-pub use claim::{Claim, Member};
 pub use invalid::Pace;
 pub use limits::{Cause, Limits, Operation, PER_SECOND, RateHeaders, Scope, Wait};
 pub use obstacle::Obstacle;
 pub use packing::{MOST_CARDS, packs, share};
 pub use place::Place;
-pub use queue::Queue;
+pub use queue::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState, PostSubject, Queue, SettleOutcome, SubjectKey};
 pub use verdict::{Settlement, Verdict, backoff, settle};
 
 /// How long a nonce surely makes Discord return the message already made (ms). Discord says "a few minutes".
@@ -161,7 +152,7 @@ impl Draft {
 /// The nonce of a post's create. `generation` grows when a deleted message is posted anew; `instance` tells databases apart, since
 /// a fresh one counts its posts from 1 again.
 #[must_use]
-pub fn nonce(instance: &str, post: i64, generation: i64) -> String {
-    let text = format!("{instance}.{post:x}.{generation:x}");
+pub fn nonce(instance: &str, post: PostId, generation: i64) -> String {
+    let text = format!("{instance}.{:x}.{generation:x}", post.0);
     text.chars().take(25).collect()
 }

@@ -1,6 +1,6 @@
 //! What Discord said, and what follows from it.
 
-use super::{Claim, Member, Obstacle, Scope};
+use super::{Claim, Obstacle, Operation, Scope};
 use crate::clock::UnixMs;
 use crate::ids::MessageId;
 
@@ -105,7 +105,7 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
             Settlement::Again { due: now.plus(ms.max(0)), counts: false, in_doubt: false, reason, obstacle: None, on_purpose }
         }
         Verdict::Retry { reason } => Settlement::Again {
-            due: now.plus(backoff(claim.attempts, jitter)),
+            due: now.plus(backoff(claim.lead.attempts, jitter)),
             counts: true,
             in_doubt: true,
             reason,
@@ -113,43 +113,31 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
             on_purpose: false,
         },
         // It may be one of the cards that Discord objects to.
-        Verdict::Obstructed { obstacle: Obstacle::Unknown(_) | Obstacle::Blocked, .. }
-            if claim.standing.is_none() && !claim.others.is_empty() =>
-        {
-            Settlement::Alone
-        }
+        Verdict::Obstructed { obstacle: Obstacle::Unknown(_) | Obstacle::Blocked, .. } if is_new_batch(claim) => Settlement::Alone,
         Verdict::Obstructed { obstacle, reason } => again(claim, obstacle, reason, now, jitter),
         Verdict::Stop { reason } => {
             Settlement::Again { due: now.plus(PARK_MS), counts: false, in_doubt: false, reason, obstacle: None, on_purpose: false }
         }
         // The channel took others since: it is this message that needs more than they do.
-        Verdict::Refused { reason } if claim.apart => again(claim, Obstacle::Refused, reason, now, jitter),
+        Verdict::Refused { reason } if claim.lead.isolated => again(claim, Obstacle::Refused, reason, now, jitter),
         Verdict::Refused { reason } => {
             let ms = PARK_MS.saturating_mul(1_i64.checked_shl(tries.min(10)).unwrap_or(1)).min(PARK_MAX_MS);
             Settlement::Park { until: now.plus(ms), reason }
         }
-        Verdict::MessageGone if claim.over && !claim.lines => Settlement::Over,
+        Verdict::MessageGone if claim.lead.closed && !claim.lead.is_log_page() => Settlement::Over,
         Verdict::MessageGone => Settlement::Repost,
-        Verdict::Invalid { .. } if claim.standing.is_none() && !claim.others.is_empty() => Settlement::Alone,
+        Verdict::Invalid { .. } if is_new_batch(claim) => Settlement::Alone,
         Verdict::Invalid { reason } => Settlement::Fail { reason },
     }
 }
 
 fn again(claim: &Claim, obstacle: Obstacle, reason: String, now: UnixMs, jitter: f64) -> Settlement {
-    let due = now.plus(obstacle.wait_ms(claim.attempts, jitter));
+    let due = now.plus(obstacle.wait_ms(claim.lead.attempts, jitter));
     Settlement::Again { due, counts: true, in_doubt: false, reason, obstacle: Some(obstacle), on_purpose: false }
 }
 
-impl Settlement {
-    /// What it means for another card of the same message.
-    #[must_use]
-    pub fn of_member(&self, member: &Member) -> Self {
-        match self {
-            Self::Repost | Self::Over if member.over && !member.lines => Self::Over,
-            Self::Repost | Self::Over => Self::Repost,
-            other => other.clone(),
-        }
-    }
+fn is_new_batch(claim: &Claim) -> bool {
+    claim.operation() == Operation::Create && !claim.others.is_empty()
 }
 
 /// Milliseconds before try number `attempts` + 1: 0.5 s doubling to a minute, less up to a fifth.
@@ -164,39 +152,11 @@ pub fn backoff(attempts: u32, jitter: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
-    use crate::outbox::PostKey;
+    use crate::outbox::{Lane, Post};
 
-    fn claim(over: bool, attempts: u32) -> Claim {
-        Claim {
-            id: 1,
-            guild: GuildId(1),
-            key: PostKey { channel: ChannelId(1), community: CommunityId::new("c"), server: ServerId(1), subject: "s".into() },
-            message: crate::render::Message::default(),
-            version: 1,
-            standing: None,
-            place: crate::outbox::Place::Channel,
-            reply_to: None,
-            thread: None,
-            thread_name: String::new(),
-            urls: Vec::new(),
-            nonce: "n".into(),
-            creating_since: None,
-            anew: false,
-            attempts,
-            trouble: None,
-            apart: false,
-            hushed: false,
-            over,
-            lines: false,
-            happened_at: UnixMs(0),
-            shown_at: None,
-            unpinged: false,
-            lane: crate::outbox::Lane::New,
-            wished_at: UnixMs(0),
-            due_since: UnixMs(0),
-            others: Vec::new(),
-        }
+    fn claim(closed: bool, attempts: u32) -> Claim {
+        let sample = Claim::sample();
+        Claim { lead: Post { closed, attempts, ..sample.lead }, ..sample }
     }
 
     #[test]
@@ -217,7 +177,8 @@ mod tests {
         assert_eq!(settle(&claim(false, 0), Verdict::MessageGone, 0, UnixMs(0), 0.0), Settlement::Repost);
         assert_eq!(settle(&claim(true, 0), Verdict::MessageGone, 0, UnixMs(0), 0.0), Settlement::Over);
         // Lines that came after the deletion were never seen.
-        let page = Claim { lines: true, ..claim(true, 0) };
+        let card = claim(true, 0);
+        let page = Claim { lead: Post { lane: Lane::Log, ..card.lead }, ..card };
         assert_eq!(settle(&page, Verdict::MessageGone, 0, UnixMs(0), 0.0), Settlement::Repost);
     }
 

@@ -1,10 +1,11 @@
 //! Boards: their rows, and what becomes of their posts.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
+use super::posts::Posts;
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, GuildId, MessageId, ServerId, UserId};
+use crate::ids::{ChannelId, GuildId, ServerId, UserId};
 use crate::route::{Board, BoardKind};
 
 /// What came of adding a board.
@@ -16,15 +17,6 @@ pub enum AddBoard {
     Same(Board),
     /// The guild has the most boards it may have.
     TooMany,
-}
-
-/// What became of the post of a board that was removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unposted {
-    /// It is being sent right now: ask again when that is over.
-    InHand,
-    /// It is forgotten; this message of it stands on Discord.
-    Done(Option<MessageId>),
 }
 
 /// Most boards of one guild: each is an edit every few seconds in a busy hour.
@@ -60,87 +52,19 @@ impl Store {
         .await
     }
 
-    /// Removes a board of this guild and returns it. Its post stays until [`Store::unpost_board`].
+    /// Removes a board of this guild and returns it. Its post stays until [`Store::forget_board_post`].
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn remove_board(&self, guild: GuildId, id: i64) -> Result<Option<Board>, StoreError> {
-        self.change(move |connection| {
+        self.change_with_posts(move |connection, posts| {
             let board = of_guild(connection, guild)?.into_iter().find(|board| board.id == id);
             if let Some(board) = &board {
-                delete(connection, board)?;
+                delete(connection, posts, board)?;
             }
             Ok(board)
         })
         .await
-    }
-
-    /// Forgets the post of a removed board. Nothing may draw the board any more, or its post would come back.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn unpost_board(&self, board: &Board, now: UnixMs) -> Result<Unposted, StoreError> {
-        let board = board.clone();
-        self.writer
-            .run(move |connection| {
-                let found: Option<(i64, i64, Option<MessageId>)> = connection
-                    .query_row(
-                        "SELECT id, lease_ms, message FROM post WHERE channel = ?1 AND community = ?2 AND subject = ?3",
-                        post_of(&board),
-                        |row| Ok((row.get(0)?, row.get(1)?, rows::message_option(row, "message")?)),
-                    )
-                    .optional()?;
-                match found {
-                    None => Ok(Unposted::Done(None)),
-                    Some((_, lease, _)) if lease > now.0 => Ok(Unposted::InHand),
-                    Some((id, _, message)) => {
-                        connection.execute("DELETE FROM post WHERE id = ?1", [id])?;
-                        Ok(Unposted::Done(message))
-                    }
-                }
-            })
-            .await
-    }
-
-    /// Has a board's post sent again though nothing changed: somebody deleted its message, or Discord refused it. It is sent with the
-    /// next wake of the delivery. Nothing happens if the board was never drawn.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn resend_board(&self, board: &Board, now: UnixMs) -> Result<(), StoreError> {
-        let board = board.clone();
-        self.writer
-            .run(move |connection| {
-                connection
-                    .execute(
-                        "UPDATE post SET version = version + 1, failed = NULL, happened_ms = ?4 WHERE channel = ?1 AND community = ?2 AND subject = ?3",
-                        (rows::flake(board.channel.0), board.community.as_str(), board.subject(), now.0),
-                    )
-                    .map(|_| ())
-            })
-            .await
-    }
-
-    /// When the messages of boards were made, by the boards' numbers: Discord lets old messages be edited less often. A message's id
-    /// tells its time.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn boards_made(&self) -> Result<Vec<(i64, UnixMs)>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let mut select =
-                    connection.prepare("SELECT subject, message FROM post WHERE subject LIKE 'board:%' AND message IS NOT NULL")?;
-                let found = select.query_map((), |row| Ok((row.get::<_, String>(0)?, rows::message_option(row, "message")?)))?;
-                let mut made = Vec::new();
-                for row in found {
-                    let (subject, message) = row?;
-                    let number = subject.strip_prefix("board:").and_then(|number| number.parse().ok());
-                    made.extend(number.zip(message.map(|message| message.made_at())));
-                }
-                Ok(made)
-            })
-            .await
     }
 }
 
@@ -162,16 +86,10 @@ pub(super) fn insert(
 }
 
 /// Takes a board away. Its post stays until it is not being sent any more.
-pub(super) fn delete(connection: &Connection, board: &Board) -> rusqlite::Result<()> {
+pub(super) fn delete(connection: &Connection, posts: &mut Posts, board: &Board) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM board WHERE id = ?1", [board.id])?;
-    // If we die before its post is forgotten, it is pruned like any other that is over.
-    connection.execute("UPDATE post SET over = 1 WHERE channel = ?1 AND community = ?2 AND subject = ?3", post_of(board))?;
-    Ok(())
-}
-
-/// What names a board's post.
-fn post_of(board: &Board) -> (i64, &str, String) {
-    (rows::flake(board.channel.0), board.community.as_str(), board.subject())
+    // If we die before its post is forgotten, it is pruned like any other that is closed.
+    posts.close_board(connection, board)
 }
 
 fn of_guild(connection: &Connection, guild: GuildId) -> rusqlite::Result<Vec<Board>> {
@@ -182,7 +100,8 @@ fn of_guild(connection: &Connection, guild: GuildId) -> rusqlite::Result<Vec<Boa
 mod tests {
     use super::super::conformance::Folder;
     use super::*;
-    use crate::ids::{CommunityId, RoleId};
+    use crate::ids::{CommunityId, MessageId, RoleId};
+    use crate::outbox::queue::BoardRemoval;
     use crate::outbox::{Draft, Lane, PostKey, Settlement};
     use crate::render::{Labels, Message, Style};
     use crate::store::Batch;
@@ -236,18 +155,18 @@ mod tests {
         let folder = Folder::new();
         let store = store(&folder).await;
         let AddBoard::Added(board) = add(&store, BoardKind::Both, None).await else { panic!("not added") };
-        assert_eq!(store.unpost_board(&board, UnixMs(10)).await.unwrap(), Unposted::Done(None), "never drawn");
+        assert_eq!(store.forget_board_post(&board, UnixMs(10)).await.unwrap(), BoardRemoval::Done(None), "never drawn");
         put(&store, &board, "one", 10).await;
         let claim = store.claim(CHANNEL, UnixMs(10)).await.unwrap().unwrap();
         assert_eq!(store.remove_board(GUILD, board.id).await.unwrap(), Some(board.clone()));
         assert!(store.memos().await.unwrap().is_empty(), "kept for ever");
-        assert_eq!(store.unpost_board(&board, UnixMs(11)).await.unwrap(), Unposted::InHand);
+        assert_eq!(store.forget_board_post(&board, UnixMs(11)).await.unwrap(), BoardRemoval::BeingSent);
         store.settle(&claim, Settlement::Delivered(MessageId(175_928_847_299_117_063)), UnixMs(12)).await.unwrap();
         assert_eq!(store.boards_made().await.unwrap(), [(board.id, UnixMs(1_462_015_105_796))]);
-        let done = store.unpost_board(&board, UnixMs(13)).await.unwrap();
-        assert_eq!(done, Unposted::Done(Some(MessageId(175_928_847_299_117_063))));
+        let done = store.forget_board_post(&board, UnixMs(13)).await.unwrap();
+        assert_eq!(done, BoardRemoval::Done(Some(MessageId(175_928_847_299_117_063))));
         assert!(store.boards_made().await.unwrap().is_empty());
-        assert_eq!(store.counts().await.unwrap().pending, 0);
+        assert_eq!(store.counts().await.unwrap().waiting, 0);
     }
 
     #[tokio::test]
@@ -262,14 +181,14 @@ mod tests {
         let late = 10 + 5 * 86_400_000;
         store.resend_board(&board, UnixMs(late)).await.unwrap();
         let claim = store.claim(CHANNEL, UnixMs(late)).await.unwrap().unwrap();
-        assert_eq!((claim.standing, claim.happened_at), (Some(MessageId(99)), UnixMs(late)));
+        assert_eq!((claim.lead.message_id, claim.lead.happened_at), (Some(MessageId(99)), UnixMs(late)));
         store.settle(&claim, Settlement::Repost, UnixMs(late)).await.unwrap();
         let claim = store.claim(CHANNEL, UnixMs(late)).await.unwrap().expect("given up as too old");
-        assert_eq!((claim.standing, claim.anew), (None, true));
+        assert_eq!((claim.lead.message_id, claim.lead.is_recreated()), (None, true));
         store.settle(&claim, Settlement::Delivered(MessageId(100)), UnixMs(late)).await.unwrap();
         // And a change is as young as the change.
         put(&store, &board, "two", late + 5).await;
-        assert_eq!(store.claim(CHANNEL, UnixMs(late + 5)).await.unwrap().unwrap().happened_at, UnixMs(late + 5));
+        assert_eq!(store.claim(CHANNEL, UnixMs(late + 5)).await.unwrap().unwrap().lead.happened_at, UnixMs(late + 5));
     }
 
     #[tokio::test]

@@ -6,7 +6,8 @@ use super::*;
 use crate::event::Topic;
 use crate::guild_access::How;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
-use crate::outbox::{Lane, Place, PostKey, Settlement};
+use crate::outbox::queue::ChannelDue;
+use crate::outbox::{Claim, Lane, Place, PostKey, SettleOutcome, Settlement};
 use crate::render::{Message, Style};
 use crate::route::{Filter, Listens, Mute, NewRoute, PingEdit, Quiet, Route, RouteEdit, Threads, When};
 use crate::world::Entity;
@@ -29,9 +30,38 @@ impl Drop for Folder {
 }
 
 async fn store(folder: &Folder) -> Store {
-    let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
+    store_with(folder, Options::default()).await
+}
+
+async fn store_with(folder: &Folder, options: Options) -> Store {
+    let store = Store::open_with(&folder.0.join("tenfour.db"), options).await.unwrap();
     link(&store, &[1, 2, 4, 5, 1 << 60]).await;
     store
+}
+
+impl Store {
+    /// Claims whatever is due first, by itself.
+    pub(crate) async fn claim(&self, channel: ChannelId, now: UnixMs) -> Result<Option<Claim>, StoreError> {
+        Ok(match self.take(ClaimRequest::any(channel, now)).await? {
+            ClaimOutcome::Claimed(claim) => Some(*claim),
+            ClaimOutcome::NotBefore(_) | ClaimOutcome::Nothing => None,
+        })
+    }
+
+    pub(crate) async fn settle(&self, claim: &Claim, settlement: Settlement, now: UnixMs) -> Result<SettleOutcome, StoreError> {
+        self.settle_and_take(&Arc::new(claim.clone()), settlement, now, None).await.map(|(settled, _)| settled)
+    }
+
+    /// The message of a post, if it was delivered.
+    pub(crate) async fn message_of(&self, channel: ChannelId, subject: &str) -> Option<MessageId> {
+        let subject = subject.to_owned();
+        let read = move |connection: &Connection| {
+            let message = "SELECT message FROM post WHERE channel = ?1 AND subject = ?2";
+            let found = connection.query_row(message, (rows::flake(channel.0), subject), |row| rows::message_option(row, "message"));
+            found.optional()
+        };
+        self.reader.run(read).await.unwrap().flatten()
+    }
 }
 
 /// Links guilds to the tests' community, as somebody who knows its key would.
@@ -71,7 +101,7 @@ async fn a_claim_holds_until_settled_and_the_next_version_makes_it_pending_again
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
-    assert_eq!(store.due().await.unwrap(), vec![Due { channel: ChannelId(7), at: UnixMs(10), posts: 1, panic: false }]);
+    assert_eq!(store.due().await.unwrap(), vec![ChannelDue { channel: ChannelId(7), at: UnixMs(10), posts: 1, panic: false }]);
     let claim = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
     assert!(store.claim(ChannelId(7), UnixMs(11)).await.unwrap().is_none(), "a claimed post must not be claimed twice");
 
@@ -79,7 +109,10 @@ async fn a_claim_holds_until_settled_and_the_next_version_makes_it_pending_again
     put(&store, vec![draft(7, "a", "two", Lane::Edit)], 12).await;
     store.settle(&claim, Settlement::Delivered(MessageId(99)), UnixMs(13)).await.unwrap();
     let second = store.claim(ChannelId(7), UnixMs(14)).await.unwrap().unwrap();
-    assert_eq!((second.standing, second.version, second.message.content.as_deref()), (Some(MessageId(99)), 2, Some("two")));
+    assert_eq!(
+        (second.lead.message_id, second.lead.version, second.lead.message.content.as_deref()),
+        (Some(MessageId(99)), 2, Some("two"))
+    );
     store.settle(&second, Settlement::Delivered(MessageId(99)), UnixMs(15)).await.unwrap();
     assert!(store.due().await.unwrap().is_empty());
 
@@ -105,7 +138,7 @@ async fn lanes_come_first_then_age() {
     .await;
     let mut order = Vec::new();
     while let Some(claim) = store.claim(ChannelId(7), UnixMs(5)).await.unwrap() {
-        order.push(claim.key.subject.clone());
+        order.push(claim.lead.about.subject.to_string());
         store.settle(&claim, Settlement::Delivered(MessageId(order.len() as u64)), UnixMs(5)).await.unwrap();
     }
     assert_eq!(order, ["panic", "old", "new", "line"]);
@@ -118,7 +151,7 @@ async fn a_create_that_a_crash_cut_off_stays_in_doubt_and_keeps_its_nonce() {
         let store = store(&folder).await;
         put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
         let claim = store.claim(ChannelId(7), UnixMs(1_000)).await.unwrap().unwrap();
-        assert_eq!(claim.creating_since, None, "the first send is not in doubt");
+        assert_eq!(claim.lead.creating_since, None, "the first send is not in doubt");
         (claim.nonce, store.instance().to_owned())
     };
     let store = reopen(&folder).await;
@@ -126,14 +159,14 @@ async fn a_create_that_a_crash_cut_off_stays_in_doubt_and_keeps_its_nonce() {
     assert!(store.claim(ChannelId(7), UnixMs(1_001)).await.unwrap().is_none(), "the lease still holds");
     assert_eq!(store.release_all(UnixMs(1_002)).await.unwrap(), 1);
     let again = store.claim(ChannelId(7), UnixMs(5_000)).await.unwrap().unwrap();
-    assert_eq!((again.nonce.as_str(), again.creating_since), (nonce.as_str(), Some(UnixMs(1_000))));
+    assert_eq!((again.nonce.as_str(), again.lead.creating_since), (nonce.as_str(), Some(UnixMs(1_000))));
     assert!(!again.must_look_first(UnixMs(100_000)) && again.must_look_first(UnixMs(200_000)));
     // Trouble leaves the doubt, and so does a definite "no" to a later try: it says nothing about the first.
     store.settle(&again, again_at(6_000, true, true), UnixMs(5_000)).await.unwrap();
     let third = store.claim(ChannelId(7), UnixMs(6_000)).await.unwrap().unwrap();
-    assert_eq!((third.creating_since, third.attempts), (Some(UnixMs(1_000)), 1));
+    assert_eq!((third.lead.creating_since, third.lead.attempts), (Some(UnixMs(1_000)), 1));
     store.settle(&third, again_at(7_000, false, false), UnixMs(6_000)).await.unwrap();
-    assert_eq!(store.claim(ChannelId(7), UnixMs(7_000)).await.unwrap().unwrap().creating_since, Some(UnixMs(1_000)));
+    assert_eq!(store.claim(ChannelId(7), UnixMs(7_000)).await.unwrap().unwrap().lead.creating_since, Some(UnixMs(1_000)));
 }
 
 #[tokio::test]
@@ -145,9 +178,9 @@ async fn a_definite_no_to_the_first_try_leaves_no_doubt() {
     let first = store.claim(ChannelId(7), UnixMs(1_000)).await.unwrap().unwrap();
     store.settle(&first, no(2_000), UnixMs(1_000)).await.unwrap();
     let second = store.claim(ChannelId(7), UnixMs(2_000)).await.unwrap().unwrap();
-    assert_eq!(second.creating_since, None);
+    assert_eq!(second.lead.creating_since, None);
     store.settle(&second, Settlement::Park { until: UnixMs(3_000), reason: String::new() }, UnixMs(2_000)).await.unwrap();
-    assert_eq!(store.claim(ChannelId(7), UnixMs(3_000)).await.unwrap().unwrap().creating_since, None);
+    assert_eq!(store.claim(ChannelId(7), UnixMs(3_000)).await.unwrap().unwrap().lead.creating_since, None);
 }
 
 /// The writer thread lets go of the file a moment after the last clone is dropped: wait for the fact.
@@ -188,7 +221,7 @@ async fn a_closed_store_is_one_file_that_can_be_copied_whatever_clones_live_on()
     assert_eq!((check.as_str(), posts), ("ok", 51));
     // The lock is free although clones live on.
     let again = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
-    assert_eq!(again.counts().await.unwrap().pending, 51);
+    assert_eq!(again.counts().await.unwrap().waiting, 51);
     drop((store, clone));
 }
 
@@ -210,7 +243,7 @@ async fn a_reader_of_another_program_holds_a_close_up_only_for_a_moment() {
     assert!(store.close(std::time::Duration::from_secs(10)).await);
     assert!(asked.elapsed() < std::time::Duration::from_secs(5), "{:?}", asked.elapsed());
     drop(other);
-    assert_eq!(reopen(&folder).await.counts().await.unwrap().pending, 2);
+    assert_eq!(reopen(&folder).await.counts().await.unwrap().waiting, 2);
 }
 
 #[tokio::test]
@@ -274,7 +307,7 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
     assert!(store.settle(&claim, park(100), UnixMs(2)).await.unwrap().newly_parked);
     assert_eq!(
         store.due().await.unwrap(),
-        vec![Due { channel: ChannelId(7), at: UnixMs(100), posts: 1, panic: false }],
+        vec![ChannelDue { channel: ChannelId(7), at: UnixMs(100), posts: 1, panic: false }],
         "nothing is due before the channel is tried again"
     );
     let claim = store.claim(ChannelId(7), UnixMs(100)).await.unwrap().unwrap();
@@ -288,8 +321,8 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
 #[tokio::test]
 async fn what_waited_on_purpose_is_not_late() {
     let folder = Folder::new();
-    let store = store(&folder).await.gathering_edits(500);
-    let due_since = async |now| store.claim(ChannelId(7), UnixMs(now)).await.unwrap().map(|claim| (claim.due_since.0, claim));
+    let store = store_with(&folder, Options { edit_window_ms: 500, ..Options::default() }).await;
+    let due_since = async |now| store.claim(ChannelId(7), UnixMs(now)).await.unwrap().map(|claim| (claim.lead.due_since().0, claim));
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
     let (since, claim) = due_since(20).await.unwrap();
     assert_eq!(since, 1, "a new message counts from its event");
@@ -340,7 +373,7 @@ async fn a_deleted_message_is_posted_anew_under_another_nonce() {
     let edit = store.claim(ChannelId(7), UnixMs(5)).await.unwrap().unwrap();
     store.settle(&edit, Settlement::Repost, UnixMs(6)).await.unwrap();
     let again = store.claim(ChannelId(7), UnixMs(7)).await.unwrap().unwrap();
-    assert_eq!(again.standing, None);
+    assert_eq!(again.lead.message_id, None);
     assert_ne!(again.nonce, first.nonce);
 }
 
@@ -605,8 +638,8 @@ async fn deliver(store: &Store, now: i64) -> Vec<String> {
     let mut sent = Vec::new();
     while let Some(claim) = store.claim(ChannelId(7), UnixMs(now)).await.unwrap() {
         let message = MessageId(100 + u64::try_from(sent.len()).unwrap());
-        store.settle(&claim, Settlement::Delivered(claim.standing.unwrap_or(message)), UnixMs(now)).await.unwrap();
-        sent.push(claim.key.subject.clone());
+        store.settle(&claim, Settlement::Delivered(claim.lead.message_id.unwrap_or(message)), UnixMs(now)).await.unwrap();
+        sent.push(claim.lead.about.subject.to_string());
     }
     sent
 }
@@ -628,7 +661,7 @@ async fn what_hangs_on_a_card_waits_for_it_and_the_thread_is_put_away_last() {
     put(&store, vec![draft(7, "card", "changed", Lane::Edit), in_thread("late note", Place::Thread)], 12).await;
     let claim = store.claim(ChannelId(7), UnixMs(12)).await.unwrap().unwrap();
     store.settle(&claim, Settlement::Over, UnixMs(12)).await.unwrap();
-    assert_eq!(store.counts().await.unwrap().pending, 0);
+    assert_eq!(store.counts().await.unwrap().waiting, 0);
 }
 
 #[tokio::test]
@@ -644,7 +677,7 @@ async fn a_claim_in_a_thread_knows_its_card_and_its_thread() {
     assert_eq!((note.reply_to, note.thread, note.thread_name.as_str()), (Some(MessageId(50)), None, "P1 Fire"));
     assert_eq!(note.channel(), ChannelId(50), "a thread has the number of its message");
     store.opened_thread(&note, ChannelId(51)).await.unwrap();
-    store.release(&note, UnixMs(10)).await.unwrap();
+    store.release(note.clone(), UnixMs(10)).await.unwrap();
     let note = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
     assert_eq!((note.thread, note.channel()), (Some(ChannelId(51)), ChannelId(51)));
 }
@@ -667,7 +700,7 @@ async fn a_text_that_links_is_sent_again_when_what_it_links_to_appears() {
     let call = store.claim(ChannelId(8), UnixMs(11)).await.unwrap().unwrap();
     store.settle(&call, Settlement::Delivered(MessageId(60)), UnixMs(11)).await.unwrap();
     let again = store.claim(ChannelId(7), UnixMs(12)).await.unwrap().expect("sent again");
-    assert_eq!(again.urls, [("call:5@1".to_owned(), "https://discord.com/channels/1/8/60".to_owned())]);
+    assert_eq!(again.urls, [(again.lead.about.beside("call:5@1"), "https://discord.com/channels/1/8/60".to_owned())]);
     store.settle(&again, Settlement::Delivered(MessageId(50)), UnixMs(12)).await.unwrap();
     // One that was on its way when the other appeared left without its address.
     put(&store, vec![linking(6)], 12).await;
@@ -695,14 +728,14 @@ async fn a_text_that_links_is_sent_again_when_what_it_links_to_appears() {
 #[tokio::test]
 async fn changes_of_a_message_wait_for_each_other_and_new_messages_for_nothing() {
     let folder = Folder::new();
-    let store = store(&folder).await.gathering_edits(500);
+    let store = store_with(&folder, Options { edit_window_ms: 500, ..Options::default() }).await;
     put(&store, vec![draft(7, "card", "one", Lane::New)], 1_000).await;
     assert_eq!(deliver(&store, 1_000).await, ["card"]);
     put(&store, vec![draft(7, "card", "two", Lane::Edit)], 2_000).await;
     put(&store, vec![draft(7, "card", "three", Lane::Edit)], 2_400).await;
     assert_eq!(deliver(&store, 2_499).await, [""; 0]);
     let claim = store.claim(ChannelId(7), UnixMs(2_500)).await.unwrap().expect("the window begins with the first change");
-    assert_eq!(claim.message.content.as_deref(), Some("three"));
+    assert_eq!(claim.lead.message.content.as_deref(), Some("three"));
     // What comes while it is being sent waits for a window of its own.
     put(&store, vec![draft(7, "card", "four", Lane::Edit)], 2_501).await;
     store.settle(&claim, Settlement::Delivered(MessageId(100)), UnixMs(2_600)).await.unwrap();

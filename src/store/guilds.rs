@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::watch;
 
+use super::posts::Posts;
 use super::{Store, StoreError, links, rows};
 use crate::clock::UnixMs;
 use crate::guild_access::Access;
@@ -184,7 +185,21 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (result, routing) = self.writer.run(move |connection| Ok((work(connection)?, load(connection)?))).await?;
+        self.change_with_posts(move |connection, _| work(connection)).await
+    }
+
+    /// As [`Store::change`], of what changes posts too.
+    pub(super) async fn change_with_posts<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &mut Posts) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let changed = self.writer.change_posts(move |connection, posts| {
+            let result = work(connection, posts)?;
+            let routing = load(connection)?;
+            posts.serve(routing.access.served().iter().map(|link| link.guild));
+            Ok((result, routing))
+        });
+        let (result, routing) = changed.await?;
         // Whoever asked first may come here last: what is older must not replace what is newer.
         self.routing.send_if_modified(|shown| {
             let newer = routing.written >= shown.written;

@@ -1,24 +1,20 @@
-//! Which guilds are linked to the community: stored links and settings in, the rule of [`crate::guild_access`] applied, its outcome kept
-//! where every statement about posts can see it (`served_guild`).
+//! Which guilds are linked to the community: stored links and settings in, the rule of [`crate::guild_access`] applied. The queue learns its
+//! outcome in the transaction that changes it ([`Store::change_with_posts`]).
 
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::audit::{self, Entry};
-use super::posts::PENDING;
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::guild_access::{Access, How, Link};
-use crate::ids::{ChannelId, CommunityId, GuildId, UserId};
+use crate::ids::{CommunityId, GuildId, UserId};
 
 /// Names in `meta`.
-const COMMUNITY: &str = "community";
-const ONLY_GUILD: &str = "only_guild";
+pub(super) const COMMUNITY: &str = "community";
+pub(super) const ONLY_GUILD: &str = "only_guild";
 const COMMANDS_IN: &str = "commands_in";
-
-/// Only posts of guilds that are served.
-pub(super) const SERVED: &str = "post.guild IN (SELECT served_guild.guild FROM served_guild)";
 
 /// What came of linking a guild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,26 +44,11 @@ pub(super) fn access(connection: &Connection) -> rusqlite::Result<Access> {
     Ok(Access::new(community, only, links.collect::<rusqlite::Result<_>>()?))
 }
 
-/// Writes down which guilds are served now. To be called after every change of what [`access`] reads, in the same transaction.
-pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
-    let access = access(connection)?;
-    let served: BTreeSet<GuildId> = access.served().iter().map(|link| link.guild).collect();
-    connection.execute("DELETE FROM served_guild", ())?;
-    for guild in served {
-        connection.execute("INSERT INTO served_guild (guild) VALUES (?1)", [rows::flake(guild.0)])?;
-    }
-    Ok(())
-}
-
-pub(super) fn is_served(connection: &Connection, guild: GuildId) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM served_guild WHERE guild = ?1")?.exists([rows::flake(guild.0)])
-}
-
 fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
-fn set_meta(connection: &Connection, name: &str, value: Option<&str>) -> rusqlite::Result<()> {
+pub(super) fn set_meta(connection: &Connection, name: &str, value: Option<&str>) -> rusqlite::Result<()> {
     match value {
         Some(value) => connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", (name, value))?,
         None => connection.execute("DELETE FROM meta WHERE name = ?1", [name])?,
@@ -75,7 +56,7 @@ fn set_meta(connection: &Connection, name: &str, value: Option<&str>) -> rusqlit
     Ok(())
 }
 
-fn put(
+pub(super) fn put(
     connection: &Connection,
     guild: GuildId,
     community: &CommunityId,
@@ -88,8 +69,7 @@ fn put(
         params![rows::flake(guild.0), community.as_str(), now.0, by.map(|by| rows::flake(by.0)), how.as_str()],
     )?;
     // What it had set before, for another community, is for this one now.
-    connection.execute("UPDATE guild SET community = ?2 WHERE id = ?1", (rows::flake(guild.0), community.as_str()))?;
-    settle(connection)
+    connection.execute("UPDATE guild SET community = ?2 WHERE id = ?1", (rows::flake(guild.0), community.as_str())).map(|_| ())
 }
 
 impl Store {
@@ -110,7 +90,7 @@ impl Store {
                     None => put(connection, guild, &community, None, How::Setting, now)?,
                 }
             }
-            settle(connection)
+            Ok(())
         })
         .await
     }
@@ -173,19 +153,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn unlink(&self, guild: GuildId, now: UnixMs, entries: Vec<Entry>) -> Result<bool, StoreError> {
-        self.change(move |connection| {
+        self.change_with_posts(move |connection, posts| {
             let flake = rows::flake(guild.0);
             let linked =
                 connection.execute("UPDATE guild_link SET unlinked_ms = ?2 WHERE guild = ?1 AND unlinked_ms IS NULL", (flake, now.0))? > 0;
             if !linked {
                 return Ok(false);
             }
-            connection.execute("DELETE FROM post WHERE guild = ?1", [flake])?;
+            posts.forget_guild(connection, guild)?;
             connection.execute("DELETE FROM pending_import WHERE guild = ?1", [flake])?;
             // Its routes and boards go with it.
             connection.execute("DELETE FROM guild WHERE id = ?1", [flake])?;
             entries.iter().try_for_each(|entry| audit::insert(connection, entry))?;
-            settle(connection)?;
             Ok(true)
         })
         .await
@@ -239,33 +218,6 @@ impl Store {
     /// [`StoreError`].
     pub async fn guild_left(&self, guild: GuildId, now: UnixMs) -> Result<(), StoreError> {
         self.change(move |connection| leave(connection, guild, now)).await
-    }
-
-    /// Opens all channels of a guild that Discord had refused, and tries whatever waits for anything there at once. Those channels.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn unpark_guild(&self, guild: GuildId) -> Result<Vec<ChannelId>, StoreError> {
-        let guild = rows::flake(guild.0);
-        self.writer
-            .run(move |connection| {
-                let mut delete = connection.prepare_cached(
-                    "DELETE FROM parked WHERE channel IN (
-                        SELECT channel FROM post WHERE guild = ?1 UNION SELECT channel FROM route WHERE guild = ?1
-                        UNION SELECT channel FROM board WHERE guild = ?1 UNION SELECT notices_channel FROM guild WHERE id = ?1)
-                     RETURNING channel",
-                )?;
-                let parked = delete.query_map([guild], |row| rows::channel(row, "channel"))?;
-                let mut opened: BTreeSet<ChannelId> = parked.collect::<Result<_, _>>()?;
-                let mut hurry = connection.prepare_cached(&format!(
-                    "UPDATE post SET due_ms = 0, attempts = 0 WHERE guild = ?1 AND trouble IS NOT NULL AND {PENDING} RETURNING channel"
-                ))?;
-                for channel in hurry.query_map([guild], |row| rows::channel(row, "channel"))? {
-                    opened.insert(channel?);
-                }
-                Ok(opened.into_iter().collect())
-            })
-            .await
     }
 
     /// The guild in which the commands were registered last; `None`: everywhere, or never.

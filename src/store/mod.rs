@@ -13,7 +13,6 @@ mod acting;
 pub mod audit;
 pub mod backup;
 mod boards;
-mod claims;
 pub mod duty;
 mod guilds;
 mod links;
@@ -23,7 +22,6 @@ mod posts;
 mod rows;
 pub mod settings;
 mod thread;
-mod trouble;
 mod undo;
 mod world_rows;
 
@@ -38,18 +36,17 @@ use tokio::sync::watch;
 use crate::clock::UnixMs;
 use crate::event::{RawEvent, Source, envelope};
 use crate::ids::{CommunityId, ServerId};
-use crate::outbox::Draft;
+use crate::outbox::{ClaimOutcome, ClaimRequest, Draft};
 
-pub use boards::{AddBoard, Unposted};
-pub use claims::{Ask, Found, Settled};
+pub use boards::AddBoard;
 pub use guilds::{AddRoute, AddedRoute, EditRoute, Guild, Routing, StyleIs};
 pub use links::Linked;
 pub use open::Found as Inspected;
-pub use post_rows::StoredQueue;
-pub use posts::{Backlog, Counts, Due, Memo, Parked, Problem};
+pub use posts::{CardMemo, PostCounts, Problem};
 pub use undo::{UNDO_WAITS_MS, Undone};
 
-use thread::{Reader, Writer};
+use posts::Posts;
+use thread::{Reader, Writer, Written};
 
 /// Why the store cannot do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -101,9 +98,17 @@ pub struct Store {
     reader: Reader,
     routing: watch::Sender<Arc<Routing>>,
     instance: Arc<str>,
-    /// How long the first change of a message waits for others (ms).
-    edit_window: i64,
     quota: Option<Quota>,
+}
+
+/// What a store is told when it is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The database file has at most so many MiB; 0 = as many as it likes. The write-ahead log beside it takes some MiB more. A file that is
+    /// larger already stays as it is, and takes no more events.
+    pub max_mb: u32,
+    /// How long the first change of a message waits for others (ms).
+    pub edit_window_ms: i64,
 }
 
 /// One event to be journaled.
@@ -160,6 +165,9 @@ impl Batch {
     }
 }
 
+/// Most journal rows, and most posts, of one pruning.
+const MAX_PRUNED: u32 = 5_000;
+
 fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
         M::up(include_str!("../../migrations/0001_floor.sql")),
@@ -171,6 +179,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0007_guild_links.sql")),
         M::up(include_str!("../../migrations/0008_obstacles.sql")),
         M::up(include_str!("../../migrations/0009_undo.sql")),
+        M::up(include_str!("../../migrations/0010_queue_in_memory.sql")),
     ])
 }
 
@@ -180,37 +189,36 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] and [`StoreError::Open`], both fit for people.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_within(path, 0).await
+        Self::open_with(path, Options::default()).await
     }
 
-    /// As [`Store::open`], with a database file of at most so many MiB; 0 = as large as it likes. The write-ahead log beside it takes some
-    /// MiB more. A file that is larger already stays as it is, and takes no more events.
+    /// As [`Store::open`], with options.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub async fn open_within(path: &Path, max_mb: u32) -> Result<Self, StoreError> {
+    pub async fn open_with(path: &Path, options: Options) -> Result<Self, StoreError> {
         let path = path.to_owned();
-        tokio::task::spawn_blocking(move || Self::open_blocking(&path, max_mb)).await.map_err(|_| StoreError::Closed)?
+        tokio::task::spawn_blocking(move || Self::open_blocking(&path, options)).await.map_err(|_| StoreError::Closed)?
     }
 
-    fn open_blocking(path: &Path, max_mb: u32) -> Result<Self, StoreError> {
+    fn open_blocking(path: &Path, options: Options) -> Result<Self, StoreError> {
         let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
         let sqlite = |error: rusqlite::Error| fail(open::of_sqlite(&error));
         // The lock is named before the connection: should one of the next steps fail, it is dropped after it.
         let open::Opened { file, lock, connection } = open::open(path)?;
-        let quota = Quota::set(&connection, max_mb).map_err(sqlite)?;
+        let quota = Quota::set(&connection, options.max_mb).map_err(sqlite)?;
         let instance = instance(&connection).map_err(sqlite)?;
         let routing = guilds::load(&connection).map_err(sqlite)?;
+        let posts = Posts::load(&connection, &instance, options.edit_window_ms).map_err(sqlite)?;
         let reading = open::again(&file, path)?;
         reading.pragma_update(None, "query_only", true).map_err(sqlite)?;
         let no_thread = |error: std::io::Error| fail(format!("cannot start a thread: {error}"));
         let (reader, reading) = Reader::start(reading).map_err(no_thread)?;
         Ok(Self {
-            writer: Writer::start(connection, reading, lock).map_err(no_thread)?,
+            writer: Writer::start(Written::new(connection, posts), reading, lock).map_err(no_thread)?,
             reader,
             routing: watch::Sender::new(Arc::new(routing)),
             instance: instance.into(),
-            edit_window: 0,
             quota,
         })
     }
@@ -235,12 +243,6 @@ impl Store {
         tokio::time::timeout(limit, closed).await.is_ok()
     }
 
-    /// The same store, with changes of messages gathered for `ms` milliseconds.
-    #[must_use]
-    pub fn gathering_edits(self, ms: i64) -> Self {
-        Self { edit_window: ms, ..self }
-    }
-
     /// This database's own random word, part of every nonce.
     #[must_use]
     pub fn instance(&self) -> &str {
@@ -248,14 +250,14 @@ impl Store {
     }
 
     /// Commits a round of ingest, and claims what is to be sent first of all in the channels that are asked about, in the same
-    /// transaction. The answers are in the order of `asks`.
+    /// transaction. The outcomes are in the order of `requests`.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of the batch is on disk, and nothing is claimed.
-    pub async fn ingest(&self, batch: impl Into<Arc<Batch>>, asks: Vec<Ask>) -> Result<Vec<Found>, StoreError> {
-        let (batch, edit_window, instance, quota) = (batch.into(), self.edit_window, self.instance.clone(), self.quota);
+    pub async fn ingest(&self, batch: impl Into<Arc<Batch>>, requests: Vec<ClaimRequest>) -> Result<Vec<ClaimOutcome>, StoreError> {
+        let (batch, quota) = (batch.into(), self.quota);
         self.writer
-            .run(move |connection| {
+            .change_posts(move |connection, posts| {
                 quota.map_or(Ok(()), |quota| quota.room(connection))?;
                 journal(connection, &batch.journal)?;
                 world_rows::put(connection, &batch.world)?;
@@ -264,8 +266,8 @@ impl Store {
                 }
                 duty::put(connection, &batch.duty)?;
                 duty::put_calls(connection, &batch.calls)?;
-                posts::put(connection, &batch.posts, batch.now, edit_window)?;
-                asks.iter().map(|ask| claims::take(connection, &instance, ask)).collect()
+                posts.desire(connection, &batch.posts, batch.now)?;
+                Ok(requests.iter().map(|request| posts.claim(request)).collect())
             })
             .await
     }
@@ -346,22 +348,13 @@ impl Store {
     /// [`StoreError`].
     pub async fn prune(&self, journal_before: UnixMs, posts_before: UnixMs, now: UnixMs) -> Result<usize, StoreError> {
         self.writer
-            .run(move |connection| {
+            .change_posts(move |connection, posts| {
                 // Bounded, so that a prune never holds up events for long; the next round takes the rest.
                 let journal = connection.execute(
-                    "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received_ms < ?1 ORDER BY received_ms LIMIT 5000)",
-                    [journal_before.0],
+                    "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received_ms < ?1 ORDER BY received_ms LIMIT ?2)",
+                    (journal_before.0, MAX_PRUNED),
                 )?;
-                connection.execute(
-                    "UPDATE post SET failed = 'not sent: it could not be for a day'
-                     WHERE delivered < version AND failed IS NULL AND message IS NULL AND creating_ms IS NULL AND created_ms < ?1 AND lane <> ?2",
-                    // A board is never too old to be shown.
-                    (now.plus(-crate::outbox::EXPIRES_MS).0, crate::outbox::Lane::Board.number()),
-                )?;
-                let posts = connection.execute(
-                    "DELETE FROM post WHERE id IN (SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT 5000)",
-                    [posts_before.0],
-                )?;
+                let posts = posts.prune(connection, posts_before, now, MAX_PRUNED)?;
                 Ok(journal + posts + duty::prune(connection, now)? + audit::prune(connection, now)? + undo::prune(connection, now)?)
             })
             .await
@@ -489,6 +482,6 @@ fn instance(connection: &Connection) -> rusqlite::Result<String> {
 }
 
 #[cfg(test)]
-mod agreement;
-#[cfg(test)]
 pub(crate) mod conformance;
+#[cfg(test)]
+mod queue_scenarios;

@@ -122,8 +122,8 @@ pub(super) fn inspect(path: &Path) -> Result<Found, StoreError> {
             connection.execute("UPDATE meta SET value = value", ())?;
         }
         connection.execute_batch("ROLLBACK")?;
-        let waiting = format!("SELECT count(*) FROM post WHERE {}", super::posts::PENDING);
-        let pending = if older { None } else { Some(connection.query_row(&waiting, (), |row| row.get(0))?) };
+        let waiting = "SELECT count(*) FROM post WHERE delivered < version AND failed IS NULL";
+        let pending = if older { None } else { Some(connection.query_row(waiting, (), |row| row.get(0))?) };
         Ok(Found::Database { pending, older })
     };
     look().map_err(|error| trouble(path, error))

@@ -1,18 +1,26 @@
-//! Posts by number: read when the bot starts, written as the queue says that they changed. Knows nothing of what a change means.
+//! Posts by number: read as the queue needs them, written as it says that they changed. Knows nothing of what a change means.
 
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::{Store, StoreError, rows};
+use super::rows;
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, ServerId};
 use crate::outbox::Lane;
 use crate::outbox::queue::{Changes, ParkedChannel, Post, PostId, PostSubject, RowChange, SubjectKey};
 
-pub(super) const SELECT: &str = "SELECT id, guild, channel, community, server, subject, lane, style, roles, place, threads, parent, event, over, desired, silent,
-        version, delivered, message, thread, generation, shown_ms, unpinged, happened_ms, created_ms, due_ms, wished_ms, lease_ms, creating_ms,
-        doubt_ms, attempts, failed, pack, slot, solo, trouble, told, apart
-    FROM post ORDER BY id";
+/// A query for posts, with everything that follows `FROM post`.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, guild, channel, community, server, subject, lane, style, roles, place, threads, parent, event, over, desired, silent,
+                version, delivered, message, thread, generation, shown_ms, unpinged, happened_ms, created_ms, due_ms, wished_ms, lease_ms,
+                creating_ms, doubt_ms, attempts, failed, pack, slot, solo, trouble, told, apart
+            FROM post ",
+            $rest
+        )
+    };
+}
 
 const INSERT: &str =
     "INSERT INTO post (id, guild, channel, community, server, subject, style, roles, place, threads, parent, event, desired, silent,
@@ -26,59 +34,101 @@ const UPDATE: &str =
         failed = ?18, pack = ?19, slot = ?20, solo = ?21, trouble = ?22, told = ?23, apart = ?24
     WHERE id = ?1";
 
-/// What a queue is made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredQueue {
-    /// Posts, by number.
-    pub posts: Vec<Post>,
-    /// Channels that Discord refuses.
-    pub parked: Vec<(ChannelId, ParkedChannel)>,
-    /// The number of the next new post: greater than any that was ever given.
-    pub next: PostId,
+/// Posts that may still change or be sent. The condition is that of the index `post_live`, word for word.
+pub(super) fn live(connection: &Connection) -> rusqlite::Result<Vec<Post>> {
+    found(connection, select!("WHERE over = 0 OR delivered < version OR lease_ms > 0 ORDER BY id"), ())
 }
 
-impl Store {
-    /// Reads all posts.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn load_posts(&self) -> Result<StoredQueue, StoreError> {
-        self.writer.run(load).await
-    }
-
-    /// Stores what changed, all or nothing.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the queue must then be loaded again.
-    pub async fn commit_posts(&self, changes: Changes) -> Result<(), StoreError> {
-        self.writer.run(move |connection| commit(connection, &changes)).await
-    }
+/// Posts about a subject, in every channel.
+pub(super) fn of_subject(connection: &Connection, about: &SubjectKey) -> rusqlite::Result<Vec<Post>> {
+    let SubjectKey { community, server, subject } = about;
+    let sql = select!("WHERE community = ?1 AND server = ?2 AND subject = ?3");
+    found(connection, sql, (community.as_str(), server.0, subject.to_string()))
 }
 
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<StoredQueue> {
-    let mut posts: Vec<Post> = connection.prepare_cached(SELECT)?.query_map((), read)?.collect::<rusqlite::Result<_>>()?;
-    let mut select = connection.prepare_cached("SELECT post, subject FROM post_link")?;
-    let mut links = select.query(())?;
-    while let Some(row) = links.next()? {
-        let (id, subject): (i64, String) = (row.get(0)?, row.get(1)?);
-        if let Ok(at) = posts.binary_search_by_key(&id, |post| post.id.0)
-            && let Some(post) = posts.get_mut(at)
-        {
-            post.links.push(PostSubject::parse(&subject));
-        }
+/// Every post.
+#[cfg(test)]
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Post>> {
+    found(connection, select!("ORDER BY id"), ())
+}
+
+/// Settled and closed posts about subjects of which another one is [`live`].
+pub(super) fn beside_live(connection: &Connection) -> rusqlite::Result<Vec<Post>> {
+    let sql = select!(
+        "WHERE id IN (
+            SELECT beside.id FROM post JOIN post AS beside
+                ON beside.community = post.community AND beside.server = post.server AND beside.subject = post.subject
+            WHERE (post.over = 0 OR post.delivered < post.version OR post.lease_ms > 0)
+                AND beside.over = 1 AND beside.delivered >= beside.version AND beside.lease_ms = 0)"
+    );
+    found(connection, sql, ())
+}
+
+/// What the posts that share a message are about.
+pub(super) fn of_batch(connection: &Connection, lead: PostId) -> rusqlite::Result<Vec<SubjectKey>> {
+    abouts(connection, "SELECT community, server, subject FROM post WHERE pack = ?1", [lead.0])
+}
+
+/// What the posts of an event are about that calls people once.
+pub(super) fn of_event(connection: &Connection, event: i64, channel: ChannelId) -> rusqlite::Result<Vec<SubjectKey>> {
+    // The index holds no other events: SQLite uses it only if the query says so, too.
+    let sql = "SELECT community, server, subject FROM post WHERE event = ?1 AND channel = ?2 AND event <> 0";
+    abouts(connection, sql, (event, rows::flake(channel.0)))
+}
+
+/// What the posts are about whose text links to a subject, of whatever server.
+pub(super) fn linking_to(connection: &Connection, subject: &PostSubject) -> rusqlite::Result<Vec<SubjectKey>> {
+    let sql = "SELECT community, server, post.subject FROM post_link JOIN post ON post.id = post_link.post WHERE post_link.subject = ?1";
+    abouts(connection, sql, [subject.to_string()])
+}
+
+fn abouts(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<Vec<SubjectKey>> {
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map(parameters, |row| {
+        Ok(SubjectKey {
+            community: CommunityId::new(row.get_ref(0)?.as_str()?),
+            server: ServerId(row.get(1)?),
+            subject: PostSubject::parse(row.get_ref(2)?.as_str()?),
+        })
+    })?;
+    found.collect()
+}
+
+fn found(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<Vec<Post>> {
+    let mut posts: Vec<Post> = connection.prepare_cached(sql)?.query_map(parameters, read)?.collect::<rusqlite::Result<_>>()?;
+    // Lines have no links, and there are many of them.
+    for post in posts.iter_mut().filter(|post| post.lane != Lane::Log) {
+        let mut select = connection.prepare_cached("SELECT subject FROM post_link WHERE post = ?1")?;
+        let links = select.query_map([post.id.0], |row| Ok(PostSubject::parse(row.get_ref(0)?.as_str()?)))?;
+        post.links = links.collect::<rusqlite::Result<_>>()?;
+        post.links.sort_unstable();
     }
-    posts.iter_mut().for_each(|post| post.links.sort_unstable());
+    Ok(posts)
+}
+
+/// Channels that Discord refuses.
+pub(super) fn parked(connection: &Connection) -> rusqlite::Result<Vec<ParkedChannel>> {
     let mut select = connection.prepare_cached("SELECT channel, reason, since_ms, retry_ms, tries FROM parked")?;
     let parked = select.query_map((), |row| {
-        let parked =
-            ParkedChannel { reason: row.get(1)?, since: UnixMs(row.get(2)?), retry_at: UnixMs(row.get(3)?), refusals: row.get(4)? };
-        Ok((ChannelId(unflake(row.get(0)?)), parked))
+        Ok(ParkedChannel {
+            channel: ChannelId(unflake(row.get(0)?)),
+            reason: row.get(1)?,
+            since: UnixMs(row.get(2)?),
+            retry_at: UnixMs(row.get(3)?),
+            refusals: row.get(4)?,
+        })
     })?;
-    let last: Option<i64> = connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'post'", (), |row| row.get(0)).optional()?;
-    Ok(StoredQueue { posts, parked: parked.collect::<rusqlite::Result<_>>()?, next: PostId(last.unwrap_or(0).saturating_add(1)) })
+    parked.collect()
 }
 
-pub(super) fn commit(connection: &Connection, changes: &Changes) -> rusqlite::Result<()> {
+/// The number of the next new post: greater than any that was ever given.
+pub(super) fn next(connection: &Connection) -> rusqlite::Result<PostId> {
+    let last: Option<i64> = connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'post'", (), |row| row.get(0)).optional()?;
+    Ok(PostId(last.unwrap_or(0).saturating_add(1)))
+}
+
+/// Stores what changed.
+pub(super) fn commit(connection: &Connection, changes: &Changes<'_>) -> rusqlite::Result<()> {
     for (id, change) in &changes.posts {
         match change {
             RowChange::Insert(post) => {
@@ -101,7 +151,7 @@ pub(super) fn commit(connection: &Connection, changes: &Changes) -> rusqlite::Re
     for (channel, parked) in &changes.parked {
         let channel = rows::flake(channel.0);
         match parked {
-            Some(ParkedChannel { reason, since, retry_at, refusals }) => connection
+            Some(ParkedChannel { channel: _, reason, since, retry_at, refusals }) => connection
                 .prepare_cached("INSERT OR REPLACE INTO parked (channel, reason, since_ms, retry_ms, tries) VALUES (?1,?2,?3,?4,?5)")?
                 .execute((channel, reason, since.0, retry_at.0, refusals))?,
             None => connection.prepare_cached("DELETE FROM parked WHERE channel = ?1")?.execute([channel])?,
@@ -194,6 +244,12 @@ impl Columns<'_> {
         self.row.get(self.at - 1)
     }
 
+    /// A text that need not be copied.
+    fn text<T>(&mut self, read: impl FnOnce(&str) -> T) -> rusqlite::Result<T> {
+        self.at += 1;
+        Ok(read(self.row.get_ref(self.at - 1)?.as_str()?))
+    }
+
     fn flake(&mut self) -> rusqlite::Result<u64> {
         self.next().map(unflake)
     }
@@ -211,30 +267,26 @@ impl Columns<'_> {
     }
 }
 
-/// In the order of [`SELECT`].
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Post> {
+/// In the order of [`select!`].
+fn read(row: &Row<'_>) -> rusqlite::Result<Post> {
     let mut of = Columns { row, at: 0 };
     Ok(Post {
         id: PostId(of.next()?),
         guild: GuildId(of.flake()?),
         channel: ChannelId(of.flake()?),
-        about: SubjectKey {
-            community: CommunityId::new(&of.next::<String>()?),
-            server: ServerId(of.next()?),
-            subject: PostSubject::parse(&of.next::<String>()?),
-        },
+        about: SubjectKey { community: of.text(CommunityId::new)?, server: ServerId(of.next()?), subject: of.text(PostSubject::parse)? },
         lane: {
             let number: i64 = of.next()?;
             Lane::ALL.into_iter().find(|lane| lane.number() == number).unwrap_or(Lane::Log)
         },
         style: rows::style_of(of.next()?)?,
-        roles: rows::of_json(&of.next::<String>()?)?,
-        place: rows::place_of(&of.next::<String>()?)?,
-        threads: rows::threads_of(&of.next::<String>()?)?,
+        roles: of.text(rows::of_json)??,
+        place: of.text(rows::place_of)??,
+        threads: of.text(rows::threads_of)??,
         parent: of.next::<Option<String>>()?.map(|text| PostSubject::parse(&text)),
         event: of.next()?,
         closed: of.next()?,
-        message: rows::of_json::<crate::render::Message>(&of.next::<String>()?)?.into(),
+        message: of.text(rows::of_json::<crate::render::Message>)??.into(),
         silent: of.next()?,
         links: Vec::new(),
         version: of.next()?,

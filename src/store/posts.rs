@@ -1,22 +1,29 @@
-//! Posts: put by ingest, claimed and settled by delivery.
+//! The queue beside the connection that stores it: what changes posts and what writes their rows is one transaction.
+//!
+//! Job: brings posts back into memory before the queue needs them, and answers what is asked about posts. Never decides anything about a post
+//! ([`crate::outbox::queue`] does); never lets memory say what the disk does not: after a failed transaction the queue is read back
+//! ([`Posts::read_back`]).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::links::{self, SERVED};
-use super::{Store, StoreError, rows};
+use super::{Store, StoreError, links, post_rows, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, ServerId};
-use crate::outbox::{Claim, Draft, Lane, Place, PostKey};
-use crate::render::{Message, Style};
-use crate::route::Threads;
+use crate::outbox::queue::{BoardRemoval, ChannelDue, LaneBacklog, ParkedChannel, Post, Waiting};
+use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Draft, Place, PostId, PostKey, Queue, SettleOutcome, Settlement, SubjectKey};
+use crate::render::Style;
+use crate::route::{Board, Threads};
 
-/// What ingest must remember of a post whose subject goes on.
+/// How often what is idle leaves memory (ms).
+const EVICT_EVERY: i64 = 30_000;
+
+/// How a card was drawn first, so that later changes are drawn alike whatever became of its route.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memo {
+pub struct CardMemo {
     pub guild: GuildId,
-    /// In which style it was drawn.
     pub style: Style,
     /// Whom its creation pinged.
     pub roles: Vec<RoleId>,
@@ -26,50 +33,15 @@ pub struct Memo {
     pub threads: Threads,
 }
 
-/// A channel that Discord refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parked {
-    pub channel: ChannelId,
-    /// Why, for people.
-    pub reason: String,
-    pub since: UnixMs,
-    /// When it is tried again.
-    pub retry_at: UnixMs,
-    /// Refusals in a row.
-    pub tries: u32,
-}
-
-/// A channel that has something to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    pub channel: ChannelId,
-    /// When its first post may go; for a parked channel, when it is tried again.
-    pub at: UnixMs,
-    /// How many posts wait there.
-    pub posts: u32,
-    /// A panic is among them.
-    pub panic: bool,
-}
-
-/// What waits in a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backlog {
-    pub lane: Lane,
-    /// How many posts.
-    pub posts: usize,
-    /// Since when the oldest of them waits.
-    pub since: Option<UnixMs>,
-}
-
 /// Posts by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct PostCounts {
     /// Something is to be sent.
-    pub pending: i64,
+    pub waiting: usize,
     /// Given up.
-    pub failed: i64,
-    /// The oldest pending one is from then.
-    pub oldest_pending: Option<UnixMs>,
+    pub failed: usize,
+    /// When the oldest waiting one was first desired.
+    pub oldest_waiting: Option<UnixMs>,
 }
 
 /// A post that was given up.
@@ -82,72 +54,231 @@ pub struct Problem {
     pub happened_at: UnixMs,
 }
 
-/// A card that a person deleted, and whose subject is over by now (see `put`): nothing more is said there. Pages of lines are always over.
-const GONE: &str = "excluded.over AND message IS NULL AND creating_ms IS NULL AND shown_ms IS NOT NULL AND delivered >= version
-    AND post.parent IS NULL AND post.lane <> ?17";
+/// The queue, as its rows are.
+#[derive(Debug)]
+pub(super) struct Posts {
+    queue: Queue,
+    evicted_at: UnixMs,
+    evict_every: i64,
+}
 
-pub(super) fn put(connection: &Connection, drafts: &[Draft], now: UnixMs, edit_window: i64) -> rusqlite::Result<()> {
-    // An identical render is no new version; a post that was given up gets another chance when its text changes. The first change of a
-    // message that stands waits for the window, so that what follows soon goes with it.
-    let mut upsert = connection.prepare_cached(&format!(
-        "INSERT INTO post (guild, channel, community, server, subject, lane, style, roles, over, parent, desired, version, happened_ms, created_ms, due_ms, place, threads, silent, wished_ms, event)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,1,?12,?13,?13,?15,?16,?18,?13,?19)
-         ON CONFLICT (channel, community, server, subject) DO UPDATE SET
-             over = excluded.over,
-             due_ms = CASE WHEN desired <> excluded.desired AND message IS NOT NULL AND NOT ({PENDING}) THEN max(due_ms, ?13 + ?14) ELSE due_ms END,
-             wished_ms = CASE WHEN desired = excluded.desired OR ({PENDING}) THEN wished_ms
-                 WHEN message IS NULL THEN ?13 ELSE max(due_ms, ?13 + ?14) END,
-             version = version + (desired <> excluded.desired AND NOT ({GONE})),
-             failed = CASE WHEN desired <> excluded.desired THEN NULL ELSE failed END,
-             lane = CASE WHEN message IS NULL THEN min(lane, excluded.lane) ELSE excluded.lane END,
-             happened_ms = CASE WHEN excluded.lane = ?17 THEN excluded.happened_ms ELSE happened_ms END,
-             desired = excluded.desired
-         RETURNING id",
-    ))?;
-    for draft in drafts {
-        // One that was drawn while its guild was unlinked: nothing is shown there any more.
-        if !links::is_served(connection, draft.guild)? {
-            continue;
-        }
-        // Sound is made once: that a later drawing is silent or not is no change.
-        let desired = match &draft.message {
-            heard @ Message { silent: false, .. } => rows::to_json(heard)?,
-            silent => rows::to_json(&Message { silent: false, ..silent.clone() })?,
+impl Posts {
+    /// Reads what is stored.
+    pub(super) fn load(connection: &Connection, instance: &str, edit_window_ms: i64) -> rusqlite::Result<Self> {
+        let mut posts = Self {
+            queue: Queue::new(instance, edit_window_ms, post_rows::next(connection)?),
+            evicted_at: UnixMs(0),
+            evict_every: EVICT_EVERY,
         };
-        let id: i64 = upsert.query_row(
-            rusqlite::params![
-                rows::flake(draft.guild.0),
-                rows::flake(draft.key.channel.0),
-                draft.key.community.as_str(),
-                draft.key.server.0,
-                &draft.key.subject,
-                draft.lane.number(),
-                rows::style_text(draft.style),
-                rows::to_json(&draft.roles)?,
-                draft.over,
-                &draft.parent,
-                desired,
-                draft.happened_at.0,
-                now.0,
-                edit_window,
-                draft.place.as_str(),
-                draft.threads.as_str(),
-                // A board shows the present: posted anew, it is not late.
-                Lane::Board.number(),
-                draft.message.silent,
-                draft.event,
-            ],
-            |row| row.get(0),
-        )?;
-        // Lines have no links, and there are many of them.
-        if draft.lane != Lane::Log {
-            connection.prepare_cached("DELETE FROM post_link WHERE post = ?1")?.execute([id])?;
-            for subject in draft.message.links() {
-                connection.prepare_cached("INSERT OR IGNORE INTO post_link (post, subject) VALUES (?1, ?2)")?.execute((id, subject))?;
+        posts.fill(connection)?;
+        Ok(posts)
+    }
+
+    /// Forgets what is in memory and reads it again.
+    pub(super) fn read_back(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.queue.clear(post_rows::next(connection)?);
+        self.fill(connection)
+    }
+
+    fn fill(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.serve(links::access(connection)?.served().iter().map(|link| link.guild));
+        let mut live = post_rows::live(connection)?;
+        live.extend(post_rows::beside_live(connection)?);
+        let needed = named_by(connection, &live)?;
+        self.queue.restore(live, post_rows::parked(connection)?);
+        self.recall(connection, needed)
+    }
+
+    /// From now on only posts of these guilds are taken in and claimed.
+    pub(super) fn serve(&mut self, guilds: impl Iterator<Item = GuildId>) {
+        self.queue.serve(guilds.collect());
+    }
+
+    /// Stores what changed since this was called last.
+    pub(super) fn store(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        post_rows::commit(connection, &self.queue.changes())
+    }
+
+    /// Brings back whatever there is about these subjects, and all that must be in memory with it.
+    fn recall(&mut self, connection: &Connection, mut abouts: Vec<SubjectKey>) -> rusqlite::Result<()> {
+        while let Some(about) = abouts.pop() {
+            if !self.queue.knows(&about) {
+                let found = post_rows::of_subject(connection, &about)?;
+                abouts.extend(named_by(connection, &found)?);
+                self.queue.restore(found, []);
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Takes in how posts should look now.
+    pub(super) fn desire(&mut self, connection: &Connection, drafts: &[Draft], now: UnixMs) -> rusqlite::Result<()> {
+        self.evict(now);
+        for draft in drafts {
+            let about = SubjectKey::of(&draft.key);
+            let named = draft.message.links().chain(draft.parent.as_deref());
+            let mut needed: Vec<SubjectKey> = named.map(|subject| about.beside(subject)).collect();
+            if draft.event != 0 {
+                needed.extend(post_rows::of_event(connection, draft.event, draft.key.channel)?);
+            }
+            needed.push(about);
+            self.recall(connection, needed)?;
+        }
+        self.queue.desire(drafts.iter().cloned(), now);
+        Ok(())
+    }
+
+    pub(super) fn claim(&mut self, request: &ClaimRequest) -> ClaimOutcome {
+        self.queue.claim(request)
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        connection: &Connection,
+        claim: &Claim,
+        settlement: &Settlement,
+        now: UnixMs,
+    ) -> rusqlite::Result<SettleOutcome> {
+        self.recall_claimed(connection, claim)?;
+        // Texts that link to what appears now are sent again, however long ago they were settled.
+        if matches!(settlement, Settlement::Delivered(_)) && claim.lead.message_id.is_none() {
+            for post in claim.posts() {
+                let linking = post_rows::linking_to(connection, &post.about.subject)?;
+                self.recall(connection, linking)?;
+            }
+        }
+        Ok(self.queue.settle(claim, settlement, now))
+    }
+
+    /// Gives a claim back untouched: nothing was sent.
+    pub(super) fn release(&mut self, connection: &Connection, claim: &Claim, due: UnixMs) -> rusqlite::Result<()> {
+        self.recall_claimed(connection, claim)?;
+        self.queue.release(claim, due);
+        Ok(())
+    }
+
+    /// The thread of a claim's card is open.
+    pub(super) fn opened_thread(&mut self, connection: &Connection, claim: &Claim, thread: ChannelId) -> rusqlite::Result<()> {
+        self.recall_claimed(connection, claim)?;
+        self.queue.opened_thread(claim, thread);
+        Ok(())
+    }
+
+    /// A claim whose lease ran out may be about what was settled and evicted since.
+    fn recall_claimed(&mut self, connection: &Connection, claim: &Claim) -> rusqlite::Result<()> {
+        self.recall(connection, claim.posts().map(|post| post.about.clone()).collect())
+    }
+
+    /// Between transactions only: what has changed must be stored.
+    fn evict(&mut self, now: UnixMs) {
+        if now.since(self.evicted_at).abs() >= self.evict_every {
+            self.evicted_at = now;
+            self.queue.evict(now);
+        }
+    }
+
+    /// Forgets all posts of a guild, and that Discord refuses channels of it.
+    pub(super) fn forget_guild(&mut self, connection: &Connection, guild: GuildId) -> rusqlite::Result<()> {
+        let channels = self.parked_channels(connection, guild)?;
+        self.queue.forget_guild(guild, &channels);
+        connection.execute("DELETE FROM post WHERE guild = ?1", [rows::flake(guild.0)]).map(|_| ())
+    }
+
+    /// Channels of a guild that Discord refuses.
+    fn parked_channels(&self, connection: &Connection, guild: GuildId) -> rusqlite::Result<BTreeSet<ChannelId>> {
+        let mut select = connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM post WHERE channel = ?1 AND guild = ?2) OR EXISTS (SELECT 1 FROM route WHERE channel = ?1 AND guild = ?2)
+                OR EXISTS (SELECT 1 FROM board WHERE channel = ?1 AND guild = ?2)
+                OR EXISTS (SELECT 1 FROM guild WHERE notices_channel = ?1 AND id = ?2)",
+        )?;
+        let mut channels = BTreeSet::new();
+        for ParkedChannel { channel, .. } in self.queue.parked() {
+            if select.query_row((rows::flake(channel.0), rows::flake(guild.0)), |row| row.get(0))? {
+                channels.insert(*channel);
+            }
+        }
+        Ok(channels)
+    }
+
+    pub(super) fn reopen_guild(&mut self, connection: &Connection, guild: GuildId) -> rusqlite::Result<BTreeSet<ChannelId>> {
+        let channels = self.parked_channels(connection, guild)?;
+        Ok(self.queue.reopen_guild(guild, &channels))
+    }
+
+    pub(super) fn show_again(
+        &mut self,
+        connection: &Connection,
+        guild: GuildId,
+        about: &SubjectKey,
+        now: UnixMs,
+    ) -> rusqlite::Result<Vec<ChannelId>> {
+        self.recall(connection, vec![about.clone()])?;
+        Ok(self.queue.show_again(guild, about, now))
+    }
+
+    pub(super) fn forget_board(&mut self, connection: &Connection, board: &Board, now: UnixMs) -> rusqlite::Result<BoardRemoval> {
+        self.recall(connection, vec![SubjectKey::of_board(board)])?;
+        Ok(self.queue.forget_board(board, now))
+    }
+
+    pub(super) fn resend_board(&mut self, connection: &Connection, board: &Board, now: UnixMs) -> rusqlite::Result<()> {
+        self.recall(connection, vec![SubjectKey::of_board(board)])?;
+        self.queue.resend_board(board, now);
+        Ok(())
+    }
+
+    /// A board was removed.
+    pub(super) fn close_board(&mut self, connection: &Connection, board: &Board) -> rusqlite::Result<()> {
+        self.recall(connection, vec![SubjectKey::of_board(board)])?;
+        self.queue.close_board(board);
+        Ok(())
+    }
+
+    /// From now on everything stays in memory.
+    #[cfg(test)]
+    pub(super) fn keep_all(&mut self) {
+        self.evict_every = i64::MAX;
+    }
+
+    #[cfg(test)]
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    #[cfg(test)]
+    pub(super) fn queue_mut(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+
+    /// Gives up what is too old, and forgets what is settled, closed and was first desired before `created_before`: at most so many.
+    pub(super) fn prune(&mut self, connection: &Connection, created_before: UnixMs, now: UnixMs, most: u32) -> rusqlite::Result<usize> {
+        self.queue.expire(now);
+        self.store(connection)?;
+        let mut delete = connection.prepare_cached(
+            "DELETE FROM post WHERE id IN (
+                SELECT id FROM post WHERE created_ms < ?1 AND over = 1 AND (delivered >= version OR failed IS NOT NULL) LIMIT ?2)
+             RETURNING id",
+        )?;
+        let gone = delete.query_map((created_before.0, most), |row| Ok(PostId(row.get(0)?)))?;
+        let gone: Vec<PostId> = gone.collect::<rusqlite::Result<_>>()?;
+        let count = gone.len();
+        self.queue.forget(gone);
+        Ok(count)
+    }
+}
+
+/// What must be in memory with these posts: see [`crate::outbox::queue`].
+pub(super) fn named_by(connection: &Connection, posts: &[Post]) -> rusqlite::Result<Vec<SubjectKey>> {
+    let mut abouts: Vec<SubjectKey> = posts.iter().flat_map(|post| post.card().into_iter().chain(post.linked())).collect();
+    let batches: BTreeSet<PostId> = posts.iter().filter_map(|post| post.batch).collect();
+    for lead in batches {
+        abouts.extend(post_rows::of_batch(connection, lead)?);
+    }
+    let events: BTreeSet<(i64, ChannelId)> = posts.iter().filter(|post| post.event != 0).map(|post| (post.event, post.channel)).collect();
+    for (event, channel) in events {
+        abouts.extend(post_rows::of_event(connection, event, channel)?);
+    }
+    Ok(abouts)
 }
 
 pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<PostKey> {
@@ -159,77 +290,50 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<PostKey> {
     })
 }
 
-pub(super) const PENDING: &str = "delivered < version AND failed IS NULL";
-
-/// What is written into a thread waits for the card it hangs on, and so does an answer to a card that is still to come; a thread is put
-/// away when nothing else about its card waits.
-pub(super) const READY: &str = "(post.place NOT IN ('thread', 'archive') OR EXISTS (
-        SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
-            AND card.subject = post.parent AND card.message IS NOT NULL))
-    AND (post.parent IS NULL OR NOT EXISTS (
-        SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
-            AND card.subject = post.parent AND card.message IS NULL AND card.delivered < card.version AND card.failed IS NULL))
-    AND (post.place <> 'archive' OR (NOT EXISTS (
-        SELECT 1 FROM post AS other WHERE other.channel = post.channel AND other.community = post.community AND other.server = post.server
-            AND other.parent = post.parent AND other.id <> post.id AND other.delivered < other.version AND other.failed IS NULL)
-        AND NOT EXISTS (
-        SELECT 1 FROM post AS card WHERE card.channel = post.channel AND card.community = post.community AND card.server = post.server
-            AND card.subject = post.parent AND card.delivered < card.version AND card.failed IS NULL)))";
-
+/// Delivery.
 impl Store {
-    /// Posts that stand for a subject, with what ingest must remember of them: of those that are over, too, as what became of a 911 may be
-    /// found out after it is gone.
+    /// Claims what leaves first. A post that is claimed is nobody else's until it is settled or its lease runs out.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn memos(&self) -> Result<Vec<(PostKey, Memo)>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let mut select = connection.prepare(
-                    "SELECT guild, channel, community, server, subject, style, roles, place, threads FROM post
-                     WHERE over = 0
-                        OR (instr(subject, '#') = 0 AND (subject LIKE '911:%' OR subject LIKE 'call:%' OR subject LIKE 'panic:%'))",
-                )?;
-                let found = select.query_map((), |row| {
-                    Ok((
-                        key(row)?,
-                        Memo {
-                            guild: rows::guild(row, "guild")?,
-                            style: rows::style(row, "style")?,
-                            roles: rows::json(row, "roles")?,
-                            place: rows::place(row, "place")?,
-                            threads: rows::threads(row, "threads")?,
-                        },
-                    ))
-                })?;
-                found.collect()
+    pub async fn take(&self, request: ClaimRequest) -> Result<ClaimOutcome, StoreError> {
+        self.writer.change_posts(move |_, posts| Ok(posts.claim(&request))).await
+    }
+
+    /// Writes down what came of a claim, and claims the next post.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the claim's lease then runs out and the post is looked at again.
+    pub async fn settle_and_take(
+        &self,
+        claim: &Arc<Claim>,
+        settlement: Settlement,
+        now: UnixMs,
+        next: Option<ClaimRequest>,
+    ) -> Result<(SettleOutcome, ClaimOutcome), StoreError> {
+        let claim = Arc::clone(claim);
+        self.writer
+            .change_posts(move |connection, posts| {
+                let settled = posts.settle(connection, &claim, &settlement, now)?;
+                Ok((settled, next.map_or(ClaimOutcome::Nothing, |request| posts.claim(&request))))
             })
             .await
     }
 
-    /// Channels that have something to send.
+    /// Gives a claim back untouched: nothing was sent.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due(&self) -> Result<Vec<Due>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let mut select = connection.prepare_cached(&format!(
-                    "SELECT post.channel, max(min(max(post.due_ms, post.lease_ms)), coalesce(parked.retry_ms, 0)) AS at, count(*) AS posts,
-                        min(post.lane) = 0 AS panic
-                     FROM post LEFT JOIN parked ON parked.channel = post.channel WHERE {PENDING} AND {READY} AND {SERVED} GROUP BY post.channel"
-                ))?;
-                let found = select.query_map((), |row| {
-                    Ok(Due {
-                        channel: rows::channel(row, "channel")?,
-                        at: UnixMs(row.get("at")?),
-                        posts: row.get("posts")?,
-                        panic: row.get("panic")?,
-                    })
-                })?;
-                found.collect()
-            })
-            .await
+    pub async fn release(&self, claim: Claim, due: UnixMs) -> Result<(), StoreError> {
+        self.writer.change_posts(move |connection, posts| posts.release(connection, &claim, due)).await
+    }
+
+    /// After a start: whatever was claimed by the process before is free again ([`Queue::release_all`]). How many posts that were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn release_all(&self, now: UnixMs) -> Result<usize, StoreError> {
+        self.writer.change_posts(move |_, posts| Ok(posts.queue.release_all(now))).await
     }
 
     /// A card's thread is open.
@@ -237,21 +341,32 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn opened_thread(&self, claim: &Claim, thread: ChannelId) -> Result<(), StoreError> {
-        let (key, parent) = (claim.key.clone(), claim.reply_to);
-        self.writer
-            .run(move |connection| {
-                connection
-                    .prepare_cached("UPDATE post SET thread = ?4 WHERE channel = ?1 AND community = ?2 AND server = ?3 AND message = ?5")?
-                    .execute((
-                        rows::flake(key.channel.0),
-                        key.community.as_str(),
-                        key.server.0,
-                        rows::flake(thread.0),
-                        parent.map(|message| rows::flake(message.0)),
-                    ))
-                    .map(|_| ())
-            })
-            .await
+        let claim = claim.clone();
+        self.writer.change_posts(move |connection, posts| posts.opened_thread(connection, &claim, thread)).await
+    }
+
+    /// How often in a row a channel was refused; 0 if it is open.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn refusals(&self, channel: ChannelId) -> Result<u32, StoreError> {
+        self.writer.read_posts(move |posts| posts.queue.refusals(channel)).await
+    }
+
+    /// Channels that have something to send.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due(&self) -> Result<Vec<ChannelDue>, StoreError> {
+        self.writer.read_posts(|posts| posts.queue.due()).await
+    }
+
+    /// What waits to be sent, by lane; every lane is there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn backlog(&self) -> Result<Vec<LaneBacklog>, StoreError> {
+        self.writer.read_posts(|posts| posts.queue.backlog()).await
     }
 
     /// Messages from `first` on that are known as some post's of a channel: none of them can be the one that another post looks for.
@@ -267,118 +382,19 @@ impl Store {
             })
             .await
     }
+}
 
-    /// The message of a post, if it was delivered.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn message_of(&self, key: PostKey) -> Result<Option<MessageId>, StoreError> {
-        self.reader
-            .run(move |connection| {
-                let found = connection
-                    .query_row(
-                        "SELECT message FROM post WHERE channel = ?1 AND community = ?2 AND server = ?3 AND subject = ?4",
-                        (rows::flake(key.channel.0), key.community.as_str(), key.server.0, &key.subject),
-                        |row| rows::message_option(row, "message"),
-                    )
-                    .optional()?;
-                Ok(found.flatten())
-            })
-            .await
-    }
-
-    /// How often in a row a channel was refused; 0 if it is open.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn refusals(&self, channel: ChannelId) -> Result<u32, StoreError> {
-        self.reader
-            .run(move |connection| {
-                let tries = connection
-                    .query_row("SELECT tries FROM parked WHERE channel = ?1", [rows::flake(channel.0)], |row| row.get(0))
-                    .optional()?;
-                Ok(tries.unwrap_or(0))
-            })
-            .await
-    }
-
-    /// Channels that Discord refused.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let mut select =
-                    connection.prepare_cached("SELECT channel, reason, since_ms, retry_ms, tries FROM parked ORDER BY since_ms")?;
-                let found = select.query_map((), |row| {
-                    Ok(Parked {
-                        channel: rows::channel(row, "channel")?,
-                        reason: row.get("reason")?,
-                        since: UnixMs(row.get("since_ms")?),
-                        retry_at: UnixMs(row.get("retry_ms")?),
-                        tries: row.get("tries")?,
-                    })
-                })?;
-                found.collect()
-            })
-            .await
-    }
-
-    /// Opens a channel again: somebody mended its permissions. What waits for anything there is tried at once. True if it was parked.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn unpark(&self, channel: ChannelId) -> Result<bool, StoreError> {
-        let channel = rows::flake(channel.0);
-        self.writer
-            .run(move |connection| {
-                connection.execute(
-                    &format!("UPDATE post SET due_ms = 0, attempts = 0 WHERE channel = ?1 AND trouble IS NOT NULL AND {PENDING}"),
-                    [channel],
-                )?;
-                Ok(connection.execute("DELETE FROM parked WHERE channel = ?1", [channel])? > 0)
-            })
-            .await
-    }
-
-    /// What waits to be sent, by lane; every lane is there.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let mut select = connection.prepare_cached(&format!(
-                    "SELECT lane, count(*), min(wished_ms) FROM post WHERE {PENDING} AND {SERVED} GROUP BY lane"
-                ))?;
-                let found: Vec<(i64, u32, i64)> =
-                    select.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-                let of = |lane: Lane| found.iter().find(|(number, ..)| *number == lane.number());
-                Ok(Lane::ALL
-                    .into_iter()
-                    .map(|lane| Backlog { lane, posts: of(lane).map_or(0, |row| row.1 as usize), since: of(lane).map(|row| UnixMs(row.2)) })
-                    .collect())
-            })
-            .await
-    }
-
+/// What people ask for, and what is said to them.
+impl Store {
     /// Posts by state.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn counts(&self) -> Result<Counts, StoreError> {
-        self.reader
-            .run(|connection| {
-                let (pending, oldest): (i64, Option<i64>) = connection.query_row(
-                    &format!("SELECT count(*), min(created_ms) FROM post WHERE {PENDING} AND {SERVED}"),
-                    (),
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )?;
-                let failed = connection.query_row("SELECT count(*) FROM post WHERE failed IS NOT NULL", (), |row| row.get(0))?;
-                Ok(Counts { pending, failed, oldest_pending: oldest.map(UnixMs) })
-            })
-            .await
+    pub async fn counts(&self) -> Result<PostCounts, StoreError> {
+        let Waiting { posts, oldest } = self.writer.read_posts(|posts| posts.queue.all_waiting()).await?;
+        let count = "SELECT count(*) FROM post WHERE failed IS NOT NULL";
+        let failed: i64 = self.reader.run(move |connection| connection.query_row(count, (), |row| row.get(0))).await?;
+        Ok(PostCounts { waiting: posts, failed: usize::try_from(failed).unwrap_or(0), oldest_waiting: oldest })
     }
 
     /// The last posts of a guild that were given up, newest first.
@@ -400,6 +416,125 @@ impl Store {
                     })
                 })?;
                 found.collect()
+            })
+            .await
+    }
+
+    /// Channels that Discord refuses, by the time since when.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn parked(&self) -> Result<Vec<ParkedChannel>, StoreError> {
+        let mut parked: Vec<ParkedChannel> = self.writer.read_posts(|posts| posts.queue.parked().cloned().collect()).await?;
+        parked.sort_by_key(|parked| parked.since);
+        Ok(parked)
+    }
+
+    /// Opens a channel again: somebody fixed its permissions. What waits for anything there is tried at once. True if it was parked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn reopen(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        self.writer.change_posts(move |_, posts| Ok(posts.queue.reopen(channel))).await
+    }
+
+    /// Opens all channels of a guild that Discord had refused, and tries whatever waits for anything there at once. Those channels.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn reopen_guild(&self, guild: GuildId) -> Result<BTreeSet<ChannelId>, StoreError> {
+        self.writer.change_posts(move |connection, posts| posts.reopen_guild(connection, guild)).await
+    }
+
+    /// Has the cards of a subject sent again as they should be, in a guild: somebody pressed a button that should not be there any more.
+    /// The channels in which there are some.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn show_again(&self, guild: GuildId, about: SubjectKey, now: UnixMs) -> Result<Vec<ChannelId>, StoreError> {
+        self.writer.change_posts(move |connection, posts| posts.show_again(connection, guild, &about, now)).await
+    }
+
+    /// The card whose thread (or forum post) this is, in a guild.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn card_of_thread(&self, guild: GuildId, thread: ChannelId) -> Result<Option<PostKey>, StoreError> {
+        self.reader
+            .run(move |connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT channel, community, server, subject FROM post WHERE guild = ?1 AND (thread = ?2 OR (place = 'forum' AND message = ?2))
+                     ORDER BY id DESC LIMIT 1",
+                )?;
+                select.query_row((rows::flake(guild.0), rows::flake(thread.0)), key).optional()
+            })
+            .await
+    }
+
+    /// Cards with how they were drawn first: also of what is over, as what became of a 911 may be found out after it is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn memos(&self) -> Result<Vec<(PostKey, CardMemo)>, StoreError> {
+        self.reader
+            .run(|connection| {
+                let mut select = connection.prepare(
+                    "SELECT guild, channel, community, server, subject, style, roles, place, threads FROM post
+                     WHERE over = 0
+                        OR (instr(subject, '#') = 0 AND (subject LIKE '911:%' OR subject LIKE 'call:%' OR subject LIKE 'panic:%'))",
+                )?;
+                let found = select.query_map((), |row| {
+                    let memo = CardMemo {
+                        guild: rows::guild(row, "guild")?,
+                        style: rows::style(row, "style")?,
+                        roles: rows::json(row, "roles")?,
+                        place: rows::place(row, "place")?,
+                        threads: rows::threads(row, "threads")?,
+                    };
+                    Ok((key(row)?, memo))
+                })?;
+                found.collect()
+            })
+            .await
+    }
+
+    /// Forgets the post of a removed board. Nothing may draw the board any more, or its post would come back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_board_post(&self, board: &Board, now: UnixMs) -> Result<BoardRemoval, StoreError> {
+        let board = board.clone();
+        self.writer.change_posts(move |connection, posts| posts.forget_board(connection, &board, now)).await
+    }
+
+    /// Has a board's post sent again though nothing changed: somebody deleted its message, or Discord refused it. It is sent with the
+    /// next wake of the delivery. Nothing happens if the board was never drawn.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn resend_board(&self, board: &Board, now: UnixMs) -> Result<(), StoreError> {
+        let board = board.clone();
+        self.writer.change_posts(move |connection, posts| posts.resend_board(connection, &board, now)).await
+    }
+
+    /// When the messages of boards were made, by the boards' numbers: Discord lets old messages be edited less often. A message's id
+    /// tells its time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn boards_made(&self) -> Result<Vec<(i64, UnixMs)>, StoreError> {
+        self.reader
+            .run(|connection| {
+                let mut select =
+                    connection.prepare("SELECT subject, message FROM post WHERE subject LIKE 'board:%' AND message IS NOT NULL")?;
+                let found = select.query_map((), |row| Ok((row.get::<_, String>(0)?, rows::message_option(row, "message")?)))?;
+                let mut made = Vec::new();
+                for row in found {
+                    let (subject, message) = row?;
+                    let number = subject.strip_prefix("board:").and_then(|number| number.parse().ok());
+                    made.extend(number.zip(message.map(|message| message.made_at())));
+                }
+                Ok(made)
             })
             .await
     }

@@ -15,6 +15,7 @@ use crate::render::{Labels, Style};
 use crate::route::{Board, BoardKind, Escalation, Listens, Quiet, Route, Rule, Step};
 
 use super::guilds::Routing;
+use super::posts::Posts;
 
 /// How long an import waits for its button (ms).
 pub const IMPORT_WAITS_MS: i64 = 15 * 60_000;
@@ -176,7 +177,7 @@ pub struct Replacing {
 /// What came of replacing settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replaced {
-    /// They are as asked. The boards that went: their posts stay until [`Store::unpost_board`].
+    /// They are as asked. The boards that went: their posts stay until [`Store::forget_board_post`].
     Done(Vec<Board>),
     /// Nothing changed: the import does not wait any more.
     Gone,
@@ -239,7 +240,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn replace_settings(&self, asked: Replacing) -> Result<Replaced, StoreError> {
-        self.change(move |connection| {
+        self.change_with_posts(move |connection, posts| {
             let routing = guilds::load(connection)?;
             let owner: Option<i64> =
                 connection.query_row("SELECT user FROM pending_import WHERE id = ?1", [asked.import], |row| row.get(0)).optional()?;
@@ -250,7 +251,7 @@ impl Store {
                 return Ok(Replaced::Moved);
             }
             forget(connection, asked.import)?;
-            let gone = replace(connection, &routing, &asked)?;
+            let gone = replace(connection, posts, &routing, &asked)?;
             audit::insert(connection, &asked.entry)?;
             Ok(Replaced::Done(gone))
         })
@@ -262,7 +263,7 @@ fn forget(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
     Ok(connection.execute("DELETE FROM pending_import WHERE id = ?1", [id])? > 0)
 }
 
-fn replace(connection: &Connection, routing: &Routing, asked: &Replacing) -> rusqlite::Result<Vec<Board>> {
+fn replace(connection: &Connection, posts: &mut Posts, routing: &Routing, asked: &Replacing) -> rusqlite::Result<Vec<Board>> {
     let Replacing { guild, community, user, after, now, .. } = asked;
     let flake = rows::flake(guild.0);
     connection.execute("INSERT OR IGNORE INTO guild (id, community) VALUES (?1, ?2)", (flake, community.as_str()))?;
@@ -293,7 +294,7 @@ fn replace(connection: &Connection, routing: &Routing, asked: &Replacing) -> rus
     for board in routing.boards.iter().filter(|board| board.guild == *guild) {
         let setting = BoardSetting { kind: board.kind, channel: board.channel, server: board.server };
         if wanted.remove(&setting.key()).is_none() {
-            boards::delete(connection, board)?;
+            boards::delete(connection, posts, board)?;
             gone.push(board.clone());
         }
     }

@@ -1,5 +1,6 @@
 //! The two threads behind the store. The writer commits whatever waits in one transaction; each of several jobs in it has a savepoint,
-//! so that one failing job takes nothing of the others with it.
+//! so that one failing job takes nothing of the others with it. It also has the queue of posts, whose changes are stored with the job that
+//! made them; after a failure the queue is read back.
 //!
 //! Both end when they are asked to ([`Store::close`](super::Store::close)) or when the last clone of the store is gone. The writer ends
 //! last: it waits for the reader, empties the write-ahead log into the database, closes it and gives the lock back, in this order. After that
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::open::Lock;
+use super::posts::Posts;
 
 /// Jobs that may wait. When full, callers wait: sources then answer "try later" through their own bounded door.
 const WAITING: usize = 1_024;
@@ -21,32 +23,39 @@ const TOGETHER: usize = 256;
 /// How long the last checkpoint waits for another program that reads the database.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(500);
 
-trait Job: Send {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+/// What is asked of a thread, which works on `C`.
+trait Job<C>: Send {
+    /// Whether it may change something.
+    fn writes(&self) -> bool;
+    fn run(&mut self, on: &mut C) -> rusqlite::Result<()>;
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
-/// What a thread is asked for.
-enum Order {
-    Job(Box<dyn Job>),
+enum Order<C> {
+    Job(Box<dyn Job<C>>),
     /// End once everything that was ordered before is done.
     Close,
 }
 
 struct Typed<F, T> {
+    writes: bool,
     work: Option<F>,
     result: Option<T>,
     done: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<F, T> Job for Typed<F, T>
+impl<C, F, T> Job<C> for Typed<F, T>
 where
-    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    F: FnOnce(&mut C) -> rusqlite::Result<T> + Send,
     T: Send,
 {
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    fn writes(&self) -> bool {
+        self.writes
+    }
+
+    fn run(&mut self, on: &mut C) -> rusqlite::Result<()> {
         if let Some(work) = self.work.take() {
-            self.result = Some(work(connection)?);
+            self.result = Some(work(on)?);
         }
         Ok(())
     }
@@ -58,41 +67,50 @@ where
     }
 }
 
-/// The way to a thread.
-#[derive(Clone, Debug)]
-struct Orders(mpsc::Sender<Order>, #[cfg(test)] Option<std::sync::Arc<std::sync::Mutex<Connection>>>);
+/// Sends jobs to a thread.
+struct Orders<C> {
+    sender: mpsc::Sender<Order<C>>,
+}
 
-impl Orders {
-    fn new(sender: mpsc::Sender<Order>) -> Self {
-        Self(
-            sender,
-            #[cfg(test)]
-            None,
-        )
+impl<C> Clone for Orders<C> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone() }
+    }
+}
+
+impl<C> std::fmt::Debug for Orders<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Orders").finish_non_exhaustive()
+    }
+}
+
+impl<C: 'static> Orders<C> {
+    fn new(sender: mpsc::Sender<Order<C>>) -> Self {
+        Self { sender }
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        writes: bool,
+        work: impl FnOnce(&mut C) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        #[cfg(test)]
-        if let Some(connection) = &self.1 {
-            return Ok(work(&connection.lock().unwrap())?);
-        }
         let (done, answer) = oneshot::channel();
-        self.0.send(Order::Job(Box::new(Typed { work: Some(work), result: None, done }))).await.map_err(|_| StoreError::Closed)?;
+        let job = Box::new(Typed { writes, work: Some(work), result: None, done });
+        self.sender.send(Order::Job(job)).await.map_err(|_| StoreError::Closed)?;
         // A job that came behind the order to close is dropped with the queue.
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn close(&self) {
         // That it has ended already is what is wanted.
-        self.0.send(Order::Close).await.ok();
+        self.sender.send(Order::Close).await.ok();
     }
 }
 
+type Jobs<C> = Vec<Box<dyn Job<C>>>;
+
 /// The jobs to do next, up to `most`, and whether to end after them. `None`: there is nobody left who could order anything.
-fn next(orders: &mut mpsc::Receiver<Order>, most: usize) -> Option<(Vec<Box<dyn Job>>, bool)> {
+fn next<C>(orders: &mut mpsc::Receiver<Order<C>>, most: usize) -> Option<(Jobs<C>, bool)> {
     let mut jobs = Vec::new();
     let mut order = orders.blocking_recv()?;
     loop {
@@ -110,20 +128,99 @@ fn next(orders: &mut mpsc::Receiver<Order>, most: usize) -> Option<(Vec<Box<dyn 
     }
 }
 
+/// What the writing thread works on.
+#[derive(Debug)]
+pub(super) struct Written {
+    connection: Connection,
+    posts: Posts,
+    /// The queue may say what the disk does not: it is read back before it is used again.
+    is_stale: bool,
+}
+
+impl Written {
+    pub(super) fn new(connection: Connection, posts: Posts) -> Self {
+        Self { connection, posts, is_stale: false }
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute(()).map(|_| ())
+    }
+
+    fn read_back_if_stale(&mut self) -> rusqlite::Result<()> {
+        if self.is_stale {
+            self.posts.read_back(&self.connection)?;
+            self.is_stale = false;
+        }
+        Ok(())
+    }
+
+    /// Does jobs in one transaction. What each came to, in their order; an error if nothing of them is stored.
+    fn commit(&mut self, jobs: &mut [Box<dyn Job<Self>>]) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
+        self.read_back_if_stale()?;
+        if jobs.iter().all(|job| !job.writes()) {
+            return Ok(jobs.iter_mut().map(|job| job.run(self).map_err(StoreError::from)).collect());
+        }
+        self.execute("BEGIN IMMEDIATE")?;
+        // Alone, a job needs no savepoint, for which SQLite would keep a copy of every page that it changes.
+        let outcome = match jobs {
+            [alone] => self.run(alone).map(|()| vec![Ok(())]),
+            several => several.iter_mut().map(|job| self.run_apart(job)).collect(),
+        };
+        let outcome = outcome.and_then(|done| self.execute("COMMIT").map(|()| done));
+        if outcome.is_err() {
+            self.is_stale = true;
+            // On a full disk SQLite may have done so itself.
+            if !self.connection.is_autocommit() {
+                self.execute("ROLLBACK")?;
+            }
+        }
+        outcome
+    }
+
+    fn run(&mut self, job: &mut Box<dyn Job<Self>>) -> rusqlite::Result<()> {
+        job.run(self)?;
+        self.posts.store(&self.connection)
+    }
+
+    /// A job that takes nothing of the others with it when it fails. An error if the whole transaction failed.
+    fn run_apart(&mut self, job: &mut Box<dyn Job<Self>>) -> rusqlite::Result<Result<(), StoreError>> {
+        self.execute("SAVEPOINT job")?;
+        match self.run(job) {
+            Ok(()) => self.execute("RELEASE job").map(Ok),
+            Err(error) => {
+                self.is_stale = true;
+                // On a full disk SQLite may roll the whole transaction back by itself: then nobody's work is stored.
+                if self.connection.is_autocommit() {
+                    return Err(error);
+                }
+                self.execute("ROLLBACK TO job")?;
+                self.execute("RELEASE job")?;
+                self.read_back_if_stale()?;
+                Ok(Err(error.into()))
+            }
+        }
+    }
+}
+
 /// The writing side.
 #[derive(Clone, Debug)]
-pub(super) struct Writer(Orders);
+pub(super) struct Writer(Orders<Written>);
 
 impl Writer {
     /// Owns the lock: it is given back when the database is closed, whatever clones of the store live on.
-    pub(super) fn start(mut connection: Connection, reader: JoinHandle<()>, lock: Lock) -> std::io::Result<Self> {
+    pub(super) fn start(mut written: Written, reader: JoinHandle<()>, lock: Lock) -> std::io::Result<Self> {
         let (sender, mut orders) = mpsc::channel(WAITING);
         std::thread::Builder::new().name("store-writer".into()).spawn(move || {
-            while let Some((jobs, last)) = next(&mut orders, TOGETHER) {
-                match <[_; 1]>::try_from(jobs) {
-                    Ok([alone]) => commit_one(&mut connection, alone),
-                    Err(several) if several.is_empty() => {}
-                    Err(several) => commit(&mut connection, several),
+            while let Some((mut jobs, last)) = next(&mut orders, TOGETHER) {
+                match written.commit(&mut jobs) {
+                    Ok(outcomes) => jobs.into_iter().zip(outcomes).for_each(|(job, outcome)| job.finish(outcome)),
+                    Err(error) => {
+                        let error = StoreError::from(error);
+                        if jobs.len() > 1 {
+                            tracing::error!(%error, "a transaction failed; nothing of it was stored");
+                        }
+                        jobs.into_iter().for_each(|job| job.finish(Err(error.clone())));
+                    }
                 }
                 if last {
                     break;
@@ -131,7 +228,7 @@ impl Writer {
             }
             // An open reading transaction would keep the log from being emptied.
             reader.join().ok();
-            end(connection);
+            end(written.connection);
             drop(lock);
             // Whoever waits in `close` sees this, so it comes last.
             drop(orders);
@@ -144,13 +241,26 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.run(work).await
+        self.0.run(true, move |written| work(&written.connection)).await
+    }
+
+    /// Runs `work` in a transaction, and stores with it what it changed of posts; resolves when it is on disk.
+    pub(super) async fn change_posts<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &mut Posts) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.0.run(true, move |written| work(&written.connection, &mut written.posts)).await
+    }
+
+    /// Looks at posts: everything that was acknowledged before is there.
+    pub(super) async fn read_posts<T: Send + 'static>(&self, look: impl FnOnce(&Posts) -> T + Send + 'static) -> Result<T, StoreError> {
+        self.0.run(false, move |written| Ok(look(&written.posts))).await
     }
 
     /// Resolves when the thread has closed the database. The reader must have been asked to end before.
     pub(super) async fn close(&self) {
         self.0.close().await;
-        self.0.0.closed().await;
+        self.0.sender.closed().await;
     }
 }
 
@@ -167,68 +277,17 @@ fn end(connection: Connection) {
     }
 }
 
-/// A job without company needs no savepoint, for which SQLite would keep a copy of every page that it changes.
-fn commit_one(connection: &mut Connection, mut job: Box<dyn Job>) {
-    let outcome = (|| {
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        // Dropped without commit: rolled back.
-        job.run(&transaction)?;
-        transaction.commit()
-    })();
-    job.finish(outcome.map_err(StoreError::from));
-}
-
-fn commit(connection: &mut Connection, mut jobs: Vec<Box<dyn Job>>) {
-    let mut failed: Vec<Option<StoreError>> = Vec::with_capacity(jobs.len());
-    let outcome = (|| {
-        let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        for job in &mut jobs {
-            let savepoint = transaction.savepoint()?;
-            match job.run(&savepoint) {
-                Ok(()) => {
-                    savepoint.commit()?;
-                    failed.push(None);
-                }
-                Err(error) => {
-                    // Dropped without commit: rolled back to where this job began.
-                    drop(savepoint);
-                    // On a full disk SQLite may roll the whole transaction back by itself: then nobody's work is stored.
-                    if transaction.is_autocommit() {
-                        return Err(error);
-                    }
-                    failed.push(Some(error.into()));
-                }
-            }
-        }
-        transaction.commit()
-    })();
-    match outcome {
-        Ok(()) => {
-            for (job, failed) in jobs.into_iter().zip(failed) {
-                job.finish(failed.map_or(Ok(()), Err));
-            }
-        }
-        Err(error) => {
-            let error = StoreError::from(error);
-            tracing::error!(%error, "a transaction failed; nothing of it was stored");
-            for job in jobs {
-                job.finish(Err(error.clone()));
-            }
-        }
-    }
-}
-
 /// The reading side.
 #[derive(Clone, Debug)]
-pub(super) struct Reader(Orders);
+pub(super) struct Reader(Orders<Connection>);
 
 impl Reader {
-    pub(super) fn start(connection: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub(super) fn start(mut connection: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, mut orders) = mpsc::channel(WAITING);
         let thread = std::thread::Builder::new().name("store-reader".into()).spawn(move || {
             while let Some((jobs, last)) = next(&mut orders, 1) {
                 for mut job in jobs {
-                    let outcome = job.run(&connection).map_err(StoreError::from);
+                    let outcome = job.run(&mut connection).map_err(StoreError::from);
                     job.finish(outcome);
                 }
                 if last {
@@ -244,20 +303,11 @@ impl Reader {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.run(work).await
+        self.0.run(false, move |connection| work(connection)).await
     }
 
     /// Asks the thread to end once it has done what it was asked before.
     pub(super) async fn close(&self) {
         self.0.close().await;
     }
-}
-
-/// Both sides on one connection and without threads, for tests of many short runs: work is done as it is asked for, in whatever transaction the
-/// connection is.
-#[cfg(test)]
-pub(super) fn inline(connection: Connection) -> (Writer, Reader) {
-    let connection = Some(std::sync::Arc::new(std::sync::Mutex::new(connection)));
-    let orders = Orders(mpsc::channel(1).0, connection);
-    (Writer(orders.clone()), Reader(orders))
 }

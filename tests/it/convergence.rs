@@ -627,7 +627,7 @@ impl Evening {
         self.board_shows_what_is_open(&state)?;
         let counts = self.stage.store.counts().await.unwrap();
         let problems = self.stage.store.problems(tenfour::ids::GuildId(self.stage.guild.parse().unwrap()), 20).await.unwrap();
-        if counts.pending > 0 || counts.failed > 0 {
+        if counts.waiting > 0 || counts.failed > 0 {
             return Err(format!("posts are left: {counts:?}: {problems:?}"));
         }
         Ok(())

@@ -63,7 +63,7 @@ fn told(stage: &mut Stage) -> Vec<Option<Obstacle>> {
 
 async fn nothing_is_left(stage: &Stage) {
     let counts = stage.store.counts().await.unwrap();
-    assert_eq!((counts.pending, counts.failed), (0, 0));
+    assert_eq!((counts.waiting, counts.failed), (0, 0));
 }
 
 #[tokio::test]

@@ -20,12 +20,13 @@ use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::ingest::{Ingest, Surroundings};
 use tenfour::intake::Arrival;
 use tenfour::metrics::Metrics;
+use tenfour::outbox::ClaimRequest;
 use tenfour::refresh::{Read, Reason, RefreshRequests};
 use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
 use tenfour::shutdown::Tasks;
 use tenfour::status::Status;
-use tenfour::store::{AddRoute, Ask, Store};
+use tenfour::store::{AddRoute, Options, Store};
 use tenfour::world::Listing;
 use tenfour_sim::cad::{CadOptions, CadSim};
 use tenfour_sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
@@ -91,7 +92,8 @@ impl Stage {
         let discord = DiscordSim::start(discord).await.unwrap();
         let guild = discord.add_guild("Test Guild");
         let folder = folder();
-        let store = Store::open(&folder.join("tenfour.db")).await.unwrap().gathering_edits(EDIT_WINDOW_MS);
+        let options = Options { edit_window_ms: EDIT_WINDOW_MS, ..Options::default() };
+        let store = Store::open_with(&folder.join("tenfour.db"), options).await.unwrap();
         store.link(GuildId(guild.parse().unwrap()), &community(), None, How::Key, clock.now(), Vec::new()).await.unwrap();
         store.ensure_guild(GuildId(guild.parse().unwrap()), &community()).await.unwrap();
         let metrics = Metrics::new(&[ServerId(1)], &Topic::ALL.map(Topic::as_str));
@@ -244,8 +246,8 @@ impl Stage {
 
     /// A post is claimed and the process dies before anything is sent.
     pub(crate) async fn die_with_a_claim(&mut self, channel: &str) {
-        let ask = Ask { places: Some(2), ..Ask::any(ChannelId(channel.parse().unwrap()), self.clock.now()) };
-        self.store.take(ask).await.unwrap();
+        let any = ClaimRequest::any(ChannelId(channel.parse().unwrap()), self.clock.now());
+        self.store.take(ClaimRequest { creates_left: Some(2), ..any }).await.unwrap();
         self.restart().await;
     }
 

@@ -230,7 +230,7 @@ impl TestBot {
     pub(crate) async fn settled(&self) {
         let store = self.app().store.clone();
         let waiting = tokio::time::timeout(PATIENCE, async {
-            while store.counts().await.unwrap().pending > 0 {
+            while store.counts().await.unwrap().waiting > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });

@@ -8,9 +8,9 @@ use crate::commands::options::style_word;
 use crate::commands::rules::settings;
 use crate::commands::{Context, guild_of, reply};
 use crate::ids::ChannelId;
+use crate::outbox::queue::ParkedChannel;
 use crate::render::text;
 use crate::route::Route;
-use crate::store::Parked;
 
 /// Longest sentence of a filter here (UTF-16 units): `/alerts filter` shows all of it.
 const FILTER: usize = 300;
@@ -38,7 +38,7 @@ pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
 }
 
 /// By channel; a channel that is closed to the bot says so.
-fn lines(routes: &[&Route], parked: &[Parked], now: UnixMs) -> Vec<String> {
+fn lines(routes: &[&Route], parked: &[ParkedChannel], now: UnixMs) -> Vec<String> {
     let mut channels: BTreeMap<ChannelId, Vec<&Route>> = BTreeMap::new();
     for route in routes {
         channels.entry(route.channel).or_default().push(route);
@@ -95,12 +95,12 @@ mod tests {
         let first = route(3, 20, Listens::To(Topic::Emergency), Style::Card);
         let second = Route { role: Some(RoleId(7)), server: Some(ServerId(2)), ..route(4, 10, Listens::All, Style::Log) };
         let third = Route { enabled: false, ..route(5, 20, Listens::To(Topic::Panic), Style::Public) };
-        let parked = Parked {
+        let parked = ParkedChannel {
             channel: ChannelId(20),
             reason: "Missing Access (50001)".into(),
             since: UnixMs(5_000),
             retry_at: UnixMs(9_000),
-            tries: 1,
+            refusals: 1,
         };
         assert_eq!(
             lines(&[&first, &second, &third], &[parked], UnixMs(0)),

@@ -7,8 +7,8 @@ use crate::commands::errors::Error;
 use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
 use crate::discord::rest::AskError;
 use crate::ids::MessageId;
+use crate::outbox::queue::BoardRemoval;
 use crate::route::Board;
-use crate::store::Unposted;
 
 /// A board that is being sent is asked for so often …
 const TRIES: u32 = 40;
@@ -54,9 +54,9 @@ pub(in crate::commands) async fn take_away(desk: &Desk, removed: &Board) -> Resu
 /// Forgets the board's post, once it is not on its way to Discord any more. The message that stands, if one does.
 async fn unpost(desk: &Desk, board: &Board) -> Result<Option<MessageId>, Error> {
     for _ in 0..TRIES {
-        match desk.store.unpost_board(board, desk.clock.now()).await? {
-            Unposted::Done(message) => return Ok(message),
-            Unposted::InHand => tokio::time::sleep(PAUSE).await,
+        match desk.store.forget_board_post(board, desk.clock.now()).await? {
+            BoardRemoval::Done(message) => return Ok(message),
+            BoardRemoval::BeingSent => tokio::time::sleep(PAUSE).await,
         }
     }
     Err(Error::Refused(format!(

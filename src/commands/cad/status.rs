@@ -9,10 +9,11 @@ use crate::event::Source;
 use crate::guild_access::Access;
 use crate::ids::{GuildId, ServerId};
 use crate::outbox::Lane;
+use crate::outbox::queue::ParkedChannel;
 use crate::refresh::Part;
 use crate::render::text;
 use crate::status::{self, Link, ServerFacts, contested};
-use crate::store::{Counts, Parked};
+use crate::store::PostCounts;
 
 /// Most problems shown.
 const PROBLEMS: usize = 5;
@@ -35,13 +36,13 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let desk = ctx.data();
     let counts = desk.store.counts().await?;
     let routing = desk.store.routing_now();
-    let own = |parked: &Parked| {
+    let own = |parked: &ParkedChannel| {
         routing.routes.iter().any(|route| route.guild == guild && route.channel == parked.channel)
             || routing.boards.iter().any(|board| board.guild == guild && board.channel == parked.channel)
             || routing.guilds.get(&guild).and_then(|guild| guild.notices) == Some(parked.channel)
     };
     let set_up = routing.routes.iter().any(|route| route.guild == guild) || routing.boards.iter().any(|board| board.guild == guild);
-    let parked: Vec<Parked> = desk.store.parked().await?.into_iter().filter(own).collect();
+    let parked: Vec<ParkedChannel> = desk.store.parked().await?.into_iter().filter(own).collect();
     let given_up = desk.store.problems(guild, PROBLEMS).await?;
     let snapshot = desk.status.snapshot();
     let mut problems: Vec<(UnixMs, String)> = snapshot.problems.iter().cloned().collect();
@@ -96,8 +97,8 @@ fn server_list(access: &Access, here: GuildId, guilds: &Guilds) -> Vec<String> {
 struct Report<'a> {
     facts: &'a Facts,
     known: &'a status::Facts,
-    counts: &'a Counts,
-    parked: &'a [Parked],
+    counts: &'a PostCounts,
+    parked: &'a [ParkedChannel],
     budgets: &'a [BudgetLeft],
     now: UnixMs,
 }
@@ -197,7 +198,7 @@ impl Report<'_> {
 
     /// What waits. The store counts all of it; the lanes were counted a moment ago.
     fn queue(&self) -> String {
-        if self.counts.pending == 0 {
+        if self.counts.waiting == 0 {
             return "nothing waits to be sent".to_owned();
         }
         let by_lane: Vec<String> = self
@@ -207,8 +208,8 @@ impl Report<'_> {
             .map(|(lane, waiting)| format!("{} (oldest {})", posts(*lane, waiting.posts), duration(waiting.oldest_ms)))
             .collect();
         if by_lane.is_empty() {
-            let oldest = self.counts.oldest_pending.map(|at| format!(", the oldest from <t:{}:R>", at.secs())).unwrap_or_default();
-            return format!("{} to send{oldest}", self.counts.pending);
+            let oldest = self.counts.oldest_waiting.map(|at| format!(", the oldest from <t:{}:R>", at.secs())).unwrap_or_default();
+            return format!("{} to send{oldest}", self.counts.waiting);
         }
         // The lanes were counted a moment ago: their own sum is what they add up to.
         let waiting: usize = self.known.queue.values().map(|waiting| waiting.posts).sum();
@@ -384,7 +385,7 @@ mod tests {
         Facts { community: CommunityId::new("c"), servers: vec![ServerId(1)], hub: true, listen: Vec::new(), bot, message_content: false }
     }
 
-    fn report(status: &Status, counts: Counts, parked: &[Parked]) -> (Vec<String>, bool) {
+    fn report(status: &Status, counts: PostCounts, parked: &[ParkedChannel]) -> (Vec<String>, bool) {
         let (facts, known, now) = (facts(), status.snapshot(), UnixMs(600_000));
         Report { facts: &facts, known: &known, counts: &counts, parked, budgets: &[], now }.lines(Vec::new())
     }
@@ -398,7 +399,7 @@ mod tests {
         status.event(&community, ServerId(1), Source::Hub, UnixMs(500_000));
         status.delivered(42);
         status.waited("channel", 900, UnixMs(600_000));
-        let (lines, well) = report(&status, Counts::default(), &[]);
+        let (lines, well) = report(&status, PostCounts::default(), &[]);
         assert!(well, "{lines:#?}");
         assert_eq!(
             lines,
@@ -428,15 +429,15 @@ mod tests {
         status.waited("channel", 4_000, UnixMs(0));
         status.waited("told", 7_250, UnixMs(590_000));
         status.waited("told", 0, UnixMs(600_000));
-        let parked = |channel| Parked {
+        let parked = |channel| ParkedChannel {
             channel: ChannelId(channel),
             reason: "Missing Access".into(),
             since: UnixMs(4_000),
             retry_at: UnixMs(5_000),
-            tries: 1,
+            refusals: 1,
         };
-        let parked: Vec<Parked> = (1..=12).map(parked).collect();
-        let counts = Counts { pending: 12, ..Counts::default() };
+        let parked: Vec<ParkedChannel> = (1..=12).map(parked).collect();
+        let counts = PostCounts { waiting: 12, ..PostCounts::default() };
         let (lines, well) = report(&status, counts, &parked);
         assert!(!well);
         let starts = [
@@ -465,7 +466,7 @@ mod tests {
 
     #[test]
     fn what_was_not_counted_by_lane_yet_is_told_as_the_store_counts_it() {
-        let counts = Counts { pending: 3, failed: 0, oldest_pending: Some(UnixMs(9_000)) };
+        let counts = PostCounts { waiting: 3, failed: 0, oldest_waiting: Some(UnixMs(9_000)) };
         let (lines, _) = report(&Status::default(), counts, &[]);
         assert!(lines.iter().any(|line| line.ends_with("3 to send, the oldest from <t:9:R>")), "{lines:#?}");
     }

@@ -1,6 +1,6 @@
 //! What is sent next.
 
-use super::{Changes, Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostSubject, Queue, SubjectKey};
+use super::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::ChannelId;
 use crate::outbox::{LEASE_MS, Lane, MOST_CARDS, Place, nonce, packs, share};
@@ -24,16 +24,15 @@ impl ClaimRequest {
 impl Queue {
     /// Claims what leaves first: by lane, then by age. A post that is claimed is nobody else's until it is settled or released, or its lease
     /// runs out.
-    pub fn claim(&mut self, request: &ClaimRequest) -> (ClaimOutcome, Changes) {
-        let Some((found, lane)) = self.first(request) else { return (self.not_before(request), Changes::default()) };
-        let outcome = match self.claimed(found, lane, request) {
+    pub fn claim(&mut self, request: &ClaimRequest) -> ClaimOutcome {
+        let Some((found, lane)) = self.first(request) else { return self.not_before(request) };
+        match self.claimed(found, lane, request) {
             Some(claim) => {
                 self.hold(&claim, request.now);
                 ClaimOutcome::Claimed(Box::new(claim))
             }
             None => ClaimOutcome::Nothing,
-        };
-        (outcome, self.changes())
+        }
     }
 
     fn first(&self, request: &ClaimRequest) -> Option<(PostId, Lane)> {
@@ -89,7 +88,7 @@ impl Queue {
         let thread = card.and_then(|card| card.thread.or(card.message_id.filter(|_| card.place == Place::Forum).map(|id| ChannelId(id.0))));
         Some(Claim {
             lane,
-            nonce: nonce(&self.instance, lead.id.0, lead.generation),
+            nonce: nonce(&self.instance, lead.id, lead.generation),
             reply_to: card.and_then(|card| card.message_id),
             thread,
             thread_name: card.and_then(|card| card.message.title()).unwrap_or_default(),
@@ -109,6 +108,7 @@ impl Queue {
         let alike = |post: &&Post| {
             post.id != lead.id
                 && post.may_be_batched()
+                && self.is_served(post)
                 && (post.lane == Lane::Log) == (lead.lane == Lane::Log)
                 && post.silent == lead.silent
                 && post.next_claim() <= now
@@ -131,18 +131,17 @@ impl Queue {
     }
 
     /// Where the posts stand that the texts link to: in their own channel if there is one, else the oldest of the guild.
-    fn urls(&self, lead: &Post, others: &[Post]) -> Vec<(String, String)> {
-        let mut found: Vec<(String, String)> = Vec::new();
-        for text in std::iter::once(lead).chain(others).flat_map(|post| post.message.links()) {
-            if found.iter().any(|(known, _)| known == text) {
+    fn urls(&self, lead: &Post, others: &[Post]) -> Vec<(SubjectKey, String)> {
+        let mut found: Vec<(SubjectKey, String)> = Vec::new();
+        for about in std::iter::once(lead).chain(others).flat_map(Post::linked) {
+            if found.iter().any(|(known, _)| *known == about) {
                 continue;
             }
-            let about = SubjectKey { subject: PostSubject::parse(text), ..lead.about.clone() };
             let stand = self.index.subjects.get(&about).into_iter().flatten().filter_map(|(_, id)| self.posts.get(id));
             let stand = stand.filter(|post| post.guild == lead.guild).filter_map(|post| Some((post, post.message_id?)));
             if let Some((post, message)) = stand.min_by_key(|(post, _)| (post.channel != lead.channel, post.id)) {
                 let channel = if post.place == Place::Forum { ChannelId(message.0) } else { post.channel };
-                found.push((text.to_owned(), render::notice::message_url(lead.guild, channel, message)));
+                found.push((about, render::notice::message_url(lead.guild, channel, message)));
             }
         }
         found

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Changes, Post, PostId, PostSubject, Queue, SubjectKey};
+use super::{Post, PostId, PostSubject, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::outbox::{Draft, Lane, PostKey};
 
@@ -12,19 +12,24 @@ impl SubjectKey {
     pub fn of(key: &PostKey) -> Self {
         Self { community: key.community.clone(), server: key.server, subject: PostSubject::parse(&key.subject) }
     }
+
+    /// Another subject of the same server.
+    #[must_use]
+    pub fn beside(&self, subject: &str) -> Self {
+        Self { subject: PostSubject::parse(subject), ..self.clone() }
+    }
 }
 
 impl Queue {
     /// Takes in how posts should look now. An identical text is nothing to send. A post that was given up gets another chance when its text
     /// changes. The first change of a message that stands waits for the edit window, so that what follows soon goes with it.
-    pub fn desire(&mut self, drafts: impl IntoIterator<Item = Draft>, now: UnixMs) -> Changes {
+    pub fn desire(&mut self, drafts: impl IntoIterator<Item = Draft>, now: UnixMs) {
         for draft in drafts {
             // One that was drawn while its guild was unlinked: nothing is shown there any more.
             if self.served.contains(&draft.guild) {
                 self.desire_one(draft, now);
             }
         }
-        self.changes()
     }
 
     fn desire_one(&mut self, mut draft: Draft, now: UnixMs) {

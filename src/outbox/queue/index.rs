@@ -23,8 +23,6 @@ pub(super) struct Index {
     pub(super) waiting: Sets<ChannelId, (Lane, PostId)>,
     /// By message, so that those of a channel from some time on are together.
     pub(super) messages: BTreeSet<(ChannelId, MessageId, PostId)>,
-    /// By the thread under their message.
-    pub(super) threads: Sets<ChannelId>,
     /// By the post whose create carries them, in their order.
     pub(super) batches: Sets<PostId, (i64, PostId)>,
     /// By what their text links to.
@@ -87,9 +85,6 @@ impl Index {
         if let Some(message) = post.message_id {
             self.messages.insert((post.channel, message, post.id));
         }
-        if let Some(thread) = post.thread {
-            add(&mut self.threads, thread, post.id);
-        }
         if let Some(lead) = post.batch {
             add(&mut self.batches, lead, (post.slot, post.id));
         }
@@ -107,9 +102,6 @@ impl Index {
         }
         if let Some(message) = post.message_id {
             self.messages.remove(&(post.channel, message, post.id));
-        }
-        if let Some(thread) = post.thread {
-            take(&mut self.threads, &thread, &post.id);
         }
         if let Some(lead) = post.batch {
             take(&mut self.batches, &lead, &(post.slot, post.id));

@@ -1,7 +1,7 @@
 //! The queue: every post that may still change or be sent, what may be sent next, and what follows from Discord's answer.
 //!
-//! Pure: no I/O, no SQL, no clock. Each call returns the rows that it changed ([`Changes`]); they must be on disk before anybody acts on the
-//! outcome, and a queue whose changes could not be stored must be loaded again ([`Queue::restore`]).
+//! Pure: no I/O, no SQL, no clock. After each call or several, the rows that changed are taken ([`Queue::changes`]); they must be on disk before
+//! anybody acts on the outcome, and a queue whose changes could not be stored must be loaded again ([`Queue::clear`], [`Queue::restore`]).
 //!
 //! ```text
 //!  desire ──▶ Waiting ── claim ──▶ Claimed ─┬─ Delivered, Over ───────────────────────────▶ Delivered
@@ -29,9 +29,13 @@
 //!   card that it answers, nor into a thread that has no card yet; a thread is closed when nothing else about its card waits.
 //! - Posts that share a message (a **batch**) are claimed, sent and settled together; each keeps its own versions.
 //! - A guild that is not served has posts like any other, of which none is claimed.
+//! - Not every post is in memory: what is closed and settled leaves it ([`Queue::evict`]) and comes back when something needs it. Of whatever is
+//!   in memory, these are too: the posts about the same subject in other channels, the card it answers, the posts of its batch and of its
+//!   event, and the posts that its text links to.
 
 mod claiming;
 mod desiring;
+mod eviction;
 mod index;
 mod obstacles;
 mod post;
@@ -42,6 +46,7 @@ mod subject;
 mod tests;
 mod upkeep;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::UnixMs;
@@ -49,7 +54,7 @@ use crate::ids::{ChannelId, GuildId};
 
 use index::Index;
 pub use post::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState};
-pub use reading::{CardMemo, ChannelDue, LaneBacklog, QueueCounts};
+pub use reading::{ChannelDue, LaneBacklog, Waiting};
 pub use settling::SettleOutcome;
 pub use subject::{CardReply, PostSubject, SubjectKey};
 pub use upkeep::BoardRemoval;
@@ -60,6 +65,7 @@ const LATE_EDIT_MS: i64 = 5_000;
 /// A channel that Discord refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedChannel {
+    pub channel: ChannelId,
     /// Why, for people.
     pub reason: String,
     pub since: UnixMs,
@@ -69,40 +75,26 @@ pub struct ParkedChannel {
     pub refusals: u32,
 }
 
-/// What a call did to a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowChange {
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowChange<'q> {
     /// It is new.
-    Insert(Box<Post>),
+    Insert(&'q Post),
     /// Its text and links are others, and perhaps everything else that can change.
-    Redraw(Box<Post>),
+    Redraw(&'q Post),
     /// All that can change but its text and links.
-    Update(Box<Post>),
+    Update(&'q Post),
     /// It is gone.
     Delete,
 }
 
 /// The rows that changed, as they are now. To be stored in one transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    pub posts: BTreeMap<PostId, RowChange>,
+pub struct Changes<'q> {
+    /// By number.
+    pub posts: Vec<(PostId, RowChange<'q>)>,
     /// Channels that Discord refuses; `None`: it does not refuse it any more.
-    pub parked: BTreeMap<ChannelId, Option<ParkedChannel>>,
-}
-
-impl Changes {
-    /// Adds what was changed later, so that both are stored together.
-    pub fn extend(&mut self, later: Self) {
-        for (id, change) in later.posts {
-            let merged = match (self.posts.remove(&id), change) {
-                (Some(RowChange::Insert(_)), RowChange::Redraw(post) | RowChange::Update(post)) => RowChange::Insert(post),
-                (Some(RowChange::Redraw(_)), RowChange::Update(post)) => RowChange::Redraw(post),
-                (_, change) => change,
-            };
-            self.posts.insert(id, merged);
-        }
-        self.parked.extend(later.parked);
-    }
+    pub parked: Vec<(ChannelId, Option<&'q ParkedChannel>)>,
 }
 
 /// How much of a row changed. The greater includes the smaller.
@@ -113,7 +105,7 @@ enum Touched {
     Insert,
 }
 
-/// The posts of one bot.
+/// The posts of one bot that may still change or be sent.
 #[derive(Debug)]
 pub struct Queue {
     instance: String,
@@ -124,13 +116,14 @@ pub struct Queue {
     index: Index,
     parked: BTreeMap<ChannelId, ParkedChannel>,
     served: BTreeSet<GuildId>,
-    /// Of the call that is being done.
+    /// Since changes were taken last.
     touched: BTreeMap<PostId, Touched>,
     touched_channels: BTreeSet<ChannelId>,
 }
 
 impl Queue {
-    /// An empty queue. `instance`: the database's own random word, part of every nonce. `next`: the number of the next new post, greater than
+    /// An empty queue. `instance`: the database's own random word, part of every nonce. `edit_window`: how long the first change of a message
+    /// waits for others (ms). `next`: the number of the next new post, greater than
     /// any that was ever given.
     #[must_use]
     pub fn new(instance: &str, edit_window: i64, next: PostId) -> Self {
@@ -147,14 +140,22 @@ impl Queue {
         }
     }
 
-    /// Takes over what is stored.
-    pub fn restore(&mut self, posts: impl IntoIterator<Item = Post>, parked: impl IntoIterator<Item = (ChannelId, ParkedChannel)>) {
+    /// Forgets everything but its settings: it is to be loaded again.
+    pub fn clear(&mut self, next: PostId) {
+        let (instance, served) = (std::mem::take(&mut self.instance), std::mem::take(&mut self.served));
+        *self = Self { served, ..Self::new(&instance, self.edit_window, next) };
+    }
+
+    /// Takes over what is stored. What is known already is kept.
+    pub fn restore(&mut self, posts: impl IntoIterator<Item = Post>, parked: impl IntoIterator<Item = ParkedChannel>) {
         for post in posts {
             self.next = self.next.max(PostId(post.id.0.saturating_add(1)));
-            self.index.insert(&post);
-            self.posts.insert(post.id, post);
+            if let Entry::Vacant(vacant) = self.posts.entry(post.id) {
+                self.index.insert(&post);
+                vacant.insert(post);
+            }
         }
-        self.parked.extend(parked);
+        self.parked.extend(parked.into_iter().map(|parked| (parked.channel, parked)));
     }
 
     /// From now on only posts of these guilds are taken in and claimed.
@@ -222,20 +223,20 @@ impl Queue {
         };
     }
 
-    /// What was changed since it was last asked: by one call.
-    fn changes(&mut self) -> Changes {
+    /// What changed since this was asked last.
+    pub fn changes(&mut self) -> Changes<'_> {
+        let (touched, channels) = (std::mem::take(&mut self.touched), std::mem::take(&mut self.touched_channels));
         let row = |(id, touched)| {
             let change = match (self.posts.get(&id), touched) {
                 (None, _) => RowChange::Delete,
-                (Some(post), Touched::Insert) => RowChange::Insert(Box::new(post.clone())),
-                (Some(post), Touched::Redraw) => RowChange::Redraw(Box::new(post.clone())),
-                (Some(post), Touched::Update) => RowChange::Update(Box::new(post.clone())),
+                (Some(post), Touched::Insert) => RowChange::Insert(post),
+                (Some(post), Touched::Redraw) => RowChange::Redraw(post),
+                (Some(post), Touched::Update) => RowChange::Update(post),
             };
             (id, change)
         };
-        let posts = std::mem::take(&mut self.touched).into_iter().map(row).collect();
-        let channels = std::mem::take(&mut self.touched_channels).into_iter();
-        Changes { posts, parked: channels.map(|channel| (channel, self.parked.get(&channel).cloned())).collect() }
+        let posts = touched.into_iter().map(row).collect();
+        Changes { posts, parked: channels.into_iter().map(|channel| (channel, self.parked.get(&channel))).collect() }
     }
 
     /// What waits in a channel, in the order in which it leaves.

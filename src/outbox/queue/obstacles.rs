@@ -26,9 +26,7 @@ impl Queue {
             // Nothing is known of what was in the way before.
             Settlement::Again { obstacle: None, .. } | Settlement::Alone => return false,
             Settlement::Delivered(_) | Settlement::Repost | Settlement::Over | Settlement::Fail { .. } => {
-                if lead.obstacle.is_some() {
-                    claim.posts().for_each(|post| self.obstacle_passed(post.id));
-                }
+                claim.posts().for_each(|post| self.obstacle_passed(post.id));
                 return false;
             }
         };
@@ -41,6 +39,12 @@ impl Queue {
             self.obstacle_passed(lead.id);
             self.edit(lead.id, |post| post.obstacle = Some(word.clone()));
         }
+        // Those that share its message met it too, unless something else is in their way besides.
+        self.edit_all(claim.others.iter().map(|post| post.id), |post| {
+            if post.is_waiting() {
+                post.obstacle.get_or_insert_with(|| word.clone());
+            }
+        });
         // A thread that is open needs no new one.
         if obstacle.holds(lead.place) && (lead.place != Place::Thread || claim.thread.is_none()) {
             self.hold_others(lead, &word, due);

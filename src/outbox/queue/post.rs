@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use super::ParkedChannel;
+#[cfg(test)]
+use super::Queue;
 use super::subject::{PostSubject, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId};
+#[cfg(test)]
+use crate::outbox::Draft;
 use crate::outbox::{Lane, NONCE_TRUSTED_MS, Operation, Place};
 use crate::render::{Message, Style};
 use crate::route::Threads;
@@ -174,6 +178,11 @@ impl Post {
         Some(SubjectKey { subject, ..self.about.clone() })
     }
 
+    /// What its text links to.
+    pub fn linked(&self) -> impl Iterator<Item = SubjectKey> {
+        self.links.iter().map(|subject| SubjectKey { subject: subject.clone(), ..self.about.clone() })
+    }
+
     /// Whether it may share a message: a thread hangs on a message of its own, and an answer answers one.
     pub(super) fn may_be_batched(&self) -> bool {
         self.message_id.is_none()
@@ -207,6 +216,14 @@ pub struct ClaimRequest {
     pub creates_left: Option<u32>,
 }
 
+impl ClaimRequest {
+    /// Whatever is due, each by itself.
+    #[must_use]
+    pub fn any(channel: ChannelId, now: UnixMs) -> Self {
+        Self { channel, now, panics_only: false, creates: true, edits: true, creates_left: None }
+    }
+}
+
 /// What there was to claim.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClaimOutcome {
@@ -235,8 +252,8 @@ pub struct Claim {
     pub thread: Option<ChannelId>,
     /// What such a thread is called: the card's title.
     pub thread_name: String,
-    /// Where the posts stand that the texts link to, by their subjects.
-    pub urls: Vec<(String, String)>,
+    /// Where the posts stand that the texts link to.
+    pub urls: Vec<(SubjectKey, String)>,
     /// Another post of the same event called the same roles in this channel already.
     pub already_called: bool,
 }
@@ -245,6 +262,15 @@ impl Claim {
     /// Its posts, in their order in the message.
     pub fn posts(&self) -> impl Iterator<Item = &Post> {
         std::iter::once(&self.lead).chain(&self.others)
+    }
+
+    /// Where the post about a subject stands that the text of one of these posts links to.
+    #[must_use]
+    pub fn url(&self, of: &Post, subject: &str) -> Option<&str> {
+        let subject = PostSubject::parse(subject);
+        let is_meant =
+            |about: &SubjectKey| about.subject == subject && about.server == of.about.server && about.community == of.about.community;
+        self.urls.iter().find(|(about, _)| is_meant(about)).map(|(_, url)| url.as_str())
     }
 
     /// The channel that the request names: the thread, for what stands in one. A thread has the number of the message it hangs on.
@@ -283,5 +309,22 @@ impl Claim {
         // Of a batch any card may have changed; one edit too many does no harm.
         let may_differ = self.lead.version > 1 || !self.others.is_empty();
         self.lead.message_id.is_none() && self.lead.creating_since.is_some() && may_differ
+    }
+}
+
+#[cfg(test)]
+impl Claim {
+    /// The first try of a new post of one guild, with nothing in it.
+    pub(crate) fn sample() -> Self {
+        let mut queue = Queue::new("instance", 0, PostId(1));
+        queue.serve([GuildId(1)].into());
+        let (community, message) = (crate::ids::CommunityId::new("c"), Message::default());
+        let subject = "s".to_owned();
+        let draft = Draft::own(GuildId(1), ChannelId(1), community, crate::ids::ServerId(1), subject, message, UnixMs(0));
+        queue.desire([draft], UnixMs(0));
+        match queue.claim(&ClaimRequest::any(ChannelId(1), UnixMs(0))) {
+            ClaimOutcome::Claimed(claim) => *claim,
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What follows from the end of a request.
 
-use super::{Changes, Claim, LATE_EDIT_MS, ParkedChannel, Post, PostId, Queue, SubjectKey};
+use super::{Claim, LATE_EDIT_MS, ParkedChannel, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId};
 use crate::outbox::{OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Settlement};
@@ -21,7 +21,7 @@ pub struct SettleOutcome {
 
 impl Queue {
     /// Takes down what came of a claim. It may come late: what the posts became meanwhile is kept.
-    pub fn settle(&mut self, claim: &Claim, settlement: &Settlement, now: UnixMs) -> (SettleOutcome, Changes) {
+    pub fn settle(&mut self, claim: &Claim, settlement: &Settlement, now: UnixMs) -> SettleOutcome {
         let mut outcome = SettleOutcome::default();
         let channel = claim.lead.channel;
         let known = self.parked.get(&channel).map(|parked| (parked.since, parked.refusals));
@@ -29,7 +29,8 @@ impl Queue {
             (Settlement::Park { until, reason }, known) => {
                 outcome.newly_parked = known.is_none();
                 let (since, refusals) = known.unwrap_or((now, 0));
-                let parked = ParkedChannel { reason: reason.clone(), since, retry_at: *until, refusals: refusals.saturating_add(1) };
+                let parked =
+                    ParkedChannel { channel, reason: reason.clone(), since, retry_at: *until, refusals: refusals.saturating_add(1) };
                 self.park(channel, Some(parked));
                 // What waits for a channel that is closed is not late.
                 self.edit_all(self.waiting_ids(channel), |post| post.desired_since = post.desired_since.max(*until));
@@ -45,7 +46,7 @@ impl Queue {
             self.settle_one(&claim.lead, post, settlement, now);
         }
         outcome.report = self.note_obstacle(claim, settlement);
-        (outcome, self.changes())
+        outcome
     }
 
     /// `lead` and `claimed` are as they were claimed.
@@ -88,13 +89,13 @@ impl Queue {
                 if is_over {
                     self.edit(id, |post| {
                         post.delivered_version = post.delivered_version.max(claimed.version);
-                        (post.message_id, post.creating_since, post.claimed_until, post.batch) = (None, None, None, None);
+                        post.lose_message();
                     });
                     self.leave_thread(claimed);
                 } else {
                     self.edit(id, |post| {
                         post.delivered_version = post.delivered_version.min(post.version - 1);
-                        (post.message_id, post.creating_since, post.claimed_until, post.batch) = (None, None, None, None);
+                        post.lose_message();
                         post.generation += 1;
                         post.due_at = now;
                     });
@@ -156,6 +157,13 @@ impl Queue {
             post.delivered_version = post.version;
             post.claimed_until = None;
         });
+    }
+}
+
+impl Post {
+    /// Its message is gone, and whatever was in doubt about it.
+    fn lose_message(&mut self) {
+        (self.message_id, self.creating_since, self.edit_in_doubt_since, self.claimed_until, self.batch) = (None, None, None, None, None);
     }
 }
 

@@ -19,7 +19,7 @@ fn draft(subject: &str, card: Option<&str>) -> Draft {
 fn claim(queue: &mut Queue, now: i64) -> Claim {
     let now = UnixMs(now);
     let request = ClaimRequest { channel: CHANNEL, now, panics_only: false, creates: true, edits: true, creates_left: None };
-    match queue.claim(&request).0 {
+    match queue.claim(&request) {
         ClaimOutcome::Claimed(claim) => *claim,
         other => panic!("{other:?}"),
     }
@@ -49,7 +49,7 @@ fn a_channel_with_too_many_threads_holds_only_notes_that_need_a_new_one() {
         obstacle: Some(Obstacle::Full),
         on_purpose: false,
     };
-    assert!(queue.settle(&refused, &again, UnixMs(2)).0.report);
+    assert!(queue.settle(&refused, &again, UnixMs(2)).report);
     let next = claim(&mut queue, 2);
     assert_eq!((next.lead.about.subject.to_string().as_str(), next.thread), ("b", Some(ChannelId(900))));
     queue.settle(&next, &Settlement::Delivered(MessageId(60)), UnixMs(2));

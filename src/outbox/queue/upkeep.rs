@@ -3,14 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::settling::give_back;
-use super::{Changes, Claim, LATE_EDIT_MS, Post, PostId, PostSubject, Queue, SubjectKey};
+use super::{Claim, LATE_EDIT_MS, Post, PostId, PostSubject, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, ServerId};
 use crate::outbox::{EXPIRES_MS, Lane, Place};
 use crate::route::Board;
 
-/// Most posts that one pruning takes away, so that it never holds up events for long.
-const MAX_PRUNED: usize = 5_000;
+impl SubjectKey {
+    /// A board of all servers belongs to none: no server has the number 0.
+    #[must_use]
+    pub fn of_board(board: &Board) -> Self {
+        let server = board.server.unwrap_or(ServerId(0));
+        Self { community: board.community.clone(), server, subject: PostSubject::Board(board.id) }
+    }
+}
 
 /// What became of the post of a board that was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +29,14 @@ pub enum BoardRemoval {
 
 impl Queue {
     /// Gives a claim back untouched: nothing was sent.
-    pub fn release(&mut self, claim: &Claim, due: UnixMs) -> Changes {
+    pub fn release(&mut self, claim: &Claim, due: UnixMs) {
         self.edit_all(claim.posts().map(|post| post.id), |post| give_back(post, due, claim.lead.creating_since, false));
-        self.changes()
     }
 
     /// After a start: whatever was claimed by the process before is free again. Its requests may still be on their way: creates stay in
     /// doubt, edits are sent once more later. A forum's post has no nonce, so a create of one is looked for a while later. How many there
     /// were.
-    pub fn release_all(&mut self, now: UnixMs) -> (usize, Changes) {
+    pub fn release_all(&mut self, now: UnixMs) -> usize {
         let claimed = self.ids(|post| post.claimed_until.is_some());
         let count = claimed.len();
         self.edit_all(claimed, |post| {
@@ -42,18 +47,17 @@ impl Queue {
                 post.due_at = post.due_at.max(now.plus(LATE_EDIT_MS));
             }
         });
-        (count, self.changes())
+        count
     }
 
     /// The thread of a claim's card is open.
-    pub fn opened_thread(&mut self, claim: &Claim, thread: ChannelId) -> Changes {
+    pub fn opened_thread(&mut self, claim: &Claim, thread: ChannelId) {
         let lead = &claim.lead;
         if let Some(card) = claim.reply_to {
             let ids = self.with_message(lead.channel, card).filter(|post| post.about.community == lead.about.community);
             let ids: Vec<PostId> = ids.filter(|post| post.about.server == lead.about.server).map(|post| post.id).collect();
             self.edit_all(ids, |post| post.thread = Some(thread));
         }
-        self.changes()
     }
 
     /// The posts that share a message.
@@ -62,43 +66,41 @@ impl Queue {
         self.index.messages.range(all).filter_map(|(.., id)| self.posts.get(id))
     }
 
-    /// Opens a channel again: somebody mended its permissions. What waits for anything there is tried at once. True if it was parked.
-    pub fn reopen(&mut self, channel: ChannelId) -> (bool, Changes) {
+    /// Opens a channel again: somebody fixed its permissions. What waits for anything there is tried at once. True if it was parked.
+    pub fn reopen(&mut self, channel: ChannelId) -> bool {
         let hindered = self.waiting_in(channel).filter(|post| post.obstacle.is_some()).map(|post| post.id).collect();
         self.hurry(hindered);
         let was_parked = self.parked.contains_key(&channel);
         if was_parked {
             self.park(channel, None);
         }
-        (was_parked, self.changes())
+        was_parked
     }
 
-    /// Opens all channels of a guild that Discord had refused, and tries whatever waits for anything there at once. Those channels. `known`:
-    /// channels of its routes, boards and notices, which may have no posts.
-    pub fn reopen_guild(&mut self, guild: GuildId, known: &BTreeSet<ChannelId>) -> (BTreeSet<ChannelId>, Changes) {
-        let own: BTreeSet<ChannelId> = self.posts.values().filter(|post| post.guild == guild).map(|post| post.channel).collect();
-        let mut opened: BTreeSet<ChannelId> =
-            self.parked.keys().copied().filter(|channel| known.contains(channel) || own.contains(channel)).collect();
+    /// Opens these channels of a guild, and tries whatever waits for anything in the guild at once. The channels that were refused or in which
+    /// something waits.
+    pub fn reopen_guild(&mut self, guild: GuildId, channels: &BTreeSet<ChannelId>) -> BTreeSet<ChannelId> {
+        let mut opened: BTreeSet<ChannelId> = self.parked.keys().copied().filter(|channel| channels.contains(channel)).collect();
         opened.iter().for_each(|channel| self.park(*channel, None));
         let hindered = self.ids(|post| post.guild == guild && post.obstacle.is_some() && post.is_waiting());
         opened.extend(hindered.iter().filter_map(|id| self.posts.get(id)).map(|post| post.channel));
         self.hurry(hindered);
-        (opened, self.changes())
+        opened
     }
 
     fn hurry(&mut self, ids: Vec<PostId>) {
         self.edit_all(ids, |post| (post.due_at, post.attempts) = (UnixMs(0), 0));
     }
 
-    /// Forgets all posts of a guild, sent or not: what stands on Discord stays as it is.
-    pub fn forget_guild(&mut self, guild: GuildId) -> Changes {
+    /// Forgets all posts of a guild, sent or not, and that Discord refuses these channels of it: what stands on Discord stays as it is.
+    pub fn forget_guild(&mut self, guild: GuildId, channels: &BTreeSet<ChannelId>) {
         self.ids(|post| post.guild == guild).into_iter().for_each(|id| self.remove(id));
-        self.changes()
+        let parked: Vec<ChannelId> = self.parked.keys().copied().filter(|channel| channels.contains(channel)).collect();
+        parked.into_iter().for_each(|channel| self.park(channel, None));
     }
 
-    /// Gives up what could not be shown for a day, and forgets what is settled, closed and was first desired before `created_before`. How many
-    /// were forgotten.
-    pub fn prune(&mut self, created_before: UnixMs, now: UnixMs) -> (usize, Changes) {
+    /// Gives up what could not be shown for a day.
+    pub fn expire(&mut self, now: UnixMs) {
         let oldest = now.plus(-EXPIRES_MS);
         let expired = self.ids(|post| {
             let never_made = post.message_id.is_none() && post.creating_since.is_none();
@@ -106,67 +108,60 @@ impl Queue {
             post.is_waiting() && never_made && post.created_at < oldest && post.lane != Lane::Board
         });
         self.edit_all(expired, |post| post.failed = Some("not sent: it could not be for a day".into()));
-        let mut gone = self.ids(|post| post.closed && !post.is_waiting() && post.created_at < created_before);
-        gone.truncate(MAX_PRUNED);
-        let count = gone.len();
-        gone.into_iter().for_each(|id| self.remove(id));
-        (count, self.changes())
     }
 
     /// A board was removed. Its post stays until it is not being sent any more ([`Queue::forget_board`]).
-    pub fn close_board(&mut self, board: &Board) -> Changes {
+    pub fn close_board(&mut self, board: &Board) {
         self.edit_all(self.board(board), |post| post.closed = true);
-        self.changes()
     }
 
     /// Forgets the post of a removed board. Nothing may draw the board any more, or its post would come back.
-    pub fn forget_board(&mut self, board: &Board, now: UnixMs) -> (BoardRemoval, Changes) {
-        let Some(post) = self.board(board).and_then(|id| self.posts.get(&id)) else {
-            return (BoardRemoval::Done(None), Changes::default());
-        };
+    pub fn forget_board(&mut self, board: &Board, now: UnixMs) -> BoardRemoval {
+        let Some(post) = self.board(board).and_then(|id| self.posts.get(&id)) else { return BoardRemoval::Done(None) };
         if post.claimed_until.is_some_and(|until| until > now) {
-            return (BoardRemoval::BeingSent, Changes::default());
+            return BoardRemoval::BeingSent;
         }
         let (id, message) = (post.id, post.message_id);
         self.remove(id);
-        (BoardRemoval::Done(message), self.changes())
+        BoardRemoval::Done(message)
     }
 
     /// Has a board's post sent again though nothing changed: somebody deleted its message, or Discord refused it. Nothing happens if the board
     /// was never drawn.
-    pub fn resend_board(&mut self, board: &Board, now: UnixMs) -> Changes {
+    pub fn resend_board(&mut self, board: &Board, now: UnixMs) {
         self.edit_all(self.board(board), |post| {
+            if !post.is_waiting() {
+                post.desired_since = post.due_at.max(now);
+            }
             post.version += 1;
             post.failed = None;
             post.happened_at = now;
         });
-        self.changes()
     }
 
     fn board(&self, board: &Board) -> Option<PostId> {
-        // A board of all servers belongs to none: no server has the number 0.
-        let server = board.server.unwrap_or(ServerId(0));
-        let about = SubjectKey { community: board.community.clone(), server, subject: PostSubject::Board(board.id) };
-        self.find(board.channel, &about).map(|post| post.id)
+        self.find(board.channel, &SubjectKey::of_board(board)).map(|post| post.id)
     }
 
     /// Has the messages about a subject sent again as they should be, in a guild: somebody pressed a button that should not be there any more.
     /// The channels in which there are some.
-    pub fn show_again(&mut self, guild: GuildId, about: &SubjectKey, now: UnixMs) -> (Vec<ChannelId>, Changes) {
+    pub fn show_again(&mut self, guild: GuildId, about: &SubjectKey, now: UnixMs) -> Vec<ChannelId> {
         let all = self.index.subjects.get(about).into_iter().flatten().filter_map(|(_, id)| self.posts.get(id));
         // A post that was given up was given up for a reason.
         let shown = all.filter(|post| post.guild == guild && post.message_id.is_some() && post.failed.is_none());
         let shown: Vec<(ChannelId, PostId)> = shown.map(|post| (post.channel, post.id)).collect();
         self.edit_all(shown.iter().map(|(_, id)| *id), |post| {
-            // One that waits goes anyway.
-            post.version += i64::from(!post.is_waiting());
-            post.due_at = post.due_at.min(now);
-            post.desired_since = now;
+            // One that waits goes anyway, when it may.
+            if !post.is_waiting() {
+                post.version += 1;
+                post.due_at = post.due_at.min(now);
+                post.desired_since = now;
+            }
         });
-        (shown.into_iter().map(|(channel, _)| channel).collect(), self.changes())
+        shown.into_iter().map(|(channel, _)| channel).collect()
     }
 
-    fn ids(&self, which: impl Fn(&Post) -> bool) -> Vec<PostId> {
+    pub(super) fn ids(&self, which: impl Fn(&Post) -> bool) -> Vec<PostId> {
         self.posts.values().filter(|post| which(post)).map(|post| post.id).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Cards that share a message, claims made with a commit, and edits in doubt.
 
 use super::*;
-use crate::outbox::Claim;
+use crate::outbox::{Post, PostSubject};
 
 fn card(subject: &str, text: &str) -> Draft {
     let embed = crate::render::Embed { title: Some(text.into()), ..crate::render::Embed::default() };
@@ -9,17 +9,23 @@ fn card(subject: &str, text: &str) -> Draft {
     Draft { message, ..draft(7, subject, "", Lane::New) }
 }
 
-fn crowded(now: i64) -> Ask {
-    Ask { places: Some(1), ..Ask::any(ChannelId(7), UnixMs(now)) }
+fn crowded(now: i64) -> ClaimRequest {
+    ClaimRequest { creates_left: Some(1), ..ClaimRequest::any(ChannelId(7), UnixMs(now)) }
 }
 
 async fn pack(store: &Store, now: i64) -> Claim {
-    let Found::Post(claim) = store.take(crowded(now)).await.unwrap() else { panic!("nothing to claim") };
+    let ClaimOutcome::Claimed(claim) = store.take(crowded(now)).await.unwrap() else { panic!("nothing to claim") };
     *claim
 }
 
 fn subjects(claim: &Claim) -> Vec<&str> {
-    std::iter::once(&claim.key).chain(claim.others.iter().map(|member| &member.key)).map(|key| key.subject.as_str()).collect()
+    fn text(post: &Post) -> &str {
+        match &post.about.subject {
+            PostSubject::Other(text) => text,
+            subject => panic!("{subject}"),
+        }
+    }
+    claim.posts().map(text).collect()
 }
 
 #[tokio::test]
@@ -46,22 +52,25 @@ async fn cards_share_a_message_when_more_wait_than_may_be_made_and_are_edited_to
         alone
     };
     assert_eq!(alone, [["answer"], ["threaded"], ["line"]], "what hangs on a message, or answers one, has one of its own");
-    assert_eq!(store.take(crowded(3)).await.unwrap(), Found::Later(UnixMs(3 + crate::outbox::LEASE_MS)), "all of the pack is claimed");
+    assert_eq!(
+        store.take(crowded(3)).await.unwrap(),
+        ClaimOutcome::NotBefore(UnixMs(3 + crate::outbox::LEASE_MS)),
+        "all of the pack is claimed"
+    );
     store.settle(&second, Settlement::Delivered(MessageId(9)), UnixMs(4)).await.unwrap();
     for subject in ["a", "b", "c"] {
-        let key = PostKey { subject: subject.into(), ..second.key.clone() };
-        assert_eq!(store.message_of(key).await.unwrap(), Some(MessageId(9)));
+        assert_eq!(store.message_of(ChannelId(7), subject).await, Some(MessageId(9)));
     }
     // One of them changes: the whole message is sent, in the same order, and only what was claimed is settled.
     put(&store, vec![Draft { lane: Lane::Edit, ..card("b", "two and a half") }], 5).await;
     let edit = pack(&store, 6).await;
-    assert_eq!((subjects(&edit), edit.standing, edit.lane), (vec!["a", "b", "c"], Some(MessageId(9)), Lane::Edit));
-    assert_eq!(edit.others.iter().map(|member| member.pending).collect::<Vec<_>>(), [true, false]);
+    assert_eq!((subjects(&edit), edit.lead.message_id, edit.lane), (vec!["a", "b", "c"], Some(MessageId(9)), Lane::Edit));
+    assert_eq!(edit.others.iter().map(crate::outbox::Post::is_waiting).collect::<Vec<_>>(), [true, false]);
     put(&store, vec![Draft { lane: Lane::Edit, ..card("c", "three and a half") }], 7).await;
     store.settle(&edit, Settlement::Delivered(MessageId(9)), UnixMs(8)).await.unwrap();
     let rest = pack(&store, 9).await;
     assert_eq!(rest.others[1].message.embeds[0].title.as_deref(), Some("three and a half"));
-    assert!(rest.others[1].pending && !rest.others[0].pending);
+    assert!(rest.others[1].is_waiting() && !rest.others[0].is_waiting());
 }
 
 #[tokio::test]
@@ -78,8 +87,10 @@ async fn a_pack_in_doubt_keeps_its_company_and_its_nonce_and_one_that_surely_was
     store.settle(&second, again(true), UnixMs(11)).await.unwrap();
     put(&store, vec![card("d", "four")], 12).await;
     // Whatever is asked for: what may stand there already is asked for as it was.
-    let Found::Post(third) = store.take(Ask::any(ChannelId(7), UnixMs(13))).await.unwrap() else { panic!("nothing to claim") };
-    assert_eq!((subjects(&third), &third.nonce, third.creating_since), (vec!["a", "b", "c"], &second.nonce, Some(UnixMs(10))));
+    let ClaimOutcome::Claimed(third) = store.take(ClaimRequest::any(ChannelId(7), UnixMs(13))).await.unwrap() else {
+        panic!("nothing to claim")
+    };
+    assert_eq!((subjects(&third), &third.nonce, third.lead.creating_since), (vec!["a", "b", "c"], &second.nonce, Some(UnixMs(10))));
     assert!(third.may_bring_back_older());
     // A crash with it in hand changes nothing of that.
     store.release_all(UnixMs(1_002)).await.unwrap();
@@ -88,9 +99,9 @@ async fn a_pack_in_doubt_keeps_its_company_and_its_nonce_and_one_that_surely_was
     // Discord does not take them together.
     store.settle(&fourth, Settlement::Alone, UnixMs(15)).await.unwrap();
     let mut alone = Vec::new();
-    while let Found::Post(claim) = store.take(crowded(16)).await.unwrap() {
-        assert!(claim.others.is_empty() && !claim.anew && claim.nonce != second.nonce, "{claim:?}");
-        alone.push(claim.key.subject.clone());
+    while let ClaimOutcome::Claimed(claim) = store.take(crowded(16)).await.unwrap() {
+        assert!(claim.others.is_empty() && !claim.lead.is_recreated() && claim.nonce != second.nonce, "{claim:?}");
+        alone.push(claim.lead.about.subject.to_string());
     }
     assert_eq!(alone, ["a", "b", "c", "d"]);
 }
@@ -106,7 +117,7 @@ async fn a_deleted_pack_comes_back_card_by_card_as_far_as_it_is_open() {
     let edit = pack(&store, 5).await;
     store.settle(&edit, Settlement::Repost, UnixMs(6)).await.unwrap();
     let again = pack(&store, 7).await;
-    assert_eq!((subjects(&again), again.standing, again.anew), (vec!["a", "c"], None, true));
+    assert_eq!((subjects(&again), again.lead.message_id, again.lead.is_recreated()), (vec!["a", "c"], None, true));
 }
 
 #[tokio::test]
@@ -114,20 +125,25 @@ async fn storing_an_event_may_claim_what_it_made() {
     let folder = Folder::new();
     let store = store(&folder).await;
     let batch = Batch { posts: vec![draft(7, "a", "one", Lane::New)], now: UnixMs(1), ..Batch::default() };
-    let asks = vec![Ask::any(ChannelId(8), UnixMs(1)), Ask::any(ChannelId(7), UnixMs(1))];
+    let asks = vec![ClaimRequest::any(ChannelId(8), UnixMs(1)), ClaimRequest::any(ChannelId(7), UnixMs(1))];
     let found = store.ingest(batch, asks).await.unwrap();
-    let [Found::Nothing, Found::Post(claim)] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!(claim.key.subject, "a");
+    let [ClaimOutcome::Nothing, ClaimOutcome::Claimed(claim)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(claim.lead.about.subject.to_string(), "a");
     assert_eq!(store.claim(ChannelId(7), UnixMs(2)).await.unwrap(), None, "claimed twice");
     // What is asked for decides: nothing new while no message may be made.
     put(&store, vec![draft(7, "b", "two", Lane::New)], 3).await;
-    let only_edits = Ask { creates: false, ..Ask::any(ChannelId(7), UnixMs(4)) };
-    assert_eq!(store.take(only_edits).await.unwrap(), Found::Later(UnixMs(3)));
+    let only_edits = ClaimRequest { creates: false, ..ClaimRequest::any(ChannelId(7), UnixMs(4)) };
+    assert_eq!(store.take(only_edits).await.unwrap(), ClaimOutcome::NotBefore(UnixMs(3)));
     let (_, next) = store
-        .settle_and_take(claim, Settlement::Delivered(MessageId(1)), UnixMs(5), Some(Ask::any(ChannelId(7), UnixMs(5))))
+        .settle_and_take(
+            &Arc::new(*claim.clone()),
+            Settlement::Delivered(MessageId(1)),
+            UnixMs(5),
+            Some(ClaimRequest::any(ChannelId(7), UnixMs(5))),
+        )
         .await
         .unwrap();
-    assert!(matches!(next, Found::Post(claim) if claim.key.subject == "b"));
+    assert!(matches!(next, ClaimOutcome::Claimed(claim) if claim.lead.about.subject.to_string() == "b"));
 }
 
 #[tokio::test]
@@ -144,7 +160,7 @@ async fn an_edit_that_may_come_late_is_sent_once_more_when_that_is_past() {
     made(store.claim(ChannelId(7), UnixMs(7)).await.unwrap().unwrap(), 8).await;
     assert_eq!(store.claim(ChannelId(7), UnixMs(5_007)).await.unwrap(), None, "too early");
     let sure = store.claim(ChannelId(7), UnixMs(5_008)).await.unwrap().unwrap();
-    assert_eq!(sure.message.content.as_deref(), Some("two"));
+    assert_eq!(sure.lead.message.content.as_deref(), Some("two"));
     made(sure, 5_009).await;
     assert!(store.due().await.unwrap().is_empty(), "once is enough");
     // So is what a process had in hand when it ended.

@@ -1,8 +1,12 @@
 use super::super::conformance::Folder;
-use super::super::{AddBoard, AddRoute, Ask, Batch, Found, migrations};
+use super::super::{AddBoard, AddRoute, Batch, migrations};
+use std::sync::Arc;
+
 use super::*;
 use crate::guild_access::Standing;
+use crate::ids::ChannelId;
 use crate::ids::{RoleId, ServerId};
+use crate::outbox::{ClaimOutcome, ClaimRequest};
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{Message, Style};
 use crate::route::{BoardKind, Listens, NewRoute, Threads};
@@ -75,14 +79,14 @@ async fn a_guild_without_a_link_has_no_routes_boards_or_posts_to_show() {
     put(&store, vec![draft(A, "a", "secret")]).await;
     let routing = store.routing_now();
     assert!(routing.routes.is_empty() && routing.boards.is_empty() && routing.guilds.is_empty());
-    assert_eq!(store.counts().await.unwrap().pending, 0, "nothing was even kept to be sent");
+    assert_eq!(store.counts().await.unwrap().waiting, 0, "nothing was even kept to be sent");
 
     assert_eq!(link(&store, A, 1).await, Linked::Now);
     assert_eq!(link(&store, A, 2).await, Linked::Already);
     let routing = store.routing_now();
     assert_eq!((routing.routes.len(), routing.boards.len(), routing.guilds.len()), (1, 1, 1));
     put(&store, vec![draft(A, "a", "for the linked")]).await;
-    assert!(matches!(store.take(Ask::any(CHANNEL, NOW)).await.unwrap(), Found::Post(_)));
+    assert!(matches!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Claimed(_)));
 }
 
 #[tokio::test]
@@ -93,7 +97,7 @@ async fn unlinking_forgets_what_waits_and_what_was_set_and_lasts() {
     link(&store, A, 1).await;
     set_up(&store, A).await;
     put(&store, vec![draft(A, "a", "waits"), draft(A, "b", "is being sent")]).await;
-    let Found::Post(claim) = store.take(Ask::any(CHANNEL, NOW)).await.unwrap() else { panic!("nothing to send") };
+    let ClaimOutcome::Claimed(claim) = store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap() else { panic!("nothing to send") };
     let entry = Entry {
         guild: A,
         at: NOW,
@@ -109,10 +113,10 @@ async fn unlinking_forgets_what_waits_and_what_was_set_and_lasts() {
     assert_eq!(store.audited(A, crate::store::audit::Filter::default(), 0).await.unwrap().total, 1);
     // What was under way ends; nothing comes after it, whatever is drawn.
     let delivered = crate::outbox::Settlement::Delivered(crate::ids::MessageId(99));
-    let (_, next) = store.settle_and_take(&claim, delivered, NOW, Some(Ask::any(CHANNEL, NOW))).await.unwrap();
-    assert_eq!(next, Found::Nothing);
+    let (_, next) = store.settle_and_take(&Arc::new(*claim), delivered, NOW, Some(ClaimRequest::any(CHANNEL, NOW))).await.unwrap();
+    assert_eq!(next, ClaimOutcome::Nothing);
     put(&store, vec![draft(A, "a", "still drawn")]).await;
-    assert_eq!((store.due().await.unwrap(), store.counts().await.unwrap().pending), (Vec::new(), 0));
+    assert_eq!((store.due().await.unwrap(), store.counts().await.unwrap().waiting), (Vec::new(), 0));
     drop(store);
 
     // The bot's only guild, after a restart: it was unlinked on purpose.
@@ -152,12 +156,12 @@ async fn the_setting_serves_its_guild_alone_and_what_others_have_stays_for_later
     assert_eq!((access.standing(A), access.standing(B)), (Standing::Served, Standing::OtherGuildOnly));
     assert_eq!(access.first().map(|link| (link.guild, link.how)), Some((A, How::Setting)));
     assert!(store.routing_now().routes.is_empty());
-    assert_eq!(store.take(Ask::any(CHANNEL, NOW)).await.unwrap(), Found::Nothing);
+    assert_eq!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Nothing);
     assert!(store.due().await.unwrap().is_empty());
 
     store.serve(&community(), None, NOW).await.unwrap();
     assert_eq!(store.routing_now().routes.len(), 1, "as it was");
-    assert!(matches!(store.take(Ask::any(CHANNEL, NOW)).await.unwrap(), Found::Post(_)));
+    assert!(matches!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Claimed(_)));
     // Another community's bot on the same database serves nobody.
     store.serve(&CommunityId::new("other"), None, NOW).await.unwrap();
     assert_eq!(store.routing_now().access.standing(B), Standing::NotLinked);
@@ -208,7 +212,7 @@ async fn guilds_that_had_routes_or_boards_stay_linked_after_the_upgrade_and_no_o
     assert_eq!(access.standing(GuildId(44)), Standing::NotLinked, "its routes were another community's");
     let routing = store.routing_now();
     assert_eq!((routing.routes.len(), routing.boards.len()), (2, 1));
-    assert_eq!(store.counts().await.unwrap().pending, 1, "what waited is still sent");
+    assert_eq!(store.counts().await.unwrap().waiting, 1, "what waited is still sent");
 }
 
 #[tokio::test]
@@ -218,13 +222,13 @@ async fn the_parked_channels_of_a_guild_are_opened_together() {
     store.serve(&community(), None, NOW).await.unwrap();
     link(&store, A, 1).await;
     put(&store, vec![draft(A, "a", "refused")]).await;
-    let Found::Post(claim) = store.take(Ask::any(CHANNEL, NOW)).await.unwrap() else { panic!("nothing to send") };
+    let ClaimOutcome::Claimed(claim) = store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap() else { panic!("nothing to send") };
     let park = crate::outbox::Settlement::Park { until: UnixMs(99_000), reason: "Missing Access (50001)".into() };
     store.settle(&claim, park, NOW).await.unwrap();
-    assert!(!matches!(store.take(Ask::any(CHANNEL, NOW)).await.unwrap(), Found::Post(_)));
-    assert_eq!(store.unpark_guild(B).await.unwrap(), []);
-    assert_eq!(store.unpark_guild(A).await.unwrap(), [CHANNEL]);
-    assert!(matches!(store.take(Ask::any(CHANNEL, NOW)).await.unwrap(), Found::Post(_)));
+    assert!(!matches!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Claimed(_)));
+    assert_eq!(store.reopen_guild(B).await.unwrap(), [].into());
+    assert_eq!(store.reopen_guild(A).await.unwrap(), [CHANNEL].into());
+    assert!(matches!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Claimed(_)));
 }
 
 #[tokio::test]

@@ -77,7 +77,6 @@ async fn a_guild_that_had_routes_is_linked_since_its_first_one() {
             "{}",
             old.version
         );
-        assert_eq!(lines(&database, "SELECT guild FROM served_guild"), [guild.to_string()], "{}", old.version);
         assert_eq!(lines(&database, "SELECT guild FROM seen_guild"), [""; 0], "{}", old.version);
     }
 }
@@ -176,7 +175,7 @@ async fn told(old: &Old) -> String {
     }
     said.push(format!("last event {}", store.last_seq().await.unwrap()));
     let counts = store.counts().await.unwrap();
-    said.push(format!("{counts:?}"));
+    said.push(format!("{} posts wait since {:?}, {} given up", counts.waiting, counts.oldest_waiting.map(|at| at.0), counts.failed));
     assert!(store.close(Duration::from_secs(20)).await);
     said.join("\n")
 }

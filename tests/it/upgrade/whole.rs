@@ -322,7 +322,7 @@ async fn a_channel_that_is_still_refused_after_the_upgrade_is_not_reported_again
         // The cards of that channel wait, and nothing else.
         let store = bot.app().store.clone();
         let cards = open_cards(old, &closed);
-        until("the rest", async || store.counts().await.unwrap().pending == cards).await;
+        until("the rest", async || store.counts().await.unwrap().waiting as i64 == cards).await;
         bot.tell("GET_LOGS", json!({})).await;
         assert_eq!(bot.titles(&notices), reported, "{}", old.version);
         bot.end().await;

@@ -122,7 +122,7 @@ async fn a_panic_in_the_middle_of_a_burst_does_not_wait() {
     until("the burst has used its places", async || bot.sent("POST", &channel).len() >= 2).await;
     bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
     bot.message(&channel, |m| m["embeds"][0]["title"].as_str().is_some_and(|t| t.contains("PANIC"))).await;
-    let waiting = bot.app().store.counts().await.unwrap().pending;
+    let waiting = bot.app().store.counts().await.unwrap().waiting;
     assert!(waiting > 0, "nothing waited any more: the panic proved nothing");
     let panic = bot.sent("POST", &channel).iter().position(|r| r["body"].to_string().contains("PANIC")).unwrap();
     assert_eq!(bot.sent("POST", &channel)[panic]["body"]["embeds"].as_array().unwrap().len(), 1, "a panic shares its message with nobody");
@@ -138,10 +138,10 @@ async fn a_panic_does_not_wait_for_a_slow_answer_in_its_channel() {
     let channel = bot.channel("all", None, Style::Card).await;
     bot.discord.delay("POST", &channel, 3_000, 1);
     bot.tell("EVENT_911", fire(1, "Smoke")).await;
-    until("the first is on its way", async || bot.app().store.counts().await.unwrap().pending == 1).await;
+    until("the first is on its way", async || bot.app().store.counts().await.unwrap().waiting == 1).await;
     bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
     bot.message(&channel, |m| m["embeds"][0]["title"].as_str().is_some_and(|t| t.contains("PANIC"))).await;
-    until("the panic is settled, the slow one is not", async || bot.app().store.counts().await.unwrap().pending == 1).await;
+    until("the panic is settled, the slow one is not", async || bot.app().store.counts().await.unwrap().waiting == 1).await;
     bot.finish().await;
 }
 

@@ -175,7 +175,7 @@ async fn a_forbidden_channel_is_parked_told_of_once_and_taken_up_again() {
     // Still closed when it is tried again: nobody is told twice.
     clock.advance(61_000);
     bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [6], "isPanic": true })).await;
-    until("the second refusal", async || bot.app().store.parked().await.unwrap()[0].tries == 2).await;
+    until("the second refusal", async || bot.app().store.parked().await.unwrap()[0].refusals == 2).await;
     assert_eq!(bot.sent("POST", &closed).len(), 2);
     bot.discord.allow(&closed, 1 << 11);
     clock.advance(121_000);
@@ -196,7 +196,7 @@ async fn a_channel_that_a_person_opens_again_is_served_with_the_next_event() {
     bot.tell("EVENT_911", fire(1, "Smoke")).await;
     until("the refusal", async || !bot.app().store.parked().await.unwrap().is_empty()).await;
     bot.discord.allow(&channel, 1 << 11);
-    assert!(bot.app().store.unpark(ChannelId(channel.parse().unwrap())).await.unwrap());
+    assert!(bot.app().store.reopen(ChannelId(channel.parse().unwrap())).await.unwrap());
     bot.tell("EVENT_911", fire(2, "Fire")).await;
     bot.settled().await;
     assert_eq!(bot.discord.messages(&channel).len(), 2);

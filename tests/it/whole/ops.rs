@@ -111,7 +111,7 @@ async fn a_discord_that_comes_up_after_the_bot_gets_everything() {
         bot.tell("EVENT_911", json!({ "call": { "callId": id, "isEmergency": true, "description": "Fire" } })).await;
     }
     bot.cad.push(1, "EVENT_911", json!({ "call": { "callId": 4, "isEmergency": true, "description": "Fire" } }));
-    until("all four taken in", async || bot.app().store.counts().await.unwrap().pending == 4).await;
+    until("all four taken in", async || bot.app().store.counts().await.unwrap().waiting == 4).await;
     assert!(bot.titles(&channel).is_empty());
     open.store(true, Ordering::SeqCst);
     bot.settled().await;

@@ -1,4 +1,4 @@
-//! Random steps, and the worlds they play in: few channels, guilds and subjects, so that histories meet.
+//! Random steps, with few channels, guilds and subjects, so that they meet.
 
 use fastrand::Rng;
 
@@ -58,6 +58,11 @@ pub(super) enum Step {
     },
     Pass(i64),
     Restart,
+    /// What was to be stored could not be.
+    Fail {
+        drafts: Vec<Draft>,
+        request: ClaimRequest,
+    },
     Reopen(ChannelId),
     ReopenGuild(GuildId),
     Link(GuildId),
@@ -84,7 +89,7 @@ fn percent(rng: &mut Rng, chance: u8) -> bool {
     rng.u8(..100) < chance
 }
 
-/// A run: the edit window, and what happens.
+/// One scenario: the edit window, and what happens.
 pub(super) fn run(seed: u64) -> (i64, Vec<Step>) {
     let mut rng = Rng::with_seed(seed);
     let window = one(&mut rng, &[0, 500]);
@@ -105,7 +110,8 @@ fn step(rng: &mut Rng) -> Step {
         68..72 => Step::OpenThread { claim: rng.usize(..8), thread: rng.u64(900..903) },
         72..83 => Step::Pass(one(rng, &[1, 20, 500, 1_000, 5_000, 30_000, 60_001])),
         83..85 => Step::Pass(one(rng, &[125_000, 3_600_001, 86_400_001])),
-        85..87 => Step::Restart,
+        85 => Step::Restart,
+        86 => Step::Fail { drafts: (0..rng.usize(1..4)).map(|_| draft(rng)).collect(), request: request(rng) },
         87 => Step::Reopen(one(rng, &CHANNELS)),
         88 => Step::ReopenGuild(one(rng, &GUILDS)),
         89..91 => Step::Link(one(rng, &GUILDS)),
