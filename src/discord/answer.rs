@@ -1,8 +1,10 @@
 //! Reading what Discord answers: bounded, tolerant, and one [`Verdict`] of it.
 
+use std::borrow::Cow;
 use std::hash::Hasher as _;
 
 use reqwest::{Response, StatusCode};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::codes::{About, OLD_EDITS, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, about, own};
@@ -14,6 +16,13 @@ use crate::outbox::{Claim, Lane, Obstacle, Place, RateHeaders, Scope, Verdict};
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
 /// Longest wait that Discord may ask of us (ms): beyond it something is wrong with the answer.
 const MAX_WAIT_MS: i64 = 3_600_000;
+
+/// All that is read of what Discord made.
+#[derive(Deserialize)]
+struct Made<'b> {
+    #[serde(borrow)]
+    id: Cow<'b, str>,
+}
 
 /// What an answer to a claim's request means.
 pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
@@ -27,8 +36,8 @@ pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
     };
     match status.as_u16() {
         200..=299 => {
-            let id = serde_json::from_slice::<Value>(&body).ok().and_then(|v| v.get("id")?.as_str()?.parse().ok());
-            match id.map(MessageId) {
+            let made = serde_json::from_slice::<Made<'_>>(&body).ok();
+            match made.and_then(|made| made.id.parse().ok()).map(MessageId) {
                 Some(id) => Verdict::Delivered(id),
                 // Something between us and Discord may have answered: nothing proves that an edit was done either.
                 None => Verdict::Retry { reason: "the answer is a success but makes no sense".into() },

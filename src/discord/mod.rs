@@ -8,6 +8,7 @@ mod answer;
 mod codes;
 pub mod files;
 pub mod gateway;
+mod message_body;
 pub mod record;
 pub mod registration;
 pub mod rest;

@@ -11,17 +11,19 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::answer::{header, judge, rate_headers, read, said, scope};
 use super::codes::{About, about, own};
-use super::threads::{forum_post, neutral};
+use super::message_body::{Create, MessageBody};
+use super::threads::{ForumPost, neutral};
 use crate::clock::UnixMs;
 use crate::gate::Gate;
 use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, LimitScope, Metrics};
 use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Scope, Verdict};
-use crate::render::{Button, Choice, Embed, Message, button, text};
+use crate::render::Message;
 
 /// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
 pub const TIME: Duration = Duration::from_secs(20);
@@ -274,24 +276,25 @@ impl Rest {
         let create = claim.lead.message_id.is_none();
         // What stands in a thread stands there by itself.
         let reply_to = claim.reply_to.filter(|_| claim.lead.place == Place::Channel);
-        let content = body(message, create.then_some((claim.nonce.as_str(), reply_to)));
+        let is_post = create && claim.lead.place == Place::Forum;
+        let nonce = (!is_post).then_some(claim.nonce.as_str());
+        let content = MessageBody::new(message, create.then_some(Create { nonce, reply_to }));
         let operation = Some(if create { Operation::Create } else { Operation::Edit });
-        let request = |content: Value| with_files(self.request(method.clone(), &path), message, content, create);
         let broken = |reason| Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default(), operation: None };
-        if !create || claim.lead.place != Place::Forum {
-            return match request(content) {
+        if !is_post {
+            return match with_files(self.request(method, &path), message, &content, create) {
                 Ok(request) => self.execute(request, claim, operation).await,
                 Err(reason) => broken(reason),
             };
         }
-        let own = message.title().unwrap_or_default();
-        let answer = match request(forum_post(&own, content.clone())) {
+        let request = |title: &str| with_files(self.request(method.clone(), &path), message, &ForumPost::new(title, &content), create);
+        let answer = match request(&message.title().unwrap_or_default()) {
             Ok(request) => self.execute(request, claim, operation).await,
             Err(reason) => return broken(reason),
         };
         // The name alone is not worth an alert.
         match answer.verdict {
-            Verdict::Obstructed { obstacle: Obstacle::Name, .. } => match request(forum_post(&neutral(claim), content)) {
+            Verdict::Obstructed { obstacle: Obstacle::Name, .. } => match request(&neutral(claim)) {
                 Ok(request) => self.again(request, claim, operation).await,
                 Err(reason) => broken(reason),
             },
@@ -388,82 +391,10 @@ pub(super) fn same(message: &Value, claim: &Claim) -> bool {
     same_footer && same_time && (same_title || whole_life)
 }
 
-/// The JSON of a message. A create carries its nonce and, if it answers one, the message it answers.
-fn body(message: &Message, create: Option<(&str, Option<MessageId>)>) -> Value {
-    let roles: Vec<String> = message.roles.iter().map(ToString::to_string).collect();
-    let mut body = json!({
-        "content": message.content.as_deref().unwrap_or_default(),
-        "embeds": message.embeds.iter().map(embed).collect::<Vec<_>>(),
-        "allowed_mentions": { "parse": [], "roles": roles, "replied_user": false },
-        // Also when there are none: an edit takes away what stood there.
-        "components": components(message),
-    });
-    if let (Some((nonce, reply_to)), Some(fields)) = (create, body.as_object_mut()) {
-        fields.insert("nonce".into(), nonce.into());
-        fields.insert("enforce_nonce".into(), true.into());
-        if message.silent {
-            fields.insert("flags".into(), serenity::model::channel::MessageFlags::SUPPRESS_NOTIFICATIONS.bits().into());
-        }
-        if let Some(reply_to) = reply_to {
-            // If it was deleted meanwhile, this stands alone.
-            fields.insert("message_reference".into(), json!({ "message_id": reply_to.to_string(), "fail_if_not_exists": false }));
-        }
-        if !message.files.is_empty() {
-            let described: Vec<Value> = message
-                .files
-                .iter()
-                .enumerate()
-                .map(|(at, file)| json!({ "id": at.to_string(), "filename": file.name, "description": file.description }))
-                .collect();
-            fields.insert("attachments".into(), described.into());
-        }
-    }
-    body
-}
-
-/// One row of buttons, or the list of the cards that share the message.
-fn components(message: &Message) -> Value {
-    let parts: Vec<Value> = if message.choices.is_empty() {
-        let button = |button: &Button| {
-            let (emoji, label) = button.verb.face();
-            json!({ "type": 2, "style": button.verb.style(), "label": label, "emoji": { "name": emoji }, "custom_id": button.id() })
-        };
-        message.buttons.iter().take(5).map(button).collect()
-    } else {
-        let option = |choice: &Choice| json!({ "label": text::cut(&choice.label, 100), "value": choice.on });
-        let options: Vec<Value> = message.choices.iter().take(25).map(option).collect();
-        vec![json!({ "type": 3, "custom_id": button::PICK, "placeholder": "Act on one of these calls…", "options": options })]
-    };
-    if parts.is_empty() { json!([]) } else { json!([{ "type": 1, "components": parts }]) }
-}
-
-fn embed(embed: &Embed) -> Value {
-    let mut body = json!({ "color": embed.color });
-    let Some(fields) = body.as_object_mut() else { return body };
-    if let Some(title) = &embed.title {
-        fields.insert("title".into(), title.as_str().into());
-    }
-    if let Some(description) = &embed.description {
-        fields.insert("description".into(), description.as_str().into());
-    }
-    if !embed.fields.is_empty() {
-        let all: Vec<Value> =
-            embed.fields.iter().map(|field| json!({ "name": field.name, "value": field.value, "inline": field.inline })).collect();
-        fields.insert("fields".into(), all.into());
-    }
-    if let Some(footer) = &embed.footer {
-        fields.insert("footer".into(), json!({ "text": footer }));
-    }
-    if let Some(at) = embed.timestamp.and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok()) {
-        fields.insert("timestamp".into(), at.to_string().into());
-    }
-    body
-}
-
 /// JSON, or multipart where files go along. Files go with the create only; an edit leaves them.
-fn with_files(request: RequestBuilder, message: &Message, body: Value, create: bool) -> Result<RequestBuilder, String> {
+fn with_files(request: RequestBuilder, message: &Message, body: &impl Serialize, create: bool) -> Result<RequestBuilder, String> {
     if message.files.is_empty() || !create {
-        return Ok(request.json(&body));
+        return Ok(request.json(body));
     }
     let mut form = reqwest::multipart::Form::new();
     for (at, file) in message.files.iter().enumerate() {
@@ -474,14 +405,18 @@ fn with_files(request: RequestBuilder, message: &Message, body: Value, create: b
             .map_err(|error| error.to_string())?;
         form = form.part(format!("files[{at}]"), part);
     }
-    let part = reqwest::multipart::Part::text(body.to_string()).mime_str("application/json").map_err(|error| error.to_string())?;
+    let body = serde_json::to_string(body).map_err(|error| error.to_string())?;
+    let part = reqwest::multipart::Part::text(body).mime_str("application/json").map_err(|error| error.to_string())?;
     Ok(request.multipart(form.part("payload_json", part)))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::outbox::Post;
+    use crate::render::Embed;
 
     fn claim(footer: &str, title: &str) -> Claim {
         let embed = Embed {
@@ -537,21 +472,5 @@ mod tests {
         let mut other = listed("Server 1 · Call #501", "x", AT);
         other["nonce"] = "instance.2.0".into();
         assert!(!same(&other, &call));
-    }
-
-    #[test]
-    fn a_body_never_pings_what_was_not_configured() {
-        let message =
-            Message { content: Some("<@&5> @everyone".into()), roles: vec![crate::ids::RoleId(5)], silent: true, ..Message::default() };
-        let create = body(&message, Some(("n", Some(MessageId(9)))));
-        assert_eq!(create["allowed_mentions"], json!({ "parse": [], "roles": ["5"], "replied_user": false }));
-        assert_eq!(
-            (create["nonce"].as_str(), create["enforce_nonce"].as_bool(), create["flags"].as_u64()),
-            (Some("n"), Some(true), Some(1 << 12))
-        );
-        assert_eq!(create["message_reference"]["message_id"], "9");
-        let edit = body(&message, None);
-        assert_eq!(edit["allowed_mentions"], create["allowed_mentions"]);
-        assert!(edit.get("nonce").is_none() && edit.get("flags").is_none());
     }
 }

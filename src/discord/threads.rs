@@ -2,9 +2,11 @@
 //! "Start Thread from Message", "Start Thread in Forum or Media Channel", "Modify Channel".
 
 use reqwest::Method;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::codes::HAS_THREAD;
+use super::message_body::MessageBody;
 use super::rest::{Answer, AskError, CLOCKS_DIFFER_MS, Rest, same};
 use crate::ids::{CallId, ChannelId, MessageId};
 use crate::outbox::{Claim, Obstacle, Operation, Place, PostSubject, RateHeaders, Verdict};
@@ -139,13 +141,18 @@ impl Rest {
     }
 }
 
-/// The body of a forum post: its name is the card's title. Forum posts know no nonce.
-pub(super) fn forum_post(title: &str, mut body: Value) -> Value {
-    if let Some(fields) = body.as_object_mut() {
-        fields.remove("nonce");
-        fields.remove("enforce_nonce");
+/// A forum post, as a request to make it carries it: its name is the card's title.
+#[derive(Serialize)]
+pub(super) struct ForumPost<'m> {
+    name: String,
+    auto_archive_duration: u32,
+    message: &'m MessageBody<'m>,
+}
+
+impl<'m> ForumPost<'m> {
+    pub(super) fn new(title: &str, message: &'m MessageBody<'m>) -> Self {
+        Self { name: name(&lasting(title)), auto_archive_duration: AUTO_ARCHIVE_MIN, message }
     }
-    json!({ "name": name(&lasting(title)), "auto_archive_duration": AUTO_ARCHIVE_MIN, "message": body })
 }
 
 /// A name without any word of the game, for one that Discord does not take: `Dispatch call 501`.
