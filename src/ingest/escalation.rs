@@ -19,6 +19,7 @@ pub(super) type Called = (ServerKey, Subject, i64, u32);
 impl Ingest {
     /// Calls out what has waited for long enough, and lets go what nobody will answer any more.
     pub async fn look_after(&mut self, tasks: &Tasks) {
+        self.flush(tasks).await;
         let now = self.outside.clock.now();
         let mut batch = Batch { now, ..Batch::default() };
         self.expire(now, &mut batch);

@@ -62,6 +62,10 @@ const KEEP_OVER: i64 = 3_600_000;
 const FORGET_EVERY: i64 = 60_000;
 /// How often it is looked at what waits for an answer.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// Events that nobody waits for, and that show nothing, wait this long for a commit that they can join.
+const HOLD: Duration = Duration::from_millis(25);
+/// At most so many of them wait.
+const MAX_HELD: usize = 1_024;
 /// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
 const HUB_TRIES: u32 = 30;
 
@@ -96,6 +100,7 @@ pub struct Ingest {
     next_seq: i64,
     forgotten_at: UnixMs,
     last: Group,
+    held: Held,
     /// What was called out because nobody answered.
     called: HashSet<Called>,
 }
@@ -119,7 +124,18 @@ impl Group {
     }
 }
 
+/// Events that are worked through and not on disk yet: from the hub, which waits for no answer, and nothing is shown of them. Everything that
+/// looks at worlds, or shows something, commits them before.
+#[derive(Debug, Default)]
+struct Held {
+    batch: Batch,
+    arrivals: Vec<Digested>,
+    /// When they must be committed; `None`: there are none.
+    until: Option<Instant>,
+}
+
 /// One arrival worked through.
+#[derive(Debug)]
 struct Digested {
     arrival: Arrival,
     outcome: Result<Digest, Refused>,
@@ -144,7 +160,7 @@ struct Whose<'a> {
 }
 
 /// What there is to commit of an arrival.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Digest {
     /// A row of the journal, and what followed from it.
     Journaled,
@@ -172,8 +188,8 @@ impl Ingest {
         let dedup = known_events(&outside.store, forgotten_at).await?;
         let pages = LogPages::default();
         let last = Group { answered: 0, at: Instant::now(), took: Duration::ZERO };
-        let (called, rerouted) = (HashSet::new(), HashMap::new());
-        Ok(Self { outside, worlds, memos, pages, boards, dedup, pinged, rerouted, routing, next_seq, forgotten_at, last, called })
+        let (called, rerouted, held) = (HashSet::new(), HashMap::new(), Held::default());
+        Ok(Self { outside, worlds, memos, pages, boards, dedup, pinged, rerouted, routing, next_seq, forgotten_at, last, held, called })
     }
 
     /// Runs until the door is closed, or until draining began, nothing is in hand any more and nothing waits at the door.
@@ -190,16 +206,23 @@ impl Ingest {
                 // Rare, and never to be starved by a flood at the door.
                 Some(read) = readings.recv() => self.reconcile(read, &tasks).await,
                 Ok(()) = routing.changed() => self.reroute(&tasks).await,
-                Some(request) = requests.recv() => self.answer(request).await,
+                Some(request) = requests.recv() => {
+                    self.flush(&tasks).await;
+                    self.answer(request).await;
+                }
                 () = pause(board), if board.is_some() => self.draw_due(&tasks).await,
                 _ = look_after.tick() => self.look_after(&tasks).await,
                 taken = door.recv_many(&mut arrivals, TOGETHER) => {
                     if taken == 0 {
-                        return;
+                        return self.flush(&tasks).await;
                     }
                     self.gather(&mut door, &mut arrivals).await;
-                    self.take(std::mem::take(&mut arrivals), &tasks).await;
+                    self.digest_all(std::mem::take(&mut arrivals));
+                    if self.must_commit() {
+                        self.flush(&tasks).await;
+                    }
                 }
+                () = until(self.held.until), if self.held.until.is_some() => self.flush(&tasks).await,
                 // Closing lets what waits be taken and nothing more come in.
                 () = tasks.hands_free(), if !door.is_closed() => door.close(),
             }
@@ -222,14 +245,39 @@ impl Ingest {
 
     /// Works arrivals through and commits what they come to, together.
     pub async fn take(&mut self, arrivals: Vec<Arrival>, tasks: &Tasks) {
+        self.digest_all(arrivals);
+        self.flush(tasks).await;
+    }
+
+    fn digest_all(&mut self, arrivals: Vec<Arrival>) {
         let now = self.outside.clock.now();
-        let mut batch = Batch { now, ..Batch::default() };
-        let mut digested = Vec::with_capacity(arrivals.len());
+        let Held { mut batch, arrivals: mut digested, until } = std::mem::take(&mut self.held);
+        batch.now = now;
         for arrival in arrivals {
             let outcome = self.digest(&arrival.event, &mut batch);
             digested.push(Digested { arrival, outcome });
         }
         self.forget(now, &mut batch);
+        self.held = Held { batch, arrivals: digested, until: Some(until.unwrap_or_else(|| Instant::now() + HOLD)) };
+    }
+
+    /// Whether what is held must not wait any longer.
+    fn must_commit(&self) -> bool {
+        let Held { batch, arrivals, until } = &self.held;
+        !batch.posts.is_empty()
+            || !batch.pings.is_empty()
+            || arrivals.len() >= MAX_HELD
+            || arrivals.iter().any(|digested| digested.arrival.done.is_some())
+            || until.is_some_and(|until| until <= Instant::now())
+            || self.boards.next(batch.now) == Some(0)
+    }
+
+    /// Commits what is held.
+    pub(super) async fn flush(&mut self, tasks: &Tasks) {
+        let Held { batch, arrivals: digested, until } = std::mem::take(&mut self.held);
+        if until.is_none() {
+            return;
+        }
         let from_hub = digested.iter().any(|d| d.arrival.event.source == Source::Hub && d.outcome.is_ok());
         let began = Instant::now();
         let stored = self.commit(batch, if from_hub { HUB_TRIES } else { 1 }, tasks).await;
@@ -457,6 +505,7 @@ impl Ingest {
 
     /// Brings a server's world to what the CAD lists, as if events had told it: changes made through its API raise none.
     pub async fn reconcile(&mut self, read: Read, tasks: &Tasks) {
+        self.flush(tasks).await;
         let now = self.outside.clock.now();
         let Read { community, server, listing, done } = read;
         let world = self.worlds.entry((community.clone(), server)).or_default();
@@ -477,6 +526,7 @@ impl Ingest {
 
     /// Routes, words or boards have changed: cards that stand are drawn in the words that hold now.
     pub async fn reroute(&mut self, tasks: &Tasks) {
+        self.flush(tasks).await;
         let now = self.outside.clock.now();
         let routing = self.outside.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
@@ -509,6 +559,7 @@ impl Ingest {
 
     /// Draws the boards whose time has come.
     pub async fn draw_due(&mut self, tasks: &Tasks) {
+        self.flush(tasks).await;
         let batch = Batch { now: self.outside.clock.now(), ..Batch::default() };
         self.commit(batch, 1, tasks).await.ok();
     }
@@ -573,6 +624,13 @@ async fn known_events(store: &Store, now: UnixMs) -> Result<Dedup, StoreError> {
         dedup.is_copy(&event, &decode(&event.envelope).unwrap_or_default());
     }
     Ok(dedup)
+}
+
+/// Until then, if there is such a time.
+async fn until(at: Option<Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at).await;
+    }
 }
 
 /// Until a board is due; at least a moment, in case the clock stands still.
