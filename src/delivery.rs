@@ -124,6 +124,13 @@ impl Delivery {
     pub async fn run(self, tasks: Tasks) {
         let gate = self.gate.clone();
         let shared = Arc::new(Shared { outside: self, tasks: tasks.clone() });
+        // What is claimed as it is stored is sent by whoever stored it: nobody needs to wake up for it first.
+        let starter = Arc::downgrade(&shared);
+        gate.start_with(move |pass, claim| {
+            if let Some(shared) = starter.upgrade() {
+                shared.start(pass, Some(claim));
+            }
+        });
         let mut wait = Duration::ZERO;
         let mut net = tokio::time::interval(LOOK_EVERY);
         let mut count = tokio::time::interval(COUNT_EVERY);
@@ -134,7 +141,7 @@ impl Delivery {
                 () = tasks.draining() => break,
                 // Seldom, and never to be starved by a bell that rings all the time.
                 _ = net.tick() => gate.ring_all(),
-                _ = count.tick(), if busy => busy = shared.count().await,
+                _ = count.tick() => busy = (gate.was_used() || busy) && shared.count().await,
                 () = gate.rung() => busy = true,
                 () = tokio::time::sleep(wait) => {}
             }

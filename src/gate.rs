@@ -11,7 +11,7 @@
 //! ```
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -27,11 +27,21 @@ const FOR_PANICS: usize = 4;
 const STOP_PAUSE_MS: i64 = 60_000;
 
 /// The gate. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Gate {
     clock: Clock,
     state: Arc<Mutex<State>>,
     bell: Arc<Notify>,
+    /// Starts sending what is handed over; without it, that waits for [`Gate::handed`].
+    start: Arc<OnceLock<Starter>>,
+}
+
+type Starter = Box<dyn Fn(Pass, Claim) + Send + Sync>;
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +55,12 @@ struct State {
     look: HashMap<ChannelId, Look>,
     all: bool,
     handed: Vec<(Pass, Claim)>,
+    /// When delivery looks next by itself; `None`: nobody knows.
+    looks_at: Option<UnixMs>,
+    /// Somebody found all passes given out.
+    crowded: bool,
+    /// A pass was given since this was asked last.
+    used: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +139,8 @@ impl Pass {
     pub fn give_back(mut self, at: Option<UnixMs>) {
         self.done = true;
         if let Some(at) = at {
-            self.gate.lock().look_at(self.channel, at, self.panic);
+            let sooner = self.gate.lock().look_at(self.channel, at, self.panic);
+            self.gate.wake_if(sooner);
         }
     }
 }
@@ -133,15 +150,16 @@ impl Drop for Pass {
         let now = self.gate.clock.now();
         let mut state = self.gate.lock();
         let rung = state.busy.remove(&(self.channel, self.panic)).flatten();
+        let mut sooner = std::mem::take(&mut state.crowded);
         if let Some(panic) = rung.or((!self.done).then_some(self.panic)) {
-            state.look_at(self.channel, now, panic);
+            sooner |= state.look_at(self.channel, now, panic);
         }
         if self.panic {
             // What hangs on a panic, its thread for one, could not go before it.
-            state.look_at(self.channel, now, false);
+            sooner |= state.look_at(self.channel, now, false);
         }
         drop(state);
-        self.gate.bell.notify_one();
+        self.gate.wake_if(sooner);
     }
 }
 
@@ -150,7 +168,7 @@ impl Gate {
     #[must_use]
     pub fn new(clock: Clock, per_second: u32) -> Self {
         let state = State { limits: Limits::new(per_second), all: true, ..State::default() };
-        Self { clock, state: Arc::new(Mutex::new(state)), bell: Arc::default() }
+        Self { clock, state: Arc::new(Mutex::new(state)), bell: Arc::default(), start: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -159,8 +177,15 @@ impl Gate {
 
     /// Something was stored for a channel.
     pub fn ring(&self, channel: ChannelId, panic: bool) {
-        self.lock().look_at(channel, self.clock.now(), panic);
-        self.bell.notify_one();
+        let sooner = self.lock().look_at(channel, self.clock.now(), panic);
+        self.wake_if(sooner);
+    }
+
+    /// Wakes delivery if it would look too late by itself.
+    fn wake_if(&self, sooner: bool) {
+        if sooner {
+            self.bell.notify_one();
+        }
     }
 
     /// Something was stored somewhere.
@@ -186,6 +211,7 @@ impl Gate {
         let mut state = self.lock();
         let room = if panic { FOR_PANICS } else { AT_ONCE };
         let full = state.busy.keys().filter(|(_, other)| *other == panic).count() >= room;
+        state.crowded |= full;
         if state.closed || full || state.busy.contains_key(&(channel, panic)) || state.stop.wait(now) > 0 {
             return None;
         }
@@ -194,13 +220,30 @@ impl Gate {
             return None;
         }
         state.busy.insert((channel, panic), None);
+        state.used = true;
         Some(Pass { gate: self.clone(), channel, panic, open, done: false })
+    }
+
+    /// What is handed over from now on is started at once, where it is handed over. Only the first one counts.
+    pub fn start_with(&self, start: impl Fn(Pass, Claim) + Send + Sync + 'static) {
+        self.start.set(Box::new(start)).ok();
     }
 
     /// Hands over a post that was claimed with a pass.
     pub fn hand_over(&self, pass: Pass, claim: Claim) {
-        self.lock().handed.push((pass, claim));
-        self.bell.notify_one();
+        match self.start.get() {
+            Some(start) => start(pass, claim),
+            None => {
+                self.lock().handed.push((pass, claim));
+                self.bell.notify_one();
+            }
+        }
+    }
+
+    /// Whether a pass was given since this was asked last.
+    #[must_use]
+    pub fn was_used(&self) -> bool {
+        std::mem::take(&mut self.lock().used)
     }
 
     /// What was handed over.
@@ -245,8 +288,9 @@ impl Gate {
                 None => waits.extend(self.put_off(channel, look, now)),
             }
         }
-        let next = self.lock().look.values().map(|look| look.at).min();
-        (passes, next, waits)
+        let mut state = self.lock();
+        state.looks_at = state.look.values().map(|look| look.at).min();
+        (passes, state.looks_at, waits)
     }
 
     /// The channel cannot be served now: when will it?
@@ -345,9 +389,11 @@ impl Gate {
 const CROWDED_MS: i64 = 250;
 
 impl State {
-    fn look_at(&mut self, channel: ChannelId, at: UnixMs, panic: bool) {
+    /// Whether delivery would look too late by itself.
+    fn look_at(&mut self, channel: ChannelId, at: UnixMs, panic: bool) -> bool {
         let look = self.look.entry(channel).or_insert(Look { at, panic });
         *look = Look { at: look.at.min(at), panic: look.panic || panic };
+        self.looks_at.is_none_or(|looks_at| at < looks_at)
     }
 
     fn open(&self, channel: ChannelId, panic: bool, now: UnixMs) -> Open {
