@@ -49,7 +49,10 @@ impl Store {
     }
 
     pub(crate) async fn settle(&self, claim: &Claim, settlement: Settlement, now: UnixMs) -> Result<SettleOutcome, StoreError> {
-        self.settle_and_take(&Arc::new(claim.clone()), settlement, now, None).await.map(|(settled, _)| settled)
+        let settled = self.settle_and_take(&Arc::new(claim.clone()), settlement, now, None).await.map(|(settled, _)| settled);
+        // On disk at once, for whoever reads there.
+        self.writer.run(|_| Ok(())).await?;
+        settled
     }
 
     /// The message of a post, if it was delivered.

@@ -1,8 +1,8 @@
 //! The queue beside the connection that stores it: what changes posts and what writes their rows is one transaction.
 //!
 //! Job: brings posts back into memory before the queue needs them, and answers what is asked about posts. Never decides anything about a post
-//! ([`crate::outbox::queue`] does); never lets memory say what the disk does not: after a failed transaction the queue is read back
-//! ([`Posts::read_back`]).
+//! ([`crate::outbox::queue`] does); never lets memory say what the disk does not: what could not be stored is undone
+//! ([`Queue::undo_to`]).
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{Store, StoreError, links, post_rows, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, ServerId};
-use crate::outbox::queue::{BoardRemoval, ChannelDue, LaneBacklog, ParkedChannel, Post, Waiting};
+use crate::outbox::queue::{BoardRemoval, ChannelDue, LaneBacklog, Mark, ParkedChannel, Post, Waiting};
 use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Draft, Place, PostId, PostKey, Queue, SettleOutcome, Settlement, SubjectKey};
 use crate::render::Style;
 use crate::route::{Board, Threads};
@@ -74,19 +74,15 @@ impl Posts {
         Ok(posts)
     }
 
-    /// Forgets what is in memory and reads it again.
-    pub(super) fn read_back(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.queue.clear(post_rows::next(connection)?);
-        self.fill(connection)
-    }
-
     fn fill(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.serve(links::access(connection)?.served().iter().map(|link| link.guild));
         let mut live = post_rows::live(connection)?;
         live.extend(post_rows::beside_live(connection)?);
         let needed = named_by(connection, &live)?;
         self.queue.restore(live, post_rows::parked(connection)?);
-        self.recall(connection, needed)
+        self.recall(connection, needed)?;
+        self.queue.keep();
+        Ok(())
     }
 
     /// From now on only posts of these guilds are taken in and claimed.
@@ -97,6 +93,19 @@ impl Posts {
     /// Stores what changed since this was called last.
     pub(super) fn store(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         post_rows::commit(connection, &self.queue.changes())
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        self.queue.mark()
+    }
+
+    pub(super) fn undo_to(&mut self, mark: Mark) {
+        self.queue.undo_to(mark);
+    }
+
+    /// What was done so far is stored, or will be.
+    pub(super) fn keep(&mut self) {
+        self.queue.keep();
     }
 
     /// Brings back whatever there is about these subjects, and all that must be in memory with it.
@@ -300,7 +309,8 @@ impl Store {
         self.writer.change_posts(move |_, posts| Ok(posts.claim(&request))).await
     }
 
-    /// Writes down what came of a claim, and claims the next post.
+    /// Writes down what came of a claim, and claims the next post. If there is none, what was delivered is on disk a moment later only: should
+    /// the process die before, the message is found by its nonce or edited once more.
     ///
     /// # Errors
     /// [`StoreError`]; the claim's lease then runs out and the post is looked at again.
@@ -312,12 +322,16 @@ impl Store {
         next: Option<ClaimRequest>,
     ) -> Result<(SettleOutcome, ClaimOutcome), StoreError> {
         let claim = Arc::clone(claim);
-        self.writer
-            .change_posts(move |connection, posts| {
-                let settled = posts.settle(connection, &claim, &settlement, now)?;
-                Ok((settled, next.map_or(ClaimOutcome::Nothing, |request| posts.claim(&request))))
-            })
-            .await
+        let is_delivered = matches!(settlement, Settlement::Delivered(_));
+        let work = move |connection: &Connection, posts: &mut Posts| {
+            let settled = posts.settle(connection, &claim, &settlement, now)?;
+            Ok((settled, next.map_or(ClaimOutcome::Nothing, |request| posts.claim(&request))))
+        };
+        if is_delivered {
+            self.writer.change_posts_soon(|(_, next)| matches!(next, ClaimOutcome::Claimed(_)), work).await
+        } else {
+            self.writer.change_posts(work).await
+        }
     }
 
     /// Gives a claim back untouched: nothing was sent.
@@ -374,7 +388,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn messages_since(&self, channel: ChannelId, first: MessageId) -> Result<HashSet<MessageId>, StoreError> {
-        self.reader
+        // On the writer: what was delivered a moment ago is stored before.
+        self.writer
             .run(move |connection| {
                 let mut select = connection.prepare_cached("SELECT message FROM post WHERE +channel = ?1 AND message >= ?2")?;
                 let found = select.query_map((rows::flake(channel.0), rows::flake(first.0)), |row| rows::message_option(row, "message"))?;

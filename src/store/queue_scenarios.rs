@@ -274,6 +274,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, [full, lean]: [T; 2]) -> Res
 
 struct Scenario<'s> {
     sides: &'s mut [Side; 2],
+    window: i64,
     now: UnixMs,
     open: Vec<Claim>,
     /// Posts as they were after the last call.
@@ -285,7 +286,7 @@ impl<'s> Scenario<'s> {
     fn play(sides: &'s mut [Side; 2], window: i64, steps: &[Step], told: bool) -> Result<Seen, String> {
         sides.iter_mut().for_each(|side| side.begin(window));
         sides[0].posts.keep_all();
-        let mut scenario = Scenario { sides, now: START, open: Vec::new(), before: BTreeMap::new(), seen: Seen::default() };
+        let mut scenario = Scenario { sides, window, now: START, open: Vec::new(), before: BTreeMap::new(), seen: Seen::default() };
         let outcome = scenario.play_all(steps, told);
         let seen = std::mem::take(&mut scenario.seen);
         // What a scenario leaves is rolled back.
@@ -401,19 +402,21 @@ impl<'s> Scenario<'s> {
             }
             Step::Restart => {
                 self.open.clear();
-                self.read_back();
+                self.restart();
                 self.change("release_all", |_, posts| Ok(posts.queue_mut().release_all(now)))?;
             }
             Step::Fail { drafts, request } => {
                 for side in self.sides.iter_mut() {
                     side.execute("SAVEPOINT failing");
+                    let before = side.posts.mark();
                     side.change(|connection, posts| {
                         posts.desire(connection, drafts, now)?;
                         Ok(posts.claim(&ClaimRequest { now, ..*request }))
                     });
                     side.execute("ROLLBACK TO failing; RELEASE failing");
+                    side.posts.undo_to(before);
+                    side.posts.keep();
                 }
-                self.read_back();
                 self.moved("a failure");
             }
             other => self.rarely(other, now)?,
@@ -421,10 +424,11 @@ impl<'s> Scenario<'s> {
         Ok(())
     }
 
-    fn read_back(&mut self) {
+    fn restart(&mut self) {
         for (side, all) in self.sides.iter_mut().zip([true, false]) {
-            side.posts.read_back(&side.connection).unwrap();
+            side.posts = Posts::load(&side.connection, "instance", self.window).unwrap();
             if all {
+                side.posts.keep_all();
                 let rows = post_rows::all(&side.connection).unwrap();
                 side.posts.queue_mut().restore(rows, []);
             }

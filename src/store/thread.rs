@@ -1,13 +1,13 @@
 //! The two threads behind the store. The writer commits whatever waits in one transaction; each of several jobs in it has a savepoint,
 //! so that one failing job takes nothing of the others with it. It also has the queue of posts, whose changes are stored with the job that
-//! made them; after a failure the queue is read back.
+//! made them, and undone if that fails.
 //!
 //! Both end when they are asked to ([`Store::close`](super::Store::close)) or when the last clone of the store is gone. The writer ends
 //! last: it waits for the reader, empties the write-ahead log into the database, closes it and gives the lock back, in this order. After that
 //! the database is one file that can be copied.
 
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -20,13 +20,27 @@ use super::posts::Posts;
 const WAITING: usize = 1_024;
 /// Most jobs in one transaction: bounds how long the first waits for the last.
 const TOGETHER: usize = 256;
+/// What became of a message that was sent is on disk within this time.
+const SAVE_WITHIN: Duration = Duration::from_millis(50);
+/// If it could not be stored, it is tried again after this time.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
 /// How long the last checkpoint waits for another program that reads the database.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(500);
 
+/// What becomes of a job's changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// It makes none.
+    None,
+    /// They are on disk before it is answered.
+    Now,
+    /// They are on disk soon, unless what it found must be so before ([`Writer::change_posts_soon`]).
+    Soon,
+}
+
 /// What is asked of a thread, which works on `C`.
 trait Job<C>: Send {
-    /// Whether it may change something.
-    fn writes(&self) -> bool;
+    fn durability(&self) -> Durability;
     fn run(&mut self, on: &mut C) -> rusqlite::Result<()>;
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
@@ -38,7 +52,9 @@ enum Order<C> {
 }
 
 struct Typed<F, T> {
-    writes: bool,
+    durability: Durability,
+    /// Of a job whose changes are stored soon: whether what it found makes that now.
+    is_urgent: fn(&T) -> bool,
     work: Option<F>,
     result: Option<T>,
     done: oneshot::Sender<Result<T, StoreError>>,
@@ -49,8 +65,11 @@ where
     F: FnOnce(&mut C) -> rusqlite::Result<T> + Send,
     T: Send,
 {
-    fn writes(&self) -> bool {
-        self.writes
+    fn durability(&self) -> Durability {
+        match (self.durability, &self.result) {
+            (Durability::Soon, Some(result)) if (self.is_urgent)(result) => Durability::Now,
+            (durability, _) => durability,
+        }
     }
 
     fn run(&mut self, on: &mut C) -> rusqlite::Result<()> {
@@ -91,11 +110,12 @@ impl<C: 'static> Orders<C> {
 
     async fn run<T: Send + 'static>(
         &self,
-        writes: bool,
+        durability: Durability,
+        is_urgent: fn(&T) -> bool,
         work: impl FnOnce(&mut C) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
-        let job = Box::new(Typed { writes, work: Some(work), result: None, done });
+        let job = Box::new(Typed { durability, is_urgent, work: Some(work), result: None, done });
         self.sender.send(Order::Job(job)).await.map_err(|_| StoreError::Closed)?;
         // A job that came behind the order to close is dropped with the queue.
         answer.await.unwrap_or(Err(StoreError::Closed))
@@ -109,21 +129,21 @@ impl<C: 'static> Orders<C> {
 
 type Jobs<C> = Vec<Box<dyn Job<C>>>;
 
-/// The jobs to do next, up to `most`, and whether to end after them. `None`: there is nobody left who could order anything.
-fn next<C>(orders: &mut mpsc::Receiver<Order<C>>, most: usize) -> Option<(Jobs<C>, bool)> {
+/// `first` and the jobs behind it, up to `most`, and whether to end after them.
+fn gather<C>(first: Order<C>, orders: &mut mpsc::Receiver<Order<C>>, most: usize) -> (Jobs<C>, bool) {
     let mut jobs = Vec::new();
-    let mut order = orders.blocking_recv()?;
+    let mut order = first;
     loop {
         match order {
             Order::Job(job) => jobs.push(job),
-            Order::Close => return Some((jobs, true)),
+            Order::Close => return (jobs, true),
         }
         if jobs.len() >= most {
-            return Some((jobs, false));
+            return (jobs, false);
         }
         order = match orders.try_recv() {
             Ok(order) => order,
-            Err(_) => return Some((jobs, false)),
+            Err(_) => return (jobs, false),
         };
     }
 }
@@ -133,46 +153,72 @@ fn next<C>(orders: &mut mpsc::Receiver<Order<C>>, most: usize) -> Option<(Jobs<C
 pub(super) struct Written {
     connection: Connection,
     posts: Posts,
-    /// The queue may say what the disk does not: it is read back before it is used again.
-    is_stale: bool,
+    /// When changes of posts that wait to be stored must be.
+    save_at: Option<Instant>,
 }
 
 impl Written {
     pub(super) fn new(connection: Connection, posts: Posts) -> Self {
-        Self { connection, posts, is_stale: false }
+        Self { connection, posts, save_at: None }
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
         self.connection.prepare_cached(sql)?.execute(()).map(|_| ())
     }
 
-    fn read_back_if_stale(&mut self) -> rusqlite::Result<()> {
-        if self.is_stale {
-            self.posts.read_back(&self.connection)?;
-            self.is_stale = false;
-        }
-        Ok(())
-    }
-
     /// Does jobs in one transaction. What each came to, in their order; an error if nothing of them is stored.
     fn commit(&mut self, jobs: &mut [Box<dyn Job<Self>>]) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
-        self.read_back_if_stale()?;
-        if jobs.iter().all(|job| !job.writes()) {
+        if jobs.iter().all(|job| job.durability() == Durability::None) {
             return Ok(jobs.iter_mut().map(|job| job.run(self).map_err(StoreError::from)).collect());
         }
-        self.execute("BEGIN IMMEDIATE")?;
-        // Alone, a job needs no savepoint, for which SQLite would keep a copy of every page that it changes.
-        let outcome = match jobs {
-            [alone] => self.run(alone).map(|()| vec![Ok(())]),
-            several => several.iter_mut().map(|job| self.run_apart(job)).collect(),
-        };
-        let outcome = outcome.and_then(|done| self.execute("COMMIT").map(|()| done));
-        if outcome.is_err() {
-            self.is_stale = true;
-            // On a full disk SQLite may have done so itself.
-            if !self.connection.is_autocommit() {
-                self.execute("ROLLBACK")?;
+        let before = self.posts.mark();
+        let outcome = self.commit_from(jobs);
+        match outcome {
+            Ok(_) => self.posts.keep(),
+            Err(_) => self.posts.undo_to(before),
+        }
+        outcome
+    }
+
+    fn commit_from(&mut self, jobs: &mut [Box<dyn Job<Self>>]) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
+        // What only changes posts, and need not be on disk at once, needs no transaction of its own.
+        if jobs.iter().all(|job| job.durability() != Durability::Now) {
+            jobs.iter_mut().try_for_each(|job| job.run(self))?;
+            if jobs.iter().all(|job| job.durability() != Durability::Now) {
+                self.save_at.get_or_insert_with(|| Instant::now() + SAVE_WITHIN);
+            } else {
+                self.in_transaction(|written| written.posts.store(&written.connection))?;
             }
+            return Ok(jobs.iter().map(|_| Ok(())).collect());
+        }
+        self.in_transaction(|written| match jobs {
+            // Alone, a job needs no savepoint, for which SQLite would keep a copy of every page that it changes.
+            [alone] if written.save_at.is_none() => written.run(alone).map(|()| vec![Ok(())]),
+            several => {
+                written.posts.store(&written.connection)?;
+                several.iter_mut().map(|job| written.run_apart(job)).collect()
+            }
+        })
+    }
+
+    /// Stores what waits for that.
+    fn save(&mut self) {
+        let before = self.posts.mark();
+        if let Err(error) = self.in_transaction(|written| written.posts.store(&written.connection)) {
+            tracing::error!(%error, "what became of sent messages could not be stored; trying again");
+            self.posts.undo_to(before);
+            self.save_at = Some(Instant::now() + SAVE_AGAIN);
+        }
+    }
+
+    fn in_transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let begun = self.execute("BEGIN IMMEDIATE");
+        let outcome = begun.and_then(|()| work(self)).and_then(|done| self.execute("COMMIT").map(|()| done));
+        match outcome {
+            Ok(_) => self.save_at = None,
+            // On a full disk SQLite may have done so itself.
+            Err(_) if self.connection.is_autocommit() => {}
+            Err(_) => self.execute("ROLLBACK")?,
         }
         outcome
     }
@@ -184,18 +230,16 @@ impl Written {
 
     /// A job that takes nothing of the others with it when it fails. An error if the whole transaction failed.
     fn run_apart(&mut self, job: &mut Box<dyn Job<Self>>) -> rusqlite::Result<Result<(), StoreError>> {
+        let before = self.posts.mark();
         self.execute("SAVEPOINT job")?;
         match self.run(job) {
             Ok(()) => self.execute("RELEASE job").map(Ok),
+            // On a full disk SQLite may roll the whole transaction back by itself: then nobody's work is stored.
+            Err(error) if self.connection.is_autocommit() => Err(error),
             Err(error) => {
-                self.is_stale = true;
-                // On a full disk SQLite may roll the whole transaction back by itself: then nobody's work is stored.
-                if self.connection.is_autocommit() {
-                    return Err(error);
-                }
+                self.posts.undo_to(before);
                 self.execute("ROLLBACK TO job")?;
                 self.execute("RELEASE job")?;
-                self.read_back_if_stale()?;
                 Ok(Err(error.into()))
             }
         }
@@ -210,8 +254,23 @@ impl Writer {
     /// Owns the lock: it is given back when the database is closed, whatever clones of the store live on.
     pub(super) fn start(mut written: Written, reader: JoinHandle<()>, lock: Lock) -> std::io::Result<Self> {
         let (sender, mut orders) = mpsc::channel(WAITING);
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new().name("store-writer".into()).spawn(move || {
-            while let Some((mut jobs, last)) = next(&mut orders, TOGETHER) {
+            loop {
+                let waited = match written.save_at {
+                    None => Ok(orders.blocking_recv()),
+                    Some(at) => timer.block_on(async { tokio::time::timeout_at(at.into(), orders.recv()).await }),
+                };
+                let order = match waited {
+                    Ok(Some(order)) => order,
+                    // There is nobody left who could order anything.
+                    Ok(None) => break,
+                    Err(_) => {
+                        written.save();
+                        continue;
+                    }
+                };
+                let (mut jobs, last) = gather(order, &mut orders, TOGETHER);
                 match written.commit(&mut jobs) {
                     Ok(outcomes) => jobs.into_iter().zip(outcomes).for_each(|(job, outcome)| job.finish(outcome)),
                     Err(error) => {
@@ -225,6 +284,9 @@ impl Writer {
                 if last {
                     break;
                 }
+            }
+            if written.save_at.is_some() {
+                written.save();
             }
             // An open reading transaction would keep the log from being emptied.
             reader.join().ok();
@@ -241,7 +303,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.run(true, move |written| work(&written.connection)).await
+        self.0.run(Durability::Now, |_| true, move |written| work(&written.connection)).await
     }
 
     /// Runs `work` in a transaction, and stores with it what it changed of posts; resolves when it is on disk.
@@ -249,12 +311,22 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection, &mut Posts) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.run(true, move |written| work(&written.connection, &mut written.posts)).await
+        self.0.run(Durability::Now, |_| true, move |written| work(&written.connection, &mut written.posts)).await
+    }
+
+    /// As [`Writer::change_posts`], of what changes nothing else, but resolves before it is on disk unless `is_urgent`: it joins the next
+    /// transaction, at the latest after [`SAVE_WITHIN`]. If the process dies before, posts are again as they were.
+    pub(super) async fn change_posts_soon<T: Send + 'static>(
+        &self,
+        is_urgent: fn(&T) -> bool,
+        work: impl FnOnce(&Connection, &mut Posts) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.0.run(Durability::Soon, is_urgent, move |written| work(&written.connection, &mut written.posts)).await
     }
 
     /// Looks at posts: everything that was acknowledged before is there.
     pub(super) async fn read_posts<T: Send + 'static>(&self, look: impl FnOnce(&Posts) -> T + Send + 'static) -> Result<T, StoreError> {
-        self.0.run(false, move |written| Ok(look(&written.posts))).await
+        self.0.run(Durability::None, |_| false, move |written| Ok(look(&written.posts))).await
     }
 
     /// Resolves when the thread has closed the database. The reader must have been asked to end before.
@@ -285,7 +357,8 @@ impl Reader {
     pub(super) fn start(mut connection: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, mut orders) = mpsc::channel(WAITING);
         let thread = std::thread::Builder::new().name("store-reader".into()).spawn(move || {
-            while let Some((jobs, last)) = next(&mut orders, 1) {
+            while let Some(order) = orders.blocking_recv() {
+                let (jobs, last) = gather(order, &mut orders, 1);
                 for mut job in jobs {
                     let outcome = job.run(&mut connection).map_err(StoreError::from);
                     job.finish(outcome);
@@ -303,7 +376,7 @@ impl Reader {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.run(false, move |connection| work(connection)).await
+        self.0.run(Durability::None, |_| false, move |connection| work(connection)).await
     }
 
     /// Asks the thread to end once it has done what it was asked before.

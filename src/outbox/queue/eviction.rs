@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Post, PostId, Queue, SubjectKey};
+use super::{Post, PostId, Queue, SubjectKey, Undo};
 use crate::clock::UnixMs;
 
 /// What is closed and settled stays this long (ms): the next line of a page or a late event most often comes within it.
@@ -44,6 +44,7 @@ impl Queue {
         for id in ids {
             if let Some(post) = self.posts.remove(&id) {
                 self.index.remove(&post);
+                self.undo.push(Undo::Post(id, Some(Box::new(post))));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The queue: every post that may still change or be sent, what may be sent next, and what follows from Discord's answer.
 //!
 //! Pure: no I/O, no SQL, no clock. After each call or several, the rows that changed are taken ([`Queue::changes`]); they must be on disk before
-//! anybody acts on the outcome, and a queue whose changes could not be stored must be loaded again ([`Queue::clear`], [`Queue::restore`]).
+//! anybody acts on the outcome. What could not be stored is undone ([`Queue::undo_to`]).
 //!
 //! ```text
 //!  desire ──▶ Waiting ── claim ──▶ Claimed ─┬─ Delivered, Over ───────────────────────────▶ Delivered
@@ -105,6 +105,23 @@ enum Touched {
     Insert,
 }
 
+/// What something was before it changed; `None`: it was not there.
+#[derive(Debug)]
+enum Undo {
+    Post(PostId, Option<Box<Post>>),
+    Parked(ChannelId, Option<ParkedChannel>),
+    Served(BTreeSet<GuildId>),
+}
+
+/// A moment that a queue can go back to.
+#[derive(Debug)]
+pub struct Mark {
+    undo: usize,
+    next: PostId,
+    touched: BTreeMap<PostId, Touched>,
+    touched_channels: BTreeSet<ChannelId>,
+}
+
 /// The posts of one bot that may still change or be sent.
 #[derive(Debug)]
 pub struct Queue {
@@ -116,6 +133,8 @@ pub struct Queue {
     index: Index,
     parked: BTreeMap<ChannelId, ParkedChannel>,
     served: BTreeSet<GuildId>,
+    /// How it was before what may still be undone.
+    undo: Vec<Undo>,
     /// Since changes were taken last.
     touched: BTreeMap<PostId, Touched>,
     touched_channels: BTreeSet<ChannelId>,
@@ -135,15 +154,43 @@ impl Queue {
             index: Index::default(),
             parked: BTreeMap::new(),
             served: BTreeSet::new(),
+            undo: Vec::new(),
             touched: BTreeMap::new(),
             touched_channels: BTreeSet::new(),
         }
     }
 
-    /// Forgets everything but its settings: it is to be loaded again.
-    pub fn clear(&mut self, next: PostId) {
-        let (instance, served) = (std::mem::take(&mut self.instance), std::mem::take(&mut self.served));
-        *self = Self { served, ..Self::new(&instance, self.edit_window, next) };
+    /// As it is now.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let (touched, touched_channels) = (self.touched.clone(), self.touched_channels.clone());
+        Mark { undo: self.undo.len(), next: self.next, touched, touched_channels }
+    }
+
+    /// As it was then, but that what was loaded since stays. Changes that were taken since are taken again.
+    pub fn undo_to(&mut self, mark: Mark) {
+        for undo in self.undo.split_off(mark.undo).into_iter().rev() {
+            match undo {
+                Undo::Post(id, before) => {
+                    if let Some(after) = self.posts.remove(&id) {
+                        self.index.remove(&after);
+                    }
+                    if let Some(before) = before {
+                        self.index.insert(&before);
+                        self.posts.insert(id, *before);
+                    }
+                }
+                Undo::Parked(channel, Some(before)) => drop(self.parked.insert(channel, before)),
+                Undo::Parked(channel, None) => drop(self.parked.remove(&channel)),
+                Undo::Served(before) => self.served = before,
+            }
+        }
+        (self.next, self.touched, self.touched_channels) = (mark.next, mark.touched, mark.touched_channels);
+    }
+
+    /// Nothing that was done so far will be undone.
+    pub fn keep(&mut self) {
+        self.undo.clear();
     }
 
     /// Takes over what is stored. What is known already is kept.
@@ -160,7 +207,8 @@ impl Queue {
 
     /// From now on only posts of these guilds are taken in and claimed.
     pub fn serve(&mut self, guilds: BTreeSet<GuildId>) {
-        self.served = guilds;
+        let before = std::mem::replace(&mut self.served, guilds);
+        self.undo.push(Undo::Served(before));
     }
 
     /// A post.
@@ -184,6 +232,7 @@ impl Queue {
 
     fn insert(&mut self, post: Post) {
         self.touched.insert(post.id, Touched::Insert);
+        self.undo.push(Undo::Post(post.id, None));
         self.index.insert(&post);
         self.posts.insert(post.id, post);
     }
@@ -200,6 +249,7 @@ impl Queue {
         let redrawn = post.message != before.message || post.links != before.links;
         let much = if redrawn { Touched::Redraw } else { Touched::Update };
         self.touched.entry(id).and_modify(|known| *known = much.max(*known)).or_insert(much);
+        self.undo.push(Undo::Post(id, Some(Box::new(before))));
     }
 
     fn edit_all(&mut self, ids: impl IntoIterator<Item = PostId>, mut change: impl FnMut(&mut Post)) {
@@ -212,15 +262,17 @@ impl Queue {
         if let Some(post) = self.posts.remove(&id) {
             self.index.remove(&post);
             self.touched.insert(id, Touched::Update);
+            self.undo.push(Undo::Post(id, Some(Box::new(post))));
         }
     }
 
     fn park(&mut self, channel: ChannelId, parked: Option<ParkedChannel>) {
         self.touched_channels.insert(channel);
-        match parked {
+        let before = match parked {
             Some(parked) => self.parked.insert(channel, parked),
             None => self.parked.remove(&channel),
         };
+        self.undo.push(Undo::Parked(channel, before));
     }
 
     /// What changed since this was asked last.
