@@ -49,10 +49,16 @@ impl Real {
 
     async fn take(&mut self, source: Source, envelope: Envelope) -> Result<(), Refused> {
         let (done, answer) = tokio::sync::oneshot::channel();
+        let arrival = Arrival { done: Some(done), ..self.arrival(source, envelope) };
+        self.ingest.take(vec![arrival], &self.tasks).await;
+        answer.await.unwrap()
+    }
+
+    /// An event that nobody waits for.
+    fn arrival(&self, source: Source, envelope: Envelope) -> Arrival {
         let received_at = self.ingest.outside.clock.now();
         let event = RawEvent { community: CommunityId::new("c"), server: ServerId(1), source, received_at, envelope: envelope.into() };
-        self.ingest.take(vec![Arrival { event, done: Some(done), weight: None }], &self.tasks).await;
-        answer.await.unwrap()
+        Arrival { event, done: None, weight: None }
     }
 
     fn counted(&self, outcome: &str) -> bool {
@@ -91,6 +97,54 @@ async fn after_a_failed_commit_a_copy_is_still_a_copy_and_what_failed_is_none() 
     assert!(real.counted("copy"), "{}", real.metrics.encode());
     assert_eq!(real.take(Source::Http, panic_of(2)).await, Ok(()));
     assert!(real.counted("committed"), "{}", real.metrics.encode());
+}
+
+fn login(id: i64) -> Envelope {
+    event("EVENT_UNIT_LOGIN", serde_json::json!({ "unit": { "id": id, "status": 2, "data": { "name": format!("Name {id}") } } }))
+}
+
+#[tokio::test]
+async fn a_silent_hub_event_waits_for_a_commit_to_join_and_nobody_is_answered_or_shown_anything_before() {
+    let mut real = Real::new().await;
+    let stored = async |real: &Real| real.store.last_seq().await.unwrap();
+    let silent = real.arrival(Source::Hub, login(7));
+    real.ingest.digest_all(vec![silent]);
+    assert!(!real.ingest.must_commit(), "nobody waits for it");
+    assert_eq!(stored(&real).await, 0);
+    // The same by HTTP: its sender is told that it is on disk, so it must be.
+    assert_eq!(real.take(Source::Http, login(7)).await, Ok(()));
+    assert_eq!(stored(&real).await, 1);
+
+    let silent = real.arrival(Source::Hub, login(8));
+    real.ingest.digest_all(vec![silent]);
+    tokio::time::sleep(super::HOLD).await;
+    assert!(real.ingest.must_commit(), "it waited long enough");
+    real.ingest.flush(&real.tasks).await;
+    assert_eq!(stored(&real).await, 2);
+
+    // Whatever may show what it did commits it first.
+    let silent = real.arrival(Source::Hub, login(9));
+    real.ingest.digest_all(vec![silent]);
+    real.ingest.draw_due(&real.tasks).await;
+    assert_eq!(stored(&real).await, 3);
+
+    // What is shown waits for nothing, and what was held goes with it.
+    let silent = real.arrival(Source::Hub, login(10));
+    real.ingest.digest_all(vec![silent]);
+    real.ingest.held.batch.posts.push(Draft::own(
+        GuildId(1),
+        ChannelId(7),
+        CommunityId::new("c"),
+        ServerId(1),
+        "s".into(),
+        crate::render::Message::default(),
+        UnixMs(1),
+    ));
+    assert!(real.ingest.must_commit());
+    assert!(
+        real.metrics.encode().contains(r#"tenfour_events_total{source="hub",outcome="committed"} 3"#),
+        "not counted before it is stored"
+    );
 }
 
 #[tokio::test]
@@ -162,9 +216,6 @@ async fn after_a_restart_the_duty_log_and_the_world_agree() {
     const MINUTE: i64 = 60_000;
     let mut real = Real::new().await;
     let clock = real.ingest.outside.clock.clone();
-    let login = |id: i64| {
-        event("EVENT_UNIT_LOGIN", serde_json::json!({ "unit": { "id": id, "status": 2, "data": { "name": format!("Name {id}") } } }))
-    };
     real.take(Source::Http, login(7)).await.unwrap();
     clock.advance(MINUTE);
     real.take(Source::Http, login(8)).await.unwrap();
