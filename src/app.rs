@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use tenfour_signalr::Negotiation;
 use tokio::sync::mpsc;
 
-use crate::acting::{self, Acting};
+use crate::actions::{self, Acting};
 use crate::cad::listener::{Credentials, Listener};
 use crate::cad::reconcile::{Pace, Reconciler};
 use crate::cad::rest::CadRest;
@@ -186,7 +186,7 @@ impl App {
         let (operations, suspended) = mpsc::channel(OPERATIONS);
         let cad = cad(&config).map(|cad| cad.telling(clock.clone(), operations));
         let acting = cad.clone().map(|cad| {
-            Acting::new(acting::Outside {
+            Acting::new(actions::Outside {
                 community: credentials.community.clone(),
                 servers: config.sonoran.servers.clone(),
                 cad,
@@ -273,7 +273,7 @@ impl App {
         tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed, suspended, refresh.clone()));
         tasks.spawn_vital("upkeep", shared.clone().keep_up());
         if let Some(acting) = shared.acting.clone() {
-            tasks.spawn_vital("acting", acting.run());
+            tasks.spawn_vital("actions", acting.run());
         }
         shared.sources(credentials, ports, intake, changes).inspect_err(|_| tasks.drain())?;
         shared.reconcile(&refresh, requested, readings);

@@ -2,7 +2,7 @@
 //!
 //! `ARCHITECTURE.md` explains how the modules fit together and which may import which.
 
-pub mod acting;
+pub mod actions;
 pub mod app;
 pub mod cad;
 mod check;

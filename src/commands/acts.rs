@@ -3,7 +3,7 @@
 use super::calls::{self, OnDuty, OpenCall};
 use super::errors::Error;
 use super::{Context, Desk, actor, guild_of, reply, waiting};
-use crate::acting::{Acting, Actor, Deed, Refused};
+use crate::actions::{Acting, Actor, Deed, Refused};
 use crate::ids::{CallId, GuildId, Ident, ServerId, UserId};
 use crate::permit::Permission;
 use crate::render::Labels;

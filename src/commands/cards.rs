@@ -1,5 +1,5 @@
 //! Buttons under cards, and the private panels and forms that they open. Everything is in the custom id ([`crate::render::button`]), so that
-//! a press survives a restart; who may is asked each time, in [`crate::acting`].
+//! a press survives a restart; who may is asked each time, in [`crate::actions`].
 //!
 //! ```text
 //! press ─┬─ a form is opened at once: Discord takes none after a deferral ─▶ form sent ─▶ deferred ─▶ done, told privately
@@ -16,7 +16,7 @@ use super::components::private;
 use super::errors::Error;
 use super::reply::{BLUE, Page, YELLOW};
 use super::{Desk, actor, calls, waiting};
-use crate::acting::{Actor, CardState, Deed, LONGEST_NOTE, Refused};
+use crate::actions::{Actor, CardState, Deed, LONGEST_NOTE, Refused};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
 use crate::render::button::{self, On, PICK, Verb};

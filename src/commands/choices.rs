@@ -5,7 +5,7 @@ use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse, ResolvedValu
 
 use super::calls::OpenCall;
 use super::{Context, acts};
-use crate::acting::{Acting, Actor};
+use crate::actions::{Acting, Actor};
 use crate::render::button::{self, On};
 use crate::render::{Labels, text};
 

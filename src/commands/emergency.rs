@@ -9,7 +9,7 @@ use serenity::all::CreateModal;
 use super::errors::Error;
 use super::forms::{self, Input, Typed};
 use super::{Context, Desk, acts, autocomplete};
-use crate::acting::{Actor, Deed};
+use crate::actions::{Actor, Deed};
 use crate::cad::rest::NewEmergency;
 use crate::ids::ServerId;
 use crate::permit::{self, Permission};

@@ -5,7 +5,7 @@ use poise::FrameworkError;
 use serenity::all::{CreateInteractionResponse, CreateInteractionResponseMessage};
 
 use super::{Desk, recorded, reply};
-use crate::acting::Refused;
+use crate::actions::Refused;
 use crate::discord::rest::{AskError, without_address};
 use crate::route::{AttentionError, FilterError};
 use crate::store::StoreError;

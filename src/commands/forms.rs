@@ -11,7 +11,7 @@ use serenity::all::{
 use super::components::private;
 use super::errors::Error;
 use super::{Context, Desk, actor, call, emergency, waiting};
-use crate::acting::Actor;
+use crate::actions::Actor;
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
 

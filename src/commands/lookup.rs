@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use super::errors::Error;
 use super::{Context, acts, reply};
-use crate::acting::Refused;
+use crate::actions::Refused;
 use crate::cad::rest::{Lookup, Notify, Object, Wanted};
 use crate::event::{Envelope, Event, Record, decode};
 use crate::permit::{Need, Permission};

@@ -4,7 +4,7 @@ use serenity::all as serenity;
 
 use super::errors::Error;
 use super::{Context, Desk, acts};
-use crate::acting::{Deed, LONGEST_NOTE};
+use crate::actions::{Deed, LONGEST_NOTE};
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::PostKey;
 use crate::render::button::On;

@@ -57,7 +57,7 @@ use std::net::SocketAddr;
 use tenfour_chart::Painter;
 use tokio::sync::mpsc;
 
-use crate::acting::{Acting, Actor, Refused};
+use crate::actions::{Acting, Actor, Refused};
 use crate::cad::rest::CadRest;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};

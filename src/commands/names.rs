@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Data;
-use crate::acting::{Actor, Refused};
+use crate::actions::{Actor, Refused};
 use crate::cad::rest::{CadServer, RestError, Template};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 

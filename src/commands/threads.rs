@@ -16,7 +16,7 @@ use serenity::all::{Context, CreateAllowedMentions, CreateMessage, Message, Mess
 use super::Desk;
 use super::errors::Error;
 use super::menu::{call_of_thread, note};
-use crate::acting::{Actor, Deed, Refused};
+use crate::actions::{Actor, Deed, Refused};
 use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};

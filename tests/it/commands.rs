@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tenfour::acting::{self, Acting};
+use tenfour::actions::{self, Acting};
 use tenfour::cad::rest::CadRest;
 use tenfour::clock::Clock;
 use tenfour::commands::{Data, Facts, framework};
@@ -193,7 +193,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     };
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let client = CadRest::new(&cad.api_url(), SecretString::from(plan.key), http);
-    let acting = Acting::new(acting::Outside {
+    let acting = Acting::new(actions::Outside {
         community: CommunityId::new(COMMUNITY),
         servers: servers.clone(),
         cad: client.clone(),

@@ -11,7 +11,7 @@
 )]
 
 mod access;
-mod acting;
+mod actions;
 mod architecture;
 mod benchmark;
 mod commands;

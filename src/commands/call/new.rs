@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serenity::all::{CreateAutocompleteResponse, CreateModal};
 
-use crate::acting::{Actor, Deed};
+use crate::actions::{Actor, Deed};
 use crate::cad::rest::{NewCustomDispatch, NewDispatch, Target, Template};
 use crate::commands::errors::Error;
 use crate::commands::forms::{self, Input, Typed};

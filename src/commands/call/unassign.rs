@@ -1,6 +1,6 @@
 //! `/call unassign`.
 
-use crate::acting::Deed;
+use crate::actions::Deed;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, choices};
 

@@ -1,6 +1,6 @@
 //! `/call view`: the card as channels show it.
 
-use crate::acting::Refused;
+use crate::actions::Refused;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, choices, reply};
 use crate::render::{self, Style, View};

@@ -1,7 +1,7 @@
 //! `/unit link`: the way from a Discord account to acting in the CAD, with what is there and what is not.
 
 use super::me;
-use crate::acting::WhoAmI;
+use crate::actions::WhoAmI;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page, YELLOW};
 use crate::commands::{Context, acts, autocomplete, reply};

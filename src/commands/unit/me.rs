@@ -1,6 +1,6 @@
 //! `/unit me`.
 
-use crate::acting::WhoAmI;
+use crate::actions::WhoAmI;
 use crate::commands::errors::Error;
 use crate::commands::reply::{BLUE, Page, YELLOW};
 use crate::commands::{Context, acts, autocomplete, reply};

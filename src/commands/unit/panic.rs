@@ -8,7 +8,7 @@
 
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
-use crate::acting::{Deed, Refused};
+use crate::actions::{Deed, Refused};
 use crate::commands::components::private;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page, RED, YELLOW};

@@ -1,6 +1,6 @@
 //! `/unit status`.
 
-use crate::acting::Deed;
+use crate::actions::Deed;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, autocomplete, choices, reply};
 use crate::render::{Labels, text};
