@@ -4,7 +4,7 @@
 //! check there is, and it comes before anything is sent:
 //!
 //! ```text
-//! role of the guild's rule ─▶ account linked ─▶ validated ─▶ permission that the deed needs ─▶ on duty, if it needs that
+//! role of the guild's rule ─▶ account linked ─▶ validated ─▶ permission that the action needs ─▶ on duty, if it needs that
 //! ```
 
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ pub struct Member {
     pub permissions: BTreeSet<String>,
 }
 
-/// A permission of the CAD that a deed needs.
+/// A permission of the CAD that an action needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// None: a validated account is enough.
@@ -87,7 +87,7 @@ impl Permission {
     }
 }
 
-/// What a deed needs.
+/// What an action needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Need {
     pub permission: Permission,

@@ -1,11 +1,11 @@
 //! Who did what in the CAD, for `/cad audit`.
 
-use super::{Acting, Actor, Deed, Outside, Refused};
+use super::{Acting, Actor, CadAction, Outside, Refused};
 use crate::ids::ServerId;
 use crate::metrics::DeedOutcome;
 use crate::store::audit::{Entry, Kind};
 
-/// For the count of deeds.
+/// For the count of actions.
 pub(super) fn outcome(done: &Result<String, Refused>) -> DeedOutcome {
     match done {
         Ok(_) => DeedOutcome::Done,
@@ -18,8 +18,8 @@ pub(super) fn outcome(done: &Result<String, Refused>) -> DeedOutcome {
 }
 
 impl Acting {
-    /// What was refused before anything was sent is no deed.
-    pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, deed: &Deed, done: &Result<String, Refused>) {
+    /// What was refused before anything was sent is no action.
+    pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, action: &CadAction, done: &Result<String, Refused>) {
         let outcome = match done {
             Ok(_) => "done".to_owned(),
             Err(Refused::Cad(error)) => error.to_string(),
@@ -34,16 +34,16 @@ impl Acting {
             at: clock.now(),
             user: actor.user,
             kind: Kind::Cad,
-            action: deed.word().to_owned(),
-            target: format!("server {server}{}", deed.target()),
-            detail: deed.detail(),
+            action: action.word().to_owned(),
+            target: format!("server {server}{}", action.target()),
+            detail: action.detail(),
             outcome,
         };
         // The community's staff see all that is done in its CAD, also from servers that are not theirs.
         let first = store.routing_now().access.first().map(|link| link.guild).filter(|first| *first != actor.guild);
         let copy = first.map(|guild| Entry { guild, target: format!("{} from Discord server {}", own.target, actor.guild), ..own.clone() });
         if let Err(error) = store.audit_all(std::iter::once(own).chain(copy).collect()).await {
-            tracing::warn!(%error, "a deed could not be written down");
+            tracing::warn!(%error, "an action could not be written down");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! somebody else's request when one could serve both.
 //!
 //! ```text
-//! Actor, Deed ─▶ rule, account, permission, unit ─▶ is it still open? ─▶ together with others who want the same ─▶ CAD
+//! Actor, CadAction ─▶ rule, account, permission, unit ─▶ is it still open? ─▶ together with others who want the same ─▶ CAD
 //!                     │ no                              │ no                                                        │
 //!                     ▼                                 ▼                                                           ▼
 //!                  Refused                    Refused, card drawn anew                   own event ─▶ intake ─▶ card; a sentence
@@ -14,8 +14,8 @@
 //! What the CAD did not confirm is looked up by the reader of the CAD, and people are told that it is not known.
 
 mod audit;
+mod cad_action;
 mod coalesce;
-mod deed;
 mod emergency;
 mod leave;
 mod members;
@@ -56,7 +56,7 @@ use rule::Ruled;
 use tell::Told;
 use view::{OwnUnit, named};
 
-pub use deed::Deed;
+pub use cad_action::CadAction;
 pub use refused::Refused;
 pub use view::{CardState, WhoAmI};
 
@@ -249,7 +249,7 @@ impl Acting {
     ///
     /// # Errors
     /// As [`Refused`] says.
-    pub async fn act(&self, actor: &Actor, server: ServerId, deed: Deed) -> Result<String, Refused> {
+    pub async fn act(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, Refused> {
         let tasks = &self.0.outside.tasks;
         if tasks.is_draining() {
             return Err(Refused::Stopping);
@@ -258,7 +258,7 @@ impl Acting {
         let (done, answer) = oneshot::channel();
         let turn = Turn::current();
         drop(tasks.spawn(async move {
-            let outcome = Turn::carry(turn, this.attempt(&actor, server, deed)).await;
+            let outcome = Turn::carry(turn, this.attempt(&actor, server, action)).await;
             this.0.outside.metrics.deed(audit::outcome(&outcome));
             // Whoever left needs no answer.
             done.send(outcome).ok();
@@ -267,44 +267,44 @@ impl Acting {
         answer.await.unwrap_or(Err(Refused::Busy))
     }
 
-    async fn attempt(&self, actor: &Actor, server: ServerId, deed: Deed) -> Result<String, Refused> {
+    async fn attempt(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, Refused> {
         self.watched(server)?;
-        let who = self.permitted(actor, server, deed.need(server)).await?;
+        let who = self.permitted(actor, server, action.need(server)).await?;
         let began = Instant::now();
-        let done = self.perform(actor, &who, server, &deed).await;
+        let done = self.perform(actor, &who, server, &action).await;
         if began.elapsed() > SLOW {
             // What was heard meanwhile may be newer than what the answer told.
             self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
         }
-        let (user, word) = (actor.user, deed.word());
+        let (user, word) = (actor.user, action.word());
         match &done {
-            Ok(_) => tracing::info!(%user, %server, deed = word, "done in the CAD"),
-            Err(error) => tracing::info!(%user, %server, deed = word, %error, "not done in the CAD"),
+            Ok(_) => tracing::info!(%user, %server, action = word, "done in the CAD"),
+            Err(error) => tracing::info!(%user, %server, action = word, %error, "not done in the CAD"),
         }
-        self.write_down(actor, server, &deed, &done).await;
+        self.write_down(actor, server, &action, &done).await;
         done
     }
 
-    async fn perform(&self, actor: &Actor, who: &Who, server: ServerId, deed: &Deed) -> Result<String, Refused> {
-        match deed {
-            Deed::Respond(subject @ Subject::Emergency(..)) => self.take_911(actor, who, server, *subject, true).await,
-            Deed::Respond(subject) => self.respond(actor, who, server, *subject).await,
-            Deed::Dispatch(call) => {
+    async fn perform(&self, actor: &Actor, who: &Who, server: ServerId, action: &CadAction) -> Result<String, Refused> {
+        match action {
+            CadAction::Respond(subject @ Subject::Emergency(..)) => self.take_911(actor, who, server, *subject, true).await,
+            CadAction::Respond(subject) => self.respond(actor, who, server, *subject).await,
+            CadAction::Dispatch(call) => {
                 let subject = self.waiting(actor, server, *call).await?;
                 self.take_911(actor, who, server, subject, false).await
             }
-            Deed::Leave => self.leave(who, server, None).await,
-            Deed::LeaveCall(subject) => self.leave_call(actor, who, server, *subject).await,
-            Deed::Note(subject, note) => self.note(actor, who, server, *subject, note).await,
-            Deed::Take(subject) => self.take(actor, server, *subject).await,
-            Deed::Edit(call, patch) => {
+            CadAction::Leave => self.leave(who, server, None).await,
+            CadAction::LeaveCall(subject) => self.leave_call(actor, who, server, *subject).await,
+            CadAction::Note(subject, note) => self.note(actor, who, server, *subject, note).await,
+            CadAction::Take(subject) => self.take(actor, server, *subject).await,
+            CadAction::Edit(call, patch) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let edited = self.0.outside.cad.edit_dispatch(server, number, patch).await;
                 let edited = self.answered(actor.guild, server, subject, edited).await?;
                 self.tell(server, Told::edited(&edited)).await;
                 Ok(format!("✅ Call #{number} is changed."))
             }
-            Deed::Postal(call, postal) => {
+            CadAction::Postal(call, postal) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let set = self.0.outside.cad.set_postal(server, number, postal).await;
                 self.answered(actor.guild, server, subject, set).await?;
@@ -312,7 +312,7 @@ impl Acting {
                 self.edited(server, subject, move |call| call.postal = Some(postal)).await;
                 Ok(format!("✅ Call #{number} has its new postal."))
             }
-            Deed::Primary(call, ident) => {
+            CadAction::Primary(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let ident = *ident;
                 let (name, on_it) = self.look(server, move |world| (named(world, ident), view::is_attached(world, subject, ident))).await?;
@@ -326,9 +326,9 @@ impl Acting {
                 self.edited(server, subject, move |call| call.primary = Some(ident)).await;
                 Ok(format!("✅ {name} is the primary unit of call #{number}."))
             }
-            Deed::Close(call) => self.close(actor, server, *call).await,
-            Deed::Dismiss(call) => self.dismiss(actor, server, *call).await,
-            Deed::Assign(call, ident) => {
+            CadAction::Close(call) => self.close(actor, server, *call).await,
+            CadAction::Dismiss(call) => self.dismiss(actor, server, *call).await,
+            CadAction::Assign(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let ident = *ident;
                 // Before anything is sent: what was done must not be unknown because the name was not found out.
@@ -336,7 +336,7 @@ impl Acting {
                 self.attach(actor.guild, server, subject, number, ident).await?;
                 Ok(format!("✅ {name} is attached to call #{number}."))
             }
-            Deed::Unassign(call, ident) => {
+            CadAction::Unassign(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let ident = *ident;
                 let name = self.look(server, move |world| named(world, ident)).await?;
@@ -347,21 +347,21 @@ impl Acting {
                 self.detach(actor.guild, server, subject, &[ident]).await?;
                 Ok(format!("✅ {name} left call #{number}."))
             }
-            Deed::Status(status) => self.status(who, server, *status).await,
-            Deed::Panic(on) => self.panic(who, server, *on).await,
-            Deed::PanicOver(subject) => self.panic_over(actor, who, server, *subject).await,
-            Deed::New(new, attached) => {
+            CadAction::Status(status) => self.status(who, server, *status).await,
+            CadAction::Panic(on) => self.panic(who, server, *on).await,
+            CadAction::PanicOver(subject) => self.panic_over(actor, who, server, *subject).await,
+            CadAction::New(new, attached) => {
                 let accounts = if *attached { vec![who.member.account.clone()] } else { Vec::new() };
                 let made = self.0.outside.cad.create_dispatch(server, &NewDispatch { accounts, ..(**new).clone() }).await;
                 self.made(server, made).await
             }
-            Deed::NewOf(new) => {
+            CadAction::NewFromTemplate(new) => {
                 // The CAD wants somebody on it.
                 let target = Target::Account(who.member.account.clone());
                 let made = self.0.outside.cad.create_custom_dispatch(server, &NewCustomDispatch { target, ..(**new).clone() }).await;
                 self.made(server, made).await
             }
-            Deed::Call(new) => self.call(actor, server, new).await,
+            CadAction::Call(new) => self.call(actor, server, new).await,
         }
     }
 
@@ -446,7 +446,7 @@ impl Acting {
         self.known_units(server, account).await
     }
 
-    // ---- the deeds ----
+    // ---- the actions ----
 
     async fn respond(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, Refused> {
         let Some(unit) = who.unit() else { return Err(Refusal::NotOnDuty { server }.into()) };

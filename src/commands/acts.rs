@@ -3,7 +3,7 @@
 use super::calls::{self, OnDuty, OpenCall};
 use super::errors::Error;
 use super::{Context, Desk, actor, guild_of, reply, waiting};
-use crate::actions::{Acting, Actor, Deed, Refused};
+use crate::actions::{Acting, Actor, CadAction, Refused};
 use crate::ids::{CallId, GuildId, Ident, ServerId, UserId};
 use crate::permit::Permission;
 use crate::render::Labels;
@@ -34,9 +34,9 @@ pub(super) async fn server_for(acting: &Acting, actor: &Actor, chosen: Option<i6
 }
 
 /// Does it, and tells what came of it. The command has been deferred before.
-pub(super) async fn act(ctx: Context<'_>, actor: &Actor, server: ServerId, deed: Deed) -> Result<(), Error> {
+pub(super) async fn act(ctx: Context<'_>, actor: &Actor, server: ServerId, action: CadAction) -> Result<(), Error> {
     let acting = ctx.data().acting()?;
-    let said = patiently(ctx, acting.act(actor, server, deed)).await?;
+    let said = patiently(ctx, acting.act(actor, server, action)).await?;
     reply::say(ctx, said).await
 }
 

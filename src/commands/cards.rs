@@ -16,7 +16,7 @@ use super::components::private;
 use super::errors::Error;
 use super::reply::{BLUE, Page, YELLOW};
 use super::{Desk, actor, calls, waiting};
-use crate::actions::{Actor, CardState, Deed, LONGEST_NOTE, Refused};
+use crate::actions::{Actor, CadAction, CardState, LONGEST_NOTE, Refused};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
 use crate::render::button::{self, On, PICK, Verb};
@@ -120,7 +120,7 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
         // These name a call by its number, which may be another call's by now.
         acting.card(who.guild, server, subject).await?;
     }
-    let deed = match (verb, subject) {
+    let action = match (verb, subject) {
         (Verb::More | Verb::Panel, _) => {
             let mut state = acting.card(who.guild, server, subject).await?;
             // Its names are for messages: a list would show their backslashes.
@@ -132,28 +132,28 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
             let labels = desk.store.routing_now().guilds.get(&who.guild).map(|guild| (*guild.labels).clone()).unwrap_or_default();
             return Ok(Answer::Panel(panel(on, &state, &labels)));
         }
-        (Verb::Respond, _) => Deed::Respond(subject),
-        (Verb::Take, _) => Deed::Take(subject),
+        (Verb::Respond, _) => CadAction::Respond(subject),
+        (Verb::Take, _) => CadAction::Take(subject),
         (Verb::Over, _) => {
             if let Some(name) = acting.others_panic(who, server, subject).await? {
                 return Ok(Answer::Panel(question(on, &name)));
             }
-            Deed::PanicOver(subject)
+            CadAction::PanicOver(subject)
         }
-        (Verb::OverSure, _) => Deed::PanicOver(subject),
-        (Verb::Detach, _) => Deed::LeaveCall(subject),
-        (Verb::Note, _) => Deed::Note(subject, given.unwrap_or_default().to_owned()),
-        (Verb::Close, Subject::Dispatch(call, _)) => Deed::Close(call),
-        (Verb::Dismiss | Verb::AlsoClear, Subject::Emergency(call, _)) => Deed::Dismiss(call),
-        (Verb::Postal, Subject::Dispatch(call, _)) => Deed::Postal(call, given.unwrap_or_default().trim().to_owned()),
+        (Verb::OverSure, _) => CadAction::PanicOver(subject),
+        (Verb::Detach, _) => CadAction::LeaveCall(subject),
+        (Verb::Note, _) => CadAction::Note(subject, given.unwrap_or_default().to_owned()),
+        (Verb::Close, Subject::Dispatch(call, _)) => CadAction::Close(call),
+        (Verb::Dismiss | Verb::AlsoClear, Subject::Emergency(call, _)) => CadAction::Dismiss(call),
+        (Verb::Postal, Subject::Dispatch(call, _)) => CadAction::Postal(call, given.unwrap_or_default().trim().to_owned()),
         (Verb::Priority, Subject::Dispatch(call, _)) => {
             let priority = number(given).filter(|n| (1..=3).contains(n)).ok_or_else(nothing)?;
-            Deed::Edit(call, Box::new(DispatchPatch { priority: Some(priority), ..DispatchPatch::default() }))
+            CadAction::Edit(call, Box::new(DispatchPatch { priority: Some(priority), ..DispatchPatch::default() }))
         }
-        (Verb::Primary, Subject::Dispatch(call, _)) => Deed::Primary(call, number(given).map(Ident).ok_or_else(nothing)?),
+        (Verb::Primary, Subject::Dispatch(call, _)) => CadAction::Primary(call, number(given).map(Ident).ok_or_else(nothing)?),
         _ => return Err(Refused::Needless("This cannot be done here: nothing was sent.".to_owned())),
     };
-    let said = acting.act(who, server, deed).await?;
+    let said = acting.act(who, server, action).await?;
     let left = match (verb, subject) {
         (Verb::Over | Verb::OverSure, Subject::Panic(ident, _)) => acting.left_911(server, ident).await,
         _ => None,

@@ -9,7 +9,7 @@ use serenity::all::CreateModal;
 use super::errors::Error;
 use super::forms::{self, Input, Typed};
 use super::{Context, Desk, acts, autocomplete};
-use crate::actions::{Actor, Deed};
+use crate::actions::{Actor, CadAction};
 use crate::cad::rest::NewEmergency;
 use crate::ids::ServerId;
 use crate::permit::{self, Permission};
@@ -98,7 +98,7 @@ pub(super) async fn placed(desk: &Desk, who: &Actor, Wanted(server): Wanted, typ
         meta: typed.get("postal").map(|postal| ("postal".to_owned(), postal.to_owned())).into_iter().collect(),
         delete_after_minutes: None,
     };
-    Ok(acting.act(who, server, Deed::Call(Box::new(new))).await?)
+    Ok(acting.act(who, server, CadAction::Call(Box::new(new))).await?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serenity::all as serenity;
 
 use super::errors::Error;
 use super::{Context, Desk, acts};
-use crate::actions::{Deed, LONGEST_NOTE};
+use crate::actions::{CadAction, LONGEST_NOTE};
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::PostKey;
 use crate::render::button::On;
@@ -27,7 +27,7 @@ pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Re
     }
     let author = (message.author.id.get() != actor.user.0).then(|| message.author.global_name.as_deref().unwrap_or(&message.author.name));
     let note = note(&message.content, author).ok_or_else(|| Error::refused("That message has no text: nothing was sent."))?;
-    acts::act(ctx, &actor, on.server, Deed::Note(on.subject, note)).await
+    acts::act(ctx, &actor, on.server, CadAction::Note(on.subject, note)).await
 }
 
 /// The card whose thread, or whose forum post, a channel is, and what it is about.

@@ -16,7 +16,7 @@ use serenity::all::{Context, CreateAllowedMentions, CreateMessage, Message, Mess
 use super::Desk;
 use super::errors::Error;
 use super::menu::{call_of_thread, note};
-use crate::actions::{Actor, Deed, Refused};
+use crate::actions::{Actor, CadAction, Refused};
 use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
@@ -110,7 +110,7 @@ pub(super) async fn heard(ctx: &Context, desk: &Desk, message: &Message) -> Resu
         react(ctx, message, REFUSED).await;
         return Ok(());
     }
-    match desk.acting()?.act(&actor, on.server, Deed::Note(on.subject, note)).await {
+    match desk.acting()?.act(&actor, on.server, CadAction::Note(on.subject, note)).await {
         Ok(_) => react(ctx, message, NOTED).await,
         Err(error) => {
             if matches!(error, Refused::NotPermitted(_)) {

@@ -2,7 +2,7 @@
 //! bodies. Only the same content over a *different* way within [`WITHIN_MS`] is a copy, and one for one: hub, hub, HTTP, HTTP is two
 //! events.
 //!
-//! The CAD need not tell what the bot itself did ([`Source::Own`]): an event equal to it may be another deed. So once something else was
+//! The CAD need not tell what the bot itself did ([`Source::Own`]): an event equal to it may be another action. So once something else was
 //! told of the same thing, the bot's own event has no copy any more: `/unit panic`, off by the CAD, on by the CAD is two panics. Taking a
 //! copy of such an event for an event changes nothing, since the world's reducers are safe to repeat.
 

@@ -1,6 +1,6 @@
 //! `/call assign`.
 
-use crate::actions::Deed;
+use crate::actions::CadAction;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, choices};
 
@@ -21,5 +21,5 @@ pub(super) async fn assign(
     let actor = acts::actor_of(ctx)?;
     let on = acts::call_like(ctx, &actor, &call, Some(true)).await?;
     let (call, unit) = (acts::dispatched(on)?, acts::unit(ctx, on, &unit).await?);
-    acts::act(ctx, &actor, on.server, Deed::Assign(call, unit)).await
+    acts::act(ctx, &actor, on.server, CadAction::Assign(call, unit)).await
 }

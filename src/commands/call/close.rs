@@ -1,6 +1,6 @@
 //! `/call close`.
 
-use crate::actions::Deed;
+use crate::actions::CadAction;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, choices};
 use crate::world::Subject;
@@ -17,9 +17,9 @@ pub(super) async fn close(
     ctx.defer_response(true).await?;
     let actor = acts::actor_of(ctx)?;
     let on = acts::call(ctx, &actor, &call).await?;
-    let deed = match on.subject {
-        Subject::Emergency(id, _) => Deed::Dismiss(id),
-        _ => Deed::Close(acts::dispatched(on)?),
+    let action = match on.subject {
+        Subject::Emergency(id, _) => CadAction::Dismiss(id),
+        _ => CadAction::Close(acts::dispatched(on)?),
     };
-    acts::act(ctx, &actor, on.server, deed).await
+    acts::act(ctx, &actor, on.server, action).await
 }

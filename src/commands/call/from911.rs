@@ -1,6 +1,6 @@
 //! `/call from911`.
 
-use crate::actions::Deed;
+use crate::actions::CadAction;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, choices};
 use crate::world::Subject;
@@ -18,7 +18,7 @@ pub(super) async fn from911(
     let actor = acts::actor_of(ctx)?;
     let on = acts::call_like(ctx, &actor, &call, Some(false)).await?;
     match on.subject {
-        Subject::Emergency(id, _) => acts::act(ctx, &actor, on.server, Deed::Dispatch(id)).await,
+        Subject::Emergency(id, _) => acts::act(ctx, &actor, on.server, CadAction::Dispatch(id)).await,
         Subject::Dispatch(id, _) => Err(Error::refused(format!("Call{id:#} is a dispatch call already."))),
         Subject::Panic(..) | Subject::Event(..) => Err(Error::refused("That is no call: choose one from the list.")),
     }

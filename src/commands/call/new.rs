@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serenity::all::{CreateAutocompleteResponse, CreateModal};
 
-use crate::actions::{Actor, Deed};
+use crate::actions::{Actor, CadAction};
 use crate::cad::rest::{NewCustomDispatch, NewDispatch, Target, Template};
 use crate::commands::errors::Error;
 use crate::commands::forms::{self, Input, Typed};
@@ -157,7 +157,7 @@ pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &Wanted,
             meta: BTreeMap::new(),
             delete_after_minutes: None,
         };
-        let said = acting.act(who, server, Deed::NewOf(Box::new(new))).await?;
+        let said = acting.act(who, server, CadAction::NewFromTemplate(Box::new(new))).await?;
         let left = layout.left_out();
         return Ok(if left.is_empty() {
             said
@@ -183,7 +183,7 @@ pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &Wanted,
         description: text("description"),
         ..NewDispatch::default()
     };
-    Ok(acting.act(who, server, Deed::New(Box::new(new), attach)).await?)
+    Ok(acting.act(who, server, CadAction::New(Box::new(new), attach)).await?)
 }
 
 /// A number, or the community's word for it; 2 if nothing was typed.

@@ -1,6 +1,6 @@
 //! `/call note`.
 
-use crate::actions::Deed;
+use crate::actions::CadAction;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, choices};
 
@@ -19,5 +19,5 @@ pub(in crate::commands) async fn note(
     ctx.defer_response(true).await?;
     let actor = acts::actor_of(ctx)?;
     let on = acts::call(ctx, &actor, &call).await?;
-    acts::act(ctx, &actor, on.server, Deed::Note(on.subject, note)).await
+    acts::act(ctx, &actor, on.server, CadAction::Note(on.subject, note)).await
 }

@@ -1,6 +1,6 @@
 //! `/unit clear`.
 
-use crate::actions::Deed;
+use crate::actions::CadAction;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, autocomplete};
 
@@ -15,5 +15,5 @@ pub(super) async fn clear(
     ctx.defer_response(true).await?;
     let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
     let server = acts::server(acting, &actor, server).await?;
-    acts::act(ctx, &actor, server, Deed::Leave).await
+    acts::act(ctx, &actor, server, CadAction::Leave).await
 }

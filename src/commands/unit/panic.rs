@@ -8,7 +8,7 @@
 
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
-use crate::actions::{Deed, Refused};
+use crate::actions::{CadAction, Refused};
 use crate::commands::components::private;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page, RED, YELLOW};
@@ -73,7 +73,7 @@ pub(in crate::commands) async fn press(
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     let who = actor(GuildId(guild.get()), UserId(component.user.id.get()), component.member.as_ref());
     let done = match desk.acting() {
-        Ok(acting) => waiting::shown(who.user, acting.act(&who, server, Deed::Panic(on)), &(ctx, component)).await,
+        Ok(acting) => waiting::shown(who.user, acting.act(&who, server, CadAction::Panic(on)), &(ctx, component)).await,
         Err(refused) => Err(refused),
     };
     let page = match done {

@@ -1,6 +1,6 @@
 //! `/unit respond`.
 
-use crate::actions::Deed;
+use crate::actions::CadAction;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, choices};
 
@@ -16,5 +16,5 @@ pub(super) async fn respond(
     ctx.defer_response(true).await?;
     let actor = acts::actor_of(ctx)?;
     let on = acts::call(ctx, &actor, &call).await?;
-    acts::act(ctx, &actor, on.server, Deed::Respond(on.subject)).await
+    acts::act(ctx, &actor, on.server, CadAction::Respond(on.subject)).await
 }

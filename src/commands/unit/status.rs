@@ -1,6 +1,6 @@
 //! `/unit status`.
 
-use crate::actions::Deed;
+use crate::actions::CadAction;
 use crate::commands::errors::Error;
 use crate::commands::{Context, acts, autocomplete, choices, reply};
 use crate::render::{Labels, text};
@@ -22,7 +22,7 @@ pub(super) async fn status(
     let labels = acts::labels(ctx.data(), actor.guild);
     let number = read(&labels, &status).map_err(Error::refused)?;
     let server = acts::server(acting, &actor, server).await?;
-    acting.act(&actor, server, Deed::Status(number)).await?;
+    acting.act(&actor, server, CadAction::Status(number)).await?;
     let word = match labels.statuses.get(&number) {
         Some((emoji, name)) => format!("{} {}", text::emoji(emoji), text::line(name, 60)),
         None => format!("Status {number}"),

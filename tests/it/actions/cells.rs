@@ -1,4 +1,4 @@
-//! What a cell of the table is made of: a deed, prepared so that one press does it; what came of it in the CAD; and whether its card says
+//! What a cell of the table is made of: an action, prepared so that one press does it; what came of it in the CAD; and whether its card says
 //! what the CAD says.
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// A button, list or form of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum Action {
     RespondCall,
     Respond911,
     NoteCall,
@@ -37,7 +37,7 @@ pub(crate) enum Deed {
     Dismiss,
 }
 
-impl Deed {
+impl Action {
     pub(crate) const ALL: [Self; 16] = [
         Self::RespondCall,
         Self::Respond911,
@@ -124,9 +124,9 @@ pub(crate) enum About {
     Page,
 }
 
-/// A deed that one press does.
+/// An action that one press does.
 pub(crate) struct Staged {
-    pub(crate) deed: Deed,
+    pub(crate) action: Action,
     pub(crate) about: About,
     pub(crate) actor: Officer,
     /// A unit that is on duty too.
@@ -141,14 +141,14 @@ impl Staged {
     pub(crate) async fn press(&self, scene: &Scene) -> Pending {
         let (message, user) = (self.source["id"].as_str().unwrap(), Some(self.actor.user.as_str()));
         // Whose panic it is not is asked first, and whoever may not end it is refused before.
-        let is_asked = self.deed == Deed::OthersPanic && self.source["flags"].as_u64().unwrap_or(0) & 64 == 64;
-        let id = button(&self.source, if is_asked { "over-sure" } else { self.deed.verb() });
+        let is_asked = self.action == Action::OthersPanic && self.source["flags"].as_u64().unwrap_or(0) & 64 == 64;
+        let id = button(&self.source, if is_asked { "over-sure" } else { self.action.verb() });
         let discord = &scene.bot.discord;
-        let typed = match self.deed {
-            Deed::NoteCall | Deed::Note911 => "gate 4 is open",
-            Deed::Postal => "7007",
-            Deed::Priority => return discord.select(message, user, &id, &["1"]).unwrap(),
-            Deed::Primary => return discord.select(message, user, &id, &[&self.other.to_string()]).unwrap(),
+        let typed = match self.action {
+            Action::NoteCall | Action::Note911 => "gate 4 is open",
+            Action::Postal => "7007",
+            Action::Priority => return discord.select(message, user, &id, &["1"]).unwrap(),
+            Action::Primary => return discord.select(message, user, &id, &[&self.other.to_string()]).unwrap(),
             _ => return discord.click(message, user, &id).unwrap(),
         };
         let form = discord.click(message, user, &id).unwrap();
@@ -185,18 +185,18 @@ impl Staged {
     pub(crate) fn times(&self, scene: &Scene) -> usize {
         let now = self.state(scene);
         let count = |list: &Value, fits: &dyn Fn(&Value) -> bool| list.as_array().unwrap().iter().filter(|one| fits(one)).count();
-        match self.deed {
-            Deed::RespondCall => count(&now["idents"], &|ident| *ident == self.actor.ident),
-            Deed::Respond911 => usize::try_from(now[1].as_u64().unwrap()).unwrap(),
-            Deed::NoteCall => count(&now["notes"], &|note| note["content"] == "gate 4 is open"),
-            Deed::Leave => usize::from(count(&now["idents"], &|ident| *ident == self.actor.ident) == 0),
-            Deed::Priority => usize::from(now["priority"] == 1),
-            Deed::Primary => usize::from(now["primary"] == self.other),
-            Deed::Postal => usize::from(now["postal"] == "7007"),
-            Deed::Close => usize::from(now.is_null()),
-            Deed::Dismiss => usize::from(now[0].is_null()),
-            Deed::OwnPanic | Deed::OthersPanic => usize::from(now == json!(false)),
-            Deed::Note911 | Deed::Take911 | Deed::TakePanic | Deed::TakePage | Deed::More => 0,
+        match self.action {
+            Action::RespondCall => count(&now["idents"], &|ident| *ident == self.actor.ident),
+            Action::Respond911 => usize::try_from(now[1].as_u64().unwrap()).unwrap(),
+            Action::NoteCall => count(&now["notes"], &|note| note["content"] == "gate 4 is open"),
+            Action::Leave => usize::from(count(&now["idents"], &|ident| *ident == self.actor.ident) == 0),
+            Action::Priority => usize::from(now["priority"] == 1),
+            Action::Primary => usize::from(now["primary"] == self.other),
+            Action::Postal => usize::from(now["postal"] == "7007"),
+            Action::Close => usize::from(now.is_null()),
+            Action::Dismiss => usize::from(now[0].is_null()),
+            Action::OwnPanic | Action::OthersPanic => usize::from(now == json!(false)),
+            Action::Note911 | Action::Take911 | Action::TakePanic | Action::TakePage | Action::More => 0,
         }
     }
 
@@ -213,7 +213,7 @@ impl Staged {
                 About::Panic(ident) => path.ends_with("/units/panic") && named("identIds", ident),
                 About::Page => false,
             };
-            let left = self.deed == Deed::Leave && path.ends_with("/dispatch-calls/attachments") && named("identIds", self.actor.ident);
+            let left = self.action == Action::Leave && path.ends_with("/dispatch-calls/attachments") && named("identIds", self.actor.ident);
             method != "GET" && (about || left)
         };
         scene.bot.cad.count(ours)
@@ -312,47 +312,49 @@ impl Scene {
         self.bot.app().store.put_member(&community, user, &member, at).await.unwrap();
     }
 
-    /// Prepares a deed for `actor`; `other` is on duty too. All in the CAD's own pages.
-    pub(crate) async fn stage(&self, deed: Deed, actor: &Officer, other: &Officer) -> Staged {
-        let (cad, word) = (&self.bot.cad, format!("{deed:?}"));
+    /// Prepares an action for `actor`; `other` is on duty too. All in the CAD's own pages.
+    pub(crate) async fn stage(&self, action: Action, actor: &Officer, other: &Officer) -> Staged {
+        let (cad, word) = (&self.bot.cad, format!("{action:?}"));
         let call = |idents: Vec<i64>| {
             let spec =
                 DispatchSpec { status: 1, priority: 2, title: word.clone(), postal: "9001".into(), idents, ..DispatchSpec::default() };
             About::Call(cad.dispatch_new(1, &spec).unwrap())
         };
-        let about = match deed {
-            Deed::RespondCall | Deed::NoteCall | Deed::More | Deed::Priority | Deed::Postal | Deed::Close => call(vec![other.ident]),
-            Deed::Leave => call([other.ident, actor.ident].into_iter().filter(|ident| *ident > 0).collect()),
-            Deed::Primary => {
+        let about = match action {
+            Action::RespondCall | Action::NoteCall | Action::More | Action::Priority | Action::Postal | Action::Close => {
+                call(vec![other.ident])
+            }
+            Action::Leave => call([other.ident, actor.ident].into_iter().filter(|ident| *ident > 0).collect()),
+            Action::Primary => {
                 let third = cad.login(1, &UnitSpec { num: "B-1".into(), status: 2, ..UnitSpec::default() }).unwrap();
                 call(vec![third, other.ident])
             }
-            Deed::Respond911 | Deed::Note911 | Deed::Take911 | Deed::Dismiss => {
+            Action::Respond911 | Action::Note911 | Action::Take911 | Action::Dismiss => {
                 let spec = CallSpec { emergency: true, description: word.clone(), location: "Alta St".into(), ..CallSpec::default() };
                 About::Emergency(cad.place_911(1, &spec).unwrap())
             }
-            Deed::TakePanic | Deed::OwnPanic | Deed::OthersPanic => {
-                let ident = if deed == Deed::OwnPanic && actor.ident > 0 { actor.ident } else { other.ident };
+            Action::TakePanic | Action::OwnPanic | Action::OthersPanic => {
+                let ident = if action == Action::OwnPanic && actor.ident > 0 { actor.ident } else { other.ident };
                 assert!(cad.panic(1, &[ident], true));
                 About::Panic(ident)
             }
-            Deed::TakePage => {
+            Action::TakePage => {
                 assert!(cad.pager(1, &["ENGINE 1"], &[], "Emergency", "TakePage"));
                 About::Page
             }
         };
         let card = self.bot.message(&self.channel, |m| self.is_of(about, m)).await;
-        let source = if deed.on_panel() {
+        let source = if action.on_panel() {
             let panel = self.press(&card, "more", &actor.user).reply(PATIENCE).await.unwrap();
-            assert_eq!(panel["flags"].as_u64().unwrap_or(0) & 64, 64, "{deed:?}: {panel:#}");
+            assert_eq!(panel["flags"].as_u64().unwrap_or(0) & 64, 64, "{action:?}: {panel:#}");
             panel
-        } else if deed == Deed::OthersPanic {
+        } else if action == Action::OthersPanic {
             let asked = self.press(&card, "over", &actor.user).reply(PATIENCE).await.unwrap();
             if asked["components"].as_array().is_some_and(|rows| !rows.is_empty()) { asked } else { card }
         } else {
             card
         };
-        let mut staged = Staged { deed, about, actor: actor.clone(), other: other.ident, source, before: Value::Null };
+        let mut staged = Staged { action, about, actor: actor.clone(), other: other.ident, source, before: Value::Null };
         staged.remember(self);
         staged
     }

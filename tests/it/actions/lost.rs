@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::cells::{About, Deed, quiet_scene};
+use super::cells::{About, Action, quiet_scene};
 use super::{Officer, Scene, told};
 use crate::test_bot::{PATIENCE, title};
 
@@ -80,7 +80,7 @@ async fn a_reading_during_the_request_does_not_end_the_doubt() {
 #[tokio::test]
 async fn a_note_is_sent_once_and_an_attachment_may_be_sent_again() {
     let (scene, ann, bob) = with_two().await;
-    let (noted, attached) = (scene.stage(Deed::NoteCall, &ann, &bob).await, scene.stage(Deed::RespondCall, &ann, &bob).await);
+    let (noted, attached) = (scene.stage(Action::NoteCall, &ann, &bob).await, scene.stage(Action::RespondCall, &ann, &bob).await);
     scene.bot.cad.rest_do_then_drop("/notes$", 1);
     scene.bot.cad.rest_do_then_drop("/attachments$", 1);
     let said = told(&noted.press(&scene).await).await;
@@ -216,7 +216,7 @@ async fn nobody_answers_for_a_911_that_the_full_database_does_not_say_so_of() {
 #[tokio::test]
 async fn a_late_answer_does_not_hide_a_new_panic() {
     let (scene, ann, bob) = with_two().await;
-    let panic = scene.stage(Deed::OwnPanic, &ann, &bob).await;
+    let panic = scene.stage(Action::OwnPanic, &ann, &bob).await;
     scene.bot.cad.rest_delay("/units/panic", 2_500, 1);
     let pending = panic.press(&scene).await;
     crate::test_bot::until("the request", async || panic.requests(&scene) == 1).await;

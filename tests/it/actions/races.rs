@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::cells::{ANSWERED_WITHIN, About, Deed, quiet_scene};
+use super::cells::{ANSWERED_WITHIN, About, Action, quiet_scene};
 use super::{Scene, told};
 use crate::test_bot::{PATIENCE, title, until};
 
@@ -61,7 +61,7 @@ async fn two_take_one_911_and_it_is_one_call() {
 #[tokio::test]
 async fn a_call_that_is_closed_while_somebody_is_attached_stays_closed() {
     let (scene, crew) = scene_of(2).await;
-    let staged = scene.stage(Deed::RespondCall, &crew[0], &crew[1]).await;
+    let staged = scene.stage(Action::RespondCall, &crew[0], &crew[1]).await;
     let About::Call(id) = staged.about else { unreachable!() };
     scene.bot.cad.rest_delay("/attachments$", 1_000, 1);
     let pending = staged.press(&scene).await;
@@ -79,7 +79,7 @@ async fn a_call_that_is_closed_while_somebody_is_attached_stays_closed() {
 #[tokio::test]
 async fn five_end_a_panic_with_one_request_and_two_close_a_call_with_one() {
     let (scene, crew) = scene_of(6).await;
-    let panic = scene.stage(Deed::OthersPanic, &crew[0], &crew[5]).await;
+    let panic = scene.stage(Action::OthersPanic, &crew[0], &crew[5]).await;
     scene.bot.cad.rest_delay("/units/panic", 300, 5);
     // Each is asked once, and says yes in the same moment.
     let card = scene.bot.message(&scene.channel, |m| title(m).starts_with("🆘 PANIC")).await;
@@ -92,7 +92,7 @@ async fn five_end_a_panic_with_one_request_and_two_close_a_call_with_one() {
         assert_eq!(told(pending).await, "✅ The panic of A-P05 P05 is over.");
     }
     assert_eq!(panic.requests(&scene), 1);
-    let close = scene.stage(Deed::Close, &crew[0], &crew[1]).await;
+    let close = scene.stage(Action::Close, &crew[0], &crew[1]).await;
     let card = scene.bot.message(&scene.channel, |m| title(m).contains("Close")).await;
     let other = scene.press(&card, "more", &crew[1].user).reply(PATIENCE).await.unwrap();
     scene.bot.cad.rest_delay("/dispatch-calls/close", 300, 5);
@@ -136,7 +136,7 @@ async fn of_twenty_two_went_off_duty_and_the_others_are_attached_all_the_same() 
 #[tokio::test]
 async fn who_went_off_duty_unheard_is_not_told_that_the_call_is_over() {
     let (scene, crew) = scene_of(2).await;
-    let staged = scene.stage(Deed::RespondCall, &crew[0], &crew[1]).await;
+    let staged = scene.stage(Action::RespondCall, &crew[0], &crew[1]).await;
     assert!(scene.bot.cad.through_api().logout(1, crew[0].ident));
     let said = told(&staged.press(&scene).await).await;
     assert!(said.contains("still on duty"), "{said}");
@@ -172,8 +172,8 @@ async fn presses_are_answered_in_a_flood_of_events() {
 async fn buttons_outlive_the_bot() {
     let (mut scene, crew) = scene_of(2).await;
     let mut staged = Vec::new();
-    for deed in [Deed::RespondCall, Deed::Respond911, Deed::Close, Deed::TakePage, Deed::OwnPanic] {
-        staged.push(scene.stage(deed, &crew[0], &crew[1]).await);
+    for action in [Action::RespondCall, Action::Respond911, Action::Close, Action::TakePage, Action::OwnPanic] {
+        staged.push(scene.stage(action, &crew[0], &crew[1]).await);
     }
     scene.bot.settled().await;
     assert!(scene.bot.halt().await);
@@ -181,7 +181,7 @@ async fn buttons_outlive_the_bot() {
     scene.read_anew().await;
     for one in &staged {
         let said = told(&one.press(&scene).await).await;
-        assert!(said.contains(one.deed.done()), "{:?}: {said}", one.deed);
+        assert!(said.contains(one.action.done()), "{:?}: {said}", one.action);
     }
     scene.bot.settled().await;
     assert_eq!(scene.all_wrong(&staged), Vec::<String>::new());
@@ -193,9 +193,9 @@ async fn buttons_outlive_the_bot() {
 async fn a_bot_that_stops_ends_what_it_began() {
     let (mut scene, crew) = scene_of(2).await;
     let staged = [
-        scene.stage(Deed::RespondCall, &crew[0], &crew[1]).await,
-        scene.stage(Deed::Respond911, &crew[0], &crew[1]).await,
-        scene.stage(Deed::Close, &crew[0], &crew[1]).await,
+        scene.stage(Action::RespondCall, &crew[0], &crew[1]).await,
+        scene.stage(Action::Respond911, &crew[0], &crew[1]).await,
+        scene.stage(Action::Close, &crew[0], &crew[1]).await,
     ];
     scene.bot.cad.rest_delay("POST /", 1_200, u32::MAX);
     let mut pressed = Vec::new();
@@ -206,9 +206,9 @@ async fn a_bot_that_stops_ends_what_it_began() {
     assert!(scene.bot.halt().await);
     for (one, pending) in staged.iter().zip(&pressed) {
         let said = pending.reply(Duration::from_millis(50)).await.map(|reply| reply["content"].as_str().unwrap_or_default().to_owned());
-        let said = said.unwrap_or_else(|error| panic!("{:?}: not answered: {error}", one.deed));
-        assert!(said.contains(one.deed.done()), "{:?}: {said}", one.deed);
-        assert_eq!(one.times(&scene), 1, "{:?}: {said}", one.deed);
+        let said = said.unwrap_or_else(|error| panic!("{:?}: not answered: {error}", one.action));
+        assert!(said.contains(one.action.done()), "{:?}: {said}", one.action);
+        assert_eq!(one.times(&scene), 1, "{:?}: {said}", one.action);
     }
     scene.bot.cad.heal();
     scene.bot.boot().await;

@@ -10,7 +10,7 @@ use tenfour_sim::cad::DispatchSpec;
 use tenfour_sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
 use tokio::time::Instant;
 
-use super::cells::{ANSWERED_WITHIN, About, Deed, Staged, quiet_scene, quiet_scene_on};
+use super::cells::{ANSWERED_WITHIN, About, Action, Staged, quiet_scene, quiet_scene_on};
 use super::{Officer, Scene, told};
 use crate::test_bot::PATIENCE;
 
@@ -61,58 +61,61 @@ fn refused(words: &'static [&'static str]) -> Expected {
     Expected { words, requests: 0..=0, times: 0 }
 }
 
-/// A deed that goes well.
-fn well(deed: Deed) -> Expected {
-    let done: &'static [&'static str] = Vec::leak(vec![deed.done()]);
-    Expected { words: done, requests: deed.requests()..=deed.requests(), times: usize::from(deed.is_sent()) }
+/// An action that goes well.
+fn well(action: Action) -> Expected {
+    let done: &'static [&'static str] = Vec::leak(vec![action.done()]);
+    Expected { words: done, requests: action.requests()..=action.requests(), times: usize::from(action.is_sent()) }
 }
 
 /// Sent, and nobody knows what became of it.
-fn doubt(deed: Deed, requests: RangeInclusive<usize>, times: usize) -> Expected {
-    if !deed.is_sent() {
-        return well(deed);
+fn doubt(action: Action, requests: RangeInclusive<usize>, times: usize) -> Expected {
+    if !action.is_sent() {
+        return well(action);
     }
     Expected { words: &["did not confirm", "look in the CAD"], requests, times }
 }
 
-fn expected(situation: Situation, deed: Deed) -> Expected {
-    let needs_dispatch = matches!(deed, Deed::Priority | Deed::Primary | Deed::Postal | Deed::Close | Deed::Dismiss | Deed::OthersPanic);
+fn expected(situation: Situation, action: Action) -> Expected {
+    let needs_dispatch =
+        matches!(action, Action::Priority | Action::Primary | Action::Postal | Action::Close | Action::Dismiss | Action::OthersPanic);
     match situation {
-        Allowed | Slow => well(deed),
-        _ if deed == Deed::More && situation != ClosedHeard => well(deed),
+        Allowed | Slow => well(action),
+        _ if action == Action::More && situation != ClosedHeard => well(action),
         NotLinked => refused(&["not linked", "/unit link"]),
         NotValidated => refused(&["still waits for approval", "ask your community's staff"]),
-        NoPermission if deed == Deed::OwnPanic => well(deed),
+        NoPermission if action == Action::OwnPanic => well(action),
         NoPermission if needs_dispatch => refused(&["lacks the permission Dispatch:", "ask your community's staff"]),
         NoPermission => refused(&["lacks the permission Self-Dispatch or Dispatch", "ask your community's staff"]),
-        OffDuty if matches!(deed, Deed::Take911 | Deed::TakePanic | Deed::TakePage) => well(deed),
+        OffDuty if matches!(action, Action::Take911 | Action::TakePanic | Action::TakePage) => well(action),
         OffDuty => refused(&["not on duty on server 1", "go on duty there, then try again"]),
-        ClosedHeard => match deed {
+        ClosedHeard => match action {
             // A page is never over.
-            Deed::TakePage => well(deed),
+            Action::TakePage => well(action),
             _ => refused(&["is over", "nothing was changed", "look at its card"]),
         },
-        ClosedUnheard => match deed {
-            Deed::Respond911 => Expected { words: &["is call #", "removed in the CAD meanwhile", "close one"], requests: 2..=2, times: 1 },
+        ClosedUnheard => match action {
+            Action::Respond911 => {
+                Expected { words: &["is call #", "removed in the CAD meanwhile", "close one"], requests: 2..=2, times: 1 }
+            }
             // Ended once more: nothing is different for it.
-            Deed::OwnPanic | Deed::OthersPanic => well(deed),
-            Deed::Leave => Expected { times: 0, ..well(deed) },
-            Deed::Close | Deed::Dismiss => Expected { words: &["is over"], requests: 1..=1, times: 1 },
-            Deed::RespondCall => Expected { words: &["no longer knows call #", "nothing was changed"], requests: 1..=1, times: 0 },
-            deed if deed.is_sent() => Expected { words: &["is over", "nothing was changed"], requests: 1..=1, times: 0 },
-            _ => well(deed),
+            Action::OwnPanic | Action::OthersPanic => well(action),
+            Action::Leave => Expected { times: 0, ..well(action) },
+            Action::Close | Action::Dismiss => Expected { words: &["is over"], requests: 1..=1, times: 1 },
+            Action::RespondCall => Expected { words: &["no longer knows call #", "nothing was changed"], requests: 1..=1, times: 0 },
+            action if action.is_sent() => Expected { words: &["is over", "nothing was changed"], requests: 1..=1, times: 0 },
+            _ => well(action),
         },
-        Spent => well(deed),
-        Limited if deed.is_sent() => Expected { words: &["a minute", "so nothing was", "try again in"], requests: 0..=1, times: 0 },
+        Spent => well(action),
+        Limited if action.is_sent() => Expected { words: &["a minute", "so nothing was", "try again in"], requests: 0..=1, times: 0 },
         // Asked twice where that is safe.
-        Failing => doubt(deed, if deed.is_repeated() { 2..=2 } else { 1..=1 }, 0),
-        Dropped => doubt(deed, 1..=1, 0),
-        DoneThenDropped => doubt(deed, 1..=1, 1),
-        Unreachable if deed.is_sent() => {
+        Failing => doubt(action, if action.is_repeated() { 2..=2 } else { 1..=1 }, 0),
+        Dropped => doubt(action, 1..=1, 0),
+        DoneThenDropped => doubt(action, 1..=1, 1),
+        Unreachable if action.is_sent() => {
             Expected { words: &["could not be reached", "nothing was changed", "try again in a minute"], requests: 0..=0, times: 0 }
         }
-        KeyRefused if deed.is_sent() => Expected { words: &["tell this bot's operator", "SONORAN_API_KEY"], requests: 1..=1, times: 0 },
-        Limited | Unreachable | KeyRefused => well(deed),
+        KeyRefused if action.is_sent() => Expected { words: &["tell this bot's operator", "SONORAN_API_KEY"], requests: 1..=1, times: 0 },
+        Limited | Unreachable | KeyRefused => well(action),
     }
 }
 
@@ -131,8 +134,8 @@ async fn press_all(scene: &Scene, situation: Situation, staged: &[&Staged]) {
     }))
     .await;
     for (one, (before, acknowledged, took, said)) in staged.iter().zip(pressed) {
-        let cell = format!("{:?} × {situation:?}", one.deed);
-        let Expected { words, requests, times } = expected(situation, one.deed);
+        let cell = format!("{:?} × {situation:?}", one.action);
+        let Expected { words, requests, times } = expected(situation, one.action);
         assert!(acknowledged.is_ok() && took < ANSWERED_WITHIN, "{cell}: acknowledged {acknowledged:?} after {took:?}");
         for word in words {
             assert!(said.contains(word), "{cell}: no {word:?} in: {said}");
@@ -166,7 +169,7 @@ fn presser(situation: Situation, crew: &[Officer], nth: usize, strange: &Officer
 async fn column(situation: Situation) {
     let window = if situation == ClosedHeard { "10000" } else { "0" };
     let mut scene = quiet_scene(vec![("DISCORD_EDIT_WINDOW_MS", window.to_owned())]).await;
-    let mut crew = scene.crew(Deed::ALL.len() + 3).await;
+    let mut crew = scene.crew(Action::ALL.len() + 3).await;
     let strange = match situation {
         NotLinked => scene.stranger("Strange"),
         NotValidated => scene.of_status("Strange", 0, &["dispatch"]),
@@ -178,18 +181,18 @@ async fn column(situation: Situation) {
         let mut plain = scene.of_status("Plain", 1, &["police"]);
         scene.duty(&mut plain, "Plain");
         scene.bot.caught_up().await;
-        crew.iter_mut().skip(1).take(Deed::ALL.len()).for_each(|one| *one = plain.clone());
+        crew.iter_mut().skip(1).take(Action::ALL.len()).for_each(|one| *one = plain.clone());
     }
     let mut staged = Vec::new();
-    for (nth, deed) in Deed::ALL.into_iter().enumerate() {
+    for (nth, action) in Action::ALL.into_iter().enumerate() {
         let actor = presser(situation, &crew, nth, &strange);
         // Each panic is of another unit.
-        let other = match deed {
-            Deed::TakePanic => &crew[0],
-            Deed::OwnPanic => &crew[Deed::ALL.len() + 1],
-            _ => &crew[Deed::ALL.len() + 2],
+        let other = match action {
+            Action::TakePanic => &crew[0],
+            Action::OwnPanic => &crew[Action::ALL.len() + 1],
+            _ => &crew[Action::ALL.len() + 2],
         };
-        staged.push(scene.stage(deed, &actor, other).await);
+        staged.push(scene.stage(action, &actor, other).await);
     }
     let cad = scene.bot.cad.clone();
     match situation {
@@ -229,7 +232,7 @@ async fn column(situation: Situation) {
     press_all(&scene, situation, &staged.iter().collect::<Vec<_>>()).await;
     if situation == Limited {
         cad.heal();
-        press_all(&scene, Spent, &staged.iter().filter(|one| one.deed.is_sent()).collect::<Vec<_>>()).await;
+        press_all(&scene, Spent, &staged.iter().filter(|one| one.action.is_sent()).collect::<Vec<_>>()).await;
     }
     cad.heal();
     scene.bot.clock.advance(10_000);

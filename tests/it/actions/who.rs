@@ -12,7 +12,7 @@ use tenfour::{
 use tenfour_sim::cad::{Account, CadOptions, ServerOptions, UnitSpec};
 use tenfour_sim::discord::DiscordOptions;
 
-use super::cells::{ALL_PERMISSIONS, Deed, quiet_scene};
+use super::cells::{ALL_PERMISSIONS, Action, quiet_scene};
 use super::{Officer, Scene, told};
 use crate::test_bot::{PATIENCE, Setup, field, until};
 
@@ -70,7 +70,7 @@ async fn ids_that_nobody_made_do_no_harm() {
     let mut scene = quiet_scene(Vec::new()).await;
     let crew = scene.crew(2).await;
     let (ann, bob) = (&crew[0], &crew[1]);
-    let staged = scene.stage(Deed::RespondCall, ann, bob).await;
+    let staged = scene.stage(Action::RespondCall, ann, bob).await;
     let (call, _) = scene.dispatch("Robbery").await;
     let of = |verb, server, subject| id(verb, On { server: ServerId(server), subject });
     let channel = scene.channel.clone();

@@ -1,4 +1,4 @@
-//! What members can do in the CAD, and what each deed needs.
+//! What members can do in the CAD, and what each action needs.
 
 use crate::cad::rest::{DispatchPatch, NewCustomDispatch, NewDispatch, NewEmergency};
 use crate::ids::{CallId, Ident, ServerId};
@@ -7,7 +7,7 @@ use crate::world::Subject;
 
 /// What somebody wants to do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Deed {
+pub enum CadAction {
     /// Attach oneself to a dispatch call; of a 911: make it a dispatch call with oneself attached, and remove it.
     Respond(Subject),
     /// Make a 911 a dispatch call with nobody attached, and remove it.
@@ -43,17 +43,17 @@ pub enum Deed {
     /// Make a dispatch call; with oneself attached or not.
     New(Box<NewDispatch>, bool),
     /// Make a dispatch call by a template of the community, with oneself attached: whom it names is not looked at.
-    NewOf(Box<NewCustomDispatch>),
+    NewFromTemplate(Box<NewCustomDispatch>),
     /// Place a 911.
     Call(Box<NewEmergency>),
 }
 
-impl Deed {
+impl CadAction {
     /// What it needs. Whether a panic is one's own is seen later: that needs no permission but to be on duty.
     #[must_use]
     pub fn need(&self, server: ServerId) -> Need {
         let (permission, on_duty) = match self {
-            Self::Respond(_) | Self::Note(..) | Self::Leave | Self::LeaveCall(_) | Self::New(_, true) | Self::NewOf(_) => {
+            Self::Respond(_) | Self::Note(..) | Self::Leave | Self::LeaveCall(_) | Self::New(_, true) | Self::NewFromTemplate(_) => {
                 (Permission::SelfDispatch, true)
             }
             Self::Take(_) => (Permission::SelfDispatch, false),
@@ -88,7 +88,7 @@ impl Deed {
             Self::Dispatch(id) | Self::Dismiss(id) => format!(", 911{id:#}"),
             Self::Edit(id, _) | Self::Postal(id, _) | Self::Close(id) => format!(", call{id:#}"),
             Self::Primary(id, ident) | Self::Assign(id, ident) | Self::Unassign(id, ident) => format!(", call{id:#}, unit {ident}"),
-            Self::Leave | Self::Status(_) | Self::Panic(_) | Self::New(..) | Self::NewOf(_) | Self::Call(_) => String::new(),
+            Self::Leave | Self::Status(_) | Self::Panic(_) | Self::New(..) | Self::NewFromTemplate(_) | Self::Call(_) => String::new(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Deed {
             Self::Status(_) => "status",
             Self::Panic(true) => "panic",
             Self::Panic(false) | Self::PanicOver(_) => "panic over",
-            Self::New(..) | Self::NewOf(_) => "new call",
+            Self::New(..) | Self::NewFromTemplate(_) => "new call",
             Self::Call(_) => "new 911",
         }
     }
@@ -138,23 +138,25 @@ mod tests {
     #[test]
     fn what_changes_other_peoples_calls_needs_a_dispatcher_and_everything_a_validated_account() {
         let subject = Subject::Dispatch(CallId(1), UnixMs(1));
-        let of = |deed: Deed| deed.need(ServerId(3));
-        for deed in [
-            Deed::Close(CallId(1)),
-            Deed::Dismiss(CallId(1)),
-            Deed::Assign(CallId(1), Ident(1)),
-            Deed::Unassign(CallId(1), Ident(1)),
-            Deed::Dispatch(CallId(1)),
-            Deed::Edit(CallId(1), Box::default()),
-            Deed::Primary(CallId(1), Ident(1)),
-            Deed::New(Box::default(), false),
+        let of = |action: CadAction| action.need(ServerId(3));
+        for action in [
+            CadAction::Close(CallId(1)),
+            CadAction::Dismiss(CallId(1)),
+            CadAction::Assign(CallId(1), Ident(1)),
+            CadAction::Unassign(CallId(1), Ident(1)),
+            CadAction::Dispatch(CallId(1)),
+            CadAction::Edit(CallId(1), Box::default()),
+            CadAction::Primary(CallId(1), Ident(1)),
+            CadAction::New(Box::default(), false),
         ] {
-            assert_eq!(of(deed.clone()), Need { permission: Permission::Dispatch, on_duty: Some(ServerId(3)) }, "{deed:?}");
+            assert_eq!(of(action.clone()), Need { permission: Permission::Dispatch, on_duty: Some(ServerId(3)) }, "{action:?}");
         }
-        for deed in [Deed::Respond(subject), Deed::Note(subject, String::new()), Deed::Leave, Deed::New(Box::default(), true)] {
-            assert_eq!(of(deed.clone()), Need { permission: Permission::SelfDispatch, on_duty: Some(ServerId(3)) }, "{deed:?}");
+        for action in
+            [CadAction::Respond(subject), CadAction::Note(subject, String::new()), CadAction::Leave, CadAction::New(Box::default(), true)]
+        {
+            assert_eq!(of(action.clone()), Need { permission: Permission::SelfDispatch, on_duty: Some(ServerId(3)) }, "{action:?}");
         }
-        assert_eq!(of(Deed::Panic(true)), Need { permission: Permission::Account, on_duty: Some(ServerId(3)) });
-        assert_eq!(of(Deed::Take(subject)), Need { permission: Permission::SelfDispatch, on_duty: None });
+        assert_eq!(of(CadAction::Panic(true)), Need { permission: Permission::Account, on_duty: Some(ServerId(3)) });
+        assert_eq!(of(CadAction::Take(subject)), Need { permission: Permission::SelfDispatch, on_duty: None });
     }
 }
