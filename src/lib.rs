@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod app;
+pub mod authorization;
 pub mod cad;
 mod check;
 pub mod cli;
@@ -26,7 +27,6 @@ pub mod metrics;
 pub mod ops;
 pub mod outbox;
 pub mod output;
-pub mod permit;
 pub mod refresh;
 pub mod render;
 pub mod route;

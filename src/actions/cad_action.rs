@@ -1,8 +1,8 @@
 //! What members can do in the CAD, and what each action needs.
 
+use crate::authorization::{Need, Permission};
 use crate::cad::rest::{DispatchPatch, NewCustomDispatch, NewDispatch, NewEmergency};
 use crate::ids::{CallId, Ident, ServerId};
-use crate::permit::{Need, Permission};
 use crate::world::Subject;
 
 /// What somebody wants to do.

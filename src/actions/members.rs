@@ -11,10 +11,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::coalesce::SingleFlight;
+use crate::authorization::Member;
 use crate::cad::rest::{Account, AccountStatus, CadRest, Object, Phase, Rank, RestError, Selector, Turn};
 use crate::clock::{Clock, UnixMs};
 use crate::ids::{CommunityId, ServerId, UserId};
-use crate::permit::Member;
 use crate::store::Store;
 
 /// What the CAD said is believed for so long (ms).

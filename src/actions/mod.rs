@@ -1,6 +1,6 @@
 //! Acting in the CAD as oneself, from Discord: the one way in.
 //!
-//! Job: say who may ([`crate::permit`]), do it in the CAD, tell the world what was done, and say in one sentence what came of it. Never
+//! Job: say who may ([`crate::authorization`]), do it in the CAD, tell the world what was done, and say in one sentence what came of it. Never
 //! sends anything that changes the CAD before the check, never repeats what may have been done already, never keeps a person waiting on
 //! somebody else's request when one could serve both.
 //!
@@ -34,6 +34,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::authorization::{self, ActingRule, Facts, Member, Need, Permission, Refusal};
 use crate::cad::rest::{CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn};
 use crate::clock::{Clock, UnixMs};
 use crate::discord::roles::Roles;
@@ -43,7 +44,6 @@ use crate::ingest::{Look, Request};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::outbox::{PostSubject, SubjectKey};
-use crate::permit::{self, ActingRule, Facts, Member, Need, Permission, Refusal};
 use crate::refresh::{Reason, RefreshRequests};
 use crate::render::text;
 use crate::shutdown::Tasks;
@@ -412,7 +412,7 @@ impl Acting {
         let member = known.member.as_ref();
         let facts = |units| Facts { roles: &actor.roles, member, units };
         // Who is refused anyway is not worth a question about units.
-        if let Err(refusal) = permit::check(rule, facts(1), need) {
+        if let Err(refusal) = authorization::check(rule, facts(1), need) {
             return Ok((Vec::new(), Some(refusal)));
         }
         let units = match (need.on_duty, member) {
@@ -421,7 +421,7 @@ impl Acting {
             (None, Some(member)) => self.known_units(server, &member.account).await?,
             (_, None) => Vec::new(),
         };
-        let refusal = permit::check(rule, facts(units.len()), need).err();
+        let refusal = authorization::check(rule, facts(units.len()), need).err();
         Ok((units, refusal))
     }
 

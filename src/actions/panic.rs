@@ -4,9 +4,9 @@
 use super::tell::Told;
 use super::view::named;
 use super::{Acting, Actor, Refused, Who, view};
+use crate::authorization::{Need, Permission};
 use crate::cad::rest::Target;
 use crate::ids::{Ident, ServerId};
-use crate::permit::{Need, Permission};
 use crate::refresh::Reason;
 use crate::world::Subject;
 

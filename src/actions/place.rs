@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 
 use super::rule::Ruled;
 use super::{Acting, Actor, Refused, view};
+use crate::authorization::{self, ActingRule, Facts, Member, Need, Permission};
 use crate::ids::{GuildId, ServerId};
-use crate::permit::{self, ActingRule, Facts, Member, Need, Permission};
 
 /// Whoever types waits so long for the CAD at most: Discord wants the list within three seconds, and there may be more to ask.
 const TYPING: Duration = Duration::from_millis(900);
@@ -50,7 +50,7 @@ impl Acting {
             }
         };
         let facts = Facts { roles: &roles, member: known.member.as_ref(), units: 1 };
-        permit::check(&rule, facts, Need { permission: Permission::SelfDispatch, on_duty: None }).is_ok()
+        authorization::check(&rule, facts, Need { permission: Permission::SelfDispatch, on_duty: None }).is_ok()
     }
 
     /// Somebody's account, as it was known lately; else the CAD is asked. `permission` says which of the guild's roles is needed.

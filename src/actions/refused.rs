@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use crate::authorization::Refusal;
 use crate::cad::rest::RestError;
 use crate::ids::CallId;
-use crate::permit::Refusal;
 use crate::store::StoreError;
 
 /// Why not.
@@ -180,9 +180,9 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorization::Permission;
     use crate::clock::UnixMs;
     use crate::ids::{RoleId, ServerId};
-    use crate::permit::Permission;
 
     /// Every sentence there is, in one place to be read.
     fn all() -> Vec<Refused> {

@@ -3,8 +3,8 @@
 //! their own could walk around it.
 
 use super::{Acting, Actor, Refused};
+use crate::authorization::{self, ActingRule, Permission, Refusal};
 use crate::ids::{GuildId, RoleId};
-use crate::permit::{self, ActingRule, Permission, Refusal};
 
 /// The rule that counts for somebody, and the roles they have where that rule belongs.
 #[derive(Clone, Debug)]
@@ -36,17 +36,17 @@ impl Acting {
     /// The rule for somebody who does what needs `permission`; refused if they lack a role that it asks for.
     pub(super) async fn ruled(&self, actor: &Actor, permission: Permission) -> Result<Ruled, Refused> {
         let own = self.rule(actor.guild)?;
-        permit::by_role_for(&own, &actor.roles, permission)?;
+        authorization::by_role_for(&own, &actor.roles, permission)?;
         let Some((first, community)) = self.community_rule(actor.guild) else {
             return Ok(Ruled { rule: own, roles: actor.roles.clone() });
         };
         let rule = ActingRule { buttons: own.buttons, emergency: own.emergency, ..community };
-        let Some(role) = permit::role_for(&rule, permission) else { return Ok(Ruled { rule, roles: Vec::new() }) };
+        let Some(role) = authorization::role_for(&rule, permission) else { return Ok(Ruled { rule, roles: Vec::new() }) };
         let roles = self.0.outside.roles.of(first, actor.user).await.map_err(|error| {
             tracing::warn!(%error, guild = %first, "somebody's roles in the Discord server that was linked first are not known");
             Refused::RolesUnknown
         })?;
-        permit::by_role_for(&rule, &roles, permission).map_err(|_| Refusal::RoleElsewhere { role })?;
+        authorization::by_role_for(&rule, &roles, permission).map_err(|_| Refusal::RoleElsewhere { role })?;
         Ok(Ruled { rule, roles })
     }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::authorization::{Member, Refusal};
 use crate::cad::rest::Object;
 use crate::event::Priority;
 use crate::ids::{CallId, Ident};
-use crate::permit::{Member, Refusal};
 use crate::render::text;
 use crate::world::{Dispatch, Server, Subject, Taken, UnitState};
 

@@ -10,9 +10,9 @@ use super::errors::Error;
 use super::forms::{self, Input, Typed};
 use super::{Context, Desk, acts, autocomplete};
 use crate::actions::{Actor, CadAction};
+use crate::authorization::{self, Permission};
 use crate::cad::rest::NewEmergency;
 use crate::ids::ServerId;
-use crate::permit::{self, Permission};
 
 /// Ids of another form belong to another version.
 const VERSION: &str = "e1";
@@ -36,7 +36,7 @@ pub(super) async fn emergency(
         return Err(Error::refused(OFF));
     }
     // Before anything is typed; it is asked again when the form is sent.
-    permit::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.to_string()))?;
+    authorization::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.to_string()))?;
     let server = match server {
         Some(_) => Some(acts::server(acting, &actor, server).await?),
         None => None,

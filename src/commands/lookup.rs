@@ -8,9 +8,9 @@ use serde_json::{Map, json};
 use super::errors::Error;
 use super::{Context, acts, reply};
 use crate::actions::Refused;
+use crate::authorization::{Need, Permission};
 use crate::cad::rest::{Lookup, Notify, Object, Wanted};
 use crate::event::{Envelope, Event, Record, decode};
-use crate::permit::{Need, Permission};
 use crate::render::{self, Message};
 
 /// Records shown.

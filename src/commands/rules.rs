@@ -2,10 +2,10 @@
 
 use super::Desk;
 use super::errors::Error;
+use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{GuildId, RoleId};
-use crate::permit::ActingRule;
 use crate::route::{Escalation, Listens, Route, Threads, When};
 
 /// A route of this guild, as it is now.

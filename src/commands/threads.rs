@@ -172,7 +172,7 @@ mod tests {
     fn what_is_told_in_public_is_short_and_nobodys_secret() {
         let over = Refused::Over { what: "Call #501".into(), redrawn: true };
         assert_eq!(in_public(&over), "Call #501 is over.");
-        let lacking = Refused::from(crate::permit::Refusal::NotValidated { status: 4 });
+        let lacking = Refused::from(crate::authorization::Refusal::NotValidated { status: 4 });
         assert_eq!(in_public(&lacking), "`/unit link` tells you, and only you, what is missing.");
     }
 

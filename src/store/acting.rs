@@ -1,9 +1,9 @@
 //! CAD accounts of members, as the CAD said they are.
 
 use super::{Store, StoreError, rows};
+use crate::authorization::Member;
 use crate::clock::UnixMs;
 use crate::ids::{CommunityId, UserId};
-use crate::permit::Member;
 
 impl Store {
     /// The members asked about last, at most so many. Which account is whose is kept for good: it goes only when the CAD says that it is gone.

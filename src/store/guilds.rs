@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use super::posts::Posts;
 use super::{Store, StoreError, links, rows};
+use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::guild_access::Access;
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
-use crate::permit::ActingRule;
 use crate::render::Labels;
 use crate::route::{Board, BoardKind, Listens, NewRoute, PingEdit, Quiet, Route, RouteEdit, Rule};
 

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, StoreError, audit, boards, guilds, rows};
+use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
-use crate::permit::ActingRule;
 use crate::render::{Labels, Style};
 use crate::route::{Board, BoardKind, Escalation, Listens, Quiet, Route, Rule, Step};
 

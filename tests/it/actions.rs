@@ -16,9 +16,9 @@ mod who;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tenfour::authorization::Member;
 use tenfour::clock::Clock;
 use tenfour::ids::{CommunityId, UserId};
-use tenfour::permit::Member;
 use tenfour::render::Style;
 use tenfour_sim::cad::{Account, CadOptions, CallSpec, DispatchSpec, Seen, UnitSpec};
 use tenfour_sim::discord::{DiscordSim, Pending};

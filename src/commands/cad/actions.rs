@@ -2,12 +2,12 @@
 
 use serenity::all as serenity;
 
+use crate::authorization::ActingRule;
 use crate::commands::errors::Error;
 use crate::commands::options::Switch;
 use crate::commands::reply::{BLUE, GREEN, Page};
 use crate::commands::{Context, Desk, guild_of, reply};
 use crate::ids::{GuildId, RoleId};
-use crate::permit::ActingRule;
 use crate::render::text;
 
 /// Who may act in the CAD from Discord: a role, buttons on cards, /911

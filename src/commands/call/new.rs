@@ -10,13 +10,13 @@ use std::time::Duration;
 use serenity::all::{CreateAutocompleteResponse, CreateModal};
 
 use crate::actions::{Actor, CadAction};
+use crate::authorization::Permission;
 use crate::cad::rest::{NewCustomDispatch, NewDispatch, Target, Template};
 use crate::commands::errors::Error;
 use crate::commands::forms::{self, Input, Typed};
 use crate::commands::layout::{self, Layout};
 use crate::commands::{Context, Desk, acts, autocomplete, choices, reply};
 use crate::ids::ServerId;
-use crate::permit::Permission;
 use crate::render::{Labels, text};
 
 /// Ids of another form belong to another version.

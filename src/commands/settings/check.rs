@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::file::{File, Named};
+use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::commands::Desk;
 use crate::commands::checks::{Standing, Standpoint};
 use crate::commands::errors::Error;
 use crate::commands::make::{not_configured, not_in_forum, not_pinged};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
-use crate::permit::ActingRule;
 use crate::render::text;
 use crate::route::{Escalation, Step, Threads};
 use crate::store::settings::{BoardSetting, RouteKey, Settings};

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::event::Priority;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
-use crate::permit::ActingRule;
 use crate::render::labels::Form;
 use crate::render::{Labels, Style, text};
 use crate::route::{

@@ -2,11 +2,11 @@
 
 use super::me;
 use crate::actions::WhoAmI;
+use crate::authorization::{Refusal, VALIDATED};
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page, YELLOW};
 use crate::commands::{Context, acts, autocomplete, reply};
 use crate::ids::ServerId;
-use crate::permit::{Refusal, VALIDATED};
 use crate::render::text;
 
 /// What is needed to act in the CAD from here, step by step
@@ -85,8 +85,8 @@ fn page(found: &WhoAmI, server: ServerId) -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorization::Member;
     use crate::ids::RoleId;
-    use crate::permit::Member;
 
     fn found(member: Option<Member>) -> WhoAmI {
         WhoAmI { member, role: Some(Refusal::Role { role: RoleId(7) }), units: Vec::new(), calls: Vec::new() }

@@ -1,11 +1,11 @@
 //! `/unit me`.
 
 use crate::actions::WhoAmI;
+use crate::authorization::{Member, VALIDATED};
 use crate::commands::errors::Error;
 use crate::commands::reply::{BLUE, Page, YELLOW};
 use crate::commands::{Context, acts, autocomplete, reply};
 use crate::ids::ServerId;
-use crate::permit::{Member, VALIDATED};
 use crate::render::text;
 
 /// Permissions that matter here: name in the CAD's answer, what it lets one do.

@@ -103,8 +103,8 @@ fn failed(refused: &Refused) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorization::Refusal;
     use crate::cad::rest::RestError;
-    use crate::permit::Refusal;
 
     #[test]
     fn a_title_does_not_deny_what_may_have_happened() {

@@ -1,9 +1,9 @@
 //! What a guild that is not linked gets: one sentence, whatever it tries.
 
+use tenfour::authorization::ActingRule;
 use tenfour::clock::UnixMs;
 use tenfour::commands::components::{self, Choice};
 use tenfour::ids::{CallId, ServerId};
-use tenfour::permit::ActingRule;
 use tenfour::render::button::{self, On, PICK};
 use tenfour::store::audit::Filter;
 use tenfour::world::Subject;

@@ -306,7 +306,7 @@ impl Scene {
 
     pub(crate) async fn known_at(&self, officer: &Officer, permissions: &[&str], at: UnixMs) {
         let permissions = permissions.iter().map(|p| p.to_lowercase()).collect();
-        let member = tenfour::permit::Member { account: officer.account.clone(), name: String::new(), status: 1, permissions };
+        let member = tenfour::authorization::Member { account: officer.account.clone(), name: String::new(), status: 1, permissions };
         let community = CommunityId::new(&CadOptions::default().community);
         let user = tenfour::ids::UserId(officer.user.parse().unwrap());
         self.bot.app().store.put_member(&community, user, &member, at).await.unwrap();

@@ -1,8 +1,8 @@
 //! Who somebody is: roles, guilds, servers, accounts, units; what is believed and for how long; ids that nobody made.
 
 use serde_json::{Value, json};
+use tenfour::authorization::ActingRule;
 use tenfour::ids::RoleId;
-use tenfour::permit::ActingRule;
 use tenfour::render::button::{On, Verb, id};
 use tenfour::world::Subject;
 use tenfour::{
