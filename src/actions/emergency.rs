@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::members::BELIEVED;
-use super::tell::{Told, iso};
+use super::synthetic_events::{SyntheticEvent, iso};
 use super::{Acting, Actor, Outside, Refused, Who, view};
 use crate::cad::rest::{NewDispatch, NewNote, RestError, Target};
 use crate::clock::UnixMs;
@@ -204,7 +204,7 @@ impl Acting {
             refresh.request(community, server, Reason::Recheck);
             return Err(RestError::in_doubt(&RestError::Unreadable).into());
         };
-        self.tell(server, Told::made(&made)).await;
+        self.tell(server, SyntheticEvent::made(&made)).await;
         let left = self.remove_taken(server, number, call).await;
         if matches!(left, Left::Unconfirmed) {
             // People waited for an answer that did not come: whatever else is to be asked would keep them as long.
@@ -244,7 +244,7 @@ impl Acting {
             answer => self.doubted(server, answer)?,
         };
         if !attached.is_empty() {
-            self.tell(server, Told::attached(call, &attached)).await;
+            self.tell(server, SyntheticEvent::attached(call, &attached)).await;
         }
         let left = self.remove_taken(server, number, call).await;
         Ok(Became { call, served: attached.clone(), attached, left })
@@ -254,7 +254,7 @@ impl Acting {
     async fn remove_taken(&self, server: ServerId, number: CallId, call: CallId) -> Left {
         match self.0.outside.cad.remove_911(server, number).await {
             Ok(()) => {
-                self.tell(server, Told::emergency_removed(number)).await;
+                self.tell(server, SyntheticEvent::emergency_removed(number)).await;
                 Left::Removed
             }
             Err(error) => {
@@ -276,7 +276,7 @@ impl Acting {
         for note in notes.ok().flatten().unwrap_or_default().into_iter().skip(sent) {
             let label = note.label.as_deref().unwrap_or("Discord");
             match self.0.outside.cad.add_note(server, call, &note.content, label).await {
-                Ok(_) => drop(self.tell(server, Told::noted(call, label, &note.content, self.0.outside.clock.now())).await),
+                Ok(_) => drop(self.tell(server, SyntheticEvent::noted(call, label, &note.content, self.0.outside.clock.now())).await),
                 Err(error) => tracing::warn!(%server, %call, %error, "a note on a 911 did not come into the call that was made of it"),
             }
         }
@@ -301,7 +301,7 @@ impl Acting {
         if !missing.is_empty() {
             match self.0.outside.cad.attach(server, call, &Target::Idents(missing)).await {
                 Ok(more) if !more.is_empty() => {
-                    self.tell(server, Told::attached(call, &more)).await;
+                    self.tell(server, SyntheticEvent::attached(call, &more)).await;
                     attached.extend(more);
                 }
                 Ok(_) => {}

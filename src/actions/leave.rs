@@ -1,6 +1,6 @@
 //! Leaving calls: one's own units, or another's taken off.
 
-use super::tell::Told;
+use super::synthetic_events::SyntheticEvent;
 use super::{Acting, Actor, Refused, Who, view};
 use crate::cad::rest::Target;
 use crate::ids::{GuildId, Ident, ServerId};
@@ -38,7 +38,7 @@ impl Acting {
         // A second try that finds nobody on a call names nobody.
         let left = if left.is_empty() { idents } else { left };
         for call in &calls {
-            self.tell(server, Told::detached(*call, &left)).await;
+            self.tell(server, SyntheticEvent::detached(*call, &left)).await;
         }
         Ok(format!("↩️ You left call{first:#}."))
     }
@@ -49,7 +49,7 @@ impl Acting {
         let left = self.answered(guild, server, subject, left).await?;
         let left = if left.is_empty() { idents.to_vec() } else { left };
         if let Subject::Dispatch(call, _) = subject {
-            self.tell(server, Told::detached(call, &left)).await;
+            self.tell(server, SyntheticEvent::detached(call, &left)).await;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ mod panic;
 mod place;
 mod refused;
 mod rule;
-mod tell;
+mod synthetic_events;
 mod view;
 mod warm;
 
@@ -53,7 +53,7 @@ use crate::world::{Server, Subject};
 use coalesce::{Coalescer, SingleFlight};
 use members::{Known, Members};
 use rule::Ruled;
-use tell::Told;
+use synthetic_events::SyntheticEvent;
 use view::{OwnUnit, named};
 
 pub use cad_action::CadAction;
@@ -301,7 +301,7 @@ impl Acting {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let edited = self.0.outside.cad.edit_dispatch(server, number, patch).await;
                 let edited = self.answered(actor.guild, server, subject, edited).await?;
-                self.tell(server, Told::edited(&edited)).await;
+                self.tell(server, SyntheticEvent::edited(&edited)).await;
                 Ok(format!("✅ Call #{number} is changed."))
             }
             CadAction::Postal(call, postal) => {
@@ -442,7 +442,7 @@ impl Acting {
         }
         // The answer is about this account, whether it says so or not.
         let listed: Vec<Object> = listed.into_iter().map(|unit| view::of_account(unit, account)).collect();
-        self.tell(server, Told::units(&listed)).await;
+        self.tell(server, SyntheticEvent::units(&listed)).await;
         self.known_units(server, account).await
     }
 
@@ -473,7 +473,7 @@ impl Acting {
             idents.dedup();
             let attached = this.attach_all(server, number, idents).await?;
             if !attached.is_empty() {
-                this.tell(server, Told::attached(number, &attached)).await;
+                this.tell(server, SyntheticEvent::attached(number, &attached)).await;
             }
             Ok(attached)
         };
@@ -541,7 +541,7 @@ impl Acting {
         let (label, now) = (who.label(), self.0.outside.clock.now());
         if let Subject::Emergency(..) = subject {
             // The CAD has no notes on these: the bot keeps it, and the dispatch call that is made of it through the bot gets it.
-            if !self.tell(server, Told::emergency_noted(number, &label, note, now)).await {
+            if !self.tell(server, SyntheticEvent::emergency_noted(number, &label, note, now)).await {
                 return Err(Refused::Store);
             }
             // It became a call in this very moment: the note is not on it.
@@ -552,7 +552,7 @@ impl Acting {
         }
         let noted = self.0.outside.cad.add_note(server, number, note, &label).await;
         self.answered(actor.guild, server, subject, noted).await?;
-        self.tell(server, Told::noted(number, &label, note, now)).await;
+        self.tell(server, SyntheticEvent::noted(number, &label, note, now)).await;
         Ok(format!("📝 Noted on call #{number}, signed {}.", text::line(&label, 60)))
     }
 
@@ -562,7 +562,7 @@ impl Acting {
             Some(taken) => taken.by,
             None if is_over => return Err(self.over(actor.guild, server, subject).await),
             None => {
-                if !self.tell(server, Told::taken(subject, actor.user)).await {
+                if !self.tell(server, SyntheticEvent::taken(subject, actor.user)).await {
                     return Err(Refused::Store);
                 }
                 // Of two at once the first answers for it. Nobody does for what is over by now.
@@ -590,7 +590,7 @@ impl Acting {
             .run(key, || async {
                 let closed = self.0.outside.cad.close(server, &[number]).await?;
                 let closed = if closed.is_empty() { vec![number] } else { closed };
-                self.tell(server, Told::closed(&closed)).await;
+                self.tell(server, SyntheticEvent::closed(&closed)).await;
                 Ok(closed.len())
             })
             .await;
@@ -610,7 +610,7 @@ impl Acting {
             .in_flight
             .run(key, || async {
                 self.0.outside.cad.remove_911(server, number).await?;
-                self.tell(server, Told::emergency_removed(number)).await;
+                self.tell(server, SyntheticEvent::emergency_removed(number)).await;
                 Ok(1)
             })
             .await;
@@ -624,13 +624,13 @@ impl Acting {
         if self.doubted(server, updated)? == 0 {
             return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
-        self.tell(server, Told::status(&idents, status)).await;
+        self.tell(server, SyntheticEvent::status(&idents, status)).await;
         Ok("✅ Your status is set.".to_owned())
     }
 
     async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<String, Refused> {
         let made = self.doubted(server, made)?;
-        self.tell(server, Told::made(&made)).await;
+        self.tell(server, SyntheticEvent::made(&made)).await;
         Ok(match view::number(&made) {
             Some(call) => format!("🚔 Call #{call} is made."),
             None => "🚔 The call is made.".to_owned(),
@@ -663,7 +663,7 @@ impl Acting {
             self.0.called.lock().unwrap_or_else(PoisonError::into_inner).remove(&actor.user);
         }
         let made = self.doubted(server, made)?;
-        self.tell(server, Told::emergency_made(&made)).await;
+        self.tell(server, SyntheticEvent::emergency_made(&made)).await;
         Ok("📞 Your call was placed. Stay where you are if it is safe.".to_owned())
     }
 
@@ -731,9 +731,9 @@ impl Acting {
     }
 
     /// Tells the world, and waits until it is on disk. False if that fails: the next reading tells it then, if the CAD knows of it at all.
-    async fn tell(&self, server: ServerId, told: Told) -> bool {
+    async fn tell(&self, server: ServerId, synthetic: SyntheticEvent) -> bool {
         let Outside { intake, clock, community, refresh, .. } = &self.0.outside;
-        let event = told.event(community.clone(), server, clock.now());
+        let event = synthetic.event(community.clone(), server, clock.now());
         let told = matches!(tokio::time::timeout(PATIENCE, intake.commit(event)).await, Ok(Ok(())));
         if !told {
             tracing::warn!(%server, "what was done in the CAD could not be told; it is read from there");
@@ -747,7 +747,7 @@ impl Acting {
     async fn edited(&self, server: ServerId, subject: Subject, change: impl FnOnce(&mut crate::world::Dispatch) + Send + 'static) {
         let whole = self.look(server, move |world| view::whole(world, subject, change)).await;
         if let Ok(Some(whole)) = whole {
-            self.tell(server, Told::edited(&whole)).await;
+            self.tell(server, SyntheticEvent::edited(&whole)).await;
         }
         self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
     }

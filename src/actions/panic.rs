@@ -1,7 +1,7 @@
 //! Panics: one's own on and off, another unit's off, and the 911 that the game placed for one. Another unit's is never ended without
 //! [`Permission::Dispatch`].
 
-use super::tell::Told;
+use super::synthetic_events::SyntheticEvent;
 use super::view::named;
 use super::{Acting, Actor, Refused, Who, view};
 use crate::authorization::{Need, Permission};
@@ -23,7 +23,7 @@ impl Acting {
         if self.doubted(server, updated)? == 0 {
             return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
-        self.tell(server, Told::panic(&idents, on)).await;
+        self.tell(server, SyntheticEvent::panic(&idents, on)).await;
         Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.to_owned())
     }
 
@@ -46,7 +46,7 @@ impl Acting {
             .run(key, || async {
                 let updated = self.0.outside.cad.set_panic(server, &Target::Idents(vec![ident]), false).await?;
                 if updated > 0 {
-                    self.tell(server, Told::panic(&[ident], false)).await;
+                    self.tell(server, SyntheticEvent::panic(&[ident], false)).await;
                 }
                 Ok(usize::try_from(updated).unwrap_or(0))
             })

@@ -13,12 +13,12 @@ use crate::world::Subject;
 
 /// Something that was done, as an event.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Told {
+pub(super) struct SyntheticEvent {
     kind: &'static str,
     data: Value,
 }
 
-impl Told {
+impl SyntheticEvent {
     pub(super) fn attached(call: CallId, idents: &[Ident]) -> Self {
         Self { kind: "EVENT_DISPATCH_UNIT_ATTACH", data: json!({ "callId": call, "idents": idents }) }
     }
@@ -97,8 +97,8 @@ mod tests {
 
     const AT: UnixMs = UnixMs(1_763_700_000_000);
 
-    fn heard(told: Told) -> Vec<Event> {
-        decode(&told.event(CommunityId::new("c"), ServerId(1), AT).envelope).unwrap()
+    fn heard(synthetic: SyntheticEvent) -> Vec<Event> {
+        decode(&synthetic.event(CommunityId::new("c"), ServerId(1), AT).envelope).unwrap()
     }
 
     /// Each is what its reader expects: nothing is lost on the way.
@@ -107,23 +107,28 @@ mod tests {
         let (call, idents) = (CallId(501), [Ident(12), Ident(18)]);
         let note =
             Note { time: Some("2025-11-21T04:40:00Z".into()), label: Some("A-10".into()), kind: "text".into(), content: "hi".into() };
-        assert_eq!(heard(Told::attached(call, &idents)), [Event::UnitAttach { by: None, idents: idents.to_vec(), call }]);
-        assert_eq!(heard(Told::detached(call, &idents)), [Event::UnitDetach { by: None, idents: idents.to_vec(), call }]);
-        assert_eq!(heard(Told::closed(&[call])), [Event::DispatchClosed { by: None, calls: vec![call] }]);
-        assert_eq!(heard(Told::noted(call, "A-10", "hi", AT)), [Event::DispatchNote { call, note: note.clone() }]);
-        assert_eq!(heard(Told::emergency_noted(call, "A-10", "hi", AT)), [Event::EmergencyNote { call, note }]);
-        assert_eq!(heard(Told::emergency_removed(call)), [Event::EmergencyRemoved { calls: vec![call] }]);
-        assert_eq!(heard(Told::panic(&idents, false)), [Event::Panic { idents: idents.to_vec(), on: false }]);
-        assert_eq!(heard(Told::status(&idents, 3)), [Event::UnitStatus { idents: idents.to_vec(), status: Some(3), units: vec![] }]);
+        assert_eq!(heard(SyntheticEvent::attached(call, &idents)), [Event::UnitAttach { by: None, idents: idents.to_vec(), call }]);
+        assert_eq!(heard(SyntheticEvent::detached(call, &idents)), [Event::UnitDetach { by: None, idents: idents.to_vec(), call }]);
+        assert_eq!(heard(SyntheticEvent::closed(&[call])), [Event::DispatchClosed { by: None, calls: vec![call] }]);
+        assert_eq!(heard(SyntheticEvent::noted(call, "A-10", "hi", AT)), [Event::DispatchNote { call, note: note.clone() }]);
+        assert_eq!(heard(SyntheticEvent::emergency_noted(call, "A-10", "hi", AT)), [Event::EmergencyNote { call, note }]);
+        assert_eq!(heard(SyntheticEvent::emergency_removed(call)), [Event::EmergencyRemoved { calls: vec![call] }]);
+        assert_eq!(heard(SyntheticEvent::panic(&idents, false)), [Event::Panic { idents: idents.to_vec(), on: false }]);
+        assert_eq!(
+            heard(SyntheticEvent::status(&idents, 3)),
+            [Event::UnitStatus { idents: idents.to_vec(), status: Some(3), units: vec![] }]
+        );
         let subject = Subject::Emergency(CallId(302), AT);
-        assert_eq!(heard(Told::taken(subject, UserId(9))), [Event::Taken { subject: subject.to_string(), by: UserId(9) }]);
+        assert_eq!(heard(SyntheticEvent::taken(subject, UserId(9))), [Event::Taken { subject: subject.to_string(), by: UserId(9) }]);
         let object = |value: Value| value.as_object().unwrap().clone();
         let made = object(json!({ "callId": 501, "title": "Robbery", "idents": [12], "metaData": { "origin911": "302" } }));
-        assert!(matches!(&heard(Told::made(&made))[..], [Event::DispatchNew(c)] if c.id == Some(call) && c.from_911 == Some(CallId(302))));
-        assert!(matches!(&heard(Told::edited(&made))[..], [Event::DispatchEdited(c)] if c.title.as_deref() == Some("Robbery")));
+        assert!(
+            matches!(&heard(SyntheticEvent::made(&made))[..], [Event::DispatchNew(c)] if c.id == Some(call) && c.from_911 == Some(CallId(302)))
+        );
+        assert!(matches!(&heard(SyntheticEvent::edited(&made))[..], [Event::DispatchEdited(c)] if c.title.as_deref() == Some("Robbery")));
         let emergency = object(json!({ "callId": 302, "isEmergency": true, "caller": "x", "location": "y", "description": "z" }));
-        assert!(matches!(&heard(Told::emergency_made(&emergency))[..], [Event::EmergencyNew(c)] if c.id == Some(CallId(302))));
+        assert!(matches!(&heard(SyntheticEvent::emergency_made(&emergency))[..], [Event::EmergencyNew(c)] if c.id == Some(CallId(302))));
         let unit = object(json!({ "id": 12, "accId": "a", "status": 2, "data": { "unitNum": "A-10" } }));
-        assert!(matches!(&heard(Told::units(&[unit]))[..], [Event::UnitUpdate { units }] if units.len() == 1));
+        assert!(matches!(&heard(SyntheticEvent::units(&[unit]))[..], [Event::UnitUpdate { units }] if units.len() == 1));
     }
 }
