@@ -173,7 +173,7 @@ impl Status {
         let server = facts.servers.entry((community.clone(), server)).or_default();
         *server.by_source.entry(source.as_str()).or_default() += 1;
         // What the bot itself did or tried out says nothing of whether the CAD's events arrive.
-        if matches!(source, Source::Own | Source::Test) {
+        if matches!(source, Source::Bot | Source::Test) {
             return;
         }
         server.last = Some((at, source));
@@ -375,7 +375,7 @@ mod tests {
     fn what_the_bot_does_itself_is_no_word_from_the_cad() {
         let (status, community, server) = (Status::default(), CommunityId::new("c"), ServerId(1));
         status.event(&community, server, Source::Hub, UnixMs(1_000));
-        for source in [Source::Own, Source::Test] {
+        for source in [Source::Bot, Source::Test] {
             status.event(&community, server, source, UnixMs(2_000));
         }
         assert_eq!(status.server(&community, server).last, Some((UnixMs(1_000), Source::Hub)));
@@ -389,7 +389,7 @@ mod tests {
         };
         tell(Source::Hub, 30, 0);
         for minute in 100..108 {
-            for source in [Source::Hub, Source::Own, Source::Http, Source::Test, Source::Hub, Source::Own] {
+            for source in [Source::Hub, Source::Bot, Source::Http, Source::Test, Source::Hub, Source::Bot] {
                 status.event(&community, server, source, UnixMs(minute * 60_000));
             }
         }

@@ -77,7 +77,7 @@ impl SyntheticEvent {
     /// On its way in.
     pub(super) fn event(self, community: CommunityId, server: ServerId, at: UnixMs) -> RawEvent {
         let envelope = Envelope { kind: self.kind.to_owned(), data: self.data, extras: Map::new() };
-        RawEvent { community, server, source: Source::Own, received_at: at, envelope: Arc::new(envelope) }
+        RawEvent { community, server, source: Source::Bot, received_at: at, envelope: Arc::new(envelope) }
     }
 }
 

@@ -2,7 +2,7 @@
 //! bodies. Only the same content over a *different* way within [`WITHIN_MS`] is a copy, and one for one: hub, hub, HTTP, HTTP is two
 //! events.
 //!
-//! The CAD need not tell what the bot itself did ([`Source::Own`]): an event equal to it may be another action. So once something else was
+//! The CAD need not tell what the bot itself did ([`Source::Bot`]): an event equal to it may be another action. So once something else was
 //! told of the same thing, the bot's own event has no copy any more: `/unit panic`, off by the CAD, on by the CAD is two panics. Taking a
 //! copy of such an event for an event changes nothing, since the world's reducers are safe to repeat.
 
@@ -73,7 +73,7 @@ impl Dedup {
         let arrivals = self.unclaimed.entry(content).or_default();
         let original = arrivals.iter().position(|(at, source)| *source != event.source && now.since(*at) <= WITHIN_MS);
         if let Some(place) = original {
-            if let Some((at, Source::Own)) = arrivals.remove(place) {
+            if let Some((at, Source::Bot)) = arrivals.remove(place) {
                 self.own.retain(|own| (own.at, own.content) != (at, content));
             }
             return true;
@@ -88,7 +88,7 @@ impl Dedup {
     fn contradict(&mut self, event: &RawEvent, decoded: &[Event], content: u64) {
         let now = event.received_at;
         self.own.retain(|own| (0..=WITHIN_MS).contains(&now.since(own.at)));
-        let is_own = event.source == Source::Own;
+        let is_own = event.source == Source::Bot;
         if self.own.is_empty() && !is_own {
             return;
         }
@@ -98,7 +98,7 @@ impl Dedup {
         self.own.retain(|own| {
             let other = own.content == content || own.whose != whose || !own.about.iter().any(|thing| about.contains(thing));
             if !other && let Some(arrivals) = unclaimed.get_mut(&own.content) {
-                arrivals.retain(|arrival| *arrival != (own.at, Source::Own));
+                arrivals.retain(|arrival| *arrival != (own.at, Source::Bot));
             }
             other
         });
@@ -244,7 +244,7 @@ mod tests {
         ] {
             let seen = |between: &[(Source, &str)], then: Source| {
                 let mut copies = Dedup::default();
-                assert!(!copies.sees(&event(Source::Own, 0, own)));
+                assert!(!copies.sees(&event(Source::Bot, 0, own)));
                 for (source, body) in between {
                     copies.sees(&event(*source, 1, body));
                 }
@@ -253,7 +253,7 @@ mod tests {
             assert!(seen(&[], Source::Hub), "{own}");
             assert!(seen(&[(Source::Hub, &others(contrary).replace("\"id\":1", "\"id\":2"))], Source::Hub), "of another: {own}");
             assert!(!seen(&[(Source::Hub, own), (Source::Hub, contrary)], Source::Hub), "claimed: {own}");
-            for source in [Source::Hub, Source::Http, Source::Own] {
+            for source in [Source::Hub, Source::Http, Source::Bot] {
                 assert!(!seen(&[(source, contrary)], Source::Hub), "{own} {source:?}");
             }
         }

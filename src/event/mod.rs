@@ -58,12 +58,13 @@ pub enum Source {
     /// `/alerts test` and the like: made by the bot itself, takes the real path.
     Test,
     /// What a member did through the bot: told from the answer of the CAD's API, which raises no event for it (docs/cad-contract.md#e2).
-    Own,
+    #[serde(rename = "own")]
+    Bot,
 }
 
 impl Source {
     /// Every source of events, for closed label sets.
-    pub const ALL: [Self; 4] = [Self::Hub, Self::Http, Self::Test, Self::Own];
+    pub const ALL: [Self; 4] = [Self::Hub, Self::Http, Self::Test, Self::Bot];
 
     /// The word for logs, rows and labels.
     #[must_use]
@@ -73,7 +74,7 @@ impl Source {
             Self::Http => "http",
             Self::Rest => "rest",
             Self::Test => "test",
-            Self::Own => "own",
+            Self::Bot => "own",
         }
     }
 }

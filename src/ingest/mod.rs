@@ -423,7 +423,7 @@ impl Ingest {
         let server = raw.server;
         let metrics = self.outside.metrics.clone();
         // What only the bot itself may tell is of an unknown type from anywhere else.
-        let forged = is_own(&raw.envelope.kind) && raw.source != Source::Own;
+        let forged = is_own(&raw.envelope.kind) && raw.source != Source::Bot;
         let events = match if forged { Ok(vec![Event::Unknown]) } else { decode(&raw.envelope) } {
             Ok(events) => events,
             Err(error) => {

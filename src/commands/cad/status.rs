@@ -350,7 +350,7 @@ fn arrived(source: Source) -> &'static str {
         Source::Http => "over HTTP",
         Source::Rest => "by reading the CAD",
         Source::Test => "a test",
-        Source::Own => "through the bot",
+        Source::Bot => "through the bot",
     }
 }
 
