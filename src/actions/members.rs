@@ -22,7 +22,7 @@ pub(super) const BELIEVED: i64 = 600_000;
 /// That somebody has no account is believed for so long (ms): one question a minute each.
 const UNLINKED: i64 = 60_000;
 /// Facts of members on duty are asked anew when they are so old (ms): a rush on a card then finds them known.
-const WARMED: i64 = 420_000;
+const REFRESHED_AFTER: i64 = 420_000;
 /// A refusal that is so young is not asked again (ms): pressing faster changes nothing.
 const JUST_ASKED: i64 = 5_000;
 /// A person with an account makes the bot ask so often in `ASKED_WITHIN` at most: the CAD answers ten questions about accounts a minute, for
@@ -300,7 +300,7 @@ impl Members {
     /// Keeps a member known whom nobody waits for.
     pub(super) async fn keep_known(&self, user: UserId) -> Result<(), RestError> {
         match self.mapped(user).await {
-            Some(mapped) if self.clock.now().since(mapped.asked_at) >= WARMED => {
+            Some(mapped) if self.clock.now().since(mapped.asked_at) >= REFRESHED_AFTER => {
                 self.refreshed(user, mapped, Rank::Background).await.map(drop)
             }
             _ => Ok(()),
@@ -348,7 +348,7 @@ impl Members {
     pub(super) fn growing_old(&self, on_duty: impl Fn(&str) -> bool) -> Vec<UserId> {
         let now = self.clock.now();
         let mut old: Vec<(UnixMs, UserId)> = (self.lock().iter())
-            .filter(|(_, known)| now.since(known.asked_at) >= WARMED)
+            .filter(|(_, known)| now.since(known.asked_at) >= REFRESHED_AFTER)
             .filter(|(_, known)| known.member.as_ref().is_some_and(|member| on_duty(&member.account)))
             .map(|(user, known)| (known.asked_at, *user))
             .collect();

@@ -13,6 +13,7 @@
 //!
 //! What the CAD did not confirm is looked up by the reader of the CAD, and people are told that it is not known.
 
+mod account_refresh;
 mod audit;
 mod cad_action;
 mod coalesce;
@@ -20,12 +21,11 @@ mod emergency;
 mod leave;
 mod members;
 mod panic;
-mod place;
+mod queries;
 mod refused;
 mod rule;
 mod synthetic_events;
 mod view;
-mod warm;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,17 +6,17 @@ use std::time::Duration;
 use super::{Acting, view};
 
 /// How often members on duty are looked at (ms).
-const WARM_EVERY: i64 = 60_000;
+const REFRESH_EVERY: i64 = 60_000;
 /// How often the clock is looked at for it.
 const TICK: Duration = Duration::from_secs(1);
 /// So many members are looked at in one round: mostly one page of the list of accounts refreshes them all.
-const WARMED_AT_ONCE: usize = 100;
+const MAX_REFRESHED_AT_ONCE: usize = 100;
 
 impl Acting {
     /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
     pub async fn run(self) {
         self.0.members.restore().await;
-        let mut warmed_at = self.0.outside.clock.now();
+        let mut refreshed_at = self.0.outside.clock.now();
         loop {
             tokio::select! {
                 () = self.0.outside.tasks.draining() => break,
@@ -24,16 +24,16 @@ impl Acting {
             }
             let now = self.0.outside.clock.now();
             // A clock that was set back must not stop it for as long.
-            if now.since(warmed_at).abs() >= WARM_EVERY {
-                warmed_at = now;
-                self.warm().await;
+            if now.since(refreshed_at).abs() >= REFRESH_EVERY {
+                refreshed_at = now;
+                self.refresh_accounts().await;
             }
         }
         // Whoever waits for a turn is told now; what is under way goes on to its end.
         self.0.outside.cad.stop_waiting();
     }
 
-    async fn warm(&self) {
+    async fn refresh_accounts(&self) {
         let mut on_duty: Vec<String> = Vec::new();
         for server in &self.0.outside.servers {
             on_duty.extend(self.look(*server, view::accounts_on_duty).await.unwrap_or_default());
@@ -41,7 +41,7 @@ impl Acting {
         let on_duty: HashSet<String> = on_duty.iter().map(|account| account.trim().to_ascii_lowercase()).collect();
         let old = self.0.members.growing_old(|account| on_duty.contains(&account.to_ascii_lowercase()));
         self.0.members.set_on_duty(on_duty);
-        for user in old.into_iter().take(WARMED_AT_ONCE) {
+        for user in old.into_iter().take(MAX_REFRESHED_AT_ONCE) {
             // Whoever presses a button meanwhile goes first: what cannot be asked now is asked in a minute.
             if let Err(error) = self.0.members.keep_known(user).await {
                 tracing::debug!(%error, "a member on duty could not be asked about");
