@@ -26,7 +26,7 @@ use crate::ids::ServerId;
 use crate::outbox::Lane;
 use crate::refresh::Part;
 
-pub use words::{AnswerClass, DeedOutcome, LimitScope, Outcome, PostOutcome, ReadOutcome, WaitCause};
+pub use words::{AnswerClass, CadActionOutcome, LimitScope, Outcome, PostOutcome, ReadOutcome, WaitCause};
 
 type Label = (&'static str, &'static str);
 type Counters<const N: usize> = Family<[Label; N], Counter>;
@@ -91,7 +91,7 @@ struct Series {
     sending_stopped: Gauge,
     parked_channels: Gauge,
     gateway_unknown: Counter,
-    deeds: Counters<1>,
+    cad_actions: Counters<1>,
     started: Seconds,
     resident: Option<Gauge>,
 }
@@ -128,7 +128,7 @@ impl Metrics {
             sending_stopped: Gauge::default(),
             parked_channels: Gauge::default(),
             gateway_unknown: Counter::default(),
-            deeds: Family::default(),
+            cad_actions: Family::default(),
             started: Gauge::default(),
             resident: process::resident_bytes().map(|_| Gauge::default()),
         };
@@ -297,8 +297,8 @@ impl Metrics {
     }
 
     /// A member wanted to do something in the CAD.
-    pub fn deed(&self, outcome: DeedOutcome) {
-        if let Some(counter) = self.0.deeds.get(&[("outcome", outcome.as_str())]) {
+    pub fn cad_action(&self, outcome: CadActionOutcome) {
+        if let Some(counter) = self.0.cad_actions.get(&[("outcome", outcome.as_str())]) {
             counter.inc();
         }
     }
@@ -366,8 +366,8 @@ impl Series {
         for class in AnswerClass::ALL {
             drop(self.answers.get_or_create(&[("class", class.as_str())]));
         }
-        for outcome in DeedOutcome::ALL {
-            drop(self.deeds.get_or_create(&[("outcome", outcome.as_str())]));
+        for outcome in CadActionOutcome::ALL {
+            drop(self.cad_actions.get_or_create(&[("outcome", outcome.as_str())]));
         }
         for scope in LimitScope::ALL {
             drop(self.limited.get_or_create(&[("scope", scope.as_str())]));
@@ -401,7 +401,7 @@ impl Series {
         r.register_with_unit("delivery_delay", "From receipt of an event to its message on Discord", Unit::Seconds, delay);
         r.register("posts", "Tries to deliver a post, by outcome", self.posts.clone());
         r.register("packed_messages", "Messages that were made for several cards", self.packed_messages.clone());
-        r.register("deeds", "What members did or wanted to do in the CAD", self.deeds.clone());
+        r.register("cad_actions", "What members did or wanted to do in the CAD", self.cad_actions.clone());
         r.register("packed_cards", "Cards that such messages hold", self.packed_cards.clone());
         r.register("rate_limit_waits", "Waits before a request to Discord, by cause", self.waits.clone());
         r.register_with_unit("rate_limit_wait", "Time of such waits, by cause", Unit::Seconds, self.wait_seconds.clone());

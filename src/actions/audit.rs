@@ -2,18 +2,18 @@
 
 use super::{Acting, Actor, CadAction, Outside, Refused};
 use crate::ids::ServerId;
-use crate::metrics::DeedOutcome;
+use crate::metrics::CadActionOutcome;
 use crate::store::audit::{Entry, Kind};
 
 /// For the count of actions.
-pub(super) fn outcome(done: &Result<String, Refused>) -> DeedOutcome {
+pub(super) fn outcome(done: &Result<String, Refused>) -> CadActionOutcome {
     match done {
-        Ok(_) => DeedOutcome::Done,
-        Err(Refused::NotPermitted(_)) => DeedOutcome::Refused,
-        Err(Refused::Over { .. } | Refused::Needless(_) | Refused::NoEffect(_)) => DeedOutcome::Needless,
-        Err(Refused::Unsure { .. }) => DeedOutcome::Doubtful,
-        Err(Refused::Cad(error)) if error.may_have_happened() => DeedOutcome::Doubtful,
-        Err(_) => DeedOutcome::Failed,
+        Ok(_) => CadActionOutcome::Done,
+        Err(Refused::NotPermitted(_)) => CadActionOutcome::Refused,
+        Err(Refused::Over { .. } | Refused::Needless(_) | Refused::NoEffect(_)) => CadActionOutcome::Needless,
+        Err(Refused::Unsure { .. }) => CadActionOutcome::Doubtful,
+        Err(Refused::Cad(error)) if error.may_have_happened() => CadActionOutcome::Doubtful,
+        Err(_) => CadActionOutcome::Failed,
     }
 }
 

@@ -259,7 +259,7 @@ impl Acting {
         let turn = Turn::current();
         drop(tasks.spawn(async move {
             let outcome = Turn::carry(turn, this.attempt(&actor, server, action)).await;
-            this.0.outside.metrics.deed(audit::outcome(&outcome));
+            this.0.outside.metrics.cad_action(audit::outcome(&outcome));
             // Whoever left needs no answer.
             done.send(outcome).ok();
             drop(in_hand);

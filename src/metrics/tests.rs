@@ -56,7 +56,7 @@ fn every_series_is_there_at_zero() {
         ("tenfour_sending_stopped", 1),
         ("tenfour_parked_channels", 1),
         ("tenfour_gateway_unknown_events_total", 1),
-        ("tenfour_deeds_total", DeedOutcome::ALL.len()),
+        ("tenfour_cad_actions_total", CadActionOutcome::ALL.len()),
         ("tenfour_process_start_time_seconds", 1),
         ("tenfour_process_resident_memory_bytes", usize::from(cfg!(target_os = "linux"))),
     ] {
@@ -116,7 +116,7 @@ fn each_method_moves_its_series_and_no_other() {
     check(&|m| m.invalid_requests(12), &[("discord_invalid_requests", 12.0)]);
     check(&|m| m.sending_stopped(true), &[("sending_stopped", 1.0)]);
     check(&|m| m.parked_channels(2), &[("parked_channels", 2.0)]);
-    check(&|m| m.deed(DeedOutcome::Done), &[(r#"deeds_total{outcome="done"}"#, 1.0)]);
+    check(&|m| m.cad_action(CadActionOutcome::Done), &[(r#"cad_actions_total{outcome="done"}"#, 1.0)]);
     check(&Metrics::gateway_unknown, &[("gateway_unknown_events_total", 1.0)]);
 }
 

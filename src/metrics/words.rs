@@ -48,7 +48,7 @@ words! {
 
 words! {
     /// What became of something that a member wanted to do in the CAD.
-    DeedOutcome {
+    CadActionOutcome {
         /// The CAD did it.
         Done = "done",
         /// They may not.
