@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+mod file_cycles;
+
 /// Longest source file, in lines.
 const MOST_LINES: usize = 800;
 
