@@ -6,7 +6,8 @@ use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::{Problem, VARIABLES};
+use super::problem::Problem;
+use super::variables::VARIABLES;
 
 /// Largest file accepted, in bytes.
 const MAX_FILE: u64 = 256 * 1024;

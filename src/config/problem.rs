@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::variables::VARIABLES;
+
 /// One problem with one variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -43,7 +45,7 @@ impl Problems {
 impl From<Vec<Problem>> for Problems {
     fn from(mut list: Vec<Problem>) -> Self {
         // Stable: what concerns the file itself comes first, then the order of the manual.
-        list.sort_by_key(|problem| super::VARIABLES.iter().position(|known| known.name == problem.variable).map_or(0, |at| at + 1));
+        list.sort_by_key(|problem| VARIABLES.iter().position(|known| known.name == problem.variable).map_or(0, |at| at + 1));
         Self(list)
     }
 }

@@ -9,9 +9,30 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Listen, MAX_LISTEN, MAX_PROXIES, MAX_SERVERS, Problem, Reconcile, VARIABLES};
+use super::problem::Problem;
+use super::variables::{MAX_LISTEN, MAX_PROXIES, MAX_SERVERS, VARIABLES};
 use crate::ids::{CommunityId, ServerId};
 use crate::telemetry;
+
+/// When the CAD's REST API is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reconcile {
+    /// Never.
+    Off,
+    /// Only when there is a reason: a session was signed in, a 911 was removed.
+    WhenAsked,
+    /// Then, and after so many seconds: from 10 to 86,400.
+    Every(u32),
+}
+
+/// One address of the event listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where to bind; port 0 = any free port.
+    pub addr: SocketAddr,
+    /// Whose events come here unless the request says otherwise; `None` = the first configured server.
+    pub server: Option<ServerId>,
+}
 
 pub(super) struct Reader {
     vars: BTreeMap<String, String>,
