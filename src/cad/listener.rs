@@ -35,8 +35,7 @@ use crate::json::{Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
 use bodies::{Bodies, NoRoom, Reading};
 
-/// Largest body accepted, in bytes. The largest events known (station alerts with recorded speech) stay far below.
-pub const MAX_BODY: usize = 1024 * 1024;
+pub use bodies::MAX_BODY;
 
 /// Time for a whole body.
 pub const BODY_TIME: Duration = Duration::from_secs(10);

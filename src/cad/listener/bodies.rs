@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::MAX_BODY;
+/// Largest body accepted, in bytes. The largest events known (station alerts with recorded speech) stay far below.
+pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Bytes that every body may take, whatever others take. Most events are smaller than that.
 pub(super) const SMALL: usize = 64 * 1024;

@@ -7,6 +7,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
 use super::detail;
+use super::limits::TIME;
 use super::read::{object, property};
 use crate::clock::UnixMs;
 use crate::ids::ServerId;
@@ -184,7 +185,7 @@ impl RestError {
     pub(super) fn network(error: &reqwest::Error, time: Duration) -> Self {
         // The library's own text would quote the address with its query; the kind is what helps.
         let cause = if error.is_timeout() {
-            if time == super::TIME { NO_ANSWER } else { "no answer within 30 s" }
+            if time == TIME { NO_ANSWER } else { "no answer within 30 s" }
         } else if error.is_connect() {
             "no connection"
         } else if error.is_body() || error.is_decode() {

@@ -18,6 +18,7 @@ mod detail;
 mod dispatch;
 mod emergency;
 mod error;
+mod limits;
 mod listing;
 mod lookup;
 mod read;
@@ -27,11 +28,9 @@ mod turn;
 mod unit;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::mpsc;
 
@@ -46,26 +45,13 @@ pub use community::{CadServer, Info, Version};
 pub use dispatch::{DispatchPatch, NewDispatch, NewNote};
 pub use emergency::NewEmergency;
 pub use error::RestError;
+pub use limits::{MAX_ANSWER, MAX_BUILT, READING_TIME, TIME};
 pub use listing::{Calls, Units};
 pub use lookup::{Lookup, Notify, Wanted};
+pub use read::Object;
 pub use target::{Selector, Target};
 pub use template::{NewCustomDispatch, Template, TemplateField, TemplateSection, TemplateStatus};
 pub use turn::{PATIENCE, Phase, Rank, Turn};
-
-/// Largest answer read, in bytes.
-pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
-
-/// Most memory that an answer may take once it is read, in bytes, about: three thousand units. Its text says little of that.
-pub const MAX_BUILT: usize = 24 * 1024 * 1024;
-
-/// Time for what somebody waits for: connection, both tries, and the whole answer.
-pub const TIME: Duration = Duration::from_secs(10);
-
-/// Time for a reading of all units or calls, which nobody waits for.
-pub const READING_TIME: Duration = Duration::from_secs(30);
-
-/// A JSON object, as the CAD sent it.
-pub type Object = Map<String, Value>;
 
 /// The client. Cheap to clone; clones share their budgets. `Debug` shows no key.
 #[derive(Clone, Debug)]

@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Object;
+/// A JSON object, as the CAD sent it.
+pub type Object = Map<String, Value>;
 
 /// A property by name in any letter case; the exact one first.
 pub(super) fn property<'a>(fields: &'a Object, name: &str) -> Option<&'a Value> {

@@ -3,6 +3,10 @@
 
 mod acting;
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use super::*;
 use crate::ids::ServerId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
