@@ -17,6 +17,7 @@ pub mod envelope;
 mod callout;
 mod civilian;
 mod decode;
+mod decode_error;
 mod dispatch;
 mod emergency;
 mod listed;
@@ -40,7 +41,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, CommunityId, Ident, ServerId, UserId};
 
-pub use decode::{DecodeError, decode, known_kinds};
+pub use decode::{decode, known_kinds};
+pub use decode_error::DecodeError;
 pub use envelope::{Envelope, EnvelopeError};
 pub use listed::{listed_dispatch, listed_emergency, listed_unit};
 pub use topic::Topic;
