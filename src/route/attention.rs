@@ -7,6 +7,7 @@
 //! ```
 
 mod duration;
+mod error;
 mod quiet;
 mod zone;
 
@@ -16,6 +17,7 @@ use super::{Listens, Occasion, Route};
 use crate::clock::UnixMs;
 use crate::event::{Priority, Topic};
 
+pub use error::AttentionError;
 pub use quiet::Quiet;
 pub use zone::timezones;
 
@@ -56,26 +58,6 @@ impl When {
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|when| when.as_str() == word)
     }
-}
-
-/// What is wrong with a time that a person typed. The sentence is for people; typed text in it is made harmless for Discord.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AttentionError {
-    /// No duration.
-    #[error("“{0}” isn't a valid duration. Try `30m`, `1h30m` or `2d`.")]
-    Duration(String),
-    /// Under a minute or over [`Mute::LONGEST_MS`].
-    #[error("“{0}” is too short or too long. Use 1 minute to 30 days, e.g. `30m` or `7d`.")]
-    OutOfRange(String),
-    /// No time of day.
-    #[error("“{0}” isn't a time of day. Try `22:00`, `7:30` or `10pm`.")]
-    Time(String),
-    /// Quiet hours without length, or all day.
-    #[error("Quiet hours that end at {0}, when they begin, have no length: choose two different times, e.g. from `22:00` to `7:00`.")]
-    NoLength(String),
-    /// No place's time zone: what was typed, and what to do.
-    #[error("“{0}” isn't a time zone name. {1}")]
-    Timezone(String, String),
 }
 
 /// A route that makes no sound for a while: its cards come without pings.

@@ -4,23 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::attention::{Moment, attention};
-use super::{Filter, Listens, Route, Threads};
-use crate::event::{Priority, Topic};
-use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
+use super::{Filter, Listens, Occasion, Route, Threads};
+use crate::ids::{ChannelId, GuildId, RoleId};
 use crate::render::Style;
-
-/// Something that may be told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Occasion<'a> {
-    pub community: &'a CommunityId,
-    pub server: ServerId,
-    /// What kind.
-    pub topic: Topic,
-    /// A dispatch call's priority, or that of an emergency call whose `metaData` says one.
-    pub priority: Option<&'a Priority>,
-    /// A page that says it is an emergency.
-    pub urgent: bool,
-}
 
 /// One message's place and form: routes that meet in a channel make one message.
 #[derive(Clone, Debug, PartialEq, Eq)]

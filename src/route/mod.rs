@@ -6,6 +6,7 @@ pub mod attention;
 mod escalation;
 pub mod filter;
 mod matching;
+mod occasion;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,8 @@ pub use crate::render::BoardKind;
 pub use attention::{Attention, AttentionError, Moment, Mute, Quiet, When, attention, timezones};
 pub use escalation::{Escalation, LONGEST_MINUTES, MOST_STEPS, Step};
 pub use filter::{Criterion, Facts, Filter, FilterError, KnownPriorities};
-pub use matching::{Occasion, Target, targets};
+pub use matching::{Target, targets};
+pub use occasion::Occasion;
 
 /// What a route listens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

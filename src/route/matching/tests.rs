@@ -1,5 +1,7 @@
 use super::*;
 use crate::clock::UnixMs;
+use crate::event::{Priority, Topic};
+use crate::ids::{CommunityId, ServerId};
 use crate::route::{Criterion, Facts, Mute, Quiet, Rule, When};
 
 const NOW: UnixMs = UnixMs(1_763_700_000_000);
