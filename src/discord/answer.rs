@@ -7,8 +7,8 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::ask_error::AskError;
 use super::codes::{About, OLD_EDITS, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, about, own};
-use super::rest::AskError;
 use crate::ids::MessageId;
 use crate::outbox::{Claim, Lane, Obstacle, Place, RateHeaders, Scope, Verdict};
 

@@ -33,6 +33,7 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_asyn
 use self::connection::{Hear, Identity, websocket_config};
 use self::pace::{Allowance, Ask, Held, Starts};
 use self::shard::{Dial, Over, Watch, keep};
+use super::attempt::Attempt;
 use super::registration::Registration;
 use super::rest::{AskError, Rest};
 use crate::clock::Clock;
@@ -69,14 +70,6 @@ pub struct Gateway {
     pub tasks: Tasks,
     /// Ask for people's messages, with what they say: a privileged intent.
     pub message_content: bool,
-}
-
-/// What came of an attempt that may be made again.
-pub(super) enum Attempt<T> {
-    Done(T),
-    /// Not now: in a few words, and how long Discord asks to wait (s).
-    Later(String, Option<u64>),
-    Never(anyhow::Error),
 }
 
 impl Gateway {

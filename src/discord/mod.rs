@@ -5,6 +5,8 @@
 //! when asked. [`registration`] says where the bot's commands are. Never decides what is posted where, never retries, never sends without `allowed_mentions`.
 
 mod answer;
+mod ask_error;
+mod attempt;
 mod codes;
 pub mod files;
 pub mod gateway;
@@ -13,6 +15,7 @@ pub mod record;
 pub mod registration;
 pub mod rest;
 pub mod roles;
+mod thread_name;
 mod threads;
 
 /// What the bot needs in a guild, and nothing more: View Channel, Send Messages, Embed Links, Attach Files, Read Message History,

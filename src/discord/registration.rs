@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use serenity::all::{CreateCommand, HttpError, LightMethod, Request, Route};
 
+use super::attempt::Attempt;
 use super::codes::{About, about_code};
-use super::gateway::Attempt;
 use super::rest::{AskError, Rest, without_address};
 use crate::ids::GuildId;
 use crate::outbox::Obstacle;

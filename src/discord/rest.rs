@@ -15,9 +15,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{header, judge, rate_headers, read, said, scope};
+pub use super::ask_error::AskError;
 use super::codes::{About, about, own};
 use super::message_body::{Create, MessageBody};
-use super::threads::{ForumPost, neutral};
+use super::thread_name::{ForumPost, neutral};
 use crate::clock::UnixMs;
 use crate::gate::Gate;
 use crate::ids::{ChannelId, MessageId};
@@ -64,23 +65,6 @@ pub const PUBLIC: &str = "Public Bot is on, so anyone with the invite link can a
 
 /// Application flags: `GATEWAY_MESSAGE_CONTENT`, and the same for bots in fewer than 100 servers (`…_LIMITED`).
 const MAY_READ: u64 = 1 << 18 | 1 << 19;
-
-/// Why Discord did not tell.
-#[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    /// 401.
-    #[error("Discord does not accept DISCORD_TOKEN: copy it anew from https://discord.com/developers/applications (Bot, Reset Token)")]
-    Token,
-    /// 403 or 404.
-    #[error("Discord refused: {0}")]
-    Refused(String),
-    /// 429.
-    #[error("Discord asks us to wait {0} s")]
-    Wait(i64),
-    /// No answer, or one that makes no sense.
-    #[error("Discord cannot be reached or answers nonsense: {0}. Check the network and DISCORD_API_URL")]
-    Trouble(String),
-}
 
 /// The same error without the address that was asked: the address of an answer to an interaction holds its token.
 #[must_use]

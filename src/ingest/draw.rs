@@ -3,7 +3,6 @@
 use std::cell::{LazyCell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 
-use super::Whose;
 use super::facts::{self, OwnedFacts};
 use super::log_pages::LogPages;
 use crate::clock::UnixMs;
@@ -14,6 +13,13 @@ use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
 use crate::route::{self, Filter, Occasion, Route, Target, Threads, attention, targets};
 use crate::store::{CardMemo, Guild, Routing};
 use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
+
+/// Which world.
+#[derive(Clone, Copy)]
+pub(super) struct Whose<'a> {
+    pub(super) community: &'a CommunityId,
+    pub(super) server: ServerId,
+}
 
 /// A call or panic is news for so long (ms).
 pub(super) const YOUNG_MS: i64 = 600_000;

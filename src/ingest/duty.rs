@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{Surroundings, Whose};
+use super::draw::Whose;
+use super::world_rows::world_rows;
+use crate::clock::UnixMs;
 use crate::store::duty::{CallRow, DutyRow};
-use crate::store::{Batch, StoreError};
+use crate::store::{Batch, Store, StoreError};
 use crate::world::{Applied, Change, Server, ServerKey};
 
 /// Takes down what an event or a reading did.
@@ -22,8 +24,7 @@ pub(super) fn rows(whose: Whose<'_>, world: &Server, applied: &Applied, batch: &
 }
 
 /// After a restart: brings the table and the worlds that were read back together. If that cannot be written, the worlds stay as they were.
-pub(super) async fn resume(outside: &Surroundings, worlds: &mut HashMap<ServerKey, Server>) -> Result<(), StoreError> {
-    let now = outside.clock.now();
+pub(super) async fn resume(store: &Store, now: UnixMs, worlds: &mut HashMap<ServerKey, Server>) -> Result<(), StoreError> {
     let mut resumed = worlds.clone();
     let mut batch = Batch { now, ..Batch::default() };
     let mut known = Vec::new();
@@ -33,13 +34,13 @@ pub(super) async fn resume(outside: &Surroundings, worlds: &mut HashMap<ServerKe
         known.extend(applied.duty.iter().map(|edge| (key.clone(), edge.ident, edge.began)));
         let (community, server) = key;
         rows(Whose { community, server: *server }, world, &applied, &mut batch);
-        batch.world.extend(super::rows(community, *server, world, &applied.touched));
+        batch.world.extend(world_rows(community, *server, world, &applied.touched));
     }
-    outside.store.end_strays(known).await?;
+    store.end_strays(known).await?;
     if batch.is_empty() {
         return Ok(());
     }
-    match outside.store.ingest(batch, Vec::new()).await {
+    match store.ingest(batch, Vec::new()).await {
         Ok(_) => *worlds = resumed,
         Err(error) => tracing::warn!(%error, "who was on duty before the restart could not be written to the duty log"),
     }

@@ -3,18 +3,16 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::draw::{Drawing, Post, Setting, reply_place};
-use super::{Ingest, Whose};
+use super::Ingest;
+use super::called::Called;
+use super::draw::{Drawing, Post, Setting, Whose, reply_place};
 use crate::clock::UnixMs;
 use crate::outbox::Lane;
 use crate::render::{self, Reply, View};
 use crate::route::{Escalation, Target};
 use crate::shutdown::Tasks;
 use crate::store::Batch;
-use crate::world::{Server, ServerKey, Subject};
-
-/// A call that was made: of which subject, by which route, after how many minutes.
-pub(super) type Called = (ServerKey, Subject, i64, u32);
+use crate::world::{Server, Subject};
 
 impl Ingest {
     /// Calls out what has waited for long enough, and lets go what nobody will answer any more.

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod boards;
+mod called;
 mod draw;
 mod duty;
 mod escalation;
@@ -21,6 +22,7 @@ mod requests;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod world_rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -42,13 +44,14 @@ use crate::refresh::{Outcome as Caught, Read, Reason, RefreshRequests};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::duty::DutyRow;
-use crate::store::{Batch, CardMemo, JournalRow, Routing, Store, StoreError, WorldRow};
+use crate::store::{Batch, CardMemo, JournalRow, Routing, Store, StoreError};
 use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
 
 use boards::Boards;
-use draw::{Drawing, Memos, Setting};
-use escalation::Called;
+use called::Called;
+use draw::{Drawing, Memos, Setting, Whose};
 use log_pages::LogPages;
+use world_rows::world_rows;
 
 pub use requests::{Look, REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
 
@@ -152,13 +155,6 @@ pub struct Inlets {
     pub requests: mpsc::Receiver<Request>,
 }
 
-/// Which world.
-#[derive(Clone, Copy)]
-struct Whose<'a> {
-    community: &'a CommunityId,
-    server: ServerId,
-}
-
 /// What there is to commit of an arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Digest {
@@ -175,7 +171,7 @@ impl Ingest {
     /// [`StoreError`].
     pub async fn restore(outside: Surroundings) -> Result<Self, StoreError> {
         let mut worlds = outside.store.world().await?;
-        duty::resume(&outside, &mut worlds).await?;
+        duty::resume(&outside.store, outside.clock.now(), &mut worlds).await?;
         let memos = memos_of(&worlds, outside.store.memos().await?, &outside.store.routing_now());
         for ((community, server), world) in &worlds {
             outside.status.on_duty(community, *server, on_duty(world));
@@ -484,7 +480,7 @@ impl Ingest {
     fn draw(&mut self, whose: Whose<'_>, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
         let Whose { community, server } = whose;
         let world = self.worlds.entry((community.clone(), server)).or_default();
-        batch.world.extend(rows(community, server, world, &applied.touched));
+        batch.world.extend(world_rows(community, server, world, &applied.touched));
         if !applied.touched.is_empty() {
             self.boards.touch(community, server, batch.now);
         }
@@ -598,7 +594,7 @@ impl Ingest {
             let gone: BTreeSet<Entity> = world.forget(now, KEEP_OVER).into_iter().collect();
             let ends = world.duty_forgotten(&on_duty);
             batch.duty.extend(ends.into_iter().map(|edge| DutyRow::new(community, *server, edge, None)));
-            batch.world.extend(rows(community, *server, world, &gone));
+            batch.world.extend(world_rows(community, *server, world, &gone));
         }
         let worlds = &self.worlds;
         self.memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
@@ -637,15 +633,6 @@ async fn until(at: Option<Instant>) {
 async fn pause(ms: Option<i64>) {
     let ms = ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0).max(1);
     tokio::time::sleep(Duration::from_millis(ms)).await;
-}
-
-fn rows<'a>(
-    community: &'a CommunityId,
-    server: ServerId,
-    world: &'a Server,
-    touched: &'a BTreeSet<Entity>,
-) -> impl Iterator<Item = WorldRow> + 'a {
-    touched.iter().map(move |entity| WorldRow { community: community.clone(), server, key: entity.key(), state: world.row(*entity) })
 }
 
 /// An envelope made by ourselves.

@@ -12,6 +12,7 @@
 //! When more new cards wait than messages may be made, several of them share one: a **pack** ([`packing`](packs)). It is claimed, sent and
 //! settled as one request; each card stays a post of its own, with its own versions, and an edit of one sends the whole message again.
 
+mod backoff;
 mod invalid;
 mod limits;
 mod obstacle;
@@ -25,13 +26,14 @@ use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 use crate::render::{Message, Style};
 use crate::route::Threads;
 
+pub use backoff::backoff;
 pub use invalid::Pace;
 pub use limits::{Cause, Limits, Operation, PER_SECOND, RateHeaders, Scope, Wait};
 pub use obstacle::Obstacle;
 pub use packing::{MOST_CARDS, packs, share};
 pub use place::Place;
 pub use queue::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState, PostSubject, Queue, SettleOutcome, SubjectKey};
-pub use verdict::{Settlement, Verdict, backoff, settle};
+pub use verdict::{Settlement, Verdict, settle};
 
 /// How long a nonce surely makes Discord return the message already made (ms). Discord says "a few minutes".
 pub const NONCE_TRUSTED_MS: i64 = 120_000;

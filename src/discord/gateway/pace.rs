@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Attempt;
+use super::super::attempt::Attempt;
 
 /// Discord's `max_concurrency` of an ordinary bot: one IDENTIFY in five seconds.
 const APART: Duration = Duration::from_secs(5);

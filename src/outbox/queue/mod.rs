@@ -38,6 +38,7 @@ mod desiring;
 mod eviction;
 mod index;
 mod obstacles;
+mod parked;
 mod post;
 mod reading;
 mod settling;
@@ -49,10 +50,10 @@ mod upkeep;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId};
 
 use index::Index;
+pub use parked::ParkedChannel;
 pub use post::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState};
 pub use reading::{ChannelDue, LaneBacklog, Waiting};
 pub use settling::SettleOutcome;
@@ -61,19 +62,6 @@ pub use upkeep::BoardRemoval;
 
 /// A request whose answer never came may still be done so much later (ms).
 const LATE_EDIT_MS: i64 = 5_000;
-
-/// A channel that Discord refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParkedChannel {
-    pub channel: ChannelId,
-    /// Why, for people.
-    pub reason: String,
-    pub since: UnixMs,
-    /// When it is tried again.
-    pub retry_at: UnixMs,
-    /// Refusals in a row.
-    pub refusals: u32,
-}
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

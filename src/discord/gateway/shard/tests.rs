@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
-use super::super::Attempt;
+use super::super::super::attempt::Attempt;
 use super::super::pace::{Allowance, Held};
 use super::*;
 

@@ -1,0 +1,18 @@
+//! Why Discord did not answer a question.
+
+/// Why Discord did not tell.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// 401.
+    #[error("Discord does not accept DISCORD_TOKEN: copy it anew from https://discord.com/developers/applications (Bot, Reset Token)")]
+    Token,
+    /// 403 or 404.
+    #[error("Discord refused: {0}")]
+    Refused(String),
+    /// 429.
+    #[error("Discord asks us to wait {0} s")]
+    Wait(i64),
+    /// No answer, or one that makes no sense.
+    #[error("Discord cannot be reached or answers nonsense: {0}. Check the network and DISCORD_API_URL")]
+    Trouble(String),
+}

@@ -1,0 +1,17 @@
+//! The rows of a world's entities that changed.
+
+use std::collections::BTreeSet;
+
+use crate::ids::{CommunityId, ServerId};
+use crate::store::WorldRow;
+use crate::world::{Entity, Server};
+
+/// As they are now; an entity that the world does not have any more is deleted.
+pub(super) fn world_rows<'a>(
+    community: &'a CommunityId,
+    server: ServerId,
+    world: &'a Server,
+    touched: &'a BTreeSet<Entity>,
+) -> impl Iterator<Item = WorldRow> + 'a {
+    touched.iter().map(move |entity| WorldRow { community: community.clone(), server, key: entity.key(), state: world.row(*entity) })
+}
