@@ -195,15 +195,10 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
     }))
 }
 
-/// Forgets what is too old, and imports that nobody confirmed: bounded, as all pruning is.
+/// Forgets what is too old: bounded, as all pruning is.
 pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
-    let old = connection.execute(
-        "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT 5000)",
-        [now.plus(-KEEP_MS).0],
-    )?;
-    let waiting =
-        connection.execute("DELETE FROM pending_import WHERE created_ms < ?1", [now.plus(-super::settings::IMPORT_WAITS_MS).0])?;
-    Ok(old + waiting)
+    connection
+        .execute("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT 5000)", [now.plus(-KEEP_MS).0])
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub(super) fn delete(connection: &Connection, posts: &mut Posts, board: &Board) 
 }
 
 fn of_guild(connection: &Connection, guild: GuildId) -> rusqlite::Result<Vec<Board>> {
-    Ok(super::guilds::load(connection)?.boards.into_iter().filter(|board| board.guild == guild).collect())
+    Ok(super::routing::load(connection)?.boards.into_iter().filter(|board| board.guild == guild).collect())
 }
 
 #[cfg(test)]

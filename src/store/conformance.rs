@@ -2,12 +2,20 @@
 
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension};
+
 use super::*;
+use crate::clock::UnixMs;
+use crate::event::Source;
 use crate::event::Topic;
 use crate::guild_access::How;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
+use crate::ids::{CommunityId, ServerId};
 use crate::outbox::queue::ChannelDue;
 use crate::outbox::{Claim, Lane, Place, PostKey, SettleOutcome, Settlement};
+use crate::outbox::{ClaimOutcome, ClaimRequest, Draft};
 use crate::render::{Message, Style};
 use crate::route::{Filter, Listens, Mute, NewRoute, PingEdit, Quiet, Route, RouteEdit, Threads, When};
 use crate::world::Entity;
@@ -614,7 +622,7 @@ fn rows_of_the_version_before_are_kept_by_an_upgrade() {
 
 #[test]
 fn migrations_are_valid() {
-    migrations().validate().unwrap();
+    super::schema::migrations().validate().unwrap();
 }
 
 #[cfg(unix)]

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{StoreError, migrations, prepare};
+use super::error::StoreError;
+use super::schema::{migrations, prepare};
 use crate::files;
 
 /// Symbolic links followed to a file that does not exist yet: as many as Linux follows.

@@ -13,10 +13,12 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::posts::{Posts, named_by};
-use super::*;
+use super::schema::{migrations, prepare};
+use super::{link_rows, post_rows, rows};
+use crate::clock::UnixMs;
 use crate::guild_access::How;
 use crate::ids::{ChannelId, GuildId};
-use crate::outbox::{Claim, Lane, Operation, Place, Post, PostId, PostState, Settlement, SubjectKey};
+use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Draft, Lane, Operation, Place, Post, PostId, PostState, Settlement, SubjectKey};
 
 use steps::{CHANNELS, GUILDS, START, Step, board, community, settlement};
 
@@ -187,9 +189,9 @@ impl Side {
 
     fn begin(&mut self, window: i64) {
         self.execute("BEGIN");
-        links::set_meta(&self.connection, links::COMMUNITY, Some(community().as_str())).unwrap();
+        link_rows::set_meta(&self.connection, link_rows::COMMUNITY, Some(community().as_str())).unwrap();
         for guild in GUILDS {
-            links::put(&self.connection, guild, &community(), Some(crate::ids::UserId(1)), How::Key, START).unwrap();
+            link_rows::put(&self.connection, guild, &community(), Some(crate::ids::UserId(1)), How::Key, START).unwrap();
             let sql = "INSERT INTO guild (id, community, notices_channel) VALUES (?1, ?2, ?3)";
             let notices = (guild == GUILDS[1]).then_some(rows::flake(CHANNELS[0].0));
             self.connection.execute(sql, (rows::flake(guild.0), community().as_str(), notices)).unwrap();
@@ -205,7 +207,7 @@ impl Side {
     }
 
     fn serve(&mut self) {
-        let access = links::access(&self.connection).unwrap();
+        let access = link_rows::access(&self.connection).unwrap();
         self.posts.serve(access.served().iter().map(|link| link.guild));
     }
 
@@ -236,7 +238,7 @@ impl Side {
 
     /// Memory must say what the rows say, and hold whatever its posts name.
     fn check(&self) -> Result<(), String> {
-        let queue = self.posts.queue();
+        let queue = &self.posts.queue;
         if !queue.is_indexed() {
             return Err("the index does not say what the posts say".into());
         }
@@ -310,7 +312,7 @@ impl<'s> Scenario<'s> {
         let [full, lean] = self.sides.each_ref().map(|side| side.rows());
         let only_in = |one: &[String], other: &[String]| one.iter().filter(|row| !other.contains(row)).cloned().collect::<Vec<_>>();
         same("rows", [only_in(&full, &lean), only_in(&lean, &full)])?;
-        let evicted = self.sides[1].posts.queue_mut().evict(UnixMs(i64::MAX / 2));
+        let evicted = self.sides[1].posts.queue.evict(UnixMs(i64::MAX / 2));
         self.saw("evicted", evicted > 0);
         if nth.is_multiple_of(4) { self.sides.iter().try_for_each(Side::check) } else { Ok(()) }
     }
@@ -334,7 +336,7 @@ impl<'s> Scenario<'s> {
 
     /// Takes down how posts changed with a call.
     fn moved(&mut self, call: &'static str) {
-        let queue = self.sides[0].posts.queue();
+        let queue = &self.sides[0].posts.queue;
         let state = |post: &Post| queue.state(post.id).map_or("-", |state| name(&state));
         let after: BTreeMap<PostId, (Post, &'static str)> = queue.posts().map(|post| (post.id, (post.clone(), state(post)))).collect();
         let before = std::mem::replace(&mut self.before, after);
@@ -370,7 +372,7 @@ impl<'s> Scenario<'s> {
             Step::Pass(ms) => self.now = now.plus(*ms),
             Step::Desire { drafts, requests } => self.desire(drafts, requests)?,
             Step::Redraw(dice) => {
-                let drafts: Vec<Draft> = steps::redrawn(*dice, self.sides[0].posts.queue().posts()).into_iter().collect();
+                let drafts: Vec<Draft> = steps::redrawn(*dice, self.sides[0].posts.queue.posts()).into_iter().collect();
                 self.desire(&drafts, &[])?;
             }
             Step::Claim(request) => self.claim(*request)?,
@@ -403,7 +405,7 @@ impl<'s> Scenario<'s> {
             Step::Restart => {
                 self.open.clear();
                 self.restart();
-                self.change("release_all", |_, posts| Ok(posts.queue_mut().release_all(now)))?;
+                self.change("release_all", |_, posts| Ok(posts.queue.release_all(now)))?;
             }
             Step::Fail { drafts, request } => {
                 for side in self.sides.iter_mut() {
@@ -430,7 +432,7 @@ impl<'s> Scenario<'s> {
             if all {
                 side.posts.keep_all();
                 let rows = post_rows::all(&side.connection).unwrap();
-                side.posts.queue_mut().restore(rows, []);
+                side.posts.queue.restore(rows, []);
             }
         }
     }
@@ -445,16 +447,16 @@ impl<'s> Scenario<'s> {
     /// What people ask for, and time.
     fn rarely(&mut self, step: &Step, now: UnixMs) -> Result<(), String> {
         match step {
-            Step::Reopen(channel) => self.change("reopen", |_, posts| Ok(posts.queue_mut().reopen(*channel))).map(|_| ()),
+            Step::Reopen(channel) => self.change("reopen", |_, posts| Ok(posts.queue.reopen(*channel))).map(|_| ()),
             Step::ReopenGuild(guild) => self.change("reopen", |connection, posts| posts.reopen_guild(connection, *guild)).map(|_| ()),
-            Step::Link(guild) => self.relink(|connection, _| links::put(connection, *guild, &community(), None, How::Key, now)),
+            Step::Link(guild) => self.relink(|connection, _| link_rows::put(connection, *guild, &community(), None, How::Key, now)),
             Step::Unlink(guild) => self.relink(|connection, posts| {
                 let unlink = "UPDATE guild_link SET unlinked_ms = ?2 WHERE guild = ?1 AND unlinked_ms IS NULL";
                 connection.execute(unlink, (rows::flake(guild.0), now.0))?;
                 posts.forget_guild(connection, *guild)
             }),
             Step::OnlyGuild(only) => self.relink(|connection, _| {
-                links::set_meta(connection, links::ONLY_GUILD, only.map(|guild: GuildId| guild.to_string()).as_deref())
+                link_rows::set_meta(connection, link_rows::ONLY_GUILD, only.map(|guild: GuildId| guild.to_string()).as_deref())
             }),
             Step::Prune { age } => {
                 let pruned = self.change("prune", |connection, posts| posts.prune(connection, now.plus(-age), now, 5_000))?;
@@ -479,7 +481,7 @@ impl<'s> Scenario<'s> {
     fn relink(&mut self, work: impl Fn(&Connection, &mut Posts) -> rusqlite::Result<()>) -> Result<(), String> {
         self.change("forget_guild", work)?;
         self.sides.iter_mut().for_each(Side::serve);
-        let served = links::access(&self.sides[0].connection).unwrap().served().len();
+        let served = link_rows::access(&self.sides[0].connection).unwrap().served().len();
         self.saw("not served", served < GUILDS.len());
         Ok(())
     }

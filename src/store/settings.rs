@@ -7,20 +7,18 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, audit, boards, guilds, rows};
+use super::{Routing, Store, StoreError, audit, boards, routing, rows};
 use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use crate::render::{Labels, Style};
 use crate::route::{Board, BoardKind, Escalation, Listens, Quiet, Route, Rule, Step};
 
-use super::guilds::Routing;
 use super::posts::Posts;
 
 /// How long an import waits for its button (ms).
 pub const IMPORT_WAITS_MS: i64 = 15 * 60_000;
-/// Most routes of one guild.
-pub const MOST_ROUTES: usize = 200;
+pub use super::routing::MOST_ROUTES;
 /// Most boards of one guild.
 pub const MOST_BOARDS: usize = boards::MOST_BOARDS;
 
@@ -241,7 +239,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn replace_settings(&self, asked: Replacing) -> Result<Replaced, StoreError> {
         self.change_with_posts(move |connection, posts| {
-            let routing = guilds::load(connection)?;
+            let routing = routing::load(connection)?;
             let owner: Option<i64> =
                 connection.query_row("SELECT user FROM pending_import WHERE id = ?1", [asked.import], |row| row.get(0)).optional()?;
             if owner != Some(rows::flake(asked.user.0)) {
@@ -257,6 +255,11 @@ impl Store {
         })
         .await
     }
+}
+
+/// Forgets imports that nobody confirmed.
+pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<usize> {
+    connection.execute("DELETE FROM pending_import WHERE created_ms < ?1", [now.plus(-IMPORT_WAITS_MS).0])
 }
 
 fn forget(connection: &Connection, id: i64) -> rusqlite::Result<bool> {

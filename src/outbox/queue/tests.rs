@@ -1,6 +1,7 @@
 //! What random runs hardly ever meet. Everything else is shown by both queues agreeing (`store/agreement.rs`).
 
 use super::*;
+use crate::clock::UnixMs;
 use crate::ids::{CommunityId, MessageId, ServerId};
 use crate::outbox::{Draft, Obstacle, Place, Settlement};
 use crate::render::Message;

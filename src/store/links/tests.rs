@@ -1,5 +1,8 @@
 use super::super::conformance::Folder;
-use super::super::{AddBoard, AddRoute, Batch, migrations};
+use rusqlite::Connection;
+
+use super::super::schema::migrations;
+use super::super::{AddBoard, AddRoute, Batch};
 use std::sync::Arc;
 
 use super::*;

@@ -1,0 +1,72 @@
+//! Opens the database and starts its threads.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::handle::Store;
+use super::posts::Posts;
+use super::quota::Quota;
+use super::thread::{Reader, Writer, Written};
+use super::{Inspected, StoreError, open, routing, schema};
+
+/// What a store is told when it is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The database file has at most so many MiB; 0 = as many as it likes. The write-ahead log beside it takes some MiB more. A file that is
+    /// larger already stays as it is, and takes no more events.
+    pub max_mb: u32,
+    /// How long the first change of a message waits for others (ms).
+    pub edit_window_ms: i64,
+}
+
+impl Store {
+    /// Opens (or makes) the database, takes its lock and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] and [`StoreError::Open`], both fit for people.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, Options::default()).await
+    }
+
+    /// As [`Store::open`], with options.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(path: &Path, options: Options) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || Self::open_blocking(&path, options)).await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn open_blocking(path: &Path, options: Options) -> Result<Self, StoreError> {
+        let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+        let sqlite = |error: rusqlite::Error| fail(open::of_sqlite(&error));
+        // The lock is named before the connection: should one of the next steps fail, it is dropped after it.
+        let open::Opened { file, lock, connection } = open::open(path)?;
+        let quota = Quota::set(&connection, options.max_mb).map_err(sqlite)?;
+        let instance = schema::instance(&connection).map_err(sqlite)?;
+        let routing = routing::load(&connection).map_err(sqlite)?;
+        let posts = Posts::load(&connection, &instance, options.edit_window_ms).map_err(sqlite)?;
+        let reading = open::again(&file, path)?;
+        reading.pragma_update(None, "query_only", true).map_err(sqlite)?;
+        let no_thread = |error: std::io::Error| fail(format!("cannot start a thread: {error}"));
+        let (reader, reading) = Reader::start(reading).map_err(no_thread)?;
+        Ok(Self {
+            writer: Writer::start(Written::new(connection, posts), reading, lock).map_err(no_thread)?,
+            reader,
+            routing: watch::Sender::new(Arc::new(routing)),
+            instance: instance.into(),
+            quota,
+        })
+    }
+
+    /// Looks at the database at `path` without changing or leaving anything there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn inspect(path: &Path) -> Result<Inspected, StoreError> {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || open::inspect(&path)).await.map_err(|_| StoreError::Closed)?
+    }
+}
