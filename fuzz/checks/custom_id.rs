@@ -1,49 +1,87 @@
 //! Custom ids: whatever Discord hands back, only what we would have written ourselves is read, and all that we write is read back.
 //!
-//! Input: any bytes, taken as a custom id once and as a choice once.
+//! Input: any bytes, read once as a custom id and once as the parts of one.
 
-use tenfour::commands::components::{Choice, Verb, id, parse};
-use tenfour::ids::{ChannelId, RoleId, ServerId};
-use tenfour::render::button;
+use tenfour::clock::UnixMs;
+use tenfour::commands::custom_id::{AuditQuery, CustomId, MAX_CHOSEN_SERVERS, NewCallOptions, SetupChoice, SetupStep};
+use tenfour::ids::{CallId, ChannelId, GuildId, Ident, RoleId, ServerId, UserId};
+use tenfour::render::custom_id::{MAX_CUSTOM_ID, On, Verb};
 use tenfour::route::Preset;
-
-/// Discord's limit, and the most servers that one id names.
-const LONGEST: usize = 100;
-const SERVERS: usize = 5;
+use tenfour::store::audit::Kind;
+use tenfour::world::Subject;
 
 /// Panics if a promise is broken.
 pub(super) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    if let Some((verb, choice)) = parse(&text) {
-        assert!(text.len() <= LONGEST && choice.servers.len() <= SERVERS);
-        assert_eq!(id(verb, &choice), text, "read, but never written");
+    read(&text);
+    if let Some(on) = On::parse(&text) {
+        assert_eq!(on.to_string(), text, "read, but never written");
     }
-    if let Some((verb, on)) = button::parse(&text) {
-        assert!(text.len() <= LONGEST);
-        assert_eq!(button::id(verb, on), text, "read, but never written");
-    }
-    if let Some(on) = button::chosen(&text) {
-        assert!(button::id(button::Verb::Panel, on).ends_with(&*text), "chosen, but never offered");
-    }
-    if let Some((verb, choice)) = chosen(data) {
-        let written = id(verb, &choice);
-        assert!(written.len() <= LONGEST && written.is_ascii(), "{written}");
-        assert_eq!(parse(&written), Some((verb, choice)), "{written}");
+    if let Some(id) = built(&mut data.iter().copied()) {
+        let written = id.to_string();
+        assert!(written.len() <= MAX_CUSTOM_ID && written.is_ascii(), "{written}");
+        assert_eq!(CustomId::parse(&written), Some(id), "{written}");
         one_byte_off(&written, data);
     }
 }
 
-/// A choice made of bytes.
-fn chosen(data: &[u8]) -> Option<(Verb, Choice)> {
-    let mut bytes = data.iter().copied();
-    let verb = Verb::all().nth(usize::from(bytes.next()? % 16))?;
-    let servers = bytes.next()? % 6;
-    let mut number = |length: u8| (0..length).try_fold(0_u64, |number, _| Some(number << 8 | u64::from(bytes.next()?)));
-    let servers = (0..servers).map(|_| Some(ServerId(u32::try_from(number(4)?).ok()?))).collect::<Option<Vec<_>>>()?;
-    let preset = usize::try_from(number(1)?).ok()?;
-    let channel = number(8).map(ChannelId);
-    let role = number(8).map(RoleId);
-    Some((verb, Choice { servers, preset: Preset::ALL.get(preset % 8).copied(), channel, role }))
+fn read(text: &str) {
+    if let Some(id) = CustomId::parse(text) {
+        assert!(text.len() <= MAX_CUSTOM_ID);
+        if let CustomId::Setup(_, choice) = &id {
+            assert!(choice.servers.len() <= MAX_CHOSEN_SERVERS);
+        }
+        assert_eq!(id.to_string(), text, "read, but never written");
+    }
+}
+
+/// A custom id made of bytes.
+fn built(bytes: &mut impl Iterator<Item = u8>) -> Option<CustomId> {
+    let kind = bytes.next()?;
+    let small = usize::from(bytes.next()?);
+    let mut number = || (0..8).try_fold(0_u64, |number, _| Some(number << 8 | u64::from(bytes.next()?)));
+    let server = |number: u64| ServerId(u32::try_from(number >> 32).unwrap_or_default());
+    // Every other number is there, the others are not.
+    let some = |number: u64| number.is_multiple_of(2).then_some(number);
+    Some(match kind % 13 {
+        0 => {
+            let (verb, _) = Verb::ALL.get(small % 16)?;
+            let (server, one, other) = (server(number()?), number()?.cast_signed(), number()?);
+            let subject = match small / 16 % 4 {
+                0 => Subject::Emergency(CallId(one), UnixMs(other.cast_signed())),
+                1 => Subject::Dispatch(CallId(one), UnixMs(other.cast_signed())),
+                2 => Subject::Panic(Ident(one), UnixMs(other.cast_signed())),
+                _ => Subject::Event(one, u32::try_from(other >> 32).unwrap_or_default()),
+            };
+            CustomId::Card(*verb, On { server, subject })
+        }
+        1 => CustomId::PickCard,
+        2 => {
+            let (step, _) = SetupStep::ALL.get(small % 16)?;
+            let servers = (0..small / 16 % (MAX_CHOSEN_SERVERS + 1)).map(|_| Some(server(number()?))).collect::<Option<Vec<_>>>()?;
+            let preset = number().and_then(|number| Preset::ALL.get(usize::try_from(number % 8).ok()?).copied());
+            let choice = SetupChoice { servers, preset, channel: number().map(ChannelId), role: number().map(RoleId) };
+            CustomId::Setup(*step, choice)
+        }
+        3 => CustomId::Labels,
+        4 => CustomId::Link,
+        5 => CustomId::Unlink(GuildId(number()?)),
+        6 => {
+            let kind = Kind::ALL.get(small % 3).copied();
+            let (days, page) = (server(number()?).0, server(number()?).0);
+            CustomId::Audit(AuditQuery { user: number().and_then(some).map(UserId), kind, days, upto: number()?.cast_signed(), page })
+        }
+        7 => CustomId::ReplaceSettings(number()?.cast_signed()),
+        8 => CustomId::KeepSettings(number()?.cast_signed()),
+        9 => CustomId::RestoreRoutes(number()?.cast_signed()),
+        10 => {
+            let layout = number().and_then(some).zip(number()).map(|(layout, version)| (layout.cast_signed(), version.cast_signed()));
+            let attach = [None, Some(true), Some(false)].get(small % 3).copied()?;
+            CustomId::NewCall(NewCallOptions { server: number().and_then(some).map(server), attach, layout })
+        }
+        11 => CustomId::PlaceEmergency(number().and_then(some).map(server)),
+        _ => CustomId::Panic { on: small.is_multiple_of(2), server: server(number()?) },
+    })
 }
 
 /// An id that somebody tampered with means something else or nothing.
@@ -52,8 +90,5 @@ fn one_byte_off(written: &str, data: &[u8]) {
     let mut bytes = written.as_bytes().to_vec();
     let at = usize::from(*at) % bytes.len();
     bytes[at] = with & 0x7f;
-    let text = String::from_utf8(bytes).unwrap();
-    if let Some((verb, choice)) = parse(&text) {
-        assert_eq!(id(verb, &choice), text);
-    }
+    read(&String::from_utf8(bytes).unwrap());
 }

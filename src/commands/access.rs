@@ -9,18 +9,19 @@
 //!
 //! The rule itself is [`crate::guild_access`]. What is not known to be allowed is refused: before READY too.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serenity::all::{
     Client, CommandInteraction, Context, CreateAutocompleteResponse, CreateInteractionResponse, Framework, FullEvent, Interaction, Ready,
 };
 use serenity::async_trait;
-use tokio::sync::watch;
 
-use super::components::private;
-use super::{Data, Desk, cad};
+use super::context::Desk;
+use super::custom_id::CustomId;
+use super::data::Data;
+use super::guilds::Guilds;
+use super::reply::private_answer;
 use crate::discord::registration::Registration;
 use crate::guild_access::Standing;
 use crate::ids::{GuildId, UserId};
@@ -30,8 +31,6 @@ use crate::render::text;
 use crate::shutdown::Tasks;
 use crate::store::StoreError;
 
-/// Who asks before READY was worked through waits so long.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest name of a server that is remembered (UTF-16 units).
 const NAME: usize = 100;
 /// Servers in which commands from another time are looked for at the start.
@@ -50,43 +49,6 @@ pub(super) fn refusal(standing: Standing) -> Option<&'static str> {
         Standing::Served => None,
         Standing::OtherGuildOnly => Some(OTHER_GUILD),
         Standing::NotLinked => Some(NOT_LINKED),
-    }
-}
-
-/// The servers that have the bot, as the gateway tells. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(super) struct Guilds {
-    /// READY was worked through once.
-    known: Arc<watch::Sender<bool>>,
-    /// With their names, once they are told. Discord has 2,500 at most in one session.
-    present: Arc<Mutex<BTreeMap<GuildId, Option<String>>>>,
-}
-
-impl Default for Guilds {
-    fn default() -> Self {
-        Self { known: Arc::new(watch::Sender::new(false)), present: Arc::default() }
-    }
-}
-
-impl Guilds {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<GuildId, Option<String>>> {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Every server that has the bot.
-    pub(super) fn all(&self) -> BTreeSet<GuildId> {
-        self.lock().keys().copied().collect()
-    }
-
-    /// A server's name, if Discord told it.
-    pub(super) fn name(&self, guild: GuildId) -> Option<String> {
-        self.lock().get(&guild).cloned().flatten()
-    }
-
-    async fn until_known(&self) {
-        let mut known = self.known.subscribe();
-        // Cannot fail: we hold the sender.
-        tokio::time::timeout(PATIENCE, known.wait_for(|known| *known)).await.ok();
     }
 }
 
@@ -146,7 +108,7 @@ impl<F> Access<F> {
             Interaction::Command(command) => (command.guild_id, links(command)),
             Interaction::Autocomplete(command) => (command.guild_id, false),
             Interaction::Component(component) => (component.guild_id, false),
-            Interaction::Modal(modal) => (modal.guild_id, modal.data.custom_id == cad::link::FORM),
+            Interaction::Modal(modal) => (modal.guild_id, CustomId::parse(&modal.data.custom_id) == Some(CustomId::Link)),
             // A ping, or a kind that does not exist yet: poise answers neither.
             _ => return None,
         };
@@ -346,9 +308,9 @@ fn list(guilds: &[GuildId]) -> String {
 
 async fn respond(ctx: &Context, interaction: &Interaction, sentence: &str) {
     let answered = match interaction {
-        Interaction::Command(command) => command.create_response(ctx, private(sentence)).await,
-        Interaction::Component(component) => component.create_response(ctx, private(sentence)).await,
-        Interaction::Modal(modal) => modal.create_response(ctx, private(sentence)).await,
+        Interaction::Command(command) => command.create_response(ctx, private_answer(sentence)).await,
+        Interaction::Component(component) => component.create_response(ctx, private_answer(sentence)).await,
+        Interaction::Modal(modal) => modal.create_response(ctx, private_answer(sentence)).await,
         Interaction::Autocomplete(typing) => {
             typing.create_response(ctx, CreateInteractionResponse::Autocomplete(CreateAutocompleteResponse::new())).await
         }

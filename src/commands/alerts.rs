@@ -14,7 +14,7 @@ pub(super) mod test;
 mod thread;
 mod unmute;
 
-use super::Context;
+use super::context::Context;
 use super::errors::Error;
 
 /// Which events are posted in which channel

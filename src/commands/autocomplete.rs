@@ -2,7 +2,9 @@
 
 use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
 
-use super::{Context, alerts, duty};
+use super::context::Context;
+use super::duty::report;
+use super::routes::known_priorities;
 use crate::ids::GuildId;
 use crate::render::text;
 use crate::route::filter::Service;
@@ -66,7 +68,7 @@ pub(super) async fn member(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
     let known = desk.store.duty_members(&desk.facts.community).await.unwrap_or_default();
     words(
         known.into_iter().map(|(member, name, callsign)| {
-            let shown = duty::shown(&name, &callsign);
+            let shown = report::shown(&name, &callsign);
             let value = match member {
                 Member::Account(account) => account,
                 Member::Unit(..) => shown.clone(),
@@ -87,7 +89,7 @@ pub(super) async fn department(ctx: Context<'_>, partial: &str) -> CreateAutocom
 /// The community's priorities, for a list that is being typed.
 pub(super) async fn priorities(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let Some(guild) = ctx.interaction.guild_id.map(|id| GuildId(id.get())) else { return CreateAutocompleteResponse::new() };
-    let Ok(known) = alerts::filter::priorities(ctx.data(), guild).await else { return CreateAutocompleteResponse::new() };
+    let Ok(known) = known_priorities(ctx.data(), guild).await else { return CreateAutocompleteResponse::new() };
     several(known.choices(), partial, false)
 }
 

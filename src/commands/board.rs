@@ -1,22 +1,12 @@
-//! `/board`: self-updating messages, and what their three commands share.
+//! `/board`: self-updating messages.
 
 mod create;
+pub(super) mod redraw;
 mod refresh;
 pub(super) mod remove;
 
-use std::time::Duration;
-
-use tokio::sync::oneshot;
-
+use super::context::Context;
 use super::errors::Error;
-use super::{Context, Desk};
-use crate::ids::GuildId;
-use crate::ingest::Request;
-use crate::ingest::boards::Redraw;
-use crate::route::Board;
-
-/// How long ingest may keep a command waiting.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Self-updating messages: who is on duty, which calls are open
 #[poise::command(
@@ -29,24 +19,4 @@ const PATIENCE: Duration = Duration::from_secs(5);
 )]
 pub(super) async fn board(_: Context<'_>) -> Result<(), Error> {
     Ok(())
-}
-
-/// `units on duty → <#1>, of server 2 only`.
-pub(super) fn describe(board: &Board) -> String {
-    let server = board.server.map(|server| format!(", of server {server} only")).unwrap_or_default();
-    format!("{} → <#{}>{server}", board.kind.describe(), board.channel)
-}
-
-/// Has boards drawn now. `None` if ingest does not say in time that it did.
-pub(super) async fn redraw(desk: &Desk, guild: GuildId, board: Option<i64>) -> Option<usize> {
-    let (done, told) = oneshot::channel();
-    let asked = async {
-        desk.requests.send(Request::Redraw(Redraw { guild, board, done })).await.ok()?;
-        told.await.ok()?.ok()
-    };
-    tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
-}
-
-pub(super) fn no_such_board(board: i64) -> Error {
-    Error::Refused(format!("This server has no board #{board}: choose one from the list that `/board remove` shows while you type."))
 }

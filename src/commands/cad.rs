@@ -12,8 +12,9 @@ mod setup;
 mod stats;
 mod status;
 pub(super) mod unlink;
+pub(super) mod wizard;
 
-use super::Context;
+use super::context::Context;
 use super::errors::Error;
 
 /// The connection to Sonoran CAD

@@ -3,13 +3,14 @@
 mod assign;
 mod close;
 mod from911;
+mod layout;
 mod list;
 pub(super) mod new;
 pub(super) mod note;
 mod unassign;
 mod view;
 
-use super::Context;
+use super::context::Context;
 use super::errors::Error;
 
 /// Calls in the CAD

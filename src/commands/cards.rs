@@ -7,20 +7,22 @@
 //! ```
 
 use serenity::all::{
-    ActionRowComponent, ButtonStyle, ComponentInteraction, ComponentInteractionDataKind, Context, CreateActionRow, CreateAllowedMentions,
-    CreateButton, CreateInputText, CreateInteractionResponse, CreateInteractionResponseMessage, CreateModal, CreateSelectMenu,
-    CreateSelectMenuKind, CreateSelectMenuOption, EditInteractionResponse, EditMessage, InputTextStyle, MessageFlags, ModalInteraction,
+    ActionRowComponent, ComponentInteraction, ComponentInteractionDataKind, Context, CreateActionRow, CreateAllowedMentions,
+    CreateInputText, CreateInteractionResponse, CreateInteractionResponseMessage, CreateModal, CreateSelectMenuOption,
+    EditInteractionResponse, EditMessage, InputTextStyle, MessageFlags, ModalInteraction,
 };
 
-use super::components::private;
+use super::card_buttons::{button_of, list_of, offer};
+use super::context::{Desk, actor};
+use super::custom_id::CustomId;
 use super::errors::Error;
 use super::reply::{BLUE, Page, YELLOW};
-use super::{Desk, actor, calls, waiting};
+use super::{calls, waiting};
 use crate::actions::{Actor, CadAction, CardState, LONGEST_NOTE, Refused};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
-use crate::render::button::{self, On, PICK, Verb};
-use crate::render::{Button, Labels, Message, text};
+use crate::render::button::{On, Verb};
+use crate::render::{Labels, text};
 use crate::world::Subject;
 
 /// What is typed into a form.
@@ -28,28 +30,19 @@ const TYPED: &str = "typed";
 /// Longest postal (characters).
 const LONGEST_POSTAL: u16 = 20;
 
-/// Whether a custom id is one of a card's.
-pub(super) fn is_ours(custom_id: &str) -> bool {
-    custom_id == PICK || button::parse(custom_id).is_some()
-}
-
 /// A press, or a choice from a list.
-pub(super) async fn press(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -> Result<(), Error> {
-    let wanted = if component.data.custom_id == PICK {
-        chosen(component).and_then(button::chosen).map(|on| (Verb::Panel, on))
-    } else {
-        button::parse(&component.data.custom_id)
-    };
-    let Some(((verb, on), guild)) = wanted.zip(component.guild_id) else {
-        let stale = private("This button is from another version of the bot: use the one on the newest card.");
-        return Ok(component.create_response(ctx, stale).await?);
-    };
+pub(super) async fn press(
+    ctx: &Context,
+    desk: &Desk,
+    component: &ComponentInteraction,
+    guild: GuildId,
+    (verb, on): (Verb, On),
+) -> Result<(), Error> {
     if let Some(form) = form_of(verb, on) {
         return Ok(component.create_response(ctx, CreateInteractionResponse::Modal(form)).await?);
     }
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     component.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
-    let guild = GuildId(guild.get());
     let who = actor(guild, UserId(component.user.id.get()), component.member.as_ref());
     let done = waiting::shown(who.user, act(desk, &who, verb, on, chosen(component)), &(ctx, component)).await;
     let answer = match done {
@@ -69,19 +62,15 @@ pub(super) async fn press(ctx: &Context, desk: &Desk, component: &ComponentInter
 }
 
 /// A form that was filled in.
-pub(super) async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction) -> Result<(), Error> {
-    let Some(((verb, on), guild)) = button::parse(&modal.data.custom_id).zip(modal.guild_id) else {
-        return Ok(modal.create_response(ctx, private("This form is from another version of the bot: press the button again.")).await?);
-    };
+pub(super) async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction, who: &Actor, (verb, on): (Verb, On)) -> Result<(), Error> {
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
     let typed = modal.data.components.iter().flat_map(|row| &row.components).find_map(|input| match input {
         ActionRowComponent::InputText(input) if input.custom_id == TYPED => input.value.clone(),
         _ => None,
     });
-    let who = actor(GuildId(guild.get()), UserId(modal.user.id.get()), modal.member.as_ref());
     let typed = typed.unwrap_or_default();
-    let done = waiting::shown(who.user, act(desk, &who, verb, on, Some(&typed)), &(ctx, modal)).await;
+    let done = waiting::shown(who.user, act(desk, who, verb, on, Some(&typed)), &(ctx, modal)).await;
     let sentence = match done {
         Ok(Answer::Said(sentence) | Answer::Offer(sentence, _)) => sentence,
         Ok(Answer::Panel(_)) => "Press the button again.".to_owned(),
@@ -97,11 +86,6 @@ enum Answer {
     Panel(Page),
     /// A panic is over, and the 911 that the game placed for it still waits.
     Offer(String, On),
-}
-
-/// The button that removes the 911 of a panic that is over.
-pub(super) fn offer(on: On) -> CreateActionRow {
-    CreateActionRow::Buttons(vec![button_of(Verb::AlsoClear, on)])
 }
 
 /// Asks whether another unit's panic is meant.
@@ -164,7 +148,8 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
     })
 }
 
-fn chosen(component: &ComponentInteraction) -> Option<&str> {
+/// The value that was chosen from a list.
+pub(super) fn chosen(component: &ComponentInteraction) -> Option<&str> {
     match &component.data.kind {
         ComponentInteractionDataKind::StringSelect { values } => values.first().map(String::as_str),
         _ => None,
@@ -200,7 +185,7 @@ fn form_of(verb: Verb, on: On) -> Option<CreateModal> {
         _ => return None,
     };
     let input = CreateInputText::new(style, label, TYPED).min_length(1).max_length(longest).required(true);
-    Some(CreateModal::new(button::id(verb, on), text::cut(&title, 45)).components(vec![CreateActionRow::InputText(input)]))
+    Some(CreateModal::new(CustomId::Card(verb, on).to_string(), text::cut(&title, 45)).components(vec![CreateActionRow::InputText(input)]))
 }
 
 /// What can be done with a card, for one person.
@@ -233,30 +218,6 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
         _ => state.what.clone(),
     };
     Page { rows, ..Page::new(what, text, BLUE) }
-}
-
-/// The buttons of a card, as it has them in its channel.
-pub(super) fn rows(card: &Message) -> Vec<CreateActionRow> {
-    let on = |button: &Button| button::chosen(&button.on).map(|on| button_of(button.verb, on));
-    let buttons: Vec<CreateButton> = card.buttons.iter().filter_map(on).collect();
-    if buttons.is_empty() { Vec::new() } else { vec![CreateActionRow::Buttons(buttons)] }
-}
-
-fn button_of(verb: Verb, on: On) -> CreateButton {
-    let (emoji, label) = verb.face();
-    let style = match verb.style() {
-        1 => ButtonStyle::Primary,
-        3 => ButtonStyle::Success,
-        4 => ButtonStyle::Danger,
-        _ => ButtonStyle::Secondary,
-    };
-    let emoji = serenity::all::ReactionType::Unicode(emoji.to_owned());
-    CreateButton::new(button::id(verb, on)).label(label).style(style).emoji(emoji)
-}
-
-fn list_of(verb: Verb, on: On, placeholder: &str, options: Vec<CreateSelectMenuOption>) -> CreateActionRow {
-    let kind = CreateSelectMenuKind::String { options };
-    CreateActionRow::SelectMenu(CreateSelectMenu::new(button::id(verb, on), kind).placeholder(placeholder))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use serde_json::Value;
 use serenity::all::Permissions;
 
-use super::Desk;
+use super::context::Desk;
 use super::errors::Error;
-use super::reply::and;
+use super::wording::and;
 use crate::discord::rest::AskError;
 use crate::ids::{ChannelId, GuildId, RoleId};
 

@@ -3,10 +3,11 @@
 
 use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse, ResolvedValue};
 
+use super::cad_args;
 use super::calls::OpenCall;
-use super::{Context, acts};
+use super::context::Context;
 use crate::actions::{Acting, Actor};
-use crate::render::button::{self, On};
+use crate::render::button::On;
 use crate::render::{Labels, text};
 
 /// Most choices Discord shows.
@@ -16,17 +17,17 @@ pub(super) const OFFLINE: i64 = 100;
 
 /// Who types, if they may see what is open.
 async fn onlooker(ctx: Context<'_>) -> Option<(&Acting, Actor, Labels)> {
-    let (acting, actor) = (ctx.data().acting().ok()?, acts::actor_of(ctx).ok()?);
-    let labels = acts::labels(ctx.data(), actor.guild);
+    let (acting, actor) = (ctx.data().acting().ok()?, cad_args::actor_of(ctx).ok()?);
+    let labels = cad_args::labels(ctx.data(), actor.guild);
     acting.may_see(&actor).await.then_some((acting, actor, labels))
 }
 
 async fn calls(ctx: Context<'_>, partial: &str, wanted: impl Fn(&OpenCall) -> bool) -> CreateAutocompleteResponse {
     let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
     let several = acting.servers().len() > 1;
-    let mut open = acts::open_calls(acting, &labels).await.unwrap_or_default();
+    let mut open = cad_args::open_calls(acting, &labels).await.unwrap_or_default();
     open.retain(|call| call.number.is_some());
-    let shown = open.iter().filter(|call| wanted(call)).map(|call| (call.choice(several), button::value(call.on)));
+    let shown = open.iter().filter(|call| wanted(call)).map(|call| (call.choice(several), call.on.to_string()));
     response(shown, partial)
 }
 
@@ -49,15 +50,15 @@ pub(super) async fn emergency(ctx: Context<'_>, partial: &str) -> CreateAutocomp
 fn chosen_call(ctx: Context<'_>) -> Option<On> {
     let option = ctx.args.iter().find(|option| option.name == "call")?;
     match option.value {
-        ResolvedValue::String(value) => button::chosen(value),
+        ResolvedValue::String(value) => On::parse(value),
         _ => None,
     }
 }
 
 async fn units(ctx: Context<'_>, partial: &str, attached: bool) -> CreateAutocompleteResponse {
     let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
-    let known = acts::units(acting, &labels, chosen_call(ctx), attached).await.unwrap_or_default();
-    response(known.iter().map(|unit| (unit.choice.clone(), acts::unit_value(unit))), partial)
+    let known = cad_args::units(acting, &labels, chosen_call(ctx), attached).await.unwrap_or_default();
+    response(known.iter().map(|unit| (unit.choice.clone(), cad_args::unit_value(unit))), partial)
 }
 
 /// Units on duty where the call is.
@@ -72,8 +73,8 @@ pub(super) async fn attached(ctx: Context<'_>, partial: &str) -> CreateAutocompl
 
 /// The community's statuses.
 pub(super) async fn status(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let Ok(actor) = acts::actor_of(ctx) else { return CreateAutocompleteResponse::new() };
-    let labels = acts::labels(ctx.data(), actor.guild);
+    let Ok(actor) = cad_args::actor_of(ctx) else { return CreateAutocompleteResponse::new() };
+    let labels = cad_args::labels(ctx.data(), actor.guild);
     let numbers = labels.statuses.keys().filter(|number| **number != OFFLINE);
     response(numbers.map(|number| (super::calls::status_word(&labels, *number), number.to_string())), partial)
 }

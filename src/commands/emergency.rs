@@ -1,26 +1,18 @@
 //! `/911`: anybody with an account in the CAD places a call. Off until a guild switches it on (`/cad actions`).
-//!
-//! ```text
-//! e1:server      the server in plain digits, or `-` for the one on which they are on duty, else the first
-//! ```
 
 use serenity::all::CreateModal;
 
+use super::context::{Context, Desk};
+use super::custom_id::CustomId;
 use super::errors::Error;
-use super::forms::{self, Input, Typed};
-use super::{Context, Desk, acts, autocomplete};
+use super::forms::{Input, Typed};
+use super::{autocomplete, cad_args, forms};
 use crate::actions::{Actor, CadAction};
 use crate::authorization::{self, Permission};
 use crate::cad::rest::NewEmergency;
 use crate::ids::ServerId;
 
-/// Ids of another form belong to another version.
-const VERSION: &str = "e1";
 const OFF: &str = "Placing calls from Discord is switched off here: somebody with Manage Server can switch it on with `/cad actions`.";
-
-/// Where the call goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted(Option<ServerId>);
 
 /// Call for help in the CAD
 #[poise::command(slash_command, guild_only, rename = "911", interaction_context = "Guild")]
@@ -30,7 +22,7 @@ pub(super) async fn emergency(
     #[autocomplete = "autocomplete::server"]
     server: Option<i64>,
 ) -> Result<(), Error> {
-    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
     let rule = acting.rule_of(actor.guild)?;
     if !rule.emergency {
         return Err(Error::refused(OFF));
@@ -38,13 +30,13 @@ pub(super) async fn emergency(
     // Before anything is typed; it is asked again when the form is sent.
     authorization::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.to_string()))?;
     let server = match server {
-        Some(_) => Some(acts::server(acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(acting, &actor, server).await?),
         None => None,
     };
-    forms::open(ctx, form(Wanted(server))).await
+    forms::open(ctx, form(server)).await
 }
 
-fn form(wanted: Wanted) -> CreateModal {
+fn form(server: Option<ServerId>) -> CreateModal {
     let plain = Input { id: "", label: "", long: false, required: false, longest: 100, placeholder: "", value: "" };
     let rows = [
         Input {
@@ -60,26 +52,13 @@ fn form(wanted: Wanted) -> CreateModal {
         Input { id: "postal", label: "Postal", longest: 20, ..plain },
         Input { id: "caller", label: "Who calls?", longest: 80, placeholder: "Left empty: your name in the CAD", ..plain },
     ];
-    CreateModal::new(id(wanted), "Call for help").components(rows.iter().map(Input::row).collect())
-}
-
-fn id(Wanted(server): Wanted) -> String {
-    format!("{VERSION}:{}", server.map_or_else(|| "-".to_owned(), |server| server.to_string()))
-}
-
-/// Back from a custom id. `None` unless [`id`] would write exactly this.
-pub(super) fn parse(custom_id: &str) -> Option<Wanted> {
-    let server = match custom_id.strip_prefix(VERSION)?.strip_prefix(':')? {
-        "-" => None,
-        number => Some(ServerId(number.parse().ok()?)),
-    };
-    (id(Wanted(server)) == custom_id).then_some(Wanted(server))
+    CreateModal::new(CustomId::PlaceEmergency(server).to_string(), "Call for help").components(rows.iter().map(Input::row).collect())
 }
 
 /// Places the call.
-pub(super) async fn placed(desk: &Desk, who: &Actor, Wanted(server): Wanted, typed: &Typed) -> Result<String, Error> {
+pub(super) async fn placed(desk: &Desk, who: &Actor, server: Option<ServerId>, typed: &Typed) -> Result<String, Error> {
     let acting = desk.acting()?;
-    let server = acts::server_for(acting, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
+    let server = cad_args::server_for(acting, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
     let text = |id: &str| typed.get(id).unwrap_or_default().to_owned();
     let caller = match typed.get("caller") {
         Some(caller) => caller.to_owned(),
@@ -99,19 +78,4 @@ pub(super) async fn placed(desk: &Desk, who: &Actor, Wanted(server): Wanted, typ
         delete_after_minutes: None,
     };
     Ok(acting.act(who, server, CadAction::Call(Box::new(new))).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_we_would_write_is_read() {
-        for wanted in [Wanted(None), Wanted(Some(ServerId(u32::MAX)))] {
-            assert_eq!(parse(&id(wanted)), Some(wanted));
-        }
-        for other in ["", "e1", "e1:", "e1:01", "e1:+1", "e1:1:1", "e2:1", "e1:4294967296"] {
-            assert_eq!(parse(other), None, "{other}");
-        }
-    }
 }

@@ -1,10 +1,6 @@
 //! What people are told when it does not work: one sentence with the fix. What is not theirs to mend becomes one neutral sentence and a
 //! log line, tied together by a short reference.
 
-use poise::FrameworkError;
-use serenity::all::{CreateInteractionResponse, CreateInteractionResponseMessage};
-
-use super::{Desk, recorded, reply};
 use crate::actions::Refused;
 use crate::discord::rest::{AskError, without_address};
 use crate::route::{AttentionError, FilterError};
@@ -40,11 +36,11 @@ impl Error {
     }
 }
 
-fn reference() -> String {
+pub(super) fn reference() -> String {
     format!("{:06x}", fastrand::u32(..0x100_0000))
 }
 
-fn neutral(reference: &str) -> String {
+pub(super) fn neutral(reference: &str) -> String {
     format!(
         "That did not work, and it is not your fault: try again, and if it stays give your bot's operator the reference `{reference}` (it is in the log)."
     )
@@ -86,53 +82,5 @@ impl From<AskError> for Error {
             AskError::Wait(seconds) => Self::Refused(format!("Discord asks the bot to wait: try again in {} s.", seconds.max(1))),
             other => Self::Internal(other.into()),
         }
-    }
-}
-
-/// poise's hook: whatever went wrong ends here, answered.
-pub(super) async fn on_error(error: FrameworkError<'_, Desk, Error>) {
-    // It may have changed something before it failed.
-    if let FrameworkError::Command { ctx, .. } | FrameworkError::CommandPanic { ctx, .. } = &error {
-        recorded::after(*ctx, "done, but the command failed afterwards").await;
-    }
-    let (ctx, sentence) = match error {
-        FrameworkError::Command { error, ctx, .. } => (ctx, error.sentence(&ctx.command().qualified_name)),
-        FrameworkError::CommandPanic { payload, ctx, .. } => {
-            let reference = reference();
-            tracing::error!(reference, command = %ctx.command().qualified_name, payload, "a command panicked");
-            (ctx, neutral(&reference))
-        }
-        FrameworkError::ArgumentParse { error, ctx, .. } => (ctx, format!("That value cannot be used: {error}.")),
-        FrameworkError::CommandStructureMismatch { description, ctx, .. } => {
-            tracing::warn!(description, command = %ctx.command().qualified_name, "Discord shows an older form of a command");
-            (ctx.into(), STALE.to_owned())
-        }
-        FrameworkError::GuildOnly { ctx, .. } => (ctx, "This works in a server only, not in direct messages.".to_owned()),
-        FrameworkError::UnknownInteraction { framework, interaction, .. } => {
-            let answer = CreateInteractionResponseMessage::new().content(STALE).ephemeral(true);
-            let sent = interaction.create_response(framework.serenity_context, CreateInteractionResponse::Message(answer)).await;
-            if let Err(error) = sent.map_err(without_address) {
-                tracing::debug!(%error, "an unknown command could not be answered");
-            }
-            return;
-        }
-        FrameworkError::EventHandler { error, .. } => return log(&error),
-        other => {
-            tracing::error!(error = %other, "the command framework");
-            return;
-        }
-    };
-    if let Err(error) = reply::framework(ctx, sentence).await {
-        // Usually the person is gone, or Discord gave up waiting.
-        tracing::warn!(%error, "an error could not be told");
-    }
-}
-
-const STALE: &str = "This command has changed since your Discord loaded it: reload Discord (Ctrl+R) and try again.";
-
-fn log(error: &Error) {
-    match error {
-        Error::Refused(sentence) => tracing::debug!(sentence, "refused"),
-        Error::Internal(error) => tracing::error!("an interaction failed: {error:#}"),
     }
 }

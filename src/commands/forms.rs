@@ -1,18 +1,14 @@
-//! Forms that act in the CAD: opened as the first answer of a command, since Discord takes none after a deferral, and sent whenever the person
-//! is done. Who may is asked then. A form is gone from the screen once it is sent, so that with a refusal comes what was typed.
+//! Forms: their inputs, opening one, and reading what was typed. A form is the first answer of a command, since Discord takes none after a
+//! deferral.
 
 use std::sync::atomic::Ordering;
 
 use serenity::all::{
-    ActionRowComponent, CreateActionRow, CreateAllowedMentions, CreateInputText, CreateInteractionResponse,
-    CreateInteractionResponseMessage, CreateModal, EditInteractionResponse, InputTextStyle, ModalInteraction,
+    ActionRowComponent, CreateActionRow, CreateInputText, CreateInteractionResponse, CreateModal, InputTextStyle, ModalInteraction,
 };
 
-use super::components::private;
+use super::context::Context;
 use super::errors::Error;
-use super::{Context, Desk, actor, call, emergency, waiting};
-use crate::actions::Actor;
-use crate::ids::{GuildId, UserId};
 use crate::render::text;
 
 /// Discord's limit of a form's title and of an input's label (UTF-16 units).
@@ -71,50 +67,9 @@ impl Typed {
     }
 
     /// In a block of code, which nothing in it can end.
-    fn again(&self) -> String {
+    pub(super) fn again(&self) -> String {
         let lines: Vec<&str> = self.0.iter().map(|(_, value)| value.trim()).filter(|value| !value.is_empty()).collect();
         format!("This is what you typed:\n```\n{}\n```", text::cut(&lines.join("\n").replace('`', "'"), 1_000))
-    }
-}
-
-/// Which form.
-enum Form {
-    Call(call::new::Wanted),
-    Emergency(emergency::Wanted),
-}
-
-fn parse(custom_id: &str) -> Option<Form> {
-    call::new::parse(custom_id).map(Form::Call).or_else(|| emergency::parse(custom_id).map(Form::Emergency))
-}
-
-/// Whether a custom id is that of one of these forms.
-pub(super) fn is_ours(custom_id: &str) -> bool {
-    parse(custom_id).is_some()
-}
-
-/// A form that was sent.
-pub(super) async fn sent(ctx: &serenity::all::Context, desk: &Desk, modal: &ModalInteraction) -> Result<(), Error> {
-    let Some((form, guild)) = parse(&modal.data.custom_id).zip(modal.guild_id) else {
-        return Ok(modal.create_response(ctx, private("This form is from another version of the bot: run the command again.")).await?);
-    };
-    let later = CreateInteractionResponseMessage::new().ephemeral(true);
-    modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
-    let who = actor(GuildId(guild.get()), UserId(modal.user.id.get()), modal.member.as_ref());
-    let typed = Typed::of(modal);
-    let done = waiting::shown(who.user, done(desk, &who, form, &typed), &(ctx, modal)).await;
-    let said = match done {
-        Ok(said) => said,
-        Err(error) => format!("{}\n\n{}", error.sentence("a form"), typed.again()),
-    };
-    let answer = EditInteractionResponse::new().content(text::cut(&said, 2_000)).allowed_mentions(CreateAllowedMentions::new());
-    modal.edit_response(ctx, answer).await?;
-    Ok(())
-}
-
-async fn done(desk: &Desk, who: &Actor, form: Form, typed: &Typed) -> Result<String, Error> {
-    match form {
-        Form::Call(wanted) => call::new::made(desk, who, &wanted, typed).await,
-        Form::Emergency(wanted) => emergency::placed(desk, who, wanted, typed).await,
     }
 }
 

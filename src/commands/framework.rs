@@ -3,12 +3,17 @@
 use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 use tenfour_chart::Painter;
 
-use super::access::{Access, Guilds};
-use super::cad::labels::Openings;
-use super::cad::link::Tries;
-use super::errors::{Error, on_error};
+use super::access::Access;
+use super::context::Desk;
+use super::data::Data;
+use super::error_hook::on_error;
+use super::errors::Error;
+use super::guilds::Guilds;
+use super::link_attempts::LinkAttempts;
 use super::names::Names;
-use super::{Data, Desk, alerts, board, cad, call, components, duty, emergency, lookup, menu, recorded, threads, unit};
+use super::notice_throttle::Tellings;
+use super::open_forms::Openings;
+use super::{alerts, audit_hook, board, cad, call, duty, emergency, interactions, lookup, menu, threads, unit};
 use crate::discord::gateway::Gateway;
 use crate::discord::registration::Registration;
 use crate::ids::GuildId;
@@ -39,15 +44,15 @@ fn options() -> poise::FrameworkOptions<Desk, Error> {
     poise::FrameworkOptions {
         commands: commands(),
         on_error: |error| Box::pin(on_error(error)),
-        pre_command: |ctx| Box::pin(recorded::before(ctx)),
-        post_command: |ctx| Box::pin(recorded::after(ctx, "done")),
+        pre_command: |ctx| Box::pin(audit_hook::before(ctx)),
+        post_command: |ctx| Box::pin(audit_hook::after(ctx, "done")),
         // poise's own default would ping people.
         allowed_mentions: Some(CreateAllowedMentions::new()),
         event_handler: |framework, event| {
             Box::pin(async move {
                 let (ctx, desk) = (framework.serenity_context, framework.user_data);
                 match event {
-                    FullEvent::InteractionCreate { interaction } => components::dispatch(ctx, desk, interaction).await,
+                    FullEvent::InteractionCreate { interaction } => interactions::dispatch(ctx, desk, interaction).await,
                     FullEvent::Message { new_message } => threads::heard(ctx, desk, new_message).await,
                     _ => Ok(()),
                 }
@@ -80,9 +85,9 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
     let desk = Desk {
         data: data.clone(),
         names: Names::default(),
-        tellings: threads::Tellings::default(),
+        tellings: Tellings::default(),
         openings: Openings::default(),
-        tries: Tries::default(),
+        tries: LinkAttempts::default(),
         guilds: guilds.clone(),
         painter: Painter::default(),
     };

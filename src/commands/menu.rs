@@ -2,8 +2,9 @@
 
 use serenity::all as serenity;
 
+use super::cad_args;
+use super::context::{Context, Desk};
 use super::errors::Error;
-use super::{Context, Desk, acts};
 use crate::actions::{CadAction, LONGEST_NOTE};
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::PostKey;
@@ -19,7 +20,7 @@ const NO_CALL: &str = "Notes belong to calls, and this thread is about something
 #[poise::command(context_menu_command = "Add as CAD note", guild_only, interaction_context = "Guild")]
 pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let actor = acts::actor_of(ctx)?;
+    let actor = cad_args::actor_of(ctx)?;
     let found = call_of_thread(ctx.data(), actor.guild, ChannelId(message.channel_id.get())).await?;
     let (_, on) = found.ok_or_else(|| Error::refused(ELSEWHERE))?;
     if !matches!(on.subject, Subject::Emergency(..) | Subject::Dispatch(..)) {
@@ -27,7 +28,7 @@ pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Re
     }
     let author = (message.author.id.get() != actor.user.0).then(|| message.author.global_name.as_deref().unwrap_or(&message.author.name));
     let note = note(&message.content, author).ok_or_else(|| Error::refused("That message has no text: nothing was sent."))?;
-    acts::act(ctx, &actor, on.server, CadAction::Note(on.subject, note)).await
+    cad_args::act(ctx, &actor, on.server, CadAction::Note(on.subject, note)).await
 }
 
 /// The card whose thread, or whose forum post, a channel is, and what it is about.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Data;
+use super::data::Data;
 use crate::actions::{Actor, Refused};
 use crate::cad::rest::{CadServer, RestError, Template};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};

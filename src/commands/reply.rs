@@ -2,13 +2,14 @@
 
 use poise::CreateReply;
 use serenity::all::{
-    CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, CreateEmbedFooter, EditAttachments, EditInteractionResponse,
-    Timestamp,
+    CreateActionRow, CreateAllowedMentions, CreateAttachment, CreateEmbed, CreateEmbedFooter, CreateInteractionResponse,
+    CreateInteractionResponseMessage, EditAttachments, EditInteractionResponse, Timestamp,
 };
-use tenfour_chart as chart;
 
+use super::card_buttons;
+use super::context::{Context, Desk};
 use super::errors::Error;
-use super::{Context, Desk, cards};
+use super::wording::counted;
 use crate::render::{Embed, Message, text};
 
 /// Discord's limit of a message's content (UTF-16 units).
@@ -74,6 +75,13 @@ fn private() -> CreateReply {
     seen(false)
 }
 
+/// Answers a press or a form at once, in one sentence that only that person sees.
+pub(super) fn private_answer(sentence: &str) -> CreateInteractionResponse {
+    CreateInteractionResponse::Message(
+        CreateInteractionResponseMessage::new().content(sentence).ephemeral(true).allowed_mentions(CreateAllowedMentions::new()),
+    )
+}
+
 /// Seen by who asked, or by everybody there. A deferred answer is seen by whom it was deferred for.
 fn seen(shared: bool) -> CreateReply {
     CreateReply::default().ephemeral(!shared).allowed_mentions(CreateAllowedMentions::new())
@@ -101,7 +109,7 @@ pub(super) async fn show(ctx: Context<'_>, mut page: Page) -> Result<(), Error> 
 
 /// A message as channels show it, with its buttons. Its pings stay out.
 pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), Error> {
-    let mut reply = private().components(cards::rows(message));
+    let mut reply = private().components(card_buttons::rows(message));
     if let Some(content) = message.content.as_ref().filter(|_| message.roles.is_empty()) {
         reply = reply.content(text::cut(content, CONTENT));
     }
@@ -184,20 +192,6 @@ pub(super) async fn framework(ctx: poise::Context<'_, Desk, Error>, words: Strin
     poise::send_reply(ctx, private().content(text::cut(&words, CONTENT))).await.map(|_| ())
 }
 
-/// `1 line`, `2 lines`.
-pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{} {}", chart::count_of(count), if count == 1 { one } else { many })
-}
-
-/// `911, panic and pager`.
-pub(super) fn and(words: &[String]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,17 +205,5 @@ mod tests {
         let shown: usize = pages.iter().map(|page| page.lines().filter(|line| line.ends_with('x')).count()).sum();
         assert!(pages[MOST_PAGES - 1].ends_with(&format!("… and {} more.", counted(2_000 - shown, "line", "lines"))));
         assert_eq!(super::pages(&["a".to_owned(), "b".to_owned()]), ["a\nb"]);
-    }
-
-    #[test]
-    fn things_are_counted() {
-        let of = |count| counted(count, "entry", "entries");
-        assert_eq!([0, 1, 2, 1_234].map(of), ["0 entries", "1 entry", "2 entries", "1,234 entries"]);
-    }
-
-    #[test]
-    fn words_are_joined() {
-        let of = |words: &[&str]| and(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
-        assert_eq!((of(&[]), of(&["a"]), of(&["a", "b", "c"])), (String::new(), "a".into(), "a, b and c".into()));
     }
 }

@@ -7,8 +7,9 @@ pub(super) mod panic;
 mod respond;
 mod status;
 
+use super::call;
+use super::context::Context;
 use super::errors::Error;
-use super::{Context, call};
 
 /// Your own unit in the CAD
 #[poise::command(

@@ -15,6 +15,7 @@
 mod board;
 pub mod button;
 mod colors;
+pub mod custom_id;
 mod dispatch;
 mod draft;
 mod emergency;

@@ -2,10 +2,11 @@
 
 use serenity::all as serenity;
 
+use crate::commands::context::{Context, asker};
+use crate::commands::create_routes::make;
 use crate::commands::errors::Error;
-use crate::commands::make::make;
 use crate::commands::options::{Event, StyleChoice};
-use crate::commands::{Context, asker, autocomplete, reply};
+use crate::commands::{autocomplete, reply};
 use crate::ids::{ChannelId, RoleId, ServerId};
 use crate::render::Style;
 use crate::store::StyleIs;

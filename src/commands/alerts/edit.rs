@@ -2,12 +2,15 @@
 
 use serenity::all as serenity;
 
+use crate::commands::announce::announce;
+use crate::commands::context::{Context, asker};
+use crate::commands::create_routes::unpingable;
 use crate::commands::errors::Error;
-use crate::commands::make::{announce, as_new, describe, not_configured, not_in_forum, unpingable};
 use crate::commands::options::{Clear, Clearing, Event, StyleChoice, style_word};
-use crate::commands::rules::no_such_route;
-use crate::commands::rules::{known_route, named};
-use crate::commands::{Context, asker, autocomplete, checks, reply};
+use crate::commands::route_wording::{as_new, describe, named, not_configured, not_in_forum};
+use crate::commands::routes::{known_route, no_such_route};
+use crate::commands::wording::and;
+use crate::commands::{autocomplete, checks, reply};
 use crate::ids::{ChannelId, RoleId, ServerId};
 use crate::route::{Route, RouteEdit, Threads};
 use crate::store::EditRoute;
@@ -85,8 +88,7 @@ pub(super) async fn edit(
         }
         EditRoute::Unknown => return Err(no_such_route(route)),
     };
-    let mut said =
-        vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", reply::and(&changes(&was, &now)), describe(&as_new(&now)))];
+    let mut said = vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", and(&changes(&was, &now)), describe(&as_new(&now)))];
     if now.channel != was.channel {
         desk.open_again(now.channel).await?;
         said.push(format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.channel));

@@ -2,11 +2,13 @@
 
 use serenity::all as serenity;
 
+use crate::commands::context::{Context, asker};
+use crate::commands::create_routes::unpingable;
 use crate::commands::errors::Error;
-use crate::commands::make::unpingable;
-use crate::commands::rules::no_such_route;
-use crate::commands::rules::{known_route, named, steps};
-use crate::commands::{Context, asker, autocomplete, checks, reply};
+use crate::commands::route_wording::{named, steps};
+use crate::commands::routes::{known_route, no_such_route};
+use crate::commands::wording::and;
+use crate::commands::{autocomplete, checks, reply};
 use crate::event::Topic;
 use crate::ids::RoleId;
 use crate::route::{Escalation, Listens, MOST_STEPS, Route, Step};
@@ -108,7 +110,7 @@ fn shown(route: &Route) -> String {
     format!(
         "⏰ {}: a {what} that nobody takes or attaches to calls {}, each once. Mute and quiet hours hold it back.",
         named(route),
-        reply::and(&steps)
+        and(&steps)
     )
 }
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::commands::context::{Context, Desk, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::rules::no_such_route;
-use crate::commands::rules::{known_route, named};
-use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
-use crate::ids::GuildId;
+use crate::commands::route_wording::named;
+use crate::commands::routes::{known_priorities, known_route, no_such_route};
+use crate::commands::{autocomplete, reply};
 use crate::ingest::{Request, Tried, TryFilter};
-use crate::render::{Labels, text};
+use crate::render::text;
 use crate::route::{Criterion, Filter, FilterError, KnownPriorities, Route, Rule};
 
 /// How long ingest may take to try a filter.
@@ -64,7 +64,7 @@ pub(super) async fn filter(
     } else if wishes.is_empty() {
         known_route(desk, guild, route)?
     } else {
-        let priorities = priorities(desk, guild).await?;
+        let priorities = known_priorities(desk, guild).await?;
         let changed = desk.store.change_rule(guild, route, move |rule| change(rule, &wishes, &priorities)).await?;
         let Some((route, outcome)) = changed else { return Err(no_such_route(route)) };
         outcome?;
@@ -73,15 +73,6 @@ pub(super) async fn filter(
     let tried = tried(desk, &known).await.map(|tried| format!(" {tried}")).unwrap_or_default();
     let sentence = text::cut(&known.rule.filter.sentence(known.event), SENTENCE);
     reply::say(ctx, format!("🔎 {}: {sentence}{tried}", named(&known))).await
-}
-
-/// Which priorities this guild's community has: named by its words, or seen on calls.
-pub(in crate::commands) async fn priorities(desk: &Desk, guild: GuildId) -> Result<KnownPriorities, Error> {
-    let routing = desk.store.routing_now();
-    let names = routing.guilds.get(&guild).map(|guild| guild.labels.priorities.clone());
-    let mut known = KnownPriorities::named(&names.unwrap_or_else(|| Labels::usual().priorities.clone()));
-    desk.store.priorities_seen(&desk.facts.community).await?.iter().for_each(|priority| known.add(priority));
-    Ok(known)
 }
 
 /// All of the wishes or, if one cannot be used, none.
@@ -125,6 +116,7 @@ fn sentence(tried: Tried) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Labels;
 
     #[test]
     fn wishes_come_true_together_or_not_at_all() {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::clock::UnixMs;
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::style_word;
-use crate::commands::rules::settings;
-use crate::commands::{Context, guild_of, reply};
+use crate::commands::reply;
+use crate::commands::route_wording::settings;
+use crate::commands::wording::counted;
 use crate::ids::ChannelId;
 use crate::outbox::queue::ParkedChannel;
 use crate::render::text;
@@ -32,7 +34,7 @@ pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
         return reply::say(ctx, [Some(nothing.to_owned()), quiet].into_iter().flatten().collect::<Vec<_>>().join("\n")).await;
     }
     let parked = desk.store.parked().await?;
-    let title = format!("🔔 {}", reply::counted(routes.len(), "alert route", "alert routes"));
+    let title = format!("🔔 {}", counted(routes.len(), "alert route", "alert routes"));
     let lines: Vec<String> = quiet.into_iter().chain(lines(&routes, &parked, desk.clock.now())).collect();
     reply::list(ctx, &title, &lines, reply::BLUE).await
 }

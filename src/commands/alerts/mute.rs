@@ -1,10 +1,11 @@
 //! `/alerts mute`.
 
 use crate::clock::UnixMs;
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::rules::no_such_route;
-use crate::commands::rules::{hears_panics, known_route, named, until};
-use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::commands::route_wording::{hears_panics, named, until};
+use crate::commands::routes::{known_route, no_such_route};
+use crate::commands::{autocomplete, reply};
 use crate::route::{Mute, Route};
 
 /// No pings and no sounds of a route for a while; an option left out stays as it is

@@ -2,12 +2,13 @@
 
 use serenity::all as serenity;
 
+use crate::commands::context::{Context, asker};
+use crate::commands::create_routes::unpingable;
 use crate::commands::errors::Error;
-use crate::commands::make::unpingable;
 use crate::commands::options::WhenChoice;
-use crate::commands::rules::no_such_route;
-use crate::commands::rules::{known_route, named, pings};
-use crate::commands::{Context, asker, autocomplete, checks, reply};
+use crate::commands::route_wording::{named, pings};
+use crate::commands::routes::{known_route, no_such_route};
+use crate::commands::{autocomplete, checks, reply};
 use crate::ids::RoleId;
 use crate::route::{PingEdit, Route, When};
 

@@ -2,10 +2,11 @@
 
 use serenity::all as serenity;
 
+use crate::commands::context::{Context, asker};
+use crate::commands::create_routes::{make, parts_of};
 use crate::commands::errors::Error;
-use crate::commands::make::{make, parts_of};
 use crate::commands::options::PresetChoice;
-use crate::commands::{Context, asker, reply};
+use crate::commands::reply;
 use crate::ids::{ChannelId, RoleId};
 use crate::store::StyleIs;
 

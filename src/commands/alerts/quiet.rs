@@ -1,7 +1,8 @@
 //! `/alerts quiet`.
 
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::commands::{autocomplete, reply};
 use crate::route::Quiet;
 
 const EXAMPLE: &str = "`/alerts quiet from:22:00 to:7:00 timezone:Europe/Berlin`";

@@ -1,9 +1,10 @@
 //! `/alerts remove`.
 
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::make::{as_new, describe};
-use crate::commands::rules::no_such_route;
-use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::commands::route_wording::{as_new, describe};
+use crate::commands::routes::no_such_route;
+use crate::commands::{autocomplete, reply};
 
 /// Stop posting: removes one route
 #[poise::command(slash_command, guild_only)]

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::commands::context::{Context, Desk, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::TestEvent;
-use crate::commands::rules::no_such_route;
-use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
+use crate::commands::routes::no_such_route;
+use crate::commands::wording::and;
+use crate::commands::{autocomplete, reply};
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId};
 use crate::ingest::{Request, TestAlert};
@@ -37,7 +39,7 @@ pub(super) async fn test(
 pub(in crate::commands) fn sentence(topic: Topic, channels: &[ChannelId], full: bool) -> String {
     let places: Vec<String> = channels.iter().map(|channel| format!("<#{channel}>")).collect();
     let pings = if full { "It pings as a real one would." } else { "It pings nobody." };
-    format!("🧪 A test alert ({}) is on its way to {}. {pings}", topic.as_str(), reply::and(&places))
+    format!("🧪 A test alert ({}) is on its way to {}. {pings}", topic.as_str(), and(&places))
 }
 
 /// Hands a test to ingest. Returns the channels it goes to: at least one.

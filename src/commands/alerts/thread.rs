@@ -1,9 +1,11 @@
 //! `/alerts thread`.
 
+use crate::commands::context::{Context, asker};
 use crate::commands::errors::Error;
 use crate::commands::options::{Switch, ThreadsChoice};
-use crate::commands::rules::{known_route, named};
-use crate::commands::{Context, asker, autocomplete, checks, reply, threads};
+use crate::commands::route_wording::named;
+use crate::commands::routes::{known_route, no_such_route};
+use crate::commands::{autocomplete, checks, reply, threads};
 use crate::render::Style;
 use crate::route::{Route, Rule, Threads};
 use crate::store::Store;
@@ -50,7 +52,7 @@ pub(super) async fn thread(
         }
     }
     let Some(changed) = set(&desk.store, &known, named_mode, notes).await? else {
-        return Err(crate::commands::rules::no_such_route(route));
+        return Err(no_such_route(route));
     };
     reply::say(ctx, sentence(&changed, changed.rule.threads)).await
 }

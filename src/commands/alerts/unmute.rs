@@ -1,9 +1,11 @@
 //! `/alerts unmute`.
 
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::rules::named;
-use crate::commands::rules::no_such_route;
-use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::commands::route_wording::named;
+use crate::commands::routes::no_such_route;
+use crate::commands::wording::and;
+use crate::commands::{autocomplete, reply};
 use crate::route::Rule;
 
 /// Let a muted route sound again, or all of them
@@ -34,7 +36,7 @@ pub(super) async fn unmute(
             match opened.as_slice() {
                 [] => "👌 No route of this server was muted.".to_owned(),
                 [one] => format!("🔔 Route {one} sounds again."),
-                more => format!("🔔 Routes {} sound again.", reply::and(more)),
+                more => format!("🔔 Routes {} sound again.", and(more)),
             }
         }
     };

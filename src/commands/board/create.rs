@@ -2,11 +2,12 @@
 
 use serenity::all as serenity;
 
-use super::{describe, redraw};
+use super::redraw::redraw;
+use crate::commands::context::{Context, asker};
 use crate::commands::errors::Error;
-use crate::commands::make::not_configured;
 use crate::commands::options::KindChoice;
-use crate::commands::{Context, asker, autocomplete, checks, reply};
+use crate::commands::route_wording::{describe_board, not_configured};
+use crate::commands::{autocomplete, checks, reply};
 use crate::ids::{ChannelId, ServerId};
 use crate::store::AddBoard;
 
@@ -40,7 +41,7 @@ pub(super) async fn create(
             let said = format!(
                 "👌 Board #{0} is exactly that already: {1}. `/board refresh board:{0}` draws it again, `/board remove board:{0}` takes it away.",
                 board.id,
-                describe(&board)
+                describe_board(&board)
             );
             return reply::say(ctx, said).await;
         }
@@ -53,5 +54,6 @@ pub(super) async fn create(
         Some(_) => "It appears there now and keeps itself up to date.",
         None => "It appears there with the next change in the CAD.",
     };
-    reply::say(ctx, format!("✅ Board #{0}: {1}. {soon} Take it away with `/board remove board:{0}`.", board.id, describe(&board))).await
+    reply::say(ctx, format!("✅ Board #{0}: {1}. {soon} Take it away with `/board remove board:{0}`.", board.id, describe_board(&board)))
+        .await
 }

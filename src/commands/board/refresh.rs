@@ -1,8 +1,10 @@
 //! `/board refresh`.
 
-use super::{describe, no_such_board, redraw};
+use super::redraw::{no_such_board, redraw};
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::{Context, autocomplete, checks, guild_of, reply};
+use crate::commands::route_wording::describe_board;
+use crate::commands::{autocomplete, checks, reply};
 use crate::route::Board;
 
 /// Draw boards anew, now: one that somebody deleted comes back
@@ -33,7 +35,7 @@ pub(super) async fn refresh(
             None => {
                 desk.store.resend_board(board, desk.clock.now()).await?;
                 desk.open_again(board.channel).await?;
-                said.push(format!("🔄 Board #{}: {}.", board.id, describe(board)));
+                said.push(format!("🔄 Board #{}: {}.", board.id, describe_board(board)));
             }
         }
     }

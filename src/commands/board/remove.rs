@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::{describe, no_such_board, redraw};
+use super::redraw::{no_such_board, redraw};
+use crate::commands::context::{Context, Desk, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::{Context, Desk, autocomplete, guild_of, reply};
+use crate::commands::route_wording::describe_board;
+use crate::commands::{autocomplete, reply};
 use crate::discord::rest::AskError;
 use crate::ids::MessageId;
 use crate::outbox::queue::BoardRemoval;
@@ -36,10 +38,10 @@ pub(in crate::commands) async fn take_away(desk: &Desk, removed: &Board) -> Resu
     // What ingest had in hand is on disk when it answers, and from now on it draws this board no more.
     redraw(desk, removed.guild, Some(board)).await;
     let Some(message) = unpost(desk, removed).await? else {
-        return Ok(format!("🗑️ Board #{board} removed: {}.", describe(removed)));
+        return Ok(format!("🗑️ Board #{board} removed: {}.", describe_board(removed)));
     };
     Ok(match desk.rest.delete(removed.channel, message).await {
-        Ok(()) => format!("🗑️ Board #{board} removed, its message too: {}.", describe(removed)),
+        Ok(()) => format!("🗑️ Board #{board} removed, its message too: {}.", describe_board(removed)),
         Err(error) => {
             let why = match error {
                 AskError::Refused(reason) => reason,

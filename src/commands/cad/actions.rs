@@ -3,10 +3,11 @@
 use serenity::all as serenity;
 
 use crate::authorization::ActingRule;
+use crate::commands::context::{Context, Desk, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::Switch;
+use crate::commands::reply;
 use crate::commands::reply::{BLUE, GREEN, Page};
-use crate::commands::{Context, Desk, guild_of, reply};
 use crate::ids::{GuildId, RoleId};
 use crate::render::text;
 

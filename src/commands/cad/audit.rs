@@ -3,11 +3,13 @@
 use serenity::all::{self as serenity, ButtonStyle, CreateActionRow, CreateButton};
 
 use crate::clock::UnixMs;
+use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::custom_id::{AuditQuery, CustomId};
 use crate::commands::errors::Error;
 use crate::commands::options::EntryKind;
-use crate::commands::reply::{BLUE, Page, counted};
-use crate::commands::settings::buttons::{Turn, id};
-use crate::commands::{Context, Desk, csv, guild_of, reply};
+use crate::commands::reply::{BLUE, Page};
+use crate::commands::wording::counted;
+use crate::commands::{csv, reply};
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
 use crate::store::audit::{Entry, Filter, KEEP_MS, Kind, MOST, PAGE};
@@ -34,7 +36,7 @@ pub(super) async fn audit(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (guild, desk) = (guild_of(ctx)?, ctx.data());
-    let question = Question {
+    let query = AuditQuery {
         user: user.map(|user| UserId(user.id.get())),
         kind: kind.map(|kind| kind.0),
         days: days.unwrap_or(ALL_DAYS),
@@ -42,9 +44,9 @@ pub(super) async fn audit(
         page: 0,
     };
     if export != Some(true) {
-        return reply::show(ctx, page(desk, guild, question).await?).await;
+        return reply::show(ctx, page(desk, guild, query).await?).await;
     }
-    let entries = desk.store.all_audited(guild, question.filter(desk.clock.now())).await?;
+    let entries = desk.store.all_audited(guild, filter(&query, desk.clock.now())).await?;
     if entries.is_empty() {
         return reply::say(ctx, NOTHING).await;
     }
@@ -61,45 +63,31 @@ pub(super) fn day(at: UnixMs) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "undated".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
-/// Which page of which entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::commands) struct Question {
-    pub(in crate::commands) user: Option<UserId>,
-    pub(in crate::commands) kind: Option<Kind>,
-    pub(in crate::commands) days: u32,
-    /// The newest entry when the first page was shown; 0 = now.
-    pub(in crate::commands) upto: i64,
-    /// From 0.
-    pub(in crate::commands) page: u32,
-}
-
-impl Question {
-    fn filter(&self, now: UnixMs) -> Filter {
-        let longest = KEEP_MS.min(i64::from(self.days).saturating_mul(DAY_MS));
-        Filter { user: self.user, kind: self.kind, since: now.plus(-longest), upto: Some(self.upto).filter(|upto| *upto > 0) }
-    }
+fn filter(query: &AuditQuery, now: UnixMs) -> Filter {
+    let longest = KEEP_MS.min(i64::from(query.days).saturating_mul(DAY_MS));
+    Filter { user: query.user, kind: query.kind, since: now.plus(-longest), upto: Some(query.upto).filter(|upto| *upto > 0) }
 }
 
 /// One page, with buttons to its neighbours.
-pub(in crate::commands) async fn page(desk: &Desk, guild: GuildId, question: Question) -> Result<Page, Error> {
-    let found = desk.store.audited(guild, question.filter(desk.clock.now()), question.page).await?;
+pub(in crate::commands) async fn page(desk: &Desk, guild: GuildId, query: AuditQuery) -> Result<Page, Error> {
+    let found = desk.store.audited(guild, filter(&query, desk.clock.now()), query.page).await?;
     if found.total == 0 {
         return Ok(Page::new("🗂️ Audit", NOTHING, BLUE));
     }
     let pages = found.total.div_ceil(PAGE);
     let entries = counted(usize::try_from(found.total).unwrap_or(usize::MAX), "entry", "entries");
     let title = format!("🗂️ Audit: {entries}");
-    let title = if pages > 1 { format!("{title}, page {} of {pages}", question.page.saturating_add(1)) } else { title };
+    let title = if pages > 1 { format!("{title}, page {} of {pages}", query.page.saturating_add(1)) } else { title };
     let lines: Vec<String> = found.entries.iter().map(line).collect();
     let mut page = Page::new(title, lines.join("\n"), BLUE);
     if pages > 1 {
-        let at = |page: u32| id(&Turn::Audit(Question { upto: found.newest, page, ..question }));
-        let (newer, older) = (question.page.saturating_sub(1), question.page.saturating_add(1));
+        let at = |page: u32| CustomId::Audit(AuditQuery { upto: found.newest, page, ..query }).to_string();
+        let (newer, older) = (query.page.saturating_sub(1), query.page.saturating_add(1));
         let button =
             |label: &str, id: String, there: bool| CreateButton::new(id).label(label).style(ButtonStyle::Secondary).disabled(!there);
         // Both ids must differ, also of a button that cannot be pressed.
         page.rows = vec![CreateActionRow::Buttons(vec![
-            button("◀ Newer", at(if question.page == 0 { u32::MAX } else { newer }), question.page > 0),
+            button("◀ Newer", at(if query.page == 0 { u32::MAX } else { newer }), query.page > 0),
             button("Older ▶", at(older), older < pages),
         ])];
     }

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use super::status::NOTHING;
 use crate::commands::checks::{Pingable, Standing, Standpoint};
+use crate::commands::context::{Context, Desk, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::make::not_configured;
-use crate::commands::rules::{ever_pings, named};
-use crate::commands::{Context, Desk, guild_of, make, reply};
+use crate::commands::route_wording::{ever_pings, named, not_configured};
+use crate::commands::wording::and;
+use crate::commands::{announce, reply};
 use crate::ids::{ChannelId, GuildId, RoleId};
 use crate::render::text;
 use crate::route::{Board, Quiet, Route, Threads};
@@ -127,7 +128,7 @@ impl Use {
         let routes = match routes.as_slice() {
             [] => None,
             [one] => Some(format!("route {one}")),
-            some => Some(format!("routes {}", reply::and(some))),
+            some => Some(format!("routes {}", and(some))),
         };
         routes.into_iter().chain(self.words.iter().cloned()).collect::<Vec<_>>().join(", ")
     }
@@ -184,7 +185,7 @@ impl Uses {
                 None if desk.open_again(*channel).await? => {
                     if !forum {
                         let text = "The bot may post here again. What waited follows.".to_owned();
-                        make::tell(desk, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
+                        announce::tell(desk, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
                     }
                     format!("✅ <#{channel}> is open again: what waited for it goes out now.")
                 }

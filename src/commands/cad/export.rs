@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use super::audit::day;
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::reply::{BLUE, Page, counted};
+use crate::commands::reply;
+use crate::commands::reply::{BLUE, Page};
 use crate::commands::settings::file::write;
-use crate::commands::{Context, guild_of, reply};
+use crate::commands::wording::counted;
 use crate::render::text;
 use crate::store::settings::Settings;
 

@@ -12,15 +12,17 @@ use std::collections::BTreeSet;
 use serenity::all::{self as serenity, ButtonStyle, CreateActionRow, CreateButton};
 
 use crate::clock::UnixMs;
-use crate::commands::board::redraw;
+use crate::commands::board::redraw::redraw;
 use crate::commands::board::remove::take_away;
+use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
-use crate::commands::reply::{BLUE, GREEN, Page, YELLOW, counted};
-use crate::commands::settings::buttons::{Turn, id};
+use crate::commands::reply;
+use crate::commands::reply::{BLUE, GREEN, Page, YELLOW};
 use crate::commands::settings::check::Ground;
 use crate::commands::settings::difference::{counts, difference};
 use crate::commands::settings::file::{File, read};
-use crate::commands::{Context, Desk, guild_of, reply};
+use crate::commands::wording::counted;
 use crate::ids::{ChannelId, GuildId, UserId};
 use crate::render::text;
 use crate::store::audit::{Entry, Kind};
@@ -141,8 +143,8 @@ async fn offer(desk: &Desk, by: (GuildId, UserId), body: String, plan: &Plan, wh
     let mut page = Page::new(format!("Replace all settings? {}", counts(&plan.lines)), text, YELLOW);
     page.file = cut.then(|| all("difference", &plan.lines));
     page.rows = vec![CreateActionRow::Buttons(vec![
-        CreateButton::new(id(&Turn::Replace(import))).label("Replace settings").style(ButtonStyle::Danger),
-        CreateButton::new(id(&Turn::Keep(import))).label("Cancel").style(ButtonStyle::Secondary),
+        CreateButton::new(CustomId::ReplaceSettings(import).to_string()).label("Replace settings").style(ButtonStyle::Danger),
+        CreateButton::new(CustomId::KeepSettings(import).to_string()).label("Cancel").style(ButtonStyle::Secondary),
     ])];
     Ok(page)
 }

@@ -2,24 +2,21 @@
 //!
 //! The form's custom id says all there is to know, so it may be sent after a restart of the bot.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use serenity::all::{
-    ActionRowComponent, CreateActionRow, CreateInputText, CreateInteractionResponse, CreateModal, InputTextStyle, ModalInteraction,
+    ActionRowComponent, CreateActionRow, CreateAllowedMentions, CreateInputText, CreateInteractionResponse,
+    CreateInteractionResponseMessage, CreateModal, EditInteractionResponse, InputTextStyle, ModalInteraction,
 };
 
-use crate::clock::UnixMs;
+use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
+use crate::commands::press_permission::{NOT_YOURS, manages};
 use crate::commands::reply::{BLUE, GREEN, Page};
-use crate::commands::{Context, Desk, components, guild_of, recorded, reply};
+use crate::commands::{audit_hook, forms, reply};
 use crate::ids::{GuildId, UserId};
-use crate::render::Labels;
 use crate::render::labels::{Form, WORD, told};
-use crate::render::text;
+use crate::render::{Labels, text};
 
-/// Forms that are remembered; beyond it those who are shown one need Manage Server to send it.
-const MOST_OPENINGS: usize = 1_000;
 /// Longest list that fits the form (UTF-16 units): twenty statuses with custom emoji.
 const LIST: u16 = 2_000;
 
@@ -43,10 +40,7 @@ pub(super) async fn labels(ctx: Context<'_>, #[description = "Back to the defaul
     let routing = ctx.data().store.routing_now();
     ctx.data().openings.add((guild, UserId(ctx.interaction.user.id.get())), ctx.data().clock.now());
     let form = routing.guilds.get(&guild).map_or_else(|| Form::of(&Labels::default()), |guild| Form::of(&guild.labels));
-    ctx.interaction.create_response(ctx.serenity_context(), CreateInteractionResponse::Modal(modal(&form))).await?;
-    // poise would answer in our place otherwise.
-    ctx.has_sent_initial_response.store(true, std::sync::atomic::Ordering::SeqCst);
-    Ok(())
+    forms::open(ctx, modal(&form)).await
 }
 
 fn modal(form: &Form) -> CreateModal {
@@ -63,31 +57,7 @@ fn modal(form: &Form) -> CreateModal {
         // What would be longer than its input is left out: Discord shows no form at all then.
         CreateActionRow::InputText(if text::units(value) <= usize::from(longest) { input.value(value) } else { input })
     });
-    CreateModal::new(components::LABELS, "Words of your community").components(rows.collect())
-}
-
-/// To whom the form was shown, and when. A form says nothing of the command that opened it, and whether Discord would take one from somebody to
-/// whom it was never shown is not documented. So this is remembered, and forgotten by a restart: then Manage Server is needed.
-#[derive(Debug, Default)]
-pub(in crate::commands) struct Openings(Mutex<HashMap<(GuildId, UserId), UnixMs>>);
-
-impl Openings {
-    fn lasting(&self, now: UnixMs) -> MutexGuard<'_, HashMap<(GuildId, UserId), UnixMs>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, at| now.since(*at) < components::GOES_ON);
-        all
-    }
-
-    fn add(&self, who: (GuildId, UserId), now: UnixMs) {
-        let mut all = self.lasting(now);
-        if all.len() < MOST_OPENINGS || all.contains_key(&who) {
-            all.insert(who, now);
-        }
-    }
-
-    pub(in crate::commands) fn has(&self, who: (GuildId, UserId), now: UnixMs) -> bool {
-        self.lasting(now).contains_key(&who)
-    }
+    CreateModal::new(CustomId::Labels.to_string(), "Words of your community").components(rows.collect())
 }
 
 fn typed(modal: &ModalInteraction) -> Form {
@@ -108,18 +78,37 @@ fn unchanged(why: &str, form: &Form) -> Page {
 }
 
 /// Answers the form of somebody who may not send it.
-pub(in crate::commands) fn refused(modal: &ModalInteraction) -> Page {
-    unchanged(components::NOT_YOURS, &typed(modal))
+fn refused(modal: &ModalInteraction) -> Page {
+    unchanged(NOT_YOURS, &typed(modal))
 }
 
-/// Answers the form.
-pub(in crate::commands) async fn submitted(desk: &Desk, who: (GuildId, UserId), modal: &ModalInteraction) -> Result<Page, Error> {
+/// Answers the form. The answer is private from the beginning, whatever comes of it.
+pub(in crate::commands) async fn sent(
+    ctx: &serenity::all::Context,
+    desk: &Desk,
+    modal: &ModalInteraction,
+    guild: GuildId,
+) -> Result<(), Error> {
+    let who = (guild, UserId(modal.user.id.get()));
+    let may = manages(modal.member.as_ref().and_then(|member| member.permissions)) || desk.openings.has(who, desk.clock.now());
+    let later = CreateInteractionResponseMessage::new().ephemeral(true);
+    modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
+    let answer = if may { submitted(desk, who, modal).await } else { Ok(refused(modal)) };
+    let answer = match answer {
+        Ok(page) => page.edit(),
+        Err(error) => EditInteractionResponse::new().content(error.sentence("a form")).allowed_mentions(CreateAllowedMentions::new()),
+    };
+    modal.edit_response(ctx, answer).await?;
+    Ok(())
+}
+
+async fn submitted(desk: &Desk, who: (GuildId, UserId), modal: &ModalInteraction) -> Result<Page, Error> {
     let form = typed(modal);
     match form.read() {
         Ok(labels) => {
             let before = desk.store.routing_now();
             let page = set(desk, who.0, Some(labels)).await?;
-            recorded::note(desk, who, "/cad labels", given(&form), &before).await;
+            audit_hook::note(desk, who, "/cad labels", given(&form), &before).await;
             Ok(page)
         }
         Err(error) => Ok(unchanged(&error.to_string(), &form)),
@@ -166,18 +155,6 @@ mod tests {
         assert!(text::units(&form.statuses) <= usize::from(LIST), "{}", text::units(&form.statuses));
         assert!(text::units(&told(&labels)) < 3_000);
         assert!(INPUTS.iter().all(|(_, label, ..)| text::units(label) <= 45));
-    }
-
-    #[test]
-    fn who_was_shown_the_form_may_send_it_for_an_hour() {
-        let (openings, at) = (Openings::default(), UnixMs(1_790_000_000_000));
-        let who = |guild, user| (GuildId(guild), UserId(user));
-        openings.add(who(1, 1), at);
-        assert!(openings.has(who(1, 1), at.plus(3_599_999)));
-        assert!(!openings.has(who(1, 2), at) && !openings.has(who(2, 1), at));
-        assert!(!openings.has(who(1, 1), at.plus(3_600_000)));
-        (10..5_000).for_each(|user| openings.add(who(1, user), at.plus(1)));
-        assert!(openings.0.lock().unwrap().len() <= MOST_OPENINGS);
     }
 
     #[test]

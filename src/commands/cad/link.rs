@@ -3,36 +3,25 @@
 //! Anybody may try from any server, so tries are few and counted before they are looked at, and nothing that was typed is kept: not in a log,
 //! the audit, an answer or a custom id. Who runs it must have Manage Server there, whatever a server's Integrations say.
 
-use std::collections::HashMap;
-use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
-
-use serenity::all::{CreateInteractionResponse, CreateModal, ModalInteraction};
+use serenity::all::{CreateModal, ModalInteraction};
 use subtle::ConstantTimeEq as _;
 
-use crate::clock::UnixMs;
-use crate::commands::components::{manages, private};
+use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::forms::{Input, Typed};
-use crate::commands::{Context, Desk, access, guild_of};
+use crate::commands::press_permission::manages;
+use crate::commands::reply::private_answer;
+use crate::commands::{access, forms};
 use crate::guild_access::{How, Standing};
 use crate::ids::{GuildId, UserId};
 use crate::store::Linked;
 use crate::store::audit::{Entry, Kind};
 
-/// The form's custom id. It holds nothing: the server is the one it is sent from.
-pub(in crate::commands) const FORM: &str = "t1:link";
 const COMMUNITY: &str = "community";
 const KEY: &str = "key";
 /// Longest id and key that are taken.
 const LONGEST: u16 = 200;
-
-/// Tries of one server, and of one person, in [`TRIES_WITHIN`].
-const MOST_TRIES: usize = 5;
-/// See [`MOST_TRIES`] (ms).
-const TRIES_WITHIN: i64 = 3_600_000;
-/// Servers and people whose tries are remembered. Beyond it nobody else may try until some are forgotten.
-const MOST_REMEMBERED: usize = 10_000;
 
 pub(super) const MANAGE_ONLY: &str =
     "Only someone with Manage Server on this Discord server can do this: ask them to run it, or ask for that permission.";
@@ -51,11 +40,8 @@ pub(super) async fn link(ctx: Context<'_>) -> Result<(), Error> {
         Input { id: COMMUNITY, label: "Community ID", placeholder: "mycommunity", ..plain },
         Input { id: KEY, label: "API key (Admin > In-Game Integration > API)", ..plain },
     ];
-    let form = CreateModal::new(FORM, "Link this Discord server").components(rows.iter().map(Input::row).collect());
-    ctx.interaction.create_response(ctx.serenity_context(), CreateInteractionResponse::Modal(form)).await?;
-    // poise would answer in our place otherwise.
-    ctx.has_sent_initial_response.store(true, Ordering::SeqCst);
-    Ok(())
+    let form = CreateModal::new(CustomId::Link.to_string(), "Link this Discord server").components(rows.iter().map(Input::row).collect());
+    forms::open(ctx, form).await
 }
 
 /// Why this server cannot be linked by this person now.
@@ -73,15 +59,19 @@ fn hindrance(desk: &Desk, guild: GuildId, manages: bool) -> Option<&'static str>
 }
 
 /// The form was sent.
-pub(in crate::commands) async fn sent(ctx: &serenity::all::Context, desk: &Desk, modal: &ModalInteraction) -> Result<(), Error> {
-    let guild = modal.guild_id.ok_or_else(|| Error::refused("This works in a server only, not in direct messages."))?;
+pub(in crate::commands) async fn sent(
+    ctx: &serenity::all::Context,
+    desk: &Desk,
+    modal: &ModalInteraction,
+    guild: GuildId,
+) -> Result<(), Error> {
     let permissions = modal.member.as_ref().and_then(|member| member.permissions);
-    let who = (GuildId(guild.get()), UserId(modal.user.id.get()));
+    let who = (guild, UserId(modal.user.id.get()));
     let answer = match tried(desk, who, manages(permissions), &Typed::of(modal)).await {
         Ok(sentence) => sentence,
         Err(error) => error.sentence("/cad link"),
     };
-    Ok(modal.create_response(ctx, private(&answer)).await?)
+    Ok(modal.create_response(ctx, private_answer(&answer)).await?)
 }
 
 async fn tried(desk: &Desk, (guild, user): (GuildId, UserId), manages: bool, typed: &Typed) -> Result<String, Error> {
@@ -122,92 +112,4 @@ async fn tried(desk: &Desk, (guild, user): (GuildId, UserId), manages: bool, typ
         access::report_link(desk, guild, user, true).await;
     }
     Ok("✅ This Discord server is linked. `/cad setup` leads through the first alerts, `/alerts add` adds them one by one.".to_owned())
-}
-
-/// Who tried, and when. Forgotten by a restart, which nobody outside can cause.
-#[derive(Debug, Default)]
-pub(in crate::commands) struct Tries(Mutex<HashMap<Trier, Vec<UnixMs>>>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Trier {
-    Guild(GuildId),
-    User(UserId),
-}
-
-impl Tries {
-    /// Whether there is a try left.
-    fn may(&self, guild: GuildId, user: UserId, now: UnixMs) -> Result<(), Error> {
-        self.count(guild, user, now, false).map(|_| ())
-    }
-
-    /// Takes one; how many are left.
-    fn take(&self, guild: GuildId, user: UserId, now: UnixMs) -> Result<usize, Error> {
-        self.count(guild, user, now, true)
-    }
-
-    fn count(&self, guild: GuildId, user: UserId, now: UnixMs, take: bool) -> Result<usize, Error> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, tries| {
-            tries.retain(|at| now.since(*at) < TRIES_WITHIN);
-            !tries.is_empty()
-        });
-        let triers = [Trier::Guild(guild), Trier::User(user)];
-        let of = |trier: &Trier| all.get(trier).map_or(&[][..], Vec::as_slice);
-        let made = triers.iter().map(|trier| of(trier).len()).max().unwrap_or(0);
-        if made >= MOST_TRIES {
-            let again = triers.iter().filter(|trier| of(trier).len() >= MOST_TRIES).filter_map(|trier| of(trier).first()).max();
-            let at = again.map_or(now, |first| first.plus(TRIES_WITHIN)).secs();
-            return Err(Error::refused(format!(
-                "That was tried {MOST_TRIES} times within an hour, by you or on this Discord server. Try again <t:{at}:R>."
-            )));
-        }
-        if all.len() + triers.iter().filter(|trier| !all.contains_key(trier)).count() > MOST_REMEMBERED {
-            return Err(Error::refused("Too many people try to link their Discord servers right now. Try again in an hour."));
-        }
-        if take {
-            for trier in triers {
-                all.entry(trier).or_default().push(now);
-            }
-            return Ok(MOST_TRIES - made - 1);
-        }
-        Ok(MOST_TRIES - made)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: UnixMs = UnixMs(1_790_000_000_000);
-
-    #[test]
-    fn five_tries_an_hour_of_a_guild_and_of_a_person() {
-        let tries = Tries::default();
-        for left in (0..5).rev() {
-            assert_eq!(tries.take(GuildId(1), UserId(1), NOW).unwrap(), left);
-        }
-        assert!(tries.take(GuildId(1), UserId(2), NOW).is_err(), "another person there");
-        assert!(tries.take(GuildId(2), UserId(1), NOW).is_err(), "the same person elsewhere");
-        assert!(tries.may(GuildId(1), UserId(1), NOW).is_err());
-        assert_eq!(tries.take(GuildId(2), UserId(2), NOW).unwrap(), 4);
-        let refused = tries.take(GuildId(1), UserId(2), NOW).unwrap_err().sentence("");
-        assert!(refused.contains(&format!("<t:{}:R>", NOW.plus(TRIES_WITHIN).secs())), "{refused}");
-        // What was refused is not counted, and an hour later all is as in the beginning.
-        assert_eq!(tries.take(GuildId(1), UserId(1), NOW.plus(TRIES_WITHIN)).unwrap(), 4);
-    }
-
-    #[test]
-    fn tries_are_remembered_up_to_a_bound_and_nobody_gets_more_by_filling_it() {
-        let tries = Tries::default();
-        for _ in 0..5 {
-            tries.take(GuildId(1), UserId(1), NOW).unwrap();
-        }
-        for n in 10..20_000 {
-            tries.take(GuildId(n), UserId(n), NOW).ok();
-        }
-        assert!(tries.0.lock().unwrap().len() <= MOST_REMEMBERED);
-        assert!(tries.take(GuildId(1), UserId(1), NOW).is_err());
-        assert!(tries.take(GuildId(30_000), UserId(30_000), NOW).unwrap_err().sentence("").contains("in an hour"));
-        assert!(tries.take(GuildId(30_000), UserId(30_000), NOW.plus(TRIES_WITHIN)).is_ok());
-    }
 }

@@ -2,8 +2,9 @@
 
 use serenity::all as serenity;
 
+use crate::commands::context::{Context, asker};
 use crate::commands::errors::Error;
-use crate::commands::{Context, asker, checks, make, reply};
+use crate::commands::{announce, checks, reply};
 use crate::ids::ChannelId;
 
 const ON: &str = "Turn them on with `/cad notices channel:#your-channel`.";
@@ -45,6 +46,6 @@ pub(super) async fn notices(
     desk.store.set_notices(asker.guild, Some(channel)).await?;
     desk.open_again(channel).await?;
     let text = format!("I'll post problems here, such as a lost CAD connection or a channel I can't post in.\nSet by <@{}>.", asker.user);
-    make::tell(desk, asker.guild, channel, "notices-on", "🔔 Notices on".to_owned(), text).await;
+    announce::tell(desk, asker.guild, channel, "notices-on", "🔔 Notices on".to_owned(), text).await;
     reply::say(ctx, format!("✅ Notices go to <#{channel}>. `/cad notices off:True` turns them off.")).await
 }

@@ -1,12 +1,14 @@
 //! `/cad setup`: begins the wizard.
 
-use crate::commands::components::Choice;
+use super::wizard;
+use crate::commands::context::Context;
+use crate::commands::custom_id::SetupChoice;
 use crate::commands::errors::Error;
-use crate::commands::{Context, reply, wizard};
+use crate::commands::reply;
 
 /// From nothing to a test alert, step by step
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn setup(ctx: Context<'_>) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    reply::show(ctx, wizard::connection(ctx.data(), &Choice::default()).await).await
+    reply::show(ctx, wizard::connection(ctx.data(), &SetupChoice::default()).await).await
 }

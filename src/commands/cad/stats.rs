@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use tenfour_chart::{self as chart, Chart, Columns, Heading, Measure, Series};
 
-use crate::commands::duty::{Scope, drawn, safe};
+use crate::commands::context::{Context, guild_of};
+use crate::commands::duty::report::{Scope, drawn, safe};
 use crate::commands::errors::Error;
-use crate::commands::reply::{Page, counted};
-use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::commands::reply::Page;
+use crate::commands::wording::counted;
+use crate::commands::{autocomplete, reply};
 use crate::store::duty::{Fact, MOST_CALLS};
 
 /// Most priorities shown.

@@ -2,9 +2,12 @@
 
 use crate::cad::rest::{BudgetLeft, CadRest};
 use crate::clock::UnixMs;
-use crate::commands::access::Guilds;
+use crate::commands::context::{Context, guild_of};
+use crate::commands::data::Facts;
 use crate::commands::errors::Error;
-use crate::commands::{Context, Facts, guild_of, reply};
+use crate::commands::guilds::Guilds;
+use crate::commands::reply;
+use crate::commands::wording::{and, counted};
 use crate::event::Source;
 use crate::guild_access::Access;
 use crate::ids::{GuildId, ServerId};
@@ -125,7 +128,7 @@ impl Report<'_> {
         if !self.known.unknown.is_empty() {
             let unknown: Vec<String> =
                 self.known.unknown.iter().take(SOME).map(|(kind, count)| format!("{} ({count})", text::line(kind, 60))).collect();
-            lines.push(format!("Event types nobody knows: {}", reply::and(&unknown)));
+            lines.push(format!("Event types nobody knows: {}", and(&unknown)));
         }
         problems.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         if !problems.is_empty() {
@@ -213,7 +216,7 @@ impl Report<'_> {
         }
         // The lanes were counted a moment ago: their own sum is what they add up to.
         let waiting: usize = self.known.queue.values().map(|waiting| waiting.posts).sum();
-        format!("{waiting} to send: {}", reply::and(&by_lane))
+        format!("{waiting} to send: {}", and(&by_lane))
     }
 
     fn delay(&self) -> Option<String> {
@@ -232,7 +235,7 @@ impl Report<'_> {
         let count: u64 = waits.iter().map(|(_, count, _)| count).sum();
         let causes: Vec<String> = waits.iter().map(|(cause, _, ms)| format!("{} for {}", duration(*ms), because(cause))).collect();
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-        Some(format!("Requests to Discord waited {times} in ten minutes: {}", reply::and(&causes)))
+        Some(format!("Requests to Discord waited {times} in ten minutes: {}", and(&causes)))
     }
 }
 
@@ -259,7 +262,7 @@ fn posts(lane: Lane, count: usize) -> String {
         Lane::Board => ("board", "boards"),
         Lane::Log => ("line", "lines"),
     };
-    reply::counted(count, one, many)
+    counted(count, one, many)
 }
 
 /// Problems are our own sentences, but quote what others sent: links of channels stay, all else is text.
@@ -297,7 +300,7 @@ fn server_lines(server: ServerId, facts: &Facts, known: &ServerFacts, now: UnixM
     let counts = known.last_hour(now);
     let events: u64 = counts.iter().map(|(_, count)| count).sum();
     let ways: Vec<String> = counts.iter().map(|(way, count)| format!("{count} {}", arrived(*way))).collect();
-    let ways = if ways.is_empty() { String::new() } else { format!(" ({})", reply::and(&ways)) };
+    let ways = if ways.is_empty() { String::new() } else { format!(" ({})", and(&ways)) };
     let copies = match known.copies {
         0 => String::new(),
         1 => " · 1 duplicate dropped since the bot started".to_owned(),
@@ -315,7 +318,7 @@ fn reading_line(known: &ServerFacts) -> Option<String> {
         Some((at, 1)) => format!("1 change that no event had told, <t:{}:R>", at.secs()),
         Some((at, count)) => format!("{count} changes that no event had told, <t:{}:R>", at.secs()),
     };
-    (!read.is_empty()).then(|| format!("read from the CAD: {} · {found}", reply::and(&read)))
+    (!read.is_empty()).then(|| format!("read from the CAD: {} · {found}", and(&read)))
 }
 
 /// What may still be asked of the CAD's API.
@@ -341,7 +344,7 @@ fn spent_line(budgets: &[BudgetLeft]) -> Option<String> {
         format!("{} ({} a minute{wait})", budget.operation, budget.per_minute)
     });
     let told: Vec<String> = told.collect();
-    (!told.is_empty()).then(|| format!("⏳ Used up by members this minute: {}", reply::and(&told)))
+    (!told.is_empty()).then(|| format!("⏳ Used up by members this minute: {}", and(&told)))
 }
 
 fn arrived(source: Source) -> &'static str {

@@ -2,24 +2,21 @@
 //!
 //! The button's custom id holds the server, so that a press survives a restart; who presses must have Manage Server. The server that was linked
 //! first may also remove another: its routes would otherwise go on after its staff fell out with the community's.
-//!
-//! ```text
-//! t1:unlink:guild      in base 36
-//! ```
 
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
-use crate::commands::components::{from36, manages, to36};
+use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
-use crate::commands::reply::{self, Page, YELLOW, and, counted};
-use crate::commands::{Context, Desk, access, guild_of};
+use crate::commands::press_permission::manages;
+use crate::commands::reply::{Page, YELLOW};
+use crate::commands::wording::{and, counted};
+use crate::commands::{access, reply};
 use crate::guild_access::{Link, Standing};
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
 use crate::store::Routing;
 use crate::store::audit::{Entry, Kind};
-
-const PREFIX: &str = "t1:unlink:";
 
 const BY_SETTING: &str = "DISCORD_GUILD_ID names this Discord server, so it can't be unlinked here. Ask whoever runs the bot to change or remove that setting, then run `/cad unlink` again.";
 const GONE: &str = "That Discord server isn't linked any more, so nothing was changed.";
@@ -44,7 +41,7 @@ pub(super) async fn unlink(
     let permissions = ctx.interaction.member.as_ref().and_then(|member| member.permissions);
     may(desk, guild, target, manages(permissions))?;
     let routing = desk.store.routing_now();
-    let button = CreateButton::new(id(target)).label("Unlink").style(ButtonStyle::Danger);
+    let button = CreateButton::new(CustomId::Unlink(target).to_string()).label("Unlink").style(ButtonStyle::Danger);
     let mut page = Page::new("Unlink this Discord server?", said(&routing, guild, target, desk.guilds.name(target)), YELLOW);
     if target != guild {
         page.title = "Unlink another Discord server?".to_owned();
@@ -106,24 +103,14 @@ fn heir<'a>(served: &[&'a Link], target: GuildId) -> Option<&'a Link> {
     others.clone().find(|link| link.left_at.is_none()).or_else(|| others.next()).copied()
 }
 
-fn id(target: GuildId) -> String {
-    format!("{PREFIX}{}", to36(target.0))
-}
-
-/// Back from a custom id. `None` unless [`id`] would write exactly this.
-pub(in crate::commands) fn parse(custom_id: &str) -> Option<GuildId> {
-    custom_id.strip_prefix(PREFIX).and_then(from36).map(GuildId)
-}
-
 /// The button was pressed.
 pub(in crate::commands) async fn pressed(
     ctx: &serenity::all::Context,
     desk: &Desk,
     component: &ComponentInteraction,
+    who: (GuildId, UserId),
     target: GuildId,
 ) -> Result<(), Error> {
-    let guild = component.guild_id.ok_or_else(|| Error::refused("This works in a server only, not in direct messages."))?;
-    let who = (GuildId(guild.get()), UserId(component.user.id.get()));
     let permissions = component.member.as_ref().and_then(|member| member.permissions);
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     match undone(desk, who, target, manages(permissions)).await {
@@ -164,19 +151,4 @@ async fn undone(desk: &Desk, (guild, user): (GuildId, UserId), target: GuildId, 
     access::report_link(desk, target, user, false).await;
     let text = "Nothing of the CAD is shown there any more. `/cad link` links it again, with the community's API key.";
     Ok(Page::new("✅ Unlinked", text, reply::GREEN))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_we_would_write_is_read() {
-        for guild in [GuildId(1), GuildId(u64::MAX)] {
-            assert_eq!(parse(&id(guild)), Some(guild));
-        }
-        for other in ["", "t1:unlink", "t1:unlink:", "t1:unlink:01", "t1:unlink:A", "t1:unlink:1:1", "t2:unlink:1"] {
-            assert_eq!(parse(other), None, "{other}");
-        }
-    }
 }

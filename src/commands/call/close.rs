@@ -1,8 +1,9 @@
 //! `/call close`.
 
 use crate::actions::CadAction;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, acts, choices};
+use crate::commands::{cad_args, choices};
 use crate::world::Subject;
 
 /// Close a dispatch call, or dismiss a 911
@@ -15,11 +16,11 @@ pub(super) async fn close(
     call: String,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let actor = acts::actor_of(ctx)?;
-    let on = acts::call(ctx, &actor, &call).await?;
+    let actor = cad_args::actor_of(ctx)?;
+    let on = cad_args::call(ctx, &actor, &call).await?;
     let action = match on.subject {
         Subject::Emergency(id, _) => CadAction::Dismiss(id),
-        _ => CadAction::Close(acts::dispatched(on)?),
+        _ => CadAction::Close(cad_args::dispatched(on)?),
     };
-    acts::act(ctx, &actor, on.server, action).await
+    cad_args::act(ctx, &actor, on.server, action).await
 }

@@ -1,8 +1,9 @@
 //! `/call from911`.
 
 use crate::actions::CadAction;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, acts, choices};
+use crate::commands::{cad_args, choices};
 use crate::world::Subject;
 
 /// Make a dispatch call of a 911 that waits, with nobody on it
@@ -15,10 +16,10 @@ pub(super) async fn from911(
     call: String,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let actor = acts::actor_of(ctx)?;
-    let on = acts::call_like(ctx, &actor, &call, Some(false)).await?;
+    let actor = cad_args::actor_of(ctx)?;
+    let on = cad_args::call_like(ctx, &actor, &call, Some(false)).await?;
     match on.subject {
-        Subject::Emergency(id, _) => acts::act(ctx, &actor, on.server, CadAction::Dispatch(id)).await,
+        Subject::Emergency(id, _) => cad_args::act(ctx, &actor, on.server, CadAction::Dispatch(id)).await,
         Subject::Dispatch(id, _) => Err(Error::refused(format!("Call{id:#} is a dispatch call already."))),
         Subject::Panic(..) | Subject::Event(..) => Err(Error::refused("That is no call: choose one from the list.")),
     }

@@ -1,8 +1,9 @@
 //! `/call list`.
 
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::reply::BLUE;
-use crate::commands::{Context, acts, autocomplete, reply};
+use crate::commands::{autocomplete, cad_args, reply};
 
 /// What is open: dispatch calls, and 911s that wait
 #[poise::command(slash_command, guild_only)]
@@ -13,13 +14,13 @@ pub(super) async fn list(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
     acting.rule_of(actor.guild)?;
     let only = match server {
-        Some(_) => Some(acts::server(acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(acting, &actor, server).await?),
         None => None,
     };
-    let mut open = acts::open_calls(acting, &acts::labels(ctx.data(), actor.guild)).await?;
+    let mut open = cad_args::open_calls(acting, &cad_args::labels(ctx.data(), actor.guild)).await?;
     open.retain(|call| only.is_none_or(|server| call.on.server == server));
     if open.is_empty() {
         return reply::say(ctx, "Nothing is open. `/call new` makes a call.").await;

@@ -1,41 +1,29 @@
 //! `/call new`: a form, either plain or made of one of the community's layouts.
-//!
-//! ```text
-//! n1:server:attach:layout:version      plain digits; `-` for nothing chosen; attach is y or n
-//! ```
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serenity::all::{CreateAutocompleteResponse, CreateModal};
 
+use super::layout;
+use super::layout::Layout;
 use crate::actions::{Actor, CadAction};
 use crate::authorization::Permission;
 use crate::cad::rest::{NewCustomDispatch, NewDispatch, Target, Template};
+use crate::commands::context::{Context, Desk};
+use crate::commands::custom_id::{CustomId, NewCallOptions};
 use crate::commands::errors::Error;
-use crate::commands::forms::{self, Input, Typed};
-use crate::commands::layout::{self, Layout};
-use crate::commands::{Context, Desk, acts, autocomplete, choices, reply};
-use crate::ids::ServerId;
+use crate::commands::forms::{Input, Typed};
+use crate::commands::wording::and;
+use crate::commands::{autocomplete, cad_args, choices, forms};
 use crate::render::{Labels, text};
 
-/// Ids of another form belong to another version.
-const VERSION: &str = "n1";
 /// On the radio (docs/cad-contract.md#n3). Somebody tells it who is no caller.
 const RADIO: i64 = 1;
 /// docs/cad-contract.md#n4.
 const ACTIVE: i64 = 1;
 /// A form must be shown within three seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What was chosen before the form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::commands) struct Wanted {
-    server: Option<ServerId>,
-    attach: Option<bool>,
-    /// A layout and its version.
-    layout: Option<(i64, i64)>,
-}
 
 /// Make a dispatch call
 #[poise::command(slash_command, guild_only)]
@@ -50,15 +38,15 @@ pub(super) async fn new(
     #[autocomplete = "autocomplete::server"]
     server: Option<i64>,
 ) -> Result<(), Error> {
-    let (acting, actor, desk) = (ctx.data().acting()?, acts::actor_of(ctx)?, ctx.data());
+    let (acting, actor, desk) = (ctx.data().acting()?, cad_args::actor_of(ctx)?, ctx.data());
     acting.rule_of(actor.guild)?;
     let server = match server {
-        Some(_) => Some(acts::server(acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(acting, &actor, server).await?),
         None => None,
     };
     let Some(typed) = template else {
-        let labels = acts::labels(desk, actor.guild);
-        return forms::open(ctx, plain_form(Wanted { server, attach, layout: None }, &labels)).await;
+        let labels = cad_args::labels(desk, actor.guild);
+        return forms::open(ctx, plain_form(NewCallOptions { server, attach, layout: None }, &labels)).await;
     };
     if attach == Some(false) {
         return Err(Error::refused("The CAD wants a unit on a call of a layout, and that is yours: leave `attach:` out."));
@@ -69,13 +57,13 @@ pub(super) async fn new(
         return Err(Error::refused("There is no such layout: choose one from the list that appears while you type."));
     };
     let layout = Layout::of(found).map_err(Error::Refused)?;
-    let wanted = Wanted { server, attach, layout: Some((found.id, layout::version(found))) };
-    forms::open(ctx, layout.form(id(wanted), found.name.as_deref().unwrap_or("Call"))).await
+    let wanted = NewCallOptions { server, attach, layout: Some((found.id, layout::version(found))) };
+    forms::open(ctx, layout.form(CustomId::NewCall(wanted).to_string(), found.name.as_deref().unwrap_or("Call"))).await
 }
 
 /// The community's layouts, remembered for a minute.
 async fn template(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let (Ok(acting), Ok(actor)) = (ctx.data().acting(), acts::actor_of(ctx)) else { return CreateAutocompleteResponse::new() };
+    let (Ok(acting), Ok(actor)) = (ctx.data().acting(), cad_args::actor_of(ctx)) else { return CreateAutocompleteResponse::new() };
     if !acting.may_see(&actor).await {
         return CreateAutocompleteResponse::new();
     }
@@ -91,7 +79,7 @@ fn chosen<'a>(known: &'a [Template], typed: &str) -> Option<&'a Template> {
     known.iter().find(|layout| layout.id.to_string() == typed).or_else(|| known.iter().find(named))
 }
 
-fn plain_form(wanted: Wanted, labels: &Labels) -> CreateModal {
+fn plain_form(wanted: NewCallOptions, labels: &Labels) -> CreateModal {
     let plain = Input { id: "", label: "", long: false, required: false, longest: 200, placeholder: "", value: "" };
     let word = |level: i64| labels.priorities.get(&level).map_or_else(|| format!("P{level}"), |name| text::plain(name, 24));
     let hint = (1..=3).map(|level| format!("{level} = {}", word(level))).collect::<Vec<_>>().join(", ");
@@ -102,42 +90,11 @@ fn plain_form(wanted: Wanted, labels: &Labels) -> CreateModal {
         Input { id: "description", label: "Description", long: true, longest: 900, ..plain },
         Input { id: "priority", label: "Priority: 1, 2 or 3", longest: 24, placeholder: &hint, value: "2", ..plain },
     ];
-    CreateModal::new(id(wanted), "New call").components(rows.iter().map(Input::row).collect())
-}
-
-fn id(Wanted { server, attach, layout }: Wanted) -> String {
-    let or_nothing = |value: Option<i64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
-    let attach = attach.map_or("-", |attach| if attach { "y" } else { "n" });
-    let server = or_nothing(server.map(|server| i64::from(server.0)));
-    format!("{VERSION}:{server}:{attach}:{}:{}", or_nothing(layout.map(|(id, _)| id)), or_nothing(layout.map(|(_, version)| version)))
-}
-
-/// Back from a custom id. `None` unless [`id`] would write exactly this.
-pub(in crate::commands) fn parse(custom_id: &str) -> Option<Wanted> {
-    let parts: Vec<&str> = custom_id.splitn(6, ':').collect();
-    let [VERSION, server, attach, layout, version] = parts[..] else { return None };
-    let optional = |text: &str| if text == "-" { Some(None) } else { text.parse::<i64>().ok().map(Some) };
-    let server = match optional(server)? {
-        Some(server) => Some(ServerId(u32::try_from(server).ok()?)),
-        None => None,
-    };
-    let attach = match attach {
-        "-" => None,
-        "y" => Some(true),
-        "n" => Some(false),
-        _ => return None,
-    };
-    let layout = match (optional(layout)?, optional(version)?) {
-        (Some(layout), Some(version)) => Some((layout, version)),
-        (None, None) => None,
-        _ => return None,
-    };
-    let wanted = Wanted { server, attach, layout };
-    (id(wanted) == custom_id).then_some(wanted)
+    CreateModal::new(CustomId::NewCall(wanted).to_string(), "New call").components(rows.iter().map(Input::row).collect())
 }
 
 /// Makes the call.
-pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &Wanted, typed: &Typed) -> Result<String, Error> {
+pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &NewCallOptions, typed: &Typed) -> Result<String, Error> {
     let acting = desk.acting()?;
     if let Some((layout, version)) = wanted.layout {
         let known = desk.names.layouts(desk, who).await?;
@@ -147,7 +104,7 @@ pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &Wanted,
         };
         let layout = Layout::of(current).map_err(Error::Refused)?;
         let values = layout.values(typed).map_err(Error::Refused)?;
-        let server = acts::server(acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
+        let server = cad_args::server(acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
         let target = Target::Idents(Vec::new());
         let new = NewCustomDispatch {
             template: current.id,
@@ -162,12 +119,12 @@ pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &Wanted,
         return Ok(if left.is_empty() {
             said
         } else {
-            format!("{said}\nNot asked for, since a form has room for five inputs: {}. Fill that in in the CAD.", reply::and(&left))
+            format!("{said}\nNot asked for, since a form has room for five inputs: {}. Fill that in in the CAD.", and(&left))
         });
     }
-    let labels = acts::labels(desk, who.guild);
+    let labels = cad_args::labels(desk, who.guild);
     let priority = priority(&labels, typed.get("priority")).ok_or_else(|| Error::refused("The priority must be 1, 2 or 3."))?;
-    let server = acts::server(acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
+    let server = cad_args::server(acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
     let attach = match wanted.attach {
         Some(attach) => attach,
         None => !acting.account(who, Permission::SelfDispatch).await?.is_some_and(|member| member.permissions.contains("dispatch")),
@@ -197,22 +154,6 @@ fn priority(labels: &Labels, typed: Option<&str>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_we_would_write_is_read() {
-        for wanted in [
-            Wanted { server: None, attach: None, layout: None },
-            Wanted { server: Some(ServerId(u32::MAX)), attach: Some(true), layout: Some((i64::MAX, i64::MIN)) },
-            Wanted { server: Some(ServerId(1)), attach: Some(false), layout: Some((1, 0)) },
-        ] {
-            let written = id(wanted);
-            assert!(written.len() <= 100, "{written}");
-            assert_eq!(parse(&written), Some(wanted));
-        }
-        for other in ["", "n1", "n1:-:-:-", "n1:-:-:-:-:-", "n1:01:-:-:-", "n1:-:x:-:-", "n1:-:-:1:-", "n1:-1:-:-:-", "n2:-:-:-:-"] {
-            assert_eq!(parse(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn priorities_are_numbers_or_the_communitys_words() {

@@ -1,8 +1,9 @@
 //! `/call note`.
 
 use crate::actions::CadAction;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, acts, choices};
+use crate::commands::{cad_args, choices};
 
 /// Write a note on a call
 #[poise::command(slash_command, guild_only)]
@@ -17,7 +18,7 @@ pub(in crate::commands) async fn note(
     note: String,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let actor = acts::actor_of(ctx)?;
-    let on = acts::call(ctx, &actor, &call).await?;
-    acts::act(ctx, &actor, on.server, CadAction::Note(on.subject, note)).await
+    let actor = cad_args::actor_of(ctx)?;
+    let on = cad_args::call(ctx, &actor, &call).await?;
+    cad_args::act(ctx, &actor, on.server, CadAction::Note(on.subject, note)).await
 }

@@ -1,8 +1,9 @@
 //! `/call unassign`.
 
 use crate::actions::CadAction;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, acts, choices};
+use crate::commands::{cad_args, choices};
 
 /// Detach a unit from a call
 #[poise::command(slash_command, guild_only)]
@@ -18,8 +19,8 @@ pub(super) async fn unassign(
     unit: String,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let actor = acts::actor_of(ctx)?;
-    let on = acts::call_like(ctx, &actor, &call, Some(true)).await?;
-    let (call, unit) = (acts::dispatched(on)?, acts::unit(ctx, on, &unit).await?);
-    acts::act(ctx, &actor, on.server, CadAction::Unassign(call, unit)).await
+    let actor = cad_args::actor_of(ctx)?;
+    let on = cad_args::call_like(ctx, &actor, &call, Some(true)).await?;
+    let (call, unit) = (cad_args::dispatched(on)?, cad_args::unit(ctx, on, &unit).await?);
+    cad_args::act(ctx, &actor, on.server, CadAction::Unassign(call, unit)).await
 }

@@ -1,8 +1,9 @@
 //! `/call view`: the card as channels show it.
 
 use crate::actions::Refused;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, acts, choices, reply};
+use crate::commands::{cad_args, choices, reply};
 use crate::render::{self, Style, View};
 
 /// One call's card, with its buttons, for you alone
@@ -15,10 +16,10 @@ pub(super) async fn view(
     call: String,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
     let buttons = acting.rule_of(actor.guild)?.buttons;
-    let on = acts::call(ctx, &actor, &call).await?;
-    let (labels, now) = (acts::labels(ctx.data(), actor.guild), ctx.data().clock.now());
+    let on = cad_args::call(ctx, &actor, &call).await?;
+    let (labels, now) = (cad_args::labels(ctx.data(), actor.guild), ctx.data().clock.now());
     let card = acting.look(on.server, move |world| {
         let view = View { world, server: on.server, labels: &labels, style: Style::Card, roles: &[], test: false, buttons, now };
         render::card(on.subject, &view)

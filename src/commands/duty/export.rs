@@ -2,11 +2,13 @@
 
 use serenity::all::CreateAttachment;
 
-use super::{Scope, Zone, cut_short, name, nothing};
+use super::report::{Scope, Zone, cut_short, name, nothing};
 use crate::clock::UnixMs;
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::reply::{Page, counted};
-use crate::commands::{Context, autocomplete, csv, guild_of, reply};
+use crate::commands::reply::Page;
+use crate::commands::wording::counted;
+use crate::commands::{autocomplete, csv, reply};
 use crate::store::duty::{Session, Span};
 
 const COLUMNS: &str = "member,callsign,department,account,server,began,ended,seconds,joined_late,logout_missed";
@@ -76,7 +78,7 @@ fn table(sessions: &[Session], now: UnixMs, zone: &Zone) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::duty::tests::session;
+    use crate::commands::duty::report::tests::session;
 
     #[test]
     fn the_table() {

@@ -2,11 +2,13 @@
 
 use tenfour_chart::{self as chart, Bars, Chart, Heading, Measure, Row};
 
-use super::{Scope, Tally, by_department, by_member, cut_short, drawn, nothing, safe};
+use super::report::{Scope, Tally, by_department, by_member, cut_short, drawn, nothing, safe};
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::{By, ByChoice};
-use crate::commands::reply::{Page, counted};
-use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::commands::reply::Page;
+use crate::commands::wording::counted;
+use crate::commands::{autocomplete, reply};
 
 /// Most in words; the chart shows more.
 const MOST: usize = 10;

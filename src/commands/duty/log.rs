@@ -2,9 +2,11 @@
 
 use tenfour_chart as chart;
 
-use super::{Hours, Scope, cut_short, is_of, name, nothing, safe, shown};
+use super::report::{Hours, Scope, cut_short, is_of, name, nothing, safe, shown};
+use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::{Context, autocomplete, guild_of, reply};
+use crate::commands::wording::counted;
+use crate::commands::{autocomplete, reply};
 use crate::store::duty::{Session, Span};
 
 /// Most sessions listed; the total counts all.
@@ -58,7 +60,7 @@ pub(super) async fn log(
 
 fn lines(found: &[&Session], scope: &Scope) -> Vec<String> {
     let total = Hours::of(found.iter().copied(), scope.span).ms();
-    let count = reply::counted(found.len(), "session", "sessions");
+    let count = counted(found.len(), "session", "sessions");
     let mut lines = vec![format!("**{count}, {}** {}.", chart::duration(total), scope.words()), String::new()];
     lines.extend(found.iter().take(MOST).map(|session| line(session, scope.span)));
     if let Some(more) = found.len().checked_sub(MOST).filter(|more| *more > 0) {
@@ -91,8 +93,8 @@ fn line(session: &Session, span: Span) -> String {
 mod tests {
     use super::*;
     use crate::clock::UnixMs;
-    use crate::commands::duty::Zone;
-    use crate::commands::duty::tests::session;
+    use crate::commands::duty::report::Zone;
+    use crate::commands::duty::report::tests::session;
 
     #[test]
     fn the_log_in_words() {

@@ -1,8 +1,9 @@
 //! `/lookup name`.
 
+use super::records::show;
 use crate::cad::rest::Wanted;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, lookup};
 
 /// Records of a person
 #[poise::command(slash_command, guild_only)]
@@ -23,5 +24,5 @@ pub(super) async fn name(
         return Err(Error::refused("Type a first name, a last name, or both."));
     }
     let wanted = Wanted::Name { first, mi: String::new(), last };
-    lookup::show(ctx, wanted, partial == Some(true), open_in_cad == Some(true)).await
+    show(ctx, wanted, partial == Some(true), open_in_cad == Some(true)).await
 }

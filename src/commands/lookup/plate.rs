@@ -1,8 +1,9 @@
 //! `/lookup plate`.
 
+use super::records::show;
 use crate::cad::rest::Wanted;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, lookup};
 
 /// Records of a vehicle
 #[poise::command(slash_command, guild_only)]
@@ -18,5 +19,5 @@ pub(super) async fn plate(
     if plate.trim().is_empty() {
         return Err(Error::refused("Type a plate, or a part of it with `partial:True`."));
     }
-    lookup::show(ctx, Wanted::Plate(plate), partial == Some(true), open_in_cad == Some(true)).await
+    show(ctx, Wanted::Plate(plate), partial == Some(true), open_in_cad == Some(true)).await
 }

@@ -1,9 +1,10 @@
 //! What an import would change, in people's words. Pure.
 
 use crate::clock::UnixMs;
-use crate::commands::make::{as_new, describe};
 use crate::commands::options::style_word;
-use crate::commands::{board, rules};
+use crate::commands::route_wording;
+use crate::commands::route_wording::{as_new, describe, describe_board};
+use crate::commands::wording::and;
 use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::render::labels::Form;
 use crate::render::text;
@@ -50,7 +51,7 @@ pub(in super::super) fn difference(before: &Settings, after: &Settings, now: Uni
         lines.push(format!("✏️ Quiet hours: {} → {}", word(&before.quiet), word(quiet)));
     }
     if before.acting != *acting {
-        lines.push(format!("✏️ Acting in the CAD: {} → {}", rules::acting(&before.acting), rules::acting(acting)));
+        lines.push(format!("✏️ Acting in the CAD: {} → {}", route_wording::acting(&before.acting), route_wording::acting(acting)));
     }
     lines
 }
@@ -59,9 +60,7 @@ pub(in super::super) fn difference(before: &Settings, after: &Settings, now: Uni
 pub(in super::super) fn counts(lines: &[String]) -> String {
     let count = |sign: char| lines.iter().filter(|line| line.starts_with(sign)).count();
     let all = [(count('➕'), "added"), (count('➖'), "removed"), (count('✏'), "changed")];
-    crate::commands::reply::and(
-        &all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>(),
-    )
+    and(&all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
 }
 
 fn words(lines: &str) -> String {
@@ -75,7 +74,7 @@ fn numbered(route: &RouteSetting) -> Route {
 fn whole(route: &RouteSetting, now: UnixMs) -> String {
     let route = numbered(route);
     let mut parts = vec![describe(&as_new(&route))];
-    parts.extend(rules::settings(&route, now));
+    parts.extend(route_wording::settings(&route, now));
     if !route.enabled {
         parts.push("switched off".to_owned());
     }
@@ -94,7 +93,7 @@ fn filter(route: &Route) -> String {
 
 fn told(setting: &BoardSetting) -> String {
     let BoardSetting { kind, channel, server } = *setting;
-    board::describe(&Board { id: 0, guild: GuildId(0), community: CommunityId::new(""), channel, kind, server })
+    describe_board(&Board { id: 0, guild: GuildId(0), community: CommunityId::new(""), channel, kind, server })
 }
 
 /// What is different between two routes of one key.
@@ -112,7 +111,7 @@ pub(in super::super) fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<St
     let pause = |seconds: Option<u32>| seconds.map_or_else(|| "as usual".to_owned(), |seconds| format!("{seconds} s"));
     let sleeps = |route: &RouteSetting| match route.rule.mute {
         None => "not muted".to_owned(),
-        Some(mute) => format!("muted {}{}", rules::until(mute.until), if mute.panic { ", panics too" } else { "" }),
+        Some(mute) => format!("muted {}{}", route_wording::until(mute.until), if mute.panic { ", panics too" } else { "" }),
     };
     say(was.role != *role, &|| format!("pinging {} → {}", whom(was), whom(is)));
     say(was.rule.when != *when, &|| format!("pings {} → {}", occasion(was.rule.when), occasion(*when)));
@@ -122,9 +121,9 @@ pub(in super::super) fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<St
     say(was.rule.thread_notes != *thread_notes, &|| format!("notes from threads {}", if *thread_notes { "on" } else { "off" }));
     say(was.rule.filter != *filtered, &|| format!("filter: {}", filter(&numbered(is))));
     say(was.rule.mute != *mute, &|| format!("{} → {}", sleeps(was), sleeps(is)));
-    let called = |route: &RouteSetting| match rules::steps(&route.rule.escalation) {
+    let called = |route: &RouteSetting| match route_wording::steps(&route.rule.escalation) {
         steps if steps.is_empty() => "nobody".to_owned(),
-        steps => crate::commands::reply::and(&steps),
+        steps => and(&steps),
     };
     say(was.rule.escalation != *escalation, &|| format!("unanswered calls {} → {}", called(was), called(is)));
     say(was.enabled != *enabled, &|| format!("switched {}", if *enabled { "on" } else { "off" }));

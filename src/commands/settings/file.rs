@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 
 use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
+use crate::commands::options::{STYLES, style_word};
+use crate::commands::wording::counted;
 use crate::event::Priority;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::render::labels::Form;
@@ -20,9 +22,6 @@ use crate::route::{
     Threads, When,
 };
 use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
-
-use crate::commands::options::{STYLES, style_word};
-use crate::commands::reply::counted;
 
 /// What the file says that it is.
 const FORMAT: &str = "tenfour-settings";

@@ -3,14 +3,15 @@
 
 use serenity::all::{ButtonStyle, CreateActionRow, CreateButton};
 
-use super::buttons::{Turn, id};
 use super::difference::changes;
 use crate::clock::UnixMs;
-use crate::commands::Desk;
+use crate::commands::announce::announce;
+use crate::commands::context::{Asker, Desk};
+use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
-use crate::commands::make::{Asker, announce, as_new};
-use crate::commands::reply::{GREEN, Page, and};
-use crate::commands::rules::named;
+use crate::commands::reply::{GREEN, Page};
+use crate::commands::route_wording::{as_new, named};
+use crate::commands::wording::and;
 use crate::ids::{ChannelId, GuildId, UserId};
 use crate::route::{NewRoute, Route};
 use crate::store::Undone;
@@ -19,7 +20,9 @@ use crate::store::settings::RouteSetting;
 
 /// The button for a change.
 pub(in super::super) fn row(change: i64) -> CreateActionRow {
-    CreateActionRow::Buttons(vec![CreateButton::new(id(&Turn::Restore(change))).label("Restore").style(ButtonStyle::Secondary)])
+    CreateActionRow::Buttons(vec![
+        CreateButton::new(CustomId::RestoreRoutes(change).to_string()).label("Restore").style(ButtonStyle::Secondary),
+    ])
 }
 
 /// What is different between two states of one route, in words.

@@ -1,8 +1,9 @@
 //! `/unit clear`.
 
 use crate::actions::CadAction;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, acts, autocomplete};
+use crate::commands::{autocomplete, cad_args};
 
 /// Leave the call you are on
 #[poise::command(slash_command, guild_only)]
@@ -13,7 +14,7 @@ pub(super) async fn clear(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
-    let server = acts::server(acting, &actor, server).await?;
-    acts::act(ctx, &actor, server, CadAction::Leave).await
+    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let server = cad_args::server(acting, &actor, server).await?;
+    cad_args::act(ctx, &actor, server, CadAction::Leave).await
 }

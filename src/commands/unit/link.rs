@@ -3,9 +3,10 @@
 use super::me;
 use crate::actions::WhoAmI;
 use crate::authorization::{Refusal, VALIDATED};
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page, YELLOW};
-use crate::commands::{Context, acts, autocomplete, reply};
+use crate::commands::{autocomplete, cad_args, reply};
 use crate::ids::ServerId;
 use crate::render::text;
 
@@ -18,12 +19,12 @@ pub(super) async fn link(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
     let found = async {
-        let server = acts::server(acting, &actor, server).await?;
+        let server = cad_args::server(acting, &actor, server).await?;
         Ok::<_, Error>((server, acting.who_am_i(&actor, server).await?))
     };
-    let (server, found) = acts::patiently(ctx, found).await?;
+    let (server, found) = cad_args::patiently(ctx, found).await?;
     reply::show(ctx, page(&found, server)).await
 }
 

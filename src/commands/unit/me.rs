@@ -2,9 +2,11 @@
 
 use crate::actions::WhoAmI;
 use crate::authorization::{Member, VALIDATED};
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::reply::{BLUE, Page, YELLOW};
-use crate::commands::{Context, acts, autocomplete, reply};
+use crate::commands::wording::and;
+use crate::commands::{autocomplete, cad_args, reply};
 use crate::ids::ServerId;
 use crate::render::text;
 
@@ -26,12 +28,12 @@ pub(super) async fn me(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
+    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
     let found = async {
-        let server = acts::server(acting, &actor, server).await?;
+        let server = cad_args::server(acting, &actor, server).await?;
         Ok::<_, Error>((server, acting.who_am_i(&actor, server).await?))
     };
-    let (server, found) = acts::patiently(ctx, found).await?;
+    let (server, found) = cad_args::patiently(ctx, found).await?;
     reply::show(ctx, page(&found, server)).await
 }
 
@@ -61,9 +63,9 @@ fn page(found: &WhoAmI, server: ServerId) -> Page {
     let permissions = permissions(member);
     let permissions = if permissions.is_empty() { "none that matter here".to_owned() } else { permissions.join("; ") };
     let units: Vec<String> = found.units.iter().map(|unit| text::line(unit, 60)).collect();
-    let units = if units.is_empty() { format!("off duty on server {server}") } else { reply::and(&units) };
+    let units = if units.is_empty() { format!("off duty on server {server}") } else { and(&units) };
     let calls: Vec<String> = found.calls.iter().map(|call| format!("call{call:#}")).collect();
-    let calls = if calls.is_empty() { "none".to_owned() } else { reply::and(&calls) };
+    let calls = if calls.is_empty() { "none".to_owned() } else { and(&calls) };
     let mut lines = vec![
         format!("**Account** {name}, {}", state(member.status)),
         format!("**Permissions** {permissions}"),

@@ -1,8 +1,9 @@
 //! `/unit respond`.
 
 use crate::actions::CadAction;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, acts, choices};
+use crate::commands::{cad_args, choices};
 
 /// Attach yourself to a call; a 911 becomes a dispatch call
 #[poise::command(slash_command, guild_only)]
@@ -14,7 +15,7 @@ pub(super) async fn respond(
     call: String,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let actor = acts::actor_of(ctx)?;
-    let on = acts::call(ctx, &actor, &call).await?;
-    acts::act(ctx, &actor, on.server, CadAction::Respond(on.subject)).await
+    let actor = cad_args::actor_of(ctx)?;
+    let on = cad_args::call(ctx, &actor, &call).await?;
+    cad_args::act(ctx, &actor, on.server, CadAction::Respond(on.subject)).await
 }

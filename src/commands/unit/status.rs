@@ -1,8 +1,9 @@
 //! `/unit status`.
 
 use crate::actions::CadAction;
+use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::{Context, acts, autocomplete, choices, reply};
+use crate::commands::{autocomplete, cad_args, choices, reply};
 use crate::render::{Labels, text};
 
 /// Set your status
@@ -18,10 +19,10 @@ pub(super) async fn status(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, acts::actor_of(ctx)?);
-    let labels = acts::labels(ctx.data(), actor.guild);
+    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let labels = cad_args::labels(ctx.data(), actor.guild);
     let number = read(&labels, &status).map_err(Error::refused)?;
-    let server = acts::server(acting, &actor, server).await?;
+    let server = cad_args::server(acting, &actor, server).await?;
     acting.act(&actor, server, CadAction::Status(number)).await?;
     let word = match labels.statuses.get(&number) {
         Some((emoji, name)) => format!("{} {}", text::emoji(emoji), text::line(name, 60)),

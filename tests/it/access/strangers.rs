@@ -2,9 +2,9 @@
 
 use tenfour::authorization::ActingRule;
 use tenfour::clock::UnixMs;
-use tenfour::commands::components::{self, Choice};
+use tenfour::commands::custom_id::{CustomId, SetupChoice, SetupStep};
 use tenfour::ids::{CallId, ServerId};
-use tenfour::render::button::{self, On, PICK};
+use tenfour::render::custom_id::{On, PICK, Verb, card};
 use tenfour::store::audit::Filter;
 use tenfour::world::Subject;
 use tenfour_sim::cad::Seen;
@@ -61,8 +61,8 @@ fn required(options: &[Value], other: &Other) -> Value {
 /// Every kind of custom id that a button or list of the bot's has or had.
 fn custom_ids() -> Vec<String> {
     let on = On { server: ServerId(1), subject: Subject::Emergency(CallId(1), UnixMs(1)) };
-    let mut all: Vec<String> = button::Verb::ALL.iter().map(|(verb, _)| button::id(*verb, on)).collect();
-    all.extend(components::Verb::all().map(|verb| components::id(verb, &Choice::default())));
+    let mut all: Vec<String> = Verb::ALL.iter().map(|(verb, _)| card(*verb, on)).collect();
+    all.extend(SetupStep::ALL.iter().map(|(step, _)| CustomId::Setup(*step, SetupChoice::default()).to_string()));
     let others =
         ["t1:unlink:1", "t1:labels", "t1:link", "t2:audit:-:-:7:0:0", "t2:replace:1", "t2:keep:1", "u1:panic:1", "u1:calm:1", "zz:9", "x"];
     all.extend(others.map(str::to_owned));
@@ -150,8 +150,8 @@ async fn a_form_that_was_opened_before_the_guild_was_unlinked_does_nothing_after
         vec![bot.cad_in(&other, None, "labels", json!({})), bot.discord.slash(&other.channel, None, "911", &[], json!({})).unwrap()];
     forms.push(bot.discord.slash(&other.channel, None, "call", &["new"], json!({})).unwrap());
     let on = On { server: ServerId(1), subject: Subject::Dispatch(CallId(1), UnixMs(1)) };
-    for (verb, _) in button::Verb::ALL {
-        let custom_id = button::id(verb, on);
+    for (verb, _) in Verb::ALL {
+        let custom_id = card(verb, on);
         let rows = json!([{ "type": 1, "components": [{ "type": 2, "style": 2, "label": "x", "custom_id": custom_id }] }]);
         let message = bot.forged(&other.channel, rows).await;
         forms.push(bot.discord.click(&message, None, &custom_id).unwrap());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tenfour::authorization::ActingRule;
 use tenfour::ids::RoleId;
-use tenfour::render::button::{On, Verb, id};
+use tenfour::render::custom_id::{On, Verb, card};
 use tenfour::world::Subject;
 use tenfour::{
     clock::UnixMs,
@@ -72,7 +72,7 @@ async fn ids_that_nobody_made_do_no_harm() {
     let (ann, bob) = (&crew[0], &crew[1]);
     let staged = scene.stage(Action::RespondCall, ann, bob).await;
     let (call, _) = scene.dispatch("Robbery").await;
-    let of = |verb, server, subject| id(verb, On { server: ServerId(server), subject });
+    let of = |verb, server, subject| card(verb, On { server: ServerId(server), subject });
     let channel = scene.channel.clone();
     let at = scene.bot.clock.now();
     let stale = Subject::Dispatch(CallId(call), at.plus(-1));

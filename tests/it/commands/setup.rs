@@ -223,6 +223,6 @@ async fn buttons_of_another_version_answer_with_one_sentence() {
         let old: Value =
             http.post(&url).header("Authorization", format!("Bot {TOKEN}")).json(&body).send().await.unwrap().json().await.unwrap();
         let told = bot.sim.click(id(&old), None, custom_id).unwrap().reply(SOON).await.unwrap();
-        assert_eq!(words(&told), "This button is from another version of the bot: run `/cad setup` again.");
+        assert_eq!(words(&told), "This button is from another version of the bot: run the command again.");
     }
 }

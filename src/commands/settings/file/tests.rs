@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
-use super::super::check::Ground;
-use super::super::difference::difference;
 use super::*;
+use crate::commands::settings::check::Ground;
+use crate::commands::settings::difference::difference;
 use crate::event::Topic;
 use crate::ids::{CommunityId, UserId};
 use crate::route::Step;

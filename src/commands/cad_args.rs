@@ -1,13 +1,14 @@
 //! What the commands that act in the CAD share: who acts, on which server, on which call and unit, and the answer.
 
-use super::calls::{self, OnDuty, OpenCall};
+use super::calls::{OnDuty, OpenCall};
+use super::context::{Context, Desk, actor, guild_of};
 use super::errors::Error;
-use super::{Context, Desk, actor, guild_of, reply, waiting};
+use super::{calls, reply, waiting};
 use crate::actions::{Acting, Actor, CadAction, Refused};
 use crate::authorization::Permission;
 use crate::ids::{CallId, GuildId, Ident, ServerId, UserId};
 use crate::render::Labels;
-use crate::render::button::{self, On};
+use crate::render::button::On;
 use crate::world::Subject;
 
 /// Who gave a command.
@@ -79,7 +80,7 @@ pub(super) async fn call(ctx: Context<'_>, actor: &Actor, typed: &str) -> Result
 
 /// As [`call`]: a dispatch call, or a 911, if both have the number that was typed.
 pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_dispatch: Option<bool>) -> Result<On, Error> {
-    if let Some(on) = button::chosen(typed.trim()) {
+    if let Some(on) = On::parse(typed.trim()) {
         return Ok(on);
     }
     let acting = ctx.data().acting()?;

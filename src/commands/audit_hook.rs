@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use serenity::all::{ResolvedOption, ResolvedValue};
 
+use super::context::{Context, Desk};
 use super::errors::Error;
-use super::reply::and;
-use super::{Context, Desk};
+use super::wording::and;
 use crate::ids::{GuildId, UserId};
 use crate::render::Labels;
 use crate::store::audit::{Entry, Kind};

@@ -1,40 +1,24 @@
 //! Making routes, however they were asked for: check, store, open the channel again, say so in the channel.
 
-use std::time::Duration;
-
 use serde_json::Value;
-use serenity::all::{CreateActionRow, Permissions};
+use serenity::all::CreateActionRow;
 
-use super::checks::Standing;
+use super::announce::announce;
+use super::checks::{self, Standing};
+use super::context::{Asker, Desk};
 use super::errors::Error;
-use super::options::style_word;
-use super::reply::and;
-use super::rules::named;
+use super::route_wording::{as_new, describe, named, not_configured, not_in_forum, not_pinged};
 use super::settings::restore;
-use super::{Desk, checks};
-use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
-use crate::ingest::{Request, Tell};
-use crate::render::{Embed, Message, Style, text};
+use super::wording::and;
+use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
+use crate::render::{Style, text};
 use crate::route::{Listens, NewRoute, Preset, Route};
 use crate::store::{AddRoute, AddedRoute, StyleIs};
 
-/// How long ingest may keep a command waiting.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Up to so many routes are told one by one: the largest preset's.
 const ONE_BY_ONE: usize = 11;
 /// Longest list of differences in an answer that tells of more (UTF-16 units).
 const DIFFERENCES: usize = 1_300;
-/// Colour of a confirmation.
-const CONFIRMED: u32 = 0x2E_CC71;
-
-/// Who asks, from where.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asker {
-    pub(super) guild: GuildId,
-    pub(super) user: UserId,
-    /// The channel they speak from, and what the bot may do there.
-    pub(super) here: Option<(ChannelId, Permissions)>,
-}
 
 /// One route of a wish: what, of which server, how, and whether the role is for it.
 pub(super) type Part = (Listens, Option<ServerId>, Style, bool);
@@ -129,34 +113,6 @@ fn changed_line(was: &Route, is: &Route) -> String {
     format!("✏️ {} changed: {}.", named(is), restore::differences(was, is))
 }
 
-/// `911 → <#1>, pinging <@&2>, as card, of server 1`.
-pub(super) fn describe(new: &NewRoute) -> String {
-    let role = new.role.map(|role| format!(", pinging <@&{role}>")).unwrap_or_default();
-    let server = new.server.map(|server| format!(", of server {server} only")).unwrap_or_default();
-    format!("{} → <#{}>{role}, as {}{server}", new.event.as_str(), new.channel, style_word(new.style))
-}
-
-/// What is needed to make a route that exists.
-pub(super) fn as_new(route: &Route) -> NewRoute {
-    NewRoute {
-        guild: route.guild,
-        event: route.event,
-        channel: route.channel,
-        server: route.server,
-        role: route.role,
-        style: route.style,
-        forum: route.forum,
-    }
-}
-
-/// What a route listens to, in people's words.
-pub(super) fn words(event: Listens) -> String {
-    match event {
-        Listens::All => "everything".to_owned(),
-        Listens::To(topic) => topic.label().to_lowercase(),
-    }
-}
-
 /// A preset's routes.
 pub(super) fn parts_of(preset: Preset, servers: &[Option<ServerId>]) -> Vec<Part> {
     let routes = preset.routes();
@@ -216,35 +172,6 @@ pub(super) async fn make(
     Ok(made)
 }
 
-pub(super) fn not_configured(server: ServerId) -> String {
-    format!("This bot does not watch server {server}: its operator must add {server} to SONORAN_SERVER_IDS and restart it.")
-}
-
-/// Why a forum would not take these, and what to do instead.
-pub(super) fn not_in_forum(channel: ChannelId, wished: impl Iterator<Item = (Listens, Style)>) -> Option<String> {
-    let (mut others, mut lines, mut wishes) = (Vec::new(), false, 0_usize);
-    for (event, style) in wished {
-        wishes += 1;
-        lines |= style == Style::Log;
-        if !event.only_cards() {
-            others.push(format!("`{}`", event.as_str()));
-        }
-    }
-    others.dedup();
-    if !others.is_empty() {
-        let instead = if wishes > 1 { "add those four with `/alerts add`" } else { "one of those four" };
-        return Some(format!(
-            "<#{channel}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not {}: choose a text channel, or {instead}.",
-            and(&others)
-        ));
-    }
-    lines.then(|| {
-        format!(
-            "<#{channel}> is a forum, which takes no log lines: choose `style:card`, `style:compact` or `style:public`, or a text channel."
-        )
-    })
-}
-
 /// A hint if Discord would not ping the role there.
 pub(super) async fn unpingable(desk: &Desk, guild: GuildId, role: Option<RoleId>, there: Standing) -> Option<String> {
     let role = role.filter(|_| !there.pings_any_role())?;
@@ -254,13 +181,6 @@ pub(super) async fn unpingable(desk: &Desk, guild: GuildId, role: Option<RoleId>
     (!found.get("mentionable").and_then(Value::as_bool)?).then(|| not_pinged(role))
 }
 
-/// What to do about a role that not everybody may mention.
-pub(super) fn not_pinged(role: RoleId) -> String {
-    format!(
-        "💡 Discord will not ping <@&{role}> yet: switch on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone."
-    )
-}
-
 async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, made: &Made) {
     let added = made.only(|made| matches!(made, AddRoute::Added(_)));
     let changed = made.only(|made| matches!(made, AddRoute::Changed(_)));
@@ -268,47 +188,6 @@ async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, made: &Made) {
         (true, true) => {}
         (true, false) => announce(desk, asker, channel, "changed", &changed.iter().collect::<Vec<_>>()).await,
         _ => announce(desk, asker, channel, "on", &added.iter().chain(&changed).collect::<Vec<_>>()).await,
-    }
-}
-
-/// Tells a channel what will be posted in it from now on.
-pub(super) async fn announce(desk: &Desk, asker: Asker, channel: ChannelId, verb: &str, new: &[&NewRoute]) {
-    let mut topics: Vec<String> = new.iter().map(|new| words(new.event)).collect();
-    topics.dedup();
-    topics.truncate(crate::event::Topic::ALL.len());
-    let title = match topics.as_slice() {
-        [one] => format!("🔔 Alerts {verb}: {one}"),
-        several => format!("🔔 Alerts {verb}: {} kinds", several.len()),
-    };
-    let servers: Vec<String> = {
-        let mut servers: Vec<ServerId> = new.iter().filter_map(|new| new.server).collect();
-        servers.sort_unstable();
-        servers.dedup();
-        servers.iter().map(ToString::to_string).collect()
-    };
-    let of = if servers.is_empty() { String::new() } else { format!(" of server {}", and(&servers)) };
-    let pinged = new.iter().find_map(|new| new.role);
-    let pings = pinged.map(|role| format!(" Urgent ones ping <@&{role}>.")).unwrap_or_default();
-    let text = format!("This channel now gets {}{of}.{pings}\nSet by <@{}>.", and(&topics), asker.user);
-    tell(desk, asker.guild, channel, "alerts-on", title, text).await;
-}
-
-/// A message of the bot's own in a channel. It pings nobody.
-pub(super) async fn tell(desk: &Desk, guild: GuildId, channel: ChannelId, what: &str, title: String, text: String) {
-    let now = desk.clock.now();
-    let embed = Embed { title: Some(title), description: Some(text), color: CONFIRMED, timestamp: Some(now), ..Embed::default() };
-    let tell = Tell {
-        guild,
-        channel,
-        community: desk.facts.community.clone(),
-        server: desk.facts.first_server(),
-        // Two people may confirm in one millisecond.
-        subject: format!("confirm:{what}:{}:{:06x}", now.0, fastrand::u32(..0x100_0000)),
-        message: crate::render::limits::fit(Message { embeds: vec![embed], silent: true, ..Message::default() }),
-    };
-    // The routes stand: a confirmation that cannot be posted is no reason to say that they do not.
-    if tokio::time::timeout(PATIENCE, desk.requests.send(Request::Tell(tell))).await.is_err() {
-        tracing::warn!(%channel, "a confirmation could not be handed over");
     }
 }
 

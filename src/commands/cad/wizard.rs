@@ -9,15 +9,18 @@ use serenity::all::{
     ButtonStyle, ChannelType, CreateActionRow, CreateButton, CreateSelectMenu, CreateSelectMenuKind, CreateSelectMenuOption,
 };
 
-use super::components::{Choice, MOST_SERVERS, Picked, Press, Verb, id};
-use super::errors::Error;
-use super::make::{Asker, make, not_configured, parts_of};
-use super::reply::{BLUE, GREEN, Page, YELLOW, and, counted};
-use super::{Desk, alerts, recorded};
 use crate::cad::rest::{CadServer, RestError};
 use crate::clock::UnixMs;
+use crate::commands::context::{Asker, Desk};
+use crate::commands::create_routes::{make, parts_of};
+use crate::commands::custom_id::{CustomId, MAX_CHOSEN_SERVERS, SetupChoice, SetupStep};
+use crate::commands::errors::Error;
+use crate::commands::reply::{BLUE, GREEN, Page, YELLOW};
+use crate::commands::route_wording::not_configured;
+use crate::commands::wording::{and, counted};
+use crate::commands::{alerts, audit_hook, checks};
 use crate::event::{Source, Topic};
-use crate::ids::{ChannelId, ServerId};
+use crate::ids::{ChannelId, RoleId, ServerId};
 use crate::render::text;
 use crate::route::{Listens, Preset};
 use crate::status::{Link, contested};
@@ -30,32 +33,52 @@ const ALL: &str = "all";
 /// What the forwarding game server posts to.
 const PATH: &str = "/sonorancad/event";
 
+/// What was chosen from a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::commands) enum Picked {
+    Nothing,
+    Words(Vec<String>),
+    Role(Option<RoleId>),
+    Channel(Option<ChannelId>),
+}
+
+/// One press.
+#[derive(Clone, Debug)]
+pub(in crate::commands) struct Press {
+    pub(in crate::commands) step: SetupStep,
+    pub(in crate::commands) choice: SetupChoice,
+    pub(in crate::commands) picked: Picked,
+    pub(in crate::commands) asker: Asker,
+    /// When the message with the button was created.
+    pub(in crate::commands) shown_at: UnixMs,
+}
+
 /// The page that follows a press.
-pub(super) async fn turn(desk: &Desk, press: Press) -> Result<Page, Error> {
-    let Press { verb, mut choice, picked, asker, shown_at } = press;
-    match (verb, picked) {
-        (Verb::Connect, _) => Ok(connection(desk, &choice).await),
-        (Verb::Servers, _) => Ok(servers(desk, &choice).await),
-        (Verb::PickServers, Picked::Words(words)) => {
+pub(in crate::commands) async fn turn(desk: &Desk, press: Press) -> Result<Page, Error> {
+    let Press { step, mut choice, picked, asker, shown_at } = press;
+    match (step, picked) {
+        (SetupStep::Connect, _) => Ok(connection(desk, &choice).await),
+        (SetupStep::Servers, _) => Ok(servers(desk, &choice).await),
+        (SetupStep::PickServers, Picked::Words(words)) => {
             choice.servers = chosen_servers(&words, &desk.facts.servers)?;
             Ok(way(&choice))
         }
-        (Verb::Way, _) => Ok(way(&choice)),
-        (Verb::Fivem, _) => Ok(fivem(desk, &choice, shown_at)),
-        (Verb::Hub, _) => Ok(hub(desk, &choice)),
-        (Verb::Presets, _) => Ok(presets(&choice)),
-        (Verb::PickPreset, Picked::Words(words)) => {
+        (SetupStep::Way, _) => Ok(way(&choice)),
+        (SetupStep::Fivem, _) => Ok(fivem(desk, &choice, shown_at)),
+        (SetupStep::Hub, _) => Ok(hub(desk, &choice)),
+        (SetupStep::Presets, _) => Ok(presets(&choice)),
+        (SetupStep::PickPreset, Picked::Words(words)) => {
             choice.preset = words.first().and_then(|word| Preset::parse(word));
             Ok(place(&choice, None))
         }
-        (Verb::Place, _) => Ok(place(&choice, None)),
-        (Verb::PickChannel, Picked::Channel(channel)) => {
+        (SetupStep::Place, _) => Ok(place(&choice, None)),
+        (SetupStep::PickChannel, Picked::Channel(channel)) => {
             choice.channel = channel;
             Ok(place(&choice, None))
         }
-        (Verb::PickRole, Picked::Role(role)) => {
+        (SetupStep::PickRole, Picked::Role(role)) => {
             choice.role = role;
-            Ok(match super::checks::not_everyone(asker.guild, role) {
+            Ok(match checks::not_everyone(asker.guild, role) {
                 Ok(()) => place(&choice, None),
                 Err(error) => {
                     choice.role = None;
@@ -63,32 +86,32 @@ pub(super) async fn turn(desk: &Desk, press: Press) -> Result<Page, Error> {
                 }
             })
         }
-        (Verb::Make, _) => make_routes(desk, &choice, asker).await,
-        (Verb::Test, _) => test(desk, &choice, asker).await,
+        (SetupStep::Make, _) => make_routes(desk, &choice, asker).await,
+        (SetupStep::Test, _) => test(desk, &choice, asker).await,
         _ => Err(Error::refused("Discord sent no choice: run `/cad setup` again.")),
     }
 }
 
-fn button(verb: Verb, choice: &Choice, label: &str, style: ButtonStyle) -> CreateButton {
-    CreateButton::new(id(verb, choice)).label(label).style(style)
+fn button(step: SetupStep, choice: &SetupChoice, label: &str, style: ButtonStyle) -> CreateButton {
+    CreateButton::new(CustomId::Setup(step, choice.clone()).to_string()).label(label).style(style)
 }
 
-fn next(verb: Verb, choice: &Choice, label: &str) -> CreateButton {
-    button(verb, choice, label, ButtonStyle::Primary)
+fn next(step: SetupStep, choice: &SetupChoice, label: &str) -> CreateButton {
+    button(step, choice, label, ButtonStyle::Primary)
 }
 
-fn back(verb: Verb, choice: &Choice) -> CreateButton {
-    button(verb, choice, "Back", ButtonStyle::Secondary)
+fn back(step: SetupStep, choice: &SetupChoice) -> CreateButton {
+    button(step, choice, "Back", ButtonStyle::Secondary)
 }
 
-fn list(verb: Verb, choice: &Choice, placeholder: &str, kind: CreateSelectMenuKind) -> CreateSelectMenu {
-    CreateSelectMenu::new(id(verb, choice), kind).placeholder(placeholder)
+fn list(step: SetupStep, choice: &SetupChoice, placeholder: &str, kind: CreateSelectMenuKind) -> CreateSelectMenu {
+    CreateSelectMenu::new(CustomId::Setup(step, choice.clone()).to_string(), kind).placeholder(placeholder)
 }
 
 // ---- 1: the connection ----
 
 /// Asks the CAD who we are to it.
-pub(super) async fn connection(desk: &Desk, choice: &Choice) -> Page {
+pub(super) async fn connection(desk: &Desk, choice: &SetupChoice) -> Page {
     let title = "Set-up 1/5 · Connection to the CAD";
     let asked = async {
         let cad = desk.cad.as_ref().ok_or(RestError::Network { cause: "there is no client for it" })?;
@@ -106,14 +129,14 @@ pub(super) async fn connection(desk: &Desk, choice: &Choice) -> Page {
                 "✅ The CAD knows this bot as part of {name}{plan}, with {servers}.\n\nThe credentials come from the settings of whoever runs the bot; there is nothing to type in here."
             );
             let mut page = Page::new(title, text, BLUE);
-            page.rows = vec![CreateActionRow::Buttons(vec![next(Verb::Servers, choice, "Continue")])];
+            page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Servers, choice, "Continue")])];
             page
         }
         Err(error) => {
             let text =
                 format!("❌ {error}\n\nThe settings are read when the bot starts: after a change, restart it and press **Check again**.");
             let mut page = Page::new(title, text, YELLOW);
-            page.rows = vec![CreateActionRow::Buttons(vec![next(Verb::Connect, choice, "Check again")])];
+            page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Connect, choice, "Check again")])];
             page
         }
     }
@@ -121,7 +144,7 @@ pub(super) async fn connection(desk: &Desk, choice: &Choice) -> Page {
 
 // ---- 2: servers ----
 
-async fn servers(desk: &Desk, choice: &Choice) -> Page {
+async fn servers(desk: &Desk, choice: &SetupChoice) -> Page {
     let configured = &desk.facts.servers;
     let (known, trouble) = match desk.names.servers(desk).await {
         Ok(known) => (known.to_vec(), None),
@@ -142,10 +165,10 @@ async fn servers(desk: &Desk, choice: &Choice) -> Page {
         .take(MOST_OPTIONS - 1)
         .map(|server| CreateSelectMenuOption::new(name(server), server.to_string()).description(format!("Server {server}")));
     let options: Vec<CreateSelectMenuOption> = std::iter::once(all).chain(each).collect();
-    let most = u8::try_from(options.len().min(MOST_SERVERS)).unwrap_or(1);
-    let select = list(Verb::PickServers, choice, "Choose one or more", CreateSelectMenuKind::String { options }).max_values(most);
+    let most = u8::try_from(options.len().min(MAX_CHOSEN_SERVERS)).unwrap_or(1);
+    let select = list(SetupStep::PickServers, choice, "Choose one or more", CreateSelectMenuKind::String { options }).max_values(most);
     let mut page = Page::new("Set-up 2/5 · Servers", said.join("\n"), BLUE);
-    page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(Verb::Connect, choice)])];
+    page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(SetupStep::Connect, choice)])];
     page
 }
 
@@ -171,28 +194,28 @@ fn chosen_servers(words: &[String], configured: &[ServerId]) -> Result<Vec<Serve
         let server = word.parse().map(ServerId).map_err(|_| Error::refused("That is no server: choose one from the list."))?;
         if configured.contains(&server) { Ok(server) } else { Err(Error::Refused(not_configured(server))) }
     };
-    words.iter().take(MOST_SERVERS).map(server).collect()
+    words.iter().take(MAX_CHOSEN_SERVERS).map(server).collect()
 }
 
 /// The servers a choice is about.
-fn meant<'a>(desk: &'a Desk, choice: &'a Choice) -> &'a [ServerId] {
+fn meant<'a>(desk: &'a Desk, choice: &'a SetupChoice) -> &'a [ServerId] {
     if choice.servers.is_empty() { &desk.facts.servers } else { &choice.servers }
 }
 
 // ---- 3: how events come ----
 
-fn way(choice: &Choice) -> Page {
+fn way(choice: &SetupChoice) -> Page {
     let text = "What does your community play on? It decides how the CAD's events come to this bot.";
     let mut page = Page::new("Set-up 3/5 · How events arrive", text, BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
-        next(Verb::Fivem, choice, "FiveM (with Sonoran's resource)"),
-        next(Verb::Hub, choice, "ER:LC, Roblox or other"),
-        back(Verb::Servers, choice),
+        next(SetupStep::Fivem, choice, "FiveM (with Sonoran's resource)"),
+        next(SetupStep::Hub, choice, "ER:LC, Roblox or other"),
+        back(SetupStep::Servers, choice),
     ])];
     page
 }
 
-fn fivem(desk: &Desk, choice: &Choice, since: UnixMs) -> Page {
+fn fivem(desk: &Desk, choice: &SetupChoice, since: UnixMs) -> Page {
     let mut said = vec![
         "On FiveM the game server already holds the CAD's live session for its server id, and nobody has documented what a second one does to it. So let the game server forward its events instead:".to_owned(),
     ];
@@ -222,15 +245,15 @@ fn fivem(desk: &Desk, choice: &Choice, since: UnixMs) -> Page {
     said.push(first_event(desk, choice, since));
     let mut page = Page::new("Set-up 3/5 · FiveM", said.join("\n"), BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
-        button(Verb::Fivem, choice, "Check for first event", ButtonStyle::Success),
-        next(Verb::Presets, choice, "Continue"),
-        back(Verb::Way, choice),
+        button(SetupStep::Fivem, choice, "Check for first event", ButtonStyle::Success),
+        next(SetupStep::Presets, choice, "Continue"),
+        back(SetupStep::Way, choice),
     ])];
     page
 }
 
 /// Whether anything came since the set-up began.
-fn first_event(desk: &Desk, choice: &Choice, since: UnixMs) -> String {
+fn first_event(desk: &Desk, choice: &SetupChoice, since: UnixMs) -> String {
     let snapshot = desk.status.snapshot();
     let last = meant(desk, choice)
         .iter()
@@ -250,7 +273,7 @@ fn first_event(desk: &Desk, choice: &Choice, since: UnixMs) -> String {
     }
 }
 
-fn hub(desk: &Desk, choice: &Choice) -> Page {
+fn hub(desk: &Desk, choice: &SetupChoice) -> Page {
     let mut said = vec!["Without a FiveM resource the bot holds the CAD's live session itself; nothing has to be installed.".to_owned()];
     for server in meant(desk, choice) {
         said.push(match desk.status.link_of(&desk.facts.community, *server) {
@@ -265,30 +288,30 @@ fn hub(desk: &Desk, choice: &Choice) -> Page {
     }
     let mut page = Page::new("Set-up 3/5 · Live session", said.join("\n"), BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
-        button(Verb::Hub, choice, "Check again", ButtonStyle::Success),
-        next(Verb::Presets, choice, "Continue"),
-        back(Verb::Way, choice),
+        button(SetupStep::Hub, choice, "Check again", ButtonStyle::Success),
+        next(SetupStep::Presets, choice, "Continue"),
+        back(SetupStep::Way, choice),
     ])];
     page
 }
 
 // ---- 4: preset ----
 
-fn presets(choice: &Choice) -> Page {
+fn presets(choice: &SetupChoice) -> Page {
     let options = Preset::ALL
         .into_iter()
         .map(|preset| CreateSelectMenuOption::new(preset.as_str(), preset.as_str()).description(text::cut(preset.describe(), 100)))
         .collect();
-    let select = list(Verb::PickPreset, choice, "Choose a set of alerts", CreateSelectMenuKind::String { options });
+    let select = list(SetupStep::PickPreset, choice, "Choose a set of alerts", CreateSelectMenuKind::String { options });
     let text = "What should be posted? Begin with one set; more sets, in other channels too, are `/alerts preset` away.";
     let mut page = Page::new("Set-up 4/5 · Alerts", text, BLUE);
-    page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(Verb::Way, choice)])];
+    page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(SetupStep::Way, choice)])];
     page
 }
 
 // ---- 5: channel and role ----
 
-fn place(choice: &Choice, trouble: Option<&str>) -> Page {
+fn place(choice: &SetupChoice, trouble: Option<&str>) -> Page {
     let Some(preset) = choice.preset else { return presets(choice) };
     let channel = choice.channel.map_or_else(|| "not chosen yet".to_owned(), |channel| format!("<#{channel}>"));
     let role = choice.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
@@ -303,17 +326,17 @@ fn place(choice: &Choice, trouble: Option<&str>) -> Page {
     let roles = CreateSelectMenuKind::Role { default_roles: None };
     let mut page = Page::new("Set-up 5/5 · Where", said.join("\n"), if trouble.is_some() { YELLOW } else { BLUE });
     page.rows = vec![
-        CreateActionRow::SelectMenu(list(Verb::PickChannel, choice, "The channel for these alerts", channels)),
-        CreateActionRow::SelectMenu(list(Verb::PickRole, choice, "A role to ping (optional)", roles).min_values(0)),
+        CreateActionRow::SelectMenu(list(SetupStep::PickChannel, choice, "The channel for these alerts", channels)),
+        CreateActionRow::SelectMenu(list(SetupStep::PickRole, choice, "A role to ping (optional)", roles).min_values(0)),
         CreateActionRow::Buttons(vec![
-            button(Verb::Make, choice, "Create alerts", ButtonStyle::Success).disabled(choice.channel.is_none()),
-            back(Verb::Presets, choice),
+            button(SetupStep::Make, choice, "Create alerts", ButtonStyle::Success).disabled(choice.channel.is_none()),
+            back(SetupStep::Presets, choice),
         ]),
     ];
     page
 }
 
-async fn make_routes(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page, Error> {
+async fn make_routes(desk: &Desk, choice: &SetupChoice, asker: Asker) -> Result<Page, Error> {
     let (Some(preset), Some(channel)) = (choice.preset, choice.channel) else { return Ok(place(choice, Some("Choose a channel first."))) };
     let servers: Vec<Option<ServerId>> = match choice.servers.as_slice() {
         [] => vec![None],
@@ -322,7 +345,7 @@ async fn make_routes(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page,
     let before = desk.store.routing_now();
     let made = make(desk, asker, channel, choice.role, parts_of(preset, &servers), StyleIs::Default).await;
     // Also what was made before something failed.
-    recorded::note(desk, (asker.guild, asker.user), "/cad setup", chosen(choice, preset, channel), &before).await;
+    audit_hook::note(desk, (asker.guild, asker.user), "/cad setup", chosen(choice, preset, channel), &before).await;
     match made {
         Ok(made) => {
             let mut page = done(choice, &made.sentences());
@@ -336,7 +359,7 @@ async fn make_routes(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page,
 }
 
 /// As the options of a command would be recorded.
-fn chosen(choice: &Choice, preset: Preset, channel: ChannelId) -> String {
+fn chosen(choice: &SetupChoice, preset: Preset, channel: ChannelId) -> String {
     let role = choice.role.map(|role| format!(" role:<@&{role}>")).unwrap_or_default();
     let servers: Vec<String> = choice.servers.iter().map(ToString::to_string).collect();
     let servers = if servers.is_empty() { String::new() } else { format!(" servers:{}", servers.join(",")) };
@@ -345,16 +368,16 @@ fn chosen(choice: &Choice, preset: Preset, channel: ChannelId) -> String {
 
 // ---- done ----
 
-fn done(choice: &Choice, said: &str) -> Page {
+fn done(choice: &SetupChoice, said: &str) -> Page {
     let text = format!(
         "{said}\n\nSee how it looks with a test alert. Later: `/cad status` tells how the links are, `/alerts list` what is posted where, `/cad notices` sets where trouble is told."
     );
     let mut page = Page::new("Set-up done", text, GREEN);
-    page.rows = vec![CreateActionRow::Buttons(vec![next(Verb::Test, choice, "Send test alert"), back(Verb::Presets, choice)])];
+    page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Test, choice, "Send test alert"), back(SetupStep::Presets, choice)])];
     page
 }
 
-async fn test(desk: &Desk, choice: &Choice, asker: Asker) -> Result<Page, Error> {
+async fn test(desk: &Desk, choice: &SetupChoice, asker: Asker) -> Result<Page, Error> {
     let topic = choice.preset.and_then(|preset| preset.routes().first().map(|(topic, ..)| *topic)).unwrap_or(Topic::Emergency);
     let routing = desk.store.routing_now();
     let route = routing

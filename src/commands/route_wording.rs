@@ -1,21 +1,82 @@
-//! A route's finer settings in people's words, for the commands that set them and the list that shows them.
+//! Routes in people's words, for the commands that set them and the list that shows them.
 
-use super::Desk;
-use super::errors::Error;
+use super::options::style_word;
+use super::wording::and;
 use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::event::Topic;
-use crate::ids::{GuildId, RoleId};
-use crate::route::{Escalation, Listens, Route, Threads, When};
+use crate::ids::{ChannelId, RoleId, ServerId};
+use crate::render::Style;
+use crate::route::{Board, Escalation, Listens, NewRoute, Route, Threads, When};
 
-/// A route of this guild, as it is now.
-pub(super) fn known_route(desk: &Desk, guild: GuildId, id: i64) -> Result<Route, Error> {
-    let routing = desk.store.routing_now();
-    routing.routes.iter().find(|route| route.guild == guild && route.id == id).cloned().ok_or_else(|| no_such_route(id))
+/// `911 → <#1>, pinging <@&2>, as card, of server 1`.
+pub(super) fn describe(new: &NewRoute) -> String {
+    let role = new.role.map(|role| format!(", pinging <@&{role}>")).unwrap_or_default();
+    let server = new.server.map(|server| format!(", of server {server} only")).unwrap_or_default();
+    format!("{} → <#{}>{role}, as {}{server}", new.event.as_str(), new.channel, style_word(new.style))
 }
 
-pub(super) fn no_such_route(route: i64) -> Error {
-    Error::Refused(format!("This server has no route #{route}: `/alerts list` shows them."))
+/// What is needed to make a route that exists.
+pub(super) fn as_new(route: &Route) -> NewRoute {
+    NewRoute {
+        guild: route.guild,
+        event: route.event,
+        channel: route.channel,
+        server: route.server,
+        role: route.role,
+        style: route.style,
+        forum: route.forum,
+    }
+}
+
+/// What a route listens to, in people's words.
+pub(super) fn words(event: Listens) -> String {
+    match event {
+        Listens::All => "everything".to_owned(),
+        Listens::To(topic) => topic.label().to_lowercase(),
+    }
+}
+
+pub(super) fn not_configured(server: ServerId) -> String {
+    format!("This bot does not watch server {server}: its operator must add {server} to SONORAN_SERVER_IDS and restart it.")
+}
+
+/// Why a forum would not take these, and what to do instead.
+pub(super) fn not_in_forum(channel: ChannelId, wished: impl Iterator<Item = (Listens, Style)>) -> Option<String> {
+    let (mut others, mut lines, mut wishes) = (Vec::new(), false, 0_usize);
+    for (event, style) in wished {
+        wishes += 1;
+        lines |= style == Style::Log;
+        if !event.only_cards() {
+            others.push(format!("`{}`", event.as_str()));
+        }
+    }
+    others.dedup();
+    if !others.is_empty() {
+        let instead = if wishes > 1 { "add those four with `/alerts add`" } else { "one of those four" };
+        return Some(format!(
+            "<#{channel}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not {}: choose a text channel, or {instead}.",
+            and(&others)
+        ));
+    }
+    lines.then(|| {
+        format!(
+            "<#{channel}> is a forum, which takes no log lines: choose `style:card`, `style:compact` or `style:public`, or a text channel."
+        )
+    })
+}
+
+/// What to do about a role that not everybody may mention.
+pub(super) fn not_pinged(role: RoleId) -> String {
+    format!(
+        "💡 Discord will not ping <@&{role}> yet: switch on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone."
+    )
+}
+
+/// `units on duty → <#1>, of server 2 only`.
+pub(super) fn describe_board(board: &Board) -> String {
+    let server = board.server.map(|server| format!(", of server {server} only")).unwrap_or_default();
+    format!("{} → <#{}>{server}", board.kind.describe(), board.channel)
 }
 
 /// `Route #3 (911 → <#5>)`.
@@ -125,7 +186,7 @@ pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
     }
     said.extend(rule.cooldown_s.map(|seconds| format!("cool-down {seconds} s")));
     if !rule.escalation.is_empty() {
-        said.push(format!("⏰ calls {}", super::reply::and(&steps(&rule.escalation))));
+        said.push(format!("⏰ calls {}", and(&steps(&rule.escalation))));
     }
     match route.threads() {
         Threads::Off => {}
@@ -142,7 +203,7 @@ pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::event::Priority;
-    use crate::ids::{ChannelId, CommunityId, ServerId};
+    use crate::ids::{CommunityId, GuildId};
     use crate::render::Style;
     use crate::route::{Moment, Occasion, Rule, attention};
 

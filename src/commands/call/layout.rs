@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serenity::all::CreateModal;
 
-use super::forms::{Input, LABEL, Typed};
-use super::reply;
 use crate::cad::rest::{Template, TemplateField};
+use crate::commands::forms::{Input, LABEL, Typed};
+use crate::commands::wording::and;
 use crate::render::text;
 
 /// Inputs of a form.
@@ -128,7 +128,7 @@ impl<'a> Layout<'a> {
 
     fn none_of(&self, field: &TemplateField) -> String {
         let options: Vec<String> = self.options(field).iter().take(10).map(|option| text::line(option, 40)).collect();
-        format!("{} must be one of {}: run the command again.", text::line(&name(field), 60), reply::and(&options))
+        format!("{} must be one of {}: run the command again.", text::line(&name(field), 60), and(&options))
     }
 }
 

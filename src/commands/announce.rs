@@ -1,0 +1,57 @@
+//! Messages of the bot's own in a channel: what was set up there, and what goes on again.
+
+use std::time::Duration;
+
+use super::context::{Asker, Desk};
+use super::route_wording::words;
+use super::wording::and;
+use crate::ids::{ChannelId, GuildId, ServerId};
+use crate::ingest::{Request, Tell};
+use crate::render::{Embed, Message};
+use crate::route::NewRoute;
+
+/// How long ingest may keep a command waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Colour of a confirmation.
+const CONFIRMED: u32 = 0x2E_CC71;
+
+/// Tells a channel what will be posted in it from now on.
+pub(super) async fn announce(desk: &Desk, asker: Asker, channel: ChannelId, verb: &str, new: &[&NewRoute]) {
+    let mut topics: Vec<String> = new.iter().map(|new| words(new.event)).collect();
+    topics.dedup();
+    topics.truncate(crate::event::Topic::ALL.len());
+    let title = match topics.as_slice() {
+        [one] => format!("🔔 Alerts {verb}: {one}"),
+        several => format!("🔔 Alerts {verb}: {} kinds", several.len()),
+    };
+    let servers: Vec<String> = {
+        let mut servers: Vec<ServerId> = new.iter().filter_map(|new| new.server).collect();
+        servers.sort_unstable();
+        servers.dedup();
+        servers.iter().map(ToString::to_string).collect()
+    };
+    let of = if servers.is_empty() { String::new() } else { format!(" of server {}", and(&servers)) };
+    let pinged = new.iter().find_map(|new| new.role);
+    let pings = pinged.map(|role| format!(" Urgent ones ping <@&{role}>.")).unwrap_or_default();
+    let text = format!("This channel now gets {}{of}.{pings}\nSet by <@{}>.", and(&topics), asker.user);
+    tell(desk, asker.guild, channel, "alerts-on", title, text).await;
+}
+
+/// A message of the bot's own in a channel. It pings nobody.
+pub(super) async fn tell(desk: &Desk, guild: GuildId, channel: ChannelId, what: &str, title: String, text: String) {
+    let now = desk.clock.now();
+    let embed = Embed { title: Some(title), description: Some(text), color: CONFIRMED, timestamp: Some(now), ..Embed::default() };
+    let tell = Tell {
+        guild,
+        channel,
+        community: desk.facts.community.clone(),
+        server: desk.facts.first_server(),
+        // Two people may confirm in one millisecond.
+        subject: format!("confirm:{what}:{}:{:06x}", now.0, fastrand::u32(..0x100_0000)),
+        message: crate::render::limits::fit(Message { embeds: vec![embed], silent: true, ..Message::default() }),
+    };
+    // The routes stand: a confirmation that cannot be posted is no reason to say that they do not.
+    if tokio::time::timeout(PATIENCE, desk.requests.send(Request::Tell(tell))).await.is_err() {
+        tracing::warn!(%channel, "a confirmation could not be handed over");
+    }
+}

@@ -1,0 +1,28 @@
+//! What the commands of `/board` share: having boards drawn now.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::commands::context::Desk;
+use crate::commands::errors::Error;
+use crate::ids::GuildId;
+use crate::ingest::Request;
+use crate::ingest::boards::Redraw;
+
+/// How long ingest may keep a command waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Has boards drawn now. `None` if ingest does not say in time that it did.
+pub(in crate::commands) async fn redraw(desk: &Desk, guild: GuildId, board: Option<i64>) -> Option<usize> {
+    let (done, told) = oneshot::channel();
+    let asked = async {
+        desk.requests.send(Request::Redraw(Redraw { guild, board, done })).await.ok()?;
+        told.await.ok()?.ok()
+    };
+    tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
+}
+
+pub(super) fn no_such_board(board: i64) -> Error {
+    Error::Refused(format!("This server has no board #{board}: choose one from the list that `/board remove` shows while you type."))
+}

@@ -1,0 +1,76 @@
+//! What every command is given: the data, who asks from where, and what is remembered between commands.
+
+use serenity::all::Permissions;
+use tenfour_chart::Painter;
+
+use super::data::Data;
+use super::errors::Error;
+use super::guilds::Guilds;
+use super::link_attempts::LinkAttempts;
+use super::names::Names;
+use super::notice_throttle::Tellings;
+use super::open_forms::Openings;
+use crate::actions::{Acting, Actor, Refused};
+use crate::ids::{ChannelId, GuildId, RoleId, UserId};
+
+/// What a command finds at hand.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) data: Data,
+    pub(super) names: Names,
+    pub(super) tellings: Tellings,
+    pub(super) openings: Openings,
+    /// Tries of `/cad link`.
+    pub(super) tries: LinkAttempts,
+    /// Which servers have the bot.
+    pub(super) guilds: Guilds,
+    pub(super) painter: Painter,
+}
+
+impl std::ops::Deref for Desk {
+    type Target = Data;
+
+    fn deref(&self) -> &Data {
+        &self.data
+    }
+}
+
+pub(super) type Context<'a> = poise::ApplicationContext<'a, Desk, Error>;
+
+impl Desk {
+    /// Who acts in the CAD.
+    pub(super) fn acting(&self) -> Result<&Acting, Refused> {
+        self.data.acting.as_ref().ok_or(Refused::NoCad)
+    }
+}
+
+/// Who asks, from where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    pub(super) guild: GuildId,
+    pub(super) user: UserId,
+    /// The channel they speak from, and what the bot may do there.
+    pub(super) here: Option<(ChannelId, Permissions)>,
+}
+
+/// Who wants to act in the CAD.
+pub(super) fn actor(guild: GuildId, user: UserId, member: Option<&serenity::all::Member>) -> Actor {
+    let roles = member.map(|member| member.roles.iter().map(|role| RoleId(role.get())).collect()).unwrap_or_default();
+    Actor { guild, user, roles }
+}
+
+/// The guild a command came from.
+pub(super) fn guild_of(ctx: Context<'_>) -> Result<GuildId, Error> {
+    let guild = ctx.interaction.guild_id.ok_or_else(|| Error::refused("This works in a server only, not in direct messages."))?;
+    Ok(GuildId(guild.get()))
+}
+
+/// Who gave a command, and from where.
+pub(super) fn asker(ctx: Context<'_>) -> Result<Asker, Error> {
+    let interaction = ctx.interaction;
+    Ok(Asker {
+        guild: guild_of(ctx)?,
+        user: UserId(interaction.user.id.get()),
+        here: interaction.app_permissions.map(|permissions| (ChannelId(interaction.channel_id.get()), permissions)),
+    })
+}

@@ -1,0 +1,357 @@
+//! What `/duty` and `/cad stats` share: spans, time zones, whose sessions are whose, and hours added up.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serenity::all::CreateAttachment;
+use tenfour_chart::Chart;
+
+use crate::clock::UnixMs;
+use crate::commands::context::Desk;
+use crate::commands::errors::Error;
+use crate::commands::route_wording::not_configured;
+use crate::commands::wording::counted;
+use crate::ids::{GuildId, Ident, ServerId};
+use crate::render::text;
+use crate::store::duty::{MOST_SESSIONS, Member, Session, Span, Which};
+
+/// Days that are looked back over if nobody says.
+const DAYS: u32 = 7;
+const DAY_MS: i64 = 86_400_000;
+/// Longest name in an answer (UTF-16 units).
+const NAME: usize = 60;
+
+/// What a report is about.
+#[derive(Clone, Debug)]
+pub(in crate::commands) struct Scope {
+    pub(in crate::commands) span: Span,
+    pub(in crate::commands) days: u32,
+    pub(in crate::commands) server: Option<ServerId>,
+    pub(in crate::commands) zone: Zone,
+}
+
+impl Scope {
+    /// From what was typed: up to now.
+    pub(in crate::commands) async fn new(desk: &Desk, guild: GuildId, days: Option<u32>, server: Option<u32>) -> Result<Self, Error> {
+        let server = server.map(ServerId);
+        if let Some(unknown) = server.filter(|server| !desk.facts.servers.contains(server)) {
+            return Err(Error::Refused(not_configured(unknown)));
+        }
+        let (to, days) = (desk.clock.now(), days.unwrap_or(DAYS).clamp(1, 90));
+        let span = Span { from: to.plus(-DAY_MS * i64::from(days)), to };
+        Ok(Self { span, days, server, zone: Zone::of(desk, guild).await })
+    }
+
+    /// `in the last 7 days, on server 2`.
+    pub(in crate::commands) fn words(&self) -> String {
+        let days = if self.days == 1 { "in the last 24 hours".to_owned() } else { format!("in the last {} days", self.days) };
+        let server = self.server.map(|server| format!(", on server {server}")).unwrap_or_default();
+        format!("{days}{server}")
+    }
+
+    /// `14 Nov 2026 to 21 Nov 2026, 16:00 · Europe/Berlin · server 2`.
+    pub(in crate::commands) fn subtitle(&self) -> String {
+        let (from, to) = (self.zone.say(self.span.from, "%-d %b %Y, %H:%M"), self.zone.say(self.span.to, "%-d %b %Y, %H:%M"));
+        let server = self.server.map(|server| format!(" · server {server}")).unwrap_or_default();
+        format!("{from} to {to} · {}{server}", self.zone.name)
+    }
+
+    pub(in crate::commands) async fn sessions(&self, desk: &Desk) -> Result<Vec<Session>, Error> {
+        let which = Which { community: desk.facts.community.clone(), server: self.server, span: self.span };
+        Ok(desk.store.sessions(which).await?)
+    }
+}
+
+/// Said where an answer could not hold all there is.
+pub(in crate::commands) fn cut_short(sessions: usize) -> Option<String> {
+    (sessions >= MOST_SESSIONS).then(|| format!("-# Only the last {MOST_SESSIONS} sessions were looked at: ask for fewer days."))
+}
+
+/// A clock on a wall.
+#[derive(Clone, Debug)]
+pub(in crate::commands) struct Zone {
+    pub(in crate::commands) name: String,
+    zone: TimeZone,
+}
+
+impl Zone {
+    /// The zone of the guild's quiet hours, else the one that the CAD is set to, else UTC.
+    async fn of(desk: &Desk, guild: GuildId) -> Self {
+        let quiet = desk.store.routing_now().guilds.get(&guild).and_then(|guild| guild.quiet.clone()).map(|quiet| quiet.timezone);
+        let own = quiet.as_deref().and_then(Self::named);
+        match own {
+            Some(zone) => zone,
+            None => desk.names.timezone(desk).await.as_deref().and_then(Self::named).unwrap_or_else(Self::utc),
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let zone = TimeZone::get(name.trim()).ok().filter(|zone| !zone.is_unknown())?;
+        let name = zone.iana_name()?.to_owned();
+        Some(Self { name, zone })
+    }
+
+    pub(in crate::commands) fn utc() -> Self {
+        Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
+    }
+
+    /// The moment in `format` (as strftime); a moment that no calendar holds is empty.
+    pub(in crate::commands) fn say(&self, at: UnixMs, format: &str) -> String {
+        let at = Timestamp::from_millisecond(at.0).ok().map(|at| at.to_zoned(self.zone.clone()));
+        at.and_then(|at| jiff::fmt::strtime::format(format, &at).ok()).unwrap_or_default()
+    }
+
+    /// Hour of the day, 0 to 23.
+    pub(in crate::commands) fn hour(&self, at: UnixMs) -> usize {
+        let at = Timestamp::from_millisecond(at.0).ok().map(|at| at.to_zoned(self.zone.clone()));
+        at.and_then(|at| usize::try_from(at.hour()).ok()).unwrap_or(0)
+    }
+}
+
+/// Whose hours are added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::commands) struct Tally {
+    /// As the CAD wrote it.
+    pub(in crate::commands) name: String,
+    /// Callsign and department of the latest session, or of a department how many members; may be empty.
+    pub(in crate::commands) note: String,
+    pub(in crate::commands) ms: i64,
+    pub(in crate::commands) sessions: usize,
+}
+
+/// Whose hours a session's are: its member's, or those of a number by which alone the unit is known.
+type Whose = (Member, Option<(ServerId, Ident)>);
+
+fn whose(session: &Session) -> Whose {
+    let nameless = session.account.is_empty() && session.name.is_empty() && session.callsign.is_empty();
+    (session.member(), nameless.then_some((session.server, session.ident)))
+}
+
+/// Time in a span by whose it is. One may have several identifiers on duty, on several servers: an hour with two is one hour.
+#[derive(Debug, Default)]
+pub(super) struct Hours(HashMap<Whose, Vec<(UnixMs, UnixMs)>>);
+
+impl Hours {
+    pub(super) fn of<'a>(sessions: impl IntoIterator<Item = &'a Session>, span: Span) -> Self {
+        let mut hours = Self::default();
+        sessions.into_iter().for_each(|session| hours.add(session, span));
+        hours
+    }
+
+    fn add(&mut self, session: &Session, span: Span) {
+        let from = session.began.max(span.from);
+        self.0.entry(whose(session)).or_default().push((from, from.plus(session.within(span))));
+    }
+
+    pub(super) fn ms(self) -> i64 {
+        self.0.into_values().map(covered).sum()
+    }
+}
+
+/// How much of time is covered by these pieces (ms), however they overlap.
+fn covered(mut pieces: Vec<(UnixMs, UnixMs)>) -> i64 {
+    pieces.sort_unstable();
+    let (mut ms, mut until) = (0, UnixMs(i64::MIN));
+    for (from, to) in pieces {
+        ms += to.since(from.max(until)).max(0);
+        until = until.max(to);
+    }
+    ms
+}
+
+/// Hours by member, most first. Names are those of the latest session.
+pub(in crate::commands) fn by_member(sessions: &[Session], span: Span) -> Vec<Tally> {
+    let mut tallies: HashMap<Whose, (Tally, Hours)> = HashMap::new();
+    for session in sessions {
+        // The newest stand first.
+        let empty = || (Tally { name: name(session), note: note(session), ms: 0, sessions: 0 }, Hours::default());
+        let (tally, hours) = tallies.entry(whose(session)).or_insert_with(empty);
+        hours.add(session, span);
+        tally.sessions += 1;
+    }
+    sorted(tallies.into_values().map(|(tally, hours)| Tally { ms: hours.ms(), ..tally }).collect())
+}
+
+/// Hours by department, most first: those of each member there, added up.
+pub(in crate::commands) fn by_department(sessions: &[Session], span: Span) -> Vec<Tally> {
+    let mut tallies: HashMap<String, (Tally, Hours)> = HashMap::new();
+    for session in sessions {
+        let (tally, hours) = tallies.entry(session.department.to_lowercase()).or_insert_with(|| {
+            let name = if session.department.is_empty() { "No department".to_owned() } else { session.department.clone() };
+            (Tally { name, note: String::new(), ms: 0, sessions: 0 }, Hours::default())
+        });
+        hours.add(session, span);
+        tally.sessions += 1;
+    }
+    let whole = |(tally, hours): (Tally, Hours)| Tally { note: counted(hours.0.len(), "member", "members"), ms: hours.ms(), ..tally };
+    sorted(tallies.into_values().map(whole).collect())
+}
+
+fn sorted(mut tallies: Vec<Tally>) -> Vec<Tally> {
+    tallies.sort_by(|one, other| other.ms.cmp(&one.ms).then_with(|| one.name.cmp(&other.name)).then_with(|| one.note.cmp(&other.note)));
+    tallies
+}
+
+/// What a unit is called: by name, else by callsign, else by number.
+pub(in crate::commands) fn name(session: &Session) -> String {
+    let known = [&session.name, &session.callsign].into_iter().find(|text| text::visible(Some(text)).is_some());
+    known.cloned().unwrap_or_else(|| format!("Unit {}", session.ident))
+}
+
+/// Callsign and department, as far as they say more than the name.
+fn note(session: &Session) -> String {
+    let callsign = Some(&session.callsign).filter(|callsign| !callsign.is_empty() && **callsign != name(session));
+    let department = Some(&session.department).filter(|department| !department.is_empty());
+    [callsign, department].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" · ")
+}
+
+/// A stranger's text in an answer.
+pub(in crate::commands) fn safe(raw: &str) -> String {
+    text::line(raw, NAME)
+}
+
+/// Whether a session is of whom somebody typed: a choice from the list (an account, or name and callsign), or a part of either.
+pub(in crate::commands) fn is_of(session: &Session, wanted: &str) -> bool {
+    let wanted = wanted.trim().to_lowercase();
+    match &session.member() {
+        Member::Account(account) if account.to_lowercase() == wanted => true,
+        _ => shown(&session.name, &session.callsign).to_lowercase().contains(&wanted),
+    }
+}
+
+/// `Ann Lee · A-12`.
+pub(in crate::commands) fn shown(name: &str, callsign: &str) -> String {
+    [name, callsign].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// What to do if there is nothing.
+pub(in crate::commands) fn nothing(scope: &Scope) -> String {
+    format!(
+        "Nobody was on duty {}, as far as the bot has seen: it counts from logins and logouts in the CAD since it runs. Try more `days:`, or see `/cad status` for whether events arrive.",
+        scope.words()
+    )
+}
+
+/// A chart as a file that says what it shows.
+pub(in crate::commands) async fn drawn(desk: &Desk, chart: Chart, name: &str, says: &str) -> Result<CreateAttachment, Error> {
+    let png = desk.painter.paint(chart).await.map_err(|error| Error::Internal(error.into()))?;
+    Ok(CreateAttachment::bytes(png, name).description(text::plain(says, 1_000)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::commands) fn session(
+        account: &str,
+        name: &str,
+        callsign: &str,
+        department: &str,
+        began: i64,
+        ended: Option<i64>,
+    ) -> Session {
+        Session {
+            id: 1,
+            server: ServerId(1),
+            ident: Ident(7),
+            account: account.into(),
+            callsign: callsign.into(),
+            name: name.into(),
+            department: department.into(),
+            began: UnixMs(began),
+            joined_late: false,
+            ended: ended.map(UnixMs),
+            missed: false,
+        }
+    }
+
+    const SPAN: Span = Span { from: UnixMs(1_000), to: UnixMs(10_000) };
+
+    #[test]
+    fn hours_are_added_up_by_account_under_the_latest_name() {
+        let sessions = [
+            session("u1", "Ann Lee", "B-2", "Fire", 8_000, None),
+            session("", "Bob", "C-3", "", 5_000, Some(6_000)),
+            session("u1", "Ann", "A-1", "Police", 0, Some(3_000)),
+            session("", "Bob", "C-4", "", 5_000, Some(5_500)),
+            session("", "", "", "", 9_000, Some(9_100)),
+        ];
+        let tally = |name: &str, note: &str, ms, sessions| Tally { name: name.into(), note: note.into(), ms, sessions };
+        assert_eq!(
+            by_member(&sessions, SPAN),
+            [
+                tally("Ann Lee", "B-2 · Fire", 4_000, 2),
+                tally("Bob", "C-3", 1_000, 1),
+                tally("Bob", "C-4", 500, 1),
+                tally("Unit 7", "", 100, 1)
+            ]
+        );
+        assert_eq!(
+            by_department(&sessions, SPAN),
+            [tally("Fire", "1 member", 2_000, 1), tally("Police", "1 member", 2_000, 1), tally("No department", "3 members", 1_600, 3)]
+        );
+    }
+
+    #[test]
+    fn time_is_covered_once() {
+        let of = |pieces: &[(i64, i64)]| covered(pieces.iter().map(|(from, to)| (UnixMs(*from), UnixMs(*to))).collect());
+        assert_eq!(of(&[]), 0);
+        // Apart, touching, overlapping, one in the other, the same twice, in any order, empty.
+        assert_eq!(of(&[(0, 10), (20, 30)]), 20);
+        assert_eq!(of(&[(0, 10), (10, 30)]), 30);
+        assert_eq!(of(&[(5, 30), (0, 10)]), 30);
+        assert_eq!(of(&[(0, 100), (10, 20), (30, 40), (90, 110)]), 110);
+        assert_eq!(of(&[(0, 10), (0, 10)]), 10);
+        assert_eq!(of(&[(7, 7), (9, 9)]), 0);
+    }
+
+    #[test]
+    fn an_hour_with_two_identifiers_is_one_hour() {
+        let elsewhere = |session: Session| Session { server: ServerId(2), ident: Ident(8), ..session };
+        let sessions = [
+            session("u1", "Ann", "A-1", "Police", 2_000, Some(6_000)),
+            // Beside it, on another server and in another department; nested; after a gap; over the span's end.
+            elsewhere(session("u1", "Ann", "A-9", "Fire", 4_000, Some(7_000))),
+            session("u1", "Ann", "A-2", "Police", 3_000, Some(4_000)),
+            session("u1", "Ann", "A-1", "Police", 9_000, None),
+            // Somebody else's hours are their own.
+            session("u2", "Bob", "B-1", "Police", 2_000, Some(6_000)),
+        ];
+        let hours = |tallies: Vec<Tally>| tallies.into_iter().map(|tally| (tally.name, tally.ms, tally.sessions)).collect::<Vec<_>>();
+        assert_eq!(hours(by_member(&sessions, SPAN)), [("Ann".to_owned(), 6_000, 4), ("Bob".to_owned(), 4_000, 1)]);
+        assert_eq!(hours(by_department(&sessions, SPAN)), [("Police".to_owned(), 9_000, 4), ("Fire".to_owned(), 3_000, 1)]);
+        assert_eq!(Hours::of(&sessions, SPAN).ms(), 10_000);
+    }
+
+    #[test]
+    fn units_of_which_only_the_number_is_known_are_not_one() {
+        let known = session("", "", "", "", 2_000, Some(3_000));
+        let sessions = [known.clone(), Session { ident: Ident(8), ..known.clone() }, Session { server: ServerId(2), ..known }];
+        assert_eq!(by_member(&sessions, SPAN).iter().map(|tally| tally.ms).collect::<Vec<_>>(), [1_000; 3]);
+        assert_eq!(by_department(&sessions, SPAN)[0].note, "3 members");
+    }
+
+    #[test]
+    fn who_is_meant() {
+        let ann = session("A1B2", "Ann Lee", "A-12", "", 0, None);
+        for wanted in ["a1b2", "ANN", "a-12", "Ann Lee · A-12", " lee "] {
+            assert!(is_of(&ann, wanted), "{wanted}");
+        }
+        for wanted in ["a1b", "Bob"] {
+            assert!(!is_of(&ann, wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn clocks_on_walls() {
+        let berlin = Zone::named("europe/berlin").unwrap();
+        // 2026-07-01T22:30:00Z: summer time.
+        let at = UnixMs(1_782_945_000_000);
+        assert_eq!((berlin.name.as_str(), berlin.hour(at)), ("Europe/Berlin", 0));
+        assert_eq!(berlin.say(at, "%Y-%m-%dT%H:%M:%S%:z"), "2026-07-02T00:30:00+02:00");
+        assert_eq!((Zone::utc().hour(at), Zone::utc().say(at, "%-d %b")), (22, "1 Jul".to_owned()));
+        assert!(Zone::named("Mars/Olympus").is_none() && Zone::named("").is_none());
+        assert_eq!(Zone::utc().say(UnixMs(i64::MAX), "%Y"), "");
+    }
+}

@@ -1,0 +1,139 @@
+//! Hands every press, choice, and form to what answers it, by its custom id.
+//!
+//! ```text
+//! button, list ─┬─ of a card ─────────────────────────────▶ cards
+//!               ├─ under a private answer, if they may ────▶ cad/wizard, cad/audit, cad/import, settings/restore ─▶ its next page
+//!               └─ a confirmation ─────────────────────────▶ unit/panic, cad/unlink
+//! form ─────────┬─ of a card's button ─────────────────────▶ cards
+//!               ├─ of a command that acts in the CAD ──────▶ call/new, emergency ─▶ one sentence, or what was typed
+//!               └─ of a setting ───────────────────────────▶ cad/labels, cad/link
+//! ```
+//!
+//! Nothing but the framework imports this file.
+
+use serenity::all::{
+    ComponentInteraction, ComponentInteractionDataKind, Context, CreateAllowedMentions, CreateInteractionResponse,
+    CreateInteractionResponseFollowup, CreateInteractionResponseMessage, EditInteractionResponse, Interaction, ModalInteraction,
+};
+
+use super::cad::wizard;
+use super::cad::wizard::{Picked, Press};
+use super::context::{Asker, Desk, actor};
+use super::custom_id::CustomId;
+use super::errors::Error;
+use super::forms::Typed;
+use super::press_permission::{NOT_YOURS, may_press};
+use super::reply::{Page, private_answer};
+use super::settings::restore;
+use super::{cad, call, cards, emergency, unit, waiting};
+use crate::clock::UnixMs;
+use crate::ids::{ChannelId, GuildId, RoleId, UserId};
+use crate::render::button::{On, Verb};
+use crate::render::text;
+
+const STALE_BUTTON: &str = "This button is from another version of the bot: run the command again.";
+const STALE_CARD: &str = "This button is from another version of the bot: use the one on the newest card.";
+const STALE_FORM: &str = "This form is from another version of the bot: run the command again.";
+
+/// Answers an interaction that is no command.
+pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interaction) -> Result<(), Error> {
+    match interaction {
+        Interaction::Component(component) => pressed(ctx, desk, component).await,
+        Interaction::Modal(modal) => submitted(ctx, desk, modal).await,
+        _ => Ok(()),
+    }
+}
+
+async fn pressed(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -> Result<(), Error> {
+    let stale = async |sentence| Ok(component.create_response(ctx, private_answer(sentence)).await?);
+    let Some((id, guild)) = CustomId::parse(&component.data.custom_id).zip(component.guild_id) else { return stale(STALE_BUTTON).await };
+    let by = (GuildId(guild.get()), UserId(component.user.id.get()));
+    match id {
+        CustomId::Card(verb, on) => cards::press(ctx, desk, component, by.0, (verb, on)).await,
+        CustomId::PickCard => match cards::chosen(component).and_then(On::parse) {
+            Some(on) => cards::press(ctx, desk, component, by.0, (Verb::Panel, on)).await,
+            None => stale(STALE_CARD).await,
+        },
+        CustomId::Setup(step, choice) => {
+            let asker = Asker {
+                guild: by.0,
+                user: by.1,
+                here: component.app_permissions.map(|permissions| (ChannelId(component.channel_id.get()), permissions)),
+            };
+            let shown_at = UnixMs(component.message.id.created_at().unix_timestamp().saturating_mul(1_000));
+            let press = Press { step, choice, picked: picked(&component.data.kind), asker, shown_at };
+            next_page(ctx, component, wizard::turn(desk, press)).await
+        }
+        CustomId::Audit(query) => next_page(ctx, component, cad::audit::page(desk, by.0, query)).await,
+        CustomId::ReplaceSettings(import) => next_page(ctx, component, cad::import::replace(desk, by, import)).await,
+        CustomId::KeepSettings(import) => next_page(ctx, component, cad::import::keep(desk, by, import)).await,
+        CustomId::RestoreRoutes(change) => next_page(ctx, component, restore::restore(desk, by, change)).await,
+        CustomId::Panic { on, server } => unit::panic::press(ctx, desk, component, by.0, (on, server)).await,
+        CustomId::Unlink(target) => cad::unlink::pressed(ctx, desk, component, by, target).await,
+        CustomId::Labels | CustomId::Link | CustomId::NewCall(_) | CustomId::PlaceEmergency(_) => stale(STALE_BUTTON).await,
+    }
+}
+
+/// Shows what follows a press in place of the answer that was pressed, if that person may go on with it.
+async fn next_page(ctx: &Context, component: &ComponentInteraction, page: impl Future<Output = Result<Page, Error>>) -> Result<(), Error> {
+    if !may_press(component) {
+        return Ok(component.create_response(ctx, private_answer(NOT_YOURS)).await?);
+    }
+    // Discord waits three seconds, and the CAD may take longer.
+    component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
+    match page.await {
+        Ok(page) => {
+            component.edit_response(ctx, page.edit()).await?;
+        }
+        Err(error) => {
+            let sentence = error.sentence("a button");
+            let told =
+                CreateInteractionResponseFollowup::new().content(sentence).ephemeral(true).allowed_mentions(CreateAllowedMentions::new());
+            component.create_followup(ctx, told).await?;
+        }
+    }
+    Ok(())
+}
+
+fn picked(kind: &ComponentInteractionDataKind) -> Picked {
+    match kind {
+        ComponentInteractionDataKind::StringSelect { values } => Picked::Words(values.clone()),
+        ComponentInteractionDataKind::RoleSelect { values } => Picked::Role(values.first().map(|id| RoleId(id.get()))),
+        ComponentInteractionDataKind::ChannelSelect { values } => Picked::Channel(values.first().map(|id| ChannelId(id.get()))),
+        _ => Picked::Nothing,
+    }
+}
+
+async fn submitted(ctx: &Context, desk: &Desk, modal: &ModalInteraction) -> Result<(), Error> {
+    let stale = async || Ok(modal.create_response(ctx, private_answer(STALE_FORM)).await?);
+    let Some((id, guild)) = CustomId::parse(&modal.data.custom_id).zip(modal.guild_id) else { return stale().await };
+    let guild = GuildId(guild.get());
+    let (who, typed) = (actor(guild, UserId(modal.user.id.get()), modal.member.as_ref()), Typed::of(modal));
+    match id {
+        CustomId::Card(verb, on) => cards::form(ctx, desk, modal, &who, (verb, on)).await,
+        CustomId::NewCall(options) => acted(ctx, modal, &typed, call::new::made(desk, &who, &options, &typed)).await,
+        CustomId::PlaceEmergency(server) => acted(ctx, modal, &typed, emergency::placed(desk, &who, server, &typed)).await,
+        CustomId::Labels => cad::labels::sent(ctx, desk, modal, guild).await,
+        CustomId::Link => cad::link::sent(ctx, desk, modal, guild).await,
+        _ => stale().await,
+    }
+}
+
+/// Answers a form that acts in the CAD: Discord takes a form only as the first answer of a command, so who may is asked now, and that may
+/// take long. The form is gone from the screen once it is sent, so a refusal comes with what was typed.
+async fn acted(
+    ctx: &Context,
+    modal: &ModalInteraction,
+    typed: &Typed,
+    work: impl Future<Output = Result<String, Error>>,
+) -> Result<(), Error> {
+    let later = CreateInteractionResponseMessage::new().ephemeral(true);
+    modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
+    let said = match waiting::shown(UserId(modal.user.id.get()), work, &(ctx, modal)).await {
+        Ok(said) => said,
+        Err(error) => format!("{}\n\n{}", error.sentence("a form"), typed.again()),
+    };
+    let answer = EditInteractionResponse::new().content(text::cut(&said, 2_000)).allowed_mentions(CreateAllowedMentions::new());
+    modal.edit_response(ctx, answer).await?;
+    Ok(())
+}

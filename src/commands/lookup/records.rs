@@ -1,0 +1,163 @@
+//! Looks up records, and shows them.
+
+use serde_json::{Map, json};
+
+use crate::actions::Refused;
+use crate::authorization::{Need, Permission};
+use crate::cad::rest::{Lookup, Notify, Object, Wanted};
+use crate::commands::context::Context;
+use crate::commands::errors::Error;
+use crate::commands::wording::counted;
+use crate::commands::{cad_args, reply};
+use crate::event::{Envelope, Event, Record, decode};
+use crate::render::{self, Message};
+
+/// Records shown.
+const MOST: usize = 5;
+
+/// Looks it up and shows what was found. The command has been deferred before.
+pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_in_cad: bool) -> Result<(), Error> {
+    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let (all, found) = cad_args::patiently(ctx, async {
+        // The CAD does not check for whom it is asked.
+        let need = Need { permission: Permission::PoliceRecords, on_duty: None };
+        let all = match acting.may(&actor, ctx.data().facts.first_server(), need).await {
+            Ok(()) => true,
+            // It would be asked the same once more, and nobody waits for that twice.
+            Err(refused @ Refused::Unread(_)) => return Err(refused),
+            Err(_) => false,
+        };
+        // What opens in the CAD cannot be held back there.
+        let notify = (open_in_cad && all).then_some(Notify::Discord(actor.user.0));
+        let found = acting.lookup(&actor, &Lookup { wanted, types: Vec::new(), partial, notify }).await?;
+        Ok((all, found))
+    })
+    .await?;
+    let found = Found::new(&found, all);
+    let note = match (all, open_in_cad) {
+        (true, false) => "",
+        (true, true) => " It opens in your CAD too, if you are signed in there.",
+        (false, false) => POLICE_ONLY,
+        (false, true) => " Records of the police are for Police and Dispatch, so it does not open in your CAD either.",
+    };
+    if found.count == 0 {
+        let fix = if partial { "" } else { " `partial:True` finds parts of it too." };
+        // Nothing was found that could have opened.
+        return reply::say(ctx, format!("The CAD has no record of that.{fix}{}", if all { "" } else { note })).await;
+    }
+    let mut message = found.page();
+    message.content = message.content.map(|content| format!("{content}{note}"));
+    reply::message(ctx, &message).await
+}
+
+const POLICE_ONLY: &str = " Records of the police are for Police and Dispatch.";
+
+/// Record types of the CAD (docs/cad-contract.md#n8) that every service may see: license, vehicle registration, character, medical, fire,
+/// DMV. The others are the police's: warrant, BOLO, police and law records and reports; and what is not known may be.
+const FOR_ALL: [i64; 8] = [4, 5, 7, 10, 11, 12, 13, 14];
+
+/// What was found for somebody.
+struct Found {
+    count: usize,
+    /// Those that can be shown.
+    records: Vec<Record>,
+}
+
+impl Found {
+    fn new(found: &[Object], all: bool) -> Self {
+        let records: Vec<Record> = found.iter().filter_map(read).collect();
+        if all {
+            return Self { count: found.len(), records };
+        }
+        let for_all = |record: &Record| record.kind.is_some_and(|kind| FOR_ALL.contains(&kind));
+        let records: Vec<Record> = records.into_iter().filter(for_all).collect();
+        Self { count: records.len(), records }
+    }
+
+    fn page(&self) -> Message {
+        let embeds = self.records.iter().take(MOST).map(render::found).collect::<Vec<_>>();
+        let mut message = render::limits::fit(Message { embeds, ..Message::default() });
+        let shown = message.embeds.len();
+        let said = counted(self.count, "record", "records");
+        message.content = Some(match shown {
+            0 if self.count == 1 => format!("{said}, which cannot be shown here: open the CAD for it."),
+            0 => format!("{said}, none of which can be shown here: open the CAD for them."),
+            _ if shown == self.count => format!("{said}."),
+            1 => format!("{said}, 1 is shown: open the CAD for the rest."),
+            _ if self.records.len() == self.count => format!("{said}, the first {shown} are shown: open the CAD for the rest."),
+            // One between them could not be read.
+            _ => format!("{said}, {shown} are shown: open the CAD for the rest."),
+        });
+        message
+    }
+}
+
+/// A record as an event would tell it: one reader for both.
+fn read(record: &Object) -> Option<Record> {
+    let envelope = Envelope { kind: "EVENT_RECORD_ADD".to_owned(), data: json!({ "record": record }), extras: Map::new() };
+    decode(&envelope).ok()?.into_iter().find_map(|event| match event {
+        Event::Record { record, .. } => Some(record),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn record(n: usize, text: &str) -> Object {
+        let fields: Vec<_> = (0..12).map(|at| json!({ "label": format!("Field {at} {text}"), "value": text })).collect();
+        let record = json!({ "id": n, "type": 5, "name": text, "sections": [{ "fields": fields }] });
+        record.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn five_are_shown_within_discords_limits_and_the_rest_is_counted() {
+        let hostile = "**@everyone** <@1> [x](https://evil.example) ".repeat(40);
+        let found: Vec<Object> = (0..12).map(|n| record(n, &hostile)).collect();
+        let message = Found::new(&found, true).page();
+        assert_eq!(message.content.as_deref(), Some("12 records, the first 5 are shown: open the CAD for the rest."));
+        assert_eq!(message.embeds.len(), 5);
+        assert!(message.embeds.iter().map(render::limits::size).sum::<usize>() <= render::limits::TOTAL);
+        let all = serde_json::to_string(&message.embeds).unwrap();
+        assert!(!all.contains("@everyone") && !all.contains("<@1>") && !all.contains("https://"), "{all}");
+        assert!(message.embeds.iter().all(|embed| embed.fields.len() <= 10));
+    }
+
+    #[test]
+    fn one_record_says_what_it_is() {
+        let message = Found::new(&[record(7, "BKT 4471")], true).page();
+        assert_eq!(message.content.as_deref(), Some("1 record."));
+        let embed = &message.embeds[0];
+        assert_eq!((embed.title.as_deref(), embed.fields.len()), (Some("🔵 BKT 4471 (vehicle registration)"), 9));
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_counted() {
+        let said = |good: usize, bad: usize| {
+            let found: Vec<Object> = (0..good).map(|n| record(n, "BKT")).chain(vec![Object::new(); bad]).collect();
+            Found::new(&found, true).page().content.unwrap()
+        };
+        assert_eq!(said(0, 1), "1 record, which cannot be shown here: open the CAD for it.");
+        assert_eq!(said(0, 3), "3 records, none of which can be shown here: open the CAD for them.");
+        assert_eq!(said(1, 1), "2 records, 1 is shown: open the CAD for the rest.");
+        assert_eq!(said(3, 1), "4 records, 3 are shown: open the CAD for the rest.");
+        assert_eq!((said(2, 0), said(5, 0)), ("2 records.".to_owned(), "5 records.".to_owned()));
+    }
+
+    #[test]
+    fn what_the_police_wrote_and_what_is_not_known_is_for_police_and_dispatch() {
+        let of = |kind: Value| {
+            let mut record = record(1, "BKT");
+            record.insert("type".into(), kind);
+            record
+        };
+        let found: Vec<Object> = (0..=20).map(|kind| of(json!(kind))).chain([of(json!(null)), of(json!("x")), Object::new()]).collect();
+        let kinds = |all| Found::new(&found, all).records.iter().filter_map(|record| record.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(false), [4, 5, 7, 10, 11, 12, 13, 14]);
+        assert_eq!(kinds(true).len(), 21);
+        assert_eq!((Found::new(&found, false).count, Found::new(&found, true).count), (8, 24));
+    }
+}
