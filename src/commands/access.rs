@@ -17,7 +17,7 @@ use serenity::all::{
 };
 use serenity::async_trait;
 
-use super::context::Desk;
+use super::context::CommandContext;
 use super::custom_id::CustomId;
 use super::data::Data;
 use super::guilds::Guilds;
@@ -282,13 +282,13 @@ pub(super) async fn notify(data: &Data, notice: &Notice) {
 }
 
 /// Reports that a Discord server was linked or unlinked by `user`, unless it is the one that would read it.
-pub(super) async fn report_link(desk: &Desk, guild: GuildId, user: UserId, linked: bool) {
+pub(super) async fn report_link(context: &CommandContext, guild: GuildId, user: UserId, linked: bool) {
     let (first, now_linked) = {
-        let access = &desk.store.routing_now().access;
+        let access = &context.store.routing_now().access;
         (access.first().map(|link| link.guild), access.served().len())
     };
     if first != Some(guild) {
-        notify(&desk.data, &Notice::GuildLink { guild, name: desk.guilds.name(guild), user, linked, now_linked }).await;
+        notify(&context.data, &Notice::GuildLink { guild, name: context.guilds.name(guild), user, linked, now_linked }).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::context::{Asker, Desk};
+use super::context::{Asker, CommandContext};
 use super::route_wording::words;
 use super::wording::and;
 use crate::ids::{ChannelId, GuildId, ServerId};
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CONFIRMED: u32 = 0x2E_CC71;
 
 /// Tells a channel what will be posted in it from now on.
-pub(super) async fn announce(desk: &Desk, asker: Asker, channel: ChannelId, verb: &str, new: &[&NewRoute]) {
+pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: ChannelId, verb: &str, new: &[&NewRoute]) {
     let mut topics: Vec<String> = new.iter().map(|new| words(new.event)).collect();
     topics.dedup();
     topics.truncate(crate::event::Topic::ALL.len());
@@ -34,24 +34,24 @@ pub(super) async fn announce(desk: &Desk, asker: Asker, channel: ChannelId, verb
     let pinged = new.iter().find_map(|new| new.role);
     let pings = pinged.map(|role| format!(" Urgent ones ping <@&{role}>.")).unwrap_or_default();
     let text = format!("This channel now gets {}{of}.{pings}\nSet by <@{}>.", and(&topics), asker.user);
-    tell(desk, asker.guild, channel, "alerts-on", title, text).await;
+    tell(context, asker.guild, channel, "alerts-on", title, text).await;
 }
 
 /// A message of the bot's own in a channel. It pings nobody.
-pub(super) async fn tell(desk: &Desk, guild: GuildId, channel: ChannelId, what: &str, title: String, text: String) {
-    let now = desk.clock.now();
+pub(super) async fn tell(context: &CommandContext, guild: GuildId, channel: ChannelId, what: &str, title: String, text: String) {
+    let now = context.clock.now();
     let embed = Embed { title: Some(title), description: Some(text), color: CONFIRMED, timestamp: Some(now), ..Embed::default() };
     let tell = Tell {
         guild,
         channel,
-        community: desk.facts.community.clone(),
-        server: desk.facts.first_server(),
+        community: context.facts.community.clone(),
+        server: context.facts.first_server(),
         // Two people may confirm in one millisecond.
         subject: format!("confirm:{what}:{}:{:06x}", now.0, fastrand::u32(..0x100_0000)),
         message: crate::render::limits::fit(Message { embeds: vec![embed], silent: true, ..Message::default() }),
     };
     // The routes stand: a confirmation that cannot be posted is no reason to say that they do not.
-    if tokio::time::timeout(PATIENCE, desk.requests.send(Request::Tell(tell))).await.is_err() {
+    if tokio::time::timeout(PATIENCE, context.requests.send(Request::Tell(tell))).await.is_err() {
         tracing::warn!(%channel, "a confirmation could not be handed over");
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serenity::all::{ResolvedOption, ResolvedValue};
 
-use super::context::{Context, Desk};
+use super::context::{CommandContext, Context};
 use super::errors::Error;
 use super::wording::and;
 use crate::ids::{GuildId, UserId};
@@ -72,14 +72,14 @@ fn is_recorded(command: &str) -> bool {
 }
 
 /// poise's hook before each command.
-pub(super) async fn before(ctx: poise::Context<'_, Desk, Error>) {
+pub(super) async fn before(ctx: poise::Context<'_, CommandContext, Error>) {
     if is_recorded(&ctx.command().qualified_name) {
         ctx.set_invocation_data(ctx.data().store.routing_now()).await;
     }
 }
 
 /// poise's hook after each command that did not fail, and a part of the one for those that did.
-pub(super) async fn after(ctx: poise::Context<'_, Desk, Error>, outcome: &str) {
+pub(super) async fn after(ctx: poise::Context<'_, CommandContext, Error>, outcome: &str) {
     let poise::Context::Application(own) = ctx else { return };
     let before = ctx.invocation_data::<Arc<Routing>>().await.map(|before| Arc::clone(&before));
     let Some((before, guild)) = before.zip(own.interaction.guild_id) else { return };
@@ -89,20 +89,20 @@ pub(super) async fn after(ctx: poise::Context<'_, Desk, Error>, outcome: &str) {
 }
 
 /// Writes down what a press or a form changed since `before`, if it did.
-pub(super) async fn note(desk: &Desk, by: (GuildId, UserId), action: &str, detail: String, before: &Routing) {
-    note_as(desk, by, action.to_owned(), detail, before, "done").await;
+pub(super) async fn note(context: &CommandContext, by: (GuildId, UserId), action: &str, detail: String, before: &Routing) {
+    note_as(context, by, action.to_owned(), detail, before, "done").await;
 }
 
-async fn note_as(desk: &Desk, by: (GuildId, UserId), action: String, detail: String, before: &Routing, outcome: &str) {
+async fn note_as(context: &CommandContext, by: (GuildId, UserId), action: String, detail: String, before: &Routing, outcome: &str) {
     let (guild, user) = by;
-    let target = changed(before, &desk.store.routing_now(), guild);
+    let target = changed(before, &context.store.routing_now(), guild);
     if target.is_empty() {
         return;
     }
-    let at = desk.clock.now();
+    let at = context.clock.now();
     let entry = Entry { guild, at, user, kind: Kind::Setting, action, target: and(&target), detail, outcome: outcome.to_owned() };
     // The setting stands, and the person was told so: a record that cannot be kept is the operator's trouble.
-    if let Err(error) = desk.store.audit(entry).await {
+    if let Err(error) = context.store.audit(entry).await {
         tracing::error!(%error, %guild, %user, "a change of settings could not be recorded");
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     /// Every command that can be run, by the qualified name that poise gives it when it starts.
-    fn runnable(commands: &[poise::Command<Desk, Error>], above: &str, found: &mut Vec<String>) {
+    fn runnable(commands: &[poise::Command<CommandContext, Error>], above: &str, found: &mut Vec<String>) {
         for command in commands {
             let name = format!("{above}{}", command.name);
             if command.subcommands.is_empty() {

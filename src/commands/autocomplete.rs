@@ -19,13 +19,13 @@ const NAME: usize = 100;
 /// This guild's routes, as `#3 911 → #dispatch · @Dispatch`.
 pub(super) async fn route(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let Some(guild) = ctx.interaction.guild_id.map(|id| GuildId(id.get())) else { return CreateAutocompleteResponse::new() };
-    let desk = ctx.data();
-    let routing = desk.store.routing_now();
+    let context = ctx.data();
+    let routing = context.store.routing_now();
     let own: Vec<&Route> = routing.routes.iter().filter(|route| route.guild == guild).collect();
     if own.is_empty() {
         return CreateAutocompleteResponse::new();
     }
-    let names = desk.names.guild(desk, guild).await;
+    let names = context.names.guild(context, guild).await;
     let shown = own.into_iter().map(|route| {
         let role = route.role.map(|role| format!(" · {}", names.role(role))).unwrap_or_default();
         let server = route.server.map(|server| format!(" · server {server}")).unwrap_or_default();
@@ -37,13 +37,13 @@ pub(super) async fn route(ctx: Context<'_>, partial: &str) -> CreateAutocomplete
 /// This guild's boards, as `#3 both → #duty · server 2`.
 pub(super) async fn board(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let Some(guild) = ctx.interaction.guild_id.map(|id| GuildId(id.get())) else { return CreateAutocompleteResponse::new() };
-    let desk = ctx.data();
-    let routing = desk.store.routing_now();
+    let context = ctx.data();
+    let routing = context.store.routing_now();
     let own: Vec<&Board> = routing.boards.iter().filter(|board| board.guild == guild).collect();
     if own.is_empty() {
         return CreateAutocompleteResponse::new();
     }
-    let names = desk.names.guild(desk, guild).await;
+    let names = context.names.guild(context, guild).await;
     let shown = own.into_iter().map(|board| {
         let server = board.server.map(|server| format!(" · server {server}")).unwrap_or_default();
         (format!("#{} {} → {}{server}", board.id, board.kind.as_str(), names.channel(board.channel)), board.id)
@@ -53,8 +53,8 @@ pub(super) async fn board(ctx: Context<'_>, partial: &str) -> CreateAutocomplete
 
 /// The configured servers by the CAD's names for them.
 pub(super) async fn server(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let desk = ctx.data();
-    let servers = desk.names.configured(desk).await;
+    let context = ctx.data();
+    let servers = context.names.configured(context).await;
     let shown = servers.into_iter().map(|server| {
         let name = server.name.map_or_else(|| format!("Server {}", server.id), |name| format!("{name} (server {})", server.id));
         (name, i64::from(server.id.0))
@@ -64,8 +64,8 @@ pub(super) async fn server(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
 
 /// Who was on duty lately: the value is the CAD's account where it is known.
 pub(super) async fn member(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let desk = ctx.data();
-    let known = desk.store.duty_members(&desk.facts.community).await.unwrap_or_default();
+    let context = ctx.data();
+    let known = context.store.duty_members(&context.facts.community).await.unwrap_or_default();
     words(
         known.into_iter().map(|(member, name, callsign)| {
             let shown = report::shown(&name, &callsign);
@@ -81,8 +81,8 @@ pub(super) async fn member(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
 
 /// Departments of those who were on duty.
 pub(super) async fn department(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let desk = ctx.data();
-    let known = desk.store.duty_departments(&desk.facts.community).await.unwrap_or_default();
+    let context = ctx.data();
+    let known = context.store.duty_departments(&context.facts.community).await.unwrap_or_default();
     words(known.into_iter().map(|name| (name.clone(), name)), partial)
 }
 
@@ -95,8 +95,8 @@ pub(super) async fn priorities(ctx: Context<'_>, partial: &str) -> CreateAutocom
 
 /// Departments of those who were on duty, for a list that is being typed. One that nobody was on duty in may be typed too.
 pub(super) async fn departments(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let desk = ctx.data();
-    let known = desk.store.duty_departments(&desk.facts.community).await.unwrap_or_default();
+    let context = ctx.data();
+    let known = context.store.duty_departments(&context.facts.community).await.unwrap_or_default();
     several(known.into_iter().map(|name| (name.clone(), name)).collect(), partial, true)
 }
 

@@ -1,7 +1,7 @@
 //! What the commands that act in the CAD share: who acts, on which server, on which call and unit, and the answer.
 
 use super::calls::{OnDuty, OpenCall};
-use super::context::{Context, Desk, actor, guild_of};
+use super::context::{CommandContext, Context, actor, guild_of};
 use super::errors::Error;
 use super::{calls, reply, waiting};
 use crate::actions::{Acting, Actor, CadAction, Refused};
@@ -18,8 +18,8 @@ pub(super) fn actor_of(ctx: Context<'_>) -> Result<Actor, Error> {
 }
 
 /// The community's words.
-pub(super) fn labels(desk: &Desk, guild: GuildId) -> Labels {
-    desk.store.routing_now().guilds.get(&guild).map(|guild| (*guild.labels).clone()).unwrap_or_default()
+pub(super) fn labels(context: &CommandContext, guild: GuildId) -> Labels {
+    context.store.routing_now().guilds.get(&guild).map(|guild| (*guild.labels).clone()).unwrap_or_default()
 }
 
 /// The server that was chosen, else the one on which the member is on duty, else the first.
@@ -43,11 +43,11 @@ pub(super) async fn act(ctx: Context<'_>, actor: &Actor, server: ServerId, actio
 
 /// Does what a deferred command needs of the CAD, and shows how it waits.
 pub(super) async fn patiently<T>(ctx: Context<'_>, work: impl Future<Output = T>) -> T {
-    let (context, interaction) = (ctx.serenity_context(), ctx.interaction);
-    let (done, is_shown) = waiting::watched(UserId(interaction.user.id.get()), work, &(context, interaction)).await;
+    let (serenity, interaction) = (ctx.serenity_context(), ctx.interaction);
+    let (done, is_shown) = waiting::watched(UserId(interaction.user.id.get()), work, &(serenity, interaction)).await;
     if is_shown {
         // The answer comes as a message of its own.
-        waiting::log(interaction.delete_response(context).await);
+        waiting::log(interaction.delete_response(serenity).await);
     }
     done
 }

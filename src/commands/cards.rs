@@ -13,7 +13,7 @@ use serenity::all::{
 };
 
 use super::card_buttons::{button_of, list_of, offer};
-use super::context::{Desk, actor};
+use super::context::{CommandContext, actor};
 use super::custom_id::CustomId;
 use super::errors::Error;
 use super::reply::{BLUE, Page, YELLOW};
@@ -33,7 +33,7 @@ const LONGEST_POSTAL: u16 = 20;
 /// A press, or a choice from a list.
 pub(super) async fn press(
     ctx: &Context,
-    desk: &Desk,
+    context: &CommandContext,
     component: &ComponentInteraction,
     guild: GuildId,
     (verb, on): (Verb, On),
@@ -44,7 +44,7 @@ pub(super) async fn press(
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     component.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
     let who = actor(guild, UserId(component.user.id.get()), component.member.as_ref());
-    let done = waiting::shown(who.user, act(desk, &who, verb, on, chosen(component)), &(ctx, component)).await;
+    let done = waiting::shown(who.user, act(context, &who, verb, on, chosen(component)), &(ctx, component)).await;
     let answer = match done {
         Ok(Answer::Said(sentence)) => said(&sentence),
         Ok(Answer::Offer(sentence, on)) => said(&sentence).components(vec![offer(on)]),
@@ -62,7 +62,13 @@ pub(super) async fn press(
 }
 
 /// A form that was filled in.
-pub(super) async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction, who: &Actor, (verb, on): (Verb, On)) -> Result<(), Error> {
+pub(super) async fn form(
+    ctx: &Context,
+    context: &CommandContext,
+    modal: &ModalInteraction,
+    who: &Actor,
+    (verb, on): (Verb, On),
+) -> Result<(), Error> {
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
     let typed = modal.data.components.iter().flat_map(|row| &row.components).find_map(|input| match input {
@@ -70,7 +76,7 @@ pub(super) async fn form(ctx: &Context, desk: &Desk, modal: &ModalInteraction, w
         _ => None,
     });
     let typed = typed.unwrap_or_default();
-    let done = waiting::shown(who.user, act(desk, who, verb, on, Some(&typed)), &(ctx, modal)).await;
+    let done = waiting::shown(who.user, act(context, who, verb, on, Some(&typed)), &(ctx, modal)).await;
     let sentence = match done {
         Ok(Answer::Said(sentence) | Answer::Offer(sentence, _)) => sentence,
         Ok(Answer::Panel(_)) => "Press the button again.".to_owned(),
@@ -95,8 +101,8 @@ fn question(on: On, name: &str) -> Page {
     Page { rows, ..Page::new("End this panic?", text, YELLOW) }
 }
 
-async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) -> Result<Answer, Refused> {
-    let acting = desk.acting()?;
+async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: Option<&str>) -> Result<Answer, Refused> {
+    let acting = context.acting()?;
     let On { server, subject } = on;
     let number = |given: Option<&str>| given.and_then(|text| text.parse::<i64>().ok());
     let nothing = || Refused::Needless("Nothing was chosen: nothing was sent.".to_owned());
@@ -113,7 +119,7 @@ async fn act(desk: &Desk, who: &Actor, verb: Verb, on: On, given: Option<&str>) 
             for ((_, shown, _), name) in state.units.iter_mut().zip(names.await?) {
                 *shown = name;
             }
-            let labels = desk.store.routing_now().guilds.get(&who.guild).map(|guild| (*guild.labels).clone()).unwrap_or_default();
+            let labels = context.store.routing_now().guilds.get(&who.guild).map(|guild| (*guild.labels).clone()).unwrap_or_default();
             return Ok(Answer::Panel(panel(on, &state, &labels)));
         }
         (Verb::Respond, _) => CadAction::Respond(subject),

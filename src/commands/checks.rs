@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serenity::all::Permissions;
 
-use super::context::Desk;
+use super::context::CommandContext;
 use super::errors::Error;
 use super::wording::and;
 use crate::discord::rest::AskError;
@@ -130,10 +130,10 @@ pub(super) enum Pingable {
 
 impl Standpoint {
     /// Asks Discord for the guild's roles and for ourselves.
-    pub(super) async fn ask(desk: &Desk, guild: GuildId) -> Result<Self, Error> {
-        let me = desk.facts.bot.user;
+    pub(super) async fn ask(context: &CommandContext, guild: GuildId) -> Result<Self, Error> {
+        let me = context.facts.bot.user;
         let (roles, member) = (format!("/guilds/{guild}/roles"), format!("/guilds/{guild}/members/{me}"));
-        let (roles, member) = tokio::join!(desk.rest.ask(&roles), desk.rest.ask(&member));
+        let (roles, member) = tokio::join!(context.rest.ask(&roles), context.rest.ask(&member));
         Ok(Self::of(guild, me, &roles?, &member?))
     }
 
@@ -162,8 +162,8 @@ impl Standpoint {
     }
 
     /// What the bot may do in a channel.
-    pub(super) async fn in_channel(&self, desk: &Desk, channel: ChannelId) -> Result<Standing, Error> {
-        match desk.rest.ask(&format!("/channels/{channel}")).await {
+    pub(super) async fn in_channel(&self, context: &CommandContext, channel: ChannelId) -> Result<Standing, Error> {
+        match context.rest.ask(&format!("/channels/{channel}")).await {
             Ok(found) => Ok(self.standing(&found)),
             // 50001 Missing Access: Discord hides a channel that we may not see.
             Err(AskError::Refused(reason)) if reason.contains("50001") => Ok(Standing::May(Permissions::empty())),
@@ -214,7 +214,7 @@ impl Standpoint {
 /// What the bot may do in `channel`. `here` is the channel a person speaks from, with what Discord says of it: it costs no question.
 /// It is no forum: people speak in a forum's posts, which are channels of their own.
 pub(super) async fn standing(
-    desk: &Desk,
+    context: &CommandContext,
     guild: GuildId,
     channel: ChannelId,
     here: Option<(ChannelId, Permissions)>,
@@ -223,7 +223,7 @@ pub(super) async fn standing(
         let all = if permissions.contains(Permissions::ADMINISTRATOR) { Permissions::all() } else { permissions };
         return Ok(Standing::May(all));
     }
-    Standpoint::ask(desk, guild).await?.in_channel(desk, channel).await
+    Standpoint::ask(context, guild).await?.in_channel(context, channel).await
 }
 
 /// A role that pings everybody is no role to choose.

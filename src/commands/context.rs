@@ -13,9 +13,9 @@ use super::open_forms::Openings;
 use crate::actions::{Acting, Actor, Refused};
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 
-/// What a command finds at hand.
+/// What every command is given.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct CommandContext {
     pub(super) data: Data,
     pub(super) names: Names,
     pub(super) tellings: Tellings,
@@ -27,7 +27,7 @@ pub(super) struct Desk {
     pub(super) painter: Painter,
 }
 
-impl std::ops::Deref for Desk {
+impl std::ops::Deref for CommandContext {
     type Target = Data;
 
     fn deref(&self) -> &Data {
@@ -35,9 +35,9 @@ impl std::ops::Deref for Desk {
     }
 }
 
-pub(super) type Context<'a> = poise::ApplicationContext<'a, Desk, Error>;
+pub(super) type Context<'a> = poise::ApplicationContext<'a, CommandContext, Error>;
 
-impl Desk {
+impl CommandContext {
     /// Who acts in the CAD.
     pub(super) fn acting(&self) -> Result<&Acting, Refused> {
         self.data.acting.as_ref().ok_or(Refused::NoCad)

@@ -5,7 +5,7 @@ use serenity::all::CreateActionRow;
 
 use super::announce::announce;
 use super::checks::{self, Standing};
-use super::context::{Asker, Desk};
+use super::context::{Asker, CommandContext};
 use super::errors::Error;
 use super::route_wording::{as_new, describe, named, not_configured, not_in_forum, not_pinged};
 use super::settings::restore;
@@ -121,7 +121,7 @@ pub(super) fn parts_of(preset: Preset, servers: &[Option<ServerId>]) -> Vec<Part
 
 /// Checks everything, then makes the routes. Of those that are there already all that is not named stays: without a role they keep theirs.
 pub(super) async fn make(
-    desk: &Desk,
+    context: &CommandContext,
     asker: Asker,
     channel: ChannelId,
     role: Option<RoleId>,
@@ -129,11 +129,11 @@ pub(super) async fn make(
     style: StyleIs,
 ) -> Result<Made, Error> {
     checks::not_everyone(asker.guild, role)?;
-    let unknown = parts.iter().find_map(|(_, server, ..)| server.filter(|server| !desk.facts.servers.contains(server)));
+    let unknown = parts.iter().find_map(|(_, server, ..)| server.filter(|server| !context.facts.servers.contains(server)));
     if let Some(server) = unknown {
         return Err(Error::refused(not_configured(server)));
     }
-    let standing = checks::standing(desk, asker.guild, channel, asker.here).await?;
+    let standing = checks::standing(context, asker.guild, channel, asker.here).await?;
     if let Some(hindrance) = standing.hindrance(channel) {
         return Err(Error::Refused(hindrance));
     }
@@ -141,8 +141,8 @@ pub(super) async fn make(
     if forum && let Some(sentence) = not_in_forum(channel, parts.iter().map(|(event, _, style, _)| (*event, *style))) {
         return Err(Error::Refused(sentence));
     }
-    let hint = unpingable(desk, asker.guild, role, standing).await;
-    desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
+    let hint = unpingable(context, asker.guild, role, standing).await;
+    context.store.ensure_guild(asker.guild, &context.facts.community).await?;
     let new: Vec<NewRoute> = parts
         .into_iter()
         .map(|(event, server, style, pings)| NewRoute {
@@ -155,39 +155,39 @@ pub(super) async fn make(
             forum,
         })
         .collect();
-    let now = desk.clock.now();
-    let outcomes = desk.store.add_routes(new.clone(), style, asker.user, now).await?;
+    let now = context.clock.now();
+    let outcomes = context.store.add_routes(new.clone(), style, asker.user, now).await?;
     let mut made = Made { routes: new.into_iter().zip(outcomes).collect(), hint, undo: None };
     let changed: Vec<(Route, Route)> = made.changed().map(|(was, is)| (was.clone(), is.clone())).collect();
     if !changed.is_empty() {
-        made.undo = Some(desk.store.keep_undo(asker.guild, &changed, now).await?);
+        made.undo = Some(context.store.keep_undo(asker.guild, &changed, now).await?);
     }
     if !made.ids().is_empty() {
-        desk.open_again(channel).await?;
+        context.open_again(channel).await?;
     }
     // In a forum it would be a post among the calls.
     if !forum {
-        confirm(desk, asker, channel, &made).await;
+        confirm(context, asker, channel, &made).await;
     }
     Ok(made)
 }
 
 /// A hint if Discord would not ping the role there.
-pub(super) async fn unpingable(desk: &Desk, guild: GuildId, role: Option<RoleId>, there: Standing) -> Option<String> {
+pub(super) async fn unpingable(context: &CommandContext, guild: GuildId, role: Option<RoleId>, there: Standing) -> Option<String> {
     let role = role.filter(|_| !there.pings_any_role())?;
-    let roles = desk.rest.ask(&format!("/guilds/{guild}/roles")).await.ok()?;
+    let roles = context.rest.ask(&format!("/guilds/{guild}/roles")).await.ok()?;
     let is = |one: &&Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) == Some(role.0);
     let found = roles.as_array()?.iter().find(is)?;
     (!found.get("mentionable").and_then(Value::as_bool)?).then(|| not_pinged(role))
 }
 
-async fn confirm(desk: &Desk, asker: Asker, channel: ChannelId, made: &Made) {
+async fn confirm(context: &CommandContext, asker: Asker, channel: ChannelId, made: &Made) {
     let added = made.only(|made| matches!(made, AddRoute::Added(_)));
     let changed = made.only(|made| matches!(made, AddRoute::Changed(_)));
     match (added.is_empty(), changed.is_empty()) {
         (true, true) => {}
-        (true, false) => announce(desk, asker, channel, "changed", &changed.iter().collect::<Vec<_>>()).await,
-        _ => announce(desk, asker, channel, "on", &added.iter().chain(&changed).collect::<Vec<_>>()).await,
+        (true, false) => announce(context, asker, channel, "changed", &changed.iter().collect::<Vec<_>>()).await,
+        _ => announce(context, asker, channel, "on", &added.iter().chain(&changed).collect::<Vec<_>>()).await,
     }
 }
 

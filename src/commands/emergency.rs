@@ -2,7 +2,7 @@
 
 use serenity::all::CreateModal;
 
-use super::context::{Context, Desk};
+use super::context::{CommandContext, Context};
 use super::custom_id::CustomId;
 use super::errors::Error;
 use super::forms::{Input, Typed};
@@ -56,8 +56,8 @@ fn form(server: Option<ServerId>) -> CreateModal {
 }
 
 /// Places the call.
-pub(super) async fn placed(desk: &Desk, who: &Actor, server: Option<ServerId>, typed: &Typed) -> Result<String, Error> {
-    let acting = desk.acting()?;
+pub(super) async fn placed(context: &CommandContext, who: &Actor, server: Option<ServerId>, typed: &Typed) -> Result<String, Error> {
+    let acting = context.acting()?;
     let server = cad_args::server_for(acting, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
     let text = |id: &str| typed.get(id).unwrap_or_default().to_owned();
     let caller = match typed.get("caller") {

@@ -3,13 +3,13 @@
 use poise::FrameworkError;
 use serenity::all::{CreateInteractionResponse, CreateInteractionResponseMessage};
 
-use super::context::Desk;
+use super::context::CommandContext;
 use super::errors::{Error, neutral, reference};
 use super::{audit_hook, reply};
 use crate::discord::rest::without_address;
 
 /// poise's hook: whatever went wrong ends here, answered.
-pub(super) async fn on_error(error: FrameworkError<'_, Desk, Error>) {
+pub(super) async fn on_error(error: FrameworkError<'_, CommandContext, Error>) {
     // It may have changed something before it failed.
     if let FrameworkError::Command { ctx, .. } | FrameworkError::CommandPanic { ctx, .. } = &error {
         audit_hook::after(*ctx, "done, but the command failed afterwards").await;

@@ -4,7 +4,7 @@ use poise::serenity_prelude::{CreateAllowedMentions, CreateCommand, FullEvent};
 use tenfour_chart::Painter;
 
 use super::access::Access;
-use super::context::Desk;
+use super::context::CommandContext;
 use super::data::Data;
 use super::error_hook::on_error;
 use super::errors::Error;
@@ -20,7 +20,7 @@ use crate::ids::GuildId;
 use crate::ops::Readiness;
 use crate::shutdown::Tasks;
 
-pub(super) fn commands() -> Vec<poise::Command<Desk, Error>> {
+pub(super) fn commands() -> Vec<poise::Command<CommandContext, Error>> {
     vec![
         alerts::alerts(),
         board::board(),
@@ -40,7 +40,7 @@ pub fn registered() -> Vec<CreateCommand> {
     poise::builtins::create_application_commands(&commands())
 }
 
-fn options() -> poise::FrameworkOptions<Desk, Error> {
+fn options() -> poise::FrameworkOptions<CommandContext, Error> {
     poise::FrameworkOptions {
         commands: commands(),
         on_error: |error| Box::pin(on_error(error)),
@@ -50,10 +50,10 @@ fn options() -> poise::FrameworkOptions<Desk, Error> {
         allowed_mentions: Some(CreateAllowedMentions::new()),
         event_handler: |framework, event| {
             Box::pin(async move {
-                let (ctx, desk) = (framework.serenity_context, framework.user_data);
+                let (ctx, context) = (framework.serenity_context, framework.user_data);
                 match event {
-                    FullEvent::InteractionCreate { interaction } => interactions::dispatch(ctx, desk, interaction).await,
-                    FullEvent::Message { new_message } => threads::heard(ctx, desk, new_message).await,
+                    FullEvent::InteractionCreate { interaction } => interactions::dispatch(ctx, context, interaction).await,
+                    FullEvent::Message { new_message } => threads::heard(ctx, context, new_message).await,
                     _ => Ok(()),
                 }
             })
@@ -82,7 +82,7 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
     let was_there = guild.is_some() && data.store.commands_in().await? == guild;
     let registration = Registration::new(data.rest.clone(), data.facts.bot.application, &registered(), guild, was_there)?;
     let guilds = Guilds::default();
-    let desk = Desk {
+    let context = CommandContext {
         data: data.clone(),
         names: Names::default(),
         tellings: Tellings::default(),
@@ -96,7 +96,7 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
         .initialize_owners(false)
         .options(options())
         // Cannot fail: poise waits for ever for a set-up that did. What can fail is done by the gateway before it connects.
-        .setup(|_, _, _| Box::pin(async move { Ok(desk) }))
+        .setup(|_, _, _| Box::pin(async move { Ok(context) }))
         .build();
     let turn = tokio::sync::Mutex::new(());
     let framework = Access { inner: framework, data, guilds, registration: registration.clone(), tasks, turn };

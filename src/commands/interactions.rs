@@ -18,7 +18,7 @@ use serenity::all::{
 
 use super::cad::wizard;
 use super::cad::wizard::{Picked, Press};
-use super::context::{Asker, Desk, actor};
+use super::context::{Asker, CommandContext, actor};
 use super::custom_id::CustomId;
 use super::errors::Error;
 use super::forms::Typed;
@@ -36,22 +36,22 @@ const STALE_CARD: &str = "This button is from another version of the bot: use th
 const STALE_FORM: &str = "This form is from another version of the bot: run the command again.";
 
 /// Answers an interaction that is no command.
-pub(super) async fn dispatch(ctx: &Context, desk: &Desk, interaction: &Interaction) -> Result<(), Error> {
+pub(super) async fn dispatch(ctx: &Context, context: &CommandContext, interaction: &Interaction) -> Result<(), Error> {
     match interaction {
-        Interaction::Component(component) => pressed(ctx, desk, component).await,
-        Interaction::Modal(modal) => submitted(ctx, desk, modal).await,
+        Interaction::Component(component) => pressed(ctx, context, component).await,
+        Interaction::Modal(modal) => submitted(ctx, context, modal).await,
         _ => Ok(()),
     }
 }
 
-async fn pressed(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -> Result<(), Error> {
+async fn pressed(ctx: &Context, context: &CommandContext, component: &ComponentInteraction) -> Result<(), Error> {
     let stale = async |sentence| Ok(component.create_response(ctx, private_answer(sentence)).await?);
     let Some((id, guild)) = CustomId::parse(&component.data.custom_id).zip(component.guild_id) else { return stale(STALE_BUTTON).await };
     let by = (GuildId(guild.get()), UserId(component.user.id.get()));
     match id {
-        CustomId::Card(verb, on) => cards::press(ctx, desk, component, by.0, (verb, on)).await,
+        CustomId::Card(verb, on) => cards::press(ctx, context, component, by.0, (verb, on)).await,
         CustomId::PickCard => match cards::chosen(component).and_then(On::parse) {
-            Some(on) => cards::press(ctx, desk, component, by.0, (Verb::Panel, on)).await,
+            Some(on) => cards::press(ctx, context, component, by.0, (Verb::Panel, on)).await,
             None => stale(STALE_CARD).await,
         },
         CustomId::Setup(step, choice) => {
@@ -62,14 +62,14 @@ async fn pressed(ctx: &Context, desk: &Desk, component: &ComponentInteraction) -
             };
             let shown_at = UnixMs(component.message.id.created_at().unix_timestamp().saturating_mul(1_000));
             let press = Press { step, choice, picked: picked(&component.data.kind), asker, shown_at };
-            next_page(ctx, component, wizard::turn(desk, press)).await
+            next_page(ctx, component, wizard::turn(context, press)).await
         }
-        CustomId::Audit(query) => next_page(ctx, component, cad::audit::page(desk, by.0, query)).await,
-        CustomId::ReplaceSettings(import) => next_page(ctx, component, cad::import::replace(desk, by, import)).await,
-        CustomId::KeepSettings(import) => next_page(ctx, component, cad::import::keep(desk, by, import)).await,
-        CustomId::RestoreRoutes(change) => next_page(ctx, component, restore::restore(desk, by, change)).await,
-        CustomId::Panic { on, server } => unit::panic::press(ctx, desk, component, by.0, (on, server)).await,
-        CustomId::Unlink(target) => cad::unlink::pressed(ctx, desk, component, by, target).await,
+        CustomId::Audit(query) => next_page(ctx, component, cad::audit::page(context, by.0, query)).await,
+        CustomId::ReplaceSettings(import) => next_page(ctx, component, cad::import::replace(context, by, import)).await,
+        CustomId::KeepSettings(import) => next_page(ctx, component, cad::import::keep(context, by, import)).await,
+        CustomId::RestoreRoutes(change) => next_page(ctx, component, restore::restore(context, by, change)).await,
+        CustomId::Panic { on, server } => unit::panic::press(ctx, context, component, by.0, (on, server)).await,
+        CustomId::Unlink(target) => cad::unlink::pressed(ctx, context, component, by, target).await,
         CustomId::Labels | CustomId::Link | CustomId::NewCall(_) | CustomId::PlaceEmergency(_) => stale(STALE_BUTTON).await,
     }
 }
@@ -104,17 +104,17 @@ fn picked(kind: &ComponentInteractionDataKind) -> Picked {
     }
 }
 
-async fn submitted(ctx: &Context, desk: &Desk, modal: &ModalInteraction) -> Result<(), Error> {
+async fn submitted(ctx: &Context, context: &CommandContext, modal: &ModalInteraction) -> Result<(), Error> {
     let stale = async || Ok(modal.create_response(ctx, private_answer(STALE_FORM)).await?);
     let Some((id, guild)) = CustomId::parse(&modal.data.custom_id).zip(modal.guild_id) else { return stale().await };
     let guild = GuildId(guild.get());
     let (who, typed) = (actor(guild, UserId(modal.user.id.get()), modal.member.as_ref()), Typed::of(modal));
     match id {
-        CustomId::Card(verb, on) => cards::form(ctx, desk, modal, &who, (verb, on)).await,
-        CustomId::NewCall(options) => acted(ctx, modal, &typed, call::new::made(desk, &who, &options, &typed)).await,
-        CustomId::PlaceEmergency(server) => acted(ctx, modal, &typed, emergency::placed(desk, &who, server, &typed)).await,
-        CustomId::Labels => cad::labels::sent(ctx, desk, modal, guild).await,
-        CustomId::Link => cad::link::sent(ctx, desk, modal, guild).await,
+        CustomId::Card(verb, on) => cards::form(ctx, context, modal, &who, (verb, on)).await,
+        CustomId::NewCall(options) => acted(ctx, modal, &typed, call::new::made(context, &who, &options, &typed)).await,
+        CustomId::PlaceEmergency(server) => acted(ctx, modal, &typed, emergency::placed(context, &who, server, &typed)).await,
+        CustomId::Labels => cad::labels::sent(ctx, context, modal, guild).await,
+        CustomId::Link => cad::link::sent(ctx, context, modal, guild).await,
         _ => stale().await,
     }
 }

@@ -3,7 +3,7 @@
 use serenity::all as serenity;
 
 use super::cad_args;
-use super::context::{Context, Desk};
+use super::context::{CommandContext, Context};
 use super::errors::Error;
 use crate::actions::{CadAction, LONGEST_NOTE};
 use crate::ids::{ChannelId, GuildId};
@@ -32,8 +32,8 @@ pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Re
 }
 
 /// The card whose thread, or whose forum post, a channel is, and what it is about.
-pub(super) async fn call_of_thread(desk: &Desk, guild: GuildId, thread: ChannelId) -> Result<Option<(PostKey, On)>, Error> {
-    let Some(key) = desk.store.card_of_thread(guild, thread).await?.filter(|key| key.community == desk.facts.community) else {
+pub(super) async fn call_of_thread(context: &CommandContext, guild: GuildId, thread: ChannelId) -> Result<Option<(PostKey, On)>, Error> {
+    let Some(key) = context.store.card_of_thread(guild, thread).await?.filter(|key| key.community == context.facts.community) else {
         return Ok(None);
     };
     // A post that is no card has no subject of the world.

@@ -7,7 +7,7 @@ use serenity::all::{
 };
 
 use super::card_buttons;
-use super::context::{Context, Desk};
+use super::context::{CommandContext, Context};
 use super::errors::Error;
 use super::wording::counted;
 use crate::render::{Embed, Message, text};
@@ -188,7 +188,7 @@ fn pages(lines: &[String]) -> Vec<String> {
 }
 
 /// For the framework's own errors, which come with poise's wider context.
-pub(super) async fn framework(ctx: poise::Context<'_, Desk, Error>, words: String) -> Result<(), serenity::Error> {
+pub(super) async fn framework(ctx: poise::Context<'_, CommandContext, Error>, words: String) -> Result<(), serenity::Error> {
     poise::send_reply(ctx, private().content(text::cut(&words, CONTENT))).await.map(|_| ())
 }
 

@@ -1,14 +1,14 @@
 //! The routes of a guild that a command names, and what they can filter by.
 
-use super::context::Desk;
+use super::context::CommandContext;
 use super::errors::Error;
 use crate::ids::GuildId;
 use crate::render::Labels;
 use crate::route::{KnownPriorities, Route};
 
 /// A route of this guild, as it is now.
-pub(super) fn known_route(desk: &Desk, guild: GuildId, id: i64) -> Result<Route, Error> {
-    let routing = desk.store.routing_now();
+pub(super) fn known_route(context: &CommandContext, guild: GuildId, id: i64) -> Result<Route, Error> {
+    let routing = context.store.routing_now();
     routing.routes.iter().find(|route| route.guild == guild && route.id == id).cloned().ok_or_else(|| no_such_route(id))
 }
 
@@ -17,10 +17,10 @@ pub(super) fn no_such_route(route: i64) -> Error {
 }
 
 /// Which priorities this guild's community has: named by its words, or seen on calls.
-pub(super) async fn known_priorities(desk: &Desk, guild: GuildId) -> Result<KnownPriorities, Error> {
-    let routing = desk.store.routing_now();
+pub(super) async fn known_priorities(context: &CommandContext, guild: GuildId) -> Result<KnownPriorities, Error> {
+    let routing = context.store.routing_now();
     let names = routing.guilds.get(&guild).map(|guild| guild.labels.priorities.clone());
     let mut known = KnownPriorities::named(&names.unwrap_or_else(|| Labels::usual().priorities.clone()));
-    desk.store.priorities_seen(&desk.facts.community).await?.iter().for_each(|priority| known.add(priority));
+    context.store.priorities_seen(&context.facts.community).await?.iter().for_each(|priority| known.add(priority));
     Ok(known)
 }

@@ -10,7 +10,7 @@
 
 use serenity::all::{Context, CreateAllowedMentions, CreateMessage, Message, MessageType, ReactionType};
 
-use super::context::Desk;
+use super::context::CommandContext;
 use super::errors::Error;
 use super::menu::{call_of_thread, note};
 use crate::actions::{Actor, CadAction, Refused};
@@ -40,39 +40,39 @@ fn wants(route: &Route, key: &PostKey, subject: Subject) -> bool {
 }
 
 /// A message that somebody wrote somewhere.
-pub(super) async fn heard(ctx: &Context, desk: &Desk, message: &Message) -> Result<(), Error> {
-    let Some(guild) = message.guild_id.map(|guild| GuildId(guild.get())).filter(|_| desk.facts.message_content) else { return Ok(()) };
-    let by_a_person = !message.author.bot && message.webhook_id.is_none() && message.author.id.get() != desk.facts.bot.user;
+pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Message) -> Result<(), Error> {
+    let Some(guild) = message.guild_id.map(|guild| GuildId(guild.get())).filter(|_| context.facts.message_content) else { return Ok(()) };
+    let by_a_person = !message.author.bot && message.webhook_id.is_none() && message.author.id.get() != context.facts.bot.user;
     let said = matches!(message.kind, MessageType::Regular | MessageType::InlineReply);
-    let routing = desk.store.routing_now();
+    let routing = context.store.routing_now();
     // Most messages of most guilds end here, without a look into the database.
     if !by_a_person || !said || !routing.routes.iter().any(|route| route.guild == guild && route.rule.thread_notes) {
         return Ok(());
     }
     let thread = ChannelId(message.channel_id.get());
-    let Some((key, on)) = call_of_thread(desk, guild, thread).await? else { return Ok(()) };
+    let Some((key, on)) = call_of_thread(context, guild, thread).await? else { return Ok(()) };
     if !routing.routes.iter().any(|route| route.guild == guild && wants(route, &key, on.subject)) {
         return Ok(());
     }
     let Some(note) = note(&message.content, None) else { return Ok(()) };
     // People go on talking when the call is over: that is nobody's business.
-    if desk.acting()?.look(on.server, move |world| world.is_over(on.subject)).await? {
+    if context.acting()?.look(on.server, move |world| world.is_over(on.subject)).await? {
         return Ok(());
     }
     let roles = message.member.as_ref().map(|member| member.roles.iter().map(|role| RoleId(role.get())).collect());
     let actor = Actor { guild, user: UserId(message.author.id.get()), roles: roles.unwrap_or_default() };
-    if desk.tellings.is_refused(actor.user, desk.clock.now()) {
+    if context.tellings.is_refused(actor.user, context.clock.now()) {
         react(ctx, message, REFUSED).await;
         return Ok(());
     }
-    match desk.acting()?.act(&actor, on.server, CadAction::Note(on.subject, note)).await {
+    match context.acting()?.act(&actor, on.server, CadAction::Note(on.subject, note)).await {
         Ok(_) => react(ctx, message, NOTED).await,
         Err(error) => {
             if matches!(error, Refused::NotPermitted(_)) {
-                desk.tellings.refuse(actor.user, desk.clock.now());
+                context.tellings.refuse(actor.user, context.clock.now());
             }
             react(ctx, message, REFUSED).await;
-            if desk.tellings.is_due(actor.user, thread, desk.clock.now()) {
+            if context.tellings.is_due(actor.user, thread, context.clock.now()) {
                 let sentence = format!("Your message was not added as a note. {}", in_public(&error));
                 let reply = CreateMessage::new().content(text::cut(&sentence, 2_000)).reference_message(message);
                 // A reply that pings nobody: the reaction was sign enough.

@@ -37,7 +37,7 @@ pub(super) async fn edit(
     #[description = "What to take away"] clear: Option<Clear>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (asker, desk) = (asker(ctx)?, ctx.data());
+    let (asker, context) = (asker(ctx)?, ctx.data());
     let (server, role) = (server.map(ServerId), role.map(|role| RoleId(role.get())));
     let mut edit = RouteEdit {
         event: event.map(|event| event.0),
@@ -53,7 +53,7 @@ pub(super) async fn edit(
         Some(Clearing::Server) => edit.server = Some(None),
         None => {}
     }
-    let known = known_route(desk, asker.guild, route)?;
+    let known = known_route(context, asker.guild, route)?;
     if edit == RouteEdit::default() && channel.is_none() {
         return Err(Error::Refused(format!(
             "{} stays as it is: say what to change with `event:`, `channel:`, `server:`, `role:`, `style:` or `clear:`.",
@@ -61,12 +61,12 @@ pub(super) async fn edit(
         )));
     }
     checks::not_everyone(asker.guild, role)?;
-    if let Some(server) = server.filter(|server| !desk.facts.servers.contains(server)) {
+    if let Some(server) = server.filter(|server| !context.facts.servers.contains(server)) {
         return Err(Error::Refused(not_configured(server)));
     }
     let mut standing = None;
     if let Some(channel) = channel.map(|channel| ChannelId(channel.id.get())) {
-        let there = checks::standing(desk, asker.guild, channel, asker.here).await?;
+        let there = checks::standing(context, asker.guild, channel, asker.here).await?;
         let threads = edit.of(&known).threads() != Threads::Off;
         if let Some(hindrance) = if threads { there.hindrance_to_threads(channel) } else { there.hindrance(channel) } {
             return Err(Error::Refused(hindrance));
@@ -74,14 +74,14 @@ pub(super) async fn edit(
         edit.channel = Some((channel, there.is_forum()));
         standing = Some(there);
     } else if role.is_some() {
-        standing = Some(checks::standing(desk, asker.guild, known.channel, asker.here).await?);
+        standing = Some(checks::standing(context, asker.guild, known.channel, asker.here).await?);
     }
-    let (was, now) = match desk.store.edit_route(asker.guild, route, edit).await? {
+    let (was, now) = match context.store.edit_route(asker.guild, route, edit).await? {
         EditRoute::Changed(both) => *both,
         EditRoute::Same(route) => {
             return reply::say(ctx, format!("👌 Nothing changed. Route #{} is already {}.", route.id, describe(&as_new(&route)))).await;
         }
-        EditRoute::Taken(other) => return Err(taken(&desk.store.routing_now().routes, other)),
+        EditRoute::Taken(other) => return Err(taken(&context.store.routing_now().routes, other)),
         EditRoute::NotInForum(wish) => {
             let sentence = not_in_forum(wish.channel, std::iter::once((wish.event, wish.style)));
             return Err(Error::Refused(sentence.unwrap_or_else(|| format!("<#{}> is a forum: choose a text channel.", wish.channel))));
@@ -90,17 +90,17 @@ pub(super) async fn edit(
     };
     let mut said = vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", and(&changes(&was, &now)), describe(&as_new(&now)))];
     if now.channel != was.channel {
-        desk.open_again(now.channel).await?;
+        context.open_again(now.channel).await?;
         said.push(format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.channel));
     }
     if was.threads() != Threads::Off && now.threads() == Threads::Off {
         said.push("💡 It opens no threads any more: only calls have them, as `card` or `compact`.".to_owned());
     }
     if let Some(there) = standing {
-        said.extend(unpingable(desk, asker.guild, now.role, there).await);
+        said.extend(unpingable(context, asker.guild, now.role, there).await);
     }
     if !now.forum && (now.channel, now.event, now.server) != (was.channel, was.event, was.server) {
-        announce(desk, asker, now.channel, if now.channel == was.channel { "changed" } else { "on" }, &[&as_new(&now)]).await;
+        announce(context, asker, now.channel, if now.channel == was.channel { "changed" } else { "on" }, &[&as_new(&now)]).await;
     }
     reply::say(ctx, said.join("\n")).await
 }

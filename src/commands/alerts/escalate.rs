@@ -29,13 +29,13 @@ pub(super) async fn escalate(
     #[description = "True: nobody else is called; with minutes, takes only that step away"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (asker, desk) = (asker(ctx)?, ctx.data());
-    let known = known_route(desk, asker.guild, route)?;
+    let (asker, context) = (asker(ctx)?, ctx.data());
+    let known = known_route(context, asker.guild, route)?;
     if off == Some(true) {
         if role.is_some() {
             return Err(Error::refused("`off:True` takes steps away: leave `role:` out, or leave `off:` out."));
         }
-        let changed = desk.store.change_rule(asker.guild, route, move |rule| match minutes {
+        let changed = context.store.change_rule(asker.guild, route, move |rule| match minutes {
             Some(minutes) => rule.escalation.remove(minutes),
             None => {
                 rule.escalation = Escalation::default();
@@ -66,10 +66,10 @@ pub(super) async fn escalate(
         )));
     }
     checks::not_everyone(asker.guild, Some(role))?;
-    let standing = checks::standing(desk, asker.guild, known.channel, asker.here).await?;
-    let hint = unpingable(desk, asker.guild, Some(role), standing).await;
-    let step = Step { minutes, role, since: desk.clock.now() };
-    let changed = desk.store.change_rule(asker.guild, route, move |rule| rule.escalation.set(step)).await?;
+    let standing = checks::standing(context, asker.guild, known.channel, asker.here).await?;
+    let hint = unpingable(context, asker.guild, Some(role), standing).await;
+    let step = Step { minutes, role, since: context.clock.now() };
+    let changed = context.store.change_rule(asker.guild, route, move |rule| rule.escalation.set(step)).await?;
     match changed {
         None => Err(no_such_route(route)),
         Some((route, false)) => Err(Error::refused(format!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::route_wording::named;
 use crate::commands::routes::{known_priorities, known_route, no_such_route};
@@ -51,7 +51,7 @@ pub(super) async fn filter(
     #[description = "True: no filter at all"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
     let typed = [priority, department, service, include, exclude, postal];
     let wishes: Vec<(Criterion, String)> =
         Criterion::ALL.into_iter().zip(typed).filter_map(|(criterion, typed)| Some((criterion, typed?))).collect();
@@ -59,18 +59,18 @@ pub(super) async fn filter(
         return Err(Error::refused("`off:True` takes the whole filter away: leave the other options out, or leave `off:` out."));
     }
     let known = if off == Some(true) {
-        let changed = desk.store.change_rule(guild, route, |rule| rule.filter = Filter::default()).await?;
+        let changed = context.store.change_rule(guild, route, |rule| rule.filter = Filter::default()).await?;
         changed.ok_or_else(|| no_such_route(route))?.0
     } else if wishes.is_empty() {
-        known_route(desk, guild, route)?
+        known_route(context, guild, route)?
     } else {
-        let priorities = known_priorities(desk, guild).await?;
-        let changed = desk.store.change_rule(guild, route, move |rule| change(rule, &wishes, &priorities)).await?;
+        let priorities = known_priorities(context, guild).await?;
+        let changed = context.store.change_rule(guild, route, move |rule| change(rule, &wishes, &priorities)).await?;
         let Some((route, outcome)) = changed else { return Err(no_such_route(route)) };
         outcome?;
         route
     };
-    let tried = tried(desk, &known).await.map(|tried| format!(" {tried}")).unwrap_or_default();
+    let tried = tried(context, &known).await.map(|tried| format!(" {tried}")).unwrap_or_default();
     let sentence = text::cut(&known.rule.filter.sentence(known.event), SENTENCE);
     reply::say(ctx, format!("🔎 {}: {sentence}{tried}", named(&known))).await
 }
@@ -87,14 +87,14 @@ fn change(rule: &mut Rule, wishes: &[(Criterion, String)], priorities: &KnownPri
 }
 
 /// What the route's filter would have done to the latest events. Nothing to say of one that asks for nothing.
-async fn tried(desk: &Desk, route: &Route) -> Option<String> {
+async fn tried(context: &CommandContext, route: &Route) -> Option<String> {
     if route.rule.filter.is_empty() {
         return None;
     }
     let (done, outcome) = oneshot::channel();
     let wish = TryFilter { guild: route.guild, route: route.id, filter: route.rule.filter.clone(), done };
     let asked = async {
-        desk.requests.send(Request::Try(wish)).await.ok()?;
+        context.requests.send(Request::Try(wish)).await.ok()?;
         outcome.await.ok()
     };
     let tried = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();

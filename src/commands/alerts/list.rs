@@ -22,8 +22,8 @@ const FILTER: usize = 300;
 pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let guild = guild_of(ctx)?;
-    let desk = ctx.data();
-    let routing = desk.store.routing_now();
+    let context = ctx.data();
+    let routing = context.store.routing_now();
     let quiet = routing.guilds.get(&guild).and_then(|guild| guild.quiet.as_ref()).map(|quiet| {
         let hint = quiet.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
         format!("🌙 {}{hint}", quiet.sentence())
@@ -33,9 +33,9 @@ pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
         let nothing = "Nothing is posted in this server yet. Begin with `/cad setup`, or with `/alerts preset name:essentials channel:#your-channel`.";
         return reply::say(ctx, [Some(nothing.to_owned()), quiet].into_iter().flatten().collect::<Vec<_>>().join("\n")).await;
     }
-    let parked = desk.store.parked().await?;
+    let parked = context.store.parked().await?;
     let title = format!("🔔 {}", counted(routes.len(), "alert route", "alert routes"));
-    let lines: Vec<String> = quiet.into_iter().chain(lines(&routes, &parked, desk.clock.now())).collect();
+    let lines: Vec<String> = quiet.into_iter().chain(lines(&routes, &parked, context.clock.now())).collect();
     reply::list(ctx, &title, &lines, reply::BLUE).await
 }
 

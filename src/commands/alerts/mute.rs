@@ -24,21 +24,21 @@ pub(super) async fn mute(
     #[description = "True: the route sounds again"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk, now) = (guild_of(ctx)?, ctx.data(), ctx.data().clock.now());
+    let (guild, context, now) = (guild_of(ctx)?, ctx.data(), ctx.data().clock.now());
     if off == Some(true) {
         if length.is_some() || panic.is_some() {
             return Err(Error::refused("`off:True` ends the mute: leave the other options out, or leave `off:` out."));
         }
-        let changed = desk.store.change_rule(guild, route, move |rule| rule.mute.take_if(|mute| mute.covers(now)).is_some()).await?;
+        let changed = context.store.change_rule(guild, route, move |rule| rule.mute.take_if(|mute| mute.covers(now)).is_some()).await?;
         let Some((route, was)) = changed else { return Err(no_such_route(route)) };
         let name = named(&route);
         return reply::say(ctx, if was { format!("🔔 {name} sounds again.") } else { format!("👌 {name} was not muted.") }).await;
     }
     let end = length.map(|length| Mute::parse_for(&length)).transpose()?.map(|ms| now.plus(ms));
     if end.is_none() && panic.is_none() {
-        return reply::say(ctx, sentence(&known_route(desk, guild, route)?, now)).await;
+        return reply::say(ctx, sentence(&known_route(context, guild, route)?, now)).await;
     }
-    let changed = desk.store.change_rule(guild, route, move |rule| {
+    let changed = context.store.change_rule(guild, route, move |rule| {
         // What is not named stays: the end, and whether panics are muted too.
         let known = rule.mute.filter(|mute| mute.covers(now));
         let until = end.or(known.map(|mute| mute.until))?;

@@ -30,7 +30,7 @@ pub(super) async fn ping(
     #[description = "True: ping nobody"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (asker, desk, role) = (asker(ctx)?, ctx.data(), role.map(|role| RoleId(role.get())));
+    let (asker, context, role) = (asker(ctx)?, ctx.data(), role.map(|role| RoleId(role.get())));
     let (when, reset, off) = (when.map(|when| when.0), reset == Some(true), off == Some(true));
     if off && (role.is_some() || when.is_some() || cooldown.is_some()) {
         return Err(Error::refused("`off:True` pings nobody: leave the other options out, or leave `off:` out."));
@@ -39,7 +39,7 @@ pub(super) async fn ping(
         return Err(Error::refused("`reset:True` sets `when:` and `cooldown:` back: leave those two out, or leave `reset:` out."));
     }
     checks::not_everyone(asker.guild, role)?;
-    let known = known_route(desk, asker.guild, route)?;
+    let known = known_route(context, asker.guild, route)?;
     let edit = PingEdit {
         role: if off { Some(None) } else { role.map(Some) },
         when: if reset { Some(None) } else { when.map(Some) },
@@ -48,11 +48,11 @@ pub(super) async fn ping(
     if edit == PingEdit::default() {
         return reply::say(ctx, shown(&known)).await;
     }
-    let standing = checks::standing(desk, asker.guild, known.channel, asker.here).await?;
+    let standing = checks::standing(context, asker.guild, known.channel, asker.here).await?;
     let now = edit.of(&known);
     let wanted = now.role.filter(|_| now.rule.when != Some(When::Never));
-    let hint = unpingable(desk, asker.guild, wanted, standing).await;
-    let Some((_, changed)) = desk.store.set_ping(asker.guild, route, edit).await? else { return Err(no_such_route(route)) };
+    let hint = unpingable(context, asker.guild, wanted, standing).await;
+    let Some((_, changed)) = context.store.set_ping(asker.guild, route, edit).await? else { return Err(no_such_route(route)) };
     let said: Vec<String> = [Some(shown(&changed)), hint].into_iter().flatten().collect();
     reply::say(ctx, said.join("\n")).await
 }

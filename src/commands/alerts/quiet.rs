@@ -25,8 +25,8 @@ pub(super) async fn quiet(
     #[description = "True: no quiet hours"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
-    let known = desk.store.routing_now().guilds.get(&guild).and_then(|guild| guild.quiet.clone());
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
+    let known = context.store.routing_now().guilds.get(&guild).and_then(|guild| guild.quiet.clone());
     let from_off = from.as_ref().is_some_and(|from| from.trim().eq_ignore_ascii_case("off"));
     if off == Some(true) && ((from.is_some() && !from_off) || to.is_some() || timezone.is_some() || panic.is_some()) {
         return Err(Error::refused("`off:True` ends the quiet hours: leave the other options out, or leave `off:` out."));
@@ -36,11 +36,11 @@ pub(super) async fn quiet(
             if known.is_none() {
                 return reply::say(ctx, "👌 This server has no quiet hours.").await;
             }
-            desk.store.set_quiet(guild, None).await?;
+            context.store.set_quiet(guild, None).await?;
             "🔔 The quiet hours are off: alerts sound at any time.".to_owned()
         }
         (None, None, None, None) => match known {
-            Some(quiet) => format!("{} `/alerts quiet off:True` turns them off.", sentence(&quiet, desk.clock.now())),
+            Some(quiet) => format!("{} `/alerts quiet off:True` turns them off.", sentence(&quiet, context.clock.now())),
             None => format!("This server has no quiet hours. Set them with {EXAMPLE}."),
         },
         (from, to, timezone, panic) => {
@@ -50,9 +50,9 @@ pub(super) async fn quiet(
                 // What is not named stays as it is.
                 (Some(known), ..) => known.with(from.as_deref(), to.as_deref(), timezone.as_deref(), panic)?,
             };
-            desk.store.ensure_guild(guild, &desk.facts.community).await?;
-            desk.store.set_quiet(guild, Some(quiet.clone())).await?;
-            sentence(&quiet, desk.clock.now())
+            context.store.ensure_guild(guild, &context.facts.community).await?;
+            context.store.set_quiet(guild, Some(quiet.clone())).await?;
+            sentence(&quiet, context.clock.now())
         }
     };
     reply::say(ctx, said).await

@@ -17,10 +17,10 @@ pub(super) async fn remove(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let guild = guild_of(ctx)?;
-    let desk = ctx.data();
-    let routing = desk.store.routing_now();
+    let context = ctx.data();
+    let routing = context.store.routing_now();
     let known = routing.routes.iter().find(|known| known.guild == guild && known.id == route);
-    if !desk.store.remove_route(guild, route).await? {
+    if !context.store.remove_route(guild, route).await? {
         return Err(no_such_route(route));
     }
     let what = known.map(|known| describe(&as_new(known))).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::TestEvent;
 use crate::commands::routes::no_such_route;
@@ -44,13 +44,13 @@ pub(in crate::commands) fn sentence(topic: Topic, channels: &[ChannelId], full: 
 
 /// Hands a test to ingest. Returns the channels it goes to: at least one.
 pub(in crate::commands) async fn send(
-    desk: &Desk,
+    context: &CommandContext,
     guild: GuildId,
     topic: Topic,
     route: Option<i64>,
     full: bool,
 ) -> Result<Vec<ChannelId>, Error> {
-    let routing = desk.store.routing_now();
+    let routing = context.store.routing_now();
     let own: Vec<&Route> = routing.routes.iter().filter(|known| known.guild == guild).collect();
     let fits = |known: &&&Route| known.enabled && (known.event == Listens::All || known.event == Listens::To(topic));
     let chosen = match route {
@@ -75,13 +75,13 @@ pub(in crate::commands) async fn send(
         )));
     };
     // A test for a server that no route wants would go nowhere.
-    let server = chosen.server.unwrap_or_else(|| desk.facts.first_server());
+    let server = chosen.server.unwrap_or_else(|| context.facts.first_server());
     let (done, outcome) = oneshot::channel();
     let community = chosen.community.clone();
     let test = TestAlert { guild, community, server, topic, route, full, done };
     let busy = || Error::refused("The bot is busy taking in events: try again in a moment.");
     let asked = async {
-        desk.requests.send(Request::Test(test)).await.map_err(|_| busy())?;
+        context.requests.send(Request::Test(test)).await.map_err(|_| busy())?;
         outcome.await.map_err(|_| busy())
     };
     let channels = match tokio::time::timeout(PATIENCE, asked).await {

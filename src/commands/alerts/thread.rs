@@ -23,8 +23,8 @@ pub(super) async fn thread(
     #[description = "True: no threads"] off: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (asker, desk) = (asker(ctx)?, ctx.data());
-    let known = known_route(desk, asker.guild, route)?;
+    let (asker, context) = (asker(ctx)?, ctx.data());
+    let known = known_route(context, asker.guild, route)?;
     let (named_mode, notes) = (mode.map(|mode| mode.0), notes.map(|switch| switch.0));
     if off == Some(true) && named_mode.is_some_and(|mode| mode != Threads::Off) {
         return Err(Error::refused("`off:True` and `mode:` contradict each other: give one of them."));
@@ -34,7 +34,7 @@ pub(super) async fn thread(
         return reply::say(ctx, sentence(&known, known.rule.threads)).await;
     }
     let mode = named_mode.unwrap_or(known.rule.threads);
-    if notes == Some(true) && !desk.facts.message_content {
+    if notes == Some(true) && !context.facts.message_content {
         return Err(Error::refused(threads::NO_CONTENT));
     }
     if notes == Some(true) && mode == Threads::Off && !known.forum {
@@ -46,12 +46,12 @@ pub(super) async fn thread(
         if let Some(sentence) = cannot(&known) {
             return Err(Error::Refused(sentence));
         }
-        let standing = checks::standing(desk, asker.guild, known.channel, asker.here).await?;
+        let standing = checks::standing(context, asker.guild, known.channel, asker.here).await?;
         if let Some(hindrance) = standing.hindrance_to_threads(known.channel) {
             return Err(Error::Refused(hindrance));
         }
     }
-    let Some(changed) = set(&desk.store, &known, named_mode, notes).await? else {
+    let Some(changed) = set(&context.store, &known, named_mode, notes).await? else {
         return Err(no_such_route(route));
     };
     reply::say(ctx, sentence(&changed, changed.rule.threads)).await

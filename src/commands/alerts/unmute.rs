@@ -18,18 +18,18 @@ pub(super) async fn unmute(
     route: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
-    let now = desk.clock.now();
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
+    let now = context.clock.now();
     // A mute that has run out is none.
     let open = move |rule: &mut Rule| rule.mute.take_if(|mute| mute.covers(now)).is_some();
     let said = match route {
-        Some(id) => match desk.store.change_rule(guild, id, open).await? {
+        Some(id) => match context.store.change_rule(guild, id, open).await? {
             None => return Err(no_such_route(id)),
             Some((route, true)) => format!("🔔 {} sounds again.", named(&route)),
             Some((route, false)) => format!("👌 {} was not muted.", named(&route)),
         },
         None => {
-            let opened = desk.store.change_rules(guild, move |rule| {
+            let opened = context.store.change_rules(guild, move |rule| {
                 open(rule);
             });
             let opened: Vec<String> = opened.await?.iter().map(|route| format!("#{}", route.id)).collect();
@@ -40,7 +40,7 @@ pub(super) async fn unmute(
             }
         }
     };
-    let quiet = desk.store.routing_now().guilds.get(&guild).is_some_and(|guild| guild.quiet.is_some());
+    let quiet = context.store.routing_now().guilds.get(&guild).is_some_and(|guild| guild.quiet.is_some());
     let quiet = if quiet { " The quiet hours of this server go on: `/alerts quiet` shows them." } else { "" };
     reply::say(ctx, said + quiet).await
 }

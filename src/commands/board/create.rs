@@ -25,17 +25,17 @@ pub(super) async fn create(
     server: Option<u32>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (asker, desk) = (asker(ctx)?, ctx.data());
+    let (asker, context) = (asker(ctx)?, ctx.data());
     let (channel, server) = (ChannelId(channel.id.get()), server.map(ServerId));
-    if let Some(unknown) = server.filter(|server| !desk.facts.servers.contains(server)) {
+    if let Some(unknown) = server.filter(|server| !context.facts.servers.contains(server)) {
         return Err(Error::Refused(not_configured(unknown)));
     }
-    let standing = checks::standing(desk, asker.guild, channel, asker.here).await?;
+    let standing = checks::standing(context, asker.guild, channel, asker.here).await?;
     if let Some(hindrance) = standing.hindrance(channel) {
         return Err(Error::Refused(hindrance));
     }
-    desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
-    let board = match desk.store.add_board(asker.guild, channel, kind.0, server, asker.user, desk.clock.now()).await? {
+    context.store.ensure_guild(asker.guild, &context.facts.community).await?;
+    let board = match context.store.add_board(asker.guild, channel, kind.0, server, asker.user, context.clock.now()).await? {
         AddBoard::Added(board) => board,
         AddBoard::Same(board) => {
             let said = format!(
@@ -49,8 +49,8 @@ pub(super) async fn create(
             return Err(Error::refused("This server has the most boards it may have: take one away with `/board remove`."));
         }
     };
-    desk.open_again(channel).await?;
-    let soon = match redraw(desk, asker.guild, Some(board.id)).await {
+    context.open_again(channel).await?;
+    let soon = match redraw(context, asker.guild, Some(board.id)).await {
         Some(_) => "It appears there now and keeps itself up to date.",
         None => "It appears there with the next change in the CAD.",
     };

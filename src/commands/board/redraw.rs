@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::commands::context::Desk;
+use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
 use crate::ids::GuildId;
 use crate::ingest::Request;
@@ -14,10 +14,10 @@ use crate::ingest::boards::Redraw;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Has boards drawn now. `None` if ingest does not say in time that it did.
-pub(in crate::commands) async fn redraw(desk: &Desk, guild: GuildId, board: Option<i64>) -> Option<usize> {
+pub(in crate::commands) async fn redraw(context: &CommandContext, guild: GuildId, board: Option<i64>) -> Option<usize> {
     let (done, told) = oneshot::channel();
     let asked = async {
-        desk.requests.send(Request::Redraw(Redraw { guild, board, done })).await.ok()?;
+        context.requests.send(Request::Redraw(Redraw { guild, board, done })).await.ok()?;
         told.await.ok()?.ok()
     };
     tokio::time::timeout(PATIENCE, asked).await.ok().flatten()

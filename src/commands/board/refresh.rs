@@ -17,8 +17,8 @@ pub(super) async fn refresh(
     board: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
-    let routing = desk.store.routing_now();
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
+    let routing = context.store.routing_now();
     let own = routing.boards.iter().filter(|known| known.guild == guild);
     let wanted: Vec<&Board> = own.filter(|known| board.is_none_or(|only| known.id == only)).collect();
     if wanted.is_empty() {
@@ -27,20 +27,20 @@ pub(super) async fn refresh(
             None => Error::refused("This server has no board yet: put one up with `/board create`."),
         });
     }
-    let standpoint = checks::Standpoint::ask(desk, guild).await?;
+    let standpoint = checks::Standpoint::ask(context, guild).await?;
     let mut said = Vec::new();
     for board in &wanted {
-        match standpoint.in_channel(desk, board.channel).await?.hindrance(board.channel) {
+        match standpoint.in_channel(context, board.channel).await?.hindrance(board.channel) {
             Some(hindrance) => said.push(format!("❌ Board #{}: {hindrance}", board.id)),
             None => {
-                desk.store.resend_board(board, desk.clock.now()).await?;
-                desk.open_again(board.channel).await?;
+                context.store.resend_board(board, context.clock.now()).await?;
+                context.open_again(board.channel).await?;
                 said.push(format!("🔄 Board #{}: {}.", board.id, describe_board(board)));
             }
         }
     }
     let one = board.filter(|_| wanted.len() == 1);
-    if redraw(desk, guild, one).await.is_none() {
+    if redraw(context, guild, one).await.is_none() {
         said.push("They are drawn with the next change in the CAD.".to_owned());
     }
     reply::say(ctx, said.join("\n")).await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::redraw::{no_such_board, redraw};
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{Context, CommandContext, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::route_wording::describe_board;
 use crate::commands::{autocomplete, reply};
@@ -27,20 +27,20 @@ pub(super) async fn remove(
     board: i64,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
-    let Some(removed) = desk.store.remove_board(guild, board).await? else { return Err(no_such_board(board)) };
-    reply::say(ctx, take_away(desk, &removed).await?).await
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
+    let Some(removed) = context.store.remove_board(guild, board).await? else { return Err(no_such_board(board)) };
+    reply::say(ctx, take_away(context, &removed).await?).await
 }
 
 /// Takes the message of a board away that was removed just now. Says what became of it.
-pub(in crate::commands) async fn take_away(desk: &Desk, removed: &Board) -> Result<String, Error> {
+pub(in crate::commands) async fn take_away(context: &CommandContext, removed: &Board) -> Result<String, Error> {
     let board = removed.id;
     // What ingest had in hand is on disk when it answers, and from now on it draws this board no more.
-    redraw(desk, removed.guild, Some(board)).await;
-    let Some(message) = unpost(desk, removed).await? else {
+    redraw(context, removed.guild, Some(board)).await;
+    let Some(message) = unpost(context, removed).await? else {
         return Ok(format!("🗑️ Board #{board} removed: {}.", describe_board(removed)));
     };
-    Ok(match desk.rest.delete(removed.channel, message).await {
+    Ok(match context.rest.delete(removed.channel, message).await {
         Ok(()) => format!("🗑️ Board #{board} removed, its message too: {}.", describe_board(removed)),
         Err(error) => {
             let why = match error {
@@ -54,9 +54,9 @@ pub(in crate::commands) async fn take_away(desk: &Desk, removed: &Board) -> Resu
 }
 
 /// Forgets the board's post, once it is not on its way to Discord any more. The message that stands, if one does.
-async fn unpost(desk: &Desk, board: &Board) -> Result<Option<MessageId>, Error> {
+async fn unpost(context: &CommandContext, board: &Board) -> Result<Option<MessageId>, Error> {
     for _ in 0..TRIES {
-        match desk.store.forget_board_post(board, desk.clock.now()).await? {
+        match context.store.forget_board_post(board, context.clock.now()).await? {
             BoardRemoval::Done(message) => return Ok(message),
             BoardRemoval::BeingSent => tokio::time::sleep(PAUSE).await,
         }

@@ -3,7 +3,7 @@
 use serenity::all as serenity;
 
 use crate::authorization::ActingRule;
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::Switch;
 use crate::commands::reply;
@@ -23,7 +23,7 @@ pub(super) async fn actions(
     #[description = "True: no role is needed for /911"] any_emergency_role: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
     if role.is_some() && any_role == Some(true) {
         return Err(Error::refused("`role:` and `any_role:True` contradict each other: give one of them."));
     }
@@ -37,7 +37,7 @@ pub(super) async fn actions(
     if emergency_role.is_some_and(|role| role.0 == guild.0) {
         return Err(Error::refused("Everybody has @everyone: `any_emergency_role:True` says that no role is needed for `/911`."));
     }
-    let before = desk.store.routing_now().guilds.get(&guild).map(|guild| guild.acting.clone()).unwrap_or_default();
+    let before = context.store.routing_now().guilds.get(&guild).map(|guild| guild.acting.clone()).unwrap_or_default();
     let rule = ActingRule {
         role: if any_role == Some(true) { None } else { role.or(before.role) },
         buttons: buttons.map_or(before.buttons, |switch| switch.0),
@@ -45,22 +45,22 @@ pub(super) async fn actions(
         emergency_role: if any_emergency_role == Some(true) { None } else { emergency_role.or(before.emergency_role) },
     };
     if rule == before {
-        return reply::show(ctx, Page::new("Acting in the CAD from here", said(desk, guild, &rule), BLUE)).await;
+        return reply::show(ctx, Page::new("Acting in the CAD from here", said(context, guild, &rule), BLUE)).await;
     }
-    set(desk, guild, &rule).await?;
-    reply::show(ctx, Page::new("✅ Acting in the CAD from here", said(desk, guild, &rule), GREEN)).await
+    set(context, guild, &rule).await?;
+    reply::show(ctx, Page::new("✅ Acting in the CAD from here", said(context, guild, &rule), GREEN)).await
 }
 
 /// The rule of this server, after that of the community if it is another server's.
-fn said(desk: &Desk, guild: GuildId, rule: &ActingRule) -> String {
-    let routing = desk.store.routing_now();
+fn said(context: &CommandContext, guild: GuildId, rule: &ActingRule) -> String {
+    let routing = context.store.routing_now();
     let first = routing.access.first().map(|link| link.guild);
     match first.filter(|first| *first != guild) {
         Some(first) => {
             let community = routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default();
             format!(
                 "{}\n\nOn this Discord server, in addition:\n{}",
-                elsewhere(first, desk.guilds.name(first), &community),
+                elsewhere(first, context.guilds.name(first), &community),
                 sentences(rule)
             )
         }
@@ -84,9 +84,9 @@ fn elsewhere(first: GuildId, name: Option<String>, rule: &ActingRule) -> String 
     )
 }
 
-async fn set(desk: &Desk, guild: GuildId, rule: &ActingRule) -> Result<(), Error> {
-    desk.store.ensure_guild(guild, &desk.facts.community).await?;
-    Ok(desk.store.set_acting(guild, rule.clone()).await?)
+async fn set(context: &CommandContext, guild: GuildId, rule: &ActingRule) -> Result<(), Error> {
+    context.store.ensure_guild(guild, &context.facts.community).await?;
+    Ok(context.store.set_acting(guild, rule.clone()).await?)
 }
 
 fn sentences(rule: &ActingRule) -> String {

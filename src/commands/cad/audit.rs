@@ -3,7 +3,7 @@
 use serenity::all::{self as serenity, ButtonStyle, CreateActionRow, CreateButton};
 
 use crate::clock::UnixMs;
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::{AuditQuery, CustomId};
 use crate::commands::errors::Error;
 use crate::commands::options::EntryKind;
@@ -35,7 +35,7 @@ pub(super) async fn audit(
     #[description = "As a file for spreadsheets"] export: Option<bool>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
     let query = AuditQuery {
         user: user.map(|user| UserId(user.id.get())),
         kind: kind.map(|kind| kind.0),
@@ -44,16 +44,16 @@ pub(super) async fn audit(
         page: 0,
     };
     if export != Some(true) {
-        return reply::show(ctx, page(desk, guild, query).await?).await;
+        return reply::show(ctx, page(context, guild, query).await?).await;
     }
-    let entries = desk.store.all_audited(guild, filter(&query, desk.clock.now())).await?;
+    let entries = context.store.all_audited(guild, filter(&query, context.clock.now())).await?;
     if entries.is_empty() {
         return reply::say(ctx, NOTHING).await;
     }
     let (file, rows) = table(&entries);
     let left = if rows < entries.len() || entries.len() == MOST as usize { " Older ones are left out: ask for fewer `days:`." } else { "" };
     let page = Page::new("🗂️ Audit", format!("{}, newest first.{left}", counted(rows, "entry", "entries")), BLUE);
-    reply::file(ctx, page, &format!("tenfour-audit-{}.csv", day(desk.clock.now())), file).await
+    reply::file(ctx, page, &format!("tenfour-audit-{}.csv", day(context.clock.now())), file).await
 }
 
 const NOTHING: &str = "Nothing of that kind was written down. Entries are kept for 90 days.";
@@ -69,8 +69,8 @@ fn filter(query: &AuditQuery, now: UnixMs) -> Filter {
 }
 
 /// One page, with buttons to its neighbours.
-pub(in crate::commands) async fn page(desk: &Desk, guild: GuildId, query: AuditQuery) -> Result<Page, Error> {
-    let found = desk.store.audited(guild, filter(&query, desk.clock.now()), query.page).await?;
+pub(in crate::commands) async fn page(context: &CommandContext, guild: GuildId, query: AuditQuery) -> Result<Page, Error> {
+    let found = context.store.audited(guild, filter(&query, context.clock.now()), query.page).await?;
     if found.total == 0 {
         return Ok(Page::new("🗂️ Audit", NOTHING, BLUE));
     }

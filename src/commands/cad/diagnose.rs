@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::status::NOTHING;
 use crate::commands::checks::{Pingable, Standing, Standpoint};
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::route_wording::{ever_pings, named, not_configured};
 use crate::commands::wording::and;
@@ -25,21 +25,21 @@ const MOST: usize = 50;
 pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let guild = guild_of(ctx)?;
-    let desk = ctx.data();
-    let routing = desk.store.routing_now();
+    let context = ctx.data();
+    let routing = context.store.routing_now();
     let routes: Vec<&Route> = routing.routes.iter().filter(|route| route.guild == guild).collect();
     let boards: Vec<&Board> = routing.boards.iter().filter(|board| board.guild == guild).collect();
-    let mut lines = vec![cad(desk).await];
-    lines.extend(links(desk));
-    let here = Standpoint::ask(desk, guild).await?;
+    let mut lines = vec![cad(context).await];
+    lines.extend(links(context));
+    let here = Standpoint::ask(context, guild).await?;
     lines.push("✅ Discord answers.".to_owned());
     let own = routing.guilds.get(&guild);
     let uses = Uses::of(&routes, &boards, own.and_then(|own| own.notices));
-    let standings = uses.look(desk, guild, &here, &mut lines).await?;
+    let standings = uses.look(context, guild, &here, &mut lines).await?;
     for route in &routes {
-        lines.extend(route_problems(desk, &here, route, standings.get(&route.channel).copied()));
+        lines.extend(route_problems(context, &here, route, standings.get(&route.channel).copied()));
     }
-    let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !desk.facts.servers.contains(server))?)));
+    let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !context.facts.servers.contains(server))?)));
     lines.extend(lost.map(|(board, server)| format!("❌ Board #{}: {}", board.id, not_configured(server))));
     if let Some(role) = own.and_then(|own| own.acting.role).filter(|role| !here.has_role(*role)) {
         lines.push(format!(
@@ -67,20 +67,20 @@ fn verdict(lines: &[String], empty: bool, unseen: bool) -> (&'static str, u32) {
     }
 }
 
-async fn cad(desk: &Desk) -> String {
-    let Some(cad) = &desk.cad else { return "❌ The CAD cannot be asked: its address or key is not set.".to_owned() };
+async fn cad(context: &CommandContext) -> String {
+    let Some(cad) = &context.cad else { return "❌ The CAD cannot be asked: its address or key is not set.".to_owned() };
     match cad.version().await {
         Ok(_) => "✅ The CAD answers and takes the key.".to_owned(),
         Err(error) => format!("❌ {error}"),
     }
 }
 
-fn links(desk: &Desk) -> Vec<String> {
-    let facts = &desk.facts;
+fn links(context: &CommandContext) -> Vec<String> {
+    let facts = &context.facts;
     let mut lines: Vec<String> = facts
         .servers
         .iter()
-        .filter_map(|server| match desk.status.link_of(&facts.community, *server) {
+        .filter_map(|server| match context.status.link_of(&facts.community, *server) {
             Link::Off if facts.hub => Some(format!("❌ Server {server}: its hub session has not begun.")),
             Link::Off | Link::Ready => None,
             Link::Connecting => Some(format!("⏳ Server {server}: its hub session is connecting.")),
@@ -93,7 +93,7 @@ fn links(desk: &Desk) -> Vec<String> {
             "❌ No event can reach the bot: SONORAN_HUB is off and LISTEN_ADDR is not set. Set one of them and restart the bot.".to_owned(),
         );
     }
-    let snapshot = desk.status.snapshot();
+    let snapshot = context.status.snapshot();
     if let Some(reason) = snapshot.stopped {
         lines.push(format!("❌ Sending has stopped: {}", text::line(&reason, 300)));
     }
@@ -157,14 +157,14 @@ impl Uses {
     /// One line per channel, and what the bot may do there. Opens those that are fine again.
     async fn look(
         &self,
-        desk: &Desk,
+        context: &CommandContext,
         guild: GuildId,
         here: &Standpoint,
         lines: &mut Vec<String>,
     ) -> Result<BTreeMap<ChannelId, Standing>, Error> {
         let mut standings = BTreeMap::new();
         for (channel, used) in self.0.iter().take(MOST) {
-            let (hindrance, forum) = match here.in_channel(desk, *channel).await {
+            let (hindrance, forum) = match here.in_channel(context, *channel).await {
                 Ok(standing) => {
                     standings.insert(*channel, standing);
                     let routes = if used.routes.is_empty() {
@@ -182,10 +182,10 @@ impl Uses {
             };
             lines.push(match hindrance {
                 Some(hindrance) => format!("❌ {hindrance} Used by: {}.", used.said()),
-                None if desk.open_again(*channel).await? => {
+                None if context.open_again(*channel).await? => {
                     if !forum {
                         let text = "The bot may post here again. What waited follows.".to_owned();
-                        announce::tell(desk, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
+                        announce::tell(context, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
                     }
                     format!("✅ <#{channel}> is open again: what waited for it goes out now.")
                 }
@@ -200,16 +200,16 @@ impl Uses {
 }
 
 /// What stands in the way of one route, beside its channel's permissions.
-fn route_problems(desk: &Desk, here: &Standpoint, route: &Route, there: Option<Standing>) -> Vec<String> {
+fn route_problems(context: &CommandContext, here: &Standpoint, route: &Route, there: Option<Standing>) -> Vec<String> {
     let (name, id) = (named(route), route.id);
     let mut lines = Vec::new();
-    if let Some(server) = route.server.filter(|server| !desk.facts.servers.contains(server)) {
+    if let Some(server) = route.server.filter(|server| !context.facts.servers.contains(server)) {
         lines.push(format!("❌ {name}: {}", not_configured(server)));
     }
     if !route.enabled {
         lines.push(format!("⚪ {name} is switched off: run `/alerts add` for it again to switch it on."));
     }
-    if route.rule.thread_notes && !desk.facts.message_content {
+    if route.rule.thread_notes && !context.facts.message_content {
         lines.push(format!(
             "❌ {name}: what members write in its threads can't become notes, since the bot may not read messages. Set DISCORD_MESSAGE_CONTENT=on, or run `/alerts thread route:{id} notes:off`."
         ));

@@ -16,12 +16,12 @@ use crate::store::settings::Settings;
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn export(ctx: Context<'_>) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
-    let now = desk.clock.now();
-    let settings = Settings::of(&desk.store.routing_now(), guild, now);
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
+    let now = context.clock.now();
+    let settings = Settings::of(&context.store.routing_now(), guild, now);
     // Ids alone are enough to read it back: names are a courtesy.
-    let names = desk.names.guild(desk, guild).await;
-    let known = desk.rest.ask(&format!("/guilds/{guild}")).await.ok();
+    let names = context.names.guild(context, guild).await;
+    let known = context.rest.ask(&format!("/guilds/{guild}")).await.ok();
     let name = known.as_ref().and_then(|known| known.get("name")).and_then(Value::as_str);
     let file = write(&settings, guild, name, names.as_ref(), now).map_err(anyhow::Error::from)?;
     let of = name.map(plain).filter(|name| !name.is_empty()).unwrap_or_else(|| guild.to_string());

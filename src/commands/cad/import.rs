@@ -14,7 +14,7 @@ use serenity::all::{self as serenity, ButtonStyle, CreateActionRow, CreateButton
 use crate::clock::UnixMs;
 use crate::commands::board::redraw::redraw;
 use crate::commands::board::remove::take_away;
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::reply;
@@ -42,18 +42,18 @@ pub(super) async fn import(
     #[description = "A file that /cad export made"] file: serenity::Attachment,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
     if usize::try_from(file.size).unwrap_or(usize::MAX) > LARGEST {
         return Err(Error::Refused(crate::discord::files::FileError::TooLarge(LARGEST).to_string()));
     }
-    let bytes = desk.rest.file(&file.url, LARGEST).await.map_err(|error| Error::Refused(error.to_string()))?;
+    let bytes = context.rest.file(&file.url, LARGEST).await.map_err(|error| Error::Refused(error.to_string()))?;
     let Ok(body) = String::from_utf8(bytes) else {
         return Err(Error::refused("The file is no text: take one that `/cad export` made."));
     };
     let by = (guild, UserId(ctx.interaction.user.id.get()));
-    let page = match weigh(desk, guild, &body, desk.clock.now()).await? {
+    let page = match weigh(context, guild, &body, context.clock.now()).await? {
         Weighed::Impossible(problems) => impossible(&problems),
-        Weighed::Possible(plan) => offer(desk, by, body, &plan, None).await?,
+        Weighed::Possible(plan) => offer(context, by, body, &plan, None).await?,
     };
     reply::show(ctx, page).await
 }
@@ -72,9 +72,9 @@ enum Weighed {
 }
 
 /// Reads and checks a file against the guild as it is now.
-async fn weigh(desk: &Desk, guild: GuildId, body: &str, now: UnixMs) -> Result<Weighed, Error> {
-    let routing = desk.store.routing_now();
-    let mut seen = desk.store.priorities_seen(&desk.facts.community).await?;
+async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs) -> Result<Weighed, Error> {
+    let routing = context.store.routing_now();
+    let mut seen = context.store.priorities_seen(&context.facts.community).await?;
     // What is stored must come back, whatever earlier versions took.
     let own = routing.routes.iter().filter(|route| route.guild == guild);
     seen.extend(own.flat_map(|route| route.rule.filter.priorities.iter().cloned()));
@@ -83,8 +83,8 @@ async fn weigh(desk: &Desk, guild: GuildId, body: &str, now: UnixMs) -> Result<W
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
     let mut hints: Vec<String> = file.warnings.iter().map(|warning| format!("💡 {warning}")).collect();
-    let ground = Ground::ask(desk, guild).await?;
-    let after = match ground.settle(File { warnings: Vec::new(), ..file }, &desk.facts.servers) {
+    let ground = Ground::ask(context, guild).await?;
+    let after = match ground.settle(File { warnings: Vec::new(), ..file }, &context.facts.servers) {
         Ok(after) => after,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
@@ -127,14 +127,14 @@ fn some(lines: &[String], max: usize) -> (String, bool) {
 }
 
 /// Shows the difference with its buttons, and keeps the file for them.
-async fn offer(desk: &Desk, by: (GuildId, UserId), body: String, plan: &Plan, why: Option<&str>) -> Result<Page, Error> {
+async fn offer(context: &CommandContext, by: (GuildId, UserId), body: String, plan: &Plan, why: Option<&str>) -> Result<Page, Error> {
     let (hints, _) = some(&plan.hints, 700);
     if plan.lines.is_empty() {
         let text = format!("The settings of this server are exactly those of the file.\n{hints}");
         return Ok(Page::new("👌 Nothing would change", text.trim(), BLUE));
     }
     let (guild, user) = by;
-    let import = desk.store.hold_import(guild, user, body, plan.lines.join("\n"), desk.clock.now()).await?;
+    let import = context.store.hold_import(guild, user, body, plan.lines.join("\n"), context.clock.now()).await?;
     let (shown, cut) = some(&plan.lines, LONGEST - 800);
     let text = format!(
         "{}{shown}\n\n{hints}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
@@ -152,45 +152,45 @@ async fn offer(desk: &Desk, by: (GuildId, UserId), body: String, plan: &Plan, wh
 const GONE: &str = "This import does not wait any more: it was done, cancelled, replaced by a newer one, or is older than 15 minutes. Run `/cad import` again.";
 
 /// The import of a press, if it is that person's.
-async fn held(desk: &Desk, by: (GuildId, UserId), import: i64) -> Result<HeldImport, Error> {
+async fn held(context: &CommandContext, by: (GuildId, UserId), import: i64) -> Result<HeldImport, Error> {
     let (guild, user) = by;
-    let held = desk.store.held_import(import).await?.filter(|held| held.guild == guild);
+    let held = context.store.held_import(import).await?.filter(|held| held.guild == guild);
     let held = held.ok_or_else(|| Error::refused(GONE))?;
     if held.user != user {
         return Err(Error::Refused(format!("Only <@{}>, who ran `/cad import`, may decide this: run it yourself.", held.user)));
     }
-    if held.is_over(desk.clock.now()) {
-        desk.store.drop_import(import).await?;
+    if held.is_over(context.clock.now()) {
+        context.store.drop_import(import).await?;
         return Err(Error::refused("The difference was shown more than 15 minutes ago: run `/cad import` again."));
     }
     Ok(held)
 }
 
 /// *Cancel*.
-pub(in crate::commands) async fn keep(desk: &Desk, by: (GuildId, UserId), import: i64) -> Result<Page, Error> {
-    held(desk, by, import).await?;
-    desk.store.drop_import(import).await?;
+pub(in crate::commands) async fn keep(context: &CommandContext, by: (GuildId, UserId), import: i64) -> Result<Page, Error> {
+    held(context, by, import).await?;
+    context.store.drop_import(import).await?;
     Ok(Page::new("Nothing was changed", "The settings stay as they are.", BLUE))
 }
 
 /// *Replace settings*.
-pub(in crate::commands) async fn replace(desk: &Desk, by: (GuildId, UserId), import: i64) -> Result<Page, Error> {
+pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId, UserId), import: i64) -> Result<Page, Error> {
     let (guild, user) = by;
-    let held = held(desk, by, import).await?;
-    let now = desk.clock.now();
-    let plan = match weigh(desk, guild, &held.body, now).await? {
+    let held = held(context, by, import).await?;
+    let now = context.clock.now();
+    let plan = match weigh(context, guild, &held.body, now).await? {
         Weighed::Impossible(problems) => {
-            desk.store.drop_import(import).await?;
+            context.store.drop_import(import).await?;
             return Ok(impossible(&problems));
         }
         Weighed::Possible(plan) => plan,
     };
     if plan.lines.is_empty() {
-        desk.store.drop_import(import).await?;
+        context.store.drop_import(import).await?;
     }
     const MOVED: &str = "⚠️ Something was changed since you looked: this is the difference now.";
     if plan.lines.join("\n") != held.shown {
-        return offer(desk, by, held.body, &plan, Some(MOVED)).await;
+        return offer(context, by, held.body, &plan, Some(MOVED)).await;
     }
     let entry = Entry {
         guild,
@@ -202,29 +202,29 @@ pub(in crate::commands) async fn replace(desk: &Desk, by: (GuildId, UserId), imp
         detail: plan.lines.join(" "),
         outcome: "done".to_owned(),
     };
-    let community = desk.facts.community.clone();
+    let community = context.facts.community.clone();
     let replacing = Replacing { import, guild, community, user, before: plan.before.clone(), after: plan.after.clone(), entry, now };
-    let gone = match desk.store.replace_settings(replacing).await? {
+    let gone = match context.store.replace_settings(replacing).await? {
         Replaced::Done(gone) => gone,
         Replaced::Gone => return Err(Error::refused(GONE)),
         Replaced::Moved => {
-            return match weigh(desk, guild, &held.body, now).await? {
+            return match weigh(context, guild, &held.body, now).await? {
                 Weighed::Impossible(problems) => Ok(impossible(&problems)),
-                Weighed::Possible(plan) => offer(desk, by, held.body, &plan, Some(MOVED)).await,
+                Weighed::Possible(plan) => offer(context, by, held.body, &plan, Some(MOVED)).await,
             };
         }
     };
     let mut said = vec![format!("{}. `/cad audit` remembers it.", counts(&plan.lines))];
     // The settings stand: what follows from them is told if it fails, and is no reason to say that they do not.
     for channel in places(&plan.after).difference(&places(&plan.before)) {
-        if let Err(error) = desk.open_again(*channel).await {
+        if let Err(error) = context.open_again(*channel).await {
             tracing::warn!(%channel, %error, "a channel could not be opened again");
         }
     }
-    for told in futures_util::future::join_all(gone.iter().map(|board| take_away(desk, board))).await {
+    for told in futures_util::future::join_all(gone.iter().map(|board| take_away(context, board))).await {
         said.push(told.unwrap_or_else(|error| error.sentence("an import")));
     }
-    redraw(desk, guild, None).await;
+    redraw(context, guild, None).await;
     Ok(Page::new("✅ The settings are replaced", some(&said, LONGEST).0, GREEN))
 }
 

@@ -7,7 +7,7 @@ use serenity::all::{
     CreateInteractionResponseMessage, CreateModal, EditInteractionResponse, InputTextStyle, ModalInteraction,
 };
 
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::press_permission::{NOT_YOURS, manages};
@@ -85,15 +85,15 @@ fn refused(modal: &ModalInteraction) -> Page {
 /// Answers the form. The answer is private from the beginning, whatever comes of it.
 pub(in crate::commands) async fn sent(
     ctx: &serenity::all::Context,
-    desk: &Desk,
+    context: &CommandContext,
     modal: &ModalInteraction,
     guild: GuildId,
 ) -> Result<(), Error> {
     let who = (guild, UserId(modal.user.id.get()));
-    let may = manages(modal.member.as_ref().and_then(|member| member.permissions)) || desk.openings.has(who, desk.clock.now());
+    let may = manages(modal.member.as_ref().and_then(|member| member.permissions)) || context.openings.has(who, context.clock.now());
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
-    let answer = if may { submitted(desk, who, modal).await } else { Ok(refused(modal)) };
+    let answer = if may { submitted(context, who, modal).await } else { Ok(refused(modal)) };
     let answer = match answer {
         Ok(page) => page.edit(),
         Err(error) => EditInteractionResponse::new().content(error.sentence("a form")).allowed_mentions(CreateAllowedMentions::new()),
@@ -102,13 +102,13 @@ pub(in crate::commands) async fn sent(
     Ok(())
 }
 
-async fn submitted(desk: &Desk, who: (GuildId, UserId), modal: &ModalInteraction) -> Result<Page, Error> {
+async fn submitted(context: &CommandContext, who: (GuildId, UserId), modal: &ModalInteraction) -> Result<Page, Error> {
     let form = typed(modal);
     match form.read() {
         Ok(labels) => {
-            let before = desk.store.routing_now();
-            let page = set(desk, who.0, Some(labels)).await?;
-            audit_hook::note(desk, who, "/cad labels", given(&form), &before).await;
+            let before = context.store.routing_now();
+            let page = set(context, who.0, Some(labels)).await?;
+            audit_hook::note(context, who, "/cad labels", given(&form), &before).await;
             Ok(page)
         }
         Err(error) => Ok(unchanged(&error.to_string(), &form)),
@@ -128,10 +128,10 @@ fn typed_again(form: &Form) -> String {
     format!("```\n{}\n```", text::cut(&all, 3_500))
 }
 
-async fn set(desk: &Desk, guild: GuildId, labels: Option<Labels>) -> Result<Page, Error> {
-    desk.store.ensure_guild(guild, &desk.facts.community).await?;
+async fn set(context: &CommandContext, guild: GuildId, labels: Option<Labels>) -> Result<Page, Error> {
+    context.store.ensure_guild(guild, &context.facts.community).await?;
     let own = labels.filter(|labels| *labels != Labels::default());
-    desk.store.set_labels(guild, own.clone()).await?;
+    context.store.set_labels(guild, own.clone()).await?;
     let (title, color) = if own.is_some() { ("✅ Your words are set", GREEN) } else { ("✅ The default words are set", BLUE) };
     let text = format!(
         "{}\n\nOpen cards and boards change with them. `/cad labels` changes them again, `/cad labels reset:True` takes the defaults.",

@@ -6,7 +6,7 @@
 use serenity::all::{CreateModal, ModalInteraction};
 use subtle::ConstantTimeEq as _;
 
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::forms::{Input, Typed};
@@ -29,12 +29,12 @@ pub(super) const MANAGE_ONLY: &str =
 /// Link this Discord server to the CAD community, with the community's API key
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn link(ctx: Context<'_>) -> Result<(), Error> {
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
     let permissions = ctx.interaction.member.as_ref().and_then(|member| member.permissions);
-    if let Some(no) = hindrance(desk, guild, manages(permissions)) {
+    if let Some(no) = hindrance(context, guild, manages(permissions)) {
         return Err(Error::refused(no));
     }
-    desk.tries.may(guild, UserId(ctx.interaction.user.id.get()), desk.clock.now())?;
+    context.tries.may(guild, UserId(ctx.interaction.user.id.get()), context.clock.now())?;
     let plain = Input { id: "", label: "", long: false, required: true, longest: LONGEST, placeholder: "", value: "" };
     let rows = [
         Input { id: COMMUNITY, label: "Community ID", placeholder: "mycommunity", ..plain },
@@ -45,8 +45,8 @@ pub(super) async fn link(ctx: Context<'_>) -> Result<(), Error> {
 }
 
 /// Why this server cannot be linked by this person now.
-fn hindrance(desk: &Desk, guild: GuildId, manages: bool) -> Option<&'static str> {
-    let access = &desk.store.routing_now().access;
+fn hindrance(context: &CommandContext, guild: GuildId, manages: bool) -> Option<&'static str> {
+    let access = &context.store.routing_now().access;
     match access.standing(guild) {
         Standing::OtherGuildOnly => Some(access::OTHER_GUILD),
         _ if !manages => Some(MANAGE_ONLY),
@@ -61,31 +61,31 @@ fn hindrance(desk: &Desk, guild: GuildId, manages: bool) -> Option<&'static str>
 /// The form was sent.
 pub(in crate::commands) async fn sent(
     ctx: &serenity::all::Context,
-    desk: &Desk,
+    context: &CommandContext,
     modal: &ModalInteraction,
     guild: GuildId,
 ) -> Result<(), Error> {
     let permissions = modal.member.as_ref().and_then(|member| member.permissions);
     let who = (guild, UserId(modal.user.id.get()));
-    let answer = match tried(desk, who, manages(permissions), &Typed::of(modal)).await {
+    let answer = match tried(context, who, manages(permissions), &Typed::of(modal)).await {
         Ok(sentence) => sentence,
         Err(error) => error.sentence("/cad link"),
     };
     Ok(modal.create_response(ctx, private_answer(&answer)).await?)
 }
 
-async fn tried(desk: &Desk, (guild, user): (GuildId, UserId), manages: bool, typed: &Typed) -> Result<String, Error> {
-    if let Some(no) = hindrance(desk, guild, manages) {
+async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manages: bool, typed: &Typed) -> Result<String, Error> {
+    if let Some(no) = hindrance(context, guild, manages) {
         return Err(Error::refused(no));
     }
-    let now = desk.clock.now();
+    let now = context.clock.now();
     // Counted before it is looked at: of tries that come at once none is free.
-    let left = desk.tries.take(guild, user, now)?;
-    let Some(cad) = &desk.cad else {
+    let left = context.tries.take(guild, user, now)?;
+    let Some(cad) = &context.cad else {
         return Err(Error::refused("This bot has no API key to compare with: tell its operator to set SONORAN_API_KEY."));
     };
     let community = typed.get(COMMUNITY).unwrap_or_default().to_lowercase();
-    let same_community = community.as_bytes().ct_eq(desk.facts.community.as_str().as_bytes());
+    let same_community = community.as_bytes().ct_eq(context.facts.community.as_str().as_bytes());
     // Both are compared, whatever came of the first.
     let same = same_community & subtle::Choice::from(u8::from(cad.is_key(typed.get(KEY).unwrap_or_default())));
     if !bool::from(same) {
@@ -94,7 +94,7 @@ async fn tried(desk: &Desk, (guild, user): (GuildId, UserId), manages: bool, typ
             "That isn't the community ID and API key that this bot runs with, so nothing was linked. Copy both from Sonoran CAD (Admin > In-Game Integration > API), then run `/cad link` again. Tries left this hour: {left}."
         )));
     }
-    let access = &desk.store.routing_now().access;
+    let access = &context.store.routing_now().access;
     let entry = |at: GuildId| Entry {
         guild: at,
         at: now,
@@ -106,10 +106,10 @@ async fn tried(desk: &Desk, (guild, user): (GuildId, UserId), manages: bool, typ
         outcome: "done".to_owned(),
     };
     let entries = std::iter::once(guild).chain(access.first().map(|link| link.guild)).map(entry).collect();
-    let linked = desk.store.link(guild, &desk.facts.community, Some(user), How::Key, now, entries).await?;
+    let linked = context.store.link(guild, &context.facts.community, Some(user), How::Key, now, entries).await?;
     if linked == Linked::Now {
         tracing::info!(%guild, %user, "a Discord server was linked with the community's API key");
-        access::report_link(desk, guild, user, true).await;
+        access::report_link(context, guild, user, true).await;
     }
     Ok("✅ This Discord server is linked. `/cad setup` leads through the first alerts, `/alerts add` adds them one by one.".to_owned())
 }

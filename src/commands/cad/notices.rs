@@ -20,8 +20,8 @@ pub(super) async fn notices(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let asker = asker(ctx)?;
-    let desk = ctx.data();
-    let known = desk.store.routing_now().guilds.get(&asker.guild).and_then(|guild| guild.notices);
+    let context = ctx.data();
+    let known = context.store.routing_now().guilds.get(&asker.guild).and_then(|guild| guild.notices);
     let channel = match (channel.map(|channel| ChannelId(channel.id.get())), off == Some(true), known) {
         (Some(_), true, _) => return Err(Error::refused("`channel:` and `off:True` contradict each other: give one of them.")),
         (Some(channel), false, _) => channel,
@@ -30,22 +30,22 @@ pub(super) async fn notices(
             return reply::say(ctx, format!("Notices go to <#{known}>. `/cad notices off:True` turns them off.")).await;
         }
         (None, true, Some(known)) => {
-            desk.store.set_notices(asker.guild, None).await?;
+            context.store.set_notices(asker.guild, None).await?;
             return reply::say(ctx, format!("🔕 Notices are off; they went to <#{known}>. {ON}")).await;
         }
     };
-    let standing = checks::standing(desk, asker.guild, channel, asker.here).await?;
+    let standing = checks::standing(context, asker.guild, channel, asker.here).await?;
     if let Some(hindrance) = standing.hindrance_to_words(channel) {
         return Err(Error::Refused(hindrance));
     }
     if known == Some(channel) {
-        desk.open_again(channel).await?;
+        context.open_again(channel).await?;
         return reply::say(ctx, format!("👌 Nothing changed. Notices already go to <#{channel}>.")).await;
     }
-    desk.store.ensure_guild(asker.guild, &desk.facts.community).await?;
-    desk.store.set_notices(asker.guild, Some(channel)).await?;
-    desk.open_again(channel).await?;
+    context.store.ensure_guild(asker.guild, &context.facts.community).await?;
+    context.store.set_notices(asker.guild, Some(channel)).await?;
+    context.open_again(channel).await?;
     let text = format!("I'll post problems here, such as a lost CAD connection or a channel I can't post in.\nSet by <@{}>.", asker.user);
-    announce::tell(desk, asker.guild, channel, "notices-on", "🔔 Notices on".to_owned(), text).await;
+    announce::tell(context, asker.guild, channel, "notices-on", "🔔 Notices on".to_owned(), text).await;
     reply::say(ctx, format!("✅ Notices go to <#{channel}>. `/cad notices off:True` turns them off.")).await
 }

@@ -33,9 +33,9 @@ pub(super) async fn stats(
 ) -> Result<(), Error> {
     let shared = share.unwrap_or(false);
     ctx.defer_response(!shared).await?;
-    let desk = ctx.data();
-    let scope = Scope::new(desk, guild_of(ctx)?, days, server).await?;
-    let facts = desk.store.call_facts(&desk.facts.community, scope.server, scope.span).await?;
+    let context = ctx.data();
+    let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
+    let facts = context.store.call_facts(&context.facts.community, scope.server, scope.span).await?;
     let counts = Counts::of(&facts, |at| scope.zone.hour(at));
     if counts.calls() == 0 {
         return Err(Error::Refused(format!(
@@ -50,10 +50,10 @@ pub(super) async fn stats(
     }
     let mut pages = vec![Page::new("📊 Calls", lines.join("\n"), reply::BLUE).picture(HOURS_FILE)];
     let says = format!("Column chart: calls by hour of the day, {}. {}", scope.subtitle(), counts.busiest());
-    let mut files = vec![drawn(desk, counts.by_hour(scope.subtitle()), HOURS_FILE, &says).await?];
+    let mut files = vec![drawn(context, counts.by_hour(scope.subtitle()), HOURS_FILE, &says).await?];
     if let Some(chart) = counts.by_priority(scope.subtitle()) {
         let says = format!("Column chart: time to the first unit by priority, median and 90th percentile, {}.", scope.subtitle());
-        files.push(drawn(desk, chart, WAIT_FILE, &says).await?);
+        files.push(drawn(context, chart, WAIT_FILE, &says).await?);
         pages.push(Page::new("⏱️ Time to the first unit", counts.waits().join("\n"), reply::BLUE).picture(WAIT_FILE));
     }
     reply::enclose(ctx, pages, files, shared).await

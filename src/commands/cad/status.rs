@@ -36,27 +36,27 @@ pub(super) const NOTHING: &str =
 pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let guild = guild_of(ctx)?;
-    let desk = ctx.data();
-    let counts = desk.store.counts().await?;
-    let routing = desk.store.routing_now();
+    let context = ctx.data();
+    let counts = context.store.counts().await?;
+    let routing = context.store.routing_now();
     let own = |parked: &ParkedChannel| {
         routing.routes.iter().any(|route| route.guild == guild && route.channel == parked.channel)
             || routing.boards.iter().any(|board| board.guild == guild && board.channel == parked.channel)
             || routing.guilds.get(&guild).and_then(|guild| guild.notices) == Some(parked.channel)
     };
     let set_up = routing.routes.iter().any(|route| route.guild == guild) || routing.boards.iter().any(|board| board.guild == guild);
-    let parked: Vec<ParkedChannel> = desk.store.parked().await?.into_iter().filter(own).collect();
-    let given_up = desk.store.problems(guild, PROBLEMS).await?;
-    let snapshot = desk.status.snapshot();
+    let parked: Vec<ParkedChannel> = context.store.parked().await?.into_iter().filter(own).collect();
+    let given_up = context.store.problems(guild, PROBLEMS).await?;
+    let snapshot = context.status.snapshot();
     let mut problems: Vec<(UnixMs, String)> = snapshot.problems.iter().cloned().collect();
     problems.extend(given_up.into_iter().map(|p| (p.happened_at, format!("An alert for <#{}> was given up: {}", p.channel, p.reason))));
-    let budgets = desk.cad.as_ref().map(CadRest::budgets).unwrap_or_default();
+    let budgets = context.cad.as_ref().map(CadRest::budgets).unwrap_or_default();
     let report =
-        Report { facts: &desk.facts, known: &snapshot, counts: &counts, parked: &parked, budgets: &budgets, now: desk.clock.now() };
+        Report { facts: &context.facts, known: &snapshot, counts: &counts, parked: &parked, budgets: &budgets, now: context.clock.now() };
     let (mut lines, mut well) = report.lines(problems);
     // Before the version, which comes last.
     let end = lines.len().saturating_sub(2);
-    lines.splice(end..end, server_list(&routing.access, guild, &desk.guilds));
+    lines.splice(end..end, server_list(&routing.access, guild, &context.guilds));
     if !set_up {
         lines.insert(
             0,

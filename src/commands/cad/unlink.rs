@@ -5,7 +5,7 @@
 
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
-use crate::commands::context::{Context, Desk, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::press_permission::manages;
@@ -31,7 +31,7 @@ pub(super) async fn unlink(
     #[description = "Another linked Discord server's ID, from /cad status; only from the server linked first"] server_id: Option<String>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (guild, desk) = (guild_of(ctx)?, ctx.data());
+    let (guild, context) = (guild_of(ctx)?, ctx.data());
     let target = match server_id.as_deref().map(str::trim) {
         None => guild,
         Some(id) => id.parse().map(GuildId).map_err(|_| {
@@ -39,10 +39,10 @@ pub(super) async fn unlink(
         })?,
     };
     let permissions = ctx.interaction.member.as_ref().and_then(|member| member.permissions);
-    may(desk, guild, target, manages(permissions))?;
-    let routing = desk.store.routing_now();
+    may(context, guild, target, manages(permissions))?;
+    let routing = context.store.routing_now();
     let button = CreateButton::new(CustomId::Unlink(target).to_string()).label("Unlink").style(ButtonStyle::Danger);
-    let mut page = Page::new("Unlink this Discord server?", said(&routing, guild, target, desk.guilds.name(target)), YELLOW);
+    let mut page = Page::new("Unlink this Discord server?", said(&routing, guild, target, context.guilds.name(target)), YELLOW);
     if target != guild {
         page.title = "Unlink another Discord server?".to_owned();
     }
@@ -50,8 +50,8 @@ pub(super) async fn unlink(
     reply::show(ctx, page).await
 }
 
-fn may(desk: &Desk, guild: GuildId, target: GuildId, manages: bool) -> Result<(), Error> {
-    let access = &desk.store.routing_now().access;
+fn may(context: &CommandContext, guild: GuildId, target: GuildId, manages: bool) -> Result<(), Error> {
+    let access = &context.store.routing_now().access;
     if !manages {
         return Err(Error::refused(super::link::MANAGE_ONLY));
     }
@@ -106,14 +106,14 @@ fn heir<'a>(served: &[&'a Link], target: GuildId) -> Option<&'a Link> {
 /// The button was pressed.
 pub(in crate::commands) async fn pressed(
     ctx: &serenity::all::Context,
-    desk: &Desk,
+    context: &CommandContext,
     component: &ComponentInteraction,
     who: (GuildId, UserId),
     target: GuildId,
 ) -> Result<(), Error> {
     let permissions = component.member.as_ref().and_then(|member| member.permissions);
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
-    match undone(desk, who, target, manages(permissions)).await {
+    match undone(context, who, target, manages(permissions)).await {
         Ok(page) => {
             component.edit_response(ctx, page.edit()).await?;
         }
@@ -128,10 +128,10 @@ pub(in crate::commands) async fn pressed(
     Ok(())
 }
 
-async fn undone(desk: &Desk, (guild, user): (GuildId, UserId), target: GuildId, manages: bool) -> Result<Page, Error> {
-    may(desk, guild, target, manages)?;
-    let now = desk.clock.now();
-    let first = desk.store.routing_now().access.first().map(|link| link.guild);
+async fn undone(context: &CommandContext, (guild, user): (GuildId, UserId), target: GuildId, manages: bool) -> Result<Page, Error> {
+    may(context, guild, target, manages)?;
+    let now = context.clock.now();
+    let first = context.store.routing_now().access.first().map(|link| link.guild);
     let mut told: Vec<GuildId> = [Some(target), Some(guild), first].into_iter().flatten().collect();
     told.dedup();
     let entry = |at: GuildId| Entry {
@@ -144,11 +144,11 @@ async fn undone(desk: &Desk, (guild, user): (GuildId, UserId), target: GuildId, 
         detail: String::new(),
         outcome: "done".to_owned(),
     };
-    if !desk.store.unlink(target, now, told.into_iter().map(entry).collect()).await? {
+    if !context.store.unlink(target, now, told.into_iter().map(entry).collect()).await? {
         return Err(Error::refused(GONE));
     }
     tracing::info!(guild = %target, %user, "a Discord server was unlinked");
-    access::report_link(desk, target, user, false).await;
+    access::report_link(context, target, user, false).await;
     let text = "Nothing of the CAD is shown there any more. `/cad link` links it again, with the community's API key.";
     Ok(Page::new("✅ Unlinked", text, reply::GREEN))
 }

@@ -11,7 +11,7 @@ use serenity::all::{
 
 use crate::cad::rest::{CadServer, RestError};
 use crate::clock::UnixMs;
-use crate::commands::context::{Asker, Desk};
+use crate::commands::context::{Asker, CommandContext};
 use crate::commands::create_routes::{make, parts_of};
 use crate::commands::custom_id::{CustomId, MAX_CHOSEN_SERVERS, SetupChoice, SetupStep};
 use crate::commands::errors::Error;
@@ -54,18 +54,18 @@ pub(in crate::commands) struct Press {
 }
 
 /// The page that follows a press.
-pub(in crate::commands) async fn turn(desk: &Desk, press: Press) -> Result<Page, Error> {
+pub(in crate::commands) async fn turn(context: &CommandContext, press: Press) -> Result<Page, Error> {
     let Press { step, mut choice, picked, asker, shown_at } = press;
     match (step, picked) {
-        (SetupStep::Connect, _) => Ok(connection(desk, &choice).await),
-        (SetupStep::Servers, _) => Ok(servers(desk, &choice).await),
+        (SetupStep::Connect, _) => Ok(connection(context, &choice).await),
+        (SetupStep::Servers, _) => Ok(servers(context, &choice).await),
         (SetupStep::PickServers, Picked::Words(words)) => {
-            choice.servers = chosen_servers(&words, &desk.facts.servers)?;
+            choice.servers = chosen_servers(&words, &context.facts.servers)?;
             Ok(way(&choice))
         }
         (SetupStep::Way, _) => Ok(way(&choice)),
-        (SetupStep::Fivem, _) => Ok(fivem(desk, &choice, shown_at)),
-        (SetupStep::Hub, _) => Ok(hub(desk, &choice)),
+        (SetupStep::Fivem, _) => Ok(fivem(context, &choice, shown_at)),
+        (SetupStep::Hub, _) => Ok(hub(context, &choice)),
         (SetupStep::Presets, _) => Ok(presets(&choice)),
         (SetupStep::PickPreset, Picked::Words(words)) => {
             choice.preset = words.first().and_then(|word| Preset::parse(word));
@@ -86,8 +86,8 @@ pub(in crate::commands) async fn turn(desk: &Desk, press: Press) -> Result<Page,
                 }
             })
         }
-        (SetupStep::Make, _) => make_routes(desk, &choice, asker).await,
-        (SetupStep::Test, _) => test(desk, &choice, asker).await,
+        (SetupStep::Make, _) => make_routes(context, &choice, asker).await,
+        (SetupStep::Test, _) => test(context, &choice, asker).await,
         _ => Err(Error::refused("Discord sent no choice: run `/cad setup` again.")),
     }
 }
@@ -111,18 +111,18 @@ fn list(step: SetupStep, choice: &SetupChoice, placeholder: &str, kind: CreateSe
 // ---- 1: the connection ----
 
 /// Asks the CAD who we are to it.
-pub(super) async fn connection(desk: &Desk, choice: &SetupChoice) -> Page {
+pub(super) async fn connection(context: &CommandContext, choice: &SetupChoice) -> Page {
     let title = "Set-up 1/5 · Connection to the CAD";
     let asked = async {
-        let cad = desk.cad.as_ref().ok_or(RestError::Network { cause: "there is no client for it" })?;
-        let (version, info, servers) = tokio::join!(cad.version(), cad.info(), desk.names.servers(desk));
+        let cad = context.cad.as_ref().ok_or(RestError::Network { cause: "there is no client for it" })?;
+        let (version, info, servers) = tokio::join!(cad.version(), cad.info(), context.names.servers(context));
         // The name is a courtesy; what needs the key or the servers is not.
         Ok::<_, RestError>((version?, info.unwrap_or_default(), servers?))
     };
     match asked.await {
         Ok((version, info, servers)) => {
             let name = text::visible(info.name.as_deref())
-                .map_or_else(|| format!("`{}`", desk.facts.community), |name| format!("**{}**", text::line(name, 80)));
+                .map_or_else(|| format!("`{}`", context.facts.community), |name| format!("**{}**", text::line(name, 80)));
             let plan = text::visible(version.name.as_deref()).map(|plan| format!(", plan {}", text::line(plan, 40))).unwrap_or_default();
             let servers = counted(servers.len(), "server", "servers");
             let text = format!(
@@ -144,9 +144,9 @@ pub(super) async fn connection(desk: &Desk, choice: &SetupChoice) -> Page {
 
 // ---- 2: servers ----
 
-async fn servers(desk: &Desk, choice: &SetupChoice) -> Page {
-    let configured = &desk.facts.servers;
-    let (known, trouble) = match desk.names.servers(desk).await {
+async fn servers(context: &CommandContext, choice: &SetupChoice) -> Page {
+    let configured = &context.facts.servers;
+    let (known, trouble) = match context.names.servers(context).await {
         Ok(known) => (known.to_vec(), None),
         Err(error) => (Vec::new(), Some(error)),
     };
@@ -198,8 +198,8 @@ fn chosen_servers(words: &[String], configured: &[ServerId]) -> Result<Vec<Serve
 }
 
 /// The servers a choice is about.
-fn meant<'a>(desk: &'a Desk, choice: &'a SetupChoice) -> &'a [ServerId] {
-    if choice.servers.is_empty() { &desk.facts.servers } else { &choice.servers }
+fn meant<'a>(context: &'a CommandContext, choice: &'a SetupChoice) -> &'a [ServerId] {
+    if choice.servers.is_empty() { &context.facts.servers } else { &choice.servers }
 }
 
 // ---- 3: how events come ----
@@ -215,21 +215,21 @@ fn way(choice: &SetupChoice) -> Page {
     page
 }
 
-fn fivem(desk: &Desk, choice: &SetupChoice, since: UnixMs) -> Page {
+fn fivem(context: &CommandContext, choice: &SetupChoice, since: UnixMs) -> Page {
     let mut said = vec![
         "On FiveM the game server already holds the CAD's live session for its server id, and nobody has documented what a second one does to it. So let the game server forward its events instead:".to_owned(),
     ];
-    if desk.facts.hub {
+    if context.facts.hub {
         said.push("**1.** Set `SONORAN_HUB=off` for this bot and restart it.".to_owned());
     } else {
         said.push("**1.** `SONORAN_HUB=off` is set already. ✅".to_owned());
     }
-    match desk.facts.listen.first() {
+    match context.facts.listen.first() {
         None => said.push(
             "**2.** The bot does not listen for events: set `LISTEN_ADDR`, for example to `0.0.0.0:3232`, and restart it.".to_owned(),
         ),
         Some(listen) => {
-            let servers: Vec<String> = meant(desk, choice).iter().map(ToString::to_string).collect();
+            let servers: Vec<String> = meant(context, choice).iter().map(ToString::to_string).collect();
             let first = servers.first().map_or("1", String::as_str);
             said.push("**2.** Put these two lines into the resource's `configuration/config.json`, with the address under which the game server reaches this bot:".to_owned());
             said.push(format!(
@@ -242,7 +242,7 @@ fn fivem(desk: &Desk, choice: &SetupChoice, since: UnixMs) -> Page {
         }
     }
     said.push("**3.** Restart the resource, do something in the CAD (go on duty, place a call), and check:".to_owned());
-    said.push(first_event(desk, choice, since));
+    said.push(first_event(context, choice, since));
     let mut page = Page::new("Set-up 3/5 · FiveM", said.join("\n"), BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
         button(SetupStep::Fivem, choice, "Check for first event", ButtonStyle::Success),
@@ -253,11 +253,13 @@ fn fivem(desk: &Desk, choice: &SetupChoice, since: UnixMs) -> Page {
 }
 
 /// Whether anything came since the set-up began.
-fn first_event(desk: &Desk, choice: &SetupChoice, since: UnixMs) -> String {
-    let snapshot = desk.status.snapshot();
-    let last = meant(desk, choice)
+fn first_event(context: &CommandContext, choice: &SetupChoice, since: UnixMs) -> String {
+    let snapshot = context.status.snapshot();
+    let last = meant(context, choice)
         .iter()
-        .filter_map(|server| snapshot.servers.get(&(desk.facts.community.clone(), *server))?.last.map(|(at, source)| (at, source, *server)))
+        .filter_map(|server| {
+            snapshot.servers.get(&(context.facts.community.clone(), *server))?.last.map(|(at, source)| (at, source, *server))
+        })
         .max_by_key(|(at, ..)| *at);
     match last {
         None => "⏳ No event has come since the bot started.".to_owned(),
@@ -273,16 +275,16 @@ fn first_event(desk: &Desk, choice: &SetupChoice, since: UnixMs) -> String {
     }
 }
 
-fn hub(desk: &Desk, choice: &SetupChoice) -> Page {
+fn hub(context: &CommandContext, choice: &SetupChoice) -> Page {
     let mut said = vec!["Without a FiveM resource the bot holds the CAD's live session itself; nothing has to be installed.".to_owned()];
-    for server in meant(desk, choice) {
-        said.push(match desk.status.link_of(&desk.facts.community, *server) {
+    for server in meant(context, choice) {
+        said.push(match context.status.link_of(&context.facts.community, *server) {
             Link::Ready => format!("✅ Server {server}: connected."),
             Link::Connecting => format!("⏳ Server {server}: connecting."),
             Link::Down(why) => format!("❌ Server {server}: {}", text::line(&why, 300)),
             Link::Rejected(why) => format!("⛔ Server {server}: {}", text::line(&why, 300)),
             Link::Contested => format!("⛔ {}", contested(*server)),
-            Link::Off if desk.facts.hub => format!("⏳ Server {server}: its session has not begun."),
+            Link::Off if context.facts.hub => format!("⏳ Server {server}: its session has not begun."),
             Link::Off => format!("⚪ Server {server}: SONORAN_HUB is off. Set `SONORAN_HUB=on` and restart the bot."),
         });
     }
@@ -336,16 +338,16 @@ fn place(choice: &SetupChoice, trouble: Option<&str>) -> Page {
     page
 }
 
-async fn make_routes(desk: &Desk, choice: &SetupChoice, asker: Asker) -> Result<Page, Error> {
+async fn make_routes(context: &CommandContext, choice: &SetupChoice, asker: Asker) -> Result<Page, Error> {
     let (Some(preset), Some(channel)) = (choice.preset, choice.channel) else { return Ok(place(choice, Some("Choose a channel first."))) };
     let servers: Vec<Option<ServerId>> = match choice.servers.as_slice() {
         [] => vec![None],
         some => some.iter().copied().map(Some).collect(),
     };
-    let before = desk.store.routing_now();
-    let made = make(desk, asker, channel, choice.role, parts_of(preset, &servers), StyleIs::Default).await;
+    let before = context.store.routing_now();
+    let made = make(context, asker, channel, choice.role, parts_of(preset, &servers), StyleIs::Default).await;
     // Also what was made before something failed.
-    audit_hook::note(desk, (asker.guild, asker.user), "/cad setup", chosen(choice, preset, channel), &before).await;
+    audit_hook::note(context, (asker.guild, asker.user), "/cad setup", chosen(choice, preset, channel), &before).await;
     match made {
         Ok(made) => {
             let mut page = done(choice, &made.sentences());
@@ -377,15 +379,15 @@ fn done(choice: &SetupChoice, said: &str) -> Page {
     page
 }
 
-async fn test(desk: &Desk, choice: &SetupChoice, asker: Asker) -> Result<Page, Error> {
+async fn test(context: &CommandContext, choice: &SetupChoice, asker: Asker) -> Result<Page, Error> {
     let topic = choice.preset.and_then(|preset| preset.routes().first().map(|(topic, ..)| *topic)).unwrap_or(Topic::Emergency);
-    let routing = desk.store.routing_now();
+    let routing = context.store.routing_now();
     let route = routing
         .routes
         .iter()
         .find(|route| route.guild == asker.guild && Some(route.channel) == choice.channel && route.event == Listens::To(topic))
         .map(|route| route.id);
-    let channels = alerts::test::send(desk, asker.guild, topic, route, false).await?;
+    let channels = alerts::test::send(context, asker.guild, topic, route, false).await?;
     Ok(done(choice, &alerts::test::sentence(topic, &channels, false)))
 }
 

@@ -10,7 +10,7 @@ use super::layout::Layout;
 use crate::actions::{Actor, CadAction};
 use crate::authorization::Permission;
 use crate::cad::rest::{NewCustomDispatch, NewDispatch, Target, Template};
-use crate::commands::context::{Context, Desk};
+use crate::commands::context::{CommandContext, Context};
 use crate::commands::custom_id::{CustomId, NewCallOptions};
 use crate::commands::errors::Error;
 use crate::commands::forms::{Input, Typed};
@@ -38,21 +38,21 @@ pub(super) async fn new(
     #[autocomplete = "autocomplete::server"]
     server: Option<i64>,
 ) -> Result<(), Error> {
-    let (acting, actor, desk) = (ctx.data().acting()?, cad_args::actor_of(ctx)?, ctx.data());
+    let (acting, actor, context) = (ctx.data().acting()?, cad_args::actor_of(ctx)?, ctx.data());
     acting.rule_of(actor.guild)?;
     let server = match server {
         Some(_) => Some(cad_args::server(acting, &actor, server).await?),
         None => None,
     };
     let Some(typed) = template else {
-        let labels = cad_args::labels(desk, actor.guild);
+        let labels = cad_args::labels(context, actor.guild);
         return forms::open(ctx, plain_form(NewCallOptions { server, attach, layout: None }, &labels)).await;
     };
     if attach == Some(false) {
         return Err(Error::refused("The CAD wants a unit on a call of a layout, and that is yours: leave `attach:` out."));
     }
     let slow = || Error::refused("The CAD takes long to tell its layouts: try again in a moment, or leave `template:` out.");
-    let known = tokio::time::timeout(PATIENCE, desk.names.layouts(desk, &actor)).await.map_err(|_| slow())??;
+    let known = tokio::time::timeout(PATIENCE, context.names.layouts(context, &actor)).await.map_err(|_| slow())??;
     let Some(found) = chosen(&known, &typed) else {
         return Err(Error::refused("There is no such layout: choose one from the list that appears while you type."));
     };
@@ -94,10 +94,15 @@ fn plain_form(wanted: NewCallOptions, labels: &Labels) -> CreateModal {
 }
 
 /// Makes the call.
-pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &NewCallOptions, typed: &Typed) -> Result<String, Error> {
-    let acting = desk.acting()?;
+pub(in crate::commands) async fn made(
+    context: &CommandContext,
+    who: &Actor,
+    wanted: &NewCallOptions,
+    typed: &Typed,
+) -> Result<String, Error> {
+    let acting = context.acting()?;
     if let Some((layout, version)) = wanted.layout {
-        let known = desk.names.layouts(desk, who).await?;
+        let known = context.names.layouts(context, who).await?;
         let current = known.iter().find(|known| known.id == layout && layout::version(known) == version);
         let Some(current) = current else {
             return Err(Error::refused("This layout was changed in the CAD meanwhile: run `/call new` again."));
@@ -122,7 +127,7 @@ pub(in crate::commands) async fn made(desk: &Desk, who: &Actor, wanted: &NewCall
             format!("{said}\nNot asked for, since a form has room for five inputs: {}. Fill that in in the CAD.", and(&left))
         });
     }
-    let labels = cad_args::labels(desk, who.guild);
+    let labels = cad_args::labels(context, who.guild);
     let priority = priority(&labels, typed.get("priority")).ok_or_else(|| Error::refused("The priority must be 1, 2 or 3."))?;
     let server = cad_args::server(acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
     let attach = match wanted.attach {

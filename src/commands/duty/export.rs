@@ -29,9 +29,9 @@ pub(super) async fn export(
 ) -> Result<(), Error> {
     let shared = share.unwrap_or(false);
     ctx.defer_response(!shared).await?;
-    let desk = ctx.data();
-    let scope = Scope::new(desk, guild_of(ctx)?, days, server).await?;
-    let sessions = scope.sessions(desk).await?;
+    let context = ctx.data();
+    let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
+    let sessions = scope.sessions(context).await?;
     if sessions.is_empty() {
         return Err(Error::Refused(nothing(&scope)));
     }

@@ -31,9 +31,9 @@ pub(super) async fn leaderboard(
 ) -> Result<(), Error> {
     let shared = share.unwrap_or(false);
     ctx.defer_response(!shared).await?;
-    let desk = ctx.data();
-    let scope = Scope::new(desk, guild_of(ctx)?, days, server).await?;
-    let sessions = scope.sessions(desk).await?;
+    let context = ctx.data();
+    let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
+    let sessions = scope.sessions(context).await?;
     if sessions.is_empty() {
         return Err(Error::Refused(nothing(&scope)));
     }
@@ -45,7 +45,7 @@ pub(super) async fn leaderboard(
     let heading = Heading { title: what.to_owned(), subtitle: scope.subtitle() };
     let rows = tallies.iter().map(|tally| Row { label: tally.name.clone(), note: tally.note.clone(), value: tally.ms }).collect();
     let says = format!("Bar chart: {what}, {}. {}", scope.subtitle(), plainly(&tallies));
-    let file = drawn(desk, Chart::Bars(Bars { heading, rows, measure: Measure::Duration }), FILE, &says).await?;
+    let file = drawn(context, Chart::Bars(Bars { heading, rows, measure: Measure::Duration }), FILE, &says).await?;
     let mut lines = lines(&tallies);
     lines.push(format!("-# {} · sessions that last count until now", scope.subtitle()));
     lines.extend(cut_short(sessions.len()));

@@ -36,9 +36,9 @@ pub(super) async fn log(
 ) -> Result<(), Error> {
     let shared = share.unwrap_or(false);
     ctx.defer_response(!shared).await?;
-    let desk = ctx.data();
-    let scope = Scope::new(desk, guild_of(ctx)?, days, server).await?;
-    let all = scope.sessions(desk).await?;
+    let context = ctx.data();
+    let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
+    let all = scope.sessions(context).await?;
     if all.is_empty() {
         return Err(Error::Refused(nothing(&scope)));
     }

@@ -8,7 +8,7 @@ use serenity::all::CreateAttachment;
 use tenfour_chart::Chart;
 
 use crate::clock::UnixMs;
-use crate::commands::context::Desk;
+use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
 use crate::commands::route_wording::not_configured;
 use crate::commands::wording::counted;
@@ -33,14 +33,19 @@ pub(in crate::commands) struct Scope {
 
 impl Scope {
     /// From what was typed: up to now.
-    pub(in crate::commands) async fn new(desk: &Desk, guild: GuildId, days: Option<u32>, server: Option<u32>) -> Result<Self, Error> {
+    pub(in crate::commands) async fn new(
+        context: &CommandContext,
+        guild: GuildId,
+        days: Option<u32>,
+        server: Option<u32>,
+    ) -> Result<Self, Error> {
         let server = server.map(ServerId);
-        if let Some(unknown) = server.filter(|server| !desk.facts.servers.contains(server)) {
+        if let Some(unknown) = server.filter(|server| !context.facts.servers.contains(server)) {
             return Err(Error::Refused(not_configured(unknown)));
         }
-        let (to, days) = (desk.clock.now(), days.unwrap_or(DAYS).clamp(1, 90));
+        let (to, days) = (context.clock.now(), days.unwrap_or(DAYS).clamp(1, 90));
         let span = Span { from: to.plus(-DAY_MS * i64::from(days)), to };
-        Ok(Self { span, days, server, zone: Zone::of(desk, guild).await })
+        Ok(Self { span, days, server, zone: Zone::of(context, guild).await })
     }
 
     /// `in the last 7 days, on server 2`.
@@ -57,9 +62,9 @@ impl Scope {
         format!("{from} to {to} · {}{server}", self.zone.name)
     }
 
-    pub(in crate::commands) async fn sessions(&self, desk: &Desk) -> Result<Vec<Session>, Error> {
-        let which = Which { community: desk.facts.community.clone(), server: self.server, span: self.span };
-        Ok(desk.store.sessions(which).await?)
+    pub(in crate::commands) async fn sessions(&self, context: &CommandContext) -> Result<Vec<Session>, Error> {
+        let which = Which { community: context.facts.community.clone(), server: self.server, span: self.span };
+        Ok(context.store.sessions(which).await?)
     }
 }
 
@@ -77,12 +82,12 @@ pub(in crate::commands) struct Zone {
 
 impl Zone {
     /// The zone of the guild's quiet hours, else the one that the CAD is set to, else UTC.
-    async fn of(desk: &Desk, guild: GuildId) -> Self {
-        let quiet = desk.store.routing_now().guilds.get(&guild).and_then(|guild| guild.quiet.clone()).map(|quiet| quiet.timezone);
+    async fn of(context: &CommandContext, guild: GuildId) -> Self {
+        let quiet = context.store.routing_now().guilds.get(&guild).and_then(|guild| guild.quiet.clone()).map(|quiet| quiet.timezone);
         let own = quiet.as_deref().and_then(Self::named);
         match own {
             Some(zone) => zone,
-            None => desk.names.timezone(desk).await.as_deref().and_then(Self::named).unwrap_or_else(Self::utc),
+            None => context.names.timezone(context).await.as_deref().and_then(Self::named).unwrap_or_else(Self::utc),
         }
     }
 
@@ -234,8 +239,8 @@ pub(in crate::commands) fn nothing(scope: &Scope) -> String {
 }
 
 /// A chart as a file that says what it shows.
-pub(in crate::commands) async fn drawn(desk: &Desk, chart: Chart, name: &str, says: &str) -> Result<CreateAttachment, Error> {
-    let png = desk.painter.paint(chart).await.map_err(|error| Error::Internal(error.into()))?;
+pub(in crate::commands) async fn drawn(context: &CommandContext, chart: Chart, name: &str, says: &str) -> Result<CreateAttachment, Error> {
+    let png = context.painter.paint(chart).await.map_err(|error| Error::Internal(error.into()))?;
     Ok(CreateAttachment::bytes(png, name).description(text::plain(says, 1_000)))
 }
 

@@ -9,7 +9,7 @@ use super::file::{File, Named};
 use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::commands::checks::{Standing, Standpoint};
-use crate::commands::context::Desk;
+use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
 use crate::commands::route_wording::{not_configured, not_in_forum, not_pinged};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
@@ -45,11 +45,11 @@ struct Place {
 
 impl Ground {
     /// Asks Discord.
-    pub(in super::super) async fn ask(desk: &Desk, guild: GuildId) -> Result<Self, Error> {
-        let me = desk.facts.bot.user;
+    pub(in super::super) async fn ask(context: &CommandContext, guild: GuildId) -> Result<Self, Error> {
+        let me = context.facts.bot.user;
         let [channels, roles, member] = ["channels".to_owned(), "roles".to_owned(), format!("members/{me}")];
         let [channels, roles, member] = [channels, roles, member].map(|what| format!("/guilds/{guild}/{what}"));
-        let (channels, roles, member) = tokio::join!(desk.rest.ask(&channels), desk.rest.ask(&roles), desk.rest.ask(&member));
+        let (channels, roles, member) = tokio::join!(context.rest.ask(&channels), context.rest.ask(&roles), context.rest.ask(&member));
         Ok(Self::of(guild, me, channels?, &roles?, &member?))
     }
 

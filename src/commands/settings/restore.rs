@@ -6,7 +6,7 @@ use serenity::all::{ButtonStyle, CreateActionRow, CreateButton};
 use super::difference::changes;
 use crate::clock::UnixMs;
 use crate::commands::announce::announce;
-use crate::commands::context::{Asker, Desk};
+use crate::commands::context::{Asker, CommandContext};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page};
@@ -33,8 +33,8 @@ pub(in super::super) fn differences(was: &Route, is: &Route) -> String {
 }
 
 /// *Restore*.
-pub(in super::super) async fn restore(desk: &Desk, by: (GuildId, UserId), change: i64) -> Result<Page, Error> {
-    let ((guild, user), now) = (by, desk.clock.now());
+pub(in super::super) async fn restore(context: &CommandContext, by: (GuildId, UserId), change: i64) -> Result<Page, Error> {
+    let ((guild, user), now) = (by, context.clock.now());
     let entry = Entry {
         guild,
         at: now,
@@ -45,7 +45,7 @@ pub(in super::super) async fn restore(desk: &Desk, by: (GuildId, UserId), change
         detail: "as before the last change".to_owned(),
         outcome: "done".to_owned(),
     };
-    let back = match desk.store.undo(guild, change, entry, now).await? {
+    let back = match context.store.undo(guild, change, entry, now).await? {
         Undone::Done(back) => back,
         Undone::Gone => {
             return Err(Error::refused(
@@ -67,7 +67,7 @@ pub(in super::super) async fn restore(desk: &Desk, by: (GuildId, UserId), change
     channels.dedup();
     for channel in channels {
         let new: Vec<NewRoute> = back.iter().filter(|(_, is)| is.channel == channel).map(|(_, is)| as_new(is)).collect();
-        announce(desk, asker, channel, "restored", &new.iter().collect::<Vec<_>>()).await;
+        announce(context, asker, channel, "restored", &new.iter().collect::<Vec<_>>()).await;
     }
     Ok(Page::new("↩️ Restored", format!("{}\n\nEverything else stays as it is.", lines.join("\n")), GREEN))
 }

@@ -4,7 +4,7 @@
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
 use crate::actions::{CadAction, Refused};
-use crate::commands::context::{Context, Desk, actor};
+use crate::commands::context::{CommandContext, Context, actor};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page, RED, YELLOW};
@@ -43,7 +43,7 @@ fn question(is_on: bool, server: ServerId) -> Page {
 /// The answer to the question.
 pub(in crate::commands) async fn press(
     ctx: &serenity::all::Context,
-    desk: &Desk,
+    context: &CommandContext,
     component: &ComponentInteraction,
     guild: GuildId,
     (on, server): (bool, ServerId),
@@ -51,13 +51,13 @@ pub(in crate::commands) async fn press(
     // The question goes with its answer: nobody presses twice.
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     let who = actor(guild, UserId(component.user.id.get()), component.member.as_ref());
-    let done = match desk.acting() {
+    let done = match context.acting() {
         Ok(acting) => waiting::shown(who.user, acting.act(&who, server, CadAction::Panic(on)), &(ctx, component)).await,
         Err(refused) => Err(refused),
     };
     let page = match done {
         Ok(said) => {
-            let left = match desk.acting() {
+            let left = match context.acting() {
                 Ok(acting) if !on => acting.own_left_911(&who, server).await,
                 _ => None,
             };
