@@ -9,7 +9,7 @@ use super::guilds::Guilds;
 use super::link_attempts::LinkAttempts;
 use super::names::Names;
 use super::notice_throttle::Tellings;
-use super::open_forms::Openings;
+use super::open_forms::OpenForms;
 use crate::actions::{Acting, Actor, Refused};
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 
@@ -19,7 +19,7 @@ pub(super) struct CommandContext {
     pub(super) data: Data,
     pub(super) names: Names,
     pub(super) tellings: Tellings,
-    pub(super) openings: Openings,
+    pub(super) open_forms: OpenForms,
     /// Tries of `/cad link`.
     pub(super) tries: LinkAttempts,
     /// Which servers have the bot.

@@ -12,7 +12,7 @@ use super::guilds::Guilds;
 use super::link_attempts::LinkAttempts;
 use super::names::Names;
 use super::notice_throttle::Tellings;
-use super::open_forms::Openings;
+use super::open_forms::OpenForms;
 use super::{alerts, audit_hook, board, cad, call, duty, emergency, interactions, lookup, menu, threads, unit};
 use crate::discord::gateway::Gateway;
 use crate::discord::registration::Registration;
@@ -86,7 +86,7 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
         data: data.clone(),
         names: Names::default(),
         tellings: Tellings::default(),
-        openings: Openings::default(),
+        open_forms: OpenForms::default(),
         tries: LinkAttempts::default(),
         guilds: guilds.clone(),
         painter: Painter::default(),

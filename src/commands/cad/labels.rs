@@ -38,7 +38,7 @@ pub(super) async fn labels(ctx: Context<'_>, #[description = "Back to the defaul
         return reply::show(ctx, page).await;
     }
     let routing = ctx.data().store.routing_now();
-    ctx.data().openings.add((guild, UserId(ctx.interaction.user.id.get())), ctx.data().clock.now());
+    ctx.data().open_forms.add((guild, UserId(ctx.interaction.user.id.get())), ctx.data().clock.now());
     let form = routing.guilds.get(&guild).map_or_else(|| Form::of(&Labels::default()), |guild| Form::of(&guild.labels));
     forms::open(ctx, modal(&form)).await
 }
@@ -90,7 +90,7 @@ pub(in crate::commands) async fn sent(
     guild: GuildId,
 ) -> Result<(), Error> {
     let who = (guild, UserId(modal.user.id.get()));
-    let may = manages(modal.member.as_ref().and_then(|member| member.permissions)) || context.openings.has(who, context.clock.now());
+    let may = manages(modal.member.as_ref().and_then(|member| member.permissions)) || context.open_forms.has(who, context.clock.now());
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
     let answer = if may { submitted(context, who, modal).await } else { Ok(refused(modal)) };
