@@ -8,7 +8,7 @@ use super::errors::Error;
 use super::guilds::Guilds;
 use super::link_attempts::LinkAttempts;
 use super::names::Names;
-use super::notice_throttle::Tellings;
+use super::notice_throttle::NoticeThrottle;
 use super::open_forms::OpenForms;
 use crate::actions::{Acting, Actor, Refused};
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
@@ -18,7 +18,7 @@ use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 pub(super) struct CommandContext {
     pub(super) data: Data,
     pub(super) names: Names,
-    pub(super) tellings: Tellings,
+    pub(super) notice_throttle: NoticeThrottle,
     pub(super) open_forms: OpenForms,
     /// Tries of `/cad link`.
     pub(super) tries: LinkAttempts,

@@ -11,7 +11,7 @@ use super::errors::Error;
 use super::guilds::Guilds;
 use super::link_attempts::LinkAttempts;
 use super::names::Names;
-use super::notice_throttle::Tellings;
+use super::notice_throttle::NoticeThrottle;
 use super::open_forms::OpenForms;
 use super::{alerts, audit_hook, board, cad, call, duty, emergency, interactions, lookup, menu, threads, unit};
 use crate::discord::gateway::Gateway;
@@ -85,7 +85,7 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
     let context = CommandContext {
         data: data.clone(),
         names: Names::default(),
-        tellings: Tellings::default(),
+        notice_throttle: NoticeThrottle::default(),
         open_forms: OpenForms::default(),
         tries: LinkAttempts::default(),
         guilds: guilds.clone(),

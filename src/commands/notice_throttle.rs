@@ -1,4 +1,4 @@
-//! Limits how often people are told why what they wrote in a thread became no note.
+//! Limits how often people are notified why their message in a thread became no note.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,26 +6,27 @@ use std::sync::{Mutex, PoisonError};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, UserId};
 
-/// A sentence per person and thread at most this often (ms): who writes on is told by the reaction.
-const TELL_EVERY: i64 = 600_000;
-/// Who may not is not asked about in the CAD again for so long (ms): people who only talk must not use up what others need to act.
+/// A person gets at most one notice per thread in this time (ms). After that, the reaction says enough.
+const NOTICE_EVERY: i64 = 600_000;
+/// How long the CAD isn't asked again about someone who may not write notes (ms): people who only talk must not use up the limit that others
+/// need to act.
 const REFUSED_FOR: i64 = 60_000;
-/// People and threads remembered; beyond it nobody more is told until some are forgotten.
-const MOST_TOLD: usize = 1_000;
+/// People and threads remembered. When it is full, nobody else is notified until some are forgotten.
+const MAX_REMEMBERED_PEOPLE: usize = 1_000;
 
-/// Who was told why their words became no note, and who was refused, and when.
+/// Who was told why their message became no note, and who was refused, and when.
 #[derive(Debug, Default)]
-pub(super) struct Tellings {
-    told: Mutex<HashMap<(UserId, ChannelId), UnixMs>>,
+pub(super) struct NoticeThrottle {
+    notified: Mutex<HashMap<(UserId, ChannelId), UnixMs>>,
     refused: Mutex<HashMap<UserId, UnixMs>>,
 }
 
-impl Tellings {
-    /// Somebody may not write notes.
+impl NoticeThrottle {
+    /// Remembers that someone may not write notes.
     pub(super) fn refuse(&self, user: UserId, now: UnixMs) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.retain(|_, at| now.since(*at) < REFUSED_FOR);
-        if refused.len() < MOST_TOLD {
+        if refused.len() < MAX_REMEMBERED_PEOPLE {
             refused.insert(user, now);
         }
     }
@@ -35,14 +36,14 @@ impl Tellings {
         refused.get(&user).is_some_and(|at| now.since(*at) < REFUSED_FOR)
     }
 
-    /// Whether somebody is to be told now, and remembers it.
+    /// Whether to notify someone now. If so, remembers it.
     pub(super) fn is_due(&self, user: UserId, thread: ChannelId, now: UnixMs) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| now.since(*at) < TELL_EVERY);
-        if told.len() >= MOST_TOLD || told.contains_key(&(user, thread)) {
+        let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
+        notified.retain(|_, at| now.since(*at) < NOTICE_EVERY);
+        if notified.len() >= MAX_REMEMBERED_PEOPLE || notified.contains_key(&(user, thread)) {
             return false;
         }
-        told.insert((user, thread), now);
+        notified.insert((user, thread), now);
         true
     }
 }
@@ -53,15 +54,15 @@ mod tests {
 
     #[test]
     fn each_is_told_once_in_ten_minutes_in_each_thread() {
-        let (tellings, at) = (Tellings::default(), UnixMs(1_763_700_000_000));
-        let due = |user, thread, ms| tellings.is_due(UserId(user), ChannelId(thread), at.plus(ms));
+        let (throttle, at) = (NoticeThrottle::default(), UnixMs(1_763_700_000_000));
+        let due = |user, thread, ms| throttle.is_due(UserId(user), ChannelId(thread), at.plus(ms));
         assert!(due(1, 1, 0) && !due(1, 1, 599_999) && due(1, 2, 1) && due(2, 1, 2) && due(1, 1, 600_000));
         for user in 10..5_000 {
             due(user, 1, 600_001);
         }
-        assert!(tellings.told.lock().unwrap().len() <= MOST_TOLD);
-        tellings.refuse(UserId(1), at);
-        assert!(tellings.is_refused(UserId(1), at.plus(59_999)) && !tellings.is_refused(UserId(1), at.plus(60_000)));
-        assert!(!tellings.is_refused(UserId(2), at));
+        assert!(throttle.notified.lock().unwrap().len() <= MAX_REMEMBERED_PEOPLE);
+        throttle.refuse(UserId(1), at);
+        assert!(throttle.is_refused(UserId(1), at.plus(59_999)) && !throttle.is_refused(UserId(1), at.plus(60_000)));
+        assert!(!throttle.is_refused(UserId(2), at));
     }
 }

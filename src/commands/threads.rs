@@ -61,7 +61,7 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
     }
     let roles = message.member.as_ref().map(|member| member.roles.iter().map(|role| RoleId(role.get())).collect());
     let actor = Actor { guild, user: UserId(message.author.id.get()), roles: roles.unwrap_or_default() };
-    if context.tellings.is_refused(actor.user, context.clock.now()) {
+    if context.notice_throttle.is_refused(actor.user, context.clock.now()) {
         react(ctx, message, REFUSED).await;
         return Ok(());
     }
@@ -69,10 +69,10 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
         Ok(_) => react(ctx, message, NOTED).await,
         Err(error) => {
             if matches!(error, Refused::NotPermitted(_)) {
-                context.tellings.refuse(actor.user, context.clock.now());
+                context.notice_throttle.refuse(actor.user, context.clock.now());
             }
             react(ctx, message, REFUSED).await;
-            if context.tellings.is_due(actor.user, thread, context.clock.now()) {
+            if context.notice_throttle.is_due(actor.user, thread, context.clock.now()) {
                 let sentence = format!("Your message was not added as a note. {}", in_public(&error));
                 let reply = CreateMessage::new().content(text::cut(&sentence, 2_000)).reference_message(message);
                 // A reply that pings nobody: the reaction was sign enough.
