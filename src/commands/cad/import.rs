@@ -19,7 +19,7 @@ use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::reply;
 use crate::commands::reply::{BLUE, GREEN, Page, YELLOW};
-use crate::commands::settings::check::Ground;
+use crate::commands::settings::check::GuildSnapshot;
 use crate::commands::settings::difference::{counts, difference};
 use crate::commands::settings::file::{File, read};
 use crate::commands::wording::counted;
@@ -83,12 +83,12 @@ async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
     let mut hints: Vec<String> = file.warnings.iter().map(|warning| format!("💡 {warning}")).collect();
-    let ground = Ground::ask(context, guild).await?;
-    let after = match ground.settle(File { warnings: Vec::new(), ..file }, &context.facts.servers) {
+    let snapshot = GuildSnapshot::ask(context, guild).await?;
+    let after = match snapshot.settle(File { warnings: Vec::new(), ..file }, &context.facts.servers) {
         Ok(after) => after,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
-    hints.extend(ground.hints(&after));
+    hints.extend(snapshot.hints(&after));
     let before = Settings::of(&routing, guild, now);
     let lines = difference(&before, &after, now);
     Ok(Weighed::Possible(Box::new(Plan { before, after, lines, hints })))

@@ -17,9 +17,9 @@ use crate::render::text;
 use crate::route::{Escalation, Step, Threads};
 use crate::store::settings::{BoardSetting, RouteKey, Settings};
 
-/// A guild as an import needs it: asked once, three questions.
+/// A guild's channels, roles, and the bot's permissions, as an import needs them. Three requests to Discord.
 #[derive(Debug)]
-pub(in super::super) struct Ground {
+pub(in super::super) struct GuildSnapshot {
     guild: GuildId,
     here: Standpoint,
     channels: Vec<Place>,
@@ -43,7 +43,7 @@ struct Place {
     value: Value,
 }
 
-impl Ground {
+impl GuildSnapshot {
     /// Asks Discord.
     pub(in super::super) async fn ask(context: &CommandContext, guild: GuildId) -> Result<Self, Error> {
         let me = context.facts.bot.user;

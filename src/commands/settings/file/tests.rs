@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
 use super::*;
-use crate::commands::settings::check::Ground;
+use crate::commands::settings::check::GuildSnapshot;
 use crate::commands::settings::difference::difference;
 use crate::event::Topic;
 use crate::ids::{CommunityId, UserId};
@@ -40,13 +40,13 @@ fn seen() -> Vec<Priority> {
 }
 
 /// A guild whose ids are `more` higher, under the same names; the bot is an administrator.
-fn ground(guild: GuildId, more: u64) -> Ground {
+fn snapshot(guild: GuildId, more: u64) -> GuildSnapshot {
     let channel = |id: u64, kind: u64| json!({"id": (id + more).to_string(), "name": format!("channel-{id}"), "type": kind});
     let channels: Vec<Value> = TEXT.map(|id| channel(id, 0)).chain(FORUMS.map(|id| channel(id, 15))).collect();
     let role = |id: u64| json!({"id": (id + more).to_string(), "name": format!("Role {id}"), "permissions": "0"});
     let everyone = json!({"id": guild.to_string(), "name": "@everyone", "permissions": "8"});
     let roles: Vec<Value> = ROLES.map(role).chain([everyone]).collect();
-    Ground::of(guild, ME, json!(channels), &json!(roles), &json!({"roles": []}))
+    GuildSnapshot::of(guild, ME, json!(channels), &json!(roles), &json!({"roles": []}))
 }
 
 fn rules() -> impl Strategy<Value = Rule> {
@@ -158,10 +158,10 @@ fn exported(settings: &Settings) -> Vec<u8> {
     write(settings, GUILD, Some("Los Santos"), &Called, NOW).unwrap()
 }
 
-fn imported(file: &[u8], ground: &Ground) -> Result<Settings, Vec<String>> {
+fn imported(file: &[u8], snapshot: &GuildSnapshot) -> Result<Settings, Vec<String>> {
     let file = read(file, NOW, &seen())?;
     assert_eq!(file.warnings, [""; 0]);
-    ground.settle(file, &SERVERS)
+    snapshot.settle(file, &SERVERS)
 }
 
 proptest! {
@@ -170,7 +170,7 @@ proptest! {
     #[test]
     fn what_is_exported_is_imported_as_it_was(settings in settings()) {
         let file = exported(&settings);
-        let back = imported(&file, &ground(GUILD, 0));
+        let back = imported(&file, &snapshot(GUILD, 0));
         prop_assert_eq!(back.as_ref(), Ok(&settings));
         prop_assert!(difference(&settings, &back.unwrap(), NOW).is_empty());
         let from_nothing = difference(&Settings::default(), &settings, NOW);
@@ -180,7 +180,7 @@ proptest! {
     /// In another guild everything has other ids, and is found by its name.
     #[test]
     fn another_guild_finds_everything_by_name(settings in settings()) {
-        let other = imported(&exported(&settings), &ground(GuildId(2), 1_000)).unwrap();
+        let other = imported(&exported(&settings), &snapshot(GuildId(2), 1_000)).unwrap();
         prop_assert_eq!(other.routes.len(), settings.routes.len());
         let back = |mut route: RouteSetting| {
             route.channel.0 -= 1_000;
@@ -236,7 +236,7 @@ proptest! {
 fn take(file: &Value) {
     let bytes = serde_json::to_vec(file).unwrap();
     let problems = match read(&bytes, NOW, &seen()) {
-        Ok(file) => ground(GUILD, 0).settle(file, &SERVERS).err(),
+        Ok(file) => snapshot(GUILD, 0).settle(file, &SERVERS).err(),
         Err(problems) => Some(problems),
     };
     for problem in problems.into_iter().flatten() {
@@ -324,7 +324,7 @@ fn problems(file: &Value) -> Vec<String> {
     let file = serde_json::to_vec(file).unwrap();
     read(&file, NOW, &seen()).map_err(|problems| problems.join("\n")).map_or_else(
         |problems| problems.lines().map(str::to_owned).collect(),
-        |file| ground(GUILD, 0).settle(file, &SERVERS).err().unwrap_or_default(),
+        |file| snapshot(GUILD, 0).settle(file, &SERVERS).err().unwrap_or_default(),
     )
 }
 
@@ -371,7 +371,7 @@ fn a_file_by_hand_may_be_short() {
     let bytes = [b"\xEF\xBB\xBF".as_slice(), &serde_json::to_vec(&file).unwrap()].concat();
     let read = read(&bytes, NOW, &seen()).unwrap();
     assert_eq!(read.warnings, ["`routes[0].colour` is not known and passed over."]);
-    let settings = ground(GUILD, 0).settle(read, &SERVERS).unwrap();
+    let settings = snapshot(GUILD, 0).settle(read, &SERVERS).unwrap();
     let route = &settings.routes[0];
     assert_eq!((route.channel, route.role, route.style, route.enabled), (ChannelId(101), Some(RoleId(201)), Style::Card, true));
     assert_eq!((settings.notices, settings.labels), (Some(ChannelId(102)), Labels::default()));
