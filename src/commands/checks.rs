@@ -34,7 +34,7 @@ const REQUIRE_TAG: u64 = 1 << 4;
 
 /// What the bot may do somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum ChannelAccess {
     /// These permissions, in a channel that takes messages.
     May(Permissions),
     /// These permissions, in a forum.
@@ -47,7 +47,7 @@ pub(super) enum Standing {
     Unfit(&'static str),
 }
 
-impl Standing {
+impl ChannelAccess {
     /// What stands in the way of posting, with its fix; `None` = nothing.
     pub(super) fn hindrance(self, channel: ChannelId) -> Option<String> {
         match self {
@@ -63,7 +63,7 @@ impl Standing {
         }
     }
 
-    /// As [`Standing::hindrance`], where calls are to get threads too. A forum needs no more than it needs anyway.
+    /// As [`ChannelAccess::hindrance`], where calls are to get threads too. A forum needs no more than it needs anyway.
     pub(super) fn hindrance_to_threads(self, channel: ChannelId) -> Option<String> {
         match self {
             Self::May(permissions) => {
@@ -74,7 +74,7 @@ impl Standing {
         }
     }
 
-    /// As [`Standing::hindrance`], where the bot's own words are to stand: they are no post of a forum.
+    /// As [`ChannelAccess::hindrance`], where the bot's own words are to stand: they are no post of a forum.
     pub(super) fn hindrance_to_words(self, channel: ChannelId) -> Option<String> {
         if self.is_forum() { Self::Unfit("it is a forum").hindrance(channel) } else { self.hindrance(channel) }
     }
@@ -152,8 +152,8 @@ impl Standpoint {
         self.roles.iter().any(|(known, _)| *known == role)
     }
 
-    /// Whether a role would be pinged in a channel where the bot has this standing.
-    pub(super) fn pingable(&self, role: RoleId, there: Standing) -> Pingable {
+    /// Whether a role would be pinged in a channel where the bot has this access.
+    pub(super) fn pingable(&self, role: RoleId, there: ChannelAccess) -> Pingable {
         match self.roles.iter().find(|(known, _)| *known == role) {
             None => Pingable::Gone,
             Some((_, mentionable)) if *mentionable || there.pings_any_role() => Pingable::Yes,
@@ -162,28 +162,28 @@ impl Standpoint {
     }
 
     /// What the bot may do in a channel.
-    pub(super) async fn in_channel(&self, context: &CommandContext, channel: ChannelId) -> Result<Standing, Error> {
+    pub(super) async fn in_channel(&self, context: &CommandContext, channel: ChannelId) -> Result<ChannelAccess, Error> {
         match context.rest.ask(&format!("/channels/{channel}")).await {
-            Ok(found) => Ok(self.standing(&found)),
+            Ok(found) => Ok(self.channel_access(&found)),
             // 50001 Missing Access: Discord hides a channel that we may not see.
-            Err(AskError::Refused(reason)) if reason.contains("50001") => Ok(Standing::May(Permissions::empty())),
-            Err(AskError::Refused(reason)) if reason.contains("10003") => Ok(Standing::Gone),
+            Err(AskError::Refused(reason)) if reason.contains("50001") => Ok(ChannelAccess::May(Permissions::empty())),
+            Err(AskError::Refused(reason)) if reason.contains("10003") => Ok(ChannelAccess::Gone),
             Err(error) => Err(error.into()),
         }
     }
 
-    pub(super) fn standing(&self, channel: &Value) -> Standing {
+    pub(super) fn channel_access(&self, channel: &Value) -> ChannelAccess {
         if channel.get("guild_id").and_then(flake) != Some(self.guild.0) {
-            return Standing::Unfit("it is not in this server");
+            return ChannelAccess::Unfit("it is not in this server");
         }
         // 0 text, 5 announcement, 15 forum.
         let may = match channel.get("type").and_then(Value::as_u64) {
-            Some(0 | 5) => Standing::May,
+            Some(0 | 5) => ChannelAccess::May,
             Some(15) if channel.get("flags").and_then(Value::as_u64).is_some_and(|flags| flags & REQUIRE_TAG != 0) => {
-                return Standing::WantsTags;
+                return ChannelAccess::WantsTags;
             }
-            Some(15) => Standing::Forum,
-            _ => return Standing::Unfit("it is of another kind"),
+            Some(15) => ChannelAccess::Forum,
+            _ => return ChannelAccess::Unfit("it is of another kind"),
         };
         if self.base.contains(Permissions::ADMINISTRATOR) {
             return may(Permissions::all());
@@ -213,15 +213,15 @@ impl Standpoint {
 
 /// What the bot may do in `channel`. `here` is the channel a person speaks from, with what Discord says of it: it costs no question.
 /// It is no forum: people speak in a forum's posts, which are channels of their own.
-pub(super) async fn standing(
+pub(super) async fn channel_access(
     context: &CommandContext,
     guild: GuildId,
     channel: ChannelId,
     here: Option<(ChannelId, Permissions)>,
-) -> Result<Standing, Error> {
+) -> Result<ChannelAccess, Error> {
     if let Some((_, permissions)) = here.filter(|(here, _)| *here == channel) {
         let all = if permissions.contains(Permissions::ADMINISTRATOR) { Permissions::all() } else { permissions };
-        return Ok(Standing::May(all));
+        return Ok(ChannelAccess::May(all));
     }
     Standpoint::ask(context, guild).await?.in_channel(context, channel).await
 }
@@ -283,7 +283,7 @@ mod tests {
     fn overwrites_of_everyone_then_roles_then_the_bot() {
         let none = Permissions::empty();
         let here = at(all_needed(), none);
-        let told = |overwrites: &[_]| here.standing(&channel(overwrites)).hindrance(ChannelId(50));
+        let told = |overwrites: &[_]| here.channel_access(&channel(overwrites)).hindrance(ChannelId(50));
         assert_eq!(told(&[]), None);
         let files = Permissions::ATTACH_FILES;
         assert_eq!(
@@ -302,8 +302,8 @@ mod tests {
     fn administrators_may_and_others_roles_do_not_count() {
         let none = Permissions::empty();
         let admin = at(none, Permissions::ADMINISTRATOR);
-        assert_eq!(admin.standing(&channel(&[(1, none, Permissions::all())])).hindrance(ChannelId(50)), None);
-        assert!(at(none, none).standing(&channel(&[])).hindrance(ChannelId(50)).is_some());
+        assert_eq!(admin.channel_access(&channel(&[(1, none, Permissions::all())])).hindrance(ChannelId(50)), None);
+        assert!(at(none, none).channel_access(&channel(&[])).hindrance(ChannelId(50)).is_some());
     }
 
     #[test]
@@ -311,10 +311,10 @@ mod tests {
         let here = at(all_needed(), Permissions::empty());
         let mut other = channel(&[]);
         other["guild_id"] = json!("2");
-        assert!(matches!(here.standing(&other), Standing::Unfit(_)));
+        assert!(matches!(here.channel_access(&other), ChannelAccess::Unfit(_)));
         let mut voice = channel(&[]);
         voice["type"] = json!(2);
-        assert!(here.standing(&voice).hindrance(ChannelId(50)).unwrap().contains("choose a text or announcement channel"));
+        assert!(here.channel_access(&voice).hindrance(ChannelId(50)).unwrap().contains("choose a text or announcement channel"));
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
             let mut forum = channel(&[]);
             forum["type"] = json!(15);
             forum["flags"] = json!(flags);
-            at(everyone, Permissions::empty()).standing(&forum)
+            at(everyone, Permissions::empty()).channel_access(&forum)
         };
         let fine = of(posts, 2);
         assert_eq!((fine.hindrance(ChannelId(50)), fine.hindrance_to_threads(ChannelId(50)), fine.is_forum()), (None, None, true));
@@ -338,12 +338,12 @@ mod tests {
 
     #[test]
     fn threads_need_two_more_permissions_than_messages() {
-        let here = at(all_needed(), Permissions::empty()).standing(&channel(&[]));
+        let here = at(all_needed(), Permissions::empty()).channel_access(&channel(&[]));
         assert_eq!(here.hindrance(ChannelId(50)), None);
         let told = here.hindrance_to_threads(ChannelId(50)).unwrap();
         assert!(told.starts_with("The bot is missing Create Public Threads and Send Messages in Threads in <#50>"), "{told}");
         let threads = FOR_THREADS.iter().fold(all_needed(), |all, (bit, _)| all | *bit);
-        assert_eq!(at(threads, Permissions::empty()).standing(&channel(&[])).hindrance_to_threads(ChannelId(50)), None);
+        assert_eq!(at(threads, Permissions::empty()).channel_access(&channel(&[])).hindrance_to_threads(ChannelId(50)), None);
     }
 
     /// The link with which the bot is added must give what is asked for here.

@@ -4,7 +4,7 @@ use serde_json::Value;
 use serenity::all::CreateActionRow;
 
 use super::announce::announce;
-use super::checks::{self, Standing};
+use super::checks::{self, ChannelAccess};
 use super::context::{Asker, CommandContext};
 use super::errors::Error;
 use super::route_wording::{as_new, describe, named, not_configured, not_in_forum, not_pinged};
@@ -133,15 +133,15 @@ pub(super) async fn make(
     if let Some(server) = unknown {
         return Err(Error::refused(not_configured(server)));
     }
-    let standing = checks::standing(context, asker.guild, channel, asker.here).await?;
-    if let Some(hindrance) = standing.hindrance(channel) {
+    let access = checks::channel_access(context, asker.guild, channel, asker.here).await?;
+    if let Some(hindrance) = access.hindrance(channel) {
         return Err(Error::Refused(hindrance));
     }
-    let forum = standing.is_forum();
+    let forum = access.is_forum();
     if forum && let Some(sentence) = not_in_forum(channel, parts.iter().map(|(event, _, style, _)| (*event, *style))) {
         return Err(Error::Refused(sentence));
     }
-    let hint = unpingable(context, asker.guild, role, standing).await;
+    let hint = unpingable(context, asker.guild, role, access).await;
     context.store.ensure_guild(asker.guild, &context.facts.community).await?;
     let new: Vec<NewRoute> = parts
         .into_iter()
@@ -173,7 +173,7 @@ pub(super) async fn make(
 }
 
 /// A hint if Discord would not ping the role there.
-pub(super) async fn unpingable(context: &CommandContext, guild: GuildId, role: Option<RoleId>, there: Standing) -> Option<String> {
+pub(super) async fn unpingable(context: &CommandContext, guild: GuildId, role: Option<RoleId>, there: ChannelAccess) -> Option<String> {
     let role = role.filter(|_| !there.pings_any_role())?;
     let roles = context.rest.ask(&format!("/guilds/{guild}/roles")).await.ok()?;
     let is = |one: &&Value| one.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok()) == Some(role.0);

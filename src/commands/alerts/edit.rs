@@ -64,17 +64,17 @@ pub(super) async fn edit(
     if let Some(server) = server.filter(|server| !context.facts.servers.contains(server)) {
         return Err(Error::Refused(not_configured(server)));
     }
-    let mut standing = None;
+    let mut access = None;
     if let Some(channel) = channel.map(|channel| ChannelId(channel.id.get())) {
-        let there = checks::standing(context, asker.guild, channel, asker.here).await?;
+        let there = checks::channel_access(context, asker.guild, channel, asker.here).await?;
         let threads = edit.of(&known).threads() != Threads::Off;
         if let Some(hindrance) = if threads { there.hindrance_to_threads(channel) } else { there.hindrance(channel) } {
             return Err(Error::Refused(hindrance));
         }
         edit.channel = Some((channel, there.is_forum()));
-        standing = Some(there);
+        access = Some(there);
     } else if role.is_some() {
-        standing = Some(checks::standing(context, asker.guild, known.channel, asker.here).await?);
+        access = Some(checks::channel_access(context, asker.guild, known.channel, asker.here).await?);
     }
     let (was, now) = match context.store.edit_route(asker.guild, route, edit).await? {
         EditRoute::Changed(both) => *both,
@@ -96,7 +96,7 @@ pub(super) async fn edit(
     if was.threads() != Threads::Off && now.threads() == Threads::Off {
         said.push("💡 It opens no threads any more: only calls have them, as `card` or `compact`.".to_owned());
     }
-    if let Some(there) = standing {
+    if let Some(there) = access {
         said.extend(unpingable(context, asker.guild, now.role, there).await);
     }
     if !now.forum && (now.channel, now.event, now.server) != (was.channel, was.event, was.server) {

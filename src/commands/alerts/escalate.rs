@@ -66,8 +66,8 @@ pub(super) async fn escalate(
         )));
     }
     checks::not_everyone(asker.guild, Some(role))?;
-    let standing = checks::standing(context, asker.guild, known.channel, asker.here).await?;
-    let hint = unpingable(context, asker.guild, Some(role), standing).await;
+    let access = checks::channel_access(context, asker.guild, known.channel, asker.here).await?;
+    let hint = unpingable(context, asker.guild, Some(role), access).await;
     let step = Step { minutes, role, since: context.clock.now() };
     let changed = context.store.change_rule(asker.guild, route, move |rule| rule.escalation.set(step)).await?;
     match changed {

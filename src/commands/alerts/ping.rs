@@ -48,10 +48,10 @@ pub(super) async fn ping(
     if edit == PingEdit::default() {
         return reply::say(ctx, shown(&known)).await;
     }
-    let standing = checks::standing(context, asker.guild, known.channel, asker.here).await?;
+    let access = checks::channel_access(context, asker.guild, known.channel, asker.here).await?;
     let now = edit.of(&known);
     let wanted = now.role.filter(|_| now.rule.when != Some(When::Never));
-    let hint = unpingable(context, asker.guild, wanted, standing).await;
+    let hint = unpingable(context, asker.guild, wanted, access).await;
     let Some((_, changed)) = context.store.set_ping(asker.guild, route, edit).await? else { return Err(no_such_route(route)) };
     let said: Vec<String> = [Some(shown(&changed)), hint].into_iter().flatten().collect();
     reply::say(ctx, said.join("\n")).await

@@ -46,8 +46,8 @@ pub(super) async fn thread(
         if let Some(sentence) = cannot(&known) {
             return Err(Error::Refused(sentence));
         }
-        let standing = checks::standing(context, asker.guild, known.channel, asker.here).await?;
-        if let Some(hindrance) = standing.hindrance_to_threads(known.channel) {
+        let access = checks::channel_access(context, asker.guild, known.channel, asker.here).await?;
+        if let Some(hindrance) = access.hindrance_to_threads(known.channel) {
             return Err(Error::Refused(hindrance));
         }
     }

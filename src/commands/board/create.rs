@@ -30,8 +30,8 @@ pub(super) async fn create(
     if let Some(unknown) = server.filter(|server| !context.facts.servers.contains(server)) {
         return Err(Error::Refused(not_configured(unknown)));
     }
-    let standing = checks::standing(context, asker.guild, channel, asker.here).await?;
-    if let Some(hindrance) = standing.hindrance(channel) {
+    let access = checks::channel_access(context, asker.guild, channel, asker.here).await?;
+    if let Some(hindrance) = access.hindrance(channel) {
         return Err(Error::Refused(hindrance));
     }
     context.store.ensure_guild(asker.guild, &context.facts.community).await?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::status::NOTHING;
-use crate::commands::checks::{Pingable, Standing, Standpoint};
+use crate::commands::checks::{ChannelAccess, Pingable, Standpoint};
 use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::route_wording::{ever_pings, named, not_configured};
@@ -35,9 +35,9 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     lines.push("✅ Discord answers.".to_owned());
     let own = routing.guilds.get(&guild);
     let uses = Uses::of(&routes, &boards, own.and_then(|own| own.notices));
-    let standings = uses.look(context, guild, &here, &mut lines).await?;
+    let channel_access = uses.look(context, guild, &here, &mut lines).await?;
     for route in &routes {
-        lines.extend(route_problems(context, &here, route, standings.get(&route.channel).copied()));
+        lines.extend(route_problems(context, &here, route, channel_access.get(&route.channel).copied()));
     }
     let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !context.facts.servers.contains(server))?)));
     lines.extend(lost.map(|(board, server)| format!("❌ Board #{}: {}", board.id, not_configured(server))));
@@ -161,21 +161,21 @@ impl Uses {
         guild: GuildId,
         here: &Standpoint,
         lines: &mut Vec<String>,
-    ) -> Result<BTreeMap<ChannelId, Standing>, Error> {
-        let mut standings = BTreeMap::new();
+    ) -> Result<BTreeMap<ChannelId, ChannelAccess>, Error> {
+        let mut channel_access = BTreeMap::new();
         for (channel, used) in self.0.iter().take(MOST) {
             let (hindrance, forum) = match here.in_channel(context, *channel).await {
-                Ok(standing) => {
-                    standings.insert(*channel, standing);
+                Ok(access) => {
+                    channel_access.insert(*channel, access);
                     let routes = if used.routes.is_empty() {
                         None
                     } else if used.threads {
-                        standing.hindrance_to_threads(*channel)
+                        access.hindrance_to_threads(*channel)
                     } else {
-                        standing.hindrance(*channel)
+                        access.hindrance(*channel)
                     };
-                    let words = if used.words.is_empty() { None } else { standing.hindrance_to_words(*channel) };
-                    (routes.or(words), standing.is_forum())
+                    let words = if used.words.is_empty() { None } else { access.hindrance_to_words(*channel) };
+                    (routes.or(words), access.is_forum())
                 }
                 Err(Error::Refused(sentence)) => (Some(sentence), false),
                 Err(error) => return Err(error),
@@ -195,12 +195,12 @@ impl Uses {
         if self.0.len() > MOST {
             lines.push(format!("… and {} more channels that weren't checked.", self.0.len() - MOST));
         }
-        Ok(standings)
+        Ok(channel_access)
     }
 }
 
 /// What stands in the way of one route, beside its channel's permissions.
-fn route_problems(context: &CommandContext, here: &Standpoint, route: &Route, there: Option<Standing>) -> Vec<String> {
+fn route_problems(context: &CommandContext, here: &Standpoint, route: &Route, there: Option<ChannelAccess>) -> Vec<String> {
     let (name, id) = (named(route), route.id);
     let mut lines = Vec::new();
     if let Some(server) = route.server.filter(|server| !context.facts.servers.contains(server)) {

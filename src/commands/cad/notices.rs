@@ -34,8 +34,8 @@ pub(super) async fn notices(
             return reply::say(ctx, format!("🔕 Notices are off; they went to <#{known}>. {ON}")).await;
         }
     };
-    let standing = checks::standing(context, asker.guild, channel, asker.here).await?;
-    if let Some(hindrance) = standing.hindrance_to_words(channel) {
+    let access = checks::channel_access(context, asker.guild, channel, asker.here).await?;
+    if let Some(hindrance) = access.hindrance_to_words(channel) {
         return Err(Error::Refused(hindrance));
     }
     if known == Some(channel) {

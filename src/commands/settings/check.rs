@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::file::{File, Named};
 use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
-use crate::commands::checks::{Standing, Standpoint};
+use crate::commands::checks::{ChannelAccess, Standpoint};
 use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
 use crate::commands::route_wording::{not_configured, not_in_forum, not_pinged};
@@ -72,8 +72,8 @@ impl GuildSnapshot {
         Self { guild, here, channels: channels.into_iter().filter_map(place).collect(), roles }
     }
 
-    fn standing(&self, channel: ChannelId) -> Standing {
-        self.channels.iter().find(|place| place.id == channel).map_or(Standing::Gone, |place| self.here.standing(&place.value))
+    fn channel_access(&self, channel: ChannelId) -> ChannelAccess {
+        self.channels.iter().find(|place| place.id == channel).map_or(ChannelAccess::Gone, |place| self.here.channel_access(&place.value))
     }
 
     fn channel(&self, wanted: &Named) -> Result<ChannelId, String> {
@@ -98,7 +98,8 @@ impl GuildSnapshot {
     /// Hints about roles that Discord would not ping where these settings want them.
     pub(in super::super) fn hints(&self, settings: &Settings) -> Vec<String> {
         let deaf = |role: &RoleId| self.roles.iter().any(|known| known.id == *role && known.mentionable == Some(false));
-        let wanted = settings.routes.iter().filter(|route| !self.standing(route.channel).pings_any_role()).filter_map(|route| route.role);
+        let wanted =
+            settings.routes.iter().filter(|route| !self.channel_access(route.channel).pings_any_role()).filter_map(|route| route.role);
         wanted.filter(deaf).collect::<BTreeSet<RoleId>>().into_iter().map(not_pinged).collect()
     }
 
@@ -125,7 +126,7 @@ impl GuildSnapshot {
                 said.problem(&at("server"), not_configured(server));
             }
             let Some(channel) = said.keep(&at("channel"), self.channel(&route.channel)) else { continue };
-            let standing = self.standing(channel);
+            let access = self.channel_access(channel);
             let mut escalation = Escalation::default();
             for (nth, (minutes, role)) in route.escalation.iter().enumerate() {
                 if let Some(role) = said.keep(&at(&format!("escalation[{nth}].role")), self.role(role)) {
@@ -134,11 +135,11 @@ impl GuildSnapshot {
                     let _fits = escalation.set(Step { minutes: *minutes, role, since: UnixMs(0) });
                 }
             }
-            let mut route = route.at(channel, standing.is_forum(), role.flatten());
+            let mut route = route.at(channel, access.is_forum(), role.flatten());
             route.rule.escalation = escalation;
             // Which threads it would open, the style decides too.
             let threads = route.clone().numbered(0, self.guild, crate::ids::CommunityId::new("")).threads() != Threads::Off;
-            let hindrance = if threads { standing.hindrance_to_threads(channel) } else { standing.hindrance(channel) };
+            let hindrance = if threads { access.hindrance_to_threads(channel) } else { access.hindrance(channel) };
             if let Some(hindrance) = hindrance {
                 said.problem(&at("channel"), hindrance);
             } else if route.forum && !route.event.fits_forum(route.style) {
@@ -155,7 +156,7 @@ impl GuildSnapshot {
                 said.problem(&at("server"), not_configured(server));
             }
             let Some(channel) = said.keep(&at("channel"), self.channel(&board.channel)) else { continue };
-            if let Some(hindrance) = self.standing(channel).hindrance_to_words(channel) {
+            if let Some(hindrance) = self.channel_access(channel).hindrance_to_words(channel) {
                 said.problem(&at("channel"), hindrance);
             }
             let setting = BoardSetting { kind: board.kind, channel, server: board.server };
@@ -164,7 +165,7 @@ impl GuildSnapshot {
         }
         if let Some(notices) = file.notices {
             settings.notices = said.keep("notices", self.channel(&notices));
-            if let Some(hindrance) = settings.notices.and_then(|channel| self.standing(channel).hindrance_to_words(channel)) {
+            if let Some(hindrance) = settings.notices.and_then(|channel| self.channel_access(channel).hindrance_to_words(channel)) {
                 said.problem("notices", hindrance);
             }
         }
