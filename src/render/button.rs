@@ -1,9 +1,6 @@
 //! Buttons under cards: which ones a card has, and what they say.
 
-use serde::{Deserialize, Serialize};
-
-use super::custom_id::card;
-use super::{Message, View, text};
+use super::{Button, Choice, Message, View, text};
 use crate::world::Subject;
 
 pub use super::custom_id::{On, PICK, Verb};
@@ -39,32 +36,6 @@ impl Verb {
             _ => 2,
         }
     }
-}
-
-/// A button.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Button {
-    /// What it does.
-    pub verb: Verb,
-    /// The end of its custom id: server and subject.
-    pub on: String,
-}
-
-impl Button {
-    /// Its custom id.
-    #[must_use]
-    pub fn id(&self) -> String {
-        card(self.verb, &self.on)
-    }
-}
-
-/// One card of several that share a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
-    /// The end of its custom id.
-    pub on: String,
-    /// Its title; at most 100 UTF-16 units.
-    pub label: String,
 }
 
 /// The buttons of a card, unless there is nobody to press them, or nothing in the CAD by which it could be named.

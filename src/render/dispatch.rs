@@ -2,7 +2,7 @@
 
 use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
-use super::emergency::{known_meta, meta, place_left};
+use super::meta::{known_meta, meta, place_left};
 use super::{Message, Style, View, colors, street, text, unit, words};
 use crate::clock::UnixMs;
 use crate::event::{Note, Priority};

@@ -1,9 +1,9 @@
 //! 911 and civil calls: waiting, then handled or turned into a dispatch call.
 
-use super::button::{self, Button, Verb};
+use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
-use super::{Message, Style, View, colors, dispatch, street, text, unit, words};
-use crate::event::Meta;
+use super::meta::{known_meta, meta, place_left};
+use super::{Button, Message, Style, View, colors, dispatch, street, text, unit, words};
 use crate::world::{Emergency, Subject};
 
 /// The card, or its form in the style asked for.
@@ -64,12 +64,6 @@ fn sentence(label: &str, emergency: &Emergency) -> String {
     }
 }
 
-/// What of a place the words before it do not say. A crossing is said if its first street is; the rest of it stands in a field.
-pub(super) fn place_left<'a>(place: Option<&'a str>, what: Option<&str>) -> Option<&'a str> {
-    let what = what.filter(|what| text::units(what) <= 110);
-    place.filter(|place| !what.is_some_and(|what| text::says(what, place) || text::says(what, street::first(place))))
-}
-
 fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     let call = &emergency.call;
     let mut fields = Fields::default();
@@ -103,20 +97,6 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     }));
     fields.wide("Timeline", Some(timeline.join(" · ")));
     fields
-}
-
-/// Fields for those keys of `metaData` that mean something to people (docs/cad-contract.md#e8). Every other key stays unsaid: coordinates,
-/// uuids and the caller's ids among them.
-pub(super) fn known_meta(fields: &mut Fields, values: &Meta, keys: &[&str]) {
-    for key in keys {
-        fields.inline(&words::capital(key), draft::line(meta(values, key), 100));
-    }
-}
-
-/// A value of `metaData`, whatever the letter case of its key.
-pub(super) fn meta<'a>(values: &'a Meta, key: &str) -> Option<&'a str> {
-    let value = values.get(key).or_else(|| values.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v));
-    text::visible(value.map(String::as_str))
 }
 
 fn truthy(value: &str) -> bool {

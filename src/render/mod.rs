@@ -23,6 +23,8 @@ mod emergency;
 mod hostile;
 pub mod labels;
 pub mod limits;
+mod message;
+mod meta;
 pub mod notice;
 #[cfg(test)]
 mod numbers;
@@ -38,22 +40,21 @@ mod street;
 pub mod text;
 mod tone;
 mod unit;
+mod view;
 mod words;
-
-use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMs;
 use crate::event::Event;
-use crate::ids::{RoleId, ServerId};
-use crate::world::{Server, Subject};
+use crate::world::Subject;
 
 pub use board::{BoardKind, board};
-pub use button::{Button, Choice};
 pub use dispatch::{attachment, note};
 pub use draft::gather;
+pub use message::{Button, Choice, Embed, Field, File, Link, Message};
 pub use pack::pack;
 pub use record::found;
 pub use unit::{duty, status};
+pub use view::{Labels, Style, View};
 
 /// Older than this when delivered: the footer says how late, in ms.
 const LATE: i64 = 60_000;
@@ -223,186 +224,12 @@ pub fn linked(mut message: Message, url: impl Fn(&str) -> Option<String>) -> Mes
     limits::fit(message)
 }
 
-/// A message as it should stand on Discord: our own serialisable form, so that restarts and upgrades can read it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// One plain sentence; the pings stand before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
-    /// At most 10; all texts together at most 6,000 UTF-16 units.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub embeds: Vec<Embed>,
-    /// The only roles that may be pinged, in the order they are named in `content`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub roles: Vec<RoleId>,
-    /// What can be pressed under it: at most 5.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub buttons: Vec<Button>,
-    /// The cards among which one is chosen first, if several share the message: at most 25.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub choices: Vec<Choice>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<File>,
-    /// Makes no sound (Discord's SUPPRESS_NOTIFICATIONS).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub silent: bool,
-}
-
-impl Message {
-    /// Subjects of the cards that it names, each once.
-    pub fn links(&self) -> impl Iterator<Item = &str> {
-        let all = self.embeds.iter().flat_map(|embed| &embed.fields).flat_map(|field| &field.links);
-        let mut seen = std::collections::BTreeSet::new();
-        all.map(|link| link.to.as_str()).filter(move |to| seen.insert(*to))
-    }
-
-    /// What a thread about it is called: its first title, at most 100 characters.
-    #[must_use]
-    pub fn title(&self) -> Option<String> {
-        let embed = self.embeds.first()?;
-        let text = embed.title.as_ref().or(embed.description.as_ref())?;
-        Some(text::cut(text, 100)).filter(|title| !title.trim().is_empty())
-    }
-}
-
-/// One embed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Embed {
-    /// At most 80 characters by our own rule (256 by Discord's).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// At most 4,096 UTF-16 units.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// 0xRRGGBB.
-    pub color: u32,
-    /// At most 25, none empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<Field>,
-    /// At most 2,048 UTF-16 units.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub footer: Option<String>,
-    /// When the CAD said it, or when it arrived.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<UnixMs>,
-}
-
-/// One field of an embed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Field {
-    /// At most 256 UTF-16 units, never empty.
-    pub name: String,
-    /// At most 1,024 UTF-16 units, never empty.
-    pub value: String,
-    /// Beside its neighbours, in threes.
-    pub inline: bool,
-    /// Parts of `value` that name other cards.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<Link>,
-}
-
-/// A part of a text that names another card.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
-    /// The part, our own words: `Call #501`.
-    pub text: String,
-    /// The card's subject, as text.
-    pub to: String,
-}
-
-/// A file to attach.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct File {
-    /// Name shown.
-    pub name: String,
-    /// Content, base64 of the standard alphabet.
-    pub base64: String,
-    /// Alternative text.
-    pub description: String,
-}
-
-/// How a route wants its alerts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Style {
-    /// The whole card.
-    #[default]
-    Card,
-    /// Title line and colour only (and the footer, by which the message is found again).
-    Compact,
-    /// One line; many of them gather into one message ([`gather`]).
-    Log,
-    /// Kind, street without house number, state, time: no caller, plate, notes or unit names.
-    Public,
-}
-
-/// Everything a renderer may look at.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// The server's world, with the event already applied.
-    pub world: &'a Server,
-    pub server: ServerId,
-    /// The community's words.
-    pub labels: &'a Labels,
-    /// The form asked for.
-    pub style: Style,
-    /// Roles to ping, already decided; empty for none.
-    pub roles: &'a [RoleId],
-    /// A test alert: its title says TEST.
-    pub test: bool,
-    /// Members may act on it.
-    pub buttons: bool,
-    pub now: UnixMs,
-}
-
-/// The community's words (product: "words are the community's"). US defaults.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Labels {
-    /// `911`, `999`, `112`.
-    pub emergency: String,
-    /// `311` and the like.
-    pub civil: String,
-    /// Status number → (emoji, name).
-    pub statuses: std::collections::BTreeMap<i64, (String, String)>,
-    /// Priority number → name, e.g. `P1`.
-    pub priorities: std::collections::BTreeMap<i64, String>,
-}
-
-impl Labels {
-    /// The defaults, for guilds without words of their own.
-    #[must_use]
-    pub fn usual() -> &'static Self {
-        static USUAL: std::sync::LazyLock<Labels> = std::sync::LazyLock::new(Labels::default);
-        &USUAL
-    }
-}
-
-impl Default for Labels {
-    fn default() -> Self {
-        let status = |n: i64, emoji: &str, name: &str| (n, (emoji.to_owned(), name.to_owned()));
-        Self {
-            emergency: "911".into(),
-            civil: "311".into(),
-            statuses: [
-                status(0, "⚫", "Unavailable"),
-                status(1, "🟠", "Busy"),
-                status(2, "🟢", "Available"),
-                status(3, "🔵", "En route"),
-                status(4, "🔴", "On scene"),
-                status(100, "⚪", "Offline"),
-            ]
-            .into(),
-            priorities: [(1, "P1".to_owned()), (2, "P2".to_owned()), (3, "P3".to_owned())].into(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::sample::{NOW, OPENED, show};
     use super::*;
-    use crate::ids::{CallId, Ident};
+    use crate::ids::{CallId, Ident, RoleId};
+    use crate::world::Server;
 
     fn panic_alert() -> Message {
         let world = sample::world();

@@ -1,0 +1,132 @@
+//! Messages, in a form of our own that is stored, so that restarts and upgrades can read it.
+
+use serde::{Deserialize, Serialize};
+
+use super::custom_id::{Verb, card};
+use super::text;
+use crate::clock::UnixMs;
+use crate::ids::RoleId;
+
+/// A message as it should stand on Discord: our own serialisable form, so that restarts and upgrades can read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// One plain sentence; the pings stand before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// At most 10; all texts together at most 6,000 UTF-16 units.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embeds: Vec<Embed>,
+    /// The only roles that may be pinged, in the order they are named in `content`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleId>,
+    /// What can be pressed under it: at most 5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Button>,
+    /// The cards among which one is chosen first, if several share the message: at most 25.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<File>,
+    /// Makes no sound (Discord's SUPPRESS_NOTIFICATIONS).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
+}
+
+impl Message {
+    /// Subjects of the cards that it names, each once.
+    pub fn links(&self) -> impl Iterator<Item = &str> {
+        let all = self.embeds.iter().flat_map(|embed| &embed.fields).flat_map(|field| &field.links);
+        let mut seen = std::collections::BTreeSet::new();
+        all.map(|link| link.to.as_str()).filter(move |to| seen.insert(*to))
+    }
+
+    /// What a thread about it is called: its first title, at most 100 characters.
+    #[must_use]
+    pub fn title(&self) -> Option<String> {
+        let embed = self.embeds.first()?;
+        let text = embed.title.as_ref().or(embed.description.as_ref())?;
+        Some(text::cut(text, 100)).filter(|title| !title.trim().is_empty())
+    }
+}
+
+/// One embed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Embed {
+    /// At most 80 characters by our own rule (256 by Discord's).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// At most 4,096 UTF-16 units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// 0xRRGGBB.
+    pub color: u32,
+    /// At most 25, none empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+    /// At most 2,048 UTF-16 units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footer: Option<String>,
+    /// When the CAD said it, or when it arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<UnixMs>,
+}
+
+/// One field of an embed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// At most 256 UTF-16 units, never empty.
+    pub name: String,
+    /// At most 1,024 UTF-16 units, never empty.
+    pub value: String,
+    /// Beside its neighbours, in threes.
+    pub inline: bool,
+    /// Parts of `value` that name other cards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+}
+
+/// A part of a text that names another card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The part, our own words: `Call #501`.
+    pub text: String,
+    /// The card's subject, as text.
+    pub to: String,
+}
+
+/// A file to attach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Name shown.
+    pub name: String,
+    /// Content, base64 of the standard alphabet.
+    pub base64: String,
+    /// Alternative text.
+    pub description: String,
+}
+
+/// A button.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Button {
+    /// What it does.
+    pub verb: Verb,
+    /// The end of its custom id: server and subject.
+    pub on: String,
+}
+
+impl Button {
+    /// Its custom id.
+    #[must_use]
+    pub fn id(&self) -> String {
+        card(self.verb, &self.on)
+    }
+}
+
+/// One card of several that share a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The end of its custom id.
+    pub on: String,
+    /// Its title; at most 100 UTF-16 units.
+    pub label: String,
+}

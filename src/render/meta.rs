@@ -1,0 +1,25 @@
+//! What calls of both kinds say beside their own fields: `metaData`, and a place that the text does not name yet.
+
+use super::draft::{self, Fields};
+use super::{street, text, words};
+use crate::event::Meta;
+
+/// Fields for those keys of `metaData` that mean something to people (docs/cad-contract.md#e8). Every other key stays unsaid: coordinates,
+/// uuids and the caller's ids among them.
+pub(super) fn known_meta(fields: &mut Fields, values: &Meta, keys: &[&str]) {
+    for key in keys {
+        fields.inline(&words::capital(key), draft::line(meta(values, key), 100));
+    }
+}
+
+/// A value of `metaData`, whatever the letter case of its key.
+pub(super) fn meta<'a>(values: &'a Meta, key: &str) -> Option<&'a str> {
+    let value = values.get(key).or_else(|| values.iter().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v));
+    text::visible(value.map(String::as_str))
+}
+
+/// What of a place the words before it do not say. A crossing is said if its first street is; the rest of it stands in a field.
+pub(super) fn place_left<'a>(place: Option<&'a str>, what: Option<&str>) -> Option<&'a str> {
+    let what = what.filter(|what| text::units(what) <= 110);
+    place.filter(|place| !what.is_some_and(|what| text::says(what, place) || text::says(what, street::first(place))))
+}
