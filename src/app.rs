@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::actions::{self, Acting};
 use crate::cad::listener::{Credentials, Listener};
 use crate::cad::reconcile::{Pace, Reconciler};
-use crate::cad::rest::CadRest;
+use crate::cad::rest::{CadReader, CadRest};
 use crate::cad::session::{LinkChange, Session};
 use crate::clock::Clock;
 use crate::commands;
@@ -100,8 +100,8 @@ struct Shared {
     status: Status,
     readiness: Readiness,
     rest: Rest,
-    /// One for all: its budgets are shared by its clones.
-    cad: Option<CadRest>,
+    /// Shares its budgets with `acting`.
+    cad: Option<CadReader>,
     gate: Gate,
     tasks: Tasks,
     requests: mpsc::Sender<Request>,
@@ -185,11 +185,12 @@ impl App {
         // One client for all: its budgets are those of the key.
         let (operations, suspended) = mpsc::channel(OPERATIONS);
         let cad = cad(&config).map(|cad| cad.telling(clock.clone(), operations));
-        let acting = cad.clone().map(|cad| {
+        let acting = cad.as_ref().map(|cad| {
             Acting::new(actions::Outside {
                 community: credentials.community.clone(),
                 servers: config.sonoran.servers.clone(),
-                cad,
+                reader: cad.reader(),
+                actor: cad.actor(credentials.community.clone()),
                 store: store.clone(),
                 clock: clock.clone(),
                 intake: intake.clone(),
@@ -214,7 +215,7 @@ impl App {
             gate: gate.clone(),
             tasks: tasks.clone(),
             requests,
-            cad,
+            cad: cad.as_ref().map(CadRest::reader),
             acting,
         };
 

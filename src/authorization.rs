@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{RoleId, ServerId};
+use crate::ids::{CommunityId, RoleId, ServerId};
 
 /// How a guild lets its members act in the CAD.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +198,59 @@ pub fn check(rule: &ActingRule, facts: Facts<'_>, need: Need) -> Result<(), Refu
     }
 }
 
+/// Proof that somebody may do something in a community's CAD, on one server. The methods that change the CAD demand it, and [`authorize`] alone
+/// creates it: its fields are private, it can't be cloned, and it is never stored.
+///
+/// ```compile_fail,E0451
+/// # use tenfour::authorization::{Granted, Permission};
+/// # use tenfour::ids::{CommunityId, ServerId};
+/// let community = CommunityId::new("c");
+/// let forged = Granted { community, server: ServerId(1), account: String::new(), permission: Permission::Dispatch };
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use tenfour::authorization::Granted;
+/// fn copies<T: Clone>() {}
+/// copies::<Granted>();
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct Granted {
+    community: CommunityId,
+    server: ServerId,
+    /// UUID of the member's account.
+    account: String,
+    permission: Permission,
+}
+
+impl Granted {
+    /// Whether it counts for this community's CAD and this server of it.
+    #[must_use]
+    pub fn is_for(&self, community: &CommunityId, server: ServerId) -> bool {
+        self.community == *community && self.server == server
+    }
+
+    /// UUID of the account of the member who may.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    #[must_use]
+    pub fn permission(&self) -> Permission {
+        self.permission
+    }
+}
+
+/// As [`check`], for what changes the CAD of `community`, on `server`.
+///
+/// # Errors
+/// The first reason why not.
+pub fn authorize(community: &CommunityId, server: ServerId, rule: &ActingRule, facts: Facts<'_>, need: Need) -> Result<Granted, Refusal> {
+    check(rule, facts, need)?;
+    let member = facts.member.ok_or(Refusal::NotLinked)?;
+    Ok(Granted { community: community.clone(), server, account: member.account.clone(), permission: need.permission })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,5 +340,19 @@ mod tests {
     fn a_rule_that_was_never_set_is_the_default_one() {
         assert_eq!(serde_json::from_str::<ActingRule>("{}").unwrap(), ActingRule::default());
         assert!(ActingRule::default().buttons && !ActingRule::default().emergency);
+    }
+
+    #[test]
+    fn who_may_not_gets_no_grant_and_a_grant_is_for_one_server_of_one_community() {
+        let (ours, theirs) = (CommunityId::new("ours"), CommunityId::new("theirs"));
+        let known = Member { account: "uuid".to_owned(), ..member(1, &["dispatch"]) };
+        let need = Need { permission: Permission::Dispatch, on_duty: Some(ServerId(1)) };
+        let granted =
+            |units| authorize(&ours, ServerId(1), &ActingRule::default(), Facts { roles: &[], member: Some(&known), units }, need);
+        assert_eq!(granted(0), Err(Refusal::NotOnDuty { server: ServerId(1) }));
+        let granted = granted(1).unwrap();
+        assert_eq!((granted.account(), granted.permission()), ("uuid", Permission::Dispatch));
+        assert!(granted.is_for(&ours, ServerId(1)));
+        assert!(!granted.is_for(&ours, ServerId(2)) && !granted.is_for(&theirs, ServerId(1)));
     }
 }

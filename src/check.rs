@@ -144,7 +144,7 @@ async fn cad(config: &Config, found: &mut Findings) {
         Ok(http) => http,
         Err(error) => return found.bad("cad", error.to_string()),
     };
-    let cad = CadRest::new(&config.sonoran.api_url, credentials.key.clone(), http);
+    let cad = CadRest::new(&config.sonoran.api_url, credentials.key.clone(), http).reader();
     match cad.version().await {
         Ok(version) => found.good("cad", format!("the key is accepted; plan {}", version.name.as_deref().unwrap_or("unknown"))),
         Err(error) => return found.bad("cad", error.to_string()),

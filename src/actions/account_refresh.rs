@@ -30,7 +30,7 @@ impl Acting {
             }
         }
         // Whoever waits for a turn is told now; what is under way goes on to its end.
-        self.0.outside.cad.stop_waiting();
+        self.0.outside.actor.stop_waiting();
     }
 
     async fn refresh_accounts(&self) {

@@ -12,11 +12,12 @@
 //! tried again. What was made before a restart, nobody here knows: what waited then is taken once the CAD was read.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::members::BELIEVED;
 use super::synthetic_events::{SyntheticEvent, iso};
 use super::{Acting, Actor, Outside, Refused, Who, view};
+use crate::authorization::Granted;
 use crate::cad::rest::{NewDispatch, NewNote, RestError, Target};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
@@ -105,7 +106,8 @@ impl Left {
 }
 
 impl Acting {
-    /// Takes a 911, together with all others who do so at this moment.
+    /// Takes a 911, together with all others who do so at this moment. Each was authorized before; the CAD is changed with the grant of who came
+    /// first.
     pub(super) async fn take_911(
         &self,
         actor: &Actor,
@@ -117,8 +119,8 @@ impl Acting {
         let Subject::Emergency(key, _) = subject else { return Err(self.over(actor.guild, server, subject).await) };
         let unit = who.unit().filter(|_| respond);
         let taker = unit.map(|unit| (who.member.account.clone(), unit.ident));
-        let this = self.clone();
-        let work = move |takers: Vec<Taker>| async move { this.make_call_of(server, key, subject, takers).await };
+        let (this, granted) = (self.clone(), Arc::clone(&who.granted));
+        let work = move |takers: Vec<Taker>| async move { this.make_call_of(&granted, server, key, subject, takers).await };
         let done = self.0.taking.join(&self.0.outside.tasks, (server, key), taker, work).await.ok_or(Refused::Busy)?;
         let became = match done {
             // Somebody else was quicker, or it is gone.
@@ -153,7 +155,14 @@ impl Acting {
         }
     }
 
-    async fn make_call_of(&self, server: ServerId, key: CallId, subject: Subject, takers: Vec<Taker>) -> Result<Became, Refused> {
+    async fn make_call_of(
+        &self,
+        granted: &Granted,
+        server: ServerId,
+        key: CallId,
+        subject: Subject,
+        takers: Vec<Taker>,
+    ) -> Result<Became, Refused> {
         let what = || format!("Call{key:#}");
         let (emergency, read_at) = {
             let seen = self
@@ -167,12 +176,12 @@ impl Acting {
         };
         let Some(number) = emergency.cad_number(key) else { return Err(Refused::Over { what: what(), redrawn: false }) };
         let takers: Vec<(String, Ident)> = takers.into_iter().flatten().collect();
-        let Outside { cad, clock, refresh, community, reads, .. } = &self.0.outside;
+        let Outside { actor, clock, refresh, community, reads, .. } = &self.0.outside;
         let (now, made_of) = (clock.now(), &self.0.made_of);
         let attempt = made_of.of(server, subject, now);
         let read_since = |from: UnixMs| read_at.is_some_and(|read| read >= from);
         let refused = match attempt {
-            Some(Attempt::Made(call, _)) => return self.join_call_of(server, number, subject, call, &takers).await,
+            Some(Attempt::Made(call, _)) => return self.join_call_of(granted, server, number, subject, call, &takers).await,
             // If the CAD is never read, time has to do.
             Some(Attempt::Unsure(at)) => {
                 let settled = if *reads { read_since(at.plus(GRACE + 1)) } else { now.since(at) >= BELIEVED };
@@ -190,7 +199,7 @@ impl Acting {
         let mut accounts: Vec<String> = takers.iter().map(|(account, _)| account.clone()).collect();
         accounts.sort_unstable();
         accounts.dedup();
-        let made = cad.create_dispatch(server, &of(&emergency, number, accounts, now)).await;
+        let made = actor.create_dispatch(granted, server, &of(&emergency, number, accounts, now)).await;
         let key_of = (server, subject);
         match &made {
             // From when it was given up: until then the CAD may have been on it, and what was read meanwhile says nothing.
@@ -205,20 +214,21 @@ impl Acting {
             return Err(RestError::in_doubt(&RestError::Unreadable).into());
         };
         self.tell(server, SyntheticEvent::made(&made)).await;
-        let left = self.remove_taken(server, number, call).await;
+        let left = self.remove_taken(granted, server, number, call).await;
         if matches!(left, Left::Unconfirmed) {
             // People waited for an answer that did not come: whatever else is to be asked would keep them as long.
             let attached = idents(&made);
             return Ok(Became { call, served: attached.clone(), attached, left });
         }
-        self.carry_notes(server, key, call, emergency.notes.len()).await;
-        let (attached, served) = self.attach_missing(server, call, idents(&made), &takers).await;
+        self.carry_notes(granted, server, key, call, emergency.notes.len()).await;
+        let (attached, served) = self.attach_missing(granted, server, call, idents(&made), &takers).await;
         Ok(Became { call, attached, served, left })
     }
 
     /// A call was made of it already, and it waits all the same: the world could not be told, or it was not removed.
     async fn join_call_of(
         &self,
+        granted: &Granted,
         server: ServerId,
         number: CallId,
         subject: Subject,
@@ -228,7 +238,7 @@ impl Acting {
         let idents: Vec<Ident> = takers.iter().map(|(_, ident)| *ident).collect();
         let asked = match idents.as_slice() {
             [] => Ok(Vec::new()),
-            _ => self.attach_all(server, call, idents).await,
+            _ => self.attach_all(granted, server, call, idents).await,
         };
         let attached = match asked {
             Ok(attached) => attached,
@@ -246,13 +256,13 @@ impl Acting {
         if !attached.is_empty() {
             self.tell(server, SyntheticEvent::attached(call, &attached)).await;
         }
-        let left = self.remove_taken(server, number, call).await;
+        let left = self.remove_taken(granted, server, number, call).await;
         Ok(Became { call, served: attached.clone(), attached, left })
     }
 
     /// Removes a 911 of which a call was made.
-    async fn remove_taken(&self, server: ServerId, number: CallId, call: CallId) -> Left {
-        match self.0.outside.cad.remove_911(server, number).await {
+    async fn remove_taken(&self, granted: &Granted, server: ServerId, number: CallId, call: CallId) -> Left {
+        match self.0.outside.actor.remove_911(granted, server, number).await {
             Ok(()) => {
                 self.tell(server, SyntheticEvent::emergency_removed(number)).await;
                 Left::Removed
@@ -271,11 +281,11 @@ impl Acting {
 
     /// Notes that were written on the 911's card while the call was being made go into the call too. Once the world knows of the call, the 911
     /// takes no more.
-    async fn carry_notes(&self, server: ServerId, key: CallId, call: CallId, sent: usize) {
+    async fn carry_notes(&self, granted: &Granted, server: ServerId, key: CallId, call: CallId, sent: usize) {
         let notes = self.look(server, move |world| world.emergencies.get(&key).map(|known| known.notes.clone())).await;
         for note in notes.ok().flatten().unwrap_or_default().into_iter().skip(sent) {
             let label = note.label.as_deref().unwrap_or("Discord");
-            match self.0.outside.cad.add_note(server, call, &note.content, label).await {
+            match self.0.outside.actor.add_note(granted, server, call, &note.content, label).await {
                 Ok(_) => drop(self.tell(server, SyntheticEvent::noted(call, label, &note.content, self.0.outside.clock.now())).await),
                 Err(error) => tracing::warn!(%server, %call, %error, "a note on a 911 did not come into the call that was made of it"),
             }
@@ -285,6 +295,7 @@ impl Acting {
     /// The CAD attaches the identifier that is selected there; another one may be on duty here. All who are attached, and the takers who are.
     async fn attach_missing(
         &self,
+        granted: &Granted,
         server: ServerId,
         call: CallId,
         mut attached: Vec<Ident>,
@@ -299,7 +310,7 @@ impl Acting {
         missing.sort_unstable();
         missing.dedup();
         if !missing.is_empty() {
-            match self.0.outside.cad.attach(server, call, &Target::Idents(missing)).await {
+            match self.0.outside.actor.attach(granted, server, call, &Target::Idents(missing)).await {
                 Ok(more) if !more.is_empty() => {
                     self.tell(server, SyntheticEvent::attached(call, &more)).await;
                     attached.extend(more);

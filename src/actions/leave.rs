@@ -33,7 +33,7 @@ impl Acting {
             };
             return Err(Refused::Needless(said.to_owned()));
         };
-        let left = self.0.outside.cad.detach(server, &Target::Idents(idents.clone())).await;
+        let left = self.0.outside.actor.detach(&who.granted, server, &Target::Idents(idents.clone())).await;
         let left = self.doubted(server, left)?;
         // A second try that finds nobody on a call names nobody.
         let left = if left.is_empty() { idents } else { left };
@@ -44,8 +44,15 @@ impl Acting {
     }
 
     /// Detaches units from the call they are on, which is this one.
-    pub(super) async fn detach(&self, guild: GuildId, server: ServerId, subject: Subject, idents: &[Ident]) -> Result<(), Refused> {
-        let left = self.0.outside.cad.detach(server, &Target::Idents(idents.to_vec())).await;
+    pub(super) async fn detach(
+        &self,
+        who: &Who,
+        guild: GuildId,
+        server: ServerId,
+        subject: Subject,
+        idents: &[Ident],
+    ) -> Result<(), Refused> {
+        let left = self.0.outside.actor.detach(&who.granted, server, &Target::Idents(idents.to_vec())).await;
         let left = self.answered(guild, server, subject, left).await?;
         let left = if left.is_empty() { idents.to_vec() } else { left };
         if let Subject::Dispatch(call, _) = subject {

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::coalesce::SingleFlight;
 use crate::authorization::Member;
-use crate::cad::rest::{Account, AccountStatus, CadRest, Object, Phase, Rank, RestError, Selector, Turn};
+use crate::cad::rest::{Account, AccountStatus, CadReader, Object, Phase, Rank, RestError, Selector, Turn};
 use crate::clock::{Clock, UnixMs};
 use crate::ids::{CommunityId, ServerId, UserId};
 use crate::store::Store;
@@ -63,7 +63,7 @@ impl Known {
 /// The community's members, as far as they were asked about.
 #[derive(Debug)]
 pub(super) struct Members {
-    cad: CadRest,
+    cad: CadReader,
     store: Store,
     clock: Clock,
     community: CommunityId,
@@ -83,7 +83,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn new(cad: CadRest, store: Store, clock: Clock, community: CommunityId) -> Self {
+    pub(super) fn new(cad: CadReader, store: Store, clock: Clock, community: CommunityId) -> Self {
         Self {
             cad,
             store,
@@ -425,6 +425,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::cad::rest::CadRest;
 
     /// The pretended CAD with its limits, and members with accounts. Time passes only by [`Stage::while_time_passes`].
     struct Stage {
@@ -447,7 +448,8 @@ mod tests {
         }
 
         async fn members(&self) -> Members {
-            let rest = CadRest::new(&self.cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new());
+            let rest =
+                CadRest::new(&self.cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new()).reader();
             let members = Members::new(rest, self.store.clone(), self.clock.clone(), CommunityId::new(self.cad.community()));
             members.restore().await;
             members

@@ -34,8 +34,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::authorization::{self, ActingRule, Facts, Member, Need, Permission, Refusal};
-use crate::cad::rest::{CadRest, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn};
+use crate::authorization::{self, ActingRule, Facts, Granted, Member, Need, Permission, Refusal};
+use crate::cad::rest::{
+    CadActor, CadReader, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn,
+};
 use crate::clock::{Clock, UnixMs};
 use crate::discord::roles::Roles;
 use crate::gate::Gate;
@@ -84,7 +86,10 @@ pub struct Actor {
 pub struct Outside {
     pub community: CommunityId,
     pub servers: Vec<ServerId>,
-    pub cad: CadRest,
+    /// Reads the CAD.
+    pub reader: CadReader,
+    /// Changes the CAD.
+    pub actor: CadActor,
     /// Guilds' rules, members' accounts.
     pub store: Store,
     pub clock: Clock,
@@ -124,10 +129,12 @@ struct Inner {
 }
 
 /// Somebody who may.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Who {
     member: Member,
     units: Vec<OwnUnit>,
+    /// Shared only with the task that does something for several people at once.
+    granted: Arc<Granted>,
 }
 
 impl Who {
@@ -152,9 +159,9 @@ impl Acting {
     /// Nothing is asked yet.
     #[must_use]
     pub fn new(outside: Outside) -> Self {
-        let Outside { cad, store, clock, community, .. } = outside.clone();
+        let Outside { reader, store, clock, community, .. } = outside.clone();
         let now = clock.now();
-        let members = Members::new(cad, store, clock, community);
+        let members = Members::new(reader, store, clock, community);
         Self(Arc::new(Inner {
             outside,
             members,
@@ -224,7 +231,7 @@ impl Acting {
     pub async fn lookup(&self, actor: &Actor, what: &Lookup) -> Result<Vec<Object>, Refused> {
         let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
         self.may(actor, server, Need { permission: Permission::Lookup, on_duty: None }).await?;
-        self.0.outside.cad.lookup(what).await.map_err(Refused::Unread)
+        self.0.outside.reader.lookup(what).await.map_err(Refused::Unread)
     }
 
     /// The community's templates for dispatch calls, for somebody who may make calls.
@@ -234,7 +241,7 @@ impl Acting {
     pub async fn templates(&self, actor: &Actor) -> Result<Vec<Template>, Refused> {
         let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
         self.may(actor, server, Need { permission: Permission::SelfDispatch, on_duty: None }).await?;
-        self.0.outside.cad.templates().await.map_err(Refused::Unread)
+        self.0.outside.reader.templates().await.map_err(Refused::Unread)
     }
 
     /// Whether somebody may do what needs `need`: for what is asked before a form is filled in.
@@ -299,14 +306,14 @@ impl Acting {
             CadAction::Take(subject) => self.take(actor, server, *subject).await,
             CadAction::Edit(call, patch) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
-                let edited = self.0.outside.cad.edit_dispatch(server, number, patch).await;
+                let edited = self.0.outside.actor.edit_dispatch(&who.granted, server, number, patch).await;
                 let edited = self.answered(actor.guild, server, subject, edited).await?;
                 self.tell(server, SyntheticEvent::edited(&edited)).await;
                 Ok(format!("✅ Call #{number} is changed."))
             }
             CadAction::Postal(call, postal) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
-                let set = self.0.outside.cad.set_postal(server, number, postal).await;
+                let set = self.0.outside.actor.set_postal(&who.granted, server, number, postal).await;
                 self.answered(actor.guild, server, subject, set).await?;
                 let postal = postal.clone();
                 self.edited(server, subject, move |call| call.postal = Some(postal)).await;
@@ -321,19 +328,19 @@ impl Acting {
                         "{name} is not on call #{number} any more, so nothing was sent: choose another."
                     )));
                 }
-                let set = self.0.outside.cad.set_primary(server, number, ident, false).await;
+                let set = self.0.outside.actor.set_primary(&who.granted, server, number, ident, false).await;
                 self.answered(actor.guild, server, subject, set).await?;
                 self.edited(server, subject, move |call| call.primary = Some(ident)).await;
                 Ok(format!("✅ {name} is the primary unit of call #{number}."))
             }
-            CadAction::Close(call) => self.close(actor, server, *call).await,
-            CadAction::Dismiss(call) => self.dismiss(actor, server, *call).await,
+            CadAction::Close(call) => self.close(actor, who, server, *call).await,
+            CadAction::Dismiss(call) => self.dismiss(actor, who, server, *call).await,
             CadAction::Assign(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let ident = *ident;
                 // Before anything is sent: what was done must not be unknown because the name was not found out.
                 let name = self.look(server, move |world| named(world, ident)).await?;
-                self.attach(actor.guild, server, subject, number, ident).await?;
+                self.attach(&who.granted, actor.guild, server, subject, number, ident).await?;
                 Ok(format!("✅ {name} is attached to call #{number}."))
             }
             CadAction::Unassign(call, ident) => {
@@ -344,7 +351,7 @@ impl Acting {
                 if !on_it {
                     return Err(Refused::Needless(format!("{name} is not on call #{number}: nothing was sent.")));
                 }
-                self.detach(actor.guild, server, subject, &[ident]).await?;
+                self.detach(who, actor.guild, server, subject, &[ident]).await?;
                 Ok(format!("✅ {name} left call #{number}."))
             }
             CadAction::Status(status) => self.status(who, server, *status).await,
@@ -352,16 +359,21 @@ impl Acting {
             CadAction::PanicOver(subject) => self.panic_over(actor, who, server, *subject).await,
             CadAction::New(new, attached) => {
                 let accounts = if *attached { vec![who.member.account.clone()] } else { Vec::new() };
-                let made = self.0.outside.cad.create_dispatch(server, &NewDispatch { accounts, ..(**new).clone() }).await;
+                let made = self.0.outside.actor.create_dispatch(&who.granted, server, &NewDispatch { accounts, ..(**new).clone() }).await;
                 self.made(server, made).await
             }
             CadAction::NewFromTemplate(new) => {
                 // The CAD wants somebody on it.
                 let target = Target::Account(who.member.account.clone());
-                let made = self.0.outside.cad.create_custom_dispatch(server, &NewCustomDispatch { target, ..(**new).clone() }).await;
+                let made = self
+                    .0
+                    .outside
+                    .actor
+                    .create_custom_dispatch(&who.granted, server, &NewCustomDispatch { target, ..(**new).clone() })
+                    .await;
                 self.made(server, made).await
             }
-            CadAction::Call(new) => self.call(actor, server, new).await,
+            CadAction::Call(new) => self.call(actor, who, server, new).await,
         }
     }
 
@@ -380,12 +392,12 @@ impl Acting {
         let Ruled { rule, roles } = self.ruled(actor, need.permission).await?;
         let actor = &Actor { roles, ..actor.clone() };
         loop {
-            let (units, refusal) = self.checked(&rule, actor, server, need, &known).await?;
-            match (refusal, known.member.clone()) {
-                (None, Some(member)) => return Ok(Who { member, units }),
-                (None, None) => return Err(Refusal::NotLinked.into()),
+            let (units, granted) = self.checked(&rule, actor, server, need, &known).await?;
+            match (granted, known.member.clone()) {
+                (Ok(granted), Some(member)) => return Ok(Who { member, units, granted: Arc::new(granted) }),
+                (Ok(_), None) => return Err(Refusal::NotLinked.into()),
                 // What was believed may be outdated: nobody is refused because of it. Units were asked about just now.
-                (Some(refusal), _)
+                (Err(refusal), _)
                     if !matches!(refusal, Refusal::NotOnDuty { .. })
                         && refusal.may_be_outdated()
                         && known.is_old(self.0.outside.clock.now()) =>
@@ -395,12 +407,12 @@ impl Acting {
                         return Err(refusal.into());
                     }
                 }
-                (Some(refusal), _) => return Err(refusal.into()),
+                (Err(refusal), _) => return Err(refusal.into()),
             }
         }
     }
 
-    /// The units somebody could act as, and why they may not.
+    /// The units somebody could act as, and whether they may.
     async fn checked(
         &self,
         rule: &ActingRule,
@@ -408,12 +420,12 @@ impl Acting {
         server: ServerId,
         need: Need,
         known: &Known,
-    ) -> Result<(Vec<OwnUnit>, Option<Refusal>), Refused> {
+    ) -> Result<(Vec<OwnUnit>, Result<Granted, Refusal>), Refused> {
         let member = known.member.as_ref();
         let facts = |units| Facts { roles: &actor.roles, member, units };
         // Who is refused anyway is not worth a question about units.
         if let Err(refusal) = authorization::check(rule, facts(1), need) {
-            return Ok((Vec::new(), Some(refusal)));
+            return Ok((Vec::new(), Err(refusal)));
         }
         let units = match (need.on_duty, member) {
             (Some(server), Some(member)) => self.units(server, &member.account).await?,
@@ -421,8 +433,8 @@ impl Acting {
             (None, Some(member)) => self.known_units(server, &member.account).await?,
             (_, None) => Vec::new(),
         };
-        let refusal = authorization::check(rule, facts(units.len()), need).err();
-        Ok((units, refusal))
+        let granted = authorization::authorize(&self.0.outside.community, server, rule, facts(units.len()), need);
+        Ok((units, granted))
     }
 
     async fn known_units(&self, server: ServerId, account: &str) -> Result<Vec<OwnUnit>, Refused> {
@@ -461,17 +473,26 @@ impl Acting {
         if self.look(server, move |world| view::is_attached(world, subject, ident)).await? {
             return Err(Refused::Needless(format!("{name} is on call #{call} already: nothing was sent.")));
         }
-        self.attach(actor.guild, server, subject, number, ident).await?;
+        self.attach(&who.granted, actor.guild, server, subject, number, ident).await?;
         Ok(format!("🚓 {name} is attached to call #{number}."))
     }
 
-    /// Attaches a unit, together with all others that are to be attached at this moment.
-    async fn attach(&self, guild: GuildId, server: ServerId, subject: Subject, number: CallId, ident: Ident) -> Result<(), Refused> {
-        let this = self.clone();
+    /// Attaches a unit, together with all others that are to be attached at this moment. Each was authorized before; the request is sent with
+    /// the grant of who came first.
+    async fn attach(
+        &self,
+        granted: &Arc<Granted>,
+        guild: GuildId,
+        server: ServerId,
+        subject: Subject,
+        number: CallId,
+        ident: Ident,
+    ) -> Result<(), Refused> {
+        let (this, granted) = (self.clone(), Arc::clone(granted));
         let work = move |mut idents: Vec<Ident>| async move {
             idents.sort_unstable();
             idents.dedup();
-            let attached = this.attach_all(server, number, idents).await?;
+            let attached = this.attach_all(&granted, server, number, idents).await?;
             if !attached.is_empty() {
                 this.tell(server, SyntheticEvent::attached(number, &attached)).await;
             }
@@ -479,7 +500,7 @@ impl Acting {
         };
         let joined = self.0.attaching.join(&self.0.outside.tasks, (server, number), ident, work);
         // Done for several people at once, in nobody's turn: each is told that it waits.
-        let phase = if self.0.outside.cad.attaching_waits() { Phase::Queued } else { Phase::Working };
+        let phase = if self.0.outside.actor.attaching_waits() { Phase::Queued } else { Phase::Working };
         let done = Turn::during(phase, joined).await.ok_or(Refused::Busy)?;
         if matches!(done, Err(RestError::NotThere { .. })) {
             self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
@@ -499,16 +520,16 @@ impl Acting {
     }
 
     /// One request for all. If the CAD does not know one of several, the others must not suffer for it: then each is sent alone.
-    async fn attach_all(&self, server: ServerId, number: CallId, idents: Vec<Ident>) -> Result<Vec<Ident>, RestError> {
-        let cad = &self.0.outside.cad;
-        match cad.attach(server, number, &Target::Idents(idents.clone())).await {
+    async fn attach_all(&self, granted: &Granted, server: ServerId, number: CallId, idents: Vec<Ident>) -> Result<Vec<Ident>, RestError> {
+        let cad = &self.0.outside.actor;
+        match cad.attach(granted, server, number, &Target::Idents(idents.clone())).await {
             Err(RestError::NotThere { .. }) if idents.len() > 1 => {}
             answer => return answer,
         }
         let mut attached = Vec::new();
         let mut refused = None;
         for ident in idents {
-            match cad.attach(server, number, &Target::Idents(vec![ident])).await {
+            match cad.attach(granted, server, number, &Target::Idents(vec![ident])).await {
                 Ok(more) => attached.extend(more),
                 Err(error) => {
                     let is_silence = error.is_silence();
@@ -550,7 +571,7 @@ impl Acting {
             }
             return Ok("📝 Noted on the card. The CAD has no notes on calls that wait: whoever responds here takes it along.".to_owned());
         }
-        let noted = self.0.outside.cad.add_note(server, number, note, &label).await;
+        let noted = self.0.outside.actor.add_note(&who.granted, server, number, note, &label).await;
         self.answered(actor.guild, server, subject, noted).await?;
         self.tell(server, SyntheticEvent::noted(number, &label, note, now)).await;
         Ok(format!("📝 Noted on call #{number}, signed {}.", text::line(&label, 60)))
@@ -581,14 +602,14 @@ impl Acting {
         }
     }
 
-    async fn close(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<String, Refused> {
+    async fn close(&self, actor: &Actor, who: &Who, server: ServerId, call: CallId) -> Result<String, Refused> {
         let (subject, number) = self.open(actor, server, call).await?;
         let key = (server, format!("close:{number}"));
         let closed = self
             .0
             .in_flight
             .run(key, || async {
-                let closed = self.0.outside.cad.close(server, &[number]).await?;
+                let closed = self.0.outside.actor.close(&who.granted, server, &[number]).await?;
                 let closed = if closed.is_empty() { vec![number] } else { closed };
                 self.tell(server, SyntheticEvent::closed(&closed)).await;
                 Ok(closed.len())
@@ -598,7 +619,7 @@ impl Acting {
         Ok(format!("⬛ Call #{number} is closed."))
     }
 
-    async fn dismiss(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<String, Refused> {
+    async fn dismiss(&self, actor: &Actor, who: &Who, server: ServerId, call: CallId) -> Result<String, Refused> {
         let subject = self.waiting(actor, server, call).await?;
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
@@ -609,7 +630,7 @@ impl Acting {
             .0
             .in_flight
             .run(key, || async {
-                self.0.outside.cad.remove_911(server, number).await?;
+                self.0.outside.actor.remove_911(&who.granted, server, number).await?;
                 self.tell(server, SyntheticEvent::emergency_removed(number)).await;
                 Ok(1)
             })
@@ -620,7 +641,7 @@ impl Acting {
 
     async fn status(&self, who: &Who, server: ServerId, status: i64) -> Result<String, Refused> {
         let idents = who.idents();
-        let updated = self.0.outside.cad.set_status(server, &Target::Idents(idents.clone()), status).await;
+        let updated = self.0.outside.actor.set_status(&who.granted, server, &Target::Idents(idents.clone()), status).await;
         if self.doubted(server, updated)? == 0 {
             return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
@@ -637,7 +658,7 @@ impl Acting {
         })
     }
 
-    async fn call(&self, actor: &Actor, server: ServerId, new: &NewEmergency) -> Result<String, Refused> {
+    async fn call(&self, actor: &Actor, who: &Who, server: ServerId, new: &NewEmergency) -> Result<String, Refused> {
         if !self.rule(actor.guild)?.emergency {
             let said = "Placing calls from Discord is switched off here: somebody with Manage Server can switch it on with `/cad actions`.";
             return Err(Refused::Needless(said.to_owned()));
@@ -656,7 +677,7 @@ impl Acting {
             let left = (BETWEEN_CALLS - now.since(at)).max(1_000).div_euclid(1_000);
             return Err(Refused::Needless(format!("You placed a call a moment ago: wait {left} s before the next one.")));
         }
-        let made = self.0.outside.cad.create_911(server, new).await;
+        let made = self.0.outside.actor.create_911(&who.granted, server, new).await;
         if let Err(error) = &made
             && !error.may_have_happened()
         {

@@ -19,7 +19,7 @@ impl Acting {
             let said = if on { "Your panic is on already" } else { "Your panic is not on" };
             return Err(Refused::Needless(format!("{said}: nothing was sent.")));
         }
-        let updated = self.0.outside.cad.set_panic(server, &Target::Idents(idents.clone()), on).await;
+        let updated = self.0.outside.actor.set_panic(&who.granted, server, &Target::Idents(idents.clone()), on).await;
         if self.doubted(server, updated)? == 0 {
             return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
@@ -34,17 +34,20 @@ impl Acting {
         if self.look(server, move |world| world.is_over(subject)).await? {
             return Err(self.over(actor.guild, server, subject).await);
         }
-        if !who.idents().contains(&ident) {
-            // Another's: that is the dispatcher's to end.
-            self.permitted(actor, server, Need { permission: Permission::Dispatch, on_duty: Some(server) }).await?;
-        }
+        let dispatcher = if who.idents().contains(&ident) {
+            None
+        } else {
+            // Only a dispatcher may end another unit's panic.
+            Some(self.permitted(actor, server, Need { permission: Permission::Dispatch, on_duty: Some(server) }).await?)
+        };
+        let granted = &dispatcher.as_ref().unwrap_or(who).granted;
         let name = self.look(server, move |world| named(world, ident)).await?;
         let key = (server, format!("panic over:{ident}"));
         let ended = self
             .0
             .in_flight
             .run(key, || async {
-                let updated = self.0.outside.cad.set_panic(server, &Target::Idents(vec![ident]), false).await?;
+                let updated = self.0.outside.actor.set_panic(granted, server, &Target::Idents(vec![ident]), false).await?;
                 if updated > 0 {
                     self.tell(server, SyntheticEvent::panic(&[ident], false)).await;
                 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::sync::mpsc;
 
 use crate::actions::Acting;
-use crate::cad::rest::CadRest;
+use crate::cad::rest::CadReader;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};
 use crate::gate::Gate;
@@ -30,7 +30,7 @@ pub struct Data {
     /// Who acts in the CAD for members; `None` without a CAD to act in.
     pub acting: Option<Acting>,
     /// The CAD; `None` if it cannot be asked.
-    pub cad: Option<CadRest>,
+    pub cad: Option<CadReader>,
     pub requests: mpsc::Sender<Request>,
     /// What never changes while the bot runs.
     pub facts: Facts,

@@ -436,3 +436,18 @@ fn breaking_the_table_is_found_with_file_and_line() {
     ];
     assert_eq!(violations(&law(&[("a", &["b"]), ("b", &[]), ("crates/k", &[]), ("d", &[])]), &bad), wanted);
 }
+
+/// The compiler keeps everybody else from building a `Granted` and from changing the CAD without one (`src/authorization.rs`). But `authorize`
+/// believes the facts that it is given, so only `actions`, which asks the CAD for them, may call it.
+#[test]
+fn only_actions_authorize_changes_in_the_cad() {
+    let callers: BTreeSet<String> = sources()
+        .into_iter()
+        .filter(|(file, source)| {
+            let code = without_tests(&code_only(source)).0;
+            file != "src/authorization.rs" && !file.contains("/tests") && code.contains("authorize(")
+        })
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(callers, BTreeSet::from(["src/actions/mod.rs".to_owned()]));
+}

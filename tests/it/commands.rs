@@ -196,7 +196,8 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let acting = Acting::new(actions::Outside {
         community: CommunityId::new(COMMUNITY),
         servers: servers.clone(),
-        cad: client.clone(),
+        reader: client.reader(),
+        actor: client.actor(CommunityId::new(COMMUNITY)),
         store: store.clone(),
         clock: clock.clone(),
         intake: intake.clone(),
@@ -216,7 +217,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         rest,
         gate,
         acting: Some(acting),
-        cad: Some(client),
+        cad: Some(client.reader()),
         requests,
         facts: Facts {
             community: CommunityId::new(COMMUNITY),

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tenfour::authorization::{ActingRule, Facts, Granted, Member, Need, Permission, VALIDATED, authorize};
 use tenfour::cad::rest::{
-    Account, AccountStatus, CadRest, CadServer, Calls, DispatchPatch, Identifiers, Info, Lookup, NewCustomDispatch, NewDispatch,
-    NewEmergency, Notify, Object, Selector, Target, Template, TemplateField, TemplateSection, TemplateStatus, Units, Version, Wanted,
+    Account, AccountStatus, CadActor, CadReader, CadRest, CadServer, Calls, DispatchPatch, Identifiers, Info, Lookup, NewCustomDispatch,
+    NewDispatch, NewEmergency, Notify, Object, Selector, Target, Template, TemplateField, TemplateSection, TemplateStatus, Units, Version,
+    Wanted,
 };
-use tenfour::ids::{CallId, Ident, ServerId};
+use tenfour::ids::{CallId, CommunityId, Ident, ServerId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -30,7 +32,8 @@ pub(crate) fn example(name: &str) -> Value {
 
 /// A client whose CAD answers one request as the example says, and what that request was.
 struct Replay {
-    cad: CadRest,
+    reader: CadReader,
+    actor: CadActor,
     asked: oneshot::Receiver<(String, Vec<u8>)>,
     example: Value,
 }
@@ -57,7 +60,8 @@ impl Replay {
             tell.send((head, body)).ok();
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
-        Self { cad: CadRest::new(&base, SecretString::from("replay-key"), reqwest::Client::new()), asked, example }
+        let client = CadRest::new(&base, SecretString::from("replay-key"), reqwest::Client::new());
+        Self { reader: client.reader(), actor: client.actor(community()), asked, example }
     }
 
     /// The request was the documented one.
@@ -83,6 +87,18 @@ impl Replay {
     }
 }
 
+pub(crate) fn community() -> CommunityId {
+    CommunityId::new("c")
+}
+
+/// What a dispatcher on duty gets.
+pub(crate) fn granted() -> Granted {
+    let member = Member { status: VALIDATED, permissions: ["dispatch".to_owned()].into(), ..Member::default() };
+    let facts = Facts { roles: &[], member: Some(&member), units: 1 };
+    let need = Need { permission: Permission::Dispatch, on_duty: Some(SERVER) };
+    authorize(&community(), SERVER, &ActingRule::default(), facts, need).unwrap()
+}
+
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().filter_map(|line| line.split_once(": ")).find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
@@ -94,7 +110,7 @@ macro_rules! replays {
         async fn $test() {
             for name in [$($name),+] {
                 let replay = Replay::of(name).await;
-                let $cad = &replay.cad;
+                let $cad = &replay;
                 let found = $ask.await.unwrap_or_else(|error| panic!("{name}: {error}"));
                 let $answer = replay.answer();
                 assert_eq!(found, $expected, "{name}");
@@ -129,24 +145,24 @@ fn text(text: &str) -> Option<String> {
 }
 
 replays! {
-    version: "version.page" => |cad| cad.version(), |_answer| Version { number: Some(2), name: text("PLUS") };
+    version: "version.page" => |cad| cad.reader.version(), |_answer| Version { number: Some(2), name: text("PLUS") };
 
-    servers: "servers.page" | "servers.generated" => |cad| cad.servers(), |_answer| [CadServer { id: SERVER, name: text("Main Server") }];
+    servers: "servers.page" | "servers.generated" => |cad| cad.reader.servers(), |_answer| [CadServer { id: SERVER, name: text("Main Server") }];
 
-    info: "info.page" => |cad| cad.info(), |_answer| Info {
+    info: "info.page" => |cad| cad.reader.info(), |_answer| Info {
         community: text("examplecad"),
         name: text("Example CAD"),
         timezone: text("America/Phoenix"),
         codes: vec!["10-8".to_owned(), "10-23".to_owned()],
     };
 
-    units: "units.page" | "units.generated" => |cad| cad.units(SERVER), |answer| Units {
+    units: "units.page" | "units.generated" => |cad| cad.reader.units(SERVER), |answer| Units {
         units: vec![only(answer)],
         // Bare, it may be an error that looks like a unit: its being alone says nothing of the others.
         complete: answer.is_array(),
     };
 
-    calls: "calls.page" | "calls.generated" => |cad| cad.calls(SERVER), |answer| Calls {
+    calls: "calls.page" | "calls.generated" => |cad| cad.reader.calls(SERVER), |answer| Calls {
         active: vec![only(&answer["ActiveCalls"])],
         emergency: vec![only(&answer["EmergencyCalls"])],
         closed: vec![only(&answer["ClosedCalls"])],
@@ -155,7 +171,7 @@ replays! {
         emergency_in_part: answer["EmergencyCalls"].is_object(),
     };
 
-    account: "account.page" => |cad| cad.account(&Selector::Account(NOBODY.to_owned())), |_answer| Some(Account {
+    account: "account.page" => |cad| cad.reader.account(&Selector::Account(NOBODY.to_owned())), |_answer| Some(Account {
         uuid: NOBODY.to_owned(),
         username: text("ExampleUser"),
         community_user_id: text("player-1234"),
@@ -163,23 +179,23 @@ replays! {
         permissions: ["police", "dispatch", "livemap", "adminingameintegration"].map(|name| (name.to_owned(), true)).into(),
     });
 
-    units_of_an_account: "account-units.page" | "account-units.generated" => |cad| cad.account_units(SERVER, NOBODY),
+    units_of_an_account: "account-units.page" | "account-units.generated" => |cad| cad.reader.account_units(SERVER, NOBODY),
         |answer| [only(&answer["Units"])];
 
-    identifiers: "identifiers.page" | "identifiers.generated" => |cad| cad.identifiers(NOBODY), |answer| Identifiers {
+    identifiers: "identifiers.page" | "identifiers.generated" => |cad| cad.reader.identifiers(NOBODY), |answer| Identifiers {
         selected: Some(Ident(12)),
         all: vec![only(&answer["Identifiers"])],
     };
 
-    current_call: "current-call.page" => |cad| cad.current_call(NOBODY), |_answer| Some((Ident(12), CallId(501)));
+    current_call: "current-call.page" => |cad| cad.reader.current_call(NOBODY), |_answer| Some((Ident(12), CallId(501)));
 
-    attach: "attach.page" => |cad| cad.attach(SERVER, CallId(501), &player()), |_answer| [Ident(12), Ident(18)];
+    attach: "attach.page" => |cad| cad.actor.attach(&granted(), SERVER, CallId(501), &player()), |_answer| [Ident(12), Ident(18)];
 
-    detach: "detach.page" => |cad| cad.detach(SERVER, &player()), |_answer| [Ident(12), Ident(18)];
+    detach: "detach.page" => |cad| cad.actor.detach(&granted(), SERVER, &player()), |_answer| [Ident(12), Ident(18)];
 
-    add_note: "add-note.page" => |cad| cad.add_note(SERVER, CallId(501), "Suspect vehicle fleeing northbound", "Integration"), |_answer| ();
+    add_note: "add-note.page" => |cad| cad.actor.add_note(&granted(), SERVER, CallId(501), "Suspect vehicle fleeing northbound", "Integration"), |_answer| ();
 
-    close: "close.page" => |cad| cad.close(SERVER, &[CallId(1042), CallId(1043)]), |_answer| [CallId(501), CallId(502)];
+    close: "close.page" => |cad| cad.actor.close(&granted(), SERVER, &[CallId(1042), CallId(1043)]), |_answer| [CallId(501), CallId(502)];
 
     edit_dispatch: "edit-dispatch.page" | "edit-dispatch.generated" => |cad| async {
         let patch = DispatchPatch {
@@ -189,12 +205,12 @@ replays! {
             meta: Some(texts(&[("source", "integration"), ("x", "430.5"), ("y", "-982.1"), ("z", "31.0"), ("radius", "100")])),
             ..DispatchPatch::default()
         };
-        cad.edit_dispatch(SERVER, CallId(501), &patch).await
+        cad.actor.edit_dispatch(&granted(), SERVER, CallId(501), &patch).await
     }, |answer| object(answer);
 
-    set_postal: "set-postal.page" => |cad| cad.set_postal(SERVER, CallId(501), "9001"), |_answer| ();
+    set_postal: "set-postal.page" => |cad| cad.actor.set_postal(&granted(), SERVER, CallId(501), "9001"), |_answer| ();
 
-    set_primary: "set-primary.page" => |cad| cad.set_primary(SERVER, CallId(501), Ident(15), true), |_answer| ();
+    set_primary: "set-primary.page" => |cad| cad.actor.set_primary(&granted(), SERVER, CallId(501), Ident(15), true), |_answer| ();
 
     create_dispatch: "create-dispatch.page" => |cad| async {
         let new = NewDispatch {
@@ -211,12 +227,12 @@ replays! {
             meta: texts(&[("source", "integration"), ("x", "425.1"), ("y", "-979.2"), ("z", "30.7"), ("radius", "75")]),
             ..NewDispatch::default()
         };
-        cad.create_dispatch(SERVER, &new).await
+        cad.actor.create_dispatch(&granted(), SERVER, &new).await
     }, |answer| object(answer);
 
-    templates: "templates.page" => |cad| cad.templates(), |_answer| [Template { sections: vec![section(Vec::new())], ..layout() }];
+    templates: "templates.page" => |cad| cad.reader.templates(), |_answer| [Template { sections: vec![section(Vec::new())], ..layout() }];
 
-    template: "template.schema" => |cad| cad.template(1), |_answer| Some(Template {
+    template: "template.schema" => |cad| cad.reader.template(1), |_answer| Some(Template {
         sections: vec![section(vec![
             TemplateField {
                 uid: "caller_name".to_owned(),
@@ -258,7 +274,7 @@ replays! {
             meta: BTreeMap::new(),
             delete_after_minutes: None,
         };
-        cad.create_custom_dispatch(SERVER, &new).await
+        cad.actor.create_custom_dispatch(&granted(), SERVER, &new).await
     }, |answer| object(answer);
 
     create_911: "create-911.page" => |cad| async {
@@ -270,14 +286,14 @@ replays! {
             delete_after_minutes: Some(15),
             meta: texts(&[("source", "integration"), ("x", "425.1"), ("y", "-979.2"), ("z", "30.7"), ("postal", "9001")]),
         };
-        cad.create_911(SERVER, &new).await
+        cad.actor.create_911(&granted(), SERVER, &new).await
     }, |answer| object(answer);
 
-    remove_911: "remove-911.page" => |cad| cad.remove_911(SERVER, CallId(302)), |_answer| ();
+    remove_911: "remove-911.page" => |cad| cad.actor.remove_911(&granted(), SERVER, CallId(302)), |_answer| ();
 
-    set_status: "set-status.page" => |cad| cad.set_status(SERVER, &player(), 3), |_answer| 1;
+    set_status: "set-status.page" => |cad| cad.actor.set_status(&granted(), SERVER, &player(), 3), |_answer| 1;
 
-    set_panic: "set-panic.page" => |cad| cad.set_panic(SERVER, &player(), true), |_answer| 1;
+    set_panic: "set-panic.page" => |cad| cad.actor.set_panic(&granted(), SERVER, &player(), true), |_answer| 1;
 
     lookup: "lookup.page" | "lookup.generated" => |cad| async {
         let what = Lookup {
@@ -286,7 +302,7 @@ replays! {
             partial: true,
             notify: Some(Notify::CommunityUser("player-1234".to_owned())),
         };
-        cad.lookup(&what).await
+        cad.reader.lookup(&what).await
     }, |answer| answer.as_array().unwrap().iter().map(object).collect::<Vec<_>>();
 }
 

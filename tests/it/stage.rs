@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 use tenfour::cad::reconcile::{self, Pace, Reconciler};
-use tenfour::cad::rest::CadRest;
+use tenfour::cad::rest::{CadReader, CadRest};
 use tenfour::clock::{Clock, UnixMs};
 use tenfour::delivery::{ByHand, Delivery, Trouble};
 use tenfour::discord::rest::Rest;
@@ -52,7 +52,7 @@ pub(crate) struct Stage {
     pub(crate) reads: bool,
     hands_over: bool,
     bot: Option<Bot>,
-    http: (CadRest, Rest),
+    http: (CadReader, Rest),
     metrics: Metrics,
     tasks: Tasks,
     folder: PathBuf,
@@ -97,7 +97,7 @@ impl Stage {
         store.link(GuildId(guild.parse().unwrap()), &community(), None, How::Key, clock.now(), Vec::new()).await.unwrap();
         store.ensure_guild(GuildId(guild.parse().unwrap()), &community()).await.unwrap();
         let metrics = Metrics::new(&[ServerId(1)], &Topic::ALL.map(Topic::as_str));
-        let api = CadRest::new(&cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new());
+        let api = CadRest::new(&cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new()).reader();
         let rest = Rest::new(discord.url(), SecretString::from(DiscordOptions::default().token), metrics.clone()).unwrap();
         let http = (api, rest);
         let mut stage = Self {

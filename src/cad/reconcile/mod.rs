@@ -21,7 +21,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::cad::rest::{CadRest, Calls, RestError};
+use crate::cad::rest::{CadReader, Calls, RestError};
 use crate::clock::{Clock, UnixMs};
 use crate::event::{DispatchCall, EmergencyCall, Unit, listed_dispatch, listed_emergency, listed_unit};
 use crate::ids::{CommunityId, ServerId};
@@ -45,7 +45,7 @@ pub struct Reconciler {
     /// How much is read.
     pub pace: Pace,
     /// The API.
-    pub rest: CadRest,
+    pub rest: CadReader,
     pub clock: Clock,
     pub metrics: Metrics,
     pub status: Status,
@@ -241,7 +241,7 @@ impl ByHand {
     }
 }
 
-async fn listing(rest: &CadRest, server: ServerId, part: Part, asked_at: UnixMs, every_ms: i64) -> Result<Listing, RestError> {
+async fn listing(rest: &CadReader, server: ServerId, part: Part, asked_at: UnixMs, every_ms: i64) -> Result<Listing, RestError> {
     let listing = Listing { asked_at, every_ms, ..Listing::default() };
     Ok(match part {
         Part::Units => {

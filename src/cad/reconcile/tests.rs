@@ -5,7 +5,7 @@ use tenfour_sim::cad::{CadOptions, CadSim, Seen, Silence, UnitSpec};
 use tokio::time::timeout;
 
 use super::*;
-use crate::cad::rest::Object;
+use crate::cad::rest::{CadRest, Object};
 use crate::refresh::{Reason, RefreshRequests};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -41,7 +41,7 @@ impl Stage {
             community: stage.community.clone(),
             servers: vec![ONE, ServerId(9)],
             pace,
-            rest: CadRest::new(&stage.cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new()),
+            rest: CadRest::new(&stage.cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new()).reader(),
             clock: stage.clock.clone(),
             metrics: stage.metrics.clone(),
             status: stage.status.clone(),

@@ -9,7 +9,7 @@ use super::budget::Endpoint;
 use super::read::{array, entries, flag, list, number, object, property, text};
 use super::target::Selector;
 use super::turn::Rank;
-use super::{CadRest, Object, RestError};
+use super::{CadReader, Object, RestError};
 use crate::ids::{CallId, Ident, ServerId};
 
 /// Accounts on a page: the CAD's own limit.
@@ -134,7 +134,7 @@ fn units_below(answer: &Value, name: &str) -> Result<Vec<Object>, RestError> {
     entries(&rows, is_unit).map(|entries| entries.found).ok_or(RestError::Unreadable)
 }
 
-impl CadRest {
+impl CadReader {
     /// The account of a member; `None` if it is not linked (10 a minute).
     ///
     /// What the CAD answers for a Discord user who linked nothing is not documented (docs/cad-contract.md#r7): 404, nothing at all, and a
@@ -146,13 +146,13 @@ impl CadRest {
         self.account_of(of, Rank::default()).await
     }
 
-    /// As [`CadRest::account`], for somebody of this rank.
+    /// As [`CadReader::account`], for somebody of this rank.
     ///
     /// # Errors
     /// As [`RestError`] says.
     pub async fn account_of(&self, of: &Selector, rank: Rank) -> Result<Option<Account>, RestError> {
         let ask = Ask::get(Endpoint::Account, "/v2/general/accounts/account".to_owned()).query([of.query()]).ranked(rank);
-        let answer = match self.ask(ask).await {
+        let answer = match self.0.ask(ask).await {
             Ok(answer) => answer,
             Err(RestError::NotThere { .. }) => return Ok(None),
             Err(RestError::Rejected { detail }) if is_not_linked(&detail) => return Ok(None),
@@ -170,7 +170,7 @@ impl CadRest {
     /// As [`RestError`] says.
     pub async fn accounts(&self, offset: usize, rank: Rank) -> Result<Accounts, RestError> {
         let query = [("limit", PAGE.to_string()), ("offset", offset.to_string())];
-        let answer = self.ask(Ask::get(Endpoint::Accounts, "/v2/general/accounts".to_owned()).query(query).ranked(rank)).await?;
+        let answer = self.0.ask(Ask::get(Endpoint::Accounts, "/v2/general/accounts".to_owned()).query(query).ranked(rank)).await?;
         let rows = array(&answer, "accounts").ok_or(RestError::Unreadable)?;
         let is_account = |row: &Object| property(row, "uuid").and_then(Value::as_str).is_some_and(is_account);
         let found = entries(&rows, is_account).ok_or(RestError::Unreadable)?.found;
@@ -191,7 +191,7 @@ impl CadRest {
     pub async fn account_units(&self, server: ServerId, account: &str) -> Result<Vec<Object>, RestError> {
         let path = format!("/v2/emergency/servers/{server}/accounts/{}/units", checked(account)?);
         let query = [("onlyOnline", "true"), ("onlyUnits", "false"), ("limit", "100"), ("offset", "0")];
-        let answer = self.ask(Ask::get(Endpoint::AccountUnits, path).query(query)).await?;
+        let answer = self.0.ask(Ask::get(Endpoint::AccountUnits, path).query(query)).await?;
         units_below(&answer, "units")
     }
 
@@ -201,7 +201,7 @@ impl CadRest {
     /// As [`RestError`] says.
     pub async fn identifiers(&self, account: &str) -> Result<Identifiers, RestError> {
         let path = format!("/v2/emergency/accounts/{}/identifiers", checked(account)?);
-        let answer = self.ask(Ask::get(Endpoint::Identifiers, path)).await?;
+        let answer = self.0.ask(Ask::get(Endpoint::Identifiers, path)).await?;
         let all = units_below(&answer, "identifiers")?;
         let selected = object(&answer).and_then(|fields| property(fields, "selectedIdent")).and_then(number).filter(|ident| *ident > 0);
         Ok(Identifiers { selected: selected.map(Ident), all })
@@ -214,7 +214,7 @@ impl CadRest {
     /// As [`RestError`] says.
     pub async fn current_call(&self, account: &str) -> Result<Option<(Ident, CallId)>, RestError> {
         let path = format!("/v2/emergency/accounts/{}/current-call", checked(account)?);
-        let answer = match self.ask(Ask::get(Endpoint::CurrentCall, path)).await {
+        let answer = match self.0.ask(Ask::get(Endpoint::CurrentCall, path)).await {
             Ok(Value::Null) | Err(RestError::NotThere { .. }) => return Ok(None),
             Ok(answer) => answer,
             Err(error) => return Err(error),

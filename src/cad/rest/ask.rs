@@ -153,12 +153,6 @@ pub(super) fn done(answer: &Value) -> Option<()> {
 }
 
 impl CadRest {
-    /// Makes a change and reads its answer.
-    pub(super) async fn change<T>(&self, ask: Ask, read: impl FnOnce(&Value) -> Option<T>) -> Result<T, RestError> {
-        let answer = self.ask(ask).await?;
-        read(&answer).ok_or_else(|| RestError::in_doubt(&RestError::Unreadable))
-    }
-
     /// Makes the request. An empty answer, and what was gone already, is null.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Value, RestError> {
         let pass = match ask.counted {

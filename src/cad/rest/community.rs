@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::ask::Ask;
 use super::budget::Endpoint;
 use super::read::{array, entries, list, number, object, property, text};
-use super::{CadRest, Object, RestError};
+use super::{CadReader, Object, RestError};
 use crate::ids::ServerId;
 
 /// `GET /v2/general/version`: the plan. Trust the name more than the number (docs/cad-contract.md#n9).
@@ -37,13 +37,13 @@ pub struct Info {
     pub codes: Vec<String>,
 }
 
-impl CadRest {
+impl CadReader {
     /// The community's plan; the cheapest test of the key (10 a minute, docs/cad-contract.md#r10).
     ///
     /// # Errors
     /// As [`RestError`] says.
     pub async fn version(&self) -> Result<Version, RestError> {
-        let answer = self.ask(Ask::get(Endpoint::Version, "/v2/general/version".to_owned()).about_address()).await?;
+        let answer = self.0.ask(Ask::get(Endpoint::Version, "/v2/general/version".to_owned()).about_address()).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         let version = Version { number: property(fields, "version").and_then(number), name: property(fields, "name").and_then(text) };
         // An object that says neither is an error's.
@@ -55,7 +55,7 @@ impl CadRest {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn servers(&self) -> Result<Vec<CadServer>, RestError> {
-        let answer = self.ask(Ask::get(Endpoint::Servers, "/v2/general/servers".to_owned()).about_address()).await?;
+        let answer = self.0.ask(Ask::get(Endpoint::Servers, "/v2/general/servers".to_owned()).about_address()).await?;
         let rows = array(&answer, "servers").ok_or(RestError::Unreadable)?;
         let is_server = |row: &Object| property(row, "id").and_then(number).is_some();
         let entries = entries(&rows, is_server).ok_or(RestError::Unreadable)?.found;
@@ -71,7 +71,7 @@ impl CadRest {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn info(&self) -> Result<Info, RestError> {
-        let answer = self.ask(Ask::get(Endpoint::Info, "/v2/general/info".to_owned()).about_address()).await?;
+        let answer = self.0.ask(Ask::get(Endpoint::Info, "/v2/general/info".to_owned()).about_address()).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         // Documented below `community`; read from beside it too.
         let community = property(fields, "community").and_then(object).unwrap_or(fields);

@@ -10,7 +10,8 @@ use super::ask::{Ask, done};
 use super::budget::Endpoint;
 use super::read::{number, numbers, object, one, property};
 use super::target::Target;
-use super::{CadRest, Object, RestError};
+use super::{CadActor, Object, RestError};
+use crate::authorization::Granted;
 use crate::ids::{CallId, Ident, ServerId};
 
 /// What of a dispatch call is to be changed; `None` stays.
@@ -174,52 +175,52 @@ fn idents(answer: &Value) -> Option<Vec<Ident>> {
     Some(numbers(found)?.into_iter().map(Ident).collect())
 }
 
-impl CadRest {
+impl CadActor {
     /// Makes a dispatch call; the call as the CAD made it (20 a minute). Never repeated.
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn create_dispatch(&self, server: ServerId, new: &NewDispatch) -> Result<Object, RestError> {
+    pub async fn create_dispatch(&self, granted: &Granted, server: ServerId, new: &NewDispatch) -> Result<Object, RestError> {
         let ask = Ask::change(Endpoint::CreateDispatch, Method::POST, format!("/v2/emergency/servers/{server}/dispatch-calls"));
-        self.change(ask.once().body(new.body()?), |answer| call(answer, None)).await
+        self.change(granted, server, ask.once().body(new.body()?), |answer| call(answer, None)).await
     }
 
     /// Changes a dispatch call; the whole call as it is then (10 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says; a call that is closed or gone is [`RestError::NotThere`], here and below.
-    pub async fn edit_dispatch(&self, server: ServerId, id: CallId, patch: &DispatchPatch) -> Result<Object, RestError> {
+    pub async fn edit_dispatch(&self, granted: &Granted, server: ServerId, id: CallId, patch: &DispatchPatch) -> Result<Object, RestError> {
         let ask = Ask::change(Endpoint::EditDispatch, Method::PATCH, on_call(server, id, "")).body(patch.body()?);
-        self.change(ask, |answer| call(answer, Some(id))).await
+        self.change(granted, server, ask, |answer| call(answer, Some(id))).await
     }
 
     /// Sets a call's postal (20 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn set_postal(&self, server: ServerId, call: CallId, postal: &str) -> Result<(), RestError> {
+    pub async fn set_postal(&self, granted: &Granted, server: ServerId, call: CallId, postal: &str) -> Result<(), RestError> {
         let ask = Ask::change(Endpoint::SetPostal, Method::PATCH, on_call(server, call, "/postal"));
-        self.change(ask.body(fields([("postal", postal.into())])), done).await
+        self.change(granted, server, ask.body(fields([("postal", postal.into())])), done).await
     }
 
     /// Makes a unit the call's primary one; with `track` the call's place follows it (10 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn set_primary(&self, server: ServerId, call: CallId, unit: Ident, track: bool) -> Result<(), RestError> {
+    pub async fn set_primary(&self, granted: &Granted, server: ServerId, call: CallId, unit: Ident, track: bool) -> Result<(), RestError> {
         let ask = Ask::change(Endpoint::SetPrimary, Method::PATCH, on_call(server, call, "/primary"));
-        self.change(ask.body(fields([("identId", unit.0.into()), ("trackPrimary", track.into())])), done).await
+        self.change(granted, server, ask.body(fields([("identId", unit.0.into()), ("trackPrimary", track.into())])), done).await
     }
 
     /// Attaches units to a call; which ones the CAD names (10 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says; nobody on duty is [`RestError::NotThere`] too, or an empty list: it is not documented.
-    pub async fn attach(&self, server: ServerId, call: CallId, target: &Target) -> Result<Vec<Ident>, RestError> {
+    pub async fn attach(&self, granted: &Granted, server: ServerId, call: CallId, target: &Target) -> Result<Vec<Ident>, RestError> {
         let mut body = Object::new();
         target.put(&mut body, true)?;
         let ask = Ask::change(Endpoint::Attach, Method::POST, on_call(server, call, "/attachments")).body(body);
-        self.change(ask, idents).await
+        self.change(granted, server, ask, idents).await
     }
 
     /// Detaches units from whatever call they are on; which ones the CAD names (10 a minute), none if a second try was needed and found
@@ -227,35 +228,35 @@ impl CadRest {
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn detach(&self, server: ServerId, target: &Target) -> Result<Vec<Ident>, RestError> {
+    pub async fn detach(&self, granted: &Granted, server: ServerId, target: &Target) -> Result<Vec<Ident>, RestError> {
         let mut body = Object::new();
         target.put(&mut body, true)?;
         let path = format!("/v2/emergency/servers/{server}/dispatch-calls/attachments");
         let ask = Ask::change(Endpoint::Detach, Method::DELETE, path).gone_is_done().body(body);
-        self.change(ask, |answer| if answer.is_null() { Some(Vec::new()) } else { idents(answer) }).await
+        self.change(granted, server, ask, |answer| if answer.is_null() { Some(Vec::new()) } else { idents(answer) }).await
     }
 
     /// Adds a note to a call, signed with `label` (60 a minute). Never repeated.
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn add_note(&self, server: ServerId, call: CallId, note: &str, label: &str) -> Result<(), RestError> {
+    pub async fn add_note(&self, granted: &Granted, server: ServerId, call: CallId, note: &str, label: &str) -> Result<(), RestError> {
         let body = fields([("note", note.into()), ("noteType", "text".into()), ("label", label.into())]);
         let ask = Ask::change(Endpoint::AddNote, Method::POST, on_call(server, call, "/notes")).once().body(body);
-        self.change(ask, done).await
+        self.change(granted, server, ask, done).await
     }
 
     /// Closes calls; which ones the CAD names (20 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn close(&self, server: ServerId, calls: &[CallId]) -> Result<Vec<CallId>, RestError> {
+    pub async fn close(&self, granted: &Granted, server: ServerId, calls: &[CallId]) -> Result<Vec<CallId>, RestError> {
         if calls.is_empty() {
             return Err(RestError::rejected("no call is named"));
         }
         let path = format!("/v2/emergency/servers/{server}/dispatch-calls/close");
         let ask = Ask::change(Endpoint::Close, Method::POST, path).gone_is_done().body(fields([("callIds", json!(calls))]));
-        self.change(ask, |answer| match answer {
+        self.change(granted, server, ask, |answer| match answer {
             // Gone at the second try: the first one did it.
             Value::Null => Some(calls.to_vec()),
             Value::Array(_) => numbers(answer).map(ids),

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::ask::{Ask, done};
 use super::budget::Endpoint;
 use super::dispatch::call;
-use super::{CadRest, Object, RestError};
+use super::{CadActor, Object, RestError};
+use crate::authorization::Granted;
 use crate::ids::{CallId, ServerId};
 
 /// A 911 or civil call to be made.
@@ -43,23 +44,23 @@ impl NewEmergency {
     }
 }
 
-impl CadRest {
+impl CadActor {
     /// Makes a 911 or civil call; the call as the CAD made it (10 a minute). Never repeated. The one change by this API that raises an
     /// event.
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn create_911(&self, server: ServerId, new: &NewEmergency) -> Result<Object, RestError> {
+    pub async fn create_911(&self, granted: &Granted, server: ServerId, new: &NewEmergency) -> Result<Object, RestError> {
         let ask = Ask::change(Endpoint::Create911, Method::POST, format!("/v2/emergency/servers/{server}/calls/911"));
-        self.change(ask.once().about_server(server).body(new.body()), |answer| call(answer, None)).await
+        self.change(granted, server, ask.once().about_server(server).body(new.body()), |answer| call(answer, None)).await
     }
 
     /// Removes a 911 (10 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn remove_911(&self, server: ServerId, call: CallId) -> Result<(), RestError> {
+    pub async fn remove_911(&self, granted: &Granted, server: ServerId, call: CallId) -> Result<(), RestError> {
         let ask = Ask::change(Endpoint::Remove911, Method::DELETE, format!("/v2/emergency/servers/{server}/calls/911/{call}"));
-        self.change(ask.gone_is_done(), done).await
+        self.change(granted, server, ask.gone_is_done(), done).await
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::ask::Ask;
 use super::budget::Endpoint;
 use super::read::{Entries, entries, has_number, number, object, property};
-use super::{CadRest, Object, RestError};
+use super::{CadReader, Object, RestError};
 use crate::ids::ServerId;
 
 /// `GET …/units`: objects as the CAD sent them.
@@ -65,14 +65,15 @@ fn part(fields: &Object, name: &str) -> Option<Option<Entries>> {
     }
 }
 
-impl CadRest {
+impl CadReader {
     /// The server's active units, dispatchers included (3 a minute, shared with the game server).
     ///
     /// # Errors
     /// As [`RestError`] says.
     pub async fn units(&self, server: ServerId) -> Result<Units, RestError> {
         let query = [("includeOffline", "false"), ("onlyUnits", "false"), ("limit", "1000"), ("offset", "0")];
-        let answer = self.ask(Ask::reading(Endpoint::Units, format!("/v2/emergency/servers/{server}/units"), server).query(query)).await?;
+        let answer =
+            self.0.ask(Ask::reading(Endpoint::Units, format!("/v2/emergency/servers/{server}/units"), server).query(query)).await?;
         // Null is not taken for none: reconciling with it would sign everybody off, and no page of the docs shows it here.
         let listed = match &answer {
             Value::Array(rows) => Some(rows),
@@ -100,7 +101,8 @@ impl CadRest {
     /// As [`RestError`] says.
     pub async fn calls(&self, server: ServerId) -> Result<Calls, RestError> {
         let query = [("closedLimit", "10"), ("closedOffset", "0"), ("type", "100")];
-        let answer = self.ask(Ask::reading(Endpoint::Calls, format!("/v2/emergency/servers/{server}/calls"), server).query(query)).await?;
+        let answer =
+            self.0.ask(Ask::reading(Endpoint::Calls, format!("/v2/emergency/servers/{server}/calls"), server).query(query)).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         let list = |name: &str| part(fields, name).ok_or(RestError::Unreadable);
         let (active, emergency, closed) = (list("activeCalls")?, list("emergencyCalls")?, list("closedCalls")?);

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::ask::Ask;
 use super::budget::Endpoint;
 use super::read::{array, entries, number, property};
-use super::{CadRest, Object, RestError};
+use super::{CadReader, Object, RestError};
 
 /// Most records handed on.
 const MOST_RECORDS: usize = 200;
@@ -79,7 +79,7 @@ fn is_record(row: &Object) -> bool {
     ["id", "recordTypeId"].iter().any(|name| property(row, name).and_then(number).is_some()) || property(row, "sections").is_some()
 }
 
-impl CadRest {
+impl CadReader {
     /// Records of a name or plate, as the CAD sent them, at most 200 (30 a minute). None is an empty list.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl CadRest {
     pub async fn lookup(&self, what: &Lookup) -> Result<Vec<Object>, RestError> {
         // A question, though it is a POST.
         let ask = Ask::get(Endpoint::Lookup, "/v2/general/lookups".to_owned()).by(Method::POST).body(what.body()?);
-        let answer = match self.ask(ask).await {
+        let answer = match self.0.ask(ask).await {
             Err(RestError::NotThere { .. }) => return Ok(Vec::new()),
             answer => answer?,
         };

@@ -6,11 +6,13 @@
 //!
 //! ```text
 //!  account dispatch emergency unit lookup template community ─┐
+//!            reader (asks), actor (changes, with a grant) ─┐ │
 //!                                    turn ─ budget ◀── ask ◀─┤ ─▶ one request, one more where repeating is safe
 //!  listing (units and calls: the reader has budgets of its own) ┘
 //! ```
 
 mod account;
+mod actor;
 mod ask;
 mod budget;
 mod community;
@@ -22,6 +24,7 @@ mod limits;
 mod listing;
 mod lookup;
 mod read;
+mod reader;
 mod target;
 mod template;
 mod turn;
@@ -30,16 +33,16 @@ mod unit;
 use std::sync::Arc;
 
 use reqwest::Client;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq as _;
+use secrecy::SecretString;
 use tokio::sync::mpsc;
 
-use super::key::Key;
 use crate::clock::Clock;
+use crate::ids::CommunityId;
 use crate::json::Secrets;
-use budget::{Budgets, Endpoint};
+use budget::Budgets;
 
 pub use account::{Account, AccountStatus, Accounts, Identifiers};
+pub use actor::CadActor;
 pub use budget::{BudgetLeft, OperationNews, SHARE};
 pub use community::{CadServer, Info, Version};
 pub use dispatch::{DispatchPatch, NewDispatch, NewNote};
@@ -49,11 +52,12 @@ pub use limits::{MAX_ANSWER, MAX_BUILT, READING_TIME, TIME};
 pub use listing::{Calls, Units};
 pub use lookup::{Lookup, Notify, Wanted};
 pub use read::Object;
+pub use reader::CadReader;
 pub use target::{Selector, Target};
 pub use template::{NewCustomDispatch, Template, TemplateField, TemplateSection, TemplateStatus};
 pub use turn::{PATIENCE, Phase, Rank, Turn};
 
-/// The client. Cheap to clone; clones share their budgets. `Debug` shows no key.
+/// The connection to the API: what [`CadReader`] and [`CadActor`] are made of. Cheap to clone; clones share their budgets. `Debug` shows no key.
 #[derive(Clone, Debug)]
 pub struct CadRest {
     base: String,
@@ -87,28 +91,16 @@ impl CadRest {
         Self { budgets: Arc::new(budgets), ..self }
     }
 
-    /// Sends away whoever waits for a turn; nobody waits from now on.
-    pub fn stop_waiting(&self) {
-        self.budgets.close();
+    /// For whoever only reads.
+    #[must_use]
+    pub fn reader(&self) -> CadReader {
+        CadReader(self.clone())
     }
 
-    /// Whether attaching units would have to wait for its turn.
+    /// For the one who changes the CAD of this community, whose key this is.
     #[must_use]
-    pub fn attaching_waits(&self) -> bool {
-        self.budgets.is_spent(Endpoint::Attach)
-    }
-
-    /// Whether this is the community's key, without regard to letter case. How alike a wrong one is does not show in the time that takes.
-    #[must_use]
-    pub fn is_key(&self, typed: &str) -> bool {
-        let same = Key::new(self.key.expose_secret()).zip(Key::new(typed)).map(|(ours, theirs)| ours.ct_eq(&theirs));
-        same.is_some_and(bool::from)
-    }
-
-    /// What is left of the budgets that were used, by name of the operation.
-    #[must_use]
-    pub fn budgets(&self) -> Vec<BudgetLeft> {
-        self.budgets.left(tokio::time::Instant::now())
+    pub fn actor(&self, community: CommunityId) -> CadActor {
+        CadActor { rest: self.clone(), community }
     }
 }
 

@@ -10,7 +10,8 @@ use super::budget::Endpoint;
 use super::dispatch::{NewNote, call, notes};
 use super::read::{array, entries, flag, list, number, object, property, text};
 use super::target::Target;
-use super::{CadRest, Object, RestError};
+use super::{CadActor, CadReader, Object, RestError};
+use crate::authorization::Granted;
 use crate::ids::ServerId;
 
 /// Most templates, and most parts of anything in one, that are read.
@@ -164,13 +165,13 @@ impl NewCustomDispatch {
     }
 }
 
-impl CadRest {
+impl CadReader {
     /// The community's layouts; none is an empty list. Their limit is not documented: 10 a minute is assumed, here and below.
     ///
     /// # Errors
     /// As [`RestError`] says.
     pub async fn templates(&self) -> Result<Vec<Template>, RestError> {
-        let answer = self.ask(Ask::get(Endpoint::Templates, "/v2/emergency/dispatch-templates".to_owned())).await?;
+        let answer = self.0.ask(Ask::get(Endpoint::Templates, "/v2/emergency/dispatch-templates".to_owned())).await?;
         let bare = object(&answer).filter(|fields| property(fields, "templateId").is_some());
         let rows = match bare {
             Some(template) => vec![template.clone()],
@@ -187,20 +188,22 @@ impl CadRest {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn template(&self, id: i64) -> Result<Option<Template>, RestError> {
-        match self.ask(Ask::get(Endpoint::Template, format!("/v2/emergency/dispatch-templates/{id}"))).await {
+        match self.0.ask(Ask::get(Endpoint::Template, format!("/v2/emergency/dispatch-templates/{id}"))).await {
             Ok(answer) => object(&answer).and_then(Template::read).map(Some).ok_or(RestError::Unreadable),
             Err(RestError::NotThere { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
+}
 
+impl CadActor {
     /// Makes a dispatch call of a layout; the call as the CAD made it. Never repeated.
     ///
     /// # Errors
     /// As [`RestError`] says; a value that the layout does not allow is [`RestError::Rejected`].
-    pub async fn create_custom_dispatch(&self, server: ServerId, new: &NewCustomDispatch) -> Result<Object, RestError> {
+    pub async fn create_custom_dispatch(&self, granted: &Granted, server: ServerId, new: &NewCustomDispatch) -> Result<Object, RestError> {
         let path = format!("/v2/emergency/servers/{server}/custom-dispatch-calls");
         let ask = Ask::change(Endpoint::CreateCustomDispatch, Method::POST, path).once().body(new.body()?);
-        self.change(ask, |answer| call(answer, None)).await
+        self.change(granted, server, ask, |answer| call(answer, None)).await
     }
 }

@@ -1,7 +1,7 @@
 //! Against a scripted peer on a real socket.
 #![expect(clippy::disallowed_methods, reason = "the scripted peer ends with the test's runtime")]
 
-mod acting;
+mod changes;
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 const KEY: &str = "s3cret-key";
 
 /// Answers one request with `answer`, and tells what was asked.
-async fn peer(answer: Vec<u8>) -> (CadRest, oneshot::Receiver<String>) {
+async fn peer(answer: Vec<u8>) -> (CadReader, oneshot::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/", listener.local_addr().unwrap());
     let (asked, question) = oneshot::channel();
@@ -30,14 +30,14 @@ async fn peer(answer: Vec<u8>) -> (CadRest, oneshot::Receiver<String>) {
         // The client hangs up early on what is too large.
         stream.write_all(&answer).await.ok();
     });
-    (CadRest::new(&base, SecretString::from(KEY), Client::new()), question)
+    (CadRest::new(&base, SecretString::from(KEY), Client::new()).reader(), question)
 }
 
 fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-async fn ok(body: &str) -> CadRest {
+async fn ok(body: &str) -> CadReader {
     peer(http("200 OK", "", body)).await.0
 }
 
@@ -131,7 +131,7 @@ async fn no_answer_and_torn_answers_are_network_errors() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let rest = CadRest::new(&base, SecretString::from(KEY), Client::new());
+    let rest = CadRest::new(&base, SecretString::from(KEY), Client::new()).reader();
     assert_eq!(rest.version().await, Err(RestError::Network { cause: "no connection" }));
     let (rest, _question) = peer(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec()).await;
     assert_eq!(rest.version().await, Err(RestError::Network { cause: "the answer broke off" }));
@@ -139,14 +139,14 @@ async fn no_answer_and_torn_answers_are_network_errors() {
 
 #[tokio::test]
 async fn a_key_that_fits_no_header_is_refused_and_not_shown() {
-    let rest = CadRest::new("http://127.0.0.1:1", SecretString::from("bad\nkey"), Client::new());
+    let rest = CadRest::new("http://127.0.0.1:1", SecretString::from("bad\nkey"), Client::new()).reader();
     assert_eq!(rest.version().await, Err(RestError::Unauthorised));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cad_that_never_answers_costs_ten_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let rest = CadRest::new(&format!("http://{}", listener.local_addr().unwrap()), SecretString::from(KEY), Client::new());
+    let rest = CadRest::new(&format!("http://{}", listener.local_addr().unwrap()), SecretString::from(KEY), Client::new()).reader();
     let began = tokio::time::Instant::now();
     assert_eq!(rest.version().await, Err(RestError::Network { cause: "no answer within 10 s" }));
     assert_eq!(began.elapsed().as_secs(), 10);

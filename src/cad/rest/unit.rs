@@ -6,34 +6,42 @@ use super::ask::Ask;
 use super::budget::Endpoint;
 use super::read::{number, object, property};
 use super::target::Target;
-use super::{CadRest, Object, RestError};
+use super::{CadActor, Object, RestError};
+use crate::authorization::Granted;
 use crate::ids::ServerId;
 
-impl CadRest {
+impl CadActor {
     /// Sets the status of units; how many were changed (30 a minute). With [`Target::Discord`] all active identifiers of the member; 0 if
     /// they are off duty.
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn set_status(&self, server: ServerId, target: &Target, status: i64) -> Result<i64, RestError> {
-        self.set(Endpoint::SetStatus, server, target, ("status", status.into())).await
+    pub async fn set_status(&self, granted: &Granted, server: ServerId, target: &Target, status: i64) -> Result<i64, RestError> {
+        self.set(granted, Endpoint::SetStatus, server, target, ("status", status.into())).await
     }
 
     /// Switches the panic of units on or off; how many were changed (20 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn set_panic(&self, server: ServerId, target: &Target, on: bool) -> Result<i64, RestError> {
-        self.set(Endpoint::SetPanic, server, target, ("isPanic", on.into())).await
+    pub async fn set_panic(&self, granted: &Granted, server: ServerId, target: &Target, on: bool) -> Result<i64, RestError> {
+        self.set(granted, Endpoint::SetPanic, server, target, ("isPanic", on.into())).await
     }
 
-    async fn set(&self, endpoint: Endpoint, server: ServerId, target: &Target, field: (&str, Value)) -> Result<i64, RestError> {
+    async fn set(
+        &self,
+        granted: &Granted,
+        endpoint: Endpoint,
+        server: ServerId,
+        target: &Target,
+        field: (&str, Value),
+    ) -> Result<i64, RestError> {
         let (name, value) = field;
         let part = if endpoint == Endpoint::SetStatus { "status" } else { "panic" };
         let mut body = Object::new();
         target.put(&mut body, false)?;
         body.insert(name.to_owned(), value);
         let ask = Ask::change(endpoint, reqwest::Method::PATCH, format!("/v2/emergency/servers/{server}/units/{part}")).body(body);
-        self.change(ask, |answer| property(object(answer)?, "updated").and_then(number)).await
+        self.change(granted, server, ask, |answer| property(object(answer)?, "updated").and_then(number)).await
     }
 }

@@ -1,6 +1,6 @@
 //! `/cad status`: how the bot is, in words.
 
-use crate::cad::rest::{BudgetLeft, CadRest};
+use crate::cad::rest::{BudgetLeft, CadReader};
 use crate::clock::UnixMs;
 use crate::commands::context::{Context, guild_of};
 use crate::commands::data::Facts;
@@ -50,7 +50,7 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let snapshot = context.status.snapshot();
     let mut problems: Vec<(UnixMs, String)> = snapshot.problems.iter().cloned().collect();
     problems.extend(given_up.into_iter().map(|p| (p.happened_at, format!("An alert for <#{}> was given up: {}", p.channel, p.reason))));
-    let budgets = context.cad.as_ref().map(CadRest::budgets).unwrap_or_default();
+    let budgets = context.cad.as_ref().map(CadReader::budgets).unwrap_or_default();
     let report =
         Report { facts: &context.facts, known: &snapshot, counts: &counts, parked: &parked, budgets: &budgets, now: context.clock.now() };
     let (mut lines, mut well) = report.lines(problems);

@@ -10,6 +10,7 @@ use tenfour_sim::cad::{Account, CadOptions, CadSim, Seen, UnitSpec};
 
 use super::rest::rest;
 use super::{KEY, SECOND, burglary, options, start, unit};
+use crate::rest_examples::{community, granted};
 
 const BASE: &str = "emergency/servers/1";
 
@@ -208,6 +209,7 @@ async fn a_dispatch_expires_when_it_was_asked_to() {
 async fn trouble_is_aimed_at_one_operation_once_or_always() {
     let cad = quick().await;
     let bot = client(&cad);
+    let (reader, actor) = (bot.reader(), bot.actor(community()));
     let server = ServerId(1);
     let account = member(&cad, "77");
     let ident = Ident(on_duty(&cad, &account, "A-1"));
@@ -218,44 +220,44 @@ async fn trouble_is_aimed_at_one_operation_once_or_always() {
 
     // Done, the answer lost: in doubt, and not asked a second time.
     cad.rest_do_then_drop("POST /dispatch-calls$", 1);
-    let error = bot.create_dispatch(server, &new).await.unwrap_err();
+    let error = actor.create_dispatch(&granted(), server, &new).await.unwrap_err();
     assert!(error.may_have_happened(), "{error}");
     assert_eq!((made(&cad), open(&cad)), (1, 1));
     // Not done, the connection broken: nobody can tell the two apart.
     cad.rest_drop("POST /dispatch-calls$", 1);
-    assert!(bot.create_dispatch(server, &new).await.unwrap_err().may_have_happened());
+    assert!(actor.create_dispatch(&granted(), server, &new).await.unwrap_err().may_have_happened());
     assert_eq!((made(&cad), open(&cad)), (2, 1));
-    let call = CallId(bot.create_dispatch(server, &new).await.unwrap()["callId"].as_i64().unwrap());
+    let call = CallId(actor.create_dispatch(&granted(), server, &new).await.unwrap()["callId"].as_i64().unwrap());
 
     // Its neighbours are not hit.
     cad.rest_status("POST /dispatch-calls$", 503, u32::MAX, None);
-    assert_eq!(bot.detach(server, &Target::Discord(77)).await, Ok(vec![ident]));
-    assert_eq!(bot.attach(server, call, &Target::Discord(77)).await, Ok(vec![ident]));
-    assert_eq!(bot.current_call(&account).await, Ok(Some((ident, call))));
+    assert_eq!(actor.detach(&granted(), server, &Target::Discord(77)).await, Ok(vec![ident]));
+    assert_eq!(actor.attach(&granted(), server, call, &Target::Discord(77)).await, Ok(vec![ident]));
+    assert_eq!(reader.current_call(&account).await, Ok(Some((ident, call))));
     for _ in 0..3 {
-        assert!(bot.create_dispatch(server, &new).await.unwrap_err().may_have_happened());
+        assert!(actor.create_dispatch(&granted(), server, &new).await.unwrap_err().may_have_happened());
     }
     cad.heal();
 
     // What may be repeated is, and changes the CAD once.
     cad.rest_status("DELETE /calls/911", 503, 1, None);
     let number = CallId(cad.place_911(1, &burglary()).unwrap());
-    assert_eq!(bot.remove_911(server, number).await, Ok(()));
-    assert!(matches!(bot.remove_911(server, number).await, Err(RestError::NotThere { .. })));
-    assert_eq!(bot.account(&Selector::Discord(1)).await, Ok(None));
-    assert!(bot.account(&Selector::Discord(77)).await.unwrap().is_some());
+    assert_eq!(actor.remove_911(&granted(), server, number).await, Ok(()));
+    assert!(matches!(actor.remove_911(&granted(), server, number).await, Err(RestError::NotThere { .. })));
+    assert_eq!(reader.account(&Selector::Discord(1)).await, Ok(None));
+    assert!(reader.account(&Selector::Discord(77)).await.unwrap().is_some());
 
     // The budget is spent before the CAD's limit is, and names when there is more.
     cad.set_rate_limits(true);
     cad.clear_log();
     let mut waiting = 0;
     for _ in 0..12 {
-        match tokio::time::timeout(SECOND, bot.identifiers(&account)).await {
+        match tokio::time::timeout(SECOND, reader.identifiers(&account)).await {
             Ok(found) => assert_eq!(found.unwrap().selected, Some(ident)),
             Err(_) => waiting += 1,
         }
     }
     assert_eq!((waiting, cad.count(|seen| matches!(seen, Seen::Rest { .. }))), (5, 7));
-    let left: BTreeMap<_, _> = bot.budgets().into_iter().map(|left| (left.operation, (left.left, left.per_minute))).collect();
+    let left: BTreeMap<_, _> = reader.budgets().into_iter().map(|left| (left.operation, (left.left, left.per_minute))).collect();
     assert_eq!(left["identifiers"], (0, 7));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::authorization::{ActingRule, Facts, Granted, Member, Need, Permission, VALIDATED, authorize};
 use crate::ids::{CallId, Ident};
 
 const SERVER: ServerId = ServerId(1);
@@ -73,6 +74,26 @@ async fn script(replies: Vec<Reply>) -> (CadRest, Log) {
     )
 }
 
+fn community() -> CommunityId {
+    CommunityId::new("c")
+}
+
+fn actor(rest: &CadRest) -> CadActor {
+    rest.actor(community())
+}
+
+/// What a dispatcher gets.
+fn granted_on(server: ServerId) -> Granted {
+    let member = Member { status: VALIDATED, permissions: ["dispatch".to_owned()].into(), ..Member::default() };
+    let facts = Facts { roles: &[], member: Some(&member), units: 1 };
+    authorize(&community(), server, &ActingRule::default(), facts, Need { permission: Permission::Dispatch, on_duty: Some(server) })
+        .unwrap()
+}
+
+fn granted() -> Granted {
+    granted_on(SERVER)
+}
+
 fn count(log: &Log) -> usize {
     log.lock().unwrap().len()
 }
@@ -99,10 +120,10 @@ fn custom() -> NewCustomDispatch {
 /// What may not be sent twice, by name.
 async fn create(rest: &CadRest, what: &str) -> Result<(), RestError> {
     match what {
-        "dispatch" => rest.create_dispatch(SERVER, &new_dispatch()).await.map(drop),
-        "custom" => rest.create_custom_dispatch(SERVER, &custom()).await.map(drop),
-        "911" => rest.create_911(SERVER, &NewEmergency::default()).await.map(drop),
-        _ => rest.add_note(SERVER, CALL, "hello", "Dana").await,
+        "dispatch" => actor(rest).create_dispatch(&granted(), SERVER, &new_dispatch()).await.map(drop),
+        "custom" => actor(rest).create_custom_dispatch(&granted(), SERVER, &custom()).await.map(drop),
+        "911" => actor(rest).create_911(&granted(), SERVER, &NewEmergency::default()).await.map(drop),
+        _ => actor(rest).add_note(&granted(), SERVER, CALL, "hello", "Dana").await,
     }
 }
 
@@ -112,15 +133,15 @@ const CREATES: [&str; 4] = ["dispatch", "custom", "911", "note"];
 async fn change(rest: &CadRest, what: &str) -> Result<(), RestError> {
     let patch = DispatchPatch { priority: Some(2), ..DispatchPatch::default() };
     match what {
-        "attach" => rest.attach(SERVER, CALL, &me()).await.map(drop),
-        "detach" => rest.detach(SERVER, &me()).await.map(drop),
-        "close" => rest.close(SERVER, &[CALL]).await.map(drop),
-        "edit" => rest.edit_dispatch(SERVER, CALL, &patch).await.map(drop),
-        "postal" => rest.set_postal(SERVER, CALL, "9").await,
-        "primary" => rest.set_primary(SERVER, CALL, Ident(12), false).await,
-        "remove" => rest.remove_911(SERVER, CALL).await,
-        "status" => rest.set_status(SERVER, &me(), 3).await.map(drop),
-        _ => rest.set_panic(SERVER, &me(), true).await.map(drop),
+        "attach" => actor(rest).attach(&granted(), SERVER, CALL, &me()).await.map(drop),
+        "detach" => actor(rest).detach(&granted(), SERVER, &me()).await.map(drop),
+        "close" => actor(rest).close(&granted(), SERVER, &[CALL]).await.map(drop),
+        "edit" => actor(rest).edit_dispatch(&granted(), SERVER, CALL, &patch).await.map(drop),
+        "postal" => actor(rest).set_postal(&granted(), SERVER, CALL, "9").await,
+        "primary" => actor(rest).set_primary(&granted(), SERVER, CALL, Ident(12), false).await,
+        "remove" => actor(rest).remove_911(&granted(), SERVER, CALL).await,
+        "status" => actor(rest).set_status(&granted(), SERVER, &me(), 3).await.map(drop),
+        _ => actor(rest).set_panic(&granted(), SERVER, &me(), true).await.map(drop),
     }
 }
 
@@ -135,6 +156,17 @@ const CHANGES: [(&str, &str); 9] = [
     ("status", r#"{"updated":1}"#),
     ("panic", r#"{"updated":1}"#),
 ];
+
+#[tokio::test]
+async fn a_grant_for_another_server_or_community_changes_nothing() {
+    let (rest, log) = script(vec![good("{}")]).await;
+    let elsewhere = actor(&rest).remove_911(&granted_on(ServerId(2)), SERVER, CALL).await;
+    assert!(matches!(elsewhere, Err(RestError::Rejected { .. })), "{elsewhere:?}");
+    let theirs = rest.actor(CommunityId::new("theirs")).remove_911(&granted(), SERVER, CALL).await;
+    assert!(matches!(theirs, Err(RestError::Rejected { .. })), "{theirs:?}");
+    assert_eq!(count(&log), 0);
+    assert_eq!(actor(&rest).remove_911(&granted(), SERVER, CALL).await, Ok(()));
+}
 
 #[tokio::test]
 async fn what_makes_something_is_never_sent_twice() {
@@ -171,7 +203,7 @@ async fn what_is_safe_to_repeat_is_sent_once_more_after_a_gateways_trouble_only(
 #[tokio::test]
 async fn questions_are_repeated_too_and_are_never_in_doubt() {
     let (rest, log) = script(vec![bad(502), good(r#"{"version":2}"#)]).await;
-    assert_eq!(rest.version().await.unwrap().number, Some(2));
+    assert_eq!(rest.reader().version().await.unwrap().number, Some(2));
     assert_eq!(count(&log), 2);
     for (trouble, expected, sent) in [
         (bad(503), RestError::Server { status: 503, trace: Some("00-abc".into()) }, 2),
@@ -180,13 +212,13 @@ async fn questions_are_repeated_too_and_are_never_in_doubt() {
         (good("<html>"), RestError::Unreadable, 1),
     ] {
         let (rest, log) = script(vec![trouble.clone(), trouble]).await;
-        let error = rest.identifiers("u-1").await.unwrap_err();
+        let error = rest.reader().identifiers("u-1").await.unwrap_err();
         assert_eq!((&error, count(&log)), (&expected, sent));
         assert!(!error.may_have_happened());
     }
     // The reader repeats on its own schedule.
     let (rest, log) = script(vec![bad(503), good("[]")]).await;
-    assert!(rest.units(SERVER).await.is_err());
+    assert!(rest.reader().units(SERVER).await.is_err());
     assert_eq!(count(&log), 1);
 }
 
@@ -200,7 +232,7 @@ async fn without_a_connection_nothing_was_sent_and_one_more_try_is_made() {
         assert_eq!(error, RestError::Network { cause: "no connection" });
         assert!(!error.may_have_happened());
         // Each try counts.
-        let left = rest.budgets().into_iter().find(|left| left.operation == if tries == 2 { "attach" } else { "note" }).unwrap();
+        let left = rest.reader().budgets().into_iter().find(|left| left.operation == if tries == 2 { "attach" } else { "note" }).unwrap();
         assert_eq!(left.per_minute - left.left, tries);
     }
 }
@@ -227,7 +259,7 @@ async fn gone_at_the_second_try_means_that_the_first_did_it() {
         assert_eq!(change(&rest, what).await, Err(RestError::NotThere { detail: "x".into() }));
     }
     let (rest, _log) = script(vec![bad(502), bad(404)]).await;
-    assert_eq!(rest.close(SERVER, &[CALL, CallId(7)]).await, Ok(vec![CALL, CallId(7)]));
+    assert_eq!(actor(&rest).close(&granted(), SERVER, &[CALL, CallId(7)]).await, Ok(vec![CALL, CallId(7)]));
     // Of others it says that the call is gone.
     let (rest, _log) = script(vec![bad(502), bad(404)]).await;
     assert!(matches!(change(&rest, "attach").await, Err(RestError::NotThere { .. })));
@@ -254,14 +286,15 @@ async fn a_share_of_the_limit_and_not_one_more_whoever_asks() {
     let (rest, log) = script(vec![good(r#"{"identIds":[12]}"#); 20]).await;
     for nth in 0..7 {
         let rest = rest.clone();
-        assert_eq!(rest.attach(SERVER, CallId(nth), &me()).await, Ok(vec![Ident(12)]));
+        assert_eq!(actor(&rest).attach(&granted(), SERVER, CallId(nth), &me()).await, Ok(vec![Ident(12)]));
     }
     let target = me();
-    let eighth = tokio::time::timeout(Duration::from_millis(300), rest.attach(SERVER, CALL, &target)).await;
+    let eighth = tokio::time::timeout(Duration::from_millis(300), actor(&rest).attach(&granted(), SERVER, CALL, &target)).await;
     assert!(eighth.is_err(), "it waits for its turn");
     assert_eq!(count(&log), 7);
-    assert!(rest.detach(SERVER, &me()).await.is_ok(), "another operation has its own");
-    let left: Vec<_> = rest.budgets().iter().map(|left| (left.operation, left.left, left.per_minute, left.wait.is_some())).collect();
+    assert!(actor(&rest).detach(&granted(), SERVER, &me()).await.is_ok(), "another operation has its own");
+    let left: Vec<_> =
+        rest.reader().budgets().iter().map(|left| (left.operation, left.left, left.per_minute, left.wait.is_some())).collect();
     assert_eq!(left, [("attach", 0, 7, true), ("detach", 6, 7, false)]);
 }
 
@@ -270,11 +303,15 @@ async fn a_request_given_up_counts() {
     let (rest, log) = script(vec![Reply::Hang]).await;
     let rest = rest.with_share(10);
     let target = me();
+    let (actor_of_one, granted_once) = (actor(&rest), granted());
     tokio::select! {
-        _ = rest.attach(SERVER, CALL, &target) => panic!("it was never answered"),
+        _ = actor_of_one.attach(&granted_once, SERVER, CALL, &target) => panic!("it was never answered"),
         () = async { while count(&log) == 0 { tokio::task::yield_now().await } } => {}
     }
-    assert!(tokio::time::timeout(Duration::from_millis(300), rest.attach(SERVER, CALL, &target)).await.is_err(), "it waits for its turn");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), actor(&rest).attach(&granted(), SERVER, CALL, &target)).await.is_err(),
+        "it waits for its turn"
+    );
     assert_eq!(count(&log), 1);
 }
 
@@ -286,7 +323,7 @@ async fn after_a_429_nothing_is_sent_until_it_is_over() {
     assert_eq!(error, RestError::RateLimited { retry_after: Some(Duration::from_secs(9)) });
     assert!(!error.may_have_happened());
     assert!(tokio::time::timeout(Duration::from_millis(300), create(&rest, "note")).await.is_err(), "it waits for its turn");
-    let wait = rest.budgets().first().and_then(|left| left.wait).unwrap();
+    let wait = rest.reader().budgets().first().and_then(|left| left.wait).unwrap();
     assert!(wait <= Duration::from_secs(9) && wait > Duration::from_secs(5), "{wait:?}");
     assert_eq!(count(&log), 1);
 }
@@ -297,16 +334,16 @@ async fn an_account_that_is_not_linked_is_no_error_but_a_wrong_address_is_one() 
     let not_linked = r#"{"detail":"Discord user is NOT LINKED to an account."}"#;
     for answer in [bad(404), reply("404 X", ""), reply("400 X", not_linked), good("null"), reply("204 X", "")] {
         let (rest, log) = script(vec![answer]).await;
-        assert_eq!(rest.account(&user).await, Ok(None));
+        assert_eq!(rest.reader().account(&user).await, Ok(None));
         assert_eq!(log.lock().unwrap()[0].0, "GET /v2/general/accounts/account?discord=77");
     }
     for page in ["<html>404</html>", r#"{"message":"no Route matched with those values"}"#] {
         let (rest, _log) = script(vec![reply("404 X", page)]).await;
-        assert_eq!(rest.account(&user).await, Err(RestError::NotFound));
+        assert_eq!(rest.reader().account(&user).await, Err(RestError::NotFound));
     }
     for body in ["{}", "[]", r#"{"uuid":"../x","status":1}"#, r#"{"uuid":"u-1"}"#, r#"{"uuid":"u-1","status":"odd"}"#] {
         let (rest, _log) = script(vec![good(body)]).await;
-        assert_eq!(rest.account(&user).await, Err(RestError::Unreadable), "{body}");
+        assert_eq!(rest.reader().account(&user).await, Err(RestError::Unreadable), "{body}");
     }
 }
 
@@ -322,7 +359,7 @@ async fn accounts_are_read_tolerantly_and_permissions_without_regard_to_case() {
         (r#"{"uuid":"u-1","status":9,"permissions":{"dispatch":true,"selfDispatch":true}}"#, AccountStatus::Other(9)),
     ] {
         let (rest, _log) = script(vec![good(body)]).await;
-        let account = rest.account(&Selector::Discord(77)).await.unwrap().unwrap();
+        let account = rest.reader().account(&Selector::Discord(77)).await.unwrap().unwrap();
         assert_eq!((account.uuid.as_str(), account.status), ("u-1", status));
         assert!(account.may("dispatch") && account.may("selfDispatch"), "{body}");
         assert!(!account.may("police") && !account.may("odd") && !account.may("admin"));
@@ -333,17 +370,17 @@ async fn accounts_are_read_tolerantly_and_permissions_without_regard_to_case() {
 async fn lists_come_in_every_form() {
     for body in [r#"{"identIds":[12]}"#, r#"{"IdentIds":12}"#, r#"{"identids":["12",12.0,null]}"#, "[12]"] {
         let (rest, _log) = script(vec![good(body)]).await;
-        assert_eq!(rest.attach(SERVER, CALL, &me()).await, Ok(vec![Ident(12)]), "{body}");
+        assert_eq!(actor(&rest).attach(&granted(), SERVER, CALL, &me()).await, Ok(vec![Ident(12)]), "{body}");
     }
     let (rest, _log) = script(vec![good(r#"{"identIds":null}"#)]).await;
-    assert_eq!(rest.detach(SERVER, &me()).await, Ok(Vec::new()));
+    assert_eq!(actor(&rest).detach(&granted(), SERVER, &me()).await, Ok(Vec::new()));
     for body in ["{}", r#"{"identIds":["x"]}"#, r#""ok""#] {
         let (rest, _log) = script(vec![good(body)]).await;
-        assert!(rest.attach(SERVER, CALL, &me()).await.unwrap_err().may_have_happened(), "{body}");
+        assert!(actor(&rest).attach(&granted(), SERVER, CALL, &me()).await.unwrap_err().may_have_happened(), "{body}");
     }
     for body in [r#"{"Units":null}"#, "[]", "null", r#"{"units":[]}"#] {
         let (rest, _log) = script(vec![good(body)]).await;
-        assert_eq!(rest.account_units(SERVER, "u-1").await, Ok(Vec::new()), "{body}");
+        assert_eq!(rest.reader().account_units(SERVER, "u-1").await, Ok(Vec::new()), "{body}");
     }
     for (body, expected) in [
         (r#"{"identId":"12","callId":501.0}"#, Some((Ident(12), CALL))),
@@ -353,7 +390,7 @@ async fn lists_come_in_every_form() {
         ("null", None),
     ] {
         let (rest, _log) = script(vec![good(body)]).await;
-        assert_eq!(rest.current_call("u-1").await, Ok(expected), "{body}");
+        assert_eq!(rest.reader().current_call("u-1").await, Ok(expected), "{body}");
     }
     let record = r#"{"id":1,"name":"J","sections":null}"#;
     for (body, found) in
@@ -361,7 +398,7 @@ async fn lists_come_in_every_form() {
     {
         let (rest, _log) = script(vec![good(&body)]).await;
         let what = Lookup { wanted: Wanted::Plate("ABC".into()), types: vec![5], partial: false, notify: Some(Notify::Discord(77)) };
-        assert_eq!(rest.lookup(&what).await.unwrap().len(), found, "{body}");
+        assert_eq!(rest.reader().lookup(&what).await.unwrap().len(), found, "{body}");
     }
 }
 
@@ -370,13 +407,13 @@ async fn a_call_is_the_one_that_was_asked_for() {
     let patch = DispatchPatch { title: Some("x".into()), ..DispatchPatch::default() };
     for body in [r#"{"CallId":-1,"title":"x"}"#, r#"{"call":{"title":"x"}}"#, r#"[{"callId":"7","title":"x"}]"#] {
         let (rest, _log) = script(vec![good(body)]).await;
-        let call = rest.edit_dispatch(SERVER, CALL, &patch).await.unwrap();
+        let call = actor(&rest).edit_dispatch(&granted(), SERVER, CALL, &patch).await.unwrap();
         assert_eq!((call.len(), &call["callId"], &call["title"]), (2, &501.into(), &"x".into()), "{body}");
     }
     // A new one must say which it is.
     for (body, known) in [(r#"{"CallId":"9","title":"x"}"#, true), (r#"{"title":"x"}"#, false), (r#"{"callId":-1,"title":"x"}"#, false)] {
         let (rest, _log) = script(vec![reply("201 Created", body)]).await;
-        match rest.create_dispatch(SERVER, &new_dispatch()).await {
+        match actor(&rest).create_dispatch(&granted(), SERVER, &new_dispatch()).await {
             Ok(call) => assert!(known && call["callId"] == 9),
             Err(error) => assert!(!known && error.may_have_happened()),
         }
@@ -388,20 +425,20 @@ async fn what_the_cad_would_refuse_is_not_sent() {
     let (rest, log) = script(Vec::new()).await;
     let group = Target::Group("CAR-51".into());
     let refused = [
-        rest.set_status(SERVER, &group, 3).await.map(drop),
-        rest.set_panic(SERVER, &Target::Idents(Vec::new()), true).await.map(drop),
-        rest.attach(SERVER, CALL, &Target::Group(" ".into())).await.map(drop),
-        rest.edit_dispatch(SERVER, CALL, &DispatchPatch::default()).await.map(drop),
-        rest.create_dispatch(SERVER, &NewDispatch::default()).await.map(drop),
-        rest.close(SERVER, &[]).await.map(drop),
-        rest.identifiers("../../x").await.map(drop),
-        rest.account_units(SERVER, "").await.map(drop),
-        rest.lookup(&Lookup { wanted: Wanted::Plate(" ".into()), types: Vec::new(), partial: true, notify: None }).await.map(drop),
+        actor(&rest).set_status(&granted(), SERVER, &group, 3).await.map(drop),
+        actor(&rest).set_panic(&granted(), SERVER, &Target::Idents(Vec::new()), true).await.map(drop),
+        actor(&rest).attach(&granted(), SERVER, CALL, &Target::Group(" ".into())).await.map(drop),
+        actor(&rest).edit_dispatch(&granted(), SERVER, CALL, &DispatchPatch::default()).await.map(drop),
+        actor(&rest).create_dispatch(&granted(), SERVER, &NewDispatch::default()).await.map(drop),
+        actor(&rest).close(&granted(), SERVER, &[]).await.map(drop),
+        rest.reader().identifiers("../../x").await.map(drop),
+        rest.reader().account_units(SERVER, "").await.map(drop),
+        rest.reader().lookup(&Lookup { wanted: Wanted::Plate(" ".into()), types: Vec::new(), partial: true, notify: None }).await.map(drop),
     ];
     for result in refused {
         assert!(matches!(&result, Err(RestError::Rejected { detail }) if !detail.is_empty()), "{result:?}");
     }
-    assert_eq!((count(&log), rest.budgets()), (0, Vec::new()));
+    assert_eq!((count(&log), rest.reader().budgets()), (0, Vec::new()));
 }
 
 #[tokio::test]
@@ -414,7 +451,7 @@ async fn selectors_are_named_as_documented() {
         (Target::Group("CAR-51".into()), r#"{"groupName":"CAR-51"}"#),
     ] {
         let (rest, log) = script(vec![good(r#"{"identIds":[]}"#)]).await;
-        rest.attach(SERVER, CALL, &target).await.unwrap();
+        actor(&rest).attach(&granted(), SERVER, CALL, &target).await.unwrap();
         assert_eq!(log.lock().unwrap()[0].1, serde_json::from_str::<Value>(expected).unwrap());
     }
     // Nobody named is an unassigned call, and says so.
@@ -427,7 +464,7 @@ async fn selectors_are_named_as_documented() {
         ),
     ] {
         let (rest, log) = script(vec![reply("201 Created", WHOLE)]).await;
-        rest.create_dispatch(SERVER, &new).await.unwrap();
+        actor(&rest).create_dispatch(&granted(), SERVER, &new).await.unwrap();
         let mut body = log.lock().unwrap()[0].1.as_object().unwrap().clone();
         body.retain(|name, _| ["discord", "accounts", "communityUserIds"].contains(&name.as_str()));
         assert_eq!(Value::Object(body), serde_json::from_str::<Value>(expected).unwrap());
@@ -461,7 +498,7 @@ async fn both_tries_together_take_ten_seconds_at_most() {
     // The first answers after a while that its gateway has trouble, the second never.
     let (rest, _log) = script(vec![bad(503), Reply::Hang]).await;
     let began = tokio::time::Instant::now();
-    let error = rest.identifiers("u-1").await.unwrap_err();
+    let error = rest.reader().identifiers("u-1").await.unwrap_err();
     assert!(error.is_silence() && began.elapsed() <= TIME, "{error} after {:?}", began.elapsed());
 }
 
@@ -476,11 +513,14 @@ async fn two_malformed_requests_suspend_their_operation_and_no_other() {
     assert!(matches!(&error, RestError::Suspended { operation: "note", .. }) && !error.may_have_happened(), "{error}");
     assert_eq!(count(&log), 2, "nothing more was sent");
     for _ in 0..2 {
-        assert!(matches!(rest.units(SERVER).await, Err(RestError::Rejected { .. })));
+        assert!(matches!(rest.reader().units(SERVER).await, Err(RestError::Rejected { .. })));
     }
-    assert!(matches!(rest.units(SERVER).await, Err(RestError::Suspended { operation: "units", .. })), "the reader's are suspended too");
+    assert!(
+        matches!(rest.reader().units(SERVER).await, Err(RestError::Suspended { operation: "units", .. })),
+        "the reader's are suspended too"
+    );
     assert_eq!(count(&log), 4);
-    assert!(rest.templates().await.is_ok());
+    assert!(rest.reader().templates().await.is_ok());
 }
 
 #[tokio::test]
@@ -488,7 +528,7 @@ async fn that_somebody_has_no_account_is_no_malformed_request() {
     let not_linked = reply("400 X", r#"{"detail":"Discord user is NOT LINKED to an account."}"#);
     let (rest, log) = script(vec![not_linked; 4]).await;
     for _ in 0..4 {
-        assert_eq!(rest.account(&Selector::Discord(7)).await, Ok(None));
+        assert_eq!(rest.reader().account(&Selector::Discord(7)).await, Ok(None));
     }
     assert_eq!(count(&log), 4);
 }
@@ -503,15 +543,15 @@ async fn a_page_of_accounts_says_where_the_next_one_begins() {
         good(r#"{"accounts":[{"uuid":"u-1","username":"x","status":1},{"uuid":"u-2","status":1,"permissions":{}}]}"#),
     ])
     .await;
-    let first = rest.accounts(100, Rank::Known).await.unwrap();
+    let first = rest.reader().accounts(100, Rank::Known).await.unwrap();
     assert_eq!((first.accounts.len(), first.next), (100, Some(200)));
     assert_eq!(log.lock().unwrap()[0].0, "GET /v2/general/accounts?limit=100&offset=100");
-    let second = rest.accounts(0, Rank::Known).await.unwrap();
+    let second = rest.reader().accounts(0, Rank::Known).await.unwrap();
     // What an account may do is not guessed.
     assert_eq!((second.accounts.iter().map(|account| account.uuid.as_str()).collect::<Vec<_>>(), second.next), (vec!["u-2"], None));
     for junk in ["[null]", r#"["Unauthorized"]"#, r#"{"error":"x"}"#] {
         let (rest, _log) = script(vec![good(junk)]).await;
-        assert_eq!(rest.accounts(0, Rank::Known).await, Err(RestError::Unreadable), "{junk}");
+        assert_eq!(rest.reader().accounts(0, Rank::Known).await, Err(RestError::Unreadable), "{junk}");
     }
 }
 

@@ -1,0 +1,47 @@
+//! Changes the CAD, for somebody who may: every change demands a [`Granted`], which only `authorization` creates.
+
+use serde_json::Value;
+
+use super::ask::Ask;
+use super::budget::Endpoint;
+use super::{CadRest, RestError};
+use crate::authorization::Granted;
+use crate::ids::{CommunityId, ServerId};
+
+/// The changes that the CAD's API can make. Cheap to clone; budgets are shared with everything else made from the same [`CadRest`].
+#[derive(Clone, Debug)]
+pub struct CadActor {
+    pub(super) rest: CadRest,
+    /// Whose API key it is: the CAD does not check for whom the key is used.
+    pub(super) community: CommunityId,
+}
+
+impl CadActor {
+    /// Turns away all requests that wait for a turn; nothing waits from now on.
+    pub fn stop_waiting(&self) {
+        self.rest.budgets.close();
+    }
+
+    /// Whether attaching units would have to wait for its turn.
+    #[must_use]
+    pub fn attaching_waits(&self) -> bool {
+        self.rest.budgets.is_spent(Endpoint::Attach)
+    }
+
+    /// Makes a change and reads its answer. A grant for another community or server is worth nothing here.
+    pub(super) async fn change<T>(
+        &self,
+        granted: &Granted,
+        server: ServerId,
+        ask: Ask,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<T, RestError> {
+        if !granted.is_for(&self.community, server) {
+            tracing::error!(?granted, %server, "a change in the CAD was not authorized here, so it was not sent");
+            return Err(RestError::rejected("it was authorized for another server"));
+        }
+        tracing::debug!(account = granted.account(), permission = ?granted.permission(), %server, "changing the CAD");
+        let answer = self.rest.ask(ask).await?;
+        read(&answer).ok_or_else(|| RestError::in_doubt(&RestError::Unreadable))
+    }
+}
