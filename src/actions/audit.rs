@@ -1,31 +1,31 @@
 //! Who did what in the CAD, for `/cad audit`.
 
-use super::{Acting, Actor, CadAction, Outside, Refused};
+use super::{Acting, ActionError, Actor, CadAction, Outside};
 use crate::ids::ServerId;
 use crate::metrics::CadActionOutcome;
 use crate::store::audit::{Entry, Kind};
 
 /// For the count of actions.
-pub(super) fn outcome(done: &Result<String, Refused>) -> CadActionOutcome {
+pub(super) fn outcome(done: &Result<String, ActionError>) -> CadActionOutcome {
     match done {
         Ok(_) => CadActionOutcome::Done,
-        Err(Refused::NotPermitted(_)) => CadActionOutcome::Refused,
-        Err(Refused::Over { .. } | Refused::Needless(_) | Refused::NoEffect(_)) => CadActionOutcome::Needless,
-        Err(Refused::Unsure { .. }) => CadActionOutcome::Doubtful,
-        Err(Refused::Cad(error)) if error.may_have_happened() => CadActionOutcome::Doubtful,
+        Err(ActionError::NotPermitted(_)) => CadActionOutcome::Refused,
+        Err(ActionError::Over { .. } | ActionError::NothingToDo(_) | ActionError::NoEffect(_)) => CadActionOutcome::NothingToDo,
+        Err(ActionError::PreviousOutcomeUnknown { .. }) => CadActionOutcome::OutcomeUnknown,
+        Err(ActionError::Cad(error)) if error.is_outcome_unknown() => CadActionOutcome::OutcomeUnknown,
         Err(_) => CadActionOutcome::Failed,
     }
 }
 
 impl Acting {
     /// What was refused before anything was sent is no action.
-    pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, action: &CadAction, done: &Result<String, Refused>) {
+    pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, action: &CadAction, done: &Result<String, ActionError>) {
         let outcome = match done {
             Ok(_) => "done".to_owned(),
-            Err(Refused::Cad(error)) => error.to_string(),
-            Err(error @ (Refused::NoEffect(_) | Refused::NobodyToAttach { .. })) => error.to_string(),
+            Err(ActionError::Cad(error)) => error.to_string(),
+            Err(error @ (ActionError::NoEffect(_) | ActionError::NobodyToAttach { .. })) => error.to_string(),
             // It may have been sent.
-            Err(Refused::Busy) => "not known: the bot was busy or stopping".to_owned(),
+            Err(ActionError::Busy) => "not known: the bot was busy or stopping".to_owned(),
             Err(_) => return,
         };
         let Outside { store, clock, .. } = &self.0.outside;

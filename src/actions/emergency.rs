@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::members::BELIEVED;
 use super::synthetic_events::{SyntheticEvent, iso};
-use super::{Acting, Actor, Outside, Refused, Who, view};
+use super::{Acting, ActionError, Actor, Outside, Who, view};
 use crate::authorization::Granted;
 use crate::cad::rest::{NewDispatch, NewNote, RestError, Target};
 use crate::clock::UnixMs;
@@ -43,7 +43,7 @@ pub(super) struct MadeOf {
 #[derive(Clone, Copy, Debug)]
 enum Attempt {
     /// The CAD did not confirm it.
-    Unsure(UnixMs),
+    OutcomeUnknown(UnixMs),
     Made(CallId, UnixMs),
 }
 
@@ -59,7 +59,7 @@ impl MadeOf {
     fn of(&self, server: ServerId, subject: Subject, now: UnixMs) -> Option<Attempt> {
         let mut known = self.lock();
         known.retain(|_, attempt| match attempt {
-            Attempt::Unsure(at) | Attempt::Made(_, at) => now.since(*at) < KEPT,
+            Attempt::OutcomeUnknown(at) | Attempt::Made(_, at) => now.since(*at) < KEPT,
         });
         known.get(&(server, subject)).copied()
     }
@@ -115,16 +115,16 @@ impl Acting {
         server: ServerId,
         subject: Subject,
         respond: bool,
-    ) -> Result<String, Refused> {
+    ) -> Result<String, ActionError> {
         let Subject::Emergency(key, _) = subject else { return Err(self.over(actor.guild, server, subject).await) };
         let unit = who.unit().filter(|_| respond);
         let taker = unit.map(|unit| (who.member.account.clone(), unit.ident));
         let (this, granted) = (self.clone(), Arc::clone(&who.granted));
         let work = move |takers: Vec<Taker>| async move { this.make_call_of(&granted, server, key, subject, takers).await };
-        let done = self.0.taking.join(&self.0.outside.tasks, (server, key), taker, work).await.ok_or(Refused::Busy)?;
+        let done = self.0.taking.join(&self.0.outside.tasks, (server, key), taker, work).await.ok_or(ActionError::Busy)?;
         let became = match done {
             // Somebody else was quicker, or it is gone.
-            Err(Refused::Over { .. }) => return self.became_meanwhile(actor, who, server, subject, respond).await,
+            Err(ActionError::Over { .. }) => return self.became_meanwhile(actor, who, server, subject, respond).await,
             other => other?,
         };
         let call = became.call;
@@ -147,7 +147,7 @@ impl Acting {
         server: ServerId,
         subject: Subject,
         respond: bool,
-    ) -> Result<String, Refused> {
+    ) -> Result<String, ActionError> {
         let became = self.look(server, move |world| call_it_became(world, subject)).await?;
         match became {
             Some(call) if respond => self.respond(actor, who, server, call).await,
@@ -162,7 +162,7 @@ impl Acting {
         key: CallId,
         subject: Subject,
         takers: Vec<Taker>,
-    ) -> Result<Became, Refused> {
+    ) -> Result<Became, ActionError> {
         let what = || format!("Call{key:#}");
         let (emergency, read_at) = {
             let seen = self
@@ -171,10 +171,10 @@ impl Acting {
                     (known, world.listed.calls)
                 })
                 .await?;
-            let (Some(known), read_at) = seen else { return Err(Refused::Over { what: what(), redrawn: false }) };
+            let (Some(known), read_at) = seen else { return Err(ActionError::Over { what: what(), redrawn: false }) };
             (known, read_at)
         };
-        let Some(number) = emergency.cad_number(key) else { return Err(Refused::Over { what: what(), redrawn: false }) };
+        let Some(number) = emergency.cad_number(key) else { return Err(ActionError::Over { what: what(), redrawn: false }) };
         let takers: Vec<(String, Ident)> = takers.into_iter().flatten().collect();
         let Outside { actor, clock, refresh, community, reads, .. } = &self.0.outside;
         let (now, made_of) = (clock.now(), &self.0.made_of);
@@ -183,13 +183,13 @@ impl Acting {
         let refused = match attempt {
             Some(Attempt::Made(call, _)) => return self.join_call_of(granted, server, number, subject, call, &takers).await,
             // If the CAD is never read, time has to do.
-            Some(Attempt::Unsure(at)) => {
+            Some(Attempt::OutcomeUnknown(at)) => {
                 let settled = if *reads { read_since(at.plus(GRACE + 1)) } else { now.since(at) >= BELIEVED };
-                (!settled).then(|| Refused::Unsure { what: format!("call{key:#}") })
+                (!settled).then(|| ActionError::PreviousOutcomeUnknown { what: format!("call{key:#}") })
             }
             None => {
                 let waits = *reads && made_of.before_us(subject).is_some_and(|from| !read_since(from));
-                waits.then(|| Refused::NotReadYet { what: format!("call{key:#}") })
+                waits.then(|| ActionError::NotReadYet { what: format!("call{key:#}") })
             }
         };
         if let Some(refused) = refused {
@@ -203,15 +203,15 @@ impl Acting {
         let key_of = (server, subject);
         match &made {
             // From when it was given up: until then the CAD may have been on it, and what was read meanwhile says nothing.
-            Err(error) if error.may_have_happened() => made_of.lock().insert(key_of, Attempt::Unsure(clock.now())),
+            Err(error) if error.is_outcome_unknown() => made_of.lock().insert(key_of, Attempt::OutcomeUnknown(clock.now())),
             Err(_) => made_of.lock().remove(&key_of),
             Ok(made) => view::number(made).and_then(|call| made_of.lock().insert(key_of, Attempt::Made(call, clock.now()))),
         };
         let made = self.doubted(server, made)?;
         let Some(call) = view::number(&made) else {
-            made_of.lock().insert(key_of, Attempt::Unsure(clock.now()));
+            made_of.lock().insert(key_of, Attempt::OutcomeUnknown(clock.now()));
             refresh.request(community, server, Reason::Recheck);
-            return Err(RestError::in_doubt(&RestError::Unreadable).into());
+            return Err(RestError::outcome_unknown(&RestError::Unreadable).into());
         };
         self.tell(server, SyntheticEvent::made(&made)).await;
         let left = self.remove_taken(granted, server, number, call).await;
@@ -234,7 +234,7 @@ impl Acting {
         subject: Subject,
         call: CallId,
         takers: &[(String, Ident)],
-    ) -> Result<Became, Refused> {
+    ) -> Result<Became, ActionError> {
         let idents: Vec<Ident> = takers.iter().map(|(_, ident)| *ident).collect();
         let asked = match idents.as_slice() {
             [] => Ok(Vec::new()),
@@ -272,7 +272,7 @@ impl Acting {
                 self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
                 match error {
                     RestError::NotThere { .. } => Left::Gone,
-                    error if error.may_have_happened() => Left::Unconfirmed,
+                    error if error.is_outcome_unknown() => Left::Unconfirmed,
                     _ => Left::Stands,
                 }
             }

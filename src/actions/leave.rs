@@ -1,14 +1,14 @@
 //! Leaving calls: one's own units, or another's taken off.
 
 use super::synthetic_events::SyntheticEvent;
-use super::{Acting, Actor, Refused, Who, view};
+use super::{Acting, ActionError, Actor, Who, view};
 use crate::cad::rest::Target;
 use crate::ids::{GuildId, Ident, ServerId};
 use crate::world::Subject;
 
 impl Acting {
     /// Leaves this call, if it is open.
-    pub(super) async fn leave_call(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, Refused> {
+    pub(super) async fn leave_call(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, ActionError> {
         if self.look(server, move |world| view::open_number(world, subject)).await?.is_none() {
             return Err(self.over(actor.guild, server, subject).await);
         }
@@ -16,7 +16,7 @@ impl Acting {
     }
 
     /// Leaves whatever one is on; of `only`, with the units that are on it.
-    pub(super) async fn leave(&self, who: &Who, server: ServerId, only: Option<Subject>) -> Result<String, Refused> {
+    pub(super) async fn leave(&self, who: &Who, server: ServerId, only: Option<Subject>) -> Result<String, ActionError> {
         let mine = who.idents();
         let (idents, calls) = self
             .look(server, move |world| {
@@ -31,7 +31,7 @@ impl Acting {
                 Some(_) => "You are not on this call: nothing was sent.",
                 None => "You are not on a call, so nothing was sent: `/unit respond` attaches you to one.",
             };
-            return Err(Refused::Needless(said.to_owned()));
+            return Err(ActionError::NothingToDo(said.to_owned()));
         };
         let left = self.0.outside.actor.detach(&who.granted, server, &Target::Idents(idents.clone())).await;
         let left = self.doubted(server, left)?;
@@ -51,7 +51,7 @@ impl Acting {
         server: ServerId,
         subject: Subject,
         idents: &[Ident],
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ActionError> {
         let left = self.0.outside.actor.detach(&who.granted, server, &Target::Idents(idents.to_vec())).await;
         let left = self.answered(guild, server, subject, left).await?;
         let left = if left.is_empty() { idents.to_vec() } else { left };

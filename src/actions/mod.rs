@@ -8,7 +8,7 @@
 //! Actor, CadAction ─▶ rule, account, permission, unit ─▶ is it still open? ─▶ together with others who want the same ─▶ CAD
 //!                     │ no                              │ no                                                        │
 //!                     ▼                                 ▼                                                           ▼
-//!                  Refused                    Refused, card drawn anew                   own event ─▶ intake ─▶ card; a sentence
+//!                  ActionError                    ActionError, card drawn anew                   own event ─▶ intake ─▶ card; a sentence
 //! ```
 //!
 //! What the CAD did not confirm is looked up by the reader of the CAD, and people are told that it is not known.
@@ -18,11 +18,11 @@ mod audit;
 mod cad_action;
 mod coalesce;
 mod emergency;
+mod error;
 mod leave;
 mod members;
 mod panic;
 mod queries;
-mod refused;
 mod rule;
 mod synthetic_events;
 mod view;
@@ -59,7 +59,7 @@ use synthetic_events::SyntheticEvent;
 use view::{OwnUnit, named};
 
 pub use cad_action::CadAction;
-pub use refused::Refused;
+pub use error::ActionError;
 pub use view::{CardState, WhoAmI};
 
 /// How long ingest may keep somebody waiting.
@@ -119,7 +119,7 @@ struct Inner {
     outside: Outside,
     members: Members,
     attaching: Coalescer<(ServerId, CallId), Ident, Result<Vec<Ident>, RestError>>,
-    taking: Coalescer<(ServerId, CallId), emergency::Taker, Result<emergency::Became, Refused>>,
+    taking: Coalescer<(ServerId, CallId), emergency::Taker, Result<emergency::Became, ActionError>>,
     /// How many it concerned.
     in_flight: SingleFlight<(ServerId, String), Result<usize, RestError>>,
     /// What calls were made of, or may have been.
@@ -176,21 +176,25 @@ impl Acting {
     /// Looks at a server's world.
     ///
     /// # Errors
-    /// [`Refused::Busy`].
-    pub async fn look<T: Send + 'static>(&self, server: ServerId, look: impl FnOnce(&Server) -> T + Send + 'static) -> Result<T, Refused> {
+    /// [`ActionError::Busy`].
+    pub async fn look<T: Send + 'static>(
+        &self,
+        server: ServerId,
+        look: impl FnOnce(&Server) -> T + Send + 'static,
+    ) -> Result<T, ActionError> {
         let (look, seen) = Look::new(self.0.outside.community.clone(), server, look);
         let asked = async {
-            self.0.outside.requests.send(Request::Look(look)).await.map_err(|_| Refused::Busy)?;
-            seen.await.map_err(|_| Refused::Busy)
+            self.0.outside.requests.send(Request::Look(look)).await.map_err(|_| ActionError::Busy)?;
+            seen.await.map_err(|_| ActionError::Busy)
         };
-        tokio::time::timeout(PATIENCE, asked).await.map_err(|_| Refused::Busy)?
+        tokio::time::timeout(PATIENCE, asked).await.map_err(|_| ActionError::Busy)?
     }
 
     /// What a card's subject is now, for a panel of buttons.
     ///
     /// # Errors
-    /// [`Refused::Over`] if it is over or forgotten (its cards are drawn anew), and what keeps the bot from looking.
-    pub async fn card(&self, guild: GuildId, server: ServerId, subject: Subject) -> Result<CardState, Refused> {
+    /// [`ActionError::Over`] if it is over or forgotten (its cards are drawn anew), and what keeps the bot from looking.
+    pub async fn card(&self, guild: GuildId, server: ServerId, subject: Subject) -> Result<CardState, ActionError> {
         self.rule(guild)?;
         self.watched(server)?;
         let state = self.look(server, move |world| view::card_state(world, subject)).await?;
@@ -203,15 +207,15 @@ impl Acting {
     /// Who somebody is in the CAD, and what they could do. Asks the CAD even if it was asked lately.
     ///
     /// # Errors
-    /// As [`Refused`] says.
-    pub async fn who_am_i(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, Refused> {
-        self.found_out(actor, server).await.map_err(Refused::of_a_question)
+    /// As [`ActionError`] says.
+    pub async fn who_am_i(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, ActionError> {
+        self.found_out(actor, server).await.map_err(ActionError::of_a_question)
     }
 
-    async fn found_out(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, Refused> {
+    async fn found_out(&self, actor: &Actor, server: ServerId) -> Result<WhoAmI, ActionError> {
         let role = match self.ruled(actor, Permission::Account).await {
             Ok(_) => None,
-            Err(Refused::NotPermitted(refusal)) => Some(refusal),
+            Err(ActionError::NotPermitted(refusal)) => Some(refusal),
             Err(other) => return Err(other),
         };
         let known = self.0.members.ask_again(actor.user).await?;
@@ -227,39 +231,39 @@ impl Acting {
     /// Looks something up in the CAD.
     ///
     /// # Errors
-    /// As [`Refused`] says.
-    pub async fn lookup(&self, actor: &Actor, what: &Lookup) -> Result<Vec<Object>, Refused> {
+    /// As [`ActionError`] says.
+    pub async fn lookup(&self, actor: &Actor, what: &Lookup) -> Result<Vec<Object>, ActionError> {
         let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
         self.may(actor, server, Need { permission: Permission::Lookup, on_duty: None }).await?;
-        self.0.outside.reader.lookup(what).await.map_err(Refused::Unread)
+        self.0.outside.reader.lookup(what).await.map_err(ActionError::Unread)
     }
 
     /// The community's templates for dispatch calls, for somebody who may make calls.
     ///
     /// # Errors
-    /// As [`Refused`] says.
-    pub async fn templates(&self, actor: &Actor) -> Result<Vec<Template>, Refused> {
+    /// As [`ActionError`] says.
+    pub async fn templates(&self, actor: &Actor) -> Result<Vec<Template>, ActionError> {
         let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
         self.may(actor, server, Need { permission: Permission::SelfDispatch, on_duty: None }).await?;
-        self.0.outside.reader.templates().await.map_err(Refused::Unread)
+        self.0.outside.reader.templates().await.map_err(ActionError::Unread)
     }
 
     /// Whether somebody may do what needs `need`: for what is asked before a form is filled in.
     ///
     /// # Errors
-    /// As [`Refused`] says.
-    pub async fn may(&self, actor: &Actor, server: ServerId, need: Need) -> Result<(), Refused> {
-        self.permitted(actor, server, need).await.map(|_| ()).map_err(Refused::of_a_question)
+    /// As [`ActionError`] says.
+    pub async fn may(&self, actor: &Actor, server: ServerId, need: Need) -> Result<(), ActionError> {
+        self.permitted(actor, server, need).await.map(|_| ()).map_err(ActionError::of_a_question)
     }
 
     /// Does it; what came of it as a sentence for the person. Once begun it goes on to its end, told and written down, whoever leaves.
     ///
     /// # Errors
-    /// As [`Refused`] says.
-    pub async fn act(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, Refused> {
+    /// As [`ActionError`] says.
+    pub async fn act(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, ActionError> {
         let tasks = &self.0.outside.tasks;
         if tasks.is_draining() {
-            return Err(Refused::Stopping);
+            return Err(ActionError::Stopping);
         }
         let (this, actor, in_hand) = (self.clone(), actor.clone(), tasks.in_hand());
         let (done, answer) = oneshot::channel();
@@ -271,10 +275,10 @@ impl Acting {
             done.send(outcome).ok();
             drop(in_hand);
         }));
-        answer.await.unwrap_or(Err(Refused::Busy))
+        answer.await.unwrap_or(Err(ActionError::Busy))
     }
 
-    async fn attempt(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, Refused> {
+    async fn attempt(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, ActionError> {
         self.watched(server)?;
         let who = self.permitted(actor, server, action.need(server)).await?;
         let began = Instant::now();
@@ -292,7 +296,7 @@ impl Acting {
         done
     }
 
-    async fn perform(&self, actor: &Actor, who: &Who, server: ServerId, action: &CadAction) -> Result<String, Refused> {
+    async fn perform(&self, actor: &Actor, who: &Who, server: ServerId, action: &CadAction) -> Result<String, ActionError> {
         match action {
             CadAction::Respond(subject @ Subject::Emergency(..)) => self.take_911(actor, who, server, *subject, true).await,
             CadAction::Respond(subject) => self.respond(actor, who, server, *subject).await,
@@ -324,7 +328,7 @@ impl Acting {
                 let ident = *ident;
                 let (name, on_it) = self.look(server, move |world| (named(world, ident), view::is_attached(world, subject, ident))).await?;
                 if !on_it {
-                    return Err(Refused::Needless(format!(
+                    return Err(ActionError::NothingToDo(format!(
                         "{name} is not on call #{number} any more, so nothing was sent: choose another."
                     )));
                 }
@@ -349,7 +353,7 @@ impl Acting {
                 let name = self.look(server, move |world| named(world, ident)).await?;
                 let on_it = self.look(server, move |world| view::is_attached(world, subject, ident)).await?;
                 if !on_it {
-                    return Err(Refused::Needless(format!("{name} is not on call #{number}: nothing was sent.")));
+                    return Err(ActionError::NothingToDo(format!("{name} is not on call #{number}: nothing was sent.")));
                 }
                 self.detach(who, actor.guild, server, subject, &[ident]).await?;
                 Ok(format!("✅ {name} left call #{number}."))
@@ -379,13 +383,13 @@ impl Acting {
 
     // ---- who may ----
 
-    fn watched(&self, server: ServerId) -> Result<(), Refused> {
+    fn watched(&self, server: ServerId) -> Result<(), ActionError> {
         let said =
             || format!("This bot does not watch server {server} any more, so nothing was sent: tell this bot's operator if it should.");
-        if self.0.outside.servers.contains(&server) { Ok(()) } else { Err(Refused::Needless(said())) }
+        if self.0.outside.servers.contains(&server) { Ok(()) } else { Err(ActionError::NothingToDo(said())) }
     }
 
-    async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<Who, Refused> {
+    async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<Who, ActionError> {
         self.ruled(actor, need.permission).await?;
         let mut known = self.0.members.known(actor.user).await?;
         // That may have taken minutes, in which the rule or the guild's link has changed.
@@ -420,7 +424,7 @@ impl Acting {
         server: ServerId,
         need: Need,
         known: &Known,
-    ) -> Result<(Vec<OwnUnit>, Result<Granted, Refusal>), Refused> {
+    ) -> Result<(Vec<OwnUnit>, Result<Granted, Refusal>), ActionError> {
         let member = known.member.as_ref();
         let facts = |units| Facts { roles: &actor.roles, member, units };
         // Who is refused anyway is not worth a question about units.
@@ -437,13 +441,13 @@ impl Acting {
         Ok((units, granted))
     }
 
-    async fn known_units(&self, server: ServerId, account: &str) -> Result<Vec<OwnUnit>, Refused> {
+    async fn known_units(&self, server: ServerId, account: &str) -> Result<Vec<OwnUnit>, ActionError> {
         let account = account.to_owned();
         self.look(server, move |world| view::units_of(world, &account)).await
     }
 
     /// An account's units on duty. If none is known, the CAD is asked: we may have joined late.
-    async fn units(&self, server: ServerId, account: &str) -> Result<Vec<OwnUnit>, Refused> {
+    async fn units(&self, server: ServerId, account: &str) -> Result<Vec<OwnUnit>, ActionError> {
         let known = self.known_units(server, account).await?;
         if !known.is_empty() {
             return Ok(known);
@@ -460,18 +464,18 @@ impl Acting {
 
     // ---- the actions ----
 
-    async fn respond(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, Refused> {
+    async fn respond(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, ActionError> {
         let Some(unit) = who.unit() else { return Err(Refusal::NotOnDuty { server }.into()) };
         let (ident, name) = (unit.ident, text::line(&unit.name, 60));
         let Subject::Dispatch(call, _) = subject else {
-            return Err(Refused::Needless("There is no call to attach to here: nothing was sent.".to_owned()));
+            return Err(ActionError::NothingToDo("There is no call to attach to here: nothing was sent.".to_owned()));
         };
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
             None => return Err(self.over(actor.guild, server, subject).await),
         };
         if self.look(server, move |world| view::is_attached(world, subject, ident)).await? {
-            return Err(Refused::Needless(format!("{name} is on call #{call} already: nothing was sent.")));
+            return Err(ActionError::NothingToDo(format!("{name} is on call #{call} already: nothing was sent.")));
         }
         self.attach(&who.granted, actor.guild, server, subject, number, ident).await?;
         Ok(format!("🚓 {name} is attached to call #{number}."))
@@ -487,7 +491,7 @@ impl Acting {
         subject: Subject,
         number: CallId,
         ident: Ident,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ActionError> {
         let (this, granted) = (self.clone(), Arc::clone(granted));
         let work = move |mut idents: Vec<Ident>| async move {
             idents.sort_unstable();
@@ -501,13 +505,13 @@ impl Acting {
         let joined = self.0.attaching.join(&self.0.outside.tasks, (server, number), ident, work);
         // Done for several people at once, in nobody's turn: each is told that it waits.
         let phase = if self.0.outside.actor.attaching_waits() { Phase::Queued } else { Phase::Working };
-        let done = Turn::during(phase, joined).await.ok_or(Refused::Busy)?;
+        let done = Turn::during(phase, joined).await.ok_or(ActionError::Busy)?;
         if matches!(done, Err(RestError::NotThere { .. })) {
             self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
             // Of a call that is over, or of units that all went off duty: the CAD's answer is the same (it is not documented).
             return match self.look(server, move |world| world.is_over(subject)).await? {
                 true => Err(self.over(guild, server, subject).await),
-                false => Err(Refused::NobodyToAttach { call: number }),
+                false => Err(ActionError::NobodyToAttach { call: number }),
             };
         }
         let attached = self.doubted(server, done)?;
@@ -516,7 +520,7 @@ impl Acting {
         }
         self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
         let name = self.look(server, move |world| named(world, ident)).await?;
-        Err(Refused::NoEffect(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
+        Err(ActionError::NoEffect(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
     }
 
     /// One request for all. If the CAD does not know one of several, the others must not suffer for it: then each is sent alone.
@@ -547,13 +551,13 @@ impl Acting {
         }
     }
 
-    async fn note(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject, note: &str) -> Result<String, Refused> {
+    async fn note(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject, note: &str) -> Result<String, ActionError> {
         let note = note.trim();
         if note.is_empty() {
-            return Err(Refused::Needless("An empty note was not sent.".to_owned()));
+            return Err(ActionError::NothingToDo("An empty note was not sent.".to_owned()));
         }
         if note.chars().count() > LONGEST_NOTE {
-            return Err(Refused::Needless(format!("A note has at most {LONGEST_NOTE} characters: shorten it and send it again.")));
+            return Err(ActionError::NothingToDo(format!("A note has at most {LONGEST_NOTE} characters: shorten it and send it again.")));
         }
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
@@ -563,7 +567,7 @@ impl Acting {
         if let Subject::Emergency(..) = subject {
             // The CAD has no notes on these: the bot keeps it, and the dispatch call that is made of it through the bot gets it.
             if !self.tell(server, SyntheticEvent::emergency_noted(number, &label, note, now)).await {
-                return Err(Refused::Store);
+                return Err(ActionError::Store);
             }
             // It became a call in this very moment: the note is not on it.
             if self.look(server, move |world| world.is_over(subject)).await? {
@@ -577,14 +581,14 @@ impl Acting {
         Ok(format!("📝 Noted on call #{number}, signed {}.", text::line(&label, 60)))
     }
 
-    async fn take(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<String, Refused> {
+    async fn take(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<String, ActionError> {
         let (is_over, taken) = self.look(server, move |world| (world.is_over(subject), world.taken_of(subject))).await?;
         let by = match taken {
             Some(taken) => taken.by,
             None if is_over => return Err(self.over(actor.guild, server, subject).await),
             None => {
                 if !self.tell(server, SyntheticEvent::taken(subject, actor.user)).await {
-                    return Err(Refused::Store);
+                    return Err(ActionError::Store);
                 }
                 // Of two at once the first answers for it. Nobody does for what is over by now.
                 match self.look(server, move |world| world.taken_of(subject)).await? {
@@ -596,13 +600,13 @@ impl Acting {
         if by == actor.user && taken.is_none() {
             Ok("🙋 It is yours: nobody else is called to it any more.".to_owned())
         } else if by == actor.user {
-            Err(Refused::Needless("You have taken this already.".to_owned()))
+            Err(ActionError::NothingToDo("You have taken this already.".to_owned()))
         } else {
-            Err(Refused::Needless(format!("<@{by}> has taken this already.")))
+            Err(ActionError::NothingToDo(format!("<@{by}> has taken this already.")))
         }
     }
 
-    async fn close(&self, actor: &Actor, who: &Who, server: ServerId, call: CallId) -> Result<String, Refused> {
+    async fn close(&self, actor: &Actor, who: &Who, server: ServerId, call: CallId) -> Result<String, ActionError> {
         let (subject, number) = self.open(actor, server, call).await?;
         let key = (server, format!("close:{number}"));
         let closed = self
@@ -619,7 +623,7 @@ impl Acting {
         Ok(format!("⬛ Call #{number} is closed."))
     }
 
-    async fn dismiss(&self, actor: &Actor, who: &Who, server: ServerId, call: CallId) -> Result<String, Refused> {
+    async fn dismiss(&self, actor: &Actor, who: &Who, server: ServerId, call: CallId) -> Result<String, ActionError> {
         let subject = self.waiting(actor, server, call).await?;
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
@@ -639,17 +643,17 @@ impl Acting {
         Ok(format!("☑️ Call #{number} is dismissed."))
     }
 
-    async fn status(&self, who: &Who, server: ServerId, status: i64) -> Result<String, Refused> {
+    async fn status(&self, who: &Who, server: ServerId, status: i64) -> Result<String, ActionError> {
         let idents = who.idents();
         let updated = self.0.outside.actor.set_status(&who.granted, server, &Target::Idents(idents.clone()), status).await;
         if self.doubted(server, updated)? == 0 {
-            return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
+            return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
         self.tell(server, SyntheticEvent::status(&idents, status)).await;
         Ok("✅ Your status is set.".to_owned())
     }
 
-    async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<String, Refused> {
+    async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<String, ActionError> {
         let made = self.doubted(server, made)?;
         self.tell(server, SyntheticEvent::made(&made)).await;
         Ok(match view::number(&made) {
@@ -658,10 +662,10 @@ impl Acting {
         })
     }
 
-    async fn call(&self, actor: &Actor, who: &Who, server: ServerId, new: &NewEmergency) -> Result<String, Refused> {
+    async fn call(&self, actor: &Actor, who: &Who, server: ServerId, new: &NewEmergency) -> Result<String, ActionError> {
         if !self.rule(actor.guild)?.emergency {
             let said = "Placing calls from Discord is switched off here: somebody with Manage Server can switch it on with `/cad actions`.";
-            return Err(Refused::Needless(said.to_owned()));
+            return Err(ActionError::NothingToDo(said.to_owned()));
         }
         let now = self.0.outside.clock.now();
         let before = {
@@ -675,11 +679,11 @@ impl Acting {
         };
         if let Some(at) = before {
             let left = (BETWEEN_CALLS - now.since(at)).max(1_000).div_euclid(1_000);
-            return Err(Refused::Needless(format!("You placed a call a moment ago: wait {left} s before the next one.")));
+            return Err(ActionError::NothingToDo(format!("You placed a call a moment ago: wait {left} s before the next one.")));
         }
         let made = self.0.outside.actor.create_911(&who.granted, server, new).await;
         if let Err(error) = &made
-            && !error.may_have_happened()
+            && !error.is_outcome_unknown()
         {
             self.0.called.lock().unwrap_or_else(PoisonError::into_inner).remove(&actor.user);
         }
@@ -691,27 +695,29 @@ impl Acting {
     // ---- what is shared ----
 
     /// An open dispatch call that is named by our number of it.
-    async fn open(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<(Subject, CallId), Refused> {
+    async fn open(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<(Subject, CallId), ActionError> {
         let found = self.look(server, move |world| view::dispatch_named(world, call)).await?;
         match found {
             Some((subject, Some(number))) => Ok((subject, number)),
             Some((subject, None)) => Err(self.over(actor.guild, server, subject).await),
-            None => Err(Refused::Needless(format!("There is no open call{call:#} on server {server}: `/call list` shows what is open."))),
+            None => {
+                Err(ActionError::NothingToDo(format!("There is no open call{call:#} on server {server}: `/call list` shows what is open.")))
+            }
         }
     }
 
     /// A 911 that waits, by our number of it.
-    async fn waiting(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<Subject, Refused> {
+    async fn waiting(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<Subject, ActionError> {
         let found = self.look(server, move |world| view::emergency_named(world, call)).await?;
         match found {
             Some((subject, true)) => Ok(subject),
             Some((subject, false)) => Err(self.over(actor.guild, server, subject).await),
-            None => Err(Refused::Needless(format!("No call{call:#} waits on server {server}: `/call list` shows what does."))),
+            None => Err(ActionError::NothingToDo(format!("No call{call:#} waits on server {server}: `/call list` shows what does."))),
         }
     }
 
     /// It is over: its cards are sent again as they should be, since somebody saw them otherwise.
-    async fn over(&self, guild: GuildId, server: ServerId, subject: Subject) -> Refused {
+    async fn over(&self, guild: GuildId, server: ServerId, subject: Subject) -> ActionError {
         let what = match subject {
             Subject::Emergency(id, _) => format!("Call{id:#}"),
             Subject::Dispatch(id, _) => format!("Call{id:#}"),
@@ -723,17 +729,23 @@ impl Acting {
         match store.show_again(guild, about, clock.now()).await {
             Ok(channels) => {
                 channels.iter().for_each(|channel| gate.ring(*channel, false));
-                Refused::Over { what, redrawn: !channels.is_empty() }
+                ActionError::Over { what, redrawn: !channels.is_empty() }
             }
             Err(error) => {
                 tracing::warn!(%error, "cards of something that is over could not be sent again");
-                Refused::Over { what, redrawn: true }
+                ActionError::Over { what, redrawn: true }
             }
         }
     }
 
     /// What the CAD said about a subject. What it does not know any more is over there; the reader finds out how it ended.
-    async fn answered<T>(&self, guild: GuildId, server: ServerId, subject: Subject, answer: Result<T, RestError>) -> Result<T, Refused> {
+    async fn answered<T>(
+        &self,
+        guild: GuildId,
+        server: ServerId,
+        subject: Subject,
+        answer: Result<T, RestError>,
+    ) -> Result<T, ActionError> {
         match answer {
             Err(RestError::NotThere { .. }) => {
                 self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
@@ -744,8 +756,8 @@ impl Acting {
     }
 
     /// What may have been done all the same is looked for, and what the CAD does not know any more.
-    fn doubted<T>(&self, server: ServerId, answer: Result<T, RestError>) -> Result<T, Refused> {
-        if answer.as_ref().is_err_and(|error| error.may_have_happened() || matches!(error, RestError::NotThere { .. })) {
+    fn doubted<T>(&self, server: ServerId, answer: Result<T, RestError>) -> Result<T, ActionError> {
+        if answer.as_ref().is_err_and(|error| error.is_outcome_unknown() || matches!(error, RestError::NotThere { .. })) {
             self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
         }
         Ok(answer?)

@@ -3,7 +3,7 @@
 
 use super::synthetic_events::SyntheticEvent;
 use super::view::named;
-use super::{Acting, Actor, Refused, Who, view};
+use super::{Acting, ActionError, Actor, Who, view};
 use crate::authorization::{Need, Permission};
 use crate::cad::rest::Target;
 use crate::ids::{Ident, ServerId};
@@ -11,25 +11,25 @@ use crate::refresh::Reason;
 use crate::world::Subject;
 
 impl Acting {
-    pub(super) async fn panic(&self, who: &Who, server: ServerId, on: bool) -> Result<String, Refused> {
+    pub(super) async fn panic(&self, who: &Who, server: ServerId, on: bool) -> Result<String, ActionError> {
         let idents = who.idents();
         let mine = idents.clone();
         let already = self.look(server, move |world| mine.iter().all(|ident| view::in_panic(world, *ident) == on)).await?;
         if already {
             let said = if on { "Your panic is on already" } else { "Your panic is not on" };
-            return Err(Refused::Needless(format!("{said}: nothing was sent.")));
+            return Err(ActionError::NothingToDo(format!("{said}: nothing was sent.")));
         }
         let updated = self.0.outside.actor.set_panic(&who.granted, server, &Target::Idents(idents.clone()), on).await;
         if self.doubted(server, updated)? == 0 {
-            return Err(Refused::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
+            return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
         self.tell(server, SyntheticEvent::panic(&idents, on)).await;
         Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.to_owned())
     }
 
-    pub(super) async fn panic_over(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, Refused> {
+    pub(super) async fn panic_over(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, ActionError> {
         let Subject::Panic(ident, _) = subject else {
-            return Err(Refused::Needless("There is no panic here: nothing was sent.".to_owned()));
+            return Err(ActionError::NothingToDo("There is no panic here: nothing was sent.".to_owned()));
         };
         if self.look(server, move |world| world.is_over(subject)).await? {
             return Err(self.over(actor.guild, server, subject).await);
@@ -56,7 +56,7 @@ impl Acting {
             .await;
         if self.answered(actor.guild, server, subject, ended).await? == 0 {
             self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
-            return Err(Refused::NoEffect(format!(
+            return Err(ActionError::NoEffect(format!(
                 "The CAD changed no unit: {name} may be off duty by now, so look at the card in a minute, or in the CAD."
             )));
         }
@@ -66,8 +66,8 @@ impl Acting {
     /// Whose panic somebody is about to end, if it is another unit's: they are asked first. `None` if it is their own.
     ///
     /// # Errors
-    /// As [`Refused`] says, also if they may not end it.
-    pub async fn others_panic(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<Option<String>, Refused> {
+    /// As [`ActionError`] says, also if they may not end it.
+    pub async fn others_panic(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<Option<String>, ActionError> {
         self.watched(server)?;
         let Subject::Panic(ident, _) = subject else { return Ok(None) };
         let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::rule::Ruled;
-use super::{Acting, Actor, Refused, view};
+use super::{Acting, ActionError, Actor, view};
 use crate::authorization::{self, ActingRule, Facts, Member, Need, Permission};
 use crate::ids::{GuildId, ServerId};
 
@@ -22,8 +22,8 @@ impl Acting {
     /// How a guild lets its members act.
     ///
     /// # Errors
-    /// [`Refused::NotConnected`].
-    pub fn rule_of(&self, guild: GuildId) -> Result<ActingRule, Refused> {
+    /// [`ActionError::NotConnected`].
+    pub fn rule_of(&self, guild: GuildId) -> Result<ActingRule, ActionError> {
         self.rule(guild)
     }
 
@@ -56,17 +56,17 @@ impl Acting {
     /// Somebody's account, as it was known lately; else the CAD is asked. `permission` says which of the guild's roles is needed.
     ///
     /// # Errors
-    /// As [`Refused`] says.
-    pub async fn account(&self, actor: &Actor, permission: Permission) -> Result<Option<Member>, Refused> {
+    /// As [`ActionError`] says.
+    pub async fn account(&self, actor: &Actor, permission: Permission) -> Result<Option<Member>, ActionError> {
         self.ruled(actor, permission).await?;
-        self.0.members.known(actor.user).await.map(|known| known.member).map_err(Refused::Unread)
+        self.0.members.known(actor.user).await.map(|known| known.member).map_err(ActionError::Unread)
     }
 
     /// The server on which somebody is on duty, else the first.
     ///
     /// # Errors
-    /// As [`Refused`] says.
-    pub async fn server_of(&self, actor: &Actor, permission: Permission) -> Result<ServerId, Refused> {
+    /// As [`ActionError`] says.
+    pub async fn server_of(&self, actor: &Actor, permission: Permission) -> Result<ServerId, ActionError> {
         let first = self.servers().first().copied().unwrap_or(ServerId(1));
         if self.servers().len() < 2 {
             return Ok(first);
@@ -83,10 +83,10 @@ impl Acting {
     /// Whether any of somebody's units is in panic.
     ///
     /// # Errors
-    /// As [`Refused`] says, also if they may not press the button at all.
-    pub async fn in_panic(&self, actor: &Actor, server: ServerId) -> Result<bool, Refused> {
+    /// As [`ActionError`] says, also if they may not press the button at all.
+    pub async fn in_panic(&self, actor: &Actor, server: ServerId) -> Result<bool, ActionError> {
         let need = Need { permission: Permission::Account, on_duty: Some(server) };
-        let who = self.permitted(actor, server, need).await.map_err(Refused::of_a_question)?;
+        let who = self.permitted(actor, server, need).await.map_err(ActionError::of_a_question)?;
         let idents = who.idents();
         self.look(server, move |world| idents.iter().any(|ident| view::in_panic(world, *ident))).await
     }

@@ -2,7 +2,7 @@
 //! wherever somebody acts from. Another linked server can ask for more with a rule of its own, never for less, or whoever owns a server of
 //! their own could walk around it.
 
-use super::{Acting, Actor, Refused};
+use super::{Acting, ActionError, Actor};
 use crate::authorization::{self, ActingRule, Permission, Refusal};
 use crate::ids::{GuildId, RoleId};
 
@@ -16,9 +16,10 @@ pub(super) struct Ruled {
 impl Acting {
     /// How a guild lets its members act, as far as that needs no question: its own settings, with nothing switched on that the community's rule
     /// has off.
-    pub(super) fn rule(&self, guild: GuildId) -> Result<ActingRule, Refused> {
+    pub(super) fn rule(&self, guild: GuildId) -> Result<ActingRule, ActionError> {
         let routing = self.0.outside.store.routing_now();
-        let known = routing.guilds.get(&guild).filter(|known| known.community == self.0.outside.community).ok_or(Refused::NotConnected)?;
+        let known =
+            routing.guilds.get(&guild).filter(|known| known.community == self.0.outside.community).ok_or(ActionError::NotConnected)?;
         let own = known.acting.clone();
         Ok(match self.community_rule(guild) {
             None => own,
@@ -34,7 +35,7 @@ impl Acting {
     }
 
     /// The rule for somebody who does what needs `permission`; refused if they lack a role that it asks for.
-    pub(super) async fn ruled(&self, actor: &Actor, permission: Permission) -> Result<Ruled, Refused> {
+    pub(super) async fn ruled(&self, actor: &Actor, permission: Permission) -> Result<Ruled, ActionError> {
         let own = self.rule(actor.guild)?;
         authorization::by_role_for(&own, &actor.roles, permission)?;
         let Some((first, community)) = self.community_rule(actor.guild) else {
@@ -44,7 +45,7 @@ impl Acting {
         let Some(role) = authorization::role_for(&rule, permission) else { return Ok(Ruled { rule, roles: Vec::new() }) };
         let roles = self.0.outside.roles.of(first, actor.user).await.map_err(|error| {
             tracing::warn!(%error, guild = %first, "somebody's roles in the Discord server that was linked first are not known");
-            Refused::RolesUnknown
+            ActionError::RolesUnknown
         })?;
         authorization::by_role_for(&rule, &roles, permission).map_err(|_| Refusal::RoleElsewhere { role })?;
         Ok(Ruled { rule, roles })

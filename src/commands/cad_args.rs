@@ -4,7 +4,7 @@ use super::calls::{OnDuty, OpenCall};
 use super::context::{CommandContext, Context, actor, guild_of};
 use super::errors::Error;
 use super::{calls, reply, waiting};
-use crate::actions::{Acting, Actor, CadAction, Refused};
+use crate::actions::{Acting, ActionError, Actor, CadAction};
 use crate::authorization::Permission;
 use crate::ids::{CallId, GuildId, Ident, ServerId, UserId};
 use crate::render::Labels;
@@ -53,7 +53,7 @@ pub(super) async fn patiently<T>(ctx: Context<'_>, work: impl Future<Output = T>
 }
 
 /// What is open on all servers, the most urgent and newest first.
-pub(super) async fn open_calls(acting: &Acting, labels: &Labels) -> Result<Vec<OpenCall>, Refused> {
+pub(super) async fn open_calls(acting: &Acting, labels: &Labels) -> Result<Vec<OpenCall>, ActionError> {
     let mut all = Vec::new();
     for server in acting.servers().iter().copied() {
         let labels = labels.clone();
@@ -64,7 +64,7 @@ pub(super) async fn open_calls(acting: &Acting, labels: &Labels) -> Result<Vec<O
 }
 
 /// Units on duty on all servers, or those attached to a call.
-pub(super) async fn units(acting: &Acting, labels: &Labels, of: Option<On>, attached: bool) -> Result<Vec<OnDuty>, Refused> {
+pub(super) async fn units(acting: &Acting, labels: &Labels, of: Option<On>, attached: bool) -> Result<Vec<OnDuty>, ActionError> {
     let mut all = Vec::new();
     for server in acting.servers().iter().copied().filter(|server| of.is_none_or(|of| of.server == *server)) {
         let (labels, subject) = (labels.clone(), of.filter(|_| attached).map(|of| of.subject));

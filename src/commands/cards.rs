@@ -18,7 +18,7 @@ use super::custom_id::CustomId;
 use super::errors::Error;
 use super::reply::{BLUE, Page, YELLOW};
 use super::{calls, waiting};
-use crate::actions::{Actor, CadAction, CardState, LONGEST_NOTE, Refused};
+use crate::actions::{ActionError, Actor, CadAction, CardState, LONGEST_NOTE};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
 use crate::render::button::{On, Verb};
@@ -51,7 +51,7 @@ pub(super) async fn press(
         Ok(Answer::Panel(page)) => page.edit(),
         Err(refused) => {
             // A card that the bot knows nothing of any more would keep its buttons for ever.
-            if matches!(refused, Refused::Over { redrawn: false, .. }) && !is_private(component) {
+            if matches!(refused, ActionError::Over { redrawn: false, .. }) && !is_private(component) {
                 strip(ctx, component).await;
             }
             said(&refused.to_string())
@@ -101,11 +101,11 @@ fn question(on: On, name: &str) -> Page {
     Page { rows, ..Page::new("End this panic?", text, YELLOW) }
 }
 
-async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: Option<&str>) -> Result<Answer, Refused> {
+async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: Option<&str>) -> Result<Answer, ActionError> {
     let acting = context.acting()?;
     let On { server, subject } = on;
     let number = |given: Option<&str>| given.and_then(|text| text.parse::<i64>().ok());
-    let nothing = || Refused::Needless("Nothing was chosen: nothing was sent.".to_owned());
+    let nothing = || ActionError::NothingToDo("Nothing was chosen: nothing was sent.".to_owned());
     if matches!(verb, Verb::Close | Verb::Dismiss | Verb::AlsoClear | Verb::Postal | Verb::Priority | Verb::Primary) {
         // These name a call by its number, which may be another call's by now.
         acting.card(who.guild, server, subject).await?;
@@ -141,7 +141,7 @@ async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: O
             CadAction::Edit(call, Box::new(DispatchPatch { priority: Some(priority), ..DispatchPatch::default() }))
         }
         (Verb::Primary, Subject::Dispatch(call, _)) => CadAction::Primary(call, number(given).map(Ident).ok_or_else(nothing)?),
-        _ => return Err(Refused::Needless("This cannot be done here: nothing was sent.".to_owned())),
+        _ => return Err(ActionError::NothingToDo("This cannot be done here: nothing was sent.".to_owned())),
     };
     let said = acting.act(who, server, action).await?;
     let left = match (verb, subject) {

@@ -10,7 +10,7 @@ use super::link_attempts::LinkAttempts;
 use super::names::Names;
 use super::notice_throttle::NoticeThrottle;
 use super::open_forms::OpenForms;
-use crate::actions::{Acting, Actor, Refused};
+use crate::actions::{Acting, ActionError, Actor};
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 
 /// What every command is given.
@@ -39,8 +39,8 @@ pub(super) type Context<'a> = poise::ApplicationContext<'a, CommandContext, Erro
 
 impl CommandContext {
     /// Who acts in the CAD.
-    pub(super) fn acting(&self) -> Result<&Acting, Refused> {
-        self.data.acting.as_ref().ok_or(Refused::NoCad)
+    pub(super) fn acting(&self) -> Result<&Acting, ActionError> {
+        self.data.acting.as_ref().ok_or(ActionError::NoCad)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people are told when it does not work: one sentence with the fix. What is not theirs to mend becomes one neutral sentence and a
 //! log line, tied together by a short reference.
 
-use crate::actions::Refused;
+use crate::actions::ActionError;
 use crate::discord::rest::{AskError, without_address};
 use crate::route::{AttentionError, FilterError};
 use crate::store::StoreError;
@@ -46,8 +46,8 @@ pub(super) fn neutral(reference: &str) -> String {
     )
 }
 
-impl From<Refused> for Error {
-    fn from(error: Refused) -> Self {
+impl From<ActionError> for Error {
+    fn from(error: ActionError) -> Self {
         Self::Refused(error.to_string())
     }
 }

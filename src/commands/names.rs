@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::data::Data;
-use crate::actions::{Actor, Refused};
+use crate::actions::{ActionError, Actor};
 use crate::cad::rest::{CadServer, RestError, Template};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 
@@ -121,11 +121,11 @@ impl Names {
     }
 
     /// The community's layouts of dispatch calls, remembered. Asked for in the name of somebody who may make calls.
-    pub(super) async fn layouts(&self, data: &Data, actor: &Actor) -> Result<Arc<Vec<Template>>, Refused> {
+    pub(super) async fn layouts(&self, data: &Data, actor: &Actor) -> Result<Arc<Vec<Template>>, ActionError> {
         if let Some((_, known)) = lock(&self.layouts).as_ref().filter(|(at, _)| fresh(*at)) {
             return Ok(Arc::clone(known));
         }
-        let acting = data.acting.as_ref().ok_or(Refused::NoCad)?;
+        let acting = data.acting.as_ref().ok_or(ActionError::NoCad)?;
         let layouts = Arc::new(acting.templates(actor).await?);
         *lock(&self.layouts) = Some((Instant::now(), Arc::clone(&layouts)));
         Ok(layouts)

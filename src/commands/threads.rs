@@ -13,7 +13,7 @@ use serenity::all::{Context, CreateAllowedMentions, CreateMessage, Message, Mess
 use super::context::CommandContext;
 use super::errors::Error;
 use super::menu::{call_of_thread, note};
-use crate::actions::{Actor, CadAction, Refused};
+use crate::actions::{ActionError, Actor, CadAction};
 use crate::event::Topic;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 use crate::outbox::PostKey;
@@ -68,7 +68,7 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
     match context.acting()?.act(&actor, on.server, CadAction::Note(on.subject, note)).await {
         Ok(_) => react(ctx, message, NOTED).await,
         Err(error) => {
-            if matches!(error, Refused::NotPermitted(_)) {
+            if matches!(error, ActionError::NotPermitted(_)) {
                 context.notice_throttle.refuse(actor.user, context.clock.now());
             }
             react(ctx, message, REFUSED).await;
@@ -87,10 +87,10 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
 }
 
 /// Why words became no note, where everybody reads it: what somebody lacks is theirs alone to know.
-fn in_public(error: &Refused) -> String {
+fn in_public(error: &ActionError) -> String {
     match error {
-        Refused::NotPermitted(_) => "`/unit link` tells you, and only you, what is missing.".to_owned(),
-        Refused::Over { what, .. } => format!("{what} is over."),
+        ActionError::NotPermitted(_) => "`/unit link` tells you, and only you, what is missing.".to_owned(),
+        ActionError::Over { what, .. } => format!("{what} is over."),
         other => other.to_string(),
     }
 }
@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn what_is_told_in_public_is_short_and_nobodys_secret() {
-        let over = Refused::Over { what: "Call #501".into(), redrawn: true };
+        let over = ActionError::Over { what: "Call #501".into(), redrawn: true };
         assert_eq!(in_public(&over), "Call #501 is over.");
-        let lacking = Refused::from(crate::authorization::Refusal::NotValidated { status: 4 });
+        let lacking = ActionError::from(crate::authorization::Refusal::NotValidated { status: 4 });
         assert_eq!(in_public(&lacking), "`/unit link` tells you, and only you, what is missing.");
     }
 

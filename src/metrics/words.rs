@@ -54,11 +54,11 @@ words! {
         /// They may not.
         Refused = "refused",
         /// There was nothing to be done: it is over, or was done already.
-        Needless = "needless",
+        NothingToDo = "needless",
         /// The CAD did not, or could not be asked.
         Failed = "failed",
         /// The CAD did not confirm it.
-        Doubtful = "doubtful",
+        OutcomeUnknown = "doubtful",
     }
 }
 

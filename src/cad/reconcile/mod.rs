@@ -180,7 +180,7 @@ impl Reconciler {
             | RestError::Suspended { .. }
             | RestError::NotThere { .. }
             | RestError::Rejected { .. }
-            | RestError::InDoubt { .. } => ReadOutcome::Failed,
+            | RestError::OutcomeUnknown { .. } => ReadOutcome::Failed,
         };
         self.metrics.reading(part, outcome);
         let now = self.clock.now();
@@ -298,7 +298,7 @@ fn ending(result: &Result<Option<Outcome>, RestError>) -> Ending {
             | RestError::Stopping
             | RestError::NotThere { .. }
             | RestError::Rejected { .. }
-            | RestError::InDoubt { .. },
+            | RestError::OutcomeUnknown { .. },
         ) => Ending::Failed,
     }
 }

@@ -42,6 +42,6 @@ impl CadActor {
         }
         tracing::debug!(account = granted.account(), permission = ?granted.permission(), %server, "changing the CAD");
         let answer = self.rest.ask(ask).await?;
-        read(&answer).ok_or_else(|| RestError::in_doubt(&RestError::Unreadable))
+        read(&answer).ok_or_else(|| RestError::outcome_unknown(&RestError::Unreadable))
     }
 }

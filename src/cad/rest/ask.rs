@@ -4,7 +4,7 @@
 //! budget ─spent─▶ waits for its turn (`turn.rs`), 3 minutes at most
 //!    ▼
 //!  send ─▶ answer ─▶ done │ refused │ 429: the operation rests
-//!    └─▶ none, torn, 5xx ─▶ of a question: that. Of a change: InDoubt
+//!    └─▶ none, torn, 5xx ─▶ of a question: that. Of a change: OutcomeUnknown
 //!              └─ no connection, 502 to 504, and safe to repeat ─▶ a pause, once more
 //! ```
 
@@ -180,7 +180,7 @@ impl CadRest {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure.error,
         };
-        let doubt = first.error.may_have_happened();
+        let doubt = first.error.is_outcome_unknown();
         match second {
             RestError::NotThere { .. } if doubt && ask.gone_is_done => Ok(Value::Null),
             RestError::RateLimited { .. } | RestError::Network { .. } if doubt => Err(first.error),
@@ -242,7 +242,7 @@ impl Ask {
 
     /// What became of a change is not known.
     fn doubted(&self, error: RestError) -> RestError {
-        if self.change { RestError::in_doubt(&error) } else { error }
+        if self.change { RestError::outcome_unknown(&error) } else { error }
     }
 
     fn unanswered(&self, error: &reqwest::Error) -> Failure {

@@ -101,7 +101,7 @@ pub enum RestError {
     },
     /// A change was sent, and no answer, a torn one, a 5xx or something unreadable came back.
     #[error("The CAD did not confirm this ({cause}), so it may or may not have been done: look in the CAD before you try again.")]
-    InDoubt {
+    OutcomeUnknown {
         /// In a few words.
         cause: String,
     },
@@ -152,8 +152,8 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 impl RestError {
     /// Whether the change may have been made all the same. False for questions, and wherever nothing was sent or the CAD refused.
     #[must_use]
-    pub fn may_have_happened(&self) -> bool {
-        matches!(self, Self::InDoubt { .. })
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::OutcomeUnknown { .. })
     }
 
     /// Whether the CAD did not answer in the time that a person waits.
@@ -161,7 +161,7 @@ impl RestError {
     pub fn is_silence(&self) -> bool {
         match self {
             Self::Network { cause } => *cause == NO_ANSWER,
-            Self::InDoubt { cause } => cause == NO_ANSWER,
+            Self::OutcomeUnknown { cause } => cause == NO_ANSWER,
             _ => false,
         }
     }
@@ -171,15 +171,15 @@ impl RestError {
     }
 
     /// What `error` means for a change.
-    pub(crate) fn in_doubt(error: &Self) -> Self {
+    pub(crate) fn outcome_unknown(error: &Self) -> Self {
         let cause = match error {
             Self::Network { cause } => (*cause).to_owned(),
             Self::Server { status, trace } => format!("status {status}{}", reference(trace.as_ref())),
             Self::Unreadable => "its answer could not be understood".to_owned(),
-            Self::InDoubt { cause } => cause.clone(),
+            Self::OutcomeUnknown { cause } => cause.clone(),
             other => other.to_string(),
         };
-        Self::InDoubt { cause }
+        Self::OutcomeUnknown { cause }
     }
 
     pub(super) fn network(error: &reqwest::Error, time: Duration) -> Self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::redraw::{no_such_board, redraw};
-use crate::commands::context::{Context, CommandContext, guild_of};
+use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::route_wording::describe_board;
 use crate::commands::{autocomplete, reply};

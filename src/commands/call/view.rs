@@ -1,6 +1,6 @@
 //! `/call view`: the card as channels show it.
 
-use crate::actions::Refused;
+use crate::actions::ActionError;
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::{cad_args, choices, reply};
@@ -26,6 +26,8 @@ pub(super) async fn view(
     });
     match card.await? {
         Some(card) => reply::message(ctx, &card).await,
-        None => Err(Refused::Needless("The bot does not know this call any more: `/call list` shows what is open.".to_owned()).into()),
+        None => {
+            Err(ActionError::NothingToDo("The bot does not know this call any more: `/call list` shows what is open.".to_owned()).into())
+        }
     }
 }

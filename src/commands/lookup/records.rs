@@ -2,7 +2,7 @@
 
 use serde_json::{Map, json};
 
-use crate::actions::Refused;
+use crate::actions::ActionError;
 use crate::authorization::{Need, Permission};
 use crate::cad::rest::{Lookup, Notify, Object, Wanted};
 use crate::commands::context::Context;
@@ -24,7 +24,7 @@ pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_i
         let all = match acting.may(&actor, ctx.data().facts.first_server(), need).await {
             Ok(()) => true,
             // It would be asked the same once more, and nobody waits for that twice.
-            Err(refused @ Refused::Unread(_)) => return Err(refused),
+            Err(refused @ ActionError::Unread(_)) => return Err(refused),
             Err(_) => false,
         };
         // What opens in the CAD cannot be held back there.

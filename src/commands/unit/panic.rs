@@ -3,7 +3,7 @@
 
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
-use crate::actions::{CadAction, Refused};
+use crate::actions::{ActionError, CadAction};
 use crate::commands::context::{CommandContext, Context, actor};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
@@ -71,10 +71,10 @@ pub(in crate::commands) async fn press(
 }
 
 /// A title that says no more than is known.
-fn failed(refused: &Refused) -> &'static str {
+fn failed(refused: &ActionError) -> &'static str {
     match refused {
-        Refused::Busy => "Not confirmed",
-        Refused::Cad(error) if error.may_have_happened() => "Not confirmed",
+        ActionError::Busy => "Not confirmed",
+        ActionError::Cad(error) if error.is_outcome_unknown() => "Not confirmed",
         _ => "Your panic was not changed",
     }
 }
@@ -87,10 +87,10 @@ mod tests {
 
     #[test]
     fn a_title_does_not_deny_what_may_have_happened() {
-        for refused in [Refused::Busy, RestError::InDoubt { cause: "status 503".into() }.into()] {
+        for refused in [ActionError::Busy, RestError::OutcomeUnknown { cause: "status 503".into() }.into()] {
             assert_eq!(failed(&refused), "Not confirmed", "{refused}");
         }
-        for refused in [Refused::NoCad, RestError::PlanTooLow.into(), Refusal::NotOnDuty { server: ServerId(1) }.into()] {
+        for refused in [ActionError::NoCad, RestError::PlanTooLow.into(), Refusal::NotOnDuty { server: ServerId(1) }.into()] {
             assert_eq!(failed(&refused), "Your panic was not changed", "{refused}");
         }
     }

@@ -174,7 +174,7 @@ async fn what_makes_something_is_never_sent_twice() {
         for trouble in [bad(502), bad(503), bad(504), bad(500), Reply::Cut, good("<html>"), good("[7]"), good(r#"{"half":"#)] {
             let (rest, log) = script(vec![trouble, good(WHOLE)]).await;
             let error = create(&rest, what).await.unwrap_err();
-            assert!(error.may_have_happened(), "{what}: {error}");
+            assert!(error.is_outcome_unknown(), "{what}: {error}");
             assert_eq!(count(&log), 1, "{what}");
         }
     }
@@ -192,12 +192,12 @@ async fn what_is_safe_to_repeat_is_sent_once_more_after_a_gateways_trouble_only(
     for trouble in [bad(500), Reply::Cut, good("<html>"), Reply::Answer(http("503 X", "retry-after: 30\r\n", ""))] {
         let (rest, log) = script(vec![trouble, good(WHOLE)]).await;
         let error = change(&rest, "edit").await.unwrap_err();
-        assert!(error.may_have_happened() && count(&log) == 1, "{error}");
+        assert!(error.is_outcome_unknown() && count(&log) == 1, "{error}");
     }
     // Once, not for ever.
     let (rest, log) = script(vec![bad(502), bad(504), good(WHOLE)]).await;
     let error = change(&rest, "edit").await.unwrap_err();
-    assert_eq!((error, count(&log)), (RestError::InDoubt { cause: "status 504 (its reference: 00-abc)".into() }, 2));
+    assert_eq!((error, count(&log)), (RestError::OutcomeUnknown { cause: "status 504 (its reference: 00-abc)".into() }, 2));
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn questions_are_repeated_too_and_are_never_in_doubt() {
         let (rest, log) = script(vec![trouble.clone(), trouble]).await;
         let error = rest.reader().identifiers("u-1").await.unwrap_err();
         assert_eq!((&error, count(&log)), (&expected, sent));
-        assert!(!error.may_have_happened());
+        assert!(!error.is_outcome_unknown());
     }
     // The reader repeats on its own schedule.
     let (rest, log) = script(vec![bad(503), good("[]")]).await;
@@ -230,7 +230,7 @@ async fn without_a_connection_nothing_was_sent_and_one_more_try_is_made() {
     for (tries, result) in [(2, change(&rest, "attach").await), (1, create(&rest, "note").await)] {
         let error = result.unwrap_err();
         assert_eq!(error, RestError::Network { cause: "no connection" });
-        assert!(!error.may_have_happened());
+        assert!(!error.is_outcome_unknown());
         // Each try counts.
         let left = rest.reader().budgets().into_iter().find(|left| left.operation == if tries == 2 { "attach" } else { "note" }).unwrap();
         assert_eq!(left.per_minute - left.left, tries);
@@ -243,7 +243,7 @@ async fn a_change_is_given_ten_seconds_and_is_not_repeated_after_them() {
         let (rest, log) = script(vec![Reply::Hang, Reply::Hang]).await;
         let began = tokio::time::Instant::now();
         let error = change(&rest, what).await.unwrap_err();
-        assert_eq!(error, RestError::InDoubt { cause: "no answer within 10 s".into() });
+        assert_eq!(error, RestError::OutcomeUnknown { cause: "no answer within 10 s".into() });
         assert_eq!(began.elapsed(), TIME);
         assert!(count(&log) <= 1);
     }
@@ -270,12 +270,12 @@ async fn a_second_try_that_told_nothing_leaves_the_doubt() {
     // "Attached already" (400) may be so because of the first.
     for second in [Reply::Answer(http("429 X", "retry-after: 5\r\n", "")), bad(503), bad(400)] {
         let (rest, log) = script(vec![bad(503), second]).await;
-        assert!(change(&rest, "attach").await.unwrap_err().may_have_happened());
+        assert!(change(&rest, "attach").await.unwrap_err().is_outcome_unknown());
         assert_eq!(count(&log), 2);
     }
     let (rest, log) = script(vec![bad(503), good(r#"{"identIds":[]}"#)]).await;
     let rest = rest.with_share(10);
-    assert!(change(&rest, "attach").await.unwrap_err().may_have_happened());
+    assert!(change(&rest, "attach").await.unwrap_err().is_outcome_unknown());
     assert_eq!(count(&log), 1, "there was no budget for a second try");
     let (rest, _log) = script(vec![bad(503), bad(403)]).await;
     assert_eq!(change(&rest, "attach").await, Err(RestError::Forbidden), "a refusal is one");
@@ -321,7 +321,7 @@ async fn after_a_429_nothing_is_sent_until_it_is_over() {
     let (rest, log) = script(vec![limited]).await;
     let error = create(&rest, "note").await.unwrap_err();
     assert_eq!(error, RestError::RateLimited { retry_after: Some(Duration::from_secs(9)) });
-    assert!(!error.may_have_happened());
+    assert!(!error.is_outcome_unknown());
     assert!(tokio::time::timeout(Duration::from_millis(300), create(&rest, "note")).await.is_err(), "it waits for its turn");
     let wait = rest.reader().budgets().first().and_then(|left| left.wait).unwrap();
     assert!(wait <= Duration::from_secs(9) && wait > Duration::from_secs(5), "{wait:?}");
@@ -376,7 +376,7 @@ async fn lists_come_in_every_form() {
     assert_eq!(actor(&rest).detach(&granted(), SERVER, &me()).await, Ok(Vec::new()));
     for body in ["{}", r#"{"identIds":["x"]}"#, r#""ok""#] {
         let (rest, _log) = script(vec![good(body)]).await;
-        assert!(actor(&rest).attach(&granted(), SERVER, CALL, &me()).await.unwrap_err().may_have_happened(), "{body}");
+        assert!(actor(&rest).attach(&granted(), SERVER, CALL, &me()).await.unwrap_err().is_outcome_unknown(), "{body}");
     }
     for body in [r#"{"Units":null}"#, "[]", "null", r#"{"units":[]}"#] {
         let (rest, _log) = script(vec![good(body)]).await;
@@ -415,7 +415,7 @@ async fn a_call_is_the_one_that_was_asked_for() {
         let (rest, _log) = script(vec![reply("201 Created", body)]).await;
         match actor(&rest).create_dispatch(&granted(), SERVER, &new_dispatch()).await {
             Ok(call) => assert!(known && call["callId"] == 9),
-            Err(error) => assert!(!known && error.may_have_happened()),
+            Err(error) => assert!(!known && error.is_outcome_unknown()),
         }
     }
 }
@@ -485,7 +485,7 @@ async fn a_refusal_is_told_in_the_cads_words_but_never_with_the_key() {
         let (rest, log) = script(vec![reply(status, body)]).await;
         let error = create(&rest, "note").await.unwrap_err();
         assert_eq!((&error, count(&log)), (&expected, 1));
-        assert!(!error.may_have_happened());
+        assert!(!error.is_outcome_unknown());
         assert!(!error.to_string().to_ascii_lowercase().contains(KEY), "{error}");
     }
     // Only a server is named when a 911 is made.
@@ -510,7 +510,7 @@ async fn two_malformed_requests_suspend_their_operation_and_no_other() {
         assert!(matches!(create(&rest, "note").await, Err(RestError::Rejected { .. })));
     }
     let error = create(&rest, "note").await.unwrap_err();
-    assert!(matches!(&error, RestError::Suspended { operation: "note", .. }) && !error.may_have_happened(), "{error}");
+    assert!(matches!(&error, RestError::Suspended { operation: "note", .. }) && !error.is_outcome_unknown(), "{error}");
     assert_eq!(count(&log), 2, "nothing more was sent");
     for _ in 0..2 {
         assert!(matches!(rest.reader().units(SERVER).await, Err(RestError::Rejected { .. })));
@@ -564,7 +564,7 @@ fn every_error_is_one_sentence_with_its_fix() {
         (RestError::NotThere { detail: String::new() }, "choose another"),
         (RestError::NotThere { detail: "no such call".into() }, "(no such call)"),
         (RestError::Rejected { detail: "title is required".into() }, "(title is required): change what you entered"),
-        (RestError::InDoubt { cause: "no answer within 10 s".into() }, "look in the CAD before you try again"),
+        (RestError::OutcomeUnknown { cause: "no answer within 10 s".into() }, "look in the CAD before you try again"),
         (RestError::RateLimited { retry_after: None }, "try again in 60 s"),
     ] {
         let text = error.to_string();

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 
 /// Why not.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Refused {
+pub enum ActionError {
     /// They may not.
     #[error(transparent)]
     NotPermitted(#[from] Refusal),
@@ -24,7 +24,7 @@ pub enum Refused {
     },
     /// There is nothing to be done, and nothing was sent: a sentence.
     #[error("{0}")]
-    Needless(String),
+    NothingToDo(String),
     /// The CAD was asked, and changed nothing: a sentence.
     #[error("{0}")]
     NoEffect(String),
@@ -32,7 +32,7 @@ pub enum Refused {
     #[error(
         "The CAD has not confirmed yet what was sent a moment ago for {what}: the bot is looking, so nothing was sent; try again in a minute."
     )]
-    Unsure {
+    PreviousOutcomeUnknown {
         /// `call #302`.
         what: String,
     },
@@ -73,7 +73,7 @@ pub enum Refused {
     Store,
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for ActionError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "acting: the store");
         Self::Store
@@ -115,7 +115,7 @@ fn of_the_cad(error: &RestError) -> String {
         RestError::NoTurn => {
             "Your turn at Sonoran CAD didn't come within 3 minutes, so nothing was sent: try again in a minute, or do it in the CAD.".to_owned()
         }
-        RestError::Stopping => Refused::Stopping.to_string(),
+        RestError::Stopping => ActionError::Stopping.to_string(),
         RestError::Suspended { operation, until, .. } => format!(
             "Sonoran CAD rejected two \"{operation}\" requests as malformed, so nothing is sent until <t:{}:t>: do it in the CAD until then.",
             until.secs()
@@ -127,7 +127,7 @@ fn of_the_cad(error: &RestError) -> String {
             let words = if detail.is_empty() { String::new() } else { format!(" (\"{detail}\")") };
             format!("The CAD does not accept this{words}, so nothing was changed: enter something else, or do it in the CAD.")
         }
-        RestError::InDoubt { .. } => {
+        RestError::OutcomeUnknown { .. } => {
             "The CAD did not confirm this, so it may or may not have been done: look in the CAD, or at the card in a minute, before you try again."
                 .to_owned()
         }
@@ -148,7 +148,7 @@ fn of_the_cad(error: &RestError) -> String {
 fn of_a_question(error: &RestError) -> String {
     match error {
         error if error.is_silence() => "Sonoran CAD didn't answer within 10 s: try again in a minute.".to_owned(),
-        RestError::Server { .. } | RestError::Network { .. } | RestError::InDoubt { .. } => {
+        RestError::Server { .. } | RestError::Network { .. } | RestError::OutcomeUnknown { .. } => {
             "Sonoran CAD can't be reached: try again in a minute, and tell this bot's operator if it stays.".to_owned()
         }
         RestError::QueueFull => "Too many people wait for Sonoran CAD right now: try again in a minute, or look in the CAD.".to_owned(),
@@ -167,7 +167,7 @@ fn of_a_question(error: &RestError) -> String {
     }
 }
 
-impl Refused {
+impl ActionError {
     /// Of something that was only asked.
     pub(super) fn of_a_question(self) -> Self {
         match self {
@@ -185,7 +185,7 @@ mod tests {
     use crate::ids::{RoleId, ServerId};
 
     /// Every sentence there is, in one place to be read.
-    fn all() -> Vec<Refused> {
+    fn all() -> Vec<ActionError> {
         let wait = Duration::from_millis(11_200);
         let cad = [
             RestError::Unauthorised,
@@ -202,7 +202,7 @@ mod tests {
             RestError::NotThere { detail: "No such call".into() },
             RestError::Rejected { detail: "postal is too long".into() },
             RestError::Rejected { detail: String::new() },
-            RestError::InDoubt { cause: "status 503".into() },
+            RestError::OutcomeUnknown { cause: "status 503".into() },
             RestError::Server { status: 500, trace: Some("abc".into()) },
             RestError::Network { cause: "no connection" },
             RestError::Network { cause: "no answer within 10 s" },
@@ -223,19 +223,19 @@ mod tests {
             Refusal::NotOnDuty { server: ServerId(1) },
         ];
         let own = [
-            Refused::Over { what: "Call #501".into(), redrawn: true },
-            Refused::NobodyToAttach { call: CallId(501) },
-            Refused::Unsure { what: "call #302".into() },
-            Refused::NotReadYet { what: "call #302".into() },
-            Refused::NoCad,
-            Refused::NotConnected,
-            Refused::RolesUnknown,
-            Refused::Stopping,
-            Refused::Busy,
-            Refused::Store,
+            ActionError::Over { what: "Call #501".into(), redrawn: true },
+            ActionError::NobodyToAttach { call: CallId(501) },
+            ActionError::PreviousOutcomeUnknown { what: "call #302".into() },
+            ActionError::NotReadYet { what: "call #302".into() },
+            ActionError::NoCad,
+            ActionError::NotConnected,
+            ActionError::RolesUnknown,
+            ActionError::Stopping,
+            ActionError::Busy,
+            ActionError::Store,
         ];
-        let asked = cad.clone().into_iter().map(Refused::Unread);
-        refusals.into_iter().map(Refused::from).chain(cad.into_iter().map(Refused::from)).chain(own).chain(asked).collect()
+        let asked = cad.clone().into_iter().map(ActionError::Unread);
+        refusals.into_iter().map(ActionError::from).chain(cad.into_iter().map(ActionError::from)).chain(own).chain(asked).collect()
     }
 
     #[test]
@@ -321,11 +321,11 @@ mod tests {
 
     #[test]
     fn a_question_never_says_that_nothing_was_changed() {
-        for refused in all().iter().filter(|refused| matches!(refused, Refused::Unread(_))) {
+        for refused in all().iter().filter(|refused| matches!(refused, ActionError::Unread(_))) {
             let sentence = refused.to_string();
             assert!(!sentence.contains("nothing was") && !sentence.contains("not changed"), "{sentence}");
         }
-        let silence = Refused::Unread(RestError::Network { cause: "no answer within 10 s" }).to_string();
+        let silence = ActionError::Unread(RestError::Network { cause: "no answer within 10 s" }).to_string();
         assert_eq!(silence, "Sonoran CAD didn't answer within 10 s: try again in a minute.");
     }
 
@@ -340,7 +340,7 @@ mod tests {
             RestError::PlanTooLow,
             RestError::Unreadable,
         ] {
-            let sentence = Refused::from(error).to_string();
+            let sentence = ActionError::from(error).to_string();
             assert!(sentence.contains("tell this bot's operator") && sentence.contains("SONORAN_"), "{sentence}");
         }
     }
