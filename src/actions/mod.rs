@@ -1,17 +1,17 @@
-//! Acting in the CAD as oneself, from Discord: the one way in.
+//! What members do in the CAD from Discord: the only module that changes it.
 //!
-//! Job: say who may ([`crate::authorization`]), do it in the CAD, tell the world what was done, and say in one sentence what came of it. Never
-//! sends anything that changes the CAD before the check, never repeats what may have been done already, never keeps a person waiting on
-//! somebody else's request when one could serve both.
+//! Decides with [`crate::authorization`] whether somebody may, makes the change, puts what was done into the intake as an event, and returns
+//! one sentence for the person. Never sends a change before it is authorized, never repeats what may have been done already, and never makes a
+//! person wait for somebody else's request if one request can serve both.
 //!
 //! ```text
-//! Actor, CadAction ─▶ rule, account, permission, unit ─▶ is it still open? ─▶ together with others who want the same ─▶ CAD
-//!                     │ no                              │ no                                                        │
-//!                     ▼                                 ▼                                                           ▼
-//!                  ActionError                    ActionError, card drawn anew                   own event ─▶ intake ─▶ card; a sentence
+//! Actor, CadAction ─▶ rule, account, permission, unit ─▶ is it still open? ─▶ coalesced with the same action of others ─▶ CAD
+//!                           │ no                              │ no                                                        │
+//!                           ▼                                 ▼                                                           ▼
+//!                      ActionError                 ActionError, card updated            synthetic event ─▶ intake ─▶ card; a sentence
 //! ```
 //!
-//! What the CAD did not confirm is looked up by the reader of the CAD, and people are told that it is not known.
+//! If the CAD doesn't confirm a change, the reader looks for it, and the person is told that the outcome is unknown.
 
 mod account_refresh;
 mod audit;
@@ -81,7 +81,7 @@ pub struct Actor {
     pub roles: Vec<RoleId>,
 }
 
-/// Everything that acting needs from outside.
+/// What [`Acting`] works with.
 #[derive(Clone, Debug)]
 pub struct Outside {
     pub community: CommunityId,
@@ -93,24 +93,24 @@ pub struct Outside {
     /// Guilds' rules, members' accounts.
     pub store: Store,
     pub clock: Clock,
-    /// The door through which the world hears of it.
+    /// Where events about what was done go.
     pub intake: Intake,
-    /// Ingest's ear: the world is looked at there.
+    /// Requests to ingest, which owns the world.
     pub requests: mpsc::Sender<Request>,
     /// Roles that somebody has in a guild which they did not act from.
     pub roles: Roles,
-    /// Where it is asked for that the CAD be read.
+    /// Requests an extra poll of the CAD.
     pub refresh: RefreshRequests,
-    /// The CAD is read; if not, nothing but time ends a doubt.
+    /// Whether the CAD is polled; if not, an unknown outcome is settled by time alone.
     pub reads: bool,
-    /// Rung when cards are to be sent again.
+    /// Notified when cards must be sent again.
     pub gate: Gate,
     pub metrics: Metrics,
-    /// What is under way ends before the bot does.
+    /// An action that has begun finishes before the bot stops.
     pub tasks: Tasks,
 }
 
-/// The one who acts. Cheap to clone.
+/// Performs members' actions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Acting(Arc<Inner>);
 
