@@ -180,7 +180,7 @@ impl App {
         let gate = Gate::new(clock.clone(), config.discord.requests_per_second);
         let rest = Rest::new(&base, token, metrics.clone())?.with_files_at(&config.discord.api_url).telling(gate.clone());
         let (requests, asked) = mpsc::channel(ingest::REQUESTS);
-        let (intake, door) = intake::door();
+        let (intake, queue) = intake::queue();
         let (refresh, requested) = RefreshRequests::new();
         // One client for all: its budgets are those of the key.
         let (operations, suspended) = mpsc::channel(OPERATIONS);
@@ -234,7 +234,7 @@ impl App {
             refresh: refresh.clone(),
         };
         let ingest = Ingest::restore(surroundings).await?;
-        tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: read, requests: asked }, tasks.clone()));
+        tasks.spawn_vital("ingest", ingest.run(Inlets { queue, readings: read, requests: asked }, tasks.clone()));
         readiness.ready(Part::Store);
 
         // Answers while Discord is still being asked, however long that takes.

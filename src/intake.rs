@@ -19,14 +19,14 @@ pub const MAX_WEIGHT: usize = 32 * 1024 * 1024;
 pub struct Arrival {
     pub event: RawEvent,
     /// Told once the event's fate is known; `None` if nobody waits.
-    pub done: Option<oneshot::Sender<Result<(), Refused>>>,
+    pub done: Option<oneshot::Sender<Result<(), IntakeError>>>,
     /// Its share of [`MAX_WEIGHT`], given back when it is dropped.
     pub weight: Option<OwnedSemaphorePermit>,
 }
 
 /// Why an event was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum IntakeError {
     /// A known type whose data cannot be used: the sender's fault. Nothing was stored.
     #[error("the data of this event type cannot be used")]
     Unusable,
@@ -44,31 +44,31 @@ pub struct Intake {
 
 /// Makes a door.
 #[must_use]
-pub fn door() -> (Intake, mpsc::Receiver<Arrival>) {
+pub fn queue() -> (Intake, mpsc::Receiver<Arrival>) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
     (Intake { arrivals: sender, weight: Arc::new(Semaphore::new(MAX_WEIGHT)) }, receiver)
 }
 
 impl Intake {
     /// Hands over an event and waits until it is committed. Does not wait for room: a full door, or one
-    /// with too much in it, is [`Refused::Unavailable`] at once.
+    /// with too much in it, is [`IntakeError::Unavailable`] at once.
     ///
     /// # Errors
-    /// As [`Refused`] says.
-    pub async fn commit(&self, event: RawEvent) -> Result<(), Refused> {
-        let weight = Arc::clone(&self.weight).try_acquire_many_owned(weight(&event)).map_err(|_| Refused::Unavailable)?;
+    /// As [`IntakeError`] says.
+    pub async fn commit(&self, event: RawEvent) -> Result<(), IntakeError> {
+        let weight = Arc::clone(&self.weight).try_acquire_many_owned(weight(&event)).map_err(|_| IntakeError::Unavailable)?;
         let (done, answer) = oneshot::channel();
-        self.arrivals.try_send(Arrival { event, done: Some(done), weight: Some(weight) }).map_err(|_| Refused::Unavailable)?;
-        answer.await.unwrap_or(Err(Refused::Unavailable))
+        self.arrivals.try_send(Arrival { event, done: Some(done), weight: Some(weight) }).map_err(|_| IntakeError::Unavailable)?;
+        answer.await.unwrap_or(Err(IntakeError::Unavailable))
     }
 
     /// Hands over an event and waits only for room at the door: for the hub, which cannot be told to send again.
     ///
     /// # Errors
-    /// [`Refused::Unavailable`] if the bot is stopping.
-    pub async fn hand_over(&self, event: RawEvent) -> Result<(), Refused> {
-        let weight = Arc::clone(&self.weight).acquire_many_owned(weight(&event)).await.map_err(|_| Refused::Unavailable)?;
-        self.arrivals.send(Arrival { event, done: None, weight: Some(weight) }).await.map_err(|_| Refused::Unavailable)
+    /// [`IntakeError::Unavailable`] if the bot is stopping.
+    pub async fn hand_over(&self, event: RawEvent) -> Result<(), IntakeError> {
+        let weight = Arc::clone(&self.weight).acquire_many_owned(weight(&event)).await.map_err(|_| IntakeError::Unavailable)?;
+        self.arrivals.send(Arrival { event, done: None, weight: Some(weight) }).await.map_err(|_| IntakeError::Unavailable)
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn events_are_charged_for_what_they_take_as_built_and_give_it_back() {
         assert!(weight(&event(swollen())) as usize >= 10_000 * size_of::<Value>() * 2, "{}", weight(&event(swollen())));
-        let (intake, mut arrivals) = door();
+        let (intake, mut arrivals) = queue();
         let mut waiting = Vec::new();
         loop {
             let mut handed = Box::pin(intake.hand_over(event(swollen())));
@@ -111,7 +111,7 @@ mod tests {
         }
         assert!(waiting.len() < 40, "{} events of more than a megabyte wait", waiting.len());
         // One more sender over HTTP is told at once; usual events have no room either while these are there.
-        assert_eq!(intake.commit(event(swollen())).await, Err(Refused::Unavailable));
+        assert_eq!(intake.commit(event(swollen())).await, Err(IntakeError::Unavailable));
         while let Ok(arrival) = arrivals.try_recv() {
             drop(arrival);
         }
@@ -120,10 +120,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_that_takes_all_there_is_comes_in_by_itself() {
-        let (intake, mut arrivals) = door();
+        let (intake, mut arrivals) = queue();
         let huge = || event(json!("x".repeat(MAX_WEIGHT + 1)));
         intake.hand_over(huge()).await.unwrap();
-        assert_eq!(intake.commit(event(json!({}))).await, Err(Refused::Unavailable));
+        assert_eq!(intake.commit(event(json!({}))).await, Err(IntakeError::Unavailable));
         drop(arrivals.recv().await);
         intake.hand_over(huge()).await.unwrap();
     }

@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::event::{EnvelopeError, RawEvent, Source, envelope};
 use crate::http_server::{BodyProgress, Networks, Site, network};
 use crate::ids::{CommunityId, ServerId};
-use crate::intake::{Intake, Refused};
+use crate::intake::{Intake, IntakeError};
 use crate::json::{Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
 use bodies::{Bodies, NoRoom, Reading};
@@ -127,7 +127,7 @@ impl From<Answer> for Response<Full<Bytes>> {
         match answer {
             Answer::Committed => say(StatusCode::OK, None, "ok"),
             Answer::BadRequest(why) => say(StatusCode::BAD_REQUEST, None, why),
-            Answer::Unusable => say(StatusCode::BAD_REQUEST, None, Refused::Unusable.to_string()),
+            Answer::Unusable => say(StatusCode::BAD_REQUEST, None, IntakeError::Unusable.to_string()),
             Answer::Unauthorised => say(StatusCode::UNAUTHORIZED, None, "the key is missing or wrong"),
             Answer::TooSlow => say(StatusCode::REQUEST_TIMEOUT, close, "the body came too slowly"),
             Answer::TooLarge => say(StatusCode::PAYLOAD_TOO_LARGE, close, "the body is larger than 1 MiB"),
@@ -234,8 +234,8 @@ impl Port {
         };
         match timeout(COMMIT_TIME, shared.intake.commit(event)).await {
             Ok(Ok(())) => Answer::Committed,
-            Ok(Err(Refused::Unusable)) => Answer::Unusable,
-            Ok(Err(Refused::Unavailable)) | Err(_) => Answer::Unavailable,
+            Ok(Err(IntakeError::Unusable)) => Answer::Unusable,
+            Ok(Err(IntakeError::Unavailable)) | Err(_) => Answer::Unavailable,
         }
     }
 }
@@ -384,7 +384,7 @@ mod tests {
                 servers: vec![ServerId(1)],
             })
             .collect();
-        Listener::new(credentials, crate::intake::door().0, Metrics::new(&[], &[]), Clock::system())
+        Listener::new(credentials, crate::intake::queue().0, Metrics::new(&[], &[]), Clock::system())
     }
 
     #[test]
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn who_sends_through_a_proxy_is_whom_it_names_and_only_a_trusted_one_is_believed() {
         let proxies = Networks::new([("192.0.2.1".parse().unwrap(), 32), ("10.0.0.0".parse().unwrap(), 8)]);
-        let listener = Listener::behind(proxies, Vec::new(), crate::intake::door().0, Metrics::new(&[], &[]), Clock::system());
+        let listener = Listener::behind(proxies, Vec::new(), crate::intake::queue().0, Metrics::new(&[], &[]), Clock::system());
         let client = |peer: &str, named: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in named {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::UnixMs;
 use crate::ids::{CommunityId, GuildId, ServerId};
-use crate::intake::Refused;
+use crate::intake::IntakeError;
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Labels, Message, Style};
 use crate::route::{Board, Threads};
@@ -33,7 +33,7 @@ pub struct Redraw {
     /// Only this one.
     pub board: Option<i64>,
     /// How many were drawn, once they are on disk and the delivery was woken.
-    pub done: oneshot::Sender<Result<usize, Refused>>,
+    pub done: oneshot::Sender<Result<usize, IntakeError>>,
 }
 
 /// The boards there are, and when each is to be drawn.

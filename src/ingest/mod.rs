@@ -37,7 +37,7 @@ use crate::event::own::is_own;
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
 use crate::gate::Gate;
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
-use crate::intake::{Arrival, Refused};
+use crate::intake::{Arrival, IntakeError};
 use crate::metrics::{Metrics, Outcome};
 use crate::outbox::{ClaimOutcome, Lane, PostKey};
 use crate::refresh::{Outcome as Caught, Read, Reason, RefreshRequests};
@@ -141,14 +141,14 @@ struct Held {
 #[derive(Debug)]
 struct Digested {
     arrival: Arrival,
-    outcome: Result<Digest, Refused>,
+    outcome: Result<Digest, IntakeError>,
 }
 
 /// Everything that comes in.
 #[derive(Debug)]
 pub struct Inlets {
     /// Events.
-    pub door: mpsc::Receiver<Arrival>,
+    pub queue: mpsc::Receiver<Arrival>,
     /// What the CAD's REST API says.
     pub readings: mpsc::Receiver<Read>,
     /// What commands ask.
@@ -190,7 +190,7 @@ impl Ingest {
 
     /// Runs until the door is closed, or until draining began, nothing is in hand any more and nothing waits at the door.
     pub async fn run(mut self, inlets: Inlets, tasks: Tasks) {
-        let Inlets { mut door, mut readings, mut requests } = inlets;
+        let Inlets { mut queue, mut readings, mut requests } = inlets;
         let mut routing = self.outside.store.routing();
         let mut arrivals = Vec::new();
         let mut look_after = tokio::time::interval(LOOK_AFTER);
@@ -208,11 +208,11 @@ impl Ingest {
                 }
                 () = pause(board), if board.is_some() => self.draw_due(&tasks).await,
                 _ = look_after.tick() => self.look_after(&tasks).await,
-                taken = door.recv_many(&mut arrivals, TOGETHER) => {
+                taken = queue.recv_many(&mut arrivals, TOGETHER) => {
                     if taken == 0 {
                         return self.flush(&tasks).await;
                     }
-                    self.gather(&mut door, &mut arrivals).await;
+                    self.gather(&mut queue, &mut arrivals).await;
                     self.digest_all(std::mem::take(&mut arrivals));
                     if self.must_commit() {
                         self.flush(&tasks).await;
@@ -220,22 +220,22 @@ impl Ingest {
                 }
                 () = until(self.held.until), if self.held.until.is_some() => self.flush(&tasks).await,
                 // Closing lets what waits be taken and nothing more come in.
-                () = tasks.hands_free(), if !door.is_closed() => door.close(),
+                () = tasks.hands_free(), if !queue.is_closed() => queue.close(),
             }
         }
     }
 
     /// Lets senders that were answered a moment ago come with their next event, at most a quarter of what a commit takes. On a slow disk
     /// they would otherwise fall into two halves, of which one always waits for the other's commit. Who comes alone never waits.
-    async fn gather(&self, door: &mut mpsc::Receiver<Arrival>, arrivals: &mut Vec<Arrival>) {
+    async fn gather(&self, queue: &mut mpsc::Receiver<Arrival>, arrivals: &mut Vec<Arrival>) {
         // Connections that are ready to run may have something for the door.
         tokio::task::yield_now().await;
         let (wanted, until) = self.last.expected();
         while let room @ 1.. = TOGETHER.saturating_sub(arrivals.len()) {
-            if arrivals.len() >= wanted && door.is_empty() {
+            if arrivals.len() >= wanted && queue.is_empty() {
                 return;
             }
-            let Ok(1..) = timeout_at(until, door.recv_many(arrivals, room)).await else { return };
+            let Ok(1..) = timeout_at(until, queue.recv_many(arrivals, room)).await else { return };
         }
     }
 
@@ -290,7 +290,7 @@ impl Ingest {
     }
 
     /// Counts an arrival whose fate is known: nothing counts as committed before it is.
-    fn count(&self, event: &RawEvent, outcome: Result<Digest, Refused>) {
+    fn count(&self, event: &RawEvent, outcome: Result<Digest, IntakeError>) {
         let Surroundings { metrics, status, .. } = &self.outside;
         match outcome {
             Ok(Digest::Journaled) => {
@@ -303,19 +303,19 @@ impl Ingest {
                 metrics.event(event.source, Outcome::Copy);
                 status.copy(&event.community, event.server);
             }
-            Err(Refused::Unusable) => {
+            Err(IntakeError::Unusable) => {
                 metrics.event(event.source, Outcome::Unusable);
                 metrics.decode_failure(&event.envelope.kind);
             }
             // The listener counts its own.
-            Err(Refused::Unavailable) if event.source == Source::Hub => metrics.event(event.source, Outcome::Unavailable),
-            Err(Refused::Unavailable) => {}
+            Err(IntakeError::Unavailable) if event.source == Source::Hub => metrics.event(event.source, Outcome::Unavailable),
+            Err(IntakeError::Unavailable) => {}
         }
     }
 
     /// Commits, up to `tries` times a second apart, and rings for the delivery. A failure takes the worlds back to what is on disk. Hub
     /// events cannot be sent again by their sender: they are tried for a while, and the sources wait at the door meanwhile.
-    async fn commit(&mut self, mut batch: Batch, mut tries: u32, tasks: &Tasks) -> Result<(), Refused> {
+    async fn commit(&mut self, mut batch: Batch, mut tries: u32, tasks: &Tasks) -> Result<(), IntakeError> {
         let boards = self.draw_boards(&mut batch);
         if batch.is_empty() {
             return Ok(());
@@ -340,7 +340,7 @@ impl Ingest {
             if tries == 0 || tasks.is_draining() {
                 self.boards.again(&boards, batch.now);
                 self.recover().await;
-                return Err(Refused::Unavailable);
+                return Err(IntakeError::Unavailable);
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -415,7 +415,7 @@ impl Ingest {
     }
 
     /// Works one event through the pure rooms.
-    fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<Digest, Refused> {
+    fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<Digest, IntakeError> {
         let server = raw.server;
         let metrics = self.outside.metrics.clone();
         // What only the bot itself may tell is of an unknown type from anywhere else.
@@ -428,7 +428,7 @@ impl Ingest {
                     raw.received_at,
                     format!("Server {server} sent a {} that cannot be used: {error}. Please report it.", raw.envelope.kind),
                 );
-                return Err(Refused::Unusable);
+                return Err(IntakeError::Unusable);
             }
         };
         if self.dedup.is_copy(raw, &events) {

@@ -12,7 +12,7 @@ use super::{Ingest, facts, samples};
 use crate::event::envelope::open;
 use crate::event::{RawEvent, Source, Topic, decode};
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
-use crate::intake::Refused;
+use crate::intake::IntakeError;
 use crate::metrics::Outcome;
 use crate::outbox::Draft;
 use crate::render::Message;
@@ -108,7 +108,7 @@ pub struct TestAlert {
     /// Pings as a real one would.
     pub full: bool,
     /// The channels it goes to.
-    pub done: oneshot::Sender<Result<Vec<ChannelId>, Refused>>,
+    pub done: oneshot::Sender<Result<Vec<ChannelId>, IntakeError>>,
 }
 
 /// A message of the bot's own, delivered like any other post.
@@ -196,7 +196,7 @@ impl Ingest {
             Ok(()) => Ok(channels),
             Err(error) => {
                 tracing::error!(%error, "a test alert could not be stored");
-                Err(Refused::Unavailable)
+                Err(IntakeError::Unavailable)
             }
         };
         if outcome.is_ok() {
@@ -219,7 +219,7 @@ impl Ingest {
             Err(error) => {
                 tracing::error!(%error, "boards could not be stored");
                 self.boards.again(&drawn, now);
-                Err(Refused::Unavailable)
+                Err(IntakeError::Unavailable)
             }
         };
         redraw.done.send(outcome).ok();

@@ -10,7 +10,7 @@ use super::{Group, Ingest, Surroundings, TOGETHER, samples};
 use crate::clock::{Clock, UnixMs};
 use crate::event::{Envelope, RawEvent, Source, Topic, decode};
 use crate::ids::{CallId, ChannelId, CommunityId, GuildId, RoleId, ServerId};
-use crate::intake::{Arrival, Refused};
+use crate::intake::{Arrival, IntakeError};
 use crate::metrics::Metrics;
 use crate::outbox::{Draft, Lane};
 use crate::render::Style;
@@ -47,7 +47,7 @@ impl Real {
         Self { ingest: Ingest::restore(surroundings).await.unwrap(), store, metrics, tasks: Tasks::default(), folder }
     }
 
-    async fn take(&mut self, source: Source, envelope: Envelope) -> Result<(), Refused> {
+    async fn take(&mut self, source: Source, envelope: Envelope) -> Result<(), IntakeError> {
         let (done, answer) = tokio::sync::oneshot::channel();
         let arrival = Arrival { done: Some(done), ..self.arrival(source, envelope) };
         self.ingest.take(vec![arrival], &self.tasks).await;
@@ -91,7 +91,7 @@ async fn after_a_failed_commit_a_copy_is_still_a_copy_and_what_failed_is_none() 
         body: "{}".into(),
     };
     real.store.ingest(Batch { journal: vec![row], ..Batch::default() }, Vec::new()).await.unwrap();
-    assert_eq!(real.take(Source::Test, panic_of(2)).await, Err(Refused::Unavailable));
+    assert_eq!(real.take(Source::Test, panic_of(2)).await, Err(IntakeError::Unavailable));
     assert!(real.ingest.worlds.values().all(|world| world.panics.len() == 1), "memory says what the disk does not");
     assert_eq!(real.take(Source::Http, panic_of(1)).await, Ok(()));
     assert!(real.counted("copy"), "{}", real.metrics.encode());
@@ -181,7 +181,7 @@ async fn only_on_a_slow_disk_and_in_company_is_anybody_waited_for() {
     assert_eq!(expected(1_000, 4_000), (TOGETHER, 5), "never long, never for more than a commit takes");
 
     let mut real = Real::new().await;
-    let (intake, mut door) = crate::intake::door();
+    let (intake, mut queue) = crate::intake::queue();
     let raw = |ident| RawEvent {
         community: CommunityId::new("c"),
         server: ServerId(1),
@@ -200,10 +200,10 @@ async fn only_on_a_slow_disk_and_in_company_is_anybody_waited_for() {
         };
         let mut arrivals = vec![Arrival { event: raw(1), done: None, weight: None }];
         let ((), waited) = tokio::join!(senders, async {
-            real.ingest.gather(&mut door, &mut arrivals).await;
+            real.ingest.gather(&mut queue, &mut arrivals).await;
             began.elapsed().as_millis()
         });
-        while door.try_recv().is_ok() {}
+        while queue.try_recv().is_ok() {}
         (arrivals.len(), waited)
     };
     assert_eq!(gathered(1, &[]).await, (1, 0), "alone");

@@ -158,7 +158,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
     let (status, clock, tasks) = (Status::default(), plan.clock.clone(), Tasks::default());
     let gate = Gate::new(clock.clone(), 0);
-    let (intake, door) = intake::door();
+    let (intake, queue) = intake::queue();
     let (requests, asked) = mpsc::channel(8);
     let requests = if plan.deaf { mpsc::channel(8).0 } else { requests };
     let surroundings = Surroundings {
@@ -171,7 +171,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     };
     let (readings, read) = mpsc::channel(1);
     let ingest = Ingest::restore(surroundings).await.unwrap();
-    tasks.spawn_vital("ingest", ingest.run(Inlets { door, readings: read, requests: asked }, tasks.clone()));
+    tasks.spawn_vital("ingest", ingest.run(Inlets { queue, readings: read, requests: asked }, tasks.clone()));
     let rest = Rest::new(sim.url(), SecretString::from(plan.token), metrics.clone()).unwrap();
     let (trouble, troubles) = mpsc::channel(64);
     let delivery = Delivery {

@@ -12,7 +12,7 @@ use tenfour::clock::{Clock, UnixMs};
 use tenfour::event::{RawEvent, Source};
 use tenfour::http_server::{self, Gate, Limits};
 use tenfour::ids::{CommunityId, ServerId};
-use tenfour::intake::{self, Arrival, Refused};
+use tenfour::intake::{self, Arrival, IntakeError};
 use tenfour::metrics::Metrics;
 use tenfour::telemetry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,7 +43,7 @@ impl Server {
             Credentials { community: CommunityId::new("first"), key: SecretString::from(KEY), servers: vec![ServerId(1), ServerId(2)] },
             Credentials { community: CommunityId::new("second"), key: SecretString::from("other-key"), servers: vec![ServerId(7)] },
         ];
-        let (intake, arrivals) = intake::door();
+        let (intake, arrivals) = intake::queue();
         let metrics = Metrics::new(&[ServerId(1)], &[]);
         let listener = Listener::new(credentials, intake, metrics.clone(), Clock::manual(NOW));
         let bound = http_server::bind("127.0.0.1:0".parse().unwrap(), "LISTEN_ADDR").await.unwrap();
@@ -68,14 +68,14 @@ impl Server {
     }
 
     /// Sends a request whose event must reach the door, where it meets `fate`.
-    async fn deliver(&mut self, request: impl AsRef<[u8]>, fate: Result<(), Refused>) -> (Reply, RawEvent) {
+    async fn deliver(&mut self, request: impl AsRef<[u8]>, fate: Result<(), IntakeError>) -> (Reply, RawEvent) {
         let mut client = self.connect().await;
         client.send(request).await;
         let event = self.settle(fate).await;
         (client.reply().await, event)
     }
 
-    async fn settle(&mut self, fate: Result<(), Refused>) -> RawEvent {
+    async fn settle(&mut self, fate: Result<(), IntakeError>) -> RawEvent {
         let arrival = timeout(Duration::from_secs(1), self.arrivals.recv()).await.expect("nothing came to the door").unwrap();
         arrival.done.unwrap().send(fate).unwrap();
         arrival.event
@@ -213,7 +213,7 @@ async fn what_is_no_event_is_refused_with_its_reason() {
     }
     assert_eq!(server.count("malformed"), 14);
 
-    let (reply, _) = server.deliver(post(event()), Err(Refused::Unusable)).await;
+    let (reply, _) = server.deliver(post(event()), Err(IntakeError::Unusable)).await;
     assert_eq!((reply.status, reply.body.as_str()), (400, "the data of this event type cannot be used"));
     assert_eq!(server.count("malformed"), 14);
 }
@@ -306,7 +306,7 @@ async fn ok_is_said_only_once_the_event_is_committed() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_stored_now_is_to_be_sent_again() {
     let mut server = Server::start().await;
-    let (reply, _) = server.deliver(post(event()), Err(Refused::Unavailable)).await;
+    let (reply, _) = server.deliver(post(event()), Err(IntakeError::Unavailable)).await;
     assert_eq!(reply.status, 503);
     assert!(reply.head.contains("\r\nretry-after: 1\r\n"), "{}", reply.head);
 
@@ -430,7 +430,7 @@ async fn requests_sent_in_one_go_are_answered_in_order() {
     server.settle(Ok(())).await;
     assert_eq!(client.reply().await.status, 200);
     assert_eq!(client.reply().await.status, 400);
-    server.settle(Err(Refused::Unavailable)).await;
+    server.settle(Err(IntakeError::Unavailable)).await;
     assert_eq!(client.reply().await.status, 503);
 }
 
