@@ -33,7 +33,7 @@ use crate::event::Topic;
 use crate::gate::Gate;
 use crate::http_server::{self, Bound, Limits};
 use crate::ids::{CommunityId, ServerId};
-use crate::ingest::{self, Ingest, Inlets, Request, Surroundings};
+use crate::ingest::{self, Deps, Ingest, Inputs, Request};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
@@ -186,7 +186,7 @@ impl App {
         let (operations, suspended) = mpsc::channel(OPERATIONS);
         let cad = cad(&config).map(|cad| cad.telling(clock.clone(), operations));
         let acting = cad.as_ref().map(|cad| {
-            Acting::new(actions::Outside {
+            Acting::new(actions::Deps {
                 community: credentials.community.clone(),
                 servers: config.sonoran.servers.clone(),
                 reader: cad.reader(),
@@ -225,7 +225,7 @@ impl App {
             tracing::info!(released, "posts that were being sent when the bot ended are looked at again");
         }
         let (readings, read) = mpsc::channel(MAX_READS);
-        let surroundings = Surroundings {
+        let deps = Deps {
             store: store.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
@@ -233,8 +233,8 @@ impl App {
             gate: gate.clone(),
             refresh: refresh.clone(),
         };
-        let ingest = Ingest::restore(surroundings).await?;
-        tasks.spawn_vital("ingest", ingest.run(Inlets { queue, readings: read, requests: asked }, tasks.clone()));
+        let ingest = Ingest::restore(deps).await?;
+        tasks.spawn_vital("ingest", ingest.run(Inputs { queue, readings: read, requests: asked }, tasks.clone()));
         readiness.ready(Part::Store);
 
         // Answers while Discord is still being asked, however long that takes.

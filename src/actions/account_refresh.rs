@@ -16,13 +16,13 @@ impl Acting {
     /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
     pub async fn run(self) {
         self.0.members.restore().await;
-        let mut refreshed_at = self.0.outside.clock.now();
+        let mut refreshed_at = self.0.deps.clock.now();
         loop {
             tokio::select! {
-                () = self.0.outside.tasks.draining() => break,
+                () = self.0.deps.tasks.draining() => break,
                 () = tokio::time::sleep(TICK) => {}
             }
-            let now = self.0.outside.clock.now();
+            let now = self.0.deps.clock.now();
             // A clock that was set back must not stop it for as long.
             if now.since(refreshed_at).abs() >= REFRESH_EVERY {
                 refreshed_at = now;
@@ -30,12 +30,12 @@ impl Acting {
             }
         }
         // Whoever waits for a turn is told now; what is under way goes on to its end.
-        self.0.outside.actor.stop_waiting();
+        self.0.deps.actor.stop_waiting();
     }
 
     async fn refresh_accounts(&self) {
         let mut on_duty: Vec<String> = Vec::new();
-        for server in &self.0.outside.servers {
+        for server in &self.0.deps.servers {
             on_duty.extend(self.look(*server, view::accounts_on_duty).await.unwrap_or_default());
         }
         let on_duty: HashSet<String> = on_duty.iter().map(|account| account.trim().to_ascii_lowercase()).collect();

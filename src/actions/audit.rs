@@ -1,6 +1,6 @@
 //! Who did what in the CAD, for `/cad audit`.
 
-use super::{Acting, ActionError, Actor, CadAction, Outside};
+use super::{Acting, ActionError, Actor, CadAction, Deps};
 use crate::ids::ServerId;
 use crate::metrics::CadActionOutcome;
 use crate::store::audit::{Entry, Kind};
@@ -28,7 +28,7 @@ impl Acting {
             Err(ActionError::Busy) => "not known: the bot was busy or stopping".to_owned(),
             Err(_) => return,
         };
-        let Outside { store, clock, .. } = &self.0.outside;
+        let Deps { store, clock, .. } = &self.0.deps;
         let own = Entry {
             guild: actor.guild,
             at: clock.now(),

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::members::BELIEVED;
 use super::synthetic_events::{SyntheticEvent, iso};
-use super::{Acting, ActionError, Actor, Outside, Who, view};
+use super::{Acting, ActionError, Actor, Deps, Who, view};
 use crate::authorization::Granted;
 use crate::cad::rest::{NewDispatch, NewNote, RestError, Target};
 use crate::clock::UnixMs;
@@ -121,7 +121,7 @@ impl Acting {
         let taker = unit.map(|unit| (who.member.account.clone(), unit.ident));
         let (this, granted) = (self.clone(), Arc::clone(&who.granted));
         let work = move |takers: Vec<Taker>| async move { this.make_call_of(&granted, server, key, subject, takers).await };
-        let done = self.0.taking.join(&self.0.outside.tasks, (server, key), taker, work).await.ok_or(ActionError::Busy)?;
+        let done = self.0.taking.join(&self.0.deps.tasks, (server, key), taker, work).await.ok_or(ActionError::Busy)?;
         let became = match done {
             // Somebody else was quicker, or it is gone.
             Err(ActionError::Over { .. }) => return self.became_meanwhile(actor, who, server, subject, respond).await,
@@ -176,7 +176,7 @@ impl Acting {
         };
         let Some(number) = emergency.cad_number(key) else { return Err(ActionError::Over { what: what(), redrawn: false }) };
         let takers: Vec<(String, Ident)> = takers.into_iter().flatten().collect();
-        let Outside { actor, clock, refresh, community, reads, .. } = &self.0.outside;
+        let Deps { actor, clock, refresh, community, reads, .. } = &self.0.deps;
         let (now, made_of) = (clock.now(), &self.0.made_of);
         let attempt = made_of.of(server, subject, now);
         let read_since = |from: UnixMs| read_at.is_some_and(|read| read >= from);
@@ -262,14 +262,14 @@ impl Acting {
 
     /// Removes a 911 of which a call was made.
     async fn remove_taken(&self, granted: &Granted, server: ServerId, number: CallId, call: CallId) -> Left {
-        match self.0.outside.actor.remove_911(granted, server, number).await {
+        match self.0.deps.actor.remove_911(granted, server, number).await {
             Ok(()) => {
                 self.tell(server, SyntheticEvent::emergency_removed(number)).await;
                 Left::Removed
             }
             Err(error) => {
                 tracing::warn!(%server, %number, %call, %error, "a 911 became a call, and could not be removed");
-                self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
+                self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
                 match error {
                     RestError::NotThere { .. } => Left::Gone,
                     error if error.is_outcome_unknown() => Left::Unconfirmed,
@@ -285,8 +285,8 @@ impl Acting {
         let notes = self.look(server, move |world| world.emergencies.get(&key).map(|known| known.notes.clone())).await;
         for note in notes.ok().flatten().unwrap_or_default().into_iter().skip(sent) {
             let label = note.label.as_deref().unwrap_or("Discord");
-            match self.0.outside.actor.add_note(granted, server, call, &note.content, label).await {
-                Ok(_) => drop(self.tell(server, SyntheticEvent::noted(call, label, &note.content, self.0.outside.clock.now())).await),
+            match self.0.deps.actor.add_note(granted, server, call, &note.content, label).await {
+                Ok(_) => drop(self.tell(server, SyntheticEvent::noted(call, label, &note.content, self.0.deps.clock.now())).await),
                 Err(error) => tracing::warn!(%server, %call, %error, "a note on a 911 did not come into the call that was made of it"),
             }
         }
@@ -310,7 +310,7 @@ impl Acting {
         missing.sort_unstable();
         missing.dedup();
         if !missing.is_empty() {
-            match self.0.outside.actor.attach(granted, server, call, &Target::Idents(missing)).await {
+            match self.0.deps.actor.attach(granted, server, call, &Target::Idents(missing)).await {
                 Ok(more) if !more.is_empty() => {
                     self.tell(server, SyntheticEvent::attached(call, &more)).await;
                     attached.extend(more);

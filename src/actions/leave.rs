@@ -33,7 +33,7 @@ impl Acting {
             };
             return Err(ActionError::NothingToDo(said.to_owned()));
         };
-        let left = self.0.outside.actor.detach(&who.granted, server, &Target::Idents(idents.clone())).await;
+        let left = self.0.deps.actor.detach(&who.granted, server, &Target::Idents(idents.clone())).await;
         let left = self.doubted(server, left)?;
         // A second try that finds nobody on a call names nobody.
         let left = if left.is_empty() { idents } else { left };
@@ -52,7 +52,7 @@ impl Acting {
         subject: Subject,
         idents: &[Ident],
     ) -> Result<(), ActionError> {
-        let left = self.0.outside.actor.detach(&who.granted, server, &Target::Idents(idents.to_vec())).await;
+        let left = self.0.deps.actor.detach(&who.granted, server, &Target::Idents(idents.to_vec())).await;
         let left = self.answered(guild, server, subject, left).await?;
         let left = if left.is_empty() { idents.to_vec() } else { left };
         if let Subject::Dispatch(call, _) = subject {

@@ -83,7 +83,7 @@ pub struct Actor {
 
 /// What [`Acting`] works with.
 #[derive(Clone, Debug)]
-pub struct Outside {
+pub struct Deps {
     pub community: CommunityId,
     pub servers: Vec<ServerId>,
     /// Reads the CAD.
@@ -116,7 +116,7 @@ pub struct Acting(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    outside: Outside,
+    deps: Deps,
     members: Members,
     attaching: Coalescer<(ServerId, CallId), Ident, Result<Vec<Ident>, RestError>>,
     taking: Coalescer<(ServerId, CallId), emergency::Taker, Result<emergency::Became, ActionError>>,
@@ -158,12 +158,12 @@ impl Who {
 impl Acting {
     /// Nothing is asked yet.
     #[must_use]
-    pub fn new(outside: Outside) -> Self {
-        let Outside { reader, store, clock, community, .. } = outside.clone();
+    pub fn new(deps: Deps) -> Self {
+        let Deps { reader, store, clock, community, .. } = deps.clone();
         let now = clock.now();
         let members = Members::new(reader, store, clock, community);
         Self(Arc::new(Inner {
-            outside,
+            deps,
             members,
             attaching: Coalescer::default(),
             taking: Coalescer::default(),
@@ -182,9 +182,9 @@ impl Acting {
         server: ServerId,
         look: impl FnOnce(&Server) -> T + Send + 'static,
     ) -> Result<T, ActionError> {
-        let (look, seen) = Look::new(self.0.outside.community.clone(), server, look);
+        let (look, seen) = Look::new(self.0.deps.community.clone(), server, look);
         let asked = async {
-            self.0.outside.requests.send(Request::Look(look)).await.map_err(|_| ActionError::Busy)?;
+            self.0.deps.requests.send(Request::Look(look)).await.map_err(|_| ActionError::Busy)?;
             seen.await.map_err(|_| ActionError::Busy)
         };
         tokio::time::timeout(PATIENCE, asked).await.map_err(|_| ActionError::Busy)?
@@ -233,9 +233,9 @@ impl Acting {
     /// # Errors
     /// As [`ActionError`] says.
     pub async fn lookup(&self, actor: &Actor, what: &Lookup) -> Result<Vec<Object>, ActionError> {
-        let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
+        let server = self.0.deps.servers.first().copied().unwrap_or(ServerId(1));
         self.may(actor, server, Need { permission: Permission::Lookup, on_duty: None }).await?;
-        self.0.outside.reader.lookup(what).await.map_err(ActionError::Unread)
+        self.0.deps.reader.lookup(what).await.map_err(ActionError::Unread)
     }
 
     /// The community's templates for dispatch calls, for somebody who may make calls.
@@ -243,9 +243,9 @@ impl Acting {
     /// # Errors
     /// As [`ActionError`] says.
     pub async fn templates(&self, actor: &Actor) -> Result<Vec<Template>, ActionError> {
-        let server = self.0.outside.servers.first().copied().unwrap_or(ServerId(1));
+        let server = self.0.deps.servers.first().copied().unwrap_or(ServerId(1));
         self.may(actor, server, Need { permission: Permission::SelfDispatch, on_duty: None }).await?;
-        self.0.outside.reader.templates().await.map_err(ActionError::Unread)
+        self.0.deps.reader.templates().await.map_err(ActionError::Unread)
     }
 
     /// Whether somebody may do what needs `need`: for what is asked before a form is filled in.
@@ -261,7 +261,7 @@ impl Acting {
     /// # Errors
     /// As [`ActionError`] says.
     pub async fn act(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, ActionError> {
-        let tasks = &self.0.outside.tasks;
+        let tasks = &self.0.deps.tasks;
         if tasks.is_draining() {
             return Err(ActionError::Stopping);
         }
@@ -270,7 +270,7 @@ impl Acting {
         let turn = Turn::current();
         drop(tasks.spawn(async move {
             let outcome = Turn::carry(turn, this.attempt(&actor, server, action)).await;
-            this.0.outside.metrics.cad_action(audit::outcome(&outcome));
+            this.0.deps.metrics.cad_action(audit::outcome(&outcome));
             // Whoever left needs no answer.
             done.send(outcome).ok();
             drop(in_hand);
@@ -285,7 +285,7 @@ impl Acting {
         let done = self.perform(actor, &who, server, &action).await;
         if began.elapsed() > SLOW {
             // What was heard meanwhile may be newer than what the answer told.
-            self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
+            self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
         }
         let (user, word) = (actor.user, action.word());
         match &done {
@@ -310,14 +310,14 @@ impl Acting {
             CadAction::Take(subject) => self.take(actor, server, *subject).await,
             CadAction::Edit(call, patch) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
-                let edited = self.0.outside.actor.edit_dispatch(&who.granted, server, number, patch).await;
+                let edited = self.0.deps.actor.edit_dispatch(&who.granted, server, number, patch).await;
                 let edited = self.answered(actor.guild, server, subject, edited).await?;
                 self.tell(server, SyntheticEvent::edited(&edited)).await;
                 Ok(format!("✅ Call #{number} is changed."))
             }
             CadAction::Postal(call, postal) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
-                let set = self.0.outside.actor.set_postal(&who.granted, server, number, postal).await;
+                let set = self.0.deps.actor.set_postal(&who.granted, server, number, postal).await;
                 self.answered(actor.guild, server, subject, set).await?;
                 let postal = postal.clone();
                 self.edited(server, subject, move |call| call.postal = Some(postal)).await;
@@ -332,7 +332,7 @@ impl Acting {
                         "{name} is not on call #{number} any more, so nothing was sent: choose another."
                     )));
                 }
-                let set = self.0.outside.actor.set_primary(&who.granted, server, number, ident, false).await;
+                let set = self.0.deps.actor.set_primary(&who.granted, server, number, ident, false).await;
                 self.answered(actor.guild, server, subject, set).await?;
                 self.edited(server, subject, move |call| call.primary = Some(ident)).await;
                 Ok(format!("✅ {name} is the primary unit of call #{number}."))
@@ -363,18 +363,14 @@ impl Acting {
             CadAction::PanicOver(subject) => self.panic_over(actor, who, server, *subject).await,
             CadAction::New(new, attached) => {
                 let accounts = if *attached { vec![who.member.account.clone()] } else { Vec::new() };
-                let made = self.0.outside.actor.create_dispatch(&who.granted, server, &NewDispatch { accounts, ..(**new).clone() }).await;
+                let made = self.0.deps.actor.create_dispatch(&who.granted, server, &NewDispatch { accounts, ..(**new).clone() }).await;
                 self.made(server, made).await
             }
             CadAction::NewFromTemplate(new) => {
                 // The CAD wants somebody on it.
                 let target = Target::Account(who.member.account.clone());
-                let made = self
-                    .0
-                    .outside
-                    .actor
-                    .create_custom_dispatch(&who.granted, server, &NewCustomDispatch { target, ..(**new).clone() })
-                    .await;
+                let made =
+                    self.0.deps.actor.create_custom_dispatch(&who.granted, server, &NewCustomDispatch { target, ..(**new).clone() }).await;
                 self.made(server, made).await
             }
             CadAction::Call(new) => self.call(actor, who, server, new).await,
@@ -386,7 +382,7 @@ impl Acting {
     fn watched(&self, server: ServerId) -> Result<(), ActionError> {
         let said =
             || format!("This bot does not watch server {server} any more, so nothing was sent: tell this bot's operator if it should.");
-        if self.0.outside.servers.contains(&server) { Ok(()) } else { Err(ActionError::NothingToDo(said())) }
+        if self.0.deps.servers.contains(&server) { Ok(()) } else { Err(ActionError::NothingToDo(said())) }
     }
 
     async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<Who, ActionError> {
@@ -404,10 +400,10 @@ impl Acting {
                 (Err(refusal), _)
                     if !matches!(refusal, Refusal::NotOnDuty { .. })
                         && refusal.may_be_outdated()
-                        && known.is_old(self.0.outside.clock.now()) =>
+                        && known.is_old(self.0.deps.clock.now()) =>
                 {
                     known = self.0.members.ask_again(actor.user).await?;
-                    if known.is_old(self.0.outside.clock.now()) {
+                    if known.is_old(self.0.deps.clock.now()) {
                         return Err(refusal.into());
                     }
                 }
@@ -437,7 +433,7 @@ impl Acting {
             (None, Some(member)) => self.known_units(server, &member.account).await?,
             (_, None) => Vec::new(),
         };
-        let granted = authorization::authorize(&self.0.outside.community, server, rule, facts(units.len()), need);
+        let granted = authorization::authorize(&self.0.deps.community, server, rule, facts(units.len()), need);
         Ok((units, granted))
     }
 
@@ -502,12 +498,12 @@ impl Acting {
             }
             Ok(attached)
         };
-        let joined = self.0.attaching.join(&self.0.outside.tasks, (server, number), ident, work);
+        let joined = self.0.attaching.join(&self.0.deps.tasks, (server, number), ident, work);
         // Done for several people at once, in nobody's turn: each is told that it waits.
-        let phase = if self.0.outside.actor.attaching_waits() { Phase::Queued } else { Phase::Working };
+        let phase = if self.0.deps.actor.attaching_waits() { Phase::Queued } else { Phase::Working };
         let done = Turn::during(phase, joined).await.ok_or(ActionError::Busy)?;
         if matches!(done, Err(RestError::NotThere { .. })) {
-            self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
+            self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
             // Of a call that is over, or of units that all went off duty: the CAD's answer is the same (it is not documented).
             return match self.look(server, move |world| world.is_over(subject)).await? {
                 true => Err(self.over(guild, server, subject).await),
@@ -518,14 +514,14 @@ impl Acting {
         if attached.contains(&ident) {
             return Ok(());
         }
-        self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
+        self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
         let name = self.look(server, move |world| named(world, ident)).await?;
         Err(ActionError::NoEffect(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
     }
 
     /// One request for all. If the CAD does not know one of several, the others must not suffer for it: then each is sent alone.
     async fn attach_all(&self, granted: &Granted, server: ServerId, number: CallId, idents: Vec<Ident>) -> Result<Vec<Ident>, RestError> {
-        let cad = &self.0.outside.actor;
+        let cad = &self.0.deps.actor;
         match cad.attach(granted, server, number, &Target::Idents(idents.clone())).await {
             Err(RestError::NotThere { .. }) if idents.len() > 1 => {}
             answer => return answer,
@@ -563,7 +559,7 @@ impl Acting {
             Some(number) => number,
             None => return Err(self.over(actor.guild, server, subject).await),
         };
-        let (label, now) = (who.label(), self.0.outside.clock.now());
+        let (label, now) = (who.label(), self.0.deps.clock.now());
         if let Subject::Emergency(..) = subject {
             // The CAD has no notes on these: the bot keeps it, and the dispatch call that is made of it through the bot gets it.
             if !self.tell(server, SyntheticEvent::emergency_noted(number, &label, note, now)).await {
@@ -575,7 +571,7 @@ impl Acting {
             }
             return Ok("📝 Noted on the card. The CAD has no notes on calls that wait: whoever responds here takes it along.".to_owned());
         }
-        let noted = self.0.outside.actor.add_note(&who.granted, server, number, note, &label).await;
+        let noted = self.0.deps.actor.add_note(&who.granted, server, number, note, &label).await;
         self.answered(actor.guild, server, subject, noted).await?;
         self.tell(server, SyntheticEvent::noted(number, &label, note, now)).await;
         Ok(format!("📝 Noted on call #{number}, signed {}.", text::line(&label, 60)))
@@ -613,7 +609,7 @@ impl Acting {
             .0
             .in_flight
             .run(key, || async {
-                let closed = self.0.outside.actor.close(&who.granted, server, &[number]).await?;
+                let closed = self.0.deps.actor.close(&who.granted, server, &[number]).await?;
                 let closed = if closed.is_empty() { vec![number] } else { closed };
                 self.tell(server, SyntheticEvent::closed(&closed)).await;
                 Ok(closed.len())
@@ -634,7 +630,7 @@ impl Acting {
             .0
             .in_flight
             .run(key, || async {
-                self.0.outside.actor.remove_911(&who.granted, server, number).await?;
+                self.0.deps.actor.remove_911(&who.granted, server, number).await?;
                 self.tell(server, SyntheticEvent::emergency_removed(number)).await;
                 Ok(1)
             })
@@ -645,7 +641,7 @@ impl Acting {
 
     async fn status(&self, who: &Who, server: ServerId, status: i64) -> Result<String, ActionError> {
         let idents = who.idents();
-        let updated = self.0.outside.actor.set_status(&who.granted, server, &Target::Idents(idents.clone()), status).await;
+        let updated = self.0.deps.actor.set_status(&who.granted, server, &Target::Idents(idents.clone()), status).await;
         if self.doubted(server, updated)? == 0 {
             return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
@@ -667,7 +663,7 @@ impl Acting {
             let said = "Placing calls from Discord is switched off here: somebody with Manage Server can switch it on with `/cad actions`.";
             return Err(ActionError::NothingToDo(said.to_owned()));
         }
-        let now = self.0.outside.clock.now();
+        let now = self.0.deps.clock.now();
         let before = {
             let mut called = self.0.called.lock().unwrap_or_else(PoisonError::into_inner);
             called.retain(|_, at| now.since(*at) < BETWEEN_CALLS);
@@ -681,7 +677,7 @@ impl Acting {
             let left = (BETWEEN_CALLS - now.since(at)).max(1_000).div_euclid(1_000);
             return Err(ActionError::NothingToDo(format!("You placed a call a moment ago: wait {left} s before the next one.")));
         }
-        let made = self.0.outside.actor.create_911(&who.granted, server, new).await;
+        let made = self.0.deps.actor.create_911(&who.granted, server, new).await;
         if let Err(error) = &made
             && !error.is_outcome_unknown()
         {
@@ -724,7 +720,7 @@ impl Acting {
             Subject::Panic(..) => "This panic".to_owned(),
             Subject::Event(..) => "This page".to_owned(),
         };
-        let Outside { store, clock, gate, community, .. } = &self.0.outside;
+        let Deps { store, clock, gate, community, .. } = &self.0.deps;
         let about = SubjectKey { community: community.clone(), server, subject: PostSubject::Card(subject) };
         match store.show_again(guild, about, clock.now()).await {
             Ok(channels) => {
@@ -748,7 +744,7 @@ impl Acting {
     ) -> Result<T, ActionError> {
         match answer {
             Err(RestError::NotThere { .. }) => {
-                self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
+                self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
                 Err(self.over(guild, server, subject).await)
             }
             answer => self.doubted(server, answer),
@@ -758,14 +754,14 @@ impl Acting {
     /// What may have been done all the same is looked for, and what the CAD does not know any more.
     fn doubted<T>(&self, server: ServerId, answer: Result<T, RestError>) -> Result<T, ActionError> {
         if answer.as_ref().is_err_and(|error| error.is_outcome_unknown() || matches!(error, RestError::NotThere { .. })) {
-            self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
+            self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
         }
         Ok(answer?)
     }
 
     /// Tells the world, and waits until it is on disk. False if that fails: the next reading tells it then, if the CAD knows of it at all.
     async fn tell(&self, server: ServerId, synthetic: SyntheticEvent) -> bool {
-        let Outside { intake, clock, community, refresh, .. } = &self.0.outside;
+        let Deps { intake, clock, community, refresh, .. } = &self.0.deps;
         let event = synthetic.event(community.clone(), server, clock.now());
         let told = matches!(tokio::time::timeout(PATIENCE, intake.commit(event)).await, Ok(Ok(())));
         if !told {
@@ -782,6 +778,6 @@ impl Acting {
         if let Ok(Some(whole)) = whole {
             self.tell(server, SyntheticEvent::edited(&whole)).await;
         }
-        self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
+        self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
     }
 }

@@ -19,7 +19,7 @@ impl Acting {
             let said = if on { "Your panic is on already" } else { "Your panic is not on" };
             return Err(ActionError::NothingToDo(format!("{said}: nothing was sent.")));
         }
-        let updated = self.0.outside.actor.set_panic(&who.granted, server, &Target::Idents(idents.clone()), on).await;
+        let updated = self.0.deps.actor.set_panic(&who.granted, server, &Target::Idents(idents.clone()), on).await;
         if self.doubted(server, updated)? == 0 {
             return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
@@ -47,7 +47,7 @@ impl Acting {
             .0
             .in_flight
             .run(key, || async {
-                let updated = self.0.outside.actor.set_panic(granted, server, &Target::Idents(vec![ident]), false).await?;
+                let updated = self.0.deps.actor.set_panic(granted, server, &Target::Idents(vec![ident]), false).await?;
                 if updated > 0 {
                     self.tell(server, SyntheticEvent::panic(&[ident], false)).await;
                 }
@@ -55,7 +55,7 @@ impl Acting {
             })
             .await;
         if self.answered(actor.guild, server, subject, ended).await? == 0 {
-            self.0.outside.refresh.request(&self.0.outside.community, server, Reason::Recheck);
+            self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
             return Err(ActionError::NoEffect(format!(
                 "The CAD changed no unit: {name} may be off duty by now, so look at the card in a minute, or in the CAD."
             )));

@@ -16,7 +16,7 @@ impl Acting {
     /// The CAD's servers, the first one first.
     #[must_use]
     pub fn servers(&self) -> &[ServerId] {
-        &self.0.outside.servers
+        &self.0.deps.servers
     }
 
     /// How a guild lets its members act.
@@ -38,7 +38,7 @@ impl Acting {
             None => {
                 let (this, user) = (self.clone(), actor.user);
                 let (tell, told) = oneshot::channel();
-                drop(self.0.outside.tasks.spawn(async move {
+                drop(self.0.deps.tasks.spawn(async move {
                     match this.0.members.known_at_once(user).await {
                         // Remembered, also if nobody waits any more.
                         Ok(known) => drop(tell.send(known)),

@@ -17,9 +17,8 @@ impl Acting {
     /// How a guild lets its members act, as far as that needs no question: its own settings, with nothing switched on that the community's rule
     /// has off.
     pub(super) fn rule(&self, guild: GuildId) -> Result<ActingRule, ActionError> {
-        let routing = self.0.outside.store.routing_now();
-        let known =
-            routing.guilds.get(&guild).filter(|known| known.community == self.0.outside.community).ok_or(ActionError::NotConnected)?;
+        let routing = self.0.deps.store.routing_now();
+        let known = routing.guilds.get(&guild).filter(|known| known.community == self.0.deps.community).ok_or(ActionError::NotConnected)?;
         let own = known.acting.clone();
         Ok(match self.community_rule(guild) {
             None => own,
@@ -29,7 +28,7 @@ impl Acting {
 
     /// The community's rule and the guild it belongs to, seen from another guild; `None` = it is that guild's own.
     fn community_rule(&self, seen_from: GuildId) -> Option<(GuildId, ActingRule)> {
-        let routing = self.0.outside.store.routing_now();
+        let routing = self.0.deps.store.routing_now();
         let first = routing.access.first().map(|link| link.guild).filter(|first| *first != seen_from)?;
         Some((first, routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default()))
     }
@@ -43,7 +42,7 @@ impl Acting {
         };
         let rule = ActingRule { buttons: own.buttons, emergency: own.emergency, ..community };
         let Some(role) = authorization::role_for(&rule, permission) else { return Ok(Ruled { rule, roles: Vec::new() }) };
-        let roles = self.0.outside.roles.of(first, actor.user).await.map_err(|error| {
+        let roles = self.0.deps.roles.of(first, actor.user).await.map_err(|error| {
             tracing::warn!(%error, guild = %first, "somebody's roles in the Discord server that was linked first are not known");
             ActionError::RolesUnknown
         })?;

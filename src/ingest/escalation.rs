@@ -18,7 +18,7 @@ impl Ingest {
     /// Calls out what has waited for long enough, and lets go what nobody will answer any more.
     pub async fn look_after(&mut self, tasks: &Tasks) {
         self.flush(tasks).await;
-        let now = self.outside.clock.now();
+        let now = self.deps.clock.now();
         let mut batch = Batch { now, ..Batch::default() };
         self.expire(now, &mut batch);
         let called = self.escalate(now, &mut batch);
@@ -26,11 +26,11 @@ impl Ingest {
         if self.commit(batch, 1, tasks).await.is_ok() {
             self.called.extend(called);
         }
-        self.outside.status.looked();
+        self.deps.status.looked();
     }
 
     fn escalate(&mut self, now: UnixMs, batch: &mut Batch) -> HashSet<Called> {
-        let routing = self.outside.store.routing_now();
+        let routing = self.deps.store.routing_now();
         let mut called = HashSet::new();
         if routing.routes.iter().all(|route| route.rule.escalation.is_empty()) {
             self.called.clear();

@@ -74,7 +74,7 @@ const HUB_TRIES: u32 = 30;
 
 /// Everything ingest needs from outside.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct Deps {
     pub store: Store,
     pub clock: Clock,
     pub metrics: Metrics,
@@ -88,7 +88,7 @@ pub struct Surroundings {
 /// The one that takes events in.
 #[derive(Debug)]
 pub struct Ingest {
-    outside: Surroundings,
+    deps: Deps,
     worlds: HashMap<ServerKey, Server>,
     memos: Memos,
     pages: LogPages,
@@ -146,7 +146,7 @@ struct Digested {
 
 /// Everything that comes in.
 #[derive(Debug)]
-pub struct Inlets {
+pub struct Inputs {
     /// Events.
     pub queue: mpsc::Receiver<Arrival>,
     /// What the CAD's REST API says.
@@ -169,34 +169,34 @@ impl Ingest {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn restore(outside: Surroundings) -> Result<Self, StoreError> {
-        let mut worlds = outside.store.world().await?;
-        duty::resume(&outside.store, outside.clock.now(), &mut worlds).await?;
-        let memos = memos_of(&worlds, outside.store.memos().await?, &outside.store.routing_now());
+    pub async fn restore(deps: Deps) -> Result<Self, StoreError> {
+        let mut worlds = deps.store.world().await?;
+        duty::resume(&deps.store, deps.clock.now(), &mut worlds).await?;
+        let memos = memos_of(&worlds, deps.store.memos().await?, &deps.store.routing_now());
         for ((community, server), world) in &worlds {
-            outside.status.on_duty(community, *server, on_duty(world));
+            deps.status.on_duty(community, *server, on_duty(world));
         }
-        let next_seq = outside.store.last_seq().await?.saturating_add(1);
-        let pinged = outside.store.pinged().await?;
-        let routing = outside.store.routing_now();
-        let forgotten_at = outside.clock.now();
-        let boards = Boards::restore(&routing.boards, &outside.store.boards_made().await?, forgotten_at);
-        let dedup = known_events(&outside.store, forgotten_at).await?;
+        let next_seq = deps.store.last_seq().await?.saturating_add(1);
+        let pinged = deps.store.pinged().await?;
+        let routing = deps.store.routing_now();
+        let forgotten_at = deps.clock.now();
+        let boards = Boards::restore(&routing.boards, &deps.store.boards_made().await?, forgotten_at);
+        let dedup = known_events(&deps.store, forgotten_at).await?;
         let pages = LogPages::default();
         let last = Group { answered: 0, at: Instant::now(), took: Duration::ZERO };
         let (called, rerouted, held) = (HashSet::new(), HashMap::new(), Held::default());
-        Ok(Self { outside, worlds, memos, pages, boards, dedup, pinged, rerouted, routing, next_seq, forgotten_at, last, held, called })
+        Ok(Self { deps, worlds, memos, pages, boards, dedup, pinged, rerouted, routing, next_seq, forgotten_at, last, held, called })
     }
 
     /// Runs until the door is closed, or until draining began, nothing is in hand any more and nothing waits at the door.
-    pub async fn run(mut self, inlets: Inlets, tasks: Tasks) {
-        let Inlets { mut queue, mut readings, mut requests } = inlets;
-        let mut routing = self.outside.store.routing();
+    pub async fn run(mut self, inputs: Inputs, tasks: Tasks) {
+        let Inputs { mut queue, mut readings, mut requests } = inputs;
+        let mut routing = self.deps.store.routing();
         let mut arrivals = Vec::new();
         let mut look_after = tokio::time::interval(LOOK_AFTER);
         look_after.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let board = self.boards.next(self.outside.clock.now());
+            let board = self.boards.next(self.deps.clock.now());
             tokio::select! {
                 biased;
                 // Rare, and never to be starved by a flood at the door.
@@ -246,7 +246,7 @@ impl Ingest {
     }
 
     fn digest_all(&mut self, arrivals: Vec<Arrival>) {
-        let now = self.outside.clock.now();
+        let now = self.deps.clock.now();
         let Held { mut batch, arrivals: mut digested, until } = std::mem::take(&mut self.held);
         batch.now = now;
         for arrival in arrivals {
@@ -291,7 +291,7 @@ impl Ingest {
 
     /// Counts an arrival whose fate is known: nothing counts as committed before it is.
     fn count(&self, event: &RawEvent, outcome: Result<Digest, IntakeError>) {
-        let Surroundings { metrics, status, .. } = &self.outside;
+        let Deps { metrics, status, .. } = &self.deps;
         match outcome {
             Ok(Digest::Journaled) => {
                 metrics.event(event.source, Outcome::Committed);
@@ -325,17 +325,17 @@ impl Ingest {
             let begun = std::time::Instant::now();
             let error = match self.store(&batch).await {
                 Ok(()) => {
-                    self.outside.metrics.commit(batch.journal.len(), begun.elapsed());
-                    self.outside.status.stored();
+                    self.deps.metrics.commit(batch.journal.len(), begun.elapsed());
+                    self.deps.status.stored();
                     break;
                 }
                 Err(error) => error,
             };
-            self.outside.metrics.commit_failed();
+            self.deps.metrics.commit_failed();
             tries = tries.saturating_sub(1);
-            let (now, sentence) = (self.outside.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
-            self.outside.status.not_stored(now, &sentence);
-            self.outside.status.problem(now, sentence);
+            let (now, sentence) = (self.deps.clock.now(), format!("Events could not be stored: {error}. Check the disk."));
+            self.deps.status.not_stored(now, &sentence);
+            self.deps.status.problem(now, sentence);
             tracing::error!(%error, events = batch.journal.len(), tries_left = tries, "events could not be stored");
             if tries == 0 || tasks.is_draining() {
                 self.boards.again(&boards, batch.now);
@@ -351,7 +351,7 @@ impl Ingest {
         let changed: BTreeSet<(&CommunityId, ServerId)> = units.map(|row| (&row.community, row.server)).collect();
         for (community, server) in changed {
             let units = self.worlds.get(&(community.clone(), server)).map_or(0, on_duty);
-            self.outside.status.on_duty(community, server, units);
+            self.deps.status.on_duty(community, server, units);
         }
         Ok(())
     }
@@ -359,7 +359,7 @@ impl Ingest {
     /// Stores a batch and has its posts sent. Channels that nobody is busy with are served with this very transaction: what is to be sent
     /// there is claimed as it is stored, so that it waits for the disk once.
     pub(super) async fn store(&self, batch: &Arc<Batch>) -> Result<(), StoreError> {
-        let Surroundings { store, gate, .. } = &self.outside;
+        let Deps { store, gate, .. } = &self.deps;
         let mut channels: BTreeMap<ChannelId, bool> = BTreeMap::new();
         for post in &batch.posts {
             *channels.entry(post.key.channel).or_default() |= post.lane == Lane::Panic;
@@ -392,19 +392,19 @@ impl Ingest {
     }
 
     async fn recover(&mut self) {
-        match self.outside.store.world().await {
+        match self.deps.store.world().await {
             Ok(worlds) => self.worlds = worlds,
             Err(error) => tracing::error!(%error, "the CAD's state could not be read back; it stays as it is"),
         }
-        match self.outside.store.memos().await {
-            Ok(memos) => self.memos = memos_of(&self.worlds, memos, &self.outside.store.routing_now()),
+        match self.deps.store.memos().await {
+            Ok(memos) => self.memos = memos_of(&self.worlds, memos, &self.deps.store.routing_now()),
             Err(error) => tracing::error!(%error, "the posts could not be read back"),
         }
-        match self.outside.store.pinged().await {
+        match self.deps.store.pinged().await {
             Ok(pinged) => self.pinged = pinged,
             Err(error) => tracing::error!(%error, "when roles were pinged could not be read back"),
         }
-        self.dedup = match known_events(&self.outside.store, self.outside.clock.now()).await {
+        self.dedup = match known_events(&self.deps.store, self.deps.clock.now()).await {
             Ok(dedup) => dedup,
             Err(error) => {
                 tracing::error!(%error, "the last events could not be read back: a copy of one may be taken for another");
@@ -417,14 +417,14 @@ impl Ingest {
     /// Works one event through the pure rooms.
     fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<Digest, IntakeError> {
         let server = raw.server;
-        let metrics = self.outside.metrics.clone();
+        let metrics = self.deps.metrics.clone();
         // What only the bot itself may tell is of an unknown type from anywhere else.
         let forged = is_own(&raw.envelope.kind) && raw.source != Source::Bot;
         let events = match if forged { Ok(vec![Event::Unknown]) } else { decode(&raw.envelope) } {
             Ok(events) => events,
             Err(error) => {
                 tracing::warn!(kind = %raw.envelope.kind, source = raw.source.as_str(), %server, %error, "an event's data cannot be used");
-                self.outside.status.problem(
+                self.deps.status.problem(
                     raw.received_at,
                     format!("Server {server} sent a {} that cannot be used: {error}. Please report it.", raw.envelope.kind),
                 );
@@ -438,7 +438,7 @@ impl Ingest {
         for (nth, event) in (0_u32..).zip(&events) {
             match event {
                 Event::Unknown => {
-                    self.outside.status.unknown(&raw.envelope.kind);
+                    self.deps.status.unknown(&raw.envelope.kind);
                 }
                 event => {
                     if let Some(topic) = event.topic() {
@@ -471,7 +471,7 @@ impl Ingest {
         let applied = world.apply_numbered(event, raw.received_at, number);
         // It may have been taken by the API, which tells nobody: only the calls show what became of it (docs/cad-contract.md#e11).
         if matches!(event, Event::EmergencyRemoved { .. }) && !applied.changes.is_empty() {
-            self.outside.refresh.request(&raw.community, raw.server, Reason::Removed);
+            self.deps.refresh.request(&raw.community, raw.server, Reason::Removed);
         }
         self.draw(Whose { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
     }
@@ -485,7 +485,7 @@ impl Ingest {
             self.boards.touch(community, server, batch.now);
         }
         duty::rows(whose, world, applied, batch);
-        let routing = self.outside.store.routing_now();
+        let routing = self.deps.store.routing_now();
         let setting = Setting { number, ..Setting::without_event(&routing, (&self.pinged, &self.rerouted), whose, world, at) };
         let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
         for change in &applied.changes {
@@ -502,7 +502,7 @@ impl Ingest {
     /// Brings a server's world to what the CAD lists, as if events had told it: changes made through its API raise none.
     pub async fn reconcile(&mut self, read: Read, tasks: &Tasks) {
         self.flush(tasks).await;
-        let now = self.outside.clock.now();
+        let now = self.deps.clock.now();
         let Read { community, server, listing, done } = read;
         let world = self.worlds.entry((community.clone(), server)).or_default();
         let Reconciled { applied, skipped, caught_up } = world.reconcile(&listing, now);
@@ -523,8 +523,8 @@ impl Ingest {
     /// Routes, words or boards have changed: cards that stand are drawn in the words that hold now.
     pub async fn reroute(&mut self, tasks: &Tasks) {
         self.flush(tasks).await;
-        let now = self.outside.clock.now();
-        let routing = self.outside.store.routing_now();
+        let now = self.deps.clock.now();
+        let routing = self.deps.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
         self.rerouted.retain(|_, at| now.since(*at) < draw::YOUNG_MS);
         self.memos.only_of(|guild| routing.access.serves(guild));
@@ -556,13 +556,13 @@ impl Ingest {
     /// Draws the boards whose time has come.
     pub async fn draw_due(&mut self, tasks: &Tasks) {
         self.flush(tasks).await;
-        let batch = Batch { now: self.outside.clock.now(), ..Batch::default() };
+        let batch = Batch { now: self.deps.clock.now(), ..Batch::default() };
         self.commit(batch, 1, tasks).await.ok();
     }
 
     /// Adds the boards that are due to a batch. Returns their numbers.
     fn draw_boards(&mut self, batch: &mut Batch) -> Vec<i64> {
-        let routing = self.outside.store.routing_now();
+        let routing = self.deps.store.routing_now();
         self.boards.sync(&routing.boards, batch.now);
         let due = self.boards.due(batch.now);
         for id in &due {

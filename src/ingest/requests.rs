@@ -139,7 +139,7 @@ impl Ingest {
     }
 
     async fn tell(&mut self, tell: Tell) {
-        let now = self.outside.clock.now();
+        let now = self.deps.clock.now();
         let draft = Draft::own(tell.guild, tell.channel, tell.community, tell.server, tell.subject, tell.message, now);
         let batch = Batch { posts: vec![draft], now, ..Batch::default() };
         if let Err(error) = self.store(&Arc::new(batch)).await {
@@ -150,8 +150,8 @@ impl Ingest {
     /// A test alert: decoded from JSON like a real one, applied to a world of its own, matched against the guild's real routes,
     /// journaled and delivered like any other. It touches no real call.
     async fn test(&mut self, test: TestAlert) {
-        let now = self.outside.clock.now();
-        let routing = self.outside.store.routing_now();
+        let now = self.deps.clock.now();
+        let routing = self.deps.store.routing_now();
         let routes: Vec<_> = routing
             .routes
             .iter()
@@ -200,15 +200,15 @@ impl Ingest {
             }
         };
         if outcome.is_ok() {
-            self.outside.metrics.event(Source::Test, Outcome::Committed);
+            self.deps.metrics.event(Source::Test, Outcome::Committed);
         }
         test.done.send(outcome).ok();
     }
 
     /// Draws boards now, and sends them even if they say what they said: people asked for it.
     async fn redraw(&mut self, redraw: Redraw) {
-        let now = self.outside.clock.now();
-        self.boards.sync(&self.outside.store.routing_now().boards, now);
+        let now = self.deps.clock.now();
+        self.boards.sync(&self.deps.store.routing_now().boards, now);
         self.boards.want(redraw.guild, redraw.board, now);
         let mut batch = Batch { now, ..Batch::default() };
         let drawn = self.draw_boards(&mut batch);
@@ -228,9 +228,9 @@ impl Ingest {
     /// Holds a filter against the last events of its route's kinds, as the journal has them.
     async fn try_filter(&self, wish: TryFilter) {
         let TryFilter { guild, route, filter, done } = wish;
-        let routing = self.outside.store.routing_now();
+        let routing = self.deps.store.routing_now();
         let Some(route) = routing.routes.iter().find(|known| known.id == route && known.guild == guild) else { return };
-        let bodies = match self.outside.store.last_bodies(&route.community, route.server, LOOKED_AT).await {
+        let bodies = match self.deps.store.last_bodies(&route.community, route.server, LOOKED_AT).await {
             Ok(bodies) => bodies,
             Err(error) => return tracing::error!(%error, "the last events could not be read"),
         };

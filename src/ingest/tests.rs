@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::draw::{Drawing, Memos};
 use super::log_pages::LogPages;
-use super::{Group, Ingest, Surroundings, TOGETHER, samples};
+use super::{Deps, Group, Ingest, TOGETHER, samples};
 use crate::clock::{Clock, UnixMs};
 use crate::event::{Envelope, RawEvent, Source, Topic, decode};
 use crate::ids::{CallId, ChannelId, CommunityId, GuildId, RoleId, ServerId};
@@ -36,7 +36,7 @@ impl Real {
         crate::store::conformance::link(&store, &[1]).await;
         let metrics = Metrics::new(&[], &[]);
         let clock = Clock::manual(UnixMs(1_000_000));
-        let surroundings = Surroundings {
+        let deps = Deps {
             store: store.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
@@ -44,7 +44,7 @@ impl Real {
             gate: crate::gate::Gate::new(clock, 0),
             refresh: crate::refresh::RefreshRequests::new().0,
         };
-        Self { ingest: Ingest::restore(surroundings).await.unwrap(), store, metrics, tasks: Tasks::default(), folder }
+        Self { ingest: Ingest::restore(deps).await.unwrap(), store, metrics, tasks: Tasks::default(), folder }
     }
 
     async fn take(&mut self, source: Source, envelope: Envelope) -> Result<(), IntakeError> {
@@ -56,7 +56,7 @@ impl Real {
 
     /// An event that nobody waits for.
     fn arrival(&self, source: Source, envelope: Envelope) -> Arrival {
-        let received_at = self.ingest.outside.clock.now();
+        let received_at = self.ingest.deps.clock.now();
         let event = RawEvent { community: CommunityId::new("c"), server: ServerId(1), source, received_at, envelope: envelope.into() };
         Arrival { event, done: None, weight: None }
     }
@@ -152,7 +152,7 @@ async fn a_flood_of_calls_does_not_grow_the_world_until_the_minute_is_over() {
     let mut real = Real::new().await;
     for id in 1..=2_501 {
         let call = serde_json::json!({ "call": { "callId": id, "description": "fire", "isEmergency": true } });
-        let received_at = real.ingest.outside.clock.now();
+        let received_at = real.ingest.deps.clock.now();
         let event = RawEvent {
             community: CommunityId::new("c"),
             server: ServerId(1),
@@ -215,7 +215,7 @@ async fn only_on_a_slow_disk_and_in_company_is_anybody_waited_for() {
 async fn after_a_restart_the_duty_log_and_the_world_agree() {
     const MINUTE: i64 = 60_000;
     let mut real = Real::new().await;
-    let clock = real.ingest.outside.clock.clone();
+    let clock = real.ingest.deps.clock.clone();
     real.take(Source::Http, login(7)).await.unwrap();
     clock.advance(MINUTE);
     real.take(Source::Http, login(8)).await.unwrap();
@@ -236,12 +236,12 @@ async fn after_a_restart_the_duty_log_and_the_world_agree() {
         crate::world::DutyEdge { ident: crate::ids::Ident(9), began: UnixMs(1_000), joined_late: false, seen: UnixMs(2_000), ended: None };
     let stray = crate::store::duty::DutyRow::new(&CommunityId::new("c"), ServerId(1), stray, None);
     real.store.ingest(Batch { duty: vec![stray], ..Batch::default() }, Vec::new()).await.unwrap();
-    real.ingest = Ingest::restore(real.ingest.outside.clone()).await.unwrap();
+    real.ingest = Ingest::restore(real.ingest.deps.clone()).await.unwrap();
     assert_eq!(log(&real.store).await, [both[0], both[1], (9, 1_000, Some(2_000), true)]);
 
     // Away for long: they end at the last sign of life, and who is seen again begins anew.
     clock.advance(30 * MINUTE);
-    real.ingest = Ingest::restore(real.ingest.outside.clone()).await.unwrap();
+    real.ingest = Ingest::restore(real.ingest.deps.clone()).await.unwrap();
     let ended = [(7, 1_000_000, Some(1_000_000), true), (8, 1_060_000, Some(1_060_000), true)];
     assert_eq!(log(&real.store).await[..2], ended);
     let seen = event("EVENT_UNIT_UPDATE", serde_json::json!({ "units": [{ "id": 8, "status": 3, "data": { "name": "Name 8" } }] }));
@@ -249,7 +249,7 @@ async fn after_a_restart_the_duty_log_and_the_world_agree() {
     let again = (8, clock.now().0, None, false);
     assert_eq!(log(&real.store).await[1..3], [ended[1], again]);
     // And once more: nothing is told twice.
-    real.ingest = Ingest::restore(real.ingest.outside.clone()).await.unwrap();
+    real.ingest = Ingest::restore(real.ingest.deps.clone()).await.unwrap();
     assert_eq!(log(&real.store).await[1..3], [ended[1], again]);
 }
 

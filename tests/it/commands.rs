@@ -32,7 +32,7 @@ use tenfour::discord::roles::Roles;
 use tenfour::event::Topic;
 use tenfour::gate::Gate;
 use tenfour::ids::{CommunityId, GuildId, ServerId};
-use tenfour::ingest::{Ingest, Inlets, Surroundings};
+use tenfour::ingest::{Deps, Ingest, Inputs};
 use tenfour::intake::{self, Intake};
 use tenfour::metrics::Metrics;
 use tenfour::ops::{Part, Readiness};
@@ -161,7 +161,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let (intake, queue) = intake::queue();
     let (requests, asked) = mpsc::channel(8);
     let requests = if plan.deaf { mpsc::channel(8).0 } else { requests };
-    let surroundings = Surroundings {
+    let deps = Deps {
         store: store.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
@@ -170,8 +170,8 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         refresh: RefreshRequests::new().0,
     };
     let (readings, read) = mpsc::channel(1);
-    let ingest = Ingest::restore(surroundings).await.unwrap();
-    tasks.spawn_vital("ingest", ingest.run(Inlets { queue, readings: read, requests: asked }, tasks.clone()));
+    let ingest = Ingest::restore(deps).await.unwrap();
+    tasks.spawn_vital("ingest", ingest.run(Inputs { queue, readings: read, requests: asked }, tasks.clone()));
     let rest = Rest::new(sim.url(), SecretString::from(plan.token), metrics.clone()).unwrap();
     let (trouble, troubles) = mpsc::channel(64);
     let delivery = Delivery {
@@ -193,7 +193,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     };
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let client = CadRest::new(&cad.api_url(), SecretString::from(plan.key), http);
-    let acting = Acting::new(actions::Outside {
+    let acting = Acting::new(actions::Deps {
         community: CommunityId::new(COMMUNITY),
         servers: servers.clone(),
         reader: client.reader(),

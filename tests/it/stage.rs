@@ -17,7 +17,7 @@ use tenfour::event::{RawEvent, Source, Topic, envelope};
 use tenfour::gate::Gate;
 use tenfour::guild_access::How;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
-use tenfour::ingest::{Ingest, Surroundings};
+use tenfour::ingest::{Deps, Ingest};
 use tenfour::intake::Arrival;
 use tenfour::metrics::Metrics;
 use tenfour::outbox::ClaimRequest;
@@ -156,7 +156,7 @@ impl Stage {
         let own = Gate::new(self.clock.clone(), 0);
         let rung = if self.hands_over { gate.clone() } else { own };
         drop(if self.hands_over { Vec::new() } else { rung.close() });
-        let surroundings = Surroundings {
+        let deps = Deps {
             store: self.store.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
@@ -179,7 +179,7 @@ impl Stage {
         let (trouble, troubles) = mpsc::channel(64);
         let delivery =
             Delivery { store: self.store.clone(), clock: self.clock.clone(), rest, metrics: self.metrics.clone(), status, gate, trouble };
-        let ingest = Ingest::restore(surroundings).await.unwrap();
+        let ingest = Ingest::restore(deps).await.unwrap();
         self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), refresh, troubles });
     }
 
