@@ -241,7 +241,10 @@ impl App {
         if let Some(bound) = ops_port {
             tracing::info!(addr = %bound.local_addr(), "serving health and metrics");
             let router = ops::router(readiness.clone(), metrics.clone());
-            tasks.spawn_vital("ops", http_server::serve(bound, router, http_server::Gate::new(Limits::default()), tasks.drain_token()));
+            tasks.spawn_vital(
+                "ops",
+                http_server::serve(bound, router, http_server::ConnectionLimiter::new(Limits::default()), tasks.drain_token()),
+            );
         }
 
         // Before any source: a bot whose token is wrong must not swallow events that nobody will see.
@@ -350,10 +353,10 @@ impl Shared {
         let known = Credentials { community: credentials.community.clone(), key: credentials.key.clone(), servers: servers.clone() };
         let proxies = http_server::Networks::new(self.config.trusted_proxies.iter().copied());
         let listener = Listener::behind(proxies.clone(), vec![known], intake.clone(), self.metrics.clone(), self.clock.clone());
-        let gate = http_server::Gate::new(Limits::default()).behind(proxies);
+        let limiter = http_server::ConnectionLimiter::new(Limits::default()).behind(proxies);
         for (bound, server) in ports {
             tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
-            let serve = http_server::serve(bound, listener.port(server), gate.clone(), self.tasks.drain_token());
+            let serve = http_server::serve(bound, listener.port(server), limiter.clone(), self.tasks.drain_token());
             self.tasks.spawn_vital("listener", serve);
         }
         if !self.config.sonoran.hub {

@@ -137,9 +137,9 @@ impl Bound {
     }
 }
 
-/// Counts connections. Ports that share a gate share its limits. Cheap to clone.
+/// Counts connections. Ports that share a limiter share its limits. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct ConnectionLimiter {
     limits: Limits,
     proxies: Networks,
     inside: Arc<Mutex<Inside>>,
@@ -171,8 +171,8 @@ enum Entry {
     Full,
 }
 
-impl Gate {
-    /// A gate with nobody inside.
+impl ConnectionLimiter {
+    /// A limiter with nobody inside.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { limits, proxies: Networks::default(), inside: Arc::default(), left: Arc::default() }
@@ -202,7 +202,7 @@ impl Gate {
         inside.next += 1;
         let (watch, cut) = (Watch::new(), CancellationToken::new());
         inside.connections.insert(id, Connected { address, watch: watch.clone(), cut: cut.clone() });
-        Entry::In(Slot { gate: self.clone(), id, watch, cut })
+        Entry::In(Slot { limiter: self.clone(), id, watch, cut })
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -225,7 +225,7 @@ impl Inside {
 
 /// A connection's place; given back when dropped.
 struct Slot {
-    gate: Gate,
+    limiter: ConnectionLimiter,
     id: u64,
     watch: Watch,
     /// Cancelled when another connection needs the place.
@@ -234,8 +234,8 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.gate.inside().connections.remove(&self.id);
-        self.gate.left.notify_waiters();
+        self.limiter.inside().connections.remove(&self.id);
+        self.limiter.left.notify_waiters();
     }
 }
 
@@ -287,7 +287,7 @@ pub fn network(ip: IpAddr) -> IpAddr {
 
 /// Serves `site` on the port until `drain` is cancelled, then ends what is in hand, at most [`Limits::drain`] long. Connections
 /// belong to this future: dropping it drops them.
-pub async fn serve(bound: Bound, site: impl Site, gate: Gate, drain: CancellationToken) {
+pub async fn serve(bound: Bound, site: impl Site, limiter: ConnectionLimiter, drain: CancellationToken) {
     let Bound { listener, addr, setting } = bound;
     let mut connections = JoinSet::new();
     let mut trouble = AcceptTrouble::default();
@@ -306,9 +306,9 @@ pub async fn serve(bound: Bound, site: impl Site, gate: Gate, drain: Cancellatio
                 trouble = AcceptTrouble::default();
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 let slot = loop {
-                    let mut left = pin!(gate.left.notified());
+                    let mut left = pin!(limiter.left.notified());
                     left.as_mut().enable();
-                    match gate.enter(peer.ip()) {
+                    match limiter.enter(peer.ip()) {
                         Entry::In(slot) => break Some(slot),
                         Entry::Refused => break None,
                         Entry::Full => {}
@@ -339,7 +339,7 @@ pub async fn serve(bound: Bound, site: impl Site, gate: Gate, drain: Cancellatio
     // The port is free from here on.
     drop(listener);
     // Each connection cuts itself; the second is for their last step.
-    let ended = timeout(gate.limits.drain + Duration::from_secs(1), async {
+    let ended = timeout(limiter.limits.drain + Duration::from_secs(1), async {
         while let Some(ended) = connections.join_next().await {
             report(ended);
         }
@@ -467,7 +467,7 @@ enum End {
 async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, drain: CancellationToken, slot: Slot) {
     // Answers are small and complete: send them at once.
     stream.set_nodelay(true).ok();
-    let (watch, limits) = (slot.watch.clone(), slot.gate.limits);
+    let (watch, limits) = (slot.watch.clone(), slot.limiter.limits);
     let service = {
         let watch = watch.clone();
         service_fn(move |mut request: Request<Incoming>| {
@@ -588,8 +588,8 @@ impl AsyncWrite for Watched {
 mod tests {
     use super::*;
 
-    fn enter(gate: &Gate, ip: &str) -> Option<Slot> {
-        match gate.enter(ip.parse().unwrap()) {
+    fn enter(limiter: &ConnectionLimiter, ip: &str) -> Option<Slot> {
+        match limiter.enter(ip.parse().unwrap()) {
             Entry::In(slot) => Some(slot),
             Entry::Refused | Entry::Full => None,
         }
@@ -602,8 +602,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_is_counted_in_its_network_and_forgotten_when_it_left() {
-        let gate = Gate::new(Limits { per_address: 2, ..Limits::default() });
-        let enter = |ip: &str| enter(&gate, ip).map(busy);
+        let limiter = ConnectionLimiter::new(Limits { per_address: 2, ..Limits::default() });
+        let enter = |ip: &str| enter(&limiter, ip).map(busy);
         let first = enter("2001:db8::1").unwrap();
         let second = enter("2001:db8::ffff:2").unwrap();
         assert!(enter("2001:db8::3").is_none());
@@ -614,40 +614,40 @@ mod tests {
         let fifth = enter("::ffff:192.0.2.1").unwrap();
         assert!(enter("192.0.2.1").is_none());
         drop((second, third, fourth, fifth));
-        assert!(gate.inside().connections.is_empty());
+        assert!(limiter.inside().connections.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_idle_connection_makes_room_and_none_that_waits_for_us() {
-        let gate = Gate::new(Limits { connections: 4, per_address: 3, ..Limits::default() });
+        let limiter = ConnectionLimiter::new(Limits { connections: 4, per_address: 3, ..Limits::default() });
         let later = async || tokio::time::advance(Duration::from_millis(1)).await;
-        let working = busy(enter(&gate, "192.0.2.1").unwrap());
+        let working = busy(enter(&limiter, "192.0.2.1").unwrap());
         later().await;
-        let oldest = enter(&gate, "192.0.2.2").unwrap();
+        let oldest = enter(&limiter, "192.0.2.2").unwrap();
         later().await;
-        let (a, b) = (enter(&gate, "192.0.2.1").unwrap(), enter(&gate, "192.0.2.1").unwrap());
+        let (a, b) = (enter(&limiter, "192.0.2.1").unwrap(), enter(&limiter, "192.0.2.1").unwrap());
         later().await;
         // Its address has enough: one of its own goes. The next is one too many for all.
-        let c = enter(&gate, "192.0.2.1").unwrap();
+        let c = enter(&limiter, "192.0.2.1").unwrap();
         assert!(a.cut.is_cancelled() && !oldest.cut.is_cancelled());
         later().await;
-        let d = enter(&gate, "192.0.2.9").unwrap();
+        let d = enter(&limiter, "192.0.2.9").unwrap();
         assert!(oldest.cut.is_cancelled());
         later().await;
         b.watch.sent();
         b.watch.set(Phase::Body(Instant::now()));
-        let e = enter(&gate, "192.0.2.9").unwrap();
+        let e = enter(&limiter, "192.0.2.9").unwrap();
         assert_eq!([&working, &b, &c, &d].map(|slot| slot.cut.is_cancelled()), [false, false, true, false]);
         [&b, &d, &e].iter().for_each(|slot| slot.watch.set(Phase::Busy));
-        assert!(matches!(gate.enter("192.0.2.77".parse().unwrap()), Entry::Full));
+        assert!(matches!(limiter.enter("192.0.2.77".parse().unwrap()), Entry::Full));
     }
 
     #[tokio::test]
     async fn a_trusted_proxys_connections_do_not_count_as_those_of_one_address() {
         let proxies = Networks::new([("10.0.0.0".parse().unwrap(), 8), ("2001:db8::1".parse().unwrap(), 128)]);
-        let gate = Gate::new(Limits { per_address: 1, ..Limits::default() }).behind(proxies.clone());
-        let all: Vec<Slot> = (1..=100).map(|n| busy(enter(&gate, &format!("10.0.0.{n}")).unwrap())).collect();
-        let same: Vec<Slot> = (0..100).map(|_| busy(enter(&gate, "::ffff:10.1.1.1").unwrap())).collect();
+        let limiter = ConnectionLimiter::new(Limits { per_address: 1, ..Limits::default() }).behind(proxies.clone());
+        let all: Vec<Slot> = (1..=100).map(|n| busy(enter(&limiter, &format!("10.0.0.{n}")).unwrap())).collect();
+        let same: Vec<Slot> = (0..100).map(|_| busy(enter(&limiter, "::ffff:10.1.1.1").unwrap())).collect();
         assert_eq!(all.len() + same.len(), 200);
         for (ip, inside) in [("10.255.0.1", true), ("11.0.0.1", false), ("2001:db8::1", true), ("2001:db8::2", false)] {
             assert_eq!(proxies.contains(ip.parse().unwrap()), inside, "{ip}");

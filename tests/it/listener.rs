@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tenfour::cad::listener::{BODY_TIME, COMMIT_TIME, Credentials, Listener, MAX_BODY};
 use tenfour::clock::{Clock, UnixMs};
 use tenfour::event::{RawEvent, Source};
-use tenfour::http_server::{self, Gate, Limits};
+use tenfour::http_server::{self, ConnectionLimiter, Limits};
 use tenfour::ids::{CommunityId, ServerId};
 use tenfour::intake::{self, Arrival, IntakeError};
 use tenfour::metrics::Metrics;
@@ -50,7 +50,7 @@ impl Server {
         let addr = bound.local_addr();
         let drain = CancellationToken::new();
         let port = listener.port(port_server.map(ServerId));
-        let served = tokio::spawn(http_server::serve(bound, port, Gate::new(limits), drain.clone()));
+        let served = tokio::spawn(http_server::serve(bound, port, ConnectionLimiter::new(limits), drain.clone()));
         Self { addr, arrivals, metrics, drain, served }
     }
 
