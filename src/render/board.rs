@@ -670,7 +670,7 @@ mod tests {
                 became: None,
                 became_at: None,
                 panic_of: Some(Ident(1)),
-                made_of: None,
+                content_fingerprint: None,
                 joined_late: false,
                 taken: None,
                 notes: Vec::new(),

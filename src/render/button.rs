@@ -91,8 +91,8 @@ mod tests {
         assert!(crate::render::card(subject, &sample::view(&world, Style::Card)).unwrap().buttons.is_empty());
         // A call without a number of the CAD's.
         let call = world.emergencies.remove(&CallId(302)).unwrap();
-        let nameless = crate::world::Emergency { call: crate::event::EmergencyCall { id: None, ..call.call.clone() }, ..call };
-        world.emergencies.insert(CallId(-9), nameless);
+        let unnumbered = crate::world::Emergency { call: crate::event::EmergencyCall { id: None, ..call.call.clone() }, ..call };
+        world.emergencies.insert(CallId(-9), unnumbered);
         assert_eq!(faces(&world, Subject::Emergency(CallId(-9), sample::OPENED), Style::Card), "");
     }
 

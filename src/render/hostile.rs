@@ -199,7 +199,7 @@ impl Filler {
                     became,
                     became_at: became.map(|_| AT),
                     panic_of: Some(Ident(0)),
-                    made_of: None,
+                    content_fingerprint: None,
                     joined_late: false,
                     taken: None,
                     notes: (0..2).map(|_| self.note()).collect(),

@@ -68,7 +68,7 @@ pub(super) fn world() -> Server {
             became: None,
             became_at: None,
             panic_of: None,
-            made_of: None,
+            content_fingerprint: None,
             joined_late: false,
             taken: None,
             notes: Vec::new(),
@@ -141,7 +141,7 @@ pub(super) fn empty_dispatch(id: CallId) -> Dispatch {
         closed_at: None,
         edited: vec![],
         timeline: vec![],
-        made_of: None,
+        content_fingerprint: None,
         listed_as: None,
         joined_late: false,
     }

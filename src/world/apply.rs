@@ -25,7 +25,7 @@ pub struct Applied {
 
 /// Who tells the world something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Teller {
+pub(super) enum Origin {
     /// The CAD, when it happened.
     Event,
     /// A reading, some time after. `fresh`: what it finds happened since another one that is not long ago, so it is news.
@@ -35,7 +35,7 @@ pub(super) enum Teller {
     },
 }
 
-impl Teller {
+impl Origin {
     /// Whether people are told as of something new.
     pub(super) fn is_news(self) -> bool {
         self != Self::Listing { fresh: false }
@@ -98,7 +98,7 @@ impl Server {
             Event::Panic { idents, on } => {
                 for ident in idents {
                     self.see(*ident, at, done);
-                    self.panic(*ident, *on, Teller::Event, at, done);
+                    self.panic(*ident, *on, Origin::Event, at, done);
                 }
             }
             Event::UnitLogin { units } => {
@@ -108,7 +108,7 @@ impl Server {
             }
             Event::UnitLogout { idents } => {
                 for ident in idents {
-                    self.logout(*ident, Teller::Event, at, done);
+                    self.logout(*ident, Origin::Event, at, done);
                 }
             }
             Event::UnitStatus { idents, status, units } => {

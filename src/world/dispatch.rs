@@ -1,6 +1,6 @@
 //! Dispatch calls.
 
-use super::apply::{Applied, Teller};
+use super::apply::{Applied, Origin};
 use super::emergency::numbered;
 use super::memory::{Edge, apart, fingerprint, lately};
 use super::{Dispatch, Entity, MAX_MOMENTS, MAX_NOTES, Moment, MomentKind, Server, Subject};
@@ -19,11 +19,11 @@ impl Server {
         if self.dispatches.contains_key(&id) {
             return Some(id);
         }
-        let mut nameless = self.dispatches.range(..=CallId(0));
+        let mut unnumbered = self.dispatches.range(..=CallId(0));
         if id.0 > 0 {
-            return nameless.find(|(_, known)| known.listed_as == Some(id)).map(|(key, _)| *key);
+            return unnumbered.find(|(_, known)| known.listed_as == Some(id)).map(|(key, _)| *key);
         }
-        let mut open = nameless.filter(|(_, known)| known.closed_at.is_none());
+        let mut open = unnumbered.filter(|(_, known)| known.closed_at.is_none());
         match (open.next(), open.next()) {
             (Some((key, _)), None) => Some(*key),
             _ => None,
@@ -42,42 +42,42 @@ impl Server {
         known
     }
 
-    pub(super) fn dispatch_new(&mut self, said: &DispatchCall, at: UnixMs, done: &mut Applied) {
-        let print = made_of(said);
-        let Some(id) = numbered(said.id) else { return self.dispatch_nameless(said, true, Teller::Event, at, done) };
+    pub(super) fn dispatch_new(&mut self, incoming: &DispatchCall, at: UnixMs, done: &mut Applied) {
+        let fingerprint = content_fingerprint(incoming);
+        let Some(id) = numbered(incoming.id) else { return self.dispatch_unnumbered(incoming, true, Origin::Event, at, done) };
         let Some(key) = self.dispatch_key(id) else {
             // If its end came first, it was over before we ever showed it.
             if !self.memory.ended(Entity::Dispatch(id), at) {
-                self.dispatch_made(id, said, Some(print), true, at, done);
+                self.dispatch_made(id, incoming, Some(fingerprint), true, at, done);
             }
             return;
         };
         let read_first = self.memory.claim(Edge::Dispatch(key), at);
         let Some(known) = self.dispatches.get_mut(&key) else { return };
-        let copy = read_first.is_some() || known.made_of == Some(print);
+        let copy = read_first.is_some() || known.content_fingerprint == Some(fingerprint);
         if known.closed_at.is_some() {
             // Numbers are used again: a new call under the number of a closed one is another incident, unless it is a late copy.
-            if !copy && made_of_known(known) != print {
-                self.dispatch_made(id, said, Some(print), true, at, done);
+            if !copy && made_of_known(known) != fingerprint {
+                self.dispatch_made(id, incoming, Some(fingerprint), true, at, done);
             }
             return;
         }
         // An edit that overtook the creation knows better.
-        let young = known.made_of.is_none() && lately(known.opened_at, at);
+        let young = known.content_fingerprint.is_none() && lately(known.opened_at, at);
         let overtaken = young && !known.is_bare();
         let subject = Subject::Dispatch(key, known.opened_at);
-        if known.made_of.is_none() {
-            known.made_of = Some(print);
+        if known.content_fingerprint.is_none() {
+            known.content_fingerprint = Some(fingerprint);
             done.touched.insert(Entity::Dispatch(key));
         }
         if !copy && !overtaken {
             // Units that were told before it came after it.
-            let mut said = said.clone();
-            if let Some(idents) = said.idents.as_mut().filter(|_| young) {
+            let mut incoming = incoming.clone();
+            if let Some(idents) = incoming.idents.as_mut().filter(|_| young) {
                 let early: Vec<Ident> = known.units.iter().copied().filter(|ident| !idents.contains(ident)).collect();
                 idents.extend(early);
             }
-            self.dispatch_told(key, &said, Teller::Event, at, done);
+            self.dispatch_told(key, &incoming, Origin::Event, at, done);
         }
         // Until now it may have looked like something that we joined late.
         if let Some(known) = self.dispatches.get_mut(&key).filter(|known| read_first.unwrap_or(young) && known.closed_at.is_none()) {
@@ -87,64 +87,64 @@ impl Server {
         }
     }
 
-    pub(super) fn dispatch_edited(&mut self, said: &DispatchCall, at: UnixMs, done: &mut Applied) {
-        let known = said.id.and_then(|id| self.dispatch_key(id));
-        match (known, numbered(said.id)) {
-            (Some(key), _) => self.dispatch_told(key, said, Teller::Event, at, done),
+    pub(super) fn dispatch_edited(&mut self, incoming: &DispatchCall, at: UnixMs, done: &mut Applied) {
+        let known = incoming.id.and_then(|id| self.dispatch_key(id));
+        match (known, numbered(incoming.id)) {
+            (Some(key), _) => self.dispatch_told(key, incoming, Origin::Event, at, done),
             (None, Some(id)) if self.memory.ended(Entity::Dispatch(id), at) => {}
             (None, Some(id)) => {
                 // Not there when the calls were read a moment ago: the API made it since, which raises no event (docs/cad-contract.md#e2).
                 let news = self.calls_are_fresh(at);
                 // Its creation, should it be told after all, is no news then.
-                self.dispatch_made(id, said, news.then(|| made_of(said)), news, at, done);
+                self.dispatch_made(id, incoming, news.then(|| content_fingerprint(incoming)), news, at, done);
                 if news {
                     self.memory.record(Edge::Dispatch(id), false, at);
                 }
             }
             // Which of several is meant cannot be told.
             (None, None) if self.dispatches.range(..=CallId(0)).any(|(_, known)| known.closed_at.is_none()) => {}
-            (None, None) => self.dispatch_nameless(said, false, Teller::Event, at, done),
+            (None, None) => self.dispatch_unnumbered(incoming, false, Origin::Event, at, done),
         }
     }
 
     /// A call that cannot be found again must still be shown.
-    pub(super) fn dispatch_nameless(&mut self, said: &DispatchCall, new: bool, teller: Teller, at: UnixMs, done: &mut Applied) {
-        let mut lately_read = self.dispatches.iter().filter(|(_, known)| same_words(known, said)).map(|(key, _)| *key);
-        if teller == Teller::Event && lately_read.any(|key| self.memory.claim(Edge::Dispatch(key), at).is_some()) {
+    pub(super) fn dispatch_unnumbered(&mut self, incoming: &DispatchCall, new: bool, origin: Origin, at: UnixMs, done: &mut Applied) {
+        let mut lately_read = self.dispatches.iter().filter(|(_, known)| same_words(known, incoming)).map(|(key, _)| *key);
+        if origin == Origin::Event && lately_read.any(|key| self.memory.claim(Edge::Dispatch(key), at).is_some()) {
             return; // a reading found it first, with its number
         }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
         while self.dispatches.contains_key(&key) {
             key.0 = key.0.saturating_sub(1);
         }
-        let print = made_of(said);
-        self.dispatch_made(key, said, new.then_some(print), new && teller.is_news(), at, done);
+        let fingerprint = content_fingerprint(incoming);
+        self.dispatch_made(key, incoming, new.then_some(fingerprint), new && origin.is_news(), at, done);
     }
 
     /// A call that is not known, or another incident under the number of a closed one. One that is over already is not shown.
     pub(super) fn dispatch_made(
         &mut self,
         key: CallId,
-        said: &DispatchCall,
-        made_of: Option<u64>,
+        incoming: &DispatchCall,
+        content_fingerprint: Option<u64>,
         created: bool,
         at: UnixMs,
         done: &mut Applied,
     ) {
-        if said.status == Some(CLOSED) {
+        if incoming.status == Some(CLOSED) {
             return;
         }
         let opened_at = apart(self.dispatches.get(&key).map(|known| known.opened_at), at);
         let subject = Subject::Dispatch(key, opened_at);
-        let mut call = Dispatch { made_of, joined_late: !created, ..Dispatch::empty(key, opened_at) };
-        call.take(said);
-        call.notes = merged(&[], said.notes.as_deref().unwrap_or_default()).0;
-        let origin = said.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
-        if let Some(origin) = origin {
-            call.moment(origin.opened_at, MomentKind::Called);
+        let mut call = Dispatch { content_fingerprint, joined_late: !created, ..Dispatch::empty(key, opened_at) };
+        call.take(incoming);
+        call.notes = merged(&[], incoming.notes.as_deref().unwrap_or_default()).0;
+        let emergency = incoming.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
+        if let Some(emergency) = emergency {
+            call.moment(emergency.opened_at, MomentKind::Called);
         }
         call.moment(at, MomentKind::Dispatched);
-        for ident in said.idents.iter().flatten() {
+        for ident in incoming.idents.iter().flatten() {
             call.attach(*ident, at);
         }
         done.touched.insert(Entity::Dispatch(key));
@@ -152,21 +152,21 @@ impl Server {
         done.attached(subject, &call.units, true);
         call.notes.iter().for_each(|note| done.noted(subject, note));
         self.dispatches.insert(key, call);
-        if let Some(from) = said.from_911 {
+        if let Some(from) = incoming.from_911 {
             self.emergency_became(from, key, at, done);
         }
     }
 
     /// The whole of a call that is known, as it is now. Nothing is touched if that was known.
-    pub(super) fn dispatch_told(&mut self, key: CallId, said: &DispatchCall, teller: Teller, at: UnixMs, done: &mut Applied) {
-        let origin = said.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
-        let origin = origin.map(|origin| origin.opened_at);
+    pub(super) fn dispatch_told(&mut self, key: CallId, incoming: &DispatchCall, origin: Origin, at: UnixMs, done: &mut Applied) {
+        let emergency = incoming.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
+        let emergency = emergency.map(|emergency| emergency.opened_at);
         let Some(call) = self.dispatches.get_mut(&key) else { return };
         let before = call.clone();
         let subject = Subject::Dispatch(key, call.opened_at);
-        call.take(said);
+        call.take(incoming);
         // An edit that its end overtook: if the call was opened again indeed, the next reading says so.
-        let overtaken = teller == Teller::Event && before.closed_at.is_some_and(|closed| lately(closed, at));
+        let overtaken = origin == Origin::Event && before.closed_at.is_some_and(|closed| lately(closed, at));
         if overtaken {
             call.status = Some(CLOSED);
         }
@@ -175,13 +175,13 @@ impl Server {
         let told_first = before.is_only_a_number();
         let fields = if told_first { Vec::new() } else { changed_fields(&before, call) };
         if told_first {
-            let called = origin.map(|at| Moment::new(at, MomentKind::Called));
+            let called = emergency.map(|at| Moment::new(at, MomentKind::Called));
             let dispatched = Moment::new(call.opened_at, MomentKind::Dispatched);
             call.timeline.splice(0..0, called.into_iter().chain([dispatched]));
         } else if before.priority != call.priority {
             call.moment(at, MomentKind::Priority { from: before.priority.clone(), to: call.priority.clone() });
             if let Some(moment) = call.timeline.last_mut() {
-                moment.found_late = !teller.is_news();
+                moment.found_late = !origin.is_news();
             }
         }
         let others: Vec<String> = fields.iter().filter(|f| *f != "priority" && *f != "status").cloned().collect();
@@ -189,17 +189,17 @@ impl Server {
             call.moment(at, MomentKind::Edited(others));
         }
         let (mut came, mut left) = (Vec::new(), Vec::new());
-        if let Some(idents) = &said.idents {
+        if let Some(idents) = &incoming.idents {
             came.extend(call.units.iter().copied().filter(|ident| !before.units.contains(ident)));
             left.extend(before.units.iter().copied().filter(|ident| !idents.contains(ident)));
         }
         came.iter().for_each(|ident| call.attach(*ident, at));
         left.iter().for_each(|ident| call.detach(*ident, at));
         // The primary is who the CAD says it is, attached or not.
-        call.primary = said.primary;
+        call.primary = incoming.primary;
         // The CAD's push form has no notes at all ("") where its REST form lists them: an empty list takes nothing away.
-        let (notes, new_notes) = match said.notes.as_deref() {
-            Some(said) if !said.is_empty() => merged(&before.notes, said),
+        let (notes, new_notes) = match incoming.notes.as_deref() {
+            Some(incoming) if !incoming.is_empty() => merged(&before.notes, incoming),
             _ => (before.notes.clone(), Vec::new()),
         };
         call.notes = notes;
@@ -213,10 +213,10 @@ impl Server {
             call.edited = fields;
             done.touched.insert(Entity::Dispatch(key));
             let over = call.closed_at.is_some() || closes;
-            let created = told_first && teller.is_news() && !over;
+            let created = told_first && origin.is_news() && !over;
             done.card(subject, created, over);
-            if created && call.made_of.is_none() {
-                call.made_of = Some(made_of(said));
+            if created && call.content_fingerprint.is_none() {
+                call.content_fingerprint = Some(content_fingerprint(incoming));
                 self.memory.record(Edge::Dispatch(key), false, at);
             }
         }
@@ -224,13 +224,13 @@ impl Server {
         done.attached(subject, &left, false);
         for note in &new_notes {
             done.noted(subject, note);
-            if teller != Teller::Event {
+            if origin != Origin::Event {
                 self.memory.record(Edge::Note(key, print_of(note)), false, at);
             }
         }
         if closes {
             // The last thing the CAD did to a call that it lists as closed was to close it.
-            let when = if teller == Teller::Event { at } else { said.updated.filter(|told| *told <= at).unwrap_or(at) };
+            let when = if origin == Origin::Event { at } else { incoming.updated.filter(|told| *told <= at).unwrap_or(at) };
             self.dispatch_closed(key, when, done);
         }
         if let Some(from) = from_911 {
@@ -350,7 +350,7 @@ impl Dispatch {
             closed_at: None,
             edited: Vec::new(),
             timeline: Vec::new(),
-            made_of: None,
+            content_fingerprint: None,
             listed_as: None,
             joined_late: false,
         }
@@ -367,20 +367,20 @@ impl Dispatch {
     }
 
     /// Takes the fields over; what they mean for the timeline is the caller's.
-    fn take(&mut self, said: &DispatchCall) {
-        self.origin = said.origin;
-        self.status = said.status;
-        self.priority.clone_from(&said.priority);
-        self.block.clone_from(&said.block);
-        self.address.clone_from(&said.address);
-        self.postal.clone_from(&said.postal);
-        self.title.clone_from(&said.title);
-        self.code.clone_from(&said.code);
-        self.description.clone_from(&said.description);
-        self.from_911 = said.from_911.or(self.from_911);
-        self.meta.clone_from(&said.meta);
-        self.primary = said.primary;
-        if let Some(idents) = &said.idents {
+    fn take(&mut self, incoming: &DispatchCall) {
+        self.origin = incoming.origin;
+        self.status = incoming.status;
+        self.priority.clone_from(&incoming.priority);
+        self.block.clone_from(&incoming.block);
+        self.address.clone_from(&incoming.address);
+        self.postal.clone_from(&incoming.postal);
+        self.title.clone_from(&incoming.title);
+        self.code.clone_from(&incoming.code);
+        self.description.clone_from(&incoming.description);
+        self.from_911 = incoming.from_911.or(self.from_911);
+        self.meta.clone_from(&incoming.meta);
+        self.primary = incoming.primary;
+        if let Some(idents) = &incoming.idents {
             self.units.clone_from(idents);
         }
     }
@@ -404,12 +404,12 @@ impl Dispatch {
     }
 }
 
-/// The notes that `said` lists, each as it is known if it is, and those of them that are not. The CAD gives notes no number and
+/// The notes that `incoming` lists, each as it is known if it is, and those of them that are not. The CAD gives notes no number and
 /// writes the time of one note in two forms (docs/cad-contract.md#e6): equal label and content are one note, one for one.
-fn merged(known: &[Note], said: &[Note]) -> (Vec<Note>, Vec<Note>) {
+fn merged(known: &[Note], incoming: &[Note]) -> (Vec<Note>, Vec<Note>) {
     let mut unclaimed: Vec<&Note> = known.iter().collect();
     let (mut notes, mut new) = (Vec::new(), Vec::new());
-    for note in said.iter().skip(said.len().saturating_sub(MAX_NOTES)) {
+    for note in incoming.iter().skip(incoming.len().saturating_sub(MAX_NOTES)) {
         let same = unclaimed.iter().position(|known| (&known.label, &known.content) == (&note.label, &note.content));
         match same {
             Some(place) => notes.push(unclaimed.remove(place).clone()),
@@ -420,7 +420,7 @@ fn merged(known: &[Note], said: &[Note]) -> (Vec<Note>, Vec<Note>) {
         }
     }
     // Only told in another order: moments tell which is right, clocks and nothing do not.
-    if new.is_empty() && unclaimed.is_empty() && !in_order(said) {
+    if new.is_empty() && unclaimed.is_empty() && !in_order(incoming) {
         notes = known.to_vec();
     }
     (notes, new)
@@ -445,20 +445,20 @@ fn print_of(note: &Note) -> u64 {
 }
 
 /// As far as a call can be recognised by what it says.
-pub(super) fn same_words(known: &Dispatch, said: &DispatchCall) -> bool {
-    (&known.title, &known.code, &known.description) == (&said.title, &said.code, &said.description)
-        && (&known.address, &known.postal, &known.block) == (&said.address, &said.postal, &said.block)
+pub(super) fn same_words(known: &Dispatch, incoming: &DispatchCall) -> bool {
+    (&known.title, &known.code, &known.description) == (&incoming.title, &incoming.code, &incoming.description)
+        && (&known.address, &known.postal, &known.block) == (&incoming.address, &incoming.postal, &incoming.block)
 }
 
 /// Of what tells incidents apart, whoever tells it: notes, units and status come in several forms and change all the time.
-pub(super) fn made_of(said: &DispatchCall) -> u64 {
+pub(super) fn content_fingerprint(incoming: &DispatchCall) -> u64 {
     fingerprint(&(
-        (said.origin, &said.priority, &said.block, &said.address, &said.postal),
-        (&said.title, &said.code, &said.description, said.from_911, &said.meta),
+        (incoming.origin, &incoming.priority, &incoming.block, &incoming.address, &incoming.postal),
+        (&incoming.title, &incoming.code, &incoming.description, incoming.from_911, &incoming.meta),
     ))
 }
 
-/// [`made_of`] of a call as it is now.
+/// [`content_fingerprint`] of a call as it is now.
 fn made_of_known(known: &Dispatch) -> u64 {
     fingerprint(&(
         (known.origin, &known.priority, &known.block, &known.address, &known.postal),

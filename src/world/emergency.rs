@@ -1,6 +1,6 @@
 //! 911 and civil calls.
 
-use super::apply::{Applied, Teller};
+use super::apply::{Applied, Origin};
 use super::memory::{Edge, apart, fingerprint};
 use super::{Emergency, Entity, Server, Subject};
 use crate::clock::UnixMs;
@@ -19,11 +19,11 @@ impl Server {
         if self.emergencies.contains_key(&id) {
             return Some(id);
         }
-        let mut nameless = self.emergencies.range(..=CallId(0));
+        let mut unnumbered = self.emergencies.range(..=CallId(0));
         if id.0 > 0 {
-            return nameless.find(|(_, known)| known.call.id == Some(id)).map(|(key, _)| *key);
+            return unnumbered.find(|(_, known)| known.call.id == Some(id)).map(|(key, _)| *key);
         }
-        let mut waiting = nameless.filter(|(_, known)| known.gone_at.is_none());
+        let mut waiting = unnumbered.filter(|(_, known)| known.gone_at.is_none());
         match (waiting.next(), waiting.next()) {
             (Some((key, _)), None) => Some(*key),
             _ => None,
@@ -38,11 +38,11 @@ impl Server {
     }
 
     pub(super) fn emergency_new(&mut self, call: &EmergencyCall, at: UnixMs, done: &mut Applied) {
-        let Some(id) = numbered(call.id) else { return self.emergency_nameless(call, Teller::Event, at, done) };
+        let Some(id) = numbered(call.id) else { return self.emergency_unnumbered(call, Origin::Event, at, done) };
         let Some(key) = self.emergency_key(id) else {
             // If its end came first, it was over before we ever showed it.
             if !self.memory.ended(Entity::Emergency(id), at) {
-                self.emergency_made(id, call, Teller::Event, at, done);
+                self.emergency_made(id, call, Origin::Event, at, done);
             }
             return;
         };
@@ -62,16 +62,16 @@ impl Server {
             return;
         }
         // Numbers are used again, but a late copy of its creation does not wake the dead.
-        let print = Some(made_of(call));
-        if read_first.is_none() && known.made_of != print && Some(made_of(&known.call)) != print {
-            self.emergency_made(id, call, Teller::Event, at, done);
+        let fingerprint = Some(content_fingerprint(call));
+        if read_first.is_none() && known.content_fingerprint != fingerprint && Some(content_fingerprint(&known.call)) != fingerprint {
+            self.emergency_made(id, call, Origin::Event, at, done);
         }
     }
 
     /// A call that cannot be found again must still be shown.
-    pub(super) fn emergency_nameless(&mut self, call: &EmergencyCall, teller: Teller, at: UnixMs, done: &mut Applied) {
+    pub(super) fn emergency_unnumbered(&mut self, call: &EmergencyCall, origin: Origin, at: UnixMs, done: &mut Applied) {
         let mut lately_read = self.emergencies.iter().filter(|(_, known)| same_words(&known.call, call)).map(|(key, _)| *key);
-        if teller == Teller::Event && lately_read.any(|key| self.memory.claim(Edge::Emergency(key), at).is_some()) {
+        if origin == Origin::Event && lately_read.any(|key| self.memory.claim(Edge::Emergency(key), at).is_some()) {
             return; // a reading found it first, with its number
         }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
@@ -79,10 +79,10 @@ impl Server {
         while self.emergencies.contains_key(&key) {
             key.0 = key.0.saturating_sub(1);
         }
-        self.emergency_made(key, call, teller, at, done);
+        self.emergency_made(key, call, origin, at, done);
     }
 
-    pub(super) fn emergency_made(&mut self, key: CallId, call: &EmergencyCall, teller: Teller, at: UnixMs, done: &mut Applied) {
+    pub(super) fn emergency_made(&mut self, key: CallId, call: &EmergencyCall, origin: Origin, at: UnixMs, done: &mut Applied) {
         let opened_at = apart(self.emergencies.get(&key).map(|known| known.opened_at), at);
         let panic_of = self.panic_behind(call, at);
         if let Some(panic) = panic_of.and_then(|ident| self.panics.get_mut(&ident)) {
@@ -93,7 +93,7 @@ impl Server {
         }
         // The dispatch that came of it may have been told of first.
         let became = self.taken_by(key, call.id);
-        let (call, made_of) = (call.clone(), Some(made_of(call)));
+        let (call, content_fingerprint) = (call.clone(), Some(content_fingerprint(call)));
         self.emergencies.insert(
             key,
             Emergency {
@@ -103,18 +103,18 @@ impl Server {
                 became,
                 became_at: became.map(|_| at),
                 panic_of,
-                made_of,
-                joined_late: !teller.is_news(),
+                content_fingerprint,
+                joined_late: !origin.is_news(),
                 taken: None,
                 notes: Vec::new(),
             },
         );
         done.touched.insert(Entity::Emergency(key));
         // A reading that finds it taken already has nobody to call to it.
-        let created = teller.is_news() && (teller == Teller::Event || became.is_none());
+        let created = origin.is_news() && (origin == Origin::Event || became.is_none());
         done.card(Subject::Emergency(key, opened_at), created, became.is_some());
-        if teller != Teller::Event {
-            self.memory.record(Edge::Emergency(key), !teller.is_news(), at);
+        if origin != Origin::Event {
+            self.memory.record(Edge::Emergency(key), !origin.is_news(), at);
         }
     }
 
@@ -191,7 +191,7 @@ pub(super) fn same_words(one: &EmergencyCall, other: &EmergencyCall) -> bool {
     (&one.caller, &one.location, &one.description) == (&other.caller, &other.location, &other.description)
 }
 
-fn made_of(call: &EmergencyCall) -> u64 {
+fn content_fingerprint(call: &EmergencyCall) -> u64 {
     fingerprint(&(call.is_emergency, &call.caller, &call.location, &call.description, &call.meta))
 }
 

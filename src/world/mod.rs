@@ -120,7 +120,8 @@ pub struct Emergency {
     pub panic_of: Option<Ident>,
     /// Fingerprint of the content it was made with: tells a late copy of its creation from another incident under its number.
     #[serde(default)]
-    pub made_of: Option<u64>,
+    #[serde(rename = "made_of")]
+    pub content_fingerprint: Option<u64>,
     /// It was there before us: when it began is not known, `opened_at` is when it was first seen.
     #[serde(default)]
     pub joined_late: bool,
@@ -168,9 +169,10 @@ pub struct Dispatch {
     pub edited: Vec<String>,
     /// Oldest first, the last [`MAX_MOMENTS`].
     pub timeline: Vec<Moment>,
-    /// Fingerprint of the content it was made with, as [`Emergency::made_of`]; `None` if its creation was not told yet.
+    /// Fingerprint of the content it was made with, as [`Emergency::content_fingerprint`]; `None` if its creation was not told yet.
     #[serde(default)]
-    pub made_of: Option<u64>,
+    #[serde(rename = "made_of")]
+    pub content_fingerprint: Option<u64>,
     /// The CAD's number of a call that came without one, once a listing told it.
     #[serde(default)]
     pub listed_as: Option<CallId>,

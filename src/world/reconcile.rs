@@ -12,8 +12,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::{Applied, Teller};
-use super::dispatch::{CLOSED, made_of, same_words};
+use super::apply::{Applied, Origin};
+use super::dispatch::{CLOSED, content_fingerprint, same_words};
 use super::emergency::{self, numbered};
 use super::memory::Edge;
 use super::row::MOST;
@@ -124,7 +124,7 @@ impl Server {
             if self.told(Entity::Unit(ident), pass) {
                 pass.out.skipped += 1;
             } else {
-                self.logout(ident, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+                self.logout(ident, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
             }
         }
     }
@@ -132,34 +132,34 @@ impl Server {
     // ---- dispatch calls ----
 
     fn reconcile_dispatches(&mut self, listed: &ListedCalls, pass: &mut Pass) {
-        let is_closed = |said: &&DispatchCall| said.status == Some(CLOSED);
+        let is_closed = |incoming: &&DispatchCall| incoming.status == Some(CLOSED);
         let mut open: BTreeMap<CallId, &DispatchCall> = BTreeMap::new();
-        let mut nameless: Vec<&DispatchCall> = Vec::new();
-        for said in listed.dispatches.iter().filter(|said| !is_closed(said)) {
-            match numbered(said.id) {
-                Some(id) => drop(open.entry(id).or_insert(said)),
-                None => nameless.push(said),
+        let mut unnumbered: Vec<&DispatchCall> = Vec::new();
+        for incoming in listed.dispatches.iter().filter(|incoming| !is_closed(incoming)) {
+            match numbered(incoming.id) {
+                Some(id) => drop(open.entry(id).or_insert(incoming)),
+                None => unnumbered.push(incoming),
             }
         }
         let closed: BTreeMap<CallId, &DispatchCall> = (listed.closed.iter().chain(listed.dispatches.iter().filter(is_closed)))
-            .filter_map(|said| numbered(said.id).map(|id| (id, said)))
+            .filter_map(|incoming| numbered(incoming.id).map(|id| (id, incoming)))
             .filter(|(id, _)| !open.contains_key(id))
             .collect();
 
-        let mut seen = self.match_nameless_dispatches(&open, &mut nameless, pass);
-        for (id, said) in open {
+        let mut seen = self.match_unnumbered_dispatches(&open, &mut unnumbered, pass);
+        for (id, incoming) in open {
             let key = self.dispatch_key(id);
             seen.extend(key);
             if self.told(Entity::Dispatch(id), pass) || key.is_some_and(|key| self.told(Entity::Dispatch(key), pass)) {
-                let agrees = key.is_some_and(|key| self.dispatch_agrees(key, said, pass));
+                let agrees = key.is_some_and(|key| self.dispatch_agrees(key, incoming, pass));
                 pass.out.skipped += usize::from(!agrees);
                 continue;
             }
             match key {
-                Some(key) => self.dispatch_told(key, said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied),
+                Some(key) => self.dispatch_told(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied),
                 None if self.dispatches.len() >= MOST => {}
                 None => {
-                    self.dispatch_made(id, said, Some(made_of(said)), pass.fresh, pass.at, &mut pass.out.applied);
+                    self.dispatch_made(id, incoming, Some(content_fingerprint(incoming)), pass.fresh, pass.at, &mut pass.out.applied);
                     self.memory.record(Edge::Dispatch(id), !pass.fresh, pass.at);
                     self.notes_read(id, pass.at);
                     seen.insert(id);
@@ -173,35 +173,35 @@ impl Server {
         for (key, id) in missing {
             if self.told(Entity::Dispatch(key), pass) || id.is_some_and(|id| self.told(Entity::Dispatch(id), pass)) {
                 pass.out.skipped += 1;
-            } else if let Some(said) = id.and_then(|id| closed.get(&id)) {
-                let said = DispatchCall { status: Some(CLOSED), ..(*said).clone() };
-                self.dispatch_told(key, &said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+            } else if let Some(incoming) = id.and_then(|id| closed.get(&id)) {
+                let incoming = DispatchCall { status: Some(CLOSED), ..(*incoming).clone() };
+                self.dispatch_told(key, &incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
             } else if !listed.dispatches_in_part {
                 self.dispatch_closed(key, pass.at, &mut pass.out.applied);
             }
         }
-        for said in nameless {
+        for incoming in unnumbered {
             if self.dispatches.len() < MOST {
-                self.dispatch_nameless(said, true, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+                self.dispatch_unnumbered(incoming, true, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
             }
         }
     }
 
     /// Whether the listing says nothing new of a call.
-    fn dispatch_agrees(&self, key: CallId, said: &DispatchCall, pass: &Pass) -> bool {
+    fn dispatch_agrees(&self, key: CallId, incoming: &DispatchCall, pass: &Pass) -> bool {
         let Some(known) = self.dispatches.get(&key) else { return false };
         let mut probe = Self::default();
         probe.dispatches.insert(key, known.clone());
-        probe.dispatch_told(key, said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut Applied::default());
+        probe.dispatch_told(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut Applied::default());
         probe.dispatches.get(&key) == Some(known)
     }
 
     /// Finds calls that came without a number among those that are listed, each once: by number from now on where there is one. Those
-    /// found among `nameless` are taken out of it and returned.
-    fn match_nameless_dispatches(
+    /// found among `unnumbered` are taken out of it and returned.
+    fn match_unnumbered_dispatches(
         &mut self,
         open: &BTreeMap<CallId, &DispatchCall>,
-        nameless: &mut Vec<&DispatchCall>,
+        unnumbered: &mut Vec<&DispatchCall>,
         pass: &mut Pass,
     ) -> BTreeSet<CallId> {
         let mut found = BTreeSet::new();
@@ -212,17 +212,18 @@ impl Server {
             .collect();
         for key in waiting {
             let Some(known) = self.dispatches.get(&key) else { continue };
-            let same = open.iter().find(|(id, said)| same_words(known, said) && self.dispatch_key(**id).is_none()).map(|(id, _)| *id);
+            let same =
+                open.iter().find(|(id, incoming)| same_words(known, incoming) && self.dispatch_key(**id).is_none()).map(|(id, _)| *id);
             if let Some(id) = same {
                 if let Some(known) = self.dispatches.get_mut(&key) {
                     known.listed_as = Some(id);
                 }
                 pass.out.applied.touched.insert(Entity::Dispatch(key));
-            } else if let Some(place) = nameless.iter().position(|said| same_words(known, said)) {
-                let said = nameless.remove(place);
+            } else if let Some(place) = unnumbered.iter().position(|incoming| same_words(known, incoming)) {
+                let incoming = unnumbered.remove(place);
                 found.insert(key);
                 if !self.told(Entity::Dispatch(key), pass) {
-                    self.dispatch_told(key, said, Teller::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+                    self.dispatch_told(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
                 }
             }
         }
@@ -233,15 +234,15 @@ impl Server {
 
     fn reconcile_emergencies(&mut self, listed: &ListedCalls, pass: &mut Pass) {
         let mut waiting: BTreeMap<CallId, &EmergencyCall> = BTreeMap::new();
-        let mut nameless: Vec<&EmergencyCall> = Vec::new();
+        let mut unnumbered: Vec<&EmergencyCall> = Vec::new();
         for call in &listed.emergencies {
             match numbered(call.id) {
                 Some(id) => drop(waiting.entry(id).or_insert(call)),
-                None => nameless.push(call),
+                None => unnumbered.push(call),
             }
         }
-        let teller = Teller::Listing { fresh: pass.fresh };
-        let mut seen = self.match_nameless_emergencies(&waiting, &mut nameless, pass);
+        let origin = Origin::Listing { fresh: pass.fresh };
+        let mut seen = self.match_unnumbered_emergencies(&waiting, &mut unnumbered, pass);
         for (id, call) in waiting {
             let key = self.emergency_key(id);
             seen.extend(key);
@@ -254,9 +255,9 @@ impl Server {
                 Some(key) => self.emergency_listed(key, call, &mut pass.out.applied),
                 None if self.emergencies.len() >= MOST => {}
                 None => {
-                    let taken = listed.closed.iter().any(|said| said.from_911 == Some(id) && ended_after(said, call.updated));
-                    let teller = if taken { Teller::Listing { fresh: false } } else { teller };
-                    self.emergency_made(id, call, teller, pass.at, &mut pass.out.applied);
+                    let taken = listed.closed.iter().any(|incoming| incoming.from_911 == Some(id) && ended_after(incoming, call.updated));
+                    let origin = if taken { Origin::Listing { fresh: false } } else { origin };
+                    self.emergency_made(id, call, origin, pass.at, &mut pass.out.applied);
                     seen.insert(id);
                 }
             }
@@ -270,7 +271,7 @@ impl Server {
             let mut known = missing.iter().filter_map(|(key, _)| self.emergencies.get(key));
             listed.emergencies_in_part && known.any(|known| emergency::same_words(&known.call, call))
         };
-        nameless.retain(|call| !unread(call));
+        unnumbered.retain(|call| !unread(call));
         for (key, id) in missing {
             if self.told(Entity::Emergency(key), pass) || id.is_some_and(|id| self.told(Entity::Emergency(id), pass)) {
                 pass.out.skipped += 1;
@@ -278,18 +279,18 @@ impl Server {
                 self.emergency_gone(key, pass.at, &mut pass.out.applied);
             }
         }
-        for call in nameless {
+        for call in unnumbered {
             if self.emergencies.len() < MOST {
-                self.emergency_nameless(call, teller, pass.at, &mut pass.out.applied);
+                self.emergency_unnumbered(call, origin, pass.at, &mut pass.out.applied);
             }
         }
         // Made and closed between two readings: never shown, but the 911 behind it was taken.
-        for said in &listed.closed {
-            if let (Some(id), Some(from)) = (numbered(said.id), said.from_911) {
+        for incoming in &listed.closed {
+            if let (Some(id), Some(from)) = (numbered(incoming.id), incoming.from_911) {
                 let known = self.emergency_key(from).and_then(|key| self.emergencies.get(&key));
                 let since = known.map(|known| known.call.updated.map_or(known.opened_at, |updated| updated.min(known.opened_at)));
                 // One that is made by this very pass has no time of its own.
-                if ended_after(said, since.filter(|since| *since != pass.at)) {
+                if ended_after(incoming, since.filter(|since| *since != pass.at)) {
                     self.emergency_became(from, id, pass.at, &mut pass.out.applied);
                 }
             }
@@ -314,11 +315,11 @@ impl Server {
         probe.emergencies.get(&key) == Some(known)
     }
 
-    /// As [`Server::match_nameless_dispatches`].
-    fn match_nameless_emergencies(
+    /// As [`Server::match_unnumbered_dispatches`].
+    fn match_unnumbered_emergencies(
         &mut self,
         waiting: &BTreeMap<CallId, &EmergencyCall>,
-        nameless: &mut Vec<&EmergencyCall>,
+        unnumbered: &mut Vec<&EmergencyCall>,
         pass: &mut Pass,
     ) -> BTreeSet<CallId> {
         let mut found = BTreeSet::new();
@@ -340,8 +341,8 @@ impl Server {
                 if let Some(call) = self.taken_by(key, Some(id)) {
                     self.emergency_became(id, call, pass.at, &mut pass.out.applied);
                 }
-            } else if let Some(place) = nameless.iter().position(|call| emergency::same_words(&known.call, call)) {
-                nameless.remove(place);
+            } else if let Some(place) = unnumbered.iter().position(|call| emergency::same_words(&known.call, call)) {
+                unnumbered.remove(place);
                 found.insert(key);
             }
         }
@@ -350,8 +351,8 @@ impl Server {
 }
 
 /// Numbers are used again: a call whose last change is older than the 911 did not come of it.
-fn ended_after(said: &DispatchCall, since: Option<UnixMs>) -> bool {
-    said.updated.zip(since).is_none_or(|(updated, since)| updated >= since)
+fn ended_after(incoming: &DispatchCall, since: Option<UnixMs>) -> bool {
+    incoming.updated.zip(since).is_none_or(|(updated, since)| updated >= since)
 }
 
 #[cfg(test)]

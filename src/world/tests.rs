@@ -110,9 +110,9 @@ fn a_911_waits_goes_and_its_number_may_be_used_again() {
 #[test]
 fn a_call_without_a_usable_number_is_shown_and_two_of_them_stay_two() {
     let mut world = Server::default();
-    let nameless = EmergencyCall { id: None, ..call_911(0, "Help") };
-    let one = cards(&world.apply(&Event::EmergencyNew(nameless.clone()), AT));
-    let two = cards(&world.apply(&Event::EmergencyNew(EmergencyCall { id: Some(CallId(-1)), ..nameless }), AT.plus(1)));
+    let unnumbered = EmergencyCall { id: None, ..call_911(0, "Help") };
+    let one = cards(&world.apply(&Event::EmergencyNew(unnumbered.clone()), AT));
+    let two = cards(&world.apply(&Event::EmergencyNew(EmergencyCall { id: Some(CallId(-1)), ..unnumbered }), AT.plus(1)));
     assert!(one[0].1 && two[0].1 && one[0].0 != two[0].0);
 }
 
@@ -366,7 +366,7 @@ fn a_row_of_before_has_no_fingerprint_and_its_number_may_be_used_again() {
     let mut row: serde_json::Value = serde_json::from_str(&world.row(Entity::Emergency(CallId(302))).unwrap()).unwrap();
     assert!(row.as_object_mut().unwrap().remove("made_of").is_some());
     world.load("911", 302, &row.to_string()).unwrap();
-    assert_eq!(world.emergencies[&CallId(302)].made_of, None);
+    assert_eq!(world.emergencies[&CallId(302)].content_fingerprint, None);
 }
 
 #[test]
@@ -443,17 +443,17 @@ fn what_comes_just_after_a_logout_was_said_before_it() {
 #[test]
 fn dispatches_without_a_usable_number_stay_two_and_are_found_only_if_alone() {
     let mut world = Server::default();
-    let nameless = |title: &str| DispatchCall { title: Some(title.into()), ..dispatch(-1) };
-    let one = cards(&world.apply(&Event::DispatchNew(nameless("A")), AT));
+    let unnumbered = |title: &str| DispatchCall { title: Some(title.into()), ..dispatch(-1) };
+    let one = cards(&world.apply(&Event::DispatchNew(unnumbered("A")), AT));
     // Alone it can only be the one that is meant.
     world.apply(&attach(-1, &[7]), AT.plus(1));
     assert_eq!(world.dispatches.values().next().unwrap().units, [Ident(7)]);
-    let two = cards(&world.apply(&Event::DispatchNew(nameless("B")), AT.plus(2)));
-    let same_moment = cards(&world.apply(&Event::DispatchNew(nameless("C")), AT.plus(2)));
+    let two = cards(&world.apply(&Event::DispatchNew(unnumbered("B")), AT.plus(2)));
+    let same_moment = cards(&world.apply(&Event::DispatchNew(unnumbered("C")), AT.plus(2)));
     assert!(one[0].1 && two[0].1 && same_moment[0].1 && one[0].0 != two[0].0 && two[0].0 != same_moment[0].0);
     let before = world.clone();
     for event in [
-        Event::DispatchEdited(nameless("D")),
+        Event::DispatchEdited(unnumbered("D")),
         Event::DispatchClosed { by: None, calls: vec![CallId(-1)] },
         Event::UnitAttach { by: None, idents: vec![Ident(7)], call: CallId(-1) },
     ] {

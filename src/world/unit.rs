@@ -1,6 +1,6 @@
 //! Units: duty, status, panic.
 
-use super::apply::{Applied, Teller};
+use super::apply::{Applied, Origin};
 use super::emergency::{PANIC_CALL_WITHIN, tells_panic_of};
 use super::memory::{Edge, LATE, apart, lately};
 use super::{Change, Ended, Entity, Panic, Server, Subject, UnitState};
@@ -76,7 +76,7 @@ impl Server {
                 return self.panic_goes_on(ident, done);
             }
             let flags_only = self.panics.get(&ident).is_some_and(|panic| panic.over_at.is_none() || panic.by_flag);
-            self.panic(ident, on, Teller::Event, at, done);
+            self.panic(ident, on, Origin::Event, at, done);
             // What was sent before the panic comes within seconds of its start, later only a login: whoever is in panic came before. A
             // flag that comes later is newer than the panic.
             let may_be_older = |panic: &&mut Panic| login || at.since(panic.since) <= LATE;
@@ -114,7 +114,7 @@ impl Server {
             self.redraw(&before.unit, done);
         }
         if let Some(on) = unit.is_panic {
-            self.panic(ident, on, Teller::Listing { fresh }, at, done);
+            self.panic(ident, on, Origin::Listing { fresh }, at, done);
         }
     }
 
@@ -140,31 +140,31 @@ impl Server {
         self.cards_naming(ident, done);
     }
 
-    pub(super) fn logout(&mut self, ident: Ident, teller: Teller, at: UnixMs, done: &mut Applied) {
-        let missed = teller != Teller::Event;
+    pub(super) fn logout(&mut self, ident: Ident, origin: Origin, at: UnixMs, done: &mut Applied) {
+        let missed = origin != Origin::Event;
         let left_at = if missed { self.alive(ident) } else { at };
         self.see(ident, at, done);
         let Some(state) = self.units.get_mut(&ident) else { return };
         let (was_on, since) = (state.on_duty, state.since);
         // A unit never seen whole may well have been on duty before we came.
-        let unknown = !was_on && since.is_none() && teller == Teller::Event;
+        let unknown = !was_on && since.is_none() && origin == Origin::Event;
         state.end_duty(Ended { at: left_at, missed }, done);
         state.on_duty = false;
         state.since = Some(at);
         state.unit.status = Some(OFFLINE);
         state.unit.is_dispatch = None;
-        if (was_on || unknown) && teller.is_news() {
+        if (was_on || unknown) && origin.is_news() {
             done.changes.push(Change::Duty { ident, on: false, after: since.filter(|_| was_on).map(|since| at.since(since)) });
         }
         // The flag goes with the unit's session: nobody is left to switch it off.
-        self.panic(ident, false, teller, at, done);
+        self.panic(ident, false, origin, at, done);
         self.cards_naming(ident, done);
     }
 
     /// The unit's panic flag. One alarm per false→true edge: an open panic is never raised again, and an edge that a reading found
     /// first and an event tells a moment later is one edge.
-    pub(super) fn panic(&mut self, ident: Ident, on: bool, teller: Teller, at: UnixMs, done: &mut Applied) {
-        let read_first = if on && teller == Teller::Event { self.memory.claim(Edge::Panic(ident), at) } else { None };
+    pub(super) fn panic(&mut self, ident: Ident, on: bool, origin: Origin, at: UnixMs, done: &mut Applied) {
+        let read_first = if on && origin == Origin::Event { self.memory.claim(Edge::Panic(ident), at) } else { None };
         // Once it was said to be over, it is not what the reading found.
         if let (Some(silent), Some(panic)) = (read_first, self.panics.get_mut(&ident))
             && (panic.over_at.is_none() || panic.by_flag)
@@ -186,7 +186,7 @@ impl Server {
             done.touched.insert(Entity::Unit(ident));
         }
         let before = self.panics.get(&ident).map(|panic| panic.since);
-        let within = if teller == Teller::Event { LATE } else { DOUBTED };
+        let within = if origin == Origin::Event { LATE } else { DOUBTED };
         let in_doubt = self.panics.get(&ident).is_some_and(|panic| panic.ended_in_doubt(at, within));
         let open = self.panics.get_mut(&ident).filter(|panic| panic.over_at.is_none());
         match (open, on) {
@@ -213,16 +213,16 @@ impl Server {
                         over_at: None,
                         linked_911,
                         by_flag: false,
-                        joined_late: !teller.is_news(),
+                        joined_late: !origin.is_news(),
                         taken: None,
                         shared: None,
                     },
                 );
                 done.touched.insert(Entity::Panic(ident));
                 done.raised.push(ident);
-                done.card(Subject::Panic(ident, since), teller.is_news(), false);
-                if teller != Teller::Event {
-                    self.memory.record(Edge::Panic(ident), !teller.is_news(), at);
+                done.card(Subject::Panic(ident, since), origin.is_news(), false);
+                if origin != Origin::Event {
+                    self.memory.record(Edge::Panic(ident), !origin.is_news(), at);
                 }
             }
             (None, false) => {

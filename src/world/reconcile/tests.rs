@@ -214,9 +214,9 @@ fn an_old_911_is_not_the_origin_of_a_new_dispatch() {
 #[test]
 fn calls_without_a_number_are_found_by_what_they_say_and_by_number_from_then_on() {
     let mut world = read_before();
-    let nameless = |text: &str| EmergencyCall { id: Some(CallId(-1)), ..call_911(0, text) };
+    let unnumbered = |text: &str| EmergencyCall { id: Some(CallId(-1)), ..call_911(0, text) };
     for (n, text) in (0..).zip(["Fire", "Fire", "Flood"]) {
-        world.apply(&Event::EmergencyNew(nameless(text)), AT.plus(n));
+        world.apply(&Event::EmergencyNew(unnumbered(text)), AT.plus(n));
     }
     world.apply(&Event::DispatchNew(DispatchCall { id: Some(CallId(-1)), ..dispatch(0) }), AT);
     // Two equal ones are two; what matches nothing is gone; what nothing matches is new.
