@@ -1,6 +1,6 @@
 //! Dispatch calls.
 
-use super::apply::{Applied, Origin};
+use super::applied::{Applied, Origin};
 use super::emergency::numbered;
 use super::memory::{Edge, apart, fingerprint, lately};
 use super::{Dispatch, Entity, MAX_MOMENTS, MAX_NOTES, Moment, MomentKind, Server, Subject};

@@ -1,6 +1,6 @@
 //! 911 and civil calls.
 
-use super::apply::{Applied, Origin};
+use super::applied::{Applied, Origin};
 use super::memory::{Edge, apart, fingerprint};
 use super::{Emergency, Entity, Server, Subject};
 use crate::clock::UnixMs;

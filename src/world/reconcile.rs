@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::{Applied, Origin};
+use super::applied::{Applied, Origin};
 use super::dispatch::{CLOSED, content_fingerprint, same_words};
 use super::emergency::{self, numbered};
 use super::memory::Edge;

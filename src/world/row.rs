@@ -1,22 +1,9 @@
 //! The world as rows: one entity, one row of JSON, so that a restart finds everything where it was.
 
-use super::{PageId, Server};
+use super::entity::{PAGE, PLACES, UNIT};
+use super::{Entity, Server};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
-
-/// Names one thing of a server's world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Entity {
-    Unit(Ident),
-    /// A 911 or civil call.
-    Emergency(CallId),
-    Dispatch(CallId),
-    /// A unit's latest panic.
-    Panic(Ident),
-    Page(PageId),
-    /// When the CAD was last asked ([`super::Listed`]); one row per server.
-    Listed,
-}
 
 /// A row that cannot be read: damaged, or written by a newer version.
 #[derive(Debug, thiserror::Error)]
@@ -32,27 +19,6 @@ pub enum RowError {
         #[source]
         source: serde_json::Error,
     },
-}
-
-/// The kind of a unit's row.
-pub const UNIT: &str = "unit";
-const PAGE: &str = "page";
-/// An event of a list has its place in it beside its number; a list has at most 200.
-const PLACES: i64 = 1_000;
-
-impl Entity {
-    /// Kind and number, the key of the row.
-    #[must_use]
-    pub fn key(self) -> (&'static str, i64) {
-        match self {
-            Self::Unit(ident) => (UNIT, ident.0),
-            Self::Emergency(id) => ("911", id.0),
-            Self::Dispatch(id) => ("call", id.0),
-            Self::Panic(ident) => ("panic", ident.0),
-            Self::Page((seq, nth)) => (PAGE, seq.saturating_mul(PLACES).saturating_add(i64::from(nth))),
-            Self::Listed => ("listed", 0),
-        }
-    }
 }
 
 impl Server {

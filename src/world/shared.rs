@@ -3,42 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
-use super::apply::Applied;
-use super::{Change, Entity, Panic, Server, Subject};
+use super::{Applied, Change, Entity, Panic, Server, Shared, Subject};
 use crate::clock::UnixMs;
 use crate::ids::Ident;
 
 /// Up to so many units in panic at once have a card each.
 pub const MOST_ALONE: usize = 5;
-
-/// The card that a panic shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shared {
-    /// The first of them: its subject is the card's.
-    pub first: Ident,
-    /// When that one began.
-    pub since: UnixMs,
-    /// How many there were at first.
-    pub of: usize,
-}
-
-impl Shared {
-    /// What the card is about.
-    #[must_use]
-    pub fn subject(self) -> Subject {
-        Subject::Panic(self.first, self.since)
-    }
-}
-
-impl Panic {
-    /// What its card is about.
-    #[must_use]
-    pub fn subject(&self) -> Subject {
-        self.shared.map_or(Subject::Panic(self.ident, self.since), Shared::subject)
-    }
-}
 
 impl Server {
     /// The panics that a card is about, each unit once; none if the world does not know them any more.

@@ -1,11 +1,22 @@
-//! [`Subject`] as text, the form it has in rows and custom ids.
+//! What a card is about, and its text form in rows and custom ids. Never knows what state the subject is in.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::Subject;
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
+
+/// Identity of what a card is about, unique for ever: call numbers may be used again by the CAD, so the opening time is part of it.
+/// Written and read as text: `911:302@1763700000000`, `call:501@…`, `panic:4107@…`, `event:77.0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A 911 or civil call.
+    Emergency(CallId, UnixMs),
+    Dispatch(CallId, UnixMs),
+    Panic(Ident, UnixMs),
+    /// An event that stands for itself, by its number in the journal and its place in that event. Only pages have a life.
+    Event(i64, u32),
+}
 
 /// The text names no subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,40 +3,14 @@
 
 use std::collections::btree_map::Entry;
 
-use serde::{Deserialize, Serialize};
-
-use super::apply::Applied;
 use super::dispatch::push_note;
-use super::{Entity, Server, Subject};
+use super::{Applied, Entity, PageId, Paged, Server, Subject, Taken};
 use crate::clock::UnixMs;
 use crate::event::{Note, Page};
 use crate::ids::{CallId, Ident, UserId};
 
 /// How long a page waits to be taken (ms).
 pub const PAGE_WAITS: i64 = 3_600_000;
-
-/// A member answers for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
-    pub by: UserId,
-    /// Since when.
-    pub at: UnixMs,
-}
-
-/// A page through its short life.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Paged {
-    pub page: Page,
-    /// When it came.
-    pub at: UnixMs,
-    /// Who took it.
-    pub taken: Option<Taken>,
-    /// Taken, or waited for long enough.
-    pub over_at: Option<UnixMs>,
-}
-
-/// Number in the journal, and place in that event.
-pub type PageId = (i64, u32);
 
 impl Server {
     pub(super) fn page_came(&mut self, id: PageId, page: &Page, at: UnixMs, done: &mut Applied) {

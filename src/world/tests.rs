@@ -2,7 +2,9 @@
 
 use super::memory::LATE;
 use super::*;
-use crate::event::{DispatchCall, EmergencyCall, Event, Note, Unit};
+use crate::clock::UnixMs;
+use crate::event::{DispatchCall, EmergencyCall, Event, Note, Priority, Unit};
+use crate::ids::{CallId, Ident};
 
 pub(super) const AT: UnixMs = UnixMs(1_000_000);
 

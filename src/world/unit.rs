@@ -1,6 +1,6 @@
 //! Units: duty, status, panic.
 
-use super::apply::{Applied, Origin};
+use super::applied::{Applied, Origin};
 use super::emergency::{PANIC_CALL_WITHIN, tells_panic_of};
 use super::memory::{Edge, LATE, apart, lately};
 use super::{Change, Ended, Entity, Panic, Server, Subject, UnitState};

@@ -1,0 +1,62 @@
+//! What a reducer did, and where the news came from. Never changes the world.
+
+use std::collections::BTreeSet;
+
+use super::{Change, DutyEdge, Entity, Subject};
+use crate::event::Note;
+use crate::ids::Ident;
+
+/// What an event did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// For people; the card of each subject at most once.
+    pub changes: Vec<Change>,
+    /// Rows to write (or to delete: [`super::Server::row`] tells).
+    pub touched: BTreeSet<Entity>,
+    /// Sessions on duty that began, changed or ended, in order.
+    pub duty: Vec<DutyEdge>,
+    /// Units whose panic began: see [`super::Server::share_panics`].
+    pub(super) raised: Vec<Ident>,
+}
+
+/// Who tells the world something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The CAD, when it happened.
+    Event,
+    /// A reading, some time after. `fresh`: what it finds happened since another one that is not long ago, so it is news.
+    Listing {
+        /// See above.
+        fresh: bool,
+    },
+}
+
+impl Origin {
+    /// Whether people are told as of something new.
+    pub(super) fn is_news(self) -> bool {
+        self != Self::Listing { fresh: false }
+    }
+}
+
+impl Applied {
+    pub(super) fn card(&mut self, subject: Subject, created: bool, over: bool) {
+        for change in &mut self.changes {
+            if let Change::Card { subject: known, created: c, over: o } = change
+                && *known == subject
+            {
+                *c |= created;
+                *o = over;
+                return;
+            }
+        }
+        self.changes.push(Change::Card { subject, created, over });
+    }
+
+    pub(super) fn attached(&mut self, subject: Subject, idents: &[Ident], on: bool) {
+        self.changes.extend(idents.iter().map(|ident| Change::Attach { subject, ident: *ident, on }));
+    }
+
+    pub(super) fn noted(&mut self, subject: Subject, note: &Note) {
+        self.changes.push(Change::Note { subject, note: note.clone() });
+    }
+}

@@ -1,0 +1,48 @@
+//! What an event changed, as far as people can see it. Never says who is told.
+
+use super::Subject;
+use crate::event::Note;
+use crate::ids::Ident;
+
+/// What an event did to the world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A subject's card must be looked at again.
+    Card {
+        subject: Subject,
+        /// Newly made: may ping.
+        created: bool,
+        /// Over now.
+        over: bool,
+    },
+    /// A unit came on or went off duty; `after` = how long it was on.
+    Duty {
+        ident: Ident,
+        /// On or off.
+        on: bool,
+        /// Milliseconds on duty, where known.
+        after: Option<i64>,
+    },
+    /// A unit's status number changed.
+    Status {
+        ident: Ident,
+        /// Before.
+        from: Option<i64>,
+        /// Now.
+        to: i64,
+    },
+    /// A note was added to a call, or the call was made with it.
+    Note {
+        /// Which call.
+        subject: Subject,
+        note: Note,
+    },
+    /// A unit was attached to a dispatch call, or the call was made with it; or it was detached.
+    Attach {
+        /// Which call.
+        subject: Subject,
+        ident: Ident,
+        /// Attached or detached.
+        on: bool,
+    },
+}

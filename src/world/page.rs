@@ -1,0 +1,30 @@
+//! A page, and who took something, as the world knows them. Never says how events change them: `taken.rs` does.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMs;
+use crate::event::Page;
+use crate::ids::UserId;
+
+/// A member answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    pub by: UserId,
+    /// Since when.
+    pub at: UnixMs,
+}
+
+/// A page through its short life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paged {
+    pub page: Page,
+    /// When it came.
+    pub at: UnixMs,
+    /// Who took it.
+    pub taken: Option<Taken>,
+    /// Taken, or waited for long enough.
+    pub over_at: Option<UnixMs>,
+}
+
+/// Number in the journal, and place in that event.
+pub type PageId = (i64, u32);

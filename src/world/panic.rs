@@ -1,0 +1,59 @@
+//! A unit's panic as the world knows it. Never says how events change it: `unit.rs` and `shared.rs` do.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Subject, Taken};
+use crate::clock::UnixMs;
+use crate::ids::{CallId, Ident};
+
+/// A panic through its life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Panic {
+    pub ident: Ident,
+    /// Its false→true edge.
+    pub since: UnixMs,
+    /// When it was over.
+    pub over_at: Option<UnixMs>,
+    /// The 911 call that the game made of it.
+    pub linked_911: Option<CallId>,
+    /// Its end is in doubt: nothing but the flag of a whole unit told it, within seconds of the start or at a login. Such a unit may have been
+    /// sent before the panic and have come after it.
+    #[serde(default)]
+    pub by_flag: bool,
+    /// It was there before us: when it began is not known, `since` is when it was first seen.
+    #[serde(default)]
+    pub joined_late: bool,
+    /// A member answers for it.
+    #[serde(default)]
+    pub taken: Option<Taken>,
+    /// The card that it shares with others of the same event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Shared>,
+}
+
+/// The card that a panic shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// The first of them: its subject is the card's.
+    pub first: Ident,
+    /// When that one began.
+    pub since: UnixMs,
+    /// How many there were at first.
+    pub of: usize,
+}
+
+impl Shared {
+    /// What the card is about.
+    #[must_use]
+    pub fn subject(self) -> Subject {
+        Subject::Panic(self.first, self.since)
+    }
+}
+
+impl Panic {
+    /// What its card is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        self.shared.map_or(Subject::Panic(self.ident, self.since), Shared::subject)
+    }
+}

@@ -1,0 +1,47 @@
+//! The state of one CAD server of one community. Plain data: never holds a rule, never imports the reducers that change it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::memory::Memory;
+use super::{Dispatch, Emergency, PageId, Paged, Panic, UnitState};
+use crate::clock::UnixMs;
+use crate::ids::{CallId, CommunityId, Ident, ServerId};
+
+/// One CAD server of one community.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Server {
+    /// Units on duty, and those seen by number only.
+    pub units: BTreeMap<Ident, UnitState>,
+    /// 911 and civil calls that wait, and those that went lately.
+    pub emergencies: BTreeMap<CallId, Emergency>,
+    /// Dispatch calls that are open, and those closed lately.
+    pub dispatches: BTreeMap<CallId, Dispatch>,
+    /// The latest panic of each unit.
+    pub panics: BTreeMap<Ident, Panic>,
+    /// Pages that wait to be taken, and those of the last hour.
+    pub pages: BTreeMap<PageId, Paged>,
+    /// When the CAD was last asked.
+    pub listed: Listed,
+    /// Of the last minutes, not part of the rows.
+    pub(crate) memory: Memory,
+}
+
+/// When the parts of a server were last read from the CAD. What a reading finds is news only if the one before is recent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    #[serde(default)]
+    pub calls: Option<UnixMs>,
+    #[serde(default)]
+    pub units: Option<UnixMs>,
+    /// Units, and surely all of them.
+    #[serde(default)]
+    pub whole: Option<UnixMs>,
+    /// [`super::Listing::every_ms`] of the last one.
+    #[serde(default)]
+    pub every_ms: i64,
+}
+
+/// Whose world.
+pub type ServerKey = (CommunityId, ServerId);
