@@ -3,7 +3,7 @@
 //! ```text
 //!          a change of its server (touch), a new board (sync), a start, /board refresh (want)
 //! still ───────────────────────────────────────────────────────────────▶ wanted at … ── due ──▶ drawn ─▶ still
-//!   at once after a quiet time; else 5 s after the last drawing, 60 s once its message is older than an hour
+//!   at once after a quiet time; else 5 s after the last planner, 60 s once its message is older than an hour
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +20,7 @@ use crate::world::{Server, ServerKey};
 
 /// A board is drawn at most this often (ms): Discord takes five edits of a channel in five seconds, and alerts need them too.
 const PACE: i64 = 5_000;
-/// As [`PACE`], once its message is [`OLD`]: Discord bounds the edits of such messages (code 30046) without saying how.
+/// As [`PACE`], once its message is [`OLD`]: Discord bounds the edits of such messages (code 30046) without alert how.
 const OLD_PACE: i64 = 60_000;
 /// Age of a message from which its edits are bounded (ms).
 const OLD: i64 = 3_600_000;
@@ -50,7 +50,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// The earliest time of the next drawing.
+    /// The earliest time of the next planner.
     fn next(&self, now: UnixMs) -> UnixMs {
         let pace = if now.since(self.made) > OLD { OLD_PACE } else { PACE };
         // The upper bound is for a clock that was set back.
@@ -220,7 +220,7 @@ mod tests {
             assert_eq!((boards.due(T.plus(ms)), boards.next(T.plus(ms))), (vec![], Some(5_000 - ms)));
         }
         assert_eq!(boards.due(T.plus(5_000)), [1]);
-        assert_eq!(boards.next(T.plus(5_000)), None, "one drawing holds all changes");
+        assert_eq!(boards.next(T.plus(5_000)), None, "one planner holds all changes");
         touch(&mut boards, 1, 10_001);
         assert_eq!(boards.due(T.plus(10_001)), [1]);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::draw::Whose;
+use super::planner::Whose;
 use super::world_rows::world_rows;
 use crate::clock::UnixMs;
 use crate::store::duty::{CallRow, DutyRow};

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::Ingest;
 use super::called::Called;
-use super::draw::{Drawing, Post, Setting, Whose, reply_place};
+use super::planner::{PlanContext, Post, PostPlanner, Whose, reply_place};
 use crate::clock::UnixMs;
 use crate::outbox::Lane;
 use crate::render::{self, Reply, View};
@@ -40,10 +40,10 @@ impl Ingest {
         self.called.retain(|(key, subject, ..)| worlds.get(key).is_some_and(|world| !world.is_over(*subject)));
         for ((community, server), world) in &self.worlds {
             for subject in waiting(world) {
-                let setting =
-                    Setting::without_event(&routing, (&self.pinged, &self.rerouted), Whose { community, server: *server }, world, now);
-                let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
-                drawing.escalate(subject, &self.called, &mut called);
+                let context =
+                    PlanContext::without_event(&routing, (&self.pinged, &self.rerouted), Whose { community, server: *server }, world, now);
+                let mut planner = PostPlanner::new(context, &mut self.memos, &mut self.pages, &mut batch.posts);
+                planner.escalate(subject, &self.called, &mut called);
             }
         }
         called
@@ -61,20 +61,20 @@ fn waiting(world: &Server) -> Vec<Subject> {
     emergencies.chain(panics).chain(pages).filter(|subject| !world.is_over(*subject) && !world.is_answered(*subject)).collect()
 }
 
-impl Drawing<'_> {
+impl PostPlanner<'_> {
     /// Calls the roles of the steps that are due, where a card of the subject stands.
     fn escalate(&mut self, subject: Subject, before: &HashSet<Called>, called: &mut HashSet<Called>) {
         let Some(opened) = self.world.began(subject) else { return };
-        let Some((saying, standing)) = self.saying(subject).zip(self.standing_of(subject)) else { return };
-        if !Escalation::is_for(saying.topic) {
+        let Some((alert, standing)) = self.alert(subject).zip(self.standing_of(subject)) else { return };
+        if !Escalation::is_for(alert.topic) {
             return;
         }
         let (key, text) = ((self.community.clone(), self.server), subject.to_string());
-        let lane = if saying.topic == crate::event::Topic::Panic { Lane::Panic } else { Lane::Urgent };
+        let lane = if alert.topic == crate::event::Topic::Panic { Lane::Panic } else { Lane::Urgent };
         let mut replies: Vec<(Target, Post, render::Message)> = Vec::new();
-        for target in self.targets(&saying) {
+        for target in self.targets(&alert) {
             let Some(memo) = standing.get(&target.channel) else { continue };
-            for route in self.routes.iter().filter(|route| target.routes.contains(&route.id) && !self.is_silent(route, &saying)) {
+            for route in self.routes.iter().filter(|route| target.routes.contains(&route.id) && !self.is_silent(route, &alert)) {
                 for step in route.rule.escalation.due(opened, self.at) {
                     let this = (key.clone(), subject, route.id, step.minutes);
                     if before.contains(&this) {

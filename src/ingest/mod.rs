@@ -13,11 +13,11 @@
 
 pub mod boards;
 mod called;
-mod draw;
 mod duty;
 mod escalation;
 mod facts;
 mod log_pages;
+mod planner;
 mod requests;
 mod samples;
 #[cfg(test)]
@@ -49,8 +49,8 @@ use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
 
 use boards::Boards;
 use called::Called;
-use draw::{Drawing, Memos, Setting, Whose};
 use log_pages::LogPages;
+use planner::{Memos, PlanContext, PostPlanner, Whose};
 use world_rows::world_rows;
 
 pub use requests::{Look, REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
@@ -473,11 +473,11 @@ impl Ingest {
         if matches!(event, Event::EmergencyRemoved { .. }) && !applied.changes.is_empty() {
             self.deps.refresh.request(&raw.community, raw.server, Reason::Removed);
         }
-        self.draw(Whose { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
+        self.plan(Whose { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
     }
 
     /// Draws what has changed in a world, and takes its rows down.
-    fn draw(&mut self, whose: Whose<'_>, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
+    fn plan(&mut self, whose: Whose<'_>, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
         let Whose { community, server } = whose;
         let world = self.worlds.entry((community.clone(), server)).or_default();
         batch.world.extend(world_rows(community, server, world, &applied.touched));
@@ -486,15 +486,15 @@ impl Ingest {
         }
         duty::rows(whose, world, applied, batch);
         let routing = self.deps.store.routing_now();
-        let setting = Setting { number, ..Setting::without_event(&routing, (&self.pinged, &self.rerouted), whose, world, at) };
-        let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
+        let context = PlanContext { number, ..PlanContext::without_event(&routing, (&self.pinged, &self.rerouted), whose, world, at) };
+        let mut planner = PostPlanner::new(context, &mut self.memos, &mut self.pages, &mut batch.posts);
         for change in &applied.changes {
-            drawing.change(change);
+            planner.change(change);
         }
         if let Some(event) = event {
-            drawing.event(event);
+            planner.event(event);
         }
-        let pings = drawing.pings;
+        let pings = planner.pings;
         self.pinged.extend(pings.iter().map(|route| (*route, at)));
         batch.pings.extend(pings.into_iter().map(|route| (route, at)));
     }
@@ -514,7 +514,7 @@ impl Ingest {
             let raw = RawEvent { community: community.clone(), server, source: Source::Rest, received_at: now, envelope };
             number = (self.journal(&raw, &mut batch), 0);
         }
-        self.draw(Whose { community: &community, server }, now, number, &applied, None, &mut batch);
+        self.plan(Whose { community: &community, server }, now, number, &applied, None, &mut batch);
         if self.commit(batch, 1, tasks).await.is_ok() {
             done.send(Caught { skipped, caught_up, changes: applied.changes.len() }).ok();
         }
@@ -526,7 +526,7 @@ impl Ingest {
         let now = self.deps.clock.now();
         let routing = self.deps.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
-        self.rerouted.retain(|_, at| now.since(*at) < draw::YOUNG_MS);
+        self.rerouted.retain(|_, at| now.since(*at) < planner::YOUNG_MS);
         self.memos.only_of(|guild| routing.access.serves(guild));
         let changed = routing.routes.iter().filter(|route| !before.routes.contains(route));
         self.rerouted.extend(changed.map(|route| (route.id, now)));
@@ -541,10 +541,10 @@ impl Ingest {
         for guild in reworded {
             self.boards.want(guild, None, now);
             for ((community, server), world) in &self.worlds {
-                let setting =
-                    Setting::without_event(&routing, (&self.pinged, &self.rerouted), Whose { community, server: *server }, world, now);
-                let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut batch.posts);
-                drawing.redraw_for(guild, |subject| world.is_over(subject));
+                let context =
+                    PlanContext::without_event(&routing, (&self.pinged, &self.rerouted), Whose { community, server: *server }, world, now);
+                let mut planner = PostPlanner::new(context, &mut self.memos, &mut self.pages, &mut batch.posts);
+                planner.redraw_for(guild, |subject| world.is_over(subject));
             }
         }
         // Not written: the next change of any route tries again.
@@ -579,7 +579,7 @@ impl Ingest {
             .filter(|(_, applied)| !applied.changes.is_empty())
             .collect();
         for ((community, server), applied) in expired {
-            self.draw(Whose { community: &community, server }, now, (self.next_seq, 0), &applied, None, batch);
+            self.plan(Whose { community: &community, server }, now, (self.next_seq, 0), &applied, None, batch);
         }
     }
 

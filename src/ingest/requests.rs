@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::boards::Redraw;
-use super::draw::{Drawing, Memos, Setting};
 use super::log_pages::LogPages;
+use super::planner::{Memos, PlanContext, PostPlanner};
 use super::{Ingest, facts, samples};
 use crate::event::envelope::open;
 use crate::event::{RawEvent, Source, Topic, decode};
@@ -176,7 +176,7 @@ impl Ingest {
         let (mut memos, mut pages) = (Memos::default(), LogPages::default());
         for (nth, event) in (0_u32..).zip(decode(&raw.envelope).unwrap_or_default()) {
             let applied = world.apply(&event, now);
-            let setting = Setting {
+            let context = PlanContext {
                 routes: &routes,
                 guilds: &routing.guilds,
                 // A test is no ping for the routes' cool-downs, nor held back by them.
@@ -188,8 +188,8 @@ impl Ingest {
                 at: now,
                 number: (seq, nth),
             };
-            let mut drawing = Drawing::new(setting, &mut memos, &mut pages, &mut batch.posts);
-            drawing.test(&event, &applied.changes, test.full);
+            let mut planner = PostPlanner::new(context, &mut memos, &mut pages, &mut batch.posts);
+            planner.test(&event, &applied.changes, test.full);
         }
         let channels: Vec<ChannelId> = batch.posts.iter().map(|draft| draft.key.channel).collect();
         let outcome = match self.store(&Arc::new(batch)).await {

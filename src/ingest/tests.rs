@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::draw::{Drawing, Memos};
 use super::log_pages::LogPages;
+use super::planner::{Memos, PostPlanner};
 use super::{Deps, Group, Ingest, TOGETHER, samples};
 use crate::clock::{Clock, UnixMs};
 use crate::event::{Envelope, RawEvent, Source, Topic, decode};
@@ -276,7 +276,7 @@ impl Desk {
         for event in decode(envelope).unwrap() {
             self.seq += 1;
             let applied = self.world.apply(&event, self.at);
-            let setting = super::draw::Setting {
+            let context = super::planner::PlanContext {
                 routes: &self.routes,
                 guilds: &std::collections::HashMap::new(),
                 pinged: &std::collections::HashMap::new(),
@@ -287,9 +287,9 @@ impl Desk {
                 at: self.at,
                 number: (self.seq, 0),
             };
-            let mut drawing = Drawing::new(setting, &mut self.memos, &mut self.pages, &mut drafts);
-            applied.changes.iter().for_each(|change| drawing.change(change));
-            drawing.event(&event);
+            let mut planner = PostPlanner::new(context, &mut self.memos, &mut self.pages, &mut drafts);
+            applied.changes.iter().for_each(|change| planner.change(change));
+            planner.event(&event);
         }
         drafts
     }

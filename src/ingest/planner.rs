@@ -55,7 +55,7 @@ impl Memos {
 
 /// What is the same for everything that is drawn in a round.
 #[derive(Clone, Copy)]
-pub(super) struct Setting<'a> {
+pub(super) struct PlanContext<'a> {
     pub(super) routes: &'a [Route],
     pub(super) guilds: &'a HashMap<GuildId, Guild>,
     /// When each route's role was pinged last.
@@ -71,7 +71,7 @@ pub(super) struct Setting<'a> {
     pub(super) number: (i64, u32),
 }
 
-impl<'a> Setting<'a> {
+impl<'a> PlanContext<'a> {
     /// What is drawn because time or settings went on, not because of an event.
     pub(super) fn without_event(
         routing: &'a Routing,
@@ -86,8 +86,8 @@ impl<'a> Setting<'a> {
 }
 
 /// One event being drawn.
-pub(super) struct Drawing<'a> {
-    setting: Setting<'a>,
+pub(super) struct PostPlanner<'a> {
+    context: PlanContext<'a>,
     memos: &'a mut Memos,
     pages: &'a mut LogPages,
     drafts: &'a mut Vec<Draft>,
@@ -97,16 +97,16 @@ pub(super) struct Drawing<'a> {
     notes: u32,
 }
 
-impl<'a> std::ops::Deref for Drawing<'a> {
-    type Target = Setting<'a>;
+impl<'a> std::ops::Deref for PostPlanner<'a> {
+    type Target = PlanContext<'a>;
 
-    fn deref(&self) -> &Setting<'a> {
-        &self.setting
+    fn deref(&self) -> &PlanContext<'a> {
+        &self.context
     }
 }
 
 /// What is said about a subject when it is new.
-pub(super) struct Saying<'e> {
+pub(super) struct AlertContext<'e> {
     pub(super) topic: Topic,
     priority: Option<Priority>,
     urgent: bool,
@@ -114,7 +114,7 @@ pub(super) struct Saying<'e> {
     about: About<'e>,
 }
 
-/// Where a saying's facts are gathered, once a route's filter asks for them: most routes have none.
+/// Where an alert's facts are gathered, once a route's filter asks for them: most routes have none.
 #[derive(Clone, Copy)]
 enum About<'e> {
     Subject(Subject),
@@ -122,9 +122,9 @@ enum About<'e> {
     Event(&'e Event),
 }
 
-impl<'a> Drawing<'a> {
-    pub(super) fn new(setting: Setting<'a>, memos: &'a mut Memos, pages: &'a mut LogPages, drafts: &'a mut Vec<Draft>) -> Self {
-        Self { setting, memos, pages, drafts, pings: Vec::new(), notes: 0 }
+impl<'a> PostPlanner<'a> {
+    pub(super) fn new(context: PlanContext<'a>, memos: &'a mut Memos, pages: &'a mut LogPages, drafts: &'a mut Vec<Draft>) -> Self {
+        Self { context, memos, pages, drafts, pings: Vec::new(), notes: 0 }
     }
 
     /// Draws what one change wants.
@@ -151,19 +151,19 @@ impl<'a> Drawing<'a> {
 
     /// Draws an event that stands for itself.
     pub(super) fn event(&mut self, event: &Event) {
-        let Some(saying) = self.standing(event) else { return };
+        let Some(alert) = self.standing(event) else { return };
         let subject = Subject::Event(self.number.0, self.number.1).to_string();
         // A forum takes cards of calls only.
-        for target in self.targets(&saying).into_iter().filter(|target| !target.forum) {
+        for target in self.targets(&alert).into_iter().filter(|target| !target.forum) {
             // Of what is never worth more than a line, a line is made.
-            let style = if saying.topic == Topic::Other { line_style(target.style) } else { target.style };
+            let style = if alert.topic == Topic::Other { line_style(target.style) } else { target.style };
             let Some(mut message) = render::event(event, self.at, &self.view(target.guild, style, &target.roles, false)) else { continue };
             message.silent |= target.silent;
             if style == Style::Log {
                 self.append(&target, message);
             } else {
                 self.pings.extend(&target.pinged);
-                self.push(&target, Post::new(saying.lane, subject.clone()), message);
+                self.push(&target, Post::new(alert.lane, subject.clone()), message);
             }
         }
     }
@@ -176,8 +176,8 @@ impl<'a> Drawing<'a> {
         for change in changes {
             match *change {
                 Change::Card { subject, created: true, .. } => {
-                    let Some(saying) = self.saying(subject) else { continue };
-                    for target in self.targets(&saying) {
+                    let Some(alert) = self.alert(subject) else { continue };
+                    for target in self.targets(&alert) {
                         let roles = roles(&target);
                         let message = render::card(subject, &self.view(target.guild, target.style, &roles, true));
                         made.extend(message.map(|m| (Target { roles, ..target }, m)));
@@ -198,8 +198,8 @@ impl<'a> Drawing<'a> {
                 Change::Card { .. } | Change::Note { .. } | Change::Attach { .. } => {}
             }
         }
-        if let Some(saying) = self.standing(event) {
-            for target in self.targets(&saying) {
+        if let Some(alert) = self.standing(event) {
+            for target in self.targets(&alert) {
                 let roles = roles(&target);
                 let message = render::event(event, self.at, &self.view(target.guild, target.style, &roles, true));
                 made.extend(message.map(|m| (Target { roles, ..target }, m)));
@@ -213,7 +213,7 @@ impl<'a> Drawing<'a> {
 
     /// Brings every card of a subject to what the world says.
     fn card(&mut self, subject: Subject, created: bool, over: bool) {
-        let Some(saying) = self.saying(subject) else { return };
+        let Some(alert) = self.alert(subject) else { return };
         let memo_key = ((self.community.clone(), self.server), subject);
         let mut standing = self.memos.0.remove(&memo_key).unwrap_or_default();
         self.redraw(subject, &standing, over, true);
@@ -221,12 +221,12 @@ impl<'a> Drawing<'a> {
         if (raised || created) && !over {
             let said =
                 |view: &View<'_>| if raised { render::reply(Reply::Raised, subject, view) } else { render::announcement(subject, view) };
-            self.call_to(subject, &saying, &standing, said);
+            self.call_to(subject, &alert, &standing, said);
         }
         // What was over before it was ever shown is not worth a message.
         if !over || created {
             let called: Vec<RoleId> = standing.values().flat_map(|memo| memo.roles.iter().copied()).collect();
-            for mut target in self.targets(&saying).into_iter().filter(|target| !target.forum || saying.topic != Topic::Pager) {
+            for mut target in self.targets(&alert).into_iter().filter(|target| !target.forum || alert.topic != Topic::Pager) {
                 if !standing.contains_key(&target.channel) {
                     // A 911 that is told of after the call that was made of it calls nobody any more.
                     let news = (created && !over) || raised;
@@ -235,7 +235,7 @@ impl<'a> Drawing<'a> {
                         // Who was called by a card in another channel knows.
                         target.roles.retain(|role| !called.contains(role));
                     }
-                    let memo = self.first_card(subject, target, &saying, over, fresh);
+                    let memo = self.first_card(subject, target, &alert, over, fresh);
                     standing.extend(memo);
                 }
             }
@@ -250,7 +250,7 @@ impl<'a> Drawing<'a> {
         &mut self,
         subject: Subject,
         mut target: Target,
-        saying: &Saying<'_>,
+        alert: &AlertContext<'_>,
         over: bool,
         fresh: bool,
     ) -> Option<(ChannelId, CardMemo)> {
@@ -269,7 +269,7 @@ impl<'a> Drawing<'a> {
         let place = place_of(&target);
         let memo = CardMemo { guild: target.guild, style: target.style, roles: target.roles.clone(), place, threads: target.threads };
         self.pings.extend(&target.pinged);
-        self.push(&target, Post { place, over, ..Post::new(saying.lane, text.clone()) }, message);
+        self.push(&target, Post { place, over, ..Post::new(alert.lane, text.clone()) }, message);
         if place == Place::Channel && target.threads == Threads::Always && !over {
             let message = render::thread_opening(subject, &self.view(target.guild, target.style, &[], false));
             self.push(
@@ -384,12 +384,12 @@ impl<'a> Drawing<'a> {
     fn call_to(
         &mut self,
         subject: Subject,
-        saying: &Saying<'_>,
+        alert: &AlertContext<'_>,
         standing: &BTreeMap<ChannelId, CardMemo>,
         said: impl Fn(&View<'_>) -> Option<Message>,
     ) {
         let text = subject.to_string();
-        for mut target in self.targets(saying) {
+        for mut target in self.targets(alert) {
             // Where no card stands yet, the card itself calls.
             let Some(memo) = standing.get(&target.channel) else { continue };
             target.roles.retain(|role| !memo.roles.contains(role));
@@ -399,7 +399,7 @@ impl<'a> Drawing<'a> {
             if let Some(message) = said(&self.view(target.guild, memo.style, &target.roles, false)) {
                 self.pings.extend(&target.pinged);
                 let place = reply_place(memo.place);
-                let lane = if saying.lane == Lane::New { Lane::Urgent } else { saying.lane };
+                let lane = if alert.lane == Lane::New { Lane::Urgent } else { alert.lane };
                 self.push(&target, Post { place, parent: Some(text.clone()), ..Post::new(lane, format!("{text}#call")) }, message);
             }
         }
@@ -416,7 +416,7 @@ impl<'a> Drawing<'a> {
 
     fn append(&mut self, target: &Target, message: Message) {
         let place = (target.channel, (self.community.clone(), self.server));
-        let (subject, message) = self.pages.append(place, self.setting.number, self.setting.at, message);
+        let (subject, message) = self.pages.append(place, self.context.number, self.context.at, message);
         self.push(target, Post::new(Lane::Log, subject), message);
     }
 
@@ -426,8 +426,8 @@ impl<'a> Drawing<'a> {
     }
 
     /// Whether a route makes no sound now.
-    pub(super) fn is_silent(&self, route: &Route, saying: &Saying<'_>) -> bool {
-        attention(route, &self.occasion(saying), &self.moment(route, facts::dispatcher_on_duty(self.world))).silent
+    pub(super) fn is_silent(&self, route: &Route, alert: &AlertContext<'_>) -> bool {
+        attention(route, &self.occasion(alert), &self.moment(route, facts::dispatcher_on_duty(self.world))).silent
     }
 
     pub(super) fn push(&mut self, target: &Target, post: Post, message: Message) {
@@ -435,8 +435,8 @@ impl<'a> Drawing<'a> {
         self.drafts.push(Draft {
             key: PostKey {
                 channel: target.channel,
-                community: self.setting.community.clone(),
-                server: self.setting.server,
+                community: self.context.community.clone(),
+                server: self.context.server,
                 subject: post.subject,
             },
             guild: target.guild,
@@ -448,21 +448,21 @@ impl<'a> Drawing<'a> {
             over: post.over,
             parent: post.parent,
             message,
-            happened_at: self.setting.at,
+            happened_at: self.context.at,
             event: match post.event {
-                0 if post.lane == Lane::Panic => self.setting.number.0,
+                0 if post.lane == Lane::Panic => self.context.number.0,
                 event => event,
             },
         });
     }
 
-    fn occasion<'o>(&'o self, saying: &'o Saying<'_>) -> Occasion<'o> {
+    fn occasion<'o>(&'o self, alert: &'o AlertContext<'_>) -> Occasion<'o> {
         Occasion {
             community: self.community,
             server: self.server,
-            topic: saying.topic,
-            priority: saying.priority.as_ref(),
-            urgent: saying.urgent,
+            topic: alert.topic,
+            priority: alert.priority.as_ref(),
+            urgent: alert.urgent,
         }
     }
 
@@ -471,61 +471,61 @@ impl<'a> Drawing<'a> {
             now: self.at,
             dispatcher_on_duty,
             quiet: self.guilds.get(&route.guild).and_then(|guild| guild.quiet.as_ref()),
-            // Of several subjects in one drawing the first one's ping holds back the others'.
+            // Of several subjects in one planner the first one's ping holds back the others'.
             last_ping: if self.pings.contains(&route.id) { Some(self.at) } else { self.pinged.get(&route.id).copied() },
         }
     }
 
-    pub(super) fn targets(&self, saying: &Saying<'_>) -> Vec<Target> {
-        let occasion = self.occasion(saying);
+    pub(super) fn targets(&self, alert: &AlertContext<'_>) -> Vec<Target> {
+        let occasion = self.occasion(alert);
         let facts: OnceCell<OwnedFacts> = OnceCell::new();
-        let admits = |filter: &Filter| filter.is_empty() || filter.admits(&facts.get_or_init(|| self.facts(saying)).facts());
+        let admits = |filter: &Filter| filter.is_empty() || filter.admits(&facts.get_or_init(|| self.facts(alert)).facts());
         let dispatcher_on_duty = LazyCell::new(|| facts::dispatcher_on_duty(self.world));
         targets(self.routes, &occasion, admits, |route| self.moment(route, *dispatcher_on_duty))
     }
 
-    fn facts(&self, saying: &Saying<'_>) -> OwnedFacts {
-        match saying.about {
+    fn facts(&self, alert: &AlertContext<'_>) -> OwnedFacts {
+        match alert.about {
             About::Subject(subject) => facts::of_subject(self.world, subject),
-            About::Unit(ident) => facts::of_unit(self.world, ident, saying.topic),
-            About::Event(event) => facts::of_event(self.world, event).unwrap_or_else(|| OwnedFacts::unknown(saying.topic)),
+            About::Unit(ident) => facts::of_unit(self.world, ident, alert.topic),
+            About::Event(event) => facts::of_event(self.world, event).unwrap_or_else(|| OwnedFacts::unknown(alert.topic)),
         }
     }
 
     pub(super) fn view<'v>(&'v self, guild: GuildId, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {
-        let setting: &'v Setting<'_> = &self.setting;
-        let labels = setting.guilds.get(&guild).map_or_else(|| Labels::usual(), |guild| &guild.labels);
-        let buttons = setting.guilds.get(&guild).is_none_or(|guild| guild.acting.buttons);
-        View { world: setting.world, server: setting.server, labels, style, roles, test, buttons, now: setting.at }
+        let context: &'v PlanContext<'_> = &self.context;
+        let labels = context.guilds.get(&guild).map_or_else(|| Labels::usual(), |guild| &guild.labels);
+        let buttons = context.guilds.get(&guild).is_none_or(|guild| guild.acting.buttons);
+        View { world: context.world, server: context.server, labels, style, roles, test, buttons, now: context.at }
     }
 
-    pub(super) fn saying(&self, subject: Subject) -> Option<Saying<'static>> {
+    pub(super) fn alert(&self, subject: Subject) -> Option<AlertContext<'static>> {
         let about = About::Subject(subject);
         match subject {
             Subject::Emergency(id, _) => {
                 let call = &self.world.emergencies.get(&id)?.call;
                 let (topic, lane) = if call.is_emergency { (Topic::Emergency, Lane::Urgent) } else { (Topic::Civil, Lane::New) };
-                Some(Saying { topic, priority: facts::emergency_priority(call), urgent: false, lane, about })
+                Some(AlertContext { topic, priority: facts::emergency_priority(call), urgent: false, lane, about })
             }
             Subject::Dispatch(id, _) => {
                 let priority = self.world.dispatches.get(&id)?.priority.clone();
                 let lane = if priority == Some(Priority::Level(1)) { Lane::Urgent } else { Lane::New };
-                Some(Saying { topic: Topic::Dispatch, priority, urgent: false, lane, about })
+                Some(AlertContext { topic: Topic::Dispatch, priority, urgent: false, lane, about })
             }
-            Subject::Panic(..) => Some(Saying { lane: Lane::Panic, ..plain(Topic::Panic, about) }),
+            Subject::Panic(..) => Some(AlertContext { lane: Lane::Panic, ..plain(Topic::Panic, about) }),
             Subject::Event(seq, nth) => {
                 let urgent = self.world.pages.get(&(seq, nth))?.page.nature == PageNature::Emergency;
-                Some(Saying { urgent, lane: if urgent { Lane::Urgent } else { Lane::New }, ..plain(Topic::Pager, about) })
+                Some(AlertContext { urgent, lane: if urgent { Lane::Urgent } else { Lane::New }, ..plain(Topic::Pager, about) })
             }
         }
     }
 
     /// What an event that stands for itself says; `None` for those that change a subject or a unit.
-    fn standing<'e>(&self, event: &'e Event) -> Option<Saying<'e>> {
+    fn standing<'e>(&self, event: &'e Event) -> Option<AlertContext<'e>> {
         let topic = event.topic()?;
         let about = About::Event(event);
         match topic {
-            Topic::Station => Some(Saying { lane: Lane::Urgent, ..plain(topic, about) }),
+            Topic::Station => Some(AlertContext { lane: Lane::Urgent, ..plain(topic, about) }),
             Topic::Record | Topic::Bolo | Topic::Tone | Topic::Other => Some(plain(topic, about)),
             Topic::Emergency | Topic::Civil | Topic::Panic | Topic::Dispatch | Topic::Pager | Topic::Duty | Topic::Status => None,
         }
@@ -574,8 +574,8 @@ pub(super) fn reply_place(card: Place) -> Place {
     if card == Place::Forum { Place::Thread } else { Place::Channel }
 }
 
-fn plain(topic: Topic, about: About<'_>) -> Saying<'_> {
-    Saying { topic, priority: None, urgent: false, lane: Lane::New, about }
+fn plain(topic: Topic, about: About<'_>) -> AlertContext<'_> {
+    AlertContext { topic, priority: None, urgent: false, lane: Lane::New, about }
 }
 
 /// The style of what is a line in every route. A public channel stays public: what names people has no form there at all.
