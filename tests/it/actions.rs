@@ -1,12 +1,12 @@
 //! Acting in the CAD from Discord: real presses, the whole bot, both simulators.
 
 mod call;
-mod cells;
 mod emergency;
-mod evenings;
 mod lookup;
 mod lost;
+mod matrix;
 mod races;
+mod random_scenarios;
 mod refusals;
 mod respond;
 mod threads;

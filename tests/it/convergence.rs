@@ -1,4 +1,4 @@
-//! Random evenings: the CAD changes by its own pages and through its API, connections drop, events are lost, doubled or late, Discord fails,
+//! Random scenarios: the CAD changes by its own pages and through its API, connections drop, events are lost, doubled or late, Discord fails,
 //! moderators delete messages, the bot dies and comes back. When the noise stops, within one reconcile period every routed channel shows
 //! exactly what the CAD has open: each call and panic once, each right; and whoever is to be called was called to each thing, but not twice.
 //!
@@ -113,8 +113,8 @@ struct Parcel {
 #[derive(Clone)]
 struct Told {
     at: i64,
-    /// The deed it is of: more than one may be done in a moment.
-    deed: u32,
+    /// The change it is of: more than one may be done in a moment.
+    change: u32,
     body: Value,
 }
 
@@ -122,7 +122,7 @@ struct Told {
 #[derive(Debug)]
 struct Life {
     began: i64,
-    deed: u32,
+    change: u32,
     ended: Option<(i64, u32)>,
     /// It was open before the bot came.
     before_us: bool,
@@ -145,7 +145,7 @@ struct Evening {
     forwarding: bool,
     /// What the CAD told and did not send yet.
     outbox: Vec<Told>,
-    deeds: u32,
+    changes: u32,
     lives: BTreeMap<(Kind, i64), Vec<Life>>,
     /// How often an event about a unit's panic came so late that it may be another panic as far as can be known.
     misleading: BTreeMap<i64, usize>,
@@ -217,7 +217,7 @@ impl Evening {
             hub_up: true,
             forwarding,
             outbox: Vec::new(),
-            deeds: 0,
+            changes: 0,
             lives: BTreeMap::new(),
             misleading: BTreeMap::new(),
             used_again: BTreeSet::new(),
@@ -351,13 +351,13 @@ impl Evening {
         self.watched[nth].deleted.push(message);
     }
 
-    /// What begins and ends in the CAD by a deed.
+    /// What begins and ends in the CAD by a change.
     fn observe(&mut self) {
         let now = self.stage.clock.now().0;
         let open: Vec<(Kind, i64)> = open(&self.stage.cad.open_state(1)).into_keys().collect();
         for (key, lives) in &mut self.lives {
             if let Some(life) = lives.last_mut().filter(|life| life.ended.is_none() && !open.contains(key)) {
-                life.ended = Some((now, self.deeds));
+                life.ended = Some((now, self.changes));
             }
         }
         for key in open {
@@ -368,7 +368,7 @@ impl Evening {
             }
             let missed = |life: &Life| !life.end_told && life.ended.is_none_or(|(ended, _)| now - ended < SURELY_READ_MS);
             let blurred = last.is_some_and(missed);
-            lives.push(Life { began: now, deed: self.deeds, ended: None, before_us: false, told: None, end_told: false, blurred });
+            lives.push(Life { began: now, change: self.changes, ended: None, before_us: false, told: None, end_told: false, blurred });
         }
     }
 
@@ -408,15 +408,15 @@ impl Evening {
             let Some(life) = lives.last_mut() else { continue };
             match (on, life.ended) {
                 // Said before it was over: another one, as far as can be known.
-                (true, Some((_, ended))) if told.deed < ended => *self.misleading.entry(unit).or_default() += 1,
+                (true, Some((_, ended))) if told.change < ended => *self.misleading.entry(unit).or_default() += 1,
                 // Said before it began, and nothing tells so.
-                (false, None) if told.deed < life.deed && (own || now - life.began > LATE_MS) => {
+                (false, None) if told.change < life.change && (own || now - life.began > LATE_MS) => {
                     life.blurred = true;
                     *self.misleading.entry(unit).or_default() += 1;
                 }
-                (true, None) if told.deed >= life.deed && in_time => life.told = life.told.or(Some(now)),
+                (true, None) if told.change >= life.change && in_time => life.told = life.told.or(Some(now)),
                 // A unit's flag is believed if it cannot be older than the panic.
-                (false, Some((_, ended))) if told.deed >= ended && in_time => {
+                (false, Some((_, ended))) if told.change >= ended && in_time => {
                     life.end_told |= kind != "EVENT_UNIT_UPDATE" || life.told.is_some_and(|began| now - began > LATE_MS);
                 }
                 _ => {}
@@ -441,16 +441,16 @@ impl Evening {
 
     /// Somebody does something in the CAD, by its pages or by its API.
     fn act(&mut self) {
-        self.deeds += 1;
-        self.deed();
+        self.changes += 1;
+        self.change();
         self.observe();
         let at = self.stage.clock.now().0;
         while let Ok((_, body)) = self.stage.events.try_recv() {
-            self.outbox.push(Told { at, deed: self.deeds, body });
+            self.outbox.push(Told { at, change: self.changes, body });
         }
     }
 
-    fn deed(&mut self) {
+    fn change(&mut self) {
         let by_api = self.chance(30);
         let cad = self.stage.cad.clone();
         let state = cad.open_state(1);
@@ -584,7 +584,7 @@ impl Evening {
         let deleted: BTreeSet<(Kind, i64)> =
             self.watched.iter().flat_map(|watched| watched.deleted.iter().flat_map(each)).filter_map(|card| key_of(&card)).collect();
         for (kind, id) in deleted {
-            self.deeds += 1;
+            self.changes += 1;
             match kind {
                 Kind::Dispatch => drop(self.stage.cad.dispatch_edit(1, id, &json!({ "address": "Elgin Ave" }))),
                 Kind::Panic => drop(self.stage.cad.update_unit(1, id, &json!({ "data": { "unitNum": format!("C-{id}") } }))),
@@ -594,7 +594,7 @@ impl Evening {
         let at = self.stage.clock.now().0;
         while let Ok((_, body)) = self.stage.events.try_recv() {
             self.say(|| format!("tells {body}"));
-            self.way.push(Parcel { at, source: Source::Hub, told: Told { at, deed: self.deeds, body } });
+            self.way.push(Parcel { at, source: Source::Hub, told: Told { at, change: self.changes, body } });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::cells::{About, Action, quiet_scene};
+use super::matrix::{About, Action, quiet_scene};
 use super::{Officer, Scene, told};
 use crate::test_bot::{PATIENCE, title};
 

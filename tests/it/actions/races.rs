@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::cells::{ANSWERED_WITHIN, About, Action, quiet_scene};
+use super::matrix::{ANSWERED_WITHIN, About, Action, quiet_scene};
 use super::{Scene, told};
 use crate::test_bot::{PATIENCE, title, until};
 

@@ -10,7 +10,7 @@ use tenfour_sim::cad::DispatchSpec;
 use tenfour_sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
 use tokio::time::Instant;
 
-use super::cells::{ANSWERED_WITHIN, About, Action, Staged, quiet_scene, quiet_scene_on};
+use super::matrix::{ANSWERED_WITHIN, About, Action, Staged, quiet_scene, quiet_scene_on};
 use super::{Officer, Scene, told};
 use crate::test_bot::PATIENCE;
 
@@ -47,7 +47,7 @@ use Situation::{
     OffDuty, Slow, Spent, Unreachable,
 };
 
-/// What is expected of a cell.
+/// What is expected of a case.
 struct Expected {
     /// All of these are in the sentence.
     words: &'static [&'static str],
@@ -122,7 +122,7 @@ fn expected(situation: Situation, action: Action) -> Expected {
 /// Words that nobody should have to understand.
 const JARGON: [&str; 6] = ["HTTP", "detail", "JSON", "REST", "null", "status code"];
 
-/// Presses everything at once, and judges each cell.
+/// Presses everything at once, and judges each case.
 async fn press_all(scene: &Scene, situation: Situation, staged: &[&Staged]) {
     let pressed = join_all(staged.iter().map(|one| async move {
         let before = one.requests(scene);
@@ -134,19 +134,19 @@ async fn press_all(scene: &Scene, situation: Situation, staged: &[&Staged]) {
     }))
     .await;
     for (one, (before, acknowledged, took, said)) in staged.iter().zip(pressed) {
-        let cell = format!("{:?} × {situation:?}", one.action);
+        let case = format!("{:?} × {situation:?}", one.action);
         let Expected { words, requests, times } = expected(situation, one.action);
-        assert!(acknowledged.is_ok() && took < ANSWERED_WITHIN, "{cell}: acknowledged {acknowledged:?} after {took:?}");
+        assert!(acknowledged.is_ok() && took < ANSWERED_WITHIN, "{case}: acknowledged {acknowledged:?} after {took:?}");
         for word in words {
-            assert!(said.contains(word), "{cell}: no {word:?} in: {said}");
+            assert!(said.contains(word), "{case}: no {word:?} in: {said}");
         }
-        assert!(JARGON.iter().all(|word| !said.contains(word)), "{cell}: {said}");
+        assert!(JARGON.iter().all(|word| !said.contains(word)), "{case}: {said}");
         let sent = one.requests(scene) - before;
-        assert!(requests.contains(&sent), "{cell}: {sent} changing requests, expected {requests:?}: {said}\n{:#?}", scene.changes());
+        assert!(requests.contains(&sent), "{case}: {sent} changing requests, expected {requests:?}: {said}\n{:#?}", scene.changes());
         if times == 0 {
-            assert!(one.is_unchanged(scene), "{cell}: changed in the CAD: {}", one.state(scene));
+            assert!(one.is_unchanged(scene), "{case}: changed in the CAD: {}", one.state(scene));
         } else {
-            assert_eq!(one.times(scene), times, "{cell}: done so often in the CAD: {}", one.state(scene));
+            assert_eq!(one.times(scene), times, "{case}: done so often in the CAD: {}", one.state(scene));
         }
     }
 }

@@ -163,7 +163,7 @@ async fn of_several_servers_it_is_the_one_on_which_one_is_on_duty() {
 
 #[tokio::test]
 async fn ending_a_panic_offers_to_clear_its_911_and_anothers_is_asked_for_once() {
-    let mut scene = super::cells::quiet_scene(Vec::new()).await;
+    let mut scene = super::matrix::quiet_scene(Vec::new()).await;
     let crew = scene.crew(2).await;
     let (ann, bob) = (&crew[0], &crew[1]);
     let cad = scene.bot.cad.clone();
@@ -206,7 +206,7 @@ async fn ending_a_panic_offers_to_clear_its_911_and_anothers_is_asked_for_once()
 
 #[tokio::test]
 async fn whoever_waits_for_the_cad_sees_what_for_and_goes_through() {
-    let scene = super::cells::quiet_scene(Vec::new()).await;
+    let scene = super::matrix::quiet_scene(Vec::new()).await;
     let mut ann = scene.civilian("Ann", &["selfDispatch"]);
     scene.duty(&mut ann, "Ann");
     scene.bot.caught_up().await;

@@ -12,7 +12,7 @@ use tenfour::{
 use tenfour_sim::cad::{Account, CadOptions, ServerOptions, UnitSpec};
 use tenfour_sim::discord::DiscordOptions;
 
-use super::cells::{ALL_PERMISSIONS, Action, quiet_scene};
+use super::matrix::{ALL_PERMISSIONS, Action, quiet_scene};
 use super::{Officer, Scene, told};
 use crate::test_bot::{PATIENCE, Setup, field, until};
 

@@ -61,10 +61,10 @@ async fn fires_never_run_dry_in_any_order() {
     }
 }
 
-/// What was raised while `deed` was done.
-fn raised(cad: &CadSim, deed: impl FnOnce()) -> Vec<String> {
+/// What was raised while `step` was done.
+fn raised(cad: &CadSim, step: impl FnOnce()) -> Vec<String> {
     cad.clear_log();
-    deed();
+    step();
     kinds(cad)
 }
 

@@ -1,5 +1,5 @@
-//! Histories: what the CAD tells, in which order, and the exact messages that people then see. The files are `tests/histories/*.txt`; how
-//! to read and write them stands in `tests/histories/README.md`.
+//! Scenarios: what the CAD tells, in which order, and the exact messages that people then see. The files are `tests/scenarios/*.txt`; how
+//! to read and write them stands in `tests/scenarios/README.md`.
 //!
 //! `TENFOUR_ACCEPT=1` writes what is shown now into the files: read it critically before it is committed. `TENFOUR_ONLY=word` plays those
 //! whose file or sentence has the word.
@@ -19,8 +19,8 @@ const AT_LEAST: usize = 45;
 /// Where each shape of an event is shown by itself.
 const SHAPES: &str = "shapes";
 
-/// One history.
-pub(crate) struct History {
+/// One scenario.
+pub(crate) struct Scenario {
     file: PathBuf,
     sentence: String,
     /// With its line numbers in the file.
@@ -29,54 +29,56 @@ pub(crate) struct History {
 }
 
 #[test]
-fn every_history_ends_in_exactly_these_messages() {
+fn every_scenario_ends_in_exactly_these_messages() {
     let only = std::env::var("TENFOUR_ONLY").unwrap_or_default();
-    let all = histories();
-    let chosen: Vec<&History> = all.iter().filter(|history| history.name().contains(&only)).collect();
+    let all = scenarios();
+    let chosen: Vec<&Scenario> = all.iter().filter(|scenario| scenario.name().contains(&only)).collect();
     let played = play(&chosen);
     let accept = std::env::var_os("TENFOUR_ACCEPT").is_some();
     let mut failed = Vec::new();
-    for (history, outcome) in chosen.iter().zip(&played) {
+    for (scenario, outcome) in chosen.iter().zip(&played) {
         match outcome {
-            Err(why) => failed.push(format!("{}\n{why}", history.name())),
-            Ok(shown) if *shown != history.expected => failed.push(format!("{}\n{}", history.name(), difference(&history.expected, shown))),
+            Err(why) => failed.push(format!("{}\n{why}", scenario.name())),
+            Ok(shown) if *shown != scenario.expected => {
+                failed.push(format!("{}\n{}", scenario.name(), difference(&scenario.expected, shown)))
+            }
             Ok(_) => {}
         }
     }
     if accept {
-        let outcomes: Vec<(&History, &String)> = chosen.iter().zip(&played).filter_map(|(h, o)| Some((*h, o.as_ref().ok()?))).collect();
+        let outcomes: Vec<(&Scenario, &String)> = chosen.iter().zip(&played).filter_map(|(h, o)| Some((*h, o.as_ref().ok()?))).collect();
         write(&outcomes);
     }
     let told = if accept { "\n\nAccepted: read the files critically, then run again without TENFOUR_ACCEPT." } else { "" };
-    assert!(failed.is_empty(), "{} of {} histories:\n\n{}{told}", failed.len(), chosen.len(), failed.join("\n\n"));
+    assert!(failed.is_empty(), "{} of {} scenarios:\n\n{}{told}", failed.len(), chosen.len(), failed.join("\n\n"));
     assert!(!accept, "nothing to accept");
 }
 
 #[test]
 fn the_table_is_whole() {
-    let all = histories();
-    let told = all.iter().filter(|history| !history.name().starts_with(SHAPES)).count();
-    assert!(told >= AT_LEAST, "{told} histories, {AT_LEAST} wanted");
-    let names: BTreeSet<String> = all.iter().map(History::name).collect();
-    assert_eq!(names.len(), all.len(), "two histories have one name");
-    let used: BTreeSet<&str> = all.iter().flat_map(|history| &history.steps).filter_map(Step::fixture).collect();
+    let all = scenarios();
+    let told = all.iter().filter(|scenario| !scenario.name().starts_with(SHAPES)).count();
+    assert!(told >= AT_LEAST, "{told} scenarios, {AT_LEAST} wanted");
+    let names: BTreeSet<String> = all.iter().map(Scenario::name).collect();
+    assert_eq!(names.len(), all.len(), "two scenarios have one name");
+    let used: BTreeSet<&str> = all.iter().flat_map(|scenario| &scenario.steps).filter_map(Step::fixture).collect();
     let files = std::fs::read_dir(script::fixtures()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let missing: Vec<String> =
         files.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).filter(|name| !used.contains(name.as_str())).collect();
-    assert!(missing.is_empty(), "fixtures without a history: {missing:?}");
+    assert!(missing.is_empty(), "fixtures without a scenario: {missing:?}");
 }
 
-impl History {
+impl Scenario {
     fn name(&self) -> String {
         format!("{}: {}", self.file.file_stem().unwrap().to_string_lossy(), self.sentence)
     }
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
 }
 
-fn histories() -> Vec<History> {
+fn scenarios() -> Vec<Scenario> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "txt"));
     files.sort();
@@ -84,9 +86,9 @@ fn histories() -> Vec<History> {
 }
 
 /// `== sentence`, steps, `---`, what is expected; and so on.
-fn sections(file: &Path) -> Vec<History> {
+fn sections(file: &Path) -> Vec<Scenario> {
     let text = std::fs::read_to_string(file).unwrap();
-    let mut found: Vec<History> = Vec::new();
+    let mut found: Vec<Scenario> = Vec::new();
     let mut lines: Vec<(usize, &str)> = Vec::new();
     let (mut words, mut shared) = (script::Words::default(), 0);
     let mut in_steps = true;
@@ -104,7 +106,7 @@ fn sections(file: &Path) -> Vec<History> {
             }
             words.truncate(shared);
             in_steps = true;
-            found.push(History { file: file.to_owned(), sentence: sentence.to_owned(), steps: Vec::new(), expected: String::new() });
+            found.push(Scenario { file: file.to_owned(), sentence: sentence.to_owned(), steps: Vec::new(), expected: String::new() });
         } else if line == "---" && in_steps {
             in_steps = false;
             found.last_mut().unwrap().steps = words.steps(&std::mem::take(&mut lines), &place);
@@ -119,25 +121,25 @@ fn sections(file: &Path) -> Vec<History> {
     if in_steps && let Some(last) = found.last_mut() {
         last.steps = words.steps(&lines, &place);
     }
-    for history in &mut found {
-        history.expected = history.expected.trim_end().to_owned();
+    for scenario in &mut found {
+        scenario.expected = scenario.expected.trim_end().to_owned();
     }
     found
 }
 
 /// Plays them on all cores, each in a world of its own.
-fn play(histories: &[&History]) -> Vec<Result<String, String>> {
+fn play(scenarios: &[&Scenario]) -> Vec<Result<String, String>> {
     let next = AtomicUsize::new(0);
-    let played = Mutex::new(vec![Err("was not played".to_owned()); histories.len()]);
+    let played = Mutex::new(vec![Err("was not played".to_owned()); scenarios.len()]);
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(history) = histories.get(at) else { return };
+                    let Some(scenario) = scenarios.get(at) else { return };
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                    let outcome = runtime.block_on(script::play(&history.steps));
+                    let outcome = runtime.block_on(script::play(&scenario.steps));
                     played.lock().unwrap()[at] = outcome;
                 }
             });
@@ -147,15 +149,15 @@ fn play(histories: &[&History]) -> Vec<Result<String, String>> {
 }
 
 /// Puts what was shown into the files.
-fn write(outcomes: &[(&History, &String)]) {
-    let files: BTreeSet<&PathBuf> = outcomes.iter().map(|(history, _)| &history.file).collect();
+fn write(outcomes: &[(&Scenario, &String)]) {
+    let files: BTreeSet<&PathBuf> = outcomes.iter().map(|(scenario, _)| &scenario.file).collect();
     for file in files {
         let text = format!("\n{}", std::fs::read_to_string(file).unwrap());
         let mut sections = text.split("\n== ");
         let mut written = sections.next().unwrap_or_default().to_owned();
         for section in sections {
             let sentence = section.lines().next().unwrap_or_default();
-            let own = outcomes.iter().find(|(history, _)| history.file == *file && history.sentence == sentence);
+            let own = outcomes.iter().find(|(scenario, _)| scenario.file == *file && scenario.sentence == sentence);
             let steps = section.split_once("\n---\n").map_or(section, |(steps, _)| steps).trim_end();
             match own {
                 Some((_, shown)) => written.push_str(&format!("\n== {steps}\n---\n{shown}\n")),

@@ -1,4 +1,4 @@
-//! Evenings by chance: people press what they see, the CAD's own pages go on, and the CAD's API fails in every way at random. When it
+//! Random scenarios: people press what they see, the CAD's own pages go on, and the CAD's API fails in every way at random. When it
 //! quiets down and the CAD was read, no 911 is two calls, and each card says what the CAD says.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tenfour_sim::cad::{CallSpec, DispatchSpec, Noise, Seen};
 use tenfour_sim::discord::DiscordSim;
 
-use super::cells::{ANSWERED_WITHIN, quiet_scene};
+use super::matrix::{ANSWERED_WITHIN, quiet_scene};
 use super::{Officer, Scene, told};
 
 const PEOPLE: usize = 5;
@@ -82,7 +82,7 @@ async fn press(scene: &Scene, card: &Value, verb: &str, who: &Officer) {
     assert!(!said.trim().is_empty() && !said.contains("HTTP") && !said.contains("status "), "{said}");
 }
 
-async fn evening(seed: u64) {
+async fn random_scenario(seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let mut scene = quiet_scene(Vec::new()).await;
     let crew = scene.crew(PEOPLE).await;
@@ -140,6 +140,6 @@ async fn evening(seed: u64) {
 #[tokio::test]
 async fn no_911_becomes_two_calls_and_cards_say_what_the_cad_says() {
     for seed in [1, 2, 3] {
-        evening(seed).await;
+        random_scenario(seed).await;
     }
 }

@@ -239,7 +239,7 @@ fn time(stamp: &str) -> String {
     clock(UnixMs(stamp.parse::<jiff::Timestamp>().unwrap().as_millisecond()))
 }
 
-/// `20:00:00`, with the day before it if it is another than that of the histories.
+/// `20:00:00`, with the day before it if it is another than that of the scenarios.
 fn clock(at: UnixMs) -> String {
     let day = |at: UnixMs| jiff::Timestamp::from_millisecond(at.0).unwrap().to_string();
     let (now, told) = (day(BEGIN), day(at));

@@ -1,4 +1,4 @@
-//! The steps of a history: read from its file, played on a stage.
+//! The steps of a scenario: read from its file, played on a stage.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +18,7 @@ use tenfour::world::{ListedCalls, ListedUnits, Listing};
 use super::shown::Seen;
 use crate::stage::{BEGIN, Stage};
 
-/// After its last step a history goes on for so long (ms).
+/// After its last step a scenario goes on for so long (ms).
 const AFTERWARDS: i64 = 10_000;
 
 /// One line: when, what.
@@ -64,7 +64,7 @@ impl Words {
     }
 
     pub(crate) fn learn(&mut self, lines: &[(usize, &str)], place: &impl Fn(usize) -> String) {
-        assert!(self.steps(lines, place).is_empty(), "steps before the first history");
+        assert!(self.steps(lines, place).is_empty(), "steps before the first scenario");
     }
 
     /// Lines become steps. What is an open JSON text goes on in the next line.
@@ -141,7 +141,7 @@ struct Play {
     down: bool,
 }
 
-/// Plays a history. Returns everything that is shown at its end, and how it came to be.
+/// Plays a scenario. Returns everything that is shown at its end, and how it came to be.
 pub(crate) async fn play(steps: &[Step]) -> Result<String, String> {
     let mut stage = Stage::new().await;
     stage.reads = false;

@@ -1,4 +1,4 @@
-//! What a cell of the table is made of: an action, prepared so that one press does it; what came of it in the CAD; and whether its card says
+//! What a case of the matrix is made of: an action, prepared so that one press does it; what came of it in the CAD; and whether its card says
 //! what the CAD says.
 
 use std::time::Duration;
@@ -200,7 +200,7 @@ impl Staged {
         }
     }
 
-    /// Requests of this cell that change the CAD.
+    /// Requests of this case that change the CAD.
     pub(crate) fn requests(&self, scene: &Scene) -> usize {
         let ours = |seen: &Seen| {
             let Seen::Rest { method, path, body, .. } = seen else { return false };
