@@ -57,7 +57,7 @@ impl Server {
         let copy = read_first.is_some() || known.content_fingerprint == Some(fingerprint);
         if known.closed_at.is_some() {
             // Numbers are used again: a new call under the number of a closed one is another incident, unless it is a late copy.
-            if !copy && made_of_known(known) != fingerprint {
+            if !copy && fingerprint_of_known(known) != fingerprint {
                 self.dispatch_made(id, incoming, Some(fingerprint), true, at, done);
             }
             return;
@@ -358,7 +358,7 @@ impl Dispatch {
 
     /// Nobody told yet what it is about.
     fn is_bare(&self) -> bool {
-        made_of_known(self) == made_of_known(&Self::empty(self.id, self.opened_at))
+        fingerprint_of_known(self) == fingerprint_of_known(&Self::empty(self.id, self.opened_at))
     }
 
     /// Known by its number alone: something was told of it, but not its creation.
@@ -459,7 +459,7 @@ pub(super) fn content_fingerprint(incoming: &DispatchCall) -> u64 {
 }
 
 /// [`content_fingerprint`] of a call as it is now.
-fn made_of_known(known: &Dispatch) -> u64 {
+fn fingerprint_of_known(known: &Dispatch) -> u64 {
     fingerprint(&(
         (known.origin, &known.priority, &known.block, &known.address, &known.postal),
         (&known.title, &known.code, &known.description, known.from_911, &known.meta),
