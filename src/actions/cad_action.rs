@@ -19,7 +19,7 @@ pub enum CadAction {
     /// Write a note.
     Note(Subject, String),
     /// Answer for a 911, a panic or a page: nobody else is called.
-    Take(Subject),
+    Acknowledge(Subject),
     /// Change fields of a dispatch call.
     Edit(CallId, Box<DispatchPatch>),
     /// Set a dispatch call's postal.
@@ -56,7 +56,7 @@ impl CadAction {
             Self::Respond(_) | Self::Note(..) | Self::Leave | Self::LeaveCall(_) | Self::New(_, true) | Self::NewFromTemplate(_) => {
                 (Permission::SelfDispatch, true)
             }
-            Self::Take(_) => (Permission::SelfDispatch, false),
+            Self::Acknowledge(_) => (Permission::SelfDispatch, false),
             Self::Dispatch(_)
             | Self::New(_, false)
             | Self::Edit(..)
@@ -82,9 +82,11 @@ impl CadAction {
             Subject::Event(..) => ", page".to_owned(),
         };
         match self {
-            Self::Respond(subject) | Self::Note(subject, _) | Self::Take(subject) | Self::PanicOver(subject) | Self::LeaveCall(subject) => {
-                of(subject)
-            }
+            Self::Respond(subject)
+            | Self::Note(subject, _)
+            | Self::Acknowledge(subject)
+            | Self::PanicOver(subject)
+            | Self::LeaveCall(subject) => of(subject),
             Self::Dispatch(id) | Self::Dismiss(id) => format!(", 911{id:#}"),
             Self::Edit(id, _) | Self::Postal(id, _) | Self::Close(id) => format!(", call{id:#}"),
             Self::Primary(id, ident) | Self::Assign(id, ident) | Self::Unassign(id, ident) => format!(", call{id:#}, unit {ident}"),
@@ -113,7 +115,7 @@ impl CadAction {
             Self::Dispatch(_) => "dispatch 911",
             Self::Leave | Self::LeaveCall(_) => "leave call",
             Self::Note(..) => "note",
-            Self::Take(_) => "take",
+            Self::Acknowledge(_) => "take",
             Self::Edit(..) => "edit call",
             Self::Postal(..) => "postal",
             Self::Primary(..) => "primary unit",
@@ -157,6 +159,6 @@ mod tests {
             assert_eq!(of(action.clone()), Need { permission: Permission::SelfDispatch, on_duty: Some(ServerId(3)) }, "{action:?}");
         }
         assert_eq!(of(CadAction::Panic(true)), Need { permission: Permission::Account, on_duty: Some(ServerId(3)) });
-        assert_eq!(of(CadAction::Take(subject)), Need { permission: Permission::SelfDispatch, on_duty: None });
+        assert_eq!(of(CadAction::Acknowledge(subject)), Need { permission: Permission::SelfDispatch, on_duty: None });
     }
 }

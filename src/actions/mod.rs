@@ -307,7 +307,7 @@ impl Acting {
             CadAction::Leave => self.leave(who, server, None).await,
             CadAction::LeaveCall(subject) => self.leave_call(actor, who, server, *subject).await,
             CadAction::Note(subject, note) => self.note(actor, who, server, *subject, note).await,
-            CadAction::Take(subject) => self.take(actor, server, *subject).await,
+            CadAction::Acknowledge(subject) => self.acknowledge(actor, server, *subject).await,
             CadAction::Edit(call, patch) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let edited = self.0.deps.actor.edit_dispatch(&who.granted, server, number, patch).await;
@@ -577,17 +577,17 @@ impl Acting {
         Ok(format!("📝 Noted on call #{number}, signed {}.", text::line(&label, 60)))
     }
 
-    async fn take(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<String, ActionError> {
-        let (is_over, taken) = self.look(server, move |world| (world.is_over(subject), world.taken_of(subject))).await?;
+    async fn acknowledge(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<String, ActionError> {
+        let (is_over, taken) = self.look(server, move |world| (world.is_over(subject), world.acknowledgement_of(subject))).await?;
         let by = match taken {
             Some(taken) => taken.by,
             None if is_over => return Err(self.over(actor.guild, server, subject).await),
             None => {
-                if !self.tell(server, SyntheticEvent::taken(subject, actor.user)).await {
+                if !self.tell(server, SyntheticEvent::acknowledged(subject, actor.user)).await {
                     return Err(ActionError::Store);
                 }
                 // Of two at once the first answers for it. Nobody does for what is over by now.
-                match self.look(server, move |world| world.taken_of(subject)).await? {
+                match self.look(server, move |world| world.acknowledgement_of(subject)).await? {
                     Some(taken) => taken.by,
                     None => return Err(self.over(actor.guild, server, subject).await),
                 }

@@ -70,8 +70,8 @@ impl SyntheticEvent {
         Self { kind: "EVENT_UNIT_UPDATE", data: json!({ "units": units }) }
     }
 
-    pub(super) fn taken(subject: Subject, by: UserId) -> Self {
-        Self { kind: own::TAKEN, data: json!({ "subject": subject.to_string(), "by": by.to_string() }) }
+    pub(super) fn acknowledged(subject: Subject, by: UserId) -> Self {
+        Self { kind: own::ACKNOWLEDGED, data: json!({ "subject": subject.to_string(), "by": by.to_string() }) }
     }
 
     /// On its way in.
@@ -119,7 +119,10 @@ mod tests {
             [Event::UnitStatus { idents: idents.to_vec(), status: Some(3), units: vec![] }]
         );
         let subject = Subject::Emergency(CallId(302), AT);
-        assert_eq!(heard(SyntheticEvent::taken(subject, UserId(9))), [Event::Taken { subject: subject.to_string(), by: UserId(9) }]);
+        assert_eq!(
+            heard(SyntheticEvent::acknowledged(subject, UserId(9))),
+            [Event::Acknowledged { subject: subject.to_string(), by: UserId(9) }]
+        );
         let object = |value: Value| value.as_object().unwrap().clone();
         let made = object(json!({ "callId": 501, "title": "Robbery", "idents": [12], "metaData": { "origin911": "302" } }));
         assert!(

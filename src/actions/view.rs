@@ -7,7 +7,7 @@ use crate::cad::rest::Object;
 use crate::event::Priority;
 use crate::ids::{CallId, Ident};
 use crate::render::text;
-use crate::world::{Dispatch, Server, Subject, Taken, UnitState};
+use crate::world::{Acknowledgement, Dispatch, Server, Subject, UnitState};
 
 /// Units of a call shown in a panel.
 const MOST_UNITS: usize = 25;
@@ -31,7 +31,7 @@ pub struct CardState {
     /// Attached units: number, name, whether it is the primary one.
     pub units: Vec<(Ident, String, bool)>,
     /// Who answers for it.
-    pub taken: Option<Taken>,
+    pub taken: Option<Acknowledgement>,
 }
 
 /// Who somebody is in the CAD.
@@ -126,7 +126,7 @@ pub(super) fn card_state(world: &Server, subject: Subject) -> Option<CardState> 
     if world.is_over(subject) {
         return None;
     }
-    let bare = |what: String| CardState { what, priority: None, postal: None, units: Vec::new(), taken: world.taken_of(subject) };
+    let bare = |what: String| CardState { what, priority: None, postal: None, units: Vec::new(), taken: world.acknowledgement_of(subject) };
     match subject {
         Subject::Emergency(id, _) => Some(bare(format!("Call{id:#}"))),
         Subject::Panic(ident, _) => Some(bare(format!("Panic of {}", named(world, ident)))),

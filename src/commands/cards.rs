@@ -123,7 +123,7 @@ async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: O
             return Ok(Answer::Panel(panel(on, &state, &labels)));
         }
         (Verb::Respond, _) => CadAction::Respond(subject),
-        (Verb::Take, _) => CadAction::Take(subject),
+        (Verb::Take, _) => CadAction::Acknowledge(subject),
         (Verb::Over, _) => {
             if let Some(name) = acting.others_panic(who, server, subject).await? {
                 return Ok(Answer::Panel(question(on, &name)));

@@ -42,7 +42,7 @@ const READERS: [(&str, Reader); 36] = [
     ("EVENT_NEW_CALLOUT", callout::callout),
     ("EVENT_STATION_ALERT", station::alert),
     ("EVENT_PAGER_REBORN", pager::page),
-    (own::TAKEN, own::taken),
+    (own::ACKNOWLEDGED, own::acknowledged),
     (own::EMERGENCY_NOTE, own::emergency_note),
     // The current status and unit events say what a cleared call means for its units.
     ("EVENT_UNIT_CALL_CLEAR", ignored),

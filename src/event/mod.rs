@@ -191,8 +191,8 @@ pub enum Event {
         /// From which dispatch call.
         call: CallId,
     },
-    /// [`own::TAKEN`]: a member answers for a subject.
-    Taken {
+    /// [`own::ACKNOWLEDGED`]: a member answers for a subject.
+    Acknowledged {
         /// The subject as text.
         subject: String,
         by: UserId,

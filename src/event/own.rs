@@ -5,21 +5,21 @@ use super::normalise::Item;
 use super::{DecodeError, Event};
 use crate::ids::UserId;
 
-/// The type of [`Event::Taken`].
-pub const TAKEN: &str = "TENFOUR_TAKEN";
+/// The type of [`Event::Acknowledged`].
+pub const ACKNOWLEDGED: &str = "TENFOUR_TAKEN";
 /// The type of [`Event::EmergencyNote`].
 pub const EMERGENCY_NOTE: &str = "TENFOUR_911_NOTE";
 
 /// Whether only the bot itself may tell events of this type.
 #[must_use]
 pub fn is_own(kind: &str) -> bool {
-    kind == TAKEN || kind == EMERGENCY_NOTE
+    kind == ACKNOWLEDGED || kind == EMERGENCY_NOTE
 }
 
-pub(super) fn taken(item: Item<'_>) -> Result<Event, DecodeError> {
+pub(super) fn acknowledged(item: Item<'_>) -> Result<Event, DecodeError> {
     let subject = item.data.text("subject").ok_or(DecodeError::Missing("subject"))?;
     let by = item.data.text("by").and_then(|id| id.parse().ok()).ok_or(DecodeError::Missing("by"))?;
-    Ok(Event::Taken { subject, by: UserId(by) })
+    Ok(Event::Acknowledged { subject, by: UserId(by) })
 }
 
 pub(super) fn emergency_note(item: Item<'_>) -> Result<Event, DecodeError> {
@@ -40,10 +40,10 @@ mod tests {
 
     #[test]
     fn who_took_what() {
-        let taken = |data| decode_one(TAKEN, data);
+        let taken = |data| decode_one(ACKNOWLEDGED, data);
         assert_eq!(
             taken(json!({"subject": "911:302@1", "by": "175928847299117063"})),
-            Ok(Event::Taken { subject: "911:302@1".into(), by: UserId(175_928_847_299_117_063) })
+            Ok(Event::Acknowledged { subject: "911:302@1".into(), by: UserId(175_928_847_299_117_063) })
         );
         assert_eq!(taken(json!({"by": "1"})), Err(DecodeError::Missing("subject")));
         assert_eq!(taken(json!({"subject": "911:302@1", "by": "me"})), Err(DecodeError::Missing("by")));
@@ -54,6 +54,6 @@ mod tests {
         let event = decode_one(EMERGENCY_NOTE, json!({"callId": 302, "note": {"label": "A-10", "type": "text", "content": "on my way"}}));
         let note = Note { time: None, label: Some("A-10".into()), kind: "text".into(), content: "on my way".into() };
         assert_eq!(event, Ok(Event::EmergencyNote { call: CallId(302), note }));
-        assert!(is_own(EMERGENCY_NOTE) && is_own(TAKEN) && !is_own("EVENT_911"));
+        assert!(is_own(EMERGENCY_NOTE) && is_own(ACKNOWLEDGED) && !is_own("EVENT_911"));
     }
 }

@@ -131,7 +131,7 @@ impl Event {
             | Self::LinkVerified { .. }
             | Self::Callout(_)
             | Self::PrintRecord { .. } => Some(Topic::Other),
-            Self::Taken { .. } | Self::EmergencyNote { .. } | Self::Ignored | Self::Unknown => None,
+            Self::Acknowledged { .. } | Self::EmergencyNote { .. } | Self::Ignored | Self::Unknown => None,
         }
     }
 }

@@ -202,7 +202,7 @@ pub(super) fn of_event(world: &Server, event: &Event) -> Option<OwnedFacts> {
             facts.units(world, idents);
         }
         // Never told: they have no topic.
-        Event::Taken { .. } | Event::EmergencyNote { .. } => {}
+        Event::Acknowledged { .. } | Event::EmergencyNote { .. } => {}
         Event::Bodycam { ident, .. } => facts.units(world, [ident]),
         Event::Tone { targets, .. } => tone(&mut facts, targets),
         Event::StreetSign { lines, .. } => facts.texts(lines),

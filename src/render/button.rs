@@ -56,7 +56,7 @@ mod tests {
     use super::super::{Style, sample};
     use super::*;
     use crate::ids::{CallId, Ident, UserId};
-    use crate::world::Taken;
+    use crate::world::Acknowledgement;
 
     fn faces(world: &crate::world::Server, subject: Subject, style: Style) -> String {
         let view = View { buttons: true, ..sample::view(world, style) };
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn cards_have_the_buttons_of_their_state() {
         let mut world = sample::world();
-        let (opened, by) = (sample::OPENED, Some(Taken { by: UserId(5), at: sample::NOW }));
+        let (opened, by) = (sample::OPENED, Some(Acknowledgement { by: UserId(5), at: sample::NOW }));
         let all = [Subject::Emergency(CallId(302), opened), Subject::Dispatch(CallId(501), opened), Subject::Panic(Ident(4107), opened)];
         let shown = |world: &_, style| all.map(|subject| faces(world, subject, style));
         assert_eq!(shown(&world, Style::Card), ["respond note more take", "respond note more", "over take"]);

@@ -7,7 +7,7 @@ use super::{Labels, Message, Reply, Style, View, limits, text};
 use crate::clock::UnixMs;
 use crate::event::*;
 use crate::ids::{CallId, Ident, RoleId, ServerId, UserId};
-use crate::world::{Dispatch, Emergency, Moment, MomentKind, Paged, Panic, Server, Subject, Taken, UnitState};
+use crate::world::{Acknowledgement, Dispatch, Emergency, Moment, MomentKind, Paged, Panic, Server, Subject, UnitState};
 
 const AT: UnixMs = super::sample::OPENED;
 const ROLES: [RoleId; 2] = [RoleId(71), RoleId(72)];
@@ -237,7 +237,7 @@ impl Filler {
         };
         world.dispatches.insert(CallId(3), dispatch);
         let page = Page { addresses: self.list(crowd), idents: idents.clone(), nature: PageNature::Other(self.text()), body: self.some() };
-        let taken = over.then_some(Taken { by: UserId(1), at: AT });
+        let taken = over.then_some(Acknowledgement { by: UserId(1), at: AT });
         world.pages.insert((1, 0), Paged { page, at: AT, taken, over_at: gone });
         world.pages.insert((1, 1), Paged { page: Page::default(), at: AT, taken: None, over_at: gone });
         for ident in [Ident(0), Ident(1)] {
@@ -250,7 +250,7 @@ impl Filler {
                     linked_911: Some(CallId(1)),
                     by_flag: false,
                     joined_late: false,
-                    taken: Some(Taken { by: UserId(u64::MAX), at: AT }),
+                    taken: Some(Acknowledgement { by: UserId(u64::MAX), at: AT }),
                     shared: None,
                 },
             );

@@ -111,7 +111,7 @@ pub fn event(event: &Event, at: UnixMs, view: &View<'_>) -> Option<Message> {
         | Event::UnitAttach { .. }
         | Event::UnitDetach { .. }
         | Event::Pager(_)
-        | Event::Taken { .. }
+        | Event::Acknowledged { .. }
         | Event::EmergencyNote { .. }
         | Event::Ignored
         | Event::Unknown => None,

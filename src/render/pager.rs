@@ -5,7 +5,7 @@ use super::draft::{self, Draft, Fields};
 use super::{Message, Style, View, colors, text, unit, words};
 use crate::clock::UnixMs;
 use crate::event::{Page, PageNature};
-use crate::world::{Paged, Subject, Taken};
+use crate::world::{Acknowledgement, Paged, Subject};
 
 /// A page, and who took it.
 pub(super) fn card(paged: &Paged, subject: Subject, view: &View<'_>) -> Option<Message> {
@@ -13,7 +13,7 @@ pub(super) fn card(paged: &Paged, subject: Subject, view: &View<'_>) -> Option<M
     Some(Message { buttons, ..page(&paged.page, paged.taken, paged.at, view)? })
 }
 
-fn page(page: &Page, taken: Option<Taken>, at: UnixMs, view: &View<'_>) -> Option<Message> {
+fn page(page: &Page, taken: Option<Acknowledgement>, at: UnixMs, view: &View<'_>) -> Option<Message> {
     if view.style == Style::Public {
         return None;
     }

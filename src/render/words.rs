@@ -4,7 +4,7 @@ use super::{Labels, View, text};
 use crate::clock::UnixMs;
 use crate::event::{Meta, NUMBER_AS_SENT, Priority};
 use crate::ids::CallId;
-use crate::world::{Dispatch, Taken};
+use crate::world::{Acknowledgement, Dispatch};
 
 /// Longest label of the community, in units.
 const LABEL: usize = 24;
@@ -34,7 +34,7 @@ pub(super) fn duration(ms: i64) -> String {
 }
 
 /// `🙋 21:06 taken by @Ann`: a mention inside an embed notifies nobody, and shows the name of now.
-pub(super) fn taken(taken: Taken) -> String {
+pub(super) fn taken(taken: Acknowledgement) -> String {
     format!("🙋 {} taken by <@{}>", time(taken.at), taken.by)
 }
 

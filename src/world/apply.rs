@@ -99,9 +99,9 @@ impl Server {
             Event::DispatchNote { call, note } => self.note(*call, note, at, done),
             Event::UnitAttach { idents, call, .. } => self.attach(*call, idents, at, done),
             Event::UnitDetach { idents, call, .. } => self.detach(*call, idents, at, done),
-            Event::Taken { subject, by } => {
+            Event::Acknowledged { subject, by } => {
                 if let Ok(subject) = subject.parse() {
-                    self.taken(subject, *by, at, done);
+                    self.acknowledge(subject, *by, at, done);
                 }
             }
             Event::EmergencyNote { call, note } => self.emergency_noted(*call, note, at, done),

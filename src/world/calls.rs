@@ -31,7 +31,7 @@ pub struct Emergency {
     pub joined_late: bool,
     /// A member answers for it.
     #[serde(default)]
-    pub taken: Option<Taken>,
+    pub taken: Option<Acknowledgement>,
     /// Written on Discord, oldest first, the last [`MAX_NOTES`]: the CAD has no place for them until it is a dispatch call.
     #[serde(default)]
     pub notes: Vec<Note>,

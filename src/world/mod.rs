@@ -16,6 +16,7 @@
 //! Calls that come without a usable number (the docs print −1) get one of our own, below 1: they cannot be named by later events,
 //! but they are shown, and two of them stay two.
 
+mod acknowledgement;
 mod applied;
 mod apply;
 mod call_fact;
@@ -35,19 +36,19 @@ mod server;
 mod session;
 mod shared;
 mod subject;
-mod taken;
 #[cfg(test)]
 mod tests;
 mod unit;
 mod unit_state;
 
+pub use acknowledgement::PAGE_WAITS;
 pub use applied::Applied;
 pub use call_fact::CallFact;
 pub use calls::{Dispatch, Emergency, FIELDS, MAX_MOMENTS, MAX_NOTES, Moment, MomentKind};
 pub use change::Change;
 pub use entity::{Entity, UNIT};
 pub use listing::{ListedCalls, ListedUnits, Listing};
-pub use page::{PageId, Paged, Taken};
+pub use page::{Acknowledgement, PageId, Paged};
 pub use panic::{Panic, Shared};
 pub use reconcile::{FRESH, GRACE, Reconciled};
 pub use row::RowError;
@@ -55,5 +56,4 @@ pub use server::{Listed, Server, ServerKey};
 pub use session::{Duty, DutyEdge, Ended};
 pub use shared::MOST_ALONE;
 pub use subject::{Subject, SubjectError};
-pub use taken::PAGE_WAITS;
 pub use unit_state::UnitState;

@@ -8,7 +8,7 @@ use crate::ids::UserId;
 
 /// A member answers for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct Acknowledgement {
     pub by: UserId,
     /// Since when.
     pub at: UnixMs,
@@ -21,7 +21,7 @@ pub struct Paged {
     /// When it came.
     pub at: UnixMs,
     /// Who took it.
-    pub taken: Option<Taken>,
+    pub taken: Option<Acknowledgement>,
     /// Taken, or waited for long enough.
     pub over_at: Option<UnixMs>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Subject, Taken};
+use super::{Acknowledgement, Subject};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
 
@@ -25,7 +25,7 @@ pub struct Panic {
     pub joined_late: bool,
     /// A member answers for it.
     #[serde(default)]
-    pub taken: Option<Taken>,
+    pub taken: Option<Acknowledgement>,
     /// The card that it shares with others of the same event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<Shared>,

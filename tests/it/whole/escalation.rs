@@ -154,7 +154,7 @@ async fn nobody_else_can_say_that_it_was_taken() {
     let evening = Evening::start("911").await;
     evening.call(302).await;
     let subject = format!("911:302@{}", BEGIN.0);
-    evening.bot.tell(own::TAKEN, json!({ "subject": subject, "by": "1" })).await;
+    evening.bot.tell(own::ACKNOWLEDGED, json!({ "subject": subject, "by": "1" })).await;
     evening.later(3 * MINUTE).await;
     assert_eq!(evening.pinged(), evening.of(&[&evening.second]));
     evening.bot.finish().await;

@@ -4,7 +4,7 @@
 use std::collections::btree_map::Entry;
 
 use super::dispatch::push_note;
-use super::{Applied, Entity, PageId, Paged, Server, Subject, Taken};
+use super::{Acknowledgement, Applied, Entity, PageId, Paged, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{Note, Page};
 use crate::ids::{CallId, Ident, UserId};
@@ -34,8 +34,8 @@ impl Server {
     }
 
     /// The first who takes it answers for it.
-    pub(super) fn taken(&mut self, subject: Subject, by: UserId, at: UnixMs, done: &mut Applied) {
-        if self.is_over(subject) || (matches!(subject, Subject::Panic(..)) && self.taken_of(subject).is_some()) {
+    pub(super) fn acknowledge(&mut self, subject: Subject, by: UserId, at: UnixMs, done: &mut Applied) {
+        if self.is_over(subject) || (matches!(subject, Subject::Panic(..)) && self.acknowledgement_of(subject).is_some()) {
             return;
         }
         if let Subject::Panic(ident, since) = subject {
@@ -43,7 +43,7 @@ impl Server {
             let idents: Vec<Ident> = self.panics_of(ident, since).iter().map(|panic| panic.ident).collect();
             for ident in &idents {
                 if let Some(panic) = self.panics.get_mut(ident) {
-                    panic.taken.get_or_insert(Taken { by, at });
+                    panic.taken.get_or_insert(Acknowledgement { by, at });
                 }
             }
             done.touched.extend(idents.into_iter().map(Entity::Panic));
@@ -55,7 +55,7 @@ impl Server {
             Subject::Dispatch(..) | Subject::Panic(..) => return,
         };
         let Some(free @ None) = taken else { return };
-        *free = Some(Taken { by, at });
+        *free = Some(Acknowledgement { by, at });
         let mut over = false;
         if let Subject::Event(seq, nth) = subject
             && let Some(paged) = self.pages.get_mut(&(seq, nth))
@@ -69,7 +69,7 @@ impl Server {
 
     /// Who answers for a subject.
     #[must_use]
-    pub fn taken_of(&self, subject: Subject) -> Option<Taken> {
+    pub fn acknowledgement_of(&self, subject: Subject) -> Option<Acknowledgement> {
         match subject {
             Subject::Emergency(id, at) => self.emergencies.get(&id).filter(|known| known.opened_at == at)?.taken,
             Subject::Panic(ident, at) => self.panics_of(ident, at).iter().find_map(|panic| panic.taken),
@@ -82,7 +82,7 @@ impl Server {
     /// calls nobody any more once that panic is over.
     #[must_use]
     pub fn is_answered(&self, subject: Subject) -> bool {
-        if self.taken_of(subject).is_some() {
+        if self.acknowledgement_of(subject).is_some() {
             return true;
         }
         let (ident, since) = match subject {
@@ -162,7 +162,7 @@ mod tests {
     const AT: UnixMs = UnixMs(1_763_700_000_000);
 
     fn take(world: &mut Server, subject: Subject, by: u64, at: UnixMs) -> Vec<Change> {
-        world.apply(&Event::Taken { subject: subject.to_string(), by: UserId(by) }, at).changes
+        world.apply(&Event::Acknowledged { subject: subject.to_string(), by: UserId(by) }, at).changes
     }
 
     #[test]
@@ -173,10 +173,10 @@ mod tests {
         for subject in [Subject::Emergency(CallId(302), AT), Subject::Panic(Ident(7), AT)] {
             assert_eq!(take(&mut world, subject, 1, AT.plus(5)), [Change::Card { subject, created: false, over: false }]);
             assert_eq!(take(&mut world, subject, 2, AT.plus(6)), []);
-            assert_eq!(world.taken_of(subject), Some(Taken { by: UserId(1), at: AT.plus(5) }));
+            assert_eq!(world.acknowledgement_of(subject), Some(Acknowledgement { by: UserId(1), at: AT.plus(5) }));
         }
         let other = Subject::Emergency(CallId(302), AT.plus(1));
-        assert_eq!((take(&mut world, other, 1, AT), world.taken_of(other)), (Vec::new(), None));
+        assert_eq!((take(&mut world, other, 1, AT), world.acknowledgement_of(other)), (Vec::new(), None));
     }
 
     #[test]
@@ -198,7 +198,10 @@ mod tests {
         assert_eq!(world.expire_pages(AT.plus(PAGE_WAITS - 1)).changes, []);
         let over = world.expire_pages(AT.plus(PAGE_WAITS));
         assert_eq!(over.changes, [Change::Card { subject: second, created: false, over: true }]);
-        assert_eq!((world.taken_of(second), world.is_over(second), world.expire_pages(AT.plus(PAGE_WAITS)).changes), (None, true, vec![]));
+        assert_eq!(
+            (world.acknowledgement_of(second), world.is_over(second), world.expire_pages(AT.plus(PAGE_WAITS)).changes),
+            (None, true, vec![])
+        );
         // Both come back from their rows.
         let mut read = Server::default();
         for id in [(9, 0), (9, 1)] {
