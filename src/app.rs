@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start: store ─ ports bound ─ ingest ─ delivery ─ Discord asked who we are ─ listener, hub sessions, reader of the CAD ─ gateway with its commands
-//! stop:  drain: sources close, ingest commits what is at the door, sends in hand end ─ abort after 8 s ─ store closes: one file is left
+//! stop:  drain: sources close, ingest commits what is queued, sends in hand end ─ abort after 8 s ─ store closes: one file is left
 //! ```
 //!
 //! What cannot work is said at the start and ends it; what may come right by itself (Discord or the CAD not reachable) does not.

@@ -1,5 +1,5 @@
-//! The door between the sources (hub sessions, HTTP listener) and `ingest`: a bounded queue of arrivals, each with a way to learn
-//! that it is committed. A source never waits on anything but this door.
+//! The bounded queue between the sources (hub sessions, HTTP listener) and `ingest`. Each arrival has a way to learn that it is committed. A
+//! source never waits for anything else.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::event::RawEvent;
 
-/// Arrivals that may wait at the door.
+/// Arrivals that may wait in the queue.
 pub const CAPACITY: usize = 1024;
 
-/// Bytes of memory that the events at the door and in ingest's hands may take, as built, not as sent: large ones take far more than
+/// Bytes of memory that the events in the queue and those that ingest works on may take, as built, not as sent: large ones take far more than
 /// their text. 1,024 usual events need half of it.
 pub const MAX_WEIGHT: usize = 32 * 1024 * 1024;
 
-/// An event at the door.
+/// An event in the queue.
 #[derive(Debug)]
 pub struct Arrival {
     pub event: RawEvent,
-    /// Told once the event's fate is known; `None` if nobody waits.
+    /// Receives the result once the event is committed or rejected; `None` if nobody waits.
     pub done: Option<oneshot::Sender<Result<(), IntakeError>>>,
     /// Its share of [`MAX_WEIGHT`], given back when it is dropped.
     pub weight: Option<OwnedSemaphorePermit>,
 }
 
-/// Why an event was not taken.
+/// Why an event was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
     /// A known type whose data cannot be used: the sender's fault. Nothing was stored.
@@ -42,7 +42,7 @@ pub struct Intake {
     weight: Arc<Semaphore>,
 }
 
-/// Makes a door.
+/// Creates the queue: the sources' side and ingest's side.
 #[must_use]
 pub fn queue() -> (Intake, mpsc::Receiver<Arrival>) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
@@ -50,8 +50,8 @@ pub fn queue() -> (Intake, mpsc::Receiver<Arrival>) {
 }
 
 impl Intake {
-    /// Hands over an event and waits until it is committed. Does not wait for room: a full door, or one
-    /// with too much in it, is [`IntakeError::Unavailable`] at once.
+    /// Hands over an event and waits until it is committed. Does not wait for room: if the queue is full,
+    /// or holds too many bytes, this is [`IntakeError::Unavailable`] at once.
     ///
     /// # Errors
     /// As [`IntakeError`] says.
@@ -62,7 +62,7 @@ impl Intake {
         answer.await.unwrap_or(Err(IntakeError::Unavailable))
     }
 
-    /// Hands over an event and waits only for room at the door: for the hub, which cannot be told to send again.
+    /// Hands over an event and waits only for room in the queue: for the hub, which can't be asked to send it again.
     ///
     /// # Errors
     /// [`IntakeError::Unavailable`] if the bot is stopping.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! running ── drain ──▶ draining (sources stop, work in hand ends) ── abort ──▶ aborted (whatever is left is dropped)
-//!                         └─ once nothing is in hand: the door to ingest closes
+//!                         └─ once nothing is in hand: the intake queue closes
 //! ```
 //!
 //! A leaf: imports nothing of ours. Created in `app`, passed down, never global.

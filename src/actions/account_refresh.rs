@@ -1,4 +1,4 @@
-//! Members on duty stay known: a rush on a card then finds whom it needs, within what the CAD allows to be asked.
+//! Keeps the accounts of members on duty fresh, so that many presses at once don't need more lookups than the CAD allows.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{Acting, view};
 const REFRESH_EVERY: i64 = 60_000;
 /// How often the clock is looked at for it.
 const TICK: Duration = Duration::from_secs(1);
-/// So many members are looked at in one round: mostly one page of the list of accounts refreshes them all.
+/// Members refreshed in one round: mostly one page of the list of accounts refreshes them all.
 const MAX_REFRESHED_AT_ONCE: usize = 100;
 
 impl Acting {
@@ -29,7 +29,7 @@ impl Acting {
                 self.refresh_accounts().await;
             }
         }
-        // Whoever waits for a turn is told now; what is under way goes on to its end.
+        // Requests that wait for a turn end now; an action that has begun finishes.
         self.0.deps.actor.stop_waiting();
     }
 

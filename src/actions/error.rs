@@ -1,5 +1,5 @@
-//! Why something was not done: one sentence for the person, who may be neither operator nor staff. What happened, what to do, and whose
-//! it is to mend; the CAD's and the operator's words are for the log and for `/cad status`.
+//! Why an action was not done: one sentence for the person, who may be neither operator nor staff. It says what happened, what to do, and who
+//! can fix it; the CAD's and the operator's words are for the log and for `/cad status`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is asked before somebody acts: whose account, where on duty, what may be seen. Changes nothing.
+//! Answers what is asked before an action: whose account it is, where somebody is on duty, what they may see. Changes nothing.
 
 use std::time::Duration;
 

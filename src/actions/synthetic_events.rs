@@ -1,5 +1,5 @@
-//! What the CAD answered, told as the push event that it does not send for changes made through its API (docs/cad-contract.md#e2): one path
-//! for everything that changes the world. The next reading of the CAD confirms it.
+//! Writes the CAD's response to a change as the push event that the CAD doesn't send for changes made through its API
+//! (docs/cad-contract.md#e2). So everything that changes the world takes one path. The next reading of the CAD confirms it.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::event::{Envelope, RawEvent, Source, own};
 use crate::ids::{CallId, CommunityId, Ident, ServerId, UserId};
 use crate::world::Subject;
 
-/// Something that was done, as an event.
+/// A change made through the API, as an event.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SyntheticEvent {
     kind: &'static str,

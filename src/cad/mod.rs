@@ -1,6 +1,6 @@
 //! Sonoran CAD: how its events reach us, and what we ask it.
 //!
-//! Job: [`session`] (hub) and [`listener`] (HTTP) turn what the CAD sends into `RawEvent`s at the intake's door; [`rest`] asks its REST
+//! Job: [`session`] (hub) and [`listener`] (HTTP) turn what the CAD sends into `RawEvent`s for the intake; [`rest`] asks its REST
 //! API, [`reconcile`] says when, [`feed`] says whether events still come. The community's key ends here: no event, log line or error text carries it further. Never decides what an event means.
 
 pub mod feed;

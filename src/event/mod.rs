@@ -191,7 +191,7 @@ pub enum Event {
         /// From which dispatch call.
         call: CallId,
     },
-    /// [`own::ACKNOWLEDGED`]: a member answers for a subject.
+    /// [`own::ACKNOWLEDGED`]: a member acknowledges a subject.
     Acknowledged {
         /// The subject as text.
         subject: String,

@@ -1,5 +1,5 @@
-//! Events that only the bot itself makes: what people do on Discord that the CAD has no place for. They are told by
-//! [`super::Source::Bot`] alone; from anywhere else these types are unknown.
+//! Events that only the bot itself makes: what people do on Discord that the CAD has no place for. Only
+//! [`super::Source::Bot`] may send them; from anywhere else these types are unknown.
 
 use super::normalise::Item;
 use super::{DecodeError, Event};

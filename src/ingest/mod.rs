@@ -1,12 +1,12 @@
-//! From arrivals to posts: takes what waits at the door, works it through the pure rooms and commits the outcome as one transaction.
+//! From arrivals to posts: takes what waits in the intake queue, works it through the pure modules, and commits the outcome as one transaction.
 //!
 //! Job: decode ▸ world ▸ routes ▸ render ▸ one [`Batch`]; tell the waiting sources once it is on disk; wake the delivery. Never talks
 //! to Discord or the CAD, never tells a source "taken" before the commit. It alone changes the worlds; if a commit fails they are
 //! read back from disk, so that memory never says what the disk does not.
 //!
 //! ```text
-//! door ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─┐
-//! readings of the CAD ─────────────────────▶ reconcile ─────┼─▶ draw ─▶ Batch (with the boards that are due) ─▶ store ─▶ answers, wake
+//! queue ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─┐
+//! readings of the CAD ─────────────────────▶ reconcile ─────┼─▶ plan ─▶ Batch (with the boards that are due) ─▶ store ─▶ answers, wake
 //! routes, words, boards changed, nobody answers ─────────────┘
 //! requests of commands ─▶ tests, messages of the bot's own, boards, filters tried (`requests.rs`)
 //! ```
@@ -72,7 +72,7 @@ const MAX_HELD: usize = 1_024;
 /// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
 const HUB_TRIES: u32 = 30;
 
-/// Everything ingest needs from outside.
+/// What ingest works with.
 #[derive(Clone, Debug)]
 pub struct Deps {
     pub store: Store,
@@ -188,7 +188,7 @@ impl Ingest {
         Ok(Self { deps, worlds, memos, pages, boards, dedup, pinged, rerouted, routing, next_seq, forgotten_at, last, held, called })
     }
 
-    /// Runs until the door is closed, or until draining began, nothing is in hand any more and nothing waits at the door.
+    /// Runs until the queue is closed, or until draining began, nothing is in hand any more and nothing waits in the queue.
     pub async fn run(mut self, inputs: Inputs, tasks: Tasks) {
         let Inputs { mut queue, mut readings, mut requests } = inputs;
         let mut routing = self.deps.store.routing();
@@ -199,7 +199,7 @@ impl Ingest {
             let board = self.boards.next(self.deps.clock.now());
             tokio::select! {
                 biased;
-                // Rare, and never to be starved by a flood at the door.
+                // Rare, and never to be starved by a flood of events.
                 Some(read) = readings.recv() => self.reconcile(read, &tasks).await,
                 Ok(()) = routing.changed() => self.reroute(&tasks).await,
                 Some(request) = requests.recv() => {
@@ -228,7 +228,7 @@ impl Ingest {
     /// Lets senders that were answered a moment ago come with their next event, at most a quarter of what a commit takes. On a slow disk
     /// they would otherwise fall into two halves, of which one always waits for the other's commit. Who comes alone never waits.
     async fn gather(&self, queue: &mut mpsc::Receiver<Arrival>, arrivals: &mut Vec<Arrival>) {
-        // Connections that are ready to run may have something for the door.
+        // Connections that are ready to run may have something for the queue.
         tokio::task::yield_now().await;
         let (wanted, until) = self.last.expected();
         while let room @ 1.. = TOGETHER.saturating_sub(arrivals.len()) {
@@ -314,7 +314,7 @@ impl Ingest {
     }
 
     /// Commits, up to `tries` times a second apart, and rings for the delivery. A failure takes the worlds back to what is on disk. Hub
-    /// events cannot be sent again by their sender: they are tried for a while, and the sources wait at the door meanwhile.
+    /// events cannot be sent again by their sender: they are tried for a while, and the sources wait for room in the queue meanwhile.
     async fn commit(&mut self, mut batch: Batch, mut tries: u32, tasks: &Tasks) -> Result<(), IntakeError> {
         let boards = self.draw_boards(&mut batch);
         if batch.is_empty() {
@@ -476,7 +476,7 @@ impl Ingest {
         self.plan(Whose { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
     }
 
-    /// Draws what has changed in a world, and takes its rows down.
+    /// Plans the posts for what has changed in a world, and adds the world's rows to the batch.
     fn plan(&mut self, whose: Whose<'_>, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
         let Whose { community, server } = whose;
         let world = self.worlds.entry((community.clone(), server)).or_default();

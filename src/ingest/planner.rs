@@ -24,7 +24,7 @@ pub(super) struct Whose<'a> {
 /// A call or panic is news for so long (ms).
 pub(super) const YOUNG_MS: i64 = 600_000;
 
-/// The posts whose subjects may still change: a card is drawn again as it was drawn first, whatever became of its route.
+/// The posts whose subjects may still change: a card keeps the form it was created with, whatever became of its route.
 #[derive(Debug, Default)]
 pub(super) struct Memos(HashMap<(ServerKey, Subject), BTreeMap<ChannelId, CardMemo>>);
 
@@ -53,7 +53,7 @@ impl Memos {
     }
 }
 
-/// What is the same for everything that is drawn in a round.
+/// What is the same for all posts planned in a round.
 #[derive(Clone, Copy)]
 pub(super) struct PlanContext<'a> {
     pub(super) routes: &'a [Route],
@@ -72,7 +72,7 @@ pub(super) struct PlanContext<'a> {
 }
 
 impl<'a> PlanContext<'a> {
-    /// What is drawn because time or settings went on, not because of an event.
+    /// For posts that are due because of time or settings, not because of an event.
     pub(super) fn without_event(
         routing: &'a Routing,
         (pinged, rerouted): (&'a HashMap<i64, UnixMs>, &'a HashMap<i64, UnixMs>),
@@ -85,13 +85,13 @@ impl<'a> PlanContext<'a> {
     }
 }
 
-/// One event being drawn.
+/// Plans the posts of one event.
 pub(super) struct PostPlanner<'a> {
     context: PlanContext<'a>,
     memos: &'a mut Memos,
     pages: &'a mut LogPages,
     drafts: &'a mut Vec<Draft>,
-    /// Routes whose role is pinged by what was drawn.
+    /// Routes whose role is pinged by what was planned.
     pub(super) pings: Vec<i64>,
     /// Counts what was written into threads: part of its name.
     notes: u32,
@@ -105,7 +105,7 @@ impl<'a> std::ops::Deref for PostPlanner<'a> {
     }
 }
 
-/// What is said about a subject when it is new.
+/// What decides who gets an alert about a subject, and how urgently.
 pub(super) struct AlertContext<'e> {
     pub(super) topic: Topic,
     priority: Option<Priority>,
@@ -127,7 +127,7 @@ impl<'a> PostPlanner<'a> {
         Self { context, memos, pages, drafts, pings: Vec::new(), notes: 0 }
     }
 
-    /// Draws what one change wants.
+    /// Plans the posts of one change.
     pub(super) fn change(&mut self, change: &Change) {
         match change {
             Change::Card { subject, created, over } => self.card(*subject, *created, *over),
@@ -149,7 +149,7 @@ impl<'a> PostPlanner<'a> {
         }
     }
 
-    /// Draws an event that stands for itself.
+    /// Plans the post of an event that changes no card.
     pub(super) fn event(&mut self, event: &Event) {
         let Some(alert) = self.standing(event) else { return };
         let subject = Subject::Event(self.number.0, self.number.1).to_string();
@@ -168,7 +168,7 @@ impl<'a> PostPlanner<'a> {
         }
     }
 
-    /// Draws a test: what a real event of this kind would make, said to be a test, and remembered nowhere.
+    /// Plans a test: what a real event of this kind would make, said to be a test, and remembered nowhere.
     pub(super) fn test(&mut self, event: &Event, changes: &[Change], full: bool) {
         let subject = format!("test:{}.{}", self.number.0, self.number.1);
         let roles = |target: &Target| if full { target.roles.clone() } else { Vec::new() };
@@ -308,7 +308,7 @@ impl<'a> PostPlanner<'a> {
         }
     }
 
-    /// Draws the open cards of a guild anew: its words have changed.
+    /// Plans edits of a guild's open cards: its labels have changed.
     pub(super) fn redraw_for(&mut self, guild: GuildId, is_over: impl Fn(Subject) -> bool) {
         let key = (self.community.clone(), self.server);
         let of_guild = |(known, subject): (&(ServerKey, Subject), &BTreeMap<ChannelId, CardMemo>)| {

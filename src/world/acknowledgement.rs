@@ -1,5 +1,6 @@
-//! Who answers for what: a member takes a 911, a panic or a page on Discord, and nobody else is called to it. The CAD knows nothing of
-//! it. Pages live here too: the CAD sends them once and never speaks of them again, so they wait until somebody takes them, or an hour.
+//! Acknowledgements: a member acknowledges a 911, a panic, or a page on Discord, and nobody else is paged for it. The CAD doesn't know of
+//! them. Pages are here too: the CAD sends each once and nothing after it, so a page is open until somebody acknowledges it, for at most an
+//! hour.
 
 use std::collections::btree_map::Entry;
 
@@ -9,7 +10,7 @@ use crate::clock::UnixMs;
 use crate::event::{Note, Page};
 use crate::ids::{CallId, Ident, UserId};
 
-/// How long a page waits to be taken (ms).
+/// How long a page is open without an acknowledgement (ms).
 pub const PAGE_WAITS: i64 = 3_600_000;
 
 impl Server {

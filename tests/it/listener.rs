@@ -58,7 +58,7 @@ impl Server {
         Client { stream: TcpStream::connect(self.addr).await.unwrap(), read: Vec::new() }
     }
 
-    /// Sends a whole request on a connection of its own; the answer must come without an event at the door.
+    /// Sends a whole request on a connection of its own; the answer must come without an event in the queue.
     async fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
         let mut client = self.connect().await;
         client.send(request).await;
@@ -67,7 +67,7 @@ impl Server {
         reply
     }
 
-    /// Sends a request whose event must reach the door, where it meets `fate`.
+    /// Sends a request whose event must reach the queue, where it meets `fate`.
     async fn deliver(&mut self, request: impl AsRef<[u8]>, fate: Result<(), IntakeError>) -> (Reply, RawEvent) {
         let mut client = self.connect().await;
         client.send(request).await;
@@ -76,7 +76,7 @@ impl Server {
     }
 
     async fn settle(&mut self, fate: Result<(), IntakeError>) -> RawEvent {
-        let arrival = timeout(Duration::from_secs(1), self.arrivals.recv()).await.expect("nothing came to the door").unwrap();
+        let arrival = timeout(Duration::from_secs(1), self.arrivals.recv()).await.expect("nothing came to the queue").unwrap();
         arrival.done.unwrap().send(fate).unwrap();
         arrival.event
     }

@@ -183,7 +183,7 @@ impl Stage {
         self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), refresh, troubles });
     }
 
-    /// An event arrives at the door.
+    /// An event arrives in the intake queue.
     pub(crate) async fn arrive(&mut self, source: Source, body: &Value) {
         let (envelope, _) = envelope::open(body.to_string().as_bytes()).unwrap();
         let event =
