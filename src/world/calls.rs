@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Taken;
+use super::Acknowledgement;
 use crate::clock::UnixMs;
 use crate::event::{EmergencyCall, Meta, Note, Priority};
 use crate::ids::{CallId, Ident};

@@ -1,4 +1,4 @@
-//! A page, and who took something, as the world knows them. Never says how events change them: `taken.rs` does.
+//! A page, and who took something, as the world knows them. Never says how events change them: `acknowledgement.rs` does.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct Paged {
     pub at: UnixMs,
     /// Who took it.
     pub taken: Option<Acknowledgement>,
-    /// Taken, or waited for long enough.
+    /// Acknowledged, or open for long enough.
     pub over_at: Option<UnixMs>,
 }
 
