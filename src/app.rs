@@ -30,7 +30,6 @@ use crate::discord::record;
 use crate::discord::rest::{self, AskError, Me, Rest};
 use crate::discord::roles::Roles;
 use crate::event::Topic;
-use crate::gate::Gate;
 use crate::http_server::{self, Bound, Limits};
 use crate::ids::{CommunityId, ServerId};
 use crate::ingest::{self, Deps, Ingest, Inputs, Request};
@@ -38,6 +37,7 @@ use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
 use crate::refresh::{MAX_READS, Read, Reason, RefreshRequests, Trigger};
+use crate::send_scheduler::SendScheduler;
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{self, Store};
@@ -102,7 +102,7 @@ struct Shared {
     rest: Rest,
     /// Shares its budgets with `acting`.
     cad: Option<CadReader>,
-    gate: Gate,
+    scheduler: SendScheduler,
     tasks: Tasks,
     requests: mpsc::Sender<Request>,
     acting: Option<Acting>,
@@ -177,8 +177,8 @@ impl App {
                 base
             }
         };
-        let gate = Gate::new(clock.clone(), config.discord.requests_per_second);
-        let rest = Rest::new(&base, token, metrics.clone())?.with_files_at(&config.discord.api_url).telling(gate.clone());
+        let scheduler = SendScheduler::new(clock.clone(), config.discord.requests_per_second);
+        let rest = Rest::new(&base, token, metrics.clone())?.with_files_at(&config.discord.api_url).telling(scheduler.clone());
         let (requests, asked) = mpsc::channel(ingest::REQUESTS);
         let (intake, queue) = intake::queue();
         let (refresh, requested) = RefreshRequests::new();
@@ -198,7 +198,7 @@ impl App {
                 roles: Roles::new(rest.clone(), clock.clone()),
                 refresh: refresh.clone(),
                 reads: !matches!(config.sonoran.reconcile, Reconcile::Off),
-                gate: gate.clone(),
+                scheduler: scheduler.clone(),
                 metrics: metrics.clone(),
                 tasks: tasks.clone(),
             })
@@ -212,7 +212,7 @@ impl App {
             status: status.clone(),
             readiness: readiness.clone(),
             rest,
-            gate: gate.clone(),
+            scheduler: scheduler.clone(),
             tasks: tasks.clone(),
             requests,
             cad: cad.as_ref().map(CadRest::reader),
@@ -230,7 +230,7 @@ impl App {
             clock: clock.clone(),
             metrics: metrics.clone(),
             status: status.clone(),
-            gate: gate.clone(),
+            scheduler: scheduler.clone(),
             refresh: refresh.clone(),
         };
         let ingest = Ingest::restore(deps).await?;
@@ -269,7 +269,7 @@ impl App {
             rest: shared.rest.clone(),
             metrics: metrics.clone(),
             status: status.clone(),
-            gate,
+            scheduler,
             trouble,
         };
         tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
@@ -466,7 +466,7 @@ impl Shared {
             status: self.status.clone(),
             metrics: self.metrics.clone(),
             rest: self.rest.clone(),
-            gate: self.gate.clone(),
+            scheduler: self.scheduler.clone(),
             acting: self.acting.clone(),
             cad: self.cad.clone(),
             requests: self.requests.clone(),

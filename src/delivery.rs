@@ -1,13 +1,13 @@
 //! Closes the gap between what should stand on Discord and what does: claim, send, settle.
 //!
 //! Job: one worker per channel that has something to send, and one more for its panics; the only place that sends alerts. Never holds a
-//! transaction across a request, never decides what is posted. When anything may go is the [`Gate`]'s word.
+//! transaction across a request, never decides what is posted. When anything may go is the [`SendScheduler`]'s word.
 //!
 //! ```text
-//! gate: rung, or a time has come ─▶ a pass ─▶ claim ──┐
+//! scheduler: woken, or a time has come ─▶ a slot ─▶ claim ┐
 //!       handed over by ingest, claimed already ───────┴▶ (look for a lost create) ─▶ send ─▶ settle, and claim the next ─┐
 //!                                                          ▲                                                             │
-//!                                                          └── until nothing may go: the pass is given back ◀────────────┘
+//!                                                          └── until nothing may go: the slot is given back ◀────────────┘
 //! ```
 
 mod send;
@@ -19,18 +19,18 @@ use tokio::sync::mpsc;
 
 use crate::clock::{Clock, UnixMs};
 use crate::discord::rest::{Answer, Rest};
-use crate::gate::{Gate, Held, Pass};
 use crate::ids::{ChannelId, GuildId};
 use crate::metrics::{Metrics, PostOutcome, WaitCause};
 use crate::outbox::queue::ChannelDue;
 use crate::outbox::{
     Cause, Claim, ClaimOutcome, ClaimRequest, Obstacle, Operation, Pace, Place, Scope, SettleOutcome, Settlement, Verdict, Wait, settle,
 };
+use crate::send_scheduler::{Blocked, ChannelSlot, SendScheduler};
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::{Store, StoreError};
 
-/// Without a ring everything is looked at this often, as a net.
+/// Everything is looked at this often, whatever was notified.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// The queue is counted at most this often, for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Long waits are looked at again this often: the machine's clock may be set.
 const GLANCE: Duration = Duration::from_millis(500);
 
-/// After trouble that passes, a channel rests at most this long (ms).
+/// After trouble that slots, a channel rests at most this long (ms).
 const BREATH_MS: i64 = 5_000;
 
 /// Something that people should be told, once.
@@ -74,7 +74,7 @@ pub struct Delivery {
     pub metrics: Metrics,
     pub status: Status,
     /// Who may be served, and when.
-    pub gate: Gate,
+    pub scheduler: SendScheduler,
     /// Who tells people of trouble.
     pub trouble: mpsc::Sender<Trouble>,
 }
@@ -98,13 +98,13 @@ impl ByHand {
         let shared = &self.0;
         loop {
             let mut sent = 0;
-            for (pass, claim) in shared.outside.gate.handed() {
-                sent += shared.work(pass, Some(claim)).await?;
+            for (slot, claim) in shared.outside.scheduler.handed() {
+                sent += shared.work(slot, Some(claim)).await?;
             }
             shared.look_everywhere().await?;
-            let (passes, next, _) = shared.outside.gate.due();
-            for pass in passes {
-                sent += shared.work(pass, None).await?;
+            let (slots, next, _) = shared.outside.scheduler.due();
+            for slot in slots {
+                sent += shared.work(slot, None).await?;
             }
             if sent == 0 {
                 return Ok(next);
@@ -122,13 +122,13 @@ impl Delivery {
 
     /// Runs until draining begins; sends in hand are then finished by their workers, new ones are not claimed.
     pub async fn run(self, tasks: Tasks) {
-        let gate = self.gate.clone();
+        let scheduler = self.scheduler.clone();
         let shared = Arc::new(Shared { outside: self, tasks: tasks.clone() });
         // What is claimed as it is stored is sent by whoever stored it: nobody needs to wake up for it first.
         let starter = Arc::downgrade(&shared);
-        gate.start_with(move |pass, claim| {
+        scheduler.start_with(move |slot, claim| {
             if let Some(shared) = starter.upgrade() {
-                shared.start(pass, Some(claim));
+                shared.start(slot, Some(claim));
             }
         });
         let mut wait = Duration::ZERO;
@@ -139,19 +139,19 @@ impl Delivery {
             tokio::select! {
                 biased;
                 () = tasks.draining() => break,
-                // Seldom, and never to be starved by a bell that rings all the time.
-                _ = net.tick() => gate.ring_all(),
-                _ = count.tick() => busy = (gate.was_used() || busy) && shared.count().await,
-                () = gate.rung() => busy = true,
+                // Seldom, and never to be starved by notifications.
+                _ = net.tick() => scheduler.notify_all(),
+                _ = count.tick() => busy = (scheduler.was_used() || busy) && shared.count().await,
+                () = scheduler.notified() => busy = true,
                 () = tokio::time::sleep(wait) => {}
             }
             wait = shared.clone().round().await;
         }
-        for (pass, claim) in gate.close() {
+        for (slot, claim) in scheduler.close() {
             if let Err(error) = shared.outside.store.release(claim, shared.outside.clock.now()).await {
                 tracing::warn!(%error, "a post that was not sent could not be given back; it is looked for after the next start");
             }
-            drop(pass);
+            drop(slot);
         }
     }
 }
@@ -159,20 +159,20 @@ impl Delivery {
 impl Shared {
     /// Starts a worker for each channel that may be served. Returns when to look again.
     async fn round(self: Arc<Self>) -> Duration {
-        let gate = &self.outside.gate;
-        for (pass, claim) in gate.handed() {
-            self.start(pass, Some(claim));
+        let scheduler = &self.outside.scheduler;
+        for (slot, claim) in scheduler.handed() {
+            self.start(slot, Some(claim));
         }
-        if gate.look_everywhere()
+        if scheduler.look_everywhere()
             && let Err(error) = self.look_everywhere().await
         {
             tracing::error!(%error, "the queue cannot be read");
-            gate.look_again();
+            scheduler.look_again();
             return STORE_PAUSE;
         }
-        let (passes, next, waits) = gate.due();
-        for pass in passes {
-            self.start(pass, None);
+        let (slots, next, waits) = scheduler.due();
+        for slot in slots {
+            self.start(slot, None);
         }
         for wait in waits {
             self.waited(wait);
@@ -182,11 +182,11 @@ impl Shared {
         next.clamp(Duration::from_millis(1), if next < LOOK_EVERY { GLANCE } else { LOOK_EVERY })
     }
 
-    fn start(self: &Arc<Self>, pass: Pass, claim: Option<Claim>) {
+    fn start(self: &Arc<Self>, slot: ChannelSlot, claim: Option<Claim>) {
         let shared = Arc::clone(self);
-        let channel = pass.channel();
+        let channel = slot.channel();
         drop(self.tasks.spawn(async move {
-            if let Err(error) = shared.work(pass, claim).await {
+            if let Err(error) = shared.work(slot, claim).await {
                 tracing::error!(%error, %channel, "a post could not be claimed or settled");
             }
         }));
@@ -195,16 +195,16 @@ impl Shared {
     /// Notes every channel that has something to send.
     async fn look_everywhere(&self) -> Result<(), StoreError> {
         for ChannelDue { channel, at, panic, .. } in self.outside.store.due().await? {
-            self.outside.gate.later(channel, at, panic);
+            self.outside.scheduler.later(channel, at, panic);
         }
         Ok(())
     }
 
     /// Counts what waits, and what Discord takes amiss. True if something does wait.
     async fn count(&self) -> bool {
-        let Delivery { store, clock, metrics, status, gate, .. } = &self.outside;
+        let Delivery { store, clock, metrics, status, scheduler, .. } = &self.outside;
         let now = clock.now();
-        let (invalid, pace) = gate.invalid_lately();
+        let (invalid, pace) = scheduler.invalid_lately();
         metrics.invalid_requests(invalid as usize);
         status.slowed(match pace {
             Pace::Free => None,
@@ -243,68 +243,68 @@ impl Shared {
     }
 
     /// Serves a channel until nothing may go. Returns how many posts were tried.
-    async fn work(&self, mut pass: Pass, claimed: Option<Claim>) -> Result<usize, StoreError> {
+    async fn work(&self, mut slot: ChannelSlot, claimed: Option<Claim>) -> Result<usize, StoreError> {
         let mut tried = 0;
         let mut found = match claimed {
             Some(claim) => ClaimOutcome::Claimed(Box::new(claim)),
-            None => match self.outside.store.take(self.request(&pass)).await {
+            None => match self.outside.store.take(self.request(&slot)).await {
                 Ok(found) => found,
-                Err(error) => return self.rest_after(pass, error),
+                Err(error) => return self.rest_after(slot, error),
             },
         };
         loop {
             match found {
                 ClaimOutcome::Nothing => {
-                    pass.give_back(None);
+                    slot.give_back(None);
                     return Ok(tried);
                 }
                 ClaimOutcome::NotBefore(at) => {
                     // What is past waits for an operation that was not open.
                     let now = self.outside.clock.now();
-                    let wait = pass.look().wait;
+                    let wait = slot.look().wait;
                     let open = wait.filter(|_| at <= now).map_or(at, |wait| now.plus(wait.ms));
                     if let (Some(wait), true) = (wait, at <= now) {
                         self.waited(wait);
                     }
-                    pass.give_back(Some(open.max(now.plus(1))));
+                    slot.give_back(Some(open.max(now.plus(1))));
                     return Ok(tried);
                 }
-                ClaimOutcome::Claimed(claim) => match self.one(&mut pass, *claim).await {
+                ClaimOutcome::Claimed(claim) => match self.one(&mut slot, *claim).await {
                     Ok(next) => {
                         tried += 1;
                         found = next;
                     }
-                    Err(error) => return self.rest_after(pass, error),
+                    Err(error) => return self.rest_after(slot, error),
                 },
             }
         }
     }
 
     /// The store failed: what is claimed is nobody's until its lease runs out.
-    fn rest_after(&self, pass: Pass, error: StoreError) -> Result<usize, StoreError> {
+    fn rest_after(&self, slot: ChannelSlot, error: StoreError) -> Result<usize, StoreError> {
         let pause = i64::try_from(STORE_PAUSE.as_millis()).unwrap_or(1_000);
-        pass.give_back(Some(self.outside.clock.now().plus(pause)));
+        slot.give_back(Some(self.outside.clock.now().plus(pause)));
         Err(error)
     }
 
-    fn request(&self, pass: &Pass) -> ClaimRequest {
-        pass.request(self.outside.clock.now())
+    fn request(&self, slot: &ChannelSlot) -> ClaimRequest {
+        slot.request(self.outside.clock.now())
     }
 
     /// Sends a claim, settles it, and claims the next.
-    async fn one(&self, pass: &mut Pass, mut claim: Claim) -> Result<ClaimOutcome, StoreError> {
-        let Delivery { store, clock, gate, .. } = &self.outside;
+    async fn one(&self, slot: &mut ChannelSlot, mut claim: Claim) -> Result<ClaimOutcome, StoreError> {
+        let Delivery { store, clock, scheduler, .. } = &self.outside;
         let (channel, operation) = (claim.channel(), claim.operation());
-        match gate.take(channel, operation, pass.panic_only()) {
+        match scheduler.take(channel, operation, slot.panic_only()) {
             Ok(()) => {}
             // Its own bucket is empty: it waits, others of the channel may go.
-            Err(Held::Wait(wait)) => {
+            Err(Blocked::Wait(wait)) => {
                 self.waited(wait);
                 store.release(claim, clock.now().plus(wait.ms)).await?;
-                pass.look();
-                return store.take(self.request(pass)).await;
+                slot.look();
+                return store.take(self.request(slot)).await;
             }
-            Err(Held::Stopped) => {
+            Err(Blocked::Stopped) => {
                 store.release(claim, clock.now()).await?;
                 return Ok(ClaimOutcome::NotBefore(clock.now()));
             }
@@ -312,12 +312,12 @@ impl Shared {
         let answer = self.send(&mut claim).await;
         // What was looked for and found was edited instead: that says nothing about the bucket of new messages.
         let headers = answer.as_ref().ok().filter(|answer| answer.operation == Some(operation)).map(|answer| answer.headers);
-        gate.answered(channel, operation, headers.unwrap_or_default());
-        self.settle(pass, claim, answer?).await
+        scheduler.answered(channel, operation, headers.unwrap_or_default());
+        self.settle(slot, claim, answer?).await
     }
 
-    async fn settle(&self, pass: &mut Pass, claim: Claim, answer: Answer) -> Result<ClaimOutcome, StoreError> {
-        let Delivery { store, clock, gate, status, .. } = &self.outside;
+    async fn settle(&self, slot: &mut ChannelSlot, claim: Claim, answer: Answer) -> Result<ClaimOutcome, StoreError> {
+        let Delivery { store, clock, scheduler, status, .. } = &self.outside;
         let now = clock.now();
         let channel = claim.lead.channel;
         self.tell(&claim, &answer.verdict, now);
@@ -327,12 +327,12 @@ impl Shared {
         };
         let settlement = settle(&claim, answer.verdict, tries, now, fastrand::f64());
         if let Settlement::Again { due, obstacle: Some(Obstacle::Down | Obstacle::Edge), .. } = &settlement {
-            // What fails for one post most likely fails for its neighbours: the channel draws breath, but not as long as the post.
-            gate.block(claim.channel(), claim.operation(), due.since(now).min(BREATH_MS), Cause::Breath);
+            // What fails for one post most likely fails for its neighbours: the channel pauses, but not as long as the post.
+            scheduler.block(claim.channel(), claim.operation(), due.since(now).min(BREATH_MS), Cause::Breath);
         }
-        let open = pass.look();
+        let open = slot.look();
         let parked = matches!(settlement, Settlement::Park { .. });
-        let next = ((open.creates || open.edits) && !parked && !self.tasks.is_draining()).then(|| self.request(pass));
+        let next = ((open.creates || open.edits) && !parked && !self.tasks.is_draining()).then(|| self.request(slot));
         let claim = Arc::new(claim);
         let (settled, found) = self.write_down(&claim, &settlement, now, next).await?;
         match settlement {
@@ -395,14 +395,14 @@ impl Shared {
     }
 
     fn tell(&self, claim: &Claim, verdict: &Verdict, now: UnixMs) {
-        let Delivery { status, metrics, gate, .. } = &self.outside;
+        let Delivery { status, metrics, scheduler, .. } = &self.outside;
         let channel = claim.lead.channel;
         // Any word from Discord but these means that it took the token.
         let proves_nothing = matches!(
             verdict,
             Verdict::Stop { .. } | Verdict::Retry { .. } | Verdict::Obstructed { obstacle: Obstacle::Edge | Obstacle::Down, .. }
         );
-        if !proves_nothing && gate.resume() {
+        if !proves_nothing && scheduler.resume() {
             status.stopped(None);
             metrics.sending_stopped(false);
             tracing::info!("Discord takes the token again; sending goes on");
@@ -430,8 +430,8 @@ impl Shared {
                 metrics.post(PostOutcome::Waited);
                 self.waited(Wait { ms: *ms, cause: Cause::Told });
                 match scope {
-                    Scope::Global => gate.block_all(*ms),
-                    Scope::User | Scope::Shared => gate.block(claim.channel(), claim.operation(), *ms, Cause::Told),
+                    Scope::Global => scheduler.block_all(*ms),
+                    Scope::User | Scope::Shared => scheduler.block(claim.channel(), claim.operation(), *ms, Cause::Told),
                 }
                 tracing::debug!(%channel, ms, ?scope, "Discord asks us to wait");
             }
@@ -451,7 +451,7 @@ impl Shared {
             }
             Verdict::Stop { reason } => {
                 metrics.post(PostOutcome::Refused);
-                gate.stop();
+                scheduler.stop();
                 status.stopped(Some(reason.clone()));
                 metrics.sending_stopped(true);
                 status.problem(now, format!("All sending has stopped: {reason}."));

@@ -40,7 +40,6 @@ use crate::cad::rest::{
 };
 use crate::clock::{Clock, UnixMs};
 use crate::discord::roles::Roles;
-use crate::gate::Gate;
 use crate::ids::{CallId, CommunityId, GuildId, Ident, RoleId, ServerId, UserId};
 use crate::ingest::{Look, Request};
 use crate::intake::Intake;
@@ -48,6 +47,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{PostSubject, SubjectKey};
 use crate::refresh::{Reason, RefreshRequests};
 use crate::render::text;
+use crate::send_scheduler::SendScheduler;
 use crate::shutdown::Tasks;
 use crate::store::Store;
 use crate::world::{Server, Subject};
@@ -104,7 +104,7 @@ pub struct Deps {
     /// Whether the CAD is polled; if not, an unknown outcome is settled by time alone.
     pub reads: bool,
     /// Notified when cards must be sent again.
-    pub gate: Gate,
+    pub scheduler: SendScheduler,
     pub metrics: Metrics,
     /// An action that has begun finishes before the bot stops.
     pub tasks: Tasks,
@@ -720,11 +720,11 @@ impl Acting {
             Subject::Panic(..) => "This panic".to_owned(),
             Subject::Event(..) => "This page".to_owned(),
         };
-        let Deps { store, clock, gate, community, .. } = &self.0.deps;
+        let Deps { store, clock, scheduler, community, .. } = &self.0.deps;
         let about = SubjectKey { community: community.clone(), server, subject: PostSubject::Card(subject) };
         match store.show_again(guild, about, clock.now()).await {
             Ok(channels) => {
-                channels.iter().for_each(|channel| gate.ring(*channel, false));
+                channels.iter().for_each(|channel| scheduler.notify(*channel, false));
                 ActionError::Over { what, redrawn: !channels.is_empty() }
             }
             Err(error) => {

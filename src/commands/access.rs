@@ -201,7 +201,7 @@ impl<F> Access<F> {
     async fn resume(&self, guild: GuildId) -> Result<(), StoreError> {
         if self.standing(guild) == Standing::Served {
             for channel in self.data.store.reopen_guild(guild).await? {
-                self.data.gate.ring(channel, true);
+                self.data.scheduler.notify(channel, true);
             }
         }
         if self.registration.guild() == Some(guild) {

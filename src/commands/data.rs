@@ -8,10 +8,10 @@ use crate::actions::Acting;
 use crate::cad::rest::CadReader;
 use crate::clock::Clock;
 use crate::discord::rest::{Me, Rest};
-use crate::gate::Gate;
 use crate::ids::{ChannelId, CommunityId, ServerId};
 use crate::ingest::Request;
 use crate::metrics::Metrics;
+use crate::send_scheduler::SendScheduler;
 use crate::status::Status;
 use crate::store::{Store, StoreError};
 
@@ -26,7 +26,7 @@ pub struct Data {
     /// Discord.
     pub rest: Rest,
     /// Rung when something may be sent again.
-    pub gate: Gate,
+    pub scheduler: SendScheduler,
     /// Who acts in the CAD for members; `None` without a CAD to act in.
     pub acting: Option<Acting>,
     /// The CAD; `None` if it cannot be asked.
@@ -40,7 +40,7 @@ impl Data {
     /// Opens a channel that Discord had refused: what waits for it goes out now. True if it was closed.
     pub(super) async fn open_again(&self, channel: ChannelId) -> Result<bool, StoreError> {
         let closed = self.store.reopen(channel).await?;
-        self.gate.ring(channel, true);
+        self.scheduler.notify(channel, true);
         Ok(closed)
     }
 }

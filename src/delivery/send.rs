@@ -69,7 +69,7 @@ impl Shared {
             (Place::Archive, None) => return Ok(said(Verdict::MessageGone)),
             (Place::Archive, Some(_)) => return Ok(outside.rest.archive(claimed).await),
             (Place::Thread, None) => {
-                outside.gate.note();
+                outside.scheduler.note();
                 match outside.rest.open_thread(claimed).await {
                     Ok(thread) => {
                         outside.store.opened_thread(claimed, thread).await?;
@@ -101,7 +101,7 @@ impl Shared {
         }
         match answer.verdict {
             Verdict::Delivered(made) if brought_back => {
-                outside.gate.note();
+                outside.scheduler.note();
                 let made = standing_at(claimed, made);
                 Ok(outside.rest.send_as_placed(&made, &standing(&made)).await)
             }

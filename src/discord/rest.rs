@@ -20,11 +20,11 @@ use super::codes::{About, about, own};
 use super::message_body::{Create, MessageBody};
 use super::thread_name::{ForumPost, neutral};
 use crate::clock::UnixMs;
-use crate::gate::Gate;
 use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, LimitScope, Metrics};
 use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Scope, Verdict};
 use crate::render::Message;
+use crate::send_scheduler::SendScheduler;
 
 /// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
 pub const TIME: Duration = Duration::from_secs(20);
@@ -41,7 +41,7 @@ pub struct Rest {
     /// What stands in for Discord, its files too; `None` = nothing that has an address.
     files: Option<url::Url>,
     /// Told of every request, so that all of them together stay within Discord's limits.
-    gate: Option<Gate>,
+    scheduler: Option<SendScheduler>,
     /// Our own user id, learnt from Discord: only our own messages can be the one we look for.
     me: Arc<RwLock<Option<u64>>>,
 }
@@ -102,7 +102,7 @@ impl Rest {
             .build()
             .context("cannot make an HTTP client")?;
         let base: Arc<str> = base.trim_end_matches('/').into();
-        Ok(Self { client, files: url::Url::parse(&base).ok(), base, token, metrics, gate: None, me: Arc::default() })
+        Ok(Self { client, files: url::Url::parse(&base).ok(), base, token, metrics, scheduler: None, me: Arc::default() })
     }
 
     /// The same, taking files from this address too: a recorder stands at another one than what it records.
@@ -121,8 +121,8 @@ impl Rest {
 
     /// The same, telling the gate of what it asks and of what Discord takes amiss.
     #[must_use]
-    pub fn telling(self, gate: Gate) -> Self {
-        Self { gate: Some(gate), ..self }
+    pub fn telling(self, scheduler: SendScheduler) -> Self {
+        Self { scheduler: Some(scheduler), ..self }
     }
 
     /// Counts an answer by its class, and towards Discord's ban: 401, 403, and a 429 that is not about everybody.
@@ -142,8 +142,8 @@ impl Rest {
             }
             _ => false,
         };
-        if let Some(gate) = self.gate.as_ref().filter(|_| amiss) {
-            gate.invalid();
+        if let Some(scheduler) = self.scheduler.as_ref().filter(|_| amiss) {
+            scheduler.invalid();
         }
     }
 
@@ -222,8 +222,8 @@ impl Rest {
     /// One request without a body; the answer's body if it is a success.
     async fn exchange(&self, method: Method, path: &str) -> Result<Vec<u8>, AskError> {
         let trouble = |error: reqwest::Error| AskError::Trouble(error.without_url().to_string());
-        if let Some(gate) = &self.gate {
-            gate.note();
+        if let Some(scheduler) = &self.scheduler {
+            scheduler.note();
         }
         let response = self.request(method, path).send().await.map_err(|error| {
             self.metrics.answer(AnswerClass::Network);
@@ -288,8 +288,8 @@ impl Rest {
 
     /// A second request for the same claim, at once.
     pub(super) async fn again(&self, request: RequestBuilder, claim: &Claim, operation: Option<Operation>) -> Answer {
-        if let Some(gate) = &self.gate {
-            gate.note();
+        if let Some(scheduler) = &self.scheduler {
+            scheduler.note();
         }
         self.execute(request, claim, operation).await
     }

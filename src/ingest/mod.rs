@@ -35,12 +35,12 @@ use crate::clock::{Clock, UnixMs};
 use crate::event::dedup::{Dedup, WITHIN_MS};
 use crate::event::own::is_own;
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
-use crate::gate::Gate;
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
 use crate::intake::{Arrival, IntakeError};
 use crate::metrics::{Metrics, Outcome};
 use crate::outbox::{ClaimOutcome, Lane, PostKey};
 use crate::refresh::{Outcome as Caught, Read, Reason, RefreshRequests};
+use crate::send_scheduler::SendScheduler;
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::duty::DutyRow;
@@ -80,7 +80,7 @@ pub struct Deps {
     pub metrics: Metrics,
     pub status: Status,
     /// Rung after each commit that has posts, and asked who may be served at once.
-    pub gate: Gate,
+    pub scheduler: SendScheduler,
     /// Where it is asked for that the CAD be read.
     pub refresh: RefreshRequests,
 }
@@ -313,7 +313,7 @@ impl Ingest {
         }
     }
 
-    /// Commits, up to `tries` times a second apart, and rings for the delivery. A failure takes the worlds back to what is on disk. Hub
+    /// Commits, up to `tries` times a second apart, and notifies delivery. A failure takes the worlds back to what is on disk. Hub
     /// events cannot be sent again by their sender: they are tried for a while, and the sources wait for room in the queue meanwhile.
     async fn commit(&mut self, mut batch: Batch, mut tries: u32, tasks: &Tasks) -> Result<(), IntakeError> {
         let boards = self.draw_boards(&mut batch);
@@ -359,34 +359,34 @@ impl Ingest {
     /// Stores a batch and has its posts sent. Channels that nobody is busy with are served with this very transaction: what is to be sent
     /// there is claimed as it is stored, so that it waits for the disk once.
     pub(super) async fn store(&self, batch: &Arc<Batch>) -> Result<(), StoreError> {
-        let Deps { store, gate, .. } = &self.deps;
+        let Deps { store, scheduler, .. } = &self.deps;
         let mut channels: BTreeMap<ChannelId, bool> = BTreeMap::new();
         for post in &batch.posts {
             *channels.entry(post.key.channel).or_default() |= post.lane == Lane::Panic;
         }
-        let mut passes = Vec::new();
+        let mut slots = Vec::new();
         let mut others = Vec::new();
         for (channel, panic) in channels {
-            let express = panic.then(|| gate.enter(channel, true)).flatten();
-            match express.or_else(|| gate.enter(channel, false)) {
-                Some(pass) => passes.push(pass),
+            let express = panic.then(|| scheduler.enter(channel, true)).flatten();
+            match express.or_else(|| scheduler.enter(channel, false)) {
+                Some(slot) => slots.push(slot),
                 None => others.push((channel, panic)),
             }
         }
-        let requests = passes.iter().map(|pass| pass.request(batch.now)).collect();
-        // If it fails, the passes are given back as they are dropped.
+        let requests = slots.iter().map(|slot| slot.request(batch.now)).collect();
+        // If it fails, the slots are given back as they are dropped.
         let found = store.ingest(Arc::clone(batch), requests).await?;
-        for (pass, found) in passes.into_iter().zip(found) {
+        for (slot, found) in slots.into_iter().zip(found) {
             match found {
-                ClaimOutcome::Claimed(claim) => gate.hand_over(pass, *claim),
-                ClaimOutcome::NotBefore(at) if at > batch.now => pass.give_back(Some(at)),
+                ClaimOutcome::Claimed(claim) => scheduler.hand_over(slot, *claim),
+                ClaimOutcome::NotBefore(at) if at > batch.now => slot.give_back(Some(at)),
                 // Something waits that may not go just now: the delivery finds out when.
-                ClaimOutcome::NotBefore(_) => drop(pass),
-                ClaimOutcome::Nothing => pass.give_back(None),
+                ClaimOutcome::NotBefore(_) => drop(slot),
+                ClaimOutcome::Nothing => slot.give_back(None),
             }
         }
         for (channel, panic) in others {
-            gate.ring(channel, panic);
+            scheduler.notify(channel, panic);
         }
         Ok(())
     }

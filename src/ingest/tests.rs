@@ -41,7 +41,7 @@ impl Real {
             clock: clock.clone(),
             metrics: metrics.clone(),
             status: Status::default(),
-            gate: crate::gate::Gate::new(clock, 0),
+            scheduler: crate::send_scheduler::SendScheduler::new(clock, 0),
             refresh: crate::refresh::RefreshRequests::new().0,
         };
         Self { ingest: Ingest::restore(deps).await.unwrap(), store, metrics, tasks: Tasks::default(), folder }

@@ -30,13 +30,13 @@ use tenfour::delivery::{Delivery, Trouble};
 use tenfour::discord::rest::Rest;
 use tenfour::discord::roles::Roles;
 use tenfour::event::Topic;
-use tenfour::gate::Gate;
 use tenfour::ids::{CommunityId, GuildId, ServerId};
 use tenfour::ingest::{Deps, Ingest, Inputs};
 use tenfour::intake::{self, Intake};
 use tenfour::metrics::Metrics;
 use tenfour::ops::{Part, Readiness};
 use tenfour::refresh::{Read, RefreshRequests};
+use tenfour::send_scheduler::SendScheduler;
 use tenfour::shutdown::Tasks;
 use tenfour::status::Status;
 use tenfour::store::Store;
@@ -157,7 +157,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let servers: Vec<ServerId> = plan.servers.iter().copied().map(ServerId).collect();
     let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
     let (status, clock, tasks) = (Status::default(), plan.clock.clone(), Tasks::default());
-    let gate = Gate::new(clock.clone(), 0);
+    let scheduler = SendScheduler::new(clock.clone(), 0);
     let (intake, queue) = intake::queue();
     let (requests, asked) = mpsc::channel(8);
     let requests = if plan.deaf { mpsc::channel(8).0 } else { requests };
@@ -166,7 +166,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         clock: clock.clone(),
         metrics: metrics.clone(),
         status: status.clone(),
-        gate: gate.clone(),
+        scheduler: scheduler.clone(),
         refresh: RefreshRequests::new().0,
     };
     let (readings, read) = mpsc::channel(1);
@@ -180,7 +180,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         rest: rest.clone(),
         metrics: metrics.clone(),
         status: status.clone(),
-        gate: gate.clone(),
+        scheduler: scheduler.clone(),
         trouble,
     };
     tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
@@ -205,7 +205,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         roles: Roles::new(rest.clone(), clock.clone()),
         refresh: RefreshRequests::new().0,
         reads: false,
-        gate: gate.clone(),
+        scheduler: scheduler.clone(),
         metrics: metrics.clone(),
         tasks: tasks.clone(),
     });
@@ -215,7 +215,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         status: status.clone(),
         metrics: metrics.clone(),
         rest,
-        gate,
+        scheduler,
         acting: Some(acting),
         cad: Some(client.reader()),
         requests,

@@ -14,7 +14,6 @@ use tenfour::clock::{Clock, UnixMs};
 use tenfour::delivery::{ByHand, Delivery, Trouble};
 use tenfour::discord::rest::Rest;
 use tenfour::event::{RawEvent, Source, Topic, envelope};
-use tenfour::gate::Gate;
 use tenfour::guild_access::How;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::ingest::{Deps, Ingest};
@@ -24,6 +23,7 @@ use tenfour::outbox::ClaimRequest;
 use tenfour::refresh::{Read, Reason, RefreshRequests};
 use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
+use tenfour::send_scheduler::SendScheduler;
 use tenfour::shutdown::Tasks;
 use tenfour::status::Status;
 use tenfour::store::{AddRoute, Options, Store};
@@ -152,16 +152,16 @@ impl Stage {
         self.store.release_all(self.clock.now()).await.unwrap();
         let (refresh, requested) = RefreshRequests::new();
         let status = Status::default();
-        let gate = Gate::new(self.clock.clone(), 0);
-        let own = Gate::new(self.clock.clone(), 0);
-        let rung = if self.hands_over { gate.clone() } else { own };
+        let scheduler = SendScheduler::new(self.clock.clone(), 0);
+        let own = SendScheduler::new(self.clock.clone(), 0);
+        let rung = if self.hands_over { scheduler.clone() } else { own };
         drop(if self.hands_over { Vec::new() } else { rung.close() });
         let deps = Deps {
             store: self.store.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             status: status.clone(),
-            gate: rung,
+            scheduler: rung,
             refresh: refresh.clone(),
         };
         let (api, rest) = self.http.clone();
@@ -177,8 +177,15 @@ impl Stage {
             requests: requested,
         };
         let (trouble, troubles) = mpsc::channel(64);
-        let delivery =
-            Delivery { store: self.store.clone(), clock: self.clock.clone(), rest, metrics: self.metrics.clone(), status, gate, trouble };
+        let delivery = Delivery {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            rest,
+            metrics: self.metrics.clone(),
+            status,
+            scheduler,
+            trouble,
+        };
         let ingest = Ingest::restore(deps).await.unwrap();
         self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), refresh, troubles });
     }

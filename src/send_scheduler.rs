@@ -1,13 +1,13 @@
-//! The joint between those who make posts and those who send them: who may be served now, and who waits for what.
+//! Decides which channel may send now, and wakes delivery when one may.
 //!
-//! Job: one [`Pass`] for each channel that is being served (and one more for its panics), the rate limits, the bell. Whoever stores a post
-//! may take its channel's pass at once, claim the post in the same transaction and hand both over: then nothing is read or written
-//! between storing and sending. Never does I/O. Its lock is held for moments only, never across an await.
+//! One [`ChannelSlot`] for each channel that is being served, one more for its panics, and the rate limits. Whoever stores a post may take its
+//! channel's slot at once, claim the post in the same transaction, and hand both over. Never does I/O. Its lock is held for moments only,
+//! never across an await.
 //!
 //! ```text
-//!            ring, later ┌──────────────────────────────────┐
-//!  ingest ───────────────▶ channels to look at ── due ──▶ enter ─▶ Pass ─▶ claim, send, settle … ─▶ dropped: look again
-//!     └── enter ─▶ Pass ─▶ claimed while stored ── hand over ────────▶ ┘        delivery
+//!           notify, later ┌───────────────────────────────────┐
+//!  ingest ────────────────▶ channels to look at ── due ──▶ enter ─▶ ChannelSlot ─▶ claim, send, settle … ─▶ dropped: look again
+//!     └── enter ─▶ ChannelSlot ─▶ claimed as it is stored ── hand over ─▶ ┘        delivery
 //! ```
 
 use std::collections::HashMap;
@@ -26,21 +26,21 @@ const FOR_PANICS: usize = 4;
 /// After a refused token nothing is sent for this long (ms); then one request tries again.
 const STOP_PAUSE_MS: i64 = 60_000;
 
-/// The gate. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
-pub struct Gate {
+pub struct SendScheduler {
     clock: Clock,
     state: Arc<Mutex<State>>,
-    bell: Arc<Notify>,
-    /// Starts sending what is handed over; without it, that waits for [`Gate::handed`].
+    notify: Arc<Notify>,
+    /// Starts sending what is handed over; without it, that waits for [`SendScheduler::handed`].
     start: Arc<OnceLock<Starter>>,
 }
 
-type Starter = Box<dyn Fn(Pass, Claim) + Send + Sync>;
+type Starter = Box<dyn Fn(ChannelSlot, Claim) + Send + Sync>;
 
-impl std::fmt::Debug for Gate {
+impl std::fmt::Debug for SendScheduler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gate").finish_non_exhaustive()
+        f.debug_struct("SendScheduler").finish_non_exhaustive()
     }
 }
 
@@ -49,17 +49,17 @@ struct State {
     limits: Limits,
     stop: Stop,
     closed: bool,
-    /// Who has a pass (`true`: for panics), and whether the channel was rung for meanwhile, and for a panic.
+    /// Who has a slot (`true`: for panics), and whether something was stored for the channel meanwhile, and a panic.
     busy: HashMap<(ChannelId, bool), Option<bool>>,
     /// Channels to look at, each with its time and whether a panic may be among what waits.
     look: HashMap<ChannelId, Look>,
     all: bool,
-    handed: Vec<(Pass, Claim)>,
+    handed: Vec<(ChannelSlot, Claim)>,
     /// When delivery looks next by itself; `None`: nobody knows.
     looks_at: Option<UnixMs>,
-    /// Somebody found all passes given out.
+    /// Somebody found all slots given out.
     crowded: bool,
-    /// A pass was given since this was asked last.
+    /// A slot was given since this was asked last.
     used: bool,
 }
 
@@ -84,17 +84,17 @@ pub struct Open {
 
 /// Why a request must not be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum Blocked {
     /// Its bucket says so.
     Wait(Wait),
     /// The token was refused, and another request finds out whether it still is.
     Stopped,
 }
 
-/// A channel in somebody's hands. Dropped, it is free again, and is looked at: something may have come meanwhile.
+/// The right to send in a channel. Dropped, the channel is free again, and is looked at: something may have come meanwhile.
 #[derive(Debug)]
-pub struct Pass {
-    gate: Gate,
+pub struct ChannelSlot {
+    scheduler: SendScheduler,
     channel: ChannelId,
     panic: bool,
     open: Open,
@@ -102,8 +102,7 @@ pub struct Pass {
     done: bool,
 }
 
-impl Pass {
-    /// Whose.
+impl ChannelSlot {
     #[must_use]
     pub fn channel(&self) -> ChannelId {
         self.channel
@@ -115,7 +114,7 @@ impl Pass {
         self.panic
     }
 
-    /// What may be sent, as it was when the pass was given or last asked for.
+    /// What may be sent, as it was when the slot was given or last asked for.
     #[must_use]
     pub fn open(&self) -> Open {
         self.open
@@ -130,8 +129,8 @@ impl Pass {
 
     /// Looks again what may be sent.
     pub fn look(&mut self) -> Open {
-        let now = self.gate.clock.now();
-        self.open = self.gate.lock().open(self.channel, self.panic, now);
+        let now = self.scheduler.clock.now();
+        self.open = self.scheduler.lock().open(self.channel, self.panic, now);
         self.open
     }
 
@@ -139,19 +138,19 @@ impl Pass {
     pub fn give_back(mut self, at: Option<UnixMs>) {
         self.done = true;
         if let Some(at) = at {
-            let sooner = self.gate.lock().look_at(self.channel, at, self.panic);
-            self.gate.wake_if(sooner);
+            let sooner = self.scheduler.lock().look_at(self.channel, at, self.panic);
+            self.scheduler.wake_if(sooner);
         }
     }
 }
 
-impl Drop for Pass {
+impl Drop for ChannelSlot {
     fn drop(&mut self) {
-        let now = self.gate.clock.now();
-        let mut state = self.gate.lock();
-        let rung = state.busy.remove(&(self.channel, self.panic)).flatten();
+        let now = self.scheduler.clock.now();
+        let mut state = self.scheduler.lock();
+        let notified = state.busy.remove(&(self.channel, self.panic)).flatten();
         let mut sooner = std::mem::take(&mut state.crowded);
-        if let Some(panic) = rung.or((!self.done).then_some(self.panic)) {
+        if let Some(panic) = notified.or((!self.done).then_some(self.panic)) {
             sooner |= state.look_at(self.channel, now, panic);
         }
         if self.panic {
@@ -159,16 +158,16 @@ impl Drop for Pass {
             sooner |= state.look_at(self.channel, now, false);
         }
         drop(state);
-        self.gate.wake_if(sooner);
+        self.scheduler.wake_if(sooner);
     }
 }
 
-impl Gate {
+impl SendScheduler {
     /// `per_second`: Discord's global limit for this bot; 0 = none is kept.
     #[must_use]
     pub fn new(clock: Clock, per_second: u32) -> Self {
         let state = State { limits: Limits::new(per_second), all: true, ..State::default() };
-        Self { clock, state: Arc::new(Mutex::new(state)), bell: Arc::default(), start: Arc::default() }
+        Self { clock, state: Arc::new(Mutex::new(state)), notify: Arc::default(), start: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -176,7 +175,7 @@ impl Gate {
     }
 
     /// Something was stored for a channel.
-    pub fn ring(&self, channel: ChannelId, panic: bool) {
+    pub fn notify(&self, channel: ChannelId, panic: bool) {
         let sooner = self.lock().look_at(channel, self.clock.now(), panic);
         self.wake_if(sooner);
     }
@@ -184,14 +183,14 @@ impl Gate {
     /// Wakes delivery if it would look too late by itself.
     fn wake_if(&self, sooner: bool) {
         if sooner {
-            self.bell.notify_one();
+            self.notify.notify_one();
         }
     }
 
     /// Something was stored somewhere.
-    pub fn ring_all(&self) {
+    pub fn notify_all(&self) {
         self.lock().all = true;
-        self.bell.notify_one();
+        self.notify.notify_one();
     }
 
     /// Has everything looked at with the next round, without ringing for it.
@@ -200,13 +199,13 @@ impl Gate {
     }
 
     /// Rings when there is something to look at. One wait at a time.
-    pub async fn rung(&self) {
-        self.bell.notified().await;
+    pub async fn notified(&self) {
+        self.notify.notified().await;
     }
 
-    /// The channel's pass, if nobody has it and something may be sent there now.
+    /// The channel's slot, if nobody has it and something may be sent there now.
     #[must_use]
-    pub fn enter(&self, channel: ChannelId, panic: bool) -> Option<Pass> {
+    pub fn enter(&self, channel: ChannelId, panic: bool) -> Option<ChannelSlot> {
         let now = self.clock.now();
         let mut state = self.lock();
         let room = if panic { FOR_PANICS } else { AT_ONCE };
@@ -221,26 +220,26 @@ impl Gate {
         }
         state.busy.insert((channel, panic), None);
         state.used = true;
-        Some(Pass { gate: self.clone(), channel, panic, open, done: false })
+        Some(ChannelSlot { scheduler: self.clone(), channel, panic, open, done: false })
     }
 
     /// What is handed over from now on is started at once, where it is handed over. Only the first one counts.
-    pub fn start_with(&self, start: impl Fn(Pass, Claim) + Send + Sync + 'static) {
+    pub fn start_with(&self, start: impl Fn(ChannelSlot, Claim) + Send + Sync + 'static) {
         self.start.set(Box::new(start)).ok();
     }
 
-    /// Hands over a post that was claimed with a pass.
-    pub fn hand_over(&self, pass: Pass, claim: Claim) {
+    /// Hands over a post that was claimed with a slot.
+    pub fn hand_over(&self, slot: ChannelSlot, claim: Claim) {
         match self.start.get() {
-            Some(start) => start(pass, claim),
+            Some(start) => start(slot, claim),
             None => {
-                self.lock().handed.push((pass, claim));
-                self.bell.notify_one();
+                self.lock().handed.push((slot, claim));
+                self.notify.notify_one();
             }
         }
     }
 
-    /// Whether a pass was given since this was asked last.
+    /// Whether a slot was given since this was asked last.
     #[must_use]
     pub fn was_used(&self) -> bool {
         std::mem::take(&mut self.lock().used)
@@ -248,7 +247,7 @@ impl Gate {
 
     /// What was handed over.
     #[must_use]
-    pub fn handed(&self) -> Vec<(Pass, Claim)> {
+    pub fn handed(&self) -> Vec<(ChannelSlot, Claim)> {
         std::mem::take(&mut self.lock().handed)
     }
 
@@ -266,7 +265,7 @@ impl Gate {
     /// Passes for the channels whose time has come, the most urgent first, and when the next one's comes. Channels that must wait are looked at
     /// when they need not wait any more; those in somebody's hands, when they are given back.
     #[must_use]
-    pub fn due(&self) -> (Vec<Pass>, Option<UnixMs>, Vec<Wait>) {
+    pub fn due(&self) -> (Vec<ChannelSlot>, Option<UnixMs>, Vec<Wait>) {
         let now = self.clock.now();
         let mut ready: Vec<(ChannelId, Look)> = {
             let mut state = self.lock();
@@ -278,31 +277,31 @@ impl Gate {
             ready
         };
         ready.sort_unstable_by_key(|(channel, look)| (!look.panic, look.at, *channel));
-        let (mut passes, mut waits) = (Vec::new(), Vec::new());
+        let (mut slots, mut waits) = (Vec::new(), Vec::new());
         for (channel, look) in ready {
             let express = look.panic.then(|| self.enter(channel, true)).flatten();
             let look = Look { panic: look.panic && express.is_none(), ..look };
-            passes.extend(express);
+            slots.extend(express);
             match self.enter(channel, false) {
-                Some(pass) => passes.push(pass),
+                Some(slot) => slots.push(slot),
                 None => waits.extend(self.put_off(channel, look, now)),
             }
         }
         let mut state = self.lock();
         state.looks_at = state.look.values().map(|look| look.at).min();
-        (passes, state.looks_at, waits)
+        (slots, state.looks_at, waits)
     }
 
     /// The channel cannot be served now: when will it?
     fn put_off(&self, channel: ChannelId, look: Look, now: UnixMs) -> Option<Wait> {
         let mut state = self.lock();
-        if let Some(rung) = state.busy.get_mut(&(channel, false)) {
-            *rung = Some(rung.unwrap_or(false) || look.panic);
+        if let Some(notified) = state.busy.get_mut(&(channel, false)) {
+            *notified = Some(notified.unwrap_or(false) || look.panic);
             return None;
         }
         let stopped = state.stop.wait(now);
         let open = state.open(channel, false, now);
-        // Nothing in its way but others: somebody gives a pass back soon, and that rings.
+        // Nothing in its way but others: somebody gives a slot back soon, and that wakes delivery.
         let ms = open.wait.map_or(CROWDED_MS, |wait| wait.ms).max(stopped);
         state.look_at(channel, now.plus(ms), look.panic);
         open.wait
@@ -312,14 +311,14 @@ impl Gate {
     ///
     /// # Errors
     /// Why it must not be.
-    pub fn take(&self, channel: ChannelId, operation: Operation, panic: bool) -> Result<(), Held> {
+    pub fn take(&self, channel: ChannelId, operation: Operation, panic: bool) -> Result<(), Blocked> {
         let now = self.clock.now();
         let mut state = self.lock();
         if let Some(wait) = state.limits.wait(channel, operation, panic, now) {
-            return Err(Held::Wait(wait));
+            return Err(Blocked::Wait(wait));
         }
         if !state.stop.may_try(now) {
-            return Err(Held::Stopped);
+            return Err(Blocked::Stopped);
         }
         state.limits.take(channel, operation, now);
         Ok(())
@@ -372,20 +371,20 @@ impl Gate {
     pub fn resume(&self) -> bool {
         let resumed = self.lock().stop.lift();
         if resumed {
-            self.ring_all();
+            self.notify_all();
         }
         resumed
     }
 
-    /// No more passes are given; what was handed over comes back.
+    /// No more slots are given; what was handed over comes back.
     #[must_use]
-    pub fn close(&self) -> Vec<(Pass, Claim)> {
+    pub fn close(&self) -> Vec<(ChannelSlot, Claim)> {
         self.lock().closed = true;
         self.handed()
     }
 }
 
-/// All passes are out: the channel is looked at again after this long (ms) even if none comes back.
+/// All slots are out: the channel is looked at again after this long (ms) even if none comes back.
 const CROWDED_MS: i64 = 250;
 
 impl State {
@@ -442,99 +441,99 @@ mod tests {
     const A: ChannelId = ChannelId(1);
     const B: ChannelId = ChannelId(2);
 
-    fn gate() -> (Clock, Gate) {
+    fn scheduler() -> (Clock, SendScheduler) {
         let clock = Clock::manual(UnixMs(1_000_000));
-        (clock.clone(), Gate::new(clock, 0))
+        (clock.clone(), SendScheduler::new(clock, 0))
     }
 
-    fn channels(passes: &[Pass]) -> Vec<(ChannelId, bool)> {
-        passes.iter().map(|pass| (pass.channel(), pass.panic_only())).collect()
+    fn channels(slots: &[ChannelSlot]) -> Vec<(ChannelId, bool)> {
+        slots.iter().map(|slot| (slot.channel(), slot.panic_only())).collect()
     }
 
     #[test]
     fn one_pass_for_a_channel_and_one_for_its_panics() {
-        let (_, gate) = gate();
-        let pass = gate.enter(A, false).unwrap();
-        assert!(gate.enter(A, false).is_none() && gate.enter(B, false).is_some());
-        let express = gate.enter(A, true).unwrap();
-        assert!(gate.enter(A, true).is_none() && express.panic_only());
-        pass.give_back(None);
-        assert!(gate.enter(A, false).is_some());
+        let (_, scheduler) = scheduler();
+        let slot = scheduler.enter(A, false).unwrap();
+        assert!(scheduler.enter(A, false).is_none() && scheduler.enter(B, false).is_some());
+        let express = scheduler.enter(A, true).unwrap();
+        assert!(scheduler.enter(A, true).is_none() && express.panic_only());
+        slot.give_back(None);
+        assert!(scheduler.enter(A, false).is_some());
     }
 
     #[test]
     fn panics_find_room_when_everybody_else_is_slow() {
-        let (_, gate) = gate();
-        let all: Vec<Pass> = (0..100).filter_map(|channel| gate.enter(ChannelId(channel), false)).collect();
+        let (_, scheduler) = scheduler();
+        let all: Vec<ChannelSlot> = (0..100).filter_map(|channel| scheduler.enter(ChannelId(channel), false)).collect();
         assert_eq!(all.len(), AT_ONCE);
-        assert!(gate.enter(ChannelId(500), true).is_some());
+        assert!(scheduler.enter(ChannelId(500), true).is_some());
     }
 
     #[test]
     fn what_is_rung_for_while_a_channel_is_busy_is_looked_at_when_it_is_free() {
-        let (_, gate) = gate();
-        let pass = gate.enter(A, false).unwrap();
-        gate.ring(A, false);
-        assert!(channels(&gate.due().0).is_empty());
-        // It had asked the store before the bell rang.
-        pass.give_back(None);
-        assert_eq!(channels(&gate.due().0), [(A, false)]);
+        let (_, scheduler) = scheduler();
+        let slot = scheduler.enter(A, false).unwrap();
+        scheduler.notify(A, false);
+        assert!(channels(&scheduler.due().0).is_empty());
+        // It had asked the store before the notify rang.
+        slot.give_back(None);
+        assert_eq!(channels(&scheduler.due().0), [(A, false)]);
     }
 
     #[test]
     fn a_panic_enters_beside_a_busy_worker_and_first_of_all() {
-        let (_, gate) = gate();
-        let _slow = gate.enter(A, false).unwrap();
-        gate.ring(B, false);
-        gate.ring(A, true);
-        assert_eq!(channels(&gate.due().0), [(A, true), (B, false)]);
+        let (_, scheduler) = scheduler();
+        let _slow = scheduler.enter(A, false).unwrap();
+        scheduler.notify(B, false);
+        scheduler.notify(A, true);
+        assert_eq!(channels(&scheduler.due().0), [(A, true), (B, false)]);
     }
 
     #[test]
     fn a_channel_comes_again_at_its_time_and_the_earliest_counts() {
-        let (clock, gate) = gate();
-        gate.later(A, UnixMs(1_000_900), false);
-        gate.later(A, UnixMs(1_000_500), false);
-        let (passes, next, _) = gate.due();
-        assert_eq!((passes.len(), next), (0, Some(UnixMs(1_000_500))));
+        let (clock, scheduler) = scheduler();
+        scheduler.later(A, UnixMs(1_000_900), false);
+        scheduler.later(A, UnixMs(1_000_500), false);
+        let (slots, next, _) = scheduler.due();
+        assert_eq!((slots.len(), next), (0, Some(UnixMs(1_000_500))));
         clock.advance(500);
-        assert_eq!(channels(&gate.due().0), [(A, false)]);
+        assert_eq!(channels(&scheduler.due().0), [(A, false)]);
     }
 
     #[test]
     fn a_channel_that_may_not_be_served_is_looked_at_when_it_may() {
-        let (clock, gate) = gate();
+        let (clock, scheduler) = scheduler();
         for operation in [Operation::Create, Operation::Edit] {
-            gate.block(A, operation, 700, Cause::Told);
+            scheduler.block(A, operation, 700, Cause::Told);
         }
-        gate.ring(A, false);
-        let (passes, next, waits) = gate.due();
-        assert_eq!((passes.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![Wait { ms: 700, cause: Cause::Told }]));
+        scheduler.notify(A, false);
+        let (slots, next, waits) = scheduler.due();
+        assert_eq!((slots.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![Wait { ms: 700, cause: Cause::Told }]));
         clock.advance(700);
-        assert_eq!(channels(&gate.due().0), [(A, false)]);
+        assert_eq!(channels(&scheduler.due().0), [(A, false)]);
     }
 
     #[test]
     fn after_a_refused_token_one_request_a_pause_tries_and_success_frees_all() {
-        let (clock, gate) = gate();
-        gate.stop();
-        assert!(gate.enter(A, false).is_none());
-        gate.ring(A, false);
-        assert_eq!(gate.due().1, Some(UnixMs(1_060_000)));
+        let (clock, scheduler) = scheduler();
+        scheduler.stop();
+        assert!(scheduler.enter(A, false).is_none());
+        scheduler.notify(A, false);
+        assert_eq!(scheduler.due().1, Some(UnixMs(1_060_000)));
         clock.advance(60_000);
-        assert_eq!(channels(&gate.due().0), [(A, false)]);
-        assert_eq!(gate.take(A, Operation::Create, false), Ok(()), "the first");
-        assert_eq!(gate.take(B, Operation::Create, false), Err(Held::Stopped), "everybody else");
-        assert!(gate.resume() && !gate.resume());
-        assert_eq!(gate.take(B, Operation::Create, false), Ok(()));
-        assert!(gate.look_everywhere(), "what waited is looked at");
+        assert_eq!(channels(&scheduler.due().0), [(A, false)]);
+        assert_eq!(scheduler.take(A, Operation::Create, false), Ok(()), "the first");
+        assert_eq!(scheduler.take(B, Operation::Create, false), Err(Blocked::Stopped), "everybody else");
+        assert!(scheduler.resume() && !scheduler.resume());
+        assert_eq!(scheduler.take(B, Operation::Create, false), Ok(()));
+        assert!(scheduler.look_everywhere(), "what waited is looked at");
     }
 
     #[test]
     fn once_closed_nobody_enters_and_what_was_handed_over_comes_back() {
-        let (_, gate) = gate();
-        gate.ring(A, false);
-        assert!(gate.close().is_empty());
-        assert!(gate.enter(A, false).is_none() && gate.due().0.is_empty());
+        let (_, scheduler) = scheduler();
+        scheduler.notify(A, false);
+        assert!(scheduler.close().is_empty());
+        assert!(scheduler.enter(A, false).is_none() && scheduler.due().0.is_empty());
     }
 }
