@@ -16,9 +16,11 @@
 mod account_refresh;
 mod audit;
 mod cad_action;
+mod calls_made;
 mod coalesce;
 mod emergency;
 mod error;
+mod handle;
 mod leave;
 mod members;
 mod panic;
@@ -27,39 +29,30 @@ mod rule;
 mod synthetic_events;
 mod view;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::authorization::{self, ActingRule, Facts, Granted, Member, Need, Permission, Refusal};
-use crate::cad::rest::{
-    CadActor, CadReader, Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn,
-};
-use crate::clock::{Clock, UnixMs};
-use crate::discord::roles::Roles;
-use crate::ids::{CallId, CommunityId, GuildId, Ident, RoleId, ServerId, UserId};
+use crate::authorization::{self, ActingRule, Facts, Granted, Need, Permission, Refusal};
+use crate::cad::rest::{Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn};
+use crate::ids::{CallId, GuildId, Ident, ServerId};
 use crate::ingest::{Look, Request};
-use crate::intake::Intake;
-use crate::metrics::Metrics;
 use crate::outbox::{PostSubject, SubjectKey};
-use crate::refresh::{Reason, RefreshRequests};
+use crate::refresh::Reason;
 use crate::render::text;
-use crate::send_scheduler::SendScheduler;
-use crate::shutdown::Tasks;
-use crate::store::Store;
 use crate::world::{Server, Subject};
 
-use coalesce::{Coalescer, SingleFlight};
-use members::{Known, Members};
+use members::Known;
 use rule::Ruled;
 use synthetic_events::SyntheticEvent;
 use view::{OwnUnit, named};
 
 pub use cad_action::CadAction;
 pub use error::ActionError;
+use handle::Who;
+pub use handle::{Acting, Actor, Deps};
 pub use view::{CardState, WhoAmI};
 
 /// How long ingest may keep somebody waiting.
@@ -71,108 +64,7 @@ pub const LONGEST_NOTE: usize = 900;
 /// One 911 per person in so long (ms).
 const BETWEEN_CALLS: i64 = 120_000;
 
-/// Who acts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// From where.
-    pub guild: GuildId,
-    pub user: UserId,
-    /// Their roles there.
-    pub roles: Vec<RoleId>,
-}
-
-/// What [`Acting`] works with.
-#[derive(Clone, Debug)]
-pub struct Deps {
-    pub community: CommunityId,
-    pub servers: Vec<ServerId>,
-    /// Reads the CAD.
-    pub reader: CadReader,
-    /// Changes the CAD.
-    pub actor: CadActor,
-    /// Guilds' rules, members' accounts.
-    pub store: Store,
-    pub clock: Clock,
-    /// Where events about what was done go.
-    pub intake: Intake,
-    /// Requests to ingest, which owns the world.
-    pub requests: mpsc::Sender<Request>,
-    /// Roles that somebody has in a guild which they did not act from.
-    pub roles: Roles,
-    /// Requests an extra poll of the CAD.
-    pub refresh: RefreshRequests,
-    /// Whether the CAD is polled; if not, an unknown outcome is settled by time alone.
-    pub reads: bool,
-    /// Notified when cards must be sent again.
-    pub scheduler: SendScheduler,
-    pub metrics: Metrics,
-    /// An action that has begun finishes before the bot stops.
-    pub tasks: Tasks,
-}
-
-/// Performs members' actions. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Acting(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    deps: Deps,
-    members: Members,
-    attaching: Coalescer<(ServerId, CallId), Ident, Result<Vec<Ident>, RestError>>,
-    taking: Coalescer<(ServerId, CallId), emergency::Taker, Result<emergency::Became, ActionError>>,
-    /// How many it concerned.
-    in_flight: SingleFlight<(ServerId, String), Result<usize, RestError>>,
-    /// What calls were made of, or may have been.
-    made_of: emergency::MadeOf,
-    /// When each person placed a 911 last.
-    called: Mutex<HashMap<UserId, UnixMs>>,
-}
-
-/// Somebody who may.
-#[derive(Debug)]
-struct Who {
-    member: Member,
-    units: Vec<OwnUnit>,
-    /// Shared only with the task that does something for several people at once.
-    granted: Arc<Granted>,
-}
-
-impl Who {
-    /// The unit to act as: on the street before at the desk, then who came last.
-    fn unit(&self) -> Option<&OwnUnit> {
-        self.units.first()
-    }
-
-    fn idents(&self) -> Vec<Ident> {
-        self.units.iter().map(|unit| unit.ident).collect()
-    }
-
-    /// How notes are signed: the CAD's names, since those of Discord can be anybody's.
-    fn label(&self) -> String {
-        let name = self.unit().map_or(self.member.name.as_str(), |unit| unit.name.as_str());
-        let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-        if name.trim().is_empty() { "Discord".to_owned() } else { name.trim().to_owned() }
-    }
-}
-
 impl Acting {
-    /// Nothing is asked yet.
-    #[must_use]
-    pub fn new(deps: Deps) -> Self {
-        let Deps { reader, store, clock, community, .. } = deps.clone();
-        let now = clock.now();
-        let members = Members::new(reader, store, clock, community);
-        Self(Arc::new(Inner {
-            deps,
-            members,
-            attaching: Coalescer::default(),
-            taking: Coalescer::default(),
-            in_flight: SingleFlight::default(),
-            made_of: emergency::MadeOf::new(now),
-            called: Mutex::default(),
-        }))
-    }
-
     /// Looks at a server's world.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 //! read back from disk, so that memory never says what the disk does not.
 //!
 //! ```text
-//! queue ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ─┐
+//! queue ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ┐
 //! readings of the CAD ─────────────────────▶ reconcile ─────┼─▶ plan ─▶ Batch (with the boards that are due) ─▶ store ─▶ answers, wake
 //! routes, words, boards changed, nobody answers ─────────────┘
 //! requests of commands ─▶ tests, messages of the bot's own, boards, filters tried (`requests.rs`)

@@ -8,9 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{code_only, module, name_length, sources, without_tests};
 
-/// Folders whose files may still import each other in a circle. Remove an entry once its folder has none.
-const NOT_YET: &[&str] = &["actions"];
-
 /// A name that a `use` brings into a file.
 #[derive(Debug)]
 struct Use {
@@ -212,10 +209,6 @@ impl Files {
     }
 }
 
-fn folder(file: &str) -> &str {
-    file.split('/').next().unwrap_or(file)
-}
-
 /// Every import that is part of a circle: from the imported file, a chain of imports leads back.
 fn circles<'a>(imports: &'a BTreeMap<&'a str, BTreeMap<String, String>>) -> Vec<(&'a str, &'a str, &'a str)> {
     let reached = |from: &'a str| {
@@ -237,13 +230,8 @@ fn files_do_not_import_each_other_in_a_circle() {
     let imports = files.imports();
     assert!(imports.values().map(BTreeMap::len).sum::<usize>() > 1_000, "the imports were not read");
     let circles = circles(&imports);
-    let excused = |(from, to, _): &(&str, &str, &str)| folder(from) == folder(to) && NOT_YET.contains(&folder(from));
-    let told: Vec<String> =
-        circles.iter().filter(|import| !excused(import)).map(|(from, to, path)| format!("{from} imports {to} ({path})")).collect();
+    let told: Vec<String> = circles.iter().map(|(from, to, path)| format!("{from} imports {to} ({path})")).collect();
     assert!(told.is_empty(), "these files import each other in a circle:\n{}", told.join("\n"));
-    for name in NOT_YET {
-        assert!(circles.iter().any(|(from, ..)| folder(from) == *name), "{name} has no circle anymore: take it out of NOT_YET");
-    }
 }
 
 /// The reader itself: which ways of naming something it must see, and which are no imports.
