@@ -5,7 +5,7 @@
 //! never across an await.
 //!
 //! ```text
-//!           notify, later ┌───────────────────────────────────┐
+//!              notify     ┌───────────────────────────────────┐
 //!  ingest ────────────────▶ channels to look at ── due ──▶ enter ─▶ ChannelSlot ─▶ claim, send, settle … ─▶ dropped: look again
 //!     └── enter ─▶ ChannelSlot ─▶ claimed as it is stored ── hand over ─▶ ┘        delivery
 //! ```
@@ -85,7 +85,7 @@ pub struct Open {
 /// Why a request must not be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// Its bucket says so.
+    /// A rate limit, of its bucket or of all requests, says so.
     Wait(Wait),
     /// The token was refused, and another request finds out whether it still is.
     Stopped,
@@ -366,7 +366,7 @@ impl SendScheduler {
         self.lock().stop.begin(now);
     }
 
-    /// The token was taken. True if sending had stopped.
+    /// Discord accepted the token. True if sending had stopped.
     #[must_use]
     pub fn resume(&self) -> bool {
         let resumed = self.lock().stop.lift();

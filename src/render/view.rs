@@ -18,7 +18,7 @@ pub enum Style {
     Card,
     /// Title line and colour only (and the footer, by which the message is found again).
     Compact,
-    /// One line; many of them gather into one message ([`gather`]).
+    /// One line; many of them gather into one message ([`super::gather`]).
     Log,
     /// Kind, street without house number, state, time: no caller, plate, notes or unit names.
     Public,

@@ -20,7 +20,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Closes the database, whatever clones live on: what was asked before is still done, later calls fail with [`StoreError::Closed`]. True
+    /// Closes the database, whatever clones live on: what was asked before is still done, later calls fail with [`super::StoreError::Closed`]. True
     /// once both threads have ended, everything is in the one file and the lock is given back; false if that took longer than `limit`, which
     /// loses nothing.
     pub async fn close(&self, limit: Duration) -> bool {

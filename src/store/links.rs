@@ -41,7 +41,7 @@ impl Store {
         .await
     }
 
-    /// Links the bot's only guild, if the rule wants that ([`Access::alone`]). `present`: every guild that has the bot.
+    /// Links the bot's only guild, if the rule wants that ([`crate::guild_access::Access::alone`]). `present`: every guild that has the bot.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -101,7 +101,7 @@ impl Store {
         self.writer.change_posts(move |connection, posts| posts.release(connection, &claim, due)).await
     }
 
-    /// After a start: whatever was claimed by the process before is free again ([`Queue::release_all`]). How many posts that were.
+    /// After a start: whatever was claimed by the process before is free again ([`crate::outbox::Queue::release_all`]). How many posts that were.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,8 +1,8 @@
 //! The queue beside the connection that stores it: what changes posts and what writes their rows is one transaction.
 //!
 //! Job: brings posts back into memory before the queue needs them, and answers what is asked about posts. Never decides anything about a post
-//! ([`crate::outbox::queue`] does); never lets memory say what the disk does not: what could not be stored is undone
-//! ([`Queue::undo_to`]).
+//! ([`crate::outbox::queue`] does); lets memory say what the disk does not only where nobody acts on it: that a message was delivered
+//! ([`super::thread`]). What could not be stored is undone ([`Queue::undo_to`]).
 
 use std::collections::BTreeSet;
 
@@ -142,7 +142,7 @@ impl Posts {
         self.recall(connection, claim.posts().map(|post| post.about.clone()).collect())
     }
 
-    /// Between transactions only: what has changed must be stored.
+    /// At the beginning of a job only: what changed before must be stored.
     fn evict(&mut self, now: UnixMs) {
         if now.since(self.evicted_at).abs() >= self.evict_every {
             self.evicted_at = now;

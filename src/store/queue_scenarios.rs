@@ -71,7 +71,7 @@ const MUST_HAPPEN: [&str; 31] = [
 const DIAGRAM: [(&str, &[&str], &str); 13] = [
     ("-", &["desire"], "Waiting"),
     ("Waiting", &["claim"], "Claimed"),
-    ("Claimed", &["Delivered", "Again", "release", "release_all", "Repost", "Alone", "Park", "Over"], "Waiting"),
+    ("Claimed", &["Delivered", "Again", "release", "release_all", "Repost", "Alone", "Park", "Over", "Fail"], "Waiting"),
     ("Claimed", &["Delivered", "Over"], "Delivered"),
     ("Claimed", &["Fail"], "Failed"),
     ("Delivered", &["desire", "resend_board", "show_again", "Delivered"], "Waiting"),

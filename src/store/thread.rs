@@ -1,5 +1,5 @@
 //! The two threads behind the store. The writer commits whatever waits in one transaction; each of several jobs in it has a savepoint,
-//! so that one failing job takes nothing of the others with it. It also has the queue of posts, whose changes are stored with the job that
+//! so that one failing job takes nothing of the others with it. Deliveries that nobody waits for are stored with a later one. It also has the queue of posts, whose changes are stored with the job that
 //! made them, and undone if that fails.
 //!
 //! Both end when they are asked to ([`Store::close`](super::Store::close)) or when the last clone of the store is gone. The writer ends
@@ -257,6 +257,10 @@ impl Writer {
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new().name("store-writer".into()).spawn(move || {
             loop {
+                // However much comes in that is stored soon itself.
+                if written.save_at.is_some_and(|at| at <= Instant::now()) {
+                    written.save();
+                }
                 let waited = match written.save_at {
                     None => Ok(orders.blocking_recv()),
                     Some(at) => timer.block_on(async { tokio::time::timeout_at(at.into(), orders.recv()).await }),
@@ -265,10 +269,7 @@ impl Writer {
                     Ok(Some(order)) => order,
                     // There is nobody left who could order anything.
                     Ok(None) => break,
-                    Err(_) => {
-                        written.save();
-                        continue;
-                    }
+                    Err(_) => continue,
                 };
                 let (mut jobs, last) = gather(order, &mut orders, TOGETHER);
                 match written.commit(&mut jobs) {
@@ -371,7 +372,8 @@ impl Reader {
         Ok((Self(Orders::new(sender)), thread))
     }
 
-    /// Runs `work` on the reading connection: it sees everything that was acknowledged before.
+    /// Runs `work` on the reading connection: it sees everything that was acknowledged before, but for deliveries of the last
+    /// [`SAVE_WITHIN`].
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -21,10 +21,10 @@ impl Queue {
         self.index.subjects.contains_key(about)
     }
 
-    /// Lets go of what nothing in memory needs. Changes must have been taken before. How many posts went.
+    /// Lets go of what nothing in memory needs, and whose changes were taken. How many posts went.
     pub fn evict(&mut self, now: UnixMs) -> usize {
         let mut stay: BTreeSet<PostId> = BTreeSet::new();
-        let mut open: Vec<PostId> = self.ids(|post| !post.is_idle(now));
+        let mut open: Vec<PostId> = self.ids(|post| !post.is_idle(now) || self.touched.contains_key(&post.id));
         // What stays keeps what it names.
         while let Some(id) = open.pop() {
             if stay.insert(id)

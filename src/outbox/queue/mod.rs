@@ -1,14 +1,14 @@
 //! The queue: every post that may still change or be sent, what may be sent next, and what follows from Discord's answer.
 //!
-//! Pure: no I/O, no SQL, no clock. After each call or several, the rows that changed are taken ([`Queue::changes`]); they must be on disk before
-//! anybody acts on the outcome. What could not be stored is undone ([`Queue::undo_to`]).
+//! Pure: no I/O, no SQL, no clock. After each call or several, the rows that changed are taken ([`Queue::changes`]); a claim must be on disk
+//! before it is sent. What could not be stored is undone ([`Queue::undo_to`]).
 //!
 //! ```text
 //!  desire ──▶ Waiting ── claim ──▶ Claimed ─┬─ Delivered, Over ───────────────────────────▶ Delivered
 //!                ▲                          ├─ Fail ──────────────────────────────────────▶ Failed
 //!                │                          ├─ Park: Discord refuses the channel ─────────▶ Parked
 //!                │                          ├─ Again if it may have been done, release_all ▶ InDoubt
-//!                └──────────────────────────┴─ Again, release, Repost, Alone; Delivered if something newer is desired
+//!                └──────────────────────────┴─ Again, release, Repost, Alone; Delivered or Fail if something newer is desired
 //!
 //!  Delivered, Failed ── desire: another text · resend_board ──────────────────────────────▶ Waiting
 //!  Delivered ── show_again · what its text links to has appeared ─────────────────────────▶ Waiting
@@ -181,7 +181,7 @@ impl Queue {
         self.undo.clear();
     }
 
-    /// Takes over what is stored. What is known already is kept.
+    /// Takes over what is stored. Posts that are known already are kept.
     pub fn restore(&mut self, posts: impl IntoIterator<Item = Post>, parked: impl IntoIterator<Item = ParkedChannel>) {
         for post in posts {
             self.next = self.next.max(PostId(post.id.0.saturating_add(1)));

@@ -110,14 +110,17 @@ impl Queue {
             }),
             Settlement::Fail { reason } => {
                 self.edit(id, |post| {
-                    // In a shared message only what was to be shown has failed.
-                    if post.is_waiting() {
+                    // In a shared message only what was to be shown has failed. What is newer than that was not tried.
+                    if post.is_waiting() && post.version <= claimed.version {
                         post.failed = Some(reason.clone());
                     }
                     post.claimed_until = None;
                     post.creating_since = lead.creating_since;
                 });
-                self.leave_thread(claimed);
+                // A card that stands keeps its thread, though this edit of it failed.
+                if self.get(id).is_some_and(|post| post.failed.is_some() && post.message_id.is_none()) {
+                    self.leave_thread(claimed);
+                }
             }
         }
     }

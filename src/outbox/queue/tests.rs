@@ -1,4 +1,4 @@
-//! What random runs hardly ever meet. Everything else is shown by both queues agreeing (`store/agreement.rs`).
+//! What random scenarios (`store/queue_scenarios.rs`) hardly ever meet, or cannot tell right from wrong.
 
 use super::*;
 use crate::clock::UnixMs;
@@ -59,4 +59,30 @@ fn a_channel_with_too_many_threads_holds_only_notes_that_need_a_new_one() {
         held.map(|post| (post.about.subject.to_string(), post.due_at)).collect::<Vec<_>>(),
         [("a".to_owned(), UnixMs(5_002)), ("c".to_owned(), UnixMs(5_002)),]
     );
+}
+
+#[test]
+fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_its_notes() {
+    let fail = Settlement::Fail { reason: "no".into() };
+    let mut queue = Queue::new("i", 0, PostId(1));
+    queue.serve([GUILD].into());
+    let text = |text: &str| {
+        let message = Message { content: Some(text.into()), ..Message::default() };
+        Draft { message, ..draft("card", None) }
+    };
+    // It changes while it is being sent: only the text that was sent was refused.
+    queue.desire([text("one")], UnixMs(1));
+    let sent = claim(&mut queue, 1);
+    queue.desire([text("two")], UnixMs(2));
+    queue.settle(&sent, &fail, UnixMs(2));
+    let second = claim(&mut queue, 2);
+    assert_eq!(second.lead.message.content.as_deref(), Some("two"));
+    queue.settle(&second, &Settlement::Delivered(MessageId(50)), UnixMs(3));
+    // An edit is refused: what waits for its thread is written there all the same.
+    queue.desire([text("three"), draft("note", Some("card"))], UnixMs(4));
+    let edit = claim(&mut queue, 4);
+    assert_eq!(edit.lead.about.subject.to_string(), "card");
+    queue.settle(&edit, &fail, UnixMs(4));
+    assert_eq!(queue.state(edit.lead.id), Some(PostState::Failed { reason: "no".into() }));
+    assert_eq!(claim(&mut queue, 4).lead.about.subject.to_string(), "note");
 }

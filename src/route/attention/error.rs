@@ -6,7 +6,7 @@ pub enum AttentionError {
     /// No duration.
     #[error("“{0}” isn't a valid duration. Try `30m`, `1h30m` or `2d`.")]
     Duration(String),
-    /// Under a minute or over [`Mute::LONGEST_MS`].
+    /// Under a minute or over [`super::Mute::LONGEST_MS`].
     #[error("“{0}” is too short or too long. Use 1 minute to 30 days, e.g. `30m` or `7d`.")]
     OutOfRange(String),
     /// No time of day.

@@ -54,7 +54,7 @@ impl Criterion {
         }
     }
 
-    /// Whether it judges this kind of news at all. Of [`Topic::Other`] callouts have a postal ([`Facts::callout`]).
+    /// Whether it judges this kind of news at all. Of [`Topic::Other`] callouts have a postal ([`super::Facts::callout`]).
     #[must_use]
     pub fn judges(self, topic: Topic) -> bool {
         match self {
