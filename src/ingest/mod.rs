@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{Clock, UnixMs};
@@ -67,8 +67,9 @@ const FORGET_EVERY: i64 = 60_000;
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// Events that nobody waits for, and that show nothing, wait this long for a commit that they can join.
 const HOLD: Duration = Duration::from_millis(25);
-/// At most so many of them wait.
+/// At most so many of them wait, and so much of what the intake may hold in all.
 const MAX_HELD: usize = 1_024;
+const MAX_HELD_WEIGHT: usize = crate::intake::MAX_WEIGHT / 8;
 /// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
 const HUB_TRIES: u32 = 30;
 
@@ -263,6 +264,8 @@ impl Ingest {
         !batch.posts.is_empty()
             || !batch.pings.is_empty()
             || arrivals.len() >= MAX_HELD
+            || arrivals.iter().filter_map(|held| held.arrival.weight.as_ref()).map(OwnedSemaphorePermit::num_permits).sum::<usize>()
+                > MAX_HELD_WEIGHT
             || arrivals.iter().any(|digested| digested.arrival.done.is_some())
             || until.is_some_and(|until| until <= Instant::now())
             || self.boards.next(batch.now) == Some(0)

@@ -155,7 +155,7 @@ impl Queue {
         Mark { undo: self.undo.len(), next: self.next, touched, touched_channels }
     }
 
-    /// As it was then, but that what was loaded since stays. Changes that were taken since are taken again.
+    /// As it was then, without what was loaded since. Changes that were taken since are taken again.
     pub fn undo_to(&mut self, mark: Mark) {
         for undo in self.undo.split_off(mark.undo).into_iter().rev() {
             match undo {
@@ -186,6 +186,8 @@ impl Queue {
         for post in posts {
             self.next = self.next.max(PostId(post.id.0.saturating_add(1)));
             if let Entry::Vacant(vacant) = self.posts.entry(post.id) {
+                // Undone too: in a transaction that fails, some rows of its subject may have been missing.
+                self.undo.push(Undo::Post(post.id, None));
                 self.index.insert(&post);
                 vacant.insert(post);
             }

@@ -88,7 +88,11 @@ impl Queue {
                 let is_over = if id == lead.id { *settlement == Settlement::Over } else { claimed.closed && !claimed.is_log_page() };
                 if is_over {
                     self.edit(id, |post| {
-                        post.delivered_version = post.delivered_version.max(claimed.version);
+                        // Nothing more is said of it there, unless it was opened again meanwhile. The old nonce would bring the message back.
+                        let is_still_over = post.closed && !post.is_log_page();
+                        let settled = if is_still_over { post.version } else { claimed.version };
+                        post.delivered_version = post.delivered_version.max(settled);
+                        post.generation += 1;
                         post.lose_message();
                     });
                     self.leave_thread(claimed);

@@ -86,3 +86,26 @@ fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_i
     assert_eq!(queue.state(edit.lead.id), Some(PostState::Failed { reason: "no".into() }));
     assert_eq!(claim(&mut queue, 4).lead.about.subject.to_string(), "note");
 }
+
+#[test]
+fn a_card_that_was_deleted_and_is_over_stays_away_and_comes_back_by_another_nonce_if_its_call_is_opened_again() {
+    let mut queue = Queue::new("i", 0, PostId(1));
+    queue.serve([GUILD].into());
+    let text = |text: &str, over| {
+        let message = Message { content: Some(text.into()), ..Message::default() };
+        Draft { message, over, ..draft("card", None) }
+    };
+    queue.desire([text("open", false)], UnixMs(1));
+    let made = claim(&mut queue, 1);
+    queue.settle(&made, &Settlement::Delivered(MessageId(50)), UnixMs(1));
+    // Somebody deleted it. While its last edit is on its way, one more comes: that is not worth a new message.
+    queue.desire([text("closed", true)], UnixMs(2));
+    let edit = claim(&mut queue, 2);
+    queue.desire([text("closed, and a note", true)], UnixMs(3));
+    queue.settle(&edit, &Settlement::Over, UnixMs(3));
+    assert_eq!(queue.state(made.lead.id), Some(PostState::Delivered));
+    queue.desire([text("open again", false)], UnixMs(4));
+    let again = claim(&mut queue, 4);
+    assert_eq!(again.lead.message_id, None);
+    assert_ne!(again.nonce, made.nonce, "Discord would bring the deleted message back");
+}
