@@ -39,7 +39,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Long waits are looked at again this often: the machine's clock may be set.
 const GLANCE: Duration = Duration::from_millis(500);
 
-/// After trouble that slots, a channel rests at most this long (ms).
+/// After trouble that passes, a channel rests at most this long (ms).
 const BREATH_MS: i64 = 5_000;
 
 /// Something that people should be told, once.
@@ -373,7 +373,7 @@ impl Shared {
         Ok(if next.is_some() { found } else { ClaimOutcome::NotBefore(now) })
     }
 
-    /// Settling is tried until it is on disk: otherwise the same message might be sent again.
+    /// Settling is tried until the store takes it: otherwise the same message might be sent again.
     async fn write_down(
         &self,
         claim: &Arc<Claim>,

@@ -334,14 +334,14 @@ mod tests {
     #[test]
     fn everything_the_911_says_is_in_the_call() {
         let mut known = emergency("Shots fired. Two men.", &[("Postal", "9001"), ("code", "10-71"), ("priority", "1"), ("x", "4.5")]);
-        known.notes = vec![Note { time: None, label: Some("A-10 Doe".into()), kind: "text".into(), content: "scheduler 4 is open".into() }];
+        known.notes = vec![Note { time: None, label: Some("A-10 Doe".into()), kind: "text".into(), content: "gate 4 is open".into() }];
         let new = of(&known, CallId(302), vec!["uuid".into()], AT);
         assert_eq!((new.origin, new.status, new.priority, new.title.as_str()), (0, 1, 1, "Shots fired"));
         assert_eq!((new.address.as_deref(), new.postal.as_deref(), new.code.as_deref()), (Some("Alta St"), Some("9001"), Some("10-71")));
         assert_eq!(new.description.as_deref(), Some("Shots fired. Two men."));
         assert_eq!((new.meta["origin911"].as_str(), new.meta["createdFromId"].as_str(), new.meta["x"].as_str()), ("302", "302", "4.5"));
         let notes: Vec<(&str, &str)> = new.notes.iter().map(|note| (note.label.as_str(), note.content.as_str())).collect();
-        assert_eq!(notes, [("Caller", "Tessa Marlowe"), ("A-10 Doe", "scheduler 4 is open")]);
+        assert_eq!(notes, [("Caller", "Tessa Marlowe"), ("A-10 Doe", "gate 4 is open")]);
         assert_eq!(new.accounts, ["uuid"]);
     }
 

@@ -64,8 +64,8 @@ mod tests {
 
     #[test]
     fn a_message_becomes_a_note_that_fits() {
-        assert_eq!(note("  scheduler 4 ", None).as_deref(), Some("scheduler 4"));
-        assert_eq!(note("scheduler 4", Some("Bob\n")).as_deref(), Some("Bob (Discord): scheduler 4"));
+        assert_eq!(note("  gate 4 ", None).as_deref(), Some("gate 4"));
+        assert_eq!(note("gate 4", Some("Bob\n")).as_deref(), Some("Bob (Discord): gate 4"));
         assert_eq!(note(" \u{200b} ", None), None);
         let long = note(&"é".repeat(2_000), Some("Bob")).unwrap();
         assert_eq!(long.chars().count(), LONGEST_NOTE);

@@ -234,7 +234,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn card_of_thread(&self, guild: GuildId, thread: ChannelId) -> Result<Option<PostKey>, StoreError> {
-        self.reader
+        // On the writer: a card that appeared a moment ago is stored before.
+        self.writer
             .run(move |connection| {
                 let mut select = connection.prepare_cached(
                     "SELECT channel, community, server, subject FROM post WHERE guild = ?1 AND (thread = ?2 OR (place = 'forum' AND message = ?2))

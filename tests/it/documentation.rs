@@ -103,21 +103,21 @@ fn the_readme_names_every_event_and_preset() {
 
 #[test]
 fn the_commands_people_copy_are_the_ones_that_are_tested() {
-    let (readme, scheduler) = (read("README.md"), read(".ci/run"));
+    let (readme, gate) = (read("README.md"), read(".ci/run"));
     for command in ["cargo run --release -- demo", "cargo test --locked"] {
         assert!(readme.lines().any(|line| line == command), "README.md lacks the line {command}");
     }
-    assert!(scheduler.contains("cargo test --locked") && scheduler.contains("demo --once"));
+    assert!(gate.contains("cargo test --locked") && gate.contains("demo --once"));
     assert!(readme.contains("\"enablePushEventForwarding\": true") && readme.contains("\"pushEventForwardUrl\""));
 }
 
 #[test]
 fn the_gate_holds_the_dependencies_against_deny_toml() {
-    let scheduler = read(".ci/run");
-    assert!(scheduler.lines().any(|line| line.trim() == "step 'dependencies' dependencies"), "the scheduler never checks the dependencies");
+    let gate = read(".ci/run");
+    assert!(gate.lines().any(|line| line.trim() == "step 'dependencies' dependencies"), "the gate never checks the dependencies");
     // Always, and the advisories where they can be had; that they could not is said, never silent.
     for words in ["--locked check licenses bans sources", "check advisories", "ADVISORIES WERE NOT CHECKED"] {
-        assert!(scheduler.contains(words), ".ci/run lacks {words}");
+        assert!(gate.contains(words), ".ci/run lacks {words}");
     }
     let rules = read("deny.toml");
     for section in ["[advisories]", "[licenses]", "[bans]", "[sources]"] {

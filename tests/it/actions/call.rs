@@ -43,9 +43,9 @@ async fn a_dispatcher_lists_views_assigns_notes_and_closes() {
     assert_eq!(attached.len(), 2, "{attached:?}");
     let said = scene.ran(&desk.user, "call", &["unassign"], json!({ "call": chosen[0].1, "unit": "a-ann" })).await;
     assert_eq!(said, format!("✅ A-Ann Ann left call #{id}."));
-    scene.ran(&desk.user, "call", &["note"], json!({ "call": chosen[0].1, "note": "scheduler 4" })).await;
+    scene.ran(&desk.user, "call", &["note"], json!({ "call": chosen[0].1, "note": "gate 4" })).await;
     let shown = scene.settled(&card).await;
-    assert!(field(&shown, "Last note").contains("scheduler 4") && !field(&shown, "Units").contains("A-Ann"), "{shown:#}");
+    assert!(field(&shown, "Last note").contains("gate 4") && !field(&shown, "Units").contains("A-Ann"), "{shown:#}");
 
     let said = scene.ran(&desk.user, "call", &["from911"], json!({ "call": emergency.to_string() })).await;
     assert!(said.starts_with("🚔 It is call #"), "{said}");

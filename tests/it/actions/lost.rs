@@ -84,7 +84,7 @@ async fn a_note_is_sent_once_and_an_attachment_may_be_sent_again() {
     scene.bot.cad.rest_do_then_drop("/notes$", 1);
     scene.bot.cad.rest_do_then_drop("/attachments$", 1);
     let said = told(&noted.press(&scene).await).await;
-    assert!(said.starts_with(UNKNOWN) && said.contains("scheduler 4 is open"), "{said}");
+    assert!(said.starts_with(UNKNOWN) && said.contains("gate 4 is open"), "{said}");
     assert_eq!((noted.requests(&scene), noted.times(&scene)), (1, 1));
     assert!(told(&attached.press(&scene).await).await.starts_with(UNKNOWN));
     let again = told(&attached.press(&scene).await).await;
@@ -185,11 +185,11 @@ async fn a_note_written_while_a_911_is_taken_comes_along() {
     crate::test_bot::until("the request", async || made(&scene) == 1).await;
     let form = scene.press(&card, "note", &bob.user);
     form.reply(PATIENCE).await.unwrap();
-    let noted = scene.bot.discord.submit(&form, json!({ "typed": "scheduler 4 is open" })).unwrap();
+    let noted = scene.bot.discord.submit(&form, json!({ "typed": "gate 4 is open" })).unwrap();
     assert!(told(&noted).await.contains("Noted on the card"));
     assert!(told(&pending).await.contains("is attached"));
     let call = &scene.bot.cad.open_state(1)["activeCalls"][0];
-    assert_eq!(call["notes"].to_string().matches("scheduler 4 is open").count(), 1, "{call}");
+    assert_eq!(call["notes"].to_string().matches("gate 4 is open").count(), 1, "{call}");
     scene.bot.finish().await;
 }
 

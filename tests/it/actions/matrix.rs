@@ -145,7 +145,7 @@ impl Staged {
         let id = button(&self.source, if is_asked { "over-sure" } else { self.action.verb() });
         let discord = &scene.bot.discord;
         let typed = match self.action {
-            Action::NoteCall | Action::Note911 => "scheduler 4 is open",
+            Action::NoteCall | Action::Note911 => "gate 4 is open",
             Action::Postal => "7007",
             Action::Priority => return discord.select(message, user, &id, &["1"]).unwrap(),
             Action::Primary => return discord.select(message, user, &id, &[&self.other.to_string()]).unwrap(),
@@ -188,7 +188,7 @@ impl Staged {
         match self.action {
             Action::RespondCall => count(&now["idents"], &|ident| *ident == self.actor.ident),
             Action::Respond911 => usize::try_from(now[1].as_u64().unwrap()).unwrap(),
-            Action::NoteCall => count(&now["notes"], &|note| note["content"] == "scheduler 4 is open"),
+            Action::NoteCall => count(&now["notes"], &|note| note["content"] == "gate 4 is open"),
             Action::Leave => usize::from(count(&now["idents"], &|ident| *ident == self.actor.ident) == 0),
             Action::Priority => usize::from(now["priority"] == 1),
             Action::Primary => usize::from(now["primary"] == self.other),

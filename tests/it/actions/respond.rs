@@ -31,10 +31,10 @@ async fn a_911_is_taken_it_becomes_a_call_and_nothing_is_lost() {
     let (id, card) = scene.emergency("Shots fired. Two men.").await;
     let form = scene.press(&card, "note", &ann.user);
     assert_eq!(form.reply(PATIENCE).await.unwrap()["title"], format!("Note on call #{id}"));
-    let noted = scene.bot.discord.submit(&form, json!({ "typed": "scheduler 4 is *open*" })).unwrap();
+    let noted = scene.bot.discord.submit(&form, json!({ "typed": "gate 4 is *open*" })).unwrap();
     assert!(told(&noted).await.starts_with("📝 Noted on the card."));
     let card = scene.settled(&card).await;
-    assert!(field(&card, "Last note").contains("A-Ann Ann: scheduler 4 is \\*open\\*"), "{card:#}");
+    assert!(field(&card, "Last note").contains("A-Ann Ann: gate 4 is \\*open\\*"), "{card:#}");
 
     let said = scene.pressed(&card, "respond", &ann.user).await;
     let state = scene.bot.cad.open_state(1);
@@ -44,7 +44,7 @@ async fn a_911_is_taken_it_becomes_a_call_and_nothing_is_lost() {
     assert_eq!((&call["idents"], &call["title"], &call["postal"]), (&json!([ann.ident]), &json!("Shots fired"), &json!("9001")));
     assert_eq!(call["metaData"]["origin911"], id.to_string());
     let notes: Vec<&str> = call["notes"].as_array().unwrap().iter().map(|note| note["content"].as_str().unwrap()).collect();
-    assert_eq!(notes, ["Tessa Marlowe", "scheduler 4 is *open*"]);
+    assert_eq!(notes, ["Tessa Marlowe", "gate 4 is *open*"]);
     assert_eq!(state["emergencyCalls"], json!([]));
     let card = scene.settled(&card).await;
     assert!(title(&card).starts_with(&format!("➡️ 911 became Call #{made}")), "{}", title(&card));

@@ -50,10 +50,10 @@ async fn a_message_is_added_as_a_note_by_its_menu() {
         let action = json!({ "do": "menu", "channel_id": channel, "name": "Add as CAD note", "target_id": message, "user_id": ann.user });
         discord.send(&action).unwrap()
     };
-    let (own, others) = (discord.say(&thread, &ann.user, "scheduler 4").unwrap(), discord.say(&thread, &bob, "two men").unwrap());
+    let (own, others) = (discord.say(&thread, &ann.user, "gate 4").unwrap(), discord.say(&thread, &bob, "two men").unwrap());
     assert_eq!(told(&menu(&thread, &own)).await, format!("📝 Noted on call #{id}, signed A-Ann Ann."));
     told(&menu(&thread, &others)).await;
-    assert_eq!(notes(&scene), ["scheduler 4", "Bob (Discord): two men"]);
+    assert_eq!(notes(&scene), ["gate 4", "Bob (Discord): two men"]);
     let card = scene.settled(&card).await;
     assert!(field(&card, "Last of 2 notes").contains("two men"), "{card:#}");
     let elsewhere = discord.say(&scene.channel, &ann.user, "hello").unwrap();
@@ -71,11 +71,11 @@ async fn words_in_a_thread_become_notes_where_the_route_says_so() {
     let bob = scene.officer("Bob", &["police"]).await;
     let (_, card, thread) = threaded(&scene, json!({ "notes": "on" })).await;
     let discord = &scene.bot.discord;
-    let said = discord.say(&thread, &ann.user, "scheduler 4 is *open*").unwrap();
+    let said = discord.say(&thread, &ann.user, "gate 4 is *open*").unwrap();
     until("the reaction", async || reactions(&scene, &thread, &said) == ["📝"]).await;
-    assert_eq!(notes(&scene), ["scheduler 4 is *open*"]);
+    assert_eq!(notes(&scene), ["gate 4 is *open*"]);
     let card = scene.settled(&card).await;
-    assert!(field(&card, "Last note").contains("A-Ann Ann: scheduler 4 is \\*open\\*"), "{card:#}");
+    assert!(field(&card, "Last note").contains("A-Ann Ann: gate 4 is \\*open\\*"), "{card:#}");
     // Who may not is told once; after that by the sign alone.
     let first = discord.say(&thread, &bob.user, "me too").unwrap();
     until("the refusal", async || reactions(&scene, &thread, &first) == ["⚠️"]).await;
@@ -116,9 +116,9 @@ async fn words_in_a_forum_post_become_notes_until_the_call_is_over() {
     assert_eq!(discord.requests().iter().filter(|request| made(request)).count(), 1);
     let post = discord.snapshot()["channels"].as_array().unwrap().iter().find(|c| c["parent_id"] == forum.as_str()).unwrap()["id"].clone();
     let post = post.as_str().unwrap().to_owned();
-    let said = discord.say(&post, &ann.user, "scheduler 4").unwrap();
+    let said = discord.say(&post, &ann.user, "gate 4").unwrap();
     until("the reaction", async || reactions(&scene, &post, &said) == ["📝"]).await;
-    assert_eq!(notes(&scene), ["scheduler 4"]);
+    assert_eq!(notes(&scene), ["gate 4"]);
     let desk = scene.dispatcher("Desk").await;
     scene.ran(&desk.user, "call", &["close"], json!({ "call": id.to_string() })).await;
     scene.bot.settled().await;
@@ -136,8 +136,8 @@ async fn without_add_reactions_the_note_is_made_all_the_same() {
     let ann = scene.officer("Ann", &["selfDispatch"]).await;
     let (_, _, thread) = threaded(&scene, json!({ "notes": "on" })).await;
     scene.bot.discord.fail_with("PUT", "/reactions/", 403, json!({ "code": 50013, "message": "Missing Permissions" }), 9);
-    let said = scene.bot.discord.say(&thread, &ann.user, "scheduler 4").unwrap();
-    until("the note", async || notes(&scene) == ["scheduler 4"]).await;
+    let said = scene.bot.discord.say(&thread, &ann.user, "gate 4").unwrap();
+    until("the note", async || notes(&scene) == ["gate 4"]).await;
     assert_eq!(reactions(&scene, &thread, &said), Vec::<String>::new());
     scene.bot.finish().await;
 }

@@ -91,10 +91,10 @@ async fn respond_note_and_clear_by_command() {
     assert!(choices[1].0.starts_with(&format!("Call #{id} · P2 · Armed *Robbery* @\u{200b}everyone")), "{choices:?}");
     let on = choices[1].1.clone();
     assert_eq!(scene.ran(&ann.user, "unit", &["respond"], json!({ "call": on })).await, format!("🚓 A-Ann Ann is attached to call #{id}."));
-    let noted = scene.ran(&ann.user, "unit", &["note"], json!({ "call": id.to_string(), "note": "scheduler 4" })).await;
+    let noted = scene.ran(&ann.user, "unit", &["note"], json!({ "call": id.to_string(), "note": "gate 4" })).await;
     assert_eq!(noted, format!("📝 Noted on call #{id}, signed A-Ann Ann."));
     let shown = scene.settled(&card).await;
-    assert!(field(&shown, "Units").contains("A-Ann") && field(&shown, "Last note").contains("scheduler 4"), "{shown:#}");
+    assert!(field(&shown, "Units").contains("A-Ann") && field(&shown, "Last note").contains("gate 4"), "{shown:#}");
     assert_eq!(scene.ran(&ann.user, "unit", &["clear"], json!({})).await, format!("↩️ You left call #{id}."));
     for typed in ["99999", "nonsense"] {
         let said = scene.ran(&ann.user, "unit", &["respond"], json!({ "call": typed })).await;
