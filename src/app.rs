@@ -1,47 +1,38 @@
-//! The only place that knows every room: builds them, starts them in order, stops them in order.
+//! Builds everything, starts it in order, and stops it in order.
 //!
 //! ```text
-//! start: store ─ ports bound ─ ingest ─ delivery ─ Discord asked who we are ─ listener, hub sessions, reader of the CAD ─ gateway with its commands
+//! start: store ─ ports bound ─ the community's ingest ─ delivery ─ Discord asked who we are ─ listener, hub sessions, reader of the CAD ─ gateway with its commands
 //! stop:  drain: sources close, ingest commits what is queued, sends in hand end ─ abort after 8 s ─ store closes: one file is left
 //! ```
 //!
-//! What cannot work is said at the start and ends it; what may come right by itself (Discord or the CAD not reachable) does not.
-
-mod notices;
+//! What cannot work is said at the start and ends it; what may come right by itself (Discord or the CAD not reachable) does not. The community
+//! of the environment is the first; more can be added while the bot runs ([`App::add_community`]).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tenfour_signalr::Negotiation;
 use tokio::sync::mpsc;
 
-use crate::actions::{self, Acting};
-use crate::cad::listener::{Credentials, Listener};
-use crate::cad::reconcile::{Pace, Reconciler};
-use crate::cad::rest::{CadReader, CadRest};
-use crate::cad::session::{LinkChange, Session};
+use crate::cad::listener::Listener;
 use crate::clock::Clock;
 use crate::commands;
-use crate::config::{Config, Negotiate, Reconcile};
-use crate::delivery::Delivery;
+use crate::community::{self, Community, Host, Registry};
+use crate::config::Config;
+use crate::delivery::{Delivery, Trouble};
 use crate::discord::record;
 use crate::discord::rest::{self, AskError, Me, Rest};
-use crate::discord::roles::Roles;
 use crate::event::Topic;
 use crate::http_server::{self, Bound, Limits};
-use crate::ids::{CommunityId, ServerId};
-use crate::ingest::{self, Deps, Ingest, Inputs, Request};
-use crate::intake::{self, Intake};
+use crate::ids::ServerId;
+use crate::intake::SharedWeight;
 use crate::metrics::Metrics;
 use crate::ops::{self, Part, Readiness};
-use crate::refresh::{MAX_READS, Read, Reason, RefreshRequests, Trigger};
 use crate::send_scheduler::SendScheduler;
 use crate::shutdown::Tasks;
-use crate::status::Status;
+use crate::status::{HostStatus, Status};
 use crate::store::{self, Store};
-use crate::tls;
 
 /// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -70,8 +61,8 @@ const MEASURE_EVERY: Duration = Duration::from_secs(2);
 /// How often the store is asked whether writing works.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 
-/// News of the CAD's operations that may wait to be told.
-const OPERATIONS: usize = 32;
+/// Troubles of delivery that may wait to be handed to their community.
+const TROUBLES: usize = 64;
 
 /// A running bot.
 #[derive(Debug)]
@@ -82,30 +73,21 @@ pub struct App {
     pub ops: Option<SocketAddr>,
     /// What is ready.
     pub readiness: Readiness,
+    /// Of the environment's community.
     pub status: Status,
     pub store: Store,
+    pub communities: Registry,
+    host: Host,
     tasks: Tasks,
     /// Stopped last: sends in hand go through it.
     recorder: Tasks,
 }
 
-/// What the rooms have in common.
+/// What the tasks of the process have in common.
 #[derive(Clone)]
-struct Shared {
+struct Process {
     config: Arc<Config>,
-    community: CommunityId,
-    store: Store,
-    clock: Clock,
-    metrics: Metrics,
-    status: Status,
-    readiness: Readiness,
-    rest: Rest,
-    /// Shares its budgets with `acting`.
-    cad: Option<CadReader>,
-    scheduler: SendScheduler,
-    tasks: Tasks,
-    requests: mpsc::Sender<Request>,
-    acting: Option<Acting>,
+    host: Host,
 }
 
 impl App {
@@ -159,16 +141,15 @@ impl App {
         let listen: Vec<SocketAddr> = ports.iter().map(|(bound, _)| bound.local_addr()).collect();
         let ops = ops_port.as_ref().map(Bound::local_addr);
 
-        let servers = config.sonoran.servers.clone();
+        let servers = &config.sonoran.servers;
         let topics = Topic::ALL.map(Topic::as_str);
-        let metrics = Metrics::new(&servers, &topics);
+        let metrics = Metrics::new(servers, &topics);
         metrics.started(clock.now());
         if !config.sonoran.hub {
             metrics.without_hub();
         }
         let hubs = servers.iter().copied().filter(|_| config.sonoran.hub).map(Part::Hub);
         let readiness = Readiness::new([Part::Store, Part::Discord].into_iter().chain(hubs));
-        let status = Status::default();
         let base = match &config.record {
             None => config.discord.api_url.clone(),
             Some(file) => {
@@ -179,76 +160,41 @@ impl App {
         };
         let scheduler = SendScheduler::new(clock.clone(), config.discord.requests_per_second);
         let rest = Rest::new(&base, token, metrics.clone())?.with_files_at(&config.discord.api_url).telling(scheduler.clone());
-        let (requests, asked) = mpsc::channel(ingest::REQUESTS);
-        let (intake, queue) = intake::queue();
-        let (refresh, requested) = RefreshRequests::new();
-        // One client for all: its budgets are those of the key.
-        let (operations, suspended) = mpsc::channel(OPERATIONS);
-        let cad = cad(&config).map(|cad| cad.telling(clock.clone(), operations));
-        let acting = cad.as_ref().map(|cad| {
-            Acting::new(actions::Deps {
-                community: credentials.community.clone(),
-                servers: config.sonoran.servers.clone(),
-                reader: cad.reader(),
-                actor: cad.actor(credentials.community.clone()),
-                store: store.clone(),
-                clock: clock.clone(),
-                intake: intake.clone(),
-                requests: requests.clone(),
-                roles: Roles::new(rest.clone(), clock.clone()),
-                refresh: refresh.clone(),
-                reads: !matches!(config.sonoran.reconcile, Reconcile::Off),
-                scheduler: scheduler.clone(),
-                metrics: metrics.clone(),
-                tasks: tasks.clone(),
-            })
-        });
-        let shared = Shared {
-            config: Arc::clone(&config),
-            community: credentials.community.clone(),
+        let proxies = http_server::Networks::new(config.trusted_proxies.iter().copied());
+        let host = Host {
             store: store.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
-            status: status.clone(),
+            status: HostStatus::default(),
             readiness: readiness.clone(),
             rest,
             scheduler: scheduler.clone(),
+            listener: Listener::behind(proxies.clone(), metrics.clone(), clock.clone()),
+            weight: SharedWeight::default(),
+            communities: Registry::new(store.clone()),
             tasks: tasks.clone(),
-            requests,
-            cad: cad.as_ref().map(CadRest::reader),
-            acting,
         };
+        let process = Process { config: Arc::clone(&config), host: host.clone() };
 
         // The queue first, so that whatever comes in has somewhere to go.
         let released = store.release_all(clock.now()).await?;
         if released > 0 {
             tracing::info!(released, "posts that were being sent when the bot ended are looked at again");
         }
-        let (readings, read) = mpsc::channel(MAX_READS);
-        let deps = Deps {
-            store: store.clone(),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-            status: status.clone(),
-            scheduler: scheduler.clone(),
-            refresh: refresh.clone(),
-        };
-        let ingest = Ingest::restore(deps).await?;
-        tasks.spawn_vital("ingest", ingest.run(Inputs { queue, readings: read, requests: asked }, tasks.clone()));
+        let sonoran = Arc::new(config.sonoran.clone());
+        let started = community::start(&host, community::Settings { credentials, sonoran, required: true }).await?;
         readiness.ready(Part::Store);
 
         // Answers while Discord is still being asked, however long that takes.
         if let Some(bound) = ops_port {
             tracing::info!(addr = %bound.local_addr(), "serving health and metrics");
             let router = ops::router(readiness.clone(), metrics.clone());
-            tasks.spawn_vital(
-                "ops",
-                http_server::serve(bound, router, http_server::ConnectionLimiter::new(Limits::default()), tasks.drain_token()),
-            );
+            let limiter = http_server::ConnectionLimiter::new(Limits::default());
+            tasks.spawn_vital("ops", http_server::serve(bound, router, limiter, tasks.drain_token()));
         }
 
         // Before any source: a bot whose token is wrong must not swallow events that nobody will see.
-        let asked = tokio::time::timeout(FIRST_WORD, shared.rest.me()).await;
+        let asked = tokio::time::timeout(FIRST_WORD, host.rest.me()).await;
         let me = match asked.unwrap_or_else(|_| Err(AskError::Trouble(format!("no answer within {} s", FIRST_WORD.as_secs())))) {
             Ok(me) => Some(me),
             Err(error @ AskError::Token) => {
@@ -258,32 +204,42 @@ impl App {
             }
             Err(error) => {
                 tracing::warn!(%error, "Discord does not answer yet; events are taken in and kept meanwhile");
-                shared.readiness.not_ready(Part::Discord, error.to_string());
+                readiness.not_ready(Part::Discord, error.to_string());
                 None
             }
         };
-        let (trouble, troubles) = mpsc::channel(64);
+        let (trouble, troubles) = mpsc::channel(TROUBLES);
         let delivery = Delivery {
             store: store.clone(),
             clock: clock.clone(),
-            rest: shared.rest.clone(),
+            rest: host.rest.clone(),
             metrics: metrics.clone(),
-            status: status.clone(),
+            status: host.status.clone(),
             scheduler,
             trouble,
         };
         tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
-        let (changes, changed) = mpsc::channel(64);
-        tasks.spawn_vital("notices", shared.clone().tell_people(troubles, changed, suspended, refresh.clone()));
-        tasks.spawn_vital("upkeep", shared.clone().keep_up());
-        if let Some(acting) = shared.acting.clone() {
-            tasks.spawn_vital("actions", acting.run());
+        tasks.spawn_vital("troubles", hand_out(troubles, host.communities.clone(), tasks.clone()));
+        tasks.spawn_vital("upkeep", process.clone().keep_up());
+        let limiter = http_server::ConnectionLimiter::new(Limits::default()).behind(proxies);
+        for (bound, server) in ports {
+            tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
+            tasks.spawn_vital("listener", http_server::serve(bound, host.listener.port(server), limiter.clone(), tasks.drain_token()));
         }
-        shared.sources(credentials, ports, intake, changes).inspect_err(|_| tasks.drain())?;
-        shared.reconcile(&refresh, requested, readings);
-        let discord = shared.clone().discord(me, listen.clone());
+        let community = started.open_sources().inspect_err(|_| tasks.drain())?;
+        let discord = process.discord(me, listen.clone());
         tasks.spawn_vital_or("discord", async move { discord.await.map_err(|error| format!("{error:#}")) });
-        Ok(Self { listen, ops, readiness, status, store, tasks: tasks.clone(), recorder: recorder.clone() })
+        let (status, communities) = (community.status.clone(), host.communities.clone());
+        Ok(Self { listen, ops, readiness, status, store, communities, host, tasks: tasks.clone(), recorder: recorder.clone() })
+    }
+
+    /// Runs another community beside those that run already.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub async fn add_community(&self, settings: community::Settings) -> anyhow::Result<Arc<Community>> {
+        self.store.serve_also(&settings.credentials.community).await?;
+        community::start(&self.host, settings).await?.open_sources()
     }
 
     /// Resolves when the bot begins to stop by itself: a vital part ended.
@@ -333,95 +289,25 @@ async fn bind(config: &Config) -> anyhow::Result<Ports> {
     Ok((ports, ops))
 }
 
-fn cad(config: &Config) -> Option<CadRest> {
-    let key = config.credentials().ok()?.key.clone();
-    // A connection that the CAD closes while a change goes out on it leaves that change in doubt: none is kept for long.
-    let http =
-        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).pool_idle_timeout(Duration::from_secs(15)).build().ok()?;
-    Some(CadRest::new(&config.sonoran.api_url, key, http).with_share(config.sonoran.action_share))
+/// Hands each trouble of delivery to the community whose alerts it holds up.
+async fn hand_out(mut troubles: mpsc::Receiver<Trouble>, communities: Registry, tasks: Tasks) {
+    loop {
+        tokio::select! {
+            biased;
+            () = tasks.draining() => return,
+            trouble = troubles.recv() => match trouble {
+                None => return tasks.draining().await,
+                Some(trouble) => {
+                    if let Some(community) = communities.get(trouble.community()) {
+                        community.report(trouble);
+                    }
+                }
+            },
+        }
+    }
 }
 
-impl Shared {
-    fn sources(
-        &self,
-        credentials: crate::config::Credentials,
-        ports: Vec<(Bound, Option<ServerId>)>,
-        intake: Intake,
-        changes: mpsc::Sender<LinkChange>,
-    ) -> anyhow::Result<()> {
-        let servers = self.config.sonoran.servers.clone();
-        let known = Credentials { community: credentials.community.clone(), key: credentials.key.clone(), servers: servers.clone() };
-        let proxies = http_server::Networks::new(self.config.trusted_proxies.iter().copied());
-        let listener = Listener::behind(proxies.clone(), vec![known], intake.clone(), self.metrics.clone(), self.clock.clone());
-        let limiter = http_server::ConnectionLimiter::new(Limits::default()).behind(proxies);
-        for (bound, server) in ports {
-            tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
-            let serve = http_server::serve(bound, listener.port(server), limiter.clone(), self.tasks.drain_token());
-            self.tasks.spawn_vital("listener", serve);
-        }
-        if !self.config.sonoran.hub {
-            return Ok(());
-        }
-        let tls = tls::config().context("the TLS roots cannot be loaded")?;
-        let mut redirects = self.config.sonoran.hub_redirects.clone();
-        redirects.extend(url::Url::parse(&self.config.sonoran.api_url).ok().and_then(|url| url.host_str().map(str::to_owned)));
-        for server in servers {
-            let session = Session {
-                community: credentials.community.clone(),
-                key: credentials.key.clone(),
-                server,
-                url: self.config.sonoran.hub_url.clone(),
-                negotiation: match self.config.sonoran.negotiate {
-                    Negotiate::Auto => Negotiation::Auto,
-                    Negotiate::Always => Negotiation::Always,
-                    Negotiate::Never => Negotiation::Never,
-                },
-                redirects: redirects.clone(),
-                tls: Arc::clone(&tls),
-                intake: intake.clone(),
-                clock: self.clock.clone(),
-                metrics: self.metrics.clone(),
-                status: self.status.clone(),
-                readiness: self.readiness.clone(),
-                changes: changes.clone(),
-            };
-            let tasks = self.tasks.clone();
-            self.tasks.spawn_vital_or("hub session", async move {
-                session.run(tasks).await.map_err(|error| format!("SONORAN_HUB_URL: the hub session cannot be started: {error}"))
-            });
-        }
-        Ok(())
-    }
-
-    /// The reader of the CAD's REST API, unless it is switched off.
-    fn reconcile(&self, refresh: &RefreshRequests, requested: mpsc::Receiver<Trigger>, readings: mpsc::Sender<Read>) {
-        let sonoran = &self.config.sonoran;
-        let period = match sonoran.reconcile {
-            Reconcile::Off => return,
-            Reconcile::WhenAsked => None,
-            Reconcile::Every(seconds) => Some(Duration::from_secs(seconds.into())),
-        };
-        let Some(rest) = self.cad.clone() else { return };
-        let reconciler = Reconciler {
-            community: self.community.clone(),
-            servers: sonoran.servers.clone(),
-            pace: Pace { period, calls_per_minute: sonoran.calls_per_minute, units_per_minute: sonoran.units_per_minute },
-            rest,
-            clock: self.clock.clone(),
-            metrics: self.metrics.clone(),
-            status: self.status.clone(),
-            readings,
-            requests: requested,
-        };
-        self.tasks.spawn_vital("reconcile", reconciler.run(self.tasks.clone()));
-        if !sonoran.hub {
-            // With a hub, each session asks as soon as it is signed in. Without, nobody would before the first period is over.
-            for server in &sonoran.servers {
-                refresh.request(&self.community, *server, Reason::Connected);
-            }
-        }
-    }
-
+impl Process {
     /// The gateway with its commands. Asks Discord who we are until it answers.
     ///
     /// # Errors
@@ -434,17 +320,17 @@ impl Shared {
                 let pause = Duration::from_secs(u64::min(60, 1 << attempt));
                 attempt = u32::min(attempt + 1, 6);
                 tokio::select! {
-                    () = self.tasks.draining() => return Ok(()),
+                    () = self.host.tasks.draining() => return Ok(()),
                     () = tokio::time::sleep(pause) => {}
                 }
                 let asked = tokio::select! {
-                    () = self.tasks.draining() => return Ok(()),
-                    asked = self.rest.me() => asked,
+                    () = self.host.tasks.draining() => return Ok(()),
+                    asked = self.host.rest.me() => asked,
                 };
                 match asked {
                     Ok(me) => break me,
                     Err(error @ AskError::Token) => return Err(error.into()),
-                    Err(error) => self.readiness.not_ready(Part::Discord, error.to_string()),
+                    Err(error) => self.host.readiness.not_ready(Part::Discord, error.to_string()),
                 }
             },
         };
@@ -452,28 +338,19 @@ impl Shared {
         if me.public {
             tracing::warn!("{}", rest::PUBLIC);
         }
-        let facts = commands::Facts {
-            community: self.community.clone(),
-            servers: self.config.sonoran.servers.clone(),
-            hub: self.config.sonoran.hub,
-            listen,
-            bot: me,
-            message_content: self.config.discord.message_content,
-        };
+        let facts = commands::Facts { listen, bot: me, message_content: self.config.discord.message_content };
         let data = commands::Data {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            status: self.status.clone(),
-            metrics: self.metrics.clone(),
-            rest: self.rest.clone(),
-            scheduler: self.scheduler.clone(),
-            acting: self.acting.clone(),
-            cad: self.cad.clone(),
-            requests: self.requests.clone(),
+            store: self.host.store.clone(),
+            clock: self.host.clock.clone(),
+            status: self.host.status.clone(),
+            metrics: self.host.metrics.clone(),
+            rest: self.host.rest.clone(),
+            scheduler: self.host.scheduler.clone(),
+            communities: self.host.communities.clone(),
             facts,
         };
         let guild = self.config.discord.guild;
-        commands::framework::run(data, guild, self.tasks.clone(), self.readiness.clone()).await.context("Discord's gateway")
+        commands::framework::run(data, guild, self.host.tasks.clone(), self.host.readiness.clone()).await.context("Discord's gateway")
     }
 
     /// Prunes old rows and watches whether the store still takes writes.
@@ -485,16 +362,16 @@ impl Shared {
         loop {
             tokio::select! {
                 biased;
-                () = self.tasks.draining() => return,
+                () = self.host.tasks.draining() => return,
                 _ = prune.tick() => more = self.prune(used).await,
                 _ = probe.tick() => self.probe().await,
                 _ = measure.tick() => {
                     let before = used;
-                    used = self.store.used().await.ok().flatten().unwrap_or(0);
+                    used = self.host.store.used().await.ok().flatten().unwrap_or(0);
                     if used >= CROWDED && before < CROWDED {
                         more = true;
-                        self.status.problem(
-                            self.clock.now(),
+                        self.host.status.problem(
+                            self.host.clock.now(),
                             "The database is nearly as large as DATABASE_MAX_MB allows: old events are forgotten early. Raise it if there is room on the disk.".to_owned(),
                         );
                         tracing::warn!(used, "the database is nearly as large as DATABASE_MAX_MB allows; old events are forgotten early");
@@ -512,9 +389,9 @@ impl Shared {
 
     /// One round. Whether there may be more to forget.
     async fn prune(&self, used: i64) -> bool {
-        let now = self.clock.now();
+        let now = self.host.clock.now();
         let (journal, posts) = if used >= CROWDED { (KEEP_JOURNAL_CROWDED, KEEP_POSTS_CROWDED) } else { (KEEP_JOURNAL, KEEP_POSTS) };
-        match self.store.prune(now.plus(-journal), now.plus(-posts), now).await {
+        match self.host.store.prune(now.plus(-journal), now.plus(-posts), now).await {
             Ok(rows) => {
                 if rows > 0 {
                     tracing::debug!(rows, "old rows were forgotten");
@@ -529,9 +406,9 @@ impl Shared {
     }
 
     async fn probe(&self) {
-        match self.store.probe().await {
-            Ok(()) => self.readiness.ready(Part::Store),
-            Err(error) => self.readiness.not_ready(Part::Store, error.to_string()),
+        match self.host.store.probe().await {
+            Ok(()) => self.host.readiness.ready(Part::Store),
+            Err(error) => self.host.readiness.not_ready(Part::Store, error.to_string()),
         }
     }
 }

@@ -19,15 +19,16 @@ use tokio::sync::mpsc;
 
 use crate::clock::{Clock, UnixMs};
 use crate::discord::rest::{Answer, Rest};
-use crate::ids::{ChannelId, GuildId};
+use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::metrics::{Metrics, PostOutcome, WaitCause};
 use crate::outbox::queue::ChannelDue;
 use crate::outbox::{
-    Cause, Claim, ClaimOutcome, ClaimRequest, Obstacle, Operation, Pace, Place, Scope, SettleOutcome, Settlement, Verdict, Wait, settle,
+    Cause, Claim, ClaimOutcome, ClaimRequest, Lane, Obstacle, Operation, Pace, Place, Scope, SettleOutcome, Settlement, Verdict, Wait,
+    settle,
 };
 use crate::send_scheduler::{Blocked, ChannelSlot, SendScheduler};
 use crate::shutdown::Tasks;
-use crate::status::Status;
+use crate::status::HostStatus;
 use crate::store::{Store, StoreError};
 
 /// Everything is looked at this often, whatever was notified.
@@ -47,6 +48,7 @@ const BREATH_MS: i64 = 5_000;
 pub enum Trouble {
     /// Discord refused a channel.
     Refused {
+        community: CommunityId,
         guild: GuildId,
         channel: ChannelId,
         /// Discord's words.
@@ -54,6 +56,7 @@ pub enum Trouble {
     },
     /// Something other than a permission keeps messages back.
     Obstructed {
+        community: CommunityId,
         guild: GuildId,
         channel: ChannelId,
         /// The thread or forum post, if it is about one.
@@ -64,6 +67,16 @@ pub enum Trouble {
     },
 }
 
+impl Trouble {
+    /// Whose alerts are held up.
+    #[must_use]
+    pub fn community(&self) -> &CommunityId {
+        match self {
+            Self::Refused { community, .. } | Self::Obstructed { community, .. } => community,
+        }
+    }
+}
+
 /// Everything delivery needs from outside.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -72,7 +85,7 @@ pub struct Delivery {
     pub clock: Clock,
     pub rest: Rest,
     pub metrics: Metrics,
-    pub status: Status,
+    pub status: HostStatus,
     /// Who may be served, and when.
     pub scheduler: SendScheduler,
     /// Who tells people of trouble.
@@ -174,8 +187,8 @@ impl Shared {
         for slot in slots {
             self.start(slot, None);
         }
-        for wait in waits {
-            self.waited(wait);
+        for (community, wait) in waits {
+            self.waited(&community, wait);
         }
         let now = self.outside.clock.now();
         let next = next.map_or(LOOK_EVERY, |at| Duration::from_millis(u64::try_from(at.since(now)).unwrap_or(0)));
@@ -194,8 +207,8 @@ impl Shared {
 
     /// Notes every channel that has something to send.
     async fn look_everywhere(&self) -> Result<(), StoreError> {
-        for ChannelDue { channel, at, panic, .. } in self.outside.store.due().await? {
-            self.outside.scheduler.later(channel, at, panic);
+        for ChannelDue { channel, community, at, panic, .. } in self.outside.store.due().await? {
+            self.outside.scheduler.later(channel, &community, at, panic);
         }
         Ok(())
     }
@@ -214,18 +227,22 @@ impl Shared {
             )),
         });
         let Ok(lanes) = store.backlog().await else { return true };
-        let told: Vec<_> = lanes.iter().map(|lane| (lane.lane, lane.posts, lane.since.map_or(0, |at| now.since(at).max(0)))).collect();
-        for (lane, posts, oldest_ms) in &told {
-            metrics.queue(*lane, *posts, *oldest_ms);
+        for lane in Lane::ALL {
+            let of_lane = || lanes.iter().filter(|waiting| waiting.lane == lane);
+            let oldest = of_lane().map(|waiting| now.since(waiting.since)).max().unwrap_or(0).max(0);
+            metrics.queue(lane, of_lane().map(|waiting| waiting.posts).sum(), oldest);
         }
-        status.queue(&told);
+        for (community, status) in status.all() {
+            let own = lanes.iter().filter(|waiting| waiting.community == community);
+            status.queue(&own.map(|waiting| (waiting.lane, waiting.posts, now.since(waiting.since).max(0))).collect::<Vec<_>>());
+        }
         if let Ok(parked) = store.parked().await {
             metrics.parked_channels(parked.len());
         }
-        lanes.iter().any(|lane| lane.posts > 0) || invalid > 0
+        !lanes.is_empty() || invalid > 0
     }
 
-    fn waited(&self, wait: Wait) {
+    fn waited(&self, community: &CommunityId, wait: Wait) {
         let cause = match wait.cause {
             Cause::Bucket => WaitCause::Channel,
             Cause::Gather => WaitCause::Gather,
@@ -238,7 +255,7 @@ impl Shared {
         self.outside.metrics.rate_wait(cause, wait.ms);
         // A moment on purpose is nothing that people need to know of.
         if wait.cause != Cause::Gather {
-            self.outside.status.waited(cause.as_str(), wait.ms, self.outside.clock.now());
+            self.outside.status.of(community).waited(cause.as_str(), wait.ms, self.outside.clock.now());
         }
     }
 
@@ -264,7 +281,7 @@ impl Shared {
                     let wait = slot.look().wait;
                     let open = wait.filter(|_| at <= now).map_or(at, |wait| now.plus(wait.ms));
                     if let (Some(wait), true) = (wait, at <= now) {
-                        self.waited(wait);
+                        self.waited(slot.community(), wait);
                     }
                     slot.give_back(Some(open.max(now.plus(1))));
                     return Ok(tried);
@@ -299,7 +316,7 @@ impl Shared {
             Ok(()) => {}
             // Its own bucket is empty: it waits, others of the channel may go.
             Err(Blocked::Wait(wait)) => {
-                self.waited(wait);
+                self.waited(slot.community(), wait);
                 store.release(claim, clock.now().plus(wait.ms)).await?;
                 slot.look();
                 return store.take(self.request(slot)).await;
@@ -319,7 +336,8 @@ impl Shared {
     async fn settle(&self, slot: &mut ChannelSlot, claim: Claim, answer: Answer) -> Result<ClaimOutcome, StoreError> {
         let Delivery { store, clock, scheduler, status, .. } = &self.outside;
         let now = clock.now();
-        let channel = claim.lead.channel;
+        let (channel, community) = (claim.lead.channel, claim.lead.about.community.clone());
+        let status = status.of(&community);
         self.tell(&claim, &answer.verdict, now);
         let tries = match answer.verdict {
             Verdict::Refused { .. } => store.refusals(channel).await?,
@@ -332,19 +350,21 @@ impl Shared {
         }
         let open = slot.look();
         let parked = matches!(settlement, Settlement::Park { .. });
-        let next = ((open.creates || open.edits) && !parked && !self.tasks.is_draining()).then(|| self.request(slot));
+        let goes_on = (open.creates || open.edits) && !parked && !slot.should_yield() && !self.tasks.is_draining();
+        let next = goes_on.then(|| self.request(slot));
         let claim = Arc::new(claim);
         let (settled, found) = self.write_down(&claim, &settlement, now, next).await?;
         match settlement {
             Settlement::Park { reason, .. } if settled.report => {
                 tracing::warn!(%channel, %reason, "Discord refuses a channel; its alerts wait");
-                let trouble = Trouble::Refused { guild: claim.lead.guild, channel, reason };
+                let trouble = Trouble::Refused { community, guild: claim.lead.guild, channel, reason };
                 // Full: so much trouble at once that the list of problems tells it better.
                 self.outside.trouble.try_send(trouble).ok();
             }
             Settlement::Again { obstacle: Some(obstacle), reason, .. } if settled.report => {
                 tracing::warn!(%channel, ?obstacle, %reason, "Discord does not take messages; they are tried until it does");
-                let trouble = Trouble::Obstructed { guild: claim.lead.guild, channel, thread: claim.channel(), obstacle, reason };
+                let guild = claim.lead.guild;
+                let trouble = Trouble::Obstructed { community, guild, channel, thread: claim.channel(), obstacle, reason };
                 self.outside.trouble.try_send(trouble).ok();
             }
             Settlement::Alone => {
@@ -395,15 +415,15 @@ impl Shared {
     }
 
     fn tell(&self, claim: &Claim, verdict: &Verdict, now: UnixMs) {
-        let Delivery { status, metrics, scheduler, .. } = &self.outside;
-        let channel = claim.lead.channel;
+        let Delivery { status: host, metrics, scheduler, .. } = &self.outside;
+        let (channel, status) = (claim.lead.channel, host.of(&claim.lead.about.community));
         // Any word from Discord but these means that it took the token.
         let proves_nothing = matches!(
             verdict,
             Verdict::Stop { .. } | Verdict::Retry { .. } | Verdict::Obstructed { obstacle: Obstacle::Edge | Obstacle::Down, .. }
         );
         if !proves_nothing && scheduler.resume() {
-            status.stopped(None);
+            host.stopped(None);
             metrics.sending_stopped(false);
             tracing::info!("Discord takes the token again; sending goes on");
         }
@@ -423,12 +443,12 @@ impl Shared {
             }
             Verdict::WaitThis { ms } => {
                 metrics.post(PostOutcome::Waited);
-                self.waited(Wait { ms: *ms, cause: Cause::OldMessage });
+                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: Cause::OldMessage });
                 tracing::debug!(%channel, ms, "an old message was edited often; it waits");
             }
             Verdict::Wait { ms, scope } => {
                 metrics.post(PostOutcome::Waited);
-                self.waited(Wait { ms: *ms, cause: Cause::Told });
+                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: Cause::Told });
                 match scope {
                     Scope::Global => scheduler.block_all(*ms),
                     Scope::User | Scope::Shared => scheduler.block(claim.channel(), claim.operation(), *ms, Cause::Told),
@@ -452,9 +472,9 @@ impl Shared {
             Verdict::Stop { reason } => {
                 metrics.post(PostOutcome::Refused);
                 scheduler.stop();
-                status.stopped(Some(reason.clone()));
+                host.stopped(Some(reason.clone()));
                 metrics.sending_stopped(true);
-                status.problem(now, format!("All sending has stopped: {reason}."));
+                host.problem(now, format!("All sending has stopped: {reason}."));
                 tracing::error!(reason, "all sending has stopped");
             }
             Verdict::Invalid { .. } => metrics.post(PostOutcome::Refused),

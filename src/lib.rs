@@ -10,6 +10,7 @@ mod check;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod community;
 pub mod config;
 pub mod delivery;
 mod demo;

@@ -23,6 +23,8 @@ pub enum Part {
     Discord,
     /// The hub session of a server.
     Hub(ServerId),
+    /// The tasks of the environment's community; announced only when they failed.
+    Community,
 }
 
 impl fmt::Display for Part {
@@ -31,6 +33,7 @@ impl fmt::Display for Part {
             Self::Store => f.write_str("store"),
             Self::Discord => f.write_str("discord"),
             Self::Hub(server) => write!(f, "hub {server}"),
+            Self::Community => f.write_str("community"),
         }
     }
 }
@@ -56,6 +59,11 @@ impl Readiness {
     pub fn not_ready(&self, part: Part, why: impl Into<String>) {
         let why: String = why.into();
         self.set(part, Err(why.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()));
+    }
+
+    /// Adds a part that does not work.
+    pub fn announce(&self, part: Part, why: &str) {
+        self.0.send_modify(|parts| drop(parts.insert(part, Err(why.to_owned()))));
     }
 
     fn set(&self, part: Part, state: Result<(), String>) {

@@ -1,4 +1,4 @@
-//! Carries requests to read the CAD from ingest, hub sessions, and actions to the CAD reader, and what it read back to ingest. Both queues are
+//! Carries requests to read one community's CAD from ingest, hub sessions, and actions to the CAD reader, and what it read back to ingest. Both queues are
 //! bounded.
 //!
 //! ```text
@@ -7,10 +7,10 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ids::{CommunityId, ServerId};
+use crate::ids::ServerId;
 use crate::world::Listing;
 
-/// RefreshRequests that may wait. One more is dropped: the CAD is read from time to time anyway.
+/// Requests that may wait. One more is dropped: the CAD is read from time to time anyway.
 pub const MAX_REQUESTS: usize = 256;
 /// Results that may wait for ingest. The reader waits for room.
 pub const MAX_READS: usize = 8;
@@ -18,7 +18,6 @@ pub const MAX_READS: usize = 8;
 /// A request to read a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
-    pub community: CommunityId,
     pub server: ServerId,
     pub reason: Reason,
 }
@@ -60,7 +59,6 @@ pub enum Reason {
 /// One part of a server, as the CAD says it is.
 #[derive(Debug)]
 pub struct Read {
-    pub community: CommunityId,
     pub server: ServerId,
     /// What it says.
     pub listing: Listing,
@@ -91,8 +89,8 @@ impl RefreshRequests {
         (Self(sender), receiver)
     }
 
-    /// RefreshRequests that a server be read. Never waits; full, or with nobody to read, the wish is forgotten.
-    pub fn request(&self, community: &CommunityId, server: ServerId, reason: Reason) {
-        self.0.try_send(Trigger { community: community.clone(), server, reason }).ok();
+    /// Requests that a server be read. Never waits; if the queue is full, or nobody reads, the request is dropped.
+    pub fn request(&self, server: ServerId, reason: Reason) {
+        self.0.try_send(Trigger { server, reason }).ok();
     }
 }

@@ -4,19 +4,22 @@
 //! channel's slot at once, claim the post in the same transaction, and hand both over. Never does I/O. Its lock is held for moments only,
 //! never across an await.
 //!
+//! Slots are shared fairly: while a community waits for one, no other has more than its share, and those that have one too many give it back
+//! after the message in hand ([`ChannelSlot::should_yield`]). Slots for panics are shared among panics alone.
+//!
 //! ```text
 //!              notify     ┌───────────────────────────────────┐
 //!  ingest ────────────────▶ channels to look at ── due ──▶ enter ─▶ ChannelSlot ─▶ claim, send, settle … ─▶ dropped: look again
 //!     └── enter ─▶ ChannelSlot ─▶ claimed as it is stored ── hand over ─▶ ┘        delivery
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, UnixMs};
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, CommunityId};
 use crate::outbox::{Cause, Claim, ClaimRequest, Limits, Operation, Pace, RateHeaders, Wait};
 
 /// Channels served at the same time. Discord allows 50 requests a second in all; an answer takes some 100 ms.
@@ -49,22 +52,31 @@ struct State {
     limits: Limits,
     stop: Stop,
     closed: bool,
-    /// Who has a slot (`true`: for panics), and whether something was stored for the channel meanwhile, and a panic.
-    busy: HashMap<(ChannelId, bool), Option<bool>>,
+    /// Which channels have a slot (`true`: for panics).
+    busy: HashMap<(ChannelId, bool), Busy>,
+    /// When communities last found all slots of a kind given out. As long as they do, they try again within [`CROWDED_MS`].
+    crowded: HashMap<(CommunityId, bool), UnixMs>,
     /// Channels to look at, each with its time and whether a panic may be among what waits.
     look: HashMap<ChannelId, Look>,
     all: bool,
     handed: Vec<(ChannelSlot, Claim)>,
     /// When delivery looks next by itself; `None`: nobody knows.
     looks_at: Option<UnixMs>,
-    /// Somebody found all slots given out.
-    crowded: bool,
     /// A slot was given since this was asked last.
     used: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// A channel that has a slot.
+#[derive(Clone, Debug)]
+struct Busy {
+    community: CommunityId,
+    /// Whether something was stored for the channel meanwhile, and a panic.
+    notified: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
 struct Look {
+    community: CommunityId,
     at: UnixMs,
     panic: bool,
 }
@@ -96,6 +108,7 @@ pub enum Blocked {
 pub struct ChannelSlot {
     scheduler: SendScheduler,
     channel: ChannelId,
+    community: CommunityId,
     panic: bool,
     open: Open,
     /// Nothing waits there: it need not be looked at.
@@ -106,6 +119,20 @@ impl ChannelSlot {
     #[must_use]
     pub fn channel(&self) -> ChannelId {
         self.channel
+    }
+
+    /// Whose channel it is.
+    #[must_use]
+    pub fn community(&self) -> &CommunityId {
+        &self.community
+    }
+
+    /// Whether another community waits for a slot while this one has more than its share: then nothing more is sent with it for now.
+    #[must_use]
+    pub fn should_yield(&self) -> bool {
+        let state = self.scheduler.lock();
+        state.is_awaited_by_others(&self.community, self.panic)
+            && state.used_by(&self.community, self.panic) > state.share(&self.community, self.panic)
     }
 
     /// Only a panic may be sent with it.
@@ -138,7 +165,7 @@ impl ChannelSlot {
     pub fn give_back(mut self, at: Option<UnixMs>) {
         self.done = true;
         if let Some(at) = at {
-            let sooner = self.scheduler.lock().look_at(self.channel, at, self.panic);
+            let sooner = self.scheduler.lock().look_at(self.channel, &self.community, at, self.panic);
             self.scheduler.wake_if(sooner);
         }
     }
@@ -148,14 +175,14 @@ impl Drop for ChannelSlot {
     fn drop(&mut self) {
         let now = self.scheduler.clock.now();
         let mut state = self.scheduler.lock();
-        let notified = state.busy.remove(&(self.channel, self.panic)).flatten();
-        let mut sooner = std::mem::take(&mut state.crowded);
+        let notified = state.busy.remove(&(self.channel, self.panic)).and_then(|busy| busy.notified);
+        let mut sooner = state.recall_crowded(self.panic, now);
         if let Some(panic) = notified.or((!self.done).then_some(self.panic)) {
-            sooner |= state.look_at(self.channel, now, panic);
+            sooner |= state.look_at(self.channel, &self.community, now, panic);
         }
         if self.panic {
             // What hangs on a panic, its thread for one, could not go before it.
-            sooner |= state.look_at(self.channel, now, false);
+            sooner |= state.look_at(self.channel, &self.community, now, false);
         }
         drop(state);
         self.scheduler.wake_if(sooner);
@@ -174,9 +201,9 @@ impl SendScheduler {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was stored for a channel.
-    pub fn notify(&self, channel: ChannelId, panic: bool) {
-        let sooner = self.lock().look_at(channel, self.clock.now(), panic);
+    /// Something was stored for a channel of a community.
+    pub fn notify(&self, channel: ChannelId, community: &CommunityId, panic: bool) {
+        let sooner = self.lock().look_at(channel, community, self.clock.now(), panic);
         self.wake_if(sooner);
     }
 
@@ -203,24 +230,27 @@ impl SendScheduler {
         self.notify.notified().await;
     }
 
-    /// The channel's slot, if nobody has it and something may be sent there now.
+    /// The slot of a community's channel, if nobody has it and something may be sent there now.
     #[must_use]
-    pub fn enter(&self, channel: ChannelId, panic: bool) -> Option<ChannelSlot> {
+    pub fn enter(&self, channel: ChannelId, community: &CommunityId, panic: bool) -> Option<ChannelSlot> {
         let now = self.clock.now();
         let mut state = self.lock();
-        let room = if panic { FOR_PANICS } else { AT_ONCE };
-        let full = state.busy.keys().filter(|(_, other)| *other == panic).count() >= room;
-        state.crowded |= full;
-        if state.closed || full || state.busy.contains_key(&(channel, panic)) || state.stop.wait(now) > 0 {
+        if state.closed || state.busy.contains_key(&(channel, panic)) || state.stop.wait(now) > 0 {
             return None;
         }
         let open = state.open(channel, panic, now);
         if !(open.creates || open.edits) {
             return None;
         }
-        state.busy.insert((channel, panic), None);
+        state.crowded.retain(|_, at| now.since(*at).abs() <= 2 * CROWDED_MS);
+        if state.is_full_for(community, panic) {
+            state.crowded.insert((community.clone(), panic), now);
+            return None;
+        }
+        state.crowded.remove(&(community.clone(), panic));
+        state.busy.insert((channel, panic), Busy { community: community.clone(), notified: None });
         state.used = true;
-        Some(ChannelSlot { scheduler: self.clone(), channel, panic, open, done: false })
+        Some(ChannelSlot { scheduler: self.clone(), channel, community: community.clone(), panic, open, done: false })
     }
 
     /// What is handed over from now on is started at once, where it is handed over. Only the first one counts.
@@ -257,34 +287,48 @@ impl SendScheduler {
         std::mem::take(&mut self.lock().all)
     }
 
-    /// Notes that a channel has something to send at `at`.
-    pub fn later(&self, channel: ChannelId, at: UnixMs, panic: bool) {
-        self.lock().look_at(channel, at, panic);
+    /// Notes that a channel of a community has something to send at `at`.
+    pub fn later(&self, channel: ChannelId, community: &CommunityId, at: UnixMs, panic: bool) {
+        self.lock().look_at(channel, community, at, panic);
     }
 
-    /// Passes for the channels whose time has come, the most urgent first, and when the next one's comes. Channels that must wait are looked at
-    /// when they need not wait any more; those in somebody's hands, when they are given back.
+    /// Slots for the channels whose time has come, and when the next one's comes: panics first, then one channel of each community, the longest
+    /// due first, then the second of each. Channels that must wait are looked at when they need not wait any more; those that are busy, when
+    /// they are given back.
     #[must_use]
-    pub fn due(&self) -> (Vec<ChannelSlot>, Option<UnixMs>, Vec<Wait>) {
+    pub fn due(&self) -> (Vec<ChannelSlot>, Option<UnixMs>, Vec<(CommunityId, Wait)>) {
         let now = self.clock.now();
         let mut ready: Vec<(ChannelId, Look)> = {
             let mut state = self.lock();
             if state.closed {
                 return (Vec::new(), None, Vec::new());
             }
-            let ready: Vec<_> = state.look.iter().filter(|(_, look)| look.at <= now).map(|(channel, look)| (*channel, *look)).collect();
+            let ready: Vec<_> =
+                state.look.iter().filter(|(_, look)| look.at <= now).map(|(channel, look)| (*channel, look.clone())).collect();
             state.look.retain(|_, look| look.at > now);
             ready
         };
         ready.sort_unstable_by_key(|(channel, look)| (!look.panic, look.at, *channel));
-        let (mut slots, mut waits) = (Vec::new(), Vec::new());
+        let mut before: HashMap<(CommunityId, bool), u32> = HashMap::new();
+        let mut in_turn: Vec<(bool, u32, ChannelId, Look)> = Vec::with_capacity(ready.len());
         for (channel, look) in ready {
-            let express = look.panic.then(|| self.enter(channel, true)).flatten();
+            let turn = before.entry((look.community.clone(), look.panic)).or_default();
+            in_turn.push((!look.panic, *turn, channel, look));
+            *turn += 1;
+        }
+        // Stable: within a turn the longest due comes first.
+        in_turn.sort_by_key(|(late, turn, ..)| (*late, *turn));
+        let (mut slots, mut waits) = (Vec::new(), Vec::new());
+        for (_, _, channel, look) in in_turn {
+            let express = look.panic.then(|| self.enter(channel, &look.community, true)).flatten();
             let look = Look { panic: look.panic && express.is_none(), ..look };
             slots.extend(express);
-            match self.enter(channel, false) {
+            match self.enter(channel, &look.community, false) {
                 Some(slot) => slots.push(slot),
-                None => waits.extend(self.put_off(channel, look, now)),
+                None => {
+                    let community = look.community.clone();
+                    waits.extend(self.put_off(channel, &look, now).map(|wait| (community, wait)));
+                }
             }
         }
         let mut state = self.lock();
@@ -293,17 +337,17 @@ impl SendScheduler {
     }
 
     /// The channel cannot be served now: when will it?
-    fn put_off(&self, channel: ChannelId, look: Look, now: UnixMs) -> Option<Wait> {
+    fn put_off(&self, channel: ChannelId, look: &Look, now: UnixMs) -> Option<Wait> {
         let mut state = self.lock();
-        if let Some(notified) = state.busy.get_mut(&(channel, false)) {
-            *notified = Some(notified.unwrap_or(false) || look.panic);
+        if let Some(busy) = state.busy.get_mut(&(channel, false)) {
+            busy.notified = Some(busy.notified.unwrap_or(false) || look.panic);
             return None;
         }
         let stopped = state.stop.wait(now);
         let open = state.open(channel, false, now);
         // Nothing in its way but others: somebody gives a slot back soon, and that wakes delivery.
         let ms = open.wait.map_or(CROWDED_MS, |wait| wait.ms).max(stopped);
-        state.look_at(channel, now.plus(ms), look.panic);
+        state.look_at(channel, &look.community, now.plus(ms), look.panic);
         open.wait
     }
 
@@ -384,15 +428,53 @@ impl SendScheduler {
     }
 }
 
+fn room(panic: bool) -> usize {
+    if panic { FOR_PANICS } else { AT_ONCE }
+}
+
 /// All slots are out: the channel is looked at again after this long (ms) even if none comes back.
 const CROWDED_MS: i64 = 250;
 
 impl State {
     /// Whether delivery would look too late by itself.
-    fn look_at(&mut self, channel: ChannelId, at: UnixMs, panic: bool) -> bool {
-        let look = self.look.entry(channel).or_insert(Look { at, panic });
-        *look = Look { at: look.at.min(at), panic: look.panic || panic };
+    fn look_at(&mut self, channel: ChannelId, community: &CommunityId, at: UnixMs, panic: bool) -> bool {
+        let look = self.look.entry(channel).or_insert_with(|| Look { community: community.clone(), at, panic });
+        *look = Look { community: community.clone(), at: look.at.min(at), panic: look.panic || panic };
         self.looks_at.is_none_or(|looks_at| at < looks_at)
+    }
+
+    /// A slot came back: channels that were put off because there was none are looked at now. Whether delivery would look too late by itself.
+    fn recall_crowded(&mut self, panic: bool, now: UnixMs) -> bool {
+        let mut any = false;
+        for look in self.look.values_mut() {
+            if look.at > now && look.at.since(now) <= CROWDED_MS && self.crowded.contains_key(&(look.community.clone(), panic)) {
+                look.at = now;
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn used_by(&self, community: &CommunityId, panic: bool) -> usize {
+        self.busy.iter().filter(|((_, kind), busy)| *kind == panic && busy.community == *community).count()
+    }
+
+    fn is_awaited_by_others(&self, community: &CommunityId, panic: bool) -> bool {
+        self.crowded.keys().any(|(other, kind)| *kind == panic && other != community)
+    }
+
+    /// How many slots of a kind a community may have while others wait.
+    fn share(&self, community: &CommunityId, panic: bool) -> usize {
+        let having = self.busy.iter().filter(|((_, kind), _)| *kind == panic).map(|(_, busy)| &busy.community);
+        let waiting = self.crowded.keys().filter(|(_, kind)| *kind == panic).map(|(community, _)| community);
+        let communities: HashSet<&CommunityId> = having.chain(waiting).chain([community]).collect();
+        (room(panic) / communities.len()).max(1)
+    }
+
+    /// Whether a community gets no slot now: all are given out, or others wait and it has its share.
+    fn is_full_for(&self, community: &CommunityId, panic: bool) -> bool {
+        let used = self.busy.keys().filter(|(_, kind)| *kind == panic).count();
+        used >= room(panic) || self.is_awaited_by_others(community, panic) && self.used_by(community, panic) >= self.share(community, panic)
     }
 
     fn open(&self, channel: ChannelId, panic: bool, now: UnixMs) -> Open {
@@ -446,6 +528,10 @@ mod tests {
         (clock.clone(), SendScheduler::new(clock, 0))
     }
 
+    fn c() -> CommunityId {
+        CommunityId::new("c")
+    }
+
     fn channels(slots: &[ChannelSlot]) -> Vec<(ChannelId, bool)> {
         slots.iter().map(|slot| (slot.channel(), slot.panic_only())).collect()
     }
@@ -453,27 +539,68 @@ mod tests {
     #[test]
     fn one_pass_for_a_channel_and_one_for_its_panics() {
         let (_, scheduler) = scheduler();
-        let slot = scheduler.enter(A, false).unwrap();
-        assert!(scheduler.enter(A, false).is_none() && scheduler.enter(B, false).is_some());
-        let express = scheduler.enter(A, true).unwrap();
-        assert!(scheduler.enter(A, true).is_none() && express.panic_only());
+        let slot = scheduler.enter(A, &c(), false).unwrap();
+        assert!(scheduler.enter(A, &c(), false).is_none() && scheduler.enter(B, &c(), false).is_some());
+        let express = scheduler.enter(A, &c(), true).unwrap();
+        assert!(scheduler.enter(A, &c(), true).is_none() && express.panic_only());
         slot.give_back(None);
-        assert!(scheduler.enter(A, false).is_some());
+        assert!(scheduler.enter(A, &c(), false).is_some());
     }
 
     #[test]
     fn panics_find_room_when_everybody_else_is_slow() {
         let (_, scheduler) = scheduler();
-        let all: Vec<ChannelSlot> = (0..100).filter_map(|channel| scheduler.enter(ChannelId(channel), false)).collect();
+        let all: Vec<ChannelSlot> = (0..100).filter_map(|channel| scheduler.enter(ChannelId(channel), &c(), false)).collect();
         assert_eq!(all.len(), AT_ONCE);
-        assert!(scheduler.enter(ChannelId(500), true).is_some());
+        assert!(scheduler.enter(ChannelId(500), &c(), true).is_some());
+    }
+
+    /// One community floods forty channels; another has one message to send.
+    #[test]
+    fn a_community_that_floods_leaves_the_others_their_share() {
+        let (_, scheduler) = scheduler();
+        let other = CommunityId::new("other");
+        let mut flood: Vec<ChannelSlot> = (100..140).filter_map(|channel| scheduler.enter(ChannelId(channel), &c(), false)).collect();
+        assert_eq!((flood.len(), flood[0].should_yield()), (AT_ONCE, false), "as many as there are, while nobody else wants one");
+        assert!(scheduler.enter(A, &other, false).is_none());
+        scheduler.notify(A, &other, false);
+        assert!(channels(&scheduler.due().0).is_empty());
+        assert!(flood[0].should_yield(), "somebody waits, and this one has more than its share");
+        let first = flood.pop().map(|slot| slot.channel()).unwrap();
+        assert!(scheduler.enter(first, &c(), false).is_none(), "what comes back is for those who wait");
+        let (slots, ..) = scheduler.due();
+        assert_eq!(channels(&slots), [(A, false)]);
+        assert!(!flood[0].should_yield() && !slots[0].should_yield(), "nobody waits any more");
+        // Others come for their share, one by one, until it is reached.
+        let more: Vec<ChannelSlot> = std::iter::from_fn(|| {
+            let channel = ChannelId(1_000 + u64::try_from(flood.len()).unwrap());
+            scheduler.enter(channel, &other, false).or_else(|| {
+                flood.pop().filter(ChannelSlot::should_yield)?;
+                scheduler.enter(channel, &other, false)
+            })
+        })
+        .collect();
+        assert_eq!((slots.len() + more.len(), flood.len()), (AT_ONCE / 2, AT_ONCE / 2 - 1));
+    }
+
+    #[test]
+    fn what_is_due_goes_in_turns_of_communities() {
+        let (_, scheduler) = scheduler();
+        let other = CommunityId::new("other");
+        for channel in 100..120 {
+            scheduler.notify(ChannelId(channel), &c(), false);
+        }
+        scheduler.notify(ChannelId(900), &other, false);
+        scheduler.notify(ChannelId(901), &other, false);
+        let order: Vec<u64> = scheduler.due().0.iter().map(|slot| slot.channel().0).collect();
+        assert_eq!(order[..5], [100, 900, 101, 901, 102]);
     }
 
     #[test]
     fn what_is_rung_for_while_a_channel_is_busy_is_looked_at_when_it_is_free() {
         let (_, scheduler) = scheduler();
-        let slot = scheduler.enter(A, false).unwrap();
-        scheduler.notify(A, false);
+        let slot = scheduler.enter(A, &c(), false).unwrap();
+        scheduler.notify(A, &c(), false);
         assert!(channels(&scheduler.due().0).is_empty());
         // It had asked the store before the notify rang.
         slot.give_back(None);
@@ -483,17 +610,17 @@ mod tests {
     #[test]
     fn a_panic_enters_beside_a_busy_worker_and_first_of_all() {
         let (_, scheduler) = scheduler();
-        let _slow = scheduler.enter(A, false).unwrap();
-        scheduler.notify(B, false);
-        scheduler.notify(A, true);
+        let _slow = scheduler.enter(A, &c(), false).unwrap();
+        scheduler.notify(B, &c(), false);
+        scheduler.notify(A, &c(), true);
         assert_eq!(channels(&scheduler.due().0), [(A, true), (B, false)]);
     }
 
     #[test]
     fn a_channel_comes_again_at_its_time_and_the_earliest_counts() {
         let (clock, scheduler) = scheduler();
-        scheduler.later(A, UnixMs(1_000_900), false);
-        scheduler.later(A, UnixMs(1_000_500), false);
+        scheduler.later(A, &c(), UnixMs(1_000_900), false);
+        scheduler.later(A, &c(), UnixMs(1_000_500), false);
         let (slots, next, _) = scheduler.due();
         assert_eq!((slots.len(), next), (0, Some(UnixMs(1_000_500))));
         clock.advance(500);
@@ -506,9 +633,9 @@ mod tests {
         for operation in [Operation::Create, Operation::Edit] {
             scheduler.block(A, operation, 700, Cause::Told);
         }
-        scheduler.notify(A, false);
+        scheduler.notify(A, &c(), false);
         let (slots, next, waits) = scheduler.due();
-        assert_eq!((slots.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![Wait { ms: 700, cause: Cause::Told }]));
+        assert_eq!((slots.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![(c(), Wait { ms: 700, cause: Cause::Told })]));
         clock.advance(700);
         assert_eq!(channels(&scheduler.due().0), [(A, false)]);
     }
@@ -517,8 +644,8 @@ mod tests {
     fn after_a_refused_token_one_request_a_pause_tries_and_success_frees_all() {
         let (clock, scheduler) = scheduler();
         scheduler.stop();
-        assert!(scheduler.enter(A, false).is_none());
-        scheduler.notify(A, false);
+        assert!(scheduler.enter(A, &c(), false).is_none());
+        scheduler.notify(A, &c(), false);
         assert_eq!(scheduler.due().1, Some(UnixMs(1_060_000)));
         clock.advance(60_000);
         assert_eq!(channels(&scheduler.due().0), [(A, false)]);
@@ -532,8 +659,8 @@ mod tests {
     #[test]
     fn once_closed_nobody_enters_and_what_was_handed_over_comes_back() {
         let (_, scheduler) = scheduler();
-        scheduler.notify(A, false);
+        scheduler.notify(A, &c(), false);
         assert!(scheduler.close().is_empty());
-        assert!(scheduler.enter(A, false).is_none() && scheduler.due().0.is_empty());
+        assert!(scheduler.enter(A, &c(), false).is_none() && scheduler.due().0.is_empty());
     }
 }

@@ -23,6 +23,8 @@ pub struct Tasks {
     drain: CancellationToken,
     abort: CancellationToken,
     tracker: TaskTracker,
+    /// Waits for the tasks of a child too.
+    parent: Option<TaskTracker>,
     hands: TaskTracker,
     failed: Arc<AtomicBool>,
     /// Why, if the part that failed said so.
@@ -34,18 +36,40 @@ pub struct Tasks {
 pub struct InHand {
     _hand: TaskTrackerToken,
     _task: TaskTrackerToken,
+    _parent: Option<TaskTrackerToken>,
 }
 
 impl Tasks {
+    /// Tasks that end with these, and can be ended alone ([`Tasks::abort`]). If one of them fails, these go on.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { drain: self.drain.child_token(), abort: self.abort.child_token(), parent: Some(self.tracker.clone()), ..Self::default() }
+    }
+
+    /// Ends every task at its next await.
+    pub fn abort(&self) {
+        self.drain();
+        self.abort.cancel();
+    }
+
     /// Spawns a task that may end whenever it likes. It is dropped at its next await once [`Tasks::stop`] has waited long enough.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        let abort = self.abort.clone();
+        let (abort, waits) = (self.abort.clone(), self.parent.as_ref().map(TaskTracker::token));
         self.tracker.spawn(async move {
+            let _waits = waits;
             tokio::select! {
                 () = future => {}
                 () = abort.cancelled() => {}
             }
         })
+    }
+
+    /// Something cannot go on: everything drains, [`Tasks::failed`] turns true, and `reason` is said once. Fit for people.
+    pub fn fail(&self, reason: String) {
+        tracing::error!("{reason}");
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.failed.store(true, Ordering::SeqCst);
+        self.drain();
     }
 
     /// Spawns a task that the bot cannot live without: if it ends (or panics) before draining began, the whole bot drains and
@@ -101,7 +125,7 @@ impl Tasks {
     /// Takes something in hand: [`Tasks::stop`] waits for it as for a task, and whoever waits for [`Tasks::hands_free`] too.
     #[must_use]
     pub fn in_hand(&self) -> InHand {
-        InHand { _hand: self.hands.token(), _task: self.tracker.token() }
+        InHand { _hand: self.hands.token(), _task: self.tracker.token(), _parent: self.parent.as_ref().map(TaskTracker::token) }
     }
 
     /// Resolves once draining began and nothing is in hand any more.
@@ -205,6 +229,25 @@ mod tests {
         tasks.spawn_vital("other", async {});
         assert!(tasks.stop(Duration::from_secs(1)).await && tasks.failed());
         assert_eq!(tasks.failure().as_deref(), Some("the token is wrong"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_ends_alone_and_its_parent_waits_for_it() {
+        let (parent, (sender, mut receiver)) = (Tasks::default(), tokio::sync::mpsc::channel::<()>(1));
+        let (child, other) = (parent.child(), parent.child());
+        child.spawn(async move {
+            let _held = sender;
+            std::future::pending().await
+        });
+        child.abort();
+        assert_eq!(receiver.recv().await, None, "its task was dropped");
+        assert!(!parent.is_draining() && !other.is_draining());
+        let hand = other.in_hand();
+        let mut stopping = Box::pin(parent.stop(Duration::from_secs(60)));
+        assert!(futures_util::future::poll_immediate(&mut stopping).await.is_none(), "the child still has something in hand");
+        assert!(other.is_draining());
+        drop(hand);
+        assert!(stopping.await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,10 @@
-//! Live facts for people: how events arrive, how long posts take, what went wrong lately. `/cad status` and the ops probes read it;
-//! everything here is bounded and forgotten at the end of the process.
+//! Live facts for people: how events arrive, how long posts take, what went wrong lately. `/cad status` reads them; everything here is bounded
+//! and forgotten at the end of the process.
 //!
-//! A leaf beside `ids`, `clock`, `event` and `outbox`: rooms report in, nobody is called.
+//! Each community has facts of its own ([`Status`]); what concerns the whole process, such as the connection to Discord, is in [`HostStatus`]
+//! and part of every community's snapshot. Never shows one community's facts to another.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::UnixMs;
@@ -12,9 +13,28 @@ use crate::ids::{CommunityId, ServerId};
 use crate::outbox::Lane;
 use crate::refresh::{Outcome, Part};
 
-/// The facts. Cheap to clone.
+/// One community's facts. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Status(Arc<Mutex<Facts>>);
+pub struct Status {
+    own: Arc<Mutex<Facts>>,
+    host: Arc<Mutex<HostFacts>>,
+}
+
+/// The facts of the whole process, and those of each of its communities. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct HostStatus {
+    host: Arc<Mutex<HostFacts>>,
+    communities: Arc<Mutex<HashMap<CommunityId, Status>>>,
+}
+
+/// What is the same for all communities.
+#[derive(Clone, Debug, Default)]
+struct HostFacts {
+    gateway: bool,
+    stopped: Option<String>,
+    slowed: Option<String>,
+    problems: VecDeque<(UnixMs, String)>,
+}
 
 /// How the hub session of a server is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,16 +62,16 @@ pub fn contested(server: ServerId) -> String {
     )
 }
 
-/// Everything known right now.
+/// Everything that a community may know right now.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    pub servers: BTreeMap<(CommunityId, ServerId), ServerFacts>,
+    pub servers: BTreeMap<ServerId, ServerFacts>,
     /// Types nobody knows, with their count.
     pub unknown: BTreeMap<String, u64>,
     /// The last problems, newest first.
     pub problems: VecDeque<(UnixMs, String)>,
     /// What may still be asked of the CAD's REST API; empty if it is not read at all.
-    pub budgets: BTreeMap<(CommunityId, Part), ReadBudget>,
+    pub budgets: BTreeMap<Part, ReadBudget>,
     /// The gateway to Discord is up.
     pub gateway: bool,
     /// All sending has stopped: the token was refused.
@@ -150,27 +170,78 @@ const MOST_DELAYS: usize = 512;
 /// Waits are remembered for so many minutes.
 const WAITS_MINUTES: i64 = 10;
 
-impl Status {
-    fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(facts: &Mutex<T>) -> MutexGuard<'_, T> {
+    facts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same problem again moves up instead of filling the list.
+fn note(problems: &mut VecDeque<(UnixMs, String)>, at: UnixMs, sentence: String) {
+    problems.retain(|(_, known)| *known != sentence);
+    problems.push_front((at, sentence));
+    problems.truncate(MOST_PROBLEMS);
+}
+
+impl HostStatus {
+    /// A community's facts.
+    #[must_use]
+    pub fn of(&self, community: &CommunityId) -> Status {
+        let new = || Status { own: Arc::default(), host: Arc::clone(&self.host) };
+        lock(&self.communities).entry(community.clone()).or_insert_with(new).clone()
     }
 
-    /// A copy of everything.
+    /// Every community that was reported on, with its facts.
+    #[must_use]
+    pub fn all(&self) -> Vec<(CommunityId, Status)> {
+        lock(&self.communities).iter().map(|(community, status)| (community.clone(), status.clone())).collect()
+    }
+
+    /// Something went wrong that concerns everybody, in a sentence for people, with its fix.
+    pub fn problem(&self, at: UnixMs, sentence: impl Into<String>) {
+        note(&mut lock(&self.host).problems, at, sentence.into());
+    }
+
+    /// Sending is slowed down on purpose, why (or no longer).
+    pub fn slowed(&self, why: Option<String>) {
+        lock(&self.host).slowed = why;
+    }
+
+    /// The gateway came up or went down.
+    pub fn gateway(&self, up: bool) {
+        lock(&self.host).gateway = up;
+    }
+
+    /// All sending stopped (or goes on).
+    pub fn stopped(&self, reason: Option<String>) {
+        lock(&self.host).stopped = reason;
+    }
+}
+
+impl Status {
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        lock(&self.own)
+    }
+
+    /// A copy of everything that the community may know.
     #[must_use]
     pub fn snapshot(&self) -> Facts {
-        self.facts().clone()
+        let mut facts = self.facts().clone();
+        let host = lock(&self.host).clone();
+        (facts.gateway, facts.stopped, facts.slowed) = (host.gateway, host.stopped, host.slowed);
+        facts.problems.extend(host.problems);
+        facts.problems.make_contiguous().sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        facts
     }
 
     /// A copy of what is known of one server.
     #[must_use]
-    pub fn server(&self, community: &CommunityId, server: ServerId) -> ServerFacts {
-        self.facts().servers.get(&(community.clone(), server)).cloned().unwrap_or_default()
+    pub fn server(&self, server: ServerId) -> ServerFacts {
+        self.facts().servers.get(&server).cloned().unwrap_or_default()
     }
 
     /// An event came.
-    pub fn event(&self, community: &CommunityId, server: ServerId, source: Source, at: UnixMs) {
+    pub fn event(&self, server: ServerId, source: Source, at: UnixMs) {
         let mut facts = self.facts();
-        let server = facts.servers.entry((community.clone(), server)).or_default();
+        let server = facts.servers.entry(server).or_default();
         *server.by_source.entry(source.as_str()).or_default() += 1;
         // What the bot itself did or tried out says nothing of whether the CAD's events arrive.
         if matches!(source, Source::Bot | Source::Test) {
@@ -188,19 +259,19 @@ impl Status {
     }
 
     /// A copy of an event came.
-    pub fn copy(&self, community: &CommunityId, server: ServerId) {
-        self.facts().servers.entry((community.clone(), server)).or_default().copies += 1;
+    pub fn copy(&self, server: ServerId) {
+        self.facts().servers.entry(server).or_default().copies += 1;
     }
 
     /// How many units are on duty now.
-    pub fn on_duty(&self, community: &CommunityId, server: ServerId, units: usize) {
-        self.facts().servers.entry((community.clone(), server)).or_default().on_duty = Some(units);
+    pub fn on_duty(&self, server: ServerId, units: usize) {
+        self.facts().servers.entry(server).or_default().on_duty = Some(units);
     }
 
     /// A part of a server was read: when the CAD was asked, and what came of it.
-    pub fn read(&self, community: &CommunityId, server: ServerId, part: Part, asked_at: UnixMs, outcome: Outcome) {
+    pub fn read(&self, server: ServerId, part: Part, asked_at: UnixMs, outcome: Outcome) {
         let mut facts = self.facts();
-        let reading = facts.servers.entry((community.clone(), server)).or_default().readings.entry(part).or_default();
+        let reading = facts.servers.entry(server).or_default().readings.entry(part).or_default();
         reading.at = Some(asked_at);
         reading.trouble = None;
         reading.caught_up = reading.caught_up.saturating_add(outcome.caught_up);
@@ -210,16 +281,16 @@ impl Status {
     }
 
     /// A part of a server could not be read, why.
-    pub fn unread(&self, community: &CommunityId, server: ServerId, part: Part, at: UnixMs, sentence: &str) {
+    pub fn unread(&self, server: ServerId, part: Part, at: UnixMs, sentence: &str) {
         let mut facts = self.facts();
-        let reading = facts.servers.entry((community.clone(), server)).or_default().readings.entry(part).or_default();
+        let reading = facts.servers.entry(server).or_default().readings.entry(part).or_default();
         let since = reading.trouble.take().map_or(at, |(since, _)| since);
         reading.trouble = Some((since, sentence.to_owned()));
     }
 
     /// What may still be asked of the CAD's REST API.
-    pub fn read_budget(&self, community: &CommunityId, part: Part, budget: ReadBudget) {
-        self.facts().budgets.insert((community.clone(), part), budget);
+    pub fn read_budget(&self, part: Part, budget: ReadBudget) {
+        self.facts().budgets.insert(part, budget);
     }
 
     /// An event of a type that nobody knows came.
@@ -233,9 +304,9 @@ impl Status {
     }
 
     /// A hub session changed. Returns what it was before.
-    pub fn link(&self, community: &CommunityId, server: ServerId, link: Link, at: UnixMs) -> Link {
+    pub fn link(&self, server: ServerId, link: Link, at: UnixMs) -> Link {
         let mut facts = self.facts();
-        let server = facts.servers.entry((community.clone(), server)).or_default();
+        let server = facts.servers.entry(server).or_default();
         if server.link != link || server.link_since.is_none() {
             server.link_since = Some(at);
         }
@@ -244,18 +315,13 @@ impl Status {
 
     /// How a server's hub session is.
     #[must_use]
-    pub fn link_of(&self, community: &CommunityId, server: ServerId) -> Link {
-        self.facts().servers.get(&(community.clone(), server)).map(|server| server.link.clone()).unwrap_or_default()
+    pub fn link_of(&self, server: ServerId) -> Link {
+        self.facts().servers.get(&server).map(|server| server.link.clone()).unwrap_or_default()
     }
 
     /// Something went wrong, in a sentence for people, with its fix.
     pub fn problem(&self, at: UnixMs, sentence: impl Into<String>) {
-        let problems = &mut self.facts().problems;
-        let sentence = sentence.into();
-        // The same trouble again moves up instead of filling the list.
-        problems.retain(|(_, known)| *known != sentence);
-        problems.push_front((at, sentence));
-        problems.truncate(MOST_PROBLEMS);
+        note(&mut self.facts().problems, at, sentence.into());
     }
 
     /// A problem is no problem any more.
@@ -294,11 +360,6 @@ impl Status {
         }
     }
 
-    /// Sending is slowed down on purpose, why (or no longer).
-    pub fn slowed(&self, why: Option<String>) {
-        self.facts().slowed = why;
-    }
-
     /// Events could not be stored, why.
     pub fn not_stored(&self, at: UnixMs, sentence: &str) {
         let unstored = &mut self.facts().unstored;
@@ -314,16 +375,6 @@ impl Status {
     /// It was looked at what waits for an answer.
     pub fn looked(&self) {
         self.facts().looks += 1;
-    }
-
-    /// The gateway came up or went down.
-    pub fn gateway(&self, up: bool) {
-        self.facts().gateway = up;
-    }
-
-    /// All sending stopped (or goes on).
-    pub fn stopped(&self, reason: Option<String>) {
-        self.facts().stopped = reason;
     }
 }
 
@@ -373,39 +424,39 @@ mod tests {
     /// The silence of a feed is not broken by what the bot does itself.
     #[test]
     fn what_the_bot_does_itself_is_no_word_from_the_cad() {
-        let (status, community, server) = (Status::default(), CommunityId::new("c"), ServerId(1));
-        status.event(&community, server, Source::Hub, UnixMs(1_000));
+        let (status, server) = (Status::default(), ServerId(1));
+        status.event(server, Source::Hub, UnixMs(1_000));
         for source in [Source::Bot, Source::Test] {
-            status.event(&community, server, source, UnixMs(2_000));
+            status.event(server, source, UnixMs(2_000));
         }
-        assert_eq!(status.server(&community, server).last, Some((UnixMs(1_000), Source::Hub)));
+        assert_eq!(status.server(server).last, Some((UnixMs(1_000), Source::Hub)));
     }
 
     #[test]
     fn events_of_the_last_hour_add_up_by_the_way_they_came() {
-        let (status, community, server) = (Status::default(), CommunityId::new("c"), ServerId(1));
+        let (status, server) = (Status::default(), ServerId(1));
         let tell = |source, times: i64, from: i64| {
-            (0..times).for_each(|n| status.event(&community, server, source, UnixMs((from + n) * 60_000)));
+            (0..times).for_each(|n| status.event(server, source, UnixMs((from + n) * 60_000)));
         };
         tell(Source::Hub, 30, 0);
         for minute in 100..108 {
             for source in [Source::Hub, Source::Bot, Source::Http, Source::Test, Source::Hub, Source::Bot] {
-                status.event(&community, server, source, UnixMs(minute * 60_000));
+                status.event(server, source, UnixMs(minute * 60_000));
             }
         }
-        let counts = status.server(&community, server).last_hour(UnixMs(108 * 60_000));
+        let counts = status.server(server).last_hour(UnixMs(108 * 60_000));
         assert_eq!(counts, [(Source::Hub, 16), (Source::Http, 8)], "only events of the CAD, and only of the last hour");
     }
 
     #[test]
     fn an_hour_of_events_and_no_more() {
         let status = Status::default();
-        let (community, server) = (CommunityId::new("c"), ServerId(1));
+        let server = ServerId(1);
         for minute in 0..120 {
-            status.event(&community, server, Source::Hub, UnixMs(minute * 60_000));
+            status.event(server, Source::Hub, UnixMs(minute * 60_000));
         }
         let facts = status.snapshot();
-        assert_eq!(facts.servers[&(community, server)].last_hour(UnixMs(119 * 60_000)), [(Source::Hub, 60)]);
+        assert_eq!(facts.servers[&server].last_hour(UnixMs(119 * 60_000)), [(Source::Hub, 60)]);
     }
 
     #[test]
@@ -424,17 +475,31 @@ mod tests {
     #[test]
     fn readings_remember_their_last_find_and_since_when_they_fail() {
         let status = Status::default();
-        let (community, server) = (CommunityId::new("c"), ServerId(1));
+        let server = ServerId(1);
         let outcome = |caught_up, changes| Outcome { skipped: 0, caught_up, changes };
-        status.read(&community, server, Part::Calls, UnixMs(1), outcome(2, 3));
-        status.read(&community, server, Part::Calls, UnixMs(2), outcome(0, 0));
-        status.unread(&community, server, Part::Calls, UnixMs(3), "no");
-        status.unread(&community, server, Part::Calls, UnixMs(4), "still no");
-        let reading = || status.snapshot().servers[&(community.clone(), server)].readings[&Part::Calls].clone();
+        status.read(server, Part::Calls, UnixMs(1), outcome(2, 3));
+        status.read(server, Part::Calls, UnixMs(2), outcome(0, 0));
+        status.unread(server, Part::Calls, UnixMs(3), "no");
+        status.unread(server, Part::Calls, UnixMs(4), "still no");
+        let reading = || status.snapshot().servers[&server].readings[&Part::Calls].clone();
         let trouble = Some((UnixMs(3), "still no".to_owned()));
         assert_eq!(reading(), Reading { at: Some(UnixMs(2)), found: Some((UnixMs(1), 3)), caught_up: 2, trouble });
-        status.read(&community, server, Part::Calls, UnixMs(5), outcome(1, 1));
+        status.read(server, Part::Calls, UnixMs(5), outcome(1, 1));
         assert_eq!(reading(), Reading { at: Some(UnixMs(5)), found: Some((UnixMs(5), 1)), caught_up: 3, trouble: None });
+    }
+
+    #[test]
+    fn each_community_sees_its_own_facts_and_those_of_the_process() {
+        let host = HostStatus::default();
+        let [one, other] = ["one", "other"].map(|name| host.of(&CommunityId::new(name)));
+        one.event(ServerId(1), Source::Hub, UnixMs(1));
+        one.problem(UnixMs(5), "only here");
+        host.problem(UnixMs(6), "everywhere");
+        host.gateway(true);
+        let problems = |status: &Status| status.snapshot().problems.into_iter().map(|(_, problem)| problem).collect::<Vec<_>>();
+        assert_eq!((problems(&one), problems(&other)), (vec!["everywhere".into(), "only here".into()], vec!["everywhere".to_owned()]));
+        assert!(other.snapshot().servers.is_empty() && other.snapshot().gateway);
+        assert_eq!(host.of(&CommunityId::new("one")).snapshot().servers.len(), 1, "the same facts, whoever asks for them");
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Acting {
             Err(ActionError::Busy) => "not known: the bot was busy or stopping".to_owned(),
             Err(_) => return,
         };
-        let Deps { store, clock, .. } = &self.0.deps;
+        let Deps { store, clock, community, .. } = &self.0.deps;
         let own = Entry {
             guild: actor.guild,
             at: clock.now(),
@@ -40,7 +40,7 @@ impl Acting {
             outcome,
         };
         // The community's staff see all that is done in its CAD, also from servers that are not theirs.
-        let first = store.routing_now().access.first().map(|link| link.guild).filter(|first| *first != actor.guild);
+        let first = store.routing_now().access.first(community).map(|link| link.guild).filter(|first| *first != actor.guild);
         let copy = first.map(|guild| Entry { guild, target: format!("{} from Discord server {}", own.target, actor.guild), ..own.clone() });
         if let Err(error) = store.audit_all(std::iter::once(own).chain(copy).collect()).await {
             tracing::warn!(%error, "an action could not be written down");

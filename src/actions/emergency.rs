@@ -101,7 +101,7 @@ impl Acting {
         };
         let Some(number) = emergency.cad_number(key) else { return Err(ActionError::Over { what: what(), redrawn: false }) };
         let takers: Vec<(String, Ident)> = takers.into_iter().flatten().collect();
-        let Deps { actor, clock, refresh, community, reads, .. } = &self.0.deps;
+        let Deps { actor, clock, refresh, reads, .. } = &self.0.deps;
         let (now, made_of) = (clock.now(), &self.0.made_of);
         let attempt = made_of.of(server, subject, now);
         let read_since = |from: UnixMs| read_at.is_some_and(|read| read >= from);
@@ -118,7 +118,7 @@ impl Acting {
             }
         };
         if let Some(refused) = refused {
-            refresh.request(community, server, Reason::Recheck);
+            refresh.request(server, Reason::Recheck);
             return Err(refused);
         }
         let mut accounts: Vec<String> = takers.iter().map(|(account, _)| account.clone()).collect();
@@ -135,7 +135,7 @@ impl Acting {
         let made = self.doubted(server, made)?;
         let Some(call) = view::number(&made) else {
             made_of.lock().insert(key_of, Attempt::OutcomeUnknown(clock.now()));
-            refresh.request(community, server, Reason::Recheck);
+            refresh.request(server, Reason::Recheck);
             return Err(RestError::outcome_unknown(&RestError::Unreadable).into());
         };
         self.tell(server, SyntheticEvent::made(&made)).await;
@@ -194,7 +194,7 @@ impl Acting {
             }
             Err(error) => {
                 tracing::warn!(%server, %number, %call, %error, "a 911 became a call, and could not be removed");
-                self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
+                self.0.deps.refresh.request(server, Reason::Recheck);
                 match error {
                     RestError::NotThere { .. } => Left::Gone,
                     error if error.is_outcome_unknown() => Left::Unconfirmed,

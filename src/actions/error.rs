@@ -59,6 +59,9 @@ pub enum ActionError {
     /// This guild watches another community's CAD than the one that the bot has a key for.
     #[error("This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.")]
     NotConnected,
+    /// The community's tasks do not run: why, for people.
+    #[error("{0}")]
+    Stopped(&'static str),
     /// Discord does not say which roles somebody has where the rule belongs: nobody may on a guess.
     #[error("Discord didn't say which roles you have on the community's main Discord server, so nothing was sent: try again in a minute.")]
     RolesUnknown,

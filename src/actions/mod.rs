@@ -74,7 +74,7 @@ impl Acting {
         server: ServerId,
         look: impl FnOnce(&Server) -> T + Send + 'static,
     ) -> Result<T, ActionError> {
-        let (look, seen) = Look::new(self.0.deps.community.clone(), server, look);
+        let (look, seen) = Look::new(server, look);
         let asked = async {
             self.0.deps.requests.send(Request::Look(look)).await.map_err(|_| ActionError::Busy)?;
             seen.await.map_err(|_| ActionError::Busy)
@@ -177,7 +177,7 @@ impl Acting {
         let done = self.perform(actor, &who, server, &action).await;
         if began.elapsed() > SLOW {
             // What was heard meanwhile may be newer than what the answer told.
-            self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
+            self.0.deps.refresh.request(server, Reason::Recheck);
         }
         let (user, word) = (actor.user, action.word());
         match &done {
@@ -395,7 +395,7 @@ impl Acting {
         let phase = if self.0.deps.actor.attaching_waits() { Phase::Queued } else { Phase::Working };
         let done = Turn::during(phase, joined).await.ok_or(ActionError::Busy)?;
         if matches!(done, Err(RestError::NotThere { .. })) {
-            self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
+            self.0.deps.refresh.request(server, Reason::Recheck);
             // Of a call that is over, or of units that all went off duty: the CAD's answer is the same (it is not documented).
             return match self.look(server, move |world| world.is_over(subject)).await? {
                 true => Err(self.over(guild, server, subject).await),
@@ -406,7 +406,7 @@ impl Acting {
         if attached.contains(&ident) {
             return Ok(());
         }
-        self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
+        self.0.deps.refresh.request(server, Reason::Recheck);
         let name = self.look(server, move |world| named(world, ident)).await?;
         Err(ActionError::NoEffect(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
     }
@@ -616,7 +616,7 @@ impl Acting {
         let about = SubjectKey { community: community.clone(), server, subject: PostSubject::Card(subject) };
         match store.show_again(guild, about, clock.now()).await {
             Ok(channels) => {
-                channels.iter().for_each(|channel| scheduler.notify(*channel, false));
+                channels.iter().for_each(|channel| scheduler.notify(*channel, community, false));
                 ActionError::Over { what, redrawn: !channels.is_empty() }
             }
             Err(error) => {
@@ -636,7 +636,7 @@ impl Acting {
     ) -> Result<T, ActionError> {
         match answer {
             Err(RestError::NotThere { .. }) => {
-                self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
+                self.0.deps.refresh.request(server, Reason::Recheck);
                 Err(self.over(guild, server, subject).await)
             }
             answer => self.doubted(server, answer),
@@ -646,19 +646,19 @@ impl Acting {
     /// What may have been done all the same is looked for, and what the CAD does not know any more.
     fn doubted<T>(&self, server: ServerId, answer: Result<T, RestError>) -> Result<T, ActionError> {
         if answer.as_ref().is_err_and(|error| error.is_outcome_unknown() || matches!(error, RestError::NotThere { .. })) {
-            self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
+            self.0.deps.refresh.request(server, Reason::Recheck);
         }
         Ok(answer?)
     }
 
     /// Tells the world, and waits until it is on disk. False if that fails: the next reading tells it then, if the CAD knows of it at all.
     async fn tell(&self, server: ServerId, synthetic: SyntheticEvent) -> bool {
-        let Deps { intake, clock, community, refresh, .. } = &self.0.deps;
-        let event = synthetic.event(community.clone(), server, clock.now());
+        let Deps { intake, clock, refresh, .. } = &self.0.deps;
+        let event = synthetic.event(server, clock.now());
         let told = matches!(tokio::time::timeout(PATIENCE, intake.commit(event)).await, Ok(Ok(())));
         if !told {
             tracing::warn!(%server, "what was done in the CAD could not be told; it is read from there");
-            refresh.request(community, server, Reason::Recheck);
+            refresh.request(server, Reason::Recheck);
         }
         told
     }
@@ -670,6 +670,6 @@ impl Acting {
         if let Ok(Some(whole)) = whole {
             self.tell(server, SyntheticEvent::edited(&whole)).await;
         }
-        self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
+        self.0.deps.refresh.request(server, Reason::Recheck);
     }
 }

@@ -55,7 +55,7 @@ impl Acting {
             })
             .await;
         if self.answered(actor.guild, server, subject, ended).await? == 0 {
-            self.0.deps.refresh.request(&self.0.deps.community, server, Reason::Recheck);
+            self.0.deps.refresh.request(server, Reason::Recheck);
             return Err(ActionError::NoEffect(format!(
                 "The CAD changed no unit: {name} may be off duty by now, so look at the card in a minute, or in the CAD."
             )));

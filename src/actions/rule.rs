@@ -29,7 +29,7 @@ impl Acting {
     /// The community's rule and the guild it belongs to, seen from another guild; `None` = it is that guild's own.
     fn community_rule(&self, seen_from: GuildId) -> Option<(GuildId, ActingRule)> {
         let routing = self.0.deps.store.routing_now();
-        let first = routing.access.first().map(|link| link.guild).filter(|first| *first != seen_from)?;
+        let first = routing.access.first(&self.0.deps.community).map(|link| link.guild).filter(|first| *first != seen_from)?;
         Some((first, routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default()))
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cad::rest::Object;
 use crate::clock::UnixMs;
 use crate::event::{Envelope, RawEvent, Source, own};
-use crate::ids::{CallId, CommunityId, Ident, ServerId, UserId};
+use crate::ids::{CallId, Ident, ServerId, UserId};
 use crate::world::Subject;
 
 /// A change made through the API, as an event.
@@ -75,9 +75,9 @@ impl SyntheticEvent {
     }
 
     /// On its way in.
-    pub(super) fn event(self, community: CommunityId, server: ServerId, at: UnixMs) -> RawEvent {
+    pub(super) fn event(self, server: ServerId, at: UnixMs) -> RawEvent {
         let envelope = Envelope { kind: self.kind.to_owned(), data: self.data, extras: Map::new() };
-        RawEvent { community, server, source: Source::Bot, received_at: at, envelope: Arc::new(envelope) }
+        RawEvent { server, source: Source::Bot, received_at: at, envelope: Arc::new(envelope) }
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
     const AT: UnixMs = UnixMs(1_763_700_000_000);
 
     fn heard(synthetic: SyntheticEvent) -> Vec<Event> {
-        decode(&synthetic.event(CommunityId::new("c"), ServerId(1), AT).envelope).unwrap()
+        decode(&synthetic.event(ServerId(1), AT).envelope).unwrap()
     }
 
     /// Each is what its reader expects: nothing is lost on the way.

@@ -14,7 +14,7 @@ mod bodies;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -56,6 +56,8 @@ const OFFENDER_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Credentials {
     pub community: CommunityId,
+    /// Where its events go.
+    pub intake: Intake,
     /// Its API key; letter case does not matter. An empty one matches nothing.
     pub key: SecretString,
     /// Its configured servers; the first is taken when neither request nor port says.
@@ -68,15 +70,20 @@ pub struct Listener(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    credentials: Vec<Credentials>,
-    intake: Intake,
+    known: RwLock<Arc<Known>>,
     metrics: Metrics,
     clock: Clock,
-    /// Everybody's keys: none of them goes on inside of an event.
-    secrets: Secrets,
     proxies: Networks,
     bodies: Bodies,
     offenders: Mutex<HashMap<IpAddr, Instant>>,
+}
+
+/// Whose events are accepted.
+#[derive(Debug, Default)]
+struct Known {
+    credentials: Vec<Credentials>,
+    /// Everybody's keys: none of them goes on inside of an event.
+    secrets: Secrets,
 }
 
 /// One port of it: what its requests are answered with.
@@ -87,18 +94,27 @@ pub struct Port {
 }
 
 impl Listener {
-    /// A listener for these communities.
+    /// A listener that knows no community yet.
     #[must_use]
-    pub fn new(credentials: Vec<Credentials>, intake: Intake, metrics: Metrics, clock: Clock) -> Self {
-        Self::behind(Networks::default(), credentials, intake, metrics, clock)
+    pub fn new(metrics: Metrics, clock: Clock) -> Self {
+        Self::behind(Networks::default(), metrics, clock)
     }
 
-    /// A listener for these communities, with proxies before it that say in `X-Forwarded-For` whom they speak for.
+    /// A listener that knows no community yet, with proxies before it that say in `X-Forwarded-For` whom they speak for.
     #[must_use]
-    pub fn behind(proxies: Networks, credentials: Vec<Credentials>, intake: Intake, metrics: Metrics, clock: Clock) -> Self {
-        let secrets = Secrets::new(credentials.iter().map(|known| known.key.clone()));
-        let (bodies, offenders) = (Bodies::default(), Mutex::default());
-        Self(Arc::new(Shared { credentials, intake, metrics, clock, secrets, proxies, bodies, offenders }))
+    pub fn behind(proxies: Networks, metrics: Metrics, clock: Clock) -> Self {
+        let (known, bodies, offenders) = (RwLock::default(), Bodies::default(), Mutex::default());
+        Self(Arc::new(Shared { known, metrics, clock, proxies, bodies, offenders }))
+    }
+
+    /// From now on the events of this community are accepted, with this key only.
+    pub fn admit(&self, credentials: Credentials) {
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Credentials> =
+            known.credentials.iter().filter(|other| other.community != credentials.community).cloned().collect();
+        all.push(credentials);
+        let secrets = Secrets::new(all.iter().map(|known| known.key.clone()));
+        *known = Arc::new(Known { credentials: all, secrets });
     }
 
     /// One port, to be served by [`crate::http_server::serve`]; `server` is whose events come here unless `?server=` says otherwise.
@@ -204,12 +220,13 @@ impl Port {
             Err(EnvelopeError::TooMany) => return Answer::TooMany,
             Err(error) => return Answer::BadRequest(error.to_string()),
         };
-        let Some(credentials) = shared.owner(&sealed.key) else {
+        let known = Arc::clone(&shared.known.read().unwrap_or_else(PoisonError::into_inner));
+        let Some(credentials) = known.owner(&sealed.key) else {
             shared.offence(peer, !matches!(sealed.key, Sent::Absent));
             return Answer::Unauthorised;
         };
         // Only the owner of a key is told more, and only of an owner's body anything is built: the intake counts what that takes.
-        let envelope = match sealed.open(&shared.secrets) {
+        let envelope = match sealed.open(&known.secrets) {
             Ok(envelope) => envelope,
             Err(EnvelopeError::TooMany) => return Answer::TooMany,
             Err(error) => return Answer::BadRequest(error.to_string()),
@@ -225,18 +242,28 @@ impl Port {
             tracing::warn!(%server, "an event for a server that is not in SONORAN_SERVER_IDS was refused");
             return Answer::BadRequest(format!("server {server} is not configured here: see SONORAN_SERVER_IDS"));
         }
-        let event = RawEvent {
-            community: credentials.community.clone(),
-            server,
-            source: Source::Http,
-            received_at: shared.clock.now(),
-            envelope: Arc::new(envelope),
-        };
-        match timeout(COMMIT_TIME, shared.intake.commit(event)).await {
+        let event = RawEvent { server, source: Source::Http, received_at: shared.clock.now(), envelope: Arc::new(envelope) };
+        match timeout(COMMIT_TIME, credentials.intake.commit(event)).await {
             Ok(Ok(())) => Answer::Committed,
             Ok(Err(IntakeError::Unusable)) => Answer::Unusable,
             Ok(Err(IntakeError::Unavailable)) | Err(_) => Answer::Unavailable,
         }
+    }
+}
+
+impl Known {
+    /// Whose key it is. Looks at every community whatever it finds, in constant time for a given number of them.
+    fn owner(&self, key: &Sent) -> Option<&Credentials> {
+        let Sent::Text(key) = key else { return None };
+        let sent = Key::new(key.expose_secret())?;
+        let mut owner = None;
+        for credentials in &self.credentials {
+            let Some(known) = Key::new(credentials.key.expose_secret()) else { continue };
+            if bool::from(known.ct_eq(&sent)) && owner.is_none() {
+                owner = Some(credentials);
+            }
+        }
+        owner
     }
 }
 
@@ -305,20 +332,6 @@ impl Shared {
         None
     }
 
-    /// Whose key it is. Looks at every community whatever it finds, in constant time for a given number of them.
-    fn owner(&self, key: &Sent) -> Option<&Credentials> {
-        let Sent::Text(key) = key else { return None };
-        let sent = Key::new(key.expose_secret())?;
-        let mut owner = None;
-        for credentials in &self.credentials {
-            let Some(known) = Key::new(credentials.key.expose_secret()) else { continue };
-            if bool::from(known.ct_eq(&sent)) && owner.is_none() {
-                owner = Some(credentials);
-            }
-        }
-        owner
-    }
-
     /// Logs a request with a bad key, at most once a minute for one address.
     fn offence(&self, peer: IpAddr, had_key: bool) {
         let now = Instant::now();
@@ -376,27 +389,31 @@ mod tests {
     use super::*;
 
     fn listener(keys: &[(&str, &str)]) -> Listener {
-        let credentials = keys
-            .iter()
-            .map(|(community, key)| Credentials {
+        let listener = Listener::new(Metrics::new(&[], &[]), Clock::system());
+        for (community, key) in keys {
+            listener.admit(Credentials {
                 community: CommunityId::new(community),
+                intake: crate::intake::queue(&crate::intake::SharedWeight::default()).0,
                 key: SecretString::from(*key),
                 servers: vec![ServerId(1)],
-            })
-            .collect();
-        Listener::new(credentials, crate::intake::queue().0, Metrics::new(&[], &[]), Clock::system())
+            });
+        }
+        listener
     }
 
     #[test]
     fn the_key_decides_whose_event_it_is() {
         let listener = listener(&[("a", "Key-A"), ("none", ""), ("b", "key-b")]);
-        let owner = |key: &str| listener.0.owner(&Sent::Text(SecretString::from(key))).map(|c| c.community.to_string());
+        let known = || Arc::clone(&listener.0.known.read().unwrap());
+        let owner = |key: &str| known().owner(&Sent::Text(SecretString::from(key))).map(|c| c.community.to_string());
         assert_eq!(owner("KEY-a").as_deref(), Some("a"));
         assert_eq!(owner("Key-B").as_deref(), Some("b"));
         for wrong in ["", "key-", "key-ab", "key-a\0", &"k".repeat(MAX_KEY + 1)] {
             assert_eq!(owner(wrong), None, "{wrong}");
         }
-        assert!(listener.0.owner(&Sent::Absent).is_none() && listener.0.owner(&Sent::Odd).is_none());
+        listener.admit(Credentials { key: SecretString::from("new-a"), ..known().credentials[0].clone() });
+        assert_eq!((owner("key-a"), owner("new-a").as_deref()), (None, Some("a")), "a key that was replaced is worth nothing");
+        assert!(known().owner(&Sent::Absent).is_none() && known().owner(&Sent::Odd).is_none());
     }
 
     #[test]
@@ -413,7 +430,7 @@ mod tests {
     #[test]
     fn who_sends_through_a_proxy_is_whom_it_names_and_only_a_trusted_one_is_believed() {
         let proxies = Networks::new([("192.0.2.1".parse().unwrap(), 32), ("10.0.0.0".parse().unwrap(), 8)]);
-        let listener = Listener::behind(proxies, Vec::new(), crate::intake::queue().0, Metrics::new(&[], &[]), Clock::system());
+        let listener = Listener::behind(proxies, Metrics::new(&[], &[]), Clock::system());
         let client = |peer: &str, named: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in named {

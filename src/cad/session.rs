@@ -70,8 +70,8 @@ pub struct Session {
     pub clock: Clock,
     pub metrics: Metrics,
     pub status: Status,
-    /// For `/readyz`.
-    pub readiness: Readiness,
+    /// For `/readyz`; `None`: whether this session is up does not decide whether the process is ready.
+    pub readiness: Option<Readiness>,
     /// Told of each change of the link, for people.
     pub changes: mpsc::Sender<LinkChange>,
 }
@@ -79,7 +79,6 @@ pub struct Session {
 /// A session's link became something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkChange {
-    pub community: CommunityId,
     pub server: ServerId,
     pub from: Link,
     pub to: Link,
@@ -163,13 +162,7 @@ impl Session {
             return None;
         }
         let envelope = sealed.open(secrets).map_err(malformed).ok()?;
-        Some(RawEvent {
-            community: self.community.clone(),
-            server: self.server,
-            source: Source::Hub,
-            received_at: self.clock.now(),
-            envelope: envelope.into(),
-        })
+        Some(RawEvent { server: self.server, source: Source::Hub, received_at: self.clock.now(), envelope: envelope.into() })
     }
 
     /// Follows the connection's state and tells everybody.
@@ -187,7 +180,7 @@ impl Session {
                 State::Disconnected { .. } if rivalry.given_up.load(Ordering::SeqCst) => Link::Contested,
                 // A new try changes nothing for people until its outcome is known.
                 State::Connecting { .. } | State::Connected { .. } | State::Disconnected { .. } => {
-                    if !was_ready && matches!(self.status.link_of(&self.community, self.server), Link::Off) {
+                    if !was_ready && matches!(self.status.link_of(self.server), Link::Off) {
                         self.tell(Link::Connecting);
                     }
                     if state.changed().await.is_err() {
@@ -212,16 +205,17 @@ impl Session {
 
     fn tell(&self, link: Link) {
         self.metrics.hub_connected(self.server, link == Link::Ready);
-        match &link {
-            Link::Ready => self.readiness.ready(Part::Hub(self.server)),
-            Link::Down(reason) | Link::Rejected(reason) => self.readiness.not_ready(Part::Hub(self.server), reason.clone()),
-            Link::Contested => {
-                self.readiness.not_ready(Part::Hub(self.server), "another client holds this server's hub session; not connecting");
+        let part = Part::Hub(self.server);
+        match (&link, &self.readiness) {
+            (Link::Ready, Some(readiness)) => readiness.ready(part),
+            (Link::Down(reason) | Link::Rejected(reason), Some(readiness)) => readiness.not_ready(part, reason.clone()),
+            (Link::Contested, Some(readiness)) => {
+                readiness.not_ready(part, "another client holds this server's hub session; not connecting");
             }
-            Link::Off | Link::Connecting => {}
+            (Link::Off | Link::Connecting, _) | (_, None) => {}
         }
         let now = self.clock.now();
-        let from = self.status.link(&self.community, self.server, link.clone(), now);
+        let from = self.status.link(self.server, link.clone(), now);
         if let Link::Rejected(reason) = &link {
             let sentence = format!(
                 "The CAD does not accept server {} ({reason}): check SONORAN_COMMUNITY_ID, SONORAN_API_KEY and SONORAN_SERVER_IDS against Admin > Advanced > In-Game Integration.",
@@ -239,7 +233,7 @@ impl Session {
         }
         if from != link {
             tracing::info!(server = %self.server, link = ?link, "hub session");
-            let change = LinkChange { community: self.community.clone(), server: self.server, from, to: link };
+            let change = LinkChange { server: self.server, from, to: link };
             // Full: people are being told of other changes already; `/cad status` shows this one.
             self.changes.try_send(change).ok();
         }

@@ -20,11 +20,13 @@ use serenity::async_trait;
 use super::context::CommandContext;
 use super::custom_id::CustomId;
 use super::data::Data;
+use super::errors::NOT_LINKED;
 use super::guilds::Guilds;
 use super::reply::private_answer;
+use crate::community::Community;
 use crate::discord::registration::Registration;
 use crate::guild_access::Standing;
-use crate::ids::{GuildId, UserId};
+use crate::ids::{CommunityId, GuildId, UserId};
 use crate::ingest::{Request, Tell};
 use crate::render::notice::{self, Notice};
 use crate::render::text;
@@ -39,7 +41,6 @@ const LOOKED_THROUGH: usize = 100;
 const MOST_PAUSE: u64 = 60;
 
 const DIRECT: &str = "This works in a server only, not in direct messages.";
-const NOT_LINKED: &str = "This Discord server isn't linked to the CAD community that this bot serves, so nothing is shown here. Someone with Manage Server can link it: run `/cad link` and enter the community's ID and API key.";
 /// Another server is the only one; what can be done is its operator's.
 pub(super) const OTHER_GUILD: &str = "This bot is set up to serve one Discord server, and it isn't this one, so nothing is shown here. Ask whoever runs the bot to change or remove DISCORD_GUILD_ID.";
 
@@ -122,7 +123,7 @@ impl<F> Access<F> {
     /// A session has begun: Discord says which servers have the bot, also those that it cannot reach now.
     async fn ready(&self, ready: &Ready) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
-        let Data { store, clock, facts, .. } = &self.data;
+        let Data { store, clock, .. } = &self.data;
         let listed: BTreeSet<GuildId> = ready.guilds.iter().map(|guild| GuildId(guild.id.get())).collect();
         // With several shards each tells of its own servers only, and nobody's bot has just one.
         let whole = ready.shard.is_none_or(|shard| shard.total <= 1);
@@ -139,7 +140,10 @@ impl<F> Access<F> {
         let all = self.guilds.all();
         let now = clock.now();
         let new = store.guilds_present(all.clone(), now).await?;
-        let linked = if whole { store.link_only_guild(&facts.community, listed.clone(), now).await? } else { None };
+        let linked = match self.data.communities.only().filter(|_| whole) {
+            Some(community) => store.link_only_guild(&community.id, listed.clone(), now).await?,
+            None => None,
+        };
         if let Some(guild) = linked {
             tracing::info!(%guild, "linked the only Discord server that has the bot");
         }
@@ -151,7 +155,7 @@ impl<F> Access<F> {
                 guilds = %list(&unserved),
                 "Discord servers that were not known before have the bot; they see nothing until somebody there proves the API key with /cad link"
             );
-            notify(&self.data, &Notice::GuildsFound { guilds: unserved }).await;
+            self.tell_owner(&Notice::GuildsFound { guilds: unserved }).await;
         }
         // Somebody may have thrown the bot out and added it again while nobody looked.
         for guild in listed.iter().filter(|guild| again && !before.contains(guild)) {
@@ -165,14 +169,17 @@ impl<F> Access<F> {
     async fn came(&self, guild: GuildId, name: &str) -> Result<(), StoreError> {
         self.guilds.until_known().await;
         let _turn = self.turn.lock().await;
-        let Data { store, clock, facts, .. } = &self.data;
+        let Data { store, clock, communities, .. } = &self.data;
         let name = text::cut(name, NAME);
         let joined = self.guilds.lock().insert(guild, Some(name.clone())).is_none();
         if !joined {
             return Ok(());
         }
         let new = store.guild_came(guild).await?;
-        if *self.guilds.known.borrow() && store.link_only_guild(&facts.community, self.guilds.all(), clock.now()).await?.is_some() {
+        let known = *self.guilds.known.borrow();
+        if let Some(community) = communities.only().filter(|_| known)
+            && store.link_only_guild(&community.id, self.guilds.all(), clock.now()).await?.is_some()
+        {
             tracing::info!(%guild, "linked the only Discord server that has the bot");
         }
         let served = self.standing(guild) == Standing::Served;
@@ -185,7 +192,7 @@ impl<F> Access<F> {
             );
         }
         if new && !served {
-            notify(&self.data, &Notice::GuildJoined { guild, name }).await;
+            self.tell_owner(&Notice::GuildJoined { guild, name }).await;
         }
         self.resume(guild).await
     }
@@ -199,15 +206,22 @@ impl<F> Access<F> {
 
     /// A server has the bot again: its commands went with the bot, and what waits for its channels need not wait any longer.
     async fn resume(&self, guild: GuildId) -> Result<(), StoreError> {
-        if self.standing(guild) == Standing::Served {
+        if let Some(community) = self.data.store.routing_now().access.community_of(guild) {
             for channel in self.data.store.reopen_guild(guild).await? {
-                self.data.scheduler.notify(channel, true);
+                self.data.scheduler.notify(channel, community, true);
             }
         }
         if self.registration.guild() == Some(guild) {
             self.register_again();
         }
         Ok(())
+    }
+
+    /// Tells the owner of a bot that serves one community. Of several, none owns the bot: its operator reads the log.
+    async fn tell_owner(&self, notice: &Notice) {
+        if let Some(community) = self.data.communities.only() {
+            notify(&self.data, &community, notice).await;
+        }
     }
 
     fn register_again(&self) {
@@ -265,30 +279,31 @@ impl<F> Access<F> {
     }
 }
 
-/// Into the notices channel of the server that was linked first, if it has one.
-pub(super) async fn notify(data: &Data, notice: &Notice) {
+/// Into the notices channel of the server that was linked to a community first, if it has one.
+async fn notify(data: &Data, community: &Community, notice: &Notice) {
     let (routing, now) = (data.store.routing_now(), data.clock.now());
-    let first = routing.access.first().and_then(|link| routing.guilds.get(&link.guild));
+    let first = routing.access.first(&community.id).and_then(|link| routing.guilds.get(&link.guild));
     let Some((guild, channel)) = first.and_then(|guild| Some((guild.id, guild.notices?))) else { return };
     let tell = Tell {
         guild,
         channel,
-        community: data.facts.community.clone(),
-        server: data.facts.first_server(),
+        server: community.first_server(),
         subject: format!("notice:guild:{}:{}", notice.guild_word(), now.0),
         message: notice::message(notice, now),
     };
-    data.requests.send(Request::Tell(tell)).await.ok();
+    community.requests.send(Request::Tell(tell)).await.ok();
 }
 
-/// Reports that a Discord server was linked or unlinked by `user`, unless it is the one that would read it.
-pub(super) async fn report_link(context: &CommandContext, guild: GuildId, user: UserId, linked: bool) {
+/// Reports that a Discord server was linked to a community or unlinked by `user`, unless it is the one that would read it.
+pub(super) async fn report_link(context: &CommandContext, community: &CommunityId, guild: GuildId, user: UserId, linked: bool) {
     let (first, now_linked) = {
         let access = &context.store.routing_now().access;
-        (access.first().map(|link| link.guild), access.served().len())
+        (access.first(community).map(|link| link.guild), access.served_by(community).len())
     };
-    if first != Some(guild) {
-        notify(&context.data, &Notice::GuildLink { guild, name: context.guilds.name(guild), user, linked, now_linked }).await;
+    if first != Some(guild)
+        && let Some(community) = context.communities.get(community)
+    {
+        notify(&context.data, &community, &Notice::GuildLink { guild, name: context.guilds.name(guild), user, linked, now_linked }).await;
     }
 }
 

@@ -39,19 +39,20 @@ pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: Ch
 
 /// A message of the bot's own in a channel. It pings nobody.
 pub(super) async fn tell(context: &CommandContext, guild: GuildId, channel: ChannelId, what: &str, title: String, text: String) {
+    // The guild may have been unlinked meanwhile.
+    let Ok(community) = context.community(guild) else { return };
     let now = context.clock.now();
     let embed = Embed { title: Some(title), description: Some(text), color: CONFIRMED, timestamp: Some(now), ..Embed::default() };
     let tell = Tell {
         guild,
         channel,
-        community: context.facts.community.clone(),
-        server: context.facts.first_server(),
+        server: community.first_server(),
         // Two people may confirm in one millisecond.
         subject: format!("confirm:{what}:{}:{:06x}", now.0, fastrand::u32(..0x100_0000)),
         message: crate::render::limits::fit(Message { embeds: vec![embed], silent: true, ..Message::default() }),
     };
     // The routes stand: a confirmation that cannot be posted is no reason to say that they do not.
-    if tokio::time::timeout(PATIENCE, context.requests.send(Request::Tell(tell))).await.is_err() {
+    if tokio::time::timeout(PATIENCE, community.requests.send(Request::Tell(tell))).await.is_err() {
         tracing::warn!(%channel, "a confirmation could not be handed over");
     }
 }

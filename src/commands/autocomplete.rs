@@ -1,10 +1,13 @@
 //! Lists that are shown while a person types.
 
+use std::sync::Arc;
+
 use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse};
 
-use super::context::Context;
+use super::context::{Context, guild_of};
 use super::duty::report;
 use super::routes::known_priorities;
+use crate::community::Community;
 use crate::ids::GuildId;
 use crate::render::text;
 use crate::route::filter::Service;
@@ -15,6 +18,10 @@ use crate::store::duty::Member;
 const MOST: usize = 25;
 /// Longest name of a choice (UTF-16 units).
 const NAME: usize = 100;
+
+fn community(ctx: Context<'_>) -> Option<Arc<Community>> {
+    ctx.data().community(guild_of(ctx).ok()?).ok()
+}
 
 /// This guild's routes, as `#3 911 → #dispatch · @Dispatch`.
 pub(super) async fn route(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
@@ -53,8 +60,8 @@ pub(super) async fn board(ctx: Context<'_>, partial: &str) -> CreateAutocomplete
 
 /// The configured servers by the CAD's names for them.
 pub(super) async fn server(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let context = ctx.data();
-    let servers = context.names.configured(context).await;
+    let Some(community) = community(ctx) else { return CreateAutocompleteResponse::new() };
+    let servers = ctx.data().names.configured(&community).await;
     let shown = servers.into_iter().map(|server| {
         let name = server.name.map_or_else(|| format!("Server {}", server.id), |name| format!("{name} (server {})", server.id));
         (name, i64::from(server.id.0))
@@ -64,8 +71,8 @@ pub(super) async fn server(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
 
 /// Who was on duty lately: the value is the CAD's account where it is known.
 pub(super) async fn member(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let context = ctx.data();
-    let known = context.store.duty_members(&context.facts.community).await.unwrap_or_default();
+    let Some(community) = community(ctx) else { return CreateAutocompleteResponse::new() };
+    let known = ctx.data().store.duty_members(&community.id).await.unwrap_or_default();
     words(
         known.into_iter().map(|(member, name, callsign)| {
             let shown = report::shown(&name, &callsign);
@@ -81,8 +88,8 @@ pub(super) async fn member(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
 
 /// Departments of those who were on duty.
 pub(super) async fn department(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let context = ctx.data();
-    let known = context.store.duty_departments(&context.facts.community).await.unwrap_or_default();
+    let Some(community) = community(ctx) else { return CreateAutocompleteResponse::new() };
+    let known = ctx.data().store.duty_departments(&community.id).await.unwrap_or_default();
     words(known.into_iter().map(|name| (name.clone(), name)), partial)
 }
 
@@ -95,8 +102,8 @@ pub(super) async fn priorities(ctx: Context<'_>, partial: &str) -> CreateAutocom
 
 /// Departments of those who were on duty, for a list that is being typed. One that nobody was on duty in may be typed too.
 pub(super) async fn departments(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let context = ctx.data();
-    let known = context.store.duty_departments(&context.facts.community).await.unwrap_or_default();
+    let Some(community) = community(ctx) else { return CreateAutocompleteResponse::new() };
+    let known = ctx.data().store.duty_departments(&community.id).await.unwrap_or_default();
     several(known.into_iter().map(|name| (name.clone(), name)).collect(), partial, true)
 }
 

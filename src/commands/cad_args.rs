@@ -36,7 +36,7 @@ pub(super) async fn server_for(acting: &Acting, actor: &Actor, chosen: Option<i6
 
 /// Does it, and tells what came of it. The command has been deferred before.
 pub(super) async fn act(ctx: Context<'_>, actor: &Actor, server: ServerId, action: CadAction) -> Result<(), Error> {
-    let acting = ctx.data().acting()?;
+    let acting = ctx.data().acting(actor.guild)?;
     let said = patiently(ctx, acting.act(actor, server, action)).await?;
     reply::say(ctx, said).await
 }
@@ -83,12 +83,12 @@ pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_d
     if let Some(on) = On::parse(typed.trim()) {
         return Ok(on);
     }
-    let acting = ctx.data().acting()?;
+    let acting = ctx.data().acting(actor.guild)?;
     acting.rule_of(actor.guild)?;
     let Ok(number) = typed.trim().trim_start_matches('#').parse::<i64>() else {
         return Err(Error::refused("Choose a call from the list that appears while you type, or type its number."));
     };
-    let open = open_calls(acting, &labels(ctx.data(), actor.guild)).await?;
+    let open = open_calls(&acting, &labels(ctx.data(), actor.guild)).await?;
     let mut fitting: Vec<&OpenCall> = open.iter().filter(|call| call.number == Some(CallId(number))).collect();
     if let Some(wanted) = is_dispatch
         && fitting.iter().any(|call| call.is_dispatch() == wanted)
@@ -126,7 +126,7 @@ pub(super) async fn unit(ctx: Context<'_>, on: On, typed: &str) -> Result<Ident,
     {
         return if ServerId(server) == on.server { Ok(Ident(ident)) } else { Err(elsewhere()) };
     }
-    let known = units(ctx.data().acting()?, Labels::usual(), Some(on), false).await?;
+    let known = units(&ctx.data().acting(guild_of(ctx)?)?, Labels::usual(), Some(on), false).await?;
     let named: Vec<&OnDuty> = known.iter().filter(|unit| unit.callsign.eq_ignore_ascii_case(typed)).collect();
     match (&named[..], typed.parse::<i64>()) {
         ([one], _) => Ok(one.ident),

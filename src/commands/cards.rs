@@ -102,7 +102,7 @@ fn question(on: On, name: &str) -> Page {
 }
 
 async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: Option<&str>) -> Result<Answer, ActionError> {
-    let acting = context.acting()?;
+    let acting = context.acting(who.guild)?;
     let On { server, subject } = on;
     let number = |given: Option<&str>| given.and_then(|text| text.parse::<i64>().ok());
     let nothing = || ActionError::NothingToDo("Nothing was chosen: nothing was sent.".to_owned());

@@ -16,8 +16,9 @@ const MOST: usize = 25;
 pub(super) const OFFLINE: i64 = 100;
 
 /// Who types, if they may see what is open.
-async fn onlooker(ctx: Context<'_>) -> Option<(&Acting, Actor, Labels)> {
-    let (acting, actor) = (ctx.data().acting().ok()?, cad_args::actor_of(ctx).ok()?);
+async fn onlooker(ctx: Context<'_>) -> Option<(Acting, Actor, Labels)> {
+    let actor = cad_args::actor_of(ctx).ok()?;
+    let acting = ctx.data().acting(actor.guild).ok()?;
     let labels = cad_args::labels(ctx.data(), actor.guild);
     acting.may_see(&actor).await.then_some((acting, actor, labels))
 }
@@ -25,7 +26,7 @@ async fn onlooker(ctx: Context<'_>) -> Option<(&Acting, Actor, Labels)> {
 async fn calls(ctx: Context<'_>, partial: &str, wanted: impl Fn(&OpenCall) -> bool) -> CreateAutocompleteResponse {
     let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
     let several = acting.servers().len() > 1;
-    let mut open = cad_args::open_calls(acting, &labels).await.unwrap_or_default();
+    let mut open = cad_args::open_calls(&acting, &labels).await.unwrap_or_default();
     open.retain(|call| call.number.is_some());
     let shown = open.iter().filter(|call| wanted(call)).map(|call| (call.choice(several), call.on.to_string()));
     response(shown, partial)
@@ -57,7 +58,7 @@ fn chosen_call(ctx: Context<'_>) -> Option<On> {
 
 async fn units(ctx: Context<'_>, partial: &str, attached: bool) -> CreateAutocompleteResponse {
     let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
-    let known = cad_args::units(acting, &labels, chosen_call(ctx), attached).await.unwrap_or_default();
+    let known = cad_args::units(&acting, &labels, chosen_call(ctx), attached).await.unwrap_or_default();
     response(known.iter().map(|unit| (unit.choice.clone(), cad_args::unit_value(unit))), partial)
 }
 

@@ -11,6 +11,7 @@ use super::names::Names;
 use super::notice_throttle::NoticeThrottle;
 use super::open_forms::OpenForms;
 use crate::actions::{Acting, ActionError, Actor};
+use crate::community::SUSPENDED;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 
 /// What every command is given.
@@ -38,9 +39,13 @@ impl std::ops::Deref for CommandContext {
 pub(super) type Context<'a> = poise::ApplicationContext<'a, CommandContext, Error>;
 
 impl CommandContext {
-    /// Who acts in the CAD.
-    pub(super) fn acting(&self) -> Result<&Acting, ActionError> {
-        self.data.acting.as_ref().ok_or(ActionError::NoCad)
+    /// Who acts in the CAD for the members of a guild.
+    pub(super) fn acting(&self, guild: GuildId) -> Result<Acting, ActionError> {
+        let community = self.communities.of_guild(guild).ok_or(ActionError::NotConnected)?;
+        if community.is_suspended() {
+            return Err(ActionError::Stopped(SUSPENDED));
+        }
+        community.acting.clone().ok_or(ActionError::NoCad)
     }
 }
 

@@ -129,7 +129,8 @@ pub(super) async fn make(
     style: StyleIs,
 ) -> Result<Made, Error> {
     checks::not_everyone(asker.guild, role)?;
-    let unknown = parts.iter().find_map(|(_, server, ..)| server.filter(|server| !context.facts.servers.contains(server)));
+    let community = context.community(asker.guild)?;
+    let unknown = parts.iter().find_map(|(_, server, ..)| server.filter(|server| !community.servers.contains(server)));
     if let Some(server) = unknown {
         return Err(Error::refused(not_configured(server)));
     }
@@ -142,7 +143,7 @@ pub(super) async fn make(
         return Err(Error::Refused(sentence));
     }
     let hint = unpingable(context, asker.guild, role, access).await;
-    context.store.ensure_guild(asker.guild, &context.facts.community).await?;
+    context.store.ensure_guild(asker.guild, &community.id).await?;
     let new: Vec<NewRoute> = parts
         .into_iter()
         .map(|(event, server, style, pings)| NewRoute {
@@ -163,7 +164,7 @@ pub(super) async fn make(
         made.undo = Some(context.store.keep_undo(asker.guild, &changed, now).await?);
     }
     if !made.ids().is_empty() {
-        context.open_again(channel).await?;
+        context.open_again(asker.guild, channel).await?;
     }
     // In a forum it would be a post among the calls.
     if !forum {

@@ -1,18 +1,16 @@
 //! What the commands are given from outside, and what never changes while the bot runs.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
-use crate::actions::Acting;
-use crate::cad::rest::CadReader;
+use super::errors::{Error, NOT_LINKED};
 use crate::clock::Clock;
+use crate::community::{Community, Registry, SUSPENDED};
 use crate::discord::rest::{Me, Rest};
-use crate::ids::{ChannelId, CommunityId, ServerId};
-use crate::ingest::Request;
+use crate::ids::{ChannelId, GuildId};
 use crate::metrics::Metrics;
 use crate::send_scheduler::SendScheduler;
-use crate::status::Status;
+use crate::status::HostStatus;
 use crate::store::{Store, StoreError};
 
 /// Everything the commands need from outside.
@@ -21,26 +19,33 @@ pub struct Data {
     /// Routes and posts.
     pub store: Store,
     pub clock: Clock,
-    pub status: Status,
+    pub status: HostStatus,
     pub metrics: Metrics,
     /// Discord.
     pub rest: Rest,
     /// Rung when something may be sent again.
     pub scheduler: SendScheduler,
-    /// Who acts in the CAD for members; `None` without a CAD to act in.
-    pub acting: Option<Acting>,
-    /// The CAD; `None` if it cannot be asked.
-    pub cad: Option<CadReader>,
-    pub requests: mpsc::Sender<Request>,
+    pub communities: Registry,
     /// What never changes while the bot runs.
     pub facts: Facts,
 }
 
 impl Data {
-    /// Opens a channel that Discord had refused: what waits for it goes out now. True if it was closed.
-    pub(super) async fn open_again(&self, channel: ChannelId) -> Result<bool, StoreError> {
+    /// The community whose data a guild may use.
+    ///
+    /// # Errors
+    /// A refusal for people, if the guild is not linked or the community does not run.
+    pub(super) fn community(&self, guild: GuildId) -> Result<Arc<Community>, Error> {
+        let community = self.communities.of_guild(guild).ok_or_else(|| Error::refused(NOT_LINKED))?;
+        if community.is_suspended() { Err(Error::refused(SUSPENDED)) } else { Ok(community) }
+    }
+
+    /// Opens a guild's channel that Discord had refused: what waits for it goes out now. True if it was closed.
+    pub(super) async fn open_again(&self, guild: GuildId, channel: ChannelId) -> Result<bool, StoreError> {
         let closed = self.store.reopen(channel).await?;
-        self.scheduler.notify(channel, true);
+        if let Some(community) = self.store.routing_now().access.community_of(guild) {
+            self.scheduler.notify(channel, community, true);
+        }
         Ok(closed)
     }
 }
@@ -48,23 +53,10 @@ impl Data {
 /// What never changes while the bot runs.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// Whose CAD: the environment's community.
-    pub community: CommunityId,
-    /// `SONORAN_SERVER_IDS`: at least one.
-    pub servers: Vec<ServerId>,
-    /// `SONORAN_HUB`.
-    pub hub: bool,
     /// Where push events are accepted.
     pub listen: Vec<SocketAddr>,
     /// Who we are on Discord.
     pub bot: Me,
     /// `DISCORD_MESSAGE_CONTENT`: what people write is read.
     pub message_content: bool,
-}
-
-impl Facts {
-    /// The first configured server: where a question is about none in particular.
-    pub(super) fn first_server(&self) -> ServerId {
-        self.servers.first().copied().unwrap_or(ServerId(1))
-    }
 }

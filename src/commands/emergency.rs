@@ -22,7 +22,8 @@ pub(super) async fn emergency(
     #[autocomplete = "autocomplete::server"]
     server: Option<i64>,
 ) -> Result<(), Error> {
-    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let actor = cad_args::actor_of(ctx)?;
+    let acting = ctx.data().acting(actor.guild)?;
     let rule = acting.rule_of(actor.guild)?;
     if !rule.emergency {
         return Err(Error::refused(OFF));
@@ -30,7 +31,7 @@ pub(super) async fn emergency(
     // Before anything is typed; it is asked again when the form is sent.
     authorization::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.to_string()))?;
     let server = match server {
-        Some(_) => Some(cad_args::server(acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(&acting, &actor, server).await?),
         None => None,
     };
     forms::open(ctx, form(server)).await
@@ -57,8 +58,8 @@ fn form(server: Option<ServerId>) -> CreateModal {
 
 /// Places the call.
 pub(super) async fn placed(context: &CommandContext, who: &Actor, server: Option<ServerId>, typed: &Typed) -> Result<String, Error> {
-    let acting = context.acting()?;
-    let server = cad_args::server_for(acting, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
+    let acting = context.acting(who.guild)?;
+    let server = cad_args::server_for(&acting, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
     let text = |id: &str| typed.get(id).unwrap_or_default().to_owned();
     let caller = match typed.get("caller") {
         Some(caller) => caller.to_owned(),

@@ -6,6 +6,9 @@ use crate::discord::rest::{AskError, without_address};
 use crate::route::{AttentionError, FilterError};
 use crate::store::StoreError;
 
+/// What people read in a server that is linked to no community.
+pub(super) const NOT_LINKED: &str = "This Discord server isn't linked to the CAD community that this bot serves, so nothing is shown here. Someone with Manage Server can link it: run `/cad link` and enter the community's ID and API key.";
+
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {

@@ -33,7 +33,8 @@ pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Re
 
 /// The card whose thread, or whose forum post, a channel is, and what it is about.
 pub(super) async fn call_of_thread(context: &CommandContext, guild: GuildId, thread: ChannelId) -> Result<Option<(PostKey, On)>, Error> {
-    let Some(key) = context.store.card_of_thread(guild, thread).await?.filter(|key| key.community == context.facts.community) else {
+    let community = context.community(guild)?;
+    let Some(key) = context.store.card_of_thread(guild, thread).await?.filter(|key| key.community == community.id) else {
         return Ok(None);
     };
     // A post that is no card has no subject of the world.

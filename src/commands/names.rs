@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::data::Data;
 use crate::actions::{ActionError, Actor};
 use crate::cad::rest::{CadServer, RestError, Template};
-use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
+use crate::community::Community;
+use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 
 /// How long names are believed.
 const FRESH: Duration = Duration::from_secs(60);
@@ -49,14 +50,15 @@ impl super::settings::file::Names for GuildNames {
     }
 }
 
-type Known<T> = Option<(Instant, T)>;
+/// What each community's CAD answered, and when.
+type Known<T> = HashMap<CommunityId, (Instant, T)>;
 
 /// What was asked lately.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     guilds: Mutex<HashMap<GuildId, (Instant, Arc<GuildNames>)>>,
     servers: Mutex<Known<Arc<Vec<CadServer>>>>,
-    timezone: Mutex<Known<Option<String>>>,
+    timezones: Mutex<Known<Option<String>>>,
     layouts: Mutex<Known<Arc<Vec<Template>>>>,
 }
 
@@ -92,52 +94,52 @@ impl Names {
     }
 
     /// The CAD's servers, remembered.
-    pub(super) async fn servers(&self, data: &Data) -> Result<Arc<Vec<CadServer>>, RestError> {
-        if let Some((_, known)) = lock(&self.servers).as_ref().filter(|(at, _)| fresh(*at)) {
+    pub(super) async fn servers(&self, community: &Community) -> Result<Arc<Vec<CadServer>>, RestError> {
+        if let Some((_, known)) = lock(&self.servers).get(&community.id).filter(|(at, _)| fresh(*at)) {
             return Ok(Arc::clone(known));
         }
-        let Some(cad) = &data.cad else { return Err(RestError::Network { cause: "there is no client for it" }) };
+        let Some(cad) = &community.cad else { return Err(RestError::Network { cause: "there is no client for it" }) };
         let servers = Arc::new(cad.servers().await?);
-        *lock(&self.servers) = Some((Instant::now(), Arc::clone(&servers)));
+        keep(&self.servers, community, Arc::clone(&servers));
         Ok(servers)
     }
 
-    /// The time zone that the community is set to in the CAD; what was known before if it does not tell in time.
-    pub(super) async fn timezone(&self, data: &Data) -> Option<String> {
-        if let Some((_, known)) = lock(&self.timezone).as_ref().filter(|(at, _)| at.elapsed() < ZONE_FRESH) {
+    /// The time zone that a guild's community is set to in the CAD; what was known before if it does not tell in time.
+    pub(super) async fn timezone(&self, data: &Data, guild: GuildId) -> Option<String> {
+        let community = data.community(guild).ok()?;
+        if let Some((_, known)) = lock(&self.timezones).get(&community.id).filter(|(at, _)| at.elapsed() < ZONE_FRESH) {
             return known.clone();
         }
-        let told = match &data.cad {
-            Some(cad) => tokio::time::timeout(PATIENCE, cad.info()).await,
-            None => return None,
-        };
-        let mut known = lock(&self.timezone);
-        match told {
-            Ok(Ok(info)) => *known = Some((Instant::now(), info.timezone)),
+        match tokio::time::timeout(PATIENCE, community.cad.as_ref()?.info()).await {
+            Ok(Ok(info)) => keep(&self.timezones, &community, info.timezone),
             Ok(Err(error)) => tracing::debug!(%error, "the CAD does not tell its time zone"),
             Err(_) => {}
         }
-        known.as_ref().and_then(|(_, zone)| zone.clone())
+        lock(&self.timezones).get(&community.id).and_then(|(_, zone)| zone.clone())
     }
 
     /// The community's layouts of dispatch calls, remembered. Asked for in the name of somebody who may make calls.
-    pub(super) async fn layouts(&self, data: &Data, actor: &Actor) -> Result<Arc<Vec<Template>>, ActionError> {
-        if let Some((_, known)) = lock(&self.layouts).as_ref().filter(|(at, _)| fresh(*at)) {
+    pub(super) async fn layouts(&self, community: &Community, actor: &Actor) -> Result<Arc<Vec<Template>>, ActionError> {
+        if let Some((_, known)) = lock(&self.layouts).get(&community.id).filter(|(at, _)| fresh(*at)) {
             return Ok(Arc::clone(known));
         }
-        let acting = data.acting.as_ref().ok_or(ActionError::NoCad)?;
+        let acting = community.acting.as_ref().ok_or(ActionError::NoCad)?;
         let layouts = Arc::new(acting.templates(actor).await?);
-        *lock(&self.layouts) = Some((Instant::now(), Arc::clone(&layouts)));
+        keep(&self.layouts, community, Arc::clone(&layouts));
         Ok(layouts)
     }
 
     /// The configured servers with the CAD's names for them, where it tells in time.
-    pub(super) async fn configured(&self, data: &Data) -> Vec<CadServer> {
-        let asked = tokio::time::timeout(PATIENCE, self.servers(data)).await;
+    pub(super) async fn configured(&self, community: &Community) -> Vec<CadServer> {
+        let asked = tokio::time::timeout(PATIENCE, self.servers(community)).await;
         let known = asked.ok().and_then(Result::ok).unwrap_or_default();
         let name = |id: ServerId| known.iter().find(|server| server.id == id).and_then(|server| server.name.clone());
-        data.facts.servers.iter().map(|id| CadServer { id: *id, name: name(*id) }).collect()
+        community.servers.iter().map(|id| CadServer { id: *id, name: name(*id) }).collect()
     }
+}
+
+fn keep<T>(all: &Mutex<Known<T>>, community: &Community, value: T) {
+    lock(all).insert(community.id.clone(), (Instant::now(), value));
 }
 
 fn named(all: &Value) -> impl Iterator<Item = (u64, String)> {

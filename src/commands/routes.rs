@@ -21,6 +21,6 @@ pub(super) async fn known_priorities(context: &CommandContext, guild: GuildId) -
     let routing = context.store.routing_now();
     let names = routing.guilds.get(&guild).map(|guild| guild.labels.priorities.clone());
     let mut known = KnownPriorities::named(&names.unwrap_or_else(|| Labels::usual().priorities.clone()));
-    context.store.priorities_seen(&context.facts.community).await?.iter().for_each(|priority| known.add(priority));
+    context.store.priorities_seen(&context.community(guild)?.id).await?.iter().for_each(|priority| known.add(priority));
     Ok(known)
 }

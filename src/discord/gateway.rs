@@ -40,7 +40,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::ops::{Part, Readiness};
 use crate::shutdown::Tasks;
-use crate::status::Status;
+use crate::status::HostStatus;
 use crate::tls;
 
 /// A warning about unknown events at most this often; each is counted.
@@ -63,7 +63,7 @@ pub struct Gateway {
     /// The time, for what `/cad status` lists.
     pub clock: Clock,
     pub metrics: Metrics,
-    pub status: Status,
+    pub status: HostStatus,
     /// `/readyz`.
     pub readiness: Readiness,
     /// Start and stop.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::normalise::{text as scalar_text, whole};
 use super::{Event, RawEvent, Source};
 use crate::clock::UnixMs;
-use crate::ids::{CallId, CommunityId, Ident, ServerId};
+use crate::ids::{CallId, Ident, ServerId};
 
 /// Two ways bring the same event within this time (ms).
 pub const WITHIN_MS: i64 = 10_000;
@@ -38,7 +38,7 @@ pub struct Dedup {
 struct Own {
     at: UnixMs,
     content: u64,
-    whose: (CommunityId, ServerId),
+    server: ServerId,
     about: Vec<About>,
 }
 
@@ -93,24 +93,23 @@ impl Dedup {
             return;
         }
         let about: Vec<About> = decoded.iter().flat_map(about).collect();
-        let whose = (event.community.clone(), event.server);
+        let server = event.server;
         let unclaimed = &mut self.unclaimed;
         self.own.retain(|own| {
-            let other = own.content == content || own.whose != whose || !own.about.iter().any(|thing| about.contains(thing));
+            let other = own.content == content || own.server != server || !own.about.iter().any(|thing| about.contains(thing));
             if !other && let Some(arrivals) = unclaimed.get_mut(&own.content) {
                 arrivals.retain(|arrival| *arrival != (own.at, Source::Bot));
             }
             other
         });
         if is_own && !about.is_empty() && self.own.len() < MOST {
-            self.own.push(Own { at: now, content, whose, about });
+            self.own.push(Own { at: now, content, server, about });
         }
     }
 
     /// Of what the event says, not of how it was written: a game server that forwards one writes numbers, flags and empty lists its own way.
     fn content(&self, event: &RawEvent, decoded: &[Event]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        event.community.hash(&mut hasher);
         event.server.hash(&mut hasher);
         for said in decoded {
             if let Event::Unknown | Event::Ignored = said {
@@ -203,7 +202,7 @@ mod tests {
 
     fn event(source: Source, at: i64, body: &str) -> RawEvent {
         let (envelope, _) = envelope::open(body.as_bytes()).unwrap();
-        RawEvent { community: CommunityId::new("c"), server: ServerId(1), source, received_at: UnixMs(at), envelope: envelope.into() }
+        RawEvent { server: ServerId(1), source, received_at: UnixMs(at), envelope: envelope.into() }
     }
 
     const PANIC: &str = r#"{"type":"EVENT_UNIT_PANIC","data":{"identIds":[1],"isPanic":true}}"#;

@@ -39,7 +39,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMs;
-use crate::ids::{CallId, CommunityId, Ident, ServerId, UserId};
+use crate::ids::{CallId, Ident, ServerId, UserId};
 
 pub use decode::{decode, known_kinds};
 pub use decode_error::DecodeError;
@@ -85,7 +85,6 @@ impl Source {
 /// carries it (docs/cad-contract.md#h8).
 #[derive(Clone, Debug)]
 pub struct RawEvent {
-    pub community: CommunityId,
     /// Which of its servers.
     pub server: ServerId,
     /// The way it came.

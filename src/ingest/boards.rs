@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::sync::oneshot;
 
 use crate::clock::UnixMs;
-use crate::ids::{CommunityId, GuildId, ServerId};
+use crate::ids::{GuildId, ServerId};
 use crate::intake::IntakeError;
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Labels, Message, Style};
 use crate::route::{Board, Threads};
-use crate::world::{Server, ServerKey};
+use crate::world::Server;
 
 /// A board is drawn at most this often (ms): Discord takes five edits of a channel in five seconds, and alerts need them too.
 const PACE: i64 = 5_000;
@@ -82,12 +82,12 @@ impl Boards {
     }
 
     /// Something changed on a server.
-    pub fn touch(&mut self, community: &CommunityId, server: ServerId, now: UnixMs) {
+    pub fn touch(&mut self, server: ServerId, now: UnixMs) {
         for watched in self.0.values_mut() {
             let board = &watched.board;
             // A wish further ahead than any pace is from before the clock was set back.
             let wanted = watched.wanted.is_some_and(|at| at.since(now) <= OLD_PACE);
-            if !wanted && board.community == *community && board.server.is_none_or(|only| only == server) {
+            if !wanted && board.server.is_none_or(|only| only == server) {
                 watched.wanted = Some(watched.next(now));
             }
         }
@@ -131,12 +131,12 @@ impl Boards {
 
     /// The draft of a board as the worlds are now. `None` if there is no such board.
     #[must_use]
-    pub fn draw(&self, id: i64, worlds: &HashMap<ServerKey, Server>, labels: &Labels, now: UnixMs) -> Option<Draft> {
+    pub fn draw(&self, id: i64, worlds: &HashMap<ServerId, Server>, labels: &Labels, now: UnixMs) -> Option<Draft> {
         let board = &self.0.get(&id)?.board;
         let mut servers: Vec<(ServerId, &Server)> = worlds
             .iter()
-            .filter(|((community, server), _)| *community == board.community && board.server.is_none_or(|only| only == *server))
-            .map(|((_, server), world)| (*server, world))
+            .filter(|(server, _)| board.server.is_none_or(|only| only == **server))
+            .map(|(server, world)| (*server, world))
             .collect();
         servers.sort_by_key(|(server, _)| *server);
         // A server that was never heard of has nobody on duty.
@@ -182,7 +182,7 @@ fn draft(board: &Board, message: Message, now: UnixMs) -> Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ChannelId;
+    use crate::ids::{ChannelId, CommunityId};
     use crate::route::BoardKind;
 
     const T: UnixMs = UnixMs(1_763_700_000_000);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn touch(boards: &mut Boards, server: u32, ms: i64) {
-        boards.touch(&CommunityId::new("c"), ServerId(server), T.plus(ms));
+        boards.touch(ServerId(server), T.plus(ms));
     }
 
     #[test]
@@ -248,10 +248,9 @@ mod tests {
     }
 
     #[test]
-    fn only_boards_of_that_server_and_community_are_touched() {
+    fn only_boards_of_that_server_are_touched() {
         let mut boards = quiet(&[board(1, Some(1)), board(2, Some(2)), board(3, None)]);
         touch(&mut boards, 2, 0);
-        boards.touch(&CommunityId::new("other"), ServerId(1), T);
         assert_eq!(boards.due(T), [2, 3]);
         boards.want(GuildId(1), Some(3), T);
         assert_eq!(boards.due(T), [3]);
@@ -284,9 +283,7 @@ mod tests {
 
     #[test]
     fn a_board_shows_its_servers_in_order_and_has_a_post_of_its_own() {
-        let key = |community: &str, server| (CommunityId::new(community), ServerId(server));
-        let worlds: HashMap<ServerKey, Server> =
-            [key("c", 3), key("c", 1), key("other", 2)].into_iter().map(|key| (key, Server::default())).collect();
+        let worlds: HashMap<ServerId, Server> = [3, 1].map(|server| (ServerId(server), Server::default())).into();
         let boards = quiet(&[board(1, None), board(2, Some(3)), board(4, Some(9))]);
         let footers = |id| {
             let drawn = boards.draw(id, &worlds, &Labels::default(), T).unwrap();

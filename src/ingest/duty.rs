@@ -2,39 +2,37 @@
 
 use std::collections::HashMap;
 
-use super::planner::Whose;
 use super::world_rows::world_rows;
 use crate::clock::UnixMs;
+use crate::ids::ServerId;
 use crate::store::duty::{CallRow, DutyRow};
-use crate::store::{Batch, Store, StoreError};
-use crate::world::{Applied, Change, Server, ServerKey};
+use crate::store::{Batch, CommunityStore, StoreError};
+use crate::world::{Applied, Change, Server};
 
 /// Takes down what an event or a reading did.
-pub(super) fn rows(whose: Whose<'_>, world: &Server, applied: &Applied, batch: &mut Batch) {
-    let Whose { community, server } = whose;
+pub(super) fn rows(server: ServerId, world: &Server, applied: &Applied, batch: &mut Batch) {
     let unit = |ident| world.units.get(&ident).map(|state| &state.unit);
-    batch.duty.extend(applied.duty.iter().map(|edge| DutyRow::new(community, server, *edge, unit(edge.ident))));
+    batch.duty.extend(applied.duty.iter().map(|edge| DutyRow::new(server, *edge, unit(edge.ident))));
     for change in &applied.changes {
         if let Change::Card { subject, .. } = *change
             && let Some(fact) = world.call_fact(subject)
         {
-            batch.calls.push(CallRow { community: community.clone(), server, subject, fact });
+            batch.calls.push(CallRow { server, subject, fact });
         }
     }
 }
 
 /// After a restart: brings the table and the worlds that were read back together. If that cannot be written, the worlds stay as they were.
-pub(super) async fn resume(store: &Store, now: UnixMs, worlds: &mut HashMap<ServerKey, Server>) -> Result<(), StoreError> {
+pub(super) async fn resume(store: &CommunityStore, now: UnixMs, worlds: &mut HashMap<ServerId, Server>) -> Result<(), StoreError> {
     let mut resumed = worlds.clone();
     let mut batch = Batch { now, ..Batch::default() };
     let mut known = Vec::new();
-    for (key, world) in &mut resumed {
+    for (server, world) in &mut resumed {
         // As the table should have them: those that end now among them.
         let applied = world.resume_duty(now);
-        known.extend(applied.duty.iter().map(|edge| (key.clone(), edge.ident, edge.began)));
-        let (community, server) = key;
-        rows(Whose { community, server: *server }, world, &applied, &mut batch);
-        batch.world.extend(world_rows(community, *server, world, &applied.touched));
+        known.extend(applied.duty.iter().map(|edge| (*server, edge.ident, edge.began)));
+        rows(*server, world, &applied, &mut batch);
+        batch.world.extend(world_rows(*server, world, &applied.touched));
     }
     store.end_strays(known).await?;
     if batch.is_empty() {

@@ -37,11 +37,16 @@ impl Ingest {
             return called;
         }
         let worlds = &self.worlds;
-        self.called.retain(|(key, subject, ..)| worlds.get(key).is_some_and(|world| !world.is_over(*subject)));
-        for ((community, server), world) in &self.worlds {
+        self.called.retain(|(server, subject, ..)| worlds.get(server).is_some_and(|world| !world.is_over(*subject)));
+        for (server, world) in &self.worlds {
             for subject in waiting(world) {
-                let context =
-                    PlanContext::without_event(&routing, (&self.pinged, &self.rerouted), Whose { community, server: *server }, world, now);
+                let context = PlanContext::without_event(
+                    &routing,
+                    (&self.pinged, &self.rerouted),
+                    Whose { community: self.deps.store.community(), server: *server },
+                    world,
+                    now,
+                );
                 let mut planner = PostPlanner::new(context, &mut self.memos, &mut self.pages, &mut batch.posts);
                 planner.escalate(subject, &self.called, &mut called);
             }
@@ -69,14 +74,14 @@ impl PostPlanner<'_> {
         if !Escalation::is_for(alert.topic) {
             return;
         }
-        let (key, text) = ((self.community.clone(), self.server), subject.to_string());
+        let (server, text) = (self.server, subject.to_string());
         let lane = if alert.topic == crate::event::Topic::Panic { Lane::Panic } else { Lane::Urgent };
         let mut replies: Vec<(Target, Post, render::Message)> = Vec::new();
         for target in self.targets(&alert) {
             let Some(memo) = standing.get(&target.channel) else { continue };
             for route in self.routes.iter().filter(|route| target.routes.contains(&route.id) && !self.is_silent(route, &alert)) {
                 for step in route.rule.escalation.due(opened, self.at) {
-                    let this = (key.clone(), subject, route.id, step.minutes);
+                    let this = (server, subject, route.id, step.minutes);
                     if before.contains(&this) {
                         continue;
                     }

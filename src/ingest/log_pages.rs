@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use crate::clock::UnixMs;
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, ServerId};
 use crate::render::{self, Message};
-use crate::world::ServerKey;
 
 /// A page takes lines for this long (ms); later ones begin a new message, so that nothing new appears far up the channel.
 const PAGE_MS: i64 = 60_000;
@@ -14,7 +13,7 @@ const PAGE_LINES: u32 = 20;
 
 /// The page being written in each channel, one for each server: the server is part of a post's name.
 #[derive(Debug, Default)]
-pub(super) struct LogPages(HashMap<(ChannelId, ServerKey), Page>);
+pub(super) struct LogPages(HashMap<(ChannelId, ServerId), Page>);
 
 #[derive(Debug)]
 struct Page {
@@ -26,7 +25,7 @@ struct Page {
 
 impl LogPages {
     /// Adds a line: returns the page's subject and the page as it is now.
-    pub(super) fn append(&mut self, place: (ChannelId, ServerKey), number: (i64, u32), at: UnixMs, line: Message) -> (String, Message) {
+    pub(super) fn append(&mut self, place: (ChannelId, ServerId), number: (i64, u32), at: UnixMs, line: Message) -> (String, Message) {
         if let Some(page) = self.0.get_mut(&place).filter(|page| at.since(page.began) <= PAGE_MS && page.lines < PAGE_LINES) {
             let mut joined = render::gather(vec![page.message.clone(), line.clone()]);
             if let (Some(message), 1) = (joined.pop(), joined.len() + 1) {

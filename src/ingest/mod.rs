@@ -1,4 +1,5 @@
-//! From arrivals to posts: takes what waits in the intake queue, works it through the pure modules, and commits the outcome as one transaction.
+//! From one community's arrivals to posts: takes what waits in the intake queue, works it through the pure modules, and commits the outcome as
+//! one transaction.
 //!
 //! Job: decode ▸ world ▸ routes ▸ render ▸ one [`Batch`]; tell the waiting sources once it is on disk; wake the delivery. Never talks
 //! to Discord or the CAD, never tells a source "taken" before the commit. It alone changes the worlds; if a commit fails they are
@@ -28,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{Clock, UnixMs};
@@ -36,7 +37,7 @@ use crate::event::dedup::{Dedup, WITHIN_MS};
 use crate::event::own::is_own;
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
-use crate::intake::{Arrival, IntakeError};
+use crate::intake::{Arrival, IntakeError, Weight};
 use crate::metrics::{Metrics, Outcome};
 use crate::outbox::{ClaimOutcome, Lane, PostKey};
 use crate::refresh::{Outcome as Caught, Read, Reason, RefreshRequests};
@@ -44,8 +45,8 @@ use crate::send_scheduler::SendScheduler;
 use crate::shutdown::Tasks;
 use crate::status::Status;
 use crate::store::duty::DutyRow;
-use crate::store::{Batch, CardMemo, JournalRow, Routing, Store, StoreError};
-use crate::world::{Applied, Entity, Reconciled, Server, ServerKey, UNIT};
+use crate::store::{Batch, CardMemo, CommunityStore, JournalRow, Routing, StoreError};
+use crate::world::{Applied, Entity, Reconciled, Server, UNIT};
 
 use boards::Boards;
 use called::Called;
@@ -76,7 +77,8 @@ const HUB_TRIES: u32 = 30;
 /// What ingest works with.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    pub store: Store,
+    /// Whose events they are.
+    pub store: CommunityStore,
     pub clock: Clock,
     pub metrics: Metrics,
     pub status: Status,
@@ -86,11 +88,11 @@ pub struct Deps {
     pub refresh: RefreshRequests,
 }
 
-/// The one that takes events in.
+/// Takes in one community's events.
 #[derive(Debug)]
 pub struct Ingest {
     deps: Deps,
-    worlds: HashMap<ServerKey, Server>,
+    worlds: HashMap<ServerId, Server>,
     memos: Memos,
     pages: LogPages,
     boards: Boards,
@@ -101,7 +103,6 @@ pub struct Ingest {
     rerouted: HashMap<i64, UnixMs>,
     /// As it was when it was last looked at.
     routing: Arc<Routing>,
-    next_seq: i64,
     forgotten_at: UnixMs,
     last: Group,
     held: Held,
@@ -174,10 +175,9 @@ impl Ingest {
         let mut worlds = deps.store.world().await?;
         duty::resume(&deps.store, deps.clock.now(), &mut worlds).await?;
         let memos = memos_of(&worlds, deps.store.memos().await?, &deps.store.routing_now());
-        for ((community, server), world) in &worlds {
-            deps.status.on_duty(community, *server, on_duty(world));
+        for (server, world) in &worlds {
+            deps.status.on_duty(*server, on_duty(world));
         }
-        let next_seq = deps.store.last_seq().await?.saturating_add(1);
         let pinged = deps.store.pinged().await?;
         let routing = deps.store.routing_now();
         let forgotten_at = deps.clock.now();
@@ -186,12 +186,16 @@ impl Ingest {
         let pages = LogPages::default();
         let last = Group { answered: 0, at: Instant::now(), took: Duration::ZERO };
         let (called, rerouted, held) = (HashSet::new(), HashMap::new(), Held::default());
-        Ok(Self { deps, worlds, memos, pages, boards, dedup, pinged, rerouted, routing, next_seq, forgotten_at, last, held, called })
+        Ok(Self { deps, worlds, memos, pages, boards, dedup, pinged, rerouted, routing, forgotten_at, last, held, called })
+    }
+
+    fn community(&self) -> &CommunityId {
+        self.deps.store.community()
     }
 
     /// Runs until the queue is closed, or until draining began, nothing is in hand any more and nothing waits in the queue.
-    pub async fn run(mut self, inputs: Inputs, tasks: Tasks) {
-        let Inputs { mut queue, mut readings, mut requests } = inputs;
+    pub async fn run(mut self, inputs: &mut Inputs, tasks: &Tasks) {
+        let Inputs { queue, readings, requests } = inputs;
         let mut routing = self.deps.store.routing();
         let mut arrivals = Vec::new();
         let mut look_after = tokio::time::interval(LOOK_AFTER);
@@ -201,25 +205,25 @@ impl Ingest {
             tokio::select! {
                 biased;
                 // Rare, and never to be starved by a flood of events.
-                Some(read) = readings.recv() => self.reconcile(read, &tasks).await,
-                Ok(()) = routing.changed() => self.reroute(&tasks).await,
+                Some(read) = readings.recv() => self.reconcile(read, tasks).await,
+                Ok(()) = routing.changed() => self.reroute(tasks).await,
                 Some(request) = requests.recv() => {
-                    self.flush(&tasks).await;
+                    self.flush(tasks).await;
                     self.answer(request).await;
                 }
-                () = pause(board), if board.is_some() => self.draw_due(&tasks).await,
-                _ = look_after.tick() => self.look_after(&tasks).await,
+                () = pause(board), if board.is_some() => self.draw_due(tasks).await,
+                _ = look_after.tick() => self.look_after(tasks).await,
                 taken = queue.recv_many(&mut arrivals, TOGETHER) => {
                     if taken == 0 {
-                        return self.flush(&tasks).await;
+                        return self.flush(tasks).await;
                     }
-                    self.gather(&mut queue, &mut arrivals).await;
+                    self.gather(queue, &mut arrivals).await;
                     self.digest_all(std::mem::take(&mut arrivals));
                     if self.must_commit() {
-                        self.flush(&tasks).await;
+                        self.flush(tasks).await;
                     }
                 }
-                () = until(self.held.until), if self.held.until.is_some() => self.flush(&tasks).await,
+                () = until(self.held.until), if self.held.until.is_some() => self.flush(tasks).await,
                 // Closing lets what waits be taken and nothing more come in.
                 () = tasks.hands_free(), if !queue.is_closed() => queue.close(),
             }
@@ -264,8 +268,7 @@ impl Ingest {
         !batch.posts.is_empty()
             || !batch.pings.is_empty()
             || arrivals.len() >= MAX_HELD
-            || arrivals.iter().filter_map(|held| held.arrival.weight.as_ref()).map(OwnedSemaphorePermit::num_permits).sum::<usize>()
-                > MAX_HELD_WEIGHT
+            || arrivals.iter().filter_map(|held| held.arrival.weight.as_ref()).map(Weight::bytes).sum::<usize>() > MAX_HELD_WEIGHT
             || arrivals.iter().any(|digested| digested.arrival.done.is_some())
             || until.is_some_and(|until| until <= Instant::now())
             || self.boards.next(batch.now) == Some(0)
@@ -300,11 +303,11 @@ impl Ingest {
                 metrics.event(event.source, Outcome::Committed);
                 metrics.event_type(&event.envelope.kind, event.source);
                 metrics.last_event(event.server, event.received_at);
-                status.event(&event.community, event.server, event.source, event.received_at);
+                status.event(event.server, event.source, event.received_at);
             }
             Ok(Digest::Copy) => {
                 metrics.event(event.source, Outcome::Copy);
-                status.copy(&event.community, event.server);
+                status.copy(event.server);
             }
             Err(IntakeError::Unusable) => {
                 metrics.event(event.source, Outcome::Unusable);
@@ -351,10 +354,9 @@ impl Ingest {
             }
         }
         let units = batch.world.iter().filter(|row| row.key.0 == UNIT);
-        let changed: BTreeSet<(&CommunityId, ServerId)> = units.map(|row| (&row.community, row.server)).collect();
-        for (community, server) in changed {
-            let units = self.worlds.get(&(community.clone(), server)).map_or(0, on_duty);
-            self.deps.status.on_duty(community, server, units);
+        let changed: BTreeSet<ServerId> = units.map(|row| row.server).collect();
+        for server in changed {
+            self.deps.status.on_duty(server, self.worlds.get(&server).map_or(0, on_duty));
         }
         Ok(())
     }
@@ -370,8 +372,8 @@ impl Ingest {
         let mut slots = Vec::new();
         let mut others = Vec::new();
         for (channel, panic) in channels {
-            let express = panic.then(|| scheduler.enter(channel, true)).flatten();
-            match express.or_else(|| scheduler.enter(channel, false)) {
+            let express = panic.then(|| scheduler.enter(channel, self.community(), true)).flatten();
+            match express.or_else(|| scheduler.enter(channel, self.community(), false)) {
                 Some(slot) => slots.push(slot),
                 None => others.push((channel, panic)),
             }
@@ -389,7 +391,7 @@ impl Ingest {
             }
         }
         for (channel, panic) in others {
-            scheduler.notify(channel, panic);
+            scheduler.notify(channel, self.community(), panic);
         }
         Ok(())
     }
@@ -455,11 +457,9 @@ impl Ingest {
     }
 
     fn journal(&mut self, raw: &RawEvent, batch: &mut Batch) -> i64 {
-        let seq = self.next_seq;
-        self.next_seq += 1;
+        let seq = self.deps.store.next_seq();
         batch.journal.push(JournalRow {
             seq,
-            community: raw.community.clone(),
             server: raw.server,
             source: raw.source,
             kind: raw.envelope.kind.clone(),
@@ -470,25 +470,25 @@ impl Ingest {
     }
 
     fn happen(&mut self, raw: &RawEvent, event: &Event, number: (i64, u32), batch: &mut Batch) {
-        let world = self.worlds.entry((raw.community.clone(), raw.server)).or_default();
+        let world = self.worlds.entry(raw.server).or_default();
         let applied = world.apply_numbered(event, raw.received_at, number);
         // It may have been taken by the API, which tells nobody: only the calls show what became of it (docs/cad-contract.md#e11).
         if matches!(event, Event::EmergencyRemoved { .. }) && !applied.changes.is_empty() {
-            self.deps.refresh.request(&raw.community, raw.server, Reason::Removed);
+            self.deps.refresh.request(raw.server, Reason::Removed);
         }
-        self.plan(Whose { community: &raw.community, server: raw.server }, raw.received_at, number, &applied, Some(event), batch);
+        self.plan(raw.server, raw.received_at, number, &applied, Some(event), batch);
     }
 
     /// Plans the posts for what has changed in a world, and adds the world's rows to the batch.
-    fn plan(&mut self, whose: Whose<'_>, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
-        let Whose { community, server } = whose;
-        let world = self.worlds.entry((community.clone(), server)).or_default();
-        batch.world.extend(world_rows(community, server, world, &applied.touched));
+    fn plan(&mut self, server: ServerId, at: UnixMs, number: (i64, u32), applied: &Applied, event: Option<&Event>, batch: &mut Batch) {
+        let world = self.worlds.entry(server).or_default();
+        batch.world.extend(world_rows(server, world, &applied.touched));
         if !applied.touched.is_empty() {
-            self.boards.touch(community, server, batch.now);
+            self.boards.touch(server, batch.now);
         }
-        duty::rows(whose, world, applied, batch);
+        duty::rows(server, world, applied, batch);
         let routing = self.deps.store.routing_now();
+        let whose = Whose { community: self.deps.store.community(), server };
         let context = PlanContext { number, ..PlanContext::without_event(&routing, (&self.pinged, &self.rerouted), whose, world, at) };
         let mut planner = PostPlanner::new(context, &mut self.memos, &mut self.pages, &mut batch.posts);
         for change in &applied.changes {
@@ -506,18 +506,18 @@ impl Ingest {
     pub async fn reconcile(&mut self, read: Read, tasks: &Tasks) {
         self.flush(tasks).await;
         let now = self.deps.clock.now();
-        let Read { community, server, listing, done } = read;
-        let world = self.worlds.entry((community.clone(), server)).or_default();
+        let Read { server, listing, done } = read;
+        let world = self.worlds.entry(server).or_default();
         let Reconciled { applied, skipped, caught_up } = world.reconcile(&listing, now);
         let mut batch = Batch { now, ..Batch::default() };
-        let mut number = (self.next_seq, 0);
+        let mut number = (0, 0);
         if !applied.changes.is_empty() {
             let found = serde_json::json!({ "calls": caught_up, "changes": applied.changes.len(), "skipped": skipped });
             let envelope = Arc::new(envelope("READING", found));
-            let raw = RawEvent { community: community.clone(), server, source: Source::Rest, received_at: now, envelope };
+            let raw = RawEvent { server, source: Source::Rest, received_at: now, envelope };
             number = (self.journal(&raw, &mut batch), 0);
         }
-        self.plan(Whose { community: &community, server }, now, number, &applied, None, &mut batch);
+        self.plan(server, now, number, &applied, None, &mut batch);
         if self.commit(batch, 1, tasks).await.is_ok() {
             done.send(Caught { skipped, caught_up, changes: applied.changes.len() }).ok();
         }
@@ -530,7 +530,7 @@ impl Ingest {
         let routing = self.deps.store.routing_now();
         let before = std::mem::replace(&mut self.routing, Arc::clone(&routing));
         self.rerouted.retain(|_, at| now.since(*at) < planner::YOUNG_MS);
-        self.memos.only_of(|guild| routing.access.serves(guild));
+        self.memos.only_of(|guild| routing.access.community_of(guild).is_some());
         let changed = routing.routes.iter().filter(|route| !before.routes.contains(route));
         self.rerouted.extend(changed.map(|route| (route.id, now)));
         // What a guild has of its own on every card: its words, and whether there are buttons.
@@ -543,9 +543,14 @@ impl Ingest {
         let mut batch = Batch { now, ..Batch::default() };
         for guild in reworded {
             self.boards.want(guild, None, now);
-            for ((community, server), world) in &self.worlds {
-                let context =
-                    PlanContext::without_event(&routing, (&self.pinged, &self.rerouted), Whose { community, server: *server }, world, now);
+            for (server, world) in &self.worlds {
+                let context = PlanContext::without_event(
+                    &routing,
+                    (&self.pinged, &self.rerouted),
+                    Whose { community: self.deps.store.community(), server: *server },
+                    world,
+                    now,
+                );
                 let mut planner = PostPlanner::new(context, &mut self.memos, &mut self.pages, &mut batch.posts);
                 planner.redraw_for(guild, |subject| world.is_over(subject));
             }
@@ -577,12 +582,12 @@ impl Ingest {
 
     /// Pages that waited for long enough.
     fn expire(&mut self, now: UnixMs, batch: &mut Batch) {
-        let expired: Vec<(ServerKey, Applied)> = (self.worlds.iter_mut())
-            .map(|(key, world)| (key.clone(), world.expire_pages(now)))
+        let expired: Vec<(ServerId, Applied)> = (self.worlds.iter_mut())
+            .map(|(server, world)| (*server, world.expire_pages(now)))
             .filter(|(_, applied)| !applied.changes.is_empty())
             .collect();
-        for ((community, server), applied) in expired {
-            self.plan(Whose { community: &community, server }, now, (self.next_seq, 0), &applied, None, batch);
+        for (server, applied) in expired {
+            self.plan(server, now, (0, 0), &applied, None, batch);
         }
     }
 
@@ -591,24 +596,24 @@ impl Ingest {
             return;
         }
         self.forgotten_at = now;
-        for ((community, server), world) in &mut self.worlds {
+        for (server, world) in &mut self.worlds {
             let crowded = world.is_crowded();
             let on_duty = if crowded { world.duty_open() } else { Vec::new() };
             let gone: BTreeSet<Entity> = world.forget(now, KEEP_OVER).into_iter().collect();
             let ends = world.duty_forgotten(&on_duty);
-            batch.duty.extend(ends.into_iter().map(|edge| DutyRow::new(community, *server, edge, None)));
-            batch.world.extend(world_rows(community, *server, world, &gone));
+            batch.duty.extend(ends.into_iter().map(|edge| DutyRow::new(*server, edge, None)));
+            batch.world.extend(world_rows(*server, world, &gone));
         }
         let worlds = &self.worlds;
-        self.memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
+        self.memos.retain(|server, subject| worlds.get(&server).is_some_and(|world| world.knows(subject)));
     }
 }
 
 /// The posts of what the worlds still know.
-fn memos_of(worlds: &HashMap<ServerKey, Server>, rows: Vec<(PostKey, CardMemo)>, routing: &Routing) -> Memos {
+fn memos_of(worlds: &HashMap<ServerId, Server>, rows: Vec<(PostKey, CardMemo)>, routing: &Routing) -> Memos {
     let mut memos = Memos::new(rows);
-    memos.only_of(|guild| routing.access.serves(guild));
-    memos.retain(|key, subject| worlds.get(key).is_some_and(|world| world.knows(subject)));
+    memos.only_of(|guild| routing.access.community_of(guild).is_some());
+    memos.retain(|server, subject| worlds.get(&server).is_some_and(|world| world.knows(subject)));
     memos
 }
 
@@ -617,7 +622,7 @@ fn on_duty(world: &Server) -> usize {
 }
 
 /// What came lately, as the journal has it.
-async fn known_events(store: &Store, now: UnixMs) -> Result<Dedup, StoreError> {
+async fn known_events(store: &CommunityStore, now: UnixMs) -> Result<Dedup, StoreError> {
     let mut dedup = Dedup::default();
     for event in store.events_since(now.plus(-WITHIN_MS)).await? {
         dedup.is_copy(&event, &decode(&event.envelope).unwrap_or_default());

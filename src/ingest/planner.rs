@@ -12,7 +12,7 @@ use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
 use crate::route::{self, Filter, Occasion, Route, Target, Threads, attention, targets};
 use crate::store::{CardMemo, Guild, Routing};
-use crate::world::{Change, Moment, MomentKind, Server, ServerKey, Subject};
+use crate::world::{Change, Moment, MomentKind, Server, Subject};
 
 /// Which world.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) const YOUNG_MS: i64 = 600_000;
 
 /// The posts whose subjects may still change: a card keeps the form it was created with, whatever became of its route.
 #[derive(Debug, Default)]
-pub(super) struct Memos(HashMap<(ServerKey, Subject), BTreeMap<ChannelId, CardMemo>>);
+pub(super) struct Memos(HashMap<(ServerId, Subject), BTreeMap<ChannelId, CardMemo>>);
 
 impl Memos {
     pub(super) fn new(rows: Vec<(PostKey, CardMemo)>) -> Self {
@@ -34,7 +34,7 @@ impl Memos {
         for (key, memo) in rows {
             // Replies and lines have subjects of another form: they never change.
             if let Ok(subject) = key.subject.parse() {
-                memos.0.entry(((key.community, key.server), subject)).or_default().insert(key.channel, memo);
+                memos.0.entry((key.server, subject)).or_default().insert(key.channel, memo);
             }
         }
         memos
@@ -48,8 +48,8 @@ impl Memos {
         });
     }
 
-    pub(super) fn retain(&mut self, keep: impl Fn(&ServerKey, Subject) -> bool) {
-        self.0.retain(|(server, subject), _| keep(server, *subject));
+    pub(super) fn retain(&mut self, keep: impl Fn(ServerId, Subject) -> bool) {
+        self.0.retain(|(server, subject), _| keep(*server, *subject));
     }
 }
 
@@ -214,7 +214,7 @@ impl<'a> PostPlanner<'a> {
     /// Brings every card of a subject to what the world says.
     fn card(&mut self, subject: Subject, created: bool, over: bool) {
         let Some(alert) = self.alert(subject) else { return };
-        let memo_key = ((self.community.clone(), self.server), subject);
+        let memo_key = (self.server, subject);
         let mut standing = self.memos.0.remove(&memo_key).unwrap_or_default();
         self.redraw(subject, &standing, over, true);
         let raised = !created && self.just_raised(subject);
@@ -310,11 +310,11 @@ impl<'a> PostPlanner<'a> {
 
     /// Plans edits of a guild's open cards: its labels have changed.
     pub(super) fn redraw_for(&mut self, guild: GuildId, is_over: impl Fn(Subject) -> bool) {
-        let key = (self.community.clone(), self.server);
-        let of_guild = |(known, subject): (&(ServerKey, Subject), &BTreeMap<ChannelId, CardMemo>)| {
+        let server = self.server;
+        let of_guild = |(known, subject): (&(ServerId, Subject), &BTreeMap<ChannelId, CardMemo>)| {
             let standing: BTreeMap<ChannelId, CardMemo> =
                 subject.iter().filter(|(_, memo)| memo.guild == guild).map(|(channel, memo)| (*channel, memo.clone())).collect();
-            (known.0 == key && !standing.is_empty()).then_some((known.1, standing))
+            (known.0 == server && !standing.is_empty()).then_some((known.1, standing))
         };
         let cards: Vec<_> = self.memos.0.iter().filter_map(of_guild).collect();
         for (subject, standing) in cards {
@@ -326,7 +326,7 @@ impl<'a> PostPlanner<'a> {
 
     /// Writes into the threads of a subject's cards. `begins`: a thread that is not open yet may be opened for it.
     fn in_threads(&mut self, subject: Subject, said: impl Fn(&View<'_>) -> Option<Message>, begins: bool) {
-        let memo_key = ((self.community.clone(), self.server), subject);
+        let memo_key = (self.server, subject);
         let Some(standing) = self.memos.0.get(&memo_key).cloned() else { return };
         let text = subject.to_string();
         for (channel, memo) in standing {
@@ -415,14 +415,14 @@ impl<'a> PostPlanner<'a> {
     }
 
     fn append(&mut self, target: &Target, message: Message) {
-        let place = (target.channel, (self.community.clone(), self.server));
+        let place = (target.channel, self.server);
         let (subject, message) = self.pages.append(place, self.context.number, self.context.at, message);
         self.push(target, Post::new(Lane::Log, subject), message);
     }
 
     /// The cards of a subject, by channel.
     pub(super) fn standing_of(&self, subject: Subject) -> Option<BTreeMap<ChannelId, CardMemo>> {
-        self.memos.0.get(&((self.community.clone(), self.server), subject)).cloned()
+        self.memos.0.get(&(self.server, subject)).cloned()
     }
 
     /// Whether a route makes no sound now.

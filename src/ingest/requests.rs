@@ -11,7 +11,7 @@ use super::planner::{Memos, PlanContext, PostPlanner};
 use super::{Ingest, facts, samples};
 use crate::event::envelope::open;
 use crate::event::{RawEvent, Source, Topic, decode};
-use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+use crate::ids::{ChannelId, GuildId, ServerId};
 use crate::intake::IntakeError;
 use crate::metrics::Outcome;
 use crate::outbox::Draft;
@@ -46,22 +46,17 @@ type Looking = Box<dyn FnOnce(&Server) + Send>;
 
 /// A look at a world, which only ingest holds. What is seen goes out by what the look itself holds.
 pub struct Look {
-    community: CommunityId,
     server: ServerId,
     look: Looking,
 }
 
 impl Look {
     /// Looks, and hands what was seen to the receiver. Of a server that nothing is known of an empty world is seen.
-    pub fn new<T: Send + 'static>(
-        community: CommunityId,
-        server: ServerId,
-        look: impl FnOnce(&Server) -> T + Send + 'static,
-    ) -> (Self, oneshot::Receiver<T>) {
+    pub fn new<T: Send + 'static>(server: ServerId, look: impl FnOnce(&Server) -> T + Send + 'static) -> (Self, oneshot::Receiver<T>) {
         let (seen, answer) = oneshot::channel();
         // Who asked may have left.
         let look = move |world: &Server| drop(seen.send(look(world)));
-        (Self { community, server, look: Box::new(look) }, answer)
+        (Self { server, look: Box::new(look) }, answer)
     }
 }
 
@@ -98,8 +93,7 @@ pub struct Tried {
 pub struct TestAlert {
     /// Only this guild's routes.
     pub guild: GuildId,
-    /// Whose CAD it pretends to come from.
-    pub community: CommunityId,
+    /// Which of the community's servers it pretends to come from.
     pub server: ServerId,
     /// What kind.
     pub topic: Topic,
@@ -116,8 +110,7 @@ pub struct TestAlert {
 pub struct Tell {
     pub guild: GuildId,
     pub channel: ChannelId,
-    /// Whose CAD it is about.
-    pub community: CommunityId,
+    /// Which of the community's servers it is about.
     pub server: ServerId,
     /// Makes the same message once only.
     pub subject: String,
@@ -131,7 +124,7 @@ impl Ingest {
             Request::Tell(tell) => self.tell(tell).await,
             Request::Try(wish) => self.try_filter(wish).await,
             Request::Redraw(redraw) => self.redraw(redraw).await,
-            Request::Look(Look { community, server, look }) => match self.worlds.get(&(community, server)) {
+            Request::Look(Look { server, look }) => match self.worlds.get(&server) {
                 Some(world) => look(world),
                 None => look(&Server::default()),
             },
@@ -140,7 +133,7 @@ impl Ingest {
 
     async fn tell(&mut self, tell: Tell) {
         let now = self.deps.clock.now();
-        let draft = Draft::own(tell.guild, tell.channel, tell.community, tell.server, tell.subject, tell.message, now);
+        let draft = Draft::own(tell.guild, tell.channel, self.community().clone(), tell.server, tell.subject, tell.message, now);
         let batch = Batch { posts: vec![draft], now, ..Batch::default() };
         if let Err(error) = self.store(&Arc::new(batch)).await {
             tracing::error!(%error, "a notice could not be stored");
@@ -165,13 +158,7 @@ impl Ingest {
                 world.apply(&event, now.plus(-samples::LEAD_MS));
             }
         }
-        let raw = RawEvent {
-            community: test.community,
-            server: test.server,
-            source: Source::Test,
-            received_at: now,
-            envelope: Arc::new(samples::event(test.topic)),
-        };
+        let raw = RawEvent { server: test.server, source: Source::Test, received_at: now, envelope: Arc::new(samples::event(test.topic)) };
         let seq = self.journal(&raw, &mut batch);
         let (mut memos, mut pages) = (Memos::default(), LogPages::default());
         for (nth, event) in (0_u32..).zip(decode(&raw.envelope).unwrap_or_default()) {
@@ -182,7 +169,7 @@ impl Ingest {
                 // A test is no ping for the routes' cool-downs, nor held back by them.
                 pinged: &HashMap::new(),
                 rerouted: &HashMap::new(),
-                community: &raw.community,
+                community: self.deps.store.community(),
                 server: raw.server,
                 world: &world,
                 at: now,
@@ -230,14 +217,14 @@ impl Ingest {
         let TryFilter { guild, route, filter, done } = wish;
         let routing = self.deps.store.routing_now();
         let Some(route) = routing.routes.iter().find(|known| known.id == route && known.guild == guild) else { return };
-        let bodies = match self.deps.store.last_bodies(&route.community, route.server, LOOKED_AT).await {
+        let bodies = match self.deps.store.last_bodies(route.server, LOOKED_AT).await {
             Ok(bodies) => bodies,
             Err(error) => return tracing::error!(%error, "the last events could not be read"),
         };
         let empty = Server::default();
         let mut tried = Tried::default();
         for (server, body) in bodies {
-            let world = self.worlds.get(&(route.community.clone(), server)).unwrap_or(&empty);
+            let world = self.worlds.get(&server).unwrap_or(&empty);
             let Ok((envelope, _)) = open(body.as_bytes()) else { continue };
             for event in decode(&envelope).unwrap_or_default() {
                 let Some(facts) = facts::of_event(world, &event) else { continue };

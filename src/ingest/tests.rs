@@ -37,7 +37,7 @@ impl Real {
         let metrics = Metrics::new(&[], &[]);
         let clock = Clock::manual(UnixMs(1_000_000));
         let deps = Deps {
-            store: store.clone(),
+            store: crate::store::conformance::own(&store),
             clock: clock.clone(),
             metrics: metrics.clone(),
             status: Status::default(),
@@ -57,7 +57,7 @@ impl Real {
     /// An event that nobody waits for.
     fn arrival(&self, source: Source, envelope: Envelope) -> Arrival {
         let received_at = self.ingest.deps.clock.now();
-        let event = RawEvent { community: CommunityId::new("c"), server: ServerId(1), source, received_at, envelope: envelope.into() };
+        let event = RawEvent { server: ServerId(1), source, received_at, envelope: envelope.into() };
         Arrival { event, done: None, weight: None }
     }
 
@@ -81,16 +81,8 @@ async fn after_a_failed_commit_a_copy_is_still_a_copy_and_what_failed_is_none() 
     let mut real = Real::new().await;
     assert_eq!(real.take(Source::Hub, panic_of(1)).await, Ok(()));
     // Somebody else's row under the number of the next event.
-    let row = JournalRow {
-        seq: 2,
-        community: CommunityId::new("other"),
-        server: ServerId(1),
-        source: Source::Hub,
-        kind: "X".into(),
-        received_at: UnixMs(0),
-        body: "{}".into(),
-    };
-    real.store.ingest(Batch { journal: vec![row], ..Batch::default() }, Vec::new()).await.unwrap();
+    let row = JournalRow { seq: 2, server: ServerId(1), source: Source::Hub, kind: "X".into(), received_at: UnixMs(0), body: "{}".into() };
+    real.store.of(&CommunityId::new("other")).ingest(Batch { journal: vec![row], ..Batch::default() }, Vec::new()).await.unwrap();
     assert_eq!(real.take(Source::Test, panic_of(2)).await, Err(IntakeError::Unavailable));
     assert!(real.ingest.worlds.values().all(|world| world.panics.len() == 1), "memory says what the disk does not");
     assert_eq!(real.take(Source::Http, panic_of(1)).await, Ok(()));
@@ -106,7 +98,7 @@ fn login(id: i64) -> Envelope {
 #[tokio::test]
 async fn a_silent_hub_event_waits_for_a_commit_to_join_and_nobody_is_answered_or_shown_anything_before() {
     let mut real = Real::new().await;
-    let stored = async |real: &Real| real.store.last_seq().await.unwrap();
+    let stored = async |real: &Real| crate::store::conformance::last_seq(&real.store).await.unwrap();
     let silent = real.arrival(Source::Hub, login(7));
     real.ingest.digest_all(vec![silent]);
     assert!(!real.ingest.must_commit(), "nobody waits for it");
@@ -153,13 +145,7 @@ async fn a_flood_of_calls_does_not_grow_the_world_until_the_minute_is_over() {
     for id in 1..=2_501 {
         let call = serde_json::json!({ "call": { "callId": id, "description": "fire", "isEmergency": true } });
         let received_at = real.ingest.deps.clock.now();
-        let event = RawEvent {
-            community: CommunityId::new("c"),
-            server: ServerId(1),
-            source: Source::Http,
-            received_at,
-            envelope: event("EVENT_911", call).into(),
-        };
+        let event = RawEvent { server: ServerId(1), source: Source::Http, received_at, envelope: event("EVENT_911", call).into() };
         let mut batch = Batch::default();
         real.ingest.digest(&event, &mut batch).unwrap();
     }
@@ -181,14 +167,8 @@ async fn only_on_a_slow_disk_and_in_company_is_anybody_waited_for() {
     assert_eq!(expected(1_000, 4_000), (TOGETHER, 5), "never long, never for more than a commit takes");
 
     let mut real = Real::new().await;
-    let (intake, mut queue) = crate::intake::queue();
-    let raw = |ident| RawEvent {
-        community: CommunityId::new("c"),
-        server: ServerId(1),
-        source: Source::Http,
-        received_at: UnixMs(0),
-        envelope: panic_of(ident).into(),
-    };
+    let (intake, mut queue) = crate::intake::queue(&crate::intake::SharedWeight::default());
+    let raw = |ident| RawEvent { server: ServerId(1), source: Source::Http, received_at: UnixMs(0), envelope: panic_of(ident).into() };
     let mut gathered = async |answered, later: &[u64]| {
         real.ingest.last = Group { answered, at: Instant::now(), took: Duration::from_millis(16) };
         let began = Instant::now();
@@ -234,8 +214,8 @@ async fn after_a_restart_the_duty_log_and_the_world_agree() {
     clock.advance(5 * MINUTE);
     let stray =
         crate::world::DutyEdge { ident: crate::ids::Ident(9), began: UnixMs(1_000), joined_late: false, seen: UnixMs(2_000), ended: None };
-    let stray = crate::store::duty::DutyRow::new(&CommunityId::new("c"), ServerId(1), stray, None);
-    real.store.ingest(Batch { duty: vec![stray], ..Batch::default() }, Vec::new()).await.unwrap();
+    let stray = crate::store::duty::DutyRow::new(ServerId(1), stray, None);
+    crate::store::conformance::own(&real.store).ingest(Batch { duty: vec![stray], ..Batch::default() }, Vec::new()).await.unwrap();
     real.ingest = Ingest::restore(real.ingest.deps.clone()).await.unwrap();
     assert_eq!(log(&real.store).await, [both[0], both[1], (9, 1_000, Some(2_000), true)]);
 

@@ -83,6 +83,8 @@ pub enum Notice {
         /// Which server's session.
         server: ServerId,
     },
+    /// The community's tasks failed again and again: they are not started any more.
+    Suspended,
 }
 
 /// Servers that are named in one notice.
@@ -235,6 +237,12 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
                 "Sonoran CAD closed the bot's connection for server {server} three times within 30 seconds of signing in. That happens when something else, usually the game server, is connected with the same server ID. I stopped connecting so that it keeps its events.\n\nOn FiveM, forward events to the bot: set `SONORAN_HUB=off`, add these lines to the SonoranCAD resource's `config.json`, and restart both.\n```json\n\"enablePushEventForwarding\": true,\n\"pushEventForwardUrl\": \"http://BOT-IP:3232/sonorancad/event?server={server}\"\n```\nOtherwise, stop the other client and restart the bot."
             ),
             Some(format!("Server {server}")),
+        ),
+        Notice::Suspended => (
+            "⛔ Tenfour stopped for this community".to_owned(),
+            colors::FEED_TROUBLE,
+            "It failed three times within an hour, so no alerts are posted here. Ask whoever runs the bot to look at its log, restart it, and report the problem.".to_owned(),
+            None,
         ),
     };
     let embed = Embed { title: Some(title), description: Some(description), color, footer, timestamp: Some(at), ..Embed::default() };

@@ -1,9 +1,9 @@
-//! What one round of ingest wants on disk.
+//! What one round of a community's ingest wants on disk.
 
 use super::duty;
 use crate::clock::UnixMs;
 use crate::event::Source;
-use crate::ids::{CommunityId, ServerId};
+use crate::ids::ServerId;
 use crate::outbox::Draft;
 
 /// One event to be journaled.
@@ -11,7 +11,6 @@ use crate::outbox::Draft;
 pub struct JournalRow {
     /// Its number, given by ingest: the subject of events that stand for themselves is made of it.
     pub seq: i64,
-    pub community: CommunityId,
     pub server: ServerId,
     /// The way it came.
     pub source: Source,
@@ -25,7 +24,6 @@ pub struct JournalRow {
 /// One entity's row: `None` deletes it.
 #[derive(Clone, Debug)]
 pub struct WorldRow {
-    pub community: CommunityId,
     pub server: ServerId,
     /// Kind and number.
     pub key: (&'static str, i64),

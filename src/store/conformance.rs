@@ -76,6 +76,16 @@ impl Store {
 }
 
 /// Links guilds to the tests' community, as somebody who knows its key would.
+/// The part of the store of the community that [`link`] links.
+pub(crate) fn own(store: &Store) -> CommunityStore {
+    store.of(&CommunityId::new("c"))
+}
+
+/// The number of the last event on disk.
+pub(crate) async fn last_seq(store: &Store) -> Result<i64, StoreError> {
+    store.reader.run(super::journal::last_seq).await
+}
+
 pub(crate) async fn link(store: &Store, guilds: &[u64]) {
     for guild in guilds {
         store.link(GuildId(*guild), &CommunityId::new("c"), Some(UserId(1)), How::Key, UnixMs(1), Vec::new()).await.unwrap();
@@ -104,7 +114,7 @@ fn again_at(due: i64, counts: bool, in_doubt: bool) -> Settlement {
 }
 
 async fn put(store: &Store, posts: Vec<Draft>, now: i64) {
-    store.ingest(Batch { posts, now: UnixMs(now), ..Batch::default() }, Vec::new()).await.unwrap();
+    own(store).ingest(Batch { posts, now: UnixMs(now), ..Batch::default() }, Vec::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -112,7 +122,10 @@ async fn a_claim_holds_until_settled_and_the_next_version_makes_it_pending_again
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
-    assert_eq!(store.due().await.unwrap(), vec![ChannelDue { channel: ChannelId(7), at: UnixMs(10), posts: 1, panic: false }]);
+    assert_eq!(
+        store.due().await.unwrap(),
+        vec![ChannelDue { channel: ChannelId(7), community: CommunityId::new("c"), at: UnixMs(10), posts: 1, panic: false }]
+    );
     let claim = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
     assert!(store.claim(ChannelId(7), UnixMs(11)).await.unwrap().is_none(), "a claimed post must not be claimed twice");
 
@@ -271,22 +284,16 @@ async fn a_second_opener_is_told_who_has_it() {
 async fn a_batch_is_all_or_nothing_and_neighbours_are_untouched() {
     let folder = Folder::new();
     let store = store(&folder).await;
-    let row = |seq| JournalRow {
-        seq,
-        community: CommunityId::new("c"),
-        server: ServerId(1),
-        source: Source::Hub,
-        kind: "X".into(),
-        received_at: UnixMs(1),
-        body: "{}".into(),
-    };
-    let good = store.ingest(Batch { journal: vec![row(1)], ..Batch::default() }, Vec::new());
-    let bad = store
-        .ingest(Batch { journal: vec![row(2), row(2)], posts: vec![draft(7, "never", "", Lane::New)], ..Batch::default() }, Vec::new());
+    let row =
+        |seq| JournalRow { seq, server: ServerId(1), source: Source::Hub, kind: "X".into(), received_at: UnixMs(1), body: "{}".into() };
+    let own = own(&store);
+    let good = own.ingest(Batch { journal: vec![row(1)], ..Batch::default() }, Vec::new());
+    let bad =
+        own.ingest(Batch { journal: vec![row(2), row(2)], posts: vec![draft(7, "never", "", Lane::New)], ..Batch::default() }, Vec::new());
     let (good, bad) = tokio::join!(good, bad);
     good.unwrap();
     assert!(matches!(bad, Err(StoreError::Failed(_))));
-    assert_eq!(store.last_seq().await.unwrap(), 1);
+    assert_eq!(last_seq(&store).await.unwrap(), 1);
     assert!(store.due().await.unwrap().is_empty());
 }
 
@@ -294,18 +301,11 @@ async fn a_batch_is_all_or_nothing_and_neighbours_are_untouched() {
 async fn sequence_numbers_never_go_back_even_when_the_journal_is_pruned() {
     let folder = Folder::new();
     let store = store(&folder).await;
-    let row = JournalRow {
-        seq: 41,
-        community: CommunityId::new("c"),
-        server: ServerId(1),
-        source: Source::Http,
-        kind: "X".into(),
-        received_at: UnixMs(1),
-        body: "{}".into(),
-    };
-    store.ingest(Batch { journal: vec![row], ..Batch::default() }, Vec::new()).await.unwrap();
+    let row =
+        JournalRow { seq: 41, server: ServerId(1), source: Source::Http, kind: "X".into(), received_at: UnixMs(1), body: "{}".into() };
+    own(&store).ingest(Batch { journal: vec![row], ..Batch::default() }, Vec::new()).await.unwrap();
     assert_eq!(store.prune(UnixMs(2), UnixMs(0), UnixMs(2)).await.unwrap(), 1);
-    assert_eq!(store.last_seq().await.unwrap(), 41);
+    assert_eq!(last_seq(&store).await.unwrap(), 41);
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
     assert!(store.settle(&claim, park(100), UnixMs(2)).await.unwrap().newly_parked);
     assert_eq!(
         store.due().await.unwrap(),
-        vec![ChannelDue { channel: ChannelId(7), at: UnixMs(100), posts: 1, panic: false }],
+        vec![ChannelDue { channel: ChannelId(7), community: CommunityId::new("c"), at: UnixMs(100), posts: 1, panic: false }],
         "nothing is due before the channel is tried again"
     );
     let claim = store.claim(ChannelId(7), UnixMs(100)).await.unwrap().unwrap();
@@ -405,8 +405,8 @@ async fn routes_are_added_once_changed_in_place_and_seen_at_once() {
     let folder = Folder::new();
     let store = store(&folder).await;
     let guild = GuildId(1 << 60);
-    let seen = store.routing();
-    assert_eq!(store.ensure_guild(guild, &CommunityId::new("C1")).await.unwrap().community.as_str(), "c1");
+    let seen = own(&store).routing();
+    assert_eq!(store.ensure_guild(guild, &CommunityId::new("C")).await.unwrap().community.as_str(), "c");
     let new = NewRoute { guild, event: Listens::All, channel: ChannelId(5), server: None, role: None, style: Style::Card, forum: false };
     let AddRoute::Added(id) = store.add_route(new.clone(), UserId(9), UnixMs(1)).await.unwrap() else { panic!() };
     assert_eq!(store.add_route(new.clone(), UserId(9), UnixMs(1)).await.unwrap(), AddRoute::Same(id));
@@ -415,7 +415,7 @@ async fn routes_are_added_once_changed_in_place_and_seen_at_once() {
     let other_server = NewRoute { server: Some(ServerId(2)), ..new };
     assert!(matches!(store.add_route(other_server, UserId(9), UnixMs(1)).await.unwrap(), AddRoute::Added(_)));
     let routing = seen.borrow().clone();
-    assert_eq!((routing.routes.len(), routing.routes[0].role, routing.routes[0].community.as_str()), (2, Some(RoleId(3)), "c1"));
+    assert_eq!((routing.routes.len(), routing.routes[0].role, routing.routes[0].community.as_str()), (2, Some(RoleId(3)), "c"));
     assert!(!store.remove_route(GuildId(2), id).await.unwrap(), "another guild's route is not ours to remove");
     assert!(store.remove_route(guild, id).await.unwrap());
     store.set_notices(guild, Some(ChannelId(8))).await.unwrap();
@@ -577,16 +577,13 @@ async fn the_world_comes_back_as_it_was_and_a_damaged_row_costs_itself_only() {
     let mut world = crate::world::Server::default();
     let event = crate::event::Event::Panic { idents: vec![crate::ids::Ident(4107)], on: true };
     let applied = world.apply(&event, UnixMs(5));
-    let mut rows: Vec<WorldRow> = applied
-        .touched
-        .iter()
-        .map(|entity| WorldRow { community: CommunityId::new("c"), server: ServerId(1), key: entity.key(), state: world.row(*entity) })
-        .collect();
+    let mut rows: Vec<WorldRow> =
+        applied.touched.iter().map(|entity| WorldRow { server: ServerId(1), key: entity.key(), state: world.row(*entity) }).collect();
     assert!(applied.touched.contains(&Entity::Panic(crate::ids::Ident(4107))));
-    rows.push(WorldRow { community: CommunityId::new("c"), server: ServerId(1), key: ("911", 3), state: Some("{damaged".into()) });
-    store.ingest(Batch { world: rows, ..Batch::default() }, Vec::new()).await.unwrap();
-    let loaded = store.world().await.unwrap();
-    assert_eq!(loaded[&(CommunityId::new("c"), ServerId(1))], world);
+    rows.push(WorldRow { server: ServerId(1), key: ("911", 3), state: Some("{damaged".into()) });
+    own(&store).ingest(Batch { world: rows, ..Batch::default() }, Vec::new()).await.unwrap();
+    let loaded = own(&store).world().await.unwrap();
+    assert_eq!(loaded[&ServerId(1)], world);
 }
 
 #[test]

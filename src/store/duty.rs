@@ -8,7 +8,7 @@ use super::{Store, StoreError};
 use crate::clock::UnixMs;
 use crate::event::{Priority, Unit};
 use crate::ids::{CommunityId, Ident, ServerId};
-use crate::world::{CallFact, DutyEdge, ServerKey, Subject};
+use crate::world::{CallFact, DutyEdge, Subject};
 
 /// Most sessions of one answer.
 pub const MOST_SESSIONS: usize = 20_000;
@@ -24,7 +24,6 @@ const LONGEST: usize = 100;
 /// A session that began, changed or ended.
 #[derive(Clone, Debug)]
 pub struct DutyRow {
-    community: CommunityId,
     server: ServerId,
     edge: DutyEdge,
     account: String,
@@ -36,12 +35,11 @@ pub struct DutyRow {
 impl DutyRow {
     /// The row of an edge; `unit` is whose it is, as far as it is known.
     #[must_use]
-    pub fn new(community: &CommunityId, server: ServerId, edge: DutyEdge, unit: Option<&Unit>) -> Self {
+    pub fn new(server: ServerId, edge: DutyEdge, unit: Option<&Unit>) -> Self {
         let part = |part: fn(&Unit) -> &Option<String>| -> String {
             unit.and_then(|unit| part(unit).as_deref()).unwrap_or_default().trim().chars().take(LONGEST).collect()
         };
         Self {
-            community: community.clone(),
             server,
             edge,
             account: part(|unit| &unit.account),
@@ -55,7 +53,6 @@ impl DutyRow {
 /// A call as statistics see it.
 #[derive(Clone, Debug)]
 pub struct CallRow {
-    pub community: CommunityId,
     pub server: ServerId,
     /// Its name for ever.
     pub subject: Subject,
@@ -130,7 +127,7 @@ pub struct Which {
     pub span: Span,
 }
 
-pub(super) fn put(connection: &Connection, changed: &[DutyRow]) -> rusqlite::Result<()> {
+pub(super) fn put(connection: &Connection, community: &CommunityId, changed: &[DutyRow]) -> rusqlite::Result<()> {
     if changed.is_empty() {
         return Ok(());
     }
@@ -146,7 +143,7 @@ pub(super) fn put(connection: &Connection, changed: &[DutyRow]) -> rusqlite::Res
     )?;
     for row in changed {
         let DutyEdge { ident, began, joined_late, seen, ended } = row.edge;
-        let (community, server) = (row.community.as_str(), row.server.0);
+        let (community, server) = (community.as_str(), row.server.0);
         match ended {
             None => {
                 begin.execute((
@@ -170,7 +167,7 @@ pub(super) fn put(connection: &Connection, changed: &[DutyRow]) -> rusqlite::Res
     Ok(())
 }
 
-pub(super) fn put_calls(connection: &Connection, changed: &[CallRow]) -> rusqlite::Result<()> {
+pub(super) fn put_calls(connection: &Connection, community: &CommunityId, changed: &[CallRow]) -> rusqlite::Result<()> {
     if changed.is_empty() {
         return Ok(());
     }
@@ -183,7 +180,7 @@ pub(super) fn put_calls(connection: &Connection, changed: &[CallRow]) -> rusqlit
          WHERE (priority, joined_late, first_unit_ms, closed_ms)
              IS NOT (excluded.priority, excluded.joined_late, excluded.first_unit_ms, excluded.closed_ms)",
     )?;
-    for CallRow { community, server, subject, fact } in changed {
+    for CallRow { server, subject, fact } in changed {
         let priority = fact.priority.as_ref().map(|priority| match priority {
             Priority::Level(level) => level.to_string(),
             Priority::Word(word) => word.trim().chars().take(LONGEST).collect(),
@@ -232,33 +229,21 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
-impl Store {
-    /// Ends sessions that last in the table and are not among `open`: what the world no longer knows of is over. They end at the last sign
-    /// of life that was written down.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn end_strays(&self, open: Vec<(ServerKey, Ident, UnixMs)>) -> Result<usize, StoreError> {
-        self.writer
-            .run(move |connection| {
-                let open: HashSet<(String, u32, i64, i64)> = open
-                    .into_iter()
-                    .map(|((community, server), ident, began)| (community.as_str().to_owned(), server.0, ident.0, began.0))
-                    .collect();
-                let mut select = connection.prepare("SELECT id, community, server, ident, began_ms FROM duty WHERE ended_ms IS NULL")?;
-                let found =
-                    select.query_map((), |row| Ok((row.get::<_, i64>(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))))?;
-                let found: Vec<(i64, _)> = found.collect::<Result<_, _>>()?;
-                let mut end = connection.prepare("UPDATE duty SET ended_ms = max(seen_ms, began_ms), missed = 1 WHERE id = ?1")?;
-                let mut ended = 0;
-                for (id, _) in found.into_iter().filter(|(_, key)| !open.contains(key)) {
-                    ended += end.execute([id])?;
-                }
-                Ok(ended)
-            })
-            .await
+/// Ends a community's sessions that last in the table and are not among `open`, at the last sign of life that was written down. How many.
+pub(super) fn end_strays(connection: &Connection, community: &CommunityId, open: &[(ServerId, Ident, UnixMs)]) -> rusqlite::Result<usize> {
+    let open: HashSet<(u32, i64, i64)> = open.iter().map(|(server, ident, began)| (server.0, ident.0, began.0)).collect();
+    let mut select = connection.prepare("SELECT id, server, ident, began_ms FROM duty WHERE community = ?1 AND ended_ms IS NULL")?;
+    let found = select.query_map([community.as_str()], |row| Ok((row.get::<_, i64>(0)?, (row.get(1)?, row.get(2)?, row.get(3)?))))?;
+    let found: Vec<(i64, _)> = found.collect::<Result<_, _>>()?;
+    let mut end = connection.prepare("UPDATE duty SET ended_ms = max(seen_ms, began_ms), missed = 1 WHERE id = ?1")?;
+    let mut ended = 0;
+    for (id, _) in found.into_iter().filter(|(_, key)| !open.contains(key)) {
+        ended += end.execute([id])?;
     }
+    Ok(ended)
+}
 
+impl Store {
     /// Sessions that lie in a span, wholly or in part, the newest first; at most [`MOST_SESSIONS`].
     ///
     /// # Errors

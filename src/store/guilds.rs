@@ -1,10 +1,8 @@
 //! Guilds and their routes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
-use tokio::sync::watch;
 
 use super::posts::Posts;
 use super::routing::{MOST_ROUTES, ROUTES, load, route};
@@ -64,16 +62,10 @@ pub enum EditRoute {
 }
 
 impl Store {
-    /// The routing as it is now and as it becomes.
-    #[must_use]
-    pub fn routing(&self) -> watch::Receiver<Arc<Routing>> {
-        self.routing.subscribe()
-    }
-
-    /// The routing as it is now.
+    /// The routing of all communities as it is now.
     #[must_use]
     pub fn routing_now(&self) -> Arc<Routing> {
-        self.routing.borrow().clone()
+        self.routing.all()
     }
 
     /// Runs a change of guilds or routes and then shows everybody the new routing.
@@ -92,33 +84,12 @@ impl Store {
         let changed = self.writer.change_posts(move |connection, posts| {
             let result = work(connection, posts)?;
             let routing = load(connection)?;
-            posts.serve(routing.access.served().iter().map(|link| link.guild));
+            posts.serve(&routing.access);
             Ok((result, routing))
         });
         let (result, routing) = changed.await?;
-        // Whoever asked first may come here last: what is older must not replace what is newer.
-        self.routing.send_if_modified(|shown| {
-            let newer = routing.written >= shown.written;
-            if newer {
-                *shown = Arc::new(routing);
-            }
-            newer
-        });
+        self.routing.publish(routing);
         Ok(result)
-    }
-
-    /// When each route's role was pinged last.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn pinged(&self) -> Result<HashMap<i64, UnixMs>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let mut select = connection.prepare_cached("SELECT id, pinged_ms FROM route WHERE pinged_ms IS NOT NULL")?;
-                let found = select.query_map((), |row| Ok((row.get(0)?, UnixMs(row.get(1)?))))?;
-                found.collect()
-            })
-            .await
     }
 
     /// Makes sure that the guild is known; a new one watches `community`. Returns it.

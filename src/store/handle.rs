@@ -1,12 +1,11 @@
 //! The store as others hold it. What it does is in the files beside this one, by subject.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::quota::Quota;
-use super::routing::Routing;
+use super::routing::PublishedRouting;
 use super::thread::{Reader, Writer};
 
 /// The store. Cheap to clone. Closed by [`Store::close`], or when the last clone is gone.
@@ -14,9 +13,11 @@ use super::thread::{Reader, Writer};
 pub struct Store {
     pub(super) writer: Writer,
     pub(super) reader: Reader,
-    pub(super) routing: watch::Sender<Arc<Routing>>,
+    pub(super) routing: Arc<PublishedRouting>,
     pub(super) instance: Arc<str>,
     pub(super) quota: Option<Quota>,
+    /// Of the next event that is journaled.
+    pub(super) next_seq: Arc<AtomicI64>,
 }
 
 impl Store {

@@ -1,4 +1,6 @@
-//! Which guilds are linked to the community, as rows. The rule is in [`crate::guild_access`].
+//! Which guilds are linked to which community, as rows. The rule is in [`crate::guild_access`].
+
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -7,13 +9,19 @@ use crate::clock::UnixMs;
 use crate::guild_access::{Access, How, Link};
 use crate::ids::{CommunityId, GuildId, UserId};
 
-/// Names in `meta`.
-pub(super) const COMMUNITY: &str = "community";
+/// Names in `meta`. The communities that are run, one on each line: an id has no line break.
+const COMMUNITIES: &str = "communities";
+/// Where a database of 0.6.0 or before has its one community.
+const COMMUNITY: &str = "community";
 pub(super) const ONLY_GUILD: &str = "only_guild";
 pub(super) const COMMANDS_IN: &str = "commands_in";
 
 pub(super) fn access(connection: &Connection) -> rusqlite::Result<Access> {
-    let community = meta(connection, COMMUNITY)?.map(|name| CommunityId::new(&name));
+    let communities = match meta(connection, COMMUNITIES)? {
+        None => meta(connection, COMMUNITY)?,
+        known => known,
+    };
+    let communities = communities.iter().flat_map(|names| names.lines()).map(CommunityId::new).collect();
     let only = meta(connection, ONLY_GUILD)?.and_then(|id| id.parse().ok()).map(GuildId);
     let mut select = connection
         .prepare_cached("SELECT guild, community, linked_ms, linked_by, how, unlinked_ms, left_ms FROM guild_link ORDER BY guild")?;
@@ -29,7 +37,12 @@ pub(super) fn access(connection: &Connection) -> rusqlite::Result<Access> {
             left_at: row.get::<_, Option<i64>>("left_ms")?.map(UnixMs),
         })
     })?;
-    Ok(Access::new(community, only, links.collect::<rusqlite::Result<_>>()?))
+    Ok(Access::new(communities, only, links.collect::<rusqlite::Result<_>>()?))
+}
+
+pub(super) fn set_communities(connection: &Connection, communities: &BTreeSet<CommunityId>) -> rusqlite::Result<()> {
+    let names: Vec<&str> = communities.iter().map(CommunityId::as_str).collect();
+    set_meta(connection, COMMUNITIES, Some(&names.join("\n")))
 }
 
 pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {

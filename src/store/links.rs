@@ -1,10 +1,10 @@
-//! Which guilds are linked to the community: stored links and settings in, the rule of [`crate::guild_access`] applied. The queue learns its
+//! Which guilds are linked to which community: stored links and settings in, the rule of [`crate::guild_access`] applied. The queue learns its
 //! outcome in the transaction that changes it ([`Store::change_with_posts`]).
 
 use std::collections::BTreeSet;
 
 use super::audit::{self, Entry};
-use super::link_rows::{COMMANDS_IN, COMMUNITY, ONLY_GUILD, access, come, leave, meta, put, set_meta};
+use super::link_rows::{COMMANDS_IN, ONLY_GUILD, access, come, leave, meta, put, set_communities, set_meta};
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
 use crate::guild_access::How;
@@ -19,15 +19,15 @@ pub enum Linked {
 }
 
 impl Store {
-    /// Says whose bot this is: which community, and the one guild that `DISCORD_GUILD_ID` names. To be called at each start, before anything
-    /// is drawn or sent. The guild that is named is linked, also if somebody there had unlinked it.
+    /// Says whose bot this is: the community of the environment, and the one guild that `DISCORD_GUILD_ID` names. To be called at each start,
+    /// before anything is drawn or sent. The guild that is named is linked, also if somebody there had unlinked it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn serve(&self, community: &CommunityId, only: Option<GuildId>, now: UnixMs) -> Result<(), StoreError> {
         let community = community.clone();
         self.change(move |connection| {
-            set_meta(connection, COMMUNITY, Some(community.as_str()))?;
+            set_communities(connection, &BTreeSet::from([community.clone()]))?;
             set_meta(connection, ONLY_GUILD, only.map(|guild| guild.to_string()).as_deref())?;
             if let Some(guild) = only {
                 match access(connection)?.served().iter().find(|link| link.guild == guild) {
@@ -37,6 +37,20 @@ impl Store {
                 }
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// Serves the guilds of this community too, from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn serve_also(&self, community: &CommunityId) -> Result<(), StoreError> {
+        let community = community.clone();
+        self.change(move |connection| {
+            let mut communities = access(connection)?.communities().clone();
+            communities.insert(community);
+            set_communities(connection, &communities)
         })
         .await
     }
@@ -80,8 +94,13 @@ impl Store {
         entries: Vec<Entry>,
     ) -> Result<Linked, StoreError> {
         let community = community.clone();
-        self.change(move |connection| {
-            match access(connection)?.served().iter().find(|link| link.guild == guild) {
+        self.change_with_posts(move |connection, posts| {
+            let access = access(connection)?;
+            if access.community_of(guild).is_some_and(|before| *before != community) {
+                // What it shows of the other community stays as it is on Discord.
+                posts.forget_guild(connection, guild)?;
+            }
+            match access.served_by(&community).iter().find(|link| link.guild == guild) {
                 Some(link) if link.how.is_proven() || !how.is_proven() => return Ok(Linked::Already),
                 // It was linked by itself, and has proven it now.
                 Some(link) => put(connection, guild, &community, by, how, link.linked_at)?,

@@ -14,6 +14,7 @@ pub mod audit;
 pub mod backup;
 mod batch;
 mod boards;
+mod community;
 pub mod duty;
 mod error;
 mod guilds;
@@ -38,6 +39,7 @@ mod world_rows;
 
 pub use batch::{Batch, JournalRow, WorldRow};
 pub use boards::AddBoard;
+pub use community::CommunityStore;
 pub use error::StoreError;
 pub use guilds::{AddRoute, AddedRoute, EditRoute, StyleIs};
 pub use handle::Store;

@@ -9,7 +9,7 @@ use super::handle::Store;
 use super::posts::Posts;
 use super::{StoreError, rows};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, GuildId, MessageId, RoleId, ServerId};
+use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
 use crate::outbox::queue::{BoardRemoval, ChannelDue, LaneBacklog, ParkedChannel, Waiting};
 use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Place, PostKey, SettleOutcome, Settlement, SubjectKey};
 use crate::render::Style;
@@ -134,7 +134,7 @@ impl Store {
         self.writer.read_posts(|posts| posts.queue.due()).await
     }
 
-    /// What waits to be sent, by lane; every lane is there.
+    /// What waits to be sent, by community and lane; where nothing does is left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -160,7 +160,19 @@ impl Store {
 
 /// What people ask for, and what is said to them.
 impl Store {
-    /// Posts by state.
+    /// A community's posts by state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn counts_of(&self, community: &CommunityId) -> Result<PostCounts, StoreError> {
+        let (waits, fails) = (community.clone(), community.clone());
+        let Waiting { posts, oldest } = self.writer.read_posts(move |posts| posts.queue.waiting_of(&waits)).await?;
+        let count = "SELECT count(*) FROM post WHERE community = ?1 AND failed IS NOT NULL";
+        let failed: i64 = self.reader.run(move |connection| connection.query_row(count, [fails.as_str()], |row| row.get(0))).await?;
+        Ok(PostCounts { waiting: posts, failed: usize::try_from(failed).unwrap_or(0), oldest_waiting: oldest })
+    }
+
+    /// All posts by state.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -246,33 +258,6 @@ impl Store {
             .await
     }
 
-    /// Cards with how they were drawn first: also of what is over, as what became of a 911 may be found out after it is gone.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn memos(&self) -> Result<Vec<(PostKey, CardMemo)>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let mut select = connection.prepare(
-                    "SELECT guild, channel, community, server, subject, style, roles, place, threads FROM post
-                     WHERE over = 0
-                        OR (instr(subject, '#') = 0 AND (subject LIKE '911:%' OR subject LIKE 'call:%' OR subject LIKE 'panic:%'))",
-                )?;
-                let found = select.query_map((), |row| {
-                    let memo = CardMemo {
-                        guild: rows::guild(row, "guild")?,
-                        style: rows::style(row, "style")?,
-                        roles: rows::json(row, "roles")?,
-                        place: rows::place(row, "place")?,
-                        threads: rows::threads(row, "threads")?,
-                    };
-                    Ok((key(row)?, memo))
-                })?;
-                found.collect()
-            })
-            .await
-    }
-
     /// Forgets the post of a removed board. Nothing may draw the board any more, or its post would come back.
     ///
     /// # Errors
@@ -291,26 +276,38 @@ impl Store {
         let board = board.clone();
         self.writer.change_posts(move |connection, posts| posts.resend_board(connection, &board, now)).await
     }
+}
 
-    /// When the messages of boards were made, by the boards' numbers: Discord lets old messages be edited less often. A message's id
-    /// tells its time.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn boards_made(&self) -> Result<Vec<(i64, UnixMs)>, StoreError> {
-        self.reader
-            .run(|connection| {
-                let mut select =
-                    connection.prepare("SELECT subject, message FROM post WHERE subject LIKE 'board:%' AND message IS NOT NULL")?;
-                let found = select.query_map((), |row| Ok((row.get::<_, String>(0)?, rows::message_option(row, "message")?)))?;
-                let mut made = Vec::new();
-                for row in found {
-                    let (subject, message) = row?;
-                    let number = subject.strip_prefix("board:").and_then(|number| number.parse().ok());
-                    made.extend(number.zip(message.map(|message| message.made_at())));
-                }
-                Ok(made)
-            })
-            .await
+/// A community's cards with how they were drawn first.
+pub(super) fn memos(connection: &Connection, community: &CommunityId) -> rusqlite::Result<Vec<(PostKey, CardMemo)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT guild, channel, community, server, subject, style, roles, place, threads FROM post
+         WHERE community = ?1 AND (over = 0
+            OR (instr(subject, '#') = 0 AND (subject LIKE '911:%' OR subject LIKE 'call:%' OR subject LIKE 'panic:%')))",
+    )?;
+    let found = select.query_map([community.as_str()], |row| {
+        let memo = CardMemo {
+            guild: rows::guild(row, "guild")?,
+            style: rows::style(row, "style")?,
+            roles: rows::json(row, "roles")?,
+            place: rows::place(row, "place")?,
+            threads: rows::threads(row, "threads")?,
+        };
+        Ok((key(row)?, memo))
+    })?;
+    found.collect()
+}
+
+/// When the messages of a community's boards were made, by the boards' numbers.
+pub(super) fn boards_made(connection: &Connection, community: &CommunityId) -> rusqlite::Result<Vec<(i64, UnixMs)>> {
+    let mut select = connection
+        .prepare_cached("SELECT subject, message FROM post WHERE community = ?1 AND subject LIKE 'board:%' AND message IS NOT NULL")?;
+    let found = select.query_map([community.as_str()], |row| Ok((row.get::<_, String>(0)?, rows::message_option(row, "message")?)))?;
+    let mut made = Vec::new();
+    for row in found {
+        let (subject, message) = row?;
+        let number = subject.strip_prefix("board:").and_then(|number| number.parse().ok());
+        made.extend(number.zip(message.map(|message| message.made_at())));
     }
+    Ok(made)
 }

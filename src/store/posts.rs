@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::{link_rows, post_rows, rows};
 use crate::clock::UnixMs;
+use crate::guild_access::Access;
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::queue::{BoardRemoval, Mark, ParkedChannel, Post};
 use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Draft, PostId, Queue, SettleOutcome, Settlement, SubjectKey};
@@ -39,7 +40,7 @@ impl Posts {
     }
 
     fn fill(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.serve(link_rows::access(connection)?.served().iter().map(|link| link.guild));
+        self.serve(&link_rows::access(connection)?);
         let mut live = post_rows::live(connection)?;
         live.extend(post_rows::beside_live(connection)?);
         let needed = named_by(connection, &live)?;
@@ -49,9 +50,9 @@ impl Posts {
         Ok(())
     }
 
-    /// From now on only posts of these guilds are taken in and claimed.
-    pub(super) fn serve(&mut self, guilds: impl Iterator<Item = GuildId>) {
-        self.queue.serve(guilds.collect());
+    /// From now on only posts of the guilds that are served are taken in and claimed.
+    pub(super) fn serve(&mut self, access: &Access) {
+        self.queue.serve(access.served().into_iter().map(|link| (link.guild, link.community.clone())).collect());
     }
 
     /// Stores what changed since this was called last.
@@ -85,9 +86,14 @@ impl Posts {
     }
 
     /// Takes in how posts should look now.
-    pub(super) fn desire(&mut self, connection: &Connection, drafts: &[Draft], now: UnixMs) -> rusqlite::Result<()> {
+    pub(super) fn desire<'a>(
+        &mut self,
+        connection: &Connection,
+        drafts: impl Iterator<Item = &'a Draft> + Clone,
+        now: UnixMs,
+    ) -> rusqlite::Result<()> {
         self.evict(now);
-        for draft in drafts {
+        for draft in drafts.clone() {
             let about = SubjectKey::of(&draft.key);
             let named = draft.message.links().chain(draft.parent.as_deref());
             let mut needed: Vec<SubjectKey> = named.map(|subject| about.beside(subject)).collect();
@@ -97,7 +103,7 @@ impl Posts {
             needed.push(about);
             self.recall(connection, needed)?;
         }
-        self.queue.desire(drafts.iter().cloned(), now);
+        self.queue.desire(drafts.cloned(), now);
         Ok(())
     }
 

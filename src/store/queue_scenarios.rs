@@ -189,7 +189,7 @@ impl Side {
 
     fn begin(&mut self, window: i64) {
         self.execute("BEGIN");
-        link_rows::set_meta(&self.connection, link_rows::COMMUNITY, Some(community().as_str())).unwrap();
+        link_rows::set_communities(&self.connection, &[community()].into()).unwrap();
         for guild in GUILDS {
             link_rows::put(&self.connection, guild, &community(), Some(crate::ids::UserId(1)), How::Key, START).unwrap();
             let sql = "INSERT INTO guild (id, community, notices_channel) VALUES (?1, ?2, ?3)";
@@ -208,7 +208,7 @@ impl Side {
 
     fn serve(&mut self) {
         let access = link_rows::access(&self.connection).unwrap();
-        self.posts.serve(access.served().iter().map(|link| link.guild));
+        self.posts.serve(&access);
     }
 
     /// All rows about posts.
@@ -412,7 +412,7 @@ impl<'s> Scenario<'s> {
                     side.execute("SAVEPOINT failing");
                     let before = side.posts.mark();
                     side.change(|connection, posts| {
-                        posts.desire(connection, drafts, now)?;
+                        posts.desire(connection, drafts.iter(), now)?;
                         Ok(posts.claim(&ClaimRequest { now, ..*request }))
                     });
                     side.execute("ROLLBACK TO failing; RELEASE failing");
@@ -440,7 +440,7 @@ impl<'s> Scenario<'s> {
     fn desire(&mut self, drafts: &[Draft], requests: &[ClaimRequest]) -> Result<(), String> {
         let now = self.now;
         let drafts: Vec<Draft> = drafts.iter().map(|draft| Draft { happened_at: now, ..draft.clone() }).collect();
-        self.change("desire", |connection, posts| posts.desire(connection, &drafts, now))?;
+        self.change("desire", |connection, posts| posts.desire(connection, drafts.iter(), now))?;
         requests.iter().try_for_each(|request| self.claim(*request))
     }
 

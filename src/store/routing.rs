@@ -1,9 +1,10 @@
-//! Guilds, routes and boards as a snapshot, read whole after each change.
+//! Guilds, routes and boards as a snapshot, read whole after each change, and the part of it that each community gets.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, Row};
+use tokio::sync::watch;
 
 use super::{link_rows, rows};
 use crate::authorization::ActingRule;
@@ -46,6 +47,66 @@ pub struct Routing {
     pub(super) written: i64,
 }
 
+impl Routing {
+    /// Only what concerns one community.
+    fn of(&self, community: &CommunityId) -> Self {
+        Self {
+            guilds: self.guilds.iter().filter(|(_, guild)| guild.community == *community).map(|(id, guild)| (*id, guild.clone())).collect(),
+            routes: self.routes.iter().filter(|route| route.community == *community).cloned().collect(),
+            boards: self.boards.iter().filter(|board| board.community == *community).cloned().collect(),
+            access: self.access.of(community),
+            written: 0,
+        }
+    }
+}
+
+/// The latest routing: all of it, and each community's part, which changes only if something of that community did.
+#[derive(Debug)]
+pub(super) struct PublishedRouting {
+    all: Mutex<Arc<Routing>>,
+    communities: Mutex<HashMap<CommunityId, watch::Sender<Arc<Routing>>>>,
+}
+
+impl PublishedRouting {
+    pub(super) fn new(routing: Routing) -> Self {
+        Self { all: Mutex::new(Arc::new(routing)), communities: Mutex::default() }
+    }
+
+    pub(super) fn all(&self) -> Arc<Routing> {
+        Arc::clone(&self.all.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A community's part, as it is and as it becomes.
+    pub(super) fn of(&self, community: &CommunityId) -> watch::Receiver<Arc<Routing>> {
+        let mut communities = self.communities.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = || watch::Sender::new(Arc::new(self.all().of(community)));
+        communities.entry(community.clone()).or_insert_with(part).subscribe()
+    }
+
+    /// Unless a newer one is there: whoever read first may come last.
+    pub(super) fn publish(&self, routing: Routing) {
+        let communities = self.communities.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer = Arc::new(routing);
+        {
+            let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+            if newer.written < all.written {
+                return;
+            }
+            *all = Arc::clone(&newer);
+        }
+        for (community, shown) in &*communities {
+            let part = newer.of(community);
+            shown.send_if_modified(|shown| {
+                let changed = **shown != part;
+                if changed {
+                    *shown = Arc::new(part);
+                }
+                changed
+            });
+        }
+    }
+}
+
 /// Routes with the community of their guild.
 pub(super) const ROUTES: &str = "SELECT route.id, guild, community, event, channel, server, role, style, enabled, rule, forum FROM route JOIN guild ON guild.id = route.guild";
 
@@ -53,6 +114,10 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
     let written = connection.query_row("SELECT total_changes()", (), |row| row.get(0))?;
     let access = link_rows::access(connection)?;
     let mut routing = Routing { written, access, ..Routing::default() };
+    // A guild whose settings are of another community than its link is not shown: nobody may read one community's alerts by another's routes.
+    let served: HashMap<GuildId, CommunityId> =
+        routing.access.served().into_iter().map(|link| (link.guild, link.community.clone())).collect();
+    let shows = |guild: GuildId, community: &CommunityId| served.get(&guild) == Some(community);
     let mut select = connection.prepare_cached("SELECT id, community, notices_channel, labels, quiet, acting FROM guild")?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
@@ -64,14 +129,14 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
             quiet: rows::json_option(row, "quiet")?,
             acting: rows::json_option(row, "acting")?.unwrap_or_default(),
         };
-        if routing.access.serves(guild.id) {
+        if shows(guild.id, &guild.community) {
             routing.guilds.insert(guild.id, guild);
         }
     }
     let mut select = connection.prepare_cached(&format!("{ROUTES} ORDER BY route.id"))?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
-        if let Some(route) = route(row)?.filter(|route| routing.access.serves(route.guild)) {
+        if let Some(route) = route(row)?.filter(|route| shows(route.guild, &route.community)) {
             routing.routes.push(route);
         }
     }
@@ -82,14 +147,14 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
     while let Some(row) = found.next()? {
         let kind: String = row.get("kind")?;
         let Some(kind) = BoardKind::parse(&kind) else { continue };
-        let guild = rows::guild(row, "guild")?;
-        if !routing.access.serves(guild) {
+        let (guild, community) = (rows::guild(row, "guild")?, rows::community(row, "community")?);
+        if !shows(guild, &community) {
             continue;
         }
         routing.boards.push(Board {
             id: row.get("id")?,
             guild,
-            community: rows::community(row, "community")?,
+            community,
             channel: rows::channel(row, "channel")?,
             kind,
             server: rows::server_option(row, "server")?,

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-
-use tokio::sync::watch;
+use std::sync::atomic::AtomicI64;
 
 use super::handle::Store;
 use super::posts::Posts;
 use super::quota::Quota;
+use super::routing::PublishedRouting;
 use super::thread::{Reader, Writer, Written};
-use super::{Inspected, StoreError, open, routing, schema};
+use super::{Inspected, StoreError, journal, open, routing, schema};
 
 /// What a store is told when it is opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +48,7 @@ impl Store {
         let instance = schema::instance(&connection).map_err(sqlite)?;
         let routing = routing::load(&connection).map_err(sqlite)?;
         let posts = Posts::load(&connection, &instance, options.edit_window_ms).map_err(sqlite)?;
+        let next_seq = Arc::new(AtomicI64::new(journal::last_seq(&connection).map_err(sqlite)?.saturating_add(1)));
         let reading = open::again(&file, path)?;
         reading.pragma_update(None, "query_only", true).map_err(sqlite)?;
         let no_thread = |error: std::io::Error| fail(format!("cannot start a thread: {error}"));
@@ -55,9 +56,10 @@ impl Store {
         Ok(Self {
             writer: Writer::start(Written::new(connection, posts), reading, lock).map_err(no_thread)?,
             reader,
-            routing: watch::Sender::new(Arc::new(routing)),
+            routing: Arc::new(PublishedRouting::new(routing)),
             instance: instance.into(),
             quota,
+            next_seq,
         })
     }
 

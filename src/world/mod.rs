@@ -1,4 +1,4 @@
-//! What the CAD looks like right now, per (community, server): units, 911 calls, dispatch calls, panics.
+//! What one community's CAD looks like right now, per server: units, 911 calls, dispatch calls, panics.
 //!
 //! Job: pure reducers. [`Server::apply`] takes an event and the time and says which subjects changed and how. Never does I/O, never
 //! asks the clock, never decides who is told. Everything in it can be written as a row and read back ([`Entity`]).
@@ -52,7 +52,7 @@ pub use page::{Acknowledgement, PageId, Paged};
 pub use panic::{Panic, Shared};
 pub use reconcile::{FRESH, GRACE, Reconciled};
 pub use row::RowError;
-pub use server::{Listed, Server, ServerKey};
+pub use server::{Listed, Server};
 pub use session::{Duty, DutyEdge, Ended};
 pub use shared::MOST_ALONE;
 pub use subject::{Subject, SubjectError};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::Memory;
 use super::{Dispatch, Emergency, PageId, Paged, Panic, UnitState};
 use crate::clock::UnixMs;
-use crate::ids::{CallId, CommunityId, Ident, ServerId};
+use crate::ids::{CallId, Ident};
 
 /// One CAD server of one community.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +42,3 @@ pub struct Listed {
     #[serde(default)]
     pub every_ms: i64,
 }
-
-/// Whose world.
-pub type ServerKey = (CommunityId, ServerId);

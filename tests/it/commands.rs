@@ -26,19 +26,20 @@ use tenfour::actions::{self, Acting};
 use tenfour::cad::rest::CadRest;
 use tenfour::clock::Clock;
 use tenfour::commands::{Data, Facts, framework};
+use tenfour::community::{Community, Interface, Registry};
 use tenfour::delivery::{Delivery, Trouble};
 use tenfour::discord::rest::Rest;
 use tenfour::discord::roles::Roles;
 use tenfour::event::Topic;
 use tenfour::ids::{CommunityId, GuildId, ServerId};
 use tenfour::ingest::{Deps, Ingest, Inputs};
-use tenfour::intake::{self, Intake};
+use tenfour::intake::{self, Intake, SharedWeight};
 use tenfour::metrics::Metrics;
 use tenfour::ops::{Part, Readiness};
 use tenfour::refresh::{Read, RefreshRequests};
 use tenfour::send_scheduler::SendScheduler;
 use tenfour::shutdown::Tasks;
-use tenfour::status::Status;
+use tenfour::status::{HostStatus, Status};
 use tenfour::store::Store;
 use tenfour_sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour_sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
@@ -107,6 +108,8 @@ struct Bot {
     folder: PathBuf,
     running: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
     data: Data,
+    /// Of its one community.
+    interface: Interface,
     /// What the CAD's API says goes here.
     readings: mpsc::Sender<Read>,
     /// Nobody listens to troubles here.
@@ -156,13 +159,15 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     store.serve(&CommunityId::new(COMMUNITY), at, plan.clock.now()).await.unwrap();
     let servers: Vec<ServerId> = plan.servers.iter().copied().map(ServerId).collect();
     let metrics = Metrics::new(&servers, &Topic::ALL.map(Topic::as_str));
-    let (status, clock, tasks) = (Status::default(), plan.clock.clone(), Tasks::default());
+    let community = CommunityId::new(COMMUNITY);
+    let (host, clock, tasks) = (HostStatus::default(), plan.clock.clone(), Tasks::default());
+    let status = host.of(&community);
     let scheduler = SendScheduler::new(clock.clone(), 0);
-    let (intake, queue) = intake::queue();
+    let (intake, queue) = intake::queue(&SharedWeight::default());
     let (requests, asked) = mpsc::channel(8);
     let requests = if plan.deaf { mpsc::channel(8).0 } else { requests };
     let deps = Deps {
-        store: store.clone(),
+        store: store.of(&community),
         clock: clock.clone(),
         metrics: metrics.clone(),
         status: status.clone(),
@@ -171,7 +176,8 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     };
     let (readings, read) = mpsc::channel(1);
     let ingest = Ingest::restore(deps).await.unwrap();
-    tasks.spawn_vital("ingest", ingest.run(Inputs { queue, readings: read, requests: asked }, tasks.clone()));
+    let (mut inputs, ingesting) = (Inputs { queue, readings: read, requests: asked }, tasks.clone());
+    tasks.spawn_vital("ingest", async move { ingest.run(&mut inputs, &ingesting).await });
     let rest = Rest::new(sim.url(), SecretString::from(plan.token), metrics.clone()).unwrap();
     let (trouble, troubles) = mpsc::channel(64);
     let delivery = Delivery {
@@ -179,7 +185,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         clock: clock.clone(),
         rest: rest.clone(),
         metrics: metrics.clone(),
-        status: status.clone(),
+        status: host.clone(),
         scheduler: scheduler.clone(),
         trouble,
     };
@@ -212,22 +218,16 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let data = Data {
         store: store.clone(),
         clock,
-        status: status.clone(),
+        status: host,
         metrics: metrics.clone(),
         rest,
         scheduler,
-        acting: Some(acting),
-        cad: Some(client.reader()),
-        requests,
-        facts: Facts {
-            community: CommunityId::new(COMMUNITY),
-            servers,
-            hub: plan.hub,
-            listen: vec!["127.0.0.1:3232".parse().unwrap()],
-            bot,
-            message_content: plan.message_content,
-        },
+        communities: Registry::new(store.clone()),
+        facts: Facts { listen: vec!["127.0.0.1:3232".parse().unwrap()], bot, message_content: plan.message_content },
     };
+    let (id, hub, cad_reader) = (community, plan.hub, client.reader());
+    let interface = Interface { id, servers, hub, status: status.clone(), acting: Some(acting), cad: Some(cad_reader), requests };
+    data.communities.insert(Community::new(interface.clone(), tasks.clone()).0);
     let readiness = Readiness::new([Part::Discord]);
     let running = tokio::spawn(framework::run(data.clone(), at, tasks.clone(), readiness.clone()));
     Bot {
@@ -245,6 +245,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         folder,
         running: Some(running),
         data,
+        interface,
         readings,
         _troubles: troubles,
     }

@@ -12,7 +12,7 @@ use tenfour::clock::{Clock, UnixMs};
 use tenfour::event::{RawEvent, Source};
 use tenfour::http_server::{self, ConnectionLimiter, Limits};
 use tenfour::ids::{CommunityId, ServerId};
-use tenfour::intake::{self, Arrival, IntakeError};
+use tenfour::intake::{self, Arrival, IntakeError, SharedWeight};
 use tenfour::metrics::Metrics;
 use tenfour::telemetry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,13 +39,14 @@ impl Server {
     }
 
     async fn with(limits: Limits, port_server: Option<u32>) -> Self {
-        let credentials = vec![
-            Credentials { community: CommunityId::new("first"), key: SecretString::from(KEY), servers: vec![ServerId(1), ServerId(2)] },
-            Credentials { community: CommunityId::new("second"), key: SecretString::from("other-key"), servers: vec![ServerId(7)] },
-        ];
-        let (intake, arrivals) = intake::queue();
         let metrics = Metrics::new(&[ServerId(1)], &[]);
-        let listener = Listener::new(credentials, intake, metrics.clone(), Clock::manual(NOW));
+        let listener = Listener::new(metrics.clone(), Clock::manual(NOW));
+        // Which of them an event belongs to is seen by its server.
+        let (intake, arrivals) = intake::queue(&SharedWeight::default());
+        for (community, key, servers) in [("first", KEY, vec![1, 2]), ("second", "other-key", vec![7])] {
+            let (key, servers) = (SecretString::from(key), servers.into_iter().map(ServerId).collect());
+            listener.admit(Credentials { community: CommunityId::new(community), intake: intake.clone(), key, servers });
+        }
         let bound = http_server::bind("127.0.0.1:0".parse().unwrap(), "LISTEN_ADDR").await.unwrap();
         let addr = bound.local_addr();
         let drain = CancellationToken::new();
@@ -172,7 +173,7 @@ async fn an_event_comes_to_the_door_without_its_key_and_is_answered_ok() {
     let (reply, event) = server.deliver(post(event()), Ok(())).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "ok"));
     assert!(reply.head.contains("content-type: text/plain"), "{}", reply.head);
-    assert_eq!((event.community.as_str(), event.server, event.source, event.received_at), ("first", ServerId(1), Source::Http, NOW));
+    assert_eq!((event.server, event.source, event.received_at), (ServerId(1), Source::Http, NOW));
     assert_eq!(event.envelope.kind, "EVENT_UNIT_PANIC");
     assert!(!format!("{event:?}").to_lowercase().contains(&KEY.to_lowercase()));
 }
@@ -288,7 +289,7 @@ async fn the_key_decides_whose_event_it_is() {
     let mut server = Server::start().await;
     let body = r#"{"key":"OTHER-key","type":"X"}"#;
     let (reply, event) = server.deliver(post(body), Ok(())).await;
-    assert_eq!((reply.status, event.community.as_str(), event.server), (200, "second", ServerId(7)));
+    assert_eq!((reply.status, event.server), (200, ServerId(7)));
     assert_eq!(server.ask(post_to("/?server=1", body)).await.status, 400);
 }
 

@@ -15,6 +15,7 @@ mod actions;
 mod architecture;
 mod benchmark;
 mod commands;
+mod communities;
 mod config;
 mod convergence;
 mod crash;

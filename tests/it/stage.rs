@@ -25,7 +25,7 @@ use tenfour::render::{BoardKind, Style};
 use tenfour::route::{Listens, NewRoute, Rule};
 use tenfour::send_scheduler::SendScheduler;
 use tenfour::shutdown::Tasks;
-use tenfour::status::Status;
+use tenfour::status::HostStatus;
 use tenfour::store::{AddRoute, Options, Store};
 use tenfour::world::Listing;
 use tenfour_sim::cad::{CadOptions, CadSim};
@@ -151,13 +151,14 @@ impl Stage {
         self.bot = None;
         self.store.release_all(self.clock.now()).await.unwrap();
         let (refresh, requested) = RefreshRequests::new();
-        let status = Status::default();
+        let host = HostStatus::default();
+        let status = host.of(&community());
         let scheduler = SendScheduler::new(self.clock.clone(), 0);
         let own = SendScheduler::new(self.clock.clone(), 0);
         let rung = if self.hands_over { scheduler.clone() } else { own };
         drop(if self.hands_over { Vec::new() } else { rung.close() });
         let deps = Deps {
-            store: self.store.clone(),
+            store: self.store.of(&community()),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             status: status.clone(),
@@ -166,7 +167,6 @@ impl Stage {
         };
         let (api, rest) = self.http.clone();
         let reader = Reconciler {
-            community: community(),
             servers: vec![ServerId(1)],
             pace: Pace { period: Some(Duration::from_millis(PERIOD_MS.unsigned_abs())), calls_per_minute: 2, units_per_minute: 1 },
             rest: api,
@@ -182,7 +182,7 @@ impl Stage {
             clock: self.clock.clone(),
             rest,
             metrics: self.metrics.clone(),
-            status,
+            status: host,
             scheduler,
             trouble,
         };
@@ -193,15 +193,14 @@ impl Stage {
     /// An event arrives in the intake queue.
     pub(crate) async fn arrive(&mut self, source: Source, body: &Value) {
         let (envelope, _) = envelope::open(body.to_string().as_bytes()).unwrap();
-        let event =
-            RawEvent { community: community(), server: ServerId(1), source, received_at: self.clock.now(), envelope: envelope.into() };
+        let event = RawEvent { server: ServerId(1), source, received_at: self.clock.now(), envelope: envelope.into() };
         let bot = self.bot.as_mut().unwrap();
         bot.ingest.take(vec![Arrival { event, done: None, weight: None }], &self.tasks).await;
     }
 
     /// The CAD's REST API says this.
     pub(crate) async fn list(&mut self, listing: Listing) {
-        let read = Read { community: community(), server: ServerId(1), listing, done: oneshot::channel().0 };
+        let read = Read { server: ServerId(1), listing, done: oneshot::channel().0 };
         self.bot.as_mut().unwrap().ingest.reconcile(read, &self.tasks).await;
     }
 
@@ -219,7 +218,7 @@ impl Stage {
 
     /// The hub session has come up.
     pub(crate) fn connected(&self) {
-        self.bot.as_ref().unwrap().refresh.request(&community(), ServerId(1), Reason::Connected);
+        self.bot.as_ref().unwrap().refresh.request(ServerId(1), Reason::Connected);
     }
 
     /// Of what people are told since the last time.

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::cad::rest::{CadReader, Calls, RestError};
 use crate::clock::{Clock, UnixMs};
 use crate::event::{DispatchCall, EmergencyCall, Unit, listed_dispatch, listed_emergency, listed_unit};
-use crate::ids::{CommunityId, ServerId};
+use crate::ids::ServerId;
 use crate::metrics::{Metrics, ReadOutcome};
 use crate::refresh::{Outcome, Part, Read, Trigger};
 use crate::shutdown::Tasks;
@@ -40,7 +40,6 @@ const SHOW: Duration = Duration::from_secs(5);
 /// The reader of one community's CAD: all servers of one API key.
 #[derive(Debug)]
 pub struct Reconciler {
-    pub community: CommunityId,
     pub servers: Vec<ServerId>,
     /// How much is read.
     pub pace: Pace,
@@ -51,7 +50,7 @@ pub struct Reconciler {
     pub status: Status,
     /// Where readings go: the only place that may change the world.
     pub readings: mpsc::Sender<Read>,
-    /// RefreshRequests to read.
+    /// Requests to read a server.
     pub requests: mpsc::Receiver<Trigger>,
 }
 
@@ -90,7 +89,7 @@ impl Reconciler {
     }
 
     /// Runs until draining begins. A request under way is given up: nothing is lost by it.
-    pub async fn run(mut self, tasks: Tasks) {
+    pub async fn run(&mut self, tasks: &Tasks) {
         let began = Instant::now();
         let mut schedule = Schedule::new(&self.servers, self.pace);
         let mut told = Told::default();
@@ -108,8 +107,7 @@ impl Reconciler {
                 () = tasks.draining() => return,
                 Some(done) = under_way.next(), if !under_way.is_empty() => self.take(&mut schedule, &mut told, &done, began.elapsed()),
                 request = self.requests.recv(), if has_requesters => match request {
-                    Some(Trigger { community, server, reason }) if community == self.community => schedule.request(server, reason, began.elapsed()),
-                    Some(_) => {}
+                    Some(Trigger { server, reason }) => schedule.request(server, reason, began.elapsed()),
                     None => has_requesters = false,
                 },
                 () = tokio::time::sleep_until(began + wake) => {}
@@ -119,13 +117,13 @@ impl Reconciler {
 
     /// Asks, and waits until ingest has made something of the answer. Borrows nothing: many of these live beside the loop.
     fn read(&self, server: ServerId, part: Part) -> impl Future<Output = Done> + use<> {
-        let (rest, clock, readings, community) = (self.rest.clone(), self.clock.clone(), self.readings.clone(), self.community.clone());
+        let (rest, clock, readings) = (self.rest.clone(), self.clock.clone(), self.readings.clone());
         let every_ms = self.every_ms(part);
         async move {
             // Before the request: what an event tells from here on is newer than the answer.
             let asked_at = clock.now();
             let result = match listing(&rest, server, part, asked_at, every_ms).await {
-                Ok(listing) => Ok(hand_over(&readings, community, server, listing).await),
+                Ok(listing) => Ok(hand_over(&readings, server, listing).await),
                 Err(error) => Err(error),
             };
             Done { server, part, asked_at, result }
@@ -154,7 +152,7 @@ impl Reconciler {
                 }
                 let found = if outcome.changes > 0 { ReadOutcome::CaughtUp } else { ReadOutcome::NothingNew };
                 self.metrics.reading(*part, found);
-                self.status.read(&self.community, *server, *part, *asked_at, *outcome);
+                self.status.read(*server, *part, *asked_at, *outcome);
                 tracing::debug!(%server, part = part.as_str(), skipped = outcome.skipped, changes = outcome.changes, "read the CAD");
             }
             // Ingest told people of the disk itself.
@@ -185,7 +183,7 @@ impl Reconciler {
         self.metrics.reading(part, outcome);
         let now = self.clock.now();
         let sentence = sentence(part, error);
-        self.status.unread(&self.community, server, part, now, &sentence);
+        self.status.unread(server, part, now, &sentence);
         let kind = discriminant(error);
         // A suspension is told of where it begins.
         let told_elsewhere = matches!(error, RestError::Suspended { .. });
@@ -204,7 +202,7 @@ impl Reconciler {
             let wait = schedule.wait(part, now);
             self.metrics.cad_budget_left(part, left);
             let free_at = (left == 0).then(|| at.plus(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)));
-            self.status.read_budget(&self.community, part, ReadBudget { left, per_minute, free_at });
+            self.status.read_budget(part, ReadBudget { left, per_minute, free_at });
         }
     }
 }
@@ -230,7 +228,7 @@ impl ByHand {
             let result = match listing(&self.reader.rest, server, part, at, self.reader.every_ms(part)).await {
                 Ok(listing) => {
                     let (done, mut outcome) = oneshot::channel();
-                    take(Read { community: self.reader.community.clone(), server, listing, done }).await;
+                    take(Read { server, listing, done }).await;
                     Ok(outcome.try_recv().ok())
                 }
                 Err(error) => Err(error),
@@ -273,9 +271,9 @@ fn listed_calls(answer: &Calls) -> ListedCalls {
     }
 }
 
-async fn hand_over(readings: &mpsc::Sender<Read>, community: CommunityId, server: ServerId, listing: Listing) -> Option<Outcome> {
+async fn hand_over(readings: &mpsc::Sender<Read>, server: ServerId, listing: Listing) -> Option<Outcome> {
     let (done, outcome) = oneshot::channel();
-    readings.send(Read { community, server, listing, done }).await.ok()?;
+    readings.send(Read { server, listing, done }).await.ok()?;
     outcome.await.ok()
 }
 

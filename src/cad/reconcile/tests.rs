@@ -14,7 +14,6 @@ const ONE: ServerId = ServerId(1);
 struct Stage {
     cad: CadSim,
     clock: Clock,
-    community: CommunityId,
     status: Status,
     metrics: Metrics,
     requests: RefreshRequests,
@@ -29,7 +28,6 @@ impl Stage {
         let (sender, readings) = mpsc::channel(4);
         let stage = Self {
             clock: Clock::manual(UnixMs(5_000)),
-            community: CommunityId::new(cad.community()),
             status: Status::default(),
             metrics: Metrics::new(&[ONE], &[]),
             tasks: Tasks::default(),
@@ -37,8 +35,7 @@ impl Stage {
             requests,
             readings,
         };
-        let reconciler = Reconciler {
-            community: stage.community.clone(),
+        let mut reconciler = Reconciler {
             servers: vec![ONE, ServerId(9)],
             pace,
             rest: CadRest::new(&stage.cad.api_url(), SecretString::from(CadOptions::default().api_key), reqwest::Client::new()).reader(),
@@ -48,18 +45,19 @@ impl Stage {
             readings: sender,
             requests: requested,
         };
-        stage.tasks.spawn_vital("reconcile", reconciler.run(stage.tasks.clone()));
+        let tasks = stage.tasks.clone();
+        stage.tasks.spawn_vital("reconcile", async move { reconciler.run(&tasks).await });
         stage
     }
 
     fn request(&self, reason: Reason) {
-        self.requests.request(&self.community, ONE, reason);
+        self.requests.request(ONE, reason);
     }
 
     /// The next reading and what it is of; ingest says `outcome`.
     async fn reading(&mut self, outcome: Outcome) -> Listing {
         let read = timeout(SOON, self.readings.recv()).await.expect("nothing was read").unwrap();
-        assert_eq!((&read.community, read.server), (&self.community, ONE));
+        assert_eq!(read.server, ONE);
         read.done.send(outcome).unwrap();
         read.listing
     }
@@ -100,8 +98,6 @@ fn pace() -> Pace {
 async fn a_connected_server_is_read_units_first_and_its_finds_are_told() {
     let mut stage = Stage::new(pace()).await;
     stage.cad.login(1, &UnitSpec { num: "A-10".into(), ..UnitSpec::default() }).unwrap();
-    // Another community's request is not for this key.
-    stage.requests.request(&CommunityId::new("other"), ONE, Reason::Connected);
     stage.request(Reason::Connected);
     let units = stage.reading(Outcome::default()).await;
     assert_eq!((units.asked_at, units.calls), (UnixMs(5_000), None));
@@ -111,7 +107,7 @@ async fn a_connected_server_is_read_units_first_and_its_finds_are_told() {
     assert!(calls.units.is_none() && calls.calls.is_some());
 
     stage.until("both are counted", |s| s.counts("units", "nothing_new") && s.counts("calls", "caught_up")).await;
-    let facts = stage.status.server(&stage.community, ONE);
+    let facts = stage.status.server(ONE);
     let found = |part| (facts.readings[&part].at, facts.readings[&part].found);
     assert_eq!(found(Part::Units), (Some(UnixMs(5_000)), None));
     assert_eq!(found(Part::Calls), (Some(UnixMs(5_000)), Some((UnixMs(5_000), 3))));
@@ -146,7 +142,7 @@ async fn a_429_is_told_once_and_leaves_the_other_part_alone() {
     let (_, problem) = &facts.problems[0];
     assert!(problem.contains("The bot waits 30 s") && problem.contains("SONORAN_UNITS_PER_MINUTE"), "{problem}");
     assert_eq!(facts.problems.len(), 1);
-    let trouble = facts.servers[&(stage.community.clone(), ONE)].readings[&Part::Units].trouble.clone();
+    let trouble = facts.servers[&ONE].readings[&Part::Units].trouble.clone();
     assert!(trouble.is_some_and(|(at, reason)| at == UnixMs(5_000) && problem.contains(&reason)));
     assert_eq!(stage.asked().len(), 2);
     stage.end().await;
@@ -163,9 +159,9 @@ async fn trouble_is_told_once_and_again_only_when_it_is_another() {
     let facts = stage.status.snapshot();
     assert_eq!(facts.problems.len(), 1, "{:?}", facts.problems);
     assert!(facts.problems[0].1.starts_with("Reading the CAD's calls: The CAD answered with status 500"), "{:?}", facts.problems);
-    assert_eq!(facts.servers[&(stage.community.clone(), ONE)].readings[&Part::Calls].trouble, None);
+    assert_eq!(facts.servers[&ONE].readings[&Part::Calls].trouble, None);
     // The CAD does not know this one.
-    stage.requests.request(&stage.community, ServerId(9), Reason::Removed);
+    stage.requests.request(ServerId(9), Reason::Removed);
     stage.until("the refusal", |s| s.counts("calls", "refused")).await;
     assert!(stage.status.snapshot().problems[0].1.contains("SONORAN_SERVER_IDS"));
     stage.end().await;

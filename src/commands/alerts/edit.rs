@@ -61,7 +61,8 @@ pub(super) async fn edit(
         )));
     }
     checks::not_everyone(asker.guild, role)?;
-    if let Some(server) = server.filter(|server| !context.facts.servers.contains(server)) {
+    let community = context.community(asker.guild)?;
+    if let Some(server) = server.filter(|server| !community.servers.contains(server)) {
         return Err(Error::Refused(not_configured(server)));
     }
     let mut access = None;
@@ -90,7 +91,7 @@ pub(super) async fn edit(
     };
     let mut said = vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", and(&changes(&was, &now)), describe(&as_new(&now)))];
     if now.channel != was.channel {
-        context.open_again(now.channel).await?;
+        context.open_again(asker.guild, now.channel).await?;
         said.push(format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.channel));
     }
     if was.threads() != Threads::Off && now.threads() == Threads::Off {

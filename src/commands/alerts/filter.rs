@@ -91,10 +91,11 @@ async fn tried(context: &CommandContext, route: &Route) -> Option<String> {
     if route.rule.filter.is_empty() {
         return None;
     }
+    let community = context.community(route.guild).ok()?;
     let (done, outcome) = oneshot::channel();
     let wish = TryFilter { guild: route.guild, route: route.id, filter: route.rule.filter.clone(), done };
     let asked = async {
-        context.requests.send(Request::Try(wish)).await.ok()?;
+        community.requests.send(Request::Try(wish)).await.ok()?;
         outcome.await.ok()
     };
     let tried = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();

@@ -50,7 +50,7 @@ pub(super) async fn quiet(
                 // What is not named stays as it is.
                 (Some(known), ..) => known.with(from.as_deref(), to.as_deref(), timezone.as_deref(), panic)?,
             };
-            context.store.ensure_guild(guild, &context.facts.community).await?;
+            context.store.ensure_guild(guild, &context.community(guild)?.id).await?;
             context.store.set_quiet(guild, Some(quiet.clone())).await?;
             sentence(&quiet, context.clock.now())
         }

@@ -75,13 +75,13 @@ pub(in crate::commands) async fn send(
         )));
     };
     // A test for a server that no route wants would go nowhere.
-    let server = chosen.server.unwrap_or_else(|| context.facts.first_server());
+    let our = context.community(guild)?;
+    let server = chosen.server.unwrap_or_else(|| our.first_server());
     let (done, outcome) = oneshot::channel();
-    let community = chosen.community.clone();
-    let test = TestAlert { guild, community, server, topic, route, full, done };
+    let test = TestAlert { guild, server, topic, route, full, done };
     let busy = || Error::refused("The bot is busy taking in events: try again in a moment.");
     let asked = async {
-        context.requests.send(Request::Test(test)).await.map_err(|_| busy())?;
+        our.requests.send(Request::Test(test)).await.map_err(|_| busy())?;
         outcome.await.map_err(|_| busy())
     };
     let channels = match tokio::time::timeout(PATIENCE, asked).await {

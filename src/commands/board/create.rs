@@ -26,15 +26,16 @@ pub(super) async fn create(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (asker, context) = (asker(ctx)?, ctx.data());
+    let community = context.community(asker.guild)?;
     let (channel, server) = (ChannelId(channel.id.get()), server.map(ServerId));
-    if let Some(unknown) = server.filter(|server| !context.facts.servers.contains(server)) {
+    if let Some(unknown) = server.filter(|server| !community.servers.contains(server)) {
         return Err(Error::Refused(not_configured(unknown)));
     }
     let access = checks::channel_access(context, asker.guild, channel, asker.here).await?;
     if let Some(hindrance) = access.hindrance(channel) {
         return Err(Error::Refused(hindrance));
     }
-    context.store.ensure_guild(asker.guild, &context.facts.community).await?;
+    context.store.ensure_guild(asker.guild, &community.id).await?;
     let board = match context.store.add_board(asker.guild, channel, kind.0, server, asker.user, context.clock.now()).await? {
         AddBoard::Added(board) => board,
         AddBoard::Same(board) => {
@@ -49,7 +50,7 @@ pub(super) async fn create(
             return Err(Error::refused("This server has the most boards it may have: take one away with `/board remove`."));
         }
     };
-    context.open_again(channel).await?;
+    context.open_again(asker.guild, channel).await?;
     let soon = match redraw(context, asker.guild, Some(board.id)).await {
         Some(_) => "It appears there now and keeps itself up to date.",
         None => "It appears there with the next change in the CAD.",

@@ -15,9 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Has boards drawn now. `None` if ingest does not say in time that it did.
 pub(in crate::commands) async fn redraw(context: &CommandContext, guild: GuildId, board: Option<i64>) -> Option<usize> {
+    let community = context.community(guild).ok()?;
     let (done, told) = oneshot::channel();
     let asked = async {
-        context.requests.send(Request::Redraw(Redraw { guild, board, done })).await.ok()?;
+        community.requests.send(Request::Redraw(Redraw { guild, board, done })).await.ok()?;
         told.await.ok()?.ok()
     };
     tokio::time::timeout(PATIENCE, asked).await.ok().flatten()

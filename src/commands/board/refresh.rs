@@ -34,7 +34,7 @@ pub(super) async fn refresh(
             Some(hindrance) => said.push(format!("❌ Board #{}: {hindrance}", board.id)),
             None => {
                 context.store.resend_board(board, context.clock.now()).await?;
-                context.open_again(board.channel).await?;
+                context.open_again(board.guild, board.channel).await?;
                 said.push(format!("🔄 Board #{}: {}.", board.id, describe_board(board)));
             }
         }

@@ -54,17 +54,19 @@ pub(super) async fn actions(
 /// The rule of this server, after that of the community if it is another server's.
 fn said(context: &CommandContext, guild: GuildId, rule: &ActingRule) -> String {
     let routing = context.store.routing_now();
-    let first = routing.access.first().map(|link| link.guild);
+    let community = routing.access.community_of(guild);
+    let first = community.and_then(|community| routing.access.first(community)).map(|link| link.guild);
+    let linked = community.map_or(0, |community| routing.access.served_by(community).len());
     match first.filter(|first| *first != guild) {
         Some(first) => {
-            let community = routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default();
+            let rule_of_first = routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default();
             format!(
                 "{}\n\nOn this Discord server, in addition:\n{}",
-                elsewhere(first, context.guilds.name(first), &community),
+                elsewhere(first, context.guilds.name(first), &rule_of_first),
                 sentences(rule)
             )
         }
-        None if routing.access.served().len() > 1 => {
+        None if linked > 1 => {
             format!("{}\n\nThis Discord server was linked first, so these limits count on all linked servers.", sentences(rule))
         }
         None => sentences(rule),
@@ -85,7 +87,7 @@ fn elsewhere(first: GuildId, name: Option<String>, rule: &ActingRule) -> String 
 }
 
 async fn set(context: &CommandContext, guild: GuildId, rule: &ActingRule) -> Result<(), Error> {
-    context.store.ensure_guild(guild, &context.facts.community).await?;
+    context.store.ensure_guild(guild, &context.community(guild)?.id).await?;
     Ok(context.store.set_acting(guild, rule.clone()).await?)
 }
 

@@ -12,6 +12,7 @@ use crate::commands::errors::Error;
 use crate::commands::route_wording::{ever_pings, named, not_configured};
 use crate::commands::wording::and;
 use crate::commands::{announce, reply};
+use crate::community::Community;
 use crate::ids::{ChannelId, GuildId, RoleId};
 use crate::render::text;
 use crate::route::{Board, Quiet, Route, Threads};
@@ -29,17 +30,18 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     let routing = context.store.routing_now();
     let routes: Vec<&Route> = routing.routes.iter().filter(|route| route.guild == guild).collect();
     let boards: Vec<&Board> = routing.boards.iter().filter(|board| board.guild == guild).collect();
-    let mut lines = vec![cad(context).await];
-    lines.extend(links(context));
+    let community = context.community(guild)?;
+    let mut lines = vec![cad(&community).await];
+    lines.extend(links(context, &community));
     let here = Standpoint::ask(context, guild).await?;
     lines.push("✅ Discord answers.".to_owned());
     let own = routing.guilds.get(&guild);
     let uses = Uses::of(&routes, &boards, own.and_then(|own| own.notices));
     let channel_access = uses.look(context, guild, &here, &mut lines).await?;
     for route in &routes {
-        lines.extend(route_problems(context, &here, route, channel_access.get(&route.channel).copied()));
+        lines.extend(route_problems(context, &community, &here, route, channel_access.get(&route.channel).copied()));
     }
-    let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !context.facts.servers.contains(server))?)));
+    let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !community.servers.contains(server))?)));
     lines.extend(lost.map(|(board, server)| format!("❌ Board #{}: {}", board.id, not_configured(server))));
     if let Some(role) = own.and_then(|own| own.acting.role).filter(|role| !here.has_role(*role)) {
         lines.push(format!(
@@ -67,41 +69,40 @@ fn verdict(lines: &[String], empty: bool, unseen: bool) -> (&'static str, u32) {
     }
 }
 
-async fn cad(context: &CommandContext) -> String {
-    let Some(cad) = &context.cad else { return "❌ The CAD cannot be asked: its address or key is not set.".to_owned() };
+async fn cad(community: &Community) -> String {
+    let Some(cad) = &community.cad else { return "❌ The CAD cannot be asked: its address or key is not set.".to_owned() };
     match cad.version().await {
         Ok(_) => "✅ The CAD answers and takes the key.".to_owned(),
         Err(error) => format!("❌ {error}"),
     }
 }
 
-fn links(context: &CommandContext) -> Vec<String> {
-    let facts = &context.facts;
-    let mut lines: Vec<String> = facts
+fn links(context: &CommandContext, community: &Community) -> Vec<String> {
+    let mut lines: Vec<String> = community
         .servers
         .iter()
-        .filter_map(|server| match context.status.link_of(&facts.community, *server) {
-            Link::Off if facts.hub => Some(format!("❌ Server {server}: its hub session has not begun.")),
+        .filter_map(|server| match community.status.link_of(*server) {
+            Link::Off if community.hub => Some(format!("❌ Server {server}: its hub session has not begun.")),
             Link::Off | Link::Ready => None,
             Link::Connecting => Some(format!("⏳ Server {server}: its hub session is connecting.")),
             Link::Contested => Some(format!("❌ {}", contested(*server))),
             Link::Down(why) | Link::Rejected(why) => Some(format!("❌ Server {server}: {}", text::line(&why, 300))),
         })
         .collect();
-    if !facts.hub && facts.listen.is_empty() {
+    if !community.hub && context.facts.listen.is_empty() {
         lines.push(
             "❌ No event can reach the bot: SONORAN_HUB is off and LISTEN_ADDR is not set. Set one of them and restart the bot.".to_owned(),
         );
     }
-    let snapshot = context.status.snapshot();
+    let snapshot = community.status.snapshot();
     if let Some(reason) = snapshot.stopped {
         lines.push(format!("❌ Sending has stopped: {}", text::line(&reason, 300)));
     }
     if let Some((since, why)) = snapshot.unstored {
         lines.push(format!("❌ Events can't be stored since <t:{}:R>: {}", since.secs(), text::line(&why, 300)));
     }
-    for server in &facts.servers {
-        let Some(known) = snapshot.servers.get(&(facts.community.clone(), *server)) else { continue };
+    for server in &community.servers {
+        let Some(known) = snapshot.servers.get(server) else { continue };
         for (part, reading) in &known.readings {
             if let Some((since, why)) = &reading.trouble {
                 let (part, since) = (part.as_str(), since.secs());
@@ -182,7 +183,7 @@ impl Uses {
             };
             lines.push(match hindrance {
                 Some(hindrance) => format!("❌ {hindrance} Used by: {}.", used.said()),
-                None if context.open_again(*channel).await? => {
+                None if context.open_again(guild, *channel).await? => {
                     if !forum {
                         let text = "The bot may post here again. What waited follows.".to_owned();
                         announce::tell(context, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
@@ -200,10 +201,16 @@ impl Uses {
 }
 
 /// What stands in the way of one route, beside its channel's permissions.
-fn route_problems(context: &CommandContext, here: &Standpoint, route: &Route, there: Option<ChannelAccess>) -> Vec<String> {
+fn route_problems(
+    context: &CommandContext,
+    community: &Community,
+    here: &Standpoint,
+    route: &Route,
+    there: Option<ChannelAccess>,
+) -> Vec<String> {
     let (name, id) = (named(route), route.id);
     let mut lines = Vec::new();
-    if let Some(server) = route.server.filter(|server| !context.facts.servers.contains(server)) {
+    if let Some(server) = route.server.filter(|server| !community.servers.contains(server)) {
         lines.push(format!("❌ {name}: {}", not_configured(server)));
     }
     if !route.enabled {

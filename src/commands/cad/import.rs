@@ -74,7 +74,7 @@ enum Weighed {
 /// Reads and checks a file against the guild as it is now.
 async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs) -> Result<Weighed, Error> {
     let routing = context.store.routing_now();
-    let mut seen = context.store.priorities_seen(&context.facts.community).await?;
+    let mut seen = context.store.priorities_seen(&context.community(guild)?.id).await?;
     // What is stored must come back, whatever earlier versions took.
     let own = routing.routes.iter().filter(|route| route.guild == guild);
     seen.extend(own.flat_map(|route| route.rule.filter.priorities.iter().cloned()));
@@ -84,7 +84,7 @@ async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs
     };
     let mut hints: Vec<String> = file.warnings.iter().map(|warning| format!("💡 {warning}")).collect();
     let snapshot = GuildSnapshot::ask(context, guild).await?;
-    let after = match snapshot.settle(File { warnings: Vec::new(), ..file }, &context.facts.servers) {
+    let after = match snapshot.settle(File { warnings: Vec::new(), ..file }, &context.community(guild)?.servers) {
         Ok(after) => after,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
@@ -202,7 +202,7 @@ pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId,
         detail: plan.lines.join(" "),
         outcome: "done".to_owned(),
     };
-    let community = context.facts.community.clone();
+    let community = context.community(guild)?.id.clone();
     let replacing = Replacing { import, guild, community, user, before: plan.before.clone(), after: plan.after.clone(), entry, now };
     let gone = match context.store.replace_settings(replacing).await? {
         Replaced::Done(gone) => gone,
@@ -217,7 +217,7 @@ pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId,
     let mut said = vec![format!("{}. `/cad audit` remembers it.", counts(&plan.lines))];
     // The settings stand: what follows from them is told if it fails, and is no reason to say that they do not.
     for channel in places(&plan.after).difference(&places(&plan.before)) {
-        if let Err(error) = context.open_again(*channel).await {
+        if let Err(error) = context.open_again(guild, *channel).await {
             tracing::warn!(%channel, %error, "a channel could not be opened again");
         }
     }

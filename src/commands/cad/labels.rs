@@ -129,7 +129,7 @@ fn typed_again(form: &Form) -> String {
 }
 
 async fn set(context: &CommandContext, guild: GuildId, labels: Option<Labels>) -> Result<Page, Error> {
-    context.store.ensure_guild(guild, &context.facts.community).await?;
+    context.store.ensure_guild(guild, &context.community(guild)?.id).await?;
     let own = labels.filter(|labels| *labels != Labels::default());
     context.store.set_labels(guild, own.clone()).await?;
     let (title, color) = if own.is_some() { ("✅ Your words are set", GREEN) } else { ("✅ The default words are set", BLUE) };

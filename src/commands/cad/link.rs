@@ -81,19 +81,26 @@ async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manag
     let now = context.clock.now();
     // Counted before it is looked at: of tries that come at once none is free.
     let left = context.tries.take(guild, user, now)?;
-    let Some(cad) = &context.cad else {
+    let communities = context.communities.all();
+    if communities.iter().all(|community| community.cad.is_none()) {
         return Err(Error::refused("This bot has no API key to compare with: tell its operator to set SONORAN_API_KEY."));
-    };
-    let community = typed.get(COMMUNITY).unwrap_or_default().to_lowercase();
-    let same_community = community.as_bytes().ct_eq(context.facts.community.as_str().as_bytes());
-    // Both are compared, whatever came of the first.
-    let same = same_community & subtle::Choice::from(u8::from(cad.is_key(typed.get(KEY).unwrap_or_default())));
-    if !bool::from(same) {
+    }
+    let (id, key) = (typed.get(COMMUNITY).unwrap_or_default().trim().to_lowercase(), typed.get(KEY).unwrap_or_default());
+    let mut found = None;
+    for community in &communities {
+        let same_id = id.as_bytes().ct_eq(community.id.as_str().as_bytes());
+        // All are compared, both ids and keys, whatever came of those before.
+        let same_key = community.cad.as_ref().is_some_and(|cad| cad.is_key(key));
+        if bool::from(same_id & subtle::Choice::from(u8::from(same_key))) {
+            found = Some(community);
+        }
+    }
+    let Some(community) = found else {
         tracing::warn!(%guild, %user, left, "somebody tried to link a Discord server with a wrong community ID or API key");
         return Err(Error::refused(format!(
             "That isn't the community ID and API key that this bot runs with, so nothing was linked. Copy both from Sonoran CAD (Admin > In-Game Integration > API), then run `/cad link` again. Tries left this hour: {left}."
         )));
-    }
+    };
     let access = &context.store.routing_now().access;
     let entry = |at: GuildId| Entry {
         guild: at,
@@ -105,11 +112,11 @@ async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manag
         detail: String::new(),
         outcome: "done".to_owned(),
     };
-    let entries = std::iter::once(guild).chain(access.first().map(|link| link.guild)).map(entry).collect();
-    let linked = context.store.link(guild, &context.facts.community, Some(user), How::Key, now, entries).await?;
+    let entries = std::iter::once(guild).chain(access.first(&community.id).map(|link| link.guild)).map(entry).collect();
+    let linked = context.store.link(guild, &community.id, Some(user), How::Key, now, entries).await?;
     if linked == Linked::Now {
         tracing::info!(%guild, %user, "a Discord server was linked with the community's API key");
-        access::report_link(context, guild, user, true).await;
+        access::report_link(context, &community.id, guild, user, true).await;
     }
     Ok("✅ This Discord server is linked. `/cad setup` leads through the first alerts, `/alerts add` adds them one by one.".to_owned())
 }

@@ -39,12 +39,12 @@ pub(super) async fn notices(
         return Err(Error::Refused(hindrance));
     }
     if known == Some(channel) {
-        context.open_again(channel).await?;
+        context.open_again(asker.guild, channel).await?;
         return reply::say(ctx, format!("👌 Nothing changed. Notices already go to <#{channel}>.")).await;
     }
-    context.store.ensure_guild(asker.guild, &context.facts.community).await?;
+    context.store.ensure_guild(asker.guild, &context.community(asker.guild)?.id).await?;
     context.store.set_notices(asker.guild, Some(channel)).await?;
-    context.open_again(channel).await?;
+    context.open_again(asker.guild, channel).await?;
     let text = format!("I'll post problems here, such as a lost CAD connection or a channel I can't post in.\nSet by <@{}>.", asker.user);
     announce::tell(context, asker.guild, channel, "notices-on", "🔔 Notices on".to_owned(), text).await;
     reply::say(ctx, format!("✅ Notices go to <#{channel}>. `/cad notices off:True` turns them off.")).await

@@ -35,7 +35,7 @@ pub(super) async fn stats(
     ctx.defer_response(!shared).await?;
     let context = ctx.data();
     let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
-    let facts = context.store.call_facts(&context.facts.community, scope.server, scope.span).await?;
+    let facts = context.store.call_facts(&scope.community, scope.server, scope.span).await?;
     let counts = Counts::of(&facts, |at| scope.zone.hour(at));
     if counts.calls() == 0 {
         return Err(Error::Refused(format!(

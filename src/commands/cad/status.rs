@@ -3,7 +3,6 @@
 use crate::cad::rest::{BudgetLeft, CadReader};
 use crate::clock::UnixMs;
 use crate::commands::context::{Context, guild_of};
-use crate::commands::data::Facts;
 use crate::commands::errors::Error;
 use crate::commands::guilds::Guilds;
 use crate::commands::reply;
@@ -37,7 +36,8 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let guild = guild_of(ctx)?;
     let context = ctx.data();
-    let counts = context.store.counts().await?;
+    let community = context.community(guild)?;
+    let counts = context.store.counts_of(&community.id).await?;
     let routing = context.store.routing_now();
     let own = |parked: &ParkedChannel| {
         routing.routes.iter().any(|route| route.guild == guild && route.channel == parked.channel)
@@ -47,16 +47,27 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let set_up = routing.routes.iter().any(|route| route.guild == guild) || routing.boards.iter().any(|board| board.guild == guild);
     let parked: Vec<ParkedChannel> = context.store.parked().await?.into_iter().filter(own).collect();
     let given_up = context.store.problems(guild, PROBLEMS).await?;
-    let snapshot = context.status.snapshot();
+    let snapshot = community.status.snapshot();
     let mut problems: Vec<(UnixMs, String)> = snapshot.problems.iter().cloned().collect();
     problems.extend(given_up.into_iter().map(|p| (p.happened_at, format!("An alert for <#{}> was given up: {}", p.channel, p.reason))));
-    let budgets = context.cad.as_ref().map(CadReader::budgets).unwrap_or_default();
-    let report =
-        Report { facts: &context.facts, known: &snapshot, counts: &counts, parked: &parked, budgets: &budgets, now: context.clock.now() };
+    let budgets = community.cad.as_ref().map(CadReader::budgets).unwrap_or_default();
+    let report = Report {
+        facts: Facts { servers: &community.servers, hub: community.hub },
+        known: &snapshot,
+        counts: &counts,
+        parked: &parked,
+        budgets: &budgets,
+        now: context.clock.now(),
+    };
     let (mut lines, mut well) = report.lines(problems);
     // Before the version, which comes last.
     let end = lines.len().saturating_sub(2);
-    lines.splice(end..end, server_list(&routing.access, guild, &context.guilds));
+    let mut servers = server_list(&routing.access, guild, &context.guilds);
+    // Of a bot for several communities it is nobody's business how many others have it.
+    if context.communities.only().is_some() {
+        servers.extend(others(&routing.access, &context.guilds));
+    }
+    lines.splice(end..end, servers);
     if !set_up {
         lines.insert(
             0,
@@ -70,11 +81,12 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     reply::list(ctx, "📡 Status", &lines, if well { reply::GREEN } else { reply::YELLOW }).await
 }
 
-/// The Discord servers that are served, and how many others have the bot. Of those no name is told.
+/// The Discord servers that are linked to the same community.
 fn server_list(access: &Access, here: GuildId, guilds: &Guilds) -> Vec<String> {
-    let served = access.served();
+    let community = access.community_of(here);
+    let served = community.map(|community| access.served_by(community)).unwrap_or_default();
     let mut lines = vec![String::new(), format!("**Discord servers** · {} linked", served.len())];
-    let first = access.first().map(|link| link.guild);
+    let first = community.and_then(|community| access.first(community)).map(|link| link.guild);
     for link in served.iter().take(SOME) {
         let name = match guilds.name(link.guild) {
             _ if link.guild == here => "This server".to_owned(),
@@ -88,17 +100,27 @@ fn server_list(access: &Access, here: GuildId, guilds: &Guilds) -> Vec<String> {
     if let Some(more) = served.len().checked_sub(SOME).filter(|more| *more > 0) {
         lines.push(format!("{more} more"));
     }
-    match guilds.all().iter().filter(|guild| !access.serves(**guild)).count() {
-        0 => {}
-        1 => lines.push("1 other server has the bot and isn't linked: nothing is shown there.".to_owned()),
-        others => lines.push(format!("{others} other servers have the bot and aren't linked: nothing is shown there.")),
-    }
     lines
+}
+
+fn others(access: &Access, guilds: &Guilds) -> Option<String> {
+    match guilds.all().iter().filter(|guild| !access.serves(**guild)).count() {
+        0 => None,
+        1 => Some("1 other server has the bot and isn't linked: nothing is shown there.".to_owned()),
+        others => Some(format!("{others} other servers have the bot and aren't linked: nothing is shown there.")),
+    }
+}
+
+/// What is configured.
+#[derive(Clone, Copy)]
+struct Facts<'a> {
+    servers: &'a [ServerId],
+    hub: bool,
 }
 
 /// What the answer is made of.
 struct Report<'a> {
-    facts: &'a Facts,
+    facts: Facts<'a>,
     known: &'a status::Facts,
     counts: &'a PostCounts,
     parked: &'a [ParkedChannel],
@@ -114,12 +136,12 @@ impl Report<'_> {
         if !well {
             lines.push(String::new());
         }
-        for server in &self.facts.servers {
+        for server in self.facts.servers {
             let known = self.server(*server);
             lines.extend(server_lines(*server, self.facts, &known, self.now));
             lines.extend(reading_line(&known));
         }
-        lines.push(budget_line(self.facts, self.known));
+        lines.push(budget_line(self.known));
         lines.extend(spent_line(self.budgets));
         lines.push(String::new());
         lines.push(format!("**Discord** · {} · {}", if self.known.gateway { "🟢 connected" } else { "🔴 not connected" }, self.queue()));
@@ -142,7 +164,7 @@ impl Report<'_> {
     }
 
     fn server(&self, server: ServerId) -> ServerFacts {
-        self.known.servers.get(&(self.facts.community.clone(), server)).cloned().unwrap_or_default()
+        self.known.servers.get(&server).cloned().unwrap_or_default()
     }
 
     /// What needs somebody's hand, or patience: the gravest first.
@@ -166,7 +188,7 @@ impl Report<'_> {
                 ));
             }
         }
-        for server in &self.facts.servers {
+        for server in self.facts.servers {
             let known = self.server(*server);
             let since = known.link_since.map(|at| format!(" since <t:{}:R>", at.secs())).unwrap_or_default();
             match &known.link {
@@ -281,7 +303,7 @@ fn plain(sentence: &str) -> String {
     said.join(" ")
 }
 
-fn server_lines(server: ServerId, facts: &Facts, known: &ServerFacts, now: UnixMs) -> Vec<String> {
+fn server_lines(server: ServerId, facts: Facts<'_>, known: &ServerFacts, now: UnixMs) -> Vec<String> {
     let since = known.link_since.map(|at| format!(" since <t:{}:R>", at.secs())).unwrap_or_default();
     // Why it is down stands above.
     let link = match &known.link {
@@ -322,9 +344,9 @@ fn reading_line(known: &ServerFacts) -> Option<String> {
 }
 
 /// What may still be asked of the CAD's API.
-fn budget_line(facts: &Facts, known: &status::Facts) -> String {
+fn budget_line(known: &status::Facts) -> String {
     let left = |part: Part| {
-        let budget = known.budgets.get(&(facts.community.clone(), part))?;
+        let budget = known.budgets.get(&part)?;
         let again = budget.free_at.map(|at| format!(", again <t:{}:R>", at.secs())).unwrap_or_default();
         Some(format!("{} {} of {}{again}", part.as_str(), budget.left, budget.per_minute))
     };
@@ -369,9 +391,8 @@ fn duration(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discord::rest::Me;
     use crate::ids::{ChannelId, CommunityId};
-    use crate::status::Status;
+    use crate::status::{HostStatus, Status};
 
     #[test]
     fn problems_are_text_but_for_their_channels() {
@@ -383,23 +404,19 @@ mod tests {
         assert!(!plain("<#x> and <@1> <@&2>").contains("<@"));
     }
 
-    fn facts() -> Facts {
-        let bot = Me { user: 1, name: "Tenfour".into(), application: 1, public: false, may_read: false };
-        Facts { community: CommunityId::new("c"), servers: vec![ServerId(1)], hub: true, listen: Vec::new(), bot, message_content: false }
-    }
-
     fn report(status: &Status, counts: PostCounts, parked: &[ParkedChannel]) -> (Vec<String>, bool) {
-        let (facts, known, now) = (facts(), status.snapshot(), UnixMs(600_000));
-        Report { facts: &facts, known: &known, counts: &counts, parked, budgets: &[], now }.lines(Vec::new())
+        let (known, now) = (status.snapshot(), UnixMs(600_000));
+        Report { facts: Facts { servers: &[ServerId(1)], hub: true }, known: &known, counts: &counts, parked, budgets: &[], now }
+            .lines(Vec::new())
     }
 
     #[test]
     fn when_all_is_well_few_words_are_made() {
-        let status = Status::default();
-        let community = CommunityId::new("c");
-        status.gateway(true);
-        status.link(&community, ServerId(1), Link::Ready, UnixMs(0));
-        status.event(&community, ServerId(1), Source::Hub, UnixMs(500_000));
+        let host = HostStatus::default();
+        let status = host.of(&CommunityId::new("c"));
+        host.gateway(true);
+        status.link(ServerId(1), Link::Ready, UnixMs(0));
+        status.event(ServerId(1), Source::Hub, UnixMs(500_000));
         status.delivered(42);
         status.waited("channel", 900, UnixMs(600_000));
         let (lines, well) = report(&status, PostCounts::default(), &[]);
@@ -421,13 +438,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_first_the_gravest_at_the_top() {
-        let status = Status::default();
-        let community = CommunityId::new("c");
-        status.link(&community, ServerId(1), Link::Down("*no* answer".into()), UnixMs(1_000));
-        status.unread(&community, ServerId(1), Part::Calls, UnixMs(2_000), "the key @everyone");
-        status.stopped(Some("the token was refused".into()));
+        let host = HostStatus::default();
+        let status = host.of(&CommunityId::new("c"));
+        status.link(ServerId(1), Link::Down("*no* answer".into()), UnixMs(1_000));
+        status.unread(ServerId(1), Part::Calls, UnixMs(2_000), "the key @everyone");
+        host.stopped(Some("the token was refused".into()));
         status.not_stored(UnixMs(3_000), "The disk is full.");
-        status.slowed(Some("1,200 refusals in ten minutes".into()));
+        host.slowed(Some("1,200 refusals in ten minutes".into()));
         status.queue(&[(Lane::Panic, 1, 5_000), (Lane::Urgent, 2, 4_999), (Lane::New, 9, 70_000)]);
         status.waited("channel", 4_000, UnixMs(0));
         status.waited("told", 7_250, UnixMs(590_000));

@@ -87,8 +87,10 @@ fn said(routing: &Routing, guild: GuildId, target: GuildId, name: Option<String>
     } else {
         name.map_or_else(|| format!("Discord server `{target}`"), |name| format!("**{}** (`{target}`)", text::line(&name, 100)))
     };
-    let served = routing.access.served();
-    let heir = (routing.access.first().map(|link| link.guild) == Some(target)).then(|| heir(&served, target)).flatten();
+    let community = routing.access.community_of(target);
+    let served = community.map(|community| routing.access.served_by(community)).unwrap_or_default();
+    let first = community.and_then(|community| routing.access.first(community)).map(|link| link.guild);
+    let heir = (first == Some(target)).then(|| heir(&served, target)).flatten();
     let heir =
         heir.map(|link| format!("\n\nThe rule of `/cad actions` is then that of Discord server `{}`.", link.guild)).unwrap_or_default();
     format!(
@@ -131,7 +133,9 @@ pub(in crate::commands) async fn pressed(
 async fn undone(context: &CommandContext, (guild, user): (GuildId, UserId), target: GuildId, manages: bool) -> Result<Page, Error> {
     may(context, guild, target, manages)?;
     let now = context.clock.now();
-    let first = context.store.routing_now().access.first().map(|link| link.guild);
+    let routing = context.store.routing_now();
+    let Some(community) = routing.access.community_of(target).cloned() else { return Err(Error::refused(GONE)) };
+    let first = routing.access.first(&community).map(|link| link.guild);
     let mut told: Vec<GuildId> = [Some(target), Some(guild), first].into_iter().flatten().collect();
     told.dedup();
     let entry = |at: GuildId| Entry {
@@ -148,7 +152,7 @@ async fn undone(context: &CommandContext, (guild, user): (GuildId, UserId), targ
         return Err(Error::refused(GONE));
     }
     tracing::info!(guild = %target, %user, "a Discord server was unlinked");
-    access::report_link(context, target, user, false).await;
+    access::report_link(context, &community, target, user, false).await;
     let text = "Nothing of the CAD is shown there any more. `/cad link` links it again, with the community's API key.";
     Ok(Page::new("✅ Unlinked", text, reply::GREEN))
 }

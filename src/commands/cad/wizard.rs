@@ -19,6 +19,7 @@ use crate::commands::reply::{BLUE, GREEN, Page, YELLOW};
 use crate::commands::route_wording::not_configured;
 use crate::commands::wording::{and, counted};
 use crate::commands::{alerts, audit_hook, checks};
+use crate::community::Community;
 use crate::event::{Source, Topic};
 use crate::ids::{ChannelId, RoleId, ServerId};
 use crate::render::text;
@@ -57,15 +58,15 @@ pub(in crate::commands) struct Press {
 pub(in crate::commands) async fn turn(context: &CommandContext, press: Press) -> Result<Page, Error> {
     let Press { step, mut choice, picked, asker, shown_at } = press;
     match (step, picked) {
-        (SetupStep::Connect, _) => Ok(connection(context, &choice).await),
-        (SetupStep::Servers, _) => Ok(servers(context, &choice).await),
+        (SetupStep::Connect, _) => Ok(connection(context, &*context.community(asker.guild)?, &choice).await),
+        (SetupStep::Servers, _) => Ok(servers(context, &*context.community(asker.guild)?, &choice).await),
         (SetupStep::PickServers, Picked::Words(words)) => {
-            choice.servers = chosen_servers(&words, &context.facts.servers)?;
+            choice.servers = chosen_servers(&words, &context.community(asker.guild)?.servers)?;
             Ok(way(&choice))
         }
         (SetupStep::Way, _) => Ok(way(&choice)),
-        (SetupStep::Fivem, _) => Ok(fivem(context, &choice, shown_at)),
-        (SetupStep::Hub, _) => Ok(hub(context, &choice)),
+        (SetupStep::Fivem, _) => Ok(fivem(context, &*context.community(asker.guild)?, &choice, shown_at)),
+        (SetupStep::Hub, _) => Ok(hub(&*context.community(asker.guild)?, &choice)),
         (SetupStep::Presets, _) => Ok(presets(&choice)),
         (SetupStep::PickPreset, Picked::Words(words)) => {
             choice.preset = words.first().and_then(|word| Preset::parse(word));
@@ -111,18 +112,18 @@ fn list(step: SetupStep, choice: &SetupChoice, placeholder: &str, kind: CreateSe
 // ---- 1: the connection ----
 
 /// Asks the CAD who we are to it.
-pub(super) async fn connection(context: &CommandContext, choice: &SetupChoice) -> Page {
+pub(super) async fn connection(context: &CommandContext, community: &Community, choice: &SetupChoice) -> Page {
     let title = "Set-up 1/5 · Connection to the CAD";
     let asked = async {
-        let cad = context.cad.as_ref().ok_or(RestError::Network { cause: "there is no client for it" })?;
-        let (version, info, servers) = tokio::join!(cad.version(), cad.info(), context.names.servers(context));
+        let cad = community.cad.as_ref().ok_or(RestError::Network { cause: "there is no client for it" })?;
+        let (version, info, servers) = tokio::join!(cad.version(), cad.info(), context.names.servers(community));
         // The name is a courtesy; what needs the key or the servers is not.
         Ok::<_, RestError>((version?, info.unwrap_or_default(), servers?))
     };
     match asked.await {
         Ok((version, info, servers)) => {
             let name = text::visible(info.name.as_deref())
-                .map_or_else(|| format!("`{}`", context.facts.community), |name| format!("**{}**", text::line(name, 80)));
+                .map_or_else(|| format!("`{}`", community.id), |name| format!("**{}**", text::line(name, 80)));
             let plan = text::visible(version.name.as_deref()).map(|plan| format!(", plan {}", text::line(plan, 40))).unwrap_or_default();
             let servers = counted(servers.len(), "server", "servers");
             let text = format!(
@@ -144,9 +145,9 @@ pub(super) async fn connection(context: &CommandContext, choice: &SetupChoice) -
 
 // ---- 2: servers ----
 
-async fn servers(context: &CommandContext, choice: &SetupChoice) -> Page {
-    let configured = &context.facts.servers;
-    let (known, trouble) = match context.names.servers(context).await {
+async fn servers(context: &CommandContext, community: &Community, choice: &SetupChoice) -> Page {
+    let configured = &community.servers;
+    let (known, trouble) = match context.names.servers(community).await {
         Ok(known) => (known.to_vec(), None),
         Err(error) => (Vec::new(), Some(error)),
     };
@@ -198,8 +199,8 @@ fn chosen_servers(words: &[String], configured: &[ServerId]) -> Result<Vec<Serve
 }
 
 /// The servers a choice is about.
-fn meant<'a>(context: &'a CommandContext, choice: &'a SetupChoice) -> &'a [ServerId] {
-    if choice.servers.is_empty() { &context.facts.servers } else { &choice.servers }
+fn meant<'a>(community: &'a Community, choice: &'a SetupChoice) -> &'a [ServerId] {
+    if choice.servers.is_empty() { &community.servers } else { &choice.servers }
 }
 
 // ---- 3: how events come ----
@@ -215,11 +216,11 @@ fn way(choice: &SetupChoice) -> Page {
     page
 }
 
-fn fivem(context: &CommandContext, choice: &SetupChoice, since: UnixMs) -> Page {
+fn fivem(context: &CommandContext, community: &Community, choice: &SetupChoice, since: UnixMs) -> Page {
     let mut said = vec![
         "On FiveM the game server already holds the CAD's live session for its server id, and nobody has documented what a second one does to it. So let the game server forward its events instead:".to_owned(),
     ];
-    if context.facts.hub {
+    if community.hub {
         said.push("**1.** Set `SONORAN_HUB=off` for this bot and restart it.".to_owned());
     } else {
         said.push("**1.** `SONORAN_HUB=off` is set already. ✅".to_owned());
@@ -229,7 +230,7 @@ fn fivem(context: &CommandContext, choice: &SetupChoice, since: UnixMs) -> Page 
             "**2.** The bot does not listen for events: set `LISTEN_ADDR`, for example to `0.0.0.0:3232`, and restart it.".to_owned(),
         ),
         Some(listen) => {
-            let servers: Vec<String> = meant(context, choice).iter().map(ToString::to_string).collect();
+            let servers: Vec<String> = meant(community, choice).iter().map(ToString::to_string).collect();
             let first = servers.first().map_or("1", String::as_str);
             said.push("**2.** Put these two lines into the resource's `configuration/config.json`, with the address under which the game server reaches this bot:".to_owned());
             said.push(format!(
@@ -242,7 +243,7 @@ fn fivem(context: &CommandContext, choice: &SetupChoice, since: UnixMs) -> Page 
         }
     }
     said.push("**3.** Restart the resource, do something in the CAD (go on duty, place a call), and check:".to_owned());
-    said.push(first_event(context, choice, since));
+    said.push(first_event(community, choice, since));
     let mut page = Page::new("Set-up 3/5 · FiveM", said.join("\n"), BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
         button(SetupStep::Fivem, choice, "Check for first event", ButtonStyle::Success),
@@ -253,13 +254,11 @@ fn fivem(context: &CommandContext, choice: &SetupChoice, since: UnixMs) -> Page 
 }
 
 /// Whether anything came since the set-up began.
-fn first_event(context: &CommandContext, choice: &SetupChoice, since: UnixMs) -> String {
-    let snapshot = context.status.snapshot();
-    let last = meant(context, choice)
+fn first_event(community: &Community, choice: &SetupChoice, since: UnixMs) -> String {
+    let snapshot = community.status.snapshot();
+    let last = meant(community, choice)
         .iter()
-        .filter_map(|server| {
-            snapshot.servers.get(&(context.facts.community.clone(), *server))?.last.map(|(at, source)| (at, source, *server))
-        })
+        .filter_map(|server| snapshot.servers.get(server)?.last.map(|(at, source)| (at, source, *server)))
         .max_by_key(|(at, ..)| *at);
     match last {
         None => "⏳ No event has come since the bot started.".to_owned(),
@@ -275,16 +274,16 @@ fn first_event(context: &CommandContext, choice: &SetupChoice, since: UnixMs) ->
     }
 }
 
-fn hub(context: &CommandContext, choice: &SetupChoice) -> Page {
+fn hub(community: &Community, choice: &SetupChoice) -> Page {
     let mut said = vec!["Without a FiveM resource the bot holds the CAD's live session itself; nothing has to be installed.".to_owned()];
-    for server in meant(context, choice) {
-        said.push(match context.status.link_of(&context.facts.community, *server) {
+    for server in meant(community, choice) {
+        said.push(match community.status.link_of(*server) {
             Link::Ready => format!("✅ Server {server}: connected."),
             Link::Connecting => format!("⏳ Server {server}: connecting."),
             Link::Down(why) => format!("❌ Server {server}: {}", text::line(&why, 300)),
             Link::Rejected(why) => format!("⛔ Server {server}: {}", text::line(&why, 300)),
             Link::Contested => format!("⛔ {}", contested(*server)),
-            Link::Off if context.facts.hub => format!("⏳ Server {server}: its session has not begun."),
+            Link::Off if community.hub => format!("⏳ Server {server}: its session has not begun."),
             Link::Off => format!("⚪ Server {server}: SONORAN_HUB is off. Set `SONORAN_HUB=on` and restart the bot."),
         });
     }

@@ -14,13 +14,14 @@ pub(super) async fn list(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let actor = cad_args::actor_of(ctx)?;
+    let acting = ctx.data().acting(actor.guild)?;
     acting.rule_of(actor.guild)?;
     let only = match server {
-        Some(_) => Some(cad_args::server(acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(&acting, &actor, server).await?),
         None => None,
     };
-    let mut open = cad_args::open_calls(acting, &cad_args::labels(ctx.data(), actor.guild)).await?;
+    let mut open = cad_args::open_calls(&acting, &cad_args::labels(ctx.data(), actor.guild)).await?;
     open.retain(|call| only.is_none_or(|server| call.on.server == server));
     if open.is_empty() {
         return reply::say(ctx, "Nothing is open. `/call new` makes a call.").await;

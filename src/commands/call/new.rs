@@ -38,10 +38,12 @@ pub(super) async fn new(
     #[autocomplete = "autocomplete::server"]
     server: Option<i64>,
 ) -> Result<(), Error> {
-    let (acting, actor, context) = (ctx.data().acting()?, cad_args::actor_of(ctx)?, ctx.data());
+    let (actor, context) = (cad_args::actor_of(ctx)?, ctx.data());
+    let community = context.community(actor.guild)?;
+    let acting = context.acting(actor.guild)?;
     acting.rule_of(actor.guild)?;
     let server = match server {
-        Some(_) => Some(cad_args::server(acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(&acting, &actor, server).await?),
         None => None,
     };
     let Some(typed) = template else {
@@ -52,7 +54,7 @@ pub(super) async fn new(
         return Err(Error::refused("The CAD wants a unit on a call of a layout, and that is yours: leave `attach:` out."));
     }
     let slow = || Error::refused("The CAD takes long to tell its layouts: try again in a moment, or leave `template:` out.");
-    let known = tokio::time::timeout(PATIENCE, context.names.layouts(context, &actor)).await.map_err(|_| slow())??;
+    let known = tokio::time::timeout(PATIENCE, context.names.layouts(&community, &actor)).await.map_err(|_| slow())??;
     let Some(found) = chosen(&known, &typed) else {
         return Err(Error::refused("There is no such layout: choose one from the list that appears while you type."));
     };
@@ -63,11 +65,13 @@ pub(super) async fn new(
 
 /// The community's layouts, remembered for a minute.
 async fn template(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let (Ok(acting), Ok(actor)) = (ctx.data().acting(), cad_args::actor_of(ctx)) else { return CreateAutocompleteResponse::new() };
+    let none = CreateAutocompleteResponse::new;
+    let Ok(actor) = cad_args::actor_of(ctx) else { return none() };
+    let (Ok(acting), Ok(community)) = (ctx.data().acting(actor.guild), ctx.data().community(actor.guild)) else { return none() };
     if !acting.may_see(&actor).await {
         return CreateAutocompleteResponse::new();
     }
-    let asked = tokio::time::timeout(PATIENCE, ctx.data().names.layouts(ctx.data(), &actor)).await;
+    let asked = tokio::time::timeout(PATIENCE, ctx.data().names.layouts(&community, &actor)).await;
     let known = asked.ok().and_then(Result::ok).unwrap_or_default();
     let shown = known.iter().map(|layout| (text::plain(layout.name.as_deref().unwrap_or("Without a name"), 90), layout.id.to_string()));
     choices::response(shown, partial)
@@ -100,16 +104,16 @@ pub(in crate::commands) async fn made(
     wanted: &NewCallOptions,
     typed: &Typed,
 ) -> Result<String, Error> {
-    let acting = context.acting()?;
+    let acting = context.acting(who.guild)?;
     if let Some((layout, version)) = wanted.layout {
-        let known = context.names.layouts(context, who).await?;
+        let known = context.names.layouts(&*context.community(who.guild)?, who).await?;
         let current = known.iter().find(|known| known.id == layout && layout::version(known) == version);
         let Some(current) = current else {
             return Err(Error::refused("This layout was changed in the CAD meanwhile: run `/call new` again."));
         };
         let layout = Layout::of(current).map_err(Error::Refused)?;
         let values = layout.values(typed).map_err(Error::Refused)?;
-        let server = cad_args::server(acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
+        let server = cad_args::server(&acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
         let target = Target::Idents(Vec::new());
         let new = NewCustomDispatch {
             template: current.id,
@@ -129,7 +133,7 @@ pub(in crate::commands) async fn made(
     }
     let labels = cad_args::labels(context, who.guild);
     let priority = priority(&labels, typed.get("priority")).ok_or_else(|| Error::refused("The priority must be 1, 2 or 3."))?;
-    let server = cad_args::server(acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
+    let server = cad_args::server(&acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
     let attach = match wanted.attach {
         Some(attach) => attach,
         None => !acting.account(who, Permission::SelfDispatch).await?.is_some_and(|member| member.permissions.contains("dispatch")),

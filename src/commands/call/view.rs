@@ -16,7 +16,8 @@ pub(super) async fn view(
     call: String,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let actor = cad_args::actor_of(ctx)?;
+    let acting = ctx.data().acting(actor.guild)?;
     let buttons = acting.rule_of(actor.guild)?.buttons;
     let on = cad_args::call(ctx, &actor, &call).await?;
     let (labels, now) = (cad_args::labels(ctx.data(), actor.guild), ctx.data().clock.now());

@@ -95,12 +95,13 @@ mod tests {
     use crate::clock::UnixMs;
     use crate::commands::duty::report::Zone;
     use crate::commands::duty::report::tests::session;
+    use crate::ids::CommunityId;
 
     #[test]
     fn the_log_in_words() {
         const HOUR: i64 = 3_600_000;
         let span = Span { from: UnixMs(HOUR), to: UnixMs(10 * HOUR) };
-        let scope = Scope { span, days: 1, server: None, zone: Zone::utc() };
+        let scope = Scope { span, days: 1, server: None, zone: Zone::utc(), community: CommunityId::new("c") };
         let lasting = session("u", "Ann *Lee*", "A-12", "Fire", 8 * HOUR, None);
         let mut missed = session("", "", "C-3", "", 0, Some(2 * HOUR));
         (missed.missed, missed.joined_late) = (true, true);

@@ -12,6 +12,7 @@ use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
 use crate::commands::route_wording::not_configured;
 use crate::commands::wording::counted;
+use crate::ids::CommunityId;
 use crate::ids::{GuildId, Ident, ServerId};
 use crate::render::text;
 use crate::store::duty::{MOST_SESSIONS, Member, Session, Span, Which};
@@ -29,6 +30,7 @@ pub(in crate::commands) struct Scope {
     pub(in crate::commands) days: u32,
     pub(in crate::commands) server: Option<ServerId>,
     pub(in crate::commands) zone: Zone,
+    pub(in crate::commands) community: CommunityId,
 }
 
 impl Scope {
@@ -40,12 +42,13 @@ impl Scope {
         server: Option<u32>,
     ) -> Result<Self, Error> {
         let server = server.map(ServerId);
-        if let Some(unknown) = server.filter(|server| !context.facts.servers.contains(server)) {
+        let community = context.community(guild)?;
+        if let Some(unknown) = server.filter(|server| !community.servers.contains(server)) {
             return Err(Error::Refused(not_configured(unknown)));
         }
         let (to, days) = (context.clock.now(), days.unwrap_or(DAYS).clamp(1, 90));
         let span = Span { from: to.plus(-DAY_MS * i64::from(days)), to };
-        Ok(Self { span, days, server, zone: Zone::of(context, guild).await })
+        Ok(Self { span, days, server, zone: Zone::of(context, guild).await, community: community.id.clone() })
     }
 
     /// `in the last 7 days, on server 2`.
@@ -63,7 +66,7 @@ impl Scope {
     }
 
     pub(in crate::commands) async fn sessions(&self, context: &CommandContext) -> Result<Vec<Session>, Error> {
-        let which = Which { community: context.facts.community.clone(), server: self.server, span: self.span };
+        let which = Which { community: self.community.clone(), server: self.server, span: self.span };
         Ok(context.store.sessions(which).await?)
     }
 }
@@ -87,7 +90,7 @@ impl Zone {
         let own = quiet.as_deref().and_then(Self::named);
         match own {
             Some(zone) => zone,
-            None => context.names.timezone(context).await.as_deref().and_then(Self::named).unwrap_or_else(Self::utc),
+            None => context.names.timezone(context, guild).await.as_deref().and_then(Self::named).unwrap_or_else(Self::utc),
         }
     }
 

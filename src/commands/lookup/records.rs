@@ -17,11 +17,13 @@ const MOST: usize = 5;
 
 /// Looks it up and shows what was found. The command has been deferred before.
 pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_in_cad: bool) -> Result<(), Error> {
-    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let actor = cad_args::actor_of(ctx)?;
+    let community = ctx.data().community(actor.guild)?;
+    let acting = ctx.data().acting(actor.guild)?;
     let (all, found) = cad_args::patiently(ctx, async {
         // The CAD does not check for whom it is asked.
         let need = Need { permission: Permission::PoliceRecords, on_duty: None };
-        let all = match acting.may(&actor, ctx.data().facts.first_server(), need).await {
+        let all = match acting.may(&actor, community.first_server(), need).await {
             Ok(()) => true,
             // It would be asked the same once more, and nobody waits for that twice.
             Err(refused @ ActionError::Unread(_)) => return Err(refused),

@@ -14,7 +14,8 @@ pub(super) async fn clear(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
-    let server = cad_args::server(acting, &actor, server).await?;
+    let actor = cad_args::actor_of(ctx)?;
+    let acting = ctx.data().acting(actor.guild)?;
+    let server = cad_args::server(&acting, &actor, server).await?;
     cad_args::act(ctx, &actor, server, CadAction::Leave).await
 }

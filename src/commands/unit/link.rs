@@ -19,9 +19,10 @@ pub(super) async fn link(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let actor = cad_args::actor_of(ctx)?;
+    let acting = ctx.data().acting(actor.guild)?;
     let found = async {
-        let server = cad_args::server(acting, &actor, server).await?;
+        let server = cad_args::server(&acting, &actor, server).await?;
         Ok::<_, Error>((server, acting.who_am_i(&actor, server).await?))
     };
     let (server, found) = cad_args::patiently(ctx, found).await?;

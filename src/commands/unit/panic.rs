@@ -21,9 +21,10 @@ pub(super) async fn panic(
     server: Option<i64>,
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
-    let (acting, actor) = (ctx.data().acting()?, cad_args::actor_of(ctx)?);
+    let actor = cad_args::actor_of(ctx)?;
+    let acting = ctx.data().acting(actor.guild)?;
     let found = async {
-        let server = cad_args::server(acting, &actor, server).await?;
+        let server = cad_args::server(&acting, &actor, server).await?;
         Ok::<_, Error>((server, acting.in_panic(&actor, server).await?))
     };
     let (server, is_on) = cad_args::patiently(ctx, found).await?;
@@ -51,13 +52,13 @@ pub(in crate::commands) async fn press(
     // The question goes with its answer: nobody presses twice.
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     let who = actor(guild, UserId(component.user.id.get()), component.member.as_ref());
-    let done = match context.acting() {
+    let done = match context.acting(who.guild) {
         Ok(acting) => waiting::shown(who.user, acting.act(&who, server, CadAction::Panic(on)), &(ctx, component)).await,
         Err(refused) => Err(refused),
     };
     let page = match done {
         Ok(said) => {
-            let left = match context.acting() {
+            let left = match context.acting(who.guild) {
                 Ok(acting) if !on => acting.own_left_911(&who, server).await,
                 _ => None,
             };

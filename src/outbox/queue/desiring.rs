@@ -25,8 +25,8 @@ impl Queue {
     /// changes. The first change of a message that stands waits for the edit window, so that what follows soon goes with it.
     pub fn desire(&mut self, drafts: impl IntoIterator<Item = Draft>, now: UnixMs) {
         for draft in drafts {
-            // One that was drawn while its guild was unlinked: nothing is shown there any more.
-            if self.served.contains(&draft.guild) {
+            // One that was drawn while its guild was unlinked, or linked to another community: nothing of it is shown there.
+            if self.shows(draft.guild, &draft.key.community) {
                 self.desire_one(draft, now);
             }
         }

@@ -28,7 +28,7 @@
 //! - A post that **waits** is one whose desired version is newer than the delivered one. It is not sent before [`Post::due_at`], nor before the
 //!   card that it answers, nor into a thread that has no card yet; a thread is closed when nothing else about its card waits.
 //! - Posts that share a message (a **batch**) are claimed, sent and settled together; each keeps its own versions.
-//! - A guild that is not served has posts like any other, of which none is claimed.
+//! - A guild that is not served has posts like any other, of which none is claimed. Nor are posts about another community than the guild's.
 //! - Not every post is in memory: what is closed and settled leaves it ([`Queue::evict`]) and comes back when something needs it. Of whatever is
 //!   in memory, these are too: the posts about the same subject in other channels, the card it answers, the posts of its batch and of its
 //!   event, and the posts that its text links to.
@@ -50,7 +50,7 @@ mod upkeep;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{ChannelId, GuildId};
+use crate::ids::{ChannelId, CommunityId, GuildId};
 
 use index::Index;
 pub use parked::ParkedChannel;
@@ -98,7 +98,7 @@ enum Touched {
 enum Undo {
     Post(PostId, Option<Box<Post>>),
     Parked(ChannelId, Option<ParkedChannel>),
-    Served(BTreeSet<GuildId>),
+    Served(BTreeMap<GuildId, CommunityId>),
 }
 
 /// A moment that a queue can go back to.
@@ -120,7 +120,8 @@ pub struct Queue {
     posts: BTreeMap<PostId, Post>,
     index: Index,
     parked: BTreeMap<ChannelId, ParkedChannel>,
-    served: BTreeSet<GuildId>,
+    /// Whose posts each guild gets.
+    served: BTreeMap<GuildId, CommunityId>,
     /// How it was before what may still be undone.
     undo: Vec<Undo>,
     /// Since changes were taken last.
@@ -141,7 +142,7 @@ impl Queue {
             posts: BTreeMap::new(),
             index: Index::default(),
             parked: BTreeMap::new(),
-            served: BTreeSet::new(),
+            served: BTreeMap::new(),
             undo: Vec::new(),
             touched: BTreeMap::new(),
             touched_channels: BTreeSet::new(),
@@ -195,8 +196,8 @@ impl Queue {
         self.parked.extend(parked.into_iter().map(|parked| (parked.channel, parked)));
     }
 
-    /// From now on only posts of these guilds are taken in and claimed.
-    pub fn serve(&mut self, guilds: BTreeSet<GuildId>) {
+    /// From now on only posts of these guilds are taken in and claimed, and of each guild only those about its community.
+    pub fn serve(&mut self, guilds: BTreeMap<GuildId, CommunityId>) {
         let before = std::mem::replace(&mut self.served, guilds);
         self.undo.push(Undo::Served(before));
     }

@@ -317,8 +317,8 @@ impl Claim {
     /// The first try of a new post of one guild, with nothing in it.
     pub(crate) fn sample() -> Self {
         let mut queue = Queue::new("instance", 0, PostId(1));
-        queue.serve([GuildId(1)].into());
         let (community, message) = (crate::ids::CommunityId::new("c"), Message::default());
+        queue.serve([(GuildId(1), community.clone())].into());
         let subject = "s".to_owned();
         let draft = Draft::own(GuildId(1), ChannelId(1), community, crate::ids::ServerId(1), subject, message, UnixMs(0));
         queue.desire([draft], UnixMs(0));

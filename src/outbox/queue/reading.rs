@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use super::{ParkedChannel, Post, Queue};
 use crate::clock::UnixMs;
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::outbox::Lane;
 
 /// A channel that has something to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelDue {
     pub channel: ChannelId,
+    /// Whose.
+    pub community: CommunityId,
     /// When its first post may go; for a parked channel, when it is tried again.
     pub at: UnixMs,
     /// How many posts wait there.
@@ -19,14 +21,15 @@ pub struct ChannelDue {
     pub panic: bool,
 }
 
-/// What waits in a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What waits in a lane of a community.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneBacklog {
+    pub community: CommunityId,
     pub lane: Lane,
     /// How many posts.
     pub posts: usize,
     /// Since when the one that waits longest does.
-    pub since: Option<UnixMs>,
+    pub since: UnixMs,
 }
 
 /// What waits to be sent, all together.
@@ -56,27 +59,46 @@ impl Queue {
         let ready = || self.waiting_in(channel).filter(|post| self.is_served(post) && self.is_ready(post));
         let first = ready().map(Post::next_claim).min()?;
         let posts = u32::try_from(ready().count()).unwrap_or(u32::MAX);
-        Some(ChannelDue { channel, at: self.not_parked_at(channel, first), posts, panic: ready().any(|post| post.lane == Lane::Panic) })
+        let community = ready().next()?.about.community.clone();
+        let panic = ready().any(|post| post.lane == Lane::Panic);
+        Some(ChannelDue { channel, community, at: self.not_parked_at(channel, first), posts, panic })
     }
 
     pub(super) fn is_served(&self, post: &Post) -> bool {
-        self.served.contains(&post.guild)
+        self.shows(post.guild, &post.about.community)
+    }
+
+    /// Whether a guild gets posts about a community.
+    pub(super) fn shows(&self, guild: GuildId, community: &CommunityId) -> bool {
+        self.served.get(&guild) == Some(community)
     }
 
     fn waiting(&self) -> impl Iterator<Item = &Post> {
         self.index.waiting.values().flatten().filter_map(|(_, id)| self.posts.get(id)).filter(|post| self.is_served(post))
     }
 
-    /// What waits to be sent, by lane; every lane is there.
+    /// What waits to be sent, by community and lane; where nothing does is left out.
     #[must_use]
     pub fn backlog(&self) -> Vec<LaneBacklog> {
-        let mut lanes: HashMap<Lane, (usize, UnixMs)> = HashMap::new();
+        let mut lanes: HashMap<(&CommunityId, Lane), (usize, UnixMs)> = HashMap::new();
         for post in self.waiting() {
-            let lane = lanes.entry(post.lane).or_insert((0, post.desired_since));
+            let lane = lanes.entry((&post.about.community, post.lane)).or_insert((0, post.desired_since));
             *lane = (lane.0 + 1, lane.1.min(post.desired_since));
         }
-        let of = |lane: Lane| lanes.get(&lane);
-        Lane::ALL.map(|lane| LaneBacklog { lane, posts: of(lane).map_or(0, |l| l.0), since: of(lane).map(|l| l.1) }).to_vec()
+        let row = |((community, lane), (posts, since)): ((&CommunityId, Lane), _)| LaneBacklog {
+            community: community.clone(),
+            lane,
+            posts,
+            since,
+        };
+        lanes.into_iter().map(row).collect()
+    }
+
+    /// What waits to be sent of a community.
+    #[must_use]
+    pub fn waiting_of(&self, community: &CommunityId) -> Waiting {
+        let own = || self.waiting().filter(|post| post.about.community == *community);
+        Waiting { posts: own().count(), oldest: own().map(|post| post.created_at).min() }
     }
 
     /// What waits to be sent, all together.

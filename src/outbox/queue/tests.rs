@@ -29,7 +29,7 @@ fn claim(queue: &mut Queue, now: i64) -> Claim {
 #[test]
 fn a_channel_with_too_many_threads_holds_only_notes_that_need_a_new_one() {
     let mut queue = Queue::new("i", 0, PostId(1));
-    queue.serve([GUILD].into());
+    queue.serve([(GUILD, CommunityId::new("c"))].into());
     queue.desire([draft("open", None), draft("closed", None), draft("first note", Some("open"))], UnixMs(1));
     for message in 50..53 {
         let sent = claim(&mut queue, 1);
@@ -65,7 +65,7 @@ fn a_channel_with_too_many_threads_holds_only_notes_that_need_a_new_one() {
 fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_its_notes() {
     let fail = Settlement::Fail { reason: "no".into() };
     let mut queue = Queue::new("i", 0, PostId(1));
-    queue.serve([GUILD].into());
+    queue.serve([(GUILD, CommunityId::new("c"))].into());
     let text = |text: &str| {
         let message = Message { content: Some(text.into()), ..Message::default() };
         Draft { message, ..draft("card", None) }
@@ -90,7 +90,7 @@ fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_i
 #[test]
 fn a_card_that_was_deleted_and_is_over_stays_away_and_comes_back_by_another_nonce_if_its_call_is_opened_again() {
     let mut queue = Queue::new("i", 0, PostId(1));
-    queue.serve([GUILD].into());
+    queue.serve([(GUILD, CommunityId::new("c"))].into());
     let text = |text: &str, over| {
         let message = Message { content: Some(text.into()), ..Message::default() };
         Draft { message, over, ..draft("card", None) }

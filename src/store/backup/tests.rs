@@ -34,7 +34,6 @@ fn rows(database: &Path) -> i64 {
 fn event(seq: i64) -> super::super::JournalRow {
     super::super::JournalRow {
         seq,
-        community: crate::ids::CommunityId::new("c"),
         server: crate::ids::ServerId(1),
         source: crate::event::Source::Hub,
         kind: "X".into(),
@@ -49,7 +48,7 @@ async fn a_copy_made_while_events_are_stored_is_whole_and_holds_nobody_up() {
     let database = folder.0.join("t.db");
     let store = Store::open(&database).await.unwrap();
     let journal = (1..=500).map(event).collect();
-    store.ingest(Batch { journal, ..Batch::default() }, Vec::new()).await.unwrap();
+    crate::store::conformance::own(&store).ingest(Batch { journal, ..Batch::default() }, Vec::new()).await.unwrap();
     let (over, stored) = (std::sync::Arc::new(never()), std::sync::Arc::new(AtomicUsize::new(500)));
     let writing = {
         let (store, over, stored) = (store.clone(), std::sync::Arc::clone(&over), std::sync::Arc::clone(&stored));
@@ -58,7 +57,10 @@ async fn a_copy_made_while_events_are_stored_is_whole_and_holds_nobody_up() {
                 if over.load(Ordering::SeqCst) {
                     return;
                 }
-                store.ingest(Batch { journal: vec![event(seq)], ..Batch::default() }, Vec::new()).await.unwrap();
+                crate::store::conformance::own(&store)
+                    .ingest(Batch { journal: vec![event(seq)], ..Batch::default() }, Vec::new())
+                    .await
+                    .unwrap();
                 stored.store(usize::try_from(seq).unwrap(), Ordering::SeqCst);
             }
         })
@@ -133,7 +135,7 @@ async fn a_copy_counts_on_from_afar_also_where_nothing_was_counted_yet() {
     let folder = Folder::new();
     let (database, target) = (folder.0.join("t.db"), folder.0.join("copy.db"));
     let store = Store::open(&database).await.unwrap();
-    store.ingest(Batch { journal: vec![event(1)], ..Batch::default() }, Vec::new()).await.unwrap();
+    crate::store::conformance::own(&store).ingest(Batch { journal: vec![event(1)], ..Batch::default() }, Vec::new()).await.unwrap();
     saved(&database, &target).await.unwrap();
     let copy = Connection::open_with_flags(&target, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let next =

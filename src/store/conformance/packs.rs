@@ -126,7 +126,7 @@ async fn storing_an_event_may_claim_what_it_made() {
     let store = store(&folder).await;
     let batch = Batch { posts: vec![draft(7, "a", "one", Lane::New)], now: UnixMs(1), ..Batch::default() };
     let asks = vec![ClaimRequest::any(ChannelId(8), UnixMs(1)), ClaimRequest::any(ChannelId(7), UnixMs(1))];
-    let found = store.ingest(batch, asks).await.unwrap();
+    let found = own(&store).ingest(batch, asks).await.unwrap();
     let [ClaimOutcome::Nothing, ClaimOutcome::Claimed(claim)] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(claim.lead.about.subject.to_string(), "a");
     assert_eq!(store.claim(ChannelId(7), UnixMs(2)).await.unwrap(), None, "claimed twice");

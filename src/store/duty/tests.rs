@@ -1,5 +1,5 @@
 use super::super::Batch;
-use super::super::conformance::Folder;
+use super::super::conformance::{Folder, own};
 use super::*;
 use crate::ids::CallId;
 use crate::world::Ended;
@@ -25,11 +25,11 @@ fn row(ident: i64, began: i64, ended: Option<(i64, bool)>) -> DutyRow {
         department: Some(if ident % 2 == 0 { "Fire" } else { "Police" }.into()),
         ..Unit::default()
     };
-    DutyRow::new(&community(), ServerId(1), edge, Some(&unit))
+    DutyRow::new(ServerId(1), edge, Some(&unit))
 }
 
 async fn put(store: &Store, duty: Vec<DutyRow>) {
-    store.ingest(Batch { duty, ..Batch::default() }, Vec::new()).await.unwrap();
+    own(store).ingest(Batch { duty, ..Batch::default() }, Vec::new()).await.unwrap();
 }
 
 fn all(from: i64, to: i64) -> Which {
@@ -120,10 +120,10 @@ async fn what_the_world_no_longer_knows_of_is_ended() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![row(1, 100, None), row(2, 200, None)]).await;
-    let known = vec![((community(), ServerId(1)), Ident(1), UnixMs(100)), ((community(), ServerId(1)), Ident(2), UnixMs(999))];
-    assert_eq!(store.end_strays(known.clone()).await.unwrap(), 1);
+    let known = vec![(ServerId(1), Ident(1), UnixMs(100)), (ServerId(1), Ident(2), UnixMs(999))];
+    assert_eq!(own(&store).end_strays(known.clone()).await.unwrap(), 1);
     assert_eq!(of(&store, all(0, 1_000)).await, [(2, 200, Some(201), true), (1, 100, None, false)]);
-    assert_eq!(store.end_strays(known).await.unwrap(), 0);
+    assert_eq!(own(&store).end_strays(known).await.unwrap(), 0);
 }
 
 fn call(id: i64, opened: i64, change: impl FnOnce(&mut CallFact)) -> CallRow {
@@ -136,14 +136,14 @@ fn call(id: i64, opened: i64, change: impl FnOnce(&mut CallFact)) -> CallRow {
         closed_at: None,
     };
     change(&mut fact);
-    CallRow { community: community(), server: ServerId(1), subject: Subject::Dispatch(CallId(id), UnixMs(opened)), fact }
+    CallRow { server: ServerId(1), subject: Subject::Dispatch(CallId(id), UnixMs(opened)), fact }
 }
 
 #[tokio::test]
 async fn facts_of_calls_follow_their_calls() {
     let folder = Folder::new();
     let store = store(&folder).await;
-    let put = async |calls| store.ingest(Batch { calls, ..Batch::default() }, Vec::new()).await.unwrap();
+    let put = async |calls| own(&store).ingest(Batch { calls, ..Batch::default() }, Vec::new()).await.unwrap();
     put(vec![call(1, 100, |_| {}), call(2, 200, |fact| fact.priority = Some(Priority::Word("Code 3".into())))]).await;
     put(vec![call(1, 100, |fact| fact.first_unit_at = Some(UnixMs(130)))]).await;
     put(vec![call(1, 100, |fact| (fact.first_unit_at, fact.closed_at) = (Some(UnixMs(130)), Some(UnixMs(500))))]).await;
@@ -174,7 +174,7 @@ async fn what_ended_90_days_ago_is_forgotten_and_what_lasts_is_not() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![row(1, 0, None), row(1, 0, Some((HOUR, false))), row(2, 0, None)]).await;
-    store.ingest(Batch { calls: vec![call(1, HOUR, |_| {})], ..Batch::default() }, Vec::new()).await.unwrap();
+    own(&store).ingest(Batch { calls: vec![call(1, HOUR, |_| {})], ..Batch::default() }, Vec::new()).await.unwrap();
     let prune = async |now| store.prune(UnixMs(0), UnixMs(0), UnixMs(now)).await.unwrap();
     assert_eq!(prune(KEEP_MS + HOUR).await, 0);
     assert_eq!(prune(KEEP_MS + HOUR + 1).await, 2);

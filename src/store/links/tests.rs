@@ -61,7 +61,7 @@ fn draft(guild: GuildId, subject: &str, text: &str) -> Draft {
 }
 
 async fn put(store: &Store, drafts: Vec<Draft>) {
-    store.ingest(Batch { posts: drafts, now: NOW, ..Batch::default() }, Vec::new()).await.unwrap();
+    store.of(&community()).ingest(Batch { posts: drafts, now: NOW, ..Batch::default() }, Vec::new()).await.unwrap();
 }
 
 async fn set_up(store: &Store, guild: GuildId) {
@@ -142,7 +142,7 @@ async fn the_only_guild_is_linked_once_and_stays_so_whoever_comes() {
     assert_eq!(store.link_only_guild(&community(), present(&[B]), NOW).await.unwrap(), None, "the bot was thrown out of the linked one");
     let access = store.routing_now().access.clone();
     assert_eq!((access.standing(A), access.standing(B)), (Standing::Served, Standing::NotLinked));
-    assert_eq!(access.first().map(|link| link.how), Some(How::OnlyGuild));
+    assert_eq!(access.first(&community()).map(|link| link.how), Some(How::OnlyGuild));
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn the_setting_serves_its_guild_alone_and_what_others_have_stays_for_later
     store.serve(&community(), Some(A), NOW).await.unwrap();
     let access = store.routing_now().access.clone();
     assert_eq!((access.standing(A), access.standing(B)), (Standing::Served, Standing::OtherGuildOnly));
-    assert_eq!(access.first().map(|link| (link.guild, link.how)), Some((A, How::Setting)));
+    assert_eq!(access.first(&community()).map(|link| (link.guild, link.how)), Some((A, How::Setting)));
     assert!(store.routing_now().routes.is_empty());
     assert_eq!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Nothing);
     assert!(store.due().await.unwrap().is_empty());
@@ -179,7 +179,7 @@ async fn new_guilds_are_found_once_and_those_that_left_are_known_to_have() {
     assert_eq!(store.guilds_present(present(&[A, B]), NOW).await.unwrap(), [A, B]);
     assert_eq!(store.guilds_present(present(&[A, B]), NOW).await.unwrap(), []);
     assert!(!store.guild_came(B).await.unwrap());
-    let left = |store: &Store| store.routing_now().access.first().and_then(|link| link.left_at);
+    let left = |store: &Store| store.routing_now().access.first(&community()).and_then(|link| link.left_at);
     assert_eq!(left(&store), None);
     assert_eq!(store.guilds_present(present(&[B]), UnixMs(5)).await.unwrap(), []);
     assert_eq!(left(&store), Some(UnixMs(5)));
@@ -252,7 +252,7 @@ async fn a_guild_that_was_linked_by_itself_can_prove_the_key_and_stays_where_it_
     store.serve(&community(), None, NOW).await.unwrap();
     assert_eq!(store.link_only_guild(&community(), present(&[B]), UnixMs(1)).await.unwrap(), Some(B));
     assert_eq!(link(&store, A, 9).await, Linked::Now);
-    let first = || store.routing_now().access.first().map(|link| (link.guild, link.linked_at.0, link.how));
+    let first = || store.routing_now().access.first(&community()).map(|link| (link.guild, link.linked_at.0, link.how));
     assert_eq!(first(), Some((B, 1, How::OnlyGuild)));
     assert!(store.routing_now().access.may_unlink(A, B), "B proved nothing");
     assert_eq!(link(&store, B, 10).await, Linked::Now);

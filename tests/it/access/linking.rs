@@ -132,8 +132,11 @@ async fn unlinking_names_what_goes_and_afterwards_nothing_is_shown_there() {
     bot.discord.kick_bot(&bot.guild.clone());
     assert!(bot.halt().await);
     bot.boot().await;
-    until("READY is worked through", async || bot.app().store.routing_now().access.first().is_some_and(|link| link.left_at.is_some()))
-        .await;
+    let community = CommunityId::new(&CadOptions::default().community);
+    until("READY is worked through", async || {
+        bot.app().store.routing_now().access.first(&community).is_some_and(|link| link.left_at.is_some())
+    })
+    .await;
     assert_eq!(bot.standing(&other.guild), Standing::NotLinked);
     bot.end().await;
 }

@@ -464,9 +464,8 @@ impl Scene {
         let before = sessions();
         self.bot.cad.drop_all();
         until("the next session", async || sessions() > before).await;
-        let community = CommunityId::new(&CadOptions::default().community);
         until("a reading of the CAD", async || {
-            let facts = self.bot.app().status.server(&community, ServerId(1));
+            let facts = self.bot.app().status.server(ServerId(1));
             Part::ALL.iter().all(|part| facts.readings.get(part).and_then(|reading| reading.at).is_some_and(|at| at >= now))
         })
         .await;

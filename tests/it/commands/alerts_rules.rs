@@ -136,8 +136,8 @@ async fn filters_take_the_communitys_own_priorities_and_complete_them() {
     assert!(told.starts_with("“Code 3” isn't a priority here. Choose from 1 (Hot), 2 (Warm), 3 or 5 (Cold)"), "{told}");
     let dispatch = json!({ "dispatch": { "callId": 1, "status": 1, "priority": "Code 3", "title": "Fire", "idents": [] } });
     let (envelope, _) = envelope::open(json!({ "type": "EVENT_DISPATCH_NEW", "data": dispatch }).to_string().as_bytes()).unwrap();
-    let (community, received_at) = (CommunityId::new(COMMUNITY), bot.data.clock.now());
-    let event = RawEvent { community, server: ServerId(1), source: Source::Http, received_at, envelope: envelope.into() };
+    let received_at = bot.data.clock.now();
+    let event = RawEvent { server: ServerId(1), source: Source::Http, received_at, envelope: envelope.into() };
     bot.intake.commit(event).await.unwrap();
     let told = bot.alerts("filter", json!({"route": id, "priority": "code 3"})).await;
     assert!(told.contains("of priority “Code 3”"), "{told}");
@@ -159,9 +159,8 @@ async fn a_filter_is_tried_on_the_last_events_of_its_kind() {
     let id = bot.added("dispatch").await;
     let tell = async |kind: &str, data: Value| {
         let (envelope, _) = envelope::open(json!({ "type": kind, "data": data }).to_string().as_bytes()).unwrap();
-        let community = CommunityId::new(COMMUNITY);
         let (server, source) = (ServerId(1), Source::Http);
-        let event = RawEvent { community, server, source, received_at: bot.data.clock.now(), envelope: envelope.into() };
+        let event = RawEvent { server, source, received_at: bot.data.clock.now(), envelope: envelope.into() };
         bot.intake.commit(event).await.unwrap();
     };
     for call in 1..=60 {

@@ -44,7 +44,6 @@ impl Evening {
         while let Ok((server, body)) = self.events.try_recv() {
             let (envelope, _) = envelope::open(body.to_string().as_bytes()).unwrap();
             let event = RawEvent {
-                community: CommunityId::new(COMMUNITY),
                 server: ServerId(server.try_into().unwrap()),
                 source: Source::Http,
                 received_at: self.clock.now(),
@@ -61,11 +60,11 @@ impl Evening {
 
     /// Reads server 1's units from the CAD's API.
     async fn read(&self) {
-        let units = self.bot.data.cad.as_ref().unwrap().units(ServerId(1)).await.unwrap();
+        let units = self.bot.interface.cad.as_ref().unwrap().units(ServerId(1)).await.unwrap();
         let units = ListedUnits { units: units.units.iter().filter_map(listed_unit).collect(), complete: units.complete };
         let listing = Listing { asked_at: self.clock.now(), units: Some(units), ..Listing::default() };
         let (done, read) = oneshot::channel();
-        self.bot.readings.send(Read { community: CommunityId::new(COMMUNITY), server: ServerId(1), listing, done }).await.unwrap();
+        self.bot.readings.send(Read { server: ServerId(1), listing, done }).await.unwrap();
         read.await.unwrap();
     }
 

@@ -43,7 +43,6 @@ async fn words_in_the_thread_of_a_panic_are_no_notes() {
 
 async fn happens(bot: &Bot, kind: &str, data: Value) {
     let event = RawEvent {
-        community: CommunityId::new(COMMUNITY),
         server: ServerId(1),
         source: Source::Http,
         received_at: Clock::system().now(),

@@ -56,13 +56,7 @@ async fn from_nothing_to_a_test_alert() {
     );
     assert!(text.contains("⏳ No event has come since the bot started."), "{text}");
     let envelope = Envelope { kind: "EVENT_UNIT_LOGOUT".into(), data: json!({"identIds": [3]}), extras: serde_json::Map::default() };
-    let event = RawEvent {
-        community: CommunityId::new(COMMUNITY),
-        server: ServerId(1),
-        source: Source::Http,
-        received_at: Clock::system().now(),
-        envelope: Arc::new(envelope),
-    };
+    let event = RawEvent { server: ServerId(1), source: Source::Http, received_at: Clock::system().now(), envelope: Arc::new(envelope) };
     bot.intake.commit(event).await.unwrap();
     let message = press(&bot, &message, "fivem").await;
     assert!(words(&message).contains("✅ It works: server 1 sent an event over HTTP"), "{}", words(&message));
@@ -97,7 +91,8 @@ async fn a_press_survives_a_restart_of_the_bot() {
     bot.stop().await;
     let (tasks, readiness) = (Tasks::default(), Readiness::new([Part::Discord]));
     // Ingest stopped with the rest: routes are made, the confirmation is not posted.
-    let data = Data { requests: mpsc::channel(8).0, ..bot.data.clone() };
+    let (data, interface) = (bot.data.clone(), Interface { requests: mpsc::channel(8).0, ..bot.interface.clone() });
+    data.communities.insert(Community::new(interface, tasks.clone()).0);
     let again = tokio::spawn(framework::run(data, Some(GuildId(bot.guild.parse().unwrap())), tasks.clone(), readiness.clone()));
     tokio::time::timeout(SOON, readiness.until_ready()).await.unwrap();
     let message = press(&bot, &message, "make").await;
@@ -148,7 +143,7 @@ async fn the_hub_session_is_shown_as_it_is() {
     let message = choose(&bot, &message, "pick-servers", &["1"]).await;
     let message = press(&bot, &message, "hub").await;
     assert!(words(&message).contains("⏳ Server 1: its session has not begun."), "{}", words(&message));
-    bot.status.link(&CommunityId::new(COMMUNITY), ServerId(1), tenfour::status::Link::Ready, Clock::system().now());
+    bot.status.link(ServerId(1), tenfour::status::Link::Ready, Clock::system().now());
     let message = press(&bot, &message, "hub").await;
     assert!(words(&message).contains("✅ Server 1: connected."), "{}", words(&message));
     // And back again.

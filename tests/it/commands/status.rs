@@ -8,22 +8,22 @@ use super::*;
 #[tokio::test]
 async fn status_tells_links_arrivals_queue_and_problems() {
     let bot = start_with(Plan { servers: vec![1, 2], ..Plan::default() }).await;
-    let (community, now) = (CommunityId::new(COMMUNITY), Clock::system().now());
-    bot.status.link(&community, ServerId(1), tenfour::status::Link::Ready, now);
-    bot.status.link(&community, ServerId(2), tenfour::status::Link::Rejected("key *refused*".into()), now);
-    bot.status.event(&community, ServerId(1), tenfour::event::Source::Hub, now);
-    bot.status.copy(&community, ServerId(1));
+    let now = Clock::system().now();
+    bot.status.link(ServerId(1), tenfour::status::Link::Ready, now);
+    bot.status.link(ServerId(2), tenfour::status::Link::Rejected("key *refused*".into()), now);
+    bot.status.event(ServerId(1), tenfour::event::Source::Hub, now);
+    bot.status.copy(ServerId(1));
     bot.status.unknown("EVENT_BRAND_NEW");
     bot.status.delivered(420);
     bot.status.problem(now, "The disk is full. Make room.");
     let text = bot.cad("status", json!({})).await;
     assert!(text.contains("The CAD's API is not read (SONORAN_RECONCILE_SECONDS=off)"), "{text}");
     let (calls, units) = (Part::Calls, Part::Units);
-    bot.status.read(&community, ServerId(1), calls, now.plus(-60_000), Outcome { changes: 2, ..Outcome::default() });
-    bot.status.read(&community, ServerId(1), calls, now, Outcome::default());
-    bot.status.unread(&community, ServerId(1), units, now, "The plan *is* too low.");
-    bot.status.read_budget(&community, calls, ReadBudget { left: 1, per_minute: 2, free_at: None });
-    bot.status.read_budget(&community, units, ReadBudget { left: 0, per_minute: 1, free_at: Some(now.plus(300_000)) });
+    bot.status.read(ServerId(1), calls, now.plus(-60_000), Outcome { changes: 2, ..Outcome::default() });
+    bot.status.read(ServerId(1), calls, now, Outcome::default());
+    bot.status.unread(ServerId(1), units, now, "The plan *is* too low.");
+    bot.status.read_budget(calls, ReadBudget { left: 1, per_minute: 2, free_at: None });
+    bot.status.read_budget(units, ReadBudget { left: 0, per_minute: 1, free_at: Some(now.plus(300_000)) });
     let text = bot.cad("status", json!({})).await;
     let seconds = now.secs();
     for part in [

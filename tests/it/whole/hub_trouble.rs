@@ -3,7 +3,7 @@
 //! The hub's own silence of 30 s is left to the tests of `signalr`, where time can be paused.
 
 use serde_json::json;
-use tenfour::ids::{CommunityId, ServerId};
+use tenfour::ids::ServerId;
 use tenfour::render::Style;
 use tenfour::status::Link;
 use tenfour_sim::cad::{CadOptions, CadSim, Seen, ServerOptions, Silence};
@@ -15,7 +15,7 @@ fn ends(cad: &CadSim) -> usize {
 }
 
 fn link(bot: &TestBot) -> Link {
-    bot.app().status.link_of(&CommunityId::new(&CadOptions::default().community), ServerId(1))
+    bot.app().status.link_of(ServerId(1))
 }
 
 fn fire(id: i64) -> serde_json::Value {

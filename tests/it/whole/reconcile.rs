@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
-use tenfour::ids::{CommunityId, ServerId};
+use tenfour::ids::ServerId;
 use tenfour::refresh::Part;
 use tenfour::render::Style;
 use tenfour::status::{Link, ServerFacts};
@@ -50,7 +50,7 @@ fn robbery(more: Value) -> Value {
 }
 
 fn facts(bot: &TestBot) -> ServerFacts {
-    bot.app().status.server(&CommunityId::new(&CadOptions::default().community), ServerId(1))
+    bot.app().status.server(ServerId(1))
 }
 
 fn readings(bot: &TestBot, part: &str) -> usize {

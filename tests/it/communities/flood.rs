@@ -1,0 +1,83 @@
+//! One community sends as much as it can: another's panics are shown all the same, and the flood itself is stored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{MARKS, Scene, key};
+use crate::test_bot::until;
+
+/// Connections that flood.
+const CONNECTIONS: usize = 32;
+const PANICS: i64 = 20;
+
+fn is_panic_of(message: &Value, ident: i64) -> bool {
+    message["embeds"][0]["title"].as_str().is_some_and(|title| title.contains(&format!("{}-P{ident}", MARKS[0])))
+}
+
+#[tokio::test]
+async fn a_flood_into_one_community_keeps_no_panic_of_another_from_its_channel() {
+    let scene = Scene::start().await;
+    let units: Vec<i64> = (0..PANICS)
+        .map(|n| {
+            let spec =
+                tenfour_sim::cad::UnitSpec { num: format!("{}-P{n}", MARKS[0]), name: MARKS[0].into(), status: 2, ..Default::default() };
+            scene.cads[0].login(1, &spec).unwrap()
+        })
+        .collect();
+    scene.caught_up(0).await;
+    let (stop, sent, refused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let url = format!("{}?server=1", scene.bot.events_url());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let floods: Vec<_> = (0..CONNECTIONS)
+        .map(|connection| {
+            let (stop, sent, refused, url, client) =
+                (Arc::clone(&stop), Arc::clone(&sent), Arc::clone(&refused), url.clone(), client.clone());
+            tokio::spawn(async move {
+                let mut nth = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    nth += 1;
+                    let status = (nth + connection) % 7;
+                    let body =
+                        json!({ "key": key(1), "type": "EVENT_UNIT_STATUS", "data": { "identIds": [1 + nth % 40], "status": status } });
+                    match client.post(&url).json(&body).send().await.unwrap().status().as_u16() {
+                        200 => sent.fetch_add(1, Ordering::SeqCst),
+                        503 => refused.fetch_add(1, Ordering::SeqCst),
+                        other => panic!("HTTP {other}"),
+                    };
+                }
+            })
+        })
+        .collect();
+    until("the flood is under way", async || sent.load(Ordering::SeqCst) > 200).await;
+    let mut delays = Vec::new();
+    for (n, ident) in (0_i64..).zip(units) {
+        let begun = std::time::Instant::now();
+        assert!(scene.cads[0].panic(1, &[ident], true));
+        for home in scene.of(0) {
+            scene.bot.message(&home.cards, |message| is_panic_of(message, n)).await;
+        }
+        delays.push(begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.store(true, Ordering::SeqCst);
+    for flood in floods {
+        flood.await.unwrap();
+    }
+    delays.sort_unstable();
+    println!(
+        "flooded {} (refused {}); panics: {:?} in the middle, {:?} at worst",
+        sent.load(Ordering::SeqCst),
+        refused.load(Ordering::SeqCst),
+        delays[delays.len() / 2],
+        delays.last()
+    );
+    scene.bot.settled().await;
+    for community in 0..3 {
+        scene.caught_up(community).await;
+    }
+    scene.nothing_is_mixed();
+    scene.end().await;
+}
