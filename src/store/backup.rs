@@ -16,12 +16,12 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::open;
+use super::{open, schema};
 use crate::clock::UnixMs;
 use crate::files;
 
-/// Pages read at once: a MiB.
-const STEP: i32 = 256;
+/// How much is read at once (bytes).
+const STEP: i64 = 1_048_576;
 /// Between steps, so that the bot's own reads and writes find the disk free.
 const PAUSE: Duration = Duration::from_millis(2);
 /// Tries for a step that another program's lock holds up, and the pause between them: 10 s.
@@ -115,13 +115,14 @@ fn copy(source: &Connection, partial: &Path, stop: &AtomicBool) -> Result<(), Op
     // What breaks off here is thrown away: it needs no journal and no syncing until it is complete.
     copy.pragma_update(None, "journal_mode", "OFF")?;
     copy.pragma_update(None, "synchronous", "OFF")?;
+    let pages = i32::try_from(STEP / schema::page_size(source)?).unwrap_or(1);
     let backup = Backup::new(source, &mut copy)?;
     let mut busy = 0;
     loop {
         if stop.load(Ordering::SeqCst) {
             return Err(None);
         }
-        match backup.step(STEP)? {
+        match backup.step(pages)? {
             StepResult::Done => return Ok(()),
             StepResult::More => std::thread::sleep(PAUSE),
             _ if busy < BUSY_TRIES => {

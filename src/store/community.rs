@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::posts::Posts;
 use super::{Batch, CardMemo, Routing, Store, StoreError, duty, journal, post_requests, world_rows};
 use crate::clock::UnixMs;
 use crate::event::RawEvent;
@@ -65,15 +67,7 @@ impl CommunityStore {
             .writer
             .change_posts(move |connection, posts| {
                 quota.map_or(Ok(()), |quota| quota.room(connection))?;
-                journal::put(connection, &community, &batch.journal)?;
-                world_rows::put(connection, &community, &batch.world)?;
-                for (route, at) in &batch.pings {
-                    connection.prepare_cached("UPDATE route SET pinged_ms = ?2 WHERE id = ?1")?.execute((route, at.0))?;
-                }
-                duty::put(connection, &community, &batch.duty)?;
-                duty::put_calls(connection, &community, &batch.calls)?;
-                posts.desire(connection, batch.posts.iter().filter(|draft| draft.key.community == community), batch.now)?;
-                Ok(requests.iter().map(|request| posts.claim(request)).collect())
+                write(connection, posts, &community, &batch, &requests)
             })
             .await
     }
@@ -156,4 +150,23 @@ impl CommunityStore {
         let community = self.community.clone();
         self.store.writer.run(move |connection| duty::end_strays(connection, &community, &open)).await
     }
+}
+
+/// All of a batch, and what is claimed with it.
+pub(super) fn write(
+    connection: &Connection,
+    posts: &mut Posts,
+    community: &CommunityId,
+    batch: &Batch,
+    requests: &[ClaimRequest],
+) -> rusqlite::Result<Vec<ClaimOutcome>> {
+    journal::put(connection, community, &batch.journal)?;
+    world_rows::put(connection, community, &batch.world)?;
+    for (route, at) in &batch.pings {
+        connection.prepare_cached("UPDATE route SET pinged_ms = ?2 WHERE id = ?1")?.execute((route, at.0))?;
+    }
+    duty::put(connection, community, &batch.duty)?;
+    duty::put_calls(connection, community, &batch.calls)?;
+    posts.desire(connection, batch.posts.iter().filter(|draft| draft.key.community == *community), batch.now)?;
+    Ok(requests.iter().map(|request| posts.claim(request)).collect())
 }

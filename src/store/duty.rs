@@ -174,7 +174,7 @@ pub(super) fn put_calls(connection: &Connection, community: &CommunityId, change
     let mut upsert = connection.prepare_cached(
         "INSERT INTO call_fact (community, server, subject, emergency, priority, opened_ms, joined_late, first_unit_ms, closed_ms)
          VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
-         ON CONFLICT (community, server, subject) DO UPDATE SET priority = excluded.priority, joined_late = excluded.joined_late,
+         ON CONFLICT (opened_ms, community, server, subject) DO UPDATE SET priority = excluded.priority, joined_late = excluded.joined_late,
              first_unit_ms = excluded.first_unit_ms, closed_ms = excluded.closed_ms
          -- Most changes of a card change nothing here.
          WHERE (priority, joined_late, first_unit_ms, closed_ms)
@@ -206,8 +206,8 @@ pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<us
     let sessions = connection
         .execute("DELETE FROM duty WHERE id IN (SELECT id FROM duty WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT 5000)", [before.0])?;
     let calls = connection.execute(
-        "DELETE FROM call_fact WHERE (community, server, subject) IN
-            (SELECT community, server, subject FROM call_fact WHERE opened_ms < ?1 ORDER BY opened_ms LIMIT 5000)",
+        "DELETE FROM call_fact WHERE (opened_ms, community, server, subject) IN
+            (SELECT opened_ms, community, server, subject FROM call_fact WHERE opened_ms < ?1 ORDER BY opened_ms LIMIT 5000)",
         [before.0],
     )?;
     Ok(sessions + calls)
@@ -332,7 +332,7 @@ impl Store {
                 let mut select = connection.prepare_cached(
                     "SELECT emergency, priority, opened_ms, joined_late, first_unit_ms, closed_ms FROM call_fact
                      WHERE community = ?1 AND opened_ms >= ?2 AND opened_ms < ?3 AND (?4 IS NULL OR server = ?4)
-                     ORDER BY opened_ms DESC LIMIT ?5",
+                     ORDER BY opened_ms DESC, server, subject LIMIT ?5",
                 )?;
                 let most = i64::try_from(MOST_CALLS).unwrap_or(i64::MAX);
                 let time = |row: &Row<'_>, column: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(UnixMs));

@@ -4,10 +4,24 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Statement};
 
-use super::JournalRow;
+use super::{JournalRow, rows};
 use crate::clock::UnixMs;
 use crate::event::{RawEvent, Source, envelope};
 use crate::ids::{CommunityId, ServerId};
+
+/// Events are journaled in the order in which they are worked through: one may have been received so much earlier than the next (ms), as those of
+/// the hub wait when nothing can be stored.
+const MAX_QUEUED_MS: i64 = 300_000;
+
+/// A clock that is set right goes back by less than this (ms), as a rule.
+const FUTURE_MS: i64 = 86_400_000;
+
+/// Inserts a row, and as many more as there are values behind it.
+macro_rules! insert {
+    ($more:literal) => {
+        concat!("INSERT INTO journal (seq, community, server, source, kind, received_ms, body) VALUES (?,?,?,?,?,?,?)", $more)
+    };
+}
 
 /// The number of the last journaled event; 0 for none. Never goes back, even when the journal was pruned.
 pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
@@ -18,19 +32,25 @@ pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// A community's events received since then, oldest first.
 pub(super) fn since(connection: &Connection, community: &CommunityId, since: UnixMs) -> rusqlite::Result<Vec<RawEvent>> {
-    let mut select = connection.prepare_cached(
-        "SELECT server, source, received_ms, body FROM journal WHERE received_ms >= ?1 AND community = ?2 ORDER BY seq LIMIT 20000",
-    )?;
-    let mut found = select.query((since.0, community.as_str()))?;
+    let mut select = connection
+        .prepare_cached("SELECT received_ms, server, source, body FROM journal WHERE community = ?1 ORDER BY seq DESC LIMIT 20000")?;
+    let mut found = select.query([community.as_str()])?;
     let mut events = Vec::new();
     while let Some(row) = found.next()? {
-        let (source, body): (String, String) = (row.get("source")?, row.get("body")?);
+        let received_at = UnixMs(row.get(0)?);
+        if received_at < since.plus(-MAX_QUEUED_MS) {
+            break;
+        }
+        if received_at < since {
+            continue;
+        }
+        let source = row.get_ref(2)?.as_str()?;
         let source = Source::ALL.into_iter().find(|known| known.as_str() == source);
         // Readings are no events, and a row that cannot be read is no reason not to start.
-        let (Some(source), Ok((envelope, _))) = (source, envelope::open(body.as_bytes())) else { continue };
-        let (server, received_at) = (ServerId(row.get("server")?), UnixMs(row.get("received_ms")?));
-        events.push(RawEvent { server, source, received_at, envelope: Arc::new(envelope) });
+        let (Some(source), Ok((envelope, _))) = (source, envelope::open(row.get_ref(3)?.as_str()?.as_bytes())) else { continue };
+        events.push(RawEvent { server: ServerId(row.get(1)?), source, received_at, envelope: Arc::new(envelope) });
     }
+    events.reverse();
     Ok(events)
 }
 
@@ -49,27 +69,23 @@ pub(super) fn last_bodies(
     found.collect()
 }
 
-/// Journal rows of one statement: each statement also writes the table's counter.
+/// Journal rows of one statement: see [`MANY`].
 const ROWS: usize = 16;
+const ONE: &str = insert!("");
+const MANY: &str = insert!(
+    ",(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?)
+     ,(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?),(?,?,?,?,?,?,?)"
+);
 
 pub(super) fn put(connection: &Connection, community: &CommunityId, rows: &[JournalRow]) -> rusqlite::Result<()> {
-    const INSERT: &str = "INSERT INTO journal (seq, community, server, source, kind, received_ms, body) VALUES (?,?,?,?,?,?,?)";
     let (many, rest) = rows.as_chunks::<ROWS>();
-    if !many.is_empty() {
-        let mut insert = connection.prepare_cached(&format!("{INSERT}{}", ",(?,?,?,?,?,?,?)".repeat(ROWS - 1)))?;
-        for rows in many {
-            bind(&mut insert, community, rows)?;
-            insert.raw_execute()?;
-        }
+    let many = many.iter().map(|rows| (MANY, rows.as_slice()));
+    for (sql, rows) in many.chain(rest.iter().map(|row| (ONE, std::slice::from_ref(row)))) {
+        let mut insert = connection.prepare_cached(sql)?;
+        bind(&mut insert, community, rows)?;
+        insert.raw_execute()?;
     }
-    if !rest.is_empty() {
-        let mut insert = connection.prepare_cached(INSERT)?;
-        for row in rest {
-            bind(&mut insert, community, std::slice::from_ref(row))?;
-            insert.raw_execute()?;
-        }
-    }
-    Ok(())
+    rows.iter().try_for_each(|row| rows::reserve(connection, "journal", row.seq))
 }
 
 fn bind(insert: &mut Statement<'_>, community: &CommunityId, rows: &[JournalRow]) -> rusqlite::Result<()> {
@@ -88,4 +104,13 @@ fn bind(insert: &mut Statement<'_>, community: &CommunityId, rows: &[JournalRow]
         insert.raw_bind_parameter(next(), body)?;
     }
     Ok(())
+}
+
+/// Forgets events received before this time: of the oldest `most`, in the order in which they were stored. Those from a future that the clock has
+/// left since go too, or they would keep all that follow.
+pub(super) fn prune(connection: &Connection, before: UnixMs, now: UnixMs, most: u32) -> rusqlite::Result<usize> {
+    connection.execute(
+        "DELETE FROM journal WHERE received_ms NOT BETWEEN ?1 AND ?2 AND seq IN (SELECT seq FROM journal ORDER BY seq LIMIT ?3)",
+        (before.0, now.plus(FUTURE_MS).0, most),
+    )
 }

@@ -53,4 +53,6 @@ pub use undo::{UNDO_WAITS_MS, Undone};
 #[cfg(test)]
 pub(crate) mod conformance;
 #[cfg(test)]
+mod log_bytes;
+#[cfg(test)]
 mod queue_scenarios;

@@ -1,7 +1,7 @@
 //! Posts by number: read as the queue needs them, written as it says that they changed. Knows nothing of what a change means.
 
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, Statement, params};
 
 use super::rows;
 use crate::clock::UnixMs;
@@ -23,16 +23,29 @@ macro_rules! select {
 }
 
 const INSERT: &str =
-    "INSERT INTO post (id, guild, channel, community, server, subject, style, roles, place, threads, parent, event, desired, silent,
-        created_ms, lane, version, happened_ms, due_ms, over)
-    VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
+    "INSERT INTO post (id, lane, over, version, delivered, message, thread, generation, shown_ms, unpinged, happened_ms, due_ms, wished_ms, lease_ms,
+        creating_ms, doubt_ms, attempts, failed, pack, slot, solo, trouble, told, apart,
+        guild, channel, community, server, subject, style, roles, place, threads, parent, event, silent, created_ms, desired)
+    VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,
+        ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?38)";
+
+/// An update, with everything that follows what changes in any case. Its parameters begin as those of [`INSERT`] do.
+macro_rules! update {
+    ($rest:literal) => {
+        concat!(
+            "UPDATE post SET lane = ?2, over = ?3, version = ?4, delivered = ?5, message = ?6, thread = ?7, generation = ?8, shown_ms = ?9,
+                unpinged = ?10, happened_ms = ?11, due_ms = ?12, wished_ms = ?13, lease_ms = ?14, creating_ms = ?15, doubt_ms = ?16, attempts = ?17,
+                failed = ?18, pack = ?19, slot = ?20, solo = ?21, trouble = ?22, told = ?23, apart = ?24",
+            $rest
+        )
+    };
+}
 
 /// All that can change but the text.
-const UPDATE: &str =
-    "UPDATE post SET lane = ?2, over = ?3, version = ?4, delivered = ?5, message = ?6, thread = ?7, generation = ?8, shown_ms = ?9,
-        unpinged = ?10, happened_ms = ?11, due_ms = ?12, wished_ms = ?13, lease_ms = ?14, creating_ms = ?15, doubt_ms = ?16, attempts = ?17,
-        failed = ?18, pack = ?19, slot = ?20, solo = ?21, trouble = ?22, told = ?23, apart = ?24
-    WHERE id = ?1";
+const UPDATE: &str = update!(" WHERE id = ?1");
+
+/// All that can change.
+const REDRAW: &str = update!(", desired = ?25 WHERE id = ?1");
 
 /// Posts that may still change or be sent. The condition is that of the index `post_live`, word for word.
 pub(super) fn live(connection: &Connection) -> rusqlite::Result<Vec<Post>> {
@@ -133,12 +146,13 @@ pub(super) fn commit(connection: &Connection, changes: &Changes<'_>) -> rusqlite
         match change {
             RowChange::Insert(post) => {
                 insert(connection, post)?;
-                update(connection, post)?;
                 link(connection, post)?;
             }
             RowChange::Redraw(post) => {
-                connection.prepare_cached("UPDATE post SET desired = ?2 WHERE id = ?1")?.execute((id.0, rows::to_json(&*post.message)?))?;
-                update(connection, post)?;
+                let mut redraw = connection.prepare_cached(REDRAW)?;
+                let next = bind(&mut redraw, post)?;
+                redraw.raw_bind_parameter(next, rows::to_json(&*post.message)?)?;
+                redraw.raw_execute()?;
                 connection.prepare_cached("DELETE FROM post_link WHERE post = ?1")?.execute([id.0])?;
                 link(connection, post)?;
             }
@@ -162,9 +176,9 @@ pub(super) fn commit(connection: &Connection, changes: &Changes<'_>) -> rusqlite
 
 fn insert(connection: &Connection, post: &Post) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(INSERT)?;
+    let next = bind(&mut insert, post)?;
     let SubjectKey { community, server, subject } = &post.about;
-    insert.execute(params![
-        post.id.0,
+    let fixed = params![
         rows::flake(post.guild.0),
         rows::flake(post.channel.0),
         community.as_str(),
@@ -176,23 +190,27 @@ fn insert(connection: &Connection, post: &Post) -> rusqlite::Result<()> {
         post.threads.as_str(),
         post.parent.as_ref().map(PostSubject::to_string),
         post.event,
-        rows::to_json(&*post.message)?,
         post.silent,
         post.created_at.0,
-        // These follow with the rest, but may not be missing.
-        post.lane.number(),
-        post.version,
-        post.happened_at.0,
-        post.due_at.0,
-        post.closed,
-    ])?;
-    Ok(())
+        rows::to_json(&*post.message)?,
+    ];
+    for (index, value) in (next..).zip(fixed) {
+        insert.raw_bind_parameter(index, value)?;
+    }
+    insert.raw_execute()?;
+    rows::reserve(connection, "post", post.id.0)
 }
 
 fn update(connection: &Connection, post: &Post) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached(UPDATE)?;
+    bind(&mut update, post)?;
+    update.raw_execute().map(|_| ())
+}
+
+/// Binds the number and all that can change but the text. The index of the next parameter.
+fn bind(statement: &mut Statement<'_>, post: &Post) -> rusqlite::Result<usize> {
     let ms = |at: Option<UnixMs>| at.map(|at| at.0);
-    update.execute(params![
+    let values = params![
         post.id.0,
         post.lane.number(),
         post.closed,
@@ -217,8 +235,11 @@ fn update(connection: &Connection, post: &Post) -> rusqlite::Result<()> {
         post.obstacle,
         post.reported,
         post.isolated,
-    ])?;
-    Ok(())
+    ];
+    for (index, value) in (1..).zip(values) {
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(values.len() + 1)
 }
 
 fn link(connection: &Connection, post: &Post) -> rusqlite::Result<()> {

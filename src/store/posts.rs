@@ -165,14 +165,15 @@ impl Posts {
 
     /// Channels of a guild that Discord refuses.
     fn parked_channels(&self, connection: &Connection, guild: GuildId) -> rusqlite::Result<BTreeSet<ChannelId>> {
+        // Posts last: there is no index of their channels, and what made Discord refuse a channel is most often in memory.
         let mut select = connection.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM post WHERE channel = ?1 AND guild = ?2) OR EXISTS (SELECT 1 FROM route WHERE channel = ?1 AND guild = ?2)
-                OR EXISTS (SELECT 1 FROM board WHERE channel = ?1 AND guild = ?2)
-                OR EXISTS (SELECT 1 FROM guild WHERE notices_channel = ?1 AND id = ?2)",
+            "SELECT EXISTS (SELECT 1 FROM route WHERE channel = ?1 AND guild = ?2) OR EXISTS (SELECT 1 FROM board WHERE channel = ?1 AND guild = ?2)
+                OR EXISTS (SELECT 1 FROM guild WHERE notices_channel = ?1 AND id = ?2)
+                OR EXISTS (SELECT 1 FROM post WHERE channel = ?1 AND guild = ?2)",
         )?;
         let mut channels = BTreeSet::new();
         for ParkedChannel { channel, .. } in self.queue.parked() {
-            if select.query_row((rows::flake(channel.0), rows::flake(guild.0)), |row| row.get(0))? {
+            if self.queue.waits_in(guild, *channel) || select.query_row((rows::flake(channel.0), rows::flake(guild.0)), |row| row.get(0))? {
                 channels.insert(*channel);
             }
         }

@@ -2,6 +2,11 @@
 
 use rusqlite::Connection;
 
+use super::schema;
+
+/// What is at least kept of a small database (bytes).
+const MIN_RESERVE: i64 = 131_072;
+
 /// How large the database may grow, in pages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quota {
@@ -15,10 +20,10 @@ impl Quota {
         if max_mb == 0 {
             return Ok(None);
         }
-        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let page = schema::page_size(connection)?;
         let pages = i64::from(max_mb).saturating_mul(1_048_576) / page.max(512);
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
-        Ok(Some(Self { events: pages - (pages / 16).max(32) }))
+        Ok(Some(Self { events: pages - (pages / 16).max(MIN_RESERVE / page.max(512)) }))
     }
 
     /// Pages that hold something: those that pruning freed are used again.

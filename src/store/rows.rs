@@ -1,7 +1,7 @@
 //! Between rows and types. A row that cannot be read is an error with its column's name, never a default.
 
-use rusqlite::Row;
 use rusqlite::types::Type;
+use rusqlite::{Connection, Row};
 
 use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId, UserId};
 use crate::outbox::Place;
@@ -113,6 +113,19 @@ fn unknown(word: &str) -> rusqlite::Error {
 
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// How many numbers of a table are reserved at once.
+const NUMBERS: i64 = 1_000;
+
+/// Reserves numbers, if this one is the first of as many: then SQLite need not write the table's counter with each row, since it does so only
+/// when a number is greater. After a restart the numbers go on behind the reserved ones.
+pub(super) fn reserve(connection: &Connection, table: &str, number: i64) -> rusqlite::Result<()> {
+    if number % NUMBERS != 0 {
+        return Ok(());
+    }
+    let mut reserve = connection.prepare_cached("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1")?;
+    reserve.execute((table, number.saturating_add(NUMBERS - 1))).map(|_| ())
 }
 
 fn unreadable(error: serde_json::Error) -> rusqlite::Error {

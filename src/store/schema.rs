@@ -15,13 +15,22 @@ pub(super) fn migrations() -> Migrations<'static> {
         M::up(include_str!("../../migrations/0008_obstacles.sql")),
         M::up(include_str!("../../migrations/0009_undo.sql")),
         M::up(include_str!("../../migrations/0010_queue_in_memory.sql")),
+        M::up(include_str!("../../migrations/0011_fewer_pages.sql")),
     ])
+}
+
+/// The log is emptied into the database when it is this long (bytes).
+const LOG_SIZE: i64 = 4 * 1_048_576;
+
+pub(super) fn page_size(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "page_size", |row| row.get(0))
 }
 
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_SIZE / page_size(connection)?)?;
     // After a burst the log beside the database shrinks again.
     connection.pragma_update(None, "journal_size_limit", 8 * 1_048_576)?;
     connection.pragma_update(None, "foreign_keys", true)?;

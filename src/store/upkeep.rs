@@ -1,7 +1,7 @@
 //! What keeps the database small, and whether it still takes writes.
 
 use super::handle::Store;
-use super::{StoreError, audit, duty, settings, undo};
+use super::{StoreError, audit, duty, journal, settings, undo};
 use crate::clock::UnixMs;
 
 /// Most journal rows, and most posts, of one pruning.
@@ -18,10 +18,7 @@ impl Store {
         self.writer
             .change_posts(move |connection, posts| {
                 // Bounded, so that a prune never holds up events for long; the next round takes the rest.
-                let journal = connection.execute(
-                    "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received_ms < ?1 ORDER BY received_ms LIMIT ?2)",
-                    (journal_before.0, MAX_PRUNED),
-                )?;
+                let journal = journal::prune(connection, journal_before, now, MAX_PRUNED)?;
                 let posts = posts.prune(connection, posts_before, now, MAX_PRUNED)?;
                 Ok(journal
                     + posts

@@ -11,7 +11,7 @@ use crate::world::Server;
 pub(super) fn put(connection: &Connection, community: &CommunityId, changed: &[WorldRow]) -> rusqlite::Result<()> {
     let mut upsert = connection.prepare_cached(
         "INSERT INTO world (community, server, kind, id, state) VALUES (?1,?2,?3,?4,?5)
-         ON CONFLICT (community, server, kind, id) DO UPDATE SET state = excluded.state",
+         ON CONFLICT (community, server, kind, id) DO UPDATE SET state = excluded.state WHERE state <> excluded.state",
     )?;
     let mut delete = connection.prepare_cached("DELETE FROM world WHERE community = ?1 AND server = ?2 AND kind = ?3 AND id = ?4")?;
     for row in changed {

@@ -107,6 +107,12 @@ impl Queue {
         Waiting { posts: self.waiting().count(), oldest: self.waiting().map(|post| post.created_at).min() }
     }
 
+    /// Whether something of a guild waits in a channel.
+    #[must_use]
+    pub fn waits_in(&self, guild: GuildId, channel: ChannelId) -> bool {
+        self.waiting_in(channel).any(|post| post.guild == guild)
+    }
+
     /// Channels that Discord refuses.
     pub fn parked(&self) -> impl Iterator<Item = &ParkedChannel> {
         self.parked.values()
