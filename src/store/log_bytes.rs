@@ -25,7 +25,7 @@ const BEFORE: u32 = 2_000;
 const MEASURED: u32 = 500;
 
 /// What the log takes at most for each of them (bytes). A page more in each transaction, as of one more index, goes beyond it.
-const MOST: u64 = 44_000;
+const MOST: u64 = 17_000;
 
 /// The writer's side of the store, without its thread: what joins which transaction does not depend on time.
 struct Written {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
-use super::schema::{migrations, prepare};
+use super::schema::{migrations, prepare, prepare_new};
 use crate::files;
 
 /// Symbolic links followed to a file that does not exist yet: as many as Linux follows.
@@ -315,6 +315,9 @@ fn connect(file: &Path, path: &Path) -> Result<Connection, Failure> {
     let mut connection = Connection::open_with_flags(file, FLAGS)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     let Schema { found, known } = schema(&connection)?;
+    if found == 0 {
+        prepare_new(&connection)?;
+    }
     prepare(&connection)?;
     migrations().to_latest(&mut connection).map_err(Failure::Migration)?;
     if (1..known).contains(&found) {

@@ -19,8 +19,15 @@ pub(super) fn migrations() -> Migrations<'static> {
     ])
 }
 
+/// Of a new database (bytes). A commit writes whole pages, and what an event changes is spread over a dozen of them.
+const PAGE_SIZE: u32 = 1_024;
 /// The log is emptied into the database when it is this long (bytes).
 const LOG_SIZE: i64 = 4 * 1_048_576;
+
+/// For an empty file: its pages can't become smaller later.
+pub(super) fn prepare_new(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "page_size", PAGE_SIZE)
+}
 
 pub(super) fn page_size(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "page_size", |row| row.get(0))
