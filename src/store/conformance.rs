@@ -370,6 +370,19 @@ async fn events_since_a_time_are_all_that_were_received_since_in_the_order_of_th
 }
 
 #[tokio::test]
+async fn the_write_ahead_log_stays_short_however_much_is_written() {
+    let folder = Folder::new();
+    let store = store(&folder).await;
+    let log = crate::files::beside(&folder.0.join("tenfour.db"), "-wal");
+    for seq in 1..=1_500 {
+        let row = JournalRow { body: "x".repeat(8_000), ..journaled(seq, 1) };
+        store.ingest(Batch { journal: vec![row], ..Batch::default() }, Vec::new()).await.unwrap();
+        let bytes = std::fs::metadata(&log).unwrap().len();
+        assert!(bytes < 5 * 1_048_576, "{bytes} bytes of the log after {seq} events");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
     let folder = Folder::new();
     let store = store(&folder).await;

@@ -22,7 +22,7 @@ pub(super) fn migrations() -> Migrations<'static> {
 /// Of a new database (bytes). A commit writes whole pages, and what an event changes is spread over a dozen of them.
 const PAGE_SIZE: u32 = 1_024;
 /// The log is emptied into the database when it is this long (bytes).
-const LOG_SIZE: i64 = 4 * 1_048_576;
+pub(super) const LOG_SIZE: i64 = 4 * 1_048_576;
 
 /// For an empty file: its pages can't become smaller later.
 pub(super) fn prepare_new(connection: &Connection) -> rusqlite::Result<()> {
@@ -37,7 +37,6 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_SIZE / page_size(connection)?)?;
     // After a burst the log beside the database shrinks again.
     connection.pragma_update(None, "journal_size_limit", 8 * 1_048_576)?;
     connection.pragma_update(None, "foreign_keys", true)?;

@@ -53,8 +53,9 @@ impl Store {
         reading.pragma_update(None, "query_only", true).map_err(sqlite)?;
         let no_thread = |error: std::io::Error| fail(format!("cannot start a thread: {error}"));
         let (reader, reading) = Reader::start(reading).map_err(no_thread)?;
+        let written = Written::new(connection, posts).map_err(sqlite)?;
         Ok(Self {
-            writer: Writer::start(Written::new(connection, posts), reading, lock).map_err(no_thread)?,
+            writer: Writer::start(written, reading, lock).map_err(no_thread)?,
             reader,
             routing: Arc::new(PublishedRouting::new(routing)),
             instance: instance.into(),

@@ -6,6 +6,7 @@
 //! last: it waits for the reader, empties the write-ahead log into the database, closes it and gives the lock back, in this order. After that
 //! the database is one file that can be copied.
 
+use std::cell::Cell;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::error::StoreError;
 use super::open::Lock;
 use super::posts::Posts;
+use super::schema::{LOG_SIZE, page_size};
 
 /// Jobs that may wait. When full, callers wait: sources then answer "try later" through their own bounded door.
 const WAITING: usize = 1_024;
@@ -148,6 +150,11 @@ fn gather<C>(first: Order<C>, orders: &mut mpsc::Receiver<Order<C>>, most: usize
     }
 }
 
+thread_local! {
+    /// How many pages the log held after this thread's last commit; 0 once it was emptied.
+    static LOG_PAGES: Cell<i64> = const { Cell::new(0) };
+}
+
 /// What the writing thread works on.
 #[derive(Debug)]
 pub(super) struct Written {
@@ -155,11 +162,29 @@ pub(super) struct Written {
     posts: Posts,
     /// When changes of posts that wait to be stored must be.
     save_at: Option<Instant>,
+    /// The log is emptied when it holds so many pages.
+    max_log_pages: i64,
 }
 
 impl Written {
-    pub(super) fn new(connection: Connection, posts: Posts) -> Self {
-        Self { connection, posts, save_at: None }
+    pub(super) fn new(connection: Connection, posts: Posts) -> rusqlite::Result<Self> {
+        // In the place of SQLite's own hook, which empties the log within the commit: whoever waits for that would wait for this, too.
+        connection.wal_hook(Some(|_, pages| {
+            LOG_PAGES.set(pages.into());
+            Ok(())
+        }));
+        let max_log_pages = LOG_SIZE / page_size(&connection)?;
+        Ok(Self { connection, posts, save_at: None, max_log_pages })
+    }
+
+    /// Empties the log into the database if it is long, as far as nobody reads it. A failure loses nothing: the next commit tries again.
+    fn checkpoint(&self) {
+        if LOG_PAGES.get() >= self.max_log_pages {
+            LOG_PAGES.set(0);
+            if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())) {
+                tracing::debug!(%error, "the database's write-ahead log could not be emptied");
+            }
+        }
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
@@ -257,6 +282,8 @@ impl Writer {
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new().name("store-writer".into()).spawn(move || {
             loop {
+                // Whoever waited for the last commit was answered.
+                written.checkpoint();
                 // However much comes in that is stored soon itself.
                 if written.save_at.is_some_and(|at| at <= Instant::now()) {
                     written.save();
