@@ -40,6 +40,27 @@ impl Message {
         all.map(|link| link.to.as_str()).filter(move |to| seen.insert(*to))
     }
 
+    /// About how many bytes it takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let text = |text: &Option<String>| text.as_deref().map_or(0, str::len);
+        let field = |field: &Field| {
+            let links: usize = field.links.iter().map(|link| size_of::<Link>() + link.text.len() + link.to.len()).sum();
+            size_of::<Field>() + field.name.len() + field.value.len() + links
+        };
+        let embed = |embed: &Embed| {
+            let texts = text(&embed.title) + text(&embed.description) + text(&embed.footer);
+            size_of::<Embed>() + texts + embed.fields.iter().map(field).sum::<usize>()
+        };
+        size_of::<Self>()
+            + text(&self.content)
+            + self.embeds.iter().map(embed).sum::<usize>()
+            + self.roles.len() * size_of::<RoleId>()
+            + self.buttons.iter().map(|button| size_of::<Button>() + button.on.len()).sum::<usize>()
+            + self.choices.iter().map(|choice| size_of::<Choice>() + choice.on.len() + choice.label.len()).sum::<usize>()
+            + self.files.iter().map(|file| size_of::<File>() + file.name.len() + file.base64.len() + file.description.len()).sum::<usize>()
+    }
+
     /// What a thread about it is called: its first title, at most 100 characters.
     #[must_use]
     pub fn title(&self) -> Option<String> {

@@ -168,5 +168,5 @@ pub(super) fn write(
     duty::put(connection, community, &batch.duty)?;
     duty::put_calls(connection, community, &batch.calls)?;
     posts.desire(connection, batch.posts.iter().filter(|draft| draft.key.community == *community), batch.now)?;
-    Ok(requests.iter().map(|request| posts.claim(request)).collect())
+    requests.iter().map(|request| posts.claim(connection, request)).collect()
 }

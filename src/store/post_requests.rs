@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn take(&self, request: ClaimRequest) -> Result<ClaimOutcome, StoreError> {
-        self.writer.change_posts(move |_, posts| Ok(posts.claim(&request))).await
+        self.writer.change_posts(move |connection, posts| posts.claim(connection, &request)).await
     }
 
     /// Writes down what came of a claim, and claims the next post. If there is none, what was delivered is on disk a moment later only: should
@@ -84,7 +84,8 @@ impl Store {
         let is_delivered = matches!(settlement, Settlement::Delivered(_));
         let work = move |connection: &Connection, posts: &mut Posts| {
             let settled = posts.settle(connection, &claim, &settlement, now)?;
-            Ok((settled, next.map_or(ClaimOutcome::Nothing, |request| posts.claim(&request))))
+            let next = next.map_or(Ok(ClaimOutcome::Nothing), |request| posts.claim(connection, &request))?;
+            Ok((settled, next))
         };
         if is_delivered {
             self.writer.change_posts_soon(|(_, next)| matches!(next, ClaimOutcome::Claimed(_)), work).await

@@ -7,13 +7,14 @@ use super::rows;
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, ServerId};
 use crate::outbox::Lane;
-use crate::outbox::queue::{Changes, ParkedChannel, Post, PostId, PostSubject, RowChange, SubjectKey};
+use crate::outbox::queue::{Body, Changes, ParkedChannel, Post, PostId, PostSubject, RowChange, SubjectKey};
+use crate::render::Message;
 
-/// A query for posts, with everything that follows `FROM post`.
+/// A query for posts without their texts, with everything that follows `FROM post`.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, guild, channel, community, server, subject, lane, style, roles, place, threads, parent, event, over, desired, silent,
+            "SELECT id, guild, channel, community, server, subject, lane, style, roles, place, threads, parent, event, over, silent,
                 version, delivered, message, thread, generation, shown_ms, unpinged, happened_ms, created_ms, due_ms, wished_ms, lease_ms,
                 creating_ms, doubt_ms, attempts, failed, pack, slot, solo, trouble, told, apart
             FROM post ",
@@ -93,6 +94,12 @@ pub(super) fn of_event(connection: &Connection, event: i64, channel: ChannelId) 
 pub(super) fn linking_to(connection: &Connection, subject: &PostSubject) -> rusqlite::Result<Vec<SubjectKey>> {
     let sql = "SELECT community, server, post.subject FROM post_link JOIN post ON post.id = post_link.post WHERE post_link.subject = ?1";
     abouts(connection, sql, [subject.to_string()])
+}
+
+/// How a post should look.
+pub(super) fn text(connection: &Connection, id: PostId) -> rusqlite::Result<Message> {
+    let mut select = connection.prepare_cached("SELECT desired FROM post WHERE id = ?1")?;
+    select.query_row([id.0], |row| rows::of_json(row.get_ref(0)?.as_str()?))
 }
 
 fn abouts(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<Vec<SubjectKey>> {
@@ -307,7 +314,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Post> {
         parent: of.next::<Option<String>>()?.map(|text| PostSubject::parse(&text)),
         event: of.next()?,
         closed: of.next()?,
-        message: of.text(rows::of_json::<crate::render::Message>)??.into(),
+        message: Body::Stored,
         silent: of.next()?,
         links: Vec::new(),
         version: of.next()?,

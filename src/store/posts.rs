@@ -12,7 +12,7 @@ use super::{link_rows, post_rows, rows};
 use crate::clock::UnixMs;
 use crate::guild_access::Access;
 use crate::ids::{ChannelId, GuildId};
-use crate::outbox::queue::{BoardRemoval, Mark, ParkedChannel, Post};
+use crate::outbox::queue::{BoardRemoval, MAX_BODIES, Mark, ParkedChannel, Post};
 use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Draft, PostId, Queue, SettleOutcome, Settlement, SubjectKey};
 use crate::route::Board;
 
@@ -25,6 +25,8 @@ pub(super) struct Posts {
     pub(super) queue: Queue,
     evicted_at: UnixMs,
     evict_every: i64,
+    /// See [`Queue::shed_bodies`].
+    max_bodies: usize,
 }
 
 impl Posts {
@@ -34,6 +36,7 @@ impl Posts {
             queue: Queue::new(instance, edit_window_ms, post_rows::next(connection)?),
             evicted_at: UnixMs(0),
             evict_every: EVICT_EVERY,
+            max_bodies: MAX_BODIES,
         };
         posts.fill(connection)?;
         Ok(posts)
@@ -57,7 +60,9 @@ impl Posts {
 
     /// Stores what changed since this was called last.
     pub(super) fn store(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        post_rows::commit(connection, &self.queue.changes())
+        post_rows::commit(connection, &self.queue.changes())?;
+        self.queue.shed_bodies(self.max_bodies);
+        Ok(())
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -100,15 +105,27 @@ impl Posts {
             if draft.event != 0 {
                 needed.extend(post_rows::of_event(connection, draft.event, draft.key.channel)?);
             }
-            needed.push(about);
+            needed.push(about.clone());
             self.recall(connection, needed)?;
+            let compared = self.queue.text_to_compare(draft.key.channel, &about);
+            self.bring_back(connection, compared)?;
         }
         self.queue.desire(drafts.cloned(), now);
         Ok(())
     }
 
-    pub(super) fn claim(&mut self, request: &ClaimRequest) -> ClaimOutcome {
-        self.queue.claim(request)
+    pub(super) fn claim(&mut self, connection: &Connection, request: &ClaimRequest) -> rusqlite::Result<ClaimOutcome> {
+        let texts = self.queue.texts_to_claim(request);
+        self.bring_back(connection, texts)?;
+        Ok(self.queue.claim(request))
+    }
+
+    /// Reads texts that memory does not hold.
+    fn bring_back(&mut self, connection: &Connection, texts: impl IntoIterator<Item = PostId>) -> rusqlite::Result<()> {
+        for id in texts {
+            self.queue.bring_back(id, post_rows::text(connection, id)?);
+        }
+        Ok(())
     }
 
     pub(super) fn settle(
@@ -214,10 +231,19 @@ impl Posts {
         Ok(())
     }
 
-    /// From now on everything stays in memory.
+    /// From now on everything stays in memory, and so does every text.
     #[cfg(test)]
-    pub(super) fn keep_all(&mut self) {
+    pub(super) fn keep_all(&mut self, connection: &Connection) {
         self.evict_every = i64::MAX;
+        self.max_bodies = usize::MAX;
+        let all: Vec<PostId> = self.queue.posts().filter(|post| !post.message.is_here()).map(|post| post.id).collect();
+        self.bring_back(connection, all).unwrap();
+    }
+
+    /// From now on so much of the texts stays in memory.
+    #[cfg(test)]
+    pub(super) fn keep_bodies(&mut self, max_bodies: usize) {
+        self.max_bodies = max_bodies;
     }
 
     /// Gives up what is too old, and forgets what is settled, closed and was first desired before `created_before`: at most so many.

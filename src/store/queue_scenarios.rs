@@ -1,5 +1,5 @@
-//! Random scenarios for the queue and its rows: two sides are given the same steps. One keeps every post in memory; the other lets go of
-//! whatever it may after each step. They must agree on every claim, every settlement and every row, and memory must say what the rows say.
+//! Random scenarios for the queue and its rows: two sides are given the same steps. One keeps every post in memory, with its text; the other
+//! lets go of whatever it may after each step. They must agree on every claim, every settlement and every row, and memory must say what the rows say.
 //!
 //! `TENFOUR_SEED=17` plays one scenario and prints it; `TENFOUR_SCENARIOS=100000` plays more of them, from `TENFOUR_FIRST_SEED` on.
 
@@ -32,7 +32,7 @@ type Seen = (BTreeMap<&'static str, usize>, BTreeSet<Move>);
 type Move = (&'static str, &'static str, &'static str);
 
 /// Each of these must have happened at least once in 400 scenarios, so that a generator that stopped making something does not go unnoticed.
-const MUST_HAPPEN: [&str; 31] = [
+const MUST_HAPPEN: [&str; 33] = [
     "claimed",
     "claimed a batch",
     "claimed an edit of a batch",
@@ -64,6 +64,8 @@ const MUST_HAPPEN: [&str; 31] = [
     "sent again for a link",
     "not served",
     "evicted",
+    "a text brought back",
+    "texts of several brought back",
 ];
 
 /// The diagram in [`crate::outbox::queue`], with what it says about batches and late settlements: no post may go another way. What waits,
@@ -167,6 +169,11 @@ fn shrink(sides: &mut [Side; 2], window: i64, mut steps: Vec<Step>, mut why: Str
     (steps, why)
 }
 
+/// How many bytes of texts the forgetful side keeps: none, or those of about two posts.
+fn most_bodies(window: i64) -> usize {
+    if window == 0 { 0 } else { 1_500 }
+}
+
 /// A database in memory, and its queue.
 struct Side {
     connection: Connection,
@@ -197,6 +204,10 @@ impl Side {
             self.connection.execute(sql, (rows::flake(guild.0), community().as_str(), notices)).unwrap();
         }
         self.posts = Posts::load(&self.connection, "instance", window).unwrap();
+    }
+
+    fn keep_all(&mut self) {
+        self.posts.keep_all(&self.connection);
     }
 
     /// What a side does in one transaction.
@@ -250,6 +261,9 @@ impl Side {
             stored.extend(of_subject.into_iter().filter(|row| stored.iter().all(|other| other.id != row.id)).collect::<Vec<_>>());
         }
         stored.sort_by_key(|post| post.id);
+        for (row, _) in stored.iter_mut().zip(&known).filter(|(row, post)| row.id == post.id && post.message.is_here()) {
+            row.message = post_rows::text(&self.connection, row.id).unwrap().into();
+        }
         if let Some((row, post)) = stored.iter().zip(&known).find(|(row, post)| row != post) {
             return Err(format!("memory and rows\n  row:    {row:?}\n  memory: {post:?}"));
         }
@@ -287,7 +301,8 @@ struct Scenario<'s> {
 impl<'s> Scenario<'s> {
     fn play(sides: &'s mut [Side; 2], window: i64, steps: &[Step], told: bool) -> Result<Seen, String> {
         sides.iter_mut().for_each(|side| side.begin(window));
-        sides[0].posts.keep_all();
+        sides[0].keep_all();
+        sides[1].posts.keep_bodies(most_bodies(window));
         let mut scenario = Scenario { sides, window, now: START, open: Vec::new(), before: BTreeMap::new(), seen: Seen::default() };
         let outcome = scenario.play_all(steps, told);
         let seen = std::mem::take(&mut scenario.seen);
@@ -413,7 +428,7 @@ impl<'s> Scenario<'s> {
                     let before = side.posts.mark();
                     side.change(|connection, posts| {
                         posts.desire(connection, drafts.iter(), now)?;
-                        Ok(posts.claim(&ClaimRequest { now, ..*request }))
+                        posts.claim(connection, &ClaimRequest { now, ..*request })
                     });
                     side.execute("ROLLBACK TO failing; RELEASE failing");
                     side.posts.undo_to(before);
@@ -430,9 +445,11 @@ impl<'s> Scenario<'s> {
         for (side, all) in self.sides.iter_mut().zip([true, false]) {
             side.posts = Posts::load(&side.connection, "instance", self.window).unwrap();
             if all {
-                side.posts.keep_all();
                 let rows = post_rows::all(&side.connection).unwrap();
                 side.posts.queue.restore(rows, []);
+                side.keep_all();
+            } else {
+                side.posts.keep_bodies(most_bodies(self.window));
             }
         }
     }
@@ -493,7 +510,10 @@ impl<'s> Scenario<'s> {
 
     fn claim(&mut self, request: ClaimRequest) -> Result<(), String> {
         let request = ClaimRequest { now: self.now, ..request };
-        match self.change("claim", |_, posts| Ok(posts.claim(&request)))? {
+        let missing = self.sides[1].posts.queue.texts_to_claim(&request).len();
+        self.saw("a text brought back", missing > 0);
+        self.saw("texts of several brought back", missing > 1);
+        match self.change("claim", |connection, posts| posts.claim(connection, &request))? {
             ClaimOutcome::Claimed(claim) => {
                 self.note(&claim);
                 self.open.push(*claim);

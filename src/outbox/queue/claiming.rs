@@ -35,7 +35,7 @@ impl Queue {
         }
     }
 
-    fn first(&self, request: &ClaimRequest) -> Option<(PostId, Lane)> {
+    pub(super) fn first(&self, request: &ClaimRequest) -> Option<(PostId, Lane)> {
         if self.parked.get(&request.channel).is_some_and(|parked| parked.retry_at > request.now) {
             return None;
         }
@@ -76,14 +76,18 @@ impl Queue {
     }
 
     fn claimed(&self, found: PostId, lane: Lane, request: &ClaimRequest) -> Option<Claim> {
-        let batch = self.posts.get(&found)?.batch.and_then(|lead| self.index.batches.get(&lead));
-        // Whose create carries them all is first in the message, as long as it is in it.
-        let mut ids = batch.map_or_else(|| vec![found], |batch| batch.iter().map(|(_, id)| *id).collect());
+        let (mut ids, candidates) = self.of_message(found, request);
         let lead = self.posts.get(ids.first()?)?.clone();
-        if let (None, None, Some(creates_left)) = (batch, lead.message_id, request.creates_left) {
-            ids.extend(self.batch_candidates(&lead, creates_left, request.now));
+        let candidates: Vec<&Post> = candidates.iter().filter_map(|id| self.posts.get(id)).collect();
+        if candidates.iter().chain([&&lead]).all(|post| post.message.is_here()) {
+            let fit = packs(std::iter::once(&*lead.message).chain(candidates.iter().map(|post| &*post.message)));
+            ids.extend(candidates.into_iter().take(fit - 1).map(|post| post.id));
         }
         let others: Vec<Post> = ids.iter().skip(1).filter_map(|id| self.posts.get(id).cloned()).collect();
+        // Never sends a text that was not brought back.
+        if !others.iter().chain([&lead]).all(|post| post.message.is_here()) {
+            return None;
+        }
         let card = self.card_of(&lead);
         let thread = card.and_then(|card| card.thread.or(card.message_id.filter(|_| card.place == Place::Forum).map(|id| ChannelId(id.0))));
         Some(Claim {
@@ -99,7 +103,21 @@ impl Queue {
         })
     }
 
-    /// Who goes with a new card, if more wait than messages may be made. Lines share with lines, cards with cards; what makes a sound does not
+    /// The posts of the message of which this one is, and those that may go with it if it is new and their texts fit.
+    pub(super) fn of_message(&self, found: PostId, request: &ClaimRequest) -> (Vec<PostId>, Vec<PostId>) {
+        let Some(post) = self.posts.get(&found) else { return (Vec::new(), Vec::new()) };
+        // Whose create carries them all is first in the message, as long as it is in it.
+        if let Some(batch) = post.batch.and_then(|lead| self.index.batches.get(&lead)) {
+            return (batch.iter().map(|(_, id)| *id).collect(), Vec::new());
+        }
+        let candidates = match (post.message_id, request.creates_left) {
+            (None, Some(creates_left)) => self.batch_candidates(post, creates_left, request.now),
+            _ => Vec::new(),
+        };
+        (vec![found], candidates)
+    }
+
+    /// Who goes with a new card, if more wait than messages may be made and the texts fit. Lines share with lines, cards with cards; what makes a sound does not
     /// share with what does not.
     fn batch_candidates(&self, lead: &Post, creates_left: u32, now: UnixMs) -> Vec<PostId> {
         if !lead.may_be_batched() {
@@ -116,9 +134,7 @@ impl Queue {
         let enough = (creates_left as usize).saturating_mul(MOST_CARDS);
         let waiting: Vec<&Post> = self.waiting_in(lead.channel).filter(alike).take(enough.max(MOST_CARDS)).collect();
         let together = share(waiting.len().min(enough) + 1, Some(creates_left));
-        let chosen: Vec<&Post> = waiting.into_iter().take(together - 1).collect();
-        let fit = packs(std::iter::once(&*lead.message).chain(chosen.iter().map(|post| &*post.message)));
-        chosen.into_iter().take(fit - 1).map(|post| post.id).collect()
+        waiting.into_iter().take(together - 1).map(|post| post.id).collect()
     }
 
     /// Whether another post of the same event called the same roles in this channel.

@@ -1,7 +1,5 @@
 //! Takes in how posts should look now.
 
-use std::sync::Arc;
-
 use super::{Post, PostId, PostSubject, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::outbox::{Draft, Lane, PostKey};
@@ -67,7 +65,7 @@ impl Queue {
             if changed {
                 post.version += i64::from(!gone);
                 post.failed = None;
-                post.message = Arc::new(draft.message);
+                post.message = draft.message.into();
             }
             post.lane = if stands { draft.lane } else { post.lane.min(draft.lane) };
             if draft.lane == Lane::Board {
@@ -97,7 +95,7 @@ fn new(id: PostId, about: SubjectKey, draft: Draft, silent: bool, links: Vec<Pos
         parent: draft.parent.as_deref().map(PostSubject::parse),
         event: draft.event,
         closed: draft.over,
-        message: Arc::new(draft.message),
+        message: draft.message.into(),
         silent,
         links,
         version: 1,

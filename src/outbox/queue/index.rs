@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
+use super::body::Bodies;
 use super::post::{Post, PostId};
 use super::subject::{PostSubject, SubjectKey};
-use crate::ids::{ChannelId, GuildId, MessageId};
+use crate::ids::{ChannelId, CommunityId, GuildId, MessageId};
 use crate::outbox::Lane;
 
 /// Sets of posts by what they have in common. No set is empty.
@@ -27,6 +28,8 @@ pub(super) struct Index {
     pub(super) batches: Sets<PostId, (i64, PostId)>,
     /// By what their text links to.
     pub(super) links: Sets<PostSubject>,
+    /// What memory holds of their texts, by community.
+    pub(super) bodies: HashMap<CommunityId, Bodies>,
     /// By what is in their way.
     pub(super) obstacles: Sets<(GuildId, String)>,
 }
@@ -78,7 +81,28 @@ impl Index {
         self.place(after);
     }
 
+    pub(super) fn place_body(&mut self, post: &Post) {
+        if post.message.is_here() {
+            match self.bodies.get_mut(&post.about.community) {
+                Some(bodies) => bodies.add(post),
+                None => self.bodies.entry(post.about.community.clone()).or_default().add(post),
+            }
+        }
+    }
+
+    pub(super) fn displace_body(&mut self, post: &Post) {
+        if post.message.is_here()
+            && let Some(bodies) = self.bodies.get_mut(&post.about.community)
+        {
+            bodies.take(post);
+            if bodies.is_empty() {
+                self.bodies.remove(&post.about.community);
+            }
+        }
+    }
+
     fn place(&mut self, post: &Post) {
+        self.place_body(post);
         if post.is_waiting() {
             add(&mut self.waiting, post.channel, (post.lane, post.id));
         }
@@ -97,6 +121,7 @@ impl Index {
     }
 
     fn displace(&mut self, post: &Post) {
+        self.displace_body(post);
         if post.is_waiting() {
             take(&mut self.waiting, &post.channel, &(post.lane, post.id));
         }

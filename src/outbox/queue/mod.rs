@@ -32,7 +32,9 @@
 //! - Not every post is in memory: what is closed and settled leaves it ([`Queue::evict`]) and comes back when something needs it. Of whatever is
 //!   in memory, these are too: the posts about the same subject in other channels, the card it answers, the posts of its batch and of its
 //!   event, and the posts that its text links to.
+//! - Not every text is in memory either ([`Body`]): at most so much of a community's stays, and what a call looks at is brought back before it.
 
+mod body;
 mod claiming;
 mod desiring;
 mod eviction;
@@ -52,6 +54,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{ChannelId, CommunityId, GuildId};
 
+pub use body::{Body, MAX_BODIES};
 use index::Index;
 pub use parked::ParkedChannel;
 pub use post::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState};

@@ -1,11 +1,9 @@
 //! One post, and what is claimed of posts.
 
-use std::sync::Arc;
-
-use super::ParkedChannel;
 #[cfg(test)]
 use super::Queue;
 use super::subject::{PostSubject, SubjectKey};
+use super::{Body, ParkedChannel};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId};
 #[cfg(test)]
@@ -43,7 +41,7 @@ pub struct Post {
     pub closed: bool,
 
     /// How it should look, but for [`Post::silent`].
-    pub message: Arc<Message>,
+    pub message: Body,
     /// Its creation makes no sound.
     pub silent: bool,
     /// The posts that its text links to, sorted.
