@@ -24,10 +24,9 @@ pub(super) fn rows(server: ServerId, world: &Server, applied: &Applied, batch: &
 
 /// After a restart: brings the table and the worlds that were read back together. If that cannot be written, the worlds stay as they were.
 pub(super) async fn resume(store: &CommunityStore, now: UnixMs, worlds: &mut HashMap<ServerId, Server>) -> Result<(), StoreError> {
-    let mut resumed = worlds.clone();
     let mut batch = Batch { now, ..Batch::default() };
     let mut known = Vec::new();
-    for (server, world) in &mut resumed {
+    for (server, world) in worlds.iter_mut() {
         // As the table should have them: those that end now among them.
         let applied = world.resume_duty(now);
         known.extend(applied.duty.iter().map(|edge| (*server, edge.ident, edge.began)));
@@ -38,9 +37,9 @@ pub(super) async fn resume(store: &CommunityStore, now: UnixMs, worlds: &mut Has
     if batch.is_empty() {
         return Ok(());
     }
-    match store.ingest(batch, Vec::new()).await {
-        Ok(_) => *worlds = resumed,
-        Err(error) => tracing::warn!(%error, "who was on duty before the restart could not be written to the duty log"),
+    if let Err(error) = store.ingest(batch, Vec::new()).await {
+        tracing::warn!(%error, "who was on duty before the restart could not be written to the duty log");
+        *worlds = store.world().await?;
     }
     Ok(())
 }

@@ -623,11 +623,10 @@ fn on_duty(world: &Server) -> usize {
 
 /// What came lately, as the journal has it.
 async fn known_events(store: &CommunityStore, now: UnixMs) -> Result<Dedup, StoreError> {
-    let mut dedup = Dedup::default();
-    for event in store.events_since(now.plus(-WITHIN_MS)).await? {
+    let seen = |dedup: &mut Dedup, event: RawEvent| {
         dedup.is_copy(&event, &decode(&event.envelope).unwrap_or_default());
-    }
-    Ok(dedup)
+    };
+    store.events_since(now.plus(-WITHIN_MS), Dedup::default(), seen).await
 }
 
 /// Until then, if there is such a time.

@@ -123,13 +123,19 @@ impl CommunityStore {
             .await
     }
 
-    /// Events received since then, oldest first: what may still come another way after a restart.
+    /// Goes through the events received since then, oldest first: what may still come another way after a restart. One at a time, as they may be
+    /// many.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn events_since(&self, since: UnixMs) -> Result<Vec<RawEvent>, StoreError> {
+    pub async fn events_since<T: Send + 'static>(
+        &self,
+        since: UnixMs,
+        state: T,
+        each: impl FnMut(&mut T, RawEvent) + Send + 'static,
+    ) -> Result<T, StoreError> {
         let community = self.community.clone();
-        self.store.reader.run(move |connection| journal::since(connection, &community, since)).await
+        self.store.reader.run(move |connection| journal::since(connection, &community, since, state, each)).await
     }
 
     /// The last events (of one server, or of all), newest first: server and body as JSON, without a key.

@@ -9,9 +9,12 @@ use crate::clock::UnixMs;
 use crate::event::{RawEvent, Source, envelope};
 use crate::ids::{CommunityId, ServerId};
 
-/// Events are journaled in the order in which they are worked through: one may have been received so much earlier than the next (ms), as those of
-/// the hub wait when nothing can be stored.
-const MAX_QUEUED_MS: i64 = 300_000;
+/// After so many older events in a row no newer one is looked for: events are journaled in the order in which they are worked through, and those
+/// that waited then, or that a wrong clock dated, are fewer.
+const MANY_OLDER: u32 = 2_048;
+
+/// Most events that are looked through at a start: as many as are remembered to tell copies.
+const MAX_EVENTS: i64 = 20_000;
 
 /// A clock that is set right goes back by less than this (ms), as a rule.
 const FUTURE_MS: i64 = 86_400_000;
@@ -30,28 +33,45 @@ pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(last.unwrap_or(0))
 }
 
-/// A community's events received since then, oldest first.
-pub(super) fn since(connection: &Connection, community: &CommunityId, since: UnixMs) -> rusqlite::Result<Vec<RawEvent>> {
-    let mut select = connection
-        .prepare_cached("SELECT received_ms, server, source, body FROM journal WHERE community = ?1 ORDER BY seq DESC LIMIT 20000")?;
-    let mut found = select.query([community.as_str()])?;
-    let mut events = Vec::new();
+/// Goes through a community's events received since then, oldest first. One at a time, as they may be many.
+pub(super) fn since<T>(
+    connection: &Connection,
+    community: &CommunityId,
+    since: UnixMs,
+    mut state: T,
+    mut each: impl FnMut(&mut T, RawEvent),
+) -> rusqlite::Result<T> {
+    let Some(first) = first_since(connection, since)? else { return Ok(state) };
+    let mut select = connection.prepare_cached(
+        "SELECT received_ms, server, source, body FROM journal WHERE seq >= ?1 AND received_ms >= ?2 AND community = ?3 ORDER BY seq",
+    )?;
+    let mut found = select.query((first, since.0, community.as_str()))?;
     while let Some(row) = found.next()? {
-        let received_at = UnixMs(row.get(0)?);
-        if received_at < since.plus(-MAX_QUEUED_MS) {
-            break;
-        }
-        if received_at < since {
-            continue;
-        }
         let source = row.get_ref(2)?.as_str()?;
         let source = Source::ALL.into_iter().find(|known| known.as_str() == source);
         // Readings are no events, and a row that cannot be read is no reason not to start.
         let (Some(source), Ok((envelope, _))) = (source, envelope::open(row.get_ref(3)?.as_str()?.as_bytes())) else { continue };
-        events.push(RawEvent { server: ServerId(row.get(1)?), source, received_at, envelope: Arc::new(envelope) });
+        let received_at = UnixMs(row.get(0)?);
+        each(&mut state, RawEvent { server: ServerId(row.get(1)?), source, received_at, envelope: Arc::new(envelope) });
     }
-    events.reverse();
-    Ok(events)
+    Ok(state)
+}
+
+/// The first of the last events that were received since then.
+fn first_since(connection: &Connection, since: UnixMs) -> rusqlite::Result<Option<i64>> {
+    let mut select = connection.prepare_cached("SELECT seq, received_ms FROM journal ORDER BY seq DESC LIMIT ?1")?;
+    let mut found = select.query([MAX_EVENTS])?;
+    let (mut first, mut older) = (None, 0);
+    while let Some(row) = found.next()?
+        && older < MANY_OLDER
+    {
+        if UnixMs(row.get(1)?) >= since {
+            (first, older) = (Some(row.get(0)?), 0);
+        } else {
+            older += 1;
+        }
+    }
+    Ok(first)
 }
 
 /// A community's last events (of one server, or of all), newest first: server and body.

@@ -1,5 +1,7 @@
 //! Posts by number: read as the queue needs them, written as it says that they changed. Knows nothing of what a change means.
 
+use std::collections::HashMap;
+
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row, Statement, params};
 
@@ -48,9 +50,26 @@ const UPDATE: &str = update!(" WHERE id = ?1");
 /// All that can change.
 const REDRAW: &str = update!(", desired = ?25 WHERE id = ?1");
 
-/// Posts that may still change or be sent. The condition is that of the index `post_live`, word for word.
-pub(super) fn live(connection: &Connection) -> rusqlite::Result<Vec<Post>> {
-    found(connection, select!("WHERE over = 0 OR delivered < version OR lease_ms > 0 ORDER BY id"), ())
+/// Goes through the posts that may still change or be sent, by number. The condition is that of the index `post_live`, word for word.
+pub(super) fn each_live(connection: &Connection, mut each: impl FnMut(Post)) -> rusqlite::Result<()> {
+    let mut links: HashMap<i64, Vec<PostSubject>> = HashMap::new();
+    let mut select = connection.prepare(
+        "SELECT id, post_link.subject FROM post JOIN post_link ON post_link.post = post.id WHERE over = 0 OR delivered < version OR lease_ms > 0",
+    )?;
+    let mut found = select.query(())?;
+    while let Some(row) = found.next()? {
+        links.entry(row.get(0)?).or_default().push(PostSubject::parse(row.get_ref(1)?.as_str()?));
+    }
+    let mut select = connection.prepare(select!("WHERE over = 0 OR delivered < version OR lease_ms > 0 ORDER BY id"))?;
+    let mut found = select.query(())?;
+    while let Some(row) = found.next()? {
+        let mut post = read(row)?;
+        // Lines have no links.
+        post.links = links.remove(&post.id.0).filter(|_| post.lane != Lane::Log).unwrap_or_default();
+        post.links.sort_unstable();
+        each(post);
+    }
+    Ok(())
 }
 
 /// Posts about a subject, in every channel.

@@ -44,10 +44,10 @@ impl Posts {
 
     fn fill(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.serve(&link_rows::access(connection)?);
-        let mut live = post_rows::live(connection)?;
-        live.extend(post_rows::beside_live(connection)?);
-        let needed = named_by(connection, &live)?;
-        self.queue.restore(live, post_rows::parked(connection)?);
+        self.queue.restore([], post_rows::parked(connection)?);
+        post_rows::each_live(connection, |post| self.queue.restore([post], []))?;
+        self.queue.restore(post_rows::beside_live(connection)?, []);
+        let needed = named_by(connection, self.queue.posts())?;
         self.recall(connection, needed)?;
         self.queue.keep();
         Ok(())
@@ -264,13 +264,16 @@ impl Posts {
 }
 
 /// What must be in memory with these posts: see [`crate::outbox::queue`].
-pub(super) fn named_by(connection: &Connection, posts: &[Post]) -> rusqlite::Result<Vec<SubjectKey>> {
-    let mut abouts: Vec<SubjectKey> = posts.iter().flat_map(|post| post.card().into_iter().chain(post.linked())).collect();
-    let batches: BTreeSet<PostId> = posts.iter().filter_map(|post| post.batch).collect();
+pub(super) fn named_by<'p>(connection: &Connection, posts: impl IntoIterator<Item = &'p Post>) -> rusqlite::Result<Vec<SubjectKey>> {
+    let (mut abouts, mut batches, mut events) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for post in posts {
+        abouts.extend(post.card().into_iter().chain(post.linked()));
+        batches.extend(post.batch);
+        events.extend((post.event != 0).then_some((post.event, post.channel)));
+    }
     for lead in batches {
         abouts.extend(post_rows::of_batch(connection, lead)?);
     }
-    let events: BTreeSet<(i64, ChannelId)> = posts.iter().filter(|post| post.event != 0).map(|post| (post.event, post.channel)).collect();
     for (event, channel) in events {
         abouts.extend(post_rows::of_event(connection, event, channel)?);
     }
