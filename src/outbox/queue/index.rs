@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
-use super::body::Bodies;
 use super::post::{Post, PostId};
 use super::subject::{PostSubject, SubjectKey};
 use crate::ids::{ChannelId, CommunityId, GuildId, MessageId};
@@ -44,6 +43,36 @@ fn take<K: Eq + Hash, V: Ord>(sets: &mut Sets<K, V>, key: &K, value: &V) {
         if set.is_empty() {
             sets.remove(key);
         }
+    }
+}
+
+/// The texts of a community that memory holds.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Bodies {
+    /// What they take in memory, about.
+    pub(super) bytes: usize,
+    /// In which order they are given up: of what stands, the oldest; then of what waits, the one that leaves last. Numbers.
+    order: BTreeSet<(bool, i64)>,
+}
+
+fn rank(post: &Post) -> (bool, i64) {
+    if post.is_waiting() { (true, -post.id.0) } else { (false, post.id.0) }
+}
+
+impl Bodies {
+    fn add(&mut self, post: &Post) {
+        self.bytes += post.message.weight();
+        self.order.insert(rank(post));
+    }
+
+    fn take(&mut self, post: &Post) {
+        self.bytes -= post.message.weight();
+        self.order.remove(&rank(post));
+    }
+
+    /// Whose texts these are, those first that are given up first.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = PostId> {
+        self.order.iter().map(|(_, number)| PostId(number.saturating_abs()))
     }
 }
 
@@ -95,7 +124,7 @@ impl Index {
             && let Some(bodies) = self.bodies.get_mut(&post.about.community)
         {
             bodies.take(post);
-            if bodies.is_empty() {
+            if bodies.order.is_empty() {
                 self.bodies.remove(&post.about.community);
             }
         }

@@ -47,6 +47,7 @@ mod settling;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod upkeep;
 
 use std::collections::btree_map::Entry;
