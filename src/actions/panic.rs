@@ -8,6 +8,7 @@ use crate::authorization::{Need, Permission};
 use crate::cad::rest::Target;
 use crate::ids::{Ident, ServerId};
 use crate::refresh::Reason;
+use crate::render::text::SafeText;
 use crate::world::Subject;
 
 impl Acting {
@@ -67,7 +68,7 @@ impl Acting {
     ///
     /// # Errors
     /// As [`ActionError`] says, also if they may not end it.
-    pub async fn others_panic(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<Option<String>, ActionError> {
+    pub async fn others_panic(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<Option<SafeText>, ActionError> {
         self.watched(server)?;
         let Subject::Panic(ident, _) = subject else { return Ok(None) };
         let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await?;

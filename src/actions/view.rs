@@ -6,7 +6,7 @@ use crate::authorization::{Member, Refusal};
 use crate::cad::rest::Object;
 use crate::event::Priority;
 use crate::ids::{CallId, Ident};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::world::{Acknowledgement, Dispatch, Server, Subject, UnitState};
 
 /// Units of a call shown in a panel.
@@ -29,7 +29,7 @@ pub struct CardState {
     pub priority: Option<i64>,
     pub postal: Option<String>,
     /// Attached units: number, name, whether it is the primary one.
-    pub units: Vec<(Ident, String, bool)>,
+    pub units: Vec<(Ident, SafeText, bool)>,
     /// Who answers for it.
     pub taken: Option<Acknowledgement>,
 }
@@ -73,9 +73,9 @@ pub(super) fn accounts_of(world: &Server, idents: &[Ident]) -> Vec<String> {
     idents.iter().filter_map(|ident| world.units.get(ident)?.unit.account.clone()).collect()
 }
 
-/// A unit's name, safe to show.
-pub(super) fn named(world: &Server, ident: Ident) -> String {
-    world.units.get(&ident).map_or_else(|| format!("Unit {ident}"), |state| text::line(&raw_name(state), 60))
+/// A unit's name.
+pub(super) fn named(world: &Server, ident: Ident) -> SafeText {
+    world.units.get(&ident).map_or_else(|| safe!("Unit {}", ident), |state| text::line(&raw_name(state), 60))
 }
 
 /// The open dispatch calls that units are on, the newest first.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::context::{Asker, CommandContext};
 use super::route_wording::words;
-use super::wording::and;
+use super::wording::and_safe;
 use crate::ids::{ChannelId, GuildId, ServerId};
 use crate::ingest::{Request, Tell};
+use crate::render::text::{self, SafeText, safe};
 use crate::render::{Embed, Message};
 use crate::route::NewRoute;
 
@@ -16,29 +17,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CONFIRMED: u32 = 0x2E_CC71;
 
 /// Tells a channel what will be posted in it from now on.
-pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: ChannelId, verb: &str, new: &[&NewRoute]) {
-    let mut topics: Vec<String> = new.iter().map(|new| words(new.event)).collect();
+pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: ChannelId, verb: &'static str, new: &[&NewRoute]) {
+    let mut topics: Vec<SafeText> = new.iter().map(|new| text::line(&words(new.event), 60)).collect();
     topics.dedup();
     topics.truncate(crate::event::Topic::ALL.len());
     let title = match topics.as_slice() {
-        [one] => format!("🔔 Alerts {verb}: {one}"),
-        several => format!("🔔 Alerts {verb}: {} kinds", several.len()),
+        [one] => safe!("🔔 Alerts {}: {}", verb, one),
+        several => safe!("🔔 Alerts {}: {} kinds", verb, several.len()),
     };
-    let servers: Vec<String> = {
+    let servers: Vec<SafeText> = {
         let mut servers: Vec<ServerId> = new.iter().filter_map(|new| new.server).collect();
         servers.sort_unstable();
         servers.dedup();
-        servers.iter().map(ToString::to_string).collect()
+        servers.iter().map(|server| safe!("{}", server)).collect()
     };
-    let of = if servers.is_empty() { String::new() } else { format!(" of server {}", and(&servers)) };
+    let of = if servers.is_empty() { SafeText::default() } else { safe!(" of server {}", and_safe(&servers)) };
     let pinged = new.iter().find_map(|new| new.role);
-    let pings = pinged.map(|role| format!(" Urgent ones ping <@&{role}>.")).unwrap_or_default();
-    let text = format!("This channel now gets {}{of}.{pings}\nSet by <@{}>.", and(&topics), asker.user);
+    let pings = pinged.map(|role| safe!(" Urgent ones ping <@&{}>.", role)).unwrap_or_default();
+    let text = safe!("This channel now gets {}{}.{}\nSet by <@{}>.", and_safe(&topics), of, pings, asker.user);
     tell(context, asker.guild, channel, "alerts-on", title, text).await;
 }
 
 /// A message of the bot's own in a channel. It pings nobody.
-pub(super) async fn tell(context: &CommandContext, guild: GuildId, channel: ChannelId, what: &str, title: String, text: String) {
+pub(super) async fn tell(context: &CommandContext, guild: GuildId, channel: ChannelId, what: &str, title: SafeText, text: SafeText) {
     // The guild may have been unlinked meanwhile.
     let Ok(community) = context.community(guild) else { return };
     let now = context.clock.now();

@@ -136,7 +136,11 @@ fn longer(known: &[(String, String)], partial: &str, free: bool) -> Vec<(String,
     // A value that is cut would be another one.
     shown.retain(|(_, value)| text::units(value) <= NAME);
     shown.truncate(MOST);
-    shown.into_iter().map(|(name, value)| (text::plain(&name, NAME), value)).filter(|(name, _)| !name.trim().is_empty()).collect()
+    shown
+        .into_iter()
+        .map(|(name, value)| (text::plain(&name, NAME).into_string(), value))
+        .filter(|(name, _)| !name.trim().is_empty())
+        .collect()
 }
 
 /// Choices that are texts. Discord takes none without a name, or with more than 100 characters.

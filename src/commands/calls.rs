@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use crate::clock::UnixMs;
 use crate::event::{Meta, NUMBER_AS_SENT, Priority};
 use crate::ids::{CallId, Ident, ServerId};
+use crate::render::Labels;
 use crate::render::button::On;
-use crate::render::{Labels, text};
+use crate::render::text::{self, SafeText, safe};
 use crate::world::{Dispatch, Emergency, Server, Subject};
 
 /// Longest part of a line (UTF-16 units).
@@ -32,19 +33,19 @@ impl OpenCall {
 
     /// For a list of choices, where Discord reads no markdown.
     pub(super) fn choice(&self, several_servers: bool) -> String {
-        let mut parts: Vec<String> = self.parts.iter().map(|part| text::plain(part, PART)).collect();
+        let mut parts: Vec<SafeText> = self.parts.iter().map(|part| text::plain(part, PART)).collect();
         if several_servers {
-            parts.push(format!("server {}", self.on.server));
+            parts.push(safe!("server {}", self.on.server));
         }
-        text::cut(&parts.join(" · "), 100)
+        SafeText::join(parts, " · ").cut(100).into_string()
     }
 
     /// For a page.
     pub(super) fn line(&self) -> String {
         let mut parts = self.parts.iter();
-        let head = parts.next().map(|part| format!("**{}**", text::line(part, PART))).unwrap_or_default();
+        let head = parts.next().map(|part| safe!("**{}**", text::line(part, PART))).unwrap_or_default();
         let rest = parts.map(|part| text::line(part, PART));
-        [head].into_iter().chain(rest).chain([format!("<t:{}:R>", self.opened_at.secs())]).collect::<Vec<_>>().join(" · ")
+        SafeText::join([head].into_iter().chain(rest).chain([safe!("<t:{}:R>", self.opened_at.secs())]), " · ").into_string()
     }
 }
 
@@ -149,17 +150,17 @@ pub(super) fn units(world: &Server, server: ServerId, labels: &Labels, of: Optio
 }
 
 /// `A-10 John Doe`, for a list of choices, where Discord reads no markdown.
-pub(super) fn unit_name(world: &Server, ident: Ident) -> String {
+pub(super) fn unit_name(world: &Server, ident: Ident) -> SafeText {
     let part = |part: &Option<String>| filled(part.as_deref()).map(|part| text::plain(&part, PART));
     let unit = world.units.get(&ident).map(|state| &state.unit);
-    let parts: Vec<String> = unit.into_iter().flat_map(|unit| [part(&unit.callsign), part(&unit.name)]).flatten().collect();
-    if parts.is_empty() { format!("Unit {ident}") } else { parts.join(" ") }
+    let parts: Vec<SafeText> = unit.into_iter().flat_map(|unit| [part(&unit.callsign), part(&unit.name)]).flatten().collect();
+    if parts.is_empty() { safe!("Unit {}", ident) } else { SafeText::join(parts, " ") }
 }
 
 /// `🟢 Available`, or `Status 7`. Custom emoji are left out where only text is shown.
 pub(super) fn status_word(labels: &Labels, status: i64) -> String {
     match labels.statuses.get(&status) {
-        Some((emoji, name)) if emoji.starts_with('<') || emoji.is_empty() => text::plain(name, PART),
+        Some((emoji, name)) if emoji.starts_with('<') || emoji.is_empty() => text::plain(name, PART).into_string(),
         Some((emoji, name)) => format!("{} {}", text::plain(emoji, 16), text::plain(name, PART)),
         None => format!("Status {status}"),
     }
@@ -228,7 +229,7 @@ mod tests {
         assert_eq!(idents(Some(Subject::Dispatch(CallId(501), AT.plus(501)))), [2]);
         assert_eq!(idents(Some(Subject::Emergency(CallId(302), AT))), Vec::<i64>::new());
         assert_eq!(units(&world, ServerId(1), Labels::usual(), None)[0].choice, "A-1 J. *Doe* · 🟢 Available");
-        assert_eq!((unit_name(&world, Ident(2)), unit_name(&world, Ident(9))), ("B-2 J. *Doe*".to_owned(), "Unit 9".to_owned()));
+        assert_eq!((unit_name(&world, Ident(2)), unit_name(&world, Ident(9))), ("B-2 J. *Doe*".into(), "Unit 9".into()));
         assert_eq!(status_word(Labels::usual(), 7), "Status 7");
     }
 }

@@ -252,7 +252,7 @@ mod tests {
             what: "Call #501".into(),
             priority: Some(2),
             postal: None,
-            units: (0..30).map(|n| (Ident(n), "x".repeat(300), n == 3)).collect(),
+            units: (0..30).map(|n| (Ident(n), crate::render::text::SafeText::trusted("x".repeat(300)), n == 3)).collect(),
             taken: None,
         };
         let rows = |subject| {

@@ -129,18 +129,18 @@ pub(super) async fn enclose(ctx: Context<'_>, pages: Vec<Page>, files: Vec<Creat
 fn embed(embed: &Embed) -> CreateEmbed {
     let mut made = CreateEmbed::new().color(embed.color);
     if let Some(title) = &embed.title {
-        made = made.title(title);
+        made = made.title(title.as_str());
     }
     if let Some(description) = &embed.description {
-        made = made.description(description);
+        made = made.description(description.as_str());
     }
     if let Some(footer) = &embed.footer {
-        made = made.footer(CreateEmbedFooter::new(footer));
+        made = made.footer(CreateEmbedFooter::new(footer.as_str()));
     }
     if let Some(at) = embed.timestamp.and_then(|at| Timestamp::from_millis(at.0).ok()) {
         made = made.timestamp(at);
     }
-    made.fields(embed.fields.iter().map(|field| (&field.name, &field.value, field.inline)))
+    made.fields(embed.fields.iter().map(|field| (field.name.as_str(), field.value.as_str(), field.inline)))
 }
 
 /// A page with a file.

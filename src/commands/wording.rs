@@ -2,6 +2,8 @@
 
 use tenfour_chart as chart;
 
+use crate::render::text::{SafeText, safe};
+
 /// `1 line`, `2 lines`.
 pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{} {}", chart::count_of(count), if count == 1 { one } else { many })
@@ -13,6 +15,15 @@ pub(super) fn and(words: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// [`and`] of what is safe.
+pub(super) fn and_safe(words: &[SafeText]) -> SafeText {
+    match words {
+        [] => SafeText::default(),
+        [one] => one.clone(),
+        [most @ .., last] => safe!("{} and {}", SafeText::join(most.iter().cloned(), ", "), last),
     }
 }
 

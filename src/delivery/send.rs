@@ -10,7 +10,7 @@ use crate::store::StoreError;
 
 /// A post's message, with the addresses of what it links to.
 fn linked(claim: &Claim, post: &Post) -> Message {
-    render::linked(post.new_message(), |subject| claim.url(post, subject).map(str::to_owned))
+    render::linked(post.new_message(), |subject| claim.url(post, subject).cloned())
 }
 
 /// As a post is made. Second: whether it calls nobody although it names roles.

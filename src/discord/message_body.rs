@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::clock::UnixMs;
 use crate::ids::MessageId;
-use crate::render::{Button, Embed, Message, button, text};
+use crate::render::text::SafeText;
+use crate::render::{Button, Embed, Message, button};
 
 /// Most buttons of a row, and most options of a list.
 const MAX_BUTTONS: usize = 5;
@@ -137,7 +138,7 @@ struct Emoji {
 
 #[derive(Serialize)]
 struct Choosable<'m> {
-    label: String,
+    label: SafeText,
     value: &'m str,
 }
 
@@ -200,7 +201,7 @@ fn components(message: &Message) -> Vec<Component<'_>> {
         message.buttons.iter().take(MAX_BUTTONS).map(button).collect()
     } else {
         let options = message.choices.iter().take(MAX_OPTIONS);
-        let options = options.map(|choice| Choosable { label: text::cut(&choice.label, MAX_LABEL), value: &choice.on }).collect();
+        let options = options.map(|choice| Choosable { label: choice.label.cut(MAX_LABEL), value: &choice.on }).collect();
         vec![Component::List { kind: STRING_SELECT, custom_id: button::PICK, placeholder: "Act on one of these calls…", options }]
     };
     if parts.is_empty() { Vec::new() } else { vec![Component::Row { kind: ACTION_ROW, components: parts }] }

@@ -24,6 +24,7 @@ use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, LimitScope, Metrics};
 use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Scope, Verdict};
 use crate::render::Message;
+use crate::render::text::SafeText;
 use crate::send_scheduler::SendScheduler;
 
 /// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
@@ -271,7 +272,7 @@ impl Rest {
                 Err(reason) => broken(reason),
             };
         }
-        let request = |title: &str| with_files(self.request(method.clone(), &path), message, &ForumPost::new(title, &content), create);
+        let request = |title: &SafeText| with_files(self.request(method.clone(), &path), message, &ForumPost::new(title, &content), create);
         let answer = match request(&message.title().unwrap_or_default()) {
             Ok(request) => self.execute(request, claim, operation).await,
             Err(reason) => return broken(reason),
@@ -384,7 +385,7 @@ fn with_files(request: RequestBuilder, message: &Message, body: &impl Serialize,
     for (at, file) in message.files.iter().enumerate() {
         let bytes = base64::engine::general_purpose::STANDARD.decode(&file.base64).map_err(|_| "an attached file is not base64")?;
         let part = reqwest::multipart::Part::bytes(bytes)
-            .file_name(file.name.clone())
+            .file_name(file.name.to_string())
             .mime_str("application/octet-stream")
             .map_err(|error| error.to_string())?;
         form = form.part(format!("files[{at}]"), part);
@@ -404,8 +405,8 @@ mod tests {
 
     fn claim(footer: &str, title: &str) -> Claim {
         let embed = Embed {
-            title: Some(title.into()),
-            footer: Some(footer.into()),
+            title: Some(SafeText::trusted(title)),
+            footer: Some(SafeText::trusted(footer)),
             timestamp: Some(UnixMs(1_795_000_000_123)),
             ..Embed::default()
         };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::message_body::MessageBody;
 use crate::ids::CallId;
 use crate::outbox::{Claim, PostSubject};
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::world::Subject;
 
 /// Minutes without a message after which Discord puts a thread away by itself.
@@ -18,44 +18,44 @@ const MAX_NAME: usize = 100;
 /// A forum post, as a request to make it carries it: its name is the card's title.
 #[derive(Serialize)]
 pub(super) struct ForumPost<'m> {
-    name: String,
+    name: SafeText,
     auto_archive_duration: u32,
     message: &'m MessageBody<'m>,
 }
 
 impl<'m> ForumPost<'m> {
-    pub(super) fn new(title: &str, message: &'m MessageBody<'m>) -> Self {
+    pub(super) fn new(title: &SafeText, message: &'m MessageBody<'m>) -> Self {
         Self { name: name(&lasting(title)), auto_archive_duration: AUTO_ARCHIVE_MIN, message }
     }
 }
 
 /// A name without any word of the game, for one that Discord does not take: `Dispatch call 501`.
-pub(super) fn neutral(claim: &Claim) -> String {
+pub(super) fn neutral(claim: &Claim) -> SafeText {
     let card = match claim.lead.about.subject {
         PostSubject::Card(card) | PostSubject::Reply { card, .. } => Some(card),
         _ => None,
     };
-    let with = |what: &str, CallId(number)| if number > 0 { format!("{what} {number}") } else { what.to_owned() };
+    let with = |what: &'static str, CallId(number)| if number > 0 { safe!("{} {}", what, number) } else { what.into() };
     match card {
         Some(Subject::Emergency(id, _)) => with("Emergency call", id),
         Some(Subject::Dispatch(id, _)) => with("Dispatch call", id),
-        Some(Subject::Panic(..)) => "Panic".to_owned(),
-        Some(Subject::Event(..)) | None => "Alert".to_owned(),
+        Some(Subject::Panic(..)) => "Panic".into(),
+        Some(Subject::Event(..)) | None => "Alert".into(),
     }
 }
 
 /// What of a title holds for long: `🚔 P2 · 211 Robbery` without its priority. Discord lets a thread change its name twice in ten minutes.
-pub(super) fn lasting(title: &str) -> String {
-    match (title.split_once(' '), title.split_once(" · ")) {
-        (Some((emoji, _)), Some((_, rest))) if !emoji.is_ascii() => format!("{emoji} {rest}"),
-        _ => title.to_owned(),
+pub(super) fn lasting(title: &SafeText) -> SafeText {
+    match (title.before(" "), title.after(" · ")) {
+        (emoji, Some(rest)) if !emoji.is_ascii() => safe!("{} {}", emoji, rest),
+        _ => title.clone(),
     }
 }
 
 /// A title as the name of a thread, where Discord renders no markdown.
-pub(super) fn name(title: &str) -> String {
+pub(super) fn name(title: &SafeText) -> SafeText {
     let name = text::name(title, MAX_NAME);
-    if text::visible(Some(&name)).is_some() { name } else { NAMELESS.to_owned() }
+    if text::visible(Some(&name)).is_some() { name } else { NAMELESS.into() }
 }
 
 #[cfg(test)]
@@ -64,9 +64,10 @@ mod tests {
 
     #[test]
     fn a_thread_is_named_by_what_does_not_change() {
+        let lasting = |title: &'static str| lasting(&title.into());
         assert_eq!(lasting("🚔 P2 · 211 Robbery · Alta St"), "🚔 211 Robbery · Alta St");
         assert_eq!(lasting("🚨 911 · Fire"), "🚨 Fire");
         assert_eq!(lasting("Robbery · Alta St"), "Robbery · Alta St");
-        assert_eq!((lasting("🚔 Dispatch").as_str(), name(" ").as_str()), ("🚔 Dispatch", NAMELESS));
+        assert_eq!((lasting("🚔 Dispatch").as_str(), name(&" ".into()).as_str()), ("🚔 Dispatch", NAMELESS));
     }
 }

@@ -10,6 +10,7 @@ use super::thread_name::{AUTO_ARCHIVE_MIN, lasting, name, neutral};
 use crate::ids::{ChannelId, MessageId};
 use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Verdict};
 use crate::render::Message;
+use crate::render::text::SafeText;
 
 /// Forum posts looked at for one that a crash made us forget: each costs a request.
 const MOST_LOOKED_AT: usize = 10;
@@ -23,7 +24,7 @@ impl Rest {
         let failed = |verdict| Answer { verdict, headers: RateHeaders::default(), operation: None };
         let Some(card) = claim.reply_to else { return Err(failed(Verdict::MessageGone)) };
         let path = format!("/channels/{}/messages/{card}/threads", claim.lead.channel);
-        let request = |name: String| {
+        let request = |name: SafeText| {
             let body = json!({ "name": name, "auto_archive_duration": AUTO_ARCHIVE_MIN });
             self.request(Method::POST, &path).json(&body)
         };
@@ -40,10 +41,10 @@ impl Rest {
 
     /// Puts a thread away under the claim's title, which says how it ended.
     pub async fn archive(&self, claim: &Claim) -> Answer {
-        let titled = |title: Option<String>| {
+        let titled = |title: Option<SafeText>| {
             let mut body = json!({ "archived": true });
             if let (Some(title), Some(fields)) = (title, body.as_object_mut()) {
-                fields.insert("name".into(), name(&title).into());
+                fields.insert("name".into(), name(&title).into_string().into());
             }
             self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body)
         };

@@ -55,7 +55,10 @@ mod tests {
     }
 
     fn card(text: usize) -> Message {
-        Message { embeds: vec![Embed { title: Some("x".repeat(text)), ..Embed::default() }], ..Message::default() }
+        Message {
+            embeds: vec![Embed { title: Some(crate::render::text::SafeText::trusted("x".repeat(text))), ..Embed::default() }],
+            ..Message::default()
+        }
     }
 
     #[test]
@@ -64,7 +67,7 @@ mod tests {
         assert_eq!(of(&vec![card(100); 30]), 10);
         assert_eq!(of(&vec![card(1_000); 30]), 4);
         assert_eq!(of(&[card(9_000), card(1)]), 1);
-        let sentence = |units: usize| Message { content: Some("y".repeat(units)), ..card(1) };
+        let sentence = |units: usize| Message { content: Some(crate::render::text::SafeText::trusted("y".repeat(units))), ..card(1) };
         assert_eq!(of(&vec![sentence(999); 5]), 2);
         assert_eq!(of(&[]), 1);
     }
@@ -72,7 +75,7 @@ mod tests {
     #[test]
     fn what_cannot_share_stands_alone() {
         let words = Message { content: Some("words".into()), ..Message::default() };
-        let file = crate::render::File { name: "a.png".into(), base64: String::new(), description: String::new() };
+        let file = crate::render::File { name: "a.png".into(), base64: String::new(), description: "".into() };
         let with_file = Message { files: vec![file], ..card(1) };
         assert_eq!(packs([&words, &card(1)]), 1);
         assert_eq!(packs([&card(1), &card(1), &with_file, &card(1)]), 2);

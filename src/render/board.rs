@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Embed, Labels, Message, Style, View, colors, dispatch, draft, emergency, limits, street, text, unit, words};
+use super::text::{self, SafeText, safe};
+use super::{Embed, Labels, Message, Style, View, colors, dispatch, draft, emergency, limits, street, unit, words};
 use crate::clock::UnixMs;
 use crate::event::Priority;
 use crate::ids::{CallId, Ident, ServerId};
@@ -85,8 +86,8 @@ pub fn board(number: i64, kind: BoardKind, servers: &[(ServerId, &Server)], labe
     let mut sections = Vec::new();
     for (server, world) in shown {
         let view = View { world, server, labels, style: Style::Card, roles: &[], test: false, buttons: false, now: UnixMs(0) };
-        let whose = if several { format!("Server {server} · ") } else { String::new() };
-        let footer = if server == ServerId(0) { format!("Board #{number}") } else { format!("Board #{number} · Server {server}") };
+        let whose = if several { safe!("Server {} · ", server) } else { SafeText::default() };
+        let footer = if server == ServerId(0) { safe!("Board #{}", number) } else { safe!("Board #{} · Server {}", number, server) };
         if kind != BoardKind::Calls {
             sections.push(units(&view, &whose, footer.clone()));
         }
@@ -97,7 +98,7 @@ pub fn board(number: i64, kind: BoardKind, servers: &[(ServerId, &Server)], labe
     if left_out > 0
         && let Some(last) = sections.last_mut()
     {
-        last.footer = format!("{} · and {left_out} more servers", last.footer);
+        last.footer = safe!("{} · and {} more servers", last.footer, left_out);
     }
     fill(&mut sections);
     limits::fit(Message { embeds: sections.into_iter().map(Section::embed).collect(), ..Message::default() })
@@ -118,11 +119,11 @@ fn most_urgent<'a>(servers: &[(ServerId, &'a Server)], most: usize) -> (Vec<(Ser
 
 /// One embed in the making.
 struct Section {
-    title: String,
+    title: SafeText,
     color: u32,
-    footer: String,
+    footer: SafeText,
     /// Above the lines.
-    head: Option<String>,
+    head: Option<SafeText>,
     groups: Vec<Group>,
     /// Instead of lines, if there are none.
     empty: &'static str,
@@ -130,12 +131,12 @@ struct Section {
 
 /// Lines under a heading.
 struct Group {
-    heading: Option<String>,
+    heading: Option<SafeText>,
     lines: Vec<Line>,
 }
 
 struct Line {
-    text: String,
+    text: SafeText,
     urgent: bool,
     kept: bool,
 }
@@ -148,24 +149,24 @@ impl Section {
     }
 
     fn embed(self) -> Embed {
-        let mut parts: Vec<String> = self.head.into_iter().collect();
+        let mut parts: Vec<SafeText> = self.head.into_iter().collect();
         let mut left_out = 0;
         for group in self.groups {
             let all = group.lines.len();
-            let kept: Vec<String> = group.lines.into_iter().filter(|line| line.kept).map(|line| line.text).collect();
+            let kept: Vec<SafeText> = group.lines.into_iter().filter(|line| line.kept).map(|line| line.text).collect();
             left_out += all - kept.len();
             if !kept.is_empty() {
-                parts.push(group.heading.into_iter().chain(kept).collect::<Vec<_>>().join("\n"));
+                parts.push(SafeText::join(group.heading.into_iter().chain(kept), "\n"));
             }
         }
         if left_out > 0 {
             parts.push(more(left_out));
         } else if parts.is_empty() {
-            parts.push(self.empty.to_owned());
+            parts.push(self.empty.into());
         }
         Embed {
             title: Some(self.title),
-            description: Some(parts.join(GAP)),
+            description: Some(SafeText::join(parts, GAP)),
             color: self.color,
             footer: Some(self.footer),
             ..Embed::default()
@@ -173,8 +174,8 @@ impl Section {
     }
 }
 
-fn more(left_out: usize) -> String {
-    format!("{} and {left_out} more", text::ELLIPSIS)
+fn more(left_out: usize) -> SafeText {
+    safe!("… and {} more", left_out)
 }
 
 /// Keeps as many lines as Discord takes: first the urgent ones, then the others. The sections grow alike, so that a crowd on one server
@@ -215,7 +216,7 @@ fn fill(sections: &mut [Section]) {
 
 // ---- units ----
 
-fn units(view: &View<'_>, whose: &str, footer: String) -> Section {
+fn units(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
     let world = view.world;
     let panics: BTreeSet<Ident> = world.panics.values().filter(|panic| panic.over_at.is_none()).map(|panic| panic.ident).collect();
     let on_duty: BTreeSet<Ident> = world.units.iter().filter(|(_, state)| state.on_duty).map(|(ident, _)| *ident).collect();
@@ -238,14 +239,14 @@ fn units(view: &View<'_>, whose: &str, footer: String) -> Section {
     let groups = groups.into_iter().map(|(team, mut lines)| {
         lines.sort_by(|(a, _), (b, _)| a.cmp(b));
         let heading = match team {
-            Team::Desk => Some("🎧 **Dispatch**".to_owned()),
-            Team::Department(_, name) => Some(format!("**{name}**")),
-            Team::None => (!alone).then(|| "**No department**".to_owned()),
+            Team::Desk => Some("🎧 **Dispatch**".into()),
+            Team::Department(_, name) => Some(safe!("**{}**", name)),
+            Team::None => (!alone).then(|| "**No department**".into()),
         };
         Group { heading, lines: lines.into_iter().map(|(_, line)| line).collect() }
     });
     Section {
-        title: format!("👥 {whose}On duty: {}", on_duty.len()),
+        title: safe!("👥 {}On duty: {}", whose, on_duty.len()),
         color: match (panics.is_empty(), on_duty.is_empty()) {
             (false, _) => colors::PANIC,
             (true, false) => colors::ON_DUTY,
@@ -264,7 +265,7 @@ enum Team {
     /// Who sits at the dispatch desk, whatever their department.
     Desk,
     /// By its name without regard to letter case; the name as shown.
-    Department(String, String),
+    Department(String, SafeText),
     None,
 }
 
@@ -282,30 +283,30 @@ fn calls_of_units(world: &Server) -> BTreeMap<Ident, Vec<CallId>> {
 /// `🔵 A-10 John Doe → #501`; a panic stands out.
 fn unit_line(view: &View<'_>, ident: Ident, panic: bool, calls: &[CallId]) -> Line {
     let status = view.world.units.get(&ident).and_then(|state| state.unit.status);
-    let emoji = status.map_or_else(|| "▫️".to_owned(), |status| words::unit_status(view, status).0);
+    let emoji = status.map_or_else(|| "▫️".into(), |status| words::unit_status(view, status).0);
     let name = unit::name(view, ident);
-    let mut line = if panic { format!("🆘 {emoji} **{name}** · PANIC") } else { format!("{emoji} {name}") };
+    let mut line = if panic { safe!("🆘 {} **{}** · PANIC", emoji, name) } else { safe!("{} {}", emoji, name) };
     if !calls.is_empty() {
-        let named: Vec<String> = calls.iter().take(NAMED).map(|call| short_call(view, *call)).collect();
-        line = format!("{line} → {}{}", named.join(", "), rest(calls.len()));
+        let named = SafeText::join(calls.iter().take(NAMED).map(|call| short_call(view, *call)), ", ");
+        line = safe!("{} → {}{}", line, named, rest(calls.len()));
     }
     Line { text: line, urgent: panic, kept: false }
 }
 
 /// `#501`, or `a call`.
-fn short_call(view: &View<'_>, key: CallId) -> String {
+fn short_call(view: &View<'_>, key: CallId) -> SafeText {
     let number = view.world.dispatches.get(&key).map(|call| words::numbered("", call.cad_number(), &call.meta)).unwrap_or_default();
-    if number.is_empty() { "a call".to_owned() } else { number.trim().to_owned() }
+    if number.is_empty() { "a call".into() } else { number.trimmed() }
 }
 
-fn rest(all: usize) -> String {
-    if all > NAMED { format!(", +{}", all - NAMED) } else { String::new() }
+fn rest(all: usize) -> SafeText {
+    if all > NAMED { safe!(", +{}", all - NAMED) } else { SafeText::default() }
 }
 
 /// `🆘 1 panic · 🟢 5 Available · 🔵 3 En route · 🎧 2 at dispatch`: dispatchers are counted apart.
-fn counts(view: &View<'_>, on_duty: &BTreeSet<Ident>, panics: usize, dispatcher: impl Fn(Ident) -> bool) -> Option<String> {
+fn counts(view: &View<'_>, on_duty: &BTreeSet<Ident>, panics: usize, dispatcher: impl Fn(Ident) -> bool) -> Option<SafeText> {
     let mut statuses: BTreeMap<Option<i64>, usize> = BTreeMap::new();
-    let mut desk = 0;
+    let mut desk = 0_usize;
     for ident in on_duty {
         if dispatcher(*ident) {
             desk += 1;
@@ -317,15 +318,15 @@ fn counts(view: &View<'_>, on_duty: &BTreeSet<Ident>, panics: usize, dispatcher:
     let unknown = statuses.remove(&None);
     let mut parts = Vec::new();
     if panics > 0 {
-        parts.push(format!("🆘 {panics} panic{}", if panics == 1 { "" } else { "s" }));
+        parts.push(safe!("🆘 {} panic{}", panics, if panics == 1 { "" } else { "s" }));
     }
     parts.extend(statuses.into_iter().filter_map(|(status, count)| {
         let (emoji, name) = words::unit_status(view, status?);
-        Some(format!("{emoji} {count} {name}"))
+        Some(safe!("{} {} {}", emoji, count, name))
     }));
-    parts.extend(unknown.map(|count| format!("▫️ {count} without a status")));
+    parts.extend(unknown.map(|count| safe!("▫️ {} without a status", count)));
     if desk > 0 {
-        parts.push(format!("🎧 {desk} at dispatch"));
+        parts.push(safe!("🎧 {} at dispatch", desk));
     }
     draft::list(&parts, " · ", 300)
 }
@@ -364,7 +365,7 @@ fn first(call: &Dispatch) -> bool {
     matches!(call.priority, Some(Priority::Level(..=1)))
 }
 
-fn calls(view: &View<'_>, whose: &str, footer: String) -> Section {
+fn calls(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
     let mut dispatches: Vec<&Dispatch> = view.world.dispatches.values().filter(|call| open(call)).collect();
     // What cannot wait first; words of a community's own have no order and come last.
     let urgency = |call: &Dispatch| match call.priority {
@@ -377,19 +378,19 @@ fn calls(view: &View<'_>, whose: &str, footer: String) -> Section {
         view.world.emergencies.iter().filter(|(_, call)| waiting(call)).map(|(id, call)| (*id, call)).collect();
     emergencies.sort_by_key(|(id, call)| (call.opened_at, *id));
 
-    let mut counts: BTreeMap<Option<i64>, (String, usize)> = BTreeMap::new();
+    let mut counts: BTreeMap<Option<i64>, (SafeText, usize)> = BTreeMap::new();
     for call in &dispatches {
         let level = match &call.priority {
             Some(Priority::Level(level)) => Some(*level),
             _ => None,
         };
         let name = level.and_then(|level| words::priority(view.labels, &Priority::Level(level)));
-        counts.entry(level).or_insert_with(|| (name.unwrap_or_else(|| "other".to_owned()), 0)).1 += 1;
+        counts.entry(level).or_insert_with(|| (name.unwrap_or_else(|| "other".into()), 0)).1 += 1;
     }
     let others = counts.remove(&None);
-    let mut parts: Vec<String> = counts.into_values().chain(others).map(|(name, count)| format!("{count} {name}")).collect();
+    let mut parts: Vec<SafeText> = counts.into_values().chain(others).map(|(name, count)| safe!("{} {}", count, name)).collect();
     if !emergencies.is_empty() {
-        parts.push(format!("☎️ {} waiting", emergencies.len()));
+        parts.push(safe!("☎️ {} waiting", emergencies.len()));
     }
     let color = match dispatches.iter().find(|call| first(call)).or(dispatches.first()) {
         Some(call) => colors::priority(call.priority.as_ref()),
@@ -401,9 +402,9 @@ fn calls(view: &View<'_>, whose: &str, footer: String) -> Section {
     let open = dispatches.iter().map(|call| line(dispatch_line(call, view), first(call))).collect();
     // A call that a panic button made is the panic.
     let waiting = emergencies.iter().map(|(id, call)| line(emergency_line(*id, call, view), call.panic_of.is_some())).collect();
-    let heading = Some("**Waiting for dispatch**".to_owned());
+    let heading = Some("**Waiting for dispatch**".into());
     Section {
-        title: format!("📋 {whose}Open calls: {}", dispatches.len()),
+        title: safe!("📋 {}Open calls: {}", whose, dispatches.len()),
         color,
         footer,
         head: draft::list(&parts, " · ", 300),
@@ -413,33 +414,32 @@ fn calls(view: &View<'_>, whose: &str, footer: String) -> Section {
 }
 
 /// `**P1** #501 · 211 Armed Robbery · Mission Row · A-10, E-1 · <t:…:R>`.
-fn dispatch_line(call: &Dispatch, view: &View<'_>) -> String {
-    let priority = call.priority.as_ref().and_then(|p| words::priority(view.labels, p)).map(|p| format!("**{p}** "));
+fn dispatch_line(call: &Dispatch, view: &View<'_>) -> SafeText {
+    let priority = call.priority.as_ref().and_then(|p| words::priority(view.labels, p)).map(|p| safe!("**{}** ", p));
     let what = dispatch::what(call).map(|what| text::line(&words::capital(&what), 60));
     let place = dispatch::place(call).map(|place| text::line(&place, 40));
-    let pending = (call.status == Some(PENDING)).then(|| words::call_status(PENDING).to_lowercase());
-    let named: Vec<String> = call.units.iter().take(NAMED).map(|ident| unit::short(view, *ident)).collect();
-    let units = if named.is_empty() { "nobody yet".to_owned() } else { named.join(", ") + &rest(call.units.len()) };
+    let pending = (call.status == Some(PENDING)).then(|| "pending".into());
+    let named = SafeText::join(call.units.iter().take(NAMED).map(|ident| unit::short(view, *ident)), ", ");
+    let units = if named.is_empty() { "nobody yet".into() } else { safe!("{}{}", named, rest(call.units.len())) };
     let number = words::numbered("", call.cad_number(), &call.meta);
-    let number = format!("{}{}", priority.unwrap_or_default(), number.trim()).trim().to_owned();
-    [Some(number).filter(|number| !number.is_empty()), what, place, pending, Some(units), Some(words::ago(call.opened_at))]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" · ")
+    let number = safe!("{}{}", priority.unwrap_or_default(), number.trimmed()).trimmed();
+    let number = Some(number).filter(|number| !number.is_empty());
+    let parts = [number, what, place, pending, Some(units), Some(words::ago(call.opened_at))];
+    SafeText::join(parts.into_iter().flatten(), " · ")
 }
 
 /// `🚨 911 #302 · Shots fired · Alta St · <t:…:R>`.
-fn emergency_line(id: CallId, emergency: &Emergency, view: &View<'_>) -> String {
+fn emergency_line(id: CallId, emergency: &Emergency, view: &View<'_>) -> SafeText {
     let call = &emergency.call;
     let emoji = if call.is_emergency { "🚨" } else { "📞" };
     let word = words::emergency(view.labels, call.is_emergency);
-    let number = words::numbered(&format!("{emoji} {word}"), emergency.cad_number(id), &call.meta);
+    let number = words::numbered(safe!("{} {}", emoji, word), emergency.cad_number(id), &call.meta);
     let what = text::visible(call.description.as_deref()).map(emergency::first_sentence);
     let what = draft::line(what.map(words::capital).as_deref(), 60);
     let place = draft::line(call.location.as_deref().map(street::first), 40);
-    let panic = emergency.panic_of.map(|ident| format!("🆘 panic of {}", unit::short(view, ident)));
-    [Some(number), what, place, panic, Some(words::ago(emergency.opened_at))].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    let panic = emergency.panic_of.map(|ident| safe!("🆘 panic of {}", unit::short(view, ident)));
+    let parts = [Some(number), what, place, panic, Some(words::ago(emergency.opened_at))];
+    SafeText::join(parts.into_iter().flatten(), " · ")
 }
 
 #[cfg(test)]

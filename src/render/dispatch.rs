@@ -3,7 +3,8 @@
 use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
 use super::meta::{known_meta, meta, place_left};
-use super::{Message, Style, View, colors, street, text, unit, words};
+use super::text::{self, SafeText, safe};
+use super::{Message, Style, View, colors, street, unit, words};
 use crate::clock::UnixMs;
 use crate::event::{Note, Priority};
 use crate::ids::{CallId, Ident};
@@ -19,21 +20,21 @@ pub(super) fn card(call: &Dispatch, view: &View<'_>) -> Message {
     let color = if closed { colors::CLOSED } else { colors::priority(call.priority.as_ref()) };
     let about = words::call_of(call);
     if view.style == Style::Public {
-        return public(call, view, closed, color, &about);
+        return public(call, view, closed, color, about);
     }
 
     let priority = call.priority.as_ref().and_then(|p| words::priority(view.labels, p));
     let head = match (&priority, closed) {
-        (_, true) => "⬛ Closed".to_owned(),
-        (Some(priority), false) => format!("🚔 {priority}"),
-        (None, false) => "🚔 Dispatch".to_owned(),
+        (_, true) => "⬛ Closed".into(),
+        (Some(priority), false) => safe!("🚔 {}", priority),
+        (None, false) => "🚔 Dispatch".into(),
     };
-    let what = what(call).unwrap_or_else(|| about.clone());
-    let title = star(call, &["title"], &words::capital(&what));
-    let title = draft::title(view, &head, Some(&title), " · ", place(call).as_deref());
-    let mut draft = Draft::new(view, title, color, &about, call.opened_at);
-    draft.sentence = sentence(call, view, priority.as_deref(), &what);
-    draft.description = draft::block(call.description.as_deref(), 1_800).map(|text| star(call, &["description"], &text));
+    let what = what(call).unwrap_or_else(|| about.to_string());
+    let title = format!("{}{}", star(call, &["title"]), words::capital(&what));
+    let title = draft::title(view, head, Some(&title), " · ", place(call).as_deref());
+    let mut draft = Draft::new(view, title, color, about, call.opened_at);
+    draft.sentence = sentence(call, view, priority.as_ref(), &what);
+    draft.description = draft::block(call.description.as_deref(), 1_800).map(|text| safe!("{}{}", star(call, &["description"]), text));
     draft.fields = fields(call, view, priority, closed).0;
     if !closed && call.cad_number().is_some() {
         draft.buttons = button::buttons(view, Subject::Dispatch(call.id, call.opened_at), &[Verb::Respond, Verb::Note, Verb::More]);
@@ -43,18 +44,18 @@ pub(super) fn card(call: &Dispatch, view: &View<'_>) -> Message {
 
 /// No title and no word of a custom layout: both are free text and may name people. So is the code through the API, so it is shown only
 /// if it looks like one.
-fn public(call: &Dispatch, view: &View<'_>, closed: bool, color: u32, about: &str) -> Message {
+fn public(call: &Dispatch, view: &View<'_>, closed: bool, color: u32, about: SafeText) -> Message {
     let code = call.code.as_deref().and_then(public_code).map_or_else(|| "Call".into(), |code| text::line(code, 32));
     let head = match &call.priority {
-        _ if closed => format!("⬛ Closed · {code}"),
+        _ if closed => safe!("⬛ Closed · {}", code),
         Some(level @ Priority::Level(_)) => {
-            format!("🚔 {} · {code}", words::priority(view.labels, level).unwrap_or_default())
+            safe!("🚔 {} · {}", words::priority(view.labels, level).unwrap_or_default(), code)
         }
-        _ => format!("🚔 {code}"),
+        _ => safe!("🚔 {}", code),
     };
     let word = if closed { words::call_status(CLOSED) } else { words::call_status(call.status.unwrap_or(1)) };
-    let state = PublicState { word: &word, since: call.opened_at, over: call.closed_at };
-    Draft::public(view, &head, call.address.as_deref(), color, about, state).finish(view)
+    let state = PublicState { word, since: call.opened_at, over: call.closed_at };
+    Draft::public(view, head, call.address.as_deref(), color, about, state).finish(view)
 }
 
 /// `10-50`, `459R`, `Code 3`; of `10-50 - Accident` the number. Words may be names, and longer numbers doors, plates or telephones.
@@ -94,26 +95,27 @@ pub(super) fn place(call: &Dispatch) -> Option<String> {
 }
 
 /// `P1: 211 Armed Robbery, Mission Row (9001)`.
-fn sentence(call: &Dispatch, view: &View<'_>, priority: Option<&str>, what: &str) -> String {
-    let mut out = format!("{}: {}", priority.unwrap_or("Dispatch"), text::line(what, 120));
+fn sentence(call: &Dispatch, view: &View<'_>, priority: Option<&SafeText>, what: &str) -> SafeText {
+    let priority = priority.map_or_else(|| "Dispatch".into(), SafeText::clone);
+    let mut out = safe!("{}: {}", priority, text::line(what, 120));
     let place = place_left(call.address.as_deref(), Some(what));
     if let Some(address) = draft::line(place, 120) {
-        out = format!("{out}, {address}");
+        out = safe!("{}, {}", out, address);
     }
     let said = |postal: &&str| [Some(what), place].into_iter().flatten().any(|said| text::says(said, postal));
     if let Some(postal) = draft::line(call.postal.as_deref().filter(|postal| !said(postal)), 24) {
-        out = format!("{out} ({postal})");
+        out = safe!("{} ({})", out, postal);
     }
     match unit::shorts(view, &call.units) {
-        Some(units) => format!("{out} · {units}"),
+        Some(units) => safe!("{} · {}", out, units),
         None => out,
     }
 }
 
 /// How another card names this one: `Call #501 · 211 Armed Robbery`.
-pub(super) fn reference(call: &Dispatch) -> String {
+pub(super) fn reference(call: &Dispatch) -> SafeText {
     match what(call) {
-        Some(what) => format!("{} · {}", words::call_of(call), text::line(&what, 60)),
+        Some(what) => safe!("{} · {}", words::call_of(call), text::line(&what, 60)),
         None => words::call_of(call),
     }
 }
@@ -123,38 +125,38 @@ fn edited(call: &Dispatch, field: &str) -> bool {
 }
 
 /// A star before what the last edit changed.
-fn star(call: &Dispatch, names: &[&str], text: &str) -> String {
-    if names.iter().any(|name| edited(call, name)) { format!("★ {text}") } else { text.to_owned() }
+fn star(call: &Dispatch, names: &[&str]) -> &'static str {
+    if names.iter().any(|name| edited(call, name)) { "★ " } else { "" }
 }
 
-fn fields(call: &Dispatch, view: &View<'_>, priority: Option<String>, closed: bool) -> Fields {
+fn fields(call: &Dispatch, view: &View<'_>, priority: Option<SafeText>, closed: bool) -> Fields {
     let mut fields = Fields::default();
-    let name = |label: &str, names: &[&str]| star(call, names, label);
+    let name = |label: &'static str, names: &[&str]| safe!("{}{}", star(call, names), label);
     let postal = call.postal.as_deref().or_else(|| meta(&call.meta, "postal"));
-    fields.inline(&name("Address", &["address", "block"]), address(call));
-    fields.inline(&name("Postal", &["postal"]), draft::line(postal, 40));
-    fields.inline(&name("Code", &["code"]), draft::line(call.code.as_deref(), 100));
+    fields.inline(name("Address", &["address", "block"]), address(call));
+    fields.inline(name("Postal", &["postal"]), draft::line(postal, 40));
+    fields.inline(name("Code", &["code"]), draft::line(call.code.as_deref(), 100));
 
     let status = if closed { Some(CLOSED) } else { call.status };
     let origin = call.origin.map(words::origin);
-    let from = call.from_911.map(|id| format!("{} #{id}", words::emergency(view.labels, true)));
-    fields.inline(&name("Priority", &["priority"]), priority);
-    fields.inline(&name("Status", &["status"]), status.map(words::call_status));
+    let from = call.from_911.map(|id| safe!("{} #{}", words::emergency(view.labels, true), id));
+    fields.inline(name("Priority", &["priority"]), priority);
+    fields.inline(name("Status", &["status"]), status.map(words::call_status));
     fields.inline(
-        &name("Origin", &["origin"]),
+        name("Origin", &["origin"]),
         match (origin, from) {
-            (Some(origin), Some(from)) => Some(format!("{origin} ({from})")),
+            (Some(origin), Some(from)) => Some(safe!("{} ({})", origin, from)),
             (origin, from) => origin.or(from),
         },
     );
     if let Some(id) = call.from_911 {
-        let told = format!("{} #{id}", words::emergency(view.labels, true));
+        let told = safe!("{} #{}", words::emergency(view.labels, true), id);
         fields.link(told, view.world.emergency_called(id));
     }
     known_meta(&mut fields, &call.meta, &["plate"]);
 
-    let units: Vec<String> = call.units.iter().map(|i| unit::on_call(view, *i, call.primary == Some(*i))).collect();
-    let nobody = || (!closed).then(|| "Nobody yet".to_owned());
+    let units: Vec<SafeText> = call.units.iter().map(|i| unit::on_call(view, *i, call.primary == Some(*i))).collect();
+    let nobody = || (!closed).then(|| "Nobody yet".into());
     fields.wide("Units", draft::list(&units, " · ", 800).or_else(nobody));
     if let Some(closed_at) = call.closed_at.filter(|_| !call.joined_late) {
         fields.inline("Duration", Some(words::duration(closed_at.since(call.opened_at))));
@@ -162,68 +164,68 @@ fn fields(call: &Dispatch, view: &View<'_>, priority: Option<String>, closed: bo
         fields.inline("First unit after", Some(first.unwrap_or_else(|| "None came".into())));
     }
     let last = call.notes.iter().rev().find_map(note_line);
-    let label = if call.notes.len() > 1 { format!("Last of {} notes", call.notes.len()) } else { "Last note".to_owned() };
-    fields.wide(&label, last.map(|note| text::cut(&note, 600)));
+    let label = if call.notes.len() > 1 { safe!("Last of {} notes", call.notes.len()) } else { "Last note".into() };
+    fields.wide(label, last.map(|note| note.cut(600)));
     fields.wide("Timeline", timeline(call, view));
     fields
 }
 
 /// `1180 Lantern Quay, Brineford (block 1100)`.
-fn address(call: &Dispatch) -> Option<String> {
+fn address(call: &Dispatch) -> Option<SafeText> {
     let block = draft::line(call.block.as_deref(), 60);
     match (draft::line(call.address.as_deref(), 300), block) {
-        (Some(address), Some(block)) => Some(format!("{address} (block {block})")),
-        (None, Some(block)) => Some(format!("Block {block}")),
+        (Some(address), Some(block)) => Some(safe!("{} (block {})", address, block)),
+        (None, Some(block)) => Some(safe!("Block {}", block)),
         (address, None) => address,
     }
 }
 
 /// `<t:…:t> D-1: Caller hears glass breaking.` The note's time is shown only if it is a moment: a bare clock is the game's own.
-pub(super) fn note_line(note: &Note) -> Option<String> {
+pub(super) fn note_line(note: &Note) -> Option<SafeText> {
     let content = draft::block(Some(&note.content), 600)?;
     let at = note.time.as_deref().and_then(|t| t.trim().parse::<jiff::Timestamp>().ok());
-    let mut out = at.map(|at| format!("{} ", words::time(UnixMs(at.as_millisecond())))).unwrap_or_default();
+    let mut out = at.map(|at| safe!("{} ", words::time(UnixMs(at.as_millisecond())))).unwrap_or_default();
     if let Some(label) = draft::line(note.label.as_deref(), 60) {
-        out = format!("{out}{label}: ");
+        out = safe!("{}{}: ", out, label);
     }
     if !note.kind.eq_ignore_ascii_case("text")
         && let Some(kind) = draft::line(Some(&note.kind), 24)
     {
-        out = format!("{out}({kind}) ");
+        out = safe!("{}({}) ", out, kind);
     }
-    Some(out + &content)
+    Some(safe!("{}{}", out, content))
 }
 
 /// The last six moments; the first line of an attachment says how long it took.
-fn timeline(call: &Dispatch, view: &View<'_>) -> Option<String> {
+fn timeline(call: &Dispatch, view: &View<'_>) -> Option<SafeText> {
     let moments = call.timeline.iter().skip(call.timeline.len().saturating_sub(MOMENTS));
-    let told: Vec<String> = moments.map(|moment| moment_words(call, moment, view)).collect();
+    let told: Vec<SafeText> = moments.map(|moment| moment_words(call, moment, view)).collect();
     draft::list(&told, " · ", 1_000)
 }
 
-fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> String {
+fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> SafeText {
     let at = words::time(moment.at);
     // How long it took is known only of what we saw begin; of what we found there nothing is.
     let after = || match call.joined_late {
-        true if moment.at == call.opened_at => String::new(),
-        true => format!(" ({at})"),
-        false => format!(" ({})", words::duration(moment.at.since(call.opened_at))),
+        true if moment.at == call.opened_at => SafeText::default(),
+        true => safe!(" ({})", at),
+        false => safe!(" ({})", words::duration(moment.at.since(call.opened_at))),
     };
     match &moment.what {
-        MomentKind::Called => format!("📞 {at} {}", words::emergency(view.labels, true)),
-        MomentKind::Dispatched if call.joined_late => format!("👁️ {at} first seen"),
-        MomentKind::Dispatched => format!("🚔 {at} dispatched"),
+        MomentKind::Called => safe!("📞 {} {}", at, words::emergency(view.labels, true)),
+        MomentKind::Dispatched if call.joined_late => safe!("👁️ {} first seen", at),
+        MomentKind::Dispatched => safe!("🚔 {} dispatched", at),
         MomentKind::Priority { from, to } => {
-            format!("🔺 {at} priority {} → {}", words::bare_priority(from.as_ref()), words::bare_priority(to.as_ref()))
+            safe!("🔺 {} priority {} → {}", at, words::bare_priority(from.as_ref()), words::bare_priority(to.as_ref()))
         }
         MomentKind::Edited(names) => {
-            let names: Vec<String> = names.iter().take(9).filter_map(|name| draft::line(Some(name), 24)).collect();
-            format!("✏️ {at} edited {}", if names.is_empty() { "call".to_owned() } else { names.join(", ") })
+            let names = SafeText::join(names.iter().take(9).filter_map(|name| draft::line(Some(name), 24)), ", ");
+            safe!("✏️ {} edited {}", at, if names.is_empty() { "call".into() } else { names })
         }
-        MomentKind::Attached(ident) => format!("{} attached{}", unit::short(view, *ident), after()),
-        MomentKind::Detached(ident) => format!("{} detached{}", unit::short(view, *ident), after()),
-        MomentKind::Noted => format!("📝 {at} note"),
-        MomentKind::Closed => format!("⬛ {at} closed"),
+        MomentKind::Attached(ident) => safe!("{} attached{}", unit::short(view, *ident), after()),
+        MomentKind::Detached(ident) => safe!("{} detached{}", unit::short(view, *ident), after()),
+        MomentKind::Noted => safe!("📝 {} note", at),
+        MomentKind::Closed => safe!("⬛ {} closed", at),
     }
 }
 
@@ -238,7 +240,7 @@ pub fn note(note: &Note, subject: Subject, at: UnixMs, view: &View<'_>) -> Optio
     if view.style == Style::Public {
         return None;
     }
-    let mut draft = Draft::new(view, format!("📝 Note on {about}"), colors::OTHER, &about, at);
+    let mut draft = Draft::new(view, safe!("📝 Note on {}", about), colors::OTHER, about, at);
     let line = note_line(note)?;
     if view.style != Style::Card {
         draft.title = draft::title(view, &draft.title, Some(&note.content), "", None);
@@ -254,8 +256,8 @@ pub fn attachment(ident: Ident, on: bool, call: CallId, at: UnixMs, view: &View<
         return None;
     }
     let (emoji, done) = if on { ("🚓", "attached") } else { ("↩️", "detached") };
-    let line = format!("{} {emoji} {} {done}", words::time(at), unit::name(view, ident));
-    let mut draft = Draft::new(view, String::new(), if on { colors::ON_DUTY } else { colors::OFF_DUTY }, &words::call_by(view, call), at);
+    let line = safe!("{} {} {} {}", words::time(at), emoji, unit::name(view, ident), done);
+    let mut draft = Draft::new(view, "", if on { colors::ON_DUTY } else { colors::OFF_DUTY }, words::call_by(view, call), at);
     draft.description = Some(line);
     let mut message = draft.finish(&View { style: Style::Card, ..*view });
     message.content = None;
@@ -271,7 +273,7 @@ pub(super) fn raised(call: &Dispatch, view: &View<'_>) -> Message {
     let priority = call.priority.as_ref().filter(|p| view.style != Style::Public || matches!(p, Priority::Level(_)));
     let priority = priority.and_then(|p| words::priority(view.labels, p)).unwrap_or_else(|| "urgent".into());
     let about = if view.style == Style::Public { words::call_of(call) } else { reference(call) };
-    let sentence = format!("🔺 Now {priority}: {about}");
+    let sentence = safe!("🔺 Now {}: {}", priority, about);
     let (content, roles) = draft::content(view, &sentence);
     Message { content: content.or(Some(sentence)), roles, ..Message::default() }
 }

@@ -11,41 +11,50 @@
 //! embed rather than `content`, because lines gather into one description of 4,096 units (content holds 2,000), keep a colour, and
 //! notify nobody; [`gather`] packs them.
 
+use super::text::{SafeText, safe};
 use super::{Button, Embed, Field, File, Link, Message, Style, View, limits, street, text, words};
 use crate::clock::UnixMs;
 use crate::world::Subject;
 
-/// Raw material of a message, all of it safe text.
+/// Raw material of a message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
     /// Without TEST; at most 80 units.
-    pub(super) title: String,
+    pub(super) title: SafeText,
     pub(super) color: u32,
-    pub(super) description: Option<String>,
+    pub(super) description: Option<SafeText>,
     pub(super) fields: Vec<Field>,
-    pub(super) footer: String,
+    pub(super) footer: SafeText,
     /// Timestamp of the embed: the same in every edit.
     pub(super) at: UnixMs,
     /// What stands behind the mentions.
-    pub(super) sentence: String,
+    pub(super) sentence: SafeText,
     pub(super) files: Vec<File>,
     pub(super) buttons: Vec<Button>,
 }
 
 impl Draft {
     /// Title, colour, footer, time: the rest is added by the family. The sentence is the title until told otherwise.
-    pub(super) fn new(view: &View<'_>, title: String, color: u32, about: &str, at: UnixMs) -> Self {
+    pub(super) fn new(view: &View<'_>, title: impl Into<SafeText>, color: u32, about: impl Into<SafeText>, at: UnixMs) -> Self {
+        let title = title.into();
         Self { sentence: title.clone(), title, color, footer: footer(view, about), at, ..Self::default() }
     }
 
     /// The public form: kind, street without house number, state, time. It takes nothing else, so nothing else can be on it; `head` and
     /// `state` are our own words, `location` is the raw one.
-    pub(super) fn public(view: &View<'_>, head: &str, location: Option<&str>, color: u32, about: &str, state: PublicState<'_>) -> Self {
+    pub(super) fn public(
+        view: &View<'_>,
+        head: impl Into<SafeText>,
+        location: Option<&str>,
+        color: u32,
+        about: impl Into<SafeText>,
+        state: PublicState,
+    ) -> Self {
         let street = location.and_then(street::public);
         let mut draft = Self::new(view, title(view, head, None, "", street.as_deref()), color, about, state.since);
         let mut fields = Fields::default();
         fields.inline("Street", street.map(|s| text::line(&s, 200)));
-        fields.inline("State", Some(state.word.to_owned()));
+        fields.inline("State", Some(state.word));
         fields.inline("Since", Some(words::time(state.since)));
         fields.inline("Over", state.over.map(words::time));
         draft.fields = fields.0;
@@ -55,8 +64,8 @@ impl Draft {
     /// The message in the style asked for.
     pub(super) fn finish(self, view: &View<'_>) -> Message {
         let test = if view.test { "TEST · " } else { "" };
-        let title = format!("{test}{}", self.title);
-        let (content, roles) = content(view, &format!("{test}{}", self.sentence));
+        let title = safe!("{}{}", test, self.title);
+        let (content, roles) = content(view, &safe!("{}{}", test, self.sentence));
         let mut embed = Embed { color: self.color, footer: Some(self.footer), timestamp: Some(self.at), ..Embed::default() };
         let mut files = Vec::new();
         match view.style {
@@ -67,62 +76,65 @@ impl Draft {
                 files = self.files;
             }
             Style::Compact => embed.title = Some(title),
-            Style::Log => embed.description = Some(format!("{} {title}", words::time(self.at))),
+            Style::Log => embed.description = Some(safe!("{} {}", words::time(self.at), title)),
         }
         limits::fit(Message { content, embeds: vec![embed], roles, files, buttons: self.buttons, ..Message::default() })
     }
 }
 
 /// State of the public form.
-pub(super) struct PublicState<'a> {
-    pub(super) word: &'a str,
+pub(super) struct PublicState {
+    pub(super) word: SafeText,
     pub(super) since: UnixMs,
     pub(super) over: Option<UnixMs>,
 }
 
 /// Mentions, then the sentence; nothing at all if nobody is pinged. Roles that do not fit are not pinged.
-pub(super) fn content(view: &View<'_>, sentence: &str) -> (Option<String>, Vec<crate::ids::RoleId>) {
-    let (mut mentions, mut roles) = (String::new(), Vec::new());
+pub(super) fn content(view: &View<'_>, sentence: &SafeText) -> (Option<SafeText>, Vec<crate::ids::RoleId>) {
+    let (mut parts, mut taken, mut roles) = (Vec::new(), 0, Vec::new());
     for role in view.roles {
-        let mention = format!("<@&{role}> ");
-        if mentions.len() + mention.len() <= limits::MENTIONS && !roles.contains(role) {
-            mentions.push_str(&mention);
+        let mention = safe!("<@&{}>", role);
+        // And the space behind it.
+        let units = mention.len() + 1;
+        if taken + units <= limits::MENTIONS && !roles.contains(role) {
+            taken += units;
+            parts.push(mention);
             roles.push(*role);
         }
     }
-    ((!roles.is_empty()).then(|| mentions + sentence), roles)
+    parts.push(sentence.clone());
+    ((!roles.is_empty()).then(|| SafeText::join(parts, " ")), roles)
 }
 
 /// `Server 1 · Call #501`. No text from the game stands in a footer.
-pub(super) fn footer(view: &View<'_>, about: &str) -> String {
-    let server = format!("Server {}", view.server);
-    if about.is_empty() { server } else { format!("{server} · {about}") }
+pub(super) fn footer(view: &View<'_>, about: impl Into<SafeText>) -> SafeText {
+    let (server, about) = (safe!("Server {}", view.server), about.into());
+    if about.is_empty() { server } else { safe!("{} · {}", server, about) }
 }
 
 /// Units that a place keeps in a title, whatever stands before it.
 const PLACE: usize = 28;
 
-/// `head · what`, then `joint` and the place, at most 80 units with TEST before it. `head` is safe; `what` and `place` are raw: the place
+/// `head · what`, then `joint` and the place, at most 80 units with TEST before it. `what` and `place` are raw: the place
 /// keeps its room, what is too long is cut.
-pub(super) fn title(view: &View<'_>, head: &str, what: Option<&str>, joint: &str, place: Option<&str>) -> String {
-    let head = text::cut(head, limits::TITLE / 2);
+pub(super) fn title(view: &View<'_>, head: impl Into<SafeText>, what: Option<&str>, joint: &'static str, place: Option<&str>) -> SafeText {
+    let head = head.into().cut(limits::TITLE / 2);
     let reserved = if view.test { text::units("TEST · ") } else { 0 };
     let room = limits::TITLE.saturating_sub(text::units(&head) + reserved);
     let what = text::visible(what).map(str::to_owned);
     // A place that the text says already is not said again, unless what is cut off says it.
     let fits = |what: &str| text::units(&text::line(what, limits::TITLE)) + 3 <= room;
     let place = text::visible(place).filter(|place| !what.as_deref().is_some_and(|what| fits(what) && text::says(what, place)));
-    let dot = " · ";
     match (what, place) {
         (None, None) => head,
-        (Some(only), None) => format!("{head}{dot}{}", text::line(&only, room.saturating_sub(3))),
-        (None, Some(only)) => format!("{head}{dot}{}", text::line(only, room.saturating_sub(3))),
+        (Some(only), None) => safe!("{} · {}", head, text::line(&only, room.saturating_sub(3))),
+        (None, Some(only)) => safe!("{} · {}", head, text::line(only, room.saturating_sub(3))),
         (Some(what), Some(place)) => {
             let left = room.saturating_sub(3 + text::units(joint));
             let all = text::units(&text::line(place, limits::TITLE));
             let first = text::line(&what, left.saturating_sub(all.min(PLACE)));
             let place = text::line(place, left.saturating_sub(text::units(&first)));
-            format!("{head}{dot}{first}{joint}{place}")
+            safe!("{} · {}{}{}", head, first, joint, place)
         }
     }
 }
@@ -133,58 +145,58 @@ pub(super) struct Fields(pub(super) Vec<Field>);
 
 impl Fields {
     /// Beside its neighbours.
-    pub(super) fn inline(&mut self, name: &str, value: Option<String>) {
-        self.push(name, value, true);
+    pub(super) fn inline(&mut self, name: impl Into<SafeText>, value: Option<SafeText>) {
+        self.push(name.into(), value, true);
     }
 
     /// On its own line.
-    pub(super) fn wide(&mut self, name: &str, value: Option<String>) {
-        self.push(name, value, false);
+    pub(super) fn wide(&mut self, name: impl Into<SafeText>, value: Option<SafeText>) {
+        self.push(name.into(), value, false);
     }
 
     /// `text`, a part of the field added last, names the card of `subject`.
-    pub(super) fn link(&mut self, text: String, subject: Option<Subject>) {
-        if let (Some(field), Some(subject)) = (self.0.last_mut().filter(|field| field.value.contains(&text)), subject) {
+    pub(super) fn link(&mut self, text: SafeText, subject: Option<Subject>) {
+        if let (Some(field), Some(subject)) = (self.0.last_mut().filter(|field| field.value.contains(text.as_str())), subject) {
             field.links.push(Link { text, to: subject.to_string() });
         }
     }
 
-    fn push(&mut self, name: &str, value: Option<String>, inline: bool) {
+    fn push(&mut self, name: SafeText, value: Option<SafeText>, inline: bool) {
         if let Some(value) = value.filter(|v| !v.trim().is_empty()) {
-            self.0.push(Field { name: name.to_owned(), value, inline, links: Vec::new() });
+            self.0.push(Field { name, value, inline, links: Vec::new() });
         }
     }
 }
 
 /// A raw text as one safe line of at most `max` units, if there is anything in it.
-pub(super) fn line(raw: Option<&str>, max: usize) -> Option<String> {
+pub(super) fn line(raw: Option<&str>, max: usize) -> Option<SafeText> {
     text::visible(raw).map(|raw| text::line(raw, max))
 }
 
 /// A raw text as a safe block of at most `max` units, if there is anything in it.
-pub(super) fn block(raw: Option<&str>, max: usize) -> Option<String> {
+pub(super) fn block(raw: Option<&str>, max: usize) -> Option<SafeText> {
     text::visible(raw).map(|raw| text::block(raw, max))
 }
 
 /// As many `parts` as fit into `max` units, then `+3 more`.
-pub(super) fn list(parts: &[String], separator: &str, max: usize) -> Option<String> {
-    let more = |left: usize| format!("{separator}+{left} more");
-    let mut out = String::new();
+pub(super) fn list(parts: &[SafeText], separator: &'static str, max: usize) -> Option<SafeText> {
+    let more = |left: usize| safe!("+{} more", left);
+    let (mut kept, mut taken) = (Vec::new(), 0);
     for (shown, part) in parts.iter().enumerate() {
-        let glue = if out.is_empty() { "" } else { separator };
+        let glue = if kept.is_empty() { 0 } else { text::units(separator) };
         let left = parts.len() - shown;
-        let tail = if left > 1 { text::units(&more(left - 1)) } else { 0 };
-        if text::units(&out) + text::units(glue) + text::units(part) + tail > max {
-            if out.is_empty() {
-                return Some(text::cut(part, max)).filter(|t| !t.is_empty());
+        let tail = if left > 1 { text::units(separator) + text::units(&more(left - 1)) } else { 0 };
+        if taken + glue + text::units(part) + tail > max {
+            if kept.is_empty() {
+                return Some(part.cut(max)).filter(|t| !t.is_empty());
             }
-            out.push_str(&more(left));
+            kept.push(more(left));
             break;
         }
-        out.push_str(glue);
-        out.push_str(part);
+        taken += glue + text::units(part);
+        kept.push(part.clone());
     }
-    (!out.is_empty()).then_some(out)
+    Some(SafeText::join(kept, separator)).filter(|list| !list.is_empty())
 }
 
 /// Log lines, oldest first, packed into as few messages as hold them: one embed each, lines under each other, the colour and timestamp of
@@ -220,9 +232,9 @@ fn join(into: &mut Embed, from: &Embed) -> bool {
     if text::units(old) + 1 + text::units(new) > limits::DESCRIPTION {
         return false;
     }
-    into.description = Some(format!("{old}\n{new}"));
+    into.description = Some(safe!("{}\n{}", old, new));
     // Lines about different things have no footer in common but the server.
-    let server = |footer: &Option<String>| footer.as_deref().map(|f| f.split(" · ").next().unwrap_or(f).to_owned());
+    let server = |footer: &Option<SafeText>| footer.as_ref().map(|footer| footer.before(" · "));
     into.footer = server(&into.footer).filter(|own| server(&from.footer).as_ref() == Some(own));
     (into.color, into.timestamp) = (from.color, from.timestamp);
     true
@@ -249,7 +261,7 @@ mod tests {
 
     #[test]
     fn lists_say_what_is_left() {
-        let parts: Vec<String> = (10..20).map(|n| format!("unit{n}")).collect();
+        let parts: Vec<SafeText> = (10..20_usize).map(|n| safe!("unit{}", n)).collect();
         assert_eq!(list(&parts, ", ", 200).unwrap().split(", ").count(), 10);
         assert_eq!(list(&parts, ", ", 30).unwrap(), "unit10, unit11, +8 more");
         assert_eq!(list(&parts, ", ", 4).unwrap(), "uni…");
@@ -260,8 +272,8 @@ mod tests {
     fn log_lines_gather() {
         let world = sample::world();
         let view = sample::view(&world, Style::Log);
-        let log = |n: i64| Draft::new(&view, format!("line {n}"), 1, &format!("Unit {n}"), UnixMs(n * 60_000)).finish(&view);
-        let card = Draft::new(&view, "card".into(), 2, "", UnixMs(0)).finish(&View { style: Style::Card, ..view });
+        let log = |n: i64| Draft::new(&view, safe!("line {}", n), 1, safe!("Unit {}", n), UnixMs(n * 60_000)).finish(&view);
+        let card = Draft::new(&view, "card", 2, "", UnixMs(0)).finish(&View { style: Style::Card, ..view });
         let out = gather(vec![log(1), log(2), card.clone(), log(3)]);
         assert_eq!(out.len(), 3);
         assert_eq!(out[0].embeds[0].description.as_deref(), Some("<t:60:t> line 1\n<t:120:t> line 2"));
@@ -282,7 +294,7 @@ mod tests {
         let world = sample::world();
         let roles: Vec<_> = (0..200).map(|n| crate::ids::RoleId(1_000_000_000_000_000_000 + n % 150)).collect();
         let view = View { roles: &roles, ..sample::view(&world, Style::Card) };
-        let message = Draft::new(&view, "title".into(), 1, "", UnixMs(0)).finish(&view);
+        let message = Draft::new(&view, "title", 1, "", UnixMs(0)).finish(&view);
         let content = message.content.unwrap();
         assert!(content.ends_with("> title"));
         assert_eq!(content.matches("<@&").count(), message.roles.len());

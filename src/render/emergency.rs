@@ -3,7 +3,8 @@
 use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
 use super::meta::{known_meta, meta, place_left};
-use super::{Button, Message, Style, View, colors, dispatch, street, text, unit, words};
+use super::text::{self, SafeText, safe};
+use super::{Button, Message, Style, View, colors, dispatch, street, unit, words};
 use crate::world::{Emergency, Subject};
 
 /// The card, or its form in the style asked for.
@@ -11,26 +12,26 @@ pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &Vie
     let call = &emergency.call;
     let label = words::emergency(view.labels, call.is_emergency);
     let (head, color, state) = match (emergency.gone_at, emergency.became) {
-        (None, None) if call.is_emergency => (format!("🚨 {label}"), colors::EMERGENCY, "Waiting"),
-        (None, None) => (format!("📞 {label}"), colors::CIVIL, "Waiting"),
-        (_, Some(dispatch)) => (format!("➡️ {label} became {}", words::call_by(view, dispatch)), colors::CLOSED, "Dispatched"),
-        (Some(_), None) => (format!("☑️ {label} handled"), colors::CLOSED, "Handled"),
+        (None, None) if call.is_emergency => (safe!("🚨 {}", label), colors::EMERGENCY, "Waiting"),
+        (None, None) => (safe!("📞 {}", label), colors::CIVIL, "Waiting"),
+        (_, Some(dispatch)) => (safe!("➡️ {} became {}", label, words::call_by(view, dispatch)), colors::CLOSED, "Dispatched"),
+        (Some(_), None) => (safe!("☑️ {} handled", label), colors::CLOSED, "Handled"),
     };
     let cads = emergency.cad_number(number);
-    let about = words::numbered(&text::plain(footer_label(view, call.is_emergency), 24), cads, &call.meta);
+    let about = words::numbered(text::plain(footer_label(view, call.is_emergency), 24), cads, &call.meta);
     if view.style == Style::Public {
-        let state = PublicState { word: state, since: emergency.opened_at, over: emergency.ended_at() };
-        return Draft::public(view, &head, call.location.as_deref(), color, &about, state).finish(view);
+        let state = PublicState { word: state.into(), since: emergency.opened_at, over: emergency.ended_at() };
+        return Draft::public(view, head, call.location.as_deref(), color, about, state).finish(view);
     }
 
     let what = text::visible(call.description.as_deref()).map(|d| words::capital(first_sentence(d)));
     let place = text::visible(call.location.as_deref()).map(street::first);
     let joint = if what.is_some() { " near " } else { "" };
     let title = match (&what, place) {
-        (None, None) => draft::title(view, &head, cads.map(words::call).as_deref(), "", None),
-        _ => draft::title(view, &head, what.as_deref(), joint, place),
+        (None, None) => draft::title(view, head, cads.map(words::call).as_deref(), "", None),
+        _ => draft::title(view, head, what.as_deref(), joint, place),
     };
-    let mut draft = Draft::new(view, title, color, &about, emergency.opened_at);
+    let mut draft = Draft::new(view, title, color, about, emergency.opened_at);
     draft.sentence = sentence(&label, emergency);
     draft.description = draft::block(call.description.as_deref(), 1_800);
     draft.fields = fields(emergency, view, &label).0;
@@ -51,20 +52,20 @@ fn buttons(emergency: &Emergency, number: crate::ids::CallId, view: &View<'_>) -
 }
 
 /// `911: shots fired, Alta St / Integrity Way (9001)`.
-fn sentence(label: &str, emergency: &Emergency) -> String {
+fn sentence(label: &SafeText, emergency: &Emergency) -> SafeText {
     let call = &emergency.call;
     let what = text::visible(call.description.as_deref()).map(first_sentence);
     let place = place_left(call.location.as_deref(), what);
-    let parts: Vec<String> = [draft::line(what, 120), draft::line(place, 120)].into_iter().flatten().collect();
-    let told = if parts.is_empty() { "new call".to_owned() } else { parts.join(", ") };
+    let told = SafeText::join([draft::line(what, 120), draft::line(place, 120)].into_iter().flatten(), ", ");
+    let told = if told.is_empty() { "new call".into() } else { told };
     let said = |postal: &&str| ![what, place].into_iter().flatten().any(|said| text::says(said, postal));
     match draft::line(meta(&call.meta, "postal").filter(said), 24) {
-        Some(postal) => format!("{label}: {told} ({postal})"),
-        None => format!("{label}: {told}"),
+        Some(postal) => safe!("{}: {} ({})", label, told, postal),
+        None => safe!("{}: {}", label, told),
     }
 }
 
-fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
+fn fields(emergency: &Emergency, view: &View<'_>, label: &SafeText) -> Fields {
     let call = &emergency.call;
     let mut fields = Fields::default();
     fields.inline("Location", draft::line(call.location.as_deref(), 300));
@@ -85,17 +86,17 @@ fn fields(emergency: &Emergency, view: &View<'_>, label: &str) -> Fields {
     }
 
     let last = emergency.notes.iter().rev().find_map(dispatch::note_line);
-    let title = if emergency.notes.len() > 1 { format!("Last of {} notes", emergency.notes.len()) } else { "Last note".to_owned() };
-    fields.wide(&title, last.map(|note| text::cut(&note, 600)));
+    let title = if emergency.notes.len() > 1 { safe!("Last of {} notes", emergency.notes.len()) } else { "Last note".into() };
+    fields.wide(title, last.map(|note| note.cut(600)));
 
     let began = words::time(emergency.opened_at);
-    let mut timeline = vec![if emergency.joined_late { format!("👁️ {began} first seen") } else { format!("📞 {began} {label}") }];
+    let mut timeline = vec![if emergency.joined_late { safe!("👁️ {} first seen", began) } else { safe!("📞 {} {}", began, label) }];
     timeline.extend(emergency.taken.map(words::taken));
     timeline.extend(emergency.ended_at().map(|ended| match emergency.became {
-        Some(dispatch) => format!("➡️ {} became {}", words::time(ended), words::call_by(view, dispatch)),
-        None => format!("☑️ {} handled", words::time(ended)),
+        Some(dispatch) => safe!("➡️ {} became {}", words::time(ended), words::call_by(view, dispatch)),
+        None => safe!("☑️ {} handled", words::time(ended)),
     }));
-    fields.wide("Timeline", Some(timeline.join(" · ")));
+    fields.wide("Timeline", Some(SafeText::join(timeline, " · ")));
     fields
 }
 
@@ -240,7 +241,7 @@ mod tests {
             let card = card_of(&world, Style::Card, &[RoleId(7)]).unwrap();
             (card.embeds[0].title.clone().unwrap(), card.content.unwrap())
         };
-        let said = |title: &str, content: &str| (title.to_owned(), content.to_owned());
+        let said = |title: &'static str, content: &'static str| (title.into(), content.into());
         assert_eq!(
             shown("Shots fired at  ALTA ST", "Alta St / Integrity Way", "9001"),
             said("🚨 911 · Shots fired at ALTA ST", "<@&7> 911: Shots fired at ALTA ST (9001)")

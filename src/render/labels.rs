@@ -167,7 +167,7 @@ fn entries(
 /// Between backticks, short.
 fn quoted(line: &str) -> String {
     let plain: String = line.chars().map(|c| if c == '`' { '\'' } else { c }).collect();
-    let plain = text::visible(Some(&plain)).map_or_else(|| "�".to_owned(), |plain| text::plain(plain, 40));
+    let plain = text::visible(Some(&plain)).map_or_else(|| "�".into(), |plain| text::plain(plain, 40));
     format!("`{plain}`")
 }
 

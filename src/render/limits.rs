@@ -3,7 +3,8 @@
 //! Renderers already cut each text to a sensible length; [`fit`] is the guarantee behind them. Numbers: Discord's API, embed limits and
 //! "create message", counted in UTF-16 units.
 
-use super::{Embed, Field, Message, text};
+use super::text::{self, SafeText, safe};
+use super::{Embed, Field, Message};
 use crate::clock::UnixMs;
 
 /// Our own limit on a title, in characters.
@@ -37,10 +38,10 @@ const LAST_MOMENT: UnixMs = UnixMs(253_402_300_799_999);
 /// least important last, and a closing field says how many. A message that already fits comes back unchanged.
 #[must_use]
 pub fn fit(mut message: Message) -> Message {
-    message.content = message.content.take().filter(|c| !c.trim().is_empty()).map(|c| text::cut(&c, CONTENT));
+    message.content = message.content.take().filter(|c| !c.trim().is_empty()).map(|c| c.cut(CONTENT));
     message.embeds = message.embeds.into_iter().take(EMBEDS).map(within_own_limits).filter(|e| size(e) > 0).collect();
     for file in &mut message.files {
-        file.description = text::cut(&file.description, FILE_DESCRIPTION);
+        file.description = file.description.cut(FILE_DESCRIPTION);
     }
     message.files.truncate(FILES);
 
@@ -88,7 +89,7 @@ fn field_size(field: &Field) -> usize {
 }
 
 fn within_own_limits(mut embed: Embed) -> Embed {
-    let fitted = |text: Option<String>, max| text.filter(|t| !t.trim().is_empty()).map(|t| text::cut(&t, max));
+    let fitted = |text: Option<SafeText>, max| text.filter(|t| !t.trim().is_empty()).map(|t| t.cut(max));
     embed.title = fitted(embed.title, TITLE);
     embed.description = fitted(embed.description, DESCRIPTION);
     embed.footer = fitted(embed.footer, FOOTER);
@@ -96,8 +97,8 @@ fn within_own_limits(mut embed: Embed) -> Embed {
     embed.color &= 0x00FF_FFFF;
     embed.fields.retain(|f| !f.name.trim().is_empty() && !f.value.trim().is_empty());
     for field in &mut embed.fields {
-        field.name = text::cut(&field.name, FIELD_NAME);
-        field.value = text::cut(&field.value, FIELD_VALUE);
+        field.name = field.name.cut(FIELD_NAME);
+        field.value = field.value.cut(FIELD_VALUE);
     }
     let extra = embed.fields.len().saturating_sub(FIELDS);
     if extra > 0 {
@@ -131,14 +132,14 @@ fn shrink(embed: &mut Embed, over: usize) {
         && let Some(description) = embed.description.take()
     {
         let room = text::units(&description).saturating_sub(still);
-        embed.description = Some(text::cut(&description, room)).filter(|d| !d.is_empty());
+        embed.description = Some(description.cut(room)).filter(|d| !d.is_empty());
     }
 }
 
 const LEFT_OUT: &str = " left out: no room";
 
 fn left_out(count: usize) -> Field {
-    Field { name: text::ELLIPSIS.to_string(), value: format!("{count} fields{LEFT_OUT}"), inline: false, links: Vec::new() }
+    Field { name: "…".into(), value: safe!("{} fields{}", count, LEFT_OUT), inline: false, links: Vec::new() }
 }
 
 fn noted(field: &Field) -> Option<usize> {
@@ -153,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn field(n: usize, len: usize) -> Field {
-        Field { name: format!("f{n}"), value: "v".repeat(len), inline: true, links: Vec::new() }
+        Field { name: safe!("f{}", n), value: SafeText::trusted("v".repeat(len)), inline: true, links: Vec::new() }
     }
 
     #[test]
@@ -173,7 +174,11 @@ mod tests {
 
     #[test]
     fn the_last_fields_go_first_and_are_counted() {
-        let embed = Embed { description: Some("d".repeat(4096)), fields: (0..9).map(|n| field(n, 400)).collect(), ..Embed::default() };
+        let embed = Embed {
+            description: Some(SafeText::trusted("d".repeat(4096))),
+            fields: (0..9).map(|n| field(n, 400)).collect(),
+            ..Embed::default()
+        };
         let fitted = fit(Message { embeds: vec![embed], ..Message::default() });
         let embed = &fitted.embeds[0];
         assert_eq!(embed.fields.len(), 5);
@@ -185,11 +190,15 @@ mod tests {
 
     #[test]
     fn too_many_fields_are_counted_once() {
-        let embed = Embed { description: Some("d".repeat(4000)), fields: (0..40).map(|n| field(n, 100)).collect(), ..Embed::default() };
+        let embed = Embed {
+            description: Some(SafeText::trusted("d".repeat(4000))),
+            fields: (0..40).map(|n| field(n, 100)).collect(),
+            ..Embed::default()
+        };
         let fitted = fit(Message { embeds: vec![embed], ..Message::default() });
         let embed = &fitted.embeds[0];
         let shown = embed.fields.len() - 1;
-        assert_eq!(embed.fields[shown].value, format!("{} fields left out: no room", 40 - shown));
+        assert_eq!(embed.fields[shown].value, safe!("{} fields left out: no room", 40 - shown));
     }
 
     #[test]
@@ -205,7 +214,8 @@ mod tests {
 
     #[test]
     fn nothing_empty_is_left() {
-        let blank = |name: &str, value: &str| Field { name: name.into(), value: value.into(), inline: false, links: Vec::new() };
+        let blank =
+            |name: &'static str, value: &'static str| Field { name: name.into(), value: value.into(), inline: false, links: Vec::new() };
         let embed = Embed {
             title: Some(" ".into()),
             fields: vec![blank("", "x"), blank("x", "\n")],
@@ -215,7 +225,7 @@ mod tests {
         let fitted = fit(Message { content: Some("  ".into()), embeds: vec![embed], ..Message::default() });
         assert!(fitted.embeds.is_empty());
         assert_eq!(fitted.content.as_deref(), Some("(an alert without any text)"));
-        let file = File { name: "a.mp3".into(), base64: "AAAA".into(), description: "d".repeat(2000) };
+        let file = File { name: "a.mp3".into(), base64: "AAAA".into(), description: SafeText::trusted("d".repeat(2000)) };
         let fitted = fit(Message { files: vec![file; 12], ..Message::default() });
         assert_eq!((fitted.files.len(), fitted.content), (FILES, None));
         assert_eq!(text::units(&fitted.files[0].description), FILE_DESCRIPTION);
@@ -228,17 +238,17 @@ mod tests {
             content in hostile::text(),
             texts in proptest::collection::vec((hostile::text(), 0_usize..40), 0..40),
         ) {
-            let long = |(t, n): &(String, usize)| t.repeat(*n);
+            let long = |(t, n): &(String, usize)| SafeText::trusted(t.repeat(*n));
             let embeds = texts.chunks(5).map(|chunk| Embed {
                 title: chunk.first().map(long),
                 description: chunk.get(1).map(long),
-                footer: chunk.get(2).map(|(t, n)| t.repeat(*n)),
+                footer: chunk.get(2).map(long),
                 fields: chunk.iter().skip(3).flat_map(|(t, n)| (0..*n).map(move |_| Field {
-                    name: t.clone(), value: t.repeat(*n), inline: true, links: Vec::new(),
+                    name: SafeText::trusted(t.clone()), value: SafeText::trusted(t.repeat(*n)), inline: true, links: Vec::new(),
                 })).collect(),
                 ..Embed::default()
             }).collect();
-            let once = fit(Message { content: Some(content.repeat(100)), embeds, ..Message::default() });
+            let once = fit(Message { content: Some(SafeText::trusted(content.repeat(100))), embeds, ..Message::default() });
             hostile::assert_fits(&once);
             prop_assert_eq!(fit(once.clone()), once);
         }

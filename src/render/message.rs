@@ -1,9 +1,11 @@
 //! Messages, in a form of our own that is stored, so that restarts and upgrades can read it.
+//!
+//! Every text is [`SafeText`]. Reading one from JSON is allowed here only, for messages that were stored: it was safe when it was written.
 
 use serde::{Deserialize, Serialize};
 
 use super::custom_id::{Verb, card};
-use super::text;
+use super::text::{self, SafeText};
 use crate::clock::UnixMs;
 use crate::ids::RoleId;
 
@@ -11,8 +13,8 @@ use crate::ids::RoleId;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// One plain sentence; the pings stand before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
+    #[serde(default, deserialize_with = "text::stored_option", skip_serializing_if = "Option::is_none")]
+    pub content: Option<SafeText>,
     /// At most 10; all texts together at most 6,000 UTF-16 units.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub embeds: Vec<Embed>,
@@ -43,7 +45,7 @@ impl Message {
     /// About how many bytes it takes in memory.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let text = |text: &Option<String>| text.as_deref().map_or(0, str::len);
+        let text = |text: &Option<SafeText>| text.as_ref().map_or(0, |text| text.len());
         let field = |field: &Field| {
             let links: usize = field.links.iter().map(|link| size_of::<Link>() + link.text.len() + link.to.len()).sum();
             size_of::<Field>() + field.name.len() + field.value.len() + links
@@ -63,10 +65,10 @@ impl Message {
 
     /// What a thread about it is called: its first title, at most 100 characters.
     #[must_use]
-    pub fn title(&self) -> Option<String> {
+    pub fn title(&self) -> Option<SafeText> {
         let embed = self.embeds.first()?;
         let text = embed.title.as_ref().or(embed.description.as_ref())?;
-        Some(text::cut(text, 100)).filter(|title| !title.trim().is_empty())
+        Some(text.cut(100)).filter(|title| !title.trim().is_empty())
     }
 }
 
@@ -74,19 +76,19 @@ impl Message {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Embed {
     /// At most 80 characters by our own rule (256 by Discord's).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    #[serde(default, deserialize_with = "text::stored_option", skip_serializing_if = "Option::is_none")]
+    pub title: Option<SafeText>,
     /// At most 4,096 UTF-16 units.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    #[serde(default, deserialize_with = "text::stored_option", skip_serializing_if = "Option::is_none")]
+    pub description: Option<SafeText>,
     /// 0xRRGGBB.
     pub color: u32,
     /// At most 25, none empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
     /// At most 2,048 UTF-16 units.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub footer: Option<String>,
+    #[serde(default, deserialize_with = "text::stored_option", skip_serializing_if = "Option::is_none")]
+    pub footer: Option<SafeText>,
     /// When the CAD said it, or when it arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<UnixMs>,
@@ -96,9 +98,11 @@ pub struct Embed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     /// At most 256 UTF-16 units, never empty.
-    pub name: String,
+    #[serde(deserialize_with = "text::stored")]
+    pub name: SafeText,
     /// At most 1,024 UTF-16 units, never empty.
-    pub value: String,
+    #[serde(deserialize_with = "text::stored")]
+    pub value: SafeText,
     /// Beside its neighbours, in threes.
     pub inline: bool,
     /// Parts of `value` that name other cards.
@@ -110,7 +114,8 @@ pub struct Field {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// The part, our own words: `Call #501`.
-    pub text: String,
+    #[serde(deserialize_with = "text::stored")]
+    pub text: SafeText,
     /// The card's subject, as text.
     pub to: String,
 }
@@ -119,11 +124,13 @@ pub struct Link {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// Name shown.
-    pub name: String,
+    #[serde(deserialize_with = "text::stored")]
+    pub name: SafeText,
     /// Content, base64 of the standard alphabet.
     pub base64: String,
     /// Alternative text.
-    pub description: String,
+    #[serde(deserialize_with = "text::stored")]
+    pub description: SafeText,
 }
 
 /// A button.
@@ -149,5 +156,20 @@ pub struct Choice {
     /// The end of its custom id.
     pub on: String,
     /// Its title; at most 100 UTF-16 units.
-    pub label: String,
+    #[serde(deserialize_with = "text::stored")]
+    pub label: SafeText,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_message_is_read_back_as_it_was_written() {
+        let stored = r##"{"content":"<@&7> 911: \\*fire\\*","embeds":[{"title":"🚨 911","description":"a\nb","color":1,"fields":[{"name":"Became","value":"Call #5","inline":true,"links":[{"text":"Call #5","to":"call:5@1"}]}],"footer":"Server 1","timestamp":9}],"roles":[7],"choices":[{"on":"1:9:5:1","label":"x"}],"files":[{"name":"a.png","base64":"","description":"d"}],"silent":true}"##;
+        let message: Message = serde_json::from_str(stored).unwrap();
+        assert_eq!(message.content.as_deref(), Some(r"<@&7> 911: \*fire\*"));
+        assert_eq!(serde_json::to_string(&message).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<Message>("{}").unwrap(), Message::default());
+    }
 }

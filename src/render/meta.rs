@@ -8,7 +8,7 @@ use crate::event::Meta;
 /// uuids and the caller's ids among them.
 pub(super) fn known_meta(fields: &mut Fields, values: &Meta, keys: &[&str]) {
     for key in keys {
-        fields.inline(&words::capital(key), draft::line(meta(values, key), 100));
+        fields.inline(text::line(&words::capital(key), 40), draft::line(meta(values, key), 100));
     }
 }
 

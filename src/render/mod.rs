@@ -2,7 +2,7 @@
 //!
 //! Job: one renderer per event family (files named as in `event`), the card, compact, log and public forms, words and colours of the
 //! product, Discord's text limits in UTF-16 units. Never does I/O, never asks the clock, never decides who is told, never lets text
-//! from the game through unescaped ([`text`] is the only door), never puts a role's mention into an embed.
+//! from the game through unescaped (a message takes only [`text::SafeText`], which only [`text`] makes), never puts a role's mention into an embed.
 //!
 //! ```text
 //! Subject ─▶ card    ─┐                 ┌─ emergency, dispatch, panic      (world: the whole life)
@@ -42,6 +42,8 @@ mod tone;
 mod unit;
 mod view;
 mod words;
+
+use text::{SafeText, safe};
 
 use crate::clock::UnixMs;
 use crate::event::Event;
@@ -141,7 +143,7 @@ pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message>
             view.world.dispatches.get(&id).filter(|d| d.opened_at == at).map(|d| dispatch::raised(d, view))
         }
         (Reply::Unanswered { since }, _) => {
-            let sentence = format!("⏰ Nobody has taken this yet: {} so far", words::duration(view.now.since(since)));
+            let sentence = safe!("⏰ Nobody has taken this yet: {} so far", words::duration(view.now.since(since)));
             let (content, roles) = draft::content(view, &sentence);
             Some(Message { content: content.or(Some(sentence)), roles, ..Message::default() })
         }
@@ -164,11 +166,11 @@ pub fn thread_opening(subject: Subject, view: &View<'_>) -> Message {
     let what = match subject {
         Subject::Dispatch(id, _) => words::call_by(view, id),
         Subject::Emergency(id, _) => words::emergency_by(view, id),
-        Subject::Panic(..) | Subject::Event(..) => "This alert".to_owned(),
+        Subject::Panic(..) | Subject::Event(..) => "This alert".into(),
     };
     let content = match subject {
-        Subject::Dispatch(..) => format!("🧵 {what}: every note and every unit that comes or goes is written here until it is closed."),
-        _ => format!("🧵 {what}: a place to talk about it until it is over."),
+        Subject::Dispatch(..) => safe!("🧵 {}: every note and every unit that comes or goes is written here until it is closed.", what),
+        _ => safe!("🧵 {}: a place to talk about it until it is over.", what),
     };
     limits::fit(Message { content: Some(content), silent: true, ..Message::default() })
 }
@@ -182,14 +184,13 @@ pub fn late(mut message: Message, happened_at: UnixMs, now: UnixMs) -> Message {
     if delay <= LATE {
         return message;
     }
-    let said = format!("{DELAYED}{}", words::duration(delay - delay % 60_000));
+    let told = words::duration(delay - delay % 60_000);
     match message.embeds.last_mut() {
         Some(embed) => {
-            let footer = embed.footer.take().unwrap_or_default();
-            let own = footer.split(DELAYED).next().unwrap_or_default();
-            embed.footer = Some(if own.is_empty() { said.trim_start_matches(" · ").to_owned() } else { format!("{own}{said}") });
+            let own = embed.footer.take().unwrap_or_default().before(DELAYED);
+            embed.footer = Some(if own.is_empty() { safe!("delayed {}", told) } else { safe!("{}{}{}", own, DELAYED, told) });
         }
-        None => message.content = message.content.map(|c| format!("{}{said}", c.split(DELAYED).next().unwrap_or_default())),
+        None => message.content = message.content.map(|content| safe!("{}{}{}", content.before(DELAYED), DELAYED, told)),
     }
     if delay > TOO_LATE_TO_PING {
         message = unpinged(message);
@@ -200,11 +201,8 @@ pub fn late(mut message: Message, happened_at: UnixMs, now: UnixMs) -> Message {
 /// The message without its pings: roles and their mentions go, the sentence stays.
 #[must_use]
 pub fn unpinged(mut message: Message) -> Message {
-    for role in std::mem::take(&mut message.roles) {
-        let mention = format!("<@&{role}>");
-        message.content = message.content.map(|c| c.strip_prefix(&mention).map(|rest| rest.trim_start().to_owned()).unwrap_or(c));
-    }
-    message.content = message.content.filter(|c| !c.is_empty());
+    let roles = std::mem::take(&mut message.roles);
+    message.content = message.content.map(|content| content.without_mentions(&roles)).filter(|content| !content.is_empty());
     message
 }
 
@@ -213,11 +211,11 @@ const DELAYED: &str = " · delayed ";
 
 /// Makes links of the texts that name other cards, as far as `url` knows where they stand. Apply it to what is about to be sent.
 #[must_use]
-pub fn linked(mut message: Message, url: impl Fn(&str) -> Option<String>) -> Message {
+pub fn linked(mut message: Message, url: impl Fn(&str) -> Option<SafeText>) -> Message {
     for field in message.embeds.iter_mut().flat_map(|embed| &mut embed.fields) {
         for link in std::mem::take(&mut field.links) {
             if let Some(url) = url(&link.to) {
-                field.value = field.value.replacen(&link.text, &format!("[{}]({url})", link.text), 1);
+                field.value = field.value.replacing(&link.text, &safe!("[{}]({})", link.text, url));
             }
         }
     }

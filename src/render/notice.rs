@@ -1,6 +1,7 @@
 //! What the bot says about itself, for the notices channel: what happened, where, what to do.
 
-use super::{Embed, Message, colors, limits, text, words};
+use super::text::{self, SafeText, safe};
+use super::{Embed, Message, colors, limits, words};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
 
@@ -128,120 +129,131 @@ pub enum Hindrance {
 /// The notice as a message. `at` becomes the embed's timestamp.
 #[must_use]
 pub fn message(notice: &Notice, at: UnixMs) -> Message {
-    let (title, color, description, footer) = match notice {
+    let (title, color, description, footer): (SafeText, _, _, _) = match notice {
         Notice::FeedLost { server, since, hint } => (
-            format!("⚠️ CAD feed silent since {}", words::time(*since)),
+            safe!("⚠️ CAD feed silent since {}", words::time(*since)),
             colors::FEED_TROUBLE,
-            format!(
-                "Server {server} has told us nothing since {}. New calls and panics may be missing here until it is back.\n{}",
+            safe!(
+                "Server {} has told us nothing since {}. New calls and panics may be missing here until it is back.\n{}",
+                server,
                 words::ago(*since),
                 card_hint(hint)
             ),
-            Some(format!("Server {server}")),
+            Some(safe!("Server {}", server)),
         ),
         Notice::FeedBack { server, since, caught_up } => (
-            format!("✅ CAD feed back, {} caught up", count(*caught_up, "call")),
+            safe!("✅ CAD feed back, {} caught up", count(*caught_up, "call")),
             colors::FEED_BACK,
-            format!("Server {server} was silent for {}.", words::duration(at.since(*since))),
-            Some(format!("Server {server}")),
+            safe!("Server {} was silent for {}.", server, words::duration(at.since(*since))),
+            Some(safe!("Server {}", server)),
         ),
         Notice::ChannelForbidden { channel, missing } => {
-            let missing: Vec<String> = missing.iter().take(12).map(|name| text::line(name, 40)).collect();
+            let missing: Vec<SafeText> = missing.iter().take(12).map(|name| text::line(name, 40)).collect();
             let fix = if missing.is_empty() {
-                "Give the bot View Channel, Send Messages and Embed Links there".to_owned()
+                "Give the bot View Channel, Send Messages and Embed Links there".into()
             } else {
-                format!("Give the bot {} there", missing.join(", "))
+                safe!("Give the bot {} there", SafeText::join(missing, ", "))
             };
             (
-                "⚠️ Alerts cannot be posted".to_owned(),
+                "⚠️ Alerts cannot be posted".into(),
                 colors::FEED_TROUBLE,
-                format!(
-                    "Discord does not let me post in <#{channel}>. {fix}; `/cad diagnose` then sends what waits. Or remove its routes with `/alerts remove`."
+                safe!(
+                    "Discord does not let me post in <#{}>. {}; `/cad diagnose` then sends what waits. Or remove its routes with `/alerts remove`.",
+                    channel,
+                    fix
                 ),
                 None,
             )
         }
         Notice::ChannelGone { channel } => (
-            "⚠️ A channel is gone".to_owned(),
+            "⚠️ A channel is gone".into(),
             colors::FEED_TROUBLE,
-            format!("Channel {channel} no longer exists. Remove its routes with `/alerts remove`, and add new ones with `/alerts add`."),
+            safe!("Channel {} no longer exists. Remove its routes with `/alerts remove`, and add new ones with `/alerts add`.", channel),
             None,
         ),
         Notice::GuildJoined { guild, name } => (
-            "➕ Another Discord server added this bot".to_owned(),
+            "➕ Another Discord server added this bot".into(),
             colors::FEED_TROUBLE,
-            format!("**{}** (`{guild}`) has the bot now. {NOT_SERVED}", text::line(name, 100)),
+            safe!("**{}** (`{}`) has the bot now. {}", text::line(name, 100), guild, NOT_SERVED),
             None,
         ),
         Notice::GuildsFound { guilds } => {
-            let mut named: Vec<String> = guilds.iter().take(MOST_GUILDS).map(|guild| format!("`{guild}`")).collect();
+            let mut named: Vec<SafeText> = guilds.iter().take(MOST_GUILDS).map(|guild| safe!("`{}`", guild)).collect();
             if guilds.len() > MOST_GUILDS {
-                named.push(format!("{} more", guilds.len() - MOST_GUILDS));
+                named.push(safe!("{} more", guilds.len() - MOST_GUILDS));
             }
             (
-                format!("➕ {} that added this bot", count(guilds.len(), "Discord server")),
+                safe!("➕ {} that added this bot", count(guilds.len(), "Discord server")),
                 colors::FEED_TROUBLE,
-                format!("Found when the bot started: {}. {NOT_SERVED}", named.join(", ")),
+                safe!("Found when the bot started: {}. {}", SafeText::join(named, ", "), NOT_SERVED),
                 None,
             )
         }
         Notice::GuildLink { guild, name, user, linked, now_linked } => {
-            let name = name.as_ref().map_or_else(|| format!("`{guild}`"), |name| format!("**{}** (`{guild}`)", text::line(name, 100)));
-            let served = format!("{} linked now; `/cad status` lists them.", count(*now_linked, "Discord server"));
+            let name = name.as_ref().map_or_else(|| safe!("`{}`", guild), |name| safe!("**{}** (`{}`)", text::line(name, 100), guild));
+            let served = safe!("{} linked now; `/cad status` lists them.", count(*now_linked, "Discord server"));
             if *linked {
                 (
-                    "🔗 Another Discord server was linked".to_owned(),
+                    "🔗 Another Discord server was linked".into(),
                     colors::FEED_TROUBLE,
-                    format!(
-                        "<@{user}> entered your community's API key in {name}, so it can now show your CAD. {served} If you didn't expect this, run `/cad unlink server_id:{guild}` and create a new API key in Sonoran CAD."
+                    safe!(
+                        "<@{}> entered your community's API key in {}, so it can now show your CAD. {} If you didn't expect this, run `/cad unlink server_id:{}` and create a new API key in Sonoran CAD.",
+                        user,
+                        name,
+                        served,
+                        guild
                     ),
                     None,
                 )
             } else {
-                let text = format!("<@{user}> unlinked {name}. It shows nothing of your CAD anymore. {served}");
-                ("🔗 A Discord server was unlinked".to_owned(), colors::FEED_TROUBLE, text, None)
+                let text = safe!("<@{}> unlinked {}. It shows nothing of your CAD anymore. {}", user, name, served);
+                ("🔗 A Discord server was unlinked".into(), colors::FEED_TROUBLE, text, None)
             }
         }
         Notice::Hindered { channel, hindrance, reason } => {
             let (title, description) = hindered(*channel, *hindrance, reason);
-            (title.to_owned(), colors::FEED_TROUBLE, description, None)
+            (title.into(), colors::FEED_TROUBLE, description, None)
         }
         Notice::OperationSuspended { operation, until } => (
-            format!("⚠️ Sonoran CAD rejects \"{operation}\" requests"),
+            safe!("⚠️ Sonoran CAD rejects \"{}\" requests", operation),
             colors::FEED_TROUBLE,
-            format!(
-                "Sonoran CAD rejected two \"{operation}\" requests as malformed. I'll send no more of them until {}, since several make it deny every request of this community. Until then do this in the CAD. If it stays, report it to this bot's developers.",
+            safe!(
+                "Sonoran CAD rejected two \"{}\" requests as malformed. I'll send no more of them until {}, since several make it deny every request of this community. Until then do this in the CAD. If it stays, report it to this bot's developers.",
+                operation,
                 words::time(*until)
             ),
             None,
         ),
         Notice::OperationResumed { operation } => (
-            format!("✅ Sonoran CAD accepts \"{operation}\" requests again"),
+            safe!("✅ Sonoran CAD accepts \"{}\" requests again", operation),
             colors::FEED_BACK,
-            "Nothing to do: this works from Discord again.".to_owned(),
+            "Nothing to do: this works from Discord again.".into(),
             None,
         ),
         Notice::CredentialsRejected { community, server } => (
-            "⛔ The CAD refused the key".to_owned(),
+            "⛔ The CAD refused the key".into(),
             colors::FEED_TROUBLE,
-            format!(
-                "Sonoran CAD does not accept the API key of community `{}` (server {server}). Copy the key anew from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.",
-                code(community.as_str())
+            safe!(
+                "Sonoran CAD does not accept the API key of community `{}` (server {}). Copy the key anew from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.",
+                text::code(community.as_str()),
+                server
             ),
-            Some(format!("Server {server}")),
+            Some(safe!("Server {}", server)),
         ),
         Notice::HubContested { server } => (
-            "⚠️ Another client holds the live connection".to_owned(),
+            "⚠️ Another client holds the live connection".into(),
             colors::FEED_TROUBLE,
-            format!(
-                "Sonoran CAD closed the bot's connection for server {server} three times within 30 seconds of signing in. That happens when something else, usually the game server, is connected with the same server ID. I stopped connecting so that it keeps its events.\n\nOn FiveM, forward events to the bot: set `SONORAN_HUB=off`, add these lines to the SonoranCAD resource's `config.json`, and restart both.\n```json\n\"enablePushEventForwarding\": true,\n\"pushEventForwardUrl\": \"http://BOT-IP:3232/sonorancad/event?server={server}\"\n```\nOtherwise, stop the other client and restart the bot."
+            safe!(
+                "Sonoran CAD closed the bot's connection for server {} three times within 30 seconds of signing in. That happens when something else, usually the game server, is connected with the same server ID. I stopped connecting so that it keeps its events.\n\nOn FiveM, forward events to the bot: set `SONORAN_HUB=off`, add these lines to the SonoranCAD resource's `config.json`, and restart both.\n```json\n\"enablePushEventForwarding\": true,\n\"pushEventForwardUrl\": \"http://BOT-IP:3232/sonorancad/event?server={}\"\n```\nOtherwise, stop the other client and restart the bot.",
+                server,
+                server
             ),
-            Some(format!("Server {server}")),
+            Some(safe!("Server {}", server)),
         ),
         Notice::Suspended => (
-            "⛔ Tenfour stopped for this community".to_owned(),
+            "⛔ Tenfour stopped for this community".into(),
             colors::FEED_TROUBLE,
-            "It failed three times within an hour, so no alerts are posted here. Ask whoever runs the bot to look at its log, restart it, and report the problem.".to_owned(),
+            "It failed three times within an hour, so no alerts are posted here. Ask whoever runs the bot to look at its log, restart it, and report the problem.".into(),
             None,
         ),
     };
@@ -250,55 +262,69 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
 }
 
 /// What happened, then what to do.
-fn hindered(channel: ChannelId, hindrance: Hindrance, reason: &str) -> (&'static str, String) {
+fn hindered(channel: ChannelId, hindrance: Hindrance, reason: &str) -> (&'static str, SafeText) {
     let said = text::line(reason, 300);
     match hindrance {
         Hindrance::Unreachable => (
             "⚠️ Discord isn't accepting messages",
-            format!(
-                "Alerts for <#{channel}>, and maybe others, are late: {said}. I'm retrying and will post them as soon as Discord accepts them. You don't need to do anything. Discord's status: <https://discordstatus.com>"
+            safe!(
+                "Alerts for <#{}>, and maybe others, are late: {}. I'm retrying and will post them as soon as Discord accepts them. You don't need to do anything. Discord's status: <https://discordstatus.com>",
+                channel,
+                said
             ),
         ),
         Hindrance::Full => (
             "⚠️ Too many open threads",
-            format!(
-                "New posts in <#{channel}> are waiting: this server has as many open threads as Discord allows. Close some old threads or posts. I retry every minute and will post what's waiting."
+            safe!(
+                "New posts in <#{}> are waiting: this server has as many open threads as Discord allows. Close some old threads or posts. I retry every minute and will post what's waiting.",
+                channel
             ),
         ),
         Hindrance::Tags => (
             "⚠️ The forum requires a tag",
-            format!(
-                "New posts in <#{channel}> are waiting: the forum requires a tag on each post, and I don't set any. Turn off *Require people to select tags when posting* in the forum's settings. I retry every minute and will post what's waiting."
+            safe!(
+                "New posts in <#{}> are waiting: the forum requires a tag on each post, and I don't set any. Turn off *Require people to select tags when posting* in the forum's settings. I retry every minute and will post what's waiting.",
+                channel
             ),
         ),
         Hindrance::Locked(thread) => (
             "⚠️ A post is closed and locked",
-            format!(
-                "I can't update <#{thread}> in <#{channel}>: someone closed and locked it. Unlock or delete it, and I'll catch up within ten minutes. Other posts aren't affected."
+            safe!(
+                "I can't update <#{}> in <#{}>: someone closed and locked it. Unlock or delete it, and I'll catch up within ten minutes. Other posts aren't affected.",
+                thread,
+                channel
             ),
         ),
         Hindrance::Threads => (
             "⚠️ Can't write in threads",
-            format!(
-                "I can't write in the threads of <#{channel}>. Give the bot Create Public Threads and Send Messages in Threads there. I'm retrying and will post what's waiting."
+            safe!(
+                "I can't write in the threads of <#{}>. Give the bot Create Public Threads and Send Messages in Threads there. I'm retrying and will post what's waiting.",
+                channel
             ),
         ),
         Hindrance::Blocked => (
             "⚠️ A filter blocked an alert",
-            format!(
-                "AutoMod or Discord's link filter blocked an alert for <#{channel}>: {said}. If it was an AutoMod rule, exempt the bot's role or <#{channel}> from it. I'm retrying."
+            safe!(
+                "AutoMod or Discord's link filter blocked an alert for <#{}>: {}. If it was an AutoMod rule, exempt the bot's role or <#{}> from it. I'm retrying.",
+                channel,
+                said,
+                channel
             ),
         ),
         Hindrance::Refused => (
             "⚠️ Some alerts can't be posted",
-            format!(
-                "Discord refuses some messages for <#{channel}>: {said}. Give the bot Embed Links, Attach Files, and Read Message History there, then run `/cad diagnose` to post what's waiting."
+            safe!(
+                "Discord refuses some messages for <#{}>: {}. Give the bot Embed Links, Attach Files, and Read Message History there, then run `/cad diagnose` to post what's waiting.",
+                channel,
+                said
             ),
         ),
         Hindrance::Other => (
             "⚠️ An alert is waiting",
-            format!(
-                "Discord didn't accept an alert for <#{channel}>: {said}. I'm retrying. If you changed something in that channel, undo it. Otherwise, please report this."
+            safe!(
+                "Discord didn't accept an alert for <#{}>: {}. I'm retrying. If you changed something in that channel, undo it. Otherwise, please report this.",
+                channel,
+                said
             ),
         ),
     }
@@ -306,21 +332,16 @@ fn hindered(channel: ChannelId, hindrance: Hindrance, reason: &str) -> (&'static
 
 /// The address of a message, for links between cards.
 #[must_use]
-pub fn message_url(guild: GuildId, channel: ChannelId, message: crate::ids::MessageId) -> String {
-    format!("https://discord.com/channels/{guild}/{channel}/{message}")
+pub fn message_url(guild: GuildId, channel: ChannelId, message: crate::ids::MessageId) -> SafeText {
+    safe!("https://discord.com/channels/{}/{}/{}", guild, channel, message)
 }
 
-fn card_hint(hint: &str) -> String {
-    text::visible(Some(hint)).map_or_else(|| "See `/cad status`.".to_owned(), |hint| text::block(hint, 1_000))
+fn card_hint(hint: &str) -> SafeText {
+    text::visible(Some(hint)).map_or_else(|| "See `/cad status`.".into(), |hint| text::block(hint, 1_000))
 }
 
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
-/// Between backticks: what is no plain id is left out of it.
-fn code(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).take(64).collect()
+fn count(n: usize, what: &'static str) -> SafeText {
+    if n == 1 { safe!("1 {}", what) } else { safe!("{} {}s", n, what) }
 }
 
 #[cfg(test)]

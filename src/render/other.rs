@@ -2,27 +2,28 @@
 //! form: it is made by the game, about nobody.
 
 use super::draft::{self, Draft, Fields, PublicState};
-use super::{Message, Style, View, colors, street, text, unit};
+use super::text::{self, SafeText, safe};
+use super::{Message, Style, View, colors, street, unit};
 use crate::clock::UnixMs;
 use crate::event::Callout;
 use crate::ids::Ident;
 
 pub(super) fn bodycam(ident: Ident, on: bool, at: UnixMs, view: &View<'_>) -> Option<Message> {
     let state = if on { "bodycam on" } else { "bodycam off" };
-    one_line(format!("🎥 {} · {state}", unit::name(view, ident)), &unit::about(ident), at, view, Fields::default())
+    one_line(safe!("🎥 {} · {}", unit::name(view, ident), state), unit::about(ident), at, view, Fields::default())
 }
 
 pub(super) fn street_sign(ids: &[i64], lines: &[String], at: UnixMs, view: &View<'_>) -> Option<Message> {
-    let numbers: Vec<String> = ids.iter().map(|id| format!("#{id}")).collect();
-    let numbers = draft::list(&numbers, ", ", 24).map(|n| format!(" {n}")).unwrap_or_default();
+    let numbers: Vec<SafeText> = ids.iter().map(|id| safe!("#{}", id)).collect();
+    let numbers = draft::list(&numbers, ", ", 24).map(|n| safe!(" {}", n)).unwrap_or_default();
     let said: Vec<&str> = lines.iter().filter_map(|l| text::visible(Some(l))).collect();
     let said = if said.is_empty() { "cleared".to_owned() } else { said.join(" / ") };
-    one_line(draft::title(view, &format!("🪧 Street sign{numbers}"), Some(&said), "", None), "Street sign", at, view, Fields::default())
+    one_line(draft::title(view, safe!("🪧 Street sign{}", numbers), Some(&said), "", None), "Street sign", at, view, Fields::default())
 }
 
 pub(super) fn callout(callout: &Callout, at: UnixMs, view: &View<'_>) -> Option<Message> {
     if view.style == Style::Public {
-        let state = PublicState { word: "Open", since: at, over: None };
+        let state = PublicState { word: "Open".into(), since: at, over: None };
         return Some(Draft::public(view, "📍 Callout", callout.location.as_deref(), colors::OTHER, "Callout", state).finish(view));
     }
     let place = text::visible(callout.location.as_deref()).map(street::first);
@@ -55,13 +56,13 @@ pub(super) fn account_linked(community_user: &str, at: UnixMs, view: &View<'_>) 
 }
 
 pub(super) fn printed(ident: Option<Ident>, url: Option<&str>, at: UnixMs, view: &View<'_>) -> Option<Message> {
-    let who = ident.map(|ident| format!("{} · ", unit::name(view, ident))).unwrap_or_default();
+    let who = ident.map(|ident| safe!("{} · ", unit::name(view, ident))).unwrap_or_default();
     let mut fields = Fields::default();
     fields.inline("Document", url.and_then(text::link));
-    one_line(format!("🖨️ {who}record printed"), "Printed record", at, view, fields)
+    one_line(safe!("🖨️ {}record printed", who), "Printed record", at, view, fields)
 }
 
-fn one_line(title: String, about: &str, at: UnixMs, view: &View<'_>, fields: Fields) -> Option<Message> {
+fn one_line(title: SafeText, about: impl Into<SafeText>, at: UnixMs, view: &View<'_>, fields: Fields) -> Option<Message> {
     (view.style != Style::Public).then(|| {
         let mut draft = Draft::new(view, title, colors::OTHER, about, at);
         draft.fields = fields.0;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::text::{SafeText, safe};
 use super::{Choice, Embed, Message, button, limits};
 use crate::ids::RoleId;
 
@@ -32,18 +33,15 @@ pub fn pack(mut messages: Vec<Message>) -> Message {
         }
         embeds.extend(message.embeds);
     }
-    let mentions: String = roles.iter().map(|role| format!("<@&{role}>")).collect::<Vec<_>>().join(" ");
-    let content = [mentions, sentences.join("\n")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    let mentions = SafeText::join(roles.iter().map(|role| safe!("<@&{}>", role)), " ");
+    let content = [mentions, SafeText::join(sentences, "\n")].into_iter().filter(|part| !part.is_empty());
+    let content = SafeText::join(content, " ");
     limits::fit(Message { content: Some(content).filter(|c| !c.is_empty()), embeds, roles, silent, buttons, choices, ..Message::default() })
 }
 
 /// What a message says beside its mentions.
-fn spoken(message: &Message) -> Option<String> {
-    let mut rest = message.content.as_deref()?;
-    for role in &message.roles {
-        rest = rest.strip_prefix(&format!("<@&{role}>")).unwrap_or(rest).trim_start();
-    }
-    Some(rest.to_owned())
+fn spoken(message: &Message) -> Option<SafeText> {
+    Some(message.content.as_ref()?.without_mentions(&message.roles))
 }
 
 #[cfg(test)]
@@ -51,13 +49,15 @@ mod tests {
     use super::*;
     use crate::render::{Field, hostile};
 
-    fn card(title: &str, fields: usize, roles: &[u64]) -> Message {
-        let field = |n| Field { name: format!("field {n}"), value: "v".repeat(200), inline: false, links: Vec::new() };
+    fn card(title: impl Into<SafeText>, fields: usize, roles: &[u64]) -> Message {
+        let title = title.into();
+        let field =
+            |n: usize| Field { name: safe!("field {}", n), value: SafeText::trusted("v".repeat(200)), inline: false, links: Vec::new() };
         let embed =
-            Embed { title: Some(title.into()), fields: (0..fields).map(field).collect(), footer: Some(title.into()), ..Embed::default() };
-        let mentions: String = roles.iter().map(|role| format!("<@&{role}> ")).collect();
+            Embed { title: Some(title.clone()), fields: (0..fields).map(field).collect(), footer: Some(title.clone()), ..Embed::default() };
+        let mentions = SafeText::join(roles.iter().map(|role| safe!("<@&{}>", RoleId(*role))), " ");
         Message {
-            content: (!roles.is_empty()).then(|| format!("{mentions}{title} at the harbour")),
+            content: (!roles.is_empty()).then(|| safe!("{} {} at the harbour", mentions, title)),
             embeds: vec![embed],
             roles: roles.iter().map(|role| RoleId(*role)).collect(),
             ..Message::default()
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_has_grown_is_cut_fairly_and_no_card_is_dropped() {
-        let packed = pack((0..10).map(|n| card(&format!("card {n}"), if n == 3 { 20 } else { 5 }, &[])).collect());
+        let packed = pack((0..10_usize).map(|n| card(safe!("card {}", n), if n == 3 { 20 } else { 5 }, &[])).collect());
         assert_eq!(packed.embeds.len(), 10);
         hostile::assert_fits(&packed);
         assert!(packed.embeds.iter().all(|embed| embed.footer.is_some() && embed.title.is_some()));

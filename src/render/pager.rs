@@ -2,7 +2,8 @@
 
 use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields};
-use super::{Message, Style, View, colors, text, unit, words};
+use super::text::{self, SafeText, safe};
+use super::{Message, Style, View, colors, unit, words};
 use crate::clock::UnixMs;
 use crate::event::{Page, PageNature};
 use crate::world::{Acknowledgement, Paged, Subject};
@@ -18,30 +19,30 @@ fn page(page: &Page, taken: Option<Acknowledgement>, at: UnixMs, view: &View<'_>
         return None;
     }
     let (kind, color) = match &page.nature {
-        PageNature::Emergency => ("EMERGENCY page".to_owned(), colors::EMERGENCY),
-        PageNature::NonEmergency => ("Page".to_owned(), colors::OTHER),
-        PageNature::Administrative => ("Administrative page".to_owned(), colors::OTHER),
-        PageNature::Other(word) => (draft::line(Some(word), 24).map_or_else(|| "Page".into(), |w| format!("{w} page")), colors::OTHER),
+        PageNature::Emergency => ("EMERGENCY page".into(), colors::EMERGENCY),
+        PageNature::NonEmergency => ("Page".into(), colors::OTHER),
+        PageNature::Administrative => ("Administrative page".into(), colors::OTHER),
+        PageNature::Other(word) => (draft::line(Some(word), 24).map_or_else(|| "Page".into(), |w| safe!("{} page", w)), colors::OTHER),
     };
-    let addresses: Vec<String> = page.addresses.iter().filter_map(|a| draft::line(Some(a), 60)).collect();
+    let addresses: Vec<SafeText> = page.addresses.iter().filter_map(|a| draft::line(Some(a), 60)).collect();
     let raw: Vec<&str> = page.addresses.iter().filter_map(|a| text::visible(Some(a))).map(str::trim).collect();
     let raw = raw.join(", ");
     let units = unit::shorts(view, &page.idents);
 
     let title = match (&units, raw.is_empty()) {
-        // Already safe, and named only where nothing else says to whom it goes.
-        (Some(units), true) => text::cut(&format!("📟 {kind} · {units}"), 72),
-        _ => draft::title(view, &format!("📟 {kind}"), Some(&raw), "", None),
+        // Named only where nothing else says to whom it goes.
+        (Some(units), true) => safe!("📟 {} · {}", kind, units).cut(72),
+        _ => draft::title(view, safe!("📟 {}", kind), Some(&raw), "", None),
     };
     let mut draft = Draft::new(view, title, color, "Page", at);
-    let whom = draft::list(&addresses, ", ", 200).or_else(|| units.clone()).map(|w| format!(" for {w}")).unwrap_or_default();
-    let body = draft::line(page.body.as_deref(), 200).map(|b| format!(": {b}")).unwrap_or_default();
-    draft.sentence = format!("{kind}{whom}{body}");
+    let whom = draft::list(&addresses, ", ", 200).or_else(|| units.clone()).map(|w| safe!(" for {}", w)).unwrap_or_default();
+    let body = draft::line(page.body.as_deref(), 200).map(|b| safe!(": {}", b)).unwrap_or_default();
+    draft.sentence = safe!("{}{}{}", kind, whom, body);
     draft.description = draft::block(page.body.as_deref(), 1_800);
     let mut fields = Fields::default();
     fields.inline("Addresses", draft::list(&addresses, ", ", 600));
     fields.inline("Units", units);
-    fields.wide("Timeline", taken.map(|taken| format!("📟 {} paged · {}", words::time(at), words::taken(taken))));
+    fields.wide("Timeline", taken.map(|taken| safe!("📟 {} paged · {}", words::time(at), words::taken(taken))));
     draft.fields = fields.0;
     Some(draft.finish(view))
 }

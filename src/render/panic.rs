@@ -2,7 +2,8 @@
 
 use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
-use super::{Message, Style, View, colors, dispatch, text, unit, words};
+use super::text::{SafeText, safe};
+use super::{Message, Style, View, colors, dispatch, unit, words};
 use crate::ids::Ident;
 use crate::world::{Dispatch, Panic, Subject};
 
@@ -14,7 +15,7 @@ pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
         Some(_) => ("✅ Panic over", colors::PANIC_OVER, "Over"),
     };
     if view.style == Style::Public {
-        let state = PublicState { word: state, since: panic.since, over: panic.over_at };
+        let state = PublicState { word: state.into(), since: panic.since, over: panic.over_at };
         // The number of the unit would tell who it is.
         return Draft::public(view, head, location, color, "Panic", state).finish(view);
     }
@@ -22,11 +23,11 @@ pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
     let who = if panic.over_at.is_none() { unit::raw_name(view, ident) } else { unit::raw_short(view, ident) };
     let title = draft::title(view, head, Some(&who), "", None);
     // The identifier's number, not the callsign: it is the same before and after the name is known.
-    let mut draft = Draft::new(view, title, color, &format!("Panic #{ident}"), panic.since);
-    let place = draft::line(location, 120).map(|place| format!(", {place}")).unwrap_or_default();
+    let mut draft = Draft::new(view, title, color, safe!("Panic #{}", ident), panic.since);
+    let place = draft::line(location, 120).map(|place| safe!(", {}", place)).unwrap_or_default();
     draft.sentence = match panic.over_at {
-        None => format!("PANIC: {}{place}", unit::name(view, ident)),
-        Some(_) => format!("Panic over: {}", unit::name(view, ident)),
+        None => safe!("PANIC: {}{}", unit::name(view, ident), place),
+        Some(_) => safe!("Panic over: {}", unit::name(view, ident)),
     };
     draft.fields = fields(panic, view).0;
     if panic.over_at.is_none() {
@@ -48,35 +49,35 @@ pub(super) fn shared(panics: &[&Panic], subject: Subject, view: &View<'_>) -> Me
     let since = subject.since().unwrap_or_default();
     let over = panics.iter().filter_map(|panic| panic.over_at).max().filter(|_| on == 0);
     let (head, color, state) = match over {
-        None => (format!("🆘 PANIC · {on} units"), colors::PANIC, "On"),
-        Some(_) => (format!("✅ Panic over · {of} units"), colors::PANIC_OVER, "Over"),
+        None if on == 1 => ("🆘 PANIC · 1 unit".into(), colors::PANIC, "On"),
+        None => (safe!("🆘 PANIC · {} units", on), colors::PANIC, "On"),
+        Some(_) => (safe!("✅ Panic over · {} units", of), colors::PANIC_OVER, "Over"),
     };
-    let head = if on == 1 { "🆘 PANIC · 1 unit".to_owned() } else { head };
     if view.style == Style::Public {
-        let state = PublicState { word: state, since, over };
-        return Draft::public(view, &head, None, color, "Panic", state).finish(view);
+        let state = PublicState { word: state.into(), since, over };
+        return Draft::public(view, head, None, color, "Panic", state).finish(view);
     }
     let first = match subject {
         Subject::Panic(first, _) => first,
         _ => Ident::default(),
     };
     let mut draft =
-        Draft::new(view, draft::title(view, &head, None, "", None), color, &format!("Panic #{first} +{}", of.saturating_sub(1)), since);
+        Draft::new(view, draft::title(view, head, None, "", None), color, safe!("Panic #{} +{}", first, of.saturating_sub(1)), since);
     let open: Vec<Ident> = panics.iter().filter(|panic| panic.over_at.is_none()).map(|panic| panic.ident).collect();
     draft.sentence = match (over, unit::shorts(view, &open)) {
-        (None, Some(names)) if on == 1 => format!("PANIC: {names}"),
-        (None, Some(names)) => format!("PANIC: {on} units: {names}"),
-        _ => format!("Panic over: {of} units"),
+        (None, Some(names)) if on == 1 => safe!("PANIC: {}", names),
+        (None, Some(names)) => safe!("PANIC: {} units: {}", on, names),
+        _ => safe!("Panic over: {} units", of),
     };
     let mut fields = Fields::default();
     fields.wide("In panic", units(panics, view, |panic| panic.over_at.is_none()));
     fields.wide("Over", units(panics, view, |panic| panic.over_at.is_some()));
     let first = if panics.iter().any(|panic| panic.joined_late) { "first seen" } else { "panic" };
     let taken = panics.iter().find_map(|panic| panic.taken);
-    let mut timeline = vec![format!("🆘 {} {first}", words::time(since))];
+    let mut timeline = vec![safe!("🆘 {} {}", words::time(since), first)];
     timeline.extend(taken.map(words::taken));
-    timeline.extend(over.map(|over| format!("✅ {} over", words::time(over))));
-    fields.wide("Timeline", Some(timeline.join(" · ")));
+    timeline.extend(over.map(|over| safe!("✅ {} over", words::time(over))));
+    fields.wide("Timeline", Some(SafeText::join(timeline, " · ")));
     draft.fields = fields.0;
     if over.is_none() && taken.is_none() {
         // One press answers for all of them. Each ends its own panic, with `/unit panic` or in the CAD.
@@ -86,11 +87,11 @@ pub(super) fn shared(panics: &[&Panic], subject: Subject, view: &View<'_>) -> Me
 }
 
 /// A line of units with their places, as many as fit.
-fn units(panics: &[&Panic], view: &View<'_>, which: impl Fn(&Panic) -> bool) -> Option<String> {
+fn units(panics: &[&Panic], view: &View<'_>, which: impl Fn(&Panic) -> bool) -> Option<SafeText> {
     let named = panics.iter().filter(|panic| which(panic)).map(|panic| {
         let location = view.world.units.get(&panic.ident).and_then(|state| state.unit.location.as_deref());
-        let place = draft::line(location.filter(|_| panic.over_at.is_none()), 40).map(|place| format!(" ({place})"));
-        format!("{}{}", unit::short(view, panic.ident), place.unwrap_or_default())
+        let place = draft::line(location.filter(|_| panic.over_at.is_none()), 40).map(|place| safe!(" ({})", place));
+        safe!("{}{}", unit::short(view, panic.ident), place.unwrap_or_default())
     });
     draft::list(&named.collect::<Vec<_>>(), ", ", 1_000)
 }
@@ -104,8 +105,8 @@ fn fields(panic: &Panic, view: &View<'_>) -> Fields {
     if panic.over_at.is_none() {
         let state = view.world.units.get(&ident);
         let place = state.and_then(|s| draft::line(s.unit.location.as_deref(), 200));
-        let age = state.and_then(|s| s.located_at).map(|at| format!(" ({})", words::ago(at))).unwrap_or_default();
-        fields.inline("Last known location", place.map(|place| place + &age));
+        let age = state.and_then(|s| s.located_at).map(|at| safe!(" ({})", words::ago(at))).unwrap_or_default();
+        fields.inline("Last known location", place.map(|place| safe!("{}{}", place, age)));
     }
     if let Some(call) = current_call(panic, view) {
         fields.inline("Current call", Some(dispatch::reference(call)));
@@ -113,17 +114,17 @@ fn fields(panic: &Panic, view: &View<'_>) -> Fields {
     }
     if let Some(id) = panic.linked_911 {
         let linked = words::emergency_by(view, id);
-        fields.inline(&format!("Linked {}", words::emergency(view.labels, true)), Some(linked.clone()));
+        fields.inline(safe!("Linked {}", words::emergency(view.labels, true)), Some(linked.clone()));
         fields.link(linked, view.world.emergencies.get(&id).map(|call| Subject::Emergency(id, call.opened_at)));
     }
     let over = panic.over_at.filter(|_| !panic.joined_late);
     fields.inline("Duration", over.map(|over| words::duration(over.since(panic.since))));
 
     let first = if panic.joined_late { "first seen" } else { "panic" };
-    let mut timeline = vec![format!("🆘 {} {first}", words::time(panic.since))];
+    let mut timeline = vec![safe!("🆘 {} {}", words::time(panic.since), first)];
     timeline.extend(panic.taken.map(words::taken));
-    timeline.extend(panic.over_at.map(|over| format!("✅ {} over", words::time(over))));
-    fields.wide("Timeline", Some(timeline.join(" · ")));
+    timeline.extend(panic.over_at.map(|over| safe!("✅ {} over", words::time(over))));
+    fields.wide("Timeline", Some(SafeText::join(timeline, " · ")));
     fields
 }
 
@@ -139,13 +140,13 @@ pub(super) fn over(panics: &[&Panic], view: &View<'_>) -> Option<Message> {
     let ends: Option<Vec<_>> = panics.iter().map(|panic| panic.over_at).collect();
     let over = ends?.into_iter().max()?;
     let who = match (view.style, panic.shared) {
-        (_, Some(shared)) => format!(" · {} units", shared.of),
-        (Style::Public, None) => String::new(),
-        (_, None) => format!(" · {}", unit::short(view, panic.ident)),
+        (_, Some(shared)) => safe!(" · {} units", shared.of),
+        (Style::Public, None) => SafeText::default(),
+        (_, None) => safe!(" · {}", unit::short(view, panic.ident)),
     };
-    let after = if panic.joined_late { String::new() } else { format!(" · after {}", words::duration(over.since(panic.since))) };
-    let content = format!("✅ Panic over{who}{after}");
-    Some(Message { content: Some(text::cut(&content, 300)), silent: true, ..Message::default() })
+    let after = if panic.joined_late { SafeText::default() } else { safe!(" · after {}", words::duration(over.since(panic.since))) };
+    let content = safe!("✅ Panic over{}{}", who, after);
+    Some(Message { content: Some(content.cut(300)), silent: true, ..Message::default() })
 }
 
 #[cfg(test)]

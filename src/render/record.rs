@@ -1,7 +1,8 @@
 //! Records: BOLOs, warrants and the rest. They hold names and plates: nothing of them is public.
 
 use super::draft::{self, Draft, Fields};
-use super::{Embed, Message, Style, View, colors, text, words};
+use super::text::{self, SafeText, safe};
+use super::{Embed, Message, Style, View, colors, words};
 use crate::clock::UnixMs;
 use crate::event::{Record, RecordAction, RecordField};
 
@@ -53,20 +54,20 @@ pub(super) fn record(action: RecordAction, record: &Record, at: UnixMs, view: &V
     };
     let (emoji, color) = if over { ("⬛", colors::CLOSED) } else { (emoji, color) };
     let subject = subject(record);
-    let title = draft::title(view, &format!("{emoji} {kind}{deed}"), subject.as_deref(), "", None);
+    let title = draft::title(view, safe!("{} {}{}", emoji, kind, deed), subject.as_deref(), "", None);
     let about = match text::visible(record.id.as_deref()) {
-        Some(id) => format!("Record {}", text::plain(id, 40)),
+        Some(id) => safe!("Record {}", text::plain(id, 40)),
         None => "Record".into(),
     };
-    let mut draft = Draft::new(view, title, color, &about, at);
+    let mut draft = Draft::new(view, title, color, about, at);
     draft.sentence = match draft::line(subject.as_deref(), 120) {
-        Some(subject) => format!("{kind}{deed}: {subject}"),
-        None => format!("{kind}{deed}"),
+        Some(subject) => safe!("{}{}: {}", kind, deed, subject),
+        None => safe!("{}{}", kind, deed),
     };
     let mut fields = Fields::default();
     let shown = record.fields.iter().filter_map(|field| Some((draft::line(Some(&field.label), 60)?, value(record, field)?)));
     for (label, value) in shown.take(MAX_FIELDS) {
-        fields.inline(&label, Some(value));
+        fields.inline(label, Some(value));
     }
     draft.fields = fields.0;
     Some(draft.finish(view))
@@ -83,27 +84,26 @@ pub fn found(record: &Record) -> Embed {
     let (emoji, color) = if record.closed == Some(true) { ("⬛", colors::CLOSED) } else { (emoji, color) };
     let word = record.kind.and_then(|kind| KINDS.iter().find(|(known, _)| *known == kind)).map_or("Record", |(_, word)| *word);
     let title = match draft::line(record.name.as_deref(), 40) {
-        Some(name) if name.to_lowercase() == word.to_lowercase() => format!("{emoji} {name}"),
-        Some(name) => {
-            format!("{emoji} {name} ({})", if word == "BOLO" || word == "DMV record" { word.to_owned() } else { word.to_lowercase() })
-        }
-        None => format!("{emoji} {word}"),
+        Some(name) if name.to_lowercase() == word.to_lowercase() => safe!("{} {}", emoji, name),
+        Some(name) if word == "BOLO" || word == "DMV record" => safe!("{} {} ({})", emoji, name, word),
+        Some(name) => safe!("{} {} ({})", emoji, name, text::line(&word.to_lowercase(), 40)),
+        None => safe!("{} {}", emoji, word),
     };
     let mut fields = Fields::default();
     let shown = record.fields.iter().filter_map(|field| Some((draft::line(Some(&field.label), 40)?, value(record, field)?)));
     for (label, value) in shown.take(MAX_FIELDS) {
-        fields.inline(&label, Some(text::cut(&value, 80)));
+        fields.inline(label, Some(value.cut(80)));
     }
     if record.closed == Some(true) {
-        fields.inline("State", Some("Closed".to_owned()));
+        fields.inline("State", Some("Closed".into()));
     }
     fields.0.truncate(MAX_FIELDS);
-    let footer = text::visible(record.id.as_deref()).map(|id| format!("Record {}", text::plain(id, 40)));
+    let footer = text::visible(record.id.as_deref()).map(|id| safe!("Record {}", text::plain(id, 40)));
     Embed { title: Some(title), color, fields: fields.0, footer, ..Embed::default() }
 }
 
 /// The state is a number in the CAD (0 active, 1 closed): said in words where decoding found out which it is.
-fn value(record: &Record, field: &RecordField) -> Option<String> {
+fn value(record: &Record, field: &RecordField) -> Option<SafeText> {
     if field.label.trim().eq_ignore_ascii_case("status")
         && let Some(closed) = record.closed
         && matches!(field.value.trim(), "0" | "1")

@@ -154,7 +154,7 @@ pub(super) fn show(message: &Option<Message>) -> String {
     lines.extend(message.content.as_ref().map(|c| format!("> {c}")));
     for embed in &message.embeds {
         lines.push(format!("#{:06X} {}", embed.color, embed.title.as_deref().unwrap_or("(no title)")));
-        lines.extend(embed.description.clone());
+        lines.extend(embed.description.clone().map(String::from));
         for field in &embed.fields {
             let (open, close) = if field.inline { ('{', '}') } else { ('[', ']') };
             lines.push(format!("{open}{}{close} {}", field.name, field.value));

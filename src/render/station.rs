@@ -1,7 +1,8 @@
 //! Station alerts.
 
 use super::draft::{self, Draft, Fields, PublicState};
-use super::{File, Message, Style, View, colors, text};
+use super::text::{self, SafeText, safe};
+use super::{File, Message, Style, View, colors};
 use crate::clock::UnixMs;
 use crate::event::{Station, StationAlert, StationMessage};
 
@@ -12,17 +13,17 @@ pub(super) fn alert(alert: &StationAlert, at: UnixMs, view: &View<'_>) -> Messag
     let names: Vec<&str> = alert.stations.iter().filter_map(|s| text::visible(s.name.as_deref())).map(str::trim).collect();
     let color = alert.colors.iter().find_map(|c| colors::parse(c)).unwrap_or(colors::STATION);
     if view.style == Style::Public {
-        let state = PublicState { word: "Alerted", since: at, over: None };
+        let state = PublicState { word: "Alerted".into(), since: at, over: None };
         return Draft::public(view, "🔔 Station alert", None, color, "Station alert", state).finish(view);
     }
     let (head, all) = if names.is_empty() { ("🔔", "Station alert".to_owned()) } else { ("🔔", names.join(", ")) };
     // The bell stands before the names without a dot.
-    let title = format!("{head} {}", text::line(&all, 70));
+    let title = safe!("{} {}", head, text::line(&all, 70));
     let mut draft = Draft::new(view, title, color, "Station alert", at);
-    let stations = if names.is_empty() { "Station alert".to_owned() } else { format!("Station alert: {}", text::line(&all, 200)) };
+    let stations = if names.is_empty() { "Station alert".into() } else { safe!("Station alert: {}", text::line(&all, 200)) };
     draft.sentence = match &alert.message {
         Some(StationMessage::Text(message)) => match draft::line(Some(message), 200) {
-            Some(message) => format!("{stations}. {message}"),
+            Some(message) => safe!("{}. {}", stations, message),
             None => stations,
         },
         _ => stations,
@@ -32,9 +33,9 @@ pub(super) fn alert(alert: &StationAlert, at: UnixMs, view: &View<'_>) -> Messag
         Some(StationMessage::Audio { extension, base64 }) => {
             draft.description = Some("🔊 Spoken message attached".into());
             draft.files.push(File {
-                name: format!("station-alert.{}", safe_extension(extension)),
+                name: safe!("station-alert.{}", safe_extension(extension)),
                 base64: base64.clone(),
-                description: format!("Spoken station alert: {}", text::plain(&all, 200)),
+                description: safe!("Spoken station alert: {}", text::plain(&all, 200)),
             });
         }
         None => {}
@@ -42,12 +43,12 @@ pub(super) fn alert(alert: &StationAlert, at: UnixMs, view: &View<'_>) -> Messag
     let mut fields = Fields::default();
     if draft.title.ends_with(text::ELLIPSIS) {
         // The title could not name them all.
-        let names: Vec<String> = names.iter().map(|name| text::line(name, 100)).collect();
+        let names: Vec<SafeText> = names.iter().map(|name| text::line(name, 100)).collect();
         fields.wide("Stations", draft::list(&names, ", ", 1_000));
     }
     for station in alert.stations.iter().take(MAX_STATIONS) {
         let name = draft::line(station.name.as_deref(), 100).unwrap_or_else(|| "Station".into());
-        fields.inline(&name, doors(station));
+        fields.inline(name, doors(station));
     }
     fields.inline("Tone", text::visible(alert.tone.as_deref()).map(|tone| text::link(tone).unwrap_or_else(|| text::line(tone, 120))));
     draft.fields = fields.0;
@@ -55,18 +56,18 @@ pub(super) fn alert(alert: &StationAlert, at: UnixMs, view: &View<'_>) -> Messag
 }
 
 /// `Open: Bay 1, Bay 2`, `Close: Bay 3` under it; nothing if no door moves.
-fn doors(station: &Station) -> Option<String> {
-    let side = |word: &str, doors: &[String]| {
-        let doors: Vec<String> = doors.iter().filter_map(|door| draft::line(Some(door), 60)).collect();
-        draft::list(&doors, ", ", 300).map(|doors| format!("{word}: {doors}"))
+fn doors(station: &Station) -> Option<SafeText> {
+    let side = |word: &'static str, doors: &[String]| {
+        let doors: Vec<SafeText> = doors.iter().filter_map(|door| draft::line(Some(door), 60)).collect();
+        draft::list(&doors, ", ", 300).map(|doors| safe!("{}: {}", word, doors))
     };
-    let sides: Vec<String> = [side("Open", &station.open), side("Close", &station.close)].into_iter().flatten().collect();
-    (!sides.is_empty()).then(|| sides.join("\n"))
+    let sides = [side("Open", &station.open), side("Close", &station.close)].into_iter().flatten();
+    Some(SafeText::join(sides, "\n")).filter(|sides| !sides.is_empty())
 }
 
 /// The name of a file decides what a reader's machine does with it: only sounds may be named.
-fn safe_extension(extension: &str) -> &str {
-    if matches!(extension, "mp3" | "wav" | "ogg") { extension } else { "bin" }
+fn safe_extension(extension: &str) -> &'static str {
+    ["mp3", "wav", "ogg"].into_iter().find(|known| *known == extension).unwrap_or("bin")
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Tones. Who hears one may be a unit: nothing of it is public.
 
 use super::draft::{self, Draft, Fields};
-use super::{Message, Style, View, colors, text, unit, words};
+use super::text::{self, SafeText, safe};
+use super::{Message, Style, View, colors, unit, words};
 use crate::clock::UnixMs;
 use crate::event::ToneTarget;
 use crate::ids::{CallId, Ident};
@@ -10,14 +11,14 @@ pub(super) fn tone(url: Option<&str>, targets: &[ToneTarget], at: UnixMs, view: 
     if view.style == Style::Public {
         return None;
     }
-    let names: Vec<String> = targets.iter().filter_map(|t| target(t, view)).collect();
+    let names: Vec<SafeText> = targets.iter().filter_map(|t| target(t, view)).collect();
     let title = match draft::list(&names, ", ", 58) {
-        Some(names) => format!("🎵 Tone · {names}"),
-        None => "🎵 Tone".to_owned(),
+        Some(names) => safe!("🎵 Tone · {}", names),
+        None => "🎵 Tone".into(),
     };
     let mut draft = Draft::new(view, title, colors::TONE, "Tone", at);
     draft.sentence = match draft::list(&names, ", ", 400) {
-        Some(names) => format!("Tone for {names}"),
+        Some(names) => safe!("Tone for {}", names),
         None => "Tone played".into(),
     };
     let mut fields = Fields::default();
@@ -27,8 +28,8 @@ pub(super) fn tone(url: Option<&str>, targets: &[ToneTarget], at: UnixMs, view: 
     Some(draft.finish(view))
 }
 
-/// Who hears it (docs/cad-contract.md#n6): by what we know of calls and units, else the CAD's label, else the value. Safe.
-fn target(target: &ToneTarget, view: &View<'_>) -> Option<String> {
+/// Who hears it (docs/cad-contract.md#n6): by what we know of calls and units, else the CAD's label, else the value.
+fn target(target: &ToneTarget, view: &View<'_>) -> Option<SafeText> {
     let number = target.value.as_deref().and_then(|v| v.trim().parse::<i64>().ok());
     match (target.kind, number) {
         (Some(0), _) => Some("All units".into()),

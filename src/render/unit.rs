@@ -1,7 +1,8 @@
 //! Units: their names, duty, status and group lines. Nothing of them is public.
 
 use super::draft::{self, Draft, Fields};
-use super::{Message, Style, View, colors, text, words};
+use super::text::{self, SafeText, safe};
+use super::{Message, Style, View, colors, words};
 use crate::clock::UnixMs;
 use crate::event::Unit;
 use crate::ids::Ident;
@@ -28,7 +29,7 @@ pub(super) fn raw_name(view: &View<'_>, ident: Ident) -> String {
 }
 
 /// [`raw_name`] made safe.
-pub(super) fn name(view: &View<'_>, ident: Ident) -> String {
+pub(super) fn name(view: &View<'_>, ident: Ident) -> SafeText {
     text::line(&raw_name(view, ident), NAME)
 }
 
@@ -39,34 +40,36 @@ pub(super) fn raw_short(view: &View<'_>, ident: Ident) -> String {
 }
 
 /// [`raw_short`] made safe.
-pub(super) fn short(view: &View<'_>, ident: Ident) -> String {
+pub(super) fn short(view: &View<'_>, ident: Ident) -> SafeText {
     text::line(&raw_short(view, ident), NAME)
 }
 
 /// Short names, separated by commas.
-pub(super) fn shorts(view: &View<'_>, idents: &[Ident]) -> Option<String> {
-    let names: Vec<String> = idents.iter().take(MAX_NAMED).map(|i| short(view, *i)).collect();
+pub(super) fn shorts(view: &View<'_>, idents: &[Ident]) -> Option<SafeText> {
+    let names: Vec<SafeText> = idents.iter().take(MAX_NAMED).map(|i| short(view, *i)).collect();
     let rest = idents.len() - names.len();
     let line = draft::list(&names, ", ", 400)?;
-    Some(if rest > 0 { format!("{line}, +{rest} more") } else { line })
+    Some(if rest > 0 { safe!("{}, +{} more", line, rest) } else { line })
 }
 
 /// `🟢 A-10 ★`: status, callsign, a star for the primary.
-pub(super) fn on_call(view: &View<'_>, ident: Ident, primary: bool) -> String {
+pub(super) fn on_call(view: &View<'_>, ident: Ident, primary: bool) -> SafeText {
     let emoji = known(view, ident).and_then(|u| u.status).map(|status| words::unit_status(view, status).0);
     let star = if primary { " ★" } else { "" };
     let name = short(view, ident);
-    emoji.map_or_else(|| format!("{name}{star}"), |emoji| format!("{emoji} {name}{star}"))
+    match emoji {
+        Some(emoji) => safe!("{} {}{}", emoji, name, star),
+        None => safe!("{}{}", name, star),
+    }
 }
 
-/// `LSPD · Patrol`. Safe.
-pub(super) fn department(view: &View<'_>, ident: Ident) -> Option<String> {
+/// `LSPD · Patrol`.
+pub(super) fn department(view: &View<'_>, ident: Ident) -> Option<SafeText> {
     let unit = known(view, ident)?;
     joined(&[unit.department.as_deref(), unit.subdivision.as_deref()], " · ").map(|raw| text::line(&raw, 120))
 }
 
-/// Rank. Safe.
-pub(super) fn rank(view: &View<'_>, ident: Ident) -> Option<String> {
+pub(super) fn rank(view: &View<'_>, ident: Ident) -> Option<SafeText> {
     draft::line(known(view, ident)?.rank.as_deref(), 60)
 }
 
@@ -87,8 +90,8 @@ fn details(view: &View<'_>, ident: Ident) -> Fields {
 }
 
 /// For footers: the number is the CAD's own, not the callsign, and the same before and after the name is known.
-pub(super) fn about(ident: Ident) -> String {
-    format!("Identifier {ident}")
+pub(super) fn about(ident: Ident) -> SafeText {
+    safe!("Identifier {}", ident)
 }
 
 /// On or off duty: the pieces of `world::Change::Duty`. `None` in the public style.
@@ -98,9 +101,9 @@ pub fn duty(ident: Ident, on: bool, after: Option<i64>, at: UnixMs, view: &View<
         return None;
     }
     let state = match (on, after) {
-        (true, _) => "on duty".to_owned(),
-        (false, Some(ms)) => format!("off duty after {}", words::duration(ms)),
-        (false, None) => "off duty".to_owned(),
+        (true, _) => "on duty".into(),
+        (false, Some(ms)) => safe!("off duty after {}", words::duration(ms)),
+        (false, None) => "off duty".into(),
     };
     let (emoji, color) = if on { ("🟢", colors::ON_DUTY) } else { ("⚪", colors::OFF_DUTY) };
     let unit = known(view, ident);
@@ -110,10 +113,10 @@ pub fn duty(ident: Ident, on: bool, after: Option<i64>, at: UnixMs, view: &View<
     let who = text::line(&raw_name(view, ident), room.min(if team.is_some() { 32 } else { room }));
     let team = team.map(|t| text::line(&t, room.saturating_sub(text::units(&who))));
     let title = match team.filter(|t| !t.is_empty()) {
-        Some(team) => format!("{emoji} {who} · {team} · {state}"),
-        None => format!("{emoji} {who} · {state}"),
+        Some(team) => safe!("{} {} · {} · {}", emoji, who, team, state),
+        None => safe!("{} {} · {}", emoji, who, state),
     };
-    let mut draft = Draft::new(view, title, color, &about(ident), at);
+    let mut draft = Draft::new(view, title, color, about(ident), at);
     if on {
         draft.fields = details(view, ident).0;
     }
@@ -127,26 +130,33 @@ pub fn status(ident: Ident, from: Option<i64>, to: i64, at: UnixMs, view: &View<
         return None;
     }
     let (emoji, name) = words::unit_status(view, to);
-    let before = from.map(|from| format!(" (was {})", words::unit_status(view, from).1)).unwrap_or_default();
+    let before = from.map(|from| safe!(" (was {})", words::unit_status(view, from).1)).unwrap_or_default();
     let room = 80 - text::units("TEST ·   · ");
-    let state = format!("{name}{before}");
+    let state = safe!("{}{}", name, before);
     let who = text::line(&raw_name(view, ident), room.saturating_sub(text::units(&emoji) + text::units(&state)));
-    let mut draft = Draft::new(view, format!("{emoji} {who} · {state}"), colors::OTHER, &about(ident), at);
+    let mut draft = Draft::new(view, safe!("{} {} · {}", emoji, who, state), colors::OTHER, about(ident), at);
     draft.fields = details(view, ident).0;
     Some(draft.finish(view))
 }
 
 /// Units joined, left or kept a group that has a new name; `what` is our own sentence, `group` and `old` raw.
-pub(super) fn group(idents: &[Ident], what: &str, group: Option<&str>, old: Option<&str>, at: UnixMs, view: &View<'_>) -> Option<Message> {
+pub(super) fn group(
+    idents: &[Ident],
+    what: &'static str,
+    group: Option<&str>,
+    old: Option<&str>,
+    at: UnixMs,
+    view: &View<'_>,
+) -> Option<Message> {
     if view.style == Style::Public {
         return None;
     }
-    let head = format!("👥 {what}");
-    let rename = text::visible(old).map(|old| format!("{} → {}", text::line(old, 24), text::line(group.unwrap_or(""), 24)));
+    let head = safe!("👥 {}", what);
+    let rename = text::visible(old).map(|old| safe!("{} → {}", text::line(old, 24), text::line(group.unwrap_or(""), 24)));
     let title = match rename {
-        // Both names have already passed the door.
-        Some(rename) => format!("{head} · {rename}"),
-        None => draft::title(view, &head, group, "", None),
+        // Both names are safe already.
+        Some(rename) => safe!("{} · {}", head, rename),
+        None => draft::title(view, head, group, "", None),
     };
     let members = shorts(view, idents);
     let mut draft = Draft::new(view, title, colors::OTHER, "", at);
@@ -154,7 +164,7 @@ pub(super) fn group(idents: &[Ident], what: &str, group: Option<&str>, old: Opti
         && let Some(members) = &members
     {
         // A line has no fields: the members stand in it.
-        draft.title = format!("{} · {members}", draft.title);
+        draft.title = safe!("{} · {}", draft.title, members);
     }
     let mut fields = Fields::default();
     fields.wide("Units", members);

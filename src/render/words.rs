@@ -1,6 +1,7 @@
 //! Words and times: the community's labels, durations, Discord timestamps, names of calls.
 
-use super::{Labels, View, text};
+use super::text::{self, SafeText, safe};
+use super::{Labels, View};
 use crate::clock::UnixMs;
 use crate::event::{Meta, NUMBER_AS_SENT, Priority};
 use crate::ids::CallId;
@@ -10,36 +11,37 @@ use crate::world::{Acknowledgement, Dispatch};
 const LABEL: usize = 24;
 
 /// `<t:…:t>`: the time of day where the reader is.
-pub(super) fn time(at: UnixMs) -> String {
-    format!("<t:{}:t>", at.secs())
+pub(super) fn time(at: UnixMs) -> SafeText {
+    safe!("<t:{}:t>", at.secs())
 }
 
 /// `<t:…:R>`: "3 minutes ago", kept true by Discord.
-pub(super) fn ago(at: UnixMs) -> String {
-    format!("<t:{}:R>", at.secs())
+pub(super) fn ago(at: UnixMs) -> SafeText {
+    safe!("<t:{}:R>", at.secs())
 }
 
 /// A length of time in at most two parts: `38 s`, `4 min 12 s`, `14 min`, `2 h 14`, `3 d 4 h`. Negative counts as none.
-pub(super) fn duration(ms: i64) -> String {
+pub(super) fn duration(ms: i64) -> SafeText {
     let secs = ms.max(0) / 1000;
     let (mins, hours, days) = (secs / 60, secs / 3600, secs / 86_400);
     match () {
-        () if secs < 60 => format!("{secs} s"),
-        () if mins < 10 && secs % 60 != 0 => format!("{mins} min {} s", secs % 60),
-        () if mins < 60 => format!("{mins} min"),
-        () if hours < 24 => format!("{hours} h {:02}", mins % 60),
-        () if hours % 24 == 0 => format!("{days} d"),
-        () => format!("{days} d {} h", hours % 24),
+        () if secs < 60 => safe!("{} s", secs),
+        () if mins < 10 && secs % 60 != 0 => safe!("{} min {} s", mins, secs % 60),
+        () if mins < 60 => safe!("{} min", mins),
+        () if hours < 24 && mins % 60 < 10 => safe!("{} h 0{}", hours, mins % 60),
+        () if hours < 24 => safe!("{} h {}", hours, mins % 60),
+        () if hours % 24 == 0 => safe!("{} d", days),
+        () => safe!("{} d {} h", days, hours % 24),
     }
 }
 
 /// `🙋 21:06 taken by @Ann`: a mention inside an embed notifies nobody, and shows the name of now.
-pub(super) fn taken(taken: Acknowledgement) -> String {
-    format!("🙋 {} taken by <@{}>", time(taken.at), taken.by)
+pub(super) fn taken(taken: Acknowledgement) -> SafeText {
+    safe!("🙋 {} taken by <@{}>", time(taken.at), taken.by)
 }
 
 /// `911` or `311`, in the community's words.
-pub(super) fn emergency(labels: &Labels, is_emergency: bool) -> String {
+pub(super) fn emergency(labels: &Labels, is_emergency: bool) -> SafeText {
     let (own, default) = if is_emergency { (&labels.emergency, "911") } else { (&labels.civil, "311") };
     text::line(text::visible(Some(own)).unwrap_or(default), LABEL)
 }
@@ -48,87 +50,91 @@ pub(super) fn emergency(labels: &Labels, is_emergency: bool) -> String {
 const NUMBER: usize = 24;
 
 /// `Call #501`; `Call` if the number is our own.
-pub(super) fn call(id: CallId) -> String {
-    format!("Call{id:#}")
+pub(super) fn call(id: CallId) -> SafeText {
+    safe!("Call{:#}", id)
 }
 
 /// `word` with the CAD's number of a call, or what the CAD sent instead of one: `911 #302`, `Call A-17`, `911`.
-pub(super) fn numbered(word: &str, number: Option<CallId>, meta: &Meta) -> String {
-    let sent = || text::visible(meta.get(NUMBER_AS_SENT).map(String::as_str)).map(|sent| format!(" {}", text::line(sent, NUMBER)));
-    format!("{word}{}", number.map_or_else(|| sent().unwrap_or_default(), |id| format!("{id:#}")))
+pub(super) fn numbered(word: impl Into<SafeText>, number: Option<CallId>, meta: &Meta) -> SafeText {
+    let (word, sent) = (word.into(), text::visible(meta.get(NUMBER_AS_SENT).map(String::as_str)));
+    match (number, sent) {
+        (Some(id), _) => safe!("{}{:#}", word, id),
+        (None, Some(sent)) => safe!("{} {}", word, text::line(sent, NUMBER)),
+        (None, None) => word,
+    }
 }
 
 /// A dispatch call by its number.
-pub(super) fn call_of(call: &Dispatch) -> String {
+pub(super) fn call_of(call: &Dispatch) -> SafeText {
     numbered("Call", call.cad_number(), &call.meta)
 }
 
 /// A dispatch call by its key.
-pub(super) fn call_by(view: &View<'_>, key: CallId) -> String {
+pub(super) fn call_by(view: &View<'_>, key: CallId) -> SafeText {
     view.world.dispatches.get(&key).map_or_else(|| call(key), call_of)
 }
 
 /// A 911 by its key.
-pub(super) fn emergency_by(view: &View<'_>, key: CallId) -> String {
+pub(super) fn emergency_by(view: &View<'_>, key: CallId) -> SafeText {
     let word = |is_emergency| emergency(view.labels, is_emergency);
     match view.world.emergencies.get(&key) {
-        Some(known) => numbered(&word(true), known.cad_number(key), &known.call.meta),
-        None => format!("{}{key:#}", word(true)),
+        Some(known) => numbered(word(true), known.cad_number(key), &known.call.meta),
+        None => safe!("{}{:#}", word(true), key),
     }
 }
 
 /// `P1`, or the word of the community's own layout.
-pub(super) fn priority(labels: &Labels, priority: &Priority) -> Option<String> {
+pub(super) fn priority(labels: &Labels, priority: &Priority) -> Option<SafeText> {
     match priority {
         Priority::Level(n) => Some(match labels.priorities.get(n).and_then(|name| text::visible(Some(name))) {
             Some(name) => text::line(name, LABEL),
-            None => format!("P{n}"),
+            None => safe!("P{}", n),
         }),
         Priority::Word(word) => text::visible(Some(word)).map(|word| text::line(word, LABEL)),
     }
 }
 
 /// A priority as the timeline tells it: `3`, `1`, the layout's word, or `none`.
-pub(super) fn bare_priority(priority: Option<&Priority>) -> String {
+pub(super) fn bare_priority(priority: Option<&Priority>) -> SafeText {
     match priority {
-        Some(Priority::Level(n)) => n.to_string(),
+        Some(Priority::Level(n)) => safe!("{}", n),
         Some(Priority::Word(word)) => text::line(text::visible(Some(word)).unwrap_or("none"), LABEL),
         None => "none".into(),
     }
 }
 
 /// State of a dispatch call (docs/cad-contract.md#n4).
-pub(super) fn call_status(status: i64) -> String {
+pub(super) fn call_status(status: i64) -> SafeText {
     match status {
         0 => "Pending".into(),
         1 => "Active".into(),
         2 => "Closed".into(),
-        n => format!("Status {n}"),
+        n => safe!("Status {}", n),
     }
 }
 
 /// Where a dispatch call came from (docs/cad-contract.md#n3).
-pub(super) fn origin(origin: i64) -> String {
+pub(super) fn origin(origin: i64) -> SafeText {
     match origin {
         0 => "Caller".into(),
         1 => "Radio".into(),
         2 => "Observed".into(),
         3 => "Walk-up".into(),
-        n => format!("Origin {n}"),
+        n => safe!("Origin {}", n),
     }
 }
 
 /// Emoji and name of a unit's status: `("🔵", "En route")`, `("▫️", "Status 7")` where the community named none.
-pub(super) fn unit_status(view: &View<'_>, status: i64) -> (String, String) {
+pub(super) fn unit_status(view: &View<'_>, status: i64) -> (SafeText, SafeText) {
     status_words(view.labels, status)
 }
 
 /// [`unit_status`] without a world.
-pub(super) fn status_words(labels: &Labels, status: i64) -> (String, String) {
+pub(super) fn status_words(labels: &Labels, status: i64) -> (SafeText, SafeText) {
     let own = labels.statuses.get(&status);
-    let emoji = own.and_then(|(emoji, _)| text::visible(Some(emoji))).map_or_else(|| "▫️".to_owned(), text::emoji);
+    let emoji = own.and_then(|(emoji, _)| text::visible(Some(emoji))).map_or_else(|| "▫️".into(), text::emoji);
     let name = own.and_then(|(_, name)| text::visible(Some(name))).map(|name| text::line(name, LABEL));
-    (emoji, name.unwrap_or_else(|| format!("Status {status}")))
+    (emoji, name.unwrap_or_else(|| safe!("Status {}", status)))
 }
 
 /// First letter as a capital, for text that opens a title.

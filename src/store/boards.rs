@@ -122,7 +122,7 @@ mod tests {
 
     async fn put(store: &Store, board: &Board, text: &str, now: i64) {
         let key = PostKey { channel: CHANNEL, community: CommunityId::new("c"), server: ServerId(0), subject: board.subject() };
-        let message = Message { content: Some(text.into()), ..Message::default() };
+        let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };
         let mut draft = Draft::own(GUILD, CHANNEL, key.community.clone(), key.server, key.subject.clone(), message, UnixMs(now));
         (draft.lane, draft.over, draft.style, draft.roles) = (Lane::Board, false, Style::Card, Vec::<RoleId>::new());
         own(store).ingest(Batch { posts: vec![draft], now: UnixMs(now), ..Batch::default() }, Vec::new()).await.unwrap();

@@ -103,7 +103,7 @@ fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> Draft {
         threads: crate::route::Threads::Off,
         over: false,
         parent: None,
-        message: Message { content: Some(text.into()), ..Message::default() },
+        message: Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() },
         happened_at: UnixMs(1),
         event: 0,
     }
@@ -697,7 +697,7 @@ async fn a_text_that_links_is_sent_again_when_what_it_links_to_appears() {
     let call = store.claim(ChannelId(8), UnixMs(11)).await.unwrap().unwrap();
     store.settle(&call, Settlement::Delivered(MessageId(60)), UnixMs(11)).await.unwrap();
     let again = store.claim(ChannelId(7), UnixMs(12)).await.unwrap().expect("sent again");
-    assert_eq!(again.urls, [(again.lead.about.beside("call:5@1"), "https://discord.com/channels/1/8/60".to_owned())]);
+    assert_eq!(again.urls, [(again.lead.about.beside("call:5@1"), "https://discord.com/channels/1/8/60".into())]);
     store.settle(&again, Settlement::Delivered(MessageId(50)), UnixMs(12)).await.unwrap();
     // One that was on its way when the other appeared left without its address.
     put(&store, vec![linking(6)], 12).await;

@@ -185,8 +185,8 @@ impl Uses {
                 Some(hindrance) => format!("❌ {hindrance} Used by: {}.", used.said()),
                 None if context.open_again(guild, *channel).await? => {
                     if !forum {
-                        let text = "The bot may post here again. What waited follows.".to_owned();
-                        announce::tell(context, guild, *channel, "open-again", "✅ Alerts go on".to_owned(), text).await;
+                        let text = "The bot may post here again. What waited follows.".into();
+                        announce::tell(context, guild, *channel, "open-again", "✅ Alerts go on".into(), text).await;
                     }
                     format!("✅ <#{channel}> is open again: what waited for it goes out now.")
                 }

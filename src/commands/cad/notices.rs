@@ -6,6 +6,7 @@ use crate::commands::context::{Context, asker};
 use crate::commands::errors::Error;
 use crate::commands::{announce, checks, reply};
 use crate::ids::ChannelId;
+use crate::render::text::safe;
 
 const ON: &str = "Turn them on with `/cad notices channel:#your-channel`.";
 
@@ -45,7 +46,7 @@ pub(super) async fn notices(
     context.store.ensure_guild(asker.guild, &context.community(asker.guild)?.id).await?;
     context.store.set_notices(asker.guild, Some(channel)).await?;
     context.open_again(asker.guild, channel).await?;
-    let text = format!("I'll post problems here, such as a lost CAD connection or a channel I can't post in.\nSet by <@{}>.", asker.user);
-    announce::tell(context, asker.guild, channel, "notices-on", "🔔 Notices on".to_owned(), text).await;
+    let text = safe!("I'll post problems here, such as a lost CAD connection or a channel I can't post in.\nSet by <@{}>.", asker.user);
+    announce::tell(context, asker.guild, channel, "notices-on", "🔔 Notices on".into(), text).await;
     reply::say(ctx, format!("✅ Notices go to <#{channel}>. `/cad notices off:True` turns them off.")).await
 }

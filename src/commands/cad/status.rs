@@ -297,7 +297,7 @@ fn plain(sentence: &str) -> String {
             }
             _ => (part, None),
         };
-        let words = text::line(words, 300);
+        let words = text::line(words, 300).into_string();
         said.extend([Some(words).filter(|words| !words.is_empty()), link].into_iter().flatten());
     }
     said.join(" ")

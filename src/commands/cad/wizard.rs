@@ -158,7 +158,7 @@ async fn servers(context: &CommandContext, community: &Community, choice: &Setup
     }
     let name = |server: &ServerId| {
         let found = known.iter().find(|known| known.id == *server).and_then(|known| known.name.as_deref());
-        text::visible(found).map_or_else(|| format!("Server {server}"), |name| text::plain(name, 80))
+        text::visible(found).map_or_else(|| format!("Server {server}"), |name| text::plain(name, 80).into_string())
     };
     let all = CreateSelectMenuOption::new("All of them", ALL).description("Also those that are added later");
     let each = configured
@@ -181,7 +181,7 @@ fn server_notes(configured: &[ServerId], known: &[CadServer]) -> Vec<String> {
         format!("⚠️ Server {server} is set in SONORAN_SERVER_IDS, but the CAD has no such server: whoever runs the bot should correct it.")
     });
     let other = other.map(|known| {
-        let name = text::visible(known.name.as_deref()).map_or_else(|| "A server".to_owned(), |name| text::line(name, 60));
+        let name = text::visible(known.name.as_deref()).map_or_else(|| "A server".into(), |name| text::line(name, 60));
         format!("• {name} ({0}) is not watched: to have it, add {0} to SONORAN_SERVER_IDS and restart the bot.", known.id)
     });
     missing.chain(other).collect()

@@ -8,7 +8,7 @@ use serenity::all::CreateModal;
 use crate::cad::rest::{Template, TemplateField};
 use crate::commands::forms::{Input, LABEL, Typed};
 use crate::commands::wording::and;
-use crate::render::text;
+use crate::render::text::{self, SafeText};
 
 /// Inputs of a form.
 const MOST: usize = 5;
@@ -30,7 +30,7 @@ pub(super) fn version(template: &Template) -> i64 {
     template.version.unwrap_or(0)
 }
 
-fn name(field: &TemplateField) -> String {
+fn name(field: &TemplateField) -> SafeText {
     text::plain(text::visible(field.label.as_deref()).unwrap_or(&field.uid), LABEL)
 }
 
@@ -74,7 +74,7 @@ impl<'a> Layout<'a> {
 
     /// Labels of what is not asked for, safe to show.
     pub(super) fn left_out(&self) -> Vec<String> {
-        let mut left: Vec<String> = self.left.iter().take(10).map(|field| text::line(&name(field), 60)).collect();
+        let mut left: Vec<String> = self.left.iter().take(10).map(|field| text::line(&name(field), 60).into_string()).collect();
         if self.left.len() > left.len() {
             left.push(format!("{} more", self.left.len() - left.len()));
         }
@@ -127,7 +127,7 @@ impl<'a> Layout<'a> {
     }
 
     fn none_of(&self, field: &TemplateField) -> String {
-        let options: Vec<String> = self.options(field).iter().take(10).map(|option| text::line(option, 40)).collect();
+        let options: Vec<String> = self.options(field).iter().take(10).map(|option| text::line(option, 40).into_string()).collect();
         format!("{} must be one of {}: run the command again.", text::line(&name(field), 60), and(&options))
     }
 }

@@ -16,7 +16,8 @@ use crate::commands::errors::Error;
 use crate::commands::forms::{Input, Typed};
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, cad_args, choices, forms};
-use crate::render::{Labels, text};
+use crate::render::Labels;
+use crate::render::text::{self, safe};
 
 /// On the radio (docs/cad-contract.md#n3). Somebody tells it who is no caller.
 const RADIO: i64 = 1;
@@ -73,7 +74,9 @@ async fn template(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse
     }
     let asked = tokio::time::timeout(PATIENCE, ctx.data().names.layouts(&community, &actor)).await;
     let known = asked.ok().and_then(Result::ok).unwrap_or_default();
-    let shown = known.iter().map(|layout| (text::plain(layout.name.as_deref().unwrap_or("Without a name"), 90), layout.id.to_string()));
+    let shown = known
+        .iter()
+        .map(|layout| (text::plain(layout.name.as_deref().unwrap_or("Without a name"), 90).into_string(), layout.id.to_string()));
     choices::response(shown, partial)
 }
 
@@ -85,7 +88,7 @@ fn chosen<'a>(known: &'a [Template], typed: &str) -> Option<&'a Template> {
 
 fn plain_form(wanted: NewCallOptions, labels: &Labels) -> CreateModal {
     let plain = Input { id: "", label: "", long: false, required: false, longest: 200, placeholder: "", value: "" };
-    let word = |level: i64| labels.priorities.get(&level).map_or_else(|| format!("P{level}"), |name| text::plain(name, 24));
+    let word = |level: i64| labels.priorities.get(&level).map_or_else(|| safe!("P{}", level), |name| text::plain(name, 24));
     let hint = (1..=3).map(|level| format!("{level} = {}", word(level))).collect::<Vec<_>>().join(", ");
     let rows = [
         Input { id: "title", label: "Title", required: true, longest: 100, placeholder: "211 Armed Robbery", ..plain },

@@ -14,7 +14,7 @@ use crate::commands::route_wording::not_configured;
 use crate::commands::wording::counted;
 use crate::ids::CommunityId;
 use crate::ids::{GuildId, Ident, ServerId};
-use crate::render::text;
+use crate::render::text::{self, SafeText};
 use crate::store::duty::{MOST_SESSIONS, Member, Session, Span, Which};
 
 /// Days that are looked back over if nobody says.
@@ -215,7 +215,7 @@ fn note(session: &Session) -> String {
 }
 
 /// A stranger's text in an answer.
-pub(in crate::commands) fn safe(raw: &str) -> String {
+pub(in crate::commands) fn safe(raw: &str) -> SafeText {
     text::line(raw, NAME)
 }
 

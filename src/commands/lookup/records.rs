@@ -10,6 +10,7 @@ use crate::commands::errors::Error;
 use crate::commands::wording::counted;
 use crate::commands::{cad_args, reply};
 use crate::event::{Envelope, Event, Record, decode};
+use crate::render::text::{self, safe};
 use crate::render::{self, Message};
 
 /// Records shown.
@@ -48,7 +49,7 @@ pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_i
         return reply::say(ctx, format!("The CAD has no record of that.{fix}{}", if all { "" } else { note })).await;
     }
     let mut message = found.page();
-    message.content = message.content.map(|content| format!("{content}{note}"));
+    message.content = message.content.map(|content| safe!("{}{}", content, note));
     reply::message(ctx, &message).await
 }
 
@@ -80,15 +81,15 @@ impl Found {
         let embeds = self.records.iter().take(MOST).map(render::found).collect::<Vec<_>>();
         let mut message = render::limits::fit(Message { embeds, ..Message::default() });
         let shown = message.embeds.len();
-        let said = counted(self.count, "record", "records");
+        let said = text::line(&counted(self.count, "record", "records"), 40);
         message.content = Some(match shown {
-            0 if self.count == 1 => format!("{said}, which cannot be shown here: open the CAD for it."),
-            0 => format!("{said}, none of which can be shown here: open the CAD for them."),
-            _ if shown == self.count => format!("{said}."),
-            1 => format!("{said}, 1 is shown: open the CAD for the rest."),
-            _ if self.records.len() == self.count => format!("{said}, the first {shown} are shown: open the CAD for the rest."),
+            0 if self.count == 1 => safe!("{}, which cannot be shown here: open the CAD for it.", said),
+            0 => safe!("{}, none of which can be shown here: open the CAD for them.", said),
+            _ if shown == self.count => safe!("{}.", said),
+            1 => safe!("{}, 1 is shown: open the CAD for the rest.", said),
+            _ if self.records.len() == self.count => safe!("{}, the first {} are shown: open the CAD for the rest.", said, shown),
             // One between them could not be read.
-            _ => format!("{said}, {shown} are shown: open the CAD for the rest."),
+            _ => safe!("{}, {} are shown: open the CAD for the rest.", said, shown),
         });
         message
     }
@@ -146,7 +147,7 @@ mod tests {
         assert_eq!(said(0, 3), "3 records, none of which can be shown here: open the CAD for them.");
         assert_eq!(said(1, 1), "2 records, 1 is shown: open the CAD for the rest.");
         assert_eq!(said(3, 1), "4 records, 3 are shown: open the CAD for the rest.");
-        assert_eq!((said(2, 0), said(5, 0)), ("2 records.".to_owned(), "5 records.".to_owned()));
+        assert_eq!((said(2, 0), said(5, 0)), ("2 records.".into(), "5 records.".into()));
     }
 
     #[test]

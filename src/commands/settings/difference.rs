@@ -7,7 +7,7 @@ use crate::commands::route_wording::{as_new, describe, describe_board};
 use crate::commands::wording::and;
 use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::render::labels::Form;
-use crate::render::text;
+use crate::render::text::{self, SafeText};
 use crate::route::{Board, Quiet, Route, Rule, When};
 use crate::store::settings::{BoardSetting, RouteSetting, Settings};
 
@@ -63,7 +63,7 @@ pub(in super::super) fn counts(lines: &[String]) -> String {
     and(&all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
 }
 
-fn words(lines: &str) -> String {
+fn words(lines: &str) -> SafeText {
     text::line(&lines.lines().collect::<Vec<_>>().join(", "), 200)
 }
 

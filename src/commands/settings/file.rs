@@ -741,7 +741,7 @@ fn quoted(value: &Value) -> String {
             None => "an empty text".to_owned(),
         },
         Value::Bool(yes) => yes.to_string(),
-        Value::Number(number) => text::line(&number.to_string(), 40),
+        Value::Number(number) => text::line(&number.to_string(), 40).into_string(),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
     }

@@ -60,10 +60,10 @@ fn page(found: &WhoAmI, server: ServerId) -> Page {
         let text = "Your Discord account is not linked to an account of this community's CAD: `/unit link` says where to do it.";
         return Page::new("You in the CAD", text, YELLOW);
     };
-    let name = if member.name.trim().is_empty() { "no name".to_owned() } else { text::line(&member.name, 60) };
+    let name = if member.name.trim().is_empty() { "no name".into() } else { text::line(&member.name, 60) };
     let permissions = permissions(member);
     let permissions = if permissions.is_empty() { "none that matter here".to_owned() } else { permissions.join("; ") };
-    let units: Vec<String> = found.units.iter().map(|unit| text::line(unit, 60)).collect();
+    let units: Vec<String> = found.units.iter().map(|unit| text::line(unit, 60).into_string()).collect();
     let units = if units.is_empty() { format!("off duty on server {server}") } else { and(&units) };
     let calls: Vec<String> = found.calls.iter().map(|call| format!("call{call:#}")).collect();
     let calls = if calls.is_empty() { "none".to_owned() } else { and(&calls) };

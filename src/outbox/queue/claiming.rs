@@ -5,6 +5,7 @@ use crate::clock::UnixMs;
 use crate::ids::ChannelId;
 use crate::outbox::{LEASE_MS, Lane, MOST_CARDS, Place, nonce, packs, share};
 use crate::render;
+use crate::render::text::SafeText;
 
 impl ClaimRequest {
     fn takes(&self, lane: Lane) -> bool {
@@ -147,8 +148,8 @@ impl Queue {
     }
 
     /// Where the posts stand that the texts link to: in their own channel if there is one, else the oldest of the guild.
-    fn urls(&self, lead: &Post, others: &[Post]) -> Vec<(SubjectKey, String)> {
-        let mut found: Vec<(SubjectKey, String)> = Vec::new();
+    fn urls(&self, lead: &Post, others: &[Post]) -> Vec<(SubjectKey, SafeText)> {
+        let mut found: Vec<(SubjectKey, SafeText)> = Vec::new();
         for about in std::iter::once(lead).chain(others).flat_map(Post::linked) {
             if found.iter().any(|(known, _)| *known == about) {
                 continue;

@@ -9,6 +9,7 @@ use crate::ids::{ChannelId, GuildId, MessageId, RoleId};
 #[cfg(test)]
 use crate::outbox::Draft;
 use crate::outbox::{Lane, NONCE_TRUSTED_MS, Operation, Place};
+use crate::render::text::SafeText;
 use crate::render::{Message, Style};
 use crate::route::Threads;
 
@@ -249,9 +250,9 @@ pub struct Claim {
     /// The thread of that card, once it is open.
     pub thread: Option<ChannelId>,
     /// What such a thread is called: the card's title.
-    pub thread_name: String,
+    pub thread_name: SafeText,
     /// Where the posts stand that the texts link to.
-    pub urls: Vec<(SubjectKey, String)>,
+    pub urls: Vec<(SubjectKey, SafeText)>,
     /// Another post of the same event called the same roles in this channel already.
     pub already_called: bool,
 }
@@ -264,11 +265,11 @@ impl Claim {
 
     /// Where the post about a subject stands that the text of one of these posts links to.
     #[must_use]
-    pub fn url(&self, of: &Post, subject: &str) -> Option<&str> {
+    pub fn url(&self, of: &Post, subject: &str) -> Option<&SafeText> {
         let subject = PostSubject::parse(subject);
         let is_meant =
             |about: &SubjectKey| about.subject == subject && about.server == of.about.server && about.community == of.about.community;
-        self.urls.iter().find(|(about, _)| is_meant(about)).map(|(_, url)| url.as_str())
+        self.urls.iter().find(|(about, _)| is_meant(about)).map(|(_, url)| url)
     }
 
     /// The channel that the request names: the thread, for what stands in one. A thread has the number of the message it hangs on.

@@ -11,7 +11,7 @@ const GUILD: GuildId = GuildId(1);
 const CHANNEL: ChannelId = ChannelId(7);
 
 fn draft(subject: &str, card: Option<&str>) -> Draft {
-    let message = Message { content: Some(subject.into()), ..Message::default() };
+    let message = Message { content: Some(crate::render::text::SafeText::trusted(subject)), ..Message::default() };
     let draft = Draft::own(GUILD, CHANNEL, CommunityId::new("c"), ServerId(1), subject.into(), message, UnixMs(1));
     let place = if card.is_some() { Place::Thread } else { Place::Channel };
     Draft { place, threads: Threads::Always, parent: card.map(str::to_owned), ..draft }
@@ -67,7 +67,7 @@ fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_i
     let mut queue = Queue::new("i", 0, PostId(1));
     queue.serve([(GUILD, CommunityId::new("c"))].into());
     let text = |text: &str| {
-        let message = Message { content: Some(text.into()), ..Message::default() };
+        let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };
         Draft { message, ..draft("card", None) }
     };
     // It changes while it is being sent: only the text that was sent was refused.
@@ -92,7 +92,7 @@ fn a_card_that_was_deleted_and_is_over_stays_away_and_comes_back_by_another_nonc
     let mut queue = Queue::new("i", 0, PostId(1));
     queue.serve([(GUILD, CommunityId::new("c"))].into());
     let text = |text: &str, over| {
-        let message = Message { content: Some(text.into()), ..Message::default() };
+        let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };
         Draft { message, over, ..draft("card", None) }
     };
     queue.desire([text("open", false)], UnixMs(1));

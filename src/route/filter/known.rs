@@ -6,7 +6,7 @@ use super::sentence::listed;
 use super::values::{QUOTED, alike, bare};
 use super::{Criterion, FilterError, MAX_VALUES};
 use crate::event::Priority;
-use crate::render::text;
+use crate::render::text::{self, safe};
 
 /// Levels that the CAD documents.
 const DOCUMENTED: [i64; 3] = [1, 2, 3];
@@ -49,7 +49,7 @@ impl KnownPriorities {
             Some(name) => (level.to_string(), format!("{level} ({})", text::line(name, NAME))),
             None => (level.to_string(), level.to_string()),
         };
-        let words = self.words.iter().map(|word| (word.clone(), text::line(word, NAME)));
+        let words = self.words.iter().map(|word| (word.clone(), text::line(word, NAME).into_string()));
         self.levels.iter().map(level).chain(words).collect()
     }
 
@@ -89,7 +89,7 @@ impl KnownPriorities {
 
     fn unknown(&self, priority: &Priority) -> FilterError {
         let typed = match priority {
-            Priority::Level(level) => level.to_string(),
+            Priority::Level(level) => safe!("{}", level),
             Priority::Word(word) => text::line(word, QUOTED),
         };
         let choices: Vec<String> = self.choices().into_iter().map(|(_, shown)| shown).collect();

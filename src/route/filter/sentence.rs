@@ -79,7 +79,7 @@ impl Filter {
     fn units(&self) -> Vec<String> {
         let mut rules = Vec::new();
         if !self.departments.is_empty() {
-            rules.push(format!("with a unit of {}", listed(self.departments.iter().map(|name| text::line(name, VALUE)))));
+            rules.push(format!("with a unit of {}", listed(self.departments.iter().map(|name| text::line(name, VALUE).into_string()))));
         }
         if !self.services.is_empty() {
             let services: Vec<&str> = self.services.iter().copied().map(Service::label).collect();
@@ -97,7 +97,7 @@ impl Filter {
     }
 
     fn postals(&self) -> String {
-        listed(self.postals.iter().map(|pattern| text::line(&pattern.to_string(), VALUE)))
+        listed(self.postals.iter().map(|pattern| text::line(&pattern.to_string(), VALUE).into_string()))
     }
 
     /// The end of a sentence that has other rules.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Criterion, MAX_VALUE_CHARS, MAX_VALUES};
 use crate::event::Priority;
-use crate::render::text;
+use crate::render::text::{self, SafeText};
 
 /// Highest level that is taken: 1 to 3 are documented, custom layouts may know more.
 const LAST_LEVEL: i64 = 9;
@@ -30,19 +30,19 @@ pub enum FilterError {
     Unseen(Criterion),
     /// A number beyond the levels.
     #[error("There is no priority “{0}”: 1 is the highest and 3 usually the lowest, e.g. `1, 2` or `1-2`.")]
-    Priority(String),
+    Priority(SafeText),
     /// No call has it, and nobody named it: what was typed, and what can be.
     #[error("“{0}” isn't a priority here. Choose from {1}, e.g. `1, 2`. If your CAD has another one, name it with `/cad labels` first.")]
-    UnknownPriority(String, String),
+    UnknownPriority(SafeText, String),
     /// What must be mentioned must not be.
     #[error("Nothing could pass: every word of `include` holds one of `exclude`. Change one of the two, e.g. `exclude:any`.")]
     Nothing,
     /// Not one of [`Service::ALL`].
     #[error("“{0}” isn't a service. Choose from police, fire, ems and dispatch, e.g. `fire, ems`.")]
-    Service(String),
+    Service(SafeText),
     /// Neither a postal nor a prefix nor a range.
     #[error("“{0}” isn't a postal, a prefix or a range. Each needs a number, e.g. `9001`, `90*` or `9000-9099`.")]
-    Postal(String),
+    Postal(SafeText),
 }
 
 /// What kind of unit: its page in the CAD (docs/cad-contract.md#n2).

@@ -4,7 +4,7 @@ use super::*;
 use crate::outbox::{Post, PostSubject};
 
 fn card(subject: &str, text: &str) -> Draft {
-    let embed = crate::render::Embed { title: Some(text.into()), ..crate::render::Embed::default() };
+    let embed = crate::render::Embed { title: Some(crate::render::text::SafeText::trusted(text)), ..crate::render::Embed::default() };
     let message = Message { embeds: vec![embed], ..Message::default() };
     Draft { message, ..draft(7, subject, "", Lane::New) }
 }

@@ -54,7 +54,7 @@ fn draft(guild: GuildId, subject: &str, text: &str) -> Draft {
         threads: Threads::Off,
         over: false,
         parent: None,
-        message: Message { content: Some(text.into()), ..Message::default() },
+        message: Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() },
         happened_at: NOW,
         event: 0,
     }

@@ -267,12 +267,12 @@ fn reply_to(rng: &mut Rng, channel: ChannelId, server: ServerId, about: Subject,
 fn message(rng: &mut Rng, links: &[Subject]) -> Message {
     let links: Vec<Link> = links.iter().map(|to| Link { text: "Call".into(), to: to.to_string() }).collect();
     let field = Field { name: "Became".into(), value: "Call Call".into(), inline: true, links };
-    let title = one(rng, &["Fire", "Flood", "Theft"]).to_owned();
-    let description = percent(rng, 8).then(|| "x".repeat(1_500));
+    let title = one(rng, &["Fire", "Flood", "Theft"]).into();
+    let description = percent(rng, 8).then(|| crate::render::text::SafeText::trusted("x".repeat(1_500)));
     let embed = Embed { title: Some(title), description, fields: vec![field], ..Embed::default() };
-    let file = || File { name: "a.png".into(), base64: String::new(), description: String::new() };
+    let file = || File { name: "a.png".into(), base64: String::new(), description: "".into() };
     Message {
-        content: percent(rng, 20).then(|| "Words".to_owned()),
+        content: percent(rng, 20).then(|| "Words".into()),
         embeds: if percent(rng, 92) { vec![embed] } else { Vec::new() },
         roles: one(rng, &[vec![], vec![RoleId(5)], vec![RoleId(5), RoleId(6)]]),
         files: if percent(rng, 4) { vec![file()] } else { Vec::new() },
@@ -290,7 +290,7 @@ pub(super) fn redrawn<'p>(dice: u64, posts: impl Iterator<Item = &'p Post>) -> O
     }
     let post = one(rng, &shown);
     let mut message = Message::clone(&post.message);
-    message.content = one(rng, &[None, Some("Words".to_owned()), Some("Other words".to_owned())]);
+    message.content = one(rng, &[None, Some("Words".into()), Some("Other words".into())]);
     let Post { channel, guild, style, place, threads, event, .. } = *post;
     let lane = if matches!(post.lane, Lane::Log | Lane::Board) { post.lane } else { Lane::Edit };
     let (roles, parent) = (post.roles.clone(), post.parent.as_ref().map(PostSubject::to_string));
