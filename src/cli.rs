@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{Config, Need, Problems};
 use crate::shutdown::stop_asked;
-use crate::store::backup;
+use crate::store::{StoreError, backup};
 use crate::{app, check, demo, discord, files, output, telemetry};
 
 const AFTER: &str = "\
@@ -115,7 +115,10 @@ async fn run() -> ExitCode {
     let app = match app::App::start_unless(config, Clock::system(), &mut asked).await {
         Ok(Some(app)) => app,
         Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => return say_error(&format!("{error:#}")),
+        // The store's words are complete: what SQLite said would repeat them.
+        Err(error) => {
+            return say_error(&error.downcast_ref().map_or_else(|| format!("{error:#}"), StoreError::to_string));
+        }
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "tenfour runs; Ctrl-C stops it");
     let by_itself = tokio::select! {

@@ -404,7 +404,7 @@ impl Shared {
         let mut tries = 0;
         loop {
             match self.outside.store.settle_and_take(claim, settlement.clone(), now, next).await {
-                Err(StoreError::Failed(reason)) if tries < 20 && !self.tasks.is_draining() => {
+                Err(StoreError::Failed { reason, .. }) if tries < 20 && !self.tasks.is_draining() => {
                     tracing::error!(%reason, "what was sent cannot be written down; trying again");
                     tries += 1;
                     tokio::time::sleep(STORE_PAUSE).await;

@@ -292,7 +292,7 @@ async fn a_batch_is_all_or_nothing_and_neighbours_are_untouched() {
         own.ingest(Batch { journal: vec![row(2), row(2)], posts: vec![draft(7, "never", "", Lane::New)], ..Batch::default() }, Vec::new());
     let (good, bad) = tokio::join!(good, bad);
     good.unwrap();
-    assert!(matches!(bad, Err(StoreError::Failed(_))));
+    assert!(matches!(bad, Err(StoreError::Failed { .. })));
     assert_eq!(last_seq(&store).await.unwrap(), 1);
     assert!(store.due().await.unwrap().is_empty());
 }

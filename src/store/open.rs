@@ -59,7 +59,7 @@ pub(super) struct Opened {
 
 /// Opens the database at `path`, or makes it.
 pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
-    let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+    let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason, source: None };
     let file = resolve(path, true).map_err(fail)?;
     regular(&file).map_err(fail)?;
     let mut made = Made::default();
@@ -100,7 +100,7 @@ pub enum Found {
 
 /// Looks at the database without changing or leaving anything.
 pub(super) fn inspect(path: &Path) -> Result<Found, StoreError> {
-    let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+    let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason, source: None };
     let file = resolve(path, false).map_err(fail)?;
     regular(&file).map_err(fail)?;
     if !file.exists() {
@@ -196,6 +196,7 @@ fn lock_beside(file: &Path, mut made: Option<&mut Made>, path: &Path) -> Result<
     let fail = |error: &std::io::Error| StoreError::Open {
         path: path.display().to_string(),
         reason: of_io(error, &format!("the lock file {}", name.display())),
+        source: None,
     };
     // Whoever failed to open a database removes the lock file that it made: what was locked may have lost its name meanwhile.
     for _ in 0..16 {
@@ -372,14 +373,15 @@ fn busy(failure: &Failure) -> bool {
 
 fn trouble(path: &Path, failure: Failure) -> StoreError {
     let shown = path.display().to_string();
-    let reason = match failure {
+    let (reason, source) = match failure {
         Failure::Newer(Schema { found, known }) => return StoreError::Newer { path: shown, found, known },
-        Failure::Foreign => "it is the database of another program. Set another DATABASE_URL".to_owned(),
-        Failure::Sqlite(error) => of_sqlite(&error),
-        Failure::Migration(rusqlite_migration::Error::RusqliteError { err, .. }) => of_sqlite(&err),
-        Failure::Migration(error) => format!("its schema cannot be brought up to date ({error}). Restore a backup"),
+        Failure::Foreign => ("it is the database of another program. Set another DATABASE_URL".to_owned(), None),
+        Failure::Sqlite(error) | Failure::Migration(rusqlite_migration::Error::RusqliteError { err: error, .. }) => {
+            (of_sqlite(&error), Some(error))
+        }
+        Failure::Migration(error) => (format!("its schema cannot be brought up to date ({error}). Restore a backup"), None),
     };
-    StoreError::Open { path: shown, reason }
+    StoreError::Open { path: shown, reason, source: source.map(Into::into) }
 }
 
 /// What SQLite says, and what to do, in the words of whoever has to do it.

@@ -40,8 +40,12 @@ impl Store {
     }
 
     fn open_blocking(path: &Path, options: Options) -> Result<Self, StoreError> {
-        let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
-        let sqlite = |error: rusqlite::Error| fail(open::of_sqlite(&error));
+        let fail = |reason: String, source: Option<rusqlite::Error>| StoreError::Open {
+            path: path.display().to_string(),
+            reason,
+            source: source.map(Into::into),
+        };
+        let sqlite = |error: rusqlite::Error| fail(open::of_sqlite(&error), Some(error));
         // The lock is named before the connection: should one of the next steps fail, it is dropped after it.
         let open::Opened { file, lock, connection } = open::open(path)?;
         let quota = Quota::set(&connection, options.max_mb).map_err(sqlite)?;
@@ -51,7 +55,7 @@ impl Store {
         let next_seq = Arc::new(AtomicI64::new(journal::last_seq(&connection).map_err(sqlite)?.saturating_add(1)));
         let reading = open::again(&file, path)?;
         reading.pragma_update(None, "query_only", true).map_err(sqlite)?;
-        let no_thread = |error: std::io::Error| fail(format!("cannot start a thread: {error}"));
+        let no_thread = |error: std::io::Error| fail(format!("cannot start a thread: {error}"), None);
         let (reader, reading) = Reader::start(reading).map_err(no_thread)?;
         let written = Written::new(connection, posts).map_err(sqlite)?;
         Ok(Self {
