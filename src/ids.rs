@@ -96,6 +96,19 @@ number!(
     shown
 );
 
+number!(
+    /// Number of a route, shown to people.
+    RouteId,
+    i64,
+    shown
+);
+number!(
+    /// Number of a board, shown to people.
+    BoardId,
+    i64,
+    shown
+);
+
 impl MessageId {
     /// The smallest number that a message made at `at` could have.
     #[must_use]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tenfour::clock::UnixMs;
 use tenfour::event::{Topic, decode, envelope};
-use tenfour::ids::{ChannelId, CommunityId, GuildId, ServerId};
+use tenfour::ids::{ChannelId, CommunityId, GuildId, RouteId, ServerId};
 use tenfour::render::{self, Labels, Style, View};
 use tenfour::route::{Facts, Listens, Moment, Occasion, Route, Rule, targets};
 use tenfour::world::{Change, Server};
@@ -41,9 +41,9 @@ pub(crate) fn run(bench: &mut Bench) {
 fn per_event(topic: Topic, rounds: u32, before: fn(u32) -> Vec<String>, body: fn(u32) -> String) -> Option<Duration> {
     let community = CommunityId::new(events::COMMUNITY);
     // Twenty routes, as in a grown guild; one of them fits.
-    let routes: Vec<Route> = (0..20)
+    let routes: Vec<Route> = (0..20_i64)
         .map(|at| Route {
-            id: at,
+            id: RouteId(at),
             guild: GuildId(1),
             community: community.clone(),
             event: if at == 7 { Listens::To(topic) } else { Listens::To(Topic::Tone) },

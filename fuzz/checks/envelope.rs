@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tenfour::clock::UnixMs;
 use tenfour::event::{self, Envelope, Event, decode};
-use tenfour::ids::{RoleId, ServerId};
+use tenfour::ids::{BoardId, RoleId, ServerId};
 use tenfour::json::{self, JsonError, Reader, Secrets};
 use tenfour::render::{self, BoardKind, Labels, Message, Reply, Style, View};
 use tenfour::world::{Change, Server, Subject};
@@ -56,7 +56,7 @@ pub(super) fn check(data: &[u8]) {
     assert_eq!(world.dispatches, rows.dispatches);
     assert_eq!(world.panics, rows.panics);
     for kind in BoardKind::ALL {
-        fits(&render::board(1, kind, &[(ServerId(1), &world), (ServerId(2), &rows)], Labels::usual()));
+        fits(&render::board(BoardId(1), kind, &[(ServerId(1), &world), (ServerId(2), &rows)], Labels::usual()));
     }
     for entity in world.forget(now.plus(1), 0) {
         assert!(world.row(entity).is_none(), "{entity:?} is forgotten and there");

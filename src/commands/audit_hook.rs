@@ -109,11 +109,15 @@ async fn note_as(context: &CommandContext, by: (GuildId, UserId), action: String
 
 /// What is different for a guild, by the numbers people know.
 fn changed(before: &Routing, after: &Routing, guild: GuildId) -> Vec<String> {
-    fn numbers<'a, T: PartialEq + 'a>(was: impl Iterator<Item = &'a T>, is: impl Iterator<Item = &'a T>, id: fn(&T) -> i64) -> Vec<i64> {
+    fn numbers<'a, T: PartialEq + 'a, I: Ord>(
+        was: impl Iterator<Item = &'a T>,
+        is: impl Iterator<Item = &'a T>,
+        id: fn(&T) -> I,
+    ) -> Vec<I> {
         let (was, is): (Vec<&T>, Vec<&T>) = (was.collect(), is.collect());
         let gone = was.iter().filter(|one| !is.iter().any(|other| id(one) == id(other)));
         let new = is.iter().filter(|one| !was.contains(one));
-        let mut numbers: Vec<i64> = gone.chain(new).map(|one| id(one)).collect();
+        let mut numbers: Vec<I> = gone.chain(new).map(|one| id(one)).collect();
         numbers.sort_unstable();
         numbers
     }

@@ -36,7 +36,7 @@ pub(super) async fn route(ctx: Context<'_>, partial: &str) -> CreateAutocomplete
     let shown = own.into_iter().map(|route| {
         let role = route.role.map(|role| format!(" · {}", names.role(role))).unwrap_or_default();
         let server = route.server.map(|server| format!(" · server {server}")).unwrap_or_default();
-        (format!("#{} {} → {}{server}{role}", route.id, route.event.as_str(), names.channel(route.channel)), route.id)
+        (format!("#{} {} → {}{server}{role}", route.id, route.event.as_str(), names.channel(route.channel)), route.id.0)
     });
     choices(shown, partial)
 }
@@ -53,7 +53,7 @@ pub(super) async fn board(ctx: Context<'_>, partial: &str) -> CreateAutocomplete
     let names = context.names.guild(context, guild).await;
     let shown = own.into_iter().map(|board| {
         let server = board.server.map(|server| format!(" · server {server}")).unwrap_or_default();
-        (format!("#{} {} → {}{server}", board.id, board.kind.as_str(), names.channel(board.channel)), board.id)
+        (format!("#{} {} → {}{server}", board.id, board.kind.as_str(), names.channel(board.channel)), board.id.0)
     });
     choices(shown, partial)
 }

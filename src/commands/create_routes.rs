@@ -10,7 +10,7 @@ use super::errors::Error;
 use super::route_wording::{as_new, describe, named, not_configured, not_in_forum, not_pinged};
 use super::settings::restore;
 use super::wording::and;
-use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
+use crate::ids::{ChannelId, GuildId, RoleId, RouteId, ServerId};
 use crate::render::{Style, text};
 use crate::route::{Listens, NewRoute, Preset, Route};
 use crate::store::{AddRoute, AddedRoute, StyleIs};
@@ -35,7 +35,7 @@ pub(super) struct Made {
 
 impl Made {
     /// The routes' numbers.
-    pub(super) fn ids(&self) -> Vec<i64> {
+    pub(super) fn ids(&self) -> Vec<RouteId> {
         let id = |(_, made): &(NewRoute, AddedRoute)| match made.outcome {
             AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => Some(id),
             AddRoute::TooMany => None,
@@ -206,7 +206,8 @@ mod tests {
             style: Style::Card,
             forum: false,
         };
-        let outcome = |n: usize| if n % 4 == 3 { AddRoute::TooMany } else { AddRoute::Added(1_000_000 + i64::try_from(n).unwrap()) };
+        let outcome =
+            |n: usize| if n % 4 == 3 { AddRoute::TooMany } else { AddRoute::Added(RouteId(1_000_000 + i64::try_from(n).unwrap())) };
         let added = |n: usize| AddedRoute { outcome: outcome(n), before: None, after: None };
         Made { routes: (0..routes).map(|n| (new.clone(), added(n))).collect(), hint: Some("hint".into()), undo: None }
     }
@@ -218,7 +219,7 @@ mod tests {
         for (nth, (new, added)) in made.routes.iter_mut().enumerate() {
             let id = 1_000_000 + i64::try_from(nth).unwrap();
             let after = Route {
-                id,
+                id: RouteId(id),
                 guild: new.guild,
                 community: crate::ids::CommunityId::new("c"),
                 event: Listens::To(crate::event::Topic::Emergency),
@@ -231,7 +232,7 @@ mod tests {
                 rule: crate::route::Rule::default(),
             };
             let before = Route { role: Some(RoleId(u64::MAX - 1)), enabled: false, ..after.clone() };
-            *added = AddedRoute { outcome: AddRoute::Changed(id), before: Some(before), after: Some(after) };
+            *added = AddedRoute { outcome: AddRoute::Changed(RouteId(id)), before: Some(before), after: Some(after) };
         }
         made
     }

@@ -203,13 +203,13 @@ pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::event::Priority;
-    use crate::ids::{CommunityId, GuildId};
+    use crate::ids::{CommunityId, GuildId, RouteId};
     use crate::render::Style;
     use crate::route::{Moment, Occasion, Rule, attention};
 
     fn route(event: Listens, when: Option<When>) -> Route {
         Route {
-            id: 3,
+            id: RouteId(3),
             guild: GuildId(1),
             community: CommunityId::new("c"),
             event,

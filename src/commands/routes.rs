@@ -2,17 +2,17 @@
 
 use super::context::CommandContext;
 use super::errors::Error;
-use crate::ids::GuildId;
+use crate::ids::{GuildId, RouteId};
 use crate::render::Labels;
 use crate::route::{KnownPriorities, Route};
 
 /// A route of this guild, as it is now.
-pub(super) fn known_route(context: &CommandContext, guild: GuildId, id: i64) -> Result<Route, Error> {
+pub(super) fn known_route(context: &CommandContext, guild: GuildId, id: RouteId) -> Result<Route, Error> {
     let routing = context.store.routing_now();
     routing.routes.iter().find(|route| route.guild == guild && route.id == id).cloned().ok_or_else(|| no_such_route(id))
 }
 
-pub(super) fn no_such_route(route: i64) -> Error {
+pub(super) fn no_such_route(route: RouteId) -> Error {
     Error::Refused(format!("This server has no route #{route}: `/alerts list` shows them."))
 }
 

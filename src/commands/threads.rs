@@ -106,7 +106,7 @@ async fn react(ctx: &Context, message: &Message, emoji: &str) {
 mod tests {
     use super::*;
     use crate::clock::UnixMs;
-    use crate::ids::{CallId, CommunityId, ServerId};
+    use crate::ids::{CallId, CommunityId, RouteId, ServerId};
     use crate::render::Style;
     use crate::route::Rule;
 
@@ -122,7 +122,7 @@ mod tests {
     fn a_route_wants_notes_of_its_own_cards_only() {
         let community = CommunityId::new("c");
         let route = |event, server| Route {
-            id: 1,
+            id: RouteId(1),
             guild: GuildId(1),
             community: community.clone(),
             event: Listens::parse(event).unwrap(),

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::sync::oneshot;
 
 use crate::clock::UnixMs;
-use crate::ids::{GuildId, ServerId};
+use crate::ids::{BoardId, GuildId, ServerId};
 use crate::intake::IntakeError;
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Labels, Message, Style};
@@ -31,14 +31,14 @@ pub struct Redraw {
     /// Whose boards.
     pub guild: GuildId,
     /// Only this one.
-    pub board: Option<i64>,
+    pub board: Option<BoardId>,
     /// How many were drawn, once they are on disk and the delivery was woken.
     pub done: oneshot::Sender<Result<usize, IntakeError>>,
 }
 
 /// The boards there are, and when each is to be drawn.
 #[derive(Debug, Default)]
-pub struct Boards(BTreeMap<i64, Watched>);
+pub struct Boards(BTreeMap<BoardId, Watched>);
 
 #[derive(Debug)]
 struct Watched {
@@ -62,7 +62,7 @@ impl Boards {
     /// After a start: every board is drawn once, at once. `made` tells when messages that stand already were made, by the boards'
     /// numbers (`Store::boards_made`).
     #[must_use]
-    pub fn restore(boards: &[Board], made: &[(i64, UnixMs)], now: UnixMs) -> Self {
+    pub fn restore(boards: &[Board], made: &[(BoardId, UnixMs)], now: UnixMs) -> Self {
         let mut restored = Self::default();
         restored.sync(boards, now);
         for (id, at) in made {
@@ -94,7 +94,7 @@ impl Boards {
     }
 
     /// Has one or all boards of a guild drawn now, whatever was drawn lately: people asked, or the guild's words are others.
-    pub fn want(&mut self, guild: GuildId, only: Option<i64>, now: UnixMs) {
+    pub fn want(&mut self, guild: GuildId, only: Option<BoardId>, now: UnixMs) {
         for (id, watched) in &mut self.0 {
             if watched.board.guild == guild && only.is_none_or(|only| only == *id) {
                 watched.wanted = Some(now);
@@ -103,7 +103,7 @@ impl Boards {
     }
 
     /// The boards to be drawn now. They count as drawn; if the drawings are not stored after all, [`Boards::again`] takes that back.
-    pub fn due(&mut self, now: UnixMs) -> Vec<i64> {
+    pub fn due(&mut self, now: UnixMs) -> Vec<BoardId> {
         let mut due = Vec::new();
         for (id, watched) in &mut self.0 {
             if watched.wanted.is_some_and(|at| at <= now) {
@@ -115,7 +115,7 @@ impl Boards {
     }
 
     /// These could not be stored: they are due again after the usual pause.
-    pub fn again(&mut self, ids: &[i64], now: UnixMs) {
+    pub fn again(&mut self, ids: &[BoardId], now: UnixMs) {
         for id in ids {
             if let Some(watched) = self.0.get_mut(id) {
                 watched.wanted = Some(watched.next(now));
@@ -131,7 +131,7 @@ impl Boards {
 
     /// The draft of a board as the worlds are now. `None` if there is no such board.
     #[must_use]
-    pub fn draw(&self, id: i64, worlds: &HashMap<ServerId, Server>, labels: &Labels, now: UnixMs) -> Option<Draft> {
+    pub fn draw(&self, id: BoardId, worlds: &HashMap<ServerId, Server>, labels: &Labels, now: UnixMs) -> Option<Draft> {
         let board = &self.0.get(&id)?.board;
         let mut servers: Vec<(ServerId, &Server)> = worlds
             .iter()
@@ -149,7 +149,7 @@ impl Boards {
 
     /// Whose words a board uses.
     #[must_use]
-    pub fn guild(&self, id: i64) -> Option<GuildId> {
+    pub fn guild(&self, id: BoardId) -> Option<GuildId> {
         self.0.get(&id).map(|watched| watched.board.guild)
     }
 }
@@ -189,7 +189,7 @@ mod tests {
 
     fn board(id: i64, server: Option<u32>) -> Board {
         Board {
-            id,
+            id: BoardId(id),
             guild: GuildId(u64::try_from(id % 2).unwrap()),
             community: CommunityId::new("c"),
             channel: ChannelId(7),
@@ -214,48 +214,48 @@ mod tests {
         let mut boards = quiet(&[board(1, None)]);
         assert_eq!((boards.due(T), boards.next(T)), (vec![], None), "nothing changed");
         touch(&mut boards, 1, 0);
-        assert_eq!((boards.next(T), boards.due(T)), (Some(0), vec![1]));
+        assert_eq!((boards.next(T), boards.due(T)), (Some(0), vec![BoardId(1)]));
         for ms in [1, 1_000, 4_999] {
             touch(&mut boards, 1, ms);
             assert_eq!((boards.due(T.plus(ms)), boards.next(T.plus(ms))), (vec![], Some(5_000 - ms)));
         }
-        assert_eq!(boards.due(T.plus(5_000)), [1]);
+        assert_eq!(boards.due(T.plus(5_000)), [BoardId(1)]);
         assert_eq!(boards.next(T.plus(5_000)), None, "one planner holds all changes");
         touch(&mut boards, 1, 10_001);
-        assert_eq!(boards.due(T.plus(10_001)), [1]);
+        assert_eq!(boards.due(T.plus(10_001)), [BoardId(1)]);
     }
 
     #[test]
     fn an_old_message_is_edited_once_a_minute() {
         let mut boards = quiet(&[board(1, None)]);
         touch(&mut boards, 1, OLD);
-        assert_eq!(boards.due(T.plus(OLD)), [1]);
+        assert_eq!(boards.due(T.plus(OLD)), [BoardId(1)]);
         touch(&mut boards, 1, OLD + 1);
         assert_eq!(boards.next(T.plus(OLD + 1)), Some(59_999));
         // Somebody asks for it.
         boards.want(GuildId(1), None, T.plus(OLD + 2));
-        assert_eq!(boards.due(T.plus(OLD + 2)), [1]);
+        assert_eq!(boards.due(T.plus(OLD + 2)), [BoardId(1)]);
     }
 
     #[test]
     fn after_a_start_each_is_drawn_once_and_old_messages_stay_old() {
         let all = [board(1, None), board(2, None)];
-        let mut boards = Boards::restore(&all, &[(1, T.plus(-OLD - 1)), (9, T)], T);
-        assert_eq!((boards.due(T), boards.next(T)), (vec![1, 2], None));
+        let mut boards = Boards::restore(&all, &[(BoardId(1), T.plus(-OLD - 1)), (BoardId(9), T)], T);
+        assert_eq!((boards.due(T), boards.next(T)), (vec![BoardId(1), BoardId(2)], None));
         touch(&mut boards, 1, 1);
-        assert_eq!(boards.due(T.plus(PACE)), [2]);
-        assert_eq!(boards.due(T.plus(OLD_PACE)), [1]);
+        assert_eq!(boards.due(T.plus(PACE)), [BoardId(2)]);
+        assert_eq!(boards.due(T.plus(OLD_PACE)), [BoardId(1)]);
     }
 
     #[test]
     fn only_boards_of_that_server_are_touched() {
         let mut boards = quiet(&[board(1, Some(1)), board(2, Some(2)), board(3, None)]);
         touch(&mut boards, 2, 0);
-        assert_eq!(boards.due(T), [2, 3]);
-        boards.want(GuildId(1), Some(3), T);
-        assert_eq!(boards.due(T), [3]);
-        boards.want(GuildId(0), Some(3), T);
-        assert_eq!(boards.due(T), Vec::<i64>::new(), "another guild's board");
+        assert_eq!(boards.due(T), [BoardId(2), BoardId(3)]);
+        boards.want(GuildId(1), Some(BoardId(3)), T);
+        assert_eq!(boards.due(T), [BoardId(3)]);
+        boards.want(GuildId(0), Some(BoardId(3)), T);
+        assert_eq!(boards.due(T), Vec::<BoardId>::new(), "another guild's board");
     }
 
     #[test]
@@ -263,18 +263,18 @@ mod tests {
         let mut boards = quiet(&[board(1, None), board(2, None)]);
         touch(&mut boards, 1, 0);
         boards.sync(&[board(2, None)], T);
-        assert_eq!(boards.due(T), [2]);
-        boards.again(&[1, 2], T);
+        assert_eq!(boards.due(T), [BoardId(2)]);
+        boards.again(&[BoardId(1), BoardId(2)], T);
         assert_eq!((boards.due(T), boards.next(T)), (vec![], Some(PACE)), "a broken disk is not hammered");
-        assert_eq!(boards.due(T.plus(PACE)), [2]);
-        assert_eq!(boards.draw(1, &HashMap::new(), &Labels::default(), T), None);
+        assert_eq!(boards.due(T.plus(PACE)), [BoardId(2)]);
+        assert_eq!(boards.draw(BoardId(1), &HashMap::new(), &Labels::default(), T), None);
     }
 
     #[test]
     fn a_clock_that_was_set_back_stops_no_board() {
         let mut boards = quiet(&[board(1, None)]);
         touch(&mut boards, 1, 0);
-        assert_eq!(boards.due(T), [1]);
+        assert_eq!(boards.due(T), [BoardId(1)]);
         touch(&mut boards, 1, -86_400_000);
         assert!(boards.next(T.plus(-86_400_000)).is_some_and(|ms| ms <= PACE), "{boards:?}");
         touch(&mut boards, 1, -2 * 86_400_000);
@@ -289,12 +289,16 @@ mod tests {
             let drawn = boards.draw(id, &worlds, &Labels::default(), T).unwrap();
             drawn.message.embeds.into_iter().map(|embed| embed.footer.unwrap()).collect::<Vec<_>>()
         };
-        assert_eq!(footers(1), ["Board #1 · Server 1", "Board #1 · Server 3"]);
-        assert_eq!(footers(2), ["Board #2 · Server 3"]);
-        assert_eq!(footers(4), ["Board #4 · Server 9"], "nothing was heard of it");
-        let draft = boards.draw(1, &worlds, &Labels::default(), T).unwrap();
+        assert_eq!(footers(BoardId(1)), ["Board #1 · Server 1", "Board #1 · Server 3"]);
+        assert_eq!(footers(BoardId(2)), ["Board #2 · Server 3"]);
+        assert_eq!(footers(BoardId(4)), ["Board #4 · Server 9"], "nothing was heard of it");
+        let draft = boards.draw(BoardId(1), &worlds, &Labels::default(), T).unwrap();
         assert_eq!((draft.key.subject.as_str(), draft.key.server, draft.lane, draft.over), ("board:1", ServerId(0), Lane::Board, false));
-        assert_eq!(boards.draw(1, &worlds, &Labels::default(), T.plus(99)).unwrap().message, draft.message, "time changes nothing");
-        assert_eq!(boards.guild(1), Some(GuildId(1)));
+        assert_eq!(
+            boards.draw(BoardId(1), &worlds, &Labels::default(), T.plus(99)).unwrap().message,
+            draft.message,
+            "time changes nothing"
+        );
+        assert_eq!(boards.guild(BoardId(1)), Some(GuildId(1)));
     }
 }

@@ -36,7 +36,7 @@ use crate::clock::{Clock, UnixMs};
 use crate::event::dedup::{Dedup, WITHIN_MS};
 use crate::event::own::is_own;
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
-use crate::ids::{ChannelId, CommunityId, GuildId, ServerId};
+use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, RouteId, ServerId};
 use crate::intake::{Arrival, IntakeError, Weight};
 use crate::metrics::{Metrics, Outcome};
 use crate::outbox::{ClaimOutcome, Lane, PostKey};
@@ -98,9 +98,9 @@ pub struct Ingest {
     boards: Boards,
     dedup: Dedup,
     /// When each route's role was pinged last.
-    pinged: HashMap<i64, UnixMs>,
+    pinged: HashMap<RouteId, UnixMs>,
     /// When each route was made or changed, as far as that was lately.
-    rerouted: HashMap<i64, UnixMs>,
+    rerouted: HashMap<RouteId, UnixMs>,
     /// As it was when it was last looked at.
     routing: Arc<Routing>,
     forgotten_at: UnixMs,
@@ -569,7 +569,7 @@ impl Ingest {
     }
 
     /// Adds the boards that are due to a batch. Returns their numbers.
-    fn draw_boards(&mut self, batch: &mut Batch) -> Vec<i64> {
+    fn draw_boards(&mut self, batch: &mut Batch) -> Vec<BoardId> {
         let routing = self.deps.store.routing_now();
         self.boards.sync(&routing.boards, batch.now);
         let due = self.boards.due(batch.now);

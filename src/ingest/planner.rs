@@ -7,7 +7,7 @@ use super::facts::{self, OwnedFacts};
 use super::log_pages::LogPages;
 use crate::clock::UnixMs;
 use crate::event::{Event, PageNature, Priority, Topic};
-use crate::ids::{ChannelId, CommunityId, GuildId, Ident, RoleId, ServerId};
+use crate::ids::{ChannelId, CommunityId, GuildId, Ident, RoleId, RouteId, ServerId};
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
 use crate::route::{self, Filter, Occasion, Route, Target, Threads, attention, targets};
@@ -59,9 +59,9 @@ pub(super) struct PlanContext<'a> {
     pub(super) routes: &'a [Route],
     pub(super) guilds: &'a HashMap<GuildId, Guild>,
     /// When each route's role was pinged last.
-    pub(super) pinged: &'a HashMap<i64, UnixMs>,
+    pub(super) pinged: &'a HashMap<RouteId, UnixMs>,
     /// When each route was made or changed, as far as that was lately.
-    pub(super) rerouted: &'a HashMap<i64, UnixMs>,
+    pub(super) rerouted: &'a HashMap<RouteId, UnixMs>,
     pub(super) community: &'a CommunityId,
     pub(super) server: ServerId,
     /// With the event already applied.
@@ -75,7 +75,7 @@ impl<'a> PlanContext<'a> {
     /// For posts that are due because of time or settings, not because of an event.
     pub(super) fn without_event(
         routing: &'a Routing,
-        (pinged, rerouted): (&'a HashMap<i64, UnixMs>, &'a HashMap<i64, UnixMs>),
+        (pinged, rerouted): (&'a HashMap<RouteId, UnixMs>, &'a HashMap<RouteId, UnixMs>),
         whose: Whose<'a>,
         world: &'a Server,
         at: UnixMs,
@@ -92,7 +92,7 @@ pub(super) struct PostPlanner<'a> {
     pages: &'a mut LogPages,
     drafts: &'a mut Vec<Draft>,
     /// Routes whose role is pinged by what was planned.
-    pub(super) pings: Vec<i64>,
+    pub(super) pings: Vec<RouteId>,
     /// Counts what was written into threads: part of its name.
     notes: u32,
 }
@@ -360,7 +360,7 @@ impl<'a> PostPlanner<'a> {
             Subject::Panic(ident, at) => self.world.panics_of(ident, at).iter().any(|panic| panic.joined_late),
             Subject::Event(..) => false,
         };
-        let kept_out = |id: &i64| {
+        let kept_out = |id: &RouteId| {
             self.routes.iter().any(|route| route.id == *id && !route.rule.filter.is_empty())
                 && self.rerouted.get(id).is_none_or(|at| *at < since)
         };

@@ -11,7 +11,7 @@ use super::planner::{Memos, PlanContext, PostPlanner};
 use super::{Ingest, facts, samples};
 use crate::event::envelope::open;
 use crate::event::{RawEvent, Source, Topic, decode};
-use crate::ids::{ChannelId, GuildId, ServerId};
+use crate::ids::{BoardId, ChannelId, GuildId, RouteId, ServerId};
 use crate::intake::IntakeError;
 use crate::metrics::Outcome;
 use crate::outbox::Draft;
@@ -72,7 +72,7 @@ pub struct TryFilter {
     /// Only this guild's route.
     pub guild: GuildId,
     /// Whose events: what this route listens to, of its servers.
-    pub route: i64,
+    pub route: RouteId,
     /// What they are held against, in place of the route's own.
     pub filter: Filter,
     /// How many.
@@ -98,7 +98,7 @@ pub struct TestAlert {
     /// What kind.
     pub topic: Topic,
     /// Only this route.
-    pub route: Option<i64>,
+    pub route: Option<RouteId>,
     /// Pings as a real one would.
     pub full: bool,
     /// The channels it goes to.
@@ -199,7 +199,7 @@ impl Ingest {
         self.boards.want(redraw.guild, redraw.board, now);
         let mut batch = Batch { now, ..Batch::default() };
         let drawn = self.draw_boards(&mut batch);
-        let asked = |id: &&i64| self.boards.guild(**id) == Some(redraw.guild) && redraw.board.is_none_or(|only| only == **id);
+        let asked = |id: &&BoardId| self.boards.guild(**id) == Some(redraw.guild) && redraw.board.is_none_or(|only| only == **id);
         let asked = drawn.iter().filter(asked).count();
         let outcome = match self.store(&Arc::new(batch)).await {
             Ok(()) => Ok(asked),

@@ -9,7 +9,7 @@ use super::planner::{Memos, PostPlanner};
 use super::{Deps, Group, Ingest, TOGETHER, samples};
 use crate::clock::{Clock, UnixMs};
 use crate::event::{Envelope, RawEvent, Source, Topic, decode};
-use crate::ids::{CallId, ChannelId, CommunityId, GuildId, RoleId, ServerId};
+use crate::ids::{CallId, ChannelId, CommunityId, GuildId, RoleId, RouteId, ServerId};
 use crate::intake::{Arrival, IntakeError};
 use crate::metrics::Metrics;
 use crate::outbox::{Draft, Lane};
@@ -277,7 +277,7 @@ impl Desk {
 
 fn route(id: i64, event: Listens, channel: u64, style: Style) -> Route {
     Route {
-        id,
+        id: RouteId(id),
         guild: GuildId(1),
         community: CommunityId::new("c"),
         event,

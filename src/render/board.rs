@@ -16,7 +16,7 @@ use super::text::{self, SafeText, safe};
 use super::{Embed, Labels, Message, Style, View, colors, dispatch, draft, emergency, limits, street, unit, words};
 use crate::clock::UnixMs;
 use crate::event::Priority;
-use crate::ids::{CallId, Ident, ServerId};
+use crate::ids::{BoardId, CallId, Ident, ServerId};
 use crate::world::{Dispatch, Emergency, Server};
 
 /// What a board shows.
@@ -77,7 +77,7 @@ const GAP: &str = "\n\n";
 /// Board `number` (shown in its footer, where people and the delivery find it) of one kind, a section for each server. Without a server
 /// it says that nothing is known to be going on.
 #[must_use]
-pub fn board(number: i64, kind: BoardKind, servers: &[(ServerId, &Server)], labels: &Labels) -> Message {
+pub fn board(number: BoardId, kind: BoardKind, servers: &[(ServerId, &Server)], labels: &Labels) -> Message {
     let nobody = Server::default();
     let nowhere = [(ServerId(0), &nobody)];
     let several = servers.len() > 1;
@@ -452,7 +452,7 @@ mod tests {
     use insta::assert_snapshot;
 
     fn shown(kind: BoardKind, servers: &[(ServerId, &Server)]) -> String {
-        show(&Some(board(3, kind, servers, &Labels::default())))
+        show(&Some(board(BoardId(3), kind, servers, &Labels::default())))
     }
 
     fn unit(world: &mut Server, ident: i64, callsign: &str, department: &str, status: i64) {
@@ -594,7 +594,7 @@ mod tests {
         panic(&mut world, 7_777);
         call(&mut world, 1_299, 1);
         for kind in BoardKind::ALL {
-            let message = board(3, kind, &[(ServerId(1), &world)], &Labels::default());
+            let message = board(BoardId(3), kind, &[(ServerId(1), &world)], &Labels::default());
             hostile::assert_fits(&message);
             assert_eq!(limits::fit(message.clone()), message);
             let text = show(&Some(message.clone()));
@@ -624,7 +624,7 @@ mod tests {
         let (calm, mut alarm) = (Server::default(), Server::default());
         panic(&mut alarm, 9);
         let servers: Vec<(ServerId, &Server)> = (1..=14).map(|n| (ServerId(n), if n == 13 { &alarm } else { &calm })).collect();
-        let message = board(3, BoardKind::Both, &servers, &Labels::default());
+        let message = board(BoardId(3), BoardKind::Both, &servers, &Labels::default());
         hostile::assert_fits(&message);
         let titles: Vec<&str> = message.embeds.iter().step_by(2).map(|embed| embed.title.as_deref().unwrap()).collect();
         assert_eq!(titles[0], "👥 Server 1 · On duty: 0");
@@ -641,7 +641,7 @@ mod tests {
         for n in 0..10 {
             unit(&mut few, n, &format!("Few-{n}"), "LSPD", 2);
         }
-        let message = board(3, BoardKind::Units, &[(ServerId(1), &crowd), (ServerId(2), &few)], &Labels::default());
+        let message = board(BoardId(3), BoardKind::Units, &[(ServerId(1), &crowd), (ServerId(2), &few)], &Labels::default());
         let second = message.embeds[1].description.as_deref().unwrap();
         assert!(second.contains("Few-9 John Doe") && !second.contains("more"), "{second}");
     }
@@ -677,7 +677,7 @@ mod tests {
             },
         );
         let labels = Labels { emergency: "112".into(), statuses: [(2, ("✅".into(), "10-8".into()))].into(), ..Labels::default() };
-        assert_snapshot!(show(&Some(board(3, BoardKind::Both, &[(ServerId(1), &world)], &labels))), @r##"
+        assert_snapshot!(show(&Some(board(BoardId(3), BoardKind::Both, &[(ServerId(1), &world)], &labels))), @r##"
         #2ECC71 👥 On duty: 1
         ✅ 1 10-8
 
@@ -698,11 +698,11 @@ mod tests {
     #[test]
     fn nothing_depends_on_when_units_were_last_seen() {
         let mut world = sample::world();
-        let before = board(3, BoardKind::Both, &[(ServerId(1), &world)], &Labels::default());
+        let before = board(BoardId(3), BoardKind::Both, &[(ServerId(1), &world)], &Labels::default());
         for state in world.units.values_mut() {
             state.seen_at = state.seen_at.plus(60_000);
             state.unit.location = Some("Elsewhere".into());
         }
-        assert_eq!(board(3, BoardKind::Both, &[(ServerId(1), &world)], &Labels::default()), before);
+        assert_eq!(board(BoardId(3), BoardKind::Both, &[(ServerId(1), &world)], &Labels::default()), before);
     }
 }

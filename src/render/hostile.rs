@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{Labels, Message, Reply, Style, View, limits, text};
 use crate::clock::UnixMs;
 use crate::event::*;
-use crate::ids::{CallId, Ident, RoleId, ServerId, UserId};
+use crate::ids::{BoardId, CallId, Ident, RoleId, ServerId, UserId};
 use crate::world::{Acknowledgement, Dispatch, Emergency, Moment, MomentKind, Paged, Panic, Server, Subject, UnitState};
 
 const AT: UnixMs = super::sample::OPENED;
@@ -340,7 +340,7 @@ fn all_messages(filler: &mut Filler, labels: &Labels, style: Style, over: bool, 
     messages.extend(super::status(Ident(0), Some(1), 2, AT, &view));
     messages.extend(super::note(&filler.note(), subjects[2], AT, &view));
     let servers = [(ServerId(1), &world), (ServerId(2), &world)];
-    messages.extend(super::BoardKind::ALL.map(|kind| super::board(i64::MAX, kind, &servers, labels)));
+    messages.extend(super::BoardKind::ALL.map(|kind| super::board(BoardId(i64::MAX), kind, &servers, labels)));
     let late: Vec<Message> = messages.iter().map(|m| super::late(m.clone(), UnixMs(0), UnixMs(i64::MAX))).collect();
     messages.extend(late);
     messages

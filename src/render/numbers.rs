@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{BoardKind, Labels, Message, Reply, Style, View};
 use crate::clock::UnixMs;
 use crate::event::{Envelope, Event, decode};
-use crate::ids::ServerId;
+use crate::ids::{BoardId, ServerId};
 use crate::world::{Change, Server};
 
 const AT: UnixMs = UnixMs(1_795_818_514_080);
@@ -46,7 +46,7 @@ fn drawn(events: &[Event]) -> String {
                 }
             }
         }
-        all.extend(BoardKind::ALL.map(|kind| super::board(1, kind, &[(ServerId(1), &world)], Labels::usual())));
+        all.extend(BoardKind::ALL.map(|kind| super::board(BoardId(1), kind, &[(ServerId(1), &world)], Labels::usual())));
     }
     all.iter().map(seen).collect::<Vec<_>>().join("\n---\n")
 }

@@ -21,7 +21,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-use crate::ids::{CallId, ChannelId, GuildId, Ident, MessageId, RoleId, ServerId, UserId};
+use crate::ids::{BoardId, CallId, ChannelId, GuildId, Ident, MessageId, RoleId, RouteId, ServerId, UserId};
 
 /// Stands where characters were that nobody can see.
 pub const MARK: char = '\u{FFFD}';
@@ -280,7 +280,7 @@ macro_rules! harmless {
     };
 }
 harmless!(SafeText, &'static str, i64, u32, u64, usize);
-harmless!(CallId, ChannelId, GuildId, Ident, MessageId, RoleId, ServerId, UserId);
+harmless!(BoardId, CallId, ChannelId, GuildId, Ident, MessageId, RoleId, RouteId, ServerId, UserId);
 
 impl<T: sealed::Sealed> sealed::Sealed for &T {}
 impl<T: Harmless> Harmless for &T {}

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::attention::{Moment, attention};
 use super::{Filter, Listens, Occasion, Route, Threads};
-use crate::ids::{ChannelId, GuildId, RoleId};
+use crate::ids::{ChannelId, GuildId, RoleId, RouteId};
 use crate::render::Style;
 
 /// One message's place and form: routes that meet in a channel make one message.
@@ -18,9 +18,9 @@ pub struct Target {
     /// The roles of those matching routes that ping now, in the order of the routes' numbers, each once.
     pub roles: Vec<RoleId>,
     /// The routes that matched.
-    pub routes: Vec<i64>,
+    pub routes: Vec<RouteId>,
     /// Those of them whose role is in `roles`: whoever sends the message writes down that they pinged.
-    pub pinged: Vec<i64>,
+    pub pinged: Vec<RouteId>,
     /// A suppressed notification: every matching route is muted or in quiet hours.
     pub silent: bool,
     /// The channel is a forum.

@@ -11,7 +11,7 @@ mod occasion;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Topic;
-use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
+use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, RoleId, RouteId, ServerId};
 use crate::render::Style;
 
 pub use crate::render::BoardKind;
@@ -67,8 +67,7 @@ impl Listens {
 /// One row: events of this kind go to this channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Number, shown to people.
-    pub id: i64,
+    pub id: RouteId,
     pub guild: GuildId,
     /// The community the guild watches.
     pub community: CommunityId,
@@ -153,8 +152,7 @@ impl Threads {
 /// A self-updating message (`/board`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Board {
-    /// Number, shown to people.
-    pub id: i64,
+    pub id: BoardId,
     pub guild: GuildId,
     pub community: CommunityId,
     pub channel: ChannelId,

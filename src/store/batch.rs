@@ -3,7 +3,7 @@
 use super::duty;
 use crate::clock::UnixMs;
 use crate::event::Source;
-use crate::ids::ServerId;
+use crate::ids::{RouteId, ServerId};
 use crate::outbox::Draft;
 
 /// One event to be journaled.
@@ -41,7 +41,7 @@ pub struct Batch {
     /// Posts as they should be now.
     pub posts: Vec<Draft>,
     /// Routes whose role is pinged by them, and when.
-    pub pings: Vec<(i64, UnixMs)>,
+    pub pings: Vec<(RouteId, UnixMs)>,
     /// Sessions on duty that began, changed or ended.
     pub duty: Vec<duty::DutyRow>,
     /// Calls as statistics see them now.

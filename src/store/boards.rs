@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::posts::Posts;
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, GuildId, ServerId, UserId};
+use crate::ids::{BoardId, ChannelId, GuildId, ServerId, UserId};
 use crate::route::{Board, BoardKind};
 
 /// What came of adding a board.
@@ -56,7 +56,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn remove_board(&self, guild: GuildId, id: i64) -> Result<Option<Board>, StoreError> {
+    pub async fn remove_board(&self, guild: GuildId, id: BoardId) -> Result<Option<Board>, StoreError> {
         self.change_with_posts(move |connection, posts| {
             let board = of_guild(connection, guild)?.into_iter().find(|board| board.id == id);
             if let Some(board) = &board {
@@ -77,12 +77,12 @@ pub(super) fn insert(
     server: Option<ServerId>,
     by: UserId,
     now: UnixMs,
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<BoardId> {
     connection.execute(
         "INSERT INTO board (guild, channel, kind, server, created_by, created_ms) VALUES (?1,?2,?3,?4,?5,?6)",
         (rows::flake(guild.0), rows::flake(channel.0), kind.as_str(), server.map(|server| server.0), rows::flake(by.0), now.0),
     )?;
-    Ok(connection.last_insert_rowid())
+    Ok(BoardId(connection.last_insert_rowid()))
 }
 
 /// Takes a board away. Its post stays until it is not being sent any more.
@@ -133,7 +133,7 @@ mod tests {
         let folder = Folder::new();
         let store = store(&folder).await;
         let AddBoard::Added(first) = add(&store, BoardKind::Both, None).await else { panic!("not added") };
-        assert_eq!((first.id, first.community.as_str(), first.channel, first.server), (1, "c", CHANNEL, None));
+        assert_eq!((first.id, first.community.as_str(), first.channel, first.server), (BoardId(1), "c", CHANNEL, None));
         assert_eq!(add(&store, BoardKind::Both, None).await, AddBoard::Same(first.clone()));
         for server in 1..=9 {
             assert!(matches!(add(&store, BoardKind::Both, Some(server)).await, AddBoard::Added(_)));
@@ -142,12 +142,12 @@ mod tests {
         assert_eq!(add(&store, BoardKind::Both, None).await, AddBoard::Same(first.clone()), "what is there is not too many");
         assert_eq!(store.routing_now().boards.len(), 10);
 
-        assert_eq!(store.remove_board(GuildId(2), 1).await.unwrap(), None, "another guild's board");
-        assert_eq!(store.remove_board(GUILD, 1).await.unwrap(), Some(first));
-        assert_eq!(store.remove_board(GUILD, 1).await.unwrap(), None);
+        assert_eq!(store.remove_board(GuildId(2), BoardId(1)).await.unwrap(), None, "another guild's board");
+        assert_eq!(store.remove_board(GUILD, BoardId(1)).await.unwrap(), Some(first));
+        assert_eq!(store.remove_board(GUILD, BoardId(1)).await.unwrap(), None);
         // Numbers are not used again: posts are named by them.
         let AddBoard::Added(next) = add(&store, BoardKind::Units, None).await else { panic!("not added") };
-        assert_eq!(next.id, 11);
+        assert_eq!(next.id, BoardId(11));
     }
 
     #[tokio::test]

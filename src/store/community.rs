@@ -11,7 +11,7 @@ use super::posts::Posts;
 use super::{Batch, CardMemo, Routing, Store, StoreError, duty, journal, post_requests, world_rows};
 use crate::clock::UnixMs;
 use crate::event::RawEvent;
-use crate::ids::{CommunityId, GuildId, Ident, ServerId};
+use crate::ids::{BoardId, CommunityId, GuildId, Ident, RouteId, ServerId};
 use crate::outbox::{ClaimOutcome, ClaimRequest, PostKey};
 use crate::world::Server;
 
@@ -95,7 +95,7 @@ impl CommunityStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn boards_made(&self) -> Result<Vec<(i64, UnixMs)>, StoreError> {
+    pub async fn boards_made(&self) -> Result<Vec<(BoardId, UnixMs)>, StoreError> {
         let community = self.community.clone();
         self.store.reader.run(move |connection| post_requests::boards_made(connection, &community)).await
     }
@@ -104,7 +104,7 @@ impl CommunityStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn pinged(&self) -> Result<HashMap<i64, UnixMs>, StoreError> {
+    pub async fn pinged(&self) -> Result<HashMap<RouteId, UnixMs>, StoreError> {
         let guilds: HashSet<GuildId> = self.routing_now().guilds.keys().copied().collect();
         self.store
             .reader

@@ -12,7 +12,7 @@ use crate::event::Source;
 use crate::event::Topic;
 use crate::guild_access::How;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
-use crate::ids::{CommunityId, ServerId};
+use crate::ids::{CommunityId, RouteId, ServerId};
 use crate::outbox::queue::ChannelDue;
 use crate::outbox::{Claim, Lane, Place, PostKey, SettleOutcome, Settlement};
 use crate::outbox::{ClaimOutcome, ClaimRequest, Draft};
@@ -418,7 +418,7 @@ fn new_route(guild: GuildId, event: Listens, channel: u64) -> NewRoute {
     NewRoute { guild, event, channel: ChannelId(channel), server: None, role: None, style: Style::Card, forum: false }
 }
 
-async fn added(store: &Store, new: NewRoute) -> i64 {
+async fn added(store: &Store, new: NewRoute) -> RouteId {
     let AddRoute::Added(id) = store.add_route(new, UserId(9), UnixMs(1)).await.unwrap() else { panic!("not added") };
     id
 }
@@ -455,7 +455,7 @@ async fn a_rule_is_changed_in_place_by_two_at_once_and_lasts() {
     // What is not named stays.
     let (before, after) = store.set_ping(guild, id, PingEdit { cooldown_s: Some(Some(60)), ..PingEdit::default() }).await.unwrap().unwrap();
     assert_eq!(before, after);
-    assert!(store.change_rule(guild, id + 1, |_| ()).await.unwrap().is_none());
+    assert!(store.change_rule(guild, RouteId(id.0 + 1), |_| ()).await.unwrap().is_none());
     // The same route asked for again keeps its rule, and the role that was not named.
     assert_eq!(
         store.add_route(new_route(guild, Listens::To(Topic::Emergency), 5), UserId(9), UnixMs(1)).await.unwrap(),

@@ -9,7 +9,7 @@ use super::routing::{MOST_ROUTES, ROUTES, load, route};
 use super::{Guild, Routing, Store, StoreError, rows};
 use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
+use crate::ids::{ChannelId, CommunityId, GuildId, RouteId, ServerId, UserId};
 use crate::render::Labels;
 use crate::route::{Listens, NewRoute, PingEdit, Quiet, Route, RouteEdit, Rule};
 
@@ -17,11 +17,11 @@ use crate::route::{Listens, NewRoute, PingEdit, Quiet, Route, RouteEdit, Rule};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddRoute {
     /// Its number.
-    Added(i64),
+    Added(RouteId),
     /// There was one for the same event, channel and server; what was named of it is now as asked.
-    Changed(i64),
+    Changed(RouteId),
     /// Nothing changed: it stands as asked already.
-    Same(i64),
+    Same(RouteId),
     /// The guild has the most routes it may have.
     TooMany,
 }
@@ -54,7 +54,7 @@ pub enum EditRoute {
     /// Nothing changed: it stands as asked already.
     Same(Box<Route>),
     /// Nothing changed: this other route has that event, channel and server.
-    Taken(i64),
+    Taken(RouteId),
     /// Nothing changed: a forum would not take it. The route as it would have been.
     NotInForum(Box<Route>),
     /// The guild has no such route.
@@ -180,7 +180,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn remove_route(&self, guild: GuildId, id: i64) -> Result<bool, StoreError> {
+    pub async fn remove_route(&self, guild: GuildId, id: RouteId) -> Result<bool, StoreError> {
         self.change(move |connection| {
             Ok(connection.execute("DELETE FROM route WHERE id = ?1 AND guild = ?2", (id, rows::flake(guild.0)))? > 0)
         })
@@ -195,7 +195,7 @@ impl Store {
     pub async fn change_rule<T: Send + 'static>(
         &self,
         guild: GuildId,
-        id: i64,
+        id: RouteId,
         change: impl FnOnce(&mut Rule) -> T + Send + 'static,
     ) -> Result<Option<(Route, T)>, StoreError> {
         self.change(move |connection| {
@@ -232,7 +232,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn set_ping(&self, guild: GuildId, id: i64, edit: PingEdit) -> Result<Option<(Route, Route)>, StoreError> {
+    pub async fn set_ping(&self, guild: GuildId, id: RouteId, edit: PingEdit) -> Result<Option<(Route, Route)>, StoreError> {
         self.change(move |connection| {
             let Some(was) = one(connection, guild, id)? else { return Ok(None) };
             let now = edit.of(&was);
@@ -246,7 +246,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn edit_route(&self, guild: GuildId, id: i64, edit: RouteEdit) -> Result<EditRoute, StoreError> {
+    pub async fn edit_route(&self, guild: GuildId, id: RouteId, edit: RouteEdit) -> Result<EditRoute, StoreError> {
         self.change(move |connection| {
             let Some(was) = one(connection, guild, id)? else { return Ok(EditRoute::Unknown) };
             let now = edit.of(&was);
@@ -275,7 +275,7 @@ fn all(connection: &Connection, guild: GuildId) -> rusqlite::Result<Vec<Route>> 
 }
 
 /// One route of a guild; `None` also for one that this version cannot read.
-pub(super) fn one(connection: &Connection, guild: GuildId, id: i64) -> rusqlite::Result<Option<Route>> {
+pub(super) fn one(connection: &Connection, guild: GuildId, id: RouteId) -> rusqlite::Result<Option<Route>> {
     let mut select = connection.prepare_cached(&format!("{ROUTES} WHERE route.id = ?1 AND guild = ?2"))?;
     Ok(select.query_row((id, rows::flake(guild.0)), route).optional()?.flatten())
 }
@@ -307,7 +307,7 @@ fn standing_there(
     event: Listens,
     channel: ChannelId,
     server: Option<ServerId>,
-) -> rusqlite::Result<Option<i64>> {
+) -> rusqlite::Result<Option<RouteId>> {
     connection
         .prepare_cached("SELECT id FROM route WHERE guild = ?1 AND event = ?2 AND channel = ?3 AND coalesce(server, 0) = ?4")?
         .query_row((rows::flake(guild.0), event.as_str(), rows::flake(channel.0), server.map_or(0, |server| server.0)), |row| row.get(0))
@@ -349,6 +349,6 @@ fn add(connection: &Connection, new: &NewRoute, style_is: StyleIs, by: UserId, n
             new.forum,
         ),
     )?;
-    let id = connection.last_insert_rowid();
+    let id = RouteId(connection.last_insert_rowid());
     Ok(AddedRoute { outcome: AddRoute::Added(id), before: None, after: one(connection, new.guild, id)? })
 }

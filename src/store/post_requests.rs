@@ -9,7 +9,7 @@ use super::handle::Store;
 use super::posts::Posts;
 use super::{StoreError, rows};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
+use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
 use crate::outbox::queue::{BoardRemoval, ChannelDue, LaneBacklog, ParkedChannel, Waiting};
 use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Place, PostKey, SettleOutcome, Settlement, SubjectKey};
 use crate::render::Style;
@@ -300,14 +300,14 @@ pub(super) fn memos(connection: &Connection, community: &CommunityId) -> rusqlit
 }
 
 /// When the messages of a community's boards were made, by the boards' numbers.
-pub(super) fn boards_made(connection: &Connection, community: &CommunityId) -> rusqlite::Result<Vec<(i64, UnixMs)>> {
+pub(super) fn boards_made(connection: &Connection, community: &CommunityId) -> rusqlite::Result<Vec<(BoardId, UnixMs)>> {
     let mut select = connection
         .prepare_cached("SELECT subject, message FROM post WHERE community = ?1 AND subject LIKE 'board:%' AND message IS NOT NULL")?;
     let found = select.query_map([community.as_str()], |row| Ok((row.get::<_, String>(0)?, rows::message_option(row, "message")?)))?;
     let mut made = Vec::new();
     for row in found {
         let (subject, message) = row?;
-        let number = subject.strip_prefix("board:").and_then(|number| number.parse().ok());
+        let number = subject.strip_prefix("board:").and_then(|number| number.parse().ok()).map(BoardId);
         made.extend(number.zip(message.map(|message| message.made_at())));
     }
     Ok(made)

@@ -1,12 +1,32 @@
 //! Between rows and types. A row that cannot be read is an error with its column's name, never a default.
 
-use rusqlite::types::Type;
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, Row};
 
-use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId, UserId};
+use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, MessageId, RoleId, RouteId, ServerId, UserId};
 use crate::outbox::Place;
 use crate::render::Style;
 use crate::route::Threads;
+
+/// Numbers that the database itself gives.
+macro_rules! key {
+    ($($id:ident),*) => {
+        $(
+            impl ToSql for $id {
+                fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                    self.0.to_sql()
+                }
+            }
+
+            impl FromSql for $id {
+                fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                    FromSql::column_result(value).map(Self)
+                }
+            }
+        )*
+    };
+}
+key!(BoardId, RouteId);
 
 /// Snowflakes as SQLite's signed integers: Discord's ids stay below 2⁶³.
 pub(super) fn flake(id: u64) -> i64 {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{Routing, Store, StoreError, audit, boards, routing, rows};
 use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
+use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, RouteId, ServerId, UserId};
 use crate::render::{Labels, Style};
 use crate::route::{Board, BoardKind, Escalation, Listens, Quiet, Route, Rule, Step};
 
@@ -52,7 +52,7 @@ impl RouteSetting {
 
     /// As a route of that number.
     #[must_use]
-    pub fn numbered(self, id: i64, guild: GuildId, community: CommunityId) -> Route {
+    pub fn numbered(self, id: RouteId, guild: GuildId, community: CommunityId) -> Route {
         let Self { event, channel, server, role, style, enabled, forum, rule } = self;
         Route { id, guild, community, event, channel, server, role, style, enabled, forum, rule }
     }

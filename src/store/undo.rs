@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, audit, guilds, rows};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
+use crate::ids::{ChannelId, GuildId, RoleId, RouteId, ServerId};
 use crate::render::Style;
 use crate::route::{Route, Rule};
 
@@ -17,7 +17,7 @@ const MOST_PER_GUILD: u32 = 50;
 /// A route as it was or is, without whose it is.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
-    id: i64,
+    id: RouteId,
     event: String,
     channel: ChannelId,
     server: Option<ServerId>,
@@ -54,7 +54,7 @@ pub enum Undone {
     /// It was put back already, or is too old.
     Gone,
     /// Nothing changed: these routes were changed or removed since.
-    Moved(Vec<i64>),
+    Moved(Vec<RouteId>),
 }
 
 impl Store {
@@ -163,10 +163,10 @@ mod tests {
         store.ensure_guild(GUILD, &CommunityId::new("c")).await.unwrap();
         store.serve(&CommunityId::new("c"), Some(GUILD), UnixMs(1)).await.unwrap();
         store.add_route(new(Some(3), Style::Log), UserId(9), UnixMs(1)).await.unwrap();
-        store.change_rule(GUILD, 1, |rule| rule.cooldown_s = Some(7)).await.unwrap();
+        store.change_rule(GUILD, RouteId(1), |rule| rule.cooldown_s = Some(7)).await.unwrap();
         let before = store.routing_now().routes[0].clone();
         let added = store.add_routes(vec![new(Some(4), Style::Card)], StyleIs::Named, UserId(9), UnixMs(2)).await.unwrap();
-        assert_eq!(added[0].outcome, AddRoute::Changed(1));
+        assert_eq!(added[0].outcome, AddRoute::Changed(RouteId(1)));
         let pair = (added[0].before.clone().unwrap(), added[0].after.clone().unwrap());
         let id = store.keep_undo(GUILD, &[pair], UnixMs(2)).await.unwrap();
         (store, before, id)
@@ -192,12 +192,12 @@ mod tests {
     async fn what_somebody_changed_since_stays() {
         let folder = Folder::new();
         let (store, _, id) = changed(&folder).await;
-        store.change_rule(GUILD, 1, |rule| rule.thread_notes = true).await.unwrap();
+        store.change_rule(GUILD, RouteId(1), |rule| rule.thread_notes = true).await.unwrap();
         let is = store.routing_now().routes.clone();
-        assert_eq!(store.undo(GUILD, id, entry(), UnixMs(3)).await.unwrap(), Undone::Moved(vec![1]));
+        assert_eq!(store.undo(GUILD, id, entry(), UnixMs(3)).await.unwrap(), Undone::Moved(vec![RouteId(1)]));
         assert_eq!(store.routing_now().routes, is);
-        store.remove_route(GUILD, 1).await.unwrap();
-        assert_eq!(store.undo(GUILD, id, entry(), UnixMs(3)).await.unwrap(), Undone::Moved(vec![1]));
+        store.remove_route(GUILD, RouteId(1)).await.unwrap();
+        assert_eq!(store.undo(GUILD, id, entry(), UnixMs(3)).await.unwrap(), Undone::Moved(vec![RouteId(1)]));
         assert!(store.all_audited(GUILD, audit::Filter::default()).await.unwrap().is_empty());
     }
 

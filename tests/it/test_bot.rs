@@ -152,7 +152,7 @@ impl TestBot {
             forum: false,
         };
         match store.add_route(route, UserId(1), self.clock.now()).await.unwrap() {
-            AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => id,
+            AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => id.0,
             AddRoute::TooMany => panic!("too many routes"),
         }
     }

@@ -11,7 +11,7 @@ use crate::commands::route_wording::{as_new, describe, named, not_configured, no
 use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, checks, reply};
-use crate::ids::{ChannelId, RoleId, ServerId};
+use crate::ids::{ChannelId, RoleId, RouteId, ServerId};
 use crate::route::{Route, RouteEdit, Threads};
 use crate::store::EditRoute;
 
@@ -36,6 +36,7 @@ pub(super) async fn edit(
     #[description = "How it looks"] style: Option<StyleChoice>,
     #[description = "What to take away"] clear: Option<Clear>,
 ) -> Result<(), Error> {
+    let route = RouteId(route);
     ctx.defer_response(true).await?;
     let (asker, context) = (asker(ctx)?, ctx.data());
     let (server, role) = (server.map(ServerId), role.map(|role| RoleId(role.get())));
@@ -110,7 +111,7 @@ fn contradiction(option: &str) -> Error {
     Error::Refused(format!("`{option}:` and `clear:{option}` contradict each other: leave one of them out."))
 }
 
-fn taken(routes: &[Route], other: i64) -> Error {
+fn taken(routes: &[Route], other: RouteId) -> Error {
     let what = routes.iter().find(|route| route.id == other).map(|route| format!(": {}", describe(&as_new(route)))).unwrap_or_default();
     Error::Refused(format!(
         "Route #{other} is there already{what}. Change that one, or remove it first with `/alerts remove route:{other}`."

@@ -10,7 +10,7 @@ use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, checks, reply};
 use crate::event::Topic;
-use crate::ids::RoleId;
+use crate::ids::{RoleId, RouteId};
 use crate::route::{Escalation, Listens, MOST_STEPS, Route, Step};
 
 /// Who is called next when nobody takes a 911, a panic or a page
@@ -28,6 +28,7 @@ pub(super) async fn escalate(
     #[description = "Role to ping then"] role: Option<serenity::RoleId>,
     #[description = "True: nobody else is called; with minutes, takes only that step away"] off: Option<bool>,
 ) -> Result<(), Error> {
+    let route = RouteId(route);
     ctx.defer_response(true).await?;
     let (asker, context) = (asker(ctx)?, ctx.data());
     let known = known_route(context, asker.guild, route)?;

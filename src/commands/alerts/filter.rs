@@ -9,6 +9,7 @@ use crate::commands::errors::Error;
 use crate::commands::route_wording::named;
 use crate::commands::routes::{known_priorities, known_route, no_such_route};
 use crate::commands::{autocomplete, reply};
+use crate::ids::RouteId;
 use crate::ingest::{Request, Tried, TryFilter};
 use crate::render::text;
 use crate::route::{Criterion, Filter, FilterError, KnownPriorities, Route, Rule};
@@ -50,6 +51,7 @@ pub(super) async fn filter(
     postal: Option<String>,
     #[description = "True: no filter at all"] off: Option<bool>,
 ) -> Result<(), Error> {
+    let route = RouteId(route);
     ctx.defer_response(true).await?;
     let (guild, context) = (guild_of(ctx)?, ctx.data());
     let typed = [priority, department, service, include, exclude, postal];

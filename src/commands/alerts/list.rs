@@ -75,7 +75,7 @@ fn line(route: &Route, now: UnixMs) -> String {
 mod tests {
     use super::*;
     use crate::event::Topic;
-    use crate::ids::{CommunityId, GuildId, RoleId, ServerId};
+    use crate::ids::{CommunityId, GuildId, RoleId, RouteId, ServerId};
     use crate::render::Style;
     use crate::route::{Criterion, Listens, Mute, Rule, Threads, When};
 
@@ -94,9 +94,9 @@ mod tests {
             forum: false,
             rule: crate::route::Rule::default(),
         };
-        let first = route(3, 20, Listens::To(Topic::Emergency), Style::Card);
-        let second = Route { role: Some(RoleId(7)), server: Some(ServerId(2)), ..route(4, 10, Listens::All, Style::Log) };
-        let third = Route { enabled: false, ..route(5, 20, Listens::To(Topic::Panic), Style::Public) };
+        let first = route(RouteId(3), 20, Listens::To(Topic::Emergency), Style::Card);
+        let second = Route { role: Some(RoleId(7)), server: Some(ServerId(2)), ..route(RouteId(4), 10, Listens::All, Style::Log) };
+        let third = Route { enabled: false, ..route(RouteId(5), 20, Listens::To(Topic::Panic), Style::Public) };
         let parked = ParkedChannel {
             channel: ChannelId(20),
             reason: "Missing Access (50001)".into(),
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn rules_are_told_as_they_are_now() {
         let mut route = Route {
-            id: 3,
+            id: RouteId(3),
             guild: GuildId(1),
             community: CommunityId::new("c"),
             event: Listens::To(Topic::Dispatch),

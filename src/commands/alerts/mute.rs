@@ -6,6 +6,7 @@ use crate::commands::errors::Error;
 use crate::commands::route_wording::{hears_panics, named, until};
 use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::{autocomplete, reply};
+use crate::ids::RouteId;
 use crate::route::{Mute, Route};
 
 /// No pings and no sounds of a route for a while; an option left out stays as it is
@@ -23,6 +24,7 @@ pub(super) async fn mute(
     #[description = "Panics too (default: they still sound)"] panic: Option<bool>,
     #[description = "True: the route sounds again"] off: Option<bool>,
 ) -> Result<(), Error> {
+    let route = RouteId(route);
     ctx.defer_response(true).await?;
     let (guild, context, now) = (guild_of(ctx)?, ctx.data(), ctx.data().clock.now());
     if off == Some(true) {

@@ -9,7 +9,7 @@ use crate::commands::options::WhenChoice;
 use crate::commands::route_wording::{named, pings};
 use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::{autocomplete, checks, reply};
-use crate::ids::RoleId;
+use crate::ids::{RoleId, RouteId};
 use crate::route::{PingEdit, Route, When};
 
 /// Whom a route pings, when, and how often at most; an option left out stays as it is
@@ -29,6 +29,7 @@ pub(super) async fn ping(
     #[description = "True: when and cooldown go back to what suits the event"] reset: Option<bool>,
     #[description = "True: ping nobody"] off: Option<bool>,
 ) -> Result<(), Error> {
+    let route = RouteId(route);
     ctx.defer_response(true).await?;
     let (asker, context, role) = (asker(ctx)?, ctx.data(), role.map(|role| RoleId(role.get())));
     let (when, reset, off) = (when.map(|when| when.0), reset == Some(true), off == Some(true));

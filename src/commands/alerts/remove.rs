@@ -5,6 +5,7 @@ use crate::commands::errors::Error;
 use crate::commands::route_wording::{as_new, describe};
 use crate::commands::routes::no_such_route;
 use crate::commands::{autocomplete, reply};
+use crate::ids::RouteId;
 
 /// Stop posting: removes one route
 #[poise::command(slash_command, guild_only)]
@@ -15,6 +16,7 @@ pub(super) async fn remove(
     #[min = 1]
     route: i64,
 ) -> Result<(), Error> {
+    let route = RouteId(route);
     ctx.defer_response(true).await?;
     let guild = guild_of(ctx)?;
     let context = ctx.data();

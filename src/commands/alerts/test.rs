@@ -11,7 +11,7 @@ use crate::commands::routes::no_such_route;
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, reply};
 use crate::event::Topic;
-use crate::ids::{ChannelId, GuildId};
+use crate::ids::{ChannelId, GuildId, RouteId};
 use crate::ingest::{Request, TestAlert};
 use crate::route::{Listens, Route};
 
@@ -29,6 +29,7 @@ pub(super) async fn test(
     route: Option<i64>,
     #[description = "Also ping, as a real alert would (default: no)"] full: Option<bool>,
 ) -> Result<(), Error> {
+    let route = route.map(RouteId);
     ctx.defer_response(true).await?;
     let full = full.unwrap_or(false);
     let channels = send(ctx.data(), guild_of(ctx)?, event.0, route, full).await?;
@@ -47,7 +48,7 @@ pub(in crate::commands) async fn send(
     context: &CommandContext,
     guild: GuildId,
     topic: Topic,
-    route: Option<i64>,
+    route: Option<RouteId>,
     full: bool,
 ) -> Result<Vec<ChannelId>, Error> {
     let routing = context.store.routing_now();

@@ -6,6 +6,7 @@ use crate::commands::options::{Switch, ThreadsChoice};
 use crate::commands::route_wording::named;
 use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::{autocomplete, checks, reply, threads};
+use crate::ids::RouteId;
 use crate::render::Style;
 use crate::route::{Route, Rule, Threads};
 use crate::store::Store;
@@ -22,6 +23,7 @@ pub(super) async fn thread(
     #[description = "What members write there becomes notes of the call"] notes: Option<Switch>,
     #[description = "True: no threads"] off: Option<bool>,
 ) -> Result<(), Error> {
+    let route = RouteId(route);
     ctx.defer_response(true).await?;
     let (asker, context) = (asker(ctx)?, ctx.data());
     let known = known_route(context, asker.guild, route)?;

@@ -6,6 +6,7 @@ use crate::commands::route_wording::named;
 use crate::commands::routes::no_such_route;
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, reply};
+use crate::ids::RouteId;
 use crate::route::Rule;
 
 /// Let a muted route sound again, or all of them
@@ -17,6 +18,7 @@ pub(super) async fn unmute(
     #[min = 1]
     route: Option<i64>,
 ) -> Result<(), Error> {
+    let route = route.map(RouteId);
     ctx.defer_response(true).await?;
     let (guild, context) = (guild_of(ctx)?, ctx.data());
     let now = context.clock.now();

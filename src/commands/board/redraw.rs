@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
-use crate::ids::GuildId;
+use crate::ids::{BoardId, GuildId};
 use crate::ingest::Request;
 use crate::ingest::boards::Redraw;
 
@@ -14,7 +14,7 @@ use crate::ingest::boards::Redraw;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Has boards drawn now. `None` if ingest does not say in time that it did.
-pub(in crate::commands) async fn redraw(context: &CommandContext, guild: GuildId, board: Option<i64>) -> Option<usize> {
+pub(in crate::commands) async fn redraw(context: &CommandContext, guild: GuildId, board: Option<BoardId>) -> Option<usize> {
     let community = context.community(guild).ok()?;
     let (done, told) = oneshot::channel();
     let asked = async {
@@ -24,6 +24,6 @@ pub(in crate::commands) async fn redraw(context: &CommandContext, guild: GuildId
     tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
 }
 
-pub(super) fn no_such_board(board: i64) -> Error {
+pub(super) fn no_such_board(board: BoardId) -> Error {
     Error::Refused(format!("This server has no board #{board}: choose one from the list that `/board remove` shows while you type."))
 }

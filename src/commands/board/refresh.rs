@@ -5,6 +5,7 @@ use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::route_wording::describe_board;
 use crate::commands::{autocomplete, checks, reply};
+use crate::ids::BoardId;
 use crate::route::Board;
 
 /// Draw boards anew, now: one that somebody deleted comes back
@@ -16,6 +17,7 @@ pub(super) async fn refresh(
     #[min = 1]
     board: Option<i64>,
 ) -> Result<(), Error> {
+    let board = board.map(BoardId);
     ctx.defer_response(true).await?;
     let (guild, context) = (guild_of(ctx)?, ctx.data());
     let routing = context.store.routing_now();

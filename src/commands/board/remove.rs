@@ -8,7 +8,7 @@ use crate::commands::errors::Error;
 use crate::commands::route_wording::describe_board;
 use crate::commands::{autocomplete, reply};
 use crate::discord::rest::AskError;
-use crate::ids::MessageId;
+use crate::ids::{BoardId, MessageId};
 use crate::outbox::queue::BoardRemoval;
 use crate::route::Board;
 
@@ -26,6 +26,7 @@ pub(super) async fn remove(
     #[min = 1]
     board: i64,
 ) -> Result<(), Error> {
+    let board = BoardId(board);
     ctx.defer_response(true).await?;
     let (guild, context) = (guild_of(ctx)?, ctx.data());
     let Some(removed) = context.store.remove_board(guild, board).await? else { return Err(no_such_board(board)) };

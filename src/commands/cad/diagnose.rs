@@ -13,7 +13,7 @@ use crate::commands::route_wording::{ever_pings, named, not_configured};
 use crate::commands::wording::and;
 use crate::commands::{announce, reply};
 use crate::community::Community;
-use crate::ids::{ChannelId, GuildId, RoleId};
+use crate::ids::{ChannelId, GuildId, RoleId, RouteId};
 use crate::render::text;
 use crate::route::{Board, Quiet, Route, Threads};
 use crate::status::{Link, contested};
@@ -116,7 +116,7 @@ fn links(context: &CommandContext, community: &Community) -> Vec<String> {
 /// What a channel is used for.
 #[derive(Default)]
 struct Use {
-    routes: Vec<i64>,
+    routes: Vec<RouteId>,
     threads: bool,
     /// The bot's own words: boards and notices, which a forum does not take.
     words: Vec<String>,

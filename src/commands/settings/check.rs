@@ -12,7 +12,7 @@ use crate::commands::checks::{ChannelAccess, Standpoint};
 use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
 use crate::commands::route_wording::{not_configured, not_in_forum, not_pinged};
-use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
+use crate::ids::{ChannelId, GuildId, RoleId, RouteId, ServerId};
 use crate::render::text;
 use crate::route::{Escalation, Step, Threads};
 use crate::store::settings::{BoardSetting, RouteKey, Settings};
@@ -138,7 +138,7 @@ impl GuildSnapshot {
             let mut route = route.at(channel, access.is_forum(), role.flatten());
             route.rule.escalation = escalation;
             // Which threads it would open, the style decides too.
-            let threads = route.clone().numbered(0, self.guild, crate::ids::CommunityId::new("")).threads() != Threads::Off;
+            let threads = route.clone().numbered(RouteId(0), self.guild, crate::ids::CommunityId::new("")).threads() != Threads::Off;
             let hindrance = if threads { access.hindrance_to_threads(channel) } else { access.hindrance(channel) };
             if let Some(hindrance) = hindrance {
                 said.problem(&at("channel"), hindrance);

@@ -5,7 +5,7 @@ use crate::commands::options::style_word;
 use crate::commands::route_wording;
 use crate::commands::route_wording::{as_new, describe, describe_board};
 use crate::commands::wording::and;
-use crate::ids::{ChannelId, CommunityId, GuildId};
+use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, RouteId};
 use crate::render::labels::Form;
 use crate::render::text::{self, SafeText};
 use crate::route::{Board, Quiet, Route, Rule, When};
@@ -68,7 +68,7 @@ fn words(lines: &str) -> SafeText {
 }
 
 fn numbered(route: &RouteSetting) -> Route {
-    route.clone().numbered(0, GuildId(0), CommunityId::new(""))
+    route.clone().numbered(RouteId(0), GuildId(0), CommunityId::new(""))
 }
 
 fn whole(route: &RouteSetting, now: UnixMs) -> String {
@@ -93,7 +93,7 @@ fn filter(route: &Route) -> String {
 
 fn told(setting: &BoardSetting) -> String {
     let BoardSetting { kind, channel, server } = *setting;
-    describe_board(&Board { id: 0, guild: GuildId(0), community: CommunityId::new(""), channel, kind, server })
+    describe_board(&Board { id: BoardId(0), guild: GuildId(0), community: CommunityId::new(""), channel, kind, server })
 }
 
 /// What is different between two routes of one key.

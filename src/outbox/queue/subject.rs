@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::ids::{CommunityId, ServerId};
+use crate::ids::{BoardId, CommunityId, ServerId};
 use crate::world::Subject;
 
 /// What a post is about. Equal texts are equal values and the other way round, so that rows and memory never disagree.
@@ -27,8 +27,7 @@ pub enum PostSubject {
         /// Tells apart pages that one event began.
         page: u32,
     },
-    /// A board, by its number.
-    Board(i64),
+    Board(BoardId),
     /// A message of the bot's own: a notice, a confirmation, a test alert. Also whatever another version wrote.
     Other(Arc<str>),
 }
@@ -84,7 +83,7 @@ fn known(text: &str) -> Option<PostSubject> {
         return Some(PostSubject::Reply { card: card.parse().ok()?, reply: reply.parse().ok()? });
     }
     if let Some(number) = text.strip_prefix("board:") {
-        return number.parse().ok().map(PostSubject::Board);
+        return number.parse().ok().map(BoardId).map(PostSubject::Board);
     }
     if let Some(numbers) = text.strip_prefix("line:") {
         let (seq, nth, page) = three(numbers)?;
@@ -170,7 +169,7 @@ mod tests {
                 PostSubject::Reply { card: Subject::Panic(Ident(4107), UnixMs(9)), reply: CardReply::Escalation { route: 3, minutes: 5 } },
             ),
             ("line:9.1.0", PostSubject::LogPage { seq: 9, nth: 1, page: 0 }),
-            ("board:4", PostSubject::Board(4)),
+            ("board:4", PostSubject::Board(BoardId(4))),
         ] {
             assert_eq!(PostSubject::parse(text), subject, "{text}");
             assert_eq!(subject.to_string(), text);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
+use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, RouteId, ServerId};
 use crate::render::Style;
 use crate::route::Rule;
 
@@ -9,7 +9,7 @@ const P2: Priority = Priority::Level(2);
 
 fn route(event: Listens, rule: Rule) -> Route {
     Route {
-        id: 1,
+        id: RouteId(1),
         guild: GuildId(1),
         community: CommunityId::new("c"),
         event,

@@ -8,7 +8,7 @@ const NOW: UnixMs = UnixMs(1_763_700_000_000);
 
 fn route(id: i64, event: Listens, channel: u64, server: Option<u32>, role: Option<u64>, style: Style) -> Route {
     Route {
-        id,
+        id: RouteId(id),
         guild: GuildId(1),
         community: CommunityId::new("c"),
         event,
@@ -48,8 +48,11 @@ fn two_routes_in_one_channel_make_one_message_with_the_specific_style_and_both_r
     ];
     let met = found(&routes, &occasion(&c, 1, Topic::Emergency));
     assert_eq!(met.len(), 2);
-    assert_eq!((met[0].style, &met[0].roles[..], &met[0].routes[..]), (Style::Card, &[RoleId(10), RoleId(11)][..], &[1, 2][..]));
-    assert_eq!(met[0].pinged, [1, 2]);
+    assert_eq!(
+        (met[0].style, &met[0].roles[..], &met[0].routes[..]),
+        (Style::Card, &[RoleId(10), RoleId(11)][..], &[RouteId(1), RouteId(2)][..])
+    );
+    assert_eq!(met[0].pinged, [RouteId(1), RouteId(2)]);
     assert_eq!((met[1].channel, &met[1].pinged[..]), (ChannelId(8), &[][..]));
     // The order of the rows does not matter for the style.
     let reversed: Vec<_> = routes.iter().rev().cloned().collect();
@@ -106,13 +109,13 @@ fn a_filtered_route_takes_no_part_in_the_message() {
     assert_eq!(met.len(), 1);
     assert_eq!(
         (met[0].style, met[0].threads, &met[0].roles[..], &met[0].routes[..]),
-        (Style::Compact, Threads::Off, &[RoleId(10)][..], &[1][..])
+        (Style::Compact, Threads::Off, &[RoleId(10)][..], &[RouteId(1)][..])
     );
 
     let burning_street = texts("structure FIRE");
     let facts = Facts { texts: &burning_street, ..Facts::unknown(Topic::Emergency) };
     let met = targets(&routes, &occasion, |filter| filter.admits(&facts), awake);
-    assert_eq!((met[0].style, met[0].threads, &met[0].routes[..]), (Style::Card, Threads::Always, &[1, 2][..]));
+    assert_eq!((met[0].style, met[0].threads, &met[0].routes[..]), (Style::Card, Threads::Always, &[RouteId(1), RouteId(2)][..]));
 
     // Alone in its channel, it makes no message at all.
     assert!(
@@ -131,12 +134,15 @@ fn one_route_that_is_awake_makes_the_channel_sound_and_pings_its_own_role_only()
     let met = found(&routes, &occasion);
     assert_eq!(
         (met[0].silent, &met[0].roles[..], &met[0].pinged[..], &met[0].routes[..]),
-        (false, &[RoleId(11)][..], &[2][..], &[1, 2][..])
+        (false, &[RoleId(11)][..], &[RouteId(2)][..], &[RouteId(1), RouteId(2)][..])
     );
 
     routes[1].rule.mute = muted();
     let met = found(&routes, &occasion);
-    assert_eq!((met[0].silent, &met[0].roles[..], &met[0].pinged[..], &met[0].routes[..]), (true, &[][..], &[][..], &[1, 2][..]));
+    assert_eq!(
+        (met[0].silent, &met[0].roles[..], &met[0].pinged[..], &met[0].routes[..]),
+        (true, &[][..], &[][..], &[RouteId(1), RouteId(2)][..])
+    );
 
     // A route that pings nobody by its own rule is not silent.
     routes[1].rule = Rule { when: Some(When::Never), ..Rule::default() };
@@ -150,7 +156,7 @@ fn a_role_of_two_routes_is_named_once_and_both_are_written_down() {
     let routes =
         [route(4, Listens::All, 7, None, Some(10), Style::Card), route(5, Listens::To(Topic::Emergency), 7, None, Some(10), Style::Card)];
     let met = found(&routes, &occasion(&c, 1, Topic::Emergency));
-    assert_eq!((&met[0].roles[..], &met[0].pinged[..]), (&[RoleId(10)][..], &[4, 5][..]));
+    assert_eq!((&met[0].roles[..], &met[0].pinged[..]), (&[RoleId(10)][..], &[RouteId(4), RouteId(5)][..]));
 }
 
 #[test]
@@ -164,8 +170,8 @@ fn each_route_has_a_moment_of_its_own() {
     routes.iter_mut().for_each(|route| route.rule.cooldown_s = Some(60));
     let night = Quiet { from: 0, to: 1_439, timezone: "UTC".into(), panic: false };
     let moment = |route: &Route| Moment {
-        last_ping: (route.id == 2).then_some(NOW.plus(-59_999)),
-        quiet: (route.id == 3).then_some(&night),
+        last_ping: (route.id == RouteId(2)).then_some(NOW.plus(-59_999)),
+        quiet: (route.id == RouteId(3)).then_some(&night),
         ..awake(route)
     };
     let met = targets(&routes, &occasion(&c, 1, Topic::Emergency), |filter| filter.admits(&Facts::unknown(Topic::Emergency)), moment);

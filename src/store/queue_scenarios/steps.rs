@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use crate::clock::UnixMs;
-use crate::ids::{CallId, ChannelId, CommunityId, GuildId, Ident, MessageId, RoleId, ServerId};
+use crate::ids::{BoardId, CallId, ChannelId, CommunityId, GuildId, Ident, MessageId, RoleId, ServerId};
 use crate::outbox::queue::{CardReply, Claim, ClaimRequest, Post, PostSubject};
 use crate::outbox::{Draft, Lane, Obstacle, Place, Settlement};
 use crate::render::{Embed, Field, File, Link, Message};
@@ -29,7 +29,7 @@ pub(super) fn guild_of(channel: ChannelId) -> GuildId {
 pub(super) fn board(number: i64) -> Board {
     let channel = CHANNELS[usize::try_from(number).unwrap() % 2];
     let server = (number > 1).then_some(ServerId(1));
-    Board { id: number, guild: guild_of(channel), community: community(), channel, kind: BoardKind::Both, server }
+    Board { id: BoardId(number), guild: guild_of(channel), community: community(), channel, kind: BoardKind::Both, server }
 }
 
 /// One thing that happens. Claims are named by a number that is taken modulo those that are open.

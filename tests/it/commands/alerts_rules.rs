@@ -5,6 +5,7 @@ use tenfour::render::Style;
 use tenfour::route::{Criterion, Route, Threads, When};
 
 use super::*;
+use tenfour::ids::RouteId;
 
 const THREADS: u64 = 1 << 35;
 const IN_THREADS: u64 = 1 << 38;
@@ -14,11 +15,11 @@ impl Bot {
     async fn added(&self, event: &str) -> i64 {
         let told = self.alerts("add", json!({"event": event, "channel": self.channel})).await;
         assert!(told.contains("added"), "{told}");
-        self.routes().last().unwrap().id
+        self.routes().last().unwrap().id.0
     }
 
     fn route(&self, id: i64) -> Route {
-        self.routes().into_iter().find(|route| route.id == id).unwrap()
+        self.routes().into_iter().find(|route| route.id == RouteId(id)).unwrap()
     }
 
     /// The choices shown while typing a text.

@@ -36,7 +36,7 @@ async fn create_makes_a_board_and_says_how_to_undo_it() {
     let second = bot.board("create", json!({"kind": "units", "channel": bot.lobby, "server": 2})).await;
     assert!(second.starts_with(&format!("✅ Board #2: units on duty → <#{}>, of server 2 only.", bot.lobby)), "{second}");
     let boards = bot.boards();
-    assert_eq!(boards.iter().map(|board| (board.id, board.server)).collect::<Vec<_>>(), [(1, None), (2, Some(ServerId(2)))]);
+    assert_eq!(boards.iter().map(|board| (board.id.0, board.server)).collect::<Vec<_>>(), [(1, None), (2, Some(ServerId(2)))]);
 
     let shown = bot.typing_board("remove", json!({}), "board").await;
     assert_eq!(shown, [("#1 both → #alerts".to_owned(), 1), ("#2 units → #lobby · server 2".to_owned(), 2)]);

@@ -1,6 +1,7 @@
 //! `/cad diagnose` claims that everything works only if it does.
 
 use super::*;
+use tenfour::ids::RouteId;
 
 /// All that is needed, but not to mention everyone.
 fn plain() -> Plan {
@@ -101,8 +102,8 @@ async fn diagnose_looks_at_notices_boards_and_servers_too() {
 
     let guild = GuildId(bot.guild.parse().unwrap());
     let edit = tenfour::route::RouteEdit { server: Some(Some(ServerId(7))), ..tenfour::route::RouteEdit::default() };
-    bot.store.edit_route(guild, 1, edit).await.unwrap();
-    bot.store.change_rule(guild, 1, |rule| rule.thread_notes = true).await.unwrap();
+    bot.store.edit_route(guild, RouteId(1), edit).await.unwrap();
+    bot.store.change_rule(guild, RouteId(1), |rule| rule.thread_notes = true).await.unwrap();
     let quiet = tenfour::route::Quiet { from: 1, to: 2, timezone: "EST".into(), panic: false };
     bot.store.set_quiet(guild, Some(quiet)).await.unwrap();
     let told = bot.diagnosed().await;

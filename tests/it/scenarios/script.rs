@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 use tenfour::clock::UnixMs;
 use tenfour::event::{Source, listed_dispatch, listed_emergency, listed_unit};
-use tenfour::ids::{ChannelId, GuildId, RoleId, UserId};
+use tenfour::ids::{ChannelId, GuildId, RoleId, RouteId, UserId};
 use tenfour::render::{Labels, Style};
 use tenfour::route::{BoardKind, Criterion, Listens, Mute, NewRoute, Quiet, Rule, Threads, When};
 use tenfour::store::AddRoute;
@@ -137,7 +137,7 @@ struct Play {
     seen: Seen,
     roles: BTreeMap<String, String>,
     channels: BTreeMap<String, String>,
-    routes: BTreeMap<(String, String), i64>,
+    routes: BTreeMap<(String, String), RouteId>,
     down: bool,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tenfour::clock::{Clock, UnixMs};
 use tenfour::event::own;
-use tenfour::ids::RoleId;
+use tenfour::ids::{RoleId, RouteId};
 use tenfour::render::Style;
 use tenfour::route::Step;
 use tenfour_sim::cad::CallSpec;
@@ -31,7 +31,7 @@ impl Evening {
         let route = bot.route(event, &channel, Some(&first), Style::Card).await;
         for (minutes, role) in [(3, &second), (5, &third)] {
             let step = Step { minutes, role: RoleId(role.parse().unwrap()), since: BEGIN };
-            let set = bot.app().store.change_rule(bot.guild_id(), route, move |rule| rule.escalation.set(step)).await.unwrap();
+            let set = bot.app().store.change_rule(bot.guild_id(), RouteId(route), move |rule| rule.escalation.set(step)).await.unwrap();
             assert!(set.unwrap().1);
         }
         Self { bot, clock, channel, second, third }

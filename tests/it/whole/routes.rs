@@ -5,6 +5,7 @@ use tenfour::render::Style;
 use tenfour_sim::cad::CadOptions;
 
 use crate::test_bot::{Setup, TestBot, field, post, title};
+use tenfour::ids::RouteId;
 
 fn call(id: i64) -> serde_json::Value {
     json!({ "dispatch": { "callId": id, "status": 1, "priority": 1, "title": "Robbery", "idents": [], "metaData": {} } })
@@ -47,7 +48,7 @@ async fn a_card_is_closed_also_when_its_route_is_gone_and_the_bot_was_restarted(
     bot.tell("EVENT_DISPATCH_NEW", call(5)).await;
     bot.tell("EVENT_DISPATCH_NEW", call(6)).await;
     bot.settled().await;
-    assert!(bot.app().store.remove_route(bot.guild_id(), route).await.unwrap());
+    assert!(bot.app().store.remove_route(bot.guild_id(), RouteId(route)).await.unwrap());
     bot.tell("EVENT_DISPATCH_CLOSED", json!({ "callIds": [5] })).await;
     bot.settled().await;
     assert!(bot.halt().await);

@@ -410,7 +410,7 @@ async fn the_database_takes_any_settings_once_and_touches_only_what_differs() {
     let mut before = Settings::default();
     for n in 0..12 {
         let wanted = settings().new_tree(&mut runner).unwrap().current();
-        let numbers = |routing: &crate::store::Routing| -> Vec<(i64, RouteSetting)> {
+        let numbers = |routing: &crate::store::Routing| -> Vec<(crate::ids::RouteId, RouteSetting)> {
             routing.routes.iter().map(|route| (route.id, RouteSetting::of(route, NOW))).collect()
         };
         let was = numbers(&store.routing_now());
