@@ -7,7 +7,7 @@ use tenfour::clock::UnixMs;
 use tenfour::event::{Topic, decode, envelope};
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RouteId, ServerId};
 use tenfour::render::{self, Labels, Style, View};
-use tenfour::route::{Facts, Listens, Moment, Occasion, Route, Rule, targets};
+use tenfour::route::{Facts, Listens, Moment, Occasion, Route, RouteSpec, Rule, targets};
 use tenfour::world::{Change, Server};
 
 use super::Bench;
@@ -46,14 +46,16 @@ fn per_event(topic: Topic, rounds: u32, before: fn(u32) -> Vec<String>, body: fn
             id: RouteId(at),
             guild: GuildId(1),
             community: community.clone(),
-            event: if at == 7 { Listens::To(topic) } else { Listens::To(Topic::Tone) },
-            channel: ChannelId(100 + at.unsigned_abs()),
-            server: Some(ServerId(1)),
-            role: None,
-            style: Style::Card,
             enabled: true,
-            forum: false,
-            rule: Rule::default(),
+            spec: RouteSpec {
+                event: if at == 7 { Listens::To(topic) } else { Listens::To(Topic::Tone) },
+                channel: ChannelId(100 + at.unsigned_abs()),
+                server: Some(ServerId(1)),
+                role: None,
+                style: Style::Card,
+                forum: false,
+                rule: Rule::default(),
+            },
         })
         .collect();
     let bodies: Vec<String> = (1..=ROUND).map(body).collect();

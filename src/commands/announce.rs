@@ -9,7 +9,7 @@ use crate::ids::{ChannelId, GuildId, ServerId};
 use crate::ingest::{Request, Tell};
 use crate::render::text::{self, SafeText, safe};
 use crate::render::{Embed, Message};
-use crate::route::NewRoute;
+use crate::route::RouteSpec;
 
 /// How long ingest may keep a command waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CONFIRMED: u32 = 0x2E_CC71;
 
 /// Tells a channel what will be posted in it from now on.
-pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: ChannelId, verb: &'static str, new: &[&NewRoute]) {
+pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: ChannelId, verb: &'static str, new: &[&RouteSpec]) {
     let mut topics: Vec<SafeText> = new.iter().map(|new| text::line(&words(new.event), 60)).collect();
     topics.dedup();
     topics.truncate(crate::event::Topic::ALL.len());

@@ -34,9 +34,9 @@ pub(super) async fn route(ctx: Context<'_>, partial: &str) -> CreateAutocomplete
     }
     let names = context.names.guild(context, guild).await;
     let shown = own.into_iter().map(|route| {
-        let role = route.role.map(|role| format!(" · {}", names.role(role))).unwrap_or_default();
-        let server = route.server.map(|server| format!(" · server {server}")).unwrap_or_default();
-        (format!("#{} {} → {}{server}{role}", route.id, route.event.as_str(), names.channel(route.channel)), route.id.0)
+        let role = route.spec.role.map(|role| format!(" · {}", names.role(role))).unwrap_or_default();
+        let server = route.spec.server.map(|server| format!(" · server {server}")).unwrap_or_default();
+        (format!("#{} {} → {}{server}{role}", route.id, route.spec.event.as_str(), names.channel(route.spec.channel)), route.id.0)
     });
     choices(shown, partial)
 }

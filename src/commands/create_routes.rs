@@ -7,12 +7,12 @@ use super::announce::announce;
 use super::checks::{self, ChannelAccess};
 use super::context::{Asker, CommandContext};
 use super::errors::Error;
-use super::route_wording::{as_new, describe, named, not_configured, not_in_forum, not_pinged};
+use super::route_wording::{describe, named, not_configured, not_in_forum, not_pinged};
 use super::settings::restore;
 use super::wording::and;
 use crate::ids::{ChannelId, GuildId, RoleId, RouteId, ServerId};
 use crate::render::{Style, text};
-use crate::route::{Listens, NewRoute, Preset, Route};
+use crate::route::{Listens, Preset, Route, RouteSpec, Rule};
 use crate::store::{AddRoute, AddedRoute, StyleIs};
 
 /// Up to so many routes are told one by one: the largest preset's.
@@ -26,7 +26,7 @@ pub(super) type Part = (Listens, Option<ServerId>, Style, bool);
 /// What was made.
 #[derive(Debug)]
 pub(super) struct Made {
-    pub(super) routes: Vec<(NewRoute, AddedRoute)>,
+    pub(super) routes: Vec<(RouteSpec, AddedRoute)>,
     /// Something that would surprise.
     pub(super) hint: Option<String>,
     /// The number to put back by what was changed of routes that were there.
@@ -36,7 +36,7 @@ pub(super) struct Made {
 impl Made {
     /// The routes' numbers.
     pub(super) fn ids(&self) -> Vec<RouteId> {
-        let id = |(_, made): &(NewRoute, AddedRoute)| match made.outcome {
+        let id = |(_, made): &(RouteSpec, AddedRoute)| match made.outcome {
             AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => Some(id),
             AddRoute::TooMany => None,
         };
@@ -49,9 +49,9 @@ impl Made {
     }
 
     /// As they are now.
-    fn only(&self, wanted: fn(&AddRoute) -> bool) -> Vec<NewRoute> {
+    fn only(&self, wanted: fn(&AddRoute) -> bool) -> Vec<RouteSpec> {
         let fits = self.routes.iter().filter(|(_, made)| wanted(&made.outcome));
-        fits.map(|(new, made)| made.after.as_ref().map_or_else(|| new.clone(), as_new)).collect()
+        fits.map(|(new, made)| made.after.as_ref().map_or(new, |after| &after.spec).clone()).collect()
     }
 
     /// What was changed of routes that were there: before and after.
@@ -91,7 +91,7 @@ impl Made {
         }
         let mut said = Vec::new();
         for (new, made) in &self.routes {
-            let what = describe(&made.after.as_ref().map_or_else(|| new.clone(), as_new));
+            let what = describe(made.after.as_ref().map_or(new, |after| &after.spec));
             said.push(match (&made.outcome, &made.before, &made.after) {
                 (AddRoute::Added(id), ..) => format!("✅ Route #{id} added: {what}. Undo it with `/alerts remove route:{id}`."),
                 (AddRoute::Changed(_), Some(was), Some(is)) => changed_line(was, is),
@@ -144,20 +144,20 @@ pub(super) async fn make(
     }
     let hint = unpingable(context, asker.guild, role, access).await;
     context.store.ensure_guild(asker.guild, &community.id).await?;
-    let new: Vec<NewRoute> = parts
+    let new: Vec<RouteSpec> = parts
         .into_iter()
-        .map(|(event, server, style, pings)| NewRoute {
-            guild: asker.guild,
+        .map(|(event, server, style, pings)| RouteSpec {
             event,
             channel,
             server,
             role: role.filter(|_| pings),
             style,
             forum,
+            rule: Rule::default(),
         })
         .collect();
     let now = context.clock.now();
-    let outcomes = context.store.add_routes(new.clone(), style, asker.user, now).await?;
+    let outcomes = context.store.add_routes(asker.guild, new.clone(), style, asker.user, now).await?;
     let mut made = Made { routes: new.into_iter().zip(outcomes).collect(), hint, undo: None };
     let changed: Vec<(Route, Route)> = made.changed().map(|(was, is)| (was.clone(), is.clone())).collect();
     if !changed.is_empty() {
@@ -197,14 +197,14 @@ mod tests {
     use super::*;
 
     fn made(routes: usize) -> Made {
-        let new = NewRoute {
-            guild: GuildId(u64::MAX),
+        let new = RouteSpec {
             event: Listens::All,
             channel: ChannelId(u64::MAX),
             server: None,
             role: Some(RoleId(u64::MAX)),
             style: Style::Card,
             forum: false,
+            rule: Rule::default(),
         };
         let outcome =
             |n: usize| if n % 4 == 3 { AddRoute::TooMany } else { AddRoute::Added(RouteId(1_000_000 + i64::try_from(n).unwrap())) };
@@ -220,18 +220,21 @@ mod tests {
             let id = 1_000_000 + i64::try_from(nth).unwrap();
             let after = Route {
                 id: RouteId(id),
-                guild: new.guild,
+                guild: GuildId(u64::MAX),
                 community: crate::ids::CommunityId::new("c"),
-                event: Listens::To(crate::event::Topic::Emergency),
-                channel: new.channel,
-                server: None,
-                role: new.role,
-                style: Style::Card,
                 enabled: true,
-                forum: false,
-                rule: crate::route::Rule::default(),
+                spec: RouteSpec {
+                    event: Listens::To(crate::event::Topic::Emergency),
+                    channel: new.channel,
+                    server: None,
+                    role: new.role,
+                    style: Style::Card,
+                    forum: false,
+                    rule: crate::route::Rule::default(),
+                },
             };
-            let before = Route { role: Some(RoleId(u64::MAX - 1)), enabled: false, ..after.clone() };
+            let mut before = Route { enabled: false, ..after.clone() };
+            before.spec.role = Some(RoleId(u64::MAX - 1));
             *added = AddedRoute { outcome: AddRoute::Changed(RouteId(id)), before: Some(before), after: Some(after) };
         }
         made

@@ -7,26 +7,13 @@ use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{ChannelId, RoleId, ServerId};
 use crate::render::Style;
-use crate::route::{Board, Escalation, Listens, NewRoute, Route, Threads, When};
+use crate::route::{Board, Escalation, Listens, Route, RouteSpec, Threads, When};
 
 /// `911 → <#1>, pinging <@&2>, as card, of server 1`.
-pub(super) fn describe(new: &NewRoute) -> String {
+pub(super) fn describe(new: &RouteSpec) -> String {
     let role = new.role.map(|role| format!(", pinging <@&{role}>")).unwrap_or_default();
     let server = new.server.map(|server| format!(", of server {server} only")).unwrap_or_default();
     format!("{} → <#{}>{role}, as {}{server}", new.event.as_str(), new.channel, style_word(new.style))
-}
-
-/// What is needed to make a route that exists.
-pub(super) fn as_new(route: &Route) -> NewRoute {
-    NewRoute {
-        guild: route.guild,
-        event: route.event,
-        channel: route.channel,
-        server: route.server,
-        role: route.role,
-        style: route.style,
-        forum: route.forum,
-    }
 }
 
 /// What a route listens to, in people's words.
@@ -81,12 +68,12 @@ pub(super) fn describe_board(board: &Board) -> String {
 
 /// `Route #3 (911 → <#5>)`.
 pub(super) fn named(route: &Route) -> String {
-    format!("Route #{} ({} → <#{}>)", route.id, route.event.as_str(), route.channel)
+    format!("Route #{} ({} → <#{}>)", route.id, route.spec.event.as_str(), route.spec.channel)
 }
 
 /// Whether panics come over this route.
 pub(super) fn hears_panics(route: &Route) -> bool {
-    matches!(route.event, Listens::All | Listens::To(Topic::Panic))
+    matches!(route.spec.event, Listens::All | Listens::To(Topic::Panic))
 }
 
 /// `until <t:5:f> (<t:5:R>)`.
@@ -99,18 +86,18 @@ pub(super) fn until(end: UnixMs) -> String {
 pub(super) fn pings(route: &Route, role: RoleId) -> String {
     let name = named(route);
     let Some(occasion) = occasion(route) else {
-        let event = route.event.as_str();
-        let why = match (route.rule.when, route.event) {
+        let event = route.spec.event.as_str();
+        let why = match (route.spec.rule.when, route.spec.event) {
             (Some(When::Never), _) => "that is how it is set now".to_owned(),
             (_, Listens::To(Topic::Duty | Topic::Status | Topic::Other)) => format!("`{event}` is never worth a ping"),
             _ => format!("`{event}` has no priority"),
         };
         return format!("🔕 {name} never pings <@&{role}>: {why}.");
     };
-    let cooldown = match route.rule.cooldown_s.unwrap_or_else(|| default_cooldown(route.event)) {
+    let cooldown = match route.spec.rule.cooldown_s.unwrap_or_else(|| default_cooldown(route.spec.event)) {
         0 => String::new(),
         // What never waits needs no word of waiting.
-        _ if route.event == Listens::To(Topic::Panic) => ", without a cool-down, as panics do not wait".to_owned(),
+        _ if route.spec.event == Listens::To(Topic::Panic) => ", without a cool-down, as panics do not wait".to_owned(),
         seconds if hears_panics(route) => format!(", at most once in {seconds} s (panics do not wait)"),
         seconds => format!(", at most once in {seconds} s"),
     };
@@ -132,16 +119,16 @@ fn occasion(route: &Route) -> Option<String> {
     use Topic::{Dispatch, Duty, Emergency, Other, Pager, Panic, Status};
     let new = || "for everything new".to_owned();
     let rising = || "for dispatches that are new with priority 1 or rise to it".to_owned();
-    let by_default = || match route.event {
+    let by_default = || match route.spec.event {
         Listens::All => "for emergency calls, panics, station alerts, emergency pages and dispatches of priority 1".to_owned(),
         Listens::To(Dispatch) => rising(),
         Listens::To(Pager) => "for emergency pages".to_owned(),
         Listens::To(_) => new(),
     };
-    if matches!(route.event, Listens::To(Duty | Status | Other)) {
+    if matches!(route.spec.event, Listens::To(Duty | Status | Other)) {
         return None;
     }
-    Some(match (route.rule.when, route.event) {
+    Some(match (route.spec.rule.when, route.spec.event) {
         (Some(When::Never), _) => return None,
         (None, _) => by_default(),
         (Some(When::Always), Listens::All) => "for everything new but news of units".to_owned(),
@@ -172,7 +159,7 @@ pub(super) fn steps(escalation: &Escalation) -> Vec<String> {
 
 /// What a list says of a route beside what, where and how.
 pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
-    let rule = &route.rule;
+    let rule = &route.spec.rule;
     let mut said = Vec::new();
     if let Some(mute) = rule.mute.filter(|mute| mute.covers(now)) {
         said.push(format!("🔇 muted {}{}", until(mute.until), if mute.panic { ", panics too" } else { "" }));
@@ -188,12 +175,12 @@ pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
     if !rule.escalation.is_empty() {
         said.push(format!("⏰ calls {}", and(&steps(&rule.escalation))));
     }
-    match route.threads() {
+    match route.spec.threads() {
         Threads::Off => {}
         Threads::OnFirstNote => said.push("threads with the first note".to_owned()),
         Threads::Always => said.push("threads always".to_owned()),
     }
-    if rule.thread_notes && (route.forum || route.threads() != Threads::Off) {
+    if rule.thread_notes && (route.spec.forum || route.spec.threads() != Threads::Off) {
         said.push("what is written there becomes notes".to_owned());
     }
     said
@@ -212,14 +199,16 @@ mod tests {
             id: RouteId(3),
             guild: GuildId(1),
             community: CommunityId::new("c"),
-            event,
-            channel: ChannelId(5),
-            server: None,
-            role: Some(RoleId(7)),
-            style: Style::Card,
             enabled: true,
-            forum: false,
-            rule: Rule { when, ..Rule::default() },
+            spec: RouteSpec {
+                event,
+                channel: ChannelId(5),
+                server: None,
+                role: Some(RoleId(7)),
+                style: Style::Card,
+                forum: false,
+                rule: Rule { when, ..Rule::default() },
+            },
         }
     }
 
@@ -231,7 +220,8 @@ mod tests {
     fn ever(route: &Route, last_ping: Option<UnixMs>, now: UnixMs) -> bool {
         let community = CommunityId::new("c");
         let level = Priority::Level(1);
-        let topics = Topic::ALL.into_iter().filter(|topic| matches!(route.event, Listens::All) || route.event == Listens::To(*topic));
+        let topics =
+            Topic::ALL.into_iter().filter(|topic| matches!(route.spec.event, Listens::All) || route.spec.event == Listens::To(*topic));
         topics.into_iter().any(|topic| {
             let occasion = Occasion { community: &community, server: ServerId(1), topic, priority: Some(&level), urgent: true };
             attention(route, &occasion, &Moment { now, dispatcher_on_duty: false, quiet: None, last_ping }).ping
@@ -266,15 +256,15 @@ mod tests {
     #[test]
     fn when_and_how_often_in_one_sentence() {
         let mut route = route(Listens::All, None);
-        route.rule.cooldown_s = Some(60);
+        route.spec.rule.cooldown_s = Some(60);
         assert_eq!(
             pings(&route, RoleId(7)),
             "🔔 Route #3 (all → <#5>) pings <@&7> for emergency calls, panics, station alerts, emergency pages and dispatches of priority 1, at most once in 60 s (panics do not wait)."
         );
-        route.event = Listens::To(Topic::Tone);
-        route.rule.cooldown_s = None;
+        route.spec.event = Listens::To(Topic::Tone);
+        route.spec.rule.cooldown_s = None;
         assert_eq!(pings(&route, RoleId(7)), "🔔 Route #3 (tone → <#5>) pings <@&7> for everything new, at most once in 30 s.");
-        route.rule = Rule { when: Some(When::Priority1), ..Rule::default() };
+        route.spec.rule = Rule { when: Some(When::Priority1), ..Rule::default() };
         assert_eq!(pings(&route, RoleId(7)), "🔕 Route #3 (tone → <#5>) never pings <@&7>: `tone` has no priority.");
     }
 }

@@ -30,13 +30,15 @@ pub(super) const NO_CONTENT: &str = "The bot does not read messages: its operato
 /// Whether a route makes notes of what is written in the thread of a card. Only calls take notes: those of panics and pages never do.
 fn wants(route: &Route, key: &PostKey, subject: Subject) -> bool {
     let listens = matches!(
-        (route.event, subject),
+        (route.spec.event, subject),
         (Listens::All, Subject::Emergency(..) | Subject::Dispatch(..))
             | (Listens::To(Topic::Emergency | Topic::Civil), Subject::Emergency(..))
             | (Listens::To(Topic::Dispatch), Subject::Dispatch(..))
     );
-    let here = route.channel == key.channel && route.community == key.community && route.server.is_none_or(|server| server == key.server);
-    listens && here && route.enabled && route.rule.thread_notes
+    let here = route.spec.channel == key.channel
+        && route.community == key.community
+        && route.spec.server.is_none_or(|server| server == key.server);
+    listens && here && route.enabled && route.spec.rule.thread_notes
 }
 
 /// A message that somebody wrote somewhere.
@@ -46,7 +48,7 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
     let said = matches!(message.kind, MessageType::Regular | MessageType::InlineReply);
     let routing = context.store.routing_now();
     // Most messages of most guilds end here, without a look into the database.
-    if !by_a_person || !said || !routing.routes.iter().any(|route| route.guild == guild && route.rule.thread_notes) {
+    if !by_a_person || !said || !routing.routes.iter().any(|route| route.guild == guild && route.spec.rule.thread_notes) {
         return Ok(());
     }
     let thread = ChannelId(message.channel_id.get());
@@ -125,14 +127,16 @@ mod tests {
             id: RouteId(1),
             guild: GuildId(1),
             community: community.clone(),
-            event: Listens::parse(event).unwrap(),
-            channel: ChannelId(5),
-            server,
-            role: None,
-            style: Style::Card,
             enabled: true,
-            forum: false,
-            rule: Rule { thread_notes: true, ..Rule::default() },
+            spec: crate::route::RouteSpec {
+                event: Listens::parse(event).unwrap(),
+                channel: ChannelId(5),
+                server,
+                role: None,
+                style: Style::Card,
+                forum: false,
+                rule: Rule { thread_notes: true, ..Rule::default() },
+            },
         };
         let (call, emergency) = (Subject::Dispatch(CallId(1), UnixMs(1)), Subject::Emergency(CallId(1), UnixMs(1)));
         let key =
@@ -146,6 +150,8 @@ mod tests {
                 assert!(!wants(&route(event, None), &key(5), other), "{event}");
             }
         }
-        assert!(!wants(&Route { rule: Rule::default(), ..route("all", None) }, &key(5), call));
+        let mut deaf = route("all", None);
+        deaf.spec.rule = Rule::default();
+        assert!(!wants(&deaf, &key(5), call));
     }
 }

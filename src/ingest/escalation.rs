@@ -32,7 +32,7 @@ impl Ingest {
     fn escalate(&mut self, now: UnixMs, batch: &mut Batch) -> HashSet<Called> {
         let routing = self.deps.store.routing_now();
         let mut called = HashSet::new();
-        if routing.routes.iter().all(|route| route.rule.escalation.is_empty()) {
+        if routing.routes.iter().all(|route| route.spec.rule.escalation.is_empty()) {
             self.called.clear();
             return called;
         }
@@ -80,7 +80,7 @@ impl PostPlanner<'_> {
         for target in self.targets(&alert) {
             let Some(memo) = standing.get(&target.channel) else { continue };
             for route in self.routes.iter().filter(|route| target.routes.contains(&route.id) && !self.is_silent(route, &alert)) {
-                for step in route.rule.escalation.due(opened, self.at) {
+                for step in route.spec.rule.escalation.due(opened, self.at) {
                     let this = (server, subject, route.id, step.minutes);
                     if before.contains(&this) {
                         continue;

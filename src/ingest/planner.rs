@@ -361,7 +361,7 @@ impl<'a> PostPlanner<'a> {
             Subject::Event(..) => false,
         };
         let kept_out = |id: &RouteId| {
-            self.routes.iter().any(|route| route.id == *id && !route.rule.filter.is_empty())
+            self.routes.iter().any(|route| route.id == *id && !route.spec.rule.filter.is_empty())
                 && self.rerouted.get(id).is_none_or(|at| *at < since)
         };
         !joined_late && target.routes.iter().all(kept_out)

@@ -217,7 +217,7 @@ impl Ingest {
         let TryFilter { guild, route, filter, done } = wish;
         let routing = self.deps.store.routing_now();
         let Some(route) = routing.routes.iter().find(|known| known.id == route && known.guild == guild) else { return };
-        let bodies = match self.deps.store.last_bodies(route.server, LOOKED_AT).await {
+        let bodies = match self.deps.store.last_bodies(route.spec.server, LOOKED_AT).await {
             Ok(bodies) => bodies,
             Err(error) => return tracing::error!(%error, "the last events could not be read"),
         };
@@ -228,7 +228,7 @@ impl Ingest {
             let Ok((envelope, _)) = open(body.as_bytes()) else { continue };
             for event in decode(&envelope).unwrap_or_default() {
                 let Some(facts) = facts::of_event(world, &event) else { continue };
-                if tried.of >= TRIED || !matches!(route.event, Listens::All) && route.event != Listens::To(facts.topic) {
+                if tried.of >= TRIED || !matches!(route.spec.event, Listens::All) && route.spec.event != Listens::To(facts.topic) {
                     continue;
                 }
                 tried.of += 1;

@@ -280,14 +280,16 @@ fn route(id: i64, event: Listens, channel: u64, style: Style) -> Route {
         id: RouteId(id),
         guild: GuildId(1),
         community: CommunityId::new("c"),
-        event,
-        channel: ChannelId(channel),
-        server: None,
-        role: Some(RoleId(99)),
-        style,
         enabled: true,
-        forum: false,
-        rule: crate::route::Rule::default(),
+        spec: crate::route::RouteSpec {
+            event,
+            channel: ChannelId(channel),
+            server: None,
+            role: Some(RoleId(99)),
+            style,
+            forum: false,
+            rule: crate::route::Rule::default(),
+        },
     }
 }
 
@@ -360,7 +362,7 @@ fn what_stands_for_itself_makes_no_sound_either_where_the_route_is_muted() {
     for (topic, style) in [(Topic::Tone, Style::Compact), (Topic::Station, Style::Card), (Topic::Duty, Style::Log)] {
         for muted in [false, true] {
             let mut desk = Desk::new(vec![route(1, Listens::To(topic), 7, style)]);
-            desk.routes[0].rule.mute = muted.then(|| Mute { until: desk.at.plus(60_000), panic: false });
+            desk.routes[0].spec.rule.mute = muted.then(|| Mute { until: desk.at.plus(60_000), panic: false });
             let drafts = desk.feed(&samples::event(topic));
             assert_eq!(drafts.len(), 1, "{topic:?}");
             assert_eq!(drafts[0].message.silent, muted, "{topic:?}: {:#?}", drafts[0]);

@@ -116,7 +116,7 @@ pub struct Attention {
 #[must_use]
 pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &Moment<'_>) -> Attention {
     let panic = occasion.topic == Topic::Panic;
-    let muted = route.rule.mute.is_some_and(|mute| mute.covers(moment.now) && (mute.panic || !panic));
+    let muted = route.spec.rule.mute.is_some_and(|mute| mute.covers(moment.now) && (mute.panic || !panic));
     let quiet = moment.quiet.is_some_and(|quiet| (quiet.panic || !panic) && quiet.covers(moment.now));
     let silent = muted || quiet;
     let ping = !silent && calls(route, occasion, moment.dispatcher_on_duty) && (panic || !cooling(route, occasion.topic, moment));
@@ -125,13 +125,13 @@ pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &Moment<'_>) ->
 
 /// Whether it is too soon after the last ping. Events from two sources may come out of order, so a ping "later than now" counts alike.
 fn cooling(route: &Route, topic: Topic, moment: &Moment<'_>) -> bool {
-    let seconds = route.rule.cooldown_s.unwrap_or(if topic == Topic::Tone { TONE_COOLDOWN_S } else { 0 });
+    let seconds = route.spec.rule.cooldown_s.unwrap_or(if topic == Topic::Tone { TONE_COOLDOWN_S } else { 0 });
     moment.last_ping.is_some_and(|last| moment.now.since(last).saturating_abs() < i64::from(seconds) * 1_000)
 }
 
 fn calls(route: &Route, occasion: &Occasion<'_>, dispatcher_on_duty: bool) -> bool {
-    match route.rule.when {
-        None => by_default(route.event, occasion),
+    match route.spec.rule.when {
+        None => by_default(route.spec.event, occasion),
         Some(When::Always) => !matches!(occasion.topic, Topic::Duty | Topic::Status | Topic::Other),
         Some(When::Priority1) => match occasion.topic {
             Topic::Panic => true,
@@ -142,8 +142,8 @@ fn calls(route: &Route, occasion: &Occasion<'_>, dispatcher_on_duty: bool) -> bo
         Some(When::NoDispatcher) => {
             // Who listens to everything and stands in for a dispatcher still wants to hear of every panic; a route of its own for panics
             // that says so means it.
-            let regardless = occasion.topic == Topic::Panic && route.event != Listens::To(Topic::Panic);
-            by_default(route.event, occasion) && (regardless || !dispatcher_on_duty)
+            let regardless = occasion.topic == Topic::Panic && route.spec.event != Listens::To(Topic::Panic);
+            by_default(route.spec.event, occasion) && (regardless || !dispatcher_on_duty)
         }
         Some(When::Never) => false,
     }

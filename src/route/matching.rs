@@ -39,22 +39,22 @@ pub fn targets<'m>(
     moment: impl Fn(&Route) -> Moment<'m>,
 ) -> Vec<Target> {
     let mut found: BTreeMap<ChannelId, (Target, (bool, bool))> = BTreeMap::new();
-    for route in routes.iter().filter(|route| matches(route, occasion) && admits(&route.rule.filter)) {
-        let specific = (matches!(route.event, Listens::To(_)), route.server.is_some());
+    for route in routes.iter().filter(|route| matches(route, occasion) && admits(&route.spec.rule.filter)) {
+        let specific = (matches!(route.spec.event, Listens::To(_)), route.spec.server.is_some());
         let attention = attention(route, occasion, &moment(route));
-        let (target, best) = match found.entry(route.channel) {
+        let (target, best) = match found.entry(route.spec.channel) {
             Entry::Occupied(taken) => taken.into_mut(),
             Entry::Vacant(free) => free.insert((blank(route), specific)),
         };
         if specific > *best {
-            (target.style, target.threads, *best) = (route.style, route.threads(), specific);
-        } else if specific == *best && generosity(route.threads()) > generosity(target.threads) {
-            target.threads = route.threads();
+            (target.style, target.threads, *best) = (route.spec.style, route.spec.threads(), specific);
+        } else if specific == *best && generosity(route.spec.threads()) > generosity(target.threads) {
+            target.threads = route.spec.threads();
         }
         target.silent &= attention.silent;
-        target.forum |= route.forum;
+        target.forum |= route.spec.forum;
         target.routes.push(route.id);
-        if let Some(role) = route.role.filter(|_| attention.ping) {
+        if let Some(role) = route.spec.role.filter(|_| attention.ping) {
             target.pinged.push(route.id);
             if !target.roles.contains(&role) {
                 target.roles.push(role);
@@ -68,14 +68,14 @@ pub fn targets<'m>(
 fn blank(route: &Route) -> Target {
     Target {
         guild: route.guild,
-        channel: route.channel,
-        style: route.style,
+        channel: route.spec.channel,
+        style: route.spec.style,
         roles: Vec::new(),
         routes: Vec::new(),
         pinged: Vec::new(),
         silent: true,
-        forum: route.forum,
-        threads: route.threads(),
+        forum: route.spec.forum,
+        threads: route.spec.threads(),
     }
 }
 
@@ -90,8 +90,8 @@ fn generosity(threads: Threads) -> u8 {
 fn matches(route: &Route, occasion: &Occasion<'_>) -> bool {
     route.enabled
         && route.community == *occasion.community
-        && route.server.is_none_or(|server| server == occasion.server)
-        && match route.event {
+        && route.spec.server.is_none_or(|server| server == occasion.server)
+        && match route.spec.event {
             Listens::All => true,
             Listens::To(topic) => topic == occasion.topic,
         }

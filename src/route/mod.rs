@@ -64,13 +64,9 @@ impl Listens {
     }
 }
 
-/// One row: events of this kind go to this channel.
+/// What a person asks for: events of this kind go to this channel, in this way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    pub id: RouteId,
-    pub guild: GuildId,
-    /// The community the guild watches.
-    pub community: CommunityId,
+pub struct RouteSpec {
     pub event: Listens,
     pub channel: ChannelId,
     /// Only this server; `None` = all of the community's.
@@ -78,21 +74,31 @@ pub struct Route {
     /// Pinged when something new comes.
     pub role: Option<RoleId>,
     pub style: Style,
-    /// Switched on.
-    pub enabled: bool,
     /// The channel is a forum: each card is a post of its own.
     pub forum: bool,
     /// What it lets through, and how it calls people.
     pub rule: Rule,
 }
 
-impl Route {
+impl RouteSpec {
     /// Whether its cards get threads, as it is now: lines have no card to open one on, and a public card must not have one, since notes
     /// with names would stand in it.
     #[must_use]
     pub fn threads(&self) -> Threads {
         if self.event.has_cards() && matches!(self.style, Style::Card | Style::Compact) { self.rule.threads } else { Threads::Off }
     }
+}
+
+/// A route of a guild: what was asked for, under a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub id: RouteId,
+    pub guild: GuildId,
+    /// The community the guild watches.
+    pub community: CommunityId,
+    /// Switched on.
+    pub enabled: bool,
+    pub spec: RouteSpec,
 }
 
 /// A route's finer settings. One JSON column: fields may be added, none may change its meaning.
@@ -170,21 +176,6 @@ impl Board {
     }
 }
 
-/// What is needed to make a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRoute {
-    pub guild: GuildId,
-    pub event: Listens,
-    pub channel: ChannelId,
-    /// Only this server.
-    pub server: Option<ServerId>,
-    /// Pinged.
-    pub role: Option<RoleId>,
-    pub style: Style,
-    /// The channel is a forum.
-    pub forum: bool,
-}
-
 /// What is to become of a route (`/alerts edit`); `None` = as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteEdit {
@@ -202,16 +193,18 @@ impl RouteEdit {
     /// The route as it would be.
     #[must_use]
     pub fn of(&self, route: &Route) -> Route {
-        let (channel, forum) = self.channel.unwrap_or((route.channel, route.forum));
-        Route {
-            event: self.event.unwrap_or(route.event),
+        let was = &route.spec;
+        let (channel, forum) = self.channel.unwrap_or((was.channel, was.forum));
+        let spec = RouteSpec {
+            event: self.event.unwrap_or(was.event),
             channel,
             forum,
-            server: self.server.unwrap_or(route.server),
-            role: self.role.unwrap_or(route.role),
-            style: self.style.unwrap_or(route.style),
-            ..route.clone()
-        }
+            server: self.server.unwrap_or(was.server),
+            role: self.role.unwrap_or(was.role),
+            style: self.style.unwrap_or(was.style),
+            rule: was.rule.clone(),
+        };
+        Route { spec, ..route.clone() }
     }
 }
 
@@ -231,9 +224,10 @@ impl PingEdit {
     #[must_use]
     pub fn of(&self, route: &Route) -> Route {
         let mut route = route.clone();
-        route.role = self.role.unwrap_or(route.role);
-        route.rule.when = self.when.unwrap_or(route.rule.when);
-        route.rule.cooldown_s = self.cooldown_s.unwrap_or(route.rule.cooldown_s);
+        let spec = &mut route.spec;
+        spec.role = self.role.unwrap_or(spec.role);
+        spec.rule.when = self.when.unwrap_or(spec.rule.when);
+        spec.rule.cooldown_s = self.cooldown_s.unwrap_or(spec.rule.cooldown_s);
         route
     }
 }

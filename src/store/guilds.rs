@@ -11,7 +11,7 @@ use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, RouteId, ServerId, UserId};
 use crate::render::Labels;
-use crate::route::{Listens, NewRoute, PingEdit, Quiet, Route, RouteEdit, Rule};
+use crate::route::{Listens, PingEdit, Quiet, Route, RouteEdit, RouteSpec, Rule};
 
 /// What came of adding a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,8 +163,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn add_route(&self, new: NewRoute, by: UserId, now: UnixMs) -> Result<AddRoute, StoreError> {
-        let added = self.add_routes(vec![new], StyleIs::Named, by, now).await?.pop();
+    pub async fn add_route(&self, guild: GuildId, spec: RouteSpec, by: UserId, now: UnixMs) -> Result<AddRoute, StoreError> {
+        let added = self.add_routes(guild, vec![spec], StyleIs::Named, by, now).await?.pop();
         Ok(added.map_or(AddRoute::TooMany, |added| added.outcome))
     }
 
@@ -172,8 +172,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn add_routes(&self, new: Vec<NewRoute>, style: StyleIs, by: UserId, now: UnixMs) -> Result<Vec<AddedRoute>, StoreError> {
-        self.change(move |connection| new.iter().map(|new| add(connection, new, style, by, now)).collect()).await
+    pub async fn add_routes(
+        &self,
+        guild: GuildId,
+        specs: Vec<RouteSpec>,
+        style: StyleIs,
+        by: UserId,
+        now: UnixMs,
+    ) -> Result<Vec<AddedRoute>, StoreError> {
+        self.change(move |connection| specs.iter().map(|spec| add(connection, guild, spec, style, by, now)).collect()).await
     }
 
     /// Removes a route of this guild. False if there was none.
@@ -200,7 +207,7 @@ impl Store {
     ) -> Result<Option<(Route, T)>, StoreError> {
         self.change(move |connection| {
             let Some(mut route) = one(connection, guild, id)? else { return Ok(None) };
-            let said = change(&mut route.rule);
+            let said = change(&mut route.spec.rule);
             write(connection, &route)?;
             Ok(Some((route, said)))
         })
@@ -215,9 +222,9 @@ impl Store {
         self.change(move |connection| {
             let mut changed = Vec::new();
             for mut route in all(connection, guild)? {
-                let before = route.rule.clone();
-                change(&mut route.rule);
-                if route.rule != before {
+                let before = route.spec.rule.clone();
+                change(&mut route.spec.rule);
+                if route.spec.rule != before {
                     write(connection, &route)?;
                     changed.push(route);
                 }
@@ -253,10 +260,10 @@ impl Store {
             if now == was {
                 return Ok(EditRoute::Same(Box::new(was)));
             }
-            if now.forum && !now.event.fits_forum(now.style) {
+            if now.spec.forum && !now.spec.event.fits_forum(now.spec.style) {
                 return Ok(EditRoute::NotInForum(Box::new(now)));
             }
-            let there = standing_there(connection, now.guild, now.event, now.channel, now.server)?;
+            let there = standing_there(connection, now.guild, now.spec.event, now.spec.channel, now.spec.server)?;
             if let Some(other) = there.filter(|other| *other != id) {
                 return Ok(EditRoute::Taken(other));
             }
@@ -288,13 +295,13 @@ pub(super) fn write(connection: &Connection, route: &Route) -> rusqlite::Result<
         )?
         .execute((
             route.id,
-            route.event.as_str(),
-            rows::flake(route.channel.0),
-            route.server.map(|server| server.0),
-            route.role.map(|role| rows::flake(role.0)),
-            rows::style_text(route.style),
-            route.forum,
-            rows::to_json(&route.rule)?,
+            route.spec.event.as_str(),
+            rows::flake(route.spec.channel.0),
+            route.spec.server.map(|server| server.0),
+            route.spec.role.map(|role| rows::flake(role.0)),
+            rows::style_text(route.spec.style),
+            route.spec.forum,
+            rows::to_json(&route.spec.rule)?,
             route.enabled,
         ))?;
     Ok(())
@@ -314,41 +321,48 @@ fn standing_there(
         .optional()
 }
 
-fn add(connection: &Connection, new: &NewRoute, style_is: StyleIs, by: UserId, now: UnixMs) -> rusqlite::Result<AddedRoute> {
-    let guild = rows::flake(new.guild.0);
-    let role = new.role.map(|role| rows::flake(role.0));
-    let style = rows::style_text(new.style);
-    let standing = standing_there(connection, new.guild, new.event, new.channel, new.server)?;
-    if let Some(before) = standing.map(|id| one(connection, new.guild, id)).transpose()?.flatten() {
-        let after = Route {
-            role: new.role.or(before.role),
-            style: if style_is == StyleIs::Named { new.style } else { before.style },
+fn add(
+    connection: &Connection,
+    guild: GuildId,
+    new: &RouteSpec,
+    style_is: StyleIs,
+    by: UserId,
+    now: UnixMs,
+) -> rusqlite::Result<AddedRoute> {
+    let flake = rows::flake(guild.0);
+    let standing = standing_there(connection, guild, new.event, new.channel, new.server)?;
+    if let Some(before) = standing.map(|id| one(connection, guild, id)).transpose()?.flatten() {
+        let spec = RouteSpec {
+            role: new.role.or(before.spec.role),
+            style: if style_is == StyleIs::Named { new.style } else { before.spec.style },
             forum: new.forum,
-            enabled: true,
-            ..before.clone()
+            ..before.spec.clone()
         };
+        let after = Route { enabled: true, spec, ..before.clone() };
         let outcome = if after == before { AddRoute::Same(after.id) } else { AddRoute::Changed(after.id) };
         write(connection, &after)?;
         return Ok(AddedRoute { outcome, before: Some(before), after: Some(after) });
     }
-    let count: i64 = connection.query_row("SELECT count(*) FROM route WHERE guild = ?1", [guild], |row| row.get(0))?;
+    let count: i64 = connection.query_row("SELECT count(*) FROM route WHERE guild = ?1", [flake], |row| row.get(0))?;
     if count >= MOST_ROUTES as i64 {
         return Ok(AddedRoute { outcome: AddRoute::TooMany, before: None, after: None });
     }
     connection.execute(
-        "INSERT INTO route (guild, event, channel, server, role, style, created_by, created_ms, forum) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+        "INSERT INTO route (guild, event, channel, server, role, style, created_by, created_ms, forum, rule)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
         (
-            guild,
+            flake,
             new.event.as_str(),
             rows::flake(new.channel.0),
             new.server.map(|server| server.0),
-            role,
-            style,
+            new.role.map(|role| rows::flake(role.0)),
+            rows::style_text(new.style),
             rows::flake(by.0),
             now.0,
             new.forum,
+            rows::to_json(&new.rule)?,
         ),
     )?;
     let id = RouteId(connection.last_insert_rowid());
-    Ok(AddedRoute { outcome: AddRoute::Added(id), before: None, after: one(connection, new.guild, id)? })
+    Ok(AddedRoute { outcome: AddRoute::Added(id), before: None, after: one(connection, guild, id)? })
 }

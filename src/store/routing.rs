@@ -11,7 +11,7 @@ use crate::authorization::ActingRule;
 use crate::guild_access::Access;
 use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::render::Labels;
-use crate::route::{Board, BoardKind, Listens, Quiet, Route};
+use crate::route::{Board, BoardKind, Listens, Quiet, Route, RouteSpec};
 
 /// Most routes of one guild.
 pub const MOST_ROUTES: usize = 200;
@@ -167,17 +167,20 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
 pub(super) fn route(row: &Row<'_>) -> rusqlite::Result<Option<Route>> {
     let event: String = row.get("event")?;
     let Some(event) = Listens::parse(&event) else { return Ok(None) };
-    Ok(Some(Route {
-        id: row.get("id")?,
-        guild: rows::guild(row, "guild")?,
-        community: rows::community(row, "community")?,
+    let spec = RouteSpec {
         event,
         channel: rows::channel(row, "channel")?,
         server: rows::server_option(row, "server")?,
         role: rows::role_option(row, "role")?,
         style: rows::style(row, "style")?,
-        enabled: row.get("enabled")?,
         forum: row.get("forum")?,
         rule: rows::json(row, "rule")?,
+    };
+    Ok(Some(Route {
+        id: row.get("id")?,
+        guild: rows::guild(row, "guild")?,
+        community: rows::community(row, "community")?,
+        enabled: row.get("enabled")?,
+        spec,
     }))
 }

@@ -10,9 +10,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{Routing, Store, StoreError, audit, boards, routing, rows};
 use crate::authorization::ActingRule;
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, RouteId, ServerId, UserId};
-use crate::render::{Labels, Style};
-use crate::route::{Board, BoardKind, Escalation, Listens, Quiet, Route, Rule, Step};
+use crate::ids::{ChannelId, CommunityId, GuildId, RouteId, ServerId, UserId};
+use crate::render::Labels;
+use crate::route::{Board, BoardKind, Escalation, Quiet, Route, RouteSpec, Rule, Step};
 
 use super::posts::Posts;
 
@@ -25,19 +25,9 @@ pub const MOST_BOARDS: usize = boards::MOST_BOARDS;
 /// A route without its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteSetting {
-    pub event: Listens,
-    pub channel: ChannelId,
-    /// Only this server.
-    pub server: Option<ServerId>,
-    /// Pinged.
-    pub role: Option<RoleId>,
-    pub style: Style,
     /// Switched on.
     pub enabled: bool,
-    /// The channel is a forum.
-    pub forum: bool,
-    /// What it lets through, and how it calls people.
-    pub rule: Rule,
+    pub spec: RouteSpec,
 }
 
 /// What tells routes of one guild apart.
@@ -47,24 +37,24 @@ impl RouteSetting {
     /// At most one route of a guild has it.
     #[must_use]
     pub fn key(&self) -> RouteKey {
-        (self.event.as_str(), self.channel, self.server)
+        (self.spec.event.as_str(), self.spec.channel, self.spec.server)
     }
 
     /// As a route of that number.
     #[must_use]
     pub fn numbered(self, id: RouteId, guild: GuildId, community: CommunityId) -> Route {
-        let Self { event, channel, server, role, style, enabled, forum, rule } = self;
-        Route { id, guild, community, event, channel, server, role, style, enabled, forum, rule }
+        let Self { enabled, spec } = self;
+        Route { id, guild, community, enabled, spec }
     }
 
     /// A route as it is at `now`: a mute that is over is none.
     #[must_use]
     pub fn of(route: &Route, now: UnixMs) -> Self {
-        let Route { event, channel, server, role, style, enabled, forum, ref rule, .. } = *route;
+        let mut spec = route.spec.clone();
         // A mute that has run out says nothing any more.
-        let mute = rule.mute.filter(|mute| mute.covers(now));
-        let rule = Rule { mute, escalation: rule.escalation.timeless(), ..rule.clone() };
-        Self { event, channel, server, role, style, enabled, forum, rule }
+        spec.rule.mute = spec.rule.mute.filter(|mute| mute.covers(now));
+        spec.rule.escalation = spec.rule.escalation.timeless();
+        Self { enabled: route.enabled, spec }
     }
 }
 
@@ -309,7 +299,7 @@ fn replace(connection: &Connection, posts: &mut Posts, routing: &Routing, asked:
 
 /// Steps with the times when they were set. One that was not there before is set now: it is not for what waited already.
 fn set_at(wanted: &Escalation, before: Option<&Route>, now: UnixMs) -> Escalation {
-    let known = before.map(|route| route.rule.escalation.steps()).unwrap_or_default();
+    let known = before.map(|route| route.spec.rule.escalation.steps()).unwrap_or_default();
     let mut steps = Escalation::default();
     for step in wanted.steps() {
         let same = known.iter().find(|known| (known.minutes, known.role) == (step.minutes, step.role));
@@ -320,7 +310,8 @@ fn set_at(wanted: &Escalation, before: Option<&Route>, now: UnixMs) -> Escalatio
 }
 
 /// Writes all of a route: over the one that was there before, or as a new one.
-fn put(connection: &Connection, asked: &Replacing, route: &RouteSetting, before: Option<&Route>) -> rusqlite::Result<()> {
+fn put(connection: &Connection, asked: &Replacing, setting: &RouteSetting, before: Option<&Route>) -> rusqlite::Result<()> {
+    let RouteSetting { enabled, spec: route } = setting;
     let rule = Rule { escalation: set_at(&route.rule.escalation, before, asked.now), ..route.rule.clone() };
     connection
         .prepare_cached(
@@ -337,7 +328,7 @@ fn put(connection: &Connection, asked: &Replacing, route: &RouteSetting, before:
             route.server.map(|server| server.0),
             route.role.map(|role| rows::flake(role.0)),
             rows::style_text(route.style),
-            route.enabled,
+            enabled,
             rows::flake(asked.user.0),
             asked.now.0,
             route.forum,

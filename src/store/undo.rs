@@ -7,7 +7,7 @@ use super::{Store, StoreError, audit, guilds, rows};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, RouteId, ServerId};
 use crate::render::Style;
-use crate::route::{Route, Rule};
+use crate::route::{Route, RouteSpec, Rule};
 
 /// How long a change can be put back (ms).
 pub const UNDO_WAITS_MS: i64 = 86_400_000;
@@ -31,7 +31,8 @@ struct Kept {
 impl Kept {
     fn of(route: &Route) -> Self {
         // Taken apart, so that what is added to a route is not forgotten here.
-        let Route { id, guild: _, community: _, event, channel, server, role, style, enabled, forum, rule } = route;
+        let Route { id, guild: _, community: _, enabled, spec } = route;
+        let RouteSpec { event, channel, server, role, style, forum, rule } = spec;
         Self {
             id: *id,
             event: event.as_str().to_owned(),
@@ -120,7 +121,7 @@ impl Store {
 /// A route put back. Event, channel and server are what a command that adds routes finds it by: they are the same.
 fn restored(is: Route, was: Kept) -> Route {
     let Kept { id: _, event: _, channel: _, server: _, role, style, enabled, forum, rule } = was;
-    Route { role, style, enabled, forum, rule, ..is }
+    Route { enabled, spec: RouteSpec { role, style, forum, rule, ..is.spec }, ..is }
 }
 
 /// Forgets what is too old.
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
     use crate::event::Topic;
     use crate::ids::{CommunityId, UserId};
-    use crate::route::{Listens, NewRoute};
+    use crate::route::Listens;
     use crate::store::{AddRoute, StyleIs};
 
     const GUILD: GuildId = GuildId(1);
@@ -152,9 +153,9 @@ mod tests {
         }
     }
 
-    fn new(role: Option<u64>, style: Style) -> NewRoute {
+    fn new(role: Option<u64>, style: Style) -> RouteSpec {
         let event = Listens::To(Topic::Emergency);
-        NewRoute { guild: GUILD, event, channel: ChannelId(5), server: None, role: role.map(RoleId), style, forum: false }
+        RouteSpec { event, channel: ChannelId(5), server: None, role: role.map(RoleId), style, forum: false, rule: Rule::default() }
     }
 
     /// A store with a route that was changed once, and the number to put it back by.
@@ -162,10 +163,10 @@ mod tests {
         let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
         store.ensure_guild(GUILD, &CommunityId::new("c")).await.unwrap();
         store.serve(&CommunityId::new("c"), Some(GUILD), UnixMs(1)).await.unwrap();
-        store.add_route(new(Some(3), Style::Log), UserId(9), UnixMs(1)).await.unwrap();
+        store.add_route(GUILD, new(Some(3), Style::Log), UserId(9), UnixMs(1)).await.unwrap();
         store.change_rule(GUILD, RouteId(1), |rule| rule.cooldown_s = Some(7)).await.unwrap();
         let before = store.routing_now().routes[0].clone();
-        let added = store.add_routes(vec![new(Some(4), Style::Card)], StyleIs::Named, UserId(9), UnixMs(2)).await.unwrap();
+        let added = store.add_routes(GUILD, vec![new(Some(4), Style::Card)], StyleIs::Named, UserId(9), UnixMs(2)).await.unwrap();
         assert_eq!(added[0].outcome, AddRoute::Changed(RouteId(1)));
         let pair = (added[0].before.clone().unwrap(), added[0].after.clone().unwrap());
         let id = store.keep_undo(GUILD, &[pair], UnixMs(2)).await.unwrap();

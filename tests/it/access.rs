@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tenfour::guild_access::{How, Standing};
 use tenfour::ids::{ChannelId, CommunityId, GuildId, UserId};
 use tenfour::render::Style;
-use tenfour::route::{Listens, NewRoute};
+use tenfour::route::{Listens, RouteSpec, Rule};
 use tenfour::store::AddRoute;
 use tenfour_sim::cad::CadOptions;
 use tenfour_sim::discord::{DiscordOptions, Pending};
@@ -68,16 +68,16 @@ impl TestBot {
     async fn route_in(&self, other: &Other, event: &str) {
         let store = &self.app().store;
         store.ensure_guild(guild(&other.guild), &community()).await.unwrap();
-        let new = NewRoute {
-            guild: guild(&other.guild),
+        let new = RouteSpec {
             event: Listens::parse(event).unwrap(),
             channel: ChannelId(other.channel.parse().unwrap()),
             server: None,
             role: None,
             style: Style::Card,
             forum: false,
+            rule: Rule::default(),
         };
-        assert!(matches!(store.add_route(new, UserId(1), self.clock.now()).await.unwrap(), AddRoute::Added(_)));
+        assert!(matches!(store.add_route(guild(&other.guild), new, UserId(1), self.clock.now()).await.unwrap(), AddRoute::Added(_)));
     }
 
     /// A message of the bot's with these components, as nobody's bot would send it.

@@ -15,7 +15,7 @@ use tenfour::config::{Config, Need};
 use tenfour::guild_access::How;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, UserId};
 use tenfour::render::Style;
-use tenfour::route::{BoardKind, Listens, NewRoute};
+use tenfour::route::{BoardKind, Listens, RouteSpec, Rule};
 use tenfour_sim::cad::{Account, CadOptions, CadSim, CallSpec, Seen, ServerOptions, UnitSpec};
 
 use crate::test_bot::{Setup, TestBot, post, until};
@@ -116,9 +116,9 @@ impl Scene {
         store.link(id, &whose, Some(UserId(1)), How::Key, now, Vec::new()).await.unwrap();
         store.ensure_guild(id, &whose).await.unwrap();
         let of = |channel: &str| ChannelId(channel.parse().unwrap());
-        let route =
-            NewRoute { guild: id, event: Listens::All, channel: of(&cards), server: None, role: None, style: Style::Card, forum: false };
-        store.add_route(route, UserId(1), now).await.unwrap();
+        let (event, channel) = (Listens::All, of(&cards));
+        let route = RouteSpec { event, channel, server: None, role: None, style: Style::Card, forum: false, rule: Rule::default() };
+        store.add_route(id, route, UserId(1), now).await.unwrap();
         store.add_board(id, of(&board), BoardKind::Both, None, UserId(1), now).await.unwrap();
         store.set_notices(id, Some(of(&notices))).await.unwrap();
         let member = discord.add_member(&guild, &format!("{} member", MARKS[community]), STAFF, &[]);

@@ -30,7 +30,7 @@ use tenfour::clock::Clock;
 use tenfour::guild_access::How;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::render::Style;
-use tenfour::route::{Listens, NewRoute, Threads};
+use tenfour::route::{Listens, RouteSpec, Rule, Threads};
 use tenfour::store::{AddRoute, Store};
 use tenfour_sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour_sim::discord::{DiscordOptions, DiscordSim, RateLimits};
@@ -119,16 +119,18 @@ impl Stage {
         let community = CommunityId::new(self.cad.community());
         store.link(guild, &community, None, How::Key, Clock::system().now(), Vec::new()).await.unwrap();
         store.ensure_guild(guild, &community).await.unwrap();
-        let route = NewRoute {
-            guild,
+        let route = RouteSpec {
             event: Listens::parse(wanted.event).unwrap(),
             channel: ChannelId(wanted.channel.parse().unwrap()),
             server: wanted.server.map(ServerId),
             role: wanted.role.map(|role| RoleId(role.parse().unwrap())),
             style: Style::Card,
             forum: wanted.forum,
+            rule: Rule::default(),
         };
-        let AddRoute::Added(id) = store.add_route(route, UserId(1), Clock::system().now()).await.unwrap() else { panic!("no route") };
+        let AddRoute::Added(id) = store.add_route(guild, route, UserId(1), Clock::system().now()).await.unwrap() else {
+            panic!("no route")
+        };
         store.change_rule(guild, id, move |rule| rule.threads = wanted.threads).await.unwrap();
         drop(store);
         // Another test's child may hold a copy of the lock's handle between its fork and its exec.

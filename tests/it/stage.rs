@@ -22,7 +22,7 @@ use tenfour::metrics::Metrics;
 use tenfour::outbox::ClaimRequest;
 use tenfour::refresh::{Read, Reason, RefreshRequests};
 use tenfour::render::{BoardKind, Style};
-use tenfour::route::{Listens, NewRoute, Rule};
+use tenfour::route::{Listens, RouteSpec, Rule};
 use tenfour::send_scheduler::SendScheduler;
 use tenfour::shutdown::Tasks;
 use tenfour::status::HostStatus;
@@ -122,19 +122,20 @@ impl Stage {
     /// A channel with a route of its own.
     pub(crate) async fn channel(&self, event: &str, role: Option<&str>, style: Style, forum: bool, rule: Rule) -> String {
         let channel = self.discord.add_channel(&self.guild, event, if forum { 15 } else { 0 });
-        let new = NewRoute {
-            guild: GuildId(self.guild.parse().unwrap()),
+        let guild = GuildId(self.guild.parse().unwrap());
+        let new = RouteSpec {
             event: Listens::parse(event).unwrap(),
             channel: ChannelId(channel.parse().unwrap()),
             server: None,
             role: role.map(|role| RoleId(role.parse().unwrap())),
             style,
             forum,
+            rule: Rule::default(),
         };
-        let AddRoute::Added(id) = self.store.add_route(new.clone(), UserId(1), self.clock.now()).await.unwrap() else {
+        let AddRoute::Added(id) = self.store.add_route(guild, new, UserId(1), self.clock.now()).await.unwrap() else {
             panic!("no route");
         };
-        self.store.change_rule(new.guild, id, move |known| *known = rule).await.unwrap();
+        self.store.change_rule(guild, id, move |known| *known = rule).await.unwrap();
         channel
     }
 

@@ -9,7 +9,7 @@ use tenfour::clock::Clock;
 use tenfour::config::{Config, Need};
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::render::Style;
-use tenfour::route::{Listens, NewRoute};
+use tenfour::route::{Listens, RouteSpec, Rule};
 use tenfour::store::AddRoute;
 use tenfour_sim::cad::{CadOptions, CadSim};
 use tenfour_sim::discord::{DiscordOptions, DiscordSim, RateLimits};
@@ -142,16 +142,16 @@ impl TestBot {
         let guild = self.guild_id();
         let store = &self.app().store;
         store.ensure_guild(guild, &CommunityId::new(&CadOptions::default().community)).await.unwrap();
-        let route = NewRoute {
-            guild,
+        let route = RouteSpec {
             event: Listens::parse(event).unwrap(),
             channel: ChannelId(channel.parse().unwrap()),
             server: server.map(ServerId),
             role: role.map(|role| RoleId(role.parse().unwrap())),
             style,
             forum: false,
+            rule: Rule::default(),
         };
-        match store.add_route(route, UserId(1), self.clock.now()).await.unwrap() {
+        match store.add_route(guild, route, UserId(1), self.clock.now()).await.unwrap() {
             AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id) => id.0,
             AddRoute::TooMany => panic!("too many routes"),
         }

@@ -7,7 +7,7 @@ use crate::commands::context::{Context, asker};
 use crate::commands::create_routes::unpingable;
 use crate::commands::errors::Error;
 use crate::commands::options::{Clear, Clearing, Event, StyleChoice, style_word};
-use crate::commands::route_wording::{as_new, describe, named, not_configured, not_in_forum};
+use crate::commands::route_wording::{describe, named, not_configured, not_in_forum};
 use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, checks, reply};
@@ -69,40 +69,40 @@ pub(super) async fn edit(
     let mut access = None;
     if let Some(channel) = channel.map(|channel| ChannelId(channel.id.get())) {
         let there = checks::channel_access(context, asker.guild, channel, asker.here).await?;
-        let threads = edit.of(&known).threads() != Threads::Off;
+        let threads = edit.of(&known).spec.threads() != Threads::Off;
         if let Some(hindrance) = if threads { there.hindrance_to_threads(channel) } else { there.hindrance(channel) } {
             return Err(Error::Refused(hindrance));
         }
         edit.channel = Some((channel, there.is_forum()));
         access = Some(there);
     } else if role.is_some() {
-        access = Some(checks::channel_access(context, asker.guild, known.channel, asker.here).await?);
+        access = Some(checks::channel_access(context, asker.guild, known.spec.channel, asker.here).await?);
     }
     let (was, now) = match context.store.edit_route(asker.guild, route, edit).await? {
         EditRoute::Changed(both) => *both,
         EditRoute::Same(route) => {
-            return reply::say(ctx, format!("👌 Nothing changed. Route #{} is already {}.", route.id, describe(&as_new(&route)))).await;
+            return reply::say(ctx, format!("👌 Nothing changed. Route #{} is already {}.", route.id, describe(&route.spec))).await;
         }
         EditRoute::Taken(other) => return Err(taken(&context.store.routing_now().routes, other)),
         EditRoute::NotInForum(wish) => {
-            let sentence = not_in_forum(wish.channel, std::iter::once((wish.event, wish.style)));
-            return Err(Error::Refused(sentence.unwrap_or_else(|| format!("<#{}> is a forum: choose a text channel.", wish.channel))));
+            let sentence = not_in_forum(wish.spec.channel, std::iter::once((wish.spec.event, wish.spec.style)));
+            return Err(Error::Refused(sentence.unwrap_or_else(|| format!("<#{}> is a forum: choose a text channel.", wish.spec.channel))));
         }
         EditRoute::Unknown => return Err(no_such_route(route)),
     };
-    let mut said = vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", and(&changes(&was, &now)), describe(&as_new(&now)))];
-    if now.channel != was.channel {
-        context.open_again(asker.guild, now.channel).await?;
-        said.push(format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.channel));
+    let mut said = vec![format!("✏️ Route #{route} is changed: {}. It is now {}.", and(&changes(&was, &now)), describe(&now.spec))];
+    if now.spec.channel != was.spec.channel {
+        context.open_again(asker.guild, now.spec.channel).await?;
+        said.push(format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", was.spec.channel));
     }
-    if was.threads() != Threads::Off && now.threads() == Threads::Off {
+    if was.spec.threads() != Threads::Off && now.spec.threads() == Threads::Off {
         said.push("💡 It opens no threads any more: only calls have them, as `card` or `compact`.".to_owned());
     }
     if let Some(there) = access {
-        said.extend(unpingable(context, asker.guild, now.role, there).await);
+        said.extend(unpingable(context, asker.guild, now.spec.role, there).await);
     }
-    if !now.forum && (now.channel, now.event, now.server) != (was.channel, was.event, was.server) {
-        announce(context, asker, now.channel, if now.channel == was.channel { "changed" } else { "on" }, &[&as_new(&now)]).await;
+    if !now.spec.forum && (now.spec.channel, now.spec.event, now.spec.server) != (was.spec.channel, was.spec.event, was.spec.server) {
+        announce(context, asker, now.spec.channel, if now.spec.channel == was.spec.channel { "changed" } else { "on" }, &[&now.spec]).await;
     }
     reply::say(ctx, said.join("\n")).await
 }
@@ -112,7 +112,7 @@ fn contradiction(option: &str) -> Error {
 }
 
 fn taken(routes: &[Route], other: RouteId) -> Error {
-    let what = routes.iter().find(|route| route.id == other).map(|route| format!(": {}", describe(&as_new(route)))).unwrap_or_default();
+    let what = routes.iter().find(|route| route.id == other).map(|route| format!(": {}", describe(&route.spec))).unwrap_or_default();
     Error::Refused(format!(
         "Route #{other} is there already{what}. Change that one, or remove it first with `/alerts remove route:{other}`."
     ))
@@ -120,14 +120,14 @@ fn taken(routes: &[Route], other: RouteId) -> Error {
 
 /// What is different, in the order of the options.
 fn changes(was: &Route, now: &Route) -> Vec<String> {
-    let server = |route: &Route| route.server.map_or_else(|| "all servers".to_owned(), |server| format!("server {server}"));
-    let role = |route: &Route| route.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
+    let server = |route: &Route| route.spec.server.map_or_else(|| "all servers".to_owned(), |server| format!("server {server}"));
+    let role = |route: &Route| route.spec.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
     let all = [
-        (was.event != now.event).then(|| format!("{} → {}", was.event.as_str(), now.event.as_str())),
-        (was.channel != now.channel).then(|| format!("<#{}> → <#{}>", was.channel, now.channel)),
-        (was.server != now.server).then(|| format!("{} → {}", server(was), server(now))),
-        (was.role != now.role).then(|| format!("pinging {} → {}", role(was), role(now))),
-        (was.style != now.style).then(|| format!("{} → {}", style_word(was.style), style_word(now.style))),
+        (was.spec.event != now.spec.event).then(|| format!("{} → {}", was.spec.event.as_str(), now.spec.event.as_str())),
+        (was.spec.channel != now.spec.channel).then(|| format!("<#{}> → <#{}>", was.spec.channel, now.spec.channel)),
+        (was.spec.server != now.spec.server).then(|| format!("{} → {}", server(was), server(now))),
+        (was.spec.role != now.spec.role).then(|| format!("pinging {} → {}", role(was), role(now))),
+        (was.spec.style != now.spec.style).then(|| format!("{} → {}", style_word(was.spec.style), style_word(now.spec.style))),
     ];
     all.into_iter().flatten().collect()
 }

@@ -44,7 +44,7 @@ pub(super) async fn escalate(
             }
         });
         let Some((route, found)) = changed.await? else { return Err(no_such_route(route)) };
-        let said = match (found, route.rule.escalation.is_empty()) {
+        let said = match (found, route.spec.rule.escalation.is_empty()) {
             (false, _) => format!("👌 Nothing changed: there is no such step. {}", shown(&route)),
             (true, true) => format!("🔕 {} calls nobody else when nobody answers.", named(&route)),
             (true, false) => shown(&route),
@@ -60,14 +60,14 @@ pub(super) async fn escalate(
             ));
         }
     };
-    if !waits_for_answers(known.event) {
+    if !waits_for_answers(known.spec.event) {
         return Err(Error::refused(format!(
             "{} has nothing that waits for an answer: choose a route for `911`, `panic`, `pager` or `all`.",
             named(&known)
         )));
     }
     checks::not_everyone(asker.guild, Some(role))?;
-    let access = checks::channel_access(context, asker.guild, known.channel, asker.here).await?;
+    let access = checks::channel_access(context, asker.guild, known.spec.channel, asker.here).await?;
     let hint = unpingable(context, asker.guild, Some(role), access).await;
     let step = Step { minutes, role, since: context.clock.now() };
     let changed = context.store.change_rule(asker.guild, route, move |rule| rule.escalation.set(step)).await?;
@@ -94,7 +94,7 @@ fn waits_for_answers(event: Listens) -> bool {
 
 /// The rule as a sentence.
 fn shown(route: &Route) -> String {
-    let steps = steps(&route.rule.escalation);
+    let steps = steps(&route.spec.rule.escalation);
     if steps.is_empty() {
         return format!(
             "{} calls nobody else when nobody answers. `/alerts escalate route:{} minutes:5 role:` adds a step; there may be {MOST_STEPS}.",
@@ -102,7 +102,7 @@ fn shown(route: &Route) -> String {
             route.id
         );
     }
-    let what = match route.event {
+    let what = match route.spec.event {
         Listens::All => "911 call, panic or page",
         Listens::To(Topic::Panic) => "panic",
         Listens::To(Topic::Pager) => "page",

@@ -73,7 +73,7 @@ pub(super) async fn filter(
         route
     };
     let tried = tried(context, &known).await.map(|tried| format!(" {tried}")).unwrap_or_default();
-    let sentence = text::cut(&known.rule.filter.sentence(known.event), SENTENCE);
+    let sentence = text::cut(&known.spec.rule.filter.sentence(known.spec.event), SENTENCE);
     reply::say(ctx, format!("🔎 {}: {sentence}{tried}", named(&known))).await
 }
 
@@ -90,12 +90,12 @@ fn change(rule: &mut Rule, wishes: &[(Criterion, String)], priorities: &KnownPri
 
 /// What the route's filter would have done to the latest events. Nothing to say of one that asks for nothing.
 async fn tried(context: &CommandContext, route: &Route) -> Option<String> {
-    if route.rule.filter.is_empty() {
+    if route.spec.rule.filter.is_empty() {
         return None;
     }
     let community = context.community(route.guild).ok()?;
     let (done, outcome) = oneshot::channel();
-    let wish = TryFilter { guild: route.guild, route: route.id, filter: route.rule.filter.clone(), done };
+    let wish = TryFilter { guild: route.guild, route: route.id, filter: route.spec.rule.filter.clone(), done };
     let asked = async {
         community.requests.send(Request::Try(wish)).await.ok()?;
         outcome.await.ok()

@@ -43,11 +43,11 @@ pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
 fn lines(routes: &[&Route], parked: &[ParkedChannel], now: UnixMs) -> Vec<String> {
     let mut channels: BTreeMap<ChannelId, Vec<&Route>> = BTreeMap::new();
     for route in routes {
-        channels.entry(route.channel).or_default().push(route);
+        channels.entry(route.spec.channel).or_default().push(route);
     }
     let mut lines = Vec::new();
     for (channel, routes) in channels {
-        let forum = if routes.iter().any(|route| route.forum) { " (forum)" } else { "" };
+        let forum = if routes.iter().any(|route| route.spec.forum) { " (forum)" } else { "" };
         lines.push(format!("**<#{channel}>**{forum}"));
         if let Some(parked) = parked.iter().find(|parked| parked.channel == channel) {
             let reason = text::line(&parked.reason, 200);
@@ -55,8 +55,8 @@ fn lines(routes: &[&Route], parked: &[ParkedChannel], now: UnixMs) -> Vec<String
         }
         for route in routes {
             lines.push(line(route, now));
-            if !route.rule.filter.is_empty() {
-                lines.push(format!("   ↳ {}", text::cut(&route.rule.filter.sentence(route.event), FILTER)));
+            if !route.spec.rule.filter.is_empty() {
+                lines.push(format!("   ↳ {}", text::cut(&route.spec.rule.filter.sentence(route.spec.event), FILTER)));
             }
         }
     }
@@ -64,11 +64,11 @@ fn lines(routes: &[&Route], parked: &[ParkedChannel], now: UnixMs) -> Vec<String
 }
 
 fn line(route: &Route, now: UnixMs) -> String {
-    let role = route.role.map(|role| format!(" · <@&{role}>")).unwrap_or_default();
-    let server = route.server.map(|server| format!(" · server {server}")).unwrap_or_default();
+    let role = route.spec.role.map(|role| format!(" · <@&{role}>")).unwrap_or_default();
+    let server = route.spec.server.map(|server| format!(" · server {server}")).unwrap_or_default();
     let off = if route.enabled { "" } else { " · switched off" };
     let rest: String = settings(route, now).iter().map(|said| format!(" · {said}")).collect();
-    format!("`#{}` {} · {}{server}{role}{rest}{off}", route.id, route.event.as_str(), style_word(route.style))
+    format!("`#{}` {} · {}{server}{role}{rest}{off}", route.id, route.spec.event.as_str(), style_word(route.spec.style))
 }
 
 #[cfg(test)]
@@ -85,17 +85,20 @@ mod tests {
             id,
             guild: GuildId(1),
             community: CommunityId::new("c"),
-            event,
-            channel: ChannelId(channel),
-            server: None,
-            role: None,
-            style,
             enabled: true,
-            forum: false,
-            rule: crate::route::Rule::default(),
+            spec: crate::route::RouteSpec {
+                event,
+                channel: ChannelId(channel),
+                server: None,
+                role: None,
+                style,
+                forum: false,
+                rule: crate::route::Rule::default(),
+            },
         };
         let first = route(RouteId(3), 20, Listens::To(Topic::Emergency), Style::Card);
-        let second = Route { role: Some(RoleId(7)), server: Some(ServerId(2)), ..route(RouteId(4), 10, Listens::All, Style::Log) };
+        let mut second = route(RouteId(4), 10, Listens::All, Style::Log);
+        (second.spec.role, second.spec.server) = (Some(RoleId(7)), Some(ServerId(2)));
         let third = Route { enabled: false, ..route(RouteId(5), 20, Listens::To(Topic::Panic), Style::Public) };
         let parked = ParkedChannel {
             channel: ChannelId(20),
@@ -123,22 +126,24 @@ mod tests {
             id: RouteId(3),
             guild: GuildId(1),
             community: CommunityId::new("c"),
-            event: Listens::To(Topic::Dispatch),
-            channel: ChannelId(20),
-            server: None,
-            role: Some(RoleId(7)),
-            style: Style::Card,
             enabled: true,
-            forum: true,
-            rule: Rule {
-                when: Some(When::NoDispatcher),
-                cooldown_s: Some(60),
-                threads: Threads::OnFirstNote,
-                mute: Some(Mute { until: UnixMs(9_000), panic: true }),
-                ..Rule::default()
+            spec: crate::route::RouteSpec {
+                event: Listens::To(Topic::Dispatch),
+                channel: ChannelId(20),
+                server: None,
+                role: Some(RoleId(7)),
+                style: Style::Card,
+                forum: true,
+                rule: Rule {
+                    when: Some(When::NoDispatcher),
+                    cooldown_s: Some(60),
+                    threads: Threads::OnFirstNote,
+                    mute: Some(Mute { until: UnixMs(9_000), panic: true }),
+                    ..Rule::default()
+                },
             },
         };
-        route.rule.filter.change(Criterion::Priority, "1").unwrap();
+        route.spec.rule.filter.change(Criterion::Priority, "1").unwrap();
         assert_eq!(
             lines(&[&route], &[], UnixMs(8_999)),
             [
@@ -148,7 +153,7 @@ mod tests {
             ]
         );
         // A mute that has run out is not told, nor are threads that the style cannot have.
-        route.style = Style::Public;
+        route.spec.style = Style::Public;
         assert_eq!(
             lines(&[&route], &[], UnixMs(9_000))[1],
             "`#3` dispatch · public · <@&7> · pings while no dispatcher is on duty · cool-down 60 s"

@@ -59,7 +59,7 @@ pub(super) async fn mute(
 /// As it is now.
 fn sentence(route: &Route, now: UnixMs) -> String {
     let (name, id) = (named(route), route.id);
-    let Some(mute) = route.rule.mute.filter(|mute| mute.covers(now)) else {
+    let Some(mute) = route.spec.rule.mute.filter(|mute| mute.covers(now)) else {
         return format!("🔔 {name} isn't muted. `/alerts mute route:{id} for:2h` mutes it for two hours.");
     };
     let panics = match (hears_panics(route), mute.panic) {

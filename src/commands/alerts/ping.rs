@@ -49,9 +49,9 @@ pub(super) async fn ping(
     if edit == PingEdit::default() {
         return reply::say(ctx, shown(&known)).await;
     }
-    let access = checks::channel_access(context, asker.guild, known.channel, asker.here).await?;
+    let access = checks::channel_access(context, asker.guild, known.spec.channel, asker.here).await?;
     let now = edit.of(&known);
-    let wanted = now.role.filter(|_| now.rule.when != Some(When::Never));
+    let wanted = now.spec.role.filter(|_| now.spec.rule.when != Some(When::Never));
     let hint = unpingable(context, asker.guild, wanted, access).await;
     let Some((_, changed)) = context.store.set_ping(asker.guild, route, edit).await? else { return Err(no_such_route(route)) };
     let said: Vec<String> = [Some(shown(&changed)), hint].into_iter().flatten().collect();
@@ -60,7 +60,7 @@ pub(super) async fn ping(
 
 /// As it is now.
 fn shown(route: &Route) -> String {
-    match route.role {
+    match route.spec.role {
         Some(role) => pings(route, role),
         None => format!("🔕 {} pings nobody. `/alerts ping route:{} role:` sets a role.", named(route), route.id),
     }

@@ -2,7 +2,7 @@
 
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::route_wording::{as_new, describe};
+use crate::commands::route_wording::describe;
 use crate::commands::routes::no_such_route;
 use crate::commands::{autocomplete, reply};
 use crate::ids::RouteId;
@@ -25,7 +25,7 @@ pub(super) async fn remove(
     if !context.store.remove_route(guild, route).await? {
         return Err(no_such_route(route));
     }
-    let what = known.map(|known| describe(&as_new(known))).unwrap_or_default();
+    let what = known.map(|known| describe(&known.spec)).unwrap_or_default();
     reply::say(ctx, format!("🗑️ Route #{route} removed: {what}. Cards that stand there are still kept up to date until their calls close."))
         .await
 }

@@ -53,14 +53,14 @@ pub(in crate::commands) async fn send(
 ) -> Result<Vec<ChannelId>, Error> {
     let routing = context.store.routing_now();
     let own: Vec<&Route> = routing.routes.iter().filter(|known| known.guild == guild).collect();
-    let fits = |known: &&&Route| known.enabled && (known.event == Listens::All || known.event == Listens::To(topic));
+    let fits = |known: &&&Route| known.enabled && (known.spec.event == Listens::All || known.spec.event == Listens::To(topic));
     let chosen = match route {
         None => own.iter().find(fits),
         Some(id) => {
             let known = own.iter().find(|known| known.id == id).ok_or_else(|| no_such_route(id))?;
             if !fits(&known) {
                 let what = if known.enabled {
-                    format!("listens to {}, not to {}", known.event.as_str(), topic.as_str())
+                    format!("listens to {}, not to {}", known.spec.event.as_str(), topic.as_str())
                 } else {
                     "is switched off".into()
                 };
@@ -77,7 +77,7 @@ pub(in crate::commands) async fn send(
     };
     // A test for a server that no route wants would go nowhere.
     let our = context.community(guild)?;
-    let server = chosen.server.unwrap_or_else(|| our.first_server());
+    let server = chosen.spec.server.unwrap_or_else(|| our.first_server());
     let (done, outcome) = oneshot::channel();
     let test = TestAlert { guild, server, topic, route, full, done };
     let busy = || Error::refused("The bot is busy taking in events: try again in a moment.");

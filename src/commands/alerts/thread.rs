@@ -33,13 +33,13 @@ pub(super) async fn thread(
     }
     let named_mode = if off == Some(true) { Some(Threads::Off) } else { named_mode };
     if named_mode.is_none() && notes.is_none() {
-        return reply::say(ctx, sentence(&known, known.rule.threads)).await;
+        return reply::say(ctx, sentence(&known, known.spec.rule.threads)).await;
     }
-    let mode = named_mode.unwrap_or(known.rule.threads);
+    let mode = named_mode.unwrap_or(known.spec.rule.threads);
     if notes == Some(true) && !context.facts.message_content {
         return Err(Error::refused(threads::NO_CONTENT));
     }
-    if notes == Some(true) && mode == Threads::Off && !known.forum {
+    if notes == Some(true) && mode == Threads::Off && !known.spec.forum {
         return Err(Error::refused(
             "Without threads there is nowhere to write notes: choose `mode:always` or `mode:on-first-note` with `notes:on`.",
         ));
@@ -48,15 +48,15 @@ pub(super) async fn thread(
         if let Some(sentence) = cannot(&known) {
             return Err(Error::Refused(sentence));
         }
-        let access = checks::channel_access(context, asker.guild, known.channel, asker.here).await?;
-        if let Some(hindrance) = access.hindrance_to_threads(known.channel) {
+        let access = checks::channel_access(context, asker.guild, known.spec.channel, asker.here).await?;
+        if let Some(hindrance) = access.hindrance_to_threads(known.spec.channel) {
             return Err(Error::Refused(hindrance));
         }
     }
     let Some(changed) = set(&context.store, &known, named_mode, notes).await? else {
         return Err(no_such_route(route));
     };
-    reply::say(ctx, sentence(&changed, changed.rule.threads)).await
+    reply::say(ctx, sentence(&changed, changed.spec.rule.threads)).await
 }
 
 async fn set(store: &Store, known: &Route, mode: Option<Threads>, notes: Option<bool>) -> Result<Option<Route>, Error> {
@@ -71,12 +71,12 @@ async fn set(store: &Store, known: &Route, mode: Option<Threads>, notes: Option<
 /// Why this route can have no threads, with what to do instead.
 fn cannot(route: &Route) -> Option<String> {
     let (name, id) = (named(route), route.id);
-    if !route.event.has_cards() {
+    if !route.spec.event.has_cards() {
         return Some(format!(
             "{name} has no cards of calls, so nothing to open a thread on: choose a route for `911`, `civil`, `panic`, `dispatch` or `all`."
         ));
     }
-    match route.style {
+    match route.spec.style {
         Style::Card | Style::Compact => None,
         Style::Log => Some(format!(
             "{name} writes log lines, and a thread needs a card: give it another style first with `/alerts edit route:{id} style:card`."
@@ -88,12 +88,12 @@ fn cannot(route: &Route) -> Option<String> {
 }
 
 fn sentence(route: &Route, mode: Threads) -> String {
-    let notes = match (route.rule.thread_notes, mode, route.forum) {
+    let notes = match (route.spec.rule.thread_notes, mode, route.spec.forum) {
         (false, ..) | (true, Threads::Off, false) => "",
         (true, ..) => " What members with the permission for it write there becomes a note of the call; `notes:off` ends that.",
     };
     let name = named(route);
-    let threads = match (mode, route.forum) {
+    let threads = match (mode, route.spec.forum) {
         (Threads::Off, false) => format!("🧵 {name} opens no threads. Those that are open stay."),
         (Threads::Off, true) => format!("🧵 {name}: each call is a post of the forum still, and its notes stand on the card only."),
         (_, true) => format!("🧵 {name}: each call is a post of the forum, and its notes are written into it."),

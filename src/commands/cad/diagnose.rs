@@ -39,7 +39,7 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     let uses = Uses::of(&routes, &boards, own.and_then(|own| own.notices));
     let channel_access = uses.look(context, guild, &here, &mut lines).await?;
     for route in &routes {
-        lines.extend(route_problems(context, &community, &here, route, channel_access.get(&route.channel).copied()));
+        lines.extend(route_problems(context, &community, &here, route, channel_access.get(&route.spec.channel).copied()));
     }
     let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !community.servers.contains(server))?)));
     lines.extend(lost.map(|(board, server)| format!("❌ Board #{}: {}", board.id, not_configured(server))));
@@ -142,9 +142,9 @@ impl Uses {
     fn of(routes: &[&Route], boards: &[&Board], notices: Option<ChannelId>) -> Self {
         let mut uses: BTreeMap<ChannelId, Use> = BTreeMap::new();
         for route in routes {
-            let known = uses.entry(route.channel).or_default();
+            let known = uses.entry(route.spec.channel).or_default();
             known.routes.push(route.id);
-            known.threads |= route.threads() != Threads::Off;
+            known.threads |= route.spec.threads() != Threads::Off;
         }
         for board in boards {
             uses.entry(board.channel).or_default().words.push(format!("board #{}", board.id));
@@ -210,13 +210,13 @@ fn route_problems(
 ) -> Vec<String> {
     let (name, id) = (named(route), route.id);
     let mut lines = Vec::new();
-    if let Some(server) = route.server.filter(|server| !community.servers.contains(server)) {
+    if let Some(server) = route.spec.server.filter(|server| !community.servers.contains(server)) {
         lines.push(format!("❌ {name}: {}", not_configured(server)));
     }
     if !route.enabled {
         lines.push(format!("⚪ {name} is switched off: run `/alerts add` for it again to switch it on."));
     }
-    if route.rule.thread_notes && !context.facts.message_content {
+    if route.spec.rule.thread_notes && !context.facts.message_content {
         lines.push(format!(
             "❌ {name}: what members write in its threads can't become notes, since the bot may not read messages. Set DISCORD_MESSAGE_CONTENT=on, or run `/alerts thread route:{id} notes:off`."
         ));
@@ -231,16 +231,16 @@ fn route_problems(
             Pingable::Gone => lines.push(format!("❌ {name}: {whom} was deleted (id {role}), so nobody is pinged. {fix}")),
             Pingable::No if pings => lines.push(format!(
                 "❌ {name}: Discord won't ping <@&{role}> ({whom}). Turn on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone in <#{}>.",
-                route.channel
+                route.spec.channel
             )),
             Pingable::No | Pingable::Yes => {}
         }
     };
-    if let Some(pinged) = route.role {
+    if let Some(pinged) = route.spec.role {
         let fix = format!("Choose another with `/alerts ping route:{id} role:`, or ping nobody with `/alerts ping route:{id} off:True`.");
         role(pinged, ever_pings(route), "the role that it pings".to_owned(), fix);
     }
-    for step in route.rule.escalation.steps() {
+    for step in route.spec.rule.escalation.steps() {
         let minutes = step.minutes;
         let fix = format!(
             "Choose another with `/alerts escalate route:{id} minutes:{minutes} role:`, or take the step away with `/alerts escalate route:{id} minutes:{minutes} off:True`."

@@ -77,7 +77,7 @@ async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs
     let mut seen = context.store.priorities_seen(&context.community(guild)?.id).await?;
     // What is stored must come back, whatever earlier versions took.
     let own = routing.routes.iter().filter(|route| route.guild == guild);
-    seen.extend(own.flat_map(|route| route.rule.filter.priorities.iter().cloned()));
+    seen.extend(own.flat_map(|route| route.spec.rule.filter.priorities.iter().cloned()));
     let file = match read(body.as_bytes(), now, &seen) {
         Ok(file) => file,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
@@ -230,6 +230,6 @@ pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId,
 
 /// Every channel that something is posted in.
 fn places(settings: &Settings) -> BTreeSet<ChannelId> {
-    let routes = settings.routes.iter().map(|route| route.channel);
+    let routes = settings.routes.iter().map(|route| route.spec.channel);
     routes.chain(settings.boards.iter().map(|board| board.channel)).chain(settings.notices).collect()
 }

@@ -40,7 +40,7 @@ pub(super) async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let counts = context.store.counts_of(&community.id).await?;
     let routing = context.store.routing_now();
     let own = |parked: &ParkedChannel| {
-        routing.routes.iter().any(|route| route.guild == guild && route.channel == parked.channel)
+        routing.routes.iter().any(|route| route.guild == guild && route.spec.channel == parked.channel)
             || routing.boards.iter().any(|board| board.guild == guild && board.channel == parked.channel)
             || routing.guilds.get(&guild).and_then(|guild| guild.notices) == Some(parked.channel)
     };

@@ -384,7 +384,7 @@ async fn test(context: &CommandContext, choice: &SetupChoice, asker: Asker) -> R
     let route = routing
         .routes
         .iter()
-        .find(|route| route.guild == asker.guild && Some(route.channel) == choice.channel && route.event == Listens::To(topic))
+        .find(|route| route.guild == asker.guild && Some(route.spec.channel) == choice.channel && route.spec.event == Listens::To(topic))
         .map(|route| route.id);
     let channels = alerts::test::send(context, asker.guild, topic, route, false).await?;
     Ok(done(choice, &alerts::test::sentence(topic, &channels, false)))

@@ -12,7 +12,7 @@ use crate::commands::checks::{ChannelAccess, Standpoint};
 use crate::commands::context::CommandContext;
 use crate::commands::errors::Error;
 use crate::commands::route_wording::{not_configured, not_in_forum, not_pinged};
-use crate::ids::{ChannelId, GuildId, RoleId, RouteId, ServerId};
+use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::render::text;
 use crate::route::{Escalation, Step, Threads};
 use crate::store::settings::{BoardSetting, RouteKey, Settings};
@@ -98,9 +98,8 @@ impl GuildSnapshot {
     /// Hints about roles that Discord would not ping where these settings want them.
     pub(in super::super) fn hints(&self, settings: &Settings) -> Vec<String> {
         let deaf = |role: &RoleId| self.roles.iter().any(|known| known.id == *role && known.mentionable == Some(false));
-        let wanted =
-            settings.routes.iter().filter(|route| !self.channel_access(route.channel).pings_any_role()).filter_map(|route| route.role);
-        wanted.filter(deaf).collect::<BTreeSet<RoleId>>().into_iter().map(not_pinged).collect()
+        let wanted = settings.routes.iter().map(|route| &route.spec).filter(|spec| !self.channel_access(spec.channel).pings_any_role());
+        wanted.filter_map(|spec| spec.role).filter(deaf).collect::<BTreeSet<RoleId>>().into_iter().map(not_pinged).collect()
     }
 
     /// The settings of a file, in this guild.
@@ -136,14 +135,14 @@ impl GuildSnapshot {
                 }
             }
             let mut route = route.at(channel, access.is_forum(), role.flatten());
-            route.rule.escalation = escalation;
+            route.spec.rule.escalation = escalation;
             // Which threads it would open, the style decides too.
-            let threads = route.clone().numbered(RouteId(0), self.guild, crate::ids::CommunityId::new("")).threads() != Threads::Off;
+            let threads = route.spec.threads() != Threads::Off;
             let hindrance = if threads { access.hindrance_to_threads(channel) } else { access.hindrance(channel) };
             if let Some(hindrance) = hindrance {
                 said.problem(&at("channel"), hindrance);
-            } else if route.forum && !route.event.fits_forum(route.style) {
-                let why = not_in_forum(channel, std::iter::once((route.event, route.style)));
+            } else if route.spec.forum && !route.spec.event.fits_forum(route.spec.style) {
+                let why = not_in_forum(channel, std::iter::once((route.spec.event, route.spec.style)));
                 said.problem(&path, why.unwrap_or_else(|| format!("<#{channel}> is a forum: choose a text channel.")));
             }
             said.once(&mut seen, route.key(), path);

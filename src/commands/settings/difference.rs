@@ -3,12 +3,12 @@
 use crate::clock::UnixMs;
 use crate::commands::options::style_word;
 use crate::commands::route_wording;
-use crate::commands::route_wording::{as_new, describe, describe_board};
+use crate::commands::route_wording::{describe, describe_board};
 use crate::commands::wording::and;
 use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, RouteId};
 use crate::render::labels::Form;
 use crate::render::text::{self, SafeText};
-use crate::route::{Board, Quiet, Route, Rule, When};
+use crate::route::{Board, Quiet, Route, RouteSpec, Rule, When};
 use crate::store::settings::{BoardSetting, RouteSetting, Settings};
 
 /// Longest sentence of a filter (UTF-16 units).
@@ -23,7 +23,7 @@ pub(in super::super) fn difference(before: &Settings, after: &Settings, now: Uni
         match before.routes.iter().find(|known| known.key() == route.key()) {
             None => lines.push(format!("➕ {}", whole(route, now))),
             Some(known) if known == route => {}
-            Some(known) => lines.push(format!("✏️ {}: {}", describe(&as_new(&numbered(route))), changes(known, route).join("; "))),
+            Some(known) => lines.push(format!("✏️ {}: {}", describe(&route.spec), changes(known, route).join("; "))),
         }
     }
     let gone = before.routes.iter().filter(|known| !routes.iter().any(|route| route.key() == known.key()));
@@ -73,22 +73,22 @@ fn numbered(route: &RouteSetting) -> Route {
 
 fn whole(route: &RouteSetting, now: UnixMs) -> String {
     let route = numbered(route);
-    let mut parts = vec![describe(&as_new(&route))];
+    let mut parts = vec![describe(&route.spec)];
     parts.extend(route_wording::settings(&route, now));
     if !route.enabled {
         parts.push("switched off".to_owned());
     }
-    if !route.rule.filter.is_empty() {
+    if !route.spec.rule.filter.is_empty() {
         parts.push(filter(&route));
     }
     parts.join(" · ")
 }
 
 fn filter(route: &Route) -> String {
-    if route.rule.filter.is_empty() {
+    if route.spec.rule.filter.is_empty() {
         return "no filter".to_owned();
     }
-    text::cut(&route.rule.filter.sentence(route.event), FILTER)
+    text::cut(&route.spec.rule.filter.sentence(route.spec.event), FILTER)
 }
 
 fn told(setting: &BoardSetting) -> String {
@@ -98,7 +98,9 @@ fn told(setting: &BoardSetting) -> String {
 
 /// What is different between two routes of one key.
 pub(in super::super) fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<String> {
-    let RouteSetting { event: _, channel: _, server: _, role, style, enabled, forum, rule } = is;
+    let RouteSetting { enabled, spec } = is;
+    let RouteSpec { event: _, channel: _, server: _, role, style, forum, rule } = spec;
+    let before = &was.spec;
     let Rule { filter: filtered, when, cooldown_s, threads, thread_notes, mute, escalation } = rule;
     let mut said = Vec::new();
     let mut say = |differs: bool, sentence: &dyn Fn() -> String| {
@@ -106,27 +108,27 @@ pub(in super::super) fn changes(was: &RouteSetting, is: &RouteSetting) -> Vec<St
             said.push(sentence());
         }
     };
-    let whom = |route: &RouteSetting| route.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
+    let whom = |spec: &RouteSpec| spec.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
     let occasion = |when: Option<When>| when.map_or("as usual", When::as_str);
     let pause = |seconds: Option<u32>| seconds.map_or_else(|| "as usual".to_owned(), |seconds| format!("{seconds} s"));
-    let sleeps = |route: &RouteSetting| match route.rule.mute {
+    let sleeps = |spec: &RouteSpec| match spec.rule.mute {
         None => "not muted".to_owned(),
         Some(mute) => format!("muted {}{}", route_wording::until(mute.until), if mute.panic { ", panics too" } else { "" }),
     };
-    say(was.role != *role, &|| format!("pinging {} → {}", whom(was), whom(is)));
-    say(was.rule.when != *when, &|| format!("pings {} → {}", occasion(was.rule.when), occasion(*when)));
-    say(was.rule.cooldown_s != *cooldown_s, &|| format!("cool-down {} → {}", pause(was.rule.cooldown_s), pause(*cooldown_s)));
-    say(was.style != *style, &|| format!("style {} → {}", style_word(was.style), style_word(*style)));
-    say(was.rule.threads != *threads, &|| format!("threads {} → {}", was.rule.threads.as_str(), threads.as_str()));
-    say(was.rule.thread_notes != *thread_notes, &|| format!("notes from threads {}", if *thread_notes { "on" } else { "off" }));
-    say(was.rule.filter != *filtered, &|| format!("filter: {}", filter(&numbered(is))));
-    say(was.rule.mute != *mute, &|| format!("{} → {}", sleeps(was), sleeps(is)));
-    let called = |route: &RouteSetting| match route_wording::steps(&route.rule.escalation) {
+    say(before.role != *role, &|| format!("pinging {} → {}", whom(before), whom(spec)));
+    say(before.rule.when != *when, &|| format!("pings {} → {}", occasion(before.rule.when), occasion(*when)));
+    say(before.rule.cooldown_s != *cooldown_s, &|| format!("cool-down {} → {}", pause(before.rule.cooldown_s), pause(*cooldown_s)));
+    say(before.style != *style, &|| format!("style {} → {}", style_word(before.style), style_word(*style)));
+    say(before.rule.threads != *threads, &|| format!("threads {} → {}", before.rule.threads.as_str(), threads.as_str()));
+    say(before.rule.thread_notes != *thread_notes, &|| format!("notes from threads {}", if *thread_notes { "on" } else { "off" }));
+    say(before.rule.filter != *filtered, &|| format!("filter: {}", filter(&numbered(is))));
+    say(before.rule.mute != *mute, &|| format!("{} → {}", sleeps(before), sleeps(spec)));
+    let called = |spec: &RouteSpec| match route_wording::steps(&spec.rule.escalation) {
         steps if steps.is_empty() => "nobody".to_owned(),
         steps => and(&steps),
     };
-    say(was.rule.escalation != *escalation, &|| format!("unanswered calls {} → {}", called(was), called(is)));
+    say(before.rule.escalation != *escalation, &|| format!("unanswered calls {} → {}", called(before), called(spec)));
     say(was.enabled != *enabled, &|| format!("switched {}", if *enabled { "on" } else { "off" }));
-    say(was.forum != *forum, &|| if *forum { "is a forum now".to_owned() } else { "is no forum any more".to_owned() });
+    say(before.forum != *forum, &|| if *forum { "is a forum now".to_owned() } else { "is no forum any more".to_owned() });
     said
 }

@@ -18,8 +18,8 @@ use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::render::labels::Form;
 use crate::render::{Labels, Style, text};
 use crate::route::{
-    AttentionError, BoardKind, Criterion, Escalation, Filter, KnownPriorities, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet, Rule,
-    Threads, When,
+    AttentionError, BoardKind, Criterion, Escalation, Filter, KnownPriorities, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet,
+    RouteSpec, Rule, Threads, When,
 };
 use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
 
@@ -205,7 +205,8 @@ pub(in super::super) fn write(
     let channel = |id: ChannelId| NamedOut { id: id.to_string(), name: names.channel(id) };
     let named = |id: RoleId| NamedOut { id: id.to_string(), name: names.role(id) };
     let route = |route: &RouteSetting| {
-        let RouteSetting { event, channel: place, server, role, style, enabled, forum, rule } = route;
+        let RouteSetting { enabled, spec } = route;
+        let RouteSpec { event, channel: place, server, role, style, forum, rule } = spec;
         let Rule { filter, when, cooldown_s, threads, thread_notes, mute, escalation } = rule;
         RouteOut {
             event: event.as_str(),
@@ -751,7 +752,7 @@ fn quoted(value: &Value) -> String {
 impl FileRoute {
     pub(in super::super) fn at(self, channel: ChannelId, forum: bool, role: Option<RoleId>) -> RouteSetting {
         let Self { event, server, style, enabled, rule, .. } = self;
-        RouteSetting { event, channel, server, role, style, enabled, forum, rule }
+        RouteSetting { enabled, spec: RouteSpec { event, channel, server, role, style, forum, rule } }
     }
 }
 

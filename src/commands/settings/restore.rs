@@ -10,10 +10,10 @@ use crate::commands::context::{Asker, CommandContext};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, Page};
-use crate::commands::route_wording::{as_new, named};
+use crate::commands::route_wording::named;
 use crate::commands::wording::and;
 use crate::ids::{ChannelId, GuildId, UserId};
-use crate::route::{NewRoute, Route};
+use crate::route::{Route, RouteSpec};
 use crate::store::Undone;
 use crate::store::audit::{Entry, Kind};
 use crate::store::settings::RouteSetting;
@@ -63,11 +63,11 @@ pub(in super::super) async fn restore(context: &CommandContext, by: (GuildId, Us
     };
     let lines: Vec<String> = back.iter().map(|(was, is)| format!("{}: {}", named(is), differences(was, is))).collect();
     let asker = Asker { guild, user, here: None };
-    let mut channels: Vec<ChannelId> = back.iter().filter(|(_, is)| !is.forum).map(|(_, is)| is.channel).collect();
+    let mut channels: Vec<ChannelId> = back.iter().filter(|(_, is)| !is.spec.forum).map(|(_, is)| is.spec.channel).collect();
     channels.dedup();
     for channel in channels {
-        let new: Vec<NewRoute> = back.iter().filter(|(_, is)| is.channel == channel).map(|(_, is)| as_new(is)).collect();
-        announce(context, asker, channel, "restored", &new.iter().collect::<Vec<_>>()).await;
+        let new: Vec<&RouteSpec> = back.iter().map(|(_, is)| &is.spec).filter(|spec| spec.channel == channel).collect();
+        announce(context, asker, channel, "restored", &new).await;
     }
     Ok(Page::new("↩️ Restored", format!("{}\n\nEverything else stays as it is.", lines.join("\n")), GREEN))
 }

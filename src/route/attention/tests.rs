@@ -12,14 +12,16 @@ fn route(event: Listens, rule: Rule) -> Route {
         id: RouteId(1),
         guild: GuildId(1),
         community: CommunityId::new("c"),
-        event,
-        channel: ChannelId(7),
-        server: None,
-        role: Some(RoleId(9)),
-        style: Style::Card,
         enabled: true,
-        forum: false,
-        rule,
+        spec: crate::route::RouteSpec {
+            event,
+            channel: ChannelId(7),
+            server: None,
+            role: Some(RoleId(9)),
+            style: Style::Card,
+            forum: false,
+            rule,
+        },
     }
 }
 

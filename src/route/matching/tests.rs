@@ -11,14 +11,16 @@ fn route(id: i64, event: Listens, channel: u64, server: Option<u32>, role: Optio
         id: RouteId(id),
         guild: GuildId(1),
         community: CommunityId::new("c"),
-        event,
-        channel: ChannelId(channel),
-        server: server.map(ServerId),
-        role: role.map(RoleId),
-        style,
         enabled: true,
-        forum: false,
-        rule: Rule::default(),
+        spec: crate::route::RouteSpec {
+            event,
+            channel: ChannelId(channel),
+            server: server.map(ServerId),
+            role: role.map(RoleId),
+            style,
+            forum: false,
+            rule: Rule::default(),
+        },
     }
 }
 
@@ -97,8 +99,8 @@ fn pings_follow_the_table_of_defaults() {
 fn a_filtered_route_takes_no_part_in_the_message() {
     let c = CommunityId::new("c");
     let mut specific = route(2, Listens::To(Topic::Emergency), 7, None, Some(11), Style::Card);
-    specific.rule.filter.change(Criterion::Include, "fire").unwrap();
-    specific.rule.threads = Threads::Always;
+    specific.spec.rule.filter.change(Criterion::Include, "fire").unwrap();
+    specific.spec.rule.threads = Threads::Always;
     let routes = [route(1, Listens::All, 7, None, Some(10), Style::Compact), specific.clone()];
     let occasion = occasion(&c, 1, Topic::Emergency);
     let texts = |text: &str| [text.to_owned()];
@@ -129,7 +131,7 @@ fn one_route_that_is_awake_makes_the_channel_sound_and_pings_its_own_role_only()
     let c = CommunityId::new("c");
     let mut routes =
         [route(1, Listens::All, 7, None, Some(10), Style::Card), route(2, Listens::To(Topic::Emergency), 7, None, Some(11), Style::Card)];
-    routes[0].rule.mute = muted();
+    routes[0].spec.rule.mute = muted();
     let occasion = occasion(&c, 1, Topic::Emergency);
     let met = found(&routes, &occasion);
     assert_eq!(
@@ -137,7 +139,7 @@ fn one_route_that_is_awake_makes_the_channel_sound_and_pings_its_own_role_only()
         (false, &[RoleId(11)][..], &[RouteId(2)][..], &[RouteId(1), RouteId(2)][..])
     );
 
-    routes[1].rule.mute = muted();
+    routes[1].spec.rule.mute = muted();
     let met = found(&routes, &occasion);
     assert_eq!(
         (met[0].silent, &met[0].roles[..], &met[0].pinged[..], &met[0].routes[..]),
@@ -145,7 +147,7 @@ fn one_route_that_is_awake_makes_the_channel_sound_and_pings_its_own_role_only()
     );
 
     // A route that pings nobody by its own rule is not silent.
-    routes[1].rule = Rule { when: Some(When::Never), ..Rule::default() };
+    routes[1].spec.rule = Rule { when: Some(When::Never), ..Rule::default() };
     let met = found(&routes, &occasion);
     assert_eq!((met[0].silent, met[0].roles.len()), (false, 0));
 }
@@ -167,7 +169,7 @@ fn each_route_has_a_moment_of_its_own() {
         route(2, Listens::To(Topic::Emergency), 8, None, Some(11), Style::Card),
         route(3, Listens::To(Topic::Emergency), 9, None, Some(12), Style::Card),
     ];
-    routes.iter_mut().for_each(|route| route.rule.cooldown_s = Some(60));
+    routes.iter_mut().for_each(|route| route.spec.rule.cooldown_s = Some(60));
     let night = Quiet { from: 0, to: 1_439, timezone: "UTC".into(), panic: false };
     let moment = |route: &Route| Moment {
         last_ping: (route.id == RouteId(2)).then_some(NOW.plus(-59_999)),
@@ -184,7 +186,7 @@ fn threads_are_the_most_specific_routes_and_at_equal_rank_the_more_generous() {
     let c = CommunityId::new("c");
     let with = |id, event, server, threads| {
         let mut route = route(id, event, 7, server, None, Style::Card);
-        route.rule.threads = threads;
+        route.spec.rule.threads = threads;
         route
     };
     let dispatch = Listens::To(Topic::Dispatch);
@@ -209,7 +211,7 @@ fn a_forum_stays_one_whichever_route_knows_it() {
         route(2, Listens::All, 7, Some(1), None, Style::Card),
         route(3, Listens::All, 8, None, None, Style::Card),
     ];
-    routes[1].forum = true;
+    routes[1].spec.forum = true;
     let met = found(&routes, &occasion(&c, 1, Topic::Emergency));
     assert_eq!([met[0].forum, met[1].forum], [true, false]);
 }

@@ -12,7 +12,7 @@ use crate::ids::{RoleId, ServerId};
 use crate::outbox::{ClaimOutcome, ClaimRequest};
 use crate::outbox::{Draft, Lane, Place, PostKey};
 use crate::render::{Message, Style};
-use crate::route::{BoardKind, Listens, NewRoute, Threads};
+use crate::route::{BoardKind, Listens, RouteSpec, Rule, Threads};
 use crate::store::audit::Kind;
 
 const A: GuildId = GuildId(11);
@@ -66,9 +66,16 @@ async fn put(store: &Store, drafts: Vec<Draft>) {
 
 async fn set_up(store: &Store, guild: GuildId) {
     store.ensure_guild(guild, &community()).await.unwrap();
-    let new =
-        NewRoute { guild, event: Listens::All, channel: CHANNEL, server: None, role: Some(RoleId(3)), style: Style::Card, forum: false };
-    assert!(matches!(store.add_route(new, UserId(5), NOW).await.unwrap(), AddRoute::Added(_)));
+    let new = RouteSpec {
+        event: Listens::All,
+        channel: CHANNEL,
+        server: None,
+        role: Some(RoleId(3)),
+        style: Style::Card,
+        forum: false,
+        rule: Rule::default(),
+    };
+    assert!(matches!(store.add_route(guild, new, UserId(5), NOW).await.unwrap(), AddRoute::Added(_)));
     assert!(matches!(store.add_board(guild, CHANNEL, BoardKind::Both, None, UserId(5), NOW).await.unwrap(), AddBoard::Added(_)));
     store.set_notices(guild, Some(CHANNEL)).await.unwrap();
 }

@@ -15,7 +15,7 @@ fn reading() -> Setup {
 /// A call whose card has a thread.
 async fn threaded(scene: &Scene, options: Value) -> (i64, Value, String) {
     let owner = scene.bot.discord.owner_id(&scene.bot.guild);
-    let route = scene.bot.app().store.routing_now().routes.iter().find(|route| route.event.as_str() == "dispatch").unwrap().id;
+    let route = scene.bot.app().store.routing_now().routes.iter().find(|route| route.spec.event.as_str() == "dispatch").unwrap().id;
     let mut given = json!({ "route": route, "mode": "always" });
     given.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
     let said = scene.ran(&owner, "alerts", &["thread"], given).await;
@@ -107,7 +107,7 @@ async fn words_in_a_forum_post_become_notes_until_the_call_is_over() {
     let (owner, discord) = (scene.bot.discord.owner_id(&scene.bot.guild), &scene.bot.discord);
     let forum = discord.add_channel(&scene.bot.guild, "cases", 15);
     scene.ran(&owner, "alerts", &["add"], json!({ "event": "dispatch", "channel": forum })).await;
-    let route = scene.bot.app().store.routing_now().routes.iter().find(|route| route.forum).unwrap().id;
+    let route = scene.bot.app().store.routing_now().routes.iter().find(|route| route.spec.forum).unwrap().id;
     let said = scene.ran(&owner, "alerts", &["thread"], json!({ "route": route, "mode": "always", "notes": "on" })).await;
     assert!(said.contains("becomes a note of the call"), "{said}");
     let (id, _) = scene.dispatch("Armed Robbery").await;

@@ -119,9 +119,9 @@ async fn a_filter_is_set_by_parts_cleared_by_any_and_said_in_one_sentence() {
     let told = bot.alerts("filter", json!({"route": id, "include": "@everyone, **bold**"})).await;
     assert!(!told.contains("@everyone") && !told.contains("**bold**"), "{told}");
     let told = bot.alerts("filter", json!({"route": id, "off": true, "priority": "1"})).await;
-    assert!(told.contains("leave") && !bot.route(id).rule.filter.is_empty(), "{told}");
+    assert!(told.contains("leave") && !bot.route(id).spec.rule.filter.is_empty(), "{told}");
     assert_eq!(bot.alerts("filter", json!({"route": id, "off": true})).await, format!("{name}Lets everything through."));
-    assert!(bot.route(id).rule.filter.is_empty());
+    assert!(bot.route(id).spec.rule.filter.is_empty());
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn a_filter_that_cannot_be_tried_now_holds_all_the_same() {
     let id = bot.added("dispatch").await;
     let told = bot.alerts("filter", json!({"route": id, "priority": "1"})).await;
     assert!(told.ends_with("priority 1. It's active now. The bot is too busy to try it on past events."), "{told}");
-    assert_eq!(bot.route(id).rule.filter.count(Criterion::Priority), 1);
+    assert_eq!(bot.route(id).spec.rule.filter.count(Criterion::Priority), 1);
 }
 
 #[tokio::test]
@@ -216,10 +216,10 @@ async fn two_admins_who_change_one_route_at_once_do_not_undo_each_other() {
         assert!(told.contains(&format!("oute #{id}")), "{told}");
     }
     let route = bot.route(id);
-    assert_eq!((route.rule.filter.count(Criterion::Priority), route.rule.filter.count(Criterion::Exclude)), (1, 1));
-    assert_eq!((route.rule.threads, route.rule.mute.is_some()), (Threads::OnFirstNote, true));
-    assert_eq!((route.rule.when, route.rule.cooldown_s, route.role.is_some()), (Some(When::NoDispatcher), Some(60), true));
-    assert_eq!(route.style, Style::Compact);
+    assert_eq!((route.spec.rule.filter.count(Criterion::Priority), route.spec.rule.filter.count(Criterion::Exclude)), (1, 1));
+    assert_eq!((route.spec.rule.threads, route.spec.rule.mute.is_some()), (Threads::OnFirstNote, true));
+    assert_eq!((route.spec.rule.when, route.spec.rule.cooldown_s, route.spec.role.is_some()), (Some(When::NoDispatcher), Some(60), true));
+    assert_eq!(route.spec.style, Style::Compact);
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn ping_says_when_and_what_it_does_not_name_stays() {
     bot.sim.set_mentionable(&bot.guild, &role, true);
     let set = || {
         let route = bot.route(id);
-        (route.role.map(|role| role.0.to_string()), route.rule.when, route.rule.cooldown_s)
+        (route.spec.role.map(|role| role.0.to_string()), route.spec.rule.when, route.spec.rule.cooldown_s)
     };
     // To look changes nothing, nor does one option another.
     assert_eq!(bot.alerts("ping", json!({ "route": id })).await, never);
@@ -281,11 +281,11 @@ async fn threads_are_for_routes_with_cards_in_channels_where_the_bot_may_open_th
             bot.channel
         )
     );
-    assert_eq!(bot.route(id).rule.threads, Threads::Off);
+    assert_eq!(bot.route(id).spec.rule.threads, Threads::Off);
     bot.sim.allow(&bot.channel, THREADS | IN_THREADS);
     let told = bot.alerts("thread", json!({"route": id, "mode": "on-first-note"})).await;
     assert!(told.ends_with("opens a thread on a call's card with the first note; all its notes are written there."), "{told}");
-    assert_eq!(bot.route(id).threads(), Threads::OnFirstNote);
+    assert_eq!(bot.route(id).spec.threads(), Threads::OnFirstNote);
     assert!(bot.alerts("list", json!({})).await.contains("911 · card · threads with the first note"));
     // What it needs now is looked at, too.
     bot.sim.deny(&bot.channel, THREADS);
@@ -306,7 +306,7 @@ async fn threads_are_for_routes_with_cards_in_channels_where_the_bot_may_open_th
     bot.alerts("add", json!({"event": "all", "channel": bot.lobby, "style": "log"})).await;
     let told = bot.alerts("thread", json!({"route": 4, "mode": "always"})).await;
     assert!(told.contains("writes log lines, and a thread needs a card"), "{told}");
-    assert!(bot.routes().iter().all(|route| route.rule.threads == Threads::Off));
+    assert!(bot.routes().iter().all(|route| route.spec.rule.threads == Threads::Off));
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn a_mute_ends_by_itself_or_by_unmute() {
     let bot = start().await;
     let (calls, panics) = (bot.added("911").await, bot.added("panic").await);
     let told = bot.alerts("mute", json!({"route": calls, "for": "1h30m"})).await;
-    let until = bot.route(calls).rule.mute.unwrap().until;
+    let until = bot.route(calls).spec.rule.mute.unwrap().until;
     let left = until.since(bot.data.clock.now());
     assert!((5_000_000..=5_400_000).contains(&left), "{left}");
     let seconds = until.secs();
@@ -329,7 +329,7 @@ async fn a_mute_ends_by_itself_or_by_unmute() {
     assert!(told.contains("Panics still sound, unless you set `panic:True`."), "{told}");
     let told = bot.alerts("mute", json!({"route": panics, "for": "1d", "panic": true})).await;
     assert!(told.contains("Panics make no sound there either."), "{told}");
-    assert!(bot.route(panics).rule.mute.unwrap().panic);
+    assert!(bot.route(panics).spec.rule.mute.unwrap().panic);
     let listed = bot.alerts("list", json!({})).await;
     assert!(listed.contains(&format!("911 · card · 🔇 muted until <t:{seconds}:f> (<t:{seconds}:R>)")), "{listed}");
     assert!(listed.contains(", panics too"), "{listed}");
@@ -337,15 +337,15 @@ async fn a_mute_ends_by_itself_or_by_unmute() {
         let told = bot.alerts("mute", json!({"route": calls, "for": unusable})).await;
         assert!(told.starts_with(&format!("“{unusable}” is")) && told.contains("`30m`"), "{told}");
     }
-    assert_eq!(bot.route(calls).rule.mute.unwrap().until, until);
+    assert_eq!(bot.route(calls).spec.rule.mute.unwrap().until, until);
 
     // To look changes nothing, and what is not named stays.
     assert_eq!(bot.alerts("mute", json!({ "route": panics })).await, bot.alerts("mute", json!({"route": panics, "panic": true})).await);
     bot.alerts("mute", json!({"route": panics, "for": "2d"})).await;
-    assert!(bot.route(panics).rule.mute.unwrap().panic);
-    let end = bot.route(panics).rule.mute.unwrap().until;
+    assert!(bot.route(panics).spec.rule.mute.unwrap().panic);
+    let end = bot.route(panics).spec.rule.mute.unwrap().until;
     bot.alerts("mute", json!({"route": panics, "panic": false})).await;
-    assert_eq!((bot.route(panics).rule.mute.unwrap().until, bot.route(panics).rule.mute.unwrap().panic), (end, false));
+    assert_eq!((bot.route(panics).spec.rule.mute.unwrap().until, bot.route(panics).spec.rule.mute.unwrap().panic), (end, false));
 
     let told = bot.alerts("unmute", json!({ "route": calls })).await;
     assert_eq!(told, format!("🔔 Route #{calls} (911 → <#{}>) sounds again.", bot.channel));
@@ -354,14 +354,14 @@ async fn a_mute_ends_by_itself_or_by_unmute() {
     bot.alerts("mute", json!({"route": calls, "for": "1h"})).await;
     assert_eq!(bot.alerts("unmute", json!({})).await, format!("🔔 Routes #{calls} and #{panics} sound again."));
     assert_eq!(bot.alerts("unmute", json!({})).await, "👌 No route of this server was muted.");
-    assert!(bot.routes().iter().all(|route| route.rule.mute.is_none()));
+    assert!(bot.routes().iter().all(|route| route.spec.rule.mute.is_none()));
     let told = bot.alerts("mute", json!({ "route": calls })).await;
     assert!(told.contains("isn't muted"), "{told}");
     let told = bot.alerts("mute", json!({"route": calls, "panic": true})).await;
-    assert!(told.contains("isn't muted: say for how long") && bot.route(calls).rule.mute.is_none(), "{told}");
+    assert!(told.contains("isn't muted: say for how long") && bot.route(calls).spec.rule.mute.is_none(), "{told}");
     bot.alerts("mute", json!({"route": calls, "for": "1h"})).await;
     assert!(bot.alerts("mute", json!({"route": calls, "off": true})).await.ends_with("sounds again."));
-    assert!(bot.route(calls).rule.mute.is_none());
+    assert!(bot.route(calls).spec.rule.mute.is_none());
 }
 
 #[tokio::test]
@@ -444,7 +444,7 @@ async fn edit_changes_what_is_named_and_says_what_was() {
     assert_eq!(rest, format!("Cards that stand in <#{}> are still kept up to date there until their calls close.", bot.channel));
     bot.posted(&there, "🔔 Alerts on: emergency calls").await;
     let route = bot.route(id);
-    assert_eq!(route.rule.filter.count(Criterion::Include), 1, "an edit leaves the rule alone");
+    assert_eq!(route.spec.rule.filter.count(Criterion::Include), 1, "an edit leaves the rule alone");
 
     let same = bot.alerts("edit", json!({"route": id, "style": "compact"})).await;
     assert!(same.starts_with(&format!("👌 Nothing changed. Route #{id} is already 911 →")), "{same}");
@@ -453,13 +453,13 @@ async fn edit_changes_what_is_named_and_says_what_was() {
     let told = bot.alerts("edit", json!({"route": id, "clear": "server", "event": "civil"})).await;
     assert!(told.contains("911 → civil and server 2 → all servers."), "{told}");
     let route = bot.route(id);
-    assert_eq!((route.role, route.server), (None, None));
+    assert_eq!((route.spec.role, route.spec.server), (None, None));
 
     // A style that can have no threads says so.
     bot.alerts("thread", json!({"route": id, "mode": "always"})).await;
     let told = bot.alerts("edit", json!({"route": id, "style": "public"})).await;
     assert!(told.contains("💡 It opens no threads any more"), "{told}");
-    assert_eq!(bot.route(id).threads(), Threads::Off);
+    assert_eq!(bot.route(id).spec.threads(), Threads::Off);
     assert_eq!(bot.typing("edit", json!({"route": id}), "server").await.len(), 2);
 }
 
@@ -495,7 +495,7 @@ async fn edit_refuses_what_would_not_work_and_names_what_is_in_the_way() {
     bot.alerts("thread", json!({"route": first, "mode": "always"})).await;
     let told = bot.alerts("edit", json!({"route": first, "channel": threadless})).await;
     assert!(told.starts_with("The bot is missing Create Public Threads in"), "{told}");
-    assert_eq!(bot.route(first).channel.0.to_string(), bot.channel);
+    assert_eq!(bot.route(first).spec.channel.0.to_string(), bot.channel);
 }
 
 #[tokio::test]
@@ -504,11 +504,11 @@ async fn a_forum_takes_cards_and_nothing_else() {
     let forum = bot.sim.add_channel(&bot.guild, "calls", 15);
     let told = bot.alerts("add", json!({"event": "911", "channel": forum})).await;
     assert!(told.starts_with("✅ Route #1 added: 911 →"), "{told}");
-    assert!(bot.route(1).forum);
+    assert!(bot.route(1).spec.forum);
     assert!(bot.alerts("list", json!({})).await.contains(&format!("**<#{forum}>** (forum)\n`#1` 911 · card")));
     let told = bot.alerts("preset", json!({"name": "public", "channel": forum})).await;
     assert_eq!((told.matches("added").count(), told.matches("Nothing changed").count()), (2, 1), "{told}");
-    assert!(bot.routes().iter().all(|route| route.forum));
+    assert!(bot.routes().iter().all(|route| route.spec.forum));
 
     let only = format!("<#{forum}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not");
     let told = bot.alerts("add", json!({"event": "duty", "channel": forum})).await;
@@ -531,12 +531,12 @@ async fn a_forum_takes_cards_and_nothing_else() {
     let told = bot.alerts("edit", json!({"route": text, "channel": forum})).await;
     assert!(told.starts_with(&only), "{told}");
     let told = bot.alerts("edit", json!({"route": text, "event": "panic", "channel": forum})).await;
-    assert!(told.starts_with(&format!("✏️ Route #{text} is changed: pager → panic and")) && bot.route(text).forum, "{told}");
+    assert!(told.starts_with(&format!("✏️ Route #{text} is changed: pager → panic and")) && bot.route(text).spec.forum, "{told}");
     let told = bot.alerts("thread", json!({"route": text, "mode": "always"})).await;
     assert!(told.ends_with("each call is a post of the forum, and its notes are written into it."), "{told}");
     // And out again.
     let told = bot.alerts("edit", json!({"route": text, "channel": bot.lobby})).await;
-    assert!(told.contains("is changed") && !bot.route(text).forum, "{told}");
+    assert!(told.contains("is changed") && !bot.route(text).spec.forum, "{told}");
     bot.posted(&bot.lobby, "🔔 Alerts on: panic buttons").await;
     // Confirmations go out in their order: none was meant for the forum.
     assert_eq!(bot.posts_into(&forum), 0, "a confirmation became a post of the forum");

@@ -40,11 +40,13 @@ async fn adding_a_route_again_keeps_what_is_not_named() {
         bot.channel
     );
     assert!(told.starts_with(&expected), "{told}");
-    let after = Route { role: bot.routes()[0].role, ..before.clone() };
-    assert_eq!((bot.routes()[0].clone(), after.role.map(|role| role.to_string())), (after.clone(), Some(other)));
+    let mut after = before.clone();
+    after.spec.role = bot.routes()[0].spec.role;
+    assert_eq!((bot.routes()[0].clone(), after.spec.role.map(|role| role.to_string())), (after.clone(), Some(other)));
     let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel, "style": "card"})).await;
     assert!(told.contains("changed: style compact → card."), "{told}");
-    assert_eq!(bot.routes()[0], Route { style: Style::Card, ..after });
+    after.spec.style = Style::Card;
+    assert_eq!(bot.routes()[0], after);
 }
 
 #[tokio::test]
@@ -81,7 +83,11 @@ async fn restore_of_a_preset_puts_back_every_route_that_was_there() {
     let shown = bot.run("alerts", "preset", preset).reply(SOON).await.unwrap();
     let told = words(&shown);
     assert_eq!((told.matches(" added: ").count(), told.matches(" changed: ").count()), (3, 2), "{told}");
-    assert_eq!((bot.routes()[0].style, bot.routes()[1].style), (Style::Compact, Style::Public), "a preset's styles are for new routes");
+    assert_eq!(
+        (bot.routes()[0].spec.style, bot.routes()[1].spec.style),
+        (Style::Compact, Style::Public),
+        "a preset's styles are for new routes"
+    );
     bot.sim.click(id(&shown), None, &component(&shown, "restore")).unwrap().reply(SOON).await.unwrap();
     assert_eq!(bot.routes()[..2], before);
     assert_eq!(bot.routes().len(), 5);
@@ -125,7 +131,10 @@ async fn to_look_at_a_setting_never_changes_it() {
         bot.cad(path, json!({})).await;
     }
     let route = &bot.routes()[0];
-    assert_eq!((route.rule.when, route.rule.cooldown_s, route.rule.threads), (Some(When::NoDispatcher), Some(60), Threads::Always));
+    assert_eq!(
+        (route.spec.rule.when, route.spec.rule.cooldown_s, route.spec.rule.threads),
+        (Some(When::NoDispatcher), Some(60), Threads::Always)
+    );
     assert_eq!((&bot.store.routing_now().routes, &bot.store.routing_now().guilds), (&before.routes, &before.guilds));
 }
 
@@ -142,14 +151,14 @@ async fn one_step_of_an_escalation_is_taken_away_alone() {
     assert!(bot.alerts("escalate", json!({"route": 1, "minutes": 9, "off": true})).await.starts_with("👌 Nothing changed"));
     let told = bot.alerts("escalate", json!({"route": 1, "minutes": 5, "off": true})).await;
     assert!(told.contains("after 3 min") && !told.contains("after 5 min"), "{told}");
-    let minutes: Vec<u32> = bot.routes()[0].rule.escalation.steps().iter().map(|step| step.minutes).collect();
+    let minutes: Vec<u32> = bot.routes()[0].spec.rule.escalation.steps().iter().map(|step| step.minutes).collect();
     assert_eq!(minutes, [3]);
     bot.alerts("escalate", json!({"route": 1, "off": true})).await;
-    assert!(bot.routes()[0].rule.escalation.is_empty());
+    assert!(bot.routes()[0].spec.rule.escalation.is_empty());
     // What becomes notes is set without naming the mode.
     bot.alerts("thread", json!({"route": 1, "mode": "always"})).await;
     bot.alerts("thread", json!({"route": 1, "notes": "off"})).await;
-    assert_eq!(bot.routes()[0].rule.threads, Threads::Always);
+    assert_eq!(bot.routes()[0].spec.rule.threads, Threads::Always);
     bot.alerts("thread", json!({"route": 1, "off": true})).await;
-    assert_eq!(bot.routes()[0].rule.threads, Threads::Off);
+    assert_eq!(bot.routes()[0].spec.rule.threads, Threads::Off);
 }

@@ -73,7 +73,7 @@ async fn an_export_holds_every_setting_with_names_and_no_secret() {
     let (name, mut text) = bot.exported().await;
     assert_eq!(name, "tenfour-settings-los-santos-2026-09-21.json");
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), file);
-    let role = bot.routes()[0].role.unwrap().to_string();
+    let role = bot.routes()[0].spec.role.unwrap().to_string();
     // Ids are made anew in each run.
     for (id, word) in [(&bot.guild, "GUILD"), (&bot.channel, "ALERTS"), (&bot.lobby, "LOBBY"), (&role, "ROLE")] {
         text = text.replace(id.as_str(), word);
@@ -108,7 +108,7 @@ async fn the_difference_is_shown_and_one_press_replaces_everything_once() {
     let told = words(&shown);
     assert!(told.starts_with("Replace all settings? 1 added, 2 removed and 2 changed\n"), "{told}");
     for line in [
-        format!("✏️ 911 → <#{}>, pinging <@&{}>, as card: style compact → card", bot.channel, bot.routes()[0].role.unwrap()),
+        format!("✏️ 911 → <#{}>, pinging <@&{}>, as card: style compact → card", bot.channel, bot.routes()[0].spec.role.unwrap()),
         format!("➕ panic → <#{}>, as card", bot.lobby),
         format!("➖ dispatch → <#{}>, as card, of server 2 only · threads always · Lets through", bot.channel),
         format!("➖ Board: units on duty and open calls → <#{}>", bot.lobby),
@@ -124,7 +124,11 @@ async fn the_difference_is_shown_and_one_press_replaces_everything_once() {
     assert!(bot.sim.edits(id(&board)).is_empty(), "the board's message still stands");
     let told = words(&bot.import(&file).await);
     assert!(told.starts_with("👌 Nothing would change"), "{told}");
-    assert_eq!(bot.routes().iter().find(|route| route.event.as_str() == "911").unwrap().id, number, "a route that stays keeps its number");
+    assert_eq!(
+        bot.routes().iter().find(|route| route.spec.event.as_str() == "911").unwrap().id,
+        number,
+        "a route that stays keeps its number"
+    );
     assert_eq!(bot.imports().await, 1);
     let audit = bot.cad("audit", json!({})).await;
     assert!(audit.contains("**/cad import** · 1 added, 2 removed and 2 changed · "), "{audit}");
@@ -171,7 +175,7 @@ async fn what_changed_meanwhile_is_shown_again_before_it_is_replaced() {
     assert_eq!(bot.imports().await, 0);
     let done = bot.decide(&shown, "replace").await;
     assert!(done.starts_with("✅ The settings are replaced\n1 removed and 1 changed."), "{done}");
-    assert!(!bot.routes().iter().any(|route| route.event.as_str() == "tone"));
+    assert!(!bot.routes().iter().any(|route| route.spec.event.as_str() == "tone"));
 
     // And what has become impossible is refused.
     file["notices"] = json!({"id": bot.lobby});
@@ -255,7 +259,7 @@ async fn a_file_of_another_guild_is_fitted_by_names() {
     let (bot, file) = furnished(Plan::default()).await;
     // The same file with ids of elsewhere: only the names are left.
     let mut text = serde_json::to_string(&file).unwrap();
-    let role = bot.routes()[0].role.unwrap().to_string();
+    let role = bot.routes()[0].spec.role.unwrap().to_string();
     for id in [&bot.guild, &bot.channel, &bot.lobby, &role] {
         let other: String = id.chars().rev().collect();
         text = text.replace(id.as_str(), &format!("1{}", &other[1..]));
@@ -348,8 +352,8 @@ async fn steps_of_an_import_are_not_for_what_waits_already() {
     let now = clock.now();
     let since = |channel: &str| {
         let routes = bot.routes();
-        let route = routes.iter().find(|route| route.channel.to_string() == channel).unwrap();
-        route.rule.escalation.steps().iter().map(|step| (step.minutes, now.since(step.since))).collect::<Vec<_>>()
+        let route = routes.iter().find(|route| route.spec.channel.to_string() == channel).unwrap();
+        route.spec.rule.escalation.steps().iter().map(|step| (step.minutes, now.since(step.since))).collect::<Vec<_>>()
     };
     assert_eq!(since(&bot.channel), [(2, 120_000), (5, 0), (9, 0)]);
     assert_eq!(since(&bot.lobby), [(2, 0), (5, 0), (9, 0)]);

@@ -97,7 +97,7 @@ async fn a_press_survives_a_restart_of_the_bot() {
     tokio::time::timeout(SOON, readiness.until_ready()).await.unwrap();
     let message = press(&bot, &message, "make").await;
     assert!(words(&message).contains("Route #1 added: duty →"), "{}", words(&message));
-    assert_eq!(bot.routes()[0].server, Some(ServerId(1)));
+    assert_eq!(bot.routes()[0].spec.server, Some(ServerId(1)));
     tasks.drain();
     tokio::time::timeout(SOON, again).await.unwrap().unwrap().unwrap();
 }
@@ -117,7 +117,7 @@ async fn a_channel_closed_to_the_bot_is_told_where_it_can_be_changed() {
     bot.sim.allow(&bot.channel, SEND);
     let message = press(&bot, &message, "make").await;
     assert!(words(&message).contains("Set-up done"), "{}", words(&message));
-    assert!(bot.routes().iter().all(|route| route.role.is_none()));
+    assert!(bot.routes().iter().all(|route| route.spec.role.is_none()));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tenfour::clock::UnixMs;
 use tenfour::event::{Source, listed_dispatch, listed_emergency, listed_unit};
 use tenfour::ids::{ChannelId, GuildId, RoleId, RouteId, UserId};
 use tenfour::render::{Labels, Style};
-use tenfour::route::{BoardKind, Criterion, Listens, Mute, NewRoute, Quiet, Rule, Threads, When};
+use tenfour::route::{BoardKind, Criterion, Listens, Mute, Quiet, RouteSpec, Rule, Threads, When};
 use tenfour::store::AddRoute;
 use tenfour::world::{ListedCalls, ListedUnits, Listing};
 
@@ -297,8 +297,8 @@ impl Play {
         rule.mute = mute.map(|ms| Mute { until: now.plus(ms), panic: flag("mute-panics") });
         let guild = GuildId(self.stage.guild.parse().unwrap());
         let event = Listens::parse(event).ok_or("no such event")?;
-        let new = NewRoute { guild, event, channel, server: None, role, style, forum };
-        let made = self.stage.store.add_route(new, UserId(1), now).await.unwrap();
+        let new = RouteSpec { event, channel, server: None, role, style, forum, rule: Rule::default() };
+        let made = self.stage.store.add_route(guild, new, UserId(1), now).await.unwrap();
         let (AddRoute::Added(id) | AddRoute::Changed(id) | AddRoute::Same(id)) = made else { return Err("too many routes".into()) };
         self.stage.store.change_rule(guild, id, move |known| *known = rule).await.unwrap();
         self.routes.insert((name.to_owned(), step.word(2).to_owned()), id);

@@ -138,11 +138,17 @@ async fn told(old: &Old) -> String {
     let routing = store.routing_now();
     let mut said: Vec<String> = Vec::new();
     for route in &routing.routes {
-        let role = route.role.map_or_else(String::new, |role| format!(" pinging <@&{role}>"));
-        let (forum, on) = (if route.forum { ", a forum" } else { "" }, if route.enabled { "" } else { ", off" });
-        said.push(format!("route {}: {} → <#{}>{role} as {:?}{forum}{on}", route.id, route.event.as_str(), route.channel, route.style));
-        if route.rule != Rule::default() {
-            said.push(format!("    {}", serde_json::to_string(&route.rule).unwrap()));
+        let role = route.spec.role.map_or_else(String::new, |role| format!(" pinging <@&{role}>"));
+        let (forum, on) = (if route.spec.forum { ", a forum" } else { "" }, if route.enabled { "" } else { ", off" });
+        said.push(format!(
+            "route {}: {} → <#{}>{role} as {:?}{forum}{on}",
+            route.id,
+            route.spec.event.as_str(),
+            route.spec.channel,
+            route.spec.style
+        ));
+        if route.spec.rule != Rule::default() {
+            said.push(format!("    {}", serde_json::to_string(&route.spec.rule).unwrap()));
         }
     }
     said.extend(routing.boards.iter().map(|board| format!("board {}: {:?} → <#{}>", board.id, board.kind, board.channel)));

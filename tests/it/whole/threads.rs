@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tenfour::clock::Clock;
 use tenfour::ids::{ChannelId, CommunityId};
 use tenfour::render::Style;
-use tenfour::route::{Listens, NewRoute, Rule, Threads};
+use tenfour::route::{Listens, RouteSpec, Rule, Threads};
 use tenfour::store::AddRoute;
 use tenfour_sim::cad::CadOptions;
 
@@ -18,16 +18,18 @@ async fn channel(bot: &TestBot, event: &str, kind: u8, threads: Threads) -> Stri
     let channel = bot.discord.add_channel(&bot.guild, "calls", kind);
     let store = &bot.app().store;
     store.ensure_guild(bot.guild_id(), &CommunityId::new(&CadOptions::default().community)).await.unwrap();
-    let route = NewRoute {
-        guild: bot.guild_id(),
+    let route = RouteSpec {
         event: Listens::parse(event).unwrap(),
         channel: ChannelId(channel.parse().unwrap()),
         server: None,
         role: None,
         style: Style::Card,
         forum: kind == 15,
+        rule: Rule::default(),
     };
-    let AddRoute::Added(id) = store.add_route(route, tenfour::ids::UserId(1), bot.clock.now()).await.unwrap() else { panic!("no route") };
+    let AddRoute::Added(id) = store.add_route(bot.guild_id(), route, tenfour::ids::UserId(1), bot.clock.now()).await.unwrap() else {
+        panic!("no route")
+    };
     store.change_rule(bot.guild_id(), id, move |rule| *rule = Rule { threads, ..Rule::default() }).await.unwrap();
     channel
 }

@@ -106,7 +106,8 @@ fn routes() -> impl Strategy<Value = RouteSetting> {
         |(event, (channel, forum), server, role, style, enabled, rule)| {
             let style = if forum && style == Style::Log { Style::Card } else { style };
             let event = if forum && !event.only_cards() { Listens::To(Topic::Dispatch) } else { event };
-            RouteSetting { event, channel: ChannelId(channel), server, role: role.map(RoleId), style, enabled, forum, rule }
+            let spec = crate::route::RouteSpec { event, channel: ChannelId(channel), server, role: role.map(RoleId), style, forum, rule };
+            RouteSetting { enabled, spec }
         },
     )
 }
@@ -183,13 +184,13 @@ proptest! {
         let other = imported(&exported(&settings), &snapshot(GuildId(2), 1_000)).unwrap();
         prop_assert_eq!(other.routes.len(), settings.routes.len());
         let back = |mut route: RouteSetting| {
-            route.channel.0 -= 1_000;
-            route.role = route.role.map(|role| RoleId(role.0 - 1_000));
+            route.spec.channel.0 -= 1_000;
+            route.spec.role = route.spec.role.map(|role| RoleId(role.0 - 1_000));
             let mut escalation = Escalation::default();
-            for step in route.rule.escalation.steps() {
+            for step in route.spec.rule.escalation.steps() {
                 assert!(escalation.set(Step { role: RoleId(step.role.0 - 1_000), ..*step }));
             }
-            route.rule.escalation = escalation;
+            route.spec.rule.escalation = escalation;
             route
         };
         let routes: Vec<RouteSetting> = other.routes.into_iter().map(back).collect();
@@ -373,7 +374,10 @@ fn a_file_by_hand_may_be_short() {
     assert_eq!(read.warnings, ["`routes[0].colour` is not known and passed over."]);
     let settings = snapshot(GUILD, 0).settle(read, &SERVERS).unwrap();
     let route = &settings.routes[0];
-    assert_eq!((route.channel, route.role, route.style, route.enabled), (ChannelId(101), Some(RoleId(201)), Style::Card, true));
+    assert_eq!(
+        (route.spec.channel, route.spec.role, route.spec.style, route.enabled),
+        (ChannelId(101), Some(RoleId(201)), Style::Card, true)
+    );
     assert_eq!((settings.notices, settings.labels), (Some(ChannelId(102)), Labels::default()));
 }
 
