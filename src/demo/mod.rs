@@ -51,7 +51,7 @@ pub(crate) struct Options {
     /// Where the page is served; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8110")]
     page: std::net::SocketAddr,
-    /// How fast the evening plays: 2 is twice as fast.
+    /// How fast the simulated shift runs: 2 is twice as fast.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     speed: f64,
     /// Do not play a scenario: only what is fired in the page happens.
@@ -217,7 +217,7 @@ impl Stage {
         (messages, threads.len() - posts, posts)
     }
 
-    /// Serves the page and plays evenings until somebody stops it.
+    /// Serves the page and runs simulated shifts until somebody stops it.
     async fn show(&self, options: &Options) -> anyhow::Result<()> {
         let backend = Arc::new(Show { cad: self.cad.clone(), discord: self.discord.clone(), tasks: self.tasks.clone() });
         let page = PageServer::start(options.page, backend)
@@ -238,7 +238,7 @@ impl Stage {
             let cancel = CancellationToken::new();
             let _cancelled = cancel.clone().drop_guard();
             tokio::select! {
-                () = Scenario::evening(options.speed, fastrand::Rng::new()).play(&self.cad, cancel) => {}
+                () = Scenario::shift(options.speed, fastrand::Rng::new()).play(&self.cad, cancel) => {}
                 () = self.app.stopping() => {}
             }
         }
@@ -286,7 +286,7 @@ impl Show {
             cad.heal();
         }));
         let seconds = OUTAGE.as_secs();
-        json!({ "said": format!("The CAD's live session is cut for {seconds} s. After a minute the bot tells of it in #bot-notices; then it catches up.") })
+        json!({ "said": format!("The CAD's live session is down for {seconds} s. After a minute the bot reports it in #bot-notices; then it catches up.") })
     }
 }
 
@@ -318,8 +318,8 @@ impl Backend for Show {
         let group = |name: &'static str, list: &'static [(&'static str, &'static str)]| {
             list.iter().map(move |(fire, label)| Fire { name: fire, label, group: name })
         };
-        let told = group("In the CAD", &scenario::FIRE);
-        let untold = group("Through the CAD's API: no event tells, the bot reads it within 20 s", &scenario::IN_GAME);
-        told.chain(untold).chain(group("Trouble", &[("outage", "Cut the live session")])).collect()
+        let events = group("In the CAD", &scenario::FIRE);
+        let in_game = group("Through the CAD's API: no events, the bot polls it within 20 s", &scenario::IN_GAME);
+        events.chain(in_game).chain(group("Trouble", &[("outage", "Cut the live session")])).collect()
     }
 }

@@ -9,7 +9,7 @@
 // QUIET=1          the server is `tenfour demo --quiet`, where nothing happens but what is fired: check what the demo's bot does, and
 //                  leave out what holds for any backend
 //
-// Without QUIET, checks that hold for any backend run; so do those that need the evening of tests/it/page.rs, if it is the backend.
+// Without QUIET, checks that hold for any backend run; so do those that need the messages of tests/it/page.rs, if it is the backend.
 
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";

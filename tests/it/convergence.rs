@@ -2,7 +2,7 @@
 //! moderators delete messages, the bot dies and comes back. When the noise stops, within one reconcile period every routed channel shows
 //! exactly what the CAD has open: each call and panic once, each right; and whoever is to be called was called to each thing, but not twice.
 //!
-//! `TENFOUR_SEED=17` plays one evening and tells it; `TENFOUR_HISTORIES=50000` plays more of them, from `TENFOUR_FIRST_SEED` on.
+//! `TENFOUR_SEED=17` plays one evening and tells it; `TENFOUR_SCENARIOS=50000` plays more of them, from `TENFOUR_FIRST_SEED` on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::stage::{PERIOD_MS, Stage};
 /// Messages that were made for several cards, over all evenings.
 static SHARED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 /// Evenings played by the gate.
-const HISTORIES: u64 = 2_000;
+const SCENARIOS: u64 = 2_000;
 /// Readings may need a moment: the answer, what an event had just touched (4 s), a gathered edit.
 const SLACK_MS: i64 = 6_000;
 
@@ -30,7 +30,7 @@ fn after_the_noise_every_channel_shows_what_is_open_and_nobody_was_called_twice(
         Some(seed) => vec![seed],
         None => {
             let first = number("TENFOUR_FIRST_SEED").unwrap_or(0);
-            (first..first + number("TENFOUR_HISTORIES").unwrap_or(HISTORIES)).collect()
+            (first..first + number("TENFOUR_SCENARIOS").unwrap_or(SCENARIOS)).collect()
         }
     };
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(seeds.len());
@@ -44,8 +44,8 @@ fn after_the_noise_every_channel_shows_what_is_open_and_nobody_was_called_twice(
                         return;
                     }
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                    let told = seeds.len() == 1;
-                    if let Err(why) = runtime.block_on(Evening::play(*seed, told)) {
+                    let printed = seeds.len() == 1;
+                    if let Err(why) = runtime.block_on(Scenario::play(*seed, printed)) {
                         failed.lock().unwrap().push(format!("TENFOUR_SEED={seed}: {why}"));
                     }
                 }
@@ -106,7 +106,7 @@ type Plan = (&'static str, &'static [Kind], &'static [Style], bool, Rule);
 struct Parcel {
     at: i64,
     source: Source,
-    told: Told,
+    printed: Told,
 }
 
 /// An event as the CAD told it.
@@ -127,14 +127,14 @@ struct Life {
     /// It was open before the bot came.
     before_us: bool,
     /// Its creation arrived, soon enough to be believed.
-    told: Option<i64>,
+    printed: Option<i64>,
     /// Of a panic: its end arrived so.
     end_told: bool,
     /// Of a panic: the end of the one before may have been missed, or come late: then it is no other panic, as far as can be known.
     blurred: bool,
 }
 
-struct Evening {
+struct Scenario {
     stage: Stage,
     rng: Rng,
     watched: Vec<Watched>,
@@ -153,28 +153,28 @@ struct Evening {
     used_again: BTreeSet<(Kind, i64)>,
     /// The CAD has told the reader to ask less: twice as seldom for ten minutes.
     limited: bool,
-    told: bool,
+    printed: bool,
     names: u32,
 }
 
 type Outcome = Result<(), String>;
 
-impl Evening {
-    async fn play(seed: u64, told: bool) -> Outcome {
+impl Scenario {
+    async fn play(seed: u64, printed: bool) -> Outcome {
         // What draws lots in the bot draws them here, on this thread.
         fastrand::seed(seed);
-        let mut evening = Self::begin(seed, told).await;
-        let steps = evening.rng.usize(8..40);
+        let mut scenario = Self::begin(seed, printed).await;
+        let steps = scenario.rng.usize(8..40);
         for _ in 0..steps {
-            evening.step().await;
+            scenario.step().await;
         }
-        evening.calm().await;
-        let outcome = evening.judge().await;
-        evening.stage.end().await;
+        scenario.calm().await;
+        let outcome = scenario.judge().await;
+        scenario.stage.end().await;
         outcome
     }
 
-    async fn begin(seed: u64, told: bool) -> Self {
+    async fn begin(seed: u64, printed: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         // Some evenings Discord takes few messages, so that cards share them; some evenings ingest claims what it stores.
         let bucket = seed.is_multiple_of(3).then_some(Bucket { limit: 3, window_ms: 4_000 });
@@ -207,7 +207,7 @@ impl Evening {
         }
         let forwarding = rng.bool();
         let board = if rng.u8(..3) == 0 { Some(stage.board().await) } else { None };
-        let mut evening = Self {
+        let mut scenario = Self {
             stage,
             rng,
             watched,
@@ -222,20 +222,20 @@ impl Evening {
             misleading: BTreeMap::new(),
             used_again: BTreeSet::new(),
             limited: false,
-            told,
+            printed,
             names: 0,
         };
-        evening.stage.connected();
+        scenario.stage.connected();
         // The first reading is of an evening that may have begun without us.
-        if evening.chance(30) {
-            for _ in 0..evening.rng.usize(1..6) {
-                evening.act();
+        if scenario.chance(30) {
+            for _ in 0..scenario.rng.usize(1..6) {
+                scenario.act();
             }
-            evening.outbox.clear();
-            evening.lives.values_mut().flatten().for_each(|life| life.before_us = true);
+            scenario.outbox.clear();
+            scenario.lives.values_mut().flatten().for_each(|life| life.before_us = true);
         }
-        evening.stage.turn().await;
-        evening
+        scenario.stage.turn().await;
+        scenario
     }
 
     fn chance(&mut self, percent: u32) -> bool {
@@ -243,7 +243,7 @@ impl Evening {
     }
 
     fn say(&self, what: impl FnOnce() -> String) {
-        if self.told {
+        if self.printed {
             println!("{:>9} ms  {}", self.stage.clock.now().since(crate::stage::BEGIN), what());
         }
     }
@@ -298,9 +298,9 @@ impl Evening {
             let now = self.stage.clock.now();
             while let Some(at) = self.way.iter().position(|parcel| parcel.at <= now.0) {
                 let parcel = self.way.remove(at);
-                self.say(|| format!("  arrives by {:?}: {}", parcel.source, parcel.told.body));
-                self.heard(&parcel.told);
-                self.stage.arrive(parcel.source, &parcel.told.body).await;
+                self.say(|| format!("  arrives by {:?}: {}", parcel.source, parcel.printed.body));
+                self.heard(&parcel.printed);
+                self.stage.arrive(parcel.source, &parcel.printed.body).await;
             }
             self.stage.turn().await;
             if now >= end {
@@ -315,21 +315,21 @@ impl Evening {
     /// What the CAD has told goes its ways, or is lost.
     fn dispatch_parcels(&mut self) {
         let now = self.stage.clock.now().0;
-        for told in std::mem::take(&mut self.outbox) {
+        for printed in std::mem::take(&mut self.outbox) {
             let lost = self.chance(5);
-            self.say(|| format!("{}tells {}", if lost { "(lost) " } else { "" }, told.body));
+            self.say(|| format!("{}tells {}", if lost { "(lost) " } else { "" }, printed.body));
             if lost {
                 continue;
             }
             if self.hub_up {
-                self.way.push(Parcel { at: now, source: Source::Hub, told: told.clone() });
+                self.way.push(Parcel { at: now, source: Source::Hub, printed: printed.clone() });
             }
             let by_http = if self.hub_up { self.forwarding } else { self.chance(60) };
             if by_http {
                 let very = self.chance(8);
                 let late = if very { [14_000, 40_000].as_slice() } else { &[0, 0, 50, 700, 4_000, 8_000] };
                 let at = now + late[self.rng.usize(..late.len())];
-                self.way.push(Parcel { at, source: Source::Http, told });
+                self.way.push(Parcel { at, source: Source::Http, printed });
             }
         }
     }
@@ -368,15 +368,15 @@ impl Evening {
             }
             let missed = |life: &Life| !life.end_told && life.ended.is_none_or(|(ended, _)| now - ended < SURELY_READ_MS);
             let blurred = last.is_some_and(missed);
-            lives.push(Life { began: now, change: self.changes, ended: None, before_us: false, told: None, end_told: false, blurred });
+            lives.push(Life { began: now, change: self.changes, ended: None, before_us: false, printed: None, end_told: false, blurred });
         }
     }
 
     /// What may be concluded from an event that arrives now.
-    fn heard(&mut self, told: &Told) {
+    fn heard(&mut self, printed: &Told) {
         let now = self.stage.clock.now().0;
-        let (kind, data) = (told.body["type"].as_str().unwrap(), &told.body["data"]);
-        let in_time = now - told.at <= 8_000;
+        let (kind, data) = (printed.body["type"].as_str().unwrap(), &printed.body["data"]);
+        let in_time = now - printed.at <= 8_000;
         let number = |value: &Value| value.as_i64().unwrap();
         let made = match kind {
             "EVENT_911" => vec![(Kind::Emergency, number(&data["call"]["callId"])), (Kind::Civil, number(&data["call"]["callId"]))],
@@ -385,11 +385,11 @@ impl Evening {
         };
         for key in made {
             let over = self.lives.get(&key).is_some_and(|lives| lives.iter().all(|life| life.ended.is_some()));
-            if over && now - told.at > LATE_MS {
+            if over && now - printed.at > LATE_MS {
                 self.used_again.insert(key);
             }
             if let Some(life) = self.lives.get_mut(&key).and_then(|lives| lives.last_mut()).filter(|_| in_time) {
-                life.told = life.told.or(Some(now));
+                life.printed = life.printed.or(Some(now));
             }
         }
         let own = kind == "EVENT_UNIT_PANIC";
@@ -408,16 +408,16 @@ impl Evening {
             let Some(life) = lives.last_mut() else { continue };
             match (on, life.ended) {
                 // Said before it was over: another one, as far as can be known.
-                (true, Some((_, ended))) if told.change < ended => *self.misleading.entry(unit).or_default() += 1,
+                (true, Some((_, ended))) if printed.change < ended => *self.misleading.entry(unit).or_default() += 1,
                 // Said before it began, and nothing tells so.
-                (false, None) if told.change < life.change && (own || now - life.began > LATE_MS) => {
+                (false, None) if printed.change < life.change && (own || now - life.began > LATE_MS) => {
                     life.blurred = true;
                     *self.misleading.entry(unit).or_default() += 1;
                 }
-                (true, None) if told.change >= life.change && in_time => life.told = life.told.or(Some(now)),
+                (true, None) if printed.change >= life.change && in_time => life.printed = life.printed.or(Some(now)),
                 // A unit's flag is believed if it cannot be older than the panic.
-                (false, Some((_, ended))) if told.change >= ended && in_time => {
-                    life.end_told |= kind != "EVENT_UNIT_UPDATE" || life.told.is_some_and(|began| now - began > LATE_MS);
+                (false, Some((_, ended))) if printed.change >= ended && in_time => {
+                    life.end_told |= kind != "EVENT_UNIT_UPDATE" || life.printed.is_some_and(|began| now - began > LATE_MS);
                 }
                 _ => {}
             }
@@ -594,7 +594,7 @@ impl Evening {
         let at = self.stage.clock.now().0;
         while let Ok((_, body)) = self.stage.events.try_recv() {
             self.say(|| format!("tells {body}"));
-            self.way.push(Parcel { at, source: Source::Hub, told: Told { at, change: self.changes, body } });
+            self.way.push(Parcel { at, source: Source::Hub, printed: Told { at, change: self.changes, body } });
         }
     }
 
@@ -801,9 +801,9 @@ impl Evening {
             let urgent =
                 state["activeCalls"].as_array().unwrap().iter().any(|call| call["callId"] == json!(id) && call["priority"] == json!(1));
             let must = |life: &&Life| {
-                let seen = match (life.ended, life.told) {
+                let seen = match (life.ended, life.printed) {
                     (None, _) => true,
-                    (Some((ended, _)), Some(told)) => ended - told >= HOLD_MS,
+                    (Some((ended, _)), Some(printed)) => ended - printed >= HOLD_MS,
                     (Some(_), None) => false,
                 };
                 seen && !life.before_us && !life.blurred
@@ -923,8 +923,8 @@ fn field(card: &Value, name: &str) -> String {
 
 /// Whether a card says what the CAD says.
 fn right(kind: Kind, card: &Value, fact: &Value, state: &Value) -> Outcome {
-    let same = |what: &str, shown: &str, told: &str| {
-        if shown == told { Ok(()) } else { Err(format!("{what} is {shown:?}, the CAD says {told:?}")) }
+    let same = |what: &str, shown: &str, printed: &str| {
+        if shown == printed { Ok(()) } else { Err(format!("{what} is {shown:?}, the CAD says {printed:?}")) }
     };
     let text = |name: &str| text(fact, name);
     let holds = |what: &str| if title(card).contains(what) { Ok(()) } else { Err(format!("the title lacks {what:?}")) };

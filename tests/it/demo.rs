@@ -113,7 +113,7 @@ async fn page_in_chromium(arguments: &[&str], quiet: &str) {
 }
 
 #[tokio::test]
-async fn the_page_holds_in_chromium_while_an_evening_plays() {
+async fn the_page_holds_in_chromium_during_a_simulated_shift() {
     page_in_chromium(&["--page", "127.0.0.1:0", "--speed", "3"], "0").await;
 }
 

@@ -1,7 +1,7 @@
 //! The demo's web page: its server over plain sockets, and the page itself in a real browser if one is installed.
 
-#[path = "page/evening.rs"]
-mod evening;
+#[path = "page/content.rs"]
+mod content;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,16 +22,16 @@ use tokio::time::timeout;
 const BOUND: Duration = Duration::from_secs(10);
 
 /// A backend that keeps one evening's state, as the simulated Discord would.
-struct Evening {
+struct PageBackend {
     state: Mutex<Value>,
     acts: Mutex<Vec<Value>>,
     changes: broadcast::Sender<Value>,
 }
 
-impl Evening {
+impl PageBackend {
     fn new(capacity: usize) -> Arc<Self> {
         let (changes, _) = broadcast::channel(capacity);
-        Arc::new(Self { state: Mutex::new(evening::snapshot()), acts: Mutex::default(), changes })
+        Arc::new(Self { state: Mutex::new(content::snapshot()), acts: Mutex::default(), changes })
     }
 
     /// Gives `item` the next sequence number, brings the snapshot up to date and tells the readers.
@@ -74,43 +74,43 @@ impl Evening {
     }
 
     fn reply(&self, channel: &str, interaction: &str, n: u64, edited: bool, fields: Value) {
-        let mut message = evening::message(channel, n, 0, fields);
+        let mut message = content::message(channel, n, 0, fields);
         message["flags"] = json!(64);
         self.changes
-            .send(json!({"type": "INTERACTION_REPLY", "interaction_id": interaction, "channel_id": channel, "user_id": evening::PERSON,
+            .send(json!({"type": "INTERACTION_REPLY", "interaction_id": interaction, "channel_id": channel, "user_id": content::PERSON,
                 "ephemeral": true, "edited": edited, "message": message}))
             .ok();
     }
 
     fn answer(&self, action: &Value) -> Result<Value, String> {
-        let channel = action["channel_id"].as_str().unwrap_or(evening::C_911);
+        let channel = action["channel_id"].as_str().unwrap_or(content::C_911);
         let n = 500 + self.acts.lock().unwrap().len() as u64;
         let interaction = format!("7{n:0>17}");
         match action["do"].as_str() {
             Some("fire") => match action["name"].as_str() {
                 Some("911") => {
-                    self.create(evening::card_911(n, 0, &[]));
+                    self.create(content::card_911(n, 0, &[]));
                     return Ok(json!({"said": "Tessa Moran called 911 from Alta St."}));
                 }
                 Some("edit") => {
-                    self.update(evening::card_911(3, 6, &["A-10", "A-22"]));
+                    self.update(content::card_911(3, 6, &["A-10", "A-22"]));
                     return Ok(json!({"said": "A-22 responds."}));
                 }
                 Some("panic") => {
-                    let content = format!("<@&{}> PANIC: A-22 Ines Falk, Alta St (9001)", evening::PATROL_ROLE);
-                    self.create(evening::message(
-                        evening::C_PANIC,
+                    let content = format!("<@&{}> PANIC: A-22 Ines Falk, Alta St (9001)", content::PATROL_ROLE);
+                    self.create(content::message(
+                        content::C_PANIC,
                         n,
                         0,
-                        json!({"content": content, "pinged": [evening::PATROL_ROLE],
+                        json!({"content": content, "pinged": [content::PATROL_ROLE],
                             "embeds": [{"title": "🆘 PANIC · A-22 Ines Falk", "color": 0x00FF_0033, "description": "Current call: #501", "footer": {"text": "Server 1 · A-22"}}]}),
                     ));
                     return Ok(json!({"said": "A-22 pressed the panic button."}));
                 }
                 Some("hostile") => {
-                    let text = evening::HOSTILE;
-                    self.create(evening::message(
-                        evening::C_911,
+                    let text = content::HOSTILE;
+                    self.create(content::message(
+                        content::C_911,
                         n,
                         0,
                         json!({"content": text, "embeds": [{"title": text, "description": text, "url": "javascript:alert(1)",
@@ -119,15 +119,15 @@ impl Evening {
                     return Ok(json!({"said": "A hostile caller."}));
                 }
                 Some("note") => {
-                    self.create(evening::note(n, 0, "Two in custody."));
+                    self.create(content::note(n, 0, "Two in custody."));
                     return Ok(json!({"said": "A-22 wrote a note."}));
                 }
                 Some("archive") => {
-                    self.change(json!({"type": "CHANNEL_UPDATE", "channel": evening::thread(evening::THREAD, "P2 · 211 Armed Robbery", evening::C_DISPATCH, true)}));
+                    self.change(json!({"type": "CHANNEL_UPDATE", "channel": content::thread(content::THREAD, "P2 · 211 Armed Robbery", content::C_DISPATCH, true)}));
                     return Ok(json!({"said": "The thread was put away."}));
                 }
                 Some("delete") => {
-                    self.change(json!({"type": "CHANNEL_DELETE", "channel_id": evening::POST_OVER}));
+                    self.change(json!({"type": "CHANNEL_DELETE", "channel_id": content::POST_OVER}));
                     return Ok(json!({"said": "A moderator deleted a post."}));
                 }
                 _ => return Err("There is no such event.".to_owned()),
@@ -161,7 +161,7 @@ impl Evening {
     }
 }
 
-impl Backend for Evening {
+impl Backend for PageBackend {
     fn snapshot(&self) -> Value {
         self.state.lock().unwrap().clone()
     }
@@ -200,7 +200,7 @@ impl Backend for Evening {
     }
 }
 
-async fn start(backend: &Arc<Evening>) -> PageServer {
+async fn start(backend: &Arc<PageBackend>) -> PageServer {
     PageServer::start(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(backend) as Arc<dyn Backend>).await.unwrap()
 }
 
@@ -238,7 +238,7 @@ impl Events {
 
 #[tokio::test]
 async fn every_asset_is_served_with_its_type_and_the_policy() {
-    let server = start(&Evening::new(16)).await;
+    let server = start(&PageBackend::new(16)).await;
     for (path, kind) in [
         ("", "text/html; charset=utf-8"),
         ("page.css", "text/css; charset=utf-8"),
@@ -273,7 +273,7 @@ async fn every_asset_is_served_with_its_type_and_the_policy() {
 
 #[tokio::test]
 async fn pictures_are_shown_and_other_files_are_saved() {
-    let server = start(&Evening::new(16)).await;
+    let server = start(&PageBackend::new(16)).await;
     for (name, kind, saved) in [
         ("chart.png", "image/png", false),
         ("table.csv", "application/octet-stream", true),
@@ -291,7 +291,7 @@ async fn pictures_are_shown_and_other_files_are_saved() {
 
 #[tokio::test]
 async fn the_state_is_the_snapshot_and_what_can_be_fired() {
-    let server = start(&Evening::new(16)).await;
+    let server = start(&PageBackend::new(16)).await;
     let state: Value = reqwest::get(format!("{}state", server.url())).await.unwrap().json().await.unwrap();
     assert_eq!(state["seq"], 100);
     assert_eq!(state["guild"]["name"], "San Andreas Roleplay");
@@ -301,7 +301,7 @@ async fn the_state_is_the_snapshot_and_what_can_be_fired() {
 
 #[tokio::test]
 async fn a_foreign_host_sees_nothing_and_a_loopback_one_sees_all() {
-    let backend = Evening::new(16);
+    let backend = PageBackend::new(16);
     let server = start(&backend).await;
     let client = reqwest::Client::new();
     for (host, status) in [("evil.example", 403), ("127.0.0.1.evil.example", 403), ("localhost:9", 200), ("127.0.0.1", 200), ("[::1]", 200)]
@@ -332,7 +332,7 @@ async fn a_foreign_host_sees_nothing_and_a_loopback_one_sees_all() {
 
 #[tokio::test]
 async fn only_this_page_may_act_and_only_in_small_json() {
-    let backend = Evening::new(16);
+    let backend = PageBackend::new(16);
     let server = start(&backend).await;
     let url = format!("{}act", server.url());
     let own = server.url().trim_end_matches('/').to_owned();
@@ -373,11 +373,11 @@ async fn only_this_page_may_act_and_only_in_small_json() {
 
 #[tokio::test]
 async fn changes_arrive_in_order_at_every_reader() {
-    let backend = Evening::new(16);
+    let backend = PageBackend::new(16);
     let server = start(&backend).await;
     let mut readers = [Events::open(&server).await, Events::open(&server).await];
-    backend.create(evening::card_911(600, 0, &[]));
-    backend.update(evening::card_911(600, 0, &["A-10\nA-22"]));
+    backend.create(content::card_911(600, 0, &[]));
+    backend.update(content::card_911(600, 0, &["A-10\nA-22"]));
     for reader in &mut readers {
         let (first, second) = (reader.next_json().await, reader.next_json().await);
         assert_eq!((&first["type"], &first["seq"]), (&json!("MESSAGE_CREATE"), &json!(101)));
@@ -389,11 +389,11 @@ async fn changes_arrive_in_order_at_every_reader() {
 #[tokio::test]
 async fn a_reader_that_fell_behind_is_told_to_start_over() {
     // One thread: nothing is read between these sends, so the capacity of two is exceeded for certain.
-    let backend = Evening::new(2);
+    let backend = PageBackend::new(2);
     let server = start(&backend).await;
     let mut events = Events::open(&server).await;
     for n in 0..5 {
-        backend.create(evening::card_911(700 + n, 0, &[]));
+        backend.create(content::card_911(700 + n, 0, &[]));
     }
     assert_eq!(events.next_json().await, json!({"type": "RESYNC"}));
     assert_eq!(events.next_json().await["seq"], 104, "what is still held follows");
@@ -402,7 +402,7 @@ async fn a_reader_that_fell_behind_is_told_to_start_over() {
 
 #[tokio::test]
 async fn stop_ends_streams_and_frees_the_address() {
-    let backend = Evening::new(16);
+    let backend = PageBackend::new(16);
     let server = start(&backend).await;
     let address = server.address();
     let mut events = Events::open(&server).await;
@@ -476,7 +476,7 @@ async fn an_action_that_is_never_answered_is_given_up_and_does_not_hold_up_stop(
 
 #[tokio::test]
 async fn connections_are_bounded_and_the_next_one_waits_its_turn() {
-    let server = start(&Evening::new(16)).await;
+    let server = start(&PageBackend::new(16)).await;
     let mut readers = Vec::new();
     for _ in 0..64 {
         readers.push(Events::open(&server).await);
@@ -493,7 +493,7 @@ async fn connections_are_bounded_and_the_next_one_waits_its_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_says_that_it_is_alive() {
-    let server = start(&Evening::new(16)).await;
+    let server = start(&PageBackend::new(16)).await;
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     let begun = tokio::time::Instant::now();
     stream.write_all(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
@@ -529,7 +529,7 @@ async fn page_in_chromium() {
         println!("SKIPPED page_in_chromium: {missing}");
         return;
     }
-    let backend = Evening::new(256);
+    let backend = PageBackend::new(256);
     let server = start(&backend).await;
     let run = tokio::process::Command::new("node")
         .arg("page.mjs")
@@ -547,11 +547,11 @@ async fn page_in_chromium() {
     server.stop().await;
     let acts = backend.acts.lock().unwrap();
     for wanted in [
-        json!({"do": "click", "channel_id": evening::C_911, "message_id": "900000000000000003", "custom_id": "911:respond:84:v1"}),
-        json!({"do": "slash", "channel_id": evening::C_911, "name": "alerts", "path": ["add"], "options": {"event": "911", "channel": evening::C_DISPATCH}}),
-        json!({"do": "slash", "channel_id": evening::C_911, "name": "alerts", "path": ["remove"], "options": {"route": "r-2"}}),
-        json!({"do": "select", "channel_id": evening::C_SETUP, "message_id": "900000000000000080", "custom_id": "setup:channel", "values": [evening::C_DISPATCH]}),
-        json!({"do": "select", "channel_id": evening::C_SETUP, "message_id": "900000000000000080", "custom_id": "setup:preset", "values": ["essentials", "duty"]}),
+        json!({"do": "click", "channel_id": content::C_911, "message_id": "900000000000000003", "custom_id": "911:respond:84:v1"}),
+        json!({"do": "slash", "channel_id": content::C_911, "name": "alerts", "path": ["add"], "options": {"event": "911", "channel": content::C_DISPATCH}}),
+        json!({"do": "slash", "channel_id": content::C_911, "name": "alerts", "path": ["remove"], "options": {"route": "r-2"}}),
+        json!({"do": "select", "channel_id": content::C_SETUP, "message_id": "900000000000000080", "custom_id": "setup:channel", "values": [content::C_DISPATCH]}),
+        json!({"do": "select", "channel_id": content::C_SETUP, "message_id": "900000000000000080", "custom_id": "setup:preset", "values": ["essentials", "duty"]}),
     ] {
         assert!(acts.contains(&wanted), "{wanted} never came; these did: {acts:#?}");
     }

@@ -1,4 +1,4 @@
-//! A pretend CAD and a pretend Discord, for the demo and the tests. Shares no type with the bot, so that it cannot share its mistakes.
+//! A simulated CAD and a simulated Discord, for the demo and the tests. Shares no type with the bot, so that it can't share its mistakes.
 
 pub mod cad;
 pub mod discord;

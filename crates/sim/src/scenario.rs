@@ -1,11 +1,11 @@
-//! Somebody who plays on the simulated CAD: an evening of a roleplay community, or single events on demand.
+//! Plays on the simulated CAD: a shift of a roleplay community, or single events on demand.
 //!
-//! It must never speak to anything but [`CadSim`]. Randomness comes in with the [`Rng`], so that a seed repeats an evening.
+//! It must never use anything but [`CadSim`]. Randomness comes from the [`Rng`], so that a seed repeats a shift.
 //!
 //! ```text
-//! evening:  duty starts ─▶ [ open an incident | go on with one | something else happens ]* ─▶ incidents end ─▶ duty ends ─▶ again
+//! shift:    duty starts ─▶ [ open an incident | advance one | something else happens ]* ─▶ incidents end ─▶ duty ends ─▶ again
 //! incident: 911 ─▶ dispatch, 911 removed ─▶ attach ─▶ en route ─▶ note ─▶ on scene ─▶ (priority rises, more units) ─▶ note ─▶ close
-//! in game:  through the CAD's API, of which no event tells
+//! in game:  through the CAD's API, which raises no events
 //! ```
 
 mod cast;
@@ -40,28 +40,28 @@ pub const FIRE: [(&str, &str); 14] = [
     ("duty", "On or off duty"),
 ];
 
-/// As [`FIRE`], for what is done in the game and reaches the CAD through its API: no event tells of it.
+/// As [`FIRE`], for changes made in the game, which reach the CAD through its API and raise no event.
 pub const IN_GAME: [(&str, &str); 4] = [
-    ("taken", "In game: take a 911"),
+    ("taken", "In game: respond to a 911"),
     ("panic-key", "In game: panic key"),
     ("change", "In game: join a call"),
     ("close-in-game", "In game: close a call"),
 ];
 
-/// How long the short scenario waits for a reading of the CAD.
+/// How long the short scenario waits for the bot to read the CAD.
 const READING: Duration = Duration::from_secs(45);
 
-/// So long after its last event a reading is believed.
+/// How long after its last event a read is trusted.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// Incidents open at a time.
+/// Limit on open incidents.
 const AT_ONCE: usize = 3;
 
-/// Turns of an evening before everybody goes home.
+/// Turns of a shift before everybody goes off duty.
 const TURNS: usize = 60;
 
-/// Makes one event happen on the CAD's first server, with whatever has to be there for it: a note on an empty board opens a call first.
-/// Says what happened.
+/// Makes one event happen on the CAD's first server, with whatever it needs: a note on an empty board opens a call first.
+/// Returns what happened.
 ///
 /// # Errors
 /// The name is neither in [`FIRE`] nor in [`IN_GAME`], or the CAD has no server.
@@ -69,7 +69,7 @@ pub fn fire(cad: &CadSim, name: &str) -> Result<String, String> {
     fire_with(cad, name, &mut Rng::new())
 }
 
-/// [`fire`] with given randomness.
+/// [`fire`] with a given random source.
 ///
 /// # Errors
 /// As [`fire`].
@@ -93,8 +93,8 @@ pub fn fire_with(cad: &CadSim, name: &str, rng: &mut Rng) -> Result<String, Stri
         "duty" => stage.duty(),
         "taken" => stage.take_911(),
         "panic-key" => stage.panic_key(),
-        "change" => stage.change_unheard(),
-        "close-in-game" => stage.close_unheard(),
+        "change" => stage.change_through_api(),
+        "close-in-game" => stage.close_through_api(),
         other => return Err(format!("There is no event named '{other}'.")),
     };
     said.ok_or_else(|| format!("The CAD has no use for '{name}' now."))
@@ -111,22 +111,22 @@ pub struct Scenario {
 
 #[derive(Clone, Copy, Debug)]
 enum Length {
-    Evening,
+    Shift,
     Short,
 }
 
 impl Scenario {
-    /// Evenings without end. At speed 1 something happens every 4 to 12 seconds; speed 2 halves the pauses.
+    /// Shifts without end. At speed 1 something happens every 4 to 12 seconds; speed 2 halves the pauses.
     #[must_use]
-    pub fn evening(speed: f64, rng: Rng) -> Self {
-        Self { rng, speed: speed.clamp(0.01, 10_000.0), server: None, length: Length::Evening }
+    pub fn shift(speed: f64, rng: Rng) -> Self {
+        Self { rng, speed: speed.clamp(0.01, 10_000.0), server: None, length: Length::Shift }
     }
 
-    /// Every kind of event once, in about 12 seconds at speed 1, and changes that no event tells of: if somebody reads the CAD, it waits
-    /// until they have seen them. Then it ends and leaves an empty board.
+    /// Every kind of event once, in about 12 seconds at speed 1, and changes that raise no event: if a reader polls the CAD, the scenario
+    /// waits until it has seen them. Then it ends and leaves an empty board.
     #[must_use]
     pub fn short(speed: f64, rng: Rng) -> Self {
-        Self { length: Length::Short, ..Self::evening(speed, rng) }
+        Self { length: Length::Short, ..Self::shift(speed, rng) }
     }
 
     /// Plays on this server instead of the first one.
@@ -136,7 +136,7 @@ impl Scenario {
         self
     }
 
-    /// Plays until the end or until cancelled, whatever comes first. Cancelling leaves the board as it is.
+    /// Plays until the end or until canceled. Canceling leaves the board as it is.
     pub async fn play(mut self, cad: &CadSim, cancel: CancellationToken) {
         let Some(server) = self.server.or_else(|| cad.servers().first().copied()) else { return };
         let mut rng = self.rng.fork();
@@ -144,8 +144,8 @@ impl Scenario {
         let play = async {
             match self.length {
                 Length::Short => self.play_short(&mut stage).await,
-                Length::Evening => loop {
-                    self.play_evening(&mut stage).await;
+                Length::Shift => loop {
+                    self.play_shift(&mut stage).await;
                 },
             }
         };
@@ -155,13 +155,13 @@ impl Scenario {
         }
     }
 
-    /// A pause between two lengths, given in milliseconds at speed 1.
+    /// A random pause between two lengths, given in milliseconds at speed 1.
     async fn pause(&mut self, from: u64, to: u64) {
         let millis = self.rng.u64(from..=to);
         tokio::time::sleep(Duration::from_millis(millis).div_f64(self.speed)).await;
     }
 
-    async fn play_evening(&mut self, stage: &mut Stage<'_>) {
+    async fn play_shift(&mut self, stage: &mut Stage<'_>) {
         for actor in &CAST {
             if stage.ident_of(actor.num).is_none() {
                 stage.start_duty(actor);
@@ -202,7 +202,7 @@ impl Scenario {
         self.pause(20_000, 40_000).await;
     }
 
-    /// Something beside the incidents.
+    /// An event outside the incidents.
     async fn interlude(&mut self, stage: &mut Stage<'_>) {
         match stage.rng.u8(..12) {
             0 => {
@@ -216,7 +216,7 @@ impl Scenario {
                 stage.panic_over();
             }
             10 => {
-                stage.change_unheard();
+                stage.change_through_api();
             }
             1 => {
                 stage.station();
@@ -252,7 +252,7 @@ impl Scenario {
         }
         self.pause(500, 500).await;
         let reserve = stage.reserve("K-3");
-        // One that gets worse: the rise of its priority belongs to what is shown.
+        // An incident that gets worse: the demo must show a rising priority.
         let worse: Vec<&Case> = CASES.iter().filter(|case| case.priority > 1 && !case.worse.is_empty()).collect();
         let case = stage.pick(worse).unwrap_or(&CASES[0]);
         let mut incident = Incident { case, ..Incident::new(stage.rng) };
@@ -310,8 +310,8 @@ impl Scenario {
     }
 }
 
-/// Waits until units and calls were read after what was done last. Whoever reads believes an event of the last seconds more than a
-/// reading, so one that comes too early does not count.
+/// Waits until units and calls were read after the last change. A reader trusts an event of the last seconds more than what it
+/// read, so a read that is too early doesn't count.
 async fn until_read(cad: &CadSim) {
     let readings = |part: &str| {
         let of = |path: &str| path.strip_prefix("/v2/emergency/servers/").is_some_and(|rest| rest.ends_with(part));
@@ -331,7 +331,7 @@ async fn until_read(cad: &CadSim) {
     tokio::time::timeout(READING, wait).await.ok();
 }
 
-/// One case from the 911 to the close, a step at a time.
+/// One incident from the 911 to the close, a step at a time.
 struct Incident {
     case: &'static Case,
     place: &'static Place,
@@ -339,7 +339,7 @@ struct Incident {
     emergency: i64,
     call: i64,
     crew: Vec<i64>,
-    /// Somebody in the game is faster than the dispatcher.
+    /// Somebody in the game responds before the dispatcher.
     in_game: bool,
 }
 
@@ -353,7 +353,7 @@ impl Incident {
         Self { case, place, step: 0, emergency: 0, call: 0, crew: Vec::new(), in_game: false }
     }
 
-    /// Takes the next step; false when it was the last one, or somebody else ended the incident.
+    /// Takes the next step; false if it was the last one, or somebody else ended the incident.
     fn go_on(&mut self, stage: &mut Stage<'_>) -> bool {
         let (cad, server) = (stage.cad, stage.server);
         self.step += 1;

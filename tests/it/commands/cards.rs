@@ -2,18 +2,18 @@
 
 use tenfour_sim::cad::DispatchSpec;
 
-use super::duty::{evening, unit};
+use super::duty::{duty_test, unit};
 use super::*;
 
 #[tokio::test]
 async fn names_in_its_lists_are_as_the_cad_has_them() {
-    let mut evening = evening().await;
-    evening.bot.alerts("add", json!({"event": "dispatch", "channel": evening.bot.channel})).await;
-    let ident = evening.bot.cad.login(1, &unit("A-12", "J. *Doe*", "Police", "account")).unwrap();
+    let mut test = duty_test().await;
+    test.bot.alerts("add", json!({"event": "dispatch", "channel": test.bot.channel})).await;
+    let ident = test.bot.cad.login(1, &unit("A-12", "J. *Doe*", "Police", "account")).unwrap();
     let call = DispatchSpec { status: 1, title: "Fire".into(), idents: vec![ident], ..DispatchSpec::default() };
-    evening.bot.cad.dispatch_new(1, &call).unwrap();
-    evening.after(1).await;
-    let bot = &evening.bot;
+    test.bot.cad.dispatch_new(1, &call).unwrap();
+    test.after(1).await;
+    let bot = &test.bot;
     let card = bot.posted(&bot.channel, "Fire").await;
     let panel = bot.sim.click(id(&card), None, &component(&card, "more")).unwrap().reply(SOON).await.unwrap();
     let rows = panel["components"].as_array().unwrap();

@@ -14,17 +14,17 @@ const HOUR: i64 = 60 * MINUTE;
 const MODERATE_MEMBERS: u64 = 1 << 40;
 
 /// A bot with a clock of its own, and the events of its CAD.
-pub(super) struct Evening {
+pub(super) struct DutyTest {
     pub(super) bot: Bot,
     clock: Clock,
     events: mpsc::UnboundedReceiver<(i64, Value)>,
 }
 
-pub(super) async fn evening() -> Evening {
+pub(super) async fn duty_test() -> DutyTest {
     let clock = Clock::manual(UnixMs(BEGIN));
     let bot = start_with(Plan { servers: vec![1, 2], clock: clock.clone(), ..Plan::default() }).await;
     let events = bot.cad.tap();
-    Evening { bot, clock, events }
+    DutyTest { bot, clock, events }
 }
 
 pub(super) fn unit(num: &str, name: &str, department: &str, account: &str) -> UnitSpec {
@@ -38,7 +38,7 @@ pub(super) fn unit(num: &str, name: &str, department: &str, account: &str) -> Un
     }
 }
 
-impl Evening {
+impl DutyTest {
     /// Takes in what the CAD has told.
     async fn told(&mut self) {
         while let Ok((server, body)) = self.events.try_recv() {
@@ -74,24 +74,24 @@ impl Evening {
 }
 
 /// Ann: 3 h, told. Bo: 2 h and a missed logout. Cy: on since an hour, of no known account.
-async fn played() -> Evening {
-    let mut evening = evening().await;
-    let login = |evening: &Evening, spec: UnitSpec| evening.bot.cad.login(1, &spec).unwrap();
-    let ann = login(&evening, unit("A-12", "Ann, \"the Boss\" Lee", "Police", "account-ann"));
-    let bo = login(&evening, unit("=1+1", "=HYPERLINK(\"x\")", "Fire", "account-bo"));
-    evening.after(2 * HOUR).await;
-    evening.read().await;
+async fn played() -> DutyTest {
+    let mut test = duty_test().await;
+    let login = |test: &DutyTest, spec: UnitSpec| test.bot.cad.login(1, &spec).unwrap();
+    let ann = login(&test, unit("A-12", "Ann, \"the Boss\" Lee", "Police", "account-ann"));
+    let bo = login(&test, unit("=1+1", "=HYPERLINK(\"x\")", "Fire", "account-bo"));
+    test.after(2 * HOUR).await;
+    test.read().await;
     // Bo's client dies: nobody tells.
-    evening.bot.cad.silently(true);
-    evening.bot.cad.logout(1, bo);
-    evening.bot.cad.silently(false);
-    evening.after(5 * MINUTE).await;
-    evening.read().await;
-    evening.after(55 * MINUTE).await;
-    evening.bot.cad.logout(1, ann);
-    login(&evening, unit("C-3", "Cy **bold** @everyone", "Fire", "account-cy"));
-    evening.after(HOUR).await;
-    evening
+    test.bot.cad.silently(true);
+    test.bot.cad.logout(1, bo);
+    test.bot.cad.silently(false);
+    test.after(5 * MINUTE).await;
+    test.read().await;
+    test.after(55 * MINUTE).await;
+    test.bot.cad.logout(1, ann);
+    login(&test, unit("C-3", "Cy **bold** @everyone", "Fire", "account-cy"));
+    test.after(HOUR).await;
+    test
 }
 
 fn is_private(reply: &Value) -> bool {
@@ -113,8 +113,8 @@ fn size_of(png: &[u8]) -> (u32, u32) {
 
 #[tokio::test]
 async fn the_log_has_each_session_and_marks_what_was_missed() {
-    let evening = played().await;
-    let pending = evening.bot.run("duty", "log", json!({}));
+    let test = played().await;
+    let pending = test.bot.run("duty", "log", json!({}));
     assert_eq!(pending.acknowledged(SOON).await.unwrap(), 5);
     let reply = pending.reply(SOON).await.unwrap();
     assert!(is_private(&reply));
@@ -132,7 +132,7 @@ async fn the_log_has_each_session_and_marks_what_was_missed() {
     assert_eq!(*ann, format!("<t:{began}:f> – <t:{}:t> · **3 h** · Ann, \"the Boss\" Lee · A-12 · Police", secs(3 * HOUR)));
     assert!(said.ends_with("-# ✂️ The logout was missed: counted until the last sign of life."), "{said}");
 
-    let log = async |options: Value| words(&evening.duty("log", options).await);
+    let log = async |options: Value| words(&test.duty("log", options).await);
     assert!(log(json!({"member": "account-ann"})).await.contains("**1 session, 3 h**"));
     assert!(log(json!({"department": "fire"})).await.contains("**2 sessions, 2 h 59 min**"));
     assert_eq!(
@@ -145,9 +145,9 @@ async fn the_log_has_each_session_and_marks_what_was_missed() {
 
 #[tokio::test]
 async fn members_and_departments_are_offered_while_typing() {
-    let evening = played().await;
+    let test = played().await;
     let typing = async |options: Value, focused: &str| {
-        let pending = evening.bot.sim.autocomplete(&evening.bot.lobby, None, "duty", &["log"], options, focused).unwrap();
+        let pending = test.bot.sim.autocomplete(&test.bot.lobby, None, "duty", &["log"], options, focused).unwrap();
         let reply = pending.wait_reply_where(SOON, |v| v.get("choices").is_some()).await.unwrap();
         let one = |c: &Value| (c["name"].as_str().unwrap().to_owned(), c["value"].as_str().unwrap().to_owned());
         reply["choices"].as_array().unwrap().iter().map(one).collect::<Vec<_>>()
@@ -162,8 +162,8 @@ async fn members_and_departments_are_offered_while_typing() {
 
 #[tokio::test]
 async fn the_leaderboard_is_a_chart_that_can_also_be_read() {
-    let evening = played().await;
-    let reply = evening.duty("leaderboard", json!({})).await;
+    let test = played().await;
+    let reply = test.duty("leaderboard", json!({})).await;
     assert!(is_private(&reply));
     let said = words(&reply);
     let lines: Vec<&str> = said.lines().collect();
@@ -176,8 +176,8 @@ async fn the_leaderboard_is_a_chart_that_can_also_be_read() {
     assert!(says.starts_with("Bar chart: Hours on duty by member,") && says.contains("3 h"), "{says}");
     assert_eq!(size_of(&file(&reply, 0).await), (1_200, 408));
 
-    evening.bot.alerts("quiet", json!({"from": "22:00", "to": "7:00", "timezone": "Europe/Berlin"})).await;
-    let shared = evening.duty("leaderboard", json!({"by": "department", "days": 1, "share": true})).await;
+    test.bot.alerts("quiet", json!({"from": "22:00", "to": "7:00", "timezone": "Europe/Berlin"})).await;
+    let shared = test.duty("leaderboard", json!({"by": "department", "days": 1, "share": true})).await;
     assert!(!is_private(&shared), "{shared}");
     let said = words(&shared);
     assert!(said.contains("1. **Police** · 1 member · 3 h in 1 session\n2. **Fire** · 2 members · 2 h 59 min in 2 sessions"), "{said}");
@@ -186,9 +186,9 @@ async fn the_leaderboard_is_a_chart_that_can_also_be_read() {
 
 #[tokio::test]
 async fn the_export_is_a_table_that_no_spreadsheet_runs() {
-    let evening = played().await;
-    evening.bot.alerts("quiet", json!({"from": "22:00", "to": "7:00", "timezone": "Europe/Berlin"})).await;
-    let reply = evening.duty("export", json!({"days": 30})).await;
+    let test = played().await;
+    test.bot.alerts("quiet", json!({"from": "22:00", "to": "7:00", "timezone": "Europe/Berlin"})).await;
+    let reply = test.duty("export", json!({"days": 30})).await;
     assert!(is_private(&reply));
     assert!(words(&reply).contains("3 sessions that lie wholly or in part in the last 30 days.\nTimes are of Europe/Berlin;"), "{reply}");
     assert_eq!(reply["attachments"][0]["filename"], "duty-2026-11-20.csv");
@@ -208,19 +208,19 @@ async fn the_export_is_a_table_that_no_spreadsheet_runs() {
 
 #[tokio::test]
 async fn nothing_yet_is_said_with_what_to_do_and_only_supervisors_may_ask() {
-    let evening = evening().await;
+    let test = duty_test().await;
     for path in ["log", "leaderboard", "export"] {
-        let said = words(&evening.duty(path, json!({})).await);
+        let said = words(&test.duty(path, json!({})).await);
         assert!(
             said.starts_with("Nobody was on duty in the last 7 days, as far as the bot has seen:") && said.contains("`/cad status`"),
             "{said}"
         );
     }
-    let said = evening.bot.cad("stats", json!({"days": 1})).await;
+    let said = test.bot.cad("stats", json!({"days": 1})).await;
     assert!(said.starts_with("No call was opened in the last 24 hours, as far as the bot has seen."), "{said}");
-    let visitor = evening.bot.sim.add_member(&evening.bot.guild, "Visitor", 0, &[]);
-    let supervisor = evening.bot.sim.add_member(&evening.bot.guild, "Supervisor", MODERATE_MEMBERS, &[]);
-    let ask = |user: &str, name: &str, path: &str| evening.bot.sim.slash(&evening.bot.lobby, Some(user), name, &[path], json!({}));
+    let visitor = test.bot.sim.add_member(&test.bot.guild, "Visitor", 0, &[]);
+    let supervisor = test.bot.sim.add_member(&test.bot.guild, "Supervisor", MODERATE_MEMBERS, &[]);
+    let ask = |user: &str, name: &str, path: &str| test.bot.sim.slash(&test.bot.lobby, Some(user), name, &[path], json!({}));
     assert!(ask(&visitor, "duty", "log").is_err());
     assert!(ask(&supervisor, "cad", "stats").is_err());
     let said = words(&ask(&supervisor, "duty", "log").unwrap().reply(SOON).await.unwrap());
@@ -229,24 +229,21 @@ async fn nothing_yet_is_said_with_what_to_do_and_only_supervisors_may_ask() {
 
 #[tokio::test]
 async fn statistics_say_when_calls_come_and_how_long_they_wait() {
-    let mut evening = evening().await;
-    let ident = evening.bot.cad.login(1, &unit("A-12", "Ann", "Police", "account-ann")).unwrap();
-    evening.told().await;
+    let mut test = duty_test().await;
+    let ident = test.bot.cad.login(1, &unit("A-12", "Ann", "Police", "account-ann")).unwrap();
+    test.told().await;
     for (wait, priority) in [(30_000, 1), (90_000, 1), (10 * MINUTE, 2)] {
-        let call = evening
-            .bot
-            .cad
-            .dispatch_new(1, &DispatchSpec { priority, status: 1, title: "Fire".into(), ..DispatchSpec::default() })
-            .unwrap();
-        evening.after(wait).await;
-        evening.bot.cad.attach(1, call, &[ident]);
-        evening.after(1).await;
+        let call =
+            test.bot.cad.dispatch_new(1, &DispatchSpec { priority, status: 1, title: "Fire".into(), ..DispatchSpec::default() }).unwrap();
+        test.after(wait).await;
+        test.bot.cad.attach(1, call, &[ident]);
+        test.after(1).await;
     }
     // Made with its unit: nobody waited.
-    evening.bot.cad.dispatch_new(1, &DispatchSpec { priority: 3, status: 1, idents: vec![ident], ..DispatchSpec::default() }).unwrap();
-    evening.bot.cad.place_911(1, &CallSpec { emergency: true, description: "Smoke".into(), ..CallSpec::default() });
-    evening.after(1).await;
-    let reply = evening.bot.run("cad", "stats", json!({"share": true})).reply(SOON).await.unwrap();
+    test.bot.cad.dispatch_new(1, &DispatchSpec { priority: 3, status: 1, idents: vec![ident], ..DispatchSpec::default() }).unwrap();
+    test.bot.cad.place_911(1, &CallSpec { emergency: true, description: "Smoke".into(), ..CallSpec::default() });
+    test.after(1).await;
+    let reply = test.bot.run("cad", "stats", json!({"share": true})).reply(SOON).await.unwrap();
     assert!(!is_private(&reply));
     let said = words(&reply);
     let start = "📊 Calls\n**1** 911 or civil call and **4** dispatch calls in the last 7 days. Busiest hour of the day: 11:00 to 12:00.\n\

@@ -186,11 +186,11 @@ async fn the_short_scenario_shows_every_kind_and_cleans_up() {
 }
 
 /// What an evening raised within this much virtual time, then cancelled.
-async fn evening(seed: u64, minutes: u32) -> (Vec<String>, CadSim) {
+async fn shift(seed: u64, minutes: u32) -> (Vec<String>, CadSim) {
     let cad = start(options()).await;
     let cancel = CancellationToken::new();
     let played = async {
-        tokio::join!(Scenario::evening(1.0, Rng::with_seed(seed)).play(&cad, cancel.clone()), async {
+        tokio::join!(Scenario::shift(1.0, Rng::with_seed(seed)).play(&cad, cancel.clone()), async {
             tokio::time::sleep(minutes * 60 * SECOND).await;
             cancel.cancel();
         });
@@ -200,15 +200,15 @@ async fn evening(seed: u64, minutes: u32) -> (Vec<String>, CadSim) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_evening_repeats_with_its_seed_and_differs_without() {
-    let ((first, _), (second, _), (other, _)) = (evening(3, 8).await, evening(3, 8).await, evening(4, 8).await);
+async fn a_shift_repeats_with_its_seed_and_differs_without() {
+    let ((first, _), (second, _), (other, _)) = (shift(3, 8).await, shift(3, 8).await, shift(4, 8).await);
     assert_eq!(first, second);
     assert_ne!(first, other);
 }
 
 #[tokio::test(start_paused = true)]
-async fn evenings_are_believable() {
-    let (seen, cad) = evening(5, 60).await;
+async fn shifts_are_believable() {
+    let (seen, cad) = shift(5, 60).await;
     let per_minute = seen.len() / 60;
     assert!((5..40).contains(&per_minute), "{per_minute} events a minute");
     for kind in ["EVENT_911", "EVENT_DISPATCH_NEW", "EVENT_DISPATCH_EDIT", "EVENT_UNIT_PANIC", "EVENT_RECORD_ADD", "EVENT_UNIT_LOGOUT"] {

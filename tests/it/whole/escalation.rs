@@ -14,7 +14,7 @@ const MINUTE: i64 = 60_000;
 const BEGIN: UnixMs = UnixMs(1_795_000_000_000);
 
 /// A bot with a clock of its own, and a route whose unanswered news call `second` after three minutes and `third` after five.
-struct Evening {
+struct EscalationTest {
     bot: TestBot,
     clock: Clock,
     channel: String,
@@ -22,7 +22,7 @@ struct Evening {
     third: String,
 }
 
-impl Evening {
+impl EscalationTest {
     async fn start(event: &str) -> Self {
         let clock = Clock::manual(BEGIN);
         let bot = TestBot::start_with(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
@@ -66,36 +66,36 @@ impl Evening {
 
 #[tokio::test]
 async fn a_911_that_nobody_takes_calls_each_step_once_even_over_a_restart() {
-    let mut evening = Evening::start("911").await;
-    evening.call(302).await;
-    evening.later(3 * MINUTE - 1).await;
-    assert_eq!(evening.pinged(), Vec::<Vec<String>>::new());
-    evening.later(1).await;
-    assert_eq!(evening.pinged(), evening.of(&[&evening.second]));
-    let messages = evening.bot.discord.messages(&evening.channel);
-    assert_eq!(messages[1]["content"], format!("<@&{}> ⏰ Nobody has taken this yet: 3 min so far", evening.second));
+    let mut test = EscalationTest::start("911").await;
+    test.call(302).await;
+    test.later(3 * MINUTE - 1).await;
+    assert_eq!(test.pinged(), Vec::<Vec<String>>::new());
+    test.later(1).await;
+    assert_eq!(test.pinged(), test.of(&[&test.second]));
+    let messages = test.bot.discord.messages(&test.channel);
+    assert_eq!(messages[1]["content"], format!("<@&{}> ⏰ Nobody has taken this yet: 3 min so far", test.second));
     assert_eq!(messages[1]["message_reference"]["message_id"], messages[0]["id"]);
-    assert!(evening.bot.halt().await);
-    evening.bot.boot().await;
-    evening.later(1_000).await;
-    assert_eq!(evening.pinged(), evening.of(&[&evening.second]));
-    evening.later(2 * MINUTE).await;
-    assert_eq!(evening.pinged(), evening.of(&[&evening.second, &evening.third]));
-    evening.later(20 * MINUTE).await;
-    assert_eq!(evening.pinged().len(), 2);
-    evening.bot.finish().await;
+    assert!(test.bot.halt().await);
+    test.bot.boot().await;
+    test.later(1_000).await;
+    assert_eq!(test.pinged(), test.of(&[&test.second]));
+    test.later(2 * MINUTE).await;
+    assert_eq!(test.pinged(), test.of(&[&test.second, &test.third]));
+    test.later(20 * MINUTE).await;
+    assert_eq!(test.pinged().len(), 2);
+    test.bot.finish().await;
 }
 
 #[tokio::test]
 async fn what_was_answered_calls_nobody() {
-    let evening = Evening::start("911").await;
-    evening.call(302).await;
-    evening.later(3 * MINUTE).await;
-    assert_eq!(evening.pinged().len(), 1);
-    evening.bot.tell("EVENT_REMOVE_911", json!({ "callIds": [302] })).await;
-    evening.later(2 * MINUTE).await;
-    assert_eq!(evening.pinged().len(), 1, "it was handled");
-    evening.bot.finish().await;
+    let test = EscalationTest::start("911").await;
+    test.call(302).await;
+    test.later(3 * MINUTE).await;
+    assert_eq!(test.pinged().len(), 1);
+    test.bot.tell("EVENT_REMOVE_911", json!({ "callIds": [302] })).await;
+    test.later(2 * MINUTE).await;
+    assert_eq!(test.pinged().len(), 1, "it was handled");
+    test.bot.finish().await;
 }
 
 #[tokio::test]
@@ -104,94 +104,94 @@ async fn panics_and_pages_are_called_out_too() {
         ("panic", "EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })),
         ("pager", "EVENT_PAGER_REBORN", json!({ "addresses": ["FIRE-1"], "nature": "Emergency", "body": "Second alarm" })),
     ] {
-        let evening = Evening::start(event).await;
-        evening.bot.tell(kind, data).await;
-        evening.bot.settled().await;
-        evening.later(3 * MINUTE).await;
-        assert_eq!(evening.pinged(), evening.of(&[&evening.second]), "{event}");
-        evening.bot.finish().await;
+        let test = EscalationTest::start(event).await;
+        test.bot.tell(kind, data).await;
+        test.bot.settled().await;
+        test.later(3 * MINUTE).await;
+        assert_eq!(test.pinged(), test.of(&[&test.second]), "{event}");
+        test.bot.finish().await;
     }
 }
 
 #[tokio::test]
 async fn a_muted_route_and_a_step_missed_by_far_call_nobody() {
-    let mut evening = Evening::start("911").await;
-    let route = evening.bot.app().store.routing_now().routes[0].id;
+    let mut test = EscalationTest::start("911").await;
+    let route = test.bot.app().store.routing_now().routes[0].id;
     let until = BEGIN.plus(10 * MINUTE);
     let mute = move |rule: &mut tenfour::route::Rule| rule.mute = Some(tenfour::route::Mute { until, panic: false });
-    evening.bot.app().store.change_rule(evening.bot.guild_id(), route, mute).await.unwrap();
-    evening.call(302).await;
-    evening.later(4 * MINUTE).await;
-    assert_eq!(evening.pinged().len(), 0);
+    test.bot.app().store.change_rule(test.bot.guild_id(), route, mute).await.unwrap();
+    test.call(302).await;
+    test.later(4 * MINUTE).await;
+    assert_eq!(test.pinged().len(), 0);
     // The bot is away while the second step is due, and comes back a quarter of an hour later.
-    assert!(evening.bot.halt().await);
-    evening.clock.advance(20 * MINUTE);
-    evening.bot.boot().await;
-    evening.later(1_000).await;
-    assert_eq!(evening.pinged().len(), 0);
-    evening.bot.finish().await;
+    assert!(test.bot.halt().await);
+    test.clock.advance(20 * MINUTE);
+    test.bot.boot().await;
+    test.later(1_000).await;
+    assert_eq!(test.pinged().len(), 0);
+    test.bot.finish().await;
 }
 
 /// Since when it waits, and whether somebody goes already, nobody knows.
 #[tokio::test]
 async fn what_was_there_before_the_bot_calls_nobody() {
-    let mut evening = Evening::start("911").await;
-    assert!(evening.bot.halt().await);
-    evening.clock.advance(60 * MINUTE);
+    let mut test = EscalationTest::start("911").await;
+    assert!(test.bot.halt().await);
+    test.clock.advance(60 * MINUTE);
     let spec = CallSpec { emergency: true, description: "Shots fired".into(), ..CallSpec::default() };
-    evening.bot.cad.place_911(1, &spec).unwrap();
-    evening.bot.set("SONORAN_RECONCILE_SECONDS", "60".to_owned());
-    evening.bot.boot().await;
-    until("its card", async || evening.bot.discord.messages(&evening.channel).len() == 1).await;
-    evening.later(6 * MINUTE).await;
-    assert_eq!(evening.pinged().len(), 0);
-    evening.bot.finish().await;
+    test.bot.cad.place_911(1, &spec).unwrap();
+    test.bot.set("SONORAN_RECONCILE_SECONDS", "60".to_owned());
+    test.bot.boot().await;
+    until("its card", async || test.bot.discord.messages(&test.channel).len() == 1).await;
+    test.later(6 * MINUTE).await;
+    assert_eq!(test.pinged().len(), 0);
+    test.bot.finish().await;
 }
 
 /// Whoever has the community's key could say so; only the bot itself may.
 #[tokio::test]
 async fn nobody_else_can_say_that_it_was_taken() {
-    let evening = Evening::start("911").await;
-    evening.call(302).await;
+    let test = EscalationTest::start("911").await;
+    test.call(302).await;
     let subject = format!("911:302@{}", BEGIN.0);
-    evening.bot.tell(own::ACKNOWLEDGED, json!({ "subject": subject, "by": "1" })).await;
-    evening.later(3 * MINUTE).await;
-    assert_eq!(evening.pinged(), evening.of(&[&evening.second]));
-    evening.bot.finish().await;
+    test.bot.tell(own::ACKNOWLEDGED, json!({ "subject": subject, "by": "1" })).await;
+    test.later(3 * MINUTE).await;
+    assert_eq!(test.pinged(), test.of(&[&test.second]));
+    test.bot.finish().await;
 }
 
 /// A panic, and the 911 that the game places for it.
-async fn panic_with_its_911(evening: &Evening) {
+async fn panic_with_its_911(test: &EscalationTest) {
     let unit = json!({ "unit": { "id": 7, "status": 2, "data": { "unitNum": "A-10", "name": "John Doe" } } });
-    evening.bot.tell("EVENT_UNIT_LOGIN", unit).await;
-    evening.bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
+    test.bot.tell("EVENT_UNIT_LOGIN", unit).await;
+    test.bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
     let call = json!({ "call": {
         "callId": 302, "isEmergency": true, "caller": "John Doe", "location": "Alta St", "description": "Unit A-10 has pressed their panic button!",
     } });
-    evening.bot.tell("EVENT_911", call).await;
-    evening.bot.settled().await;
+    test.bot.tell("EVENT_911", call).await;
+    test.bot.settled().await;
 }
 
 #[tokio::test]
 async fn a_911_of_a_panic_that_is_over_calls_nobody_any_more() {
     for end in [("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": false })), ("EVENT_UNIT_LOGOUT", json!({ "identId": 7 }))] {
-        let evening = Evening::start("911").await;
-        panic_with_its_911(&evening).await;
-        let panics = evening.bot.channel("panic", None, Style::Card).await;
-        evening.later(2 * MINUTE).await;
-        evening.bot.tell(end.0, end.1).await;
-        evening.later(10 * MINUTE).await;
-        assert_eq!(evening.pinged(), [[""; 0]; 0], "{}", end.0);
+        let test = EscalationTest::start("911").await;
+        panic_with_its_911(&test).await;
+        let panics = test.bot.channel("panic", None, Style::Card).await;
+        test.later(2 * MINUTE).await;
+        test.bot.tell(end.0, end.1).await;
+        test.later(10 * MINUTE).await;
+        assert_eq!(test.pinged(), [[""; 0]; 0], "{}", end.0);
         drop(panics);
-        evening.bot.finish().await;
+        test.bot.finish().await;
     }
 }
 
 #[tokio::test]
 async fn a_911_of_a_panic_that_goes_on_still_calls() {
-    let evening = Evening::start("911").await;
-    panic_with_its_911(&evening).await;
-    evening.later(3 * MINUTE).await;
-    assert_eq!(evening.pinged(), [[format!("<@&{}>", evening.second)]]);
-    evening.bot.finish().await;
+    let test = EscalationTest::start("911").await;
+    panic_with_its_911(&test).await;
+    test.later(3 * MINUTE).await;
+    assert_eq!(test.pinged(), [[format!("<@&{}>", test.second)]]);
+    test.bot.finish().await;
 }

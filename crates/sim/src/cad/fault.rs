@@ -1,4 +1,4 @@
-//! Everything that can go wrong with a CAD, on demand. A fault stays until [`CadSim::heal`] unless it says how often it happens.
+//! Every way a CAD can misbehave, on demand. A fault stays until [`CadSim::heal`] unless it says how often it happens.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::hub::Out;
 use super::{CadSim, Inner, record};
 
-/// Where the CAD falls silent: it accepts everything before that point and then says nothing.
+/// Where the CAD goes silent: it accepts everything before that point and then sends nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Silence {
-    /// It talks.
+    /// It isn't silent.
     #[default]
     Off,
     /// TCP connections are accepted and never answered.
@@ -61,7 +61,7 @@ pub(super) struct RestFault {
 }
 
 impl RestFault {
-    /// Whether it is aimed at this request: part of a path, after a method if there is one, at its end if a `$` stands there.
+    /// Whether the fault applies to this request: part of a path, after a method if given, at the path's end if it ends in `$`.
     fn hits(&self, method: &str, path: &str) -> bool {
         let wanted = match self.path.split_once(' ') {
             Some((wanted, _)) if wanted != method => return false,
@@ -90,7 +90,7 @@ pub(super) enum RestTrouble {
     Drop,
     /// The work is done, the connection breaks.
     DoThenDrop,
-    /// The work is done, the answer comes so much later.
+    /// The work is done, and the answer arrives this much later.
     Delay(Duration),
 }
 
@@ -107,17 +107,17 @@ pub(super) enum PushTrouble {
     Late(Duration),
 }
 
-/// Misbehaviour at random: of each thousand pushes, or REST requests, so many suffer this, so many that. The same seed rolls the same dice.
-/// What an event suffers, it suffers on each of its ways apart: lost by hub, it may come over HTTP.
+/// Random faults, in parts per thousand of pushes or of REST requests. The same seed gives the same faults.
+/// Each path of an event is drawn separately: lost by hub, it may still arrive over HTTP.
 #[derive(Clone, Debug, Default)]
 pub struct Noise {
-    /// Where the dice begin.
+    /// The seed.
     pub seed: u64,
-    /// Pushes that never come.
+    /// Pushes that are lost.
     pub lost: u32,
-    /// Pushes that come twice.
+    /// Pushes that arrive twice.
     pub twice: u32,
-    /// Pushes that come late, and so behind others.
+    /// Pushes that arrive late, and so after later ones.
     pub late: u32,
     /// REST: 500 or 503.
     pub rest_fail: u32,
@@ -135,7 +135,7 @@ pub struct Noise {
     pub most_ms: u64,
 }
 
-/// One throw of a thousand-sided die; `None` if it hits no share.
+/// Draws a number below a thousand; `None` if it hits no share.
 fn throw<T>(rng: &mut Rng, shares: impl IntoIterator<Item = (u32, T)>) -> Option<T> {
     let mut dice = rng.u32(..1_000);
     for (share, what) in shares {
@@ -148,7 +148,7 @@ fn throw<T>(rng: &mut Rng, shares: impl IntoIterator<Item = (u32, T)>) -> Option
 }
 
 impl Faults {
-    /// What becomes of the next push on one of its ways.
+    /// The fault for the next push on one of its paths.
     pub(super) fn push(&mut self) -> Option<PushTrouble> {
         self.pushes.retain(|fault| fault.left > 0);
         if let Some(fault) = self.pushes.first_mut() {
@@ -163,10 +163,10 @@ impl Faults {
         throw(rng, [(noise.lost, PushTrouble::Lost), (noise.twice, PushTrouble::Twice), (noise.late, PushTrouble::Late(late))])
     }
 
-    /// What becomes of the next REST request of this path.
+    /// The fault for the next REST request with this path.
     pub(super) fn rest(&mut self, method: &str, path: &str) -> Option<RestTrouble> {
         if let Some(fault) = self.rest.iter_mut().find(|fault| fault.left > 0 && fault.hits(method, path)) {
-            // As often as can be counted is for ever.
+            // `u32::MAX` times means forever.
             fault.left -= u32::from(fault.left < u32::MAX);
             return Some(fault.what.clone());
         }
@@ -192,7 +192,7 @@ impl CadSim {
         self.inner.change(|shared| set(&mut shared.faults));
     }
 
-    /// Takes every fault back. Connections already broken stay broken.
+    /// Ends every fault. Connections already broken stay broken.
     pub fn heal(&self) {
         self.fault(|faults| {
             faults.cut.cancel();
@@ -227,12 +227,12 @@ impl CadSim {
         self.fault(|faults| faults.upgrade_status = Some(code));
     }
 
-    /// Falls silent at this point.
+    /// Goes silent at this point.
     pub fn silence(&self, at: Silence) {
         self.fault(|faults| faults.silence = at);
     }
 
-    /// Stops the hub's pings; everything else goes on.
+    /// Stops the hub's pings; everything else continues.
     pub fn stop_pings(&self) {
         self.fault(|faults| faults.no_pings = true);
     }
@@ -259,8 +259,8 @@ impl CadSim {
 
     /// Answers the next `times` REST requests whose path contains `path` with this status, and `Retry-After` if given.
     ///
-    /// Here and below `path` may begin with a method and a space, and end in `$` for the path's end: `POST /dispatch-calls$` is making a
-    /// dispatch and nothing else. `u32::MAX` times is until [`CadSim::heal`]. Of several faults the one planned first comes first.
+    /// Here and below, `path` may begin with a method and a space, and end in `$` for the path's end: `POST /dispatch-calls$` creates a
+    /// dispatch and nothing else. `u32::MAX` times lasts until [`CadSim::heal`]. Of several faults, the one planned first applies first.
     pub fn rest_status(&self, path: &str, code: u16, times: u32, retry_after: Option<u64>) {
         self.rest_trouble(path, RestTrouble::Status(code, retry_after), times);
     }
@@ -299,18 +299,18 @@ impl CadSim {
         self.fault(|faults| faults.rest.push(RestFault { path: path.to_owned(), what, left: times }));
     }
 
-    /// The next `times` pushes never arrive. One event by hub and over HTTP is two pushes, here and below.
+    /// The next `times` pushes never arrive. Here and below, one event by hub and over HTTP is two pushes.
     pub fn lose_pushes(&self, times: u32) {
         self.fault(|faults| faults.pushes.push(PushFault { what: PushTrouble::Lost, left: times }));
     }
 
-    /// The next `times` pushes arrive `ms` milliseconds late, so behind those that come after them. By hub they need the session that there
-    /// is then.
+    /// The next `times` pushes arrive `ms` milliseconds late, so after later ones. By hub, they need the session that exists at
+    /// that time.
     pub fn late_pushes(&self, ms: u64, times: u32) {
         self.fault(|faults| faults.pushes.push(PushFault { what: PushTrouble::Late(Duration::from_millis(ms)), left: times }));
     }
 
-    /// From now on pushes and REST requests suffer at random; what was planned comes first.
+    /// From now on, pushes and REST requests fail at random; planned faults apply first.
     pub fn noise(&self, noise: Noise) {
         let rng = Rng::with_seed(noise.seed);
         self.fault(|faults| faults.noise = Some((noise, rng)));
@@ -319,10 +319,10 @@ impl CadSim {
     /// Ends every session with a Close record.
     pub fn close_all(&self, error: Option<&str>, allow_reconnect: bool) {
         let record = record::close(error, allow_reconnect);
-        self.inner.tell_all(|| Out::Last(record.clone()));
+        self.inner.send_to_all(|| Out::Last(record.clone()));
     }
 
-    /// Cuts every connection without a word, the ones held by [`Silence::Tcp`] included.
+    /// Drops every connection without a close, including those held by [`Silence::Tcp`].
     pub fn drop_all(&self) {
         self.inner.change(|shared| {
             shared.faults.cut.cancel();
@@ -333,7 +333,7 @@ impl CadSim {
         });
     }
 
-    /// Cuts the sessions of one server without a word, as when another client takes its place.
+    /// Drops the sessions of one server without a close, as when another client takes its place.
     pub fn drop_server(&self, server: i64) {
         self.inner.change(|shared| {
             for session in shared.sessions.values().filter(|session| session.server == Some(server)) {
@@ -342,32 +342,32 @@ impl CadSim {
         });
     }
 
-    /// Sends every session the first half of an event and cuts the connection.
+    /// Sends every session the first half of an event and drops the connection.
     pub fn cut_mid_record(&self) {
-        self.inner.tell_all(|| Out::Half(r#"{"type":1,"target":"pushEvent","arguments":["{\u0022key\u0022:"#.to_owned()));
+        self.inner.send_to_all(|| Out::Half(r#"{"type":1,"target":"pushEvent","arguments":["{\u0022key\u0022:"#.to_owned()));
     }
 
-    /// Sends every session a record that is no JSON.
+    /// Sends every session a record that isn't JSON.
     pub fn garbage(&self) {
         self.send_raw("<html>502 Bad Gateway</html>\u{1e}");
     }
 
-    /// Sends every session this text as one WebSocket message, as it is.
+    /// Sends every session this text as one WebSocket message.
     pub fn send_raw(&self, text: &str) {
-        self.inner.tell_all(|| Out::Text(text.to_owned()));
+        self.inner.send_to_all(|| Out::Text(text.to_owned()));
     }
 
-    /// Sends every session these bytes as one binary WebSocket message, which the JSON protocol does not know.
+    /// Sends every session these bytes as one binary WebSocket message, which the JSON protocol doesn't know.
     pub fn send_binary(&self, bytes: &[u8]) {
-        self.inner.tell_all(|| Out::Binary(bytes.to_vec()));
+        self.inner.send_to_all(|| Out::Binary(bytes.to_vec()));
     }
 }
 
 impl Inner {
-    fn tell_all(&self, out: impl Fn() -> Out) {
+    fn send_to_all(&self, out: impl Fn() -> Out) {
         self.change(|shared| {
             for session in shared.sessions.values() {
-                session.tell(out());
+                session.send(out());
             }
         });
     }

@@ -1,4 +1,4 @@
-//! The SignalR hub: negotiate, the WebSocket by hand, and one task per session.
+//! The SignalR hub: negotiate, a hand-written WebSocket, and one task per session.
 //!
 //! ```text
 //! upgrade ── handshake ──▶ open ── authenticatev2 ok ──▶ receives the server's events
@@ -6,7 +6,7 @@
 //!    └──────────┴────────────┴── close record · WebSocket close · cut · client time-out ──▶ over (its token is used up)
 //! ```
 //!
-//! Behaviour as measured on ASP.NET Core 3.1 and documented by SignalR's HubProtocol and TransportProtocols.
+//! Behavior as measured on ASP.NET Core 3.1 and documented by SignalR's HubProtocol and TransportProtocols.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +38,10 @@ const QUEUE: usize = 16_384;
 /// A peer that does not read for this long is cut.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Unclaimed tokens kept at most.
+/// Maximum unclaimed tokens.
 const MAX_TOKENS: usize = 1_024;
 
-/// What the rest of the simulator knows of a WebSocket.
+/// What the rest of the simulator knows about a WebSocket.
 pub(super) struct Session {
     /// Set by a successful authentication that named a server.
     pub(super) server: Option<i64>,
@@ -53,7 +53,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Queues something to send. A full queue cuts the session: an event is never dropped silently from the middle.
-    pub(super) fn tell(&self, out: Out) {
+    pub(super) fn send(&self, out: Out) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send(out) {
             self.cut.cancel();
         }
@@ -62,12 +62,12 @@ impl Session {
 
 /// What can be sent to a session.
 pub(super) enum Out {
-    /// Text as it is.
+    /// Text, unchanged.
     Text(String),
     Binary(Vec<u8>),
     /// Text, then a WebSocket close.
     Last(String),
-    /// Text, then the cut.
+    /// Text, then the connection is dropped.
     Half(String),
 }
 
@@ -176,7 +176,7 @@ fn open(inner: &Arc<Inner>, mut request: Request, token: Option<String>) -> Resu
     Ok(response)
 }
 
-/// The `Sec-WebSocket-Accept` to answer with, if the request is one for a WebSocket.
+/// The `Sec-WebSocket-Accept` to answer with, if the request asks for a WebSocket.
 fn websocket_accept(request: &Request) -> Option<HeaderValue> {
     let headers = request.headers();
     let names = |name: header::HeaderName, wanted: &str| {
@@ -191,7 +191,7 @@ fn websocket_accept(request: &Request) -> Option<HeaderValue> {
     HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()
 }
 
-/// Takes a token into use: good for one connection, and only with the cookie that came with it.
+/// Uses up a token: valid for one connection, and only with the cookie that came with it.
 fn claim(inner: &Inner, token: &str, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
     const UNKNOWN: (StatusCode, &str) = (StatusCode::NOT_FOUND, "No Connection with that ID");
     let mut shared = inner.lock();
@@ -215,7 +215,7 @@ fn claim(inner: &Inner, token: &str, headers: &HeaderMap) -> Result<(), (StatusC
     Ok(())
 }
 
-/// Takes the session and its token away, however its task ends.
+/// Removes the session and its token, however its task ends.
 struct SessionGuard {
     inner: Arc<Inner>,
     id: u64,
@@ -240,14 +240,14 @@ async fn serve(guard: SessionGuard, on_upgrade: OnUpgrade, queue: mpsc::Receiver
     let config = WebSocketConfig::default().read_buffer_size(16 << 10).max_message_size(Some(1 << 20)).max_frame_size(Some(1 << 20));
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
     let talk = Talk { inner: &guard.inner, id: guard.id, socket, splitter: Splitter::default(), sent: Instant::now(), heard: None };
-    // The cut beats a write that hangs; dropping the socket closes TCP without a close frame.
+    // Cancellation wins over a write that hangs; dropping the socket closes TCP without a close frame.
     tokio::select! {
         () = cut.cancelled() => {}
         _over = talk.run(queue) => {}
     }
 }
 
-/// The session is over; nothing more to say.
+/// The session is over; nothing more is sent.
 struct Over;
 
 struct Talk<'a> {
@@ -256,7 +256,7 @@ struct Talk<'a> {
     socket: WebSocketStream<TokioIo<Upgraded>>,
     splitter: Splitter,
     sent: Instant,
-    /// When the client was last heard; counts from its first ping on.
+    /// When the client last sent something; counts from its first ping.
     heard: Option<Instant>,
 }
 
@@ -366,7 +366,7 @@ impl Talk<'_> {
         }
     }
 
-    /// Sends hub data, unless the hub has fallen silent.
+    /// Sends hub data, unless the hub has gone silent.
     async fn send(&mut self, text: String) -> Result<(), Over> {
         self.sent = Instant::now();
         let (muted, split) = {
@@ -479,7 +479,7 @@ fn invoke(inner: &Inner, session: u64, method: &str, arguments: &[Value]) -> Res
         }
         let community = shortened(&credentials.community);
         shared.note(Seen::Auth { method: shortened(method), community, server: credentials.server, key_ok, success: Some(success) });
-        // What the CAD counts here is undocumented.
+        // It is undocumented what the CAD counts here.
         json!({"success": success, "error": error, "count": i32::from(success)})
     }))
 }
@@ -493,7 +493,7 @@ fn json_response(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 
-/// An answer as an edge in front of the CAD gives it: a status and a page.
+/// An answer as a proxy in front of the CAD gives it: a status and a page.
 fn bare(code: u16, retry_after: Option<u64>) -> Response {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, [(header::CONTENT_TYPE, "text/html")], format!("<html><h1>{code}</h1></html>")).into_response();

@@ -1,17 +1,17 @@
-//! A Sonoran CAD that fits in one process: the SignalR hub, the part of REST v2 a bot calls, HTTP pushes, a state that events and
+//! A Sonoran CAD in one process: the SignalR hub, the part of REST v2 that a bot calls, HTTP pushes, state that events and
 //! answers agree on, and faults on demand. For the demo and the tests.
 //!
-//! It must never use a type of the bot's rooms: it speaks bytes and JSON values, so that a mistake cannot agree with itself. That the
-//! hub is genuine is proved by the official npm client (`tests/official`).
+//! It must never use a type of the bot's: it works on bytes and JSON values, so that it can't share the bot's mistakes. The official
+//! npm client (`tests/official`) proves that the hub is genuine.
 //!
 //! ```text
 //!                         ┌─ a hub session of that server ─▶ pushEvent      (hub.rs)
 //!  verbs.rs ─▶ state.rs ─▶ push.rs
 //!                         └─ else its HTTP destination ────▶ POST {key,type,data}
-//!  bot ─▶ rest.rs ─▶ state.rs       (silent: changes by the API raise no event, but a new 911)
+//! bot ─▶ rest.rs ─▶ state.rs       (silent: changes by the API raise no event, except a new 911)
 //! ```
 //!
-//! Everything lives under one lock that is never held across an await; every task ends with [`CadSim::stop`] or the last handle.
+//! Everything is behind one lock that is never held across an await; every task ends with [`CadSim::stop`] or the last handle.
 
 mod fault;
 mod hub;
@@ -40,7 +40,7 @@ pub use fault::{Noise, Silence};
 pub use push::Pushed;
 pub use verbs::{Account, CallSpec, DispatchSpec, RecordChange, UnitSpec};
 
-/// Log entries kept; older ones are forgotten.
+/// Log entries kept; older ones are dropped.
 const LOG_LIMIT: usize = 10_000;
 
 /// How the CAD is set up. `CadOptions::default()` is one server with id 1 on a free local port.
@@ -64,7 +64,7 @@ pub struct CadOptions {
     pub ping_every: Duration,
     /// A client that pinged once and was then silent for this long is closed.
     pub client_timeout: Duration,
-    /// How long a client may take for its handshake.
+    /// Time limit for a client's handshake.
     pub handshake_timeout: Duration,
     /// How long a connection token may stay unclaimed.
     pub token_life: Duration,
@@ -99,7 +99,7 @@ impl Default for CadOptions {
 
 impl fmt::Debug for CadOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the key: even a pretended one teaches nobody to print keys.
+        // Not the key: nobody should get used to printing keys, not even simulated ones.
         f.debug_struct("CadOptions")
             .field("addr", &self.addr)
             .field("community", &self.community)
@@ -204,7 +204,7 @@ pub enum Seen {
     },
     /// A client's Close record.
     Close,
-    /// A session is over, for whatever reason.
+    /// A session ended, for any reason.
     SessionEnd {
         /// The server it had authenticated for.
         server: Option<i64>,
@@ -230,7 +230,7 @@ pub enum Seen {
         /// Where it went.
         to: Pushed,
     },
-    /// An HTTP push came to an end.
+    /// An HTTP push ended.
     HttpPush {
         /// Server it belongs to.
         server: i64,
@@ -246,7 +246,7 @@ pub enum Seen {
 pub struct CadSim {
     inner: Arc<Inner>,
     /// What people do through this handle raises no event.
-    unheard: bool,
+    silent: bool,
     _life: Arc<Life>,
 }
 
@@ -256,7 +256,7 @@ impl fmt::Debug for CadSim {
     }
 }
 
-/// Stops the tasks, which hold [`Inner`] themselves, once no handle is left.
+/// Stops the tasks, which hold [`Inner`] themselves, when the last handle is dropped.
 struct Life(CancellationToken);
 
 impl Drop for Life {
@@ -265,7 +265,7 @@ impl Drop for Life {
     }
 }
 
-/// What handles and tasks share.
+/// Shared by handles and tasks.
 struct Inner {
     options: CadOptions,
     addr: SocketAddr,
@@ -273,11 +273,11 @@ struct Inner {
     stop: CancellationToken,
     tasks: TaskTracker,
     shared: Mutex<Shared>,
-    /// Counts changes of `shared`; what the `wait_…` methods sleep on.
+    /// Counts changes of `shared`; the `wait_…` methods wait on it.
     changed: watch::Sender<u64>,
 }
 
-/// What changes.
+/// The state behind the lock.
 #[derive(Default)]
 struct Shared {
     servers: BTreeMap<i64, state::Server>,
@@ -295,7 +295,7 @@ struct Shared {
     limits: HashMap<&'static str, rest::Window>,
     rate_limits: bool,
     outboxes: BTreeMap<i64, push::Outbox>,
-    /// HTTP pushes handed over and not yet answered.
+    /// HTTP pushes sent and not yet answered.
     unanswered: usize,
     log: VecDeque<Seen>,
     /// Where events go instead of to sessions and destinations.
@@ -340,10 +340,10 @@ impl CadSim {
             inner.spawn(push::drain(Arc::clone(&inner), server, queue));
         }
         inner.spawn(server::accept(Arc::clone(&inner), listener));
-        Ok(Self { inner, unheard: false, _life: Arc::new(Life(stop)) })
+        Ok(Self { inner, silent: false, _life: Arc::new(Life(stop)) })
     }
 
-    /// Cuts every connection, ends every task and frees the port. Idempotent.
+    /// Drops every connection, ends every task and frees the port. Idempotent.
     pub async fn stop(&self) {
         self.inner.stop.cancel();
         self.inner.tasks.close();
@@ -420,7 +420,7 @@ impl CadSim {
         self.inner.wait(timeout, |shared| (shared.sessions_of(server) == 0).then_some(())).await.is_some()
     }
 
-    /// Waits until every HTTP push handed over was answered or given up; false if `timeout` passed first.
+    /// Waits until every HTTP push was answered or given up; false if `timeout` passed first.
     pub async fn wait_pushed(&self, timeout: Duration) -> bool {
         self.inner.wait(timeout, |shared| (shared.unanswered == 0).then_some(())).await.is_some()
     }
@@ -453,7 +453,7 @@ impl Inner {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is shared and wakes those who wait for it.
+    /// Changes `shared` and wakes those who wait for it.
     fn change<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
         let result = change(&mut self.lock());
         self.changed.send_modify(|count| *count = count.wrapping_add(1));

@@ -1,4 +1,4 @@
-//! Takes an event to where the CAD would: the server's hub session, else its HTTP destination.
+//! Delivers an event where the CAD would: to the server's hub session, else to its HTTP destination.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use super::fault::PushTrouble;
 use super::hub::{Out, Session};
 use super::{CadSim, Inner, PayloadAs, Recipient, Seen, Shared, random_hex, record};
 
-/// HTTP pushes waiting per server; more are lost, as they would be with a CAD that does not retry.
+/// HTTP pushes waiting per server; more are lost, as with a CAD that doesn't retry.
 const QUEUE: usize = 1_024;
 
 /// Where an event went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pushed {
-    /// Hub sessions it was handed to.
+    /// Number of hub sessions that got it.
     pub hub: usize,
-    /// Whether it was handed to the HTTP destination.
+    /// Whether it went to the HTTP destination.
     pub http: bool,
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn drain(inner: Arc<Inner>, server: i64, mut pushes: mpsc::Rece
 }
 
 impl CadSim {
-    /// From now on the events of all servers go here, as `(server, body)`, and nowhere else: whoever holds the other end is the network.
+    /// From now on, the events of all servers go here, as `(server, body)`, and nowhere else: the receiver plays the network.
     #[must_use]
     pub fn tap(&self) -> mpsc::UnboundedReceiver<(i64, Value)> {
         let (tap, events) = mpsc::unbounded_channel();
@@ -71,7 +71,7 @@ impl CadSim {
         events
     }
 
-    /// What changes a server raises no event until switched off again, as changes by the API do.
+    /// Until switched off again, changes of a server raise no event, like changes by the API.
     pub fn silently(&self, on: bool) {
         self.inner.change(|shared| shared.silently = on);
     }
@@ -81,7 +81,7 @@ impl CadSim {
         self.inner.change(|shared| self.inner.raise(shared, server, kind, data))
     }
 
-    /// Sends this body as it is: whatever key, type and top-level fields it has. A text goes out as the text it is.
+    /// Sends this body unchanged, whatever key, type and top-level fields it has. A text is sent as text.
     pub fn push_body(&self, server: i64, body: &Value) -> Pushed {
         self.inner.change(|shared| self.inner.raise_body(shared, server, body))
     }
@@ -93,14 +93,14 @@ impl CadSim {
         let text = record::invocation(target, Some(&id), argument);
         self.inner.change(|shared| {
             let recipients = recipients(shared, server, Recipient::Newest);
-            recipients.first().map(|session| session.tell(Out::Text(text)))
+            recipients.first().map(|session| session.send(Out::Text(text)))
         })?;
         Some(id)
     }
 }
 
 impl Inner {
-    /// [`CadSim::push`] for those who hold the lock already, so that events leave in the order of the changes they tell of.
+    /// [`CadSim::push`] for callers that hold the lock already, so that events leave in the order of their changes.
     pub(super) fn raise(self: &Arc<Self>, shared: &mut Shared, server: i64, kind: &str, data: Value) -> Pushed {
         let mut body = json!({"key": self.options.api_key, "type": kind});
         if let Some(fields) = body.as_object_mut()
@@ -147,13 +147,13 @@ impl Inner {
             Some(PushTrouble::Late(late)) => {
                 let recipient = self.options.recipient;
                 self.later(shared, late, move |shared| {
-                    recipients(shared, server, recipient).iter().for_each(|session| session.tell(Out::Text(text.clone())));
+                    recipients(shared, server, recipient).iter().for_each(|session| session.send(Out::Text(text.clone())));
                 });
             }
             trouble @ (None | Some(PushTrouble::Twice)) => {
                 for session in recipients(shared, server, self.options.recipient) {
                     for _ in 0..times(trouble) {
-                        session.tell(Out::Text(text.clone()));
+                        session.send(Out::Text(text.clone()));
                     }
                 }
             }
@@ -182,7 +182,7 @@ impl Inner {
         let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
         let push = HttpPush { kind: kind.to_owned(), url: destination.url, body };
         match shared.faults.push() {
-            // Handed over; what becomes of it on its way, the CAD cannot know.
+            // Sent; the CAD can't know whether it arrives.
             Some(PushTrouble::Lost) => true,
             Some(PushTrouble::Late(late)) => {
                 self.later(shared, late, move |shared| {

@@ -1,14 +1,14 @@
 //! The server's half of the SignalR JSON hub protocol, without I/O: cutting bytes into records, binding arguments as ASP.NET does,
 //! writing answers.
 //!
-//! Own code on purpose: were the bot's client to misread the protocol, a server sharing its code would misread it too.
+//! Own code on purpose: if the bot's client misread the protocol, a server that shares its code would misread it too.
 
 use serde_json::{Value, json};
 
 /// Ends every record.
 pub(super) const SEPARATOR: u8 = 0x1E;
 
-/// What ASP.NET Core allows a client to send as one record; more ends the connection.
+/// The largest record that ASP.NET Core accepts from a client; a larger one ends the connection.
 pub(super) const MAX_RECORD: usize = 32 * 1024;
 
 /// Collects WebSocket messages and hands out whole records.
@@ -60,7 +60,7 @@ pub(super) enum Incoming {
     },
     Ping,
     Close,
-    /// Stream items, cancellations, acknowledgements and types yet to be invented.
+    /// Stream items, cancellations, acknowledgements and future types.
     Ignored,
 }
 
@@ -163,7 +163,7 @@ pub(super) fn ping() -> String {
 }
 
 /// Rewrites JSON text with the default escapes of System.Text.Json: inside strings, everything outside ASCII and the characters
-/// that mean something to HTML become `\uXXXX`, a quote becomes `\u0022`. Means the same to a JSON parser, and breaks whoever searches text.
+/// that mean something to HTML become `\uXXXX`, a quote becomes `\u0022`. Same meaning to a JSON parser, but a text search breaks.
 pub(super) fn escape_like_dotnet(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + json.len() / 8);
     let mut in_string = false;

@@ -1,4 +1,4 @@
-//! REST v2, the operations a bot calls (docs/cad-contract.md#r10). What it changes raises no event, but a new 911.
+//! REST v2, the operations that a bot calls (docs/cad-contract.md#r10). Its changes raise no event, except a new 911.
 //!
 //! ```text
 //! request ─▶ fault? ─▶ route (404) ─▶ key (401) ─▶ limit (429) ─▶ server (404) ─▶ body (400) ─▶ answer
@@ -48,7 +48,7 @@ struct Refused(u16, &'static str);
 
 type Answer = Result<(u16, Value), Refused>;
 
-/// Everything that is not the hub.
+/// Everything except the hub.
 pub(super) async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.as_str().to_owned(), parts.uri.path().to_owned());
@@ -72,7 +72,7 @@ pub(super) async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> 
         Some(RestTrouble::Delay(late)) => tokio::time::sleep(late).await,
         Some(RestTrouble::Hang) => inner.stop.cancelled().await,
         Some(RestTrouble::Drop | RestTrouble::DoThenDrop) => {
-            // A body that cannot be had: hyper breaks the connection.
+            // A body that can't be read: hyper closes the connection.
             let broken = futures_util::stream::once(async { Err::<&str, _>(std::io::Error::other("broken on purpose")) });
             return Response::new(axum::body::Body::from_stream(broken));
         }
@@ -85,11 +85,11 @@ struct Asked<'a> {
     method: &'a str,
     path: &'a str,
     query: &'a str,
-    /// Null for none, `None` for something that is no JSON.
+    /// Null if there is no body, `None` if it isn't JSON.
     body: Option<&'a Value>,
 }
 
-/// The answer, and what is wrong with the way it takes.
+/// The answer, and the fault on its way back.
 fn respond(inner: &Arc<Inner>, headers: &HeaderMap, asked: &Asked<'_>) -> (Response, Option<RestTrouble>) {
     inner.change(|shared| {
         let trouble = shared.faults.rest(asked.method, asked.path);
@@ -128,7 +128,7 @@ fn key_is_right(headers: &HeaderMap, key: &str) -> bool {
     value.strip_prefix("Bearer ").is_some_and(|given| given.trim().eq_ignore_ascii_case(key))
 }
 
-/// Counts the request; the seconds until the window ends, if it is one too many.
+/// Counts the request. Returns the seconds until the window ends if it is over the limit.
 fn over_limit(shared: &mut Shared, op: Op<'_>) -> Option<u64> {
     if !shared.rate_limits {
         return None;

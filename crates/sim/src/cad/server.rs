@@ -1,4 +1,4 @@
-//! Accepts TCP connections and puts the hub and REST behind them.
+//! Accepts TCP connections and serves the hub and REST on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => inner.spawn(connection(Arc::clone(&inner), stream, router.clone())),
-            // Out of file descriptors, most likely: wait for some to come back rather than spin.
+            // Probably out of file descriptors: wait for some to be freed instead of spinning.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -30,7 +30,7 @@ pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
 
 async fn connection(inner: Arc<Inner>, stream: TcpStream, router: Router) {
     if inner.lock().faults.silence == Silence::Tcp {
-        // The peer sees an open socket that never says anything; it is kept until the simulator stops or the cut.
+        // The peer sees an open socket that sends nothing; it is kept until the simulator stops or drops it.
         let cut = inner.lock().faults.cut.clone();
         cut.cancelled().await;
         drop(stream);

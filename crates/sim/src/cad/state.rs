@@ -1,7 +1,7 @@
-//! What one server of the CAD holds: units, 911 calls, dispatch calls, records. Pure: no events, no clock, no locks.
+//! The state of one CAD server: units, 911 calls, dispatch calls, records. Pure: no events, no clock, no locks.
 //!
-//! Values are kept as the JSON objects REST answers with. 911s and dispatches are numbered apart, and each server numbers by itself, so
-//! that equal numbers meet wherever somebody forgets half of the key.
+//! Values are kept as the JSON objects that REST answers with. 911s and dispatches are numbered separately, and so is each server, so
+//! that equal numbers collide wherever code forgets half of the key.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,7 +13,7 @@ use super::HttpDestination;
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;
 
-/// Closed calls kept for GET calls.
+/// Closed calls kept for `GET calls`.
 const CLOSED_LIMIT: usize = 200;
 
 /// Dispatch status of a closed call.
@@ -28,7 +28,7 @@ pub(super) struct Server {
     /// Newest first.
     pub(super) closed: VecDeque<Object>,
     pub(super) records: BTreeMap<i64, Object>,
-    /// When a dispatch goes by itself.
+    /// When a dispatch removes itself.
     dispatches_end: BTreeMap<i64, Instant>,
     last_unit: i64,
     last_911: i64,
@@ -67,12 +67,12 @@ impl Server {
         self.last_unit
     }
 
-    /// The unit's dispatch calls, open ones.
+    /// The unit's open dispatch calls.
     pub(super) fn calls_of(&self, ident: i64) -> Vec<i64> {
         self.dispatches.iter().filter(|(_, call)| ints(call.get("idents")).contains(&ident)).map(|(&id, _)| id).collect()
     }
 
-    /// A dispatcher on duty, else any unit, else 0: who the CAD names as the one who acted.
+    /// A dispatcher on duty, else any unit, else 0: whom the CAD names as the actor.
     pub(super) fn somebody(&self) -> i64 {
         let dispatcher = self.units.iter().find(|(_, unit)| unit.get("isDispatch") == Some(&Value::Bool(true)));
         dispatcher.or_else(|| self.units.iter().next()).map_or(0, |(&id, _)| id)
@@ -85,19 +85,19 @@ impl Server {
         call
     }
 
-    /// Removes 911s; the ids that existed.
+    /// Removes 911s. Returns the ids that existed.
     pub(super) fn remove_911(&mut self, ids: &[i64]) -> Vec<i64> {
         ids.iter().copied().filter(|id| self.emergencies.remove(id).is_some()).collect()
     }
 
-    /// Forgets calls whose time is up.
+    /// Removes calls whose time is up.
     pub(super) fn expire(&mut self, now: Instant) {
         self.emergencies.retain(|_, emergency| emergency.expires.is_none_or(|at| at > now));
         let ended = |id: &i64| self.dispatches_end.get(id).is_some_and(|at| *at <= now);
         self.dispatches.retain(|id, _| !ended(id));
     }
 
-    /// Makes a dispatch that goes by itself.
+    /// Creates a dispatch that removes itself.
     pub(super) fn add_dispatch_until(&mut self, call: Object, ends: Option<Instant>) -> Object {
         let call = self.add_dispatch(call);
         if let Some(ends) = ends {
@@ -116,7 +116,7 @@ impl Server {
         call
     }
 
-    /// Overwrites the fields named in `patch`; a status of 2 closes the call. The call as it is then.
+    /// Overwrites the fields named in `patch`; a status of 2 closes the call. Returns the call afterwards.
     pub(super) fn edit_dispatch(&mut self, id: i64, patch: &Object, now: &str) -> Option<Object> {
         let call = self.dispatches.get_mut(&id)?;
         for (name, value) in patch {
@@ -143,7 +143,7 @@ impl Server {
         true
     }
 
-    /// Attaches units that exist and are not on the call yet; which ones. `None` if there is no such open call.
+    /// Attaches units that exist and aren't on the call yet. Returns those. `None` if there is no such open call.
     pub(super) fn attach(&mut self, id: i64, idents: &[i64], now: &str) -> Option<Vec<i64>> {
         let known = self.known(idents);
         let call = self.dispatches.get_mut(&id)?;
@@ -160,7 +160,7 @@ impl Server {
         Some(new)
     }
 
-    /// Detaches units from this call; which ones were on it.
+    /// Detaches units from this call. Returns those that were on it.
     pub(super) fn detach(&mut self, id: i64, idents: &[i64], now: &str) -> Vec<i64> {
         let Some(call) = self.dispatches.get_mut(&id) else { return Vec::new() };
         let (gone, left): (Vec<i64>, Vec<i64>) = ints(call.get("idents")).into_iter().partition(|ident| idents.contains(ident));
@@ -174,7 +174,7 @@ impl Server {
         gone
     }
 
-    /// Closes calls; the ids that were open.
+    /// Closes calls. Returns the ids that were open.
     pub(super) fn close(&mut self, ids: &[i64], now: &str) -> Vec<i64> {
         let mut done = Vec::new();
         for id in ids {
@@ -189,7 +189,7 @@ impl Server {
         done
     }
 
-    /// Adds or overwrites a record; an id is given to one that has none.
+    /// Adds or overwrites a record; gives it an id if it has none.
     pub(super) fn put_record(&mut self, mut record: Object) -> (i64, Object) {
         let id = record.get("id").and_then(Value::as_i64).unwrap_or_else(|| {
             self.last_record += 1;
@@ -200,7 +200,7 @@ impl Server {
         (id, record)
     }
 
-    /// Those of `idents` that are units here, each once.
+    /// Those of `idents` that are units here, without duplicates.
     fn known(&self, idents: &[i64]) -> Vec<i64> {
         let mut known: Vec<i64> = Vec::new();
         for ident in idents {

@@ -1,6 +1,6 @@
-//! What people do in the CAD's own pages: each verb changes the state and raises the event the CAD raises for it (docs/cad-contract.md#e9).
+//! What people do on the CAD's own pages: each verb changes the state and raises the CAD's event for it (docs/cad-contract.md#e9).
 //!
-//! A verb that names a server, unit or call that does not exist changes nothing, raises nothing and says so in its result.
+//! A verb that names a server, unit or call that doesn't exist changes nothing, raises nothing and says so in its result.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,13 @@ use super::{CadSim, Shared, iso_now, random_hex};
 /// A member's account in the CAD. The default one is validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Account UUID; made up if empty.
+    /// Account UUID; generated if empty.
     pub uuid: String,
     /// Login name.
     pub username: String,
     /// Discord user id, if the member linked one.
     pub discord: Option<String>,
-    /// The community's own id for the member, such as a game licence.
+    /// The community's own id for the member, such as a game license.
     pub community_user_id: Option<String>,
     /// 0 pending, 1 validated, 2 expired, 3 removed, 4 banned.
     pub status: i64,
@@ -47,7 +47,7 @@ pub struct UnitSpec {
     pub aop: String,
     /// 0 unavailable, 1 busy, 2 available, 3 en route, 4 on scene.
     pub status: i64,
-    /// UUID of the account; made up if empty.
+    /// UUID of the account; generated if empty.
     pub account: String,
     /// The community's own id for the member.
     pub community_user_id: Option<String>,
@@ -84,7 +84,7 @@ pub struct DispatchSpec {
     pub description: String,
     /// Units to attach.
     pub idents: Vec<i64>,
-    /// The 911 it is made from: its number goes to `metaData.origin911`. Removing the 911 is a step of its own.
+    /// The 911 it is created from: its number goes to `metaData.origin911`. Removing the 911 is a separate step.
     pub origin_911: Option<i64>,
     /// Further `metaData`; null for none.
     pub meta: Value,
@@ -106,17 +106,17 @@ impl CadSim {
     fn act<T>(&self, server: i64, verb: impl FnOnce(&mut Server) -> Option<(T, Vec<(&'static str, Value)>)>) -> Option<T> {
         self.inner.change(|shared: &mut Shared| {
             let (result, events) = verb(shared.servers.get_mut(&server)?)?;
-            for (kind, data) in events.into_iter().filter(|_| !self.unheard) {
+            for (kind, data) in events.into_iter().filter(|_| !self.silent) {
                 self.inner.raise(shared, server, kind, data);
             }
             Some(result)
         })
     }
 
-    /// The same CAD, for those who change it through its API: what is done through this handle raises no event (docs/cad-contract.md#e2).
+    /// The same CAD, changed through its API: changes through this handle raise no event (docs/cad-contract.md#e2).
     #[must_use]
     pub fn through_api(&self) -> Self {
-        Self { unheard: true, ..self.clone() }
+        Self { silent: true, ..self.clone() }
     }
 
     /// Adds or replaces (by UUID) an account; returns its UUID.
@@ -132,7 +132,7 @@ impl CadSim {
         uuid
     }
 
-    /// The account's member selects an identifier; without a choice it is the first that is on duty.
+    /// The account's member selects an identifier; the default is the first that is on duty.
     pub fn select_identifier(&self, account: &str, ident: i64) {
         self.inner.change(|shared| shared.selected.insert(account.to_owned(), ident));
     }
@@ -165,7 +165,7 @@ impl CadSim {
         self.act(server, |state| {
             let id = state.add_unit(unit.clone());
             unit.insert("id".into(), id.into());
-            // In this event the flag stands beside the unit.
+            // In this event the flag is beside the unit.
             unit.remove("isDispatch");
             unit.remove("coordinates");
             Some((id, vec![("EVENT_UNIT_LOGIN", json!({"unit": unit, "isDispatch": dispatch, "selfDispatch": !dispatch}))]))
@@ -226,7 +226,7 @@ impl CadSim {
         .is_some()
     }
 
-    /// A 911 or civil call, placed in the CAD. Returns its number.
+    /// A 911 or civil call, created in the CAD. Returns its number.
     pub fn place_911(&self, server: i64, spec: &CallSpec) -> Option<i64> {
         let mut call = object(json!({
             "isEmergency": spec.emergency, "caller": spec.caller, "location": spec.location, "description": spec.description,
@@ -251,7 +251,7 @@ impl CadSim {
         .is_some()
     }
 
-    /// A dispatcher makes a call. Returns its number.
+    /// A dispatcher creates a call. Returns its number.
     pub fn dispatch_new(&self, server: i64, spec: &DispatchSpec) -> Option<i64> {
         let now = iso_now();
         self.act(server, |state| {
@@ -290,7 +290,7 @@ impl CadSim {
         let note = |time: &str| json!({"time": time, "label": label, "type": "text", "content": content});
         self.act(server, |state| {
             state.add_note(call, &note(&now), &now).then_some(())?;
-            // The event carries a clock only: `2026-01-01T12:00:00Z` without date and zone.
+            // The event carries only a clock time: `2026-01-01T12:00:00Z` without date and zone.
             let clock = now.get(11..19).unwrap_or(&now);
             Some(((), vec![("EVENT_DISPATCH_NOTE", json!({"callId": call, "note": note(clock)}))]))
         })
@@ -332,7 +332,7 @@ impl CadSim {
         self.act(server, |_| Some(((), vec![("EVENT_TONE", json!({"url": url, "playTonesTo": targets}))]))).is_some()
     }
 
-    /// Alerts a station: doors to open and to close, a message, light colours, a tone.
+    /// Alerts a station: doors to open and to close, a message, light colors, a tone.
     pub fn station_alert(&self, server: i64, station: &str, open: &[&str], close: &[&str], message: &str) -> bool {
         let data = json!({
             "locations": [{"name": station, "open": open, "close": close}],
@@ -347,7 +347,7 @@ impl CadSim {
         self.act(server, |_| Some(((), vec![("EVENT_PAGER_REBORN", data)]))).is_some()
     }
 
-    /// Adds, edits or removes a record; one without `id` is given one. Returns the id, `None` if there is no such record to remove.
+    /// Adds, edits or removes a record; one without `id` gets one. Returns the id, `None` if there is no such record to remove.
     pub fn record(&self, server: i64, change: RecordChange, record: &Value) -> Option<i64> {
         let record = object(record.clone());
         self.act(server, |state| {
@@ -422,7 +422,7 @@ fn unit_object(spec: &UnitSpec) -> Object {
     }))
 }
 
-/// Sets one field of the units that exist; which ones, or `None` for none.
+/// Sets one field of the units that exist. Returns those, or `None` if there are none.
 pub(super) fn set_units(state: &mut Server, idents: &[i64], field: &str, value: &Value) -> Option<Vec<i64>> {
     let mut known = Vec::new();
     for ident in idents {

@@ -1,4 +1,4 @@
-//! Request bodies: JSON, or multipart with `payload_json` and `files[n]`. Also query strings. Everything is bounded by the body limit.
+//! Reads request bodies: JSON, or multipart with `payload_json` and `files[n]`. Also query strings. The body limit bounds everything.
 
 use hyper::body::Bytes;
 use serde_json::Value;
@@ -12,7 +12,7 @@ pub(super) struct Upload {
     pub(super) bytes: Bytes,
 }
 
-/// A request's body, taken apart.
+/// A parsed request body.
 #[derive(Default)]
 pub(super) struct Body {
     /// `Null` when there was none.
@@ -20,10 +20,10 @@ pub(super) struct Body {
     pub(super) files: Vec<Upload>,
 }
 
-/// Most parts a multipart body may have: ten files, the payload, and some slack.
+/// Limit on the parts of a multipart body: ten files, the payload, and some slack.
 const MAX_PARTS: usize = 16;
 
-/// Reads a body by its content type. `None` if it is not what it says it is.
+/// Reads a body by its content type. `None` if it doesn't match that type.
 pub(super) fn parse(content_type: &str, bytes: &Bytes) -> Option<Body> {
     if bytes.is_empty() {
         return Some(Body::default());
@@ -99,12 +99,12 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     }
 }
 
-/// One value of a query string. Only ids, numbers and booleans are asked for, so nothing is percent-decoded.
+/// One value of a query string. Only ids, numbers and booleans are used, so nothing is percent-decoded.
 pub(super) fn query<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.split_once('=').filter(|(n, _)| *n == name).map(|(_, v)| v))
 }
 
-/// A path with its `%XX` resolved; one that is broken, or no text, stays as it is.
+/// A path with its `%XX` decoded; returned unchanged if it is malformed or not text.
 pub(super) fn percent_decode(path: &str) -> String {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();

@@ -1,4 +1,4 @@
-//! The register of application commands: what Discord accepts, and the shape it gives back.
+//! Registers application commands: what Discord accepts, and the form in which it returns them.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use super::rest::{Answer, ApiError};
 use super::state::{Id, State, list, text};
 use super::validate::{Problems, units};
 
-/// Most chat-input commands per application and place.
+/// Limit on chat-input commands per application and place.
 const MAX_COMMANDS: usize = 100;
-/// All names, descriptions and values of one command together.
+/// Limit on all names, descriptions and values of one command together.
 const MAX_TOTAL: usize = 8000;
 
 /// Serves `/applications/{app}/commands…` and `/applications/{app}/guilds/{guild}/commands…`.
@@ -152,7 +152,7 @@ fn put(state: &mut State, guild: Option<Id>, body: &Value, known: Option<Id>) ->
     value
 }
 
-// ---- what Discord refuses ----
+// ---- validation ----
 
 fn check(command: &Value, path: &str, problems: &mut Problems) {
     let at = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };

@@ -1,18 +1,18 @@
-//! Misbehaviour of the pretend Discord's REST side: planned (which requests, what happens instead, how often), and at random.
+//! Faults of the simulated Discord's REST side: planned (which requests, what happens instead, how often), and at random.
 
 use fastrand::Rng;
 use serde_json::Value;
 
 use super::limits::Scope;
 
-/// What happens to a request that a fault was planned for.
+/// What happens to a request with a planned fault.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
-    /// This status, with Discord's (or a given) body; the work is not done.
+    /// This status, with Discord's (or a given) body; the work isn't done.
     Status(u16, Option<Value>),
     /// A 429; the work is not done.
     RateLimit(Scope, i64),
-    /// No answer at all; the work is not done.
+    /// No answer at all; the work isn't done.
     Hang,
     /// The connection closes without an answer; the work is not done.
     Drop,
@@ -20,20 +20,20 @@ pub(super) enum Action {
     DoThenDrop,
     /// 200 with HTML instead of JSON; the work is not done.
     Garbage,
-    /// This status with a web page, as what stands before Discord answers; the work is not done.
+    /// This status with a web page, as from a proxy in front of Discord; the work isn't done.
     Page(u16),
     /// The work is done, the answer comes this many milliseconds later.
     Delay(u64),
-    /// The work is done this many milliseconds later, even if the one who asked is gone by then; what came after it may be done before.
+    /// The work is done this many milliseconds later, even if the client is gone by then; later requests may be done before it.
     Late(u64),
 }
 
-/// Misbehaviour at random: of each thousand requests so many suffer this, so many that. The same seed rolls the same dice.
+/// Random faults, in parts per thousand of requests. The same seed gives the same faults.
 #[derive(Clone, Debug, Default)]
 pub struct Noise {
-    /// Where the dice begin.
+    /// The seed.
     pub seed: u64,
-    /// Only requests whose path holds this.
+    /// Only requests whose path contains this.
     pub path_part: String,
     /// 500, 502 or 503; the work is not done.
     pub fail: u32,
@@ -51,12 +51,12 @@ pub struct Noise {
     pub delay: u32,
     /// The work is done later: requests overtake each other.
     pub late: u32,
-    /// Longest delay, and longest wait that a 429 names, in milliseconds.
+    /// Longest delay, and longest wait in a 429, in milliseconds.
     pub most_ms: u64,
 }
 
 impl Noise {
-    /// One throw for one request.
+    /// Draws the fault for one request.
     fn throw(&self, rng: &mut Rng) -> Option<Action> {
         let mut ms = || rng.u64(..=self.most_ms);
         let (wait, pick) = (ms(), ms());
@@ -97,7 +97,7 @@ struct Fault {
     left: u32,
 }
 
-/// Planned faults, first planned first served; what none of them is for may suffer from the noise.
+/// Planned faults, the first planned applied first; other requests may fail at random.
 #[derive(Default)]
 pub(super) struct Faults {
     planned: Vec<Fault>,
@@ -105,7 +105,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// `method` may be `*`; `path_part` is looked for anywhere in the path.
+    /// `method` may be `*`; `path_part` matches anywhere in the path.
     pub(super) fn plan(&mut self, method: &str, path_part: &str, action: Action, times: u32) {
         self.planned.push(Fault { method: method.to_ascii_uppercase(), path_part: path_part.to_owned(), action, left: times });
     }
@@ -128,7 +128,7 @@ impl Faults {
         self.noise.push((noise, rng));
     }
 
-    /// Nothing is planned any more, and all is quiet.
+    /// Ends all planned and random faults.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -23,7 +23,7 @@ use super::Core;
 use super::rest::application_flags;
 use super::state::{Out, Session, State, text};
 
-/// Events waiting for a slow connection before it is cut.
+/// Events waiting for a slow connection before it is dropped.
 const QUEUE: usize = 4_096;
 /// Discord refuses larger payloads from a client with 4002, in bytes.
 const MAX_PAYLOAD: usize = 4_096;
@@ -36,7 +36,7 @@ const KNOWN_INTENTS: u64 = 0x1_FFFF | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
 enum End {
     /// With this close code and reason; `None` without a code.
     Close(Option<(u16, &'static str)>),
-    /// Without a word.
+    /// Without a close frame.
     Drop,
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn serve(core: Arc<Core>, upgraded: Upgraded) {
     connection.leave(&core);
     if let End::Close(frame) = end {
         let frame = frame.map(|(code, reason)| CloseFrame { code: CloseCode::from(code), reason: reason.into() });
-        // Bounded: a client that neither reads nor closes is left to the drop.
+        // Bounded: if a client neither reads nor closes, the connection is dropped.
         tokio::time::timeout(Duration::from_secs(2), async {
             socket.close(frame).await.ok();
             while let Some(Ok(_)) = socket.next().await {}
@@ -111,7 +111,7 @@ pub(super) async fn serve(core: Arc<Core>, upgraded: Upgraded) {
     }
 }
 
-/// What came of a client's payload.
+/// The result of a client's payload.
 enum Took {
     Answer(String),
     Beat(Option<String>),
@@ -203,7 +203,7 @@ impl Connection {
             if seq > session.seq {
                 return Err((4007, "Invalid sequence."));
             }
-            // Too much was missed to be told again.
+            // Too many events were missed to replay them.
             if session.replay.front().is_some_and(|(first, _)| *first > seq + 1) {
                 state.sessions.remove(&name);
                 return invalid;
@@ -219,7 +219,7 @@ impl Connection {
         })
     }
 
-    /// A client that says goodbye with 1000 or 1001 gives its session up; any other close keeps it for RESUME.
+    /// A client that closes with 1000 or 1001 ends its session; any other close keeps it for RESUME.
     fn client_closed(&mut self, core: &Core, code: Option<u16>) {
         if matches!(code, Some(1000 | 1001))
             && let Some(name) = self.session.take()
@@ -228,7 +228,7 @@ impl Connection {
         }
     }
 
-    /// Lets go of the session, unless another connection has taken it over.
+    /// Releases the session, unless another connection has taken it over.
     fn leave(&mut self, core: &Core) {
         let Some(name) = self.session.take() else { return };
         core.with(|state| {
@@ -262,7 +262,7 @@ fn ready(state: &mut State, session: &str, shard: (u64, u64)) {
         "guild_join_requests": [], "geo_ordered_rtc_regions": [], "_trace": ["[\"sim\"]"]
     });
     state.push(session, "READY", &data);
-    // Without the GUILDS intent no guild is ever told.
+    // Without the GUILDS intent no guild is ever sent.
     if state.sessions.get(session).is_some_and(|s| s.intents & super::state::intent::GUILDS != 0) {
         for guild in mine {
             let data = state.guilds.get(&guild).map(|g| state.guild_create_json(g)).unwrap_or_default();

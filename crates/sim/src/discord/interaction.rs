@@ -1,4 +1,4 @@
-//! The bot's half of an interaction: callbacks, the original answer, follow-ups. The person's half is in `people.rs`.
+//! The bot's half of an interaction: callbacks, the original response, follow-ups. The person's half is in `people.rs`.
 //!
 //! ```text
 //! created ── callback 4, 7, 8, 9 ──▶ answered ── followups, edits (15 min) ──▶ expired
@@ -22,7 +22,7 @@ pub(super) mod kind {
     pub(in super::super) const MODAL: u64 = 5;
 }
 
-/// One interaction and what became of it.
+/// One interaction and its state.
 pub(super) struct Interaction {
     pub(super) id: Id,
     pub(super) token: String,
@@ -143,7 +143,7 @@ fn reply(state: &mut State, which: Id, body: Body, loading: bool) -> Result<Id, 
     Ok(made)
 }
 
-/// Notes that the person saw a message, and tells the watching page. "Thinking" is no answer yet.
+/// Notes that the person saw a message, and notifies the demo's page. "Thinking" is not an answer yet.
 fn shown(state: &mut State, which: Id, message: Id, edited: bool) {
     let Some(known) = state.messages.get(&message) else { return };
     let (ephemeral, observed) = (known.ephemeral_for.is_some(), State::observed(known));
@@ -167,7 +167,7 @@ pub(super) fn webhook(state: &mut State, method: &str, app: &str, token: &str, r
     if now.saturating_sub(known.created_ms) > lifetime_ms {
         return Err(ApiError::new(401, 50027, "Invalid Webhook Token"));
     }
-    // Before the first callback there is nothing to follow up.
+    // Before the first callback there is nothing to follow up on.
     if known.acknowledged.is_none() {
         return Err(ApiError::new(404, 10015, "Unknown Webhook"));
     }
@@ -175,7 +175,7 @@ pub(super) fn webhook(state: &mut State, method: &str, app: &str, token: &str, r
     let (original, deferred) = (known.original, known.acknowledged == Some(5));
     match (method, rest) {
         ("POST", []) => {
-            // The first follow-up of a deferred answer takes its place.
+            // The first follow-up of a deferred response replaces it.
             let waiting = original.filter(|m| deferred && is_loading(state, *m));
             let made = match waiting {
                 Some(message) => {
@@ -190,7 +190,7 @@ pub(super) fn webhook(state: &mut State, method: &str, app: &str, token: &str, r
         }
         (_, ["messages", message]) => {
             let message = if *message == "@original" { original } else { Some(id(message)?) };
-            // The token reaches what it made, and the message its component sits on.
+            // The token reaches the messages it created, and the message its component is on.
             let made_by = |m: &Id| state.messages.get(m)?.value.pointer("/interaction_metadata/id")?.as_str()?.parse::<Id>().ok();
             let mine = |m: &Id| state.messages.contains_key(m) && (original == Some(*m) || made_by(m) == Some(which));
             let Some(message) = message.filter(mine) else { return Err(ApiError::unknown_message()) };

@@ -1,6 +1,6 @@
 //! Rate limits as Discord applies them: one bucket per method, route and channel (or webhook token), and one for everything.
 //!
-//! A bucket opens with its first request and closes `window` later; then it is full again. Its headers stand on every answer of the
+//! A bucket opens with its first request and closes `window` later; then it is full again. Its headers are on every response of the
 //! route, not only on a 429. Interaction callbacks have no bucket and do not count against the global limit.
 
 use std::collections::BTreeMap;
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use super::{Bucket, DiscordOptions, RateLimits};
 
-/// Buckets kept; beyond it the expired ones are forgotten.
+/// Buckets kept; beyond it, expired ones are dropped.
 const MAX_BUCKETS: usize = 4_096;
 
-/// Whom a 429 is about.
+/// The scope of a 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// This bot on this route.
     User,
-    /// Everybody on this resource: does not count towards the ban for invalid requests.
+    /// Everybody on this resource: doesn't count toward the ban for invalid requests.
     Shared,
     /// This bot, on every route.
     Global,
@@ -47,9 +47,9 @@ pub(super) struct Limits {
     global: Window,
 }
 
-/// What the limiter says about one request.
+/// The limiter's decision on one request.
 pub(super) struct Admission {
-    /// Headers for the answer, whatever it is.
+    /// Headers for the response, whatever it is.
     pub(super) headers: Vec<(&'static str, String)>,
     /// `Some` if the request is turned away.
     pub(super) denied: Option<Value>,
@@ -128,8 +128,8 @@ impl Limits {
         admission
     }
 
-    /// The route's template, its major parameter, and its size. Sizes other than that of channel messages are not published by Discord;
-    /// these are plausible, and a bot must read the headers anyway.
+    /// The route's template, its major parameter, and its size. Discord publishes no size except that of channel messages; the others
+    /// are plausible, and a bot must read the headers anyway.
     fn bucket(&self, method: &str, parts: &[&str]) -> (String, String, Bucket) {
         let template: Vec<&str> = parts.iter().enumerate().map(|(at, p)| if is_parameter(at, p) { ":" } else { p }).collect();
         let route = format!("{method} {}", template.join("/"));
@@ -150,7 +150,7 @@ fn is_parameter(at: usize, segment: &str) -> bool {
     at > 0 && (segment.parse::<u64>().is_ok() || segment.len() > 40)
 }
 
-/// An opaque name for a bucket, as Discord gives one: the same route has the same name in every channel.
+/// An opaque name for a bucket, as in Discord: the same route has the same name in every channel.
 fn hash(route: &str) -> String {
     let mut sum: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in route.bytes() {

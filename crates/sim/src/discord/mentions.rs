@@ -1,6 +1,6 @@
-//! Who a message names and who is really notified, by its content and its `allowed_mentions`.
+//! Finds whom a message names and whom it notifies, by its content and its `allowed_mentions`.
 //!
-//! Stricter than Discord on purpose: code spans and backslashes do not protect here, so a test that finds nobody pinged holds there too.
+//! Stricter than Discord on purpose: code spans and backslashes don't protect here, so a test that finds nobody pinged holds there too.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::state::{Id, list};
 
-/// Mentions found in a text.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) users: Vec<Id>,
@@ -38,7 +37,7 @@ pub(super) fn scan(content: &str) -> Found {
     found
 }
 
-/// What `allowed_mentions` lets through. No such object: everything.
+/// What `allowed_mentions` allows; everything if there is no such object.
 pub(super) fn filter(found: Found, allowed: Option<&Value>) -> Found {
     let Some(allowed) = allowed.filter(|a| !a.is_null()) else { return found };
     let parse: BTreeSet<&str> = list(allowed, "parse").iter().filter_map(Value::as_str).collect();

@@ -1,4 +1,4 @@
-//! Making, changing and deleting messages, for REST and interactions alike. Permissions are the caller's business.
+//! Creates, changes and deletes messages, for REST and interactions alike. Callers check permissions.
 
 use std::collections::VecDeque;
 
@@ -12,25 +12,25 @@ use super::rest::ApiError;
 use super::state::{Channel, Id, Message, State, intent, list, text, timestamp};
 use super::validate;
 
-/// Shows no link previews.
+/// No link previews.
 const SUPPRESS_EMBEDS: u64 = 1 << 2;
-/// A thread hangs on the message.
+/// The message has a thread.
 const HAS_THREAD: u64 = 1 << 5;
-/// Seen by one person only.
+/// Only one person sees it.
 pub(super) const EPHEMERAL: u64 = 1 << 6;
 /// "… is thinking".
 pub(super) const LOADING: u64 = 1 << 7;
-/// Nobody's phone rings.
+/// No push notification.
 const SUPPRESS_NOTIFICATIONS: u64 = 1 << 12;
-/// What a bot may set when it makes a message.
+/// Flags that a bot may set when it creates a message.
 const SETTABLE: u64 = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | (1 << 13) | validate::V2;
 
 /// Discord's limit for one upload without boosts, in bytes.
 const MAX_UPLOAD: usize = 10 * 1024 * 1024;
-/// After this age a message's edits are limited.
+/// Edits of messages older than this are limited.
 const OLD_MS: i64 = 3_600_000;
 
-/// What makes an interaction's reply differ from a bot's message.
+/// How an interaction's reply differs from a bot's message.
 #[derive(Default)]
 pub(super) struct Origin {
     /// Discord's `interaction_metadata`.
@@ -38,11 +38,11 @@ pub(super) struct Origin {
     pub(super) ephemeral_for: Option<Id>,
     /// The reply is only "thinking": it has no content yet.
     pub(super) loading: bool,
-    /// The id to take, if it is not to be a new one.
+    /// The id to use instead of a new one.
     pub(super) id: Option<Id>,
 }
 
-/// Makes a message and tells everybody. With `enforce_nonce` the one made before comes back instead.
+/// Creates a message and sends the event. With `enforce_nonce`, returns the earlier message instead.
 pub(super) fn create(state: &mut State, channel: Id, author: Id, body: Body, origin: Origin) -> Result<Id, ApiError> {
     let draft = &body.json;
     if !origin.loading {
@@ -134,7 +134,7 @@ fn announce(state: &mut State, message: Message) {
     let guild = state.channels.get_mut(&channel_id).map_or(0, |channel| {
         channel.last_message = Some(id);
         channel.sent += 1;
-        // Writing into an archived thread opens it again.
+        // Writing into an archived thread reopens it.
         let archived = channel.thread_flag("archived");
         if let Some(Value::Object(thread)) = &mut channel.thread {
             thread.insert("archived".into(), json!(false));
@@ -149,7 +149,7 @@ fn announce(state: &mut State, message: Message) {
     state.publish(json!({"type": "MESSAGE_CREATE", "channel_id": channel_id.to_string(), "message": observed}));
 }
 
-/// Changes a message: only the keys given. Never notifies anybody.
+/// Changes only the given keys of a message. Never notifies anybody.
 pub(super) fn edit(state: &mut State, id: Id, body: Body) -> Result<(), ApiError> {
     let draft = &body.json;
     check_limits(draft, &body.files)?;
@@ -193,7 +193,7 @@ pub(super) fn edit(state: &mut State, id: Id, body: Body) -> Result<(), ApiError
     Ok(())
 }
 
-/// Tells everybody about a changed message.
+/// Sends the event about a changed message.
 pub(super) fn updated(state: &mut State, id: Id) {
     let Some(message) = state.messages.get(&id) else { return };
     if message.ephemeral_for.is_some() {
@@ -217,7 +217,7 @@ pub(super) fn delete(state: &mut State, id: Id) -> bool {
     true
 }
 
-/// Whether one more edit of an old message is too much (code 30046), counting it if not.
+/// Whether one more edit of an old message is over the limit (code 30046); counts it if not.
 pub(super) fn too_many_old_edits(state: &mut State, id: Id) -> bool {
     let (limit, now) = (state.options.old_edit_limit, state.now());
     let (Some((count, window_ms)), Some(message)) = (limit, state.messages.get_mut(&id)) else { return false };
@@ -234,7 +234,7 @@ pub(super) fn too_many_old_edits(state: &mut State, id: Id) -> bool {
     false
 }
 
-/// Opens a thread and tells everybody. Its id is that of the message it hangs on, if there is one.
+/// Opens a thread and sends the event. Its id is that of its starter message, if there is one.
 pub(super) fn open_thread(state: &mut State, parent: Id, id: Id, kind: u8, body: &Value) -> Option<Value> {
     let home = state.channels.get(&parent)?;
     let now = state.now();
@@ -280,7 +280,7 @@ pub(super) fn open_thread(state: &mut State, parent: Id, id: Id, kind: u8, body:
 
 // ---- parts ----
 
-/// Refuses what breaks a limit, and what is empty.
+/// Rejects messages that break a limit, and empty ones.
 pub(super) fn check(draft: &Value, files: &[Upload]) -> Result<(), ApiError> {
     check_limits(draft, files)?;
     if is_empty(draft, files.len()) { Err(ApiError::empty_message()) } else { Ok(()) }
@@ -359,7 +359,7 @@ fn collect_text(component: &Value, depth: usize, into: &mut String) {
     }
 }
 
-/// Drops what does not exist, and says who is notified.
+/// Drops mentions of what doesn't exist, and returns who is notified.
 fn notify(state: &State, channel: Id, author: Id, mut found: Found) -> (Found, Vec<String>) {
     let guild = state.channels.get(&channel).and_then(|c| state.guilds.get(&c.guild));
     let may_ping_all = state.permissions(author, channel) & MENTION_EVERYONE != 0;
@@ -388,11 +388,11 @@ fn set_mentions(state: &State, value: &mut Value, found: &Found) {
     }
 }
 
-/// The attachments of a message: those kept, and the uploads with the names and descriptions the body gives them.
+/// The attachments of a message: those kept, and the uploads with the names and descriptions from the body.
 fn attach(state: &mut State, channel: Id, draft: &Value, files: Vec<Upload>, kept: &[Value]) -> Vec<Value> {
     let described = draft.get("attachments").and_then(Value::as_array);
     let entry = |id: &str| described.and_then(|all| all.iter().find(|a| id_text(a) == id));
-    // Without `attachments` in an edit everything stays.
+    // Without `attachments` in an edit, all of them stay.
     let mut all: Vec<Value> = kept.iter().filter(|k| described.is_none() || entry(text(k, "id")).is_some()).cloned().collect();
     for file in files {
         let about = entry(&file.index.to_string());
@@ -414,7 +414,7 @@ fn id_text(value: &Value) -> String {
     value.get("id").map_or_else(String::new, |id| id.as_str().map_or_else(|| id.to_string(), str::to_owned))
 }
 
-/// Embeds as Discord gives them back: typed, trimmed, without nulls, `attachment://` resolved.
+/// Embeds as Discord returns them: typed, trimmed, without nulls, `attachment://` resolved.
 fn embeds(draft: &Value, attachments: &[Value]) -> Value {
     let all = list(draft, "embeds").iter().map(|embed| {
         let mut value = tidy(embed);
@@ -456,7 +456,7 @@ fn tidy(value: &Value) -> Value {
     }
 }
 
-/// Components as Discord gives them back: every one with a number.
+/// Components as Discord returns them: each with a number.
 fn components(draft: &Value) -> Value {
     fn number(value: &Value, next: &mut u64) -> Value {
         let mut value = value.clone();
@@ -475,7 +475,7 @@ fn components(draft: &Value) -> Value {
     json!(list(draft, "components").iter().map(|c| number(c, &mut next)).collect::<Vec<_>>())
 }
 
-/// Bytes and type of an attachment, by the path of its address.
+/// Bytes and type of an attachment, by its URL's path.
 pub(super) fn file(state: &State, parts: &[&str]) -> Option<(String, Bytes)> {
     match parts {
         ["attachments" | "ephemeral-attachments", _, id, _] => state.file(id.parse().ok()?),

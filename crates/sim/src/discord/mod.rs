@@ -1,7 +1,7 @@
-//! A pretend Discord: REST below `/api/v10`, a gateway, people who run commands, limits, and planned faults. For the demo and the tests.
+//! A simulated Discord: REST below `/api/v10`, a gateway, people who run commands, limits, and planned faults. For the demo and the tests.
 //!
-//! Shares no type with the bot and imports nothing of it: it speaks JSON as Discord does, so that it cannot agree with the bot's
-//! mistakes. It never reaches out to the network and listens where it is told only.
+//! Imports nothing from the bot: it speaks JSON as Discord does, so that it can't share the bot's
+//! mistakes. It makes no outgoing connections and listens only on the given address.
 //!
 //! ```text
 //!            ┌ server ── rest ─┬ messages ── validate, mentions, permissions
@@ -11,7 +11,7 @@
 //!                                  └── watch: messages, edits, requests, stream
 //! ```
 //!
-//! What it does not do: voice, reactions, DMs, zlib-stream transport, several bots.
+//! Not simulated: voice, reactions, DMs, zlib-stream transport, several bots.
 
 mod body;
 mod commands;
@@ -78,7 +78,7 @@ pub struct DiscordOptions {
     pub token: String,
     /// The bot's and the application's name.
     pub bot_name: String,
-    /// What the bot's own role grants it in every guild. Default: all a message bot asks for, including to mention everyone.
+    /// What the bot's own role grants it in every guild. Default: all that a message bot asks for, including to mention everyone.
     pub bot_permissions: u64,
     /// The gateway's heartbeat interval in milliseconds.
     pub heartbeat_ms: u64,
@@ -88,14 +88,14 @@ pub struct DiscordOptions {
     pub message_bucket: Bucket,
     /// Requests per second over all routes but interactions.
     pub global_per_second: u32,
-    /// How long an interaction waits for its first answer, in milliseconds.
+    /// How long an interaction waits for its first response, in milliseconds.
     pub first_answer_ms: i64,
     /// How long an interaction's token lives, in milliseconds.
     pub token_lifetime_ms: i64,
     /// How long a nonce is remembered, in milliseconds.
     pub nonce_window_ms: i64,
-    /// Edits (count, per milliseconds) of one message older than an hour before code 30046. `None`: no limit. Discord's numbers are not
-    /// published.
+    /// Limit on edits (count, per milliseconds) of one message older than an hour, then code 30046. `None`: no limit. Discord doesn't
+    /// publish its numbers.
     pub old_edit_limit: Option<(u32, i64)>,
     /// Open threads of a guild at once (code 160006).
     pub most_threads: usize,
@@ -109,7 +109,7 @@ pub struct DiscordOptions {
 
 impl fmt::Debug for DiscordOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The token stays out, although it opens nothing but this simulator: habits.
+        // Without the token, although it opens only this simulator: nobody should get used to printing tokens.
         f.debug_struct("DiscordOptions").field("addr", &self.addr).field("rate_limits", &self.rate_limits).finish_non_exhaustive()
     }
 }
@@ -137,29 +137,29 @@ impl Default for DiscordOptions {
     }
 }
 
-/// What every task of one simulator holds.
+/// Shared by every task of one simulator.
 struct Core {
     state: Mutex<State>,
-    /// Counts changes, for those who wait for a fact.
+    /// Counts changes, for those who wait for one.
     changes: signal::Sender<u64>,
     stopped: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Core {
-    /// One step under the lock; then whoever waits looks again. Never held across an await.
+    /// Runs one step under the lock, then wakes all waiters. Never held across an await.
     fn with<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
         let value = step(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changes.send_modify(|n| *n = n.wrapping_add(1));
         value
     }
 
-    /// Looks without changing anything.
+    /// Reads the state.
     fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until `look` finds something. `None` when the time is over or the simulator stopped.
+    /// Waits until `look` returns something. `None` on timeout or if the simulator stopped.
     async fn wait<T>(&self, limit: Duration, mut look: impl FnMut(&State) -> Option<T>) -> Option<T> {
         let mut changes = self.changes.subscribe();
         let deadline = tokio::time::sleep(limit);
@@ -178,7 +178,7 @@ impl Core {
     }
 }
 
-/// Ends the tasks when the last handle is gone.
+/// Ends the tasks when the last handle is dropped.
 struct Owner {
     core: Arc<Core>,
     stream: broadcast::Sender<serde_json::Value>,
@@ -204,7 +204,7 @@ impl fmt::Debug for DiscordSim {
 }
 
 impl DiscordSim {
-    /// Binds and starts to serve.
+    /// Binds and starts serving.
     ///
     /// # Errors
     /// If the address cannot be bound.
@@ -235,7 +235,7 @@ impl DiscordSim {
         self.core().tasks.wait().await;
     }
 
-    /// Moves the simulator's time forward: nonces, tokens and windows age, nothing sleeps.
+    /// Moves the simulator's time forward: nonces, tokens and windows age without sleeping.
     pub fn advance(&self, ms: i64) {
         self.core().with(|state| state.time.advance(ms));
     }

@@ -1,4 +1,4 @@
-//! The people's half of interactions: they run commands, type into options, press buttons, choose from lists, send modals.
+//! The people's half of interactions: they run commands, type into options, press buttons, choose from lists, submit modals.
 
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ impl Pending {
         self.wait_reply_where(limit, |_| true).await
     }
 
-    /// The first thing the person sees that fits.
+    /// The first thing the person sees that `fits`.
     ///
     /// # Errors
-    /// If none came in time; says what was seen.
+    /// If none came in time; the error lists what was seen.
     pub async fn wait_reply_where(&self, limit: Duration, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let id = self.id;
         let look = |state: &State| state.interactions.get(&id).and_then(|i| i.visible.iter().find(|v| fits(v)).cloned());
@@ -60,7 +60,7 @@ impl Pending {
     }
 }
 
-/// Who does something, and where.
+/// Who acts, and where.
 #[derive(Clone, Copy)]
 struct Actor {
     guild: Id,
@@ -79,12 +79,12 @@ impl DiscordSim {
     /// - `{"do":"menu","channel_id","name","target_id","user_id"?}`: a user or message menu command
     /// - `{"do":"say","channel_id","user_id"?,"content"}` gives `{"message_id"}`
     ///
-    /// Without `user_id` it is the guild's owner (for a private reply: the person it was for). `locale` is `en-US` unless given.
-    /// Options of type channel, role and user take an id or a name; those of type attachment `{"name", "content"}` (text) or
+    /// Without `user_id` it is the guild's owner (for a private reply, the person it was for). `locale` is `en-US` unless given.
+    /// Options of type channel, role and user accept an id or a name; those of type attachment `{"name", "content"}` (text) or
     /// `{"name", "base64"}`.
     ///
     /// # Errors
-    /// If Discord's client would not have let the person do it, or no bot is connected; says why.
+    /// If Discord's client wouldn't have let the person do it, or no bot is connected; the error says why.
     pub async fn interact(&self, action: Value) -> Result<Value, String> {
         match text(&action, "do") {
             "say" => {
@@ -120,7 +120,7 @@ impl DiscordSim {
         Ok(Pending { sim: self.clone(), id })
     }
 
-    /// Runs a slash command: `path` is the way through groups and sub-commands.
+    /// Runs a slash command: `path` names its groups and sub-commands.
     ///
     /// # Errors
     /// As [`DiscordSim::interact`].
@@ -163,7 +163,7 @@ impl DiscordSim {
         self.send(&json!({"do": "select", "message_id": message, "user_id": user, "custom_id": custom_id, "values": values}))
     }
 
-    /// Sends the modal that an interaction opened.
+    /// Submits the modal that an interaction opened.
     ///
     /// # Errors
     /// As [`DiscordSim::interact`].
@@ -176,7 +176,7 @@ fn id_of(action: &Value, key: &str) -> Option<Id> {
     action.get(key).and_then(|v| v.as_str().map_or_else(|| v.as_u64(), |s| s.parse().ok()))
 }
 
-/// Who acts; `fallback` stands in when the action names nobody.
+/// Who acts; `fallback` is used if the action names nobody.
 fn actor(state: &State, action: &Value, fallback: Option<Id>) -> Result<Actor, String> {
     let channel = id_of(action, "channel_id").ok_or("channel_id is missing")?;
     let guild = state.channels.get(&channel).map(|c| c.guild).ok_or_else(|| format!("there is no channel {channel}"))?;
@@ -245,7 +245,7 @@ fn command(state: &mut State, action: &Value, completing: bool) -> Result<Id, St
     begin(state, actor, of_kind, data, None, action)
 }
 
-/// The given options by the registration's order and types. Nothing unknown, nothing missing, nothing out of range.
+/// The given options in the registration's order and types. Rejects unknown, missing, and out-of-range values.
 fn fill(
     state: &mut State,
     actor: Actor,
@@ -274,7 +274,7 @@ fn fill(
             None => continue,
         };
         let of_kind = option.get("type").and_then(Value::as_u64).unwrap_or(0);
-        // What is being typed is text, whatever the option's type.
+        // While it is being typed, the value is text, whatever the option's type.
         let value = if is_focused { as_text(&value) } else { convert(state, actor, option, of_kind, &value, resolved)? };
         let mut one = json!({"name": name, "type": of_kind, "value": value});
         if let Some(map) = one.as_object_mut()
@@ -348,7 +348,7 @@ struct Resolved {
 const MAX_UPLOAD: usize = 10 * 1024 * 1024;
 
 impl Resolved {
-    /// Takes a file as `{"name", "content"}` (text) or `{"name", "base64"}`, keeps it where the CDN would, and gives its id.
+    /// Reads a file from `{"name", "content"}` (text) or `{"name", "base64"}`, stores it where the CDN would, and returns its id.
     fn upload(&mut self, state: &mut State, value: &Value) -> Result<String, String> {
         let name = text(value, "name");
         let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
@@ -379,7 +379,7 @@ impl Resolved {
         Ok(id.to_string())
     }
 
-    /// Finds a user (6), channel (7), role (8) or either of user and role (9) by id or name, and gives its id.
+    /// Finds a user (6), channel (7), role (8) or either of user and role (9) by id or name, and returns its id.
     fn add(&mut self, state: &State, actor: Actor, of_kind: u64, value: &Value, channel_types: &[Value]) -> Option<String> {
         let typed = value.as_str().map_or_else(|| value.to_string(), |s| s.trim().trim_start_matches(['#', '@']).to_owned());
         let wanted = typed.parse::<Id>().ok();
@@ -561,7 +561,7 @@ fn modal(state: &mut State, action: &Value) -> Result<Id, String> {
     begin(state, actor, kind::MODAL, data, source, action)
 }
 
-/// One field of a modal as the person leaves it: given, or as it was preset.
+/// One field of a modal as the person leaves it: the given value, or the preset one.
 fn field(input: &Value, fields: &Map<String, Value>, used: &mut Vec<String>) -> Result<Value, String> {
     let custom_id = text(input, "custom_id");
     used.push(custom_id.to_owned());
@@ -613,7 +613,7 @@ fn begin(state: &mut State, actor: Actor, of_kind: u64, data: Value, source: Opt
         "id": id.to_string(), "type": of_kind, "user": state.user_json(actor.user), "authorizing_integration_owners": owners,
         "original_response_message_id": null
     });
-    // Discord says of an answer to a component which message that is on, and of one to a form what opened it.
+    // For a component, Discord says which message it is on; for a form, which interaction opened it.
     if let (Some(map), kind::COMPONENT, Some(source)) = (metadata.as_object_mut(), of_kind, source) {
         map.insert("interacted_message_id".into(), json!(source.to_string()));
     }

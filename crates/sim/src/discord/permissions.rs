@@ -1,4 +1,4 @@
-//! Who may do what where, by Discord's documented algorithm.
+//! Computes who may do what where, by Discord's documented algorithm.
 
 use super::state::{Channel, Guild, Id};
 
@@ -16,10 +16,10 @@ pub(super) const MANAGE_THREADS: u64 = 1 << 34;
 pub(super) const CREATE_PUBLIC_THREADS: u64 = 1 << 35;
 pub(super) const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
 
-/// Every bit Discord knows, as far as it matters here.
+/// Every permission bit that matters here.
 pub(super) const ALL: u64 = (1 << 53) - 1;
 
-/// What people without any role may do: read, write, use commands, react, open threads.
+/// What people without a role may do: read, write, use commands, react, open threads.
 pub(super) const EVERYONE: u64 = VIEW_CHANNEL
     | SEND_MESSAGES
     | EMBED_LINKS
@@ -61,7 +61,7 @@ pub(super) fn in_channel(guild: &Guild, channel: &Channel, user: Id) -> u64 {
     for over in channel.overwrites.iter().filter(|o| o.kind == 1 && o.id == user) {
         bits = (bits & !over.deny) | over.allow;
     }
-    // Who cannot see cannot do; who cannot write cannot embed, attach or ping.
+    // Without View Channel a member can do nothing; without Send Messages, no embeds, attachments or pings.
     if bits & VIEW_CHANNEL == 0 {
         return 0;
     }

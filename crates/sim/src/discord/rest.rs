@@ -28,7 +28,7 @@ impl Answer {
     }
 }
 
-/// A refusal in Discord's shape.
+/// An error in Discord's format.
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) status: u16,
@@ -79,7 +79,7 @@ impl ApiError {
     }
 }
 
-/// Whether a route needs the bot's token: interaction tokens speak for themselves, and `/gateway` is public.
+/// Whether a route needs the bot's token: interaction tokens are their own proof, and `/gateway` is public.
 pub(super) fn needs_token(parts: &[&str]) -> bool {
     !matches!(parts, ["gateway"] | ["interactions", ..] | ["webhooks", _, _, ..])
 }
@@ -168,7 +168,7 @@ fn own_application(state: &State, app: &str) -> Result<(), ApiError> {
     }
 }
 
-/// The application's flags: whether a verified bot or one in fewer than 100 servers may read messages. Ours are the latter.
+/// The application's flags: whether a verified bot or one in fewer than 100 servers may read messages. Ours is the latter.
 pub(super) fn application_flags(state: &State) -> u64 {
     const MESSAGE_CONTENT: u64 = 1 << 15;
     const GATEWAY_MESSAGE_CONTENT_LIMITED: u64 = 1 << 19;
@@ -222,7 +222,7 @@ fn guilds(state: &State, guild: &str, rest: &[&str]) -> Result<Answer, ApiError>
 /// The bot must see the channel and have all of `bits` in it.
 fn need(state: &State, channel: Id, bits: u64) -> Result<(), ApiError> {
     if !state.channels.contains_key(&channel) {
-        // The bot is told nothing of a guild that it was removed from, not even that it has lost something.
+        // The bot gets nothing about a guild that it was removed from, not even the error of a missing permission.
         let elsewhere = state.without_bot.values().any(|(_, channels)| channels.iter().any(|known| known.id == channel));
         return Err(if elsewhere { ApiError::missing_access() } else { ApiError::new(404, 10003, "Unknown Channel") });
     }
@@ -265,7 +265,7 @@ fn channels(state: &mut State, method: &str, channel: Id, rest: &[&str], search:
     }
 }
 
-/// A message as REST gives it back.
+/// A message as REST returns it.
 pub(super) fn message_value(state: &State, id: Id) -> Value {
     state.messages.get(&id).map(|m| m.value.clone()).unwrap_or_default()
 }
@@ -364,14 +364,14 @@ fn one_message(state: &mut State, method: &str, channel: Id, message: Id, rest: 
     }
 }
 
-/// The bot's own reaction with an emoji that is no guild's own; once more changes nothing.
+/// The bot's own reaction with a standard emoji; repeating it changes nothing.
 fn react(state: &mut State, channel: Id, message: Id, emoji: &str) -> Result<Answer, ApiError> {
     let emoji = percent_encoding(emoji).filter(|emoji| !emoji.is_empty() && !emoji.is_ascii());
     let emoji = emoji.ok_or_else(|| ApiError::new(400, 10014, "Unknown Emoji"))?;
     let Some(known) = state.messages.get(&message) else { return Err(ApiError::unknown_message()) };
     let mut reactions = list(&known.value, "reactions").to_vec();
     let is_it = |one: &Value| one.pointer("/emoji/name").and_then(Value::as_str) == Some(emoji.as_str());
-    // To join in a reaction that is there needs less.
+    // Joining an existing reaction needs fewer permissions.
     let bits = if reactions.iter().any(is_it) { READ_MESSAGE_HISTORY } else { READ_MESSAGE_HISTORY | ADD_REACTIONS };
     need(state, channel, bits)?;
     if state.channels.get(&channel).is_some_and(|c| c.thread_flag("archived")) {
@@ -383,14 +383,14 @@ fn react(state: &mut State, channel: Id, message: Id, emoji: &str) -> Result<Ans
         if let Some(map) = state.messages.get_mut(&message).and_then(|known| known.value.as_object_mut()) {
             map.insert("reactions".into(), json!(reactions));
         }
-        // People see it; the bot has not asked for events of reactions.
+        // People see it; the bot hasn't asked for reaction events.
         let shown = message_value(state, message);
         state.publish(json!({"type": "MESSAGE_UPDATE", "channel_id": channel.to_string(), "message": shown}));
     }
     Ok(Answer::none())
 }
 
-/// Back from `%F0%9F%93%9D`. `None` if it is no text.
+/// Decodes `%F0%9F%93%9D`. `None` if it isn't text.
 fn percent_encoding(text: &str) -> Option<String> {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let [first, after @ ..] = rest {
@@ -479,7 +479,7 @@ fn history(state: &State, channel: Id, search: &str) -> Result<Answer, ApiError>
         problems.add("limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 100.");
         return Err(ApiError::form(problems));
     };
-    // Without the permission the channel looks empty; Discord gives no error here.
+    // Without the permission the channel looks empty; Discord returns no error here.
     if state.permissions(state.bot, channel) & READ_MESSAGE_HISTORY == 0 {
         return Ok(Answer::ok(json!([])));
     }
@@ -515,8 +515,8 @@ fn patch_channel(state: &mut State, channel: Id, body: &Value) -> Result<Answer,
     }
     let Some(place) = state.channels.get(&channel) else { return Err(ApiError::new(404, 10003, "Unknown Channel")) };
     if place.is_thread() {
-        // The thread's owner may do all but lock it; everybody who may write may open it again.
-        // What is locked is for moderators, also if it is one's own.
+        // The thread's owner may do everything except lock it; everybody who may write may reopen it.
+        // Only moderators may change a locked thread, even one's own.
         let own = place.owner == Some(state.bot) && body.get("locked").is_none() && !place.thread_flag("locked");
         let only_opens =
             body.as_object().is_some_and(|o| o.len() == 1) && body.get("archived") == Some(&json!(false)) && !place.thread_flag("locked");
@@ -556,7 +556,7 @@ fn patch_channel(state: &mut State, channel: Id, body: &Value) -> Result<Answer,
     Ok(Answer::ok(value))
 }
 
-/// Removes a channel, its threads and their messages, and tells everybody. False if there was none.
+/// Removes a channel, its threads and their messages, and sends the events. False if there was none.
 pub(super) fn remove_channel(state: &mut State, channel: Id) -> bool {
     let Some(place) = state.channels.get(&channel) else { return false };
     let (guild, thread, value) = (place.guild, place.is_thread(), state.channel_json(place));

@@ -25,7 +25,7 @@ use super::state::State;
 use super::watch::Arrival;
 use super::{Core, gateway, messages};
 
-/// Largest request body, in bytes: ten uploads would be more, but no bot of ours sends them.
+/// Largest request body, in bytes: ten uploads would be more, but our bot doesn't send them.
 const MAX_BODY: usize = 26 * 1024 * 1024;
 /// Connections at once; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 512;
@@ -46,7 +46,7 @@ pub(super) async fn accept(core: Arc<Core>, listener: TcpListener) {
             () = core.stopped.cancelled() => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
-                // Out of descriptors, or the peer went away at once: breathe, go on.
+                // Out of descriptors, or the peer left at once: wait a moment, then continue.
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
@@ -109,7 +109,7 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Reply, Dr
         Ok(done) => done,
         Err((asked, ms)) => {
             let (task_core, stopped) = (Arc::clone(&core), core.stopped.clone());
-            // A task of its own: who asked may be gone by then, and the work is done all the same.
+            // On its own task: the client may be gone by then, and the work must still be done.
             let work = core.tasks.spawn(async move {
                 tokio::select! {
                     () = stopped.cancelled() => None,
@@ -150,13 +150,13 @@ struct Asked {
 }
 
 impl Asked {
-    /// Does what was asked, or what the fault says, and writes it down. Also says how long the answer takes.
+    /// Serves the request or its fault, and logs it. Also returns how long the answer is delayed.
     fn done(self, state: &mut State, fault: Option<Action>) -> (Outcome, Duration) {
         let Self { arrived, method, path, search, authorization, body } = self;
         let at_ms = state.now();
         let shown = body.as_ref().map_or(Value::Null, |b| b.json.clone());
         let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).skip(1).collect();
-        // Without a version Discord means an old one; every client names it.
+        // Without a version, Discord means an old one; every client names it.
         let rest = match segments.as_slice() {
             [version, rest @ ..] if version.strip_prefix('v').is_some_and(|v| v.parse::<u8>().is_ok()) => rest,
             rest => rest,
@@ -219,7 +219,7 @@ struct Done {
     headers: Vec<(&'static str, String)>,
 }
 
-/// Token, rate limit, then the route.
+/// Checks the token and the rate limit, then routes.
 fn perform(state: &mut State, method: &str, parts: &[&str], search: &str, authorization: Option<&str>, body: Option<Body>) -> Done {
     if rest::needs_token(parts) && !rest::is_authorized(state, authorization) {
         return Done { status: 401, body: Some(json!({"message": "401: Unauthorized", "code": 0})), headers: Vec::new() };

@@ -1,6 +1,6 @@
-//! Building the pretend place: guilds, channels, roles, people; and its misbehaviour. Ids are decimal strings, as on the wire.
+//! Sets up the simulated Discord: guilds, channels, roles, people, and faults. Ids are decimal strings, as on the wire.
 //!
-//! A method given an id that does not exist does nothing, and says so where it returns something: tests find out by what they look for.
+//! A method given an id that doesn't exist does nothing, and says so if it returns something.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ impl DiscordSim {
         self.core().read(|state| state.bot.to_string())
     }
 
-    /// Makes a guild with an owner (a person named `Owner`) and the bot in it. Gives the guild's id.
+    /// Creates a guild with an owner (a person named `Owner`) and the bot in it. Returns the guild's id.
     pub fn add_guild(&self, name: &str) -> String {
         self.core().with(|state| {
             let id = state.new_id();
@@ -51,7 +51,7 @@ impl DiscordSim {
         })
     }
 
-    /// Throws the bot out of a guild: the guild and all in it are gone for it.
+    /// Deletes a guild as far as the bot can see.
     pub fn remove_guild(&self, guild: &str) {
         self.core().with(|state| {
             let id = parse(guild);
@@ -64,8 +64,8 @@ impl DiscordSim {
         });
     }
 
-    /// A guild removes the bot; the guild, its channels and their messages go on without it. The commands that were registered there go with
-    /// the bot, and the application is gone for it.
+    /// A guild removes the bot; the guild, its channels and their messages stay. The commands that were registered there are gone, and
+    /// so is the application's access.
     pub fn kick_bot(&self, guild: &str) {
         self.core().with(|state| {
             let id = parse(guild);
@@ -94,7 +94,7 @@ impl DiscordSim {
         });
     }
 
-    /// Puts a person who is somewhere already into another guild too.
+    /// Adds an existing person to another guild.
     pub fn join(&self, guild: &str, user: &str, permissions: u64, roles: &[&str]) {
         self.core().with(|state| {
             let now = state.now();
@@ -111,12 +111,12 @@ impl DiscordSim {
         self.core().read(|state| state.guilds.get(&parse(guild)).map_or_else(String::new, |g| g.owner.to_string()))
     }
 
-    /// Makes a channel: 0 text, 2 voice, 4 category, 5 announcement, 15 forum. Gives its id.
+    /// Creates a channel: 0 text, 2 voice, 4 category, 5 announcement, 15 forum. Returns its id.
     pub fn add_channel(&self, guild: &str, name: &str, kind: u8) -> String {
         self.add_channel_in(guild, name, kind, None)
     }
 
-    /// Makes a channel below a category. Gives its id.
+    /// Creates a channel below a category. Returns its id.
     pub fn add_channel_in(&self, guild: &str, name: &str, kind: u8, category: Option<&str>) -> String {
         self.core().with(|state| {
             let id = state.new_id();
@@ -147,7 +147,7 @@ impl DiscordSim {
         })
     }
 
-    /// Gives a forum the tags of these names. Gives their ids.
+    /// Gives a forum tags of these names. Returns their ids.
     pub fn set_tags(&self, forum: &str, names: &[&str]) -> Vec<String> {
         self.core().with(|state| {
             let ids: Vec<String> = names.iter().map(|_| state.new_id().to_string()).collect();
@@ -188,12 +188,12 @@ impl DiscordSim {
         });
     }
 
-    /// Forgets which requests were counted: everybody may make as many as at the beginning.
+    /// Resets all rate limits.
     pub fn forget_limits(&self) {
         self.core().with(|state| state.limits = Limits::new(&state.options));
     }
 
-    /// Gives a channel the line that stands beside its name.
+    /// Sets a channel's topic.
     pub fn set_topic(&self, channel: &str, topic: &str) {
         self.core().with(|state| {
             if let Some(known) = state.channels.get_mut(&parse(channel)) {
@@ -209,7 +209,7 @@ impl DiscordSim {
         self.core().with(|state| rest::remove_channel(state, parse(channel)))
     }
 
-    /// Makes a role that not everybody may mention. Gives its id.
+    /// Creates a role that not everybody may mention. Returns its id.
     pub fn add_role(&self, guild: &str, name: &str, color: u32) -> String {
         self.core().with(|state| {
             let id = state.new_id();
@@ -224,7 +224,7 @@ impl DiscordSim {
         })
     }
 
-    /// Removes a role, as a person would: nobody has it any more. False if there was none.
+    /// Removes a role from the guild and from everybody. False if there was none.
     pub fn delete_role(&self, guild: &str, role: &str) -> bool {
         self.core().with(|state| {
             let (guild_id, id) = (parse(guild), parse(role));
@@ -241,7 +241,7 @@ impl DiscordSim {
         })
     }
 
-    /// Lets everybody mention a role, or not.
+    /// Sets whether everybody may mention a role.
     pub fn set_mentionable(&self, guild: &str, role: &str, mentionable: bool) {
         self.core().with(|state| {
             let role = parse(role);
@@ -251,7 +251,7 @@ impl DiscordSim {
         });
     }
 
-    /// Makes a person with these permissions (beside those of everyone and of the roles). Gives the user's id.
+    /// Creates a person with these permissions (in addition to those of everyone and of the roles). Returns the user's id.
     pub fn add_member(&self, guild: &str, name: &str, permissions: u64, roles: &[&str]) -> String {
         self.core().with(|state| {
             let id = state.new_id();
@@ -265,7 +265,7 @@ impl DiscordSim {
         })
     }
 
-    /// Takes permission bits from the bot in one channel (`1 << 10` see it, `1 << 11` write, `1 << 14` embed links…).
+    /// Denies the bot permission bits in one channel (`1 << 10` see it, `1 << 11` write, `1 << 14` embed links…).
     pub fn deny(&self, channel: &str, bits: u64) {
         self.overwrite(channel, |over| {
             over.deny |= bits;
@@ -273,7 +273,7 @@ impl DiscordSim {
         });
     }
 
-    /// Gives permission bits to the bot in one channel, whatever was denied before.
+    /// Grants the bot permission bits in one channel, whatever was denied before.
     pub fn allow(&self, channel: &str, bits: u64) {
         self.overwrite(channel, |over| {
             over.allow |= bits;
@@ -296,7 +296,7 @@ impl DiscordSim {
         });
     }
 
-    /// A person writes a message. Gives its id.
+    /// A person writes a message. Returns its id.
     ///
     /// # Errors
     /// If there is no such channel, or the text is empty or too long.
@@ -320,19 +320,19 @@ impl DiscordSim {
         })
     }
 
-    // ---- faults of REST: `method` may be `*`, `path_part` is looked for anywhere in the path ----
+    // ---- faults of REST: `method` may be `*`, `path_part` matches anywhere in the path ----
 
     /// The next `times` matching requests get this status; their work is not done.
     pub fn fail(&self, method: &str, path_part: &str, status: u16, times: u32) {
         self.plan(method, path_part, Action::Status(status, None), times);
     }
 
-    /// As [`DiscordSim::fail`], with a body of one's own.
+    /// As [`DiscordSim::fail`], with a given body.
     pub fn fail_with(&self, method: &str, path_part: &str, status: u16, body: Value, times: u32) {
         self.plan(method, path_part, Action::Status(status, Some(body)), times);
     }
 
-    /// The next `times` requests get a 429 of this scope. A global one spares interaction callbacks, as everywhere.
+    /// The next `times` requests get a 429 of this scope. A global one doesn't apply to interaction callbacks.
     pub fn rate_limit_next(&self, scope: Scope, retry_after_ms: i64, times: u32) {
         self.rate_limit("*", "/", scope, retry_after_ms, times);
     }
@@ -362,7 +362,7 @@ impl DiscordSim {
         self.plan(method, path_part, Action::Garbage, times);
     }
 
-    /// The next `times` matching requests get this status and a page of HTML, as from what stands before Discord; their work is not done.
+    /// The next `times` matching requests get this status and an HTML page, as from a proxy in front of Discord; their work is not done.
     pub fn page(&self, method: &str, path_part: &str, status: u16, times: u32) {
         self.plan(method, path_part, Action::Page(status), times);
     }
@@ -372,18 +372,18 @@ impl DiscordSim {
         self.plan(method, path_part, Action::Delay(ms), times);
     }
 
-    /// The next `times` matching requests are done `ms` milliseconds later, as if they had been long on their way: whether or not the one who
-    /// asked still waits, and after what came behind them.
+    /// The next `times` matching requests are done `ms` milliseconds later, as if delayed by the network: even if the client has given
+    /// up by then, and after later requests.
     pub fn late(&self, method: &str, path_part: &str, ms: u64, times: u32) {
         self.plan(method, path_part, Action::Late(ms), times);
     }
 
-    /// From now on requests fail at random; what was planned comes first. Of several noises the first whose path fits is thrown.
+    /// From now on, requests fail at random; planned faults apply first. Of several, the first whose path matches is used.
     pub fn noise(&self, noise: Noise) {
         self.core().with(|state| state.faults.make_noise(noise));
     }
 
-    /// Switches the rate limits, with this bucket for messages, forgetting what was counted.
+    /// Sets the rate limits, with this bucket for messages, and resets the counts.
     pub fn set_rate_limits(&self, rate_limits: RateLimits, message_bucket: Bucket) {
         self.core().with(|state| {
             state.options.rate_limits = rate_limits;
@@ -392,7 +392,7 @@ impl DiscordSim {
         });
     }
 
-    /// Forgets every planned fault, and ends the noise.
+    /// Ends all planned and random faults.
     pub fn clear_faults(&self) {
         self.core().with(|state| state.faults.clear());
     }
@@ -403,22 +403,22 @@ impl DiscordSim {
 
     // ---- faults of the gateway ----
 
-    /// Cuts every gateway connection without a close frame. Sessions stay and can be resumed. Gives how many were cut.
+    /// Drops every gateway connection without a close frame. Sessions stay and can be resumed. Returns how many were dropped.
     pub fn drop_gateway(&self) -> usize {
-        self.core().with(|state| state.tell_connections(|| Out::Abort))
+        self.core().with(|state| state.send_to_connections(|| Out::Abort))
     }
 
     /// Closes every gateway connection with this code; `None` sends a close frame without one.
     pub fn close_gateway(&self, code: Option<u16>) -> usize {
-        self.core().with(|state| state.tell_connections(|| Out::Close(code)))
+        self.core().with(|state| state.send_to_connections(|| Out::Close(code)))
     }
 
-    /// Sends opcode 9 (`d: false`) to every connection and forgets the sessions.
+    /// Sends opcode 9 (`d: false`) to every connection and deletes the sessions.
     pub fn invalidate_session(&self) -> usize {
         self.core().with(|state| {
-            let told = state.tell_connections(|| Out::Invalidate);
+            let notified = state.send_to_connections(|| Out::Invalidate);
             state.sessions.clear();
-            told
+            notified
         })
     }
 
@@ -427,22 +427,22 @@ impl DiscordSim {
         self.send_raw(&json!({"op": 7, "s": null, "t": null, "d": null}).to_string())
     }
 
-    /// Sends a text frame as it is to every connection.
+    /// Sends a text frame to every connection.
     pub fn send_raw(&self, frame: &str) -> usize {
-        self.core().with(|state| state.tell_connections(|| Out::Text(frame.to_owned())))
+        self.core().with(|state| state.send_to_connections(|| Out::Text(frame.to_owned())))
     }
 
-    /// Whether new gateway connections are taken; if not they get 503.
+    /// Whether new gateway connections are accepted; if not, they get 503.
     pub fn gateway_up(&self, up: bool) {
         self.core().with(|state| state.gateway_up = up);
     }
 
-    /// How many session starts are left of how many a day. Each IDENTIFY takes one.
+    /// How many session starts are left, of how many a day. Each IDENTIFY uses one.
     pub fn set_session_starts(&self, total: u64, remaining: u64) {
         self.core().with(|state| state.starts = (total, remaining));
     }
 
-    /// Sends bots to another gateway than our own.
+    /// Sends bots to another gateway instead of our own.
     pub fn gateway_elsewhere(&self, url: &str) {
         self.core().with(|state| state.gateway_elsewhere = Some(url.to_owned()));
     }

@@ -1,4 +1,4 @@
-//! What the pretend Discord remembers: guilds, channels, members, messages, commands, interactions, gateway sessions. Plain data behind
+//! The state of the simulated Discord: guilds, channels, members, messages, commands, interactions, gateway sessions. Plain data behind
 //! one lock, changed by `rest`, `gateway` and `interaction`; nothing here waits or sends.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -21,17 +21,17 @@ pub(super) type Id = u64;
 /// First millisecond of 2015, from which snowflakes count.
 const DISCORD_EPOCH_MS: i64 = 1_420_070_400_000;
 
-/// Messages kept over all channels; the oldest go first. A demo may run for days.
+/// Messages kept over all channels; the oldest are dropped first. A demo may run for days.
 const MAX_MESSAGES: usize = 20_000;
 /// Requests kept in the log.
 const MAX_LOG: usize = 20_000;
-/// Interactions kept; their tokens live 15 minutes, so nothing living is lost before this many.
+/// Interactions kept; their tokens live 15 minutes, so no valid one is dropped below this number.
 const MAX_INTERACTIONS: usize = 5_000;
 /// Events kept per gateway session for RESUME.
 const MAX_REPLAY: usize = 2_048;
 /// Gateway sessions kept, connected or not.
 const MAX_SESSIONS: usize = 64;
-/// Attachment bytes kept, all together; beyond it the oldest files turn into 404.
+/// Attachment bytes kept, all together; beyond it, the oldest files return 404.
 const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The simulator's time: the given source plus what `advance` added.
@@ -75,7 +75,7 @@ pub(super) struct Role {
 
 pub(super) struct Member {
     pub(super) roles: Vec<Id>,
-    /// Permissions beyond those of the roles: saves the tests a role per member.
+    /// Permissions beyond those of the roles, so that the tests need no role per member.
     pub(super) extra: u64,
     pub(super) joined_ms: i64,
 }
@@ -137,27 +137,27 @@ pub(super) struct Message {
     pub(super) channel: Id,
     pub(super) author: Id,
     pub(super) created_ms: i64,
-    /// In Discord's shape.
+    /// In Discord's format.
     pub(super) value: Value,
-    /// Who was notified when it was made: `@everyone`, `@here`, `<@user>`, `<@&role>`.
+    /// Who was notified when it was created: `@everyone`, `@here`, `<@user>`, `<@&role>`.
     pub(super) pinged: Vec<String>,
     /// Every earlier version, oldest first.
     pub(super) edits: Vec<Value>,
     pub(super) nonce: Option<String>,
-    /// Only this person sees it; it is not in the channel's history.
+    /// Only this person sees it; it isn't in the channel's history.
     pub(super) ephemeral_for: Option<Id>,
-    /// When it was edited since it is older than an hour (code 30046).
+    /// Times of its edits since it is older than an hour (code 30046).
     pub(super) old_edits_ms: VecDeque<i64>,
 }
 
-/// What the gateway's connection task is told to do.
+/// A command to the gateway's connection task.
 pub(super) enum Out {
     Text(String),
     /// Close frame; `None` sends one without a code.
     Close(Option<u16>),
-    /// Drop the TCP connection without a word.
+    /// Drop the TCP connection without a close frame.
     Abort,
-    /// Opcode 9; the session is gone already.
+    /// Opcode 9; the session is already deleted.
     Invalidate,
 }
 
@@ -166,16 +166,16 @@ pub(super) struct Session {
     pub(super) shard: (u64, u64),
     pub(super) seq: u64,
     pub(super) replay: VecDeque<(u64, String)>,
-    /// Which connection owns it, and the way to that connection's task.
+    /// The connection that owns it, and the channel to that connection's task.
     pub(super) connection: Option<(u64, mpsc::Sender<Out>)>,
 }
 
-/// Who must have asked for an event.
+/// Who gets an event, by intent.
 pub(super) mod intent {
     pub(in super::super) const GUILDS: u64 = 1;
     pub(in super::super) const GUILD_MESSAGES: u64 = 1 << 9;
     pub(in super::super) const MESSAGE_CONTENT: u64 = 1 << 15;
-    /// Sent whatever was asked for.
+    /// Everybody, whatever the intents.
     pub(in super::super) const ALWAYS: u64 = 0;
 }
 
@@ -191,7 +191,7 @@ pub(super) struct State {
     pub(super) bot: Id,
     pub(super) users: BTreeMap<Id, User>,
     pub(super) guilds: BTreeMap<Id, Guild>,
-    /// Guilds that removed the bot, with their channels: they go on without it.
+    /// Guilds that removed the bot, with their channels.
     pub(super) without_bot: BTreeMap<Id, (Guild, Vec<Channel>)>,
     pub(super) channels: BTreeMap<Id, Channel>,
     pub(super) messages: BTreeMap<Id, Message>,
@@ -204,7 +204,7 @@ pub(super) struct State {
     pub(super) identifies: u64,
     /// Session starts granted in a day, and left.
     pub(super) starts: (u64, u64),
-    /// Where bots are sent to instead of our own gateway.
+    /// The gateway that bots are sent to instead of our own.
     pub(super) gateway_elsewhere: Option<String>,
     pub(super) resumes: u64,
     pub(super) limits: Limits,
@@ -213,9 +213,9 @@ pub(super) struct State {
     /// 401, 403 and 429 answers (not those of scope `shared`): Discord bans an address at 10,000 in 10 minutes.
     pub(super) invalid_requests: u64,
     files: VecDeque<(Id, String, hyper::body::Bytes)>,
-    /// The latest message of each (channel, author, nonce): asked with every create.
+    /// The latest message of each (channel, author, nonce): checked at every create.
     nonces: HashMap<(Id, Id, String), Id>,
-    /// Who wants to hear of each request, if anybody does.
+    /// Receives each request, if somebody measures.
     pub(super) arrivals: Option<mpsc::UnboundedSender<Arrival>>,
 }
 
@@ -268,14 +268,14 @@ impl State {
         self.time.now()
     }
 
-    /// A snowflake of this moment, larger than every one before.
+    /// A snowflake of this moment, larger than all earlier ones.
     pub(super) fn new_id(&mut self) -> Id {
         let ms = u64::try_from(self.now().saturating_sub(DISCORD_EPOCH_MS)).unwrap_or(0);
         self.last_id = (ms << 22).max(self.last_id.saturating_add(1));
         self.last_id
     }
 
-    /// Tells the watching page. Nobody watching is fine.
+    /// Notifies the demo's page, if it is open.
     pub(super) fn publish(&mut self, mut item: Value) {
         self.stream_seq += 1;
         if let Some(map) = item.as_object_mut() {
@@ -309,7 +309,7 @@ impl State {
         }
     }
 
-    /// Without the MESSAGE_CONTENT intent, other people's messages come empty unless they mention the bot.
+    /// Without the MESSAGE_CONTENT intent, other people's messages have no content unless they mention the bot.
     fn must_hide_content(&self, session: &str, message: &Value) -> bool {
         let bot = self.bot.to_string();
         let has = self.sessions.get(session).is_some_and(|s| s.intents & intent::MESSAGE_CONTENT != 0);
@@ -318,8 +318,8 @@ impl State {
         message.get("content").is_some() && !has && !own && !mentioned
     }
 
-    /// Numbers an event for one session, keeps it for RESUME and hands it to the connection. A connection that does not keep up is cut:
-    /// the session can be resumed, so nothing is lost silently.
+    /// Numbers an event for one session, keeps it for RESUME and queues it for the connection. A connection that doesn't keep up is
+    /// dropped: the session can be resumed, so nothing is lost silently.
     pub(super) fn push(&mut self, session: &str, name: &str, data: &Value) {
         let Some(session) = self.sessions.get_mut(session) else { return };
         session.seq += 1;
@@ -335,17 +335,17 @@ impl State {
         }
     }
 
-    /// Says one thing to every connected session.
-    pub(super) fn tell_connections(&mut self, mut make: impl FnMut() -> Out) -> usize {
-        let mut told = 0;
+    /// Sends one payload to every connected session.
+    pub(super) fn send_to_connections(&mut self, mut make: impl FnMut() -> Out) -> usize {
+        let mut notified = 0;
         for session in self.sessions.values_mut() {
             if let Some((_, way)) = &session.connection
                 && way.try_send(make()).is_ok()
             {
-                told += 1;
+                notified += 1;
             }
         }
-        told
+        notified
     }
 
     pub(super) fn add_session(&mut self, id: String, session: Session) {
@@ -390,7 +390,7 @@ impl State {
         Some(message)
     }
 
-    /// The message that was made with this nonce and is still there, if it is not too long ago.
+    /// The message that was created with this nonce, if it still exists and isn't too old.
     pub(super) fn by_nonce(&self, channel: Id, author: Id, nonce: &str) -> Option<Id> {
         let oldest = self.now().saturating_sub(self.options.nonce_window_ms);
         let id = self.nonces.get(&(channel, author, nonce.to_owned()))?;
@@ -417,12 +417,12 @@ impl State {
         self.files.iter().find(|(known, ..)| *known == id).map(|(_, kind, bytes)| (kind.clone(), bytes.clone()))
     }
 
-    /// The channel a permission question is about: a thread asks its parent.
+    /// The channel whose permissions apply: a thread uses its parent's.
     pub(super) fn home(&self, channel: &Channel) -> Id {
         if channel.is_thread() { channel.parent.unwrap_or(channel.id) } else { channel.id }
     }
 
-    /// A member's permission bits in a channel, by Discord's algorithm; none for strangers.
+    /// A member's permission bits in a channel, by Discord's algorithm; none for nonmembers.
     pub(super) fn permissions(&self, user: Id, channel: Id) -> u64 {
         let Some(place) = self.channels.get(&channel).and_then(|c| self.channels.get(&self.home(c))) else { return 0 };
         let Some(guild) = self.guilds.get(&place.guild) else { return 0 };
@@ -512,7 +512,7 @@ impl State {
         })
     }
 
-    /// The guild as GUILD_CREATE shows it. serenity refuses the whole event if one of its many required fields lacks.
+    /// The guild as GUILD_CREATE shows it. serenity rejects the whole event if one of its many required fields is missing.
     pub(super) fn guild_create_json(&self, guild: &Guild) -> Value {
         let mut value = Self::guild_json(guild);
         let of = |threads: bool| -> Vec<Value> {
@@ -539,7 +539,7 @@ impl State {
         value
     }
 
-    /// A message as MESSAGE_CREATE shows it: with guild and member beside what REST shows.
+    /// A message as MESSAGE_CREATE shows it: REST's fields plus guild and member.
     pub(super) fn message_event(&self, message: &Message) -> Value {
         let mut value = message.value.clone();
         let guild = self.channels.get(&message.channel).map(|c| c.guild);
@@ -601,7 +601,7 @@ fn bare_member(member: &Member) -> Value {
     })
 }
 
-/// A channel as the demo's page wants it.
+/// A channel as the demo's page expects it.
 pub(super) fn page_channel(channel: &Channel) -> Value {
     json!({
         "id": channel.id.to_string(), "name": channel.name, "type": channel.kind, "parent_id": channel.parent.map(|p| p.to_string()),
@@ -609,7 +609,7 @@ pub(super) fn page_channel(channel: &Channel) -> Value {
     })
 }
 
-/// Discord's way to write a time: `2026-01-02T03:04:05.678000+00:00`.
+/// A time as Discord writes it: `2026-01-02T03:04:05.678000+00:00`.
 pub(super) fn timestamp(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
 }

@@ -1,6 +1,6 @@
-//! What Discord refuses: limits of messages, embeds and components. Errors come nested as Discord's `Invalid Form Body` (50035).
+//! Checks Discord's limits of messages, embeds and components. Errors are nested as in Discord's `Invalid Form Body` (50035).
 //!
-//! Lengths are counted in UTF-16 units, the strictest of the ways Discord's parts count, after the white space at the ends is gone.
+//! Lengths are counted in UTF-16 units, the strictest of the ways Discord's parts count, after trimming white space.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ impl Problems {
         self.add(path, "BASE_TYPE_REQUIRED", "This field is required");
     }
 
-    /// A list of at most `max` entries; gives what is there, cut to something sane.
+    /// A list of at most `max` entries; returns the entries, cut to a sane number.
     pub(super) fn array<'a>(&mut self, owner: &'a Value, path: &str, key: &str, min: usize, max: usize) -> &'a [Value] {
         let at = join(path, key);
         match owner.get(key) {
@@ -87,7 +87,7 @@ pub(super) fn units(text: &str) -> usize {
 /// IS_COMPONENTS_V2
 pub(super) const V2: u64 = 1 << 15;
 
-/// Checks what a message body may break, whoever sends it.
+/// Checks a message body, whoever sends it.
 pub(super) fn message(body: &Value) -> Problems {
     let mut problems = Problems::default();
     if !body.is_object() {
@@ -118,7 +118,7 @@ pub(super) fn message(body: &Value) -> Problems {
     problems
 }
 
-/// Checks one embed and gives its share of the 6000.
+/// Checks one embed and returns its share of the 6000.
 fn embed(embed: &Value, path: &str, problems: &mut Problems) -> usize {
     if !embed.is_object() {
         problems.add(path, "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType");

@@ -1,4 +1,4 @@
-//! What tests and the demo's page see of the pretend Discord.
+//! What tests and the demo's page can see of the simulated Discord.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use tokio::sync::{broadcast, mpsc};
 use super::DiscordSim;
 use super::state::{Id, State, list, text};
 
-/// A REST request, for those who measure.
+/// A REST request, for measurements.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// When its last byte was here, before anything was done about it.
+    /// When its last byte arrived, before anything was done about it.
     pub at: Instant,
     /// HTTP method.
     pub method: String,
@@ -25,15 +25,15 @@ pub struct Arrival {
 }
 
 impl DiscordSim {
-    /// Every request from now on, however many there are. Only the latest caller hears of them.
+    /// Every request from now on, unbounded. Only the latest caller gets them.
     #[must_use]
     pub fn arrivals(&self) -> mpsc::UnboundedReceiver<Arrival> {
-        let (tell, arrivals) = mpsc::unbounded_channel();
-        self.core().with(|state| state.arrivals = Some(tell));
+        let (sender, arrivals) = mpsc::unbounded_channel();
+        self.core().with(|state| state.arrivals = Some(sender));
         arrivals
     }
 
-    /// The messages of a channel, oldest first, in Discord's shape with `pinged`: who was really notified, as `<@user>`, `<@&role>`,
+    /// The messages of a channel, oldest first, in Discord's format with `pinged`: who was really notified, as `<@user>`, `<@&role>`,
     /// `@everyone`, `@here`.
     #[must_use]
     pub fn messages(&self, channel: &str) -> Vec<Value> {
@@ -41,10 +41,10 @@ impl DiscordSim {
         self.core().read(|state| state.channel_messages(channel))
     }
 
-    /// The first message of the channel that fits, waiting for it.
+    /// Waits for the first message of the channel that `fits`.
     ///
     /// # Errors
-    /// If none came in time; says what the channel holds.
+    /// If none came in time; the error lists what the channel holds.
     pub async fn wait_message(&self, channel: &str, limit: Duration, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let id = channel.parse::<Id>().unwrap_or(0);
         let found = self.core().wait(limit, |state| state.channel_messages(id).into_iter().find(|m| fits(m))).await;
@@ -74,7 +74,7 @@ impl DiscordSim {
         self.core().read(|state| state.log.iter().cloned().collect())
     }
 
-    /// Waits until a request fits.
+    /// Waits until a request `fits`.
     ///
     /// # Errors
     /// If none came in time.
@@ -104,7 +104,7 @@ impl DiscordSim {
         found.ok_or_else(|| format!("command {name} was not registered"))
     }
 
-    /// Waits until a bot is connected and was told READY.
+    /// Waits until a bot is connected and got READY.
     ///
     /// # Errors
     /// If none was in time.
@@ -112,7 +112,7 @@ impl DiscordSim {
         self.core().wait(limit, |state| (state.connected() > 0).then_some(())).await.ok_or_else(|| "no bot connected".to_owned())
     }
 
-    /// Waits until the gateway has seen at least so many IDENTIFYs and RESUMEs.
+    /// Waits until the gateway has seen at least this many IDENTIFYs and RESUMEs.
     ///
     /// # Errors
     /// If it has not in time.
@@ -128,7 +128,7 @@ impl DiscordSim {
         self.core().read(|state| json!({"connected": state.connected(), "identifies": state.identifies, "resumes": state.resumes}))
     }
 
-    /// Everything a page needs to begin with; the stream goes on after `seq`.
+    /// The initial snapshot of the page; the stream continues after `seq`.
     #[must_use]
     pub fn snapshot(&self) -> Value {
         self.core().read(State::snapshot)
@@ -141,7 +141,7 @@ impl DiscordSim {
         self.core().read(|state| super::messages::file(state, &parts))
     }
 
-    /// What happens from now on, each with `seq` and `type`. A receiver that lags misses items: it should take a new snapshot.
+    /// Changes from now on, each with `seq` and `type`. A receiver that lags misses items: it should load a new snapshot.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Value> {
         self.owner.stream.subscribe()

@@ -1,16 +1,16 @@
 //! The web page of `tenfour demo`: shows a simulated Discord's channels as Discord would draw them, live, and lets a person
-//! press its buttons, run its slash commands and fire single events.
+//! press its buttons, run its slash commands and send single events.
 //!
-//! Knows nothing of the simulators: it serves whatever JSON its [`Backend`] speaks. It must never serve to another site: every
-//! request's `Host` must be loopback or the address it came in on (DNS rebinding), and what acts must also be JSON from this
-//! very origin (CSRF). Nothing on the page comes from elsewhere; the content security policy holds it to that.
+//! Knows nothing about the simulators: it serves the JSON of its [`Backend`]. It must never serve another site: every
+//! request's `Host` must be loopback or the address it came in on (DNS rebinding), and actions must also be JSON from this
+//! same origin (CSRF). The page loads nothing from elsewhere; the content security policy enforces that.
 //!
 //! ```text
 //! GET /            index.html, page.css and the scripts, embedded in the binary
 //! GET /state       the snapshot, plus "fire": [{"name", "label", "group"}]
 //! GET /events      server-sent events: what changed since; {"type":"RESYNC"} when the reader fell behind
 //! POST /act        one action in, its answer or {"error": "one sentence"} out
-//! GET /attachments/…  a file of a message: pictures are shown, all else is saved
+//! GET /attachments/…  a file of a message: pictures are shown, everything else is saved
 //!
 //! page: open /events ──▶ load /state ──▶ apply events newer than its "seq" ──lag or reconnect──▶ load /state again
 //! ```
@@ -51,12 +51,12 @@ const HEAD_LIMIT: Duration = Duration::from_secs(30);
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 /// How long the backend may take to answer an action.
 const ACT_LIMIT: Duration = Duration::from_secs(20);
-/// How often a silent event stream says that it is alive.
+/// How often an idle event stream sends a keep-alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long [`PageServer::stop`] lets answers in hand finish.
+/// How long [`PageServer::stop`] waits for answers in progress.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
-/// Path, content type and text of everything static. No address from outside stands in any of them.
+/// Path, content type and text of every static file. None of them contains an external address.
 const ASSETS: [(&str, &str, &str); 7] = [
     ("/", "text/html; charset=utf-8", include_str!("index.html")),
     ("/page.css", "text/css; charset=utf-8", include_str!("page.css")),
@@ -67,7 +67,7 @@ const ASSETS: [(&str, &str, &str); 7] = [
     ("/commands.js", "text/javascript; charset=utf-8", include_str!("commands.js")),
 ];
 
-/// On every answer. Styles that depend on data are set through the CSSOM, which the policy allows; inline ones are refused.
+/// On every response. Styles that depend on data are set through the CSSOM, which the policy allows; inline ones are rejected.
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -77,19 +77,19 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    // The page belongs to the binary that serves it: a cached script of an older one must not meet a newer snapshot.
+    // The page belongs to the binary that serves it: a cached script of an older one must not get a newer snapshot.
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// What the page shows and acts on. The JSON shapes are the simulated Discord's; this server passes them through.
+/// What the page shows and acts on. The JSON is in the simulated Discord's format; this server passes it through.
 pub trait Backend: Send + Sync + 'static {
-    /// Everything as it stands: an object with `seq`, `guild`, `channels`, `roles`, `users`, `messages` and `commands`.
+    /// The current state: an object with `seq`, `guild`, `channels`, `roles`, `users`, `messages` and `commands`.
     fn snapshot(&self) -> Value;
     /// Changes from now on, each an object with `type` and, where the snapshot holds its result, `seq`.
     fn subscribe(&self) -> Receiver<Value>;
     /// Does what a person did on the page. The error is one sentence for that person.
     fn act(&self, action: Value) -> BoxFuture<'static, Result<Value, String>>;
-    /// The single events a person may fire. Those of one group follow each other.
+    /// The single events that a person may send. Those of one group are adjacent.
     fn fire_list(&self) -> Vec<Fire>;
     /// An uploaded file by its path, `/attachments/{channel}/{id}/{name}`: type and bytes.
     fn file(&self, path: &str) -> Option<(String, Bytes)> {
@@ -103,13 +103,13 @@ pub trait Backend: Send + Sync + 'static {
 pub struct Fire {
     /// For `{"do":"fire"}`.
     pub name: &'static str,
-    /// What stands on it.
+    /// Its label.
     pub label: &'static str,
-    /// What stands above it and its neighbours.
+    /// The heading above its group.
     pub group: &'static str,
 }
 
-/// The running server. Dropping it cuts every connection; [`PageServer::stop`] ends them in order.
+/// The running server. Dropping it drops every connection; [`PageServer::stop`] ends them cleanly.
 #[derive(Debug)]
 pub struct PageServer {
     address: SocketAddr,
@@ -121,7 +121,7 @@ impl PageServer {
     /// Binds `address` (port 0 picks a free one) and serves until stopped.
     ///
     /// # Errors
-    /// What binding the address answered.
+    /// If binding the address fails.
     pub async fn start(address: SocketAddr, backend: Arc<dyn Backend>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -131,7 +131,7 @@ impl PageServer {
         Ok(Self { address, stop, tasks })
     }
 
-    /// Where a browser on this machine finds the page, such as `http://127.0.0.1:8104/`.
+    /// The page's URL for a browser on this machine, such as `http://127.0.0.1:8104/`.
     #[must_use]
     pub fn url(&self) -> String {
         let mut address = self.address;
@@ -147,7 +147,7 @@ impl PageServer {
         self.address
     }
 
-    /// Ends every event stream, lets other answers finish for a moment, then cuts what is left.
+    /// Ends every event stream, waits a moment for other answers, then drops what is left.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if timeout(STOP_LIMIT, self.tasks.join_next()).await.is_err() {
@@ -162,7 +162,7 @@ struct Site {
     stop: CancellationToken,
 }
 
-/// The address of ours that a connection came in on.
+/// The local address that a connection came in on.
 #[derive(Clone, Copy)]
 struct CameTo(IpAddr);
 
@@ -191,7 +191,7 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) 
             accepted = listener.accept(), if !full => match accepted {
                 Ok((stream, _)) => { connections.spawn(serve(stream, router.clone(), stop.clone())); }
                 Err(error) => {
-                    // Out of file handles, most likely: give connections a moment to end instead of spinning.
+                    // Probably out of file handles: wait for connections to end instead of spinning.
                     tracing::warn!(%error, "the demo page could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -227,7 +227,7 @@ async fn serve(stream: TcpStream, router: Router, stop: CancellationToken) {
     }
 }
 
-/// Refuses requests that another site could have made a browser send, and puts the security headers on every answer.
+/// Rejects requests that another site could have made a browser send, and sets the security headers on every response.
 async fn guard(request: Request, next: Next) -> Response {
     let came_to = request.extensions().get::<CameTo>().map(|to| to.0);
     let mut response = match only(request.headers(), &header::HOST) {
@@ -247,7 +247,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     if values.next().is_some() { None } else { first.to_str().ok() }
 }
 
-/// Whether a `Host` names this machine. The port is not compared: a container's published port is another than the bound one,
+/// Whether a `Host` names this machine. The port isn't compared: a container's published port differs from the bound one,
 /// and rebinding needs a name of the attacker's, which neither `localhost` nor an address can be.
 fn is_ours(host: &str, came_to: Option<IpAddr>) -> bool {
     let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
@@ -262,7 +262,7 @@ fn is_ours(host: &str, came_to: Option<IpAddr>) -> bool {
     ip.to_canonical().is_loopback() || came_to.is_some_and(|to| to.to_canonical() == ip.to_canonical())
 }
 
-/// Whether the browser says that the request comes from this page. A client that is no browser sends neither header.
+/// Whether the browser says that the request comes from this page. Other clients send neither header.
 fn is_same_origin(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin");
     let origin = headers.get(header::ORIGIN).is_none_or(|origin| {
@@ -277,7 +277,7 @@ fn refuse(status: StatusCode, sentence: &str) -> Response {
     (status, Json(json!({ "error": sentence }))).into_response()
 }
 
-/// Only pictures are shown as what they say they are: anything else could be a page of its own, on this origin.
+/// Only pictures keep their content type: anything else could be a page of its own, on this origin.
 async fn file(State(site): State<Site>, uri: Uri) -> Response {
     let Some((kind, bytes)) = site.backend.file(uri.path()) else { return refuse(StatusCode::NOT_FOUND, "There is no such file.") };
     let shown = ["image/png", "image/jpeg", "image/gif", "image/webp"].into_iter().find(|known| *known == kind);
@@ -297,7 +297,7 @@ async fn state(State(site): State<Site>) -> Json<Value> {
 }
 
 async fn events(State(site): State<Site>) -> impl IntoResponse {
-    // Subscribed before the answer's head goes out: what changes after the page saw the stream open is in it.
+    // Subscribed before the response's head is sent: it has every change after the page saw the stream open.
     Sse::new(changes(site.backend.subscribe(), site.stop)).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here"))
 }
 
@@ -395,7 +395,7 @@ mod tests {
                 let foreign: Vec<&str> = text
                     .match_indices(scheme)
                     .filter_map(|(at, _)| text.get(at..))
-                    // The name of the SVG namespace is no address: nothing is fetched from it.
+                    // The name of the SVG namespace isn't an address: nothing is loaded from it.
                     .filter(|rest| !rest.starts_with("http://www.w3.org/2000/svg"))
                     .filter(|rest| rest.strip_prefix(scheme).is_some_and(|host| host.starts_with(|c: char| c.is_ascii_alphanumeric())))
                     .collect();

@@ -1,4 +1,4 @@
-//! People, places and cases of the scenario. All invented.
+//! People, places and incidents of the scenario. All invented.
 
 /// A member of the cast.
 pub(super) struct Actor {
@@ -21,7 +21,7 @@ const fn actor(
     Actor { num, name, page, department, subdivision, rank }
 }
 
-/// Pages of the CAD, and with them the services.
+/// Departments of the CAD.
 pub(super) mod page {
     pub(in super::super) const POLICE: i64 = 0;
     pub(in super::super) const FIRE: i64 = 1;
@@ -29,7 +29,7 @@ pub(super) mod page {
     pub(in super::super) const DISPATCH: i64 = 3;
 }
 
-/// In the order they come on duty; the dispatcher first.
+/// In the order they go on duty; the dispatcher first.
 pub(super) const CAST: [Actor; 12] = [
     actor("D-1", "Rosalind Achterberg", page::DISPATCH, "LSPD", "Communications", "Dispatcher"),
     actor("A-10", "Theo Marchetti", page::POLICE, "LSPD", "Patrol", "Sergeant"),
@@ -71,7 +71,7 @@ pub(super) const PLACES: [Place; 10] = [
     place("Kettle Creek Savings, 2 Vine Sq", "300", "8012", 149.2, -1040.8),
 ];
 
-/// What a caller reports and how it goes on.
+/// What a caller reports and how it continues.
 pub(super) struct Case {
     pub(super) caller: &'static str,
     pub(super) report: &'static str,
@@ -176,7 +176,7 @@ pub(super) const CIVIL: [(&str, &str); 4] = [
     ("", "The light at the crossing stays green for everybody."),
 ];
 
-/// BOLOs: plate, vehicle, why.
+/// BOLOs: plate, vehicle, reason.
 pub(super) const BOLOS: [(&str, &str, &str); 3] = [
     ("47 KTX 219", "White panel van, dented rear door", "Seen leaving a burglary"),
     ("88 QRL 004", "Red coupe, black stripe", "Fled from a traffic stop, driver armed"),

@@ -1,5 +1,5 @@
-//! What players do in the game: its resource carries it into the CAD through the API, so that no event tells of it
-//! (docs/cad-contract.md#e2). Who listens has to read the CAD to know.
+//! What players do in the game: its resource writes to the CAD through the API, which raises no events
+//! (docs/cad-contract.md#e2). Only reading the CAD shows it.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,16 @@ use super::stage::Stage;
 use crate::cad::DispatchSpec;
 
 impl Stage<'_> {
-    /// Somebody responds to a waiting 911: the game makes the dispatch call, attaches them and removes the 911. Only the removal is told.
+    /// Somebody responds to a waiting 911: the game creates the dispatch call, attaches them and removes the 911, which raises an event.
     pub(super) fn take_911(&mut self) -> Option<String> {
         let (case, place, emergency) = self.waiting_911()?;
         let (number, num) = self.take_case(case, place, emergency)?;
-        Some(format!("In game, {num} took 911 call {emergency}. All that is told: the 911 is gone. A reading finds dispatch {number}."))
+        Some(format!(
+            "In game, {num} took 911 call {emergency}. The only event: the 911 was removed. The next poll of the CAD finds dispatch {number}."
+        ))
     }
 
-    /// The number of the call that came of it, and who responds.
+    /// The number of the new call, and who responds.
     pub(super) fn take_case(&mut self, case: &Case, place: &Place, emergency: i64) -> Option<(i64, String)> {
         let free = self.free(case.page, 1).first().copied();
         let ident = free.or_else(|| self.somebody(|_| true).map(|unit| unit.ident))?;
@@ -40,7 +42,7 @@ impl Stage<'_> {
         Some((number, self.num_of(ident)?))
     }
 
-    /// Somebody presses the panic key of the game.
+    /// Somebody presses the game's panic key.
     pub(super) fn panic_key(&mut self) -> Option<String> {
         let unit = match self.somebody(|unit| !unit.panic) {
             Some(unit) => unit,
@@ -51,7 +53,7 @@ impl Stage<'_> {
             }
         };
         self.panic_key_of(unit.ident)?;
-        Some(format!("{} pressed the panic key in the game. No event tells of it, the next reading of the CAD does.", unit.num))
+        Some(format!("{} pressed the panic key in the game. There is no event for this, but the next poll of the CAD finds it.", unit.num))
     }
 
     pub(super) fn panic_key_of(&mut self, ident: i64) -> Option<()> {
@@ -61,7 +63,7 @@ impl Stage<'_> {
     }
 
     /// A call gets a note, one more unit and a better description.
-    pub(super) fn change_unheard(&mut self) -> Option<String> {
+    pub(super) fn change_through_api(&mut self) -> Option<String> {
         let number = self.open_call()?;
         let there = self.idents_of(number);
         let unit = self.somebody(|unit| !there.contains(&unit.ident))?;
@@ -76,21 +78,21 @@ impl Stage<'_> {
             api.dispatch_edit(self.server, number, &json!({"priority": 2}));
         }
         Some(format!(
-            "In game, {} joined dispatch {number} and wrote a note. No event tells of it, the next reading of the CAD does.",
+            "In game, {} joined dispatch {number} and wrote a note. There is no event for this, but the next poll of the CAD finds it.",
             unit.num
         ))
     }
 
     /// A call is closed.
-    pub(super) fn close_unheard(&mut self) -> Option<String> {
+    pub(super) fn close_through_api(&mut self) -> Option<String> {
         let number = self.open_call()?;
         let (crew, api) = (self.idents_of(number), self.cad.through_api());
         api.close(self.server, &[number]).then_some(())?;
         api.status(self.server, &crew, 2);
-        Some(format!("In game, dispatch {number} was closed. No event tells of it, the next reading of the CAD does."))
+        Some(format!("In game, dispatch {number} was closed. There is no event for this, but the next poll of the CAD finds it."))
     }
 
-    /// A unit of the police that does nothing else from now on.
+    /// A police unit that does nothing else from now on.
     pub(super) fn reserve(&mut self, num: &str) -> Option<i64> {
         let ident = self.units().into_iter().find(|unit| unit.num == num && unit.page == page::POLICE)?.ident;
         self.cad.status(self.server, &[ident], 1).then_some(ident)

@@ -1,4 +1,4 @@
-//! The board as it stands, and the hands that change it: what dispatchers, units and callers do in the CAD.
+//! The current board, and what dispatchers, units and callers do to it in the CAD.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(super) struct Unit {
     pub(super) panic: bool,
 }
 
-/// The board as it stands, and the hands that change it. The methods say what they did; `None` if the CAD would not.
+/// The current board, and the actions on it. The methods return what they did; `None` if the CAD refused.
 pub(super) struct Stage<'a> {
     pub(super) cad: &'a CadSim,
     pub(super) server: i64,
@@ -24,7 +24,7 @@ pub(super) struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// The cast's units on duty. Whoever else is there plays for themselves: nobody dispatches them or sends them home.
+    /// The cast's units on duty. Other units belong to people: nobody dispatches them or sends them home.
     pub(super) fn units(&self) -> Vec<Unit> {
         let open = self.cad.open_state(self.server);
         let read = |unit: &Value| {
@@ -88,7 +88,7 @@ impl Stage<'_> {
         self.cad.login(self.server, &spec)
     }
 
-    /// A unit in the field; calls one on duty if there is none.
+    /// A unit in the field; brings one on duty if there is none.
     pub(super) fn somebody(&mut self, wanted: impl Fn(&Unit) -> bool) -> Option<Unit> {
         let field = |unit: &Unit| unit.page != page::DISPATCH && wanted(unit);
         let found = self.units().into_iter().filter(field).collect();
@@ -101,7 +101,7 @@ impl Stage<'_> {
         Some(Unit { ident, num: actor.num.to_owned(), page: actor.page, status: 2, panic: false })
     }
 
-    /// Available units of a page, police standing in for nobody left; at most `count`.
+    /// At most `count` available units of a department, or police if it has none left.
     pub(super) fn free(&mut self, page: i64, count: usize) -> Vec<i64> {
         let mut free: Vec<Unit> = self.units().into_iter().filter(|unit| unit.page != page::DISPATCH && unit.status == 2).collect();
         self.rng.shuffle(&mut free);
@@ -152,7 +152,7 @@ impl Stage<'_> {
         Some(format!("Civil call {number}."))
     }
 
-    /// Makes a dispatch of a case and removes the 911 it came from.
+    /// Creates a dispatch for an incident and removes its 911.
     pub(super) fn dispatch_case(&mut self, case: &Case, place: &Place, emergency: i64) -> Option<i64> {
         let spec = DispatchSpec {
             origin: 0,
@@ -174,7 +174,7 @@ impl Stage<'_> {
         Some(number)
     }
 
-    /// The latest 911 that waits, or one that comes in now.
+    /// The latest waiting 911, or a new one.
     pub(super) fn waiting_911(&mut self) -> Option<(&'static Case, &'static Place, i64)> {
         let waiting = self.waiting();
         let known = waiting.iter().rev().find_map(|call| {
@@ -189,13 +189,13 @@ impl Stage<'_> {
         })
     }
 
-    /// The calls that wait, 911 and civil.
+    /// The waiting calls, 911 and civil.
     fn waiting(&self) -> Vec<Value> {
         let open = self.cad.open_state(self.server);
         open.get("emergencyCalls").and_then(Value::as_array).cloned().unwrap_or_default()
     }
 
-    /// Dispatches a waiting 911, or one that comes in for it.
+    /// Dispatches a waiting 911, or a new one.
     pub(super) fn dispatch(&mut self) -> Option<(i64, String)> {
         if self.free(page::POLICE, 1).is_empty() {
             self.somebody(|unit| unit.status == 2);
@@ -205,7 +205,7 @@ impl Stage<'_> {
         Some((number, format!("911 call {emergency} became dispatch {number}: {}", case.title)))
     }
 
-    /// Some open dispatch; makes one if there is none.
+    /// An open dispatch; creates one if there is none.
     pub(super) fn open_call(&mut self) -> Option<i64> {
         let open = self.numbers("activeCalls");
         match self.pick(open) {
@@ -264,7 +264,7 @@ impl Stage<'_> {
         let mut there = self.idents_of(number);
         let mut unit = self.somebody(|unit| !there.contains(&unit.ident));
         if unit.is_none() {
-            // Everybody is on it: there has to be another call.
+            // Everybody is on it: another call is needed.
             number = self.dispatch()?.0;
             there = self.idents_of(number);
             unit = self.somebody(|unit| !there.contains(&unit.ident));
@@ -289,7 +289,7 @@ impl Stage<'_> {
         Some(format!("Dispatch {number} was closed."))
     }
 
-    /// The oldest civil call is done with.
+    /// The oldest civil call is closed.
     pub(super) fn settle_civil(&mut self) {
         let calls = self.waiting();
         let civil = calls.iter().find(|call| call.get("isEmergency").and_then(Value::as_bool) == Some(false));
@@ -315,7 +315,7 @@ impl Stage<'_> {
         let place = self.place();
         self.locate(unit.ident, place);
         self.cad.panic(self.server, &[unit.ident], true).then_some(())?;
-        // What the game makes of a panic that was raised in the CAD.
+        // What the game does about a panic that was raised in the CAD.
         let call = CallSpec {
             emergency: true,
             caller: self.name_of(unit.ident).unwrap_or_default(),
@@ -370,7 +370,7 @@ impl Stage<'_> {
         sent.then(|| "A tone was played to LSFD.".to_owned())
     }
 
-    /// Somebody absent comes on duty; with everybody there, one who is free leaves.
+    /// Somebody absent goes on duty; if everybody is there, a free unit leaves.
     pub(super) fn duty(&mut self) -> Option<String> {
         let absent = CAST.iter().filter(|actor| self.ident_of(actor.num).is_none()).collect();
         if let Some(actor) = self.pick::<&Actor>(absent) {
@@ -383,7 +383,7 @@ impl Stage<'_> {
     }
 }
 
-/// What the game tells of a panic.
+/// The event for a panic in the game.
 fn panic_report(num: &str) -> String {
     format!("Unit {num} has pressed their panic button!")
 }

@@ -1,4 +1,4 @@
-//! 911 and dispatch calls: listed, made, changed.
+//! Lists, creates, and changes 911 and dispatch calls.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) fn create_911(state: &mut Server, body: &Value, now: &str) -> Result<
         "updated": now,
     }));
     let call = Value::Object(state.add_911(call, expiry(body)));
-    // The one change by the API that raises an event.
+    // The only change by the API that raises an event.
     Ok((200, call.clone(), vec![("EVENT_911", json!({"call": call}))]))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn create_dispatch(state: &mut Server, people: &People<'_>, body: &Va
     Ok(Value::Object(state.add_dispatch_until(call, expires)))
 }
 
-/// The notes that a call begins with, complete.
+/// The notes of a new call, complete.
 pub(super) fn first_notes(body: &Value, now: &str) -> Result<Value, Refused> {
     const WRONG: Refused = Refused(400, "notes must be a list of notes.");
     let Some(notes) = body.get("notes") else { return Ok(json!([])) };
@@ -68,13 +68,13 @@ pub(super) fn first_notes(body: &Value, now: &str) -> Result<Value, Refused> {
     Ok(Value::Array(complete))
 }
 
-/// When a call removes itself; at most a day is waited.
+/// When a call removes itself, at most a day from now.
 pub(super) fn expiry(body: &Value) -> Option<Instant> {
     let minutes = body.get("deleteAfterMinutes").and_then(Value::as_u64).filter(|minutes| *minutes > 0)?;
     Some(Instant::now() + Duration::from_secs(60 * minutes.min(24 * 60)))
 }
 
-/// The editable fields of a dispatch in a request, each of the right kind.
+/// The editable fields of a dispatch in a request, each checked for its type.
 pub(super) fn dispatch_fields(body: &Value) -> Result<Object, Refused> {
     let fields = body.as_object().ok_or(Refused(400, "The request body must be an object."))?;
     let mut found = Object::new();
@@ -97,7 +97,7 @@ pub(super) fn dispatch_fields(body: &Value) -> Result<Object, Refused> {
     Ok(found)
 }
 
-/// `metaData` in requests holds texts only.
+/// `metaData` in requests holds only texts.
 pub(super) fn text_map(value: Option<&Value>) -> Result<Value, Refused> {
     match value {
         None | Some(Value::Null) => Ok(json!({})),

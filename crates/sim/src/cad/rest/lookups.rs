@@ -1,4 +1,4 @@
-//! Search for records by name or plate.
+//! Searches records by name or plate.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::super::Shared;
 use super::super::state::{Object, ints};
 use super::{Answer, Refused};
 
-/// `POST …/lookups`: records whose fields are those looked for, all that are given; a bare list.
+/// `POST …/lookups`: the records that match every given field, as a bare list.
 pub(super) fn lookup(shared: &Shared, body: &Value) -> Answer {
     let text = |name: &str| match body.get(name) {
         None | Some(Value::Null) => Ok(String::new()),

@@ -1,9 +1,9 @@
-//! Which operation a request is, and its limit.
+//! Maps a request to its operation and limit.
 
-/// Requests a minute where the pages name no limit: what most operations have.
+/// Requests a minute where the documentation names no limit, as for most operations.
 const UNDOCUMENTED: u32 = 10;
 
-/// What was asked for. Numbers are a server and a call.
+/// The operation. The numbers are a server and a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Op<'a> {
     Version,

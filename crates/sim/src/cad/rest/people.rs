@@ -1,4 +1,4 @@
-//! Accounts and what is theirs.
+//! Accounts, their units, and their current calls.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::super::{Shared, iso_now};
 use super::target::{People, of_account};
 use super::{Answer, Refused, query_number, query_text};
 
-/// Flags that every answer tells; the CAD has more, and those that an account is given are told too.
+/// Flags that every answer includes. The CAD has more; flags that an account sets are included too.
 const PERMISSIONS: [&str; 8] = ["police", "fire", "ems", "dispatch", "selfDispatch", "liveMap", "admin", "adminInGameIntegration"];
 
 /// `GET …/accounts/account`: exactly one selector.
@@ -28,9 +28,9 @@ pub(super) fn account(shared: &Shared, query: &str) -> Answer {
         _ => false,
     });
     let account = found.ok_or(Refused(404, "The account does not exist in this community."))?;
-    let mut told = told(account);
-    told.insert("communityUserId".into(), json!(account.community_user_id));
-    Ok((200, Value::Object(told)))
+    let mut fields = fields(account);
+    fields.insert("communityUserId".into(), json!(account.community_user_id));
+    Ok((200, Value::Object(fields)))
 }
 
 /// `GET …/accounts`: a page of them, without the community's own ids.
@@ -43,11 +43,11 @@ pub(super) fn accounts(shared: &Shared, query: &str) -> Answer {
     let fitting =
         |account: &&Account| status.is_none_or(|status| account.status == status) && account.username.to_lowercase().contains(&name);
     let all: Vec<&Account> = shared.accounts.iter().filter(fitting).collect();
-    let page: Vec<Object> = all.iter().skip(offset).take(limit).map(|account| told(account)).collect();
+    let page: Vec<Object> = all.iter().skip(offset).take(limit).map(|account| fields(account)).collect();
     Ok((200, json!({"pagination": {"limit": limit, "offset": offset, "total": all.len()}, "accounts": page})))
 }
 
-fn told(account: &Account) -> Object {
+fn fields(account: &Account) -> Object {
     let mut permissions: Object = PERMISSIONS.iter().map(|name| ((*name).to_owned(), Value::Bool(false))).collect();
     permissions.extend(account.permissions.iter().map(|name| (name.clone(), Value::Bool(true))));
     super::object(json!({
@@ -69,7 +69,7 @@ pub(super) fn current_call(shared: &Shared, uuid: &str) -> Answer {
     Err(Refused(404, "The account has no current call."))
 }
 
-/// `GET …/identifiers`: those on duty; the others are nobody's business here.
+/// `GET …/identifiers`: only those on duty; nothing here needs the others.
 pub(super) fn identifiers(shared: &Shared, uuid: &str) -> Answer {
     let units: Vec<&Object> = shared.servers.values().flat_map(|server| units_of(server, uuid)).collect();
     let people = People { accounts: &shared.accounts, selected: &shared.selected };

@@ -1,4 +1,4 @@
-//! Who is meant by a request: the selectors of docs/cad-contract.md#r7.
+//! Finds whom a request means: the selectors of docs/cad-contract.md#r7.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::super::state::{Object, Server, ints};
 use super::super::verbs::{Account, group_of};
 use super::Refused;
 
-/// Of one unit, or several; most operations take exactly one of these.
+/// Selectors for one or more units; most operations accept exactly one of these.
 const ONE_OF: [&str; 6] = ["communityUserId", "communityUserIds", "roblox", "discord", "accountUuid", "identIds"];
 
-/// Those a new dispatch takes, together if need be.
+/// Selectors for a new dispatch, which may be combined.
 const ASSIGNED: [&str; 4] = ["communityUserIds", "accounts", "roblox", "discord"];
 
 /// The community's accounts, and which identifier each has selected.
@@ -21,7 +21,7 @@ pub(super) struct People<'a> {
 }
 
 impl People<'_> {
-    /// Units of exactly one selector. An account nobody knows is a 404, one that is off duty an empty list.
+    /// Units of exactly one selector. An unknown account is a 404; one that is off duty gives an empty list.
     pub(super) fn target(&self, state: &Server, body: &Value, groups: bool) -> Result<Vec<i64>, Refused> {
         let names = ONE_OF.into_iter().chain(groups.then_some("groupName"));
         let given: Vec<(&str, &Value)> = names.filter_map(|name| Some((name, body.get(name)?))).collect();
@@ -31,7 +31,7 @@ impl People<'_> {
         self.units(state, name, value)
     }
 
-    /// Units of a new dispatch: at least one selector, of which each may name nobody.
+    /// Units of a new dispatch: at least one selector, each of which may match nobody.
     pub(super) fn assigned(&self, state: &Server, body: &Value) -> Result<Vec<i64>, Refused> {
         self.all(state, body, &ASSIGNED)?.ok_or(Refused(400, "At least one of communityUserIds, accounts, roblox and discord is required."))
     }
@@ -43,7 +43,7 @@ impl People<'_> {
         if units.is_empty() { Err(Refused(404, "No valid unit target was found.")) } else { Ok(units) }
     }
 
-    /// Units of every selector given, each once; `None` if none is given.
+    /// Units of all selectors given, without duplicates; `None` if none is given.
     fn all(&self, state: &Server, body: &Value, names: &[&str]) -> Result<Option<Vec<i64>>, Refused> {
         let mut found = None;
         for name in names {
@@ -99,7 +99,7 @@ impl People<'_> {
     }
 }
 
-/// Whether a unit is the account's.
+/// Whether a unit belongs to the account.
 pub(super) fn of_account(unit: &Object, uuid: &str) -> bool {
     unit.get("accId").and_then(Value::as_str) == Some(uuid)
 }
@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(find(none_or_too_many), Err(400));
         }
 
-        // A new dispatch takes several, and of accounts the selected identifier only.
+        // A new dispatch accepts several, and for accounts only the selected identifier.
         selected.insert("b".to_owned(), second);
         let people = People { accounts: &accounts, selected: &selected };
         let assigned = |body: Value| people.assigned(&state, &body).map_err(|refused| refused.0);

@@ -1,4 +1,4 @@
-//! Dispatch calls of a layout of the community's own.
+//! Dispatch calls with one of the community's own layouts.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn find(templates: &[Object], id: i64) -> Result<&Object, Refused> {
     found.ok_or(Refused(404, "The template does not exist."))
 }
 
-/// `POST …/custom-dispatch-calls`: what the layout binds to a field of a plain call goes there too.
+/// `POST …/custom-dispatch-calls`: fields of the layout that are bound to a field of a plain call fill that one too.
 pub(super) fn create(state: &mut Server, people: &People<'_>, templates: &[Object], body: &Value, now: &str) -> Result<Value, Refused> {
     let id = body.get("templateId").and_then(Value::as_i64).ok_or(Refused(400, "templateId is required."))?;
     let values = body.get("values").and_then(Value::as_object).ok_or(Refused(400, "values are required."))?;
@@ -54,7 +54,7 @@ pub(super) fn create(state: &mut Server, people: &People<'_>, templates: &[Objec
     Ok(Value::Object(state.add_dispatch_until(call, expiry(body))))
 }
 
-/// Checks a value against its field, and puts it into the plain field that it stands for.
+/// Checks a value against its field, and copies it into the plain field that it is bound to.
 fn bind(call: &mut Object, template: &Object, field: &Object, value: &Value) -> Result<(), Refused> {
     let options: Vec<&str> = list_values(field, "options").filter_map(Value::as_str).collect();
     let chosen = value.as_str().and_then(|text| options.iter().position(|option| *option == text));
