@@ -1,4 +1,4 @@
-//! (b) The HTTP listener: how many events a second are taken, by how many connections, for how much CPU; and a thousand at once.
+//! (b) The HTTP listener: how many events a second it accepts, over how many connections, for how much CPU; and a thousand at once.
 //!
 //! Closed loop: each connection sends its next event when the last was answered. Ours answers when the event is on disk; the peer has
 //! parsed it and stores nothing.
@@ -52,7 +52,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
             first.post(1, &events::login(ident).to_string()).await?;
         }
         drop(first);
-        // Both have met the events before they are measured.
+        // Both have handled such events before they are measured.
         closed_loop(&running, 8, time / 4).await?;
         for connections in CONNECTIONS {
             bench.progress(format_args!("{NAME}: {}, {connections} connections, {} s", who.name(), time.as_secs()));
@@ -94,7 +94,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     bursts(bench).await
 }
 
-/// What the CAD sends most of: half are a unit's new status, a quarter a whole unit, a quarter of a type nobody knows. 220 bytes on
+/// What the CAD sends most of: half are a unit's new status, a quarter a whole unit, a quarter of an unknown type. 220 bytes on
 /// average; the fixtures in `tests/fixtures/push-events` have 250.
 fn bodies() -> Vec<String> {
     let body = |at: u32| match at % 4 {
@@ -110,7 +110,7 @@ async fn closed_loop(running: &Running, connections: usize, time: Duration) -> a
     let mut open = Vec::new();
     for _ in 0..connections {
         let mut connection = Connection::new(running.events);
-        // A request before the clock runs: connecting is not what is measured.
+        // One request before the clock starts: connecting isn't measured.
         connection.post(1, bodies.first().map_or("", String::as_str)).await?;
         open.push(connection);
     }
@@ -147,7 +147,7 @@ async fn closed_loop(running: &Running, connections: usize, time: Duration) -> a
     let took = began.elapsed().as_secs_f64();
     let cpu = (running.process.cpu()? - cpu).as_secs_f64();
     let count = samples.len() as f64;
-    // Time for what is still on its way to the disk, and for connections to be seen closed.
+    // Time for pending writes, and for connections to be seen closed.
     tokio::time::sleep(Duration::from_millis(300)).await;
     Ok(Loop { per_second: count / took, per_cpu_second: count / cpu.max(0.01), samples: Samples::new(samples), refused })
 }

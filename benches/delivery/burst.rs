@@ -1,6 +1,6 @@
 //! (c) Many new cards within a second in one channel, under Discord's real limits, with a panic in their middle.
 //!
-//! A card is visible once Discord has taken a request, create or edit, that shows it.
+//! A card is visible once Discord has accepted a request, create or edit, that shows it.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ const SETTING: Setting = Setting {
     limits: RateLimits::Real,
 };
 
-/// What one burst came to. Seconds.
+/// The result of one burst. Seconds.
 struct Outcome {
     all: f64,
     panic: f64,
@@ -33,7 +33,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     for &count in sizes {
         let mut found = Vec::new();
         for who in bench.bots() {
-            // One message each at one a second: more than eight minutes.
+            // One message each, at one a second: more than eight minutes.
             if who == Who::NodeBot && count > 50 && !bench.options.long {
                 found.push(None);
                 continue;
@@ -63,7 +63,7 @@ async fn one(bench: &Bench, who: Who, count: u32) -> anyhow::Result<Outcome> {
     let running = stage.start(who).await?;
     let mut connection = Connection::new(running.events);
     connection.post(1, &events::login(events::PANIC).to_string()).await?;
-    // What was asked at the start is out of every window.
+    // Requests from the start are outside every window by now.
     tokio::time::sleep(Duration::from_secs(6)).await;
     stage.forget();
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! A client that costs as little as it can: one keep-alive connection, HTTP/1.1 by hand. All it speaks to gets the same bytes.
+//! A client with little overhead: one keep-alive connection, hand-written HTTP/1.1. Every program under measurement gets the same bytes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ impl Connection {
     /// Posts an event of a server. Returns the status.
     ///
     /// # Errors
-    /// Of the network; a connection that was closed while idle is opened again once.
+    /// Network errors; a connection that was closed while idle is reopened once.
     pub(crate) async fn post(&mut self, server: u32, body: &str) -> io::Result<u16> {
         let head = format!(
             "POST /sonorancad/event?server={server} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -93,11 +93,11 @@ impl Connection {
     }
 }
 
-/// Sends events, `(server, body)`, as fast as they are taken, over so many connections; again what is not answered 200. Returns how long
+/// Sends events, `(server, body)`, as fast as they are accepted, over so many connections; repeats those not answered 200. Returns how long
 /// it took, without connecting, and how many answers were not 200.
 ///
 /// # Errors
-/// Of the network.
+/// Network errors.
 pub(crate) async fn send_all(addr: SocketAddr, connections: usize, events: Vec<(u32, String)>) -> io::Result<(Duration, u32)> {
     let (events, next) = (Arc::new(events), Arc::new(AtomicUsize::new(0)));
     let mut open = Vec::new();
@@ -134,7 +134,7 @@ struct End {
     closes: bool,
 }
 
-/// What an answer says, once it is whole.
+/// The status and body of a complete response.
 fn end(answer: &[u8]) -> io::Result<Option<End>> {
     let broken = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
     let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };

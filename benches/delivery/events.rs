@@ -1,8 +1,8 @@
-//! The events that are sent. Each card can be told again from the request that makes it: its text holds a mark.
+//! The events that are sent. Each card can be recognized in the request that creates it: its text has a mark.
 
 use serde_json::{Value, json};
 
-/// Community and key of the pretend CAD.
+/// Community and key of the simulated CAD.
 pub(crate) const KEY: &str = "bench-key";
 /// See [`KEY`].
 pub(crate) const COMMUNITY: &str = "bench";
@@ -107,7 +107,7 @@ pub(crate) fn panic(ident: u32) -> Value {
     body("EVENT_UNIT_PANIC", &json!({"identIds": [ident], "isPanic": true}))
 }
 
-/// An event of a type that nobody knows.
+/// An event of an unknown type.
 pub(crate) fn unknown(number: u32) -> Value {
     body("EVENT_OF_TOMORROW", &json!({"number": number, "what": "something that a later version of the CAD tells", "where": "Pier 9"}))
 }

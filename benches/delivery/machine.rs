@@ -1,4 +1,4 @@
-//! The machine, the disk and the versions: without them a figure says nothing.
+//! The machine, the disk and the versions: figures mean nothing without them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::numbers::Samples;
 
-/// Where the database lies, and how long it takes to be sure of a write there.
+/// Where the database is, and how long a durable write takes there.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     /// Folder for the databases of this run.
@@ -30,7 +30,7 @@ impl Disk {
         Ok(Self { folder: folder.canonicalize()?, slowed: None, fsync: Vec::new() })
     }
 
-    /// A folder in memory, where fsync and fdatasync take `ms`: a library before the C library sees to it.
+    /// A folder in memory, where fsync and fdatasync take `ms`: a library preloaded before the C library does that.
     pub(crate) fn slowed(build: &Path, ms: f64) -> io::Result<Self> {
         let memory = Path::new("/dev/shm");
         if !memory.is_dir() {
@@ -49,7 +49,7 @@ impl Disk {
         Ok(Self { folder, slowed: Some((library, micros)), fsync: Vec::new() })
     }
 
-    /// Measures it as the bot will meet it: in a process of its own, with the library in place if there is one.
+    /// Measures it as the bot will use it: in its own process, with the library if there is one.
     ///
     /// # Errors
     /// If the folder cannot be written to.
@@ -68,7 +68,7 @@ impl Disk {
         vec![("LD_PRELOAD", library.display().to_string()), ("SLOW_FSYNC_US", micros.to_string())]
     }
 
-    /// The slowest of the last two measurements: of those around the scenario that has just ended.
+    /// The slower of the last two measurements: those around the scenario that has just ended.
     pub(crate) fn lately(&self) -> f64 {
         self.fsync.iter().rev().take(2).copied().fold(0.0, f64::max)
     }
@@ -76,7 +76,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Memory is not swept by `cargo clean`.
+        // `cargo clean` doesn't empty memory.
         if self.slowed.is_some() {
             std::fs::remove_dir_all(&self.folder).ok();
         }
@@ -99,14 +99,14 @@ pub(crate) fn fdatasync(folder: &Path) -> io::Result<Duration> {
     Ok(Samples::new(times).median().unwrap_or_default())
 }
 
-/// All that stands above the table.
+/// Everything above the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     cpu: String,
     cores: usize,
     memory_mb: u64,
     kernel: String,
-    /// How it came by its speed.
+    /// How its speed came about.
     disk: String,
     fsync_ms: Vec<f64>,
     date: String,
@@ -118,7 +118,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks around.
+    /// Collects the facts.
     pub(crate) fn here(disk: &Disk, node: Option<String>) -> Self {
         let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let line = |path: &str, name: &str| -> String {
@@ -146,7 +146,7 @@ impl Machine {
         }
     }
 
-    /// Takes over what was measured of the disk since.
+    /// Takes over the disk's measurements since.
     pub(crate) fn remember(&mut self, disk: &Disk) {
         self.fsync_ms.clone_from(&disk.fsync);
     }

@@ -1,4 +1,4 @@
-//! The benchmark of delivery: whole runs of the binary between both simulators, beside plain peers on Node. `BENCHMARKS.md` tells what
+//! The benchmark of delivery: whole runs of the binary between both simulators, beside plain peers on Node. `BENCHMARKS.md` says what
 //! each figure means.
 //!
 //! ```text
@@ -8,7 +8,7 @@
 //!            └───────────────────────────────────────┘
 //! ```
 //!
-//! One runs after the other, never two at once: they would take each other's CPU.
+//! One at a time: parallel runs would take each other's CPU.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -59,7 +59,7 @@ struct Options {
     /// What to measure; everything if nothing is named.
     #[arg(value_enum)]
     scenarios: Vec<Scenario>,
-    /// Few and short measurements: to see that all of it works.
+    /// Few and short measurements: to check that all of it works.
     #[arg(long)]
     quick: bool,
     /// The peer too where it takes minutes: its burst of 500.
@@ -77,7 +77,7 @@ struct Options {
     /// Leave the peers out.
     #[arg(long)]
     without_node: bool,
-    /// Where the databases are made: its disk is what is measured. Default: target/tmp.
+    /// Where the databases are created: its disk is what is measured. Default: target/tmp.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
     /// Keep the databases in memory, where fsync takes so many milliseconds and does nothing.
@@ -103,7 +103,7 @@ enum Scenario {
     Memory,
     /// Killed with 10,000 posts waiting: how soon it sends again.
     Restart,
-    /// Decoding, routing and drawing alone.
+    /// Decoding, routing and rendering alone.
     Pure,
 }
 

@@ -66,7 +66,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Event `at` of an evening: one in a hundred is a 911, which ends soon; dispatch calls live for a while; the rest are units.
+/// Event `at` of a shift: one in a hundred is a 911, which ends soon; dispatch calls live for a while; the rest are units.
 fn event(at: u32) -> String {
     let call = 1 + at / 100;
     match at % 100 {

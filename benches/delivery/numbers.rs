@@ -1,4 +1,4 @@
-//! Percentiles and the judging of figures: the only arithmetic of the benchmark, tested in `tests/it/benchmark.rs`.
+//! Percentiles and goals: the benchmark's only arithmetic, tested in `tests/it/benchmark.rs`.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Samples {
     }
 }
 
-/// What the issue asks of a figure.
+/// The goal for a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Target {
     /// Ours is at most this.
@@ -44,7 +44,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// Whether it is met; `None` if what it needs was not measured.
+    /// Whether it is met; `None` if a figure it needs wasn't measured.
     pub(crate) fn met(self, ours: Option<f64>, peer: Option<f64>) -> Option<bool> {
         let ours = ours?;
         Some(match self {

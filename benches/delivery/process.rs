@@ -11,9 +11,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-/// Bound of every wait for a program to do what it does at its start.
+/// Limit on every wait for a program to start up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Of what a program says so much is kept, in bytes.
+/// How much of a program's output is kept, in bytes.
 const KEPT: usize = 256 * 1024;
 
 /// A running program. Killed when dropped.
@@ -48,21 +48,21 @@ impl Process {
         command.env_clear().envs(variables).current_dir(folder).kill_on_drop(true);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let pid = child.id().ok_or_else(|| io::Error::other("it ended at once"))?;
-        let (tell, said) = watch::channel(Said::default());
+        let (sender, said) = watch::channel(Said::default());
         if let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) {
             tokio::spawn(async move {
-                tokio::join!(collect(out, &tell), collect(err, &tell));
-                tell.send_modify(|said| said.ended = true);
-                tell.closed().await;
+                tokio::join!(collect(out, &sender), collect(err, &sender));
+                sender.send_modify(|said| said.ended = true);
+                sender.closed().await;
             });
         }
         Ok(Self { child, pid, said })
     }
 
-    /// The first line that holds `words`, waiting for it.
+    /// Waits for the first line that contains `words`.
     ///
     /// # Errors
-    /// If it never comes; tells what came instead.
+    /// If it never comes; the error has the output so far.
     pub(crate) async fn line(&self, words: &str) -> anyhow::Result<String> {
         let mut said = self.said.clone();
         let find = |said: &Said| said.text.lines().find(|line| line.contains(words)).map(str::to_owned);
@@ -71,7 +71,7 @@ impl Process {
         find(&said).with_context(|| format!("{words:?} was never said, but:\n{}", said.text))
     }
 
-    /// Everything it said, as far as it was kept.
+    /// Its output, as far as it was kept.
     pub(crate) fn text(&self) -> String {
         self.said.borrow().text.clone()
     }
@@ -86,7 +86,7 @@ impl Process {
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
         let ticks = |at: usize| fields.get(at - 3).and_then(|field| field.parse::<u64>().ok());
         let (Some(user), Some(system)) = (ticks(14), ticks(15)) else { bail!("/proc/{}/stat cannot be read", self.pid) };
-        // Linux tells it in hundredths of a second to every program, whatever the kernel's own tick is.
+        // Linux reports it in hundredths of a second to every program, whatever the kernel's own tick is.
         Ok(Duration::from_millis((user + system) * 10))
     }
 
@@ -104,7 +104,7 @@ impl Process {
         Ok(Memory { now, peak })
     }
 
-    /// Ends it as a power cut would, and waits for its end.
+    /// Kills it, and waits for its end.
     ///
     /// # Errors
     /// Of the system.
@@ -113,16 +113,16 @@ impl Process {
     }
 }
 
-async fn collect(stream: impl AsyncRead + Unpin, tell: &watch::Sender<Said>) {
+async fn collect(stream: impl AsyncRead + Unpin, sender: &watch::Sender<Said>) {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
     while let Ok(1..) = stream.read_until(b'\n', &mut line).await {
-        tell.send_if_modified(|said| {
-            let room = said.text.len() < KEPT;
-            if room {
+        sender.send_if_modified(|said| {
+            let available = said.text.len() < KEPT;
+            if available {
                 said.text.push_str(&String::from_utf8_lossy(&line));
             }
-            room
+            available
         });
         line.clear();
     }

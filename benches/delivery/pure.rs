@@ -1,4 +1,4 @@
-//! (f) What an event costs without any I/O: opened, decoded, applied to the world, routed, drawn. In this process.
+//! (f) What an event costs without any I/O: parsed, decoded, applied to the world, routed, rendered. In this process.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub(crate) fn run(bench: &mut Bench) {
     bench.rows.extend(rows);
 }
 
-/// The median round's time per event. Each round begins with a world of its own, in which `before` has happened.
+/// The median round's time per event. Each round begins with a new world, in which `before` has happened.
 fn per_event(topic: Topic, rounds: u32, before: fn(u32) -> Vec<String>, body: fn(u32) -> String) -> Option<Duration> {
     let community = CommunityId::new(events::COMMUNITY);
     // Twenty routes, as in a grown guild; one of them fits.

@@ -1,4 +1,4 @@
-//! What was measured, as a table for people and as JSON for the next run.
+//! The results, as a table for people and as JSON for the next run.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::machine::Machine;
 use super::numbers::{Target, shown};
 
-/// One line of the table: a figure of ours, the peer's if it has one, and what is asked.
+/// One line of the table: our figure, the peer's if it has one, and the goal.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    /// Name of the scenario as the command line takes it.
+    /// Name of the scenario as on the command line.
     pub(crate) scenario: &'static str,
     /// What the figure is.
     pub(crate) what: String,
@@ -20,33 +20,33 @@ pub(crate) struct Row {
     pub(crate) tenfour: Option<f64>,
     /// The peer's.
     pub(crate) peer: Option<f64>,
-    /// What the issue asks.
+    /// The goal.
     pub(crate) targets: Vec<Target>,
-    /// Why it is not judged, or what else must be known.
+    /// Why it isn't judged, or what else must be known.
     pub(crate) note: String,
 }
 
 impl Row {
-    /// A figure of ours alone.
+    /// Our figure alone.
     pub(crate) fn new(scenario: &'static str, what: impl Into<String>, unit: &'static str, tenfour: Option<f64>) -> Self {
         Self { scenario, what: what.into(), unit, tenfour, peer: None, targets: Vec::new(), note: String::new() }
     }
 
-    /// Beside it the peer's.
+    /// Adds the peer's.
     #[must_use]
     pub(crate) fn against(mut self, peer: Option<f64>) -> Self {
         self.peer = peer;
         self
     }
 
-    /// What is asked of it.
+    /// Adds the goal.
     #[must_use]
     pub(crate) fn must(mut self, target: Target) -> Self {
         self.targets.push(target);
         self
     }
 
-    /// Words beside the figure.
+    /// Adds a note.
     #[must_use]
     pub(crate) fn note(mut self, words: impl Into<String>) -> Self {
         self.note = words.into();
@@ -70,7 +70,7 @@ impl Row {
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// Met by all that was measured; `None` if nothing is asked or nothing could be judged.
+    /// Met by all that was measured; `None` if there is no goal or nothing could be judged.
     pub(crate) fn met(&self) -> Option<bool> {
         let judged: Vec<bool> = self.targets.iter().filter_map(|target| target.met(self.tenfour, self.peer)).collect();
         (!judged.is_empty()).then(|| judged.iter().all(|met| *met))
@@ -109,7 +109,7 @@ const HEAD: [&str; 8] = ["scenario", "what", "unit", "Tenfour", "peer", "ratio",
 /// Everything of one run.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// On what and of what.
+    /// The machine and the versions.
     pub(crate) machine: Machine,
     /// In the order measured.
     pub(crate) rows: Vec<Row>,
@@ -143,7 +143,7 @@ impl Report {
         let mut text = format!("{}\n\n", self.machine.sentence());
         for row in all() {
             let cells = row.iter().zip(widths).enumerate().map(|(at, (cell, width))| {
-                // Figures stand under each other by their ends.
+                // Figures are right-aligned.
                 if (3..=5).contains(&at) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
             });
             let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());

@@ -1,4 +1,4 @@
-//! (e) A kill while Discord answers 503 and 10,000 posts wait; then a start with Discord well again.
+//! (e) A kill while Discord answers 503 and 10,000 posts wait; then a start with Discord healthy again.
 
 use std::time::Duration;
 

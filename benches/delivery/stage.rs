@@ -19,22 +19,22 @@ use super::machine::Disk;
 use super::process::Process;
 
 const TOKEN: &str = "bench.discord.token";
-/// Bound of every wait for something to become ready.
+/// Limit on every wait for something to become ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who is measured.
+/// The program under measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Who {
     /// This package's binary.
     Tenfour,
     /// `benches/peers/bot.mjs`.
     NodeBot,
-    /// `benches/peers/listener.mjs`: needs no stage, takes events only.
+    /// `benches/peers/listener.mjs`: needs no stage, accepts events only.
     NodeListener,
 }
 
 impl Who {
-    /// The word for progress lines.
+    /// The name in progress lines.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tenfour => "tenfour",
@@ -44,12 +44,12 @@ impl Who {
     }
 }
 
-/// How a stage is set.
+/// How a stage is set up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     /// CAD servers, numbered from 1, each with a channel of its own.
     pub(crate) servers: u32,
-    /// What is posted, as `/alerts add` takes it, and the same as event types for the peer.
+    /// What is posted, as an option of `/alerts add`, and the same as event types for the peer.
     pub(crate) routes: &'static [(&'static str, &'static str)],
     /// Whether Discord's limits are applied.
     pub(crate) limits: RateLimits,
@@ -58,7 +58,7 @@ pub(crate) struct Setting {
 /// What Discord was asked so far.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// When each card was first shown by a request that Discord took.
+    /// When each card was first shown by a request that Discord accepted.
     pub(crate) shown: HashMap<u32, Instant>,
     /// Requests about messages, those refused included.
     pub(crate) requests: u64,
@@ -89,7 +89,7 @@ pub(crate) struct Stage {
 pub(crate) struct Running {
     /// The program.
     pub(crate) process: Process,
-    /// Where it takes events.
+    /// Where it accepts events.
     pub(crate) events: SocketAddr,
     /// From its start until it was ready.
     pub(crate) ready_after: Duration,
@@ -172,7 +172,7 @@ impl Stage {
             ("SONORAN_API_KEY", KEY.to_owned()),
             ("SONORAN_SERVER_IDS", ids.join(",")),
             ("SONORAN_API_URL", self.cad.api_url()),
-            // The pretend CAD knows nothing of what is sent here: read, it would contradict it.
+            // The simulated CAD doesn't know the events sent here: reading it would contradict them.
             ("SONORAN_RECONCILE_SECONDS", "off".to_owned()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("OPS_ADDR", "127.0.0.1:0".to_owned()),
@@ -215,7 +215,7 @@ impl Stage {
         Ok(())
     }
 
-    /// From here on nothing was seen.
+    /// Forgets what was seen so far.
     pub(crate) fn forget(&self) {
         self.reset.send_replace(Seen::default());
     }
@@ -241,15 +241,15 @@ impl Drop for Stage {
     }
 }
 
-/// Writes down what Discord is asked.
-async fn follow(mut arrivals: mpsc::UnboundedReceiver<Arrival>, tell: watch::Sender<Seen>) {
+/// Records Discord's requests.
+async fn follow(mut arrivals: mpsc::UnboundedReceiver<Arrival>, sender: watch::Sender<Seen>) {
     while let Some(arrival) = arrivals.recv().await {
         let messages = arrival.path.contains("/channels/") && arrival.path.contains("/messages");
         if !messages || arrival.method == "GET" {
             continue;
         }
         let cards = if (200..300).contains(&arrival.status) { marks(&arrival.body) } else { Vec::new() };
-        tell.send_modify(|seen| {
+        sender.send_modify(|seen| {
             seen.requests += 1;
             seen.limited += u64::from(arrival.status == 429);
             seen.first.get_or_insert(arrival.at);
@@ -270,7 +270,7 @@ fn address(line: &str) -> anyhow::Result<SocketAddr> {
 /// Starts a peer of `benches/peers` and waits until it says that it is ready, and where.
 ///
 /// # Errors
-/// If it does not.
+/// If it doesn't.
 pub(crate) async fn node(script: &str, mut variables: BTreeMap<&str, String>) -> anyhow::Result<Running> {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
     variables.insert("PATH", std::env::var("PATH").unwrap_or_default());

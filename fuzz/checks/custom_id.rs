@@ -1,4 +1,4 @@
-//! Custom ids: whatever Discord hands back, only what we would have written ourselves is read, and all that we write is read back.
+//! Checks custom ids: whatever Discord sends back, only ids that the bot could have written are read, and all that it writes are read back.
 //!
 //! Input: any bytes, read once as a custom id and once as the parts of one.
 
@@ -41,7 +41,7 @@ fn built(bytes: &mut impl Iterator<Item = u8>) -> Option<CustomId> {
     let small = usize::from(bytes.next()?);
     let mut number = || (0..8).try_fold(0_u64, |number, _| Some(number << 8 | u64::from(bytes.next()?)));
     let server = |number: u64| ServerId(u32::try_from(number >> 32).unwrap_or_default());
-    // Every other number is there, the others are not.
+    // Every second number is present.
     let some = |number: u64| number.is_multiple_of(2).then_some(number);
     Some(match kind % 13 {
         0 => {

@@ -1,4 +1,4 @@
-//! Push events, from their bytes to the messages they make: through the envelope, every decoder, a world that grows, and every style.
+//! Checks push events, from their bytes to their messages: the envelope, every decoder, a growing world, and every style.
 //!
 //! Input: bodies with 0x1e between them (which JSON never holds), as they would come from the CAD one after another.
 
@@ -15,9 +15,9 @@ use tenfour::world::{Change, Server, Subject};
 const SERDE: &[u8] = b"$serde_json::private";
 /// Between two bodies.
 const SEPARATOR: u8 = 0x1e;
-/// Bodies of one input that are looked at.
+/// Bodies of one input that are used.
 const BODIES: usize = 16;
-/// Most events of one body.
+/// Limit on the events of one body.
 const EVENTS: usize = 200;
 const BEGIN: UnixMs = UnixMs(1_760_000_000_000);
 const STYLES: [Style; 4] = [Style::Card, Style::Compact, Style::Log, Style::Public];
@@ -37,11 +37,11 @@ pub(super) fn check(data: &[u8]) {
                 rows.load(kind, id, &row).expect("a row that was written is read");
             }
             drawn(&world, &event, &applied.changes, now);
-            // The same again changes nothing for people but what it says itself.
+            // The same event again changes nothing for people, except for events that stand alone.
             let again = world.clone().apply(&event, now);
             let news =
                 |change: &&Change| matches!(change, Change::Card { created: true, .. } | Change::Duty { .. } | Change::Status { .. });
-            // What has no number may have happened twice.
+            // An event without a number may have happened twice.
             let nameless = match &event {
                 Event::EmergencyNew(call) => call.id.is_none_or(|id| id.0 < 1),
                 Event::DispatchNew(call) => call.id.is_none_or(|id| id.0 < 1),
@@ -50,7 +50,7 @@ pub(super) fn check(data: &[u8]) {
             assert!(nameless || again.changes.iter().find(news).is_none(), "a copy is news: {:?} of {event:?}", again.changes);
         }
     }
-    // A restart finds what stood in memory.
+    // A restart finds what was in memory.
     assert_eq!(world.units, rows.units);
     assert_eq!(world.emergencies, rows.emergencies);
     assert_eq!(world.dispatches, rows.dispatches);
@@ -96,13 +96,13 @@ fn opened(body: &[u8]) -> Vec<Event> {
     }
 }
 
-/// The look that builds nothing takes what a reader of JSON takes, and what is built then has a size and no secret.
+/// The check that builds nothing accepts what a JSON parser accepts, and what is built then has a size and no secret.
 fn looked_at(body: &[u8]) {
     let theirs = serde_json::from_slice::<Value>(body);
     match json::scan(body, event::envelope::MAX_VALUES) {
         Ok(outline) => {
             assert!(outline.measure.values <= event::envelope::MAX_VALUES);
-            // A name of serde_json's own has a meaning there.
+            // serde_json's own names have a meaning there.
             let named = body.windows(SERDE.len()).any(|part| part == SERDE) || body.contains(&b'\\');
             let theirs = theirs.ok().filter(|_| !named);
             assert!(theirs.is_some() || named);
@@ -133,13 +133,13 @@ fn exact(value: &Value) -> bool {
         Value::Number(number) => !number.is_f64(),
         Value::Array(list) => list.iter().all(exact),
         Value::Object(map) => map.values().all(exact),
-        // A text may hold JSON, and that a float.
+        // A text may contain JSON, and that a float.
         Value::String(text) => !text.trim_start().starts_with(['{', '[']),
         _ => true,
     }
 }
 
-/// Everything that people would see of an event, in every style.
+/// Every message that people would see of an event, in every style.
 fn drawn(world: &Server, event: &Event, changes: &[Change], now: UnixMs) {
     for style in STYLES {
         let view = View { world, server: ServerId(1), labels: Labels::usual(), style, roles: &ROLES, test: false, buttons: true, now };
@@ -175,7 +175,7 @@ fn drawn(world: &Server, event: &Event, changes: &[Change], now: UnixMs) {
     }
 }
 
-/// Discord's limits, with numbers of its own, and nothing in it that Discord would act on but our own roles before the sentence.
+/// Discord's limits, counted independently, and nothing in it that Discord would act on except our own roles before the sentence.
 fn fits(message: &Message) {
     let units = |text: &str| text.encode_utf16().count();
     let mut content = message.content.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Filters: what people type is taken or refused whole, stays within its bounds, and survives being stored and being typed again.
+//! Checks filters: input is accepted or rejected as a whole, stays within its bounds, and survives being stored and typed again.
 //!
 //! Input: lines; the first byte of each chooses the criterion, the rest is what was typed.
 
@@ -23,7 +23,7 @@ pub(super) fn check(data: &[u8]) {
         change(&mut filter, criterion, &typed);
     }
     stored(&filter);
-    told(&filter);
+    check_wording(&filter);
     judged(&filter);
 }
 
@@ -44,7 +44,7 @@ fn change(filter: &mut Filter, criterion: Criterion, typed: &str) {
     for value in &values {
         assert!(value.chars().count() <= MAX_VALUE_CHARS && !value.trim().is_empty(), "{value:?}");
     }
-    // Typed again as it stands now, nothing changes. In quotes: bare, the word `any` would clear it.
+    // Typed again as it is now, nothing changes. In quotes: bare, the word `any` would clear it.
     let mut again = before;
     let typed: Vec<String> = values.iter().map(|value| format!("“{value}”")).collect();
     again.change(criterion, &typed.join(", ")).unwrap_or_else(|error| panic!("{values:?}: {error}"));
@@ -76,7 +76,7 @@ fn stored(filter: &Filter) {
     assert_eq!(serde_json::from_str::<Filter>(&row).unwrap(), *filter, "{row}");
 }
 
-fn told(filter: &Filter) {
+fn check_wording(filter: &Filter) {
     for listens in Topic::ALL.map(Listens::To).into_iter().chain([Listens::All]) {
         let sentence = filter.sentence(listens);
         assert!(!sentence.is_empty() && sentence.encode_utf16().count() <= LONGEST, "{sentence}");
@@ -93,7 +93,7 @@ fn judged(filter: &Filter) {
             let facts =
                 Facts { priority, departments: &filter.departments, services: &filter.services, texts: &words, ..Facts::unknown(topic) };
             let admitted = filter.admits(&facts);
-            // What mentions every word asked for, has a unit of every department, and the priority asked for.
+            // A call with every word asked for, a unit of every department, and the priority asked for.
             if filter.exclude.is_empty() && filter.postals.is_empty() && (priority.is_some() || filter.priorities.is_empty()) {
                 assert!(admitted, "{filter:?} keeps out what it asks for: {facts:?}");
             }

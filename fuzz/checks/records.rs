@@ -1,4 +1,4 @@
-//! SignalR records: however the bytes are cut into pieces, the same records come out, and what is read can be written and read again.
+//! Checks SignalR records: however the bytes are split, the same records come out, and what is read can be written and read again.
 //!
 //! Input: byte 0 the longest record allowed, byte 1 how the stream is cut, the rest is the stream.
 
@@ -25,12 +25,12 @@ fn by_hand(stream: &[u8], max: usize) -> (Vec<Vec<u8>>, bool) {
     let parts: Vec<&[u8]> = stream.split(|byte| *byte == SEPARATOR).collect();
     let good: Vec<Vec<u8>> = parts.iter().take_while(|part| part.len() <= max).map(|part| part.to_vec()).collect();
     let too_long = good.len() < parts.len();
-    // What stands behind the last separator is not a record yet.
+    // What follows the last separator isn't a record yet.
     let whole = if too_long { good.len() } else { parts.len() - 1 };
     (good.into_iter().take(whole).collect(), too_long)
 }
 
-/// What the buffer makes of the stream in pieces of 1 to `most` bytes.
+/// The buffer's records if the stream comes in pieces of 1 to `most` bytes.
 fn taken(stream: &[u8], max: usize, most: usize, mut turn: usize) -> (Vec<Vec<u8>>, bool) {
     let mut buffer = RecordBuffer::new(max);
     let (mut rest, mut records) = (stream, Vec::new());

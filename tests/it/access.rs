@@ -1,4 +1,4 @@
-//! Who may use a community's data: guilds that are linked, strangers that are not, one guild by setting; the whole bot, both simulators.
+//! Who may use a community's data: linked guilds, unlinked ones, one guild by setting; the whole bot, both simulators.
 
 mod linking;
 mod serving;
@@ -17,7 +17,7 @@ use crate::test_bot::{PATIENCE, Setup, TestBot, until};
 
 const NOT_LINKED: &str = "This Discord server isn't linked to the CAD community that this bot serves";
 const OTHER_GUILD: &str = "This bot is set up to serve one Discord server, and it isn't this one";
-/// Discord's number of it.
+/// Discord's bit for it.
 const MANAGE_GUILD: u64 = 1 << 5;
 
 fn community() -> CommunityId {
@@ -28,7 +28,7 @@ fn guild(id: &str) -> GuildId {
     GuildId(id.parse().unwrap())
 }
 
-/// A guild beside the bot's own, with a channel.
+/// A guild next to the bot's own, with a channel.
 struct Other {
     guild: String,
     channel: String,
@@ -36,7 +36,7 @@ struct Other {
 }
 
 impl TestBot {
-    /// A bot that no setting ties to a guild, in its only one, which is linked by that.
+    /// A bot that no setting ties to a guild; its only guild is linked automatically.
     async fn untied() -> Self {
         let bot = Self::start_with(Setup { settings: vec![("DISCORD_GUILD_ID", String::new())], ..Setup::default() }).await;
         bot.is_linked(&bot.guild).await;
@@ -64,7 +64,7 @@ impl TestBot {
         self.app().store.link(guild(&other.guild), &community(), Some(UserId(1)), How::Key, now, Vec::new()).await.unwrap();
     }
 
-    /// A route of another guild's, as it would have been made before guilds had to be linked.
+    /// A route of another guild, as it could exist before guilds had to be linked.
     async fn route_in(&self, other: &Other, event: &str) {
         let store = &self.app().store;
         store.ensure_guild(guild(&other.guild), &community()).await.unwrap();
@@ -80,7 +80,7 @@ impl TestBot {
         assert!(matches!(store.add_route(guild(&other.guild), new, UserId(1), self.clock.now()).await.unwrap(), AddRoute::Added(_)));
     }
 
-    /// A message of the bot's with these components, as nobody's bot would send it.
+    /// A message of the bot with these components, which the bot itself would never send.
     async fn forged(&self, channel: &str, components: Value) -> String {
         let url = format!("{}/api/v10/channels/{channel}/messages", self.discord.url());
         let body = json!({ "content": "x", "components": components, "allowed_mentions": { "parse": [] } });
@@ -95,7 +95,7 @@ impl TestBot {
         self.discord.slash(&other.channel, user, "cad", &[path], options).unwrap()
     }
 
-    /// Opens `/cad link` there and sends it.
+    /// Opens `/cad link` there and submits it.
     async fn try_link(&self, other: &Other, user: Option<&str>, community: &str, key: &str) -> String {
         let opened = self.cad_in(other, user, "link", json!({}));
         let shown = opened.reply(PATIENCE).await.unwrap();
@@ -106,7 +106,7 @@ impl TestBot {
     }
 }
 
-/// Everything a private answer says.
+/// The whole text of a private reply.
 fn words(reply: &Value) -> String {
     assert_eq!(reply["flags"].as_u64().unwrap_or(0) & 64, 64, "not private: {reply}");
     let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();

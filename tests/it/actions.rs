@@ -1,4 +1,4 @@
-//! Acting in the CAD from Discord: real presses, the whole bot, both simulators.
+//! Actions in the CAD from Discord: real presses, the whole bot, both simulators.
 
 mod call;
 mod emergency;
@@ -25,7 +25,7 @@ use tenfour_sim::discord::{DiscordSim, Pending};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot};
 
-/// Discord's number of it.
+/// Discord's bit for it.
 const MANAGE_GUILD: u64 = 1 << 5;
 
 /// A bot whose members can act: cards of calls and panics in one channel.
@@ -48,7 +48,7 @@ impl Scene {
     }
 
     pub(crate) async fn start_with(mut setup: Setup) -> Self {
-        // No event tells of what is done through the API: what the cards show comes from the answers alone.
+        // Changes through the API raise no event: what the cards show comes only from the CAD's responses.
         if !setup.settings.iter().any(|(name, _)| *name == "SONORAN_RECONCILE_SECONDS") {
             setup.settings.push(("SONORAN_RECONCILE_SECONDS", "off".to_owned()));
         }
@@ -83,7 +83,7 @@ impl Scene {
         self.member(name, 0, permissions)
     }
 
-    /// A dispatcher, on duty, to whom this guild shows `/call` and `/lookup`.
+    /// A dispatcher, on duty, who may use `/call` and `/lookup` in this guild.
     pub(crate) async fn dispatcher(&self, name: &str) -> Officer {
         let member = self.member(name, MANAGE_GUILD, &["dispatch", "police"]);
         self.on_duty(member, name).await
@@ -101,7 +101,7 @@ impl Scene {
         Officer { user, account, ident: 0 }
     }
 
-    /// What the CAD said of a member a moment ago.
+    /// What the CAD said about a member a moment ago.
     pub(crate) async fn known(&self, officer: &Officer, permissions: &[&str]) {
         let permissions = permissions.iter().map(|p| (*p).to_owned()).collect();
         let member = Member { account: officer.account.clone(), name: String::new(), status: 1, permissions };
@@ -136,7 +136,7 @@ impl Scene {
         self.bot.message(&self.channel, |m| m["embeds"][0]["footer"]["text"] == format!("Server 1 · Call #{id}")).await
     }
 
-    /// The card as it stands when everything is settled.
+    /// The card once everything is settled.
     pub(crate) async fn settled(&self, card: &Value) -> Value {
         self.bot.settled().await;
         self.bot.discord.messages(&self.channel).into_iter().find(|m| m["id"] == card["id"]).unwrap()
@@ -147,7 +147,7 @@ impl Scene {
         self.bot.discord.click(card["id"].as_str().unwrap(), Some(user), &button(card, verb)).unwrap()
     }
 
-    /// What somebody is told after pressing a button.
+    /// The reply to a press.
     pub(crate) async fn pressed(&self, card: &Value, verb: &str, user: &str) -> String {
         told(&self.press(card, verb, user)).await
     }
@@ -157,12 +157,12 @@ impl Scene {
         self.bot.discord.slash(&self.channel, Some(user), name, path, options).unwrap()
     }
 
-    /// What somebody is told after a command.
+    /// The reply to a command.
     pub(crate) async fn ran(&self, user: &str, name: &str, path: &[&str], options: Value) -> String {
         told(&self.run(user, name, path, options)).await
     }
 
-    /// The choices shown while somebody types, as name and value.
+    /// The choices shown while typing, as name and value.
     pub(crate) async fn typing(&self, user: &str, name: &str, path: &[&str], options: Value, focused: &str) -> Vec<(String, String)> {
         let pending = self.bot.discord.autocomplete(&self.channel, Some(user), name, path, options, focused).unwrap();
         let reply = pending.wait_reply_where(PATIENCE, |reply| reply.get("choices").is_some()).await.unwrap();
@@ -180,9 +180,9 @@ impl Scene {
     }
 }
 
-/// The words of the private answer.
+/// The text of the private reply.
 pub(crate) async fn told(pending: &Pending) -> String {
-    // What is waited for is no answer yet; the CAD's limits count by the minute.
+    // "Waiting" is not a reply yet; the CAD's limits count by the minute.
     let waits = |reply: &Value| {
         ["Checking your CAD account", "Waiting for a turn"].iter().any(|w| reply["content"].as_str().is_some_and(|c| c.starts_with(w)))
     };

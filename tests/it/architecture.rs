@@ -1,5 +1,5 @@
-//! The house rules that a compiler does not know: who may import whom (the table in `ARCHITECTURE.md` is the law), how long a file may
-//! get, and a few things that never stand in the code.
+//! Rules that the compiler doesn't check: which module may import which (the table in `ARCHITECTURE.md`), how long a file may be, and
+//! some constructs that must not appear in the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ mod file_cycles;
 /// Longest source file, in lines.
 const MOST_LINES: usize = 800;
 
-/// The law: room → rooms it may import; `None` = every room.
+/// Module → modules it may import; `None` = all modules.
 type Table = BTreeMap<String, Option<BTreeSet<String>>>;
 
 fn root() -> &'static Path {
@@ -53,29 +53,29 @@ fn table(document: &str) -> Table {
     let mut table = Table::new();
     for row in text.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [rooms, may, _job] = cells[..] else { panic!("a row of the table has three cells: {row}") };
+        let [modules, may, _job] = cells[..] else { panic!("a row of the table has three cells: {row}") };
         let rights = match may {
             "nothing" => Some(BTreeSet::new()),
             "everything" => None,
             _ => Some(quoted(may)),
         };
         assert!(may == "nothing" || rights.as_ref().is_none_or(|rights| !rights.is_empty()), "what may be imported is not readable: {row}");
-        for room in quoted(rooms) {
-            assert!(table.insert(room.clone(), rights.clone()).is_none(), "{room} stands twice in the table");
+        for module in quoted(modules) {
+            assert!(table.insert(module.clone(), rights.clone()).is_none(), "{module} stands twice in the table");
         }
     }
     assert!(table.len() > 20, "the table was not read: {table:?}");
     table
 }
 
-/// The room of a module path (`cad/rest/error`): the longest that the table knows.
-fn room_of<'t>(table: &'t Table, path: &str) -> Option<&'t str> {
-    let is_in = |room: &&String| path == room.as_str() || path.strip_prefix(room.as_str()).is_some_and(|rest| rest.starts_with('/'));
-    table.keys().filter(is_in).max_by_key(|room| room.len()).map(String::as_str)
+/// The module of a path (`cad/rest/error`): its longest prefix in the table.
+fn module_of<'t>(table: &'t Table, path: &str) -> Option<&'t str> {
+    let is_in = |module: &&String| path == module.as_str() || path.strip_prefix(module.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    table.keys().filter(is_in).max_by_key(|module| module.len()).map(String::as_str)
 }
 
 /// A module's path from its file's name: `src/cad/mod.rs` is `cad`, `crates/sim/src/cad/hub.rs` is `crates/sim/cad/hub`.
-fn module(file: &str) -> String {
+fn module_path(file: &str) -> String {
     let path = file.strip_suffix(".rs").unwrap_or(file);
     let path = path.strip_prefix("src/").map_or_else(|| path.replacen("/src/", "/", 1), str::to_owned);
     path.strip_suffix("/mod").or_else(|| path.strip_suffix("/lib")).unwrap_or(&path).to_owned()
@@ -141,7 +141,7 @@ fn code_only(source: &str) -> String {
     out
 }
 
-/// Takes out every item under `#[cfg(test)]`. Returns what is left and the names of the test modules that stand in files of their own.
+/// Removes every item under `#[cfg(test)]`. Returns the rest and the names of the test modules that have their own files.
 fn without_tests(code: &str) -> (String, Vec<String>) {
     let mut left = code.to_owned();
     let mut files = Vec::new();
@@ -168,12 +168,12 @@ fn without_tests(code: &str) -> (String, Vec<String>) {
     (left, files)
 }
 
-/// How many bytes of the text are a name.
+/// The length of the name at the start of the text, in bytes.
 fn name_length(text: &str) -> usize {
     text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len())
 }
 
-/// Reads what follows `crate::` or the name of a crate: one path, or a group of them. Returns how much of `text` it took.
+/// Reads what follows `crate::` or the name of a crate: one path, or a group of them. Returns how much of `text` was read.
 fn tree(text: &str, before: &str, found: &mut Vec<String>) -> usize {
     let skipped = text.len() - text.trim_start().len();
     let rest = &text[skipped..];
@@ -186,7 +186,7 @@ fn tree(text: &str, before: &str, found: &mut Vec<String>) -> usize {
                 Some(',') => at += 1,
                 _ => {
                     at += tree(&rest[at..], before, found);
-                    // `as name`, or what else stands behind a path.
+                    // `as name`, or whatever else follows a path.
                     at += rest[at..].find([',', '}']).unwrap_or(rest.len() - at);
                 }
             }
@@ -195,7 +195,7 @@ fn tree(text: &str, before: &str, found: &mut Vec<String>) -> usize {
     }
     let length = name_length(rest);
     if length == 0 {
-        // `*`, `<`: the path so far is all there is to know.
+        // `*`, `<`: nothing more is known than the path so far.
         found.push(before.to_owned());
         return skipped;
     }
@@ -212,8 +212,8 @@ fn tree(text: &str, before: &str, found: &mut Vec<String>) -> usize {
     }
 }
 
-/// Every path of ours in the code, as `room/item`, with its line: `crate::`, and the crates by their names. `super::` that climbs out of the file's room cannot be judged
-/// without a compiler, so what reaches the crate's root is returned as a path of its own.
+/// Every path of ours in the code, as `module/item`, with its line: `crate::`, and the crates by their names. A `super::` that leaves
+/// the file's module can't be judged without a compiler, so one that reaches the crate's root is returned as a path of its own.
 fn imports(code: &str, file: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let line = |at: usize| code[..at].matches('\n').count() + 1;
@@ -234,17 +234,17 @@ fn imports(code: &str, file: &str) -> Vec<(usize, String)> {
         match (name.strip_prefix('_').map(|name| format!("crates/{name}")), more) {
             (Some(name), Some(more)) => _ = tree(more, &name, &mut paths),
             (Some(name), None) => paths.push(name),
-            // The bot by its own name: no room is called so.
+            // The bot by its own name: no module has it.
             (None, Some(_)) if name.is_empty() => paths.push("tenfour".to_owned()),
             (None, _) => {}
         }
         found.extend(paths.into_iter().map(|path| (line(at), path)));
     }
     if crate_of(file).is_some() {
-        // A crate is one room: climbing to its root does not leave it.
+        // A crate is one module: `super::` up to its root doesn't leave it.
         return found;
     }
-    let depth = module(file).split('/').count();
+    let depth = module_path(file).split('/').count();
     let climb = vec!["super"; depth].join("::");
     for (at, _) in code.match_indices(&climb).filter(|(at, _)| begins(*at)) {
         if code[at + climb.len()..].starts_with("::") {
@@ -262,37 +262,37 @@ fn violations(table: &Table, sources: &BTreeMap<String, String>) -> Vec<String> 
         sources.iter().map(|(file, source)| (file.as_str(), without_tests(&code_only(source)))).collect();
     let tests: BTreeSet<String> = stripped
         .iter()
-        .flat_map(|(file, (_, names))| names.iter().map(|name| format!("{}/{name}", module(file).trim_start_matches("lib"))))
+        .flat_map(|(file, (_, names))| names.iter().map(|name| format!("{}/{name}", module_path(file).trim_start_matches("lib"))))
         .collect();
     for (file, (code, _)) in &stripped {
-        if ["src/lib.rs", "src/main.rs"].contains(file) || tests.contains(&module(file)) {
+        if ["src/lib.rs", "src/main.rs"].contains(file) || tests.contains(&module_path(file)) {
             continue;
         }
-        let Some(room) = room_of(table, &module(file)) else {
-            found.push(format!("{file}: belongs to no room of the table"));
+        let Some(module) = module_of(table, &module_path(file)) else {
+            found.push(format!("{file}: belongs to no module of the table"));
             continue;
         };
         for (line, path) in imports(code, file) {
-            let Some(target) = room_of(table, &path) else {
-                found.push(format!("{file}:{line}: {path} is in no room of the table"));
+            let Some(target) = module_of(table, &path) else {
+                found.push(format!("{file}:{line}: {path} is in no module of the table"));
                 continue;
             };
-            used.insert((room.to_owned(), target.to_owned()));
-            let allowed = table[room].as_ref().is_none_or(|rights| rights.contains(target));
-            if target != room && !allowed {
-                found.push(format!("{file}:{line}: {room} may not import {target}"));
+            used.insert((module.to_owned(), target.to_owned()));
+            let allowed = table[module].as_ref().is_none_or(|rights| rights.contains(target));
+            if target != module && !allowed {
+                found.push(format!("{file}:{line}: {module} may not import {target}"));
             }
         }
     }
-    for (room, rights) in table {
-        if !sources.keys().any(|file| room_of(table, &module(file)) == Some(room)) {
-            found.push(format!("the table names a room without files: {room}"));
+    for (module, rights) in table {
+        if !sources.keys().any(|file| module_of(table, &module_path(file)) == Some(module)) {
+            found.push(format!("the table names a module without files: {module}"));
         }
         for right in rights.iter().flatten() {
             if !table.contains_key(right) {
-                found.push(format!("{room} may import {right}, which is no room"));
-            } else if !used.contains(&(room.clone(), right.clone())) {
-                found.push(format!("{room} may import {right}, but does not: take it out of the table"));
+                found.push(format!("{module} may import {right}, which is not in the table"));
+            } else if !used.contains(&(module.clone(), right.clone())) {
+                found.push(format!("{module} may import {right}, but does not: take it out of the table"));
             }
         }
     }
@@ -300,7 +300,7 @@ fn violations(table: &Table, sources: &BTreeMap<String, String>) -> Vec<String> 
 }
 
 #[test]
-fn rooms_import_what_the_table_allows_and_no_more() {
+fn modules_import_only_what_the_table_allows() {
     let table = table(&std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
     let found = violations(&table, &sources());
     assert!(found.is_empty(), "the code and the table of imports in ARCHITECTURE.md differ:\n{}", found.join("\n"));
@@ -309,9 +309,11 @@ fn rooms_import_what_the_table_allows_and_no_more() {
 #[test]
 fn imports_go_one_way() {
     let table = table(&std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
-    let mut open: BTreeMap<&str, BTreeSet<&str>> =
-        table.iter().filter_map(|(room, rights)| Some((room.as_str(), rights.as_ref()?.iter().map(String::as_str).collect()))).collect();
-    // Takes away, again and again, what imports nothing that is left.
+    let mut open: BTreeMap<&str, BTreeSet<&str>> = table
+        .iter()
+        .filter_map(|(module, rights)| Some((module.as_str(), rights.as_ref()?.iter().map(String::as_str).collect())))
+        .collect();
+    // Repeatedly removes modules that import nothing that is left.
     loop {
         let left: BTreeSet<&str> = open.keys().copied().collect();
         let before = open.len();
@@ -320,23 +322,27 @@ fn imports_go_one_way() {
             break;
         }
     }
-    assert!(open.is_empty(), "these rooms import each other in a circle: {open:?}");
+    assert!(open.is_empty(), "these modules import each other in a circle: {open:?}");
 }
 
 #[test]
 fn what_must_not_agree_with_our_mistakes_knows_nothing_of_ours() {
     let table = table(&std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
     for folder in crates() {
-        let room = format!("crates/{}", folder.file_name().unwrap().to_str().unwrap());
-        assert_eq!(table[&room], Some(BTreeSet::new()), "{room}");
-        // Nor may its tests, and the lints are those of the workspace.
+        let module = format!("crates/{}", folder.file_name().unwrap().to_str().unwrap());
+        assert_eq!(table[&module], Some(BTreeSet::new()), "{module}");
+        // Nor may its tests, and it uses the lints of the workspace.
         let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
-        assert!(!manifest.lines().any(|line| line.starts_with("tenfour")), "{room} depends on something of ours");
-        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{room} does not use the workspace's lints");
+        assert!(!manifest.lines().any(|line| line.starts_with("tenfour")), "{module} depends on something of ours");
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{module} does not use the workspace's lints");
     }
     let pure: BTreeSet<String> = ["clock", "event", "ids", "json", "render", "route", "world"].map(str::to_owned).into();
-    for room in &pure {
-        assert!(table[room].as_ref().is_some_and(|rights| rights.is_subset(&pure)), "{room} must stay free of I/O: {:?}", table[room]);
+    for module in &pure {
+        assert!(
+            table[module].as_ref().is_some_and(|rights| rights.is_subset(&pure)),
+            "{module} must stay free of I/O: {:?}",
+            table[module]
+        );
     }
 }
 
@@ -354,9 +360,9 @@ fn files_stay_readable_and_the_process_ends_in_main_only() {
     }
 }
 
-/// The reader itself: what it must see, and what it must not take for code.
+/// Tests the reader itself: what it must see, and what it must not mistake for code.
 #[test]
-fn every_way_to_name_a_room_is_seen() {
+fn every_way_to_name_a_module_is_seen() {
     let source = r##"
 use crate::store::Store;
 use crate::{app, sim::{cad::CadSim, page}, event as e};
@@ -404,7 +410,7 @@ use tenfour_sim::{cad::CadSim, page}; use tenfour_chart as c; fn k(tenfour: u8, 
 #[test]
 fn breaking_the_table_is_found_with_file_and_line() {
     let law = |rows: &[(&str, &[&str])]| -> Table {
-        rows.iter().map(|(room, may)| ((*room).to_owned(), Some(may.iter().map(|may| (*may).to_owned()).collect()))).collect()
+        rows.iter().map(|(module, may)| ((*module).to_owned(), Some(may.iter().map(|may| (*may).to_owned()).collect()))).collect()
     };
     let files = |files: &[(&str, &str)]| files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let good = files(&[
@@ -425,20 +431,20 @@ fn breaking_the_table_is_found_with_file_and_line() {
         ("crates/k/src/m.rs", "use tenfour::b;"),
     ]);
     let wanted = [
-        "crates/k/src/lib.rs:1: crates/j/b is in no room of the table",
-        "crates/k/src/m.rs:1: tenfour is in no room of the table",
+        "crates/k/src/lib.rs:1: crates/j/b is in no module of the table",
+        "crates/k/src/m.rs:1: tenfour is in no module of the table",
         "src/b/mod.rs:3: b may not import a",
         "src/b/x.rs:2: b may not import crates/k",
-        "src/b/x.rs:1: super::super (say crate:: so that the table can be held against it) is in no room of the table",
-        "src/c.rs: belongs to no room of the table",
+        "src/b/x.rs:1: super::super (say crate:: so that the table can be held against it) is in no module of the table",
+        "src/c.rs: belongs to no module of the table",
         "a may import b, but does not: take it out of the table",
-        "the table names a room without files: d",
+        "the table names a module without files: d",
     ];
     assert_eq!(violations(&law(&[("a", &["b"]), ("b", &[]), ("crates/k", &[]), ("d", &[])]), &bad), wanted);
 }
 
-/// The compiler keeps everybody else from building a `Granted` and from changing the CAD without one (`src/authorization.rs`). But `authorize`
-/// believes the facts that it is given, so only `actions`, which asks the CAD for them, may call it.
+/// The compiler keeps other code from building a `Granted` and from changing the CAD without one (`src/authorization.rs`). But `authorize`
+/// trusts the facts that it is given, so only `actions`, which gets them from the CAD, may call it.
 #[test]
 fn only_actions_authorize_changes_in_the_cad() {
     let callers: BTreeSet<String> = sources()

@@ -1,4 +1,4 @@
-//! The commands as people meet them: gateway, store, ingest and delivery as they are, against the pretend Discord and the pretend CAD.
+//! The commands as people use them: real gateway, store, ingest and delivery, against the simulated Discord and the simulated CAD.
 
 mod alerts;
 mod alerts_rules;
@@ -45,13 +45,13 @@ use tenfour_sim::cad::{CadOptions, CadSim, ServerOptions};
 use tenfour_sim::discord::{DiscordOptions, DiscordSim, Pending, RateLimits};
 use tokio::sync::mpsc;
 
-/// The bound of every wait: generous, for two busy cores.
+/// The limit on every wait: generous, for two busy cores.
 const SOON: Duration = Duration::from_secs(20);
 const TOKEN: &str = "not.a.real.token";
 const KEY: &str = "Sim-Key-31";
 const COMMUNITY: &str = "brineford";
 
-/// Permission bits, by Discord's numbers.
+/// Discord's permission bits.
 const VIEW: u64 = 1 << 10;
 const SEND: u64 = 1 << 11;
 const FILES: u64 = 1 << 15;
@@ -65,11 +65,11 @@ struct Plan {
     bot_permissions: Option<u64>,
     in_guild: bool,
     token: &'static str,
-    /// Ingest hears of no requests.
+    /// Ingest gets no requests.
     deaf: bool,
     message_content: bool,
     denied_intents: u64,
-    /// The machine's, unless a test moves time by itself.
+    /// The machine's, unless a test controls time itself.
     clock: Clock,
 }
 
@@ -97,7 +97,7 @@ struct Bot {
     guild: String,
     /// `#alerts`.
     channel: String,
-    /// Where people type; not the same.
+    /// Where people type; not `#alerts`.
     lobby: String,
     store: Store,
     status: Status,
@@ -112,7 +112,7 @@ struct Bot {
     interface: Interface,
     /// What the CAD's API says goes here.
     readings: mpsc::Sender<Read>,
-    /// Nobody listens to troubles here.
+    /// Nobody listens to problems here.
     _troubles: mpsc::Receiver<Trouble>,
 }
 
@@ -273,7 +273,7 @@ impl Bot {
         self.sim.slash(&self.lobby, Some(user), name, &[path], options).unwrap()
     }
 
-    /// A message of the bot's in the lobby, for all to press, with a button of this custom id.
+    /// A message of the bot in the lobby, for everybody, with a button of this custom id.
     async fn forged(&self, custom_id: &str) -> String {
         let button = json!({"type": 2, "style": 2, "label": "Press me", "custom_id": custom_id});
         let message = json!({"content": "Look", "components": [{"type": 1, "components": [button]}]});
@@ -284,7 +284,7 @@ impl Bot {
         id(&made).to_owned()
     }
 
-    /// The words of the answer to a command.
+    /// The text of the reply to a command.
     async fn ask(&self, name: &str, path: &str, options: Value) -> String {
         words(&self.run(name, path, options).reply(SOON).await.unwrap())
     }
@@ -322,10 +322,10 @@ impl Bot {
     }
 }
 
-/// How somebody is told that they may not press.
+/// The reply to a press without permission.
 const NOT_YOURS: &str = "Only whoever ran the command may use this, for an hour, and people with Manage Server";
 
-/// Everything a message says: content, then title and description of its embed.
+/// All text of a message: content, then title and description of its embed.
 fn words(message: &Value) -> String {
     let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let embed = &message["embeds"][0];
@@ -336,7 +336,7 @@ fn words(message: &Value) -> String {
         .join("\n")
 }
 
-/// The custom id of the component whose verb this is.
+/// The custom id of the component with this verb.
 fn component(message: &Value, verb: &str) -> String {
     let ids = DiscordSim::custom_ids(message);
     ids.iter().find(|id| id.split(':').nth(1) == Some(verb)).unwrap_or_else(|| panic!("no {verb} in {ids:?}")).clone()

@@ -10,7 +10,7 @@ use tenfour::telemetry::Format;
 const TOKEN: &str = "token-that-nobody-may-see";
 const KEY: &str = "5ec4e7-key-that-nobody-may-see";
 
-/// What `run` needs, and `more` on top.
+/// The required settings of `run`, plus `more`.
 fn read(more: &[(&str, &str)]) -> Result<Config, String> {
     let base = [("DISCORD_TOKEN", TOKEN), ("SONORAN_COMMUNITY_ID", "MyCommunity"), ("SONORAN_API_KEY", KEY)];
     Config::from_vars(base.into_iter().chain(more.iter().copied()), Need::Run).map_err(|problems| problems.to_string())
@@ -223,7 +223,7 @@ fn no_secret_is_ever_shown() {
     }
 }
 
-/// Whatever is pasted into whatever line, in whatever form: no problem, no warning and no `Debug` repeats it.
+/// Whatever is pasted into any line, in any form: no problem, no warning and no `Debug` repeats it.
 #[test]
 fn no_value_of_any_setting_is_ever_repeated() {
     const CANARY: &str = "c4n4ry";
@@ -259,7 +259,7 @@ fn no_value_of_any_setting_is_ever_repeated() {
         let mut refused = 0;
         for form in forms {
             let base = [("DISCORD_TOKEN", TOKEN), ("SONORAN_COMMUNITY_ID", "c"), ("SONORAN_API_KEY", KEY)];
-            let told = match Config::from_vars(base.into_iter().chain([(variable.name, form)]), Need::Run) {
+            let answer = match Config::from_vars(base.into_iter().chain([(variable.name, form)]), Need::Run) {
                 Ok(config) => config.warnings().join("\n"),
                 Err(problems) => {
                     refused += 1;
@@ -267,20 +267,20 @@ fn no_value_of_any_setting_is_ever_repeated() {
                     format!("{problems} {problems:?} {:?}", problems.list())
                 }
             };
-            assert!(!told.to_ascii_lowercase().contains(CANARY), "{}={form}: {told}", variable.name);
+            assert!(!answer.to_ascii_lowercase().contains(CANARY), "{}={form}: {answer}", variable.name);
         }
         // A file may have any name.
         assert!(refused > 0 || variable.name == "TENFOUR_RECORD", "{} takes everything", variable.name);
     }
-    // Numbers too, and a name that somebody forgot the = in.
+    // Numbers too, and a name without the `=`.
     for (name, value) in [("SONORAN_CALLS_PER_MINUTE", "918273"), ("LISTEN_ADDR", "0.0.0.0:3232=918273"), ("DISCORD_GUILD_ID", "918273")] {
         assert!(!read(&[(name, value)]).unwrap_err().contains("918273"), "{name}");
     }
     assert!(!read(&[("SONORAN_SERVER_IDS", "1,2,x,y")]).unwrap_err().contains("x,"));
     assert!(read(&[("SONORAN_SERVER_IDS", "1,2,x,y")]).unwrap_err().contains("at place 3"));
     let config = read(&[("SONORAN_API_KEYC4N4RYC4N4RY", "="), ("DISCORD_TOKENc4n4ryc4n4ry", "=")]).unwrap();
-    let told = config.warnings().join("\n");
-    assert!(config.warnings().len() == 2 && !told.to_ascii_lowercase().contains(CANARY), "{told}");
+    let answer = config.warnings().join("\n");
+    assert!(config.warnings().len() == 2 && !answer.to_ascii_lowercase().contains(CANARY), "{answer}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Random scenarios: the CAD changes by its own pages and through its API, connections drop, events are lost, doubled or late, Discord fails,
-//! moderators delete messages, the bot dies and comes back. When the noise stops, within one reconcile period every routed channel shows
-//! exactly what the CAD has open: each call and panic once, each right; and whoever is to be called was called to each thing, but not twice.
+//! Random scenarios: the CAD changes on its own pages and through its API, connections drop, events are lost, duplicated or late, Discord
+//! fails, moderators delete messages, the bot dies and restarts. When faults end, within one reconcile period every routed channel shows
+//! exactly what the CAD has open: each call and panic once, each correct; and every role was pinged about each subject, but not twice.
 //!
-//! `TENFOUR_SEED=17` plays one evening and tells it; `TENFOUR_SCENARIOS=50000` plays more of them, from `TENFOUR_FIRST_SEED` on.
+//! `TENFOUR_SEED=17` plays one scenario and prints it; `TENFOUR_SCENARIOS=50000` plays more of them, from `TENFOUR_FIRST_SEED` on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,11 @@ use tenfour_sim::discord::{Bucket, Scope};
 
 use crate::stage::{PERIOD_MS, Stage};
 
-/// Messages that were made for several cards, over all evenings.
+/// Messages that were created for several cards, over all scenarios.
 static SHARED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-/// Evenings played by the gate.
+/// Scenarios by default.
 const SCENARIOS: u64 = 2_000;
-/// Readings may need a moment: the answer, what an event had just touched (4 s), a gathered edit.
+/// A read may need a moment: the answer, recent events that outrank it (4 s), a delayed edit.
 const SLACK_MS: i64 = 6_000;
 
 #[test]
@@ -58,13 +58,13 @@ fn after_the_noise_every_channel_shows_what_is_open_and_nobody_was_called_twice(
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
-/// What is in doubt for so long the bot may take for something else (ms): the world's `LATE`, which is no part of its face.
+/// After this time (ms), the bot may mistake one thing for another: the world's private `LATE`.
 const LATE_MS: i64 = 10_000;
-/// What is open for so long was sent, whatever failed meanwhile.
+/// If something is open for this long, it was sent, whatever failed meanwhile.
 const HOLD_MS: i64 = 60_000;
-/// After so long the bot knows of each message that it was sent, whatever failed meanwhile.
+/// After this time, the bot knows of each message that it was sent, whatever failed meanwhile.
 const KNOWN_MS: i64 = 30_000;
-/// After so long a reading has told, also if the CAD asked for half as many and one failed.
+/// After this time a read has shown it, even if the CAD asked for half as many and one failed.
 const SURELY_READ_MS: i64 = 260_000;
 
 /// A channel and what is routed to it.
@@ -73,14 +73,14 @@ struct Watched {
     kinds: &'static [Kind],
     style: Style,
     forum: bool,
-    /// Calls people to everything; otherwise to what the table of defaults says.
+    /// Pings people about everything; otherwise by the table of defaults.
     always: bool,
     /// What moderators deleted, as it was.
     deleted: Vec<Value>,
 }
 
 impl Watched {
-    /// Whether a subject that is open, or was for long, has called.
+    /// Whether a subject that is open, or was for long, has pinged.
     fn calls_to(&self, kind: Kind, urgent: bool) -> bool {
         self.kinds.contains(&kind)
             && match kind {
@@ -102,18 +102,18 @@ enum Kind {
 /// Event, what it shows, styles of which one is drawn, forum, rule.
 type Plan = (&'static str, &'static [Kind], &'static [Style], bool, Rule);
 
-/// An event on its way.
+/// An event in transit.
 struct Parcel {
     at: i64,
     source: Source,
-    printed: Told,
+    event: SentEvent,
 }
 
-/// An event as the CAD told it.
+/// An event as the CAD sent it.
 #[derive(Clone)]
-struct Told {
+struct SentEvent {
     at: i64,
-    /// The change it is of: more than one may be done in a moment.
+    /// The change that it is about: there may be several in one moment.
     change: u32,
     body: Value,
 }
@@ -124,13 +124,13 @@ struct Life {
     began: i64,
     change: u32,
     ended: Option<(i64, u32)>,
-    /// It was open before the bot came.
+    /// It was open before the bot started.
     before_us: bool,
-    /// Its creation arrived, soon enough to be believed.
-    printed: Option<i64>,
-    /// Of a panic: its end arrived so.
-    end_told: bool,
-    /// Of a panic: the end of the one before may have been missed, or come late: then it is no other panic, as far as can be known.
+    /// Its creation arrived, early enough to be trusted.
+    seen_at: Option<i64>,
+    /// For a panic: its end arrived early enough, too.
+    end_seen: bool,
+    /// For a panic: the end of the previous one may have been missed or late, so the bot can't know that it is another panic.
     blurred: bool,
 }
 
@@ -143,15 +143,15 @@ struct Scenario {
     way: Vec<Parcel>,
     hub_up: bool,
     forwarding: bool,
-    /// What the CAD told and did not send yet.
-    outbox: Vec<Told>,
+    /// Events that the CAD has raised and not sent yet.
+    outbox: Vec<SentEvent>,
     changes: u32,
     lives: BTreeMap<(Kind, i64), Vec<Life>>,
-    /// How often an event about a unit's panic came so late that it may be another panic as far as can be known.
+    /// How often an event about a unit's panic came so late that the bot may take it for another panic.
     misleading: BTreeMap<i64, usize>,
-    /// Calls whose creation came so long after their end that it may be another call under a number that is used again.
+    /// Calls whose creation came so long after their end that the bot may take it for another call with a reused number.
     used_again: BTreeSet<(Kind, i64)>,
-    /// The CAD has told the reader to ask less: twice as seldom for ten minutes.
+    /// The CAD has told the reader to poll half as often, for ten minutes.
     limited: bool,
     printed: bool,
     names: u32,
@@ -161,7 +161,7 @@ type Outcome = Result<(), String>;
 
 impl Scenario {
     async fn play(seed: u64, printed: bool) -> Outcome {
-        // What draws lots in the bot draws them here, on this thread.
+        // The bot's random choices are drawn here, on this thread.
         fastrand::seed(seed);
         let mut scenario = Self::begin(seed, printed).await;
         let steps = scenario.rng.usize(8..40);
@@ -176,7 +176,7 @@ impl Scenario {
 
     async fn begin(seed: u64, printed: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
-        // Some evenings Discord takes few messages, so that cards share them; some evenings ingest claims what it stores.
+        // In some scenarios Discord accepts few messages, so that cards share them; in some, ingest claims what it stores.
         let bucket = seed.is_multiple_of(3).then_some(Bucket { limit: 3, window_ms: 4_000 });
         let options = CadOptions { rate_limits: false, ..CadOptions::default() };
         let stage = Stage::before(options, bucket, seed.is_multiple_of(2)).await;
@@ -226,7 +226,7 @@ impl Scenario {
             names: 0,
         };
         scenario.stage.connected();
-        // The first reading is of an evening that may have begun without us.
+        // The first read may find a shift that began without us.
         if scenario.chance(30) {
             for _ in 0..scenario.rng.usize(1..6) {
                 scenario.act();
@@ -248,7 +248,7 @@ impl Scenario {
         }
     }
 
-    /// Something happens, or goes wrong, and time passes.
+    /// Something happens or fails, and time passes.
     async fn step(&mut self) {
         match self.rng.u32(..100) {
             0..70 => self.act(),
@@ -298,9 +298,9 @@ impl Scenario {
             let now = self.stage.clock.now();
             while let Some(at) = self.way.iter().position(|parcel| parcel.at <= now.0) {
                 let parcel = self.way.remove(at);
-                self.say(|| format!("  arrives by {:?}: {}", parcel.source, parcel.printed.body));
-                self.heard(&parcel.printed);
-                self.stage.arrive(parcel.source, &parcel.printed.body).await;
+                self.say(|| format!("  arrives by {:?}: {}", parcel.source, parcel.event.body));
+                self.note_arrival(&parcel.event);
+                self.stage.arrive(parcel.source, &parcel.event.body).await;
             }
             self.stage.turn().await;
             if now >= end {
@@ -312,24 +312,24 @@ impl Scenario {
         }
     }
 
-    /// What the CAD has told goes its ways, or is lost.
+    /// The CAD's events go out, or are lost.
     fn dispatch_parcels(&mut self) {
         let now = self.stage.clock.now().0;
-        for printed in std::mem::take(&mut self.outbox) {
+        for event in std::mem::take(&mut self.outbox) {
             let lost = self.chance(5);
-            self.say(|| format!("{}tells {}", if lost { "(lost) " } else { "" }, printed.body));
+            self.say(|| format!("{}sends {}", if lost { "(lost) " } else { "" }, event.body));
             if lost {
                 continue;
             }
             if self.hub_up {
-                self.way.push(Parcel { at: now, source: Source::Hub, printed: printed.clone() });
+                self.way.push(Parcel { at: now, source: Source::Hub, event: event.clone() });
             }
             let by_http = if self.hub_up { self.forwarding } else { self.chance(60) };
             if by_http {
                 let very = self.chance(8);
                 let late = if very { [14_000, 40_000].as_slice() } else { &[0, 0, 50, 700, 4_000, 8_000] };
                 let at = now + late[self.rng.usize(..late.len())];
-                self.way.push(Parcel { at, source: Source::Http, printed });
+                self.way.push(Parcel { at, source: Source::Http, event });
             }
         }
     }
@@ -338,7 +338,7 @@ impl Scenario {
     fn moderate(&mut self) {
         let nth = self.rng.usize(..self.watched.len());
         let mut messages = self.stage.discord.messages(&self.watched[nth].channel);
-        // What is gone before the bot knows that it was sent is sent again: nobody could know better.
+        // A message deleted before the bot knows that it was sent is sent again: nobody could know better.
         let now = self.stage.clock.now().0;
         messages.retain(|message| now - sent_at(message) >= KNOWN_MS);
         if self.watched[nth].forum || messages.is_empty() {
@@ -351,7 +351,7 @@ impl Scenario {
         self.watched[nth].deleted.push(message);
     }
 
-    /// What begins and ends in the CAD by a change.
+    /// Records what a change begins and ends in the CAD.
     fn observe(&mut self) {
         let now = self.stage.clock.now().0;
         let open: Vec<(Kind, i64)> = open(&self.stage.cad.open_state(1)).into_keys().collect();
@@ -366,17 +366,17 @@ impl Scenario {
             if last.is_some_and(|life| life.ended.is_none()) {
                 continue;
             }
-            let missed = |life: &Life| !life.end_told && life.ended.is_none_or(|(ended, _)| now - ended < SURELY_READ_MS);
+            let missed = |life: &Life| !life.end_seen && life.ended.is_none_or(|(ended, _)| now - ended < SURELY_READ_MS);
             let blurred = last.is_some_and(missed);
-            lives.push(Life { began: now, change: self.changes, ended: None, before_us: false, printed: None, end_told: false, blurred });
+            lives.push(Life { began: now, change: self.changes, ended: None, before_us: false, seen_at: None, end_seen: false, blurred });
         }
     }
 
-    /// What may be concluded from an event that arrives now.
-    fn heard(&mut self, printed: &Told) {
+    /// Records what may be concluded from an event that arrives now.
+    fn note_arrival(&mut self, event: &SentEvent) {
         let now = self.stage.clock.now().0;
-        let (kind, data) = (printed.body["type"].as_str().unwrap(), &printed.body["data"]);
-        let in_time = now - printed.at <= 8_000;
+        let (kind, data) = (event.body["type"].as_str().unwrap(), &event.body["data"]);
+        let in_time = now - event.at <= 8_000;
         let number = |value: &Value| value.as_i64().unwrap();
         let made = match kind {
             "EVENT_911" => vec![(Kind::Emergency, number(&data["call"]["callId"])), (Kind::Civil, number(&data["call"]["callId"]))],
@@ -385,11 +385,11 @@ impl Scenario {
         };
         for key in made {
             let over = self.lives.get(&key).is_some_and(|lives| lives.iter().all(|life| life.ended.is_some()));
-            if over && now - printed.at > LATE_MS {
+            if over && now - event.at > LATE_MS {
                 self.used_again.insert(key);
             }
             if let Some(life) = self.lives.get_mut(&key).and_then(|lives| lives.last_mut()).filter(|_| in_time) {
-                life.printed = life.printed.or(Some(now));
+                life.seen_at = life.seen_at.or(Some(now));
             }
         }
         let own = kind == "EVENT_UNIT_PANIC";
@@ -407,17 +407,17 @@ impl Scenario {
             let Some(lives) = self.lives.get_mut(&(Kind::Panic, unit)) else { continue };
             let Some(life) = lives.last_mut() else { continue };
             match (on, life.ended) {
-                // Said before it was over: another one, as far as can be known.
-                (true, Some((_, ended))) if printed.change < ended => *self.misleading.entry(unit).or_default() += 1,
-                // Said before it began, and nothing tells so.
-                (false, None) if printed.change < life.change && (own || now - life.began > LATE_MS) => {
+                // Sent before it was over: as far as the bot can know, another one.
+                (true, Some((_, ended))) if event.change < ended => *self.misleading.entry(unit).or_default() += 1,
+                // Sent before it began, and the event doesn't say so.
+                (false, None) if event.change < life.change && (own || now - life.began > LATE_MS) => {
                     life.blurred = true;
                     *self.misleading.entry(unit).or_default() += 1;
                 }
-                (true, None) if printed.change >= life.change && in_time => life.printed = life.printed.or(Some(now)),
-                // A unit's flag is believed if it cannot be older than the panic.
-                (false, Some((_, ended))) if printed.change >= ended && in_time => {
-                    life.end_told |= kind != "EVENT_UNIT_UPDATE" || life.printed.is_some_and(|began| now - began > LATE_MS);
+                (true, None) if event.change >= life.change && in_time => life.seen_at = life.seen_at.or(Some(now)),
+                // A unit's flag is trusted if it can't be older than the panic.
+                (false, Some((_, ended))) if event.change >= ended && in_time => {
+                    life.end_seen |= kind != "EVENT_UNIT_UPDATE" || life.seen_at.is_some_and(|began| now - began > LATE_MS);
                 }
                 _ => {}
             }
@@ -439,14 +439,14 @@ impl Scenario {
         self.say(|| format!("Discord fails in way {what}, {times} times"));
     }
 
-    /// Somebody does something in the CAD, by its pages or by its API.
+    /// Somebody does something in the CAD, on its pages or through its API.
     fn act(&mut self) {
         self.changes += 1;
         self.change();
         self.observe();
         let at = self.stage.clock.now().0;
         while let Ok((_, body)) = self.stage.events.try_recv() {
-            self.outbox.push(Told { at, change: self.changes, body });
+            self.outbox.push(SentEvent { at, change: self.changes, body });
         }
     }
 
@@ -467,7 +467,7 @@ impl Scenario {
         let level = i64::from(self.rng.u8(1..=3));
         let what = self.rng.u32(..20);
         self.say(|| format!("act {what}{} unit {unit:?} call {call:?} 911 {emergency:?}", if by_api { " by API" } else { "" }));
-        // A new 911 is told also when the API makes it.
+        // A new 911 raises an event even if the API creates it.
         let silent = by_api && !matches!(what, 4 | 5);
         cad.silently(silent);
         match (what, unit, call, emergency) {
@@ -487,7 +487,7 @@ impl Scenario {
                 );
             }
             (2 | 18 | 19, Some(unit), ..) => {
-                // Most often one that was in panic before: on, off and on again is what is hard.
+                // Most often a unit that was in panic before: on, off and on again is the hard case.
                 let again =
                     self.lives.keys().filter(|(kind, id)| *kind == Kind::Panic && units.contains(id)).map(|(_, id)| *id).next_back();
                 let unit = again.filter(|_| self.rng.u8(..3) > 0).unwrap_or(unit);
@@ -516,7 +516,7 @@ impl Scenario {
                 cad.remove_911(1, &[emergency]);
             }
             (7, unit, _, from) => {
-                // Taken: the dispatch is made of the 911, which goes.
+                // The dispatch is created from the 911, which is removed.
                 let idents = unit.into_iter().collect();
                 let spec = DispatchSpec { origin_911: from, idents, ..dispatch(name, word, level) };
                 cad.dispatch_new(1, &spec);
@@ -562,7 +562,7 @@ impl Scenario {
         if from.is_empty() { None } else { Some(from[self.rng.usize(..from.len())]) }
     }
 
-    /// The noise stops: what is under way arrives, and one period passes.
+    /// The faults end: what is in transit arrives, and one period passes.
     async fn calm(&mut self) {
         self.dispatch_parcels();
         self.stage.discord.clear_faults();
@@ -579,7 +579,7 @@ impl Scenario {
         self.pass(periods * PERIOD_MS + SLACK_MS).await;
     }
 
-    /// What was deleted comes back with its next change that every style shows: here it is.
+    /// A deleted message comes back with the next change that every style shows: here it is.
     fn touch_what_was_deleted(&mut self) {
         let deleted: BTreeSet<(Kind, i64)> =
             self.watched.iter().flat_map(|watched| watched.deleted.iter().flat_map(each)).filter_map(|card| key_of(&card)).collect();
@@ -593,8 +593,8 @@ impl Scenario {
         }
         let at = self.stage.clock.now().0;
         while let Ok((_, body)) = self.stage.events.try_recv() {
-            self.say(|| format!("tells {body}"));
-            self.way.push(Parcel { at, source: Source::Hub, printed: Told { at, change: self.changes, body } });
+            self.say(|| format!("sends {body}"));
+            self.way.push(Parcel { at, source: Source::Hub, event: SentEvent { at, change: self.changes, body } });
         }
     }
 
@@ -656,7 +656,7 @@ impl Scenario {
         Ok(())
     }
 
-    /// Messages of a channel, or of its forum posts, all of them; replies and what stands in threads too.
+    /// All messages of a channel, or of its forum posts, including replies and thread messages.
     async fn messages(&self, watched: &Watched) -> Vec<Value> {
         if !watched.forum {
             return self.stage.discord.messages(&watched.channel);
@@ -666,7 +666,7 @@ impl Scenario {
         posts.flat_map(|post| self.stage.discord.messages(post["id"].as_str().unwrap())).collect()
     }
 
-    /// The cards among them, each by itself although several may share a message.
+    /// The cards among them, separately even if several share a message.
     async fn cards(&self, watched: &Watched) -> Vec<Value> {
         let mut all: Vec<Value> = self.messages(watched).await.iter().flat_map(each).collect();
         all.retain(|message| message["message_reference"].is_null() && footer(message).contains('#'));
@@ -692,7 +692,7 @@ impl Scenario {
             }
             .map_err(|why| format!("{key:?} is wrong: {why}\n{}", spelled(card)))?;
         }
-        // Nothing changes a 911 that waits: it stays deleted.
+        // Nothing changes a waiting 911: it stays deleted.
         let deleted: Vec<Value> = watched.deleted.iter().flat_map(each).collect();
         let is_gone =
             |key: &(Kind, i64)| matches!(key.0, Kind::Emergency | Kind::Civil) && deleted.iter().any(|card| key_of(card) == Some(*key));
@@ -702,7 +702,7 @@ impl Scenario {
         }
     }
 
-    /// A panic that is open is shown as itself, not as the one before, to which people were called long ago.
+    /// An open panic has its own card, not that of the previous one, about which people were pinged long ago.
     fn is_this_panic(&self, key: (Kind, i64), card: &Value) -> Outcome {
         let life = self.lives.get(&key).and_then(|lives| lives.last()).filter(|life| !life.blurred);
         let Some(life) = life.filter(|_| key.0 == Kind::Panic && !self.misleading.contains_key(&key.1)) else { return Ok(()) };
@@ -737,7 +737,7 @@ impl Scenario {
         all.extend(watched.deleted.iter().flat_map(each));
         // A panic by its beginning too: one unit may have several.
         let mut pings: BTreeMap<(Kind, i64, String), usize> = BTreeMap::new();
-        // Of a message with several cards that calls, those that it may have called to: they read otherwise by now.
+        // For a message with several cards that pings, the cards it may have pinged about: they look different by now.
         let mut perhaps: BTreeSet<(Kind, i64)> = BTreeSet::new();
         let mention = format!("<@&{}>", self.role);
         let pinged = |message: &&Value| message["pinged"].as_array().is_some_and(|pinged| pinged.contains(&json!(mention)));
@@ -746,11 +746,11 @@ impl Scenario {
                 perhaps.extend(key_of(message));
                 continue;
             }
-            // A reply stands under its card; in a forum, in the card's own post.
+            // A reply is under its card; in a forum, in the card's own post.
             let card = match message["message_reference"]["message_id"].as_str() {
                 Some(id) => {
                     let there: Vec<&Value> = all.iter().filter(|card| card["id"] == json!(id)).collect();
-                    // Of a shared message, the card that the answer speaks of.
+                    // For a shared message, the card that the reply is about.
                     let said = message["content"].as_str().unwrap_or_default();
                     match there.as_slice() {
                         [] => None,
@@ -767,7 +767,7 @@ impl Scenario {
                 None if key_of(message).is_some() => Some(message),
                 None => all.iter().find(|card| card["id"] == message["channel_id"]),
             };
-            // Under a card that was deleted it stands for itself; it was meant for it.
+            // If its card was deleted, it is a message of its own.
             let meant = || {
                 let mut requests = self.stage.discord.requests().into_iter().map(|request| request["body"].clone());
                 let sent = requests.find(|body| body["content"] == message["content"] && !body["message_reference"].is_null())?;
@@ -778,7 +778,7 @@ impl Scenario {
             let began = card["embeds"][0]["timestamp"].as_str().filter(|_| kind == Kind::Panic);
             *pings.entry((kind, id, began.unwrap_or_default().to_owned())).or_default() += 1;
         }
-        // One event or reading that tells of several panics calls once: to those that began in the same moment as the one that called.
+        // One event or read with several panics pings once: about those that began at the same moment as the one that pinged.
         let moments: BTreeSet<String> = pings.keys().filter(|(kind, ..)| *kind == Kind::Panic).map(|(.., began)| began.clone()).collect();
         for card in &all {
             let began = card["embeds"][0]["timestamp"].as_str().unwrap_or_default();
@@ -801,9 +801,9 @@ impl Scenario {
             let urgent =
                 state["activeCalls"].as_array().unwrap().iter().any(|call| call["callId"] == json!(id) && call["priority"] == json!(1));
             let must = |life: &&Life| {
-                let seen = match (life.ended, life.printed) {
+                let seen = match (life.ended, life.seen_at) {
                     (None, _) => true,
-                    (Some((ended, _)), Some(printed)) => ended - printed >= HOLD_MS,
+                    (Some((ended, _)), Some(seen_at)) => ended - seen_at >= HOLD_MS,
                     (Some(_), None) => false,
                 };
                 seen && !life.before_us && !life.blurred
@@ -857,8 +857,8 @@ fn each(message: &Value) -> Vec<Value> {
     if shared { embeds.into_iter().map(alone).collect() } else { vec![message.clone()] }
 }
 
-/// Whether a message that calls people does so for this card of it: a shared one says a sentence for each card that it calls to. Names are
-/// numbered: `Trouble 7`.
+/// Whether a message that pings does so for this card of it: a shared one has a sentence for each card that it pings about. Names have
+/// numbers: `Trouble 7`.
 fn is_spoken_of(card: &Value) -> bool {
     if card["shared"] != json!(true) {
         return true;
@@ -878,7 +878,7 @@ fn is_named_in(card: &Value, content: &str) -> bool {
     })
 }
 
-/// Discord's ids hold the time, since its epoch.
+/// Discord's ids contain the time, since its epoch.
 fn sent_at(message: &Value) -> i64 {
     (message["id"].as_str().unwrap().parse::<i64>().unwrap() >> 22) + 1_420_070_400_000
 }
@@ -923,8 +923,8 @@ fn field(card: &Value, name: &str) -> String {
 
 /// Whether a card says what the CAD says.
 fn right(kind: Kind, card: &Value, fact: &Value, state: &Value) -> Outcome {
-    let same = |what: &str, shown: &str, printed: &str| {
-        if shown == printed { Ok(()) } else { Err(format!("{what} is {shown:?}, the CAD says {printed:?}")) }
+    let same = |what: &str, shown: &str, expected: &str| {
+        if shown == expected { Ok(()) } else { Err(format!("{what} is {shown:?}, the CAD says {expected:?}")) }
     };
     let text = |name: &str| text(fact, name);
     let holds = |what: &str| if title(card).contains(what) { Ok(()) } else { Err(format!("the title lacks {what:?}")) };
@@ -968,7 +968,7 @@ fn right(kind: Kind, card: &Value, fact: &Value, state: &Value) -> Outcome {
     }
 }
 
-/// Compact: what it is, where it is and how urgent, in the title alone.
+/// Compact: kind, place and priority, in the title alone.
 fn right_in_a_line(kind: Kind, card: &Value, fact: &Value) -> Outcome {
     let wanted: Vec<String> = match kind {
         Kind::Dispatch => vec![format!("P{} ", fact["priority"]), text(fact, "title"), text(fact, "address")],
@@ -986,7 +986,7 @@ fn right_in_a_line(kind: Kind, card: &Value, fact: &Value) -> Outcome {
     }
 }
 
-/// Public: what kind, which street, how it stands, and nothing that people wrote.
+/// Public: kind, street and status, and nothing that people wrote.
 fn right_for_the_public(kind: Kind, card: &Value, fact: &Value) -> Outcome {
     let (street, word) = match (kind, &fact["status"]) {
         (Kind::Dispatch, status) => (text(fact, "address"), if *status == json!(0) { "Pending" } else { "Active" }),

@@ -1,14 +1,14 @@
-//! kill -9 at any moment, over and over, while both transports bring events and Discord fails at random: what was accepted is shown, as it
-//! was last told, once, and calls each role once.
+//! kill -9 at any moment, repeatedly, while both transports deliver events and Discord fails at random: every accepted event is shown, in
+//! its last version, once, and pings each role once.
 //!
-//! What counts as accepted. Over HTTP: what was answered 200. Over the hub, where nothing is answered: what the bot had committed, which
-//! its own journal tells. So the journal is the measure of what must be seen, and is itself measured: it must hold each event that was
-//! answered 200, and of what was handed to a hub session, in each life, all up to some point. A row and the posts that follow from it are
-//! one transaction, hence nothing may be missing of what a row tells. Pushes while no session was up are the CAD's loss, not ours. A sender
-//! whose answer was lost with the process sends again: then there are two rows, and of what stands for itself (a page) two messages.
+//! Over HTTP, an event is accepted if it was answered 200. Over the hub, where nothing is answered, it is accepted if the bot committed
+//! it, which its journal shows. So the journal says what must be visible, and is checked itself: it must hold each event that was answered
+//! 200, and of the events given to a hub session, in each life, all up to some point. A row and its posts are one transaction, so nothing
+//! that a row implies may be missing. Pushes while no session was up are the CAD's loss, not ours. A sender whose answer was lost with the
+//! process sends again: then there are two rows, and for an event without a number (a page) two messages.
 //!
 //! `TENFOUR_SEED` repeats choices and moments of a run (the seed is printed), `TENFOUR_KILLS` and `TENFOUR_EVENTS` make it longer,
-//! `TENFOUR_BIN` names another binary than the one that cargo made with the tests.
+//! `TENFOUR_BIN` names another binary than the one that cargo built with the tests.
 
 mod judge;
 mod story;
@@ -31,12 +31,12 @@ use crate::test_bot::PATIENCE;
 use judge::{Handed, Judge};
 use story::Author;
 
-/// Servers 1 and 2 tell by hub, 3 and 4 over HTTP.
+/// Servers 1 and 2 send by hub, 3 and 4 over HTTP.
 const HUB: [u32; 2] = [1, 2];
 const HTTP: [u32; 2] = [3, 4];
-/// Game servers that post for each of the latter.
+/// Number of game servers that post for each of the latter.
 const SENDERS: usize = 4;
-/// While something is left to send, something must be sent within this time, the pauses after faults included.
+/// While something is left to send, something must be sent within this time, including pauses after faults.
 const STUCK: Duration = Duration::from_secs(60);
 
 fn number(name: &str, default: u64) -> u64 {
@@ -44,7 +44,7 @@ fn number(name: &str, default: u64) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number"))
 }
 
-/// Where a server's events are shown.
+/// The channels of one server's events.
 pub(crate) struct Places {
     pub(crate) server: u32,
     /// 911 calls, dispatch calls, panics, pages.
@@ -57,7 +57,7 @@ pub(crate) struct Places {
     pub(crate) threads: bool,
 }
 
-/// What the tasks share that make events.
+/// Shared by the tasks that create events.
 struct Shared {
     stage_key: String,
     cad: CadSim,
@@ -66,15 +66,15 @@ struct Shared {
     /// Which life of the bot this is.
     life: AtomicUsize,
     over: AtomicBool,
-    /// How many events the senders, and the hub, may have brought by now.
+    /// How many events the senders, and the hub, may have delivered by now.
     http_quota: watch::Sender<u64>,
     hub_quota: watch::Sender<u64>,
-    /// Given out so far.
+    /// Events handed out so far.
     http_given: AtomicI64,
     addr: watch::Sender<Option<SocketAddr>>,
     /// Marks of events that were answered 200, and how often each had been sent.
     accepted: watch::Sender<Vec<(String, u32)>>,
-    /// What hub sessions were given.
+    /// Events given to hub sessions.
     handed: watch::Sender<Vec<Handed>>,
 }
 
@@ -101,13 +101,13 @@ async fn sender(shared: Arc<Shared>, mut author: Author) {
                     break;
                 }
             }
-            // As a sender that was refused does; not a wait for anything.
+            // Like a sender that was refused; not a wait for a condition.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-/// The CAD, telling one server's events by hub whether anybody listens or not.
+/// The CAD, sending one server's events by hub whether or not a session exists.
 async fn pusher(shared: Arc<Shared>, mut author: Author, mut rng: Rng) {
     let mut quota = shared.hub_quota.subscribe();
     loop {
@@ -131,8 +131,8 @@ async fn until_over(shared: &Shared) {
     }
 }
 
-/// Forum posts know no nonce. A create that is still on its way when a new life looks for it cannot be found, and makes a second post:
-/// so only messages come late.
+/// Forum posts have no nonce. A create that is still in flight when the next life searches for it can't be found, and makes a second post:
+/// so only messages are delayed.
 fn noises(rng: &mut Rng) -> [Noise; 2] {
     let noise = Noise {
         seed: rng.u64(..),
@@ -150,11 +150,11 @@ fn noises(rng: &mut Rng) -> [Noise; 2] {
     [noise.clone(), Noise { seed: rng.u64(..), path_part: "/channels/".into(), late: 0, ..noise }]
 }
 
-/// Discord as it is in the life to come.
+/// Discord in the next life.
 fn weather(discord: &DiscordSim, rng: &mut Rng) {
     discord.clear_faults();
     match rng.u8(..4) {
-        // Narrow: a backlog grows, and whatever the bot does against one is cut in the middle too.
+        // Narrow: a backlog grows, so that the handling of backlogs is interrupted too.
         0 => discord.set_rate_limits(RateLimits::Real, Bucket { limit: 5, window_ms: 2_000 }),
         _ => discord.set_rate_limits(RateLimits::Off, Bucket { limit: 5, window_ms: 5_000 }),
     }
@@ -165,25 +165,25 @@ fn weather(discord: &DiscordSim, rng: &mut Rng) {
     }
 }
 
-/// Until the moment at which the bot shall die.
+/// Waits for the moment at which the bot is killed.
 async fn moment(shared: &Shared, rng: &mut Rng, share: u64, stream: &mut broadcast::Receiver<Value>) {
     let many = usize::try_from(rng.u64(1..=share.max(2) / 2)).unwrap();
     let pause = Duration::from_millis(rng.u64(20..900));
     match rng.u8(..5) {
-        // Any moment, one of the start included.
+        // Any moment, also during the start.
         0 => tokio::time::sleep(pause).await,
         1 => {
             let mut addr = shared.addr.subscribe();
             addr.wait_for(Option::is_some).await.unwrap();
             tokio::time::sleep(pause).await;
         }
-        // The very moment at which an event is answered 200, others being on their way.
+        // Just as an event is answered 200, with others in flight.
         2 => {
             let mut accepted = shared.accepted.subscribe();
             let enough = accepted.borrow().len() + many;
             accepted.wait_for(|accepted| accepted.len() >= enough).await.unwrap();
         }
-        // Discord has done its work, and the bot does not know yet.
+        // Discord has done its work, and the bot doesn't know yet.
         3 => {
             let (mut left, what) = (rng.usize(1..20), if rng.bool() { "MESSAGE_CREATE" } else { "MESSAGE_UPDATE" });
             while left > 0 {
@@ -194,7 +194,7 @@ async fn moment(shared: &Shared, rng: &mut Rng, share: u64, stream: &mut broadca
                 }
             }
         }
-        // The hub has just told something.
+        // The hub has just sent something.
         _ => {
             let mut handed = shared.handed.subscribe();
             let enough = handed.borrow().len() + many;
@@ -203,15 +203,15 @@ async fn moment(shared: &Shared, rng: &mut Rng, share: u64, stream: &mut broadca
     }
 }
 
-/// One life: it begins, is told where it listens, and dies. Returns what it said.
+/// One life: it starts, its address is published, and it is killed. Returns its output.
 async fn live_and_die(shared: &Shared, bot: Running, rng: &mut Rng, share: u64, stream: &mut broadcast::Receiver<Value>) -> String {
-    let told = async {
+    let announced = async {
         shared.addr.send_replace(Some(bot.listener().await));
         std::future::pending::<()>().await;
     };
-    // A moment that does not come (everything was refused in this life) is no reason to live on.
+    // If the moment doesn't come (every request was refused in this life), it is killed anyway.
     tokio::select! {
-        () = told => {}
+        () = announced => {}
         _ = tokio::time::timeout(Duration::from_secs(6), moment(shared, rng, share, stream)) => {}
     }
     let said = bot.kill().await.stderr;
@@ -219,7 +219,7 @@ async fn live_and_die(shared: &Shared, bot: Running, rng: &mut Rng, share: u64, 
     said
 }
 
-/// Waits until nothing is left to send, as long as it gets less.
+/// Waits until nothing is left to send, as long as there is progress.
 async fn settled(stage: &Stage) {
     let (mut least, mut since) = (usize::MAX, Instant::now());
     while least > 0 {
@@ -262,7 +262,7 @@ async fn killed_at_any_moment_it_shows_all_that_was_accepted_once() {
     println!("crash: TENFOUR_SEED={seed} TENFOUR_KILLS={kills} TENFOUR_EVENTS={events}");
     let began = Instant::now();
     let mut rng = Rng::with_seed(seed);
-    // What is tested is the order of commits and requests, not the disk.
+    // The order of commits and requests is tested, not the disk.
     let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     let mut stage = Stage::within(&place, 4).await;
@@ -296,7 +296,7 @@ async fn killed_at_any_moment_it_shows_all_that_was_accepted_once() {
         tasks.spawn(pusher(Arc::clone(&shared), Author::new(server, rng.fork(), Arc::clone(&shared.numbers)), rng.fork()));
     }
 
-    // Each life gets as much as any other, so that no kill finds the work done: half of it over HTTP, a quarter by each hub session.
+    // Each life gets the same share, so that no kill finds the work done: half of it over HTTP, a quarter by each hub session.
     let share = (events / (kills + 1)).max(8);
     let mut reconnected = Vec::new();
     let mut lives = String::new();
@@ -314,7 +314,7 @@ async fn killed_at_any_moment_it_shows_all_that_was_accepted_once() {
         shared.http_quota.send_modify(|quota| *quota += share / 2);
         shared.hub_quota.send_modify(|quota| *quota += share / 4);
         lives = live_and_die(&shared, bot, &mut rng, share, &mut stream).await;
-        // A session that broke by itself may have lost what was on its way.
+        // A session that broke by itself may have lost what was in transit.
         for server in HUB {
             let signed_in =
                 |seen: &Seen| matches!(seen, Seen::Auth { server: Some(s), success: Some(true), .. } if *s == i64::from(server));
@@ -322,7 +322,7 @@ async fn killed_at_any_moment_it_shows_all_that_was_accepted_once() {
                 reconnected.push((server, shared.life.load(Ordering::SeqCst)));
             }
         }
-        // Until the CAD has noticed, it goes on telling the dead one: also one whose sign-in it reads only now.
+        // Until the CAD notices, it sends to the dead session, even if it reads its sign-in only now.
         let noticed = tokio::time::timeout(PATIENCE, async {
             while stage.cad.connections() > 0 {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -333,20 +333,20 @@ async fn killed_at_any_moment_it_shows_all_that_was_accepted_once() {
     }
     std::fs::write(stage.folder.join("last-life.log"), &lives).unwrap();
 
-    // The last life: all that is left, and then the noise stops.
+    // The last life: everything that is left, without faults.
     weather(&stage.discord, &mut rng);
     stage.cad.heal();
     let bot = stage.start();
     shared.addr.send_replace(Some(bot.listener().await));
     shared.http_quota.send_replace(events / 2);
     shared.hub_quota.send_replace(events / 4);
-    let taken = |shared: &Shared| shared.accepted.borrow().len() as u64 >= events / 2;
-    let told = |shared: &Shared| {
+    let accepted = |shared: &Shared| shared.accepted.borrow().len() as u64 >= events / 2;
+    let handed_over = |shared: &Shared| {
         HUB.iter().all(|server| shared.handed.borrow().iter().filter(|h| h.server == *server).count() as u64 >= events / 4)
     };
     let patience = PATIENCE.max(Duration::from_millis(20 * events));
     let all = tokio::time::timeout(patience, async {
-        while !taken(&shared) || !told(&shared) {
+        while !accepted(&shared) || !handed_over(&shared) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
@@ -355,7 +355,7 @@ async fn killed_at_any_moment_it_shows_all_that_was_accepted_once() {
     while tasks.join_next().await.is_some_and(|done| done.map(|()| true).unwrap()) {}
     stage.discord.clear_faults();
     stage.discord.set_rate_limits(RateLimits::Off, Bucket { limit: 5, window_ms: 5_000 });
-    // Order holds on a session: what was told last is behind everything.
+    // A session keeps the order: the last event is after all others.
     for server in HUB {
         assert!(stage.cad.wait_session(server.into(), PATIENCE).await);
         let mark = format!("end of {server}");

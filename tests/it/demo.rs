@@ -11,7 +11,7 @@ use tokio::time::timeout;
 fn demo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenfour"));
     command.arg("demo").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    // What the developer's shell has set must not reach the demo.
+    // Settings of the developer's shell must not reach the demo.
     for name in ["TENFOUR_RECORD", "TENFOUR_LOG", "DISCORD_TOKEN", "SONORAN_API_KEY"] {
         command.env_remove(name);
     }
@@ -54,7 +54,7 @@ async fn once_shows_every_kind_of_alert_and_ends_well() {
     }
     assert_eq!(erred, "", "nothing goes wrong in a demo");
 
-    // The record: one JSON object a line, no token in it.
+    // The recording: one JSON object a line, no token in it.
     let lines = std::fs::read_to_string(&record).unwrap();
     std::fs::remove_file(&record).ok();
     assert!(lines.lines().count() > 20, "{lines}");
@@ -81,12 +81,12 @@ async fn page(arguments: &[&str]) -> (Child, String) {
         panic!("the demo ended before it named its page");
     });
     let url = url.await.expect("the page is named in time");
-    // What it prints later must not fill the pipe.
+    // Later output must not fill the pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (child, url)
 }
 
-/// Runs `tests/browser/page.mjs` against a demo of its own.
+/// Runs `tests/browser/page.mjs` against its own demo.
 async fn page_in_chromium(arguments: &[&str], quiet: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
@@ -117,7 +117,7 @@ async fn the_page_holds_in_chromium_during_a_simulated_shift() {
     page_in_chromium(&["--page", "127.0.0.1:0", "--speed", "3"], "0").await;
 }
 
-/// Nothing happens there but what the test fires, so each press has one right answer.
+/// Only the test's events happen there, so each press has one right answer.
 #[tokio::test]
 async fn members_act_on_the_page_of_the_demo_in_chromium() {
     page_in_chromium(&["--page", "127.0.0.1:0", "--quiet"], "1").await;

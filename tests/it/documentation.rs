@@ -1,4 +1,4 @@
-//! What people are told to do must be what there is: names, defaults, commands and files in the documents against the code.
+//! Compares the documents with the code: names, defaults, commands and files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,7 +15,7 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What stands in single backticks on one line, outside fenced blocks.
+/// Text in single backticks on one line, outside fenced blocks.
 fn quoted(document: &str) -> BTreeSet<String> {
     let mut fenced = false;
     let mut found = BTreeSet::new();
@@ -48,7 +48,7 @@ fn the_readme_lists_every_setting_with_its_default() {
             None if ["DISCORD_TOKEN", "SONORAN_COMMUNITY_ID", "SONORAN_API_KEY"].contains(&name.as_str()) => {
                 assert_eq!(shown, "required", "{name}");
             }
-            // A default made of another setting is told in words.
+            // A default that depends on another setting is described in words.
             None => assert!(shown == "none" || shown.contains("`SONORAN_API_URL`"), "{name}: {shown}"),
         }
     }
@@ -79,7 +79,7 @@ fn the_readme_names_every_command_and_no_other() {
                 commands.iter().any(|command| text.starts_with(command))
             })
             .flat_map(|text| {
-                // `/cad a|b` names two.
+                // `/cad a|b` means two commands.
                 let mut words = text.split_whitespace();
                 let (command, subs) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
                 subs.split('|').map(|sub| format!("{command} {sub}")).collect::<Vec<_>>()
@@ -115,7 +115,7 @@ fn the_commands_people_copy_are_the_ones_that_are_tested() {
 fn the_gate_holds_the_dependencies_against_deny_toml() {
     let gate = read(".ci/run");
     assert!(gate.lines().any(|line| line.trim() == "step 'dependencies' dependencies"), "the gate never checks the dependencies");
-    // Always, and the advisories where they can be had; that they could not is said, never silent.
+    // Always, and the advisories if they are available; a skip is reported, never silent.
     for words in ["--locked check licenses bans sources", "check advisories", "ADVISORIES WERE NOT CHECKED"] {
         assert!(gate.contains(words), ".ci/run lacks {words}");
     }
@@ -125,9 +125,9 @@ fn the_gate_holds_the_dependencies_against_deny_toml() {
     }
 }
 
-/// What is told of backups in each place is the same command.
+/// Every document gives the same backup command.
 #[test]
-fn every_document_that_tells_of_backups_uses_the_command() {
+fn every_document_about_backups_uses_the_command() {
     for document in ["README.md", "deploy/README.md", "compose.yaml", "Dockerfile"] {
         assert!(read(document).contains("tenfour backup "), "{document} does not tell of `tenfour backup`");
     }
@@ -137,7 +137,7 @@ fn every_document_that_tells_of_backups_uses_the_command() {
     assert!(!read("README.md").contains(".backup copy.db"));
 }
 
-/// A file that moved must not live on in the documents.
+/// A file that moved must not be named in the documents any more.
 #[test]
 fn every_file_that_the_documents_name_exists() {
     let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md", "fuzz/README.md"];
@@ -195,7 +195,7 @@ fn sources_and_documents() -> BTreeMap<String, String> {
     found
 }
 
-/// The facts that a text cites as `#e2` or `#e3, #e4` behind the contract's name, and whether each citation names one.
+/// The facts that a text cites as `#e2` or `#e3, #e4` after the contract's name, and whether each citation names one.
 fn cited_facts(text: &str, contract: &str) -> Vec<Option<String>> {
     let mut facts = Vec::new();
     for mut rest in text.split(contract).skip(1) {
@@ -216,7 +216,7 @@ fn cited_facts(text: &str, contract: &str) -> Vec<Option<String>> {
     facts
 }
 
-/// Read in ten minutes, or not read at all.
+/// It must be readable in ten minutes.
 #[test]
 fn the_architecture_stays_short() {
     let words = read("ARCHITECTURE.md").split_whitespace().count();
@@ -236,7 +236,7 @@ fn every_cad_fact_that_the_code_cites_is_in_the_contract() {
             continue;
         }
         for fact in cited_facts(&text, &contract) {
-            // A document may name the whole file; a comment in the code has one fact in mind.
+            // A document may name the whole file; a comment in the code cites one fact.
             assert!(fact.is_some() || file.ends_with(".md"), "{file} cites {contract} without a fact, such as #e2");
             if let Some(id) = fact {
                 assert!(unique.contains(id.as_str()), "{file} cites {contract}#{id}, which does not exist");

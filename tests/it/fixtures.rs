@@ -1,4 +1,4 @@
-//! Every push-event fixture decodes to the value that a reader of the file would write down. The expected values are written by hand.
+//! Every push-event fixture decodes to the value that a reader of the file would write down. The expected values are hand-written.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -393,7 +393,7 @@ fn others() -> Vec<Row> {
         other("EVENT_CHAR_SELECTED.sync-id", selected("char1:4be07d1c9a")),
         other("EVENT_COMMUNITY_LINK_VERIFIED.doc", linked("license:4be07d1c9a", DANA_ACCOUNT)),
         other("EVENT_COMMUNITY_LINK_VERIFIED.hub-no-key", linked("discord:118822334455667788", "a94d2e17-58b3-4c6a-8d21-0f7e9b3c1d45")),
-        // Nothing in it but coordinates and the behaviour of people.
+        // Nothing in it but coordinates and the behavior of people.
         other("EVENT_NEW_CALLOUT.doc", Event::Callout(Callout::default())),
         other("EVENT_NEW_CALLOUT.real", Event::Callout(pier)),
         ("GET_LOGS.toplevel", None, vec![Event::Ignored]),
@@ -588,7 +588,7 @@ fn every_fixture_has_a_row_a_line_in_the_index_and_no_row_lacks_its_file() {
 #[test]
 fn every_known_type_has_a_fixture() {
     let seen: BTreeSet<String> = files().iter().map(|file| file.split_once('.').unwrap().0.to_owned()).collect();
-    // What the bot tells itself comes from nowhere else.
+    // The bot's own events come from nowhere else.
     let known: BTreeSet<String> = known_kinds().filter(|kind| !is_own(kind)).map(str::to_owned).collect();
     assert_eq!(seen, known);
 }
@@ -613,8 +613,8 @@ fn the_key_comes_off_and_nothing_journaled_has_it() {
     }
 }
 
-/// Every place of every fixture, one after the other, holds something else: the decoder may refuse it, but not fall over it, and an
-/// event that survives still stands for its type.
+/// Each value of every fixture, one after the other, is replaced: the decoder may reject the event but not crash, and an
+/// event that survives still has its type.
 #[test]
 fn no_fixture_with_one_place_spoilt_makes_the_decoder_fall_over() {
     let long = "\u{1F525}".repeat(20_000);

@@ -1,5 +1,5 @@
-//! The fuzz targets' checks over their seeds, what fuzzing once found among them, and over the event fixtures: what was found stays found
-//! without a fuzzer, and the targets keep compiling.
+//! Runs the fuzz targets' checks over their seeds, over inputs that fuzzing once found, and over the event fixtures: bugs found once stay
+//! fixed without a fuzzer, and the targets keep compiling.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ fn replay(target: &str, folder: &str, check: fn(&[u8])) {
     assert!(files.len() >= 5, "{folder} holds too little");
     for file in files {
         let data = std::fs::read(&file).unwrap();
-        // A seed is cut short and damaged too: the fuzzer's first steps, the same each time.
+        // Seeds are also truncated and damaged: the fuzzer's first steps, the same each time.
         for end in (0..data.len()).step_by(data.len() / 16 + 1).chain([data.len()]) {
             let cut = &data[..end];
             if std::panic::catch_unwind(|| check(cut)).is_err() {

@@ -1,5 +1,5 @@
-//! The event listener and the accept loop under it, over real sockets. The clock is paused: it moves on only when nobody has
-//! anything left to do, so "too slow" and "never" are exact and take no time.
+//! The event listener and the accept loop under it, over real sockets. The clock is paused: it moves on only when all tasks
+//! are idle, so "too slow" and "never" are exact and take no time.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -59,7 +59,7 @@ impl Server {
         Client { stream: TcpStream::connect(self.addr).await.unwrap(), read: Vec::new() }
     }
 
-    /// Sends a whole request on a connection of its own; the answer must come without an event in the queue.
+    /// Sends a whole request on its own connection; the response must come without an event in the queue.
     async fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
         let mut client = self.connect().await;
         client.send(request).await;
@@ -68,7 +68,7 @@ impl Server {
         reply
     }
 
-    /// Sends a request whose event must reach the queue, where it meets `fate`.
+    /// Sends a request whose event must reach the queue, where it gets `fate`.
     async fn deliver(&mut self, request: impl AsRef<[u8]>, fate: Result<(), IntakeError>) -> (Reply, RawEvent) {
         let mut client = self.connect().await;
         client.send(request).await;
@@ -106,7 +106,7 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// The next answer; its end is told by content-length.
+    /// The next response; content-length gives its end.
     async fn reply(&mut self) -> Reply {
         self.try_reply(true).await.expect("closed without an answer")
     }
@@ -168,7 +168,7 @@ fn secs(secs: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_comes_to_the_door_without_its_key_and_is_answered_ok() {
+async fn an_event_reaches_the_intake_without_its_key_and_is_answered_ok() {
     let mut server = Server::start().await;
     let (reply, event) = server.deliver(post(event()), Ok(())).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "ok"));
@@ -184,7 +184,7 @@ async fn every_documented_path_and_shape_is_taken() {
     for path in ["/", "/?a=b", "/event", "/event/", "/sonorancad/event", "/sonorancad/event/", "/event?server=1&x=%20"] {
         assert_eq!(server.deliver(post_to(path, event()), Ok(())).await.0.status, 200, "{path}");
     }
-    // Key in any letter case, unknown types, a text that holds the object, no data at all.
+    // Key in any letter case, unknown types, a text that contains the object, no data at all.
     let quoted = serde_json::to_string(&event()).unwrap();
     for body in [event().replace(KEY, &KEY.to_uppercase()), quoted, format!(r#"{{"key":"{KEY}","type":"NEVER_SEEN"}}"#)] {
         assert_eq!(server.deliver(post(&body), Ok(())).await.0.status, 200, "{body}");
@@ -232,7 +232,7 @@ async fn a_missing_and_a_wrong_key_look_the_same_and_hide_everything_else() {
         ("/", r#"{"key":"5eC4e7-kE","type":"X"}"#.into()),
         ("/", r#"{"key":"5eC4e7-kEy ","type":"X"}"#.into()),
         ("/", format!(r#"{{"key":"{}","type":"X"}}"#, "k".repeat(5000))),
-        // A stranger learns neither that the type is bad nor which servers there are.
+        // A stranger learns neither that the type is bad nor which servers exist.
         ("/", r#"{"key":"wrong"}"#.into()),
         ("/", "{}".into()),
         ("/?server=99", r#"{"key":"wrong","type":"X"}"#.into()),
@@ -342,7 +342,7 @@ async fn size_is_bounded_with_and_without_a_declared_length() {
     chunked.extend_from_slice(b"0\r\n\r\n");
     assert_eq!(server.ask(&chunked).await.status, 413);
 
-    // Who asks for leave first is refused before sending anything; who announces a gigabyte is not listened to.
+    // `Expect: 100-continue` is answered before the body is sent; an announced gigabyte isn't read.
     let length = MAX_BODY + 1;
     let reply = server.ask(format!("POST / HTTP/1.1\r\nHost: bot\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n")).await;
     assert_eq!(reply.status, 413);
@@ -369,7 +369,7 @@ async fn a_slow_body_is_answered_408_after_its_time() {
     let body = event();
     client.send(format!("POST / HTTP/1.1\r\nHost: bot\r\nContent-Length: {}\r\n\r\n{}", body.len(), &body[..10])).await;
     let began = Instant::now();
-    // A byte now and then buys no time: the limit is on the whole.
+    // A slow trickle of bytes buys no time: the limit is on the whole.
     tokio::time::sleep(secs(8)).await;
     client.send(&body[10..11]).await;
     let reply = client.reply().await;
@@ -406,7 +406,7 @@ async fn connections_are_kept_for_the_next_request_but_not_for_ever() {
         assert_eq!(client.reply().await.status, 200);
         assert!(client.is_silent_for(secs(50)).await);
     }
-    // Half a head on a kept connection has the head's time, not the idle one's.
+    // Half a head on a kept connection has the head's time limit, not the idle one.
     client.send("POST / HT").await;
     let began = Instant::now();
     assert!(client.is_closed_within(secs(60)).await);
@@ -465,7 +465,7 @@ async fn one_address_cannot_take_every_connection() {
         client.send(get).await;
         assert_eq!(client.reply().await.status, 200);
     }
-    // Idle for longer than the second: its place goes to the third.
+    // Idle for longer than the second: its slot goes to the third.
     let mut third = server.connect().await;
     third.send(get).await;
     assert_eq!(third.reply().await.status, 200);

@@ -1,4 +1,4 @@
-//! The integration tests, one binary: rooms against scripted peers, and the whole bot against both simulators.
+//! The integration tests, one binary: modules against scripted peers, and the whole bot against both simulators.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -53,17 +53,17 @@ async fn one_event_that_names_220_units_is_one_card_and_one_ping() {
     let said = card["content"].as_str().unwrap();
     assert!(said.contains("PANIC: 220 units: Unit 1, Unit 2") && said.contains("more"), "{said}");
     assert!(card["embeds"][0]["fields"][0]["value"].as_str().unwrap().contains("Unit 1, Unit 2, Unit 3"), "{card:#}");
-    // Some are safe: the card says so. The bot dies and comes back: so does it then.
+    // Some are safe: the card says so. The bot is killed and restarted: it still does.
     scene.panic(1..=180, false).await;
     scene.stage.restart().await;
     scene.stage.play(2_000, 500).await;
     assert_eq!(title(&scene.cards()[0]), "🆘 PANIC · 40 units");
-    // The first of them is in panic again: an alarm of its own.
+    // The first of them is in panic again: a new alarm.
     scene.stage.play(20_000, 5_000).await;
     scene.panic(1..=1, true).await;
     scene.stage.play(2_000, 500).await;
     assert_eq!((scene.cards().len(), scene.pings()), (2, 2));
-    // All others are safe, and then it is, too.
+    // All others are safe, and then the first is, too.
     scene.panic(181..=220, false).await;
     scene.stage.play(2_000, 500).await;
     assert_eq!(title(&scene.cards()[0]), "✅ Panic over · 220 units");
@@ -83,7 +83,7 @@ async fn up_to_five_units_in_one_event_keep_a_card_each_and_ping_once() {
         scene.stage.turn().await;
         let cards = if many > 5 { 1 } else { usize::try_from(many).unwrap() };
         assert_eq!((scene.cards().len(), scene.pings()), (cards, 1), "{many}");
-        // Another event is another alarm, in the same moment too.
+        // Another event is another alarm, even at the same moment.
         scene.panic(11..=11, true).await;
         scene.stage.turn().await;
         assert_eq!((scene.cards().len(), scene.pings()), (cards + 1, 2), "{many}");
@@ -91,7 +91,7 @@ async fn up_to_five_units_in_one_event_keep_a_card_each_and_ping_once() {
     }
 }
 
-/// The first card would have called; what ended before it was shown calls nobody.
+/// The first card would have pinged; a panic that ended before it was shown pings nobody.
 #[tokio::test]
 async fn the_ping_of_an_event_is_not_lost_with_the_unit_that_is_safe_first() {
     let mut scene = Scene::new().await;

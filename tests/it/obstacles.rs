@@ -1,4 +1,4 @@
-//! What is in the way of a message and not in its text: nothing is given up, nobody else waits, people hear of it once.
+//! Obstacles of a message that its text doesn't cause: nothing is given up, no other message waits, people are notified once.
 
 use serde_json::{Value, json};
 use tenfour::delivery::Trouble;
@@ -17,18 +17,18 @@ async fn stage() -> Stage {
     stage
 }
 
-async fn tell(stage: &mut Stage, kind: &str, data: Value) {
+async fn send_event(stage: &mut Stage, kind: &str, data: Value) {
     stage.arrive(Source::Hub, &json!({ "type": kind, "data": data })).await;
     stage.turn().await;
 }
 
 async fn fire(stage: &mut Stage, id: i64) {
     let call = json!({ "callId": id, "isEmergency": true, "description": format!("Fire {id}"), "location": "Alta St" });
-    tell(stage, "EVENT_911", json!({ "call": call })).await;
+    send_event(stage, "EVENT_911", json!({ "call": call })).await;
 }
 
 async fn gone(stage: &mut Stage, id: i64) {
-    tell(stage, "EVENT_REMOVE_911", json!({ "callIds": [id] })).await;
+    send_event(stage, "EVENT_REMOVE_911", json!({ "callIds": [id] })).await;
 }
 
 async fn forum(stage: &Stage) -> String {
@@ -52,8 +52,8 @@ fn titles(stage: &Stage, channel: &str) -> Vec<String> {
     stage.discord.messages(channel).iter().map(|message| message["embeds"][0]["title"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// What people are told of, without the words.
-fn told(stage: &mut Stage) -> Vec<Option<Obstacle>> {
+/// The obstacles people were notified about, without the wording.
+fn notices(stage: &mut Stage) -> Vec<Option<Obstacle>> {
     let obstacle = |trouble| match trouble {
         Trouble::Refused { .. } => None,
         Trouble::Obstructed { obstacle, .. } => Some(obstacle),
@@ -75,22 +75,22 @@ async fn a_full_forum_is_retried_and_reported_once() {
         fire(&mut stage, id).await;
     }
     stage.play(HOUR_MS, 10_000).await;
-    assert_eq!(told(&mut stage), [Some(Obstacle::Full)]);
+    assert_eq!(notices(&mut stage), [Some(Obstacle::Full)]);
     let tries = stage.discord.requests().iter().filter(|r| r["path"].as_str().unwrap().ends_with("/threads")).count();
     assert!((20..=100).contains(&tries), "one a minute for the whole forum: {tries}");
-    // Room for one only: it is still the same trouble.
+    // Space for only one: it is still the same problem.
     stage.discord.limit_threads(1);
     stage.play(600_000, 10_000).await;
-    assert_eq!((posts(&stage, &forum).len(), told(&mut stage)), (1, vec![]));
+    assert_eq!((posts(&stage, &forum).len(), notices(&mut stage)), (1, vec![]));
     stage.discord.limit_threads(1_000);
     stage.play(120_000, 10_000).await;
     assert_eq!(posts(&stage, &forum).len(), 3);
     nothing_is_left(&stage).await;
-    // Full once more: that is new.
+    // Full again: that is new.
     stage.discord.limit_threads(0);
     fire(&mut stage, 4).await;
     stage.play(HOUR_MS, 10_000).await;
-    assert_eq!(told(&mut stage), [Some(Obstacle::Full)]);
+    assert_eq!(notices(&mut stage), [Some(Obstacle::Full)]);
     stage.end().await;
 }
 
@@ -101,7 +101,7 @@ async fn a_forum_that_starts_requiring_tags_is_retried_and_reported_once() {
     stage.discord.require_tags(&forum, true);
     fire(&mut stage, 1).await;
     stage.play(HOUR_MS, 10_000).await;
-    assert_eq!(told(&mut stage), [Some(Obstacle::Tags)]);
+    assert_eq!(notices(&mut stage), [Some(Obstacle::Tags)]);
     stage.discord.require_tags(&forum, false);
     stage.play(60_000, 10_000).await;
     assert_eq!(posts(&stage, &forum).len(), 1);
@@ -149,10 +149,10 @@ async fn an_unknown_refusal_is_reported_once_and_holds_up_no_other_card() {
     stage.discord.fail_with("POST", "/messages", 400, json!({ "message": "Odd", "code": 55_555 }), 1);
     fire(&mut stage, 1).await;
     fire(&mut stage, 2).await;
-    assert_eq!((titles(&stage, &channel).len(), told(&mut stage)), (1, vec![Some(Obstacle::Unknown(55_555))]), "the second one at once");
+    assert_eq!((titles(&stage, &channel).len(), notices(&mut stage)), (1, vec![Some(Obstacle::Unknown(55_555))]), "the second one at once");
     stage.discord.fail_with("POST", "/messages", 400, json!({ "message": "Odd", "code": 55_555 }), 8);
     stage.play(2 * HOUR_MS, 10_000).await;
-    assert_eq!((titles(&stage, &channel).len(), told(&mut stage)), (2, vec![]));
+    assert_eq!((titles(&stage, &channel).len(), notices(&mut stage)), (2, vec![]));
     nothing_is_left(&stage).await;
     stage.end().await;
 }
@@ -171,7 +171,7 @@ async fn a_rejected_name_is_replaced_with_a_neutral_one_at_once() {
     // Not even the neutral one: it waits, and is reported.
     stage.discord.fail_with("POST", "/threads", 400, refused, 4);
     fire(&mut stage, 8).await;
-    assert_eq!(told(&mut stage), [Some(Obstacle::Name)]);
+    assert_eq!(notices(&mut stage), [Some(Obstacle::Name)]);
     stage.play(120_000, 5_000).await;
     assert_eq!(posts(&stage, &forum).len(), 2);
     nothing_is_left(&stage).await;
@@ -191,12 +191,12 @@ async fn a_panic_arrives_within_seconds_after_an_edge_failure_and_nothing_is_par
             stage.discord.fail_with("*", "/channels/", 403, blocked, u32::MAX);
         }
         fire(&mut stage, 1).await;
-        tell(&mut stage, "EVENT_UNIT_PANIC", json!({ "identIds": [5], "isPanic": true })).await;
+        send_event(&mut stage, "EVENT_UNIT_PANIC", json!({ "identIds": [5], "isPanic": true })).await;
         stage.play(3_000, 250).await;
         stage.discord.clear_faults();
         stage.play(3_000, 250).await;
         assert_eq!((titles(&stage, &channel).len(), titles(&stage, &other).len()), (2, 1));
-        assert_eq!((stage.store.parked().await.unwrap(), told(&mut stage)), (vec![], vec![]), "nobody is asked for permissions");
+        assert_eq!((stage.store.parked().await.unwrap(), notices(&mut stage)), (vec![], vec![]), "nobody is asked for permissions");
         nothing_is_left(&stage).await;
         stage.end().await;
     }
@@ -211,7 +211,7 @@ async fn an_edge_failure_that_lasts_is_reported_once_for_all_channels() {
     stage.discord.page("*", "/channels/", 403, u32::MAX);
     fire(&mut stage, 1).await;
     stage.play(HOUR_MS, 5_000).await;
-    assert_eq!(told(&mut stage), [Some(Obstacle::Edge)]);
+    assert_eq!(notices(&mut stage), [Some(Obstacle::Edge)]);
     stage.end().await;
 }
 
@@ -228,20 +228,20 @@ async fn a_locked_post_stops_only_itself_and_is_reported_once() {
         assert_eq!(posts(&stage, &forum).len() as i64, 2 + minute, "each call at once");
         stage.play(60_000, 15_000).await;
     }
-    assert_eq!((told(&mut stage), stage.store.parked().await.unwrap()), (vec![Some(Obstacle::Locked)], vec![]));
-    // Unlocked: the card is brought up to date, and the post is put away.
+    assert_eq!((notices(&mut stage), stage.store.parked().await.unwrap()), (vec![Some(Obstacle::Locked)], vec![]));
+    // Unlocked: the card is updated, and the post is archived.
     stage.discord.moderate_thread(&locked, true, false);
     stage.play(600_000, 15_000).await;
     let first = posts(&stage, &forum).remove(0);
     assert!(card(&stage, &first).starts_with('☑'), "{}", card(&stage, &first));
     assert_eq!(first["thread_metadata"]["archived"], json!(true));
     nothing_is_left(&stage).await;
-    // Another one: people hear of that too.
+    // Another one: people are notified about that too.
     let second = posts(&stage, &forum)[1]["id"].as_str().unwrap().to_owned();
     stage.discord.moderate_thread(&second, true, true);
     gone(&mut stage, 100).await;
     stage.play(HOUR_MS, 15_000).await;
-    assert_eq!(told(&mut stage), [Some(Obstacle::Locked)]);
+    assert_eq!(notices(&mut stage), [Some(Obstacle::Locked)]);
     stage.end().await;
 }
 
@@ -255,7 +255,7 @@ async fn a_closed_channel_is_reported_once_until_it_takes_what_it_refused() {
             fire(&mut stage, round * 1_000 + minute).await;
             stage.play(60_000, 20_000).await;
         }
-        assert_eq!(told(&mut stage), [None], "round {round}");
+        assert_eq!(notices(&mut stage), [None], "round {round}");
         stage.discord.allow(&channel, 1 << 11);
         stage.play(HOUR_MS + 60_000, 20_000).await;
         nothing_is_left(&stage).await;
@@ -275,7 +275,7 @@ async fn a_message_that_needs_one_more_permission_does_not_close_its_channel() {
         "message": "SUQzBAAAAAAAI1RTU0UAAAAPAAADTGF2ZjU4Ljc2LjEwMAAAAAAAAAAAAAAA",
         "colors": [],
     });
-    tell(&mut stage, "EVENT_STATION_ALERT", sound).await;
+    send_event(&mut stage, "EVENT_STATION_ALERT", sound).await;
     for minute in 0..60 {
         fire(&mut stage, minute).await;
         stage.play(60_000, 20_000).await;
@@ -284,7 +284,7 @@ async fn a_message_that_needs_one_more_permission_does_not_close_its_channel() {
     let refusals = stage.discord.requests().iter().filter(|r| r["status"] == json!(403)).count();
     assert!(refusals > 0, "nothing was refused: this proves nothing");
     assert_eq!(calls, 60);
-    assert_eq!(told(&mut stage), [None]);
+    assert_eq!(notices(&mut stage), [None]);
     assert_eq!(stage.store.parked().await.unwrap(), [], "{:?}", stage.store.parked().await.unwrap());
     stage.end().await;
 }
@@ -296,9 +296,9 @@ async fn a_note_for_a_thread_that_discord_archived_opens_it_and_is_written() {
     let channel = stage.channel("dispatch", None, Style::Card, false, rule).await;
     let call =
         json!({ "callId": 7, "status": 1, "priority": 2, "title": "*Robbery* (2)", "code": "211", "address": "Alta_St", "idents": [] });
-    tell(&mut stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": call })).await;
+    send_event(&mut stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": call })).await;
     let note = |text: &str| json!({ "callId": 7, "note": { "time": "12:00:00", "label": "D-1", "type": "text", "content": text } });
-    tell(&mut stage, "EVENT_DISPATCH_NOTE", note("first")).await;
+    send_event(&mut stage, "EVENT_DISPATCH_NOTE", note("first")).await;
     stage.play(2_000, 500).await;
     let thread = posts(&stage, &channel).remove(0);
     assert_eq!(thread["name"], "🚔 211 *Robbery* (2) · Alta_St", "no backslashes: names render no markdown");
@@ -306,9 +306,9 @@ async fn a_note_for_a_thread_that_discord_archived_opens_it_and_is_written() {
     stage.discord.moderate_thread(&id, true, false);
     let archived = json!({ "message": "Thread is archived", "code": 50083 });
     stage.discord.fail_with("POST", &format!("/channels/{id}/messages"), 400, archived, 1);
-    tell(&mut stage, "EVENT_DISPATCH_NOTE", note("second")).await;
+    send_event(&mut stage, "EVENT_DISPATCH_NOTE", note("second")).await;
     stage.play(2_000, 500).await;
-    assert_eq!((stage.discord.messages(&id).len(), told(&mut stage)), (2, vec![]));
+    assert_eq!((stage.discord.messages(&id).len(), notices(&mut stage)), (2, vec![]));
     nothing_is_left(&stage).await;
     stage.end().await;
 }
@@ -318,7 +318,7 @@ async fn noted(stage: &mut Stage, channel: &str, call: i64) -> String {
     let before = posts(stage, channel).len();
     let data =
         json!({ "callId": call, "status": 1, "priority": 2, "title": format!("Robbery {call}"), "address": "Alta St", "idents": [] });
-    tell(stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": data })).await;
+    send_event(stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": data })).await;
     note(stage, call, "first").await;
     stage.play(2_000, 500).await;
     posts(stage, channel)[before]["id"].as_str().unwrap().to_owned()
@@ -326,7 +326,7 @@ async fn noted(stage: &mut Stage, channel: &str, call: i64) -> String {
 
 async fn note(stage: &mut Stage, call: i64, text: &str) {
     let note = json!({ "callId": call, "note": { "time": "12:00:00", "label": "D-1", "type": "text", "content": text } });
-    tell(stage, "EVENT_DISPATCH_NOTE", note).await;
+    send_event(stage, "EVENT_DISPATCH_NOTE", note).await;
 }
 
 #[tokio::test]
@@ -343,7 +343,7 @@ async fn a_note_in_a_calls_thread_outlives_an_edge_failure() {
         }
         note(&mut stage, 7, "second").await;
         stage.play(20_000, 500).await;
-        assert_eq!((stage.discord.messages(&thread).len(), told(&mut stage)), (2, vec![]));
+        assert_eq!((stage.discord.messages(&thread).len(), notices(&mut stage)), (2, vec![]));
         assert_eq!(stage.store.parked().await.unwrap(), []);
         nothing_is_left(&stage).await;
         stage.end().await;
@@ -357,29 +357,29 @@ async fn an_outage_between_two_refusals_is_no_reason_to_report_them_again() {
     stage.discord.limit_threads(0);
     fire(&mut stage, 1).await;
     stage.play(120_000, 10_000).await;
-    assert_eq!(told(&mut stage), [Some(Obstacle::Full)]);
+    assert_eq!(notices(&mut stage), [Some(Obstacle::Full)]);
     stage.discord.page("POST", "/threads", 502, 1);
     stage.play(HOUR_MS, 10_000).await;
-    assert_eq!(told(&mut stage), []);
+    assert_eq!(notices(&mut stage), []);
     stage.end().await;
 }
 
 #[tokio::test]
-async fn a_note_for_an_open_thread_does_not_wait_for_room_for_a_new_one() {
+async fn a_note_for_an_open_thread_does_not_wait_until_a_new_thread_fits() {
     let mut stage = stage().await;
     let rule = Rule { threads: tenfour::route::Threads::OnFirstNote, ..Rule::default() };
     let channel = stage.channel("dispatch", None, Style::Card, false, rule).await;
     let thread = noted(&mut stage, &channel, 7).await;
     stage.discord.limit_threads(0);
     let data = json!({ "callId": 8, "status": 1, "priority": 2, "title": "Fire", "address": "Alta St", "idents": [] });
-    tell(&mut stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": data })).await;
-    // Both wait for the channel's turn when the first of them is refused.
+    send_event(&mut stage, "EVENT_DISPATCH_NEW", json!({ "dispatch": data })).await;
+    // Both wait for the channel's turn when the first of them is rejected.
     let text = |call: i64| json!({ "callId": call, "note": { "time": "12:00:00", "label": "D-1", "type": "text", "content": "second" } });
     for call in [8, 7] {
         stage.arrive(Source::Hub, &json!({ "type": "EVENT_DISPATCH_NOTE", "data": text(call) })).await;
     }
     stage.turn().await;
     stage.play(3_000, 500).await;
-    assert_eq!((stage.discord.messages(&thread).len(), told(&mut stage)), (2, vec![Some(Obstacle::Full)]));
+    assert_eq!((stage.discord.messages(&thread).len(), notices(&mut stage)), (2, vec![Some(Obstacle::Full)]));
     stage.end().await;
 }

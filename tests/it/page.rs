@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 const BOUND: Duration = Duration::from_secs(10);
 
-/// A backend that keeps one evening's state, as the simulated Discord would.
+/// A backend that keeps the state of one shift, like the simulated Discord.
 struct PageBackend {
     state: Mutex<Value>,
     acts: Mutex<Vec<Value>>,
@@ -34,7 +34,7 @@ impl PageBackend {
         Arc::new(Self { state: Mutex::new(content::snapshot()), acts: Mutex::default(), changes })
     }
 
-    /// Gives `item` the next sequence number, brings the snapshot up to date and tells the readers.
+    /// Gives `item` the next sequence number, updates the snapshot and notifies the readers.
     fn change(&self, mut item: Value) {
         let mut state = self.state.lock().unwrap();
         let seq = state["seq"].as_u64().unwrap() + 1;
@@ -387,8 +387,8 @@ async fn changes_arrive_in_order_at_every_reader() {
 }
 
 #[tokio::test]
-async fn a_reader_that_fell_behind_is_told_to_start_over() {
-    // One thread: nothing is read between these sends, so the capacity of two is exceeded for certain.
+async fn a_reader_that_fell_behind_gets_a_resync() {
+    // One thread: nothing is read between these sends, so the capacity of two is surely exceeded.
     let backend = PageBackend::new(2);
     let server = start(&backend).await;
     let mut events = Events::open(&server).await;
@@ -413,7 +413,7 @@ async fn stop_ends_streams_and_frees_the_address() {
     again.expect("the address is free again").stop().await;
 }
 
-/// A backend whose changes can end, and whose acts never do.
+/// A backend whose changes can end, and whose actions never do.
 struct Mute {
     changes: Mutex<Option<broadcast::Sender<Value>>>,
     asked: tokio::sync::Notify,
@@ -508,8 +508,8 @@ async fn a_silent_stream_says_that_it_is_alive() {
     server.stop().await;
 }
 
-/// The page in headless Chromium: `tests/browser/page.mjs` against this very server. Skipped, by name, where node, Chromium or
-/// the browser driver are missing; `TENFOUR_REQUIRE_BROWSER=1` makes that a failure. `SCREENSHOT` is passed on.
+/// The page in headless Chromium: `tests/browser/page.mjs` against this very server. Skipped, with a message, where node, Chromium or
+/// the browser driver is missing; `TENFOUR_REQUIRE_BROWSER=1` makes that a failure. `SCREENSHOT` is passed on.
 #[tokio::test]
 async fn page_in_chromium() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");

@@ -1,5 +1,5 @@
 //! The real binary as a process: what it prints, how it ends, and what a kill leaves behind. The simulators run in the test; the
-//! child gets nothing of our environment but what is listed here.
+//! child gets nothing from our environment except what is listed here.
 
 mod backup;
 mod commands;
@@ -40,11 +40,11 @@ use tokio::sync::watch;
 
 use crate::test_bot::PATIENCE;
 
-/// What people and service managers grant a process between asking and killing.
+/// How long people and service managers wait between asking and killing.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Both simulators, a guild, a folder and the settings of the children to come. Token and key are this stage's own, so that they can
-/// be looked for in everything its children print, and so that no other test's bot takes its events.
+/// Both simulators, a guild, a folder and the settings of the children. Token and key are this stage's own, so that the test can
+/// look for them in everything its children print, and so that no other test's bot accepts its events.
 pub(crate) struct Stage {
     pub(crate) cad: CadSim,
     pub(crate) discord: DiscordSim,
@@ -84,7 +84,7 @@ impl Stage {
             ("SONORAN_API_KEY", key.clone()),
             ("SONORAN_SERVER_IDS", ids.join(",")),
             ("SONORAN_API_URL", cad.api_url()),
-            // The pretended CAD knows nothing of the events that are posted to the bot.
+            // The simulated CAD knows nothing about the events that are posted to the bot.
             ("SONORAN_RECONCILE_SECONDS", "off".to_owned()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("OPS_ADDR", "127.0.0.1:0".to_owned()),
@@ -100,12 +100,12 @@ impl Stage {
         self.vars.insert(name, value);
     }
 
-    /// Where the database is by default: `DATABASE_URL` is not set, so the child makes it below its working directory.
+    /// Where the database is by default: `DATABASE_URL` is not set, so the child creates it in its working directory.
     fn database(&self) -> PathBuf {
         self.folder.join("data/tenfour.db")
     }
 
-    /// A channel that hears of `event`, of one server or all. Only while no child runs: it holds the database.
+    /// A channel that gets `event`, of one server or all. Only while no child runs: it holds the database.
     async fn channel(&self, event: &str, server: Option<u32>) -> String {
         let channel = self.discord.add_channel(&self.guild, &format!("{event}-{}", server.unwrap_or(0)), 0);
         self.route(Wanted { event, channel: &channel, server, ..Wanted::default() }).await;
@@ -189,12 +189,12 @@ impl Stage {
         assert_eq!(answer.status().as_u16(), 200, "{:?}", answer.text().await);
     }
 
-    /// The numbers of the calls that stand in a channel, oldest message first.
+    /// The numbers of the calls shown in a channel, oldest message first.
     fn calls(&self, channel: &str) -> Vec<i64> {
         self.discord.messages(channel).iter().map(call_number).collect()
     }
 
-    /// Waits until a channel holds exactly these calls, in any order.
+    /// Waits until a channel shows exactly these calls, in any order.
     async fn holds(&self, channel: &str, mut wanted: Vec<i64>) {
         wanted.sort_unstable();
         let enough = async || self.discord.messages(channel).len() >= wanted.len();
@@ -204,7 +204,7 @@ impl Stage {
         assert_eq!(calls, wanted);
     }
 
-    /// Looks into the database beside the child that owns it.
+    /// Queries the database while the child owns it.
     pub(crate) fn look(&self, query: &str) -> Vec<String> {
         let database = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         database.busy_timeout(Duration::from_secs(5)).unwrap();
@@ -218,7 +218,7 @@ impl Stage {
         .collect()
     }
 
-    /// Waits until nothing is left to send, then wants that nothing was given up.
+    /// Waits until nothing is left to send, then checks that nothing was given up.
     async fn settled(&self) {
         self.settled_within(PATIENCE).await;
     }
@@ -242,7 +242,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) threads: Threads,
 }
 
-/// The bot's binary: the one that cargo made with the tests, or the one that `TENFOUR_BIN` names.
+/// The bot's binary: the one that cargo built with the tests, or the one that `TENFOUR_BIN` names.
 fn binary() -> PathBuf {
     std::env::var_os("TENFOUR_BIN").map_or_else(
         || PathBuf::from(env!("CARGO_BIN_EXE_tenfour")),
@@ -260,7 +260,7 @@ impl Drop for Stage {
     }
 }
 
-/// What one of the child's streams said so far.
+/// The output of one of the child's streams so far.
 #[derive(Default)]
 struct Said {
     text: String,
@@ -283,7 +283,7 @@ fn collect(stream: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<S
     seen
 }
 
-/// A child. Dropping it kills it; whatever it had said must hold no secret and tell of no panic.
+/// A child. Dropping it kills it; its output must contain no secret and no panic.
 pub(crate) struct Running {
     child: Child,
     stdout: watch::Receiver<Said>,
@@ -316,7 +316,7 @@ impl std::fmt::Display for Finished {
 }
 
 impl Running {
-    /// The first line of the log that holds `words`, waiting for it.
+    /// Waits for the first line of the log that contains `words`.
     async fn line(&self, words: &str) -> String {
         let mut stderr = self.stderr.clone();
         let find = |said: &Said| said.text.lines().find(|line| line.contains(words)).map(str::to_owned);
@@ -339,7 +339,7 @@ impl Running {
         self.addr("accepting push events").await
     }
 
-    /// Where it tells of its health.
+    /// Its address for health and metrics.
     async fn ops(&self) -> SocketAddr {
         self.addr("serving health").await
     }
@@ -362,7 +362,7 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Ends it without a word, as a crash or a power cut would.
+    /// Kills it, as a crash or a power cut would.
     pub(crate) async fn kill(mut self) -> Finished {
         self.child.start_kill().unwrap();
         self.ended(PATIENCE).await
@@ -380,7 +380,7 @@ impl Running {
         Finished { code: code.unwrap().code(), stdout: texts.pop().unwrap(), stderr }
     }
 
-    /// Asks it to stop and wants a clean end.
+    /// Asks it to stop and expects a clean end.
     pub(crate) async fn stop(self) -> Finished {
         #[cfg(unix)]
         {
@@ -389,7 +389,7 @@ impl Running {
             end.says(0, &[]);
             end
         }
-        // There a process without a console cannot be asked.
+        // A process without a console can't be asked there.
         #[cfg(not(unix))]
         self.kill().await
     }
@@ -411,7 +411,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits for a fact that nobody tells of.
+/// Polls for a condition.
 pub(crate) async fn eventually(failure: &str, fact: impl AsyncFnMut() -> bool) {
     assert!(tokio::time::timeout(PATIENCE, until(fact)).await.is_ok(), "{failure}");
 }
@@ -430,14 +430,14 @@ fn emergency(call: i64) -> Value {
     json!({ "call": { "callId": call, "isEmergency": true, "caller": "", "location": "Alta St", "description": format!("Call {call}") } })
 }
 
-/// The number of the 911 a message is about, from its footer.
+/// The number of the 911 in a message, from its footer.
 fn call_number(message: &Value) -> i64 {
     let footer = message["embeds"][0]["footer"]["text"].as_str().unwrap_or_default();
     let (_, number) = footer.split_once("911 #").unwrap_or_else(|| panic!("no call number in {message:#}"));
     number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
 }
 
-/// A path as `DATABASE_URL` takes it.
+/// A path in the form that `DATABASE_URL` expects.
 fn sqlite(path: &Path) -> String {
     format!("sqlite://{}", path.display())
 }

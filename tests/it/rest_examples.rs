@@ -1,4 +1,4 @@
-//! The CAD's documented examples, replayed against the client: it sends what the pages show, and understands what they answer.
+//! Replays the CAD's documented examples against the client: it sends what the pages show, and understands the documented responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,7 +30,7 @@ pub(crate) fn example(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A client whose CAD answers one request as the example says, and what that request was.
+/// A client whose CAD answers one request as the example says, and that request.
 struct Replay {
     reader: CadReader,
     actor: CadActor,
@@ -46,7 +46,7 @@ impl Replay {
         let answer = format!("HTTP/1.1 {status} X\r\n{kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let (tell, asked) = oneshot::channel();
+        let (sender, asked) = oneshot::channel();
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = Vec::new();
@@ -57,7 +57,7 @@ impl Replay {
             let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
             let mut body = vec![0; length];
             stream.read_exact(&mut body).await.unwrap();
-            tell.send((head, body)).ok();
+            sender.send((head, body)).ok();
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
         let client = CadRest::new(&base, SecretString::from("replay-key"), reqwest::Client::new());
@@ -91,7 +91,7 @@ pub(crate) fn community() -> CommunityId {
     CommunityId::new("c")
 }
 
-/// What a dispatcher on duty gets.
+/// The account of a dispatcher on duty.
 pub(crate) fn granted() -> Granted {
     let member = Member { status: VALIDATED, permissions: ["dispatch".to_owned()].into(), ..Member::default() };
     let facts = Facts { roles: &[], member: Some(&member), units: 1 };
@@ -103,7 +103,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().filter_map(|line| line.split_once(": ")).find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// Replays each named example: what `$ask` makes of it is `$expected`.
+/// Replays each named example: the result of `$ask` is `$expected`.
 macro_rules! replays {
     ($($test:ident: $($name:literal)|+ => |$cad:ident| $ask:expr, |$answer:ident| $expected:expr;)+) => {
         $(#[tokio::test]
@@ -127,7 +127,7 @@ fn object(value: &Value) -> Object {
     value.as_object().unwrap().clone()
 }
 
-/// The only entry of a list, whether it came as one or not.
+/// The only entry of a list, whether it came as a list or alone.
 fn only(value: &Value) -> Object {
     object(value.get(0).unwrap_or(value))
 }
@@ -158,7 +158,7 @@ replays! {
 
     units: "units.page" | "units.generated" => |cad| cad.reader.units(SERVER), |answer| Units {
         units: vec![only(answer)],
-        // Bare, it may be an error that looks like a unit: its being alone says nothing of the others.
+        // Alone, it could be an error that looks like a unit.
         complete: answer.is_array(),
     };
 

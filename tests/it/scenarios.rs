@@ -1,7 +1,7 @@
-//! Scenarios: what the CAD tells, in which order, and the exact messages that people then see. The files are `tests/scenarios/*.txt`; how
-//! to read and write them stands in `tests/scenarios/README.md`.
+//! Scenarios: what the CAD sends, in which order, and the exact messages that people then see. The files are `tests/scenarios/*.txt`;
+//! `tests/scenarios/README.md` says how to read and write them.
 //!
-//! `TENFOUR_ACCEPT=1` writes what is shown now into the files: read it critically before it is committed. `TENFOUR_ONLY=word` plays those
+//! `TENFOUR_ACCEPT=1` writes what is shown now into the files: review it before committing. `TENFOUR_ONLY=word` plays those
 //! whose file or sentence has the word.
 
 mod script;
@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use script::Step;
 
-/// What the table must hold at least, beside the fixtures by themselves.
+/// Minimum number of scenarios, besides those of single fixtures.
 const AT_LEAST: usize = 45;
-/// Where each shape of an event is shown by itself.
+/// The file with each shape of an event by itself.
 const SHAPES: &str = "shapes";
 
 /// One scenario.
@@ -49,16 +49,16 @@ fn every_scenario_ends_in_exactly_these_messages() {
         let outcomes: Vec<(&Scenario, &String)> = chosen.iter().zip(&played).filter_map(|(h, o)| Some((*h, o.as_ref().ok()?))).collect();
         write(&outcomes);
     }
-    let told = if accept { "\n\nAccepted: read the files critically, then run again without TENFOUR_ACCEPT." } else { "" };
-    assert!(failed.is_empty(), "{} of {} scenarios:\n\n{}{told}", failed.len(), chosen.len(), failed.join("\n\n"));
+    let hint = if accept { "\n\nAccepted: read the files critically, then run again without TENFOUR_ACCEPT." } else { "" };
+    assert!(failed.is_empty(), "{} of {} scenarios:\n\n{}{hint}", failed.len(), chosen.len(), failed.join("\n\n"));
     assert!(!accept, "nothing to accept");
 }
 
 #[test]
 fn the_table_is_whole() {
     let all = scenarios();
-    let told = all.iter().filter(|scenario| !scenario.name().starts_with(SHAPES)).count();
-    assert!(told >= AT_LEAST, "{told} scenarios, {AT_LEAST} wanted");
+    let hint = all.iter().filter(|scenario| !scenario.name().starts_with(SHAPES)).count();
+    assert!(hint >= AT_LEAST, "{hint} scenarios, {AT_LEAST} wanted");
     let names: BTreeSet<String> = all.iter().map(Scenario::name).collect();
     assert_eq!(names.len(), all.len(), "two scenarios have one name");
     let used: BTreeSet<&str> = all.iter().flat_map(|scenario| &scenario.steps).filter_map(Step::fixture).collect();
@@ -127,7 +127,7 @@ fn sections(file: &Path) -> Vec<Scenario> {
     found
 }
 
-/// Plays them on all cores, each in a world of its own.
+/// Plays them on all cores, each in its own world.
 fn play(scenarios: &[&Scenario]) -> Vec<Result<String, String>> {
     let next = AtomicUsize::new(0);
     let played = Mutex::new(vec![Err("was not played".to_owned()); scenarios.len()]);
@@ -148,7 +148,7 @@ fn play(scenarios: &[&Scenario]) -> Vec<Result<String, String>> {
     played.into_inner().unwrap()
 }
 
-/// Puts what was shown into the files.
+/// Writes what was shown into the files.
 fn write(outcomes: &[(&Scenario, &String)]) {
     let files: BTreeSet<&PathBuf> = outcomes.iter().map(|(scenario, _)| &scenario.file).collect();
     for file in files {
@@ -168,7 +168,7 @@ fn write(outcomes: &[(&Scenario, &String)]) {
     }
 }
 
-/// What is alike at both ends is left out but for a few lines.
+/// Common lines at both ends are left out, except a few.
 fn difference(expected: &str, shown: &str) -> String {
     let (expected, shown): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), shown.lines().collect());
     let same = |pair: &(&&str, &&str)| pair.0 == pair.1;

@@ -1,4 +1,4 @@
-//! The simulated CAD, spoken to in raw bytes: what it promises to the demo and to the tests that rely on it. Here the hub.
+//! The simulated CAD's hub, tested with raw bytes: the demo and the tests rely on it.
 
 mod acting;
 mod examples;
@@ -32,7 +32,7 @@ async fn start(options: CadOptions) -> CadSim {
     CadSim::start(options).await.unwrap()
 }
 
-/// A hub client that knows nothing but bytes.
+/// A hub client that knows only bytes.
 struct Raw {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     buffer: String,
@@ -115,7 +115,7 @@ impl Raw {
         }
     }
 
-    /// Asserts that nothing arrives for a while.
+    /// Checks that nothing arrives for a while.
     async fn silent(&mut self, time: Duration) {
         if let Ok(Some(Ok(message))) = timeout(time, self.socket.next()).await {
             panic!("not silent: {message}");
@@ -295,7 +295,7 @@ async fn the_chosen_session_of_a_server_gets_its_events() {
         let mut other = Raw::session(&cad, 2).await;
         assert_eq!((cad.sessions(1), cad.sessions(2), cad.connections()), (2, 1, 3));
         assert_eq!(cad.push(1, "EVENT_TONE", json!({})).hub, first_gets + second_gets);
-        // An event for all ends the counting: whoever got the tone sees it first.
+        // An event for all ends the counting: the session that got the tone sees it first.
         cad.send_raw("{\"type\":6}\u{1e}");
         for (raw, gets) in [(&mut first, first_gets), (&mut second, second_gets), (&mut other, 0)] {
             assert_eq!(raw.record().await["type"], if gets == 1 { 1 } else { 6 }, "{recipient:?}");

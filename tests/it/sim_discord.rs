@@ -1,4 +1,4 @@
-//! The pretend Discord against raw requests of our own, against serenity and, where Node is installed, against discord.js.
+//! The simulated Discord against raw requests of our own, against serenity and, where Node is installed, against discord.js.
 
 use std::time::Duration;
 
@@ -14,5 +14,5 @@ mod libraries;
 mod limits;
 mod rest;
 
-/// The bound of every wait: generous, for two busy cores.
+/// The limit on every wait: generous, for two busy cores.
 const SOON: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
-//! The bot's own parts between both simulators, driven by hand and by a clock that moves only when told: the same seed always plays the
-//! same evening, and an hour of it takes a moment. Ingest, store, reconciling and delivery are the real ones; what is left out is the way
-//! of an event to the door, which other tests walk, and the tasks' own waiting.
+//! The bot's own parts between both simulators, driven by hand and by a clock that moves only on request: the same seed always plays the
+//! same scenario, and an hour of it takes a moment. Ingest, store, reconciling and delivery are the real ones; left out are the path of an
+//! event to the intake queue, which other tests cover, and the tasks' own waiting.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,11 +32,11 @@ use tenfour_sim::cad::{CadOptions, CadSim};
 use tenfour_sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
 use tokio::sync::{mpsc, oneshot};
 
-/// Every evening begins at this time: 2026-11-21 20:00 UTC.
+/// Every scenario begins at this time: 2026-11-21 20:00 UTC.
 pub(crate) const BEGIN: UnixMs = UnixMs(1_795_291_200_000);
-/// Each server is read anew after so long.
+/// Each server is read again after this long.
 pub(crate) const PERIOD_MS: i64 = 60_000;
-/// Changes of a message are gathered for so long.
+/// Changes of a message are collected for this long.
 const EDIT_WINDOW_MS: i64 = 500;
 
 /// A bot on a stage.
@@ -46,9 +46,9 @@ pub(crate) struct Stage {
     pub(crate) guild: String,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
-    /// What the CAD tells, as it leaves there.
+    /// The CAD's events.
     pub(crate) events: mpsc::UnboundedReceiver<(i64, Value)>,
-    /// Whether the CAD's REST API is read in each turn; otherwise only [`Stage::list`] tells what it says.
+    /// Whether each turn reads the CAD's REST API; otherwise only [`Stage::list`] provides its content.
     pub(crate) reads: bool,
     hands_over: bool,
     bot: Option<Bot>,
@@ -58,7 +58,7 @@ pub(crate) struct Stage {
     folder: PathBuf,
 }
 
-/// What ends with the process.
+/// The part that ends with the process.
 struct Bot {
     ingest: Ingest,
     delivery: ByHand,
@@ -76,8 +76,8 @@ impl Stage {
         Self::before(options, None, false).await
     }
 
-    /// `bucket`: how many messages a channel takes, if that is limited. `hands_over`: whether ingest claims what it stores, as it does in life;
-    /// otherwise each turn sends what stands at its end.
+    /// `bucket`: how many messages a channel accepts, if that is limited. `hands_over`: whether ingest claims what it stores, as in
+    /// production; otherwise each turn sends what is there at its end.
     pub(crate) async fn before(options: CadOptions, bucket: Option<Bucket>, hands_over: bool) -> Self {
         let clock = Clock::manual(BEGIN);
         let cad = CadSim::start(options).await.unwrap();
@@ -147,7 +147,7 @@ impl Stage {
         channel
     }
 
-    /// The process ends without a word, and begins anew on what is on disk.
+    /// The process is killed, and restarts from what is on disk.
     pub(crate) async fn restart(&mut self) {
         self.bot = None;
         self.store.release_all(self.clock.now()).await.unwrap();
@@ -156,14 +156,14 @@ impl Stage {
         let status = host.of(&community());
         let scheduler = SendScheduler::new(self.clock.clone(), 0);
         let own = SendScheduler::new(self.clock.clone(), 0);
-        let rung = if self.hands_over { scheduler.clone() } else { own };
-        drop(if self.hands_over { Vec::new() } else { rung.close() });
+        let scheduler_for_ingest = if self.hands_over { scheduler.clone() } else { own };
+        drop(if self.hands_over { Vec::new() } else { scheduler_for_ingest.close() });
         let deps = Deps {
             store: self.store.of(&community()),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             status: status.clone(),
-            scheduler: rung,
+            scheduler: scheduler_for_ingest,
             refresh: refresh.clone(),
         };
         let (api, rest) = self.http.clone();
@@ -199,41 +199,41 @@ impl Stage {
         bot.ingest.take(vec![Arrival { event, done: None, weight: None }], &self.tasks).await;
     }
 
-    /// The CAD's REST API says this.
+    /// Sets the content of the CAD's REST API.
     pub(crate) async fn list(&mut self, listing: Listing) {
         let read = Read { server: ServerId(1), listing, done: oneshot::channel().0 };
         self.bot.as_mut().unwrap().ingest.reconcile(read, &self.tasks).await;
     }
 
-    /// Somebody has changed routes, words or boards.
+    /// Somebody has changed routes, labels or boards.
     pub(crate) async fn rerouted(&mut self) {
         if let Some(bot) = &mut self.bot {
             bot.ingest.reroute(&self.tasks).await;
         }
     }
 
-    /// The process ends without a word. Time may pass until [`Stage::restart`].
+    /// The process is killed. Time may pass until [`Stage::restart`].
     pub(crate) fn stop(&mut self) {
         self.bot = None;
     }
 
-    /// The hub session has come up.
+    /// The hub session has connected.
     pub(crate) fn connected(&self) {
         self.bot.as_ref().unwrap().refresh.request(ServerId(1), Reason::Connected);
     }
 
-    /// Of what people are told since the last time.
+    /// The notices since the last time.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
         let troubles = &mut self.bot.as_mut().unwrap().troubles;
         std::iter::from_fn(|| troubles.try_recv().ok()).collect()
     }
 
-    /// Calls out what has waited for too long.
+    /// Escalates what has waited for too long.
     pub(crate) async fn look_after(&mut self) {
         self.bot.as_mut().unwrap().ingest.look_after(&self.tasks).await;
     }
 
-    /// Turn after turn for so long.
+    /// Turn after turn for this long.
     pub(crate) async fn play(&mut self, ms: i64, step_ms: i64) {
         for _ in 0..ms / step_ms {
             self.clock.advance(step_ms);
@@ -241,7 +241,7 @@ impl Stage {
         }
     }
 
-    /// Reads what is due, draws what is due, sends what is due.
+    /// Reads, renders and sends everything that is due.
     pub(crate) async fn turn(&mut self) {
         let Bot { ingest, delivery, reader, .. } = self.bot.as_mut().unwrap();
         if self.reads {
@@ -270,12 +270,12 @@ pub(crate) fn community() -> CommunityId {
     CommunityId::new(&CadOptions::default().community)
 }
 
-/// Memory, where there is a file system of it: thousands of evenings are played, and none of them is about the disk.
+/// A file system in memory, where there is one: thousands of scenarios are played, and none of them is about the disk.
 fn folder() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let base =
         if std::fs::metadata(&memory).is_ok_and(|m| m.is_dir() && !m.permissions().readonly()) { memory } else { std::env::temp_dir() };
-    // Not drawn by lot: a seeded evening draws the same again.
+    // Not random: a seeded scenario must draw the same numbers again.
     static STAGES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     base.join(format!("tenfour-stage-{}-{}", std::process::id(), STAGES.fetch_add(1, std::sync::atomic::Ordering::SeqCst)))
 }

@@ -1,4 +1,4 @@
-//! The real bot between both simulators, over real sockets: what most integration tests stand on.
+//! The real bot between both simulators, over real sockets: the base of most integration tests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use tenfour::store::AddRoute;
 use tenfour_sim::cad::{CadOptions, CadSim};
 use tenfour_sim::discord::{DiscordOptions, DiscordSim, RateLimits};
 
-/// Bound of every wait: far beyond what a loaded machine needs; reaching it is a failure.
+/// Limit on every wait: far beyond what a loaded machine needs; reaching it is a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a [`TestBot`] differs from the plain one.
+/// How a [`TestBot`] differs from the default.
 #[derive(Default)]
 pub(crate) struct Setup {
-    /// Settings that replace the plain ones; an empty value takes one away.
+    /// Settings that replace the default ones; an empty value removes one.
     pub(crate) settings: Vec<(&'static str, String)>,
     pub(crate) cad: Option<CadOptions>,
     pub(crate) discord: Option<DiscordOptions>,
@@ -40,7 +40,7 @@ pub(crate) struct TestBot {
 }
 
 impl TestBot {
-    /// With everything as it is by default, but no rate limits.
+    /// With all defaults, but no rate limits.
     pub(crate) async fn start() -> Self {
         Self::start_with(Setup::default()).await
     }
@@ -58,7 +58,7 @@ impl TestBot {
         Self::prepare_with(setup, discord).await
     }
 
-    /// As [`TestBot::prepare`], with a Discord of one's own.
+    /// [`TestBot::prepare`] with a given Discord.
     pub(crate) async fn prepare_with(setup: Setup, discord: DiscordSim) -> Self {
         let cad = CadSim::start(setup.cad.unwrap_or_default()).await.unwrap();
         let guild = discord.add_guild("Test Guild");
@@ -72,9 +72,9 @@ impl TestBot {
             ("SONORAN_API_URL", cad.api_url()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("OPS_ADDR", "127.0.0.1:0".to_owned()),
-            // Most tests tell events of what the pretended CAD knows nothing of: read, it would contradict them.
+            // Most tests send events about things that the simulated CAD doesn't have: reading it would contradict them.
             ("SONORAN_RECONCILE_SECONDS", "off".to_owned()),
-            // Changes of cards go at once: the clock of many tests stands still.
+            // Edits of cards are sent at once: the clock of many tests stands still.
             ("DISCORD_EDIT_WINDOW_MS", "0".to_owned()),
             ("DATABASE_URL", format!("sqlite://{}", folder.join("tenfour.db").display())),
         ];
@@ -95,7 +95,7 @@ impl TestBot {
     /// Starts the bot without waiting for Discord or the CAD.
     pub(crate) async fn boot_unready(&mut self) {
         let config = Config::from_vars(self.settings.clone(), Need::Run).unwrap();
-        // The process before lets go of the database a moment after it stopped.
+        // The previous process releases the database a moment after it stopped.
         for _ in 0..400 {
             match App::start(config.clone(), self.clock.clone()).await {
                 Ok(app) => return self.app = Some(app),
@@ -120,7 +120,7 @@ impl TestBot {
         self.settings.push((name, value));
     }
 
-    /// Stops the bot, the simulators go on.
+    /// Stops the bot; the simulators continue.
     pub(crate) async fn halt(&mut self) -> bool {
         self.app.take().unwrap().stop().await
     }
@@ -168,8 +168,8 @@ impl TestBot {
         post(&self.events_url(), &json!({ "key": key, "type": kind, "data": data })).await
     }
 
-    /// Posts an event that must be taken.
-    pub(crate) async fn tell(&self, kind: &str, data: Value) {
+    /// Posts an event that must be accepted.
+    pub(crate) async fn send_event(&self, kind: &str, data: Value) {
         let answer = self.post(kind, data).await;
         assert_eq!(answer.0, 200, "{kind}: {answer:?}");
     }
@@ -179,7 +179,7 @@ impl TestBot {
         GuildId(self.guild.parse().unwrap())
     }
 
-    /// A channel that hears of the bot's own troubles.
+    /// A channel that gets the bot's own problems.
     pub(crate) async fn notices(&self) -> String {
         let channel = self.discord.add_channel(&self.guild, "notices", 0);
         let store = &self.app().store;
@@ -188,8 +188,8 @@ impl TestBot {
         channel
     }
 
-    /// Waits until everything pushed so far, by either way, is worked through and stands on Discord. Events are worked in order, so a
-    /// mark behind them proves it.
+    /// Waits until everything pushed so far, on either path, is processed and visible on Discord. Events are processed in order, so a
+    /// mark after them proves it.
     pub(crate) async fn caught_up(&self) {
         if self.cad.sessions(1) > 0 {
             let mark = format!("EVENT_MARK_{:08X}", fastrand::u32(..));
@@ -197,11 +197,11 @@ impl TestBot {
             until("the hub's mark", async || self.app().status.snapshot().unknown.contains_key(&mark)).await;
         }
         // Its own round of ingest begins after that of the mark is committed.
-        self.tell("GET_LOGS", json!({})).await;
+        self.send_event("GET_LOGS", json!({})).await;
         self.settled().await;
     }
 
-    /// Requests that make (`POST`) or change (`PATCH`) messages of a channel, in order.
+    /// Requests that create (`POST`) or change (`PATCH`) messages of a channel, in order.
     pub(crate) fn sent(&self, method: &str, channel: &str) -> Vec<Value> {
         let path = format!("/channels/{channel}/messages");
         let fits = |r: &Value| r["method"] == method && r["path"].as_str().is_some_and(|p| p.contains(&path));
@@ -269,7 +269,7 @@ pub(crate) fn title(message: &Value) -> String {
     embed.or(message["embeds"][0]["description"].as_str()).or(message["content"].as_str()).unwrap_or_default().to_owned()
 }
 
-/// The value of a field of a message's first embed; empty if there is none whose name ends like this (changed ones are starred).
+/// The value of a field of a message's first embed; empty if there is none whose name ends like this (changed ones have a star).
 pub(crate) fn field(message: &Value, name: &str) -> String {
     let fields = message["embeds"][0]["fields"].as_array().cloned().unwrap_or_default();
     let found = fields.iter().find(|f| f["name"].as_str().is_some_and(|n| n.ends_with(name)));

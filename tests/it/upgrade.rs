@@ -1,5 +1,5 @@
-//! Databases that earlier releases made themselves (`tests/fixtures/databases`), opened by this version: every row that people rely on is
-//! there, and the bot goes on where the old one ended.
+//! Databases that earlier releases wrote themselves (`tests/fixtures/databases`), opened by this version: every row that people rely on is
+//! there, and the bot continues where the old one ended.
 
 mod kept;
 mod whole;
@@ -12,12 +12,12 @@ use serde_json::Value;
 use tenfour::clock::UnixMs;
 use tenfour::ids::GuildId;
 
-/// What a release left behind when it was cut off in the middle of its work.
+/// What a release left behind when it was killed in the middle of its work.
 struct Old {
     version: &'static str,
     /// Its database.
     sql: &'static str,
-    /// Discord as it stood then.
+    /// Discord's state at that time.
     discord: &'static str,
 }
 
@@ -65,7 +65,7 @@ impl Old {
     }
 }
 
-/// A folder of its own, gone at the end.
+/// A folder of its own, removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -86,7 +86,7 @@ impl Drop for Folder {
     }
 }
 
-/// What a query finds: a line for each row, its columns between bars.
+/// The result of a query: a line for each row, its columns between bars.
 fn lines(database: &Connection, query: &str) -> Vec<String> {
     let mut select = database.prepare(query).unwrap();
     let columns = select.column_count();

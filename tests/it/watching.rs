@@ -1,4 +1,4 @@
-//! What is given to operators must fit the program: the table of series, the dashboard and the alert rules against what `/metrics` says.
+//! Compares what operators get with the program: the table of series, the dashboard and the alert rules against what `/metrics` says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use tenfour::ids::ServerId;
 use tenfour::metrics::Metrics;
 
-/// Series that the dashboard does not show. None: what nobody looks at need not be counted.
+/// Series that the dashboard doesn't show. None: a series that nobody looks at need not exist.
 const NOT_SHOWN: [&str; 0] = [];
 
 fn read(file: &str) -> String {
@@ -20,7 +20,7 @@ struct Series {
     labels: BTreeSet<String>,
 }
 
-/// The series as one writes them in a query (a histogram without its endings), from the text itself.
+/// The series as written in a query (a histogram without its suffixes), from the text itself.
 fn registered() -> BTreeMap<String, Series> {
     let text = Metrics::new(&[ServerId(1)], &["panic"]).encode();
     let mut found: BTreeMap<String, Series> = BTreeMap::new();
@@ -69,7 +69,7 @@ fn the_table_of_series_is_what_the_program_has() {
     assert_eq!(listed, there);
 }
 
-/// Every `tenfour_…` in a text, histograms without their endings.
+/// Every `tenfour_…` in a text, histograms without their suffixes.
 fn named(text: &str, there: &BTreeMap<String, Series>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for at in text.match_indices("tenfour_").map(|(at, _)| at) {
@@ -107,7 +107,7 @@ fn the_dashboard_shows_every_series_and_no_other() {
             assert!(balance('(', ')') && balance('{', '}') && balance('[', ']'), "{title}: {asked}");
             let names = named(asked, &there);
             assert!(!names.is_empty(), "{title}: {asked}");
-            // A histogram is asked for by its parts.
+            // A histogram is queried by its parts.
             for name in names.iter().filter(|name| there.get(*name).is_some_and(|series| series.kind == "histogram")) {
                 assert!(["_bucket", "_sum", "_count"].iter().any(|part| asked.contains(&format!("{name}{part}"))), "{title}: {asked}");
             }
@@ -123,7 +123,7 @@ fn the_dashboard_shows_every_series_and_no_other() {
     assert_eq!(shown, there);
 }
 
-/// What a legend or a `by (…)` names is a label of what is asked.
+/// A label in a legend or a `by (…)` is a label of the queried series.
 fn labels_exist(title: &str, asked: &str, legend: &str, names: &BTreeSet<String>, there: &BTreeMap<String, Series>) {
     let known = |label: &str| ["le", "instance"].contains(&label) || names.iter().any(|name| there[name].labels.contains(label));
     for label in legend.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).map(|(label, _)| label) {

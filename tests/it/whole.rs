@@ -1,4 +1,4 @@
-//! The whole bot against both simulators: what comes in at one end stands at the other.
+//! The whole bot against both simulators: events in at one end, messages out at the other.
 
 mod boards;
 mod burst;

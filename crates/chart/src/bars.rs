@@ -1,11 +1,11 @@
-//! Lying bars, one per row: hours per member or department.
+//! Horizontal bars, one per row: hours per member or department.
 
 use super::font::{self, Weight};
 use super::paper::{Anchor, GRID, MARGIN, MUTED, Paper, Pen, TEXT, TOP, float};
 use super::scale::drawn;
 use super::{Heading, Measure, WIDTH};
 
-/// Most rows of one chart; what is behind them is counted below it.
+/// Rows of one chart; further ones are counted below it.
 pub const MOST_ROWS: usize = 20;
 
 const PITCH: f64 = 62.0;
@@ -15,7 +15,7 @@ const LABEL: Pen = Pen::new(24.0, Weight::Bold, TEXT);
 const NOTE: Pen = Pen::new(18.0, Weight::Regular, MUTED);
 const VALUE: Pen = Pen::new(23.0, Weight::Bold, TEXT).seamed();
 const TICK: Pen = Pen::new(19.0, Weight::Regular, MUTED).at(Anchor::Middle);
-/// Most room for names.
+/// Maximum width of names.
 const NAMES: f64 = 400.0;
 
 /// One bar.
@@ -28,10 +28,10 @@ pub struct Row {
     pub value: i64,
 }
 
-/// Lying bars, in the order given.
+/// Horizontal bars, in the given order.
 #[derive(Clone, Debug)]
 pub struct Bars {
-    /// Above.
+    /// The heading.
     pub heading: Heading,
     /// The first [`MOST_ROWS`] are drawn.
     pub rows: Vec<Row>,
@@ -45,7 +45,7 @@ impl Bars {
         let height = TOP + PITCH * float(i64::try_from(rows.len()).unwrap_or(0)).max(3.0) + BOTTOM;
         let mut paper = Paper::new(height, &self.heading);
         let most = rows.iter().map(|row| row.value).max().unwrap_or(0);
-        // The longest bar takes all the room there is.
+        // The longest bar gets all the width.
         let ticks: Vec<i64> = self.measure.ticks(most).into_iter().filter(|tick| *tick <= drawn(most)).collect();
         let full = float(drawn(most)).max(1.0);
         let said: Vec<String> = rows.iter().map(|row| self.measure.say(drawn(row.value))).collect();
@@ -83,7 +83,7 @@ impl Bars {
             }
             let long = (right - left) * float(drawn(row.value)) / full;
             if row.value > 0 {
-                // The least that is something can be seen.
+                // The narrowest visible bar.
                 paper.rect((left, y, long.max(3.0), BAR), if long < 12.0 { 1.0 } else { 6.0 }, "url(#lying0)");
             }
             paper.text(left + long.max(3.0) + 12.0, middle + 8.0, VALUE, said, values);

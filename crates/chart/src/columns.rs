@@ -1,11 +1,11 @@
-//! Standing bars by category, one or two series side by side: calls by hour of the day, time to the first unit by priority.
+//! Vertical bars by category, one or two series side by side: calls by hour of the day, time to the first unit by priority.
 
 use super::font::{self, Weight};
 use super::paper::{ACCENTS, Anchor, GRID, MARGIN, MUTED, Paper, Pen, TEXT, TOP, float};
 use super::scale::drawn;
 use super::{Heading, Measure, WIDTH};
 
-/// Most categories of one chart; what is behind them is not drawn.
+/// Categories of one chart; further ones are not drawn.
 pub const MOST_CATEGORIES: usize = 24;
 
 const HEIGHT: f64 = 600.0;
@@ -13,11 +13,11 @@ const BOTTOM: f64 = 62.0;
 const TICK: Pen = Pen::new(19.0, Weight::Regular, MUTED);
 const CATEGORY: Pen = Pen::new(20.0, Weight::Regular, TEXT).at(Anchor::Middle);
 const VALUE: Pen = Pen::new(20.0, Weight::Bold, TEXT).at(Anchor::Middle).seamed();
-/// Of many categories: two digits fit a bar, and a seam would bite into the next one.
+/// With many categories: two digits fit a bar, and an outline would cover part of the next one.
 const SMALL: Pen = Pen::new(14.0, Weight::Bold, TEXT).at(Anchor::Middle);
 const LEGEND: Pen = Pen::new(22.0, Weight::Regular, TEXT);
 const NOTHING: Pen = Pen::new(18.0, Weight::Regular, MUTED).at(Anchor::Middle);
-/// What can still be read.
+/// The smallest readable size.
 const SMALLEST: f64 = 11.0;
 /// Widest bar.
 const WIDEST: f64 = 110.0;
@@ -30,10 +30,10 @@ pub struct Series {
     pub values: Vec<Option<i64>>,
 }
 
-/// Standing bars.
+/// Vertical bars.
 #[derive(Clone, Debug)]
 pub struct Columns {
-    /// Above.
+    /// The heading.
     pub heading: Heading,
     /// Below the bars; the first [`MOST_CATEGORIES`] are drawn.
     pub categories: Vec<String>,
@@ -84,13 +84,13 @@ impl Columns {
                 if value > 0 {
                     paper.column((x, bottom - high.max(3.0), bar, high.max(3.0)), &format!("url(#standing{which})"));
                 }
-                // Many zeros say less than none.
+                // Many zeros would only clutter the chart.
                 if value > 0 || categories.len() < 12 {
                     values.push((x + bar / 2.0, bottom - high.max(3.0) - 8.0, self.measure.say(drawn(value))));
                 }
             }
         }
-        // Above all bars, and no wider than its own, so that none hides another's.
+        // Drawn after all bars, and no wider than its own, so that none hides another's.
         for (x, y, said) in values {
             let wide = font::width(&said, 1.0, value_pen.weight);
             let size = ((bar + gap) / wide.max(0.1)).min(value_pen.size);

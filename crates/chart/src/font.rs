@@ -1,5 +1,5 @@
 //! The embedded fonts: which characters they have and how wide these are, read from the fonts' own tables (OpenType: cmap format 4 and
-//! 12, hhea, hmtx). What is drawn must be measured first, or long names run into bars.
+//! 12, hhea, hmtx). Text must be measured before it is drawn, or long names run into bars.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -31,7 +31,7 @@ fn of(weight: Weight) -> &'static HashMap<char, f64> {
     }
 }
 
-/// One line that the fonts can show: breaks become spaces, what is invisible goes, what is missing becomes a box.
+/// One line that the fonts can show: breaks become spaces, invisible characters are removed, missing ones become a box.
 pub(super) fn shown(raw: &str, weight: Weight) -> String {
     let known = of(weight);
     let one = |c: char| match c {
@@ -44,31 +44,31 @@ pub(super) fn shown(raw: &str, weight: Weight) -> String {
     line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Format characters: directions, joiners, variation selectors. Shown as boxes they would say more than they do.
+/// Format characters: directions, joiners, variation selectors. Shown as boxes they would only confuse.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// How wide a shown text is (pixels at `size`).
+/// The width of a shown text (pixels at `size`).
 pub(super) fn width(text: &str, size: f64, weight: Weight) -> f64 {
     let known = of(weight);
     text.chars().map(|c| known.get(&c).copied().unwrap_or(1.0)).sum::<f64>() * size
 }
 
-/// A text as it is shown within `most` pixels: cut with an ellipsis if need be.
+/// A text as shown within `most` pixels: cut with an ellipsis if needed.
 pub(super) fn fit(raw: &str, size: f64, weight: Weight, most: f64) -> String {
     let whole = shown(raw, weight);
     if width(&whole, size, weight) <= most {
         return whole;
     }
     let known = of(weight);
-    let mut room = most / size - known.get(&ELLIPSIS).copied().unwrap_or(1.0);
+    let mut available = most / size - known.get(&ELLIPSIS).copied().unwrap_or(1.0);
     let cut: String = whole
         .chars()
         .take_while(|c| {
-            room -= known.get(c).copied().unwrap_or(1.0);
-            room >= 0.0
+            available -= known.get(c).copied().unwrap_or(1.0);
+            available >= 0.0
         })
         .collect();
     format!("{}{ELLIPSIS}", cut.trim_end())
@@ -96,7 +96,7 @@ fn widths(file: &[u8]) -> Option<HashMap<char, f64>> {
     let per_em = f64::from(u16_at(table(file, b"head")?, 18)?);
     let metrics = usize::from(u16_at(table(file, b"hhea")?, 34)?);
     let hmtx = table(file, b"hmtx")?;
-    // The last metric holds for all glyphs behind it.
+    // The last metric applies to all later glyphs.
     let advance = |glyph: usize| u16_at(hmtx, glyph.min(metrics.saturating_sub(1)) * 4).map(|units| f64::from(units) / per_em);
     let mut known = HashMap::new();
     for (c, glyph) in glyphs(table(file, b"cmap")?)? {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_to_their_room() {
+    fn long_names_are_cut_to_their_width() {
         let name = "Maximiliane Elisabeth von und zu Brineford-Hollenbach";
         let cut = fit(name, 18.0, Weight::Bold, 200.0);
         assert!(cut.ends_with('…') && cut.starts_with("Maximil"), "{cut}");

@@ -1,7 +1,7 @@
-//! Charts: numbers in, a PNG out that can be read on Discord's dark background.
+//! Draws charts: numbers in, a PNG out that can be read on Discord's dark background.
 //!
-//! Job: own SVG text, then pixels by resvg with the embedded fonts. Never asks the time, the disk or the network, never decides what is
-//! counted. Names come from strangers: they are escaped, cut by measured width, and what the fonts lack is shown as a box.
+//! Writes SVG text, which resvg renders with the embedded fonts. Never reads the clock, the disk or the network, never decides what is
+//! counted. Names come from strangers: they are escaped and cut by measured width, and missing characters are shown as a box.
 //!
 //! ```text
 //! Chart ─ svg ─▶ text ─ picture ─▶ PNG          Painter: one at a time, off the async threads
@@ -29,42 +29,42 @@ pub use scale::{Measure, count, count_of, duration};
 
 /// Width of every chart (pixels).
 pub const WIDTH: u32 = 1_200;
-/// Most height of a chart (pixels).
+/// Maximum height of a chart (pixels).
 pub const MOST_HEIGHT: u32 = 1_600;
-/// Largest PNG (bytes): what every guild on Discord takes.
+/// Largest PNG (bytes): what every guild on Discord accepts.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// What is to be drawn.
 #[derive(Clone, Debug)]
 pub enum Chart {
-    /// One bar per row, lying.
+    /// One horizontal bar per row.
     Bars(Bars),
-    /// Standing bars by category, one or two series.
+    /// Vertical bars by category, one or two series.
     Columns(Columns),
 }
 
-/// What stands above a chart.
+/// The heading of a chart.
 #[derive(Clone, Debug, Default)]
 pub struct Heading {
     /// What it shows.
     pub title: String,
-    /// Of when, in which time zone.
+    /// The time it covers, and in which time zone.
     pub subtitle: String,
 }
 
 /// Why there is no picture. Never a person's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum ChartError {
-    /// What we wrote is no SVG.
+    /// Our SVG is invalid.
     #[error("the chart's SVG cannot be read")]
     Svg(#[from] Box<resvg::usvg::Error>),
     /// Larger than we allow ourselves.
     #[error("the chart would be too large")]
     TooLarge,
-    /// It could not be packed.
+    /// Encoding the PNG failed.
     #[error("the chart's PNG cannot be written: {0}")]
     Png(String),
-    /// The runtime is going down.
+    /// The runtime is shutting down.
     #[error("there was no thread to draw the chart")]
     NoThread,
 }
@@ -122,7 +122,7 @@ impl Painter {
     pub async fn paint(&self, chart: Chart) -> Result<Vec<u8>, ChartError> {
         let turn = Arc::clone(&self.0).acquire_owned().await.map_err(|_| ChartError::NoThread)?;
         tokio::task::spawn_blocking(move || {
-            // Held until the work is done, also if nobody waits for it any more.
+            // Held until the work is done, even if the caller is gone.
             let _turn = turn;
             picture(&svg(&chart))
         })

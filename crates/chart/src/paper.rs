@@ -1,20 +1,20 @@
-//! The sheet that every chart is drawn on: card, heading, text, bars. Discord shows it at half its size: letters are large.
+//! Draws what every chart shares: card, heading, text, bars. Discord shows it at half its size, so letters are large.
 
 use std::fmt::Write as _;
 
 use super::font::{self, Weight};
 use super::{Heading, WIDTH};
 
-/// Discord's dark card, and what stands out from it.
+/// Discord's dark card, and the colors on it.
 pub(super) const CARD: &str = "#2B2D31";
 pub(super) const TEXT: &str = "#F2F3F5";
 pub(super) const MUTED: &str = "#B5BAC1";
 pub(super) const GRID: &str = "#3F4248";
-/// One per series: apart in hue and in lightness, so that they differ for the colour-blind too.
+/// One per series: different in hue and in lightness, so that they differ for the color-blind too.
 pub(super) const ACCENTS: [&str; 2] = ["#6CA8FF", "#FFB454"];
 /// Where their bars begin.
 const SHADES: [&str; 2] = ["#4A7FD6", "#D98A2B"];
-/// Room at the sides.
+/// Margin at the sides.
 pub(super) const MARGIN: f64 = 48.0;
 /// Where the heading ends.
 pub(super) const TOP: f64 = 156.0;
@@ -34,7 +34,7 @@ pub(super) struct Pen {
     pub(super) weight: Weight,
     pub(super) color: &'static str,
     pub(super) anchor: Anchor,
-    /// Stands out from what is below it.
+    /// Outlined against what is below it.
     pub(super) seam: bool,
 }
 
@@ -66,7 +66,7 @@ impl Paper {
             font::FAMILY
         );
         for (nth, (color, shade)) in ACCENTS.iter().zip(SHADES).enumerate() {
-            // Lying bars brighten to their end, standing ones to their top.
+            // Horizontal bars brighten toward their end, vertical ones toward their top.
             for (kind, from, to, x, y) in [("lying", shade, *color, 1, 0), ("standing", *color, shade, 0, 1)] {
                 writeln!(
                     out,
@@ -78,15 +78,15 @@ impl Paper {
         }
         writeln!(out, "</defs>\n<rect width=\"{WIDTH}\" height=\"{height}\" rx=\"20\" fill=\"{CARD}\"/>").ok();
         let mut paper = Self { out };
-        let room = f64::from(WIDTH) - 2.0 * MARGIN;
-        paper.text(MARGIN, 70.0, Pen::new(40.0, Weight::Bold, TEXT), &heading.title, room);
-        paper.text(MARGIN, 110.0, Pen::new(24.0, Weight::Regular, MUTED), &heading.subtitle, room);
+        let available = f64::from(WIDTH) - 2.0 * MARGIN;
+        paper.text(MARGIN, 70.0, Pen::new(40.0, Weight::Bold, TEXT), &heading.title, available);
+        paper.text(MARGIN, 110.0, Pen::new(24.0, Weight::Regular, MUTED), &heading.subtitle, available);
         paper
     }
 
-    /// A text within `room` pixels. Returns how wide it became.
-    pub(super) fn text(&mut self, x: f64, y: f64, pen: Pen, raw: &str, room: f64) -> f64 {
-        let shown = font::fit(raw, pen.size, pen.weight, room);
+    /// A text within `available` pixels. Returns its width.
+    pub(super) fn text(&mut self, x: f64, y: f64, pen: Pen, raw: &str, available: f64) -> f64 {
+        let shown = font::fit(raw, pen.size, pen.weight, available);
         let anchor = match pen.anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
@@ -94,7 +94,7 @@ impl Paper {
         };
         let weight = if pen.weight == Weight::Bold { " font-weight=\"bold\"" } else { "" };
         let (size, color, words) = (pen.size, pen.color, escape(&shown));
-        // A seam of the card's colour, so that no line runs through the words.
+        // An outline in the card's color, so that no line runs through the words.
         let seam = if pen.seam {
             format!(" stroke=\"{CARD}\" stroke-width=\"6\" stroke-linejoin=\"round\" paint-order=\"stroke\"")
         } else {
@@ -113,7 +113,7 @@ impl Paper {
             .ok();
     }
 
-    /// A standing bar, round at its top only.
+    /// A vertical bar, rounded at its top only.
     pub(super) fn column(&mut self, (x, y, width, height): (f64, f64, f64, f64), fill: &str) {
         let round = (width / 4.0).min(6.0).min(height);
         let (right, bottom) = (x + width, y + height);

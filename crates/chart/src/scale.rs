@@ -40,7 +40,7 @@ const STEPS: [i64; 18] = [
 ];
 /// The largest value that is drawn; larger ones are drawn as this.
 pub(super) const LARGEST: i64 = 1 << 53;
-/// Most lines of a grid.
+/// Limit on the lines of a grid.
 const LINES: i64 = 6;
 
 impl Measure {
@@ -116,7 +116,7 @@ pub fn count(value: i64) -> String {
     if value < 0 { format!("-{said}") } else { said }
 }
 
-/// As [`count`], of a length.
+/// [`count`] for a length.
 #[must_use]
 pub fn count_of(things: usize) -> String {
     count(i64::try_from(things).unwrap_or(i64::MAX))

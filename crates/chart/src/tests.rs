@@ -1,4 +1,4 @@
-//! What the charts say, and that they can be seen.
+//! Tests what the charts say, and that they can be seen.
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! One task owns the socket, the timers and the calls in flight; everything else talks to it through channels.
 //!
-//! Nothing in the loop waits for anybody: writes go into a bounded buffer that is flushed beside reading, events into bounded queues.
+//! Nothing in the loop waits for a peer: writes go into a bounded buffer that is flushed while reading, events into bounded queues.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -34,14 +34,14 @@ use super::retry::{LONGEST_WAIT, Repeats, RetryContext, RetryPolicy};
 const MAX_CALLS: usize = 1024;
 /// Records handled before timers and calls get their turn: one message can carry a million.
 const BATCH: usize = 256;
-/// What a peer that takes nothing may leave with us, in bytes.
+/// Unsent bytes that are kept for a peer that doesn't read.
 const MAX_UNSENT: usize = 4 << 20;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Answer = oneshot::Sender<Result<Option<Box<RawValue>>, HubError>>;
 
 impl Core {
-    /// One connection after the other. Returns why it is over.
+    /// Runs one connection after another. Returns why it ended.
     pub(super) async fn serve(&self, policy: &mut dyn RetryPolicy) -> HubError {
         let shared = Arc::clone(&self.guard.0);
         let mut chooser = Chooser::new(self.negotiation);
@@ -82,7 +82,7 @@ impl Core {
                     } else {
                         chooser.failed(&error);
                     }
-                    // A handshake proves nothing: only a connection that was of use for a while earns a fresh start.
+                    // A handshake alone proves nothing: only a connection that worked for a while resets the failure count.
                     if ready_since.is_some_and(|since| since.elapsed() >= self.settings.stable_after) {
                         attempt = 0;
                         unstable_since = Instant::now();
@@ -175,7 +175,7 @@ fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(LONGEST_WAIT)
 }
 
-/// What the WebSocket library says, in our terms. Texts that could quote what was received are left out.
+/// Converts an error of the WebSocket library. Texts that could quote received data are left out.
 fn trouble(error: WsError) -> HubError {
     match error {
         WsError::ConnectionClosed | WsError::AlreadyClosed | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
@@ -195,9 +195,9 @@ fn trouble(error: WsError) -> HubError {
 struct Wire<S> {
     socket: WebSocketStream<S>,
     last_sent: Instant,
-    /// Since when there is something that the peer has not taken.
+    /// Since when the peer has left something unread.
     unsent_since: Option<Instant>,
-    /// After an error the socket is not touched any more.
+    /// After an error the socket isn't used any more.
     dead: bool,
 }
 
@@ -229,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                     Poll::Pending => {}
                 }
             }
-            // Also when writing failed: the server's last words may lie unread, and they say why.
+            // Also when writing failed: the server's last record may be unread, and it says why.
             match (Pin::new(&mut self.socket).poll_next(cx), broken) {
                 (Poll::Ready(Some(message)), _) => Poll::Ready(message),
                 (Poll::Ready(None), _) => Poll::Ready(Err(WsError::ConnectionClosed)),
@@ -266,7 +266,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-/// What stands between the handshake and calls.
+/// The state of the hook between the handshake and calls.
 enum Phase {
     /// The hook is at work, for the n-th time.
     Hook {
@@ -320,7 +320,7 @@ struct Session<'a> {
     handshaken: bool,
 }
 
-/// What lives and dies with one connection. Dropping it fails the calls in flight.
+/// The state of one connection. Dropping it fails the calls in flight.
 struct Calls {
     waiting: HashMap<String, Answer>,
     next_id: u64,
@@ -337,7 +337,7 @@ impl Session<'_> {
             () = stop.cancelled() => HubError::Stopped,
             error = self.live(&mut wire, &mut buffer) => error,
         };
-        // Before the good-bye: nobody may call into a connection that is going.
+        // Before the Close record: nobody may start a call on a connection that is closing.
         self.shared.link.send_replace(None);
         match error {
             HubError::Stopped => wire.farewell(self.handshaken, true, self.settings.stop_timeout).await,
@@ -422,7 +422,7 @@ impl Session<'_> {
                     if wire.unsent_since.is_some_and(|since| now.duration_since(since) >= self.settings.send_timeout) {
                         return Err(HubError::Timeout { step: Step::Send, limit: self.settings.send_timeout });
                     }
-                    // Only at the second tick in a row: after a pause of the whole process there may be news in the socket still unread.
+                    // Only at the second tick in a row: after a pause of the whole process there may be unread data in the socket.
                     let silent = now.duration_since(last_received) >= self.settings.server_timeout;
                     if silent && suspicious {
                         return Err(HubError::Timeout { step: Step::Receive, limit: self.settings.server_timeout });
@@ -491,7 +491,7 @@ impl Session<'_> {
             match record::parse(bytes)? {
                 Incoming::Invocation { target, id, arguments } => {
                     self.deliver(&target, arguments.as_deref());
-                    // The server wants a result, and none of our listeners gives one: it must not wait for ever.
+                    // The server wants a result, and none of our listeners returns one: it must not wait forever.
                     if let Some(id) = id {
                         wire.queue(record::no_result(&id)?)?;
                     }
@@ -521,9 +521,9 @@ impl Session<'_> {
             }
             return;
         };
-        let mut heard = false;
+        let mut received = false;
         for inlet in self.inlets.iter().filter(|inlet| inlet.listens_to(target)) {
-            heard = true;
+            received = true;
             if !inlet.offer(arguments, self.epoch) {
                 let total = self.shared.dropped.fetch_add(1, Ordering::Relaxed) + 1;
                 if self.repeats.count("dropped").is_some() {
@@ -531,7 +531,7 @@ impl Session<'_> {
                 }
             }
         }
-        if !heard {
+        if !received {
             tracing::debug!(hub = self.label, method = self.clean(target), "nobody listens to what the hub called");
         }
     }
@@ -550,7 +550,7 @@ fn call<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(), HubError> {
     let Command { target, arguments, reply } = command;
     let id = match &reply {
-        // The caller went away while the call was queued: nobody would know what became of it.
+        // The caller left while the call was queued: nobody would learn its result.
         Reply::Answered(answer) if answer.is_closed() => return Ok(()),
         Reply::Answered(_) => Some(calls.next_id.to_string()),
         Reply::Sent(_) => None,

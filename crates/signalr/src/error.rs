@@ -1,4 +1,4 @@
-//! What can go wrong, in words fit for logs: no token, no query, no body of an answer; the server's own words shortened and cleaned.
+//! Errors, with texts fit for logs: no token, no query, no response body; the server's own words are shortened and cleaned.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub enum Step {
     OnConnected,
     /// Waiting for anything from the server.
     Receive,
-    /// Getting rid of what we have to say.
+    /// Sending our data.
     Send,
     /// Waiting for the answer to a call.
     Call,
@@ -41,23 +41,23 @@ pub enum HubError {
     /// The settings cannot work. Only from building.
     #[error("the hub's settings are not usable: {0}")]
     Config(String),
-    /// Negotiating gave an HTTP answer other than 200 (`status`), or something that we cannot use.
+    /// Negotiating got an HTTP status other than 200 (`status`), or an unusable answer.
     #[error("negotiate failed: {message}")]
     Negotiate {
-        /// The HTTP status, if it is the trouble.
+        /// The HTTP status, if that is the problem.
         status: Option<u16>,
         /// What happened.
         message: String,
-        /// The server's wish.
+        /// The server's `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// 401 or 403 at either step, or 404 where no token can be to blame.
+    /// 401 or 403 at either step, or 404 where no token can be the cause.
     #[error("{step} was refused with HTTP status {status} ({})", refusal(*.status))]
     Refused {
         step: Step,
         /// 401, 403 or 404.
         status: u16,
-        /// The server's wish.
+        /// The server's `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// The WebSocket upgrade got an HTTP answer other than 101.
@@ -65,7 +65,7 @@ pub enum HubError {
     Upgrade {
         /// The HTTP status.
         status: u16,
-        /// The server's wish.
+        /// The server's `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// The server sent us to another domain than its own. Nothing was sent there.
@@ -88,7 +88,7 @@ pub enum HubError {
     Closed {
         /// The server's words.
         error: Option<String>,
-        /// Whether it invited us back.
+        /// Whether it allows us to reconnect.
         allow_reconnect: bool,
     },
     /// The connection ended without a Close record.
@@ -109,7 +109,7 @@ pub enum HubError {
     /// The hub answered a call with an error.
     #[error("the hub answered: {0}")]
     Call(String),
-    /// The arguments of a call are no list, cannot be serialised, or are more than the hub takes.
+    /// The arguments of a call aren't a list, can't be serialized, or are larger than the hub allows.
     #[error("the arguments of a call cannot be sent: {0}")]
     Arguments(String),
     /// Too many calls are waiting for their answers.
@@ -124,13 +124,13 @@ pub enum HubError {
 }
 
 impl HubError {
-    /// Whether the same attempt may go well later without anybody changing anything here.
+    /// Whether the same attempt may succeed later without a change on our side.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Config(_) | Self::Call(_) | Self::Arguments(_) | Self::Stopped)
     }
 
-    /// How long the server wants us to stay away.
+    /// The server's `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -149,7 +149,7 @@ impl HubError {
         }
     }
 
-    /// A short name for counting and for telling repeated trouble from new.
+    /// A short name for counting and for comparing errors.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -195,7 +195,7 @@ fn upgrade_hint(status: u16) -> &'static str {
 #[must_use]
 pub(super) fn clean<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = text.to_owned();
-    // Short ones would blank half the text and are no secrets worth the name.
+    // Blanking short ones would blank half the text, and they are hardly secrets.
     for secret in secrets.into_iter().filter(|secret| secret.len() >= 6) {
         text = text.replace(secret, "[secret]");
     }

@@ -1,4 +1,4 @@
-//! The public side: building a hub, its handle, and what passes between handles and the task that owns the connection.
+//! The public API: building a hub, its handle, and the messages between handles and the task that owns the connection.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use super::queue::{Events, Inlet, queue};
 use super::record;
 use super::retry::{Backoff, RetryPolicy};
 
-/// Where a hub's connection stands.
+/// The state of a hub's connection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
-    /// Not started, stopped, or given up by the policy. Nothing will happen any more once the task ran.
+    /// Not started, stopped, or given up by the policy. Final once the task ran.
     Disconnected {
         /// Why: [`HubError::NotConnected`] before the start, [`HubError::Stopped`] after a stop.
         reason: HubError,
@@ -34,7 +34,7 @@ pub enum State {
         /// Failures since the connection was last stable.
         attempt: u32,
     },
-    /// The handshake is done, the [`HubTask::on_connected`] hook is at work.
+    /// The handshake is done, the [`HubTask::on_connected`] hook is running.
     Connected {
         /// The connection's name, if it was negotiated. Not a secret.
         id: Option<Arc<str>>,
@@ -73,7 +73,7 @@ pub enum Verdict {
     Ready,
     /// Keep this connection and run the hook again after the wait. The reason goes into [`State::Held`] and the log: no secrets.
     RetryAfter(Duration, String),
-    /// Drop this connection and open another, as the policy has it. The reason goes into [`State::Waiting`] and the log: no secrets.
+    /// Drop this connection and open another, as the policy decides. The reason goes into [`State::Waiting`] and the log: no secrets.
     Reconnect(String),
 }
 
@@ -167,7 +167,7 @@ impl Builder {
         max_record: usize;
         /// The longest record sent, in bytes: servers end the connection at more than they allow. 32 KiB, their default.
         max_sent: usize;
-        /// Room of each [`Events`] queue in bytes. 64 MiB.
+        /// Limit of each [`Events`] queue in bytes. 64 MiB.
         max_queued: usize;
     }
 
@@ -178,14 +178,14 @@ impl Builder {
         self
     }
 
-    /// Hosts to which the hub may send us besides those of its own domain; `*.domain` for all below it. None unless set.
+    /// Other hosts besides its own domain to which the hub may redirect; `*.domain` for all below it. None unless set.
     #[must_use]
     pub fn redirects(mut self, hosts: Vec<String>) -> Self {
         self.redirects = hosts;
         self
     }
 
-    /// A header for negotiate and upgrade; never sent to another place than the hub's own. Kept out of all texts.
+    /// A header for negotiate and upgrade; sent only to the hub's own host. Kept out of all texts.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -230,7 +230,7 @@ impl Builder {
         }
         let mut tls = self.tls.ok_or_else(|| HubError::Config("no TLS configuration was given".to_owned()))?;
         if tls.alpn_protocols != [b"http/1.1"] {
-            // WebSocket over HTTP/2 is another protocol, whatever else the caller uses this configuration for.
+            // WebSocket over HTTP/2 is another protocol, even if the caller's configuration allows HTTP/2 for other uses.
             Arc::make_mut(&mut tls).alpn_protocols = vec![b"http/1.1".to_vec()];
         }
         let client = match self.client {
@@ -270,7 +270,7 @@ impl Builder {
     }
 }
 
-/// The work: owns the connection. Register listeners and the hook, then drive [`HubTask::run`] on a task of your own.
+/// Owns the connection. Register listeners and the hook, then drive [`HubTask::run`] on a task of your own.
 pub struct HubTask {
     pub(super) core: Core,
     // Apart, because it is `Send` only: the rest is borrowed across awaits.
@@ -293,8 +293,8 @@ pub(super) struct Core {
 }
 
 impl HubTask {
-    /// Listens to what the server calls on `target` (ASCII case aside), with room for `capacity` calls (and [`Builder::max_queued`] bytes).
-    /// What finds no room is dropped, newest first, counted by [`Hub::dropped`] and logged. Several listeners to one target each get all.
+    /// Listens to the server's calls of `target` (ignoring ASCII case), in a queue of `capacity` calls (and [`Builder::max_queued`] bytes).
+    /// If the queue is full, new calls are dropped, counted by [`Hub::dropped`] and logged. Several listeners to one target each get all.
     pub fn on(&mut self, target: &str, capacity: usize) -> Events {
         let (inlet, events) = queue(target, capacity, self.core.settings.max_queued);
         self.core.inlets.push(inlet);
@@ -302,7 +302,7 @@ impl HubTask {
     }
 
     /// Runs after every handshake, before calls may be made: the place to sign in, since the server forgets us with each connection.
-    /// What the server calls meanwhile is delivered already. Only one hook: the last one set.
+    /// Calls by the server are delivered meanwhile. Only one hook: the last one set.
     pub fn on_connected<F, Fut>(&mut self, hook: F)
     where
         F: Fn(Connection) -> Fut + Send + Sync + 'static,
@@ -343,7 +343,7 @@ impl Hub {
     }
 
     /// Calls a method of the hub and waits for its answer: `None` from a method without result, `Some` of `null` from one that returned null.
-    /// `arguments` is a tuple or a list. Nothing is sent twice: what becomes of a call that fails in flight is not known.
+    /// `arguments` is a tuple or a list. Nothing is sent twice: the result of a call that fails in flight is unknown.
     ///
     /// # Errors
     /// [`HubError::NotConnected`] unless [`State::Ready`], or when the connection is lost meanwhile; [`HubError::Call`] with the hub's
@@ -360,19 +360,19 @@ impl Hub {
         self.shared.ready_link()?.send(target, &arguments)?.answer().await
     }
 
-    /// Where the connection stands, and every change. The newest state only: a reader may miss what lasted shortly.
+    /// The connection's state, and every change. Only the newest: a reader may miss a brief one.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<State> {
         self.shared.state.subscribe()
     }
 
-    /// How many calls of the server found no room in a queue since the start, over all [`Events`]. This stream cannot be replayed.
+    /// How many calls of the server didn't fit into a queue since the start, over all [`Events`]. This stream can't be replayed.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Says good-bye to the server and ends the task. May be called often and from everywhere; returns when it is done, or after the
+    /// Closes the connection and ends the task. May be called repeatedly and from anywhere; returns when it is done, or after the
     /// stop limit and a second.
     pub async fn stop(&self) {
         self.shared.stop.cancel();
@@ -449,7 +449,7 @@ pub(super) struct Command {
     pub(super) reply: Reply,
 }
 
-/// Whom to tell what. Dropped unanswered, it tells that the connection is gone.
+/// Where the result of a call goes. Dropped unanswered, it reports that the connection is gone.
 pub(super) enum Reply {
     Answered(oneshot::Sender<Result<Option<Box<RawValue>>, HubError>>),
     Sent(oneshot::Sender<Result<(), HubError>>),
@@ -499,7 +499,7 @@ impl<T> Pending<T> {
     }
 }
 
-/// What handles and task share.
+/// Shared by handles and task.
 pub(super) struct Shared {
     pub(super) state: watch::Sender<State>,
     /// Set while ready.
@@ -528,7 +528,7 @@ impl Shared {
     }
 }
 
-/// Tells the handles when the task is gone, however it went.
+/// Updates the handles when the task ends, for any reason.
 pub(super) struct Guard(pub(super) Arc<Shared>);
 
 impl Drop for Guard {

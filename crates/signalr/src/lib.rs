@@ -1,7 +1,7 @@
-//! The SignalR client (ASP.NET Core SignalR, JSON hub protocol version 1 over WebSocket; HubProtocol, TransportProtocols).
+//! A SignalR client (ASP.NET Core SignalR, JSON hub protocol version 1 over WebSocket; HubProtocol, TransportProtocols).
 //!
-//! Keeps one connection to one hub, for ever: opens it, keeps it alive, comes back after whatever ended it, hands on what the server
-//! calls and carries our calls. Knows no CAD, no Discord, no settings, and depends on nothing of ours. Never spawns: the caller drives the one
+//! Keeps one connection to one hub: opens it, keeps it alive, reconnects after any failure, delivers the server's
+//! calls and sends ours. Knows no CAD, no Discord, no settings, and depends on nothing of ours. Never spawns: the caller drives the one
 //! future [`HubTask::run`]. Never lets a slow reader stop pings or answers. Never writes a token or a query into a text.
 //!
 //! ```text
@@ -18,8 +18,8 @@
 //! from everywhere: stop, or a policy that gives up ─▶ Disconnected
 //! ```
 //!
-//! Events sent while we were away are lost on this path, and so are those that [`Events`] had no room for: whoever needs the whole picture
-//! reloads it at each new epoch and whenever [`Hub::dropped`] moved. HTTP proxies are not supported, on purpose not even for `negotiate`:
+//! Events sent while we were away are lost on this path, and so are those that didn't fit into [`Events`]: a caller that needs everything
+//! reloads it at each new epoch and whenever [`Hub::dropped`] changed. HTTP proxies are not supported, on purpose not even for `negotiate`:
 //! the WebSocket would not go through it.
 
 mod connection;

@@ -1,4 +1,4 @@
-//! Where to open the WebSocket: the `negotiate` request (SignalR TransportProtocols), its redirects, and what HTTP answers mean for us.
+//! Finds out where to open the WebSocket: the `negotiate` request (SignalR TransportProtocols), its redirects, and what HTTP statuses mean.
 //!
 //! Tokens are secrets: nothing here that holds one can be printed, and no error text carries a query.
 
@@ -13,14 +13,14 @@ use super::error::{HubError, Step, clean};
 
 /// How many redirects of either sort are followed.
 const MAX_HOPS: usize = 5;
-/// Larger answers are not read. Real ones have some hundred bytes.
+/// Larger answers aren't read. Real ones have a few hundred bytes.
 const MAX_ANSWER: usize = 64 << 10;
 const MAX_COOKIES: usize = 32;
 
 /// Whether to negotiate before opening the WebSocket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Negotiation {
-    /// Negotiate; after two 404 in a row try without, and back again when that does not go either.
+    /// Negotiate; after two 404s in a row try without, and switch back if that fails too.
     #[default]
     Auto,
     /// Always. The only way with the Azure SignalR Service.
@@ -35,7 +35,7 @@ pub(super) struct Chooser {
     mode: Negotiation,
     negotiate: bool,
     misses: u8,
-    /// How often the way was changed since the last success.
+    /// Switches between the two since the last success.
     changes: u8,
 }
 
@@ -48,7 +48,7 @@ impl Chooser {
         self.negotiate
     }
 
-    /// Whether a 404 may still be the fault of the way and not of the address.
+    /// Whether a 404 may be due to negotiating (or not) rather than to the address.
     pub(super) fn other_way_left(&self) -> bool {
         self.mode == Negotiation::Auto && self.changes < 2
     }
@@ -66,7 +66,7 @@ impl Chooser {
         }
         let miss = match (self.negotiate, error) {
             (true, _) => error.status() == Some(404),
-            // The server was not reached or is in trouble: that says nothing about the way.
+            // The server was not reached or is failing: that says nothing about negotiating.
             (false, HubError::Io(_) | HubError::Timeout { step: Step::Upgrade, .. }) => false,
             (false, _) => error.status().is_none_or(|status| status < 500 && status != 429),
         };
@@ -149,13 +149,13 @@ fn websocket_url(hub: &Url, token: Option<&str>) -> Result<Url, HubError> {
     Ok(url)
 }
 
-/// A redirect may keep or better the scheme, never worsen it.
+/// A redirect may keep or upgrade the scheme, never downgrade it.
 fn may_follow(from: &Url, to: &Url) -> bool {
     (to.scheme() == "https" || (from.scheme() == "http" && to.scheme() == "http")) && to.has_host() && to.username().is_empty()
 }
 
-/// Where a hub may send us: its own domain, and what the caller allows besides. The credentials follow the connection, so this is asked before
-/// anything is sent to the new place.
+/// Where a hub may redirect: its own domain, and what the caller allows besides. The credentials follow the connection, so this is checked
+/// before anything is sent to the new host.
 #[derive(Clone, Debug)]
 pub(super) struct Trust {
     hosts: Vec<String>,
@@ -186,7 +186,7 @@ impl Trust {
     }
 }
 
-/// The part of a host's name that one owner has, by the public suffix list. `None` if only the host itself is sure: below a name that many
+/// share (`azurewebsites.net`), or where the list doesn't know the suffix at all.
 /// share (`azurewebsites.net`), or where the list does not know the ending at all.
 fn domain(host: &str) -> Option<&str> {
     let host = host.trim_end_matches('.');
@@ -225,7 +225,7 @@ fn parse(body: &[u8]) -> Result<Answer, HubError> {
         transport: Option<String>,
         transfer_formats: Option<Vec<String>>,
     }
-    // By way of a value: of a name that comes twice the last one counts, as in the official client.
+    // Parsed into a value first: of a duplicate name the last one counts, as in the official client.
     let body: Body = serde_json::from_slice::<serde_json::Value>(body).and_then(serde_json::from_value).map_err(|_| {
         let html = body.trim_ascii_start().starts_with(b"<");
         unusable(if html { "the answer is a web page, not a negotiation" } else { "the answer is not the JSON of a negotiation" })
@@ -366,7 +366,7 @@ pub(super) async fn negotiate(client: &reqwest::Client, hub: &Url, own: &HeaderM
             && may_follow(&post_to, &to)
         {
             trust.check(&to)?;
-            // A token is for the place that it was given for.
+            // A token is valid only for its own host.
             if !same_place(&post_to, &to) {
                 bearer = None;
             }
@@ -574,7 +574,7 @@ mod tests {
         assert!(allows(hub, &["*.service.signalr.net"], "https://sonoran.service.signalr.net/client"));
         assert!(!allows(hub, &["*.service.signalr.net"], "https://service.signalr.net.evil.example"));
         assert!(allows(hub, &["hub.example"], "https://hub.example") && !allows(hub, &["hub.example"], "https://x.hub.example"));
-        // Where names say nothing of an owner: the same host only.
+        // Where names don't reveal an owner: the same host only.
         assert!(allows("http://127.0.0.1:80/h", &[], "http://127.0.0.1:81/h") && !allows("http://127.0.0.1/h", &[], "http://127.0.0.2/h"));
         assert!(allows("http://localhost/h", &[], "http://localhost:1/h") && !allows("http://localhost/h", &[], "http://other/h"));
         assert!(allows("http://[::1]/h", &[], "http://[::1]:9/h") && !allows("http://[::1]/h", &[], "http://[::2]/h"));

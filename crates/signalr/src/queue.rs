@@ -1,7 +1,7 @@
-//! What the hub calls on us, on its way to a reader. Never makes the connection wait: what finds no room is dropped, counted and said.
+//! Queues the hub's calls for a reader. Never makes the connection wait: calls that don't fit are dropped, counted and logged.
 //!
-//! The bound is twofold, in records and in bytes, because one record may have 16 MiB and five thousand may have 100 bytes each. The newest
-//! is what gets dropped: readers keep an unbroken run up to the gap, and whoever sees the counter move reloads the state anyway.
+//! There are two bounds, on records and on bytes, because one record may have 16 MiB and five thousand may have 100 bytes each. The newest
+//! is dropped: readers keep an unbroken run up to the gap, and a caller that sees the counter change reloads the state anyway.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ struct Gauge {
     dropped: AtomicU64,
 }
 
-/// The reader's end. Stays with the reader over reconnects.
+/// The reader's end. It survives reconnects.
 #[derive(Debug)]
 pub struct Events {
     incoming: mpsc::UnboundedReceiver<(Invocation, usize)>,
@@ -50,7 +50,7 @@ impl Events {
         self.account(taken)
     }
 
-    /// How many calls found no room here since the start.
+    /// How many calls didn't fit since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.gauge.dropped.load(Ordering::Relaxed)
@@ -64,7 +64,7 @@ impl Events {
     }
 }
 
-/// The connection's end. There is one only, so looking before adding cannot be overtaken.
+/// The connection's end. There is only one, so nothing can be added between the check and the send.
 #[derive(Debug)]
 pub(super) struct Inlet {
     target: String,
@@ -76,12 +76,12 @@ pub(super) struct Inlet {
 }
 
 impl Inlet {
-    /// Whether this is about `target`, ASCII case aside, as the server's own lookup has it.
+    /// Whether this is for `target`, ignoring ASCII case, as the server's own lookup does.
     pub(super) fn listens_to(&self, target: &str) -> bool {
         self.target.eq_ignore_ascii_case(target)
     }
 
-    /// Hands one over. False if it was dropped for want of room; a reader that is gone wants nothing and misses nothing.
+    /// Queues one call. False if it was dropped because the queue is full; a reader that is gone misses nothing.
     pub(super) fn offer(&self, args: &[&RawValue], epoch: u64) -> bool {
         if self.outgoing.is_closed() {
             return true;
@@ -99,7 +99,7 @@ impl Inlet {
     }
 }
 
-/// A pair for `target` with room for `max_records` calls and `max_bytes` bytes, whichever is reached first.
+/// A pair for `target` that holds `max_records` calls and `max_bytes` bytes, whichever is reached first.
 pub(super) fn queue(target: &str, max_records: usize, max_bytes: usize) -> (Inlet, Events) {
     let (outgoing, incoming) = mpsc::unbounded_channel();
     let gauge = Arc::new(Gauge::default());
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_drops_the_newest_and_has_room_again_once_read() {
+    fn a_full_queue_drops_the_newest_and_accepts_more_once_read() {
         let (inlet, mut events) = queue("pushEvent", 2, 1 << 20);
         let offered: Vec<bool> = (0..3).map(|n| inlet.offer(&[&raw(&n.to_string())], 1)).collect();
         assert_eq!(offered, [true, true, false]);

@@ -1,4 +1,4 @@
-//! Records of the JSON hub protocol (SignalR HubProtocol, "JSON Encoding"): cutting them out of the byte stream, reading, writing. No I/O.
+//! Records of the JSON hub protocol (SignalR HubProtocol, "JSON Encoding"): splits the byte stream, reads and writes records. No I/O.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +21,7 @@ pub(super) const CLOSE: &str = "{\"type\":7}\u{1e}";
 /// The official clients' words for "nobody here answers this".
 const NO_RESULT: &str = "Client didn't provide a result.";
 
-/// Most arguments of a call that are handed on. Readers look at the first.
+/// Limit on the arguments of a call that are delivered. Readers use the first.
 const MAX_ARGUMENTS: usize = 8;
 
 /// Cuts a byte stream into records. One WebSocket message may carry several records, and one record may come in several messages.
@@ -50,7 +50,7 @@ impl RecordBuffer {
             self.bytes.drain(..self.start);
             self.scanned -= self.start;
             self.start = 0;
-            // One big record must not hold its memory for the rest of the connection's life.
+            // One big record must not hold its memory for the rest of the connection.
             if self.bytes.is_empty() && self.bytes.capacity() > 1 << 20 {
                 self.bytes = Vec::new();
             }
@@ -61,7 +61,7 @@ impl RecordBuffer {
     /// The next whole record without its separator, or `None` if there is only a part of one.
     ///
     /// # Errors
-    /// [`HubError::Protocol`] when the record, whole or not, is longer than allowed. The connection cannot go on then.
+    /// [`HubError::Protocol`] when the record, complete or not, is longer than allowed. The connection can't continue then.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>, HubError> {
         let rest = self.bytes.get(self.scanned..).unwrap_or_default();
         let end = rest.iter().position(|byte| *byte == SEPARATOR).map(|at| self.scanned + at);
@@ -105,15 +105,15 @@ pub enum Incoming<'a> {
     Close {
         /// Why, if it says so.
         error: Option<String>,
-        /// Whether we are welcome back at once.
+        /// Whether we may reconnect at once.
         allow_reconnect: bool,
     },
     /// A type that means nothing to us (streams, stateful reconnect, the protocol's future).
     Ignored(serde_json::Number),
 }
 
-/// All fields of all types, unparsed: a field that is odd in a record that we skip must not matter. Of a name that comes twice the last one
-/// counts, as in the official client; a derived reader would refuse the record.
+/// All fields of all types, unparsed: an odd field in a record that we skip must not matter. Of a duplicate name the last one
+/// counts, as in the official client; a derived reader would reject the record.
 #[derive(Default)]
 struct Envelope<'a> {
     r#type: Option<&'a RawValue>,
@@ -263,7 +263,7 @@ pub fn parse_handshake(record: &[u8]) -> Result<(), HubError> {
         error: Option<String>,
         r#type: Option<serde_json::Number>,
     }
-    // By way of a value: of a name that comes twice the last one counts.
+    // Parsed into a value first: of a duplicate name the last one counts.
     let answer = serde_json::from_slice::<serde_json::Value>(record).and_then(serde_json::from_value);
     let answer: Answer = answer.map_err(|_| HubError::Protocol("the answer to the handshake is not readable".to_owned()))?;
     match (answer.error, answer.r#type) {
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn completions_tell_null_from_nothing() {
+    fn completions_distinguish_null_from_nothing() {
         let outcome = |text: &str| match parse(text.as_bytes()) {
             Ok(Incoming::Completion { outcome, .. }) => outcome.map(|raw| raw.map(|raw| raw.get().to_owned())),
             other => panic!("{other:?}"),

@@ -1,14 +1,14 @@
-//! When to try again, and how often to say so. Pure: time and randomness are handed in.
+//! Decides when to try again, and how often to log it. Pure: time and randomness are arguments.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::error::HubError;
 
-/// No wait is longer, whoever asks for it: moments beyond what a clock can hold would panic.
+/// No wait is longer, whoever asks for it: later moments than a clock can hold would panic.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a policy may base its decision on.
+/// The input of a policy's decision.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryContext<'a> {
     /// Failures since the connection was last stable, this one not counted: 0 for the first.
@@ -19,7 +19,7 @@ pub struct RetryContext<'a> {
     pub error: &'a HubError,
     /// The server's `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// With [`Negotiation::Auto`](super::Negotiation::Auto): a 404 need not be the end of the story, the other way is still untried.
+    /// With [`Negotiation::Auto`](super::Negotiation::Auto): a 404 need not be final, the other way is still untried.
     pub other_way_left: bool,
 }
 
@@ -33,14 +33,14 @@ pub trait RetryPolicy: Send {
 pub struct Backoff {
     /// The waits in order; the last one repeats. Empty means no wait at all.
     pub steps: Vec<Duration>,
-    /// At least this long after 404 where no token can be to blame. 401 and 403 need not come from the hub: a proxy or firewall in front of it
-    /// answers so for a moment, and only the hub's own answer to the sign-in says anything of credentials.
+    /// At least this long after 404 where no token can be the cause. 401 and 403 need not come from the hub: a proxy or firewall in front
+    /// of it may answer so for a moment, and only the hub's own answer to the sign-in says anything about credentials.
     pub refused: Duration,
-    /// At least this long after a Close record that does not invite us back.
+    /// At least this long after a Close record that doesn't allow reconnecting.
     pub uninvited: Duration,
-    /// `Retry-After` is believed up to here.
+    /// Upper bound of `Retry-After`.
     pub retry_after_cap: Duration,
-    /// The share by which a wait is stretched or shrunk at most: 0.2 is ±20 %.
+    /// How much a wait may vary: 0.2 is ±20 %.
     pub jitter: f64,
     random: Box<dyn FnMut() -> f64 + Send>,
 }
@@ -83,25 +83,25 @@ impl RetryPolicy for Backoff {
         let random = Some((self.random)()).filter(|random| (0.0..=1.0).contains(random)).unwrap_or(0.5);
         let jitter = if self.jitter.is_nan() { 0.0 } else { self.jitter.clamp(0.0, 1.0) };
         let wait = base.mul_f64(1.0 + jitter * (2.0 * random - 1.0));
-        // A lower bound is only ever stretched: a crowd told "in 60 s" must not come back in one moment, nor before.
+        // A minimum is only ever exceeded: many clients with "in 60 s" must not come back at one moment, nor before.
         let bound = context.retry_after.unwrap_or_default().min(self.retry_after_cap.min(LONGEST_WAIT)).mul_f64(1.0 + jitter * random);
         Some(wait.max(bound))
     }
 }
 
-/// Thins out what is said again and again: a server that drops us a thousand times fills no log.
+/// Thins out repeated log lines: a server that drops us a thousand times must not fill the log.
 #[derive(Debug, Default)]
 pub(super) struct Repeats(HashMap<&'static str, u64>);
 
 impl Repeats {
-    /// Counts one more of this kind. `Some(n)`: say it, it is the n-th (1, 10, 100, then every 100th); `None`: keep quiet.
+    /// Counts one more of this kind. `Some(n)`: log it, it is the n-th (1, 10, 100, then every 100th); `None`: don't.
     pub(super) fn count(&mut self, kind: &'static str) -> Option<u64> {
         let seen = self.0.entry(kind).or_default();
         *seen += 1;
         (*seen == 1 || *seen == 10 || seen.is_multiple_of(100)).then_some(*seen)
     }
 
-    /// All is well again: the next trouble is news.
+    /// Everything works again: the next problem is news.
     pub(super) fn reset(&mut self) {
         self.0.clear();
     }

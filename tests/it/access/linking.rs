@@ -37,7 +37,7 @@ async fn whoever_knows_the_key_links_their_guild_and_the_key_is_kept_nowhere() {
     let sent = json!(bot.discord.requests()).to_string().to_lowercase();
     assert!(!sent.contains(&key().to_lowercase()), "the key went back to Discord");
 
-    // The status of each tells of both, and whose rule counts.
+    // The status of each shows both, and whose rule applies.
     let status = said(&bot.cad_in(&other, None, "status", json!({}))).await;
     assert!(status.contains("2 linked") && status.contains(&format!("`{}`", bot.guild)) && status.contains("the main one"), "{status}");
     let rule = said(&bot.cad_in(&other, None, "actions", json!({}))).await;
@@ -63,7 +63,7 @@ async fn five_wrong_keys_an_hour_of_a_guild_or_a_person_are_all_there_are() {
     bot.discord.join(&elsewhere.guild, &other.owner, MANAGE_GUILD, &[]);
     assert!(bot.try_link(&elsewhere, Some(&other.owner), &community, &key()).await.contains(spent), "the same person elsewhere");
     assert_eq!(bot.standing(&other.guild), Standing::NotLinked);
-    // Whom that does not concern is not held up.
+    // Others aren't held up.
     assert!(bot.try_link(&elsewhere, None, &community, &key()).await.contains("is linked"));
     bot.finish().await;
 }
@@ -73,7 +73,7 @@ async fn only_manage_server_links_and_unlinks_whatever_a_guilds_integrations_say
     let bot = TestBot::untied().await;
     let other = bot.joined_by("Strangers");
     let guest = member(&bot, &other, "Guest", 0);
-    // Their staff lets everybody run /cad there.
+    // Their staff lets everybody run `/cad` there.
     let mut cad = bot.discord.commands().into_iter().find(|command| command["name"] == "cad").unwrap();
     cad["default_member_permissions"] = Value::Null;
     let url = format!("{}/api/v10/applications/{}/guilds/{}/commands", bot.discord.url(), bot.discord.application_id(), other.guild);
@@ -81,7 +81,7 @@ async fn only_manage_server_links_and_unlinks_whatever_a_guilds_integrations_say
     assert!(put.send().await.unwrap().status().is_success());
     let answer = bot.try_link(&other, Some(&guest), &CadOptions::default().community, &key()).await;
     assert!(answer.contains("Only someone with Manage Server"), "{answer}");
-    // The form was opened by somebody who may, and is sent by somebody who may not any more.
+    // The form was opened by somebody who may, and is sent by somebody who no longer may.
     let opened = bot.cad_in(&other, None, "link", json!({}));
     opened.reply(PATIENCE).await.unwrap();
     let fields = json!({ "community": CadOptions::default().community, "key": key() });
@@ -107,7 +107,7 @@ async fn unlinking_names_what_goes_and_afterwards_nothing_is_shown_there() {
     bot.link(&other).await;
     bot.route_in(&other, "911").await;
     let channel = bot.channel("911", None, Style::Card).await;
-    bot.tell("EVENT_911", emergency(1, "Before")).await;
+    bot.send_event("EVENT_911", emergency(1, "Before")).await;
     bot.message(&other.channel, |m| title(m).contains("Before")).await;
     bot.settled().await;
 
@@ -121,14 +121,14 @@ async fn unlinking_names_what_goes_and_afterwards_nothing_is_shown_there() {
     until("it is unlinked", async || bot.standing(&other.guild) == Standing::NotLinked).await;
 
     let before = bot.discord.messages(&other.channel);
-    bot.tell("EVENT_911", emergency(2, "After")).await;
-    bot.tell("EVENT_REMOVE_911", json!({ "callIds": [1] })).await;
+    bot.send_event("EVENT_911", emergency(2, "After")).await;
+    bot.send_event("EVENT_REMOVE_911", json!({ "callIds": [1] })).await;
     bot.message(&channel, |m| title(m).contains("After")).await;
     bot.settled().await;
     assert_eq!(bot.discord.messages(&other.channel), before, "what stands there stays as it is");
     let listed = bot.discord.slash(&other.channel, None, "alerts", &["list"], json!({})).unwrap();
     assert!(said(&listed).await.starts_with(NOT_LINKED));
-    // A restart links nobody again, not even if the bot is in no other guild any more.
+    // A restart links no guild again, even if the bot is in only one.
     bot.discord.kick_bot(&bot.guild.clone());
     assert!(bot.halt().await);
     bot.boot().await;
@@ -150,7 +150,7 @@ async fn the_guild_linked_first_can_unlink_another_and_no_other_can() {
     let refused = said(&bot.cad_in(&second, None, "unlink", json!({ "server_id": third.guild }))).await;
     assert!(refused.contains("linked first"), "{refused}");
     let lobby = bot.discord.add_channel(&bot.guild, "lobby", 0);
-    // The others entered the key, and it was merely there: it could be a stranger's.
+    // The others entered the key, but this guild was only linked automatically: it could be a stranger's.
     let first = Other { guild: bot.guild.clone(), channel: lobby.clone(), owner: bot.discord.owner_id(&bot.guild) };
     let refused = said(&bot.cad_in(&first, None, "unlink", json!({ "server_id": third.guild }))).await;
     assert!(refused.contains("Run `/cad link` here first") && bot.standing(&third.guild) == Standing::Served, "{refused}");
@@ -165,7 +165,7 @@ async fn the_guild_linked_first_can_unlink_another_and_no_other_can() {
     bot.finish().await;
 }
 
-/// Whoever finds the bot's invite link before its owner has used it.
+/// Somebody who finds the bot's invite link before its owner has used it.
 #[tokio::test]
 async fn a_stranger_who_was_there_first_is_removed_by_whoever_knows_the_key() {
     let bot = TestBot::untied().await;
@@ -194,7 +194,7 @@ async fn the_guild_linked_first_is_told_who_links_and_unlinks_another() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    // The same key once more links nothing new.
+    // Entering the same key again links nothing new.
     bot.try_link(&other, None, &CadOptions::default().community, &key()).await;
     let asked = bot.cad_in(&other, None, "unlink", json!({})).reply(PATIENCE).await.unwrap();
     let button = DiscordSim::custom_ids(&asked).remove(0);

@@ -1,4 +1,4 @@
-//! What a guild that is not linked gets: one sentence, whatever it tries.
+//! What an unlinked guild gets: one sentence, whatever it tries.
 
 use tenfour::authorization::ActingRule;
 use tenfour::clock::UnixMs;
@@ -12,10 +12,10 @@ use tenfour_sim::cad::Seen;
 use super::*;
 use crate::test_bot::title;
 
-/// A way through a command and what it takes: `(name, path, options)`.
+/// A command's path and its options: `(name, path, options)`.
 type Leaf = (String, Vec<String>, Vec<Value>);
 
-/// Every command that can be run, from what is registered with Discord: none can be forgotten.
+/// Every command that can be run, from those registered with Discord: none can be missed.
 fn leaves(commands: &[Value]) -> Vec<Leaf> {
     fn walk(name: &str, path: &[String], node: &Value, found: &mut Vec<Leaf>) {
         let options = node["options"].as_array().cloned().unwrap_or_default();
@@ -36,13 +36,13 @@ fn leaves(commands: &[Value]) -> Vec<Leaf> {
     found
 }
 
-/// Something that Discord lets a person type there.
+/// A valid value for an option of that type.
 fn anything(option: &Value, other: &Other) -> Value {
     if let Some(choice) = option["choices"].as_array().and_then(|all| all.first()) {
         return choice["value"].clone();
     }
     match option["type"].as_u64().unwrap() {
-        // Whole numbers have their bounds as 1.0 too.
+        // Integer options may have bounds like 1.0.
         4 | 10 => json!(format!("{:.0}", option["min_value"].as_f64().unwrap_or(1.0))),
         5 => json!(true),
         6 => json!(other.owner),
@@ -58,7 +58,7 @@ fn required(options: &[Value], other: &Other) -> Value {
     json!(given.map(|option| (option["name"].as_str().unwrap().to_owned(), anything(option, other))).collect::<serde_json::Map<_, _>>())
 }
 
-/// Every kind of custom id that a button or list of the bot's has or had.
+/// Every kind of custom id that the bot's buttons and lists have or had.
 fn custom_ids() -> Vec<String> {
     let on = On { server: ServerId(1), subject: Subject::Emergency(CallId(1), UnixMs(1)) };
     let mut all: Vec<String> = Verb::ALL.iter().map(|(verb, _)| card(*verb, on)).collect();
@@ -73,10 +73,10 @@ fn custom_ids() -> Vec<String> {
 async fn a_guild_that_is_not_linked_is_told_how_to_link_whatever_it_tries() {
     let bot = TestBot::untied().await;
     let channel = bot.channel("911", None, Style::Card).await;
-    bot.tell("EVENT_911", emergency(1, "Secret address")).await;
+    bot.send_event("EVENT_911", emergency(1, "Secret address")).await;
     bot.message(&channel, |m| title(m).contains("Secret")).await;
     let other = bot.joined_by("Strangers");
-    let told = |answer: &str, what: &str| assert!(answer.starts_with(NOT_LINKED) && answer.contains("/cad link"), "{what}: {answer}");
+    let reply_text = |answer: &str, what: &str| assert!(answer.starts_with(NOT_LINKED) && answer.contains("/cad link"), "{what}: {answer}");
 
     // The notice about the new server is sent, too.
     bot.settled().await;
@@ -98,28 +98,28 @@ async fn a_guild_that_is_not_linked_is_told_how_to_link_whatever_it_tries() {
         if what != "/cad link" {
             let pending =
                 bot.discord.slash(&other.channel, None, name, &path, required(options, &other)).unwrap_or_else(|e| panic!("{what}: {e}"));
-            told(&said(&pending).await, &what);
+            reply_text(&said(&pending).await, &what);
             ran += 1;
         }
     }
     assert!(ran > 40 && typed > 10, "{ran} commands, {typed} lists");
     let message = bot.discord.say(&other.channel, &other.owner, "What is going on?").unwrap();
     let menu = json!({ "do": "menu", "channel_id": other.channel, "name": "Add as CAD note", "target_id": message });
-    told(&said(&bot.discord.send(&menu).unwrap()).await, "the menu");
+    reply_text(&said(&bot.discord.send(&menu).unwrap()).await, "the menu");
 
     for custom_id in custom_ids() {
         let rows = json!([{ "type": 1, "components": [{ "type": 2, "style": 2, "label": "x", "custom_id": custom_id }] }]);
         let message = bot.forged(&other.channel, rows).await;
-        told(&said(&bot.discord.click(&message, None, &custom_id).unwrap()).await, &custom_id);
+        reply_text(&said(&bot.discord.click(&message, None, &custom_id).unwrap()).await, &custom_id);
         let list = json!({ "type": 3, "custom_id": custom_id, "options": [{ "label": "x", "value": "1:9:1:1" }] });
         let message = bot.forged(&other.channel, json!([{ "type": 1, "components": [list] }])).await;
-        told(&said(&bot.discord.select(&message, None, &custom_id, &["1:9:1:1"]).unwrap()).await, &custom_id);
+        reply_text(&said(&bot.discord.select(&message, None, &custom_id, &["1:9:1:1"]).unwrap()).await, &custom_id);
     }
     let list = json!({ "type": 3, "custom_id": PICK, "options": [{ "label": "x", "value": "x" }] });
     let message = bot.forged(&other.channel, json!([{ "type": 1, "components": [list] }])).await;
-    told(&said(&bot.discord.select(&message, None, PICK, &["x"]).unwrap()).await, PICK);
+    reply_text(&said(&bot.discord.select(&message, None, PICK, &["x"]).unwrap()).await, PICK);
 
-    // Nobody asked the CAD, and nothing was written.
+    // The CAD wasn't asked, and nothing was written.
     assert_eq!(bot.cad.count(|seen| matches!(seen, Seen::Rest { .. })), 0, "the CAD was asked");
     let after = bot.app().store.routing_now();
     assert_eq!(
@@ -129,13 +129,13 @@ async fn a_guild_that_is_not_linked_is_told_how_to_link_whatever_it_tries() {
     assert_eq!(bot.app().store.counts().await.unwrap(), counts);
     assert_eq!(bot.app().store.audited(guild(&other.guild), Filter::default(), 0).await.unwrap().total, 0);
     assert!(bot.discord.messages(&other.channel).iter().all(|m| !m.to_string().contains("Secret")));
-    // The linked guild is none the worse for it.
-    bot.tell("EVENT_911", emergency(2, "Fire")).await;
+    // The linked guild isn't affected.
+    bot.send_event("EVENT_911", emergency(2, "Fire")).await;
     bot.message(&channel, |m| title(m).contains("Fire")).await;
     bot.finish().await;
 }
 
-/// Nobody opens a form where nothing is shown. But one that was opened before the guild was unlinked can still be sent.
+/// Nobody opens a form where nothing is shown. But one that was opened before the guild was unlinked can still be submitted.
 #[tokio::test]
 async fn a_form_that_was_opened_before_the_guild_was_unlinked_does_nothing_after() {
     let bot = TestBot::untied().await;
@@ -188,9 +188,9 @@ async fn a_stranger_who_adds_the_bot_gets_no_alert_and_is_reported_while_the_lin
     let notice = bot.message(&notices, |m| title(m).contains("Another Discord server")).await;
     let text = notice["embeds"][0]["description"].as_str().unwrap();
     assert!(text.contains("Strangers \\*and\\* thieves") && text.contains(&other.guild) && text.contains("Public Bot"), "{text}");
-    // As if they had been let make one before there were links.
+    // As if they had created one before links existed.
     bot.route_in(&other, "all").await;
-    bot.tell("EVENT_911", emergency(7, "Shots fired")).await;
+    bot.send_event("EVENT_911", emergency(7, "Shots fired")).await;
     bot.message(&channel, |m| title(m).contains("Shots fired")).await;
     bot.settled().await;
     assert_eq!((bot.titles(&other.channel), bot.sent("POST", &other.channel).len()), (Vec::<String>::new(), 0));

@@ -27,7 +27,7 @@ async fn members_place_calls_once_it_is_switched_on() {
     let number = call["callId"].as_i64().unwrap();
     let card = scene.bot.message(&scene.channel, |m| m["embeds"][0]["footer"]["text"] == format!("Server 1 · 911 #{number}")).await;
     assert_eq!(field(&card, "Caller"), "Tess");
-    // One in two minutes; what was typed comes back.
+    // One in two minutes; what was typed is returned.
     let form = scene.run(&tess.user, "911", &[], json!({}));
     form.reply(PATIENCE).await.unwrap();
     let said = told(&scene.bot.discord.submit(&form, fields).unwrap()).await;

@@ -1,4 +1,4 @@
-//! Answers that got lost: what may have been done is not done again until the CAD was read, and people are told that it is not known.
+//! Lost responses: an action that may have happened isn't repeated until the CAD was read, and people learn that the outcome is unknown.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ async fn with_two() -> (Scene, Officer, Officer) {
 }
 
 #[tokio::test]
-async fn a_call_that_was_made_unheard_is_not_made_again_and_found_by_the_next_reading() {
+async fn a_call_created_without_an_answer_is_not_created_again_and_found_by_the_next_read() {
     let (scene, ann, bob) = with_two().await;
     let (id, card) = scene.emergency("Shots fired").await;
     let panel = scene.press(&card, "more", &bob.user).reply(PATIENCE).await.unwrap();
@@ -32,11 +32,11 @@ async fn a_call_that_was_made_unheard_is_not_made_again_and_found_by_the_next_re
         assert!(said.ends_with("try again in a minute."), "{said}");
     }
     assert_eq!(made(&scene), 1);
-    scene.read_anew().await;
+    scene.read_cad().await;
     let call = scene.bot.cad.open_state(1)["activeCalls"][0]["callId"].as_i64().unwrap();
     let shown = scene.settled(&card).await;
     assert!(title(&shown).starts_with(&format!("➡️ 911 became Call #{call}")), "{}", title(&shown));
-    // Bob still has the old buttons: he gets to where it went.
+    // Bob still has the old buttons: he joins the call that it became.
     assert_eq!(scene.pressed(&panel, "respond", &bob.user).await, format!("🚓 A-P01 P01 is attached to call #{call}."));
     assert_eq!(made(&scene), 1);
     scene.bot.settled().await;
@@ -52,7 +52,7 @@ async fn a_call_that_was_not_made_is_made_after_the_next_reading() {
     assert!(scene.pressed(&card, "respond", &ann.user).await.starts_with(UNKNOWN));
     assert!(scene.pressed(&card, "respond", &bob.user).await.contains("not confirmed yet"));
     assert_eq!(made(&scene), 1);
-    scene.read_anew().await;
+    scene.read_cad().await;
     let said = scene.pressed(&card, "respond", &bob.user).await;
     assert!(said.starts_with("🚓 It is call #") && said.ends_with("A-P01 P01 is attached."), "{said}");
     assert_eq!(made(&scene), 2);
@@ -61,16 +61,16 @@ async fn a_call_that_was_not_made_is_made_after_the_next_reading() {
     scene.bot.finish().await;
 }
 
-/// What was read while the request was still on its way says nothing of what became of it.
+/// A read from while the request was in flight says nothing about its outcome.
 #[tokio::test]
-async fn a_reading_during_the_request_does_not_end_the_doubt() {
+async fn a_read_during_the_request_does_not_settle_its_outcome() {
     let (scene, ann, bob) = with_two().await;
     let (_, card) = scene.emergency("Shots fired").await;
     scene.bot.cad.rest_hang(CREATE, 1);
     let pending = scene.press(&card, "respond", &ann.user);
     crate::test_bot::until("the request", async || made(&scene) == 1).await;
     scene.bot.clock.advance(60_000);
-    scene.read_anew().await;
+    scene.read_cad().await;
     assert!(told(&pending).await.starts_with(UNKNOWN));
     assert!(scene.pressed(&card, "respond", &bob.user).await.contains("not confirmed yet"));
     assert_eq!(made(&scene), 1);
@@ -90,7 +90,7 @@ async fn a_note_is_sent_once_and_an_attachment_may_be_sent_again() {
     let again = told(&attached.press(&scene).await).await;
     assert!(again.contains("A-P00 P00 is attached") || again.contains("on call #"), "{again}");
     assert_eq!(attached.times(&scene), 1);
-    scene.read_anew().await;
+    scene.read_cad().await;
     assert_eq!(scene.all_wrong(&[noted, attached]), Vec::<String>::new());
     scene.bot.finish().await;
 }
@@ -108,28 +108,28 @@ async fn a_911_that_cannot_be_removed_stands_twice_and_that_is_said() {
         assert!(open["emergencyCalls"].as_array().unwrap().iter().any(|call| call["callId"] == id), "{status}");
         scene.bot.settled().await;
         assert_eq!((scene.wrong(About::Emergency(id)), scene.wrong(About::Call(call))), (None, None), "{status}");
-        // As was asked for.
+        // As asked.
         assert!(scene.bot.cad.remove_911(1, &[id]));
-        scene.read_anew().await;
+        scene.read_cad().await;
         assert_eq!((scene.wrong(About::Emergency(id)), scene.wrong(About::Call(call))), (None, None), "{status}");
         assert!(scene.bot.cad.close(1, &[call]));
     }
     scene.bot.finish().await;
 }
 
-/// The world forgets what became of a 911 after a day; one 911 is one call all the same, and its removal is tried again.
+/// The world forgets after a day what became of a 911; it still becomes only one call, and its removal is retried.
 #[tokio::test]
 async fn whoever_takes_what_was_taken_already_comes_onto_the_call_that_was_made() {
     let (scene, ann, bob) = with_two().await;
     let (id, card) = scene.emergency("Shots fired").await;
     scene.bot.clock.advance(90_000_000);
-    scene.read_anew().await;
+    scene.read_cad().await;
     scene.bot.cad.rest_status("DELETE /calls/911", 409, 2, None);
     let said = scene.pressed(&card, "respond", &ann.user).await;
     assert!(said.contains("It is call #") && said.contains("could not be removed"), "{said}");
-    // Who makes it a call without going there asks for nobody to be attached.
-    let desk = scene.dispatcher("Desk").await;
-    let said = scene.ran(&desk.user, "call", &["from911"], json!({ "call": id.to_string() })).await;
+    // A dispatcher who creates the call without going there is not attached.
+    let dispatcher = scene.dispatcher("Desk").await;
+    let said = scene.ran(&dispatcher.user, "call", &["from911"], json!({ "call": id.to_string() })).await;
     assert!(said.starts_with("🚔 It is call #") && said.contains("could not be removed"), "{said}");
     assert_eq!(scene.changes().iter().filter(|change| change.ends_with("/attachments")).count(), 0);
     let said = scene.pressed(&card, "respond", &bob.user).await;
@@ -142,7 +142,7 @@ async fn whoever_takes_what_was_taken_already_comes_onto_the_call_that_was_made(
     scene.bot.finish().await;
 }
 
-/// The dead process may have made a call of it and not told: the CAD knows.
+/// The dead process may have created a call without reporting it: the CAD knows.
 #[tokio::test]
 async fn what_waited_before_the_bot_started_is_taken_once_the_cad_was_read() {
     let (mut scene, ann, _) = with_two().await;
@@ -155,13 +155,13 @@ async fn what_waited_before_the_bot_started_is_taken_once_the_cad_was_read() {
     assert!(said.contains(&format!("still reads the CAD, so nothing was sent for call #{id}")), "{said}");
     assert_eq!(made(&scene), 0);
     scene.bot.cad.heal();
-    scene.read_anew().await;
+    scene.read_cad().await;
     assert!(scene.pressed(&card, "respond", &ann.user).await.contains("It is call #"));
     assert_eq!(made(&scene), 1);
     scene.bot.finish().await;
 }
 
-/// One of several that the CAD does not know is no trouble for the others.
+/// One unknown unit among several is no problem for the others.
 #[tokio::test]
 async fn of_several_who_respond_at_once_each_is_attached_whatever_the_others_are() {
     let (scene, ann, bob) = with_two().await;
@@ -175,7 +175,7 @@ async fn of_several_who_respond_at_once_each_is_attached_whatever_the_others_are
     scene.bot.finish().await;
 }
 
-/// A note that comes while a 911 is being taken is in the call all the same.
+/// A note that arrives while the 911 becomes a call is still in the call.
 #[tokio::test]
 async fn a_note_written_while_a_911_is_taken_comes_along() {
     let (scene, ann, bob) = with_two().await;
@@ -193,7 +193,7 @@ async fn a_note_written_while_a_911_is_taken_comes_along() {
     scene.bot.finish().await;
 }
 
-/// What the bot alone keeps is not said to be kept if it could not be.
+/// A note that only the bot keeps is not reported as kept if storing it failed.
 #[tokio::test]
 async fn nobody_answers_for_a_911_that_the_full_database_does_not_say_so_of() {
     let mut scene = quiet_scene(vec![("DATABASE_MAX_MB", "1".to_owned())]).await;
@@ -212,7 +212,7 @@ async fn nobody_answers_for_a_911_that_the_full_database_does_not_say_so_of() {
     assert_eq!(shown["embeds"], card["embeds"]);
 }
 
-/// An answer that comes late tells of what was before: the CAD is read, and what is true stands on the card.
+/// A late response shows an earlier state: the CAD is read, and the card shows the truth.
 #[tokio::test]
 async fn a_late_answer_does_not_hide_a_new_panic() {
     let (scene, ann, bob) = with_two().await;
@@ -220,7 +220,7 @@ async fn a_late_answer_does_not_hide_a_new_panic() {
     scene.bot.cad.rest_delay("/units/panic", 2_500, 1);
     let pending = panic.press(&scene).await;
     crate::test_bot::until("the request", async || panic.requests(&scene) == 1).await;
-    // Once more in need, and the bot hears of it before it has its answer.
+    // In panic again, and the bot gets the event before its response.
     assert!(scene.bot.cad.panic(1, &[ann.ident], true));
     assert!(told(&pending).await.contains("is over"));
     scene.bot.clock.advance(10_000);

@@ -1,5 +1,5 @@
-//! What a case of the matrix is made of: an action, prepared so that one press does it; what came of it in the CAD; and whether its card says
-//! what the CAD says.
+//! One case of the matrix: an action, prepared so that one press does it; its result in the CAD; and whether its card says what the CAD
+//! says.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tenfour_sim::discord::{DiscordOptions, Pending};
 use super::{Officer, Scene, button};
 use crate::test_bot::{PATIENCE, Setup, field, title, until};
 
-/// Discord gives up on a press after this.
+/// Discord's time limit for a press.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// A button, list or form of a card.
@@ -77,17 +77,17 @@ impl Action {
         matches!(self, Self::Leave | Self::Priority | Self::Primary | Self::Postal | Self::Close | Self::Dismiss)
     }
 
-    /// Whether the CAD is told of it at all.
+    /// Whether it needs the CAD at all.
     pub(crate) fn is_sent(self) -> bool {
         !matches!(self, Self::Note911 | Self::Take911 | Self::TakePanic | Self::TakePage | Self::More)
     }
 
-    /// Whether its request may be repeated by itself.
+    /// Whether its request may be repeated automatically.
     pub(crate) fn is_repeated(self) -> bool {
         !matches!(self, Self::Respond911 | Self::NoteCall)
     }
 
-    /// Requests that change the CAD when all goes well.
+    /// Requests that change the CAD if everything works.
     pub(crate) fn requests(self) -> usize {
         match self {
             Self::Respond911 => 2,
@@ -95,7 +95,7 @@ impl Action {
         }
     }
 
-    /// What the person reads when all goes well.
+    /// The reply if everything works.
     pub(crate) fn done(self) -> &'static str {
         match self {
             Self::RespondCall => "is attached to call #",
@@ -115,7 +115,7 @@ impl Action {
     }
 }
 
-/// What a card is about.
+/// The subject of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {
     Call(i64),
@@ -124,7 +124,7 @@ pub(crate) enum About {
     Page,
 }
 
-/// An action that one press does.
+/// An action that takes one press.
 pub(crate) struct Staged {
     pub(crate) action: Action,
     pub(crate) about: About,
@@ -137,10 +137,10 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// One press, and what is typed or chosen after it.
+    /// One press, with the text or choice after it.
     pub(crate) async fn press(&self, scene: &Scene) -> Pending {
         let (message, user) = (self.source["id"].as_str().unwrap(), Some(self.actor.user.as_str()));
-        // Whose panic it is not is asked first, and whoever may not end it is refused before.
+        // For another's panic, the bot asks first, and refuses those who may not end it before that.
         let is_asked = self.action == Action::OthersPanic && self.source["flags"].as_u64().unwrap_or(0) & 64 == 64;
         let id = button(&self.source, if is_asked { "over-sure" } else { self.action.verb() });
         let discord = &scene.bot.discord;
@@ -156,7 +156,7 @@ impl Staged {
         discord.submit(&form, json!({ "typed": typed })).unwrap()
     }
 
-    /// What the CAD holds of it, without the times.
+    /// The CAD's state of the subject, without the times.
     pub(crate) fn state(&self, scene: &Scene) -> Value {
         let open = scene.bot.cad.open_state(1);
         let find = |list: &str, key: &str, id: i64| {
@@ -172,7 +172,7 @@ impl Staged {
         }
     }
 
-    /// Remembers what the CAD holds now.
+    /// Records the CAD's current state.
     pub(crate) fn remember(&mut self, scene: &Scene) {
         self.before = self.state(scene);
     }
@@ -228,12 +228,12 @@ fn made_of(open: &Value, emergency: i64) -> Vec<i64> {
         .collect()
 }
 
-/// A scene in which the clock stands still, the CAD is read when it is asked for, and every endpoint has its whole limit.
+/// A scene in which the clock stands still, the CAD is read on request, and every endpoint has its whole limit.
 pub(crate) async fn quiet_scene(more: Vec<(&'static str, String)>) -> Scene {
     quiet_scene_on(more, None).await
 }
 
-/// … with a Discord of one's own.
+/// … with a given Discord.
 pub(crate) async fn quiet_scene_on(more: Vec<(&'static str, String)>, discord: Option<DiscordOptions>) -> Scene {
     let mut settings: Vec<(&'static str, String)> = [
         ("SONORAN_RECONCILE_SECONDS", "600"),
@@ -244,17 +244,17 @@ pub(crate) async fn quiet_scene_on(more: Vec<(&'static str, String)>, discord: O
     .map(|(name, value)| (name, value.to_owned()))
     .to_vec();
     settings.extend(more);
-    // Discord's own limits need a clock that goes.
+    // Discord's own limits need a running clock.
     let clock = discord.is_none().then(|| Clock::manual(Clock::system().now()));
     let cad = CadOptions { rate_limits: false, ..CadOptions::default() };
     Scene::start_with(Setup { settings, clock, cad: Some(cad), discord }).await
 }
 
-/// Everything a member can be allowed.
+/// Every permission a member can have.
 pub(crate) const ALL_PERMISSIONS: [&str; 3] = ["police", "selfDispatch", "dispatch"];
 
 impl Scene {
-    /// So many members who may do everything, on duty, known to the bot. It is started anew for that.
+    /// Creates members with every permission, on duty, known to the bot, which is restarted for that.
     pub(crate) async fn crew(&mut self, count: usize) -> Vec<Officer> {
         let mut crew = Vec::new();
         for n in 0..count {
@@ -312,7 +312,7 @@ impl Scene {
         self.bot.app().store.put_member(&community, user, &member, at).await.unwrap();
     }
 
-    /// Prepares an action for `actor`; `other` is on duty too. All in the CAD's own pages.
+    /// Prepares an action for `actor`; `other` is on duty too. Everything happens on the CAD's own pages.
     pub(crate) async fn stage(&self, action: Action, actor: &Officer, other: &Officer) -> Staged {
         let (cad, word) = (&self.bot.cad, format!("{action:?}"));
         let call = |idents: Vec<i64>| {
@@ -372,7 +372,7 @@ impl Scene {
             About::Emergency(id) => footer(format!("Server 1 · 911 #{id}")),
             About::Panic(ident) => {
                 let (title, callsign) = (title(message), self.callsign(ident));
-                // The line that a panic is over stands below its card, for those who saw the ping.
+                // The line that a panic is over is below its card, for those who saw the ping.
                 let card = (title.starts_with("🆘") || title.starts_with("✅")) && !title.contains(" · after ");
                 card && title.split(['·', ' ']).any(|word| word == callsign)
             }
@@ -380,7 +380,7 @@ impl Scene {
         }
     }
 
-    /// Why the cards do not say what the CAD says; `None` if they do.
+    /// Why the cards don't say what the CAD says; `None` if they do.
     pub(crate) fn wrong(&self, about: About) -> Option<String> {
         let messages: Vec<Value> = self.bot.discord.messages(&self.channel).into_iter().filter(|m| self.is_of(about, m)).collect();
         let [card] = messages.as_slice() else { return Some(format!("{} cards of {about:?}", messages.len())) };
@@ -409,7 +409,7 @@ impl Scene {
                     }
                     must("postal", field(card, "Postal") == call["postal"].as_str().unwrap());
                     must("priority", field(card, "Priority") == format!("P{}", call["priority"]));
-                    // Of several written at once the CAD's order is not ours.
+                    // The CAD may order notes written at the same moment differently.
                     let notes: Vec<&str> = call["notes"].as_array().unwrap().iter().filter_map(|note| note["content"].as_str()).collect();
                     // None of them twice.
                     let shown =
@@ -418,11 +418,11 @@ impl Scene {
                 }
             },
             About::Emergency(id) => match (find("emergencyCalls", "callId", id), made_of(&open, id).first()) {
-                // Or stood twice, and the call is closed since.
+                // Or there were two, and the call was closed since.
                 (Some(_), None) => must("waits in the CAD", has_buttons || title.starts_with("➡️ 911 became Call #")),
                 (None, Some(call)) => must("became a call", title.starts_with(&format!("➡️ 911 became Call #{call}")) && !has_buttons),
                 (None, None) => must("is removed in the CAD", !has_buttons),
-                // It stands twice: said to who did it, and the card names the call.
+                // There are two: the person was told so, and the card names the call.
                 (Some(_), Some(call)) => must("stands twice", title.contains(&format!("Call #{call}"))),
             },
             About::Panic(ident) => {
@@ -448,16 +448,16 @@ impl Scene {
         let mut wrong: Vec<String> = all.iter().filter_map(|about| self.wrong(*about).map(|why| format!("{about:?} {why}"))).collect();
         let is_card = |m: &Value| m["flags"].as_u64().unwrap_or(0) & 64 == 0 && !title(m).contains(" · after ");
         let cards = self.bot.discord.messages(&self.channel).into_iter().filter(is_card).count();
-        // What is over is among them only if it was staged.
+        // Closed calls are among them only if they were staged.
         if !staged.is_empty() && cards != all.len() {
             wrong.push(format!("{cards} cards of {} subjects: {:#?}", all.len(), self.bot.titles(&self.channel)));
         }
         wrong
     }
 
-    /// The CAD is read anew, and everything found stands on Discord.
-    pub(crate) async fn read_anew(&self) {
-        // What was told a moment ago is left alone by a reading.
+    /// The CAD is read, and everything found is on Discord.
+    pub(crate) async fn read_cad(&self) {
+        // A read leaves recent events alone.
         self.bot.clock.advance(10_000);
         let now = self.bot.clock.now();
         let sessions = || self.bot.cad.count(|seen| matches!(seen, Seen::Auth { success: Some(true), .. }));

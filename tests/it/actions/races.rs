@@ -1,4 +1,4 @@
-//! Several people at once, the CAD's own pages meanwhile, a bot that is busy or stops.
+//! Several people at once, changes on the CAD's own pages, a bot that is busy or stops.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn scene_of(people: usize) -> (Scene, Vec<super::Officer>) {
     (scene, crew)
 }
 
-/// What everybody is told who presses this at once.
+/// The replies to everybody who presses this at once.
 async fn all_press(scene: &Scene, card: &Value, verb: &str, people: &[super::Officer]) -> Vec<String> {
     let pressed: Vec<_> = people.iter().map(|one| scene.press(card, verb, &one.user)).collect();
     join_all(pressed.iter().map(|pending| async move {
@@ -31,7 +31,7 @@ async fn all_press(scene: &Scene, card: &Value, verb: &str, people: &[super::Off
 #[tokio::test]
 async fn two_take_one_911_and_it_is_one_call() {
     let (scene, crew) = scene_of(2).await;
-    // Slow enough that the second comes after the first has begun, too.
+    // Slow enough that the second press comes after the first has begun.
     for pause in [0, 400] {
         let (id, card) = scene.emergency("Shots fired").await;
         let before = scene.changes().len();
@@ -71,7 +71,7 @@ async fn a_call_that_is_closed_while_somebody_is_attached_stays_closed() {
     assert!(told(&pending).await.contains("is attached"), "the CAD said so");
     scene.bot.caught_up().await;
     assert_eq!(scene.wrong(staged.about), None);
-    scene.read_anew().await;
+    scene.read_cad().await;
     assert_eq!(scene.wrong(staged.about), None);
     scene.bot.finish().await;
 }
@@ -81,7 +81,7 @@ async fn five_end_a_panic_with_one_request_and_two_close_a_call_with_one() {
     let (scene, crew) = scene_of(6).await;
     let panic = scene.stage(Action::OthersPanic, &crew[0], &crew[5]).await;
     scene.bot.cad.rest_delay("/units/panic", 300, 5);
-    // Each is asked once, and says yes in the same moment.
+    // Each is asked once, and confirms at the same moment.
     let card = scene.bot.message(&scene.channel, |m| title(m).starts_with("🆘 PANIC")).await;
     let mut asked = Vec::new();
     for one in &crew[..5] {
@@ -113,7 +113,7 @@ async fn of_twenty_two_went_off_duty_and_the_others_are_attached_all_the_same() 
     for kind in ["dispatch", "911"] {
         let (id, card) = if kind == "911" { scene.emergency("Shots fired").await } else { scene.dispatch("Robbery").await };
         let before = scene.changes().len();
-        // No event tells of it.
+        // There is no event for it.
         let gone = if kind == "911" { &crew[2..4] } else { &crew[..2] };
         gone.iter().for_each(|one| assert!(scene.bot.cad.through_api().logout(1, one.ident)));
         for (one, said) in crew.iter().zip(all_press(&scene, &card, "respond", &crew).await) {
@@ -127,21 +127,21 @@ async fn of_twenty_two_went_off_duty_and_the_others_are_attached_all_the_same() 
         let newest = open["activeCalls"].as_array().unwrap().last().unwrap().clone();
         assert_eq!(newest["idents"].as_array().unwrap().len(), if kind == "911" { 16 } else { 18 }, "{kind}");
     }
-    scene.read_anew().await;
+    scene.read_cad().await;
     assert_eq!(scene.all_wrong(&[]), Vec::<String>::new());
     scene.bot.finish().await;
 }
 
-/// Whose own unit is gone learns of it, when nobody else presses.
+/// A person whose unit is gone learns it, if nobody else presses.
 #[tokio::test]
-async fn who_went_off_duty_unheard_is_not_told_that_the_call_is_over() {
+async fn someone_off_duty_without_an_event_is_not_told_that_the_call_is_over() {
     let (scene, crew) = scene_of(2).await;
     let staged = scene.stage(Action::RespondCall, &crew[0], &crew[1]).await;
     assert!(scene.bot.cad.through_api().logout(1, crew[0].ident));
     let said = told(&staged.press(&scene).await).await;
     assert!(said.contains("still on duty"), "{said}");
     assert!(staged.is_unchanged(&scene));
-    scene.read_anew().await;
+    scene.read_cad().await;
     assert_eq!(scene.wrong(staged.about), None);
     assert!(told(&staged.press(&scene).await).await.contains("go on duty there"));
     scene.bot.finish().await;
@@ -162,8 +162,8 @@ async fn presses_are_answered_in_a_flood_of_events() {
         assert!(said.ends_with(&format!("is attached to call #{id}.")), "{said}");
     }
     scene.bot.caught_up().await;
-    // Whom the CAD made the primary unit is told by no answer.
-    scene.read_anew().await;
+    // No response says whom the CAD made the primary unit.
+    scene.read_cad().await;
     assert_eq!(scene.all_wrong(&[]), Vec::<String>::new());
     scene.bot.finish().await;
 }
@@ -178,7 +178,7 @@ async fn buttons_outlive_the_bot() {
     scene.bot.settled().await;
     assert!(scene.bot.halt().await);
     scene.bot.boot().await;
-    scene.read_anew().await;
+    scene.read_cad().await;
     for one in &staged {
         let said = told(&one.press(&scene).await).await;
         assert!(said.contains(one.action.done()), "{:?}: {said}", one.action);
@@ -188,7 +188,7 @@ async fn buttons_outlive_the_bot() {
     scene.bot.finish().await;
 }
 
-/// Whoever pressed before the bot stops is answered, or learns nothing; never something that is not so.
+/// Somebody who presses before the bot stops gets a true answer or none.
 #[tokio::test]
 async fn a_bot_that_stops_ends_what_it_began() {
     let (mut scene, crew) = scene_of(2).await;
@@ -212,7 +212,7 @@ async fn a_bot_that_stops_ends_what_it_began() {
     }
     scene.bot.cad.heal();
     scene.bot.boot().await;
-    // All of it had been told before the bot ended: the cards are true without a reading.
+    // All of it had been reported before the bot ended: the cards are right without a read.
     scene.bot.settled().await;
     assert_eq!(scene.all_wrong(&staged), Vec::<String>::new());
     scene.bot.finish().await;

@@ -1,5 +1,5 @@
-//! Random scenarios: people press what they see, the CAD's own pages go on, and the CAD's API fails in every way at random. When it
-//! quiets down and the CAD was read, no 911 is two calls, and each card says what the CAD says.
+//! Random scenarios: people press what they see, the CAD's own pages are used too, and the CAD's API fails at random. When the
+//! faults end and the CAD was read, no 911 is two calls, and each card says what the CAD says.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::{Officer, Scene, told};
 const PEOPLE: usize = 5;
 const TURNS: usize = 14;
 
-/// How many dispatch calls the CAD made of each 911, answered or not.
+/// How many dispatch calls the CAD created for each 911, answered or not.
 fn made(scene: &Scene) -> BTreeMap<String, usize> {
     let mut made = BTreeMap::new();
     for seen in scene.bot.cad.log() {
@@ -29,7 +29,7 @@ fn made(scene: &Scene) -> BTreeMap<String, usize> {
     made
 }
 
-/// What somebody does in the CAD's own pages.
+/// Something somebody does on the CAD's own pages.
 fn in_the_cad(scene: &Scene, rng: &mut Rng, crew: &[Officer]) {
     let cad = &scene.bot.cad;
     let open = cad.open_state(1);
@@ -66,10 +66,10 @@ fn in_the_cad(scene: &Scene, rng: &mut Rng, crew: &[Officer]) {
     }
 }
 
-/// Somebody presses a button that they see; what they are told is a sentence.
+/// Somebody presses a button that they see; the reply is a sentence.
 async fn press(scene: &Scene, card: &Value, verb: &str, who: &Officer) {
     let id = super::button(card, verb);
-    // Gone meanwhile: they do not see it.
+    // Removed meanwhile: they don't see it.
     let Ok(pressed) = scene.bot.discord.click(card["id"].as_str().unwrap(), Some(&who.user), &id) else { return };
     let pressed = if verb == "note" {
         pressed.reply(ANSWERED_WITHIN).await.unwrap();
@@ -104,7 +104,7 @@ async fn random_scenario(seed: u64) {
         let cards: Vec<Value> = scene.bot.discord.messages(&scene.channel);
         let mut presses = Vec::new();
         for who in &crew {
-            // Several often want the same: what is newest.
+            // Several people often want the newest.
             let Some(card) = (if rng.bool() { cards.last() } else { rng.choice(&cards) }) else { continue };
             let ids = DiscordSim::custom_ids(card);
             let verbs: Vec<String> = ids.iter().filter_map(|id| id.split(':').nth(1).map(str::to_owned)).filter(|v| v != "pick").collect();
@@ -117,11 +117,11 @@ async fn random_scenario(seed: u64) {
         scene.bot.clock.advance(i64::from(rng.u16(..3_000)));
     }
     scene.bot.cad.heal();
-    scene.read_anew().await;
+    scene.read_cad().await;
     assert_eq!(scene.all_wrong(&[]), Vec::<String>::new(), "seed {seed}: {:#?}", scene.changes());
     let twice = |scene: &Scene| made(scene).into_iter().filter(|(_, count)| *count > 1).collect::<Vec<_>>();
     assert_eq!(twice(&scene), vec![], "seed {seed}: made twice: {:#?}", scene.changes());
-    // What still waits can be taken, and is one call then.
+    // A waiting 911 can still be answered, and becomes one call.
     let waiting: Vec<Value> = scene
         .bot
         .discord

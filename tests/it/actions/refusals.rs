@@ -1,4 +1,4 @@
-//! Every button, list and form of a card in every situation: the press is acknowledged in time, the person reads what happened and what to
+//! Every button, list and form of a card in every situation: the press is acknowledged in time, the reply says what happened and what to
 //! do, the CAD is changed once or not at all, and the card says what the CAD says, also after the CAD was read.
 
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use super::matrix::{ANSWERED_WITHIN, About, Action, Staged, quiet_scene, quiet_s
 use super::{Officer, Scene, told};
 use crate::test_bot::PATIENCE;
 
-/// What a person can run into.
+/// A situation that a press can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Situation {
     Allowed,
@@ -22,20 +22,20 @@ enum Situation {
     NotValidated,
     NoPermission,
     OffDuty,
-    /// Somebody else with the API key was quicker: no event told of it.
+    /// Somebody else with the API key was quicker, and there was no event.
     ClosedUnheard,
-    /// The bot knows; the person still saw the button.
+    /// The bot knows, but the person still saw the button.
     ClosedHeard,
     Limited,
-    /// Right after [`Situation::Limited`]: it waits its turn and goes through.
+    /// Right after [`Situation::Limited`]: it waits for the limit and succeeds.
     Spent,
-    /// 503, whatever is asked.
+    /// 503 to every request.
     Failing,
     /// The connection breaks, nothing is done.
     Dropped,
     /// The connection breaks, it is done.
     DoneThenDropped,
-    /// Nobody listens at the address.
+    /// The address refuses connections.
     Unreachable,
     /// 401: the operator's fault.
     KeyRefused,
@@ -47,9 +47,9 @@ use Situation::{
     OffDuty, Slow, Spent, Unreachable,
 };
 
-/// What is expected of a case.
+/// The expected result of a case.
 struct Expected {
-    /// All of these are in the sentence.
+    /// All of these are in the reply.
     words: &'static [&'static str],
     /// Requests that change the CAD.
     requests: RangeInclusive<usize>,
@@ -61,13 +61,13 @@ fn refused(words: &'static [&'static str]) -> Expected {
     Expected { words, requests: 0..=0, times: 0 }
 }
 
-/// An action that goes well.
+/// An action that works.
 fn well(action: Action) -> Expected {
     let done: &'static [&'static str] = Vec::leak(vec![action.done()]);
     Expected { words: done, requests: action.requests()..=action.requests(), times: usize::from(action.is_sent()) }
 }
 
-/// Sent, and nobody knows what became of it.
+/// Sent, with unknown outcome.
 fn doubt(action: Action, requests: RangeInclusive<usize>, times: usize) -> Expected {
     if !action.is_sent() {
         return well(action);
@@ -97,7 +97,7 @@ fn expected(situation: Situation, action: Action) -> Expected {
             Action::Respond911 => {
                 Expected { words: &["is call #", "removed in the CAD meanwhile", "close one"], requests: 2..=2, times: 1 }
             }
-            // Ended once more: nothing is different for it.
+            // Ending it again changes nothing.
             Action::OwnPanic | Action::OthersPanic => well(action),
             Action::Leave => Expected { times: 0, ..well(action) },
             Action::Close | Action::Dismiss => Expected { words: &["is over"], requests: 1..=1, times: 1 },
@@ -119,7 +119,7 @@ fn expected(situation: Situation, action: Action) -> Expected {
     }
 }
 
-/// Words that nobody should have to understand.
+/// Words that no reply may contain.
 const JARGON: [&str; 6] = ["HTTP", "detail", "JSON", "REST", "null", "status code"];
 
 /// Presses everything at once, and judges each case.
@@ -151,14 +151,14 @@ async fn press_all(scene: &Scene, situation: Situation, staged: &[&Staged]) {
     }
 }
 
-/// The cards say what the CAD says, as soon as all is settled.
+/// The cards say what the CAD says, once everything is settled.
 async fn cards_are_right(scene: &Scene, when: &str, situation: Situation, staged: &[Staged]) {
     scene.bot.settled().await;
     let wrong = scene.all_wrong(staged);
     assert!(wrong.is_empty(), "{situation:?}, {when}: {wrong:#?}");
 }
 
-/// Who presses, by the situation.
+/// Who presses, by situation.
 fn presser(situation: Situation, crew: &[Officer], nth: usize, strange: &Officer) -> Officer {
     match situation {
         NotLinked | NotValidated | OffDuty => strange.clone(),
@@ -177,7 +177,7 @@ async fn column(situation: Situation) {
         _ => scene.stranger("Nobody"),
     };
     if situation == NoPermission {
-        // One member, on duty, who may nothing.
+        // One member, on duty, without permissions.
         let mut plain = scene.of_status("Plain", 1, &["police"]);
         scene.duty(&mut plain, "Plain");
         scene.bot.caught_up().await;
@@ -224,10 +224,10 @@ async fn column(situation: Situation) {
         Allowed | NotLinked | NotValidated | NoPermission | OffDuty | Spent => {}
     }
     if situation == ClosedHeard {
-        // Heard, and the cards not changed yet: those wait for their window.
-        let mark = || scene.bot.tell("GET_LOGS", serde_json::json!({}));
+        // The event has arrived, but the cards haven't changed yet: they wait for their window.
+        let mark = || scene.bot.send_event("GET_LOGS", serde_json::json!({}));
         mark().await;
-        until_heard(&scene).await;
+        until_events_processed(&scene).await;
     }
     press_all(&scene, situation, &staged.iter().collect::<Vec<_>>()).await;
     if situation == Limited {
@@ -244,20 +244,20 @@ async fn column(situation: Situation) {
         scene.bot.set("SONORAN_API_URL", cad.api_url());
         scene.bot.boot().await;
     }
-    scene.read_anew().await;
+    scene.read_cad().await;
     cards_are_right(&scene, "after a reading", situation, &staged).await;
     scene.bot.finish().await;
 }
 
-/// Everything pushed so far was worked through, whatever is left to send.
-async fn until_heard(scene: &Scene) {
+/// Waits until every event so far was processed, whatever is left to send.
+async fn until_events_processed(scene: &Scene) {
     let mark = format!("EVENT_MARK_{:08X}", fastrand::u32(..));
     scene.bot.cad.push(1, &mark, serde_json::json!({}));
     crate::test_bot::until("the hub's mark", async || scene.bot.app().status.snapshot().unknown.contains_key(&mark)).await;
-    scene.bot.tell("GET_LOGS", serde_json::json!({})).await;
+    scene.bot.send_event("GET_LOGS", serde_json::json!({})).await;
 }
 
-/// Cards that share their message have one list; what is chosen has a panel of its own, and the shared card is brought up to date.
+/// Cards that share their message have one list; a choice opens a panel, and the shared card is updated.
 #[tokio::test]
 async fn a_card_that_shares_its_message() {
     let message_bucket = Bucket { limit: 3, window_ms: 1_500 };
@@ -265,7 +265,7 @@ async fn a_card_that_shares_its_message() {
     let mut scene = quiet_scene_on(Vec::new(), Some(discord)).await;
     let crew = scene.crew(2).await;
     let stranger = scene.stranger("Strange");
-    // More cards than messages may be made.
+    // More cards than messages may be created.
     for n in 0..12 {
         let spec = DispatchSpec { status: 1, priority: 2, title: format!("Call {n}"), ..DispatchSpec::default() };
         scene.bot.cad.dispatch_new(1, &spec).unwrap();
@@ -299,7 +299,7 @@ async fn a_card_that_shares_its_message() {
     scene.bot.finish().await;
 }
 
-/// Chooses from a list as it was; `None` if the person does not see it any more.
+/// Chooses from an old list; `None` if the person no longer sees it.
 async fn pick_again(scene: &Scene, shared: &Value, value: &str, who: &Officer) -> Option<String> {
     scene.bot.settled().await;
     let picked = scene.bot.discord.select(shared["id"].as_str().unwrap(), Some(&who.user), PICK, &[value]).ok()?;

@@ -1,4 +1,4 @@
-//! Respond, Note, Take it, Panic over, More…: what goes well.
+//! Respond, Note, Take it, Panic over, More…: when everything works.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn respond_attaches_the_presser_and_the_card_shows_it_at_once() {
     assert!(field(&card, "Units").contains("A-Ann"), "{card:#}");
     assert_eq!(scene.changes(), [format!("POST /v2/emergency/servers/1/dispatch-calls/{id}/attachments")]);
     assert_eq!(scene.bot.cad.open_state(1)["activeCalls"][0]["idents"], json!([ann.ident]));
-    // Once more changes nothing.
+    // Pressing again changes nothing.
     assert_eq!(scene.pressed(&card, "respond", &ann.user).await, format!("A-Ann Ann is on call #{id} already: nothing was sent."));
     assert_eq!(scene.changes().len(), 1);
     scene.bot.finish().await;
@@ -79,8 +79,8 @@ async fn a_panic_ends_by_its_unit_and_by_a_dispatcher_and_by_nobody_else() {
     let scene = Scene::start().await;
     let ann = scene.officer("Ann", &["police"]).await;
     let bob = scene.officer("Bob", &["police", "selfDispatch"]).await;
-    let desk = scene.officer("Desk", &["dispatch"]).await;
-    for ender in [&ann, &desk] {
+    let dispatcher = scene.officer("Desk", &["dispatch"]).await;
+    for ender in [&ann, &dispatcher] {
         assert!(scene.bot.cad.panic(1, &[ann.ident], true));
         let card = scene.bot.message(&scene.channel, |m| title(m).starts_with("🆘 PANIC")).await;
         assert!(scene.pressed(&card, "over", &bob.user).await.contains("lacks the permission Dispatch"));
@@ -102,18 +102,18 @@ async fn a_panic_ends_by_its_unit_and_by_a_dispatcher_and_by_nobody_else() {
 #[tokio::test]
 async fn a_dispatcher_has_more() {
     let scene = Scene::start().await;
-    let desk = scene.officer("Desk", &["dispatch"]).await;
+    let dispatcher = scene.officer("Desk", &["dispatch"]).await;
     let (id, card) = scene.dispatch("Armed Robbery").await;
-    scene.pressed(&card, "respond", &desk.user).await;
-    let more = scene.press(&card, "more", &desk.user).reply(PATIENCE).await.unwrap();
+    scene.pressed(&card, "respond", &dispatcher.user).await;
+    let more = scene.press(&card, "more", &dispatcher.user).reply(PATIENCE).await.unwrap();
     assert_eq!(more["embeds"][0]["title"], format!("Call #{id}"));
     let choose = |verb: &str, value: &str| {
         let panel = more["id"].as_str().unwrap();
-        scene.bot.discord.select(panel, Some(&desk.user), &super::button(&more, verb), &[value]).unwrap()
+        scene.bot.discord.select(panel, Some(&dispatcher.user), &super::button(&more, verb), &[value]).unwrap()
     };
     assert_eq!(told(&choose("priority", "1")).await, format!("✅ Call #{id} is changed."));
-    assert_eq!(told(&choose("primary", &desk.ident.to_string())).await, format!("✅ A-Desk Desk is the primary unit of call #{id}."));
-    let form = scene.press(&more, "postal", &desk.user);
+    assert_eq!(told(&choose("primary", &dispatcher.ident.to_string())).await, format!("✅ A-Desk Desk is the primary unit of call #{id}."));
+    let form = scene.press(&more, "postal", &dispatcher.user);
     form.reply(PATIENCE).await.unwrap();
     let set = scene.bot.discord.submit(&form, json!({ "typed": "7007" })).unwrap();
     assert_eq!(told(&set).await, format!("✅ Call #{id} has its new postal."));
@@ -121,12 +121,12 @@ async fn a_dispatcher_has_more() {
     assert_eq!((field(&shown, "Postal"), field(&shown, "Priority")), ("7007".to_owned(), "P1".to_owned()), "{shown:#}");
     assert!(field(&shown, "Units").contains("A-Desk ★"), "{shown:#}");
     let call = scene.bot.cad.open_state(1)["activeCalls"][0].clone();
-    assert_eq!((&call["postal"], &call["priority"], &call["primary"]), (&json!("7007"), &json!(1), &json!(desk.ident)));
-    assert_eq!(scene.pressed(&more, "detach", &desk.user).await, format!("↩️ You left call #{id}."));
-    assert_eq!(scene.pressed(&more, "close", &desk.user).await, format!("⬛ Call #{id} is closed."));
+    assert_eq!((&call["postal"], &call["priority"], &call["primary"]), (&json!("7007"), &json!(1), &json!(dispatcher.ident)));
+    assert_eq!(scene.pressed(&more, "detach", &dispatcher.user).await, format!("↩️ You left call #{id}."));
+    assert_eq!(scene.pressed(&more, "close", &dispatcher.user).await, format!("⬛ Call #{id} is closed."));
     assert!(title(&scene.settled(&card).await).starts_with("⬛ Closed"));
-    // The panel is stale now.
-    assert!(scene.pressed(&more, "respond", &desk.user).await.starts_with(&format!("Call #{id} is over: nothing was changed")));
+    // The panel is out of date now.
+    assert!(scene.pressed(&more, "respond", &dispatcher.user).await.starts_with(&format!("Call #{id} is over: nothing was changed")));
     scene.bot.finish().await;
 }
 
@@ -137,7 +137,7 @@ async fn twenty_people_press_respond_within_a_second() {
     for n in 0..20 {
         people.push(scene.officer(&format!("P{n}"), &["selfDispatch"]).await);
     }
-    // Known from earlier this evening, before a restart. To ask the CAD about twenty people takes two minutes by its own limits.
+    // Known from before a restart. Asking the CAD about twenty people takes two minutes under its own limits.
     for person in &people {
         scene.known(person, &["selfdispatch"]).await;
     }

@@ -1,4 +1,4 @@
-//! Words in the threads of calls as notes: by the message menu, and by themselves where a route says so.
+//! Messages in the threads of calls become notes: by the message menu, or automatically where a route says so.
 
 use serde_json::{Value, json};
 use tenfour_sim::discord::{DiscordOptions, RateLimits};
@@ -76,7 +76,7 @@ async fn words_in_a_thread_become_notes_where_the_route_says_so() {
     assert_eq!(notes(&scene), ["gate 4 is *open*"]);
     let card = scene.settled(&card).await;
     assert!(field(&card, "Last note").contains("A-Ann Ann: gate 4 is \\*open\\*"), "{card:#}");
-    // Who may not is told once; after that by the sign alone.
+    // Somebody without permission gets one reply; after that only a reaction.
     let first = discord.say(&thread, &bob.user, "me too").unwrap();
     until("the refusal", async || reactions(&scene, &thread, &first) == ["⚠️"]).await;
     let second = discord.say(&thread, &bob.user, "hello?").unwrap();
@@ -89,17 +89,17 @@ async fn words_in_a_thread_become_notes_where_the_route_says_so() {
     };
     until("the sentence", async || replies().len() == 1).await;
     let reply = &replies()[0];
-    // What he lacks is his alone to know.
+    // Only he learns which permission is missing.
     assert_eq!(reply["content"], "Your message was not added as a note. `/unit link` tells you, and only you, what is missing.");
     assert_eq!(reply["mentions"], json!([]));
-    // What is said in the channel itself is nobody's note, nor are the bot's own words in the thread.
+    // Messages in the channel itself are not notes, nor are the bot's own in the thread.
     let elsewhere = discord.say(&scene.channel, &ann.user, "lunch?").unwrap();
     scene.bot.caught_up().await;
     assert_eq!((notes(&scene).len(), reactions(&scene, &scene.channel, &elsewhere)), (1, vec![]));
     scene.bot.finish().await;
 }
 
-/// In a forum each call is a post, and what is written there is about it.
+/// In a forum each call is a post, and messages in it are about the call.
 #[tokio::test]
 async fn words_in_a_forum_post_become_notes_until_the_call_is_over() {
     let scene = Scene::start_with(reading()).await;
@@ -119,8 +119,8 @@ async fn words_in_a_forum_post_become_notes_until_the_call_is_over() {
     let said = discord.say(&post, &ann.user, "gate 4").unwrap();
     until("the reaction", async || reactions(&scene, &post, &said) == ["📝"]).await;
     assert_eq!(notes(&scene), ["gate 4"]);
-    let desk = scene.dispatcher("Desk").await;
-    scene.ran(&desk.user, "call", &["close"], json!({ "call": id.to_string() })).await;
+    let dispatcher = scene.dispatcher("Desk").await;
+    scene.ran(&dispatcher.user, "call", &["close"], json!({ "call": id.to_string() })).await;
     scene.bot.settled().await;
     let after = discord.say(&post, &ann.user, "well done").unwrap();
     scene.bot.caught_up().await;

@@ -66,7 +66,7 @@ async fn a_panic_is_asked_about_once_and_ended_the_same_way() {
     };
     assert_eq!(told(&press(&asked, "panic")).await, "Panic\n🆘 Your panic is on. `/unit panic` ends it.");
     let card = scene.bot.message(&scene.channel, |m| title(m).starts_with("🆘 PANIC")).await;
-    // The question has gone with its answer.
+    // The question is gone with its answer.
     assert!(scene.bot.discord.click(asked["id"].as_str().unwrap(), Some(&ann.user), &button(&asked, "panic")).is_err());
     let asked = scene.run(&ann.user, "unit", &["panic"], json!({})).reply(PATIENCE).await.unwrap();
     assert_eq!(title(&asked), "Your panic is on");
@@ -86,7 +86,7 @@ async fn respond_note_and_clear_by_command() {
     let (id, card) = scene.dispatch("Armed *Robbery* @everyone").await;
     let (emergency, _) = scene.emergency("Shots fired").await;
     let choices = scene.typing(&ann.user, "unit", &["respond"], json!({}), "call").await;
-    // The most urgent one first; what the game wrote pings nobody.
+    // The most urgent one first; text from the game pings nobody.
     assert!(choices[0].0.starts_with(&format!("911 #{emergency} · Shots fired · Alta St")), "{choices:?}");
     assert!(choices[1].0.starts_with(&format!("Call #{id} · P2 · Armed *Robbery* @\u{200b}everyone")), "{choices:?}");
     let on = choices[1].1.clone();
@@ -112,7 +112,7 @@ async fn what_is_open_is_shown_to_those_who_may_act() {
     let stranger = scene.bot.discord.add_member(&scene.bot.guild, "Eve", 0, &[]);
     assert_eq!(scene.typing(&stranger, "unit", &["respond"], json!({}), "call").await, []);
     assert_eq!(scene.typing(&ann.user, "unit", &["respond"], json!({}), "call").await.len(), 1);
-    // Nobody is shown anything before it is known that they may; if the CAD is slow to tell, they see it with a later letter.
+    // Nothing is shown until the permission is known; if the CAD is slow, the choices appear with a later keystroke.
     let bob = scene.civilian("Bob", &["selfDispatch"]);
     scene.bot.cad.rest_delay("GET /account$", 1_500, 1);
     assert_eq!(scene.typing(&bob.user, "unit", &["respond"], json!({}), "call").await, []);
@@ -125,7 +125,7 @@ async fn what_is_open_is_shown_to_those_who_may_act() {
     assert!(said.contains(&format!("Only members with <@&{role}> may act")), "{said}");
     assert_eq!(scene.typing(&ann.user, "unit", &["respond"], json!({}), "call").await, []);
     assert!(scene.ran(&ann.user, "unit", &["clear"], json!({})).await.contains(&format!("Only members with <@&{role}>")));
-    // The cards that stand have lost their buttons.
+    // The existing cards have lost their buttons.
     until("cards without buttons", async || {
         scene.bot.discord.messages(&scene.channel).iter().all(|m| m["components"].as_array().is_none_or(Vec::is_empty))
     })
@@ -179,7 +179,7 @@ async fn ending_a_panic_offers_to_clear_its_911_and_anothers_is_asked_for_once()
     scene.bot.message(&scene.channel, |m| m["embeds"][0]["footer"]["text"] == format!("Server 1 · 911 #{id}")).await;
     scene.bot.settled().await;
 
-    // Bob is asked whether he means it, and nothing is sent before he says so.
+    // Bob is asked to confirm, and nothing is sent before that.
     let asked = scene.press(&card, "over", &bob.user).reply(PATIENCE).await.unwrap();
     assert!(asked["embeds"][0]["description"].as_str().unwrap().contains("A-P00 P00's panic, not yours"), "{asked:#}");
     assert_eq!(scene.changes(), Vec::<String>::new());
@@ -215,7 +215,7 @@ async fn whoever_waits_for_the_cad_sees_what_for_and_goes_through() {
     let press = scene.press(&card, "respond", &ann.user);
     press.wait_reply_where(PATIENCE, |reply| reply["content"] == "Checking your CAD account…").await.unwrap();
     press.wait_reply_where(PATIENCE, |reply| reply["content"].as_str().is_some_and(|said| said.contains("is attached"))).await.unwrap();
-    // A command's words give way to its answer.
+    // A command's waiting text is replaced by its answer.
     scene.bot.clock.advance(600_000);
     scene.bot.cad.rest_delay("/general/accounts", 4_000, 1);
     scene.bot.cad.rest_delay("/accounts/account", 4_000, 1);

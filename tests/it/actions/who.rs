@@ -1,4 +1,4 @@
-//! Who somebody is: roles, guilds, servers, accounts, units; what is believed and for how long; ids that nobody made.
+//! Who may act: roles, guilds, servers, accounts, units; which answers are cached and for how long; forged ids.
 
 use serde_json::{Value, json};
 use tenfour::authorization::ActingRule;
@@ -17,7 +17,7 @@ use super::{Officer, Scene, told};
 use crate::test_bot::{PATIENCE, Setup, field, until};
 
 impl Scene {
-    /// A message of the bot's with a button of this custom id, as no bot of ours would send it.
+    /// A message of the bot with a button of this custom id, which the bot itself would never send.
     async fn forged(&self, channel: &str, custom_id: &str) -> Value {
         let url = format!("{}/api/v10/channels/{channel}/messages", self.bot.discord.url());
         let button = json!({ "type": 2, "style": 1, "label": "x", "custom_id": custom_id });
@@ -33,7 +33,7 @@ impl Scene {
         told(&self.bot.discord.click(message["id"].as_str().unwrap(), Some(user), custom_id).unwrap()).await
     }
 
-    /// The member's account as it is from now on.
+    /// Sets the member's account.
     fn account(&self, officer: &Officer, permissions: &[&str]) {
         self.bot.cad.add_account(Account {
             uuid: officer.account.clone(),
@@ -77,7 +77,7 @@ async fn ids_that_nobody_made_do_no_harm() {
     let at = scene.bot.clock.now();
     let stale = Subject::Dispatch(CallId(call), at.plus(-1));
     for (custom_id, words) in [
-        // Of a call that had this number before.
+        // About an earlier call with this number.
         (of(Verb::Respond, 1, stale), "is over"),
         (of(Verb::Close, 1, stale), "is over"),
         (of(Verb::Detach, 1, stale), "is over"),
@@ -86,13 +86,13 @@ async fn ids_that_nobody_made_do_no_harm() {
         (of(Verb::Over, 1, Subject::Panic(Ident(ann.ident), at)), "is over"),
         (of(Verb::Take, 1, Subject::Event(i64::MAX, 7)), "is over"),
         (of(Verb::More, 1, Subject::Panic(Ident(-1), UnixMs(i64::MIN))), "is over"),
-        // Verbs that do not belong there.
+        // Verbs of other subjects.
         (of(Verb::Close, 1, Subject::Panic(Ident(1), at)), "is over"),
         (of(Verb::Respond, 1, Subject::Event(1, 0)), "nothing was sent"),
         (of(Verb::Over, 1, Subject::Dispatch(CallId(call), at)), "nothing was sent"),
         // A list's id on a button.
         (of(Verb::Priority, 1, Subject::Dispatch(CallId(call), at)), "Nothing was chosen"),
-        // Servers that the bot does not watch.
+        // Servers that the bot doesn't serve.
         (of(Verb::Respond, 99, Subject::Dispatch(CallId(call), at)), "does not watch server 99"),
         (of(Verb::More, 99, Subject::Dispatch(CallId(call), at)), "does not watch server 99"),
         (of(Verb::Close, u32::MAX, stale), "does not watch server"),
@@ -186,7 +186,7 @@ async fn permissions_taken_away_are_noticed_within_ten_minutes_and_those_given_a
     scene.bot.finish().await;
 }
 
-/// Whoever acted once and is on duty is asked about before what is known of them is too old: their next press costs no question.
+/// A member who acted once and is on duty is refreshed before their data expires: their next press needs no request.
 #[tokio::test]
 async fn who_is_on_duty_stays_known_and_who_is_not_does_not() {
     let scene = quiet_scene(Vec::new()).await;
@@ -232,7 +232,7 @@ async fn linking_works_within_a_minute_and_going_on_duty_at_once() {
     scene.bot.finish().await;
 }
 
-/// Asking on and on who one is does not use up what everybody shares.
+/// Asking about oneself repeatedly doesn't use up the shared limit.
 #[tokio::test]
 async fn somebody_without_an_account_makes_the_bot_ask_once_a_minute_at_most() {
     let scene = quiet_scene(Vec::new()).await;
@@ -249,7 +249,7 @@ async fn somebody_without_an_account_makes_the_bot_ask_once_a_minute_at_most() {
     scene.bot.finish().await;
 }
 
-/// Pressing on and on does not use up what everybody shares.
+/// Pressing repeatedly doesn't use up the shared limit.
 #[tokio::test]
 async fn who_is_off_duty_costs_one_question() {
     let scene = quiet_scene(Vec::new()).await;
@@ -276,10 +276,10 @@ async fn several_identifiers_act_as_the_one_on_the_street_and_leave_only_what_is
         let spec = UnitSpec { num: num.into(), name: "Ann".into(), page, status: 2, account: ann.account.clone(), ..UnitSpec::default() };
         scene.bot.cad.login(1, &spec).unwrap()
     };
-    let desk = login("D-1", 3);
+    let dispatcher = login("D-1", 3);
     scene.bot.caught_up().await;
     let (one, first) = scene.dispatch("One").await;
-    // At the desk alone, one acts as that.
+    // On duty only as a dispatcher, the member acts as one.
     assert_eq!(scene.pressed(&first, "respond", &ann.user).await, format!("🚓 D-1 Ann is attached to call #{one}."));
     scene.bot.clock.advance(1_000);
     let street = login("A-1", 0);
@@ -295,8 +295,8 @@ async fn several_identifiers_act_as_the_one_on_the_street_and_leave_only_what_is
     assert_eq!(leave(&second).await, format!("↩️ You left call #{two}."));
     let open = scene.bot.cad.open_state(1);
     let idents: Vec<&Value> = open["activeCalls"].as_array().unwrap().iter().map(|call| &call["idents"]).collect();
-    assert_eq!(idents, [&json!([desk]), &json!([]), &json!([])]);
-    assert!(street > desk && other.ident > 0);
+    assert_eq!(idents, [&json!([dispatcher]), &json!([]), &json!([])]);
+    assert!(street > dispatcher && other.ident > 0);
     scene.bot.settled().await;
     assert!(field(&scene.settled(&first).await, "Units").contains("D-1"));
     assert_eq!(scene.all_wrong(&[]), Vec::<String>::new());
@@ -333,7 +333,7 @@ async fn the_cad_refusing_the_key_is_not_the_persons_fault() {
     scene.bot.finish().await;
 }
 
-/// Whoever owns a server of their own could otherwise press there what they may not press here.
+/// Otherwise, somebody with their own guild could press there what they may not press here.
 #[tokio::test]
 async fn the_communitys_role_rule_holds_in_every_linked_guild_and_its_staff_see_what_is_done_elsewhere() {
     let scene = quiet_scene(vec![("DISCORD_GUILD_ID", String::new())]).await;
@@ -349,7 +349,7 @@ async fn the_communitys_role_rule_holds_in_every_linked_guild_and_its_staff_see_
     let guild = tenfour::ids::GuildId(elsewhere.parse().unwrap());
     let community = tenfour::ids::CommunityId::new(&CadOptions::default().community);
     store.link(guild, &community, None, tenfour::guild_access::How::Key, scene.bot.clock.now(), Vec::new()).await.unwrap();
-    // Its own rule asks for nothing.
+    // Its own rule requires nothing.
     store.ensure_guild(guild, &community).await.unwrap();
     store.set_acting(guild, ActingRule::default()).await.unwrap();
     let (without, with, outsider) = (
@@ -369,7 +369,7 @@ async fn the_communitys_role_rule_holds_in_every_linked_guild_and_its_staff_see_
         assert!(said.contains("role on the community's main Discord server"), "{said}");
     }
     assert_eq!(scene.bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Rest { .. })), 0, "the CAD was asked");
-    // Discord does not tell: nobody may on a guess.
+    // Discord doesn't say: without an answer nobody may.
     sim.fail("GET", "/members/", 503, 1);
     let said = scene.press_forged(&channel, &custom_id, &with.user).await;
     assert!(said.contains("Discord didn't say which roles"), "{said}");

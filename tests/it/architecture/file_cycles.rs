@@ -1,4 +1,4 @@
-//! Files in `src` don't import each other in a circle, so each can be read, tested, and moved after what it needs.
+//! Files in `src` don't import each other in a circle, so each can be read, tested, and moved after the files that it needs.
 //!
 //! A file imports the files that define the names in its paths: in `use`, in the code, and in the `subcommands` of a command. Re-exports are
 //! followed to the definition, and neither `mod` nor `pub use` is an import by itself: a folder's `mod.rs` may list what its files offer.
@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{code_only, module, name_length, sources, without_tests};
+use super::{code_only, module_path, name_length, sources, without_tests};
 
 /// A name that a `use` brings into a file.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ struct Use {
     is_reexport: bool,
 }
 
-/// What matters of one file.
+/// The names in one file.
 #[derive(Debug, Default)]
 struct File {
     uses: Vec<Use>,
@@ -144,7 +144,7 @@ impl Files {
         let mut tests = BTreeSet::new();
         for (file, source) in sources.iter().filter(|(file, _)| file.starts_with("src/") && *file != "src/lib.rs" && *file != "src/main.rs")
         {
-            let name = module(file);
+            let name = module_path(file);
             let (_, own) = without_tests(&code_only(source));
             tests.extend(own.into_iter().map(|test| format!("{name}/{test}")));
             files.insert(name, File::read(source));
@@ -230,11 +230,11 @@ fn files_do_not_import_each_other_in_a_circle() {
     let imports = files.imports();
     assert!(imports.values().map(BTreeMap::len).sum::<usize>() > 1_000, "the imports were not read");
     let circles = circles(&imports);
-    let told: Vec<String> = circles.iter().map(|(from, to, path)| format!("{from} imports {to} ({path})")).collect();
-    assert!(told.is_empty(), "these files import each other in a circle:\n{}", told.join("\n"));
+    let answer: Vec<String> = circles.iter().map(|(from, to, path)| format!("{from} imports {to} ({path})")).collect();
+    assert!(answer.is_empty(), "these files import each other in a circle:\n{}", answer.join("\n"));
 }
 
-/// The reader itself: which ways of naming something it must see, and which are no imports.
+/// Tests the reader itself: which ways of naming something it must see, and which are not imports.
 #[test]
 fn imports_are_followed_to_the_file_that_defines_what_is_named() {
     let sources: BTreeMap<String, String> = [

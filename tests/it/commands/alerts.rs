@@ -37,36 +37,36 @@ async fn add_makes_a_route_confirms_it_in_the_channel_and_says_how_to_undo_it() 
 async fn add_refuses_what_would_not_work_and_names_the_fix() {
     let bot = start().await;
     bot.sim.deny(&bot.channel, FILES);
-    let told = bot.alerts("add", json!({"event": "panic", "channel": bot.channel})).await;
+    let answer = bot.alerts("add", json!({"event": "panic", "channel": bot.channel})).await;
     assert_eq!(
-        told,
+        answer,
         format!(
             "The bot is missing Attach Files in <#{}>: open Edit Channel > Permissions there, add the bot's role and allow it, then try again.",
             bot.channel
         )
     );
     bot.sim.deny(&bot.channel, SEND);
-    let told = bot.alerts("add", json!({"event": "panic", "channel": bot.channel})).await;
-    assert!(told.contains("missing Send Messages, Embed Links and Attach Files in"), "{told}");
+    let answer = bot.alerts("add", json!({"event": "panic", "channel": bot.channel})).await;
+    assert!(answer.contains("missing Send Messages, Embed Links and Attach Files in"), "{answer}");
     bot.sim.deny(&bot.channel, VIEW);
-    let told = bot.alerts("add", json!({"event": "panic", "channel": bot.channel})).await;
-    assert!(told.contains("missing View Channel in"), "{told}");
-    // The channel one speaks from costs no question, and is judged the same.
+    let answer = bot.alerts("add", json!({"event": "panic", "channel": bot.channel})).await;
+    assert!(answer.contains("missing View Channel in"), "{answer}");
+    // The current channel comes with the interaction, without a request, and is checked the same.
     bot.sim.deny(&bot.lobby, FILES);
-    let told = bot.alerts("add", json!({"event": "panic", "channel": bot.lobby})).await;
-    assert!(told.contains("missing Attach Files in"), "{told}");
+    let answer = bot.alerts("add", json!({"event": "panic", "channel": bot.lobby})).await;
+    assert!(answer.contains("missing Attach Files in"), "{answer}");
 
     let open = bot.sim.add_channel(&bot.guild, "open", 5);
     let everyone = json!({"event": "panic", "channel": open, "role": bot.guild});
-    let told = bot.alerts("add", everyone).await;
-    assert_eq!(told, "The role @everyone is never pinged by this bot: choose a role of your own, or leave it out.");
-    let told = bot.alerts("add", json!({"event": "panic", "channel": open, "server": 7})).await;
-    assert_eq!(told, "This bot does not watch server 7: its operator must add 7 to SONORAN_SERVER_IDS and restart it.");
+    let answer = bot.alerts("add", everyone).await;
+    assert_eq!(answer, "The role @everyone is never pinged by this bot: choose a role of your own, or leave it out.");
+    let answer = bot.alerts("add", json!({"event": "panic", "channel": open, "server": 7})).await;
+    assert_eq!(answer, "This bot does not watch server 7: its operator must add 7 to SONORAN_SERVER_IDS and restart it.");
     assert!(bot.routes().is_empty());
     for channel in [&bot.channel, &bot.lobby, &open] {
         assert!(bot.sim.messages(channel).iter().all(|m| m["flags"].as_u64().unwrap_or(0) & 64 != 0), "something was posted");
     }
-    // Voice channels are not even offered.
+    // Voice channels aren't offered.
     let voice = bot.sim.add_channel(&bot.guild, "voice", 2);
     assert!(bot.sim.slash(&bot.lobby, None, "alerts", &["add"], json!({"event": "all", "channel": voice})).is_err());
 }
@@ -75,24 +75,24 @@ async fn add_refuses_what_would_not_work_and_names_the_fix() {
 async fn discord_in_trouble_becomes_a_sentence_and_makes_no_route() {
     let bot = start().await;
     bot.sim.fail("GET", "/roles", 500, 1);
-    let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
-    assert!(told.starts_with("That did not work, and it is not your fault") && told.contains("reference `"), "{told}");
+    let answer = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
+    assert!(answer.starts_with("That did not work, and it is not your fault") && answer.contains("reference `"), "{answer}");
     assert!(bot.routes().is_empty());
     bot.sim.rate_limit("GET", "/roles", tenfour_sim::discord::Scope::User, 4_000, 1);
-    let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
-    assert!(told.starts_with("Discord asks the bot to wait: try again in"), "{told}");
+    let answer = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
+    assert!(answer.starts_with("Discord asks the bot to wait: try again in"), "{answer}");
 }
 
 #[tokio::test]
 async fn a_role_that_discord_would_not_ping_is_hinted_at() {
-    // All that is needed, but not to mention everyone.
+    // Everything needed, except to mention everyone.
     let bot = start_with(Plan { bot_permissions: Some(VIEW | SEND | FILES | 1 << 14 | 1 << 16), ..Plan::default() }).await;
     let role = bot.sim.add_role(&bot.guild, "Dispatch", 0);
-    let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel, "role": role})).await;
-    assert!(told.contains("✅ Route #1 added") && told.contains("Discord will not ping"), "{told}");
+    let answer = bot.alerts("add", json!({"event": "911", "channel": bot.channel, "role": role})).await;
+    assert!(answer.contains("✅ Route #1 added") && answer.contains("Discord will not ping"), "{answer}");
     bot.sim.set_mentionable(&bot.guild, &role, true);
-    let told = bot.alerts("add", json!({"event": "panic", "channel": bot.channel, "role": role})).await;
-    assert!(told.contains("✅ Route #2 added") && !told.contains("Discord will not ping"), "{told}");
+    let answer = bot.alerts("add", json!({"event": "panic", "channel": bot.channel, "role": role})).await;
+    assert!(answer.contains("✅ Route #2 added") && !answer.contains("Discord will not ping"), "{answer}");
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn list_and_remove_and_what_is_shown_while_typing() {
     assert!(removed.starts_with("🗑️ Route #1 removed: 911 →"), "{removed}");
     let gone = bot.alerts("remove", json!({"route": 1})).await;
     assert_eq!(gone, "This server has no route #1: `/alerts list` shows them.");
-    // Another guild's route is nobody's business.
+    // Another guild's route isn't visible.
     let other = bot.sim.add_guild("Elsewhere");
     let place = bot.sim.add_channel(&other, "general", 0);
     assert!(bot.sim.slash(&place, None, "alerts", &["remove"], json!({"route": 2})).is_err(), "commands were registered in one guild only");
@@ -137,9 +137,9 @@ async fn names_fall_back_to_numbers_while_the_cad_is_down() {
 #[tokio::test]
 async fn a_preset_makes_its_routes_with_one_confirmation() {
     let bot = start().await;
-    let told = bot.alerts("preset", json!({"name": "essentials", "channel": bot.channel})).await;
-    assert_eq!(told.lines().filter(|line| line.starts_with('✅')).count(), 5, "{told}");
-    assert!(told.ends_with("Try it with `/alerts test event:911`."), "{told}");
+    let answer = bot.alerts("preset", json!({"name": "essentials", "channel": bot.channel})).await;
+    assert_eq!(answer.lines().filter(|line| line.starts_with('✅')).count(), 5, "{answer}");
+    assert!(answer.ends_with("Try it with `/alerts test event:911`."), "{answer}");
     let posted = bot.posted(&bot.channel, "🔔 Alerts on: 5 kinds").await;
     let text = words(&posted);
     assert!(text.contains("emergency calls, civil calls, panic buttons"), "{text}");
@@ -156,20 +156,20 @@ async fn a_test_takes_the_real_path_and_says_where_it_goes() {
     assert_eq!(nowhere, "Nothing in this server listens to 911: add a route with `/alerts add event:911 channel:#your-channel`.");
     let role = bot.sim.add_role(&bot.guild, "Dispatch", 0);
     bot.alerts("add", json!({"event": "911", "channel": bot.channel, "role": role, "server": 2})).await;
-    let told = bot.alerts("test", json!({"event": "911"})).await;
-    assert_eq!(told, format!("🧪 A test alert (911) is on its way to <#{}>. It pings nobody.", bot.channel));
+    let answer = bot.alerts("test", json!({"event": "911"})).await;
+    assert_eq!(answer, format!("🧪 A test alert (911) is on its way to <#{}>. It pings nobody.", bot.channel));
     let alert = bot.posted(&bot.channel, "TEST").await;
     assert_eq!(alert["pinged"], json!([]));
 
-    let told = bot.alerts("test", json!({"event": "911", "route": 1, "full": true})).await;
-    assert!(told.ends_with("It pings as a real one would."), "{told}");
+    let answer = bot.alerts("test", json!({"event": "911", "route": 1, "full": true})).await;
+    assert!(answer.ends_with("It pings as a real one would."), "{answer}");
     let pinged = |m: &Value| m["pinged"] == json!([format!("<@&{role}>")]);
     bot.sim.wait_message(&bot.channel, SOON, pinged).await.unwrap();
 
-    let told = bot.alerts("test", json!({"event": "panic", "route": 1})).await;
-    assert_eq!(told, "Route #1 listens to 911, not to panic: choose another event or route.");
-    let told = bot.alerts("test", json!({"event": "911", "route": 99})).await;
-    assert_eq!(told, "This server has no route #99: `/alerts list` shows them.");
+    let answer = bot.alerts("test", json!({"event": "panic", "route": 1})).await;
+    assert_eq!(answer, "Route #1 listens to 911, not to panic: choose another event or route.");
+    let answer = bot.alerts("test", json!({"event": "911", "route": 99})).await;
+    assert_eq!(answer, "This server has no route #99: `/alerts list` shows them.");
     // "all" is no event.
     assert!(bot.sim.slash(&bot.lobby, None, "alerts", &["test"], json!({"event": "all"})).is_err());
 }
@@ -180,7 +180,7 @@ async fn the_commands_are_for_people_with_manage_server_and_for_guilds() {
     let names: Vec<String> = bot.sim.commands().iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect();
     assert_eq!(names, ["alerts", "board", "cad", "duty", "unit", "call", "lookup", "911", "Add as CAD note"]);
     for command in bot.sim.commands() {
-        // Supervisors look after hours; what acts in the CAD as oneself asks the CAD who may.
+        // Supervisors run these; for actions in one's own name, the CAD is asked for permission.
         let needed = match command["name"].as_str().unwrap() {
             "duty" => json!((1_u64 << 40).to_string()),
             "unit" | "911" | "Add as CAD note" => json!(null),
@@ -191,7 +191,7 @@ async fn the_commands_are_for_people_with_manage_server_and_for_guilds() {
     }
     let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
     assert!(bot.sim.slash(&bot.lobby, Some(&visitor), "alerts", &["list"], json!({})).is_err());
-    // Every word of the product is there.
+    // All our terms are there.
     let alerts = bot.sim.commands().into_iter().find(|c| c["name"] == "alerts").unwrap();
     let option = |sub: &str, option: &str| {
         let sub = alerts["options"].as_array().unwrap().iter().find(|o| o["name"] == sub).unwrap().clone();

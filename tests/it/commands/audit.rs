@@ -1,4 +1,4 @@
-//! `/cad audit`: what is written down, and how it is shown.
+//! `/cad audit`: what is recorded, and how it is shown.
 
 use tenfour::clock::UnixMs;
 use tenfour::ids::UserId;
@@ -7,12 +7,12 @@ use tenfour::store::audit::{Entry, Filter, Kind};
 use super::*;
 
 impl Bot {
-    /// What was written down in this guild, newest first.
+    /// The entries of this guild, newest first.
     async fn entries(&self) -> Vec<Entry> {
         self.store.all_audited(self.guild_id(), Filter::default()).await.unwrap()
     }
 
-    /// The same, once it is so many: a command answers before it is written down.
+    /// Waits for this many entries: a command answers before its entry is written.
     async fn entries_of(&self, count: usize) -> Vec<Entry> {
         let looked = async {
             loop {
@@ -44,7 +44,7 @@ impl Bot {
         self.store.audit(entry).await.unwrap();
     }
 
-    /// The text of a file that the bot attached to an answer.
+    /// The text of a file attached to a reply.
     pub(super) async fn attached(&self, message: &Value) -> (String, String) {
         let file = &message["attachments"][0];
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -74,7 +74,8 @@ async fn every_change_of_a_setting_is_written_down_with_who_and_what() {
     bot.alerts("remove", json!({"route": 1})).await;
 
     let entries = bot.entries_of(6).await;
-    let told: Vec<(String, String, String)> = entries.iter().map(|e| (e.action.clone(), e.target.clone(), e.detail.clone())).collect();
+    let reply_text: Vec<(String, String, String)> =
+        entries.iter().map(|e| (e.action.clone(), e.target.clone(), e.detail.clone())).collect();
     let wanted = [
         ("/alerts remove", "route #1", "route:1".to_owned()),
         ("/board create", "board #1", format!("kind:units channel:<#{}>", bot.channel)),
@@ -83,7 +84,7 @@ async fn every_change_of_a_setting_is_written_down_with_who_and_what() {
         ("/alerts mute", "route #1", "route:1 for:30m panic:True".to_owned()),
         ("/alerts add", "route #1", format!("event:911 channel:<#{}> role:<@&{role}>", bot.channel)),
     ];
-    assert_eq!(told, wanted.map(|(action, target, detail)| (action.to_owned(), target.to_owned(), detail)));
+    assert_eq!(reply_text, wanted.map(|(action, target, detail)| (action.to_owned(), target.to_owned(), detail)));
     assert!(entries.iter().all(|entry| entry.kind == Kind::Setting && entry.outcome == "done"));
     let by: Vec<u64> = entries.iter().map(|entry| entry.user.0).collect();
     assert_eq!(by, [owner, owner, owner, owner, chief.parse().unwrap(), owner]);
@@ -154,24 +155,27 @@ async fn pages_turn_both_ways_and_stay_as_they_were() {
         bot.wrote(n, if n % 2 == 0 { Kind::Cad } else { Kind::Setting }, "note").await;
     }
     let first = bot.run("cad", "audit", json!({})).reply(SOON).await.unwrap();
-    let told = words(&first);
-    assert!(told.starts_with("🗂️ Audit: 32 entries, page 1 of 3\n⚙️ <t:"), "{told}");
-    assert_eq!(told.lines().count(), 16);
-    assert!(told.lines().nth(2).unwrap().ends_with("**Action 30** · dispatch 12 on server 1 · note · the CAD did not answer"), "{told}");
+    let reply_text = words(&first);
+    assert!(reply_text.starts_with("🗂️ Audit: 32 entries, page 1 of 3\n⚙️ <t:"), "{reply_text}");
+    assert_eq!(reply_text.lines().count(), 16);
+    assert!(
+        reply_text.lines().nth(2).unwrap().ends_with("**Action 30** · dispatch 12 on server 1 · note · the CAD did not answer"),
+        "{reply_text}"
+    );
     assert_eq!(first["flags"].as_u64().unwrap() & 64, 64, "not private");
     let buttons = DiscordSim::custom_ids(&first);
     assert!(bot.sim.click(id(&first), None, &buttons[0]).is_err(), "there is nothing newer");
 
-    // What comes meanwhile does not move the pages.
+    // New entries don't move the pages.
     bot.wrote(99, Kind::Cad, "later").await;
     let second = bot.turn(&first, &buttons[1]).await;
-    let told = words(&second);
-    assert!(told.starts_with("🗂️ Audit: 32 entries, page 2 of 3\n"), "{told}");
-    assert!(told.lines().nth(1).unwrap().contains("**Action 16**"), "{told}");
+    let reply_text = words(&second);
+    assert!(reply_text.starts_with("🗂️ Audit: 32 entries, page 2 of 3\n"), "{reply_text}");
+    assert!(reply_text.lines().nth(1).unwrap().contains("**Action 16**"), "{reply_text}");
     let third = bot.turn(&second, &DiscordSim::custom_ids(&second)[1]).await;
     assert_eq!(words(&third).lines().count(), 3, "{}", words(&third));
     let back = bot.turn(&third, &DiscordSim::custom_ids(&third)[0]).await;
-    assert_eq!(words(&back), told);
+    assert_eq!(words(&back), reply_text);
 
     let cad = bot.cad("audit", json!({"kind": "cad"})).await;
     assert!(cad.starts_with("🗂️ Audit: 17 entries, page 1 of 2\n") && cad.contains("**Action 99**"), "{cad}");
@@ -181,10 +185,10 @@ async fn pages_turn_both_ways_and_stay_as_they_were() {
 async fn entries_are_shown_for_ninety_days_and_texts_are_harmless() {
     let bot = start_with(Plan { clock: Clock::manual(UnixMs(1_790_000_000_000)), ..Plan::default() }).await;
     bot.wrote(0, Kind::Cad, &format!("**x** <@&123456789012345678> @everyone [a](https://example.org) {}", "y".repeat(400))).await;
-    let told = bot.cad("audit", json!({})).await;
-    assert!(told.contains("\\*\\*x\\*\\* <@&123456789012345678> "), "{told}");
-    assert!(!told.contains("@everyone") && told.contains("\\[a\\](https:\u{200B}//"), "{told}");
-    assert!(told.lines().nth(1).unwrap().encode_utf16().count() <= 265, "{told}");
+    let reply_text = bot.cad("audit", json!({})).await;
+    assert!(reply_text.contains("\\*\\*x\\*\\* <@&123456789012345678> "), "{reply_text}");
+    assert!(!reply_text.contains("@everyone") && reply_text.contains("\\[a\\](https:\u{200B}//"), "{reply_text}");
+    assert!(reply_text.lines().nth(1).unwrap().encode_utf16().count() <= 265, "{reply_text}");
 
     bot.data.clock.advance(10 * 86_400_000);
     assert!(bot.cad("audit", json!({"days": 9})).await.contains("Nothing of that kind"));

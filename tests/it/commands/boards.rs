@@ -1,4 +1,4 @@
-//! `/board …`, as far as people type it. What boards then show is in `whole/boards.rs`.
+//! `/board …`: the commands. What boards then show is in `whole/boards.rs`.
 
 use super::*;
 
@@ -26,9 +26,9 @@ async fn create_makes_a_board_and_says_how_to_undo_it() {
     let pending = bot.run("board", "create", options.clone());
     assert_eq!(pending.acknowledged(SOON).await.unwrap(), 5);
     let reply = pending.reply(SOON).await.unwrap();
-    let told = words(&reply);
-    assert!(told.starts_with(&format!("✅ Board #1: units on duty and open calls → <#{}>. It appears there ", bot.channel)), "{told}");
-    assert!(told.ends_with("Take it away with `/board remove board:1`."), "{told}");
+    let text = words(&reply);
+    assert!(text.starts_with(&format!("✅ Board #1: units on duty and open calls → <#{}>. It appears there ", bot.channel)), "{text}");
+    assert!(text.ends_with("Take it away with `/board remove board:1`."), "{text}");
     assert_eq!(reply["flags"].as_u64().unwrap() & 64, 64, "not private");
 
     let again = bot.board("create", options).await;
@@ -49,10 +49,10 @@ async fn create_makes_a_board_and_says_how_to_undo_it() {
 async fn create_refuses_what_would_not_work_and_names_the_fix() {
     let bot = start().await;
     bot.sim.deny(&bot.channel, SEND);
-    let told = bot.board("create", json!({"kind": "units", "channel": bot.channel})).await;
-    assert!(told.starts_with("The bot is missing Send Messages, Embed Links and Attach Files in"), "{told}");
-    let told = bot.board("create", json!({"kind": "units", "channel": bot.lobby, "server": 7})).await;
-    assert_eq!(told, "This bot does not watch server 7: its operator must add 7 to SONORAN_SERVER_IDS and restart it.");
+    let text = bot.board("create", json!({"kind": "units", "channel": bot.channel})).await;
+    assert!(text.starts_with("The bot is missing Send Messages, Embed Links and Attach Files in"), "{text}");
+    let text = bot.board("create", json!({"kind": "units", "channel": bot.lobby, "server": 7})).await;
+    assert_eq!(text, "This bot does not watch server 7: its operator must add 7 to SONORAN_SERVER_IDS and restart it.");
     assert!(bot.boards().is_empty());
     let voice = bot.sim.add_channel(&bot.guild, "voice", 2);
     assert!(bot.sim.slash(&bot.lobby, None, "board", &["create"], json!({"kind": "units", "channel": voice})).is_err());
@@ -62,32 +62,32 @@ async fn create_refuses_what_would_not_work_and_names_the_fix() {
 
     for n in 0..10 {
         let place = bot.sim.add_channel(&bot.guild, &format!("board-{n}"), 0);
-        let told = bot.board("create", json!({"kind": "calls", "channel": place})).await;
-        assert!(told.starts_with("✅"), "{told}");
+        let text = bot.board("create", json!({"kind": "calls", "channel": place})).await;
+        assert!(text.starts_with("✅"), "{text}");
     }
-    let told = bot.board("create", json!({"kind": "calls", "channel": bot.lobby})).await;
-    assert_eq!(told, "This server has the most boards it may have: take one away with `/board remove`.");
+    let text = bot.board("create", json!({"kind": "calls", "channel": bot.lobby})).await;
+    assert_eq!(text, "This server has the most boards it may have: take one away with `/board remove`.");
 }
 
 #[tokio::test]
-async fn boards_that_are_not_there_are_told() {
+async fn missing_boards_are_reported() {
     let bot = start().await;
     assert!(bot.typing_board("remove", json!({}), "board").await.is_empty());
-    let told = bot.board("refresh", json!({})).await;
-    assert_eq!(told, "This server has no board yet: put one up with `/board create`.");
+    let text = bot.board("refresh", json!({})).await;
+    assert_eq!(text, "This server has no board yet: put one up with `/board create`.");
     let unknown = "This server has no board #4: choose one from the list that `/board remove` shows while you type.";
     assert_eq!(bot.board("refresh", json!({"board": 4})).await, unknown);
     assert_eq!(bot.board("remove", json!({"board": 4})).await, unknown);
 }
 
 #[tokio::test]
-async fn refresh_tells_which_channel_is_closed() {
+async fn refresh_names_the_closed_channel() {
     let bot = start().await;
     bot.board("create", json!({"kind": "units", "channel": bot.channel})).await;
     bot.board("create", json!({"kind": "calls", "channel": bot.lobby})).await;
     bot.sim.deny(&bot.channel, VIEW);
-    let told = bot.board("refresh", json!({})).await;
-    let lines: Vec<&str> = told.lines().collect();
-    assert!(lines[0].starts_with("❌ Board #1: The bot is missing View Channel in"), "{told}");
+    let text = bot.board("refresh", json!({})).await;
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("❌ Board #1: The bot is missing View Channel in"), "{text}");
     assert_eq!(lines[1], format!("🔄 Board #2: open calls → <#{}>.", bot.lobby));
 }

@@ -1,4 +1,4 @@
-//! `/duty …` and `/cad stats`: from what the pretended CAD tells to what people read, see and save.
+//! `/duty …` and `/cad stats`: from the simulated CAD's events to what people read, see and save.
 
 use super::*;
 use tenfour::clock::UnixMs;
@@ -39,8 +39,8 @@ pub(super) fn unit(num: &str, name: &str, department: &str, account: &str) -> Un
 }
 
 impl DutyTest {
-    /// Takes in what the CAD has told.
-    async fn told(&mut self) {
+    /// Ingests the CAD's events so far.
+    async fn ingest_events(&mut self) {
         while let Ok((server, body)) = self.events.try_recv() {
             let (envelope, _) = envelope::open(body.to_string().as_bytes()).unwrap();
             let event = RawEvent {
@@ -54,7 +54,7 @@ impl DutyTest {
     }
 
     pub(super) async fn after(&mut self, ms: i64) {
-        self.told().await;
+        self.ingest_events().await;
         self.clock.advance(ms);
     }
 
@@ -73,7 +73,7 @@ impl DutyTest {
     }
 }
 
-/// Ann: 3 h, told. Bo: 2 h and a missed logout. Cy: on since an hour, of no known account.
+/// Ann: 3 h, by events. Bo: 2 h and a missed logout. Cy: on for an hour, without a known account.
 async fn played() -> DutyTest {
     let mut test = duty_test().await;
     let login = |test: &DutyTest, spec: UnitSpec| test.bot.cad.login(1, &spec).unwrap();
@@ -81,7 +81,7 @@ async fn played() -> DutyTest {
     let bo = login(&test, unit("=1+1", "=HYPERLINK(\"x\")", "Fire", "account-bo"));
     test.after(2 * HOUR).await;
     test.read().await;
-    // Bo's client dies: nobody tells.
+    // Bo's client dies: there is no event.
     test.bot.cad.silently(true);
     test.bot.cad.logout(1, bo);
     test.bot.cad.silently(false);
@@ -169,7 +169,7 @@ async fn the_leaderboard_is_a_chart_that_can_also_be_read() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], "🏆 Hours on duty by member");
     assert_eq!(lines[1], "1. **Ann, \"the Boss\" Lee** · A-12 · Police · 3 h in 1 session");
-    // Nobody set quiet hours: the CAD's own time zone holds.
+    // Nobody set quiet hours: the CAD's own time zone applies.
     assert_eq!(lines[4], "-# 13 Nov 2026, 15:00 to 20 Nov 2026, 15:00 · America/Phoenix · sessions that last count until now");
     assert_eq!(reply["embeds"][0]["image"]["url"], reply["attachments"][0]["url"], "{reply}");
     let says = reply["attachments"][0]["description"].as_str().unwrap();
@@ -231,7 +231,7 @@ async fn nothing_yet_is_said_with_what_to_do_and_only_supervisors_may_ask() {
 async fn statistics_say_when_calls_come_and_how_long_they_wait() {
     let mut test = duty_test().await;
     let ident = test.bot.cad.login(1, &unit("A-12", "Ann", "Police", "account-ann")).unwrap();
-    test.told().await;
+    test.ingest_events().await;
     for (wait, priority) in [(30_000, 1), (90_000, 1), (10 * MINUTE, 2)] {
         let call =
             test.bot.cad.dispatch_new(1, &DispatchSpec { priority, status: 1, title: "Fire".into(), ..DispatchSpec::default() }).unwrap();
@@ -239,7 +239,7 @@ async fn statistics_say_when_calls_come_and_how_long_they_wait() {
         test.bot.cad.attach(1, call, &[ident]);
         test.after(1).await;
     }
-    // Made with its unit: nobody waited.
+    // Created with its unit: nobody waited.
     test.bot.cad.dispatch_new(1, &DispatchSpec { priority: 3, status: 1, idents: vec![ident], ..DispatchSpec::default() }).unwrap();
     test.bot.cad.place_911(1, &CallSpec { emergency: true, description: "Smoke".into(), ..CallSpec::default() });
     test.after(1).await;

@@ -41,7 +41,7 @@ async fn messages_that_discord_does_not_let_us_read_end_it_with_the_settings_nam
     let ended = tokio::time::timeout(SOON, bot.running.take().unwrap()).await.unwrap().unwrap();
     let error = format!("{:#}", ended.unwrap_err());
     assert!(error.contains("DISCORD_MESSAGE_CONTENT") && error.contains("Message Content Intent"), "{error}");
-    // Nobody asks for them who is not told to.
+    // Nobody asks for them without the setting.
     let bot = start_with(Plan { denied_intents: !1, ..Plan::default() }).await;
     bot.sim.wait_ready(SOON).await.unwrap();
 }
@@ -69,7 +69,7 @@ async fn a_lost_connection_comes_back_and_commands_go_on() {
 async fn events_that_cannot_be_read_are_counted() {
     let bot = start().await;
     bot.sim.send_raw(&json!({"op": 0, "s": 99, "t": "SOMETHING_BRAND_NEW", "d": {}}).to_string());
-    // In order on one connection: whoever gets the answer, the event before it was read. It is counted by a task of its own.
+    // In order on one connection: if the answer came, the earlier event was read. It is counted by its own task.
     bot.alerts("list", json!({})).await;
     let counted = async {
         while !bot.metrics.encode().contains("tenfour_gateway_unknown_events_total 1") {
@@ -92,7 +92,7 @@ async fn discord_in_trouble_at_the_start_is_asked_again() {
     tokio::time::timeout(SOON, bot.readiness.until_ready()).await.unwrap();
 }
 
-/// What stands in front of Discord knows neither the token nor the guild.
+/// A proxy in front of Discord knows neither the token nor the guild.
 #[tokio::test]
 async fn a_refusal_that_is_not_discords_own_at_the_start_is_asked_again() {
     for (status, body) in [

@@ -1,4 +1,4 @@
-//! A command that is run again changes what is named and nothing else, and one press puts back what it changed.
+//! Repeating a command changes only what is named, and one press undoes the change.
 
 use tenfour::render::Style;
 use tenfour::route::{Route, Threads, When};
@@ -6,7 +6,7 @@ use tenfour::store::audit::Filter;
 
 use super::*;
 
-/// A route with something of every setting.
+/// A route with every setting set.
 async fn furnished(bot: &Bot, role: &str) -> Route {
     bot.alerts("add", json!({"event": "911", "channel": bot.channel, "role": role, "style": "compact"})).await;
     bot.alerts("ping", json!({"route": 1, "role": role, "when": "no-dispatcher", "cooldown": 60})).await;
@@ -27,14 +27,14 @@ async fn adding_a_route_again_keeps_what_is_not_named() {
     let bot = start().await;
     let (role, other) = (bot.sim.add_role(&bot.guild, "Dispatch", 0), bot.sim.add_role(&bot.guild, "Patrol", 0));
     let before = furnished(&bot, &role).await;
-    let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
-    assert!(told.starts_with("👌 Nothing changed. Route #1 is already 911 →") && told.contains(&role), "{told}");
+    let text = bot.alerts("add", json!({"event": "911", "channel": bot.channel})).await;
+    assert!(text.starts_with("👌 Nothing changed. Route #1 is already 911 →") && text.contains(&role), "{text}");
     assert_eq!(bot.routes(), std::slice::from_ref(&before));
-    let told = bot.alerts("preset", json!({"name": "essentials", "channel": bot.channel})).await;
-    assert!(told.starts_with("👌 Nothing changed. Route #1"), "{told}");
+    let text = bot.alerts("preset", json!({"name": "essentials", "channel": bot.channel})).await;
+    assert!(text.starts_with("👌 Nothing changed. Route #1"), "{text}");
     assert_eq!(bot.routes()[0], before, "neither does a preset");
 
-    let told = bot.alerts("add", json!({"event": "911", "channel": bot.channel, "role": other})).await;
+    let text = bot.alerts("add", json!({"event": "911", "channel": bot.channel, "role": other})).await;
     let expected = format!(
         "✏️ Route #1 (911 → <#{}>) changed: pinging <@&{role}> → <@&{other}>.\nWhat you didn't name stays as it was. Press **Restore** to undo the change.",
         bot.channel
@@ -63,12 +63,12 @@ async fn restore_puts_a_route_back_exactly_and_once() {
     assert_eq!(bot.routes(), [before]);
     assert_eq!(restores(&bot).await, 1);
     bot.posted(&bot.channel, "🔔 Alerts restored: emergency calls").await;
-    // Nothing that was not changed has a button.
+    // Without a change there is no button.
     let same = bot.run("alerts", "add", json!({"event": "911", "channel": bot.channel})).reply(SOON).await.unwrap();
     assert!(DiscordSim::custom_ids(&same).is_empty(), "{same}");
     let forged = bot.forged(&button).await;
-    let told = words(&bot.sim.click(&forged, None, &button).unwrap().reply(SOON).await.unwrap());
-    assert!(told.starts_with("This can't be restored anymore"), "{told}");
+    let text = words(&bot.sim.click(&forged, None, &button).unwrap().reply(SOON).await.unwrap());
+    assert!(text.starts_with("This can't be restored anymore"), "{text}");
     assert_eq!(restores(&bot).await, 1);
 }
 
@@ -103,13 +103,13 @@ async fn restore_is_for_those_who_may_change_routes_and_never_over_a_later_chang
     let button = component(&shown, "restore");
     let forged = bot.forged(&button).await;
     let is = bot.routes();
-    let told = words(&bot.sim.click(&forged, Some(&visitor), &button).unwrap().reply(SOON).await.unwrap());
-    assert!(told.starts_with(NOT_YOURS), "{told}");
+    let text = words(&bot.sim.click(&forged, Some(&visitor), &button).unwrap().reply(SOON).await.unwrap());
+    assert!(text.starts_with(NOT_YOURS), "{text}");
     assert_eq!(bot.routes(), is);
     bot.alerts("mute", json!({"route": 1, "for": "1h"})).await;
     let is = bot.routes();
-    let told = words(&bot.sim.click(&forged, None, &button).unwrap().reply(SOON).await.unwrap());
-    assert!(told.starts_with("Nothing was restored. Route #1 was changed or removed since"), "{told}");
+    let text = words(&bot.sim.click(&forged, None, &button).unwrap().reply(SOON).await.unwrap());
+    assert!(text.starts_with("Nothing was restored. Route #1 was changed or removed since"), "{text}");
     assert_eq!((bot.routes(), restores(&bot).await), (is, 0));
 }
 
@@ -123,8 +123,8 @@ async fn to_look_at_a_setting_never_changes_it() {
     bot.cad("actions", json!({"role": role, "emergency": "on"})).await;
     let before = bot.store.routing_now();
     for path in ["ping", "filter", "thread", "mute", "escalate"] {
-        let told = bot.alerts(path, json!({"route": 1})).await;
-        assert!(told.contains("Route #1"), "{path}: {told}");
+        let text = bot.alerts(path, json!({"route": 1})).await;
+        assert!(text.contains("Route #1"), "{path}: {text}");
     }
     bot.alerts("quiet", json!({})).await;
     for path in ["notices", "actions", "status", "diagnose", "export"] {
@@ -146,8 +146,8 @@ async fn one_step_of_an_escalation_is_taken_away_alone() {
     for minutes in [3, 5] {
         bot.alerts("escalate", json!({"route": 1, "minutes": minutes, "role": role})).await;
     }
-    let told = bot.alerts("escalate", json!({"route": 1, "minutes": 9})).await;
-    assert!(told.starts_with("A step needs both `minutes:` and `role:`"), "{told}");
+    let text = bot.alerts("escalate", json!({"route": 1, "minutes": 9})).await;
+    assert!(text.starts_with("A step needs both `minutes:` and `role:`"), "{text}");
     assert!(bot.alerts("escalate", json!({"route": 1, "minutes": 9, "off": true})).await.starts_with("👌 Nothing changed"));
     let told = bot.alerts("escalate", json!({"route": 1, "minutes": 5, "off": true})).await;
     assert!(told.contains("after 3 min") && !told.contains("after 5 min"), "{told}");

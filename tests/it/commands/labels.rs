@@ -1,10 +1,10 @@
-//! `/cad labels`: the form, what comes of it, and what is wrong with it.
+//! `/cad labels`: the form, its effects, and its errors.
 
 use tenfour::render::Labels;
 
 use super::*;
 
-/// Opens the form; gives it and what to answer.
+/// Opens the form; returns it and the interaction to answer.
 async fn open(bot: &Bot) -> (Pending, Value) {
     let pending = bot.run("cad", "labels", json!({}));
     assert_eq!(pending.acknowledged(SOON).await.unwrap(), 9);
@@ -42,15 +42,15 @@ async fn the_form_shows_the_words_and_takes_new_ones() {
     let reply = send(&bot, &opened, fields).await;
     assert_eq!(reply["flags"].as_u64().unwrap() & 64, 64, "not private");
     assert_eq!(reply["pinged"], json!([]));
-    let told = words(&reply).replace('\u{200B}', "");
-    assert!(told.starts_with("✅ Your words are set\nEmergency calls: 112\nNon-emergency calls: 311\n"), "{told}");
-    assert!(told.contains("Priorities: 1 = Code 3 · 2 = Code 2\nStatuses: 2 ✅ 10-8 · 7 ▫️ Lunch @everyone\n"), "{told}");
-    assert!(told.contains("Open cards and boards change with them."), "{told}");
+    let text = words(&reply).replace('\u{200B}', "");
+    assert!(text.starts_with("✅ Your words are set\nEmergency calls: 112\nNon-emergency calls: 311\n"), "{text}");
+    assert!(text.contains("Priorities: 1 = Code 3 · 2 = Code 2\nStatuses: 2 ✅ 10-8 · 7 ▫️ Lunch @everyone\n"), "{text}");
+    assert!(text.contains("Open cards and boards change with them."), "{text}");
     let words_now = own(&bot);
     assert_eq!((words_now.emergency.as_str(), words_now.civil.as_str()), ("112", "311"));
     assert_eq!(words_now.statuses[&7], (String::new(), "Lunch @everyone".to_owned()));
 
-    // The next form begins with them; leaving it as it is changes nothing.
+    // The next form starts with them; submitting it unchanged changes nothing.
     let (opened, form) = open(&bot).await;
     assert_eq!((preset(&form, "emergency"), preset(&form, "statuses")), ("112".to_owned(), "2 ✅ 10-8\n7 Lunch @everyone".to_owned()));
     send(&bot, &opened, json!({})).await;
@@ -66,14 +66,14 @@ async fn a_line_that_cannot_be_used_is_named_and_nothing_is_lost() {
     let bot = start().await;
     let (opened, _) = open(&bot).await;
     let reply = send(&bot, &opened, json!({"emergency": "999", "statuses": "2 🟢 Available\nOn ```scene```"})).await;
-    let told = words(&reply);
+    let text = words(&reply);
     assert!(
-        told.starts_with(
+        text.starts_with(
             "Nothing was changed\nLine 2 of the statuses (`On '''scene'''`) does not begin with a number: write it like `2 🟢 Available`."
         ),
-        "{told}"
+        "{text}"
     );
-    assert!(told.contains("```\n999\n311\n1 = P1") && told.ends_with("2 🟢 Available\nOn '''scene'''\n```"), "{told}");
+    assert!(text.contains("```\n999\n311\n1 = P1") && text.ends_with("2 🟢 Available\nOn '''scene'''\n```"), "{text}");
     assert_eq!(own(&bot), Labels::default());
 }
 
@@ -85,13 +85,13 @@ async fn a_form_survives_a_restart_of_the_bot() {
     let (tasks, readiness) = (Tasks::default(), Readiness::new([Part::Discord]));
     let again = tokio::spawn(framework::run(bot.data.clone(), Some(GuildId(bot.guild.parse().unwrap())), tasks.clone(), readiness.clone()));
     tokio::time::timeout(SOON, readiness.until_ready()).await.unwrap();
-    let told = words(&send(&bot, &opened, json!({"emergency": "110"})).await);
-    assert!(told.contains("Emergency calls: 110"), "{told}");
+    let text = words(&send(&bot, &opened, json!({"emergency": "110"})).await);
+    assert!(text.contains("Emergency calls: 110"), "{text}");
     tasks.drain();
     tokio::time::timeout(SOON, again).await.unwrap().unwrap().unwrap();
 }
 
-/// Sends the form that an interaction opened, as somebody.
+/// Submits the form that an interaction opened, as somebody.
 async fn send_as(bot: &Bot, opened: &Pending, user: &str, word: &str) -> String {
     let action = json!({"do": "modal", "interaction_id": opened.id(), "fields": {"emergency": word}, "user_id": user});
     words(&bot.sim.send(&action).unwrap().reply(SOON).await.unwrap())
@@ -102,9 +102,9 @@ async fn a_form_that_was_never_shown_to_them_needs_manage_server() {
     let bot = start().await;
     let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
     let (opened, _) = open(&bot).await;
-    let told = send_as(&bot, &opened, &visitor, "1").await;
-    assert!(told.starts_with(&format!("Nothing was changed\n{NOT_YOURS}")), "{told}");
-    assert!(told.contains("This is what you typed:\n```\n1\n311\n"), "{told}");
+    let text = send_as(&bot, &opened, &visitor, "1").await;
+    assert!(text.starts_with(&format!("Nothing was changed\n{NOT_YOURS}")), "{text}");
+    assert!(text.contains("This is what you typed:\n```\n1\n311\n"), "{text}");
     assert_eq!(own(&bot), Labels::default());
 }
 
@@ -117,10 +117,10 @@ async fn whoever_may_open_the_form_may_send_it_for_an_hour() {
     let opened = bot.run_as(&visitor, "cad", "labels", json!({}));
     opened.reply(SOON).await.unwrap();
     clock.advance(3_599_999);
-    let told = send_as(&bot, &opened, &visitor, "112").await;
-    assert!(told.contains("Emergency calls: 112"), "{told}");
+    let text = send_as(&bot, &opened, &visitor, "112").await;
+    assert!(text.contains("Emergency calls: 112"), "{text}");
     clock.advance(1);
-    let told = send_as(&bot, &opened, &visitor, "110").await;
-    assert!(told.contains(NOT_YOURS), "{told}");
+    let text = send_as(&bot, &opened, &visitor, "110").await;
+    assert!(text.contains(NOT_YOURS), "{text}");
     assert_eq!(own(&bot).emergency, "112");
 }

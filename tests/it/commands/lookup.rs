@@ -1,4 +1,4 @@
-//! `/lookup`, as far as it depends on whose service asks.
+//! `/lookup`, as far as it depends on the member's department.
 
 use tenfour_sim::cad::Account;
 
@@ -40,7 +40,7 @@ async fn what_the_police_wrote_is_for_police_and_dispatch() {
         let reply = asked(&bot, &user, "BKT 4471", false).await;
         assert_eq!(reply["content"], "1 record. Records of the police are for Police and Dispatch.", "{permission}");
         assert!(words(&reply).contains("Registration") && reply["embeds"].as_array().unwrap().len() == 1, "{reply}");
-        // Whether there are any is not told.
+        // Whether there are any isn't shown.
         let none = words(&asked(&bot, &user, "NONE", false).await);
         assert!(none.starts_with("The CAD has no record of that.") && none.ends_with("Records of the police are for Police and Dispatch."));
     }
@@ -50,18 +50,18 @@ async fn what_the_police_wrote_is_for_police_and_dispatch() {
 async fn what_opens_in_the_cad_would_show_them_too() {
     let bot = library().await;
     let (medic, officer) = (member(&bot, "Medic", "ems"), member(&bot, "Officer", "police"));
-    let told = words(&asked(&bot, &medic, "BKT 4471", true).await);
-    assert!(told.contains("so it does not open in your CAD either"), "{told}");
+    let answer = words(&asked(&bot, &medic, "BKT 4471", true).await);
+    assert!(answer.contains("so it does not open in your CAD either"), "{answer}");
     assert!(!format!("{:?}", bot.cad.log()).contains("notifyDiscord"));
-    let told = words(&asked(&bot, &officer, "BKT 4471", true).await);
-    assert!(told.contains("It opens in your CAD too"), "{told}");
+    let answer = words(&asked(&bot, &officer, "BKT 4471", true).await);
+    assert!(answer.contains("It opens in your CAD too"), "{answer}");
     let log = format!("{:?}", bot.cad.log());
     assert!(log.contains("notifyDiscord") && log.contains(&officer));
 }
 
 #[tokio::test]
-async fn who_may_look_up_nothing_is_told_what_is_missing() {
+async fn someone_without_permission_learns_which_one_is_missing() {
     let bot = library().await;
-    let told = words(&asked(&bot, &member(&bot, "Clerk", "civilian"), "BKT 4471", false).await);
-    assert!(told.contains("lacks the permission Police, Fire, EMS or Dispatch"), "{told}");
+    let answer = words(&asked(&bot, &member(&bot, "Clerk", "civilian"), "BKT 4471", false).await);
+    assert!(answer.contains("lacks the permission Police, Fire, EMS or Dispatch"), "{answer}");
 }

@@ -1,4 +1,4 @@
-//! Notes are of calls: what is written under other cards is not one.
+//! Notes belong to calls: messages under other cards don't become notes.
 
 use tenfour::event::{Envelope, RawEvent, Source};
 
@@ -17,24 +17,24 @@ async fn words_in_the_thread_of_a_panic_are_no_notes() {
     let call = id(&bot.posted(&bot.channel, "Fire").await).to_owned();
     let user = bot.sim.add_member(&bot.guild, "Ann", 0, &[]);
 
-    // The menu says it, once the bot knows the thread.
+    // The menu says so, once the bot knows the thread.
     let menu = async || {
         let message = bot.sim.say(&panic, &user, "on my way").ok()?;
         let menu = json!({"do": "menu", "channel_id": panic, "name": "Add as CAD note", "target_id": message, "user_id": user});
-        let told = words(&bot.sim.send(&menu).unwrap().reply(SOON).await.unwrap());
-        (!told.starts_with("This works on messages in the thread of a call")).then_some(told)
+        let text = words(&bot.sim.send(&menu).unwrap().reply(SOON).await.unwrap());
+        (!text.starts_with("This works on messages in the thread of a call")).then_some(text)
     };
     assert_eq!(until(menu).await, "Notes belong to calls, and this thread is about something else: nothing was sent.");
 
-    // Words alone are not answered. The same words about the call are, later: by then the others would have been.
+    // Plain messages get no reply. The same message about the call gets one later: by then the others would have one.
     let message = bot.sim.say(&panic, &user, "on my way").unwrap();
     let answered = async || {
         let said = bot.sim.say(&call, &user, "on my way").ok()?;
         let reply = |m: &Value| m["message_reference"]["message_id"] == said.as_str();
         bot.sim.wait_message(&call, Duration::from_secs(2), reply).await.ok()
     };
-    let told = until(answered).await;
-    assert_eq!(told["content"], "Your message was not added as a note. `/unit link` tells you, and only you, what is missing.");
+    let text = until(answered).await;
+    assert_eq!(text["content"], "Your message was not added as a note. `/unit link` tells you, and only you, what is missing.");
     let messages = bot.sim.messages(&panic);
     let own = messages.iter().find(|one| one["id"] == message.as_str()).unwrap();
     assert!(own["reactions"].as_array().is_none_or(Vec::is_empty), "{own}");
@@ -51,7 +51,7 @@ async fn happens(bot: &Bot, kind: &str, data: Value) {
     bot.intake.commit(event).await.unwrap();
 }
 
-/// Tries until there is something.
+/// Retries until there is a value.
 async fn until<T>(attempt: impl AsyncFn() -> Option<T>) -> T {
     let tried = async {
         loop {

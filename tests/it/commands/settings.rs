@@ -85,8 +85,8 @@ async fn an_export_holds_every_setting_with_names_and_no_secret() {
 async fn an_export_changes_nothing_where_it_came_from() {
     let (bot, file) = furnished(Plan::default()).await;
     let before = bot.settings();
-    let told = words(&bot.import(&file).await);
-    assert!(told.starts_with("👌 Nothing would change"), "{told}");
+    let answer = words(&bot.import(&file).await);
+    assert!(answer.starts_with("👌 Nothing would change"), "{answer}");
     assert_eq!(bot.settings(), before);
     assert_eq!(bot.imports().await, 0);
 }
@@ -105,8 +105,8 @@ async fn the_difference_is_shown_and_one_press_replaces_everything_once() {
 
     let shown = bot.import(&file).await;
     assert_eq!(shown["flags"].as_u64().unwrap() & 64, 64, "not private");
-    let told = words(&shown);
-    assert!(told.starts_with("Replace all settings? 1 added, 2 removed and 2 changed\n"), "{told}");
+    let answer = words(&shown);
+    assert!(answer.starts_with("Replace all settings? 1 added, 2 removed and 2 changed\n"), "{answer}");
     for line in [
         format!("✏️ 911 → <#{}>, pinging <@&{}>, as card: style compact → card", bot.channel, bot.routes()[0].spec.role.unwrap()),
         format!("➕ panic → <#{}>, as card", bot.lobby),
@@ -114,7 +114,7 @@ async fn the_difference_is_shown_and_one_press_replaces_everything_once() {
         format!("➖ Board: units on duty and open calls → <#{}>", bot.lobby),
         format!("✏️ Notices: <#{}> → off", bot.lobby),
     ] {
-        assert!(told.contains(&line), "{line}\nnot in\n{told}");
+        assert!(answer.contains(&line), "{line}\nnot in\n{answer}");
     }
     assert_eq!(bot.settings(), before, "changed before it was confirmed");
 
@@ -133,13 +133,13 @@ async fn the_difference_is_shown_and_one_press_replaces_everything_once() {
     let audit = bot.cad("audit", json!({})).await;
     assert!(audit.contains("**/cad import** · 1 added, 2 removed and 2 changed · "), "{audit}");
 
-    // Once more does nothing, also after somebody changed something.
+    // Applying it again does nothing, even after somebody changed something.
     bot.alerts("add", json!({"event": "tone", "channel": bot.channel})).await;
     let after = bot.settings();
     let again = bot.sim.send(&json!({"do": "click", "message_id": id(&shown), "custom_id": component(&shown, "replace")}));
     if let Ok(again) = again {
-        let told = words(&again.reply(SOON).await.unwrap());
-        assert!(told.contains("does not wait any more"), "{told}");
+        let answer = words(&again.reply(SOON).await.unwrap());
+        assert!(answer.contains("does not wait any more"), "{answer}");
     }
     assert_eq!(bot.settings(), after);
 }
@@ -154,11 +154,11 @@ async fn cancel_and_time_leave_everything_as_it_is() {
     assert_eq!(bot.decide(&shown, "keep").await, "Nothing was changed\nThe settings stay as they are.");
     let shown = bot.import(&file).await;
     let newer = bot.import(&file).await;
-    let told = bot.decide(&shown, "replace").await;
-    assert!(told.starts_with("This import does not wait any more"), "{told}");
+    let answer = bot.decide(&shown, "replace").await;
+    assert!(answer.starts_with("This import does not wait any more"), "{answer}");
     bot.data.clock.advance(15 * 60_000);
-    let told = bot.decide(&newer, "replace").await;
-    assert_eq!(told, "The difference was shown more than 15 minutes ago: run `/cad import` again.");
+    let answer = bot.decide(&newer, "replace").await;
+    assert_eq!(answer, "The difference was shown more than 15 minutes ago: run `/cad import` again.");
     assert_eq!(bot.settings(), before);
 }
 
@@ -170,19 +170,22 @@ async fn what_changed_meanwhile_is_shown_again_before_it_is_replaced() {
     bot.alerts("add", json!({"event": "tone", "channel": bot.channel})).await;
     let pending = bot.sim.click(id(&shown), None, &component(&shown, "replace")).unwrap();
     let shown = pending.reply(SOON).await.unwrap();
-    let told = words(&shown);
-    assert!(told.contains("Something was changed since you looked") && told.contains(&format!("➖ tone → <#{}>", bot.channel)), "{told}");
+    let answer = words(&shown);
+    assert!(
+        answer.contains("Something was changed since you looked") && answer.contains(&format!("➖ tone → <#{}>", bot.channel)),
+        "{answer}"
+    );
     assert_eq!(bot.imports().await, 0);
     let done = bot.decide(&shown, "replace").await;
     assert!(done.starts_with("✅ The settings are replaced\n1 removed and 1 changed."), "{done}");
     assert!(!bot.routes().iter().any(|route| route.spec.event.as_str() == "tone"));
 
-    // And what has become impossible is refused.
+    // A change that has become impossible is rejected.
     file["notices"] = json!({"id": bot.lobby});
     let shown = bot.import(&file).await;
     bot.sim.deny(&bot.lobby, SEND);
-    let told = bot.decide(&shown, "replace").await;
-    assert!(told.starts_with("Nothing was changed: ") && told.contains("The bot is missing Send Messages"), "{told}");
+    let answer = bot.decide(&shown, "replace").await;
+    assert!(answer.starts_with("Nothing was changed: ") && answer.contains("The bot is missing Send Messages"), "{answer}");
     assert_eq!(bot.settings().notices, None);
 }
 
@@ -197,27 +200,27 @@ async fn a_press_survives_a_restart_and_is_its_persons_alone() {
     let again = tokio::spawn(framework::run(bot.data.clone(), Some(GuildId(bot.guild.parse().unwrap())), tasks.clone(), readiness.clone()));
     tokio::time::timeout(SOON, readiness.until_ready()).await.unwrap();
 
-    // A private answer can be pressed by one person only; a button with its custom id by whoever forges one.
+    // Only one person can press a private reply; anybody could forge a button with its custom id.
     let chief = bot.sim.add_member(&bot.guild, "Chief", MANAGE_GUILD, &[]);
     let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
     assert!(bot.sim.click(id(&shown), Some(&chief), &component(&shown, "replace")).is_err());
     let forged = bot.forged(&component(&shown, "replace")).await;
-    let told = words(&bot.sim.click(&forged, Some(&chief), &component(&shown, "replace")).unwrap().reply(SOON).await.unwrap());
-    assert!(told.starts_with("Only <@") && told.contains("who ran `/cad import`, may decide this"), "{told}");
-    let told = words(&bot.sim.click(&forged, Some(&visitor), &component(&shown, "replace")).unwrap().reply(SOON).await.unwrap());
-    assert!(told.starts_with(NOT_YOURS), "{told}");
+    let answer = words(&bot.sim.click(&forged, Some(&chief), &component(&shown, "replace")).unwrap().reply(SOON).await.unwrap());
+    assert!(answer.starts_with("Only <@") && answer.contains("who ran `/cad import`, may decide this"), "{answer}");
+    let answer = words(&bot.sim.click(&forged, Some(&visitor), &component(&shown, "replace")).unwrap().reply(SOON).await.unwrap());
+    assert!(answer.starts_with(NOT_YOURS), "{answer}");
     assert_eq!(bot.settings(), before);
 
     let pending = bot.sim.click(id(&shown), None, &component(&shown, "replace")).unwrap();
-    let told = words(&pending.reply(SOON).await.unwrap());
-    assert!(told.starts_with("✅ The settings are replaced"), "{told}");
+    let answer = words(&pending.reply(SOON).await.unwrap());
+    assert!(answer.starts_with("✅ The settings are replaced"), "{answer}");
     assert!(bot.routes().is_empty());
     tasks.drain();
     tokio::time::timeout(SOON, again).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn wrong_files_are_told_and_change_nothing() {
+async fn invalid_files_are_reported_and_change_nothing() {
     let (bot, file) = furnished(Plan::default()).await;
     let before = bot.settings();
     let large = words(&bot.import_text(&" ".repeat(256 * 1024 + 1)).await);
@@ -227,28 +230,28 @@ async fn wrong_files_are_told_and_change_nothing() {
     let binary = json!({"file": {"name": "a.png", "base64": "iVBORw0KGgr/"}});
     let binary = words(&bot.run("cad", "import", binary).reply(SOON).await.unwrap());
     assert_eq!(binary, "The file is no text: take one that `/cad export` made.");
-    let told = async |file: Value| words(&bot.import(&file).await);
+    let answer = async |file: Value| words(&bot.import(&file).await);
     let with = |path: &str, value: Value| {
         let mut file = file.clone();
         *file.pointer_mut(path).unwrap() = value;
         file
     };
-    let newer = told(with("/version", json!(9))).await;
+    let newer = answer(with("/version", json!(9))).await;
     assert!(newer.contains("`version`: a newer bot wrote this file (form 9, this bot knows 1)"), "{newer}");
-    let unknown = told(with("/routes/0/channel", json!({"id": "1234", "name": "nowhere"}))).await;
+    let unknown = answer(with("/routes/0/channel", json!({"id": "1234", "name": "nowhere"}))).await;
     assert!(unknown.contains("`routes[0].channel`: no channel of this server has the id 1234 or the name “nowhere”"), "{unknown}");
     let elsewhere = bot.sim.add_guild("Elsewhere");
     let foreign = bot.sim.add_role(&elsewhere, "Foreign", 0);
-    let role = told(with("/routes/0/role", json!({"id": foreign}))).await;
+    let role = answer(with("/routes/0/role", json!({"id": foreign}))).await;
     assert!(role.contains(&format!("`routes[0].role`: no role of this server has the id {foreign}")), "{role}");
-    let everyone = told(with("/routes/0/role", json!({"id": bot.guild}))).await;
+    let everyone = answer(with("/routes/0/role", json!({"id": bot.guild}))).await;
     assert!(everyone.contains("the role @everyone is never pinged by this bot"), "{everyone}");
-    let server = told(with("/routes/1/server", json!(7))).await;
+    let server = answer(with("/routes/1/server", json!(7))).await;
     assert!(server.contains("`routes[1].server`: This bot does not watch server 7"), "{server}");
-    let twice = told(with("/routes/1", file["routes"][0].clone())).await;
+    let twice = answer(with("/routes/1", file["routes"][0].clone())).await;
     assert!(twice.contains("`routes[1]`: it is the same as `routes[0]`"), "{twice}");
     let forum = bot.sim.add_channel(&bot.guild, "cases", 15);
-    let log = told(with("/routes/0", json!({"event": "duty", "channel": forum}))).await;
+    let log = answer(with("/routes/0", json!({"event": "duty", "channel": forum}))).await;
     assert!(log.contains("`routes[0]`: ") && log.contains("is a forum, which takes cards of"), "{log}");
     assert_eq!(bot.settings(), before);
     assert_eq!(bot.imports().await, 0);
@@ -257,24 +260,24 @@ async fn wrong_files_are_told_and_change_nothing() {
 #[tokio::test]
 async fn a_file_of_another_guild_is_fitted_by_names() {
     let (bot, file) = furnished(Plan::default()).await;
-    // The same file with ids of elsewhere: only the names are left.
+    // The same file with ids from elsewhere: only the names match.
     let mut text = serde_json::to_string(&file).unwrap();
     let role = bot.routes()[0].spec.role.unwrap().to_string();
     for id in [&bot.guild, &bot.channel, &bot.lobby, &role] {
         let other: String = id.chars().rev().collect();
         text = text.replace(id.as_str(), &format!("1{}", &other[1..]));
     }
-    let told = words(&bot.import_text(&text).await);
-    assert!(told.starts_with("👌 Nothing would change"), "{told}");
-    // A role that nobody may mention is worth a hint, as everywhere else.
+    let answer = words(&bot.import_text(&text).await);
+    assert!(answer.starts_with("👌 Nothing would change"), "{answer}");
+    // A role that nobody may mention gets a hint, as everywhere else.
     bot.sim.set_mentionable(&bot.guild, &role, false);
     bot.sim.deny(&bot.channel, 1 << 17);
-    let told = words(&bot.import_text(&text).await);
-    assert!(told.contains(&format!("💡 Discord will not ping <@&{role}> yet")), "{told}");
-    // Two channels of one name are no answer.
+    let answer = words(&bot.import_text(&text).await);
+    assert!(answer.contains(&format!("💡 Discord will not ping <@&{role}> yet")), "{answer}");
+    // Two channels with one name are ambiguous.
     bot.sim.add_channel(&bot.guild, "lobby", 0);
-    let told = words(&bot.import_text(&text).await);
-    assert!(told.contains("several channels here are called “lobby”: write the id of one of them"), "{told}");
+    let answer = words(&bot.import_text(&text).await);
+    assert!(answer.contains("several channels here are called “lobby”: write the id of one of them"), "{answer}");
 }
 
 #[tokio::test]
@@ -289,8 +292,8 @@ async fn a_long_difference_is_attached_whole_and_goes_with_its_buttons() {
         .map(|(place, event)| json!({"event": event, "channel": place, "filter": words}))
         .collect();
     let shown = bot.import(&file).await;
-    let told = super::words(&shown);
-    assert!(told.contains(" lines more.\n"), "{told}");
+    let answer = super::words(&shown);
+    assert!(answer.contains(" lines more.\n"), "{answer}");
     let (name, text) = bot.attached(&shown).await;
     assert_eq!((name.as_str(), text.lines().filter(|line| line.starts_with('➕')).count()), ("difference.txt", 25));
     let pending = bot.sim.click(id(&shown), None, &component(&shown, "replace")).unwrap();
@@ -313,15 +316,15 @@ async fn whoever_may_run_it_may_finish_it_without_manage_server() {
         let pending = bot.sim.click(message, Some(user), &replace).unwrap();
         words(&pending.reply(SOON).await.unwrap())
     };
-    // The same button where all see it is nobody's answer, not even hers.
+    // The same button on a public message works for nobody, not even her.
     let forged = bot.forged(&replace).await;
     for user in [&ann, &bob] {
-        let told = press(&forged, user).await;
-        assert!(told.starts_with(NOT_YOURS), "{told}");
+        let answer = press(&forged, user).await;
+        assert!(answer.starts_with(NOT_YOURS), "{answer}");
     }
     assert!(bot.settings().notices.is_some());
-    let told = press(id(&shown), &ann).await;
-    assert!(told.starts_with("✅ The settings are replaced"), "{told}");
+    let answer = press(id(&shown), &ann).await;
+    assert!(answer.starts_with("✅ The settings are replaced"), "{answer}");
     assert_eq!(bot.settings().notices, None);
 }
 
@@ -346,7 +349,7 @@ async fn steps_of_an_import_are_not_for_what_waits_already() {
     other["channel"] = json!({"id": bot.lobby});
     file["routes"].as_array_mut().unwrap().push(other);
     let shown = bot.import(&file).await;
-    // It counts when they are set, not when they are shown.
+    // It counts from when they are set, not from when they are shown.
     clock.advance(60_000);
     assert!(bot.decide(&shown, "replace").await.starts_with("✅ The settings are replaced"));
     let now = clock.now();

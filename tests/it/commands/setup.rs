@@ -1,15 +1,15 @@
-//! `/cad setup`, pressed through from beginning to end, and pressed wrongly.
+//! `/cad setup`: every step from beginning to end, and wrong presses.
 
 use tenfour::event::{Envelope, RawEvent, Source};
 
 use super::*;
 
-/// Runs `/cad setup` and gives its message.
+/// Runs `/cad setup` and returns its message.
 async fn begin(bot: &Bot) -> Value {
     bot.run("cad", "setup", json!({})).reply(SOON).await.unwrap()
 }
 
-/// Presses a button of the message and gives the message as it is then.
+/// Presses a button of the message and returns the message afterwards.
 pub(super) async fn press(bot: &Bot, message: &Value, verb: &str) -> Value {
     let pending = bot.sim.click(id(message), None, &component(message, verb)).unwrap();
     assert_eq!(pending.acknowledged(SOON).await.unwrap(), 6);
@@ -103,7 +103,7 @@ async fn a_press_survives_a_restart_of_the_bot() {
 }
 
 #[tokio::test]
-async fn a_channel_closed_to_the_bot_is_told_where_it_can_be_changed() {
+async fn a_channel_without_permissions_is_reported_where_it_can_be_changed() {
     let bot = start().await;
     let message = to_place(&bot, &["all"], "essentials").await;
     let message = choose(&bot, &message, "pick-channel", &[&bot.channel]).await;
@@ -121,7 +121,7 @@ async fn a_channel_closed_to_the_bot_is_told_where_it_can_be_changed() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_and_a_cad_that_is_down_are_told() {
+async fn a_wrong_key_and_a_cad_that_is_down_are_reported() {
     let bot = start_with(Plan { key: "another-key", ..Plan::default() }).await;
     let message = begin(&bot).await;
     let text = words(&message);
@@ -159,22 +159,22 @@ async fn people_without_manage_server_may_not_press() {
     let chief = bot.sim.add_member(&bot.guild, "Chief", MANAGE_GUILD, &[]);
     let pending = bot.sim.slash(&bot.lobby, Some(&chief), "cad", &["setup"], json!({})).unwrap();
     let private = pending.reply(SOON).await.unwrap();
-    // The same buttons on a message that everybody sees.
+    // The same buttons on a public message.
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/api/v10/channels/{}/messages", bot.sim.url(), bot.lobby);
     let body = json!({"content": "set-up", "components": private["components"]});
     let public: Value =
         http.post(url).header("Authorization", format!("Bot {TOKEN}")).json(&body).send().await.unwrap().json().await.unwrap();
     let visitor = bot.sim.add_member(&bot.guild, "Visitor", 0, &[]);
-    let told = bot.sim.click(id(&public), Some(&visitor), &component(&public, "servers")).unwrap().reply(SOON).await.unwrap();
-    assert!(words(&told).starts_with(NOT_YOURS), "{told}");
-    assert_eq!(told["flags"].as_u64().unwrap() & 64, 64, "not private");
+    let answer = bot.sim.click(id(&public), Some(&visitor), &component(&public, "servers")).unwrap().reply(SOON).await.unwrap();
+    assert!(words(&answer).starts_with(NOT_YOURS), "{answer}");
+    assert_eq!(answer["flags"].as_u64().unwrap() & 64, 64, "not private");
     assert!(bot.sim.edits(id(&public)).len() == 1, "the message was changed");
-    let told = bot.sim.click(id(&public), Some(&chief), &component(&public, "servers")).unwrap().reply(SOON).await.unwrap();
-    assert!(words(&told).contains("Set-up 2/5"), "{told}");
+    let answer = bot.sim.click(id(&public), Some(&chief), &component(&public, "servers")).unwrap().reply(SOON).await.unwrap();
+    assert!(words(&answer).contains("Set-up 2/5"), "{answer}");
 }
 
-/// A guild may allow `/cad` to others: the answer is theirs then, for an hour, and no other message is.
+/// A guild may allow `/cad` to others: then they may use the reply for an hour, and no other message.
 #[tokio::test]
 async fn whoever_may_run_it_may_press_its_private_answer() {
     let bot = start().await;
@@ -198,14 +198,14 @@ async fn whoever_may_run_it_may_press_its_private_answer() {
 
     for custom_id in [&servers, &older] {
         let forged = bot.forged(custom_id).await;
-        let told = bot.sim.click(&forged, Some(&visitor), custom_id).unwrap().reply(SOON).await.unwrap();
-        assert!(words(&told).starts_with(NOT_YOURS), "{told}");
+        let answer = bot.sim.click(&forged, Some(&visitor), custom_id).unwrap().reply(SOON).await.unwrap();
+        assert!(words(&answer).starts_with(NOT_YOURS), "{answer}");
     }
-    // What was allowed once is not allowed for ever.
+    // A permission is checked again each time.
     bot.sim.advance(3_600_000);
     let back = component(&message, "servers");
-    let told = bot.sim.click(id(&message), Some(&visitor), &back).unwrap().reply(SOON).await.unwrap();
-    assert!(words(&told).starts_with(NOT_YOURS), "{told}");
+    let answer = bot.sim.click(id(&message), Some(&visitor), &back).unwrap().reply(SOON).await.unwrap();
+    assert!(words(&answer).starts_with(NOT_YOURS), "{answer}");
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn buttons_of_another_version_answer_with_one_sentence() {
         let body = json!({"content": "old", "components": [{"type": 1, "components": [{"type": 2, "style": 1, "label": "old", "custom_id": custom_id}]}]});
         let old: Value =
             http.post(&url).header("Authorization", format!("Bot {TOKEN}")).json(&body).send().await.unwrap().json().await.unwrap();
-        let told = bot.sim.click(id(&old), None, custom_id).unwrap().reply(SOON).await.unwrap();
-        assert_eq!(words(&told), "This button is from another version of the bot: run the command again.");
+        let answer = bot.sim.click(id(&old), None, custom_id).unwrap().reply(SOON).await.unwrap();
+        assert_eq!(words(&answer), "This button is from another version of the bot: run the command again.");
     }
 }

@@ -6,7 +6,7 @@ use tenfour::status::ReadBudget;
 use super::*;
 
 #[tokio::test]
-async fn status_tells_links_arrivals_queue_and_problems() {
+async fn status_shows_connections_arrivals_queue_and_problems() {
     let bot = start_with(Plan { servers: vec![1, 2], ..Plan::default() }).await;
     let now = Clock::system().now();
     bot.status.link(ServerId(1), tenfour::status::Link::Ready, now);
@@ -56,7 +56,7 @@ async fn a_parked_channel_is_shown_and_opened_again_by_diagnose() {
     bot.alerts("test", json!({"event": "911"})).await;
     let refused = |r: &Value| r["status"] == 403;
     bot.sim.wait_request(SOON, refused).await.unwrap();
-    // It is parked a moment after Discord's no.
+    // It is parked a moment after Discord's refusal.
     let parked = async {
         while bot.store.parked().await.unwrap().is_empty() {
             tokio::task::yield_now().await;
@@ -78,7 +78,7 @@ async fn a_parked_channel_is_shown_and_opened_again_by_diagnose() {
 }
 
 #[tokio::test]
-async fn diagnose_tells_of_the_cad_and_of_channels_that_are_gone() {
+async fn diagnose_reports_the_cad_and_deleted_channels() {
     let bot = start_with(Plan { hub: false, ..Plan::default() }).await;
     let text = bot.cad("diagnose", json!({})).await;
     assert!(text.contains("✅ The CAD answers and takes the key.") && text.starts_with("🩺 Nothing is set up yet"), "{text}");
@@ -99,21 +99,21 @@ async fn notices_are_set_confirmed_and_switched_off() {
     bot.sim.deny(&bot.lobby, FILES);
     let refused = bot.cad("notices", json!({"channel": bot.lobby})).await;
     assert!(refused.contains("missing Attach Files"), "{refused}");
-    let told = bot.cad("notices", json!({"channel": bot.channel})).await;
-    assert!(told.starts_with(&format!("✅ Notices go to <#{}>", bot.channel)), "{told}");
+    let answer = bot.cad("notices", json!({"channel": bot.channel})).await;
+    assert!(answer.starts_with(&format!("✅ Notices go to <#{}>", bot.channel)), "{answer}");
     bot.posted(&bot.channel, "🔔 Notices on").await;
     let known = || bot.store.routing_now().guilds.values().next().and_then(|guild| guild.notices);
     assert_eq!(known().map(|c| c.to_string()), Some(bot.channel.clone()));
-    // To look changes nothing.
-    let told = bot.cad("notices", json!({})).await;
-    assert_eq!(told, format!("Notices go to <#{}>. `/cad notices off:True` turns them off.", bot.channel));
+    // Viewing changes nothing.
+    let answer = bot.cad("notices", json!({})).await;
+    assert_eq!(answer, format!("Notices go to <#{}>. `/cad notices off:True` turns them off.", bot.channel));
     assert_eq!(known().map(|c| c.to_string()), Some(bot.channel.clone()));
-    let told = bot.cad("notices", json!({"channel": bot.channel})).await;
-    assert!(told.starts_with("👌 Nothing changed."), "{told}");
-    let told = bot.cad("notices", json!({"channel": bot.channel, "off": true})).await;
-    assert!(told.contains("contradict each other") && known().is_some(), "{told}");
-    let told = bot.cad("notices", json!({"off": true})).await;
-    assert!(told.starts_with("🔕 Notices are off"), "{told}");
+    let answer = bot.cad("notices", json!({"channel": bot.channel})).await;
+    assert!(answer.starts_with("👌 Nothing changed."), "{answer}");
+    let answer = bot.cad("notices", json!({"channel": bot.channel, "off": true})).await;
+    assert!(answer.contains("contradict each other") && known().is_some(), "{answer}");
+    let answer = bot.cad("notices", json!({"off": true})).await;
+    assert!(answer.starts_with("🔕 Notices are off"), "{answer}");
     assert_eq!(known(), None);
     assert!(bot.cad("notices", json!({"off": true})).await.starts_with("Notices are off."));
 }

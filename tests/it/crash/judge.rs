@@ -1,4 +1,4 @@
-//! What must be seen in the end, by the journal; and what is seen.
+//! Judges a crash test: what must be visible in the end, by the journal, and what is.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use super::Places;
 use super::story::{self, Kind, PANICKING, Step, words};
 use crate::process::Stage;
 
-/// An event that a hub session was given.
+/// An event that was given to a hub session.
 #[derive(Clone, Debug)]
 pub(crate) struct Handed {
     pub(crate) server: u32,
@@ -23,13 +23,13 @@ pub(crate) struct Judge<'a> {
     pub(crate) roles: &'a [String; 3],
 }
 
-/// What a run was made of.
+/// The statistics of a run.
 #[derive(Default)]
 pub(crate) struct Found {
     rows: usize,
     by_hub: usize,
     lost_on_the_hub: usize,
-    told_again: usize,
+    sent_twice: usize,
     subjects: usize,
     messages: usize,
     packed: usize,
@@ -38,30 +38,30 @@ pub(crate) struct Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, by_hub, lost_on_the_hub, told_again, subjects, messages, packed, repeated } = self;
+        let Self { rows, by_hub, lost_on_the_hub, sent_twice, subjects, messages, packed, repeated } = self;
         write!(
             f,
-            "{rows} events committed ({by_hub} by hub, where {lost_on_the_hub} were lost with the process; {told_again} twice), {subjects} things shown in {messages} messages ({packed} with several cards), {repeated} creates sent again,"
+            "{rows} events committed ({by_hub} by hub, where {lost_on_the_hub} were lost with the process; {sent_twice} twice), {subjects} things shown in {messages} messages ({packed} with several cards), {repeated} creates sent again,"
         )
     }
 }
 
-/// What the journal tells of one story.
+/// The journal's rows of one story.
 #[derive(Debug, Default)]
 struct Known {
     server: u32,
-    told: Option<u8>,
+    version: Option<u8>,
     note: bool,
     over: bool,
     rows: usize,
 }
 
-/// Everything that stands in one place.
+/// All messages of one place.
 #[derive(Default)]
 struct Seen {
-    /// By what its footer says, e.g. `911 #7`: the message, the embed as text, its title, and whom the message called.
+    /// By footer, e.g. `911 #7`: the message, the embed as text, its title, and whom the message pinged.
     cards: HashMap<String, Vec<Card>>,
-    /// Which message is answered, and whom the answer called.
+    /// Which message is replied to, and whom the reply pinged.
     answers: Vec<(String, Vec<String>)>,
     /// Every message as text.
     texts: Vec<String>,
@@ -96,7 +96,7 @@ impl Seen {
             });
         }
         self.packed += usize::from(cards > 1);
-        // Not what it answers.
+        // Without the message that it replies to.
         self.texts.push(format!("{} {}", message["content"], message["embeds"]));
     }
 
@@ -105,7 +105,7 @@ impl Seen {
     }
 }
 
-/// `911 #7` of `Server 3 · 911 #7`, whatever stands behind it.
+/// `911 #7` from `Server 3 · 911 #7`, whatever follows.
 fn about(footer: &str) -> Option<String> {
     ["911 #", "Call #", "Panic #"].into_iter().find_map(|name| {
         let (_, rest) = footer.split_once(name)?;
@@ -128,14 +128,14 @@ impl Judge<'_> {
             let Some((server, number, kind, step)) = story::read(mark) else { continue };
             let exists = known.contains_key(&(server, kind, number));
             if step == Step::Over && !exists {
-                // Its beginning was lost with the process: nothing to be shown, nothing to be ended.
+                // Its beginning was lost with the process: nothing to show, nothing to end.
                 continue;
             }
             let entry = known.entry((server, kind, number)).or_default();
             entry.server = server;
             entry.rows += 1;
             match step {
-                Step::Told(version) => entry.told = Some(version),
+                Step::Version(version) => entry.version = Some(version),
                 Step::Note => entry.note = true,
                 Step::Over => entry.over = true,
             }
@@ -145,7 +145,7 @@ impl Judge<'_> {
             if rows == 0 || rows > usize::try_from(*sent).unwrap() {
                 wrong.push(format!("`{mark}` was answered 200 after {sent} tries and is journaled {rows} times"));
             }
-            found.told_again += usize::from(rows > 1);
+            found.sent_twice += usize::from(rows > 1);
         }
         found.lost_on_the_hub = self.hub(&rows, handed, reconnected, &mut wrong);
         found.by_hub = handed.iter().filter(|handed| rows.contains_key(&handed.mark)).count();
@@ -172,7 +172,7 @@ impl Judge<'_> {
         found
     }
 
-    /// In each life the hub's events were committed in order, without gaps: what is missing is the end, which was on its way.
+    /// In each life the hub's events were committed in order, without gaps: only the last ones, in transit, are missing.
     fn hub(&self, rows: &HashMap<String, usize>, handed: &[Handed], reconnected: &[(u32, usize)], wrong: &mut Vec<String>) -> usize {
         let mut lost = 0;
         let mut first_missing: HashMap<(u32, usize), &str> = HashMap::new();
@@ -214,7 +214,7 @@ impl Judge<'_> {
                         self.card("forum", key, known, &forum, wrong);
                     }
                     if *kind == Kind::Dispatch && places.threads && known.note {
-                        // Written under a call that is over it may have come too late to open a thread.
+                        // A note written under a call that is over may have come too late to open a thread.
                         expect(
                             wrong,
                             || format!("the note of call {number} in its thread: {known:?}"),
@@ -233,12 +233,12 @@ impl Judge<'_> {
                     }
                 }
                 Kind::Page => {
-                    expect(wrong, || format!("messages about page {number}"), main.count(&words(*number, Step::Told(1))), known.rows)
+                    expect(wrong, || format!("messages about page {number}"), main.count(&words(*number, Step::Version(1))), known.rows)
                 }
-                Kind::Duty => expect(wrong, || format!("lines about unit {number}"), log.count(&words(*number, Step::Told(1))), 1),
+                Kind::Duty => expect(wrong, || format!("lines about unit {number}"), log.count(&words(*number, Step::Version(1))), 1),
             }
         }
-        // And nothing is shown that was not told.
+        // And nothing is shown without an event.
         for about in main.cards.keys().chain(forum.cards.keys()) {
             let (name, number) = about.split_once('#').unwrap();
             let number: i64 = number.parse().unwrap();
@@ -262,14 +262,14 @@ impl Judge<'_> {
         let cards = seen.cards.get(&name).map(Vec::as_slice).unwrap_or_default();
         let mut say = |what: String| wrong.push(format!("{place} of server {}, {name}: {what}; {known:?}; {cards:#?}", known.server));
         let [card] = cards else { return say(format!("{} cards", cards.len())) };
-        let latest = known.told.filter(|_| *kind != Kind::Panic).map(|version| words(*number, Step::Told(version)));
+        let latest = known.version.filter(|_| *kind != Kind::Panic).map(|version| words(*number, Step::Version(version)));
         if latest.is_some_and(|latest| !card.text.contains(&latest)) {
             say("not as it was last told".into());
         }
         if known.over != card.title.contains(end) {
             say(if known.over { "still open".into() } else { "ended too early".into() });
         }
-        // A message calls when it is made; so a role can be called a second time only by an answer to the card.
+        // A message pings when it is created; so only a reply to the card can ping a role a second time.
         for role in self.roles {
             let role = format!("<@&{role}>");
             let answers = seen.answers.iter().filter(|(to, called)| *to == card.message && called.contains(&role)).count();

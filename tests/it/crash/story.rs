@@ -1,5 +1,5 @@
-//! What happens in the CAD: stories of a few events each, told in order, several at a time. Every event carries a mark, which the journal
-//! keeps, and most put words of their own on the card, by which its state is told.
+//! Makes the events of the crash test: stories of a few events each, in order, several at a time. Every event has a mark, which the journal
+//! keeps, and most put words of their own on the card, which show its state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-/// Stories that one author has under way.
+/// Stories that one author has in progress.
 const OPEN: usize = 5;
-/// Units have other numbers than calls: neither may be taken for the other.
+/// Units have other numbers than calls, so that they can't be confused.
 pub(crate) const PANICKING: i64 = 1_000_000;
 const UNIT: i64 = 2_000_000;
 
@@ -18,16 +18,16 @@ pub(crate) enum Kind {
     Emergency,
     Dispatch,
     Panic,
-    /// Stands for itself: each time it is told is a message.
+    /// Stands alone: each time it is sent is a message.
     Page,
-    /// A unit comes on duty: a line.
+    /// A unit goes on duty: a line.
     Duty,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// All there is to be said of it, for the so many-th time.
-    Told(u8),
+    /// The whole subject, in its n-th version.
+    Version(u8),
     Note,
     Over,
 }
@@ -47,14 +47,14 @@ pub(crate) struct Author {
     open: Vec<Story>,
 }
 
-pub(crate) struct Told {
-    /// Server, number, kind and step: once in a run.
+pub(crate) struct StoryEvent {
+    /// Server, number, kind and step: unique in a run.
     pub(crate) mark: String,
     kind: &'static str,
     data: Value,
 }
 
-impl Told {
+impl StoryEvent {
     /// As the CAD sends it.
     pub(crate) fn body(&self, key: &str) -> Value {
         json!({ "key": key, "type": self.kind, "data": self.data, "mark": self.mark })
@@ -66,7 +66,7 @@ impl Author {
         Self { server, rng, numbers, open: Vec::new() }
     }
 
-    pub(crate) fn next(&mut self) -> Told {
+    pub(crate) fn next(&mut self) -> StoryEvent {
         while self.open.len() < OPEN {
             let story = self.begin();
             self.open.push(story);
@@ -74,11 +74,11 @@ impl Author {
         let at = self.rng.usize(..self.open.len());
         let story = &mut self.open[at];
         let step = story.left.pop().unwrap();
-        let told = tell(self.server, story.number, story.kind, step);
+        let event = event(self.server, story.number, story.kind, step);
         if story.left.is_empty() {
             self.open.swap_remove(at);
         }
-        told
+        event
     }
 
     fn begin(&mut self) -> Story {
@@ -90,8 +90,8 @@ impl Author {
             _ => Kind::Duty,
         };
         let mut steps: Vec<Step> = match kind {
-            Kind::Emergency | Kind::Dispatch => (1..=self.rng.u8(1..=4)).map(Step::Told).collect(),
-            Kind::Panic | Kind::Page | Kind::Duty => vec![Step::Told(1)],
+            Kind::Emergency | Kind::Dispatch => (1..=self.rng.u8(1..=4)).map(Step::Version).collect(),
+            Kind::Panic | Kind::Page | Kind::Duty => vec![Step::Version(1)],
         };
         if kind == Kind::Dispatch && self.rng.bool() {
             let at = self.rng.usize(1..=steps.len());
@@ -105,10 +105,10 @@ impl Author {
     }
 }
 
-/// What stands on the card once this was told.
+/// The words on the card after this step.
 pub(crate) fn words(number: i64, step: Step) -> String {
     match step {
-        Step::Told(version) => format!("T{number}v{version}x"),
+        Step::Version(version) => format!("T{number}v{version}x"),
         Step::Note => format!("T{number}nx"),
         Step::Over => String::new(),
     }
@@ -118,26 +118,26 @@ pub(crate) fn mark(server: u32, number: i64, kind: Kind, step: Step) -> String {
     format!("{server} {number} {kind:?} {step:?}")
 }
 
-/// The mark, taken apart.
+/// The parts of a mark.
 pub(crate) fn read(mark: &str) -> Option<(u32, i64, Kind, Step)> {
     let mut parts = mark.splitn(4, ' ');
     let (server, number) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let kinds = [Kind::Emergency, Kind::Dispatch, Kind::Panic, Kind::Page, Kind::Duty];
     let (kind, step) = (parts.next()?, parts.next()?);
     let kind = kinds.into_iter().find(|known| format!("{known:?}") == kind)?;
-    let step = (1..=9).map(Step::Told).chain([Step::Note, Step::Over]).find(|known| format!("{known:?}") == step)?;
+    let step = (1..=9).map(Step::Version).chain([Step::Note, Step::Over]).find(|known| format!("{known:?}") == step)?;
     Some((server, number, kind, step))
 }
 
-fn tell(server: u32, number: i64, kind: Kind, step: Step) -> Told {
+fn event(server: u32, number: i64, kind: Kind, step: Step) -> StoryEvent {
     let words = words(number, step);
     let call = json!({ "callId": number, "isEmergency": true, "caller": "", "location": "Alta St", "description": words });
     let dispatch = json!({ "callId": number, "status": 1, "priority": 2, "title": words, "idents": [], "metaData": {} });
     let (name, data) = match (kind, step) {
-        (Kind::Emergency, Step::Told(_)) => ("EVENT_911", json!({ "call": call })),
+        (Kind::Emergency, Step::Version(_)) => ("EVENT_911", json!({ "call": call })),
         (Kind::Emergency, _) => ("EVENT_REMOVE_911", json!({ "callIds": [number] })),
-        (Kind::Dispatch, Step::Told(1)) => ("EVENT_DISPATCH_NEW", json!({ "dispatch": dispatch })),
-        (Kind::Dispatch, Step::Told(_)) => ("EVENT_DISPATCH_EDIT", json!({ "dispatch": dispatch })),
+        (Kind::Dispatch, Step::Version(1)) => ("EVENT_DISPATCH_NEW", json!({ "dispatch": dispatch })),
+        (Kind::Dispatch, Step::Version(_)) => ("EVENT_DISPATCH_EDIT", json!({ "dispatch": dispatch })),
         (Kind::Dispatch, Step::Note) => {
             let note = json!({ "time": "19:47:30", "label": "A-1", "type": "text", "content": words });
             ("EVENT_DISPATCH_NOTE", json!({ "callId": number, "note": note }))
@@ -152,5 +152,5 @@ fn tell(server: u32, number: i64, kind: Kind, step: Step) -> Told {
             ("EVENT_UNIT_LOGIN", json!({ "unit": { "id": UNIT + number, "status": 2, "data": data } }))
         }
     };
-    Told { mark: mark(server, number, kind, step), kind: name, data }
+    StoryEvent { mark: mark(server, number, kind, step), kind: name, data }
 }

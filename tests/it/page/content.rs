@@ -1,4 +1,4 @@
-//! One believable evening in a community's channels, in the shapes of the simulated Discord. Times are relative to now.
+//! Realistic messages in a community's channels, in the simulated Discord's format. Times are relative to now.
 
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
@@ -20,7 +20,7 @@ pub(super) const THREAD: &str = "900000000000000021";
 pub(super) const POST_OPEN: &str = "900000000000000101";
 pub(super) const POST_OVER: &str = "900000000000000081";
 
-/// Text of a caller who means harm: every way into markup and markdown that a card's description may meet.
+/// Text of a malicious caller: every way into HTML and Markdown from a card's description.
 pub(super) const HOSTILE: &str = "<img src=x onerror=\"fetch('/act')\"> <script>document.title='owned'</script> &lt;b&gt; \
     [click](javascript:alert(1)) @everyone <@&999> ~~__**unclosed *_| `";
 
@@ -65,7 +65,7 @@ fn person(n: u64, channel: &str, minutes: i64, text: &str) -> Value {
     message(channel, n, minutes, json!({"author": {"id": PERSON, "username": "Morgan Reyes", "bot": false}, "content": text}))
 }
 
-/// The 911 card, as it looks once `responding` units have it.
+/// The 911 card once `responding` units are on it.
 pub(super) fn card_911(n: u64, minutes: i64, responding: &[&str]) -> Value {
     let mut timeline = format!("📞 <t:{}:t> 911", ago(minutes));
     for unit in responding {
@@ -117,7 +117,7 @@ fn dispatch_card() -> Value {
     )
 }
 
-/// A note as it stands in the dispatch call's thread.
+/// A note as it is in the dispatch call's thread.
 pub(super) fn note(n: u64, minutes: i64, text: &str) -> Value {
     message(THREAD, n, minutes, json!({"embeds": [{"title": "📝 Note on Call #501", "description": text}]}))
 }

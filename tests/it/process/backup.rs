@@ -1,4 +1,4 @@
-//! A copy of the database that can be relied on: after a stop the one file is everything, and `tenfour backup` makes one while the bot runs.
+//! Reliable copies of the database: after a stop the one file is complete, and `tenfour backup` makes a copy while the bot runs.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Stage, client, eventually, sqlite};
 use crate::test_bot::PATIENCE;
 
-/// The names of the files in a folder that hold something.
+/// The names of the files with content in a folder.
 fn filled(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let mut names: Vec<String> =
@@ -17,7 +17,7 @@ fn filled(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A plain copy elsewhere, sound by SQLite's own word. Returns how many events it holds.
+/// Copies the file elsewhere and lets SQLite check it. Returns how many events it has.
 fn copied(database: &Path, to: &Path) -> i64 {
     std::fs::copy(database, to).unwrap();
     events(to)
@@ -31,14 +31,14 @@ fn events(database: &Path) -> i64 {
 }
 
 impl Stage {
-    /// The calls of all cards in a channel: when many wait, several share a message.
+    /// The calls of all cards in a channel: with a backlog, several share a message.
     fn cards(&self, channel: &str) -> Vec<i64> {
         let messages = self.discord.messages(channel);
         let embeds = messages.iter().flat_map(|message| message["embeds"].as_array().unwrap());
         embeds.map(|embed| super::call_number(&serde_json::json!({ "embeds": [embed] }))).collect()
     }
 
-    /// The same bot with a database put there by hand, as people restore one.
+    /// The same bot with a database copied there by hand, as people restore one.
     fn restore(&self, backup: &Path) {
         for suffix in ["-wal", "-shm"] {
             std::fs::remove_file(format!("{}{suffix}", self.database().display())).ok();
@@ -80,7 +80,7 @@ async fn a_start_that_fails_or_is_stopped_leaves_one_file_too() {
     stage.channel("911", None).await;
     let data = stage.folder.join("data");
     let before = stage.vars.clone();
-    // A port that is taken, a token that is refused.
+    // A port that is in use, a token that is rejected.
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     for (name, value) in [("LISTEN_ADDR", taken.local_addr().unwrap().to_string()), ("DISCORD_TOKEN", "MTk4.wrong.token-6140".to_owned())] {
         stage.set(name, value);
@@ -104,7 +104,7 @@ async fn a_start_that_fails_or_is_stopped_leaves_one_file_too() {
     bot.stop().await;
     assert_eq!(filled(&data), ["tenfour.db"]);
     assert_eq!(copied(&stage.database(), &stage.folder.join("copy.db")), 1);
-    // Commands that only look leave it as it is.
+    // Commands that only read leave it unchanged.
     stage.run(&["check"]).await;
     assert_eq!(filled(&data), ["tenfour.db"]);
 }
@@ -119,7 +119,7 @@ async fn a_backup_of_a_busy_bot_starts_a_bot_that_posts_nothing_twice_and_sends_
     }
     stage.settled().await;
     stage.holds(&channel, (1..=20).collect()).await;
-    // One message is answered late, and all behind it wait; events keep coming while the copy is made.
+    // One message is answered late, and all later ones wait; events keep coming while the copy is made.
     stage.discord.delay("POST", "/messages", 8_000, 1);
     for call in 21..=30 {
         stage.post(addr, call).await;
@@ -143,7 +143,7 @@ async fn a_backup_of_a_busy_bot_starts_a_bot_that_posts_nothing_twice_and_sends_
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&target).unwrap().permissions()) & 0o777, 0o600);
     assert!(events(&target) >= 30);
-    // A second one does not take its place.
+    // A second copy doesn't replace it.
     stage.run(&["backup", "backup.db"]).await.says(1, &["backup.db already exists"]);
     over.send(true).unwrap();
     load.await.unwrap();
@@ -179,7 +179,7 @@ async fn what_was_sent_after_the_backup_is_looked_for_before_it_is_sent_again() 
     let stage = Stage::new().await;
     let channel = stage.channel("911", None).await;
     let (bot, addr) = stage.up().await;
-    // The first is answered late, and the second waits behind it: nothing of it was ever sent.
+    // The first is answered late, and the second waits for it: it was never sent.
     stage.discord.delay("POST", "/messages", 8_000, 1);
     stage.post(addr, 1).await;
     stage.post(addr, 2).await;
@@ -189,7 +189,7 @@ async fn what_was_sent_after_the_backup_is_looked_for_before_it_is_sent_again() 
     stage.holds(&channel, vec![1, 2]).await;
     stage.settled().await;
     bot.stop().await;
-    // An hour goes by, and Discord's nonces are forgotten.
+    // An hour passes, and Discord forgets its nonces.
     let backup = Connection::open(&target).unwrap();
     let marked = backup.execute("UPDATE post SET creating_ms = creating_ms - 3600000 WHERE creating_ms IS NOT NULL", ()).unwrap();
     assert_eq!(marked, 2, "they are not marked as perhaps sent");
@@ -209,13 +209,13 @@ async fn what_was_sent_after_the_backup_is_looked_for_before_it_is_sent_again() 
 }
 
 #[tokio::test]
-async fn what_keeps_a_backup_from_being_made_is_told_with_the_fix() {
+async fn a_failed_backup_is_reported_with_the_fix() {
     let mut stage = Stage::new().await;
-    // No bot ever ran here, and nothing is made by asking.
+    // No bot ever ran here, and asking creates nothing.
     stage.run(&["backup", "copy.db"]).await.says(1, &["no database at data/tenfour.db", "DATABASE_URL"]);
     assert_eq!(std::fs::read_dir(&stage.folder).unwrap().count(), 0);
     stage.channel("911", None).await;
-    // Needs no secrets, and no bot that runs.
+    // Needs no secrets, and no running bot.
     let secrets = stage.vars.clone();
     stage.vars.retain(|name, _| !matches!(*name, "DISCORD_TOKEN" | "SONORAN_API_KEY" | "SONORAN_COMMUNITY_ID"));
     assert_eq!(stage.run(&["backup", "copy.db"]).await.code, Some(0));
@@ -234,7 +234,7 @@ async fn what_keeps_a_backup_from_being_made_is_told_with_the_fix() {
 async fn a_backup_onto_a_full_disk_keeps_nothing_and_says_so() {
     let stage = Stage::new().await;
     stage.channel("911", None).await;
-    // As in `disk`: a limit on the size of files, which holds for root too. Smaller than any database, larger than what is beside it.
+    // As in `disk`: a limit on the size of files, which holds for root too. Smaller than any database, larger than the other files.
     let mut command = tokio::process::Command::new("/bin/sh");
     command.args(["-c", &format!("trap '' XFSZ; ulimit -f 70; exec '{}' backup copy.db", super::binary().display())]);
     stage.furnish(&mut command);

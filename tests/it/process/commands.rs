@@ -1,4 +1,4 @@
-//! What is not `run`: help, version, check, invite, health.
+//! Everything except `run`: help, version, check, invite, health.
 
 use serde_json::Value;
 use tenfour::discord::rest::TIME;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Finished, Stage};
 
 #[tokio::test]
-async fn help_teaches_and_mistakes_are_told_apart() {
+async fn help_is_useful_and_mistakes_have_their_own_messages() {
     let mut stage = Stage::new().await;
     stage.vars.clear();
     let help = stage.run(&["--help"]).await;
@@ -24,7 +24,7 @@ async fn help_teaches_and_mistakes_are_told_apart() {
     stage.run(&["demo", "--speed", "0"]).await.says(2, &["0.1 to 100"]);
 }
 
-/// Each line of `check` is one finding, but the last, which sums up.
+/// Each line of `check` is one finding, except the last, which sums up.
 #[track_caller]
 fn findings(check: &Finished) -> Vec<&str> {
     let mut lines: Vec<&str> = check.stdout.lines().collect();
@@ -56,7 +56,7 @@ async fn check_finds_nothing_wrong_with_a_good_setup() {
 }
 
 #[tokio::test]
-async fn check_tells_each_fault_with_its_fix() {
+async fn check_reports_each_problem_with_its_fix() {
     let mut stage = Stage::new().await;
     let good = stage.vars.clone();
 
@@ -97,7 +97,7 @@ async fn check_tells_each_fault_with_its_fix() {
     stage.set("DISCORD_API_URL", strict.url());
     fails_with(&stage.run(&["check"]).await, 1, &["DISCORD_MESSAGE_CONTENT", "Message Content Intent", "page Bot"]);
 
-    // Nothing that stops it, but the hub would not take it.
+    // Nothing that stops it, but the hub wouldn't accept it.
     stage.vars = good.clone();
     stage.set("SONORAN_COMMUNITY_ID", "another");
     let check = stage.run(&["check"]).await;
@@ -106,7 +106,7 @@ async fn check_tells_each_fault_with_its_fix() {
         "{check}"
     );
 
-    // Several at once: all are told.
+    // Several at once: all are reported.
     stage.vars = good;
     stage.set("DISCORD_TOKEN", "MTk4.wrong.token-6121");
     stage.set("SONORAN_API_KEY", "wrong-key-5820");
@@ -158,9 +158,9 @@ async fn health_is_the_exit_code_of_the_running_bot() {
     stage.run(&["health"]).await.says(1, &["OPS_ADDR"]);
 }
 
-/// The image and compose files ask `/healthz`: it must not depend on Discord, or a slow Discord would have the bot restarted.
+/// The image and compose files use `/healthz`: it must not depend on Discord, or a slow Discord would have the bot restarted.
 #[tokio::test]
-async fn health_is_told_while_discord_does_not_answer() {
+async fn health_is_reported_while_discord_does_not_answer() {
     let mut stage = Stage::new().await;
     stage.discord.hang("GET", "/users/@me", 1);
     let bot = stage.start();
@@ -191,7 +191,7 @@ async fn the_env_file_is_read_and_the_environment_wins() {
     stage.set("DISCORD_TOKEN", right);
     stage.run(&["invite"]).await.says(0, &[]);
 
-    // A broken line is told by its number; what stands in it is nobody's business.
+    // A broken line is named by its number; its content is never shown.
     std::fs::write(stage.folder.join(".env"), "A=1\nDISCORD_TOKEN='unclosed-6124\n").unwrap();
     stage.secrets.push("unclosed-6124".to_owned());
     stage.run(&["invite"]).await.says(1, &[".env", "line 2"]);

@@ -1,4 +1,4 @@
-//! A disk that takes nothing more: pretended with a limit on the size of files, which holds for root too; and a database that may grow no
+//! A full disk, simulated with a limit on the size of files, which holds for root too; and a database at its own size limit.
 //! more, by its setting.
 
 use serde_json::{Value, json};
@@ -7,11 +7,11 @@ use tokio::process::Command;
 use super::{Stage, client, eventually};
 use crate::test_bot::PATIENCE;
 
-/// 2,048 blocks of 512 or (bash) 1,024 bytes: room for the schema and some small events.
+/// 2,048 blocks of 512 or (bash) 1,024 bytes: enough for the schema and some small events.
 const BLOCKS: u32 = 2_048;
 
 #[tokio::test]
-async fn a_full_disk_is_answered_with_try_later_and_got_over_when_there_is_room() {
+async fn a_full_disk_is_answered_with_try_later_until_there_is_space() {
     let stage = Stage::new().await;
     let channel = stage.channel("911", None).await;
     // The signal that comes with the limit would end the process; ignored, the write fails as on a full disk. Only the soft limit, so
@@ -25,7 +25,7 @@ async fn a_full_disk_is_answered_with_try_later_and_got_over_when_there_is_room(
     stage.post(addr, 1).await;
     stage.holds(&channel, vec![1]).await;
 
-    // Larger than all the room there is, in events of the largest size.
+    // Larger than all free space, in events of the largest size.
     let url = format!("http://{addr}/sonorancad/event");
     let large = |call: i64| {
         let mut event = stage.emergency(call);
@@ -34,16 +34,16 @@ async fn a_full_disk_is_answered_with_try_later_and_got_over_when_there_is_room(
     };
     let (mut accepted, refused) = until_refused(&url, 2, large).await;
     accepted.insert(0, 1);
-    // It lives, and says so; it goes on refusing what it cannot store.
+    // It runs, and says so; it keeps refusing what it can't store.
     assert_eq!(client().get(format!("http://{ops}/healthz")).send().await.unwrap().status(), 200);
     assert_eq!(client().post(&url).json(&large(refused)).send().await.unwrap().status(), 503);
     bot.line("could not be stored").await;
-    // What was refused counts as nothing that was done.
+    // A refused event doesn't count as done.
     let metrics = client().get(format!("http://{ops}/metrics")).send().await.unwrap().text().await.unwrap();
     let committed = format!("tenfour_events_total{{source=\"http\",outcome=\"committed\"}} {}", accepted.len());
     assert!(metrics.lines().any(|line| line == committed), "no {committed} in:\n{metrics}");
 
-    // Room again: the sender's next try is taken, and everything accepted stands once.
+    // Space again: the sender's next try is accepted, and everything accepted is shown once.
     let pid = bot.child.id().unwrap().to_string();
     let lifted = std::process::Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited:unlimited"]).status();
     if !lifted.is_ok_and(|status| status.success()) {
@@ -61,7 +61,7 @@ async fn a_full_disk_is_answered_with_try_later_and_got_over_when_there_is_room(
     bot.stop().await;
 }
 
-/// Calls from `first` on, until one is refused with "try later": those that were taken, and that one.
+/// Calls from `first` on, until one is refused with "try later": those that were accepted, and that one.
 async fn until_refused(url: &str, first: i64, event: impl Fn(i64) -> Value) -> (Vec<i64>, i64) {
     let mut accepted = Vec::new();
     for call in first..20 {
@@ -95,7 +95,7 @@ async fn a_full_database_is_answered_with_try_later_and_takes_all_that_waited_on
     let url = format!("http://{addr}/sonorancad/event");
     let (mut accepted, refused) = until_refused(&url, 1, |call| large(&stage, call)).await;
     assert!(accepted.len() > 2, "{accepted:?}");
-    // What was taken before is delivered, settled and all: events may not take the last room.
+    // Everything accepted before is delivered and settled: events may not use the last space.
     stage.settled().await;
     stage.holds(&channel, accepted.clone()).await;
     // It says what is wrong, and what to do.
@@ -107,13 +107,13 @@ async fn a_full_database_is_answered_with_try_later_and_takes_all_that_waited_on
     .await;
     assert_eq!(client().get(format!("http://{ops}/healthz")).send().await.unwrap().status(), 200);
     let mut size = std::fs::metadata(stage.database()).unwrap().len();
-    // What the hub tells cannot be told again: it waits, and is not yet known to be lost.
+    // The hub can't send its events again: they wait, and aren't reported as lost yet.
     assert_eq!(stage.cad.push(1, "EVENT_911", large(&stage, 100)["data"].clone()).hub, 1);
     bot.line("tries_left=29").await;
     size = size.max(std::fs::metadata(stage.database()).unwrap().len());
     assert!(size <= 1_048_576, "{size}");
 
-    // A larger one, and a restart: the sender's next try is taken.
+    // A larger one, and a restart: the sender's next try is accepted.
     bot.kill().await;
     stage.set("DATABASE_MAX_MB", "8");
     let (bot, addr) = stage.up().await;
@@ -127,7 +127,7 @@ async fn a_full_database_is_answered_with_try_later_and_takes_all_that_waited_on
 }
 
 #[tokio::test]
-async fn a_full_database_forgets_old_events_early_and_what_the_hub_told_meanwhile_is_not_lost() {
+async fn a_full_database_drops_old_events_early_and_loses_no_hub_event() {
     let mut stage = Stage::new().await;
     stage.set("DATABASE_MAX_MB", "1");
     let channel = stage.channel("911", None).await;
@@ -141,7 +141,7 @@ async fn a_full_database_forgets_old_events_early_and_what_the_hub_told_meanwhil
     assert!(accepted > 2);
     stage.settled().await;
     bot.kill().await;
-    // An hour and more goes by.
+    // More than an hour passes.
     let database = rusqlite::Connection::open(stage.database()).unwrap();
     database.execute("UPDATE journal SET received_ms = received_ms - 4000000", ()).unwrap();
     drop(database);
@@ -190,7 +190,7 @@ async fn a_store_that_stands_still_is_answered_with_try_later_in_bounded_memory(
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
     let before = resident();
-    // Another hand holds the database: no commit comes through.
+    // Another process holds the database: no commit succeeds.
     let holder = rusqlite::Connection::open(stage.database()).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE; UPDATE meta SET value = value").unwrap();
     let url = format!("http://{addr}/sonorancad/event");
@@ -211,7 +211,7 @@ async fn a_store_that_stands_still_is_answered_with_try_later_in_bounded_memory(
     let all = tokio::time::timeout(PATIENCE * 3, async {
         while let Some(answer) = posts.join_next().await {
             most = most.max(resident());
-            // What stands at the door may be taken after all once the hand lets go; nothing else may be answered.
+            // Waiting events may still be accepted once the lock is released; nothing else may be answered.
             if let Some((call, status, told_when)) = answer.unwrap() {
                 assert!((status == 503 && told_when) || (status == 200 && later > 0), "{call}: {status}");
                 later += i64::from(status == 503);
@@ -221,7 +221,7 @@ async fn a_store_that_stands_still_is_answered_with_try_later_in_bounded_memory(
     assert!(all.await.is_ok(), "senders were left without an answer");
     assert!(later > 0, "nobody was told to come later");
     println!("{later} of {SENDERS} were told to come later; {before} KiB before, {most} KiB at most");
-    // The bodies being read (64 MiB), what they become, and the connections; not all that was sent (137 MiB), read and taken apart.
+    // The bodies being read (64 MiB), what they become, and the connections; not everything that was sent (137 MiB), read and parsed.
     assert!(most - before < 300 * 1_024, "{before} KiB became {most} KiB");
     holder.execute_batch("ROLLBACK").unwrap();
     drop(holder);

@@ -1,4 +1,4 @@
-//! Which files the bot makes, for whom, and what it says of those that others can open; and that one database has one bot.
+//! Which files the bot creates, with which permissions; what it says about files that others can open; that a database has one bot.
 
 #[cfg(unix)]
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -41,7 +41,7 @@ async fn every_file_that_holds_alerts_is_made_for_its_owner_only() {
     std::fs::remove_dir_all(stage.folder.join("data")).unwrap();
     stage.set("TENFOUR_RECORD", "record.jsonl");
     stage.set("DATABASE_URL", "sqlite://data/deep/tenfour.db");
-    // However open the surroundings are.
+    // Whatever the umask is.
     let mut command = tokio::process::Command::new("/bin/sh");
     command.args(["-c", &format!("umask 0; exec '{}'", super::binary().display())]);
     stage.furnish(&mut command);
@@ -66,7 +66,7 @@ async fn every_file_that_holds_alerts_is_made_for_its_owner_only() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn run_and_check_tell_what_others_can_open_with_the_command_that_mends_it() {
+async fn run_and_check_report_files_that_others_can_open_with_the_command_that_fixes_it() {
     let mut stage = Stage::new().await;
     stage.channel("911", None).await;
     stage.set("TENFOUR_RECORD", "record.jsonl");
@@ -89,7 +89,7 @@ async fn run_and_check_tell_what_others_can_open_with_the_command_that_mends_it(
     }
     assert!(check.stdout.contains("can read and change data/tenfour.db."), "{check}");
     assert!(check.stdout.contains("chmod o-w data") && run.stderr.contains("chmod o-w data"), "{check} {run}");
-    // Done as told, there is nothing left to tell.
+    // After the fix, there is nothing left to report.
     for (path, _) in loose {
         set_mode(&stage.folder.join(path), 0o600);
     }
@@ -105,7 +105,7 @@ async fn check_makes_nothing_where_there_is_nothing() {
     assert_eq!(check.code, Some(0), "{check}");
     assert!(check.stdout.contains("ok   database  data/tenfour.db does not exist yet"), "{check}");
     assert_eq!(all(&stage.folder), [""; 0], "{check}");
-    // And nothing beside what is no database.
+    // And no other file beside a file that isn't a database.
     std::fs::create_dir(stage.folder.join("folder.db")).unwrap();
     std::fs::write(stage.folder.join("letter.db"), "Dear Sir or Madam, ".repeat(500)).unwrap();
     for url in
@@ -131,7 +131,7 @@ async fn a_second_bot_is_refused_by_whatever_name_it_knows_the_database() {
     symlink("link.db", at("links.db")).unwrap();
     symlink("data", at("folder")).unwrap();
     std::fs::create_dir(at("other")).unwrap();
-    // On Linux a second name of the same file, too.
+    // On Linux, also through a second name of the same file.
     std::fs::hard_link(stage.database(), at("other/hard.db")).unwrap();
     let absolute = sqlite(&stage.database());
     let before = all(&stage.folder);
@@ -157,7 +157,7 @@ async fn a_second_bot_is_refused_by_whatever_name_it_knows_the_database() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_version_is_told_as_that() {
+async fn a_database_of_a_newer_version_is_reported_as_such() {
     let stage = Stage::new().await;
     stage.channel("911", None).await;
     let database = rusqlite::Connection::open(stage.database()).unwrap();

@@ -1,5 +1,5 @@
-//! What a stranger, a broken game server, a false hub or a false CAD may send without costing more memory than the bot has, and without
-//! keeping valid events out.
+//! What a stranger, a broken game server, a false hub or a false CAD may send without exhausting the bot's memory, and without
+//! blocking valid events.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 use super::{Running, Stage, client, eventually};
 
 const MIB: usize = 1024 * 1024;
-/// What any flood may add to what the bot takes when nothing happens, in KiB.
+/// How much any flood may add to the idle level, in KiB.
 const MOST_ABOVE: u64 = 100 * 1024;
-/// What may remain of that, in KiB: the allocator keeps an arena for each thread, fuller ones when the machine is busy.
+/// How much of that may remain, in KiB: the allocator keeps an arena for each thread, fuller ones when the machine is busy.
 const MOST_LEFT: u64 = 32 * 1024;
 
 impl Running {
@@ -26,12 +26,12 @@ impl Running {
         value.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// What it takes when nothing happens.
+    /// Its resident memory.
     fn idle(&self) -> u64 {
         self.memory("VmRSS")
     }
 
-    /// Wants that the flood took no more than it may, and that it is given back.
+    /// Checks that the flood used no more than it may, and that the memory is freed.
     async fn withstood(&self, what: &str, idle: u64) {
         let (peak, after) = (self.memory("VmHWM"), self.memory("VmRSS"));
         println!("{what}: idle {idle} KiB, peak +{}, right after +{}", peak.saturating_sub(idle), after.saturating_sub(idle));
@@ -42,7 +42,7 @@ impl Running {
     }
 }
 
-/// A bot that has worked a little: what it takes from then on is its idle level.
+/// A bot that has worked a little: its memory use from then on is its idle level.
 async fn worked(stage: &Stage, channel: &str) -> (Running, SocketAddr, u64) {
     let (bot, addr) = stage.up().await;
     for call in 1..=50 {
@@ -71,11 +71,11 @@ fn swellings(key: &str, bytes: usize) -> Vec<String> {
         [r#"{"":0},"#, "[0],", "{},", "0,", r#""","#, r#"{"a":{"b":{"c":[]}}},"#].map(|piece| filled(&list, piece, "]}", bytes)).into();
     all.push(filled(&format!(r#"{{"key":"{key}","type":"EVENT_911","x":["#), r#"{"":0},"#, "]}", bytes));
     all.push(filled("[", r#"{"":0},"#, "]", bytes));
-    // A text that holds it, and one inside of a call.
+    // A text that contains it, and one inside of a call.
     all.push(filled(&format!(r#"{head}"["#), r#"{\"\":0},"#, r#"]"}"#, bytes));
     all.push(filled(&format!(r#"{head}{{"call":{{"callId":7,"caller":"x","metaData":"["#), r#"{\"\":0},"#, r#"]"}}}}"#, bytes));
     all.push(serde_json::to_string(&filled(&list, r#"{"":0},"#, "]}", bytes * 7 / 10)).unwrap());
-    // Names that serde_json gives a meaning of its own.
+    // Names with a special meaning in serde_json.
     all.push(filled(&format!(r#"{head}{{"$serde_json::private::RawValue":"["#), r#"{\"\":0},"#, r#"]"}}"#, bytes));
     all
 }
@@ -114,7 +114,7 @@ async fn forty_swelling_events_with_the_key_cost_no_more() {
     let channel = stage.channel("911", None).await;
     let (bot, addr, idle) = worked(&stage, &channel).await;
     let mut bodies = swellings(&stage.key, MIB);
-    // As much as an event may hold: of unknown types, of calls, of units.
+    // The most an event may hold: of unknown types, of calls, of units.
     let head = format!(r#"{{"key":"{}","type":"#, stage.key);
     bodies.push(filled(&format!(r#"{head}"EVENT_WHATEVER","data":["#), r#"{"":0},"#, "]}", 9_990 * 7));
     let text = "x".repeat(90);
@@ -147,7 +147,7 @@ async fn events_of_the_hub_that_swell_cost_no_more_and_its_session_goes_on() {
         stage.cad.send_raw(&record(&filled(r#"{"type":"EVENT_911","data":["#, r#"{"":0},"#, "]}", bytes * MIB)));
         stage.cad.send_raw(&record(&filled("", "0,", "0", bytes * MIB)));
     }
-    // What came while the queue was full is lost, the session is not: told again, it is one call all the same.
+    // Events during a full queue are lost, but the session isn't: sent again, one becomes one call.
     eventually("the session did not go on", async || {
         stage.cad.push(1, "EVENT_911", super::emergency(51));
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -295,7 +295,7 @@ async fn a_trusted_proxy_may_have_more_bodies_than_any_one_address() {
         event["data"]["call"]["metaData"] = json!({ "note": "z".repeat(900 * 1024) });
         event.to_string()
     };
-    // Twelve large bodies at once, each all but its end: three times what one address may hold.
+    // Twelve large bodies at once, each without its end: three times what one address may hold.
     let mut held = Vec::new();
     for call in 1..=12 {
         let mut stream = from(1, addr).await;

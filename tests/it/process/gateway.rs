@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{GRACE, Running, Stage, eventually};
 use crate::test_bot::PATIENCE;
 
-/// What the process may use of a processor in so many seconds of waiting, and for its stop (s).
+/// CPU time that the process may use in so many seconds of waiting, and for its stop (s).
 const IDLE: f64 = 0.5;
 const STOP: f64 = 1.0;
 
@@ -27,7 +27,7 @@ fn cpu(pid: u32) -> Option<f64> {
     Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
-/// Waits for some seconds without a stop, then stops: neither may use up a processor.
+/// Waits for some seconds, then stops the process: neither may use up a CPU.
 async fn idles_and_ends(bot: Running, wait: Duration) {
     let pid = bot.pid();
     let before = cpu(pid).unwrap();
@@ -53,7 +53,7 @@ async fn idles_and_ends(bot: Running, wait: Duration) {
     assert!(asked.elapsed() < GRACE, "{:?}", asked.elapsed());
 }
 
-/// What a gateway of our own does with its connections.
+/// What our own gateway does with its connections.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Manner {
     /// TCP only: the upgrade is never answered.
@@ -62,13 +62,13 @@ enum Manner {
     NoHello,
     /// READY, but heartbeats are never acknowledged.
     Deaf,
-    /// READY, then a reset; after it nobody listens any more.
+    /// READY, then a reset; after that, connections are refused.
     Cut,
 }
 
 struct Pretend {
     url: String,
-    /// Connections taken, and READYs sent.
+    /// Connections accepted, and READYs sent.
     taken: Arc<AtomicUsize>,
     ready: Arc<AtomicUsize>,
 }
@@ -91,7 +91,7 @@ async fn pretend(manner: Manner) -> Pretend {
             let session = tokio::spawn(serve(manner, stream, url, ready));
             if manner == Manner::Cut {
                 session.await.unwrap();
-                // The listener goes too: connection refused.
+                // The listener is closed too: connection refused.
                 return;
             }
         }
@@ -139,7 +139,7 @@ async fn say(socket: &mut WebSocketStream<TcpStream>, payload: Value) {
     socket.send(Message::text(payload.to_string())).await.ok();
 }
 
-/// The bot, sent to a gateway of this manner.
+/// The bot, sent to a gateway of this kind.
 async fn sent_to(manner: Manner) -> (Stage, Running, Pretend) {
     let stage = Stage::new().await;
     let pretend = pretend(manner).await;
@@ -153,7 +153,7 @@ async fn sent_to(manner: Manner) -> (Stage, Running, Pretend) {
 #[tokio::test]
 async fn it_ends_though_discord_was_never_reached() {
     let mut stage = Stage::new().await;
-    // A port that nobody listens on.
+    // A port without a listener.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     stage.set("DISCORD_API_URL", format!("http://{closed}"));
     let (bot, _) = stage.up().await;

@@ -1,11 +1,11 @@
-//! Secrets in what the process prints, at the most talkative level: none, whatever Discord does to its answers.
+//! Secrets in what the process prints, at the most verbose level: none, whatever Discord answers.
 
 use serde_json::{Value, json};
 
 use super::{Stage, eventually};
 use crate::test_bot::PATIENCE;
 
-/// The interaction tokens in the addresses that the bot asked so far.
+/// The interaction tokens in the URLs that the bot requested so far.
 fn tokens(stage: &Stage, path: &str) -> Vec<String> {
     let requests = stage.discord.requests();
     let paths = requests.iter().filter_map(|request| request["path"].as_str());
@@ -43,7 +43,7 @@ async fn neither_tokens_nor_the_key_are_logged_at_trace_while_discord_resets_cal
     eventually("no later answer was tried", async || !tokens(&stage, "/webhooks/").is_empty()).await;
     let seen: Vec<String> = tokens(&stage, "/interactions/").into_iter().chain(tokens(&stage, "/webhooks/")).collect();
     assert!(seen.iter().all(|token| token.len() > 50), "{seen:?}");
-    // Token and key are looked for when it is gone.
+    // Token and key are searched for when it is gone.
     let end = bot.stop().await;
     for token in seen {
         assert!(!end.stderr.contains(&token), "an interaction token was printed: {}", around(&end.stderr, &token));

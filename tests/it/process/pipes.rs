@@ -1,4 +1,4 @@
-//! Readers that leave early: `tenfour check | head`. Nothing panics, and what runs goes on.
+//! Readers that leave early: `tenfour check | head`. Nothing panics, and a running bot continues.
 
 use std::process::Stdio;
 
@@ -36,7 +36,7 @@ async fn a_reader_that_leaves_early_makes_no_command_panic() {
     // One line, as people do it.
     let end = stage.shell("\"$BOT\" check | head -n 1").await;
     assert!(end.stdout.lines().count() == 1 && !end.stderr.contains("panicked"), "{end}");
-    // What finds something wrong still says so.
+    // A command that finds a problem still says so.
     let end = stage.shell("unset DISCORD_TOKEN; { sleep 0.3; \"$BOT\" check; echo \"code $?\" >&2; } | true").await;
     end.says(0, &["code 1"]);
     let end = stage.shell("unset DISCORD_TOKEN; { sleep 0.3; \"$BOT\" 2>&1; echo \"code $?\" >&2; } | true").await;

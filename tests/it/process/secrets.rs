@@ -1,4 +1,4 @@
-//! A secret that was pasted into the wrong line: whatever the setting and the command, nothing that is printed repeats it.
+//! A secret pasted into the wrong line: whatever the setting and the command, no output repeats it.
 
 use tenfour::config::VARIABLES;
 
@@ -16,9 +16,9 @@ async fn no_command_repeats_what_stands_in_a_setting() {
             "DISCORD_API_URL" | "SONORAN_API_URL" | "SONORAN_HUB_URL" => {
                 vec![format!("https://x.invalid/?key={CANARY}"), format!("https://me:{CANARY}@x.invalid"), CANARY.to_owned()]
             }
-            // Takes every name of a file: here one that cannot be made.
+            // Accepts any file name: here one that can't be created.
             "TENFOUR_RECORD" => vec![format!("no-folder/{CANARY}")],
-            // Both look right, and are refused by Discord and the CAD.
+            // Both look right, and are rejected by Discord and the CAD.
             "DISCORD_TOKEN" | "SONORAN_API_KEY" => vec![CANARY.to_owned(), format!("two {CANARY}")],
             "SONORAN_COMMUNITY_ID" => vec![CANARY.to_owned()],
             _ => vec![format!("1,{CANARY}=info")],
@@ -26,7 +26,7 @@ async fn no_command_repeats_what_stands_in_a_setting() {
         for form in forms {
             stage.vars = good.clone();
             stage.vars.insert(variable.name, form);
-            // Log everything, but where that is what is wrong.
+            // Log everything, unless the log setting is the wrong one.
             stage.vars.entry("TENFOUR_LOG").or_insert_with(|| "trace".to_owned());
             for command in ["check", "invite"] {
                 let end = stage.run(&[command]).await;
@@ -34,7 +34,7 @@ async fn no_command_repeats_what_stands_in_a_setting() {
                 assert!(!said.contains(CANARY), "{} {command}: {end}", variable.name);
             }
             let bot = stage.start();
-            // Some forms are no reason not to start.
+            // Some forms don't prevent the start.
             let wrong = tokio::time::timeout(std::time::Duration::from_millis(300), bot.ended(crate::test_bot::PATIENCE)).await;
             if let Ok(end) = wrong {
                 let said = end.to_string();

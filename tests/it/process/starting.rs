@@ -1,4 +1,4 @@
-//! What keeps the bot from starting, and what does not.
+//! What prevents the bot from starting, and what doesn't.
 
 use tenfour_sim::cad::Seen;
 use tokio::net::TcpListener;
@@ -7,7 +7,7 @@ use super::{Running, Stage, eventually, sqlite};
 use crate::test_bot::PATIENCE;
 
 #[tokio::test]
-async fn all_that_is_missing_is_told_in_one_message() {
+async fn everything_missing_is_reported_in_one_message() {
     let mut stage = Stage::new().await;
     stage.vars.clear();
     let end = stage.run(&[]).await;
@@ -17,7 +17,7 @@ async fn all_that_is_missing_is_told_in_one_message() {
 }
 
 #[tokio::test]
-async fn bad_values_are_all_told_and_secrets_in_them_are_not() {
+async fn bad_values_are_all_reported_without_their_secrets() {
     let mut stage = Stage::new().await;
     // Pasted into the wrong line, and with a blank in it.
     let token = format!("{}.{}.{}", "M".repeat(26), "G".repeat(6), "h".repeat(38));
@@ -54,7 +54,7 @@ async fn a_wrong_token_ends_it_with_the_fix() {
     only_the_reason(&end);
 }
 
-/// One error, which is the reason, and nothing of parts that ended because of it.
+/// One error with the reason, and none about parts that ended because of it.
 fn only_the_reason(end: &super::Finished) {
     let errors: Vec<&str> = end.stderr.lines().filter(|line| line.contains("ERROR") || line.starts_with("tenfour: ")).collect();
     assert!(errors.len() == 1 && errors[0].contains("DISCORD_TOKEN"), "{end}");
@@ -111,14 +111,14 @@ async fn a_second_start_on_the_same_database_is_refused_and_harms_nothing() {
     stage.post(addr, 1).await;
     stage.holds(&channel, vec![1]).await;
     bot.kill().await;
-    // What a kill leaves of the lock holds nobody up.
+    // A lock file left by a kill doesn't prevent the start.
     let (bot, addr) = stage.up().await;
     stage.post(addr, 2).await;
     stage.holds(&channel, vec![1, 2]).await;
     bot.stop().await;
 }
 
-/// Waits until `/readyz` names the hub session as refused, and wants the process alive and accepting.
+/// Waits until `/readyz` reports the hub session as rejected, and checks that the process runs and accepts events.
 async fn rejected_but_running(stage: &Stage, bot: &Running) -> String {
     let seen = stage.cad.wait_seen(PATIENCE, |seen| matches!(seen, Seen::Auth { success: Some(false), .. })).await;
     assert!(seen.is_some(), "it never signed in");
@@ -135,7 +135,7 @@ async fn rejected_but_running(stage: &Stage, bot: &Running) -> String {
 }
 
 #[tokio::test]
-async fn wrong_cad_credentials_are_told_and_it_runs_on() {
+async fn wrong_cad_credentials_are_reported_and_it_keeps_running() {
     let mut stage = Stage::new().await;
     stage.set("SONORAN_API_KEY", "wrong-key-7010");
     let bot = stage.start();
@@ -146,7 +146,7 @@ async fn wrong_cad_credentials_are_told_and_it_runs_on() {
 }
 
 #[tokio::test]
-async fn an_unknown_server_id_is_told_and_the_known_one_works() {
+async fn an_unknown_server_id_is_reported_and_the_known_one_works() {
     let mut stage = Stage::new().await;
     stage.set("SONORAN_SERVER_IDS", "1,9");
     let bot = stage.start();

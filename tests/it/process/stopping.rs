@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: a clean end in the time that service managers grant, whatever hangs, and nothing accepted is lost.
+//! SIGTERM and SIGINT: a clean end in the time that service managers allow, whatever hangs, and no accepted event is lost.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn neither_a_half_sent_request_nor_a_discord_that_hangs_holds_it_up_and_no
         head.write_all(b"POST /sonorancad/event HTTP/1.1\r\nHost: x\r\n").await.unwrap();
         let mut body = TcpStream::connect(addr).await.unwrap();
         body.write_all(b"POST /sonorancad/event HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"key\":").await.unwrap();
-        // And one that asks for nothing at all.
+        // And one that sends nothing at all.
         let mut idle = TcpStream::connect(addr).await.unwrap();
 
         bot.signal(signal);

@@ -1,4 +1,4 @@
-//! The steps of a scenario: read from its file, played on a stage.
+//! The steps of a scenario: reads them from its file, and plays them on a stage.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +18,7 @@ use tenfour::world::{ListedCalls, ListedUnits, Listing};
 use super::shown::Seen;
 use crate::stage::{BEGIN, Stage};
 
-/// After its last step a scenario goes on for so long (ms).
+/// How long a scenario continues after its last step (ms).
 const AFTERWARDS: i64 = 10_000;
 
 /// One line: when, what.
@@ -67,7 +67,7 @@ impl Words {
         assert!(self.steps(lines, place).is_empty(), "steps before the first scenario");
     }
 
-    /// Lines become steps. What is an open JSON text goes on in the next line.
+    /// Turns lines into steps. An unfinished JSON text continues in the next line.
     pub(crate) fn steps(&mut self, lines: &[(usize, &str)], place: &impl Fn(usize) -> String) -> Vec<Step> {
         let mut steps = Vec::new();
         let (mut at, mut begun) = (0, None);
@@ -105,7 +105,7 @@ impl Words {
     }
 }
 
-/// `None`: its JSON goes on.
+/// `None`: its JSON continues.
 fn step(line: &str, place: String, before: i64) -> Option<Step> {
     let (time, rest) = line.split_once(' ').unwrap_or((line, ""));
     let (at, line) = offset(time).map_or((before, line), |at| (at, rest.trim()));
@@ -141,7 +141,7 @@ struct Play {
     down: bool,
 }
 
-/// Plays a scenario. Returns everything that is shown at its end, and how it came to be.
+/// Plays a scenario. Returns everything that is shown at its end, and the requests that led to it.
 pub(crate) async fn play(steps: &[Step]) -> Result<String, String> {
     let mut stage = Stage::new().await;
     stage.reads = false;
@@ -170,7 +170,7 @@ impl Play {
         self.seen.look(&self.stage.discord);
     }
 
-    /// Time passes by whole seconds, so that what waits for a random moment goes at a known one.
+    /// Time passes in whole seconds, so that whatever waits for a random moment goes at a known one.
     async fn until(&mut self, at: i64) {
         let end = BEGIN.plus(at);
         let began = self.stage.clock.now();
@@ -260,7 +260,7 @@ impl Play {
         ChannelId(id.parse().unwrap())
     }
 
-    /// A route is made, or gets these settings and no other.
+    /// Creates a route, or gives it exactly these settings.
     async fn route(&mut self, step: &Step) -> Result<(), String> {
         let (name, event) = (step.word(1), step.word(2));
         let flag = |flag: &str| step.words.iter().any(|word| word == flag);

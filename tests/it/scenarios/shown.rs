@@ -1,4 +1,4 @@
-//! What stands on Discord, as text that people can read and machines can compare: no number of Discord's in it, every time as a time.
+//! Renders Discord's messages as text that people can read and machines can compare: no ids of Discord's, every time as a time.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::stage::BEGIN;
 /// Makes no sound (Discord's SUPPRESS_NOTIFICATIONS).
 const SILENT: u64 = 1 << 12;
 
-/// Everything seen so far, so that what was deleted keeps its name.
+/// Everything seen so far, so that deleted messages keep their name.
 pub(super) struct Seen {
     guild: String,
     roles: BTreeMap<String, String>,
@@ -40,7 +40,7 @@ impl Seen {
         found.map(|(id, (channel, _))| (channel.to_string(), id.to_string()))
     }
 
-    /// Learns the names of what is new: a thread is named after its message, and what stands in it after the thread.
+    /// Names new items: a thread after its message, and its messages after the thread.
     pub(super) fn look(&mut self, discord: &DiscordSim) {
         let snapshot = discord.snapshot();
         self.look_at_messages(&snapshot);
@@ -167,24 +167,24 @@ impl Seen {
         let message = if body["message"].is_object() { &body["message"] } else { body };
         let embed = &message["embeds"][0];
         let texts = [&body["name"], &embed["title"], &message["content"], &embed["description"]];
-        let mut told = texts
+        let mut line = texts
             .into_iter()
             .filter_map(Value::as_str)
             .find(|text| !text.is_empty())
             .map(|text| format!(": {}", self.said(text)))
             .unwrap_or_default();
         if let Some(archived) = body["archived"].as_bool() {
-            told = format!("{told}: {}", if archived { "put away" } else { "taken out" });
+            line = format!("{line}: {}", if archived { "put away" } else { "taken out" });
         }
         if (!message["content"].is_null() || message["embeds"].is_array()) && message["allowed_mentions"]["parse"] != json!([]) {
-            told.push_str(", WITHOUT allowed_mentions");
+            line.push_str(", WITHOUT allowed_mentions");
         }
         let status = match request["status"].as_u64().unwrap() {
             200..300 => String::new(),
             0 => ", answer lost".into(),
             status => format!(" → {status}"),
         };
-        format!("{} {method} {place}{told}{status}", clock(UnixMs(request["at_ms"].as_i64().unwrap()))).replace('\n', " ⏎ ")
+        format!("{} {method} {place}{line}{status}", clock(UnixMs(request["at_ms"].as_i64().unwrap()))).replace('\n', " ⏎ ")
     }
 
     fn channel_name(&self, id: &str) -> String {
@@ -239,11 +239,11 @@ fn time(stamp: &str) -> String {
     clock(UnixMs(stamp.parse::<jiff::Timestamp>().unwrap().as_millisecond()))
 }
 
-/// `20:00:00`, with the day before it if it is another than that of the scenarios.
+/// `20:00:00`, with the day before it if it isn't the scenarios' day.
 fn clock(at: UnixMs) -> String {
     let day = |at: UnixMs| jiff::Timestamp::from_millisecond(at.0).unwrap().to_string();
-    let (now, told) = (day(BEGIN), day(at));
-    let (date, time) = told.trim_end_matches('Z').split_once('T').unwrap();
+    let (now, then) = (day(BEGIN), day(at));
+    let (date, time) = then.trim_end_matches('Z').split_once('T').unwrap();
     let time = time.split('.').next().unwrap_or_default();
     if now.starts_with(date) { time.to_owned() } else { format!("{date} {time}") }
 }

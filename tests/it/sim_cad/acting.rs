@@ -1,4 +1,4 @@
-//! What a bot does through the simulated CAD's API: whom a request means, what is refused, and trouble aimed at one operation.
+//! A bot's actions through the simulated CAD's API: whom a request means, what is rejected, and faults aimed at one operation.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ fn open(cad: &CadSim) -> usize {
     cad.open_state(1)["activeCalls"].as_array().unwrap().len()
 }
 
-/// The client that the bot has.
+/// The bot's own client.
 fn client(cad: &CadSim) -> CadRest {
     CadRest::new(&cad.api_url(), SecretString::from(KEY), reqwest::Client::new())
 }
@@ -70,7 +70,7 @@ async fn a_new_dispatch_takes_several_selectors_and_refuses_whom_it_does_not_kno
     assert_eq!(open(&cad), before, "what was refused made no call");
     assert!(cad.logout(1, one));
     assert_eq!(create(json!({"discord": "77"})).await.1["idents"], json!([]), "linked, off duty");
-    // Status and panic take one selector, and no group.
+    // Status and panic accept one selector, and no group.
     for body in [json!({"groupName": "X", "status": 3}), json!({"discord": "88", "accountUuid": b, "status": 3}), json!({"status": 3})] {
         assert_eq!(rest(&cad, "PATCH", &format!("{BASE}/units/status"), body).await.0, 400);
     }
@@ -218,18 +218,18 @@ async fn trouble_is_aimed_at_one_operation_once_or_always() {
         cad.count(|seen| matches!(seen, Seen::Rest { method, path, .. } if method == "POST" && path.ends_with("/dispatch-calls")))
     };
 
-    // Done, the answer lost: in doubt, and not asked a second time.
+    // Done, the answer lost: outcome unknown, and not sent a second time.
     cad.rest_do_then_drop("POST /dispatch-calls$", 1);
     let error = actor.create_dispatch(&granted(), server, &new).await.unwrap_err();
     assert!(error.is_outcome_unknown(), "{error}");
     assert_eq!((made(&cad), open(&cad)), (1, 1));
-    // Not done, the connection broken: nobody can tell the two apart.
+    // Not done, the connection broken: nobody can distinguish the two.
     cad.rest_drop("POST /dispatch-calls$", 1);
     assert!(actor.create_dispatch(&granted(), server, &new).await.unwrap_err().is_outcome_unknown());
     assert_eq!((made(&cad), open(&cad)), (2, 1));
     let call = CallId(actor.create_dispatch(&granted(), server, &new).await.unwrap()["callId"].as_i64().unwrap());
 
-    // Its neighbours are not hit.
+    // Its neighbors aren't affected.
     cad.rest_status("POST /dispatch-calls$", 503, u32::MAX, None);
     assert_eq!(actor.detach(&granted(), server, &Target::Discord(77)).await, Ok(vec![ident]));
     assert_eq!(actor.attach(&granted(), server, call, &Target::Discord(77)).await, Ok(vec![ident]));
@@ -239,7 +239,7 @@ async fn trouble_is_aimed_at_one_operation_once_or_always() {
     }
     cad.heal();
 
-    // What may be repeated is, and changes the CAD once.
+    // Repeatable requests are repeated, and change the CAD once.
     cad.rest_status("DELETE /calls/911", 503, 1, None);
     let number = CallId(cad.place_911(1, &burglary()).unwrap());
     assert_eq!(actor.remove_911(&granted(), server, number).await, Ok(()));
@@ -247,7 +247,7 @@ async fn trouble_is_aimed_at_one_operation_once_or_always() {
     assert_eq!(reader.account(&Selector::Discord(1)).await, Ok(None));
     assert!(reader.account(&Selector::Discord(77)).await.unwrap().is_some());
 
-    // The budget is spent before the CAD's limit is, and names when there is more.
+    // The budget is spent before the CAD's limit is, and the error says when there is more.
     cad.set_rate_limits(true);
     cad.clear_log();
     let mut waiting = 0;

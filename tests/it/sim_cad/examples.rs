@@ -1,4 +1,4 @@
-//! Each documented operation, walked through the simulated CAD: its answer has the shape of the documented one.
+//! Each documented operation, against the simulated CAD: its answer has the documented shape.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::rest_examples::{example, folder};
 
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-/// A CAD that holds what the examples name: account, unit 4101, 911s 301 and 302, dispatches 501 and 502, one closed call, a layout.
+/// A CAD with everything that the examples name: account, unit 4101, 911s 301 and 302, dispatches 501 and 502, one closed call, a layout.
 async fn stage() -> CadSim {
     let cad = start(tenfour_sim::cad::CadOptions { servers: vec![ServerOptions::new(1, "Main Server")], ..options() }).await;
     let player = Some("player-1234".to_owned());
@@ -53,14 +53,14 @@ fn layout() -> Value {
 }
 
 /// How `found` differs in shape from what is documented.
-fn differences(at: &str, documented: &Value, found: &Value, told: &mut Vec<String>) {
+fn differences(at: &str, documented: &Value, found: &Value, text: &mut Vec<String>) {
     match (documented, found) {
         (Value::Object(documented), Value::Object(found)) => {
-            // Maps from names of anybody's choice: only the kind of their values is documented.
+            // Maps with free names: only the type of their values is documented.
             if ["metaData", "permissions", "values"].iter().any(|map| at.ends_with(map)) {
                 let sample = documented.values().next();
                 for (name, value) in found {
-                    sample.into_iter().for_each(|sample| differences(&format!("{at}.{name}"), sample, value, told));
+                    sample.into_iter().for_each(|sample| differences(&format!("{at}.{name}"), sample, value, text));
                 }
                 return;
             }
@@ -69,28 +69,28 @@ fn differences(at: &str, documented: &Value, found: &Value, told: &mut Vec<Strin
             let names: BTreeSet<&String> = documented.keys().chain(found.keys()).collect();
             for name in names.into_iter().filter(|name| !optional(name)) {
                 match (documented.get(name), found.get(name)) {
-                    // What is in it is not documented.
+                    // Its content is undocumented.
                     (Some(_), Some(value)) if name == "template" => assert!(value.is_object(), "{at}.{name}"),
-                    (Some(documented), Some(found)) => differences(&format!("{at}.{name}"), documented, found, told),
-                    (Some(_), None) => told.push(format!("{at}.{name} is missing")),
-                    (None, _) => told.push(format!("{at}.{name} is not documented")),
+                    (Some(documented), Some(found)) => differences(&format!("{at}.{name}"), documented, found, text),
+                    (Some(_), None) => text.push(format!("{at}.{name} is missing")),
+                    (None, _) => text.push(format!("{at}.{name} is not documented")),
                 }
             }
         }
         (Value::Array(documented), Value::Array(found)) => {
             let Some(sample) = documented.first() else { return };
             if found.is_empty() {
-                told.push(format!("{at} is empty"));
+                text.push(format!("{at} is empty"));
             }
-            found.iter().for_each(|row| differences(&format!("{at}[]"), sample, row, told));
+            found.iter().for_each(|row| differences(&format!("{at}[]"), sample, row, text));
         }
         (Value::Bool(_), Value::Bool(_)) | (Value::Number(_), Value::Number(_)) | (Value::String(_), Value::String(_)) => {}
-        (documented, found) => told.push(format!("{at}: {found} where {documented} is documented")),
+        (documented, found) => text.push(format!("{at}: {found} where {documented} is documented")),
     }
 }
 
 #[test]
-fn every_kind_of_difference_is_told() {
+fn every_kind_of_difference_is_reported() {
     for (documented, found) in [
         (json!({"a": 1}), json!({})),
         (json!({}), json!({"a": 1})),
@@ -101,16 +101,16 @@ fn every_kind_of_difference_is_told() {
         (json!({"x": {"metaData": {"a": "b"}}}), json!({"x": {"metaData": {"c": 1}}})),
         (json!({"a": ""}), json!({"a": null})),
     ] {
-        let mut told = Vec::new();
-        differences("", &documented, &found, &mut told);
-        assert_eq!(told.len().min(1), 1, "{documented} {found}");
+        let mut text = Vec::new();
+        differences("", &documented, &found, &mut text);
+        assert_eq!(text.len().min(1), 1, "{documented} {found}");
     }
 }
 
 #[tokio::test]
 async fn answers_have_the_shape_of_the_documented_ones() {
     let cad = stage().await;
-    // In an order in which each finds what it needs; with the numbers that exist here in place of the documented ones.
+    // In an order in which each finds what it needs; with existing numbers in place of the documented ones.
     let walk: [(&str, Value); 25] = [
         ("version.page", Value::Null),
         ("servers.page", Value::Null),
@@ -150,9 +150,9 @@ async fn answers_have_the_shape_of_the_documented_ones() {
         let path = format!("{}?{}", asked["path"].as_str().unwrap().strip_prefix("/v2/").unwrap(), query.join("&"));
         let (status, answer) = rest(&cad, asked["method"].as_str().unwrap(), &path, body).await;
         assert_eq!(json!(status), documented["status"], "{name}: {answer}");
-        let mut told = Vec::new();
-        differences("", &documented["body"], &answer, &mut told);
-        assert!(told.is_empty(), "{name}: {told:?}\n{answer}");
+        let mut text = Vec::new();
+        differences("", &documented["body"], &answer, &mut text);
+        assert!(text.is_empty(), "{name}: {text:?}\n{answer}");
     }
     let walked: BTreeSet<String> = walk.iter().map(|(name, _)| (*name).to_owned()).collect();
     let documented: BTreeSet<String> = fs::read_dir(folder())

@@ -1,4 +1,4 @@
-//! Each fault does what it says, and nothing outlives the simulator.
+//! Each fault does what it says, and no task outlives the simulator.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn faults_of_connecting() {
 }
 
 #[tokio::test]
-async fn silence_falls_where_it_is_told_to() {
+async fn the_hub_goes_silent_where_asked() {
     let cad = start(options()).await;
     let short = Duration::from_millis(100);
     let ask = || reqwest::Client::new().post(format!("{}/negotiate", cad.hub_url())).header("content-length", "0").timeout(short).send();
@@ -187,7 +187,7 @@ async fn pushes_are_lost_late_or_twice() {
     assert!(cad.wait_pushed(LONG).await);
 }
 
-/// What becomes of a GET: its status, 1 for a page instead of JSON, 0 for no answer.
+/// The outcome of a GET: its status, 1 for a page instead of JSON, 0 for no answer.
 async fn ask(cad: &tenfour_sim::cad::CadSim, most: Duration) -> u16 {
     let request =
         reqwest::Client::new().get(format!("{}/v2/general/version", cad.api_url())).header("authorization", format!("Bearer {KEY}"));

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{KEY, LONG, Raw, burglary, options, start, unit};
 
-/// An HTTP destination that answers 200 and hands over head and body of each request.
+/// An HTTP destination that answers 200 and returns head and body of each request.
 async fn destination() -> (SocketAddr, mpsc::UnboundedReceiver<(String, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! The scenario: every event on demand, everything once, and evenings that repeat with their seed.
+//! The demo's scenario: every event on demand, everything once, and shifts that repeat with their seed.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ async fn fires_never_run_dry_in_any_order() {
     }
 }
 
-/// What was raised while `step` was done.
+/// The events raised during `step`.
 fn raised(cad: &CadSim, step: impl FnOnce()) -> Vec<String> {
     cad.clear_log();
     step();
@@ -72,7 +72,7 @@ fn raised(cad: &CadSim, step: impl FnOnce()) -> Vec<String> {
 async fn what_is_done_in_the_game_changes_the_cad_and_raises_no_event() {
     let cad = start(options()).await;
     for _ in 0..8 {
-        fire(&cad, "duty").unwrap(); // nobody has to be called in
+        fire(&cad, "duty").unwrap(); // nobody has to go on duty first
     }
     fire(&cad, "dispatch").unwrap();
     fire(&cad, "911").unwrap();
@@ -185,7 +185,7 @@ async fn the_short_scenario_shows_every_kind_and_cleans_up() {
     }
 }
 
-/// What an evening raised within this much virtual time, then cancelled.
+/// The events of a shift within this much virtual time, then canceled.
 async fn shift(seed: u64, minutes: u32) -> (Vec<String>, CadSim) {
     let cad = start(options()).await;
     let cancel = CancellationToken::new();
@@ -214,7 +214,7 @@ async fn shifts_are_believable() {
     for kind in ["EVENT_911", "EVENT_DISPATCH_NEW", "EVENT_DISPATCH_EDIT", "EVENT_UNIT_PANIC", "EVENT_RECORD_ADD", "EVENT_UNIT_LOGOUT"] {
         assert!(seen.iter().any(|other| other == kind), "{kind}");
     }
-    // Evenings end and begin again, so nothing piles up.
+    // Shifts end and begin again, so nothing piles up.
     assert!(seen.iter().filter(|kind| *kind == "EVENT_UNIT_LOGIN").count() > 24);
     let open = cad.open_state(1);
     let count = |list: &str| open[list].as_array().map_or(0, Vec::len);

@@ -48,14 +48,14 @@ impl Bot {
         self.call(Method::GET, path, Value::Null).await
     }
 
-    /// Posts into the channel and gives the message.
+    /// Posts into the channel and returns the message.
     pub(super) async fn post(&self, body: Value) -> Value {
         let (status, value) = self.call(Method::POST, &format!("/channels/{}/messages", self.channel), body).await;
         assert_eq!(status, 200, "{value}");
         value
     }
 
-    /// Posts into the channel what must be refused.
+    /// Posts something that must be rejected into the channel.
     pub(super) async fn refused(&self, body: Value) -> (u16, Value) {
         let (status, value) = self.call(Method::POST, &format!("/channels/{}/messages", self.channel), body).await;
         assert!(status >= 400, "was accepted: {value}");
@@ -72,7 +72,7 @@ impl Bot {
         gateway
     }
 
-    /// Registers commands and connects: ready for people.
+    /// Registers commands and connects: ready for interactions.
     pub(super) async fn with_commands(&self, commands: Value) -> Gateway {
         let path = format!("/applications/{}/guilds/{}/commands", self.sim.application_id(), self.guild);
         let (status, value) = self.call(Method::PUT, &path, commands).await;
@@ -88,7 +88,7 @@ impl Bot {
         self.call(Method::POST, &path, body).await
     }
 
-    /// The address of an interaction's webhook.
+    /// The URL of an interaction's webhook.
     pub(super) fn webhook(&self, event: &Value, rest: &str) -> String {
         format!("/webhooks/{}/{}{rest}", self.sim.application_id(), event["token"].as_str().unwrap())
     }
@@ -107,7 +107,7 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Connects and takes HELLO.
+    /// Connects and reads HELLO.
     pub(super) async fn connect(sim: &DiscordSim) -> Self {
         let url = format!("{}/gateway-ws?v=10&encoding=json", sim.url().replace("http://", "ws://"));
         let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
@@ -145,7 +145,7 @@ impl Gateway {
         }
     }
 
-    /// The data of the next event of this name; others are passed over.
+    /// The data of the next event of this name; others are skipped.
     pub(super) async fn event(&mut self, name: &str) -> Value {
         loop {
             let payload = self.next().await;

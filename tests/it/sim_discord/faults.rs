@@ -1,4 +1,4 @@
-//! Planned misbehaviour of REST.
+//! Planned faults of REST.
 
 use super::client::{bot, read};
 use super::*;
@@ -100,7 +100,7 @@ async fn a_dropped_request_does_nothing_and_a_late_one_is_done_whoever_waits() {
     assert_eq!(order, ["second", "first"]);
 }
 
-/// What came of so many requests under a noise: statuses, 0 for none.
+/// The outcomes of so many requests with random faults: statuses, 0 for none.
 async fn under(noise: tenfour_sim::discord::Noise) -> Vec<u16> {
     let bot = bot().await;
     bot.sim.noise(noise);

@@ -11,7 +11,7 @@ const MESSAGE_CONTENT: u64 = 1 << 15;
 async fn identify_is_answered_with_ready_and_the_guilds() {
     let bot = bot().await;
     let mut gateway = Gateway::connect(&bot.sim).await;
-    // Without `Bot ` it is welcome too.
+    // Without `Bot ` it is accepted too.
     gateway.send(json!({"op": 2, "d": {"token": TOKEN, "intents": GUILDS, "properties": {}}})).await;
     let ready = gateway.event("READY").await;
     assert_eq!(
@@ -21,7 +21,7 @@ async fn identify_is_answered_with_ready_and_the_guilds() {
     assert_eq!(ready["guilds"], json!([{"id": bot.guild, "unavailable": true}]));
     assert!(ready["resume_gateway_url"].as_str().unwrap().starts_with("ws://127.0.0.1:"));
     let guild = gateway.event("GUILD_CREATE").await;
-    // What serenity refuses to live without.
+    // Fields that serenity requires.
     for key in [
         "id",
         "name",
@@ -178,15 +178,15 @@ async fn shards_get_their_own_guilds_only() {
     for guild in &all {
         bot.sim.add_role(guild, "Dispatch", 0);
     }
-    let mut heard = 0;
+    let mut count = 0;
     for (shard, gateway) in (0_u64..).zip(&mut shards) {
         for payload in gateway.drain().await {
             let guild = payload["d"]["guild_id"].as_str().unwrap();
             assert_eq!((guild.parse::<u64>().unwrap() >> 22) % 2, shard);
-            heard += 1;
+            count += 1;
         }
     }
-    assert_eq!(heard, all.len(), "each event goes to one shard");
+    assert_eq!(count, all.len(), "each event goes to one shard");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! People run commands, type, click, choose, send forms; the bot answers.
+//! People run commands, type, click, choose, submit forms; the bot answers.
 
 use super::client::{Bot, bot, bot_with, calm};
 use super::*;
@@ -37,14 +37,14 @@ async fn commands_are_registered_as_discord_would() {
     assert_eq!((&ping["application_id"], &ping["type"], &ping["dm_permission"]), (&json!(app), &json!(1), &json!(true)));
     assert!(ping["version"].is_string());
     assert_eq!(tokio::time::timeout(SOON, stream.recv()).await.unwrap().unwrap()["commands"], first);
-    // The same name keeps its id, what is not named goes.
+    // The same name keeps its id, commands that aren't named are removed.
     let (_, second) =
         bot.call(Method::PUT, &global, json!([{"name": "ping", "description": "Pong"}, {"name": "help", "description": "Help"}])).await;
     assert_eq!((&second[0]["id"], &second[0]["description"]), (&ping["id"], &json!("Pong")));
     assert_ne!(second[0]["version"], ping["version"]);
     bot.call(Method::PUT, &global, json!([{"name": "help", "description": "Help"}])).await;
     assert_eq!(bot.get(&global).await.1.as_array().unwrap().len(), 1);
-    // One by one, and apart from the guild's.
+    // One by one, and separate from the guild's.
     let (status, one) = bot.call(Method::POST, &guild, json!({"name": "local", "description": "L"})).await;
     assert_eq!((status, &one["guild_id"]), (201, &json!(bot.guild)));
     let (status, same) = bot.call(Method::POST, &guild, json!({"name": "local", "description": "M"})).await;
@@ -237,7 +237,7 @@ async fn a_reply_is_a_message_and_comes_once() {
     let bot = bot().await;
     let mut gateway = bot.with_commands(commands()).await;
     let (pending, event) = ping(&bot, &mut gateway).await;
-    // A refused answer can be tried again.
+    // A rejected answer can be retried.
     let (status, refusal) = bot.callback(&event, json!({"type": 4, "data": {"content": "x".repeat(2001)}})).await;
     assert_eq!((status, &refusal["code"]), (400, &json!(50035)));
     for wrong in [6, 7, 8, 99] {
@@ -413,7 +413,7 @@ async fn buttons_lists_and_forms_go_round() {
         message["id"]
     );
     assert_eq!(pending.reply(SOON).await.unwrap()["content"], "later");
-    // 4 with a private answer, whose own button only its reader sees.
+    // 4 with a private reply, whose own button only its reader sees.
     let pending = bot.sim.click(id, Some(&ana), "go").unwrap();
     let event = gateway.event("INTERACTION_CREATE").await;
     let private =
@@ -423,7 +423,7 @@ async fn buttons_lists_and_forms_go_round() {
     let private_id = reply["id"].as_str().unwrap();
     assert!(bot.sim.click(private_id, Some(&bot.sim.owner_id(&bot.guild)), "mine").unwrap_err().contains("does not see"));
     assert_eq!(bot.get(&format!("/channels/{}/messages/{private_id}", bot.channel)).await.1["code"], 10008);
-    // 9: a form, and what is sent back.
+    // 9: a form, and its submission.
     let opened = bot.sim.click(private_id, None, "mine").unwrap();
     let event = gateway.event("INTERACTION_CREATE").await;
     assert_eq!(event["member"]["user"]["id"], json!(ana), "who sees it clicks it");

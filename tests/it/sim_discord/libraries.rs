@@ -1,4 +1,4 @@
-//! Libraries that other people wrote: serenity (the bot's own) and discord.js.
+//! Third-party libraries: serenity (the bot's own) and discord.js.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::client::{TOKEN, bot, calm};
 use super::*;
 
-/// Tells the test what serenity made of the gateway's events.
+/// Sends serenity's events to the test.
 struct Handler(mpsc::UnboundedSender<Value>);
 
 #[async_trait]
@@ -35,9 +35,9 @@ impl EventHandler for Handler {
             let Some(ResolvedOption { name: sub, value: ResolvedValue::SubCommand(inner), .. }) = options.first() else {
                 panic!("{options:?}")
             };
-            let mut told = json!({"sub": sub});
+            let mut answer = json!({"sub": sub});
             for option in inner {
-                told[option.name] = match &option.value {
+                answer[option.name] = match &option.value {
                     ResolvedValue::Channel(channel) => json!(channel.name),
                     ResolvedValue::Role(role) => json!(role.name),
                     ResolvedValue::User(user, member) => json!([user.display_name(), member.is_some()]),
@@ -46,7 +46,7 @@ impl EventHandler for Handler {
                     other => panic!("{other:?}"),
                 };
             }
-            self.0.send(told).unwrap();
+            self.0.send(answer).unwrap();
             let reply = serenity::all::CreateInteractionResponseMessage::new().content("as you wish").ephemeral(true);
             command.create_response(&ctx.http, serenity::all::CreateInteractionResponse::Message(reply)).await.unwrap();
         }
@@ -61,16 +61,16 @@ fn serenity_http(sim: &DiscordSim) -> Http {
 async fn serenity_reaches_ready_sees_the_guild_and_answers_a_command() {
     let bot = bot().await;
     let role = bot.sim.add_role(&bot.guild, "Dispatch", 0x00FF_0000);
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut answer) = mpsc::unbounded_channel();
     let mut client =
-        ClientBuilder::new_with_http(serenity_http(&bot.sim), GatewayIntents::GUILDS).event_handler(Handler(tell)).await.unwrap();
+        ClientBuilder::new_with_http(serenity_http(&bot.sim), GatewayIntents::GUILDS).event_handler(Handler(sender)).await.unwrap();
     let shards = Arc::clone(&client.shard_manager);
     let http = Arc::clone(&client.http);
     let running = tokio::spawn(async move { client.start().await });
 
-    let ready = next(&mut told).await;
+    let ready = next(&mut answer).await;
     assert_eq!(ready["application"], json!(bot.sim.application_id()));
-    let guild = next(&mut told).await;
+    let guild = next(&mut answer).await;
     // @everyone, the bot's own role and ours; the owner and the bot.
     assert_eq!(guild, json!({"guild": "Los Santos", "channels": 1, "roles": 3, "members": 2}));
 
@@ -89,12 +89,12 @@ async fn serenity_reaches_ready_sees_the_guild_and_answers_a_command() {
     let options = json!({"channel": bot.channel, "role": role, "user": bot.sim.owner_id(&bot.guild), "count": 3, "event": "911"});
     let pending = bot.sim.slash(&bot.channel, None, "alerts", &["add"], options).unwrap();
     let expected = json!({"sub": "add", "channel": "alerts", "role": "Dispatch", "user": ["Owner", true], "count": 3, "event": "911"});
-    assert_eq!(next(&mut told).await, expected);
+    assert_eq!(next(&mut answer).await, expected);
     let reply = pending.reply(SOON).await.unwrap();
     assert_eq!(reply["content"], "as you wish");
     assert!(bot.seen().is_empty(), "a private reply is not in the channel");
 
-    // A message of its builders, posted and changed.
+    // A message from its builders, posted and changed.
     let channel = serenity::all::ChannelId::new(bot.channel.parse().unwrap());
     let embed = serenity::all::CreateEmbed::new().title("A call").field("Postal", "100", true);
     let mut sent = channel.send_message(&http, serenity::all::CreateMessage::new().embed(embed)).await.unwrap();
@@ -110,8 +110,8 @@ fn option(kind: serenity::all::CommandOptionType, name: &str) -> serenity::all::
     serenity::all::CreateCommandOption::new(kind, name, name)
 }
 
-async fn next(told: &mut mpsc::UnboundedReceiver<Value>) -> Value {
-    tokio::time::timeout(SOON, told.recv()).await.expect("serenity said nothing").unwrap()
+async fn next(answer: &mut mpsc::UnboundedReceiver<Value>) -> Value {
+    tokio::time::timeout(SOON, answer.recv()).await.expect("serenity said nothing").unwrap()
 }
 
 /// Runs `tests/official/discord.mjs`. Without Node or the packages it is skipped, unless `TENFOUR_REQUIRE_NODE=1` asks for it.
@@ -159,8 +159,8 @@ async fn official_discord_client_agrees() {
     assert!(done["ms"].as_u64().unwrap() >= 500, "seven posts through a bucket of five must wait: {done}");
 
     sim.say(&bot.channel, &sim.owner_id(&bot.guild), "hello bot").unwrap();
-    let heard = step("message").await;
-    assert_eq!((&heard["content"], &heard["author"]), (&json!("hello bot"), &json!("Owner")));
+    let received = step("message").await;
+    assert_eq!((&received["content"], &received["author"]), (&json!("hello bot"), &json!("Owner")));
 
     let typed = sim.interact(json!({
         "do": "autocomplete", "channel_id": bot.channel, "name": "alerts", "path": ["add"], "options": {"event": "9"}, "focused": "event"

@@ -1,10 +1,10 @@
-//! Rate limits: buckets, headers, the global one, what is exempt.
+//! Rate limits: buckets, headers, the global one, exempt routes.
 
 use super::client::{Bot, bot_with, calm};
 use super::*;
 
 async fn limited() -> Bot {
-    // A clock that stands still but for `advance`: nothing depends on how fast the machine is.
+    // A clock that moves only by `advance`: nothing depends on how fast the machine is.
     let now = std::sync::Arc::new(|| 1_700_000_000_000_i64);
     bot_with(DiscordOptions { rate_limits: RateLimits::Real, message_bucket: Bucket { limit: 5, window_ms: 5_000 }, now, ..calm() }).await
 }

@@ -1,4 +1,4 @@
-//! Messages, threads, history, permissions, mentions, nonces, what is refused.
+//! Messages, threads, history, permissions, mentions, nonces, rejections.
 
 use super::client::{TOKEN, bot, bot_with, calm, read};
 use super::*;
@@ -97,7 +97,7 @@ async fn a_message_is_made_changed_read_and_deleted() {
     assert_eq!(bot.get(&path).await.1, changed);
     let versions = bot.sim.edits(made["id"].as_str().unwrap());
     assert_eq!(versions.iter().map(|v| v["content"].as_str().unwrap()).collect::<Vec<_>>(), ["hi", "new"]);
-    // Taking everything away is refused; deleting is not.
+    // Removing everything is rejected; deleting isn't.
     assert_eq!(bot.call(Method::PATCH, &path, json!({"content": "", "embeds": []})).await.1["code"], 50006);
     assert_eq!(bot.call(Method::DELETE, &path, Value::Null).await.0, 204);
     assert_eq!(bot.get(&path).await, (404, json!({"message": "Unknown Message", "code": 10008})));
@@ -271,7 +271,7 @@ async fn files_are_kept_listed_and_served() {
     assert_eq!(made["embeds"][0]["image"]["url"], file["url"]);
     let served = bot.http.get(file["url"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(&served.bytes().await.unwrap()[..], b"\x89PNG\r\n--");
-    // An edit keeps what it names and takes what it brings.
+    // An edit keeps what it names and adds what it brings.
     let form = reqwest::multipart::Form::new()
         .part("files[0]", part(b"two", "b.png"))
         .text("payload_json", json!({"attachments": [{"id": file["id"]}, {"id": 0, "filename": "b.png"}]}).to_string());
@@ -307,7 +307,7 @@ async fn who_is_pinged_depends_on_allowed_mentions() {
         (json!({"content": content, "allowed_mentions": {"roles": [role]}}), json!([format!("<@&{role}>")]), 0, json!([role]), false),
         (json!({"content": content, "allowed_mentions": {"users": [user]}}), json!([format!("<@{user}>")]), 1, json!([]), false),
         (json!({"content": content, "allowed_mentions": {"parse": ["everyone"]}}), json!(["@everyone", "@here"]), 0, json!([]), true),
-        // Nobody's phone rings, though the mentions stand.
+        // No push notification, although the mentions are there.
         (json!({"content": content, "flags": 1 << 12}), json!([]), 1, json!([role]), true),
         // Embeds never ping.
         (json!({"embeds": [{"description": content}]}), json!([]), 0, json!([]), false),
@@ -336,7 +336,7 @@ async fn who_is_pinged_depends_on_allowed_mentions() {
     let made = bot.post(quiet).await;
     assert_eq!(pinged(&made["id"]).0, json!([]));
     assert_eq!(bot.refused(json!({"content": "x", "message_reference": {"message_id": "5"}})).await.1["code"], 50035);
-    // Without MENTION_EVERYONE only roles that everybody may mention ring.
+    // Without MENTION_EVERYONE only roles that everybody may mention are pinged.
     bot.sim.deny(&bot.channel, 1 << 17);
     let made = bot.post(json!({"content": content})).await;
     assert_eq!(pinged(&made["id"]).0, json!([format!("<@{user}>")]));
@@ -395,7 +395,7 @@ async fn the_bot_reacts_once_and_needs_a_permission_for_it() {
     for unknown in ["note", "%zz", "%FF"] {
         assert_eq!(bot.call(Method::PUT, &path(unknown), json!({})).await.1["code"], 10014, "{unknown}");
     }
-    // What stands there may be joined in; another one may not be begun.
+    // Joining an existing reaction is allowed; starting another one isn't.
     bot.sim.deny(&bot.channel, 1 << 6);
     assert_eq!(bot.call(Method::PUT, &path("%F0%9F%93%9D"), json!({})).await.0, 204);
     assert_eq!(bot.call(Method::PUT, &path("%E2%9A%A0%EF%B8%8F"), json!({})).await.1["code"], 50013);
@@ -414,7 +414,7 @@ async fn threads_hang_on_messages_and_forums_hold_posts() {
     let inside = format!("/channels/{id}/messages");
     let (status, note) = bot.call(Method::POST, &inside, json!({"content": "note"})).await;
     assert_eq!((status, bot.sim.messages(id).len(), bot.seen().len()), (200, 1, 1));
-    // Archived: no edits, but writing opens it again. The page is told of both.
+    // Archived: no edits, but writing reopens it. The page is notified of both.
     let mut stream = bot.sim.subscribe();
     let (status, archived) = bot.call(Method::PATCH, &format!("/channels/{id}"), json!({"archived": true})).await;
     assert_eq!((status, &archived["thread_metadata"]["archived"]), (200, &json!(true)));
@@ -422,10 +422,10 @@ async fn threads_hang_on_messages_and_forums_hold_posts() {
     assert_eq!(bot.call(Method::PATCH, &one, json!({"content": "x"})).await.1["code"], 50083);
     assert_eq!(bot.call(Method::POST, &inside, json!({"content": "more"})).await.0, 200);
     assert_eq!(bot.get(&format!("/channels/{id}")).await.1["thread_metadata"]["archived"], false);
-    let told: Vec<_> = std::iter::from_fn(|| stream.try_recv().ok()).filter(|item| item["type"] == "CHANNEL_UPDATE").collect();
-    let told: Vec<_> = told.iter().map(|item| (&item["channel"]["id"], &item["channel"]["archived"])).collect();
-    assert_eq!(told, [(&json!(id), &json!(true)), (&json!(id), &json!(false))]);
-    // Locking is for moderators; a locked archive takes nothing.
+    let updates: Vec<_> = std::iter::from_fn(|| stream.try_recv().ok()).filter(|item| item["type"] == "CHANNEL_UPDATE").collect();
+    let updates: Vec<_> = updates.iter().map(|item| (&item["channel"]["id"], &item["channel"]["archived"])).collect();
+    assert_eq!(updates, [(&json!(id), &json!(true)), (&json!(id), &json!(false))]);
+    // Locking is for moderators; a locked archive accepts nothing.
     assert_eq!(bot.call(Method::PATCH, &format!("/channels/{id}"), json!({"locked": true, "archived": true})).await.1["code"], 50013);
     bot.sim.allow(&bot.channel, 1 << 34);
     assert_eq!(bot.call(Method::PATCH, &format!("/channels/{id}"), json!({"locked": true, "archived": true})).await.0, 200);

@@ -1,4 +1,4 @@
-//! What a migration must not touch, and what each one adds.
+//! What a migration must not change, and what each one adds.
 
 use std::time::Duration;
 
@@ -81,9 +81,9 @@ async fn a_guild_that_had_routes_is_linked_since_its_first_one() {
     }
 }
 
-/// Posts of before know nothing of obstacles, but people were told of a channel that Discord refuses: once, with the first that waits there.
+/// Earlier posts have no obstacles, but people were notified about a channel that Discord refuses: once, with its first waiting post.
 #[tokio::test]
-async fn people_were_told_of_the_channel_that_is_refused_and_of_nothing_else() {
+async fn only_the_refused_channel_was_reported_to_people() {
     for old in &RELEASES {
         let folder = Folder::new();
         let database = upgraded(old, &folder).await;
@@ -109,7 +109,7 @@ async fn what_later_releases_ask_of_a_post_is_filled_in() {
     for old in &RELEASES {
         let folder = Folder::new();
         let database = upgraded(old, &folder).await;
-        // 0.2 brought places, 0.3 the time since when a post waits.
+        // 0.2 added places, 0.3 the time since when a post waits.
         if old.version < "0.2" {
             let added = "SELECT DISTINCT place, threads, thread, silent, shown_ms, unpinged FROM post";
             assert_eq!(lines(&database, added), ["channel|off|-|0|-|0"]);
@@ -129,8 +129,8 @@ async fn what_later_releases_ask_of_a_post_is_filled_in() {
     }
 }
 
-/// Everything that a guild has set, and what is written down of its people, as this version reads it.
-async fn told(old: &Old) -> String {
+/// Everything that a guild has set, and what is stored about its people, as this version reads it.
+async fn text(old: &Old) -> String {
     let folder = Folder::new();
     old.write(&folder.file());
     let store = Store::open(&folder.file()).await.unwrap();
@@ -189,6 +189,6 @@ async fn told(old: &Old) -> String {
 #[tokio::test]
 async fn settings_hours_and_audit_read_as_they_were() {
     for old in &RELEASES {
-        insta::assert_snapshot!(format!("settings_hours_and_audit_of_{}", old.version), told(old).await);
+        insta::assert_snapshot!(format!("settings_hours_and_audit_of_{}", old.version), text(old).await);
     }
 }

@@ -27,12 +27,12 @@ fn go_to(clock: &Clock, at: i64) {
     clock.advance((at - clock.now().0).max(0));
 }
 
-/// The moment in which Discord gave out an id.
+/// The moment in which Discord issued an id.
 fn moment(id: u64) -> i64 {
     i64::try_from(id >> 22).unwrap() + DISCORD_EPOCH_MS
 }
 
-/// A pretend Discord that gets the very ids of another one, made in their order: an id is its moment and a number within it.
+/// A simulated Discord that gets the very ids of another one, created in their order: an id is its moment and a number within it.
 struct Builder {
     bot: TestBot,
     last: u64,
@@ -48,9 +48,9 @@ impl Builder {
         assert_eq!(discord.bot_id(), stood["bot"]);
         go_to(&clock, moment(id(&stood["guild"])));
         let mut bot = TestBot::prepare_with(Setup { clock: Some(clock), ..Setup::default() }, discord).await;
-        // What links the guild is the upgrade alone.
+        // Only the upgrade links the guild.
         bot.set("DISCORD_GUILD_ID", String::new());
-        // Time makes leaps here.
+        // Time jumps here.
         bot.set("SONORAN_SILENCE_MINUTES", "0".to_owned());
         assert_eq!(bot.guild, stood["guild"]);
         // Its owner and the bot's role have the next two.
@@ -139,7 +139,7 @@ async fn left_by(old: &Old) -> TestBot {
     bot
 }
 
-/// Starts the new release two minutes after the old one ended. From then on time goes by.
+/// Starts the new release two minutes after the old one ended. From then on time passes.
 async fn boot(bot: &mut TestBot) {
     bot.clock.advance(120_000);
     let clock = bot.clock.clone();
@@ -150,11 +150,11 @@ async fn boot(bot: &mut TestBot) {
         }
     });
     bot.boot().await;
-    // A channel that was refused is tried again.
+    // A channel that was refused is retried.
     bot.clock.advance(20 * 60_000);
 }
 
-/// Messages of all channels and threads, with the name of where they stand.
+/// Messages of all channels and threads, with the name of their channel.
 fn messages(bot: &TestBot) -> Vec<(String, Value)> {
     let snapshot = bot.discord.snapshot();
     let mut found = Vec::new();
@@ -178,7 +178,7 @@ fn timeless(text: &str) -> String {
     said
 }
 
-/// What stands on Discord: `=` as the old release left it, `~` edited since, `+` new. Without boards, which have a pace of their own.
+/// The messages on Discord: `=` as the old release left it, `~` edited since, `+` new. Without boards, which have their own schedule.
 fn shown(bot: &TestBot, old: &Old) -> String {
     let stood = old.discord();
     let known: BTreeSet<u64> = all(&stood["messages"]).iter().map(|message| id(&message["id"])).collect();
@@ -201,14 +201,14 @@ fn shown(bot: &TestBot, old: &Old) -> String {
     lines.join("\n")
 }
 
-/// No message of the old release is gone, and no card stands twice in one channel or forum.
+/// No message of the old release is gone, and no card is twice in one channel or forum.
 fn nothing_twice(bot: &TestBot, old: &Old) {
     let stood = old.discord();
     let channels: BTreeSet<u64> = all(&stood["channels"]).iter().map(|channel| id(&channel["id"])).collect();
     let (mut ids, mut cards) = (BTreeSet::new(), BTreeSet::new());
     for (place, message) in messages(bot).into_iter().filter(|(place, _)| place != "#board" && place != "#notices") {
         ids.insert(id(&message["id"]));
-        // Notes in a thread are no cards; the first message of a forum's post has the post's id.
+        // Notes in a thread are not cards; the first message of a forum's post has the post's id.
         let first = message["id"] == message["channel_id"];
         if !first && !channels.contains(&id(&message["channel_id"])) {
             continue;
@@ -250,13 +250,13 @@ fn open(old: &Old, kind: &str) -> Vec<i64> {
     numbers
 }
 
-/// The new release on what an old one left: sends what waited, and ends what was open.
+/// The new release on an old one's data: sends what waited, and ends what was open.
 async fn goes_on(version: &str) {
     let old = Old::of(version);
     let mut bot = left_by(old).await;
     boot(&mut bot).await;
     if version > "0.4" {
-        // Nobody took the last 911 within two minutes. The one before was escalated by the old release.
+        // Nobody answered the last 911 within two minutes. The one before was escalated by the old release.
         let escalated = || bot.titles(&old.channel("dispatch")).iter().filter(|title| title.contains("Nobody has taken this yet")).count();
         until("the escalation", async || escalated() == 2).await;
     }
@@ -273,10 +273,10 @@ async fn goes_on(version: &str) {
     let before = cards.map(|channel| card(&bot, channel)["id"].clone());
     let (emergencies, calls, panics) = (open(old, "911"), open(old, "call"), open(old, "panic"));
     assert!(emergencies.len() > 1 && !calls.is_empty() && panics == [4103], "{emergencies:?} {calls:?} {panics:?}");
-    bot.tell("EVENT_REMOVE_911", json!({ "callIds": emergencies })).await;
-    bot.tell("EVENT_DISPATCH_CLOSED", json!({ "callIds": calls })).await;
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": panics, "isPanic": false })).await;
-    bot.tell("EVENT_UNIT_LOGOUT", json!({ "identId": 4101 })).await;
+    bot.send_event("EVENT_REMOVE_911", json!({ "callIds": emergencies })).await;
+    bot.send_event("EVENT_DISPATCH_CLOSED", json!({ "callIds": calls })).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": panics, "isPanic": false })).await;
+    bot.send_event("EVENT_UNIT_LOGOUT", json!({ "identId": 4101 })).await;
     // Messages older than an hour are edited once a minute.
     bot.clock.advance(90_000);
     bot.settled().await;
@@ -323,7 +323,7 @@ async fn a_channel_that_is_still_refused_after_the_upgrade_is_not_reported_again
         let store = bot.app().store.clone();
         let cards = open_cards(old, &closed);
         until("the rest", async || store.counts().await.unwrap().waiting as i64 == cards).await;
-        bot.tell("GET_LOGS", json!({})).await;
+        bot.send_event("GET_LOGS", json!({})).await;
         assert_eq!(bot.titles(&notices), reported, "{}", old.version);
         bot.end().await;
     }

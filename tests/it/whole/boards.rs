@@ -1,4 +1,4 @@
-//! Boards: put up by a command, kept up to date by the CAD's events.
+//! Boards: created by a command, updated by the CAD's events.
 
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
@@ -6,13 +6,13 @@ use tenfour::render::Style;
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, title, until};
 
-/// A clock of its own, so that nothing but the test lets time pass.
+/// A clock of its own, so that only the test lets time pass.
 async fn start() -> TestBot {
     let clock = Clock::manual(Clock::system().now());
     TestBot::start_with(Setup { clock: Some(clock), ..Setup::default() }).await
 }
 
-/// Runs a sub-command of `/board` as the owner and gives the words of the answer.
+/// Runs a sub-command of `/board` as the owner and returns the text of the reply.
 async fn run(bot: &TestBot, path: &str, options: Value) -> String {
     let lobby = bot.discord.add_channel(&bot.guild, "lobby", 0);
     let pending = bot.discord.slash(&lobby, None, "board", &[path], options).unwrap();
@@ -22,22 +22,22 @@ async fn run(bot: &TestBot, path: &str, options: Value) -> String {
 /// A channel with a board.
 async fn create(bot: &TestBot, kind: &str) -> String {
     let channel = bot.discord.add_channel(&bot.guild, "board", 0);
-    let told = run(bot, "create", json!({ "kind": kind, "channel": channel })).await;
-    assert!(told.contains("It appears there now"), "{told}");
+    let answer = run(bot, "create", json!({ "kind": kind, "channel": channel })).await;
+    assert!(answer.contains("It appears there now"), "{answer}");
     bot.settled().await;
     channel
 }
 
 async fn login(bot: &TestBot, ident: i64, callsign: &str) {
     let unit = json!({ "id": ident, "status": 2, "data": { "unitNum": callsign, "name": "John Doe", "department": "LSPD" } });
-    bot.tell("EVENT_UNIT_LOGIN", json!({ "unit": unit })).await;
+    bot.send_event("EVENT_UNIT_LOGIN", json!({ "unit": unit })).await;
 }
 
 async fn status(bot: &TestBot, ident: i64, status: i64) {
-    bot.tell("EVENT_UNIT_STATUS", json!({ "identIds": [ident], "status": status })).await;
+    bot.send_event("EVENT_UNIT_STATUS", json!({ "identIds": [ident], "status": status })).await;
 }
 
-/// What the board says, footer included.
+/// The text of the board, footer included.
 fn said(message: &Value) -> String {
     let embeds = message["embeds"].as_array().unwrap();
     let part = |embed: &Value, at: &str| embed.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -59,13 +59,13 @@ async fn a_board_shows_units_and_calls_and_is_one_message() {
     let dispatch =
         json!({ "callId": 501, "status": 1, "priority": 1, "title": "Robbery", "address": "Alta St", "idents": [7], "metaData": {} });
     bot.clock.advance(5_000);
-    bot.tell("EVENT_DISPATCH_NEW", json!({ "dispatch": dispatch })).await;
+    bot.send_event("EVENT_DISPATCH_NEW", json!({ "dispatch": dispatch })).await;
     bot.settled().await;
     bot.clock.advance(5_000);
-    bot.tell("EVENT_911", json!({ "call": { "callId": 9, "isEmergency": true, "description": "Fire" } })).await;
+    bot.send_event("EVENT_911", json!({ "call": { "callId": 9, "isEmergency": true, "description": "Fire" } })).await;
     bot.settled().await;
     bot.clock.advance(5_000);
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
     bot.settled().await;
     let now = bot.only(&channel);
     assert_eq!(now["id"], first["id"]);
@@ -92,24 +92,24 @@ async fn a_board_is_edited_once_in_five_seconds_and_only_if_it_changed() {
     }
     assert_eq!(edits(), 1, "too soon");
     bot.clock.advance(1_000);
-    bot.tell("GET_LOGS", json!({})).await;
+    bot.send_event("GET_LOGS", json!({})).await;
     bot.settled().await;
     assert_eq!(edits(), 2, "what waited is drawn when its time has come");
     assert!(said(&bot.only(&channel)).contains("🔴 A-10"));
 
-    // Where a unit is, the board does not tell.
+    // The board doesn't say where a unit is.
     bot.clock.advance(60_000);
-    bot.tell("EVENT_UNIT_UPDATE", json!({ "units": [{ "id": 7, "location": "Alta St" }] })).await;
+    bot.send_event("EVENT_UNIT_UPDATE", json!({ "units": [{ "id": 7, "location": "Alta St" }] })).await;
     bot.settled().await;
     assert_eq!(edits(), 2);
     // Nor does a board of units show calls.
-    bot.tell("EVENT_911", json!({ "call": { "callId": 9, "isEmergency": true } })).await;
+    bot.send_event("EVENT_911", json!({ "call": { "callId": 9, "isEmergency": true } })).await;
     bot.clock.advance(5_000);
-    bot.tell("GET_LOGS", json!({})).await;
+    bot.send_event("GET_LOGS", json!({})).await;
     bot.settled().await;
     assert_eq!(edits(), 2);
 
-    // An hour later Discord bounds edits.
+    // After an hour, Discord limits edits.
     bot.clock.advance(3_600_000);
     status(&bot, 7, 1).await;
     bot.settled().await;
@@ -118,13 +118,13 @@ async fn a_board_is_edited_once_in_five_seconds_and_only_if_it_changed() {
     bot.settled().await;
     assert_eq!(edits(), 3);
     bot.clock.advance(1_000);
-    bot.tell("GET_LOGS", json!({})).await;
+    bot.send_event("GET_LOGS", json!({})).await;
     bot.settled().await;
     assert_eq!(edits(), 4);
     bot.finish().await;
 }
 
-/// With the machine's clock: nobody but the board itself remembers that something waits.
+/// With the machine's clock: only the board itself remembers that something waits.
 #[tokio::test]
 async fn what_waits_is_drawn_without_another_event() {
     let bot = TestBot::start().await;
@@ -144,7 +144,7 @@ async fn a_deleted_board_comes_back_with_a_change_or_when_somebody_asks() {
     login(&bot, 7, "A-10").await;
     let channel = create(&bot, "units").await;
     let first = bot.only(&channel);
-    // Older than any card would be sent.
+    // Older than any card that would still be sent.
     bot.clock.advance(3 * 86_400_000);
     assert!(bot.discord.delete_message(&channel, first["id"].as_str().unwrap()));
     status(&bot, 7, 4).await;
@@ -154,8 +154,8 @@ async fn a_deleted_board_comes_back_with_a_change_or_when_somebody_asks() {
     assert!(said(&second).ends_with("Board #1 · Server 1"), "not late: {}", said(&second));
 
     assert!(bot.discord.delete_message(&channel, second["id"].as_str().unwrap()));
-    let told = run(&bot, "refresh", json!({ "board": 1 })).await;
-    assert_eq!(told, format!("🔄 Board #1: units on duty → <#{channel}>."));
+    let answer = run(&bot, "refresh", json!({ "board": 1 })).await;
+    assert_eq!(answer, format!("🔄 Board #1: units on duty → <#{channel}>."));
     bot.settled().await;
     assert_eq!(said(&bot.only(&channel)), said(&second));
     bot.finish().await;
@@ -166,8 +166,8 @@ async fn a_removed_board_takes_its_message_along_and_is_drawn_no_more() {
     let bot = start().await;
     login(&bot, 7, "A-10").await;
     let (one, two) = (create(&bot, "units").await, create(&bot, "units").await);
-    let told = run(&bot, "remove", json!({ "board": 1 })).await;
-    assert_eq!(told, format!("🗑️ Board #1 removed, its message too: units on duty → <#{one}>."));
+    let answer = run(&bot, "remove", json!({ "board": 1 })).await;
+    assert_eq!(answer, format!("🗑️ Board #1 removed, its message too: units on duty → <#{one}>."));
     assert_eq!(bot.discord.messages(&one), Vec::<Value>::new());
     bot.clock.advance(5_000);
     status(&bot, 7, 4).await;
@@ -175,15 +175,15 @@ async fn a_removed_board_takes_its_message_along_and_is_drawn_no_more() {
     assert_eq!(bot.discord.messages(&one), Vec::<Value>::new());
     assert!(said(&bot.only(&two)).contains("🔴 A-10"));
 
-    // Its message may have gone before, and Discord may not let it go.
+    // Its message may be gone already, and Discord may not allow deleting it.
     let third = create(&bot, "calls").await;
     assert!(bot.discord.delete_message(&two, bot.only(&two)["id"].as_str().unwrap()));
     assert!(run(&bot, "remove", json!({ "board": 2 })).await.starts_with("🗑️ Board #2 removed, its message too"));
     bot.discord.fail("DELETE", "/messages/", 500, 1);
-    let told = run(&bot, "remove", json!({ "board": 3 })).await;
+    let answer = run(&bot, "remove", json!({ "board": 3 })).await;
     let message = bot.only(&third)["id"].as_str().unwrap().to_owned();
-    assert!(told.starts_with("🗑️ Board #3 removed, but its message could not be deleted ("), "{told}");
-    assert!(told.ends_with(&format!("delete it by hand: https://discord.com/channels/{}/{third}/{message}", bot.guild)), "{told}");
+    assert!(answer.starts_with("🗑️ Board #3 removed, but its message could not be deleted ("), "{answer}");
+    assert!(answer.ends_with(&format!("delete it by hand: https://discord.com/channels/{}/{third}/{message}", bot.guild)), "{answer}");
     bot.finish().await;
 }
 
@@ -194,10 +194,10 @@ async fn a_board_that_is_on_its_way_when_it_is_removed_leaves_nothing_behind() {
     let channel = bot.discord.add_channel(&bot.guild, "board", 0);
     run(&bot, "create", json!({ "kind": "units", "channel": channel })).await;
     let on_its_way = |r: &Value| r["method"] == "POST" && r["path"].as_str().is_some_and(|path| path.contains(&channel));
-    // Discord has made the message; the bot does not know it yet.
+    // Discord has created the message; the bot doesn't know it yet.
     bot.discord.wait_request(PATIENCE, on_its_way).await.unwrap();
-    let told = run(&bot, "remove", json!({ "board": 1 })).await;
-    assert!(told.starts_with("🗑️ Board #1 removed, its message too"), "{told}");
+    let answer = run(&bot, "remove", json!({ "board": 1 })).await;
+    assert!(answer.starts_with("🗑️ Board #1 removed, its message too"), "{answer}");
     assert_eq!(bot.discord.messages(&channel), Vec::<Value>::new());
     bot.finish().await;
 }
@@ -221,7 +221,7 @@ async fn after_a_restart_the_same_message_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn a_board_of_one_server_hears_of_that_one_only_and_others_have_a_section_each() {
+async fn a_board_of_one_server_shows_only_that_one_and_others_have_a_section_each() {
     let settings = vec![("SONORAN_SERVER_IDS", "1,2".to_owned()), ("SONORAN_HUB", "off".to_owned())];
     let clock = Clock::manual(Clock::system().now());
     let bot = TestBot::start_with(Setup { settings, clock: Some(clock), ..Setup::default() }).await;
@@ -249,7 +249,7 @@ async fn alerts_go_before_boards() {
     let channel = create(&bot, "units").await;
     bot.route("panic", &channel, None, Style::Card).await;
     bot.clock.advance(5_000);
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [9], "isPanic": true })).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [9], "isPanic": true })).await;
     until("the panic's card", async || bot.discord.messages(&channel).len() == 2).await;
     bot.settled().await;
     let order: Vec<Value> = bot.discord.requests().into_iter().filter(|r| r["path"].as_str().unwrap().contains(&channel)).collect();

@@ -1,4 +1,4 @@
-//! More cards than messages may be made: they share messages, panics do not wait, and each card stays a card of its own.
+//! More cards than messages may be created: they share messages, panics don't wait, and each card stays separate.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ fn fire(id: i64, description: &str) -> Value {
 
 async fn burst(bot: &TestBot, ids: std::ops::RangeInclusive<i64>) {
     for id in ids {
-        bot.tell("EVENT_911", fire(id, "Smoke")).await;
+        bot.send_event("EVENT_911", fire(id, "Smoke")).await;
     }
 }
 
-/// By number of the 911: how often it stands in the channel, and how it is titled.
+/// By number of the 911: how often it is in the channel, and its title.
 fn cards(bot: &TestBot, channel: &str) -> BTreeMap<i64, Vec<String>> {
     let mut cards: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     for message in bot.discord.messages(channel) {
@@ -59,13 +59,13 @@ async fn a_burst_shares_messages_and_no_card_is_lost_doubled_or_refused() {
     assert!(creates.len() < 15, "{} requests for 40 cards", creates.len());
     assert_eq!(bot.discord.invalid_requests(), 0, "429s were collected");
     let packed = shared(&bot, &channel);
-    // One call of the role, one sentence for each card.
+    // One ping of the role, one sentence for each card.
     assert_eq!(packed["pinged"], json!([format!("<@&{role}>")]));
     let lines = packed["content"].as_str().unwrap().lines().count();
     assert_eq!(lines, packed["embeds"].as_array().unwrap().len(), "{packed:#}");
 
-    // Without a backlog each has a message of its own again.
-    bot.tell("EVENT_911", fire(99, "Alone")).await;
+    // Without a backlog each has its own message again.
+    bot.send_event("EVENT_911", fire(99, "Alone")).await;
     bot.settled().await;
     let last = bot.discord.messages(&channel).pop().unwrap();
     assert_eq!(last["embeds"].as_array().unwrap().len(), 1);
@@ -85,7 +85,7 @@ async fn a_card_that_shares_a_message_is_edited_by_itself() {
         embeds.iter().map(number).collect()
     };
     let id = in_it(&before)[1];
-    bot.tell("EVENT_911", fire(id, "Flames")).await;
+    bot.send_event("EVENT_911", fire(id, "Flames")).await;
     bot.settled().await;
     let after = bot.discord.messages(&channel).into_iter().find(|m| m["id"] == before["id"]).unwrap();
     assert_eq!(in_it(&after), in_it(&before), "the cards keep their order");
@@ -99,10 +99,10 @@ async fn a_card_that_shares_a_message_is_edited_by_itself() {
     let edits = bot.sent("PATCH", &channel);
     assert_eq!(edits.len(), 1);
 
-    // A person deletes the message: what is open comes back with its next change, the rest as soon as that is noticed; none twice.
+    // A person deletes the message: open cards come back with their next change, the rest as soon as that is noticed; none twice.
     bot.discord.delete_message(&channel, before["id"].as_str().unwrap());
-    bot.tell("EVENT_REMOVE_911", json!({ "callIds": [in_it(&before)[0]] })).await;
-    bot.tell("EVENT_911", fire(id, "Embers")).await;
+    bot.send_event("EVENT_REMOVE_911", json!({ "callIds": [in_it(&before)[0]] })).await;
+    bot.send_event("EVENT_911", fire(id, "Embers")).await;
     bot.settled().await;
     let cards = cards(&bot, &channel);
     assert!(!cards.contains_key(&in_it(&before)[0]), "over and deleted: it stays away");
@@ -118,9 +118,9 @@ async fn a_panic_in_the_middle_of_a_burst_does_not_wait() {
     let bot = limited(Bucket { limit: 3, window_ms: 4_000 }).await;
     let channel = bot.channel("all", None, Style::Card).await;
     burst(&bot, 1..=60).await;
-    // Everything but what is held back is used up, and much waits.
+    // Everything except the reserve is used up, and much waits.
     until("the burst has used its places", async || bot.sent("POST", &channel).len() >= 2).await;
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
     bot.message(&channel, |m| m["embeds"][0]["title"].as_str().is_some_and(|t| t.contains("PANIC"))).await;
     let waiting = bot.app().store.counts().await.unwrap().waiting;
     assert!(waiting > 0, "nothing waited any more: the panic proved nothing");
@@ -137,9 +137,9 @@ async fn a_panic_does_not_wait_for_a_slow_answer_in_its_channel() {
     let bot = TestBot::start().await;
     let channel = bot.channel("all", None, Style::Card).await;
     bot.discord.delay("POST", &channel, 3_000, 1);
-    bot.tell("EVENT_911", fire(1, "Smoke")).await;
+    bot.send_event("EVENT_911", fire(1, "Smoke")).await;
     until("the first is on its way", async || bot.app().store.counts().await.unwrap().waiting == 1).await;
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
     bot.message(&channel, |m| m["embeds"][0]["title"].as_str().is_some_and(|t| t.contains("PANIC"))).await;
     until("the panic is settled, the slow one is not", async || bot.app().store.counts().await.unwrap().waiting == 1).await;
     bot.finish().await;
@@ -149,7 +149,7 @@ async fn a_panic_does_not_wait_for_a_slow_answer_in_its_channel() {
 async fn a_shared_message_whose_answer_is_lost_stands_once() {
     let bot = limited(SMALL).await;
     let channel = bot.channel("911", None, Style::Card).await;
-    bot.tell("EVENT_911", fire(1, "Smoke")).await;
+    bot.send_event("EVENT_911", fire(1, "Smoke")).await;
     bot.settled().await;
     bot.discord.do_then_drop("POST", &channel, 2);
     burst(&bot, 2..=30).await;
@@ -162,7 +162,7 @@ async fn a_shared_message_whose_answer_is_lost_stands_once() {
 
 #[tokio::test]
 async fn cards_that_discord_does_not_take_together_are_sent_alone() {
-    // Long enough that all stand in the queue before a message may be made again.
+    // Long enough that all are in the queue before a message may be created again.
     let bot = limited(Bucket { limit: 3, window_ms: 4_000 }).await;
     let role = bot.discord.add_role(&bot.guild, "Dispatch", 0);
     bot.discord.set_mentionable(&bot.guild, &role, true);
@@ -177,7 +177,7 @@ async fn cards_that_discord_does_not_take_together_are_sent_alone() {
     let cards = cards(&bot, &channel);
     assert_eq!(cards.len(), 9);
     assert!(cards.values().all(|shown| shown.len() == 1), "{cards:?}");
-    // They were never seen: they call.
+    // They were never seen: they ping.
     let called: usize = bot.discord.messages(&channel).iter().filter(|m| m["pinged"] == json!([format!("<@&{role}>")])).count();
     assert_eq!(called, bot.discord.messages(&channel).len());
     bot.finish().await;

@@ -1,4 +1,4 @@
-//! What nobody answers calls a second role, once.
+//! Calls that nobody answers ping a second role, once.
 
 use serde_json::{Value, json};
 use tenfour::clock::{Clock, UnixMs};
@@ -13,7 +13,7 @@ use crate::test_bot::{Setup, TestBot, until};
 const MINUTE: i64 = 60_000;
 const BEGIN: UnixMs = UnixMs(1_795_000_000_000);
 
-/// A bot with a clock of its own, and a route whose unanswered news call `second` after three minutes and `third` after five.
+/// A bot with its own clock, and a route whose unanswered calls ping `second` after three minutes and `third` after five.
 struct EscalationTest {
     bot: TestBot,
     clock: Clock,
@@ -40,14 +40,14 @@ impl EscalationTest {
     async fn call(&self, id: i64) {
         let call =
             json!({ "call": { "callId": id, "isEmergency": true, "caller": "T", "location": "Alta St", "description": "shots fired" } });
-        self.bot.tell("EVENT_911", call).await;
+        self.bot.send_event("EVENT_911", call).await;
         self.bot.settled().await;
     }
 
-    /// Later, when the bot has looked.
+    /// Advances the clock, and waits until the bot has checked.
     async fn later(&self, ms: i64) {
         self.clock.advance(ms);
-        // Two looks: one may have begun before.
+        // Two checks: one may have begun before.
         let looks = self.bot.app().status.snapshot().looks;
         until("two looks", async || self.bot.app().status.snapshot().looks >= looks + 2).await;
         self.bot.settled().await;
@@ -92,7 +92,7 @@ async fn what_was_answered_calls_nobody() {
     test.call(302).await;
     test.later(3 * MINUTE).await;
     assert_eq!(test.pinged().len(), 1);
-    test.bot.tell("EVENT_REMOVE_911", json!({ "callIds": [302] })).await;
+    test.bot.send_event("EVENT_REMOVE_911", json!({ "callIds": [302] })).await;
     test.later(2 * MINUTE).await;
     assert_eq!(test.pinged().len(), 1, "it was handled");
     test.bot.finish().await;
@@ -105,7 +105,7 @@ async fn panics_and_pages_are_called_out_too() {
         ("pager", "EVENT_PAGER_REBORN", json!({ "addresses": ["FIRE-1"], "nature": "Emergency", "body": "Second alarm" })),
     ] {
         let test = EscalationTest::start(event).await;
-        test.bot.tell(kind, data).await;
+        test.bot.send_event(kind, data).await;
         test.bot.settled().await;
         test.later(3 * MINUTE).await;
         assert_eq!(test.pinged(), test.of(&[&test.second]), "{event}");
@@ -123,7 +123,7 @@ async fn a_muted_route_and_a_step_missed_by_far_call_nobody() {
     test.call(302).await;
     test.later(4 * MINUTE).await;
     assert_eq!(test.pinged().len(), 0);
-    // The bot is away while the second step is due, and comes back a quarter of an hour later.
+    // The bot is down while the second step is due, and comes back a quarter of an hour later.
     assert!(test.bot.halt().await);
     test.clock.advance(20 * MINUTE);
     test.bot.boot().await;
@@ -132,7 +132,7 @@ async fn a_muted_route_and_a_step_missed_by_far_call_nobody() {
     test.bot.finish().await;
 }
 
-/// Since when it waits, and whether somebody goes already, nobody knows.
+/// It is unknown since when it waits, and whether somebody is already going.
 #[tokio::test]
 async fn what_was_there_before_the_bot_calls_nobody() {
     let mut test = EscalationTest::start("911").await;
@@ -148,27 +148,27 @@ async fn what_was_there_before_the_bot_calls_nobody() {
     test.bot.finish().await;
 }
 
-/// Whoever has the community's key could say so; only the bot itself may.
+/// Anybody with the community's key could send this; only the bot itself may.
 #[tokio::test]
 async fn nobody_else_can_say_that_it_was_taken() {
     let test = EscalationTest::start("911").await;
     test.call(302).await;
     let subject = format!("911:302@{}", BEGIN.0);
-    test.bot.tell(own::ACKNOWLEDGED, json!({ "subject": subject, "by": "1" })).await;
+    test.bot.send_event(own::ACKNOWLEDGED, json!({ "subject": subject, "by": "1" })).await;
     test.later(3 * MINUTE).await;
     assert_eq!(test.pinged(), test.of(&[&test.second]));
     test.bot.finish().await;
 }
 
-/// A panic, and the 911 that the game places for it.
+/// A panic, and the 911 that the game creates for it.
 async fn panic_with_its_911(test: &EscalationTest) {
     let unit = json!({ "unit": { "id": 7, "status": 2, "data": { "unitNum": "A-10", "name": "John Doe" } } });
-    test.bot.tell("EVENT_UNIT_LOGIN", unit).await;
-    test.bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
+    test.bot.send_event("EVENT_UNIT_LOGIN", unit).await;
+    test.bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [7], "isPanic": true })).await;
     let call = json!({ "call": {
         "callId": 302, "isEmergency": true, "caller": "John Doe", "location": "Alta St", "description": "Unit A-10 has pressed their panic button!",
     } });
-    test.bot.tell("EVENT_911", call).await;
+    test.bot.send_event("EVENT_911", call).await;
     test.bot.settled().await;
 }
 
@@ -179,7 +179,7 @@ async fn a_911_of_a_panic_that_is_over_calls_nobody_any_more() {
         panic_with_its_911(&test).await;
         let panics = test.bot.channel("panic", None, Style::Card).await;
         test.later(2 * MINUTE).await;
-        test.bot.tell(end.0, end.1).await;
+        test.bot.send_event(end.0, end.1).await;
         test.later(10 * MINUTE).await;
         assert_eq!(test.pinged(), [[""; 0]; 0], "{}", end.0);
         drop(panics);

@@ -17,7 +17,7 @@ fn sessions_made(cad: &CadSim) -> usize {
     cad.count(|seen| matches!(seen, Seen::Auth { success: Some(true), .. }))
 }
 
-/// Cuts the session while the CAD is so, and sees events flow on the next one. `while_so`: it comes up although the CAD stays so.
+/// Drops the session under this fault, and sees events flow on the next one. `while_so`: it connects although the fault persists.
 async fn a_new_session(how: impl Fn(&CadSim), while_so: bool, wrong: impl Fn(&Seen) -> bool) -> TestBot {
     let bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
@@ -93,7 +93,7 @@ async fn what_comes_twice_on_both_ways_is_one_card() {
 }
 
 #[tokio::test]
-async fn what_one_way_loses_the_other_brings() {
+async fn what_one_source_loses_the_other_delivers() {
     let bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
     bot.cad.set_http(1, Some(HttpDestination { url: format!("{}?server=1", bot.events_url()), forward: true }));
@@ -123,32 +123,32 @@ async fn an_end_that_overtakes_its_beginning_is_the_end() {
 async fn a_request_that_arrives_after_the_next_one_makes_no_second_message() {
     let mut bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
-    // On its way for longer than the bot lives.
+    // In flight for longer than the bot runs.
     bot.discord.late("POST", "/messages", 1_500, 1);
-    bot.tell("EVENT_911", fire(1)).await;
+    bot.send_event("EVENT_911", fire(1)).await;
     let store = bot.app().store.clone();
     until("the claim", async || store.due().await.unwrap().first().is_some_and(|due| due.at > bot.clock.now())).await;
     drop(store);
-    // Its worker is given up after its time to end.
+    // Its worker is aborted after its time to end.
     assert!(bot.halt().await, "an answer within the time to end is waited for");
     bot.boot().await;
     bot.settled().await;
     assert!(title(&bot.only(&channel)).contains("Fire 1"));
     bot.discord.drop_requests("POST", "/messages", 2);
-    bot.tell("EVENT_911", fire(2)).await;
+    bot.send_event("EVENT_911", fire(2)).await;
     bot.settled().await;
     assert_eq!(bot.discord.messages(&channel).len(), 2);
     bot.finish().await;
 }
 
-/// Breaks the gateway, sees alerts go on meanwhile and the gateway come back.
+/// Breaks the gateway, sees alerts continue meanwhile and the gateway come back.
 async fn gateway_comes_back(discord: DiscordOptions, how: impl Fn(&DiscordSim), mend: impl Fn(&DiscordSim)) {
     let bot = TestBot::start_with(Setup { discord: Some(discord), ..Setup::default() }).await;
     let channel = bot.channel("911", None, Style::Card).await;
     let seen = |sim: &DiscordSim| sim.gateway()["identifies"].as_u64().unwrap() + sim.gateway()["resumes"].as_u64().unwrap();
     let before = seen(&bot.discord);
     how(&bot.discord);
-    bot.tell("EVENT_911", fire(1)).await;
+    bot.send_event("EVENT_911", fire(1)).await;
     bot.message(&channel, |m| title(m).contains("Fire 1")).await;
     mend(&bot.discord);
     until("the gateway", async || seen(&bot.discord) > before && bot.discord.gateway()["connected"] == 1).await;
@@ -161,7 +161,7 @@ fn calm() -> DiscordOptions {
 }
 
 #[tokio::test]
-async fn the_gateway_asks_to_connect_anew() {
+async fn the_gateway_asks_to_reconnect() {
     gateway_comes_back(calm(), |sim| assert_eq!(sim.opcode7(), 1), |_| {}).await;
 }
 
@@ -184,7 +184,7 @@ async fn the_gateway_is_dead_without_a_word() {
     let discord = DiscordOptions { heartbeat_ms: 500, ..calm() };
     let bot = TestBot::start_with(Setup { discord: Some(discord), ..Setup::default() }).await;
     bot.discord.acknowledge_heartbeats(false);
-    // It finds out by itself, and tries again.
+    // It notices by itself, and retries.
     let seen = || bot.discord.gateway()["identifies"].as_u64().unwrap() + bot.discord.gateway()["resumes"].as_u64().unwrap();
     until("another session", async || seen() > 1).await;
     bot.discord.acknowledge_heartbeats(true);
@@ -212,7 +212,7 @@ async fn the_cads_api_broken_in_every_way_is_asked_again() {
         async move {
             let cad = CadOptions { rate_limits: false, ..CadOptions::default() };
             let mut bot = TestBot::prepare(Setup { settings, cad: Some(cad), ..Setup::default() }).await;
-            // There before anybody listened: only a reading can tell.
+            // Created before anybody listened: only a read can find it.
             bot.cad.silently(true);
             bot.cad.place_911(1, &CallSpec { emergency: true, description: "Fire".into(), ..CallSpec::default() }).unwrap();
             bot.cad.silently(false);
@@ -243,7 +243,7 @@ async fn everything_at_once_at_random_and_in_the_end_each_call_stands_once() {
     }
     assert!(bot.cad.wait_pushed(PATIENCE).await);
     bot.cad.heal();
-    // As whoever calls again would tell them: some were lost on both ways.
+    // As if the caller called again: some were lost on both paths.
     for id in 1..=60 {
         bot.cad.push(1, "EVENT_911", fire(id));
     }
@@ -281,7 +281,7 @@ async fn two_malformed_requests_suspend_an_operation_which_is_reported_once() {
     assert!(problems.iter().any(|(_, why)| why.contains("rejected two \"calls\" requests as malformed")), "{problems:?}");
     let asked = || bot.cad.count(|seen| matches!(seen, tenfour_sim::cad::Seen::Rest { status: 400, .. }));
     assert_eq!(asked(), 2);
-    // Whatever asks for a reading meanwhile, nothing is sent.
+    // Whatever requests a read meanwhile, nothing is sent.
     let before = sessions();
     bot.cad.drop_all();
     until("another session", async || sessions() > before).await;

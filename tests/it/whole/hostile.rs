@@ -1,4 +1,4 @@
-//! Text from the game is hostile: it is shown, and it calls nobody.
+//! Text from the game is hostile: it is shown, and it pings nobody.
 
 use serde_json::{Value, json};
 use tenfour::render::Style;
@@ -38,21 +38,21 @@ async fn whatever_stands_in_the_fields_it_is_posted_and_only_the_configured_role
     for (nth, text) in (1_i64..).zip(&texts) {
         let meta = json!({ "postal": text, "plate": text, "block": text, "code": text, "silentAlert": text });
         let call = json!({ "callId": nth, "isEmergency": true, "caller": text, "location": text, "description": text, "metaData": meta });
-        bot.tell("EVENT_911", json!({ "call": call })).await;
+        bot.send_event("EVENT_911", json!({ "call": call })).await;
         let unit = json!({ "id": nth, "status": 2, "location": text, "aop": text, "data": { "unitNum": text, "name": text, "department": text,
             "subdivision": text, "rank": text, "group": text, "district": text, "page": 0 } });
-        bot.tell("EVENT_UNIT_LOGIN", json!({ "unit": unit })).await;
+        bot.send_event("EVENT_UNIT_LOGIN", json!({ "unit": unit })).await;
         let note = json!({ "time": text, "label": text, "type": text, "content": text });
         let dispatch = json!({ "callId": nth, "origin": 0, "status": 1, "priority": text, "block": text, "address": text, "postal": text,
             "title": text, "code": text, "description": text, "notes": [note], "idents": [nth], "primary": nth, "metaData": meta });
-        bot.tell("EVENT_DISPATCH_NEW", json!({ "dispatch": dispatch })).await;
-        // What says nothing at all is refused as unusable.
+        bot.send_event("EVENT_DISPATCH_NEW", json!({ "dispatch": dispatch })).await;
+        // An event without content is rejected as unusable.
         let wanted = if text.trim().is_empty() { 400 } else { 200 };
         assert_eq!(bot.post("EVENT_DISPATCH_NOTE", json!({ "callId": nth, "note": note })).await.0, wanted, "{text}");
-        bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [nth], "isPanic": true })).await;
-        bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [nth], "isPanic": false })).await;
-        bot.tell("EVENT_PAGER_REBORN", json!({ "addresses": [text], "identIds": [nth], "nature": text, "body": text })).await;
-        bot.tell("EVENT_TONE", json!({ "url": text, "playTonesTo": [{ "type": 3, "value": text, "label": text }] })).await;
+        bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [nth], "isPanic": true })).await;
+        bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [nth], "isPanic": false })).await;
+        bot.send_event("EVENT_PAGER_REBORN", json!({ "addresses": [text], "identIds": [nth], "nature": text, "body": text })).await;
+        bot.send_event("EVENT_TONE", json!({ "url": text, "playTonesTo": [{ "type": 3, "value": text, "label": text }] })).await;
         let station =
             json!({ "locations": [{ "name": text, "open": [text], "close": [text] }], "message": text, "colors": [text], "tone": text });
         assert_eq!(bot.post("EVENT_STATION_ALERT", station).await.0, wanted, "{text}");
@@ -74,7 +74,7 @@ async fn whatever_stands_in_the_fields_it_is_posted_and_only_the_configured_role
         let others = message["mention_roles"].as_array().unwrap().iter().any(|r| *r != json!(role));
         assert!(!others, "{message:#}");
     }
-    // It is readable all the same.
+    // It is still readable.
     let first = bot.discord.messages(&channel).into_iter().find(|m| m["embeds"][0]["footer"]["text"] == "Server 1 · 911 #1").unwrap();
     assert!(field(&first, "Caller").contains("everyone"), "{first:#}");
     bot.finish().await;

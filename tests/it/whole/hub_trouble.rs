@@ -1,4 +1,4 @@
-//! The hub fails in every way it can: HTTP goes on meanwhile, and events flow again as soon as it is back.
+//! The hub fails in every way it can: HTTP continues meanwhile, and events flow again as soon as it is back.
 //!
 //! The hub's own silence of 30 s is left to the tests of `signalr`, where time can be paused.
 
@@ -22,14 +22,14 @@ fn fire(id: i64) -> serde_json::Value {
     json!({ "call": { "callId": id, "isEmergency": true, "description": format!("Fire {id}") } })
 }
 
-/// Breaks the hub, sees HTTP go on, mends it, sees the hub go on.
+/// Breaks the hub, sees HTTP continue, repairs it, sees the hub continue.
 async fn goes_on_after(how: impl Fn(&CadSim), ends_wanted: usize) {
     let bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
     let before = ends(&bot.cad);
     how(&bot.cad);
     until("the session's end", async || ends(&bot.cad) >= before + ends_wanted).await;
-    bot.tell("EVENT_911", fire(1)).await;
+    bot.send_event("EVENT_911", fire(1)).await;
     bot.message(&channel, |m| title(m).contains("Fire 1")).await;
     bot.cad.heal();
     assert!(bot.cad.wait_session(1, PATIENCE).await);
@@ -115,7 +115,7 @@ async fn a_record_that_names_a_field_twice_is_read_and_a_key_that_is_no_text_is_
 }
 
 #[tokio::test]
-async fn a_session_that_another_client_takes_three_times_is_left_to_it_and_told() {
+async fn a_session_that_another_client_takes_three_times_is_given_up_and_reported() {
     let servers = vec![ServerOptions::new(1, "One"), ServerOptions::new(2, "Two")];
     let bot = TestBot::start_with(Setup {
         cad: Some(CadOptions { servers, ..CadOptions::default() }),
@@ -142,10 +142,10 @@ async fn a_session_that_another_client_takes_three_times_is_left_to_it_and_told(
     let facts = bot.app().status.snapshot();
     assert!(facts.problems.iter().any(|(_, problem)| problem.contains("SONORAN_HUB=off")), "{:?}", facts.problems);
 
-    // The other server goes on, and so does HTTP; nobody tries server 1 again.
+    // The other server continues, and so does HTTP; nobody retries server 1.
     bot.cad.push(2, "EVENT_911", fire(1));
     bot.message(&channel, |m| title(m).contains("Fire 1")).await;
-    bot.tell("EVENT_911", fire(2)).await;
+    bot.send_event("EVENT_911", fire(2)).await;
     bot.message(&channel, |m| title(m).contains("Fire 2")).await;
     assert!(!bot.cad.wait_session(1, std::time::Duration::from_secs(3)).await);
     bot.finish().await;
@@ -167,7 +167,7 @@ async fn the_key_follows_no_redirect_to_another_domain_unless_a_setting_allows_i
                 matches!(link(&bot), Link::Down(why) if why.contains("sent us to localhost") && why.contains("SONORAN_HUB_REDIRECTS=localhost"))
             })
             .await;
-            // Had it gone there, its connection would wait here by now.
+            // If it had connected there, its connection would be waiting here by now.
             let came = tokio::time::timeout(std::time::Duration::from_millis(200), elsewhere.accept()).await;
             assert!(came.is_err(), "it went there all the same");
         }
@@ -181,7 +181,7 @@ async fn silence_swallows_what_the_hub_would_say_and_http_goes_on() {
     let channel = bot.channel("911", None, Style::Card).await;
     bot.cad.silence(Silence::Hub);
     bot.cad.push(1, "EVENT_911", fire(1));
-    bot.tell("EVENT_911", fire(2)).await;
+    bot.send_event("EVENT_911", fire(2)).await;
     bot.message(&channel, |m| title(m).contains("Fire 2")).await;
     bot.cad.heal();
     bot.cad.push(1, "EVENT_911", fire(3));
@@ -191,7 +191,7 @@ async fn silence_swallows_what_the_hub_would_say_and_http_goes_on() {
 }
 
 #[tokio::test]
-async fn rejected_credentials_are_told_once_however_often_they_are_rejected() {
+async fn rejected_credentials_are_reported_once_however_often_they_are_rejected() {
     let mut bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
     let notices = bot.notices().await;
@@ -201,10 +201,10 @@ async fn rejected_credentials_are_told_once_however_often_they_are_rejected() {
     until("the rejection", async || rejected(&bot)).await;
     bot.message(&notices, |m| title(m).contains("CAD refused the key")).await;
     assert!(!bot.app().readiness.is_ready());
-    bot.tell("EVENT_911", fire(1)).await;
+    bot.send_event("EVENT_911", fire(1)).await;
     bot.message(&channel, |m| title(m).contains("Fire 1")).await;
 
-    // The connection goes, comes back, and is rejected again: no news.
+    // The connection drops, comes back, and is rejected again: no news.
     let refusals = || bot.cad.count(|seen| matches!(seen, Seen::Auth { success: Some(false), .. }));
     let before = refusals();
     bot.cad.drop_all();
@@ -212,7 +212,7 @@ async fn rejected_credentials_are_told_once_however_often_they_are_rejected() {
     until("the rejection", async || rejected(&bot)).await;
     bot.caught_up().await;
     assert!(bot.halt().await);
-    // Whatever it had left to tell would be delivered now.
+    // Any remaining notice would be delivered now.
     bot.cad.heal();
     bot.boot().await;
     bot.cad.push(1, "EVENT_911", fire(2));

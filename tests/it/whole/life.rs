@@ -1,4 +1,4 @@
-//! Calls, units and panics through their lives: one card each, always true.
+//! Calls, units and panics through their lives: one card each, always correct.
 
 use serde_json::{Value, json};
 use tenfour::render::Style;
@@ -27,11 +27,11 @@ async fn a_panic_is_shown_by_number_at_once_and_by_name_when_it_is_known() {
     let bot = TestBot::start().await;
     let role = bot.discord.add_role(&bot.guild, "Officers", 0);
     let channel = bot.channel("panic", Some(&role), Style::Card).await;
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [4107], "isPanic": true })).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [4107], "isPanic": true })).await;
     let first = bot.message(&channel, |m| title(m) == "🆘 PANIC · Unit 4107").await;
     assert_eq!(first["pinged"], json!([format!("<@&{role}>")]));
     let unit = json!({ "unit": { "id": 4107, "status": 2, "data": { "unitNum": "A-10", "name": "John Doe", "page": 0 } } });
-    bot.tell("EVENT_UNIT_LOGIN", unit).await;
+    bot.send_event("EVENT_UNIT_LOGIN", unit).await;
     let named = bot.message(&channel, |m| title(m) == "🆘 PANIC · A-10 John Doe").await;
     assert_eq!(named["id"], first["id"]);
     bot.only(&channel);
@@ -79,21 +79,21 @@ async fn an_event_that_changes_nothing_makes_no_request() {
     let short = bot.channel("dispatch", None, Style::Compact).await;
     let call = json!({ "call": { "callId": 7, "isEmergency": true, "description": "Fire", "location": "Alta St" } });
     let dispatch = json!({ "dispatch": { "callId": 7, "status": 1, "priority": 2, "title": "Fire", "idents": [5], "metaData": {} } });
-    bot.tell("EVENT_911", call.clone()).await;
-    bot.tell("EVENT_DISPATCH_NEW", dispatch.clone()).await;
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [9], "isPanic": true })).await;
+    bot.send_event("EVENT_911", call.clone()).await;
+    bot.send_event("EVENT_DISPATCH_NEW", dispatch.clone()).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [9], "isPanic": true })).await;
     bot.settled().await;
     let before = bot.discord.requests().len();
-    bot.tell("EVENT_911", call).await;
-    bot.tell("EVENT_DISPATCH_NEW", dispatch.clone()).await;
-    bot.tell("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 7, "idents": [5] })).await;
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [9], "isPanic": true })).await;
-    bot.tell("EVENT_UNIT_UPDATE", json!({ "units": [{ "id": 9, "isPanic": true }] })).await;
+    bot.send_event("EVENT_911", call).await;
+    bot.send_event("EVENT_DISPATCH_NEW", dispatch.clone()).await;
+    bot.send_event("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 7, "idents": [5] })).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [9], "isPanic": true })).await;
+    bot.send_event("EVENT_UNIT_UPDATE", json!({ "units": [{ "id": 9, "isPanic": true }] })).await;
     bot.settled().await;
     let after: Vec<Value> = bot.discord.requests().split_off(before);
     assert_eq!(after, Vec::<Value>::new());
-    // What changes the call but not how it looks in this channel.
-    bot.tell("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 7, "idents": [6] })).await;
+    // A change of the call that this channel doesn't show.
+    bot.send_event("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 7, "idents": [6] })).await;
     bot.settled().await;
     assert!(bot.discord.requests().len() > before, "the whole card shows it");
     assert_eq!(bot.sent("PATCH", &short), Vec::<Value>::new());
@@ -132,7 +132,7 @@ async fn a_panic_ends_in_a_silent_reply_and_the_next_one_is_a_new_card() {
     let ident = bot.cad.login(1, &unit("A-10")).unwrap();
     assert!(bot.cad.panic(1, &[ident], true));
     let card = bot.message(&channel, |m| title(m).starts_with("🆘 PANIC · A-10")).await;
-    // The CAD tells of it a second time, in its other form.
+    // The CAD sends it a second time, in its other form.
     assert!(bot.cad.update_unit(1, ident, &json!({ "isPanic": true })));
     bot.caught_up().await;
     bot.only(&channel);

@@ -1,4 +1,4 @@
-//! What operators see, what is late, and a Discord that comes up after the bot.
+//! What operators see, late deliveries, and a Discord that starts after the bot.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,10 +29,10 @@ async fn probes_and_numbers_say_what_is() {
 
     let channel = bot.channel("911", None, Style::Card).await;
     let call = json!({ "call": { "callId": 1, "isEmergency": true } });
-    bot.tell("EVENT_911", call.clone()).await;
+    bot.send_event("EVENT_911", call.clone()).await;
     bot.settled().await;
     bot.cad.push(1, "EVENT_911", call);
-    bot.tell("EVENT_REMOVE_911", json!({ "callIds": [1] })).await;
+    bot.send_event("EVENT_REMOVE_911", json!({ "callIds": [1] })).await;
     bot.cad.push(1, "EVENT_OF_TOMORROW", json!({}));
     assert_eq!(bot.post("EVENT_UNIT_PANIC", json!({})).await.0, 400);
     assert_eq!(post(&bot.events_url(), &json!({ "key": "wrong", "type": "EVENT_911" })).await.0, 401);
@@ -45,7 +45,7 @@ async fn probes_and_numbers_say_what_is() {
     };
     let events =
         |source: &str, outcome: &str| value("tenfour_events_total", &[&format!("source=\"{source}\""), &format!("outcome=\"{outcome}\"")]);
-    // Over HTTP: the call, its removal, the mark; over the hub: what nobody knows, twice.
+    // Over HTTP: the call, its removal, the mark; over the hub: an unknown event, twice.
     assert_eq!((events("http", "committed"), events("hub", "committed")), (3.0, 2.0), "{metrics}");
     assert_eq!((events("hub", "copy"), events("http", "unusable"), events("http", "unauthorised")), (1.0, 1.0, 1.0), "{metrics}");
     assert_eq!(value("tenfour_posts_total", &["delivered"]), 2.0, "{metrics}");
@@ -61,7 +61,7 @@ async fn what_is_late_says_so_and_what_is_very_late_calls_nobody() {
         let role = bot.discord.add_role(&bot.guild, "Dispatch", 0);
         let channel = bot.channel("911", Some(&role), Style::Card).await;
         bot.discord.fail("POST", "/messages", 503, 1);
-        bot.tell("EVENT_911", json!({ "call": { "callId": 1, "isEmergency": true } })).await;
+        bot.send_event("EVENT_911", json!({ "call": { "callId": 1, "isEmergency": true } })).await;
         bot.discord.wait_request(PATIENCE, |r| r["status"] == 503).await.unwrap();
         until("the failed try", async || !bot.app().status.snapshot().problems.is_empty()).await;
         clock.advance(late_ms);
@@ -74,7 +74,7 @@ async fn what_is_late_says_so_and_what_is_very_late_calls_nobody() {
     }
 }
 
-/// A door before Discord that slams shut until it is opened: its port is ours all the time.
+/// A proxy before Discord that closes every connection until it is opened: its port stays ours.
 async fn door(discord: &DiscordSim) -> (String, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -108,7 +108,7 @@ async fn a_discord_that_comes_up_after_the_bot_gets_everything() {
     assert!(status == 503 && report.contains("discord not ready"), "{status} {report}");
     let channel = bot.channel("911", None, Style::Card).await;
     for id in 1..=3 {
-        bot.tell("EVENT_911", json!({ "call": { "callId": id, "isEmergency": true, "description": "Fire" } })).await;
+        bot.send_event("EVENT_911", json!({ "call": { "callId": id, "isEmergency": true, "description": "Fire" } })).await;
     }
     bot.cad.push(1, "EVENT_911", json!({ "call": { "callId": 4, "isEmergency": true, "description": "Fire" } }));
     until("all four taken in", async || bot.app().store.counts().await.unwrap().waiting == 4).await;

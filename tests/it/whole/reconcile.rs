@@ -1,5 +1,5 @@
-//! What no event tells, read from the CAD's API: changes made through it, and what happened while nobody listened. And a feed that
-//! falls silent.
+//! Changes without events, read from the CAD's API: changes made through it, and what happened while nobody listened. And a feed that
+//! goes silent.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tenfour_sim::cad::{CadOptions, CallSpec, Seen, UnitSpec};
 
 use crate::test_bot::{PATIENCE, Setup, TestBot, title, until};
 
-/// A bot that reads as the settings' defaults have it, and whatever is set besides. The CAD tells of removals made through the API.
+/// A bot that reads with the default settings, plus those given. The CAD sends events for removals through the API.
 async fn start(settings: &[(&'static str, &str)], clock: Option<Clock>) -> TestBot {
     let mut plain = vec![("SONORAN_RECONCILE_SECONDS", "60".to_owned())];
     plain.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
@@ -21,14 +21,14 @@ async fn start(settings: &[(&'static str, &str)], clock: Option<Clock>) -> TestB
     TestBot::start_with(Setup { settings: plain, cad: Some(cad), clock, ..Setup::default() }).await
 }
 
-/// With all that the CAD allows.
+/// With all reads that the CAD allows.
 async fn eager() -> TestBot {
     let bot = start(&[("SONORAN_CALLS_PER_MINUTE", "5"), ("SONORAN_UNITS_PER_MINUTE", "3")], None).await;
     first_reading(&bot).await;
     bot
 }
 
-/// Something that is done through the CAD's API, by the game server or anybody else with the key.
+/// A change through the CAD's API, by the game server or anybody else with the key.
 async fn api(bot: &TestBot, method: &str, path: &str, body: Value) -> Value {
     let response = reqwest::Client::new()
         .request(method.parse().unwrap(), format!("{}/v2/emergency/servers/1/{path}", bot.cad.api_url()))
@@ -58,13 +58,13 @@ fn readings(bot: &TestBot, part: &str) -> usize {
     bot.cad.count(|seen| matches!(seen, Seen::Rest { method, path, .. } if method == "GET" && path.ends_with(&wanted)))
 }
 
-/// What is known before counts as old: only what later readings find is news.
+/// Everything known before counts as old: only what later reads find is news.
 async fn first_reading(bot: &TestBot) {
     let read = |part| facts(bot).readings.get(&part).is_some_and(|reading| reading.at.is_some());
     until("the first reading", async || read(Part::Calls) && read(Part::Units)).await;
 }
 
-/// The session is lost and comes back, so that the server is read anew.
+/// The session is lost and comes back, so that the server is read again.
 async fn reconnect(bot: &TestBot) {
     let before = bot.cad.count(|seen| matches!(seen, Seen::Auth { success: Some(true), .. }));
     bot.cad.drop_all();
@@ -99,11 +99,11 @@ async fn a_panic_raised_through_the_api_is_one_alarm() {
     let ident = bot.cad.login(1, &unit).unwrap();
     bot.caught_up().await;
     api(&bot, "PATCH", "units/panic", json!({ "identIds": [ident], "isPanic": true })).await;
-    // Too soon after the login for the first reading to believe it: the bot reads again by itself.
+    // Too soon after the login for the first read to count: the bot reads again by itself.
     reconnect(&bot).await;
     let card = bot.message(&channel, |m| title(m) == "🆘 PANIC · A-10 John Doe").await;
     assert_eq!(card["pinged"], json!([format!("<@&{role}>")]));
-    // The CAD tells of it too, late.
+    // The CAD sends an event too, late.
     assert!(bot.cad.update_unit(1, ident, &json!({ "isPanic": true })));
     bot.caught_up().await;
     bot.only(&channel);
@@ -118,7 +118,7 @@ async fn a_911_taken_in_game_became_a_call() {
     let spec = CallSpec { emergency: true, description: "Shots fired".into(), location: "Alta St".into(), ..CallSpec::default() };
     let id = bot.cad.place_911(1, &spec).unwrap();
     bot.message(&emergencies, |m| title(m).contains("Shots fired")).await;
-    // As the game server's respond command does it (docs/cad-contract.md#e11): of all this, only the removal is told.
+    // As the game server's respond command does it (docs/cad-contract.md#e11): of all this, only the removal raises an event.
     let origin = id.to_string();
     let taken = robbery(json!({ "metaData": { "origin911": origin, "createdFromId": origin } }));
     let call = api(&bot, "POST", "dispatch-calls", taken).await["callId"].clone();
@@ -128,7 +128,7 @@ async fn a_911_taken_in_game_became_a_call() {
     bot.settled().await;
     bot.only(&emergencies);
     bot.only(&dispatches);
-    // One for the session, one for the removal: what the events had just told was not contradicted.
+    // One for the session, one for the removal: no read contradicted the recent events.
     assert_eq!((readings(&bot, "calls"), readings(&bot, "units")), (2, 1));
     bot.finish().await;
 }
@@ -140,7 +140,7 @@ async fn what_happened_while_the_session_was_lost_is_caught_up() {
     let spec = CallSpec { emergency: true, description: "Fire".into(), location: "Pier 9".into(), ..CallSpec::default() };
     let first = bot.cad.place_911(1, &spec).unwrap();
     bot.message(&channel, |m| title(m).contains("Fire")).await;
-    // The world believes an event of the last three seconds more than a reading.
+    // The world trusts an event of the last three seconds more than a read.
     tokio::time::sleep(Duration::from_secs(3)).await;
     bot.cad.upgrade_status(503);
     bot.cad.drop_all();
@@ -159,7 +159,7 @@ async fn what_happened_while_the_session_was_lost_is_caught_up() {
 async fn however_often_the_session_comes_back_the_budget_holds() {
     let bot = start(&[], None).await;
     first_reading(&bot).await;
-    // A third session that ends so soon would be taken for another client's doing.
+    // A third session that ends so soon would look like another client's doing.
     for _ in 0..2 {
         reconnect(&bot).await;
     }
@@ -206,7 +206,7 @@ async fn a_poll_answer_whose_lists_hold_no_objects_changes_nothing() {
     bot.caught_up().await;
     let before = bot.titles(&channel);
 
-    // What was told a moment ago would be believed more than a reading anyway.
+    // Recent events would be trusted more than a read anyway.
     bot.clock.advance(10_000);
     bot.cad.rest_answer("GET /units$", json!(["Unauthorized"]), u32::MAX);
     bot.cad.rest_answer("GET /calls$", json!({ "ActiveCalls": ["Unauthorized"], "EmergencyCalls": [null], "ClosedCalls": [1] }), u32::MAX);
@@ -241,18 +241,18 @@ async fn switched_off_nothing_is_read() {
     bot.finish().await;
 }
 
-/// Moves the clock on, by so many seconds each time, until something is there.
+/// Advances the clock, by so many seconds each time, until something is there.
 async fn pass_until(bot: &TestBot, what: &str, seconds: i64, mut fact: impl FnMut() -> bool) {
     until(what, async || {
         bot.clock.advance(seconds * 1_000);
-        // The feeds are looked at each second of real time.
+        // The feeds are checked each second of real time.
         tokio::time::sleep(Duration::from_millis(100)).await;
         fact()
     })
     .await;
 }
 
-/// Lets feeds be looked at while the clock stands still.
+/// Lets feeds be checked while the clock stands still.
 async fn looks() {
     tokio::time::sleep(Duration::from_millis(2_200)).await;
 }
@@ -262,7 +262,7 @@ fn notices_like(bot: &TestBot, channel: &str, begin: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_lost_link_is_told_once_and_its_return_with_what_was_caught_up() {
+async fn a_lost_connection_is_reported_once_and_its_return_with_what_was_caught_up() {
     let clock = Clock::manual(Clock::system().now());
     let bot = start(&[], Some(clock)).await;
     first_reading(&bot).await;
@@ -286,7 +286,7 @@ async fn a_lost_link_is_told_once_and_its_return_with_what_was_caught_up() {
     bot.cad.heal();
     until("the return", async || facts(&bot).link == Link::Ready).await;
     until("the find", async || facts(&bot).readings[&Part::Calls].found.is_some()).await;
-    // The budget of units is used up for a minute of real time; the notice does not wait for ever.
+    // The budget of units is used up for a minute of real time; the notice doesn't wait forever.
     pass_until(&bot, "the return's notice", 10, || notices_like(&bot, &notices, "✅ CAD feed back") == 1).await;
     assert_eq!(bot.titles(&notices)[1], "✅ CAD feed back, 1 call caught up");
     looks().await;
@@ -295,7 +295,7 @@ async fn a_lost_link_is_told_once_and_its_return_with_what_was_caught_up() {
 }
 
 #[tokio::test]
-async fn silence_is_told_while_units_are_on_duty_and_at_no_other_time() {
+async fn silence_is_reported_only_while_units_are_on_duty() {
     let clock = Clock::manual(Clock::system().now());
     let bot = start(&[("SONORAN_HUB", "off"), ("SONORAN_SILENCE_MINUTES", "10")], Some(clock)).await;
     first_reading(&bot).await;
@@ -306,7 +306,7 @@ async fn silence_is_told_while_units_are_on_duty_and_at_no_other_time() {
     assert_eq!(bot.titles(&notices), [""; 0], "nobody is on duty");
 
     let login = json!({ "unit": { "id": 7, "status": 2, "data": { "unitNum": "A-10" } } });
-    bot.tell("EVENT_UNIT_LOGIN", login).await;
+    bot.send_event("EVENT_UNIT_LOGIN", login).await;
     until("the unit", async || facts(&bot).on_duty == Some(1)).await;
     looks().await;
     bot.clock.advance(599_000);
@@ -320,7 +320,7 @@ async fn silence_is_told_while_units_are_on_duty_and_at_no_other_time() {
     looks().await;
     assert_eq!(bot.titles(&notices).len(), 1);
 
-    bot.tell("EVENT_UNIT_STATUS", json!({ "identIds": [7], "status": 3 })).await;
+    bot.send_event("EVENT_UNIT_STATUS", json!({ "identIds": [7], "status": 3 })).await;
     pass_until(&bot, "the return's notice", 10, || notices_like(&bot, &notices, "✅ CAD feed back") == 1).await;
     bot.finish().await;
 }

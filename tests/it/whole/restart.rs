@@ -1,4 +1,4 @@
-//! The bot ends at the worst moments and begins again: nothing is lost, nothing stands twice.
+//! The bot ends at the worst moments and starts again: nothing is lost, nothing is shown twice.
 
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
@@ -30,7 +30,7 @@ async fn what_could_not_be_sent_is_sent_once_after_the_restart() {
     let mut bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
     bot.discord.fail("POST", "/messages", 500, u32::MAX);
-    bot.tell("EVENT_911", fire(1, "Fire")).await;
+    bot.send_event("EVENT_911", fire(1, "Fire")).await;
     bot.discord.wait_request(PATIENCE, |r| r["status"] == 500).await.unwrap();
     assert!(bot.halt().await);
     bot.discord.clear_faults();
@@ -45,7 +45,7 @@ async fn a_lost_answer_makes_no_second_message() {
     let bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
     bot.discord.do_then_drop("POST", "/messages", 1);
-    bot.tell("EVENT_911", fire(1, "Fire")).await;
+    bot.send_event("EVENT_911", fire(1, "Fire")).await;
     bot.settled().await;
     bot.only(&channel);
     let nonces = nonces(&bot, &channel);
@@ -58,11 +58,11 @@ async fn what_changed_while_the_answer_was_lost_is_shown_in_the_end() {
     let bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
     bot.discord.do_then_drop("POST", "/messages", 1);
-    bot.tell("EVENT_911", fire(1, "Smoke")).await;
+    bot.send_event("EVENT_911", fire(1, "Smoke")).await;
     answer_lost(&bot, &channel).await;
-    bot.tell("EVENT_911", fire(1, "Flames")).await;
+    bot.send_event("EVENT_911", fire(1, "Flames")).await;
     bot.settled().await;
-    // The nonce brought the first message back, with its old text.
+    // The nonce returned the first message, with its old text.
     assert!(title(&bot.only(&channel)).contains("Flames"), "{:?}", bot.titles(&channel));
     bot.finish().await;
 }
@@ -73,7 +73,7 @@ async fn a_message_whose_answer_was_lost_long_ago_is_found_again() {
     let mut bot = TestBot::start_with(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
     let channel = bot.channel("dispatch", None, Style::Card).await;
     bot.discord.do_then_drop("POST", "/messages", 1);
-    bot.tell("EVENT_DISPATCH_NEW", call(5)).await;
+    bot.send_event("EVENT_DISPATCH_NEW", call(5)).await;
     answer_lost(&bot, &channel).await;
     assert!(bot.halt().await);
     let standing = bot.only(&channel)["id"].clone();
@@ -82,7 +82,7 @@ async fn a_message_whose_answer_was_lost_long_ago_is_found_again() {
     clock.advance(later);
     bot.discord.advance(later);
     bot.boot().await;
-    bot.tell("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 5, "idents": [12] })).await;
+    bot.send_event("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 5, "idents": [12] })).await;
     bot.settled().await;
     let message = bot.only(&channel);
     assert_eq!(message["id"], standing);
@@ -99,7 +99,7 @@ async fn a_lost_answer_is_not_forgotten_over_a_long_wait() {
     let wait_ms = NONCE_TRUSTED_MS + 600_000;
     bot.discord.do_then_drop("POST", "/messages", 1);
     bot.discord.rate_limit("POST", "/messages", Scope::User, wait_ms, 1);
-    bot.tell("EVENT_911", fire(1, "Smoke")).await;
+    bot.send_event("EVENT_911", fire(1, "Smoke")).await;
     answer_lost(&bot, &channel).await;
     until("the first try's end", async || !bot.app().status.snapshot().problems.is_empty()).await;
     clock.advance(1_000);
@@ -117,18 +117,18 @@ async fn a_card_that_somebody_deleted_comes_back_with_the_next_change_and_calls_
     let bot = TestBot::start().await;
     let role = bot.discord.add_role(&bot.guild, "Dispatch", 0);
     let channel = bot.channel("911", Some(&role), Style::Card).await;
-    bot.tell("EVENT_911", fire(1, "Smoke")).await;
+    bot.send_event("EVENT_911", fire(1, "Smoke")).await;
     bot.settled().await;
     let first = bot.only(&channel);
     assert_eq!(first["pinged"], json!([format!("<@&{role}>")]));
     assert!(bot.discord.delete_message(&channel, first["id"].as_str().unwrap()));
-    bot.tell("EVENT_911", fire(1, "Flames")).await;
+    bot.send_event("EVENT_911", fire(1, "Flames")).await;
     bot.settled().await;
     let second = bot.only(&channel);
     assert!(title(&second).contains("Flames") && second["id"] != first["id"], "{second:#}");
     assert_eq!(second["pinged"], json!([]), "a change never calls anybody");
     assert!(bot.discord.delete_message(&channel, second["id"].as_str().unwrap()));
-    bot.tell("EVENT_REMOVE_911", json!({ "callIds": [1] })).await;
+    bot.send_event("EVENT_REMOVE_911", json!({ "callIds": [1] })).await;
     bot.settled().await;
     assert_eq!(bot.discord.messages(&channel), Vec::<Value>::new());
     bot.finish().await;
@@ -139,13 +139,13 @@ async fn calls_and_units_go_on_after_a_restart() {
     let mut bot = TestBot::start().await;
     let channel = bot.channel("dispatch", None, Style::Card).await;
     let unit = json!({ "unit": { "id": 12, "status": 2, "data": { "unitNum": "A-10", "name": "John Doe", "page": 0 } } });
-    bot.tell("EVENT_UNIT_LOGIN", unit).await;
-    bot.tell("EVENT_DISPATCH_NEW", call(5)).await;
+    bot.send_event("EVENT_UNIT_LOGIN", unit).await;
+    bot.send_event("EVENT_DISPATCH_NEW", call(5)).await;
     bot.settled().await;
     let first = bot.only(&channel)["id"].clone();
     assert!(bot.halt().await);
     bot.boot().await;
-    bot.tell("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 5, "idents": [12] })).await;
+    bot.send_event("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": 5, "idents": [12] })).await;
     bot.settled().await;
     let message = bot.only(&channel);
     assert_eq!((&message["id"], field(&message, "Units")), (&first, "🟢 A-10".to_owned()), "{message:#}");
@@ -156,9 +156,9 @@ async fn calls_and_units_go_on_after_a_restart() {
 async fn a_bot_cut_off_in_the_middle_of_a_request_takes_it_up_at_once_at_its_next_start() {
     let mut bot = TestBot::start().await;
     let channel = bot.channel("911", None, Style::Card).await;
-    // Done, but the answer comes after everybody has lost patience.
+    // Done, but the answer comes after every time limit.
     bot.discord.delay("POST", "/messages", 60_000, 1);
-    bot.tell("EVENT_911", fire(1, "Fire")).await;
+    bot.send_event("EVENT_911", fire(1, "Fire")).await;
     bot.discord.wait_message(&channel, PATIENCE, |_| true).await.unwrap();
     let began = tokio::time::Instant::now();
     assert!(!bot.halt().await, "there was nothing to cut off");
@@ -200,7 +200,7 @@ async fn a_burst_cut_by_the_end_stands_once_in_the_end() {
     bot.boot().await;
     // Their senders were told to try again.
     for id in refused {
-        bot.tell("EVENT_911", fire(id, "Fire")).await;
+        bot.send_event("EVENT_911", fire(id, "Fire")).await;
     }
     bot.settled().await;
     let mut footers: Vec<String> =

@@ -1,4 +1,4 @@
-//! Hub and HTTP: every documented form, copies, and events that stand for themselves.
+//! Hub and HTTP: every documented form, copies, and events that stand alone.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ fn fixtures() -> Vec<(String, String)> {
     files.iter().map(|f| (f.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(f).unwrap())).collect()
 }
 
-/// Posts a body as it is. Returns the status.
+/// Posts a body unchanged. Returns the status.
 async fn post_text(url: &str, body: &str) -> u16 {
     let request = reqwest::Client::new().post(url).header("content-type", "application/json").body(body.to_owned());
     request.send().await.unwrap().status().as_u16()
@@ -30,7 +30,7 @@ async fn post_text(url: &str, body: &str) -> u16 {
 
 #[tokio::test]
 async fn every_form_of_every_event_is_taken_by_both_ways_and_nothing_is_given_up() {
-    // Kept for a checker outside of the tests, if somebody asks for it.
+    // Kept for an external checker, on request.
     let kept = std::env::var_os("TENFOUR_KEEP_RECORD").map(std::path::PathBuf::from);
     let record = kept.unwrap_or_else(|| std::env::temp_dir().join(format!("tenfour-record-{:016x}.jsonl", fastrand::u64(..))));
     std::fs::remove_file(&record).ok();
@@ -53,7 +53,7 @@ async fn every_form_of_every_event_is_taken_by_both_ways_and_nothing_is_given_up
     }
     bot.caught_up().await;
 
-    // GET_LOGS makes no message.
+    // GET_LOGS creates no message.
     let before = bot.discord.messages(&channel).len();
     let logs = fixtures().into_iter().find(|(name, _)| name.starts_with("GET_LOGS")).unwrap().1;
     assert_eq!(post_text(&url, &logs).await, 200);
@@ -63,7 +63,7 @@ async fn every_form_of_every_event_is_taken_by_both_ways_and_nothing_is_given_up
 
     let by_footer =
         |begin: &str| messages.iter().filter(|m| m["embeds"][0]["footer"]["text"].as_str().is_some_and(|f| f.starts_with(begin))).count();
-    // Each of the two servers has its own world and its own messages, the same ones.
+    // Each of the two servers has its own world and its own messages, with the same numbers.
     assert!(by_footer("Server 1") > 25, "{:#?}", bot.titles(&channel));
     let talked_of = |server: &str| {
         by_footer(&format!("{server} · 911")) + by_footer(&format!("{server} · Call")) + by_footer(&format!("{server} · Panic"))
@@ -117,10 +117,10 @@ async fn the_same_event_by_hub_and_by_http_is_one_event() {
     let tone = json!({ "url": "", "playTonesTo": [{ "type": 3, "value": "Fire", "label": "Fire Department" }] });
     bot.cad.push(1, "EVENT_TONE", tone.clone());
     bot.message(&channel, |m| title(m).contains("Fire Department")).await;
-    bot.tell("EVENT_TONE", tone).await;
+    bot.send_event("EVENT_TONE", tone).await;
     // And the other way round, with a call.
     let call = json!({ "call": { "callId": 8, "isEmergency": true, "description": "Smoke" } });
-    bot.tell("EVENT_911", call.clone()).await;
+    bot.send_event("EVENT_911", call.clone()).await;
     bot.cad.push(1, "EVENT_911", call);
     bot.caught_up().await;
     assert_eq!(bot.discord.messages(&channel).len(), 2, "{:#?}", bot.titles(&channel));
@@ -132,13 +132,13 @@ async fn the_same_event_by_hub_and_by_http_is_one_event() {
 }
 
 #[tokio::test]
-async fn what_stands_for_itself_is_shown_as_often_as_one_way_tells_it() {
+async fn events_without_a_number_are_shown_as_often_as_one_source_sends_them() {
     let bot = TestBot::start().await;
     let channel = bot.channel("all", None, Style::Card).await;
     let tone = json!({ "url": "", "playTonesTo": [{ "type": 0, "value": null, "label": "All" }] });
     let page = json!({ "addresses": ["FIRE-1"], "identIds": [], "nature": "Emergency", "body": "Second alarm" });
     for _ in 0..2 {
-        bot.tell("EVENT_TONE", tone.clone()).await;
+        bot.send_event("EVENT_TONE", tone.clone()).await;
     }
     for _ in 0..2 {
         bot.cad.push(1, "EVENT_PAGER_REBORN", page.clone());
@@ -155,7 +155,7 @@ async fn recorded_speech_becomes_a_file_and_never_text() {
     let channel = bot.channel("station", None, Style::Card).await;
     let (_, text) = fixtures().into_iter().find(|(name, _)| name == "EVENT_STATION_ALERT.audio").unwrap();
     let body: Value = serde_json::from_str(&text).unwrap();
-    bot.tell("EVENT_STATION_ALERT", body["data"].clone()).await;
+    bot.send_event("EVENT_STATION_ALERT", body["data"].clone()).await;
     bot.settled().await;
     let message = bot.only(&channel);
     assert_eq!(message["attachments"].as_array().unwrap().len(), 1, "{message:#}");
@@ -177,11 +177,11 @@ fn login(ident: i64, callsign: &str) -> Value {
 async fn lines_are_gathered_into_one_message() {
     let bot = TestBot::start().await;
     let channel = bot.channel("duty", None, Style::Log).await;
-    bot.tell("EVENT_UNIT_LOGIN", login(1, "A-1")).await;
+    bot.send_event("EVENT_UNIT_LOGIN", login(1, "A-1")).await;
     bot.settled().await;
     let first = bot.only(&channel)["id"].clone();
-    bot.tell("EVENT_UNIT_LOGIN", login(2, "A-2")).await;
-    bot.tell("EVENT_UNIT_LOGOUT", json!({ "identId": 1 })).await;
+    bot.send_event("EVENT_UNIT_LOGIN", login(2, "A-2")).await;
+    bot.send_event("EVENT_UNIT_LOGOUT", json!({ "identId": 1 })).await;
     bot.settled().await;
     let page = bot.only(&channel);
     assert_eq!(page["id"], first);
@@ -193,16 +193,16 @@ async fn lines_are_gathered_into_one_message() {
 }
 
 #[tokio::test]
-async fn lines_of_two_servers_in_one_channel_are_each_told_once() {
+async fn lines_of_two_servers_in_one_channel_are_each_shown_once() {
     let settings = vec![("SONORAN_SERVER_IDS", "1,2".to_owned()), ("SONORAN_HUB", "off".to_owned())];
     let bot = TestBot::start_with(Setup { settings, ..Setup::default() }).await;
     let channel = bot.channel("duty", None, Style::Log).await;
     let other = format!("{}?server=2", bot.events_url());
-    bot.tell("EVENT_UNIT_LOGIN", login(1, "A-1")).await;
+    bot.send_event("EVENT_UNIT_LOGIN", login(1, "A-1")).await;
     bot.settled().await;
     let answer = post(&other, &json!({ "key": CadOptions::default().api_key, "type": "EVENT_UNIT_LOGIN", "data": login(1, "B-1") })).await;
     assert_eq!(answer.0, 200);
-    bot.tell("EVENT_UNIT_LOGIN", login(2, "A-2")).await;
+    bot.send_event("EVENT_UNIT_LOGIN", login(2, "A-2")).await;
     bot.settled().await;
     let all: String = bot.discord.messages(&channel).iter().map(|m| m["embeds"][0].to_string()).collect();
     for callsign in ["A-1", "A-2", "B-1"] {
@@ -216,7 +216,7 @@ async fn a_copy_that_comes_by_the_other_way_after_a_restart_is_still_a_copy() {
     let mut bot = TestBot::start().await;
     let channel = bot.channel("tone", None, Style::Compact).await;
     let tone = json!({ "url": "https://example.org/t.mp3", "playTonesTo": [{ "type": 0, "value": 0, "label": "All units" }] });
-    bot.tell("EVENT_TONE", tone.clone()).await;
+    bot.send_event("EVENT_TONE", tone.clone()).await;
     bot.settled().await;
     assert!(bot.halt().await);
     bot.boot().await;

@@ -1,4 +1,4 @@
-//! Threads under cards, forum posts, links between cards, and edits that gather.
+//! Threads under cards, forum posts, links between cards, and collected edits.
 
 use serde_json::{Value, json};
 use tenfour::clock::Clock;
@@ -51,16 +51,16 @@ fn archived(bot: &TestBot, channel: &str) -> bool {
 
 async fn robbery(bot: &TestBot, call: i64, idents: &[i64]) {
     let data = json!({ "dispatch": { "callId": call, "status": 1, "priority": 2, "title": "Robbery", "code": "211", "address": "Alta St", "idents": idents } });
-    bot.tell("EVENT_DISPATCH_NEW", data).await;
+    bot.send_event("EVENT_DISPATCH_NEW", data).await;
 }
 
 async fn note(bot: &TestBot, call: i64, content: &str) {
     let note = json!({ "time": "12:00:00", "label": "D-1", "type": "text", "content": content });
-    bot.tell("EVENT_DISPATCH_NOTE", json!({ "callId": call, "note": note })).await;
+    bot.send_event("EVENT_DISPATCH_NOTE", json!({ "callId": call, "note": note })).await;
 }
 
 async fn attach(bot: &TestBot, call: i64, ident: i64) {
-    bot.tell("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": call, "ident": ident })).await;
+    bot.send_event("EVENT_DISPATCH_UNIT_ATTACH", json!({ "callId": call, "ident": ident })).await;
 }
 
 fn lines(bot: &TestBot, thread: &str) -> Vec<String> {
@@ -84,7 +84,7 @@ async fn the_first_note_opens_a_thread_and_the_end_puts_it_away() {
     let said = lines(&bot, id(&thread));
     assert!(said[0].contains("D-1: Two men in a red car") && said[1].contains("Unit 4102 attached") && said.len() == 2, "{said:?}");
     assert_eq!(bot.discord.messages(&calls).len(), 1, "nothing of it in the channel");
-    bot.tell("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
+    bot.send_event("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
     bot.settled().await;
     assert!(archived(&bot, &calls));
     assert!(title(&bot.only(&calls)).starts_with("⬛ Closed"));
@@ -107,16 +107,16 @@ async fn always_opens_a_thread_with_the_card_and_every_thread_message_is_silent(
     bot.finish().await;
 }
 
-/// A panic has a worker of its own beside its channel's: what hangs on its card does not wait for the next round of that one.
+/// A panic has its own worker beside its channel's: messages below its card don't wait for that one's next round.
 #[tokio::test]
 async fn the_thread_of_a_panic_opens_with_its_card() {
     let bot = TestBot::start().await;
     let panics = channel(&bot, "panic", 0, Threads::Always).await;
     bot.settled().await;
-    bot.tell("EVENT_UNIT_PANIC", json!({ "identIds": [4101], "isPanic": true })).await;
+    bot.send_event("EVENT_UNIT_PANIC", json!({ "identIds": [4101], "isPanic": true })).await;
     let began = tokio::time::Instant::now();
     until("its thread", async || !threads(&bot, &panics).is_empty()).await;
-    // The next look at everything would come after fifteen seconds.
+    // The next check of everything would come after fifteen seconds.
     assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
     bot.finish().await;
 }
@@ -136,20 +136,20 @@ async fn in_a_forum_each_call_is_a_post_that_is_put_away_and_comes_back() {
     assert_eq!(posts[0]["name"], "🚔 211 Robbery · Alta St");
     let said = lines(&bot, &post);
     assert!(said.len() == 2 && said[1].contains("Alarm is silent"), "{said:?}");
-    bot.tell("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
+    bot.send_event("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
     bot.settled().await;
     let starter = |bot: &TestBot| bot.discord.messages(&post).remove(0);
     assert!(title(&starter(&bot)).starts_with("⬛ Closed"), "{:#}", starter(&bot));
     let closed = threads(&bot, &forum).into_iter().find(|t| id(t) == post).unwrap();
     assert_eq!((&closed["name"], &closed["thread_metadata"]["archived"]), (&json!("⬛ Closed · 211 Robbery · Alta St"), &json!(true)));
-    // Opened again, later than an edit that the closing overtook: what is put away cannot be edited, so it is taken out.
+    // Reopened later than an edit that the closing overtook: an archived post can't be edited, so it is reopened first.
     bot.clock.advance(11_000);
     let again = json!({ "dispatch": { "callId": 7, "status": 1, "priority": 1, "title": "Robbery", "address": "Alta St" } });
-    bot.tell("EVENT_DISPATCH_EDIT", again).await;
+    bot.send_event("EVENT_DISPATCH_EDIT", again).await;
     bot.settled().await;
     assert!(title(&starter(&bot)).starts_with("🚔 P1"), "{:#}", starter(&bot));
     assert_eq!(bot.discord.channel(&post)["thread_metadata"]["archived"], json!(false));
-    bot.tell("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
+    bot.send_event("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
     bot.settled().await;
     assert_eq!(bot.discord.channel(&post)["thread_metadata"]["archived"], json!(true));
     bot.finish().await;
@@ -195,7 +195,7 @@ async fn a_deleted_thread_is_let_go_and_the_card_goes_on() {
     note(&bot, 7, "Second").await;
     bot.settled().await;
     assert!(field(&bot.only(&calls), "Last of 2 notes").contains("Second"));
-    bot.tell("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
+    bot.send_event("EVENT_DISPATCH_CLOSED", json!({ "callIds": [7] })).await;
     bot.settled().await;
     assert!(title(&bot.only(&calls)).starts_with("⬛ Closed"));
     bot.finish().await;
@@ -206,9 +206,10 @@ async fn a_911_and_the_call_that_it_became_link_to_each_other() {
     let bot = TestBot::start().await;
     let emergencies = bot.channel("911", None, Style::Card).await;
     let dispatches = bot.channel("dispatch", None, Style::Card).await;
-    bot.tell("EVENT_911", json!({ "call": { "callId": 5, "isEmergency": true, "description": "Fire", "location": "Alta St" } })).await;
+    bot.send_event("EVENT_911", json!({ "call": { "callId": 5, "isEmergency": true, "description": "Fire", "location": "Alta St" } }))
+        .await;
     let from = json!({ "callId": 7, "status": 1, "priority": 2, "title": "Fire", "metaData": { "origin911": "5" } });
-    bot.tell("EVENT_DISPATCH_NEW", json!({ "dispatch": from })).await;
+    bot.send_event("EVENT_DISPATCH_NEW", json!({ "dispatch": from })).await;
     bot.settled().await;
     let (emergency, call) = (bot.only(&emergencies), bot.only(&dispatches));
     let url = |channel: &str, message: &Value| format!("https://discord.com/channels/{}/{channel}/{}", bot.guild, id(message));

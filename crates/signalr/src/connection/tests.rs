@@ -1,4 +1,4 @@
-//! The timers, in paused time over a pipe in memory. What needs a network is in `tests/hub`.
+//! Tests of the timers, in paused time over a pipe in memory. What needs a network is in `tests/hub`.
 #![expect(clippy::disallowed_methods, reason = "the tests end their own tasks")]
 
 use futures_util::{SinkExt, StreamExt};
@@ -84,19 +84,19 @@ fn secs(range: std::ops::Range<u64>, since: Instant) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hub_that_keeps_sending_still_hears_a_ping_every_15_seconds() {
+async fn a_hub_that_keeps_sending_still_gets_a_ping_every_15_seconds() {
     let rig = Rig::shaken(|b| b, |_| ()).await;
     let mut gaps = Vec::new();
-    let (mut tell, mut hear) = rig.server.split();
+    let (mut tx, mut rx) = rig.server.split();
     let busy = tokio::spawn(async move {
         loop {
-            tell.send(Message::text("{\"type\":1,\"target\":\"x\",\"arguments\":[1]}\u{1e}")).await.unwrap();
+            tx.send(Message::text("{\"type\":1,\"target\":\"x\",\"arguments\":[1]}\u{1e}")).await.unwrap();
             sleep(Duration::from_millis(300)).await;
         }
     });
     let mut last = Instant::now();
     while gaps.len() < 5 {
-        let message = timeout(Duration::from_secs(20), hear.next()).await.expect("no ping for 20 s");
+        let message = timeout(Duration::from_secs(20), rx.next()).await.expect("no ping for 20 s");
         if let Some(Ok(Message::Text(text))) = message {
             assert_eq!(text.as_str(), PING);
             gaps.push(last.elapsed().as_secs());
@@ -123,16 +123,16 @@ async fn what_we_send_postpones_the_ping() {
 async fn a_hub_that_only_sends_websocket_pings_is_dead_after_30_seconds() {
     let rig = Rig::shaken(|b| b, |_| ()).await;
     let began = Instant::now();
-    let (mut tell, mut hear) = rig.server.split();
+    let (mut tx, mut rx) = rig.server.split();
     tokio::spawn(async move {
         loop {
-            if tell.send(Message::Ping(Vec::new().into())).await.is_err() || tell.send(Message::Pong(Vec::new().into())).await.is_err() {
+            if tx.send(Message::Ping(Vec::new().into())).await.is_err() || tx.send(Message::Pong(Vec::new().into())).await.is_err() {
                 return;
             }
             sleep(Duration::from_secs(2)).await;
         }
     });
-    tokio::spawn(async move { while hear.next().await.is_some() {} });
+    tokio::spawn(async move { while rx.next().await.is_some() {} });
     let error = rig.session.await.unwrap();
     assert!(matches!(error, HubError::Timeout { step: Step::Receive, .. }), "{error}");
     secs(30..34, began);
@@ -150,7 +150,7 @@ async fn pings_of_the_hub_keep_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_pause_of_the_process_the_hub_gets_a_moment_to_be_heard() {
+async fn after_a_pause_of_the_process_the_hub_gets_a_moment_to_answer() {
     let rig = Rig::shaken(|b| b, |_| ()).await;
     rig.until(|state| matches!(state, State::Ready { .. })).await;
     let hub = rig.hub.clone();
@@ -204,7 +204,7 @@ async fn a_call_without_answer_ends_after_30_seconds_and_a_late_answer_harms_nob
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_sign_in_keeps_the_connection_and_is_tried_again_when_told() {
+async fn a_refused_sign_in_keeps_the_connection_and_is_retried_as_requested() {
     let tries = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = Arc::clone(&tries);
     let began = Instant::now();
@@ -249,8 +249,8 @@ async fn a_hook_that_never_ends_costs_the_connection_not_the_hub() {
         },
     )
     .await;
-    let (_tell, mut hear) = rig.server.split();
-    tokio::spawn(async move { while hear.next().await.is_some() {} });
+    let (_tell, mut rx) = rig.server.split();
+    tokio::spawn(async move { while rx.next().await.is_some() {} });
     let error = rig.session.await.unwrap();
     assert!(matches!(error, HubError::Timeout { step: Step::OnConnected, .. }), "{error}");
 }

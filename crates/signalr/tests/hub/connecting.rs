@@ -66,8 +66,8 @@ async fn auto_tries_without_after_two_404_and_stays_with_what_works() {
         peer.shake("").await;
         client.until(|state| matches!(state, State::Ready { epoch: now, .. } if *now == epoch)).await;
     }
-    let told = client.policy.told();
-    assert!(told[0].other_way_left && told[1].other_way_left, "so that the 404 costs no long wait");
+    let seen = client.policy.seen();
+    assert!(seen[0].other_way_left && seen[1].other_way_left, "so that the 404 costs no long wait");
 }
 
 #[tokio::test]
@@ -89,9 +89,9 @@ async fn auto_goes_on_alternating_and_then_says_that_nothing_is_left() {
         assert!(request.line().starts_with(method), "{} instead of {method}", request.line());
         request.reply(404, "", "").await;
     }
-    let told = client.policy.nth(4).await;
-    assert!(!told.other_way_left);
-    assert_eq!(told.error, HubError::Refused { step: Step::Negotiate, status: 404, retry_after: None });
+    let seen = client.policy.nth(4).await;
+    assert!(!seen.other_way_left);
+    assert_eq!(seen.error, HubError::Refused { step: Step::Negotiate, status: 404, retry_after: None });
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn a_server_that_falls_silent_at_any_step_is_given_up() {
     let short = Duration::from_millis(150);
     let client = start(&server.hub(), |b| b.negotiate_timeout(short).connect_timeout(short).handshake_timeout(short), |_| ());
     let silent = server.request().await;
-    let step = |told: super::server::Told| match told.error {
+    let step = |seen: super::server::PolicyCall| match seen.error {
         HubError::Timeout { step, .. } => step,
         other => panic!("{other}"),
     };
@@ -229,7 +229,7 @@ async fn a_server_that_falls_silent_at_any_step_is_given_up() {
     let mut silent = server.open("token-b").await;
     assert!(silent.text().await.contains("protocol"));
     assert_eq!(step(client.policy.nth(2).await), Step::Handshake);
-    // A body that never comes to its end is no answer either.
+    // A body that never ends isn't an answer either.
     let mut half = server.connection().await;
     half.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{").await.unwrap();
     assert_eq!(step(client.policy.nth(3).await), Step::Negotiate);
@@ -256,7 +256,7 @@ async fn nobody_there_and_no_tls_there_are_network_trouble() {
 }
 
 #[tokio::test]
-async fn a_refused_handshake_is_told_in_the_servers_words_without_the_token() {
+async fn a_refused_handshake_is_reported_in_the_servers_words_without_the_token() {
     let server = Server::start().await;
     let client = start(&server.hub(), |b| b, |_| ());
     let mut peer = server.open("secret-token").await;
@@ -289,6 +289,6 @@ async fn records_behind_the_handshake_answer_are_not_lost() {
     drop(peer);
     let mut peer = server.open("token-b").await;
     peer.shake("{\"type\":7,\"error\":\"full\",\"allowReconnect\":true}\u{1e}").await;
-    let told = client.policy.nth(1).await;
-    assert_eq!(told.error, HubError::Closed { error: Some("full".to_owned()), allow_reconnect: true });
+    let seen = client.policy.nth(1).await;
+    assert_eq!(seen.error, HubError::Closed { error: Some("full".to_owned()), allow_reconnect: true });
 }

@@ -1,4 +1,4 @@
-//! How connections end, how often we come back, and how we stop.
+//! How connections end, how often we reconnect, and how we stop.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::server::{Policy, Server, builder, no_roots, soon, start};
 
 #[tokio::test]
-async fn every_end_is_told_apart_and_followed_by_a_new_connection() {
+async fn every_end_is_recognized_and_followed_by_a_new_connection() {
     let server = Server::start().await;
     let client = start(&server.hub(), |b| b, |_| ());
     let closed = |error: Option<&str>, allow_reconnect| HubError::Closed { error: error.map(str::to_owned), allow_reconnect };
@@ -72,14 +72,14 @@ async fn broken_input_ends_the_connection_and_the_next_one_starts_clean() {
     .enumerate()
     {
         let mut peer = server.shaken("token").await;
-        // A part of a record is left behind by each connection: it must not meet the next one's.
+        // Each connection leaves a part of a record behind: it must not be joined with the next one's.
         peer.raw("{\"type\":6}\u{1e}").await;
         peer.socket.send(message).await.unwrap();
         let error = client.policy.nth(n).await.error;
         assert!(matches!(error, HubError::Protocol(_)), "case {n}: {error}");
         peer.gone().await;
     }
-    let n = client.policy.told().len();
+    let n = client.policy.seen().len();
     for (i, frame) in [&[0x81u8, 2, 0xff, 0xfe][..], &[0xc1, 1, b'x'], &[0x83, 0]].into_iter().enumerate() {
         let mut peer = server.shaken("token").await;
         peer.socket.get_mut().write_all(frame).await.unwrap();
@@ -145,8 +145,8 @@ async fn the_hook_signs_in_on_every_connection_before_anybody_else_may_call() {
     assert_eq!((&call["target"], &call["arguments"]), (&"auth".into(), &serde_json::json!([1])));
     assert_eq!(client.hub.invoke("early", ()).await.unwrap_err(), HubError::NotConnected);
     peer.say(r#"{"type":3,"invocationId":"0","error":"boom"}"#).await;
-    let told = client.policy.nth(0).await;
-    assert_eq!(told.error, HubError::Rejected("signing in failed: boom".to_owned()));
+    let seen = client.policy.nth(0).await;
+    assert_eq!(seen.error, HubError::Rejected("signing in failed: boom".to_owned()));
     peer.gone().await;
 
     let mut peer = server.shaken("token").await;
@@ -288,7 +288,7 @@ async fn a_stop_before_the_start_and_a_dropped_task_end_the_hub_too() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_told_when_building() {
+fn settings_that_cannot_work_are_reported_when_building() {
     for url in ["", "apiWsHub", "ftp://x/", "https://user:secret@x/"] {
         let error = builder(url, &Policy::default()).build().err().unwrap();
         assert!(matches!(error, HubError::Config(_)) && !error.to_string().contains("secret"), "{error}");

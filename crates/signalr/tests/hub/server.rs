@@ -1,4 +1,4 @@
-//! A scripted server: the test takes each request off the wire and says what comes back. Shares no code with the client.
+//! A scripted server: the test reads each request and decides on the answer. Shares no code with the client.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-/// Waits for a fact, with a bound that only a broken program reaches.
+/// Waits for a condition, with a limit that only a broken program reaches.
 pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(8), what).await.expect("this should have happened long ago")
 }
@@ -163,7 +163,7 @@ impl Peer {
         }
     }
 
-    /// Takes whatever comes until the client is gone.
+    /// Reads everything until the client is gone.
     pub(super) async fn gone(mut self) {
         while let Some(Ok(_)) = soon(self.socket.next()).await {}
     }
@@ -180,28 +180,28 @@ impl Peer {
     }
 }
 
-/// What the policy was told: failures so far, why, and whether another way is left.
+/// What the policy was given: failures so far, why, and whether another way is left.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct PolicyCall {
     pub(super) attempt: u32,
     pub(super) error: HubError,
     pub(super) other_way_left: bool,
 }
 
-/// Waits next to nothing, and remembers.
+/// A policy that hardly waits, and records its calls.
 #[derive(Clone, Default)]
-pub(super) struct Policy(pub(super) Arc<Mutex<Vec<Told>>>);
+pub(super) struct Policy(pub(super) Arc<Mutex<Vec<PolicyCall>>>);
 
 impl Policy {
-    pub(super) fn told(&self) -> Vec<Told> {
+    pub(super) fn seen(&self) -> Vec<PolicyCall> {
         self.0.lock().unwrap().clone()
     }
 
-    pub(super) async fn nth(&self, n: usize) -> Told {
+    pub(super) async fn nth(&self, n: usize) -> PolicyCall {
         soon(async {
             loop {
-                if let Some(told) = self.told().get(n) {
-                    return told.clone();
+                if let Some(seen) = self.seen().get(n) {
+                    return seen.clone();
                 }
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
@@ -213,13 +213,13 @@ impl Policy {
 impl RetryPolicy for Policy {
     fn next(&mut self, context: &RetryContext<'_>) -> Option<Duration> {
         assert_eq!(context.retry_after, context.error.retry_after());
-        let told = Told { attempt: context.attempt, error: context.error.clone(), other_way_left: context.other_way_left };
-        self.0.lock().unwrap().push(told);
+        let seen = PolicyCall { attempt: context.attempt, error: context.error.clone(), other_way_left: context.other_way_left };
+        self.0.lock().unwrap().push(seen);
         Some(Duration::from_millis(1))
     }
 }
 
-/// A running hub that tells `policy` what happens to it.
+/// A running hub whose policy is `policy`.
 pub(super) struct Client {
     pub(super) hub: Hub,
     pub(super) policy: Policy,

@@ -1,4 +1,4 @@
-//! Calls both ways, events, and load.
+//! Calls in both directions, events, and load.
 
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ async fn a_server_that_wants_a_result_gets_one_refusal() {
     peer.say(r#"{"type":1,"target":"pushEvent","arguments":[2]}"#).await;
     assert_eq!(soon(events.recv()).await.unwrap().args[0].get(), "1", "delivered all the same");
     assert_eq!(soon(events.recv()).await.unwrap().args[0].get(), "2");
-    // The next record is the probe: nothing was said twice, nor to the one without an id.
+    // The next record is the probe: nothing was sent twice, nor to the one without an id.
     peer.works(&client.hub).await;
 }
 
@@ -139,7 +139,7 @@ async fn what_the_official_client_tolerates_costs_nothing() {
     }
     assert_eq!(soon(events.recv()).await.unwrap().args.len(), 2);
     peer.works(&client.hub).await;
-    assert!(client.policy.told().is_empty());
+    assert!(client.policy.seen().is_empty());
 }
 
 #[tokio::test]

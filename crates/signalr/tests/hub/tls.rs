@@ -39,7 +39,7 @@ fn der(text: &str) -> Vec<u8> {
     base64::prelude::BASE64_STANDARD.decode(text.replace(' ', "")).unwrap()
 }
 
-/// A TLS server on a thread of its own. Tells the first line of each request that arrived by a sound TLS session.
+/// A TLS server on a thread of its own. Sends the first line of each request that arrived over a valid TLS session.
 fn serve() -> (u16, mpsc::Receiver<String>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = vec![CertificateDer::from(der(CERTIFICATE))];
@@ -51,7 +51,7 @@ fn serve() -> (u16, mpsc::Receiver<String>) {
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, told) = mpsc::channel();
+    let (tx, rx) = mpsc::channel();
     std::thread::spawn(move || {
         while let Ok((stream, _)) = listener.accept() {
             let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
@@ -63,7 +63,7 @@ fn serve() -> (u16, mpsc::Receiver<String>) {
             let head = String::from_utf8(head).unwrap();
             let Some(line) = head.lines().next() else { continue };
             assert_eq!((stream.conn.server_name(), stream.conn.alpn_protocol()), (Some("localhost"), Some(&b"http/1.1"[..])));
-            if tell.send(line.to_owned()).is_err() {
+            if tx.send(line.to_owned()).is_err() {
                 return;
             }
             if line.starts_with("POST") {
@@ -84,7 +84,7 @@ fn serve() -> (u16, mpsc::Receiver<String>) {
             while socket.read().is_ok() {}
         }
     });
-    (port, told)
+    (port, rx)
 }
 
 fn trusting(authority: Option<&str>) -> Arc<ClientConfig> {
@@ -99,17 +99,17 @@ fn trusting(authority: Option<&str>) -> Arc<ClientConfig> {
 
 #[tokio::test]
 async fn a_trusted_server_is_spoken_to_by_http_1_and_websocket_over_tls() {
-    let (port, told) = serve();
+    let (port, rx) = serve();
     let client = start(&format!("https://localhost:{port}/hub"), |b| b.tls(trusting(Some(AUTHORITY))), |_| ());
     client.ready().await;
-    assert_eq!(told.try_recv().unwrap(), "POST /hub/negotiate?negotiateVersion=1 HTTP/1.1");
-    assert_eq!(told.try_recv().unwrap(), "GET /hub?id=token-a HTTP/1.1");
+    assert_eq!(rx.try_recv().unwrap(), "POST /hub/negotiate?negotiateVersion=1 HTTP/1.1");
+    assert_eq!(rx.try_recv().unwrap(), "GET /hub?id=token-a HTTP/1.1");
     client.hub.stop().await;
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_or_with_another_name_hears_nothing() {
-    let (port, told) = serve();
+async fn a_server_with_an_untrusted_certificate_or_another_name_gets_nothing() {
+    let (port, rx) = serve();
     for mode in [Negotiation::Always, Negotiation::Never] {
         for (host, authority) in [("localhost", None), ("127.0.0.1", Some(AUTHORITY))] {
             let build = |b: tenfour_signalr::Builder| b.tls(trusting(authority)).negotiation(mode);
@@ -118,5 +118,5 @@ async fn a_server_that_nobody_vouches_for_or_with_another_name_hears_nothing() {
             assert!(matches!(&error, HubError::Io(text) if text.contains("certificate")), "{error}");
         }
     }
-    assert!(told.try_recv().is_err());
+    assert!(rx.try_recv().is_err());
 }

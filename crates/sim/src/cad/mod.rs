@@ -8,7 +8,7 @@
 //!                         ┌─ a hub session of that server ─▶ pushEvent      (hub.rs)
 //!  verbs.rs ─▶ state.rs ─▶ push.rs
 //!                         └─ else its HTTP destination ────▶ POST {key,type,data}
-//! bot ─▶ rest.rs ─▶ state.rs       (silent: changes by the API raise no event, except a new 911)
+//!  bot ─▶ rest.rs ─▶ state.rs       (silent: changes by the API raise no event, except a new 911)
 //! ```
 //!
 //! Everything is behind one lock that is never held across an await; every task ends with [`CadSim::stop`] or the last handle.

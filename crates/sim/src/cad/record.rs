@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_records_are_told_from_unknown_ones() {
+    fn broken_records_differ_from_unknown_ones() {
         assert_eq!(read(br#"{"type":99}"#), Some(Incoming::Ignored));
         assert_eq!(read(br#"{"type":6,"more":1}"#), Some(Incoming::Ping));
         for bad in [&b""[..], b"[]", b"{}", br#"{"type":"1"}"#, br#"{"type":1,"arguments":[]}"#, b"\xff"] {

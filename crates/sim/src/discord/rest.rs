@@ -339,7 +339,7 @@ fn one_message(state: &mut State, method: &str, channel: Id, message: Id, rest: 
                 return Err(ApiError::new(400, 160_004, "A thread has already been created for this message"));
             }
             check_thread(&body.json)?;
-            room_for_thread(state, channel)?;
+            check_thread_limit(state, channel)?;
             let made = messages::open_thread(state, channel, message, kind, &body.json);
             Ok(Answer { status: 201, body: made })
         }
@@ -420,7 +420,7 @@ fn check_thread(body: &Value) -> Result<(), ApiError> {
 }
 
 /// Whether the guild may have one more open thread.
-fn room_for_thread(state: &State, channel: Id) -> Result<(), ApiError> {
+fn check_thread_limit(state: &State, channel: Id) -> Result<(), ApiError> {
     let guild = state.channels.get(&channel).map(|c| c.guild);
     let open = state.channels.values().filter(|c| Some(c.guild) == guild && c.is_thread() && !c.thread_flag("archived")).count();
     if open < state.options.most_threads { Ok(()) } else { Err(ApiError::new(400, 160_006, "Maximum number of active threads reached")) }
@@ -436,7 +436,7 @@ fn thread_without_message(state: &mut State, channel: Id, body: Body) -> Result<
         }
         let kind = if place.kind == 5 { 10 } else { 11 };
         need(state, channel, CREATE_PUBLIC_THREADS)?;
-        room_for_thread(state, channel)?;
+        check_thread_limit(state, channel)?;
         let thread = state.new_id();
         let made = messages::open_thread(state, channel, thread, kind, &body.json);
         return Ok(Answer { status: 201, body: made });
@@ -452,7 +452,7 @@ fn thread_without_message(state: &mut State, channel: Id, body: Body) -> Result<
     if tags.is_empty() && place.flags & REQUIRE_TAG != 0 {
         return Err(ApiError::new(400, 40_067, "A tag is required to create a forum post in this channel"));
     }
-    room_for_thread(state, channel)?;
+    check_thread_limit(state, channel)?;
     let head = body.json.clone();
     let Some(first) = head.get("message").filter(|m| m.is_object()) else {
         let mut problems = Problems::default();
