@@ -1,4 +1,4 @@
-//! `tenfour check`: one line per finding, with its fix. Makes nothing and changes nothing.
+//! `tenfour check`: one line per finding, with its fix. Creates nothing and changes nothing.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::store::{Inspected, Store};
 use crate::{files, output};
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default)]
 struct Findings {
     failed: usize,
@@ -23,7 +23,7 @@ struct Findings {
 
 impl Findings {
     fn say(mark: &str, what: &str, sentence: &str) {
-        // Whoever stops reading still gets the exit code.
+        // If the reader stops, the exit code still counts.
         output::out(&format!("{mark} {what:<9} {sentence}")).ok();
     }
 
@@ -149,13 +149,13 @@ async fn cad(config: &Config, found: &mut Findings) {
         Ok(version) => found.good("cad", format!("the key is accepted; plan {}", version.name.as_deref().unwrap_or("unknown"))),
         Err(error) => return found.bad("cad", error.to_string()),
     }
-    // The REST API knows the key only; the hub wants the community's id too. A courtesy: not every plan may ask.
+    // The REST API knows only the key; the hub needs the community's id too. Optional: not every plan may ask.
     if let Ok(Some(id)) = cad.info().await.map(|info| info.community)
         && CommunityId::new(&id) != credentials.community
     {
         found.odd(
             "cad",
-            // What is set there is not repeated: a key is easily pasted into the line above its own.
+            // The value isn't repeated: a key is easily pasted into the wrong line.
             format!("SONORAN_COMMUNITY_ID: the key belongs to community {id}, not to the one that is set: the hub may refuse it"),
         );
     }

@@ -53,7 +53,7 @@ enum Command {
     Health,
 }
 
-/// Reads the arguments and does what they say.
+/// Parses the arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -72,7 +72,7 @@ pub fn main() -> ExitCode {
             Command::Health => health().await,
         }
     });
-    // Every task was stopped already; what blocks a thread must not hold the exit.
+    // Every task was stopped already; a blocked thread must not hold the exit.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     code
 }
@@ -127,7 +127,7 @@ async fn run() -> ExitCode {
     };
     let failure = by_itself.then(|| app.failure()).flatten();
     tracing::info!("stopping");
-    // A second request does not wait for what is in hand, only for the database.
+    // A second signal doesn't wait for work in progress, only for the database.
     let store = app.store.clone();
     let stopped = tokio::select! {
         stopped = app.stop() => stopped,
@@ -137,7 +137,7 @@ async fn run() -> ExitCode {
         }
     };
     if by_itself {
-        // The log has told why, unless it is off.
+        // The log has the reason, unless it is off.
         if !tracing::enabled!(tracing::Level::ERROR) {
             return say_error(failure.as_deref().unwrap_or("a part of the bot failed"));
         }
@@ -187,7 +187,7 @@ async fn save(target: PathBuf) -> ExitCode {
     let saved = tokio::select! {
         saved = &mut saving => saved,
         () = stop_asked() => {
-            // It cleans up behind itself.
+            // It removes its own files.
             stop.store(true, Ordering::SeqCst);
             saving.await
         }

@@ -1,22 +1,22 @@
-//! Files that hold alerts or secrets: made for their owner only, and reported when other users of the machine can open them.
+//! Files that contain alerts or secrets: created for their owner only, and reported when other users of the machine can open them.
 //!
-//! A leaf. Never changes the mode of a file that is already there: that is the owner's decision. On Windows the folder's rights decide, and
+//! Never changes the mode of an existing file: that is the owner's decision. On Windows the folder's permissions decide, and
 //! nothing is reported.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
-/// The same options, with mode 0600 for a file that they make.
+/// The same options, with mode 0600 for a new file.
 pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
 
-/// Makes a folder and those above it that are missing, each with mode 0700.
+/// Creates a folder and its missing parents, each with mode 0700.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -39,7 +39,7 @@ pub fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What other users of this machine can open although it is the bot's own, one sentence each with its fix: settings, the database with the
+/// The bot's files that other users of this machine can open, one sentence each with its fix: settings, the database with the
 /// files beside it and its folder, the recording.
 #[must_use]
 pub fn exposed(settings: &Path, database: &Path, record: Option<&Path>) -> Vec<String> {
@@ -80,7 +80,7 @@ fn exposed_folder(folder: &Path) -> Option<String> {
         return None;
     }
     let shown = folder.display();
-    // In a folder like /tmp nobody can replace the files of others, but anyone can put files beside them.
+    // In a folder like /tmp nobody can replace the files of others, but anyone can create files beside them.
     if mode & 0o1000 != 0 {
         return Some(format!(
             "Every user of this machine can make files in {shown}, where the database is. Give it a folder of its own: set another DATABASE_URL"
@@ -89,7 +89,7 @@ fn exposed_folder(folder: &Path) -> Option<String> {
     Some(format!("Every user of this machine can replace the files in {shown}, where the database is. Run: chmod o-w {}", quoted(folder)))
 }
 
-/// A path as a shell takes it.
+/// A path quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ':' | '@' | '%' | ',');

@@ -1,13 +1,13 @@
-//! The accept loop under every HTTP port of the bot: our own, because `axum::serve` has no time-out for request heads and waits in
+//! The accept loop of every HTTP port of the bot. We have our own because `axum::serve` has no time-out for request heads and waits in
 //! shutdown for as long as a client likes.
 //!
-//! Job: carry requests to a [`Site`] (an axum [`Router`] is one) and bound what a stranger can hold: connections in all and per address,
-//! time for a head, time idle, size of a head, time in shutdown. Bodies are bounded by the handlers. Knows nothing of the CAD.
+//! Passes requests to a [`Site`] (an axum [`Router`] is one) and limits what a stranger can use: connections in all and per address,
+//! time for a head, time idle, size of a head, time in shutdown. The handlers limit bodies. Knows nothing about the CAD.
 //!
 //! ```text
 //! accept ─▶ Head ─ request ─▶ Busy ─ answered ─▶ Idle ─ first byte ─▶ Head …
 //!            └─ head time-out ─▶ closed ◀─ idle time-out ─┘        (Busy: the handler's limits)
-//! drain: who has sent nothing is closed at once, others end their request, and all are cut after Limits::drain
+//! drain: connections without a request are closed at once, others end their request, and all are dropped after Limits::drain
 //! ```
 
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// What answers the requests of a port. One clone per connection.
+/// Answers the requests of a port. One clone per connection.
 pub trait Site: Clone + Send + 'static {
     /// The body of its answers.
     type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static;
@@ -51,19 +51,19 @@ impl Site for Router {
     }
 }
 
-/// What a stranger may hold.
+/// Limits on strangers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections in all. For a further one the longest idle one is closed; if none is idle, it waits.
+    /// Connections in all. For one more, the longest idle one is closed; if none is idle, it waits.
     pub connections: usize,
-    /// Connections of one address (IPv6: of one /64 network), an eighth of all. For a further one its longest idle one is closed; if none
-    /// of them is idle, the further one is.
+    /// Connections of one address (IPv6: of one /64 network), an eighth of all. For one more, its longest idle one is closed; if none
+    /// of them is idle, the new one is.
     pub per_address: usize,
     /// From the first byte of a request, or from connecting, to the end of its head.
     pub head: Duration,
     /// Without a request.
     pub idle: Duration,
-    /// For requests in hand when the bot stops.
+    /// For requests in progress when the bot stops.
     pub drain: Duration,
 }
 
@@ -79,7 +79,7 @@ impl Default for Limits {
     }
 }
 
-/// Largest request head, and most bytes buffered per connection.
+/// Largest request head, and largest buffer per connection, in bytes.
 const MAX_BUFFER: usize = 32 * 1024;
 
 /// Why a port could not be opened.
@@ -88,9 +88,9 @@ const MAX_BUFFER: usize = 32 * 1024;
 pub struct BindError {
     /// The setting to change.
     pub setting: &'static str,
-    /// The address wanted.
+    /// The configured address.
     pub addr: SocketAddr,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
@@ -105,7 +105,7 @@ fn advice(error: &io::Error, addr: &SocketAddr) -> String {
     }
 }
 
-/// An open port that nobody serves yet.
+/// An open port that isn't served yet.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
@@ -130,7 +130,7 @@ pub async fn bind(addr: SocketAddr, setting: &'static str) -> Result<Bound, Bind
 }
 
 impl Bound {
-    /// The real address: tells the port if 0 was asked for.
+    /// The real address: has the port if 0 was requested.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.addr
@@ -143,11 +143,11 @@ pub struct ConnectionLimiter {
     limits: Limits,
     proxies: Networks,
     inside: Arc<Mutex<Inside>>,
-    /// Somebody left.
+    /// A connection was closed.
     left: Arc<Notify>,
 }
 
-/// Who is connected: never more than `limits.connections`.
+/// The open connections: never more than `limits.connections`.
 #[derive(Debug, Default)]
 struct Inside {
     next: u64,
@@ -156,35 +156,35 @@ struct Inside {
 
 #[derive(Debug)]
 struct Connected {
-    /// `None`: a proxy, which stands for many.
+    /// `None`: a proxy, which represents many.
     address: Option<IpAddr>,
     watch: Watch,
     cut: CancellationToken,
 }
 
-/// What becomes of who comes.
+/// What happens to a new connection.
 enum Entry {
     In(Slot),
-    /// Its address has enough, and waits for none of them.
+    /// Its address has too many, and none of them is idle.
     Refused,
-    /// Everybody waits for us.
+    /// Every connection waits for us.
     Full,
 }
 
 impl ConnectionLimiter {
-    /// A limiter with nobody inside.
+    /// A limiter without connections.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { limits, proxies: Networks::default(), inside: Arc::default(), left: Arc::default() }
     }
 
-    /// Connections of these are not counted as those of one address.
+    /// These addresses have no limit of their own.
     #[must_use]
     pub fn behind(self, proxies: Networks) -> Self {
         Self { proxies, ..self }
     }
 
-    /// Lets somebody in. If there is no room, the connection that has been idle for the longest makes some.
+    /// Admits a connection. At the limit, the longest idle connection is closed for it.
     fn enter(&self, ip: IpAddr) -> Entry {
         let address = (!self.proxies.contains(ip)).then(|| network(ip));
         let mut inside = self.inside();
@@ -211,7 +211,7 @@ impl ConnectionLimiter {
 }
 
 impl Inside {
-    /// Ends the connection, of those meant, that we have been waiting for the longest. False if all of them wait for us.
+    /// Closes the matching connection that we have been waiting for the longest. False if all of them wait for us.
     fn cut_longest_idle(&mut self, meant: impl Fn(&Connected) -> bool) -> bool {
         let waited = |connected: &Connected| connected.watch.get().waited_for_since();
         let idle = self.connections.iter().filter(|(_, connected)| meant(connected)).filter_map(|(id, it)| Some((waited(it)?, *id)));
@@ -223,12 +223,12 @@ impl Inside {
     }
 }
 
-/// A connection's place; given back when dropped.
+/// A connection's slot; freed when dropped.
 struct Slot {
     limiter: ConnectionLimiter,
     id: u64,
     watch: Watch,
-    /// Cancelled when another connection needs the place.
+    /// Cancelled when another connection needs the slot.
     cut: CancellationToken,
 }
 
@@ -265,12 +265,12 @@ impl Networks {
     }
 }
 
-/// Goes with each request: its handler says when the body is read, so that the connection does not count as idle any more.
+/// Passed with each request: its handler reports when the body is read, so that the connection doesn't count as idle any more.
 #[derive(Clone, Debug)]
 pub struct BodyProgress(Watch);
 
 impl BodyProgress {
-    /// The body is here.
+    /// The body is complete.
     pub fn is_whole(&self) {
         self.0.set(Phase::Busy);
     }
@@ -285,7 +285,7 @@ pub fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Serves `site` on the port until `drain` is cancelled, then ends what is in hand, at most [`Limits::drain`] long. Connections
+/// Serves `site` on the port until `drain` is cancelled, then ends requests in progress, at most [`Limits::drain`] long. Connections
 /// belong to this future: dropping it drops them.
 pub async fn serve(bound: Bound, site: impl Site, limiter: ConnectionLimiter, drain: CancellationToken) {
     let Bound { listener, addr, setting } = bound;
@@ -338,7 +338,7 @@ pub async fn serve(bound: Bound, site: impl Site, limiter: ConnectionLimiter, dr
     }
     // The port is free from here on.
     drop(listener);
-    // Each connection cuts itself; the second is for their last step.
+    // Each connection ends itself; the second is for their last step.
     let ended = timeout(limiter.limits.drain + Duration::from_secs(1), async {
         while let Some(ended) = connections.join_next().await {
             report(ended);
@@ -357,7 +357,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// The peer gave up between its SYN and our accept: nothing is wrong with the listener.
+/// The peer gave up between its SYN and our accept: the listener is fine.
 fn is_about_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -365,7 +365,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Pauses when accepting fails (out of file descriptors, out of memory): it would fail again at once and eat a core. Logged on the
+/// Pauses when accepting fails (out of file descriptors, out of memory): it would fail again at once and use a whole core. Logged on the
 /// first failure of a series and then about once a minute.
 #[derive(Debug, Default)]
 struct AcceptTrouble {
@@ -382,7 +382,7 @@ impl AcceptTrouble {
     }
 }
 
-/// Where a connection stands. Changed only while the connection's future is polled, so its task sees every change.
+/// The state of a connection. Changed only while the connection's future is polled, so its task sees every change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Connected, or a head has begun.
@@ -391,7 +391,7 @@ enum Phase {
     Body(Instant),
     /// A handler works.
     Busy,
-    /// Answered, or still sending the answer: every written byte renews the moment.
+    /// Answered, or still sending the answer: every written byte renews the time.
     Idle(Instant),
 }
 
@@ -404,7 +404,7 @@ impl Phase {
         }
     }
 
-    /// Since when the other end says nothing; `None` if it waits for us.
+    /// Since when the other end sends nothing; `None` if it waits for us.
     fn waited_for_since(self) -> Option<Instant> {
         match self {
             Self::Head(since) | Self::Body(since) | Self::Idle(since) => Some(since),
@@ -447,7 +447,7 @@ impl Watch {
     }
 }
 
-/// A handler at work; idle again when dropped, answered or not.
+/// A handler in progress; idle again when dropped, answered or not.
 struct Working(Watch);
 
 impl Drop for Working {
@@ -460,7 +460,7 @@ enum End {
     Closed,
     TimedOut,
     Drain,
-    /// Another connection needs the place.
+    /// Another connection needs the slot.
     Cut,
 }
 
@@ -496,9 +496,10 @@ async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, drain:
             if served.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::Closed);
             }
-            // After the poll above the phase is the newest there is; it changes only in the next one.
+            // After the poll above the phase is current; it changes only in the next one.
             if let Some(deadline) = watch.get().deadline(&limits) {
-                // Set back only: most deadlines are put off by the next request long before they come, and setting a timer has its price.
+                // Only ever moved earlier: most deadlines are extended by the next request long before they are due, and setting a timer
+                // costs time.
                 if deadline < alarm.deadline() {
                     alarm.as_mut().reset(deadline);
                 }
@@ -537,7 +538,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, site: impl Site, drain:
     }
 }
 
-/// A stream that tells the watch what passes.
+/// A stream that reports traffic to the watch.
 struct Watched {
     stream: TcpStream,
     watch: Watch,
@@ -627,7 +628,7 @@ mod tests {
         later().await;
         let (a, b) = (enter(&limiter, "192.0.2.1").unwrap(), enter(&limiter, "192.0.2.1").unwrap());
         later().await;
-        // Its address has enough: one of its own goes. The next is one too many for all.
+        // Its address is at its limit: one of its own is closed. The next is over the total limit.
         let c = enter(&limiter, "192.0.2.1").unwrap();
         assert!(a.cut.is_cancelled() && !oldest.cut.is_cancelled());
         later().await;

@@ -1,10 +1,10 @@
-//! JSON from outside, bounded: measured before anything is built of it, and built without the secrets it may hold.
+//! Parses untrusted JSON: measures it before building anything, and leaves out secrets.
 //!
-//! `{"":0},` makes a tree ninety times as large as its text, so size alone bounds nothing. [`scan`] reads a text once without building
-//! anything; [`Reader`] builds the tree, value by value, up to a number. Never does I/O, never quotes the text in an error.
+//! `{"":0},` makes a tree ninety times as large as its text, so size alone limits nothing. [`scan`] reads a text once without building
+//! anything; [`Reader`] builds the tree, value by value, up to a limit. Never does I/O, never quotes the text in an error.
 //!
 //! ```text
-//! bytes ─ scan ─▶ Outline: key, type, how much a tree would take ─ is it worth it? ─ Reader ─▶ Value without secrets
+//! bytes ─ scan ─▶ Outline: key, type, size of the tree ─ acceptable? ─ Reader ─▶ Value without secrets
 //! ```
 
 use std::borrow::Cow;
@@ -15,13 +15,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Stands where a secret stood.
+/// Replaces a secret.
 const BLANK: &str = "(key)";
-/// Secrets shorter than this are only taken out where a text is nothing else: as a part of words they would be found everywhere.
+/// Shorter secrets are removed only where a text is nothing else: as parts of words they would be found everywhere.
 const MIN_PART: usize = 6;
-/// Longest text of a member that [`scan`] hands out, in bytes.
+/// Longest text of a member that [`scan`] returns, in bytes.
 const MAX_SENT: usize = 4_096;
-/// Texts that hold JSON are looked into this deep: a text in a text counts as well.
+/// Texts that contain JSON are parsed this deep: a text in a text counts as well.
 const MAX_NESTED: u8 = 6;
 
 /// Why a text was not read.
@@ -35,10 +35,10 @@ pub enum JsonError {
     TooMany,
 }
 
-/// What there is in a text, counted.
+/// The contents of a text, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measure {
-    /// Values of any kind, those inside of others too.
+    /// Values of any kind, including nested ones.
     pub values: usize,
     /// Members of objects.
     members: usize,
@@ -49,13 +49,13 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// Bytes of memory that the tree takes at most, about: an object with one member has room for eleven.
+    /// Approximate limit on the tree's memory, in bytes: an object with one member has space for eleven.
     #[must_use]
     pub fn built(&self) -> usize {
         self.values * (size_of::<Value>() + 32) + self.objects * 640 + self.members * 112 + self.text
     }
 
-    /// Of a tree that stands.
+    /// For a parsed tree.
     #[must_use]
     pub fn of(value: &Value) -> Self {
         let mut measure = Self::default();
@@ -63,7 +63,7 @@ impl Measure {
         measure
     }
 
-    /// Counts a tree in.
+    /// Adds a tree.
     pub fn add(&mut self, value: &Value) {
         self.values += 1;
         match value {
@@ -74,7 +74,7 @@ impl Measure {
         }
     }
 
-    /// Counts the members of an object in.
+    /// Adds the members of an object.
     pub fn add_members(&mut self, map: &Map<String, Value>) {
         self.objects += usize::from(!map.is_empty());
         for (name, value) in map {
@@ -85,22 +85,22 @@ impl Measure {
     }
 }
 
-/// What a member says, as far as it is a text.
+/// The value of a member, if it is a text.
 #[derive(Clone, Debug, Default)]
 pub enum Sent {
-    /// There is none.
+    /// It is missing.
     #[default]
     Absent,
-    /// Anything but a text, or one that is longer than any that is asked for.
+    /// Not a text, or longer than needed.
     Odd,
     Text(SecretString),
 }
 
-/// The outermost of a text.
+/// The outermost value.
 #[derive(Debug)]
 pub enum Shape {
     Object,
-    /// A text: what it says.
+    /// A text, with its value.
     Text(String),
     /// Anything else.
     Other,
@@ -110,13 +110,13 @@ pub enum Shape {
 #[derive(Debug)]
 pub struct Outline {
     pub shape: Shape,
-    /// The member `key` of an object, in any letter case. Of several the last one counts.
+    /// The member `key` of an object, ignoring letter case. Of duplicates the last one counts.
     pub key: Sent,
-    /// How much there is.
+    /// Its size.
     pub measure: Measure,
 }
 
-/// Reads a text once and builds nothing of it: is it JSON, of at most `most` values, and what does its `key` say?
+/// Reads a text once and builds nothing: is it JSON with at most `most` values, and what is its `key`?
 ///
 /// # Errors
 /// As [`JsonError`] says.
@@ -223,7 +223,7 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-/// A value inside of another.
+/// A nested value.
 struct Counted<'a> {
     measure: &'a mut Measure,
     most: usize,
@@ -296,12 +296,12 @@ impl<'de> Visitor<'de> for Counted<'_> {
     }
 }
 
-/// Texts that must not get any further, in any letter case (ASCII).
+/// Texts that must be removed, ignoring letter case (ASCII).
 #[derive(Clone, Debug, Default)]
 pub struct Secrets(Vec<SecretString>);
 
 impl Secrets {
-    /// Blank ones are left out: they would be found everywhere.
+    /// Blank ones are ignored: they would be found everywhere.
     pub fn new(secrets: impl IntoIterator<Item = SecretString>) -> Self {
         Self(secrets.into_iter().filter(|secret| !secret.expose_secret().trim().is_empty()).collect())
     }
@@ -324,7 +324,7 @@ impl Secrets {
     }
 }
 
-/// `text` with [`BLANK`] where `secret` stood; `None` if it did not.
+/// `text` with [`BLANK`] in place of `secret`; `None` if it isn't there.
 fn without(text: &str, secret: &str) -> Option<String> {
     let first = secret.bytes().next()?;
     let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
@@ -350,7 +350,7 @@ fn without(text: &str, secret: &str) -> Option<String> {
     Some(out)
 }
 
-/// Names of members that hold a key, whoever's it is: they are left out wherever they stand.
+/// Names of members that hold a key: they are always left out.
 fn names_a_key(name: &str) -> bool {
     ["apikey", "api_key", "api-key", "logkey", "log_key", "log-key", "x-api-key"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
@@ -361,26 +361,26 @@ pub struct Reader<'a> {
     secrets: &'a Secrets,
     /// Values that may still be built.
     left: Cell<usize>,
-    /// Members called `key` are left out of objects that have at most so many others around them.
+    /// Members called `key` are left out of objects up to this nesting depth.
     keyless: u8,
     /// Something was left out or blanked.
     changed: Cell<bool>,
 }
 
 impl<'a> Reader<'a> {
-    /// For at most `most` values.
+    /// With a limit of `most` values.
     #[must_use]
     pub fn new(most: usize, secrets: &'a Secrets) -> Self {
         Self { secrets, left: Cell::new(most), keyless: 0, changed: Cell::new(false) }
     }
 
-    /// Leaves out what is called `key` in the outermost object and in those right inside of it.
+    /// Leaves out `key` members in the outermost object and in those directly inside it.
     #[must_use]
     pub fn without_keys(self) -> Self {
         Self { keyless: 2, ..self }
     }
 
-    /// Builds the tree of a text. Of members of one name the last one counts.
+    /// Builds the tree of a text. Of duplicate members the last one counts.
     ///
     /// # Errors
     /// As [`JsonError`] says.
@@ -403,7 +403,7 @@ impl<'a> Reader<'a> {
         clean
     }
 
-    /// A text without secrets. One that holds JSON is read first: escapes could hide a secret in it from whoever only looks at the text.
+    /// A text without secrets. One that contains JSON is parsed first: escapes could hide a secret in it.
     fn text<E: serde::de::Error>(&self, text: &str, place: Place) -> Result<Value, E> {
         if place.nested < MAX_NESTED && (self.keyless > 0 || !self.secrets.0.is_empty()) && text.trim_start().starts_with(['{', '[', '"']) {
             let inside =
@@ -438,12 +438,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where a value stands.
+/// The position of a value.
 #[derive(Clone, Copy)]
 struct Place {
-    /// Objects around it.
+    /// Nesting depth in objects.
     objects: u8,
-    /// Texts around it.
+    /// Nesting depth in texts.
     nested: u8,
 }
 
@@ -457,7 +457,7 @@ impl<'de> DeserializeSeed<'de> for Built<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         let left = self.reader.left.get();
-        // The last one is never given out: none left means that there were too many.
+        // The last one is never used: none left means that there were too many.
         let Some(left) = left.checked_sub(1) else { return Err(D::Error::custom("too many values")) };
         self.reader.left.set(left);
         deserializer.deserialize_any(self)

@@ -1,6 +1,6 @@
 //! Numbers for operators, in the OpenMetrics text form. `deploy/README.md` explains each series.
 //!
-//! Job: every series exists at zero from the start, so that a dashboard can tell "nothing happened" from "not measured". Labels come
+//! Every series exists at zero from the start, so that a dashboard can distinguish "nothing happened" from "not measured". Labels come
 //! from closed sets only: nothing from the network ever becomes a label.
 
 mod process;
@@ -35,15 +35,15 @@ type Seconds = Gauge<f64, AtomicU64>;
 
 /// Label of topics that are not in the set given to [`Metrics::new`].
 const OTHER: &str = "other";
-/// Label of event types that no reader is for.
+/// Label of event types without a decoder.
 const UNKNOWN: &str = "unknown";
 
-/// Seconds from receipt to Discord. Idle, the bot answers within milliseconds; under 2 s is what people call live; the last ones tell a slow
-/// evening from an outage.
+/// Seconds from receipt to Discord. An idle bot answers within milliseconds; under 2 s counts as live; the last ones distinguish a slow
+/// shift from an outage.
 const DELAY_BUCKETS: [f64; 16] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0];
-/// Posts older than this are late in every sense (s).
+/// Posts older than this count as late (s).
 const LAST_DELAY_BUCKET: f64 = 900.0;
-/// Seconds of one commit: a fast disk syncs in tenths of a millisecond, a tired one in seconds.
+/// Seconds of one commit: a fast disk syncs in tenths of a millisecond, a worn one in seconds.
 const COMMIT_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Events in one commit; ingest takes 128 arrivals together.
 const COMMIT_EVENT_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
@@ -58,7 +58,7 @@ impl MetricConstructor<Histogram> for Delays {
     }
 }
 
-/// The bot's numbers. Cheap to clone; all methods are safe from any task and never block for long.
+/// The bot's metrics. Cheap to clone; all methods may be called from any task and never block for long.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Series>);
 
@@ -97,7 +97,7 @@ struct Series {
 }
 
 impl Metrics {
-    /// All series at zero. `servers` are the configured ones, `topics` the words that [`Metrics::topic`] may be given.
+    /// All series at zero. `servers` are the configured ones, `topics` the words that [`Metrics::topic`] may get.
     #[must_use]
     pub fn new(servers: &[ServerId], topics: &[&'static str]) -> Self {
         let series = Series {
@@ -136,7 +136,7 @@ impl Metrics {
         Self(Arc::new(series.registered()))
     }
 
-    /// The bot began its work.
+    /// The bot has started.
     pub fn started(&self, at: UnixMs) {
         self.0.started.set(seconds(at.0));
     }
@@ -148,14 +148,14 @@ impl Metrics {
         }
     }
 
-    /// One event of a type (an envelope's `type`) in the journal. A type that no reader is for counts as `unknown`.
+    /// One event of a type (an envelope's `type`) in the journal. A type without a decoder counts as `unknown`.
     pub fn event_type(&self, kind: &str, source: Source) {
         if let Some(counter) = self.0.types.get(&[("type", known(kind)), ("source", source.as_str())]) {
             counter.inc();
         }
     }
 
-    /// One event by topic. A word that was not announced counts as `other`.
+    /// One event by topic. An unregistered word counts as `other`.
     pub fn topic(&self, topic: &'static str) {
         let found = self.0.topics.get(&[("topic", topic)]);
         if let Some(counter) = found.or_else(|| self.0.topics.get(&[("topic", OTHER)])) {
@@ -170,48 +170,48 @@ impl Metrics {
         }
     }
 
-    /// When the last event of `server` came. A server that was not announced is ignored.
+    /// When the last event of `server` came. An unregistered server is ignored.
     pub fn last_event(&self, server: ServerId, at: UnixMs) {
         if let Some(gauge) = self.0.last_event.get(&server_label(server)) {
             gauge.set(seconds(at.0));
         }
     }
 
-    /// No hub is configured: its series go, since a session that is not wanted is not down.
+    /// No hub is configured: its series are removed, since an unwanted session isn't down.
     pub fn without_hub(&self) {
         self.0.hub_connected.clear();
         self.0.hub_reconnects.clear();
     }
 
-    /// Whether the hub session of `server` is up. A server that was not announced is ignored.
+    /// Whether the hub session of `server` is up. An unregistered server is ignored.
     pub fn hub_connected(&self, server: ServerId, connected: bool) {
         if let Some(gauge) = self.0.hub_connected.get(&server_label(server)) {
             gauge.set(i64::from(connected));
         }
     }
 
-    /// One more try to connect the hub session of `server` after it was lost.
+    /// One more attempt to connect the hub session of `server` after it was lost.
     pub fn hub_reconnect(&self, server: ServerId) {
         if let Some(counter) = self.0.hub_reconnects.get(&server_label(server)) {
             counter.inc();
         }
     }
 
-    /// One reading of the CAD.
+    /// One read of the CAD.
     pub fn reading(&self, part: Part, outcome: ReadOutcome) {
         if let Some(counter) = self.0.readings.get(&reading_labels(part, outcome)) {
             counter.inc();
         }
     }
 
-    /// Requests that may still be made of the CAD now.
+    /// Requests to the CAD left now.
     pub fn cad_budget_left(&self, part: Part, requests: u32) {
         if let Some(gauge) = self.0.cad_budget.get(&part_label(part)) {
             gauge.set(i64::from(requests));
         }
     }
 
-    /// One transaction of ingest that is on disk: how many events it held, and how long ingest waited for it. One without events (a reading
+    /// One committed transaction of ingest: how many events it held, and how long ingest waited for it. One without events (a read
     /// of the CAD, a board) counts in the time only.
     pub fn commit(&self, events: usize, took: Duration) {
         if events > 0 {
@@ -226,8 +226,8 @@ impl Metrics {
         self.0.commit_failures.inc();
     }
 
-    /// What waits for delivery in a lane now: how many posts, and the age of the oldest (ms; 0 if there is none). To be told for every lane
-    /// each time, also when nothing waits: the last word stands.
+    /// What waits for delivery in a lane now: how many posts, and the age of the oldest (ms; 0 if there is none). Call it for every lane
+    /// each time, even if nothing waits: the last value stays.
     pub fn queue(&self, lane: Lane, posts: usize, oldest_ms: i64) {
         if let Some(gauge) = self.0.queue_depth.get(&lane_label(lane)) {
             gauge.set(count(posts));
@@ -244,14 +244,14 @@ impl Metrics {
         }
     }
 
-    /// One try to deliver a post.
+    /// One attempt to deliver a post.
     pub fn post(&self, outcome: PostOutcome) {
         if let Some(counter) = self.0.posts.get(&[("outcome", outcome.as_str())]) {
             counter.inc();
         }
     }
 
-    /// One message that was made for several cards.
+    /// One message that was created for several cards.
     pub fn packed(&self, cards: usize) {
         self.0.packed_messages.inc();
         self.0.packed_cards.inc_by(cards as u64);
@@ -267,7 +267,7 @@ impl Metrics {
         }
     }
 
-    /// One answer of Discord, or its absence.
+    /// One answer from Discord, or its absence.
     pub fn answer(&self, class: AnswerClass) {
         if let Some(counter) = self.0.answers.get(&[("class", class.as_str())]) {
             counter.inc();
@@ -281,12 +281,12 @@ impl Metrics {
         }
     }
 
-    /// Refused requests of the last ten minutes, of those that count towards Discord's ban (10,000).
+    /// Rejected requests of the last ten minutes, of those that count toward Discord's ban (10,000).
     pub fn invalid_requests(&self, last_ten_minutes: usize) {
         self.0.invalid_requests.set(count(last_ten_minutes));
     }
 
-    /// Whether all sending has stopped, because Discord refuses the token.
+    /// Whether all sending has stopped, because Discord rejects the token.
     pub fn sending_stopped(&self, stopped: bool) {
         self.0.sending_stopped.set(i64::from(stopped));
     }
@@ -296,7 +296,7 @@ impl Metrics {
         self.0.parked_channels.set(count(channels));
     }
 
-    /// A member wanted to do something in the CAD.
+    /// One action of a member in the CAD.
     pub fn cad_action(&self, outcome: CadActionOutcome) {
         if let Some(counter) = self.0.cad_actions.get(&[("outcome", outcome.as_str())]) {
             counter.inc();
@@ -421,7 +421,7 @@ impl Series {
     }
 }
 
-/// The type as a label: from the decoder's table, never from the wire.
+/// The type as a label: from the decoder's table, never from the network.
 fn known(kind: &str) -> &'static str {
     known_kinds().find(|known| *known == kind).unwrap_or(UNKNOWN)
 }

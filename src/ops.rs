@@ -1,4 +1,4 @@
-//! What operators and their machines ask: alive, ready, and the numbers. Holds no secrets, changes nothing.
+//! Serves health, readiness, and metrics to operators. Holds no secrets, changes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::ids::ServerId;
 use crate::metrics::Metrics;
 
-/// A part of the bot that must work for it to be ready.
+/// A part of the bot that must work before it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// The database.
@@ -38,7 +38,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// Which parts are ready. Written by whoever runs a part, read by `/readyz`. Cheap to clone.
+/// Which parts are ready. Written by each part, read by `/readyz`. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<watch::Sender<BTreeMap<Part, Result<(), String>>>>);
 
@@ -50,12 +50,12 @@ impl Readiness {
         Self(Arc::new(watch::Sender::new(parts)))
     }
 
-    /// The part works. A part that was not announced is ignored.
+    /// The part works. An unregistered part is ignored.
     pub fn ready(&self, part: Part) {
         self.set(part, Ok(()));
     }
 
-    /// The part does not work: `why` in a few words, without secrets.
+    /// The part doesn't work: `why` in a few words, without secrets.
     pub fn not_ready(&self, part: Part, why: impl Into<String>) {
         let why: String = why.into();
         self.set(part, Err(why.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()));
@@ -84,7 +84,7 @@ impl Readiness {
 
     /// Resolves once every part works.
     pub async fn until_ready(&self) {
-        // The sender lives in `self`: this cannot fail.
+        // The sender is in `self`: this can't fail.
         self.0.subscribe().wait_for(|parts| parts.values().all(Result::is_ok)).await.ok();
     }
 

@@ -1,11 +1,11 @@
 //! Start and stop of tasks: every task of the bot is spawned through [`Tasks`], so that none outlives the process's end.
 //!
 //! ```text
-//! running ── drain ──▶ draining (sources stop, work in hand ends) ── abort ──▶ aborted (whatever is left is dropped)
-//!                         └─ once nothing is in hand: the intake queue closes
+//! running ── drain ──▶ draining (sources stop, work in progress ends) ── abort ──▶ aborted (everything left is dropped)
+//!                         └─ once no work is in progress: the intake queue closes
 //! ```
 //!
-//! A leaf: imports nothing of ours. Created in `app`, passed down, never global.
+//! Imports nothing of ours. Created in `app`, passed down, never global.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,11 +27,11 @@ pub struct Tasks {
     parent: Option<TaskTracker>,
     hands: TaskTracker,
     failed: Arc<AtomicBool>,
-    /// Why, if the part that failed said so.
+    /// Why, if the failed part said so.
     reason: Arc<Mutex<Option<String>>>,
 }
 
-/// Something in hand that must be finished, and told, before the bot stops. Let go by dropping it.
+/// Work in progress that must be finished, and reported, before the bot stops. Ends when dropped.
 #[derive(Debug)]
 pub struct InHand {
     _hand: TaskTrackerToken,
@@ -116,19 +116,19 @@ impl Tasks {
         });
     }
 
-    /// Asks every task to finish what it has in hand.
+    /// Asks every task to finish its work.
     pub fn drain(&self) {
         self.drain.cancel();
         self.hands.close();
     }
 
-    /// Takes something in hand: [`Tasks::stop`] waits for it as for a task, and whoever waits for [`Tasks::hands_free`] too.
+    /// Starts a piece of work: [`Tasks::stop`] waits for it as for a task, and so does [`Tasks::hands_free`].
     #[must_use]
     pub fn in_hand(&self) -> InHand {
         InHand { _hand: self.hands.token(), _task: self.tracker.token(), _parent: self.parent.as_ref().map(TaskTracker::token) }
     }
 
-    /// Resolves once draining began and nothing is in hand any more.
+    /// Resolves once draining began and no work is in progress any more.
     pub async fn hands_free(&self) {
         self.drain.cancelled().await;
         self.hands.close();
@@ -146,19 +146,19 @@ impl Tasks {
         self.drain.is_cancelled()
     }
 
-    /// A token that is cancelled when draining begins, for code that knows nothing of this room.
+    /// A token that is cancelled when draining begins, for code that doesn't know this module.
     #[must_use]
     pub fn drain_token(&self) -> CancellationToken {
         self.drain.child_token()
     }
 
-    /// Whether a vital task ended unasked.
+    /// Whether a vital task ended by itself.
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
     }
 
-    /// Why the first vital task ended unasked.
+    /// Why the first vital task ended by itself.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -172,13 +172,13 @@ impl Tasks {
             return true;
         }
         self.abort.cancel();
-        // Aborted tasks end at their next await; what blocks a thread is given a moment and then left to the process's end.
+        // Aborted tasks end at their next await; a blocked thread is given a moment and then left to the process's end.
         tokio::time::timeout(Duration::from_secs(1), self.tracker.wait()).await.ok();
         false
     }
 }
 
-/// Resolves when somebody wants us to stop: Ctrl-C everywhere, SIGTERM on Unix, closing the window or shutting down on Windows.
+/// Resolves when the process is asked to stop: Ctrl-C everywhere, SIGTERM on Unix, closing the window or shutting down on Windows.
 pub async fn stop_asked() {
     #[cfg(unix)]
     {
@@ -225,7 +225,7 @@ mod tests {
         let tasks = Tasks::default();
         tasks.spawn_vital_or("test", async { Err("the token is wrong".to_owned()) });
         tasks.draining().await;
-        // What ends because of it is no failure.
+        // Tasks that end because of it haven't failed.
         tasks.spawn_vital("other", async {});
         assert!(tasks.stop(Duration::from_secs(1)).await && tasks.failed());
         assert_eq!(tasks.failure().as_deref(), Some("the token is wrong"));

@@ -1,7 +1,7 @@
-//! Logs: to standard error, as text for people or JSON for machines.
+//! Sets up logging: to standard error, as text for people or JSON for machines.
 //!
-//! Never logs by itself. Whoever writes a line keeps secrets out of its fields; what slips through, and what libraries write, is blanked
-//! by `redact`. A log whose reader is gone stops nothing.
+//! Callers keep secrets out of log fields; `redact` blanks what slips through, and what libraries
+//! write. A log whose reader is gone stops nothing.
 
 mod redact;
 
@@ -15,17 +15,17 @@ use self::redact::Redacting;
 pub use self::redact::{hide, redact};
 use crate::output::LogSink;
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people; coloured only on a terminal.
+    /// For people; colored only on a terminal.
     #[default]
     Text,
     /// One JSON object per line.
     Json,
 }
 
-/// What a log filter may be, in words.
+/// A description of a valid log filter.
 pub const VALID_FILTER: &str =
     "off, error, warn, info, debug or trace, and more of the form target=level with commas between, such as info,tenfour=debug";
 
@@ -47,16 +47,16 @@ pub enum InitError {
     AlreadySet,
 }
 
-/// Crates that tell much at `info`, and only warnings of interest: unless the filter names them, or asks for less than warnings.
+/// Crates that are verbose at `info`, and only useful for warnings: unless the filter names them, or asks for less than warnings.
 const NOISY: &[&str] =
     &["serenity", "poise", "hyper", "hyper_util", "h2", "reqwest", "rustls", "tungstenite", "tokio_tungstenite", "rusqlite_migration"];
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
-/// Reads a filter, noisy crates quieted.
+/// Parses a filter, with noisy crates quieted.
 ///
 /// # Errors
-/// If it is no filter. A bare word that is no level is an error too: the filter language would take `inof` for the name of a crate
+/// If it isn't a filter. A bare word that isn't a level is an error too: the filter language would take `inof` for the name of a crate
 /// and show nothing else.
 pub fn filter(text: &str) -> Result<EnvFilter, FilterError> {
     if text.len() > 1024 {
@@ -76,7 +76,7 @@ pub fn filter(text: &str) -> Result<EnvFilter, FilterError> {
     }
     let quiet =
         if matches!(base.as_str(), "off" | "error") { String::new() } else { NOISY.iter().map(|name| format!("{name}=warn,")).collect() };
-    // What comes later wins for the same target.
+    // Later entries win for the same target.
     EnvFilter::try_new(format!("{quiet}{text}")).map_err(|_| FilterError { why: "a part of it is not of the form target=level".into() })
 }
 
@@ -90,7 +90,7 @@ pub fn init(filter_text: &str, format: Format) -> Result<(), InitError> {
     tracing::subscriber::set_global_default(subscriber).map_err(|_| InitError::AlreadySet)
 }
 
-/// The subscriber that [`init`] installs, writing elsewhere: for tests that read the log.
+/// The subscriber of [`init`] with another writer: for tests that read the log.
 pub fn subscriber<W>(filter: EnvFilter, format: Format, ansi: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,

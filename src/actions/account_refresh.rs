@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use super::{Acting, view};
 
-/// How often members on duty are looked at (ms).
+/// How often members on duty are checked (ms).
 const REFRESH_EVERY: i64 = 60_000;
-/// How often the clock is looked at for it.
+/// How often the clock is checked for it.
 const TICK: Duration = Duration::from_secs(1);
 /// Members refreshed in one round: mostly one page of the list of accounts refreshes them all.
 const MAX_REFRESHED_AT_ONCE: usize = 100;
 
 impl Acting {
-    /// Reads back which accounts are known, then keeps those of members on duty known, until draining begins.
+    /// Loads the known accounts, then keeps those of members on duty fresh, until draining begins.
     pub async fn run(self) {
         self.0.members.restore().await;
         let mut refreshed_at = self.0.deps.clock.now();
@@ -23,7 +23,7 @@ impl Acting {
                 () = tokio::time::sleep(TICK) => {}
             }
             let now = self.0.deps.clock.now();
-            // A clock that was set back must not stop it for as long.
+            // A clock that was set back must not stop it for that long.
             if now.since(refreshed_at).abs() >= REFRESH_EVERY {
                 refreshed_at = now;
                 self.refresh_accounts().await;
@@ -42,7 +42,7 @@ impl Acting {
         let old = self.0.members.growing_old(|account| on_duty.contains(&account.to_ascii_lowercase()));
         self.0.members.set_on_duty(on_duty);
         for user in old.into_iter().take(MAX_REFRESHED_AT_ONCE) {
-            // Whoever presses a button meanwhile goes first: what cannot be asked now is asked in a minute.
+            // Presses go first: a request that isn't possible now is sent in a minute.
             if let Err(error) = self.0.members.keep_known(user).await {
                 tracing::debug!(%error, "a member on duty could not be asked about");
                 return;

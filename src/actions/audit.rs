@@ -1,11 +1,11 @@
-//! Who did what in the CAD, for `/cad audit`.
+//! Records who did what in the CAD, for `/cad audit`.
 
 use super::{Acting, ActionError, Actor, CadAction, Deps};
 use crate::ids::ServerId;
 use crate::metrics::CadActionOutcome;
 use crate::store::audit::{Entry, Kind};
 
-/// For the count of actions.
+/// For the metric of actions.
 pub(super) fn outcome(done: &Result<String, ActionError>) -> CadActionOutcome {
     match done {
         Ok(_) => CadActionOutcome::Done,
@@ -18,7 +18,7 @@ pub(super) fn outcome(done: &Result<String, ActionError>) -> CadActionOutcome {
 }
 
 impl Acting {
-    /// What was refused before anything was sent is no action.
+    /// A refusal before anything was sent isn't an action.
     pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, action: &CadAction, done: &Result<String, ActionError>) {
         let outcome = match done {
             Ok(_) => "done".to_owned(),

@@ -5,20 +5,20 @@ use crate::cad::rest::{DispatchPatch, NewCustomDispatch, NewDispatch, NewEmergen
 use crate::ids::{CallId, Ident, ServerId};
 use crate::world::Subject;
 
-/// What somebody wants to do.
+/// A member's action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CadAction {
-    /// Attach oneself to a dispatch call; of a 911: make it a dispatch call with oneself attached, and remove it.
+    /// Attach oneself to a dispatch call. For a 911: create a dispatch call with oneself attached, and remove the 911.
     Respond(Subject),
-    /// Make a 911 a dispatch call with nobody attached, and remove it.
+    /// Create a dispatch call from a 911 with nobody attached, and remove the 911.
     Dispatch(CallId),
-    /// Leave whatever call one is on.
+    /// Leave the current calls.
     Leave,
     /// Leave this dispatch call, and stay on others.
     LeaveCall(Subject),
     /// Write a note.
     Note(Subject, String),
-    /// Answer for a 911, a panic or a page: nobody else is called.
+    /// Acknowledge a 911, a panic or a page: nobody else is pinged.
     Acknowledge(Subject),
     /// Change fields of a dispatch call.
     Edit(CallId, Box<DispatchPatch>),
@@ -40,16 +40,16 @@ pub enum CadAction {
     Panic(bool),
     /// End a panic, one's own or another's.
     PanicOver(Subject),
-    /// Make a dispatch call; with oneself attached or not.
+    /// Create a dispatch call; with oneself attached or not.
     New(Box<NewDispatch>, bool),
-    /// Make a dispatch call by a template of the community, with oneself attached: whom it names is not looked at.
+    /// Create a dispatch call from a template of the community, with oneself attached: whom it names is ignored.
     NewFromTemplate(Box<NewCustomDispatch>),
-    /// Place a 911.
+    /// Create a 911.
     Call(Box<NewEmergency>),
 }
 
 impl CadAction {
-    /// What it needs. Whether a panic is one's own is seen later: that needs no permission but to be on duty.
+    /// What it needs. Ending one's own panic only requires being on duty; whose panic it is, is checked later.
     #[must_use]
     pub fn need(&self, server: ServerId) -> Need {
         let (permission, on_duty) = match self {
@@ -72,7 +72,7 @@ impl CadAction {
         Need { permission, on_duty: on_duty.then_some(server) }
     }
 
-    /// What it is done to, for the audit: `, call #501`.
+    /// Its subject, for the audit: `, call #501`.
     #[must_use]
     pub fn target(&self) -> String {
         let of = |subject: &Subject| match subject {
@@ -94,7 +94,7 @@ impl CadAction {
         }
     }
 
-    /// What exactly, for the audit. Raw: it is made harmless where it is shown.
+    /// Its details, for the audit. Raw: they are made harmless where they are shown.
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
@@ -107,7 +107,7 @@ impl CadAction {
         }
     }
 
-    /// Its word in the audit.
+    /// Its name in the audit.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Which calls were made of which 911, or may have been: in memory only, so that nobody makes a second one.
+//! Remembers which calls were created from which 911, or may have been, so that nobody creates a second one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,17 +7,17 @@ use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
 use crate::world::Subject;
 
-/// What is made of a 911 is kept in mind for so long (ms), so that memory is bounded.
+/// How long that is remembered (ms), so that memory is bounded.
 const KEPT: i64 = 86_400_000;
 
-/// What calls were made of, or may have been. Never on disk: after a restart the CAD is read before anything old is taken.
+/// 911s with a call created from them, or perhaps one. Never on disk: after a restart the CAD is read before an old 911 is dispatched.
 #[derive(Debug)]
 pub(super) struct MadeOf {
     started_at: UnixMs,
     known: Mutex<HashMap<(ServerId, Subject), Attempt>>,
 }
 
-/// One creation, and when it was told or given up.
+/// One creation, and when it was confirmed or given up.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Attempt {
     /// The CAD did not confirm it.
@@ -42,37 +42,37 @@ impl MadeOf {
         known.get(&(server, subject)).copied()
     }
 
-    /// Of what waited before the bot started it is not known whether it was just being taken: from when on a reading tells.
+    /// Whether a 911 from before the start was just being dispatched is unknown until it was read after this time.
     pub(super) fn before_us(&self, subject: Subject) -> Option<UnixMs> {
         matches!(subject, Subject::Emergency(_, opened_at) if opened_at < self.started_at).then_some(self.started_at)
     }
 }
 
-/// Somebody who takes it: account and unit; `None` to make the call with nobody on it.
+/// A member who responds: account and unit; `None` to create the call with nobody on it.
 pub(super) type Taker = Option<(String, Ident)>;
 
-/// What became of it.
+/// The result.
 #[derive(Clone, Debug)]
 pub(super) struct Became {
     pub(super) call: CallId,
     pub(super) attached: Vec<Ident>,
-    /// Takers who are on it, also with another identifier of theirs.
+    /// Responders who are on the call, also with another identifier of theirs.
     pub(super) served: Vec<Ident>,
     pub(super) left: Left,
 }
 
-/// What became of the 911 itself.
+/// What happened to the 911 itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Left {
     Removed,
-    /// Somebody else removed it: they may have made a call of it too.
+    /// Somebody else removed it: they may have created a call from it too.
     Gone,
     Unconfirmed,
     Stands,
 }
 
 impl Left {
-    /// What is added to the sentence.
+    /// The addition to the sentence.
     pub(super) fn said(self) -> &'static str {
         match self {
             Self::Removed => "",

@@ -1,4 +1,4 @@
-//! Several people who want the same thing at the same moment: one request for all of them.
+//! Combines requests of several people for the same thing at the same moment into one.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,24 +11,24 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::shutdown::Tasks;
 
-/// So long nobody more comes, then it begins.
+/// It begins once nobody else has joined for this long.
 const QUIET: Duration = Duration::from_millis(250);
-/// So long is waited at most for more.
+/// It waits at most this long.
 const LONGEST: Duration = Duration::from_millis(1_200);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One who waits: what they bring, and where their answer goes.
+/// A waiter: its item, and the channel for its answer.
 type Waiting<I, O> = Vec<(I, oneshot::Sender<O>)>;
-/// Who waits for what, and when the last of them came.
+/// Who waits for what, and when the last of them joined.
 type Open<K, I, O> = Mutex<HashMap<K, (Instant, Waiting<I, O>)>>;
-/// Held while it is done, by key.
+/// Held by key while the work runs.
 type Turns<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
-/// Gathers what people bring for the same key, and does it once for all of them. What comes while it is being done is gathered for the next
-/// time, which begins when this one is over: it may find that nothing is left to do.
+/// Collects items of several people for the same key, and runs the work once for all of them. Items that arrive while it runs are collected
+/// for the next run, which begins when this one is over: it may find that nothing is left to do.
 #[derive(Debug)]
 pub(super) struct Coalescer<K, I, O> {
     open: Arc<Open<K, I, O>>,
@@ -47,7 +47,7 @@ where
     I: Send + 'static,
     O: Clone + Send + 'static,
 {
-    /// Brings `item`. The first who comes starts `work`, which runs as a task of its own: that the first one leaves is nothing to the others.
+    /// Adds `item`. The first caller starts `work`, which runs as a task of its own: it doesn't matter if that caller leaves.
     /// `None` if the bot stops meanwhile.
     pub(super) async fn join<F>(&self, tasks: &Tasks, key: K, item: I, work: impl FnOnce(Vec<I>) -> F + Send + 'static) -> Option<O>
     where
@@ -72,13 +72,13 @@ where
                 drop(held);
                 {
                     let mut turns = lock(&turns);
-                    // Ours and the list's: nobody waits for it.
+                    // Only we and the map hold it: nobody waits.
                     if Arc::strong_count(&turn) <= 2 {
                         turns.remove(&key);
                     }
                 }
                 for answer in answers {
-                    // Who left needs no answer.
+                    // A caller that left needs no answer.
                     answer.send(outcome.clone()).ok();
                 }
             }));
@@ -87,7 +87,7 @@ where
     }
 }
 
-/// Until nobody more comes. Takes them all off the list: who comes now is the first of the next.
+/// Waits until nobody else joins. Then removes all from the list: the next caller is the first of the next run.
 async fn wait<K: Eq + Hash, I, O>(open: &Open<K, I, O>, key: &K) -> Waiting<I, O> {
     let longest = Instant::now() + LONGEST;
     loop {
@@ -98,7 +98,7 @@ async fn wait<K: Eq + Hash, I, O>(open: &Open<K, I, O>, key: &K) -> Waiting<I, O
     }
 }
 
-/// All who came, or until when to wait for more.
+/// All who joined, or until when to wait for more.
 fn ready<K: Eq + Hash, I, O>(open: &Open<K, I, O>, key: &K, longest: Instant) -> Result<Waiting<I, O>, Instant> {
     let mut open = lock(open);
     let until = open.get(key).map_or(longest, |(last, _)| (*last + QUIET).min(longest));
@@ -108,7 +108,7 @@ fn ready<K: Eq + Hash, I, O>(open: &Open<K, I, O>, key: &K, longest: Instant) ->
     Ok(open.remove(key).map(|(_, waiting)| waiting).unwrap_or_default())
 }
 
-/// Does a thing once for all who ask for it while it is being done.
+/// Runs something once for all who ask for it while it runs.
 #[derive(Debug)]
 pub(super) struct SingleFlight<K, O>(Mutex<HashMap<K, Arc<OnceCell<O>>>>);
 
@@ -119,19 +119,19 @@ impl<K, O> Default for SingleFlight<K, O> {
 }
 
 impl<K: Clone + Eq + Hash, O: Clone> SingleFlight<K, O> {
-    /// Does it, or waits for who does.
+    /// Runs it, or waits for the current run.
     pub(super) async fn run<F: Future<Output = O>>(&self, key: K, work: impl FnOnce() -> F) -> O {
         let cell = Arc::clone(lock(&self.0).entry(key.clone()).or_default());
         let outcome = cell.get_or_init(work).await.clone();
         let mut flying = lock(&self.0);
-        // Who comes now asks anew; another flight under this key is not ours to end.
+        // Later callers start a new run; another run under this key isn't ours to end.
         if flying.get(&key).is_some_and(|known| Arc::ptr_eq(known, &cell)) {
             flying.remove(&key);
         }
         outcome
     }
 
-    /// As [`SingleFlight::fly`], and again as long as `again` says so of the outcome.
+    /// [`SingleFlight::fly`], repeated as long as `again` says so about the outcome.
     pub(super) async fn run_while<F: Future<Output = O>>(&self, again: impl Fn(&O) -> bool, key: K, work: impl Fn() -> F) -> O {
         loop {
             let outcome = self.run(key.clone(), &work).await;

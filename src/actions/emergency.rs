@@ -1,15 +1,15 @@
-//! Taking a 911 (docs/cad-contract.md#r11): the CAD has no call for it, so a dispatch call is made of it, then the 911 is removed. In this
-//! order nothing is lost if the second step fails: the call stands twice, and people are told.
+//! Responds to a 911 (docs/cad-contract.md#r11): the CAD has no operation for it, so a dispatch call is created, then the 911 is removed.
+//! In this order nothing is lost if the second step fails: the call is there twice, and people are told.
 //!
 //! ```text
 //! waits ─▶ create dispatch ─┬─ refused, nothing sent ─▶ it still waits
-//!                           ├─ not confirmed ─▶ unsure: nobody makes a second one until the CAD was read
-//!                           └─ made, kept in mind ─▶ remove the 911 ─┬─ done ─▶ became a call
-//!                                                                    └─ failed ─▶ became a call, and is said to stand twice
+//!                           ├─ not confirmed ─▶ unsure: nobody creates a second one until the CAD was read
+//!                           └─ created, remembered ─▶ remove the 911 ─┬─ done ─▶ became a call
+//!                                                                     └─ failed ─▶ became a call, reported as being there twice
 //! ```
 //!
-//! One 911 is one call, also if the world could not be told of it: whoever takes it again comes onto the call that was made, and its removal is
-//! tried again. What was made before a restart, nobody here knows: what waited then is taken once the CAD was read.
+//! One 911 becomes one call, even if the world could not be updated: the next responder joins the call that was created, and its removal is
+//! retried. Calls created before a restart are unknown here: a 911 from that time can be dispatched once the CAD was read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ use crate::ids::{CallId, Ident, ServerId};
 use crate::refresh::Reason;
 use crate::world::{Emergency, GRACE, Server, Subject};
 
-/// Longest title (characters): it is a line of a list.
+/// Longest title (characters): a line of a list.
 const LONGEST_TITLE: usize = 80;
-/// A call that says nothing of its priority.
+/// The priority of a call without one.
 const USUAL_PRIORITY: i64 = 2;
 
 impl Acting {
-    /// Takes a 911, together with all others who do so at this moment. Each was authorized before; the CAD is changed with the grant of who came
+    /// Dispatches a 911, together with all others who do so at this moment. Each was authorized before; the request uses the grant of the
     /// first.
     pub(super) async fn take_911(
         &self,
@@ -64,7 +64,7 @@ impl Acting {
         Ok(format!("{said}{}", became.left.said()))
     }
 
-    /// It is no 911 any more: who wanted to respond is attached to the call that it became.
+    /// It isn't a 911 any more: responders are attached to the call that it became.
     async fn became_meanwhile(
         &self,
         actor: &Actor,
@@ -107,7 +107,7 @@ impl Acting {
         let read_since = |from: UnixMs| read_at.is_some_and(|read| read >= from);
         let refused = match attempt {
             Some(Attempt::Made(call, _)) => return self.join_call_of(granted, server, number, subject, call, &takers).await,
-            // If the CAD is never read, time has to do.
+            // If the CAD is never read, only time can settle it.
             Some(Attempt::OutcomeUnknown(at)) => {
                 let settled = if *reads { read_since(at.plus(GRACE + 1)) } else { now.since(at) >= BELIEVED };
                 (!settled).then(|| ActionError::PreviousOutcomeUnknown { what: format!("call{key:#}") })
@@ -127,7 +127,7 @@ impl Acting {
         let made = actor.create_dispatch(granted, server, &of(&emergency, number, accounts, now)).await;
         let key_of = (server, subject);
         match &made {
-            // From when it was given up: until then the CAD may have been on it, and what was read meanwhile says nothing.
+            // From when it was given up: until then the CAD may have been processing it, and reads meanwhile say nothing.
             Err(error) if error.is_outcome_unknown() => made_of.lock().insert(key_of, Attempt::OutcomeUnknown(clock.now())),
             Err(_) => made_of.lock().remove(&key_of),
             Ok(made) => view::number(made).and_then(|call| made_of.lock().insert(key_of, Attempt::Made(call, clock.now()))),
@@ -141,7 +141,7 @@ impl Acting {
         self.tell(server, SyntheticEvent::made(&made)).await;
         let left = self.remove_taken(granted, server, number, call).await;
         if matches!(left, Left::Unconfirmed) {
-            // People waited for an answer that did not come: whatever else is to be asked would keep them as long.
+            // People waited for an answer that didn't come: further requests would take as long.
             let attached = idents(&made);
             return Ok(Became { call, served: attached.clone(), attached, left });
         }
@@ -150,7 +150,7 @@ impl Acting {
         Ok(Became { call, attached, served, left })
     }
 
-    /// A call was made of it already, and it waits all the same: the world could not be told, or it was not removed.
+    /// A call was created from it already, and it still waits: the world couldn't be updated, or it wasn't removed.
     async fn join_call_of(
         &self,
         granted: &Granted,
@@ -168,7 +168,7 @@ impl Acting {
         let attached = match asked {
             Ok(attached) => attached,
             Err(error @ RestError::NotThere { .. }) => {
-                // It was closed meanwhile, or nobody of them is on duty any more.
+                // It was closed meanwhile, or none of them is on duty any more.
                 let closed =
                     self.look(server, move |world| view::dispatch_named(world, call).is_some_and(|(_, open)| open.is_none())).await?;
                 if closed {
@@ -185,7 +185,7 @@ impl Acting {
         Ok(Became { call, served: attached.clone(), attached, left })
     }
 
-    /// Removes a 911 of which a call was made.
+    /// Removes a 911 from which a call was created.
     async fn remove_taken(&self, granted: &Granted, server: ServerId, number: CallId, call: CallId) -> Left {
         match self.0.deps.actor.remove_911(granted, server, number).await {
             Ok(()) => {
@@ -204,8 +204,8 @@ impl Acting {
         }
     }
 
-    /// Notes that were written on the 911's card while the call was being made go into the call too. Once the world knows of the call, the 911
-    /// takes no more.
+    /// Notes that were written on the 911's card while the call was being created go into the call too. Once the world knows the call, the
+    /// 911 accepts no more.
     async fn carry_notes(&self, granted: &Granted, server: ServerId, key: CallId, call: CallId, sent: usize) {
         let notes = self.look(server, move |world| world.emergencies.get(&key).map(|known| known.notes.clone())).await;
         for note in notes.ok().flatten().unwrap_or_default().into_iter().skip(sent) {
@@ -217,7 +217,7 @@ impl Acting {
         }
     }
 
-    /// The CAD attaches the identifier that is selected there; another one may be on duty here. All who are attached, and the takers who are.
+    /// The CAD attaches its selected identifier; another one may be on duty here. Returns all who are attached, and the responders who are.
     async fn attach_missing(
         &self,
         granted: &Granted,
@@ -261,7 +261,7 @@ fn call_it_became(world: &Server, subject: Subject) -> Option<Subject> {
     Some(Subject::Dispatch(call.id, call.opened_at))
 }
 
-/// The dispatch call that a 911 is made into: everything that it says, and where it came from.
+/// The dispatch call to create from a 911: all its fields, and where it came from.
 fn of(emergency: &Emergency, number: CallId, accounts: Vec<String>, now: UnixMs) -> NewDispatch {
     let call = &emergency.call;
     let meta = |key: &str| call.meta.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.trim().to_owned());
@@ -296,7 +296,7 @@ fn of(emergency: &Emergency, number: CallId, accounts: Vec<String>, now: UnixMs)
     }
 }
 
-/// What happened, in one line: the first sentence.
+/// The description in one line: the first sentence.
 fn title(description: Option<&str>, is_emergency: bool) -> String {
     let line = description.unwrap_or_default().trim().lines().next().unwrap_or_default();
     let end = [". ", "! ", "? "].into_iter().filter_map(|stop| line.find(stop)).min();

@@ -1,5 +1,5 @@
-//! Why an action was not done: one sentence for the person, who may be neither operator nor staff. It says what happened, what to do, and who
-//! can fix it; the CAD's and the operator's words are for the log and for `/cad status`.
+//! Why an action was not done: one sentence for the person, who may be neither operator nor staff. It says what happened, what to do, and
+//! who can fix it; the CAD's and the operator's details are for the log and for `/cad status`.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ pub enum ActionError {
     /// They may not.
     #[error(transparent)]
     NotPermitted(#[from] Refusal),
-    /// It is over, or nobody knows it any more: there is nothing to do it to.
+    /// It is over, or unknown by now: there is nothing to act on.
     #[error("{what} is over: nothing was changed in the CAD, so look at its card, which is brought up to date.")]
     Over {
         /// `Call #501`, capitalised.
         what: String,
-        /// Its cards are sent again as they should be; false if the bot knows of none.
+        /// Its cards are sent again with their current state; false if the bot knows of none.
         redrawn: bool,
     },
-    /// There is nothing to be done, and nothing was sent: a sentence.
+    /// There is nothing to do, and nothing was sent: a sentence.
     #[error("{0}")]
     NothingToDo(String),
     /// The CAD was asked, and changed nothing: a sentence.
     #[error("{0}")]
     NoEffect(String),
-    /// What was asked before is not known yet.
+    /// The outcome of an earlier request isn't known yet.
     #[error(
         "The CAD has not confirmed yet what was sent a moment ago for {what}: the bot is looking, so nothing was sent; try again in a minute."
     )]
@@ -36,24 +36,24 @@ pub enum ActionError {
         /// `call #302`.
         what: String,
     },
-    /// The bot has just started: what was under way before is not known yet.
+    /// The bot has just started: the outcome of earlier requests isn't known yet.
     #[error("The bot has just been started and still reads the CAD, so nothing was sent for {what}: try again in a minute.")]
     NotReadYet {
         /// `call #302`.
         what: String,
     },
-    /// The CAD did not.
+    /// The CAD refused or failed.
     #[error("{}", of_the_cad(.0))]
     Cad(#[from] RestError),
-    /// Something was to be found out, and the CAD did not tell.
+    /// A read was needed, and the CAD didn't answer it.
     #[error("{}", of_a_question(.0))]
     Unread(RestError),
-    /// The CAD does not know the call or the unit.
+    /// The CAD doesn't know the call or the unit.
     #[error(
         "The CAD no longer knows call #{call} or your unit, so nothing was changed: look whether you are still on duty there, then press again."
     )]
     NobodyToAttach { call: CallId },
-    /// The CAD is not to be asked at all.
+    /// The CAD may not be used at all.
     #[error("This bot cannot act in the CAD: tell its operator to set SONORAN_API_KEY and SONORAN_COMMUNITY_ID.")]
     NoCad,
     /// This guild watches another community's CAD than the one that the bot has a key for.
@@ -65,13 +65,13 @@ pub enum ActionError {
     /// Discord does not say which roles somebody has where the rule belongs: nobody may on a guess.
     #[error("Discord didn't say which roles you have on the community's main Discord server, so nothing was sent: try again in a minute.")]
     RolesUnknown,
-    /// The bot is stopping: nothing was begun.
+    /// The bot is stopping: nothing was started.
     #[error("The bot is being restarted, so nothing was sent: try again in a minute.")]
     Stopping,
-    /// The bot cannot do it now.
+    /// The bot can't do it now.
     #[error("The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.")]
     Busy,
-    /// The bot's own store.
+    /// The bot's own database.
     #[error("The bot's database did not answer: try again, and tell this bot's operator if it stays.")]
     Store,
 }
@@ -83,7 +83,7 @@ impl From<StoreError> for ActionError {
     }
 }
 
-/// Rounded up: who comes back then finds it free.
+/// Rounded up: a person who comes back then finds it available.
 fn seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
 }
@@ -147,7 +147,7 @@ fn of_the_cad(error: &RestError) -> String {
     }
 }
 
-/// As [`of_the_cad`], of what was only asked: nothing was to be changed.
+/// As [`of_the_cad`], for a read: nothing was to be changed.
 fn of_a_question(error: &RestError) -> String {
     match error {
         error if error.is_silence() => "Sonoran CAD didn't answer within 10 s: try again in a minute.".to_owned(),
@@ -171,7 +171,7 @@ fn of_a_question(error: &RestError) -> String {
 }
 
 impl ActionError {
-    /// Of something that was only asked.
+    /// For a read.
     pub(super) fn of_a_question(self) -> Self {
         match self {
             Self::Cad(error) => Self::Unread(error),
@@ -187,7 +187,7 @@ mod tests {
     use crate::clock::UnixMs;
     use crate::ids::{RoleId, ServerId};
 
-    /// Every sentence there is, in one place to be read.
+    /// Every sentence, in one place for review.
     fn all() -> Vec<ActionError> {
         let wait = Duration::from_millis(11_200);
         let cad = [
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(silence, "Sonoran CAD didn't answer within 10 s: try again in a minute.");
     }
 
-    /// What only the operator can mend is not put on the person.
+    /// Problems that only the operator can fix don't ask the person to do anything.
     #[test]
     fn the_operators_faults_are_told_to_the_operator() {
         for error in [

@@ -1,4 +1,4 @@
-//! What members' actions are performed with. How each is performed is in the files beside this one.
+//! The handle for members' actions, and its dependencies. The actions themselves are in the files beside this one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -26,14 +26,14 @@ use crate::store::Store;
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// From where.
+    /// The guild of the interaction.
     pub guild: GuildId,
     pub user: UserId,
-    /// Their roles there.
+    /// Their roles in that guild.
     pub roles: Vec<RoleId>,
 }
 
-/// What [`Acting`] works with.
+/// The dependencies of [`Acting`].
 #[derive(Clone, Debug)]
 pub struct Deps {
     pub community: CommunityId,
@@ -45,11 +45,11 @@ pub struct Deps {
     /// Guilds' rules, members' accounts.
     pub store: Store,
     pub clock: Clock,
-    /// Where events about what was done go.
+    /// Receives synthetic events.
     pub intake: Intake,
     /// Requests to ingest, which owns the world.
     pub requests: mpsc::Sender<Request>,
-    /// Roles that somebody has in a guild which they did not act from.
+    /// Fetches somebody's roles in another guild.
     pub roles: Roles,
     /// Requests an extra poll of the CAD.
     pub refresh: RefreshRequests,
@@ -72,25 +72,25 @@ pub(super) struct Inner {
     pub(super) members: Members,
     pub(super) attaching: Coalescer<(ServerId, CallId), Ident, Result<Vec<Ident>, RestError>>,
     pub(super) taking: Coalescer<(ServerId, CallId), Taker, Result<Became, ActionError>>,
-    /// How many it concerned.
+    /// The number of units concerned.
     pub(super) in_flight: SingleFlight<(ServerId, String), Result<usize, RestError>>,
-    /// What calls were made of, or may have been.
+    /// Calls created from 911s, or perhaps created.
     pub(super) made_of: MadeOf,
-    /// When each person placed a 911 last.
+    /// When each person last created a 911.
     pub(super) called: Mutex<HashMap<UserId, UnixMs>>,
 }
 
-/// Somebody who may.
+/// An authorized member.
 #[derive(Debug)]
 pub(super) struct Who {
     pub(super) member: Member,
     pub(super) units: Vec<OwnUnit>,
-    /// Shared only with the task that does something for several people at once.
+    /// Shared only with the task that acts for several people at once.
     pub(super) granted: Arc<Granted>,
 }
 
 impl Who {
-    /// The unit to act as: on the street before at the desk, then who came last.
+    /// The unit to act as: field units before dispatchers, then the latest login.
     pub(super) fn unit(&self) -> Option<&OwnUnit> {
         self.units.first()
     }
@@ -99,7 +99,7 @@ impl Who {
         self.units.iter().map(|unit| unit.ident).collect()
     }
 
-    /// How notes are signed: the CAD's names, since those of Discord can be anybody's.
+    /// The signature of notes: the CAD's names, since those on Discord can be anybody's.
     pub(super) fn label(&self) -> String {
         let name = self.unit().map_or(self.member.name.as_str(), |unit| unit.name.as_str());
         let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
@@ -108,7 +108,7 @@ impl Who {
 }
 
 impl Acting {
-    /// Nothing is asked yet.
+    /// Sends no request yet.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
         let Deps { reader, store, clock, community, .. } = deps.clone();

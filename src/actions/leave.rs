@@ -1,4 +1,4 @@
-//! Leaving calls: one's own units, or another's taken off.
+//! Detaches units from calls: one's own, or another's.
 
 use super::synthetic_events::SyntheticEvent;
 use super::{Acting, ActionError, Actor, Who, view};
@@ -15,7 +15,7 @@ impl Acting {
         self.leave(who, server, Some(subject)).await
     }
 
-    /// Leaves whatever one is on; of `only`, with the units that are on it.
+    /// Leaves all calls; for `only`, with the units that are on it.
     pub(super) async fn leave(&self, who: &Who, server: ServerId, only: Option<Subject>) -> Result<String, ActionError> {
         let mine = who.idents();
         let (idents, calls) = self
@@ -35,7 +35,7 @@ impl Acting {
         };
         let left = self.0.deps.actor.detach(&who.granted, server, &Target::Idents(idents.clone())).await;
         let left = self.doubted(server, left)?;
-        // A second try that finds nobody on a call names nobody.
+        // A second attempt that finds nobody on a call names nobody.
         let left = if left.is_empty() { idents } else { left };
         for call in &calls {
             self.tell(server, SyntheticEvent::detached(*call, &left)).await;

@@ -1,10 +1,10 @@
-//! Who a Discord member is in the CAD. Which account is theirs is kept for good; what that account may do is believed for ten minutes, and asked
+//! Finds out who a Discord member is in the CAD. Their account is stored for good; its permissions are trusted for ten minutes, and read
 //! again before anybody is refused.
 //!
 //! ```text
-//! never seen ─▶ asked about by Discord id, one question each ─▶ linked: kept │ not linked: believed for a minute
+//! never seen ─▶ requested by Discord id, one request each ─▶ linked: stored │ not linked: trusted for a minute
 //! known      ─▶ facts older than 10 min: one page of the list of accounts refreshes everybody on it
-//! refused    ─▶ asked about by Discord id once more, so that nobody is refused on outdated facts
+//! refused    ─▶ requested by Discord id once more, so that nobody is refused on outdated facts
 //! ```
 
 use std::collections::{HashMap, HashSet};
@@ -17,37 +17,37 @@ use crate::clock::{Clock, UnixMs};
 use crate::ids::{CommunityId, ServerId, UserId};
 use crate::store::Store;
 
-/// What the CAD said is believed for so long (ms).
+/// How long the CAD's answer is trusted (ms).
 pub(super) const BELIEVED: i64 = 600_000;
-/// That somebody has no account is believed for so long (ms): one question a minute each.
+/// How long it is trusted that somebody has no account (ms): one request a minute each.
 const UNLINKED: i64 = 60_000;
-/// Facts of members on duty are asked anew when they are so old (ms): a rush on a card then finds them known.
+/// Facts of members on duty are refreshed at this age (ms): then they are known when many people press a card.
 const REFRESHED_AFTER: i64 = 420_000;
-/// A refusal that is so young is not asked again (ms): pressing faster changes nothing.
+/// A refusal younger than this isn't checked again (ms): pressing faster changes nothing.
 const JUST_ASKED: i64 = 5_000;
-/// A person with an account makes the bot ask so often in `ASKED_WITHIN` at most: the CAD answers ten questions about accounts a minute, for
+/// How many requests one person with an account may cause in `ASKED_WITHIN`: the CAD answers ten account requests a minute, for
 /// everybody.
 const ASKED_AT_MOST: u32 = 3;
 /// See [`ASKED_AT_MOST`] (ms).
 const ASKED_WITHIN: i64 = 60_000;
-/// Members held in memory; beyond it those asked about longest ago go. The store keeps them all.
+/// Members held in memory; beyond it those read longest ago are dropped. The store keeps them all.
 const MOST: usize = 5_000;
-/// Pages of the list of accounts that are looked through for one member: beyond it one question about them is cheaper.
+/// Pages of the list of accounts read for one member: beyond it one request for them is cheaper.
 const MOST_PAGES: usize = 3;
 
-/// What is known of a member.
+/// What is known about a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     /// `None`: not linked.
     pub(super) member: Option<Member>,
     /// When the CAD said so.
     pub(super) asked_at: UnixMs,
-    /// When it was last asked whose account it is.
+    /// When the CAD was last asked whose account it is.
     pub(super) linked_at: UnixMs,
 }
 
 impl Known {
-    /// Whether what was said may be different by now, so that a refusal must not rest on it.
+    /// Whether the facts may have changed, so that a refusal must not rest on them.
     pub(super) fn is_old(&self, now: UnixMs) -> bool {
         match self.member {
             Some(_) => now.since(self.linked_at) >= JUST_ASKED,
@@ -60,7 +60,7 @@ impl Known {
     }
 }
 
-/// The community's members, as far as they were asked about.
+/// The community's members, as far as they were requested.
 #[derive(Debug)]
 pub(super) struct Members {
     cad: CadReader,
@@ -68,14 +68,14 @@ pub(super) struct Members {
     clock: Clock,
     community: CommunityId,
     known: Mutex<HashMap<UserId, Known>>,
-    /// By rank too: whoever is on duty does not wait behind the same question of somebody who is not.
+    /// By rank too: a member on duty doesn't wait behind the same request of somebody off duty.
     asking: SingleFlight<(UserId, Rank), Result<Known, RestError>>,
-    /// Pages of the list of accounts being read, by where they begin.
+    /// Pages of the list of accounts being read, by start.
     paging: SingleFlight<(usize, Rank), Result<Page, RestError>>,
     pages: Mutex<Pages>,
     /// Accounts that are on duty.
     on_duty: Mutex<HashSet<String>>,
-    /// Since when each person's questions are counted, and how many there were.
+    /// For each person: since when requests are counted, and how many there were.
     counted: Mutex<HashMap<UserId, (UnixMs, u32)>>,
     /// Accounts that have no unit on duty, and when the CAD said so.
     off_duty: Mutex<HashMap<(ServerId, String), UnixMs>>,
@@ -104,7 +104,7 @@ impl Members {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads back whose account is whose.
+    /// Loads whose account is whose.
     pub(super) async fn restore(&self) {
         match self.store.members(&self.community, MOST).await {
             Ok(found) => self.lock().extend(found.into_iter().map(|(user, member, asked_at)| {
@@ -115,7 +115,7 @@ impl Members {
         }
     }
 
-    /// What is known of a member, if it is still believed.
+    /// What is known about a member, if it is still trusted.
     pub(super) fn remembered(&self, user: UserId) -> Option<Known> {
         let now = self.clock.now();
         self.lock().get(&user).filter(|known| known.is_believed(now)).cloned()
@@ -131,7 +131,7 @@ impl Members {
         if on_duty.contains(&account.to_ascii_lowercase()) { Rank::OnDuty } else { Rank::Known }
     }
 
-    /// The account that is theirs, as it was known last, however long ago.
+    /// The last known account, however old.
     async fn mapped(&self, user: UserId) -> Option<Known> {
         let known = self.lock().get(&user).cloned();
         if let Some(known) = known {
@@ -146,7 +146,7 @@ impl Members {
         }
     }
 
-    /// Who somebody is: what is believed, else what the CAD says.
+    /// Who somebody is: the cached answer, else the CAD's.
     pub(super) async fn known(&self, user: UserId) -> Result<Known, RestError> {
         match self.remembered(user) {
             Some(known) => Ok(known),
@@ -173,7 +173,7 @@ impl Members {
         }
     }
 
-    /// What the CAD says now, but not so often that one person uses up what is there for everybody: then it is what was said last.
+    /// The CAD's current answer, but not so often that one person uses up the shared limit: then the last one.
     pub(super) async fn ask_again(&self, user: UserId) -> Result<Known, RestError> {
         let now = self.clock.now();
         let last = self.remembered(user);
@@ -200,7 +200,7 @@ impl Members {
         }
     }
 
-    /// What the CAD says now of a Discord id. Several who ask about one member at once ask together.
+    /// The CAD's current answer for a Discord id. Simultaneous requests for one member are combined.
     async fn ask(&self, user: UserId, rank: Rank) -> Result<Known, RestError> {
         self.asking
             .run_while(Self::comes_again, (user, rank), || async {
@@ -221,12 +221,12 @@ impl Members {
             .await
     }
 
-    /// A known member as the list of accounts has them now. If they are not found there, they are asked about.
+    /// A known member, refreshed from the list of accounts. If they aren't on it, they are requested alone.
     async fn refreshed(&self, user: UserId, mapped: Known, rank: Rank) -> Result<Known, RestError> {
         let Some(account) = mapped.member.as_ref().map(|member| member.account.to_ascii_lowercase()) else {
             return self.ask(user, rank).await;
         };
-        // Held in memory from here on, so that the page that is read finds them.
+        // In memory from here on, so that the page that is read finds them.
         let held = self.lock().contains_key(&user);
         if !held {
             self.remember(user, mapped);
@@ -237,7 +237,7 @@ impl Members {
             looked_at.push(offset);
             let page = match self.page(offset, rank).await {
                 Ok(page) => page,
-                // It cannot be had at all: one question about them may.
+                // The list fails: one request for them may work.
                 Err(
                     RestError::NotThere { .. }
                     | RestError::NotFound
@@ -265,7 +265,7 @@ impl Members {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a shared question that came to nothing is asked again: who began it had waited long enough, and we have not.
+    /// Whether a failed shared request is repeated: its initiator had reached the time limit, and we haven't.
     fn comes_again<T>(outcome: &Result<T, RestError>) -> bool {
         matches!(outcome, Err(RestError::NoTurn)) && Turn::current().is_some_and(|turn| turn.has_time())
     }
@@ -287,7 +287,7 @@ impl Members {
                         kept.push((*user, now.clone(), asked_at));
                     }
                 }
-                // Only of members: others are never looked for.
+                // Only of members: others are never needed.
                 self.pages().seen(kept.iter().map(|(_, member, _)| member.account.to_ascii_lowercase()), offset);
                 if let Err(error) = self.store.put_members(&self.community, kept).await {
                     tracing::warn!(%error, "members' accounts could not be kept");
@@ -297,7 +297,7 @@ impl Members {
             .await
     }
 
-    /// Keeps a member known whom nobody waits for.
+    /// Refreshes a member in the background.
     pub(super) async fn keep_known(&self, user: UserId) -> Result<(), RestError> {
         match self.mapped(user).await {
             Some(mapped) if self.clock.now().since(mapped.asked_at) >= REFRESHED_AFTER => {
@@ -307,8 +307,8 @@ impl Members {
         }
     }
 
-    /// The units of an account on duty, as the CAD lists them. Who has none is not asked about again for a moment: whoever goes on duty
-    /// meanwhile is heard of by the event, and the question has ten a minute for everybody.
+    /// The units of an account on duty, from the CAD's list. An account without units isn't requested again for a moment: its login would
+    /// come as an event, and the limit is ten a minute for everybody.
     pub(super) async fn units(&self, server: ServerId, account: &str) -> Result<Vec<Object>, RestError> {
         let (key, now) = ((server, account.to_owned()), self.clock.now());
         {
@@ -344,7 +344,7 @@ impl Members {
         all.insert(user, known);
     }
 
-    /// Members among `accounts` (UUIDs on duty) whose facts grow old, the oldest first.
+    /// Members among `accounts` (UUIDs on duty) whose facts are getting old, the oldest first.
     pub(super) fn growing_old(&self, on_duty: impl Fn(&str) -> bool) -> Vec<UserId> {
         let now = self.clock.now();
         let mut old: Vec<(UnixMs, UserId)> = (self.lock().iter())
@@ -357,17 +357,17 @@ impl Members {
     }
 }
 
-/// Where in the list of accounts members are.
+/// The position of members in the list of accounts.
 #[derive(Debug, Default)]
 struct Pages {
-    /// The page on which an account was seen last; `None`: it was looked for and not found, and is asked about by Discord id from then on.
+    /// The page on which an account was last seen; `None`: it was searched for and not found, and is requested by Discord id from then on.
     of: HashMap<String, Option<usize>>,
-    /// Where the next search begins. Searches go on from each other, so that a few members find all pages of a long list.
+    /// Where the next search begins. Searches continue from each other, so that a few members find all pages of a long list.
     search: usize,
 }
 
 impl Pages {
-    /// The page to look at first; `None`: the list does not help.
+    /// The page to read first; `None`: the list doesn't help.
     fn of(&self, account: &str) -> Option<usize> {
         self.of.get(account).copied().unwrap_or(Some(self.search))
     }
@@ -379,9 +379,9 @@ impl Pages {
         self.of.extend(accounts.map(|account| (account, Some(offset))));
     }
 
-    /// An account was not found. `next` follows what was looked at.
+    /// An account wasn't found. `next` follows the pages read.
     fn missed(&mut self, account: String, next: Option<usize>) {
-        // Seen once and not any more: it has moved, and may be searched for.
+        // It was seen before and isn't any more: it has moved, and may be searched for.
         if self.of.get(&account).is_some_and(Option::is_some) {
             self.of.remove(&account);
         } else {
@@ -391,7 +391,7 @@ impl Pages {
     }
 }
 
-/// What a page of the list of accounts held.
+/// The content of a page of the list of accounts.
 #[derive(Clone, Debug)]
 struct Page {
     /// The accounts on it, in lower case.
@@ -427,7 +427,7 @@ mod tests {
     use super::*;
     use crate::cad::rest::CadRest;
 
-    /// The pretended CAD with its limits, and members with accounts. Time passes only by [`Stage::while_time_passes`].
+    /// The simulated CAD with its limits, and members with accounts. Time passes only by [`Stage::while_time_passes`].
     struct Stage {
         cad: CadSim,
         store: Store,
@@ -459,7 +459,7 @@ mod tests {
             self.cad.count(|seen| matches!(seen, Seen::Rest { path, .. } if path.ends_with(end)))
         }
 
-        /// Time that is paused would jump while a socket is waited for: so it is moved by hand, a little at a time.
+        /// Paused time would jump while a socket is waited for: so it is advanced by hand, a little at a time.
         async fn while_time_passes<T>(&self, work: impl Future<Output = T>) -> T {
             self.in_steps_of(50, work).await
         }
@@ -550,7 +550,7 @@ mod tests {
             costs.push((stage.asked("/accounts/account") - before.0, stage.asked("/general/accounts") - before.1));
         }
         assert_eq!(costs, [(3, 10), (0, 1), (0, 1)], "questions by id and pages, a round each");
-        // One who has left the list costs one question, not a search each time.
+        // A member who has left the list costs one request, not a search each time.
         let gone = Member { account: "gone".into(), name: "x".into(), status: 1, permissions: ["dispatch".to_owned()].into() };
         let community = CommunityId::new(stage.cad.community());
         let mut pages = Vec::new();
@@ -569,7 +569,7 @@ mod tests {
     async fn whoever_shares_a_question_keeps_their_own_rank_and_their_own_time() {
         let stage = Stage::new(20).await;
         let members = stage.while_time_passes(stage.members()).await;
-        // The budget is used up; somebody who has waited for long, somebody who has just come, and an officer on duty ask for one account.
+        // The budget is used up; somebody who has waited for long, somebody who has just come, and an officer on duty need one account.
         stage.while_time_passes(join_all((1..=7).map(|user| members.known(UserId(user))))).await;
         let began = Instant::now();
         let after = |wait: u64, rank: Rank| {

@@ -1,8 +1,8 @@
 //! What members do in the CAD from Discord: the only module that changes it.
 //!
-//! Decides with [`crate::authorization`] whether somebody may, makes the change, puts what was done into the intake as an event, and returns
-//! one sentence for the person. Never sends a change before it is authorized, never repeats what may have been done already, and never makes a
-//! person wait for somebody else's request if one request can serve both.
+//! Decides with [`crate::authorization`] whether somebody may, makes the change, puts what was done into the intake as an event, and
+//! returns one sentence for the person. Never sends a change before it is authorized, never repeats what may have been done already, and
+//! never makes a person wait for somebody else's request if one request can serve both.
 //!
 //! ```text
 //! Actor, CadAction ─▶ rule, account, permission, unit ─▶ is it still open? ─▶ coalesced with the same action of others ─▶ CAD
@@ -61,11 +61,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SLOW: Duration = Duration::from_secs(2);
 /// Longest note (characters); the CAD's own limit is not documented.
 pub const LONGEST_NOTE: usize = 900;
-/// One 911 per person in so long (ms).
+/// Each person may create one 911 in this time (ms).
 const BETWEEN_CALLS: i64 = 120_000;
 
 impl Acting {
-    /// Looks at a server's world.
+    /// Reads a server's world.
     ///
     /// # Errors
     /// [`ActionError::Busy`].
@@ -82,10 +82,10 @@ impl Acting {
         tokio::time::timeout(PATIENCE, asked).await.map_err(|_| ActionError::Busy)?
     }
 
-    /// What a card's subject is now, for a panel of buttons.
+    /// The current state of a card's subject, for a panel of buttons.
     ///
     /// # Errors
-    /// [`ActionError::Over`] if it is over or forgotten (its cards are drawn anew), and what keeps the bot from looking.
+    /// [`ActionError::Over`] if it is over or forgotten (its cards are rendered again), and errors of reading the world.
     pub async fn card(&self, guild: GuildId, server: ServerId, subject: Subject) -> Result<CardState, ActionError> {
         self.rule(guild)?;
         self.watched(server)?;
@@ -96,7 +96,7 @@ impl Acting {
         }
     }
 
-    /// Who somebody is in the CAD, and what they could do. Asks the CAD even if it was asked lately.
+    /// Who somebody is in the CAD, and what they could do. Asks the CAD even if the answer is cached.
     ///
     /// # Errors
     /// As [`ActionError`] says.
@@ -130,7 +130,7 @@ impl Acting {
         self.0.deps.reader.lookup(what).await.map_err(ActionError::Unread)
     }
 
-    /// The community's templates for dispatch calls, for somebody who may make calls.
+    /// The community's templates for dispatch calls, for somebody who may create calls.
     ///
     /// # Errors
     /// As [`ActionError`] says.
@@ -140,7 +140,7 @@ impl Acting {
         self.0.deps.reader.templates().await.map_err(ActionError::Unread)
     }
 
-    /// Whether somebody may do what needs `need`: for what is asked before a form is filled in.
+    /// Whether somebody may do what needs `need`: checked before a form is filled in.
     ///
     /// # Errors
     /// As [`ActionError`] says.
@@ -148,7 +148,8 @@ impl Acting {
         self.permitted(actor, server, need).await.map(|_| ()).map_err(ActionError::of_a_question)
     }
 
-    /// Does it; what came of it as a sentence for the person. Once begun it goes on to its end, told and written down, whoever leaves.
+    /// Runs the action; returns the result as a sentence for the person. Once begun it finishes, is reported and recorded, even if the
+    /// person leaves.
     ///
     /// # Errors
     /// As [`ActionError`] says.
@@ -163,7 +164,7 @@ impl Acting {
         drop(tasks.spawn(async move {
             let outcome = Turn::carry(turn, this.attempt(&actor, server, action)).await;
             this.0.deps.metrics.cad_action(audit::outcome(&outcome));
-            // Whoever left needs no answer.
+            // A person who left needs no answer.
             done.send(outcome).ok();
             drop(in_hand);
         }));
@@ -234,7 +235,7 @@ impl Acting {
             CadAction::Assign(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let ident = *ident;
-                // Before anything is sent: what was done must not be unknown because the name was not found out.
+                // Before anything is sent: an action must not go unrecorded because the name can't be found.
                 let name = self.look(server, move |world| named(world, ident)).await?;
                 self.attach(&who.granted, actor.guild, server, subject, number, ident).await?;
                 Ok(format!("✅ {name} is attached to call #{number}."))
@@ -259,7 +260,7 @@ impl Acting {
                 self.made(server, made).await
             }
             CadAction::NewFromTemplate(new) => {
-                // The CAD wants somebody on it.
+                // The CAD requires somebody on it.
                 let target = Target::Account(who.member.account.clone());
                 let made =
                     self.0.deps.actor.create_custom_dispatch(&who.granted, server, &NewCustomDispatch { target, ..(**new).clone() }).await;
@@ -269,7 +270,7 @@ impl Acting {
         }
     }
 
-    // ---- who may ----
+    // ---- authorization ----
 
     fn watched(&self, server: ServerId) -> Result<(), ActionError> {
         let said =
@@ -288,7 +289,7 @@ impl Acting {
             match (granted, known.member.clone()) {
                 (Ok(granted), Some(member)) => return Ok(Who { member, units, granted: Arc::new(granted) }),
                 (Ok(_), None) => return Err(Refusal::NotLinked.into()),
-                // What was believed may be outdated: nobody is refused because of it. Units were asked about just now.
+                // Cached facts may be outdated: nobody is refused because of them. The units were read just now.
                 (Err(refusal), _)
                     if !matches!(refusal, Refusal::NotOnDuty { .. })
                         && refusal.may_be_outdated()
@@ -315,7 +316,7 @@ impl Acting {
     ) -> Result<(Vec<OwnUnit>, Result<Granted, Refusal>), ActionError> {
         let member = known.member.as_ref();
         let facts = |units| Facts { roles: &actor.roles, member, units };
-        // Who is refused anyway is not worth a question about units.
+        // If somebody is refused anyway, a request for their units is wasted.
         if let Err(refusal) = authorization::check(rule, facts(1), need) {
             return Ok((Vec::new(), Err(refusal)));
         }
@@ -334,7 +335,7 @@ impl Acting {
         self.look(server, move |world| view::units_of(world, &account)).await
     }
 
-    /// An account's units on duty. If none is known, the CAD is asked: we may have joined late.
+    /// An account's units on duty. If none is known, the CAD is asked: the bot may have started after their login.
     async fn units(&self, server: ServerId, account: &str) -> Result<Vec<OwnUnit>, ActionError> {
         let known = self.known_units(server, account).await?;
         if !known.is_empty() {
@@ -369,8 +370,8 @@ impl Acting {
         Ok(format!("🚓 {name} is attached to call #{number}."))
     }
 
-    /// Attaches a unit, together with all others that are to be attached at this moment. Each was authorized before; the request is sent with
-    /// the grant of who came first.
+    /// Attaches a unit, together with all others that are to be attached at this moment. Each was authorized before; the request uses the
+    /// grant of the first.
     async fn attach(
         &self,
         granted: &Arc<Granted>,
@@ -391,7 +392,7 @@ impl Acting {
             Ok(attached)
         };
         let joined = self.0.attaching.join(&self.0.deps.tasks, (server, number), ident, work);
-        // Done for several people at once, in nobody's turn: each is told that it waits.
+        // Done for several people at once, in nobody's turn: each sees the wait.
         let phase = if self.0.deps.actor.attaching_waits() { Phase::Queued } else { Phase::Working };
         let done = Turn::during(phase, joined).await.ok_or(ActionError::Busy)?;
         if matches!(done, Err(RestError::NotThere { .. })) {
@@ -411,7 +412,7 @@ impl Acting {
         Err(ActionError::NoEffect(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
     }
 
-    /// One request for all. If the CAD does not know one of several, the others must not suffer for it: then each is sent alone.
+    /// One request for all. If the CAD doesn't know one of several, the others must not be affected: then each is sent alone.
     async fn attach_all(&self, granted: &Granted, server: ServerId, number: CallId, idents: Vec<Ident>) -> Result<Vec<Ident>, RestError> {
         let cad = &self.0.deps.actor;
         match cad.attach(granted, server, number, &Target::Idents(idents.clone())).await {
@@ -453,11 +454,11 @@ impl Acting {
         };
         let (label, now) = (who.label(), self.0.deps.clock.now());
         if let Subject::Emergency(..) = subject {
-            // The CAD has no notes on these: the bot keeps it, and the dispatch call that is made of it through the bot gets it.
+            // The CAD has no notes on these: the bot stores it, and puts it into the dispatch call that it creates.
             if !self.tell(server, SyntheticEvent::emergency_noted(number, &label, note, now)).await {
                 return Err(ActionError::Store);
             }
-            // It became a call in this very moment: the note is not on it.
+            // It became a call at this very moment: the note isn't on it.
             if self.look(server, move |world| world.is_over(subject)).await? {
                 return Err(self.over(actor.guild, server, subject).await);
             }
@@ -478,7 +479,7 @@ impl Acting {
                 if !self.tell(server, SyntheticEvent::acknowledged(subject, actor.user)).await {
                     return Err(ActionError::Store);
                 }
-                // Of two at once the first answers for it. Nobody does for what is over by now.
+                // Of two at once, the first acknowledges it. Nobody acknowledges something that is over by now.
                 match self.look(server, move |world| world.acknowledgement_of(subject)).await? {
                     Some(taken) => taken.by,
                     None => return Err(self.over(actor.guild, server, subject).await),
@@ -559,7 +560,7 @@ impl Acting {
         let before = {
             let mut called = self.0.called.lock().unwrap_or_else(PoisonError::into_inner);
             called.retain(|_, at| now.since(*at) < BETWEEN_CALLS);
-            // Counted before it is sent: two forms sent at once are one call.
+            // Counted before it is sent: two forms submitted at once are one call.
             match called.get(&actor.user) {
                 Some(at) => Some(*at),
                 None => called.insert(actor.user, now),
@@ -580,9 +581,9 @@ impl Acting {
         Ok("📞 Your call was placed. Stay where you are if it is safe.".to_owned())
     }
 
-    // ---- what is shared ----
+    // ---- shared ----
 
-    /// An open dispatch call that is named by our number of it.
+    /// An open dispatch call, by our number.
     async fn open(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<(Subject, CallId), ActionError> {
         let found = self.look(server, move |world| view::dispatch_named(world, call)).await?;
         match found {
@@ -594,7 +595,7 @@ impl Acting {
         }
     }
 
-    /// A 911 that waits, by our number of it.
+    /// A waiting 911, by our number.
     async fn waiting(&self, actor: &Actor, server: ServerId, call: CallId) -> Result<Subject, ActionError> {
         let found = self.look(server, move |world| view::emergency_named(world, call)).await?;
         match found {
@@ -604,7 +605,7 @@ impl Acting {
         }
     }
 
-    /// It is over: its cards are sent again as they should be, since somebody saw them otherwise.
+    /// It is over: its cards are sent again with their current state, since somebody saw an old one.
     async fn over(&self, guild: GuildId, server: ServerId, subject: Subject) -> ActionError {
         let what = match subject {
             Subject::Emergency(id, _) => format!("Call{id:#}"),
@@ -626,7 +627,7 @@ impl Acting {
         }
     }
 
-    /// What the CAD said about a subject. What it does not know any more is over there; the reader finds out how it ended.
+    /// The CAD's error about a subject. If the CAD doesn't know it any more, it is over; the reader finds out how it ended.
     async fn answered<T>(
         &self,
         guild: GuildId,
@@ -643,7 +644,7 @@ impl Acting {
         }
     }
 
-    /// What may have been done all the same is looked for, and what the CAD does not know any more.
+    /// Searches for what may have been done all the same, and for what the CAD doesn't know any more.
     fn doubted<T>(&self, server: ServerId, answer: Result<T, RestError>) -> Result<T, ActionError> {
         if answer.as_ref().is_err_and(|error| error.is_outcome_unknown() || matches!(error, RestError::NotThere { .. })) {
             self.0.deps.refresh.request(server, Reason::Recheck);
@@ -651,7 +652,7 @@ impl Acting {
         Ok(answer?)
     }
 
-    /// Tells the world, and waits until it is on disk. False if that fails: the next reading tells it then, if the CAD knows of it at all.
+    /// Sends a synthetic event, and waits until it is on disk. False if that fails: then the next read finds the change, if the CAD has it.
     async fn tell(&self, server: ServerId, synthetic: SyntheticEvent) -> bool {
         let Deps { intake, clock, refresh, .. } = &self.0.deps;
         let event = synthetic.event(server, clock.now());
@@ -663,8 +664,8 @@ impl Acting {
         told
     }
 
-    /// Tells the world of an edit whose answer does not hold the whole call. It is told whole, as it was known: an event that came between may be
-    /// undone by it, so the CAD is read after.
+    /// Sends a synthetic event for an edit whose answer lacks the whole call. It contains the whole call as known before: it may undo an
+    /// event in between, so the CAD is read afterwards.
     async fn edited(&self, server: ServerId, subject: Subject, change: impl FnOnce(&mut crate::world::Dispatch) + Send + 'static) {
         let whole = self.look(server, move |world| view::whole(world, subject, change)).await;
         if let Ok(Some(whole)) = whole {

@@ -1,4 +1,4 @@
-//! Panics: one's own on and off, another unit's off, and the 911 that the game placed for one. Another unit's is never ended without
+//! Panics: one's own on and off, another unit's off, and the 911 that the game created for one. Another unit's is never ended without
 //! [`Permission::Dispatch`].
 
 use super::synthetic_events::SyntheticEvent;
@@ -64,7 +64,7 @@ impl Acting {
         Ok(format!("✅ The panic of {name} is over."))
     }
 
-    /// Whose panic somebody is about to end, if it is another unit's: they are asked first. `None` if it is their own.
+    /// Whose panic somebody is about to end, if it is another unit's: then they must confirm. `None` if it is their own.
     ///
     /// # Errors
     /// As [`ActionError`] says, also if they may not end it.
@@ -82,12 +82,12 @@ impl Acting {
         self.look(server, move |world| named(world, ident)).await.map(Some)
     }
 
-    /// The 911 that the game placed for a unit's latest panic, if it still waits although the panic is over.
+    /// The 911 that the game created for a unit's latest panic, if it still waits although the panic is over.
     pub async fn left_911(&self, server: ServerId, ident: Ident) -> Option<Subject> {
         self.look(server, move |world| world.left_911(ident)).await.ok().flatten()
     }
 
-    /// As [`Acting::left_911`], of one's own units.
+    /// As [`Acting::left_911`], for one's own units.
     pub async fn own_left_911(&self, actor: &Actor, server: ServerId) -> Option<Subject> {
         let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await.ok()?;
         let idents = who.idents();

@@ -1,4 +1,4 @@
-//! Answers what is asked before an action: whose account it is, where somebody is on duty, what they may see. Changes nothing.
+//! Answers queries before an action: whose account it is, where somebody is on duty, what they may see. Changes nothing.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Acting, ActionError, Actor, view};
 use crate::authorization::{self, ActingRule, Facts, Member, Need, Permission};
 use crate::ids::{GuildId, ServerId};
 
-/// Whoever types waits so long for the CAD at most: Discord wants the list within three seconds, and there may be more to ask.
+/// Longest wait for the CAD while somebody types: Discord needs the list within three seconds, and there may be further requests.
 const TYPING: Duration = Duration::from_millis(900);
 
 impl Acting {
@@ -27,8 +27,8 @@ impl Acting {
         self.rule(guild)
     }
 
-    /// Whether lists of what is open are shown to somebody while they type: to those who may respond. The answer can wait for the CAD only a
-    /// little: if it takes longer to tell who somebody is, they see the list with the next letter.
+    /// Whether somebody sees lists of open calls and units while typing: those who may respond do. The answer can wait only a little for
+    /// the CAD: if finding out who somebody is takes longer, they see the list with the next letter.
     pub async fn may_see(&self, actor: &Actor) -> bool {
         let Ok(Ok(Ruled { rule, roles })) = tokio::time::timeout(TYPING, self.ruled(actor, Permission::SelfDispatch)).await else {
             return false;
@@ -40,7 +40,7 @@ impl Acting {
                 let (tell, told) = oneshot::channel();
                 drop(self.0.deps.tasks.spawn(async move {
                     match this.0.members.known_at_once(user).await {
-                        // Remembered, also if nobody waits any more.
+                        // Cached, even if nobody waits any more.
                         Ok(known) => drop(tell.send(known)),
                         Err(error) => tracing::debug!(%error, "somebody who types could not be asked about"),
                     }
@@ -53,7 +53,7 @@ impl Acting {
         authorization::check(&rule, facts, Need { permission: Permission::SelfDispatch, on_duty: None }).is_ok()
     }
 
-    /// Somebody's account, as it was known lately; else the CAD is asked. `permission` says which of the guild's roles is needed.
+    /// Somebody's account, from the cache or else from the CAD. `permission` decides which of the guild's roles is needed.
     ///
     /// # Errors
     /// As [`ActionError`] says.

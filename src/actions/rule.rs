@@ -1,12 +1,12 @@
-//! Whose rule says who may act. It is the community's: that of the Discord server that was linked first, and its role is looked up there,
-//! wherever somebody acts from. Another linked server can ask for more with a rule of its own, never for less, or whoever owns a server of
-//! their own could walk around it.
+//! Decides whose rule applies. It is the community's: that of the Discord server that was linked first, and its role is checked there,
+//! wherever somebody acts from. Another linked server can require more with a rule of its own, never less, or anybody with a server of
+//! their own could get around it.
 
 use super::{Acting, ActionError, Actor};
 use crate::authorization::{self, ActingRule, Permission, Refusal};
 use crate::ids::{GuildId, RoleId};
 
-/// The rule that counts for somebody, and the roles they have where that rule belongs.
+/// The rule that applies to somebody, and the roles they have in the rule's guild.
 #[derive(Clone, Debug)]
 pub(super) struct Ruled {
     pub(super) rule: ActingRule,
@@ -14,8 +14,8 @@ pub(super) struct Ruled {
 }
 
 impl Acting {
-    /// How a guild lets its members act, as far as that needs no question: its own settings, with nothing switched on that the community's rule
-    /// has off.
+    /// How a guild lets its members act, as far as that needs no request: its own settings, without anything that the community's rule
+    /// disables.
     pub(super) fn rule(&self, guild: GuildId) -> Result<ActingRule, ActionError> {
         let routing = self.0.deps.store.routing_now();
         let known = routing.guilds.get(&guild).filter(|known| known.community == self.0.deps.community).ok_or(ActionError::NotConnected)?;
@@ -33,7 +33,7 @@ impl Acting {
         Some((first, routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default()))
     }
 
-    /// The rule for somebody who does what needs `permission`; refused if they lack a role that it asks for.
+    /// The rule for an action that needs `permission`; refused if somebody lacks its role.
     pub(super) async fn ruled(&self, actor: &Actor, permission: Permission) -> Result<Ruled, ActionError> {
         let own = self.rule(actor.guild)?;
         authorization::by_role_for(&own, &actor.roles, permission)?;

@@ -27,12 +27,12 @@ impl SyntheticEvent {
         Self { kind: "EVENT_DISPATCH_UNIT_DETACH", data: json!({ "callId": call, "idents": idents }) }
     }
 
-    /// A new dispatch call, as the CAD answered it.
+    /// A new dispatch call, from the CAD's answer.
     pub(super) fn made(call: &Object) -> Self {
         Self { kind: "EVENT_DISPATCH_NEW", data: json!({ "dispatch": call }) }
     }
 
-    /// A changed dispatch call, as the CAD answered it.
+    /// A changed dispatch call, from the CAD's answer.
     pub(super) fn edited(call: &Object) -> Self {
         Self { kind: "EVENT_DISPATCH_EDIT", data: json!({ "dispatch": call }) }
     }
@@ -65,7 +65,7 @@ impl SyntheticEvent {
         Self { kind: "EVENT_UNIT_PANIC", data: json!({ "identIds": idents, "isPanic": on }) }
     }
 
-    /// Units of an account, as the CAD listed them.
+    /// Units of an account, from the CAD's list.
     pub(super) fn units(units: &[Object]) -> Self {
         Self { kind: "EVENT_UNIT_UPDATE", data: json!({ "units": units }) }
     }
@@ -101,7 +101,7 @@ mod tests {
         decode(&synthetic.event(ServerId(1), AT).envelope).unwrap()
     }
 
-    /// Each is what its reader expects: nothing is lost on the way.
+    /// Each is what its decoder expects: nothing is lost on the way.
     #[test]
     fn what_is_told_is_understood() {
         let (call, idents) = (CallId(501), [Ident(12), Ident(18)]);

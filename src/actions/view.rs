@@ -1,4 +1,4 @@
-//! What acting must know of a server's world. Pure.
+//! Queries of a server's world for actions. Pure.
 
 use serde_json::{Value, json};
 
@@ -9,18 +9,18 @@ use crate::ids::{CallId, Ident};
 use crate::render::text::{self, SafeText, safe};
 use crate::world::{Acknowledgement, Dispatch, Server, Subject, UnitState};
 
-/// Units of a call shown in a panel.
+/// Limit on a call's units shown in a panel.
 const MOST_UNITS: usize = 25;
 
 /// A unit that somebody can act as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OwnUnit {
     pub(super) ident: Ident,
-    /// Callsign and name, as the CAD has them.
+    /// Callsign and name, as in the CAD.
     pub(super) name: String,
 }
 
-/// What a card's subject is, as far as a panel of buttons needs it. Texts are safe to show.
+/// The current state of a card's subject for a panel of buttons. Texts are safe to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardState {
     /// `Call #501`.
@@ -39,7 +39,7 @@ pub struct CardState {
 pub struct WhoAmI {
     /// The account; `None` if none is linked.
     pub member: Option<Member>,
-    /// The role they lack, if the guild wants one.
+    /// The role they lack, if the guild requires one.
     pub role: Option<Refusal>,
     /// Their units on duty, as the CAD names them.
     pub units: Vec<String>,
@@ -57,7 +57,7 @@ fn raw_name(state: &UnitState) -> String {
     if name.is_empty() { format!("Unit {}", state.unit.ident) } else { name }
 }
 
-/// An account's units on duty: those on the street before those at the desk, then who came last.
+/// An account's units on duty: field units before dispatchers, then the latest login.
 pub(super) fn units_of(world: &Server, account: &str) -> Vec<OwnUnit> {
     let mut units: Vec<&UnitState> = world.units.values().filter(|state| state.on_duty && is_account(state, account)).collect();
     units.sort_by_key(|state| (state.unit.is_dispatch == Some(true), std::cmp::Reverse(state.since)));
@@ -95,7 +95,7 @@ pub(super) fn in_panic(world: &Server, ident: Ident) -> bool {
     world.panics.get(&ident).is_some_and(|panic| panic.over_at.is_none())
 }
 
-/// The CAD's number of a call that is open; `None` if it is over, unknown, or no call.
+/// The CAD's number of an open call; `None` if it is over, unknown, or not a call.
 pub(super) fn open_number(world: &Server, subject: Subject) -> Option<CallId> {
     if world.is_over(subject) {
         return None;
@@ -107,14 +107,14 @@ pub(super) fn open_number(world: &Server, subject: Subject) -> Option<CallId> {
     }
 }
 
-/// The dispatch call of this number, and what the CAD calls it if it is open.
+/// The dispatch call with this number, and its number in the CAD if it is open.
 pub(super) fn dispatch_named(world: &Server, call: CallId) -> Option<(Subject, Option<CallId>)> {
     let found = world.dispatches.values().find(|known| known.id == call || known.cad_number() == Some(call))?;
     let subject = Subject::Dispatch(found.id, found.opened_at);
     Some((subject, open_number(world, subject)))
 }
 
-/// The 911 of this number, and whether it waits.
+/// The 911 with this number, and whether it waits.
 pub(super) fn emergency_named(world: &Server, call: CallId) -> Option<(Subject, bool)> {
     let (id, found) = world.emergencies.iter().find(|(id, known)| **id == call || known.cad_number(**id) == Some(call))?;
     let subject = Subject::Emergency(*id, found.opened_at);
@@ -147,19 +147,19 @@ pub(super) fn card_state(world: &Server, subject: Subject) -> Option<CardState> 
     }
 }
 
-/// A listed unit, said to be of the account that was asked about.
+/// A listed unit, with the requested account added.
 pub(super) fn of_account(mut unit: Object, account: &str) -> Object {
     unit.retain(|name, _| !name.eq_ignore_ascii_case("accId"));
     unit.insert("accId".to_owned(), account.into());
     unit
 }
 
-/// The number in a call that the CAD answered.
+/// The number of a call in the CAD's answer.
 pub(super) fn number(call: &Object) -> Option<CallId> {
     call.get("callId").and_then(Value::as_i64).filter(|id| *id > 0).map(CallId)
 }
 
-/// A dispatch call as the CAD would send it whole, with a change. `None` if it is over. Notes are left out: that changes none.
+/// A dispatch call as in a whole event of the CAD, with a change. `None` if it is over. Notes are left out: that changes none.
 pub(super) fn whole(world: &Server, subject: Subject, change: impl FnOnce(&mut Dispatch)) -> Option<Object> {
     let number = open_number(world, subject)?;
     let Subject::Dispatch(id, _) = subject else { return None };
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(card_state(&world, Subject::Dispatch(CallId(501), AT.plus(1))), None);
     }
 
-    /// The whole call says of itself what the world knows, and nothing but the change is new.
+    /// The whole call equals the known one, except for the change.
     #[test]
     fn a_whole_call_changes_only_what_was_changed() {
         let mut world = world();

@@ -1,6 +1,6 @@
-//! Whether a server's events still come. Pure: once a second somebody looks at the facts, and now and then there is news for people.
+//! Detects when a server's events stop. Pure: it checks the facts once a second, and sometimes returns news for people.
 //!
-//! Never tells of a loss twice, nor of a link that comes and goes within a minute. Rejected credentials and a contested session are another's news.
+//! Never reports a loss twice, nor a connection that comes and goes within a minute. Other code reports rejected or contested sessions.
 //!
 //! ```text
 //!        hub not ready for 60 s, or no event for N minutes though units are on duty
@@ -14,44 +14,44 @@ use crate::clock::UnixMs;
 use crate::ids::ServerId;
 use crate::status::Link;
 
-/// A hub session may be away this long (ms) before it is news: the CAD closes and opens connections as it likes.
+/// How long a hub session may be down (ms) before it is news: the CAD closes and opens connections as it likes.
 const LINK_AWAY: i64 = 60_000;
-/// The first readings after the feed's return are waited for this long (ms).
+/// How long to wait for the first reads after the feed's return (ms).
 const MAX_READS: i64 = 90_000;
 
-/// What there is to be seen of a server.
+/// The facts about a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// Its hub session.
     pub link: Link,
-    /// Since when it is so.
+    /// Since when.
     pub link_since: Option<UnixMs>,
-    /// When its last event came, by whatever way.
+    /// When its last event came, from any source.
     pub last_event: Option<UnixMs>,
-    /// Units on duty, as far as anybody knows.
+    /// Units on duty, as far as known.
     pub on_duty: usize,
-    /// When both parts of it had been asked for, if both were ever read.
+    /// When the later of its two parts was last requested, if both were ever read.
     pub read_at: Option<UnixMs>,
-    /// Calls that readings caught up since the start.
+    /// Calls that reads added since the start.
     pub caught_up: usize,
 }
 
-/// Why nothing comes.
+/// Why no events come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The hub session is away, with the reason where one is known.
+    /// The hub session is down, with the reason if known.
     Link(Option<String>),
-    /// Nothing came although units are on duty.
+    /// No event although units are on duty.
     Silence {
         /// Whether the hub session is up.
         hub: bool,
     },
 }
 
-/// What people should know, or the bot should do.
+/// News for people, or work for the bot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Nothing comes any more.
+    /// Events have stopped.
     Lost {
         /// The last sign of life.
         since: UnixMs,
@@ -59,11 +59,11 @@ pub enum News {
     },
     /// An event came after all: time to read what was missed.
     Stirs,
-    /// It comes again.
+    /// Events are back.
     Back {
-        /// Since when it had not.
+        /// Since when they had stopped.
         since: UnixMs,
-        /// Calls that readings caught up meanwhile.
+        /// Calls that reads added meanwhile.
         caught_up: usize,
     },
 }
@@ -72,12 +72,12 @@ pub enum News {
 #[derive(Clone, Debug)]
 pub struct Feed {
     hub: bool,
-    /// ms; `None` = silence is no news.
+    /// ms; `None` = silence is normal.
     silence: Option<i64>,
     reads: bool,
-    /// Last sign of life by event, or the beginning; and how many calls had been caught up until then.
+    /// Last event, or the beginning; and how many calls had been added until then.
     heard: (UnixMs, usize),
-    /// Since when the hub session has been away, and how many calls had been caught up until then.
+    /// Since when the hub session has been down, and how many calls had been added until then.
     away: Option<(UnixMs, usize)>,
     ready_since: Option<UnixMs>,
     on_duty_since: Option<UnixMs>,
@@ -96,19 +96,19 @@ struct Loss {
     since: UnixMs,
     told_at: UnixMs,
     by_link: bool,
-    /// Calls caught up until then.
+    /// Calls added until then.
     before: usize,
 }
 
 impl Feed {
-    /// Begins now. `hub`: events should come through it; `silence_minutes`: 0 = silence is no news; `reads`: the REST API is read.
+    /// Starts now. `hub`: events should come through it; `silence_minutes`: 0 = silence is normal; `reads`: the REST API is read.
     #[must_use]
     pub fn new(hub: bool, silence_minutes: u32, reads: bool, now: UnixMs) -> Self {
         let silence = (silence_minutes > 0).then(|| i64::from(silence_minutes) * 60_000);
         Self { hub, silence, reads, heard: (now, 0), away: None, ready_since: None, on_duty_since: None, state: State::Well }
     }
 
-    /// Looks once.
+    /// Checks once.
     pub fn look(&mut self, look: &Look, now: UnixMs) -> Option<News> {
         self.follow(look, now);
         match self.state {
@@ -157,7 +157,7 @@ impl Feed {
 
     fn lost_by_link(&self, look: &Look, now: UnixMs) -> Option<(UnixMs, usize, Cause)> {
         let (since, before) = self.away?;
-        // Events that come another way are a feed too.
+        // Events from another source count too.
         if now.since(since) < LINK_AWAY || self.heard.0 > since {
             return None;
         }
@@ -181,7 +181,7 @@ impl Feed {
 }
 
 impl Cause {
-    /// What to do about it, for people.
+    /// The fix, for people.
     #[must_use]
     pub fn hint(&self, server: ServerId) -> String {
         match self {
@@ -208,7 +208,7 @@ mod tests {
 
     const START: i64 = 1_000_000;
 
-    /// A feed and what is seen of it, with a second between looks.
+    /// A feed and its facts, with a second between checks.
     struct Watch {
         feed: Feed,
         look: Look,
@@ -221,7 +221,7 @@ mod tests {
             Self { feed: Feed::new(hub, minutes, reads, now), look: Look::default(), now }
         }
 
-        /// Looks each second for so long: all news, with the second they came at.
+        /// Checks each second for so long: all news, with their second.
         fn pass(&mut self, seconds: i64) -> Vec<(i64, News)> {
             let mut news = Vec::new();
             for _ in 0..seconds {
@@ -296,12 +296,12 @@ mod tests {
             watch.link(Link::Ready);
             assert_eq!(watch.pass(1), []);
         }
-        // Other words for the same trouble do not begin it anew.
+        // Other words for the same problem don't start it again.
         watch.link(down());
         assert_eq!(watch.pass(40), []);
         watch.link(Link::Down("refused".into()));
         assert_eq!(watch.pass(40).len(), 1);
-        // Back for a moment only: still lost, nothing said.
+        // Back for only a moment: still lost, no news.
         watch.link(Link::Ready);
         assert_eq!(watch.pass(5), []);
         watch.link(down());
@@ -357,7 +357,7 @@ mod tests {
             let news = watch.pass(5);
             assert_eq!(news.len(), expected);
             assert!(news.iter().all(|(_, news)| matches!(news, News::Lost { cause: Cause::Silence { hub: true }, .. })), "{news:?}");
-            // The hub alone coming back proves nothing, an event does.
+            // The hub session alone proves nothing, an event does.
             watch.link(down());
             watch.pass(5);
             watch.link(Link::Ready);

@@ -1,4 +1,4 @@
-//! The community's key, compared without telling anything by the time it takes, and without regard to letter case
+//! The community's key, compared in constant time and without regard to letter case
 //! (docs/cad-contract.md#h11).
 
 use subtle::{Choice, ConstantTimeEq};
@@ -6,7 +6,7 @@ use subtle::{Choice, ConstantTimeEq};
 /// Longest key compared, in bytes.
 pub(super) const MAX_KEY: usize = 512;
 
-/// A key in lower case, in a buffer of one size, so that neither the first differing byte nor the length shows in the time taken.
+/// A key in lower case, in a buffer of fixed size, so that neither the first differing byte nor the length shows in the time taken.
 pub(super) struct Key {
     bytes: [u8; MAX_KEY],
     length: u64,
@@ -23,7 +23,7 @@ impl Key {
 }
 
 impl Key {
-    /// Eight bytes at a time: the guard that `subtle` sets around each comparison costs more than the comparison.
+    /// Eight bytes at a time: `subtle`'s barrier around each comparison costs more than the comparison.
     fn words(&self) -> impl Iterator<Item = u64> {
         self.bytes.chunks_exact(8).map(|chunk| chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
     }

@@ -1,7 +1,8 @@
-//! Sonoran CAD: how its events reach us, and what we ask it.
+//! Sonoran CAD: receives its events and uses its REST API.
 //!
-//! Job: [`session`] (hub) and [`listener`] (HTTP) turn what the CAD sends into `RawEvent`s for the intake; [`rest`] asks its REST
-//! API, [`reconcile`] says when, [`feed`] says whether events still come. The community's key ends here: no event, log line or error text carries it further. Never decides what an event means.
+//! [`session`] (hub) and [`listener`] (HTTP) turn what the CAD sends into `RawEvent`s for the intake; [`rest`] calls its REST
+//! API, [`reconcile`] decides when to read it, [`feed`] detects when events stop. The community's key stays here: no event, log line or
+//! error text contains it. Never decides what an event means.
 
 pub mod feed;
 mod key;

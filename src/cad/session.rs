@@ -1,8 +1,8 @@
-//! The hub session of one CAD server: signs in after every handshake and hands on what the CAD pushes (docs/cad-contract.md#h4, #h7).
+//! The hub session of one CAD server: signs in after every handshake and forwards what the CAD pushes (docs/cad-contract.md#h4, #h7).
 //!
-//! Job: `pushEvent` → [`RawEvent`], in the order of the connection. Never logs a body or a key, never falls back to the older sign-in on
-//! a matter of credentials. Rejected credentials slow it down to minutes and are told to people. Three sessions in a row that the CAD
-//! closes soon after the sign-in mean that another client holds the server's session: then this one is given up, so that the two do not
+//! Turns `pushEvent` into [`RawEvent`], in the order of the connection. Never logs a body or a key, never falls back to the older sign-in
+//! after rejected credentials. Rejected credentials slow it down to minutes and are reported to people. Three sessions in a row that the
+//! CAD closes soon after the sign-in mean that another client holds the server's session: then this one is given up, so that the two don't
 //! take turns.
 //!
 //! ```text
@@ -35,23 +35,23 @@ use crate::ops::{Part, Readiness};
 use crate::shutdown::Tasks;
 use crate::status::{Link, Status, contested};
 
-/// Pushes that may wait for ingest, and their bytes. Beyond it the newest are dropped and counted: the hub cannot be asked to wait.
+/// Pushes that may wait for ingest, and their bytes. Beyond it the newest are dropped and counted: the hub can't be asked to wait.
 const WAITING: usize = 16_384;
 const WAITING_BYTES: usize = 24 << 20;
-/// Longest push that is looked at, in bytes: twice what the listener takes, since a push may be a text that holds the event.
+/// Longest push that is read, in bytes: twice the listener's limit, since a push may be a text that contains the event.
 const MAX_PUSH: usize = 2 << 20;
 /// First wait after rejected credentials; doubles up to [`REJECTED_MAX`].
 const REJECTED: Duration = Duration::from_secs(30);
 const REJECTED_MAX: Duration = Duration::from_secs(300);
-/// A session that ends sooner after its sign-in was taken by another client, if it happens [`CONTESTED_TIMES`] times in a row.
+/// A session that ends sooner after its sign-in was taken over by another client, if it happens [`CONTESTED_TIMES`] times in a row.
 const CONTESTED_WITHIN: Duration = Duration::from_secs(30);
 const CONTESTED_TIMES: u32 = 3;
-/// JSON values in the hub's answer to a sign-in, at most.
+/// Limit on the JSON values in the hub's answer to a sign-in.
 const MAX_ANSWER_VALUES: usize = 1_000;
-/// The hub's own words that people get to see, at most (characters).
+/// Limit on the hub's own words shown to people (characters).
 const MAX_WORDS: usize = 200;
 
-/// What a session needs.
+/// The inputs of a session.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub community: CommunityId,
@@ -64,7 +64,7 @@ pub struct Session {
     pub negotiation: Negotiation,
     /// `SONORAN_HUB_REDIRECTS`, and the host of `SONORAN_API_URL`.
     pub redirects: Vec<String>,
-    /// Roots of trust, shared by all sessions.
+    /// Root certificates, shared by all sessions.
     pub tls: Arc<rustls::ClientConfig>,
     pub intake: Intake,
     pub clock: Clock,
@@ -76,7 +76,7 @@ pub struct Session {
     pub changes: mpsc::Sender<LinkChange>,
 }
 
-/// A session's link became something else.
+/// A change of a session's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkChange {
     pub server: ServerId,
@@ -85,7 +85,7 @@ pub struct LinkChange {
 }
 
 impl Session {
-    /// Runs until draining begins; then closes the connection properly and hands over what had come in.
+    /// Runs until draining begins; then closes the connection properly and forwards what had arrived.
     ///
     /// # Errors
     /// If the settings cannot make a hub: a bad URL, no TLS.
@@ -150,7 +150,7 @@ impl Session {
             return None;
         }
         let sealed = envelope::look(payload.get().as_bytes()).map_err(malformed).ok()?;
-        // Absent is fine: the connection itself is signed in. Present but wrong is not ours.
+        // Missing is fine: the connection itself is signed in. Wrong means that it isn't ours.
         let is_ours = match &sealed.key {
             Sent::Absent => true,
             Sent::Odd => false,
@@ -165,7 +165,7 @@ impl Session {
         Some(RawEvent { server: self.server, source: Source::Hub, received_at: self.clock.now(), envelope: envelope.into() })
     }
 
-    /// Follows the connection's state and tells everybody.
+    /// Follows the connection's state and reports it everywhere.
     async fn watch(&self, hub: &Hub, rivalry: &Rivalry) {
         let mut state = hub.state();
         let mut was_ready = false;
@@ -178,7 +178,7 @@ impl Session {
                 State::Waiting { reason, .. } => Link::Down(reason.to_string()),
                 State::Disconnected { reason } if stopped => Link::Down(reason.to_string()),
                 State::Disconnected { .. } if rivalry.given_up.load(Ordering::SeqCst) => Link::Contested,
-                // A new try changes nothing for people until its outcome is known.
+                // A new attempt changes nothing for people until its outcome is known.
                 State::Connecting { .. } | State::Connected { .. } | State::Disconnected { .. } => {
                     if !was_ready && matches!(self.status.link_of(self.server), Link::Off) {
                         self.tell(Link::Connecting);
@@ -251,10 +251,10 @@ struct SignIn {
     rivalry: Arc<Rivalry>,
 }
 
-/// What the sign-in, the retry policy and the watcher know of another client for the same server id.
+/// Shared by the sign-in, the retry policy and the watcher: signs of another client for the same server id.
 #[derive(Debug, Default)]
 struct Rivalry {
-    /// Since when the present session is signed in.
+    /// Since when the current session is signed in.
     signed_in: Mutex<Option<Instant>>,
     given_up: AtomicBool,
     /// Sessions in a row that ended too soon.
@@ -266,10 +266,10 @@ impl Rivalry {
         *self.signed_in.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// A connection ended. Whether to give up.
+    /// A connection ended. Returns whether to give up.
     fn ended(&self, error: &HubError) -> bool {
         let Some(at) = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
-        // What breaks the protocol or says nothing is in trouble itself; nobody was preferred to us.
+        // A protocol error or silence is the hub's own problem; no other client replaced us.
         let closed = matches!(error, HubError::Closed { .. } | HubError::Ended { .. } | HubError::Io(_));
         if !closed || at.elapsed() >= CONTESTED_WITHIN {
             self.short.store(0, Ordering::SeqCst);
@@ -323,14 +323,14 @@ impl SignIn {
         }
     }
 
-    /// The hub's words without our key, should it ever repeat it to us.
+    /// The hub's words without our key, in case it repeats it.
     fn blanked(&self, words: &str) -> String {
         let key = self.key.expose_secret().to_ascii_lowercase();
         let folded = words.to_ascii_lowercase();
         if key.is_empty() || !folded.contains(&key) {
             return words.to_owned();
         }
-        // Folding ASCII keeps every byte in its place.
+        // Folding ASCII keeps byte positions.
         let mut out = String::with_capacity(words.len());
         let mut from = 0;
         for (at, found) in folded.match_indices(&key) {
@@ -342,13 +342,13 @@ impl SignIn {
         out
     }
 
-    /// Always three arguments, the server a JSON number: the hub binds by exact count and kind.
+    /// Always three arguments, the server a JSON number: the hub binds by exact count and type.
     async fn call(&self, connection: &Connection, method: &str) -> Result<Option<Box<RawValue>>, HubError> {
         connection.invoke(method, (self.community.as_str(), self.key.expose_secret(), self.server.0)).await
     }
 }
 
-/// Only these words mean that the method is missing; anything else is about us.
+/// Only this text means that the method is missing; any other error is about us.
 fn is_missing_method(words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     words.contains("method does not exist") || words.contains("unknown hub method")
@@ -431,7 +431,7 @@ mod tests {
                 rivalry.signed_in();
                 tokio::time::sleep(Duration::from_secs(*seconds)).await;
                 ends.push(rivalry.ended(error));
-                // A connection that comes to nothing says nothing.
+                // A connection that failed says nothing.
                 ends.push(rivalry.ended(&HubError::Io("refused".into())));
             }
             ends.iter().any(|given_up| *given_up)

@@ -1,4 +1,4 @@
-//! Messages of the bot's own in a channel: what was set up there, and what goes on again.
+//! The bot's own messages in a channel: what was set up there, and what resumes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::render::text::{self, SafeText, safe};
 use crate::render::{Embed, Message};
 use crate::route::RouteSpec;
 
-/// How long ingest may keep a command waiting.
+/// Time limit for ingest during a command.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Colour of a confirmation.
 const CONFIRMED: u32 = 0x2E_CC71;

@@ -1,13 +1,13 @@
-//! Who changed which setting: written down for every command alike, so that none can forget it.
+//! Records who changed which setting, around every command, so that no command can forget it.
 //!
 //! ```text
-//! pre_command: the routing as it is ─▶ the command ─▶ post_command, on_error: is it another one for this guild? ─▶ one entry
+//! pre_command: remember the routing ─▶ the command ─▶ post_command, on_error: is it different for this guild? ─▶ one entry
 //! ```
 //!
-//! Settings are what [`Routing`] holds of a guild: ingest needs all of them there. A command that found all as asked, or refused, changed
-//! nothing and leaves no entry; one that changed something and then failed to say so leaves one. Presses and forms that change settings
-//! call [`note`] themselves. Of two people who change settings in the same moment, each may be told with the other's change too: better than
-//! one that is missing.
+//! Settings are what [`Routing`] holds of a guild: ingest needs all of them there. A command that changed nothing, or was refused, leaves
+//! no entry; one that changed something and then failed to say so leaves one. Presses and forms that change settings
+//! call [`note`] themselves. If two people change settings at the same moment, each entry may contain the other's change too: better than
+//! a missing one.
 
 use std::sync::Arc;
 
@@ -25,24 +25,24 @@ use crate::store::{Guild, Routing};
 const NOT_SETTINGS: &[&str] = &[
     "alerts list",
     "alerts test",
-    // Draws again what is set.
+    // Renders existing boards again.
     "board refresh",
     "cad audit",
     "cad diagnose",
     "cad export",
-    // They write their entries with the change: a server that is unlinked has no settings to compare.
+    // They write their entries together with the change: an unlinked server has no settings to compare.
     "cad link",
     "cad unlink",
     // Shows the difference; the press that replaces settings writes the entry in its own transaction.
     "cad import",
-    // Its presses say what they made.
+    // Its presses record what they created.
     "cad setup",
     "cad status",
     "duty log",
     "duty leaderboard",
     "duty export",
     "cad stats",
-    // What is done in the CAD is written down where it is done.
+    // Actions in the CAD are recorded where they are done.
     "unit me",
     "unit link",
     "unit status",
@@ -64,7 +64,7 @@ const NOT_SETTINGS: &[&str] = &[
     "add_note",
 ];
 
-/// Most routes and boards that are named in one entry.
+/// Limit on the routes and boards named in one entry.
 const NAMED: usize = 6;
 
 fn is_recorded(command: &str) -> bool {
@@ -88,7 +88,7 @@ pub(super) async fn after(ctx: poise::Context<'_, CommandContext, Error>, outcom
     note_as(ctx.data(), by, action, given(own), &before, outcome).await;
 }
 
-/// Writes down what a press or a form changed since `before`, if it did.
+/// Records what a press or a form changed since `before`, if anything.
 pub(super) async fn note(context: &CommandContext, by: (GuildId, UserId), action: &str, detail: String, before: &Routing) {
     note_as(context, by, action.to_owned(), detail, before, "done").await;
 }
@@ -101,7 +101,7 @@ async fn note_as(context: &CommandContext, by: (GuildId, UserId), action: String
     }
     let at = context.clock.now();
     let entry = Entry { guild, at, user, kind: Kind::Setting, action, target: and(&target), detail, outcome: outcome.to_owned() };
-    // The setting stands, and the person was told so: a record that cannot be kept is the operator's trouble.
+    // The setting is stored, and the person was told so: a failed record is the operator's problem.
     if let Err(error) = context.store.audit(entry).await {
         tracing::error!(%error, %guild, %user, "a change of settings could not be recorded");
     }
@@ -140,7 +140,7 @@ fn changed(before: &Routing, after: &Routing, guild: GuildId) -> Vec<String> {
         said.truncate(NAMED);
         said.push(format!("{more} more"));
     }
-    // Taken apart, so that what is added to a guild is not forgotten here. That it is known at all is no setting.
+    // Destructured, so that new parts of a guild aren't forgotten here. Whether it is known at all isn't a setting.
     let own = |routing: &Routing| {
         routing.guilds.get(&guild).cloned().map_or_else(Default::default, |guild| {
             let Guild { id: _, community: _, notices, labels, quiet, acting } = guild;
@@ -158,7 +158,7 @@ fn changed(before: &Routing, after: &Routing, guild: GuildId) -> Vec<String> {
     said
 }
 
-/// The options as a person reads them: `event:911 channel:<#5>`. No option is a secret: those are typed into forms only.
+/// The options as a person reads them: `event:911 channel:<#5>`. No option is a secret: secrets are typed only into forms.
 fn given(ctx: Context<'_>) -> String {
     fn leaves(options: &[ResolvedOption<'_>], said: &mut Vec<String>) {
         for option in options {
@@ -189,7 +189,7 @@ fn given(ctx: Context<'_>) -> String {
 mod tests {
     use super::*;
 
-    /// Every command that can be run, by the qualified name that poise gives it when it starts.
+    /// Every command that can be run, by poise's qualified name.
     fn runnable(commands: &[poise::Command<CommandContext, Error>], above: &str, found: &mut Vec<String>) {
         for command in commands {
             let name = format!("{above}{}", command.name);
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// Whoever adds a command decides here whether it changes settings: those that do are recorded without their doing anything.
+    /// A new command must decide here whether it changes settings: those that do are recorded automatically.
     #[test]
     fn every_command_is_recorded_or_known_to_change_no_setting() {
         const SETTINGS: [&str; 16] = [

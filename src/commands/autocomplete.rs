@@ -14,7 +14,7 @@ use crate::route::filter::Service;
 use crate::route::{Board, Route};
 use crate::store::duty::Member;
 
-/// Most choices Discord shows.
+/// Discord's limit on choices.
 const MOST: usize = 25;
 /// Longest name of a choice (UTF-16 units).
 const NAME: usize = 100;
@@ -69,7 +69,7 @@ pub(super) async fn server(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
     choices(shown, partial)
 }
 
-/// Who was on duty lately: the value is the CAD's account where it is known.
+/// Who was on duty recently: the value is the CAD's account where it is known.
 pub(super) async fn member(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let Some(community) = community(ctx) else { return CreateAutocompleteResponse::new() };
     let known = ctx.data().store.duty_members(&community.id).await.unwrap_or_default();
@@ -100,7 +100,7 @@ pub(super) async fn priorities(ctx: Context<'_>, partial: &str) -> CreateAutocom
     several(known.choices(), partial, false)
 }
 
-/// Departments of those who were on duty, for a list that is being typed. One that nobody was on duty in may be typed too.
+/// Departments of those who were on duty, for a list that is being typed. Other departments may be typed too.
 pub(super) async fn departments(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let Some(community) = community(ctx) else { return CreateAutocompleteResponse::new() };
     let known = ctx.data().store.duty_departments(&community.id).await.unwrap_or_default();
@@ -133,7 +133,7 @@ fn longer(known: &[(String, String)], partial: &str, free: bool) -> Vec<(String,
     if free && !wanted.is_empty() && !shown.iter().any(|(_, value)| value.eq_ignore_ascii_case(&typed.1)) {
         shown.insert(0, typed);
     }
-    // A value that is cut would be another one.
+    // A truncated value would be a different one.
     shown.retain(|(_, value)| text::units(value) <= NAME);
     shown.truncate(MOST);
     shown

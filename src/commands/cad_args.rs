@@ -1,4 +1,4 @@
-//! What the commands that act in the CAD share: who acts, on which server, on which call and unit, and the answer.
+//! Arguments of the commands that act in the CAD: who acts, on which server, on which call and unit; and their answer.
 
 use super::calls::{OnDuty, OpenCall};
 use super::context::{CommandContext, Context, actor, guild_of};
@@ -11,7 +11,7 @@ use crate::render::Labels;
 use crate::render::button::On;
 use crate::world::Subject;
 
-/// Who gave a command.
+/// Who ran a command.
 pub(super) fn actor_of(ctx: Context<'_>) -> Result<Actor, Error> {
     let interaction = ctx.interaction;
     Ok(actor(guild_of(ctx)?, UserId(interaction.user.id.get()), interaction.member.as_deref()))
@@ -22,31 +22,31 @@ pub(super) fn labels(context: &CommandContext, guild: GuildId) -> Labels {
     context.store.routing_now().guilds.get(&guild).map(|guild| (*guild.labels).clone()).unwrap_or_default()
 }
 
-/// The server that was chosen, else the one on which the member is on duty, else the first.
+/// The chosen server, else the one on which the member is on duty, else the first.
 pub(super) async fn server(acting: &Acting, actor: &Actor, chosen: Option<i64>) -> Result<ServerId, Error> {
     server_for(acting, actor, chosen, Permission::Account).await
 }
 
-/// As [`server`], for what needs `permission`.
+/// [`server`] for an action that needs `permission`.
 pub(super) async fn server_for(acting: &Acting, actor: &Actor, chosen: Option<i64>, permission: Permission) -> Result<ServerId, Error> {
     let Some(chosen) = chosen else { return Ok(acting.server_of(actor, permission).await?) };
     let known = acting.servers().iter().find(|server| i64::from(server.0) == chosen).copied();
     known.ok_or_else(|| Error::refused(format!("This bot watches no server {chosen}: choose one from the list.")))
 }
 
-/// Does it, and tells what came of it. The command has been deferred before.
+/// Runs the action and shows its result. The command was deferred before.
 pub(super) async fn act(ctx: Context<'_>, actor: &Actor, server: ServerId, action: CadAction) -> Result<(), Error> {
     let acting = ctx.data().acting(actor.guild)?;
     let said = patiently(ctx, acting.act(actor, server, action)).await?;
     reply::say(ctx, said).await
 }
 
-/// Does what a deferred command needs of the CAD, and shows how it waits.
+/// Runs the CAD requests of a deferred command, and shows while it waits.
 pub(super) async fn patiently<T>(ctx: Context<'_>, work: impl Future<Output = T>) -> T {
     let (serenity, interaction) = (ctx.serenity_context(), ctx.interaction);
     let (done, is_shown) = waiting::watched(UserId(interaction.user.id.get()), work, &(serenity, interaction)).await;
     if is_shown {
-        // The answer comes as a message of its own.
+        // The answer is a message of its own.
         waiting::log(interaction.delete_response(serenity).await);
     }
     done
@@ -73,12 +73,12 @@ pub(super) async fn units(acting: &Acting, labels: &Labels, of: Option<On>, atta
     Ok(all)
 }
 
-/// The call that was chosen from the list, or whose number was typed: on the member's own server before on others.
+/// The call chosen from the list, or whose number was typed: on the member's own server before others.
 pub(super) async fn call(ctx: Context<'_>, actor: &Actor, typed: &str) -> Result<On, Error> {
     call_like(ctx, actor, typed, None).await
 }
 
-/// As [`call`]: a dispatch call, or a 911, if both have the number that was typed.
+/// As [`call`]: a dispatch call, or a 911, if both have the typed number.
 pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_dispatch: Option<bool>) -> Result<On, Error> {
     if let Some(on) = On::parse(typed.trim()) {
         return Ok(on);
@@ -101,7 +101,7 @@ pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_d
     on.map(|call| call.on).ok_or_else(|| Error::refused(format!("There is no open call #{number}: `/call list` shows what is open.")))
 }
 
-/// A dispatch call; of a 911 a sentence.
+/// A dispatch call; for a 911, a sentence.
 pub(super) fn dispatched(on: On) -> Result<CallId, Error> {
     match on.subject {
         Subject::Dispatch(id, _) => Ok(id),
@@ -117,7 +117,7 @@ pub(super) fn unit_value(unit: &OnDuty) -> String {
     format!("{}:{}", unit.server, unit.ident)
 }
 
-/// The unit that was chosen from the list, or whose callsign or number was typed, on a call's server.
+/// The unit chosen from the list, or whose callsign or number was typed, on a call's server.
 pub(super) async fn unit(ctx: Context<'_>, on: On, typed: &str) -> Result<Ident, Error> {
     let typed = typed.trim();
     let elsewhere = || Error::refused(format!("That unit is not on server {}, where the call is: choose one from the list.", on.server));

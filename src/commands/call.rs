@@ -1,4 +1,4 @@
-//! `/call`: the community's calls, for those whom the guild lets dispatch from Discord.
+//! `/call`: the community's calls, for people whom the guild lets dispatch from Discord.
 
 mod assign;
 mod close;

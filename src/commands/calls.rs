@@ -1,4 +1,4 @@
-//! What is open in a server's world, as lists for people who type: calls and units. Pure; nothing here asks the CAD.
+//! Open calls and units of a server's world, as lists for people who type. Pure; nothing here asks the CAD.
 
 use std::cmp::Reverse;
 
@@ -13,15 +13,15 @@ use crate::world::{Dispatch, Emergency, Server, Subject};
 /// Longest part of a line (UTF-16 units).
 const PART: usize = 60;
 
-/// A call that is open, or a 911 that waits.
+/// An open call, or a waiting 911.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OpenCall {
     pub(super) on: On,
-    /// The CAD's number of it. Without one it can be looked at, but not acted on.
+    /// The CAD's number. Without one, it can be viewed but not acted on.
     pub(super) number: Option<CallId>,
     /// `911 #302 · Shots fired · Alta St`, raw.
     parts: Vec<String>,
-    /// 1 to 3; 911s are 1, civil calls 3, what says nothing 2.
+    /// 1 to 3; 911s are 1, civil calls 3, calls without a priority 2.
     urgency: i64,
     pub(super) opened_at: UnixMs,
 }
@@ -59,7 +59,7 @@ fn filled(text: Option<&str>) -> Option<String> {
     text::visible(text).map(|text| text.trim().to_owned())
 }
 
-/// The calls that are open and the 911s that wait, the most urgent and newest first.
+/// The open calls and waiting 911s, the most urgent and newest first.
 pub(super) fn open(world: &Server, server: ServerId, labels: &Labels) -> Vec<OpenCall> {
     let waiting = world.emergencies.iter().filter_map(|(key, known)| waiting(world, server, labels, *key, known));
     let dispatched = world.dispatches.values().filter_map(|call| dispatched(world, server, labels, call));
@@ -129,7 +129,7 @@ pub(super) struct OnDuty {
     pub(super) choice: String,
 }
 
-/// Units on duty by callsign; of one call only, if it is named.
+/// Units on duty by callsign; only those of one call, if it is named.
 pub(super) fn units(world: &Server, server: ServerId, labels: &Labels, of: Option<Subject>) -> Vec<OnDuty> {
     let of_call = |ident: &Ident| match of {
         Some(Subject::Dispatch(id, _)) => world.dispatches.get(&id).is_some_and(|call| call.units.contains(ident)),

@@ -1,4 +1,4 @@
-//! The buttons and lists of cards, as answers to commands have them.
+//! The buttons and lists of cards, for replies to commands.
 
 use serenity::all::{
     ButtonStyle, CreateActionRow, CreateButton, CreateSelectMenu, CreateSelectMenuKind, CreateSelectMenuOption, ReactionType,
@@ -13,7 +13,7 @@ pub(super) fn offer(on: On) -> CreateActionRow {
     CreateActionRow::Buttons(vec![button_of(Verb::AlsoClear, on)])
 }
 
-/// The buttons of a card, as it has them in its channel.
+/// The buttons of a card, as in its channel.
 pub(super) fn rows(card: &Message) -> Vec<CreateActionRow> {
     let on = |button: &Button| On::parse(&button.on).map(|on| button_of(button.verb, on));
     let buttons: Vec<CreateButton> = card.buttons.iter().filter_map(on).collect();

@@ -1,9 +1,9 @@
-//! Buttons under cards, and the private panels and forms that they open. Everything is in the custom id ([`crate::render::button`]), so that
-//! a press survives a restart; who may is asked each time, in [`crate::actions`].
+//! Buttons under cards, and the private panels and forms that they open. The custom id has everything ([`crate::render::button`]), so that
+//! a press survives a restart; permissions are checked each time, in [`crate::actions`].
 //!
 //! ```text
-//! press ─┬─ a form is opened at once: Discord takes none after a deferral ─▶ form sent ─▶ deferred ─▶ done, told privately
-//!        └─ deferred at once: the CAD may take longer than Discord's three seconds ─▶ done, told privately
+//! press ─┬─ a form is opened at once: Discord accepts none after a deferral ─▶ submitted ─▶ deferred ─▶ done, private reply
+//!        └─ deferred at once: the CAD may take longer than Discord's three seconds ─▶ done, private reply
 //! ```
 
 use serenity::all::{
@@ -25,7 +25,7 @@ use crate::render::button::{On, Verb};
 use crate::render::{Labels, text};
 use crate::world::Subject;
 
-/// What is typed into a form.
+/// The text typed into a form.
 const TYPED: &str = "typed";
 /// Longest postal (characters).
 const LONGEST_POSTAL: u16 = 20;
@@ -50,7 +50,7 @@ pub(super) async fn press(
         Ok(Answer::Offer(sentence, on)) => said(&sentence).components(vec![offer(on)]),
         Ok(Answer::Panel(page)) => page.edit(),
         Err(refused) => {
-            // A card that the bot knows nothing of any more would keep its buttons for ever.
+            // A card that the bot no longer knows would keep its buttons forever.
             if matches!(refused, ActionError::Over { redrawn: false, .. }) && !is_private(component) {
                 strip(ctx, component).await;
             }
@@ -61,7 +61,7 @@ pub(super) async fn press(
     Ok(())
 }
 
-/// A form that was filled in.
+/// A submitted form.
 pub(super) async fn form(
     ctx: &Context,
     context: &CommandContext,
@@ -80,7 +80,7 @@ pub(super) async fn form(
     let sentence = match done {
         Ok(Answer::Said(sentence) | Answer::Offer(sentence, _)) => sentence,
         Ok(Answer::Panel(_)) => "Press the button again.".to_owned(),
-        // The form is gone from the screen: what was typed is given back.
+        // The form is gone from the screen: what was typed is returned.
         Err(refused) => format!("{refused}\n\nThis is what you typed:\n```\n{}\n```", text::cut(&typed.replace('`', "'"), 1_000)),
     };
     modal.edit_response(ctx, said(&sentence)).await?;
@@ -90,11 +90,11 @@ pub(super) async fn form(
 enum Answer {
     Said(String),
     Panel(Page),
-    /// A panic is over, and the 911 that the game placed for it still waits.
+    /// A panic is over, and the 911 that the game created for it still waits.
     Offer(String, On),
 }
 
-/// Asks whether another unit's panic is meant.
+/// Asks for confirmation before ending another unit's panic.
 fn question(on: On, name: &str) -> Page {
     let text = format!("This is {name}'s panic, not yours. Ending it tells everyone that {name} is safe.");
     let rows = vec![CreateActionRow::Buttons(vec![button_of(Verb::OverSure, on)])];
@@ -113,7 +113,7 @@ async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: O
     let action = match (verb, subject) {
         (Verb::More | Verb::Panel, _) => {
             let mut state = acting.card(who.guild, server, subject).await?;
-            // Its names are for messages: a list would show their backslashes.
+            // Its names are escaped for messages: a list would show the backslashes.
             let idents: Vec<Ident> = state.units.iter().map(|(ident, ..)| *ident).collect();
             let names = acting.look(server, move |world| idents.iter().map(|ident| calls::unit_name(world, *ident)).collect::<Vec<_>>());
             for ((_, shown, _), name) in state.units.iter_mut().zip(names.await?) {
@@ -154,7 +154,7 @@ async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: O
     })
 }
 
-/// The value that was chosen from a list.
+/// The value chosen from a list.
 pub(super) fn chosen(component: &ComponentInteraction) -> Option<&str> {
     match &component.data.kind {
         ComponentInteractionDataKind::StringSelect { values } => values.first().map(String::as_str),
@@ -170,7 +170,7 @@ fn is_private(component: &ComponentInteraction) -> bool {
     component.message.flags.is_some_and(|flags| flags.contains(MessageFlags::EPHEMERAL))
 }
 
-/// Takes the buttons off a message of our own that no post stands for.
+/// Removes the buttons from our own message without a post.
 async fn strip(ctx: &Context, component: &ComponentInteraction) {
     let bare = EditMessage::new().components(Vec::new()).allowed_mentions(CreateAllowedMentions::new());
     if let Err(error) = component.channel_id.edit_message(ctx, component.message.id, bare).await {
@@ -194,7 +194,7 @@ fn form_of(verb: Verb, on: On) -> Option<CreateModal> {
     Some(CreateModal::new(CustomId::Card(verb, on).to_string(), text::cut(&title, 45)).components(vec![CreateActionRow::InputText(input)]))
 }
 
-/// What can be done with a card, for one person.
+/// The actions on a card, for one person.
 fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
     let verbs: &[Verb] = match (on.subject, state.taken) {
         (Subject::Dispatch(..), _) => &[Verb::Respond, Verb::Detach, Verb::Note, Verb::Postal, Verb::Close],

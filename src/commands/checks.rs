@@ -1,4 +1,4 @@
-//! What the bot may do in a channel, by Discord's documented algorithm over what Discord says of guild, channel and ourselves.
+//! Computes what the bot may do in a channel, by Discord's documented algorithm from the guild, the channel and the bot's member.
 
 use serde_json::Value;
 use serenity::all::Permissions;
@@ -17,10 +17,10 @@ const NEEDED: [(Permissions, &str); 5] = [
     (Permissions::READ_MESSAGE_HISTORY, "Read Message History"),
     (Permissions::ATTACH_FILES, "Attach Files"),
 ];
-/// What threads need beside it.
+/// What threads need in addition.
 const FOR_THREADS: [(Permissions, &str); 2] =
     [(Permissions::CREATE_PUBLIC_THREADS, "Create Public Threads"), (Permissions::SEND_MESSAGES_IN_THREADS, "Send Messages in Threads")];
-/// What a forum needs: the same bits, which its settings call otherwise.
+/// What a forum needs: the same bits, under the names in its settings.
 const IN_FORUM: [(Permissions, &str); 6] = [
     (Permissions::VIEW_CHANNEL, "View Channel"),
     (Permissions::SEND_MESSAGES, "Create Posts"),
@@ -39,16 +39,16 @@ pub(super) enum ChannelAccess {
     May(Permissions),
     /// These permissions, in a forum.
     Forum(Permissions),
-    /// A forum that takes no post without a tag: Discord would refuse ours.
+    /// A forum that accepts no post without a tag: Discord would reject ours.
     WantsTags,
-    /// No such channel any more.
+    /// The channel was deleted.
     Gone,
-    /// In another guild, or nothing alerts can be posted into.
+    /// In another guild, or of a kind that alerts can't be posted into.
     Unfit(&'static str),
 }
 
 impl ChannelAccess {
-    /// What stands in the way of posting, with its fix; `None` = nothing.
+    /// What prevents posting, with its fix; `None` = nothing.
     pub(super) fn hindrance(self, channel: ChannelId) -> Option<String> {
         match self {
             Self::May(permissions) => lacking(channel, permissions, &NEEDED),
@@ -63,7 +63,7 @@ impl ChannelAccess {
         }
     }
 
-    /// As [`ChannelAccess::hindrance`], where calls are to get threads too. A forum needs no more than it needs anyway.
+    /// As [`ChannelAccess::hindrance`], with threads for calls. A forum needs nothing more.
     pub(super) fn hindrance_to_threads(self, channel: ChannelId) -> Option<String> {
         match self {
             Self::May(permissions) => {
@@ -74,7 +74,7 @@ impl ChannelAccess {
         }
     }
 
-    /// As [`ChannelAccess::hindrance`], where the bot's own words are to stand: they are no post of a forum.
+    /// As [`ChannelAccess::hindrance`], for the bot's own messages, which are not posts of a forum.
     pub(super) fn hindrance_to_words(self, channel: ChannelId) -> Option<String> {
         if self.is_forum() { Self::Unfit("it is a forum").hindrance(channel) } else { self.hindrance(channel) }
     }
@@ -83,7 +83,7 @@ impl ChannelAccess {
         matches!(self, Self::Forum(_) | Self::WantsTags)
     }
 
-    /// Whether a role that not everybody may mention is pinged anyway.
+    /// Whether the bot can ping a role that not everybody may mention.
     pub(super) fn pings_any_role(self) -> bool {
         matches!(self, Self::May(permissions) | Self::Forum(permissions) if permissions.contains(Permissions::MENTION_EVERYONE))
     }
@@ -93,7 +93,7 @@ fn lacking(channel: ChannelId, permissions: Permissions, needed: &[(Permissions,
     let missing: Vec<String> = if permissions.contains(Permissions::VIEW_CHANNEL) {
         needed.iter().filter(|(bit, _)| !permissions.contains(*bit)).map(|(_, name)| (*name).to_owned()).collect()
     } else {
-        // Who cannot see a channel can do nothing there: naming the rest would only hide the cause.
+        // Without View Channel nothing works there: naming the rest would only hide the cause.
         vec!["View Channel".to_owned()]
     };
     let them = if missing.len() == 1 { "it" } else { "them" };
@@ -105,14 +105,14 @@ fn lacking(channel: ChannelId, permissions: Permissions, needed: &[(Permissions,
     })
 }
 
-/// A guild as far as permissions need it: asked once, used for several channels.
+/// A guild's data for permissions: fetched once, used for several channels.
 #[derive(Clone, Debug)]
 pub(super) struct Standpoint {
     guild: GuildId,
     me: u64,
     /// Ours; not @everyone.
     mine: Vec<u64>,
-    /// What all our roles and @everyone grant together.
+    /// The permissions of all our roles and @everyone together.
     base: Permissions,
     /// Every role, and whether everybody may mention it.
     roles: Vec<(RoleId, bool)>,
@@ -124,12 +124,12 @@ pub(super) enum Pingable {
     Yes,
     /// Not everybody may mention it, and the bot may not mention every role.
     No,
-    /// There is no such role any more.
+    /// The role was deleted.
     Gone,
 }
 
 impl Standpoint {
-    /// Asks Discord for the guild's roles and for ourselves.
+    /// Fetches the guild's roles and the bot's member from Discord.
     pub(super) async fn ask(context: &CommandContext, guild: GuildId) -> Result<Self, Error> {
         let me = context.facts.bot.user;
         let (roles, member) = (format!("/guilds/{guild}/roles"), format!("/guilds/{guild}/members/{me}"));
@@ -141,13 +141,13 @@ impl Standpoint {
         let mine: Vec<u64> = list(member.get("roles")).filter_map(flake).collect();
         let granted = |role: &Value| role.get("id").and_then(flake).is_some_and(|id| id == guild.0 || mine.contains(&id));
         let base = list(Some(roles)).filter(|role| granted(role)).fold(Permissions::empty(), |all, role| all | bits(role, "permissions"));
-        // Where Discord does not say, it is not for us to warn.
+        // If Discord doesn't say, don't warn.
         let mentionable = |role: &Value| role.get("mentionable").and_then(Value::as_bool).unwrap_or(true);
         let roles = list(Some(roles)).filter_map(|role| Some((RoleId(role.get("id").and_then(flake)?), mentionable(role)))).collect();
         Self { guild, me, mine, base, roles }
     }
 
-    /// Whether a role is still there.
+    /// Whether a role still exists.
     pub(super) fn has_role(&self, role: RoleId) -> bool {
         self.roles.iter().any(|(known, _)| *known == role)
     }
@@ -211,8 +211,8 @@ impl Standpoint {
     }
 }
 
-/// What the bot may do in `channel`. `here` is the channel a person speaks from, with what Discord says of it: it costs no question.
-/// It is no forum: people speak in a forum's posts, which are channels of their own.
+/// What the bot may do in `channel`. `here` is the channel of the interaction, whose permissions Discord sent along: it costs no request.
+/// It is never a forum: people write in a forum's posts, which are channels of their own.
 pub(super) async fn channel_access(
     context: &CommandContext,
     guild: GuildId,
@@ -226,7 +226,7 @@ pub(super) async fn channel_access(
     Standpoint::ask(context, guild).await?.in_channel(context, channel).await
 }
 
-/// A role that pings everybody is no role to choose.
+/// A role that pings everybody can't be chosen.
 pub(super) fn not_everyone(guild: GuildId, role: Option<RoleId>) -> Result<(), Error> {
     match role {
         Some(role) if role.0 == guild.0 => {
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(told(&[(1, none, files), (2, files, none)]), None);
         assert!(told(&[(1, none, files), (2, files, none), (ME, none, files)]).is_some());
         assert_eq!(told(&[(ME, files, none), (2, none, files), (7, none, all_needed())]), None);
-        // Not to see it hides all else; not to write takes embeds and files along.
+        // Without View Channel everything is denied; without Send Messages, embeds and files too.
         assert!(told(&[(ME, none, Permissions::VIEW_CHANNEL)]).unwrap().contains("missing View Channel in"));
         assert!(told(&[(1, none, Permissions::SEND_MESSAGES)]).unwrap().contains("missing Send Messages, Embed Links and Attach Files in"));
     }
@@ -346,7 +346,7 @@ mod tests {
         assert_eq!(at(threads, Permissions::empty()).channel_access(&channel(&[])).hindrance_to_threads(ChannelId(50)), None);
     }
 
-    /// The link with which the bot is added must give what is asked for here.
+    /// The invite link must grant everything that is checked here.
     #[test]
     fn the_invite_link_holds_every_permission_that_is_checked() {
         let granted = Permissions::from_bits_retain(crate::discord::PERMISSIONS);

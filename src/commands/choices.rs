@@ -1,5 +1,5 @@
-//! Lists that are shown while a person types what they want to do in the CAD: calls, units, statuses. They come from the world alone, which
-//! answers at once; what a person may do is asked when they do it.
+//! Lists shown while a person types what they want to do in the CAD: calls, units, statuses. They come from the world alone, which
+//! answers at once; permissions are checked when the command runs.
 
 use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse, ResolvedValue};
 
@@ -10,9 +10,9 @@ use crate::actions::{Acting, Actor};
 use crate::render::button::On;
 use crate::render::{Labels, text};
 
-/// Most choices Discord shows.
+/// Discord's limit on choices.
 const MOST: usize = 25;
-/// Off duty: no status that one sets.
+/// Off duty: not a status that can be set.
 pub(super) const OFFLINE: i64 = 100;
 
 /// Who types, if they may see what is open.
@@ -47,7 +47,7 @@ pub(super) async fn emergency(ctx: Context<'_>, partial: &str) -> CreateAutocomp
     calls(ctx, partial, |call| !call.is_dispatch()).await
 }
 
-/// The call that was chosen in the same command.
+/// The call chosen in the same command.
 fn chosen_call(ctx: Context<'_>) -> Option<On> {
     let option = ctx.args.iter().find(|option| option.name == "call")?;
     match option.value {
@@ -62,7 +62,7 @@ async fn units(ctx: Context<'_>, partial: &str, attached: bool) -> CreateAutocom
     response(known.iter().map(|unit| (unit.choice.clone(), cad_args::unit_value(unit))), partial)
 }
 
-/// Units on duty where the call is.
+/// Units on duty on the call's server.
 pub(super) async fn unit(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     units(ctx, partial, false).await
 }
@@ -80,7 +80,7 @@ pub(super) async fn status(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
     response(numbers.map(|number| (super::calls::status_word(&labels, *number), number.to_string())), partial)
 }
 
-/// What fits what was typed, in its order.
+/// The entries that match what was typed, in order.
 pub(super) fn response(shown: impl Iterator<Item = (String, String)>, partial: &str) -> CreateAutocompleteResponse {
     let fitting = fitting(shown, partial).into_iter().map(|(name, value)| AutocompleteChoice::new(name, value));
     CreateAutocompleteResponse::new().set_choices(fitting.collect())
@@ -88,7 +88,7 @@ pub(super) fn response(shown: impl Iterator<Item = (String, String)>, partial: &
 
 fn fitting(shown: impl Iterator<Item = (String, String)>, partial: &str) -> Vec<(String, String)> {
     let wanted = partial.trim().to_lowercase();
-    // What was chosen a moment ago stands there as its value.
+    // An earlier choice appears as its value.
     let fits = |name: &str, value: &str| wanted.is_empty() || value == wanted || name.to_lowercase().contains(&wanted);
     shown.filter(|(name, value)| fits(name, value)).map(|(name, value)| (text::cut(&name, 100), value)).take(MOST).collect()
 }

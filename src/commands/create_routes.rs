@@ -1,4 +1,4 @@
-//! Making routes, however they were asked for: check, store, open the channel again, say so in the channel.
+//! Creates routes for every command: checks, stores, reopens the channel, confirms in the channel.
 
 use serde_json::Value;
 use serenity::all::CreateActionRow;
@@ -15,21 +15,21 @@ use crate::render::{Style, text};
 use crate::route::{Listens, Preset, Route, RouteSpec, Rule};
 use crate::store::{AddRoute, AddedRoute, StyleIs};
 
-/// Up to so many routes are told one by one: the largest preset's.
+/// Up to this many routes are listed one by one: the largest preset's.
 const ONE_BY_ONE: usize = 11;
-/// Longest list of differences in an answer that tells of more (UTF-16 units).
+/// Longest list of differences in an answer about several routes (UTF-16 units).
 const DIFFERENCES: usize = 1_300;
 
-/// One route of a wish: what, of which server, how, and whether the role is for it.
+/// One requested route: event, server, style, and whether the role is for it.
 pub(super) type Part = (Listens, Option<ServerId>, Style, bool);
 
-/// What was made.
+/// The result.
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) routes: Vec<(RouteSpec, AddedRoute)>,
     /// Something that would surprise.
     pub(super) hint: Option<String>,
-    /// The number to put back by what was changed of routes that were there.
+    /// The number for undoing the change of existing routes.
     pub(super) undo: Option<i64>,
 }
 
@@ -54,7 +54,7 @@ impl Made {
         fits.map(|(new, made)| made.after.as_ref().map_or(new, |after| &after.spec).clone()).collect()
     }
 
-    /// What was changed of routes that were there: before and after.
+    /// Changed routes: before and after.
     fn changed(&self) -> impl Iterator<Item = (&Route, &Route)> {
         let changed = self.routes.iter().filter(|(_, made)| matches!(made.outcome, AddRoute::Changed(_)));
         changed.filter_map(|(_, made)| Some((made.before.as_ref()?, made.after.as_ref()?)))
@@ -83,7 +83,7 @@ impl Made {
         said
     }
 
-    /// What happened, for the person who asked.
+    /// The result, for the person who asked.
     pub(super) fn sentences(&self) -> String {
         let stays = self.undo.map(|_| "What you didn't name stays as it was. Press **Restore** to undo the change.".to_owned());
         if self.routes.len() > ONE_BY_ONE {
@@ -119,7 +119,7 @@ pub(super) fn parts_of(preset: Preset, servers: &[Option<ServerId>]) -> Vec<Part
     servers.iter().flat_map(|server| routes.iter().map(|(topic, style, pings)| (Listens::To(*topic), *server, *style, *pings))).collect()
 }
 
-/// Checks everything, then makes the routes. Of those that are there already all that is not named stays: without a role they keep theirs.
+/// Checks everything, then creates the routes. Existing routes keep everything that isn't named: without a role they keep theirs.
 pub(super) async fn make(
     context: &CommandContext,
     asker: Asker,
@@ -212,7 +212,7 @@ mod tests {
         Made { routes: (0..routes).map(|n| (new.clone(), added(n))).collect(), hint: Some("hint".into()), undo: None }
     }
 
-    /// As many routes that were there, each with another role, style and switched on.
+    /// As many existing routes, each changed in role, style and activity.
     fn changed(routes: usize) -> Made {
         let mut made = made(routes);
         made.undo = Some(i64::MAX);

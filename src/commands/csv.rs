@@ -1,13 +1,13 @@
 //! Tables for spreadsheets, by RFC 4180: cells with separators, quotes or breaks are quoted, lines end with CR LF.
 //!
-//! What people wrote is never a formula there, whatever the program takes for a separator: where a comma is none (a semicolon or a tab is, by
+//! Text from people is never a formula there, whatever separator the program uses: where that isn't a comma (a semicolon or a tab, by
 //! the reader's language), a quoted cell is cut at the semicolons, tabs and breaks in it.
 
 use crate::render::text;
 
-/// What a spreadsheet takes for the beginning of a formula, in every width and form.
+/// What a spreadsheet reads as the beginning of a formula, in every width and form.
 const SIGNS: [char; 13] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−'];
-/// Where a cell may end for a program that does not read commas, or that knows more line breaks.
+/// Where a cell may end for a program that doesn't use commas, or that knows more line breaks.
 const ENDS: [char; 9] = [';', '\t', '\r', '\n', '\u{B}', '\u{C}', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// A line of cells.
@@ -21,7 +21,7 @@ fn cell(raw: &str) -> String {
     if text.contains([',', '"']) || text.contains(ENDS) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-/// With an apostrophe before what would be a formula: spreadsheets take it for "this is text".
+/// With an apostrophe before a would-be formula: spreadsheets read it as "this is text".
 fn defused(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len() + 1);
     let unseen = raw.trim_start_matches(|c: char| invisible(c) && !ENDS.contains(&c));
@@ -29,7 +29,7 @@ fn defused(raw: &str) -> String {
         text.push('\'');
     }
     for part in raw.split_inclusive(ENDS) {
-        // Some programs drop what cannot be seen first, or the quotes that a cut leaves at the front.
+        // Some programs first drop invisible characters, or the quotes that a cut leaves at the front.
         if part.trim_start_matches(|c| invisible(c) || c == '"').starts_with(SIGNS) {
             text.push('\'');
         }
@@ -38,7 +38,7 @@ fn defused(raw: &str) -> String {
     text
 }
 
-/// Takes no room, or only room: a formula may hide behind it.
+/// Invisible or only white space: a formula may hide behind it.
 fn invisible(c: char) -> bool {
     c.is_whitespace() || text::visible(Some(c.encode_utf8(&mut [0; 4]))).is_none()
 }
@@ -82,14 +82,14 @@ mod tests {
             ("\t=1", "\"'\t'=1\""),
             ("\r1", "\"'\r1\""),
             ("\n1", "\"'\n1\""),
-            // Where these end a cell.
+            // These end a cell.
             ("a;=1", "\"a;'=1\""),
             ("a; +1", "\"a;' +1\""),
             ("a\t-1", "\"a\t'-1\""),
             ("a\n@A1", "\"a\n'@A1\""),
             ("a\r\n＝1", "\"a\r\n'＝1\""),
             ("a;b", "\"a;b\""),
-            // Behind what a cut leaves of a quoted cell.
+            // After what a cut leaves of a quoted cell.
             ("\"=1", "\"'\"\"=1\""),
             ("a;\"=1", "\"a;'\"\"=1\""),
         ] {
@@ -145,7 +145,7 @@ mod tests {
                 let raw = format!("{before}{formula}1+1");
                 let made = cell(&raw);
                 let inner = made.trim_matches('"').replace("\"\"", "\"");
-                // Wherever a program lets a cell begin, it begins with the apostrophe, or with nothing that counts.
+                // Wherever a program starts a cell, it starts with the apostrophe, or with something harmless.
                 for part in inner.split(ENDS) {
                     let start = part.trim_start_matches(|c| invisible(c) || c == '"');
                     assert!(!start.starts_with(SIGNS), "{raw:?} became {made:?}");
@@ -156,7 +156,7 @@ mod tests {
         for tab in ["\u{200B}\tx", "\u{FEFF}\rx", " \nx"] {
             assert!(cell(tab).starts_with("\"'"), "{tab:?}");
         }
-        // What people write stays readable.
+        // Ordinary text stays readable.
         for plain in ["A-12", "Unit 7", "é", "\u{1F6A8} 911", "10-50", "<@5>", "5", "12.5", "a=b", "🇩🇪"] {
             assert_eq!(cell(plain), plain);
         }

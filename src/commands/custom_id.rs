@@ -1,4 +1,4 @@
-//! The custom ids of everything that people press, choose from, or fill in: the only place that reads and writes them.
+//! Reads and writes the custom ids of everything that people press, choose from, or fill in. No other file does.
 //!
 //! An id holds all that its press or form needs, so that it survives a restart of the bot. The prefix is the family and its version; an id
 //! with another prefix belongs to another version of the bot. Released forms never change: messages keep their buttons.
@@ -6,18 +6,18 @@
 //! ```text
 //! c1:…                                     buttons under cards, and what their forms ask (`render::custom_id`)
 //! t1:step:servers:preset:channel:role      the setup wizard; servers joined by `.`, at most five
-//! t1:labels · t1:link                      forms: their guild is the one that they are sent from
+//! t1:labels · t1:link                      forms: for the guild that they are submitted in
 //! t1:unlink:guild                          the confirmation of /cad unlink
 //! t2:audit:user:kind:days:upto:page        a page of the audit; kind s or c
 //! t2:replace:import · t2:keep:import       the answers to an import
-//! t2:restore:change                        takes back a change of routes
+//! t2:restore:change                        undoes a change of routes
 //! n1:server:attach:layout:version          the form of /call new; attach y or n
 //! e1:server                                the form of /911
 //! u1:panic:server · u1:calm:server         the confirmation of /unit panic
 //! ```
 //!
-//! `-` stands for nothing chosen. Numbers are in base 36 in `c1`, `t1`, and `t2`, and in plain digits in `n1`, `e1`, and `u1`. Ids come back
-//! from Discord, but people have seen them: what is in them is checked again, and an id that the bot would not have written is none.
+//! `-` means nothing chosen. Numbers are in base 36 in `c1`, `t1`, and `t2`, and in plain digits in `n1`, `e1`, and `u1`. Ids come back
+//! from Discord, but people have seen them: their content is checked again, and an id that the bot would not have written is rejected.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,7 +27,7 @@ use crate::render::custom_id::{MAX_CUSTOM_ID, On, PICK, Verb, base36, card, from
 use crate::route::Preset;
 use crate::store::audit::Kind;
 
-/// Most servers that are chosen one by one in the wizard: more would not fit.
+/// Limit on servers chosen one by one in the wizard: more wouldn't fit.
 pub const MAX_CHOSEN_SERVERS: usize = 5;
 
 /// Every custom id.
@@ -43,13 +43,13 @@ pub enum CustomId {
     Labels,
     /// The form of `/cad link`.
     Link,
-    /// Confirms that this guild is to be unlinked.
+    /// Confirms unlinking this guild.
     Unlink(GuildId),
     /// Shows a page of the audit.
     Audit(AuditQuery),
-    /// Do the import of this number.
+    /// Apply the import of this number.
     ReplaceSettings(i64),
-    /// Do not.
+    /// Discard it.
     KeepSettings(i64),
     /// Restore routes to what they were before the change of this number.
     RestoreRoutes(i64),
@@ -57,7 +57,7 @@ pub enum CustomId {
     NewCall(NewCallOptions),
     /// The form of `/911`. No server: the one on which the caller is on duty, else the first.
     PlaceEmergency(Option<ServerId>),
-    /// Confirms that one's own panic begins, or ends, on this server.
+    /// Confirms beginning, or ending, one's own panic on this server.
     Panic {
         /// Whether it begins.
         on: bool,
@@ -65,7 +65,7 @@ pub enum CustomId {
     },
 }
 
-/// What a press in the setup wizard asks for.
+/// A step of the setup wizard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetupStep {
     /// Show the connection to the CAD.
@@ -201,13 +201,13 @@ impl fmt::Display for CustomId {
 }
 
 impl CustomId {
-    /// Back from a custom id. `None` unless it would be written exactly so.
+    /// Parses a custom id. `None` unless it would be written exactly so.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > MAX_CUSTOM_ID {
             return None;
         }
-        // Several spellings of a number can be read, and only one is written.
+        // Several spellings of a number can be parsed, but only one is written.
         Self::read(text).filter(|id| id.to_string() == text)
     }
 
@@ -251,7 +251,7 @@ impl CustomId {
                 })?;
                 let (layout, version) = (from_optional(layout, from_digits)?, from_optional(version, from_digits)?);
                 let server = from_optional(server, from_digits)?.map(ServerId);
-                // One without the other is not written, and so not read.
+                // One without the other isn't written, so it isn't accepted either.
                 Self::NewCall(NewCallOptions { server, attach, layout: layout.zip(version) })
             }
             ("e1", [server]) => Self::PlaceEmergency(from_optional(server, from_digits)?.map(ServerId)),
@@ -333,7 +333,7 @@ mod tests {
         }
     }
 
-    /// Messages that released versions have posted keep their buttons.
+    /// Messages of released versions keep their buttons.
     #[test]
     fn released_forms_are_read_as_ever() {
         let on = On { server: ServerId(1), subject: Subject::Emergency(CallId(301), UnixMs(1_000)) };

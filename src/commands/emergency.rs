@@ -28,7 +28,7 @@ pub(super) async fn emergency(
     if !rule.emergency {
         return Err(Error::refused(OFF));
     }
-    // Before anything is typed; it is asked again when the form is sent.
+    // Checked before anything is typed, and again when the form is submitted.
     authorization::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.to_string()))?;
     let server = match server {
         Some(_) => Some(cad_args::server(&acting, &actor, server).await?),
@@ -56,7 +56,7 @@ fn form(server: Option<ServerId>) -> CreateModal {
     CreateModal::new(CustomId::PlaceEmergency(server).to_string(), "Call for help").components(rows.iter().map(Input::row).collect())
 }
 
-/// Places the call.
+/// Creates the call.
 pub(super) async fn placed(context: &CommandContext, who: &Actor, server: Option<ServerId>, typed: &Typed) -> Result<String, Error> {
     let acting = context.acting(who.guild)?;
     let server = cad_args::server_for(&acting, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;

@@ -1,4 +1,4 @@
-//! Answers every command that failed, whatever went wrong.
+//! Answers every command that failed, whatever the error.
 
 use poise::FrameworkError;
 use serenity::all::{CreateInteractionResponse, CreateInteractionResponseMessage};
@@ -8,7 +8,7 @@ use super::errors::{Error, neutral, reference};
 use super::{audit_hook, reply};
 use crate::discord::rest::without_address;
 
-/// poise's hook: whatever went wrong ends here, answered.
+/// poise's error hook: every error ends here, with an answer.
 pub(super) async fn on_error(error: FrameworkError<'_, CommandContext, Error>) {
     // It may have changed something before it failed.
     if let FrameworkError::Command { ctx, .. } | FrameworkError::CommandPanic { ctx, .. } = &error {

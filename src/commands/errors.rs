@@ -1,5 +1,5 @@
-//! What people are told when it does not work: one sentence with the fix. What is not theirs to mend becomes one neutral sentence and a
-//! log line, tied together by a short reference.
+//! Errors of commands: for the person, one sentence with the fix. A problem that they can't fix becomes one neutral sentence and a
+//! log line, connected by a short reference.
 
 use crate::actions::ActionError;
 use crate::discord::rest::{AskError, without_address};
@@ -12,7 +12,7 @@ pub(super) const NOT_LINKED: &str = "This Discord server isn't linked to the CAD
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// The person can mend it: a sentence for them.
+    /// The person can fix it: a sentence for them.
     #[error("{0}")]
     Refused(String),
     /// They cannot.

@@ -1,5 +1,5 @@
-//! Forms: their inputs, opening one, and reading what was typed. A form is the first answer of a command, since Discord takes none after a
-//! deferral.
+//! Forms: their inputs, opening one, and reading what was typed. A form must be the first answer to a command, since Discord accepts none
+//! after a deferral.
 
 use std::sync::atomic::Ordering;
 
@@ -42,7 +42,7 @@ impl Input<'_> {
 /// Answers a command with a form.
 pub(super) async fn open(ctx: Context<'_>, form: CreateModal) -> Result<(), Error> {
     ctx.interaction.create_response(ctx.serenity_context(), CreateInteractionResponse::Modal(form)).await?;
-    // poise would answer in our place otherwise.
+    // Otherwise poise would answer instead.
     ctx.has_sent_initial_response.store(true, Ordering::SeqCst);
     Ok(())
 }
@@ -61,12 +61,12 @@ impl Typed {
         Self(typed.collect())
     }
 
-    /// What stands in an input; `None` if nothing.
+    /// The text of an input; `None` if empty.
     pub(super) fn get(&self, id: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == id).map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// In a block of code, which nothing in it can end.
+    /// In a code block, which nothing in it can end.
     pub(super) fn again(&self) -> String {
         let lines: Vec<&str> = self.0.iter().map(|(_, value)| value.trim()).filter(|value| !value.is_empty()).collect();
         format!("This is what you typed:\n```\n{}\n```", text::cut(&lines.join("\n").replace('`', "'"), 1_000))

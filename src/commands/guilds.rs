@@ -8,15 +8,15 @@ use tokio::sync::watch;
 
 use crate::ids::GuildId;
 
-/// Who asks before READY was worked through waits so long.
+/// How long callers wait for READY to be processed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The servers that have the bot, as the gateway tells. Cheap to clone.
+/// The servers that have the bot, from the gateway. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Guilds {
-    /// READY was worked through once.
+    /// READY was processed once.
     pub(super) known: Arc<watch::Sender<bool>>,
-    /// With their names, once they are told. Discord has 2,500 at most in one session.
+    /// With their names, once they are known. One Discord session has at most 2,500.
     present: Arc<Mutex<BTreeMap<GuildId, Option<String>>>>,
 }
 
@@ -43,7 +43,7 @@ impl Guilds {
 
     pub(super) async fn until_known(&self) {
         let mut known = self.known.subscribe();
-        // Cannot fail: we hold the sender.
+        // Can't fail: we hold the sender.
         tokio::time::timeout(PATIENCE, known.wait_for(|known| *known)).await.ok();
     }
 }

@@ -1,8 +1,8 @@
-//! Hands every press, choice, and form to what answers it, by its custom id.
+//! Routes every press, choice, and form to its handler, by its custom id.
 //!
 //! ```text
 //! button, list ─┬─ of a card ─────────────────────────────▶ cards
-//!               ├─ under a private answer, if they may ────▶ cad/wizard, cad/audit, cad/import, settings/restore ─▶ its next page
+//!               ├─ under a private answer, if allowed ─────▶ cad/wizard, cad/audit, cad/import, settings/restore ─▶ its next page
 //!               └─ a confirmation ─────────────────────────▶ unit/panic, cad/unlink
 //! form ─────────┬─ of a card's button ─────────────────────▶ cards
 //!               ├─ of a command that acts in the CAD ──────▶ call/new, emergency ─▶ one sentence, or what was typed
@@ -35,7 +35,7 @@ const STALE_BUTTON: &str = "This button is from another version of the bot: run 
 const STALE_CARD: &str = "This button is from another version of the bot: use the one on the newest card.";
 const STALE_FORM: &str = "This form is from another version of the bot: run the command again.";
 
-/// Answers an interaction that is no command.
+/// Answers an interaction that isn't a command.
 pub(super) async fn dispatch(ctx: &Context, context: &CommandContext, interaction: &Interaction) -> Result<(), Error> {
     match interaction {
         Interaction::Component(component) => pressed(ctx, context, component).await,
@@ -74,7 +74,7 @@ async fn pressed(ctx: &Context, context: &CommandContext, component: &ComponentI
     }
 }
 
-/// Shows what follows a press in place of the answer that was pressed, if that person may go on with it.
+/// Replaces the answer that was pressed with what follows, if that person may continue it.
 async fn next_page(ctx: &Context, component: &ComponentInteraction, page: impl Future<Output = Result<Page, Error>>) -> Result<(), Error> {
     if !may_press(component) {
         return Ok(component.create_response(ctx, private_answer(NOT_YOURS)).await?);
@@ -119,8 +119,8 @@ async fn submitted(ctx: &Context, context: &CommandContext, modal: &ModalInterac
     }
 }
 
-/// Answers a form that acts in the CAD: Discord takes a form only as the first answer of a command, so who may is asked now, and that may
-/// take long. The form is gone from the screen once it is sent, so a refusal comes with what was typed.
+/// Answers a form that acts in the CAD: Discord accepts a form only as the first answer to a command, so permissions are checked now, which
+/// may take long. The form is gone from the screen once it is submitted, so a refusal includes what was typed.
 async fn acted(
     ctx: &Context,
     modal: &ModalInteraction,

@@ -1,4 +1,4 @@
-//! Counts the tries of `/cad link`, so that nobody can guess an API key.
+//! Counts the attempts of `/cad link`, so that nobody can guess an API key.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,14 +7,14 @@ use super::errors::Error;
 use crate::clock::UnixMs;
 use crate::ids::{GuildId, UserId};
 
-/// Tries of one server, and of one person, in [`TRIES_WITHIN`].
+/// Attempts of one server, and of one person, in [`TRIES_WITHIN`].
 const MOST_TRIES: usize = 5;
 /// See [`MOST_TRIES`] (ms).
 const TRIES_WITHIN: i64 = 3_600_000;
-/// Servers and people whose tries are remembered. Beyond it nobody else may try until some are forgotten.
+/// Servers and people whose attempts are remembered. When it is full, nobody else may try until some expire.
 const MOST_REMEMBERED: usize = 10_000;
 
-/// Who tried, and when. Forgotten by a restart, which nobody outside can cause.
+/// Who tried, and when. A restart forgets it, but nobody outside can cause one.
 #[derive(Debug, Default)]
 pub(super) struct LinkAttempts(Mutex<HashMap<Trier, Vec<UnixMs>>>);
 
@@ -25,12 +25,12 @@ enum Trier {
 }
 
 impl LinkAttempts {
-    /// Whether there is a try left.
+    /// Whether there is an attempt left.
     pub(super) fn may(&self, guild: GuildId, user: UserId, now: UnixMs) -> Result<(), Error> {
         self.count(guild, user, now, false).map(|_| ())
     }
 
-    /// Takes one; how many are left.
+    /// Uses one; returns how many are left.
     pub(super) fn take(&self, guild: GuildId, user: UserId, now: UnixMs) -> Result<usize, Error> {
         self.count(guild, user, now, true)
     }
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(tries.take(GuildId(2), UserId(2), NOW).unwrap(), 4);
         let refused = tries.take(GuildId(1), UserId(2), NOW).unwrap_err().sentence("");
         assert!(refused.contains(&format!("<t:{}:R>", NOW.plus(TRIES_WITHIN).secs())), "{refused}");
-        // What was refused is not counted, and an hour later all is as in the beginning.
+        // A rejected attempt isn't counted, and after an hour everything is as in the beginning.
         assert_eq!(tries.take(GuildId(1), UserId(1), NOW.plus(TRIES_WITHIN)).unwrap(), 4);
     }
 

@@ -1,4 +1,4 @@
-//! `/lookup`: records of the CAD, told to the asker alone.
+//! `/lookup`: records of the CAD, shown only to the person who asked.
 
 mod name;
 mod plate;

@@ -1,4 +1,4 @@
-//! The message menu "Add as CAD note": what somebody said in a call's thread becomes a note of that call.
+//! The message menu "Add as CAD note": a message in a call's thread becomes a note of that call.
 
 use serenity::all as serenity;
 
@@ -16,7 +16,7 @@ const ELSEWHERE: &str = "This works on messages in the thread of a call's card, 
 
 const NO_CALL: &str = "Notes belong to calls, and this thread is about something else: nothing was sent.";
 
-/// What stands in the menu of a message.
+/// The menu's label.
 #[poise::command(context_menu_command = "Add as CAD note", guild_only, interaction_context = "Guild")]
 pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Result<(), Error> {
     ctx.defer_response(true).await?;
@@ -31,18 +31,18 @@ pub(super) async fn add_note(ctx: Context<'_>, message: serenity::Message) -> Re
     cad_args::act(ctx, &actor, on.server, CadAction::Note(on.subject, note)).await
 }
 
-/// The card whose thread, or whose forum post, a channel is, and what it is about.
+/// The card whose thread, or whose forum post, a channel is, and its subject.
 pub(super) async fn call_of_thread(context: &CommandContext, guild: GuildId, thread: ChannelId) -> Result<Option<(PostKey, On)>, Error> {
     let community = context.community(guild)?;
     let Some(key) = context.store.card_of_thread(guild, thread).await?.filter(|key| key.community == community.id) else {
         return Ok(None);
     };
-    // A post that is no card has no subject of the world.
+    // A post that isn't a card has no subject of the world.
     let on = key.subject.parse().ok().map(|subject| On { server: key.server, subject });
     Ok(on.map(|on| (key, on)))
 }
 
-/// A message as a note: at most as long as notes may be, its author named if it is not the one who signs. `None` without text.
+/// A message as a note: at most as long as notes may be, with its author if somebody else signs the note. `None` without text.
 pub(super) fn note(content: &str, author: Option<&str>) -> Option<String> {
     let content = crate::render::text::visible(Some(content))?.trim();
     let whole = match author {

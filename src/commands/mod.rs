@@ -1,7 +1,7 @@
 //! Slash commands, the buttons under their answers, and forms: people in, changes of routes and actions in the CAD out.
 //!
-//! One folder per command. A command agrees only to what will work (permissions are checked before a route is created), and every refusal is
-//! one sentence with its fix. Nothing here sends alerts (tests and confirmations go through `ingest`), and nobody's half-done work is kept in
+//! One folder per command. A command accepts only what will work (permissions are checked before a route is created), and every refusal is
+//! one sentence with its fix. Nothing here sends alerts (tests and confirmations go through `ingest`), and unfinished work isn't kept in
 //! memory: it is in custom ids (`custom_id`), so that a press survives a restart.
 //!
 //! ```text
@@ -12,13 +12,13 @@
 //!                                 └─ messages, if they may be read ─▶ threads ─▶ acting
 //! ```
 //!
-//! Imports go one way: `framework` lists the commands, commands use what they share (`create_routes`, `cad_args`, `checks`, `reply`), and all
-//! of them get `context`. Wording (`wording`, `route_wording`) needs none of these. Only `framework` imports `interactions`.
+//! Imports go one way: `framework` lists the commands, commands use what they share (`create_routes`, `cad_args`, `checks`, `reply`), and
+//! all of them get `context`. Wording (`wording`, `route_wording`) needs none of these. Only `framework` imports `interactions`.
 //!
 //! Guilds that aren't linked get no further than `access`. Changes of settings are recorded around every command (`audit_hook`), not in it.
 //!
 //! Answers are private unless a person shares a report; every command is for people with Manage Server (`/duty`: Timeout Members) unless a
-//! guild's own settings say otherwise. Whoever was let run a command may finish it (`press_permission`).
+//! guild's own settings say otherwise. A person who was allowed to run a command may finish it (`press_permission`).
 
 mod access;
 mod alerts;

@@ -1,5 +1,5 @@
-//! Names of channels, roles and CAD servers, remembered for a minute: lists are shown while a person types, and Discord and the CAD
-//! count questions.
+//! Names of channels, roles and CAD servers, cached for a minute: lists are shown while a person types, and Discord and the CAD
+//! limit requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,16 +14,16 @@ use crate::cad::rest::{CadServer, RestError, Template};
 use crate::community::Community;
 use crate::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId};
 
-/// How long names are believed.
+/// How long names are cached.
 const FRESH: Duration = Duration::from_secs(60);
-/// How long the community's time zone is believed: nobody moves.
+/// How long the community's time zone is cached: it hardly changes.
 const ZONE_FRESH: Duration = Duration::from_secs(3_600);
-/// Guilds remembered; the oldest goes.
+/// Guilds cached; the oldest is dropped.
 const MOST_GUILDS: usize = 256;
 /// Longest wait for names: Discord gives an autocompletion three seconds.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// What a guild calls its places and roles.
+/// The names of a guild's channels and roles.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GuildNames {
     channels: HashMap<ChannelId, String>,
@@ -53,7 +53,7 @@ impl super::settings::file::Names for GuildNames {
 /// What each community's CAD answered, and when.
 type Known<T> = HashMap<CommunityId, (Instant, T)>;
 
-/// What was asked lately.
+/// The cache.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     guilds: Mutex<HashMap<GuildId, (Instant, Arc<GuildNames>)>>,
@@ -71,7 +71,7 @@ fn fresh(at: Instant) -> bool {
 }
 
 impl Names {
-    /// A guild's names; empty ones if Discord does not tell in time.
+    /// A guild's names; empty if Discord doesn't answer in time.
     pub(super) async fn guild(&self, data: &Data, guild: GuildId) -> Arc<GuildNames> {
         if let Some((_, known)) = lock(&self.guilds).get(&guild).filter(|(at, _)| fresh(*at)) {
             return Arc::clone(known);

@@ -8,13 +8,13 @@ use crate::ids::{ChannelId, UserId};
 
 /// A person gets at most one notice per thread in this time (ms). After that, the reaction says enough.
 const NOTICE_EVERY: i64 = 600_000;
-/// How long the CAD isn't asked again about someone who may not write notes (ms): people who only talk must not use up the limit that others
-/// need to act.
+/// How long the CAD isn't asked again about someone who may not write notes (ms): people who only talk must not use up the limit that
+/// others need to act.
 const REFUSED_FOR: i64 = 60_000;
 /// People and threads remembered. When it is full, nobody else is notified until some are forgotten.
 const MAX_REMEMBERED_PEOPLE: usize = 1_000;
 
-/// Who was told why their message became no note, and who was refused, and when.
+/// Who was notified why their message became no note, and who was refused, and when.
 #[derive(Debug, Default)]
 pub(super) struct NoticeThrottle {
     notified: Mutex<HashMap<(UserId, ChannelId), UnixMs>>,

@@ -1,4 +1,4 @@
-//! Who was shown a form that they may send, because they were let run its command.
+//! Remembers who was shown a form, because they were allowed to run its command.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use super::press_permission::GOES_ON;
 use crate::clock::UnixMs;
 use crate::ids::{GuildId, UserId};
 
-/// Forms that are remembered; beyond it those who are shown one need Manage Server to send it.
+/// Forms remembered; when it is full, further forms need Manage Server to be submitted.
 const MAX_OPEN_FORMS: usize = 1_000;
 
-/// To whom the form was shown, and when. A form says nothing of the command that opened it, and whether Discord would take one from somebody to
-/// whom it was never shown is not documented. So this is remembered, and forgotten by a restart: then Manage Server is needed.
+/// Who was shown the form, and when. A form doesn't say which command opened it, and it is undocumented whether Discord accepts one from a
+/// person to whom it was never shown. So this is remembered, and forgotten by a restart: then Manage Server is needed.
 #[derive(Debug, Default)]
 pub(super) struct OpenForms(Mutex<HashMap<(GuildId, UserId), UnixMs>>);
 

@@ -32,7 +32,7 @@ pub(super) struct WhenChoice(pub(super) When);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ThreadsChoice(pub(super) Threads);
 
-/// `clear:` of an edit: Discord has no way to give an option that holds nothing.
+/// `clear:` of an edit: Discord can't send an option without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clearing {
     /// Ping nobody.

@@ -1,11 +1,11 @@
-//! Who may press what is under an answer of `/cad`.
+//! Decides who may press the buttons of an answer to `/cad`.
 
 use serenity::all::{ComponentInteraction, Message, MessageFlags, MessageInteractionMetadata, Permissions};
 
 pub(super) const NOT_YOURS: &str =
     "Only whoever ran the command may use this, for an hour, and people with Manage Server: run the command yourself, or ask one of them.";
 
-/// How long whoever ran a command may go on with its answer (ms): the permission to run it may be taken away.
+/// How long somebody who ran a command may continue with its answer (ms): the permission to run it may be revoked.
 pub(super) const GOES_ON: i64 = 3_600_000;
 
 /// Manage Server, or everything.
@@ -13,19 +13,19 @@ pub(super) fn manages(permissions: Option<Permissions>) -> bool {
     permissions.unwrap_or_default().intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR)
 }
 
-/// Whether somebody may press what is under an answer of `/cad`: whoever was let run that command, or may manage the server.
+/// Whether somebody may press the buttons of an answer to `/cad`: the person who was allowed to run that command, or may manage the server.
 pub(super) fn may_press(component: &ComponentInteraction) -> bool {
     let manages = manages(component.member.as_ref().and_then(|member| member.permissions));
     let age = component.id.created_at().unix_timestamp() - component.message.id.created_at().unix_timestamp();
     manages || (is_answer_to(&component.message, component.user.id) && age < GOES_ON / 1_000)
 }
 
-/// Whether a message is the private answer to a command of that person.
+/// Whether a message is the private answer to that person's command.
 ///
-/// This is safe, though the guild may have allowed the command to anybody: who runs it was let by Discord, by the command's own permissions or
-/// those that the guild set under Integrations. Such an answer is seen by that person alone, and Discord takes presses on it from nobody else.
-/// The flag and whose command it was are written by Discord: no bot, webhook or person can put either on a message, and a press says only which
-/// component of which message it is on. A button with the same custom id elsewhere is none of this.
+/// This is safe, even if the guild allows the command to anybody: Discord let that person run it, by the command's own permissions or
+/// those that the guild set under Integrations. Only that person sees such an answer, and Discord accepts presses on it from nobody else.
+/// Discord writes the flag and whose command it was: no bot, webhook or person can put either on a message, and a press says only which
+/// component of which message it is on. A button with the same custom id elsewhere has neither.
 fn is_answer_to(message: &Message, user: serenity::all::UserId) -> bool {
     let is_private = message.flags.is_some_and(|flags| flags.contains(MessageFlags::EPHEMERAL));
     let asked = message.interaction_metadata.as_deref();

@@ -16,7 +16,7 @@ use crate::render::{Embed, Message, text};
 const CONTENT: usize = 2_000;
 /// Discord's limit of an embed's description (UTF-16 units).
 const DESCRIPTION: usize = 4_096;
-/// Most pages of one answer: beyond that a list says how much is left.
+/// Limit on the pages of one answer: further lines are only counted.
 const MOST_PAGES: usize = 5;
 /// Neutral, good, bad.
 pub(super) const BLUE: u32 = 0x58_65F2;
@@ -59,7 +59,7 @@ impl Page {
         self.file.take().map(|(name, bytes)| CreateAttachment::bytes(bytes, name))
     }
 
-    /// As the new state of a message that has buttons: what it does not have, goes.
+    /// As the new state of a message with buttons: what it doesn't have is removed.
     pub(super) fn edit(mut self) -> EditInteractionResponse {
         let files = self.attachment().into_iter().fold(EditAttachments::new(), EditAttachments::add);
         EditInteractionResponse::new()
@@ -82,7 +82,7 @@ pub(super) fn private_answer(sentence: &str) -> CreateInteractionResponse {
     )
 }
 
-/// Seen by who asked, or by everybody there. A deferred answer is seen by whom it was deferred for.
+/// Visible to the person who asked, or to everybody there. A deferred answer keeps the visibility of its deferral.
 fn seen(shared: bool) -> CreateReply {
     CreateReply::default().ephemeral(!shared).allowed_mentions(CreateAllowedMentions::new())
 }
@@ -107,7 +107,7 @@ pub(super) async fn show(ctx: Context<'_>, mut page: Page) -> Result<(), Error> 
     Ok(())
 }
 
-/// A message as channels show it, with its buttons. Its pings stay out.
+/// A message as channels show it, with its buttons, but without its pings.
 pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), Error> {
     let mut reply = private().components(card_buttons::rows(message));
     if let Some(content) = message.content.as_ref().filter(|_| message.roles.is_empty()) {
@@ -148,7 +148,7 @@ pub(super) async fn file(ctx: Context<'_>, page: Page, name: &str, bytes: Vec<u8
     show(ctx, Page { file: Some((name.to_owned(), bytes)), ..page }).await
 }
 
-/// Lines under one heading, in as many messages as they need, up to a bound.
+/// Lines under one heading, in as many messages as needed, up to a limit.
 pub(super) async fn list(ctx: Context<'_>, title: &str, lines: &[String], color: u32) -> Result<(), Error> {
     list_to(ctx, title, lines, color, false).await
 }
@@ -162,7 +162,7 @@ pub(super) async fn list_to(ctx: Context<'_>, title: &str, lines: &[String], col
     Ok(())
 }
 
-/// Lines gathered into texts that fit a description each.
+/// Joins lines into texts that each fit a description.
 fn pages(lines: &[String]) -> Vec<String> {
     let mut pages = vec![String::new()];
     for (nth, line) in lines.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Routes in people's words, for the commands that set them and the list that shows them.
+//! Describes routes in words, for the commands that set them and the list that shows them.
 
 use super::options::style_word;
 use super::wording::and;
@@ -28,7 +28,7 @@ pub(super) fn not_configured(server: ServerId) -> String {
     format!("This bot does not watch server {server}: its operator must add {server} to SONORAN_SERVER_IDS and restart it.")
 }
 
-/// Why a forum would not take these, and what to do instead.
+/// Why a forum doesn't accept these, and the alternative.
 pub(super) fn not_in_forum(channel: ChannelId, wished: impl Iterator<Item = (Listens, Style)>) -> Option<String> {
     let (mut others, mut lines, mut wishes) = (Vec::new(), false, 0_usize);
     for (event, style) in wished {
@@ -53,7 +53,7 @@ pub(super) fn not_in_forum(channel: ChannelId, wished: impl Iterator<Item = (Lis
     })
 }
 
-/// What to do about a role that not everybody may mention.
+/// The fix for a role that not everybody may mention.
 pub(super) fn not_pinged(role: RoleId) -> String {
     format!(
         "💡 Discord will not ping <@&{role}> yet: switch on \"Allow anyone to @mention this role\" in Server Settings > Roles, or give the bot Mention Everyone."
@@ -71,7 +71,7 @@ pub(super) fn named(route: &Route) -> String {
     format!("Route #{} ({} → <#{}>)", route.id, route.spec.event.as_str(), route.spec.channel)
 }
 
-/// Whether panics come over this route.
+/// Whether panics use this route.
 pub(super) fn hears_panics(route: &Route) -> bool {
     matches!(route.spec.event, Listens::All | Listens::To(Topic::Panic))
 }
@@ -104,17 +104,17 @@ pub(super) fn pings(route: &Route, role: RoleId) -> String {
     format!("🔔 {name} pings <@&{role}> {occasion}{cooldown}.")
 }
 
-/// Whether anything that comes over a route pings its role.
+/// Whether any event of a route pings its role.
 pub(super) fn ever_pings(route: &Route) -> bool {
     occasion(route).is_some()
 }
 
-/// Of a route that sets none (s).
+/// The default of a route (s).
 fn default_cooldown(event: Listens) -> u32 {
     if event == Listens::To(Topic::Tone) { 30 } else { 0 }
 }
 
-/// For what, as `route::attention` decides it; `None` = for nothing.
+/// The pinging events, as `route::attention` decides; `None` = none.
 fn occasion(route: &Route) -> Option<String> {
     use Topic::{Dispatch, Duty, Emergency, Other, Pager, Panic, Status};
     let new = || "for everything new".to_owned();
@@ -157,7 +157,7 @@ pub(super) fn steps(escalation: &Escalation) -> Vec<String> {
     escalation.steps().iter().map(|step| format!("<@&{}> after {} min", step.role, step.minutes)).collect()
 }
 
-/// What a list says of a route beside what, where and how.
+/// Further properties of a route in a list.
 pub(super) fn settings(route: &Route, now: UnixMs) -> Vec<String> {
     let rule = &route.spec.rule;
     let mut said = Vec::new();
@@ -216,7 +216,7 @@ mod tests {
         Topic::ALL.into_iter().map(Listens::To).chain([Listens::All])
     }
 
-    /// Whether the route pings for anything at all, as it is decided when it matters.
+    /// Whether the route pings at all, by the same decision as for real events.
     fn ever(route: &Route, last_ping: Option<UnixMs>, now: UnixMs) -> bool {
         let community = CommunityId::new("c");
         let level = Priority::Level(1);

@@ -1,4 +1,4 @@
-//! The routes of a guild that a command names, and what they can filter by.
+//! Finds the routes that a command names, and the values they can filter by.
 
 use super::context::CommandContext;
 use super::errors::Error;
@@ -16,7 +16,7 @@ pub(super) fn no_such_route(route: RouteId) -> Error {
     Error::Refused(format!("This server has no route #{route}: `/alerts list` shows them."))
 }
 
-/// Which priorities this guild's community has: named by its words, or seen on calls.
+/// Which priorities this guild's community has: from its labels, or seen on calls.
 pub(super) async fn known_priorities(context: &CommandContext, guild: GuildId) -> Result<KnownPriorities, Error> {
     let routing = context.store.routing_now();
     let names = routing.guilds.get(&guild).map(|guild| guild.labels.priorities.clone());

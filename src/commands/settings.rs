@@ -1,5 +1,5 @@
-//! What `/cad export`, `/cad import` and `/cad audit` share: settings as a file, whether they are possible here, what they would change, and
-//! how a change is taken back.
+//! Shared by `/cad export`, `/cad import` and `/cad audit`: settings as a file, whether they are possible here, what they would change, and
+//! how a change is undone.
 
 pub(super) mod check;
 pub(super) mod difference;

@@ -1,4 +1,4 @@
-//! What people write in the threads of calls, as notes of these calls: where a route says so (`/alerts thread notes:on`), and only if the bot
+//! Turns messages in the threads of calls into notes: where a route says so (`/alerts thread notes:on`), and only if the bot
 //! may read messages at all (`DISCORD_MESSAGE_CONTENT`).
 //!
 //! ```text
@@ -6,7 +6,7 @@
 //!                                                                                                                └─▶ ⚠️, once a sentence
 //! ```
 //!
-//! Reactions are a courtesy: without Add Reactions there is none, and the note stands in the thread all the same.
+//! Without the permission Add Reactions there is no reaction, but the note is added all the same.
 
 use serenity::all::{Context, CreateAllowedMentions, CreateMessage, Message, MessageType, ReactionType};
 
@@ -24,10 +24,10 @@ use crate::world::Subject;
 const NOTED: &str = "📝";
 const REFUSED: &str = "⚠️";
 
-/// Said where notes from threads are asked for and the bot may not read messages.
+/// Shown where a route wants notes from threads and the bot may not read messages.
 pub(super) const NO_CONTENT: &str = "The bot does not read messages: its operator must set `DISCORD_MESSAGE_CONTENT=on` and switch on *Message Content Intent* at <https://discord.com/developers/applications> (the application's page *Bot*), then restart it. The menu *Add as CAD note* on a message works without.";
 
-/// Whether a route makes notes of what is written in the thread of a card. Only calls take notes: those of panics and pages never do.
+/// Whether a route turns messages in a card's thread into notes. Only calls have notes, panics and pages don't.
 fn wants(route: &Route, key: &PostKey, subject: Subject) -> bool {
     let listens = matches!(
         (route.spec.event, subject),
@@ -77,7 +77,7 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
             if context.notice_throttle.is_due(actor.user, thread, context.clock.now()) {
                 let sentence = format!("Your message was not added as a note. {}", in_public(&error));
                 let reply = CreateMessage::new().content(text::cut(&sentence, 2_000)).reference_message(message);
-                // A reply that pings nobody: the reaction was sign enough.
+                // A reply that pings nobody: the reaction says enough.
                 let sent = message.channel_id.send_message(ctx, reply.allowed_mentions(CreateAllowedMentions::new())).await;
                 if let Err(error) = sent {
                     tracing::debug!(%error, "why words became no note could not be told");
@@ -88,7 +88,7 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
     Ok(())
 }
 
-/// Why words became no note, where everybody reads it: what somebody lacks is theirs alone to know.
+/// Why a message became no note, readable for everybody: what somebody lacks is private.
 fn in_public(error: &ActionError) -> String {
     match error {
         ActionError::NotPermitted(_) => "`/unit link` tells you, and only you, what is missing.".to_owned(),

@@ -1,4 +1,4 @@
-//! What a person sees while what they asked for waits for the CAD: never an answer, only what is being waited for.
+//! Shows a person what their command waits for while it waits for the CAD. Never the answer itself.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::cad::rest::{Phase, Turn};
 use crate::ids::UserId;
 
-/// Shorter waits are not worth a word.
+/// Shorter waits aren't shown.
 const SHOWN_AFTER: Duration = Duration::from_millis(1_500);
 const ACCOUNT: &str = "Checking your CAD account…";
 const QUEUED: &str = "Waiting for a turn at Sonoran CAD: this goes through within 3 minutes.";
@@ -33,7 +33,7 @@ macro_rules! screens {
 
 screens!(CommandInteraction, ComponentInteraction, ModalInteraction);
 
-/// Does `work` in this person's turn, and shows words for each thing that it waits for.
+/// Runs `work` in this person's turn, and shows a text for each thing it waits for.
 pub(super) async fn shown<T>(user: UserId, work: impl Future<Output = T>, screen: &impl Screen) -> T {
     watched(user, work, screen).await.0
 }
@@ -56,7 +56,7 @@ pub(super) async fn watched<T>(user: UserId, work: impl Future<Output = T>, scre
     }
 }
 
-/// The words for what is being waited for, once that takes long; not those that stand there already.
+/// The text for the current wait, once it takes long; not if it is shown already.
 async fn next(phase: &mut watch::Receiver<Phase>, told: Option<&'static str>) -> &'static str {
     loop {
         let words = match *phase.borrow_and_update() {
@@ -78,7 +78,7 @@ async fn next(phase: &mut watch::Receiver<Phase>, told: Option<&'static str>) ->
     }
 }
 
-/// That a wait could not be shown keeps nobody from their answer.
+/// A failed progress message doesn't hold up the answer.
 pub(super) fn log(shown: Result<(), serenity::Error>) {
     if let Err(error) = shown {
         tracing::debug!(%error, "how a request waits could not be shown");

@@ -1,4 +1,4 @@
-//! The `.env` file. Read whole, then parsed by dotenvy's iterator: the process environment stays as it is.
+//! Reads the `.env` file whole, then parses it with dotenvy's iterator: the process environment stays unchanged.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -50,20 +50,20 @@ fn parse(bytes: &[u8], problems: &mut Vec<Problem>, warnings: &mut Vec<String>) 
         match item {
             Ok((_, value)) if value.trim().is_empty() => {}
             Ok((name, value)) => {
-                // An unclosed quote takes the lines that follow into the value, up to the next quote.
+                // An unclosed quote takes the following lines into the value, up to the next quote.
                 if last > first {
                     warnings.push(format!(
                         "A value in .env goes on from line {first} to line {last}. If it should not, close its quotes in line {first}."
                     ));
                 }
-                // What is no name of ours may be anything, such as a secret whose last sign is =.
+                // A name that isn't ours may be anything, such as a secret that ends in =.
                 let known = VARIABLES.iter().any(|known| known.name == name);
                 let shown = if known { name.clone() } else { "A name".to_owned() };
                 if vars.insert(name, value).is_some() {
                     warnings.push(format!("{shown} is set more than once in .env, again in line {first}: the last one counts."));
                 }
             }
-            // dotenvy's own text quotes the line, which may hold a secret: tell its number instead.
+            // dotenvy's own message quotes the line, which may contain a secret: use its number instead.
             Err(dotenvy::Error::LineParse(..)) => problems.push(Problem::new(
                 ".env",
                 &format!("cannot be understood at line {first}"),
@@ -78,19 +78,19 @@ fn parse(bytes: &[u8], problems: &mut Vec<Problem>, warnings: &mut Vec<String>) 
     vars
 }
 
-/// The first line of an item that was read from the lines after `done` up to `last`: blank lines and comments before it are not part of it.
+/// The first line of an item that was read from the lines after `done` up to `last`, without leading blank lines and comments.
 fn begins(bytes: &[u8], done: usize, last: usize) -> usize {
     let lines = bytes.split(|byte| *byte == b'\n').zip(1..).skip(done).take_while(|(_, number)| *number <= last);
     let is_empty = |line: &[u8]| matches!(line.trim_ascii().first(), None | Some(b'#'));
     lines.filter(|(line, _)| !is_empty(line)).map(|(_, number)| number).next().unwrap_or(last)
 }
 
-/// Hands out a line at a time, so that it is known how far the parser has read: it asks for no more than it needs for the next item.
+/// Yields a line at a time, so that it is known how far the parser has read: it reads no more than it needs for the next item.
 struct LineByLine<'a> {
     rest: &'a [u8],
-    /// A line longer than the parser's buffer is under way.
+    /// In the middle of a line longer than the parser's buffer.
     within: bool,
-    /// Lines that were begun.
+    /// Lines started.
     begun: Rc<Cell<usize>>,
 }
 
@@ -162,7 +162,7 @@ mod tests {
         // A line longer than the parser reads at once counts once.
         let long = format!("A={}\n\nnonsense\n", "x".repeat(30_000));
         assert!(parsed(long.as_bytes()).1[0].to_string().contains("at line 3. "));
-        // Each of several.
+        // Several of them.
         let (vars, problems, _) = parsed(b"one\nA=1\n\ntwo\nB=2\n");
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert!(told[0].contains("at line 1. ") && told[1].contains("at line 4. ") && vars.len() == 2, "{told:?}");

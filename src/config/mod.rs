@@ -1,8 +1,8 @@
 //! Settings: read once at start, from the environment and from a `.env` file in the working directory; the environment wins.
 //!
-//! Job: turn variables into typed values and report **all** problems together, by name, with what would be valid. Never repeats a
-//! value, which may be a secret in the wrong line, never changes the process environment, never touches disk beyond reading `.env`. `.env.example` is the manual of every
-//! name here; `tests/it/config.rs` holds the two together.
+//! Turns variables into typed values and reports **all** problems together, by name, with what would be valid. Never repeats a
+//! value, which may be a secret in the wrong line, never changes the process environment, never touches disk beyond reading `.env`.
+//! `.env.example` is the manual of every name here; `tests/it/config.rs` compares the two.
 //!
 //! ```text
 //! environment ─┐
@@ -30,7 +30,7 @@ pub use problem::{Problem, Problems};
 pub use reader::{Listen, Reconcile};
 pub use variables::{MAX_LISTEN, MAX_PROXIES, MAX_SERVERS, VARIABLES, Variable};
 
-/// Which command is going to run: decides what must be set.
+/// The command to run: decides which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The bot: token, CAD credentials, and at least one way for events to arrive.
@@ -50,7 +50,7 @@ pub struct Config {
     pub sonoran: Sonoran,
     /// `LISTEN_ADDR`: where push events are accepted; empty = off.
     pub listen: Vec<Listen>,
-    /// `TRUSTED_PROXIES`: addresses whose `X-Forwarded-For` is believed, each with how many of its bits count.
+    /// `TRUSTED_PROXIES`: addresses whose `X-Forwarded-For` is trusted, each with how many of its bits count.
     pub trusted_proxies: Vec<(IpAddr, u8)>,
     /// `OPS_ADDR`: health, readiness, metrics; `None` = off.
     pub ops: Option<SocketAddr>,
@@ -58,7 +58,7 @@ pub struct Config {
     pub database: PathBuf,
     /// `DATABASE_MAX_MB`: how large that file may grow, in MiB; 0 = no limit.
     pub database_max_mb: u32,
-    /// `TENFOUR_LOG`: filter, known to be usable.
+    /// `TENFOUR_LOG`: filter, already validated.
     pub log: String,
     /// `TENFOUR_LOG_FORMAT`.
     pub log_format: telemetry::Format,
@@ -78,7 +78,7 @@ pub struct Discord {
     pub guild: Option<GuildId>,
     /// `DISCORD_EDIT_WINDOW_MS`: how long the first change of a message waits for others.
     pub edit_window_ms: u32,
-    /// `DISCORD_REQUESTS_PER_SECOND`: Discord's global limit for this bot; 0 = none is kept.
+    /// `DISCORD_REQUESTS_PER_SECOND`: Discord's global limit for this bot; 0 = no limit.
     pub requests_per_second: u32,
     /// `DISCORD_MESSAGE_CONTENT`: whether people's messages are read.
     pub message_content: bool,
@@ -89,7 +89,7 @@ pub struct Discord {
 pub struct Sonoran {
     /// `SONORAN_COMMUNITY_ID` and `SONORAN_API_KEY`.
     pub credentials: Option<Credentials>,
-    /// `SONORAN_SERVER_IDS`: at least one, each once, in the order given.
+    /// `SONORAN_SERVER_IDS`: at least one, without duplicates, in the given order.
     pub servers: Vec<ServerId>,
     /// `SONORAN_API_URL`: no trailing slash.
     pub api_url: String,
@@ -109,7 +109,7 @@ pub struct Sonoran {
     pub units_per_minute: u32,
     /// `SONORAN_ACTION_SHARE`: 10 to 100 percent of what the CAD allows of every other operation a minute; at least one.
     pub action_share: u32,
-    /// `SONORAN_SILENCE_MINUTES`: 0 = silence is no news.
+    /// `SONORAN_SILENCE_MINUTES`: 0 = silence is normal.
     pub silence_minutes: u32,
 }
 
@@ -124,7 +124,7 @@ pub struct Credentials {
 /// Whether a hub connection begins with SignalR's negotiation (docs/cad-contract.md#h3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Negotiate {
-    /// Try with, fall back to without.
+    /// With, falling back to without.
     Auto,
     /// Only with.
     Always,
@@ -145,7 +145,7 @@ impl Config {
         let mut warnings = Vec::new();
         let mut vars = dotenv::read(Path::new(Self::FILE), &mut problems, &mut warnings);
         overlay(&mut vars, std::env::vars_os(), &mut problems);
-        // Before anything can be printed, and whether or not the rest is right.
+        // Before anything can be printed, even if other settings are wrong.
         for name in ["DISCORD_TOKEN", "SONORAN_API_KEY"] {
             if let Some(value) = vars.get(name) {
                 telemetry::hide(value);
@@ -160,7 +160,7 @@ impl Config {
         built
     }
 
-    /// The settings of `vars` alone: pure. A name that comes twice counts as it came last.
+    /// The settings of `vars` alone: pure. Of duplicate names the last one counts.
     ///
     /// # Errors
     /// Every problem found.
@@ -169,7 +169,7 @@ impl Config {
         Self::build(vars, need, Vec::new(), Vec::new())
     }
 
-    /// What is odd but no reason not to start: one sentence each.
+    /// Warnings that don't prevent the start: one sentence each.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -192,7 +192,7 @@ impl Config {
         self.sonoran.credentials.as_ref().ok_or_else(|| Problems::from(names.map(missing).to_vec()))
     }
 
-    /// The server that events belong to when neither the request nor the port says.
+    /// The server of events without a server in request or port.
     #[must_use]
     pub fn first_server(&self) -> ServerId {
         self.sonoran.servers.first().copied().unwrap_or(ServerId(1))
@@ -309,13 +309,13 @@ impl Config {
     }
 }
 
-/// Puts the environment over what `.env` says.
+/// Overrides `.env` with the environment.
 fn overlay(vars: &mut BTreeMap<String, String>, env: impl Iterator<Item = (OsString, OsString)>, problems: &mut Vec<Problem>) {
     for (name, value) in env {
-        // Nothing of ours has a name that is not text.
+        // None of our names is non-text.
         let Ok(name) = name.into_string() else { continue };
         match value.into_string() {
-            // Blank = unset, so a blank variable does not hide the file's (compose files hand on what is not set as blank).
+            // Blank = unset, so a blank variable doesn't hide the file's (compose files pass unset variables as blank).
             Ok(value) if value.trim().is_empty() => {}
             Ok(value) => {
                 vars.insert(name, value);
@@ -329,7 +329,7 @@ fn overlay(vars: &mut BTreeMap<String, String>, env: impl Iterator<Item = (OsStr
     }
 }
 
-/// Whether two sockets cannot both be bound. Port 0 is a free one every time; a wildcard address covers all others.
+/// Whether two sockets can't both be bound. Port 0 is a free one every time; a wildcard address covers all others.
 fn clash(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }

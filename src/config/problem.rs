@@ -1,7 +1,7 @@
-//! What is wrong with a setting, in words for the person who set it.
+//! Problems with settings, in words for the person who set them.
 //!
-//! Must never repeat a value, whatever the setting: people paste tokens and keys into the wrong line. The name, what is wrong and what would be
-//! valid are enough to find it.
+//! Must never repeat a value, whatever the setting: people paste tokens and keys into the wrong line. The name, the problem and the valid
+//! values are enough to find it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::variables::VARIABLES;
 pub struct Problem {
     /// The variable, or the file `.env`.
     pub variable: String,
-    /// What is wrong, as the rest of a sentence that begins with the name.
+    /// The problem, as the rest of a sentence that begins with the name.
     pub wrong: String,
     /// What would be valid.
     pub valid: String,
@@ -44,7 +44,7 @@ impl Problems {
 
 impl From<Vec<Problem>> for Problems {
     fn from(mut list: Vec<Problem>) -> Self {
-        // Stable: what concerns the file itself comes first, then the order of the manual.
+        // Stable: problems of the file itself come first, then the order of the manual.
         list.sort_by_key(|problem| VARIABLES.iter().position(|known| known.name == problem.variable).map_or(0, |at| at + 1));
         Self(list)
     }

@@ -1,5 +1,5 @@
-//! From text to typed values, one method per kind of setting. Each reports what is wrong and goes on, so that a person sees all
-//! problems at once. None repeats what it read; what is wrong in a list is named by its place.
+//! Parses text into typed values, one method per kind of setting. Each reports its problem and continues, so that a person sees all
+//! problems at once. None repeats the value; a problem in a list is located by position.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -19,9 +19,9 @@ use crate::telemetry;
 pub enum Reconcile {
     /// Never.
     Off,
-    /// Only when there is a reason: a session was signed in, a 911 was removed.
+    /// Only on request: a session was signed in, a 911 was removed.
     WhenAsked,
-    /// Then, and after so many seconds: from 10 to 86,400.
+    /// Then, and after this many seconds: from 10 to 86,400.
     Every(u32),
 }
 
@@ -30,7 +30,7 @@ pub enum Reconcile {
 pub struct Listen {
     /// Where to bind; port 0 = any free port.
     pub addr: SocketAddr,
-    /// Whose events come here unless the request says otherwise; `None` = the first configured server.
+    /// The server of events here unless the request names one; `None` = the first configured server.
     pub server: Option<ServerId>,
 }
 
@@ -57,7 +57,7 @@ impl Reader {
         self.problems.iter().any(|problem| problem.variable == name)
     }
 
-    /// The value or the default; trimmed; blank = unset. One pair of quotes around it is taken off: `docker --env-file` keeps them.
+    /// The value or the default; trimmed; blank = unset. One pair of quotes around it is removed: `docker --env-file` keeps them.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         let set = self.vars.get(name).map(|value| unquoted(value.trim()).trim()).filter(|value| !value.is_empty());
         let default = || VARIABLES.iter().find(|known| known.name == name).and_then(|known| known.default);
@@ -130,7 +130,7 @@ impl Reader {
     pub(super) fn snowflake(&mut self, name: &str) -> Option<u64> {
         let text = self.text(name)?;
         match text.parse::<u64>() {
-            // Snowflakes of today have 17 to 20 digits; anything shorter is a mistyped one.
+            // Today's snowflakes have 17 to 20 digits; anything shorter is mistyped.
             Ok(id) if text.len() >= 15 && text.bytes().all(|b| b.is_ascii_digit()) => Some(id),
             _ => {
                 let valid = "the number that Discord copies with Copy Server ID (developer mode on)";
@@ -157,7 +157,7 @@ impl Reader {
         servers
     }
 
-    /// `http(s)://host[:port]`, with a path if `path` allows one. Without trailing slash. Web socket schemes are taken for their
+    /// `http(s)://host[:port]`, with a path if `path` allows one. Without trailing slash. Web socket schemes count as their
     /// HTTP twins, since the CAD's documentation prints them.
     pub(super) fn url(&mut self, name: &str, path: bool) -> Option<String> {
         let text = self.text(name)?;
@@ -197,7 +197,7 @@ impl Reader {
         let good = |host: &String| {
             let plain = host.strip_prefix("*.").unwrap_or(host);
             let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-            // `*.com` would be everybody.
+            // `*.com` would allow everybody.
             plain.len() <= 253 && plain.split('.').all(label) && (plain.len() == host.len() || plain.contains('.'))
         };
         if hosts.len() <= 16 && hosts.iter().all(good) {
@@ -271,8 +271,8 @@ impl Reader {
     pub(super) fn database(&mut self, name: &str) -> Option<PathBuf> {
         let text = self.text(name)?;
         let path = text.strip_prefix("sqlite://").unwrap_or_default();
-        // `:memory:` would forget everything; `?`, `file:` and user:password@host would be taken for more than a path by others, and for a
-        // file's name by us.
+        // `:memory:` would forget everything; other programs read `?`, `file:` and user:password@host as more than a path, and we as a
+        // file's name.
         let first = path.split(['/', '\\']).next().unwrap_or_default();
         let is_address = first.contains('@') || first.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
         if path.is_empty() || path.ends_with('/') || path.contains(['?', '\0']) || path.starts_with(':') || is_address {
@@ -291,12 +291,12 @@ impl Reader {
         text
     }
 
-    /// Misspelt names would be ignored in silence.
+    /// Misspelled names would otherwise be ignored silently.
     pub(super) fn warn_of_unknown(&mut self) {
         let ours = |name: &str| ["SONORAN_", "DISCORD_", "TENFOUR_"].iter().any(|prefix| name.starts_with(prefix));
         for name in self.vars.keys().filter(|name| ours(name) && !VARIABLES.iter().any(|known| known.name == name.as_str())) {
             let nearest = VARIABLES.iter().map(|known| known.name).min_by_key(|known| distance(name, known)).unwrap_or_default();
-            // Whoever forgets the = has the secret in the name.
+            // If the = is missing, the secret is in the name.
             let secret = VARIABLES.iter().find(|known| known.secret && name.len() > known.name.len() + 8 && name.starts_with(known.name));
             let name = match secret {
                 Some(known) => format!("A name that begins with {}", known.name),
@@ -307,7 +307,7 @@ impl Reader {
     }
 }
 
-/// The entries of a list, with their places from 1.
+/// The entries of a list, with their positions from 1.
 fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).zip(1..).map(|(part, at)| (at, part))
 }

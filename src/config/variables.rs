@@ -1,6 +1,6 @@
 //! The name of every setting, its default, and how many entries a list may have.
 
-/// A setting's name and its default as one would write it in `.env`.
+/// A setting's name and its default as written in `.env`.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
     /// Name of the environment variable.
@@ -19,7 +19,7 @@ const fn bare(name: &'static str, secret: bool) -> Variable {
     Variable { name, default: None, secret }
 }
 
-/// Every setting there is. Names and defaults are public promises.
+/// Every setting. Names and defaults are public promises.
 pub const VARIABLES: &[Variable] = &[
     bare("DISCORD_TOKEN", true),
     var("DISCORD_API_URL", "https://discord.com"),
@@ -51,11 +51,11 @@ pub const VARIABLES: &[Variable] = &[
     bare("TENFOUR_RECORD", false),
 ];
 
-/// Most servers in `SONORAN_SERVER_IDS`: each costs a hub session and series in the metrics.
+/// Limit on servers in `SONORAN_SERVER_IDS`: each costs a hub session and series in the metrics.
 pub const MAX_SERVERS: usize = 64;
 
-/// Most addresses in `LISTEN_ADDR`.
+/// Limit on addresses in `LISTEN_ADDR`.
 pub const MAX_LISTEN: usize = 64;
 
-/// Most entries in `TRUSTED_PROXIES`.
+/// Limit on entries in `TRUSTED_PROXIES`.
 pub const MAX_PROXIES: usize = 64;

@@ -1,16 +1,16 @@
-//! Whoever looks at the demo's page is a member of the pretend community too: linked, on duty, free to press every button.
+//! Makes the person at the demo's page a member of the simulated community: linked, on duty, free to press every button.
 
 use serde_json::json;
 
 use tenfour_sim::cad::{Account, CadSim, UnitSpec};
 use tenfour_sim::discord::DiscordSim;
 
-/// The callsign of whoever looks at the page.
+/// The callsign of the person at the page.
 pub(super) const CALLSIGN: &str = "A-1";
 /// The plate that a lookup finds.
 pub(super) const PLATE: &str = "46EEK572";
 
-/// Gives the owner of the guild an account, and the CAD what commands can ask it for. The account's id.
+/// Gives the guild's owner an account, and the CAD some data for commands. Returns the account's id.
 pub(super) fn account(cad: &CadSim, discord: &DiscordSim, guild: &str) -> String {
     cad.add_record_for_lookup(&json!({
         "recordTypeId": 5, "name": "Harbour City registration", "type": 5,
@@ -25,7 +25,7 @@ pub(super) fn account(cad: &CadSim, discord: &DiscordSim, guild: &str) -> String
     cad.add_account(Account { username: "you".to_owned(), discord: Some(owner), permissions, ..Account::default() })
 }
 
-/// Puts the member on duty. Nobody in the scenario dispatches them or sends them home.
+/// Puts the member on duty. The scenario never dispatches them or sends them home.
 pub(super) fn on_duty(cad: &CadSim, account: &str) {
     let spec = UnitSpec {
         num: CALLSIGN.to_owned(),

@@ -1,8 +1,8 @@
-//! `tenfour demo`: the unmodified bot against a pretend CAD and a pretend Discord, on loopback, in this process.
+//! `tenfour demo`: the unmodified bot against a simulated CAD and a simulated Discord, on loopback, in this process.
 //!
-//! Job: start both simulators and the bot, set the bot up by the very slash commands that people use, play a scenario, and serve a page
-//! that shows the channels live (or, with `--once`, print each alert as text and end). The bot gets its settings as text, like any
-//! other: nothing in it knows that this is a demo.
+//! Starts both simulators and the bot, sets the bot up with the slash commands that people use, plays a scenario, and serves a page
+//! that shows the channels live (or, with `--once`, prints each alert as text and ends). The bot gets its settings as text, as
+//! always: nothing in it knows that this is a demo.
 
 mod member;
 mod print;
@@ -32,14 +32,14 @@ use crate::output;
 use crate::shutdown::{Tasks, stop_asked};
 use crate::telemetry;
 
-/// Long enough for a slow machine; the demo says what it waits for.
+/// Long enough for a slow machine; on time-out the demo says what it waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// `--once` waits this long for the last alert: bursts take Discord's real rate limits.
+/// `--once` waits this long for the last alert: bursts are subject to Discord's real rate limits.
 const ONCE_PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often the demo's bot reads the CAD, in seconds: the CAD lets units be read three times a minute, evenly then.
 const READ_EVERY: &str = "20";
-/// How long the page's button keeps the hub's session away: the bot tells of it after a minute.
+/// How long the page's button stops the hub's session: the bot reports it after a minute.
 const OUTAGE: Duration = Duration::from_secs(75);
 
 /// Options of the demo.
@@ -97,7 +97,7 @@ fn fail(text: &str) -> ExitCode {
 }
 
 fn say(text: &str) {
-    // Whoever stops reading can still look at the page.
+    // If the reader stops, the page still works.
     output::out(text).ok();
 }
 
@@ -108,7 +108,7 @@ struct Stage {
     app: App,
     tasks: Tasks,
     folder: PathBuf,
-    /// Of whoever looks at the page.
+    /// The account of the person at the page.
     account: String,
 }
 
@@ -149,7 +149,7 @@ impl Stage {
         }
     }
 
-    /// Waits for the bot and gives it its routes.
+    /// Waits for the bot and creates its routes.
     async fn set_up(&self) -> anyhow::Result<()> {
         let ready = tokio::time::timeout(PATIENCE, self.app.readiness.until_ready());
         if ready.await.is_err() {
@@ -188,7 +188,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Resolves when everything the CAD said stands on Discord.
+    /// Resolves when everything the CAD sent is on Discord.
     async fn settled(&self) {
         let mut quiet = 0;
         while quiet < 3 {
@@ -268,7 +268,7 @@ impl Stage {
     }
 }
 
-/// What the page shows and does.
+/// The page's backend.
 struct Show {
     cad: CadSim,
     discord: DiscordSim,
@@ -276,7 +276,7 @@ struct Show {
 }
 
 impl Show {
-    /// The hub's sessions are cut, and refused for a while.
+    /// Drops the hub's sessions, and refuses them for a while.
     fn outage(&self) -> Value {
         let (cad, stop) = (self.cad.clone(), self.tasks.drain_token());
         cad.upgrade_status(503);

@@ -17,7 +17,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Reads them off a snapshot of the pretend Discord. Times are told in this zone.
+    /// Reads them from a snapshot of the simulated Discord. Times are shown in this zone.
     pub(super) fn new(snapshot: &Value, zone: TimeZone) -> Self {
         let mut names = Self { names: HashMap::new(), forums: Vec::new(), zone };
         for role in list(snapshot, "roles") {
@@ -70,7 +70,7 @@ impl Names {
         plain + rest
     }
 
-    /// What the token that `text` begins with says, and its length.
+    /// The text of the token that `text` begins with, and its length.
     fn token(&self, text: &str) -> Option<(String, usize)> {
         if let Some(escaped) = text.strip_prefix('\\') {
             let next = escaped.chars().next().filter(char::is_ascii_punctuation)?;
@@ -92,7 +92,7 @@ impl Names {
     }
 }
 
-/// Says each message, each edit and each thread that is put away, until `stop`.
+/// Prints each message, each edit and each archived thread, until `stop`.
 pub(super) async fn each_alert(mut stream: broadcast::Receiver<Value>, mut names: Names, stop: CancellationToken, say: fn(&str)) {
     loop {
         let change = tokio::select! {

@@ -1,4 +1,4 @@
-//! The pretend guild and its routes, set up by the very slash commands that people use.
+//! Sets up the simulated guild and its routes, with the slash commands that people use.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,10 +17,10 @@ const TEXT: u8 = 0;
 const CATEGORY: u8 = 4;
 const FORUM: u8 = 15;
 
-/// Roles of the pretend guild, and their colours.
+/// Roles of the simulated guild, and their colors.
 const ROLES: [(&str, u32); 3] = [("Dispatch", 0xE0_A3_3C), ("Patrol", 0x4F_8E_F7), ("Fire-EMS", 0xE8_5D_4A)];
 
-/// A channel of the pretend guild.
+/// A channel of the simulated guild.
 struct Place {
     name: &'static str,
     kind: u8,
@@ -34,7 +34,7 @@ enum Typed {
     Preset(&'static str, Option<&'static str>),
     /// `/alerts add`: event, style, role.
     Add(&'static str, &'static str, Option<&'static str>),
-    /// A command on the route of this event in this channel, and what is typed into its options.
+    /// A command on the route of this event in this channel, and its options.
     On(&'static str, &'static str, &'static [(&'static str, &'static str)]),
     /// `/board create`.
     Board(&'static str),
@@ -128,12 +128,12 @@ const GUILD: [(&str, &[Place]); 3] = [
     ),
 ];
 
-/// How many channels messages may stand in.
+/// Number of channels that can have messages.
 pub(super) fn channels() -> usize {
     GUILD.iter().map(|(_, places)| places.len()).sum()
 }
 
-/// Makes the guild with its roles and channels. Gives its id.
+/// Creates the guild with its roles and channels. Returns its id.
 pub(super) fn guild(discord: &DiscordSim) -> String {
     let guild = discord.add_guild("Harbour City Roleplay");
     for (name, color) in ROLES {
@@ -150,7 +150,7 @@ pub(super) fn guild(discord: &DiscordSim) -> String {
     guild
 }
 
-/// Gives the bot its routes, once its commands are there.
+/// Creates the bot's routes, once its commands are there.
 pub(super) async fn routes(discord: &DiscordSim) -> anyhow::Result<()> {
     for command in ["alerts", "board", "cad"] {
         discord.wait_command(command, PATIENCE).await.map_err(|error| anyhow!("{error}"))?;
@@ -186,7 +186,7 @@ pub(super) async fn routes(discord: &DiscordSim) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `/cad status` answers: every text of it.
+/// The answer to `/cad status`: every text of it.
 pub(super) async fn status(discord: &DiscordSim) -> anyhow::Result<Value> {
     answer(discord, "cad", "status", json!({})).await
 }
@@ -207,19 +207,19 @@ async fn answer(discord: &DiscordSim, command: &str, path: &str, options: Value)
     pending.reply(PATIENCE).await.map_err(|error| anyhow!("/{command} {path}: {error}"))
 }
 
-/// Runs a command that must succeed: gives what it said.
+/// Runs a command that must succeed; returns its answer.
 async fn run(discord: &DiscordSim, command: &str, path: &str, options: Value) -> anyhow::Result<String> {
     let reply = answer(discord, command, path, options.clone()).await?;
     let said = ["/content", "/embeds/0/title"].into_iter().filter_map(|at| reply.pointer(at)?.as_str()).find(|said| !said.is_empty());
     let said = said.unwrap_or_default();
-    // What went well begins with a sign of its own; a refusal is a plain sentence.
+    // Successful answers begin with an emoji; a refusal is a plain sentence.
     if !said.starts_with(|first: char| !first.is_ascii() && first != '⚠') {
         bail!("/{command} {path} {options}: {reply}");
     }
     Ok(said.to_owned())
 }
 
-/// Events and numbers of the routes that a reply tells of: `Route #4 added: dispatch → …`.
+/// Events and numbers of the routes in a reply: `Route #4 added: dispatch → …`.
 fn made(said: &str) -> Vec<(String, u64)> {
     let one = |line: &str| {
         let (number, rest) = line.split_once("Route #")?.1.split_once(" added: ")?;

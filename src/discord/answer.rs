@@ -1,4 +1,4 @@
-//! Reading what Discord answers: bounded, tolerant, and one [`Verdict`] of it.
+//! Reads Discord's responses into one [`Verdict`], bounded and tolerant.
 
 use std::borrow::Cow;
 use std::hash::Hasher as _;
@@ -12,26 +12,26 @@ use super::codes::{About, OLD_EDITS, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, about, ow
 use crate::ids::MessageId;
 use crate::outbox::{Claim, Lane, Obstacle, Place, RateHeaders, Scope, Verdict};
 
-/// Most of an answer that is read (bytes).
+/// Limit on the bytes of a response that are read.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
-/// Longest wait that Discord may ask of us (ms): beyond it something is wrong with the answer.
+/// Longest wait that Discord may demand (ms): beyond it something is wrong with the response.
 const MAX_WAIT_MS: i64 = 3_600_000;
 
-/// All that is read of what Discord made.
+/// The fields of Discord's response that are read.
 #[derive(Deserialize)]
 struct Made<'b> {
     #[serde(borrow)]
     id: Cow<'b, str>,
 }
 
-/// What an answer to a claim's request means.
+/// The meaning of the response to a claim's request.
 pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
     let status = response.status();
     let retry_after = header(&response, "retry-after");
     let scope = scope(&response);
     let body = match read(response).await {
         Ok(body) => body,
-        // The work may be done: the nonce will tell.
+        // The work may be done: the nonce will show it.
         Err(reason) => return Verdict::Retry { reason },
     };
     match status.as_u16() {
@@ -39,11 +39,11 @@ pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
             let made = serde_json::from_slice::<Made<'_>>(&body).ok();
             match made.and_then(|made| made.id.parse().ok()).map(MessageId) {
                 Some(id) => Verdict::Delivered(id),
-                // Something between us and Discord may have answered: nothing proves that an edit was done either.
+                // A proxy in front of Discord may have answered: nothing proves that an edit was done either.
                 None => Verdict::Retry { reason: "the answer is a success but makes no sense".into() },
             }
         }
-        // A card older than an hour may be edited only so often. Discord says it as a 429 with a code and without a time.
+        // A card older than an hour may be edited only so often. Discord answers that with a 429 with a code and without a time.
         429 | 400 if code(&body) == Some(OLD_EDITS) => Verdict::WaitThis { ms: OLD_EDIT_MS },
         429 => {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -58,22 +58,22 @@ pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
     }
 }
 
-/// What a 4xx means for a claim.
+/// The meaning of a 4xx for a claim.
 fn refused(body: &[u8], status: StatusCode, claim: &Claim) -> Verdict {
     let Some(about) = about(body, status.as_u16()) else {
-        // Discord did not say this, so it did not do anything either.
+        // This didn't come from Discord, so Discord did nothing either.
         let reason = format!("HTTP {status} without Discord's JSON");
         return Verdict::Obstructed { obstacle: Obstacle::Edge, reason };
     };
     let reason = said(body, status);
-    // Slow mode and its like may say how long.
+    // Slow mode and similar limits may say how long.
     let told = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("retry_after")?.as_f64());
     match (about, told) {
         (About::Way(Obstacle::Limit(_) | Obstacle::Down), Some(seconds)) => Verdict::WaitThis { ms: wait_ms(seconds) },
         (About::Body, _) => Verdict::Invalid { reason },
         (About::Name, _) => Verdict::Obstructed { obstacle: Obstacle::Name, reason },
         (About::Way(obstacle), _) => Verdict::Obstructed { obstacle, reason },
-        // A thread is not its channel: that one may take messages all the same. A note stands on its card too; a call to people does not.
+        // A thread isn't its channel, which may accept messages all the same. A note is on its card too; a ping isn't.
         (About::Place, _) if claim.lead.place.is_in_thread() => match claim.lane {
             Lane::Log => Verdict::Invalid { reason },
             _ => Verdict::Obstructed { obstacle: Obstacle::Threads, reason },
@@ -88,7 +88,7 @@ fn wait_ms(seconds: f64) -> i64 {
     ms.clamp(50, MAX_WAIT_MS)
 }
 
-/// Whether 404 means that a person deleted what the claim is about: the message, or the thread that it stands in.
+/// Whether 404 means that a person deleted the message, or the thread that it is in.
 fn gone(claim: &Claim, code: Option<i64>) -> bool {
     match claim.lead.place {
         Place::Channel => claim.lead.message_id.is_some() && code == Some(UNKNOWN_MESSAGE),
@@ -130,7 +130,7 @@ pub(super) fn rate_headers(response: &Response) -> RateHeaders {
     RateHeaders { bucket, limit, remaining, reset_after_ms }
 }
 
-/// Whom a 429 is about. Unsaid, it is about us.
+/// The scope of a 429; the bot's own if the response doesn't say.
 pub(super) fn scope(response: &Response) -> Scope {
     let told = response.headers().get("x-ratelimit-scope").and_then(|scope| scope.to_str().ok());
     match told {

@@ -1,6 +1,6 @@
-//! Why Discord did not answer a question.
+//! Why Discord didn't answer a request.
 
-/// Why Discord did not tell.
+/// Why Discord didn't answer a request.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// 401.
@@ -12,7 +12,7 @@ pub enum AskError {
     /// 429.
     #[error("Discord asks us to wait {0} s")]
     Wait(i64),
-    /// No answer, or one that makes no sense.
+    /// No answer, or an invalid one.
     #[error("Discord cannot be reached or answers nonsense: {0}. Check the network and DISCORD_API_URL")]
     Trouble(String),
 }

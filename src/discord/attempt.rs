@@ -1,9 +1,9 @@
-//! What came of asking Discord something that the start needs.
+//! The result of a Discord request that the start needs.
 
-/// What came of an attempt that may be made again.
+/// The result of an attempt that may be repeated.
 pub(super) enum Attempt<T> {
     Done(T),
-    /// Not now: in a few words, and how long Discord asks to wait (s).
+    /// Not now: why, in a few words, and the wait that Discord demands (s).
     Later(String, Option<u64>),
     Never(anyhow::Error),
 }

@@ -1,11 +1,11 @@
-//! Discord's JSON error codes, as far as they tell a message's fate. Only what Discord itself says about a body is final; what no row names
-//! waits and is tried again. Discord's reference: Opcodes and Status Codes, "JSON Error Codes".
+//! Discord's JSON error codes that decide about a message. Only Discord's own rejection of a body is final; after any other code the
+//! message waits and is retried. Discord's reference: Opcodes and Status Codes, "JSON Error Codes".
 
 use serde_json::Value;
 
 use crate::outbox::Obstacle;
 
-/// A thread hangs on that message already.
+/// The message has a thread already.
 pub(super) const HAS_THREAD: i64 = 160_004;
 pub(super) const UNKNOWN_CHANNEL: i64 = 10_003;
 pub(super) const UNKNOWN_MESSAGE: i64 = 10_008;
@@ -13,20 +13,20 @@ pub(super) const UNKNOWN_MESSAGE: i64 = 10_008;
 pub(super) const OLD_EDITS: i64 = 30_046;
 const INVALID_FORM: i64 = 50_035;
 
-/// What a refusal is about.
+/// The cause of a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
-    /// The text or the files: it will never be taken.
+    /// The text or the files: it will never be accepted.
     Body,
     /// The name of a thread: another one may be.
     Name,
-    /// The channel: nothing may go there until a person changes something.
+    /// The channel: nothing may be sent there until a person changes something.
     Place,
-    /// Something else, that ends.
+    /// Something else, which is temporary.
     Way(Obstacle),
 }
 
-/// Reads a refusal. `None` if this is not Discord's own answer: something in front of it spoke.
+/// Reads a rejection. `None` if this isn't Discord's own answer but that of a proxy in front of it.
 pub(super) fn about(body: &[u8], status: u16) -> Option<About> {
     let answer = own(body)?;
     Some(match answer.get("code").and_then(Value::as_i64)? {
@@ -35,7 +35,7 @@ pub(super) fn about(body: &[u8], status: u16) -> Option<About> {
     })
 }
 
-/// The same of a refusal whose code is known, and nothing else.
+/// The same for a rejection with only a code.
 pub(super) fn about_code(code: i64, status: u16) -> About {
     match code {
         // Empty message; file or request too large; attachments too many or invalid; not JSON; no such kind of message; voice messages.
@@ -49,7 +49,7 @@ pub(super) fn about_code(code: i64, status: u16) -> About {
         40_067 => About::Way(Obstacle::Tags),
         200_000 | 240_000 => About::Way(Obstacle::Blocked),
         40_333 => About::Way(Obstacle::Edge),
-        // Overloaded; sending or a feature is off for a while.
+        // Overloaded; sending or a feature is disabled for a while.
         130_000 | 40_004 | 40_006 | 40_062 => About::Way(Obstacle::Down),
         // Slow mode, limits of writing in a channel or guild, of announcements, of pins, of old edits.
         20_016 | 20_022 | 20_028 | 20_029 | 30_003 | OLD_EDITS => About::Way(Obstacle::Limit(code)),
@@ -58,7 +58,7 @@ pub(super) fn about_code(code: i64, status: u16) -> About {
     }
 }
 
-/// Discord's JSON, if it is that. Anything else comes from something between us and Discord.
+/// Discord's JSON, if it is that. Anything else comes from a proxy between us and Discord.
 pub(super) fn own(body: &[u8]) -> Option<Value> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let is_own = answer.get("code").is_some_and(Value::is_i64) && answer.get("message").is_some_and(Value::is_string);

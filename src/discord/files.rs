@@ -1,4 +1,4 @@
-//! Files that people give to commands, fetched from Discord's CDN: no other host, no redirect, bounded in size and time, without the token.
+//! Downloads files that people attach to commands from Discord's CDN: no other host, no redirect, bounded in size and time, no token.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use url::Url;
 
 use super::rest::Rest;
 
-/// Longest wait for a whole file.
+/// Time limit for a whole file.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Where Discord keeps them.
+/// Discord's CDN.
 const HOSTS: [&str; 2] = ["cdn.discordapp.com", "media.discordapp.net"];
 
-/// Why a file could not be had. Sentences for people; no address is in them, since it opens the file to everybody.
+/// Why a file couldn't be downloaded. Sentences for people, without the URL, since it opens the file to everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// The address is not one of Discord's.
     #[error("The file does not lie where Discord keeps files: attach it to the command itself.")]
     Elsewhere,
-    /// Larger than asked for.
+    /// Larger than allowed.
     #[error("The file is larger than {} KiB: that is no file of this bot's.", .0 / 1024)]
     TooLarge(usize),
     /// Discord's answer was no success.
@@ -37,7 +37,7 @@ impl Rest {
         let address = Url::parse(address).ok().filter(|address| is_kept(address, self.files())).ok_or(FileError::Elsewhere)?;
         let fetched = async {
             let mut response = self.client().get(address).send().await.map_err(|_| FileError::Network)?;
-            // Redirects are not followed: one counts as no success.
+            // Redirects aren't followed: one counts as a failure.
             if !response.status().is_success() {
                 return Err(FileError::Status(response.status().as_u16()));
             }
@@ -54,7 +54,7 @@ impl Rest {
     }
 }
 
-/// Whether files lie there: at Discord's, or at what stands in for it (`DISCORD_API_URL`).
+/// Whether a URL is on Discord's CDN, or on its replacement (`DISCORD_API_URL`).
 fn is_kept(address: &Url, instead: Option<&Url>) -> bool {
     let clean = address.username().is_empty() && address.password().is_none();
     let discords = address.scheme() == "https" && address.port().is_none() && address.host_str().is_some_and(|host| HOSTS.contains(&host));

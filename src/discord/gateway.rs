@@ -1,7 +1,7 @@
-//! The gateway: how people's interactions reach us. Registers the commands, keeps every shard connected, and hands on what comes.
+//! The gateway receives people's interactions: registers the commands, keeps every shard connected, and forwards events.
 //!
-//! Knows no command: the caller hands over a framework and the commands to register. Registering comes before connecting, so that
-//! nobody ever meets a command whose options this version does not know, and so that its failure ends the start in one place.
+//! Knows no command: the caller passes a framework and the commands to register. Registering comes before connecting, so that
+//! nobody ever meets a command with options that this version doesn't know, and so that its failure ends the start in one place.
 //! serenity reads the events and answers interactions; its own shard management is not used (`docs/decisions/0001-own-gateway-driver.md`).
 //!
 //! ```text
@@ -47,18 +47,18 @@ use crate::tls;
 const WARN_EVERY: Duration = Duration::from_secs(60);
 /// Longest pause between attempts to reach Discord (s).
 const MOST_PAUSE: u64 = 60;
-/// More shards than this are not ours to run: it is the number for some 40,000 guilds.
+/// More shards than this aren't supported: it is the number for some 40,000 guilds.
 const MOST_SHARDS: u32 = 16;
 
 /// Discord closes with 4014.
 pub(crate) const NO_INTENT: &str = "DISCORD_MESSAGE_CONTENT is on, but Discord does not let this bot read messages: switch on Message Content Intent at https://discord.com/developers/applications (your application, page Bot, Privileged Gateway Intents), or set DISCORD_MESSAGE_CONTENT=off";
 
-/// Everything the gateway needs from outside.
+/// The inputs of the gateway.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     /// Discord.
     pub rest: Rest,
-    /// Our application's id: answers to interactions go out in its name.
+    /// Our application's id: responses to interactions are sent in its name.
     pub application: u64,
     /// The time, for what `/cad status` lists.
     pub clock: Clock,
@@ -76,8 +76,8 @@ impl Gateway {
     /// Registers the commands, connects, and keeps connected until draining begins.
     ///
     /// # Errors
-    /// What cannot come right by itself, fit for people: a refused token, a guild that the bot is not in, commands that Discord does
-    /// not take, a session that it does not want.
+    /// Unrecoverable errors, fit for people: a rejected token, a guild that the bot isn't in, commands that Discord
+    /// rejects, a session that it refuses.
     pub async fn run(self, registration: Registration, mut framework: impl Framework + 'static) -> anyhow::Result<()> {
         let registered = self.until("register commands", || registration.at_start()).await?;
         if registered.is_none() {
@@ -138,7 +138,7 @@ impl Gateway {
         }
     }
 
-    /// Makes attempts until one is done or is of no use; `None` when draining began.
+    /// Repeats attempts until one succeeds or is hopeless; `None` when draining began.
     async fn until<T, F: Future<Output = Attempt<T>>>(&self, what: &str, attempt: impl Fn() -> F) -> anyhow::Result<Option<T>> {
         let mut pause = 1;
         loop {
@@ -164,7 +164,7 @@ impl Gateway {
     }
 }
 
-/// Asks for the gateway's address, and how many sessions may still be started. Also proves the token.
+/// Requests the gateway's URL, and how many sessions may still be started. Also proves the token.
 async fn allowance(rest: &Rest) -> Attempt<Allowance> {
     let answer = match rest.ask("/gateway/bot").await {
         Ok(answer) => answer,
@@ -185,7 +185,7 @@ async fn allowance(rest: &Rest) -> Attempt<Allowance> {
     })
 }
 
-/// Opens the real thing.
+/// Opens a real connection.
 struct Dialer {
     tls: Arc<rustls::ClientConfig>,
 }
@@ -199,23 +199,23 @@ impl Dial for Dialer {
         let connector = Connector::Rustls(Arc::clone(&self.tls));
         match connect_async_tls_with_config(url.as_str(), Some(websocket_config()), true, Some(connector)).await {
             Ok((socket, _)) => Ok(socket),
-            // The answer's body may be anything.
+            // The response body may be anything.
             Err(WsError::Http(answer)) => Err(format!("HTTP {}", answer.status().as_u16())),
             Err(error) => Err(error.to_string()),
         }
     }
 }
 
-/// What all shards share: who hears their events, and who is told how they are.
+/// Shared by all shards: the event handlers, and who is notified of their state.
 struct Crew<'a, F> {
     gateway: &'a Gateway,
     framework: Arc<F>,
     context: Context,
     /// Which shards are connected.
     links: Mutex<BTreeMap<u32, bool>>,
-    /// Ends when the event that told last which guilds there are was worked through: those keep their order.
+    /// Ends when the latest event about guilds was processed: those keep their order.
     guilds_known: Mutex<Option<oneshot::Receiver<()>>>,
-    /// When an event that cannot be read was last warned of.
+    /// When an unreadable event was last warned of.
     warned: Mutex<Option<Instant>>,
 }
 
@@ -243,7 +243,7 @@ impl<F: Framework + 'static> Hear for Crew<'_, F> {
 
     fn event(&self, event: Event) {
         let Some(event) = heard(event) else { return };
-        // What was begun with somebody ends before the bot stops.
+        // Work begun for a person ends before the bot stops.
         let in_hand = self.gateway.tasks.in_hand();
         let (framework, context) = (Arc::clone(&self.framework), self.context.clone());
         let is_about_guilds = matches!(event, FullEvent::Ready { .. } | FullEvent::GuildCreate { .. } | FullEvent::GuildDelete { .. });
@@ -253,7 +253,7 @@ impl<F: Framework + 'static> Hear for Crew<'_, F> {
         });
         drop(self.gateway.tasks.spawn(async move {
             let _in_hand = in_hand;
-            // Dropped at the end, which is what the next one waits for.
+            // Dropped at the end, which the next one waits for.
             let (before, _done) = turn.unzip();
             if let Some(before) = before.flatten() {
                 before.await.ok();
@@ -262,7 +262,7 @@ impl<F: Framework + 'static> Hear for Crew<'_, F> {
         }));
     }
 
-    /// A person then sees "did not respond", and nobody knows why. So they are counted.
+    /// The person then sees "did not respond", and nobody knows why. So they are counted.
     fn unreadable(&self, kind: &str) {
         self.gateway.metrics.gateway_unknown();
         tracing::debug!(kind, "a gateway event that the Discord library cannot read");
@@ -318,7 +318,7 @@ fn held_sentence(held: Held) -> String {
     )
 }
 
-/// Events that somebody here listens to, as serenity's frameworks know them.
+/// Events with a handler here, as serenity's frameworks know them.
 fn heard(event: Event) -> Option<FullEvent> {
     match event {
         Event::Ready(event) => {

@@ -1,6 +1,6 @@
-//! A message in Discord's own JSON (the resources Message, Embed, and Component). Written straight from the message, without a tree in between.
+//! Writes a message in Discord's own JSON (the resources Message, Embed, and Component), directly, without a tree in between.
 //!
-//! It never pings what is not listed in [`Message::roles`].
+//! It never pings a role that isn't in [`Message::roles`].
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::ids::MessageId;
 use crate::render::text::SafeText;
 use crate::render::{Button, Embed, Message, button};
 
-/// Most buttons of a row, and most options of a list.
+/// Discord's limits on the buttons of a row and the options of a list.
 const MAX_BUTTONS: usize = 5;
 const MAX_OPTIONS: usize = 25;
 /// Longest label of an option, in UTF-16 units.
@@ -30,12 +30,12 @@ impl<T: Display> Serialize for Snowflake<T> {
     }
 }
 
-/// What only a new message has.
+/// Fields of new messages only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Create<'m> {
-    /// At most 25 characters; `None` in a forum, which knows no nonce.
+    /// At most 25 characters; `None` in a forum, where there are no nonces.
     pub(super) nonce: Option<&'m str>,
-    /// The message it answers.
+    /// The message it replies to.
     pub(super) reply_to: Option<MessageId>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct MessageBody<'m> {
     content: &'m str,
     embeds: Vec<EmbedBody<'m>>,
     allowed_mentions: AllowedMentions,
-    /// Also when there are none: an edit takes away what stood there.
+    /// Even if there are none: an edit removes the old ones.
     components: Vec<Component<'m>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'m str>,
@@ -168,7 +168,7 @@ impl<'m> MessageBody<'m> {
             nonce,
             enforce_nonce: nonce.map(|_| true),
             flags: message.silent.then_some(silent),
-            // If that was deleted meanwhile, this stands alone.
+            // If that was deleted meanwhile, this is sent without a reference.
             message_reference: reply_to.map(|id| Reference { message_id: Snowflake(id), fail_if_not_exists: false }),
             attachments: described.collect(),
             ..edit

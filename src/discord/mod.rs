@@ -1,8 +1,9 @@
-//! Discord: our messages in, verdicts out; and the gateway session through which people's interactions come.
+//! Discord: sends messages and returns verdicts; and runs the gateway session that receives people's interactions.
 //!
-//! Job: [`rest`] builds requests with serenity's types and executes them itself, so that rate-limit headers are seen and one owner
-//! (the delivery) decides about waiting. [`files`] fetches what people attach to commands. [`record`] writes down what goes over the wire
-//! when asked. [`registration`] says where the bot's commands are. Never decides what is posted where, never retries, never sends without `allowed_mentions`.
+//! [`rest`] builds requests with serenity's types and executes them itself, so that rate-limit headers are seen and one owner
+//! (the delivery) decides about waiting. [`files`] downloads what people attach to commands. [`record`] logs requests on the wire
+//! on request. [`registration`] manages the bot's commands. Never decides what is posted where, never retries, never sends without
+//! `allowed_mentions`.
 
 mod answer;
 mod ask_error;
@@ -18,11 +19,11 @@ pub mod roles;
 mod thread_name;
 mod threads;
 
-/// What the bot needs in a guild, and nothing more: View Channel, Send Messages, Embed Links, Attach Files, Read Message History,
-/// Create Public Threads, Send Messages in Threads. Never Administrator.
+/// The permissions that the bot needs in a guild, and nothing more: View Channel, Send Messages, Embed Links, Attach Files, Read Message
+/// History, Create Public Threads, Send Messages in Threads. Never Administrator.
 pub const PERMISSIONS: u64 = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 35 | 1 << 38;
 
-/// The address with which a guild's owner adds the bot.
+/// The invite URL for a guild's owner.
 #[must_use]
 pub fn invite_url(application: u64) -> String {
     format!("https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={PERMISSIONS}")

@@ -1,8 +1,8 @@
-//! `TENFOUR_RECORD`: writes down every request to Discord as a JSON line, whoever made it: our own sender or serenity.
+//! `TENFOUR_RECORD`: records every request to Discord as a JSON line, from our own sender and from serenity.
 //!
-//! A small forwarder on loopback stands between the bot and Discord's REST while recording, so that what is recorded is what went
+//! While recording, a small forwarder on loopback is between the bot and Discord's REST, so that the recording is what was sent
 //! over the wire. Lines hold method, path and JSON body; never headers, so never the bot's token; tokens in paths are blanked. The file is
-//! made for its owner only.
+//! created for its owner only.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -36,7 +36,7 @@ struct Recorder {
 /// # Errors
 /// If the file cannot be opened or no loopback port is free.
 pub async fn start(base: &str, file: &Path, stop: CancellationToken) -> anyhow::Result<(String, impl Future<Output = ()> + Send + use<>)> {
-    // It holds alerts: for its owner only. The path is not repeated: whatever was pasted into the setting would be shown.
+    // It contains alerts: for its owner only. The path isn't repeated: the setting may contain a pasted secret.
     let opened = files::private(File::options().create(true).append(true)).open(file);
     let file = opened.context("TENFOUR_RECORD: the file cannot be written")?;
     let client = reqwest::Client::builder()
@@ -63,7 +63,7 @@ async fn forward(State(recorder): State<Recorder>, request: Request) -> Response
         headers.remove(name);
     }
     let sent = recorder.client.request(head.method, format!("{}{path}", recorder.base)).headers(headers).body(body).send().await;
-    // What Discord did not answer, the bot must not get as an answer: a broken connection stays one.
+    // If Discord didn't answer, the bot must not get an answer: a broken connection stays one.
     let Ok(answer) = sent else { return broken() };
     let status = answer.status();
     let mut headers = answer.headers().clone();
@@ -76,7 +76,7 @@ async fn forward(State(recorder): State<Recorder>, request: Request) -> Response
     }
 }
 
-/// An answer that fails while it is read.
+/// A response body that fails while it is read.
 fn broken() -> Response {
     let failing = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("no answer")) });
     (StatusCode::BAD_GATEWAY, Body::from_stream(failing)).into_response()
@@ -94,7 +94,7 @@ impl Recorder {
     }
 }
 
-/// The JSON body, also from inside a multipart form; `null` where there is none.
+/// The JSON body, also from inside a multipart form; `null` if there is none.
 fn json_of(headers: &HeaderMap, body: &Bytes) -> Value {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let Some(boundary) =
@@ -112,7 +112,7 @@ fn json_of(headers: &HeaderMap, body: &Bytes) -> Value {
     content.get(..length).and_then(|json| serde_json::from_slice(json).ok()).unwrap_or(Value::Null)
 }
 
-/// The path without the tokens of interactions and webhooks: they stand behind two ids.
+/// The path without the tokens of interactions and webhooks, which follow two ids.
 fn blanked(path: &str) -> String {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let mut parts: Vec<&str> = path.split('/').collect();

@@ -1,7 +1,7 @@
-//! Where the bot's commands are registered: in the guild that `DISCORD_GUILD_ID` names, or everywhere, and nowhere else.
+//! Registers the bot's commands: in the guild that `DISCORD_GUILD_ID` names, or everywhere, and nowhere else.
 //!
-//! Registering replaces all commands of a place at once, so that none of an earlier version stays. Knows no command: the caller hands them
-//! over. Never decides who is served; commands that are left somewhere only look wrong.
+//! Registering replaces all commands of a place at once, so that none of an earlier version stays. Knows no command: the caller passes
+//! them. Never decides who is served; leftover commands only look wrong.
 
 use std::sync::Arc;
 
@@ -18,22 +18,22 @@ use crate::outbox::Obstacle;
 #[derive(Clone, Debug)]
 pub struct Registration {
     rest: Rest,
-    /// Our application's id: commands are registered before READY tells it.
+    /// Our application's id: commands are registered before READY has it.
     application: u64,
     body: Arc<[u8]>,
     count: usize,
     /// The one guild; `None` = everywhere.
     guild: Option<GuildId>,
-    /// They were registered in that guild before: that the bot is not in it now is no wrong setting.
+    /// They were registered in that guild before: that the bot isn't in it now doesn't mean that the setting is wrong.
     was_there: bool,
 }
 
 /// Why commands could not be registered or removed.
 enum Failure {
     Token,
-    /// 403 or 404: the bot is not there.
+    /// 403 or 404: the bot isn't there.
     NotThere,
-    /// Worth another try.
+    /// Worth another attempt.
     Trouble(String),
     Refused(String),
 }
@@ -80,7 +80,7 @@ impl Registration {
         }
     }
 
-    /// Registers the commands again: their guild has the bot again, and Discord had removed them with it. False if it is worth another try.
+    /// Registers the commands again: their guild added the bot again, and Discord had removed them. False if it is worth another attempt.
     pub async fn again(&self) -> bool {
         match self.put(self.guild, self.body.to_vec()).await {
             Ok(()) => {
@@ -99,12 +99,12 @@ impl Registration {
         }
     }
 
-    /// Whether the place of the commands has any. True if Discord does not tell.
+    /// Whether the place of the commands has any. True if Discord doesn't say.
     pub async fn is_there(&self) -> bool {
         self.any(self.guild).await.unwrap_or(true)
     }
 
-    /// Removes whatever commands a place has that is not theirs: a guild, or everywhere.
+    /// Removes commands from a place where they don't belong: a guild, or everywhere.
     pub async fn clear(&self, place: Option<GuildId>) {
         if place == self.guild || !self.any(place).await.unwrap_or(false) {
             return;
@@ -138,14 +138,15 @@ impl Registration {
             Some(guild) => Route::GuildCommands { application_id, guild_id: guild.0.max(1).into() },
             None => Route::Commands { application_id },
         };
-        // The answer is read as any JSON: that Discord tells more of a command than serenity knows must not look like a failure.
+        // Parsed as any JSON: if Discord sends more about a command than serenity knows, that must not look like a failure.
         let registered = self.rest.serenity().fire::<Value>(Request::new(route, LightMethod::Put).body(Some(body))).await;
         let Err(error) = registered else { return Ok(()) };
         let serenity::Error::Http(HttpError::UnsuccessfulRequest(refusal)) = &error else {
             return Err(Failure::Trouble(format!("no answer from Discord: {}", without_address(error))));
         };
         let status = refusal.status_code.as_u16();
-        // -1 is serenity's code for what is not Discord's JSON. That, and what passes, says nothing of the commands, the guild or the token.
+        // -1 is serenity's code for anything but Discord's JSON. Like temporary errors, it says nothing about the commands, the guild or
+        // the token.
         let about = i64::try_from(refusal.error.code).ok().filter(|code| *code >= 0).map(|code| about_code(code, status));
         Err(match (status, about) {
             (429 | 500.., _) | (_, None | Some(About::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_)))) => {

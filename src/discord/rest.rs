@@ -1,7 +1,7 @@
-//! One request to Discord, one [`Verdict`].
+//! Sends one request to Discord and returns one [`Verdict`].
 //!
-//! serenity's own limiter sleeps behind the caller's back and ignores the base URL while it is on, so it is off everywhere
-//! ([`Rest::serenity`] is the only place that builds serenity's `Http`, for the gateway and for answers to interactions). Alerts are
+//! serenity's own limiter sleeps without the caller's knowledge and ignores the base URL, so it is off everywhere
+//! ([`Rest::serenity`] is the only place that builds serenity's `Http`, for the gateway and for responses to interactions). Alerts are
 //! written as JSON and executed here, where status, headers and 429 bodies can be read.
 
 use std::sync::{Arc, RwLock};
@@ -27,9 +27,9 @@ use crate::render::Message;
 use crate::render::text::SafeText;
 use crate::send_scheduler::SendScheduler;
 
-/// Longest wait for one answer. Shorter than a claim's lease, so that a lease never runs out under a living request.
+/// Time limit for one response. Shorter than a claim's lease, so that a lease never runs out during a request.
 pub const TIME: Duration = Duration::from_secs(20);
-/// How many messages of a channel are searched for one that a crash made us forget, from its time on: all that Discord lists at once.
+/// How many messages of a channel are searched for one that a crash made us forget, from its time on: one page of Discord's.
 const LOOK_BACK: u32 = 100;
 
 /// Discord's REST API, version 10. Cheap to clone.
@@ -39,11 +39,11 @@ pub struct Rest {
     base: Arc<str>,
     token: SecretString,
     metrics: Metrics,
-    /// What stands in for Discord, its files too; `None` = nothing that has an address.
+    /// The replacement for Discord, also for its files; `None` = Discord itself.
     files: Option<url::Url>,
-    /// Told of every request, so that all of them together stay within Discord's limits.
+    /// Counts every request, so that all of them together stay within Discord's limits.
     scheduler: Option<SendScheduler>,
-    /// Our own user id, learnt from Discord: only our own messages can be the one we look for.
+    /// Our own user id, from Discord: only our own messages can be the one we look for.
     me: Arc<RwLock<Option<u64>>>,
 }
 
@@ -57,17 +57,17 @@ pub struct Me {
     pub application: u64,
     /// The application may be invited by anybody.
     pub public: bool,
-    /// Message Content Intent is switched on, so that `DISCORD_MESSAGE_CONTENT=on` will be granted. True if Discord does not tell.
+    /// Message Content Intent is enabled, so that `DISCORD_MESSAGE_CONTENT=on` will be granted. True if Discord doesn't say.
     pub may_read: bool,
 }
 
-/// Said of a bot that is public: strangers see nothing without a link, but every server that adds it costs the owner a look.
+/// Shown for a public bot: strangers see nothing without a link, but every server that adds it costs the owner attention.
 pub const PUBLIC: &str = "Public Bot is on, so anyone with the invite link can add this bot to their own Discord server. They see nothing there without your API key; to keep them out altogether, switch off Public Bot at https://discord.com/developers/applications (your application, page Bot)";
 
 /// Application flags: `GATEWAY_MESSAGE_CONTENT`, and the same for bots in fewer than 100 servers (`…_LIMITED`).
 const MAY_READ: u64 = 1 << 18 | 1 << 19;
 
-/// The same error without the address that was asked: the address of an answer to an interaction holds its token.
+/// The same error without the URL: that of an interaction's response contains its token.
 #[must_use]
 pub fn without_address(error: serenity::Error) -> serenity::Error {
     match error {
@@ -78,14 +78,14 @@ pub fn without_address(error: serenity::Error) -> serenity::Error {
     }
 }
 
-/// What came back, with its rate-limit headers.
+/// A result, with its rate-limit headers.
 #[derive(Debug)]
 pub struct Answer {
     /// What it means.
     pub verdict: Verdict,
-    /// What it said of the bucket.
+    /// The bucket's headers.
     pub headers: RateHeaders,
-    /// Whose bucket that is; `None` for requests that have none here.
+    /// The bucket's channel and operation; `None` for requests without one here.
     pub operation: Option<Operation>,
 }
 
@@ -106,7 +106,7 @@ impl Rest {
         Ok(Self { client, files: url::Url::parse(&base).ok(), base, token, metrics, scheduler: None, me: Arc::default() })
     }
 
-    /// The same, taking files from this address too: a recorder stands at another one than what it records.
+    /// The same, accepting files from this URL too: a recorder has another one than what it records.
     #[must_use]
     pub fn with_files_at(self, api_url: &str) -> Self {
         Self { files: url::Url::parse(api_url).ok(), ..self }
@@ -120,13 +120,13 @@ impl Rest {
         self.files.as_ref()
     }
 
-    /// The same, telling the gate of what it asks and of what Discord takes amiss.
+    /// The same, reporting requests and rejections to the send scheduler.
     #[must_use]
     pub fn telling(self, scheduler: SendScheduler) -> Self {
         Self { scheduler: Some(scheduler), ..self }
     }
 
-    /// Counts an answer by its class, and towards Discord's ban: 401, 403, and a 429 that is not about everybody.
+    /// Counts a response by its class, and toward Discord's ban: 401, 403, and a 429 that isn't shared.
     fn answered(&self, response: &Response) {
         let class = AnswerClass::of(response.status().as_u16());
         self.metrics.answer(class);
@@ -148,7 +148,7 @@ impl Rest {
         }
     }
 
-    /// serenity's client for the gateway and for answers to interactions, with its limiter off and our base: the one constructor.
+    /// serenity's client for the gateway and for responses to interactions, with its limiter off and our base URL: the only constructor.
     #[must_use]
     pub fn serenity(&self) -> serenity::http::Http {
         serenity::http::HttpBuilder::new(self.token.expose_secret())
@@ -170,7 +170,7 @@ impl Rest {
             .header("Authorization", format!("Bot {}", self.token.expose_secret()))
     }
 
-    /// Asks who we are.
+    /// Fetches the bot's own application.
     ///
     /// # Errors
     /// [`AskError`].
@@ -189,7 +189,7 @@ impl Rest {
         Ok(me)
     }
 
-    /// Remembers our own user id.
+    /// Stores our own user id.
     pub fn is_me(&self, user: u64) {
         *self.me.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(user);
     }
@@ -208,7 +208,7 @@ impl Rest {
         serde_json::from_slice(&body).map_err(|_| AskError::Trouble("the answer is no JSON".into()))
     }
 
-    /// Deletes a message of our own. One that is gone already is as good.
+    /// Deletes one of our own messages. One that is gone already counts as deleted.
     ///
     /// # Errors
     /// [`AskError`].
@@ -220,7 +220,7 @@ impl Rest {
         }
     }
 
-    /// One request without a body; the answer's body if it is a success.
+    /// One request without a body; returns the response body on success.
     async fn exchange(&self, method: Method, path: &str) -> Result<Vec<u8>, AskError> {
         let trouble = |error: reqwest::Error| AskError::Trouble(error.without_url().to_string());
         if let Some(scheduler) = &self.scheduler {
@@ -239,7 +239,7 @@ impl Rest {
             401 if own(&body).is_some() => Err(AskError::Token),
             #[expect(clippy::cast_possible_truncation, reason = "seconds")]
             429 => Err(AskError::Wait(retry_after.unwrap_or(5.0).ceil() as i64)),
-            // What stands between us and Discord may refuse too, and so may Discord for a moment: neither says anything about the question.
+            // A proxy between us and Discord may refuse too, and so may Discord for a moment: neither says anything about the request.
             400..=499 => match about(&body, status.as_u16()) {
                 None | Some(About::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_))) => {
                     Err(AskError::Trouble(said(&body, status)))
@@ -250,7 +250,7 @@ impl Rest {
         }
     }
 
-    /// Sends a claim: creates its message or edits the one that stands.
+    /// Sends a claim: creates its message or edits the existing one.
     pub async fn send(&self, claim: &Claim, message: &Message) -> Answer {
         let channel = claim.channel();
         let (method, path) = match (claim.lead.message_id, claim.lead.place) {
@@ -259,7 +259,7 @@ impl Rest {
             (None, _) => (Method::POST, format!("/channels/{channel}/messages")),
         };
         let create = claim.lead.message_id.is_none();
-        // What stands in a thread stands there by itself.
+        // A message in a thread replies to nothing.
         let reply_to = claim.reply_to.filter(|_| claim.lead.place == Place::Channel);
         let is_post = create && claim.lead.place == Place::Forum;
         let nonce = (!is_post).then_some(claim.nonce.as_str());
@@ -277,7 +277,7 @@ impl Rest {
             Ok(request) => self.execute(request, claim, operation).await,
             Err(reason) => return broken(reason),
         };
-        // The name alone is not worth an alert.
+        // The name alone isn't worth an alert.
         match answer.verdict {
             Verdict::Obstructed { obstacle: Obstacle::Name, .. } => match request(&neutral(claim)) {
                 Ok(request) => self.again(request, claim, operation).await,
@@ -312,10 +312,10 @@ impl Rest {
 
     /// Searches the channel's recent messages for one that an earlier, unsettled create of this claim may have made: ours, not older
     /// than that create, with the same nonce, or with the same footer beginning and timestamp, which never change for a subject.
-    /// `owned` tells whether a message is known as another post's.
+    /// `owned` says whether a message belongs to another post.
     ///
     /// # Errors
-    /// A verdict to settle with, if the channel cannot be searched.
+    /// A verdict to settle with, if the channel can't be searched.
     pub async fn find(&self, claim: &Claim, owned: impl Fn(MessageId) -> bool) -> Result<Option<MessageId>, Verdict> {
         let since = claim.lead.creating_since.map_or(0, |at| at.0.saturating_sub(CLOCKS_DIFFER_MS));
         let messages = match claim.lead.place {
@@ -338,15 +338,15 @@ impl Rest {
     }
 }
 
-/// How far our clock and Discord's may differ (ms).
+/// Allowed difference between our clock and Discord's (ms).
 pub const CLOCKS_DIFFER_MS: i64 = 120_000;
 
-/// What a question that had to be answered before a create means for it.
+/// What the failure of a request before a create means for it.
 fn as_verdict(error: AskError) -> Verdict {
     match error {
         AskError::Token => Verdict::Stop { reason: AskError::Token.to_string() },
         AskError::Wait(seconds) => Verdict::Wait { ms: seconds.saturating_mul(1000), scope: Scope::User },
-        // Without Read Message History we cannot know: the channel needs a person's hand, not a second message.
+        // Without Read Message History we can't know: a person must fix the channel; a second message would be worse.
         AskError::Refused(reason) if !["(50001)", "(50013)", "(10003)"].iter().any(|code| reason.contains(code)) => {
             Verdict::Obstructed { obstacle: Obstacle::Unknown(0), reason }
         }
@@ -369,14 +369,14 @@ pub(super) fn same(message: &Value, claim: &Claim) -> bool {
     let timestamp = message.pointer("/embeds/0/timestamp").and_then(Value::as_str).and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let same_time = timestamp.map(jiff::Timestamp::as_second) == embed.timestamp.map(|at| at.secs());
     let same_title = message.pointer("/embeds/0/title").and_then(Value::as_str) == embed.title.as_deref();
-    // An event that stands for itself has no number in its footer: its title must be the same too.
+    // An event without a number has none in its footer: its title must be the same too.
     let whole_life = own.contains('#');
-    // What `render::late` adds stands behind a dot of its own: call #501 is not call #5010.
+    // `render::late` appends its text after a dot of its own: call #501 isn't call #5010.
     let same_footer = footer.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(" · "));
     same_footer && same_time && (same_title || whole_life)
 }
 
-/// JSON, or multipart where files go along. Files go with the create only; an edit leaves them.
+/// JSON, or multipart with files. Files are sent only with the create; an edit keeps them.
 fn with_files(request: RequestBuilder, message: &Message, body: &impl Serialize, create: bool) -> Result<RequestBuilder, String> {
     if message.files.is_empty() || !create {
         return Ok(request.json(body));
@@ -416,7 +416,7 @@ mod tests {
         Claim { nonce: "instance.1.0".into(), lead, ..claim }
     }
 
-    /// As Discord lists a message in a channel's history: whether it tells the nonce there is not documented.
+    /// A message in a channel's history: whether Discord includes the nonce there is undocumented.
     fn listed(footer: &str, title: &str, timestamp: &str) -> Value {
         json!({ "id": "1", "embeds": [{ "title": title, "footer": { "text": footer }, "timestamp": timestamp }] })
     }

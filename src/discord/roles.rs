@@ -1,6 +1,6 @@
-//! Which roles somebody has in a guild that they did not act from, asked of Discord and believed for a minute.
+//! Fetches somebody's roles in another guild from Discord, cached for a minute.
 //!
-//! Never guesses: what Discord does not tell is an error, not an empty list.
+//! Never guesses: if Discord doesn't answer, that is an error, not an empty list.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,16 +11,16 @@ use super::rest::{AskError, Rest};
 use crate::clock::{Clock, UnixMs};
 use crate::ids::{GuildId, RoleId, UserId};
 
-/// An answer is believed for so long (ms).
+/// How long an answer is cached (ms).
 const BELIEVED: i64 = 60_000;
-/// Answers kept; beyond it the oldest goes.
+/// Limit on cached answers; beyond it the oldest is dropped.
 const MOST: usize = 1_000;
-/// Whoever presses waits so long at most.
+/// Longest wait during a press.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 type Known = HashMap<(GuildId, UserId), (UnixMs, Vec<RoleId>)>;
 
-/// The one who asks. Cheap to clone; clones share what is known.
+/// Cheap to clone; clones share the cache.
 #[derive(Clone, Debug)]
 pub struct Roles {
     rest: Rest,
@@ -29,7 +29,7 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Nothing is asked yet.
+    /// With an empty cache.
     #[must_use]
     pub fn new(rest: Rest, clock: Clock) -> Self {
         Self { rest, clock, known: Arc::default() }
@@ -38,7 +38,7 @@ impl Roles {
     /// Somebody's roles in a guild; none if they are not in it.
     ///
     /// # Errors
-    /// [`AskError`], also if there was no answer in time.
+    /// [`AskError`], also on time-out.
     pub async fn of(&self, guild: GuildId, user: UserId) -> Result<Vec<RoleId>, AskError> {
         let (key, now) = ((guild, user), self.clock.now());
         {
@@ -52,7 +52,7 @@ impl Roles {
         let asked = tokio::time::timeout(PATIENCE, self.rest.ask(&path)).await;
         let roles = match asked.unwrap_or_else(|_| Err(AskError::Trouble("no answer in time".to_owned()))) {
             Ok(member) => roles(&member),
-            // 10007 Unknown Member, 10013 Unknown User: not there.
+            // 10007 Unknown Member, 10013 Unknown User: not a member.
             Err(AskError::Refused(reason)) if reason.contains("(10007)") || reason.contains("(10013)") => Vec::new(),
             Err(error) => return Err(error),
         };

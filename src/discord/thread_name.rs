@@ -1,4 +1,4 @@
-//! What a thread or a forum post is called: by what holds for long, or neutrally where Discord takes no word of the game.
+//! Names threads and forum posts: by what rarely changes, or neutrally where Discord rejects text from the game.
 
 use serde::Serialize;
 
@@ -8,14 +8,14 @@ use crate::outbox::{Claim, PostSubject};
 use crate::render::text::{self, SafeText, safe};
 use crate::world::Subject;
 
-/// Minutes without a message after which Discord puts a thread away by itself.
+/// Minutes without a message after which Discord archives a thread by itself.
 pub(super) const AUTO_ARCHIVE_MIN: u32 = 1_440;
-/// What a thread without any title is called.
+/// The name of a thread without any title.
 const NAMELESS: &str = "Call";
-/// Longest name that Discord takes, in units.
+/// Longest name that Discord accepts, in units.
 const MAX_NAME: usize = 100;
 
-/// A forum post, as a request to make it carries it: its name is the card's title.
+/// A forum post, as in the request that creates it: its name is the card's title.
 #[derive(Serialize)]
 pub(super) struct ForumPost<'m> {
     name: SafeText,

@@ -1,4 +1,4 @@
-//! Threads: opened under a card, closed with it; and forum channels, where each card is a thread of its own. Discord's Channel resource,
+//! Opens threads under cards, archives them, and posts in forum channels, where each card is its own thread. Discord's Channel resource,
 //! "Start Thread from Message", "Start Thread in Forum or Media Channel", "Modify Channel".
 
 use reqwest::Method;
@@ -12,14 +12,14 @@ use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Verdict};
 use crate::render::Message;
 use crate::render::text::SafeText;
 
-/// Forum posts looked at for one that a crash made us forget: each costs a request.
+/// Forum posts checked for one that a crash made us forget: each costs a request.
 const MOST_LOOKED_AT: usize = 10;
 
 impl Rest {
-    /// Opens the thread of a claim's card. A thread that is there already is as good.
+    /// Opens the thread of a claim's card. An existing thread counts as success.
     ///
     /// # Errors
-    /// The answer to settle with.
+    /// The verdict to settle with.
     pub async fn open_thread(&self, claim: &Claim) -> Result<ChannelId, Answer> {
         let failed = |verdict| Answer { verdict, headers: RateHeaders::default(), operation: None };
         let Some(card) = claim.reply_to else { return Err(failed(Verdict::MessageGone)) };
@@ -39,7 +39,7 @@ impl Rest {
         }
     }
 
-    /// Puts a thread away under the claim's title, which says how it ended.
+    /// Archives a thread under the claim's title, which says how it ended.
     pub async fn archive(&self, claim: &Claim) -> Answer {
         let titled = |title: Option<SafeText>| {
             let mut body = json!({ "archived": true });
@@ -51,9 +51,9 @@ impl Rest {
         let operation = Some(Operation::Archive);
         let answer = self.execute(titled(claim.lead.message.title()), claim, operation).await;
         match answer.verdict {
-            // It keeps the name that it has.
+            // It keeps its name.
             Verdict::Obstructed { obstacle: Obstacle::Name, .. } => self.again(titled(None), claim, operation).await,
-            // It is put away already, by Discord or by a person, and a locked one stays as that person left it.
+            // It is archived already, by Discord or by a person; a locked one stays as that person left it.
             Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => match self.take_out(claim).await.verdict {
                 Verdict::Delivered(_) => self.again(titled(claim.lead.message.title()), claim, operation).await,
                 Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => Answer { verdict: Verdict::MessageGone, ..answer },
@@ -63,13 +63,13 @@ impl Rest {
         }
     }
 
-    /// Opens a thread again that is put away. Whoever locked it does not want that: then it stays as it is.
+    /// Reopens an archived thread. A locked one stays as it is: whoever locked it doesn't want that.
     async fn take_out(&self, claim: &Claim) -> Answer {
         let body = json!({ "archived": false });
         let request = self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body);
         let answer = self.again(request, claim, None).await;
         match answer.verdict {
-            // `Invalid`, too, is a refusal of the place here: the body is always the same.
+            // `Invalid`, too, is about the place here: the body is always the same.
             Verdict::Refused { reason } | Verdict::Invalid { reason } | Verdict::Obstructed { obstacle: Obstacle::Threads, reason } => {
                 Answer { verdict: Verdict::Obstructed { obstacle: Obstacle::Locked, reason }, ..answer }
             }
@@ -77,7 +77,7 @@ impl Rest {
         }
     }
 
-    /// Sends a claim. What stands or is to stand in a thread may find that put away: then takes it out and tries once more.
+    /// Sends a claim. If its thread is archived, reopens it and tries once more.
     pub async fn send_as_placed(&self, claim: &Claim, message: &Message) -> Answer {
         let answer = self.send(claim, message).await;
         let in_thread = claim.lead.place.is_in_thread() || (claim.lead.place == Place::Forum && claim.lead.message_id.is_some());
@@ -90,8 +90,8 @@ impl Rest {
         }
     }
 
-    /// The first message of the post that an earlier create of this claim made in its forum, as a channel's history would list it: looked for
-    /// among our posts there that are not known as another one's, the nearest in time first.
+    /// The first message of the forum post that an earlier create of this claim made, as a channel's history would list it. Searched
+    /// among our posts there that belong to no other post, the nearest in time first.
     pub(super) async fn forum_starters(&self, claim: &Claim, owned: impl Fn(MessageId) -> bool) -> Result<Value, AskError> {
         let threads = self.ask(&format!("/guilds/{}/threads/active", claim.lead.guild)).await?;
         let forum = claim.lead.channel.to_string();
@@ -111,7 +111,7 @@ impl Rest {
             .filter_map(|thread| thread.get("id")?.as_str()?.parse().ok())
             .filter(|id| MessageId(*id).made_at().0 >= since)
             .collect();
-        // It was made when its create was sent; others may be in doubt too, and many may have been made since.
+        // It was created when its request was sent; others may be in doubt too, and many may have been created since.
         recent.sort_by_key(|id| MessageId(*id).made_at().0.abs_diff(sent));
         let mut looked_at = 0;
         for id in recent {

@@ -4,7 +4,7 @@ use super::normalise::Item;
 use super::{Callout, DecodeError, Event};
 
 /// Documented with the fields in `callout`; the real consumer reads them from `callout.data` (docs/cad-contract.md#e9). Coordinates are no
-/// place for people: `location` is only what was sent as text. All fields may be absent: that there is a callout is the news.
+/// location for people: `location` is only what was sent as text. All fields may be absent: that there is a callout is the news.
 pub(super) fn callout(item: Item<'_>) -> Result<Event, DecodeError> {
     let outer = item.data.object("callout").ok_or(DecodeError::Missing("callout"))?;
     let inner = outer.object("data").unwrap_or(outer);

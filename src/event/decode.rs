@@ -1,4 +1,4 @@
-//! From an envelope to typed events: which reader is for which type, and what becomes of arrays.
+//! Decodes an envelope into typed events: chooses the reader for its type, and handles arrays.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::{DecodeError, Envelope, Event, callout, civilian, dispatch, emergency
 
 type Reader = fn(Item<'_>) -> Result<Event, DecodeError>;
 
-/// Every type that is understood (docs/cad-contract.md#e9), retired names included.
+/// Every known type (docs/cad-contract.md#e9), retired names included.
 const READERS: [(&str, Reader); 36] = [
     ("EVENT_911", emergency::new),
     ("EVENT_REMOVE_911", emergency::removed),
@@ -48,10 +48,10 @@ const READERS: [(&str, Reader); 36] = [
     ("EVENT_UNIT_CALL_CLEAR", ignored),
 ];
 
-/// Most things that the events of one body are about, together: twenty thousand panics in one body are no panics.
+/// Limit on the subjects of all events in one body: twenty thousand panics in one body aren't real.
 const MAX_ENTRIES: usize = 1_000;
 
-/// Asks a game server for its logs: nothing of it is for us, its shape is not looked at.
+/// Asks a game server for its logs: not for us, its shape isn't checked.
 const LOGS: &str = "GET_LOGS";
 
 /// Every type that [`decode`] knows, as [`Envelope::kind`] has it: the closed set for metric labels.
@@ -59,7 +59,7 @@ pub fn known_kinds() -> impl Iterator<Item = &'static str> {
     READERS.iter().map(|(kind, _)| *kind).chain([LOGS])
 }
 
-/// What happened. One event per object of `data`, at most 500; of a list of good and bad objects the good ones.
+/// The events. One per object of `data`, at most 500; from a list of good and bad objects the good ones.
 ///
 /// # Errors
 /// If the type is known and nothing of its data can be used: the reason for the first object.
@@ -77,7 +77,7 @@ pub fn decode(envelope: &Envelope) -> Result<Vec<Event>, DecodeError> {
         }
         sent => sent,
     };
-    // Without data the fields beside it may still do; if not, the reader names what is missing.
+    // Without data the fields beside it may be enough; if not, the reader names what is missing.
     let nothing = Map::new();
     let objects: Vec<&Map<String, Value>> = match data {
         Value::Object(one) => vec![one],
@@ -111,7 +111,7 @@ pub fn decode(envelope: &Envelope) -> Result<Vec<Event>, DecodeError> {
     if events.is_empty() { Err(first_error) } else { Ok(events) }
 }
 
-/// Panics told object by object in one body are one event: people are called to them once.
+/// Panics in several objects of one body are one event: people are pinged about them once.
 fn push(events: &mut Vec<Event>, event: Event) {
     match (events.last_mut(), event) {
         (Some(Event::Panic { idents, on }), Event::Panic { idents: more, on: too }) if *on == too => {
@@ -124,7 +124,7 @@ fn push(events: &mut Vec<Event>, event: Event) {
     }
 }
 
-/// How many things an event is about: each may change the world and make posts.
+/// How many subjects an event has: each may change the world and create posts.
 fn entries(event: &Event) -> usize {
     match event {
         Event::EmergencyRemoved { calls } | Event::DispatchClosed { calls, .. } => calls.len(),
@@ -252,7 +252,7 @@ mod tests {
         let many: Vec<Value> = (0..200).map(|nth| json!({"identIds": (nth * 100..nth * 100 + 100).collect::<Vec<i64>>()})).collect();
         let events = decode(&envelope("EVENT_UNIT_LOGOUT", json!(many))).unwrap();
         assert_eq!(events.iter().map(entries).sum::<usize>(), MAX_ENTRIES);
-        // Told as one event, panics are one list.
+        // In one event, panics are one list.
         let panics = decode(&envelope("EVENT_UNIT_PANIC", json!(many))).unwrap();
         assert!(matches!(&panics[..], [Event::Panic { idents, .. }] if idents.len() == MAX_LIST));
     }
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(error.to_string(), "`data` is neither an object nor a list of objects");
     }
 
-    /// Names that some reader looks for, so that chance finds its way in.
+    /// Names that some reader looks for, so that random inputs use them.
     const NAMES: [&str; 52] = [
         "call",
         "callId",

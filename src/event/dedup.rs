@@ -1,10 +1,10 @@
-//! Tells copies from events. The envelope has no event id, so equal content alone proves nothing: a panic on, off, on sends equal
-//! bodies. Only the same content over a *different* way within [`WITHIN_MS`] is a copy, and one for one: hub, hub, HTTP, HTTP is two
+//! Finds copies of events. The envelope has no event id, so equal content alone proves nothing: a panic on, off, on sends equal
+//! bodies. Only the same content from a *different* source within [`WITHIN_MS`] is a copy, and one for one: hub, hub, HTTP, HTTP is two
 //! events.
 //!
-//! The CAD need not tell what the bot itself did ([`Source::Bot`]): an event equal to it may be another action. So once something else was
-//! told of the same thing, the bot's own event has no copy any more: `/unit panic`, off by the CAD, on by the CAD is two panics. Taking a
-//! copy of such an event for an event changes nothing, since the world's reducers are safe to repeat.
+//! The CAD may not send events for the bot's own actions ([`Source::Bot`]): an equal event may be another action. So after any other event
+//! about the same subject, the bot's own event has no copy any more: `/unit panic`, off by the CAD, on by the CAD is two panics. Mistaking
+//! a copy of such an event for an event changes nothing, since the world's reducers are safe to repeat.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Write as _};
@@ -17,23 +17,23 @@ use super::{Event, RawEvent, Source};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
 
-/// Two ways bring the same event within this time (ms).
+/// Two sources deliver the same event within this time (ms).
 pub const WITHIN_MS: i64 = 10_000;
-/// Most contents remembered. Beyond it the oldest is forgotten: a copy may then be taken for an event, an event never for a copy.
+/// Limit on remembered contents. Beyond it the oldest is dropped: then a copy may count as an event, but never an event as a copy.
 const MOST: usize = 20_000;
 
-/// What came lately.
+/// Recent arrivals.
 #[derive(Debug, Default)]
 pub struct Dedup {
     hasher: RandomState,
-    /// Arrivals that no copy has claimed yet, by content, oldest first.
+    /// Arrivals without a copy yet, by content, oldest first.
     unclaimed: HashMap<u64, VecDeque<(UnixMs, Source)>>,
     order: VecDeque<(UnixMs, u64)>,
-    /// Those of them that the bot told itself, and what each is about.
+    /// Those from the bot itself, and their subjects.
     own: Vec<Own>,
 }
 
-/// An event of the bot's own that no copy has claimed yet.
+/// An event of the bot's own without a copy yet.
 #[derive(Debug)]
 struct Own {
     at: UnixMs,
@@ -42,7 +42,7 @@ struct Own {
     about: Vec<About>,
 }
 
-/// What can be one way or another.
+/// A subject whose state can change back and forth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum About {
     Panic(Ident),
@@ -52,7 +52,7 @@ enum About {
 }
 
 impl Dedup {
-    /// Whether `event`, which says `decoded`, is the copy of one that came another way. Otherwise it is remembered.
+    /// Whether `event`, decoded as `decoded`, is a copy of one from another source. Otherwise it is remembered.
     pub fn is_copy(&mut self, event: &RawEvent, decoded: &[Event]) -> bool {
         let now = event.received_at;
         while let Some((at, content)) = self.order.front().copied() {
@@ -84,7 +84,7 @@ impl Dedup {
         false
     }
 
-    /// Forgets what the bot told itself of the things that `event` is about, and remembers it if it is the bot's own.
+    /// Forgets the bot's own events about the subjects of `event`, and remembers it if it is the bot's own.
     fn contradict(&mut self, event: &RawEvent, decoded: &[Event], content: u64) {
         let now = event.received_at;
         self.own.retain(|own| (0..=WITHIN_MS).contains(&now.since(own.at)));
@@ -107,7 +107,7 @@ impl Dedup {
         }
     }
 
-    /// Of what the event says, not of how it was written: a game server that forwards one writes numbers, flags and empty lists its own way.
+    /// Of its meaning, not its notation: a game server that forwards one writes numbers, flags and empty lists in its own way.
     fn content(&self, event: &RawEvent, decoded: &[Event]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         event.server.hash(&mut hasher);
@@ -120,7 +120,7 @@ impl Dedup {
                     hash_value(value, &mut hasher);
                 });
             } else {
-                // Writing into a hasher cannot fail.
+                // Writing into a hasher can't fail.
                 write!(Hashed(&mut hasher), "{said:?}").ok();
             }
         }
@@ -128,7 +128,7 @@ impl Dedup {
     }
 }
 
-/// Hashes what is written, as far as it is no way of writing.
+/// Hashes the text, ignoring differences of notation.
 struct Hashed<'a, H>(&'a mut H);
 
 impl<H: Hasher> fmt::Write for Hashed<'_, H> {
@@ -138,7 +138,7 @@ impl<H: Hasher> fmt::Write for Hashed<'_, H> {
     }
 }
 
-/// What a text says if it is nothing but a flag or a number: the CAD writes `True` where others write `true`, and Lua `81.0` for 81.
+/// The meaning of a text that is only a flag or a number: the CAD writes `True` where others write `true`, and Lua `81.0` for 81.
 fn alike(text: &str) -> &str {
     match text {
         "True" | "TRUE" => "true",
@@ -147,7 +147,7 @@ fn alike(text: &str) -> &str {
     }
 }
 
-/// What a value of an unknown event says: texts of numbers and flags are such, null is as good as absent.
+/// The meaning of a value of an unknown event: texts of numbers and flags count as those, null counts as absent.
 fn hash_value(value: &Value, hasher: &mut impl Hasher) {
     match value {
         Value::Array(list) => {
@@ -256,7 +256,7 @@ mod tests {
                 assert!(!seen(&[(source, contrary)], Source::Hub), "{own} {source:?}");
             }
         }
-        // Both ways tell all, one later than the other: copies as ever.
+        // Both sources send everything, one later than the other: copies as usual.
         let mut copies = Dedup::default();
         let told = [(Source::Hub, PANIC), (Source::Hub, &off), (Source::Http, PANIC), (Source::Http, &off)];
         let seen: Vec<bool> = told.into_iter().map(|(source, body)| copies.sees(&event(source, 0, body))).collect();
@@ -333,7 +333,7 @@ mod tests {
             let mut copies = Dedup::default();
             assert!(!copies.sees(&event(Source::Hub, 0, hub)), "{hub}");
             assert!(copies.sees(&event(Source::Http, 1, http)), "{http}");
-            // Within one way nothing is a copy, however equal.
+            // Within one source nothing is a copy, however equal.
             assert!(!copies.sees(&event(Source::Http, 2, http)), "{http}");
             assert!(!copies.sees(&event(Source::Http, 2, http)), "{http}");
         }

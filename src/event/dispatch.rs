@@ -8,7 +8,8 @@ use crate::ids::{CallId, Ident};
 
 pub(super) fn new(item: Item<'_>) -> Result<Event, DecodeError> {
     let call = call(item)?;
-    // Without a number it can never be edited, closed or attached to, but somebody may be waiting: shown all the same, if it says anything.
+    // Without a number it can never be edited, closed or attached to, but somebody may be waiting: shown all the same, if it has any
+    // content.
     let says_nothing = (&call.title, &call.code, &call.description, &call.address, &call.postal) == (&None, &None, &None, &None, &None);
     if call.id.is_none() && says_nothing && call.meta.is_empty() {
         return Err(DecodeError::Missing("callId"));
@@ -16,7 +17,7 @@ pub(super) fn new(item: Item<'_>) -> Result<Event, DecodeError> {
     Ok(Event::DispatchNew(call))
 }
 
-/// An edit that sets the closed status stays an edit: the world knows what that means.
+/// An edit that sets the closed status stays an edit: the world handles that.
 pub(super) fn edited(item: Item<'_>) -> Result<Event, DecodeError> {
     let call = call(item)?;
     if call.id.is_none() { Err(DecodeError::Missing("callId")) } else { Ok(Event::DispatchEdited(call)) }
@@ -57,7 +58,7 @@ pub(super) fn of_2020(item: Item<'_>) -> Result<Event, DecodeError> {
         2 => Ok(Event::DispatchClosed { by: item.by(), calls: vec![call_id(call_fields(item)?)?] }),
         3 => {
             let fields = call_fields(item)?;
-            // Whether the note came alone or as the last of all is not known.
+            // It is unknown whether the note came alone or as the last of all.
             let alone = item.data.get("note").and_then(one_note);
             let note = alone.or_else(|| fields.get("notes").and_then(notes)?.pop()).ok_or(DecodeError::Missing("note"))?;
             Ok(Event::DispatchNote { call: call_id(fields)?, note })
@@ -80,7 +81,7 @@ fn moved(item: Item<'_>) -> Result<(Vec<Ident>, CallId), DecodeError> {
     if idents.is_empty() { Err(DecodeError::Missing("idents")) } else { Ok((idents, call_id(item.data)?)) }
 }
 
-/// Any number is taken as given: the documentation prints −1, and a call that cannot be told from others is still a call.
+/// Any number is accepted: the documentation prints −1, and a call without a unique number is still a call.
 fn call_id(fields: Fields<'_>) -> Result<CallId, DecodeError> {
     fields.int("callId").map(CallId).ok_or(DecodeError::Missing("callId"))
 }
@@ -123,7 +124,7 @@ fn priority(value: &Value) -> Option<Priority> {
     int(value).map(Priority::Level).or_else(|| text(value).map(|word| Priority::Word(word.trim().to_owned())))
 }
 
-/// A list of notes, or one. A blank text says nothing (rule 7), an empty list says that there are none. Of too many the last ones.
+/// A list of notes, or one. A blank text means nothing (rule 7), an empty list means that there are none. Of too many, the last ones.
 fn notes(value: &Value) -> Option<Vec<Note>> {
     match value {
         Value::Array(list) => {
@@ -137,7 +138,7 @@ fn notes(value: &Value) -> Option<Vec<Note>> {
     }
 }
 
-/// An object, or the plain text of before 2022-12. A note without content is none.
+/// An object, or the plain text of before 2022-12. A note without content is ignored.
 fn one_note(value: &Value) -> Option<Note> {
     let Some(fields) = value.as_object().map(Fields) else {
         return Some(Note { time: None, label: None, kind: "text".into(), content: text(value)? });
@@ -201,7 +202,7 @@ mod tests {
     fn absent_lists_are_told_from_empty_ones() {
         let silent = edit(json!({"callId": 1, "notes": null}));
         assert_eq!((silent.notes, silent.idents), (None, None));
-        // A blank text is no statement about the notes that came by DISPATCH_NOTE.
+        // A blank text says nothing about the notes that came by DISPATCH_NOTE.
         assert_eq!(edit(json!({"callId": 1, "notes": ""})).notes, None);
         let empty = edit(json!({"callId": 1, "notes": [], "idents": []}));
         assert_eq!((empty.notes, empty.idents), (Some(vec![]), Some(vec![])));

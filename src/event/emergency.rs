@@ -4,20 +4,20 @@ use super::normalise::{Item, MetaData};
 use super::{DecodeError, EmergencyCall, Event, NUMBER_AS_SENT};
 use crate::ids::CallId;
 
-/// The caller's identities beside the call (`identities`, `apiIds`…) are not kept: no alert needs them.
+/// The caller's identities beside the call (`identities`, `apiIds`…) aren't kept: no alert needs them.
 pub(super) fn new(item: Item<'_>) -> Result<Event, DecodeError> {
     call(item).map(Event::EmergencyNew)
 }
 
 pub(super) fn call(item: Item<'_>) -> Result<EmergencyCall, DecodeError> {
-    // In 2020 the call stood in `data` itself.
+    // In 2020 the call was in `data` itself.
     let signs = ["callId", "caller", "location", "description"];
     let fields = item.wrapped("call", &signs).ok_or(DecodeError::Missing("call"))?;
     let mut meta = MetaData::of(&[fields, item.data]).rest(&[]);
     meta.extend(fields.number_as_sent("callId").map(|sent| (NUMBER_AS_SENT.to_owned(), sent)));
     let call = EmergencyCall {
         id: fields.int("callId").map(CallId),
-        // An `emergency` alone is taken at face value; a call that does not say is an emergency (docs/cad-contract.md#e4).
+        // `emergency` alone is trusted; a call that doesn't say is an emergency (docs/cad-contract.md#e4).
         is_emergency: fields.flag("isEmergency").or_else(|| fields.flag("emergency")).unwrap_or(true),
         caller: fields.text("caller"),
         location: fields.text("location"),

@@ -1,4 +1,4 @@
-//! The outside of a push event: `{key, type, data, …}`. Here the key leaves the event for good, wherever in it it stands.
+//! Parses the envelope of a push event: `{key, type, data, …}`. The key is removed from the event here, wherever in it it appears.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError, Measure, Reader, Secrets, Sent, Shape};
 
-/// Type and data of an event. Holds no key: it may be logged by type and journaled whole.
+/// Type and data of an event. Contains no key: it may be logged by type and journaled whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Envelope {
     /// Trimmed and upper-cased, at most [`MAX_KIND`] characters.
@@ -23,10 +23,10 @@ pub struct Envelope {
 /// Longest event type accepted, in characters; the longest known has 28.
 pub const MAX_KIND: usize = 64;
 
-/// Most JSON values in an event. The largest events known (a call with all its notes, a roster of units) stay below a tenth of it.
+/// Limit on the JSON values of an event. The largest events known (a call with all its notes, a roster of units) stay below a tenth of it.
 pub const MAX_VALUES: usize = 20_000;
 
-/// Why a body is not an event. Never carries text of the body: it may hold the key.
+/// Why a body isn't an event. Never contains text of the body, which may hold the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Not JSON, not UTF-8, nested too deeply (128 levels), or a number out of range.
@@ -35,7 +35,7 @@ pub enum EnvelopeError {
     /// More values than [`MAX_VALUES`].
     #[error("the body holds more than {MAX_VALUES} JSON values")]
     TooMany,
-    /// JSON, but neither an object nor a text that holds one.
+    /// JSON, but neither an object nor a text with one.
     #[error("the body is not a JSON object")]
     NotObject,
     /// No `type`, or not a usable one.
@@ -52,15 +52,15 @@ impl From<JsonError> for EnvelopeError {
     }
 }
 
-/// A body whose key is known, and of which nothing was built yet: a stranger's body never becomes more than its bytes.
+/// A body whose key is known, and from which nothing was built yet: a stranger's body never becomes more than its bytes.
 #[derive(Debug)]
 pub struct Sealed<'a> {
     body: Cow<'a, [u8]>,
-    /// The community's key, as the sender has it.
+    /// The community's key, as sent.
     pub key: Sent,
 }
 
-/// Looks at a body from outside: an object, or a JSON string that holds one (docs/cad-contract.md#e1, rule 1).
+/// Scans a body: an object, or a JSON string with one (docs/cad-contract.md#e1, rule 1).
 ///
 /// # Errors
 /// As [`EnvelopeError`] says; never [`EnvelopeError::NoType`].
@@ -98,7 +98,7 @@ impl Sealed<'_> {
     }
 }
 
-/// Opens a body of our own, or one whose sender does not matter. The key comes back apart; one that is no text is
+/// Opens a body of our own, or one whose sender doesn't matter. The key is returned separately; one that isn't text is
 /// empty, which is nobody's key.
 ///
 /// # Errors
@@ -115,7 +115,7 @@ pub fn open(body: &[u8]) -> Result<(Envelope, Option<SecretString>), EnvelopeErr
 }
 
 impl Envelope {
-    /// Bytes of memory that it takes, about.
+    /// Approximate memory in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         let mut measure = Measure::of(&self.data);
@@ -123,22 +123,22 @@ impl Envelope {
         measure.built()
     }
 
-    /// The body as journaled: one JSON object without the key, its fields in the order of their names.
+    /// The body as journaled: one JSON object without the key, its fields sorted by name.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Only texts as keys, no number that JSON does not know: writing it cannot fail.
+        // Only text keys, no number that JSON doesn't know: writing it can't fail.
         serde_json::to_string(&Journaled(self)).unwrap_or_default()
     }
 }
 
-/// Borrows what it writes: a copy of the data costs more than writing it.
+/// Borrows its content: copying the data costs more than writing it.
 struct Journaled<'a>(&'a Envelope);
 
 impl Serialize for Journaled<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Envelope { kind, data, extras } = self.0;
         let mut fields = serializer.serialize_map(Some(extras.len() + 2))?;
-        // `open` leaves neither name among the extras; envelopes made by ourselves have none.
+        // `open` leaves neither name among the extras; envelopes that we build have none.
         let mut own = [("data", Own::Data(data)), ("type", Own::Kind(kind))].into_iter().peekable();
         for (name, value) in extras {
             while let Some((known, own)) = own.next_if(|(known, _)| *known <= name.as_str()) {

@@ -1,7 +1,7 @@
-//! Units and calls as the CAD's REST API lists them (docs/cad-contract.md#e3, #e4, #e5): the same objects as in events, read by the same
+//! Decodes units and calls from the CAD's REST API (docs/cad-contract.md#e3, #e4, #e5): the same objects as in events, by the same
 //! rules.
 //!
-//! What custom layouts add (`template`, `values`, `statusId`) is not read: the fields of before stand beside it.
+//! Additions of custom layouts (`template`, `values`, `statusId`) aren't read: the plain fields are beside them.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ pub fn listed_unit(object: &Map<String, Value>) -> Option<Unit> {
     unit::one(Fields(object))
 }
 
-/// A listed dispatch call; `None` if it has no number. Its notes are in order of time where all have one.
+/// A listed dispatch call; `None` if it has no number. Its notes are sorted by time if all have one.
 #[must_use]
 pub fn listed_dispatch(object: &Map<String, Value>) -> Option<DispatchCall> {
     let mut call = alone(object, |item| dispatch::call(item).ok()).filter(|call| call.id.is_some())?;
@@ -28,7 +28,7 @@ pub fn listed_dispatch(object: &Map<String, Value>) -> Option<DispatchCall> {
     Some(call)
 }
 
-/// A listed 911 or civil call; `None` if it says nothing.
+/// A listed 911 or civil call; `None` if it has no content.
 #[must_use]
 pub fn listed_emergency(object: &Map<String, Value>) -> Option<EmergencyCall> {
     alone(object, |item| emergency::call(item).ok())

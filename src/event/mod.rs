@@ -1,8 +1,8 @@
-//! What happened in the CAD, in typed form: the floor of the house.
+//! Events of the CAD, in typed form. Every other module builds on these types.
 //!
-//! Job: turn the JSON of a push event into an [`Event`], tolerant of every shape that was ever seen (docs/cad-contract.md#e1, #e9), strict
-//! in what it hands on: ids are numbers, absent text is `None`, `"false"` is false. Never does I/O, never panics, never sees the
-//! community's key ([`envelope`] takes it off at the edge), never decides what is shown.
+//! Turns the JSON of a push event into an [`Event`]: tolerates every form ever seen (docs/cad-contract.md#e1, #e9), but its output is
+//! strict: ids are numbers, absent text is `None`, `"false"` is false. Never does I/O, never panics, never sees the
+//! community's key ([`envelope`] removes it), never decides what is shown.
 //!
 //! ```text
 //! bytes ─ envelope::open ─▶ (Envelope, Key) ─ RawEvent ─ decode ─▶ Vec<Event>
@@ -55,11 +55,11 @@ pub enum Source {
     Hub,
     /// The HTTP listener: from the CAD or forwarded by the game server.
     Http,
-    /// A reading of the CAD's REST API: no event, but it changes what is known.
+    /// A read of the CAD's REST API: not an event, but it changes what is known.
     Rest,
-    /// `/alerts test` and the like: made by the bot itself, takes the real path.
+    /// `/alerts test` and the like: created by the bot itself, takes the real path.
     Test,
-    /// What a member did through the bot: told from the answer of the CAD's API, which raises no event for it (docs/cad-contract.md#e2).
+    /// A member's action through the bot: from the answer of the CAD's API, which raises no event for it (docs/cad-contract.md#e2).
     #[serde(rename = "own")]
     Bot,
 }
@@ -68,7 +68,7 @@ impl Source {
     /// Every source of events, for closed label sets.
     pub const ALL: [Self; 4] = [Self::Hub, Self::Http, Self::Test, Self::Bot];
 
-    /// The word for logs, rows and labels.
+    /// The name for logs, rows and labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl Source {
     }
 }
 
-/// An event as it came in, its key already taken off. `server` is known only from the session or the listener route: no payload
+/// An incoming event without its key. `server` is known only from the session or the listener route: no payload
 /// carries it (docs/cad-contract.md#h8).
 #[derive(Clone, Debug)]
 pub struct RawEvent {
@@ -95,7 +95,7 @@ pub struct RawEvent {
     pub envelope: Arc<Envelope>,
 }
 
-/// One thing that happened. `data` of an array yields one `Event` per element.
+/// Something that happened. `data` of an array yields one `Event` per element.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// `EVENT_911`: a new 911 or civil call.
@@ -146,7 +146,7 @@ pub enum Event {
     GroupRemove {
         /// At least one.
         idents: Vec<Ident>,
-        /// The group, where told.
+        /// The group, if given.
         group: Option<String>,
     },
     /// `EVENT_UNIT_GROUP_CHANGE_NAME`.
@@ -206,14 +206,14 @@ pub enum Event {
     Bodycam {
         /// Whose camera.
         ident: Ident,
-        /// Asked on or off.
+        /// Switched on or off.
         on: bool,
     },
     /// `EVENT_TONE`.
     Tone {
         /// Address of the sound; kept only if http(s).
         url: Option<String>,
-        /// Who hears it; may be empty.
+        /// The targets; may be empty.
         targets: Vec<ToneTarget>,
     },
     /// `EVENT_STREETSIGN_UPDATED`.
@@ -225,7 +225,7 @@ pub enum Event {
     },
     /// `EVENT_RECORD_ADD`, `_EDIT`, `_REMOVE`.
     Record {
-        /// What was done.
+        /// The kind of change.
         action: RecordAction,
         record: Record,
     },
@@ -256,9 +256,9 @@ pub enum Event {
         /// The PDF; kept only if http(s).
         url: Option<String>,
     },
-    /// Understood, and of no interest to people: `GET_LOGS`, retired `EVENT_UNIT_CALL_CLEAR`.
+    /// Known, but of no interest to people: `GET_LOGS`, retired `EVENT_UNIT_CALL_CLEAR`.
     Ignored,
-    /// A type we do not know; counted and shown in the status, never posted.
+    /// An unknown type; counted and shown in the status, never posted.
     Unknown,
 }
 
@@ -279,13 +279,13 @@ pub struct EmergencyCall {
     pub updated: Option<UnixMs>,
 }
 
-/// The key of [`Meta`] under which the number of a call stands that is no number but a text. No field of the CAD is called so.
+/// The key of [`Meta`] for a call's number if that is a text instead of a number. No field of the CAD has this name.
 pub const NUMBER_AS_SENT: &str = "#";
 
 /// `metaData`: values as text.
 pub type Meta = std::collections::BTreeMap<String, String>;
 
-/// A dispatch call (docs/cad-contract.md#e5). `None` in a field of an edit means that the CAD says it is empty: edits carry the whole call.
+/// A dispatch call (docs/cad-contract.md#e5). `None` in a field of an edit means that it is empty: edits carry the whole call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DispatchCall {
     /// Number in the CAD's dispatch table. Always there in decoded events.
@@ -311,7 +311,7 @@ pub struct DispatchCall {
     pub idents: Option<Vec<Ident>>,
     /// The primary unit, if any (numbers below 1 mean none).
     pub primary: Option<Ident>,
-    /// The primary's position is the call's.
+    /// The primary's position becomes the call's.
     pub track_primary: bool,
     /// 911 call it came from: `metaData.origin911` or `metaData.createdFromId`.
     pub from_911: Option<CallId>,
@@ -334,7 +334,7 @@ pub enum Priority {
 /// A note on a dispatch call (docs/cad-contract.md#e6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// A clock (`19:47:30`) or an ISO time, as sent.
+    /// A clock time (`19:47:30`) or an ISO time, as sent.
     pub time: Option<String>,
     /// Who, usually a callsign.
     pub label: Option<String>,
@@ -359,7 +359,7 @@ pub struct Unit {
     pub location: Option<String>,
     /// Area of patrol.
     pub aop: Option<String>,
-    /// Sits at the dispatch desk. `None` if absent.
+    /// Works at the dispatch desk. `None` if absent.
     pub is_dispatch: Option<bool>,
     /// Callsign (`unitNum`).
     pub callsign: Option<String>,
@@ -377,7 +377,7 @@ pub struct Unit {
     pub identities: Vec<String>,
 }
 
-/// Who hears a tone (docs/cad-contract.md#n6).
+/// The target of a tone (docs/cad-contract.md#n6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToneTarget {
     /// 0 all … 6 unit group.
@@ -388,7 +388,7 @@ pub struct ToneTarget {
     pub label: Option<String>,
 }
 
-/// What was done to a record.
+/// The kind of change to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordAction {
@@ -411,10 +411,10 @@ pub struct Record {
     pub kind: Option<i64>,
     /// Name of the record, e.g. `BOLO`.
     pub name: Option<String>,
-    /// Fields with a label and a non-blank value, in the order sent; the one that told `closed` left out. Flags are one text,
+    /// Fields with a label and a non-blank value, in the order sent; without the one behind `closed`. Flags are one text,
     /// joined by commas.
     pub fields: Vec<RecordField>,
-    /// From the field that tells the state: 0 active, 1 closed.
+    /// From the state field: 0 active, 1 closed.
     pub closed: Option<bool>,
 }
 
@@ -434,7 +434,7 @@ pub struct Callout {
     pub id: Option<String>,
     pub name: Option<String>,
     pub descriptions: Vec<String>,
-    /// Free text, where one was sent.
+    /// Free text, if sent.
     pub location: Option<String>,
     pub postal: Option<String>,
 }
@@ -462,17 +462,17 @@ pub struct Station {
     pub close: Vec<String>,
 }
 
-/// What a station alert says.
+/// The message of a station alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StationMessage {
     /// Words.
     Text(String),
-    /// Base64 audio, decoded by whoever attaches it: never shown as text. At most 10 MiB decoded.
+    /// Base64 audio, decoded only when it is attached: never shown as text. At most 10 MiB decoded.
     Audio {
         /// File name ending by the sound's own first bytes: `mp3`, `wav`, `ogg`, `flac`, `webm`, `m4a` or `bin`.
         extension: String,
-        /// The sound as base64, data-URL prefix taken off, standard alphabet, padded: a strict decoder takes it.
+        /// The sound as base64 without data-URL prefix, standard alphabet, padded: a strict decoder accepts it.
         base64: String,
     },
 }
@@ -480,7 +480,7 @@ pub enum StationMessage {
 /// A page of the pager.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// Whom it is addressed to; may be empty.
+    /// The addressees; may be empty.
     pub addresses: Vec<String>,
     /// Units; may be empty.
     pub idents: Vec<Ident>,

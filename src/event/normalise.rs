@@ -1,7 +1,7 @@
-//! The reading rules of docs/cad-contract.md#e1 in one place: how a JSON value becomes an id, a flag, a text, a list, a time, an address.
+//! The parsing rules of docs/cad-contract.md#e1 in one place: how a JSON value becomes an id, a flag, a text, a list, a time, an address.
 //!
-//! Everything here is bounded and total: a value that cannot be used is as good as absent, never an error. Which absence matters is
-//! decided by the file of the event family.
+//! Everything here is bounded and total: an unusable value counts as absent, never as an error. The file of the event family
+//! decides which absence matters.
 
 use std::borrow::Cow;
 
@@ -13,15 +13,15 @@ use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
 use crate::json::{Reader, Secrets};
 
-/// Most elements kept of any list: idents, calls, units, notes, fields, and objects of an array `data`.
+/// Limit on the elements of any list: idents, calls, units, notes, fields, and objects of an array `data`.
 pub(super) const MAX_LIST: usize = 500;
-/// Most characters kept of any text. `render` cuts far earlier and marks the cut; this only bounds memory and rows.
+/// Limit on the characters of any text. `render` cuts far earlier and marks the cut; this only bounds memory and rows.
 pub(super) const MAX_TEXT: usize = 8_000;
-/// Most keys kept of `metaData`.
+/// Limit on the keys of `metaData`.
 pub(super) const MAX_META: usize = 64;
-/// Most bytes kept of all values of `metaData`: calls stay in memory for as long as they are open.
+/// Limit on the bytes of all values of `metaData`: calls stay in memory for as long as they are open.
 const MAX_META_TEXT: usize = 32_000;
-/// Most characters kept of a key of `metaData`.
+/// Limit on the characters of a key of `metaData`.
 const MAX_META_KEY: usize = 100;
 /// Longest address kept, in bytes, which are characters as it is ASCII by then.
 const MAX_URL: usize = 2_048;
@@ -45,7 +45,7 @@ impl<'a> Fields<'a> {
             Some(Value::Array(list)) => list.iter().all(is_nothing),
             Some(Value::Object(map)) => map.is_empty(),
             Some(Value::String(text)) => is_blank(text) || parse_once(text).is_some_and(|list| list.is_array() && is_nothing(&list)),
-            // Their plural says that they are lists.
+            // Plural names are lists.
             Some(Value::Null) => name.ends_with('s') || name == "playTonesTo",
             _ => false,
         }
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
         int(self.get(name)?)
     }
 
-    /// What stands in the place of a number and is none, as sent.
+    /// A non-number in the place of a number, as sent.
     pub(super) fn number_as_sent(self, name: &str) -> Option<String> {
         let sent = text(self.get(name)?)?;
         self.int(name).is_none().then(|| bounded(sent.trim(), MAX_META_KEY).to_owned())
@@ -114,7 +114,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// One object of `data`, and what stood beside `data`.
+/// One object of `data`, and the fields beside `data`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<'a> {
     pub(super) data: Fields<'a>,
@@ -122,7 +122,7 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// The object called `name`; failing that `data` itself, if one of the `signs` shows that it was sent without the wrapper.
+    /// The object called `name`; without it `data` itself, if one of the `signs` shows that it was sent without the wrapper.
     pub(super) fn wrapped(self, name: &str, signs: &[&str]) -> Option<Fields<'a>> {
         self.data.object(name).or_else(|| signs.iter().any(|sign| self.data.has(sign)).then_some(self.data))
     }
@@ -144,20 +144,20 @@ impl<'a> Item<'a> {
         found.into_iter().map(CallId).collect()
     }
 
-    /// Whether a list that says whom or what it is about is there and empty: then nothing happened, and nothing is wrong. Null in the place
+    /// Whether a list of subjects is there and empty: then nothing happened, and nothing is wrong. Null in the place
     /// of a list, lists of nothing but null, and `{}` (Lua's empty list) are empty too.
     pub(super) fn is_about_nothing(self) -> bool {
         [self.data, self.top].into_iter().any(|fields| LISTS.iter().any(|name| fields.is_empty_list(name)))
             || self.data.object("signData").is_some_and(|sign| sign.is_empty_list("ids"))
     }
 
-    /// `eventOriginIdent`: who did it. Numbers below 1 mean nobody.
+    /// `eventOriginIdent`: the actor. Numbers below 1 mean nobody.
     pub(super) fn by(self) -> Option<Ident> {
         self.data.int("eventOriginIdent").filter(|n| *n > 0).map(Ident)
     }
 }
 
-/// Lists, or what may be one, that say whom or what an event is about.
+/// Fields with an event's subjects, which are or may be lists.
 const LISTS: [&str; 10] = ["callIds", "callId", "identIds", "identId", "idents", "ident", "units", "playTonesTo", "locations", "addresses"];
 
 /// The four names under which idents are sent (rule 5), lists before scalars as the real client reads them.
@@ -175,7 +175,7 @@ fn push_units(found: &mut Vec<i64>, fields: Fields<'_>) {
     }
 }
 
-/// The idents inside one object, `None` if no field of it could name any.
+/// The idents inside one object, `None` if no field of it could have any.
 pub(super) fn idents_within(fields: Fields<'_>) -> Option<Vec<Ident>> {
     if !IDENT_NAMES.iter().any(|name| fields.has(name)) && !fields.has("units") {
         return None;
@@ -186,7 +186,7 @@ pub(super) fn idents_within(fields: Fields<'_>) -> Option<Vec<Ident>> {
     Some(found.into_iter().map(Ident).collect())
 }
 
-/// Adds the numbers of a list or scalar: order kept, each once, [`MAX_LIST`] at most.
+/// Adds the numbers of a list or scalar: in order, without duplicates, [`MAX_LIST`] at most.
 fn push_ints(found: &mut Vec<i64>, value: Option<&Value>) {
     let list = match value {
         Some(Value::Array(list)) => list.as_slice(),
@@ -205,7 +205,7 @@ fn push_ints(found: &mut Vec<i64>, value: Option<&Value>) {
 
 /// Rule 4: a number, an integral float (Lua forwarders make them), or a text of either.
 pub(super) fn int(value: &Value) -> Option<i64> {
-    /// Above this a float no longer tells neighbours apart (2⁵³).
+    /// Above this a float can't represent every integer (2⁵³).
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match value {
         Value::Number(number) => {
@@ -213,14 +213,14 @@ pub(super) fn int(value: &Value) -> Option<i64> {
         }
         Value::String(text) => {
             let text = whole(text.trim());
-            // `parse` alone would take a plus sign.
+            // `parse` alone would accept a plus sign.
             is_digits(text).then(|| text.parse().ok()).flatten()
         }
         _ => None,
     }
 }
 
-/// `81` of `81.0`, which is how Lua writes a whole float as text; any other text as it is.
+/// `81` from `81.0`, which is how Lua writes a whole float as text; any other text unchanged.
 pub(super) fn whole(text: &str) -> &str {
     match text.split_once('.') {
         Some((whole, zeros)) if is_digits(whole) && !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
@@ -257,7 +257,7 @@ fn flag_of(number: i64) -> Option<bool> {
     }
 }
 
-/// Rule 7: a scalar as text, as sent; `None` if there is nothing to see in it. [`MAX_TEXT`] at most.
+/// Rule 7: a scalar as text, as sent; `None` if nothing in it is visible. [`MAX_TEXT`] at most.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if is_blank(text) => None,
@@ -275,7 +275,7 @@ fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// A scalar as text, or a list of scalars joined by commas: for values that may be anything. Objects have no text.
+/// A scalar as text, or a list of scalars joined by commas: for values of any kind. Objects have no text.
 pub(super) fn joined(value: &Value) -> Option<String> {
     match value {
         Value::Array(_) => {
@@ -288,14 +288,14 @@ pub(super) fn joined(value: &Value) -> Option<String> {
 
 /// At most `chars` characters of `text`.
 pub(super) fn bounded(text: &str, chars: usize) -> &str {
-    // A text of n bytes has at most n characters: most texts need no walk.
+    // A text of n bytes has at most n characters: most texts need no scan.
     if text.len() <= chars {
         return text;
     }
     text.char_indices().nth(chars).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
-/// Nothing in it that a reader could see.
+/// Nothing in it is visible.
 /// Null, blank text, and lists of them.
 fn is_nothing(value: &Value) -> bool {
     match value {
@@ -310,7 +310,7 @@ pub(super) fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }
 
-/// White space, controls, and what Unicode draws as nothing: zero-width characters, bidi marks, fillers, selectors, tags.
+/// White space, controls, and invisible Unicode characters: zero-width characters, bidi marks, fillers, selectors, tags.
 fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
@@ -350,12 +350,12 @@ pub(super) fn parse_once(text: &str) -> Option<Value> {
     Reader::new(MAX_VALUES, &Secrets::default()).read(text.as_bytes()).ok()
 }
 
-/// `metaData` of a call from all the places it may sit in (rule 8).
+/// `metaData` of a call from all its possible places (rule 8).
 #[derive(Debug, Default)]
 pub(super) struct MetaData<'a>(Vec<Cow<'a, Map<String, Value>>>);
 
 impl<'a> MetaData<'a> {
-    /// Of these holders, the most trusted first: where both have a key, the first one's value counts.
+    /// From these holders, the most trusted first: of duplicate keys, the first one's value counts.
     pub(super) fn of(holders: &[Fields<'a>]) -> Self {
         let sources = holders.iter().filter_map(|holder| match holder.get("metaData")? {
             Value::Object(map) => Some(Cow::Borrowed(map)),
@@ -374,7 +374,7 @@ impl<'a> MetaData<'a> {
         self.0.iter().find_map(|map| Fields(map).get(name))
     }
 
-    /// All but the keys in `taken` (any letter case), as text.
+    /// All except the keys in `taken` (any letter case), as text.
     pub(super) fn rest(&self, taken: &[&str]) -> Meta {
         let mut meta = Meta::new();
         let mut room = MAX_META_TEXT;

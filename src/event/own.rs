@@ -1,4 +1,4 @@
-//! Events that only the bot itself makes: what people do on Discord that the CAD has no place for. Only
+//! Events that only the bot itself creates: what people do on Discord that the CAD has no place for. Only
 //! [`super::Source::Bot`] may send them; from anywhere else these types are unknown.
 
 use super::normalise::Item;
@@ -10,7 +10,7 @@ pub const ACKNOWLEDGED: &str = "TENFOUR_TAKEN";
 /// The type of [`Event::EmergencyNote`].
 pub const EMERGENCY_NOTE: &str = "TENFOUR_911_NOTE";
 
-/// Whether only the bot itself may tell events of this type.
+/// Whether only the bot itself may send events of this type.
 #[must_use]
 pub fn is_own(kind: &str) -> bool {
     kind == ACKNOWLEDGED || kind == EMERGENCY_NOTE

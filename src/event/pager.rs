@@ -3,7 +3,7 @@
 use super::normalise::Item;
 use super::{DecodeError, Event, Page, PageNature};
 
-/// `players` of 2026-04-07 are numbers of the game's players, not idents: naming units by them would name the wrong ones.
+/// `players` of 2026-04-07 are the game's player numbers, not idents: used as units they would name the wrong ones.
 pub(super) fn page(item: Item<'_>) -> Result<Event, DecodeError> {
     let page = Page {
         addresses: item.data.texts("addresses"),

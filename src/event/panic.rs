@@ -8,7 +8,7 @@ pub(super) fn panic(item: Item<'_>) -> Result<Event, DecodeError> {
     if idents.is_empty() {
         return Err(DecodeError::Missing("identIds"));
     }
-    // Before 2021-10 the event had no flag and meant "on". A flag that cannot be read is on too: better an alarm too many.
+    // Before 2021-10 the event had no flag and meant "on". An unreadable flag is on too: better an alarm too many.
     Ok(Event::Panic { idents, on: item.data.flag("isPanic").unwrap_or(true) })
 }
 

@@ -65,7 +65,7 @@ fn closed(field: Fields<'_>) -> Option<bool> {
     }
 }
 
-/// The flags of a person or vehicle stand beside a blank value, in `data.flags`.
+/// The flags of a person or vehicle are in `data.flags`, beside a blank value.
 fn value(field: Fields<'_>) -> Option<String> {
     field.get("value").and_then(joined).or_else(|| joined(field.object("data")?.get("flags")?))
 }

@@ -7,7 +7,7 @@ pub(super) fn updated(item: Item<'_>) -> Result<Event, DecodeError> {
     let sign = item.wrapped("signData", &["ids", "text1"]).ok_or(DecodeError::Missing("signData"))?;
     let ids = sign.ints("ids");
     let lines: Vec<String> = ["text1", "text2", "text3"].into_iter().filter_map(|name| sign.text(name)).collect();
-    // A sign without lines was wiped; lines without a sign are still worth a word.
+    // A sign without lines was cleared; lines without a sign are still news.
     if ids.is_empty() && lines.is_empty() { Err(DecodeError::Missing("signData")) } else { Ok(Event::StreetSign { ids, lines }) }
 }
 

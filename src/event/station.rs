@@ -1,4 +1,4 @@
-//! Station alerts: `EVENT_STATION_ALERT`, whose message may be words or a sound.
+//! Station alerts: `EVENT_STATION_ALERT`, whose message may be text or a sound.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -7,11 +7,11 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, ge
 use super::normalise::{Fields, Item, text};
 use super::{DecodeError, Event, Station, StationAlert, StationMessage};
 
-/// Longest sound kept, as base64: 10 MiB decoded, the most that Discord takes as a file.
+/// Longest sound kept, as base64: 10 MiB decoded, Discord's limit for a file.
 const MAX_AUDIO: usize = 10 * 1024 * 1024 / 3 * 4;
 /// Below this, base64 of a known sound could be a word; the shortest header alone is longer.
 const MIN_AUDIO: usize = 32;
-/// From this length on, text of nothing but the base64 alphabet is data, whatever it is of: nobody speaks it.
+/// From this length on, text in only the base64 alphabet is data, whatever it encodes: nobody speaks it.
 const SURELY_DATA: usize = 512;
 
 pub(super) fn alert(item: Item<'_>) -> Result<Event, DecodeError> {
@@ -38,14 +38,14 @@ fn message(data: Fields<'_>) -> Option<StationMessage> {
     }
 }
 
-/// `None`: these are words. `Some(None)`: data that is too large or broken, to be shown to nobody.
+/// `None`: this is text. `Some(None)`: data that is too large or broken, never shown.
 fn sound(message: &str) -> Option<Option<StationMessage>> {
     let message = message.trim();
     let (payload, declared) = match data_url(message) {
         Some(payload) => (payload, true),
         None => (message, false),
     };
-    // Spaces are what tells words from base64; only a data URL may be wrapped into lines.
+    // Spaces distinguish text from base64; only a data URL may be wrapped into lines.
     let is_base64 =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_' | b'=') || declared && b.is_ascii_whitespace();
     if !declared && (payload.len() < MIN_AUDIO || !payload.bytes().all(is_base64)) {
@@ -58,7 +58,7 @@ fn sound(message: &str) -> Option<Option<StationMessage>> {
     if payload.len() > MAX_AUDIO {
         return Some(None);
     }
-    // Written anew: one alphabet, whole padding, no stray bits, so that whoever attaches it need not be tolerant.
+    // Encoded again: one alphabet, whole padding, no stray bits, so that later decoders need not be tolerant.
     Some(
         decoded(payload)
             .filter(|bytes| !bytes.is_empty())
@@ -66,7 +66,7 @@ fn sound(message: &str) -> Option<Option<StationMessage>> {
     )
 }
 
-/// What follows `data:…;base64,`.
+/// The part after `data:…;base64,`.
 fn data_url(text: &str) -> Option<&str> {
     let rest = text.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("data:")).and_then(|_| text.get(5..))?;
     let (head, payload) = rest.split_once(',')?;
@@ -74,7 +74,7 @@ fn data_url(text: &str) -> Option<&str> {
     marked.then_some(payload)
 }
 
-/// Either alphabet, with or without padding, white space and stray last bits forgiven.
+/// Either alphabet, with or without padding; white space and stray last bits are accepted.
 fn decoded(payload: &str) -> Option<Vec<u8>> {
     const TOLERANT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
@@ -92,7 +92,7 @@ fn decoded(payload: &str) -> Option<Vec<u8>> {
     while plain.last() == Some(&b'=') {
         plain.pop();
     }
-    // A lone last character holds no whole byte: the sound was cut, the rest of it still plays.
+    // A single last character encodes no whole byte: the sound was cut, the rest of it still plays.
     if plain.len() % 4 == 1 {
         plain.pop();
     }

@@ -1,4 +1,4 @@
-//! For the tests of the families: one event from one object.
+//! A helper for the tests of the families: one event from one object.
 
 use serde_json::{Map, Value};
 

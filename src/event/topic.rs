@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Event;
 
-/// A kind of news. Its word ([`Topic::as_str`]) stands in commands and rows.
+/// A kind of news. Its name ([`Topic::as_str`]) is in commands and rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Topic {
@@ -15,9 +15,9 @@ pub enum Topic {
     Civil,
     /// Panic buttons.
     Panic,
-    /// Dispatch calls and all that happens to them.
+    /// Dispatch calls and everything that happens to them.
     Dispatch,
-    /// Units coming on and off duty.
+    /// Units going on and off duty.
     Duty,
     /// Status changes of units.
     Status,
@@ -38,7 +38,7 @@ pub enum Topic {
 const BOLO: i64 = 3;
 
 impl Topic {
-    /// Every topic, in the order in which people choose.
+    /// Every topic, in the order of the choices.
     pub const ALL: [Self; 12] = [
         Self::Emergency,
         Self::Civil,
@@ -54,7 +54,7 @@ impl Topic {
         Self::Other,
     ];
 
-    /// The word for commands, rows and labels.
+    /// The name for commands, rows and labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,14 +73,14 @@ impl Topic {
         }
     }
 
-    /// The topic of a word, in any letter case.
+    /// Parses a name, in any letter case.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         let word = word.trim();
         Self::ALL.into_iter().find(|topic| topic.as_str().eq_ignore_ascii_case(word))
     }
 
-    /// What people read. Names no emergency number: that is the community's word.
+    /// The label for people. Contains no emergency number: those are the community's labels.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -101,8 +101,8 @@ impl Topic {
 }
 
 impl Event {
-    /// The topic under which it is told; `None` if it never is. A removal does not say of what kind its calls were:
-    /// it counts as [`Topic::Emergency`], and the world knows better. The panic flag inside a unit is the world's matter too.
+    /// The topic of its posts; `None` if it has none. A removal doesn't say of what kind its calls were:
+    /// it counts as [`Topic::Emergency`], and the world knows the kind. The panic flag inside a unit is the world's matter too.
     #[must_use]
     pub fn topic(&self) -> Option<Topic> {
         match self {

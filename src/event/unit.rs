@@ -5,12 +5,12 @@ use super::{DecodeError, Event, Unit};
 use crate::ids::Ident;
 
 pub(super) fn login(item: Item<'_>) -> Result<Event, DecodeError> {
-    // A list of units in 2020; without the wrapper never seen, but unmistakable.
+    // A list of units in 2020; never seen without the wrapper, but unmistakable.
     let mut units = match item.data.objects("units") {
         Some(list) => many(list),
         None => item.wrapped("unit", &["id"]).and_then(one).into_iter().collect(),
     };
-    // Told beside the unit here, inside it everywhere else (docs/cad-contract.md#e3).
+    // Beside the unit here, inside it everywhere else (docs/cad-contract.md#e3).
     if let Some(beside) = item.data.flag("isDispatch") {
         units.iter_mut().for_each(|unit| unit.is_dispatch = Some(beside));
     }
@@ -24,7 +24,7 @@ pub(super) fn logout(item: Item<'_>) -> Result<Event, DecodeError> {
 
 pub(super) fn status(item: Item<'_>) -> Result<Event, DecodeError> {
     if let Some(list) = item.data.objects("units") {
-        // Numbers of these units must not count twice: only idents named apart, and only with a status of their own.
+        // The numbers of these units must not count twice: only separate idents, and only with a status of their own.
         let units = many(list);
         let known: Vec<Ident> = units.iter().map(|unit| unit.ident).collect();
         let status = item.data.int("status");
@@ -66,7 +66,7 @@ fn members(item: Item<'_>) -> Result<Vec<Ident>, DecodeError> {
     if idents.is_empty() { Err(DecodeError::Missing("identIds")) } else { Ok(idents) }
 }
 
-/// Entries may be null or lack their number: those are left out (docs/cad-contract.md#e9).
+/// Entries may be null or lack their number: those are skipped (docs/cad-contract.md#e9).
 fn many(list: Vec<Fields<'_>>) -> Vec<Unit> {
     list.into_iter().filter_map(one).collect()
 }

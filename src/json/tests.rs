@@ -23,7 +23,7 @@ fn values_are_counted_and_the_bound_is_exact() {
     let none = Secrets::default();
     assert!(Reader::new(8, &none).read(text).is_ok());
     assert_eq!(Reader::new(7, &none).read(text), Err(JsonError::TooMany));
-    // A text that holds JSON is looked into only where there is something to look for, and then it counts.
+    // A text that contains JSON is parsed only if there are secrets to remove, and then it counts.
     let nested = json!({"data": "[1,2,3,4,5,6,7,8,9]"}).to_string();
     assert!(Reader::new(2, &none).read(nested.as_bytes()).is_ok());
     assert_eq!(Reader::new(8, &secrets()).read(nested.as_bytes()), Err(JsonError::TooMany));
@@ -53,23 +53,23 @@ fn the_last_key_counts_in_any_letter_case_and_only_the_outermost_one() {
 #[test]
 fn a_key_is_taken_out_wherever_it_stands() {
     for (text, expected) in [
-        // By name, whoever's it is.
+        // By name, whoever's key it is.
         (r#"{"apiKey":"foreign","data":{"APIKEY":"x","Key":"y","a":1}}"#, r#"{"data":{"a":1}}"#),
         (r#"{"data":[{"key":"x","b":[{"api_key":"y","key":"kept"}]}]}"#, r#"{"data":[{"b":[{"key":"kept"}]}]}"#),
-        // By what it says: whole, a part, another letter case, a name.
+        // By value: whole, a part, another letter case, a name.
         (r#"{"a":"S3cret-Key"}"#, r#"{"a":"(key)"}"#),
         (r#"{"a":["x s3CRET-kEY, s3cret-key!"]}"#, r#"{"a":["x (key), (key)!"]}"#),
         (r#"{"S3CRET-KEYs":1}"#, r#"{"(key)s":1}"#),
         (r#"{"a":"\u0053\u0033cret-Key"}"#, r#"{"a":"(key)"}"#),
         (r#"{"a":"üS3S3cret-Keyü"}"#, r#"{"a":"üS3(key)ü"}"#),
-        // Inside of a text that holds JSON, escaped there or not.
+        // Inside a text that contains JSON, escaped there or not.
         (r#"{"data":"{\"x\":\"\\u0053\\u0033cret-Key\"}"}"#, r#"{"data":"{\"x\":\"(key)\"}"}"#),
         (r#"{"data":"{\"apiKey\":\"foreign\",\"x\":1}"}"#, r#"{"data":"{\"x\":1}"}"#),
         (r#"{"data":"[\"{\\\"y\\\":\\\"\\\\u0053\\\\u0033cret-Key\\\"}\"]"}"#, r#"{"data":"[\"{\\\"y\\\":\\\"(key)\\\"}\"]"}"#),
         // JSON that was written as text twice.
         (r#"{"data":"\"\\u0053\\u0033cret-Key\""}"#, r#"{"data":"\"(key)\""}"#),
         (r#"{"data":"\"{\\\"y\\\":\\\"\\\\u0053\\\\u0033cret-Key\\\"}\""}"#, r#"{"data":"\"{\\\"y\\\":\\\"(key)\\\"}\""}"#),
-        // What looks like JSON and is none, and what has nothing to hide, stays as it is.
+        // Texts that only look like JSON, and texts without secrets, stay unchanged.
         (r#"{"a":"{not json S3cret-Key"}"#, r#"{"a":"{not json (key)"}"#),
         (r#"{"a":"{ \"b\" :1.0 }"}"#, r#"{"a":"{ \"b\" :1.0 }"}"#),
     ] {
@@ -151,7 +151,7 @@ proptest! {
         let built = Reader::new(10_000, &Secrets::default()).read(&text);
         prop_assert_eq!(built.as_ref().ok(), theirs.as_ref().ok());
         if let (Ok(outline), Ok(value)) = (ours, theirs) {
-            // Of members of one name only the last one is built.
+            // Of duplicate members only the last one is built.
             prop_assert!(outline.measure.values >= Measure::of(&value).values);
         }
     }

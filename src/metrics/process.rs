@@ -1,8 +1,8 @@
-//! What the operating system knows of this process.
+//! Reads this process's memory from the operating system.
 
-/// Resident memory in bytes. `None` where there is no `/proc`: the series is then not there at all, since a zero would be a lie.
+/// Resident memory in bytes. `None` without `/proc`: then the series is missing, since zero would be wrong.
 ///
-/// `status` and not `statm`: it tells kilobytes, `statm` pages, whose size differs between machines.
+/// `status` and not `statm`: it has kilobytes, `statm` pages, whose size differs between machines.
 pub(super) fn resident_bytes() -> Option<i64> {
     resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
 }

@@ -13,7 +13,7 @@ fn samples(metrics: &Metrics) -> BTreeMap<String, f64> {
     text.lines().filter(|line| !line.starts_with('#')).map(sample).collect()
 }
 
-/// What a call moves, leaving aside what moves by itself.
+/// The samples that a call changes, except those that change by themselves.
 fn moved(servers: &[ServerId], call: impl Fn(&Metrics)) -> BTreeMap<String, f64> {
     let metrics = Metrics::new(servers, &["panic"]);
     let before = samples(&metrics);
@@ -120,7 +120,7 @@ fn each_method_moves_its_series_and_no_other() {
     check(&Metrics::gateway_unknown, &[("gateway_unknown_events_total", 1.0)]);
 }
 
-/// Time that ran backwards is no delay, and what was not announced is nobody's series.
+/// Time that ran backwards isn't a delay, and unregistered labels have no series.
 #[test]
 fn strange_values_do_no_harm() {
     let strange = moved(&[ServerId(1)], |m| {

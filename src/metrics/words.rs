@@ -1,4 +1,4 @@
-//! The words that labels are made of: closed sets, so that nothing from the network ever becomes a label.
+//! The values of labels: closed sets, so that nothing from the network ever becomes a label.
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -24,16 +24,16 @@ macro_rules! words {
 }
 
 words! {
-    /// What became of an arrival. `ingest` counts what is committed, unusable or a copy, for every source; the listener and the hub
-    /// session count the rest, where they learn of it.
+    /// The result of an arrival. `ingest` counts those that are committed, unusable or copies, for every source; the listener and the hub
+    /// session count the others.
     Outcome {
         /// In the journal.
         Committed = "committed",
-        /// The other source brought the same event; not stored twice.
+        /// The other source delivered the same event; not stored twice.
         Copy = "copy",
         /// A known type with data that cannot be used.
         Unusable = "unusable",
-        /// The bot could not take it now.
+        /// The bot couldn't accept it now.
         Unavailable = "unavailable",
         /// Key missing or wrong.
         Unauthorised = "unauthorised",
@@ -47,29 +47,29 @@ words! {
 }
 
 words! {
-    /// What became of something that a member wanted to do in the CAD.
+    /// The result of a member's action in the CAD.
     CadActionOutcome {
         /// The CAD did it.
         Done = "done",
         /// They may not.
         Refused = "refused",
-        /// There was nothing to be done: it is over, or was done already.
+        /// Nothing to do: it is over, or was done already.
         NothingToDo = "needless",
-        /// The CAD did not, or could not be asked.
+        /// The CAD refused, or couldn't be reached.
         Failed = "failed",
-        /// The CAD did not confirm it.
+        /// The CAD didn't confirm it.
         OutcomeUnknown = "doubtful",
     }
 }
 
 words! {
-    /// What became of one try to bring a post to Discord.
+    /// The result of one attempt to send a post to Discord.
     PostOutcome {
-        /// It stands on Discord.
+        /// It is on Discord.
         Delivered = "delivered",
         /// Failed, will be tried again.
         Retried = "retried",
-        /// Discord will never take it there.
+        /// Discord will never accept it there.
         Refused = "refused",
         /// Discord said how long to wait.
         Waited = "waited",
@@ -99,19 +99,19 @@ words! {
 }
 
 words! {
-    /// What became of one reading of the CAD's REST API.
+    /// The result of one read of the CAD's REST API.
     ReadOutcome {
-        /// It said what the events had said.
+        /// It matched the events.
         NothingNew = "nothing_new",
-        /// It told of what no event had.
+        /// It had changes without events.
         CaughtUp = "caught_up",
-        /// Read, but the store could not take what followed.
+        /// Read, but the store couldn't store the result.
         NotStored = "not_stored",
         /// 429.
         RateLimited = "rate_limited",
         /// 401, 402, 403, or an unknown server.
         Refused = "refused",
-        /// No answer, or none that can be used.
+        /// No answer, or an unusable one.
         Failed = "failed",
     }
 }
@@ -133,7 +133,7 @@ impl AnswerClass {
 }
 
 words! {
-    /// Why a request to Discord waited before it was made, or again.
+    /// Why a request to Discord waited before it was sent, or sent again.
     WaitCause {
         /// The bucket of its channel was empty.
         Channel = "channel",
@@ -141,7 +141,7 @@ words! {
         Global = "global",
         /// A 429 said so.
         Told = "told",
-        /// Too many refusals lately: the bot slows down before Discord shuts it out.
+        /// Too many rejections recently: the bot slows down before Discord bans it.
         Guard = "guard",
         /// A short pause, so that more cards share the last messages of a window.
         Gather = "gather",
@@ -155,11 +155,11 @@ words! {
 words! {
     /// Whose limit a 429 was about (`X-RateLimit-Scope`).
     LimitScope {
-        /// The bot's own, of one bucket.
+        /// The bot's own, for one bucket.
         User = "user",
-        /// That of the place, used up by anybody.
+        /// The resource's, used up by anybody.
         Shared = "shared",
-        /// The bot's own, over all.
+        /// The bot's own, for everything.
         Global = "global",
     }
 }

@@ -1,6 +1,6 @@
-//! How long a failed request waits before it is tried again. Time and randomness are arguments.
+//! Computes how long a failed request waits before its retry. Time and randomness are arguments.
 
-/// Milliseconds before try number `attempts` + 1: 0.5 s doubling to a minute, less up to a fifth.
+/// Milliseconds before attempt number `attempts` + 1: 0.5 s doubling to a minute, less up to a fifth.
 #[must_use]
 pub fn backoff(attempts: u32, jitter: f64) -> i64 {
     let full = 500_i64.saturating_mul(1_i64.checked_shl(attempts.min(10)).unwrap_or(1)).min(60_000);

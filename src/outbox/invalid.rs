@@ -1,23 +1,23 @@
-//! Discord bans an address for an hour after 10,000 invalid requests (401, 403, or 429 that is not shared) within ten minutes. We slow
-//! down at a tenth of it and stop at half. Pure.
+//! Counts invalid requests: Discord bans an address for an hour after 10,000 (401, 403, or 429 that isn't shared) within ten minutes. We
+//! slow down at a tenth of it and stop at half. Pure.
 
 use crate::clock::UnixMs;
 
-/// Counted together (ms).
+/// The span of one slot (ms).
 const SLOT_MS: i64 = 10_000;
 /// Ten minutes.
 const SLOTS: usize = 60;
-/// From here on requests go one a second.
+/// From this number on, one request a second.
 pub(super) const SLOW_FROM: u32 = 1_000;
-/// From here on none go, until enough of them are ten minutes old.
+/// From this number on, none, until enough of them are ten minutes old.
 pub(super) const STOP_FROM: u32 = 5_000;
 
-/// What follows from the number of invalid requests.
+/// The consequence of the number of invalid requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Nothing.
     Free,
-    /// One request a second; panics go.
+    /// One request a second; panics are exempt.
     Slow,
     /// No request before then.
     Stop {
@@ -30,7 +30,7 @@ pub enum Pace {
 #[derive(Clone, Debug)]
 pub(super) struct InvalidRequests {
     counts: [u32; SLOTS],
-    /// The slot counted last.
+    /// The latest slot.
     slot: i64,
 }
 
@@ -41,7 +41,7 @@ impl Default for InvalidRequests {
 }
 
 impl InvalidRequests {
-    /// One more.
+    /// Counts one more.
     pub(super) fn note(&mut self, now: UnixMs) {
         let slot = now.0.div_euclid(SLOT_MS);
         if slot > self.slot {
@@ -53,7 +53,7 @@ impl InvalidRequests {
             }
             self.slot = slot;
         }
-        // A clock that went back counts into the newest slot: nothing is forgotten early.
+        // A clock that went back counts into the latest slot: nothing is forgotten early.
         if let Some(count) = self.counts.get_mut(place(self.slot)) {
             *count = count.saturating_add(1);
         }
@@ -65,7 +65,7 @@ impl InvalidRequests {
         self.slots(now).map(|(_, count)| count).fold(0, u32::saturating_add)
     }
 
-    /// What follows.
+    /// The consequence.
     #[must_use]
     pub(super) fn pace(&self, now: UnixMs) -> Pace {
         let count = self.count(now);
@@ -73,7 +73,7 @@ impl InvalidRequests {
             0..SLOW_FROM => Pace::Free,
             SLOW_FROM..STOP_FROM => Pace::Slow,
             STOP_FROM.. => {
-                // Oldest first: when so many of them are ten minutes old that fewer than the bound are left.
+                // Oldest first: until fewer than the bound are left.
                 let mut left = count;
                 let freed = self.slots(now).find(|(_, slot)| {
                     left = left.saturating_sub(*slot);

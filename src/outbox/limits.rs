@@ -1,9 +1,9 @@
-//! Discord's rate limits as alerts meet them. The only owner of this knowledge: serenity's limiter is off, and every request takes its
-//! place here before it is sent. Pure: the time is an argument.
+//! Discord's rate limits for alerts. Nothing else knows them: serenity's limiter is off, and every request is counted
+//! here before it is sent. Pure: the time is an argument.
 //!
-//! - A **bucket** is what Discord's `X-RateLimit-Bucket` says, in one channel; until it has said so, a channel and an operation have one
-//!   to themselves. One place in each bucket of new messages is held back for panics.
-//! - **Everything** together stays below Discord's global limit, of which panics keep a part too.
+//! - A **bucket** is Discord's `X-RateLimit-Bucket`, in one channel; until Discord names it, a channel and an operation have one
+//!   of their own. One request in each bucket of new messages is reserved for panics.
+//! - **Everything** together stays below Discord's global limit, part of which is reserved for panics too.
 //! - **Invalid requests** slow sending down, then stop it, long before Discord bans the address ([`super::invalid`]).
 
 use std::collections::{HashMap, VecDeque};
@@ -23,7 +23,7 @@ pub enum Operation {
     Archive,
 }
 
-/// `X-RateLimit-*` of an answer.
+/// `X-RateLimit-*` headers of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RateHeaders {
     /// The bucket's name, hashed.
@@ -36,21 +36,21 @@ pub struct RateHeaders {
     pub reset_after_ms: Option<i64>,
 }
 
-/// Whom a 429 is about.
+/// The scope of a 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// This bot on this route.
     User,
-    /// Everybody on this resource. Does not count towards the ban.
+    /// Everybody on this resource. Doesn't count toward the ban.
     Shared,
     /// This bot, on every route.
     Global,
 }
 
-/// What stands in a request's way.
+/// What delays a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// The bucket is empty, or what is left of it is held back for panics.
+    /// The bucket is empty, or its rest is reserved for panics.
     Bucket,
     /// A short pause, so that the last messages of a window carry more cards each.
     Gather,
@@ -60,7 +60,7 @@ pub enum Cause {
     Told,
     /// Too many requests that Discord counts as invalid.
     Guard,
-    /// The channel failed a moment ago and draws breath.
+    /// The channel failed a moment ago and pauses.
     Breath,
     /// The message is old and was edited too often (code 30046).
     OldMessage,
@@ -76,21 +76,21 @@ pub struct Wait {
 
 /// Requests per second that Discord allows a bot in all.
 pub const PER_SECOND: u32 = 50;
-/// Of these, kept for panics.
+/// Of these, reserved for panics.
 const GLOBAL_RESERVE: usize = 2;
-/// A second and what two requests may draw together on their way (ms).
+/// A second, plus how much closer two requests may get on the network (ms).
 const SECOND_MS: i64 = 1_050;
-/// A window of which nothing is known yet (ms).
+/// Assumed window of an unknown bucket (ms).
 const WINDOW_MS: i64 = 5_000;
-/// Most buckets remembered; beyond it, those whose window is over are forgotten.
+/// Limit on remembered buckets; beyond it, those whose window is over are dropped.
 const MOST: usize = 4_096;
-/// While too many requests are invalid: one request in so many ms.
+/// While too many requests are invalid: one request per this many ms.
 const SLOW_MS: i64 = 1_000;
 
 /// What we know of the limits.
 #[derive(Debug)]
 pub struct Limits {
-    /// Under which name each route's bucket is kept.
+    /// The key of each route's bucket.
     names: HashMap<Route, u64>,
     buckets: HashMap<Name, Bucket>,
     per_second: usize,
@@ -134,7 +134,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// `per_second`: Discord's global limit for this bot; 0 = none is kept.
+    /// `per_second`: Discord's global limit for this bot; 0 = no limit.
     #[must_use]
     pub fn new(per_second: u32) -> Self {
         Self {
@@ -148,15 +148,15 @@ impl Limits {
         }
     }
 
-    /// What a request must wait for; `None` = it may go now. `panic`: it may use what is held back.
+    /// What a request must wait for; `None` = it may be sent now. `panic`: it may use the reserve.
     #[must_use]
     pub fn wait(&self, channel: ChannelId, operation: Operation, panic: bool, now: UnixMs) -> Option<Wait> {
         let bucket = self.bucket((channel, operation)).and_then(|bucket| bucket.wait(operation, panic, now));
         [self.global(panic, now), bucket].into_iter().flatten().max_by_key(|wait| wait.ms)
     }
 
-    /// How many messages may still be made in this channel before its window ends, without what is held back. `None`: not known, or so
-    /// many that it does not matter.
+    /// How many messages may still be created in this channel before its window ends, without the reserve. `None`: unknown, or so
+    /// many that it doesn't matter.
     #[must_use]
     pub fn places(&self, channel: ChannelId, now: UnixMs) -> Option<u32> {
         let bucket = self.bucket((channel, Operation::Create)).filter(|bucket| bucket.limit > 0 && bucket.limit <= FEW)?;
@@ -178,7 +178,7 @@ impl Limits {
         self.note(now);
     }
 
-    /// A request that no bucket here knows of: a question of a command. Commands never wait for alerts; alerts make room for them.
+    /// A request without a bucket here: from a command. Commands never wait for alerts; alerts leave room for them.
     pub fn note(&mut self, now: UnixMs) {
         self.sent_at = Some(now);
         if self.per_second > 0 {
@@ -192,7 +192,7 @@ impl Limits {
         }
     }
 
-    /// The answer to a request that [`Limits::take`] announced, or its end without one.
+    /// The response to a request that was counted by [`Limits::take`], or its end without one.
     pub fn answered(&mut self, channel: ChannelId, operation: Operation, headers: RateHeaders, now: UnixMs) {
         let route = (channel, operation);
         let before = self.name(route);
@@ -212,7 +212,7 @@ impl Limits {
         let bucket = self.buckets.entry(name).or_default();
         let after = after.max(0);
         bucket.limit = headers.limit.unwrap_or(bucket.limit).max(1);
-        // The answer may be older than what is on its way now.
+        // The response may be older than the requests now in flight.
         bucket.left = remaining.saturating_sub(bucket.in_flight);
         if remaining.saturating_add(1) >= bucket.limit {
             bucket.window_ms = after.clamp(100, 60_000);
@@ -220,24 +220,24 @@ impl Limits {
         bucket.reset_at = now.plus(after);
     }
 
-    /// A 429, or trouble that makes a channel rest: nothing goes this way for `ms`.
+    /// A 429, or an error that pauses a channel: no request on this route for `ms`.
     pub fn block(&mut self, channel: ChannelId, operation: Operation, ms: i64, cause: Cause, now: UnixMs) {
         let name = self.name((channel, operation));
         self.make_room(now);
         self.buckets.entry(name).or_default().blocked = Some((now.plus(ms), cause));
     }
 
-    /// A global 429: nothing at all goes for `ms`.
+    /// A global 429: no request at all for `ms`.
     pub fn block_all(&mut self, ms: i64, now: UnixMs) {
         self.global_until = self.global_until.max(now.plus(ms));
     }
 
-    /// An answer that counts towards Discord's ban: 401, 403, or a 429 that is not shared.
+    /// A response that counts toward Discord's ban: 401, 403, or a 429 that isn't shared.
     pub fn invalid(&mut self, now: UnixMs) {
         self.invalid.note(now);
     }
 
-    /// Such answers in the last ten minutes, and what follows from them.
+    /// Such responses in the last ten minutes, and the consequence.
     #[must_use]
     pub fn invalid_lately(&self, now: UnixMs) -> (u32, Pace) {
         (self.invalid.count(now), self.invalid.pace(now))
@@ -274,14 +274,14 @@ impl Limits {
         let buckets = &self.buckets;
         self.names.retain(|route, told| buckets.contains_key(&Name::Told(*told, route.0)));
         if self.buckets.len() >= MOST {
-            // Thousands of channels within one window: what is forgotten here, Discord's next answer tells again.
+            // Thousands of channels within one window: Discord's next response restores what is dropped here.
             self.buckets.retain(|_, bucket| bucket.in_flight > 0);
             self.names.clear();
         }
     }
 }
 
-/// A bucket of more is no reason to gather or to hold anything back.
+/// A larger bucket needs neither collecting nor a reserve.
 const FEW: u32 = 20;
 
 impl Bucket {
@@ -298,7 +298,7 @@ impl Bucket {
         let blocked = self.blocked.and_then(|(at, cause)| until(at, cause));
         let (left, reserve) = (self.left_at(now), self.reserve(operation, panic));
         let own = if self.limit == 0 {
-            // Nothing is known yet: the first answer tells.
+            // Nothing is known yet: the first response says it.
             None
         } else if left <= reserve {
             until(self.reset_at.max(now.plus(1)), Cause::Bucket)
@@ -311,7 +311,7 @@ impl Bucket {
     }
 }
 
-/// The fewer messages are left in a window, the longer each waits for company. A call that comes alone never meets this: the pause
+/// The fewer messages are left in a window, the longer each waits to be batched. A single call never waits: the pause
 /// counts from the message before.
 fn gather_ms(left: u32) -> i64 {
     match left {
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(ms(&limits, A, Operation::Create, true, 1_000), 0);
         send(&mut limits, A, Operation::Edit, headers(8, 5, 1, 3_000), 0);
         assert_eq!(ms(&limits, A, Operation::Edit, false, 0), 0, "edits hold nothing back");
-        // A window of a single request has nothing to hold back.
+        // A window of a single request has no reserve.
         send(&mut limits, B, Operation::Create, headers(7, 1, 0, 3_000), 0);
         assert_eq!(ms(&limits, B, Operation::Create, false, 3_000), 0);
     }
@@ -370,7 +370,7 @@ mod tests {
     fn five_in_a_window_are_never_six_whatever_is_on_its_way() {
         let mut limits = Limits::default();
         send(&mut limits, A, Operation::Create, headers(7, 5, 4, 5_000), 0);
-        // Three are on their way; the answer to the first of them says that three are left, which is not so.
+        // Three are in flight; the response to the first of them says that three are left, which is outdated.
         for _ in 0..3 {
             limits.take(A, Operation::Create, UnixMs(10_000));
         }
@@ -423,7 +423,7 @@ mod tests {
         limits.take(ChannelId(101), Operation::Create, UnixMs(20));
         assert_eq!(ms(&limits, ChannelId(9), Operation::Create, true, 20), SECOND_MS - 20);
         assert_eq!(ms(&limits, ChannelId(9), Operation::Create, false, SECOND_MS), 0);
-        // Commands ask without asking us: alerts make room for them.
+        // Commands are sent without asking: alerts leave room for them.
         for _ in 0..8 {
             limits.note(UnixMs(5_000));
         }

@@ -1,16 +1,16 @@
-//! The law of the queue: what a post is, in which order posts leave, what Discord's answer means for each. No I/O, no clock.
+//! The rules of the queue: what a post is, in which order posts are sent, what Discord's response means for each. No I/O, no clock.
 //!
-//! A **post** is what should stand on Discord about one subject in one channel. Delivery closes the gap between the desired version
-//! and the delivered one, whatever the history was: ten edits are one request, a restart needs no replay.
+//! A **post** says what should be on Discord about one subject in one channel. Delivery closes the gap between the desired version
+//! and the delivered one, however they came to differ: ten edits are one request, a restart needs no replay.
 //!
 //! The state diagram of a post is in [`queue`].
 //!
 //! A create carries a nonce made of the post's id. `creating` is set in the same commit that claims the post and cleared when the
-//! answer is known, so after a crash we know that a message may stand there already: soon after, the nonce makes Discord return it;
+//! result is known, so after a crash we know that a message may exist already: soon after, the nonce makes Discord return it;
 //! later ([`NONCE_TRUSTED_MS`]) the channel's history is searched before anything is sent.
 //!
-//! When more new cards wait than messages may be made, several of them share one: a **pack** ([`packing`](packs)). It is claimed, sent and
-//! settled as one request; each card stays a post of its own, with its own versions, and an edit of one sends the whole message again.
+//! When more new cards wait than messages may be created, several of them share one: a **batch** ([`batching`](packs)). It is claimed, sent
+//! and settled as one request; each card stays a post of its own, with its own versions, and an edit of one sends the whole message again.
 
 mod backoff;
 mod invalid;
@@ -35,7 +35,7 @@ pub use place::Place;
 pub use queue::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState, PostSubject, Queue, SettleOutcome, SubjectKey};
 pub use verdict::{Settlement, Verdict, settle};
 
-/// How long a nonce surely makes Discord return the message already made (ms). Discord says "a few minutes".
+/// How long a nonce surely makes Discord return the message created earlier (ms). Discord says "a few minutes".
 pub const NONCE_TRUSTED_MS: i64 = 120_000;
 /// How long a claim holds (ms): longer than any request may take.
 pub const LEASE_MS: i64 = 60_000;
@@ -43,10 +43,10 @@ pub const LEASE_MS: i64 = 60_000;
 pub const OLD_MESSAGE_MS: i64 = 3_600_000;
 /// Such a message is edited at most this often (ms). Discord's own limit is not published.
 pub const OLD_EDIT_EVERY_MS: i64 = 60_000;
-/// A post that never appeared and is this old is dropped instead of sent (ms): its channel was closed to us for a day.
+/// A post that was never shown and is this old is dropped instead of sent (ms): its channel was closed to us for a day.
 pub const EXPIRES_MS: i64 = 24 * 3_600_000;
 
-/// Order within a channel: the smaller leaves first.
+/// Order within a channel: the smaller is sent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
     Panic,
@@ -54,7 +54,7 @@ pub enum Lane {
     Urgent,
     /// Other new cards.
     New,
-    /// Changes of cards that stand already.
+    /// Changes of cards that are shown already.
     Edit,
     Board,
     /// Lines.
@@ -65,7 +65,7 @@ impl Lane {
     /// Every lane, in order.
     pub const ALL: [Self; 6] = [Self::Panic, Self::Urgent, Self::New, Self::Edit, Self::Board, Self::Log];
 
-    /// The word for people and machines.
+    /// The name for people and machines.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -85,45 +85,45 @@ impl Lane {
     }
 }
 
-/// Names a post for ever.
+/// Identifies a post permanently.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PostKey {
     pub channel: ChannelId,
     pub community: CommunityId,
     pub server: ServerId,
-    /// About what: a `world::Subject` as text, or such a text with `#over` and the like for a message of its own.
+    /// Its subject: a `world::Subject` as text, or such a text with `#over` and the like for a separate message.
     pub subject: String,
 }
 
-/// A post as it should be now.
+/// A post's desired state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     pub key: PostKey,
     pub guild: GuildId,
     /// How urgent.
     pub lane: Lane,
-    /// In which style it was drawn, kept so that later changes are drawn alike.
+    /// The style of its first version, kept so that later changes look alike.
     pub style: Style,
-    /// Whom its creation pings, kept for the same reason.
+    /// The roles that its creation pings, kept for the same reason.
     pub roles: Vec<RoleId>,
-    /// Where it stands.
+    /// Where it is posted.
     pub place: Place,
     /// Whether its notes go into a thread, kept for the same reason.
     pub threads: Threads,
-    /// Nothing more will come.
+    /// Nothing more will follow.
     pub over: bool,
-    /// Answers this post's message, by its subject, in the same channel; for [`Place::Thread`], stands in its thread.
+    /// The subject of the post in the same channel that this one replies to; for [`Place::Thread`], whose thread it is in.
     pub parent: Option<String>,
     /// How it should look.
     pub message: Message,
     pub happened_at: UnixMs,
-    /// What told of it, for what calls people once however many cards it makes: of these, only the first that is shown in a channel calls
-    /// its roles. 0 = it calls for itself.
+    /// The event of an alert that pings once for any number of cards: of these, only the first that is shown in a channel pings
+    /// its roles. 0 = it pings for itself.
     pub event: i64,
 }
 
 impl Draft {
-    /// A message of the bot's own: a notice, a confirmation.
+    /// A message from the bot itself: a notice, a confirmation.
     #[must_use]
     pub fn own(
         guild: GuildId,
@@ -151,8 +151,8 @@ impl Draft {
     }
 }
 
-/// The nonce of a post's create. `generation` grows when a deleted message is posted anew; `instance` tells databases apart, since
-/// a fresh one counts its posts from 1 again.
+/// The nonce of a post's create. `generation` grows when a deleted message is posted again; `instance` identifies the database, since
+/// a fresh one numbers its posts from 1 again.
 #[must_use]
 pub fn nonce(instance: &str, post: PostId, generation: i64) -> String {
     let text = format!("{instance}.{:x}.{generation:x}", post.0);

@@ -1,44 +1,44 @@
-//! What keeps a message from being sent although nothing is wrong with its text: how long it waits, how far it reaches, when people hear
-//! of it. Nothing here is ever given up for: the post waits until the obstacle is gone.
+//! Obstacles that keep a message from being sent although its text is fine: how long it waits, how far the obstacle reaches, when people
+//! are notified. A post is never given up for one: it waits until the obstacle is gone.
 
 use super::{Place, backoff};
 use crate::ids::ChannelId;
 
-/// What is in the way. Each kind is reported once, in words of its own, until it is resolved.
+/// The obstacle. Each kind is reported once, with its own text, until it is resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// No answer, 5xx, or an answer that makes no sense.
+    /// No response, 5xx, or an invalid response.
     Down,
-    /// Something in front of Discord refused: a web page instead of Discord's JSON, or code 40333.
+    /// A proxy in front of Discord refused: a web page instead of Discord's JSON, or code 40333.
     Edge,
     /// The channel has as many open threads as Discord allows (160006, 160007).
     Full,
     /// The forum requires a tag on every post (40067).
     Tags,
-    /// The thread or forum post is closed and locked (160005, or 50083 and we may not open it again).
+    /// The thread or forum post is archived and locked (160005, or 50083 and we may not reopen it).
     Locked,
     /// We may not write into threads of this channel.
     Threads,
-    /// AutoMod or Discord's link filter holds the text back.
+    /// AutoMod or Discord's link filter blocks the text.
     Blocked,
-    /// A permission that this message needs and others in the channel do not, such as Attach Files.
+    /// A permission that this message needs and others in the channel don't, such as Attach Files.
     Refused,
-    /// Discord does not take the name of a thread, not even a neutral one.
+    /// Discord rejects the name of a thread, even a neutral one.
     Name,
-    /// A limit of Discord's that passes by itself, by its code.
+    /// A temporary limit of Discord's, by its code.
     Limit(i64),
-    /// A code (or HTTP status) that we do not know.
+    /// An unknown code (or HTTP status).
     Unknown(i64),
 }
 
-/// First wait and longest wait of what passes by itself or by a person's hand (ms).
+/// First and longest wait for temporary obstacles and for those that a person must fix (ms).
 const FIRST_MS: i64 = 5_000;
-/// One request a minute for each channel: nobody who makes room in a forum waits long.
+/// One request a minute for each channel: if somebody frees a thread in a forum, its posts don't wait long.
 const HELD_MAX_MS: i64 = 60_000;
 const MAX_MS: i64 = 600_000;
 
 impl Obstacle {
-    /// The word in rows: equal words are one report. `channel`: the one that the request named.
+    /// Its name in rows: equal names are one report. `channel`: the one that the request named.
     #[must_use]
     pub fn word(self, channel: ChannelId) -> String {
         match self {
@@ -55,13 +55,13 @@ impl Obstacle {
         }
     }
 
-    /// It says nothing about one channel: one report for the whole guild.
+    /// It isn't about one channel: one report for the whole guild.
     #[must_use]
     pub fn is_everywhere(self) -> bool {
         matches!(self, Self::Down | Self::Edge)
     }
 
-    /// Whatever else is to be made in this place will meet it too: one post tries for all of them.
+    /// Whether it affects every post to be created in this place: one post tries for all of them.
     #[must_use]
     pub fn holds(self, place: Place) -> bool {
         match self {
@@ -71,7 +71,7 @@ impl Obstacle {
         }
     }
 
-    /// Failures in a row after which people hear of it: what passes within seconds is no news.
+    /// Failures in a row before people are notified: what passes within seconds isn't news.
     #[must_use]
     pub fn is_told_after(self) -> u32 {
         match self {
@@ -82,7 +82,7 @@ impl Obstacle {
         }
     }
 
-    /// Milliseconds before try number `attempts` + 1.
+    /// Milliseconds before attempt number `attempts` + 1.
     #[must_use]
     pub fn wait_ms(self, attempts: u32, jitter: f64) -> i64 {
         let (first, most) = match self {

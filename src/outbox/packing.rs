@@ -1,18 +1,18 @@
-//! How many cards one message takes. Pure.
+//! Decides how many cards share one message. Pure.
 
 use crate::render::limits::{CONTENT, size};
 use crate::render::{Message, text};
 
 /// Discord's limit on the embeds of a message.
 pub const MOST_CARDS: usize = 10;
-/// More places than this are left in a window that has hardly begun.
+/// A new window has more messages left than this.
 const NEW_WINDOW: u32 = 3;
-/// Units of all texts of a new pack, of Discord's 6,000: cards grow, and each must find room in its message later.
+/// Limit on the text units of a new batch, of Discord's 6,000: cards grow, and each must still fit into its message later.
 const TEXT: usize = 4_500;
 
-/// How many cards the next message takes, if `waiting` are to be shown and `places` messages may still be made in this window (`None`: as
-/// many as one likes). Without a backlog each card has a message of its own. While a burst goes on, more will wait for the places that are
-/// left: one place is reckoned with for what comes, so that the window's last two messages take all they can.
+/// How many cards the next message holds, if `waiting` are to be shown and `places` messages may still be created in this window (`None`:
+/// unlimited). Without a backlog each card has its own message. During a burst, more cards will arrive for the remaining messages:
+/// one message is reserved for them, so that the window's last two messages hold as many as possible.
 #[must_use]
 pub fn share(waiting: usize, places: Option<u32>) -> usize {
     let Some(places) = places else { return 1 };
@@ -20,7 +20,7 @@ pub fn share(waiting: usize, places: Option<u32>) -> usize {
     waiting.div_ceil(for_these.max(1) as usize).clamp(1, MOST_CARDS)
 }
 
-/// How many of `messages`, from the first on, go into one. At least 1, whatever the first is.
+/// How many of `messages`, from the first on, share one. At least 1, whatever the first is.
 #[must_use]
 pub fn packs<'m>(messages: impl IntoIterator<Item = &'m Message>) -> usize {
     let (mut cards, mut embeds, mut content, mut texts) = (0, 0, 0, 0);
@@ -29,7 +29,7 @@ pub fn packs<'m>(messages: impl IntoIterator<Item = &'m Message>) -> usize {
         content += message.content.as_deref().map_or(0, |sentence| text::units(sentence) + 1);
         texts += message.embeds.iter().map(size).sum::<usize>();
         let fits = embeds <= MOST_CARDS && content <= CONTENT && texts <= TEXT;
-        // Without an embed there is nothing that an edit could tell from its neighbours.
+        // Without an embed, an edit couldn't identify its card.
         let can = !message.embeds.is_empty() && message.files.is_empty();
         if cards > 0 && !(fits && can) {
             break;

@@ -1,32 +1,32 @@
-//! What Discord said, and what follows from it.
+//! Discord's verdict on a request, and what follows from it.
 
 use super::{Claim, Obstacle, Operation, Scope, backoff};
 use crate::clock::UnixMs;
 use crate::ids::MessageId;
 
-/// Discord's answer to one request, always with its reason.
+/// Discord's response to one request, always with its reason.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It stands there.
+    /// The message is there.
     Delivered(MessageId),
-    /// Discord told us to wait (429). Costs no attempt.
+    /// Discord told us to wait (429). Doesn't count as an attempt.
     Wait {
         /// Milliseconds.
         ms: i64,
         /// Whom it is about.
         scope: Scope,
     },
-    /// This message alone must wait: it is old and was edited too often (code 30046). Costs no attempt.
+    /// This message alone must wait: it is old and was edited too often (code 30046). Doesn't count as an attempt.
     WaitThis {
         /// Milliseconds.
         ms: i64,
     },
-    /// Trouble that passes: 5xx, network, time-out. The work may have been done all the same.
+    /// A temporary error: 5xx, network, time-out. The work may have been done all the same.
     Retry {
         /// For the log.
         reason: String,
     },
-    /// Something other than the text is in the way. The work was not done.
+    /// An obstacle other than the text. The work was not done.
     Obstructed {
         obstacle: Obstacle,
         /// For people and the log.
@@ -39,49 +39,49 @@ pub enum Verdict {
     },
     /// The message to edit is gone.
     MessageGone,
-    /// Discord will never take this text: its JSON says what is wrong with the body.
+    /// Discord will never accept this text: its JSON says what is wrong with the body.
     Invalid {
         /// For the log.
         reason: String,
     },
-    /// The token is not accepted (401): all sending stops.
+    /// The token is rejected (401): all sending stops.
     Stop {
         /// For people.
         reason: String,
     },
 }
 
-/// What happens to the post.
+/// The consequence for the post.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settlement {
-    /// The claimed version stands in this message.
+    /// The claimed version is in this message.
     Delivered(MessageId),
-    /// Try again at `due`.
+    /// Retry at `due`.
     Again {
         due: UnixMs,
-        /// Whether this counts as a failed try.
+        /// Whether this counts as a failed attempt.
         counts: bool,
         /// The create may have been done: keep `creating`. An earlier create in doubt stays so in any case.
         in_doubt: bool,
         /// For people and the log.
         reason: String,
-        /// What is in the way; `None` = nothing that is reported.
+        /// The obstacle; `None` = nothing that is reported.
         obstacle: Option<Obstacle>,
-        /// Discord's pace for this message: it is not late before `due`.
+        /// Discord's pace for this message: it isn't late before `due`.
         on_purpose: bool,
     },
-    /// Leave the post as it is; nothing goes to its channel until `until`.
+    /// Keep the post; nothing is sent to its channel until `until`.
     Park {
-        /// When the channel is tried again.
+        /// When the channel is retried.
         until: UnixMs,
         /// For people.
         reason: String,
     },
-    /// Forget the message: post it anew.
+    /// Forget the message: post it again.
     Repost,
     /// Nothing to do any more: the message is gone and so is its cause.
     Over,
-    /// Discord does not take the cards together: each is sent by itself.
+    /// Discord rejects the cards together: each is sent by itself.
     Alone,
     /// Give up.
     Fail {
@@ -90,7 +90,7 @@ pub enum Settlement {
     },
 }
 
-/// A refused channel is tried again after this long (ms), doubling up to [`PARK_MAX_MS`].
+/// A refused channel is retried after this long (ms), doubling up to [`PARK_MAX_MS`].
 const PARK_MS: i64 = 60_000;
 const PARK_MAX_MS: i64 = 3_600_000;
 
@@ -112,13 +112,13 @@ pub fn settle(claim: &Claim, verdict: Verdict, tries: u32, now: UnixMs, jitter: 
             obstacle: Some(Obstacle::Down),
             on_purpose: false,
         },
-        // It may be one of the cards that Discord objects to.
+        // Discord may object to only one of the cards.
         Verdict::Obstructed { obstacle: Obstacle::Unknown(_) | Obstacle::Blocked, .. } if is_new_batch(claim) => Settlement::Alone,
         Verdict::Obstructed { obstacle, reason } => again(claim, obstacle, reason, now, jitter),
         Verdict::Stop { reason } => {
             Settlement::Again { due: now.plus(PARK_MS), counts: false, in_doubt: false, reason, obstacle: None, on_purpose: false }
         }
-        // The channel took others since: it is this message that needs more than they do.
+        // The channel accepted others since: this message needs more than they do.
         Verdict::Refused { reason } if claim.lead.isolated => again(claim, Obstacle::Refused, reason, now, jitter),
         Verdict::Refused { reason } => {
             let ms = PARK_MS.saturating_mul(1_i64.checked_shl(tries.min(10)).unwrap_or(1)).min(PARK_MAX_MS);

@@ -1,7 +1,7 @@
-//! The board: one message that shows who is on duty and which calls are open, drawn again whenever that changes.
+//! The board: one message that shows who is on duty and which calls are open, rendered again whenever that changes.
 //!
-//! The same world gives the same message, whenever it is drawn: ages are Discord's relative timestamps, and no embed has a time. What
-//! does not fit is left out from the end, but panics and calls of the highest priority stay longest.
+//! The same world gives the same message, whenever it is rendered: ages are Discord's relative timestamps, and no embed has a time. If
+//! space runs out, entries at the end are left out, but panics and calls of the highest priority stay longest.
 //!
 //! ```text
 //! server ─┬▶ units: dispatchers, departments ─┐
@@ -34,7 +34,7 @@ impl BoardKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Units, Self::Calls, Self::Both];
 
-    /// The word people type.
+    /// The word in commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl BoardKind {
         }
     }
 
-    /// Back from the word.
+    /// Parses the word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
@@ -67,15 +67,15 @@ const CLOSED: i64 = 2;
 const PENDING: i64 = 0;
 /// Longest department, in units.
 const DEPARTMENT: usize = 48;
-/// Calls named behind a unit, units named in a call.
+/// Limit on the calls named after a unit, and on the units named in a call.
 const NAMED: usize = 4;
-/// Kept free in each section for [`more`].
+/// Reserved in each section for [`more`].
 const MORE: usize = 32;
 /// Between two groups of lines.
 const GAP: &str = "\n\n";
 
 /// Board `number` (shown in its footer, where people and the delivery find it) of one kind, a section for each server. Without a server
-/// it says that nothing is known to be going on.
+/// it says that no server is known.
 #[must_use]
 pub fn board(number: BoardId, kind: BoardKind, servers: &[(ServerId, &Server)], labels: &Labels) -> Message {
     let nobody = Server::default();
@@ -104,7 +104,7 @@ pub fn board(number: BoardId, kind: BoardKind, servers: &[(ServerId, &Server)], 
     limits::fit(Message { embeds: sections.into_iter().map(Section::embed).collect(), ..Message::default() })
 }
 
-/// At most `most` servers, those with a panic or a call of the highest priority before others, and how many are left out.
+/// Limited to `most` servers, those with a panic or a call of the highest priority before others, and how many are left out.
 fn most_urgent<'a>(servers: &[(ServerId, &'a Server)], most: usize) -> (Vec<(ServerId, &'a Server)>, usize) {
     let urgent =
         |world: &Server| world.panics.values().any(|p| p.over_at.is_none()) || world.dispatches.values().any(|d| open(d) && first(d));
@@ -117,7 +117,7 @@ fn most_urgent<'a>(servers: &[(ServerId, &'a Server)], most: usize) -> (Vec<(Ser
     (shown, left_out)
 }
 
-/// One embed in the making.
+/// An embed being built.
 struct Section {
     title: SafeText,
     color: u32,
@@ -142,7 +142,7 @@ struct Line {
 }
 
 impl Section {
-    /// Units it takes before any line.
+    /// Its units without any line.
     fn fixed(&self) -> usize {
         let head = self.head.as_ref().map_or(0, |head| text::units(head) + GAP.len());
         text::units(&self.title) + text::units(&self.footer) + head + text::units(self.empty) + MORE
@@ -178,8 +178,8 @@ fn more(left_out: usize) -> SafeText {
     safe!("… and {} more", left_out)
 }
 
-/// Keeps as many lines as Discord takes: first the urgent ones, then the others. The sections grow alike, so that a crowd on one server
-/// does not push everything else out. Within a section nothing is kept behind a line that was left out, but for the urgent ones.
+/// Keeps as many lines as fit: first the urgent ones, then the others. The sections grow alike, so that a crowd on one server
+/// doesn't displace everything else. Within a section nothing is kept after a line that was left out, except the urgent ones.
 fn fill(sections: &mut [Section]) {
     let mut total = limits::TOTAL.saturating_sub(sections.iter().map(Section::fixed).sum());
     let mut room: Vec<usize> = sections
@@ -224,7 +224,7 @@ fn units(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
     let dispatcher = |ident: Ident| world.units.get(&ident).is_some_and(|state| state.unit.is_dispatch == Some(true));
 
     let mut groups: BTreeMap<Team, Vec<(Callsign, Line)>> = BTreeMap::new();
-    // A panic is shown whether or not its unit was ever seen on duty.
+    // A panic is shown even if its unit was never seen on duty.
     for ident in on_duty.union(&panics).copied() {
         let department = world.units.get(&ident).and_then(|state| draft::line(state.unit.department.as_deref(), DEPARTMENT));
         let team = match department {
@@ -262,7 +262,7 @@ fn units(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
 /// In the order of the board.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Team {
-    /// Who sits at the dispatch desk, whatever their department.
+    /// Dispatchers, whatever their department.
     Desk,
     /// By its name without regard to letter case; the name as shown.
     Department(String, SafeText),
@@ -339,14 +339,14 @@ fn callsign(view: &View<'_>, ident: Ident) -> Callsign {
     (raw.is_none(), natural(raw.unwrap_or_default()), ident)
 }
 
-/// Pairs of what is no digit and the number behind it.
+/// Pairs of non-digits and the number after them.
 fn natural(callsign: &str) -> Vec<(String, u64)> {
     let mut pairs = Vec::new();
     let mut rest = callsign.trim();
     while !rest.is_empty() {
         let (words, after) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
         let (digits, after) = after.split_at(after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len()));
-        // No digits: before any number. Too many: behind every number.
+        // No digits: before any number. Too many: after every number.
         let number = if digits.is_empty() { 0 } else { digits.parse().unwrap_or(u64::MAX) };
         pairs.push((words.to_lowercase(), number));
         rest = after;
@@ -367,7 +367,7 @@ fn first(call: &Dispatch) -> bool {
 
 fn calls(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
     let mut dispatches: Vec<&Dispatch> = view.world.dispatches.values().filter(|call| open(call)).collect();
-    // What cannot wait first; words of a community's own have no order and come last.
+    // Urgent ones first; custom words have no order and come last.
     let urgency = |call: &Dispatch| match call.priority {
         Some(Priority::Level(level)) => level,
         _ => i64::MAX,
@@ -400,7 +400,7 @@ fn calls(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
     };
     let line = |text, urgent| Line { text, urgent, kept: false };
     let open = dispatches.iter().map(|call| line(dispatch_line(call, view), first(call))).collect();
-    // A call that a panic button made is the panic.
+    // A call created by a panic button is the panic.
     let waiting = emergencies.iter().map(|(id, call)| line(emergency_line(*id, call, view), call.panic_of.is_some())).collect();
     let heading = Some("**Waiting for dispatch**".into());
     Section {
@@ -605,7 +605,7 @@ mod tests {
                 let all = if embed.title.as_deref().unwrap().contains("On duty") { 301 } else { 300 };
                 let there = description.lines().filter(|line| line.contains("Unit") || line.contains(" #1")).count();
                 assert_eq!(there + left_out, all, "{description}");
-                // Little room is wasted.
+                // Little space is wasted.
                 let most = if kind == BoardKind::Both { 2_700 } else { 3_900 };
                 assert!(text::units(description) > most, "{} units", text::units(description));
             }

@@ -1,4 +1,4 @@
-//! Buttons under cards: which ones a card has, and what they say.
+//! Buttons under cards: which ones a card has, and their labels.
 
 use super::{Button, Choice, Message, View, text};
 use crate::world::Subject;
@@ -6,7 +6,7 @@ use crate::world::Subject;
 pub use super::custom_id::{On, PICK, Verb};
 
 impl Verb {
-    /// What stands on the button, with its emoji.
+    /// The button's label, with its emoji.
     #[must_use]
     pub fn face(self) -> (&'static str, &'static str) {
         match self {
@@ -26,7 +26,7 @@ impl Verb {
         }
     }
 
-    /// Discord's button style: 1 blue, 2 grey, 3 green, 4 red.
+    /// Discord's button style: 1 blue, 2 gray, 3 green, 4 red.
     #[must_use]
     pub fn style(self) -> u8 {
         match self {
@@ -38,14 +38,14 @@ impl Verb {
     }
 }
 
-/// The buttons of a card, unless there is nobody to press them, or nothing in the CAD by which it could be named.
+/// The buttons of a card, unless nobody may press them, or the CAD couldn't identify it.
 pub(super) fn buttons(view: &View<'_>, subject: Subject, verbs: &[Verb]) -> Vec<Button> {
     let shown = view.buttons && !view.test && matches!(view.style, super::Style::Card | super::Style::Compact);
     let on = On { server: view.server, subject }.to_string();
     verbs.iter().filter(|_| shown).map(|verb| Button { verb: *verb, on: on.clone() }).collect()
 }
 
-/// What stands for the buttons of a card that shares its message.
+/// The list entry that replaces the buttons of a card that shares its message.
 pub(super) fn choice(message: &Message) -> Option<Choice> {
     let on = message.buttons.first()?.on.clone();
     Some(Choice { on, label: text::name(&message.title()?, 100) })

@@ -1,4 +1,4 @@
-//! Colours of embeds, 0xRRGGBB (product: "colour says kind and priority while open, grey when over").
+//! Colors of embeds, 0xRRGGBB: the color says kind and priority while open, gray when over.
 
 use crate::event::Priority;
 
@@ -16,7 +16,7 @@ pub(super) const WARRANT: u32 = 0x8E_44AD;
 pub(super) const RECORD: u32 = 0x58_65F2;
 pub(super) const FEED_TROUBLE: u32 = 0xF1_C40F;
 pub(super) const FEED_BACK: u32 = 0x2E_CC71;
-/// Everything that has no colour of its own.
+/// Everything without a color of its own.
 pub(super) const OTHER: u32 = 0x34_98DB;
 
 /// Of an open dispatch call.
@@ -28,7 +28,7 @@ pub(super) fn priority(priority: Option<&Priority>) -> u32 {
     }
 }
 
-/// A colour as a station alert sends it: `#RRGGBB`, with or without `#`, `#RGB`, or one of the plain names seen in the CAD's examples.
+/// A color as a station alert sends it: `#RRGGBB`, with or without `#`, `#RGB`, or one of the plain names seen in the CAD's examples.
 pub(super) fn parse(text: &str) -> Option<u32> {
     let text = text.trim();
     let named = match text.to_ascii_lowercase().as_str() {

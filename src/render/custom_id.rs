@@ -1,13 +1,13 @@
-//! Custom ids of the buttons under cards, and how every custom id writes numbers.
+//! Custom ids of the buttons under cards, and the format of numbers in every custom id.
 //!
 //! ```text
 //! c1:verb:server:kind:id:opened      numbers in base 36; kind 9 (911), d (dispatch call), p (panic), e (page)
 //! c1:pick                            the list under a message of several cards
 //! ```
 //!
-//! Everything that a press needs is in its id, so buttons survive a restart. Ids come back from Discord, but people have seen them: they are
-//! read strictly, in one form only, and say nothing about who may press. `commands::custom_id` reads every id that the bot writes; these are
-//! here because cards are rendered here.
+//! A press's data is all in its id, so buttons survive a restart. Ids come back from Discord, but people have seen them: they are
+//! parsed strictly, in one form only, and say nothing about who may press. `commands::custom_id` parses every id that the bot writes; these
+//! are here because cards are rendered here.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub const PICK: &str = "c1:pick";
 /// Ids with another prefix belong to another version.
 const VERSION: &str = "c1";
 
-/// What a press asks for.
+/// The action of a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
@@ -33,13 +33,13 @@ pub enum Verb {
     Respond,
     /// Write a note (a form).
     Note,
-    /// What else can be done (a private panel).
+    /// More actions (a private panel).
     More,
-    /// Answer for it: nobody else is called.
+    /// Acknowledge it: nobody else is pinged.
     Take,
     /// The panic is over.
     Over,
-    /// The buttons of one card of several in a message (a private panel).
+    /// The buttons of one card among several in a message (a private panel).
     Panel,
     /// Leave the call.
     Detach,
@@ -47,15 +47,15 @@ pub enum Verb {
     Close,
     /// Remove the 911.
     Dismiss,
-    /// Write another postal (a form).
+    /// Change the postal (a form).
     Postal,
     /// Choose another priority.
     Priority,
     /// Choose the primary unit.
     Primary,
-    /// The panic is over, also of another unit: the answer to the question whether that is meant.
+    /// The panic is over, even another unit's: confirms that this is meant.
     OverSure,
-    /// Remove the 911 that the game placed for a panic which is over.
+    /// Remove the 911 that the game created for a panic which is over.
     AlsoClear,
 }
 
@@ -85,7 +85,7 @@ impl Verb {
     }
 }
 
-/// What a press is about. Its text is the end of a custom id.
+/// The subject of a press. Its text is the end of a custom id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct On {
     /// Which server of the guild's community.
@@ -107,7 +107,7 @@ impl fmt::Display for On {
 }
 
 impl On {
-    /// Back from its text. `None` unless it would be written exactly so.
+    /// Parses its text. `None` unless it would be written exactly so.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut fields = text.splitn(5, ':');
@@ -131,7 +131,7 @@ pub fn card(verb: Verb, on: impl fmt::Display) -> String {
     format!("{VERSION}:{}:{on}", verb.word())
 }
 
-/// Back from a custom id. `None` unless [`card`] would write exactly this.
+/// Parses a custom id. `None` unless [`card`] would write exactly this.
 #[must_use]
 pub fn parse_card(text: &str) -> Option<(Verb, On)> {
     let (word, on) = text.strip_prefix(VERSION)?.strip_prefix(':')?.split_once(':')?;
@@ -139,7 +139,7 @@ pub fn parse_card(text: &str) -> Option<(Verb, On)> {
     Some((verb, On::parse(on)?))
 }
 
-/// A number as custom ids write it.
+/// A number in the format of custom ids.
 #[must_use]
 pub fn base36(number: impl Into<i128>) -> String {
     let number: i128 = number.into();
@@ -158,7 +158,7 @@ pub fn base36(number: impl Into<i128>) -> String {
     digits.into_iter().rev().collect()
 }
 
-/// Back from [`base36`]. Also accepts capital letters, a plus sign, and leading zeros: whoever reads a custom id compares it with what would
+/// Parses [`base36`]. Also accepts capital letters, a plus sign, and leading zeros: the parser of a custom id compares it with what would
 /// be written.
 #[must_use]
 pub fn from_base36<T: TryFrom<i128>>(text: &str) -> Option<T> {

@@ -1,4 +1,4 @@
-//! Dispatch calls: open, then closed. One card that stays true.
+//! Dispatch calls: open, then closed. One card that stays current.
 
 use super::button::{self, Verb};
 use super::draft::{self, Draft, Fields, PublicState};
@@ -10,7 +10,7 @@ use crate::event::{Note, Priority};
 use crate::ids::{CallId, Ident};
 use crate::world::{Dispatch, Moment, MomentKind, Subject};
 
-/// Moments shown.
+/// Limit on the moments shown.
 const MOMENTS: usize = 6;
 /// Status number of a closed call (docs/cad-contract.md#n4).
 const CLOSED: i64 = 2;
@@ -42,7 +42,7 @@ pub(super) fn card(call: &Dispatch, view: &View<'_>) -> Message {
     draft.finish(view)
 }
 
-/// No title and no word of a custom layout: both are free text and may name people. So is the code through the API, so it is shown only
+/// Not the title or a word of a custom layout: both are free text and may name people. So may the code through the API, so it is shown only
 /// if it looks like one.
 fn public(call: &Dispatch, view: &View<'_>, closed: bool, color: u32, about: SafeText) -> Message {
     let code = call.code.as_deref().and_then(public_code).map_or_else(|| "Call".into(), |code| text::line(code, 32));
@@ -58,7 +58,8 @@ fn public(call: &Dispatch, view: &View<'_>, closed: bool, color: u32, about: Saf
     Draft::public(view, head, call.address.as_deref(), color, about, state).finish(view)
 }
 
-/// `10-50`, `459R`, `Code 3`; of `10-50 - Accident` the number. Words may be names, and longer numbers doors, plates or telephones.
+/// `10-50`, `459R`, `Code 3`; for `10-50 - Accident` the number. Words may be names, and longer numbers house numbers, plates or
+/// telephones.
 fn public_code(code: &str) -> Option<&str> {
     let code = text::visible(Some(code))?.trim();
     let short = code.split_once(" - ").map_or(code, |(number, _)| number.trim_end());
@@ -86,7 +87,7 @@ pub(super) fn what(call: &Dispatch) -> Option<String> {
     }
 }
 
-/// Where, for the title. Raw.
+/// The location, for the title. Raw.
 pub(super) fn place(call: &Dispatch) -> Option<String> {
     let address = text::visible(call.address.as_deref()).map(|a| street::first(a).to_owned());
     let block = || text::visible(call.block.as_deref()).map(|b| format!("Block {b}"));
@@ -205,7 +206,7 @@ fn timeline(call: &Dispatch, view: &View<'_>) -> Option<SafeText> {
 
 fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> SafeText {
     let at = words::time(moment.at);
-    // How long it took is known only of what we saw begin; of what we found there nothing is.
+    // The duration is known only for a call that we saw begin, not for one found there.
     let after = || match call.joined_late {
         true if moment.at == call.opened_at => SafeText::default(),
         true => safe!(" ({})", at),
@@ -229,7 +230,7 @@ fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> SafeText {
     }
 }
 
-/// A note as a message of its own, for the call's thread. `None` if there is nothing to see in it, or in the public style.
+/// A note as a message of its own, for the call's thread. `None` if nothing in it is visible, or in the public style.
 #[must_use]
 pub fn note(note: &Note, subject: Subject, at: UnixMs, view: &View<'_>) -> Option<Message> {
     let about = match subject {
@@ -249,7 +250,7 @@ pub fn note(note: &Note, subject: Subject, at: UnixMs, view: &View<'_>) -> Optio
     Some(draft.finish(view))
 }
 
-/// That a unit was attached or detached, as a message of its own for the call's thread. `None` in the public style.
+/// An attached or detached unit as a message of its own for the call's thread. `None` in the public style.
 #[must_use]
 pub fn attachment(ident: Ident, on: bool, call: CallId, at: UnixMs, view: &View<'_>) -> Option<Message> {
     if view.style == Style::Public {
@@ -268,7 +269,7 @@ pub fn attachment(ident: Ident, on: bool, call: CallId, at: UnixMs, view: &View<
     Some(message)
 }
 
-/// The reply that says that the call rose to the highest priority.
+/// The reply about a call that rose to the highest priority.
 pub(super) fn raised(call: &Dispatch, view: &View<'_>) -> Message {
     let priority = call.priority.as_ref().filter(|p| view.style != Style::Public || matches!(p, Priority::Level(_)));
     let priority = priority.and_then(|p| words::priority(view.labels, p)).unwrap_or_else(|| "urgent".into());

@@ -1,15 +1,15 @@
-//! What every family hands in, and the four styles made of it.
+//! What every event family fills in, and the four styles made from it.
 //!
 //! | Style | `content` | Embed |
 //! |---|---|---|
 //! | card | mentions and sentence, only if somebody is pinged | title, description, fields |
 //! | compact | same | title |
 //! | log | same | description: one line, `time title` |
-//! | public | same, with the public title as sentence | built apart by each family, see [`Draft::public`] |
+//! | public | same, with the public title as sentence | built separately by each family, see [`Draft::public`] |
 //!
-//! Colour, footer and timestamp are in all of them: the delivery finds its own message again by footer and timestamp. A log line is an
-//! embed rather than `content`, because lines gather into one description of 4,096 units (content holds 2,000), keep a colour, and
-//! notify nobody; [`gather`] packs them.
+//! Color, footer and timestamp are in all of them: the delivery finds its own message again by footer and timestamp. A log line is an
+//! embed rather than `content`, because lines are collected into one description of 4,096 units (content holds 2,000), keep a color, and
+//! notify nobody; [`gather`] combines them.
 
 use super::text::{SafeText, safe};
 use super::{Button, Embed, Field, File, Link, Message, Style, View, limits, street, text, words};
@@ -40,7 +40,7 @@ impl Draft {
         Self { sentence: title.clone(), title, color, footer: footer(view, about), at, ..Self::default() }
     }
 
-    /// The public form: kind, street without house number, state, time. It takes nothing else, so nothing else can be on it; `head` and
+    /// The public form: kind, street without house number, state, time. It accepts nothing else, so nothing else can be on it; `head` and
     /// `state` are our own words, `location` is the raw one.
     pub(super) fn public(
         view: &View<'_>,
@@ -61,7 +61,7 @@ impl Draft {
         draft
     }
 
-    /// The message in the style asked for.
+    /// The message in the requested style.
     pub(super) fn finish(self, view: &View<'_>) -> Message {
         let test = if view.test { "TEST · " } else { "" };
         let title = safe!("{}{}", test, self.title);
@@ -112,7 +112,7 @@ pub(super) fn footer(view: &View<'_>, about: impl Into<SafeText>) -> SafeText {
     if about.is_empty() { server } else { safe!("{} · {}", server, about) }
 }
 
-/// Units that a place keeps in a title, whatever stands before it.
+/// Units reserved for a location in a title, whatever comes before it.
 const PLACE: usize = 28;
 
 /// `head · what`, then `joint` and the place, at most 80 units with TEST before it. `what` and `place` are raw: the place
@@ -122,7 +122,7 @@ pub(super) fn title(view: &View<'_>, head: impl Into<SafeText>, what: Option<&st
     let reserved = if view.test { text::units("TEST · ") } else { 0 };
     let room = limits::TITLE.saturating_sub(text::units(&head) + reserved);
     let what = text::visible(what).map(str::to_owned);
-    // A place that the text says already is not said again, unless what is cut off says it.
+    // A location that the text contains isn't repeated, unless it is in the part cut off.
     let fits = |what: &str| text::units(&text::line(what, limits::TITLE)) + 3 <= room;
     let place = text::visible(place).filter(|place| !what.as_deref().is_some_and(|what| fits(what) && text::says(what, place)));
     match (what, place) {
@@ -139,7 +139,7 @@ pub(super) fn title(view: &View<'_>, head: impl Into<SafeText>, what: Option<&st
     }
 }
 
-/// Fields without empty ones.
+/// Adds fields, without empty ones.
 #[derive(Debug, Default)]
 pub(super) struct Fields(pub(super) Vec<Field>);
 
@@ -199,9 +199,9 @@ pub(super) fn list(parts: &[SafeText], separator: &'static str, max: usize) -> O
     Some(SafeText::join(kept, separator)).filter(|list| !list.is_empty())
 }
 
-/// Log lines, oldest first, packed into as few messages as hold them: one embed each, lines under each other, the colour and timestamp of
-/// the newest line. Messages that are no log lines (not exactly one embed of nothing but a description, or files, or a ping) stay as they
-/// are and keep their place.
+/// Log lines, oldest first, in as few messages as possible: one embed each, one line below the other, with the color and timestamp of
+/// the newest line. Messages that aren't log lines (not exactly one embed with only a description, or files, or a ping) stay as they
+/// are and keep their position.
 #[must_use]
 pub fn gather(messages: Vec<Message>) -> Vec<Message> {
     let mut out: Vec<Message> = Vec::new();

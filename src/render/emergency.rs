@@ -7,7 +7,7 @@ use super::text::{self, SafeText, safe};
 use super::{Button, Message, Style, View, colors, dispatch, street, unit, words};
 use crate::world::{Emergency, Subject};
 
-/// The card, or its form in the style asked for.
+/// The card in the requested style.
 pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &View<'_>) -> Message {
     let call = &emergency.call;
     let label = words::emergency(view.labels, call.is_emergency);
@@ -39,7 +39,7 @@ pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &Vie
     draft.finish(view)
 }
 
-/// Only while it waits, and if the CAD can be told which call is meant.
+/// Only while it waits, and if the CAD can identify the call.
 fn buttons(emergency: &Emergency, number: crate::ids::CallId, view: &View<'_>) -> Vec<Button> {
     let waits = emergency.gone_at.is_none() && emergency.became.is_none();
     if !waits || emergency.cad_number(number).is_none() {
@@ -109,7 +109,7 @@ fn footer_label<'a>(view: &View<'a>, is_emergency: bool) -> &'a str {
     text::visible(Some(own)).unwrap_or(if is_emergency { "911" } else { "311" })
 }
 
-/// What happened in a few words: the first sentence of the first line, without the mark at its end, since other words follow.
+/// What happened in a few words: the first sentence of the first line, without its final mark, since other words follow.
 pub(super) fn first_sentence(text: &str) -> &str {
     let line = text.trim_start().lines().next().unwrap_or("");
     let end = [". ", "! ", "? "].into_iter().filter_map(|stop| line.find(stop)).min();
@@ -192,7 +192,7 @@ mod tests {
         [Timeline] 📞 <t:1763700000:t> 911 · ➡️ <t:1763700252:t> became Call #501
         -- Server 1 · 911 #302 @ 1763700000
         "##);
-        // Nobody told that it was removed, or told it later.
+        // There was no event for its removal, or a later one.
         let gone = show(&card_of(&world, Style::Card, &[]));
         for gone_at in [None, Some(sample::OPENED.plus(300_000))] {
             let call = world.emergencies.get_mut(&CallId(302)).unwrap();

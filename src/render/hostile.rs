@@ -1,5 +1,5 @@
-//! Property tests over every renderer: whatever players write, messages fit, hold nothing that Discord would act on, and the public form
-//! tells nothing private.
+//! Property tests over every renderer: whatever players write, messages fit, contain nothing that Discord would act on, and the public form
+//! reveals nothing private.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::world::{Acknowledgement, Dispatch, Emergency, Moment, MomentKind, Pag
 const AT: UnixMs = super::sample::OPENED;
 const ROLES: [RoleId; 2] = [RoleId(71), RoleId(72)];
 
-/// Text of the worst kind: pieces that Discord acts on, invisible characters, anything else.
+/// Hostile text: pieces that Discord acts on, invisible characters, anything else.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => proptest::sample::select(vec![
@@ -29,7 +29,7 @@ pub(super) fn text() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Nothing in `text` that Discord would turn into a mention, an emoji, a command, a time or a link.
+/// Checks that Discord would turn nothing in `text` into a mention, an emoji, a command, a time or a link.
 pub(super) fn assert_inert(text: &str) {
     for act in ["@everyone", "@here", "<@", "<#", "</", "<t:", "<:", "<a:", "<id:", "://", "discord.gg", "evil.example"] {
         assert!(!text.contains(act), "{act} in {text:?}");
@@ -39,7 +39,7 @@ pub(super) fn assert_inert(text: &str) {
     }
 }
 
-/// Every limit, with numbers of its own; nothing empty.
+/// Checks every limit, counted independently; nothing is empty.
 pub(super) fn assert_fits(message: &Message) {
     let len = |t: &str| t.encode_utf16().count();
     let filled = |t: &str, max: usize, what: &str| assert!(!t.trim().is_empty() && len(t) <= max, "{what}: {} units: {t:?}", len(t));
@@ -68,7 +68,7 @@ pub(super) fn assert_fits(message: &Message) {
     assert!(total <= 6000, "{total} units over all embeds");
 }
 
-/// [`assert_inert`] over a whole message, our own tokens taken away first: mentions of configured roles before the sentence, times, links.
+/// [`assert_inert`] over a whole message, without our own tokens: mentions of configured roles before the sentence, times, links.
 fn assert_harmless(message: &Message) {
     let mut content = message.content.as_deref().unwrap_or("");
     for role in &message.roles {
@@ -88,13 +88,13 @@ fn assert_harmless(message: &Message) {
     }
 }
 
-/// Without `<t:-123:R>` and without `[host](https://…)` whose host is the address's own. Only exact forms go.
+/// Without `<t:-123:R>` and without `[host](https://…)` with its own host as text. Only exact forms are removed.
 fn without_own(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if c == '\\' {
-            // What is escaped begins nothing.
+            // An escaped character begins nothing.
             let pair = c.len_utf8() + rest.chars().nth(1).map_or(0, char::len_utf8);
             out.push_str(&rest[..pair]);
             rest = &rest[pair..];
@@ -110,7 +110,7 @@ fn without_own(text: &str) -> String {
             assert!(!own || !address.contains(['@', '<', '>', '(', ' ']), "{address}");
             own.then_some(after)
         });
-        // Who took it: a mention of ours, which notifies nobody inside an embed.
+        // Who acknowledged it: a mention of ours, which notifies nobody inside an embed.
         let taker = rest.strip_prefix("taken by <@").and_then(|t| t.split_once('>')).filter(|(id, _)| id.parse::<u64>().is_ok());
         rest = match (time.or(taker), link) {
             (Some((_, after)), _) | (None, Some(after)) => after,
@@ -123,7 +123,7 @@ fn without_own(text: &str) -> String {
     out
 }
 
-/// A source of texts and small choices, so that one strategy fills every field there is.
+/// A source of texts and small choices, so that one strategy fills every field.
 struct Filler {
     texts: Vec<String>,
     next: usize,
@@ -312,7 +312,7 @@ impl Filler {
     }
 }
 
-/// Every message that can be made of the filler's texts, in one style.
+/// Every message that can be rendered from the filler's texts, in one style.
 fn all_messages(filler: &mut Filler, labels: &Labels, style: Style, over: bool, test: bool, crowd: usize) -> Vec<Message> {
     let world = filler.world(over, crowd);
     let now = AT.plus(900_000);
@@ -370,14 +370,14 @@ proptest! {
     }
 }
 
-/// Every private text there is holds the marker; what is left over is what the public form may show.
+/// Every private text contains the marker; the rest is what the public form may show.
 #[test]
 fn the_public_form_tells_nothing_private() {
     let labels = Labels::default();
     for (over, test) in [(false, false), (true, true)] {
         let mut filler = Filler { texts: vec!["Poison".into()], next: 0 };
         let mut world = filler.world(over, 4);
-        // Allowed: the street, the code. Everything around the street is not.
+        // Allowed: the street, the code. Nothing around the street.
         let place = || Some("1180 Alta St (Poison 9001) / Integrity Way 7 Apt Poison".to_owned());
         for call in world.emergencies.values_mut() {
             call.call.location = place();
@@ -416,7 +416,7 @@ fn the_public_form_tells_nothing_private() {
             let whole = serde_json::to_string(&message).unwrap();
             assert!(!whole.contains("oison"), "{whole}");
         }
-        // The marker is one that the other forms do show.
+        // The other forms do show the marker.
         let open = super::card(Subject::Emergency(CallId(1), AT), &View { style: Style::Card, ..view }).unwrap();
         assert!(serde_json::to_string(&open).unwrap().contains("Poison"));
         assert!(text::units("Poison") > 0);

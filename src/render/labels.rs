@@ -1,4 +1,4 @@
-//! The community's words as people write them into a form, and back. Pure; what is read is kept as it was written, since every renderer
+//! Parses the community's labels from a form, and writes them back. Pure; the text is stored as written, since every renderer
 //! passes it through [`text`] anyway.
 
 use std::collections::BTreeMap;
@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use super::{Labels, text, words};
 use crate::event::Priority;
 
-/// Longest word for a kind of call, in units.
+/// Longest label for a kind of call, in units.
 pub const WORD: usize = 12;
 /// Longest name of a status or priority, in units.
 pub const NAME: usize = 24;
 /// Longest emoji that is shown whole, in units: a family or a couple with skin tones.
 const EMOJI: usize = 16;
-/// Most statuses.
+/// Limit on statuses.
 pub const STATUSES: usize = 20;
-/// Most priorities.
+/// Limit on priorities.
 pub const PRIORITIES: usize = 10;
 /// Highest number of a status or priority.
 const HIGHEST: i64 = 999;
@@ -38,7 +38,7 @@ pub struct Form {
 pub struct FormError(String);
 
 impl Form {
-    /// As the words are now.
+    /// The current labels.
     #[must_use]
     pub fn of(labels: &Labels) -> Self {
         let status = |(number, (emoji, name)): (&i64, &(String, String))| match emoji.trim() {
@@ -53,10 +53,10 @@ impl Form {
         }
     }
 
-    /// The words that were written.
+    /// The labels that were typed.
     ///
     /// # Errors
-    /// [`FormError`] about the first line that cannot be used.
+    /// [`FormError`] about the first invalid line.
     pub fn read(&self) -> Result<Labels, FormError> {
         let mut labels = Labels::default();
         if let Some(own) = word(&self.emergency, "emergency calls")? {
@@ -77,7 +77,7 @@ impl Form {
     }
 }
 
-/// The words as every card shows them, for the person who set them.
+/// The labels as every card shows them, for the person who set them.
 #[must_use]
 pub fn told(labels: &Labels) -> String {
     let priorities: Vec<String> = labels
@@ -121,7 +121,7 @@ fn word(typed: &str, of: &str) -> Result<Option<String>, FormError> {
 
 type Split<'a> = (String, &'a str);
 
-/// Lines of `number rest`; `split` takes the emoji off the rest. Empty lines count, but mean nothing.
+/// Lines of `number rest`; `split` separates the emoji from the rest. Empty lines count, but are skipped.
 fn entries(
     typed: &str,
     what: &str,
@@ -179,7 +179,7 @@ fn without_separators(rest: &str) -> &str {
     })
 }
 
-/// `:green_circle:` is turned into an emoji by Discord's own clients only.
+/// Only Discord's own clients turn `:green_circle:` into an emoji.
 fn shortcode(name: &str) -> bool {
     let Some((first, _)) = name.split_once(char::is_whitespace).or(Some((name, ""))) else { return false };
     let inner = first.strip_prefix(':').or(Some(first)).and_then(|inner| inner.strip_suffix(':'));
@@ -208,7 +208,7 @@ fn emoji<'a>(place: &str, mut rest: &'a str) -> Result<Split<'a>, FormError> {
             }
             return Ok((run.to_owned(), after));
         }
-        // What cannot be seen is not written back: the emoji may stand behind it.
+        // Invisible characters aren't kept: the emoji may come after them.
         rest = without_separators(after);
     }
 }

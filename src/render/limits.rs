@@ -29,13 +29,13 @@ pub const TOTAL: usize = 6_000;
 pub const FILES: usize = 10;
 /// Alternative text of a file.
 pub const FILE_DESCRIPTION: usize = 1_024;
-/// Units of `content` that mentions may take, so that the sentence keeps its place.
+/// Units of `content` that mentions may use, so that the sentence fits.
 pub(super) const MENTIONS: usize = 1_000;
 /// 9999-12-31T23:59:59.999Z, the last moment that ISO 8601 can write without agreement.
 const LAST_MOMENT: UnixMs = UnixMs(253_402_300_799_999);
 
-/// The message within every limit. Texts are cut with an ellipsis; fields are dropped from the last one on, because renderers put the
-/// least important last, and a closing field says how many. A message that already fits comes back unchanged.
+/// The message within every limit. Texts are cut with an ellipsis; fields are dropped from the end, because renderers put the
+/// least important last, and a final field says how many. A message that already fits stays unchanged.
 #[must_use]
 pub fn fit(mut message: Message) -> Message {
     message.content = message.content.take().filter(|c| !c.trim().is_empty()).map(|c| c.cut(CONTENT));
@@ -49,7 +49,7 @@ pub fn fit(mut message: Message) -> Message {
     for embed in message.embeds.iter_mut().rev() {
         let before = size(embed);
         shrink(embed, total.saturating_sub(TOTAL));
-        // It may have grown: the closing field can be longer than a short field that it stands for.
+        // It may have grown: the final field can be longer than the short field that it replaces.
         total = total - before + size(embed);
     }
     // Titles and footers alone are too much: only many embeds can do that, and the first one says what the message is about.
@@ -67,7 +67,7 @@ pub fn fit(mut message: Message) -> Message {
     message
 }
 
-/// Takes as much out of `embeds` as brings them to `room` units, as far as that is possible: titles and footers stay.
+/// Shortens `embeds` to `room` units together, as far as possible: titles and footers stay.
 pub(super) fn shrink_to(embeds: &mut [Embed], room: usize) {
     let mut over = embeds.iter().map(size).sum::<usize>().saturating_sub(room);
     for embed in embeds.iter_mut().rev() {
@@ -77,7 +77,7 @@ pub(super) fn shrink_to(embeds: &mut [Embed], room: usize) {
     }
 }
 
-/// Units that count towards [`TOTAL`].
+/// Units that count toward [`TOTAL`].
 #[must_use]
 pub fn size(embed: &Embed) -> usize {
     let texts = [&embed.title, &embed.description, &embed.footer];
@@ -108,7 +108,7 @@ fn within_own_limits(mut embed: Embed) -> Embed {
     embed
 }
 
-/// Takes `over` units out of `embed` as far as it can: fields first, then the end of the description.
+/// Removes `over` units from `embed` as far as possible: fields first, then the end of the description.
 fn shrink(embed: &mut Embed, over: usize) {
     if over == 0 {
         return;
@@ -116,7 +116,7 @@ fn shrink(embed: &mut Embed, over: usize) {
     let before = size(embed);
     let goal = before.saturating_sub(over);
     let note = field_size(&left_out(1_000));
-    // An earlier closing note counts for the fields that it stands for.
+    // An earlier final field counts for the fields that it replaced.
     let (mut left, mut dropped) = (before, 0);
     while left + note > goal
         && let Some(field) = embed.fields.pop()

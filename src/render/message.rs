@@ -9,7 +9,7 @@ use super::text::{self, SafeText};
 use crate::clock::UnixMs;
 use crate::ids::RoleId;
 
-/// A message as it should stand on Discord: our own serialisable form, so that restarts and upgrades can read it.
+/// A message as it should be on Discord, in our own serializable form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// One plain sentence; the pings stand before it.
@@ -18,13 +18,13 @@ pub struct Message {
     /// At most 10; all texts together at most 6,000 UTF-16 units.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub embeds: Vec<Embed>,
-    /// The only roles that may be pinged, in the order they are named in `content`.
+    /// The only roles that may be pinged, in their order in `content`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<RoleId>,
-    /// What can be pressed under it: at most 5.
+    /// Its buttons: at most 5.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
-    /// The cards among which one is chosen first, if several share the message: at most 25.
+    /// The cards to choose from, if several share the message: at most 25.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -35,7 +35,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Subjects of the cards that it names, each once.
+    /// Subjects of the cards that it names, without duplicates.
     pub fn links(&self) -> impl Iterator<Item = &str> {
         let all = self.embeds.iter().flat_map(|embed| &embed.fields).flat_map(|field| &field.links);
         let mut seen = std::collections::BTreeSet::new();
@@ -105,12 +105,12 @@ pub struct Field {
     pub value: SafeText,
     /// Beside its neighbours, in threes.
     pub inline: bool,
-    /// Parts of `value` that name other cards.
+    /// Parts of `value` that link to other cards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
 }
 
-/// A part of a text that names another card.
+/// A part of a text that links to another card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// The part, our own words: `Call #501`.
@@ -136,7 +136,7 @@ pub struct File {
 /// A button.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Button {
-    /// What it does.
+    /// Its action.
     pub verb: Verb,
     /// The end of its custom id: server and subject.
     pub on: String,
@@ -150,7 +150,7 @@ impl Button {
     }
 }
 
-/// One card of several that share a message.
+/// One of several cards that share a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// The end of its custom id.

@@ -1,4 +1,4 @@
-//! How it looks: facts in, a [`Message`] out.
+//! Renders facts into a [`Message`].
 //!
 //! Job: one renderer per event family (files named as in `event`), the card, compact, log and public forms, words and colours of the
 //! product, Discord's text limits in UTF-16 units. Never does I/O, never asks the clock, never decides who is told, never lets text
@@ -63,10 +63,10 @@ const LATE: i64 = 60_000;
 /// Older than this when delivered: nobody is pinged any more, in ms.
 const TOO_LATE_TO_PING: i64 = 600_000;
 
-/// The card of a subject as the world has it now. `None` if the world does not know it (any more); of events that stand for themselves it
+/// The card of a subject from the current world. `None` if the world doesn't know it (any more); of events that stand alone it
 /// knows pages.
 ///
-/// Title, texts and fields change through the subject's life; footer and timestamp never do.
+/// Title, texts and fields change during the subject's life; footer and timestamp never do.
 #[must_use]
 pub fn card(subject: Subject, view: &View<'_>) -> Option<Message> {
     let world = view.world;
@@ -82,7 +82,7 @@ pub fn card(subject: Subject, view: &View<'_>) -> Option<Message> {
     }
 }
 
-/// An event that stands for itself. `None` for events that change a subject's card or a unit ([`card`], [`duty`], [`status`], [`note`]),
+/// An event that stands alone. `None` for events that change a subject's card or a unit ([`card`], [`duty`], [`status`], [`note`]),
 /// for those of no interest, and where the public style leaves nothing to show.
 #[must_use]
 pub fn event(event: &Event, at: UnixMs, view: &View<'_>) -> Option<Message> {
@@ -120,14 +120,14 @@ pub fn event(event: &Event, at: UnixMs, view: &View<'_>) -> Option<Message> {
     }
 }
 
-/// A new message under a card: what must be noticed and would not be in an edit.
+/// A new message under a card, for news that would be overlooked in an edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A panic is over. Makes no sound, pings nobody.
     PanicOver,
     /// A dispatch call rose to the highest priority. Pings `view.roles`.
     Raised,
-    /// Nobody has taken a 911 call, panic or page. Pings `view.roles`.
+    /// Nobody has answered a 911 call, panic or page. Pings `view.roles`.
     Unanswered {
         /// Since when it waits.
         since: UnixMs,
@@ -152,8 +152,8 @@ pub fn reply(reply: Reply, subject: Subject, view: &View<'_>) -> Option<Message>
     message.map(limits::fit)
 }
 
-/// The sentence of a card with its pings, as a message of its own: for a card that stands and called nobody. `None` if there is nobody to
-/// call.
+/// The sentence of a card with its pings, as a message of its own: for an existing card that pinged nobody. `None` if there is nobody to
+/// ping.
 #[must_use]
 pub fn announcement(subject: Subject, view: &View<'_>) -> Option<Message> {
     let Message { content, roles, .. } = card(subject, view)?;
@@ -175,8 +175,8 @@ pub fn thread_opening(subject: Subject, view: &View<'_>) -> Message {
     limits::fit(Message { content: Some(content), silent: true, ..Message::default() })
 }
 
-/// A message that is delivered late says so in its footer: over 60 s `delayed 3 min`; over 10 min it pings nobody (roles and their
-/// mentions go, the sentence stays). Said once, however often it is called. Apply it to what is about to be sent, not to what is stored:
+/// Marks a late message in its footer: over 60 s `delayed 3 min`; over 10 min it pings nobody (roles and their
+/// mentions are removed, the sentence stays). Repeated calls mark it once. Apply it to what is about to be sent, not to what is stored:
 /// the delivery compares footers by their beginning.
 #[must_use]
 pub fn late(mut message: Message, happened_at: UnixMs, now: UnixMs) -> Message {
@@ -198,7 +198,7 @@ pub fn late(mut message: Message, happened_at: UnixMs, now: UnixMs) -> Message {
     limits::fit(message)
 }
 
-/// The message without its pings: roles and their mentions go, the sentence stays.
+/// The message without its pings: roles and their mentions are removed, the sentence stays.
 #[must_use]
 pub fn unpinged(mut message: Message) -> Message {
     let roles = std::mem::take(&mut message.roles);
@@ -206,10 +206,10 @@ pub fn unpinged(mut message: Message) -> Message {
     message
 }
 
-/// Stands before the delay in a footer.
+/// Precedes the delay in a footer.
 const DELAYED: &str = " · delayed ";
 
-/// Makes links of the texts that name other cards, as far as `url` knows where they stand. Apply it to what is about to be sent.
+/// Turns the texts that name other cards into links, where `url` knows their message. Apply it to what is about to be sent.
 #[must_use]
 pub fn linked(mut message: Message, url: impl Fn(&str) -> Option<SafeText>) -> Message {
     for field in message.embeds.iter_mut().flat_map(|embed| &mut embed.fields) {
@@ -279,7 +279,7 @@ mod tests {
     fn unknown_subjects_have_no_card() {
         let world = sample::world();
         let view = sample::view(&world, Style::Card);
-        // A number that the CAD used again belongs to another subject.
+        // A number that the CAD reused belongs to another subject.
         let reused = OPENED.plus(1);
         for subject in [
             Subject::Emergency(CallId(302), reused),

@@ -1,4 +1,4 @@
-//! What the bot says about itself, for the notices channel: what happened, where, what to do.
+//! Notices of the bot itself, for the notices channel: what happened, where, what to do.
 
 use super::text::{self, SafeText, safe};
 use super::{Embed, Message, colors, limits, words};
@@ -10,7 +10,7 @@ use crate::ids::{ChannelId, CommunityId, GuildId, ServerId, UserId};
 pub enum Notice {
     /// No event for longer than usual, or the connection is gone.
     FeedLost {
-        /// Whose feed.
+        /// Which feed.
         server: ServerId,
         /// Last sign of life.
         since: UnixMs,
@@ -19,20 +19,20 @@ pub enum Notice {
     },
     /// The feed is back.
     FeedBack {
-        /// Whose feed.
+        /// Which feed.
         server: ServerId,
-        /// Since when it had been silent.
+        /// Since when it was silent.
         since: UnixMs,
-        /// Calls that reconciling found.
+        /// Calls found by reading the CAD.
         caught_up: usize,
     },
     /// Discord refused a channel: its alerts are parked.
     ChannelForbidden {
         channel: ChannelId,
-        /// Names of the permissions that are missing; empty = not known.
+        /// Names of the missing permissions; empty = unknown.
         missing: Vec<String>,
     },
-    /// The channel is gone from Discord.
+    /// The channel was deleted.
     ChannelGone { channel: ChannelId },
     /// A Discord server that is not linked has added the bot.
     GuildJoined {
@@ -40,16 +40,16 @@ pub enum Notice {
         /// Its name, as its owner chose it.
         name: String,
     },
-    /// Discord servers that are not linked added the bot while it was away. Their names are not known yet.
+    /// Unlinked Discord servers added the bot while it was down. Their names aren't known yet.
     GuildsFound { guilds: Vec<GuildId> },
-    /// Somebody proved the community's key in another Discord server, or took its link away.
+    /// Somebody proved the community's key in another Discord server, or unlinked it.
     GuildLink {
         guild: GuildId,
-        /// Its name, as its owner chose it, if Discord told it.
+        /// Its name, as its owner chose it, if Discord sent it.
         name: Option<String>,
         /// Who did it.
         user: UserId,
-        /// Linked, or not any more.
+        /// Linked, or unlinked.
         linked: bool,
         /// How many Discord servers are linked now.
         now_linked: usize,
@@ -63,38 +63,38 @@ pub enum Notice {
     },
     /// The CAD called two requests of an operation malformed.
     OperationSuspended {
-        /// Which, for people.
+        /// Which operation, for people.
         operation: &'static str,
         /// Nothing is sent until then.
         until: UnixMs,
     },
     /// It works again.
     OperationResumed {
-        /// Which, for people.
+        /// Which operation, for people.
         operation: &'static str,
     },
-    /// The CAD refused the community's key.
+    /// The CAD rejected the community's key.
     CredentialsRejected {
         community: CommunityId,
-        /// Which server's session met it.
+        /// The server of that session.
         server: ServerId,
     },
-    /// Another client took the server's hub session again and again: it is left to that one.
+    /// Another client took the server's hub session repeatedly: the bot leaves it to that one.
     HubContested {
-        /// Which server's session.
+        /// The server of that session.
         server: ServerId,
     },
     /// The community's tasks failed again and again: they are not started any more.
     Suspended,
 }
 
-/// Servers that are named in one notice.
+/// Limit on the servers named in one notice.
 const MOST_GUILDS: usize = 10;
-/// What is said to the owner of a bot that strangers have added.
+/// The hint for the owner of a bot that strangers have added.
 const NOT_SERVED: &str = "Nothing of your CAD is shown there until someone with Manage Server on that server enters your API key with `/cad link`. If you didn't expect this, switch off Public Bot at <https://discord.com/developers/applications> (your application, page Bot).";
 
 impl Notice {
-    /// The server that a notice about servers is named after: part of its subject.
+    /// The server in a notice's subject.
     #[must_use]
     pub fn guild_word(&self) -> String {
         match self {
@@ -108,7 +108,7 @@ impl Notice {
 /// What messages wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hindrance {
-    /// Discord, or what stands before it, does not answer as it should.
+    /// Discord, or a proxy in front of it, doesn't answer as it should.
     Unreachable,
     /// Too many open threads.
     Full,

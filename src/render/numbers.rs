@@ -1,4 +1,4 @@
-//! Numbers that the bot makes up for calls that came without one, and that nobody may ever see.
+//! Tests that nobody ever sees the internal numbers of calls that came without one.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::world::{Change, Server};
 
 const AT: UnixMs = UnixMs(1_795_818_514_080);
 
-/// Everything that a person sees of a message.
+/// All visible text of a message.
 fn seen(message: &Message) -> String {
     let embeds = message.embeds.iter().flat_map(|embed| {
         let fields = embed.fields.iter().flat_map(|field| [field.name.clone(), field.value.clone()]);
@@ -19,7 +19,7 @@ fn seen(message: &Message) -> String {
     message.content.clone().into_iter().chain(embeds).collect::<Vec<_>>().join("\n")
 }
 
-/// All that is ever drawn of what these events make of a world, in every style.
+/// All text rendered from these events, in every style.
 fn drawn(events: &[Event]) -> String {
     let mut world = Server::default();
     let mut all = Vec::new();

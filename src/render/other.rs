@@ -1,5 +1,5 @@
 //! The small families, one line each: bodycam, street sign, callout, character, account link, printed record. Only a callout has a public
-//! form: it is made by the game, about nobody.
+//! form: the game creates it, about nobody.
 
 use super::draft::{self, Draft, Fields, PublicState};
 use super::text::{self, SafeText, safe};
@@ -39,13 +39,13 @@ pub(super) fn callout(callout: &Callout, at: UnixMs, view: &View<'_>) -> Option<
     Some(draft.finish(view))
 }
 
-/// The account stays unsaid: it is an id of a person.
+/// The account is left out: it is a person's id.
 pub(super) fn character(character: &str, at: UnixMs, view: &View<'_>) -> Option<Message> {
     let title = draft::title(view, "🎭 Character selected", Some(character), "", None);
     one_line(title, "Character", at, view, Fields::default())
 }
 
-/// Enough of the name to recognise one's own, too little to use: `license:…ab7713`.
+/// Enough to recognize one's own, too little to use: `license:…ab7713`.
 pub(super) fn account_linked(community_user: &str, at: UnixMs, view: &View<'_>) -> Option<Message> {
     let (kind, id) = community_user.split_once(':').map_or(("", community_user), |(kind, id)| (kind, id));
     let kind = if kind.is_empty() { String::new() } else { format!("{kind}:") };

@@ -1,4 +1,4 @@
-//! Several cards in one message, when Discord takes fewer messages than there are cards.
+//! Combines several cards in one message, when Discord accepts fewer messages than there are cards.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use super::text::{SafeText, safe};
 use super::{Choice, Embed, Message, button, limits};
 use crate::ids::RoleId;
 
-/// One message of several: their embeds under each other, each role named once, their sentences below each other. It makes a sound if one
-/// of them does. If they have grown too large for one message since they were put together, each is cut to its share of the room.
+/// One message from several: their embeds one below the other, each role once, their sentences one below the other. It makes a sound if one
+/// of them does. If they have grown too large for one message since they were combined, each is cut to its share.
 #[must_use]
 pub fn pack(mut messages: Vec<Message>) -> Message {
     let fair = limits::TOTAL / messages.len().max(1);
@@ -21,7 +21,7 @@ pub fn pack(mut messages: Vec<Message>) -> Message {
     let choices = messages.iter().filter_map(button::choice).collect();
     let buttons = if messages.len() == 1 { messages.iter_mut().flat_map(|m| std::mem::take(&mut m.buttons)).collect() } else { Vec::new() };
     let choices: Vec<Choice> = if buttons.is_empty() { choices } else { Vec::new() };
-    // A call is heard for every sentence beside it: those that call nobody (any more) keep theirs to themselves.
+    // Every sentence looks as if it pinged: cards that don't ping (any more) leave theirs out.
     let calls = messages.iter().any(|message| !message.roles.is_empty());
     for mut message in messages {
         silent &= message.silent;

@@ -8,7 +8,7 @@ use crate::clock::UnixMs;
 use crate::event::{Page, PageNature};
 use crate::world::{Acknowledgement, Paged, Subject};
 
-/// A page, and who took it.
+/// A page, and who acknowledged it.
 pub(super) fn card(paged: &Paged, subject: Subject, view: &View<'_>) -> Option<Message> {
     let buttons = if paged.over_at.is_none() { button::buttons(view, subject, &[Verb::Take]) } else { Vec::new() };
     Some(Message { buttons, ..page(&paged.page, paged.taken, paged.at, view)? })

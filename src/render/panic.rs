@@ -80,7 +80,7 @@ pub(super) fn shared(panics: &[&Panic], subject: Subject, view: &View<'_>) -> Me
     fields.wide("Timeline", Some(SafeText::join(timeline, " · ")));
     draft.fields = fields.0;
     if over.is_none() && taken.is_none() {
-        // One press answers for all of them. Each ends its own panic, with `/unit panic` or in the CAD.
+        // One press acknowledges all of them. Each ends its own panic, with `/unit panic` or in the CAD.
         draft.buttons = button::buttons(view, subject, &[Verb::Take]);
     }
     draft.finish(view)
@@ -134,7 +134,7 @@ fn current_call<'a>(panic: &Panic, view: &View<'a>) -> Option<&'a Dispatch> {
     calls.filter(|call| call.closed_at.is_none() && call.units.contains(&panic.ident)).max_by_key(|call| (call.opened_at, call.id))
 }
 
-/// The reply under the card when it is over: makes no sound. `None` while it is not, or if there is no such panic.
+/// The reply under the card when it is over: makes no sound. `None` while it isn't, or if there is no such panic.
 pub(super) fn over(panics: &[&Panic], view: &View<'_>) -> Option<Message> {
     let panic = panics.first()?;
     let ends: Option<Vec<_>> = panics.iter().map(|panic| panic.over_at).collect();

@@ -1,4 +1,4 @@
-//! Records: BOLOs, warrants and the rest. They hold names and plates: nothing of them is public.
+//! Records: BOLOs, warrants and the rest. They contain names and plates: nothing of them is public.
 
 use super::draft::{self, Draft, Fields};
 use super::text::{self, SafeText, safe};
@@ -6,7 +6,7 @@ use super::{Embed, Message, Style, View, colors, words};
 use crate::clock::UnixMs;
 use crate::event::{Record, RecordAction, RecordField};
 
-/// Fields shown.
+/// Limit on the fields shown.
 const MAX_FIELDS: usize = 9;
 /// Record kinds (docs/cad-contract.md#n8).
 const WARRANT: i64 = 2;
@@ -28,10 +28,10 @@ const KINDS: [(i64, &str); 14] = [
     (15, "Law record"),
     (16, "Law report"),
 ];
-/// Words in a field's label that make its value worth a place in the title.
+/// Words in a field's label that make its value useful in the title.
 const TELLING: [&str; 12] =
     ["model", "vehicle", "make", "colour", "color", "plate", "name", "first", "last", "suspect", "subject", "title"];
-/// Words that do not, whatever stands beside them: who wrote it and when.
+/// Words that don't, whatever is beside them: who wrote it and when.
 const OFFICIAL: [&str; 7] = ["officer", "unit", "agency", "department", "status", "date", "time"];
 
 pub(super) fn record(action: RecordAction, record: &Record, at: UnixMs, view: &View<'_>) -> Option<Message> {
@@ -73,7 +73,7 @@ pub(super) fn record(action: RecordAction, record: &Record, at: UnixMs, view: &V
     Some(draft.finish(view))
 }
 
-/// A record as a search found it: its kind in words, its name, its first fields.
+/// A record from a search: its kind in words, its name, its first fields.
 #[must_use]
 pub fn found(record: &Record) -> Embed {
     let (emoji, color) = match record.kind {
@@ -113,7 +113,7 @@ fn value(record: &Record, field: &RecordField) -> Option<SafeText> {
     draft::block(Some(&field.value), 300)
 }
 
-/// `Blue Sedan XP123BS`: the first three telling values, else the first two that are not official. Raw.
+/// `Blue Sedan XP123BS`: the first three useful values, else the first two that aren't official. Raw.
 fn subject(record: &Record) -> Option<String> {
     let labelled = |field: &RecordField, words: &[&str]| {
         let label = field.label.to_lowercase();

@@ -118,7 +118,7 @@ pub(super) fn world() -> Server {
     world
 }
 
-/// A call of which nothing is known but its number.
+/// A call with only a number.
 pub(super) fn empty_dispatch(id: CallId) -> Dispatch {
     Dispatch {
         id,
@@ -147,7 +147,7 @@ pub(super) fn empty_dispatch(id: CallId) -> Dispatch {
     }
 }
 
-/// A message as a person reads it: content, then per embed `#colour title`, description, `[field] value` (`{field}` if inline), footer.
+/// A message as a person reads it: content, then per embed `#color title`, description, `[field] value` (`{field}` if inline), footer.
 pub(super) fn show(message: &Option<Message>) -> String {
     let Some(message) = message else { return "nothing".into() };
     let mut lines: Vec<String> = Vec::new();

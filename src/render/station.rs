@@ -6,7 +6,7 @@ use super::{File, Message, Style, View, colors};
 use crate::clock::UnixMs;
 use crate::event::{Station, StationAlert, StationMessage};
 
-/// Stations with a field of their own.
+/// Limit on stations with a field of their own.
 const MAX_STATIONS: usize = 12;
 
 pub(super) fn alert(alert: &StationAlert, at: UnixMs, view: &View<'_>) -> Message {

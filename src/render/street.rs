@@ -1,4 +1,4 @@
-//! Places: the short form for titles, and the street without its house number for the public.
+//! Shortens locations: the short form for titles, and the street without its house number for the public.
 
 use super::text;
 
@@ -9,10 +9,11 @@ pub(super) fn first(location: &str) -> &str {
     if first.is_empty() { location.trim() } else { first }
 }
 
-/// The streets of a location without anything that leads to a door: house numbers, postals and whatever stands in brackets, flats and
-/// units. Numbers that name a road stay (`9th St`, `Route 68`, `I-5`), where the road's word begins the name. Leans to the side of saying too little. Unescaped.
+/// The streets of a location without anything that leads to an address: house numbers, postals and text in brackets, flats and
+/// units. Numbers that name a road stay (`9th St`, `Route 68`, `I-5`), where the road's word begins the name. In doubt, leaves out more.
+/// Unescaped.
 ///
-/// A name that a player wrote into the location itself ("John's house") cannot be told from a street.
+/// A name that a player wrote into the location itself ("John's house") can't be recognized.
 pub(super) fn public(location: &str) -> Option<String> {
     let mut open = String::new();
     let mut depth = 0_usize;
@@ -41,14 +42,14 @@ fn street(part: &str) -> String {
             || word.starts_with('#')
             || matches!(word.as_str(), "postal" | "block" | "no" | "number")
         {
-            // `Apt 4`, `#12`, `Postal 9001`: nothing behind them is street.
+            // `Apt 4`, `#12`, `Postal 9001`: nothing after them is a street.
             if !kept.is_empty() {
                 break;
             }
             names_door = !word.starts_with('#');
             continue;
         }
-        // `Apt B Main St`: what it is called.
+        // `Apt B Main St`: its name.
         if std::mem::take(&mut names_door) {
             continue;
         }

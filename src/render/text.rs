@@ -1,7 +1,7 @@
 //! Makes text from players and from the community harmless, and is the only place that creates [`SafeText`].
 //!
-//! Nothing vanishes without a trace. What Discord would act on is made inert; what cannot be seen becomes one visible [`MARK`] per run;
-//! what is too long ends in an ellipsis. The ways:
+//! Nothing disappears without a trace. What Discord would act on is made inert; invisible characters become one visible [`MARK`] per run;
+//! text that is too long ends in an ellipsis. The ways:
 //!
 //! | Threat | Answer |
 //! |---|---|
@@ -25,10 +25,10 @@ pub use safe_text::{Harmless, SafeText, placeholders};
 
 /// Stands where characters were that nobody can see.
 pub const MARK: char = '\u{FFFD}';
-/// Ends what was cut.
+/// Ends text that was cut.
 pub const ELLIPSIS: char = '…';
 
-/// Breaks a mention or a link without being seen.
+/// Breaks a mention or a link invisibly.
 const BREAK: char = '\u{200B}';
 /// Combining marks kept on one base: Vietnamese and pointed Hebrew need three.
 const MAX_MARKS: usize = 4;
@@ -36,7 +36,7 @@ const MAX_MARKS: usize = 4;
 const MAX_JOINS: usize = 9;
 /// Lines kept in one text; later line breaks are shown as [`RETURN`].
 const MAX_LINES: usize = 20;
-/// Stands for a line break beyond [`MAX_LINES`].
+/// Replaces a line break beyond [`MAX_LINES`].
 const RETURN: char = '↵';
 /// Longest address shown as a link, in units.
 const MAX_URL: usize = 500;
@@ -83,15 +83,15 @@ pub fn plain(raw: &str, max: usize) -> SafeText {
     SafeText(cut(&guard(&clean(raw, false, max), false), max).into())
 }
 
-/// What was made harmless for markdown, as a name of at most `max` units: Discord renders no markdown in the names of threads and forum
-/// posts, and would show the backslashes and our own `<t:…>`. Broken mentions and links stay broken, marks stay marks.
+/// Text that was made harmless for markdown, as a name of at most `max` units: Discord renders no markdown in the names of threads and
+/// forum posts, and would show the backslashes and our own `<t:…>`. Broken mentions and links stay broken, marks stay marks.
 #[must_use]
 pub fn name(safe: &SafeText, max: usize) -> SafeText {
     let (mut out, mut rest) = (String::new(), safe.as_str());
     while !rest.is_empty() {
         let (atom, after) = rest.split_at(atom_len(rest));
         rest = after;
-        // A time; `<` of the game has a break behind it.
+        // A time; a `<` from the game has a break after it.
         if atom.starts_with("<t:") && atom.ends_with('>') {
             rest = rest.trim_start();
             continue;
@@ -101,8 +101,8 @@ pub fn name(safe: &SafeText, max: usize) -> SafeText {
     SafeText(cut(out.trim(), max).into())
 }
 
-/// Whether a raw text says a raw `part` already, as words of its own, whatever its case and the spaces between: `shots fired at Alta St` says
-/// `Alta St`, but `Route 681` does not say `Route 68`.
+/// Whether a raw text contains a raw `part` already, as whole words, ignoring case and extra spaces: `shots fired at Alta St` contains
+/// `Alta St`, but `Route 681` does not contain `Route 68`.
 #[must_use]
 pub fn says(raw: &str, part: &str) -> bool {
     let plain = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -116,7 +116,7 @@ pub fn says(raw: &str, part: &str) -> bool {
     !part.is_empty() && text.match_indices(part).any(|(at, _)| bounded(at))
 }
 
-/// The text, if there is anything in it to see.
+/// The text, if anything in it is visible.
 #[must_use]
 pub fn visible(raw: Option<&str>) -> Option<&str> {
     raw.filter(|text| text.chars().any(|c| !c.is_whitespace() && !hidden(c) && !combining(c) && !joiner(c) && !selector(c) && c != MARK))
@@ -206,7 +206,7 @@ fn atom_len(text: &str) -> usize {
     let mut chars = text.char_indices().peekable();
     let Some((_, first)) = chars.next() else { return 0 };
     match first {
-        // Game text never holds a bare `[`, and never `<` without a break behind it: these are ours.
+        // Game text never has a bare `[`, and never `<` without a break after it: these are ours.
         '[' => {
             if let Some((label, rest)) = text.split_once("](")
                 && let Some(end) = rest.find(')')
@@ -239,7 +239,7 @@ fn atom_len(text: &str) -> usize {
     chars.peek().map_or(text.len(), |(at, _)| *at)
 }
 
-/// First pass: whitespace put in order, unseen characters marked, piles shortened. Stops soon after `enough` units: the rest would be
+/// First pass: whitespace normalized, invisible characters marked, piles shortened. Stops soon after `enough` units: the rest would be
 /// cut anyway.
 fn clean(raw: &str, lines: bool, enough: usize) -> String {
     let mut out = Cleaner { out: String::new(), used: 0, newlines: 0, space: false, marks: 0, joins: 0, last: None, lines };
@@ -292,13 +292,13 @@ fn clean(raw: &str, lines: bool, enough: usize) -> String {
     out.out
 }
 
-/// What [`clean`] has written so far.
+/// The output of [`clean`] so far.
 struct Cleaner {
     out: String,
     used: usize,
     /// Line breaks written.
     newlines: usize,
-    /// A space is owed before the next character, if one comes.
+    /// A space is pending before the next character, if one comes.
     space: bool,
     marks: usize,
     joins: usize,
@@ -350,7 +350,7 @@ impl Cleaner {
         }
     }
 
-    /// Whether a zero-width (non-)joiner has work to do here: inside an emoji, or in a script that is written with them.
+    /// Whether a zero-width (non-)joiner is meaningful here: inside an emoji, or in a script that is written with them.
     fn joins_here(&self, c: char, next: Option<char>) -> bool {
         let Some((last, next)) = self.last.zip(next) else { return false };
         if self.space || self.joins >= MAX_JOINS {
@@ -419,16 +419,16 @@ fn regional(c: char) -> bool {
     matches!(c, '\u{1F1E6}'..='\u{1F1FF}')
 }
 
-/// Roughly: drawn as a picture.
+/// Roughly: shown as a picture.
 fn pictorial(c: char) -> bool {
     matches!(c,
         '\u{A9}' | '\u{AE}' | '\u{203C}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{2BFF}' | '\u{3030}' | '\u{303D}'
         | '\u{3297}' | '\u{3299}' | '\u{1F000}'..='\u{1FAFF}')
 }
 
-/// Characters that show nothing, change the direction of what follows, or are no characters: Unicode's Default_Ignorable_Code_Point
+/// Characters that show nothing, change the direction of what follows, or are not characters: Unicode's Default_Ignorable_Code_Point
 /// and Bidi_Control, the controls, blank letters (Hangul fillers, Braille blank) and noncharacters. Joiners and presentation selectors
-/// are looked at on their own.
+/// are handled separately.
 fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -439,7 +439,7 @@ fn hidden(c: char) -> bool {
         || (c as u32) & 0xFFFE == 0xFFFE
 }
 
-/// Marks that pile up on the character before them. Near enough to Unicode's category M for the scripts that pile.
+/// Marks that pile up on the character before them. Close enough to Unicode's category M for the scripts that pile.
 fn combining(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36F}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5BD}' | '\u{5BF}' | '\u{5C1}' | '\u{5C2}' | '\u{5C4}' | '\u{5C5}'
@@ -526,7 +526,7 @@ mod tests {
         assert!(!says("Route 681", "Route 68") && !says("Malta St", "Alta St") && !says("x", "") && !says("x", " . "));
     }
 
-    /// A break as it can be read in a table.
+    /// A break, readable in a table.
     fn seen(text: &str) -> String {
         text.replace(BREAK, "¦")
     }
@@ -678,7 +678,7 @@ mod tests {
         crate::render::hostile::text()
     }
 
-    /// What must hold for every text that passed the door.
+    /// What must hold for every text that passed through here.
     fn check_inert(safe: &str) {
         crate::render::hostile::assert_inert(safe);
         let mut chars = safe.chars();

@@ -1,4 +1,4 @@
-//! Tones. Who hears one may be a unit: nothing of it is public.
+//! Tones. Their targets may be units: nothing of them is public.
 
 use super::draft::{self, Draft, Fields};
 use super::text::{self, SafeText, safe};

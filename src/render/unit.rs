@@ -9,7 +9,7 @@ use crate::ids::Ident;
 
 /// Longest callsign or name, in units.
 const NAME: usize = 48;
-/// Units named in one line.
+/// Limit on the units named in one line.
 const MAX_NAMED: usize = 10;
 
 fn known<'a>(view: &View<'a>, ident: Ident) -> Option<&'a Unit> {
@@ -94,7 +94,7 @@ pub(super) fn about(ident: Ident) -> SafeText {
     safe!("Identifier {}", ident)
 }
 
-/// On or off duty: the pieces of `world::Change::Duty`. `None` in the public style.
+/// On or off duty: the parts of `world::Change::Duty`. `None` in the public style.
 #[must_use]
 pub fn duty(ident: Ident, on: bool, after: Option<i64>, at: UnixMs, view: &View<'_>) -> Option<Message> {
     if view.style == Style::Public {
@@ -108,7 +108,7 @@ pub fn duty(ident: Ident, on: bool, after: Option<i64>, at: UnixMs, view: &View<
     let (emoji, color) = if on { ("🟢", colors::ON_DUTY) } else { ("⚪", colors::OFF_DUTY) };
     let unit = known(view, ident);
     let team = joined(&[unit.and_then(|u| u.department.as_deref()), unit.and_then(|u| u.subdivision.as_deref())], " ");
-    // The state closes the line whatever the length of the names: it takes the place of a head.
+    // The state ends the line whatever the length of the names: it takes the place of a head.
     let room = 80 - text::units("TEST · ⚪  ·  · ") - text::units(&state);
     let who = text::line(&raw_name(view, ident), room.min(if team.is_some() { 32 } else { room }));
     let team = team.map(|t| text::line(&t, room.saturating_sub(text::units(&who))));
@@ -123,7 +123,7 @@ pub fn duty(ident: Ident, on: bool, after: Option<i64>, at: UnixMs, view: &View<
     Some(draft.finish(view))
 }
 
-/// A new status: the pieces of `world::Change::Status`. `None` in the public style.
+/// A new status: the parts of `world::Change::Status`. `None` in the public style.
 #[must_use]
 pub fn status(ident: Ident, from: Option<i64>, to: i64, at: UnixMs, view: &View<'_>) -> Option<Message> {
     if view.style == Style::Public {

@@ -1,4 +1,4 @@
-//! What a renderer is given: the world, the style, and the community's words.
+//! A renderer's input: the world, the style, and the community's labels.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use crate::clock::UnixMs;
 use crate::ids::{RoleId, ServerId};
 use crate::world::Server;
 
-/// How a route wants its alerts.
+/// The style of a route's alerts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
@@ -18,21 +18,21 @@ pub enum Style {
     Card,
     /// Title line and colour only (and the footer, by which the message is found again).
     Compact,
-    /// One line; many of them gather into one message ([`super::gather`]).
+    /// One line; many of them are collected into one message ([`super::gather`]).
     Log,
     /// Kind, street without house number, state, time: no caller, plate, notes or unit names.
     Public,
 }
 
-/// Everything a renderer may look at.
+/// The input of every renderer.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// The server's world, with the event already applied.
     pub world: &'a Server,
     pub server: ServerId,
-    /// The community's words.
+    /// The community's labels.
     pub labels: &'a Labels,
-    /// The form asked for.
+    /// The requested style.
     pub style: Style,
     /// Roles to ping, already decided; empty for none.
     pub roles: &'a [RoleId],
@@ -43,7 +43,7 @@ pub struct View<'a> {
     pub now: UnixMs,
 }
 
-/// The community's words (product: "words are the community's"). US defaults.
+/// The community's labels, with US defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Labels {
@@ -58,7 +58,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// The defaults, for guilds without words of their own.
+    /// The defaults, for guilds without labels of their own.
     #[must_use]
     pub fn usual() -> &'static Self {
         static USUAL: LazyLock<Labels> = LazyLock::new(Labels::default);

@@ -46,7 +46,7 @@ pub(super) fn emergency(labels: &Labels, is_emergency: bool) -> SafeText {
     text::line(text::visible(Some(own)).unwrap_or(default), LABEL)
 }
 
-/// Longest number that is a text.
+/// Longest number that came as text.
 const NUMBER: usize = 24;
 
 /// `Call #501`; `Call` if the number is our own.

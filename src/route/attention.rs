@@ -1,9 +1,9 @@
-//! When people are called: `when`, cool-down, mute and quiet hours. Pure: time, roster and last ping are arguments.
+//! Decides when people are pinged: `when`, cool-down, mute and quiet hours. Pure: time, roster and last ping are arguments.
 //!
 //! ```text
-//! does this kind call? ─ when, or the table of defaults ─┐
+//! does this kind ping? ─ when, or the table of defaults ─┐
 //! is it too soon? ─ cool-down, not for panics ───────────┼─▶ ping
-//! does the route sleep? ─ mute, quiet hours ─────────────┴─▶ neither ping nor sound; a panic wakes it unless they say otherwise
+//! is the route silent? ─ mute, quiet hours ──────────────┴─▶ neither ping nor sound; a panic overrides it unless they say otherwise
 //! ```
 
 mod duration;
@@ -21,7 +21,7 @@ pub use error::AttentionError;
 pub use quiet::Quiet;
 pub use zone::timezones;
 
-/// After the ping of a tone none for so long, unless the route says otherwise (s): a tone board is pressed more than once.
+/// Pause after the ping of a tone, unless the route says otherwise (s): a tone board is pressed more than once.
 const TONE_COOLDOWN_S: u32 = 30;
 
 /// When a route's role is pinged.
@@ -42,7 +42,7 @@ impl When {
     /// Every choice.
     pub const ALL: [Self; 4] = [Self::Always, Self::Priority1, Self::NoDispatcher, Self::Never];
 
-    /// The word people type.
+    /// The word in commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl When {
         }
     }
 
-    /// Back from the word.
+    /// Parses the word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|when| when.as_str() == word)
@@ -73,7 +73,7 @@ pub struct Mute {
 impl Mute {
     /// Shortest (ms).
     pub const SHORTEST_MS: i64 = 60_000;
-    /// Longest (ms): what is muted for ever is forgotten, and then missed.
+    /// Longest (ms): a route that is muted forever is forgotten, and then missed.
     pub const LONGEST_MS: i64 = 30 * 86_400_000;
 
     /// A duration as people type it, in milliseconds: `30m`, `2h`, `1h30m`, `90 min`, `1d`.
@@ -91,7 +91,7 @@ impl Mute {
     }
 }
 
-/// What decides beside the route and the occasion.
+/// The facts beside the route and the occasion.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a> {
     pub now: UnixMs,
@@ -103,16 +103,16 @@ pub struct Moment<'a> {
     pub last_ping: Option<UnixMs>,
 }
 
-/// How much noise a route makes about something new.
+/// How a route alerts people about something new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
     /// Its role is pinged, if it has one.
     pub ping: bool,
-    /// It comes as a suppressed notification. Never with `ping`.
+    /// It is sent as a suppressed notification. Never with `ping`.
     pub silent: bool,
 }
 
-/// How much noise `route` makes about a new card. Edits call nobody and are not asked about.
+/// How `route` alerts people about a new card. Edits ping nobody and don't use this.
 #[must_use]
 pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &Moment<'_>) -> Attention {
     let panic = occasion.topic == Topic::Panic;
@@ -149,8 +149,8 @@ fn calls(route: &Route, occasion: &Occasion<'_>, dispatcher_on_duty: bool) -> bo
     }
 }
 
-/// Without `when`: somebody who set a role on exactly this kind wants it, lines are never worth a ping, and a route for everything pings
-/// only for what cannot wait.
+/// Without `when`: a role on a route for exactly this kind is pinged, lines are never worth a ping, and a route for everything pings
+/// only for urgent news.
 fn by_default(event: Listens, occasion: &Occasion<'_>) -> bool {
     match occasion.topic {
         Topic::Emergency | Topic::Panic | Topic::Station => true,

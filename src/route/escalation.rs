@@ -1,4 +1,4 @@
-//! Who is called next when nobody answers: up to three steps of a route, each once per subject. Pure.
+//! Who is pinged next when nobody answers: up to three steps of a route, each once per subject. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,27 +6,27 @@ use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::RoleId;
 
-/// Most steps of a route.
+/// Limit on the steps of a route.
 pub const MOST_STEPS: usize = 3;
-/// Longest wait (minutes): what waits longer was forgotten.
+/// Longest wait (minutes): after that, it was forgotten.
 pub const LONGEST_MINUTES: u32 = 120;
-/// A step that was missed by more than this is not made up for (ms): a late alarm is a false one.
+/// A step that is late by more than this is skipped (ms): a late alarm is a false one.
 const MISSED_MS: i64 = 600_000;
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// After so many minutes.
+    /// After this many minutes.
     pub minutes: u32,
     /// This role is pinged.
     pub role: RoleId,
-    /// When the step was set: what should have been called out before is not.
+    /// When the step was set: earlier due times don't count.
     #[serde(default)]
     pub since: UnixMs,
 }
 
 impl Step {
-    /// When it is due for what began at `opened`.
+    /// When it is due for a call opened at `opened`.
     #[must_use]
     pub fn at(&self, opened: UnixMs) -> UnixMs {
         opened.plus(i64::from(self.minutes).saturating_mul(60_000))
@@ -57,7 +57,7 @@ impl Escalation {
         self.0.is_empty()
     }
 
-    /// Adds a step, or gives the step after as many minutes another role. False if there are as many as there may be.
+    /// Adds a step, or changes the role of the step at the same minutes. False if the limit is reached.
     #[must_use]
     pub fn set(&mut self, step: Step) -> bool {
         if let Some(known) = self.0.iter_mut().find(|known| known.minutes == step.minutes) {
@@ -72,7 +72,7 @@ impl Escalation {
         true
     }
 
-    /// Takes the step after so many minutes away. False if there is none.
+    /// Removes the step at these minutes. False if there is none.
     #[must_use]
     pub fn remove(&mut self, minutes: u32) -> bool {
         let before = self.0.len();
@@ -80,13 +80,13 @@ impl Escalation {
         self.0.len() < before
     }
 
-    /// The same without when its steps were set: what people set is the same then.
+    /// Without the times of setting, for comparing what people set.
     #[must_use]
     pub fn timeless(&self) -> Self {
         Self(self.0.iter().map(|step| Step { since: UnixMs(0), ..*step }).collect())
     }
 
-    /// The steps that are due for what began at `opened`, and were not missed by far.
+    /// The due steps for a call opened at `opened`, without those that are much too late.
     pub fn due(&self, opened: UnixMs, now: UnixMs) -> impl Iterator<Item = &Step> {
         self.0.iter().filter(move |step| {
             let at = step.at(opened);

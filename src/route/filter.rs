@@ -1,11 +1,11 @@
-//! What a route lets through: a pure predicate over the facts of one occasion.
+//! The filter of a route: a pure predicate over the facts of one occasion.
 //!
-//! A criterion judges only the kinds that can have its fact, and there it is strict: what is not known is not let through. But a panic
-//! never waits for what is not known of its unit yet (docs/cad-contract.md#e12).
+//! A criterion applies only to kinds that can have its fact, and is strict there: unknown values don't pass. But a panic
+//! never waits for unknown facts of its unit (docs/cad-contract.md#e12).
 //!
-//! | Criterion | Judges |
+//! | Criterion | Applies to |
 //! |---|---|
-//! | priority | dispatches; emergency and civil calls that say one |
+//! | priority | dispatches; emergency and civil calls that have one |
 //! | department, service | dispatches, panics, duty, status, pages: by the units involved |
 //! | postal | emergency and civil calls, dispatches, callouts |
 //! | include, exclude | everything, by every free text; exclude beats include |
@@ -27,7 +27,7 @@ pub use criterion::{Criterion, MAX_VALUE_CHARS, MAX_VALUES};
 pub use known::KnownPriorities;
 pub use values::{FilterError, PostalPattern, Service};
 
-/// Criteria; an empty one asks for nothing.
+/// Criteria; an empty one allows everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Filter {
@@ -37,33 +37,33 @@ pub struct Filter {
     pub departments: Vec<String>,
     /// What kind of unit.
     pub services: Vec<Service>,
-    /// One of these must be mentioned, in any letter case, also inside of words.
+    /// One of these must be mentioned, in any letter case, also inside words.
     pub include: Vec<String>,
     /// None of these may be.
     pub exclude: Vec<String>,
     pub postals: Vec<PostalPattern>,
 }
 
-/// What a filter may look at.
+/// The facts that a filter may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// What kind of news.
     pub topic: Topic,
-    /// Of [`Topic::Other`], a callout: the one kind there that has a postal.
+    /// Among [`Topic::Other`], a callout: the only kind there with a postal.
     pub callout: bool,
-    /// Of a dispatch; of an emergency or civil call, if its `metaData` says one.
+    /// Of a dispatch; of an emergency or civil call, if its `metaData` has one.
     pub priority: Option<&'a Priority>,
     /// Departments of the units involved, where known.
     pub departments: &'a [String],
     /// What kinds of units are involved, where known.
     pub services: &'a [Service],
     pub postal: Option<&'a str>,
-    /// Every free text, by which include and exclude search.
+    /// Every free text, searched by include and exclude.
     pub texts: &'a [String],
 }
 
 impl Facts<'_> {
-    /// Nothing but the kind is known.
+    /// Only the kind is known.
     #[must_use]
     pub fn unknown(topic: Topic) -> Self {
         Self { topic, callout: false, priority: None, departments: &[], services: &[], postal: None, texts: &[] }
@@ -77,7 +77,7 @@ impl Filter {
         Criterion::ALL.into_iter().all(|criterion| self.count(criterion) == 0)
     }
 
-    /// How many values a criterion has; 0 = it asks for nothing.
+    /// How many values a criterion has; 0 = it allows everything.
     #[must_use]
     pub fn count(&self, criterion: Criterion) -> usize {
         match criterion {
@@ -90,7 +90,7 @@ impl Filter {
         }
     }
 
-    /// Sets one criterion from what a person typed: values separated by commas. `any`, `-` or nothing clears it.
+    /// Sets one criterion from typed text: values separated by commas. `any`, `-` or nothing clears it.
     ///
     /// # Errors
     /// [`FilterError`], a sentence for people. The filter stays as it was.
@@ -107,8 +107,8 @@ impl Filter {
         Ok(())
     }
 
-    /// As [`Filter::change`], but a priority must be one that the community has: one that is named here, or that a call has had. What nobody
-    /// has would silence a route. Names of levels become the levels.
+    /// As [`Filter::change`], but a priority must be one of the community's: a label, or seen on a call. An
+    /// unused one would silence a route. Labels of levels become the levels.
     ///
     /// # Errors
     /// [`FilterError`], a sentence for people. The filter stays as it was.
@@ -122,7 +122,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Why nothing at all could pass, whatever comes: every word that must be mentioned holds one that must not be.
+    /// Why nothing could ever pass: every required word contains an excluded one.
     ///
     /// # Errors
     /// [`FilterError::Nothing`].
@@ -134,7 +134,7 @@ impl Filter {
         if !self.include.is_empty() && self.include.iter().all(excluded) { Err(FilterError::Nothing) } else { Ok(()) }
     }
 
-    /// Whether something with these facts is let through.
+    /// Whether something with these facts passes.
     #[must_use]
     pub fn admits(&self, facts: &Facts<'_>) -> bool {
         self.priority_admits(facts)
@@ -159,7 +159,7 @@ impl Filter {
                 (Priority::Word(known), Priority::Word(asked)) => values::alike(known, asked),
                 (known, asked) => known == asked,
             }),
-            // Most emergency and civil calls have none: to be without one is no answer to the question.
+            // Most emergency and civil calls have none, so a missing one passes.
             None => facts.topic != Topic::Dispatch,
         }
     }

@@ -1,4 +1,4 @@
-//! The match itself.
+//! Matches an occasion with routes.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,14 +8,14 @@ use super::{Filter, Listens, Occasion, Route, Threads};
 use crate::ids::{ChannelId, GuildId, RoleId, RouteId};
 use crate::render::Style;
 
-/// One message's place and form: routes that meet in a channel make one message.
+/// One message's place and form: routes with the same channel create one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub guild: GuildId,
     pub channel: ChannelId,
     /// The most specific route's style.
     pub style: Style,
-    /// The roles of those matching routes that ping now, in the order of the routes' numbers, each once.
+    /// The roles of those matching routes that ping now, in the order of the routes' numbers, without duplicates.
     pub roles: Vec<RoleId>,
     /// The routes that matched.
     pub routes: Vec<RouteId>,
@@ -25,12 +25,12 @@ pub struct Target {
     pub silent: bool,
     /// The channel is a forum.
     pub forum: bool,
-    /// The most specific route's threads; of two alike the more generous.
+    /// The most specific route's threads; between two equal ones the more generous.
     pub threads: Threads,
 }
 
-/// The channels that hear of `occasion`, in the order of their ids. `admits` holds a route's filter against what happened, `moment` says
-/// for a route what its attention depends on; both are asked only of routes that listen to this kind.
+/// The channels that get `occasion`, in the order of their ids. `admits` applies a route's filter, `moment` returns
+/// the facts for a route's attention; both are called only for routes that listen to this kind.
 #[must_use]
 pub fn targets<'m>(
     routes: &[Route],
@@ -64,7 +64,7 @@ pub fn targets<'m>(
     found.into_values().map(|(target, _)| target).collect()
 }
 
-/// The place and form of one route, before any attention.
+/// The place and form of one route, before attention.
 fn blank(route: &Route) -> Target {
     Target {
         guild: route.guild,

@@ -1,6 +1,6 @@
-//! Which channels hear of what: the rows that people make by slash command, and a pure match.
+//! Routes decide which channels get what: the rows that people create by slash command, and a pure match.
 //!
-//! Never does I/O, never renders, never asks the clock.
+//! Never does I/O, never renders, never reads the clock.
 
 pub mod attention;
 mod escalation;
@@ -30,7 +30,7 @@ pub enum Listens {
 }
 
 impl Listens {
-    /// The word people type: `all`, `911`, …
+    /// The word in commands: `all`, `911`, …
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Listens {
         }
     }
 
-    /// Back from the word.
+    /// Parses the word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         if word == "all" { Some(Self::All) } else { Topic::parse(word).map(Self::To) }
@@ -51,13 +51,13 @@ impl Listens {
         matches!(self, Self::All | Self::To(Topic::Emergency | Topic::Civil | Topic::Panic | Topic::Dispatch))
     }
 
-    /// Whether all of it is such cards: a forum takes nothing else, since everything in it is a post of its own.
+    /// Whether all of it is such cards: a forum accepts nothing else, since everything in it is a post of its own.
     #[must_use]
     pub fn only_cards(self) -> bool {
         self != Self::All && self.has_cards()
     }
 
-    /// Whether a forum takes it in this style.
+    /// Whether a forum accepts it in this style.
     #[must_use]
     pub fn fits_forum(self, style: Style) -> bool {
         self.only_cards() && style != Style::Log
@@ -76,7 +76,7 @@ pub struct RouteSpec {
     pub style: Style,
     /// The channel is a forum: each card is a post of its own.
     pub forum: bool,
-    /// What it lets through, and how it calls people.
+    /// What it lets through, and how it pings people.
     pub rule: Rule,
 }
 
@@ -109,7 +109,7 @@ pub struct Rule {
     pub filter: Filter,
     /// When its role is pinged; `None` = the default of each kind.
     pub when: Option<When>,
-    /// After a ping none for so many seconds; `None` = the default of the kind. Panics do not wait.
+    /// Pause after a ping, in seconds; `None` = the default of the kind. Panics don't wait.
     pub cooldown_s: Option<u32>,
     /// Whether calls get threads.
     pub threads: Threads,
@@ -117,7 +117,7 @@ pub struct Rule {
     pub thread_notes: bool,
     /// No pings and no sounds for a while.
     pub mute: Option<Mute>,
-    /// Who is called next when nobody answers.
+    /// Who is pinged next when nobody answers.
     pub escalation: Escalation,
 }
 
@@ -138,7 +138,7 @@ impl Threads {
     /// Every mode.
     pub const ALL: [Self; 3] = [Self::Off, Self::OnFirstNote, Self::Always];
 
-    /// The word people type.
+    /// The word in commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -148,7 +148,7 @@ impl Threads {
         }
     }
 
-    /// Back from the word.
+    /// Parses the word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.as_str() == word)
@@ -164,7 +164,7 @@ pub struct Board {
     pub channel: ChannelId,
     /// What it shows.
     pub kind: BoardKind,
-    /// Only this server; `None` = all that the bot watches.
+    /// Only this server; `None` = all that the bot serves.
     pub server: Option<ServerId>,
 }
 
@@ -180,17 +180,17 @@ impl Board {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteEdit {
     pub event: Option<Listens>,
-    /// Where, and whether that is a forum.
+    /// The channel, and whether it is a forum.
     pub channel: Option<(ChannelId, bool)>,
-    /// Of which server; `Some(None)` = of all.
+    /// The server; `Some(None)` = all.
     pub server: Option<Option<ServerId>>,
-    /// Who is pinged; `Some(None)` = nobody.
+    /// The role; `Some(None)` = nobody.
     pub role: Option<Option<RoleId>>,
     pub style: Option<Style>,
 }
 
 impl RouteEdit {
-    /// The route as it would be.
+    /// The route after the change.
     #[must_use]
     pub fn of(&self, route: &Route) -> Route {
         let was = &route.spec;
@@ -208,19 +208,19 @@ impl RouteEdit {
     }
 }
 
-/// What is to become of a route's pings (`/alerts ping`); `None` = as it is.
+/// A change of a route's pings (`/alerts ping`); `None` = unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PingEdit {
-    /// Who is pinged; `Some(None)` = nobody.
+    /// The role; `Some(None)` = nobody.
     pub role: Option<Option<RoleId>>,
-    /// When; `Some(None)` = what suits the event.
+    /// When; `Some(None)` = the default of the event.
     pub when: Option<Option<When>>,
-    /// For how many seconds then not again; `Some(None)` = what suits the event.
+    /// The pause after a ping, in seconds; `Some(None)` = the default of the event.
     pub cooldown_s: Option<Option<u32>>,
 }
 
 impl PingEdit {
-    /// The route as it would be.
+    /// The route after the change.
     #[must_use]
     pub fn of(&self, route: &Route) -> Route {
         let mut route = route.clone();
@@ -238,15 +238,15 @@ impl PingEdit {
 pub enum Preset {
     /// 911, panic, dispatch, pager.
     Essentials,
-    /// Everything but single status changes.
+    /// Everything except single status changes.
     Full,
-    /// Units on and off duty, gathered lines.
+    /// Units on and off duty, collected lines.
     Duty,
     /// Stations, pager, tones, 911.
     FireEms,
     /// Records and BOLOs.
     Records,
-    /// Calls without names, for everybody to see.
+    /// Calls without names, for everybody.
     Public,
 }
 
@@ -254,7 +254,7 @@ impl Preset {
     /// Every preset.
     pub const ALL: [Self; 6] = [Self::Essentials, Self::Full, Self::Duty, Self::FireEms, Self::Records, Self::Public];
 
-    /// The word people type.
+    /// The word in commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -267,13 +267,13 @@ impl Preset {
         }
     }
 
-    /// Back from the word.
+    /// Parses the word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|preset| preset.as_str() == word)
     }
 
-    /// What it holds, in words.
+    /// Its content, in words.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {

@@ -1,8 +1,8 @@
-//! Blanks secrets in everything that is printed: whatever library writes a line, at whatever level, it passes through here.
+//! Blanks secrets in everything that is printed, whatever library writes a line, at whatever level.
 //!
 //! Known secrets (the bot's token, the CAD's key) are registered once, with the forms in which they may be written. Interaction tokens come
-//! and go, so they are known by where they stand: in the address of a callback or webhook, or behind a name that ends in "token". What
-//! libraries write of the raw bytes of a connection is left out whole, since a secret in it may stand in any form.
+//! and go, so they are recognized by position: in the URL of a callback or webhook, or after a name that ends in "token". Lines in which
+//! libraries log the raw bytes of a connection are left out completely, since a secret in them may have any form.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,11 +11,11 @@ use std::sync::{PoisonError, RwLock};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Shorter ones would blank half of each line, and are no secrets worth the name.
+/// Shorter ones would blank half of each line, and are hardly secrets.
 const SHORTEST: usize = 6;
-/// Registered forms, at most.
+/// Limit on registered forms.
 const MOST: usize = 64;
-/// A run of token characters this long behind "token" or in an address is one.
+/// A run of token characters this long after "token" or in a URL is one.
 const RUN: usize = 16;
 const BLANK: &[u8] = b"[secret]";
 
@@ -104,7 +104,7 @@ fn blanked(line: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Calls `found` with each place of `needle` (lower case) in `line`, in any letter case.
+/// Calls `found` with each position of `needle` (lower case) in `line`, ignoring letter case.
 fn each(line: &[u8], needle: &[u8], mut found: impl FnMut(usize)) {
     let Some((first, rest)) = needle.split_first() else { return };
     for (at, byte) in line.iter().enumerate() {
@@ -114,17 +114,17 @@ fn each(line: &[u8], needle: &[u8], mut found: impl FnMut(usize)) {
     }
 }
 
-/// How many bytes from `at` on are of this kind.
+/// The number of bytes of this kind from `at` on.
 fn run(line: &[u8], at: usize, of: impl Fn(u8) -> bool) -> usize {
     line.get(at..).unwrap_or_default().iter().take_while(|byte| of(**byte)).count()
 }
 
-/// Base64 of either alphabet, and what joins its parts.
+/// Base64 of either alphabet, and the characters that join its parts.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+' | b'=' | b'%' | b'~')
 }
 
-/// Libraries that write what goes over a connection as it is.
+/// Libraries that log raw connection data.
 const RAW: [&str; 2] = ["tungstenite", "tokio_tungstenite"];
 
 /// A writer of log lines that lets no secret through.

@@ -21,7 +21,7 @@ impl Server {
         done.card(Subject::Event(id.0, id.1), true, false);
     }
 
-    /// Pages that nobody will take any more: their cards say so.
+    /// Pages that nobody will acknowledge any more: their cards say so.
     pub fn expire_pages(&mut self, now: UnixMs) -> Applied {
         let mut done = Applied::default();
         for (id, paged) in &mut self.pages {
@@ -34,13 +34,13 @@ impl Server {
         done
     }
 
-    /// The first who takes it answers for it.
+    /// The first member to acknowledge it counts.
     pub(super) fn acknowledge(&mut self, subject: Subject, by: UserId, at: UnixMs, done: &mut Applied) {
         if self.is_over(subject) || (matches!(subject, Subject::Panic(..)) && self.acknowledgement_of(subject).is_some()) {
             return;
         }
         if let Subject::Panic(ident, since) = subject {
-            // Whoever takes a shared card takes all that is on it.
+            // Acknowledging a shared card acknowledges everything on it.
             let idents: Vec<Ident> = self.panics_of(ident, since).iter().map(|panic| panic.ident).collect();
             for ident in &idents {
                 if let Some(panic) = self.panics.get_mut(ident) {
@@ -68,7 +68,7 @@ impl Server {
         done.card(subject, false, over);
     }
 
-    /// Who answers for a subject.
+    /// Who acknowledged a subject.
     #[must_use]
     pub fn acknowledgement_of(&self, subject: Subject) -> Option<Acknowledgement> {
         match subject {
@@ -79,8 +79,8 @@ impl Server {
         }
     }
 
-    /// Whether somebody saw to it: took it, or, of a panic, took its 911 or is on the call that this became. A 911 that the game placed for a panic
-    /// calls nobody any more once that panic is over.
+    /// Whether somebody responded: acknowledged it, or, for a panic, acknowledged its 911 or is on the call that this became. A 911 that
+    /// the game created for a panic pings nobody any more once that panic is over.
     #[must_use]
     pub fn is_answered(&self, subject: Subject) -> bool {
         if self.acknowledgement_of(subject).is_some() {
@@ -99,24 +99,24 @@ impl Server {
         })
     }
 
-    /// Whether the game placed this 911 for a panic that is over by now, or was followed by another one of that unit.
+    /// Whether the game created this 911 for a panic that is over by now, or that was followed by another one of that unit.
     fn panic_is_over(&self, id: CallId) -> bool {
         let panic_of = self.emergencies.get(&id).and_then(|known| known.panic_of);
         panic_of.is_some_and(|ident| self.panics.get(&ident).is_none_or(|panic| panic.over_at.is_some() || panic.linked_911 != Some(id)))
     }
 
-    /// The 911 that the game placed for a unit's latest panic, if it still waits although that panic is over.
+    /// The 911 that the game created for a unit's latest panic, if it still waits although that panic is over.
     #[must_use]
     pub fn left_911(&self, ident: Ident) -> Option<Subject> {
         let id = self.panics.get(&ident).filter(|panic| panic.over_at.is_some())?.linked_911?;
         let known = self.emergencies.get(&id)?;
-        // The CAD cannot be told of one without a number.
+        // The CAD can't be asked about one without a number.
         known.cad_number(id)?;
         let subject = Subject::Emergency(id, known.opened_at);
         (!self.is_over(subject)).then_some(subject)
     }
 
-    /// The card of a panic that is over offers to clear its 911: drawn anew once that is gone.
+    /// The card of a panic that is over offers to clear its 911: rendered again once that is gone.
     pub(super) fn offered_no_more(&self, id: CallId, done: &mut Applied) {
         let panic = self.panics.values().find(|panic| panic.linked_911 == Some(id) && panic.over_at.is_some());
         if let Some(panic) = panic {
@@ -124,7 +124,7 @@ impl Server {
         }
     }
 
-    /// When a subject began, also of a page.
+    /// When a subject began, including pages.
     #[must_use]
     pub fn began(&self, subject: Subject) -> Option<UnixMs> {
         match subject {
@@ -136,7 +136,7 @@ impl Server {
     pub(super) fn emergency_noted(&mut self, id: CallId, note: &Note, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.emergency_key(id) else { return };
         let Some(known) = self.emergencies.get_mut(&key) else { return };
-        // Who wrote it is told that it came too late.
+        // The author is told that it came too late.
         if known.gone_at.is_some() || known.became.is_some() {
             return;
         }
@@ -203,7 +203,7 @@ mod tests {
             (world.acknowledgement_of(second), world.is_over(second), world.expire_pages(AT.plus(PAGE_WAITS)).changes),
             (None, true, vec![])
         );
-        // Both come back from their rows.
+        // Both are restored from their rows.
         let mut read = Server::default();
         for id in [(9, 0), (9, 1)] {
             let (kind, number) = Entity::Page(id).key();

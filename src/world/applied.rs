@@ -1,4 +1,4 @@
-//! What a reducer did, and where the news came from. Never changes the world.
+//! The result of a reducer, and the origin of the news. Never changes the world.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::ids::Ident;
 pub struct Applied {
     /// For people; the card of each subject at most once.
     pub changes: Vec<Change>,
-    /// Rows to write (or to delete: [`super::Server::row`] tells).
+    /// Rows to write (or to delete, as [`super::Server::row`] says).
     pub touched: BTreeSet<Entity>,
     /// Sessions on duty that began, changed or ended, in order.
     pub duty: Vec<DutyEdge>,
@@ -19,12 +19,12 @@ pub struct Applied {
     pub(super) raised: Vec<Ident>,
 }
 
-/// Who tells the world something.
+/// The origin of news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The CAD, when it happened.
+    /// The CAD's event, when it happened.
     Event,
-    /// A reading, some time after. `fresh`: what it finds happened since another one that is not long ago, so it is news.
+    /// A read, some time after. `fresh`: the previous one was recent, so what it finds is news.
     Listing {
         /// See above.
         fresh: bool,
@@ -32,7 +32,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// Whether people are told as of something new.
+    /// Whether people are notified as of something new.
     pub(super) fn is_news(self) -> bool {
         self != Self::Listing { fresh: false }
     }

@@ -1,7 +1,7 @@
 //! The reducers: what each event does to a server's world. Pure; the time is an argument.
 //!
-//! Every reducer is safe to repeat: the same event twice changes nothing the second time, so that a copy that came by another way
-//! cannot raise a second alarm. What each kind of thing does stands in `unit.rs`, `emergency.rs` and `dispatch.rs`.
+//! Every reducer is safe to repeat: the same event twice changes nothing the second time, so that a copy from another source
+//! can't raise a second alarm. The reducers of each kind are in `unit.rs`, `emergency.rs` and `dispatch.rs`.
 
 use super::applied::Origin;
 use super::{Applied, Entity, MomentKind, PageId, Server, Subject};
@@ -10,12 +10,12 @@ use crate::event::Event;
 use crate::ids::Ident;
 
 impl Server {
-    /// Applies `event`, which was said at `at`.
+    /// Applies `event`, which was sent at `at`.
     pub fn apply(&mut self, event: &Event, at: UnixMs) -> Applied {
         self.apply_numbered(event, at, (0, 0))
     }
 
-    /// As [`Server::apply`], with the event's number: what stands for itself is named by it.
+    /// As [`Server::apply`], with the event's number, which identifies events that stand alone.
     pub fn apply_numbered(&mut self, event: &Event, at: UnixMs, number: PageId) -> Applied {
         let mut done = Applied::default();
         self.set_back(at, &mut done);
@@ -24,7 +24,7 @@ impl Server {
             event => self.reduce(event, at, &mut done),
         }
         self.share_panics(&mut done);
-        // A reading that was asked for before this is older than what was told here, also of what is not known.
+        // A read that was requested before this is older than this event, even about unknown subjects.
         for entity in named(event).into_iter().chain(done.touched.iter().copied()) {
             self.memory.tell(entity, at);
         }
@@ -144,7 +144,7 @@ impl Server {
         }
     }
 
-    /// Open cards that name a unit: they must be drawn anew when its name or status changes.
+    /// Open cards that name a unit: they must be rendered again when its name or status changes.
     pub(super) fn cards_naming(&self, ident: Ident, done: &mut Applied) {
         if let Some(panic) = self.panics.get(&ident).filter(|p| p.over_at.is_none()) {
             done.card(Subject::Panic(ident, panic.since), false, false);
@@ -159,7 +159,7 @@ impl Server {
     }
 }
 
-/// What an event tells of by number. Units are left out: they are touched by whatever names them.
+/// An event's subjects by number. Units are left out: whatever names them touches them.
 fn named(event: &Event) -> Vec<Entity> {
     match event {
         Event::EmergencyNew(call) => call.id.map(Entity::Emergency).into_iter().collect(),

@@ -1,28 +1,28 @@
-//! What statistics need of a call.
+//! The facts about a call for statistics.
 
 use super::{Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::Priority;
 
-/// A 911 or dispatch call as statistics see it.
+/// A 911 or dispatch call for statistics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallFact {
     /// A 911 or civil call; else a dispatch call.
     pub emergency: bool,
     /// Dispatch calls only.
     pub priority: Option<Priority>,
-    /// When it was made (or first seen).
+    /// When it was created (or first seen).
     pub opened_at: UnixMs,
-    /// When it was made is not known.
+    /// When it was created is unknown.
     pub joined_late: bool,
     /// When the first unit was attached; dispatch calls only.
     pub first_unit_at: Option<UnixMs>,
-    /// When it was closed, or went.
+    /// When it was closed or removed.
     pub closed_at: Option<UnixMs>,
 }
 
 impl Server {
-    /// The facts of a call; `None` for what is none, or is not known.
+    /// The facts of a call; `None` for anything else, or if it is unknown.
     #[must_use]
     pub fn call_fact(&self, subject: Subject) -> Option<CallFact> {
         match subject {

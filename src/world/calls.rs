@@ -1,4 +1,4 @@
-//! 911 and dispatch calls as the world knows them. Never says how events change them: `emergency.rs` and `dispatch.rs` do.
+//! 911 and dispatch calls in the world. Never decides how events change them: `emergency.rs` and `dispatch.rs` do.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,29 +7,29 @@ use crate::clock::UnixMs;
 use crate::event::{EmergencyCall, Meta, Note, Priority};
 use crate::ids::{CallId, Ident};
 
-/// A 911 or civil call through its life.
+/// A 911 or civil call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Emergency {
     pub call: EmergencyCall,
-    /// When it was made (or first seen).
+    /// When it was created (or first seen).
     pub opened_at: UnixMs,
-    /// When it went, if it did.
+    /// When it was removed, if it was.
     pub gone_at: Option<UnixMs>,
     /// The dispatch call that it became.
     pub became: Option<CallId>,
-    /// When it became one, as far as that was seen.
+    /// When it became one, as far as known.
     #[serde(default)]
     pub became_at: Option<UnixMs>,
-    /// The unit whose panic made the game place this call (docs/cad-contract.md#e10).
+    /// The unit whose panic made the game create this call (docs/cad-contract.md#e10).
     pub panic_of: Option<Ident>,
-    /// Fingerprint of the content it was made with: tells a late copy of its creation from another incident under its number.
+    /// Fingerprint of the content it was created with: distinguishes a late copy of its creation from another incident with its number.
     #[serde(default)]
     #[serde(rename = "made_of")]
     pub content_fingerprint: Option<u64>,
-    /// It was there before us: when it began is not known, `opened_at` is when it was first seen.
+    /// It was there before us: when it began is unknown, `opened_at` is when it was first seen.
     #[serde(default)]
     pub joined_late: bool,
-    /// A member answers for it.
+    /// A member acknowledged it.
     #[serde(default)]
     pub taken: Option<Acknowledgement>,
     /// Written on Discord, oldest first, the last [`MAX_NOTES`]: the CAD has no place for them until it is a dispatch call.
@@ -37,10 +37,10 @@ pub struct Emergency {
     pub notes: Vec<Note>,
 }
 
-/// A dispatch call through its life.
+/// A dispatch call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dispatch {
-    /// Number; the key. Below 1 if the CAD told none.
+    /// Number; the key. Below 1 if the CAD sent none.
     pub id: CallId,
     /// docs/cad-contract.md#n3.
     pub origin: Option<i64>,
@@ -63,7 +63,7 @@ pub struct Dispatch {
     pub from_911: Option<CallId>,
     /// The rest of `metaData`.
     pub meta: Meta,
-    /// When it was made (or first seen).
+    /// When it was created (or first seen).
     pub opened_at: UnixMs,
     /// When the first unit was attached.
     pub first_unit_at: Option<UnixMs>,
@@ -73,26 +73,26 @@ pub struct Dispatch {
     pub edited: Vec<String>,
     /// Oldest first, the last [`MAX_MOMENTS`].
     pub timeline: Vec<Moment>,
-    /// Fingerprint of the content it was made with, as [`Emergency::content_fingerprint`]; `None` if its creation was not told yet.
+    /// Fingerprint of the content it was created with, as [`Emergency::content_fingerprint`]; `None` if there was no creation event yet.
     #[serde(default)]
     #[serde(rename = "made_of")]
     pub content_fingerprint: Option<u64>,
-    /// The CAD's number of a call that came without one, once a listing told it.
+    /// The CAD's number of a call that came without one, once a read has found it.
     #[serde(default)]
     pub listed_as: Option<CallId>,
-    /// It was there before us: when it began is not known, `opened_at` is when it was first seen.
+    /// It was there before us: when it began is unknown, `opened_at` is when it was first seen.
     #[serde(default)]
     pub joined_late: bool,
 }
 
 impl Emergency {
-    /// When nobody had to wait for anything any more: it went, or became a dispatch call before it did.
+    /// When nobody had to wait any more: it was removed, or became a dispatch call before that.
     #[must_use]
     pub fn ended_at(&self) -> Option<UnixMs> {
         [self.became_at, self.gone_at].into_iter().flatten().min()
     }
 
-    /// The number by which the CAD can be told of it, `key` being ours.
+    /// The number to identify it to the CAD, `key` being ours.
     #[must_use]
     pub fn cad_number(&self, key: CallId) -> Option<CallId> {
         [Some(key), self.call.id].into_iter().flatten().find(|id| id.0 > 0)
@@ -100,7 +100,7 @@ impl Emergency {
 }
 
 impl Dispatch {
-    /// The number by which the CAD can be told of it.
+    /// The number to identify it to the CAD.
     #[must_use]
     pub fn cad_number(&self) -> Option<CallId> {
         [Some(self.id), self.listed_as].into_iter().flatten().find(|id| id.0 > 0)
@@ -119,13 +119,13 @@ pub const MAX_MOMENTS: usize = 24;
 pub struct Moment {
     pub at: UnixMs,
     pub what: MomentKind,
-    /// A reading found it so long after the one before that it is no news: nobody is called to it.
+    /// A read found it so long after the one before that it isn't news: nobody is pinged about it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found_late: bool,
 }
 
 impl Moment {
-    /// As an event tells it.
+    /// From an event.
     #[must_use]
     pub fn new(at: UnixMs, what: MomentKind) -> Self {
         Self { at, what, found_late: false }
@@ -136,7 +136,7 @@ impl Moment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MomentKind {
-    /// The 911 call it came from was placed.
+    /// The 911 call it came from was created.
     Called,
     /// Created.
     Dispatched,

@@ -1,21 +1,21 @@
-//! What an event changed, as far as people can see it. Never says who is told.
+//! What an event changed, as far as people can see it. Never decides who is notified.
 
 use super::Subject;
 use crate::event::Note;
 use crate::ids::Ident;
 
-/// What an event did to the world.
+/// An event's effect on the world.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// A subject's card must be looked at again.
+    /// A subject's card must be updated.
     Card {
         subject: Subject,
-        /// Newly made: may ping.
+        /// New: may ping.
         created: bool,
         /// Over now.
         over: bool,
     },
-    /// A unit came on or went off duty; `after` = how long it was on.
+    /// A unit went on or off duty; `after` = how long it was on.
     Duty {
         ident: Ident,
         /// On or off.
@@ -31,13 +31,13 @@ pub enum Change {
         /// Now.
         to: i64,
     },
-    /// A note was added to a call, or the call was made with it.
+    /// A note was added to a call, or the call was created with it.
     Note {
         /// Which call.
         subject: Subject,
         note: Note,
     },
-    /// A unit was attached to a dispatch call, or the call was made with it; or it was detached.
+    /// A unit was attached to a dispatch call, or the call was created with it; or it was detached.
     Attach {
         /// Which call.
         subject: Subject,

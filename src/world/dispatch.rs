@@ -1,4 +1,4 @@
-//! Dispatch calls.
+//! The reducers of dispatch calls.
 
 use super::applied::{Applied, Origin};
 use super::emergency::numbered;
@@ -10,11 +10,11 @@ use crate::ids::{CallId, Ident};
 
 /// The documented status of a closed call (docs/cad-contract.md#n4).
 pub(super) const CLOSED: i64 = 2;
-/// So many notes of a call may be told again by events that a reading overtook: few are written within seconds.
+/// Limit on the notes of a call that a read found first and events may repeat: few are written within seconds.
 const NOTES_TOLD_LATE: usize = 3;
 
 impl Server {
-    /// The key of the dispatch call that the CAD calls `id`, as [`Server::emergency_key`].
+    /// The key of the dispatch call with the CAD's number `id`, as [`Server::emergency_key`].
     pub(super) fn dispatch_key(&self, id: CallId) -> Option<CallId> {
         if self.dispatches.contains_key(&id) {
             return Some(id);
@@ -30,8 +30,8 @@ impl Server {
         }
     }
 
-    /// The key of a call that an event names. A call that is not known is made by number alone: we joined late, or something overtook
-    /// its creation. `None` if it cannot be told which call is meant, or if its end was told already.
+    /// The key of a call that an event names. An unknown call is added by number alone: the bot started later, or something overtook
+    /// its creation. `None` if the call is ambiguous, or if its end came already.
     fn dispatch_named(&mut self, id: CallId, at: UnixMs, done: &mut Applied) -> Option<CallId> {
         let known = self.dispatch_key(id);
         if known.is_none() && id.0 > 0 && !self.memory.ended(Entity::Dispatch(id), at) {
@@ -56,13 +56,13 @@ impl Server {
         let Some(known) = self.dispatches.get_mut(&key) else { return };
         let copy = read_first.is_some() || known.content_fingerprint == Some(fingerprint);
         if known.closed_at.is_some() {
-            // Numbers are used again: a new call under the number of a closed one is another incident, unless it is a late copy.
+            // Numbers are reused: a new call with the number of a closed one is another incident, unless it is a late copy.
             if !copy && fingerprint_of_known(known) != fingerprint {
                 self.dispatch_made(id, incoming, Some(fingerprint), true, at, done);
             }
             return;
         }
-        // An edit that overtook the creation knows better.
+        // An edit that overtook the creation is newer.
         let young = known.content_fingerprint.is_none() && lately(known.opened_at, at);
         let overtaken = young && !known.is_bare();
         let subject = Subject::Dispatch(key, known.opened_at);
@@ -71,7 +71,7 @@ impl Server {
             done.touched.insert(Entity::Dispatch(key));
         }
         if !copy && !overtaken {
-            // Units that were told before it came after it.
+            // Units from earlier events came after the creation.
             let mut incoming = incoming.clone();
             if let Some(idents) = incoming.idents.as_mut().filter(|_| young) {
                 let early: Vec<Ident> = known.units.iter().copied().filter(|ident| !idents.contains(ident)).collect();
@@ -79,7 +79,7 @@ impl Server {
             }
             self.dispatch_told(key, &incoming, Origin::Event, at, done);
         }
-        // Until now it may have looked like something that we joined late.
+        // Until now it may have looked like a call from before the start.
         if let Some(known) = self.dispatches.get_mut(&key).filter(|known| read_first.unwrap_or(young) && known.closed_at.is_none()) {
             known.joined_late = false;
             done.touched.insert(Entity::Dispatch(key));
@@ -93,25 +93,25 @@ impl Server {
             (Some(key), _) => self.dispatch_told(key, incoming, Origin::Event, at, done),
             (None, Some(id)) if self.memory.ended(Entity::Dispatch(id), at) => {}
             (None, Some(id)) => {
-                // Not there when the calls were read a moment ago: the API made it since, which raises no event (docs/cad-contract.md#e2).
+                // Missing in a read a moment ago: the API created it since, which raises no event (docs/cad-contract.md#e2).
                 let news = self.calls_are_fresh(at);
-                // Its creation, should it be told after all, is no news then.
+                // If its creation event does come, it is no news then.
                 self.dispatch_made(id, incoming, news.then(|| content_fingerprint(incoming)), news, at, done);
                 if news {
                     self.memory.record(Edge::Dispatch(id), false, at);
                 }
             }
-            // Which of several is meant cannot be told.
+            // It is ambiguous which of several is meant.
             (None, None) if self.dispatches.range(..=CallId(0)).any(|(_, known)| known.closed_at.is_none()) => {}
             (None, None) => self.dispatch_unnumbered(incoming, false, Origin::Event, at, done),
         }
     }
 
-    /// A call that cannot be found again must still be shown.
+    /// A call that can't be identified later must still be shown.
     pub(super) fn dispatch_unnumbered(&mut self, incoming: &DispatchCall, new: bool, origin: Origin, at: UnixMs, done: &mut Applied) {
         let mut lately_read = self.dispatches.iter().filter(|(_, known)| same_words(known, incoming)).map(|(key, _)| *key);
         if origin == Origin::Event && lately_read.any(|key| self.memory.claim(Edge::Dispatch(key), at).is_some()) {
-            return; // a reading found it first, with its number
+            return; // a read found it first, with its number
         }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
         while self.dispatches.contains_key(&key) {
@@ -121,7 +121,7 @@ impl Server {
         self.dispatch_made(key, incoming, new.then_some(fingerprint), new && origin.is_news(), at, done);
     }
 
-    /// A call that is not known, or another incident under the number of a closed one. One that is over already is not shown.
+    /// Adds an unknown call, or another incident with the number of a closed one. One that is over already isn't shown.
     pub(super) fn dispatch_made(
         &mut self,
         key: CallId,
@@ -157,7 +157,7 @@ impl Server {
         }
     }
 
-    /// The whole of a call that is known, as it is now. Nothing is touched if that was known.
+    /// Updates a known call from its whole state. Touches nothing without a difference.
     pub(super) fn dispatch_told(&mut self, key: CallId, incoming: &DispatchCall, origin: Origin, at: UnixMs, done: &mut Applied) {
         let emergency = incoming.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
         let emergency = emergency.map(|emergency| emergency.opened_at);
@@ -165,13 +165,13 @@ impl Server {
         let before = call.clone();
         let subject = Subject::Dispatch(key, call.opened_at);
         call.take(incoming);
-        // An edit that its end overtook: if the call was opened again indeed, the next reading says so.
+        // An edit that its end overtook: if the call was really reopened, the next read says so.
         let overtaken = origin == Origin::Event && before.closed_at.is_some_and(|closed| lately(closed, at));
         if overtaken {
             call.status = Some(CLOSED);
         }
         let from_911 = call.from_911;
-        // Known by number alone until now: this is what it is, and nothing of it was edited.
+        // Known by number alone until now: these are its fields, not an edit.
         let told_first = before.is_only_a_number();
         let fields = if told_first { Vec::new() } else { changed_fields(&before, call) };
         if told_first {
@@ -195,9 +195,9 @@ impl Server {
         }
         came.iter().for_each(|ident| call.attach(*ident, at));
         left.iter().for_each(|ident| call.detach(*ident, at));
-        // The primary is who the CAD says it is, attached or not.
+        // The CAD decides who is primary, attached or not.
         call.primary = incoming.primary;
-        // The CAD's push form has no notes at all ("") where its REST form lists them: an empty list takes nothing away.
+        // The CAD's push form has no notes at all ("") where its REST form lists them: an empty list removes nothing.
         let (notes, new_notes) = match incoming.notes.as_deref() {
             Some(incoming) if !incoming.is_empty() => merged(&before.notes, incoming),
             _ => (before.notes.clone(), Vec::new()),
@@ -229,7 +229,7 @@ impl Server {
             }
         }
         if closes {
-            // The last thing the CAD did to a call that it lists as closed was to close it.
+            // For a call listed as closed, the CAD's last change was closing it.
             let when = if origin == Origin::Event { at } else { incoming.updated.filter(|told| *told <= at).unwrap_or(at) };
             self.dispatch_closed(key, when, done);
         }
@@ -246,7 +246,7 @@ impl Server {
         }
     }
 
-    /// Closes a call, at `when` if nothing was told of it after that.
+    /// Closes a call, at `when` if there was no later event about it.
     pub(super) fn dispatch_closed(&mut self, key: CallId, when: UnixMs, done: &mut Applied) {
         if let Some(call) = self.dispatches.get_mut(&key).filter(|call| call.closed_at.is_none()) {
             let when = call.timeline.last().map_or(when, |last| last.at.max(when)).max(call.opened_at);
@@ -259,7 +259,7 @@ impl Server {
         }
     }
 
-    /// The last notes of a call that a reading made: an event may tell them a moment later.
+    /// The last notes of a call that a read created: their events may come a moment later.
     pub(super) fn notes_read(&mut self, key: CallId, at: UnixMs) {
         let notes = self.dispatches.get(&key).into_iter().flat_map(|call| call.notes.iter().rev());
         for note in notes.take(NOTES_TOLD_LATE) {
@@ -269,12 +269,12 @@ impl Server {
 
     pub(super) fn note(&mut self, id: CallId, note: &Note, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.dispatch_named(id, at, done) else { return };
-        // A reading told it first, with a time in another form.
+        // A read found it first, with a time in another form.
         if self.memory.claim(Edge::Note(key, print_of(note)), at).is_some() {
             return;
         }
         let Some(call) = self.dispatches.get_mut(&key) else { return };
-        // The same note from another way: the CAD gives notes no number, so equal text at an equal time is one note.
+        // The same note from another source: the CAD's notes have no number, so equal text at an equal time is one note.
         if call.notes.last() == Some(note) && note.time.is_some() {
             return;
         }
@@ -327,7 +327,7 @@ impl Server {
 }
 
 impl Dispatch {
-    /// A call of which nothing is known but its number.
+    /// A call with only a number.
     fn empty(id: CallId, opened_at: UnixMs) -> Self {
         Self {
             id,
@@ -356,17 +356,17 @@ impl Dispatch {
         }
     }
 
-    /// Nobody told yet what it is about.
+    /// Its content is still unknown.
     fn is_bare(&self) -> bool {
         fingerprint_of_known(self) == fingerprint_of_known(&Self::empty(self.id, self.opened_at))
     }
 
-    /// Known by its number alone: something was told of it, but not its creation.
+    /// Known by its number alone: there was an event about it, but not its creation.
     fn is_only_a_number(&self) -> bool {
         self.is_bare() && !self.timeline.iter().any(|moment| moment.what == MomentKind::Dispatched)
     }
 
-    /// Takes the fields over; what they mean for the timeline is the caller's.
+    /// Copies the fields; the caller updates the timeline.
     fn take(&mut self, incoming: &DispatchCall) {
         self.origin = incoming.origin;
         self.status = incoming.status;
@@ -404,8 +404,8 @@ impl Dispatch {
     }
 }
 
-/// The notes that `incoming` lists, each as it is known if it is, and those of them that are not. The CAD gives notes no number and
-/// writes the time of one note in two forms (docs/cad-contract.md#e6): equal label and content are one note, one for one.
+/// The notes in `incoming`, each in its known form if there is one, and the new ones. The CAD's notes have no number and
+/// the time of one note comes in two forms (docs/cad-contract.md#e6): equal label and content are one note, one for one.
 fn merged(known: &[Note], incoming: &[Note]) -> (Vec<Note>, Vec<Note>) {
     let mut unclaimed: Vec<&Note> = known.iter().collect();
     let (mut notes, mut new) = (Vec::new(), Vec::new());
@@ -419,21 +419,21 @@ fn merged(known: &[Note], incoming: &[Note]) -> (Vec<Note>, Vec<Note>) {
             }
         }
     }
-    // Only told in another order: moments tell which is right, clocks and nothing do not.
+    // Only in another order: full times decide the order, clock times and missing ones don't.
     if new.is_empty() && unclaimed.is_empty() && !in_order(incoming) {
         notes = known.to_vec();
     }
     (notes, new)
 }
 
-/// Whether the notes are told oldest first, each with a moment: date, time and zone.
+/// Whether the notes are sorted by time, each with date, time and zone.
 fn in_order(notes: &[Note]) -> bool {
     let moment = |note: &Note| note.time.as_deref()?.trim().parse::<jiff::Timestamp>().ok();
     let moments: Option<Vec<_>> = notes.iter().map(moment).collect();
     moments.is_some_and(|moments| moments.is_sorted())
 }
 
-/// One more; the oldest of too many goes.
+/// Adds one; drops the oldest if there are too many.
 pub(super) fn push_note(notes: &mut Vec<Note>, note: Note) {
     notes.push(note);
     let excess = notes.len().saturating_sub(MAX_NOTES);
@@ -444,13 +444,13 @@ fn print_of(note: &Note) -> u64 {
     fingerprint(&(&note.label, &note.content))
 }
 
-/// As far as a call can be recognised by what it says.
+/// The identity of a call by its content.
 pub(super) fn same_words(known: &Dispatch, incoming: &DispatchCall) -> bool {
     (&known.title, &known.code, &known.description) == (&incoming.title, &incoming.code, &incoming.description)
         && (&known.address, &known.postal, &known.block) == (&incoming.address, &incoming.postal, &incoming.block)
 }
 
-/// Of what tells incidents apart, whoever tells it: notes, units and status come in several forms and change all the time.
+/// The content that distinguishes incidents, from any source: notes, units and status come in several forms and change all the time.
 pub(super) fn content_fingerprint(incoming: &DispatchCall) -> u64 {
     fingerprint(&(
         (incoming.origin, &incoming.priority, &incoming.block, &incoming.address, &incoming.postal),
@@ -458,7 +458,7 @@ pub(super) fn content_fingerprint(incoming: &DispatchCall) -> u64 {
     ))
 }
 
-/// [`content_fingerprint`] of a call as it is now.
+/// The current [`content_fingerprint`] of a call.
 fn fingerprint_of_known(known: &Dispatch) -> u64 {
     fingerprint(&(
         (known.origin, &known.priority, &known.block, &known.address, &known.postal),

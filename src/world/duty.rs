@@ -1,4 +1,4 @@
-//! Sessions on duty: when each began and ended, for those who count hours.
+//! Sessions on duty: when each began and ended, for reports of hours.
 //!
 //! ```text
 //! login, first sight, listing ─▶ on since `began` ─┬─ logout event ────────────────────────────▶ ended then
@@ -6,8 +6,8 @@
 //!                                                  └─ we were away for long (`resume_duty`) ───▶ the same; seen again: a new one, joined late
 //! ```
 //!
-//! The last sign of life is the last event that named the unit, or the last whole listing that held it. Sessions of one unit never
-//! overlap, also if the clock is set back.
+//! The last sign of life is the last event that named the unit, or the last complete listing with it. Sessions of one unit never
+//! overlap, even if the clock is set back.
 
 use super::memory::lately;
 use super::{Applied, Duty, DutyEdge, Ended, Entity, FRESH, GRACE, Server, UnitState};
@@ -20,7 +20,7 @@ impl UnitState {
         DutyEdge { ident: self.unit.ident, began, joined_late: self.duty.joined_late, seen: self.seen_at.max(began), ended }
     }
 
-    /// Begins a session if it is on duty and none lasts.
+    /// Begins a session if it is on duty without one.
     pub(super) fn begin_duty(&mut self, known: bool, at: UnixMs, done: &mut Applied) {
         if self.on_duty && self.duty.began.is_none() {
             let began = self.duty.until.map_or(at, |until| until.max(at));
@@ -29,7 +29,7 @@ impl UnitState {
         }
     }
 
-    /// Ends the session that lasts.
+    /// Ends the current session.
     pub(super) fn end_duty(&mut self, ended: Ended, done: &mut Applied) {
         if let Some(began) = self.duty.began {
             let at = ended.at.max(began);
@@ -39,15 +39,15 @@ impl UnitState {
         }
     }
 
-    /// An event told of it, whole or by number. `alive`: the last sign of life before that.
+    /// An event named it, whole or by number. `alive`: the last sign of life before that.
     pub(super) fn duty_told(&mut self, login: bool, before: &Unit, alive: UnixMs, at: UnixMs, done: &mut Applied) {
         match self.duty.began {
-            // It came again without having left.
+            // It logged in again without a logout.
             Some(began) if login && !lately(began, at) => {
                 self.end_duty(Ended { at: alive, missed: true }, done);
                 self.begin_duty(true, at, done);
             }
-            // Its login was overtaken by something else.
+            // Something else overtook its login.
             Some(began) if login && self.duty.joined_late => {
                 self.duty.joined_late = false;
                 done.duty.push(self.edge(began, None));
@@ -58,7 +58,7 @@ impl UnitState {
         }
     }
 
-    /// A listing holds it. `fresh`: if it came, it came lately.
+    /// A listing has it. `fresh`: if it logged in, that was recent.
     pub(super) fn duty_listed(&mut self, came: bool, fresh: bool, before: &Unit, at: UnixMs, done: &mut Applied) {
         match self.duty.began {
             Some(began) if is_renamed(before, &self.unit) => done.duty.push(self.edge(began, None)),
@@ -72,19 +72,19 @@ impl Server {
     /// The last sign of life of a unit that is on duty.
     pub(super) fn alive(&self, ident: Ident) -> UnixMs {
         let seen = self.units.get(&ident).map(|state| state.seen_at).unwrap_or_default();
-        // What is on duty and was not told of since was among the listed, as they were a moment before the CAD was asked.
+        // A unit on duty without recent events was among the listed ones, in their state a moment before the request.
         self.listed.whole.map_or(seen, |asked_at| seen.max(asked_at.plus(-GRACE)))
     }
 
-    /// A listing from the future is from before the clock was set back: it says nothing of what comes on duty now.
+    /// A listing from the future is from before the clock was set back: it says nothing about units that go on duty now.
     pub(super) fn set_back(&mut self, at: UnixMs, done: &mut Applied) {
         if self.listed.whole.take_if(|asked_at| *asked_at > at).is_some() {
             done.touched.insert(Entity::Listed);
         }
     }
 
-    /// After a restart: if nobody watched for long, who was on duty may have left and come back. Then sessions end at the last sign of
-    /// life. Otherwise they go on; units of an older version's rows get theirs.
+    /// After a restart: if the bot was down for long, units may have left and come back. Then sessions end at the last sign of
+    /// life. Otherwise they continue; units of an older version's rows get theirs.
     pub fn resume_duty(&mut self, now: UnixMs) -> Applied {
         let mut done = Applied::default();
         let seen = self.units.values().map(|state| state.seen_at).max();
@@ -110,7 +110,7 @@ impl Server {
         done
     }
 
-    /// Sessions that last, as edges.
+    /// Current sessions, as edges.
     #[must_use]
     pub fn duty_open(&self) -> Vec<DutyEdge> {
         let open = self.units.iter().filter_map(|(ident, state)| Some((ident, state.edge(state.duty.began?, None))));
@@ -125,7 +125,7 @@ impl Server {
     }
 }
 
-/// Whether it is to be found under another name.
+/// Whether it is found under another name now.
 fn is_renamed(before: &Unit, now: &Unit) -> bool {
     (&before.account, &before.callsign, &before.name, &before.department) != (&now.account, &now.callsign, &now.name, &now.department)
 }

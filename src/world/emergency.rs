@@ -1,4 +1,4 @@
-//! 911 and civil calls.
+//! The reducers of 911 and civil calls.
 
 use super::applied::{Applied, Origin};
 use super::memory::{Edge, apart, fingerprint};
@@ -7,14 +7,14 @@ use crate::clock::UnixMs;
 use crate::event::{EmergencyCall, Unit};
 use crate::ids::{CallId, Ident};
 
-/// A 911 that the game made of a panic comes within this time of it (ms).
+/// A 911 that the game creates for a panic comes within this time of it (ms).
 pub(super) const PANIC_CALL_WITHIN: i64 = 60_000;
-/// An old 911 number is not taken for the origin of a new call.
+/// An old 911 number doesn't count as the origin of a new call.
 const DAY: i64 = 86_400_000;
 
 impl Server {
-    /// The key of the 911 that the CAD calls `id`: one that came without a number may have been told its own later. Of those without
-    /// a number it can only be the one that waits, if there is but one.
+    /// The key of the 911 with the CAD's number `id`: one that came without a number may have got its own later. Of those without
+    /// a number it can only be the waiting one, if there is exactly one.
     pub(super) fn emergency_key(&self, id: CallId) -> Option<CallId> {
         if self.emergencies.contains_key(&id) {
             return Some(id);
@@ -30,7 +30,7 @@ impl Server {
         }
     }
 
-    /// The card of the 911 that the CAD calls `id`.
+    /// The card of the 911 with the CAD's number `id`.
     #[must_use]
     pub fn emergency_called(&self, id: CallId) -> Option<Subject> {
         let key = self.emergency_key(id)?;
@@ -50,7 +50,7 @@ impl Server {
         let Some(known) = self.emergencies.get_mut(&key) else { return };
         if known.gone_at.is_none() {
             match read_first {
-                // The reading could not know that it was news.
+                // The read could not know that it was news.
                 Some(true) if known.became.is_none() => {
                     known.joined_late = false;
                     done.touched.insert(Entity::Emergency(key));
@@ -61,21 +61,21 @@ impl Server {
             }
             return;
         }
-        // Numbers are used again, but a late copy of its creation does not wake the dead.
+        // Numbers are reused, but a late copy of its creation doesn't reopen a call that is over.
         let fingerprint = Some(content_fingerprint(call));
         if read_first.is_none() && known.content_fingerprint != fingerprint && Some(content_fingerprint(&known.call)) != fingerprint {
             self.emergency_made(id, call, Origin::Event, at, done);
         }
     }
 
-    /// A call that cannot be found again must still be shown.
+    /// A call that can't be identified later must still be shown.
     pub(super) fn emergency_unnumbered(&mut self, call: &EmergencyCall, origin: Origin, at: UnixMs, done: &mut Applied) {
         let mut lately_read = self.emergencies.iter().filter(|(_, known)| same_words(&known.call, call)).map(|(key, _)| *key);
         if origin == Origin::Event && lately_read.any(|key| self.memory.claim(Edge::Emergency(key), at).is_some()) {
-            return; // a reading found it first, with its number
+            return; // a read found it first, with its number
         }
         let mut key = CallId(at.0.saturating_abs().max(1).saturating_neg());
-        // Two that say the same are two: nothing tells that they are one, and copies that came another way were taken out before.
+        // Two with equal content are two: nothing says that they are one, and copies from another source were removed before.
         while self.emergencies.contains_key(&key) {
             key.0 = key.0.saturating_sub(1);
         }
@@ -91,7 +91,7 @@ impl Server {
             let over = panic.over_at.is_some();
             done.card(Subject::Panic(panic.ident, panic.since), false, over);
         }
-        // The dispatch that came of it may have been told of first.
+        // The event of its dispatch call may have come first.
         let became = self.taken_by(key, call.id);
         let (call, content_fingerprint) = (call.clone(), Some(content_fingerprint(call)));
         self.emergencies.insert(
@@ -110,7 +110,7 @@ impl Server {
             },
         );
         done.touched.insert(Entity::Emergency(key));
-        // A reading that finds it taken already has nobody to call to it.
+        // A read that finds it dispatched already has nobody to ping.
         let created = origin.is_news() && (origin == Origin::Event || became.is_none());
         done.card(Subject::Emergency(key, opened_at), created, became.is_some());
         if origin != Origin::Event {
@@ -118,7 +118,7 @@ impl Server {
         }
     }
 
-    /// What is told of a call that waits: taken over if it says anything new. `updated` and the number alone are nothing new.
+    /// Updates a waiting call if anything is new. `updated` and the number alone aren't.
     pub(super) fn emergency_told(&mut self, key: CallId, call: &EmergencyCall, done: &mut Applied) {
         let Some(known) = self.emergencies.get_mut(&key) else { return };
         if same_content(&known.call, call) {
@@ -136,7 +136,7 @@ impl Server {
         self.dispatches.values().find(|call| call.from_911.is_some_and(named) && call.closed_at.is_none()).map(|call| call.id)
     }
 
-    /// A 911 that a dispatch call names as its origin was taken, also if it went before (docs/cad-contract.md#e11).
+    /// A 911 that a dispatch call names as its origin was dispatched, even if it was removed before (docs/cad-contract.md#e11).
     pub(super) fn emergency_became(&mut self, from: CallId, call: CallId, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.emergency_key(from) else { return };
         if let Some(known) = self.emergencies.get_mut(&key).filter(|known| known.became.is_none() && at.since(known.opened_at) < DAY) {
@@ -148,7 +148,7 @@ impl Server {
         }
     }
 
-    /// The unit whose panic made the game place this 911.
+    /// The unit whose panic made the game create this 911.
     fn panic_behind(&self, call: &EmergencyCall, at: UnixMs) -> Option<Ident> {
         self.panics
             .values()
@@ -176,7 +176,7 @@ impl Server {
     }
 }
 
-/// A number by which the CAD can name a call again: the docs print −1 where one belongs.
+/// A number by which the CAD can identify a call: the docs print −1 where one belongs.
 pub(super) fn numbered(id: Option<CallId>) -> Option<CallId> {
     id.filter(|id| id.0 > 0)
 }
@@ -186,7 +186,7 @@ fn same_content(one: &EmergencyCall, other: &EmergencyCall) -> bool {
     of(one) == of(other)
 }
 
-/// As far as a call can be recognised by what it says.
+/// The identity of a call by its content.
 pub(super) fn same_words(one: &EmergencyCall, other: &EmergencyCall) -> bool {
     (&one.caller, &one.location, &one.description) == (&other.caller, &other.location, &other.description)
 }
@@ -195,7 +195,7 @@ fn content_fingerprint(call: &EmergencyCall) -> u64 {
     fingerprint(&(call.is_emergency, &call.caller, &call.location, &call.description, &call.meta))
 }
 
-/// Whether the game placed this 911 for the unit's panic: caller = its name, "Unit {callsign} has pressed their panic button!"
+/// Whether the game created this 911 for the unit's panic: caller = its name, "Unit {callsign} has pressed their panic button!"
 /// (docs/cad-contract.md#e10).
 pub(super) fn tells_panic_of(call: &EmergencyCall, unit: &Unit) -> bool {
     let description = call.description.as_deref().unwrap_or_default();

@@ -1,9 +1,9 @@
-//! The name of one thing in a server's world, and the key of its row. Never reads or writes the row: `row.rs` does.
+//! Identifies one thing in a server's world, and the key of its row. Never reads or writes the row: `row.rs` does.
 
 use super::PageId;
 use crate::ids::{CallId, Ident};
 
-/// Names one thing of a server's world.
+/// Identifies one thing of a server's world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entity {
     Unit(Ident),
@@ -20,7 +20,7 @@ pub enum Entity {
 /// The kind of a unit's row.
 pub const UNIT: &str = "unit";
 pub(super) const PAGE: &str = "page";
-/// An event of a list has its place in it beside its number; a list has at most 200.
+/// An event of a list has its position in it beside its number; a list has at most 200.
 pub(super) const PLACES: i64 = 1_000;
 
 impl Entity {

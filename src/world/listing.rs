@@ -1,15 +1,15 @@
-//! What the CAD's REST API says is there: the other half of the truth, since changes made through the API raise no event
+//! The content of the CAD's REST API: needed besides events, since changes made through the API raise none
 //! (docs/cad-contract.md#e2).
 
 use crate::clock::UnixMs;
 use crate::event::{DispatchCall, EmergencyCall, Unit};
 
-/// One reading of a server. A part that was not read is `None` and changes nothing.
+/// One read of a server. A part that was not read is `None` and changes nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
-    /// When the CAD was asked: whatever an event told after it is newer than this.
+    /// When the CAD was asked: later events are newer than this.
     pub asked_at: UnixMs,
-    /// How often such a reading can be made at best (ms): with many servers on one key that may be seldom. 0 = often enough.
+    /// How often such a read is possible at best (ms): with many servers on one key that may be rare. 0 = often enough.
     pub every_ms: i64,
     /// Calls, if they were read.
     pub calls: Option<ListedCalls>,
@@ -26,9 +26,9 @@ pub struct ListedCalls {
     pub emergencies: Vec<EmergencyCall>,
     /// The dispatch calls closed last.
     pub closed: Vec<DispatchCall>,
-    /// An open dispatch call could not be read, or its number could not: it may be any, so absence means nothing.
+    /// An open dispatch call, or its number, couldn't be read: it may be any, so a missing call means nothing.
     pub dispatches_in_part: bool,
-    /// The same of a 911.
+    /// The same for a 911.
     pub emergencies_in_part: bool,
 }
 
@@ -36,6 +36,6 @@ pub struct ListedCalls {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListedUnits {
     pub units: Vec<Unit>,
-    /// Whether these are surely all: only then does absence mean anything.
+    /// Whether these are surely all: only then does a missing unit mean anything.
     pub complete: bool,
 }

@@ -1,4 +1,4 @@
-//! What is remembered of the last minutes and lost with the process: which entities events told of, and what may still be told twice.
+//! Remembers the last minutes, and is lost with the process: which entities events named, and which events may still be repeated.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,33 +8,33 @@ use crate::ids::{CallId, Ident};
 
 /// How much later than its original a copy may come, or an event than one that overtook it (ms).
 pub(super) const LATE: i64 = 10_000;
-/// A reading takes half a minute at most; what was told before that is of no use any more (ms).
+/// A read takes half a minute at most; older events don't matter any more (ms).
 const TOLD_FOR: i64 = 300_000;
-/// Most entities remembered as told. Beyond it all are forgotten: readings are then believed a little too early.
+/// Limit on remembered entities. Beyond it all are dropped: then reads are trusted a little too early.
 const MOST_TOLD: usize = 16_384;
-/// Most edges remembered. Beyond it the oldest goes: an event may then tell again what a reading told.
+/// Limit on remembered edges. Beyond it the oldest is dropped: then an event may repeat what a read found.
 const MOST_EDGES: usize = 1_024;
 
-/// Something that another source may tell a moment later.
+/// A change that another source may report a moment later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Edge {
-    /// A reading found the panic first.
+    /// A read found the panic first.
     Panic(Ident),
-    /// A reading found the dispatch call first.
+    /// A read found the dispatch call first.
     Dispatch(CallId),
-    /// A reading found the 911 first.
+    /// A read found the 911 first.
     Emergency(CallId),
-    /// A reading found the note (call, fingerprint of label and content) first.
+    /// A read found the note (call, fingerprint of label and content) first.
     Note(CallId, u64),
-    /// An event told the end of a call that is not known: its creation may have been overtaken.
+    /// The end of an unknown call came: its creation may have been overtaken.
     Ended(Entity),
 }
 
-/// See above. Two worlds that differ in nothing else are the same world: rows hold none of this.
+/// The memory. Two worlds that differ in nothing else are equal: rows contain none of this.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     told: HashMap<Entity, UnixMs>,
-    /// When, what, and whether it was taken in silently, as something that had been there before us.
+    /// When, what, and whether it was taken as something from before the start, without notifying people.
     edges: VecDeque<(UnixMs, Edge, bool)>,
 }
 
@@ -45,7 +45,7 @@ impl PartialEq for Memory {
 }
 
 impl Memory {
-    /// An event told of `entity`. A panic counts as its unit: one flag, told with the unit.
+    /// An event named `entity`. A panic counts as its unit: one flag, sent with the unit.
     pub(super) fn tell(&mut self, entity: Entity, at: UnixMs) {
         if self.told.len() >= MOST_TOLD && !self.told.contains_key(&entity) {
             self.prune(at);
@@ -57,13 +57,13 @@ impl Memory {
         self.told.insert(entity, at);
     }
 
-    /// Whether an event told of `entity` at or after `since`. A time after `now` is from before the clock was set back: it says nothing.
+    /// Whether an event named `entity` at or after `since`. A time after `now` is from before the clock was set back: it says nothing.
     pub(super) fn told(&self, entity: Entity, since: UnixMs, now: UnixMs) -> bool {
         self.told.get(&entity).is_some_and(|told| *told >= since && *told <= now)
     }
 
     pub(super) fn record(&mut self, edge: Edge, silent: bool, at: UnixMs) {
-        // Of one thing only the last edge can still be told: an older one belonged to what is over.
+        // Only the last edge of a subject can still be repeated: an older one belonged to something that is over.
         let single = !matches!(edge, Edge::Note(..));
         self.edges.retain(|(told, known, _)| lately(*told, at) && !(single && *known == edge));
         if self.edges.len() >= MOST_EDGES {
@@ -72,14 +72,14 @@ impl Memory {
         self.edges.push_back((at, edge, silent));
     }
 
-    /// Whether `edge` was recorded lately and no other copy claimed it: one for one. Tells whether it was taken in silently: then it is
-    /// news only now.
+    /// Whether `edge` was recorded recently and no other copy claimed it: one for one. Returns whether people were not notified then: in
+    /// that case it is news only now.
     pub(super) fn claim(&mut self, edge: Edge, at: UnixMs) -> Option<bool> {
         let place = self.edges.iter().position(|(told, known, _)| *known == edge && lately(*told, at))?;
         self.edges.remove(place).map(|(.., silent)| silent)
     }
 
-    /// Whether an event lately told the end of a call that was not known.
+    /// Whether the end of an unknown call came recently.
     pub(super) fn ended(&self, entity: Entity, at: UnixMs) -> bool {
         self.edges.iter().any(|(told, known, _)| *known == Edge::Ended(entity) && lately(*told, at))
     }
@@ -95,14 +95,14 @@ pub(super) fn lately(told: UnixMs, now: UnixMs) -> bool {
     (0..=LATE).contains(&now.since(told))
 }
 
-/// A number that stays the same over versions and restarts (FNV-1a, 64 bits), of a value as JSON.
+/// A hash that stays the same over versions and restarts (FNV-1a, 64 bits), of a value as JSON.
 pub(super) fn fingerprint(value: &impl serde::Serialize) -> u64 {
-    // Only texts, numbers and maps with text keys are asked about: writing them cannot fail.
+    // Only texts, numbers and maps with text keys are hashed: writing them can't fail.
     let text = serde_json::to_string(value).unwrap_or_default();
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The time under which a new subject is made whose predecessor of the same number has `before`: no two may share one.
+/// The time for a new subject whose predecessor with the same number has `before`: no two may share one.
 pub(super) fn apart(before: Option<UnixMs>, at: UnixMs) -> UnixMs {
     match before {
         Some(before) if (0..1_000).contains(&before.since(at)) => before.plus(1),

@@ -1,19 +1,19 @@
 //! What one community's CAD looks like right now, per server: units, 911 calls, dispatch calls, panics.
 //!
-//! Job: pure reducers. [`Server::apply`] takes an event and the time and says which subjects changed and how. Never does I/O, never
-//! asks the clock, never decides who is told. Everything in it can be written as a row and read back ([`Entity`]).
+//! Pure reducers: [`Server::apply`] applies an event at a time and returns which subjects changed and how. Never does I/O, never
+//! reads the clock, never decides who is notified. Everything in it can be written as a row and read back ([`Entity`]).
 //!
 //! ```text
 //! 911:       waiting ──▶ gone (handled, or became a dispatch call)
 //! dispatch:  open (pending, active) ──▶ closed
-//! panic:     on ──▶ over           one Panic per false→true edge, whatever source told it
+//! panic:     on ──▶ over           one Panic per false→true edge, from any source
 //!
 //! event ─▶ apply ─────┐
 //!                     ├─▶ reducers (unit, emergency, dispatch) ─▶ Applied: changes for people, rows to write
-//! listing ─▶ reconcile ┘     only the difference, and nothing that an event told of meanwhile
+//! listing ─▶ reconcile ┘     only the difference, without anything that a later event named
 //! ```
 //!
-//! Calls that come without a usable number (the docs print −1) get one of our own, below 1: they cannot be named by later events,
+//! Calls without a usable number (the docs print −1) get one of our own, below 1: later events can't name them,
 //! but they are shown, and two of them stay two.
 
 mod acknowledgement;

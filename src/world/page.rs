@@ -1,4 +1,4 @@
-//! A page, and who took something, as the world knows them. Never says how events change them: `acknowledgement.rs` does.
+//! Pages and acknowledgements in the world. Never decides how events change them: `acknowledgement.rs` does.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::clock::UnixMs;
 use crate::event::Page;
 use crate::ids::UserId;
 
-/// A member answers for it.
+/// A member's acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     pub by: UserId,
@@ -14,13 +14,13 @@ pub struct Acknowledgement {
     pub at: UnixMs,
 }
 
-/// A page through its short life.
+/// A page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paged {
     pub page: Page,
     /// When it came.
     pub at: UnixMs,
-    /// Who took it.
+    /// Who acknowledged it.
     pub taken: Option<Acknowledgement>,
     /// Acknowledged, or open for long enough.
     pub over_at: Option<UnixMs>,

@@ -1,4 +1,4 @@
-//! A unit's panic as the world knows it. Never says how events change it: `unit.rs` and `shared.rs` do.
+//! A unit's panic in the world. Never decides how events change it: `unit.rs` and `shared.rs` do.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,24 +6,24 @@ use super::{Acknowledgement, Subject};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
 
-/// A panic through its life.
+/// A panic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Panic {
     pub ident: Ident,
     /// Its false→true edge.
     pub since: UnixMs,
-    /// When it was over.
+    /// When it ended.
     pub over_at: Option<UnixMs>,
-    /// The 911 call that the game made of it.
+    /// The 911 call that the game created for it.
     pub linked_911: Option<CallId>,
-    /// Its end is in doubt: nothing but the flag of a whole unit told it, within seconds of the start or at a login. Such a unit may have been
-    /// sent before the panic and have come after it.
+    /// Its end is in doubt: only the flag of a whole unit said so, within seconds of the start or at a login. Such a unit may have been
+    /// sent before the panic and have arrived after it.
     #[serde(default)]
     pub by_flag: bool,
-    /// It was there before us: when it began is not known, `since` is when it was first seen.
+    /// It was there before us: when it began is unknown, `since` is when it was first seen.
     #[serde(default)]
     pub joined_late: bool,
-    /// A member answers for it.
+    /// A member acknowledged it.
     #[serde(default)]
     pub taken: Option<Acknowledgement>,
     /// The card that it shares with others of the same event.
@@ -43,7 +43,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What the card is about.
+    /// The card's subject.
     #[must_use]
     pub fn subject(self) -> Subject {
         Subject::Panic(self.first, self.since)
@@ -51,7 +51,7 @@ impl Shared {
 }
 
 impl Panic {
-    /// What its card is about.
+    /// The subject of its card.
     #[must_use]
     pub fn subject(&self) -> Subject {
         self.shared.map_or(Subject::Panic(self.ident, self.since), Shared::subject)

@@ -1,11 +1,11 @@
-//! The difference between what the CAD lists and what we know, applied as if events had told it: changes that are made through the
+//! Applies the difference between the CAD's listing and the world like events: changes made through the
 //! API raise no event, and events get lost (docs/cad-contract.md#e2, #h7).
 //!
 //! ```text
-//! an event told of it since the CAD was asked ─▶ left alone, counted if the listing disagrees
-//! listed, not known    ─▶ made: as news if the reading before is recent, else silently
-//! listed, known        ─▶ the difference, by the same reducers as an edit; what was over is open again
-//! known, not listed    ─▶ over: closed, gone (or taken by a dispatch call), logged out
+//! an event named it since the CAD was asked ─▶ skipped, counted if the listing disagrees
+//! listed, not known    ─▶ added: as news if the previous read is recent, else silently
+//! listed, known        ─▶ the difference, by the same reducers as an edit; a call that was over is open again
+//! known, not listed    ─▶ over: closed, removed (or dispatched), logged out
 //! ```
 //!
 //! Equal listings change nothing the second time.
@@ -23,35 +23,35 @@ use crate::clock::UnixMs;
 use crate::event::{DispatchCall, EmergencyCall, Unit};
 use crate::ids::{CallId, Ident};
 
-/// The CAD may answer with what was there a moment before it was asked (ms).
+/// The CAD may answer with its state a moment before the request (ms).
 pub const GRACE: i64 = 3_000;
-/// What a reading finds is news if the one before is at most this old (ms), or three times as old as readings can be made at best. After
-/// that we joined late.
+/// A read's findings are news if the previous one is at most this old (ms), or three times the shortest possible interval. After
+/// that they count as from before the start.
 pub const FRESH: i64 = 600_000;
 
-/// What a listing did.
+/// The effect of a listing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reconciled {
     /// As an event's.
     pub applied: Applied,
-    /// Entities left alone because an event told of them meanwhile: read again soon.
+    /// Entities skipped because a later event named them: read again soon.
     pub skipped: usize,
-    /// Calls (911 or dispatch) that the listing made, closed or reopened.
+    /// Calls (911 or dispatch) that the listing added, closed or reopened.
     pub caught_up: usize,
 }
 
 /// One listing being applied.
 struct Pass {
-    /// What was told at or after this may be newer than the listing.
+    /// Events at or after this may be newer than the listing.
     since: UnixMs,
     at: UnixMs,
-    /// Whether what is found is news.
+    /// Whether findings are news.
     fresh: bool,
     out: Reconciled,
 }
 
 impl Server {
-    /// Brings the world to what `listing` says, `at` being the time now.
+    /// Makes the world match `listing`, `at` being the time now.
     pub fn reconcile(&mut self, listing: &Listing, at: UnixMs) -> Reconciled {
         self.listed.every_ms = listing.every_ms;
         let fresh = |last| is_fresh(last, at, listing.every_ms);
@@ -70,7 +70,7 @@ impl Server {
         }
         if let Some(calls) = &listing.calls {
             pass.fresh = fresh(self.listed.calls);
-            // Dispatch calls first: a 911 that one of them names was taken and is not gone.
+            // Dispatch calls first: a 911 that one of them names was dispatched, not removed.
             self.reconcile_dispatches(calls, &mut pass);
             self.reconcile_emergencies(calls, &mut pass);
             self.listed.calls = Some(listing.asked_at);
@@ -81,7 +81,7 @@ impl Server {
         pass.out
     }
 
-    /// Whether the calls were read not long ago: what was not among them is news.
+    /// Whether the calls were read recently: calls that were not among them are news.
     pub(super) fn calls_are_fresh(&self, at: UnixMs) -> bool {
         is_fresh(self.listed.calls, at, self.listed.every_ms)
     }
@@ -116,7 +116,7 @@ impl Server {
         if !listed.complete {
             return;
         }
-        // A panic of a unit that was only ever seen by number ends with its absence too.
+        // A panic of a unit that was only ever seen by number ends when it is missing, too.
         let on_duty = self.units.iter().filter(|(_, state)| state.on_duty).map(|(ident, _)| *ident);
         let in_panic = self.panics.iter().filter(|(_, panic)| panic.over_at.is_none()).map(|(ident, _)| *ident);
         let absent: BTreeSet<Ident> = on_duty.chain(in_panic).filter(|ident| !units.contains_key(ident)).collect();
@@ -187,7 +187,7 @@ impl Server {
         }
     }
 
-    /// Whether the listing says nothing new of a call.
+    /// Whether the listing has nothing new about a call.
     fn dispatch_agrees(&self, key: CallId, incoming: &DispatchCall, pass: &Pass) -> bool {
         let Some(known) = self.dispatches.get(&key) else { return false };
         let mut probe = Self::default();
@@ -196,8 +196,8 @@ impl Server {
         probe.dispatches.get(&key) == Some(known)
     }
 
-    /// Finds calls that came without a number among those that are listed, each once: by number from now on where there is one. Those
-    /// found among `unnumbered` are taken out of it and returned.
+    /// Matches calls that came without a number with the listed ones, one for one: from now on they have a number. Matches
+    /// among `unnumbered` are removed from it and returned.
     fn match_unnumbered_dispatches(
         &mut self,
         open: &BTreeMap<CallId, &DispatchCall>,
@@ -205,7 +205,7 @@ impl Server {
         pass: &mut Pass,
     ) -> BTreeSet<CallId> {
         let mut found = BTreeSet::new();
-        // Oldest first: so the CAD numbers them.
+        // Oldest first: the CAD numbers them in that order.
         let waiting: Vec<CallId> = (self.dispatches.range(..=CallId(0)).rev())
             .filter(|(_, known)| known.closed_at.is_none() && known.listed_as.is_none())
             .map(|(key, _)| *key)
@@ -266,7 +266,7 @@ impl Server {
             .filter(|(key, known)| known.gone_at.is_none() && !seen.contains(key))
             .map(|(key, known)| (*key, numbered(known.call.id)))
             .collect();
-        // One of those whose number could not be read this time is no other call.
+        // One whose number couldn't be read this time is not another call.
         let unread = |call: &&EmergencyCall| {
             let mut known = missing.iter().filter_map(|(key, _)| self.emergencies.get(key));
             listed.emergencies_in_part && known.any(|known| emergency::same_words(&known.call, call))
@@ -284,12 +284,12 @@ impl Server {
                 self.emergency_unnumbered(call, origin, pass.at, &mut pass.out.applied);
             }
         }
-        // Made and closed between two readings: never shown, but the 911 behind it was taken.
+        // Created and closed between two reads: never shown, but its 911 was dispatched.
         for incoming in &listed.closed {
             if let (Some(id), Some(from)) = (numbered(incoming.id), incoming.from_911) {
                 let known = self.emergency_key(from).and_then(|key| self.emergencies.get(&key));
                 let since = known.map(|known| known.call.updated.map_or(known.opened_at, |updated| updated.min(known.opened_at)));
-                // One that is made by this very pass has no time of its own.
+                // A 911 added by this very pass has no time of its own.
                 if ended_after(incoming, since.filter(|since| *since != pass.at)) {
                     self.emergency_became(from, id, pass.at, &mut pass.out.applied);
                 }
@@ -297,7 +297,7 @@ impl Server {
         }
     }
 
-    /// A 911 that the CAD lists: it waits, unless a dispatch call took it and the CAD did not remove it yet.
+    /// A 911 that the CAD lists: it waits, unless a dispatch call came from it and the CAD hasn't removed it yet.
     fn emergency_listed(&mut self, key: CallId, call: &EmergencyCall, done: &mut Applied) {
         let Some(known) = self.emergencies.get_mut(&key) else { return };
         if known.became.is_none() && known.gone_at.take().is_some() {
@@ -350,7 +350,7 @@ impl Server {
     }
 }
 
-/// Numbers are used again: a call whose last change is older than the 911 did not come of it.
+/// Numbers are reused: a call whose last change is older than the 911 didn't come from it.
 fn ended_after(incoming: &DispatchCall, since: Option<UnixMs>) -> bool {
     incoming.updated.zip(since).is_none_or(|(updated, since)| updated >= since)
 }

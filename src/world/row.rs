@@ -1,17 +1,17 @@
-//! The world as rows: one entity, one row of JSON, so that a restart finds everything where it was.
+//! Writes the world as rows: one entity, one row of JSON, so that a restart restores everything.
 
 use super::entity::{PAGE, PLACES, UNIT};
 use super::{Entity, Server};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
 
-/// A row that cannot be read: damaged, or written by a newer version.
+/// A row that can't be read: damaged, or written by a newer version.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
-    /// The kind is none of ours.
+    /// The kind is unknown.
     #[error("unknown kind of world row: {0:?}")]
     Kind(String),
-    /// The state is not the JSON that this kind has.
+    /// The state isn't this kind's JSON.
     #[error("unreadable {kind} row {id}")]
     State {
         kind: String,
@@ -22,10 +22,10 @@ pub enum RowError {
 }
 
 impl Server {
-    /// The row of `entity` as JSON; `None` if the world no longer holds it and the row must go.
+    /// The row of `entity` as JSON; `None` if the world no longer has it and the row must be deleted.
     #[must_use]
     pub fn row(&self, entity: Entity) -> Option<String> {
-        // These types have text keys and finite numbers only: writing them cannot fail.
+        // These types have only text keys and finite numbers: writing them can't fail.
         fn json<T: serde::Serialize>(value: Option<&T>) -> Option<String> {
             value.and_then(|value| serde_json::to_string(value).ok())
         }
@@ -39,7 +39,7 @@ impl Server {
         }
     }
 
-    /// Takes a row back in.
+    /// Restores a row.
     ///
     /// # Errors
     /// [`RowError`] if the row cannot be read; the world is then unchanged.
@@ -61,14 +61,14 @@ impl Server {
         Ok(())
     }
 
-    /// Whether so much has come that [`Server::forget`] must not wait for its time.
+    /// Whether there is so much that [`Server::forget`] must not wait for its time.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         let kinds = [self.units.len(), self.emergencies.len(), self.dispatches.len(), self.panics.len(), self.pages.len()];
         kinds.into_iter().any(|known| known > MOST + BEYOND)
     }
 
-    /// Forgets what is long over (`keep` ms) and, beyond 2,000 of a kind, the oldest: the world stays small whatever comes in.
+    /// Forgets what ended `keep` ms ago and, beyond 2,000 of a kind, the oldest: the world stays small whatever comes in.
     /// Returns what was forgotten.
     pub fn forget(&mut self, now: UnixMs, keep: i64) -> Vec<Entity> {
         let over = |at: Option<UnixMs>| at.is_some_and(|at| now.since(at) > keep);
@@ -111,9 +111,9 @@ impl Server {
     }
 }
 
-/// Most entities of one kind per server.
+/// Limit on the entities of one kind per server.
 pub(crate) const MOST: usize = 2_000;
-/// So many more may come before the oldest go: forgetting looks at all of them.
+/// This many more may come before the oldest are dropped: forgetting scans all of them.
 const BEYOND: usize = MOST / 4;
 
 fn beyond(entities: &mut [(bool, UnixMs, Entity)]) -> Vec<Entity> {

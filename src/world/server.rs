@@ -1,4 +1,4 @@
-//! The state of one CAD server of one community. Plain data: never holds a rule, never imports the reducers that change it.
+//! The state of one CAD server of one community. Plain data: has no rules, never imports the reducers that change it.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ use crate::ids::{CallId, Ident};
 pub struct Server {
     /// Units on duty, and those seen by number only.
     pub units: BTreeMap<Ident, UnitState>,
-    /// 911 and civil calls that wait, and those that went lately.
+    /// Waiting 911 and civil calls, and those removed recently.
     pub emergencies: BTreeMap<CallId, Emergency>,
-    /// Dispatch calls that are open, and those closed lately.
+    /// Open dispatch calls, and those closed recently.
     pub dispatches: BTreeMap<CallId, Dispatch>,
     /// The latest panic of each unit.
     pub panics: BTreeMap<Ident, Panic>,
-    /// Pages that wait to be taken, and those of the last hour.
+    /// Pages that nobody has acknowledged, and those of the last hour.
     pub pages: BTreeMap<PageId, Paged>,
     /// When the CAD was last asked.
     pub listed: Listed,
-    /// Of the last minutes, not part of the rows.
+    /// The last minutes, not part of the rows.
     pub(crate) memory: Memory,
 }
 
-/// When the parts of a server were last read from the CAD. What a reading finds is news only if the one before is recent.
+/// When the parts of a server were last read from the CAD. A read's findings are news only if the previous one is recent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
     #[serde(default)]

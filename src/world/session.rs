@@ -8,21 +8,21 @@ use crate::ids::Ident;
 /// A unit's session, part of its row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Duty {
-    /// When the session that lasts began, or was first seen. `None` also while it is on duty, if we were away: until it is seen again.
+    /// When the current session began, or was first seen. `None` also while it is on duty, if we were down: until it is seen again.
     pub began: Option<UnixMs>,
-    /// When it began is not known.
+    /// When it began is unknown.
     pub joined_late: bool,
-    /// When the session before ended.
+    /// When the previous session ended.
     pub until: Option<UnixMs>,
 }
 
-/// A session that began, that is told of in other words, or that ended.
+/// A session that began, changed, or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DutyEdge {
     pub ident: Ident,
     /// When it began, or was first seen.
     pub began: UnixMs,
-    /// When it began is not known.
+    /// When it began is unknown.
     pub joined_late: bool,
     /// The last sign of life.
     pub seen: UnixMs,
@@ -35,6 +35,6 @@ pub struct DutyEdge {
 pub struct Ended {
     /// When; never before the session began.
     pub at: UnixMs,
-    /// Nobody told: it is the last sign of life.
+    /// There was no logout: it is the last sign of life.
     pub missed: bool,
 }

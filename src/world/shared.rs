@@ -1,5 +1,5 @@
-//! Panics that one event told of together. More than [`MOST_ALONE`] share a card: it has the subject of the first of them, and everything
-//! else about it is read from the panics that name it. So it stands for as long as one of them is remembered, whatever became of the first.
+//! Panics of one event. More than [`MOST_ALONE`] share a card: it has the subject of the first of them, and everything
+//! else about it is read from the panics that name it. So it exists as long as one of them is remembered, whatever happened to the first.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use super::{Applied, Change, Entity, Panic, Server, Shared, Subject};
 use crate::clock::UnixMs;
 use crate::ids::Ident;
 
-/// Up to so many units in panic at once have a card each.
+/// Up to this many units in panic at once have a card each.
 pub const MOST_ALONE: usize = 5;
 
 impl Server {
-    /// The panics that a card is about, each unit once; none if the world does not know them any more.
+    /// The panics of a card, each unit once; none if the world doesn't know them any more.
     #[must_use]
     pub fn panics_of(&self, first: Ident, since: UnixMs) -> Vec<&Panic> {
         match self.panics.get(&first) {
@@ -20,7 +20,7 @@ impl Server {
         }
     }
 
-    /// At the end of an event or reading: what it told of together shares a card, and what has happened to one of them happened to the card.
+    /// At the end of an event or read: its panics share a card, and what happened to one of them happened to the card.
     pub(super) fn share_panics(&mut self, done: &mut Applied) {
         let raised: BTreeSet<Ident> = std::mem::take(&mut done.raised).into_iter().collect();
         if raised.len() > MOST_ALONE

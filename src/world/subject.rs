@@ -1,4 +1,4 @@
-//! What a card is about, and its text form in rows and custom ids. Never knows what state the subject is in.
+//! The subject of a card, and its text form in rows and custom ids. Never knows the subject's state.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
 
-/// Identity of what a card is about, unique for ever: call numbers may be used again by the CAD, so the opening time is part of it.
+/// Identity of a card's subject, unique forever: the CAD may reuse call numbers, so the opening time is part of it.
 /// Written and read as text: `911:302@1763700000000`, `call:501@…`, `panic:4107@…`, `event:77.0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
@@ -14,17 +14,17 @@ pub enum Subject {
     Emergency(CallId, UnixMs),
     Dispatch(CallId, UnixMs),
     Panic(Ident, UnixMs),
-    /// An event that stands for itself, by its number in the journal and its place in that event. Only pages have a life.
+    /// An event that stands alone, by its number in the journal and its position in that event. Only pages have a life.
     Event(i64, u32),
 }
 
-/// The text names no subject.
+/// The text isn't a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a subject")]
 pub struct SubjectError;
 
 impl Subject {
-    /// When it began; `None` for events that stand for themselves.
+    /// When it began; `None` for events that stand alone.
     #[must_use]
     pub fn since(self) -> Option<UnixMs> {
         match self {

@@ -1,4 +1,4 @@
-//! Histories and what the world makes of them.
+//! Scenarios and the resulting world.
 
 use super::memory::LATE;
 use super::*;
@@ -229,7 +229,7 @@ fn an_edit_that_its_end_overtook_opens_nothing_again() {
     assert_eq!((known.closed_at, known.status), (Some(AT.plus(60_000)), Some(2)));
     assert_eq!(known.title.as_deref(), Some("Fire at last"));
     assert_eq!(cards(&world.apply(&late, AT.plus(60_000 + LATE))), []);
-    // Readings know better.
+    // Reads know better.
     let calls = Some(ListedCalls { dispatches: vec![dispatch(501)], ..ListedCalls::default() });
     world.reconcile(&Listing { asked_at: AT.plus(90_000), calls, ..Listing::default() }, AT.plus(90_000));
     assert!(!world.is_over(subject));
@@ -344,12 +344,12 @@ fn a_late_copy_of_a_creation_wakes_nothing() {
     let made = DispatchCall { notes: None, idents: Some(vec![Ident(1)]), ..dispatch(501) };
     world.apply(&Event::DispatchNew(made.clone()), AT);
     world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT);
-    // While they are open the copy does not undo what was told since.
+    // While they are open the copy doesn't undo later events.
     let edited = DispatchCall { priority: Some(Priority::Level(1)), ..made.clone() };
     world.apply(&Event::DispatchEdited(edited), AT.plus(1));
     assert_eq!(world.apply(&Event::DispatchNew(made.clone()), AT.plus(2)).changes, []);
     assert_eq!(world.dispatches[&CallId(501)].priority, Some(Priority::Level(1)));
-    // After their end it does not open them, also after a restart: other notes, units and times are the same creation.
+    // After their end it doesn't reopen them, even after a restart: with other notes, units and times it is still the same creation.
     world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(5));
     world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT.plus(5));
     let mut world = restarted(&world);
@@ -397,7 +397,7 @@ fn an_edit_that_overtook_the_creation_knows_better() {
     world.apply(&Event::DispatchEdited(DispatchCall { priority: Some(Priority::Level(1)), ..dispatch(501) }), AT);
     world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1));
     assert_eq!(world.dispatches[&CallId(501)].priority, Some(Priority::Level(1)));
-    // What an attachment made by number alone knows nothing yet.
+    // Fields that a call added by an attachment alone doesn't have yet.
     world.apply(&attach(503, &[1]), AT);
     world.apply(&Event::DispatchNew(dispatch(503)), AT.plus(1));
     assert_eq!(world.dispatches[&CallId(503)].title.as_deref(), Some("Burglary"));
@@ -431,13 +431,13 @@ fn what_comes_just_after_a_logout_was_said_before_it() {
         assert_eq!(world.apply(event, AT.plus(10_002)).changes, [], "{event:?}");
         assert!(!world.units[&Ident(7)].on_duty);
     }
-    // Later it is on duty again, whatever became of its login; a unit that says it is offline is not.
+    // Later it is on duty again, whatever happened to its login; a unit that says it is offline isn't.
     let offline = Event::UnitUpdate { units: vec![Unit { status: Some(100), ..unit(7) }] };
     world.apply(&offline, AT.plus(10_003));
     assert!(!world.units[&Ident(7)].on_duty);
     world.apply(&late[0], AT.plus(10_003));
     assert!(world.units[&Ident(7)].on_duty && world.panics[&Ident(7)].over_at.is_none());
-    // A login is believed at once.
+    // A login is trusted at once.
     world.apply(&Event::UnitLogout { idents: vec![Ident(7)] }, AT.plus(20_000));
     assert!(world.apply(&login(7), AT.plus(20_001)).changes.contains(&Change::Duty { ident: Ident(7), on: true, after: None }));
 }
@@ -447,7 +447,7 @@ fn dispatches_without_a_usable_number_stay_two_and_are_found_only_if_alone() {
     let mut world = Server::default();
     let unnumbered = |title: &str| DispatchCall { title: Some(title.into()), ..dispatch(-1) };
     let one = cards(&world.apply(&Event::DispatchNew(unnumbered("A")), AT));
-    // Alone it can only be the one that is meant.
+    // If it is the only one, it must be meant.
     world.apply(&attach(-1, &[7]), AT.plus(1));
     assert_eq!(world.dispatches.values().next().unwrap().units, [Ident(7)]);
     let two = cards(&world.apply(&Event::DispatchNew(unnumbered("B")), AT.plus(2)));
@@ -514,7 +514,7 @@ fn notes_and_attachments_are_told_one_by_one_also_those_that_a_call_is_made_with
     assert_eq!(applied.changes[1..], [attached(4, true), attached(3, false), noted("c")]);
 }
 
-/// The world as another process finds it.
+/// The world as another process restores it.
 pub(super) fn restarted(world: &Server) -> Server {
     let entities = (world.units.keys().map(|id| Entity::Unit(*id)))
         .chain(world.emergencies.keys().map(|id| Entity::Emergency(*id)))
@@ -558,7 +558,7 @@ fn a_late_copy_of_a_login_does_not_end_a_panic() {
     world.apply(&Event::Panic { idents: vec![Ident(7)], on: true }, AT.plus(1));
     assert_eq!(cards(&world.apply(&login, AT.plus(2))), []);
     assert!(world.panics[&Ident(7)].over_at.is_none());
-    // Of a unit that was seen by number only: it may have come again, and may be in panic still.
+    // A unit that was seen by number only: it may have come again, and may still be in panic.
     let mut world = Server::default();
     flag_read(&mut world, false, AT);
     let on = AT.plus(30_000);
@@ -578,7 +578,7 @@ fn a_flag_that_is_older_than_the_panic_does_not_make_two_of_it() {
     world.apply(&panic(true), AT);
     assert_eq!(cards(&world.apply(&unit(false), AT.plus(1_000))), [(Subject::Panic(Ident(7), AT), false, true)]);
     assert_eq!(cards(&world.apply(&unit(true), AT.plus(2_000))), [(Subject::Panic(Ident(7), AT), false, false)], "never over");
-    // Ended by its own event, the next one is another panic.
+    // Ended by its own event, so the next one is another panic.
     world.apply(&panic(false), AT.plus(3_000));
     let again = Subject::Panic(Ident(7), AT.plus(4_000));
     assert_eq!(cards(&world.apply(&panic(true), AT.plus(4_000))), [(again, true, false)]);

@@ -1,4 +1,4 @@
-//! Units: duty, status, panic.
+//! The reducers of units: duty, status, panic.
 
 use super::applied::{Applied, Origin};
 use super::emergency::{PANIC_CALL_WITHIN, tells_panic_of};
@@ -8,7 +8,7 @@ use crate::clock::UnixMs;
 use crate::event::Unit;
 use crate::ids::{CallId, Ident};
 
-/// The documented status of a unit that is not there (docs/cad-contract.md#n1).
+/// The documented status of a unit that isn't there (docs/cad-contract.md#n1).
 pub(super) const OFFLINE: i64 = 100;
 
 impl UnitState {
@@ -17,14 +17,14 @@ impl UnitState {
         Self { unit: Unit { ident, ..Unit::default() }, ..Self::default() }
     }
 
-    /// Whether what comes now may have been overtaken by its logout.
+    /// Whether its logout may have overtaken what comes now.
     fn left_lately(&self, at: UnixMs) -> bool {
         !self.on_duty && self.since.is_some_and(|since| lately(since, at))
     }
 }
 
-/// How long a doubtful end of a panic ([`Panic::by_flag`]) stays so at most (ms): until readings have said how it is, also if the CAD asks
-/// for half as many and one fails. A panic that an event of its own tells is believed to be another one much sooner ([`LATE`]).
+/// How long a doubtful end of a panic ([`Panic::by_flag`]) stays doubtful at most (ms): until reads have settled it, even if the CAD asks
+/// for half as many and one fails. A panic with an event of its own counts as another one much sooner ([`LATE`]).
 const DOUBTED: i64 = 300_000;
 
 impl Panic {
@@ -40,17 +40,17 @@ impl Server {
         done.touched.insert(Entity::Unit(ident));
     }
 
-    /// Takes a whole unit in that an event told of. Fields that are absent keep what is known: short forms of units are common.
+    /// Merges a whole unit from an event. Absent fields keep their value: short forms of units are common.
     pub(super) fn unit(&mut self, unit: &Unit, login: bool, at: UnixMs, done: &mut Applied) {
         let ident = unit.ident;
         let alive = self.alive(ident);
         self.see(ident, at, done);
         let Some(state) = self.units.get_mut(&ident) else { return };
         if !login && state.left_lately(at) {
-            return; // said before it left
+            return; // sent before it left
         }
         let before = state.unit.clone();
-        // What comes on duty has no panic yet; what is said to come although it is there was said before, and knows of none.
+        // A unit that goes on duty has no panic yet; a login event of a unit on duty is old, and knows of none.
         let knows_panic = !login || !state.on_duty;
         let status = unit.status.filter(|status| before.status != Some(*status));
         merge(&mut state.unit, unit);
@@ -62,7 +62,7 @@ impl Server {
             state.since = Some(at);
             done.changes.push(Change::Duty { ident, on: true, after: None });
         } else if !login && !state.on_duty && unit.status != Some(OFFLINE) {
-            // Seen whole means on duty, but since when is not known.
+            // Seen whole means on duty, but since when is unknown.
             state.on_duty = true;
             state.since = None;
         }
@@ -77,7 +77,7 @@ impl Server {
             }
             let flags_only = self.panics.get(&ident).is_some_and(|panic| panic.over_at.is_none() || panic.by_flag);
             self.panic(ident, on, Origin::Event, at, done);
-            // What was sent before the panic comes within seconds of its start, later only a login: whoever is in panic came before. A
+            // A state from before the panic comes within seconds of its start, later only a login: a unit in panic logged in before. A
             // flag that comes later is newer than the panic.
             let may_be_older = |panic: &&mut Panic| login || at.since(panic.since) <= LATE;
             if let Some(panic) = self.panics.get_mut(&ident).filter(|_| !on && flags_only).filter(may_be_older) {
@@ -86,7 +86,7 @@ impl Server {
         }
     }
 
-    /// Takes a unit in that the CAD lists: on duty, and as it is there. Nothing is touched if that was known.
+    /// Merges a listed unit: on duty, in this state. Touches nothing without a difference.
     pub(super) fn unit_listed(&mut self, unit: &Unit, fresh: bool, at: UnixMs, done: &mut Applied) {
         let ident = unit.ident;
         let before = self.units.get(&ident).cloned().unwrap_or_else(|| UnitState::of(ident));
@@ -118,7 +118,7 @@ impl Server {
         }
     }
 
-    /// Draws anew what names a unit that was `before`, if it shows.
+    /// Renders again what names a unit whose previous state was `before`, if the change is visible.
     fn redraw(&self, before: &Unit, done: &mut Applied) {
         let Some(now) = self.units.get(&before.ident).map(|state| &state.unit) else { return };
         let renamed =
@@ -146,7 +146,7 @@ impl Server {
         self.see(ident, at, done);
         let Some(state) = self.units.get_mut(&ident) else { return };
         let (was_on, since) = (state.on_duty, state.since);
-        // A unit never seen whole may well have been on duty before we came.
+        // A unit never seen whole may well have been on duty before us.
         let unknown = !was_on && since.is_none() && origin == Origin::Event;
         state.end_duty(Ended { at: left_at, missed }, done);
         state.on_duty = false;
@@ -156,22 +156,22 @@ impl Server {
         if (was_on || unknown) && origin.is_news() {
             done.changes.push(Change::Duty { ident, on: false, after: since.filter(|_| was_on).map(|since| at.since(since)) });
         }
-        // The flag goes with the unit's session: nobody is left to switch it off.
+        // The flag ends with the unit's session: nobody is left to switch it off.
         self.panic(ident, false, origin, at, done);
         self.cards_naming(ident, done);
     }
 
-    /// The unit's panic flag. One alarm per false→true edge: an open panic is never raised again, and an edge that a reading found
-    /// first and an event tells a moment later is one edge.
+    /// The unit's panic flag. One alarm per false→true edge: an open panic is never raised again, and an edge that a read found
+    /// first and an event reports a moment later is one edge.
     pub(super) fn panic(&mut self, ident: Ident, on: bool, origin: Origin, at: UnixMs, done: &mut Applied) {
         let read_first = if on && origin == Origin::Event { self.memory.claim(Edge::Panic(ident), at) } else { None };
-        // Once it was said to be over, it is not what the reading found.
+        // Once it was reported over, it isn't the one that the read found.
         if let (Some(silent), Some(panic)) = (read_first, self.panics.get_mut(&ident))
             && (panic.over_at.is_none() || panic.by_flag)
         {
             let reopened = panic.over_at.take().is_some();
             panic.by_flag = false;
-            // The reading may not have known that it was news.
+            // The read may not have known that it was news.
             panic.joined_late &= !silent;
             if silent || reopened {
                 done.touched.insert(Entity::Panic(ident));
@@ -190,7 +190,7 @@ impl Server {
         let in_doubt = self.panics.get(&ident).is_some_and(|panic| panic.ended_in_doubt(at, within));
         let open = self.panics.get_mut(&ident).filter(|panic| panic.over_at.is_none());
         match (open, on) {
-            // What ended it was older than the panic itself: it was never over.
+            // The flag that ended it was older than the panic itself: it was never over.
             (None, true) if in_doubt => self.panic_goes_on(ident, done),
             (None, true) => {
                 let linked_911 = self.panic_call(ident, at);
@@ -226,7 +226,7 @@ impl Server {
                 }
             }
             (None, false) => {
-                // Said again, by something that is no old flag.
+                // Reported again, by something other than an old flag.
                 if let Some(panic) = self.panics.get_mut(&ident).filter(|panic| panic.by_flag) {
                     panic.by_flag = false;
                     done.touched.insert(Entity::Panic(ident));
@@ -249,7 +249,7 @@ impl Server {
         }
     }
 
-    /// The 911 that the game made of this panic, if it came first.
+    /// The 911 that the game created for this panic, if it came first.
     fn panic_call(&self, ident: Ident, at: UnixMs) -> Option<CallId> {
         let unit = &self.units.get(&ident)?.unit;
         self.emergencies

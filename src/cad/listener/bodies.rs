@@ -1,7 +1,7 @@
-//! The memory that bodies take while they are being read: shared by all connections, no address more than its part of it.
+//! Limits the memory of bodies being read: shared by all connections, with a maximum for each address.
 //!
-//! The first [`SMALL`] bytes of each body are always there, since connections are counted: no flood of large bodies keeps a usual event
-//! out. What is more comes from a pool. When that is used up, the body that has not grown for the longest is given up for the newer one.
+//! The first [`SMALL`] bytes of each body are always available, since connections are counted: no flood of large bodies keeps a usual event
+//! out. Further bytes come from a pool. When that is used up, the body that has not grown for the longest is aborted for the newer one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,16 +14,16 @@ use tokio_util::sync::CancellationToken;
 /// Largest body accepted, in bytes. The largest events known (station alerts with recorded speech) stay far below.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// Bytes that every body may take, whatever others take. Most events are smaller than that.
+/// Bytes that every body may use, whatever others use. Most events are smaller.
 pub(super) const SMALL: usize = 64 * 1024;
 /// Bytes beyond [`SMALL`] that may be held at once, over all connections.
 pub(super) const MAX_POOL: usize = 32 * 1024 * 1024;
-/// The part of it that one address may hold.
+/// The part of it that one address may use.
 pub(super) const PER_ADDRESS: usize = MAX_POOL / 8;
-/// A body that grew within this time is not given up for another.
+/// A body that grew within this time isn't aborted for another.
 const STALE: Duration = Duration::from_millis(200);
 
-/// See above. Cheap to clone.
+/// The pool. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bodies(Arc<Mutex<State>>);
 
@@ -35,19 +35,19 @@ struct State {
 
 #[derive(Debug)]
 struct Held {
-    /// `None` if it is not known whose it is: a proxy's.
+    /// `None` if the sender is unknown: a proxy's.
     address: Option<IpAddr>,
     bytes: usize,
     grown: Instant,
     cut: CancellationToken,
 }
 
-/// There is no room for more.
+/// The pool is used up.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoRoom;
 
 impl Bodies {
-    /// A body that begins.
+    /// Starts a body.
     pub(super) fn begin(&self, address: Option<IpAddr>) -> Reading {
         let cut = CancellationToken::new();
         let mut state = self.state();
@@ -63,7 +63,7 @@ impl Bodies {
 }
 
 impl State {
-    /// Gives `id` so many bytes of the pool in all.
+    /// Sets how many bytes of the pool `id` has.
     fn grow(&mut self, id: u64, bytes: usize) -> Result<(), NoRoom> {
         let now = Instant::now();
         let Some(held) = self.held.get_mut(&id) else { return Err(NoRoom) };
@@ -94,23 +94,23 @@ impl State {
     }
 }
 
-/// A body being read; what it holds is given back when it is dropped.
+/// A body being read; its bytes return to the pool when it is dropped.
 #[derive(Debug)]
 pub(super) struct Reading {
     bytes: Vec<u8>,
     bodies: Bodies,
     id: u64,
-    /// Cancelled when it was given up for another.
+    /// Cancelled when it was aborted for another.
     pub(super) cut: CancellationToken,
 }
 
 impl Reading {
-    /// What came.
+    /// The bytes so far.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Adds what came, at most [`MAX_BODY`] in all. Granted for what is here, not for what is announced: announcing costs nothing.
+    /// Adds bytes, at most [`MAX_BODY`] in all. Grants what has arrived, not what was announced: announcing costs nothing.
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), NoRoom> {
         let (room, needed) = (self.bytes.capacity(), self.bytes.len() + chunk.len());
         if needed > room {

@@ -1,16 +1,16 @@
-//! What one endpoint of the CAD may be asked: a share of its limit per minute, which the game server and every other integration
-//! with the same key live on too (docs/cad-contract.md#r4).
+//! Limits requests to one endpoint of the CAD to a share of its limit per minute, since the game server and every other integration
+//! with the same key use the same limit (docs/cad-contract.md#r4).
 //!
-//! Pure. Times are durations since the reader began, from a clock that is never set.
+//! Pure. Times are durations since the reader began, from a monotonic clock.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The CAD counts per minute.
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
-/// How long a 429 makes us ask less.
+/// How long we ask less after a 429.
 const STRAINED: Duration = Duration::from_secs(600);
-/// A 429 while strained halves again, to an eighth at most.
+/// A second 429 in that time halves again, to an eighth at most.
 const MOST_STRAIN: u32 = 3;
 
 /// One endpoint's budget.
@@ -27,7 +27,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// A fresh one. Nothing per minute is taken for one.
+    /// A fresh one. Zero per minute counts as one.
     pub(super) fn new(per_minute: u32) -> Self {
         Self {
             per_minute: per_minute.max(1),
@@ -39,11 +39,11 @@ impl Budget {
         }
     }
 
-    /// When the next request may begin, if none is under way.
+    /// When the next request may begin, if none is in flight.
     pub(super) fn free_at(&self) -> Duration {
         let full = self.ended.len() >= self.per_minute as usize;
         let window = self.ended.front().filter(|_| full).map_or(Duration::ZERO, |end| *end + MINUTE);
-        // Under strain requests keep their distance: one a minute becomes one in two, which a count per minute could not say.
+        // After a 429, requests keep a minimum distance: one a minute becomes one in two, which a count per minute can't express.
         let spaced = match self.ended.back() {
             Some(last) if self.strain > 0 => (*last + (MINUTE / self.per_minute) * (1 << self.strain)).min(self.strained_until),
             _ => Duration::ZERO,
@@ -56,7 +56,7 @@ impl Budget {
         !self.flying && self.free_at() <= now
     }
 
-    /// Whether one is under way.
+    /// Whether one is in flight.
     pub(super) fn is_flying(&self) -> bool {
         self.flying
     }
@@ -66,7 +66,7 @@ impl Budget {
         self.flying = true;
     }
 
-    /// The request came to an end, whatever it was.
+    /// The request ended, with any result.
     pub(super) fn end(&mut self, now: Duration) {
         self.flying = false;
         self.ended.push_back(now);
@@ -75,12 +75,12 @@ impl Budget {
         }
     }
 
-    /// Nothing is asked for this long.
+    /// Pauses for this long.
     pub(super) fn rest(&mut self, wait: Duration, now: Duration) {
         self.rests_until = self.rests_until.max(now + wait);
     }
 
-    /// The CAD said 429. Somebody else needs the rest: it is left alone for as long as it says, then asked half as often for a while.
+    /// The CAD said 429, so somebody else needs the rest: pauses as long as it says, then asks half as often for a while.
     pub(super) fn limited(&mut self, retry_after: Option<Duration>, now: Duration) {
         self.rest(retry_after.unwrap_or(MINUTE).max(Duration::from_secs(1)), now);
         if now >= self.strained_until {
@@ -90,7 +90,7 @@ impl Budget {
         self.strained_until = now + STRAINED;
     }
 
-    /// Requests that could begin now, one after the other.
+    /// Requests that could begin now, one after another.
     pub(super) fn left(&self, now: Duration) -> u32 {
         if self.free_at() > now {
             return 0;
@@ -100,7 +100,7 @@ impl Budget {
         if self.strain > 0 && now < self.strained_until { left.min(1) } else { left }
     }
 
-    /// What it is made for.
+    /// The main purpose.
     pub(super) fn per_minute(&self) -> u32 {
         self.per_minute
     }
@@ -114,7 +114,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// One request after the other as soon as allowed, each taking a second: when they began.
+    /// One request after another as soon as allowed, each taking a second: when they began.
     fn begun(budget: &mut Budget, until: Duration) -> Vec<u64> {
         let mut now = s(0);
         let mut begun = Vec::new();
@@ -153,10 +153,10 @@ mod tests {
             budget.limited(Some(s(30)), s(0));
             assert_eq!((budget.left(s(29)), budget.free_at()), (0, s(apart.max(30))));
             let begun = begun(&mut budget, s(700));
-            // Between two requests lies the distance after the end of the first, which takes a second.
+            // The distance is counted from the end of the first, which takes a second.
             let strained: Vec<u64> = begun.iter().copied().filter(|at| *at < 590 && *at >= apart).collect();
             assert!(strained.windows(2).all(|two| two[1] - two[0] == apart + 1), "{begun:?}");
-            // Back to normal: the whole share lies within one minute again.
+            // Back to normal: the whole share fits in one minute again.
             assert_eq!(begun.iter().filter(|at| (600..660).contains(*at)).count(), per_minute as usize, "{begun:?}");
         }
     }
@@ -174,7 +174,7 @@ mod tests {
             assert_eq!(budget.free_at(), now + s(apart));
             assert_eq!(budget.left(now + s(apart)), 1);
         }
-        // Long after, one 429 is the first again.
+        // Much later, one 429 counts as the first again.
         budget.end(s(5_000));
         budget.limited(Some(s(0)), s(5_000));
         assert_eq!(budget.free_at(), s(5_060));

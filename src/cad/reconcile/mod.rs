@@ -1,8 +1,8 @@
-//! Reads the CAD's REST API from time to time and whenever there is a reason, since changes made through the API raise no event, and a
-//! gap in the hub session is not told again (docs/cad-contract.md#e2, #h7).
+//! Reads the CAD's REST API periodically and on request, since changes made through the API raise no event, and the hub doesn't repeat
+//! events after a gap (docs/cad-contract.md#e2, #h7).
 //!
-//! Job: `schedule.rs` says what to ask when, within the budget of each endpoint; what comes back is decoded and handed to ingest, which
-//! holds it against the world. Never changes the world itself, never asks twice at once per endpoint, never tells the key to anybody.
+//! `schedule.rs` decides what to read when, within the budget of each endpoint; responses are decoded and sent to ingest, which
+//! compares them with the world. Never changes the world itself, never has two requests per endpoint in flight, never reveals the key.
 //!
 //! ```text
 //! Trigger ─▶ schedule ─▶ GET units | GET calls ─▶ decode ─▶ Read ─▶ ingest
@@ -34,36 +34,36 @@ use schedule::{Ending, Schedule};
 
 pub use schedule::Pace;
 
-/// Budgets fill up again while nothing happens: what people and machines see is at most this old.
+/// Budgets refill while nothing happens: the shown values are at most this old.
 const SHOW: Duration = Duration::from_secs(5);
 
 /// The reader of one community's CAD: all servers of one API key.
 #[derive(Debug)]
 pub struct Reconciler {
     pub servers: Vec<ServerId>,
-    /// How much is read.
+    /// The limits.
     pub pace: Pace,
     /// The API.
     pub rest: CadReader,
     pub clock: Clock,
     pub metrics: Metrics,
     pub status: Status,
-    /// Where readings go: the only place that may change the world.
+    /// Receives reads: only ingest may change the world.
     pub readings: mpsc::Sender<Read>,
     /// Requests to read a server.
     pub requests: mpsc::Receiver<Trigger>,
 }
 
-/// What came of one reading.
+/// The result of one read.
 struct Done {
     server: ServerId,
     part: Part,
     asked_at: UnixMs,
-    /// What ingest made of it; `None` inside if it could not be stored.
+    /// Ingest's outcome; `None` inside if it couldn't be stored.
     result: Result<Option<Outcome>, RestError>,
 }
 
-/// What people were told of each part, so that they are told once.
+/// The notices about each part so far, so that people get each once.
 #[derive(Debug, Default)]
 struct Told {
     units: Option<Discriminant<RestError>>,
@@ -80,7 +80,7 @@ impl Told {
 }
 
 impl Reconciler {
-    /// To be driven by hand instead of [`Reconciler::run`].
+    /// For tests that drive it by hand instead of [`Reconciler::run`].
     #[must_use]
     pub fn by_hand(self) -> ByHand {
         let schedule = Schedule::new(&self.servers, self.pace);
@@ -115,12 +115,12 @@ impl Reconciler {
         }
     }
 
-    /// Asks, and waits until ingest has made something of the answer. Borrows nothing: many of these live beside the loop.
+    /// Sends a request, and waits until ingest has processed the response. Borrows nothing: many of these run beside the loop.
     fn read(&self, server: ServerId, part: Part) -> impl Future<Output = Done> + use<> {
         let (rest, clock, readings) = (self.rest.clone(), self.clock.clone(), self.readings.clone());
         let every_ms = self.every_ms(part);
         async move {
-            // Before the request: what an event tells from here on is newer than the answer.
+            // Before the request: events from here on are newer than the response.
             let asked_at = clock.now();
             let result = match listing(&rest, server, part, asked_at, every_ms).await {
                 Ok(listing) => Ok(hand_over(&readings, server, listing).await),
@@ -130,7 +130,7 @@ impl Reconciler {
         }
     }
 
-    /// How often one server can be read: by the clock, or as the budget goes round.
+    /// How often one server can be read: by the clock, or by the budget.
     fn every_ms(&self, part: Part) -> i64 {
         let per_minute = match part {
             Part::Units => self.pace.units_per_minute,
@@ -155,7 +155,7 @@ impl Reconciler {
                 self.status.read(*server, *part, *asked_at, *outcome);
                 tracing::debug!(%server, part = part.as_str(), skipped = outcome.skipped, changes = outcome.changes, "read the CAD");
             }
-            // Ingest told people of the disk itself.
+            // Ingest reports the disk itself.
             Ok(None) => self.metrics.reading(*part, ReadOutcome::NotStored),
             Err(error) => self.failed(told, *server, *part, error),
         }
@@ -185,7 +185,7 @@ impl Reconciler {
         let sentence = sentence(part, error);
         self.status.unread(server, part, now, &sentence);
         let kind = discriminant(error);
-        // A suspension is told of where it begins.
+        // A suspension is reported where it begins.
         let told_elsewhere = matches!(error, RestError::Suspended { .. });
         if told.of(part).replace(kind) == Some(kind) || told_elsewhere {
             tracing::debug!(%server, part = part.as_str(), %error, "the CAD could still not be read");
@@ -207,7 +207,7 @@ impl Reconciler {
     }
 }
 
-/// The same work on the same schedule, done by hand, one reading after another: for simulations, whose time does not pass by itself.
+/// The same on the same schedule, one read at a time: for simulations, whose time doesn't pass by itself.
 #[derive(Debug)]
 pub struct ByHand {
     reader: Reconciler,
@@ -217,7 +217,7 @@ pub struct ByHand {
 }
 
 impl ByHand {
-    /// Reads what is due now; `take` brings it into the world.
+    /// Reads what is due now; `take` applies it to the world.
     pub async fn read(&mut self, mut take: impl AsyncFnMut(Read)) {
         let at = self.reader.clock.now();
         let now = Duration::from_millis(u64::try_from(at.since(self.began)).unwrap_or(0));
@@ -245,7 +245,7 @@ async fn listing(rest: &CadReader, server: ServerId, part: Part, asked_at: UnixM
         Part::Units => {
             let answer = rest.units(server).await?;
             let units: Vec<Unit> = answer.units.iter().filter_map(listed_unit).collect();
-            // A unit that cannot be read is one whose absence means nothing.
+            // If a unit can't be decoded, a missing unit means nothing.
             let complete = answer.complete && units.len() == answer.units.len();
             Listing { units: Some(ListedUnits { units, complete }), ..listing }
         }
@@ -256,7 +256,7 @@ async fn listing(rest: &CadReader, server: ServerId, part: Part, asked_at: UnixM
     })
 }
 
-/// A call that cannot be read, or whose number cannot, is one whose absence means nothing.
+/// If a call or its number can't be decoded, a missing call means nothing.
 fn listed_calls(answer: &Calls) -> ListedCalls {
     let dispatches: Vec<DispatchCall> = answer.active.iter().filter_map(listed_dispatch).collect();
     let emergencies: Vec<EmergencyCall> = answer.emergency.iter().filter_map(listed_emergency).collect();
@@ -301,7 +301,7 @@ fn ending(result: &Result<Option<Outcome>, RestError>) -> Ending {
     }
 }
 
-/// For people. A limit is told in another way than to somebody who pressed a button: nobody need try again.
+/// For people. A limit is worded differently than after a press: nobody needs to retry.
 fn sentence(part: Part, error: &RestError) -> String {
     let setting = match part {
         Part::Units => "SONORAN_UNITS_PER_MINUTE",

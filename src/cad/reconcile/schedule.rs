@@ -1,4 +1,4 @@
-//! Which server is read next, which part of it, and when. Pure: requests and times in, readings to begin out.
+//! Decides which server is read next, which part of it, and when. Pure: requests and times in, reads out.
 //!
 //! ```text
 //! request ─▶ not before ─▶ ripe ─▶ its endpoint has budget, nothing under way there ─▶ begun ─▶ read
@@ -13,30 +13,30 @@ use super::budget::Budget;
 use crate::ids::ServerId;
 use crate::refresh::{Part, Reason};
 
-/// A removed 911 may have been taken by several requests, its removal but one of them: the others are waited for.
+/// A removal may be one of several requests that dispatched the 911: wait for the others.
 const AFTER_REMOVAL: Duration = Duration::from_secs(2);
-/// Several removals are gathered into one reading; the first of them waits no longer than this.
+/// Several removals share one read; the first of them waits no longer than this.
 const GATHERED_MOST: Duration = Duration::from_secs(6);
-/// What an event has just touched is read again this much later.
+/// What a read left out because of a recent event is read again this much later.
 const AGAIN: Duration = Duration::from_secs(4);
-/// … and if that reading left something out too.
+/// … and if that read left something out too.
 const AGAIN_AFTER_AGAIN: Duration = Duration::from_secs(30);
-/// The first ordinary reading. Hub sessions that come up before it have asked for theirs.
+/// The first periodic read. Hub sessions that connect before it have requested theirs.
 const FIRST: Duration = Duration::from_secs(10);
-/// Refused credentials, a plan too low, an unknown server: none of it comes right by itself soon.
+/// Rejected credentials, a plan too low, an unknown server: none of them resolves itself soon.
 const REFUSED: Duration = Duration::from_secs(300);
-/// Waits after failures double from the first to the second.
+/// Pauses after failures double from the first to the second.
 const FAILED: Duration = Duration::from_secs(5);
 const FAILED_MOST: Duration = Duration::from_secs(300);
-/// Calls wait this long for the units of their server, which they name.
+/// Calls wait this long for the units of their server, which they refer to.
 const UNITS_FIRST: Duration = Duration::from_secs(3);
-/// So many triggered readings in a row, then an ordinary one that waits has its turn.
+/// After this many requested reads in a row, a waiting periodic one is next.
 const TRIGGERED_IN_A_ROW: u32 = 2;
 
-/// How much may be read.
+/// The limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Each server is read anew after this long; `None` = only when something asks for it.
+    /// Each server is read again after this long; `None` = only on request.
     pub period: Option<Duration>,
     /// `SONORAN_CALLS_PER_MINUTE`.
     pub calls_per_minute: u32,
@@ -44,19 +44,19 @@ pub struct Pace {
     pub units_per_minute: u32,
 }
 
-/// How a reading ended, as far as the schedule is concerned.
+/// How a read ended, for the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Read,
-    /// 429, with the wait that the CAD asked for.
+    /// 429, with the CAD's wait.
     Limited(Option<Duration>),
-    /// Key or plan: true for every server.
+    /// Key or plan: the same for every server.
     Refused,
     /// The CAD does not know this server.
     NoSuchServer,
-    /// Nothing is sent for so long: the CAD called two requests malformed.
+    /// Nothing is sent for this long: the CAD called two requests malformed.
     Suspended(Duration),
-    /// Anything else: this server is tried again later, the others go on.
+    /// Anything else: this server is retried later, the others continue.
     Failed,
 }
 
@@ -77,7 +77,7 @@ struct Endpoint {
     servers: BTreeMap<ServerId, Cell>,
 }
 
-/// A reading under way.
+/// A read in flight.
 #[derive(Clone, Copy, Debug)]
 struct Flight {
     server: ServerId,
@@ -90,11 +90,11 @@ struct Flight {
 #[derive(Clone, Copy, Debug, Default)]
 struct Cell {
     request: Option<Request>,
-    /// When the ordinary reading is due.
+    /// When the periodic read is due.
     due: Option<Duration>,
-    /// When it was last begun: a number that grows with each reading, 0 = never.
+    /// When it last began: a number that grows with each read, 0 = never.
     turn: u64,
-    /// The last reading was one that [`Reason::Recheck`] asked for.
+    /// The last read was for [`Reason::Recheck`].
     was_again: bool,
     failures: u32,
     blocked_until: Duration,
@@ -103,11 +103,11 @@ struct Cell {
 /// All requests for one part of one server.
 #[derive(Clone, Copy, Debug)]
 struct Request {
-    /// When the first of them comes true.
+    /// When the first of them is due.
     not_before: Duration,
-    /// When it would have, had nothing been gathered into it.
+    /// When it would have been, without collecting others.
     first: Duration,
-    /// The last: a reading before that does not stand for it. Nothing for [`Reason::Recheck`], since every reading says for itself
+    /// The last: a read before that doesn't satisfy it. Nothing for [`Reason::Recheck`], since every read finds out for itself
     /// whether another is needed.
     last: Option<Duration>,
     /// All of them are [`Reason::Recheck`].
@@ -119,7 +119,7 @@ impl Request {
         Self { not_before, first: not_before, last: (!again).then_some(not_before), again }
     }
 
-    /// What is left of it after a reading that begins now.
+    /// The requests that remain after a read that begins now.
     fn left(self, now: Duration) -> Option<Self> {
         self.last.filter(|last| *last > now).map(|last| Self::new(last, false))
     }
@@ -138,7 +138,7 @@ impl Cell {
         });
     }
 
-    /// When it may be read, budget aside.
+    /// When it may be read, apart from the budget.
     fn ripe_at(&self) -> Option<Duration> {
         let requested = self.request.map(|request| request.not_before);
         let ripe = match (requested, self.due) {
@@ -158,7 +158,7 @@ impl Cell {
 }
 
 impl Schedule {
-    /// Of these servers, beginning at time zero.
+    /// For these servers, starting at time zero.
     pub(super) fn new(servers: &[ServerId], pace: Pace) -> Self {
         let endpoint = |part: Part| {
             let per_minute = match part {
@@ -178,7 +178,7 @@ impl Schedule {
         Self { period: pace.period, endpoints: Part::ALL.map(endpoint) }
     }
 
-    /// Somebody wants a server read. RefreshRequests for the same server and part become one.
+    /// Adds a request for a server. Requests for the same server and part are merged.
     pub(super) fn request(&mut self, server: ServerId, reason: Reason, now: Duration) {
         match reason {
             Reason::Removed => self.removed(server, now),
@@ -201,7 +201,7 @@ impl Schedule {
         let Some(cell) = cell else { return };
         let at = now + AFTER_REMOVAL;
         match &mut cell.request {
-            // Only removals wait for their time without being an afterthought.
+            // Only removals have a delay without being a recheck.
             Some(request) if request.not_before > now && !request.again => {
                 let most = request.first.saturating_add(GATHERED_MOST - AFTER_REMOVAL);
                 request.not_before = at.min(most.max(request.not_before));
@@ -211,8 +211,8 @@ impl Schedule {
         }
     }
 
-    /// A reading of this part left something out. Should the next one do so too, it is not hurried a second time: a busy server would
-    /// use up what is there for all.
+    /// A read of this part left something out. If the next one does so too, it isn't hurried a second time: a busy server would
+    /// use up the budget of all.
     pub(super) fn again(&mut self, server: ServerId, part: Part, now: Duration) {
         let was_again = self.endpoint(part).and_then(|endpoint| endpoint.servers.get(&server)).is_some_and(|cell| cell.was_again);
         let wait = if was_again { AGAIN_AFTER_AGAIN } else { AGAIN };
@@ -225,7 +225,7 @@ impl Schedule {
         }
     }
 
-    /// The CAD is there again: what could not be reached before is not waited for any longer. The budget still holds.
+    /// The CAD can be reached again: pauses after failures end. The budget still applies.
     fn forgive(&mut self, server: ServerId, part: Part) {
         let cell = self.endpoint_mut(part).and_then(|endpoint| endpoint.servers.get_mut(&server));
         if let Some(cell) = cell.filter(|cell| cell.failures > 0) {
@@ -247,10 +247,10 @@ impl Schedule {
         self.endpoint(Part::Units)?.flight.map(|flight| (flight.server, flight.since + UNITS_FIRST))
     }
 
-    /// Begins the next reading that may begin now. Ask again until there is none.
+    /// Begins the next read that may begin now. Call again until there is none.
     pub(super) fn next(&mut self, now: Duration) -> Option<(ServerId, Part)> {
         for part in Part::ALL {
-            // Asked for each part: the units may have begun just now.
+            // Checked for each part: the units may have begun just now.
             let held = self.units_first().filter(|(_, until)| part == Part::Calls && now < *until).map(|(server, _)| server);
             let period = self.period;
             let Some(endpoint) = self.endpoint_mut(part) else { continue };
@@ -276,7 +276,7 @@ impl Schedule {
         self.endpoints.iter().filter_map(ready).min()
     }
 
-    /// The reading under way of this part ended. `jitter` is between 0 and 1.
+    /// The read in flight of this part ended. `jitter` is between 0 and 1.
     pub(super) fn done(&mut self, part: Part, ending: Ending, now: Duration, jitter: f64) {
         let Some(endpoint) = self.endpoint_mut(part) else { return };
         let Some(flight) = endpoint.flight.take() else { return };
@@ -300,7 +300,7 @@ impl Schedule {
             }
             Ending::Limited(_) | Ending::Refused | Ending::Suspended(_) => {}
         }
-        // It was not read: what was requested still is.
+        // It was not read: the request remains.
         if flight.triggered {
             cell.request(Request::new(now, flight.again));
         } else {
@@ -313,14 +313,14 @@ impl Schedule {
         self.endpoint(part).map_or((0, 0), |endpoint| (endpoint.budget.left(now), endpoint.budget.per_minute()))
     }
 
-    /// How long from now nothing of this part can be asked.
+    /// How long no request for this part is possible.
     pub(super) fn wait(&self, part: Part, now: Duration) -> Duration {
         self.endpoint(part).map_or(Duration::ZERO, |endpoint| endpoint.budget.free_at().saturating_sub(now))
     }
 }
 
 impl Endpoint {
-    /// Triggered ones first, then the one read longest ago; but what is triggered may not keep the others waiting for ever.
+    /// Requested ones first, then the one read longest ago; but requested ones may not delay the others forever.
     fn choose(&self, held: Option<ServerId>, now: Duration) -> Option<ServerId> {
         if !self.budget.is_free(now) {
             return None;
@@ -351,7 +351,7 @@ impl Endpoint {
     }
 }
 
-/// Doubles, and is spread over its upper half.
+/// Doubles, with jitter over its upper half.
 fn failed_wait(failures: u32, jitter: f64) -> Duration {
     let whole = FAILED.saturating_mul(1 << failures.min(8)).min(FAILED_MOST);
     whole.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))

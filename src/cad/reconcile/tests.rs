@@ -1,4 +1,4 @@
-//! The task against the pretended CAD, with a pretended ingest.
+//! Tests the task against the simulated CAD, with a fake ingest.
 
 use secrecy::SecretString;
 use tenfour_sim::cad::{CadOptions, CadSim, Seen, Silence, UnitSpec};
@@ -54,7 +54,7 @@ impl Stage {
         self.requests.request(ONE, reason);
     }
 
-    /// The next reading and what it is of; ingest says `outcome`.
+    /// The next read and its part; ingest answers `outcome`.
     async fn reading(&mut self, outcome: Outcome) -> Listing {
         let read = timeout(SOON, self.readings.recv()).await.expect("nothing was read").unwrap();
         assert_eq!(read.server, ONE);
@@ -153,7 +153,7 @@ async fn trouble_is_told_once_and_again_only_when_it_is_another() {
     let mut stage = Stage::new(Pace { calls_per_minute: 5, ..pace() }).await;
     stage.cad.rest_status("/calls", 500, 2, None);
     stage.request(Reason::Removed);
-    // Fails twice, with 2.5 to 10 s between; then comes right by itself.
+    // Fails twice, with 2.5 to 10 s between; then works by itself.
     assert!(stage.reading(Outcome::default()).await.calls.is_some());
     stage.until("the reading", |s| s.counts("calls", "nothing_new")).await;
     let facts = stage.status.snapshot();

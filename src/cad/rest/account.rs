@@ -1,4 +1,4 @@
-//! Accounts of the community: who somebody is in the CAD, what they may do, which units are theirs.
+//! Accounts of the community: who somebody is in the CAD, their permissions, and their units.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use crate::ids::{CallId, Ident, ServerId};
 
 /// Accounts on a page: the CAD's own limit.
 const PAGE: usize = 100;
-/// Most permission flags read; 43 are documented.
+/// Limit on the permission flags read; 43 are documented.
 const MOST_PERMISSIONS: usize = 500;
 
-/// What the CAD's administrators made of an account (docs/cad-contract.md#n7).
+/// An account's status, set by the CAD's administrators (docs/cad-contract.md#n7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountStatus {
-    /// 0: waits to be let in.
+    /// 0: waits for approval.
     Pending,
     /// 1: a member.
     Validated,
@@ -37,7 +37,7 @@ pub enum AccountStatus {
 impl AccountStatus {
     fn read(value: &Value) -> Option<Self> {
         const NAMES: [&str; 5] = ["PENDING", "VALIDATED", "EXPIRED", "REMOVED", "BANNED"];
-        // Names stand where numbers are documented elsewhere in this API (set status answers `ENROUTE`).
+        // Names appear where numbers are documented elsewhere in this API (set status answers `ENROUTE`).
         let named = || {
             let name = value.as_str()?.trim();
             NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)).and_then(|at| i64::try_from(at).ok())
@@ -60,7 +60,7 @@ pub struct Account {
     pub uuid: String,
     /// The name it signs in with.
     pub username: Option<String>,
-    /// The community's own id for the member, such as a game licence.
+    /// The community's own id for the member, such as a game license.
     pub community_user_id: Option<String>,
     /// Whether it is a member at all.
     pub status: AccountStatus,
@@ -69,7 +69,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether a permission is on. The letter case of `name` does not matter; one that was not told is off.
+    /// Whether a permission is on. The letter case of `name` doesn't matter; one that is missing is off.
     #[must_use]
     pub fn may(&self, name: &str) -> bool {
         self.permissions.get(&name.to_ascii_lowercase()).copied().unwrap_or(false)
@@ -82,7 +82,7 @@ impl Account {
             uuid: property(fields, "uuid").and_then(Value::as_str).filter(|uuid| is_account(uuid))?.to_owned(),
             username: property(fields, "username").and_then(text),
             community_user_id: property(fields, "communityUserId").and_then(text),
-            // Absent, nobody could tell a member from somebody banned.
+            // Without it, a member can't be distinguished from somebody banned.
             status: property(fields, "status").and_then(AccountStatus::read)?,
             permissions: permissions(property(fields, "permissions")),
         })
@@ -127,7 +127,7 @@ pub struct Identifiers {
     pub all: Vec<Object>,
 }
 
-/// Units that are listed below `name`. Junk among them is passed over; nothing but junk is no list.
+/// Units in the list `name`. Unreadable ones among them are skipped; a list with nothing else is rejected.
 fn units_below(answer: &Value, name: &str) -> Result<Vec<Object>, RestError> {
     let rows = array(answer, name).ok_or(RestError::Unreadable)?;
     let is_unit = |row: &Object| property(row, "id").and_then(number).is_some();
@@ -135,10 +135,10 @@ fn units_below(answer: &Value, name: &str) -> Result<Vec<Object>, RestError> {
 }
 
 impl CadReader {
-    /// The account of a member; `None` if it is not linked (10 a minute).
+    /// The account of a member; `None` if it isn't linked (10 a minute).
     ///
-    /// What the CAD answers for a Discord user who linked nothing is not documented (docs/cad-contract.md#r7): 404, nothing at all, and a
-    /// refusal that says "not linked" are taken for it.
+    /// The CAD's answer for a Discord user without a link is undocumented (docs/cad-contract.md#r7): 404, nothing at all, and a
+    /// refusal that says "not linked" count as that.
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -146,7 +146,7 @@ impl CadReader {
         self.account_of(of, Rank::default()).await
     }
 
-    /// As [`CadReader::account`], for somebody of this rank.
+    /// As [`CadReader::account`], for a person of this rank.
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -164,7 +164,7 @@ impl CadReader {
         Account::read(&answer).map(Some).ok_or(RestError::Unreadable)
     }
 
-    /// A page of the community's accounts, in the CAD's order (10 a minute). Entries that do not say what an account may are left out.
+    /// A page of the community's accounts, in the CAD's order (10 a minute). Entries without a status or permissions are left out.
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -207,8 +207,8 @@ impl CadReader {
         Ok(Identifiers { selected: selected.map(Ident), all })
     }
 
-    /// The unit of the account that is on a dispatch call, and the call; `None` if none is (10 a minute). What the CAD answers then is not
-    /// documented: 404, nothing, and numbers below 1 are taken for it.
+    /// The account's unit that is on a dispatch call, and the call; `None` if none is (10 a minute). The CAD's answer for that is
+    /// undocumented: 404, nothing, and numbers below 1 count as that.
     ///
     /// # Errors
     /// As [`RestError`] says.

@@ -1,4 +1,4 @@
-//! Changes the CAD, for somebody who may: every change demands a [`Granted`], which only `authorization` creates.
+//! Changes the CAD with authorization: every change demands a [`Granted`], which only `authorization` creates.
 
 use serde_json::Value;
 
@@ -12,12 +12,12 @@ use crate::ids::{CommunityId, ServerId};
 #[derive(Clone, Debug)]
 pub struct CadActor {
     pub(super) rest: CadRest,
-    /// Whose API key it is: the CAD does not check for whom the key is used.
+    /// Whose API key it is: the CAD doesn't check for whom the key is used.
     pub(super) community: CommunityId,
 }
 
 impl CadActor {
-    /// Turns away all requests that wait for a turn; nothing waits from now on.
+    /// Rejects all requests that wait for a turn; from now on nothing waits.
     pub fn stop_waiting(&self) {
         self.rest.budgets.close();
     }
@@ -28,7 +28,7 @@ impl CadActor {
         self.rest.budgets.is_spent(Endpoint::Attach)
     }
 
-    /// Makes a change and reads its answer. A grant for another community or server is worth nothing here.
+    /// Sends a change and reads its answer. A grant for another community or server is rejected.
     pub(super) async fn change<T>(
         &self,
         granted: &Granted,

@@ -1,10 +1,10 @@
-//! One request and its answer; one more where repeating is safe.
+//! Sends one request and reads its answer; repeats it once where that is safe.
 //!
 //! ```text
 //! budget ─spent─▶ waits for its turn (`turn.rs`), 3 minutes at most
 //!    ▼
 //!  send ─▶ answer ─▶ done │ refused │ 429: the operation rests
-//!    └─▶ none, torn, 5xx ─▶ of a question: that. Of a change: OutcomeUnknown
+//!    └─▶ none, truncated, 5xx ─▶ for a read: an error. For a change: OutcomeUnknown
 //!              └─ no connection, 502 to 504, and safe to repeat ─▶ a pause, once more
 //! ```
 
@@ -23,13 +23,13 @@ use super::{CadRest, MAX_ANSWER, MAX_BUILT, Object, READING_TIME, RestError, TIM
 use crate::ids::ServerId;
 use crate::json::{self, Reader, Secrets};
 
-/// Before the second try.
+/// Before the second attempt.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Longest refusal whose words are looked at, in bytes.
+/// Largest error body that is read, in bytes.
 const MAX_REFUSAL: usize = 64 * 1024;
 
-/// Longest `Retry-After` of a 502 to 504 that is waited for: somebody sits before it.
+/// Longest `Retry-After` of a 502 to 504 that is obeyed: a person waits for the result.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A request to be made.
@@ -37,9 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Ask {
     /// Which operation.
     endpoint: Endpoint,
-    /// Whether it counts for the operation's budget; if not, the caller keeps one.
+    /// Whether it uses the operation's budget; if not, the caller has its own.
     counted: bool,
-    /// Before whom it goes, if it has to wait.
+    /// Its rank, if it has to wait.
     rank: Rank,
     method: Method,
     path: String,
@@ -49,7 +49,7 @@ pub(super) struct Ask {
     change: bool,
     /// Whether it may be sent a second time.
     repeat: bool,
-    /// Whether "not there" at the second try means that the first one did it.
+    /// Whether "not there" at the second attempt means that the first one did it.
     gone_is_done: bool,
     missing: Missing,
 }
@@ -71,22 +71,22 @@ impl Ask {
         }
     }
 
-    /// A question: it may be repeated.
+    /// A read: it may be repeated.
     pub(super) fn get(endpoint: Endpoint, path: String) -> Self {
         Self { repeat: true, ..Self::new(endpoint, path, Missing::Thing) }
     }
 
-    /// A question of the reader, who keeps its own budget and repeats on its own schedule.
+    /// A read of the reader, which has its own budget and repeats on its own schedule.
     pub(super) fn reading(endpoint: Endpoint, path: String, server: ServerId) -> Self {
         Self { counted: false, ..Self::new(endpoint, path, Missing::Server(server)) }
     }
 
-    /// Before whom it goes, if it has to wait.
+    /// Sets its rank, if it has to wait.
     pub(super) fn ranked(self, rank: Rank) -> Self {
         Self { rank, ..self }
     }
 
-    /// A change that may be repeated: done twice it is what it is done once.
+    /// A change that may be repeated: doing it twice has the same effect.
     pub(super) fn change(endpoint: Endpoint, method: Method, path: String) -> Self {
         Self { method, change: true, ..Self::get(endpoint, path) }
     }
@@ -96,7 +96,7 @@ impl Ask {
         Self { repeat: false, ..self }
     }
 
-    /// "Not there" at the second try means that the first one did it: the answer is null then.
+    /// "Not there" at the second attempt means that the first one did it: the answer is null then.
     pub(super) fn gone_is_done(self) -> Self {
         Self { gone_is_done: true, ..self }
     }
@@ -111,7 +111,7 @@ impl Ask {
         Self { missing: Missing::Address, ..self }
     }
 
-    /// A question that is not a GET.
+    /// A read that isn't a GET.
     pub(super) fn by(self, method: Method) -> Self {
         Self { method, ..self }
     }
@@ -129,10 +129,10 @@ impl Ask {
     }
 }
 
-/// A try that failed.
+/// A failed attempt.
 struct Failure {
     error: RestError,
-    /// How long to wait before another try could help, if it could.
+    /// How long to wait before another attempt could help, if at all.
     again: Option<Duration>,
 }
 
@@ -147,13 +147,13 @@ pub(super) fn is_not_linked(detail: &str) -> bool {
     detail.to_ascii_lowercase().contains("not linked")
 }
 
-/// Reads the answer of a change that has nothing to tell: an object, or nothing at all.
+/// Reads the answer of a change without a result: an object, or nothing at all.
 pub(super) fn done(answer: &Value) -> Option<()> {
     matches!(answer, Value::Null | Value::Object(_)).then_some(())
 }
 
 impl CadRest {
-    /// Makes the request. An empty answer, and what was gone already, is null.
+    /// Sends the request. An empty answer, and one for something already gone, is null.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Value, RestError> {
         let pass = match ask.counted {
             true => Some(self.budgets.turn(ask.endpoint, ask.rank).await?),
@@ -162,7 +162,7 @@ impl CadRest {
                 None
             }
         };
-        // From here on somebody waits for the CAD, and not for their turn.
+        // From here on the person waits for the CAD, not for their turn.
         let until = Instant::now() + ask.time();
         let first = self.attempt(&ask, pass, until).await;
         if !ask.counted {
@@ -174,7 +174,7 @@ impl CadRest {
         };
         let Some(pause) = first.again.filter(|pause| ask.repeat && Instant::now() + *pause < until) else { return Err(first.error) };
         tokio::time::sleep(pause).await;
-        // The second try told nothing of what became of the first, if there is no room for it.
+        // If there is no budget for a second attempt, the first one's outcome stays unknown.
         let Ok(pass) = self.budgets.take(ask.endpoint, ask.rank, Instant::now()) else { return Err(first.error) };
         let second = match self.attempt(&ask, Some(pass), until).await {
             Ok(answer) => return Ok(answer),
@@ -184,7 +184,7 @@ impl CadRest {
         match second {
             RestError::NotThere { .. } if doubt && ask.gone_is_done => Ok(Value::Null),
             RestError::RateLimited { .. } | RestError::Network { .. } if doubt => Err(first.error),
-            // "There already": that may be so because of the first.
+            // "Already there": possibly because of the first.
             RestError::Rejected { .. } if doubt => Err(first.error),
             second => Err(second),
         }
@@ -213,7 +213,7 @@ impl CadRest {
             Ok(body) if status.is_success() => ask.answered(status, body, &self.secrets),
             Err(Unread::Broken(error)) if status.is_success() => Err(ask.unanswered(&error)),
             Err(Unread::Large) if status.is_success() => Err(ask.doubted(RestError::Unreadable).into()),
-            // What it refuses is told by the status; the body is for the words.
+            // The status identifies the refusal; the body has the words.
             body => {
                 let body = body.ok().filter(|body| body.len() <= MAX_REFUSAL && !self.is_told(body)).unwrap_or_default();
                 let failure = ask.refused(status, response.headers(), &body, pass.as_ref());
@@ -227,7 +227,7 @@ impl CadRest {
         }
     }
 
-    /// Whether an answer repeats our key.
+    /// Whether an answer contains our key.
     fn is_told(&self, body: &[u8]) -> bool {
         let key = self.key.expose_secret().as_bytes();
         !key.is_empty() && body.windows(key.len()).any(|part| part.eq_ignore_ascii_case(key))
@@ -235,12 +235,12 @@ impl CadRest {
 }
 
 impl Ask {
-    /// Whether a 400 is the CAD's way to say that somebody has no account: no fault of the request.
+    /// Whether a 400 is the CAD's way to say that somebody has no account: the request isn't malformed.
     fn says_not_linked(&self, error: &RestError) -> bool {
         self.endpoint == Endpoint::Account && matches!(error, RestError::Rejected { detail } if is_not_linked(detail))
     }
 
-    /// What became of a change is not known.
+    /// The outcome of a change is unknown.
     fn doubted(&self, error: RestError) -> RestError {
         if self.change { RestError::outcome_unknown(&error) } else { error }
     }
@@ -251,7 +251,7 @@ impl Ask {
             return told.into();
         }
         if error.is_connect() {
-            // Nothing was sent. A time-out would come again.
+            // Nothing was sent. A time-out would happen again.
             return Failure { error: told, again: (!error.is_timeout()).then_some(PAUSE) };
         }
         self.doubted(told).into()
@@ -282,7 +282,7 @@ impl Ask {
     }
 }
 
-/// The tree of an answer, without the key. `None` if it is not JSON, or would take more than [`MAX_BUILT`].
+/// The parsed answer, without the key. `None` if it isn't JSON, or would take more than [`MAX_BUILT`].
 fn read(body: &[u8], secrets: &Secrets) -> Option<Value> {
     let most = MAX_BUILT / size_of::<Value>();
     let outline = json::scan(body, most).ok()?;

@@ -1,12 +1,12 @@
-//! What each operation may still ask of the CAD: a share of its limit per minute, which the game server and every other integration with
-//! the same key live on too (docs/cad-contract.md#r4). Not for units and calls: the reader has budgets of its own.
+//! Limits requests of each operation to a share of its limit per minute, since the game server and every other integration with
+//! the same key use the same limit (docs/cad-contract.md#r4). Not for units and calls: the reader has its own budgets.
 //!
 //! ```text
 //! turn ─▶ Pass (in flight) ─dropped─▶ counted for 60 s from then on      429 ─▶ rests
 //!   └─ nothing left ─▶ waits in its line (`turn.rs`)                      two 400s ─▶ suspended for 10 min ─▶ one try
 //! ```
 //!
-//! Several requests may fly at once. The end counts, not the beginning: the CAD saw the request somewhere between the two.
+//! Several requests may be in flight. The end counts, not the beginning: the CAD saw the request somewhere in between.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,9 +23,9 @@ use crate::clock::{Clock, UnixMs};
 /// `SONORAN_ACTION_SHARE` unless set, in percent.
 pub const SHARE: u32 = 70;
 
-/// How long an operation is left alone after two malformed requests.
+/// How long an operation is suspended after two malformed requests.
 const SUSPENDED: Duration = Duration::from_secs(600);
-/// How long others wait for the one try after it.
+/// How long others wait for the single attempt after it.
 const TRYING: Duration = Duration::from_secs(10);
 
 /// The CAD counts per minute.
@@ -37,7 +37,7 @@ pub(super) enum Endpoint {
     Version,
     Servers,
     Info,
-    /// The reader's, who keeps a budget of its own: here for malformed requests only.
+    /// The reader's, which has its own budget: here only for malformed requests.
     Units,
     /// The same.
     Calls,
@@ -65,7 +65,7 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Its name for people, and requests a minute (docs/cad-contract.md#r10). The last two are not documented for templates: the usual 10
+    /// Its name for people, and requests a minute (docs/cad-contract.md#r10). The last two are undocumented for templates: the usual 10
     /// is assumed.
     pub(super) fn documented(self) -> (&'static str, u32) {
         match self {
@@ -115,7 +115,7 @@ pub struct BudgetLeft {
     pub left: u32,
     /// Requests that we allow ourselves in a minute.
     pub per_minute: u32,
-    /// Until one more may be sent, if none may be now.
+    /// How long until one more may be sent, if none may be now.
     pub wait: Option<Duration>,
 }
 
@@ -142,12 +142,12 @@ impl Budget {
         self.rests_until = self.rests_until.filter(|until| *until > now);
     }
 
-    /// Requests that may begin now, or how long it takes until one may.
+    /// Requests that may begin now, or how long until one may.
     fn left(&mut self, now: Instant) -> Result<u32, Duration> {
         self.forget(now);
         let used = self.flying.saturating_add(u32::try_from(self.ended.len()).unwrap_or(u32::MAX));
         let left = self.per_minute.saturating_sub(used);
-        // With all in flight the first of them has its whole minute before it.
+        // If all are in flight, the first of them still has its whole minute.
         let window = (left == 0).then(|| self.ended.front().map_or(MINUTE, |end| (*end + MINUTE).duration_since(now)));
         let rest = self.rests_until.map(|until| until.duration_since(now));
         match window.max(rest) {
@@ -157,21 +157,21 @@ impl Budget {
     }
 }
 
-/// What is known of one operation's requests that the CAD could not read.
+/// State of one operation's malformed requests.
 #[derive(Debug, Default)]
 struct Malformed {
     /// When the CAD answered so, the last two.
     answered: VecDeque<Instant>,
     /// Until when nothing is sent.
     until: Option<Instant>,
-    /// Suspended, and not known to be well again.
+    /// Was suspended, and not known to work again.
     suspended: bool,
-    /// The one try after a suspension is under way.
+    /// The single attempt after a suspension is in flight.
     trying: bool,
 }
 
 impl Malformed {
-    /// Whether the suspension still runs.
+    /// Whether the suspension still lasts.
     fn is_pausing(&self, now: Instant) -> bool {
         self.suspended && self.until.is_some_and(|until| now < until)
     }
@@ -185,7 +185,7 @@ struct Operation {
     malformed: Malformed,
 }
 
-/// Something that people should know about an operation.
+/// News for people about an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationNews {
     /// The CAD called two of its requests malformed: nothing is sent until then.
@@ -193,7 +193,7 @@ pub enum OperationNews {
         /// Its name for people.
         operation: &'static str,
         until: UnixMs,
-        /// It had been suspended already, and the one try failed too.
+        /// It was suspended before, and the single attempt failed too.
         again: bool,
     },
     /// It works again.
@@ -216,7 +216,7 @@ pub(super) struct Budgets {
 /// Whether a request may be sent now.
 enum Leave {
     Now,
-    /// At the earliest so much later, or when rung.
+    /// No earlier than this much later, or when notified.
     Later(Duration),
 }
 
@@ -251,7 +251,7 @@ impl Budgets {
         work(used.entry(endpoint).or_insert_with(fresh))
     }
 
-    /// Leave for one request, if there is some at once.
+    /// Permission for one request, if available at once.
     ///
     /// # Errors
     /// [`RestError::BudgetSpent`] with the wait, [`RestError::Suspended`]; nothing was counted.
@@ -259,7 +259,7 @@ impl Budgets {
         self.allowed(endpoint, now)?;
         let taken = self.with(endpoint, |operation| {
             let left = operation.budget.left(now).map_err(|wait| RestError::BudgetSpent { wait })?;
-            // Whoever waits goes before what nobody waits for, and half is left to those who come.
+            // People who wait go before background requests, which leave half of the budget to new ones.
             let busy = operation.line.len() > 0 || left.saturating_mul(2) <= operation.budget.per_minute;
             if rank == Rank::Background && busy && operation.budget.per_minute > 1 {
                 return Err(RestError::BudgetSpent { wait: MINUTE });
@@ -273,7 +273,7 @@ impl Budgets {
         taken
     }
 
-    /// Leave for one request, waiting for its turn.
+    /// Permission for one request, after waiting for its turn.
     ///
     /// # Errors
     /// [`RestError::QueueFull`], [`RestError::NoTurn`], [`RestError::Stopping`], [`RestError::Suspended`].
@@ -315,7 +315,7 @@ impl Budgets {
                 }
                 Leave::Later(wait) => wait,
             };
-            // If it was to be the one try after a suspension, it is not now.
+            // If it was to be the single attempt after a suspension, it isn't now.
             self.told_nothing(endpoint);
             if now >= until {
                 return Err(RestError::NoTurn);
@@ -324,7 +324,7 @@ impl Budgets {
                 Some(place) => place,
                 None => {
                     let of_rank = |only: Option<Rank>| self.lock().values().map(|operation| operation.line.len_of(only)).sum::<usize>();
-                    // Those who are not known yet leave room for those who are.
+                    // People without a known account leave space for the others.
                     let strangers_full = rank == Rank::Stranger && of_rank(Some(rank)) >= MAX_STRANGERS;
                     if strangers_full || of_rank(None) >= MAX_WAITING {
                         return Err(RestError::QueueFull);
@@ -341,7 +341,7 @@ impl Budgets {
                 }
             };
             match endpoint {
-                // That phase has words of its own.
+                // That phase has its own text.
                 Endpoint::Account | Endpoint::Accounts => waited.await,
                 _ => Turn::during(Phase::Queued, waited).await,
             }
@@ -357,13 +357,13 @@ impl Budgets {
         self.with(endpoint, |operation| operation.budget.left(Instant::now()).is_err() || operation.line.len() > 0)
     }
 
-    /// Whoever waits is sent away, and nobody waits from now on.
+    /// Rejects everybody who waits, and from now on nobody waits.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.lock().values().for_each(|operation| operation.line.call_all());
     }
 
-    /// Whether the operation may be asked at all. After a suspension one request tries it.
+    /// Whether the operation may be used at all. After a suspension, one request tests it.
     pub(super) fn allowed(&self, endpoint: Endpoint, now: Instant) -> Result<(), RestError> {
         self.with(endpoint, |Operation { malformed, .. }| {
             let wait = match malformed.until {
@@ -379,8 +379,8 @@ impl Budgets {
         })
     }
 
-    /// The CAD could not read a request. The second within a minute suspends the operation; of what is read from time to time, the second in a
-    /// row: it may be asked only once a minute.
+    /// The CAD called a request malformed. The second within a minute suspends the operation; for the reader's operations, the second in a
+    /// row: they may be used only once a minute.
     pub(super) fn malformed(&self, endpoint: Endpoint, now: Instant) {
         let news = self.with(endpoint, |Operation { malformed, line, .. }| {
             if malformed.is_pausing(now) {
@@ -404,10 +404,10 @@ impl Budgets {
         self.tell(news);
     }
 
-    /// The CAD read a request.
+    /// The CAD understood a request.
     pub(super) fn understood(&self, endpoint: Endpoint) {
         let news = self.with(endpoint, |Operation { malformed, .. }| {
-            // Sent before the suspension: it says nothing of what comes after it.
+            // Sent before the suspension: it says nothing about the time after it.
             if malformed.is_pausing(Instant::now()) {
                 return None;
             }
@@ -421,7 +421,7 @@ impl Budgets {
         self.tell(news);
     }
 
-    /// The try after a suspension told nothing: the next request is one.
+    /// The attempt after a suspension gave no answer: the next request is one.
     pub(super) fn told_nothing(&self, endpoint: Endpoint) {
         self.with(endpoint, |Operation { malformed, .. }| malformed.trying = false);
     }
@@ -430,12 +430,12 @@ impl Budgets {
         let Some(news) = news else { return };
         tracing::warn!(?news, "an operation of the CAD's API");
         if let Some(told) = &self.news {
-            // The list of problems is for people; the log has it in any case.
+            // The list of problems is for people; the log has them in any case.
             told.try_send(news).ok();
         }
     }
 
-    /// What is left of those that were used.
+    /// The remaining budgets of those that were used.
     pub(super) fn left(&self, now: Instant) -> Vec<BudgetLeft> {
         let left = |(endpoint, operation): (&Endpoint, &mut Operation)| {
             let budget = &mut operation.budget;
@@ -450,7 +450,7 @@ fn ms(wait: Duration) -> i64 {
     i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A place in a line; given up when dropped.
+/// A place in a queue; given up when dropped.
 struct Place {
     budgets: Arc<Budgets>,
     endpoint: Endpoint,
@@ -474,7 +474,7 @@ impl Drop for Place {
     }
 }
 
-/// Leave for one request. Dropped when it came to an end, or was given up: the CAD may have seen it.
+/// Permission for one request. Dropped when it ended, or was given up: the CAD may have seen it.
 #[derive(Debug)]
 pub(super) struct Pass {
     budgets: Arc<Budgets>,
@@ -482,7 +482,7 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// The CAD said 429: somebody needs the rest.
+    /// The CAD said 429: somebody else needs the rest.
     pub(super) fn limited(&self, retry_after: Option<Duration>) {
         let until = Instant::now() + retry_after.unwrap_or(MINUTE).max(Duration::from_secs(1));
         self.budgets.with(self.endpoint, |operation| {
@@ -497,7 +497,7 @@ impl Drop for Pass {
         self.budgets.with(self.endpoint, |Operation { budget, line, malformed }| {
             budget.flying = budget.flying.saturating_sub(1);
             budget.ended.push_back(now);
-            // Whatever the request told was told before.
+            // Further answers to this request no longer matter.
             malformed.trying = false;
             line.call_first();
         });
@@ -524,7 +524,7 @@ mod tests {
         Arc::new(Budgets::new(percent, Clock::manual(UnixMs(0)), None))
     }
 
-    /// Waits in somebody's name; what came of it, and after how many seconds.
+    /// Waits for somebody; returns the outcome, and after how many seconds.
     async fn wait(budgets: &Arc<Budgets>, rank: Rank, person: u64) -> (Result<(), RestError>, u64) {
         let began = Instant::now();
         let (turn, _shown) = Turn::new(person);
@@ -578,7 +578,7 @@ mod tests {
                 Err(wait) => advance(wait).await,
             }
         }
-        // However the CAD cuts its minutes, and wherever between begin and end it counted: five fit between an end and the sixth begin.
+        // However the CAD divides its minutes, and wherever in between it counted: five fit between an end and the sixth begin.
         assert!(begun.iter().skip(5).zip(&ended).all(|(begin, end)| *begin >= *end + MINUTE));
     }
 
@@ -619,7 +619,7 @@ mod tests {
         };
         let (flood, officer) = tokio::join!(flood, officer);
         assert_eq!(officer, (Ok(()), 55));
-        // Within three minutes there is room for 28: the officer and 27 of them (0, 60, 120 and 180 s); nobody waits longer.
+        // Within three minutes there is budget for 28: the officer and 27 of them (0, 60, 120 and 180 s); nobody waits longer.
         let late: Vec<u64> = flood.iter().filter(|(turn, _)| *turn == Err(RestError::NoTurn)).map(|(_, seconds)| *seconds).collect();
         assert_eq!(late.len() + flood.iter().filter(|(turn, _)| turn.is_ok()).count(), 100);
         assert!(late.len() >= 73 && late.iter().all(|seconds| *seconds == 180), "{late:?}");
@@ -689,12 +689,12 @@ mod tests {
         assert_eq!(budgets.allowed(Endpoint::AddNote, Instant::now()), Err(suspended));
         assert_eq!(news.try_recv(), Ok(OperationNews::Suspended { operation: "note", until, again: false }));
         assert!(budgets.allowed(Endpoint::Close, Instant::now()).is_ok(), "another operation is another matter");
-        // What had been sent before is answered now, well and badly.
+        // What was sent before is answered now, well and badly.
         budgets.understood(Endpoint::AddNote);
         bad();
         assert!(budgets.allowed(Endpoint::AddNote, Instant::now()).is_err() && news.try_recv().is_err());
         advance(s(600)).await;
-        // One try, and it alone.
+        // A single attempt.
         assert!(budgets.allowed(Endpoint::AddNote, Instant::now()).is_ok());
         assert!(matches!(budgets.allowed(Endpoint::AddNote, Instant::now()), Err(RestError::Suspended { .. })));
         bad();

@@ -46,7 +46,7 @@ impl CadReader {
         let answer = self.0.ask(Ask::get(Endpoint::Version, "/v2/general/version".to_owned()).about_address()).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         let version = Version { number: property(fields, "version").and_then(number), name: property(fields, "name").and_then(text) };
-        // An object that says neither is an error's.
+        // An object without either is an error's.
         if version == Version::default() { Err(RestError::Unreadable) } else { Ok(version) }
     }
 
@@ -73,7 +73,7 @@ impl CadReader {
     pub async fn info(&self) -> Result<Info, RestError> {
         let answer = self.0.ask(Ask::get(Endpoint::Info, "/v2/general/info".to_owned()).about_address()).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
-        // Documented below `community`; read from beside it too.
+        // Documented below `community`; accepted beside it too.
         let community = property(fields, "community").and_then(object).unwrap_or(fields);
         if ["comId", "name", "timezone"].iter().all(|name| property(community, name).is_none()) && property(fields, "codes").is_none() {
             return Err(RestError::Unreadable);

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::read::{object, property};
 
-/// Most characters kept.
+/// Limit on the characters kept.
 const MOST: usize = 160;
 
-/// What a refusal says, from `application/problem+json` (`detail`, else `title`), a gateway's `message`, or plain text; empty if nothing.
+/// The text of a refusal, from `application/problem+json` (`detail`, else `title`), a gateway's `message`, or plain text; empty if none.
 pub(super) fn of_body(body: &[u8]) -> String {
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::String(text)) => harmless(&text),
@@ -21,12 +21,12 @@ pub(super) fn of_body(body: &[u8]) -> String {
     }
 }
 
-/// Whether a body is a web page: no answer of an API.
+/// Whether a body is a web page, which no API answers with.
 pub(super) fn is_page(body: &[u8]) -> bool {
     body.trim_ascii_start().first() == Some(&b'<')
 }
 
-/// One line of Latin letters, digits and simple punctuation, which Discord's markdown makes nothing of: no mentions, links, emphasis,
+/// One line of Latin letters, digits and simple punctuation that has no meaning in Discord's markdown: no mentions, links, emphasis,
 /// control, bidirectional or invisible characters.
 pub(super) fn harmless(text: &str) -> String {
     let keep = |c: char| {
@@ -34,7 +34,7 @@ pub(super) fn harmless(text: &str) -> String {
             || matches!(c, '.' | ',' | ';' | ':' | '\'' | '(' | ')' | '-' | '%' | '!' | '?' | '=' | '+' | '"')
             || ('\u{c0}'..='\u{24f}').contains(&c)
     };
-    // Bounded before it is worked on: an answer may be large.
+    // Bounded before any work: an answer may be large.
     let kept: String = text.chars().take(4 * MOST).map(|c| if keep(c) { c } else { ' ' }).collect();
     let mut line = String::new();
     for word in kept.split_whitespace() {

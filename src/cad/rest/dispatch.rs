@@ -1,5 +1,5 @@
-//! Dispatch calls: make, change, attach and detach units, note, close. None of it raises an event (docs/cad-contract.md#e2): what the CAD
-//! answers is all that is told.
+//! Dispatch calls: create, change, attach and detach units, add notes, close. None of it raises an event (docs/cad-contract.md#e2): the
+//! CAD's answer is the only information.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{CadActor, Object, RestError};
 use crate::authorization::Granted;
 use crate::ids::{CallId, Ident, ServerId};
 
-/// What of a dispatch call is to be changed; `None` stays.
+/// Fields of a dispatch call to change; `None` keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DispatchPatch {
     /// 0 caller, 1 radio, 2 observed, 3 walk-up.
@@ -30,9 +30,9 @@ pub struct DispatchPatch {
     pub code: Option<String>,
     pub description: Option<String>,
     pub primary: Option<Ident>,
-    /// Whether the call's place follows the primary unit.
+    /// Whether the call's location follows the primary unit.
     pub track_primary: Option<bool>,
-    /// Replaces all further facts of the call.
+    /// Replaces the call's whole metadata.
     pub meta: Option<BTreeMap<String, String>>,
 }
 
@@ -58,7 +58,7 @@ impl DispatchPatch {
     }
 }
 
-/// A note that a new call begins with.
+/// A note of a new call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewNote {
     /// When: ISO 8601, UTC; `None` leaves it to the CAD.
@@ -82,7 +82,7 @@ pub(super) fn notes(notes: &[NewNote]) -> Value {
     notes.iter().map(note).collect()
 }
 
-/// A dispatch call to be made. With nobody named it is made unassigned.
+/// A dispatch call to create. Without units it is created unassigned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewDispatch {
     /// 0 caller, 1 radio, 2 observed, 3 walk-up.
@@ -91,7 +91,7 @@ pub struct NewDispatch {
     pub status: i64,
     /// 1 (highest) to 3.
     pub priority: i64,
-    /// Title; the CAD wants one.
+    /// Title; the CAD requires one.
     pub title: String,
     pub block: Option<String>,
     pub address: Option<String>,
@@ -106,7 +106,7 @@ pub struct NewDispatch {
     pub accounts: Vec<String>,
     /// Attaches the active identifiers of these members, by the community's own ids.
     pub community_users: Vec<String>,
-    /// Further facts, such as `origin911`.
+    /// Metadata, such as `origin911`.
     pub meta: BTreeMap<String, String>,
     /// Removes itself after so many minutes.
     pub delete_after_minutes: Option<u32>,
@@ -155,12 +155,12 @@ impl NewDispatch {
     }
 }
 
-/// The call in an answer. One asked for by its number has that number, whatever the answer says: documented samples show -1.
+/// The call in an answer. One requested by its number has that number, whatever the answer says: documented samples show -1.
 pub(super) fn call(answer: &Value, asked: Option<CallId>) -> Option<Object> {
     let mut call = one(answer, &["call", "dispatch"])?.clone();
     let id = asked.map(|asked| asked.0).or_else(|| property(&call, "callId").and_then(number).filter(|id| *id > 0))?;
     call.retain(|name, _| !name.eq_ignore_ascii_case("callId"));
-    // A page of something else is no call.
+    // A page of something else is not a call.
     ["title", "status", "description", "caller", "idents"].iter().find_map(|name| property(&call, name))?;
     call.insert("callId".into(), id.into());
     Some(call)
@@ -176,7 +176,7 @@ fn idents(answer: &Value) -> Option<Vec<Ident>> {
 }
 
 impl CadActor {
-    /// Makes a dispatch call; the call as the CAD made it (20 a minute). Never repeated.
+    /// Creates a dispatch call; returns it as created by the CAD (20 a minute). Never repeated.
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -185,7 +185,7 @@ impl CadActor {
         self.change(granted, server, ask.once().body(new.body()?), |answer| call(answer, None)).await
     }
 
-    /// Changes a dispatch call; the whole call as it is then (10 a minute).
+    /// Changes a dispatch call; returns the whole call afterwards (10 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says; a call that is closed or gone is [`RestError::NotThere`], here and below.
@@ -203,7 +203,7 @@ impl CadActor {
         self.change(granted, server, ask.body(fields([("postal", postal.into())])), done).await
     }
 
-    /// Makes a unit the call's primary one; with `track` the call's place follows it (10 a minute).
+    /// Makes a unit the call's primary one; with `track` the call's location follows it (10 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -212,10 +212,10 @@ impl CadActor {
         self.change(granted, server, ask.body(fields([("identId", unit.0.into()), ("trackPrimary", track.into())])), done).await
     }
 
-    /// Attaches units to a call; which ones the CAD names (10 a minute).
+    /// Attaches units to a call; returns those that the CAD names (10 a minute).
     ///
     /// # Errors
-    /// As [`RestError`] says; nobody on duty is [`RestError::NotThere`] too, or an empty list: it is not documented.
+    /// As [`RestError`] says; if nobody is on duty, [`RestError::NotThere`] or an empty list: it is undocumented.
     pub async fn attach(&self, granted: &Granted, server: ServerId, call: CallId, target: &Target) -> Result<Vec<Ident>, RestError> {
         let mut body = Object::new();
         target.put(&mut body, true)?;
@@ -223,7 +223,7 @@ impl CadActor {
         self.change(granted, server, ask, idents).await
     }
 
-    /// Detaches units from whatever call they are on; which ones the CAD names (10 a minute), none if a second try was needed and found
+    /// Detaches units from their calls; returns those that the CAD names (10 a minute), none if a second attempt was needed and found
     /// nobody on a call any more.
     ///
     /// # Errors
@@ -246,7 +246,7 @@ impl CadActor {
         self.change(granted, server, ask, done).await
     }
 
-    /// Closes calls; which ones the CAD names (20 a minute).
+    /// Closes calls; returns those that the CAD names (20 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -257,7 +257,7 @@ impl CadActor {
         let path = format!("/v2/emergency/servers/{server}/dispatch-calls/close");
         let ask = Ask::change(Endpoint::Close, Method::POST, path).gone_is_done().body(fields([("callIds", json!(calls))]));
         self.change(granted, server, ask, |answer| match answer {
-            // Gone at the second try: the first one did it.
+            // Gone at the second attempt: the first one did it.
             Value::Null => Some(calls.to_vec()),
             Value::Array(_) => numbers(answer).map(ids),
             answer => numbers(property(object(answer)?, "callIds")?).map(ids),

@@ -1,4 +1,4 @@
-//! 911 and civil calls. There is no call that turns one into a dispatch: create the dispatch, then remove the 911.
+//! 911 and civil calls. The API can't turn one into a dispatch: create the dispatch, then remove the 911.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{CadActor, Object, RestError};
 use crate::authorization::Granted;
 use crate::ids::{CallId, ServerId};
 
-/// A 911 or civil call to be made.
+/// A 911 or civil call to create.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewEmergency {
     /// False for a civil call.
@@ -23,7 +23,7 @@ pub struct NewEmergency {
     pub description: String,
     /// Removes itself after so many minutes.
     pub delete_after_minutes: Option<u32>,
-    /// Further facts, such as `postal`.
+    /// Metadata, such as `postal`.
     pub meta: BTreeMap<String, String>,
 }
 
@@ -45,8 +45,8 @@ impl NewEmergency {
 }
 
 impl CadActor {
-    /// Makes a 911 or civil call; the call as the CAD made it (10 a minute). Never repeated. The one change by this API that raises an
-    /// event.
+    /// Creates a 911 or civil call; returns it as created by the CAD (10 a minute). Never repeated. The only change by this API that
+    /// raises an event.
     ///
     /// # Errors
     /// As [`RestError`] says.

@@ -1,4 +1,4 @@
-//! What can go wrong between us and the CAD, each in one sentence with its fix, for whoever pressed the button.
+//! Errors of the CAD's API, each in one sentence with its fix, for the person who pressed the button.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::read::{object, property};
 use crate::clock::UnixMs;
 use crate::ids::ServerId;
 
-/// What a 404 is about.
+/// What a 404 means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Nothing is named that could be missing: it is the address.
+    /// The request names nothing that could be missing: the address is wrong.
     Address,
     /// Only a server is named.
     Server(ServerId),
@@ -23,7 +23,7 @@ pub(super) enum Missing {
     Thing,
 }
 
-/// Why the CAD did not do as wished. Its text holds neither the key nor the answer's body, but for `detail`'s harmless line of it.
+/// Why the CAD didn't do it. Its text contains neither the key nor the answer's body, except for `detail`'s harmless line of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestError {
     /// 401.
@@ -55,36 +55,36 @@ pub enum RestError {
         /// How long the CAD asks to wait, where it says; at most an hour.
         retry_after: Option<Duration>,
     },
-    /// Our own share of this operation's limit is used up, and nobody waits for more: nothing was sent.
+    /// Our own share of this operation's limit is used up, and this request doesn't wait: nothing was sent.
     #[error(
         "The bot's share of what the CAD allows for this is used up: try again in {} s (if this comes often, raise SONORAN_ACTION_SHARE).",
         seconds(*.wait)
     )]
     BudgetSpent {
-        /// Until one more may be sent.
+        /// How long until one more may be sent.
         wait: Duration,
     },
     /// Too many requests wait already: nothing was sent.
     #[error("Too many requests wait for the CAD already: try again in a minute (if this comes often, raise SONORAN_ACTION_SHARE).")]
     QueueFull,
-    /// It waited for its turn as long as anybody waits: nothing was sent.
+    /// It waited for its turn up to the limit: nothing was sent.
     #[error("No turn at the CAD came within 3 minutes: try again in a minute (if this comes often, raise SONORAN_ACTION_SHARE).")]
     NoTurn,
     /// It waited, and the bot is stopping: nothing was sent.
     #[error("The bot is being restarted, so it was not sent: try again in a minute.")]
     Stopping,
-    /// The CAD called two requests of this operation malformed a moment ago: nothing is sent for a while, since more of them would make it deny
-    /// the whole community's requests.
+    /// The CAD called two requests of this operation malformed a moment ago: nothing is sent for a while, since more of them would make it
+    /// deny all requests of the community.
     #[error(
         "The CAD rejected two \"{operation}\" requests as malformed, so this is suspended for {} min more: nothing is sent until then.",
         wait.as_secs().div_ceil(60)
     )]
     Suspended {
-        /// Which, for people.
+        /// Which operation, for people.
         operation: &'static str,
-        /// For so long.
+        /// For how long.
         wait: Duration,
-        /// Until then.
+        /// Until when.
         until: UnixMs,
     },
     /// 404: no such call, unit or account (any more).
@@ -93,13 +93,13 @@ pub enum RestError {
         /// The CAD's own words, harmless and at most 160 characters; may be empty.
         detail: String,
     },
-    /// 400, 409 or 422, or refused here because the CAD would: nothing was changed.
+    /// 400, 409 or 422, or rejected here because the CAD would: nothing was changed.
     #[error("The CAD does not accept this{}: change what you entered and try again.", words(.detail))]
     Rejected {
         /// The CAD's own words, harmless and at most 160 characters; may be empty.
         detail: String,
     },
-    /// A change was sent, and no answer, a torn one, a 5xx or something unreadable came back.
+    /// A change was sent, and the answer was missing, truncated, a 5xx or unreadable.
     #[error("The CAD did not confirm this ({cause}), so it may or may not have been done: look in the CAD before you try again.")]
     OutcomeUnknown {
         /// In a few words.
@@ -113,18 +113,18 @@ pub enum RestError {
         /// The CAD's reference for its support, where there is one.
         trace: Option<String>,
     },
-    /// No answer, or a torn one.
+    /// No answer, or a truncated one.
     #[error("The CAD could not be reached ({cause}): check SONORAN_API_URL and this machine's network.")]
     Network {
         /// In a few words.
         cause: &'static str,
     },
-    /// Success, but nothing that can be understood, or larger than 8 MiB.
+    /// Success, but unreadable, or larger than 8 MiB.
     #[error("The CAD's answer could not be understood: check that SONORAN_API_URL is the CAD's API and not another web page.")]
     Unreadable,
 }
 
-/// Rounded up: who comes back then finds it free.
+/// Rounded up: a person who comes back then finds it available.
 fn seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
@@ -137,26 +137,26 @@ fn reference(trace: Option<&String>) -> String {
     trace.map_or_else(String::new, |trace| format!(" (its reference: {trace})"))
 }
 
-/// Why nothing is known of what a person waited for.
+/// Why the outcome is unknown.
 const NO_ANSWER: &str = "no answer within 10 s";
 
-/// Whether the CAD says of a request that it is malformed (docs/cad-contract.md#r5): several of these make it deny all requests of the
+/// Whether the CAD calls a request malformed (docs/cad-contract.md#r5): several of these make it deny all requests of the
 /// community.
 pub(super) fn is_malformed(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 405 | 411 | 413 | 414 | 415 | 422 | 431)
 }
 
-/// Longest wait believed.
+/// Upper bound of `Retry-After`.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 impl RestError {
-    /// Whether the change may have been made all the same. False for questions, and wherever nothing was sent or the CAD refused.
+    /// Whether the change may still have been made. False for reads, and wherever nothing was sent or the CAD refused.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::OutcomeUnknown { .. })
     }
 
-    /// Whether the CAD did not answer in the time that a person waits.
+    /// Whether the CAD didn't answer within the time that a person waits.
     #[must_use]
     pub fn is_silence(&self) -> bool {
         match self {
@@ -183,7 +183,7 @@ impl RestError {
     }
 
     pub(super) fn network(error: &reqwest::Error, time: Duration) -> Self {
-        // The library's own text would quote the address with its query; the kind is what helps.
+        // The library's own text would quote the URL with its query; the kind is enough.
         let cause = if error.is_timeout() {
             if time == TIME { NO_ANSWER } else { "no answer within 30 s" }
         } else if error.is_connect() {
@@ -203,7 +203,7 @@ impl RestError {
             StatusCode::FORBIDDEN => Self::Forbidden,
             StatusCode::PAYMENT_REQUIRED => Self::PlanTooLow,
             StatusCode::NOT_FOUND => match missing {
-                // A page, or a gateway without such a route, is not the CAD: "you are not linked" would be a lie.
+                // A web page, or a gateway without such a route, isn't the CAD: "you are not linked" would be wrong.
                 _ if detail::is_page(body) || detail().to_ascii_lowercase().starts_with("no route matched") => Self::NotFound,
                 Missing::Address => Self::NotFound,
                 Missing::Server(server) => Self::UnknownServer { server },
@@ -234,7 +234,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(MAX_WAIT))
 }
 
-/// The reference in body or headers, only if it looks like one.
+/// The reference in body or headers, if it looks like one.
 fn trace(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let parsed: Option<Value> = serde_json::from_slice(body).ok();
     let in_body = parsed

@@ -1,5 +1,5 @@
-//! What a server holds: the reader's two questions. Their limits are the tightest of all, so the reader plans them (`cad/reconcile`):
-//! no budget and no second try here.
+//! Lists units and calls of a server: the reader's two requests. Their limits are the tightest of all, so the reader plans them
+//! (`cad/reconcile`): no budget and no second attempt here.
 
 use serde_json::Value;
 
@@ -14,8 +14,8 @@ use crate::ids::ServerId;
 pub struct Units {
     /// Active units and dispatchers.
     pub units: Vec<Object>,
-    /// Whether these are surely all. The largest page is undocumented, 100 is the documented sample: a full hundred may be a page's
-    /// end, so that a unit's absence from it means nothing.
+    /// Whether these are surely all. The largest page is undocumented, 100 is the documented sample: with a full hundred there may be
+    /// more, so that a missing unit means nothing.
     pub complete: bool,
 }
 
@@ -28,11 +28,11 @@ pub struct Calls {
     pub emergency: Vec<Object>,
     /// The last closed dispatch calls.
     pub closed: Vec<Object>,
-    /// Closed calls in all, where told.
+    /// The number of closed calls, where given.
     pub closed_count: Option<i64>,
-    /// Something among the dispatch calls is not one, so a call's absence means nothing.
+    /// Something among the dispatch calls isn't one, so a missing call means nothing.
     pub active_in_part: bool,
-    /// The same of the 911 and civil calls.
+    /// The same for the 911 and civil calls.
     pub emergency_in_part: bool,
 }
 
@@ -41,7 +41,7 @@ fn is_unit(fields: &Object) -> bool {
     property(fields, "id").and_then(number).is_some_and(|id| id > 0)
 }
 
-/// Whether an object says what a call is about. The CAD's numbers may be missing, or text.
+/// Whether an object has a call's fields. The CAD's numbers may be missing, or text.
 fn says_something(row: &Object) -> bool {
     let says = |fields: &Object| {
         ["caller", "location", "description"]
@@ -51,7 +51,7 @@ fn says_something(row: &Object) -> bool {
     says(row) || property(row, "call").and_then(object).is_some_and(says)
 }
 
-/// One list of the calls. `None` if it is something else than calls, `Some(None)` if it is null or not there.
+/// One list of calls. `None` if it is something other than calls, `Some(None)` if it is null or missing.
 fn part(fields: &Object, name: &str) -> Option<Option<Entries>> {
     let is_call = |row: &Object| {
         has_number(row, "callId", "call") || has_number(row, "callId", "dispatch") || (name == "emergencyCalls" && says_something(row))
@@ -59,7 +59,7 @@ fn part(fields: &Object, name: &str) -> Option<Option<Entries>> {
     match property(fields, name) {
         None | Some(Value::Null) => Some(None),
         Some(Value::Array(rows)) => entries(rows, is_call).map(Some),
-        // The documented samples show a list of one as its only element, an error may look like that too.
+        // The documented samples show a list of one as its only element, but an error may look like that too.
         Some(only @ Value::Object(_)) => entries(std::slice::from_ref(only), is_call).map(|one| Some(Entries { in_part: true, ..one })),
         Some(_) => None,
     }
@@ -74,7 +74,7 @@ impl CadReader {
         let query = [("includeOffline", "false"), ("onlyUnits", "false"), ("limit", "1000"), ("offset", "0")];
         let answer =
             self.0.ask(Ask::reading(Endpoint::Units, format!("/v2/emergency/servers/{server}/units"), server).query(query)).await?;
-        // Null is not taken for none: reconciling with it would sign everybody off, and no page of the docs shows it here.
+        // Null doesn't count as none: reconciling with it would sign everybody off, and no page of the docs shows it here.
         let listed = match &answer {
             Value::Array(rows) => Some(rows),
             Value::Object(fields) => match property(fields, "units") {
@@ -87,7 +87,7 @@ impl CadReader {
             let Entries { found, in_part } = entries(rows, is_unit).ok_or(RestError::Unreadable)?;
             return Ok(Units { units: found, complete: !in_part && (rows.is_empty() || !rows.len().is_multiple_of(100)) });
         }
-        // The only unit, bare, as the documented samples have it. An error may look like that too: absence means nothing then.
+        // A single bare unit, as in the documented samples. An error may look like that too: a missing unit means nothing then.
         let only = object(&answer).map(|fields| property(fields, "units").and_then(object).unwrap_or(fields));
         match only {
             Some(only) if is_unit(only) => Ok(Units { units: vec![only.clone()], complete: false }),
@@ -106,7 +106,7 @@ impl CadReader {
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         let list = |name: &str| part(fields, name).ok_or(RestError::Unreadable);
         let (active, emergency, closed) = (list("activeCalls")?, list("emergencyCalls")?, list("closedCalls")?);
-        // Null is the CAD's way to say none, beside a list. A list that is not there says nothing, and reconciling with it would close every call.
+        // Null beside a list is the CAD's way to say none. If no list is there, reconciling would close every call.
         let is_told = ["activeCalls", "emergencyCalls"].iter().all(|name| property(fields, name).is_some());
         if !is_told || (active.is_none() && emergency.is_none() && closed.is_none()) {
             return Err(RestError::Unreadable);

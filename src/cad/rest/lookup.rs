@@ -8,7 +8,7 @@ use super::budget::Endpoint;
 use super::read::{array, entries, number, property};
 use super::{CadReader, Object, RestError};
 
-/// Most records handed on.
+/// Limit on the records returned.
 const MOST_RECORDS: usize = 200;
 
 /// A search for records.
@@ -16,20 +16,20 @@ const MOST_RECORDS: usize = 200;
 pub struct Lookup {
     /// What is looked for.
     pub wanted: Wanted,
-    /// Which types of records; none = all (docs/cad-contract.md#n8).
+    /// Which types of records; empty = all (docs/cad-contract.md#n8).
     pub types: Vec<i64>,
-    /// Whether parts of a name or plate are enough.
+    /// Whether partial names or plates match.
     pub partial: bool,
-    /// In whose CAD the result opens too, if in anybody's.
+    /// In whose CAD the result also opens, if any.
     pub notify: Option<Notify>,
 }
 
-/// What a search is for.
+/// The kind of search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// A vehicle's plate.
     Plate(String),
-    /// A person's name; parts may be empty, not all of them.
+    /// A person's name; parts may be empty, but not all of them.
     Name {
         /// First name.
         first: String,
@@ -85,7 +85,7 @@ impl CadReader {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn lookup(&self, what: &Lookup) -> Result<Vec<Object>, RestError> {
-        // A question, though it is a POST.
+        // A read, although it is a POST.
         let ask = Ask::get(Endpoint::Lookup, "/v2/general/lookups".to_owned()).by(Method::POST).body(what.body()?);
         let answer = match self.0.ask(ask).await {
             Err(RestError::NotThere { .. }) => return Ok(Vec::new()),

@@ -1,8 +1,8 @@
-//! The CAD's REST API, version 2 (docs/cad-contract.md#r10): what a bot asks of it, and what it does through it.
+//! A client of the CAD's REST API, version 2 (docs/cad-contract.md#r10).
 //!
-//! Job: build the request, keep within our share of the endpoint's limit, bound the answer in size and time, read it tolerantly, and say
-//! in one sentence what went wrong. Never prints the key, never decides who may do what (the key itself may do everything), never decodes
-//! units and calls: those come back as JSON objects for the `event` room, which owns their rules.
+//! Builds requests, keeps within our share of the endpoint's limit, bounds the answer in size and time, reads it tolerantly, and describes
+//! errors in one sentence. Never prints the key, never decides who may do what (the key itself may do everything), never decodes
+//! units and calls: those are returned as JSON objects for the `event` module, which owns their rules.
 //!
 //! ```text
 //!  account dispatch emergency unit lookup template community ─┐
@@ -57,7 +57,8 @@ pub use target::{Selector, Target};
 pub use template::{NewCustomDispatch, Template, TemplateField, TemplateSection, TemplateStatus};
 pub use turn::{PATIENCE, Phase, Rank, Turn};
 
-/// The connection to the API: what [`CadReader`] and [`CadActor`] are made of. Cheap to clone; clones share their budgets. `Debug` shows no key.
+/// The connection to the API: what [`CadReader`] and [`CadActor`] are made of. Cheap to clone; clones share their budgets. `Debug` shows no
+/// key.
 #[derive(Clone, Debug)]
 pub struct CadRest {
     base: String,
@@ -69,7 +70,7 @@ pub struct CadRest {
 }
 
 impl CadRest {
-    /// A client that takes [`SHARE`] percent of each limit. `base` is `SONORAN_API_URL` without trailing slash.
+    /// A client that uses [`SHARE`] percent of each limit. `base` is `SONORAN_API_URL` without trailing slash.
     #[must_use]
     pub fn new(base: &str, key: SecretString, http: Client) -> Self {
         let secrets = Arc::new(Secrets::new([key.clone()]));
@@ -84,20 +85,20 @@ impl CadRest {
         Self { budgets: Arc::new(budgets), ..self }
     }
 
-    /// With fresh budgets that tell the time by `clock`, and tell `news` of operations that are suspended.
+    /// With fresh budgets on `clock`, which send suspended operations to `news`.
     #[must_use]
     pub fn telling(self, clock: Clock, news: mpsc::Sender<OperationNews>) -> Self {
         let budgets = Budgets::new(self.budgets.percent(), clock, Some(news));
         Self { budgets: Arc::new(budgets), ..self }
     }
 
-    /// For whoever only reads.
+    /// For code that only reads.
     #[must_use]
     pub fn reader(&self) -> CadReader {
         CadReader(self.clone())
     }
 
-    /// For the one who changes the CAD of this community, whose key this is.
+    /// For changes in the CAD of this community, whose key this is.
     #[must_use]
     pub fn actor(&self, community: CommunityId) -> CadActor {
         CadActor { rest: self.clone(), community }

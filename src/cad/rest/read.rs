@@ -1,5 +1,5 @@
-//! Tolerant reading: letter case of names varies, wrappers come and go, numbers come as text (docs/cad-contract.md#r6), and a list of one
-//! may come as its only element, an empty one as null (the documented examples show both).
+//! Reads the CAD's answers tolerantly: letter case of names varies, wrappers come and go, numbers come as text (docs/cad-contract.md#r6),
+//! and a list of one may come as its only element, an empty one as null (the documented examples show both).
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ pub(super) fn list(value: &Value) -> Cow<'_, [Value]> {
     }
 }
 
-/// Objects in a bare list, or in the list below `name`. `None` if neither is there: an error page must not read as "none".
+/// Objects in a bare list, or in the list below `name`. `None` if neither is there: an error page must not look like "none".
 pub(super) fn array<'a>(value: &'a Value, name: &str) -> Option<Cow<'a, [Value]>> {
     match value {
         Value::Array(rows) => Some(Cow::Borrowed(rows)),
@@ -43,14 +43,14 @@ pub(super) fn array<'a>(value: &'a Value, name: &str) -> Option<Cow<'a, [Value]>
 /// Entries of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Entries {
-    /// Those that are what the list is documented to hold.
+    /// The valid ones.
     pub(super) found: Vec<Object>,
-    /// Something else was among them: what is not in the list may have been that.
+    /// There were others too: a missing entry may have been one of them.
     pub(super) in_part: bool,
 }
 
-/// The entries of a list that `is_one` recognizes. `None` if there are entries and none of them is one: `["Unauthorized"]`, `[null]` or a list of
-/// error objects must not read as an empty list.
+/// The entries of a list that `is_one` recognizes. `None` if there are entries and none of them is one: `["Unauthorized"]`, `[null]` or a
+/// list of error objects must not look like an empty list.
 pub(super) fn entries(rows: &[Value], is_one: impl Fn(&Object) -> bool) -> Option<Entries> {
     let found: Vec<Object> = rows.iter().filter_map(Value::as_object).filter(|row| is_one(row)).cloned().collect();
     if found.is_empty() && !rows.is_empty() {
@@ -79,7 +79,7 @@ fn integral(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
-/// Numbers of a list, each once, in its order. `None` if something in it is no number.
+/// Numbers of a list without duplicates, in order. `None` if something in it isn't a number.
 pub(super) fn numbers(value: &Value) -> Option<Vec<i64>> {
     let mut all = Vec::new();
     for row in list(value).iter().filter(|row| !row.is_null()) {

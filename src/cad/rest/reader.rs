@@ -1,4 +1,4 @@
-//! Reads the CAD; cannot change anything there.
+//! Reads the CAD; can't change anything there.
 
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq as _;
@@ -7,19 +7,19 @@ use super::super::key::Key;
 use super::CadRest;
 use super::budget::BudgetLeft;
 
-/// The questions that the CAD answers. Cheap to clone; budgets are shared with everything else made from the same [`CadRest`].
+/// The read requests of the CAD's API. Cheap to clone; budgets are shared with everything else created from the same [`CadRest`].
 #[derive(Clone, Debug)]
 pub struct CadReader(pub(super) CadRest);
 
 impl CadReader {
-    /// Whether this is the community's key, without regard to letter case. How alike a wrong one is does not show in the time that takes.
+    /// Whether this is the community's key, without regard to letter case. Takes the same time however similar a wrong one is.
     #[must_use]
     pub fn is_key(&self, typed: &str) -> bool {
         let same = Key::new(self.0.key.expose_secret()).zip(Key::new(typed)).map(|(ours, theirs)| ours.ct_eq(&theirs));
         same.is_some_and(bool::from)
     }
 
-    /// What is left of the budgets that were used, by name of the operation.
+    /// The remaining budgets of those that were used, by name of the operation.
     #[must_use]
     pub fn budgets(&self) -> Vec<BudgetLeft> {
         self.0.budgets.left(tokio::time::Instant::now())

@@ -1,4 +1,4 @@
-//! Who is meant: accounts, and units.
+//! Selectors for accounts and units.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ pub enum Selector {
     Discord(u64),
     /// The account with this UUID.
     Account(String),
-    /// The account with this id of the community's own, such as a game licence.
+    /// The account with this id of the community's own, such as a game license.
     CommunityUser(String),
 }
 
@@ -38,12 +38,12 @@ pub enum Target {
     Account(String),
     /// The units of these members, by the community's own ids.
     CommunityUsers(Vec<String>),
-    /// All units of a group. Only attaching and detaching know it; elsewhere it is refused here, with nothing sent.
+    /// All units of a group. Only attaching and detaching support it; elsewhere it is rejected here, with nothing sent.
     Group(String),
 }
 
 impl Target {
-    /// Puts the selector into a request's body. Nobody is refused here: what the CAD makes of an empty list is not documented.
+    /// Puts the selector into a request's body. Nothing is rejected here: how the CAD handles an empty list is undocumented.
     pub(super) fn put(&self, body: &mut Object, groups: bool) -> Result<(), RestError> {
         let (name, value, empty) = match self {
             Self::Discord(user) => ("discord", Value::from(user.to_string()), false),

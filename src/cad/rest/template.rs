@@ -14,7 +14,7 @@ use super::{CadActor, CadReader, Object, RestError};
 use crate::authorization::Granted;
 use crate::ids::ServerId;
 
-/// Most templates, and most parts of anything in one, that are read.
+/// Limit on templates, and on the parts of anything in one.
 const MOST: usize = 200;
 
 /// A layout.
@@ -22,24 +22,24 @@ const MOST: usize = 200;
 pub struct Template {
     pub id: i64,
     pub name: Option<String>,
-    /// Counts its changes.
+    /// Its version.
     pub version: Option<i64>,
     /// Whether the CAD offers it first.
     pub default: bool,
-    /// What the status of its calls may be.
+    /// The possible statuses of its calls.
     pub statuses: Vec<TemplateStatus>,
     /// Its parts.
     pub sections: Vec<TemplateSection>,
 }
 
-/// A status that a layout names in its own way.
+/// A status with the layout's own name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateStatus {
     /// What a status field's value is.
     pub id: String,
     /// What people read.
     pub label: Option<String>,
-    /// What it counts as: 0 pending, 1 active, 2 closed.
+    /// Its meaning: 0 pending, 1 active, 2 closed.
     pub status: Option<i64>,
 }
 
@@ -58,19 +58,19 @@ pub struct TemplateSection {
 pub struct TemplateField {
     /// Its name to the CAD.
     pub uid: String,
-    /// What it is, such as `text` or `select`; the CAD documents no list.
+    /// Its type, such as `text` or `select`; the CAD documents no list.
     pub kind: Option<String>,
     /// What people read.
     pub label: Option<String>,
-    /// Which field of a plain dispatch call it stands for, such as `priority`.
+    /// The field of a plain dispatch call that it is bound to, such as `priority`.
     pub binding: Option<String>,
     /// Whether the CAD refuses a call without it.
     pub required: bool,
-    /// Whether it is not for people to fill in.
+    /// Whether people can't fill it in.
     pub locked: bool,
     /// A hint.
     pub placeholder: Option<String>,
-    /// The texts that it may hold; none = any.
+    /// The allowed texts; empty = any.
     pub options: Vec<String>,
 }
 
@@ -129,18 +129,18 @@ impl TemplateField {
     }
 }
 
-/// A dispatch call of a layout, to be made.
+/// A dispatch call with a layout, to create.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewCustomDispatch {
     /// [`Template::id`].
     pub template: i64,
     /// Values by [`TemplateField::uid`]; the CAD refuses keys it does not know. A status is a [`TemplateStatus::id`].
     pub values: BTreeMap<String, Value>,
-    /// Who is attached: the CAD wants at least one valid unit. No group.
+    /// Who is attached: the CAD requires at least one valid unit. No group.
     pub target: Target,
     /// Its first notes.
     pub notes: Vec<NewNote>,
-    /// Further facts.
+    /// Metadata.
     pub meta: BTreeMap<String, String>,
     /// Removes itself after so many minutes.
     pub delete_after_minutes: Option<u32>,
@@ -166,7 +166,7 @@ impl NewCustomDispatch {
 }
 
 impl CadReader {
-    /// The community's layouts; none is an empty list. Their limit is not documented: 10 a minute is assumed, here and below.
+    /// The community's layouts; an empty list if there are none. Their limit is undocumented: 10 a minute is assumed, here and below.
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -183,7 +183,7 @@ impl CadReader {
         Ok(rows.iter().filter_map(Template::read).take(MOST).collect())
     }
 
-    /// One layout; `None` if there is none of this number.
+    /// One layout; `None` if there is none with this number.
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -197,7 +197,7 @@ impl CadReader {
 }
 
 impl CadActor {
-    /// Makes a dispatch call of a layout; the call as the CAD made it. Never repeated.
+    /// Creates a dispatch call with a layout; returns it as created by the CAD. Never repeated.
     ///
     /// # Errors
     /// As [`RestError`] says; a value that the layout does not allow is [`RestError::Rejected`].

@@ -1,4 +1,4 @@
-//! Against a scripted peer on a real socket.
+//! Tests against a scripted peer on a real socket.
 #![expect(clippy::disallowed_methods, reason = "the scripted peer ends with the test's runtime")]
 
 mod changes;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 const KEY: &str = "s3cret-key";
 
-/// Answers one request with `answer`, and tells what was asked.
+/// Answers one request with `answer`, and returns the request.
 async fn peer(answer: Vec<u8>) -> (CadReader, oneshot::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/", listener.local_addr().unwrap());
@@ -27,7 +27,7 @@ async fn peer(answer: Vec<u8>) -> (CadReader, oneshot::Receiver<String>) {
             head.push(stream.read_u8().await.unwrap());
         }
         asked.send(String::from_utf8(head).unwrap()).ok();
-        // The client hangs up early on what is too large.
+        // The client closes early if the answer is too large.
         stream.write_all(&answer).await.ok();
     });
     (CadRest::new(&base, SecretString::from(KEY), Client::new()).reader(), question)
@@ -150,11 +150,11 @@ async fn a_cad_that_never_answers_costs_ten_seconds() {
     let began = tokio::time::Instant::now();
     assert_eq!(rest.version().await, Err(RestError::Network { cause: "no answer within 10 s" }));
     assert_eq!(began.elapsed().as_secs(), 10);
-    // Nobody waits for a reading of all units.
+    // Nobody waits for a read of all units.
     assert_eq!(rest.units(ServerId(1)).await, Err(RestError::Network { cause: "no answer within 30 s" }));
 }
 
-/// Answers with 200 that hold something else than what was asked for.
+/// 200 answers with something other than what was requested.
 const JUNK: [&str; 12] = [
     r#"["Unauthorized"]"#,
     "[null]",
@@ -224,7 +224,7 @@ async fn junk_among_good_entries_makes_absence_mean_nothing() {
     assert!(!ok(r#"{"id":7,"status":2}"#).await.units(ServerId(1)).await.unwrap().complete);
 }
 
-/// Some numbers are texts, and some calls have none: they are shown all the same, and hold up nobody's.
+/// Some numbers are texts, and some calls have none: they are shown all the same, and don't affect the others.
 #[tokio::test]
 async fn a_911_without_a_number_is_read_and_an_error_in_its_place_is_not() {
     for row in [r#"{"callId":"A-17","caller":"x"}"#, r#"{"location":"Alta St"}"#, r#"{"call":{"description":"Fire"}}"#] {

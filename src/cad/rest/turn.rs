@@ -1,8 +1,8 @@
-//! Whose turn it is to ask the CAD: a request that finds its operation's budget used up waits here instead of being refused.
+//! Queues requests whose operation's budget is used up, instead of refusing them.
 //!
-//! People on duty go first, then members whose account is known, then everybody else; within each group everybody's first request goes before
-//! anybody's second. The waiting room is bounded ([`MAX_WAITING`]), and so is the wait ([`PATIENCE`]). Never sends anything, never counts: the
-//! budgets do.
+//! People on duty go first, then members whose account is known, then everybody else; within each group everybody's first request goes
+//! before anybody's second. The queue is bounded ([`MAX_WAITING`]), and so is the wait ([`PATIENCE`]). Never sends anything, never counts:
+//! the budgets do.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// Longest wait of a person, over all requests of what they asked for. Discord keeps an interaction open for 15 minutes.
+/// Longest wait of a person, over all requests of one action. Discord keeps an interaction open for 15 minutes.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 /// Requests that may wait at once, over all operations.
 pub(super) const MAX_WAITING: usize = 500;
@@ -23,28 +23,28 @@ pub(super) const MAX_STRANGERS: usize = 300;
 pub enum Rank {
     /// Somebody on duty.
     OnDuty,
-    /// Somebody with a known account, and what serves several people at once.
+    /// Somebody with a known account, and requests that serve several people at once.
     #[default]
     Known,
     /// Somebody whose account is not known.
     Stranger,
-    /// Nobody waits for it: sent only while half of the budget is left and nobody waits.
+    /// Background: sent only while half of the budget is left and nobody waits.
     Background,
 }
 
-/// What a person's request is waiting for.
+/// What a person's request waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing that would have to be said.
+    /// Nothing worth showing.
     #[default]
     Working,
-    /// The CAD is asked who they are.
+    /// The CAD is being asked who they are.
     Account,
     /// Their request waits for its turn.
     Queued,
 }
 
-/// A person's claim on the CAD's time: whose it is, until when they wait, and where their waiting shows.
+/// A person's waiting state: who, until when, and where the wait is shown.
 #[derive(Clone, Debug)]
 pub struct Turn {
     person: u64,
@@ -57,14 +57,14 @@ tokio::task_local! {
 }
 
 impl Turn {
-    /// For somebody who has just asked for something, and what shows how they wait.
+    /// For somebody who has just asked for something, and the channel that shows the wait.
     #[must_use]
     pub fn new(person: u64) -> (Self, watch::Receiver<Phase>) {
         let (phase, shown) = watch::channel(Phase::Working);
         (Self { person, until: Instant::now() + PATIENCE, phase: Arc::new(phase) }, shown)
     }
 
-    /// The turn of who asked for what is being done now, if there is somebody.
+    /// The turn of the person whose action is running, if there is one.
     #[must_use]
     pub fn current() -> Option<Self> {
         TURN.try_with(Clone::clone).ok()
@@ -76,12 +76,12 @@ impl Turn {
         Instant::now() < self.until
     }
 
-    /// Does `work` in this turn.
+    /// Runs `work` in this turn.
     pub async fn scope<F: Future>(self, work: F) -> F::Output {
         TURN.scope(self, work).await
     }
 
-    /// Does `work` in this turn, or in nobody's.
+    /// Runs `work` in this turn, or without one.
     pub async fn carry<F: Future>(turn: Option<Self>, work: F) -> F::Output {
         match turn {
             Some(turn) => turn.scope(work).await,
@@ -89,7 +89,7 @@ impl Turn {
         }
     }
 
-    /// Shows what is being waited for while `work` is done.
+    /// Shows what is being waited for while `work` runs.
     pub async fn during<F: Future>(phase: Phase, work: F) -> F::Output {
         let turn = Self::current();
         let before = turn.as_ref().map(|turn| turn.phase.send_replace(phase));
@@ -112,7 +112,7 @@ struct Waiter {
     number: u64,
     rank: Rank,
     person: u64,
-    /// Everybody's requests are in rounds of their own, one each.
+    /// The round of the request: each person has one request per round.
     round: u64,
     call: Arc<Notify>,
 }
@@ -121,7 +121,7 @@ struct Waiter {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     next: u64,
-    /// That of the request served last.
+    /// The round of the request served last.
     round: u64,
     waiting: Vec<Waiter>,
 }
@@ -136,18 +136,18 @@ impl Line {
         self.waiting.iter().filter(|waiter| rank.is_none_or(|rank| waiter.rank == rank)).count()
     }
 
-    /// Takes a place. Its number, and what is rung when it may be its turn.
+    /// Joins the queue. Returns its number, and the notifier for its turn.
     pub(super) fn join(&mut self, rank: Rank, person: u64) -> (u64, Arc<Notify>) {
         let (number, call) = (self.next, Arc::new(Notify::new()));
         self.next += 1;
-        // Requests without a person are many people's.
+        // Requests without a person serve many people.
         let own = self.waiting.iter().filter(|waiter| person != 0 && waiter.person == person && waiter.rank == rank);
         let round = own.map(|waiter| waiter.round + 1).max().unwrap_or(self.round).max(self.round);
         self.waiting.push(Waiter { number, rank, person, round, call: Arc::clone(&call) });
         (number, call)
     }
 
-    /// Gives up a place.
+    /// Leaves the queue.
     pub(super) fn leave(&mut self, number: u64) {
         self.waiting.retain(|waiter| waiter.number != number);
     }
@@ -161,12 +161,12 @@ impl Line {
         }
     }
 
-    /// Whose turn it is: by rank, then everybody's first request before anybody's second, then who came first.
+    /// Whose turn it is: by rank, then everybody's first request before anybody's second, then in order of arrival.
     pub(super) fn first(&self) -> Option<u64> {
         self.waiting.iter().min_by_key(|waiter| (waiter.rank, waiter.round, waiter.number)).map(|waiter| waiter.number)
     }
 
-    /// Rings whose turn it is.
+    /// Notifies the one whose turn it is.
     pub(super) fn call_first(&self) {
         let first = self.first();
         if let Some(waiter) = self.waiting.iter().find(|waiter| Some(waiter.number) == first) {
@@ -174,7 +174,7 @@ impl Line {
         }
     }
 
-    /// Rings everybody: something else than a free place happened.
+    /// Notifies everybody: something other than a free place happened.
     pub(super) fn call_all(&self) {
         self.waiting.iter().for_each(|waiter| waiter.call.notify_one());
     }

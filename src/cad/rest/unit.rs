@@ -11,8 +11,8 @@ use crate::authorization::Granted;
 use crate::ids::ServerId;
 
 impl CadActor {
-    /// Sets the status of units; how many were changed (30 a minute). With [`Target::Discord`] all active identifiers of the member; 0 if
-    /// they are off duty.
+    /// Sets the status of units; returns how many were changed (30 a minute). With [`Target::Discord`] all active identifiers of the
+    /// member; 0 if they are off duty.
     ///
     /// # Errors
     /// As [`RestError`] says.
@@ -20,7 +20,7 @@ impl CadActor {
         self.set(granted, Endpoint::SetStatus, server, target, ("status", status.into())).await
     }
 
-    /// Switches the panic of units on or off; how many were changed (20 a minute).
+    /// Switches the panic of units on or off; returns how many were changed (20 a minute).
     ///
     /// # Errors
     /// As [`RestError`] says.

@@ -16,7 +16,7 @@ use crate::route::{Criterion, Filter, FilterError, KnownPriorities, Route, Rule}
 
 /// How long ingest may take to try a filter.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Longest sentence of a filter (UTF-16 units): the rest of the answer stands beside it.
+/// Longest sentence of a filter (UTF-16 units): the rest of the answer needs space too.
 const SENTENCE: usize = 1_600;
 
 /// What a route lets through; an option left out stays as it is
@@ -77,7 +77,7 @@ pub(super) async fn filter(
     reply::say(ctx, format!("🔎 {}: {sentence}{tried}", named(&known))).await
 }
 
-/// All of the wishes or, if one cannot be used, none.
+/// Every change or, if one can't be used, none.
 fn change(rule: &mut Rule, wishes: &[(Criterion, String)], priorities: &KnownPriorities) -> Result<(), FilterError> {
     let mut filter = rule.filter.clone();
     for (criterion, typed) in wishes {
@@ -88,7 +88,7 @@ fn change(rule: &mut Rule, wishes: &[(Criterion, String)], priorities: &KnownPri
     Ok(())
 }
 
-/// What the route's filter would have done to the latest events. Nothing to say of one that asks for nothing.
+/// What the route's filter would have done to the latest events. Empty for a filter without criteria.
 async fn tried(context: &CommandContext, route: &Route) -> Option<String> {
     if route.spec.rule.filter.is_empty() {
         return None;

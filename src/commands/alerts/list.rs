@@ -39,7 +39,7 @@ pub(super) async fn list(ctx: Context<'_>) -> Result<(), Error> {
     reply::list(ctx, &title, &lines, reply::BLUE).await
 }
 
-/// By channel; a channel that is closed to the bot says so.
+/// By channel; a channel without access for the bot says so.
 fn lines(routes: &[&Route], parked: &[ParkedChannel], now: UnixMs) -> Vec<String> {
     let mut channels: BTreeMap<ChannelId, Vec<&Route>> = BTreeMap::new();
     for route in routes {

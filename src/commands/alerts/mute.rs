@@ -41,7 +41,7 @@ pub(super) async fn mute(
         return reply::say(ctx, sentence(&known_route(context, guild, route)?, now)).await;
     }
     let changed = context.store.change_rule(guild, route, move |rule| {
-        // What is not named stays: the end, and whether panics are muted too.
+        // Options that aren't named stay: the end, and whether panics are muted too.
         let known = rule.mute.filter(|mute| mute.covers(now));
         let until = end.or(known.map(|mute| mute.until))?;
         rule.mute = Some(Mute { until, panic: panic.unwrap_or_else(|| known.is_some_and(|mute| mute.panic)) });

@@ -47,7 +47,7 @@ pub(super) async fn quiet(
             let quiet = match (known, &from, &to, &timezone) {
                 (None, Some(from), Some(to), Some(timezone)) => Quiet::new(from, to, timezone, panic.unwrap_or(false))?,
                 (None, ..) => return Err(Error::Refused(format!("Quiet hours need `from:`, `to:` and `timezone:`, as in {EXAMPLE}."))),
-                // What is not named stays as it is.
+                // Options that aren't named stay.
                 (Some(known), ..) => known.with(from.as_deref(), to.as_deref(), timezone.as_deref(), panic)?,
             };
             context.store.ensure_guild(guild, &context.community(guild)?.id).await?;
@@ -60,7 +60,7 @@ pub(super) async fn quiet(
 
 fn sentence(quiet: &Quiet, now: crate::clock::UnixMs) -> String {
     let panics = if quiet.panic { "" } else { " Panics still sound, unless you set `panic:True`." };
-    // Whoever chose a wrong time zone sees it here.
+    // Somebody who chose a wrong time zone sees it here.
     let now = if quiet.covers(now) { "it is quiet" } else { "it is not quiet" };
     let hint = quiet.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
     format!("🌙 {} Cards then come without pings and sounds; right now {now}.{panics}{hint}", quiet.sentence())

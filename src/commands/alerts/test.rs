@@ -1,4 +1,4 @@
-//! `/alerts test`: a made-up event through the real path.
+//! `/alerts test`: a sample event on the real path.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::ids::{ChannelId, GuildId, RouteId};
 use crate::ingest::{Request, TestAlert};
 use crate::route::{Listens, Route};
 
-/// How long ingest may take.
+/// Time limit for ingest.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Send a made-up alert the way a real one would go
@@ -36,14 +36,14 @@ pub(super) async fn test(
     reply::say(ctx, sentence(event.0, &channels, full)).await
 }
 
-/// What was sent, in words.
+/// A description of what was sent.
 pub(in crate::commands) fn sentence(topic: Topic, channels: &[ChannelId], full: bool) -> String {
     let places: Vec<String> = channels.iter().map(|channel| format!("<#{channel}>")).collect();
     let pings = if full { "It pings as a real one would." } else { "It pings nobody." };
     format!("🧪 A test alert ({}) is on its way to {}. {pings}", topic.as_str(), and(&places))
 }
 
-/// Hands a test to ingest. Returns the channels it goes to: at least one.
+/// Gives a test to ingest. Returns the channels it goes to: at least one.
 pub(in crate::commands) async fn send(
     context: &CommandContext,
     guild: GuildId,

@@ -68,7 +68,7 @@ async fn set(store: &Store, known: &Route, mode: Option<Threads>, notes: Option<
     Ok(changed.map(|(route, ())| route))
 }
 
-/// Why this route can have no threads, with what to do instead.
+/// Why this route can't have threads, with the fix.
 fn cannot(route: &Route) -> Option<String> {
     let (name, id) = (named(route), route.id);
     if !route.spec.event.has_cards() {

@@ -22,7 +22,7 @@ pub(super) async fn unmute(
     ctx.defer_response(true).await?;
     let (guild, context) = (guild_of(ctx)?, ctx.data());
     let now = context.clock.now();
-    // A mute that has run out is none.
+    // A mute that has run out doesn't count.
     let open = move |rule: &mut Rule| rule.mute.take_if(|mute| mute.covers(now)).is_some();
     let said = match route {
         Some(id) => match context.store.change_rule(guild, id, open).await? {

@@ -1,4 +1,4 @@
-//! What the commands of `/board` share: having boards drawn now.
+//! Renders boards at once: shared by the commands of `/board`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::ids::{BoardId, GuildId};
 use crate::ingest::Request;
 use crate::ingest::boards::Redraw;
 
-/// How long ingest may keep a command waiting.
+/// Time limit for ingest during a command.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Has boards drawn now. `None` if ingest does not say in time that it did.

@@ -12,7 +12,7 @@ use crate::ids::{BoardId, MessageId};
 use crate::outbox::queue::BoardRemoval;
 use crate::route::Board;
 
-/// A board that is being sent is asked for so often …
+/// How often a board that is being sent is checked …
 const TRIES: u32 = 40;
 /// … and with this pause: longer in all than one request to Discord usually takes.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -33,10 +33,10 @@ pub(super) async fn remove(
     reply::say(ctx, take_away(context, &removed).await?).await
 }
 
-/// Takes the message of a board away that was removed just now. Says what became of it.
+/// Deletes the message of a board that was just removed. Returns the result in words.
 pub(in crate::commands) async fn take_away(context: &CommandContext, removed: &Board) -> Result<String, Error> {
     let board = removed.id;
-    // What ingest had in hand is on disk when it answers, and from now on it draws this board no more.
+    // Once ingest answers, its work is on disk, and it won't render this board any more.
     redraw(context, removed.guild, Some(board)).await;
     let Some(message) = unpost(context, removed).await? else {
         return Ok(format!("🗑️ Board #{board} removed: {}.", describe_board(removed)));
@@ -54,7 +54,7 @@ pub(in crate::commands) async fn take_away(context: &CommandContext, removed: &B
     })
 }
 
-/// Forgets the board's post, once it is not on its way to Discord any more. The message that stands, if one does.
+/// Deletes the board's post, once it is not being sent to Discord any more. Returns its message, if there is one.
 async fn unpost(context: &CommandContext, board: &Board) -> Result<Option<MessageId>, Error> {
     for _ in 0..TRIES {
         match context.store.forget_board_post(board, context.clock.now()).await? {

@@ -51,7 +51,7 @@ pub(super) async fn actions(
     reply::show(ctx, Page::new("✅ Acting in the CAD from here", said(context, guild, &rule), GREEN)).await
 }
 
-/// The rule of this server, after that of the community if it is another server's.
+/// This server's rule, after the community's if that is another server's.
 fn said(context: &CommandContext, guild: GuildId, rule: &ActingRule) -> String {
     let routing = context.store.routing_now();
     let community = routing.access.community_of(guild);

@@ -85,7 +85,7 @@ pub(in crate::commands) async fn page(context: &CommandContext, guild: GuildId, 
         let (newer, older) = (query.page.saturating_sub(1), query.page.saturating_add(1));
         let button =
             |label: &str, id: String, there: bool| CreateButton::new(id).label(label).style(ButtonStyle::Secondary).disabled(!there);
-        // Both ids must differ, also of a button that cannot be pressed.
+        // Both ids must differ, even for disabled buttons.
         page.rows = vec![CreateActionRow::Buttons(vec![
             button("◀ Newer", at(if query.page == 0 { u32::MAX } else { newer }), query.page > 0),
             button("Older ▶", at(older), older < pages),
@@ -107,7 +107,7 @@ fn line(entry: &Entry) -> String {
     format!("{head}{target}{detail}{outcome}")
 }
 
-/// Harmless, but for the mentions of channels, roles and people that are in it as Discord writes them: here they ping nobody.
+/// Harmless, except for mentions of channels, roles and people in Discord's syntax: here they ping nobody.
 fn shown(raw: &str, max: usize) -> String {
     let mut safe = String::new();
     let mut rest = raw;
@@ -131,7 +131,7 @@ fn shown(raw: &str, max: usize) -> String {
         }
     }
     push(&mut safe, rest, max);
-    // Blanks between the parts were not counted.
+    // Spaces between the parts weren't counted.
     text::cut(&safe, max)
 }
 
@@ -140,7 +140,7 @@ fn push(safe: &mut String, raw: &str, max: usize) {
     if left == 0 || raw.is_empty() {
         return;
     }
-    // The door trims, and what stands between two mentions is often a blank and a word.
+    // Discord trims, and between two mentions there is often only a space and a word.
     let (front, back) = (raw.starts_with(char::is_whitespace), raw.ends_with(char::is_whitespace));
     let inner = text::line(raw, left);
     if front {
@@ -154,7 +154,7 @@ fn push(safe: &mut String, raw: &str, max: usize) {
     }
 }
 
-/// As far as it fits a file. Also how many entries that are.
+/// As many entries as fit a file, and their number.
 fn table(entries: &[Entry]) -> (Vec<u8>, usize) {
     let mut file = String::from("time,user,kind,action,target,detail,outcome\r\n");
     let mut rows = 0;

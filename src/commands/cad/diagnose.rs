@@ -1,6 +1,6 @@
-//! `/cad diagnose`: does everything work that was set up, and if not, what is to be done?
+//! `/cad diagnose`: checks whether everything that was set up works, and gives the fix if not.
 //!
-//! A line that begins with ❌ is a problem with its fix. "Everything works" is said only if there is none, everything was looked at, and
+//! A line that begins with ❌ is a problem with its fix. "Everything works" appears only if there is none, everything was checked, and
 //! something is set up at all.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::render::text;
 use crate::route::{Board, Quiet, Route, Threads};
 use crate::status::{Link, contested};
 
-/// Channels looked at in one go: each is a question to Discord.
+/// Channels checked at once: each is a request to Discord.
 const MOST: usize = 50;
 
 /// Check permissions, roles and settings, and whether Discord and the CAD can be reached
@@ -118,7 +118,7 @@ fn links(context: &CommandContext, community: &Community) -> Vec<String> {
 struct Use {
     routes: Vec<RouteId>,
     threads: bool,
-    /// The bot's own words: boards and notices, which a forum does not take.
+    /// The bot's own messages: boards and notices, which a forum doesn't accept.
     words: Vec<String>,
 }
 
@@ -155,7 +155,7 @@ impl Uses {
         Self(uses)
     }
 
-    /// One line per channel, and what the bot may do there. Opens those that are fine again.
+    /// One line per channel, and what the bot may do there. Reopens those that are fine again.
     async fn look(
         &self,
         context: &CommandContext,

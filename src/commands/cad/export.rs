@@ -19,7 +19,7 @@ pub(super) async fn export(ctx: Context<'_>) -> Result<(), Error> {
     let (guild, context) = (guild_of(ctx)?, ctx.data());
     let now = context.clock.now();
     let settings = Settings::of(&context.store.routing_now(), guild, now);
-    // Ids alone are enough to read it back: names are a courtesy.
+    // Ids alone are enough for an import: the names are for people.
     let names = context.names.guild(context, guild).await;
     let known = context.rest.ask(&format!("/guilds/{guild}")).await.ok();
     let name = known.as_ref().and_then(|known| known.get("name")).and_then(Value::as_str);
@@ -34,7 +34,7 @@ pub(super) async fn export(ctx: Context<'_>) -> Result<(), Error> {
     reply::file(ctx, Page::new(title, said, BLUE), &format!("tenfour-settings-{of}-{}.json", day(now)), file).await
 }
 
-/// Fit for a file's name everywhere.
+/// Valid in a file name everywhere.
 fn plain(name: &str) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-").to_ascii_lowercase().chars().take(40).collect()

@@ -101,7 +101,7 @@ fn impossible(problems: &[String]) -> Page {
     Page { file: cut.then(|| all("problems", &lines)), ..Page::new(title, text, YELLOW) }
 }
 
-/// The whole of what a page could show in part only.
+/// The whole of what a page could show only in part.
 fn all(name: &str, lines: &[String]) -> (String, Vec<u8>) {
     (format!("{name}.txt"), lines.join("\n").into_bytes())
 }
@@ -215,7 +215,7 @@ pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId,
         }
     };
     let mut said = vec![format!("{}. `/cad audit` remembers it.", counts(&plan.lines))];
-    // The settings stand: what follows from them is told if it fails, and is no reason to say that they do not.
+    // The settings are stored: if a consequence fails, that is reported, but not as if they weren't.
     for channel in places(&plan.after).difference(&places(&plan.before)) {
         if let Err(error) = context.open_again(guild, *channel).await {
             tracing::warn!(%channel, %error, "a channel could not be opened again");

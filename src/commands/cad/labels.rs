@@ -1,6 +1,6 @@
 //! `/cad labels`: the words a community has for calls, priorities and statuses, in one form.
 //!
-//! The form's custom id says all there is to know, so it may be sent after a restart of the bot.
+//! The form's custom id has everything, so it may be submitted after a restart of the bot.
 
 use serenity::all::{
     ActionRowComponent, CreateActionRow, CreateAllowedMentions, CreateInputText, CreateInteractionResponse,
@@ -54,7 +54,7 @@ fn modal(form: &Form) -> CreateModal {
         let (style, longest) =
             if several { (InputTextStyle::Paragraph, LIST) } else { (InputTextStyle::Short, u16::try_from(WORD).unwrap_or(LIST)) };
         let input = CreateInputText::new(style, label, id).required(false).placeholder(placeholder).max_length(longest);
-        // What would be longer than its input is left out: Discord shows no form at all then.
+        // A value longer than its input is left out: otherwise Discord shows no form at all.
         CreateActionRow::InputText(if text::units(value) <= usize::from(longest) { input.value(value) } else { input })
     });
     CreateModal::new(CustomId::Labels.to_string(), "Words of your community").components(rows.collect())
@@ -72,17 +72,17 @@ fn typed(modal: &ModalInteraction) -> Form {
     Form { emergency: of("emergency"), civil: of("civil"), priorities: of("priorities"), statuses: of("statuses") }
 }
 
-/// A form is gone from the screen once it is sent: what was typed is given back to be copied.
+/// A submitted form is gone from the screen: what was typed is returned for copying.
 fn unchanged(why: &str, form: &Form) -> Page {
     Page::new("Nothing was changed", format!("{why}\n\nThis is what you typed:\n{}", typed_again(form)), reply::YELLOW)
 }
 
-/// Answers the form of somebody who may not send it.
+/// Answers the form of somebody who may not submit it.
 fn refused(modal: &ModalInteraction) -> Page {
     unchanged(NOT_YOURS, &typed(modal))
 }
 
-/// Answers the form. The answer is private from the beginning, whatever comes of it.
+/// Answers the form. The answer is private from the beginning, whatever it is.
 pub(in crate::commands) async fn sent(
     ctx: &serenity::all::Context,
     context: &CommandContext,
@@ -122,7 +122,7 @@ fn given(form: &Form) -> String {
     format!("emergency:{} civil:{} priorities:{} statuses:{}", line(emergency), line(civil), line(priorities), line(statuses))
 }
 
-/// In a block of code, which nothing in it can end.
+/// In a code block, which nothing in it can end.
 fn typed_again(form: &Form) -> String {
     let all = [&form.emergency, &form.civil, &form.priorities, &form.statuses].map(|text| text.trim()).join("\n").replace('`', "'");
     format!("```\n{}\n```", text::cut(&all, 3_500))

@@ -72,12 +72,12 @@ struct Of {
     unserved: usize,
 }
 
-/// What there is to tell.
+/// The statistics.
 #[derive(Debug, Default)]
 struct Counts {
     emergencies: [i64; 24],
     dispatches: [i64; 24],
-    /// Open before the bot looked: of unknown age.
+    /// Open before the bot started: of unknown age.
     late: usize,
     by_priority: BTreeMap<Priority, Of>,
 }
@@ -100,7 +100,7 @@ impl Counts {
             let of = counts.by_priority.entry(priority(fact.priority.as_deref())).or_default();
             of.calls += 1;
             match fact.first_unit.map(|at| at.since(fact.opened)) {
-                // Made with its units: nobody waited. Calls of one moment are a millisecond apart.
+                // Created with its units: nobody waited. Calls of one moment are a millisecond apart.
                 Some(..=1) => {}
                 Some(wait) => of.waits.push(wait),
                 None => of.unserved += usize::from(fact.closed.is_some()),
@@ -217,7 +217,7 @@ fn label((kind, level, word): &Priority) -> String {
     }
 }
 
-/// The nearest rank: so many percent of the values, which are in order, are not above it.
+/// The nearest rank: this percentage of the sorted values is not above it.
 fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()
@@ -264,7 +264,7 @@ mod tests {
             fact(Some("10"), 20 * HOUR, Some(20 * HOUR + 90_000), None),
             fact(Some("2"), 3 * HOUR, Some(3 * HOUR + 30_000), None),
             fact(Some("2"), 3 * HOUR, Some(3 * HOUR + 10_000), None),
-            // Made with a unit, and over without one.
+            // Created with a unit, and over without one.
             fact(Some("2"), 4 * HOUR, Some(4 * HOUR + 1), None),
             fact(Some("Code *3*"), 4 * HOUR, None, Some(5 * HOUR)),
             fact(None, 5 * HOUR, None, None),

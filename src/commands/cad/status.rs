@@ -1,4 +1,4 @@
-//! `/cad status`: how the bot is, in words.
+//! `/cad status`: the bot's state, in words.
 
 use crate::cad::rest::{BudgetLeft, CadReader};
 use crate::clock::UnixMs;
@@ -21,12 +21,12 @@ use crate::store::PostCounts;
 const PROBLEMS: usize = 5;
 /// Most parked channels and unknown types shown.
 const SOME: usize = 10;
-/// A panic or a new 911 that waits longer is told as trouble (ms).
+/// A panic or a new 911 that waits longer is shown as a problem (ms).
 const LATE_MS: i64 = 5_000;
-/// Waits for Discord's limits are told if they come to this much in ten minutes (ms).
+/// Waits for Discord's limits are shown if they add up to this much in ten minutes (ms).
 const WORTH_TELLING_MS: i64 = 1_000;
 
-/// Said as long as no alert and no board is asked for.
+/// Shown as long as there is no route and no board.
 pub(super) const NOTHING: &str =
     "⚪ Nothing is set up yet, so nothing is posted here. Run `/cad setup`, or `/alerts preset name:essentials channel:#your-channel`.";
 
@@ -129,7 +129,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// What is wrong first, then how things are, then what went wrong lately. False if anything is wrong now.
+    /// Current problems first, then the state, then recent problems. False if anything is wrong now.
     fn lines(&self, mut problems: Vec<(UnixMs, String)>) -> (Vec<String>, bool) {
         let mut lines = self.wrong();
         let well = lines.is_empty();
@@ -167,7 +167,7 @@ impl Report<'_> {
         self.known.servers.get(&server).cloned().unwrap_or_default()
     }
 
-    /// What needs somebody's hand, or patience: the gravest first.
+    /// What needs an action, or patience: the most severe first.
     fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         if let Some(reason) = &self.known.stopped {
@@ -221,7 +221,7 @@ impl Report<'_> {
         wrong
     }
 
-    /// What waits. The store counts all of it; the lanes were counted a moment ago.
+    /// What waits. The store counts everything; the lanes were counted a moment ago.
     fn queue(&self) -> String {
         if self.counts.waiting == 0 {
             return "nothing waits to be sent".to_owned();
@@ -236,7 +236,7 @@ impl Report<'_> {
             let oldest = self.counts.oldest_waiting.map(|at| format!(", the oldest from <t:{}:R>", at.secs())).unwrap_or_default();
             return format!("{} to send{oldest}", self.counts.waiting);
         }
-        // The lanes were counted a moment ago: their own sum is what they add up to.
+        // The lanes were counted a moment ago: the total is their sum.
         let waiting: usize = self.known.queue.values().map(|waiting| waiting.posts).sum();
         format!("{waiting} to send: {}", and(&by_lane))
     }
@@ -249,7 +249,7 @@ impl Report<'_> {
 
     fn waits(&self) -> Option<String> {
         let waits = self.known.waits(self.now);
-        // A moment's wait now and then is how limits are kept.
+        // A short wait now and then is normal under rate limits.
         let together = waits.iter().fold(0_i64, |sum, (_, _, ms)| sum.saturating_add(*ms));
         if together < WORTH_TELLING_MS {
             return None;
@@ -261,7 +261,7 @@ impl Report<'_> {
     }
 }
 
-/// The causes of waits in words; they are told by [`crate::metrics::WaitCause::as_str`].
+/// The causes of waits in words, by [`crate::metrics::WaitCause::as_str`].
 fn because(cause: &str) -> &str {
     match cause {
         "channel" => "a channel's limit",
@@ -287,7 +287,7 @@ fn posts(lane: Lane, count: usize) -> String {
     counted(count, one, many)
 }
 
-/// Problems are our own sentences, but quote what others sent: links of channels stay, all else is text.
+/// Problems are our own sentences, but quote what others sent: links to channels stay, everything else is escaped.
 fn plain(sentence: &str) -> String {
     let mut said = Vec::new();
     for part in sentence.split_inclusive('>') {
@@ -305,7 +305,7 @@ fn plain(sentence: &str) -> String {
 
 fn server_lines(server: ServerId, facts: Facts<'_>, known: &ServerFacts, now: UnixMs) -> Vec<String> {
     let since = known.link_since.map(|at| format!(" since <t:{}:R>", at.secs())).unwrap_or_default();
-    // Why it is down stands above.
+    // The reason for it is above.
     let link = match &known.link {
         Link::Off if facts.hub => "⚪ hub session not begun".to_owned(),
         Link::Off => "⚪ hub off: HTTP only".to_owned(),
@@ -331,7 +331,7 @@ fn server_lines(server: ServerId, facts: Facts<'_>, known: &ServerFacts, now: Un
     vec![format!("**Server {server}** · {link}"), format!("{last} · {events} from the CAD in the last hour{ways}{copies}")]
 }
 
-/// When the CAD's API was last asked, and what it told.
+/// When the CAD's API was last polled, and what that found.
 fn reading_line(known: &ServerFacts) -> Option<String> {
     let read: Vec<String> =
         known.readings.iter().filter_map(|(part, reading)| Some(format!("{} <t:{}:R>", part.as_str(), reading.at?.secs()))).collect();
@@ -358,7 +358,7 @@ fn budget_line(known: &status::Facts) -> String {
     }
 }
 
-/// What members used up of what the bot may ask for them; nothing if there is enough of everything.
+/// How much members used of the bot's requests for them; nothing if every budget has enough.
 fn spent_line(budgets: &[BudgetLeft]) -> Option<String> {
     let spent = budgets.iter().filter(|budget| budget.left == 0);
     let told = spent.map(|budget| {

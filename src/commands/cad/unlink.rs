@@ -1,7 +1,7 @@
-//! `/cad unlink`: a Discord server is shown nothing of the CAD any more. Asks first, and says what goes.
+//! `/cad unlink`: a Discord server no longer gets anything from the CAD. Asks first, and says what is deleted.
 //!
-//! The button's custom id holds the server, so that a press survives a restart; who presses must have Manage Server. The server that was linked
-//! first may also remove another: its routes would otherwise go on after its staff fell out with the community's.
+//! The button's custom id holds the server, so that a press survives a restart; the presser must have Manage Server. The server that was
+//! linked first may also remove another: otherwise, its routes would stay after its staff fell out with the community's.
 
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
@@ -21,7 +21,7 @@ use crate::store::audit::{Entry, Kind};
 const BY_SETTING: &str = "DISCORD_GUILD_ID names this Discord server, so it can't be unlinked here. Ask whoever runs the bot to change or remove that setting, then run `/cad unlink` again.";
 const GONE: &str = "That Discord server isn't linked any more, so nothing was changed.";
 const NOT_FIRST: &str = "Only the Discord server that was linked first can unlink another one. Run `/cad unlink` there, or without `server_id` to unlink this one.";
-/// That one entered the key, this one was linked by itself.
+/// That server entered the key, this one was linked automatically.
 const PROVE_FIRST: &str = "That Discord server entered the community's API key, and this one hasn't, so nothing was changed. Run `/cad link` here first, then `/cad unlink` again.";
 
 /// Unlink this Discord server: its alerts, boards and settings go, after a confirmation
@@ -68,7 +68,7 @@ fn may(context: &CommandContext, guild: GuildId, target: GuildId, manages: bool)
     Ok(())
 }
 
-/// What goes, and what stays.
+/// What is deleted, and what stays.
 fn said(routing: &Routing, guild: GuildId, target: GuildId, name: Option<String>) -> String {
     let count = |count: usize, one, many| (count > 0).then(|| counted(count, one, many));
     let known = routing.guilds.get(&target);
@@ -99,7 +99,7 @@ fn said(routing: &Routing, guild: GuildId, target: GuildId, name: Option<String>
     )
 }
 
-/// Who is first when the first is gone.
+/// Which server is first once the first is gone.
 fn heir<'a>(served: &[&'a Link], target: GuildId) -> Option<&'a Link> {
     let mut others = served.iter().filter(|link| link.guild != target);
     others.clone().find(|link| link.left_at.is_none()).or_else(|| others.next()).copied()

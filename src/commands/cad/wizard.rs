@@ -27,11 +27,11 @@ use crate::route::{Listens, Preset};
 use crate::status::{Link, contested};
 use crate::store::StyleIs;
 
-/// Most choices of a list.
+/// Discord's limit on the choices of a list.
 const MOST_OPTIONS: usize = 25;
 /// The choice that stands for every configured server.
 const ALL: &str = "all";
-/// What the forwarding game server posts to.
+/// The path that the game server forwards to.
 const PATH: &str = "/sonorancad/event";
 
 /// What was chosen from a list.
@@ -203,7 +203,7 @@ fn meant<'a>(community: &'a Community, choice: &'a SetupChoice) -> &'a [ServerId
     if choice.servers.is_empty() { &community.servers } else { &choice.servers }
 }
 
-// ---- 3: how events come ----
+// ---- 3: event source ----
 
 fn way(choice: &SetupChoice) -> Page {
     let text = "What does your community play on? It decides how the CAD's events come to this bot.";
@@ -345,7 +345,7 @@ async fn make_routes(context: &CommandContext, choice: &SetupChoice, asker: Aske
     };
     let before = context.store.routing_now();
     let made = make(context, asker, channel, choice.role, parts_of(preset, &servers), StyleIs::Default).await;
-    // Also what was made before something failed.
+    // Also shows what was created before a failure.
     audit_hook::note(context, (asker.guild, asker.user), "/cad setup", chosen(choice, preset, channel), &before).await;
     match made {
         Ok(made) => {
@@ -353,7 +353,7 @@ async fn make_routes(context: &CommandContext, choice: &SetupChoice, asker: Aske
             page.rows.extend(made.rows());
             Ok(page)
         }
-        // What the person can mend is said where they can mend it.
+        // Problems that the person can fix are shown where they can fix them.
         Err(Error::Refused(sentence)) => Ok(place(choice, Some(&sentence))),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! A layout of dispatch calls as a form. Pure. A form has room for five inputs, so the required fields come first and the rest is told.
+//! A layout of dispatch calls as a form. Pure. A form holds five inputs, so the required fields come first and the rest is mentioned.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::render::text::{self, SafeText};
 const MOST: usize = 5;
 /// Longest id of an input (UTF-16 units).
 const LONGEST_ID: usize = 100;
-/// Parts of the names of kinds of fields into which one can type: the CAD documents no list of them.
+/// Parts of the names of field types that are typed into: the CAD documents no list of them.
 const TYPED: [&str; 9] = ["text", "input", "string", "number", "select", "dropdown", "status", "address", "postal"];
 
-/// A layout as far as a form can ask for it.
+/// The part of a layout that a form can ask for.
 #[derive(Debug)]
 pub(super) struct Layout<'a> {
     template: &'a Template,
@@ -72,7 +72,7 @@ impl<'a> Layout<'a> {
         Ok(Self { template, asked, left })
     }
 
-    /// Labels of what is not asked for, safe to show.
+    /// Labels of the fields left out, safe to show.
     pub(super) fn left_out(&self) -> Vec<String> {
         let mut left: Vec<String> = self.left.iter().take(10).map(|field| text::line(&name(field), 60).into_string()).collect();
         if self.left.len() > left.len() {
@@ -81,7 +81,7 @@ impl<'a> Layout<'a> {
         left
     }
 
-    /// What a field may hold, in the words that people type.
+    /// A field's allowed values, in the words that people type.
     fn options(&self, field: &TemplateField) -> Vec<&'a str> {
         if is_status(field) {
             return self.template.statuses.iter().map(|status| status.label.as_deref().unwrap_or(&status.id)).collect();
@@ -104,7 +104,7 @@ impl<'a> Layout<'a> {
         CreateModal::new(id, text::plain(text::visible(Some(title)).unwrap_or("Call"), LABEL)).components(rows.collect())
     }
 
-    /// What was typed as the CAD takes it; else a sentence.
+    /// The typed values in the CAD's form; else a sentence.
     pub(super) fn values(&self, typed: &Typed) -> Result<BTreeMap<String, Value>, String> {
         let mut values = BTreeMap::new();
         for field in &self.asked {

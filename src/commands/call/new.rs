@@ -1,4 +1,4 @@
-//! `/call new`: a form, either plain or made of one of the community's layouts.
+//! `/call new`: a form, either plain or from one of the community's layouts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::commands::{autocomplete, cad_args, choices, forms};
 use crate::render::Labels;
 use crate::render::text::{self, safe};
 
-/// On the radio (docs/cad-contract.md#n3). Somebody tells it who is no caller.
+/// On the radio (docs/cad-contract.md#n3), since the sender isn't a caller.
 const RADIO: i64 = 1;
 /// docs/cad-contract.md#n4.
 const ACTIVE: i64 = 1;
@@ -64,7 +64,7 @@ pub(super) async fn new(
     forms::open(ctx, layout.form(CustomId::NewCall(wanted).to_string(), found.name.as_deref().unwrap_or("Call"))).await
 }
 
-/// The community's layouts, remembered for a minute.
+/// The community's layouts, cached for a minute.
 async fn template(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let none = CreateAutocompleteResponse::new;
     let Ok(actor) = cad_args::actor_of(ctx) else { return none() };
@@ -100,7 +100,7 @@ fn plain_form(wanted: NewCallOptions, labels: &Labels) -> CreateModal {
     CreateModal::new(CustomId::NewCall(wanted).to_string(), "New call").components(rows.iter().map(Input::row).collect())
 }
 
-/// Makes the call.
+/// Creates the call.
 pub(in crate::commands) async fn made(
     context: &CommandContext,
     who: &Actor,

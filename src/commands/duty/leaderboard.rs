@@ -10,7 +10,7 @@ use crate::commands::reply::Page;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, reply};
 
-/// Most in words; the chart shows more.
+/// Members listed in words; the chart shows more.
 const MOST: usize = 10;
 const FILE: &str = "duty-leaderboard.png";
 
@@ -65,7 +65,7 @@ fn lines(tallies: &[Tally]) -> Vec<String> {
     lines
 }
 
-/// For those who cannot see the picture.
+/// For people who can't see the picture.
 fn plainly(tallies: &[Tally]) -> String {
     let said: Vec<String> = tallies.iter().take(MOST).map(|tally| format!("{} {}", tally.name, chart::duration(tally.ms))).collect();
     format!("{}.", said.join(", "))

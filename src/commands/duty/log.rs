@@ -9,7 +9,7 @@ use crate::commands::wording::counted;
 use crate::commands::{autocomplete, reply};
 use crate::store::duty::{Session, Span};
 
-/// Most sessions listed; the total counts all.
+/// Limit on listed sessions; the total counts all.
 const MOST: usize = 100;
 
 /// Sessions on duty: who, from when to when
@@ -79,7 +79,7 @@ fn lines(found: &[&Session], scope: &Scope) -> Vec<String> {
 fn line(session: &Session, span: Span) -> String {
     let began = format!("<t:{}:f>", session.began.secs());
     let ended = session.ended.map_or_else(|| "now".to_owned(), |at| format!("<t:{}:t>", at.secs()));
-    // Also if a part of it lies before the span: the line tells of the whole session.
+    // Even if part of it is before the span: the line shows the whole session.
     let long = session.within(Span { from: session.began, ..span });
     let callsign = if session.name.is_empty() { "" } else { session.callsign.as_str() };
     let who = shown(&safe(&name(session)), &safe(callsign));
@@ -116,7 +116,7 @@ mod tests {
                 "-# 🌗 Was on duty before the bot saw it: counted from then.",
             ]
         );
-        // The same member's, at the same time: the hours are counted once.
+        // The same member, at the same time: the hours are counted once.
         let many = vec![&lasting; 150];
         let lines = lines(&many, &scope);
         assert_eq!(lines[0], "**150 sessions, 2 h** in the last 24 hours.");

@@ -1,4 +1,4 @@
-//! What `/duty` and `/cad stats` share: spans, time zones, whose sessions are whose, and hours added up.
+//! Shared by `/duty` and `/cad stats`: spans, time zones, which sessions belong to whom, and sums of hours.
 
 use std::collections::HashMap;
 
@@ -17,13 +17,13 @@ use crate::ids::{GuildId, Ident, ServerId};
 use crate::render::text::{self, SafeText};
 use crate::store::duty::{MOST_SESSIONS, Member, Session, Span, Which};
 
-/// Days that are looked back over if nobody says.
+/// Days covered by default.
 const DAYS: u32 = 7;
 const DAY_MS: i64 = 86_400_000;
 /// Longest name in an answer (UTF-16 units).
 const NAME: usize = 60;
 
-/// What a report is about.
+/// The span, time zone and server of a report.
 #[derive(Clone, Debug)]
 pub(in crate::commands) struct Scope {
     pub(in crate::commands) span: Span,
@@ -34,7 +34,7 @@ pub(in crate::commands) struct Scope {
 }
 
 impl Scope {
-    /// From what was typed: up to now.
+    /// From the options: up to now.
     pub(in crate::commands) async fn new(
         context: &CommandContext,
         guild: GuildId,
@@ -71,12 +71,12 @@ impl Scope {
     }
 }
 
-/// Said where an answer could not hold all there is.
+/// Added if an answer couldn't hold everything.
 pub(in crate::commands) fn cut_short(sessions: usize) -> Option<String> {
     (sessions >= MOST_SESSIONS).then(|| format!("-# Only the last {MOST_SESSIONS} sessions were looked at: ask for fewer days."))
 }
 
-/// A clock on a wall.
+/// Local time.
 #[derive(Clone, Debug)]
 pub(in crate::commands) struct Zone {
     pub(in crate::commands) name: String,
@@ -84,7 +84,7 @@ pub(in crate::commands) struct Zone {
 }
 
 impl Zone {
-    /// The zone of the guild's quiet hours, else the one that the CAD is set to, else UTC.
+    /// The zone of the guild's quiet hours, else the CAD's, else UTC.
     async fn of(context: &CommandContext, guild: GuildId) -> Self {
         let quiet = context.store.routing_now().guilds.get(&guild).and_then(|guild| guild.quiet.clone()).map(|quiet| quiet.timezone);
         let own = quiet.as_deref().and_then(Self::named);
@@ -104,7 +104,7 @@ impl Zone {
         Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
     }
 
-    /// The moment in `format` (as strftime); a moment that no calendar holds is empty.
+    /// The moment in `format` (as strftime); empty for a moment outside the calendar.
     pub(in crate::commands) fn say(&self, at: UnixMs, format: &str) -> String {
         let at = Timestamp::from_millisecond(at.0).ok().map(|at| at.to_zoned(self.zone.clone()));
         at.and_then(|at| jiff::fmt::strtime::format(format, &at).ok()).unwrap_or_default()
@@ -117,18 +117,18 @@ impl Zone {
     }
 }
 
-/// Whose hours are added up.
+/// A member or a department whose hours are added up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::commands) struct Tally {
     /// As the CAD wrote it.
     pub(in crate::commands) name: String,
-    /// Callsign and department of the latest session, or of a department how many members; may be empty.
+    /// Callsign and department of the latest session, or a department's number of members; may be empty.
     pub(in crate::commands) note: String,
     pub(in crate::commands) ms: i64,
     pub(in crate::commands) sessions: usize,
 }
 
-/// Whose hours a session's are: its member's, or those of a number by which alone the unit is known.
+/// The key of a session's hours: its member, or the number if the unit is known only by that.
 type Whose = (Member, Option<(ServerId, Ident)>);
 
 fn whose(session: &Session) -> Whose {
@@ -136,7 +136,7 @@ fn whose(session: &Session) -> Whose {
     (session.member(), nameless.then_some((session.server, session.ident)))
 }
 
-/// Time in a span by whose it is. One may have several identifiers on duty, on several servers: an hour with two is one hour.
+/// Time in a span by key. A member may have several identifiers on duty, on several servers: an hour with two counts once.
 #[derive(Debug, Default)]
 pub(super) struct Hours(HashMap<Whose, Vec<(UnixMs, UnixMs)>>);
 
@@ -157,7 +157,7 @@ impl Hours {
     }
 }
 
-/// How much of time is covered by these pieces (ms), however they overlap.
+/// The time covered by these pieces (ms), however they overlap.
 fn covered(mut pieces: Vec<(UnixMs, UnixMs)>) -> i64 {
     pieces.sort_unstable();
     let (mut ms, mut until) = (0, UnixMs(i64::MIN));
@@ -172,7 +172,7 @@ fn covered(mut pieces: Vec<(UnixMs, UnixMs)>) -> i64 {
 pub(in crate::commands) fn by_member(sessions: &[Session], span: Span) -> Vec<Tally> {
     let mut tallies: HashMap<Whose, (Tally, Hours)> = HashMap::new();
     for session in sessions {
-        // The newest stand first.
+        // The newest come first.
         let empty = || (Tally { name: name(session), note: note(session), ms: 0, sessions: 0 }, Hours::default());
         let (tally, hours) = tallies.entry(whose(session)).or_insert_with(empty);
         hours.add(session, span);
@@ -201,13 +201,13 @@ fn sorted(mut tallies: Vec<Tally>) -> Vec<Tally> {
     tallies
 }
 
-/// What a unit is called: by name, else by callsign, else by number.
+/// A unit's label: name, else callsign, else number.
 pub(in crate::commands) fn name(session: &Session) -> String {
     let known = [&session.name, &session.callsign].into_iter().find(|text| text::visible(Some(text)).is_some());
     known.cloned().unwrap_or_else(|| format!("Unit {}", session.ident))
 }
 
-/// Callsign and department, as far as they say more than the name.
+/// Callsign and department, if they add to the name.
 fn note(session: &Session) -> String {
     let callsign = Some(&session.callsign).filter(|callsign| !callsign.is_empty() && **callsign != name(session));
     let department = Some(&session.department).filter(|department| !department.is_empty());
@@ -219,7 +219,7 @@ pub(in crate::commands) fn safe(raw: &str) -> SafeText {
     text::line(raw, NAME)
 }
 
-/// Whether a session is of whom somebody typed: a choice from the list (an account, or name and callsign), or a part of either.
+/// Whether a session matches what was typed: a choice from the list (an account, or name and callsign), or a part of either.
 pub(in crate::commands) fn is_of(session: &Session, wanted: &str) -> bool {
     let wanted = wanted.trim().to_lowercase();
     match &session.member() {
@@ -233,7 +233,7 @@ pub(in crate::commands) fn shown(name: &str, callsign: &str) -> String {
     [name, callsign].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// What to do if there is nothing.
+/// The hint if there are no sessions.
 pub(in crate::commands) fn nothing(scope: &Scope) -> String {
     format!(
         "Nobody was on duty {}, as far as the bot has seen: it counts from logins and logouts in the CAD since it runs. Try more `days:`, or see `/cad status` for whether events arrive.",
@@ -241,7 +241,7 @@ pub(in crate::commands) fn nothing(scope: &Scope) -> String {
     )
 }
 
-/// A chart as a file that says what it shows.
+/// A chart as a file with a description.
 pub(in crate::commands) async fn drawn(context: &CommandContext, chart: Chart, name: &str, says: &str) -> Result<CreateAttachment, Error> {
     let png = context.painter.paint(chart).await.map_err(|error| Error::Internal(error.into()))?;
     Ok(CreateAttachment::bytes(png, name).description(text::plain(says, 1_000)))
@@ -305,7 +305,7 @@ pub(super) mod tests {
     fn time_is_covered_once() {
         let of = |pieces: &[(i64, i64)]| covered(pieces.iter().map(|(from, to)| (UnixMs(*from), UnixMs(*to))).collect());
         assert_eq!(of(&[]), 0);
-        // Apart, touching, overlapping, one in the other, the same twice, in any order, empty.
+        // Separate, touching, overlapping, nested, the same twice, in any order, empty.
         assert_eq!(of(&[(0, 10), (20, 30)]), 20);
         assert_eq!(of(&[(0, 10), (10, 30)]), 30);
         assert_eq!(of(&[(5, 30), (0, 10)]), 30);
@@ -319,11 +319,11 @@ pub(super) mod tests {
         let elsewhere = |session: Session| Session { server: ServerId(2), ident: Ident(8), ..session };
         let sessions = [
             session("u1", "Ann", "A-1", "Police", 2_000, Some(6_000)),
-            // Beside it, on another server and in another department; nested; after a gap; over the span's end.
+            // In parallel, on another server and in another department; nested; after a gap; past the span's end.
             elsewhere(session("u1", "Ann", "A-9", "Fire", 4_000, Some(7_000))),
             session("u1", "Ann", "A-2", "Police", 3_000, Some(4_000)),
             session("u1", "Ann", "A-1", "Police", 9_000, None),
-            // Somebody else's hours are their own.
+            // Another member's hours are separate.
             session("u2", "Bob", "B-1", "Police", 2_000, Some(6_000)),
         ];
         let hours = |tallies: Vec<Tally>| tallies.into_iter().map(|tally| (tally.name, tally.ms, tally.sessions)).collect::<Vec<_>>();

@@ -16,21 +16,21 @@ use crate::render::{self, Message};
 /// Records shown.
 const MOST: usize = 5;
 
-/// Looks it up and shows what was found. The command has been deferred before.
+/// Looks it up and shows the result. The command was deferred before.
 pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_in_cad: bool) -> Result<(), Error> {
     let actor = cad_args::actor_of(ctx)?;
     let community = ctx.data().community(actor.guild)?;
     let acting = ctx.data().acting(actor.guild)?;
     let (all, found) = cad_args::patiently(ctx, async {
-        // The CAD does not check for whom it is asked.
+        // The CAD doesn't check permissions for this.
         let need = Need { permission: Permission::PoliceRecords, on_duty: None };
         let all = match acting.may(&actor, community.first_server(), need).await {
             Ok(()) => true,
-            // It would be asked the same once more, and nobody waits for that twice.
+            // It would be the same request again, and nobody waits for that twice.
             Err(refused @ ActionError::Unread(_)) => return Err(refused),
             Err(_) => false,
         };
-        // What opens in the CAD cannot be held back there.
+        // Results that open in the CAD can't be filtered there.
         let notify = (open_in_cad && all).then_some(Notify::Discord(actor.user.0));
         let found = acting.lookup(&actor, &Lookup { wanted, types: Vec::new(), partial, notify }).await?;
         Ok((all, found))
@@ -55,14 +55,14 @@ pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_i
 
 const POLICE_ONLY: &str = " Records of the police are for Police and Dispatch.";
 
-/// Record types of the CAD (docs/cad-contract.md#n8) that every service may see: license, vehicle registration, character, medical, fire,
-/// DMV. The others are the police's: warrant, BOLO, police and law records and reports; and what is not known may be.
+/// Record types of the CAD (docs/cad-contract.md#n8) that every department may see: license, vehicle registration, character, medical,
+/// fire, DMV. The others are for the police: warrant, BOLO, police and law records and reports; and unknown types may be.
 const FOR_ALL: [i64; 8] = [4, 5, 7, 10, 11, 12, 13, 14];
 
 /// What was found for somebody.
 struct Found {
     count: usize,
-    /// Those that can be shown.
+    /// The records that may be shown.
     records: Vec<Record>,
 }
 
@@ -95,7 +95,7 @@ impl Found {
     }
 }
 
-/// A record as an event would tell it: one reader for both.
+/// A record as an event would carry it: one decoder for both.
 fn read(record: &Object) -> Option<Record> {
     let envelope = Envelope { kind: "EVENT_RECORD_ADD".to_owned(), data: json!({ "record": record }), extras: Map::new() };
     decode(&envelope).ok()?.into_iter().find_map(|event| match event {

@@ -1,5 +1,5 @@
-//! Whether the settings of a file are possible in a guild: every channel and role is looked for, every permission and limit checked, and
-//! every problem told, before anything is replaced.
+//! Checks whether the settings of a file are possible in a guild: finds every channel and role, checks every permission and limit, and
+//! reports every problem before anything is replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,7 @@ impl GuildSnapshot {
         let roles = roles.as_array().into_iter().flatten().filter_map(role).collect();
         let Value::Array(channels) = channels else { return Self { guild, here, channels: Vec::new(), roles } };
         let place = |mut value: Value| {
-            // A list of one guild's channels need not say whose they are.
+            // A list of one guild's channels need not include the guild.
             value.as_object_mut()?.entry("guild_id").or_insert_with(|| guild.to_string().into());
             let kind = value.get("type").and_then(Value::as_u64)?;
             Some(Place { id: ChannelId(id(&value)?), name: name(&value)?, kind, value })
@@ -129,8 +129,8 @@ impl GuildSnapshot {
             let mut escalation = Escalation::default();
             for (nth, (minutes, role)) in route.escalation.iter().enumerate() {
                 if let Some(role) = said.keep(&at(&format!("escalation[{nth}].role")), self.role(role)) {
-                    // As many as there may be, each time once: the reader of the file saw to it.
-                    // Since when, the store knows: it sees which steps are new.
+                    // As many as are allowed, without duplicates: the parser ensured it.
+                    // The store knows the times: it sees which steps are new.
                     let _fits = escalation.set(Step { minutes: *minutes, role, since: UnixMs(0) });
                 }
             }
@@ -189,7 +189,7 @@ fn only<T>(mut found: impl Iterator<Item = T>, what: &str, wanted: &Named) -> Re
     }
 }
 
-/// Problems with their places, in the order in which they were found. The same one in many places is told once.
+/// Problems with their places, in the order found. One problem in many places is reported once.
 #[derive(Debug, Default)]
 struct Said(Vec<(String, Vec<String>)>);
 

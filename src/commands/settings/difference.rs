@@ -1,4 +1,4 @@
-//! What an import would change, in people's words. Pure.
+//! Describes what an import would change. Pure.
 
 use crate::clock::UnixMs;
 use crate::commands::options::style_word;
@@ -14,9 +14,9 @@ use crate::store::settings::{BoardSetting, RouteSetting, Settings};
 /// Longest sentence of a filter (UTF-16 units).
 const FILTER: usize = 300;
 
-/// One line for each thing that is different; none for equal settings.
+/// One line per difference; none for equal settings.
 pub(in super::super) fn difference(before: &Settings, after: &Settings, now: UnixMs) -> Vec<String> {
-    // Taken apart, so that what is added to the settings is not forgotten here.
+    // Destructured, so that new settings aren't forgotten here.
     let Settings { routes, boards, notices, labels, quiet, acting } = after;
     let mut lines = Vec::new();
     for route in routes {

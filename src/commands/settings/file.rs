@@ -1,8 +1,8 @@
-//! The file of `/cad export` and `/cad import`: settings as JSON that a person can read, and back. Pure: channels and roles stay what the
-//! file says of them, an id and a name; `check` looks for them in the guild.
+//! The file of `/cad export` and `/cad import`: settings as JSON that a person can read, and back. Pure: channels and roles stay as in the
+//! file, an id and a name; `check` looks for them in the guild.
 //!
-//! Reading is strict about what it uses and kind about how it says no: all problems at once, each with its place in the file. Nothing in
-//! the file is an instruction, and none of its words is shown unless made harmless.
+//! Parsing is strict about what it uses and reports all problems at once, each with its place in the file. Nothing in
+//! the file is an instruction, and its words are shown only when made harmless.
 
 use std::collections::BTreeMap;
 
@@ -23,16 +23,16 @@ use crate::route::{
 };
 use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
 
-/// What the file says that it is.
+/// The file's format name.
 const FORMAT: &str = "tenfour-settings";
-/// Its form. A change that older versions would misread raises it.
+/// Its version. A change that older versions would misread raises it.
 const VERSION: u64 = 1;
-/// Most problems that are kept: the rest is counted.
+/// Limit on reported problems: the rest is counted.
 const MOST_PROBLEMS: usize = 100;
 /// Longest pause after a ping (s), as `/alerts ping` takes it.
 pub(in super::super) const LONGEST_COOLDOWN_S: u64 = 3_600;
 
-/// What names are known by: the guild's own.
+/// The names to look up: the guild's own.
 pub(in super::super) trait Names {
     fn channel(&self, id: ChannelId) -> Option<String>;
     fn role(&self, id: RoleId) -> Option<String>;
@@ -57,7 +57,7 @@ pub(in super::super) struct FileRoute {
     pub(in super::super) style: Style,
     pub(in super::super) enabled: bool,
     pub(in super::super) rule: Rule,
-    /// Who is called next: minutes and role.
+    /// An escalation step: minutes and role.
     pub(in super::super) escalation: Vec<(u32, Named)>,
 }
 
@@ -80,7 +80,7 @@ pub(in super::super) struct FileBoard {
     pub(in super::super) server: Option<ServerId>,
 }
 
-/// What a file asks for.
+/// The content of a file.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct File {
     pub(in super::super) routes: Vec<FileRoute>,
@@ -89,7 +89,7 @@ pub(in super::super) struct File {
     pub(in super::super) labels: Labels,
     pub(in super::super) quiet: Option<Quiet>,
     pub(in super::super) acting: Option<FileActing>,
-    /// What was passed over, for people.
+    /// Ignored parts, for people.
     pub(in super::super) warnings: Vec<String>,
 }
 
@@ -111,7 +111,7 @@ struct Out<'a> {
     acting: Option<ActingOut>,
 }
 
-/// Ids as text: many readers of JSON round numbers of that length.
+/// Ids as text: many JSON parsers round numbers of that length.
 #[derive(Serialize)]
 struct NamedOut {
     id: String,
@@ -190,7 +190,7 @@ struct QuietOut<'a> {
     panic: bool,
 }
 
-/// A guild's settings as a file. No secret is among them.
+/// A guild's settings as a file. It contains no secret.
 ///
 /// # Errors
 /// None that could come from settings.
@@ -265,7 +265,7 @@ fn clock(minute: u16) -> String {
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
-/// Criteria that ask for something.
+/// Criteria that are set.
 fn filter_out(filter: &Filter) -> BTreeMap<&'static str, Vec<String>> {
     let all = Criterion::ALL.into_iter().map(|criterion| (criterion.as_str(), values_of(filter, criterion)));
     all.filter(|(_, values)| !values.is_empty()).collect()
@@ -292,8 +292,8 @@ fn values_of(filter: &Filter, criterion: Criterion) -> Vec<String> {
 
 // ---- in ----
 
-/// What the bytes of a file ask for at `now`: a mute that is over is none. `seen` are priorities that calls have had, or that routes of the
-/// guild ask for already: a filter may ask for these, and for those that the file itself names.
+/// Parses the bytes of a file at `now`: a mute that is over is dropped. `seen` are priorities that calls have had, or that routes of the
+/// guild use already: a filter may use these, and those that the file itself names.
 ///
 /// # Errors
 /// Every problem found, as sentences for people, each beginning with its place in the file.
@@ -301,7 +301,7 @@ pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Re
     // Editors on Windows begin text with this mark.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let root: Value = serde_json::from_slice(bytes).map_err(|error| {
-        // serde's own words may quote the file: only the place is told.
+        // serde's own message may quote the file: only the place is shown.
         vec![format!("It is no JSON: look at line {}, column {}. Take a file that `/cad export` made.", error.line(), error.column())]
     })?;
     let mut reader = Reader { now, ..Reader::default() };
@@ -336,7 +336,7 @@ impl Reader {
         }
     }
 
-    /// An object's fields; what is not known is told, not refused: a newer file may hold more.
+    /// An object's fields; unknown ones are mentioned, not rejected: a newer file may have more.
     fn object<'a>(&mut self, path: &str, value: &'a Value, known: &[&str]) -> Option<&'a Map<String, Value>> {
         let Some(map) = value.as_object() else {
             self.problem(path, format!("an object in braces is expected here, not {}.", quoted(value)));
@@ -350,7 +350,7 @@ impl Reader {
         Some(map)
     }
 
-    /// The elements of a list, at most so many.
+    /// The elements of a list, up to a limit.
     fn list<'a>(&mut self, path: &str, value: &'a Value, most: usize) -> &'a [Value] {
         let Some(all) = value.as_array() else {
             self.problem(path, format!("a list in square brackets is expected here, not {}.", quoted(value)));
@@ -386,7 +386,7 @@ impl Reader {
         }
         let Some(map) = self.object("", root, &KNOWN) else { return file };
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
-        // What is missing would be taken away: that is said on purpose or not at all.
+        // A missing part would delete settings: that must be explicit.
         for (key, nothing) in
             [("routes", "[]"), ("boards", "[]"), ("notices", "null"), ("labels", "null"), ("quiet", "null"), ("acting", "null")]
         {
@@ -397,7 +397,7 @@ impl Reader {
                 );
             }
         }
-        // Filters may ask for what the file's own words name. What is wrong with those is told in its place.
+        // Filters may use priorities that the file's own labels name. Problems of those are reported in their place.
         let named = present("labels").map(|labels| Self::default().labels(labels).priorities);
         self.known = KnownPriorities::named(&named.unwrap_or_else(|| Labels::usual().priorities.clone()));
         seen.iter().for_each(|priority| self.known.add(priority));
@@ -467,7 +467,7 @@ impl Reader {
         let role = present("role").and_then(|role| self.named(&at("role"), role));
         let server = present("server").and_then(|server| self.server(&at("server"), server));
         let enabled = self.yes(&at("enabled"), present("enabled"), true);
-        // Whether it is a forum, the channel itself says: the file's word is for its reader.
+        // The channel itself says whether it is a forum: the file's word is only for people.
         self.yes(&at("forum"), present("forum"), false);
         Some(FileRoute { event: event?, channel: channel?, server, role, style: style?, enabled, rule, escalation, path })
     }
@@ -535,7 +535,7 @@ impl Reader {
             let Some(values) = map.get(criterion.as_str()).filter(|values| !values.is_null()) else { continue };
             let path = place(path, criterion.as_str());
             let mut typed = Vec::new();
-            // One more than is possible: the filter itself says what is too much.
+            // One more than allowed: the filter itself reports the excess.
             for (at, value) in self.list(&path, values, crate::route::filter::MAX_VALUES).iter().enumerate() {
                 match value {
                     Value::String(word) => typed.push(word.clone()),
@@ -589,7 +589,7 @@ impl Reader {
         }
     }
 
-    /// Each entry is read by the form of `/cad labels`, so that the same is possible in both.
+    /// Each entry is parsed like the form of `/cad labels`, so that both allow the same.
     fn labels(&mut self, value: &Value) -> Labels {
         let mut labels = Labels::default();
         let Some(map) = self.object("labels", value, &["emergency", "civil", "priorities", "statuses"]) else { return labels };
@@ -660,7 +660,7 @@ impl Reader {
         entries
     }
 
-    /// A text without line breaks: they would be entries of their own.
+    /// A text without line breaks, which would start new entries.
     fn single_line(&mut self, path: &str, value: &Value) -> Option<String> {
         let line = value.as_str().filter(|line| line.len() <= 400 && !line.contains(char::is_control)).map(str::to_owned);
         if line.is_none() {
@@ -748,7 +748,7 @@ fn quoted(value: &Value) -> String {
     }
 }
 
-/// What a route of the file becomes once its places are known.
+/// A route of the file, once its channels and roles are found.
 impl FileRoute {
     pub(in super::super) fn at(self, channel: ChannelId, forum: bool, role: Option<RoleId>) -> RouteSetting {
         let Self { event, server, style, enabled, rule, .. } = self;

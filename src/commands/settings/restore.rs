@@ -1,5 +1,5 @@
-//! *Restore* under the answer of a command that changed routes: puts them back as they were. The button holds a number; what it stands for is
-//! in the store for a day, so that it outlasts a restart.
+//! *Restore* under the answer of a command that changed routes: undoes the change. The button holds a number; the old routes are
+//! in the store for a day, so that they survive a restart.
 
 use serenity::all::{ButtonStyle, CreateActionRow, CreateButton};
 
@@ -27,7 +27,7 @@ pub(in super::super) fn row(change: i64) -> CreateActionRow {
 
 /// What is different between two states of one route, in words.
 pub(in super::super) fn differences(was: &Route, is: &Route) -> String {
-    // A mute counts as it is stored: whether it has run out is no difference.
+    // A mute counts as stored: whether it has run out doesn't matter.
     let of = |route: &Route| RouteSetting::of(route, UnixMs(i64::MIN));
     changes(&of(was), &of(is)).join("; ")
 }

@@ -1,4 +1,4 @@
-//! `/unit link`: the way from a Discord account to acting in the CAD, with what is there and what is not.
+//! `/unit link`: the steps from a Discord account to acting in the CAD, done and missing.
 
 use super::me;
 use crate::actions::WhoAmI;
@@ -29,7 +29,7 @@ pub(super) async fn link(
     reply::show(ctx, page(&found, server)).await
 }
 
-/// `None`: not known before an earlier step is done.
+/// `None`: unknown until an earlier step is done.
 type Step = (Option<bool>, String);
 
 fn steps(found: &WhoAmI, server: ServerId) -> [Step; 5] {

@@ -1,5 +1,5 @@
-//! `/unit panic`: asks once, since a slip of the finger sends everybody. The button's custom id does not say whose panic: it is always that of
-//! whoever presses.
+//! `/unit panic`: asks for confirmation, since a slip sends everybody. The button's custom id doesn't say whose panic: it is always that of
+//! the person who presses.
 
 use serenity::all::{ButtonStyle, ComponentInteraction, CreateActionRow, CreateButton, CreateInteractionResponse};
 
@@ -49,7 +49,7 @@ pub(in crate::commands) async fn press(
     guild: GuildId,
     (on, server): (bool, ServerId),
 ) -> Result<(), Error> {
-    // The question goes with its answer: nobody presses twice.
+    // The question is replaced by its answer: nobody presses twice.
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     let who = actor(guild, UserId(component.user.id.get()), component.member.as_ref());
     let done = match context.acting(who.guild) {
@@ -71,7 +71,7 @@ pub(in crate::commands) async fn press(
     Ok(())
 }
 
-/// A title that says no more than is known.
+/// A title that claims no more than is known.
 fn failed(refused: &ActionError) -> &'static str {
     match refused {
         ActionError::Busy => "Not confirmed",

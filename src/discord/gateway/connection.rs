@@ -1,6 +1,6 @@
 //! One connection to Discord's gateway, from HELLO to its end: IDENTIFY or RESUME, heartbeats, events.
 //!
-//! Decides what the end of a connection means for the session, never when the next one is opened. Every step has a limit, and a stop
+//! Decides what the end of a connection means for the session, never when the next one is opened. Every step has a time limit, and a stop
 //! ends every one of them at once.
 //!
 //! ```text
@@ -29,20 +29,20 @@ use crate::shutdown::Tasks;
 const HELLO: Duration = Duration::from_secs(15);
 /// From IDENTIFY to READY, and from RESUME to RESUMED with everything that was missed.
 const READY: Duration = Duration::from_secs(60);
-/// A peer that takes nothing for so long is gone.
+/// A peer that reads nothing for this long is gone.
 const SEND: Duration = Duration::from_secs(10);
-/// How long a good-bye may take.
+/// Time limit for closing.
 const GOOD_BYE: Duration = Duration::from_secs(1);
-/// Heartbeats, whatever Discord asks for.
+/// Limits on the heartbeat interval, whatever Discord demands.
 const BEAT: (u64, u64) = (100, 600_000);
-/// Larger messages end the connection. A guild with all its channels and roles takes a few MiB.
+/// Larger messages end the connection. A guild with all its channels and roles needs a few MiB.
 const MAX_MESSAGE: usize = 32 << 20;
 
 pub(super) fn websocket_config() -> WebSocketConfig {
     WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// A session that Discord keeps for us. Its id is as good as a key: not printed.
+/// A session that Discord keeps for us. Its id is as sensitive as a key: not printed.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) id: String,
@@ -50,28 +50,28 @@ pub(super) struct Session {
     pub(super) seq: u64,
     /// READY.
     pub(super) since: Instant,
-    /// Connections in a row over which it was to be resumed, and was not.
+    /// Failed attempts in a row to resume it.
     pub(super) tries: u32,
 }
 
-/// What a connection says of itself.
+/// What IDENTIFY and RESUME contain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Identity<'a> {
     pub(super) token: &'a SecretString,
     pub(super) intents: u64,
-    /// Which of how many.
+    /// The shard's number, and how many there are.
     pub(super) shard: (u32, u32),
 }
 
-/// Hears what a connection brings.
+/// Receives a connection's events.
 pub(super) trait Hear: Sync {
     fn up(&self, shard: u32);
     fn event(&self, event: Event);
-    /// A dispatch that cannot be read.
+    /// An unreadable dispatch.
     fn unreadable(&self, kind: &str);
 }
 
-/// Why a connection is over.
+/// Why a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
     /// We stop.
@@ -80,7 +80,7 @@ pub(super) enum End {
     Lost(String),
     /// The session is gone.
     Invalid(String),
-    /// Discord will not have us: its close code.
+    /// Discord refuses us: its close code.
     Refused(u16),
 }
 
@@ -104,14 +104,14 @@ struct Ready {
 /// One connection.
 pub(super) struct Connection<'a, S, H> {
     pub(super) socket: WebSocketStream<S>,
-    /// Where it leads.
+    /// Its URL.
     pub(super) url: &'a str,
     pub(super) identity: Identity<'a>,
     pub(super) hear: &'a H,
     pub(super) tasks: &'a Tasks,
 }
 
-/// What is known of a living connection.
+/// The state of a live connection.
 struct Life {
     interval: Duration,
     beat_at: Instant,
@@ -121,7 +121,7 @@ struct Life {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
-    /// Runs until its end: starts a session if one was granted, else resumes the one there is. Says since when it was of use.
+    /// Runs until it ends: starts a session if one was granted, else resumes. Returns since when it was live.
     pub(super) async fn run(mut self, session: &mut Option<Session>, granted: Option<Granted<'_>>) -> (End, Option<Instant>) {
         let mut life = Life { interval: HELLO, beat_at: Instant::now(), acknowledged: true, up_since: None };
         let end = match self.greet(session.as_ref(), granted, &mut life).await {
@@ -132,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
             Err(end) => end,
         };
         match end {
-            // 1000 gives the session up: people see the bot go offline at once.
+            // 1000 ends the session: people see the bot go offline at once.
             End::Stopped => self.good_bye(CloseCode::Normal).await,
             // Any other code keeps it.
             End::Lost(_) | End::Invalid(_) => self.good_bye(CloseCode::Library(4000)).await,
@@ -147,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
             hello = timeout(HELLO, self.hello()) => hello.map_err(|_| End::Lost("Discord's gateway did not say hello in time".into()))??,
         };
         life.interval = Duration::from_millis(hello.clamp(BEAT.0, BEAT.1));
-        // Bots that come back together shall not beat together.
+        // Bots that reconnect at the same time shall not send heartbeats at the same time.
         life.beat_at = Instant::now() + life.interval.mul_f64(fastrand::f64());
         let token = self.identity.token.expose_secret();
         let first = match (session, granted) {
@@ -265,8 +265,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
         }
     }
 
-    /// The next message; `None` for one that says nothing. Cancel safe. An end is an error, never a message: whoever asks again and again
-    /// would ask for ever.
+    /// The next message; `None` for one without content. Cancel safe. The end is an error, never a message: otherwise a loop
+    /// would read forever.
     async fn next(&mut self) -> Result<Option<String>, End> {
         match self.socket.next().await {
             Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),

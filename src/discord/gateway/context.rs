@@ -1,7 +1,7 @@
-//! The context that serenity's and poise's handlers want, without serenity's shards.
+//! Builds the context that serenity's and poise's handlers need, without serenity's shards.
 //!
-//! A context needs a messenger, which only a shard runner can give, which wants a shard, which is made by connecting. So a shard is
-//! connected to ourselves once, over loopback, and dropped: nothing is ever sent through it, and no secret is handed to it.
+//! A context needs a messenger, which only a shard runner can create; that needs a shard, which is created by connecting. So a shard
+//! connects to ourselves once, over loopback, and is dropped: nothing is ever sent through it, and it gets no secret.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! When a session may be started: waits that grow while sessions come to nothing, and a daily budget of IDENTIFYs.
+//! Decides when a session may be started: waits that grow while sessions fail, and a daily budget of IDENTIFYs.
 //!
 //! Discord resets the token of a bot that identifies 1,000 times in a day. So every start asks `GET /gateway/bot` how many are left, and
-//! a fifth of what Discord grants is never used. What this process used is counted too, in case the answer is wrong; what processes
-//! before it used is in Discord's count. RESUMEs cost nothing and are not counted here.
+//! a fifth of what Discord grants is never used. This process's own starts are counted too, in case the answer is wrong; those of earlier
+//! processes are in Discord's count. RESUMEs cost nothing and aren't counted here.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,26 +15,26 @@ use super::super::attempt::Attempt;
 
 /// Discord's `max_concurrency` of an ordinary bot: one IDENTIFY in five seconds.
 const APART: Duration = Duration::from_secs(5);
-/// Longest wait between two sessions that came to nothing.
+/// Longest wait between two sessions that failed.
 const LONGEST: Duration = Duration::from_secs(300);
-/// A session that lived this long was a good one: the waits begin anew.
+/// A session that lived this long was a good one: the waits start over.
 pub(super) const STABLE: Duration = Duration::from_secs(300);
 /// The span of Discord's limit.
 const DAY: Duration = Duration::from_secs(86_400);
-/// What Discord grants a bot in a day if it does not say.
+/// Discord's daily grant if it doesn't say.
 const TOTAL: u64 = 1_000;
-/// Never more than this many starts are remembered, whatever Discord grants.
+/// Limit on remembered starts, whatever Discord grants.
 const MOST: u64 = 20_000;
 /// While the budget is used up, Discord is asked again at least this often, and never sooner than [`ASK_SOONEST`].
 const ASK_AGAIN: Duration = Duration::from_secs(3_600);
 const ASK_SOONEST: Duration = Duration::from_secs(60);
 
-/// What `GET /gateway/bot` said.
+/// The response to `GET /gateway/bot`.
 #[derive(Clone, Debug)]
 pub(super) struct Allowance {
-    /// Where to connect.
+    /// The gateway's URL.
     pub(super) url: String,
-    /// How many connections share the guilds.
+    /// The number of shards.
     pub(super) shards: u32,
     /// Starts granted in a day.
     pub(super) total: Option<u64>,
@@ -53,32 +53,32 @@ pub(super) struct Held {
     pub(super) resets_in: Duration,
 }
 
-/// Asks Discord, and says why nothing is started.
+/// Asks Discord, and reports why no session is started.
 pub(super) trait Ask: Sync {
     fn allowance(&self) -> impl Future<Output = Attempt<Allowance>> + Send;
-    /// Discord does not answer yet.
+    /// Discord doesn't answer yet.
     fn unanswered(&self, reason: &str);
     fn held(&self, held: Held);
 }
 
-/// Starts of sessions, of all shards.
+/// Session starts of all shards.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    /// Sessions in a row that did not last.
+    /// Failed sessions in a row.
     failures: AtomicU32,
     turn: Mutex<Turn>,
 }
 
-/// Whoever holds it may start a session; the others wait.
+/// The holder of the lock may start a session; the others wait.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    /// Of the last day, oldest first.
+    /// Starts of the last day, oldest first.
     used: VecDeque<Instant>,
-    /// An answer that nobody has used yet.
+    /// An unused answer.
     fresh: Option<Allowance>,
 }
 
-/// A start that was granted. Costs nothing until [`Granted::identified`].
+/// A granted start. Costs nothing until [`Granted::identified`].
 pub(super) struct Granted<'a> {
     pub(super) url: String,
     turn: MutexGuard<'a, Turn>,
@@ -94,12 +94,12 @@ impl Granted<'_> {
 }
 
 impl Starts {
-    /// With an answer that was just given.
+    /// With a fresh answer.
     pub(super) fn new(fresh: Allowance) -> Self {
         Self { failures: AtomicU32::new(0), turn: Mutex::new(Turn { used: VecDeque::new(), fresh: Some(fresh) }) }
     }
 
-    /// A session has proven to last.
+    /// A session lasted long enough.
     pub(super) fn lasted(&self) {
         self.failures.store(0, Ordering::Relaxed);
     }
@@ -160,13 +160,13 @@ impl Turn {
     }
 }
 
-/// From one start to the next after so many in a row that came to nothing: 5, 10, 20 s … 5 min, a fifth more or less.
+/// From one start to the next after so many failures in a row: 5, 10, 20 s … 5 min, a fifth more or less.
 fn wait(failures: u32, random: f64) -> Duration {
     let grown = APART.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(LONGEST);
     grown.mul_f64(0.8 + 0.4 * random.clamp(0.0, 1.0)).max(APART)
 }
 
-/// Before a connection is opened after so many in a row that were lost soon: at once, then 1, 2, 4 s … 1 min, a fifth more or less.
+/// Before a connection is opened after so many short ones in a row: at once, then 1, 2, 4 s … 1 min, a fifth more or less.
 pub(super) fn reconnect(lost: u32, random: f64) -> Duration {
     if lost == 0 {
         return Duration::ZERO;
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    /// Discord's side of it: counts the day's starts, or always says the same.
+    /// Discord's side of it: counts the day's starts, or always answers the same.
     struct Discord {
         counts: bool,
         remaining: StdMutex<u64>,
@@ -273,7 +273,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_fifth_of_what_discord_grants_is_never_used_and_that_is_told() {
-        // As after a night in which the process was started again and again.
+        // As after a night in which the process restarted repeatedly.
         let (starts, discord) = (unknown(), Discord::new(true, 203));
         let count = starts_in(&starts, &discord, Duration::from_secs(23 * 3_600), Duration::ZERO).await;
         assert_eq!(count, 3);
@@ -281,14 +281,14 @@ mod tests {
         let first = discord.held.lock().unwrap()[0];
         assert_eq!((first.used, first.total), (800, 1_000));
         assert!(first.resets_in > Duration::from_secs(23 * 3_600), "{first:?}");
-        // Discord's day is over: it goes on.
+        // Discord's day is over: it continues.
         assert!(starts_in(&starts, &discord, Duration::from_secs(2 * 3_600), Duration::ZERO).await > 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn our_own_count_holds_should_discords_be_wrong() {
         let (starts, discord) = (unknown(), Discord::new(false, 1_000));
-        // Sessions that seem good and are over a moment later, all day: the growing waits do not help.
+        // Sessions that seem good and end a moment later, all day: the growing waits don't help.
         let mut count = 0;
         let end = Instant::now() + DAY - Duration::from_secs(1);
         while let Ok(granted) = tokio::time::timeout_at(end, starts.grant(&discord)).await {

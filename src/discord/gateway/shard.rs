@@ -1,6 +1,6 @@
-//! One shard for as long as the bot runs: opens a connection, and the next one when it is over.
+//! Runs one shard as long as the bot runs: opens a connection, and the next one when it ends.
 //!
-//! Knows when, not how: [`super::pace`] says how long to wait, [`super::connection`] speaks the protocol. Nothing here runs without
+//! Decides only when to connect: [`super::pace`] computes the waits, [`super::connection`] speaks the protocol. Nothing here runs without
 //! a wait between two attempts.
 
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::shutdown::Tasks;
 
 /// TCP, TLS and the upgrade together.
 const CONNECT: Duration = Duration::from_secs(15);
-/// A connection that was of use this long was a good one: the next is opened at once.
+/// A connection that was live this long was a good one: the next is opened at once.
 const GOOD: Duration = Duration::from_secs(60);
-/// After so many attempts to resume the session is given up, some two minutes.
+/// After this many failed attempts to resume, the session is given up: some two minutes.
 const RESUMES: u32 = 7;
 
 /// Opens the WebSocket.
@@ -26,24 +26,24 @@ pub(super) trait Dial: Sync {
     fn dial(&self, url: &str) -> impl Future<Output = Result<WebSocketStream<Self::Stream>, String>> + Send;
 }
 
-/// Hears what becomes of a shard.
+/// Receives the shard's events and state.
 pub(super) trait Watch: Hear + Ask {
     fn down(&self, shard: u32, reason: &str);
 }
 
-/// Why a shard is over.
+/// Why a shard ended.
 #[derive(Debug)]
 pub(super) enum Over {
     Stopped,
     /// Discord's close code.
     Refused(u16),
-    /// The token, by HTTP.
+    /// The token, over HTTP.
     Failed(anyhow::Error),
 }
 
 pub(super) async fn keep<D: Dial, W: Watch>(dial: &D, watch: &W, identity: Identity<'_>, starts: &Starts, tasks: &Tasks) -> Over {
     let mut session: Option<Session> = None;
-    // Connections in a row that were of no use.
+    // Connections in a row that were never live.
     let mut lost: u32 = 0;
     loop {
         let opening = async {
@@ -80,7 +80,7 @@ enum Unopened {
     Lost(String),
 }
 
-/// A WebSocket, where it leads, and the grant to start a session over it.
+/// A WebSocket, its URL, and the grant to start a session over it.
 type Opened<'a, S> = (WebSocketStream<S>, String, Option<Granted<'a>>);
 
 async fn open<'a, D: Dial>(

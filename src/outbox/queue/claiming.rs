@@ -1,4 +1,4 @@
-//! What is sent next.
+//! Decides what is sent next.
 
 use super::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
@@ -12,7 +12,7 @@ impl ClaimRequest {
         !self.panics_only || lane == Lane::Panic
     }
 
-    /// Whether the request that a post needs may be made. What stands in a thread, or in a forum's post, has buckets of its own.
+    /// Whether a post's request may be sent now. Messages in threads and forum posts have buckets of their own.
     fn allows(&self, post: &Post) -> bool {
         match (post.place, post.message_id) {
             (Place::Archive, _) | (Place::Thread, None) => true,
@@ -23,7 +23,7 @@ impl ClaimRequest {
 }
 
 impl Queue {
-    /// Claims what leaves first: by lane, then by age. A post that is claimed is nobody else's until it is settled or released, or its lease
+    /// Claims the first post: by lane, then by age. A claimed post belongs to the claim until it is settled or released, or its lease
     /// runs out.
     pub fn claim(&mut self, request: &ClaimRequest) -> ClaimOutcome {
         let Some((found, lane)) = self.first(request) else { return self.not_before(request) };
@@ -44,7 +44,7 @@ impl Queue {
         self.sendable(request).find(may_go).map(|post| (post.id, post.lane))
     }
 
-    /// What waits and is asked for, in the order in which it leaves.
+    /// Waiting posts that match, in sending order.
     fn sendable(&self, request: &ClaimRequest) -> impl Iterator<Item = &Post> {
         let asked = |post: &&Post| request.takes(post.lane);
         self.waiting_in(request.channel).take_while(asked).filter(|post| self.is_served(post))
@@ -55,13 +55,13 @@ impl Queue {
         first.map_or(ClaimOutcome::Nothing, |at| ClaimOutcome::NotBefore(self.not_parked_at(request.channel, at)))
     }
 
-    /// This time, or later if the channel is tried again later only.
+    /// Not before this time, or later if the channel is retried later only.
     pub(super) fn not_parked_at(&self, channel: ChannelId, at: UnixMs) -> UnixMs {
         at.max(self.parked.get(&channel).map_or(UnixMs(0), |parked| parked.retry_at))
     }
 
-    /// What is written into a thread waits for the card it hangs on, and so does an answer to a card that is still to come; a thread is
-    /// closed when nothing else about its card waits.
+    /// A message in a thread waits for the card of that thread, and so does a reply to a card that isn't sent yet; a thread is
+    /// archived when nothing else about its card waits.
     pub(super) fn is_ready(&self, post: &Post) -> bool {
         let Some(about) = post.card() else { return !post.place.is_in_thread() };
         let card = self.find(post.channel, &about);
@@ -138,7 +138,7 @@ impl Queue {
         waiting.into_iter().take(together - 1).map(|post| post.id).collect()
     }
 
-    /// Whether another post of the same event called the same roles in this channel.
+    /// Whether another post of the same event pinged the same roles in this channel.
     fn already_called(&self, lead: &Post) -> bool {
         let same_event = self.index.events.get(&(lead.event, lead.channel)).into_iter().flatten();
         same_event.filter_map(|id| self.posts.get(id)).any(|other| {

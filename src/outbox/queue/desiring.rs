@@ -1,11 +1,11 @@
-//! Takes in how posts should look now.
+//! Records the desired state of posts.
 
 use super::{Post, PostId, PostSubject, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::outbox::{Draft, Lane, PostKey};
 
 impl SubjectKey {
-    /// From a key whose subject is a text. The channel goes beside it.
+    /// Parses a key whose subject is a text. The channel is separate.
     #[must_use]
     pub fn of(key: &PostKey) -> Self {
         Self { community: key.community.clone(), server: key.server, subject: PostSubject::parse(&key.subject) }
@@ -19,8 +19,8 @@ impl SubjectKey {
 }
 
 impl Queue {
-    /// Takes in how posts should look now. An identical text is nothing to send. A post that was given up gets another chance when its text
-    /// changes. The first change of a message that stands waits for the edit window, so that what follows soon goes with it.
+    /// Records the desired state of posts. An identical text sends nothing. A post that was given up gets another chance when its text
+    /// changes. The first change of an existing message waits for the edit window, so that later changes are sent together with it.
     pub fn desire(&mut self, drafts: impl IntoIterator<Item = Draft>, now: UnixMs) {
         for draft in drafts {
             // One that was drawn while its guild was unlinked, or linked to another community: nothing of it is shown there.
@@ -34,7 +34,7 @@ impl Queue {
         let about = SubjectKey::of(&draft.key);
         let mut links: Vec<PostSubject> = draft.message.links().map(PostSubject::parse).collect();
         links.sort_unstable();
-        // Sound is made once: that a later drawing is silent or not is no change.
+        // Only creation makes sound: a later version's silence is no change.
         let silent = std::mem::take(&mut draft.message.silent);
         let Some(id) = self.find(draft.key.channel, &about).map(|post| post.id) else {
             if draft.lane == Lane::Log {
@@ -48,7 +48,7 @@ impl Queue {
         self.edit(id, |post| {
             let changed = *post.message != draft.message;
             let (waits, stands) = (post.is_waiting(), post.message_id.is_some());
-            // A person deleted the card, and its subject is over by now: nothing more is said there. A board is shown again.
+            // A person deleted the card, and its subject is over by now: nothing more is posted there. A board is shown again.
             let gone = draft.over
                 && !stands
                 && post.creating_since.is_none()
@@ -69,7 +69,7 @@ impl Queue {
             }
             post.lane = if stands { draft.lane } else { post.lane.min(draft.lane) };
             if draft.lane == Lane::Board {
-                // A board shows the present: posted anew, it is not late.
+                // A board shows the present: posted again, it isn't late.
                 post.happened_at = draft.happened_at;
             }
             post.closed = draft.over;

@@ -1,11 +1,11 @@
-//! Which posts are in memory: what is closed and settled leaves it, and comes back with everything that its next step looks at.
+//! Decides which posts are in memory: closed and settled ones are evicted, and loaded again with everything that their next step needs.
 
 use std::collections::BTreeSet;
 
 use super::{Post, PostId, Queue, SubjectKey, Undo};
 use crate::clock::UnixMs;
 
-/// What is closed and settled stays this long (ms): the next line of a page or a late event most often comes within it.
+/// Closed and settled posts stay this long (ms): the next line of a page or a late event most often comes within it.
 const IDLE_MS: i64 = 60_000;
 
 impl Post {
@@ -15,17 +15,17 @@ impl Post {
 }
 
 impl Queue {
-    /// Whether all posts about this are in memory that there are. If not, there may be some on disk.
+    /// Whether all posts about this are in memory. If not, there may be some on disk.
     #[must_use]
     pub fn knows(&self, about: &SubjectKey) -> bool {
         self.index.subjects.contains_key(about)
     }
 
-    /// Lets go of what nothing in memory needs, and whose changes were taken. How many posts went.
+    /// Evicts posts that nothing in memory needs, and whose changes were taken. Returns how many.
     pub fn evict(&mut self, now: UnixMs) -> usize {
         let mut stay: BTreeSet<PostId> = BTreeSet::new();
         let mut open: Vec<PostId> = self.ids(|post| !post.is_idle(now) || self.touched.contains_key(&post.id));
-        // What stays keeps what it names.
+        // A post that stays keeps those it refers to.
         while let Some(id) = open.pop() {
             if stay.insert(id)
                 && let Some(post) = self.posts.get(&id)
@@ -39,7 +39,7 @@ impl Queue {
         count
     }
 
-    /// These rows were deleted, or are on disk only from now on.
+    /// These rows were deleted, or are only on disk from now on.
     pub fn forget(&mut self, ids: impl IntoIterator<Item = PostId>) {
         for id in ids {
             if let Some(post) = self.posts.remove(&id) {

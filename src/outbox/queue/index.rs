@@ -1,4 +1,4 @@
-//! Finds posts without walking through all of them. Says nothing that the posts do not say themselves.
+//! Finds posts without scanning all of them. Contains nothing that isn't in the posts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -15,17 +15,17 @@ type Sets<K, V = PostId> = HashMap<K, BTreeSet<V>>;
 pub(super) struct Index {
     /// By subject, then by channel: one post each.
     pub(super) subjects: HashMap<SubjectKey, BTreeMap<ChannelId, PostId>>,
-    /// By the card that they answer or in whose thread they stand.
+    /// By the card that they reply to or whose thread they are in.
     pub(super) children: Sets<(ChannelId, SubjectKey)>,
-    /// By the event that calls people once.
+    /// By the event that pings once.
     pub(super) events: Sets<(i64, ChannelId)>,
-    /// What waits in a channel, in the order in which it leaves.
+    /// The waiting posts of a channel, in sending order.
     pub(super) waiting: Sets<ChannelId, (Lane, PostId)>,
-    /// By message, so that those of a channel from some time on are together.
+    /// By message, so that the newer ones of a channel are adjacent.
     pub(super) messages: BTreeSet<(ChannelId, MessageId, PostId)>,
     /// By the post whose create carries them, in their order.
     pub(super) batches: Sets<PostId, (i64, PostId)>,
-    /// By what their text links to.
+    /// By the subjects that their text links to.
     pub(super) links: Sets<PostSubject>,
     /// What memory holds of their texts, by community.
     pub(super) bodies: HashMap<CommunityId, Bodies>,
@@ -104,7 +104,7 @@ impl Index {
         self.displace(post);
     }
 
-    /// A post changed in anything but its number, channel, subject, parent and event: those never change.
+    /// A post changed. Its number, channel, subject, parent and event never change.
     pub(super) fn update(&mut self, before: &Post, after: &Post) {
         self.displace(before);
         self.place(after);

@@ -1,7 +1,7 @@
-//! The queue: every post that may still change or be sent, what may be sent next, and what follows from Discord's answer.
+//! The queue: every post that may still change or be sent, what may be sent next, and what follows from Discord's response.
 //!
-//! Pure: no I/O, no SQL, no clock. After each call or several, the rows that changed are taken ([`Queue::changes`]); a claim must be on disk
-//! before it is sent. What could not be stored is undone ([`Queue::undo_to`]).
+//! Pure: no I/O, no SQL, no clock. After each call or several, the rows that changed are taken ([`Queue::changes`]); a claim must be on
+//! disk before it is sent. What could not be stored is undone ([`Queue::undo_to`]).
 //!
 //! ```text
 //!  desire ──▶ Waiting ── claim ──▶ Claimed ─┬─ Delivered, Over ───────────────────────────▶ Delivered
@@ -64,28 +64,28 @@ pub use settling::SettleOutcome;
 pub use subject::{CardReply, PostSubject, SubjectKey};
 pub use upkeep::BoardRemoval;
 
-/// A request whose answer never came may still be done so much later (ms).
+/// A request whose response never came may still be done this much later (ms).
 const LATE_EDIT_MS: i64 = 5_000;
 
-/// What became of a row.
+/// How a row changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowChange<'q> {
     /// It is new.
     Insert(&'q Post),
-    /// Its text and links are others, and perhaps everything else that can change.
+    /// Its text and links changed, and perhaps any other column.
     Redraw(&'q Post),
-    /// All that can change but its text and links.
+    /// Any column but its text and links.
     Update(&'q Post),
-    /// It is gone.
+    /// It was deleted.
     Delete,
 }
 
-/// The rows that changed, as they are now. To be stored in one transaction.
+/// The rows that changed, in their current state. To be stored in one transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes<'q> {
     /// By number.
     pub posts: Vec<(PostId, RowChange<'q>)>,
-    /// Channels that Discord refuses; `None`: it does not refuse it any more.
+    /// Channels that Discord refuses; `None`: not any more.
     pub parked: Vec<(ChannelId, Option<&'q ParkedChannel>)>,
 }
 
@@ -97,7 +97,7 @@ enum Touched {
     Insert,
 }
 
-/// What something was before it changed; `None`: it was not there.
+/// The state before a change; `None`: it didn't exist.
 #[derive(Debug)]
 enum Undo {
     Post(PostId, Option<Box<Post>>),
@@ -105,7 +105,7 @@ enum Undo {
     Served(BTreeMap<GuildId, CommunityId>),
 }
 
-/// A moment that a queue can go back to.
+/// A savepoint of the queue.
 #[derive(Debug)]
 pub struct Mark {
     undo: usize,
@@ -128,15 +128,14 @@ pub struct Queue {
     served: BTreeMap<GuildId, CommunityId>,
     /// How it was before what may still be undone.
     undo: Vec<Undo>,
-    /// Since changes were taken last.
+    /// Since changes were last taken.
     touched: BTreeMap<PostId, Touched>,
     touched_channels: BTreeSet<ChannelId>,
 }
 
 impl Queue {
-    /// An empty queue. `instance`: the database's own random word, part of every nonce. `edit_window`: how long the first change of a message
-    /// waits for others (ms). `next`: the number of the next new post, greater than
-    /// any that was ever given.
+    /// An empty queue. `instance`: the database's own random word, part of every nonce. `edit_window`: how long the first change of a
+    /// message waits for others (ms). `next`: the number of the next new post, greater than any used before.
     #[must_use]
     pub fn new(instance: &str, edit_window: i64, next: PostId) -> Self {
         Self {
@@ -153,14 +152,14 @@ impl Queue {
         }
     }
 
-    /// As it is now.
+    /// A savepoint of the current state.
     #[must_use]
     pub fn mark(&self) -> Mark {
         let (touched, touched_channels) = (self.touched.clone(), self.touched_channels.clone());
         Mark { undo: self.undo.len(), next: self.next, touched, touched_channels }
     }
 
-    /// As it was then, without what was loaded since. Changes that were taken since are taken again.
+    /// Returns to that state, without what was loaded since. Changes that were taken since are reported again.
     pub fn undo_to(&mut self, mark: Mark) {
         for undo in self.undo.split_off(mark.undo).into_iter().rev() {
             match undo {
@@ -181,12 +180,12 @@ impl Queue {
         (self.next, self.touched, self.touched_channels) = (mark.next, mark.touched, mark.touched_channels);
     }
 
-    /// Nothing that was done so far will be undone.
+    /// Commits everything so far: it can't be undone any more.
     pub fn keep(&mut self) {
         self.undo.clear();
     }
 
-    /// Takes over what is stored. Posts that are known already are kept.
+    /// Adds stored posts. Those that are in memory already stay.
     pub fn restore(&mut self, posts: impl IntoIterator<Item = Post>, parked: impl IntoIterator<Item = ParkedChannel>) {
         for post in posts {
             self.next = self.next.max(PostId(post.id.0.saturating_add(1)));
@@ -232,7 +231,7 @@ impl Queue {
         self.posts.insert(post.id, post);
     }
 
-    /// Changes a post, if it is there. Nothing is stored of a change that changes nothing.
+    /// Changes a post, if it exists. A change without effect isn't stored.
     fn edit(&mut self, id: PostId, change: impl FnOnce(&mut Post)) {
         let Some(post) = self.posts.get_mut(&id) else { return };
         let before = post.clone();
@@ -270,7 +269,7 @@ impl Queue {
         self.undo.push(Undo::Parked(channel, before));
     }
 
-    /// What changed since this was asked last.
+    /// The changes since the last call.
     pub fn changes(&mut self) -> Changes<'_> {
         let (touched, channels) = (std::mem::take(&mut self.touched), std::mem::take(&mut self.touched_channels));
         let row = |(id, touched)| {
@@ -286,7 +285,7 @@ impl Queue {
         Changes { posts, parked: channels.into_iter().map(|channel| (channel, self.parked.get(&channel))).collect() }
     }
 
-    /// What waits in a channel, in the order in which it leaves.
+    /// The waiting posts of a channel, in sending order.
     fn waiting_in(&self, channel: ChannelId) -> impl Iterator<Item = &Post> {
         self.index.waiting.get(&channel).into_iter().flatten().filter_map(|(_, id)| self.posts.get(id))
     }
@@ -295,18 +294,18 @@ impl Queue {
         self.waiting_in(channel).map(|post| post.id).collect()
     }
 
-    /// The card that a post answers, or in whose thread it stands.
+    /// The card that a post replies to, or whose thread it is in.
     fn card_of(&self, post: &Post) -> Option<&Post> {
         self.find(post.channel, &post.card()?)
     }
 
-    /// What answers a card, or stands in its thread.
+    /// The replies to a card, and the posts in its thread.
     fn children(&self, channel: ChannelId, card: &SubjectKey) -> impl Iterator<Item = &Post> {
         let ids = self.index.children.get(&(channel, card.clone()));
         ids.into_iter().flatten().filter_map(|id| self.posts.get(id))
     }
 
-    /// Whether the index says what the posts say.
+    /// Whether the index matches the posts.
     #[cfg(test)]
     pub(crate) fn is_indexed(&self) -> bool {
         let mut index = Index::default();

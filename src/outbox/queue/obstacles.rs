@@ -1,29 +1,30 @@
-//! What is in the way of posts, and whether people were told: each obstacle once, until nothing waits for it any more.
+//! Tracks the obstacles of posts, and whether people were notified: each obstacle once, until nothing waits for it any more.
 //!
-//! The word of an obstacle is on every post that met it, and [`Post::reported`](super::Post::reported) on the one with which people were told. A
-//! post that got through hands that on to another one that still waits for the same, so that nobody is told again; the last one takes it away.
+//! The name of an obstacle is on every post that met it, and [`Post::reported`](super::Post::reported) on the one with which it was
+//! reported. When that post succeeds, the mark moves to another one that still waits for the same, so that nobody is notified again; the
+//! last one removes it.
 
 use super::{Claim, Post, PostId, Queue};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::{Obstacle, Place, Settlement};
 
-/// The word of a refused channel.
+/// The name of a refused channel.
 const REFUSED: &str = "refused";
 
-/// Whether a word says nothing about one channel.
+/// Whether an obstacle isn't about one channel.
 fn is_everywhere(word: &str) -> bool {
     ["down", "edge"].contains(&word)
 }
 
 impl Queue {
-    /// Takes down what a settled claim met. True if people must be told of it now.
+    /// Records the obstacle of a settled claim. True if people must be notified now.
     pub(super) fn note_obstacle(&mut self, claim: &Claim, settlement: &Settlement) -> bool {
         let lead = &claim.lead;
         let (obstacle, due, failures) = match settlement {
             Settlement::Again { obstacle: Some(obstacle), due, .. } => (*obstacle, *due, lead.attempts.saturating_add(1)),
             Settlement::Park { until, .. } => (Obstacle::Refused, *until, u32::MAX),
-            // Nothing is known of what was in the way before.
+            // The earlier obstacle is unknown.
             Settlement::Again { obstacle: None, .. } | Settlement::Alone => return false,
             Settlement::Delivered(_) | Settlement::Repost | Settlement::Over | Settlement::Fail { .. } => {
                 claim.posts().for_each(|post| self.obstacle_passed(post.id));
@@ -31,7 +32,7 @@ impl Queue {
             }
         };
         let word = obstacle.word(claim.channel());
-        // What is in its way besides is not gone because Discord does not answer: people know of it, and its channel stays open for others.
+        // Its other obstacle isn't gone because Discord doesn't answer: people know about it, and its channel stays open for others.
         if obstacle.is_everywhere() && lead.obstacle.as_deref().is_some_and(|known| !is_everywhere(known)) {
             return false;
         }
@@ -39,13 +40,13 @@ impl Queue {
             self.obstacle_passed(lead.id);
             self.edit(lead.id, |post| post.obstacle = Some(word.clone()));
         }
-        // Those that share its message met it too, unless something else is in their way besides.
+        // Posts that share its message met it too, unless they have another obstacle besides.
         self.edit_all(claim.others.iter().map(|post| post.id), |post| {
             if post.is_waiting() {
                 post.obstacle.get_or_insert_with(|| word.clone());
             }
         });
-        // A thread that is open needs no new one.
+        // An open thread needs no new one.
         if obstacle.holds(lead.place) && (lead.place != Place::Thread || claim.thread.is_none()) {
             self.hold_others(lead, &word, due);
         }
@@ -60,7 +61,7 @@ impl Queue {
         report
     }
 
-    /// The others of this place would be told the same: they wait for what becomes of this one.
+    /// Other posts of this place would meet the same: they wait for the result of this one.
     fn hold_others(&mut self, lead: &Post, word: &str, due: UnixMs) {
         let has_thread = |post: &Post| {
             let card = self.card_of(post);
@@ -77,13 +78,13 @@ impl Queue {
         });
     }
 
-    /// What waits and met an obstacle, the oldest first. `channel`: only there.
+    /// Waiting posts with an obstacle, the oldest first. `channel`: only there.
     fn meeting(&self, guild: GuildId, word: &str, channel: Option<ChannelId>) -> impl Iterator<Item = &Post> {
         let met = self.index.obstacles.get(&(guild, word.to_owned())).into_iter().flatten().filter_map(|id| self.posts.get(id));
         met.filter(move |post| post.is_waiting() && channel.is_none_or(|only| post.channel == only))
     }
 
-    /// A channel took a message again. What it refused before and still waits needs more than that one: it is isolated from now on.
+    /// A channel accepted a message again. A post that it refused before needs more than that one: it is isolated from now on.
     pub(super) fn channel_opened(&mut self, channel: ChannelId, now: UnixMs) {
         self.edit_all(self.waiting_ids(channel), |post| {
             post.desired_since = post.desired_since.max(now);
@@ -94,7 +95,7 @@ impl Queue {
         });
     }
 
-    /// Nothing is in the way of a post any more.
+    /// A post has no obstacle any more.
     fn obstacle_passed(&mut self, id: PostId) {
         let Some(post) = self.posts.get(&id) else { return };
         let (Some(word), reported, guild) = (post.obstacle.clone(), post.reported, post.guild) else { return };

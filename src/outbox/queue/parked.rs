@@ -10,7 +10,7 @@ pub struct ParkedChannel {
     /// Why, for people.
     pub reason: String,
     pub since: UnixMs,
-    /// When it is tried again.
+    /// When it is retried.
     pub retry_at: UnixMs,
     /// Refusals in a row.
     pub refusals: u32,

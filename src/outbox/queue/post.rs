@@ -1,4 +1,4 @@
-//! One post, and what is claimed of posts.
+//! One post, and claims of posts.
 
 #[cfg(test)]
 use super::Queue;
@@ -13,11 +13,11 @@ use crate::render::text::SafeText;
 use crate::render::{Message, Style};
 use crate::route::Threads;
 
-/// A post's number: part of the nonce of its create, so it is never given twice.
+/// A post's number: part of the nonce of its create, so it is never reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PostId(pub i64);
 
-/// What should stand on Discord about one subject in one channel, what does stand there, and how far the bot is with it.
+/// What should be on Discord about one subject in one channel, what is there, and the state of its delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
     pub id: PostId,
@@ -26,41 +26,41 @@ pub struct Post {
     pub about: SubjectKey,
     /// How urgent.
     pub lane: Lane,
-    /// In which style it was drawn first.
+    /// The style of its first version.
     pub style: Style,
-    /// Whom its creation pings.
+    /// The roles that its creation pings.
     pub roles: Vec<RoleId>,
     /// Where in the channel it stands.
     pub place: Place,
     /// Whether its notes go into a thread.
     pub threads: Threads,
-    /// The card that it answers, or in whose thread it stands.
+    /// The card that it replies to, or whose thread it is in.
     pub parent: Option<PostSubject>,
-    /// The event that made it, if that calls people once however many posts it makes; 0 = it calls for itself.
+    /// The event that created it, if that pings once for any number of posts; 0 = it pings for itself.
     pub event: i64,
-    /// Nothing more will come.
+    /// Nothing more will follow.
     pub closed: bool,
 
     /// How it should look, but for [`Post::silent`].
     pub message: Body,
     /// Its creation makes no sound.
     pub silent: bool,
-    /// The posts that its text links to, sorted.
+    /// The subjects that its text links to, sorted.
     pub links: Vec<PostSubject>,
-    /// Counts what should be shown.
+    /// The desired version.
     pub version: i64,
-    /// The version that stands on Discord, or that need not be shown any more.
+    /// The version that is on Discord, or that need not be shown any more.
     pub delivered_version: i64,
 
     /// Its message, if it has one.
     pub message_id: Option<MessageId>,
     /// The thread under that message, once it is open.
     pub thread: Option<ChannelId>,
-    /// Counts the nonces that are used up.
+    /// Counts used nonces.
     pub generation: i64,
-    /// When it first stood on Discord.
+    /// When it was first shown on Discord.
     pub shown_at: Option<UnixMs>,
-    /// It called nobody when it was made, whatever roles its text names.
+    /// It pinged nobody when it was created, whatever roles its text names.
     pub pings_suppressed: bool,
 
     pub happened_at: UnixMs,
@@ -68,52 +68,52 @@ pub struct Post {
     pub created_at: UnixMs,
     /// Not sent before then.
     pub due_at: UnixMs,
-    /// Since when what is desired, and does not stand yet, waits.
+    /// Since when the desired version waits, if it isn't shown.
     pub desired_since: UnixMs,
 
-    /// A claim has it until then.
+    /// A claim holds it until then.
     pub claimed_until: Option<UnixMs>,
-    /// Since when a create is under way or may have been done.
+    /// Since when a create is in flight or may have been done.
     pub creating_since: Option<UnixMs>,
-    /// Since when an edit may still be done late, over what came after it.
+    /// Since when an edit may still be done late, over a newer one.
     pub edit_in_doubt_since: Option<UnixMs>,
-    /// Failed tries in a row.
+    /// Failed attempts in a row.
     pub attempts: u32,
     /// Why it was given up.
     pub failed: Option<String>,
 
     /// The post whose create carries it, if several share a message.
     pub batch: Option<PostId>,
-    /// The place in that message.
+    /// Its position in that message.
     pub slot: i64,
-    /// Discord did not take a message that it shared.
+    /// Discord rejected a message that it shared.
     pub never_batched: bool,
 
-    /// What was in its way at its last try: a word of [`crate::outbox::Obstacle`].
+    /// The obstacle of its last attempt: a name of [`crate::outbox::Obstacle`].
     pub obstacle: Option<String>,
-    /// People were told of that obstacle with this post.
+    /// That obstacle was reported with this post.
     pub reported: bool,
-    /// Its channel took other messages after it refused this one.
+    /// Its channel accepted other messages after it refused this one.
     pub isolated: bool,
 }
 
-/// How far a post is. See the diagram in [`super`].
+/// The state of a post. See the diagram in [`super`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostState {
     /// Something is to be sent.
     Waiting,
-    /// A request is under way, or was when the process died.
+    /// A request is in flight, or was when the process died.
     Claimed {
         /// From then on it may be claimed again.
         until: UnixMs,
     },
     /// Something is to be sent, and an earlier request for it may have been done.
     InDoubt { since: UnixMs },
-    /// What is desired stands on Discord, or need not be shown any more.
+    /// The desired version is on Discord, or need not be shown any more.
     Delivered,
     /// Something is to be sent, but Discord refuses its channel.
     Parked {
-        /// When the channel is tried again.
+        /// When the channel is retried.
         until: UnixMs,
     },
     /// Given up. It waits again when its text changes.
@@ -130,7 +130,7 @@ impl Post {
         self.delivered_version < self.version && self.failed.is_none()
     }
 
-    /// How far it is. `parked`: what is known of its channel's refusals.
+    /// Its state. `parked`: its channel's refusals, if any.
     #[must_use]
     pub fn state(&self, parked: Option<&ParkedChannel>) -> PostState {
         let doubt = if self.message_id.is_some() { self.edit_in_doubt_since } else { self.creating_since };
@@ -144,45 +144,45 @@ impl Post {
         }
     }
 
-    /// A page of lines: each of its versions holds news, though each of its events is over.
+    /// A page of lines: each of its versions has news, though each of its events is over.
     #[must_use]
     pub fn is_log_page(&self) -> bool {
         self.lane == Lane::Log && self.place == Place::Channel
     }
 
-    /// Its message stood once and was deleted by a person: what is posted anew is a change, and calls nobody. A generation may also come of
-    /// a batch that Discord did not take, which nobody has seen.
+    /// Its message was shown once and deleted by a person: posting it again is a change, and pings nobody. A generation may also come from
+    /// a batch that Discord rejected, which nobody has seen.
     #[must_use]
     pub fn is_recreated(&self) -> bool {
         self.shown_at.is_some() || (self.generation > 0 && !self.never_batched)
     }
 
-    /// Since when it might have been sent: a new message from the moment of its event, unless its channel was closed meanwhile. What waits
-    /// on purpose is not late.
+    /// Since when it might have been sent: a new message from the moment of its event, unless its channel was closed meanwhile. A post that
+    /// waits on purpose isn't late.
     #[must_use]
     pub fn due_since(&self) -> UnixMs {
         if self.message_id.is_some() || self.desired_since > self.created_at { self.desired_since } else { self.happened_at }
     }
 
-    /// As it is made: with its sound.
+    /// The message as created: with its sound.
     #[must_use]
     pub fn new_message(&self) -> Message {
         Message { silent: self.silent, ..Message::clone(&self.message) }
     }
 
-    /// The card that it answers, or in whose thread it stands.
+    /// The card that it replies to, or whose thread it is in.
     #[must_use]
     pub fn card(&self) -> Option<SubjectKey> {
         let subject = self.parent.clone()?;
         Some(SubjectKey { subject, ..self.about.clone() })
     }
 
-    /// What its text links to.
+    /// The subjects that its text links to.
     pub fn linked(&self) -> impl Iterator<Item = SubjectKey> {
         self.links.iter().map(|subject| SubjectKey { subject: subject.clone(), ..self.about.clone() })
     }
 
-    /// Whether it may share a message: a thread hangs on a message of its own, and an answer answers one.
+    /// Whether it may share a message: a thread needs a message of its own, and a reply refers to one.
     pub(super) fn may_be_batched(&self) -> bool {
         self.message_id.is_none()
             && self.creating_since.is_none()
@@ -200,52 +200,52 @@ impl Post {
     }
 }
 
-/// What may be claimed now.
+/// Which posts may be claimed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimRequest {
     pub channel: ChannelId,
     pub now: UnixMs,
     /// Nothing but panics.
     pub panics_only: bool,
-    /// New messages may be made.
+    /// New messages may be created.
     pub creates: bool,
     /// Messages may be edited.
     pub edits: bool,
-    /// How many messages may be made before the window ends; `None` = each card has one to itself.
+    /// How many messages may be created before the window ends; `None` = each card has its own.
     pub creates_left: Option<u32>,
 }
 
 impl ClaimRequest {
-    /// Whatever is due, each by itself.
+    /// Whatever is due, without batches.
     #[must_use]
     pub fn any(channel: ChannelId, now: UnixMs) -> Self {
         Self { channel, now, panics_only: false, creates: true, edits: true, creates_left: None }
     }
 }
 
-/// What there was to claim.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClaimOutcome {
-    /// This. It holds for [`crate::outbox::LEASE_MS`].
+    /// A claim, which holds for [`crate::outbox::LEASE_MS`].
     Claimed(Box<Claim>),
-    /// Nothing now, and nothing before this time. If that is past, something waits that was not asked for.
+    /// Nothing now, and nothing before this time. If that is past, something waits that was excluded.
     NotBefore(UnixMs),
     /// Nothing waits.
     Nothing,
 }
 
-/// What is sent as one request: posts as they were when they were claimed, and what the request needs to know of others.
+/// One request: posts as they were when claimed, and what the request needs to know of others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// The post whose message it is, or will be.
     pub lead: Post,
-    /// The other posts of the same message, in their order behind it.
+    /// The other posts of the same message, in their order after it.
     pub others: Vec<Post>,
-    /// The lane of what is to be sent: of a shared message, perhaps not the lead's.
+    /// The lane of the news: in a shared message, perhaps not the lead's.
     pub lane: Lane,
     /// Nonce of the create, at most 25 characters.
     pub nonce: String,
-    /// The message to answer, if it was delivered; for [`Place::Thread`] and [`Place::Archive`], the card whose thread it is.
+    /// The message to reply to, if it was delivered; for [`Place::Thread`] and [`Place::Archive`], the card whose thread it is.
     pub reply_to: Option<MessageId>,
     /// The thread of that card, once it is open.
     pub thread: Option<ChannelId>,
@@ -263,7 +263,7 @@ impl Claim {
         std::iter::once(&self.lead).chain(&self.others)
     }
 
-    /// Where the post about a subject stands that the text of one of these posts links to.
+    /// The post about a subject that the text of one of these posts links to.
     #[must_use]
     pub fn url(&self, of: &Post, subject: &str) -> Option<&SafeText> {
         let subject = PostSubject::parse(subject);
@@ -272,7 +272,7 @@ impl Claim {
         self.urls.iter().find(|(about, _)| is_meant(about)).map(|(_, url)| url)
     }
 
-    /// The channel that the request names: the thread, for what stands in one. A thread has the number of the message it hangs on.
+    /// The channel that the request names: the thread, for messages in one. A thread has the id of its starter message.
     #[must_use]
     pub fn channel(&self) -> ChannelId {
         let thread = self.thread.or(self.reply_to.map(|card| ChannelId(card.0)));
@@ -284,7 +284,7 @@ impl Claim {
         named.unwrap_or(self.lead.channel)
     }
 
-    /// What kind of request it will be.
+    /// The kind of its request.
     #[must_use]
     pub fn operation(&self) -> Operation {
         match self.lead.place {
@@ -294,18 +294,18 @@ impl Claim {
         }
     }
 
-    /// Whether the channel's history must be searched before a create. Forum posts take no nonce: they are always looked for.
+    /// Whether the channel's history must be searched before a create. Forum posts have no nonce: they are always searched for.
     #[must_use]
     pub fn must_look_first(&self, now: UnixMs) -> bool {
         let trusted = if self.lead.place == Place::Forum { 0 } else { NONCE_TRUSTED_MS };
-        // Closing a thread twice does no harm.
+        // Archiving a thread twice does no harm.
         self.operation() == Operation::Create && self.lead.creating_since.is_some_and(|since| now.since(since) > trusted)
     }
 
-    /// Whether a create that Discord takes may bring back a message made earlier, with an older text: its nonce does that.
+    /// Whether a successful create may return a message created earlier, with an older text: its nonce does that.
     #[must_use]
     pub fn may_bring_back_older(&self) -> bool {
-        // Of a batch any card may have changed; one edit too many does no harm.
+        // In a batch any card may have changed; an unnecessary edit does no harm.
         let may_differ = self.lead.version > 1 || !self.others.is_empty();
         self.lead.message_id.is_none() && self.lead.creating_since.is_some() && may_differ
     }
@@ -313,7 +313,7 @@ impl Claim {
 
 #[cfg(test)]
 impl Claim {
-    /// The first try of a new post of one guild, with nothing in it.
+    /// The first attempt of a new post of one guild, without any text.
     pub(crate) fn sample() -> Self {
         let mut queue = Queue::new("instance", 0, PostId(1));
         let (community, message) = (crate::ids::CommunityId::new("c"), Message::default());

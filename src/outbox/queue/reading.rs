@@ -1,4 +1,4 @@
-//! What the queue says about itself.
+//! Statistics of the queue.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ pub struct LaneBacklog {
     pub since: UnixMs,
 }
 
-/// What waits to be sent, all together.
+/// The waiting posts, all together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     /// How many posts.
@@ -101,7 +101,7 @@ impl Queue {
         Waiting { posts: own().count(), oldest: own().map(|post| post.created_at).min() }
     }
 
-    /// What waits to be sent, all together.
+    /// The waiting posts, all together.
     #[must_use]
     pub fn all_waiting(&self) -> Waiting {
         Waiting { posts: self.waiting().count(), oldest: self.waiting().map(|post| post.created_at).min() }

@@ -1,26 +1,26 @@
-//! What follows from the end of a request.
+//! Applies the result of a request.
 
 use super::{Claim, LATE_EDIT_MS, ParkedChannel, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId};
 use crate::outbox::{OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Settlement};
 
-/// What makes Discord refuse a channel lets others of it go first, when it is tried again (ms).
+/// If a message made Discord refuse a channel, others of it are tried before it (ms).
 const BEHIND_MS: i64 = 1_000;
 
-/// What settling did beyond the posts themselves.
+/// The effects of settling beyond the posts themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SettleOutcome {
-    /// The channel was parked just now, not before.
+    /// The channel was parked just now.
     pub newly_parked: bool,
     /// The channel was parked and is open again.
     pub reopened: bool,
-    /// People were not told of what is in the way yet: they must be told now.
+    /// The obstacle wasn't reported yet: it must be now.
     pub report: bool,
 }
 
 impl Queue {
-    /// Takes down what came of a claim. It may come late: what the posts became meanwhile is kept.
+    /// Records the result of a claim. It may come late: changes of the posts meanwhile are kept.
     pub fn settle(&mut self, claim: &Claim, settlement: &Settlement, now: UnixMs) -> SettleOutcome {
         let mut outcome = SettleOutcome::default();
         let channel = claim.lead.channel;
@@ -32,7 +32,7 @@ impl Queue {
                 let parked =
                     ParkedChannel { channel, reason: reason.clone(), since, retry_at: *until, refusals: refusals.saturating_add(1) };
                 self.park(channel, Some(parked));
-                // What waits for a channel that is closed is not late.
+                // A post that waits for a closed channel isn't late.
                 self.edit_all(self.waiting_ids(channel), |post| post.desired_since = post.desired_since.max(*until));
             }
             (Settlement::Delivered(_), Some(_)) => {
@@ -49,12 +49,12 @@ impl Queue {
         outcome
     }
 
-    /// `lead` and `claimed` are as they were claimed.
+    /// `lead` and `claimed` are in their state when claimed.
     fn settle_one(&mut self, lead: &Post, claimed: &Post, settlement: &Settlement, now: UnixMs) {
         let (id, channel) = (claimed.id, claimed.channel);
         match settlement {
             Settlement::Delivered(message) => {
-                // The next edit: with what comes soon, and of an old message only now and then.
+                // The next edit: together with upcoming changes, and rarely for an old message.
                 let is_old = lead.message_id.is_some_and(|made| now.since(made.made_at()) > OLD_MESSAGE_MS);
                 let next_edit = now.plus(if is_old { OLD_EDIT_EVERY_MS } else { self.edit_window });
                 self.edit(id, |post| delivered(post, claimed, *message, next_edit, now));
@@ -72,23 +72,24 @@ impl Queue {
                 if *counts {
                     post.attempts = post.attempts.saturating_add(1);
                 }
-                // A refusal of this request says nothing about an earlier one whose answer was lost.
+                // A rejection of this request says nothing about an earlier one whose response was lost.
                 let creating_since = if *in_doubt && lead.message_id.is_none() { post.creating_since } else { lead.creating_since };
                 give_back(post, *due, creating_since, *in_doubt && lead.message_id.is_none());
             }),
             Settlement::Park { until, .. } => {
-                // Others go first when the channel is tried again: perhaps it is only this message that is refused.
+                // Others are tried first when the channel is retried: perhaps only this message is refused.
                 let is_alone = self.waiting_in(channel).all(|other| other.id == id);
                 let due = until.plus(if is_alone { 0 } else { BEHIND_MS });
                 self.edit(id, |post| give_back(post, due, lead.creating_since, false));
             }
             Settlement::Repost | Settlement::Over => {
-                // Somebody deleted the message. Of a shared one, each card that is over stays away, and each other one is made again. Of a page of
-                // lines, those that came since were never seen.
+                // Somebody deleted the message. In a shared one, cards that are over stay deleted, and each other one is created again. In
+                // a page of lines, the later ones were never seen.
                 let is_over = if id == lead.id { *settlement == Settlement::Over } else { claimed.closed && !claimed.is_log_page() };
                 if is_over {
                     self.edit(id, |post| {
-                        // Nothing more is said of it there, unless it was opened again meanwhile. The old nonce would bring the message back.
+                        // Nothing more is posted about it there, unless it was opened again meanwhile. The old nonce would return the
+                        // deleted message.
                         let is_still_over = post.closed && !post.is_log_page();
                         let settled = if is_still_over { post.version } else { claimed.version };
                         post.delivered_version = post.delivered_version.max(settled);
@@ -105,7 +106,7 @@ impl Queue {
                     });
                 }
             }
-            // Nothing was made: a new nonce makes sure that nothing is brought back either.
+            // Nothing was created: a new nonce makes sure that nothing is returned either.
             Settlement::Alone => self.edit(id, |post| {
                 (post.creating_since, post.claimed_until, post.batch) = (None, None, None);
                 post.never_batched = true;
@@ -114,14 +115,14 @@ impl Queue {
             }),
             Settlement::Fail { reason } => {
                 self.edit(id, |post| {
-                    // In a shared message only what was to be shown has failed. What is newer than that was not tried.
+                    // In a shared message only the claimed versions have failed. Newer ones weren't tried.
                     if post.is_waiting() && post.version <= claimed.version {
                         post.failed = Some(reason.clone());
                     }
                     post.claimed_until = None;
                     post.creating_since = lead.creating_since;
                 });
-                // A card that stands keeps its thread, though this edit of it failed.
+                // An existing card keeps its thread, even if this edit of it failed.
                 if self.get(id).is_some_and(|post| post.failed.is_some() && post.message_id.is_none()) {
                     self.leave_thread(claimed);
                 }
@@ -129,8 +130,8 @@ impl Queue {
         }
     }
 
-    /// A message has appeared: texts that link to its subject, and had no nearer address for it, are sent again. So are those that are on their
-    /// way just now: they were claimed without it.
+    /// A message has appeared: texts that link to its subject, and had no nearer message to link to, are sent again. So are those that are
+    /// in flight just now: they were claimed without it.
     fn redraw_links(&mut self, appeared: &Post, guild: GuildId, due: UnixMs) {
         let Post { id, channel, about, .. } = appeared;
         let links = self.index.links.get(&about.subject).into_iter().flatten().filter_map(|id| self.posts.get(id));
@@ -149,14 +150,14 @@ impl Queue {
         });
     }
 
-    /// Whether a text in `channel` has a better address for a subject than the post `than`.
+    /// Whether a text in `channel` has a better link for a subject than the post `than`.
     fn stands_nearer(&self, about: &SubjectKey, guild: GuildId, than: PostId, channel: ChannelId) -> bool {
         let all = self.index.subjects.get(about).into_iter().flatten().filter_map(|(_, id)| self.posts.get(id));
         let mut others = all.filter(|post| post.guild == guild && post.message_id.is_some() && post.id != than);
         others.any(|post| post.channel == channel || post.id < than)
     }
 
-    /// What was to be done in the thread of a card that is gone has nowhere to go. Somebody deleted the card: that is no trouble to report.
+    /// Posts for the thread of a deleted card can't be sent any more. Somebody deleted the card: that isn't reported.
     fn leave_thread(&mut self, card: &Post) {
         let hanging = self.children(card.channel, &card.about).filter(|post| post.place.is_in_thread() && post.is_waiting());
         let hanging: Vec<PostId> = hanging.map(|post| post.id).collect();
@@ -168,7 +169,7 @@ impl Queue {
 }
 
 impl Post {
-    /// Its message is gone, and whatever was in doubt about it.
+    /// Its message is gone, and with it any doubt about it.
     fn lose_message(&mut self) {
         (self.message_id, self.creating_since, self.edit_in_doubt_since, self.claimed_until, self.batch) = (None, None, None, None, None);
     }
@@ -185,8 +186,8 @@ fn delivered(post: &mut Post, claimed: &Post, message: MessageId, next_edit: Uni
     if has_newer {
         post.desired_since = next_edit;
     } else if post.edit_in_doubt_since.take().is_some() {
-        // An earlier edit may still be done, over this one: it is sent once more when that is surely past, unless there is something newer to
-        // send before.
+        // An earlier edit may still be done, over this one: it is sent once more when that is surely past, unless there is something newer
+        // to send before.
         let surely_past = now.plus(LATE_EDIT_MS);
         post.due_at = next_edit.max(surely_past);
         post.desired_since = surely_past;

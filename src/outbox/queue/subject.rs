@@ -1,4 +1,4 @@
-//! What a post is about, as a value: rows hold it as text, nothing else looks into that text.
+//! The subject of a post, as a value: rows hold it as text, and nothing else parses that text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::ids::{BoardId, CommunityId, ServerId};
 use crate::world::Subject;
 
-/// What a post is about. Equal texts are equal values and the other way round, so that rows and memory never disagree.
+/// The subject of a post. Equal texts are equal values and vice versa, so that rows and memory never disagree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PostSubject {
     /// The card of a call, panic or page.
     Card(Subject),
-    /// A message of its own about a card.
+    /// A separate message about a card.
     Reply {
         card: Subject,
         /// Which message.
@@ -22,9 +22,9 @@ pub enum PostSubject {
     LogPage {
         /// The event's number in the journal.
         seq: i64,
-        /// The place in that event.
+        /// The position in that event.
         nth: u32,
-        /// Tells apart pages that one event began.
+        /// Distinguishes pages that one event began.
         page: u32,
     },
     Board(BoardId),
@@ -32,29 +32,29 @@ pub enum PostSubject {
     Other(Arc<str>),
 }
 
-/// A message about a card, beside the card.
+/// A message about a card, besides the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CardReply {
     /// The panic is over.
     Over,
-    /// Calls roles after the card was made.
+    /// Pings roles after the card was created.
     Call,
     /// The first message of its thread.
     ThreadOpening,
-    /// Closes its thread.
+    /// Archives its thread.
     Archive,
     /// A note in its thread.
     Note {
         /// Number in the journal.
         seq: i64,
-        /// The place in that event.
+        /// The position in that event.
         nth: u32,
         /// Counts the notes of one event.
         count: u32,
     },
-    /// Calls a second role, since nobody answered.
+    /// Pings a second role, since nobody answered.
     Escalation {
-        /// The route that asks for it.
+        /// The route with that step.
         route: i64,
         /// After how many minutes.
         minutes: u32,
@@ -66,12 +66,12 @@ pub enum CardReply {
 pub struct SubjectKey {
     pub community: CommunityId,
     pub server: ServerId,
-    /// About what.
+    /// Its subject.
     pub subject: PostSubject,
 }
 
 impl PostSubject {
-    /// Reads the text of a row. A text that is not written as we would write it stays a text, so nothing is ever lost.
+    /// Parses the text of a row. A text that we wouldn't write stays a text, so nothing is ever lost.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         known(text).filter(|subject| subject.to_string() == text).unwrap_or_else(|| Self::Other(text.into()))
@@ -97,7 +97,7 @@ fn three(text: &str) -> Option<(i64, u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The text names no message about a card.
+/// The text isn't about a message about a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a message about a card")]
 pub struct CardReplyError;

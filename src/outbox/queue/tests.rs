@@ -1,4 +1,4 @@
-//! What random scenarios (`store/queue_scenarios.rs`) hardly ever meet, or cannot tell right from wrong.
+//! Cases that random scenarios (`store/queue_scenarios.rs`) hardly ever meet, or can't judge.
 
 use super::*;
 use crate::clock::UnixMs;
@@ -70,7 +70,7 @@ fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_i
         let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };
         Draft { message, ..draft("card", None) }
     };
-    // It changes while it is being sent: only the text that was sent was refused.
+    // It changes while it is being sent: only the text that was sent was rejected.
     queue.desire([text("one")], UnixMs(1));
     let sent = claim(&mut queue, 1);
     queue.desire([text("two")], UnixMs(2));
@@ -78,7 +78,7 @@ fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_i
     let second = claim(&mut queue, 2);
     assert_eq!(second.lead.message.content.as_deref(), Some("two"));
     queue.settle(&second, &Settlement::Delivered(MessageId(50)), UnixMs(3));
-    // An edit is refused: what waits for its thread is written there all the same.
+    // An edit is rejected: posts for its thread are written there all the same.
     queue.desire([text("three"), draft("note", Some("card"))], UnixMs(4));
     let edit = claim(&mut queue, 4);
     assert_eq!(edit.lead.about.subject.to_string(), "card");
@@ -98,7 +98,7 @@ fn a_card_that_was_deleted_and_is_over_stays_away_and_comes_back_by_another_nonc
     queue.desire([text("open", false)], UnixMs(1));
     let made = claim(&mut queue, 1);
     queue.settle(&made, &Settlement::Delivered(MessageId(50)), UnixMs(1));
-    // Somebody deleted it. While its last edit is on its way, one more comes: that is not worth a new message.
+    // Somebody deleted it. While its last edit is in flight, one more comes: that isn't worth a new message.
     queue.desire([text("closed", true)], UnixMs(2));
     let edit = claim(&mut queue, 2);
     queue.desire([text("closed, and a note", true)], UnixMs(3));

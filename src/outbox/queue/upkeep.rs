@@ -1,4 +1,4 @@
-//! What changes posts beside drawing, claiming and settling: restarts, what people ask for, and time.
+//! Changes of posts besides rendering, claiming and settling: restarts, people's requests, and time.
 
 use std::collections::BTreeSet;
 
@@ -18,24 +18,24 @@ impl SubjectKey {
     }
 }
 
-/// What became of the post of a board that was removed.
+/// The result for the post of a board that was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BoardRemoval {
     /// It is being sent right now: ask again when that is over.
     BeingSent,
-    /// It is forgotten; this message of it stands on Discord.
+    /// It is deleted; this message of it is on Discord.
     Done(Option<MessageId>),
 }
 
 impl Queue {
-    /// Gives a claim back untouched: nothing was sent.
+    /// Returns a claim unchanged: nothing was sent.
     pub fn release(&mut self, claim: &Claim, due: UnixMs) {
         self.edit_all(claim.posts().map(|post| post.id), |post| give_back(post, due, claim.lead.creating_since, false));
     }
 
-    /// After a start: whatever was claimed by the process before is free again. Its requests may still be on their way: creates stay in
-    /// doubt, edits are sent once more later. A forum's post has no nonce, so a create of one is looked for a while later. How many there
-    /// were.
+    /// After a start: releases whatever the previous process had claimed. Its requests may still be in flight: creates stay in
+    /// doubt, edits are sent once more later. A forum's post has no nonce, so its create is searched for a while later. Returns how
+    /// many there were.
     pub fn release_all(&mut self, now: UnixMs) -> usize {
         let claimed = self.ids(|post| post.claimed_until.is_some());
         let count = claimed.len();
@@ -66,7 +66,7 @@ impl Queue {
         self.index.messages.range(all).filter_map(|(.., id)| self.posts.get(id))
     }
 
-    /// Opens a channel again: somebody fixed its permissions. What waits for anything there is tried at once. True if it was parked.
+    /// Reopens a channel: somebody fixed its permissions. Everything that waits there is tried at once. True if it was parked.
     pub fn reopen(&mut self, channel: ChannelId) -> bool {
         let hindered = self.waiting_in(channel).filter(|post| post.obstacle.is_some()).map(|post| post.id).collect();
         self.hurry(hindered);
@@ -77,8 +77,8 @@ impl Queue {
         was_parked
     }
 
-    /// Opens these channels of a guild, and tries whatever waits for anything in the guild at once. The channels that were refused or in which
-    /// something waits.
+    /// Reopens these channels of a guild, and tries everything that waits in the guild at once. Returns the channels that were refused or
+    /// in which something waits.
     pub fn reopen_guild(&mut self, guild: GuildId, channels: &BTreeSet<ChannelId>) -> BTreeSet<ChannelId> {
         let mut opened: BTreeSet<ChannelId> = self.parked.keys().copied().filter(|channel| channels.contains(channel)).collect();
         opened.iter().for_each(|channel| self.park(*channel, None));
@@ -92,14 +92,14 @@ impl Queue {
         self.edit_all(ids, |post| (post.due_at, post.attempts) = (UnixMs(0), 0));
     }
 
-    /// Forgets all posts of a guild, sent or not, and that Discord refuses these channels of it: what stands on Discord stays as it is.
+    /// Deletes all posts of a guild, sent or not, and the state of its refused channels: its messages on Discord stay as they are.
     pub fn forget_guild(&mut self, guild: GuildId, channels: &BTreeSet<ChannelId>) {
         self.ids(|post| post.guild == guild).into_iter().for_each(|id| self.remove(id));
         let parked: Vec<ChannelId> = self.parked.keys().copied().filter(|channel| channels.contains(channel)).collect();
         parked.into_iter().for_each(|channel| self.park(channel, None));
     }
 
-    /// Gives up what could not be shown for a day.
+    /// Gives up what couldn't be shown for a day.
     pub fn expire(&mut self, now: UnixMs) {
         let oldest = now.plus(-EXPIRES_MS);
         let expired = self.ids(|post| {
@@ -115,7 +115,7 @@ impl Queue {
         self.edit_all(self.board(board), |post| post.closed = true);
     }
 
-    /// Forgets the post of a removed board. Nothing may draw the board any more, or its post would come back.
+    /// Deletes the post of a removed board. Nothing may render the board any more, or its post would come back.
     pub fn forget_board(&mut self, board: &Board, now: UnixMs) -> BoardRemoval {
         let Some(post) = self.board(board).and_then(|id| self.posts.get(&id)) else { return BoardRemoval::Done(None) };
         if post.claimed_until.is_some_and(|until| until > now) {
@@ -126,8 +126,8 @@ impl Queue {
         BoardRemoval::Done(message)
     }
 
-    /// Has a board's post sent again though nothing changed: somebody deleted its message, or Discord refused it. Nothing happens if the board
-    /// was never drawn.
+    /// Sends a board's post again though nothing changed: somebody deleted its message, or Discord rejected it. Does nothing if the board
+    /// was never rendered.
     pub fn resend_board(&mut self, board: &Board, now: UnixMs) {
         self.edit_all(self.board(board), |post| {
             if !post.is_waiting() {
@@ -143,15 +143,15 @@ impl Queue {
         self.find(board.channel, &SubjectKey::of_board(board)).map(|post| post.id)
     }
 
-    /// Has the messages about a subject sent again as they should be, in a guild: somebody pressed a button that should not be there any more.
-    /// The channels in which there are some.
+    /// Sends the messages about a subject again, in a guild: somebody pressed a button that should not be there any more.
+    /// Returns their channels.
     pub fn show_again(&mut self, guild: GuildId, about: &SubjectKey, now: UnixMs) -> Vec<ChannelId> {
         let all = self.index.subjects.get(about).into_iter().flatten().filter_map(|(_, id)| self.posts.get(id));
         // A post that was given up was given up for a reason.
         let shown = all.filter(|post| post.guild == guild && post.message_id.is_some() && post.failed.is_none());
         let shown: Vec<(ChannelId, PostId)> = shown.map(|post| (post.channel, post.id)).collect();
         self.edit_all(shown.iter().map(|(_, id)| *id), |post| {
-            // One that waits goes anyway, when it may.
+            // A waiting one is sent anyway, when it may.
             if !post.is_waiting() {
                 post.version += 1;
                 post.due_at = post.due_at.min(now);

@@ -1,4 +1,4 @@
-//! Durations as people type them.
+//! Parses durations as people type them.
 
 use std::ops::RangeInclusive;
 
@@ -6,10 +6,10 @@ use super::AttentionError;
 use crate::render::text;
 
 const MINUTE: i64 = 60_000;
-/// Longest text that is looked at, in bytes.
+/// Longest accepted text, in bytes.
 const MAX_TYPED: usize = 60;
 
-/// Numbers with units, in milliseconds: `30m`, `1h30m`, `1 day 12 hours`. Each unit is written behind its number.
+/// Numbers with units, in milliseconds: `30m`, `1h30m`, `1 day 12 hours`. Each unit follows its number.
 pub(super) fn parse(typed: &str, allowed: RangeInclusive<i64>) -> Result<i64, AttentionError> {
     let quoted = || text::line(typed, 40);
     let wrong = || AttentionError::Duration(quoted());
@@ -23,7 +23,7 @@ pub(super) fn parse(typed: &str, allowed: RangeInclusive<i64>) -> Result<i64, At
         let after = after.trim_start();
         let (unit, after) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
         let unit = unit_ms(unit).ok_or_else(wrong)?;
-        // No digits at all are no number; too many are more than any limit.
+        // Without digits it isn't a number; too many are more than any limit.
         if number.is_empty() {
             return Err(wrong());
         }

@@ -1,4 +1,4 @@
-//! A guild's quiet hours, by the clock on its wall.
+//! A guild's quiet hours, in local time.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// From what a person typed: times such as `22:00`, `7`, `7:30`, `10pm`, and a place's IANA name in any letter case.
+    /// From typed times such as `22:00`, `7`, `7:30`, `10pm`, and a place's IANA name in any letter case.
     ///
     /// # Errors
     /// [`AttentionError`]: not a time, equal times, or not a time zone.
@@ -34,7 +34,7 @@ impl Quiet {
         Self { from: 0, to: 0, timezone: String::new(), panic }.with(Some(from), Some(to), Some(timezone), None)
     }
 
-    /// The same with what a person typed; what is `None` stays as it is.
+    /// The same with the typed changes; `None` keeps the value.
     ///
     /// # Errors
     /// As [`Quiet::new`].
@@ -48,15 +48,15 @@ impl Quiet {
         Ok(Self { from, to, timezone, panic: panic.unwrap_or(self.panic) })
     }
 
-    /// What to do about a time zone that was taken once and would not be now; it holds as it is until somebody does.
+    /// The fix for a time zone that was accepted once and wouldn't be now; it keeps working until somebody changes it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let error = zone::place(&self.timezone).err()?;
         Some(format!("💡 {error} Set it with `/alerts quiet timezone:`."))
     }
 
-    /// Whether `now` is in them. The local wall clock decides, so a night in which the clocks change is an hour longer or shorter. Equal
-    /// times cover nothing; so does a time zone that is no longer known, since a missed call is worse than a loud one.
+    /// Whether `now` is in them. Local time decides, so a night in which the clocks change is an hour longer or shorter. Equal
+    /// times cover nothing; so does an unknown time zone, since a missed call is worse than a loud one.
     #[must_use]
     pub fn covers(&self, now: UnixMs) -> bool {
         let (Some(zone), Ok(now)) = (zone(&self.timezone), Timestamp::from_millisecond(now.0)) else { return false };

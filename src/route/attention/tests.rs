@@ -29,7 +29,7 @@ fn moment() -> Moment<'static> {
     Moment { now: NOW, dispatcher_on_duty: false, quiet: None, last_ping: None }
 }
 
-/// What is made of a topic without a priority.
+/// The occasion of a topic without a priority.
 fn noise(route: &Route, topic: Topic, moment: &Moment<'_>) -> Attention {
     let community = CommunityId::new("c");
     attention(route, &Occasion { community: &community, server: ServerId(1), topic, priority: None, urgent: false }, moment)
@@ -48,8 +48,8 @@ fn words_of_when_are_parsed_and_serialised_alike() {
     assert_eq!(When::parse("sometimes"), None);
 }
 
-/// Topic, priority, urgent; who pings, as letters: `e` a route for everything, `t` one for exactly this topic; columns: no `when`, always,
-/// priority-1, no-dispatcher without a dispatcher, no-dispatcher with one, never.
+/// Topic, priority, urgent; which routes ping, as letters: `e` a route for everything, `t` one for exactly this topic; columns: no `when`,
+/// always, priority-1, no-dispatcher without a dispatcher, no-dispatcher with one, never.
 type Row<'a> = (Topic, Option<&'a Priority>, bool, [&'a str; 6]);
 
 #[test]
@@ -75,7 +75,7 @@ fn who_is_called_for_what() {
         (Topic::Duty, None, false, ["", "", "", "", "", ""]),
         (Topic::Status, None, false, ["", "", "", "", "", ""]),
         (Topic::Other, None, false, ["", "", "", "", "", ""]),
-        // `urgent` is a word of pages only.
+        // `urgent` applies only to pages.
         (Topic::Duty, Some(&P1), true, ["", "", "", "", "", ""]),
         (Topic::Civil, None, true, ["t", "et", "", "t", "", ""]),
     ];
@@ -169,7 +169,7 @@ fn quiet_hours_are_silent_and_panics_break_them_unless_told_otherwise() {
     assert_eq!(made(Topic::Panic, &night, Rule::default()), PING);
     assert_eq!(made(Topic::Panic, &quiet(22 * 60, 7 * 60, true), Rule::default()), SILENT);
     assert_eq!(made(Topic::Emergency, &quiet(7 * 60, 22 * 60, true), Rule::default()), PING, "by day");
-    // Either is enough: the panic breaks the quiet hours, but not its route's mute.
+    // One is enough: the panic breaks the quiet hours, but not its route's mute.
     let muted = Rule { mute: Some(Mute { until: NOW.plus(1), panic: true }), ..Rule::default() };
     assert_eq!(made(Topic::Panic, &night, muted), SILENT);
     // `when` decides for a panic that nothing silences.

@@ -1,7 +1,8 @@
-//! Time zones by the names of places, which is what a clock on a wall needs: `America/New_York`. Abbreviations and offsets are refused, since
-//! they know no daylight saving time (`EST`) or mean the opposite of what they say (`Etc/GMT+2` is behind UTC); what is meant is suggested.
+//! Finds time zones by the names of places, which local time needs: `America/New_York`. Abbreviations and offsets are rejected, since
+//! they know no daylight saving time (`EST`) or mean the opposite of what they say (`Etc/GMT+2` is behind UTC); the intended zone is
+//! suggested.
 //!
-//! Never asks the machine: the database is inside the program.
+//! Never uses the machine's zones: the database is embedded.
 
 use jiff::Timestamp;
 use jiff::tz::{self, TimeZone};
@@ -9,13 +10,13 @@ use jiff::tz::{self, TimeZone};
 use super::AttentionError;
 use crate::render::text;
 
-/// Longest name that is looked for, in bytes.
+/// Longest accepted name, in bytes.
 pub(super) const MAX_NAME: usize = 64;
-/// Most names in a completion: what Discord takes.
+/// Limit on the names in a completion: Discord's.
 const MAX_CHOICES: usize = 25;
-/// Most names in a refusal.
+/// Limit on the names in a refusal.
 const MAX_MEANT: usize = 6;
-/// A moment of winter and one of summer in the north (s): who changes clocks has two offsets.
+/// A moment in the northern winter and one in its summer (s): zones that change clocks have two offsets.
 const SEASONS: [i64; 2] = [1_768_435_200, 1_784_073_600];
 /// Offered before anything is typed, from west to east.
 const FAMILIAR: [&str; 25] = [
@@ -45,10 +46,10 @@ const FAMILIAR: [&str; 25] = [
     "Australia/Sydney",
     "Pacific/Auckland",
 ];
-/// Where the names of places begin. Of the other names some have no daylight saving time, and the rest have a better one.
+/// Prefixes of places' names. Of the other names some have no daylight saving time, and the rest have a better one.
 const AREAS: [&str; 10] =
     ["Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/"];
-/// Names that the database keeps for the sake of old files, and those that it uses now.
+/// Names that the database keeps for old files, and their current ones.
 const RENAMED: [(&str, &str); 31] = [
     ("Etc/UTC", "UTC"),
     ("US/Alaska", "America/Anchorage"),
@@ -82,7 +83,7 @@ const RENAMED: [(&str, &str); 31] = [
     ("Chile/EasterIsland", "Pacific/Easter"),
     ("UTC", "UTC"),
 ];
-/// What people type instead of a place, in capital letters, and the places that they mean.
+/// What people type instead of a place, in capital letters, and the places that it means.
 const MEANT: &[(&[&str], &[&str])] = &[
     (&["EST", "EDT", "ET", "EST5EDT", "EASTERN", "US/EAST"], &["America/New_York"]),
     (&["CST", "CDT", "CT", "CST6CDT", "CENTRAL"], &["America/Chicago"]),
@@ -141,7 +142,7 @@ const MEANT: &[(&[&str], &[&str])] = &[
     (&["JAMAICA"], &["America/Jamaica"]),
 ];
 
-/// The zone of a name that is stored, whatever it is: what was taken once goes on.
+/// The zone of a stored name, whatever it is: accepted names keep working.
 pub(super) fn zone(name: &str) -> Option<TimeZone> {
     let name = name.trim();
     if name.is_empty() || name.len() > MAX_NAME {
@@ -150,10 +151,10 @@ pub(super) fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(&name.replace(' ', "_")).ok().filter(|zone| !zone.is_unknown())
 }
 
-/// The name, as the database spells it, of the place that a person typed: in any letter case, blanks for underscores.
+/// The database's spelling of the place that a person typed: in any letter case, spaces for underscores.
 ///
 /// # Errors
-/// [`AttentionError::Timezone`], with what is meant.
+/// [`AttentionError::Timezone`], with the suggestion.
 pub(super) fn place(typed: &str) -> Result<String, AttentionError> {
     let name = typed.trim().replace(' ', "_");
     if let Some((_, now)) = RENAMED.iter().find(|(old, _)| old.eq_ignore_ascii_case(&name)) {
@@ -167,12 +168,12 @@ fn is_place(name: &str) -> bool {
     AREAS.iter().any(|area| name.starts_with(area))
 }
 
-/// What to do instead of what was typed.
+/// The suggestion.
 fn advice(typed: &str) -> String {
     if let Some(Offset { ahead, reversed }) = offset(typed) {
         let (there, other) = (listed(&places(ahead)), listed(&places(-ahead)));
         return if reversed {
-            // Its sign is not the one that people mean.
+            // Its sign is the opposite of what people mean.
             let (says, opposite) = (signed(ahead), signed(-ahead));
             format!("It stands for {says}, and has no daylight saving time. Choose a place: {there} for {says}, or {other} for {opposite}.")
         } else {
@@ -214,9 +215,9 @@ fn meant(typed: &str) -> Vec<String> {
 /// An offset from UTC in place of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Offset {
-    /// Minutes ahead of UTC, as clocks there really are.
+    /// Minutes ahead of UTC, in the usual sense.
     ahead: i32,
-    /// Written in the database's own way, whose sign is the other one.
+    /// Written in the database's way, with the opposite sign.
     reversed: bool,
 }
 
@@ -245,7 +246,7 @@ fn offset(typed: &str) -> Option<Offset> {
     (hours <= 14 && minutes < 60 && size > 0).then_some(Offset { ahead: if behind == reversed { size } else { -size }, reversed })
 }
 
-/// Places whose clocks are so far ahead of UTC in winter, and then those where they are in summer: the familiar ones, else any.
+/// Places whose clocks are this far ahead of UTC in winter, and then those where they are in summer: the familiar ones, else any.
 fn places(ahead: i32) -> Vec<String> {
     let at = |name: &str, season: i64| {
         let zone = zone(name)?;
@@ -266,7 +267,7 @@ fn places(ahead: i32) -> Vec<String> {
     of(&tz::db().available().map(|name| name.to_string()).filter(|name| is_place(name)).collect::<Vec<_>>())
 }
 
-/// Names of places that hold what was typed so far, in any letter case: those that begin with it first, then those of which a part does
+/// Names of places that contain what was typed so far, in any letter case: those that begin with it first, then those with a part that does
 /// (`berlin`), then the rest.
 fn matching(typed: &str) -> Vec<String> {
     let typed = typed.trim().replace(' ', "_").to_ascii_lowercase();
@@ -294,8 +295,8 @@ fn matching(typed: &str) -> Vec<String> {
     found.into_iter().map(|(_, name)| name).collect()
 }
 
-/// At most 25 names of places for what was typed so far; what an abbreviation or an offset means comes first. Nothing typed: those that most
-/// people live in.
+/// At most 25 names of places for what was typed so far; the meaning of an abbreviation or an offset comes first. Nothing typed: the zones
+/// with the most people.
 #[must_use]
 pub fn timezones(typed: &str) -> Vec<String> {
     if typed.trim().is_empty() {
@@ -405,7 +406,7 @@ mod tests {
             let told = told(typed);
             assert!(told.contains(there) && !told.contains(not) && told.contains("no daylight saving time"), "{typed}: {told}");
         }
-        // The database's own offsets say the opposite of what they look like.
+        // The database's own offsets mean the opposite of what they look like.
         let told = told("Etc/GMT-2");
         assert!(told.contains("stands for UTC+2") && told.contains("`Europe/Athens`"), "{told}");
         let told = super::tests::told("Etc/GMT+5");

@@ -1,10 +1,10 @@
-//! The parts of a filter, and how much each may hold.
+//! The parts of a filter, and their limits.
 
 use crate::event::Topic;
 
-/// Most values of one criterion.
+/// Limit on the values of one criterion.
 pub const MAX_VALUES: usize = 20;
-/// Most characters of one value.
+/// Limit on the characters of one value.
 pub const MAX_VALUE_CHARS: usize = 60;
 
 /// One part of a filter, as the options of `/alerts filter` name them.
@@ -28,7 +28,7 @@ impl Criterion {
     /// Every criterion.
     pub const ALL: [Self; 6] = [Self::Priority, Self::Department, Self::Service, Self::Include, Self::Exclude, Self::Postal];
 
-    /// The word people type.
+    /// The word in commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Criterion {
         }
     }
 
-    /// Whether it judges this kind of news at all. Of [`Topic::Other`] callouts have a postal ([`super::Facts::callout`]).
+    /// Whether it applies to this kind of news at all. Among [`Topic::Other`], callouts have a postal ([`super::Facts::callout`]).
     #[must_use]
     pub fn judges(self, topic: Topic) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Which priorities a community has: what people type is held against them, since a filter for one that no call has lets nothing through.
+//! Knows a community's priorities: a filter for one that no call has would let nothing through.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,13 +22,13 @@ pub struct KnownPriorities {
 }
 
 impl KnownPriorities {
-    /// The levels that the CAD documents and those with a name.
+    /// The levels that the CAD documents and those with a label.
     #[must_use]
     pub fn named(names: &BTreeMap<i64, String>) -> Self {
         Self { names: names.clone(), levels: DOCUMENTED.into_iter().chain(names.keys().copied()).collect(), words: Vec::new() }
     }
 
-    /// One more: a call has had it, or a route asks for it already.
+    /// Adds one that a call has had, or that a route uses already.
     pub fn add(&mut self, priority: &Priority) {
         match priority {
             Priority::Level(level) => {
@@ -42,7 +42,7 @@ impl KnownPriorities {
         }
     }
 
-    /// What can be chosen: what is typed for it, and what it is called.
+    /// The choices: the value, and its label.
     #[must_use]
     pub fn choices(&self) -> Vec<(String, String)> {
         let level = |level: &i64| match self.names.get(level) {
@@ -53,9 +53,9 @@ impl KnownPriorities {
         self.levels.iter().map(level).chain(words).collect()
     }
 
-    /// The values that are meant by `asked`: levels that there are, for names their levels, and words that calls have had.
+    /// The values for `asked`: existing levels, levels for labels, and words that calls have had.
     pub(super) fn resolve(&self, asked: &[Priority], typed: &str) -> Result<Vec<Priority>, FilterError> {
-        // Of a range those that there are, but what was named one by one must be there.
+        // In a range those that exist, but single ones must exist.
         let range = |level: i64| !typed.split(',').any(|value| super::values::level(bare(value)) == Some(Some(level)));
         let mut found: Vec<Priority> = Vec::new();
         for priority in asked {

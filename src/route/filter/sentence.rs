@@ -5,14 +5,14 @@ use crate::event::{Priority, Topic};
 use crate::render::text;
 use crate::route::Listens;
 
-/// Of one value that people typed, in UTF-16 units.
+/// Limit on one typed value, in UTF-16 units.
 const VALUE: usize = 60;
-/// Of all values of one criterion; what does not fit is counted. The whole sentence stays below 2,000 units, Discord's message.
+/// Limit on all values of one criterion; further ones are counted. The whole sentence stays below 2,000 units, Discord's message.
 const VALUES: usize = 200;
 
 impl Filter {
-    /// The rule as one sentence of one line, harmless in a Discord message and at most 2,000 UTF-16 units. It depends on what the route
-    /// listens to, since a criterion judges only the kinds that have its fact.
+    /// The filter as a one-line sentence, harmless in a Discord message and at most 2,000 UTF-16 units. It depends on what the route
+    /// listens to, since a criterion applies only to kinds with its fact.
     #[must_use]
     pub fn sentence(&self, listens: Listens) -> String {
         if self.is_empty() {
@@ -48,7 +48,7 @@ impl Filter {
             rules.push(format!(" of priority {}{or_none}", self.priorities()));
         }
         if Criterion::Department.judges(topic) {
-            // A panic does not wait until somebody knows whose it is.
+            // A panic doesn't wait until its unit is known.
             let unknown = if topic == Topic::Panic { " (or while that is not known)" } else { "" };
             rules.extend(self.units().into_iter().map(|units| format!(" {units}{unknown}")));
         }
@@ -64,7 +64,7 @@ impl Filter {
         format!("Lets through {kind}{}{}{idle}.", rules.join(" and"), self.words(", and "))
     }
 
-    /// What is set but judges nothing here.
+    /// Criteria that are set but don't apply here.
     fn idle(&self, topic: Topic) -> String {
         let idle: Vec<&str> = Criterion::ALL
             .into_iter()
@@ -75,7 +75,7 @@ impl Filter {
         if idle.is_empty() { String::new() } else { format!(" ({} {verb} not count: {} have none)", joined(&idle, "and"), kind(topic)) }
     }
 
-    /// By departments and by services: each a rule of its own.
+    /// Departments and services are separate rules.
     fn units(&self) -> Vec<String> {
         let mut rules = Vec::new();
         if !self.departments.is_empty() {
@@ -100,7 +100,7 @@ impl Filter {
         listed(self.postals.iter().map(|pattern| text::line(&pattern.to_string(), VALUE).into_string()))
     }
 
-    /// The end of a sentence that has other rules.
+    /// The end of a sentence with other rules.
     fn words(&self, before: &str) -> String {
         let mut out = String::new();
         if !self.include.is_empty() {
@@ -112,7 +112,7 @@ impl Filter {
         out
     }
 
-    /// The sentence of a filter whose words alone count.
+    /// The sentence of a filter with only words.
     fn words_only(&self) -> String {
         match (self.include.is_empty(), self.exclude.is_empty()) {
             (true, _) => format!("Lets everything through but what mentions {}", mentions(&self.exclude)),
@@ -128,7 +128,7 @@ impl Filter {
     }
 }
 
-/// Kinds in the plural. Names no emergency number: that is the community's word.
+/// Kinds in the plural. Contains no emergency number: those are the community's labels.
 fn kind(topic: Topic) -> &'static str {
     match topic {
         Topic::Emergency => "emergency calls",

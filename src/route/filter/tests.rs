@@ -53,7 +53,7 @@ fn departments_and_services_judge_what_units_do() {
         assert!(department(&lspd, &departments), "{topic:?}");
         assert!(department(&bcso, &departments), "one of the units is enough: {topic:?}");
         assert_eq!(department(&fd, &departments), !judged, "{topic:?}");
-        // A panic is never held back by what is not known yet.
+        // A panic is never held back by unknown facts.
         let unknown = !judged || topic == Topic::Panic;
         assert_eq!(department(&[], &departments), unknown, "no unit yet: {topic:?}");
         let service = |services: &[Service], filter: &Filter| filter.admits(&Facts { services, ..of(topic) });
@@ -200,7 +200,7 @@ fn any_a_dash_or_nothing_clears_one_criterion() {
 fn what_cannot_be_a_value_is_refused_in_a_sentence_and_changes_nothing() {
     use Criterion::{Department, Exclude, Include, Postal, Priority, Service};
     let many = (0..21).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
-    // Twenty as typed, more as kept.
+    // Twenty as typed, more as stored.
     let ranges = format!("1-9,{}", (0..19).map(|n| format!("w{n}")).collect::<Vec<_>>().join(","));
     let long = "x".repeat(61);
     for (criterion, typed, said) in [
@@ -331,7 +331,7 @@ fn one_json_column_that_may_grow() {
     assert!(serde_json::from_str::<Filter>(r#"{"postals":["*"]}"#).is_err());
 }
 
-/// Text of the worst kind.
+/// Hostile text.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => proptest::sample::select(vec![
@@ -358,7 +358,7 @@ fn any_criterion() -> impl Strategy<Value = Criterion> {
     proptest::sample::select(&Criterion::ALL[..])
 }
 
-/// A few typical values of a criterion, so that chance finds its way into the facts below.
+/// A few typical values of a criterion, so that random inputs match the facts below.
 fn typed(criterion: Criterion) -> impl Strategy<Value = String> {
     let pool = match criterion {
         Criterion::Priority => vec!["1", "2", "3", "1-2", "Hot"],
@@ -482,7 +482,7 @@ proptest! {
         match filter.change(criterion, &typed) {
             Ok(()) => prop_assert!(filter.count(criterion) <= 20),
             Err(error) => {
-                // The examples and the criterion's name stand as code; what was typed never does.
+                // The examples and the criterion's name are formatted as code; typed text never is.
                 let said = error.to_string();
                 let (before, _) = said.rsplit_once("e.g. `").unwrap();
                 assert_inert(&before.replace(&format!("`{}`", criterion.as_str()), ""));
@@ -500,14 +500,14 @@ proptest! {
     }
 }
 
-/// Holds no line break, and nothing that Discord would act on.
+/// Contains no line break, and nothing that Discord would act on.
 fn assert_inert(said: &str) {
     let chars: Vec<char> = said.chars().collect();
     let mut escaped = false;
     for (at, c) in chars.iter().enumerate() {
         assert!(!c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{202E}'), "{said:?}");
         match c {
-            // Broken, or cut right behind it.
+            // Broken, or cut right after it.
             '@' | '<' => assert!(matches!(chars.get(at + 1), Some('\u{200B}' | '…')), "{said:?}"),
             '*' | '_' | '~' | '`' | '|' | '[' | ']' => assert!(escaped, "{c} in {said:?}"),
             _ => {}

@@ -1,4 +1,4 @@
-//! From what a person typed to the values of a criterion.
+//! Parses typed text into the values of a criterion.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,14 +9,14 @@ use super::{Criterion, MAX_VALUE_CHARS, MAX_VALUES};
 use crate::event::Priority;
 use crate::render::text::{self, SafeText};
 
-/// Highest level that is taken: 1 to 3 are documented, custom layouts may know more.
+/// Highest accepted level: 1 to 3 are documented, custom layouts may have more.
 const LAST_LEVEL: i64 = 9;
-/// Most digits of a postal in a range.
+/// Limit on the digits of a postal in a range.
 const MAX_DIGITS: usize = 9;
-/// Typed text inside an error, in UTF-16 units.
+/// Limit on typed text inside an error, in UTF-16 units.
 pub(super) const QUOTED: usize = 40;
 
-/// What is wrong with a value. The sentence is for people; typed text in it is made harmless for Discord.
+/// An error in a value. The sentence is for people; typed text in it is made harmless for Discord.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// More than [`MAX_VALUES`].
@@ -25,7 +25,7 @@ pub enum FilterError {
     /// Longer than [`MAX_VALUE_CHARS`].
     #[error("A value of `{}` may have at most {MAX_VALUE_CHARS} characters: shorten it and separate values by commas, e.g. `{}`.", .0.as_str(), .0.example())]
     TooLong(Criterion),
-    /// Nothing in it can be seen.
+    /// Nothing in it is visible.
     #[error("A value of `{}` holds only characters that nobody can see: type it again, e.g. `{}`.", .0.as_str(), .0.example())]
     Unseen(Criterion),
     /// A number beyond the levels.
@@ -63,7 +63,7 @@ impl Service {
     /// Every service, in the order of their pages.
     pub const ALL: [Self; 4] = [Self::Police, Self::Fire, Self::Ems, Self::Dispatch];
 
-    /// The word people type.
+    /// The word in commands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -74,13 +74,13 @@ impl Service {
         }
     }
 
-    /// What people read.
+    /// The label for people.
     #[must_use]
     pub fn label(self) -> &'static str {
         if self == Self::Ems { "EMS" } else { self.as_str() }
     }
 
-    /// Back from the word, in any letter case.
+    /// Parses the word, in any letter case.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.as_str().eq_ignore_ascii_case(word.trim()))
@@ -99,7 +99,7 @@ impl Service {
     }
 }
 
-/// Postals by one of three ways to name them. Written and read as people type it.
+/// Postals in one of three forms, written and parsed as people type them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum PostalPattern {
@@ -112,7 +112,7 @@ pub enum PostalPattern {
 }
 
 impl PostalPattern {
-    /// Whether a postal may be like this: there is a number in each. Rows of earlier versions may hold others, which stay readable.
+    /// Whether postals may look like this: each form has a number in it. Rows of earlier versions may have others, which stay readable.
     fn is_plausible(&self) -> bool {
         match self {
             Self::Range(..) => true,
@@ -123,7 +123,7 @@ impl PostalPattern {
         }
     }
 
-    /// Whether a postal is meant.
+    /// Whether a postal matches.
     #[must_use]
     pub fn covers(&self, postal: &str) -> bool {
         let postal = postal.trim();
@@ -159,7 +159,7 @@ impl FromStr for PostalPattern {
             return Err(wrong());
         }
         if let Some((from, to)) = range(typed) {
-            // A hyphen may be part of a postal's name (`LS-12`), but behind a number it is a range.
+            // A hyphen may be part of a postal's name (`LS-12`), but after a number it is a range.
             return match (number(from), number(to)) {
                 (Some(from), Some(to)) => Ok(Self::Range(from.min(to), from.max(to))),
                 (None, _) if !from.is_empty() && !from.bytes().all(|b| b.is_ascii_digit()) => Ok(Self::One(typed.to_owned())),
@@ -184,7 +184,7 @@ impl From<PostalPattern> for String {
     }
 }
 
-/// The values of a list, blanks and quotes around them taken off. Empty if the criterion is to be cleared.
+/// The values of a list, without surrounding spaces and quotes. Empty if the criterion is to be cleared.
 pub(super) fn split(criterion: Criterion, typed: &str) -> Result<Vec<&str>, FilterError> {
     let typed = typed.trim();
     if typed == "-" || typed.eq_ignore_ascii_case("any") {
@@ -210,12 +210,12 @@ pub(super) fn split(criterion: Criterion, typed: &str) -> Result<Vec<&str>, Filt
     Ok(values)
 }
 
-/// Without blanks and quotes around it, in one go: one layer after the other would leave what stands behind the second.
+/// Without surrounding spaces and quotes, in one pass: removing one layer after the other would keep the inside of the second.
 pub(super) fn bare(value: &str) -> &str {
     value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '”' | '„'))
 }
 
-/// Each once, in any letter case; the first spelling stays.
+/// Without duplicates, ignoring letter case; the first spelling stays.
 pub(super) fn words(typed: &[&str]) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in typed {
@@ -226,7 +226,7 @@ pub(super) fn words(typed: &[&str]) -> Vec<String> {
     words
 }
 
-/// Levels, ranges of levels, and words. `P1` is what cards show for the level 1.
+/// Levels, ranges of levels, and words. `P1` is the label of level 1 on cards.
 pub(super) fn priorities(typed: &[&str]) -> Result<Vec<Priority>, FilterError> {
     let mut found: Vec<Priority> = Vec::new();
     for value in typed {
@@ -242,7 +242,7 @@ pub(super) fn priorities(typed: &[&str]) -> Result<Vec<Priority>, FilterError> {
             keep(&mut found, Priority::Word((*value).to_owned()));
         }
     }
-    // A range is one value as typed and several as kept.
+    // A range is one value as typed and several as stored.
     if found.len() > MAX_VALUES { Err(FilterError::TooMany(Criterion::Priority)) } else { Ok(found) }
 }
 
@@ -256,7 +256,7 @@ fn keep(found: &mut Vec<Priority>, priority: Priority) {
     }
 }
 
-/// `1` or `P1`: `None` if it is no number, `Some(None)` if there is no such level.
+/// `1` or `P1`: `None` if it isn't a number, `Some(None)` if there is no such level.
 pub(super) fn level(typed: &str) -> Option<Option<i64>> {
     let digits = typed.strip_prefix(['p', 'P']).unwrap_or(typed);
     let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -274,7 +274,7 @@ pub(super) fn services(typed: &[&str]) -> Result<Vec<Service>, FilterError> {
     Ok(found)
 }
 
-/// The patterns named, each once.
+/// The patterns named, without duplicates.
 pub(super) fn postals(typed: &[&str]) -> Result<Vec<PostalPattern>, FilterError> {
     let mut found: Vec<PostalPattern> = Vec::new();
     for value in typed {
@@ -299,13 +299,13 @@ fn number(digits: &str) -> Option<u32> {
     all.then(|| digits.parse().ok()).flatten()
 }
 
-/// Letter case taken away, character by character: the lower case of a Greek sigma depends on what follows it, and a part of a word must
+/// Lowercased character by character: the lower case of a Greek sigma depends on what follows it, and a part of a word must
 /// still be found in the whole.
 pub(super) fn folded(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// The same but for letter case and blanks around.
+/// Equal, ignoring letter case and surrounding spaces.
 pub(super) fn alike(one: &str, other: &str) -> bool {
     folded(one.trim()) == folded(other.trim())
 }

@@ -119,7 +119,7 @@ fn a_filtered_route_takes_no_part_in_the_message() {
     let met = targets(&routes, &occasion, |filter| filter.admits(&facts), awake);
     assert_eq!((met[0].style, met[0].threads, &met[0].routes[..]), (Style::Card, Threads::Always, &[RouteId(1), RouteId(2)][..]));
 
-    // Alone in its channel, it makes no message at all.
+    // Alone in its channel, it creates no message at all.
     assert!(
         targets(&[specific], &occasion, |filter| filter.admits(&Facts { texts: &quiet_street, ..Facts::unknown(Topic::Emergency) }), awake)
             .is_empty()

@@ -1,4 +1,4 @@
-//! Sessions by example, and what holds whatever happens.
+//! Tests sessions by example, and properties that always hold.
 
 use std::collections::BTreeMap;
 
@@ -64,13 +64,13 @@ fn a_missed_logout_ends_at_the_last_sign_of_life() {
     world.apply(&login(7), AT.plus(1));
     world.apply(&attach(1, &[7]), AT.plus(50_000));
     assert_eq!(said(&read(&mut world, &[], AT.plus(MINUTE))), [(1, false, Some((50_000, true)))]);
-    // A listing is.
+    // So is a listing.
     let mut world = Server::default();
     world.apply(&login(7), AT);
     read(&mut world, &[7], AT.plus(MINUTE));
     read(&mut world, &[7], AT.plus(5 * MINUTE));
     assert_eq!(said(&read(&mut world, &[], AT.plus(6 * MINUTE))), [(0, false, Some((5 * MINUTE - GRACE, true)))]);
-    // One that may not be whole is no sign, and takes nobody away.
+    // An incomplete one is no sign, and removes nobody.
     let mut world = Server::default();
     world.apply(&login(7), AT);
     assert_eq!(said(&world.reconcile(&listing(&[], false, AT.plus(MINUTE)), AT.plus(MINUTE)).applied.duty), []);

@@ -1,4 +1,4 @@
-//! Whatever happened before, after a listing the world is what the listing says, and nobody is called twice to one thing.
+//! Property tests: after a listing the world matches it, whatever happened before, and nobody is pinged twice about one thing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::event::{Event, Note, Priority};
 use crate::world::Change;
 use crate::world::tests::{AT, call_911, dispatch, restarted, unit};
 
-/// Few numbers, so that histories meet in them; below 1 are those without one.
+/// Few numbers, so that random scenarios reuse them; below 1 are those without one.
 fn id() -> impl Strategy<Value = i64> {
     prop_oneof![6 => 1..5_i64, 1 => Just(-1_i64)]
 }
@@ -75,7 +75,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// All numbers are usable here: what has none is an example in `tests.rs`.
+/// All numbers are usable here: calls without one are in `tests.rs`.
 fn listing() -> impl Strategy<Value = (ListedCalls, Vec<Unit>)> {
     let said = || said().prop_map(|said| DispatchCall { id: said.id.map(|id| CallId(id.0.max(1))), ..said });
     let of = |said: Vec<DispatchCall>| said.into_iter().map(|said| (said.id, said)).collect::<BTreeMap<_, _>>();
@@ -114,7 +114,7 @@ fn listing_of(calls: &ListedCalls, units: &[Unit], asked_at: UnixMs) -> Listing 
     Listing { asked_at, calls: Some(calls.clone()), units: Some(units), ..Listing::default() }
 }
 
-/// Fails if one of the subjects was called to before.
+/// Fails if people were pinged about one of the subjects before.
 fn nobody_twice(called: &mut BTreeSet<Subject>, applied: &Applied) -> Result<(), TestCaseError> {
     for change in &applied.changes {
         if let Change::Card { subject, created: true, .. } = change {
@@ -158,11 +158,11 @@ proptest! {
             .collect();
         prop_assert_eq!(open, expected);
 
-        // A 911 waits that is listed, unless a dispatch call took it.
+        // A listed 911 waits, unless a dispatch call came from it.
         let mut taken: BTreeSet<CallId> = calls.dispatches.iter().chain(&calls.closed).filter_map(|said| said.from_911).collect();
-        // What the CAD does not say of a call any more stays known of it.
+        // Fields that the CAD no longer sends stay known.
         taken.extend(world.dispatches.values().filter(|call| call.closed_at.is_none()).filter_map(|call| call.from_911));
-        // One that was told without its number keeps a key of its own: another may have come under its number since.
+        // A call that came without its number keeps its own key: another may have come with its number since.
         let renumbered = |id: &CallId| before.emergencies.get(id).is_some_and(|other| other.became.is_none());
         let became = before.emergencies.iter().filter(|(_, known)| known.became.is_some());
         taken.extend(became.filter_map(|(key, known)| number(key, known.call.id)).filter(|id| !renumbered(id)));
@@ -187,7 +187,7 @@ proptest! {
         let expected: BTreeSet<_> = units.iter().filter(|unit| unit.is_panic == Some(true)).map(|unit| unit.ident).collect();
         prop_assert_eq!(panics, expected);
 
-        // Rows hold all of it, and the same listing again is nothing.
+        // The rows contain all of it, and the same listing again changes nothing.
         let after = world.clone();
         prop_assert_eq!(&restarted(&world), &after);
         let again = world.reconcile(&listing_of(&calls, &units, at), at.plus(60_000));
@@ -195,7 +195,7 @@ proptest! {
         prop_assert_eq!(world, after);
     }
 
-    /// The rows that are said to be written are all that changed: memory never says what the disk does not.
+    /// The rows to write are all that changed: memory and disk never differ.
     #[test]
     fn what_changed_is_touched(steps in proptest::collection::vec((step(), 0..4_000_i64), 0..40)) {
         let (mut world, mut at, mut disk) = (Server::default(), AT, Server::default());

@@ -1,11 +1,11 @@
-//! Every rule of reconciling, by example.
+//! Tests every rule of reconciling by example.
 
 use super::*;
 use crate::event::{Event, Note, Priority};
 use crate::world::tests::{AT, attach, call_911, cards, dispatch, login, panic, restarted, unit};
 use crate::world::{Change, Moment, MomentKind};
 
-/// A reading at `asked`, applied the moment it was asked for.
+/// A read at `asked`, applied at once.
 fn read(world: &mut Server, calls: Option<ListedCalls>, units: Option<Vec<Unit>>, asked: UnixMs) -> Reconciled {
     let units = units.map(|units| ListedUnits { units, complete: true });
     world.reconcile(&Listing { asked_at: asked, calls, units, ..Listing::default() }, asked)
@@ -30,7 +30,7 @@ fn note(time: &str, content: &str) -> Note {
     Note { time: Some(time.into()), label: Some("A-1".into()), kind: "text".into(), content: content.into() }
 }
 
-/// Some time after `AT` and whatever the tests told just after it.
+/// Some time after `AT` and after events just after it.
 const LATER: UnixMs = UnixMs(AT.0 + 60_000);
 
 #[test]
@@ -41,7 +41,7 @@ fn what_a_reading_finds_is_news_only_if_the_one_before_is_recent() {
         let mut world = Server::default();
         if let Some(last) = last {
             read(&mut world, calls(&[], &[]), None, last);
-            // The memory of it outlives the process.
+            // The time of the read survives the process.
             world = restarted(&world);
         }
         let found = read(&mut world, calls(&[dispatch(501)], &[call_911(302, "Fire")]), None, LATER);
@@ -49,7 +49,7 @@ fn what_a_reading_finds_is_news_only_if_the_one_before_is_recent() {
         assert_eq!((cards(&found.applied), found.caught_up), (expected.to_vec(), 2), "{last:?}");
         assert!(found.applied.touched.contains(&Entity::Listed));
     }
-    // Having read the units says nothing about calls.
+    // Reading the units says nothing about calls.
     let mut world = Server::default();
     read(&mut world, None, Some(Vec::new()), AT);
     assert!(!cards(&read(&mut world, calls(&[dispatch(501)], &[]), None, LATER).applied)[0].1);
@@ -84,7 +84,7 @@ fn a_difference_is_an_edit_with_its_stars_its_timeline_and_its_units() {
     let raised = MomentKind::Priority { from: Some(Priority::Level(3)), to: Some(Priority::Level(1)) };
     let kinds: Vec<_> = call.timeline.iter().map(|m| m.what.clone()).collect();
     assert_eq!(kinds, [MomentKind::Dispatched, raised, MomentKind::Edited(vec!["address".into()]), MomentKind::Attached(Ident(7))]);
-    // The same again is nothing: no card, no row but the time of reading, and the stars stay.
+    // The same again changes nothing: no card, no row except the time of the read, and the stars stay.
     let again = read(&mut world, calls(&[said], &[]), None, LATER.plus(60_000));
     assert_eq!((again.applied.changes, again.applied.touched), (vec![], [Entity::Listed].into()));
     assert_eq!(world.dispatches[&CallId(501)].edited.len(), 2);
@@ -119,7 +119,7 @@ fn notes_are_told_once_whatever_form_their_time_has() {
         let applied = world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:01:00", content) }, LATER.plus(1_000));
         assert_eq!(applied.changes.is_empty(), copy);
     }
-    // An empty list takes nothing away, a shorter one does: it is the whole list.
+    // An empty list removes nothing, a shorter one does: it is the whole list.
     read(&mut world, said(&[]), None, LATER.plus(60_000));
     assert_eq!(world.dispatches[&CallId(501)].notes.len(), 4);
     let found = read(&mut world, said(&list[..1]), None, LATER.plus(120_000));
@@ -146,7 +146,7 @@ fn what_is_not_listed_is_over() {
         world.apply(&Event::DispatchNew(dispatch(id)), AT);
     }
     world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT);
-    // Of a closed call the last data are taken, and the time it was closed at, if it can be.
+    // For a closed call the last data are used, and its closing time, if plausible.
     let told =
         |id: i64, updated: UnixMs| DispatchCall { status: Some(1), code: Some("10-4".into()), updated: Some(updated), ..dispatch(id) };
     let closed = vec![told(501, AT.plus(30_000)), told(502, LATER.plus(1)), DispatchCall { status: Some(2), ..dispatch(700) }];
@@ -173,7 +173,7 @@ fn a_closed_call_was_closed_when_the_cad_says_if_nothing_came_after() {
 #[test]
 fn a_911_that_a_listed_dispatch_names_was_taken() {
     let taken = DispatchCall { from_911: Some(CallId(302)), ..dispatch(501) };
-    // Gone first; gone now; still listed; not known before; the dispatch closed again since.
+    // Removed first; removed now; still listed; unknown before; the dispatch closed again since.
     for case in 0..5 {
         let mut world = read_before();
         if case != 3 {
@@ -219,7 +219,7 @@ fn calls_without_a_number_are_found_by_what_they_say_and_by_number_from_then_on(
         world.apply(&Event::EmergencyNew(unnumbered(text)), AT.plus(n));
     }
     world.apply(&Event::DispatchNew(DispatchCall { id: Some(CallId(-1)), ..dispatch(0) }), AT);
-    // Two equal ones are two; what matches nothing is gone; what nothing matches is new.
+    // Two equal ones are two; one without a match is removed; a match for none is new.
     let list = || calls(&[dispatch(501)], &[call_911(302, "Fire"), call_911(303, "Fire"), call_911(304, "Theft")]);
     let found = read(&mut world, list(), None, LATER);
     let created: Vec<_> = cards(&found.applied).into_iter().filter(|(_, created, _)| *created).collect();
@@ -257,7 +257,7 @@ fn a_creation_that_a_reading_found_first_is_not_told_again_even_if_it_is_over() 
                 world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, LATER.plus(1));
                 world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, LATER.plus(1));
             }
-            // The reading saw it after an edit: its content differs from the creation's. Without a number the words must do.
+            // The read saw it after an edit: its content differs from the creation's. Without a number the words must decide.
             let (id, id_911) = if numbered { (501, 302) } else { (-1, -1) };
             let old = DispatchCall { priority: Some(Priority::Level(2)), ..dispatch(id) };
             let old_911 = EmergencyCall { updated: Some(AT), ..call_911(id_911, "Fire") };
@@ -314,7 +314,7 @@ fn one_alarm_per_edge_whoever_tells_it_and_none_for_what_was_there_before_us() {
     assert_eq!(cards(&world.apply(&panic(7, true), LATER.plus(60_000))), [], "an open panic is never raised again");
     let over = read(&mut world, None, Some(vec![listed(7, false)]), LATER.plus(90_000));
     assert_eq!(cards(&over.applied), [(Subject::Panic(Ident(7), LATER), false, true)]);
-    // Its unit's absence ends it too, also of a unit that was only seen by number.
+    // The absence of its unit ends it too, even for a unit that was only seen by number.
     world.apply(&panic(8, true), LATER.plus(100_000));
     let over = read(&mut world, None, Some(vec![]), LATER.plus(120_000));
     assert!(cards(&over.applied).contains(&(Subject::Panic(Ident(8), LATER.plus(100_000)), false, true)));
@@ -322,7 +322,7 @@ fn one_alarm_per_edge_whoever_tells_it_and_none_for_what_was_there_before_us() {
 
 #[test]
 fn an_edge_that_a_reading_told_first_is_not_told_again_by_its_event_one_for_one() {
-    // Said to be off in between, the next one is another.
+    // Off in between, so the next one is another.
     for (off_after, copy) in [(None, true), (None, false), (Some(1_000), false)] {
         let mut world = read_before();
         read(&mut world, None, Some(vec![listed(7, true)]), LATER);
@@ -353,7 +353,7 @@ fn what_an_event_told_meanwhile_is_left_alone_and_counted_if_the_listing_disagre
             world.apply(&Event::EmergencyNew(call_911(id, "Fire")), AT);
         }
         world.apply(&login(1), AT);
-        // Closed, changed, told again as it is; gone; made; of what is not known the end; a panic, a logout.
+        // Closed, changed, sent again unchanged; removed; created; the end of an unknown call; a panic, a logout.
         world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501), CallId(600)] }, at);
         world.apply(&attach(502, &[9]), at);
         world.apply(&Event::DispatchEdited(dispatch(503)), at);
@@ -377,11 +377,11 @@ fn what_an_event_told_meanwhile_is_left_alone_and_counted_if_the_listing_disagre
     assert_eq!((found.skipped, found.caught_up, found.applied.changes), (8, 0, vec![]));
     assert_eq!((world.dispatches, world.emergencies, world.panics), (before.dispatches, before.emergencies, before.panics));
 
-    // What was told before that is older than the listing.
+    // Events before that are older than the listing.
     let mut world = history(LATER.plus(-GRACE - 1));
     let found = read(&mut world, list(), units(), LATER);
     assert_eq!((found.skipped, found.caught_up), (0, 5), "501 and 302 open again, 600 and 400 made, 304 gone");
-    // The next process remembers nothing of it: the commit of an event before a reading is older than the reading's start.
+    // The next process doesn't remember them: the commit of an event before a read is older than the read's start.
     assert_eq!(read(&mut restarted(&history(LATER)), list(), units(), LATER).skipped, 0);
 }
 
@@ -437,12 +437,12 @@ fn what_could_not_be_read_closes_nothing_of_its_kind() {
     let (call, emergency) = (Subject::Dispatch(CallId(501), LATER), Subject::Emergency(CallId(302), LATER));
     let open = |world: &Server| (!world.is_over(call), !world.is_over(emergency));
     assert_eq!(open(&world), (true, true));
-    // Its row has no number this time: it is no other call either.
+    // Its row has no number this time: still the same call.
     let unread = EmergencyCall { id: None, ..call_911(302, "fire") };
     let part = ListedCalls { dispatches_in_part: true, emergencies_in_part: true, ..listed(&[], &[unread]) };
     assert_eq!(cards(&read(&mut world, Some(part.clone()), None, LATER.plus(60_000)).applied), []);
     assert_eq!((open(&world), world.emergencies.len()), ((true, true), 1));
-    // What is listed as closed is closed all the same.
+    // Calls listed as closed are closed all the same.
     let closed = vec![DispatchCall { status: Some(2), ..dispatch(501) }];
     read(&mut world, Some(ListedCalls { closed, ..part }), None, LATER.plus(120_000));
     assert_eq!(open(&world), (false, true));

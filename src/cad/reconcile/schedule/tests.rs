@@ -30,7 +30,7 @@ fn read_all(schedule: &mut Schedule, now: Duration) -> Vec<(u32, Part)> {
     read
 }
 
-/// Lets time pass: what is read and when (s), until then.
+/// Lets time pass. Returns what is read and when (s).
 fn run(schedule: &mut Schedule, from: u64, until: u64) -> Vec<(u64, u32, Part)> {
     let mut now = s(from);
     let mut read = Vec::new();
@@ -84,7 +84,7 @@ fn every_server_is_read_each_period() {
     let read = run(&mut schedule, 0, 200);
     let each = |at| [(at, 1, Part::Units), (at, 1, Part::Calls)];
     assert_eq!(read, [10, 70, 130, 190].map(each).concat());
-    // A reading for another reason counts.
+    // A read for another reason counts.
     schedule.request(ONE, Reason::Connected, s(200));
     assert_eq!(
         run(&mut schedule, 200, 311),
@@ -124,7 +124,7 @@ fn removals_are_gathered_until_there_are_none_for_two_seconds() {
     assert_eq!(schedule.wake_at(), Some(ms(4_900)));
     assert_eq!(read_all(&mut schedule, ms(4_900)), [(1, Part::Calls)]);
     assert_eq!(schedule.wake_at(), None);
-    // The first of many does not wait for ever.
+    // The first of many doesn't wait forever.
     for at in 100..106 {
         schedule.request(ONE, Reason::Removed, s(at));
         assert_eq!(read_all(&mut schedule, s(at)), []);
@@ -140,7 +140,7 @@ fn a_reading_in_between_does_not_stand_for_one_that_is_waited_for() {
     schedule.request(ONE, Reason::Connected, s(1));
     schedule.request(ONE, Reason::Connected, s(1));
     assert_eq!(run(&mut schedule, 1, 50), [(1, 1, Part::Units), (1, 1, Part::Calls), (2, 1, Part::Calls)]);
-    // But one that follows upon what was left out does: it says for itself whether another is needed.
+    // But a recheck does: it finds out for itself whether another is needed.
     schedule.again(ONE, Part::Calls, s(50));
     schedule.request(ONE, Reason::Removed, s(50));
     assert_eq!(run(&mut schedule, 50, 100), [(52, 1, Part::Calls)]);
@@ -184,7 +184,7 @@ fn a_429_keeps_the_wish_and_leaves_the_other_endpoint_alone() {
     schedule.done(Part::Units, Ending::Limited(Some(s(90))), s(0), 0.0);
     assert_eq!((schedule.left(Part::Units, s(1)), schedule.wait(Part::Units, s(1))), ((0, 1), s(119)));
     assert_eq!(read_all(&mut schedule, s(1)), [(1, Part::Calls), (2, Part::Calls)]);
-    // Half of one a minute: one in two minutes, and the one that was refused has not been forgotten.
+    // Half of one a minute: one in two minutes, and the rejected one isn't forgotten.
     assert_eq!(run(&mut schedule, 1, 300), [(120, 2, Part::Units), (240, 1, Part::Units)]);
 }
 
@@ -286,7 +286,7 @@ proptest! {
         let pace = Pace { period: period.map(s), calls_per_minute: calls, units_per_minute: units };
         let mut schedule = Schedule::new(&[1, 2, 3].map(ServerId), pace);
         let mut now = s(0);
-        // From beginning to end: the CAD may have counted it at any moment between.
+        // From beginning to end: the CAD may have counted it at any moment in between.
         let mut seen: HashMap<Part, Vec<(Duration, Option<Duration>)>> = HashMap::new();
         for step in steps {
             match step {
@@ -310,10 +310,10 @@ proptest! {
                 prop_assert!(near < limit, "{part:?}: {near} in the minute before {now:?}");
                 readings.push((now, None));
             }
-            // Nothing that could begin is slept over, and nobody wakes for nothing.
+            // The timer misses nothing that could begin, and never fires for nothing.
             prop_assert!(schedule.wake_at().is_none_or(|at| at > now));
         }
-        // Once all goes well, every request comes true in the end.
+        // Once everything works, every request is satisfied in the end.
         for part in Part::ALL {
             schedule.done(part, Ending::Read, now, 0.0);
         }

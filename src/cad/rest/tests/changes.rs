@@ -1,4 +1,4 @@
-//! Changes, budgets, second tries.
+//! Tests changes, budgets, second attempts.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,13 +11,13 @@ const SERVER: ServerId = ServerId(1);
 const CALL: CallId = CallId(501);
 const WHOLE: &str = r#"{"callId":501,"title":"Robbery","status":1,"idents":[12]}"#;
 
-/// What the scripted CAD does with a request.
+/// The scripted CAD's reaction to a request.
 #[derive(Clone)]
 enum Reply {
     Answer(Vec<u8>),
-    /// Reads it and hangs up.
+    /// Reads it and closes the connection.
     Cut,
-    /// Reads it and says nothing more.
+    /// Reads it and never answers.
     Hang,
 }
 
@@ -36,7 +36,7 @@ fn bad(status: u16) -> Reply {
 /// Method, path and body of each request.
 type Log = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// A CAD that gives these answers one after the other, then hangs up on everybody.
+/// A CAD that gives these answers one after another, then closes every connection.
 async fn script(replies: Vec<Reply>) -> (CadRest, Log) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -82,7 +82,7 @@ fn actor(rest: &CadRest) -> CadActor {
     rest.actor(community())
 }
 
-/// What a dispatcher gets.
+/// A dispatcher's grant.
 fn granted_on(server: ServerId) -> Granted {
     let member = Member { status: VALIDATED, permissions: ["dispatch".to_owned()].into(), ..Member::default() };
     let facts = Facts { roles: &[], member: Some(&member), units: 1 };
@@ -117,7 +117,7 @@ fn custom() -> NewCustomDispatch {
     }
 }
 
-/// What may not be sent twice, by name.
+/// Requests that may not be sent twice, by name.
 async fn create(rest: &CadRest, what: &str) -> Result<(), RestError> {
     match what {
         "dispatch" => actor(rest).create_dispatch(&granted(), SERVER, &new_dispatch()).await.map(drop),
@@ -129,7 +129,7 @@ async fn create(rest: &CadRest, what: &str) -> Result<(), RestError> {
 
 const CREATES: [&str; 4] = ["dispatch", "custom", "911", "note"];
 
-/// What may, by name, with an answer that it understands.
+/// Requests that may, by name, with a readable answer.
 async fn change(rest: &CadRest, what: &str) -> Result<(), RestError> {
     let patch = DispatchPatch { priority: Some(2), ..DispatchPatch::default() };
     match what {
@@ -194,7 +194,7 @@ async fn what_is_safe_to_repeat_is_sent_once_more_after_a_gateways_trouble_only(
         let error = change(&rest, "edit").await.unwrap_err();
         assert!(error.is_outcome_unknown() && count(&log) == 1, "{error}");
     }
-    // Once, not for ever.
+    // Once, not forever.
     let (rest, log) = script(vec![bad(502), bad(504), good(WHOLE)]).await;
     let error = change(&rest, "edit").await.unwrap_err();
     assert_eq!((error, count(&log)), (RestError::OutcomeUnknown { cause: "status 504 (its reference: 00-abc)".into() }, 2));
@@ -231,7 +231,7 @@ async fn without_a_connection_nothing_was_sent_and_one_more_try_is_made() {
         let error = result.unwrap_err();
         assert_eq!(error, RestError::Network { cause: "no connection" });
         assert!(!error.is_outcome_unknown());
-        // Each try counts.
+        // Each attempt counts.
         let left = rest.reader().budgets().into_iter().find(|left| left.operation == if tries == 2 { "attach" } else { "note" }).unwrap();
         assert_eq!(left.per_minute - left.left, tries);
     }
@@ -260,7 +260,7 @@ async fn gone_at_the_second_try_means_that_the_first_did_it() {
     }
     let (rest, _log) = script(vec![bad(502), bad(404)]).await;
     assert_eq!(actor(&rest).close(&granted(), SERVER, &[CALL, CallId(7)]).await, Ok(vec![CALL, CallId(7)]));
-    // Of others it says that the call is gone.
+    // For other requests it says that the call is gone.
     let (rest, _log) = script(vec![bad(502), bad(404)]).await;
     assert!(matches!(change(&rest, "attach").await, Err(RestError::NotThere { .. })));
 }
@@ -454,7 +454,7 @@ async fn selectors_are_named_as_documented() {
         actor(&rest).attach(&granted(), SERVER, CALL, &target).await.unwrap();
         assert_eq!(log.lock().unwrap()[0].1, serde_json::from_str::<Value>(expected).unwrap());
     }
-    // Nobody named is an unassigned call, and says so.
+    // No units: an unassigned call, stated explicitly.
     for (new, expected) in [
         (NewDispatch { discord: None, ..new_dispatch() }, r#"{"accounts":[]}"#),
         (new_dispatch(), r#"{"discord":"77"}"#),
@@ -488,14 +488,14 @@ async fn a_refusal_is_told_in_the_cads_words_but_never_with_the_key() {
         assert!(!error.is_outcome_unknown());
         assert!(!error.to_string().to_ascii_lowercase().contains(KEY), "{error}");
     }
-    // Only a server is named when a 911 is made.
+    // Creating a 911 names only a server.
     let (rest, _log) = script(vec![bad(404)]).await;
     assert_eq!(create(&rest, "911").await, Err(RestError::UnknownServer { server: SERVER }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn both_tries_together_take_ten_seconds_at_most() {
-    // The first answers after a while that its gateway has trouble, the second never.
+    // The first gets a gateway error after a while, the second no answer.
     let (rest, _log) = script(vec![bad(503), Reply::Hang]).await;
     let began = tokio::time::Instant::now();
     let error = rest.reader().identifiers("u-1").await.unwrap_err();
@@ -547,7 +547,7 @@ async fn a_page_of_accounts_says_where_the_next_one_begins() {
     assert_eq!((first.accounts.len(), first.next), (100, Some(200)));
     assert_eq!(log.lock().unwrap()[0].0, "GET /v2/general/accounts?limit=100&offset=100");
     let second = rest.reader().accounts(0, Rank::Known).await.unwrap();
-    // What an account may do is not guessed.
+    // An account's permissions are not guessed.
     assert_eq!((second.accounts.iter().map(|account| account.uuid.as_str()).collect::<Vec<_>>(), second.next), (vec!["u-2"], None));
     for junk in ["[null]", r#"["Unauthorized"]"#, r#"{"error":"x"}"#] {
         let (rest, _log) = script(vec![good(junk)]).await;

@@ -85,10 +85,10 @@ fn rules() -> impl Strategy<Value = Rule> {
             }
             let mut filter = Filter::default();
             for (criterion, text) in typed {
-                // What does not fit the criterion is not set.
+                // A value that doesn't fit the criterion isn't set.
                 filter.change(criterion, text).ok();
             }
-            // One that could let nothing through is never set.
+            // A filter that could let nothing through is never set.
             if filter.check().is_err() {
                 filter = Filter::default();
             }
@@ -125,7 +125,7 @@ fn labels() -> impl Strategy<Value = Labels> {
                 priorities: lines(priorities.into_iter().map(|(number, name)| format!("{number} = {name}")).collect()),
                 statuses: lines(statuses.into_iter().map(|(number, emoji, name)| format!("{number} {emoji} {name}")).collect()),
             };
-            // A line that the form refuses: then the default words.
+            // A line that the form rejects: then the default labels.
             form.read().unwrap_or_default()
         },
     )
@@ -233,7 +233,7 @@ proptest! {
     }
 }
 
-/// Whatever comes of it is short, says where, and shows no markdown or mention of the file's.
+/// Whatever the result, it is short, names the place, and shows no markdown or mention of the file's.
 fn take(file: &Value) {
     let bytes = serde_json::to_vec(file).unwrap();
     let problems = match read(&bytes, NOW, &seen()) {

@@ -1,4 +1,4 @@
-//! Whole days of a shard against a scripted gateway over pipes, in paused time.
+//! Tests whole days of a shard against a scripted gateway over pipes, in paused time.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,23 +17,23 @@ use super::*;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What the pretend gateway does with a connection.
+/// The scripted gateway's behavior.
 #[derive(Clone, Copy, Debug)]
 enum Manner {
-    /// Nobody listens.
+    /// Connections are refused.
     Refuses,
     /// The connection opens, the upgrade is never answered.
     HangsUpgrade,
     NoHello,
     /// Each sign-in is answered with INVALID SESSION.
     Invalidates,
-    /// READY, and the connection is cut at once; a RESUME is refused.
+    /// READY, and the connection is dropped at once; a RESUME is rejected.
     CutsAfterReady,
-    /// The first connection is good and is then cut; nobody listens after it.
+    /// The first connection is good and is then dropped; later ones are refused.
     CutThenRefuses,
     /// READY, and no heartbeat is ever acknowledged.
     Deaf,
-    /// READY, and all is well.
+    /// READY, and everything works.
     Good,
 }
 
@@ -143,7 +143,7 @@ async fn serve(rig: &Rig, pipe: DuplexStream) {
     }
 }
 
-/// Runs a shard against a gateway of this manner for `span`, then asks it to stop: what happened, and how long the stop took.
+/// Runs a shard against such a gateway for `span`, then asks it to stop. Returns the events, and how long the stop took.
 async fn play(manner: Manner, span: Duration) -> (Rig, Duration) {
     let (server, mut connections) = tokio::sync::mpsc::unbounded_channel();
     let zero = || AtomicU64::new(0);

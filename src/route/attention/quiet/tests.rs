@@ -71,7 +71,7 @@ fn the_wall_clock_decides_where_clocks_change() {
         // Winter: UTC+1.
         ("2026-01-15T20:59:59Z", false),
         ("2026-01-15T21:00:00Z", true),
-        // The night of 29 March 2026 is an hour shorter: it begins by winter time and ends by summer time.
+        // The night of 29 March 2026 is an hour shorter: it begins in winter time and ends in summer time.
         ("2026-03-28T20:59:59Z", false),
         ("2026-03-28T21:00:00Z", true),
         ("2026-03-29T04:59:59Z", true),
@@ -83,7 +83,7 @@ fn the_wall_clock_decides_where_clocks_change() {
     ] {
         assert_eq!(berlin.covers(at(time)), covered, "{time}");
     }
-    // Hours that the spring change leaves out never come; those that autumn repeats are quiet twice.
+    // Hours skipped in spring never come; those repeated in autumn are quiet twice.
     let gap = Quiet::new("2:00", "3:00", "Europe/Berlin", false).unwrap();
     assert!(!gap.covers(at("2026-03-29T00:59:59Z")), "01:59:59");
     assert!(!gap.covers(at("2026-03-29T01:00:00Z")), "03:00");
@@ -131,7 +131,7 @@ fn a_zone_that_was_taken_once_goes_on_and_says_what_is_better() {
     assert!(old.covers(at("2026-07-01T04:00:00Z")) && !old.covers(at("2026-07-01T13:00:00Z")));
     let hint = old.hint().unwrap();
     assert!(hint.contains("“EST” isn't a time zone name") && hint.contains("`America/New_York`"), "{hint}");
-    // What is not named stays, even that.
+    // Options that aren't named stay, even that.
     let later = old.with(Some("23:00"), None, None, Some(true)).unwrap();
     assert_eq!(later, Quiet { from: 1_380, panic: true, ..old.clone() });
     assert_eq!(old.with(None, None, Some("america/new york"), None).unwrap().timezone, "America/New_York");
@@ -163,7 +163,7 @@ fn names_of_time_zones_complete_what_is_typed() {
     assert_eq!(timezones("new york"), ["America/New_York"]);
     let europe = timezones("europe/b");
     assert!(europe.len() > 3 && europe.iter().all(|name| name.starts_with("Europe/B")), "{europe:?}");
-    // A city that begins so comes before one that only holds it.
+    // A city that begins with it comes before one that contains it.
     let found = timezones("ber");
     let (berlin, canberra) = (found.iter().position(|n| n == "Europe/Berlin"), found.iter().position(|n| n == "Australia/Canberra"));
     assert!(berlin.is_some() && berlin < canberra, "{found:?}");
@@ -185,7 +185,7 @@ proptest! {
         prop_assert!(timezones(&zone).len() <= 25);
     }
 
-    /// Quiet from `a` to `b` and from `b` to `a` share the day between them.
+    /// Quiet from `a` to `b` and from `b` to `a` divide the day between them.
     #[test]
     fn the_other_way_round_covers_the_rest(from in 0_u16..1_440, to in 0_u16..1_440, now in 0_i64..4_000_000_000_000) {
         prop_assume!(from != to);
