@@ -437,7 +437,7 @@ impl Shared {
                 if claim.operation() == Operation::Create {
                     status.delivered(delay);
                     if !claim.others.is_empty() {
-                        metrics.packed(claim.others.len() + 1);
+                        metrics.batched(claim.others.len() + 1);
                     }
                 }
             }

@@ -252,7 +252,7 @@ impl Metrics {
     }
 
     /// One message that was created for several cards.
-    pub fn packed(&self, cards: usize) {
+    pub fn batched(&self, cards: usize) {
         self.0.packed_messages.inc();
         self.0.packed_cards.inc_by(cards as u64);
     }

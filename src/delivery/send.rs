@@ -54,7 +54,7 @@ fn together(mut messages: Vec<Message>) -> Message {
         Some(alone) if messages.is_empty() => alone,
         last => {
             messages.extend(last);
-            render::pack(messages)
+            render::batch(messages)
         }
     }
 }

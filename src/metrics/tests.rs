@@ -106,7 +106,7 @@ fn each_method_moves_its_series_and_no_other() {
         &[(r#"delivery_delay_seconds_count{lane="edit"}"#, 1.0), (r#"delivery_delay_seconds_sum{lane="edit"}"#, 1.5)],
     );
     check(&|m| m.post(PostOutcome::Refused), &[(r#"posts_total{outcome="refused"}"#, 1.0)]);
-    check(&|m| m.packed(10), &[("packed_messages_total", 1.0), ("packed_cards_total", 10.0)]);
+    check(&|m| m.batched(10), &[("packed_messages_total", 1.0), ("packed_cards_total", 10.0)]);
     check(
         &|m| m.rate_wait(WaitCause::Told, 250),
         &[(r#"rate_limit_waits_total{cause="told"}"#, 1.0), (r#"rate_limit_wait_seconds_total{cause="told"}"#, 0.25)],

@@ -9,14 +9,14 @@
 //! result is known, so after a crash we know that a message may exist already: soon after, the nonce makes Discord return it;
 //! later ([`NONCE_TRUSTED_MS`]) the channel's history is searched before anything is sent.
 //!
-//! When more new cards wait than messages may be created, several of them share one: a **batch** ([`batching`](packs)). It is claimed, sent
+//! When more new cards wait than messages may be created, several of them share one: a **batch** ([`batch_size`]). It is claimed, sent
 //! and settled as one request; each card stays a post of its own, with its own versions, and an edit of one sends the whole message again.
 
 mod backoff;
+mod batching;
 mod invalid;
 mod limits;
 mod obstacle;
-mod packing;
 mod place;
 pub mod queue;
 mod verdict;
@@ -27,10 +27,10 @@ use crate::render::{Message, Style};
 use crate::route::Threads;
 
 pub use backoff::backoff;
+pub use batching::{MAX_CARDS_PER_MESSAGE, batch_size, share};
 pub use invalid::Pace;
 pub use limits::{Cause, Limits, Operation, PER_SECOND, RateHeaders, Scope, Wait};
 pub use obstacle::Obstacle;
-pub use packing::{MOST_CARDS, packs, share};
 pub use place::Place;
 pub use queue::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState, PostSubject, Queue, SettleOutcome, SubjectKey};
 pub use verdict::{Settlement, Verdict, settle};

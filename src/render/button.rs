@@ -102,12 +102,12 @@ mod tests {
         let view = View { buttons: true, ..sample::view(&world, Style::Card) };
         let card = |subject| crate::render::card(subject, &view).unwrap();
         let (one, two) = (Subject::Emergency(CallId(302), sample::OPENED), Subject::Dispatch(CallId(501), sample::OPENED));
-        let packed = crate::render::pack(vec![card(one), card(two)]);
-        assert!(packed.buttons.is_empty());
-        let on: Vec<Option<On>> = packed.choices.iter().map(|choice| On::parse(&choice.on)).collect();
+        let batched = crate::render::batch(vec![card(one), card(two)]);
+        assert!(batched.buttons.is_empty());
+        let on: Vec<Option<On>> = batched.choices.iter().map(|choice| On::parse(&choice.on)).collect();
         assert_eq!(on, [one, two].map(|subject| Some(On { server: view.server, subject })));
-        assert_eq!(packed.choices[0].label, "🚨 911 · Shots fired near Alta St");
-        let alone = crate::render::pack(vec![card(one)]);
+        assert_eq!(batched.choices[0].label, "🚨 911 · Shots fired near Alta St");
+        let alone = crate::render::batch(vec![card(one)]);
         assert_eq!((alone.buttons.len(), alone.choices.len()), (4, 0));
     }
 

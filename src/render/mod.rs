@@ -12,6 +12,7 @@
 //!                         Draft ── style ──▶ limits::fit ──▶ Message ──▶ late, linked, gather
 //! ```
 
+mod batch;
 mod board;
 pub mod button;
 mod colors;
@@ -29,7 +30,6 @@ pub mod notice;
 #[cfg(test)]
 mod numbers;
 mod other;
-mod pack;
 mod pager;
 mod panic;
 mod record;
@@ -49,11 +49,11 @@ use crate::clock::UnixMs;
 use crate::event::Event;
 use crate::world::Subject;
 
+pub use batch::batch;
 pub use board::{BoardKind, board};
 pub use dispatch::{attachment, note};
 pub use draft::gather;
 pub use message::{Button, Choice, Embed, Field, File, Link, Message};
-pub use pack::pack;
 pub use record::found;
 pub use unit::{duty, status};
 pub use view::{Labels, Style, View};

@@ -761,5 +761,5 @@ async fn an_old_message_is_edited_once_a_minute() {
     assert!(store.claim(ChannelId(7), UnixMs(now + 60_000)).await.unwrap().is_some());
 }
 
+mod batches;
 mod journal;
-mod packs;

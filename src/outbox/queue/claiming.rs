@@ -3,7 +3,7 @@
 use super::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
 use crate::ids::ChannelId;
-use crate::outbox::{LEASE_MS, Lane, MOST_CARDS, Place, nonce, packs, share};
+use crate::outbox::{LEASE_MS, Lane, MAX_CARDS_PER_MESSAGE, Place, batch_size, nonce, share};
 use crate::render;
 use crate::render::text::SafeText;
 
@@ -81,7 +81,7 @@ impl Queue {
         let lead = self.posts.get(ids.first()?)?.clone();
         let candidates: Vec<&Post> = candidates.iter().filter_map(|id| self.posts.get(id)).collect();
         if candidates.iter().chain([&&lead]).all(|post| post.message.is_here()) {
-            let fit = packs(std::iter::once(&*lead.message).chain(candidates.iter().map(|post| &*post.message)));
+            let fit = batch_size(std::iter::once(&*lead.message).chain(candidates.iter().map(|post| &*post.message)));
             ids.extend(candidates.into_iter().take(fit - 1).map(|post| post.id));
         }
         let others: Vec<Post> = ids.iter().skip(1).filter_map(|id| self.posts.get(id).cloned()).collect();
@@ -132,8 +132,8 @@ impl Queue {
                 && post.silent == lead.silent
                 && post.next_claim() <= now
         };
-        let enough = (creates_left as usize).saturating_mul(MOST_CARDS);
-        let waiting: Vec<&Post> = self.waiting_in(lead.channel).filter(alike).take(enough.max(MOST_CARDS)).collect();
+        let enough = (creates_left as usize).saturating_mul(MAX_CARDS_PER_MESSAGE);
+        let waiting: Vec<&Post> = self.waiting_in(lead.channel).filter(alike).take(enough.max(MAX_CARDS_PER_MESSAGE)).collect();
         let together = share(waiting.len().min(enough) + 1, Some(creates_left));
         waiting.into_iter().take(together - 1).map(|post| post.id).collect()
     }

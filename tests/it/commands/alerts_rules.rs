@@ -319,7 +319,7 @@ async fn a_mute_ends_by_itself_or_by_unmute() {
     assert!((5_000_000..=5_400_000).contains(&left), "{left}");
     let seconds = until.secs();
     assert_eq!(
-        answer,
+        told,
         format!(
             "🔇 Route #{calls} (911 → <#{}>) is muted until <t:{seconds}:f> (<t:{seconds}:R>): its cards come without pings and sounds. Panics come over other routes and still sound. `/alerts unmute route:{calls}` ends it.",
             bot.channel

@@ -39,7 +39,7 @@ async fn adding_a_route_again_keeps_what_is_not_named() {
         "✏️ Route #1 (911 → <#{}>) changed: pinging <@&{role}> → <@&{other}>.\nWhat you didn't name stays as it was. Press **Restore** to undo the change.",
         bot.channel
     );
-    assert!(told.starts_with(&expected), "{told}");
+    assert!(text.starts_with(&expected), "{text}");
     let mut after = before.clone();
     after.spec.role = bot.routes()[0].spec.role;
     assert_eq!((bot.routes()[0].clone(), after.spec.role.map(|role| role.to_string())), (after.clone(), Some(other)));

@@ -32,16 +32,16 @@ pub(crate) struct Found {
     sent_twice: usize,
     subjects: usize,
     messages: usize,
-    packed: usize,
+    batched: usize,
     repeated: usize,
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, by_hub, lost_on_the_hub, sent_twice, subjects, messages, packed, repeated } = self;
+        let Self { rows, by_hub, lost_on_the_hub, sent_twice, subjects, messages, batched, repeated } = self;
         write!(
             f,
-            "{rows} events committed ({by_hub} by hub, where {lost_on_the_hub} were lost with the process; {sent_twice} twice), {subjects} things shown in {messages} messages ({packed} with several cards), {repeated} creates sent again,"
+            "{rows} events committed ({by_hub} by hub, where {lost_on_the_hub} were lost with the process; {sent_twice} twice), {subjects} things shown in {messages} messages ({batched} with several cards), {repeated} creates sent again,"
         )
     }
 }
@@ -65,7 +65,7 @@ struct Seen {
     answers: Vec<(String, Vec<String>)>,
     /// Every message as text.
     texts: Vec<String>,
-    packed: usize,
+    batched: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +95,7 @@ impl Seen {
                 called: called.clone(),
             });
         }
-        self.packed += usize::from(cards > 1);
+        self.batched += usize::from(cards > 1);
         // Without the message that it replies to.
         self.texts.push(format!("{} {}", message["content"], message["embeds"]));
     }
@@ -205,7 +205,7 @@ impl Judge<'_> {
                 take(id, &mut forum);
             }
         }
-        found.packed += main.packed;
+        found.batched += main.batched;
         for (key @ (kind, number), known) in known {
             match kind {
                 Kind::Emergency | Kind::Dispatch | Kind::Panic => {

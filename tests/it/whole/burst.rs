@@ -58,11 +58,11 @@ async fn a_burst_shares_messages_and_no_card_is_lost_doubled_or_refused() {
     let creates = bot.sent("POST", &channel);
     assert!(creates.len() < 15, "{} requests for 40 cards", creates.len());
     assert_eq!(bot.discord.invalid_requests(), 0, "429s were collected");
-    let packed = shared(&bot, &channel);
+    let batched = shared(&bot, &channel);
     // One ping of the role, one sentence for each card.
-    assert_eq!(packed["pinged"], json!([format!("<@&{role}>")]));
-    let lines = packed["content"].as_str().unwrap().lines().count();
-    assert_eq!(lines, packed["embeds"].as_array().unwrap().len(), "{packed:#}");
+    assert_eq!(batched["pinged"], json!([format!("<@&{role}>")]));
+    let lines = batched["content"].as_str().unwrap().lines().count();
+    assert_eq!(lines, batched["embeds"].as_array().unwrap().len(), "{batched:#}");
 
     // Without a backlog each has its own message again.
     bot.send_event("EVENT_911", fire(99, "Alone")).await;
@@ -173,7 +173,7 @@ async fn cards_that_discord_does_not_take_together_are_sent_alone() {
     burst(&bot, 4..=9).await;
     bot.settled().await;
     let refused: Vec<Value> = bot.sent("POST", &channel).into_iter().filter(|request| request["status"] == 400).collect();
-    assert!(refused.len() == 1 && refused[0]["body"]["embeds"].as_array().unwrap().len() > 1, "no pack was refused: {refused:#?}");
+    assert!(refused.len() == 1 && refused[0]["body"]["embeds"].as_array().unwrap().len() > 1, "no batch was refused: {refused:#?}");
     let cards = cards(&bot, &channel);
     assert_eq!(cards.len(), 9);
     assert!(cards.values().all(|shown| shown.len() == 1), "{cards:?}");

@@ -49,7 +49,7 @@ async fn a_card_is_closed_also_when_its_route_is_gone_and_the_bot_was_restarted(
     bot.send_event("EVENT_DISPATCH_NEW", call(6)).await;
     bot.settled().await;
     assert!(bot.app().store.remove_route(bot.guild_id(), RouteId(route)).await.unwrap());
-    bot.tell("EVENT_DISPATCH_CLOSED", json!({ "callIds": [5] })).await;
+    bot.send_event("EVENT_DISPATCH_CLOSED", json!({ "callIds": [5] })).await;
     bot.settled().await;
     assert!(bot.halt().await);
     bot.boot().await;

@@ -13,7 +13,7 @@ fn crowded(now: i64) -> ClaimRequest {
     ClaimRequest { creates_left: Some(1), ..ClaimRequest::any(ChannelId(7), UnixMs(now)) }
 }
 
-async fn pack(store: &Store, now: i64) -> Claim {
+async fn claim_batch(store: &Store, now: i64) -> Claim {
     let ClaimOutcome::Claimed(claim) = store.take(crowded(now)).await.unwrap() else { panic!("nothing to claim") };
     *claim
 }
@@ -37,15 +37,15 @@ async fn cards_share_a_message_when_more_wait_than_may_be_made_and_are_edited_to
     let answer = Draft { parent: Some("elsewhere".into()), ..card("answer", "x") };
     let threaded = Draft { threads: Threads::Always, ..card("threaded", "x") };
     put(&store, vec![card("a", "one"), line, panic, card("b", "two"), answer, threaded, card("c", "three")], 1).await;
-    let first = pack(&store, 2).await;
+    let first = claim_batch(&store, 2).await;
     assert_eq!(subjects(&first), ["panic"], "a panic shares with nobody");
     store.settle(&first, Settlement::Delivered(MessageId(1)), UnixMs(2)).await.unwrap();
-    let second = pack(&store, 3).await;
+    let second = claim_batch(&store, 3).await;
     assert_eq!(subjects(&second), ["a", "b", "c"]);
     let alone: Vec<Vec<String>> = {
         let mut alone = Vec::new();
         for message in 2..=4 {
-            let claim = pack(&store, 3).await;
+            let claim = claim_batch(&store, 3).await;
             alone.push(subjects(&claim).into_iter().map(str::to_owned).collect());
             store.settle(&claim, Settlement::Delivered(MessageId(message)), UnixMs(3)).await.unwrap();
         }
@@ -55,7 +55,7 @@ async fn cards_share_a_message_when_more_wait_than_may_be_made_and_are_edited_to
     assert_eq!(
         store.take(crowded(3)).await.unwrap(),
         ClaimOutcome::NotBefore(UnixMs(3 + crate::outbox::LEASE_MS)),
-        "all of the pack is claimed"
+        "all of the batch is claimed"
     );
     store.settle(&second, Settlement::Delivered(MessageId(9)), UnixMs(4)).await.unwrap();
     for subject in ["a", "b", "c"] {
@@ -63,26 +63,26 @@ async fn cards_share_a_message_when_more_wait_than_may_be_made_and_are_edited_to
     }
     // One of them changes: the whole message is sent, in the same order, and only what was claimed is settled.
     put(&store, vec![Draft { lane: Lane::Edit, ..card("b", "two and a half") }], 5).await;
-    let edit = pack(&store, 6).await;
+    let edit = claim_batch(&store, 6).await;
     assert_eq!((subjects(&edit), edit.lead.message_id, edit.lane), (vec!["a", "b", "c"], Some(MessageId(9)), Lane::Edit));
     assert_eq!(edit.others.iter().map(crate::outbox::Post::is_waiting).collect::<Vec<_>>(), [true, false]);
     put(&store, vec![Draft { lane: Lane::Edit, ..card("c", "three and a half") }], 7).await;
     store.settle(&edit, Settlement::Delivered(MessageId(9)), UnixMs(8)).await.unwrap();
-    let rest = pack(&store, 9).await;
+    let rest = claim_batch(&store, 9).await;
     assert_eq!(rest.others[1].message.embeds[0].title.as_deref(), Some("three and a half"));
     assert!(rest.others[1].is_waiting() && !rest.others[0].is_waiting());
 }
 
 #[tokio::test]
-async fn a_pack_in_doubt_keeps_its_company_and_its_nonce_and_one_that_surely_was_not_made_lets_go() {
+async fn a_batch_in_doubt_keeps_its_cards_and_its_nonce_and_one_that_definitely_failed_is_dissolved() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![card("a", "one"), card("b", "two")], 1).await;
     let again = |in_doubt| super::again_at(10, in_doubt, in_doubt);
-    let first = pack(&store, 2).await;
+    let first = claim_batch(&store, 2).await;
     store.settle(&first, again(false), UnixMs(3)).await.unwrap();
     put(&store, vec![card("c", "three")], 4).await;
-    let second = pack(&store, 10).await;
+    let second = claim_batch(&store, 10).await;
     assert_eq!(subjects(&second), ["a", "b", "c"]);
     store.settle(&second, again(true), UnixMs(11)).await.unwrap();
     put(&store, vec![card("d", "four")], 12).await;
@@ -94,7 +94,7 @@ async fn a_pack_in_doubt_keeps_its_company_and_its_nonce_and_one_that_surely_was
     assert!(third.may_bring_back_older());
     // A crash with it in hand changes nothing of that.
     store.release_all(UnixMs(1_002)).await.unwrap();
-    let fourth = pack(&store, 14).await;
+    let fourth = claim_batch(&store, 14).await;
     assert_eq!((subjects(&fourth), &fourth.nonce), (vec!["a", "b", "c"], &second.nonce));
     // Discord does not take them together.
     store.settle(&fourth, Settlement::Alone, UnixMs(15)).await.unwrap();
@@ -107,16 +107,16 @@ async fn a_pack_in_doubt_keeps_its_company_and_its_nonce_and_one_that_surely_was
 }
 
 #[tokio::test]
-async fn a_deleted_pack_comes_back_card_by_card_as_far_as_it_is_open() {
+async fn a_deleted_batch_comes_back_card_by_card_if_open() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![card("a", "one"), card("b", "two"), card("c", "three")], 1).await;
-    let made = pack(&store, 2).await;
+    let made = claim_batch(&store, 2).await;
     store.settle(&made, Settlement::Delivered(MessageId(9)), UnixMs(3)).await.unwrap();
     put(&store, vec![Draft { over: true, lane: Lane::Edit, ..card("b", "over") }], 4).await;
-    let edit = pack(&store, 5).await;
+    let edit = claim_batch(&store, 5).await;
     store.settle(&edit, Settlement::Repost, UnixMs(6)).await.unwrap();
-    let again = pack(&store, 7).await;
+    let again = claim_batch(&store, 7).await;
     assert_eq!((subjects(&again), again.lead.message_id, again.lead.is_recreated()), (vec!["a", "c"], None, true));
 }
 

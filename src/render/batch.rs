@@ -9,7 +9,7 @@ use crate::ids::RoleId;
 /// One message from several: their embeds one below the other, each role once, their sentences one below the other. It makes a sound if one
 /// of them does. If they have grown too large for one message since they were combined, each is cut to its share.
 #[must_use]
-pub fn pack(mut messages: Vec<Message>) -> Message {
+pub fn batch(mut messages: Vec<Message>) -> Message {
     let fair = limits::TOTAL / messages.len().max(1);
     let over = |messages: &[Message]| messages.iter().flat_map(|m| &m.embeds).map(limits::size).sum::<usize>() > limits::TOTAL;
     let crowded = messages.len() > 1 && over(&messages);
@@ -66,23 +66,23 @@ mod tests {
 
     #[test]
     fn roles_once_sentences_below_each_other() {
-        let packed = pack(vec![card("one", 1, &[5, 6]), Message { silent: true, ..card("two", 1, &[5]) }, card("three", 0, &[])]);
-        assert_eq!(packed.content.as_deref(), Some("<@&5> <@&6> one at the harbour\ntwo at the harbour"));
-        assert_eq!(packed.roles, [RoleId(5), RoleId(6)]);
-        let titles: Vec<_> = packed.embeds.iter().filter_map(|embed| embed.title.as_deref()).collect();
-        assert_eq!((titles, packed.silent), (vec!["one", "two", "three"], false));
-        assert!(pack(vec![Message { silent: true, ..card("a", 0, &[]) }, Message { silent: true, ..card("b", 0, &[]) }]).silent);
+        let batched = batch(vec![card("one", 1, &[5, 6]), Message { silent: true, ..card("two", 1, &[5]) }, card("three", 0, &[])]);
+        assert_eq!(batched.content.as_deref(), Some("<@&5> <@&6> one at the harbour\ntwo at the harbour"));
+        assert_eq!(batched.roles, [RoleId(5), RoleId(6)]);
+        let titles: Vec<_> = batched.embeds.iter().filter_map(|embed| embed.title.as_deref()).collect();
+        assert_eq!((titles, batched.silent), (vec!["one", "two", "three"], false));
+        assert!(batch(vec![Message { silent: true, ..card("a", 0, &[]) }, Message { silent: true, ..card("b", 0, &[]) }]).silent);
     }
 
     #[test]
     fn one_card_stays_as_it_is() {
         let alone = limits::fit(card("one", 3, &[5]));
-        assert_eq!(pack(vec![alone.clone()]), alone);
+        assert_eq!(batch(vec![alone.clone()]), alone);
     }
 
     #[test]
     fn what_has_grown_is_cut_fairly_and_no_card_is_dropped() {
-        let packed = pack((0..10_usize).map(|n| card(safe!("card {}", n), if n == 3 { 20 } else { 5 }, &[])).collect());
+        let packed = batch((0..10_usize).map(|n| card(safe!("card {}", n), if n == 3 { 20 } else { 5 }, &[])).collect());
         assert_eq!(packed.embeds.len(), 10);
         hostile::assert_fits(&packed);
         assert!(packed.embeds.iter().all(|embed| embed.footer.is_some() && embed.title.is_some()));
