@@ -24,11 +24,11 @@ use crate::delivery::{Delivery, Trouble};
 use crate::discord::record;
 use crate::discord::rest::{self, AskError, Me, Rest};
 use crate::event::Topic;
-use crate::http_server::{self, Bound, Limits};
+use crate::http_server::{self, Bound, ServerLimits};
 use crate::ids::ServerId;
 use crate::intake::SharedWeight;
 use crate::metrics::Metrics;
-use crate::ops::{self, Part, Readiness};
+use crate::ops::{self, Readiness, ReadyPart};
 use crate::send_scheduler::SendScheduler;
 use crate::shutdown::Tasks;
 use crate::status::{HostStatus, Status};
@@ -109,7 +109,7 @@ impl App {
         // Whoever asks while the database is being opened waits until it is open: it must be closed again.
         let database = config.database.clone();
         let edit_window_ms = config.discord.edit_window_ms.into();
-        let opening = Store::open_with(&database, store::Options { max_mb: config.database_max_mb, edit_window_ms });
+        let opening = Store::open_with(&database, store::StoreOptions { max_mb: config.database_max_mb, edit_window_ms });
         tokio::pin!(opening, asked);
         let (store, asked_already) = tokio::select! {
             biased;
@@ -148,8 +148,8 @@ impl App {
         if !config.sonoran.hub {
             metrics.without_hub();
         }
-        let hubs = servers.iter().copied().filter(|_| config.sonoran.hub).map(Part::Hub);
-        let readiness = Readiness::new([Part::Store, Part::Discord].into_iter().chain(hubs));
+        let hubs = servers.iter().copied().filter(|_| config.sonoran.hub).map(ReadyPart::Hub);
+        let readiness = Readiness::new([ReadyPart::Store, ReadyPart::Discord].into_iter().chain(hubs));
         let base = match &config.record {
             None => config.discord.api_url.clone(),
             Some(file) => {
@@ -183,13 +183,13 @@ impl App {
         }
         let sonoran = Arc::new(config.sonoran.clone());
         let started = community::start(&host, community::Settings { credentials, sonoran, required: true }).await?;
-        readiness.ready(Part::Store);
+        readiness.ready(ReadyPart::Store);
 
         // Answers while Discord is still being asked, however long that takes.
         if let Some(bound) = ops_port {
             tracing::info!(addr = %bound.local_addr(), "serving health and metrics");
             let router = ops::router(readiness.clone(), metrics.clone());
-            let limiter = http_server::ConnectionLimiter::new(Limits::default());
+            let limiter = http_server::ConnectionLimiter::new(ServerLimits::default());
             tasks.spawn_vital("ops", http_server::serve(bound, router, limiter, tasks.drain_token()));
         }
 
@@ -204,7 +204,7 @@ impl App {
             }
             Err(error) => {
                 tracing::warn!(%error, "Discord does not answer yet; events are taken in and kept meanwhile");
-                readiness.not_ready(Part::Discord, error.to_string());
+                readiness.not_ready(ReadyPart::Discord, error.to_string());
                 None
             }
         };
@@ -221,7 +221,7 @@ impl App {
         tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
         tasks.spawn_vital("troubles", hand_out(troubles, host.communities.clone(), tasks.clone()));
         tasks.spawn_vital("upkeep", process.clone().keep_up());
-        let limiter = http_server::ConnectionLimiter::new(Limits::default()).behind(proxies);
+        let limiter = http_server::ConnectionLimiter::new(ServerLimits::default()).behind(proxies);
         for (bound, server) in ports {
             tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
             tasks.spawn_vital("listener", http_server::serve(bound, host.listener.port(server), limiter.clone(), tasks.drain_token()));
@@ -330,7 +330,7 @@ impl Process {
                 match asked {
                     Ok(me) => break me,
                     Err(error @ AskError::Token) => return Err(error.into()),
-                    Err(error) => self.host.readiness.not_ready(Part::Discord, error.to_string()),
+                    Err(error) => self.host.readiness.not_ready(ReadyPart::Discord, error.to_string()),
                 }
             },
         };
@@ -407,8 +407,8 @@ impl Process {
 
     async fn probe(&self) {
         match self.host.store.probe().await {
-            Ok(()) => self.host.readiness.ready(Part::Store),
-            Err(error) => self.host.readiness.not_ready(Part::Store, error.to_string()),
+            Ok(()) => self.host.readiness.ready(ReadyPart::Store),
+            Err(error) => self.host.readiness.not_ready(ReadyPart::Store, error.to_string()),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::ids::{CommunityId, RoleId, ServerId};
 /// How a guild lets its members act in the CAD.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ActingRule {
+pub struct ActionRule {
     /// Only members with this role.
     pub role: Option<RoleId>,
     /// Cards have buttons.
@@ -27,7 +27,7 @@ pub struct ActingRule {
     pub emergency_role: Option<RoleId>,
 }
 
-impl Default for ActingRule {
+impl Default for ActionRule {
     fn default() -> Self {
         Self { role: None, buttons: true, emergency: false, emergency_role: None }
     }
@@ -97,7 +97,7 @@ pub struct Need {
 
 /// What is known of who wants to do it.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct MemberFacts<'a> {
     /// Discord roles.
     pub roles: &'a [RoleId],
     /// The linked account, if there is one.
@@ -160,7 +160,7 @@ impl Refusal {
 
 /// The role that a rule asks for: `/911` has one of its own.
 #[must_use]
-pub fn role_for(rule: &ActingRule, permission: Permission) -> Option<RoleId> {
+pub fn role_for(rule: &ActionRule, permission: Permission) -> Option<RoleId> {
     match permission {
         Permission::PlaceCall => rule.emergency_role,
         _ => rule.role,
@@ -171,7 +171,7 @@ pub fn role_for(rule: &ActingRule, permission: Permission) -> Option<RoleId> {
 ///
 /// # Errors
 /// [`Refusal::Role`], [`Refusal::EmergencyRole`].
-pub fn by_role_for(rule: &ActingRule, roles: &[RoleId], permission: Permission) -> Result<(), Refusal> {
+pub fn by_role_for(rule: &ActionRule, roles: &[RoleId], permission: Permission) -> Result<(), Refusal> {
     match role_for(rule, permission).filter(|role| !roles.contains(role)) {
         None => Ok(()),
         Some(role) if permission == Permission::PlaceCall => Err(Refusal::EmergencyRole { role }),
@@ -183,7 +183,7 @@ pub fn by_role_for(rule: &ActingRule, roles: &[RoleId], permission: Permission) 
 ///
 /// # Errors
 /// The first reason why not.
-pub fn check(rule: &ActingRule, facts: Facts<'_>, need: Need) -> Result<(), Refusal> {
+pub fn check(rule: &ActionRule, facts: MemberFacts<'_>, need: Need) -> Result<(), Refusal> {
     by_role_for(rule, facts.roles, need.permission)?;
     let member = facts.member.ok_or(Refusal::NotLinked)?;
     if member.status != VALIDATED {
@@ -245,7 +245,13 @@ impl Granted {
 ///
 /// # Errors
 /// The first reason why not.
-pub fn authorize(community: &CommunityId, server: ServerId, rule: &ActingRule, facts: Facts<'_>, need: Need) -> Result<Granted, Refusal> {
+pub fn authorize(
+    community: &CommunityId,
+    server: ServerId,
+    rule: &ActionRule,
+    facts: MemberFacts<'_>,
+    need: Need,
+) -> Result<Granted, Refusal> {
     check(rule, facts, need)?;
     let member = facts.member.ok_or(Refusal::NotLinked)?;
     Ok(Granted { community: community.clone(), server, account: member.account.clone(), permission: need.permission })
@@ -261,13 +267,13 @@ mod tests {
         Member { status, permissions: permissions.iter().map(|p| (*p).to_owned()).collect(), ..Member::default() }
     }
 
-    fn told(rule: &ActingRule, roles: &[RoleId], member: Option<&Member>, units: usize, permission: Permission) -> Result<(), Refusal> {
-        check(rule, Facts { roles, member, units }, Need { permission, on_duty: Some(ServerId(1)) })
+    fn told(rule: &ActionRule, roles: &[RoleId], member: Option<&Member>, units: usize, permission: Permission) -> Result<(), Refusal> {
+        check(rule, MemberFacts { roles, member, units }, Need { permission, on_duty: Some(ServerId(1)) })
     }
 
     #[test]
     fn each_reason_in_its_order() {
-        let rule = ActingRule { role: Some(ROLE), ..ActingRule::default() };
+        let rule = ActionRule { role: Some(ROLE), ..ActionRule::default() };
         let officer = member(1, &["police", "selfdispatch"]);
         let needs = Permission::SelfDispatch;
         assert_eq!(told(&rule, &[], Some(&officer), 1, needs), Err(Refusal::Role { role: ROLE }));
@@ -279,18 +285,18 @@ mod tests {
         assert_eq!(told(&rule, &[ROLE], Some(&none), 1, needs), Err(Refusal::NoPermission { permission: needs }));
         assert_eq!(told(&rule, &[ROLE], Some(&officer), 0, needs), Err(Refusal::NotOnDuty { server: ServerId(1) }));
         assert_eq!(told(&rule, &[ROLE], Some(&officer), 1, needs), Ok(()));
-        assert_eq!(told(&ActingRule::default(), &[], Some(&officer), 2, needs), Ok(()));
+        assert_eq!(told(&ActionRule::default(), &[], Some(&officer), 2, needs), Ok(()));
     }
 
     #[test]
     fn the_officers_role_does_not_restrict_911_which_has_a_role_of_its_own() {
         let known = member(1, &[]);
-        let placed = |rule: &ActingRule, roles: &[RoleId]| {
-            check(rule, Facts { roles, member: Some(&known), units: 0 }, Need { permission: Permission::PlaceCall, on_duty: None })
+        let placed = |rule: &ActionRule, roles: &[RoleId]| {
+            check(rule, MemberFacts { roles, member: Some(&known), units: 0 }, Need { permission: Permission::PlaceCall, on_duty: None })
         };
-        let officers = ActingRule { role: Some(ROLE), ..ActingRule::default() };
+        let officers = ActionRule { role: Some(ROLE), ..ActionRule::default() };
         assert_eq!(placed(&officers, &[]), Ok(()));
-        let callers = ActingRule { emergency_role: Some(RoleId(8)), ..officers };
+        let callers = ActionRule { emergency_role: Some(RoleId(8)), ..officers };
         assert_eq!(placed(&callers, &[ROLE]), Err(Refusal::EmergencyRole { role: RoleId(8) }));
         assert_eq!(placed(&callers, &[RoleId(8)]), Ok(()));
         assert_eq!(told(&callers, &[ROLE], Some(&member(1, &["dispatch"])), 1, Permission::Dispatch), Ok(()), "it restricts nothing else");
@@ -298,7 +304,7 @@ mod tests {
 
     #[test]
     fn dispatchers_may_what_officers_may_and_not_the_other_way_round() {
-        let rule = ActingRule::default();
+        let rule = ActionRule::default();
         let of = |permissions: &[&str], needs| told(&rule, &[], Some(&member(1, permissions)), 1, needs).is_ok();
         for (permissions, expected) in [
             (&["dispatch"][..], [true, true, true, true, true]),
@@ -317,7 +323,7 @@ mod tests {
     fn what_needs_no_unit_asks_for_none() {
         let need = Need { permission: Permission::Account, on_duty: None };
         let known = member(1, &[]);
-        assert_eq!(check(&ActingRule::default(), Facts { roles: &[], member: Some(&known), units: 0 }, need), Ok(()));
+        assert_eq!(check(&ActionRule::default(), MemberFacts { roles: &[], member: Some(&known), units: 0 }, need), Ok(()));
     }
 
     #[test]
@@ -338,8 +344,8 @@ mod tests {
 
     #[test]
     fn a_rule_that_was_never_set_is_the_default_one() {
-        assert_eq!(serde_json::from_str::<ActingRule>("{}").unwrap(), ActingRule::default());
-        assert!(ActingRule::default().buttons && !ActingRule::default().emergency);
+        assert_eq!(serde_json::from_str::<ActionRule>("{}").unwrap(), ActionRule::default());
+        assert!(ActionRule::default().buttons && !ActionRule::default().emergency);
     }
 
     #[test]
@@ -348,7 +354,7 @@ mod tests {
         let known = Member { account: "uuid".to_owned(), ..member(1, &["dispatch"]) };
         let need = Need { permission: Permission::Dispatch, on_duty: Some(ServerId(1)) };
         let granted =
-            |units| authorize(&ours, ServerId(1), &ActingRule::default(), Facts { roles: &[], member: Some(&known), units }, need);
+            |units| authorize(&ours, ServerId(1), &ActionRule::default(), MemberFacts { roles: &[], member: Some(&known), units }, need);
         assert_eq!(granted(0), Err(Refusal::NotOnDuty { server: ServerId(1) }));
         let granted = granted(1).unwrap();
         assert_eq!((granted.account(), granted.permission()), ("uuid", Permission::Dispatch));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::cad::rest::CadRest;
-use crate::config::{Config, Need};
+use crate::config::{Config, RequiredSettings};
 use crate::discord::gateway::NO_INTENT;
 use crate::discord::rest::{PUBLIC, Rest};
 use crate::http_server;
@@ -45,7 +45,7 @@ impl Findings {
 /// Runs every check; exit code 0 only if none failed.
 pub(crate) async fn main() -> ExitCode {
     let mut found = Findings::default();
-    match Config::read(Need::Run) {
+    match Config::read(RequiredSettings::Run) {
         Ok(config) => {
             found.good("settings", "complete");
             for warning in config.warnings() {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
-use crate::config::{Config, Need, Problems};
+use crate::config::{Config, RequiredSettings, SettingProblems};
 use crate::shutdown::stop_asked;
 use crate::store::{StoreError, backup};
 use crate::{app, check, demo, discord, files, output, telemetry};
@@ -78,7 +78,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Settings for a command, their warnings logged; the problems printed.
-fn settings(need: Need) -> Result<Config, ExitCode> {
+fn settings(need: RequiredSettings) -> Result<Config, ExitCode> {
     let config = Config::read(need).map_err(|problems| refuse(&problems))?;
     if let Err(error) = telemetry::init(&config.log, config.log_format) {
         return Err(say_error(&format!("{error}")));
@@ -89,7 +89,7 @@ fn settings(need: Need) -> Result<Config, ExitCode> {
     Ok(config)
 }
 
-fn refuse(problems: &Problems) -> ExitCode {
+fn refuse(problems: &SettingProblems) -> ExitCode {
     say_error(&format!("{problems}\nEvery setting is explained in .env.example; `tenfour demo` needs none of them."))
 }
 
@@ -99,7 +99,7 @@ fn say_error(text: &str) -> ExitCode {
 }
 
 async fn run() -> ExitCode {
-    let config = match settings(Need::Run) {
+    let config = match settings(RequiredSettings::Run) {
         Ok(config) => config,
         Err(code) => return code,
     };
@@ -151,7 +151,7 @@ async fn run() -> ExitCode {
 
 /// Only the link goes to standard output.
 async fn invite() -> ExitCode {
-    let config = match Config::read(Need::Invite) {
+    let config = match Config::read(RequiredSettings::Invite) {
         Ok(config) => config,
         Err(problems) => return refuse(&problems),
     };
@@ -175,7 +175,7 @@ async fn invite() -> ExitCode {
 }
 
 async fn save(target: PathBuf) -> ExitCode {
-    let config = match Config::read(Need::Demo) {
+    let config = match Config::read(RequiredSettings::Demo) {
         Ok(config) => config,
         Err(problems) => return refuse(&problems),
     };
@@ -203,7 +203,7 @@ async fn save(target: PathBuf) -> ExitCode {
 }
 
 async fn health() -> ExitCode {
-    let Ok(config) = Config::read(Need::Demo) else { return say_error("the settings cannot be read") };
+    let Ok(config) = Config::read(RequiredSettings::Demo) else { return say_error("the settings cannot be read") };
     let Some(addr) = config.ops else { return say_error("OPS_ADDR is off") };
     let host = if addr.ip().is_unspecified() { std::net::IpAddr::from([127, 0, 0, 1]) } else { addr.ip() };
     let url = format!("http://{}/healthz", std::net::SocketAddr::new(host, addr.port()));

@@ -18,13 +18,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, UnixMs};
-use crate::discord::rest::{Answer, Rest};
+use crate::discord::rest::{Rest, SendResult};
 use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::metrics::{Metrics, PostOutcome, WaitCause};
 use crate::outbox::queue::ChannelDue;
 use crate::outbox::{
-    Cause, Claim, ClaimOutcome, ClaimRequest, Lane, Obstacle, Operation, Pace, Place, Scope, SettleOutcome, Settlement, Verdict, Wait,
-    settle,
+    Claim, ClaimOutcome, ClaimRequest, DelayCause, Lane, Obstacle, Operation, Place, RateScope, SendPace, SettleOutcome, Settlement,
+    Verdict, Wait, settle,
 };
 use crate::send_scheduler::{Blocked, ChannelSlot, SendScheduler};
 use crate::shutdown::Tasks;
@@ -220,9 +220,9 @@ impl Shared {
         let (invalid, pace) = scheduler.invalid_lately();
         metrics.invalid_requests(invalid as usize);
         status.slowed(match pace {
-            Pace::Free => None,
-            Pace::Slow => Some(format!("Discord refused {invalid} requests in ten minutes: alerts other than panics go one a second")),
-            Pace::Stop { .. } => Some(format!(
+            SendPace::Free => None,
+            SendPace::Slow => Some(format!("Discord refused {invalid} requests in ten minutes: alerts other than panics go one a second")),
+            SendPace::Stop { .. } => Some(format!(
                 "Discord refused {invalid} requests in ten minutes: nothing is sent, before Discord bans this address. Mend the channels that /cad diagnose names"
             )),
         });
@@ -244,17 +244,17 @@ impl Shared {
 
     fn waited(&self, community: &CommunityId, wait: Wait) {
         let cause = match wait.cause {
-            Cause::Bucket => WaitCause::Channel,
-            Cause::Gather => WaitCause::Gather,
-            Cause::Global => WaitCause::Global,
-            Cause::Told => WaitCause::Told,
-            Cause::Guard => WaitCause::Guard,
-            Cause::Breath => WaitCause::Trouble,
-            Cause::OldMessage => WaitCause::Edits,
+            DelayCause::Bucket => WaitCause::Channel,
+            DelayCause::Gather => WaitCause::Gather,
+            DelayCause::Global => WaitCause::Global,
+            DelayCause::Told => WaitCause::Told,
+            DelayCause::Guard => WaitCause::Guard,
+            DelayCause::Breath => WaitCause::Trouble,
+            DelayCause::OldMessage => WaitCause::Edits,
         };
         self.outside.metrics.rate_wait(cause, wait.ms);
         // A moment on purpose is nothing that people need to know of.
-        if wait.cause != Cause::Gather {
+        if wait.cause != DelayCause::Gather {
             self.outside.status.of(community).waited(cause.as_str(), wait.ms, self.outside.clock.now());
         }
     }
@@ -333,7 +333,7 @@ impl Shared {
         self.settle(slot, claim, answer?).await
     }
 
-    async fn settle(&self, slot: &mut ChannelSlot, claim: Claim, answer: Answer) -> Result<ClaimOutcome, StoreError> {
+    async fn settle(&self, slot: &mut ChannelSlot, claim: Claim, answer: SendResult) -> Result<ClaimOutcome, StoreError> {
         let Delivery { store, clock, scheduler, status, .. } = &self.outside;
         let now = clock.now();
         let (channel, community) = (claim.lead.channel, claim.lead.about.community.clone());
@@ -346,7 +346,7 @@ impl Shared {
         let settlement = settle(&claim, answer.verdict, tries, now, fastrand::f64());
         if let Settlement::Again { due, obstacle: Some(Obstacle::Down | Obstacle::Edge), .. } = &settlement {
             // What fails for one post most likely fails for its neighbours: the channel pauses, but not as long as the post.
-            scheduler.block(claim.channel(), claim.operation(), due.since(now).min(BREATH_MS), Cause::Breath);
+            scheduler.block(claim.channel(), claim.operation(), due.since(now).min(BREATH_MS), DelayCause::Breath);
         }
         let open = slot.look();
         let parked = matches!(settlement, Settlement::Park { .. });
@@ -443,15 +443,15 @@ impl Shared {
             }
             Verdict::WaitThis { ms } => {
                 metrics.post(PostOutcome::Waited);
-                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: Cause::OldMessage });
+                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: DelayCause::OldMessage });
                 tracing::debug!(%channel, ms, "an old message was edited often; it waits");
             }
             Verdict::Wait { ms, scope } => {
                 metrics.post(PostOutcome::Waited);
-                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: Cause::Told });
+                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: DelayCause::Told });
                 match scope {
-                    Scope::Global => scheduler.block_all(*ms),
-                    Scope::User | Scope::Shared => scheduler.block(claim.channel(), claim.operation(), *ms, Cause::Told),
+                    RateScope::Global => scheduler.block_all(*ms),
+                    RateScope::User | RateScope::Shared => scheduler.block(claim.channel(), claim.operation(), *ms, DelayCause::Told),
                 }
                 tracing::debug!(%channel, ms, ?scope, "Discord asks us to wait");
             }

@@ -53,7 +53,7 @@ impl Site for Router {
 
 /// Limits on strangers.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Connections in all. For one more, the longest idle one is closed; if none is idle, it waits.
     pub connections: usize,
     /// Connections of one address (IPv6: of one /64 network), an eighth of all. For one more, its longest idle one is closed; if none
@@ -67,7 +67,7 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections: 512,
@@ -140,7 +140,7 @@ impl Bound {
 /// Counts connections. Ports that share a limiter share its limits. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimiter {
-    limits: Limits,
+    limits: ServerLimits,
     proxies: Networks,
     inside: Arc<Mutex<Inside>>,
     /// A connection was closed.
@@ -174,7 +174,7 @@ enum Entry {
 impl ConnectionLimiter {
     /// A limiter without connections.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ServerLimits) -> Self {
         Self { limits, proxies: Networks::default(), inside: Arc::default(), left: Arc::default() }
     }
 
@@ -285,7 +285,7 @@ pub fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Serves `site` on the port until `drain` is cancelled, then ends requests in progress, at most [`Limits::drain`] long. Connections
+/// Serves `site` on the port until `drain` is cancelled, then ends requests in progress, at most [`ServerLimits::drain`] long. Connections
 /// belong to this future: dropping it drops them.
 pub async fn serve(bound: Bound, site: impl Site, limiter: ConnectionLimiter, drain: CancellationToken) {
     let Bound { listener, addr, setting } = bound;
@@ -396,7 +396,7 @@ enum Phase {
 }
 
 impl Phase {
-    fn deadline(self, limits: &Limits) -> Option<Instant> {
+    fn deadline(self, limits: &ServerLimits) -> Option<Instant> {
         match self {
             Self::Head(since) => Some(since + limits.head),
             Self::Body(_) | Self::Busy => None,
@@ -603,7 +603,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_is_counted_in_its_network_and_forgotten_when_it_left() {
-        let limiter = ConnectionLimiter::new(Limits { per_address: 2, ..Limits::default() });
+        let limiter = ConnectionLimiter::new(ServerLimits { per_address: 2, ..ServerLimits::default() });
         let enter = |ip: &str| enter(&limiter, ip).map(busy);
         let first = enter("2001:db8::1").unwrap();
         let second = enter("2001:db8::ffff:2").unwrap();
@@ -620,7 +620,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_idle_connection_makes_room_and_none_that_waits_for_us() {
-        let limiter = ConnectionLimiter::new(Limits { connections: 4, per_address: 3, ..Limits::default() });
+        let limiter = ConnectionLimiter::new(ServerLimits { connections: 4, per_address: 3, ..ServerLimits::default() });
         let later = async || tokio::time::advance(Duration::from_millis(1)).await;
         let working = busy(enter(&limiter, "192.0.2.1").unwrap());
         later().await;
@@ -646,7 +646,7 @@ mod tests {
     #[tokio::test]
     async fn a_trusted_proxys_connections_do_not_count_as_those_of_one_address() {
         let proxies = Networks::new([("10.0.0.0".parse().unwrap(), 8), ("2001:db8::1".parse().unwrap(), 128)]);
-        let limiter = ConnectionLimiter::new(Limits { per_address: 1, ..Limits::default() }).behind(proxies.clone());
+        let limiter = ConnectionLimiter::new(ServerLimits { per_address: 1, ..ServerLimits::default() }).behind(proxies.clone());
         let all: Vec<Slot> = (1..=100).map(|n| busy(enter(&limiter, &format!("10.0.0.{n}")).unwrap())).collect();
         let same: Vec<Slot> = (0..100).map(|_| busy(enter(&limiter, "::ffff:10.1.1.1").unwrap())).collect();
         assert_eq!(all.len() + same.len(), 200);

@@ -1,7 +1,7 @@
 //! Parses untrusted JSON: measures it before building anything, and leaves out secrets.
 //!
 //! `{"":0},` makes a tree ninety times as large as its text, so size alone limits nothing. [`scan`] reads a text once without building
-//! anything; [`Reader`] builds the tree, value by value, up to a limit. Never does I/O, never quotes the text in an error.
+//! anything; [`JsonReader`] builds the tree, value by value, up to a limit. Never does I/O, never quotes the text in an error.
 //!
 //! ```text
 //! bytes ─ scan ─▶ Outline: key, type, size of the tree ─ acceptable? ─ Reader ─▶ Value without secrets
@@ -37,7 +37,7 @@ pub enum JsonError {
 
 /// The contents of a text, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measure {
+pub struct JsonSize {
     /// Values of any kind, including nested ones.
     pub values: usize,
     /// Members of objects.
@@ -48,7 +48,7 @@ pub struct Measure {
     text: usize,
 }
 
-impl Measure {
+impl JsonSize {
     /// Approximate limit on the tree's memory, in bytes: an object with one member has space for eleven.
     #[must_use]
     pub fn built(&self) -> usize {
@@ -113,7 +113,7 @@ pub struct Outline {
     /// The member `key` of an object, ignoring letter case. Of duplicates the last one counts.
     pub key: Sent,
     /// Its size.
-    pub measure: Measure,
+    pub measure: JsonSize,
 }
 
 /// Reads a text once and builds nothing: is it JSON with at most `most` values, and what is its `key`?
@@ -121,7 +121,7 @@ pub struct Outline {
 /// # Errors
 /// As [`JsonError`] says.
 pub fn scan(bytes: &[u8], most: usize) -> Result<Outline, JsonError> {
-    let mut outline = Outline { shape: Shape::Other, key: Sent::Absent, measure: Measure::default() };
+    let mut outline = Outline { shape: Shape::Other, key: Sent::Absent, measure: JsonSize::default() };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let read = Outermost { outline: &mut outline, most }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match read {
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for Outermost<'_> {
 }
 
 /// The name of a member: whether it is `key`.
-struct Name<'a>(&'a mut Measure);
+struct Name<'a>(&'a mut JsonSize);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
     type Value = bool;
@@ -225,7 +225,7 @@ impl Visitor<'_> for Name<'_> {
 
 /// A nested value.
 struct Counted<'a> {
-    measure: &'a mut Measure,
+    measure: &'a mut JsonSize,
     most: usize,
     sent: Option<&'a mut Sent>,
 }
@@ -357,7 +357,7 @@ fn names_a_key(name: &str) -> bool {
 
 /// Builds trees.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct JsonReader<'a> {
     secrets: &'a Secrets,
     /// Values that may still be built.
     left: Cell<usize>,
@@ -367,7 +367,7 @@ pub struct Reader<'a> {
     changed: Cell<bool>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonReader<'a> {
     /// With a limit of `most` values.
     #[must_use]
     pub fn new(most: usize, secrets: &'a Secrets) -> Self {
@@ -407,7 +407,7 @@ impl<'a> Reader<'a> {
     fn text<E: serde::de::Error>(&self, text: &str, place: Place) -> Result<Value, E> {
         if place.nested < MAX_NESTED && (self.keyless > 0 || !self.secrets.0.is_empty()) && text.trim_start().starts_with(['{', '[', '"']) {
             let inside =
-                Reader { secrets: self.secrets, left: Cell::new(self.left.get()), keyless: self.keyless, changed: Cell::new(false) };
+                JsonReader { secrets: self.secrets, left: Cell::new(self.left.get()), keyless: self.keyless, changed: Cell::new(false) };
             match inside.at(text.as_bytes(), Place { nested: place.nested + 1, ..place }) {
                 Ok(value) => {
                     self.left.set(inside.left.get());
@@ -448,7 +448,7 @@ struct Place {
 }
 
 struct Built<'a> {
-    reader: &'a Reader<'a>,
+    reader: &'a JsonReader<'a>,
     place: Place,
 }
 

@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 
 /// A part of the bot that must work before it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
+pub enum ReadyPart {
     /// The database.
     Store,
     /// Discord's gateway.
@@ -27,7 +27,7 @@ pub enum Part {
     Community,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for ReadyPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store => f.write_str("store"),
@@ -40,33 +40,33 @@ impl fmt::Display for Part {
 
 /// Which parts are ready. Written by each part, read by `/readyz`. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Readiness(Arc<watch::Sender<BTreeMap<Part, Result<(), String>>>>);
+pub struct Readiness(Arc<watch::Sender<BTreeMap<ReadyPart, Result<(), String>>>>);
 
 impl Readiness {
     /// All `parts` not ready yet.
     #[must_use]
-    pub fn new(parts: impl IntoIterator<Item = Part>) -> Self {
+    pub fn new(parts: impl IntoIterator<Item = ReadyPart>) -> Self {
         let parts = parts.into_iter().map(|part| (part, Err("starting".to_owned()))).collect();
         Self(Arc::new(watch::Sender::new(parts)))
     }
 
     /// The part works. An unregistered part is ignored.
-    pub fn ready(&self, part: Part) {
+    pub fn ready(&self, part: ReadyPart) {
         self.set(part, Ok(()));
     }
 
     /// The part doesn't work: `why` in a few words, without secrets.
-    pub fn not_ready(&self, part: Part, why: impl Into<String>) {
+    pub fn not_ready(&self, part: ReadyPart, why: impl Into<String>) {
         let why: String = why.into();
         self.set(part, Err(why.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()));
     }
 
     /// Adds a part that does not work.
-    pub fn announce(&self, part: Part, why: &str) {
+    pub fn announce(&self, part: ReadyPart, why: &str) {
         self.0.send_modify(|parts| drop(parts.insert(part, Err(why.to_owned()))));
     }
 
-    fn set(&self, part: Part, state: Result<(), String>) {
+    fn set(&self, part: ReadyPart, state: Result<(), String>) {
         self.0.send_if_modified(|parts| match parts.get_mut(&part) {
             Some(old) if *old != state => {
                 *old = state;
@@ -91,7 +91,7 @@ impl Readiness {
     /// One line per part: `store ok`, `hub 1 not ready: connecting`.
     #[must_use]
     pub fn report(&self) -> String {
-        let line = |(part, state): (&Part, &Result<(), String>)| match state {
+        let line = |(part, state): (&ReadyPart, &Result<(), String>)| match state {
             Ok(()) => format!("{part} ok\n"),
             Err(why) => format!("{part} not ready: {why}\n"),
         };
@@ -135,23 +135,23 @@ mod tests {
 
     #[tokio::test]
     async fn alive_at_once_ready_when_every_part_is() {
-        let readiness = Readiness::new([Part::Store, Part::Discord, Part::Hub(ServerId(2))]);
+        let readiness = Readiness::new([ReadyPart::Store, ReadyPart::Discord, ReadyPart::Hub(ServerId(2))]);
         let router = router(readiness.clone(), Metrics::new(&[], &[]));
         assert_eq!(get_path(&router, "/healthz").await, (200, "ok\n".into()));
         let starting = "store not ready: starting\ndiscord not ready: starting\nhub 2 not ready: starting\n";
         assert_eq!(get_path(&router, "/readyz").await, (503, starting.into()));
 
-        readiness.ready(Part::Store);
-        readiness.ready(Part::Discord);
-        readiness.not_ready(Part::Hub(ServerId(2)), "key refused\nfake ok");
-        readiness.ready(Part::Hub(ServerId(9)));
+        readiness.ready(ReadyPart::Store);
+        readiness.ready(ReadyPart::Discord);
+        readiness.not_ready(ReadyPart::Hub(ServerId(2)), "key refused\nfake ok");
+        readiness.ready(ReadyPart::Hub(ServerId(9)));
         assert_eq!(get_path(&router, "/readyz").await, (503, "store ok\ndiscord ok\nhub 2 not ready: key refused fake ok\n".into()));
 
         let waiting = readiness.clone();
-        let (_, ()) = tokio::join!(waiting.until_ready(), async { readiness.ready(Part::Hub(ServerId(2))) });
+        let (_, ()) = tokio::join!(waiting.until_ready(), async { readiness.ready(ReadyPart::Hub(ServerId(2))) });
         assert_eq!(get_path(&router, "/readyz").await, (200, "store ok\ndiscord ok\nhub 2 ok\n".into()));
 
-        readiness.not_ready(Part::Store, "disk full");
+        readiness.not_ready(ReadyPart::Store, "disk full");
         assert_eq!(get_path(&router, "/readyz").await.0, 503);
     }
 

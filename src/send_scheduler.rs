@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, UnixMs};
 use crate::ids::{ChannelId, CommunityId};
-use crate::outbox::{Cause, Claim, ClaimRequest, Limits, Operation, Pace, RateHeaders, Wait};
+use crate::outbox::{Claim, ClaimRequest, DelayCause, Operation, RateHeaders, SendLimits, SendPace, Wait};
 
 /// Channels served at the same time. Discord allows 50 requests a second in all; an answer takes some 100 ms.
 const AT_ONCE: usize = 16;
@@ -49,7 +49,7 @@ impl std::fmt::Debug for SendScheduler {
 
 #[derive(Debug, Default)]
 struct State {
-    limits: Limits,
+    limits: SendLimits,
     stop: Stop,
     closed: bool,
     /// Which channels have a slot (`true`: for panics).
@@ -193,7 +193,7 @@ impl SendScheduler {
     /// `per_second`: Discord's global limit for this bot; 0 = none is kept.
     #[must_use]
     pub fn new(clock: Clock, per_second: u32) -> Self {
-        let state = State { limits: Limits::new(per_second), all: true, ..State::default() };
+        let state = State { limits: SendLimits::new(per_second), all: true, ..State::default() };
         Self { clock, state: Arc::new(Mutex::new(state)), notify: Arc::default(), start: Arc::default() }
     }
 
@@ -388,12 +388,12 @@ impl SendScheduler {
 
     /// Such answers in the last ten minutes.
     #[must_use]
-    pub fn invalid_lately(&self) -> (u32, Pace) {
+    pub fn invalid_lately(&self) -> (u32, SendPace) {
         self.lock().limits.invalid_lately(self.clock.now())
     }
 
     /// Nothing goes this way for `ms`.
-    pub fn block(&self, channel: ChannelId, operation: Operation, ms: i64, cause: Cause) {
+    pub fn block(&self, channel: ChannelId, operation: Operation, ms: i64, cause: DelayCause) {
         let now = self.clock.now();
         self.lock().limits.block(channel, operation, ms, cause, now);
     }
@@ -631,11 +631,11 @@ mod tests {
     fn a_channel_that_may_not_be_served_is_looked_at_when_it_may() {
         let (clock, scheduler) = scheduler();
         for operation in [Operation::Create, Operation::Edit] {
-            scheduler.block(A, operation, 700, Cause::Told);
+            scheduler.block(A, operation, 700, DelayCause::Told);
         }
         scheduler.notify(A, &c(), false);
         let (slots, next, waits) = scheduler.due();
-        assert_eq!((slots.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![(c(), Wait { ms: 700, cause: Cause::Told })]));
+        assert_eq!((slots.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![(c(), Wait { ms: 700, cause: DelayCause::Told })]));
         clock.advance(700);
         assert_eq!(channels(&scheduler.due().0), [(A, false)]);
     }

@@ -32,7 +32,7 @@ pub const VALID_FILTER: &str =
 /// A log filter that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("TENFOUR_LOG cannot be used: {why}. Valid: {VALID_FILTER}.")]
-pub struct FilterError {
+pub struct LogFilterError {
     /// What is wrong, as part of a sentence.
     pub why: String,
 }
@@ -41,7 +41,7 @@ pub struct FilterError {
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     #[error(transparent)]
-    Filter(#[from] FilterError),
+    Filter(#[from] LogFilterError),
     /// Something installed a subscriber before.
     #[error("logging is already set up in this process")]
     AlreadySet,
@@ -58,9 +58,9 @@ const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 /// # Errors
 /// If it isn't a filter. A bare word that isn't a level is an error too: the filter language would take `inof` for the name of a crate
 /// and show nothing else.
-pub fn filter(text: &str) -> Result<EnvFilter, FilterError> {
+pub fn filter(text: &str) -> Result<EnvFilter, LogFilterError> {
     if text.len() > 1024 {
-        return Err(FilterError { why: "it is longer than 1,024 characters".into() });
+        return Err(LogFilterError { why: "it is longer than 1,024 characters".into() });
     }
     let mut base = "error".to_owned();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -70,14 +70,14 @@ pub fn filter(text: &str) -> Result<EnvFilter, FilterError> {
         let word = part.to_ascii_lowercase();
         if !LEVELS.contains(&word.as_str()) {
             // Not quoted: this text may be a secret pasted into the wrong line.
-            return Err(FilterError { why: "a word in it is neither a level nor of the form target=level".into() });
+            return Err(LogFilterError { why: "a word in it is neither a level nor of the form target=level".into() });
         }
         base = word;
     }
     let quiet =
         if matches!(base.as_str(), "off" | "error") { String::new() } else { NOISY.iter().map(|name| format!("{name}=warn,")).collect() };
     // Later entries win for the same target.
-    EnvFilter::try_new(format!("{quiet}{text}")).map_err(|_| FilterError { why: "a part of it is not of the form target=level".into() })
+    EnvFilter::try_new(format!("{quiet}{text}")).map_err(|_| LogFilterError { why: "a part of it is not of the form target=level".into() })
 }
 
 /// Sets up logging for the process, to standard error.

@@ -7,7 +7,7 @@ use tenfour::clock::UnixMs;
 use tenfour::event::{Topic, decode, envelope};
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RouteId, ServerId};
 use tenfour::render::{self, Labels, Style, View};
-use tenfour::route::{Facts, Listens, Moment, Occasion, Route, RouteSpec, Rule, targets};
+use tenfour::route::{AttentionFacts, FilterFacts, Listens, Occasion, Route, RouteSpec, Rule, targets};
 use tenfour::world::{Change, Server};
 
 use super::Bench;
@@ -87,8 +87,8 @@ fn apply(body: &str, world: &mut Server, mut then: impl FnMut(&Server, &Change))
 
 fn draw(world: &Server, change: &Change, routes: &[Route], community: &CommunityId, topic: Topic) {
     let occasion = Occasion { community, server: ServerId(1), topic, priority: None, urgent: false };
-    let moment = |_: &Route| Moment { now: NOW, dispatcher_on_duty: true, quiet: None, last_ping: None };
-    for target in targets(routes, &occasion, |filter| filter.admits(&Facts::unknown(topic)), moment) {
+    let moment = |_: &Route| AttentionFacts { now: NOW, dispatcher_on_duty: true, quiet: None, last_ping: None };
+    for target in targets(routes, &occasion, |filter| filter.admits(&FilterFacts::unknown(topic)), moment) {
         let view = View {
             world,
             server: ServerId(1),

@@ -7,7 +7,7 @@ use tenfour::commands::custom_id::{AuditQuery, CustomId, MAX_CHOSEN_SERVERS, New
 use tenfour::ids::{CallId, ChannelId, GuildId, Ident, RoleId, ServerId, UserId};
 use tenfour::render::custom_id::{MAX_CUSTOM_ID, On, Verb};
 use tenfour::route::Preset;
-use tenfour::store::audit::Kind;
+use tenfour::store::audit::AuditKind;
 use tenfour::world::Subject;
 
 /// Panics if a promise is broken.
@@ -67,7 +67,7 @@ fn built(bytes: &mut impl Iterator<Item = u8>) -> Option<CustomId> {
         4 => CustomId::Link,
         5 => CustomId::Unlink(GuildId(number()?)),
         6 => {
-            let kind = Kind::ALL.get(small % 3).copied();
+            let kind = AuditKind::ALL.get(small % 3).copied();
             let (days, page) = (server(number()?).0, server(number()?).0);
             CustomId::Audit(AuditQuery { user: number().and_then(some).map(UserId), kind, days, upto: number()?.cast_signed(), page })
         }

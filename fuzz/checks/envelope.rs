@@ -7,7 +7,7 @@ use serde_json::Value;
 use tenfour::clock::UnixMs;
 use tenfour::event::{self, Envelope, Event, decode};
 use tenfour::ids::{BoardId, RoleId, ServerId};
-use tenfour::json::{self, JsonError, Reader, Secrets};
+use tenfour::json::{self, JsonError, JsonReader, Secrets};
 use tenfour::render::{self, BoardKind, Labels, Message, Reply, Style, View};
 use tenfour::world::{Change, Server, Subject};
 
@@ -106,7 +106,7 @@ fn looked_at(body: &[u8]) {
             let named = body.windows(SERDE.len()).any(|part| part == SERDE) || body.contains(&b'\\');
             let theirs = theirs.ok().filter(|_| !named);
             assert!(theirs.is_some() || named);
-            let ours = Reader::new(event::envelope::MAX_VALUES, &Secrets::default()).read(body).expect("it was looked at");
+            let ours = JsonReader::new(event::envelope::MAX_VALUES, &Secrets::default()).read(body).expect("it was looked at");
             assert!(theirs.is_none_or(|theirs| theirs == ours));
         }
         Err(JsonError::TooMany) => {}

@@ -4,10 +4,10 @@
 
 use tenfour::event::{Priority, Topic};
 use tenfour::route::filter::{MAX_VALUE_CHARS, MAX_VALUES, Service};
-use tenfour::route::{Criterion, Facts, Filter, Listens};
+use tenfour::route::{Criterion, Filter, FilterFacts, Listens};
 
 /// Discord's longest message, in UTF-16 units.
-const LONGEST: usize = 2_000;
+const MAX_MESSAGE_LENGTH: usize = 2_000;
 /// Longest text of an option of `/alerts filter`, in characters.
 const TYPED: usize = 1_500;
 
@@ -79,7 +79,7 @@ fn stored(filter: &Filter) {
 fn check_wording(filter: &Filter) {
     for listens in Topic::ALL.map(Listens::To).into_iter().chain([Listens::All]) {
         let sentence = filter.sentence(listens);
-        assert!(!sentence.is_empty() && sentence.encode_utf16().count() <= LONGEST, "{sentence}");
+        assert!(!sentence.is_empty() && sentence.encode_utf16().count() <= MAX_MESSAGE_LENGTH, "{sentence}");
         assert!(!sentence.contains(['\n', '\r']), "{sentence:?}");
         harmless(&sentence);
     }
@@ -90,8 +90,13 @@ fn judged(filter: &Filter) {
     let forbidden: Vec<String> = filter.exclude.clone();
     for topic in Topic::ALL {
         for priority in filter.priorities.iter().map(Some).chain([None]) {
-            let facts =
-                Facts { priority, departments: &filter.departments, services: &filter.services, texts: &words, ..Facts::unknown(topic) };
+            let facts = FilterFacts {
+                priority,
+                departments: &filter.departments,
+                services: &filter.services,
+                texts: &words,
+                ..FilterFacts::unknown(topic)
+            };
             let admitted = filter.admits(&facts);
             // A call with every word asked for, a unit of every department, and the priority asked for.
             if filter.exclude.is_empty() && filter.postals.is_empty() && (priority.is_some() || filter.priorities.is_empty()) {
@@ -99,15 +104,15 @@ fn judged(filter: &Filter) {
             }
             let both: Vec<String> = words.iter().chain(&forbidden).cloned().collect();
             if !forbidden.is_empty() {
-                assert!(!filter.admits(&Facts { texts: &both, ..facts }), "{filter:?} lets through what it excludes");
+                assert!(!filter.admits(&FilterFacts { texts: &both, ..facts }), "{filter:?} lets through what it excludes");
             }
         }
         if filter.is_empty() {
-            assert!(filter.admits(&Facts::unknown(topic)));
+            assert!(filter.admits(&FilterFacts::unknown(topic)));
         }
     }
     let services: Vec<Service> = Service::ALL.into_iter().filter(|service| !filter.services.contains(service)).collect();
-    let other = Facts { services: &services, texts: &words, departments: &filter.departments, ..Facts::unknown(Topic::Panic) };
+    let other = FilterFacts { services: &services, texts: &words, departments: &filter.departments, ..FilterFacts::unknown(Topic::Panic) };
     if !filter.services.is_empty() {
         assert!(!filter.admits(&other), "{filter:?} lets through other services");
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{Acting, view};
+use super::{CadActions, view};
 
 /// How often members on duty are checked (ms).
 const REFRESH_EVERY: i64 = 60_000;
@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Members refreshed in one round: mostly one page of the list of accounts refreshes them all.
 const MAX_REFRESHED_AT_ONCE: usize = 100;
 
-impl Acting {
+impl CadActions {
     /// Loads the known accounts, then keeps those of members on duty fresh, until draining begins.
     pub async fn run(self) {
         self.0.members.restore().await;

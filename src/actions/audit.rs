@@ -1,9 +1,9 @@
 //! Records who did what in the CAD, for `/cad audit`.
 
-use super::{Acting, ActionError, Actor, CadAction, Deps};
+use super::{ActionError, Actor, CadAction, CadActions, Deps};
 use crate::ids::ServerId;
 use crate::metrics::CadActionOutcome;
-use crate::store::audit::{Entry, Kind};
+use crate::store::audit::{AuditEntry, AuditKind};
 
 /// For the metric of actions.
 pub(super) fn outcome(done: &Result<String, ActionError>) -> CadActionOutcome {
@@ -17,7 +17,7 @@ pub(super) fn outcome(done: &Result<String, ActionError>) -> CadActionOutcome {
     }
 }
 
-impl Acting {
+impl CadActions {
     /// A refusal before anything was sent isn't an action.
     pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, action: &CadAction, done: &Result<String, ActionError>) {
         let outcome = match done {
@@ -29,11 +29,11 @@ impl Acting {
             Err(_) => return,
         };
         let Deps { store, clock, community, .. } = &self.0.deps;
-        let own = Entry {
+        let own = AuditEntry {
             guild: actor.guild,
             at: clock.now(),
             user: actor.user,
-            kind: Kind::Cad,
+            kind: AuditKind::Cad,
             action: action.word().to_owned(),
             target: format!("server {server}{}", action.target()),
             detail: action.detail(),
@@ -41,7 +41,8 @@ impl Acting {
         };
         // The community's staff see all that is done in its CAD, also from servers that are not theirs.
         let first = store.routing_now().access.first(community).map(|link| link.guild).filter(|first| *first != actor.guild);
-        let copy = first.map(|guild| Entry { guild, target: format!("{} from Discord server {}", own.target, actor.guild), ..own.clone() });
+        let copy =
+            first.map(|guild| AuditEntry { guild, target: format!("{} from Discord server {}", own.target, actor.guild), ..own.clone() });
         if let Err(error) = store.audit_all(std::iter::once(own).chain(copy).collect()).await {
             tracing::warn!(%error, "an action could not be written down");
         }

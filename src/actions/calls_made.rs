@@ -14,12 +14,12 @@ const KEPT: i64 = 86_400_000;
 #[derive(Debug)]
 pub(super) struct MadeOf {
     started_at: UnixMs,
-    known: Mutex<HashMap<(ServerId, Subject), Attempt>>,
+    known: Mutex<HashMap<(ServerId, Subject), Creation>>,
 }
 
 /// One creation, and when it was confirmed or given up.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Attempt {
+pub(super) enum Creation {
     /// The CAD did not confirm it.
     OutcomeUnknown(UnixMs),
     Made(CallId, UnixMs),
@@ -30,14 +30,14 @@ impl MadeOf {
         Self { started_at, known: Mutex::default() }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<(ServerId, Subject), Attempt>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<(ServerId, Subject), Creation>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn of(&self, server: ServerId, subject: Subject, now: UnixMs) -> Option<Attempt> {
+    pub(super) fn of(&self, server: ServerId, subject: Subject, now: UnixMs) -> Option<Creation> {
         let mut known = self.lock();
         known.retain(|_, attempt| match attempt {
-            Attempt::OutcomeUnknown(at) | Attempt::Made(_, at) => now.since(*at) < KEPT,
+            Creation::OutcomeUnknown(at) | Creation::Made(_, at) => now.since(*at) < KEPT,
         });
         known.get(&(server, subject)).copied()
     }

@@ -14,7 +14,7 @@ use crate::shutdown::Tasks;
 /// It begins once nobody else has joined for this long.
 const QUIET: Duration = Duration::from_millis(250);
 /// It waits at most this long.
-const LONGEST: Duration = Duration::from_millis(1_200);
+const MAX_WAIT: Duration = Duration::from_millis(1_200);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -89,7 +89,7 @@ where
 
 /// Waits until nobody else joins. Then removes all from the list: the next caller is the first of the next run.
 async fn wait<K: Eq + Hash, I, O>(open: &Open<K, I, O>, key: &K) -> Waiting<I, O> {
-    let longest = Instant::now() + LONGEST;
+    let longest = Instant::now() + MAX_WAIT;
     loop {
         match ready(open, key, longest) {
             Ok(gathered) => return gathered,

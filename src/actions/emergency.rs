@@ -14,29 +14,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::calls_made::{Attempt, Became, Left, Taker};
+use super::calls_made::{Became, Creation, Left, Taker};
 use super::members::BELIEVED;
 use super::synthetic_events::{SyntheticEvent, iso};
-use super::{Acting, ActionError, Actor, Deps, Who, view};
+use super::{ActionError, Actor, AuthorizedMember, CadActions, Deps, view};
 use crate::authorization::Granted;
-use crate::cad::rest::{NewDispatch, NewNote, RestError, Target};
+use crate::cad::rest::{NewDispatch, NewNote, RestError, UnitSelector};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
 use crate::refresh::Reason;
 use crate::world::{Emergency, GRACE, Server, Subject};
 
 /// Longest title (characters): a line of a list.
-const LONGEST_TITLE: usize = 80;
+const MAX_TITLE_CHARS: usize = 80;
 /// The priority of a call without one.
 const USUAL_PRIORITY: i64 = 2;
 
-impl Acting {
+impl CadActions {
     /// Dispatches a 911, together with all others who do so at this moment. Each was authorized before; the request uses the grant of the
     /// first.
     pub(super) async fn take_911(
         &self,
         actor: &Actor,
-        who: &Who,
+        who: &AuthorizedMember,
         server: ServerId,
         subject: Subject,
         respond: bool,
@@ -68,7 +68,7 @@ impl Acting {
     async fn became_meanwhile(
         &self,
         actor: &Actor,
-        who: &Who,
+        who: &AuthorizedMember,
         server: ServerId,
         subject: Subject,
         respond: bool,
@@ -106,9 +106,9 @@ impl Acting {
         let attempt = made_of.of(server, subject, now);
         let read_since = |from: UnixMs| read_at.is_some_and(|read| read >= from);
         let refused = match attempt {
-            Some(Attempt::Made(call, _)) => return self.join_call_of(granted, server, number, subject, call, &takers).await,
+            Some(Creation::Made(call, _)) => return self.join_call_of(granted, server, number, subject, call, &takers).await,
             // If the CAD is never read, only time can settle it.
-            Some(Attempt::OutcomeUnknown(at)) => {
+            Some(Creation::OutcomeUnknown(at)) => {
                 let settled = if *reads { read_since(at.plus(GRACE + 1)) } else { now.since(at) >= BELIEVED };
                 (!settled).then(|| ActionError::PreviousOutcomeUnknown { what: format!("call{key:#}") })
             }
@@ -128,13 +128,13 @@ impl Acting {
         let key_of = (server, subject);
         match &made {
             // From when it was given up: until then the CAD may have been processing it, and reads meanwhile say nothing.
-            Err(error) if error.is_outcome_unknown() => made_of.lock().insert(key_of, Attempt::OutcomeUnknown(clock.now())),
+            Err(error) if error.is_outcome_unknown() => made_of.lock().insert(key_of, Creation::OutcomeUnknown(clock.now())),
             Err(_) => made_of.lock().remove(&key_of),
-            Ok(made) => view::number(made).and_then(|call| made_of.lock().insert(key_of, Attempt::Made(call, clock.now()))),
+            Ok(made) => view::number(made).and_then(|call| made_of.lock().insert(key_of, Creation::Made(call, clock.now()))),
         };
         let made = self.doubted(server, made)?;
         let Some(call) = view::number(&made) else {
-            made_of.lock().insert(key_of, Attempt::OutcomeUnknown(clock.now()));
+            made_of.lock().insert(key_of, Creation::OutcomeUnknown(clock.now()));
             refresh.request(server, Reason::Recheck);
             return Err(RestError::outcome_unknown(&RestError::Unreadable).into());
         };
@@ -235,7 +235,7 @@ impl Acting {
         missing.sort_unstable();
         missing.dedup();
         if !missing.is_empty() {
-            match self.0.deps.actor.attach(granted, server, call, &Target::Idents(missing)).await {
+            match self.0.deps.actor.attach(granted, server, call, &UnitSelector::Idents(missing)).await {
                 Ok(more) if !more.is_empty() => {
                     self.tell(server, SyntheticEvent::attached(call, &more)).await;
                     attached.extend(more);
@@ -301,7 +301,7 @@ fn title(description: Option<&str>, is_emergency: bool) -> String {
     let line = description.unwrap_or_default().trim().lines().next().unwrap_or_default();
     let end = [". ", "! ", "? "].into_iter().filter_map(|stop| line.find(stop)).min();
     let sentence = end.and_then(|end| line.get(..end)).unwrap_or(line).trim_end_matches('.').trim();
-    let title: String = sentence.chars().filter(|c| !c.is_control()).take(LONGEST_TITLE).collect();
+    let title: String = sentence.chars().filter(|c| !c.is_control()).take(MAX_TITLE_CHARS).collect();
     match (title.trim(), is_emergency) {
         ("", true) => "Emergency call".to_owned(),
         ("", false) => "Civil call".to_owned(),
@@ -349,7 +349,7 @@ mod tests {
     fn what_it_does_not_say_is_usual() {
         let new = of(&emergency("  ", &[("priority", "9"), ("postal", " ")]), CallId(302), Vec::new(), AT);
         assert_eq!((new.priority, new.title.as_str(), new.postal, new.description), (2, "Emergency call", None, None));
-        assert_eq!(title(Some(&"x".repeat(500)), true).chars().count(), LONGEST_TITLE);
+        assert_eq!(title(Some(&"x".repeat(500)), true).chars().count(), MAX_TITLE_CHARS);
         assert_eq!(title(Some("Is anybody there? Help"), true), "Is anybody there");
         assert_eq!(title(None, false), "Civil call");
     }

@@ -78,7 +78,7 @@ pub enum ActionError {
 
 impl From<StoreError> for ActionError {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "acting: the store");
+        tracing::error!(%error, "actions: the store");
         Self::Store
     }
 }

@@ -33,7 +33,7 @@ pub struct Actor {
     pub roles: Vec<RoleId>,
 }
 
-/// The dependencies of [`Acting`].
+/// The dependencies of [`CadActions`].
 #[derive(Clone, Debug)]
 pub struct Deps {
     pub community: CommunityId,
@@ -64,7 +64,7 @@ pub struct Deps {
 
 /// Performs members' actions. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Acting(pub(super) Arc<Inner>);
+pub struct CadActions(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -82,14 +82,14 @@ pub(super) struct Inner {
 
 /// An authorized member.
 #[derive(Debug)]
-pub(super) struct Who {
+pub(super) struct AuthorizedMember {
     pub(super) member: Member,
     pub(super) units: Vec<OwnUnit>,
     /// Shared only with the task that acts for several people at once.
     pub(super) granted: Arc<Granted>,
 }
 
-impl Who {
+impl AuthorizedMember {
     /// The unit to act as: field units before dispatchers, then the latest login.
     pub(super) fn unit(&self) -> Option<&OwnUnit> {
         self.units.first()
@@ -107,7 +107,7 @@ impl Who {
     }
 }
 
-impl Acting {
+impl CadActions {
     /// Sends no request yet.
     #[must_use]
     pub fn new(deps: Deps) -> Self {

@@ -1,14 +1,20 @@
 //! Detaches units from calls: one's own, or another's.
 
 use super::synthetic_events::SyntheticEvent;
-use super::{Acting, ActionError, Actor, Who, view};
-use crate::cad::rest::Target;
+use super::{ActionError, Actor, AuthorizedMember, CadActions, view};
+use crate::cad::rest::UnitSelector;
 use crate::ids::{GuildId, Ident, ServerId};
 use crate::world::Subject;
 
-impl Acting {
+impl CadActions {
     /// Leaves this call, if it is open.
-    pub(super) async fn leave_call(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, ActionError> {
+    pub(super) async fn leave_call(
+        &self,
+        actor: &Actor,
+        who: &AuthorizedMember,
+        server: ServerId,
+        subject: Subject,
+    ) -> Result<String, ActionError> {
         if self.look(server, move |world| view::open_number(world, subject)).await?.is_none() {
             return Err(self.over(actor.guild, server, subject).await);
         }
@@ -16,7 +22,7 @@ impl Acting {
     }
 
     /// Leaves all calls; for `only`, with the units that are on it.
-    pub(super) async fn leave(&self, who: &Who, server: ServerId, only: Option<Subject>) -> Result<String, ActionError> {
+    pub(super) async fn leave(&self, who: &AuthorizedMember, server: ServerId, only: Option<Subject>) -> Result<String, ActionError> {
         let mine = who.idents();
         let (idents, calls) = self
             .look(server, move |world| {
@@ -33,7 +39,7 @@ impl Acting {
             };
             return Err(ActionError::NothingToDo(said.to_owned()));
         };
-        let left = self.0.deps.actor.detach(&who.granted, server, &Target::Idents(idents.clone())).await;
+        let left = self.0.deps.actor.detach(&who.granted, server, &UnitSelector::Idents(idents.clone())).await;
         let left = self.doubted(server, left)?;
         // A second attempt that finds nobody on a call names nobody.
         let left = if left.is_empty() { idents } else { left };
@@ -46,13 +52,13 @@ impl Acting {
     /// Detaches units from the call they are on, which is this one.
     pub(super) async fn detach(
         &self,
-        who: &Who,
+        who: &AuthorizedMember,
         guild: GuildId,
         server: ServerId,
         subject: Subject,
         idents: &[Ident],
     ) -> Result<(), ActionError> {
-        let left = self.0.deps.actor.detach(&who.granted, server, &Target::Idents(idents.to_vec())).await;
+        let left = self.0.deps.actor.detach(&who.granted, server, &UnitSelector::Idents(idents.to_vec())).await;
         let left = self.answered(guild, server, subject, left).await?;
         let left = if left.is_empty() { idents.to_vec() } else { left };
         if let Subject::Dispatch(call, _) = subject {

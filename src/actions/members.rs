@@ -31,13 +31,13 @@ const ASKED_AT_MOST: u32 = 3;
 /// See [`ASKED_AT_MOST`] (ms).
 const ASKED_WITHIN: i64 = 60_000;
 /// Members held in memory; beyond it those read longest ago are dropped. The store keeps them all.
-const MOST: usize = 5_000;
+const MAX_MEMBERS_IN_MEMORY: usize = 5_000;
 /// Pages of the list of accounts read for one member: beyond it one request for them is cheaper.
-const MOST_PAGES: usize = 3;
+const MAX_LIST_PAGES: usize = 3;
 
 /// What is known about a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownMember {
     /// `None`: not linked.
     pub(super) member: Option<Member>,
     /// When the CAD said so.
@@ -46,7 +46,7 @@ pub(super) struct Known {
     pub(super) linked_at: UnixMs,
 }
 
-impl Known {
+impl KnownMember {
     /// Whether the facts may have changed, so that a refusal must not rest on them.
     pub(super) fn is_old(&self, now: UnixMs) -> bool {
         match self.member {
@@ -67,9 +67,9 @@ pub(super) struct Members {
     store: Store,
     clock: Clock,
     community: CommunityId,
-    known: Mutex<HashMap<UserId, Known>>,
+    known: Mutex<HashMap<UserId, KnownMember>>,
     /// By rank too: a member on duty doesn't wait behind the same request of somebody off duty.
-    asking: SingleFlight<(UserId, Rank), Result<Known, RestError>>,
+    asking: SingleFlight<(UserId, Rank), Result<KnownMember, RestError>>,
     /// Pages of the list of accounts being read, by start.
     paging: SingleFlight<(usize, Rank), Result<Page, RestError>>,
     pages: Mutex<Pages>,
@@ -100,15 +100,15 @@ impl Members {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, KnownMember>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Loads whose account is whose.
     pub(super) async fn restore(&self) {
-        match self.store.members(&self.community, MOST).await {
+        match self.store.members(&self.community, MAX_MEMBERS_IN_MEMORY).await {
             Ok(found) => self.lock().extend(found.into_iter().map(|(user, member, asked_at)| {
-                let known = Known { member: Some(member), asked_at, linked_at: asked_at };
+                let known = KnownMember { member: Some(member), asked_at, linked_at: asked_at };
                 (user, known)
             })),
             Err(error) => tracing::warn!(%error, "the members' accounts could not be read back; the CAD is asked anew"),
@@ -116,7 +116,7 @@ impl Members {
     }
 
     /// What is known about a member, if it is still trusted.
-    pub(super) fn remembered(&self, user: UserId) -> Option<Known> {
+    pub(super) fn remembered(&self, user: UserId) -> Option<KnownMember> {
         let now = self.clock.now();
         self.lock().get(&user).filter(|known| known.is_believed(now)).cloned()
     }
@@ -132,13 +132,13 @@ impl Members {
     }
 
     /// The last known account, however old.
-    async fn mapped(&self, user: UserId) -> Option<Known> {
+    async fn mapped(&self, user: UserId) -> Option<KnownMember> {
         let known = self.lock().get(&user).cloned();
         if let Some(known) = known {
             return known.member.is_some().then_some(known);
         }
         match self.store.member(&self.community, user).await {
-            Ok(found) => found.map(|(member, asked_at)| Known { member: Some(member), asked_at, linked_at: asked_at }),
+            Ok(found) => found.map(|(member, asked_at)| KnownMember { member: Some(member), asked_at, linked_at: asked_at }),
             Err(error) => {
                 tracing::warn!(%error, "a member's account could not be read back");
                 None
@@ -147,7 +147,7 @@ impl Members {
     }
 
     /// Who somebody is: the cached answer, else the CAD's.
-    pub(super) async fn known(&self, user: UserId) -> Result<Known, RestError> {
+    pub(super) async fn known(&self, user: UserId) -> Result<KnownMember, RestError> {
         match self.remembered(user) {
             Some(known) => Ok(known),
             None => Turn::during(Phase::Account, self.found_out(user)).await,
@@ -155,7 +155,7 @@ impl Members {
     }
 
     /// As [`Members::known`], without waiting for a turn.
-    pub(super) async fn known_at_once(&self, user: UserId) -> Result<Known, RestError> {
+    pub(super) async fn known_at_once(&self, user: UserId) -> Result<KnownMember, RestError> {
         match (self.remembered(user), self.mapped(user).await) {
             (Some(known), _) => Ok(known),
             (None, Some(mapped)) => self.refreshed(user, mapped, Rank::Background).await,
@@ -163,7 +163,7 @@ impl Members {
         }
     }
 
-    async fn found_out(&self, user: UserId) -> Result<Known, RestError> {
+    async fn found_out(&self, user: UserId) -> Result<KnownMember, RestError> {
         match self.mapped(user).await {
             Some(mapped) => {
                 let rank = self.rank_of(mapped.member.as_ref().map_or("", |member| &member.account));
@@ -174,7 +174,7 @@ impl Members {
     }
 
     /// The CAD's current answer, but not so often that one person uses up the shared limit: then the last one.
-    pub(super) async fn ask_again(&self, user: UserId) -> Result<Known, RestError> {
+    pub(super) async fn ask_again(&self, user: UserId) -> Result<KnownMember, RestError> {
         let now = self.clock.now();
         let last = self.remembered(user);
         if let Some(unlinked) = last.as_ref().filter(|known| known.member.is_none()) {
@@ -201,13 +201,13 @@ impl Members {
     }
 
     /// The CAD's current answer for a Discord id. Simultaneous requests for one member are combined.
-    async fn ask(&self, user: UserId, rank: Rank) -> Result<Known, RestError> {
+    async fn ask(&self, user: UserId, rank: Rank) -> Result<KnownMember, RestError> {
         self.asking
             .run_while(Self::comes_again, (user, rank), || async {
                 let account = self.cad.account_of(&Selector::Discord(user.0), rank).await?;
                 // Not before the answer: the wait for a turn may have been long.
                 let asked_at = self.clock.now();
-                let known = Known { member: account.map(member), asked_at, linked_at: asked_at };
+                let known = KnownMember { member: account.map(member), asked_at, linked_at: asked_at };
                 self.remember(user, known.clone());
                 let kept = match &known.member {
                     Some(member) => self.store.put_members(&self.community, vec![(user, member.clone(), asked_at)]).await,
@@ -222,7 +222,7 @@ impl Members {
     }
 
     /// A known member, refreshed from the list of accounts. If they aren't on it, they are requested alone.
-    async fn refreshed(&self, user: UserId, mapped: Known, rank: Rank) -> Result<Known, RestError> {
+    async fn refreshed(&self, user: UserId, mapped: KnownMember, rank: Rank) -> Result<KnownMember, RestError> {
         let Some(account) = mapped.member.as_ref().map(|member| member.account.to_ascii_lowercase()) else {
             return self.ask(user, rank).await;
         };
@@ -233,7 +233,7 @@ impl Members {
         }
         let mut next = self.pages().of(&account);
         let mut looked_at: Vec<usize> = Vec::new();
-        while let Some(offset) = next.filter(|offset| looked_at.len() < MOST_PAGES && !looked_at.contains(offset)) {
+        while let Some(offset) = next.filter(|offset| looked_at.len() < MAX_LIST_PAGES && !looked_at.contains(offset)) {
             looked_at.push(offset);
             let page = match self.page(offset, rank).await {
                 Ok(page) => page,
@@ -333,9 +333,9 @@ impl Members {
             .await
     }
 
-    fn remember(&self, user: UserId, known: Known) {
+    fn remember(&self, user: UserId, known: KnownMember) {
         let mut all = self.lock();
-        if all.len() >= MOST
+        if all.len() >= MAX_MEMBERS_IN_MEMORY
             && !all.contains_key(&user)
             && let Some(oldest) = all.iter().min_by_key(|(_, known)| known.asked_at).map(|(user, _)| *user)
         {
@@ -373,7 +373,7 @@ impl Pages {
     }
 
     fn seen(&mut self, accounts: impl Iterator<Item = String>, offset: usize) {
-        if self.of.len() > MOST {
+        if self.of.len() > MAX_MEMBERS_IN_MEMORY {
             self.of.clear();
         }
         self.of.extend(accounts.map(|account| (account, Some(offset))));
@@ -561,7 +561,7 @@ mod tests {
             assert_eq!(stage.while_time_passes(members.known(UserId(5_000))).await.unwrap().member, None);
             pages.push(stage.asked("/general/accounts") - before);
         }
-        assert_eq!(pages, [MOST_PAGES, 0]);
+        assert_eq!(pages, [MAX_LIST_PAGES, 0]);
         stage.end().await;
     }
 

@@ -35,8 +35,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::authorization::{self, ActingRule, Facts, Granted, Need, Permission, Refusal};
-use crate::cad::rest::{Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Target, Template, Turn};
+use crate::authorization::{self, ActionRule, Granted, MemberFacts, Need, Permission, Refusal};
+use crate::cad::rest::{Lookup, NewCustomDispatch, NewDispatch, NewEmergency, Object, Phase, RestError, Template, Turn, UnitSelector};
 use crate::ids::{CallId, GuildId, Ident, ServerId};
 use crate::ingest::{Look, Request};
 use crate::outbox::{PostSubject, SubjectKey};
@@ -44,15 +44,15 @@ use crate::refresh::Reason;
 use crate::render::text;
 use crate::world::{Server, Subject};
 
-use members::Known;
+use members::KnownMember;
 use rule::Ruled;
 use synthetic_events::SyntheticEvent;
 use view::{OwnUnit, named};
 
 pub use cad_action::CadAction;
 pub use error::ActionError;
-use handle::Who;
-pub use handle::{Acting, Actor, Deps};
+use handle::AuthorizedMember;
+pub use handle::{Actor, CadActions, Deps};
 pub use view::{CardState, WhoAmI};
 
 /// How long ingest may keep somebody waiting.
@@ -60,11 +60,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// An answer that took longer may be older than an event that came before it.
 const SLOW: Duration = Duration::from_secs(2);
 /// Longest note (characters); the CAD's own limit is not documented.
-pub const LONGEST_NOTE: usize = 900;
+pub const MAX_NOTE_CHARS: usize = 900;
 /// Each person may create one 911 in this time (ms).
 const BETWEEN_CALLS: i64 = 120_000;
 
-impl Acting {
+impl CadActions {
     /// Reads a server's world.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl Acting {
         done
     }
 
-    async fn perform(&self, actor: &Actor, who: &Who, server: ServerId, action: &CadAction) -> Result<String, ActionError> {
+    async fn perform(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, action: &CadAction) -> Result<String, ActionError> {
         match action {
             CadAction::Respond(subject @ Subject::Emergency(..)) => self.take_911(actor, who, server, *subject, true).await,
             CadAction::Respond(subject) => self.respond(actor, who, server, *subject).await,
@@ -261,7 +261,7 @@ impl Acting {
             }
             CadAction::NewFromTemplate(new) => {
                 // The CAD requires somebody on it.
-                let target = Target::Account(who.member.account.clone());
+                let target = UnitSelector::Account(who.member.account.clone());
                 let made =
                     self.0.deps.actor.create_custom_dispatch(&who.granted, server, &NewCustomDispatch { target, ..(**new).clone() }).await;
                 self.made(server, made).await
@@ -278,7 +278,7 @@ impl Acting {
         if self.0.deps.servers.contains(&server) { Ok(()) } else { Err(ActionError::NothingToDo(said())) }
     }
 
-    async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<Who, ActionError> {
+    async fn permitted(&self, actor: &Actor, server: ServerId, need: Need) -> Result<AuthorizedMember, ActionError> {
         self.ruled(actor, need.permission).await?;
         let mut known = self.0.members.known(actor.user).await?;
         // That may have taken minutes, in which the rule or the guild's link has changed.
@@ -287,7 +287,7 @@ impl Acting {
         loop {
             let (units, granted) = self.checked(&rule, actor, server, need, &known).await?;
             match (granted, known.member.clone()) {
-                (Ok(granted), Some(member)) => return Ok(Who { member, units, granted: Arc::new(granted) }),
+                (Ok(granted), Some(member)) => return Ok(AuthorizedMember { member, units, granted: Arc::new(granted) }),
                 (Ok(_), None) => return Err(Refusal::NotLinked.into()),
                 // Cached facts may be outdated: nobody is refused because of them. The units were read just now.
                 (Err(refusal), _)
@@ -308,14 +308,14 @@ impl Acting {
     /// The units somebody could act as, and whether they may.
     async fn checked(
         &self,
-        rule: &ActingRule,
+        rule: &ActionRule,
         actor: &Actor,
         server: ServerId,
         need: Need,
-        known: &Known,
+        known: &KnownMember,
     ) -> Result<(Vec<OwnUnit>, Result<Granted, Refusal>), ActionError> {
         let member = known.member.as_ref();
-        let facts = |units| Facts { roles: &actor.roles, member, units };
+        let facts = |units| MemberFacts { roles: &actor.roles, member, units };
         // If somebody is refused anyway, a request for their units is wasted.
         if let Err(refusal) = authorization::check(rule, facts(1), need) {
             return Ok((Vec::new(), Err(refusal)));
@@ -353,7 +353,7 @@ impl Acting {
 
     // ---- the actions ----
 
-    async fn respond(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, ActionError> {
+    async fn respond(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, subject: Subject) -> Result<String, ActionError> {
         let Some(unit) = who.unit() else { return Err(Refusal::NotOnDuty { server }.into()) };
         let (ident, name) = (unit.ident, text::line(&unit.name, 60));
         let Subject::Dispatch(call, _) = subject else {
@@ -415,14 +415,14 @@ impl Acting {
     /// One request for all. If the CAD doesn't know one of several, the others must not be affected: then each is sent alone.
     async fn attach_all(&self, granted: &Granted, server: ServerId, number: CallId, idents: Vec<Ident>) -> Result<Vec<Ident>, RestError> {
         let cad = &self.0.deps.actor;
-        match cad.attach(granted, server, number, &Target::Idents(idents.clone())).await {
+        match cad.attach(granted, server, number, &UnitSelector::Idents(idents.clone())).await {
             Err(RestError::NotThere { .. }) if idents.len() > 1 => {}
             answer => return answer,
         }
         let mut attached = Vec::new();
         let mut refused = None;
         for ident in idents {
-            match cad.attach(granted, server, number, &Target::Idents(vec![ident])).await {
+            match cad.attach(granted, server, number, &UnitSelector::Idents(vec![ident])).await {
                 Ok(more) => attached.extend(more),
                 Err(error) => {
                     let is_silence = error.is_silence();
@@ -440,13 +440,20 @@ impl Acting {
         }
     }
 
-    async fn note(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject, note: &str) -> Result<String, ActionError> {
+    async fn note(
+        &self,
+        actor: &Actor,
+        who: &AuthorizedMember,
+        server: ServerId,
+        subject: Subject,
+        note: &str,
+    ) -> Result<String, ActionError> {
         let note = note.trim();
         if note.is_empty() {
             return Err(ActionError::NothingToDo("An empty note was not sent.".to_owned()));
         }
-        if note.chars().count() > LONGEST_NOTE {
-            return Err(ActionError::NothingToDo(format!("A note has at most {LONGEST_NOTE} characters: shorten it and send it again.")));
+        if note.chars().count() > MAX_NOTE_CHARS {
+            return Err(ActionError::NothingToDo(format!("A note has at most {MAX_NOTE_CHARS} characters: shorten it and send it again.")));
         }
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
@@ -495,7 +502,7 @@ impl Acting {
         }
     }
 
-    async fn close(&self, actor: &Actor, who: &Who, server: ServerId, call: CallId) -> Result<String, ActionError> {
+    async fn close(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, call: CallId) -> Result<String, ActionError> {
         let (subject, number) = self.open(actor, server, call).await?;
         let key = (server, format!("close:{number}"));
         let closed = self
@@ -512,7 +519,7 @@ impl Acting {
         Ok(format!("⬛ Call #{number} is closed."))
     }
 
-    async fn dismiss(&self, actor: &Actor, who: &Who, server: ServerId, call: CallId) -> Result<String, ActionError> {
+    async fn dismiss(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, call: CallId) -> Result<String, ActionError> {
         let subject = self.waiting(actor, server, call).await?;
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
@@ -532,9 +539,9 @@ impl Acting {
         Ok(format!("☑️ Call #{number} is dismissed."))
     }
 
-    async fn status(&self, who: &Who, server: ServerId, status: i64) -> Result<String, ActionError> {
+    async fn status(&self, who: &AuthorizedMember, server: ServerId, status: i64) -> Result<String, ActionError> {
         let idents = who.idents();
-        let updated = self.0.deps.actor.set_status(&who.granted, server, &Target::Idents(idents.clone()), status).await;
+        let updated = self.0.deps.actor.set_status(&who.granted, server, &UnitSelector::Idents(idents.clone()), status).await;
         if self.doubted(server, updated)? == 0 {
             return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
@@ -551,7 +558,7 @@ impl Acting {
         })
     }
 
-    async fn call(&self, actor: &Actor, who: &Who, server: ServerId, new: &NewEmergency) -> Result<String, ActionError> {
+    async fn call(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, new: &NewEmergency) -> Result<String, ActionError> {
         if !self.rule(actor.guild)?.emergency {
             let said = "Placing calls from Discord is switched off here: somebody with Manage Server can switch it on with `/cad actions`.";
             return Err(ActionError::NothingToDo(said.to_owned()));

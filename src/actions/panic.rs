@@ -3,16 +3,16 @@
 
 use super::synthetic_events::SyntheticEvent;
 use super::view::named;
-use super::{Acting, ActionError, Actor, Who, view};
+use super::{ActionError, Actor, AuthorizedMember, CadActions, view};
 use crate::authorization::{Need, Permission};
-use crate::cad::rest::Target;
+use crate::cad::rest::UnitSelector;
 use crate::ids::{Ident, ServerId};
 use crate::refresh::Reason;
 use crate::render::text::SafeText;
 use crate::world::Subject;
 
-impl Acting {
-    pub(super) async fn panic(&self, who: &Who, server: ServerId, on: bool) -> Result<String, ActionError> {
+impl CadActions {
+    pub(super) async fn panic(&self, who: &AuthorizedMember, server: ServerId, on: bool) -> Result<String, ActionError> {
         let idents = who.idents();
         let mine = idents.clone();
         let already = self.look(server, move |world| mine.iter().all(|ident| view::in_panic(world, *ident) == on)).await?;
@@ -20,7 +20,7 @@ impl Acting {
             let said = if on { "Your panic is on already" } else { "Your panic is not on" };
             return Err(ActionError::NothingToDo(format!("{said}: nothing was sent.")));
         }
-        let updated = self.0.deps.actor.set_panic(&who.granted, server, &Target::Idents(idents.clone()), on).await;
+        let updated = self.0.deps.actor.set_panic(&who.granted, server, &UnitSelector::Idents(idents.clone()), on).await;
         if self.doubted(server, updated)? == 0 {
             return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
@@ -28,7 +28,13 @@ impl Acting {
         Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.to_owned())
     }
 
-    pub(super) async fn panic_over(&self, actor: &Actor, who: &Who, server: ServerId, subject: Subject) -> Result<String, ActionError> {
+    pub(super) async fn panic_over(
+        &self,
+        actor: &Actor,
+        who: &AuthorizedMember,
+        server: ServerId,
+        subject: Subject,
+    ) -> Result<String, ActionError> {
         let Subject::Panic(ident, _) = subject else {
             return Err(ActionError::NothingToDo("There is no panic here: nothing was sent.".to_owned()));
         };
@@ -48,7 +54,7 @@ impl Acting {
             .0
             .in_flight
             .run(key, || async {
-                let updated = self.0.deps.actor.set_panic(granted, server, &Target::Idents(vec![ident]), false).await?;
+                let updated = self.0.deps.actor.set_panic(granted, server, &UnitSelector::Idents(vec![ident]), false).await?;
                 if updated > 0 {
                     self.tell(server, SyntheticEvent::panic(&[ident], false)).await;
                 }
@@ -87,7 +93,7 @@ impl Acting {
         self.look(server, move |world| world.left_911(ident)).await.ok().flatten()
     }
 
-    /// As [`Acting::left_911`], for one's own units.
+    /// As [`CadActions::left_911`], for one's own units.
     pub async fn own_left_911(&self, actor: &Actor, server: ServerId) -> Option<Subject> {
         let who = self.permitted(actor, server, Need { permission: Permission::Account, on_duty: Some(server) }).await.ok()?;
         let idents = who.idents();

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::rule::Ruled;
-use super::{Acting, ActionError, Actor, view};
-use crate::authorization::{self, ActingRule, Facts, Member, Need, Permission};
+use super::{ActionError, Actor, CadActions, view};
+use crate::authorization::{self, ActionRule, Member, MemberFacts, Need, Permission};
 use crate::ids::{GuildId, ServerId};
 
 /// Longest wait for the CAD while somebody types: Discord needs the list within three seconds, and there may be further requests.
 const TYPING: Duration = Duration::from_millis(900);
 
-impl Acting {
+impl CadActions {
     /// The CAD's servers, the first one first.
     #[must_use]
     pub fn servers(&self) -> &[ServerId] {
@@ -23,7 +23,7 @@ impl Acting {
     ///
     /// # Errors
     /// [`ActionError::NotConnected`].
-    pub fn rule_of(&self, guild: GuildId) -> Result<ActingRule, ActionError> {
+    pub fn rule_of(&self, guild: GuildId) -> Result<ActionRule, ActionError> {
         self.rule(guild)
     }
 
@@ -49,7 +49,7 @@ impl Acting {
                 known
             }
         };
-        let facts = Facts { roles: &roles, member: known.member.as_ref(), units: 1 };
+        let facts = MemberFacts { roles: &roles, member: known.member.as_ref(), units: 1 };
         authorization::check(&rule, facts, Need { permission: Permission::SelfDispatch, on_duty: None }).is_ok()
     }
 

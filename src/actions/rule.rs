@@ -2,35 +2,35 @@
 //! wherever somebody acts from. Another linked server can require more with a rule of its own, never less, or anybody with a server of
 //! their own could get around it.
 
-use super::{Acting, ActionError, Actor};
-use crate::authorization::{self, ActingRule, Permission, Refusal};
+use super::{ActionError, Actor, CadActions};
+use crate::authorization::{self, ActionRule, Permission, Refusal};
 use crate::ids::{GuildId, RoleId};
 
 /// The rule that applies to somebody, and the roles they have in the rule's guild.
 #[derive(Clone, Debug)]
 pub(super) struct Ruled {
-    pub(super) rule: ActingRule,
+    pub(super) rule: ActionRule,
     pub(super) roles: Vec<RoleId>,
 }
 
-impl Acting {
+impl CadActions {
     /// How a guild lets its members act, as far as that needs no request: its own settings, without anything that the community's rule
     /// disables.
-    pub(super) fn rule(&self, guild: GuildId) -> Result<ActingRule, ActionError> {
+    pub(super) fn rule(&self, guild: GuildId) -> Result<ActionRule, ActionError> {
         let routing = self.0.deps.store.routing_now();
         let known = routing.guilds.get(&guild).filter(|known| known.community == self.0.deps.community).ok_or(ActionError::NotConnected)?;
-        let own = known.acting.clone();
+        let own = known.action_rule.clone();
         Ok(match self.community_rule(guild) {
             None => own,
-            Some((_, community)) => ActingRule { emergency: own.emergency && community.emergency, ..own },
+            Some((_, community)) => ActionRule { emergency: own.emergency && community.emergency, ..own },
         })
     }
 
     /// The community's rule and the guild it belongs to, seen from another guild; `None` = it is that guild's own.
-    fn community_rule(&self, seen_from: GuildId) -> Option<(GuildId, ActingRule)> {
+    fn community_rule(&self, seen_from: GuildId) -> Option<(GuildId, ActionRule)> {
         let routing = self.0.deps.store.routing_now();
         let first = routing.access.first(&self.0.deps.community).map(|link| link.guild).filter(|first| *first != seen_from)?;
-        Some((first, routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default()))
+        Some((first, routing.guilds.get(&first).map(|known| known.action_rule.clone()).unwrap_or_default()))
     }
 
     /// The rule for an action that needs `permission`; refused if somebody lacks its role.
@@ -40,7 +40,7 @@ impl Acting {
         let Some((first, community)) = self.community_rule(actor.guild) else {
             return Ok(Ruled { rule: own, roles: actor.roles.clone() });
         };
-        let rule = ActingRule { buttons: own.buttons, emergency: own.emergency, ..community };
+        let rule = ActionRule { buttons: own.buttons, emergency: own.emergency, ..community };
         let Some(role) = authorization::role_for(&rule, permission) else { return Ok(Ruled { rule, roles: Vec::new() }) };
         let roles = self.0.deps.roles.of(first, actor.user).await.map_err(|error| {
             tracing::warn!(%error, guild = %first, "somebody's roles in the Discord server that was linked first are not known");

@@ -10,7 +10,7 @@ use crate::render::text::{self, SafeText, safe};
 use crate::world::{Acknowledgement, Dispatch, Server, Subject, UnitState};
 
 /// Limit on a call's units shown in a panel.
-const MOST_UNITS: usize = 25;
+const MAX_UNITS_SHOWN: usize = 25;
 
 /// A unit that somebody can act as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ pub(super) fn card_state(world: &Server, subject: Subject) -> Option<CardState> 
         Subject::Event(..) => Some(bare("Page".to_owned())),
         Subject::Dispatch(id, _) => {
             let call = world.dispatches.get(&id)?;
-            let units = call.units.iter().take(MOST_UNITS).map(|ident| (*ident, named(world, *ident), call.primary == Some(*ident)));
+            let units = call.units.iter().take(MAX_UNITS_SHOWN).map(|ident| (*ident, named(world, *ident), call.primary == Some(*ident)));
             Some(CardState {
                 priority: match call.priority {
                     Some(Priority::Level(level)) => Some(level),

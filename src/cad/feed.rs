@@ -21,7 +21,7 @@ const MAX_READS: i64 = 90_000;
 
 /// The facts about a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct FeedFacts {
     /// Its hub session.
     pub link: Link,
     /// Since when.
@@ -38,7 +38,7 @@ pub struct Look {
 
 /// Why no events come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum SilenceCause {
     /// The hub session is down, with the reason if known.
     Link(Option<String>),
     /// No event although units are on duty.
@@ -55,7 +55,7 @@ pub enum News {
     Lost {
         /// The last sign of life.
         since: UnixMs,
-        cause: Cause,
+        cause: SilenceCause,
     },
     /// An event came after all: time to read what was missed.
     Stirs,
@@ -109,12 +109,12 @@ impl Feed {
     }
 
     /// Checks once.
-    pub fn look(&mut self, look: &Look, now: UnixMs) -> Option<News> {
+    pub fn look(&mut self, look: &FeedFacts, now: UnixMs) -> Option<News> {
         self.follow(look, now);
         match self.state {
             State::Well => {
                 let (since, before, cause) = self.lost_by_link(look, now).or_else(|| self.lost_by_silence(look, now))?;
-                let by_link = matches!(cause, Cause::Link(_));
+                let by_link = matches!(cause, SilenceCause::Link(_));
                 self.state = State::Lost(Loss { since, told_at: now, by_link, before });
                 Some(News::Lost { since, cause })
             }
@@ -144,7 +144,7 @@ impl Feed {
         }
     }
 
-    fn follow(&mut self, look: &Look, now: UnixMs) {
+    fn follow(&mut self, look: &FeedFacts, now: UnixMs) {
         let ready = look.link == Link::Ready;
         self.ready_since = if ready { self.ready_since.or(Some(now)) } else { None };
         let away = self.hub && !ready && !matches!(look.link, Link::Rejected(_) | Link::Contested);
@@ -155,7 +155,7 @@ impl Feed {
         self.on_duty_since = if look.on_duty > 0 { self.on_duty_since.or(Some(now)) } else { None };
     }
 
-    fn lost_by_link(&self, look: &Look, now: UnixMs) -> Option<(UnixMs, usize, Cause)> {
+    fn lost_by_link(&self, look: &FeedFacts, now: UnixMs) -> Option<(UnixMs, usize, SilenceCause)> {
         let (since, before) = self.away?;
         // Events from another source count too.
         if now.since(since) < LINK_AWAY || self.heard.0 > since {
@@ -165,10 +165,10 @@ impl Feed {
             Link::Down(reason) => Some(reason.clone()),
             _ => None,
         };
-        Some((since, before, Cause::Link(reason)))
+        Some((since, before, SilenceCause::Link(reason)))
     }
 
-    fn lost_by_silence(&self, look: &Look, now: UnixMs) -> Option<(UnixMs, usize, Cause)> {
+    fn lost_by_silence(&self, look: &FeedFacts, now: UnixMs) -> Option<(UnixMs, usize, SilenceCause)> {
         let (silence, on_duty_since) = (self.silence?, self.on_duty_since?);
         let link_tells =
             matches!(look.link, Link::Rejected(_) | Link::Contested) || self.away.is_some_and(|(since, _)| self.heard.0 <= since);
@@ -176,11 +176,11 @@ impl Feed {
         if link_tells || now.since(quiet_since) < silence {
             return None;
         }
-        Some((self.heard.0, self.heard.1, Cause::Silence { hub: self.ready_since.is_some() }))
+        Some((self.heard.0, self.heard.1, SilenceCause::Silence { hub: self.ready_since.is_some() }))
     }
 }
 
-impl Cause {
+impl SilenceCause {
     /// The fix, for people.
     #[must_use]
     pub fn hint(&self, server: ServerId) -> String {
@@ -211,14 +211,14 @@ mod tests {
     /// A feed and its facts, with a second between checks.
     struct Watch {
         feed: Feed,
-        look: Look,
+        look: FeedFacts,
         now: UnixMs,
     }
 
     impl Watch {
         fn new(hub: bool, minutes: u32, reads: bool) -> Self {
             let now = UnixMs(START);
-            Self { feed: Feed::new(hub, minutes, reads, now), look: Look::default(), now }
+            Self { feed: Feed::new(hub, minutes, reads, now), look: FeedFacts::default(), now }
         }
 
         /// Checks each second for so long: all news, with their second.
@@ -255,7 +255,7 @@ mod tests {
     }
 
     fn lost_link(second: i64) -> News {
-        News::Lost { since: at(second), cause: Cause::Link(Some("closed".into())) }
+        News::Lost { since: at(second), cause: SilenceCause::Link(Some("closed".into())) }
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_link_that_never_came_up_is_lost_and_one_that_flaps_is_not() {
         let mut watch = Watch::new(true, 10, true);
-        assert_eq!(watch.pass(120), [(61, News::Lost { since: at(1), cause: Cause::Link(None) })]);
+        assert_eq!(watch.pass(120), [(61, News::Lost { since: at(1), cause: SilenceCause::Link(None) })]);
         let mut watch = Watch::new(true, 10, true);
         for _ in 0..20 {
             watch.link(down());
@@ -326,7 +326,7 @@ mod tests {
         let mut watch = Watch::new(false, 10, true);
         assert_eq!(watch.pass(3_600), []);
         watch.look.on_duty = 2;
-        let silence = Cause::Silence { hub: false };
+        let silence = SilenceCause::Silence { hub: false };
         assert_eq!(watch.pass(1_800), [(4_201, News::Lost { since: at(0), cause: silence.clone() })]);
         watch.event();
         assert_eq!(watch.pass(1), [(5_401, News::Stirs)]);
@@ -356,7 +356,7 @@ mod tests {
             assert_eq!(watch.pass(600), []);
             let news = watch.pass(5);
             assert_eq!(news.len(), expected);
-            assert!(news.iter().all(|(_, news)| matches!(news, News::Lost { cause: Cause::Silence { hub: true }, .. })), "{news:?}");
+            assert!(news.iter().all(|(_, news)| matches!(news, News::Lost { cause: SilenceCause::Silence { hub: true }, .. })), "{news:?}");
             // The hub session alone proves nothing, an event does.
             watch.link(down());
             watch.pass(5);
@@ -380,7 +380,7 @@ mod tests {
             watch.event();
         }
         let news = watch.pass(700);
-        assert!(matches!(&news[..], [(_, News::Lost { cause: Cause::Silence { hub: false }, .. })]), "{news:?}");
+        assert!(matches!(&news[..], [(_, News::Lost { cause: SilenceCause::Silence { hub: false }, .. })]), "{news:?}");
         watch.event();
         let news: Vec<News> = watch.pass(2).into_iter().map(|(_, news)| news).collect();
         assert!(matches!(&news[..], [News::Stirs, News::Back { .. }]), "{news:?}");
@@ -390,10 +390,10 @@ mod tests {
     fn hints_name_what_to_check() {
         let server = ServerId(7);
         for (cause, words) in [
-            (Cause::Link(Some("closed".into())), &["closed", "SONORAN_HUB_URL"][..]),
-            (Cause::Link(None), &["not come up"]),
-            (Cause::Silence { hub: true }, &["server 7", "SONORAN_HUB=off", "pushEventForwardUrl"]),
-            (Cause::Silence { hub: false }, &["?server=7", "LISTEN_ADDR", "SONORAN_SILENCE_MINUTES"]),
+            (SilenceCause::Link(Some("closed".into())), &["closed", "SONORAN_HUB_URL"][..]),
+            (SilenceCause::Link(None), &["not come up"]),
+            (SilenceCause::Silence { hub: true }, &["server 7", "SONORAN_HUB=off", "pushEventForwardUrl"]),
+            (SilenceCause::Silence { hub: false }, &["?server=7", "LISTEN_ADDR", "SONORAN_SILENCE_MINUTES"]),
         ] {
             let hint = cause.hint(server);
             assert!(words.iter().all(|word| hint.contains(word)), "{hint}");

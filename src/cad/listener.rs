@@ -33,7 +33,7 @@ use crate::ids::{CommunityId, ServerId};
 use crate::intake::{Intake, IntakeError};
 use crate::json::{Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
-use bodies::{Bodies, NoRoom, Reading};
+use bodies::{Bodies, BodyReader, NoRoom};
 
 pub use bodies::MAX_BODY;
 
@@ -213,7 +213,7 @@ impl Port {
         answer
     }
 
-    async fn take(&self, body: Reading, asked: Option<Result<ServerId, String>>, peer: IpAddr) -> Answer {
+    async fn take(&self, body: BodyReader, asked: Option<Result<ServerId, String>>, peer: IpAddr) -> Answer {
         let shared = &self.listener.0;
         let sealed = match envelope::look(body.bytes()) {
             Ok(sealed) => sealed,
@@ -274,7 +274,7 @@ impl Shared {
         headers: &HeaderMap,
         body: &mut (impl Body<Data = Bytes> + Unpin),
         client: Option<IpAddr>,
-    ) -> Result<Reading, Answer> {
+    ) -> Result<BodyReader, Answer> {
         let deadline = Instant::now() + BODY_TIME;
         let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
         if declared.is_some_and(|length| length > MAX_BODY as u64) {
@@ -294,7 +294,7 @@ impl Shared {
         }
     }
 
-    async fn collect(&self, body: &mut (impl Body<Data = Bytes> + Unpin), client: Option<IpAddr>) -> Result<Reading, Answer> {
+    async fn collect(&self, body: &mut (impl Body<Data = Bytes> + Unpin), client: Option<IpAddr>) -> Result<BodyReader, Answer> {
         let mut read = self.bodies.begin(client);
         let cut = read.cut.clone();
         loop {

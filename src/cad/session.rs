@@ -29,15 +29,15 @@ use crate::clock::Clock;
 use crate::event::{EnvelopeError, RawEvent, Source, envelope};
 use crate::ids::{CommunityId, ServerId};
 use crate::intake::Intake;
-use crate::json::{Reader, Secrets, Sent};
+use crate::json::{JsonReader, Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
-use crate::ops::{Part, Readiness};
+use crate::ops::{Readiness, ReadyPart};
 use crate::shutdown::Tasks;
 use crate::status::{Link, Status, contested};
 
 /// Pushes that may wait for ingest, and their bytes. Beyond it the newest are dropped and counted: the hub can't be asked to wait.
-const WAITING: usize = 16_384;
-const WAITING_BYTES: usize = 24 << 20;
+const MAX_QUEUED_PUSHES: usize = 16_384;
+const MAX_QUEUED_BYTES: usize = 24 << 20;
 /// Longest push that is read, in bytes: twice the listener's limit, since a push may be a text that contains the event.
 const MAX_PUSH: usize = 2 << 20;
 /// First wait after rejected credentials; doubles up to [`REJECTED_MAX`].
@@ -53,7 +53,7 @@ const MAX_WORDS: usize = 200;
 
 /// The inputs of a session.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct HubSession {
     pub community: CommunityId,
     pub key: SecretString,
     /// Which server's events.
@@ -84,7 +84,7 @@ pub struct LinkChange {
     pub to: Link,
 }
 
-impl Session {
+impl HubSession {
     /// Runs until draining begins; then closes the connection properly and forwards what had arrived.
     ///
     /// # Errors
@@ -94,9 +94,9 @@ impl Session {
         let retry = GivesWay { backoff: Backoff::new(fastrand::f64), rivalry: Arc::clone(&rivalry) };
         let hub = Hub::builder(&self.url).tls(Arc::clone(&self.tls)).negotiation(self.negotiation).redirects(self.redirects.clone());
         let hub = hub.header("User-Agent", concat!("tenfour/", env!("CARGO_PKG_VERSION")));
-        let (hub, mut task) = hub.retry(retry).max_queued(WAITING_BYTES).build()?;
+        let (hub, mut task) = hub.retry(retry).max_queued(MAX_QUEUED_BYTES).build()?;
         // Before signing in: the first event may come with the very answer.
-        let events = task.on("pushEvent", WAITING);
+        let events = task.on("pushEvent", MAX_QUEUED_PUSHES);
         let sign_in = Arc::new(SignIn {
             community: self.community.clone(),
             key: self.key.clone(),
@@ -205,7 +205,7 @@ impl Session {
 
     fn tell(&self, link: Link) {
         self.metrics.hub_connected(self.server, link == Link::Ready);
-        let part = Part::Hub(self.server);
+        let part = ReadyPart::Hub(self.server);
         match (&link, &self.readiness) {
             (Link::Ready, Some(readiness)) => readiness.ready(part),
             (Link::Down(reason) | Link::Rejected(reason), Some(readiness)) => readiness.not_ready(part, reason.clone()),
@@ -356,7 +356,7 @@ fn is_missing_method(words: &str) -> bool {
 
 /// `{success, error, count}`: a missing object, or `success` absent or false, is a rejection (docs/cad-contract.md#h5).
 fn read_answer(answer: &RawValue) -> Result<Option<i64>, String> {
-    let answer: Value = Reader::new(MAX_ANSWER_VALUES, &Secrets::default()).read(answer.get().as_bytes()).unwrap_or_default();
+    let answer: Value = JsonReader::new(MAX_ANSWER_VALUES, &Secrets::default()).read(answer.get().as_bytes()).unwrap_or_default();
     if answer.get("success").and_then(Value::as_bool) == Some(true) {
         return Ok(answer.get("count").and_then(Value::as_i64));
     }

@@ -18,7 +18,7 @@ use super::errors::Error;
 use super::wording::and;
 use crate::ids::{GuildId, UserId};
 use crate::render::Labels;
-use crate::store::audit::{Entry, Kind};
+use crate::store::audit::{AuditEntry, AuditKind};
 use crate::store::{Guild, Routing};
 
 /// Commands that change no setting themselves, by their qualified names. Everything else is recorded.
@@ -100,7 +100,7 @@ async fn note_as(context: &CommandContext, by: (GuildId, UserId), action: String
         return;
     }
     let at = context.clock.now();
-    let entry = Entry { guild, at, user, kind: Kind::Setting, action, target: and(&target), detail, outcome: outcome.to_owned() };
+    let entry = AuditEntry { guild, at, user, kind: AuditKind::Setting, action, target: and(&target), detail, outcome: outcome.to_owned() };
     // The setting is stored, and the person was told so: a failed record is the operator's problem.
     if let Err(error) = context.store.audit(entry).await {
         tracing::error!(%error, %guild, %user, "a change of settings could not be recorded");
@@ -143,16 +143,16 @@ fn changed(before: &Routing, after: &Routing, guild: GuildId) -> Vec<String> {
     // Destructured, so that new parts of a guild aren't forgotten here. Whether it is known at all isn't a setting.
     let own = |routing: &Routing| {
         routing.guilds.get(&guild).cloned().map_or_else(Default::default, |guild| {
-            let Guild { id: _, community: _, notices, labels, quiet, acting } = guild;
-            (notices, (*labels).clone(), quiet, acting)
+            let Guild { id: _, community: _, notices, labels, quiet, action_rule } = guild;
+            (notices, (*labels).clone(), quiet, action_rule)
         })
     };
-    let ((notices, words, quiet, acting), now): ((_, Labels, _, _), _) = (own(before), own(after));
+    let ((notices, words, quiet, action_rule), now): ((_, Labels, _, _), _) = (own(before), own(after));
     let differs = [
         (notices != now.0, "notices channel"),
         (words != now.1, "words"),
         (quiet != now.2, "quiet hours"),
-        (acting != now.3, "acting in the CAD"),
+        (action_rule != now.3, "acting in the CAD"),
     ];
     said.extend(differs.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what.to_owned()));
     said

@@ -12,10 +12,10 @@ use crate::ids::GuildId;
 use crate::render::text;
 use crate::route::filter::Service;
 use crate::route::{Board, Route};
-use crate::store::duty::Member;
+use crate::store::duty::DutyMember;
 
 /// Discord's limit on choices.
-const MOST: usize = 25;
+const MAX_CHOICES: usize = 25;
 /// Longest name of a choice (UTF-16 units).
 const NAME: usize = 100;
 
@@ -77,8 +77,8 @@ pub(super) async fn member(ctx: Context<'_>, partial: &str) -> CreateAutocomplet
         known.into_iter().map(|(member, name, callsign)| {
             let shown = report::shown(&name, &callsign);
             let value = match member {
-                Member::Account(account) => account,
-                Member::Unit(..) => shown.clone(),
+                DutyMember::Account(account) => account,
+                DutyMember::Unit(..) => shown.clone(),
             };
             (shown, value)
         }),
@@ -135,7 +135,7 @@ fn longer(known: &[(String, String)], partial: &str, free: bool) -> Vec<(String,
     }
     // A truncated value would be a different one.
     shown.retain(|(_, value)| text::units(value) <= NAME);
-    shown.truncate(MOST);
+    shown.truncate(MAX_CHOICES);
     shown
         .into_iter()
         .map(|(name, value)| (text::plain(&name, NAME).into_string(), value))
@@ -149,13 +149,13 @@ fn words(shown: impl Iterator<Item = (String, String)>, partial: &str) -> Create
     let fits =
         |(name, value): &(String, String)| wanted.is_empty() || value.to_lowercase() == wanted || name.to_lowercase().contains(&wanted);
     let choices = shown.filter(fits).map(|(name, value)| (text::plain(&name, NAME), text::cut(&value, NAME)));
-    let choices = choices.filter(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty()).take(MOST);
+    let choices = choices.filter(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty()).take(MAX_CHOICES);
     CreateAutocompleteResponse::new().set_choices(choices.map(|(name, value)| AutocompleteChoice::new(name, value)).collect())
 }
 
 /// Time zones, the likely ones first.
 pub(super) async fn timezone(_: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
-    let named = crate::route::timezones(partial).into_iter().take(MOST).map(|name| AutocompleteChoice::new(name.clone(), name));
+    let named = crate::route::timezones(partial).into_iter().take(MAX_CHOICES).map(|name| AutocompleteChoice::new(name.clone(), name));
     CreateAutocompleteResponse::new().set_choices(named.collect())
 }
 
@@ -169,7 +169,7 @@ fn fitting(shown: impl Iterator<Item = (String, i64)>, partial: &str) -> Vec<(St
     shown
         .filter(|(name, value)| wanted.is_empty() || value.to_string() == wanted || name.to_lowercase().contains(&wanted))
         .map(|(name, value)| (text::cut(&name, NAME), value))
-        .take(MOST)
+        .take(MAX_CHOICES)
         .collect()
 }
 
@@ -193,7 +193,7 @@ mod tests {
     fn what_is_typed_narrows_and_limits_hold() {
         let all = || (1..=60).map(|id| (format!("#{id} 911 → #{}", "x".repeat(120)), id));
         let shown = fitting(all(), "");
-        assert_eq!(shown.len(), MOST);
+        assert_eq!(shown.len(), MAX_CHOICES);
         assert!(shown.iter().all(|(name, _)| text::units(name) <= NAME));
         assert_eq!(fitting(all(), " #60 ").iter().map(|(_, id)| *id).collect::<Vec<_>>(), [60]);
         assert_eq!(fitting([("Main (server 1)".to_owned(), 1), ("Event".to_owned(), 2)].into_iter(), "mAiN").len(), 1);

@@ -4,7 +4,7 @@ use super::calls::{OnDuty, OpenCall};
 use super::context::{CommandContext, Context, actor, guild_of};
 use super::errors::Error;
 use super::{calls, reply, waiting};
-use crate::actions::{Acting, ActionError, Actor, CadAction};
+use crate::actions::{ActionError, Actor, CadAction, CadActions};
 use crate::authorization::Permission;
 use crate::ids::{CallId, GuildId, Ident, ServerId, UserId};
 use crate::render::Labels;
@@ -23,21 +23,26 @@ pub(super) fn labels(context: &CommandContext, guild: GuildId) -> Labels {
 }
 
 /// The chosen server, else the one on which the member is on duty, else the first.
-pub(super) async fn server(acting: &Acting, actor: &Actor, chosen: Option<i64>) -> Result<ServerId, Error> {
-    server_for(acting, actor, chosen, Permission::Account).await
+pub(super) async fn server(cad_actions: &CadActions, actor: &Actor, chosen: Option<i64>) -> Result<ServerId, Error> {
+    server_for(cad_actions, actor, chosen, Permission::Account).await
 }
 
 /// [`server`] for an action that needs `permission`.
-pub(super) async fn server_for(acting: &Acting, actor: &Actor, chosen: Option<i64>, permission: Permission) -> Result<ServerId, Error> {
-    let Some(chosen) = chosen else { return Ok(acting.server_of(actor, permission).await?) };
-    let known = acting.servers().iter().find(|server| i64::from(server.0) == chosen).copied();
+pub(super) async fn server_for(
+    cad_actions: &CadActions,
+    actor: &Actor,
+    chosen: Option<i64>,
+    permission: Permission,
+) -> Result<ServerId, Error> {
+    let Some(chosen) = chosen else { return Ok(cad_actions.server_of(actor, permission).await?) };
+    let known = cad_actions.servers().iter().find(|server| i64::from(server.0) == chosen).copied();
     known.ok_or_else(|| Error::refused(format!("This bot watches no server {chosen}: choose one from the list.")))
 }
 
 /// Runs the action and shows its result. The command was deferred before.
 pub(super) async fn act(ctx: Context<'_>, actor: &Actor, server: ServerId, action: CadAction) -> Result<(), Error> {
-    let acting = ctx.data().acting(actor.guild)?;
-    let said = patiently(ctx, acting.act(actor, server, action)).await?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
+    let said = patiently(ctx, cad_actions.act(actor, server, action)).await?;
     reply::say(ctx, said).await
 }
 
@@ -53,22 +58,22 @@ pub(super) async fn patiently<T>(ctx: Context<'_>, work: impl Future<Output = T>
 }
 
 /// What is open on all servers, the most urgent and newest first.
-pub(super) async fn open_calls(acting: &Acting, labels: &Labels) -> Result<Vec<OpenCall>, ActionError> {
+pub(super) async fn open_calls(cad_actions: &CadActions, labels: &Labels) -> Result<Vec<OpenCall>, ActionError> {
     let mut all = Vec::new();
-    for server in acting.servers().iter().copied() {
+    for server in cad_actions.servers().iter().copied() {
         let labels = labels.clone();
-        all.extend(acting.look(server, move |world| calls::open(world, server, &labels)).await?);
+        all.extend(cad_actions.look(server, move |world| calls::open(world, server, &labels)).await?);
     }
     calls::sort(&mut all);
     Ok(all)
 }
 
 /// Units on duty on all servers, or those attached to a call.
-pub(super) async fn units(acting: &Acting, labels: &Labels, of: Option<On>, attached: bool) -> Result<Vec<OnDuty>, ActionError> {
+pub(super) async fn units(cad_actions: &CadActions, labels: &Labels, of: Option<On>, attached: bool) -> Result<Vec<OnDuty>, ActionError> {
     let mut all = Vec::new();
-    for server in acting.servers().iter().copied().filter(|server| of.is_none_or(|of| of.server == *server)) {
+    for server in cad_actions.servers().iter().copied().filter(|server| of.is_none_or(|of| of.server == *server)) {
         let (labels, subject) = (labels.clone(), of.filter(|_| attached).map(|of| of.subject));
-        all.extend(acting.look(server, move |world| calls::units(world, server, &labels, subject)).await?);
+        all.extend(cad_actions.look(server, move |world| calls::units(world, server, &labels, subject)).await?);
     }
     Ok(all)
 }
@@ -83,19 +88,19 @@ pub(super) async fn call_like(ctx: Context<'_>, actor: &Actor, typed: &str, is_d
     if let Some(on) = On::parse(typed.trim()) {
         return Ok(on);
     }
-    let acting = ctx.data().acting(actor.guild)?;
-    acting.rule_of(actor.guild)?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
+    cad_actions.rule_of(actor.guild)?;
     let Ok(number) = typed.trim().trim_start_matches('#').parse::<i64>() else {
         return Err(Error::refused("Choose a call from the list that appears while you type, or type its number."));
     };
-    let open = open_calls(&acting, &labels(ctx.data(), actor.guild)).await?;
+    let open = open_calls(&cad_actions, &labels(ctx.data(), actor.guild)).await?;
     let mut fitting: Vec<&OpenCall> = open.iter().filter(|call| call.number == Some(CallId(number))).collect();
     if let Some(wanted) = is_dispatch
         && fitting.iter().any(|call| call.is_dispatch() == wanted)
     {
         fitting.retain(|call| call.is_dispatch() == wanted);
     }
-    let own = if fitting.len() > 1 { Some(acting.server_of(actor, Permission::Account).await?) } else { None };
+    let own = if fitting.len() > 1 { Some(cad_actions.server_of(actor, Permission::Account).await?) } else { None };
     // A dispatch call and a 911 may have one number: the first of the list is the more urgent one.
     let on = fitting.iter().find(|call| Some(call.on.server) == own).or(fitting.first());
     on.map(|call| call.on).ok_or_else(|| Error::refused(format!("There is no open call #{number}: `/call list` shows what is open.")))
@@ -126,7 +131,7 @@ pub(super) async fn unit(ctx: Context<'_>, on: On, typed: &str) -> Result<Ident,
     {
         return if ServerId(server) == on.server { Ok(Ident(ident)) } else { Err(elsewhere()) };
     }
-    let known = units(&ctx.data().acting(guild_of(ctx)?)?, Labels::usual(), Some(on), false).await?;
+    let known = units(&ctx.data().cad_actions(guild_of(ctx)?)?, Labels::usual(), Some(on), false).await?;
     let named: Vec<&OnDuty> = known.iter().filter(|unit| unit.callsign.eq_ignore_ascii_case(typed)).collect();
     match (&named[..], typed.parse::<i64>()) {
         ([one], _) => Ok(one.ident),

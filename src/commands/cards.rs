@@ -16,9 +16,9 @@ use super::card_buttons::{button_of, list_of, offer};
 use super::context::{CommandContext, actor};
 use super::custom_id::CustomId;
 use super::errors::Error;
-use super::reply::{BLUE, Page, YELLOW};
+use super::reply::{BLUE, ReplyPage, YELLOW};
 use super::{calls, waiting};
-use crate::actions::{ActionError, Actor, CadAction, CardState, LONGEST_NOTE};
+use crate::actions::{ActionError, Actor, CadAction, CardState, MAX_NOTE_CHARS};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
 use crate::render::button::{On, Verb};
@@ -28,7 +28,7 @@ use crate::world::Subject;
 /// The text typed into a form.
 const TYPED: &str = "typed";
 /// Longest postal (characters).
-const LONGEST_POSTAL: u16 = 20;
+const MAX_POSTAL_CHARS: u16 = 20;
 
 /// A press, or a choice from a list.
 pub(super) async fn press(
@@ -89,33 +89,34 @@ pub(super) async fn form(
 
 enum Answer {
     Said(String),
-    Panel(Page),
+    Panel(ReplyPage),
     /// A panic is over, and the 911 that the game created for it still waits.
     Offer(String, On),
 }
 
 /// Asks for confirmation before ending another unit's panic.
-fn question(on: On, name: &str) -> Page {
+fn question(on: On, name: &str) -> ReplyPage {
     let text = format!("This is {name}'s panic, not yours. Ending it tells everyone that {name} is safe.");
     let rows = vec![CreateActionRow::Buttons(vec![button_of(Verb::OverSure, on)])];
-    Page { rows, ..Page::new("End this panic?", text, YELLOW) }
+    ReplyPage { rows, ..ReplyPage::new("End this panic?", text, YELLOW) }
 }
 
 async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: Option<&str>) -> Result<Answer, ActionError> {
-    let acting = context.acting(who.guild)?;
+    let cad_actions = context.cad_actions(who.guild)?;
     let On { server, subject } = on;
     let number = |given: Option<&str>| given.and_then(|text| text.parse::<i64>().ok());
     let nothing = || ActionError::NothingToDo("Nothing was chosen: nothing was sent.".to_owned());
     if matches!(verb, Verb::Close | Verb::Dismiss | Verb::AlsoClear | Verb::Postal | Verb::Priority | Verb::Primary) {
         // These name a call by its number, which may be another call's by now.
-        acting.card(who.guild, server, subject).await?;
+        cad_actions.card(who.guild, server, subject).await?;
     }
     let action = match (verb, subject) {
         (Verb::More | Verb::Panel, _) => {
-            let mut state = acting.card(who.guild, server, subject).await?;
+            let mut state = cad_actions.card(who.guild, server, subject).await?;
             // Its names are escaped for messages: a list would show the backslashes.
             let idents: Vec<Ident> = state.units.iter().map(|(ident, ..)| *ident).collect();
-            let names = acting.look(server, move |world| idents.iter().map(|ident| calls::unit_name(world, *ident)).collect::<Vec<_>>());
+            let names =
+                cad_actions.look(server, move |world| idents.iter().map(|ident| calls::unit_name(world, *ident)).collect::<Vec<_>>());
             for ((_, shown, _), name) in state.units.iter_mut().zip(names.await?) {
                 *shown = name;
             }
@@ -125,7 +126,7 @@ async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: O
         (Verb::Respond, _) => CadAction::Respond(subject),
         (Verb::Take, _) => CadAction::Acknowledge(subject),
         (Verb::Over, _) => {
-            if let Some(name) = acting.others_panic(who, server, subject).await? {
+            if let Some(name) = cad_actions.others_panic(who, server, subject).await? {
                 return Ok(Answer::Panel(question(on, &name)));
             }
             CadAction::PanicOver(subject)
@@ -143,9 +144,9 @@ async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: O
         (Verb::Primary, Subject::Dispatch(call, _)) => CadAction::Primary(call, number(given).map(Ident).ok_or_else(nothing)?),
         _ => return Err(ActionError::NothingToDo("This cannot be done here: nothing was sent.".to_owned())),
     };
-    let said = acting.act(who, server, action).await?;
+    let said = cad_actions.act(who, server, action).await?;
     let left = match (verb, subject) {
-        (Verb::Over | Verb::OverSure, Subject::Panic(ident, _)) => acting.left_911(server, ident).await,
+        (Verb::Over | Verb::OverSure, Subject::Panic(ident, _)) => cad_actions.left_911(server, ident).await,
         _ => None,
     };
     Ok(match left {
@@ -184,10 +185,10 @@ fn form_of(verb: Verb, on: On) -> Option<CreateModal> {
         Subject::Emergency(id, _) | Subject::Dispatch(id, _) => format!("call{id:#}"),
         Subject::Panic(..) | Subject::Event(..) => return None,
     };
-    let longest = u16::try_from(LONGEST_NOTE).unwrap_or(u16::MAX);
+    let longest = u16::try_from(MAX_NOTE_CHARS).unwrap_or(u16::MAX);
     let (title, style, label, longest) = match verb {
         Verb::Note => (format!("Note on {what}"), InputTextStyle::Paragraph, "Note (your CAD name is put under it)", longest),
-        Verb::Postal => (format!("Postal of {what}"), InputTextStyle::Short, "Postal", LONGEST_POSTAL),
+        Verb::Postal => (format!("Postal of {what}"), InputTextStyle::Short, "Postal", MAX_POSTAL_CHARS),
         _ => return None,
     };
     let input = CreateInputText::new(style, label, TYPED).min_length(1).max_length(longest).required(true);
@@ -195,7 +196,7 @@ fn form_of(verb: Verb, on: On) -> Option<CreateModal> {
 }
 
 /// The actions on a card, for one person.
-fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
+fn panel(on: On, state: &CardState, labels: &Labels) -> ReplyPage {
     let verbs: &[Verb] = match (on.subject, state.taken) {
         (Subject::Dispatch(..), _) => &[Verb::Respond, Verb::Detach, Verb::Note, Verb::Postal, Verb::Close],
         (Subject::Emergency(..), None) => &[Verb::Respond, Verb::Note, Verb::Take, Verb::Dismiss],
@@ -223,7 +224,7 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> Page {
         Subject::Emergency(id, _) => format!("{}{id:#}", text::line(&labels.emergency, 24)),
         _ => state.what.clone(),
     };
-    Page { rows, ..Page::new(what, text, BLUE) }
+    ReplyPage { rows, ..ReplyPage::new(what, text, BLUE) }
 }
 
 #[cfg(test)]

@@ -6,27 +6,27 @@ use serenity::all::{AutocompleteChoice, CreateAutocompleteResponse, ResolvedValu
 use super::cad_args;
 use super::calls::OpenCall;
 use super::context::Context;
-use crate::actions::{Acting, Actor};
+use crate::actions::{Actor, CadActions};
 use crate::render::button::On;
 use crate::render::{Labels, text};
 
 /// Discord's limit on choices.
-const MOST: usize = 25;
+const MAX_CHOICES: usize = 25;
 /// Off duty: not a status that can be set.
 pub(super) const OFFLINE: i64 = 100;
 
 /// Who types, if they may see what is open.
-async fn onlooker(ctx: Context<'_>) -> Option<(Acting, Actor, Labels)> {
+async fn onlooker(ctx: Context<'_>) -> Option<(CadActions, Actor, Labels)> {
     let actor = cad_args::actor_of(ctx).ok()?;
-    let acting = ctx.data().acting(actor.guild).ok()?;
+    let cad_actions = ctx.data().cad_actions(actor.guild).ok()?;
     let labels = cad_args::labels(ctx.data(), actor.guild);
-    acting.may_see(&actor).await.then_some((acting, actor, labels))
+    cad_actions.may_see(&actor).await.then_some((cad_actions, actor, labels))
 }
 
 async fn calls(ctx: Context<'_>, partial: &str, wanted: impl Fn(&OpenCall) -> bool) -> CreateAutocompleteResponse {
-    let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
-    let several = acting.servers().len() > 1;
-    let mut open = cad_args::open_calls(&acting, &labels).await.unwrap_or_default();
+    let Some((cad_actions, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
+    let several = cad_actions.servers().len() > 1;
+    let mut open = cad_args::open_calls(&cad_actions, &labels).await.unwrap_or_default();
     open.retain(|call| call.number.is_some());
     let shown = open.iter().filter(|call| wanted(call)).map(|call| (call.choice(several), call.on.to_string()));
     response(shown, partial)
@@ -57,8 +57,8 @@ fn chosen_call(ctx: Context<'_>) -> Option<On> {
 }
 
 async fn units(ctx: Context<'_>, partial: &str, attached: bool) -> CreateAutocompleteResponse {
-    let Some((acting, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
-    let known = cad_args::units(&acting, &labels, chosen_call(ctx), attached).await.unwrap_or_default();
+    let Some((cad_actions, _, labels)) = onlooker(ctx).await else { return CreateAutocompleteResponse::new() };
+    let known = cad_args::units(&cad_actions, &labels, chosen_call(ctx), attached).await.unwrap_or_default();
     response(known.iter().map(|unit| (unit.choice.clone(), cad_args::unit_value(unit))), partial)
 }
 
@@ -90,7 +90,7 @@ fn fitting(shown: impl Iterator<Item = (String, String)>, partial: &str) -> Vec<
     let wanted = partial.trim().to_lowercase();
     // An earlier choice appears as its value.
     let fits = |name: &str, value: &str| wanted.is_empty() || value == wanted || name.to_lowercase().contains(&wanted);
-    shown.filter(|(name, value)| fits(name, value)).map(|(name, value)| (text::cut(&name, 100), value)).take(MOST).collect()
+    shown.filter(|(name, value)| fits(name, value)).map(|(name, value)| (text::cut(&name, 100), value)).take(MAX_CHOICES).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_typed_narrows_and_limits_hold() {
         let all = || (1..=60).map(|id| (format!("Call #{id} · {}", "x".repeat(120)), format!("1:d:{id}:1")));
-        assert_eq!(fitting(all(), "").len(), MOST);
+        assert_eq!(fitting(all(), "").len(), MAX_CHOICES);
         assert!(fitting(all(), "").iter().all(|(name, _)| text::units(name) <= 100));
         assert_eq!(fitting(all(), " cALL #60 ").len(), 1);
         assert_eq!(fitting(all(), "1:d:7:1").len(), 1);

@@ -7,10 +7,10 @@ use super::data::Data;
 use super::errors::Error;
 use super::guilds::Guilds;
 use super::link_attempts::LinkAttempts;
-use super::names::Names;
+use super::names::NameCache;
 use super::notice_throttle::NoticeThrottle;
 use super::open_forms::OpenForms;
-use crate::actions::{Acting, ActionError, Actor};
+use crate::actions::{ActionError, Actor, CadActions};
 use crate::community::SUSPENDED;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 
@@ -18,7 +18,7 @@ use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 #[derive(Debug)]
 pub(super) struct CommandContext {
     pub(super) data: Data,
-    pub(super) names: Names,
+    pub(super) names: NameCache,
     pub(super) notice_throttle: NoticeThrottle,
     pub(super) open_forms: OpenForms,
     /// Tries of `/cad link`.
@@ -40,12 +40,12 @@ pub(super) type Context<'a> = poise::ApplicationContext<'a, CommandContext, Erro
 
 impl CommandContext {
     /// Who acts in the CAD for the members of a guild.
-    pub(super) fn acting(&self, guild: GuildId) -> Result<Acting, ActionError> {
+    pub(super) fn cad_actions(&self, guild: GuildId) -> Result<CadActions, ActionError> {
         let community = self.communities.of_guild(guild).ok_or(ActionError::NotConnected)?;
         if community.is_suspended() {
             return Err(ActionError::Stopped(SUSPENDED));
         }
-        community.acting.clone().ok_or(ActionError::NoCad)
+        community.cad_actions.clone().ok_or(ActionError::NoCad)
     }
 }
 

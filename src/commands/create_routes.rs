@@ -21,11 +21,11 @@ const ONE_BY_ONE: usize = 11;
 const DIFFERENCES: usize = 1_300;
 
 /// One requested route: event, server, style, and whether the role is for it.
-pub(super) type Part = (Listens, Option<ServerId>, Style, bool);
+pub(super) type RequestedRoute = (Listens, Option<ServerId>, Style, bool);
 
 /// The result.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct CreatedRoutes {
     pub(super) routes: Vec<(RouteSpec, AddedRoute)>,
     /// Something that would surprise.
     pub(super) hint: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct Made {
     pub(super) undo: Option<i64>,
 }
 
-impl Made {
+impl CreatedRoutes {
     /// The routes' numbers.
     pub(super) fn ids(&self) -> Vec<RouteId> {
         let id = |(_, made): &(RouteSpec, AddedRoute)| match made.outcome {
@@ -114,7 +114,7 @@ fn changed_line(was: &Route, is: &Route) -> String {
 }
 
 /// A preset's routes.
-pub(super) fn parts_of(preset: Preset, servers: &[Option<ServerId>]) -> Vec<Part> {
+pub(super) fn parts_of(preset: Preset, servers: &[Option<ServerId>]) -> Vec<RequestedRoute> {
     let routes = preset.routes();
     servers.iter().flat_map(|server| routes.iter().map(|(topic, style, pings)| (Listens::To(*topic), *server, *style, *pings))).collect()
 }
@@ -125,9 +125,9 @@ pub(super) async fn make(
     asker: Asker,
     channel: ChannelId,
     role: Option<RoleId>,
-    parts: Vec<Part>,
+    parts: Vec<RequestedRoute>,
     style: StyleIs,
-) -> Result<Made, Error> {
+) -> Result<CreatedRoutes, Error> {
     checks::not_everyone(asker.guild, role)?;
     let community = context.community(asker.guild)?;
     let unknown = parts.iter().find_map(|(_, server, ..)| server.filter(|server| !community.servers.contains(server)));
@@ -158,7 +158,7 @@ pub(super) async fn make(
         .collect();
     let now = context.clock.now();
     let outcomes = context.store.add_routes(asker.guild, new.clone(), style, asker.user, now).await?;
-    let mut made = Made { routes: new.into_iter().zip(outcomes).collect(), hint, undo: None };
+    let mut made = CreatedRoutes { routes: new.into_iter().zip(outcomes).collect(), hint, undo: None };
     let changed: Vec<(Route, Route)> = made.changed().map(|(was, is)| (was.clone(), is.clone())).collect();
     if !changed.is_empty() {
         made.undo = Some(context.store.keep_undo(asker.guild, &changed, now).await?);
@@ -182,7 +182,7 @@ pub(super) async fn unpingable(context: &CommandContext, guild: GuildId, role: O
     (!found.get("mentionable").and_then(Value::as_bool)?).then(|| not_pinged(role))
 }
 
-async fn confirm(context: &CommandContext, asker: Asker, channel: ChannelId, made: &Made) {
+async fn confirm(context: &CommandContext, asker: Asker, channel: ChannelId, made: &CreatedRoutes) {
     let added = made.only(|made| matches!(made, AddRoute::Added(_)));
     let changed = made.only(|made| matches!(made, AddRoute::Changed(_)));
     match (added.is_empty(), changed.is_empty()) {
@@ -196,7 +196,7 @@ async fn confirm(context: &CommandContext, asker: Asker, channel: ChannelId, mad
 mod tests {
     use super::*;
 
-    fn made(routes: usize) -> Made {
+    fn made(routes: usize) -> CreatedRoutes {
         let new = RouteSpec {
             event: Listens::All,
             channel: ChannelId(u64::MAX),
@@ -209,11 +209,11 @@ mod tests {
         let outcome =
             |n: usize| if n % 4 == 3 { AddRoute::TooMany } else { AddRoute::Added(RouteId(1_000_000 + i64::try_from(n).unwrap())) };
         let added = |n: usize| AddedRoute { outcome: outcome(n), before: None, after: None };
-        Made { routes: (0..routes).map(|n| (new.clone(), added(n))).collect(), hint: Some("hint".into()), undo: None }
+        CreatedRoutes { routes: (0..routes).map(|n| (new.clone(), added(n))).collect(), hint: Some("hint".into()), undo: None }
     }
 
     /// As many existing routes, each changed in role, style and activity.
-    fn changed(routes: usize) -> Made {
+    fn changed(routes: usize) -> CreatedRoutes {
         let mut made = made(routes);
         made.undo = Some(i64::MAX);
         for (nth, (new, added)) in made.routes.iter_mut().enumerate() {

@@ -25,7 +25,7 @@ use std::str::FromStr;
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId, UserId};
 use crate::render::custom_id::{MAX_CUSTOM_ID, On, PICK, Verb, base36, card, from_base36, parse_card};
 use crate::route::Preset;
-use crate::store::audit::Kind;
+use crate::store::audit::AuditKind;
 
 /// Limit on servers chosen one by one in the wizard: more wouldn't fit.
 pub const MAX_CHOSEN_SERVERS: usize = 5;
@@ -131,7 +131,7 @@ pub struct SetupChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditQuery {
     pub user: Option<UserId>,
-    pub kind: Option<Kind>,
+    pub kind: Option<AuditKind>,
     pub days: u32,
     /// The newest entry when the first page was shown; 0 = now.
     pub upto: i64,
@@ -181,8 +181,8 @@ impl fmt::Display for CustomId {
             Self::Audit(AuditQuery { user, kind, days, upto, page }) => {
                 let user = optional(user.map(|user| base36(user.0)));
                 let kind = optional(kind.map(|kind| match kind {
-                    Kind::Setting => "s",
-                    Kind::Cad => "c",
+                    AuditKind::Setting => "s",
+                    AuditKind::Cad => "c",
                 }));
                 write!(f, "t2:audit:{user}:{kind}:{}:{}:{}", base36(*days), base36(*upto), base36(*page))
             }
@@ -232,8 +232,8 @@ impl CustomId {
             ("t2", ["audit", user, kind, days, upto, page]) => Self::Audit(AuditQuery {
                 user: from_optional(user, from_base36)?.map(UserId),
                 kind: from_optional(kind, |kind| match kind {
-                    "s" => Some(Kind::Setting),
-                    "c" => Some(Kind::Cad),
+                    "s" => Some(AuditKind::Setting),
+                    "c" => Some(AuditKind::Cad),
                     _ => None,
                 })?,
                 days: from_base36(days)?,
@@ -290,8 +290,13 @@ mod tests {
             of(any::<u64>().prop_map(RoleId)),
         );
         let choice = choice.prop_map(|(servers, preset, channel, role)| SetupChoice { servers, preset, channel, role });
-        let query =
-            (of(any::<u64>().prop_map(UserId)), of(prop::sample::select(Kind::ALL.to_vec())), any::<u32>(), any::<i64>(), any::<u32>());
+        let query = (
+            of(any::<u64>().prop_map(UserId)),
+            of(prop::sample::select(AuditKind::ALL.to_vec())),
+            any::<u32>(),
+            any::<i64>(),
+            any::<u32>(),
+        );
         let query = query.prop_map(|(user, kind, days, upto, page)| AuditQuery { user, kind, days, upto, page });
         let call = (of(server()), of(any::<bool>()), of(any::<(i64, i64)>()));
         let call = call.prop_map(|(server, attach, layout)| NewCallOptions { server, attach, layout });
@@ -343,7 +348,7 @@ mod tests {
             channel: Some(ChannelId(35)),
             role: Some(RoleId(u64::MAX)),
         };
-        let query = AuditQuery { user: Some(UserId(7)), kind: Some(Kind::Cad), days: 90, upto: 0, page: 1 };
+        let query = AuditQuery { user: Some(UserId(7)), kind: Some(AuditKind::Cad), days: 90, upto: 0, page: 1 };
         let new = NewCallOptions { server: Some(ServerId(2)), attach: Some(false), layout: Some((41, 3)) };
         for (text, id) in [
             ("c1:respond:1:9:8d:rs", CustomId::Card(Verb::Respond, on)),

@@ -5,7 +5,7 @@ use serenity::all::CreateModal;
 use super::context::{CommandContext, Context};
 use super::custom_id::CustomId;
 use super::errors::Error;
-use super::forms::{Input, Typed};
+use super::forms::{FormValues, Input};
 use super::{autocomplete, cad_args, forms};
 use crate::actions::{Actor, CadAction};
 use crate::authorization::{self, Permission};
@@ -23,15 +23,15 @@ pub(super) async fn emergency(
     server: Option<i64>,
 ) -> Result<(), Error> {
     let actor = cad_args::actor_of(ctx)?;
-    let acting = ctx.data().acting(actor.guild)?;
-    let rule = acting.rule_of(actor.guild)?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
+    let rule = cad_actions.rule_of(actor.guild)?;
     if !rule.emergency {
         return Err(Error::refused(OFF));
     }
     // Checked before anything is typed, and again when the form is submitted.
     authorization::by_role_for(&rule, &actor.roles, Permission::PlaceCall).map_err(|refusal| Error::refused(refusal.to_string()))?;
     let server = match server {
-        Some(_) => Some(cad_args::server(&acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(&cad_actions, &actor, server).await?),
         None => None,
     };
     forms::open(ctx, form(server)).await
@@ -57,13 +57,13 @@ fn form(server: Option<ServerId>) -> CreateModal {
 }
 
 /// Creates the call.
-pub(super) async fn placed(context: &CommandContext, who: &Actor, server: Option<ServerId>, typed: &Typed) -> Result<String, Error> {
-    let acting = context.acting(who.guild)?;
-    let server = cad_args::server_for(&acting, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
+pub(super) async fn placed(context: &CommandContext, who: &Actor, server: Option<ServerId>, typed: &FormValues) -> Result<String, Error> {
+    let cad_actions = context.cad_actions(who.guild)?;
+    let server = cad_args::server_for(&cad_actions, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
     let text = |id: &str| typed.get(id).unwrap_or_default().to_owned();
     let caller = match typed.get("caller") {
         Some(caller) => caller.to_owned(),
-        None => acting
+        None => cad_actions
             .account(who, Permission::PlaceCall)
             .await?
             .map(|member| member.name)
@@ -78,5 +78,5 @@ pub(super) async fn placed(context: &CommandContext, who: &Actor, server: Option
         meta: typed.get("postal").map(|postal| ("postal".to_owned(), postal.to_owned())).into_iter().collect(),
         delete_after_minutes: None,
     };
-    Ok(acting.act(who, server, CadAction::Call(Box::new(new))).await?)
+    Ok(cad_actions.act(who, server, CadAction::Call(Box::new(new))).await?)
 }

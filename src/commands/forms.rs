@@ -49,9 +49,9 @@ pub(super) async fn open(ctx: Context<'_>, form: CreateModal) -> Result<(), Erro
 
 /// What was typed, by input.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Typed(Vec<(String, String)>);
+pub(super) struct FormValues(Vec<(String, String)>);
 
-impl Typed {
+impl FormValues {
     pub(super) fn of(modal: &ModalInteraction) -> Self {
         let inputs = modal.data.components.iter().flat_map(|row| &row.components);
         let typed = inputs.filter_map(|input| match input {
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_was_typed_cannot_end_its_block() {
-        let typed = Typed(vec![("a".into(), "``` @everyone".into()), ("b".into(), "x".repeat(5_000)), ("c".into(), " ".into())]);
+        let typed = FormValues(vec![("a".into(), "``` @everyone".into()), ("b".into(), "x".repeat(5_000)), ("c".into(), " ".into())]);
         assert_eq!(typed.again().matches("```").count(), 2);
         assert!(text::units(&typed.again()) < 1_100);
         assert_eq!((typed.get("c"), typed.get("d")), (None, None));

@@ -10,7 +10,7 @@ use super::error_hook::on_error;
 use super::errors::Error;
 use super::guilds::Guilds;
 use super::link_attempts::LinkAttempts;
-use super::names::Names;
+use super::names::NameCache;
 use super::notice_throttle::NoticeThrottle;
 use super::open_forms::OpenForms;
 use super::{alerts, audit_hook, board, cad, call, duty, emergency, interactions, lookup, menu, threads, unit};
@@ -84,7 +84,7 @@ pub async fn run(data: Data, guild: Option<GuildId>, tasks: Tasks, readiness: Re
     let guilds = Guilds::default();
     let context = CommandContext {
         data: data.clone(),
-        names: Names::default(),
+        names: NameCache::default(),
         notice_throttle: NoticeThrottle::default(),
         open_forms: OpenForms::default(),
         tries: LinkAttempts::default(),

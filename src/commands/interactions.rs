@@ -21,9 +21,9 @@ use super::cad::wizard::{Picked, Press};
 use super::context::{Asker, CommandContext, actor};
 use super::custom_id::CustomId;
 use super::errors::Error;
-use super::forms::Typed;
+use super::forms::FormValues;
 use super::press_permission::{NOT_YOURS, may_press};
-use super::reply::{Page, private_answer};
+use super::reply::{ReplyPage, private_answer};
 use super::settings::restore;
 use super::{cad, call, cards, emergency, unit, waiting};
 use crate::clock::UnixMs;
@@ -75,7 +75,11 @@ async fn pressed(ctx: &Context, context: &CommandContext, component: &ComponentI
 }
 
 /// Replaces the answer that was pressed with what follows, if that person may continue it.
-async fn next_page(ctx: &Context, component: &ComponentInteraction, page: impl Future<Output = Result<Page, Error>>) -> Result<(), Error> {
+async fn next_page(
+    ctx: &Context,
+    component: &ComponentInteraction,
+    page: impl Future<Output = Result<ReplyPage, Error>>,
+) -> Result<(), Error> {
     if !may_press(component) {
         return Ok(component.create_response(ctx, private_answer(NOT_YOURS)).await?);
     }
@@ -108,7 +112,7 @@ async fn submitted(ctx: &Context, context: &CommandContext, modal: &ModalInterac
     let stale = async || Ok(modal.create_response(ctx, private_answer(STALE_FORM)).await?);
     let Some((id, guild)) = CustomId::parse(&modal.data.custom_id).zip(modal.guild_id) else { return stale().await };
     let guild = GuildId(guild.get());
-    let (who, typed) = (actor(guild, UserId(modal.user.id.get()), modal.member.as_ref()), Typed::of(modal));
+    let (who, typed) = (actor(guild, UserId(modal.user.id.get()), modal.member.as_ref()), FormValues::of(modal));
     match id {
         CustomId::Card(verb, on) => cards::form(ctx, context, modal, &who, (verb, on)).await,
         CustomId::NewCall(options) => acted(ctx, modal, &typed, call::new::made(context, &who, &options, &typed)).await,
@@ -124,7 +128,7 @@ async fn submitted(ctx: &Context, context: &CommandContext, modal: &ModalInterac
 async fn acted(
     ctx: &Context,
     modal: &ModalInteraction,
-    typed: &Typed,
+    typed: &FormValues,
     work: impl Future<Output = Result<String, Error>>,
 ) -> Result<(), Error> {
     let later = CreateInteractionResponseMessage::new().ephemeral(true);

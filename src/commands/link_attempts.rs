@@ -7,12 +7,12 @@ use super::errors::Error;
 use crate::clock::UnixMs;
 use crate::ids::{GuildId, UserId};
 
-/// Attempts of one server, and of one person, in [`TRIES_WITHIN`].
-const MOST_TRIES: usize = 5;
-/// See [`MOST_TRIES`] (ms).
-const TRIES_WITHIN: i64 = 3_600_000;
+/// Attempts of one server, and of one person, in [`ATTEMPTS_WITHIN`].
+const MAX_ATTEMPTS: usize = 5;
+/// See [`MAX_ATTEMPTS`] (ms).
+const ATTEMPTS_WITHIN: i64 = 3_600_000;
 /// Servers and people whose attempts are remembered. When it is full, nobody else may try until some expire.
-const MOST_REMEMBERED: usize = 10_000;
+const MAX_REMEMBERED: usize = 10_000;
 
 /// Who tried, and when. A restart forgets it, but nobody outside can cause one.
 #[derive(Debug, Default)]
@@ -38,29 +38,29 @@ impl LinkAttempts {
     fn count(&self, guild: GuildId, user: UserId, now: UnixMs, take: bool) -> Result<usize, Error> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, tries| {
-            tries.retain(|at| now.since(*at) < TRIES_WITHIN);
+            tries.retain(|at| now.since(*at) < ATTEMPTS_WITHIN);
             !tries.is_empty()
         });
         let triers = [Trier::Guild(guild), Trier::User(user)];
         let of = |trier: &Trier| all.get(trier).map_or(&[][..], Vec::as_slice);
         let made = triers.iter().map(|trier| of(trier).len()).max().unwrap_or(0);
-        if made >= MOST_TRIES {
-            let again = triers.iter().filter(|trier| of(trier).len() >= MOST_TRIES).filter_map(|trier| of(trier).first()).max();
-            let at = again.map_or(now, |first| first.plus(TRIES_WITHIN)).secs();
+        if made >= MAX_ATTEMPTS {
+            let again = triers.iter().filter(|trier| of(trier).len() >= MAX_ATTEMPTS).filter_map(|trier| of(trier).first()).max();
+            let at = again.map_or(now, |first| first.plus(ATTEMPTS_WITHIN)).secs();
             return Err(Error::refused(format!(
-                "That was tried {MOST_TRIES} times within an hour, by you or on this Discord server. Try again <t:{at}:R>."
+                "That was tried {MAX_ATTEMPTS} times within an hour, by you or on this Discord server. Try again <t:{at}:R>."
             )));
         }
-        if all.len() + triers.iter().filter(|trier| !all.contains_key(trier)).count() > MOST_REMEMBERED {
+        if all.len() + triers.iter().filter(|trier| !all.contains_key(trier)).count() > MAX_REMEMBERED {
             return Err(Error::refused("Too many people try to link their Discord servers right now. Try again in an hour."));
         }
         if take {
             for trier in triers {
                 all.entry(trier).or_default().push(now);
             }
-            return Ok(MOST_TRIES - made - 1);
+            return Ok(MAX_ATTEMPTS - made - 1);
         }
-        Ok(MOST_TRIES - made)
+        Ok(MAX_ATTEMPTS - made)
     }
 }
 
@@ -81,9 +81,9 @@ mod tests {
         assert!(tries.may(GuildId(1), UserId(1), NOW).is_err());
         assert_eq!(tries.take(GuildId(2), UserId(2), NOW).unwrap(), 4);
         let refused = tries.take(GuildId(1), UserId(2), NOW).unwrap_err().sentence("");
-        assert!(refused.contains(&format!("<t:{}:R>", NOW.plus(TRIES_WITHIN).secs())), "{refused}");
+        assert!(refused.contains(&format!("<t:{}:R>", NOW.plus(ATTEMPTS_WITHIN).secs())), "{refused}");
         // A rejected attempt isn't counted, and after an hour everything is as in the beginning.
-        assert_eq!(tries.take(GuildId(1), UserId(1), NOW.plus(TRIES_WITHIN)).unwrap(), 4);
+        assert_eq!(tries.take(GuildId(1), UserId(1), NOW.plus(ATTEMPTS_WITHIN)).unwrap(), 4);
     }
 
     #[test]
@@ -95,9 +95,9 @@ mod tests {
         for n in 10..20_000 {
             tries.take(GuildId(n), UserId(n), NOW).ok();
         }
-        assert!(tries.0.lock().unwrap().len() <= MOST_REMEMBERED);
+        assert!(tries.0.lock().unwrap().len() <= MAX_REMEMBERED);
         assert!(tries.take(GuildId(1), UserId(1), NOW).is_err());
         assert!(tries.take(GuildId(30_000), UserId(30_000), NOW).unwrap_err().sentence("").contains("in an hour"));
-        assert!(tries.take(GuildId(30_000), UserId(30_000), NOW.plus(TRIES_WITHIN)).is_ok());
+        assert!(tries.take(GuildId(30_000), UserId(30_000), NOW.plus(ATTEMPTS_WITHIN)).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use serenity::all as serenity;
 use super::cad_args;
 use super::context::{CommandContext, Context};
 use super::errors::Error;
-use crate::actions::{CadAction, LONGEST_NOTE};
+use crate::actions::{CadAction, MAX_NOTE_CHARS};
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::PostKey;
 use crate::render::button::On;
@@ -52,10 +52,10 @@ pub(super) fn note(content: &str, author: Option<&str>) -> Option<String> {
         }
         None => content.to_owned(),
     };
-    if whole.chars().count() <= LONGEST_NOTE {
+    if whole.chars().count() <= MAX_NOTE_CHARS {
         return Some(whole);
     }
-    let kept: String = whole.chars().take(LONGEST_NOTE - 1).collect();
+    let kept: String = whole.chars().take(MAX_NOTE_CHARS - 1).collect();
     Some(format!("{}{ELLIPSIS}", kept.trim_end()))
 }
 
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(note("gate 4", Some("Bob\n")).as_deref(), Some("Bob (Discord): gate 4"));
         assert_eq!(note(" \u{200b} ", None), None);
         let long = note(&"é".repeat(2_000), Some("Bob")).unwrap();
-        assert_eq!(long.chars().count(), LONGEST_NOTE);
+        assert_eq!(long.chars().count(), MAX_NOTE_CHARS);
         assert!(long.ends_with(ELLIPSIS));
     }
 }

@@ -6,10 +6,10 @@
 //!
 //! ```text
 //! gateway ─▶ access ─▶ framework ─┬─ slash ─▶ alerts/, board/, cad/, duty/ ─────────▶ store, ingest's requests
-//!                                 ├─ slash, menu ─▶ unit/, call/, lookup/, emergency, menu ─▶ acting
+//!                                 ├─ slash, menu ─▶ unit/, call/, lookup/, emergency, menu ─▶ actions
 //!                                 ├─ typing ─▶ autocomplete, choices
-//!                                 ├─ presses, forms ─▶ interactions ─▶ the command, or cards ─▶ acting
-//!                                 └─ messages, if they may be read ─▶ threads ─▶ acting
+//!                                 ├─ presses, forms ─▶ interactions ─▶ the command, or cards ─▶ actions
+//!                                 └─ messages, if they may be read ─▶ threads ─▶ actions
 //! ```
 //!
 //! Imports go one way: `framework` lists the commands, commands use what they share (`create_routes`, `cad_args`, `checks`, `reply`), and

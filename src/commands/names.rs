@@ -19,7 +19,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// How long the community's time zone is cached: it hardly changes.
 const ZONE_FRESH: Duration = Duration::from_secs(3_600);
 /// Guilds cached; the oldest is dropped.
-const MOST_GUILDS: usize = 256;
+const MAX_GUILDS: usize = 256;
 /// Longest wait for names: Discord gives an autocompletion three seconds.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
@@ -40,7 +40,7 @@ impl GuildNames {
     }
 }
 
-impl super::settings::file::Names for GuildNames {
+impl super::settings::file::NameLookup for GuildNames {
     fn channel(&self, id: ChannelId) -> Option<String> {
         self.channels.get(&id).cloned()
     }
@@ -55,7 +55,7 @@ type Known<T> = HashMap<CommunityId, (Instant, T)>;
 
 /// The cache.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameCache {
     guilds: Mutex<HashMap<GuildId, (Instant, Arc<GuildNames>)>>,
     servers: Mutex<Known<Arc<Vec<CadServer>>>>,
     timezones: Mutex<Known<Option<String>>>,
@@ -70,7 +70,7 @@ fn fresh(at: Instant) -> bool {
     at.elapsed() < FRESH
 }
 
-impl Names {
+impl NameCache {
     /// A guild's names; empty if Discord doesn't answer in time.
     pub(super) async fn guild(&self, data: &Data, guild: GuildId) -> Arc<GuildNames> {
         if let Some((_, known)) = lock(&self.guilds).get(&guild).filter(|(at, _)| fresh(*at)) {
@@ -84,7 +84,7 @@ impl Names {
             roles: named(&roles).map(|(id, name)| (RoleId(id), name)).collect(),
         });
         let mut guilds = lock(&self.guilds);
-        if guilds.len() >= MOST_GUILDS
+        if guilds.len() >= MAX_GUILDS
             && let Some(oldest) = guilds.iter().min_by_key(|(_, (at, _))| *at).map(|(guild, _)| *guild)
         {
             guilds.remove(&oldest);
@@ -123,8 +123,8 @@ impl Names {
         if let Some((_, known)) = lock(&self.layouts).get(&community.id).filter(|(at, _)| fresh(*at)) {
             return Ok(Arc::clone(known));
         }
-        let acting = community.acting.as_ref().ok_or(ActionError::NoCad)?;
-        let layouts = Arc::new(acting.templates(actor).await?);
+        let cad_actions = community.cad_actions.as_ref().ok_or(ActionError::NoCad)?;
+        let layouts = Arc::new(cad_actions.templates(actor).await?);
         keep(&self.layouts, community, Arc::clone(&layouts));
         Ok(layouts)
     }

@@ -6,7 +6,7 @@ use serenity::async_trait;
 use crate::event::Topic;
 use crate::render::{BoardKind, Style};
 use crate::route::{Listens, Preset, Threads, When};
-use crate::store::audit::Kind;
+use crate::store::audit::AuditKind;
 
 /// `event:` of a route: everything, or a topic.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ pub(super) enum By {
 pub(super) struct ByChoice(pub(super) By);
 /// `kind:` of audit entries.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct EntryKind(pub(super) Kind);
+pub(super) struct EntryKind(pub(super) AuditKind);
 
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug)]
@@ -180,17 +180,17 @@ words!(
 
 words!(
     EntryKind,
-    Kind::ALL
+    AuditKind::ALL
         .into_iter()
         .map(|kind| {
             let what = match kind {
-                Kind::Setting => "changes of settings",
-                Kind::Cad => "what was done in the CAD",
+                AuditKind::Setting => "changes of settings",
+                AuditKind::Cad => "what was done in the CAD",
             };
             (said(kind.as_str(), what), kind.as_str())
         })
         .collect(),
-    Kind::parse
+    AuditKind::parse
 );
 
 words!(Switch, vec![("on".to_owned(), "on"), ("off".to_owned(), "off")], |word: &str| match word {

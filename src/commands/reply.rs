@@ -17,7 +17,7 @@ const CONTENT: usize = 2_000;
 /// Discord's limit of an embed's description (UTF-16 units).
 const DESCRIPTION: usize = 4_096;
 /// Limit on the pages of one answer: further lines are only counted.
-const MOST_PAGES: usize = 5;
+const MAX_PAGES: usize = 5;
 /// Neutral, good, bad.
 pub(super) const BLUE: u32 = 0x58_65F2;
 pub(super) const GREEN: u32 = 0x2E_CC71;
@@ -26,7 +26,7 @@ pub(super) const RED: u32 = 0xE7_4C3C;
 
 /// An answer with a heading.
 #[derive(Clone, Debug)]
-pub(super) struct Page {
+pub(super) struct ReplyPage {
     pub(super) title: String,
     pub(super) text: String,
     pub(super) color: u32,
@@ -37,7 +37,7 @@ pub(super) struct Page {
     pub(super) file: Option<(String, Vec<u8>)>,
 }
 
-impl Page {
+impl ReplyPage {
     pub(super) fn new(title: impl Into<String>, text: impl Into<String>, color: u32) -> Self {
         Self { title: title.into(), text: text.into(), color, rows: Vec::new(), picture: None, file: None }
     }
@@ -100,7 +100,7 @@ pub(super) async fn say_with(ctx: Context<'_>, words: impl AsRef<str>, rows: Vec
 }
 
 /// A page.
-pub(super) async fn show(ctx: Context<'_>, mut page: Page) -> Result<(), Error> {
+pub(super) async fn show(ctx: Context<'_>, mut page: ReplyPage) -> Result<(), Error> {
     let file = page.attachment();
     let reply = private().embed(page.embed()).components(page.rows);
     poise::send_application_reply(ctx, file.into_iter().fold(reply, CreateReply::attachment)).await?;
@@ -119,7 +119,7 @@ pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), E
 }
 
 /// Pages with files in one message: at most 10 of each, and Discord's 6,000 characters over all pages.
-pub(super) async fn enclose(ctx: Context<'_>, pages: Vec<Page>, files: Vec<CreateAttachment>, shared: bool) -> Result<(), Error> {
+pub(super) async fn enclose(ctx: Context<'_>, pages: Vec<ReplyPage>, files: Vec<CreateAttachment>, shared: bool) -> Result<(), Error> {
     let reply = pages.into_iter().take(10).fold(seen(shared), |reply, page| reply.embed(page.embed()));
     let reply = files.into_iter().take(10).fold(reply, CreateReply::attachment);
     poise::send_application_reply(ctx, reply).await?;
@@ -144,8 +144,8 @@ fn embed(embed: &Embed) -> CreateEmbed {
 }
 
 /// A page with a file.
-pub(super) async fn file(ctx: Context<'_>, page: Page, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
-    show(ctx, Page { file: Some((name.to_owned(), bytes)), ..page }).await
+pub(super) async fn file(ctx: Context<'_>, page: ReplyPage, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+    show(ctx, ReplyPage { file: Some((name.to_owned(), bytes)), ..page }).await
 }
 
 /// Lines under one heading, in as many messages as needed, up to a limit.
@@ -157,7 +157,7 @@ pub(super) async fn list(ctx: Context<'_>, title: &str, lines: &[String], color:
 pub(super) async fn list_to(ctx: Context<'_>, title: &str, lines: &[String], color: u32, shared: bool) -> Result<(), Error> {
     for (nth, text) in pages(lines).into_iter().enumerate() {
         let title = if nth == 0 { title.to_owned() } else { format!("{title} ({})", nth + 1) };
-        enclose(ctx, vec![Page::new(title, text, color)], Vec::new(), shared).await?;
+        enclose(ctx, vec![ReplyPage::new(title, text, color)], Vec::new(), shared).await?;
     }
     Ok(())
 }
@@ -169,7 +169,7 @@ fn pages(lines: &[String]) -> Vec<String> {
         let line = text::cut(line, 1_000);
         let fits = |page: &String| text::units(page) + text::units(&line) + 1 < DESCRIPTION - 100;
         if !pages.last().is_some_and(fits) {
-            if pages.len() == MOST_PAGES {
+            if pages.len() == MAX_PAGES {
                 if let Some(page) = pages.last_mut() {
                     page.push_str(&format!("\n… and {} more.", counted(lines.len() - nth, "line", "lines")));
                 }
@@ -200,10 +200,10 @@ mod tests {
     fn long_lists_become_pages_that_fit_and_say_what_is_left() {
         let lines: Vec<String> = (0..2_000).map(|n| format!("{n} {}", "x".repeat(40))).collect();
         let pages = pages(&lines);
-        assert_eq!(pages.len(), MOST_PAGES);
+        assert_eq!(pages.len(), MAX_PAGES);
         assert!(pages.iter().all(|page| text::units(page) <= DESCRIPTION));
         let shown: usize = pages.iter().map(|page| page.lines().filter(|line| line.ends_with('x')).count()).sum();
-        assert!(pages[MOST_PAGES - 1].ends_with(&format!("… and {} more.", counted(2_000 - shown, "line", "lines"))));
+        assert!(pages[MAX_PAGES - 1].ends_with(&format!("… and {} more.", counted(2_000 - shown, "line", "lines"))));
         assert_eq!(super::pages(&["a".to_owned(), "b".to_owned()]), ["a\nb"]);
     }
 }

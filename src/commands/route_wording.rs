@@ -2,7 +2,7 @@
 
 use super::options::style_word;
 use super::wording::and;
-use crate::authorization::ActingRule;
+use crate::authorization::ActionRule;
 use crate::clock::UnixMs;
 use crate::event::Topic;
 use crate::ids::{ChannelId, RoleId, ServerId};
@@ -145,7 +145,7 @@ fn occasion(route: &Route) -> Option<String> {
 }
 
 /// How members may act, in a few words.
-pub(super) fn acting(rule: &ActingRule) -> String {
+pub(super) fn action_rule(rule: &ActionRule) -> String {
     let who = rule.role.map_or_else(|| "everybody whom the CAD lets".to_owned(), |role| format!("<@&{role}> only"));
     let on = |on: bool| if on { "on" } else { "off" };
     let callers = rule.emergency_role.map(|role| format!(" for <@&{role}> only")).unwrap_or_default();
@@ -192,7 +192,7 @@ mod tests {
     use crate::event::Priority;
     use crate::ids::{CommunityId, GuildId, RouteId};
     use crate::render::Style;
-    use crate::route::{Moment, Occasion, Rule, attention};
+    use crate::route::{AttentionFacts, Occasion, Rule, attention};
 
     fn route(event: Listens, when: Option<When>) -> Route {
         Route {
@@ -224,7 +224,7 @@ mod tests {
             Topic::ALL.into_iter().filter(|topic| matches!(route.spec.event, Listens::All) || route.spec.event == Listens::To(*topic));
         topics.into_iter().any(|topic| {
             let occasion = Occasion { community: &community, server: ServerId(1), topic, priority: Some(&level), urgent: true };
-            attention(route, &occasion, &Moment { now, dispatcher_on_duty: false, quiet: None, last_ping }).ping
+            attention(route, &occasion, &AttentionFacts { now, dispatcher_on_duty: false, quiet: None, last_ping }).ping
         })
     }
 

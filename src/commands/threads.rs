@@ -58,7 +58,7 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
     }
     let Some(note) = note(&message.content, None) else { return Ok(()) };
     // People go on talking when the call is over: that is nobody's business.
-    if context.acting(guild)?.look(on.server, move |world| world.is_over(on.subject)).await? {
+    if context.cad_actions(guild)?.look(on.server, move |world| world.is_over(on.subject)).await? {
         return Ok(());
     }
     let roles = message.member.as_ref().map(|member| member.roles.iter().map(|role| RoleId(role.get())).collect());
@@ -67,7 +67,7 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
         react(ctx, message, REFUSED).await;
         return Ok(());
     }
-    match context.acting(guild)?.act(&actor, on.server, CadAction::Note(on.subject, note)).await {
+    match context.cad_actions(guild)?.act(&actor, on.server, CadAction::Note(on.subject, note)).await {
         Ok(_) => react(ctx, message, NOTED).await,
         Err(error) => {
             if matches!(error, ActionError::NotPermitted(_)) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
-use crate::actions::Acting;
+use crate::actions::CadActions;
 use crate::cad::rest::CadReader;
 use crate::delivery::Trouble;
 use crate::ids::{CommunityId, ServerId};
@@ -26,7 +26,7 @@ pub struct Interface {
     pub hub: bool,
     pub status: Status,
     /// Who acts in the CAD for members; `None` without a CAD to act in.
-    pub acting: Option<Acting>,
+    pub cad_actions: Option<CadActions>,
     /// The CAD; `None` if it cannot be asked.
     pub cad: Option<CadReader>,
     /// Requests to its ingest.

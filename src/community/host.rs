@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::registry::Registry;
 use crate::cad::listener::Listener;
 use crate::clock::Clock;
-use crate::config::{Credentials, Sonoran};
+use crate::config::{CommunityCredentials, Sonoran};
 use crate::discord::rest::Rest;
 use crate::intake::SharedWeight;
 use crate::metrics::Metrics;
@@ -36,7 +36,7 @@ pub struct Host {
 /// Which community, and how its CAD is used.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub credentials: Credentials,
+    pub credentials: CommunityCredentials,
     /// Its servers, addresses and limits.
     pub sonoran: Arc<Sonoran>,
     /// Settings that cannot work end the process, and its hub sessions decide whether the process is ready: it is the community of the

@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use super::handle::Community;
 use super::host::Host;
 use super::restart::Part;
-use crate::cad::feed::{Feed, Look, News as FeedNews};
+use crate::cad::feed::{Feed, FeedFacts, News as FeedNews};
 use crate::cad::rest::OperationNews;
 use crate::cad::session::LinkChange;
 use crate::clock::{Clock, UnixMs};
@@ -201,9 +201,9 @@ impl Notices {
     }
 }
 
-fn seen(facts: &ServerFacts) -> Look {
+fn seen(facts: &ServerFacts) -> FeedFacts {
     let read = |part| facts.readings.get(&part).and_then(|reading| reading.at);
-    Look {
+    FeedFacts {
         link: facts.link.clone(),
         link_since: facts.link_since,
         last_event: facts.last.map(|(at, _)| at),

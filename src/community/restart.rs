@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use super::handle::Community;
 use super::host::Host;
-use crate::actions::Acting;
+use crate::actions::CadActions;
 use crate::cad::reconcile::Reconciler;
-use crate::cad::session::Session;
+use crate::cad::session::HubSession;
 use crate::ids::ServerId;
 use crate::ingest::{self, Ingest, Inputs};
 use crate::ops;
-use crate::outbox::Draft;
+use crate::outbox::DesiredPost;
 use crate::render::notice::{self, Notice};
 use crate::shutdown::Tasks;
 use crate::store::{Batch, CommunityStore};
@@ -94,7 +94,7 @@ impl Restarts {
         tracing::error!(community = %community.id, "a community is suspended until the bot is restarted; the others go on");
         community.status.problem(host.clock.now(), SUSPENDED);
         if self.required {
-            host.readiness.announce(ops::Part::Community, "suspended after repeated errors");
+            host.readiness.announce(ops::ReadyPart::Community, "suspended after repeated errors");
         }
         report_suspension(host, &host.store.of(&community.id), community.first_server()).await;
         community.tasks.abort();
@@ -131,7 +131,7 @@ impl Part for IngestPart {
     }
 }
 
-impl Part for Session {
+impl Part for HubSession {
     const NAME: &'static str = "hub session";
 
     async fn run(&mut self, tasks: &Tasks) -> Result<(), String> {
@@ -149,7 +149,7 @@ impl Part for Reconciler {
     }
 }
 
-impl Part for Acting {
+impl Part for CadActions {
     const NAME: &'static str = "actions";
 
     async fn run(&mut self, _: &Tasks) -> Result<(), String> {
@@ -164,9 +164,9 @@ async fn report_suspension(host: &Host, store: &CommunityStore, server: ServerId
     let (routing, message) = (store.routing_now(), notice::message(&Notice::Suspended, now));
     let channels = routing.guilds.values().filter_map(|guild| Some((guild.id, guild.notices?)));
     let post = |(guild, channel)| {
-        Draft::own(guild, channel, store.community().clone(), server, format!("notice:suspended:{}", now.0), message.clone(), now)
+        DesiredPost::own(guild, channel, store.community().clone(), server, format!("notice:suspended:{}", now.0), message.clone(), now)
     };
-    let posts: Vec<Draft> = channels.map(post).collect();
+    let posts: Vec<DesiredPost> = channels.map(post).collect();
     let channels: Vec<_> = posts.iter().map(|post| post.key.channel).collect();
     match store.ingest(Batch { posts, now, ..Batch::default() }, Vec::new()).await {
         Ok(_) => channels.iter().for_each(|channel| host.scheduler.notify(*channel, store.community(), false)),

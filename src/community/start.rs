@@ -11,11 +11,11 @@ use super::handle::{Community, Interface};
 use super::host::{Host, Settings};
 use super::notices::{News, Notices};
 use super::restart::{IngestPart, Restarts};
-use crate::actions::{self, Acting};
+use crate::actions::{self, CadActions};
 use crate::cad::listener;
-use crate::cad::reconcile::{Pace, Reconciler};
+use crate::cad::reconcile::{PollLimits, Reconciler};
 use crate::cad::rest::{CadRest, OperationNews};
-use crate::cad::session::{LinkChange, Session};
+use crate::cad::session::{HubSession, LinkChange};
 use crate::config::{Negotiate, Reconcile, Sonoran};
 use crate::delivery::Trouble;
 use crate::discord::roles::Roles;
@@ -59,8 +59,8 @@ pub async fn start(host: &Host, settings: Settings) -> anyhow::Result<Started> {
     let (operations, suspended) = mpsc::channel(OPERATIONS);
     // One client for all: its budgets are those of the key.
     let cad = cad(&settings).map(|cad| cad.telling(host.clock.clone(), operations));
-    let acting = cad.as_ref().map(|cad| {
-        Acting::new(actions::Deps {
+    let cad_actions = cad.as_ref().map(|cad| {
+        CadActions::new(actions::Deps {
             community: id.clone(),
             servers: sonoran.servers.clone(),
             reader: cad.reader(),
@@ -88,7 +88,7 @@ pub async fn start(host: &Host, settings: Settings) -> anyhow::Result<Started> {
     };
     let ingest = Ingest::restore(deps.clone()).await?;
     let cad = cad.as_ref().map(CadRest::reader);
-    let interface = Interface { id, servers: sonoran.servers.clone(), hub: sonoran.hub, status, acting, cad, requests };
+    let interface = Interface { id, servers: sonoran.servers.clone(), hub: sonoran.hub, status, cad_actions, cad, requests };
     let (community, troubles) = Community::new(interface, tasks);
     let restarts = Restarts::new(host.clone(), Arc::clone(&community), settings.required);
     restarts.spawn(IngestPart { deps, restored: Some(ingest), inputs: Inputs { queue, readings: read, requests: asked } });
@@ -114,8 +114,8 @@ impl Started {
         let Settings { credentials, sonoran, required } = settings.clone();
         let (changes, changed) = mpsc::channel(LINK_CHANGES);
         restarts.spawn(Notices::new(&host, &community, &sonoran, refresh.clone(), News { troubles, changes: changed, operations }));
-        if let Some(acting) = community.acting.clone() {
-            restarts.spawn(acting);
+        if let Some(cad_actions) = community.cad_actions.clone() {
+            restarts.spawn(cad_actions);
         }
         let servers = sonoran.servers.clone();
         host.listener.admit(listener::Credentials {
@@ -128,8 +128,10 @@ impl Started {
             let tls = tls::config().context("the TLS roots cannot be loaded")?;
             for server in servers {
                 let readiness = required.then(|| host.readiness.clone());
-                restarts
-                    .spawn(Session { server, ..session(&host, &community, &settings, Arc::clone(&tls), (&intake, &changes), readiness) });
+                restarts.spawn(HubSession {
+                    server,
+                    ..session(&host, &community, &settings, Arc::clone(&tls), (&intake, &changes), readiness)
+                });
             }
         }
         read_the_cad(&host, &community, &sonoran, &restarts, &refresh, (requested, readings));
@@ -145,11 +147,11 @@ fn session(
     tls: Arc<rustls::ClientConfig>,
     (intake, changes): (&Intake, &mpsc::Sender<LinkChange>),
     readiness: Option<Readiness>,
-) -> Session {
+) -> HubSession {
     let Settings { credentials, sonoran, .. } = settings;
     let mut redirects = sonoran.hub_redirects.clone();
     redirects.extend(url::Url::parse(&sonoran.api_url).ok().and_then(|url| url.host_str().map(str::to_owned)));
-    Session {
+    HubSession {
         community: credentials.community.clone(),
         key: credentials.key.clone(),
         server: community.first_server(),
@@ -187,7 +189,7 @@ fn read_the_cad(
     let Some(rest) = community.cad.clone() else { return };
     restarts.spawn(Reconciler {
         servers: sonoran.servers.clone(),
-        pace: Pace { period, calls_per_minute: sonoran.calls_per_minute, units_per_minute: sonoran.units_per_minute },
+        pace: PollLimits { period, calls_per_minute: sonoran.calls_per_minute, units_per_minute: sonoran.units_per_minute },
         rest,
         clock: host.clock.clone(),
         metrics: host.metrics.clone(),

@@ -6,14 +6,14 @@ use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::problem::Problem;
+use super::problem::SettingProblem;
 use super::variables::VARIABLES;
 
 /// Largest file accepted, in bytes.
 const MAX_FILE: u64 = 256 * 1024;
 
 /// The variables of the file at `path`; none if there is no such file.
-pub(super) fn read(path: &Path, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> BTreeMap<String, String> {
+pub(super) fn read(path: &Path, problems: &mut Vec<SettingProblem>, warnings: &mut Vec<String>) -> BTreeMap<String, String> {
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
     match opened {
@@ -21,19 +21,19 @@ pub(super) fn read(path: &Path, problems: &mut Vec<Problem>, warnings: &mut Vec<
         Err(error) => {
             // A container runtime makes a directory of a bind mount whose source is missing.
             let wrong = format!("cannot be read ({error})");
-            problems.push(Problem::new(".env", &wrong, "a readable file, or none at all"));
+            problems.push(SettingProblem::new(".env", &wrong, "a readable file, or none at all"));
             return BTreeMap::new();
         }
         Ok(_) => {}
     }
     if bytes.len() as u64 > MAX_FILE {
-        problems.push(Problem::new(".env", "is larger than 256 KiB", "lines NAME=value as in .env.example"));
+        problems.push(SettingProblem::new(".env", "is larger than 256 KiB", "lines NAME=value as in .env.example"));
         return BTreeMap::new();
     }
     parse(&bytes, problems, warnings)
 }
 
-fn parse(bytes: &[u8], problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> BTreeMap<String, String> {
+fn parse(bytes: &[u8], problems: &mut Vec<SettingProblem>, warnings: &mut Vec<String>) -> BTreeMap<String, String> {
     // Windows editors write a byte order mark; dotenvy's iterator would make it part of the first name.
     let mut text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).to_vec();
     // It also gives up a last line that ends in a blank instead of a line break.
@@ -64,13 +64,13 @@ fn parse(bytes: &[u8], problems: &mut Vec<Problem>, warnings: &mut Vec<String>) 
                 }
             }
             // dotenvy's own message quotes the line, which may contain a secret: use its number instead.
-            Err(dotenvy::Error::LineParse(..)) => problems.push(Problem::new(
+            Err(dotenvy::Error::LineParse(..)) => problems.push(SettingProblem::new(
                 ".env",
                 &format!("cannot be understood at line {first}"),
                 "NAME=value, with single quotes around a value that holds blanks, #, $ or quotes",
             )),
             Err(_) => {
-                problems.push(Problem::new(".env", &format!("is not text in UTF-8 at line {last}"), "a text file saved as UTF-8"));
+                problems.push(SettingProblem::new(".env", &format!("is not text in UTF-8 at line {last}"), "a text file saved as UTF-8"));
                 break;
             }
         }
@@ -111,7 +111,7 @@ impl Read for LineByLine<'_> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &[u8]) -> (BTreeMap<String, String>, Vec<Problem>, Vec<String>) {
+    fn parsed(text: &[u8]) -> (BTreeMap<String, String>, Vec<SettingProblem>, Vec<String>) {
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         let vars = parse(text, &mut problems, &mut warnings);
         (vars, problems, warnings)

@@ -24,15 +24,15 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::ids::{CommunityId, GuildId, ServerId};
 use crate::telemetry;
-use reader::Reader;
+use reader::SettingReader;
 
-pub use problem::{Problem, Problems};
+pub use problem::{SettingProblem, SettingProblems};
 pub use reader::{Listen, Reconcile};
 pub use variables::{MAX_LISTEN, MAX_PROXIES, MAX_SERVERS, VARIABLES, Variable};
 
 /// The command to run: decides which settings are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum RequiredSettings {
     /// The bot: token, CAD credentials, and at least one way for events to arrive.
     Run,
     /// Only the Discord token.
@@ -88,7 +88,7 @@ pub struct Discord {
 #[derive(Clone, Debug)]
 pub struct Sonoran {
     /// `SONORAN_COMMUNITY_ID` and `SONORAN_API_KEY`.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<CommunityCredentials>,
     /// `SONORAN_SERVER_IDS`: at least one, without duplicates, in the given order.
     pub servers: Vec<ServerId>,
     /// `SONORAN_API_URL`: no trailing slash.
@@ -115,7 +115,7 @@ pub struct Sonoran {
 
 /// Credentials of one community.
 #[derive(Clone, Debug)]
-pub struct Credentials {
+pub struct CommunityCredentials {
     pub community: CommunityId,
     /// Its API key: visible ASCII, compared without regard to letter case (docs/cad-contract.md#h11).
     pub key: SecretString,
@@ -140,7 +140,7 @@ impl Config {
     ///
     /// # Errors
     /// Every problem found.
-    pub fn read(need: Need) -> Result<Self, Problems> {
+    pub fn read(need: RequiredSettings) -> Result<Self, SettingProblems> {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         let mut vars = dotenv::read(Path::new(Self::FILE), &mut problems, &mut warnings);
@@ -164,7 +164,10 @@ impl Config {
     ///
     /// # Errors
     /// Every problem found.
-    pub fn from_vars<N: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (N, V)>, need: Need) -> Result<Self, Problems> {
+    pub fn from_vars<N: Into<String>, V: Into<String>>(
+        vars: impl IntoIterator<Item = (N, V)>,
+        need: RequiredSettings,
+    ) -> Result<Self, SettingProblems> {
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self::build(vars, need, Vec::new(), Vec::new())
     }
@@ -178,18 +181,18 @@ impl Config {
     /// The Discord token.
     ///
     /// # Errors
-    /// The same problem that [`Need::Run`] reports if it is not set.
-    pub fn token(&self) -> Result<&SecretString, Problems> {
-        self.discord.token.as_ref().ok_or_else(|| Problems::from(vec![missing("DISCORD_TOKEN")]))
+    /// The same problem that [`RequiredSettings::Run`] reports if it is not set.
+    pub fn token(&self) -> Result<&SecretString, SettingProblems> {
+        self.discord.token.as_ref().ok_or_else(|| SettingProblems::from(vec![missing("DISCORD_TOKEN")]))
     }
 
     /// The CAD credentials.
     ///
     /// # Errors
-    /// The same problems that [`Need::Run`] reports if they are not set.
-    pub fn credentials(&self) -> Result<&Credentials, Problems> {
+    /// The same problems that [`RequiredSettings::Run`] reports if they are not set.
+    pub fn credentials(&self) -> Result<&CommunityCredentials, SettingProblems> {
         let names = ["SONORAN_COMMUNITY_ID", "SONORAN_API_KEY"];
-        self.sonoran.credentials.as_ref().ok_or_else(|| Problems::from(names.map(missing).to_vec()))
+        self.sonoran.credentials.as_ref().ok_or_else(|| SettingProblems::from(names.map(missing).to_vec()))
     }
 
     /// The server of events without a server in request or port.
@@ -198,17 +201,22 @@ impl Config {
         self.sonoran.servers.first().copied().unwrap_or(ServerId(1))
     }
 
-    fn build(vars: BTreeMap<String, String>, need: Need, problems: Vec<Problem>, warnings: Vec<String>) -> Result<Self, Problems> {
-        let mut reader = Reader::new(vars, problems, warnings);
+    fn build(
+        vars: BTreeMap<String, String>,
+        need: RequiredSettings,
+        problems: Vec<SettingProblem>,
+        warnings: Vec<String>,
+    ) -> Result<Self, SettingProblems> {
+        let mut reader = SettingReader::new(vars, problems, warnings);
 
         let token = reader.secret("DISCORD_TOKEN", "Bot ");
         let community = reader.community("SONORAN_COMMUNITY_ID");
         let key = reader.secret("SONORAN_API_KEY", "Bearer ");
         let mut required: Vec<(&str, bool)> = Vec::new();
-        if need != Need::Demo {
+        if need != RequiredSettings::Demo {
             required.push(("DISCORD_TOKEN", token.is_some()));
         }
-        if need == Need::Run {
+        if need == RequiredSettings::Run {
             required.extend([("SONORAN_COMMUNITY_ID", community.is_some()), ("SONORAN_API_KEY", key.is_some())]);
         }
         for (name, is_set) in required {
@@ -216,7 +224,7 @@ impl Config {
                 reader.report(missing(name));
             }
         }
-        let credentials = community.zip(key).map(|(community, key)| Credentials { community, key });
+        let credentials = community.zip(key).map(|(community, key)| CommunityCredentials { community, key });
 
         let discord_url = reader.url("DISCORD_API_URL", false).unwrap_or_default();
         let guild = reader.snowflake("DISCORD_GUILD_ID").map(GuildId);
@@ -249,10 +257,10 @@ impl Config {
         let record = reader.text("TENFOUR_RECORD").map(PathBuf::from);
 
         if record.as_deref().is_some_and(|record| record == database) {
-            reader.report(Problem::new("TENFOUR_RECORD", "is the file of DATABASE_URL", "another file, or none"));
+            reader.report(SettingProblem::new("TENFOUR_RECORD", "is the file of DATABASE_URL", "another file, or none"));
         }
-        if need == Need::Run && !hub && listen.is_empty() && !reader.has_problem("LISTEN_ADDR") {
-            reader.report(Problem::new(
+        if need == RequiredSettings::Run && !hub && listen.is_empty() && !reader.has_problem("LISTEN_ADDR") {
+            reader.report(SettingProblem::new(
                 "LISTEN_ADDR",
                 "leaves no way for events to arrive, because SONORAN_HUB is off too",
                 "SONORAN_HUB=on, or an address such as 0.0.0.0:3232",
@@ -260,7 +268,7 @@ impl Config {
         }
         if !reader.has_problem("SONORAN_SERVER_IDS") {
             for (at, _) in (1..).zip(&listen).filter(|(_, entry)| entry.server.is_some_and(|server| !servers.contains(&server))) {
-                reader.report(Problem::new(
+                reader.report(SettingProblem::new(
                     "LISTEN_ADDR",
                     &format!("names a server at place {at} that is not in SONORAN_SERVER_IDS"),
                     "one of SONORAN_SERVER_IDS after each =",
@@ -272,13 +280,13 @@ impl Config {
         for (index, (name, addr)) in named.iter().enumerate() {
             if let Some((other, _)) = named.iter().take(index).find(|(_, earlier)| clash(*earlier, *addr)) {
                 let wrong = format!("uses a port that {other} already uses");
-                reader.report(Problem::new(name, &wrong, "a port of its own for each address"));
+                reader.report(SettingProblem::new(name, &wrong, "a port of its own for each address"));
             }
         }
         reader.warn_of_unknown();
         let (problems, warnings) = reader.finish();
         if !problems.is_empty() {
-            return Err(Problems::from(problems));
+            return Err(SettingProblems::from(problems));
         }
         Ok(Self {
             discord: Discord { token, api_url: discord_url, guild, edit_window_ms, requests_per_second, message_content },
@@ -310,7 +318,7 @@ impl Config {
 }
 
 /// Overrides `.env` with the environment.
-fn overlay(vars: &mut BTreeMap<String, String>, env: impl Iterator<Item = (OsString, OsString)>, problems: &mut Vec<Problem>) {
+fn overlay(vars: &mut BTreeMap<String, String>, env: impl Iterator<Item = (OsString, OsString)>, problems: &mut Vec<SettingProblem>) {
     for (name, value) in env {
         // None of our names is non-text.
         let Ok(name) = name.into_string() else { continue };
@@ -321,7 +329,7 @@ fn overlay(vars: &mut BTreeMap<String, String>, env: impl Iterator<Item = (OsStr
                 vars.insert(name, value);
             }
             Err(_) if VARIABLES.iter().any(|known| known.name == name) => {
-                problems.push(Problem::new(&name, "is not text in UTF-8", "plain text"));
+                problems.push(SettingProblem::new(&name, "is not text in UTF-8", "plain text"));
                 vars.remove(&name);
             }
             Err(_) => {}
@@ -334,13 +342,13 @@ fn clash(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
-fn missing(name: &str) -> Problem {
+fn missing(name: &str) -> SettingProblem {
     let valid = match name {
         "DISCORD_TOKEN" => "the bot's token, from discord.com/developers/applications, page Bot, button Reset Token",
         "SONORAN_COMMUNITY_ID" => "the community id, from the CAD's Admin > In-Game Integration > API",
         _ => "the API key, from the CAD's Admin > In-Game Integration > API",
     };
-    Problem::new(name, "is not set", valid)
+    SettingProblem::new(name, "is not set", valid)
 }
 
 #[cfg(test)]

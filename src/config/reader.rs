@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
-use super::problem::Problem;
+use super::problem::SettingProblem;
 use super::variables::{MAX_LISTEN, MAX_PROXIES, MAX_SERVERS, VARIABLES};
 use crate::ids::{CommunityId, ServerId};
 use crate::telemetry;
@@ -34,22 +34,22 @@ pub struct Listen {
     pub server: Option<ServerId>,
 }
 
-pub(super) struct Reader {
+pub(super) struct SettingReader {
     vars: BTreeMap<String, String>,
-    problems: Vec<Problem>,
+    problems: Vec<SettingProblem>,
     warnings: Vec<String>,
 }
 
-impl Reader {
-    pub(super) fn new(vars: BTreeMap<String, String>, problems: Vec<Problem>, warnings: Vec<String>) -> Self {
+impl SettingReader {
+    pub(super) fn new(vars: BTreeMap<String, String>, problems: Vec<SettingProblem>, warnings: Vec<String>) -> Self {
         Self { vars, problems, warnings }
     }
 
-    pub(super) fn finish(self) -> (Vec<Problem>, Vec<String>) {
+    pub(super) fn finish(self) -> (Vec<SettingProblem>, Vec<String>) {
         (self.problems, self.warnings)
     }
 
-    pub(super) fn report(&mut self, problem: Problem) {
+    pub(super) fn report(&mut self, problem: SettingProblem) {
         self.problems.push(problem);
     }
 
@@ -65,7 +65,7 @@ impl Reader {
     }
 
     fn wrong(&mut self, name: &str, wrong: &str, valid: &str) {
-        self.problems.push(Problem::new(name, wrong, valid));
+        self.problems.push(SettingProblem::new(name, wrong, valid));
     }
 
     /// A secret that must fit into an HTTP header. `prefix` is what people copy along with it.
@@ -203,7 +203,7 @@ impl Reader {
         if hosts.len() <= 16 && hosts.iter().all(good) {
             return hosts;
         }
-        self.report(Problem::new(
+        self.report(SettingProblem::new(
             name,
             "is not a list of host names",
             "host names with commas between, such as hub.example.com,*.service.signalr.net",

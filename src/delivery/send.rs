@@ -2,7 +2,7 @@
 
 use super::Shared;
 use crate::clock::UnixMs;
-use crate::discord::rest::{Answer, CLOCKS_DIFFER_MS};
+use crate::discord::rest::{CLOCKS_DIFFER_MS, SendResult};
 use crate::ids::MessageId;
 use crate::outbox::{Claim, Place, Post, RateHeaders, Verdict};
 use crate::render::{self, Message};
@@ -61,7 +61,7 @@ fn together(mut messages: Vec<Message>) -> Message {
 
 impl Shared {
     /// Sends a claim, and notes in it whether its creation called nobody.
-    pub(super) async fn send(&self, claimed: &mut Claim) -> Result<Answer, StoreError> {
+    pub(super) async fn send(&self, claimed: &mut Claim) -> Result<SendResult, StoreError> {
         let outside = &self.outside;
         let now = outside.clock.now();
         match (claimed.lead.place, claimed.thread) {
@@ -130,6 +130,6 @@ fn standing_at(claim: &Claim, message: MessageId) -> Claim {
     claim
 }
 
-fn said(verdict: Verdict) -> Answer {
-    Answer { verdict, headers: RateHeaders::default(), operation: None }
+fn said(verdict: Verdict) -> SendResult {
+    SendResult { verdict, headers: RateHeaders::default(), operation: None }
 }

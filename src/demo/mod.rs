@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{Config, Need};
+use crate::config::{Config, RequiredSettings};
 use crate::output;
 use crate::shutdown::{Tasks, stop_asked};
 use crate::telemetry;
@@ -137,7 +137,7 @@ impl Stage {
             ("DATABASE_URL", format!("sqlite://{}", folder.join("demo.db").display())),
         ];
         settings.extend(std::env::var("TENFOUR_RECORD").ok().map(|file| ("TENFOUR_RECORD", file)));
-        let config = Config::from_vars(settings, Need::Run).map_err(|problems| anyhow!("{problems}"))?;
+        let config = Config::from_vars(settings, RequiredSettings::Run).map_err(|problems| anyhow!("{problems}"))?;
         let app = App::start(config, Clock::system()).await?;
         let stage = Self { cad, discord, app, tasks: Tasks::default(), folder, account };
         match stage.set_up().await {

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::ask_error::AskError;
-use super::codes::{About, OLD_EDITS, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, about, own};
+use super::codes::{OLD_EDITS, RefusalCause, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, about, own};
 use crate::ids::MessageId;
-use crate::outbox::{Claim, Lane, Obstacle, Place, RateHeaders, Scope, Verdict};
+use crate::outbox::{Claim, Lane, Obstacle, Place, RateHeaders, RateScope, Verdict};
 
 /// Limit on the bytes of a response that are read.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -49,7 +49,7 @@ pub(super) async fn judge(response: Response, claim: &Claim) -> Verdict {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let seconds = body.get("retry_after").and_then(Value::as_f64).or(retry_after).unwrap_or(5.0);
             let global = body.get("global").and_then(Value::as_bool).unwrap_or(false);
-            Verdict::Wait { ms: wait_ms(seconds), scope: if global { Scope::Global } else { scope } }
+            Verdict::Wait { ms: wait_ms(seconds), scope: if global { RateScope::Global } else { scope } }
         }
         401 if own(&body).is_some() => Verdict::Stop { reason: AskError::Token.to_string() },
         404 if gone(claim, code(&body)) => Verdict::MessageGone,
@@ -69,16 +69,16 @@ fn refused(body: &[u8], status: StatusCode, claim: &Claim) -> Verdict {
     // Slow mode and similar limits may say how long.
     let told = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("retry_after")?.as_f64());
     match (about, told) {
-        (About::Way(Obstacle::Limit(_) | Obstacle::Down), Some(seconds)) => Verdict::WaitThis { ms: wait_ms(seconds) },
-        (About::Body, _) => Verdict::Invalid { reason },
-        (About::Name, _) => Verdict::Obstructed { obstacle: Obstacle::Name, reason },
-        (About::Way(obstacle), _) => Verdict::Obstructed { obstacle, reason },
+        (RefusalCause::Way(Obstacle::Limit(_) | Obstacle::Down), Some(seconds)) => Verdict::WaitThis { ms: wait_ms(seconds) },
+        (RefusalCause::Body, _) => Verdict::Invalid { reason },
+        (RefusalCause::Name, _) => Verdict::Obstructed { obstacle: Obstacle::Name, reason },
+        (RefusalCause::Way(obstacle), _) => Verdict::Obstructed { obstacle, reason },
         // A thread isn't its channel, which may accept messages all the same. A note is on its card too; a ping isn't.
-        (About::Place, _) if claim.lead.place.is_in_thread() => match claim.lane {
+        (RefusalCause::Place, _) if claim.lead.place.is_in_thread() => match claim.lane {
             Lane::Log => Verdict::Invalid { reason },
             _ => Verdict::Obstructed { obstacle: Obstacle::Threads, reason },
         },
-        (About::Place, _) => Verdict::Refused { reason },
+        (RefusalCause::Place, _) => Verdict::Refused { reason },
     }
 }
 
@@ -131,13 +131,13 @@ pub(super) fn rate_headers(response: &Response) -> RateHeaders {
 }
 
 /// The scope of a 429; the bot's own if the response doesn't say.
-pub(super) fn scope(response: &Response) -> Scope {
+pub(super) fn scope(response: &Response) -> RateScope {
     let told = response.headers().get("x-ratelimit-scope").and_then(|scope| scope.to_str().ok());
     match told {
-        _ if response.headers().contains_key("x-ratelimit-global") => Scope::Global,
-        Some("global") => Scope::Global,
-        Some("shared") => Scope::Shared,
-        _ => Scope::User,
+        _ if response.headers().contains_key("x-ratelimit-global") => RateScope::Global,
+        Some("global") => RateScope::Global,
+        Some("shared") => RateScope::Shared,
+        _ => RateScope::User,
     }
 }
 

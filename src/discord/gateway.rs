@@ -31,14 +31,14 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use self::connection::{Hear, Identity, websocket_config};
-use self::pace::{Allowance, Ask, Held, Starts};
-use self::shard::{Dial, Over, Watch, keep};
+use self::pace::{Allowance, AllowanceSource, Starts, StartsExhausted};
+use self::shard::{Dial, ShardEnd, ShardObserver, keep};
 use super::attempt::Attempt;
 use super::registration::Registration;
 use super::rest::{AskError, Rest};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::ops::{Part, Readiness};
+use crate::ops::{Readiness, ReadyPart};
 use crate::shutdown::Tasks;
 use crate::status::HostStatus;
 use crate::tls;
@@ -46,9 +46,9 @@ use crate::tls;
 /// A warning about unknown events at most this often; each is counted.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 /// Longest pause between attempts to reach Discord (s).
-const MOST_PAUSE: u64 = 60;
+const MAX_RETRY_PAUSE_S: u64 = 60;
 /// More shards than this aren't supported: it is the number for some 40,000 guilds.
-const MOST_SHARDS: u32 = 16;
+const MAX_SHARDS: u32 = 16;
 
 /// Discord closes with 4014.
 pub(crate) const NO_INTENT: &str = "DISCORD_MESSAGE_CONTENT is on, but Discord does not let this bot read messages: switch on Message Content Intent at https://discord.com/developers/applications (your application, page Bot, Privileged Gateway Intents), or set DISCORD_MESSAGE_CONTENT=off";
@@ -97,7 +97,7 @@ impl Gateway {
             () = self.tasks.draining() => return Ok(()),
             made = made => made?,
         };
-        let shards = first.shards.clamp(1, MOST_SHARDS);
+        let shards = first.shards.clamp(1, MAX_SHARDS);
         let starts = Starts::new(first);
         let dialer = Dialer { tls: tls::config().context("the TLS roots cannot be loaded")? };
         let crew = Crew {
@@ -110,7 +110,7 @@ impl Gateway {
         };
         crew.links(|links| links.extend((0..shards).map(|shard| (shard, false))));
         self.status.gateway(false);
-        self.readiness.not_ready(Part::Discord, "the gateway session is connecting");
+        self.readiness.not_ready(ReadyPart::Discord, "the gateway session is connecting");
         let token = self.rest.token();
         let mut running: FuturesUnordered<_> = (0..shards)
             .map(|shard| {
@@ -118,23 +118,23 @@ impl Gateway {
                 keep(&dialer, &crew, identity, &starts, &self.tasks)
             })
             .collect();
-        let mut over = Over::Stopped;
+        let mut over = ShardEnd::Stopped;
         while let Some(ended) = running.next().await {
-            if !matches!(ended, Over::Stopped) {
+            if !matches!(ended, ShardEnd::Stopped) {
                 over = ended;
                 break;
             }
         }
         drop(running);
         self.status.gateway(false);
-        self.readiness.not_ready(Part::Discord, "stopped");
+        self.readiness.not_ready(ReadyPart::Discord, "stopped");
         match over {
-            Over::Stopped => Ok(()),
+            ShardEnd::Stopped => Ok(()),
             _ if self.tasks.is_draining() => Ok(()),
-            Over::Failed(error) => Err(error),
-            Over::Refused(4004) => bail!(AskError::Token),
-            Over::Refused(4014) if self.message_content => bail!(NO_INTENT),
-            Over::Refused(code) => bail!("Discord refused the gateway session with close code {code}"),
+            ShardEnd::Failed(error) => Err(error),
+            ShardEnd::Refused(4004) => bail!(AskError::Token),
+            ShardEnd::Refused(4014) if self.message_content => bail!(NO_INTENT),
+            ShardEnd::Refused(code) => bail!("Discord refused the gateway session with close code {code}"),
         }
     }
 
@@ -151,7 +151,7 @@ impl Gateway {
                 Attempt::Never(error) => return Err(error),
                 Attempt::Later(reason, asked) => {
                     tracing::warn!(%reason, "cannot {what} yet");
-                    self.readiness.not_ready(Part::Discord, reason);
+                    self.readiness.not_ready(ReadyPart::Discord, reason);
                     asked
                 }
             };
@@ -159,7 +159,7 @@ impl Gateway {
                 () = self.tasks.draining() => return Ok(None),
                 () = tokio::time::sleep(Duration::from_secs(asked.unwrap_or(pause).max(1))) => {}
             }
-            pause = u64::min(pause * 2, MOST_PAUSE);
+            pause = u64::min(pause * 2, MAX_RETRY_PAUSE_S);
         }
     }
 }
@@ -237,7 +237,7 @@ impl<F: Framework + 'static> Hear for Crew<'_, F> {
         }) {
             tracing::info!("the gateway session is up");
             self.gateway.status.gateway(true);
-            self.gateway.readiness.ready(Part::Discord);
+            self.gateway.readiness.ready(ReadyPart::Discord);
         }
     }
 
@@ -275,25 +275,25 @@ impl<F: Framework + 'static> Hear for Crew<'_, F> {
     }
 }
 
-impl<F: Framework + 'static> Ask for Crew<'_, F> {
+impl<F: Framework + 'static> AllowanceSource for Crew<'_, F> {
     async fn allowance(&self) -> Attempt<Allowance> {
         allowance(&self.gateway.rest).await
     }
 
     fn unanswered(&self, reason: &str) {
         tracing::warn!(%reason, "cannot open a gateway session yet");
-        self.gateway.readiness.not_ready(Part::Discord, reason);
+        self.gateway.readiness.not_ready(ReadyPart::Discord, reason);
     }
 
-    fn held(&self, held: Held) {
+    fn held(&self, held: StartsExhausted) {
         let sentence = held_sentence(held);
         tracing::error!("{sentence}");
-        self.gateway.readiness.not_ready(Part::Discord, format!("no new gateway session: {} of {} used today", held.used, held.total));
+        self.gateway.readiness.not_ready(ReadyPart::Discord, format!("no new gateway session: {} of {} used today", held.used, held.total));
         self.gateway.status.problem(self.gateway.clock.now(), sentence);
     }
 }
 
-impl<F: Framework + 'static> Watch for Crew<'_, F> {
+impl<F: Framework + 'static> ShardObserver for Crew<'_, F> {
     fn down(&self, shard: u32, reason: &str) {
         if let (true, false) = self.links(|links| {
             links.insert(shard, false);
@@ -303,11 +303,11 @@ impl<F: Framework + 'static> Watch for Crew<'_, F> {
         } else {
             tracing::debug!(%reason, "the gateway session did not come up; trying again");
         }
-        self.gateway.readiness.not_ready(Part::Discord, format!("the gateway session is connecting: {reason}"));
+        self.gateway.readiness.not_ready(ReadyPart::Discord, format!("the gateway session is connecting: {reason}"));
     }
 }
 
-fn held_sentence(held: Held) -> String {
+fn held_sentence(held: StartsExhausted) -> String {
     let minutes = held.resets_in.as_secs().div_ceil(60);
     format!(
         "Commands and buttons are off: {} of the {} gateway sessions that Discord allows a day are used, and at the limit Discord resets the bot's token. New tries begin when Discord's count resets, in {} h {} min. Alerts are still posted. Check that no other program uses DISCORD_TOKEN.",

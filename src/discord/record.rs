@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::files;
-use crate::http_server::{self, ConnectionLimiter, Limits};
+use crate::http_server::{self, ConnectionLimiter, ServerLimits};
 
 /// Largest request body forwarded (bytes): Discord takes files up to 10 MiB from bots.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -48,7 +48,7 @@ pub async fn start(base: &str, file: &Path, stop: CancellationToken) -> anyhow::
     let url = format!("http://{}", bound.local_addr());
     let recorder = Recorder { base: base.into(), client, file: Arc::new(Mutex::new(file)) };
     let router = Router::new().fallback(forward).with_state(recorder);
-    let gate = ConnectionLimiter::new(Limits { per_address: 512, ..Limits::default() });
+    let gate = ConnectionLimiter::new(ServerLimits { per_address: 512, ..ServerLimits::default() });
     Ok((url, http_server::serve(bound, router, gate, stop)))
 }
 

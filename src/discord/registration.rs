@@ -9,7 +9,7 @@ use serde_json::Value;
 use serenity::all::{CreateCommand, HttpError, LightMethod, Request, Route};
 
 use super::attempt::Attempt;
-use super::codes::{About, about_code};
+use super::codes::{RefusalCause, about_code};
 use super::rest::{AskError, Rest, without_address};
 use crate::ids::GuildId;
 use crate::outbox::Obstacle;
@@ -149,7 +149,7 @@ impl Registration {
         // the token.
         let about = i64::try_from(refusal.error.code).ok().filter(|code| *code >= 0).map(|code| about_code(code, status));
         Err(match (status, about) {
-            (429 | 500.., _) | (_, None | Some(About::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_)))) => {
+            (429 | 500.., _) | (_, None | Some(RefusalCause::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_)))) => {
                 Failure::Trouble(format!("Discord answers HTTP {}", refusal.status_code))
             }
             (401, _) => Failure::Token,

@@ -16,13 +16,13 @@ use serde_json::Value;
 
 use super::answer::{header, judge, rate_headers, read, said, scope};
 pub use super::ask_error::AskError;
-use super::codes::{About, about, own};
+use super::codes::{RefusalCause, about, own};
 use super::message_body::{Create, MessageBody};
 use super::thread_name::{ForumPost, neutral};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, MessageId};
 use crate::metrics::{AnswerClass, LimitScope, Metrics};
-use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Scope, Verdict};
+use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, RateScope, Verdict};
 use crate::render::Message;
 use crate::render::text::SafeText;
 use crate::send_scheduler::SendScheduler;
@@ -80,7 +80,7 @@ pub fn without_address(error: serenity::Error) -> serenity::Error {
 
 /// A result, with its rate-limit headers.
 #[derive(Debug)]
-pub struct Answer {
+pub struct SendResult {
     /// What it means.
     pub verdict: Verdict,
     /// The bucket's headers.
@@ -135,11 +135,11 @@ impl Rest {
             AnswerClass::RateLimited => {
                 let scope = scope(response);
                 self.metrics.limited(match scope {
-                    Scope::User => LimitScope::User,
-                    Scope::Shared => LimitScope::Shared,
-                    Scope::Global => LimitScope::Global,
+                    RateScope::User => LimitScope::User,
+                    RateScope::Shared => LimitScope::Shared,
+                    RateScope::Global => LimitScope::Global,
                 });
-                scope != Scope::Shared
+                scope != RateScope::Shared
             }
             _ => false,
         };
@@ -241,7 +241,7 @@ impl Rest {
             429 => Err(AskError::Wait(retry_after.unwrap_or(5.0).ceil() as i64)),
             // A proxy between us and Discord may refuse too, and so may Discord for a moment: neither says anything about the request.
             400..=499 => match about(&body, status.as_u16()) {
-                None | Some(About::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_))) => {
+                None | Some(RefusalCause::Way(Obstacle::Edge | Obstacle::Down | Obstacle::Limit(_))) => {
                     Err(AskError::Trouble(said(&body, status)))
                 }
                 Some(_) => Err(AskError::Refused(said(&body, status))),
@@ -251,7 +251,7 @@ impl Rest {
     }
 
     /// Sends a claim: creates its message or edits the existing one.
-    pub async fn send(&self, claim: &Claim, message: &Message) -> Answer {
+    pub async fn send(&self, claim: &Claim, message: &Message) -> SendResult {
         let channel = claim.channel();
         let (method, path) = match (claim.lead.message_id, claim.lead.place) {
             (Some(id), _) => (Method::PATCH, format!("/channels/{channel}/messages/{id}")),
@@ -265,7 +265,7 @@ impl Rest {
         let nonce = (!is_post).then_some(claim.nonce.as_str());
         let content = MessageBody::new(message, create.then_some(Create { nonce, reply_to }));
         let operation = Some(if create { Operation::Create } else { Operation::Edit });
-        let broken = |reason| Answer { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default(), operation: None };
+        let broken = |reason| SendResult { verdict: Verdict::Invalid { reason }, headers: RateHeaders::default(), operation: None };
         if !is_post {
             return match with_files(self.request(method, &path), message, &content, create) {
                 Ok(request) => self.execute(request, claim, operation).await,
@@ -288,7 +288,7 @@ impl Rest {
     }
 
     /// A second request for the same claim, at once.
-    pub(super) async fn again(&self, request: RequestBuilder, claim: &Claim, operation: Option<Operation>) -> Answer {
+    pub(super) async fn again(&self, request: RequestBuilder, claim: &Claim, operation: Option<Operation>) -> SendResult {
         if let Some(scheduler) = &self.scheduler {
             scheduler.note();
         }
@@ -296,18 +296,18 @@ impl Rest {
     }
 
     /// Makes one request for a claim.
-    pub(super) async fn execute(&self, request: RequestBuilder, claim: &Claim, operation: Option<Operation>) -> Answer {
+    pub(super) async fn execute(&self, request: RequestBuilder, claim: &Claim, operation: Option<Operation>) -> SendResult {
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
                 self.metrics.answer(AnswerClass::Network);
                 let reason = format!("no answer from Discord: {}", error.without_url());
-                return Answer { verdict: Verdict::Retry { reason }, headers: RateHeaders::default(), operation: None };
+                return SendResult { verdict: Verdict::Retry { reason }, headers: RateHeaders::default(), operation: None };
             }
         };
         self.answered(&response);
         let headers = rate_headers(&response);
-        Answer { verdict: judge(response, claim).await, headers, operation }
+        SendResult { verdict: judge(response, claim).await, headers, operation }
     }
 
     /// Searches the channel's recent messages for one that an earlier, unsettled create of this claim may have made: ours, not older
@@ -345,7 +345,7 @@ pub const CLOCKS_DIFFER_MS: i64 = 120_000;
 fn as_verdict(error: AskError) -> Verdict {
     match error {
         AskError::Token => Verdict::Stop { reason: AskError::Token.to_string() },
-        AskError::Wait(seconds) => Verdict::Wait { ms: seconds.saturating_mul(1000), scope: Scope::User },
+        AskError::Wait(seconds) => Verdict::Wait { ms: seconds.saturating_mul(1000), scope: RateScope::User },
         // Without Read Message History we can't know: a person must fix the channel; a second message would be worse.
         AskError::Refused(reason) if !["(50001)", "(50013)", "(10003)"].iter().any(|code| reason.contains(code)) => {
             Verdict::Obstructed { obstacle: Obstacle::Unknown(0), reason }

@@ -14,7 +14,7 @@ use crate::ids::{GuildId, RoleId, UserId};
 /// How long an answer is cached (ms).
 const BELIEVED: i64 = 60_000;
 /// Limit on cached answers; beyond it the oldest is dropped.
-const MOST: usize = 1_000;
+const MAX_CACHED_ANSWERS: usize = 1_000;
 /// Longest wait during a press.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -57,7 +57,7 @@ impl Roles {
             Err(error) => return Err(error),
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST
+        if known.len() >= MAX_CACHED_ANSWERS
             && let Some(oldest) = known.iter().min_by_key(|(_, (at, _))| *at).map(|(key, _)| *key)
         {
             known.remove(&oldest);

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::codes::HAS_THREAD;
-use super::rest::{Answer, AskError, CLOCKS_DIFFER_MS, Rest, same};
+use super::rest::{AskError, CLOCKS_DIFFER_MS, Rest, SendResult, same};
 use super::thread_name::{AUTO_ARCHIVE_MIN, lasting, name, neutral};
 use crate::ids::{ChannelId, MessageId};
 use crate::outbox::{Claim, Obstacle, Operation, Place, RateHeaders, Verdict};
@@ -13,15 +13,15 @@ use crate::render::Message;
 use crate::render::text::SafeText;
 
 /// Forum posts checked for one that a crash made us forget: each costs a request.
-const MOST_LOOKED_AT: usize = 10;
+const MAX_POSTS_CHECKED: usize = 10;
 
 impl Rest {
     /// Opens the thread of a claim's card. An existing thread counts as success.
     ///
     /// # Errors
     /// The verdict to settle with.
-    pub async fn open_thread(&self, claim: &Claim) -> Result<ChannelId, Answer> {
-        let failed = |verdict| Answer { verdict, headers: RateHeaders::default(), operation: None };
+    pub async fn open_thread(&self, claim: &Claim) -> Result<ChannelId, SendResult> {
+        let failed = |verdict| SendResult { verdict, headers: RateHeaders::default(), operation: None };
         let Some(card) = claim.reply_to else { return Err(failed(Verdict::MessageGone)) };
         let path = format!("/channels/{}/messages/{card}/threads", claim.lead.channel);
         let request = |name: SafeText| {
@@ -40,7 +40,7 @@ impl Rest {
     }
 
     /// Archives a thread under the claim's title, which says how it ended.
-    pub async fn archive(&self, claim: &Claim) -> Answer {
+    pub async fn archive(&self, claim: &Claim) -> SendResult {
         let titled = |title: Option<SafeText>| {
             let mut body = json!({ "archived": true });
             if let (Some(title), Some(fields)) = (title, body.as_object_mut()) {
@@ -56,29 +56,29 @@ impl Rest {
             // It is archived already, by Discord or by a person; a locked one stays as that person left it.
             Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => match self.take_out(claim).await.verdict {
                 Verdict::Delivered(_) => self.again(titled(claim.lead.message.title()), claim, operation).await,
-                Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => Answer { verdict: Verdict::MessageGone, ..answer },
-                verdict => Answer { verdict, ..answer },
+                Verdict::Obstructed { obstacle: Obstacle::Locked, .. } => SendResult { verdict: Verdict::MessageGone, ..answer },
+                verdict => SendResult { verdict, ..answer },
             },
             _ => answer,
         }
     }
 
     /// Reopens an archived thread. A locked one stays as it is: whoever locked it doesn't want that.
-    async fn take_out(&self, claim: &Claim) -> Answer {
+    async fn take_out(&self, claim: &Claim) -> SendResult {
         let body = json!({ "archived": false });
         let request = self.request(Method::PATCH, &format!("/channels/{}", claim.channel())).json(&body);
         let answer = self.again(request, claim, None).await;
         match answer.verdict {
             // `Invalid`, too, is about the place here: the body is always the same.
             Verdict::Refused { reason } | Verdict::Invalid { reason } | Verdict::Obstructed { obstacle: Obstacle::Threads, reason } => {
-                Answer { verdict: Verdict::Obstructed { obstacle: Obstacle::Locked, reason }, ..answer }
+                SendResult { verdict: Verdict::Obstructed { obstacle: Obstacle::Locked, reason }, ..answer }
             }
-            verdict => Answer { verdict, ..answer },
+            verdict => SendResult { verdict, ..answer },
         }
     }
 
     /// Sends a claim. If its thread is archived, reopens it and tries once more.
-    pub async fn send_as_placed(&self, claim: &Claim, message: &Message) -> Answer {
+    pub async fn send_as_placed(&self, claim: &Claim, message: &Message) -> SendResult {
         let answer = self.send(claim, message).await;
         let in_thread = claim.lead.place.is_in_thread() || (claim.lead.place == Place::Forum && claim.lead.message_id.is_some());
         match &answer.verdict {
@@ -119,7 +119,7 @@ impl Rest {
                 continue;
             }
             looked_at += 1;
-            if looked_at > MOST_LOOKED_AT {
+            if looked_at > MAX_POSTS_CHECKED {
                 break;
             }
             match self.ask(&format!("/channels/{id}/messages/{id}")).await {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::normalise::{Fields, Item, MAX_LIST, parse_once};
+use super::normalise::{Item, JsonFields, MAX_LIST, parse_once};
 use super::{DecodeError, Envelope, Event, callout, civilian, dispatch, emergency, own, pager, panic, record, sign, station, tone, unit};
 
 type Reader = fn(Item<'_>) -> Result<Event, DecodeError>;
@@ -94,7 +94,7 @@ pub fn decode(envelope: &Envelope) -> Result<Vec<Event>, DecodeError> {
     let mut first_error = DecodeError::NoObject;
     let mut named = 0;
     for (place, object) in objects.into_iter().enumerate() {
-        let item = Item { data: Fields(object), top: Fields(&envelope.extras) };
+        let item = Item { data: JsonFields(object), top: JsonFields(&envelope.extras) };
         match read(item) {
             Ok(event) => {
                 named += entries(&event);

@@ -20,7 +20,7 @@ use crate::ids::{CallId, Ident, ServerId};
 /// Two sources deliver the same event within this time (ms).
 pub const WITHIN_MS: i64 = 10_000;
 /// Limit on remembered contents. Beyond it the oldest is dropped: then a copy may count as an event, but never an event as a copy.
-const MOST: usize = 20_000;
+const MAX_REMEMBERED: usize = 20_000;
 
 /// Recent arrivals.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Dedup {
     pub fn is_copy(&mut self, event: &RawEvent, decoded: &[Event]) -> bool {
         let now = event.received_at;
         while let Some((at, content)) = self.order.front().copied() {
-            if now.since(at) <= WITHIN_MS && self.order.len() < MOST {
+            if now.since(at) <= WITHIN_MS && self.order.len() < MAX_REMEMBERED {
                 break;
             }
             self.order.pop_front();
@@ -102,7 +102,7 @@ impl Dedup {
             }
             other
         });
-        if is_own && !about.is_empty() && self.own.len() < MOST {
+        if is_own && !about.is_empty() && self.own.len() < MAX_REMEMBERED {
             self.own.push(Own { at: now, content, server, about });
         }
     }

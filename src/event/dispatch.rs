@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::normalise::{Fields, Item, MAX_LIST, MetaData, flag, idents_within, int, text};
+use super::normalise::{Item, JsonFields, MAX_LIST, MetaData, flag, idents_within, int, text};
 use super::{DecodeError, DispatchCall, Event, NUMBER_AS_SENT, Note, Priority};
 use crate::ids::{CallId, Ident};
 
@@ -82,11 +82,11 @@ fn moved(item: Item<'_>) -> Result<(Vec<Ident>, CallId), DecodeError> {
 }
 
 /// Any number is accepted: the documentation prints −1, and a call without a unique number is still a call.
-fn call_id(fields: Fields<'_>) -> Result<CallId, DecodeError> {
+fn call_id(fields: JsonFields<'_>) -> Result<CallId, DecodeError> {
     fields.int("callId").map(CallId).ok_or(DecodeError::Missing("callId"))
 }
 
-fn call_fields(item: Item<'_>) -> Result<Fields<'_>, DecodeError> {
+fn call_fields(item: Item<'_>) -> Result<JsonFields<'_>, DecodeError> {
     item.wrapped("dispatch", &["callId"]).ok_or(DecodeError::Missing("dispatch"))
 }
 
@@ -140,7 +140,7 @@ fn notes(value: &Value) -> Option<Vec<Note>> {
 
 /// An object, or the plain text of before 2022-12. A note without content is ignored.
 fn one_note(value: &Value) -> Option<Note> {
-    let Some(fields) = value.as_object().map(Fields) else {
+    let Some(fields) = value.as_object().map(JsonFields) else {
         return Some(Note { time: None, label: None, kind: "text".into(), content: text(value)? });
     };
     Some(Note {

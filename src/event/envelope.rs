@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::json::{self, JsonError, Measure, Reader, Secrets, Sent, Shape};
+use crate::json::{self, JsonError, JsonReader, JsonSize, Secrets, Sent, Shape};
 
 /// Type and data of an event. Contains no key: it may be logged by type and journaled whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +85,7 @@ impl Sealed<'_> {
     /// # Errors
     /// As [`EnvelopeError`] says.
     pub fn open(&self, secrets: &Secrets) -> Result<Envelope, EnvelopeError> {
-        let Value::Object(mut fields) = Reader::new(MAX_VALUES, secrets).without_keys().read(&self.body)? else {
+        let Value::Object(mut fields) = JsonReader::new(MAX_VALUES, secrets).without_keys().read(&self.body)? else {
             return Err(EnvelopeError::NotObject);
         };
         let Some(Value::String(kind)) = fields.remove("type") else { return Err(EnvelopeError::NoType) };
@@ -118,7 +118,7 @@ impl Envelope {
     /// Approximate memory in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let mut measure = Measure::of(&self.data);
+        let mut measure = JsonSize::of(&self.data);
         measure.add_members(&self.extras);
         measure.built()
     }

@@ -5,13 +5,13 @@
 
 use serde_json::{Map, Value};
 
-use super::normalise::{Fields, Item, time};
+use super::normalise::{Item, JsonFields, time};
 use super::{DispatchCall, EmergencyCall, Unit, dispatch, emergency, unit};
 
 /// A listed unit; `None` if it has no number.
 #[must_use]
 pub fn listed_unit(object: &Map<String, Value>) -> Option<Unit> {
-    unit::one(Fields(object))
+    unit::one(JsonFields(object))
 }
 
 /// A listed dispatch call; `None` if it has no number. Its notes are sorted by time if all have one.
@@ -36,7 +36,7 @@ pub fn listed_emergency(object: &Map<String, Value>) -> Option<EmergencyCall> {
 
 fn alone<T>(object: &Map<String, Value>, read: impl FnOnce(Item<'_>) -> Option<T>) -> Option<T> {
     let nothing = Map::new();
-    read(Item { data: Fields(object), top: Fields(&nothing) })
+    read(Item { data: JsonFields(object), top: JsonFields(&nothing) })
 }
 
 #[cfg(test)]

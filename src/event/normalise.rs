@@ -11,7 +11,7 @@ use super::envelope::MAX_VALUES;
 use super::{Meta, NUMBER_AS_SENT};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident};
-use crate::json::{Reader, Secrets};
+use crate::json::{JsonReader, Secrets};
 
 /// Limit on the elements of any list: idents, calls, units, notes, fields, and objects of an array `data`.
 pub(super) const MAX_LIST: usize = 500;
@@ -29,9 +29,9 @@ const MAX_URL: usize = 2_048;
 /// The fields of one JSON object, read tolerantly: `null` is absent, and another letter case of a name is found too (real callouts
 /// have `CalloutName` where the documentation has `calloutName`; docs/cad-contract.md#e1).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
+pub(super) struct JsonFields<'a>(pub(super) &'a Map<String, Value>);
 
-impl<'a> Fields<'a> {
+impl<'a> JsonFields<'a> {
     /// The value of `name`: as written first, then in any other letter case.
     pub(super) fn get(self, name: &str) -> Option<&'a Value> {
         self.0
@@ -56,7 +56,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn object(self, name: &str) -> Option<Self> {
-        self.get(name)?.as_object().map(Fields)
+        self.get(name)?.as_object().map(JsonFields)
     }
 
     pub(super) fn int(self, name: &str) -> Option<i64> {
@@ -97,10 +97,10 @@ impl<'a> Fields<'a> {
     /// Objects of a list, or the one object; `None` if there is no such field or it is neither.
     pub(super) fn objects(self, name: &str) -> Option<Vec<Self>> {
         match self.get(name)? {
-            Value::Array(list) => Some(list.iter().filter_map(Value::as_object).map(Fields).take(MAX_LIST).collect()),
+            Value::Array(list) => Some(list.iter().filter_map(Value::as_object).map(JsonFields).take(MAX_LIST).collect()),
             // Lua writes an empty list as `{}`, and forwarders are written in Lua.
             Value::Object(one) if one.is_empty() => Some(Vec::new()),
-            Value::Object(one) => Some(vec![Fields(one)]),
+            Value::Object(one) => Some(vec![JsonFields(one)]),
             _ => None,
         }
     }
@@ -117,13 +117,13 @@ impl<'a> Fields<'a> {
 /// One object of `data`, and the fields beside `data`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<'a> {
-    pub(super) data: Fields<'a>,
-    pub(super) top: Fields<'a>,
+    pub(super) data: JsonFields<'a>,
+    pub(super) top: JsonFields<'a>,
 }
 
 impl<'a> Item<'a> {
     /// The object called `name`; without it `data` itself, if one of the `signs` shows that it was sent without the wrapper.
-    pub(super) fn wrapped(self, name: &str, signs: &[&str]) -> Option<Fields<'a>> {
+    pub(super) fn wrapped(self, name: &str, signs: &[&str]) -> Option<JsonFields<'a>> {
         self.data.object(name).or_else(|| signs.iter().any(|sign| self.data.has(sign)).then_some(self.data))
     }
 
@@ -163,20 +163,20 @@ const LISTS: [&str; 10] = ["callIds", "callId", "identIds", "identId", "idents",
 /// The four names under which idents are sent (rule 5), lists before scalars as the real client reads them.
 const IDENT_NAMES: [&str; 4] = ["identIds", "identId", "idents", "ident"];
 
-fn push_idents(found: &mut Vec<i64>, fields: Fields<'_>) {
+fn push_idents(found: &mut Vec<i64>, fields: JsonFields<'_>) {
     for name in IDENT_NAMES {
         push_ints(found, fields.get(name));
     }
 }
 
-fn push_units(found: &mut Vec<i64>, fields: Fields<'_>) {
+fn push_units(found: &mut Vec<i64>, fields: JsonFields<'_>) {
     for unit in fields.objects("units").unwrap_or_default() {
         push_ints(found, unit.get("id"));
     }
 }
 
 /// The idents inside one object, `None` if no field of it could have any.
-pub(super) fn idents_within(fields: Fields<'_>) -> Option<Vec<Ident>> {
+pub(super) fn idents_within(fields: JsonFields<'_>) -> Option<Vec<Ident>> {
     if !IDENT_NAMES.iter().any(|name| fields.has(name)) && !fields.has("units") {
         return None;
     }
@@ -347,7 +347,7 @@ pub(super) fn time(text: &str) -> Option<UnixMs> {
 
 /// JSON inside a text, one level deep: `data` and `metaData` may be sent so. Bounded as bodies are.
 pub(super) fn parse_once(text: &str) -> Option<Value> {
-    Reader::new(MAX_VALUES, &Secrets::default()).read(text.as_bytes()).ok()
+    JsonReader::new(MAX_VALUES, &Secrets::default()).read(text.as_bytes()).ok()
 }
 
 /// `metaData` of a call from all its possible places (rule 8).
@@ -356,7 +356,7 @@ pub(super) struct MetaData<'a>(Vec<Cow<'a, Map<String, Value>>>);
 
 impl<'a> MetaData<'a> {
     /// From these holders, the most trusted first: of duplicate keys, the first one's value counts.
-    pub(super) fn of(holders: &[Fields<'a>]) -> Self {
+    pub(super) fn of(holders: &[JsonFields<'a>]) -> Self {
         let sources = holders.iter().filter_map(|holder| match holder.get("metaData")? {
             Value::Object(map) => Some(Cow::Borrowed(map)),
             Value::String(text) => match parse_once(text)? {
@@ -371,7 +371,7 @@ impl<'a> MetaData<'a> {
 
     /// One value by name, before any bound.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find_map(|map| Fields(map).get(name))
+        self.0.iter().find_map(|map| JsonFields(map).get(name))
     }
 
     /// All except the keys in `taken` (any letter case), as text.
@@ -401,8 +401,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn fields(value: &Value) -> Fields<'_> {
-        Fields(value.as_object().unwrap())
+    fn fields(value: &Value) -> JsonFields<'_> {
+        JsonFields(value.as_object().unwrap())
     }
 
     #[test]

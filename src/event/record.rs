@@ -1,6 +1,6 @@
 //! Custom records: `EVENT_RECORD_*`, and `EVENT_PRINT_RECORD`.
 
-use super::normalise::{Fields, Item, MAX_LIST, int, joined};
+use super::normalise::{Item, JsonFields, MAX_LIST, int, joined};
 use super::{DecodeError, Event, Record, RecordAction, RecordField};
 use crate::ids::Ident;
 
@@ -52,12 +52,12 @@ fn event(action: RecordAction, item: Item<'_>) -> Result<Event, DecodeError> {
 }
 
 /// Communities may rename the label and the uid, but the type stays.
-fn tells_state(field: Fields<'_>) -> bool {
+fn tells_state(field: JsonFields<'_>) -> bool {
     let is_status = |name| field.get(name).and_then(|value| value.as_str()).is_some_and(|text| text.trim().eq_ignore_ascii_case("status"));
     is_status("type") || is_status("uid")
 }
 
-fn closed(field: Fields<'_>) -> Option<bool> {
+fn closed(field: JsonFields<'_>) -> Option<bool> {
     match int(field.get("value")?)? {
         0 => Some(false),
         1 => Some(true),
@@ -66,7 +66,7 @@ fn closed(field: Fields<'_>) -> Option<bool> {
 }
 
 /// The flags of a person or vehicle are in `data.flags`, beside a blank value.
-fn value(field: Fields<'_>) -> Option<String> {
+fn value(field: JsonFields<'_>) -> Option<String> {
     field.get("value").and_then(joined).or_else(|| joined(field.object("data")?.get("flags")?))
 }
 

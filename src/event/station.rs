@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD};
 
-use super::normalise::{Fields, Item, text};
+use super::normalise::{Item, JsonFields, text};
 use super::{DecodeError, Event, Station, StationAlert, StationMessage};
 
 /// Longest sound kept, as base64: 10 MiB decoded, Discord's limit for a file.
@@ -25,12 +25,12 @@ pub(super) fn alert(item: Item<'_>) -> Result<Event, DecodeError> {
     if alert == StationAlert::default() { Err(DecodeError::Missing("locations")) } else { Ok(Event::StationAlert(alert)) }
 }
 
-fn station(fields: Fields<'_>) -> Option<Station> {
+fn station(fields: JsonFields<'_>) -> Option<Station> {
     let station = Station { name: fields.text("name"), open: fields.texts("open"), close: fields.texts("close") };
     (station != Station::default()).then_some(station)
 }
 
-fn message(data: Fields<'_>) -> Option<StationMessage> {
+fn message(data: JsonFields<'_>) -> Option<StationMessage> {
     let value = data.get("message")?;
     match value.as_str().and_then(sound) {
         Some(sound) => sound,

@@ -1,6 +1,6 @@
 //! Units: login, logout, status, update and groups (`EVENT_UNIT_*`, panic apart).
 
-use super::normalise::{Fields, Item, MAX_LIST};
+use super::normalise::{Item, JsonFields, MAX_LIST};
 use super::{DecodeError, Event, Unit};
 use crate::ids::Ident;
 
@@ -67,11 +67,11 @@ fn members(item: Item<'_>) -> Result<Vec<Ident>, DecodeError> {
 }
 
 /// Entries may be null or lack their number: those are skipped (docs/cad-contract.md#e9).
-fn many(list: Vec<Fields<'_>>) -> Vec<Unit> {
+fn many(list: Vec<JsonFields<'_>>) -> Vec<Unit> {
     list.into_iter().filter_map(one).collect()
 }
 
-pub(super) fn one(unit: Fields<'_>) -> Option<Unit> {
+pub(super) fn one(unit: JsonFields<'_>) -> Option<Unit> {
     let ident = Ident(unit.int("id")?);
     let inner = unit.object("data");
     let text = |name| inner.and_then(|inner| inner.text(name)).or_else(|| unit.text(name));

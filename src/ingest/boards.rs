@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::clock::UnixMs;
 use crate::ids::{BoardId, GuildId, ServerId};
 use crate::intake::IntakeError;
-use crate::outbox::{Draft, Lane, Place, PostKey};
+use crate::outbox::{DesiredPost, Lane, Place, PostKey};
 use crate::render::{self, Labels, Message, Style};
 use crate::route::{Board, Threads};
 use crate::world::Server;
@@ -131,7 +131,7 @@ impl Boards {
 
     /// The draft of a board as the worlds are now. `None` if there is no such board.
     #[must_use]
-    pub fn draw(&self, id: BoardId, worlds: &HashMap<ServerId, Server>, labels: &Labels, now: UnixMs) -> Option<Draft> {
+    pub fn draw(&self, id: BoardId, worlds: &HashMap<ServerId, Server>, labels: &Labels, now: UnixMs) -> Option<DesiredPost> {
         let board = &self.0.get(&id)?.board;
         let mut servers: Vec<(ServerId, &Server)> = worlds
             .iter()
@@ -155,8 +155,8 @@ impl Boards {
 }
 
 /// The post of a board. It is never over: a message that somebody deletes is posted again.
-fn draft(board: &Board, message: Message, now: UnixMs) -> Draft {
-    Draft {
+fn draft(board: &Board, message: Message, now: UnixMs) -> DesiredPost {
+    DesiredPost {
         // A board of all servers belongs to none: no server has the number 0 (docs/cad-contract.md#r1).
         key: PostKey {
             channel: board.channel,

@@ -9,7 +9,7 @@ use super::planner::{PlanContext, Post, PostPlanner, Whose, reply_place};
 use crate::clock::UnixMs;
 use crate::outbox::Lane;
 use crate::render::{self, Reply, View};
-use crate::route::{Escalation, Target};
+use crate::route::{Escalation, MatchedTarget};
 use crate::shutdown::Tasks;
 use crate::store::Batch;
 use crate::world::{Server, Subject};
@@ -76,7 +76,7 @@ impl PostPlanner<'_> {
         }
         let (server, text) = (self.server, subject.to_string());
         let lane = if alert.topic == crate::event::Topic::Panic { Lane::Panic } else { Lane::Urgent };
-        let mut replies: Vec<(Target, Post, render::Message)> = Vec::new();
+        let mut replies: Vec<(MatchedTarget, Post, render::Message)> = Vec::new();
         for target in self.targets(&alert) {
             let Some(memo) = standing.get(&target.channel) else { continue };
             for route in self.routes.iter().filter(|route| target.routes.contains(&route.id) && !self.is_silent(route, &alert)) {
@@ -94,7 +94,7 @@ impl PostPlanner<'_> {
                     let event =
                         if lane == Lane::Panic { -(opened.0.saturating_mul(100_000)).saturating_add(i64::from(step.minutes)) } else { 0 };
                     let post = Post { place: reply_place(memo.place), parent: Some(text.clone()), event, ..Post::new(lane, name) };
-                    replies.push((Target { roles: roles.to_vec(), ..target.clone() }, post, message));
+                    replies.push((MatchedTarget { roles: roles.to_vec(), ..target.clone() }, post, message));
                     called.insert(this);
                 }
             }

@@ -8,7 +8,7 @@ use crate::event::{
     Topic, Unit,
 };
 use crate::ids::{CallId, Ident};
-use crate::route::Facts;
+use crate::route::FilterFacts;
 use crate::route::filter::Service;
 use crate::world::{Dispatch, Server, Subject};
 
@@ -23,7 +23,7 @@ const MAX_UNITS: usize = 200;
 /// Keys of `metaData` that are for machines (docs/cad-contract.md#e8): coordinates, numbers and ids. Searching them would find by accident.
 const MACHINES: [&str; 9] = ["x", "y", "z", "heading", "uuid", "callerPlayerId", "callerCommunityUserId", "useCallLocation", "radius"];
 
-/// [`Facts`] that borrow nothing.
+/// [`FilterFacts`] that borrow nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OwnedFacts {
     pub(super) topic: Topic,
@@ -42,8 +42,8 @@ impl OwnedFacts {
     }
 
     /// For a filter.
-    pub(super) fn facts(&self) -> Facts<'_> {
-        Facts {
+    pub(super) fn facts(&self) -> FilterFacts<'_> {
+        FilterFacts {
             topic: self.topic,
             callout: self.callout,
             priority: self.priority.as_ref(),

@@ -536,7 +536,7 @@ impl Ingest {
         // What a guild has of its own on every card: its words, and whether there are buttons.
         let words = |routing: &Routing, guild| {
             let known = routing.guilds.get(&guild);
-            (known.map(|guild| Arc::clone(&guild.labels)).unwrap_or_default(), known.is_none_or(|guild| guild.acting.buttons))
+            (known.map(|guild| Arc::clone(&guild.labels)).unwrap_or_default(), known.is_none_or(|guild| guild.action_rule.buttons))
         };
         let reworded: Vec<GuildId> =
             routing.guilds.keys().copied().filter(|guild| words(&before, *guild) != words(&routing, *guild)).collect();

@@ -8,11 +8,11 @@ use super::log_pages::LogPages;
 use crate::clock::UnixMs;
 use crate::event::{Event, PageNature, Priority, Topic};
 use crate::ids::{ChannelId, CommunityId, GuildId, Ident, RoleId, RouteId, ServerId};
-use crate::outbox::{Draft, Lane, Place, PostKey};
+use crate::outbox::{DesiredPost, Lane, Place, PostKey};
 use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
-use crate::route::{self, Filter, Occasion, Route, Target, Threads, attention, targets};
+use crate::route::{self, Filter, MatchedTarget, Occasion, Route, Threads, attention, targets};
 use crate::store::{CardMemo, Guild, Routing};
-use crate::world::{Change, Moment, MomentKind, Server, Subject};
+use crate::world::{Change, MomentKind, Server, Subject, TimelineEntry};
 
 /// Which world.
 #[derive(Clone, Copy)]
@@ -90,7 +90,7 @@ pub(super) struct PostPlanner<'a> {
     context: PlanContext<'a>,
     memos: &'a mut Memos,
     pages: &'a mut LogPages,
-    drafts: &'a mut Vec<Draft>,
+    drafts: &'a mut Vec<DesiredPost>,
     /// Routes whose role is pinged by what was planned.
     pub(super) pings: Vec<RouteId>,
     /// Counts what was written into threads: part of its name.
@@ -123,7 +123,7 @@ enum About<'e> {
 }
 
 impl<'a> PostPlanner<'a> {
-    pub(super) fn new(context: PlanContext<'a>, memos: &'a mut Memos, pages: &'a mut LogPages, drafts: &'a mut Vec<Draft>) -> Self {
+    pub(super) fn new(context: PlanContext<'a>, memos: &'a mut Memos, pages: &'a mut LogPages, drafts: &'a mut Vec<DesiredPost>) -> Self {
         Self { context, memos, pages, drafts, pings: Vec::new(), notes: 0 }
     }
 
@@ -171,8 +171,8 @@ impl<'a> PostPlanner<'a> {
     /// Plans a test: what a real event of this kind would make, said to be a test, and remembered nowhere.
     pub(super) fn test(&mut self, event: &Event, changes: &[Change], full: bool) {
         let subject = format!("test:{}.{}", self.number.0, self.number.1);
-        let roles = |target: &Target| if full { target.roles.clone() } else { Vec::new() };
-        let mut made: Vec<(Target, Message)> = Vec::new();
+        let roles = |target: &MatchedTarget| if full { target.roles.clone() } else { Vec::new() };
+        let mut made: Vec<(MatchedTarget, Message)> = Vec::new();
         for change in changes {
             match *change {
                 Change::Card { subject, created: true, .. } => {
@@ -180,7 +180,7 @@ impl<'a> PostPlanner<'a> {
                     for target in self.targets(&alert) {
                         let roles = roles(&target);
                         let message = render::card(subject, &self.view(target.guild, target.style, &roles, true));
-                        made.extend(message.map(|m| (Target { roles, ..target }, m)));
+                        made.extend(message.map(|m| (MatchedTarget { roles, ..target }, m)));
                     }
                 }
                 Change::Duty { ident, on, after } => {
@@ -202,7 +202,7 @@ impl<'a> PostPlanner<'a> {
             for target in self.targets(&alert) {
                 let roles = roles(&target);
                 let message = render::event(event, self.at, &self.view(target.guild, target.style, &roles, true));
-                made.extend(message.map(|m| (Target { roles, ..target }, m)));
+                made.extend(message.map(|m| (MatchedTarget { roles, ..target }, m)));
             }
         }
         for (nth, (target, message)) in made.into_iter().enumerate() {
@@ -249,7 +249,7 @@ impl<'a> PostPlanner<'a> {
     fn first_card(
         &mut self,
         subject: Subject,
-        mut target: Target,
+        mut target: MatchedTarget,
         alert: &AlertContext<'_>,
         over: bool,
         fresh: bool,
@@ -297,7 +297,7 @@ impl<'a> PostPlanner<'a> {
             {
                 let reply =
                     Post { place: reply_place(memo.place), parent: Some(text.clone()), ..Post::new(Lane::New, format!("{text}#over")) };
-                self.push(&Target { roles: Vec::new(), ..target.clone() }, reply, message);
+                self.push(&MatchedTarget { roles: Vec::new(), ..target.clone() }, reply, message);
             }
             if memo.place == Place::Forum || memo.threads != Threads::Off {
                 // The time makes it another wish if the call is opened again and ends once more.
@@ -344,7 +344,7 @@ impl<'a> PostPlanner<'a> {
             message.silent = true;
             self.notes += 1;
             let name = format!("{text}#note.{}.{}.{}", self.number.0, self.number.1, self.notes);
-            let target = Target { roles: Vec::new(), ..remembered(channel, &memo) };
+            let target = MatchedTarget { roles: Vec::new(), ..remembered(channel, &memo) };
             self.push(&target, Post { place: Place::Thread, parent: Some(text.clone()), ..Post::new(Lane::Log, name) }, message);
         }
     }
@@ -352,7 +352,7 @@ impl<'a> PostPlanner<'a> {
     /// Whether the channel did not hear of a young subject at first because a filter kept it out, until now: the first unit of a
     /// department came, a panicking unit's department was learnt. It is news there; not if the route was made or changed since, or if nobody
     /// knows when the subject began.
-    fn newly_admitted(&self, subject: Subject, target: &Target) -> bool {
+    fn newly_admitted(&self, subject: Subject, target: &MatchedTarget) -> bool {
         let Some(since) = subject.since().filter(|since| *since < self.at && self.at.since(*since) <= YOUNG_MS) else { return false };
         let joined_late = match subject {
             Subject::Emergency(id, _) => self.world.emergencies.get(&id).is_some_and(|call| call.joined_late),
@@ -370,7 +370,7 @@ impl<'a> PostPlanner<'a> {
     /// Whether this very event raised the call to the highest priority, and that is news.
     fn just_raised(&self, subject: Subject) -> bool {
         let Subject::Dispatch(id, _) = subject else { return false };
-        let raised = |moment: &Moment| {
+        let raised = |moment: &TimelineEntry| {
             moment.at == self.at
                 && !moment.found_late
                 && matches!(&moment.what, MomentKind::Priority { from, to: Some(Priority::Level(1)) } if *from != Some(Priority::Level(1)))
@@ -414,7 +414,7 @@ impl<'a> PostPlanner<'a> {
         }
     }
 
-    fn append(&mut self, target: &Target, message: Message) {
+    fn append(&mut self, target: &MatchedTarget, message: Message) {
         let place = (target.channel, self.server);
         let (subject, message) = self.pages.append(place, self.context.number, self.context.at, message);
         self.push(target, Post::new(Lane::Log, subject), message);
@@ -430,9 +430,9 @@ impl<'a> PostPlanner<'a> {
         attention(route, &self.occasion(alert), &self.moment(route, facts::dispatcher_on_duty(self.world))).silent
     }
 
-    pub(super) fn push(&mut self, target: &Target, post: Post, message: Message) {
+    pub(super) fn push(&mut self, target: &MatchedTarget, post: Post, message: Message) {
         // Two routes that meet in a channel made one target already: one subject, one post.
-        self.drafts.push(Draft {
+        self.drafts.push(DesiredPost {
             key: PostKey {
                 channel: target.channel,
                 community: self.context.community.clone(),
@@ -466,8 +466,8 @@ impl<'a> PostPlanner<'a> {
         }
     }
 
-    fn moment<'m>(&'m self, route: &Route, dispatcher_on_duty: bool) -> route::Moment<'m> {
-        route::Moment {
+    fn moment<'m>(&'m self, route: &Route, dispatcher_on_duty: bool) -> route::AttentionFacts<'m> {
+        route::AttentionFacts {
             now: self.at,
             dispatcher_on_duty,
             quiet: self.guilds.get(&route.guild).and_then(|guild| guild.quiet.as_ref()),
@@ -476,7 +476,7 @@ impl<'a> PostPlanner<'a> {
         }
     }
 
-    pub(super) fn targets(&self, alert: &AlertContext<'_>) -> Vec<Target> {
+    pub(super) fn targets(&self, alert: &AlertContext<'_>) -> Vec<MatchedTarget> {
         let occasion = self.occasion(alert);
         let facts: OnceCell<OwnedFacts> = OnceCell::new();
         let admits = |filter: &Filter| filter.is_empty() || filter.admits(&facts.get_or_init(|| self.facts(alert)).facts());
@@ -495,7 +495,7 @@ impl<'a> PostPlanner<'a> {
     pub(super) fn view<'v>(&'v self, guild: GuildId, style: Style, roles: &'v [RoleId], test: bool) -> View<'v> {
         let context: &'v PlanContext<'_> = &self.context;
         let labels = context.guilds.get(&guild).map_or_else(|| Labels::usual(), |guild| &guild.labels);
-        let buttons = context.guilds.get(&guild).is_none_or(|guild| guild.acting.buttons);
+        let buttons = context.guilds.get(&guild).is_none_or(|guild| guild.action_rule.buttons);
         View { world: context.world, server: context.server, labels, style, roles, test, buttons, now: context.at }
     }
 
@@ -539,7 +539,7 @@ pub(super) struct Post {
     pub(super) over: bool,
     pub(super) place: Place,
     pub(super) parent: Option<String>,
-    /// See [`Draft::event`].
+    /// See [`DesiredPost::event`].
     pub(super) event: i64,
 }
 
@@ -551,8 +551,8 @@ impl Post {
 }
 
 /// The place of a card that stands.
-fn remembered(channel: ChannelId, memo: &CardMemo) -> Target {
-    Target {
+fn remembered(channel: ChannelId, memo: &CardMemo) -> MatchedTarget {
+    MatchedTarget {
         guild: memo.guild,
         channel,
         style: memo.style,
@@ -565,7 +565,7 @@ fn remembered(channel: ChannelId, memo: &CardMemo) -> Target {
     }
 }
 
-fn place_of(target: &Target) -> Place {
+fn place_of(target: &MatchedTarget) -> Place {
     if target.forum { Place::Forum } else { Place::Channel }
 }
 

@@ -14,7 +14,7 @@ use crate::event::{RawEvent, Source, Topic, decode};
 use crate::ids::{BoardId, ChannelId, GuildId, RouteId, ServerId};
 use crate::intake::IntakeError;
 use crate::metrics::Outcome;
-use crate::outbox::Draft;
+use crate::outbox::DesiredPost;
 use crate::render::Message;
 use crate::route::{Filter, Listens};
 use crate::store::Batch;
@@ -133,7 +133,7 @@ impl Ingest {
 
     async fn tell(&mut self, tell: Tell) {
         let now = self.deps.clock.now();
-        let draft = Draft::own(tell.guild, tell.channel, self.community().clone(), tell.server, tell.subject, tell.message, now);
+        let draft = DesiredPost::own(tell.guild, tell.channel, self.community().clone(), tell.server, tell.subject, tell.message, now);
         let batch = Batch { posts: vec![draft], now, ..Batch::default() };
         if let Err(error) = self.store(&Arc::new(batch)).await {
             tracing::error!(%error, "a notice could not be stored");

@@ -12,7 +12,7 @@ use crate::event::{Envelope, RawEvent, Source, Topic, decode};
 use crate::ids::{CallId, ChannelId, CommunityId, GuildId, RoleId, RouteId, ServerId};
 use crate::intake::{Arrival, IntakeError};
 use crate::metrics::Metrics;
-use crate::outbox::{Draft, Lane};
+use crate::outbox::{DesiredPost, Lane};
 use crate::render::Style;
 use crate::route::{Listens, Mute, Route};
 use crate::shutdown::Tasks;
@@ -123,7 +123,7 @@ async fn a_silent_hub_event_waits_for_a_commit_to_join_and_nobody_is_answered_or
     // What is shown waits for nothing, and what was held goes with it.
     let silent = real.arrival(Source::Hub, login(10));
     real.ingest.digest_all(vec![silent]);
-    real.ingest.held.batch.posts.push(Draft::own(
+    real.ingest.held.batch.posts.push(DesiredPost::own(
         GuildId(1),
         ChannelId(7),
         CommunityId::new("c"),
@@ -250,7 +250,7 @@ impl Desk {
         Self { community, world: Server::default(), routes, memos: Memos::default(), pages: LogPages::default(), at: UnixMs(1_000), seq: 0 }
     }
 
-    fn feed(&mut self, envelope: &Envelope) -> Vec<Draft> {
+    fn feed(&mut self, envelope: &Envelope) -> Vec<DesiredPost> {
         self.at = self.at.plus(1_000);
         let mut drafts = Vec::new();
         for event in decode(envelope).unwrap() {

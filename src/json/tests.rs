@@ -10,7 +10,7 @@ fn secrets() -> Secrets {
 }
 
 fn clean(text: &str) -> String {
-    Reader::new(1_000, &secrets()).without_keys().read(text.as_bytes()).unwrap().to_string()
+    JsonReader::new(1_000, &secrets()).without_keys().read(text.as_bytes()).unwrap().to_string()
 }
 
 #[test]
@@ -18,15 +18,15 @@ fn values_are_counted_and_the_bound_is_exact() {
     let text = br#"{"a":[1,"x",null,{}],"b":{"c":true}}"#;
     let outline = scan(text, 8).unwrap();
     assert_eq!(outline.measure.values, 8);
-    assert_eq!(outline.measure, Measure::of(&serde_json::from_slice(text).unwrap()));
+    assert_eq!(outline.measure, JsonSize::of(&serde_json::from_slice(text).unwrap()));
     assert_eq!(scan(text, 7).unwrap_err(), JsonError::TooMany);
     let none = Secrets::default();
-    assert!(Reader::new(8, &none).read(text).is_ok());
-    assert_eq!(Reader::new(7, &none).read(text), Err(JsonError::TooMany));
+    assert!(JsonReader::new(8, &none).read(text).is_ok());
+    assert_eq!(JsonReader::new(7, &none).read(text), Err(JsonError::TooMany));
     // A text that contains JSON is parsed only if there are secrets to remove, and then it counts.
     let nested = json!({"data": "[1,2,3,4,5,6,7,8,9]"}).to_string();
-    assert!(Reader::new(2, &none).read(nested.as_bytes()).is_ok());
-    assert_eq!(Reader::new(8, &secrets()).read(nested.as_bytes()), Err(JsonError::TooMany));
+    assert!(JsonReader::new(2, &none).read(nested.as_bytes()).is_ok());
+    assert_eq!(JsonReader::new(8, &secrets()).read(nested.as_bytes()), Err(JsonError::TooMany));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_key_is_taken_out_wherever_it_stands() {
         assert_eq!(clean(expected), expected, "twice is once");
     }
     let digits = Secrets::new([SecretString::from("12345678"), SecretString::from("abc")]);
-    let clean = |text: &str| Reader::new(100, &digits).read(text.as_bytes()).unwrap().to_string();
+    let clean = |text: &str| JsonReader::new(100, &digits).read(text.as_bytes()).unwrap().to_string();
     assert_eq!(clean(r#"{"a":12345678,"b":1,"c":"abc","d":"abcd"}"#), r#"{"a":"(key)","b":1,"c":"(key)","d":"abcd"}"#);
 }
 
@@ -86,7 +86,7 @@ fn a_member_that_serde_json_gives_a_meaning_of_its_own_has_none() {
     let inside = format!("[{}1]", "1,".repeat(10_000));
     for name in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
         let text = json!({name: inside}).to_string();
-        let built = Reader::new(100, &Secrets::default()).read(text.as_bytes()).unwrap();
+        let built = JsonReader::new(100, &Secrets::default()).read(text.as_bytes()).unwrap();
         assert_eq!(built[name].as_str(), Some(inside.as_str()));
         assert_eq!(scan(text.as_bytes(), 100).unwrap().measure.values, 2);
     }
@@ -148,11 +148,11 @@ proptest! {
         let theirs = serde_json::from_slice::<Value>(&text);
         let ours = scan(&text, 10_000);
         prop_assert_eq!(ours.is_ok(), theirs.is_ok());
-        let built = Reader::new(10_000, &Secrets::default()).read(&text);
+        let built = JsonReader::new(10_000, &Secrets::default()).read(&text);
         prop_assert_eq!(built.as_ref().ok(), theirs.as_ref().ok());
         if let (Ok(outline), Ok(value)) = (ours, theirs) {
             // Of duplicate members only the last one is built.
-            prop_assert!(outline.measure.values >= Measure::of(&value).values);
+            prop_assert!(outline.measure.values >= JsonSize::of(&value).values);
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) const STOP_FROM: u32 = 5_000;
 
 /// The consequence of the number of invalid requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum SendPace {
     /// Nothing.
     Free,
     /// One request a second; panics are exempt.
@@ -67,11 +67,11 @@ impl InvalidRequests {
 
     /// The consequence.
     #[must_use]
-    pub(super) fn pace(&self, now: UnixMs) -> Pace {
+    pub(super) fn pace(&self, now: UnixMs) -> SendPace {
         let count = self.count(now);
         match count {
-            0..SLOW_FROM => Pace::Free,
-            SLOW_FROM..STOP_FROM => Pace::Slow,
+            0..SLOW_FROM => SendPace::Free,
+            SLOW_FROM..STOP_FROM => SendPace::Slow,
             STOP_FROM.. => {
                 // Oldest first: until fewer than the bound are left.
                 let mut left = count;
@@ -81,7 +81,7 @@ impl InvalidRequests {
                 });
                 let slots = i64::try_from(SLOTS).unwrap_or(60);
                 let until = freed.map_or(now.plus(SLOT_MS), |(slot, _)| UnixMs(slot.saturating_add(slots).saturating_mul(SLOT_MS)));
-                Pace::Stop { until: until.max(now.plus(1)) }
+                SendPace::Stop { until: until.max(now.plus(1)) }
             }
         }
     }
@@ -119,12 +119,12 @@ mod tests {
 
     #[test]
     fn a_tenth_slows_and_half_stops_until_enough_are_old() {
-        assert_eq!(noted(&[(0, 999)]).pace(UnixMs(0)), Pace::Free);
-        assert_eq!(noted(&[(0, 1_000)]).pace(UnixMs(0)), Pace::Slow);
+        assert_eq!(noted(&[(0, 999)]).pace(UnixMs(0)), SendPace::Free);
+        assert_eq!(noted(&[(0, 1_000)]).pace(UnixMs(0)), SendPace::Slow);
         let invalid = noted(&[(0, 100), (60_000, 4_000), (120_000, 950)]);
-        assert_eq!(invalid.pace(UnixMs(120_000)), Pace::Stop { until: UnixMs(600_000) });
-        assert_eq!(invalid.pace(UnixMs(600_000)), Pace::Slow);
-        assert_eq!(invalid.pace(UnixMs(660_000)), Pace::Free);
+        assert_eq!(invalid.pace(UnixMs(120_000)), SendPace::Stop { until: UnixMs(600_000) });
+        assert_eq!(invalid.pace(UnixMs(600_000)), SendPace::Slow);
+        assert_eq!(invalid.pace(UnixMs(660_000)), SendPace::Free);
     }
 
     #[test]

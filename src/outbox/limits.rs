@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::invalid::{InvalidRequests, Pace};
+use super::invalid::{InvalidRequests, SendPace};
 use crate::clock::UnixMs;
 use crate::ids::ChannelId;
 
@@ -38,7 +38,7 @@ pub struct RateHeaders {
 
 /// The scope of a 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub enum RateScope {
     /// This bot on this route.
     User,
     /// Everybody on this resource. Doesn't count toward the ban.
@@ -49,7 +49,7 @@ pub enum Scope {
 
 /// What delays a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cause {
+pub enum DelayCause {
     /// The bucket is empty, or its rest is reserved for panics.
     Bucket,
     /// A short pause, so that the last messages of a window carry more cards each.
@@ -71,7 +71,7 @@ pub enum Cause {
 pub struct Wait {
     /// Milliseconds; more than 0.
     pub ms: i64,
-    pub cause: Cause,
+    pub cause: DelayCause,
 }
 
 /// Requests per second that Discord allows a bot in all.
@@ -83,13 +83,13 @@ const SECOND_MS: i64 = 1_050;
 /// Assumed window of an unknown bucket (ms).
 const WINDOW_MS: i64 = 5_000;
 /// Limit on remembered buckets; beyond it, those whose window is over are dropped.
-const MOST: usize = 4_096;
+const MAX_BUCKETS: usize = 4_096;
 /// While too many requests are invalid: one request per this many ms.
 const SLOW_MS: i64 = 1_000;
 
 /// What we know of the limits.
 #[derive(Debug)]
-pub struct Limits {
+pub struct SendLimits {
     /// The key of each route's bucket.
     names: HashMap<Route, u64>,
     buckets: HashMap<Name, Bucket>,
@@ -118,7 +118,7 @@ struct Bucket {
     reset_at: UnixMs,
     in_flight: u32,
     sent_at: UnixMs,
-    blocked: Option<(UnixMs, Cause)>,
+    blocked: Option<(UnixMs, DelayCause)>,
 }
 
 impl Default for Bucket {
@@ -127,13 +127,13 @@ impl Default for Bucket {
     }
 }
 
-impl Default for Limits {
+impl Default for SendLimits {
     fn default() -> Self {
         Self::new(PER_SECOND)
     }
 }
 
-impl Limits {
+impl SendLimits {
     /// `per_second`: Discord's global limit for this bot; 0 = no limit.
     #[must_use]
     pub fn new(per_second: u32) -> Self {
@@ -192,7 +192,7 @@ impl Limits {
         }
     }
 
-    /// The response to a request that was counted by [`Limits::take`], or its end without one.
+    /// The response to a request that was counted by [`SendLimits::take`], or its end without one.
     pub fn answered(&mut self, channel: ChannelId, operation: Operation, headers: RateHeaders, now: UnixMs) {
         let route = (channel, operation);
         let before = self.name(route);
@@ -221,7 +221,7 @@ impl Limits {
     }
 
     /// A 429, or an error that pauses a channel: no request on this route for `ms`.
-    pub fn block(&mut self, channel: ChannelId, operation: Operation, ms: i64, cause: Cause, now: UnixMs) {
+    pub fn block(&mut self, channel: ChannelId, operation: Operation, ms: i64, cause: DelayCause, now: UnixMs) {
         let name = self.name((channel, operation));
         self.make_room(now);
         self.buckets.entry(name).or_default().blocked = Some((now.plus(ms), cause));
@@ -239,22 +239,22 @@ impl Limits {
 
     /// Such responses in the last ten minutes, and the consequence.
     #[must_use]
-    pub fn invalid_lately(&self, now: UnixMs) -> (u32, Pace) {
+    pub fn invalid_lately(&self, now: UnixMs) -> (u32, SendPace) {
         (self.invalid.count(now), self.invalid.pace(now))
     }
 
     fn global(&self, panic: bool, now: UnixMs) -> Option<Wait> {
         let wait = |until: UnixMs, cause| Some(Wait { ms: until.since(now), cause }).filter(|wait| wait.ms > 0);
-        let told = wait(self.global_until, Cause::Told);
+        let told = wait(self.global_until, DelayCause::Told);
         let guard = match self.invalid.pace(now) {
-            Pace::Free => None,
-            Pace::Slow if panic => None,
-            Pace::Slow => wait(self.sent_at.map_or(now, |last| last.plus(SLOW_MS)), Cause::Guard),
-            Pace::Stop { until } => wait(until, Cause::Guard),
+            SendPace::Free => None,
+            SendPace::Slow if panic => None,
+            SendPace::Slow => wait(self.sent_at.map_or(now, |last| last.plus(SLOW_MS)), DelayCause::Guard),
+            SendPace::Stop { until } => wait(until, DelayCause::Guard),
         };
         let own = if panic { self.per_second } else { self.per_second.saturating_sub(GLOBAL_RESERVE).max(1) };
         let full = (self.per_second > 0).then(|| self.sent.len().checked_sub(own)).flatten().and_then(|at| self.sent.get(at));
-        let own = full.and_then(|at| wait(at.plus(SECOND_MS), Cause::Global));
+        let own = full.and_then(|at| wait(at.plus(SECOND_MS), DelayCause::Global));
         [told, guard, own].into_iter().flatten().max_by_key(|wait| wait.ms)
     }
 
@@ -267,13 +267,13 @@ impl Limits {
     }
 
     fn make_room(&mut self, now: UnixMs) {
-        if self.buckets.len() < MOST && self.names.len() < MOST {
+        if self.buckets.len() < MAX_BUCKETS && self.names.len() < MAX_BUCKETS {
             return;
         }
         self.buckets.retain(|_, bucket| bucket.in_flight > 0 || bucket.reset_at > now || bucket.blocked.is_some_and(|(at, _)| at > now));
         let buckets = &self.buckets;
         self.names.retain(|route, told| buckets.contains_key(&Name::Told(*told, route.0)));
-        if self.buckets.len() >= MOST {
+        if self.buckets.len() >= MAX_BUCKETS {
             // Thousands of channels within one window: Discord's next response restores what is dropped here.
             self.buckets.retain(|_, bucket| bucket.in_flight > 0);
             self.names.clear();
@@ -301,9 +301,9 @@ impl Bucket {
             // Nothing is known yet: the first response says it.
             None
         } else if left <= reserve {
-            until(self.reset_at.max(now.plus(1)), Cause::Bucket)
+            until(self.reset_at.max(now.plus(1)), DelayCause::Bucket)
         } else if reserve > 0 && self.reset_at > now {
-            until(self.sent_at.plus(gather_ms(left - reserve)), Cause::Gather)
+            until(self.sent_at.plus(gather_ms(left - reserve)), DelayCause::Gather)
         } else {
             None
         };
@@ -333,20 +333,20 @@ mod tests {
         RateHeaders { bucket: Some(bucket), limit: Some(limit), remaining: Some(remaining), reset_after_ms: Some(after) }
     }
 
-    fn send(limits: &mut Limits, channel: ChannelId, operation: Operation, told: RateHeaders, now: i64) {
+    fn send(limits: &mut SendLimits, channel: ChannelId, operation: Operation, told: RateHeaders, now: i64) {
         limits.take(channel, operation, UnixMs(now));
         limits.answered(channel, operation, told, UnixMs(now));
     }
 
-    fn ms(limits: &Limits, channel: ChannelId, operation: Operation, panic: bool, now: i64) -> i64 {
+    fn ms(limits: &SendLimits, channel: ChannelId, operation: Operation, panic: bool, now: i64) -> i64 {
         limits.wait(channel, operation, panic, UnixMs(now)).map_or(0, |wait| wait.ms)
     }
 
     #[test]
     fn an_empty_bucket_waits_for_its_window_and_others_do_not() {
-        let mut limits = Limits::default();
+        let mut limits = SendLimits::default();
         send(&mut limits, A, Operation::Create, headers(7, 5, 0, 1_500), 0);
-        assert_eq!(limits.wait(A, Operation::Create, false, UnixMs(500)), Some(Wait { ms: 1_000, cause: Cause::Bucket }));
+        assert_eq!(limits.wait(A, Operation::Create, false, UnixMs(500)), Some(Wait { ms: 1_000, cause: DelayCause::Bucket }));
         assert_eq!(ms(&limits, A, Operation::Create, true, 500), 1_000, "not even a panic may overdraw it");
         assert_eq!(ms(&limits, A, Operation::Create, false, 1_500), 0);
         assert_eq!(ms(&limits, A, Operation::Edit, false, 0), 0);
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn the_last_place_of_a_window_is_for_panics() {
-        let mut limits = Limits::default();
+        let mut limits = SendLimits::default();
         send(&mut limits, A, Operation::Create, headers(7, 5, 1, 3_000), 0);
         assert_eq!(ms(&limits, A, Operation::Create, false, 1_000), 2_000);
         assert_eq!(ms(&limits, A, Operation::Create, true, 1_000), 0);
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn five_in_a_window_are_never_six_whatever_is_on_its_way() {
-        let mut limits = Limits::default();
+        let mut limits = SendLimits::default();
         send(&mut limits, A, Operation::Create, headers(7, 5, 4, 5_000), 0);
         // Three are in flight; the response to the first of them says that three are left, which is outdated.
         for _ in 0..3 {
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn the_fewer_places_are_left_the_longer_one_waits_for_company() {
-        let mut limits = Limits::default();
+        let mut limits = SendLimits::default();
         let waits: Vec<i64> = [4, 3, 2, 1]
             .map(|left| {
                 send(&mut limits, A, Operation::Create, headers(7, 5, left, 5_000), 0);
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn routes_of_one_bucket_share_it() {
-        let mut limits = Limits::default();
+        let mut limits = SendLimits::default();
         send(&mut limits, A, Operation::Edit, headers(7, 5, 3, 5_000), 0);
         send(&mut limits, A, Operation::Archive, headers(7, 5, 0, 5_000), 10);
         assert_eq!(ms(&limits, A, Operation::Edit, false, 10), 5_000);
@@ -411,13 +411,13 @@ mod tests {
 
     #[test]
     fn everything_together_stays_below_the_global_limit_and_panics_keep_a_part() {
-        let mut limits = Limits::new(10);
+        let mut limits = SendLimits::new(10);
         for channel in 0..8 {
             assert_eq!(ms(&limits, ChannelId(channel), Operation::Create, false, 0), 0);
             limits.take(ChannelId(channel), Operation::Create, UnixMs(0));
         }
         let wait = limits.wait(ChannelId(9), Operation::Create, false, UnixMs(0));
-        assert_eq!(wait, Some(Wait { ms: SECOND_MS, cause: Cause::Global }));
+        assert_eq!(wait, Some(Wait { ms: SECOND_MS, cause: DelayCause::Global }));
         limits.take(ChannelId(100), Operation::Create, UnixMs(20));
         assert_eq!(ms(&limits, ChannelId(9), Operation::Create, true, 20), 0);
         limits.take(ChannelId(101), Operation::Create, UnixMs(20));
@@ -428,14 +428,14 @@ mod tests {
             limits.note(UnixMs(5_000));
         }
         assert!(ms(&limits, ChannelId(9), Operation::Create, false, 5_000) > 0);
-        assert_eq!(ms(&Limits::new(0), A, Operation::Create, false, 0), 0);
+        assert_eq!(ms(&SendLimits::new(0), A, Operation::Create, false, 0), 0);
     }
 
     #[test]
     fn a_429_stops_its_route_and_a_global_one_everything() {
-        let mut limits = Limits::default();
-        limits.block(A, Operation::Create, 700, Cause::Told, UnixMs(0));
-        assert_eq!(limits.wait(A, Operation::Create, true, UnixMs(100)), Some(Wait { ms: 600, cause: Cause::Told }));
+        let mut limits = SendLimits::default();
+        limits.block(A, Operation::Create, 700, DelayCause::Told, UnixMs(0));
+        assert_eq!(limits.wait(A, Operation::Create, true, UnixMs(100)), Some(Wait { ms: 600, cause: DelayCause::Told }));
         assert_eq!(ms(&limits, B, Operation::Create, false, 100), 0);
         limits.block_all(900, UnixMs(0));
         assert_eq!(ms(&limits, B, Operation::Edit, true, 100), 800);
@@ -443,16 +443,16 @@ mod tests {
 
     #[test]
     fn invalid_requests_slow_everything_but_panics_and_then_stop_all() {
-        invalid_requests_slow(Limits::default());
-        invalid_requests_slow(Limits::new(0));
+        invalid_requests_slow(SendLimits::default());
+        invalid_requests_slow(SendLimits::new(0));
     }
 
-    fn invalid_requests_slow(mut limits: Limits) {
+    fn invalid_requests_slow(mut limits: SendLimits) {
         for _ in 0..1_000 {
             limits.invalid(UnixMs(0));
         }
         limits.take(A, Operation::Create, UnixMs(0));
-        assert_eq!(limits.wait(B, Operation::Create, false, UnixMs(10)), Some(Wait { ms: 990, cause: Cause::Guard }));
+        assert_eq!(limits.wait(B, Operation::Create, false, UnixMs(10)), Some(Wait { ms: 990, cause: DelayCause::Guard }));
         assert_eq!(ms(&limits, B, Operation::Create, true, 10), 0);
         for _ in 0..4_000 {
             limits.invalid(UnixMs(0));
@@ -463,10 +463,10 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut limits = Limits::default();
+        let mut limits = SendLimits::default();
         for channel in 0..20_000 {
             send(&mut limits, ChannelId(channel), Operation::Create, headers(channel, 5, 4, 5_000), 0);
         }
-        assert!(limits.buckets.len() <= MOST + 1 && limits.names.len() <= MOST + 1);
+        assert!(limits.buckets.len() <= MAX_BUCKETS + 1 && limits.names.len() <= MAX_BUCKETS + 1);
     }
 }

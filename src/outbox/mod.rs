@@ -28,8 +28,8 @@ use crate::route::Threads;
 
 pub use backoff::backoff;
 pub use batching::{MAX_CARDS_PER_MESSAGE, batch_size, share};
-pub use invalid::Pace;
-pub use limits::{Cause, Limits, Operation, PER_SECOND, RateHeaders, Scope, Wait};
+pub use invalid::SendPace;
+pub use limits::{DelayCause, Operation, PER_SECOND, RateHeaders, RateScope, SendLimits, Wait};
 pub use obstacle::Obstacle;
 pub use place::Place;
 pub use queue::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState, PostSubject, Queue, SettleOutcome, SubjectKey};
@@ -97,7 +97,7 @@ pub struct PostKey {
 
 /// A post's desired state.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
+pub struct DesiredPost {
     pub key: PostKey,
     pub guild: GuildId,
     /// How urgent.
@@ -122,7 +122,7 @@ pub struct Draft {
     pub event: i64,
 }
 
-impl Draft {
+impl DesiredPost {
     /// A message from the bot itself: a notice, a confirmation.
     #[must_use]
     pub fn own(

@@ -1,6 +1,6 @@
 //! Discord's verdict on a request, and what follows from it.
 
-use super::{Claim, Obstacle, Operation, Scope, backoff};
+use super::{Claim, Obstacle, Operation, RateScope, backoff};
 use crate::clock::UnixMs;
 use crate::ids::MessageId;
 
@@ -14,7 +14,7 @@ pub enum Verdict {
         /// Milliseconds.
         ms: i64,
         /// Whom it is about.
-        scope: Scope,
+        scope: RateScope,
     },
     /// This message alone must wait: it is old and was edited too often (code 30046). Doesn't count as an attempt.
     WaitThis {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn waiting_costs_no_attempt_and_discords_time_is_kept_in_full() {
-        let settled = settle(&claim(false, 3), Verdict::Wait { ms: 61_234, scope: Scope::User }, 0, UnixMs(1000), 1.0);
+        let settled = settle(&claim(false, 3), Verdict::Wait { ms: 61_234, scope: RateScope::User }, 0, UnixMs(1000), 1.0);
         let Settlement::Again { due, counts, in_doubt, .. } = settled else { panic!("{settled:?}") };
         assert_eq!((due, counts, in_doubt), (UnixMs(62_234), false, false));
     }

@@ -8,7 +8,7 @@ use super::{Message, Style, View, colors, street, unit, words};
 use crate::clock::UnixMs;
 use crate::event::{Note, Priority};
 use crate::ids::{CallId, Ident};
-use crate::world::{Dispatch, Moment, MomentKind, Subject};
+use crate::world::{Dispatch, MomentKind, Subject, TimelineEntry};
 
 /// Limit on the moments shown.
 const MOMENTS: usize = 6;
@@ -204,7 +204,7 @@ fn timeline(call: &Dispatch, view: &View<'_>) -> Option<SafeText> {
     draft::list(&told, " · ", 1_000)
 }
 
-fn moment_words(call: &Dispatch, moment: &Moment, view: &View<'_>) -> SafeText {
+fn moment_words(call: &Dispatch, moment: &TimelineEntry, view: &View<'_>) -> SafeText {
     let at = words::time(moment.at);
     // The duration is known only for a call that we saw begin, not for one found there.
     let after = || match call.joined_late {
@@ -340,8 +340,8 @@ mod tests {
         call.edited = vec!["priority".into(), "block".into(), "title".into(), "description".into()];
         call.priority = Some(Priority::Level(3));
         let at = sample::OPENED.plus(120_000);
-        call.timeline.push(Moment::new(at, MomentKind::Priority { from: Some(Priority::Level(1)), to: Some(Priority::Level(3)) }));
-        call.timeline.push(Moment::new(at, MomentKind::Edited(vec!["block".into(), "title".into()])));
+        call.timeline.push(TimelineEntry::new(at, MomentKind::Priority { from: Some(Priority::Level(1)), to: Some(Priority::Level(3)) }));
+        call.timeline.push(TimelineEntry::new(at, MomentKind::Edited(vec!["block".into(), "title".into()])));
         assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
         #3498DB 🚔 P3 · ★ 211 Armed Robbery · 1180 Mission Row
         ★ Two suspects at the bait shop.
@@ -364,7 +364,7 @@ mod tests {
         let mut world = sample::world();
         let call = call(&mut world);
         call.closed_at = Some(sample::OPENED.plus(845_000));
-        call.timeline.push(Moment::new(sample::OPENED.plus(845_000), MomentKind::Closed));
+        call.timeline.push(TimelineEntry::new(sample::OPENED.plus(845_000), MomentKind::Closed));
         assert_snapshot!(shown(&world, Style::Card, &[]), @r##"
         #95A5A6 ⬛ Closed · 211 Armed Robbery · 1180 Mission Row
         Two suspects at the bait shop.
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn only_the_last_six_moments() {
         let mut world = sample::world();
-        let moment = |n: i64| Moment::new(sample::OPENED.plus(n * 1000), MomentKind::Attached(Ident(5000 + n)));
+        let moment = |n: i64| TimelineEntry::new(sample::OPENED.plus(n * 1000), MomentKind::Attached(Ident(5000 + n)));
         call(&mut world).timeline = (0..24).map(moment).collect();
         let shown = shown(&world, Style::Card, &[]);
         assert!(!shown.contains("Unit 5017 attached") && shown.contains("Unit 5018 attached (18 s) · Unit 5019"), "{shown}");

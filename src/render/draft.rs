@@ -12,7 +12,7 @@
 //! notify nobody; [`gather`] combines them.
 
 use super::text::{SafeText, safe};
-use super::{Button, Embed, Field, File, Link, Message, Style, View, limits, street, text, words};
+use super::{Button, CardLink, Embed, Field, File, Message, Style, View, limits, street, text, words};
 use crate::clock::UnixMs;
 use crate::world::Subject;
 
@@ -157,7 +157,7 @@ impl Fields {
     /// `text`, a part of the field added last, names the card of `subject`.
     pub(super) fn link(&mut self, text: SafeText, subject: Option<Subject>) {
         if let (Some(field), Some(subject)) = (self.0.last_mut().filter(|field| field.value.contains(text.as_str())), subject) {
-            field.links.push(Link { text, to: subject.to_string() });
+            field.links.push(CardLink { text, to: subject.to_string() });
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Labels, Message, Reply, Style, View, limits, text};
 use crate::clock::UnixMs;
 use crate::event::*;
 use crate::ids::{BoardId, CallId, Ident, RoleId, ServerId, UserId};
-use crate::world::{Acknowledgement, Dispatch, Emergency, Moment, MomentKind, Paged, Panic, Server, Subject, UnitState};
+use crate::world::{Acknowledgement, Dispatch, Emergency, MomentKind, Paged, Panic, Server, Subject, TimelineEntry, UnitState};
 
 const AT: UnixMs = super::sample::OPENED;
 const ROLES: [RoleId; 2] = [RoleId(71), RoleId(72)];
@@ -232,7 +232,7 @@ impl Filler {
             first_unit_at: gone,
             closed_at: gone,
             edited: crate::world::FIELDS.map(str::to_owned).to_vec(),
-            timeline: moments.into_iter().map(|what| Moment::new(UnixMs(i64::MIN), what)).collect(),
+            timeline: moments.into_iter().map(|what| TimelineEntry::new(UnixMs(i64::MIN), what)).collect(),
             ..super::sample::empty_dispatch(CallId(3))
         };
         world.dispatches.insert(CallId(3), dispatch);

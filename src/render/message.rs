@@ -47,7 +47,7 @@ impl Message {
     pub fn weight(&self) -> usize {
         let text = |text: &Option<SafeText>| text.as_ref().map_or(0, |text| text.len());
         let field = |field: &Field| {
-            let links: usize = field.links.iter().map(|link| size_of::<Link>() + link.text.len() + link.to.len()).sum();
+            let links: usize = field.links.iter().map(|link| size_of::<CardLink>() + link.text.len() + link.to.len()).sum();
             size_of::<Field>() + field.name.len() + field.value.len() + links
         };
         let embed = |embed: &Embed| {
@@ -107,12 +107,12 @@ pub struct Field {
     pub inline: bool,
     /// Parts of `value` that link to other cards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<Link>,
+    pub links: Vec<CardLink>,
 }
 
 /// A part of a text that links to another card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
+pub struct CardLink {
     /// The part, our own words: `Call #501`.
     #[serde(deserialize_with = "text::stored")]
     pub text: SafeText,

@@ -53,7 +53,7 @@ pub use batch::batch;
 pub use board::{BoardKind, board};
 pub use dispatch::{attachment, note};
 pub use draft::gather;
-pub use message::{Button, Choice, Embed, Field, File, Link, Message};
+pub use message::{Button, CardLink, Choice, Embed, Field, File, Message};
 pub use record::found;
 pub use unit::{duty, status};
 pub use view::{Labels, Style, View};

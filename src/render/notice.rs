@@ -89,7 +89,7 @@ pub enum Notice {
 }
 
 /// Limit on the servers named in one notice.
-const MOST_GUILDS: usize = 10;
+const MAX_GUILDS_NAMED: usize = 10;
 /// The hint for the owner of a bot that strangers have added.
 const NOT_SERVED: &str = "Nothing of your CAD is shown there until someone with Manage Server on that server enters your API key with `/cad link`. If you didn't expect this, switch off Public Bot at <https://discord.com/developers/applications> (your application, page Bot).";
 
@@ -178,9 +178,9 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
             None,
         ),
         Notice::GuildsFound { guilds } => {
-            let mut named: Vec<SafeText> = guilds.iter().take(MOST_GUILDS).map(|guild| safe!("`{}`", guild)).collect();
-            if guilds.len() > MOST_GUILDS {
-                named.push(safe!("{} more", guilds.len() - MOST_GUILDS));
+            let mut named: Vec<SafeText> = guilds.iter().take(MAX_GUILDS_NAMED).map(|guild| safe!("`{}`", guild)).collect();
+            if guilds.len() > MAX_GUILDS_NAMED {
+                named.push(safe!("{} more", guilds.len() - MAX_GUILDS_NAMED));
             }
             (
                 safe!("➕ {} that added this bot", count(guilds.len(), "Discord server")),

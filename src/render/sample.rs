@@ -4,7 +4,7 @@ use super::{Labels, Message, Style, View};
 use crate::clock::UnixMs;
 use crate::event::{EmergencyCall, Note, Priority, Unit};
 use crate::ids::{CallId, Ident, ServerId};
-use crate::world::{Dispatch, Emergency, Moment, MomentKind, Panic, Server, UnitState};
+use crate::world::{Dispatch, Emergency, MomentKind, Panic, Server, TimelineEntry, UnitState};
 
 pub(super) const OPENED: UnixMs = UnixMs(1_763_700_000_000);
 pub(super) const NOW: UnixMs = UnixMs(1_763_700_600_000);
@@ -99,10 +99,10 @@ pub(super) fn world() -> Server {
         meta: [("plate".to_owned(), "46EEK".to_owned()), ("x".to_owned(), "-402.1".to_owned())].into(),
         first_unit_at: Some(at(38)),
         timeline: vec![
-            Moment::new(at(-30), MomentKind::Called),
-            Moment::new(at(0), MomentKind::Dispatched),
-            Moment::new(at(38), MomentKind::Attached(Ident(4107))),
-            Moment::new(at(60), MomentKind::Noted),
+            TimelineEntry::new(at(-30), MomentKind::Called),
+            TimelineEntry::new(at(0), MomentKind::Dispatched),
+            TimelineEntry::new(at(38), MomentKind::Attached(Ident(4107))),
+            TimelineEntry::new(at(60), MomentKind::Noted),
         ],
         ..empty_dispatch(CallId(501))
     };

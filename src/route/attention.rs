@@ -72,16 +72,16 @@ pub struct Mute {
 
 impl Mute {
     /// Shortest (ms).
-    pub const SHORTEST_MS: i64 = 60_000;
+    pub const MIN_MS: i64 = 60_000;
     /// Longest (ms): a route that is muted forever is forgotten, and then missed.
-    pub const LONGEST_MS: i64 = 30 * 86_400_000;
+    pub const MAX_MS: i64 = 30 * 86_400_000;
 
     /// A duration as people type it, in milliseconds: `30m`, `2h`, `1h30m`, `90 min`, `1d`.
     ///
     /// # Errors
     /// [`AttentionError::Duration`], [`AttentionError::OutOfRange`].
     pub fn parse_for(text: &str) -> Result<i64, AttentionError> {
-        duration::parse(text, Self::SHORTEST_MS..=Self::LONGEST_MS)
+        duration::parse(text, Self::MIN_MS..=Self::MAX_MS)
     }
 
     /// Whether it holds at `now`.
@@ -93,7 +93,7 @@ impl Mute {
 
 /// The facts beside the route and the occasion.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
+pub struct AttentionFacts<'a> {
     pub now: UnixMs,
     /// Whether a unit with `isDispatch` is on duty on that server.
     pub dispatcher_on_duty: bool,
@@ -114,7 +114,7 @@ pub struct Attention {
 
 /// How `route` alerts people about a new card. Edits ping nobody and don't use this.
 #[must_use]
-pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &Moment<'_>) -> Attention {
+pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &AttentionFacts<'_>) -> Attention {
     let panic = occasion.topic == Topic::Panic;
     let muted = route.spec.rule.mute.is_some_and(|mute| mute.covers(moment.now) && (mute.panic || !panic));
     let quiet = moment.quiet.is_some_and(|quiet| (quiet.panic || !panic) && quiet.covers(moment.now));
@@ -124,7 +124,7 @@ pub fn attention(route: &Route, occasion: &Occasion<'_>, moment: &Moment<'_>) ->
 }
 
 /// Whether it is too soon after the last ping. Events from two sources may come out of order, so a ping "later than now" counts alike.
-fn cooling(route: &Route, topic: Topic, moment: &Moment<'_>) -> bool {
+fn cooling(route: &Route, topic: Topic, moment: &AttentionFacts<'_>) -> bool {
     let seconds = route.spec.rule.cooldown_s.unwrap_or(if topic == Topic::Tone { TONE_COOLDOWN_S } else { 0 });
     moment.last_ping.is_some_and(|last| moment.now.since(last).saturating_abs() < i64::from(seconds) * 1_000)
 }

@@ -7,15 +7,15 @@ use crate::event::Topic;
 use crate::ids::RoleId;
 
 /// Limit on the steps of a route.
-pub const MOST_STEPS: usize = 3;
+pub const MAX_STEPS: usize = 3;
 /// Longest wait (minutes): after that, it was forgotten.
-pub const LONGEST_MINUTES: u32 = 120;
+pub const MAX_MINUTES: u32 = 120;
 /// A step that is late by more than this is skipped (ms): a late alarm is a false one.
 const MISSED_MS: i64 = 600_000;
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct EscalationStep {
     /// After this many minutes.
     pub minutes: u32,
     /// This role is pinged.
@@ -25,7 +25,7 @@ pub struct Step {
     pub since: UnixMs,
 }
 
-impl Step {
+impl EscalationStep {
     /// When it is due for a call opened at `opened`.
     #[must_use]
     pub fn at(&self, opened: UnixMs) -> UnixMs {
@@ -36,7 +36,7 @@ impl Step {
 /// A route's steps, the soonest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Escalation(Vec<Step>);
+pub struct Escalation(Vec<EscalationStep>);
 
 impl Escalation {
     /// Whether this kind of news waits for an answer at all.
@@ -47,7 +47,7 @@ impl Escalation {
 
     /// Its steps.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[EscalationStep] {
         &self.0
     }
 
@@ -59,12 +59,12 @@ impl Escalation {
 
     /// Adds a step, or changes the role of the step at the same minutes. False if the limit is reached.
     #[must_use]
-    pub fn set(&mut self, step: Step) -> bool {
+    pub fn set(&mut self, step: EscalationStep) -> bool {
         if let Some(known) = self.0.iter_mut().find(|known| known.minutes == step.minutes) {
             *known = step;
             return true;
         }
-        if self.0.len() >= MOST_STEPS {
+        if self.0.len() >= MAX_STEPS {
             return false;
         }
         self.0.push(step);
@@ -83,11 +83,11 @@ impl Escalation {
     /// Without the times of setting, for comparing what people set.
     #[must_use]
     pub fn timeless(&self) -> Self {
-        Self(self.0.iter().map(|step| Step { since: UnixMs(0), ..*step }).collect())
+        Self(self.0.iter().map(|step| EscalationStep { since: UnixMs(0), ..*step }).collect())
     }
 
     /// The due steps for a call opened at `opened`, without those that are much too late.
-    pub fn due(&self, opened: UnixMs, now: UnixMs) -> impl Iterator<Item = &Step> {
+    pub fn due(&self, opened: UnixMs, now: UnixMs) -> impl Iterator<Item = &EscalationStep> {
         self.0.iter().filter(move |step| {
             let at = step.at(opened);
             (0..=MISSED_MS).contains(&now.since(at)) && at.since(step.since) >= 0
@@ -101,8 +101,8 @@ mod tests {
 
     const OPENED: UnixMs = UnixMs(1_763_700_000_000);
 
-    fn step(minutes: u32, role: u64) -> Step {
-        Step { minutes, role: RoleId(role), since: UnixMs(0) }
+    fn step(minutes: u32, role: u64) -> EscalationStep {
+        EscalationStep { minutes, role: RoleId(role), since: UnixMs(0) }
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_step_that_is_set_later_is_not_for_what_waited_before() {
         let mut escalation = Escalation::default();
-        assert!(escalation.set(Step { since: OPENED.plus(181_000), ..step(3, 1) }));
+        assert!(escalation.set(EscalationStep { since: OPENED.plus(181_000), ..step(3, 1) }));
         assert_eq!(escalation.due(OPENED, OPENED.plus(182_000)).count(), 0);
         assert_eq!(escalation.due(OPENED.plus(2_000), OPENED.plus(182_000)).count(), 1);
     }

@@ -46,7 +46,7 @@ pub struct Filter {
 
 /// The facts that a filter may use.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct FilterFacts<'a> {
     /// What kind of news.
     pub topic: Topic,
     /// Among [`Topic::Other`], a callout: the only kind there with a postal.
@@ -62,7 +62,7 @@ pub struct Facts<'a> {
     pub texts: &'a [String],
 }
 
-impl Facts<'_> {
+impl FilterFacts<'_> {
     /// Only the kind is known.
     #[must_use]
     pub fn unknown(topic: Topic) -> Self {
@@ -136,7 +136,7 @@ impl Filter {
 
     /// Whether something with these facts passes.
     #[must_use]
-    pub fn admits(&self, facts: &Facts<'_>) -> bool {
+    pub fn admits(&self, facts: &FilterFacts<'_>) -> bool {
         self.priority_admits(facts)
             && (self.departments.is_empty()
                 || !Criterion::Department.judges(facts.topic)
@@ -150,7 +150,7 @@ impl Filter {
             && self.words_admit(facts.texts)
     }
 
-    fn priority_admits(&self, facts: &Facts<'_>) -> bool {
+    fn priority_admits(&self, facts: &FilterFacts<'_>) -> bool {
         if self.priorities.is_empty() || !Criterion::Priority.judges(facts.topic) {
             return true;
         }
@@ -164,7 +164,7 @@ impl Filter {
         }
     }
 
-    fn postal_admits(&self, facts: &Facts<'_>) -> bool {
+    fn postal_admits(&self, facts: &FilterFacts<'_>) -> bool {
         let judged = Criterion::Postal.judges(facts.topic) && (facts.topic != Topic::Other || facts.callout);
         self.postals.is_empty() || !judged || facts.postal.is_some_and(|known| self.postals.iter().any(|pattern| pattern.covers(known)))
     }

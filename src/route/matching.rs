@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::attention::{Moment, attention};
+use super::attention::{AttentionFacts, attention};
 use super::{Filter, Listens, Occasion, Route, Threads};
 use crate::ids::{ChannelId, GuildId, RoleId, RouteId};
 use crate::render::Style;
 
 /// One message's place and form: routes with the same channel create one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct MatchedTarget {
     pub guild: GuildId,
     pub channel: ChannelId,
     /// The most specific route's style.
@@ -36,9 +36,9 @@ pub fn targets<'m>(
     routes: &[Route],
     occasion: &Occasion<'_>,
     admits: impl Fn(&Filter) -> bool,
-    moment: impl Fn(&Route) -> Moment<'m>,
-) -> Vec<Target> {
-    let mut found: BTreeMap<ChannelId, (Target, (bool, bool))> = BTreeMap::new();
+    moment: impl Fn(&Route) -> AttentionFacts<'m>,
+) -> Vec<MatchedTarget> {
+    let mut found: BTreeMap<ChannelId, (MatchedTarget, (bool, bool))> = BTreeMap::new();
     for route in routes.iter().filter(|route| matches(route, occasion) && admits(&route.spec.rule.filter)) {
         let specific = (matches!(route.spec.event, Listens::To(_)), route.spec.server.is_some());
         let attention = attention(route, occasion, &moment(route));
@@ -65,8 +65,8 @@ pub fn targets<'m>(
 }
 
 /// The place and form of one route, before attention.
-fn blank(route: &Route) -> Target {
-    Target {
+fn blank(route: &Route) -> MatchedTarget {
+    MatchedTarget {
         guild: route.guild,
         channel: route.spec.channel,
         style: route.spec.style,

@@ -15,10 +15,10 @@ use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, RoleId, RouteId, Serv
 use crate::render::Style;
 
 pub use crate::render::BoardKind;
-pub use attention::{Attention, AttentionError, Moment, Mute, Quiet, When, attention, timezones};
-pub use escalation::{Escalation, LONGEST_MINUTES, MOST_STEPS, Step};
-pub use filter::{Criterion, Facts, Filter, FilterError, KnownPriorities};
-pub use matching::{Target, targets};
+pub use attention::{Attention, AttentionError, AttentionFacts, Mute, Quiet, When, attention, timezones};
+pub use escalation::{Escalation, EscalationStep, MAX_MINUTES, MAX_STEPS};
+pub use filter::{Criterion, Filter, FilterError, FilterFacts, KnownPriorities};
+pub use matching::{MatchedTarget, targets};
 pub use occasion::Occasion;
 
 /// What a route listens to.

@@ -13,18 +13,18 @@ pub const MAX_TEXT: usize = 300;
 /// Entries on one page.
 pub const PAGE: u32 = 15;
 /// Most entries that are read in one go.
-pub const MOST: u32 = 20_000;
+pub const MAX_ENTRIES: u32 = 20_000;
 
 /// What an entry is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum AuditKind {
     /// A setting of the bot was changed.
     Setting,
     /// Something was done, or tried, in the CAD.
     Cad,
 }
 
-impl Kind {
+impl AuditKind {
     /// Every kind.
     pub const ALL: [Self; 2] = [Self::Setting, Self::Cad];
 
@@ -47,12 +47,12 @@ impl Kind {
 /// One entry. Its texts are raw: at most [`MAX_TEXT`] characters of each are kept, and who shows them passes them through `render::text`.
 /// None may hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     pub guild: GuildId,
     pub at: UnixMs,
     pub user: UserId,
     /// What it is about.
-    pub kind: Kind,
+    pub kind: AuditKind,
     /// What was asked for: a command (`/alerts add`), a button (`Respond`).
     pub action: String,
     /// What it was done to: `route #3`, `dispatch 1204 on server 1`. May be empty.
@@ -65,11 +65,11 @@ pub struct Entry {
 
 /// Which entries of a guild are asked for. The default is all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct AuditFilter {
     /// Of this person only.
     pub user: Option<UserId>,
     /// Of this kind only.
-    pub kind: Option<Kind>,
+    pub kind: Option<AuditKind>,
     /// Not older than this.
     pub since: UnixMs,
     /// Up to the entry of this number ([`Audited::newest`]), so that pages stay as they were while entries are added. `None` = up to the newest.
@@ -80,7 +80,7 @@ pub struct Filter {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audited {
     /// Newest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<AuditEntry>,
     /// How many fit the filter in all.
     pub total: u32,
     /// The number of the newest that fits; 0 = none does.
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn audit(&self, entry: Entry) -> Result<(), StoreError> {
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.writer.run(move |connection| insert(connection, &entry)).await
     }
 
@@ -100,7 +100,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn audit_all(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
+    pub async fn audit_all(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
         self.writer.run(move |connection| entries.iter().try_for_each(|entry| insert(connection, entry))).await
     }
 
@@ -108,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn audited(&self, guild: GuildId, filter: Filter, page: u32) -> Result<Audited, StoreError> {
+    pub async fn audited(&self, guild: GuildId, filter: AuditFilter, page: u32) -> Result<Audited, StoreError> {
         self.reader
             .run(move |connection| {
                 let (total, newest) = connection
@@ -122,30 +122,30 @@ impl Store {
             .await
     }
 
-    /// The newest entries of a guild since then, newest first: at most [`MOST`].
+    /// The newest entries of a guild since then, newest first: at most [`MAX_ENTRIES`].
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn all_audited(&self, guild: GuildId, filter: Filter) -> Result<Vec<Entry>, StoreError> {
-        self.reader.run(move |connection| select(connection, guild, &filter, MOST, 0)).await
+    pub async fn all_audited(&self, guild: GuildId, filter: AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        self.reader.run(move |connection| select(connection, guild, &filter, MAX_ENTRIES, 0)).await
     }
 }
 
 const FITS: &str =
     "WHERE guild = ?1 AND (?2 IS NULL OR user = ?2) AND (?3 IS NULL OR kind = ?3) AND at_ms >= ?4 AND (?5 IS NULL OR id <= ?5)";
 
-impl Filter {
+impl AuditFilter {
     fn user(&self) -> Option<i64> {
         self.user.map(|user| rows::flake(user.0))
     }
 
     fn kind(&self) -> Option<&'static str> {
-        self.kind.map(Kind::as_str)
+        self.kind.map(AuditKind::as_str)
     }
 }
 
 /// Also part of larger transactions.
-pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+pub(super) fn insert(connection: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
     let [action, target, detail, outcome] = [&entry.action, &entry.target, &entry.detail, &entry.outcome].map(|text| cut(text));
     connection
         .prepare_cached("INSERT INTO audit (guild, at_ms, user, kind, action, target, detail, outcome) VALUES (?,?,?,?,?,?,?,?)")?
@@ -169,7 +169,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-fn select(connection: &Connection, guild: GuildId, filter: &Filter, most: u32, skip: u64) -> rusqlite::Result<Vec<Entry>> {
+fn select(connection: &Connection, guild: GuildId, filter: &AuditFilter, most: u32, skip: u64) -> rusqlite::Result<Vec<AuditEntry>> {
     let mut select = connection.prepare_cached(&format!(
         "SELECT guild, at_ms, user, kind, action, target, detail, outcome FROM audit {FITS} ORDER BY id DESC LIMIT ?6 OFFSET ?7"
     ))?;
@@ -180,10 +180,10 @@ fn select(connection: &Connection, guild: GuildId, filter: &Filter, most: u32, s
 }
 
 /// `None` for a kind that this version does not know.
-fn entry(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
+fn entry(row: &Row<'_>) -> rusqlite::Result<Option<AuditEntry>> {
     let kind: String = row.get("kind")?;
-    let Some(kind) = Kind::parse(&kind) else { return Ok(None) };
-    Ok(Some(Entry {
+    let Some(kind) = AuditKind::parse(&kind) else { return Ok(None) };
+    Ok(Some(AuditEntry {
         guild: rows::guild(row, "guild")?,
         at: UnixMs(row.get("at_ms")?),
         user: rows::user(row, "user")?,
@@ -209,8 +209,8 @@ mod tests {
     const GUILD: GuildId = GuildId(1);
     const DAY: i64 = 86_400_000;
 
-    fn entry(at: i64, user: u64, kind: Kind, action: &str) -> Entry {
-        Entry {
+    fn entry(at: i64, user: u64, kind: AuditKind, action: &str) -> AuditEntry {
+        AuditEntry {
             guild: GUILD,
             at: UnixMs(at),
             user: UserId(user),
@@ -227,26 +227,26 @@ mod tests {
         let folder = Folder::new();
         let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
         for n in 0..40 {
-            let kind = if n % 4 == 0 { Kind::Cad } else { Kind::Setting };
+            let kind = if n % 4 == 0 { AuditKind::Cad } else { AuditKind::Setting };
             store.audit(entry(n * DAY, u64::try_from(n % 2).unwrap(), kind, &n.to_string())).await.unwrap();
         }
-        store.audit(Entry { guild: GuildId(2), ..entry(0, 0, Kind::Cad, "elsewhere") }).await.unwrap();
+        store.audit(AuditEntry { guild: GuildId(2), ..entry(0, 0, AuditKind::Cad, "elsewhere") }).await.unwrap();
         let actions = |page: &Audited| page.entries.iter().map(|entry| entry.action.clone()).collect::<Vec<_>>();
 
-        let first = store.audited(GUILD, Filter::default(), 0).await.unwrap();
+        let first = store.audited(GUILD, AuditFilter::default(), 0).await.unwrap();
         assert_eq!((first.total, first.newest, first.entries.len()), (40, 40, 15));
-        assert_eq!(first.entries[0], entry(39 * DAY, 1, Kind::Setting, "39"));
+        assert_eq!(first.entries[0], entry(39 * DAY, 1, AuditKind::Setting, "39"));
         // Entries that are added do not move what is being read.
-        store.audit(entry(40 * DAY, 0, Kind::Setting, "40")).await.unwrap();
-        let still = Filter { upto: Some(first.newest), ..Filter::default() };
+        store.audit(entry(40 * DAY, 0, AuditKind::Setting, "40")).await.unwrap();
+        let still = AuditFilter { upto: Some(first.newest), ..AuditFilter::default() };
         assert_eq!(actions(&store.audited(GUILD, still, 1).await.unwrap())[..2], ["24", "23"]);
         assert_eq!(store.audited(GUILD, still, 2).await.unwrap().entries.len(), 10);
         assert!(store.audited(GUILD, still, u32::MAX).await.unwrap().entries.is_empty());
 
-        let cad = Filter { user: Some(UserId(0)), kind: Some(Kind::Cad), since: UnixMs(20 * DAY), upto: None };
+        let cad = AuditFilter { user: Some(UserId(0)), kind: Some(AuditKind::Cad), since: UnixMs(20 * DAY), upto: None };
         assert_eq!(actions(&store.audited(GUILD, cad, 0).await.unwrap()), ["36", "32", "28", "24", "20"]);
         assert_eq!(store.all_audited(GUILD, cad).await.unwrap().len(), 5);
-        let nobody = store.audited(GUILD, Filter { user: Some(UserId(9)), ..Filter::default() }, 0).await.unwrap();
+        let nobody = store.audited(GUILD, AuditFilter { user: Some(UserId(9)), ..AuditFilter::default() }, 0).await.unwrap();
         assert_eq!(nobody, Audited::default());
     }
 
@@ -254,12 +254,12 @@ mod tests {
     async fn entries_go_after_ninety_days_and_long_texts_are_cut() {
         let folder = Folder::new();
         let store = Store::open(&folder.0.join("tenfour.db")).await.unwrap();
-        store.audit(entry(0, 1, Kind::Cad, "old")).await.unwrap();
-        store.audit(Entry { detail: "ä".repeat(5_000), ..entry(1, 1, Kind::Cad, "young") }).await.unwrap();
+        store.audit(entry(0, 1, AuditKind::Cad, "old")).await.unwrap();
+        store.audit(AuditEntry { detail: "ä".repeat(5_000), ..entry(1, 1, AuditKind::Cad, "young") }).await.unwrap();
         let now = UnixMs(KEEP_MS);
         assert_eq!(store.prune(UnixMs(0), UnixMs(0), now).await.unwrap(), 0, "ninety days are kept whole");
         assert_eq!(store.prune(UnixMs(0), UnixMs(0), now.plus(1)).await.unwrap(), 1);
-        let left = store.audited(GUILD, Filter::default(), 0).await.unwrap().entries;
+        let left = store.audited(GUILD, AuditFilter::default(), 0).await.unwrap().entries;
         assert_eq!(left.len(), 1);
         assert_eq!((left[0].action.as_str(), left[0].detail.chars().count()), ("young", MAX_TEXT));
         assert!(left[0].detail.ends_with("ä…"));

@@ -4,7 +4,7 @@ use super::duty;
 use crate::clock::UnixMs;
 use crate::event::Source;
 use crate::ids::{RouteId, ServerId};
-use crate::outbox::Draft;
+use crate::outbox::DesiredPost;
 
 /// One event to be journaled.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct Batch {
     /// The world's changed entities.
     pub world: Vec<WorldRow>,
     /// Posts as they should be now.
-    pub posts: Vec<Draft>,
+    pub posts: Vec<DesiredPost>,
     /// Routes whose role is pinged by them, and when.
     pub pings: Vec<(RouteId, UnixMs)>,
     /// Sessions on duty that began, changed or ended.

@@ -20,7 +20,7 @@ pub enum AddBoard {
 }
 
 /// Most boards of one guild: each is an edit every few seconds in a busy hour.
-pub(super) const MOST_BOARDS: usize = 10;
+pub(super) const MAX_BOARDS: usize = 10;
 
 impl Store {
     /// Adds a board: one for each kind and server in a channel. The guild must be known ([`Store::ensure_guild`]).
@@ -41,7 +41,7 @@ impl Store {
             if let Some(same) = own.iter().find(|board| (board.channel, board.kind, board.server) == (channel, kind, server)) {
                 return Ok(AddBoard::Same(same.clone()));
             }
-            if own.len() >= MOST_BOARDS {
+            if own.len() >= MAX_BOARDS {
                 return Ok(AddBoard::TooMany);
             }
             let id = insert(connection, guild, channel, kind, server, by, now)?;
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::ids::{CommunityId, MessageId, RoleId};
     use crate::outbox::queue::BoardRemoval;
-    use crate::outbox::{Draft, Lane, PostKey, Settlement};
+    use crate::outbox::{DesiredPost, Lane, PostKey, Settlement};
     use crate::render::{Labels, Message, Style};
     use crate::store::Batch;
 
@@ -123,7 +123,7 @@ mod tests {
     async fn put(store: &Store, board: &Board, text: &str, now: i64) {
         let key = PostKey { channel: CHANNEL, community: CommunityId::new("c"), server: ServerId(0), subject: board.subject() };
         let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };
-        let mut draft = Draft::own(GUILD, CHANNEL, key.community.clone(), key.server, key.subject.clone(), message, UnixMs(now));
+        let mut draft = DesiredPost::own(GUILD, CHANNEL, key.community.clone(), key.server, key.subject.clone(), message, UnixMs(now));
         (draft.lane, draft.over, draft.style, draft.roles) = (Lane::Board, false, Style::Card, Vec::<RoleId>::new());
         own(store).ingest(Batch { posts: vec![draft], now: UnixMs(now), ..Batch::default() }, Vec::new()).await.unwrap();
     }

@@ -15,7 +15,7 @@ use crate::ids::{ChannelId, GuildId, MessageId, RoleId, UserId};
 use crate::ids::{CommunityId, RouteId, ServerId};
 use crate::outbox::queue::ChannelDue;
 use crate::outbox::{Claim, Lane, Place, PostKey, SettleOutcome, Settlement};
-use crate::outbox::{ClaimOutcome, ClaimRequest, Draft};
+use crate::outbox::{ClaimOutcome, ClaimRequest, DesiredPost};
 use crate::render::{Message, Style};
 use crate::route::{Filter, Listens, Mute, PingEdit, Quiet, Route, RouteEdit, RouteSpec, Rule, Threads, When};
 use crate::world::Entity;
@@ -38,10 +38,10 @@ impl Drop for Folder {
 }
 
 async fn store(folder: &Folder) -> Store {
-    store_with(folder, Options::default()).await
+    store_with(folder, StoreOptions::default()).await
 }
 
-async fn store_with(folder: &Folder, options: Options) -> Store {
+async fn store_with(folder: &Folder, options: StoreOptions) -> Store {
     let store = Store::open_with(&folder.0.join("tenfour.db"), options).await.unwrap();
     link(&store, &[1, 2, 4, 5, 1 << 60]).await;
     store
@@ -92,8 +92,8 @@ pub(crate) async fn link(store: &Store, guilds: &[u64]) {
     }
 }
 
-fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> Draft {
-    Draft {
+fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> DesiredPost {
+    DesiredPost {
         key: PostKey { channel: ChannelId(channel), community: CommunityId::new("c"), server: ServerId(1), subject: subject.into() },
         guild: GuildId(1),
         lane,
@@ -113,7 +113,7 @@ fn again_at(due: i64, counts: bool, in_doubt: bool) -> Settlement {
     Settlement::Again { due: UnixMs(due), counts, in_doubt, reason: String::new(), obstacle: None, on_purpose: false }
 }
 
-async fn put(store: &Store, posts: Vec<Draft>, now: i64) {
+async fn put(store: &Store, posts: Vec<DesiredPost>, now: i64) {
     own(store).ingest(Batch { posts, now: UnixMs(now), ..Batch::default() }, Vec::new()).await.unwrap();
 }
 
@@ -321,7 +321,7 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
 #[tokio::test]
 async fn what_waited_on_purpose_is_not_late() {
     let folder = Folder::new();
-    let store = store_with(&folder, Options { edit_window_ms: 500, ..Options::default() }).await;
+    let store = store_with(&folder, StoreOptions { edit_window_ms: 500, ..StoreOptions::default() }).await;
     let due_since = async |now| store.claim(ChannelId(7), UnixMs(now)).await.unwrap().map(|claim| (claim.lead.due_since().0, claim));
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
     let (since, claim) = due_since(20).await.unwrap();
@@ -358,7 +358,7 @@ async fn a_reply_finds_the_message_it_answers() {
     put(&store, vec![draft(7, "panic:1", "", Lane::Panic)], 1).await;
     let claim = store.claim(ChannelId(7), UnixMs(2)).await.unwrap().unwrap();
     store.settle(&claim, Settlement::Delivered(MessageId(55)), UnixMs(3)).await.unwrap();
-    put(&store, vec![Draft { parent: Some("panic:1".into()), ..draft(7, "panic:1#over", "", Lane::Edit) }], 4).await;
+    put(&store, vec![DesiredPost { parent: Some("panic:1".into()), ..draft(7, "panic:1#over", "", Lane::Edit) }], 4).await;
     assert_eq!(store.claim(ChannelId(7), UnixMs(5)).await.unwrap().unwrap().reply_to, Some(MessageId(55)));
 }
 
@@ -628,9 +628,9 @@ async fn only_its_owner_reads_the_database() {
     }
 }
 
-fn in_thread(subject: &str, place: Place) -> Draft {
+fn in_thread(subject: &str, place: Place) -> DesiredPost {
     let lane = if place == Place::Channel { Lane::Urgent } else { Lane::Log };
-    Draft { parent: Some("card".into()), place, over: true, ..draft(7, subject, subject, lane) }
+    DesiredPost { parent: Some("card".into()), place, over: true, ..draft(7, subject, subject, lane) }
 }
 
 /// Claims and delivers until nothing is due. Subjects in order.
@@ -654,7 +654,7 @@ async fn what_hangs_on_a_card_waits_for_it_and_the_thread_is_put_away_last() {
     assert_eq!(deliver(&store, 10).await, ["answer"]);
     assert!(store.due().await.unwrap().is_empty(), "and nobody is sent looking for it");
     // A card that is still to come is waited for.
-    let second = Draft { key: PostKey { subject: "second answer".into(), ..answer.key.clone() }, ..answer };
+    let second = DesiredPost { key: PostKey { subject: "second answer".into(), ..answer.key.clone() }, ..answer };
     put(&store, vec![draft(7, "card", "card", Lane::New), second], 11).await;
     assert_eq!(deliver(&store, 11).await, ["card", "second answer", "note", "away"]);
     // A card that is given up takes along what was to hang on it.
@@ -670,7 +670,7 @@ async fn a_claim_in_a_thread_knows_its_card_and_its_thread() {
     let store = store(&folder).await;
     let titled = crate::render::Embed { title: Some("P1 Fire".into()), ..crate::render::Embed::default() };
     let message = Message { embeds: vec![titled], ..Message::default() };
-    put(&store, vec![Draft { message, ..draft(7, "card", "", Lane::New) }, in_thread("note", Place::Thread)], 10).await;
+    put(&store, vec![DesiredPost { message, ..draft(7, "card", "", Lane::New) }, in_thread("note", Place::Thread)], 10).await;
     let card = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
     store.settle(&card, Settlement::Delivered(MessageId(50)), UnixMs(10)).await.unwrap();
     let note = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
@@ -687,10 +687,10 @@ async fn a_text_that_links_is_sent_again_when_what_it_links_to_appears() {
     let folder = Folder::new();
     let store = store(&folder).await;
     let linking = |channel: u64| {
-        let links = vec![crate::render::Link { text: "Call #5".into(), to: "call:5@1".into() }];
+        let links = vec![crate::render::CardLink { text: "Call #5".into(), to: "call:5@1".into() }];
         let field = crate::render::Field { name: "Became".into(), value: "Call #5".into(), inline: true, links };
         let embed = crate::render::Embed { fields: vec![field], ..crate::render::Embed::default() };
-        Draft { message: Message { embeds: vec![embed], ..Message::default() }, ..draft(channel, "911:3@1", "", Lane::New) }
+        DesiredPost { message: Message { embeds: vec![embed], ..Message::default() }, ..draft(channel, "911:3@1", "", Lane::New) }
     };
     put(&store, vec![linking(7)], 10).await;
     let first = store.claim(ChannelId(7), UnixMs(10)).await.unwrap().unwrap();
@@ -728,7 +728,7 @@ async fn a_text_that_links_is_sent_again_when_what_it_links_to_appears() {
 #[tokio::test]
 async fn changes_of_a_message_wait_for_each_other_and_new_messages_for_nothing() {
     let folder = Folder::new();
-    let store = store_with(&folder, Options { edit_window_ms: 500, ..Options::default() }).await;
+    let store = store_with(&folder, StoreOptions { edit_window_ms: 500, ..StoreOptions::default() }).await;
     put(&store, vec![draft(7, "card", "one", Lane::New)], 1_000).await;
     assert_eq!(deliver(&store, 1_000).await, ["card"]);
     put(&store, vec![draft(7, "card", "two", Lane::Edit)], 2_000).await;

@@ -11,15 +11,15 @@ use crate::ids::{CommunityId, Ident, ServerId};
 use crate::world::{CallFact, DutyEdge, Subject};
 
 /// Most sessions of one answer.
-pub const MOST_SESSIONS: usize = 20_000;
+pub const MAX_SESSIONS: usize = 20_000;
 /// Most calls of one answer.
-pub const MOST_CALLS: usize = 100_000;
+pub const MAX_CALLS: usize = 100_000;
 /// Most members or departments of one answer.
-pub const MOST_NAMES: u32 = 1_000;
+pub const MAX_NAMES: u32 = 1_000;
 /// How long it is kept (ms), also when the database is nearly full: these rows are few and small.
 const KEEP_MS: i64 = 90 * 86_400_000;
 /// Longest text kept of the CAD's (characters).
-const LONGEST: usize = 100;
+const MAX_TEXT_CHARS: usize = 100;
 
 /// A session that began, changed or ended.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl DutyRow {
     #[must_use]
     pub fn new(server: ServerId, edge: DutyEdge, unit: Option<&Unit>) -> Self {
         let part = |part: fn(&Unit) -> &Option<String>| -> String {
-            unit.and_then(|unit| part(unit).as_deref()).unwrap_or_default().trim().chars().take(LONGEST).collect()
+            unit.and_then(|unit| part(unit).as_deref()).unwrap_or_default().trim().chars().take(MAX_TEXT_CHARS).collect()
         };
         Self {
             server,
@@ -61,7 +61,7 @@ pub struct CallRow {
 
 /// Whose sessions are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Member {
+pub enum DutyMember {
     /// The CAD's account.
     Account(String),
     /// Unknown account: name and callsign.
@@ -70,7 +70,7 @@ pub enum Member {
 
 /// A session on duty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
+pub struct DutySession {
     /// Number of the row.
     pub id: i64,
     pub server: ServerId,
@@ -93,11 +93,15 @@ pub struct Session {
     pub missed: bool,
 }
 
-impl Session {
+impl DutySession {
     /// Whose it is.
     #[must_use]
-    pub fn member(&self) -> Member {
-        if self.account.is_empty() { Member::Unit(self.name.clone(), self.callsign.clone()) } else { Member::Account(self.account.clone()) }
+    pub fn member(&self) -> DutyMember {
+        if self.account.is_empty() {
+            DutyMember::Unit(self.name.clone(), self.callsign.clone())
+        } else {
+            DutyMember::Account(self.account.clone())
+        }
     }
 
     /// How much of it lies in a span (ms); one that lasts counts until the span's end.
@@ -183,7 +187,7 @@ pub(super) fn put_calls(connection: &Connection, community: &CommunityId, change
     for CallRow { server, subject, fact } in changed {
         let priority = fact.priority.as_ref().map(|priority| match priority {
             Priority::Level(level) => level.to_string(),
-            Priority::Word(word) => word.trim().chars().take(LONGEST).collect(),
+            Priority::Word(word) => word.trim().chars().take(MAX_TEXT_CHARS).collect(),
         });
         upsert.execute((
             community.as_str(),
@@ -213,8 +217,8 @@ pub(super) fn prune(connection: &Connection, now: UnixMs) -> rusqlite::Result<us
     Ok(sessions + calls)
 }
 
-fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
-    Ok(Session {
+fn session(row: &Row<'_>) -> rusqlite::Result<DutySession> {
+    Ok(DutySession {
         id: row.get("id")?,
         server: ServerId(row.get("server")?),
         ident: Ident(row.get("ident")?),
@@ -244,11 +248,11 @@ pub(super) fn end_strays(connection: &Connection, community: &CommunityId, open:
 }
 
 impl Store {
-    /// Sessions that lie in a span, wholly or in part, the newest first; at most [`MOST_SESSIONS`].
+    /// Sessions that lie in a span, wholly or in part, the newest first; at most [`MAX_SESSIONS`].
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn sessions(&self, which: Which) -> Result<Vec<Session>, StoreError> {
+    pub async fn sessions(&self, which: Which) -> Result<Vec<DutySession>, StoreError> {
         self.reader
             .run(move |connection| {
                 let Which { community, server, span } = which;
@@ -257,18 +261,18 @@ impl Store {
                      WHERE community = ?1 AND (ended_ms IS NULL OR ended_ms > ?2) AND began_ms < ?3 AND (?4 IS NULL OR server = ?4)
                      ORDER BY began_ms DESC, id DESC LIMIT ?5",
                 )?;
-                let most = i64::try_from(MOST_SESSIONS).unwrap_or(i64::MAX);
+                let most = i64::try_from(MAX_SESSIONS).unwrap_or(i64::MAX);
                 let found = select.query_map((community.as_str(), span.from.0, span.to.0, server.map(|server| server.0), most), session)?;
                 found.collect()
             })
             .await
     }
 
-    /// Who was on duty, with the latest name and callsign, the latest first; at most [`MOST_NAMES`].
+    /// Who was on duty, with the latest name and callsign, the latest first; at most [`MAX_NAMES`].
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn duty_members(&self, community: &CommunityId) -> Result<Vec<(Member, String, String)>, StoreError> {
+    pub async fn duty_members(&self, community: &CommunityId) -> Result<Vec<(DutyMember, String, String)>, StoreError> {
         let community = community.clone();
         self.reader
             .run(move |connection| {
@@ -277,9 +281,9 @@ impl Store {
                     "SELECT account, name, callsign, max(began_ms) AS last FROM duty WHERE community = ?1
                      GROUP BY account, CASE account WHEN '' THEN name END, CASE account WHEN '' THEN callsign END ORDER BY last DESC LIMIT ?2",
                 )?;
-                let found = select.query_map((community.as_str(), MOST_NAMES), |row| {
+                let found = select.query_map((community.as_str(), MAX_NAMES), |row| {
                     let (account, name, callsign): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                    let member = if account.is_empty() { Member::Unit(name.clone(), callsign.clone()) } else { Member::Account(account) };
+                    let member = if account.is_empty() { DutyMember::Unit(name.clone(), callsign.clone()) } else { DutyMember::Account(account) };
                     Ok((member, name, callsign))
                 })?;
                 found.collect()
@@ -287,7 +291,7 @@ impl Store {
             .await
     }
 
-    /// Departments of those who were on duty, the most frequent first; at most [`MOST_NAMES`].
+    /// Departments of those who were on duty, the most frequent first; at most [`MAX_NAMES`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -298,13 +302,13 @@ impl Store {
                 let mut select = connection.prepare_cached(
                     "SELECT department FROM duty WHERE community = ?1 AND department <> '' GROUP BY department ORDER BY count(*) DESC, department LIMIT ?2",
                 )?;
-                let found = select.query_map((community.as_str(), MOST_NAMES), |row| row.get(0))?;
+                let found = select.query_map((community.as_str(), MAX_NAMES), |row| row.get(0))?;
                 found.collect()
             })
             .await
     }
 
-    /// Priorities that calls have had, the most frequent first; at most [`MOST_NAMES`].
+    /// Priorities that calls have had, the most frequent first; at most [`MAX_NAMES`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -315,13 +319,13 @@ impl Store {
                 let mut select = connection.prepare_cached(
                     "SELECT trim(priority) FROM call_fact WHERE community = ?1 AND trim(priority) <> '' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT ?2",
                 )?;
-                let found = select.query_map((community.as_str(), MOST_NAMES), |row| row.get::<_, String>(0))?;
+                let found = select.query_map((community.as_str(), MAX_NAMES), |row| row.get::<_, String>(0))?;
                 found.map(|text| text.map(|text| text.parse().map_or_else(|_| Priority::Word(text), Priority::Level))).collect()
             })
             .await
     }
 
-    /// Calls that were opened in a span, the newest first; at most [`MOST_CALLS`].
+    /// Calls that were opened in a span, the newest first; at most [`MAX_CALLS`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -334,7 +338,7 @@ impl Store {
                      WHERE community = ?1 AND opened_ms >= ?2 AND opened_ms < ?3 AND (?4 IS NULL OR server = ?4)
                      ORDER BY opened_ms DESC, server, subject LIMIT ?5",
                 )?;
-                let most = i64::try_from(MOST_CALLS).unwrap_or(i64::MAX);
+                let most = i64::try_from(MAX_CALLS).unwrap_or(i64::MAX);
                 let time = |row: &Row<'_>, column: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(UnixMs));
                 let found = select.query_map((community.as_str(), span.from.0, span.to.0, server.map(|server| server.0), most), |row| {
                     Ok(Fact {

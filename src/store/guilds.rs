@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::posts::Posts;
 use super::routing::{MOST_ROUTES, ROUTES, load, route};
 use super::{Guild, Routing, Store, StoreError, rows};
-use crate::authorization::ActingRule;
+use crate::authorization::ActionRule;
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, RouteId, ServerId, UserId};
 use crate::render::Labels;
@@ -103,7 +103,7 @@ impl Store {
         let community = community.clone();
         self.change(move |connection| {
             connection.execute("INSERT OR IGNORE INTO guild (id, community) VALUES (?1, ?2)", (rows::flake(id.0), community.as_str()))?;
-            Ok(Guild { id, community, notices: None, labels: Arc::default(), quiet: None, acting: ActingRule::default() })
+            Ok(Guild { id, community, notices: None, labels: Arc::default(), quiet: None, action_rule: ActionRule::default() })
         })
         .await
     }
@@ -138,7 +138,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn set_acting(&self, guild: GuildId, rule: ActingRule) -> Result<(), StoreError> {
+    pub async fn set_action_rule(&self, guild: GuildId, rule: ActionRule) -> Result<(), StoreError> {
         self.change(move |connection| {
             connection.execute("UPDATE guild SET acting = ?2 WHERE id = ?1", (rows::flake(guild.0), rows::to_json(&rule)?))?;
             Ok(())

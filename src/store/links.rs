@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::audit::{self, Entry};
+use super::audit::{self, AuditEntry};
 use super::link_rows::{COMMANDS_IN, ONLY_GUILD, access, come, leave, meta, put, set_communities, set_meta};
 use super::{Store, StoreError, rows};
 use crate::clock::UnixMs;
@@ -91,7 +91,7 @@ impl Store {
         by: Option<UserId>,
         how: How,
         now: UnixMs,
-        entries: Vec<Entry>,
+        entries: Vec<AuditEntry>,
     ) -> Result<Linked, StoreError> {
         let community = community.clone();
         self.change_with_posts(move |connection, posts| {
@@ -117,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn unlink(&self, guild: GuildId, now: UnixMs, entries: Vec<Entry>) -> Result<bool, StoreError> {
+    pub async fn unlink(&self, guild: GuildId, now: UnixMs, entries: Vec<AuditEntry>) -> Result<bool, StoreError> {
         self.change_with_posts(move |connection, posts| {
             let flake = rows::flake(guild.0);
             let linked =

@@ -12,7 +12,7 @@ use crate::event::{Source, decode, envelope};
 use crate::files;
 use crate::guild_access::How;
 use crate::ids::{ChannelId, CommunityId, GuildId, MessageId, ServerId, UserId};
-use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Draft, Lane, Place, PostKey, Settlement};
+use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, DesiredPost, Lane, Place, PostKey, Settlement};
 use crate::render::{Labels, Style, View, card};
 use crate::route::Threads;
 use crate::world::{Change, Server};
@@ -86,7 +86,7 @@ impl Written {
                     buttons: true,
                     now: self.now,
                 };
-                batch.posts.push(Draft {
+                batch.posts.push(DesiredPost {
                     key: PostKey { channel, community: community(), server, subject: subject.to_string() },
                     guild: GUILD,
                     lane: Lane::Urgent,

@@ -9,7 +9,7 @@
 //! callers ── jobs (bounded) ──▶ reader thread ──▶ answers
 //! ```
 
-mod acting;
+mod accounts;
 pub mod audit;
 pub mod backup;
 mod batch;
@@ -44,10 +44,10 @@ pub use error::StoreError;
 pub use guilds::{AddRoute, AddedRoute, EditRoute, StyleIs};
 pub use handle::Store;
 pub use links::Linked;
-pub use open::Found as Inspected;
-pub use post_requests::{CardMemo, PostCounts, Problem};
+pub use open::DatabaseStatus as Inspected;
+pub use post_requests::{AbandonedPost, CardMemo, PostCounts};
 pub use routing::{Guild, Routing};
-pub use start::Options;
+pub use start::StoreOptions;
 pub use undo::{UNDO_WAITS_MS, Undone};
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub(super) fn again(file: &Path, path: &Path) -> Result<Connection, StoreError> 
 
 /// What is at a path, for `tenfour check`.
 #[derive(Debug)]
-pub enum Found {
+pub enum DatabaseStatus {
     /// No database yet; the folder takes one.
     Nothing,
     /// A database that takes writes; its schema is brought up to date at the next start if it is an older one.
@@ -99,12 +99,12 @@ pub enum Found {
 }
 
 /// Looks at the database without changing or leaving anything.
-pub(super) fn inspect(path: &Path) -> Result<Found, StoreError> {
+pub(super) fn inspect(path: &Path) -> Result<DatabaseStatus, StoreError> {
     let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason, source: None };
     let file = resolve(path, false).map_err(fail)?;
     regular(&file).map_err(fail)?;
     if !file.exists() {
-        return takes_files(files::folder(&file)).map(|()| Found::Nothing).map_err(fail);
+        return takes_files(files::folder(&file)).map(|()| DatabaseStatus::Nothing).map_err(fail);
     }
     // Nothing is made: where there is no lock file, nobody holds it.
     let _beside = lock_beside(&file, None, path)?;
@@ -125,7 +125,7 @@ pub(super) fn inspect(path: &Path) -> Result<Found, StoreError> {
         connection.execute_batch("ROLLBACK")?;
         let waiting = "SELECT count(*) FROM post WHERE delivered < version AND failed IS NULL";
         let pending = if older { None } else { Some(connection.query_row(waiting, (), |row| row.get(0))?) };
-        Ok(Found::Database { pending, older })
+        Ok(DatabaseStatus::Database { pending, older })
     };
     look().map_err(|error| trouble(path, error))
 }

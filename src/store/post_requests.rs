@@ -10,7 +10,7 @@ use super::posts::Posts;
 use super::{StoreError, rows};
 use crate::clock::UnixMs;
 use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, MessageId, RoleId, ServerId};
-use crate::outbox::queue::{BoardRemoval, ChannelDue, LaneBacklog, ParkedChannel, Waiting};
+use crate::outbox::queue::{BoardRemoval, ChannelDue, LaneBacklog, ParkedChannel, WaitingPosts};
 use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Place, PostKey, SettleOutcome, Settlement, SubjectKey};
 use crate::render::Style;
 use crate::route::{Board, Threads};
@@ -41,7 +41,7 @@ pub struct PostCounts {
 
 /// A post that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct AbandonedPost {
     pub channel: ChannelId,
     /// About what.
     pub subject: String,
@@ -167,7 +167,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn counts_of(&self, community: &CommunityId) -> Result<PostCounts, StoreError> {
         let (waits, fails) = (community.clone(), community.clone());
-        let Waiting { posts, oldest } = self.writer.read_posts(move |posts| posts.queue.waiting_of(&waits)).await?;
+        let WaitingPosts { posts, oldest } = self.writer.read_posts(move |posts| posts.queue.waiting_of(&waits)).await?;
         let count = "SELECT count(*) FROM post WHERE community = ?1 AND failed IS NOT NULL";
         let failed: i64 = self.reader.run(move |connection| connection.query_row(count, [fails.as_str()], |row| row.get(0))).await?;
         Ok(PostCounts { waiting: posts, failed: usize::try_from(failed).unwrap_or(0), oldest_waiting: oldest })
@@ -178,7 +178,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn counts(&self) -> Result<PostCounts, StoreError> {
-        let Waiting { posts, oldest } = self.writer.read_posts(|posts| posts.queue.all_waiting()).await?;
+        let WaitingPosts { posts, oldest } = self.writer.read_posts(|posts| posts.queue.all_waiting()).await?;
         let count = "SELECT count(*) FROM post WHERE failed IS NOT NULL";
         let failed: i64 = self.reader.run(move |connection| connection.query_row(count, (), |row| row.get(0))).await?;
         Ok(PostCounts { waiting: posts, failed: usize::try_from(failed).unwrap_or(0), oldest_waiting: oldest })
@@ -188,14 +188,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn problems(&self, guild: GuildId, most: usize) -> Result<Vec<Problem>, StoreError> {
+    pub async fn problems(&self, guild: GuildId, most: usize) -> Result<Vec<AbandonedPost>, StoreError> {
         self.reader
             .run(move |connection| {
                 let mut select = connection.prepare_cached(
                     "SELECT channel, subject, failed, happened_ms FROM post WHERE guild = ?1 AND failed IS NOT NULL ORDER BY id DESC LIMIT ?2",
                 )?;
                 let found = select.query_map((rows::flake(guild.0), i64::try_from(most).unwrap_or(5)), |row| {
-                    Ok(Problem {
+                    Ok(AbandonedPost {
                         channel: rows::channel(row, "channel")?,
                         subject: row.get("subject")?,
                         reason: row.get("failed")?,

@@ -13,7 +13,7 @@ use crate::clock::UnixMs;
 use crate::guild_access::Access;
 use crate::ids::{ChannelId, GuildId};
 use crate::outbox::queue::{BoardRemoval, MAX_BODIES, Mark, ParkedChannel, Post};
-use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Draft, PostId, Queue, SettleOutcome, Settlement, SubjectKey};
+use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, DesiredPost, PostId, Queue, SettleOutcome, Settlement, SubjectKey};
 use crate::route::Board;
 
 /// How often what is idle leaves memory (ms).
@@ -94,7 +94,7 @@ impl Posts {
     pub(super) fn desire<'a>(
         &mut self,
         connection: &Connection,
-        drafts: impl Iterator<Item = &'a Draft> + Clone,
+        drafts: impl Iterator<Item = &'a DesiredPost> + Clone,
         now: UnixMs,
     ) -> rusqlite::Result<()> {
         self.evict(now);

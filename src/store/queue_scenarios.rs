@@ -18,7 +18,9 @@ use super::{link_rows, post_rows, rows};
 use crate::clock::UnixMs;
 use crate::guild_access::How;
 use crate::ids::{ChannelId, GuildId};
-use crate::outbox::{Claim, ClaimOutcome, ClaimRequest, Draft, Lane, Operation, Place, Post, PostId, PostState, Settlement, SubjectKey};
+use crate::outbox::{
+    Claim, ClaimOutcome, ClaimRequest, DesiredPost, Lane, Operation, Place, Post, PostId, PostState, Settlement, SubjectKey,
+};
 
 use steps::{CHANNELS, GUILDS, START, Step, board, community, settlement};
 
@@ -387,7 +389,7 @@ impl<'s> Scenario<'s> {
             Step::Pass(ms) => self.now = now.plus(*ms),
             Step::Desire { drafts, requests } => self.desire(drafts, requests)?,
             Step::Redraw(dice) => {
-                let drafts: Vec<Draft> = steps::redrawn(*dice, self.sides[0].posts.queue.posts()).into_iter().collect();
+                let drafts: Vec<DesiredPost> = steps::redrawn(*dice, self.sides[0].posts.queue.posts()).into_iter().collect();
                 self.desire(&drafts, &[])?;
             }
             Step::Claim(request) => self.claim(*request)?,
@@ -454,9 +456,9 @@ impl<'s> Scenario<'s> {
         }
     }
 
-    fn desire(&mut self, drafts: &[Draft], requests: &[ClaimRequest]) -> Result<(), String> {
+    fn desire(&mut self, drafts: &[DesiredPost], requests: &[ClaimRequest]) -> Result<(), String> {
         let now = self.now;
-        let drafts: Vec<Draft> = drafts.iter().map(|draft| Draft { happened_at: now, ..draft.clone() }).collect();
+        let drafts: Vec<DesiredPost> = drafts.iter().map(|draft| DesiredPost { happened_at: now, ..draft.clone() }).collect();
         self.change("desire", |connection, posts| posts.desire(connection, drafts.iter(), now))?;
         requests.iter().try_for_each(|request| self.claim(*request))
     }

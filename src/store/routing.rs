@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 use tokio::sync::watch;
 
 use super::{link_rows, rows};
-use crate::authorization::ActingRule;
+use crate::authorization::ActionRule;
 use crate::guild_access::Access;
 use crate::ids::{ChannelId, CommunityId, GuildId};
 use crate::render::Labels;
@@ -29,7 +29,7 @@ pub struct Guild {
     /// Its quiet hours.
     pub quiet: Option<Quiet>,
     /// How its members may act in the CAD.
-    pub acting: ActingRule,
+    pub action_rule: ActionRule,
 }
 
 /// All guilds and routes, as ingest needs them: a snapshot, replaced whole after each change. Of guilds that are not served
@@ -127,7 +127,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Routing> {
             notices: rows::channel_option(row, "notices_channel")?,
             labels: rows::json_option(row, "labels")?.unwrap_or_default(),
             quiet: rows::json_option(row, "quiet")?,
-            acting: rows::json_option(row, "acting")?.unwrap_or_default(),
+            action_rule: rows::json_option(row, "acting")?.unwrap_or_default(),
         };
         if shows(guild.id, &guild.community) {
             routing.guilds.insert(guild.id, guild);

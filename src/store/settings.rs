@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Routing, Store, StoreError, audit, boards, routing, rows};
-use crate::authorization::ActingRule;
+use crate::authorization::ActionRule;
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, CommunityId, GuildId, RouteId, ServerId, UserId};
 use crate::render::Labels;
-use crate::route::{Board, BoardKind, Escalation, Quiet, Route, RouteSpec, Rule, Step};
+use crate::route::{Board, BoardKind, Escalation, EscalationStep, Quiet, Route, RouteSpec, Rule};
 
 use super::posts::Posts;
 
@@ -20,7 +20,7 @@ use super::posts::Posts;
 pub const IMPORT_WAITS_MS: i64 = 15 * 60_000;
 pub use super::routing::MOST_ROUTES;
 /// Most boards of one guild.
-pub const MOST_BOARDS: usize = boards::MOST_BOARDS;
+pub const MAX_BOARDS: usize = boards::MAX_BOARDS;
 
 /// A route without its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl BoardSetting {
 pub struct Settings {
     /// At most [`MOST_ROUTES`].
     pub routes: Vec<RouteSetting>,
-    /// At most [`MOST_BOARDS`].
+    /// At most [`MAX_BOARDS`].
     pub boards: Vec<BoardSetting>,
     /// Where the bot tells of trouble.
     pub notices: Option<ChannelId>,
@@ -90,7 +90,7 @@ pub struct Settings {
     /// Its quiet hours.
     pub quiet: Option<Quiet>,
     /// How members may act in the CAD.
-    pub acting: ActingRule,
+    pub action_rule: ActionRule,
 }
 
 impl Settings {
@@ -106,7 +106,7 @@ impl Settings {
             notices: known.and_then(|known| known.notices),
             labels: known.map(|known| (*known.labels).clone()).unwrap_or_default(),
             quiet: known.and_then(|known| known.quiet.clone()),
-            acting: known.map(|known| known.acting.clone()).unwrap_or_default(),
+            action_rule: known.map(|known| known.action_rule.clone()).unwrap_or_default(),
         }
         .in_order()
     }
@@ -158,7 +158,7 @@ pub struct Replacing {
     /// What is to be.
     pub after: Settings,
     /// Written down with it.
-    pub entry: audit::Entry,
+    pub entry: audit::AuditEntry,
     pub now: UnixMs,
 }
 
@@ -264,7 +264,7 @@ fn replace(connection: &Connection, posts: &mut Posts, routing: &Routing, asked:
     let quiet = after.quiet.as_ref().map(rows::to_json).transpose()?;
     connection.execute(
         "UPDATE guild SET notices_channel = ?2, labels = ?3, quiet = ?4, acting = ?5 WHERE id = ?1",
-        params![flake, after.notices.map(|channel| rows::flake(channel.0)), labels, quiet, rows::to_json(&after.acting)?],
+        params![flake, after.notices.map(|channel| rows::flake(channel.0)), labels, quiet, rows::to_json(&after.action_rule)?],
     )?;
 
     let mut wanted: HashMap<RouteKey, &RouteSetting> = after.routes.iter().map(|route| (route.key(), route)).collect();
@@ -304,7 +304,7 @@ fn set_at(wanted: &Escalation, before: Option<&Route>, now: UnixMs) -> Escalatio
     for step in wanted.steps() {
         let same = known.iter().find(|known| (known.minutes, known.role) == (step.minutes, step.role));
         // As many as there were, each time once.
-        let _fits = steps.set(same.copied().unwrap_or(Step { since: now, ..*step }));
+        let _fits = steps.set(same.copied().unwrap_or(EscalationStep { since: now, ..*step }));
     }
     steps
 }

@@ -13,7 +13,7 @@ use super::{Inspected, StoreError, journal, open, routing, schema};
 
 /// What a store is told when it is opened.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct StoreOptions {
     /// The database file has at most so many MiB; 0 = as many as it likes. The write-ahead log beside it takes some MiB more. A file that is
     /// larger already stays as it is, and takes no more events.
     pub max_mb: u32,
@@ -27,19 +27,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] and [`StoreError::Open`], both fit for people.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with(path, Options::default()).await
+        Self::open_with(path, StoreOptions::default()).await
     }
 
     /// As [`Store::open`], with options.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub async fn open_with(path: &Path, options: Options) -> Result<Self, StoreError> {
+    pub async fn open_with(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let path = path.to_owned();
         tokio::task::spawn_blocking(move || Self::open_blocking(&path, options)).await.map_err(|_| StoreError::Closed)?
     }
 
-    fn open_blocking(path: &Path, options: Options) -> Result<Self, StoreError> {
+    fn open_blocking(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let fail = |reason: String, source: Option<rusqlite::Error>| StoreError::Open {
             path: path.display().to_string(),
             reason,

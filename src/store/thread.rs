@@ -19,9 +19,9 @@ use super::posts::Posts;
 use super::schema::{LOG_SIZE, page_size};
 
 /// Jobs that may wait. When full, callers wait: sources then answer "try later" through their own bounded door.
-const WAITING: usize = 1_024;
+const MAX_WAITING_JOBS: usize = 1_024;
 /// Most jobs in one transaction: bounds how long the first waits for the last.
-const TOGETHER: usize = 256;
+const MAX_JOBS_PER_COMMIT: usize = 256;
 /// What became of a message that was sent is on disk within this time.
 const SAVE_WITHIN: Duration = Duration::from_millis(50);
 /// If it could not be stored, it is tried again after this time.
@@ -278,7 +278,7 @@ pub(super) struct Writer(Orders<Written>);
 impl Writer {
     /// Owns the lock: it is given back when the database is closed, whatever clones of the store live on.
     pub(super) fn start(mut written: Written, reader: JoinHandle<()>, lock: Lock) -> std::io::Result<Self> {
-        let (sender, mut orders) = mpsc::channel(WAITING);
+        let (sender, mut orders) = mpsc::channel(MAX_WAITING_JOBS);
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new().name("store-writer".into()).spawn(move || {
             loop {
@@ -298,7 +298,7 @@ impl Writer {
                     Ok(None) => break,
                     Err(_) => continue,
                 };
-                let (mut jobs, last) = gather(order, &mut orders, TOGETHER);
+                let (mut jobs, last) = gather(order, &mut orders, MAX_JOBS_PER_COMMIT);
                 match written.commit(&mut jobs) {
                     Ok(outcomes) => jobs.into_iter().zip(outcomes).for_each(|(job, outcome)| job.finish(outcome)),
                     Err(error) => {
@@ -383,7 +383,7 @@ pub(super) struct Reader(Orders<Connection>);
 
 impl Reader {
     pub(super) fn start(mut connection: Connection) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (sender, mut orders) = mpsc::channel(WAITING);
+        let (sender, mut orders) = mpsc::channel(MAX_WAITING_JOBS);
         let thread = std::thread::Builder::new().name("store-reader".into()).spawn(move || {
             while let Some(order) = orders.blocking_recv() {
                 let (jobs, last) = gather(order, &mut orders, 1);

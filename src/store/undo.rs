@@ -12,7 +12,7 @@ use crate::route::{Route, RouteSpec, Rule};
 /// How long a change can be put back (ms).
 pub const UNDO_WAITS_MS: i64 = 86_400_000;
 /// Most changes of one guild that can be put back; the oldest goes.
-const MOST_PER_GUILD: u32 = 50;
+const MAX_UNDOS_PER_GUILD: u32 = 50;
 
 /// A route as it was or is, without whose it is.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ impl Store {
                 let id = connection.last_insert_rowid();
                 connection.execute(
                     "DELETE FROM undo WHERE guild = ?1 AND id NOT IN (SELECT id FROM undo WHERE guild = ?1 ORDER BY id DESC LIMIT ?2)",
-                    (flake, MOST_PER_GUILD),
+                    (flake, MAX_UNDOS_PER_GUILD),
                 )?;
                 Ok(id)
             })
@@ -84,7 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn undo(&self, guild: GuildId, id: i64, entry: audit::Entry, now: UnixMs) -> Result<Undone, StoreError> {
+    pub async fn undo(&self, guild: GuildId, id: i64, entry: audit::AuditEntry, now: UnixMs) -> Result<Undone, StoreError> {
         self.change(move |connection| {
             let body: Option<String> = connection
                 .query_row(
@@ -111,7 +111,7 @@ impl Store {
             }
             connection.execute("DELETE FROM undo WHERE id = ?1", [id])?;
             let routes: Vec<String> = back.iter().map(|(_, route)| format!("route #{}", route.id)).collect();
-            audit::insert(connection, &audit::Entry { target: routes.join(", "), ..entry })?;
+            audit::insert(connection, &audit::AuditEntry { target: routes.join(", "), ..entry })?;
             Ok(Undone::Done(back))
         })
         .await
@@ -140,12 +140,12 @@ mod tests {
 
     const GUILD: GuildId = GuildId(1);
 
-    fn entry() -> audit::Entry {
-        audit::Entry {
+    fn entry() -> audit::AuditEntry {
+        audit::AuditEntry {
             guild: GUILD,
             at: UnixMs(1),
             user: UserId(9),
-            kind: audit::Kind::Setting,
+            kind: audit::AuditKind::Setting,
             action: "Restore".into(),
             target: "route #1".into(),
             detail: String::new(),
@@ -184,9 +184,9 @@ mod tests {
         let Undone::Done(back) = store.undo(GUILD, id, entry(), UnixMs(3)).await.unwrap() else { panic!() };
         assert_eq!((back.len(), &back[0].1), (1, &before));
         assert_eq!(store.routing_now().routes, [before]);
-        assert_eq!(store.all_audited(GUILD, audit::Filter::default()).await.unwrap().len(), 1);
+        assert_eq!(store.all_audited(GUILD, audit::AuditFilter::default()).await.unwrap().len(), 1);
         assert_eq!(store.undo(GUILD, id, entry(), UnixMs(4)).await.unwrap(), Undone::Gone);
-        assert_eq!(store.all_audited(GUILD, audit::Filter::default()).await.unwrap().len(), 1);
+        assert_eq!(store.all_audited(GUILD, audit::AuditFilter::default()).await.unwrap().len(), 1);
     }
 
     #[tokio::test]
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(store.routing_now().routes, is);
         store.remove_route(GUILD, RouteId(1)).await.unwrap();
         assert_eq!(store.undo(GUILD, id, entry(), UnixMs(3)).await.unwrap(), Undone::Moved(vec![RouteId(1)]));
-        assert!(store.all_audited(GUILD, audit::Filter::default()).await.unwrap().is_empty());
+        assert!(store.all_audited(GUILD, audit::AuditFilter::default()).await.unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -208,11 +208,11 @@ mod tests {
         let (store, _, id) = changed(&folder).await;
         assert_eq!(store.undo(GUILD, id, entry(), UnixMs(2 + UNDO_WAITS_MS)).await.unwrap(), Undone::Gone);
         let last = UnixMs(1 + UNDO_WAITS_MS);
-        for _ in 0..=MOST_PER_GUILD {
+        for _ in 0..=MAX_UNDOS_PER_GUILD {
             store.keep_undo(GUILD, &[], UnixMs(2)).await.unwrap();
         }
         assert_eq!(store.undo(GUILD, id, entry(), last).await.unwrap(), Undone::Gone, "the oldest goes");
         let pruned = store.prune(UnixMs(0), UnixMs(0), UnixMs(2 + UNDO_WAITS_MS)).await.unwrap();
-        assert_eq!(pruned, usize::try_from(MOST_PER_GUILD).unwrap());
+        assert_eq!(pruned, usize::try_from(MAX_UNDOS_PER_GUILD).unwrap());
     }
 }

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Shorter ones would blank half of each line, and are hardly secrets.
 const SHORTEST: usize = 6;
 /// Limit on registered forms.
-const MOST: usize = 64;
+const MAX_FORMS: usize = 64;
 /// A run of token characters this long after "token" or in a URL is one.
 const RUN: usize = 16;
 const BLANK: &[u8] = b"[secret]";
@@ -33,7 +33,7 @@ pub fn hide(secret: &str) {
     let json = serde_json::to_string(secret).unwrap_or_default();
     for form in [secret, &encoded, json.trim_matches('"')] {
         let form = form.to_ascii_lowercase().into_bytes();
-        if secrets.len() < MOST && form.len() >= SHORTEST && !secrets.contains(&form) {
+        if secrets.len() < MAX_FORMS && form.len() >= SHORTEST && !secrets.contains(&form) {
             secrets.push(form);
         }
     }

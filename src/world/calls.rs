@@ -72,7 +72,7 @@ pub struct Dispatch {
     /// Names of the fields that the last edit changed ([`FIELDS`]); empty after anything else.
     pub edited: Vec<String>,
     /// Oldest first, the last [`MAX_MOMENTS`].
-    pub timeline: Vec<Moment>,
+    pub timeline: Vec<TimelineEntry>,
     /// Fingerprint of the content it was created with, as [`Emergency::content_fingerprint`]; `None` if there was no creation event yet.
     #[serde(default)]
     #[serde(rename = "made_of")]
@@ -116,7 +116,7 @@ pub const MAX_MOMENTS: usize = 24;
 
 /// One line of a call's timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct TimelineEntry {
     pub at: UnixMs,
     pub what: MomentKind,
     /// A read found it so long after the one before that it isn't news: nobody is pinged about it.
@@ -124,7 +124,7 @@ pub struct Moment {
     pub found_late: bool,
 }
 
-impl Moment {
+impl TimelineEntry {
     /// From an event.
     #[must_use]
     pub fn new(at: UnixMs, what: MomentKind) -> Self {

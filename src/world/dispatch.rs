@@ -3,7 +3,7 @@
 use super::applied::{Applied, Origin};
 use super::emergency::numbered;
 use super::memory::{Edge, apart, fingerprint, lately};
-use super::{Dispatch, Entity, MAX_MOMENTS, MAX_NOTES, Moment, MomentKind, Server, Subject};
+use super::{Dispatch, Entity, MAX_MOMENTS, MAX_NOTES, MomentKind, Server, Subject, TimelineEntry};
 use crate::clock::UnixMs;
 use crate::event::{DispatchCall, Note};
 use crate::ids::{CallId, Ident};
@@ -175,8 +175,8 @@ impl Server {
         let told_first = before.is_only_a_number();
         let fields = if told_first { Vec::new() } else { changed_fields(&before, call) };
         if told_first {
-            let called = emergency.map(|at| Moment::new(at, MomentKind::Called));
-            let dispatched = Moment::new(call.opened_at, MomentKind::Dispatched);
+            let called = emergency.map(|at| TimelineEntry::new(at, MomentKind::Called));
+            let dispatched = TimelineEntry::new(call.opened_at, MomentKind::Dispatched);
             call.timeline.splice(0..0, called.into_iter().chain([dispatched]));
         } else if before.priority != call.priority {
             call.moment(at, MomentKind::Priority { from: before.priority.clone(), to: call.priority.clone() });
@@ -386,7 +386,7 @@ impl Dispatch {
     }
 
     fn moment(&mut self, at: UnixMs, what: MomentKind) {
-        self.timeline.push(Moment::new(at, what));
+        self.timeline.push(TimelineEntry::new(at, what));
         let excess = self.timeline.len().saturating_sub(MAX_MOMENTS);
         self.timeline.drain(..excess);
     }

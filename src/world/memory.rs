@@ -11,9 +11,9 @@ pub(super) const LATE: i64 = 10_000;
 /// A read takes half a minute at most; older events don't matter any more (ms).
 const TOLD_FOR: i64 = 300_000;
 /// Limit on remembered entities. Beyond it all are dropped: then reads are trusted a little too early.
-const MOST_TOLD: usize = 16_384;
+const MAX_ENTITIES: usize = 16_384;
 /// Limit on remembered edges. Beyond it the oldest is dropped: then an event may repeat what a read found.
-const MOST_EDGES: usize = 1_024;
+const MAX_EDGES: usize = 1_024;
 
 /// A change that another source may report a moment later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +47,9 @@ impl PartialEq for Memory {
 impl Memory {
     /// An event named `entity`. A panic counts as its unit: one flag, sent with the unit.
     pub(super) fn tell(&mut self, entity: Entity, at: UnixMs) {
-        if self.told.len() >= MOST_TOLD && !self.told.contains_key(&entity) {
+        if self.told.len() >= MAX_ENTITIES && !self.told.contains_key(&entity) {
             self.prune(at);
-            if self.told.len() >= MOST_TOLD {
+            if self.told.len() >= MAX_ENTITIES {
                 self.told.clear();
             }
         }
@@ -66,7 +66,7 @@ impl Memory {
         // Only the last edge of a subject can still be repeated: an older one belonged to something that is over.
         let single = !matches!(edge, Edge::Note(..));
         self.edges.retain(|(told, known, _)| lately(*told, at) && !(single && *known == edge));
-        if self.edges.len() >= MOST_EDGES {
+        if self.edges.len() >= MAX_EDGES {
             self.edges.pop_front();
         }
         self.edges.push_back((at, edge, silent));
@@ -129,11 +129,11 @@ mod tests {
     #[test]
     fn what_was_told_is_known_for_a_while_and_bounded_whatever_comes() {
         let mut memory = Memory::default();
-        for id in 0..=i64::try_from(MOST_TOLD).unwrap() {
+        for id in 0..=i64::try_from(MAX_ENTITIES).unwrap() {
             memory.tell(Entity::Dispatch(CallId(id)), AT);
             memory.record(Edge::Ended(Entity::Dispatch(CallId(id))), false, AT);
         }
-        assert!(memory.told.len() <= MOST_TOLD && memory.edges.len() <= MOST_EDGES);
+        assert!(memory.told.len() <= MAX_ENTITIES && memory.edges.len() <= MAX_EDGES);
         memory.tell(Entity::Panic(Ident(1)), AT);
         assert!(memory.told(Entity::Unit(Ident(1)), AT, AT), "a panic is its unit's");
         assert!(!memory.told(Entity::Unit(Ident(1)), AT.plus(1), AT.plus(1)), "told before");

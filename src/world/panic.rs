@@ -28,12 +28,12 @@ pub struct Panic {
     pub taken: Option<Acknowledgement>,
     /// The card that it shares with others of the same event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shared: Option<Shared>,
+    pub shared: Option<SharedCard>,
 }
 
 /// The card that a panic shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shared {
+pub struct SharedCard {
     /// The first of them: its subject is the card's.
     pub first: Ident,
     /// When that one began.
@@ -42,7 +42,7 @@ pub struct Shared {
     pub of: usize,
 }
 
-impl Shared {
+impl SharedCard {
     /// The card's subject.
     #[must_use]
     pub fn subject(self) -> Subject {
@@ -54,6 +54,6 @@ impl Panic {
     /// The subject of its card.
     #[must_use]
     pub fn subject(&self) -> Subject {
-        self.shared.map_or(Subject::Panic(self.ident, self.since), Shared::subject)
+        self.shared.map_or(Subject::Panic(self.ident, self.since), SharedCard::subject)
     }
 }

@@ -16,7 +16,7 @@ use super::applied::{Applied, Origin};
 use super::dispatch::{CLOSED, content_fingerprint, same_words};
 use super::emergency::{self, numbered};
 use super::memory::Edge;
-use super::row::MOST;
+use super::row::MAX_PER_KIND;
 use super::unit::OFFLINE;
 use super::{Entity, ListedCalls, ListedUnits, Listing, Server, Subject};
 use crate::clock::UnixMs;
@@ -109,7 +109,7 @@ impl Server {
                 let before = probe.clone();
                 probe.unit_listed(unit, pass.fresh, pass.at, &mut Applied::default());
                 pass.out.skipped += usize::from(probe != before);
-            } else if self.units.contains_key(ident) || self.units.len() < MOST {
+            } else if self.units.contains_key(ident) || self.units.len() < MAX_PER_KIND {
                 self.unit_listed(unit, pass.fresh, pass.at, &mut pass.out.applied);
             }
         }
@@ -157,7 +157,7 @@ impl Server {
             }
             match key {
                 Some(key) => self.dispatch_told(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied),
-                None if self.dispatches.len() >= MOST => {}
+                None if self.dispatches.len() >= MAX_PER_KIND => {}
                 None => {
                     self.dispatch_made(id, incoming, Some(content_fingerprint(incoming)), pass.fresh, pass.at, &mut pass.out.applied);
                     self.memory.record(Edge::Dispatch(id), !pass.fresh, pass.at);
@@ -181,7 +181,7 @@ impl Server {
             }
         }
         for incoming in unnumbered {
-            if self.dispatches.len() < MOST {
+            if self.dispatches.len() < MAX_PER_KIND {
                 self.dispatch_unnumbered(incoming, true, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
             }
         }
@@ -253,7 +253,7 @@ impl Server {
             }
             match key {
                 Some(key) => self.emergency_listed(key, call, &mut pass.out.applied),
-                None if self.emergencies.len() >= MOST => {}
+                None if self.emergencies.len() >= MAX_PER_KIND => {}
                 None => {
                     let taken = listed.closed.iter().any(|incoming| incoming.from_911 == Some(id) && ended_after(incoming, call.updated));
                     let origin = if taken { Origin::Listing { fresh: false } } else { origin };
@@ -280,7 +280,7 @@ impl Server {
             }
         }
         for call in unnumbered {
-            if self.emergencies.len() < MOST {
+            if self.emergencies.len() < MAX_PER_KIND {
                 self.emergency_unnumbered(call, origin, pass.at, &mut pass.out.applied);
             }
         }

@@ -65,7 +65,7 @@ impl Server {
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         let kinds = [self.units.len(), self.emergencies.len(), self.dispatches.len(), self.panics.len(), self.pages.len()];
-        kinds.into_iter().any(|known| known > MOST + BEYOND)
+        kinds.into_iter().any(|known| known > MAX_PER_KIND + BEYOND)
     }
 
     /// Forgets what ended `keep` ms ago and, beyond 2,000 of a kind, the oldest: the world stays small whatever comes in.
@@ -112,12 +112,12 @@ impl Server {
 }
 
 /// Limit on the entities of one kind per server.
-pub(crate) const MOST: usize = 2_000;
+pub(crate) const MAX_PER_KIND: usize = 2_000;
 /// This many more may come before the oldest are dropped: forgetting scans all of them.
-const BEYOND: usize = MOST / 4;
+const BEYOND: usize = MAX_PER_KIND / 4;
 
 fn beyond(entities: &mut [(bool, UnixMs, Entity)]) -> Vec<Entity> {
-    let excess = entities.len().saturating_sub(MOST);
+    let excess = entities.len().saturating_sub(MAX_PER_KIND);
     if excess == 0 {
         return Vec::new();
     }

@@ -1,14 +1,14 @@
-//! Panics of one event. More than [`MOST_ALONE`] share a card: it has the subject of the first of them, and everything
+//! Panics of one event. More than [`MAX_SEPARATE_PANICS`] share a card: it has the subject of the first of them, and everything
 //! else about it is read from the panics that name it. So it exists as long as one of them is remembered, whatever happened to the first.
 
 use std::collections::BTreeSet;
 
-use super::{Applied, Change, Entity, Panic, Server, Shared, Subject};
+use super::{Applied, Change, Entity, Panic, Server, SharedCard, Subject};
 use crate::clock::UnixMs;
 use crate::ids::Ident;
 
 /// Up to this many units in panic at once have a card each.
-pub const MOST_ALONE: usize = 5;
+pub const MAX_SEPARATE_PANICS: usize = 5;
 
 impl Server {
     /// The panics of a card, each unit once; none if the world doesn't know them any more.
@@ -23,12 +23,12 @@ impl Server {
     /// At the end of an event or read: its panics share a card, and what happened to one of them happened to the card.
     pub(super) fn share_panics(&mut self, done: &mut Applied) {
         let raised: BTreeSet<Ident> = std::mem::take(&mut done.raised).into_iter().collect();
-        if raised.len() > MOST_ALONE
+        if raised.len() > MAX_SEPARATE_PANICS
             && let Some((first, since)) = raised.first().and_then(|first| Some((*first, self.panics.get(first)?.since)))
         {
             for ident in &raised {
                 if let Some(panic) = self.panics.get_mut(ident) {
-                    panic.shared = Some(Shared { first, since, of: raised.len() });
+                    panic.shared = Some(SharedCard { first, since, of: raised.len() });
                     done.touched.insert(Entity::Panic(*ident));
                 }
             }

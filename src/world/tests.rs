@@ -129,7 +129,7 @@ fn a_911_becomes_a_dispatch_in_either_order() {
         [(Subject::Dispatch(CallId(501), AT.plus(5)), true, false), (Subject::Emergency(CallId(302), AT), false, true)]
     );
     assert_eq!(world.emergencies[&CallId(302)].became, Some(CallId(501)));
-    assert_eq!(world.dispatches[&CallId(501)].timeline[0], Moment::new(AT, MomentKind::Called));
+    assert_eq!(world.dispatches[&CallId(501)].timeline[0], TimelineEntry::new(AT, MomentKind::Called));
 
     let mut late = Server::default();
     late.apply(&Event::DispatchNew(made), AT);
@@ -304,12 +304,12 @@ fn what_is_absent_in_a_short_unit_keeps_what_is_known() {
 #[test]
 fn the_world_stays_small_and_forgets_what_is_over_first() {
     let mut world = Server::default();
-    for id in 1..=(row::MOST as i64 + 5) {
+    for id in 1..=(row::MAX_PER_KIND as i64 + 5) {
         world.apply(&Event::EmergencyNew(call_911(id, "x")), AT.plus(id));
     }
     world.apply(&Event::EmergencyRemoved { calls: vec![CallId(2_000)] }, AT.plus(9_000));
     let gone = world.forget(AT.plus(10_000), 3_600_000);
-    assert_eq!((world.emergencies.len(), gone.len()), (row::MOST, 5));
+    assert_eq!((world.emergencies.len(), gone.len()), (row::MAX_PER_KIND, 5));
     assert!(gone.contains(&Entity::Emergency(CallId(2_000))) && gone.contains(&Entity::Emergency(CallId(1))));
     world.apply(&Event::EmergencyRemoved { calls: vec![CallId(100)] }, AT.plus(10_000));
     assert_eq!(world.forget(AT.plus(10_000 + 3_600_001), 3_600_000), [Entity::Emergency(CallId(100))]);

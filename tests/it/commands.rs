@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tenfour::actions::{self, Acting};
+use tenfour::actions::{self, CadActions};
 use tenfour::cad::rest::CadRest;
 use tenfour::clock::Clock;
 use tenfour::commands::{Data, Facts, framework};
@@ -35,7 +35,7 @@ use tenfour::ids::{CommunityId, GuildId, ServerId};
 use tenfour::ingest::{Deps, Ingest, Inputs};
 use tenfour::intake::{self, Intake, SharedWeight};
 use tenfour::metrics::Metrics;
-use tenfour::ops::{Part, Readiness};
+use tenfour::ops::{Readiness, ReadyPart};
 use tenfour::refresh::{Read, RefreshRequests};
 use tenfour::send_scheduler::SendScheduler;
 use tenfour::shutdown::Tasks;
@@ -199,7 +199,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     };
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let client = CadRest::new(&cad.api_url(), SecretString::from(plan.key), http);
-    let acting = Acting::new(actions::Deps {
+    let cad_actions = CadActions::new(actions::Deps {
         community: CommunityId::new(COMMUNITY),
         servers: servers.clone(),
         reader: client.reader(),
@@ -226,9 +226,9 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
         facts: Facts { listen: vec!["127.0.0.1:3232".parse().unwrap()], bot, message_content: plan.message_content },
     };
     let (id, hub, cad_reader) = (community, plan.hub, client.reader());
-    let interface = Interface { id, servers, hub, status: status.clone(), acting: Some(acting), cad: Some(cad_reader), requests };
+    let interface = Interface { id, servers, hub, status: status.clone(), cad_actions: Some(cad_actions), cad: Some(cad_reader), requests };
     data.communities.insert(Community::new(interface.clone(), tasks.clone()).0);
-    let readiness = Readiness::new([Part::Discord]);
+    let readiness = Readiness::new([ReadyPart::Discord]);
     let running = tokio::spawn(framework::run(data.clone(), at, tasks.clone(), readiness.clone()));
     Bot {
         sim,

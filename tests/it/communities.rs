@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tenfour::community::{self, Community};
-use tenfour::config::{Config, Need};
+use tenfour::config::{Config, RequiredSettings};
 use tenfour::guild_access::How;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, UserId};
 use tenfour::render::Style;
@@ -97,7 +97,7 @@ impl Scene {
             vars.retain(|(known, _)| *known != name);
             vars.push((name, value));
         }
-        let config = Config::from_vars(vars, Need::Run).unwrap();
+        let config = Config::from_vars(vars, RequiredSettings::Run).unwrap();
         let credentials = config.credentials().unwrap().clone();
         let settings = community::Settings { credentials, sonoran: Arc::new(config.sonoran), required: false };
         let added = self.bot.app().add_community(settings).await.unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
-use tenfour::config::{Config, Listen, Need, Negotiate, Reconcile, VARIABLES};
+use tenfour::config::{Config, Listen, Negotiate, Reconcile, RequiredSettings, VARIABLES};
 use tenfour::ids::{CommunityId, GuildId, ServerId};
 use tenfour::telemetry::Format;
 
@@ -13,7 +13,7 @@ const KEY: &str = "5ec4e7-key-that-nobody-may-see";
 /// The required settings of `run`, plus `more`.
 fn read(more: &[(&str, &str)]) -> Result<Config, String> {
     let base = [("DISCORD_TOKEN", TOKEN), ("SONORAN_COMMUNITY_ID", "MyCommunity"), ("SONORAN_API_KEY", KEY)];
-    Config::from_vars(base.into_iter().chain(more.iter().copied()), Need::Run).map_err(|problems| problems.to_string())
+    Config::from_vars(base.into_iter().chain(more.iter().copied()), RequiredSettings::Run).map_err(|problems| problems.to_string())
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn each_bad_value_is_a_problem_that_names_it() {
 fn all_problems_come_together() {
     let problems = Config::from_vars(
         [("SONORAN_HUB", "off"), ("LISTEN_ADDR", "off"), ("OPS_ADDR", "x"), ("TENFOUR_LOG", "loud"), ("SONORAN_API_KEY", "  ")],
-        Need::Run,
+        RequiredSettings::Run,
     )
     .unwrap_err();
     let names: Vec<&str> = problems.list().iter().map(|problem| problem.variable.as_str()).collect();
@@ -189,13 +189,13 @@ fn all_problems_come_together() {
 #[test]
 fn what_is_required_depends_on_the_command() {
     let none: [(&str, &str); 0] = [];
-    let demo = Config::from_vars(none, Need::Demo).unwrap();
+    let demo = Config::from_vars(none, RequiredSettings::Demo).unwrap();
     assert!(demo.token().unwrap_err().to_string().contains("DISCORD_TOKEN"));
     assert!(demo.credentials().unwrap_err().to_string().contains("SONORAN_API_KEY"));
-    let invite = Config::from_vars(none, Need::Invite).unwrap_err();
+    let invite = Config::from_vars(none, RequiredSettings::Invite).unwrap_err();
     assert_eq!(invite.list().len(), 1);
-    assert!(Config::from_vars([("DISCORD_TOKEN", TOKEN)], Need::Invite).is_ok());
-    assert!(Config::from_vars([("SONORAN_HUB", "off"), ("LISTEN_ADDR", "off")], Need::Demo).is_ok());
+    assert!(Config::from_vars([("DISCORD_TOKEN", TOKEN)], RequiredSettings::Invite).is_ok());
+    assert!(Config::from_vars([("SONORAN_HUB", "off"), ("LISTEN_ADDR", "off")], RequiredSettings::Demo).is_ok());
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn no_secret_is_ever_shown() {
         ("SONORAN_API_URL", "https://me:s3cret@cad.example", "s3cret"),
     ] {
         let base = [("DISCORD_TOKEN", TOKEN), ("SONORAN_COMMUNITY_ID", "c"), ("SONORAN_API_KEY", KEY)];
-        let problems = Config::from_vars(base.into_iter().chain([(name, value)]), Need::Run).unwrap_err();
+        let problems = Config::from_vars(base.into_iter().chain([(name, value)]), RequiredSettings::Run).unwrap_err();
         let shown = format!("{problems} {problems:?}");
         assert!(!shown.contains(secret), "{name}: {shown}");
     }
@@ -259,7 +259,7 @@ fn no_value_of_any_setting_is_ever_repeated() {
         let mut refused = 0;
         for form in forms {
             let base = [("DISCORD_TOKEN", TOKEN), ("SONORAN_COMMUNITY_ID", "c"), ("SONORAN_API_KEY", KEY)];
-            let answer = match Config::from_vars(base.into_iter().chain([(variable.name, form)]), Need::Run) {
+            let answer = match Config::from_vars(base.into_iter().chain([(variable.name, form)]), RequiredSettings::Run) {
                 Ok(config) => config.warnings().join("\n"),
                 Err(problems) => {
                     refused += 1;
@@ -324,9 +324,9 @@ fn the_manual_names_every_setting_and_its_default() {
 
     // The manual with every # taken off means the same as nothing set.
     let values = manual.iter().map(|(name, (value, _))| (name.as_str(), value.as_str()));
-    let from_manual = Config::from_vars(values, Need::Demo).unwrap();
+    let from_manual = Config::from_vars(values, RequiredSettings::Demo).unwrap();
     let none: [(&str, &str); 0] = [];
-    let bare = Config::from_vars(none, Need::Demo).unwrap();
+    let bare = Config::from_vars(none, RequiredSettings::Demo).unwrap();
     assert_eq!(format!("{from_manual:?}"), format!("{bare:?}"));
     for variable in VARIABLES {
         let (value, commented) = &manual[variable.name];

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tenfour::cad::listener::{BODY_TIME, COMMIT_TIME, Credentials, Listener, MAX_BODY};
 use tenfour::clock::{Clock, UnixMs};
 use tenfour::event::{RawEvent, Source};
-use tenfour::http_server::{self, ConnectionLimiter, Limits};
+use tenfour::http_server::{self, ConnectionLimiter, ServerLimits};
 use tenfour::ids::{CommunityId, ServerId};
 use tenfour::intake::{self, Arrival, IntakeError, SharedWeight};
 use tenfour::metrics::Metrics;
@@ -35,10 +35,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        Self::with(Limits::default(), None).await
+        Self::with(ServerLimits::default(), None).await
     }
 
-    async fn with(limits: Limits, port_server: Option<u32>) -> Self {
+    async fn with(limits: ServerLimits, port_server: Option<u32>) -> Self {
         let metrics = Metrics::new(&[ServerId(1)], &[]);
         let listener = Listener::new(metrics.clone(), Clock::manual(NOW));
         // Which of them an event belongs to is seen by its server.
@@ -270,7 +270,7 @@ async fn other_paths_and_methods() {
 
 #[tokio::test(start_paused = true)]
 async fn the_query_wins_over_the_port_and_the_port_over_the_first() {
-    let mut server = Server::with(Limits::default(), Some(2)).await;
+    let mut server = Server::with(ServerLimits::default(), Some(2)).await;
     assert_eq!(server.deliver(post_to("/", event()), Ok(())).await.1.server, ServerId(2));
     assert_eq!(server.deliver(post_to("/?server=1", event()), Ok(())).await.1.server, ServerId(1));
     for (query, text) in [
@@ -457,7 +457,7 @@ async fn a_client_that_has_finished_sending_still_gets_its_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn one_address_cannot_take_every_connection() {
-    let server = Server::with(Limits { per_address: 2, ..Limits::default() }, None).await;
+    let server = Server::with(ServerLimits { per_address: 2, ..ServerLimits::default() }, None).await;
     let get = "GET / HTTP/1.1\r\nHost: bot\r\n\r\n";
     let mut first = server.connect().await;
     let mut second = server.connect().await;
@@ -476,7 +476,7 @@ async fn one_address_cannot_take_every_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn further_connections_wait_while_all_others_wait_for_us() {
-    let mut server = Server::with(Limits { connections: 1, ..Limits::default() }, None).await;
+    let mut server = Server::with(ServerLimits { connections: 1, ..ServerLimits::default() }, None).await;
     let mut first = server.connect().await;
     first.send(post(event())).await;
     let arrival = timeout(secs(1), server.arrivals.recv()).await.unwrap().unwrap();
@@ -491,7 +491,7 @@ async fn further_connections_wait_while_all_others_wait_for_us() {
 
 #[tokio::test(start_paused = true)]
 async fn when_full_the_longest_idle_connection_goes_whatever_it_is_idle_in() {
-    let mut server = Server::with(Limits { connections: 4, ..Limits::default() }, None).await;
+    let mut server = Server::with(ServerLimits { connections: 4, ..ServerLimits::default() }, None).await;
     let silent = server.connect().await;
     tokio::time::sleep(Duration::from_millis(10)).await;
     let mut half_a_head = server.connect().await;

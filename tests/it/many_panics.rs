@@ -104,11 +104,12 @@ async fn the_ping_of_an_event_is_not_lost_with_the_unit_that_is_safe_first() {
 
 #[tokio::test]
 async fn panics_of_one_event_escalate_once_for_each_step() {
-    use tenfour::route::{Escalation, Step};
+    use tenfour::route::{Escalation, EscalationStep};
     for many in [3, 30] {
         let mut scene = Scene::new().await;
         let chief = scene.stage.discord.add_role(&scene.stage.guild, "Chief", 0);
-        let step = |minutes| Step { minutes, role: tenfour::ids::RoleId(chief.parse().unwrap()), since: tenfour::clock::UnixMs(0) };
+        let step =
+            |minutes| EscalationStep { minutes, role: tenfour::ids::RoleId(chief.parse().unwrap()), since: tenfour::clock::UnixMs(0) };
         let rule = Rule { escalation: serde_json::from_value::<Escalation>(json!([step(2), step(4)])).unwrap(), ..Rule::default() };
         scene.channel = scene.stage.channel("panic", None, Style::Card, false, rule).await;
         scene.stage.rerouted().await;

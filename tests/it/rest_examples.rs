@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tenfour::authorization::{ActingRule, Facts, Granted, Member, Need, Permission, VALIDATED, authorize};
+use tenfour::authorization::{ActionRule, Granted, Member, MemberFacts, Need, Permission, VALIDATED, authorize};
 use tenfour::cad::rest::{
-    Account, AccountStatus, CadActor, CadReader, CadRest, CadServer, Calls, DispatchPatch, Identifiers, Info, Lookup, NewCustomDispatch,
-    NewDispatch, NewEmergency, Notify, Object, Selector, Target, Template, TemplateField, TemplateSection, TemplateStatus, Units, Version,
-    Wanted,
+    Account, AccountStatus, CadActor, CadReader, CadRest, CadServer, Calls, DispatchPatch, Identifiers, Info, Lookup, LookupKind,
+    NewCustomDispatch, NewDispatch, NewEmergency, Notify, Object, Selector, Template, TemplateField, TemplateSection, TemplateStatus,
+    UnitSelector, Units, Version,
 };
 use tenfour::ids::{CallId, CommunityId, Ident, ServerId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -94,9 +94,9 @@ pub(crate) fn community() -> CommunityId {
 /// The account of a dispatcher on duty.
 pub(crate) fn granted() -> Granted {
     let member = Member { status: VALIDATED, permissions: ["dispatch".to_owned()].into(), ..Member::default() };
-    let facts = Facts { roles: &[], member: Some(&member), units: 1 };
+    let facts = MemberFacts { roles: &[], member: Some(&member), units: 1 };
     let need = Need { permission: Permission::Dispatch, on_duty: Some(SERVER) };
-    authorize(&community(), SERVER, &ActingRule::default(), facts, need).unwrap()
+    authorize(&community(), SERVER, &ActionRule::default(), facts, need).unwrap()
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -136,8 +136,8 @@ fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn player() -> Target {
-    Target::CommunityUsers(vec!["player-1234".to_owned()])
+fn player() -> UnitSelector {
+    UnitSelector::CommunityUsers(vec!["player-1234".to_owned()])
 }
 
 fn text(text: &str) -> Option<String> {
@@ -297,7 +297,7 @@ replays! {
 
     lookup: "lookup.page" | "lookup.generated" => |cad| async {
         let what = Lookup {
-            wanted: Wanted::Name { first: "John".to_owned(), mi: String::new(), last: "Doe".to_owned() },
+            wanted: LookupKind::Name { first: "John".to_owned(), mi: String::new(), last: "Doe".to_owned() },
             types: vec![7, 12],
             partial: true,
             notify: Some(Notify::CommunityUser("player-1234".to_owned())),

@@ -1,6 +1,6 @@
 //! The simulated CAD's hub, tested with raw bytes: the demo and the tests rely on it.
 
-mod acting;
+mod actions;
 mod examples;
 mod faults;
 mod official;

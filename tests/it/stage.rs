@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::Value;
-use tenfour::cad::reconcile::{self, Pace, Reconciler};
+use tenfour::cad::reconcile::{self, PollLimits, Reconciler};
 use tenfour::cad::rest::{CadReader, CadRest};
 use tenfour::clock::{Clock, UnixMs};
 use tenfour::delivery::{ByHand, Delivery, Trouble};
@@ -26,7 +26,7 @@ use tenfour::route::{Listens, RouteSpec, Rule};
 use tenfour::send_scheduler::SendScheduler;
 use tenfour::shutdown::Tasks;
 use tenfour::status::HostStatus;
-use tenfour::store::{AddRoute, Options, Store};
+use tenfour::store::{AddRoute, Store, StoreOptions};
 use tenfour::world::Listing;
 use tenfour_sim::cad::{CadOptions, CadSim};
 use tenfour_sim::discord::{Bucket, DiscordOptions, DiscordSim, RateLimits};
@@ -62,7 +62,7 @@ pub(crate) struct Stage {
 struct Bot {
     ingest: Ingest,
     delivery: ByHand,
-    reader: reconcile::ByHand,
+    reader: reconcile::ManualReconciler,
     refresh: RefreshRequests,
     troubles: mpsc::Receiver<Trouble>,
 }
@@ -92,7 +92,7 @@ impl Stage {
         let discord = DiscordSim::start(discord).await.unwrap();
         let guild = discord.add_guild("Test Guild");
         let folder = folder();
-        let options = Options { edit_window_ms: EDIT_WINDOW_MS, ..Options::default() };
+        let options = StoreOptions { edit_window_ms: EDIT_WINDOW_MS, ..StoreOptions::default() };
         let store = Store::open_with(&folder.join("tenfour.db"), options).await.unwrap();
         store.link(GuildId(guild.parse().unwrap()), &community(), None, How::Key, clock.now(), Vec::new()).await.unwrap();
         store.ensure_guild(GuildId(guild.parse().unwrap()), &community()).await.unwrap();
@@ -169,7 +169,7 @@ impl Stage {
         let (api, rest) = self.http.clone();
         let reader = Reconciler {
             servers: vec![ServerId(1)],
-            pace: Pace { period: Some(Duration::from_millis(PERIOD_MS.unsigned_abs())), calls_per_minute: 2, units_per_minute: 1 },
+            pace: PollLimits { period: Some(Duration::from_millis(PERIOD_MS.unsigned_abs())), calls_per_minute: 2, units_per_minute: 1 },
             rest: api,
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),

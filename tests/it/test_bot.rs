@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tenfour::app::App;
 use tenfour::clock::Clock;
-use tenfour::config::{Config, Need};
+use tenfour::config::{Config, RequiredSettings};
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::render::Style;
 use tenfour::route::{Listens, RouteSpec, Rule};
@@ -94,7 +94,7 @@ impl TestBot {
 
     /// Starts the bot without waiting for Discord or the CAD.
     pub(crate) async fn boot_unready(&mut self) {
-        let config = Config::from_vars(self.settings.clone(), Need::Run).unwrap();
+        let config = Config::from_vars(self.settings.clone(), RequiredSettings::Run).unwrap();
         // The previous process releases the database a moment after it stopped.
         for _ in 0..400 {
             match App::start(config.clone(), self.clock.clone()).await {

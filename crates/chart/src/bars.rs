@@ -6,7 +6,7 @@ use super::scale::drawn;
 use super::{Heading, Measure, WIDTH};
 
 /// Rows of one chart; further ones are counted below it.
-pub const MOST_ROWS: usize = 20;
+pub const MAX_ROWS: usize = 20;
 
 const PITCH: f64 = 62.0;
 const BAR: f64 = 34.0;
@@ -33,7 +33,7 @@ pub struct Row {
 pub struct Bars {
     /// The heading.
     pub heading: Heading,
-    /// The first [`MOST_ROWS`] are drawn.
+    /// The first [`MAX_ROWS`] are drawn.
     pub rows: Vec<Row>,
     /// What the values are.
     pub measure: Measure,
@@ -41,7 +41,7 @@ pub struct Bars {
 
 impl Bars {
     pub(super) fn svg(&self) -> String {
-        let rows = self.rows.get(..MOST_ROWS).unwrap_or(&self.rows);
+        let rows = self.rows.get(..MAX_ROWS).unwrap_or(&self.rows);
         let height = TOP + PITCH * float(i64::try_from(rows.len()).unwrap_or(0)).max(3.0) + BOTTOM;
         let mut paper = Paper::new(height, &self.heading);
         let most = rows.iter().map(|row| row.value).max().unwrap_or(0);

@@ -6,7 +6,7 @@ use super::scale::drawn;
 use super::{Heading, Measure, WIDTH};
 
 /// Categories of one chart; further ones are not drawn.
-pub const MOST_CATEGORIES: usize = 24;
+pub const MAX_CATEGORIES: usize = 24;
 
 const HEIGHT: f64 = 600.0;
 const BOTTOM: f64 = 62.0;
@@ -35,7 +35,7 @@ pub struct Series {
 pub struct Columns {
     /// The heading.
     pub heading: Heading,
-    /// Below the bars; the first [`MOST_CATEGORIES`] are drawn.
+    /// Below the bars; the first [`MAX_CATEGORIES`] are drawn.
     pub categories: Vec<String>,
     /// The first two are drawn.
     pub series: Vec<Series>,
@@ -45,7 +45,7 @@ pub struct Columns {
 
 impl Columns {
     pub(super) fn svg(&self) -> String {
-        let categories = self.categories.get(..MOST_CATEGORIES).unwrap_or(&self.categories);
+        let categories = self.categories.get(..MAX_CATEGORIES).unwrap_or(&self.categories);
         let series = self.series.get(..ACCENTS.len()).unwrap_or(&self.series);
         let mut paper = Paper::new(HEIGHT, &self.heading);
         let most = series.iter().flat_map(|series| series.values.iter().take(categories.len()).flatten()).copied().max().unwrap_or(0);

@@ -23,16 +23,16 @@ use resvg::usvg::fontdb::{Database, Source};
 use resvg::usvg::{Options, Tree};
 use tokio::sync::Semaphore;
 
-pub use bars::{Bars, MOST_ROWS, Row};
-pub use columns::{Columns, MOST_CATEGORIES, Series};
+pub use bars::{Bars, MAX_ROWS, Row};
+pub use columns::{Columns, MAX_CATEGORIES, Series};
 pub use scale::{Measure, count, count_of, duration};
 
 /// Width of every chart (pixels).
 pub const WIDTH: u32 = 1_200;
 /// Maximum height of a chart (pixels).
-pub const MOST_HEIGHT: u32 = 1_600;
+pub const MAX_HEIGHT: u32 = 1_600;
 /// Largest PNG (bytes): what every guild on Discord accepts.
-pub const MOST_BYTES: usize = 8 * 1024 * 1024;
+pub const MAX_PNG_BYTES: usize = 8 * 1024 * 1024;
 
 /// What is to be drawn.
 #[derive(Clone, Debug)]
@@ -95,13 +95,13 @@ pub fn picture(svg: &str) -> Result<Vec<u8>, ChartError> {
     let options = Options { fontdb: Arc::clone(&FONTS), font_family: font::FAMILY.to_owned(), ..Options::default() };
     let tree = Tree::from_str(svg, &options).map_err(Box::new)?;
     let size = tree.size().to_int_size();
-    if size.width() > WIDTH || size.height() > MOST_HEIGHT {
+    if size.width() > WIDTH || size.height() > MAX_HEIGHT {
         return Err(ChartError::TooLarge);
     }
     let mut pixels = Pixmap::new(size.width(), size.height()).ok_or(ChartError::TooLarge)?;
     resvg::render(&tree, Transform::identity(), &mut pixels.as_mut());
     let png = pixels.encode_png().map_err(|error| ChartError::Png(error.to_string()))?;
-    if png.len() > MOST_BYTES { Err(ChartError::TooLarge) } else { Ok(png) }
+    if png.len() > MAX_PNG_BYTES { Err(ChartError::TooLarge) } else { Ok(png) }
 }
 
 /// Draws one chart at a time, off the threads that serve everything else. Cheap to clone.

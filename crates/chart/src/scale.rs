@@ -11,7 +11,7 @@ pub enum Measure {
 
 /// A value within what is drawn.
 pub(super) fn drawn(value: i64) -> i64 {
-    value.clamp(0, LARGEST)
+    value.clamp(0, MAX_VALUE)
 }
 
 const SECOND: i64 = 1_000;
@@ -39,7 +39,7 @@ const STEPS: [i64; 18] = [
     20 * HOUR,
 ];
 /// The largest value that is drawn; larger ones are drawn as this.
-pub(super) const LARGEST: i64 = 1 << 53;
+pub(super) const MAX_VALUE: i64 = 1 << 53;
 /// Limit on the lines of a grid.
 const LINES: i64 = 6;
 
@@ -55,7 +55,7 @@ impl Measure {
 
     /// The lines of a grid up to the first that is not below `most`; at least zero and one more.
     pub(super) fn ticks(self, most: i64) -> Vec<i64> {
-        let most = most.clamp(1, LARGEST);
+        let most = most.clamp(1, MAX_VALUE);
         let step = self.step(most);
         let lines = most.div_ceil_signed(step).max(1);
         (0..=lines).map(|nth| nth.saturating_mul(step)).collect()
@@ -151,10 +151,13 @@ mod tests {
         assert_eq!(Measure::Count.ticks(60), [0, 10, 20, 30, 40, 50, 60]);
         assert_eq!(Measure::Duration.ticks(95 * SECOND), [0, 30, 60, 90, 120].map(|s| s * SECOND));
         assert_eq!(Measure::Duration.ticks(41 * HOUR), [0, 10, 20, 30, 40, 50].map(|h| h * HOUR));
-        for most in [1, 9, 11, 99_999, 123_456_789, LARGEST, i64::MAX] {
+        for most in [1, 9, 11, 99_999, 123_456_789, MAX_VALUE, i64::MAX] {
             for measure in [Measure::Count, Measure::Duration] {
                 let ticks = measure.ticks(most);
-                assert!((2..=8).contains(&ticks.len()) && ticks.last().is_some_and(|last| *last >= most.min(LARGEST)), "{most}: {ticks:?}");
+                assert!(
+                    (2..=8).contains(&ticks.len()) && ticks.last().is_some_and(|last| *last >= most.min(MAX_VALUE)),
+                    "{most}: {ticks:?}"
+                );
             }
         }
     }

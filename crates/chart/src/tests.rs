@@ -99,7 +99,7 @@ fn whatever_is_counted_it_stays_within_its_bounds() {
     let rows: Vec<Row> = (0..500).map(|n| row(&"W".repeat(900), &"\u{202e}x".repeat(300), i64::MAX - n)).collect();
     let huge = Chart::Bars(Bars { heading: heading(), rows, measure: Measure::Duration });
     let (width, height, _) = looked_at(&huge);
-    assert!(width == WIDTH && height <= MOST_HEIGHT);
+    assert!(width == WIDTH && height <= MAX_HEIGHT);
     assert!(svg(&huge).contains("and 480 more"));
     let nothing = Chart::Columns(Columns { heading: heading(), categories: vec![], series: vec![], measure: Measure::Count });
     picture(&svg(&nothing)).unwrap();

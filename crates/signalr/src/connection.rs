@@ -28,7 +28,7 @@ use super::hub::{Command, Connection, Core, Hook, Link, Reply, Settings, Shared,
 use super::negotiate::{self, Chooser, Target};
 use super::queue::Inlet;
 use super::record::{self, Incoming, RecordBuffer};
-use super::retry::{LONGEST_WAIT, Repeats, RetryContext, RetryPolicy};
+use super::retry::{MAX_WAIT, Repeats, RetryContext, RetryPolicy};
 
 /// Calls that may wait for their answers at one time.
 const MAX_CALLS: usize = 1024;
@@ -172,7 +172,7 @@ fn websocket_config(max_record: usize) -> WebSocketConfig {
 
 /// The moment after a wait, of a sane length.
 fn after(wait: Duration) -> Instant {
-    Instant::now() + wait.min(LONGEST_WAIT)
+    Instant::now() + wait.min(MAX_WAIT)
 }
 
 /// Converts an error of the WebSocket library. Texts that could quote received data are left out.

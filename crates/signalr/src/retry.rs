@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::HubError;
 
 /// No wait is longer, whoever asks for it: later moments than a clock can hold would panic.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The input of a policy's decision.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl Backoff {
     }
 
     fn step(&self, attempt: usize) -> Duration {
-        self.steps.get(attempt).or(self.steps.last()).copied().unwrap_or_default().min(LONGEST_WAIT)
+        self.steps.get(attempt).or(self.steps.last()).copied().unwrap_or_default().min(MAX_WAIT)
     }
 }
 
@@ -75,16 +75,16 @@ impl RetryPolicy for Backoff {
         let attempt = usize::try_from(context.attempt).unwrap_or(usize::MAX);
         let base = match context.error {
             HubError::Refused { status: 404, .. } if context.other_way_left => self.step(attempt),
-            HubError::Refused { status: 404, .. } => self.step(attempt).max(self.refused.min(LONGEST_WAIT)),
+            HubError::Refused { status: 404, .. } => self.step(attempt).max(self.refused.min(MAX_WAIT)),
             // One step further than otherwise, so that it grows from the second time on.
-            HubError::Closed { allow_reconnect: false, .. } => self.step(attempt.saturating_add(1)).max(self.uninvited.min(LONGEST_WAIT)),
+            HubError::Closed { allow_reconnect: false, .. } => self.step(attempt.saturating_add(1)).max(self.uninvited.min(MAX_WAIT)),
             _ => self.step(attempt),
         };
         let random = Some((self.random)()).filter(|random| (0.0..=1.0).contains(random)).unwrap_or(0.5);
         let jitter = if self.jitter.is_nan() { 0.0 } else { self.jitter.clamp(0.0, 1.0) };
         let wait = base.mul_f64(1.0 + jitter * (2.0 * random - 1.0));
         // A minimum is only ever exceeded: many clients with "in 60 s" must not come back at one moment, nor before.
-        let bound = context.retry_after.unwrap_or_default().min(self.retry_after_cap.min(LONGEST_WAIT)).mul_f64(1.0 + jitter * random);
+        let bound = context.retry_after.unwrap_or_default().min(self.retry_after_cap.min(MAX_WAIT)).mul_f64(1.0 + jitter * random);
         Some(wait.max(bound))
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         policy.retry_after_cap = Duration::MAX;
         policy.jitter = f64::INFINITY;
         let refused = HubError::Refused { step: Step::Upgrade, status: 404, retry_after: Some(Duration::MAX) };
-        assert!(wait(&mut policy, 0, &refused) <= 2.0 * LONGEST_WAIT.as_secs_f64());
+        assert!(wait(&mut policy, 0, &refused) <= 2.0 * MAX_WAIT.as_secs_f64());
         policy.steps.clear();
         assert_eq!(wait(&mut policy, 7, &ENDED), 0.0);
     }

@@ -55,7 +55,7 @@ const READING: Duration = Duration::from_secs(45);
 const SETTLED: Duration = Duration::from_secs(3);
 
 /// Limit on open incidents.
-const AT_ONCE: usize = 3;
+const MAX_OPEN_INCIDENTS: usize = 3;
 
 /// Turns of a shift before everybody goes off duty.
 const TURNS: usize = 60;
@@ -170,7 +170,7 @@ impl Scenario {
         }
         let mut incidents: Vec<Incident> = Vec::new();
         for _ in 0..TURNS {
-            let start = incidents.len() < AT_ONCE && (incidents.is_empty() || stage.rng.u8(..100) < 30);
+            let start = incidents.len() < MAX_OPEN_INCIDENTS && (incidents.is_empty() || stage.rng.u8(..100) < 30);
             if start {
                 let in_game = stage.rng.u8(..4) == 0;
                 incidents.push(Incident { in_game, ..Incident::new(stage.rng) });

@@ -48,13 +48,13 @@ pub(super) struct NoRoom;
 
 impl Bodies {
     /// Starts a body.
-    pub(super) fn begin(&self, address: Option<IpAddr>) -> Reading {
+    pub(super) fn begin(&self, address: Option<IpAddr>) -> BodyReader {
         let cut = CancellationToken::new();
         let mut state = self.state();
         let id = state.next;
         state.next += 1;
         state.held.insert(id, Held { address, bytes: 0, grown: Instant::now(), cut: cut.clone() });
-        Reading { bytes: Vec::new(), bodies: self.clone(), id, cut }
+        BodyReader { bytes: Vec::new(), bodies: self.clone(), id, cut }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,7 +96,7 @@ impl State {
 
 /// A body being read; its bytes return to the pool when it is dropped.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct BodyReader {
     bytes: Vec<u8>,
     bodies: Bodies,
     id: u64,
@@ -104,7 +104,7 @@ pub(super) struct Reading {
     pub(super) cut: CancellationToken,
 }
 
-impl Reading {
+impl BodyReader {
     /// The bytes so far.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -125,7 +125,7 @@ impl Reading {
     }
 }
 
-impl Drop for Reading {
+impl Drop for BodyReader {
     fn drop(&mut self) {
         self.bytes = Vec::new();
         self.bodies.state().held.remove(&self.id);
@@ -140,7 +140,7 @@ mod tests {
         Some(IpAddr::from([192, 0, 2, n]))
     }
 
-    fn fill(reading: &mut Reading, bytes: usize) -> Result<(), NoRoom> {
+    fn fill(reading: &mut BodyReader, bytes: usize) -> Result<(), NoRoom> {
         reading.push(&vec![b'x'; bytes])
     }
 
@@ -169,14 +169,14 @@ mod tests {
         assert!(pooled <= MAX_POOL, "{pooled}");
         drop(all);
         assert!(bodies.state().held.is_empty());
-        let mut proxied: Vec<Reading> = (0..16).map(|_| bodies.begin(None)).collect();
+        let mut proxied: Vec<BodyReader> = (0..16).map(|_| bodies.begin(None)).collect();
         assert!(proxied.iter_mut().all(|body| fill(body, MAX_BODY).is_ok()), "a proxy is no single address");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_body_that_stands_still_for_the_longest_makes_room() {
         let bodies = Bodies::default();
-        let mut held: Vec<Reading> = (0..4).map(|_| bodies.begin(address(1))).collect();
+        let mut held: Vec<BodyReader> = (0..4).map(|_| bodies.begin(address(1))).collect();
         for body in &mut held {
             fill(body, MAX_BODY).unwrap();
             tokio::time::advance(Duration::from_millis(1)).await;

@@ -11,7 +11,7 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 /// How long we ask less after a 429.
 const STRAINED: Duration = Duration::from_secs(600);
 /// A second 429 in that time halves again, to an eighth at most.
-const MOST_STRAIN: u32 = 3;
+const MAX_STRAIN: u32 = 3;
 
 /// One endpoint's budget.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Budget {
         if now >= self.strained_until {
             self.strain = 0;
         }
-        self.strain = MOST_STRAIN.min(self.strain + 1);
+        self.strain = MAX_STRAIN.min(self.strain + 1);
         self.strained_until = now + STRAINED;
     }
 

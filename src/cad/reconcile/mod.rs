@@ -32,7 +32,7 @@ use crate::status::{ReadBudget, Status};
 use crate::world::{ListedCalls, ListedUnits, Listing};
 use schedule::{Ending, Schedule};
 
-pub use schedule::Pace;
+pub use schedule::PollLimits;
 
 /// Budgets refill while nothing happens: the shown values are at most this old.
 const SHOW: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ const SHOW: Duration = Duration::from_secs(5);
 pub struct Reconciler {
     pub servers: Vec<ServerId>,
     /// The limits.
-    pub pace: Pace,
+    pub pace: PollLimits,
     /// The API.
     pub rest: CadReader,
     pub clock: Clock,
@@ -82,10 +82,10 @@ impl Told {
 impl Reconciler {
     /// For tests that drive it by hand instead of [`Reconciler::run`].
     #[must_use]
-    pub fn by_hand(self) -> ByHand {
+    pub fn by_hand(self) -> ManualReconciler {
         let schedule = Schedule::new(&self.servers, self.pace);
         let began = self.clock.now();
-        ByHand { schedule, told: Told::default(), began, reader: self }
+        ManualReconciler { schedule, told: Told::default(), began, reader: self }
     }
 
     /// Runs until draining begins. A request under way is given up: nothing is lost by it.
@@ -209,14 +209,14 @@ impl Reconciler {
 
 /// The same on the same schedule, one read at a time: for simulations, whose time doesn't pass by itself.
 #[derive(Debug)]
-pub struct ByHand {
+pub struct ManualReconciler {
     reader: Reconciler,
     schedule: Schedule,
     told: Told,
     began: UnixMs,
 }
 
-impl ByHand {
+impl ManualReconciler {
     /// Reads what is due now; `take` applies it to the world.
     pub async fn read(&mut self, mut take: impl AsyncFnMut(Read)) {
         let at = self.reader.clock.now();

@@ -35,7 +35,7 @@ const TRIGGERED_IN_A_ROW: u32 = 2;
 
 /// The limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct PollLimits {
     /// Each server is read again after this long; `None` = only on request.
     pub period: Option<Duration>,
     /// `SONORAN_CALLS_PER_MINUTE`.
@@ -159,7 +159,7 @@ impl Cell {
 
 impl Schedule {
     /// For these servers, starting at time zero.
-    pub(super) fn new(servers: &[ServerId], pace: Pace) -> Self {
+    pub(super) fn new(servers: &[ServerId], pace: PollLimits) -> Self {
         let endpoint = |part: Part| {
             let per_minute = match part {
                 Part::Units => pace.units_per_minute,

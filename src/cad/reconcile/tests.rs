@@ -22,7 +22,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn new(pace: Pace) -> Self {
+    async fn new(pace: PollLimits) -> Self {
         let cad = CadSim::start(CadOptions::default()).await.unwrap();
         let (requests, requested) = RefreshRequests::new();
         let (sender, readings) = mpsc::channel(4);
@@ -90,8 +90,8 @@ impl Stage {
     }
 }
 
-fn pace() -> Pace {
-    Pace { period: None, calls_per_minute: 2, units_per_minute: 1 }
+fn pace() -> PollLimits {
+    PollLimits { period: None, calls_per_minute: 2, units_per_minute: 1 }
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_429_is_told_once_and_leaves_the_other_part_alone() {
 
 #[tokio::test]
 async fn trouble_is_told_once_and_again_only_when_it_is_another() {
-    let mut stage = Stage::new(Pace { calls_per_minute: 5, ..pace() }).await;
+    let mut stage = Stage::new(PollLimits { calls_per_minute: 5, ..pace() }).await;
     stage.cad.rest_status("/calls", 500, 2, None);
     stage.request(Reason::Removed);
     // Fails twice, with 2.5 to 10 s between; then works by itself.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ask::{Ask, is_not_linked};
+use super::ask::{CadRequest, is_not_linked};
 use super::budget::Endpoint;
 use super::read::{array, entries, flag, list, number, object, property, text};
 use super::target::Selector;
@@ -15,7 +15,7 @@ use crate::ids::{CallId, Ident, ServerId};
 /// Accounts on a page: the CAD's own limit.
 const PAGE: usize = 100;
 /// Limit on the permission flags read; 43 are documented.
-const MOST_PERMISSIONS: usize = 500;
+const MAX_PERMISSIONS: usize = 500;
 
 /// An account's status, set by the CAD's administrators (docs/cad-contract.md#n7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +102,9 @@ fn permissions(value: Option<&Value>) -> BTreeMap<String, bool> {
     let name = |name: &str| name.chars().take(64).collect::<String>().to_ascii_lowercase();
     match value {
         Some(Value::Object(flags)) => {
-            flags.iter().take(MOST_PERMISSIONS).map(|(flag_name, on)| (name(flag_name), flag(on).unwrap_or(false))).collect()
+            flags.iter().take(MAX_PERMISSIONS).map(|(flag_name, on)| (name(flag_name), flag(on).unwrap_or(false))).collect()
         }
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).take(MOST_PERMISSIONS).map(|on| (name(on), true)).collect(),
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).take(MAX_PERMISSIONS).map(|on| (name(on), true)).collect(),
         _ => BTreeMap::new(),
     }
 }
@@ -151,7 +151,7 @@ impl CadReader {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn account_of(&self, of: &Selector, rank: Rank) -> Result<Option<Account>, RestError> {
-        let ask = Ask::get(Endpoint::Account, "/v2/general/accounts/account".to_owned()).query([of.query()]).ranked(rank);
+        let ask = CadRequest::get(Endpoint::Account, "/v2/general/accounts/account".to_owned()).query([of.query()]).ranked(rank);
         let answer = match self.0.ask(ask).await {
             Ok(answer) => answer,
             Err(RestError::NotThere { .. }) => return Ok(None),
@@ -170,7 +170,7 @@ impl CadReader {
     /// As [`RestError`] says.
     pub async fn accounts(&self, offset: usize, rank: Rank) -> Result<Accounts, RestError> {
         let query = [("limit", PAGE.to_string()), ("offset", offset.to_string())];
-        let answer = self.0.ask(Ask::get(Endpoint::Accounts, "/v2/general/accounts".to_owned()).query(query).ranked(rank)).await?;
+        let answer = self.0.ask(CadRequest::get(Endpoint::Accounts, "/v2/general/accounts".to_owned()).query(query).ranked(rank)).await?;
         let rows = array(&answer, "accounts").ok_or(RestError::Unreadable)?;
         let is_account = |row: &Object| property(row, "uuid").and_then(Value::as_str).is_some_and(is_account);
         let found = entries(&rows, is_account).ok_or(RestError::Unreadable)?.found;
@@ -191,7 +191,7 @@ impl CadReader {
     pub async fn account_units(&self, server: ServerId, account: &str) -> Result<Vec<Object>, RestError> {
         let path = format!("/v2/emergency/servers/{server}/accounts/{}/units", checked(account)?);
         let query = [("onlyOnline", "true"), ("onlyUnits", "false"), ("limit", "100"), ("offset", "0")];
-        let answer = self.0.ask(Ask::get(Endpoint::AccountUnits, path).query(query)).await?;
+        let answer = self.0.ask(CadRequest::get(Endpoint::AccountUnits, path).query(query)).await?;
         units_below(&answer, "units")
     }
 
@@ -201,7 +201,7 @@ impl CadReader {
     /// As [`RestError`] says.
     pub async fn identifiers(&self, account: &str) -> Result<Identifiers, RestError> {
         let path = format!("/v2/emergency/accounts/{}/identifiers", checked(account)?);
-        let answer = self.0.ask(Ask::get(Endpoint::Identifiers, path)).await?;
+        let answer = self.0.ask(CadRequest::get(Endpoint::Identifiers, path)).await?;
         let all = units_below(&answer, "identifiers")?;
         let selected = object(&answer).and_then(|fields| property(fields, "selectedIdent")).and_then(number).filter(|ident| *ident > 0);
         Ok(Identifiers { selected: selected.map(Ident), all })
@@ -214,7 +214,7 @@ impl CadReader {
     /// As [`RestError`] says.
     pub async fn current_call(&self, account: &str) -> Result<Option<(Ident, CallId)>, RestError> {
         let path = format!("/v2/emergency/accounts/{}/current-call", checked(account)?);
-        let answer = match self.0.ask(Ask::get(Endpoint::CurrentCall, path)).await {
+        let answer = match self.0.ask(CadRequest::get(Endpoint::CurrentCall, path)).await {
             Ok(Value::Null) | Err(RestError::NotThere { .. }) => return Ok(None),
             Ok(answer) => answer,
             Err(error) => return Err(error),

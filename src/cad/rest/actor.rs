@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ask::Ask;
+use super::ask::CadRequest;
 use super::budget::Endpoint;
 use super::{CadRest, RestError};
 use crate::authorization::Granted;
@@ -33,7 +33,7 @@ impl CadActor {
         &self,
         granted: &Granted,
         server: ServerId,
-        ask: Ask,
+        ask: CadRequest,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<T, RestError> {
         if !granted.is_for(&self.community, server) {

@@ -16,12 +16,12 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::budget::{Endpoint, Pass};
+use super::budget::{Endpoint, RequestPermit};
 use super::error::{Missing, is_malformed, retry_after};
 use super::turn::Rank;
 use super::{CadRest, MAX_ANSWER, MAX_BUILT, Object, READING_TIME, RestError, TIME};
 use crate::ids::ServerId;
-use crate::json::{self, Reader, Secrets};
+use crate::json::{self, JsonReader, Secrets};
 
 /// Before the second attempt.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A request to be made.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(super) struct CadRequest {
     /// Which operation.
     endpoint: Endpoint,
     /// Whether it uses the operation's budget; if not, the caller has its own.
@@ -54,7 +54,7 @@ pub(super) struct Ask {
     missing: Missing,
 }
 
-impl Ask {
+impl CadRequest {
     fn new(endpoint: Endpoint, path: String, missing: Missing) -> Self {
         Self {
             endpoint,
@@ -154,7 +154,7 @@ pub(super) fn done(answer: &Value) -> Option<()> {
 
 impl CadRest {
     /// Sends the request. An empty answer, and one for something already gone, is null.
-    pub(super) async fn ask(&self, ask: Ask) -> Result<Value, RestError> {
+    pub(super) async fn ask(&self, ask: CadRequest) -> Result<Value, RestError> {
         let pass = match ask.counted {
             true => Some(self.budgets.turn(ask.endpoint, ask.rank).await?),
             false => {
@@ -190,7 +190,7 @@ impl CadRest {
         }
     }
 
-    async fn attempt(&self, ask: &Ask, pass: Option<Pass>, until: Instant) -> Result<Value, Failure> {
+    async fn attempt(&self, ask: &CadRequest, pass: Option<RequestPermit>, until: Instant) -> Result<Value, Failure> {
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", self.key.expose_secret())).map_err(|_| RestError::Unauthorised)?;
         bearer.set_sensitive(true);
         let mut request = self
@@ -234,7 +234,7 @@ impl CadRest {
     }
 }
 
-impl Ask {
+impl CadRequest {
     /// Whether a 400 is the CAD's way to say that somebody has no account: the request isn't malformed.
     fn says_not_linked(&self, error: &RestError) -> bool {
         self.endpoint == Endpoint::Account && matches!(error, RestError::Rejected { detail } if is_not_linked(detail))
@@ -268,7 +268,7 @@ impl Ask {
         read(&body, secrets).ok_or_else(|| self.doubted(RestError::Unreadable).into())
     }
 
-    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], pass: Option<&Pass>) -> Failure {
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], pass: Option<&RequestPermit>) -> Failure {
         let error = RestError::of_answer(status, headers, body, self.missing);
         if let (RestError::RateLimited { retry_after }, Some(pass)) = (&error, pass) {
             pass.limited(*retry_after);
@@ -290,7 +290,7 @@ fn read(body: &[u8], secrets: &Secrets) -> Option<Value> {
         tracing::warn!(values = outline.measure.values, "the CAD's answer holds more than can be taken in");
         return None;
     }
-    Reader::new(most, secrets).read(body).ok()
+    JsonReader::new(most, secrets).read(body).ok()
 }
 
 enum Unread {

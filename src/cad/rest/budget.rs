@@ -17,7 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::RestError;
-use super::turn::{self, Line, MAX_STRANGERS, MAX_WAITING, Phase, Rank, Turn};
+use super::turn::{self, MAX_STRANGERS, MAX_WAITING, OperationQueue, Phase, Rank, Turn};
 use crate::clock::{Clock, UnixMs};
 
 /// `SONORAN_ACTION_SHARE` unless set, in percent.
@@ -181,7 +181,7 @@ impl Malformed {
 #[derive(Debug)]
 struct Operation {
     budget: Budget,
-    line: Line,
+    line: OperationQueue,
     malformed: Malformed,
 }
 
@@ -245,7 +245,7 @@ impl Budgets {
         let mut used = self.lock();
         let fresh = || Operation {
             budget: Budget::new(endpoint.documented().1, self.percent),
-            line: Line::default(),
+            line: OperationQueue::default(),
             malformed: Malformed::default(),
         };
         work(used.entry(endpoint).or_insert_with(fresh))
@@ -255,7 +255,7 @@ impl Budgets {
     ///
     /// # Errors
     /// [`RestError::BudgetSpent`] with the wait, [`RestError::Suspended`]; nothing was counted.
-    pub(super) fn take(self: &Arc<Self>, endpoint: Endpoint, rank: Rank, now: Instant) -> Result<Pass, RestError> {
+    pub(super) fn take(self: &Arc<Self>, endpoint: Endpoint, rank: Rank, now: Instant) -> Result<RequestPermit, RestError> {
         self.allowed(endpoint, now)?;
         let taken = self.with(endpoint, |operation| {
             let left = operation.budget.left(now).map_err(|wait| RestError::BudgetSpent { wait })?;
@@ -277,7 +277,7 @@ impl Budgets {
     ///
     /// # Errors
     /// [`RestError::QueueFull`], [`RestError::NoTurn`], [`RestError::Stopping`], [`RestError::Suspended`].
-    pub(super) async fn turn(self: &Arc<Self>, endpoint: Endpoint, rank: Rank) -> Result<Pass, RestError> {
+    pub(super) async fn turn(self: &Arc<Self>, endpoint: Endpoint, rank: Rank) -> Result<RequestPermit, RestError> {
         if rank == Rank::Background {
             return self.take(endpoint, rank, Instant::now());
         }
@@ -348,8 +348,8 @@ impl Budgets {
         }
     }
 
-    fn pass(self: &Arc<Self>, endpoint: Endpoint) -> Pass {
-        Pass { budgets: Arc::clone(self), endpoint }
+    fn pass(self: &Arc<Self>, endpoint: Endpoint) -> RequestPermit {
+        RequestPermit { budgets: Arc::clone(self), endpoint }
     }
 
     /// Whether an operation has nothing left at this moment.
@@ -476,12 +476,12 @@ impl Drop for Place {
 
 /// Permission for one request. Dropped when it ended, or was given up: the CAD may have seen it.
 #[derive(Debug)]
-pub(super) struct Pass {
+pub(super) struct RequestPermit {
     budgets: Arc<Budgets>,
     endpoint: Endpoint,
 }
 
-impl Pass {
+impl RequestPermit {
     /// The CAD said 429: somebody else needs the rest.
     pub(super) fn limited(&self, retry_after: Option<Duration>) {
         let until = Instant::now() + retry_after.unwrap_or(MINUTE).max(Duration::from_secs(1));
@@ -491,7 +491,7 @@ impl Pass {
     }
 }
 
-impl Drop for Pass {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         let now = Instant::now();
         self.budgets.with(self.endpoint, |Operation { budget, line, malformed }| {
@@ -513,7 +513,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn take(budgets: &Arc<Budgets>, endpoint: Endpoint) -> Result<Pass, Duration> {
+    fn take(budgets: &Arc<Budgets>, endpoint: Endpoint) -> Result<RequestPermit, Duration> {
         budgets.take(endpoint, Rank::Known, Instant::now()).map_err(|error| match error {
             RestError::BudgetSpent { wait } => wait,
             other => panic!("{other}"),
@@ -544,7 +544,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_minute_counts_from_the_end_of_each_request_and_those_in_flight_count() {
         let budgets = new(30);
-        let flying: Vec<Pass> = (0..3).map(|_| take(&budgets, Endpoint::Attach).unwrap()).collect();
+        let flying: Vec<RequestPermit> = (0..3).map(|_| take(&budgets, Endpoint::Attach).unwrap()).collect();
         assert_eq!(take(&budgets, Endpoint::Attach).unwrap_err(), MINUTE, "all in flight");
         advance(s(100)).await;
         assert!(take(&budgets, Endpoint::Attach).is_err(), "a slow request is not over");

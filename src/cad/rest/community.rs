@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ask::Ask;
+use super::ask::CadRequest;
 use super::budget::Endpoint;
 use super::read::{array, entries, list, number, object, property, text};
 use super::{CadReader, Object, RestError};
@@ -43,7 +43,7 @@ impl CadReader {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn version(&self) -> Result<Version, RestError> {
-        let answer = self.0.ask(Ask::get(Endpoint::Version, "/v2/general/version".to_owned()).about_address()).await?;
+        let answer = self.0.ask(CadRequest::get(Endpoint::Version, "/v2/general/version".to_owned()).about_address()).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         let version = Version { number: property(fields, "version").and_then(number), name: property(fields, "name").and_then(text) };
         // An object without either is an error's.
@@ -55,7 +55,7 @@ impl CadReader {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn servers(&self) -> Result<Vec<CadServer>, RestError> {
-        let answer = self.0.ask(Ask::get(Endpoint::Servers, "/v2/general/servers".to_owned()).about_address()).await?;
+        let answer = self.0.ask(CadRequest::get(Endpoint::Servers, "/v2/general/servers".to_owned()).about_address()).await?;
         let rows = array(&answer, "servers").ok_or(RestError::Unreadable)?;
         let is_server = |row: &Object| property(row, "id").and_then(number).is_some();
         let entries = entries(&rows, is_server).ok_or(RestError::Unreadable)?.found;
@@ -71,7 +71,7 @@ impl CadReader {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn info(&self) -> Result<Info, RestError> {
-        let answer = self.0.ask(Ask::get(Endpoint::Info, "/v2/general/info".to_owned()).about_address()).await?;
+        let answer = self.0.ask(CadRequest::get(Endpoint::Info, "/v2/general/info".to_owned()).about_address()).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         // Documented below `community`; accepted beside it too.
         let community = property(fields, "community").and_then(object).unwrap_or(fields);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::read::{object, property};
 
 /// Limit on the characters kept.
-const MOST: usize = 160;
+const MAX_DETAIL_CHARS: usize = 160;
 
 /// The text of a refusal, from `application/problem+json` (`detail`, else `title`), a gateway's `message`, or plain text; empty if none.
 pub(super) fn of_body(body: &[u8]) -> String {
@@ -35,7 +35,7 @@ pub(super) fn harmless(text: &str) -> String {
             || ('\u{c0}'..='\u{24f}').contains(&c)
     };
     // Bounded before any work: an answer may be large.
-    let kept: String = text.chars().take(4 * MOST).map(|c| if keep(c) { c } else { ' ' }).collect();
+    let kept: String = text.chars().take(4 * MAX_DETAIL_CHARS).map(|c| if keep(c) { c } else { ' ' }).collect();
     let mut line = String::new();
     for word in kept.split_whitespace() {
         if !line.is_empty() {
@@ -43,7 +43,7 @@ pub(super) fn harmless(text: &str) -> String {
         }
         line.push_str(word);
     }
-    let cut: String = line.chars().take(MOST).collect();
+    let cut: String = line.chars().take(MAX_DETAIL_CHARS).collect();
     cut.trim_end_matches([' ', '.']).to_owned()
 }
 
@@ -56,7 +56,7 @@ mod tests {
         let hostile =
             "Call <@123> @everyone **gone** [x](https://evil.example/a) `c` ||s|| _i_ ~~s~~\n# Head > q \u{202e}\u{200b}\u{3164}\u{7}é.";
         assert_eq!(harmless(hostile), "Call 123 everyone gone x (https: evil.example a) c s i s Head q é");
-        assert_eq!(harmless(&"y".repeat(100_000)).len(), MOST);
+        assert_eq!(harmless(&"y".repeat(100_000)).len(), MAX_DETAIL_CHARS);
         assert_eq!(harmless("The call does not exist."), "The call does not exist");
         assert_eq!(harmless("@@@"), "");
     }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ask::{Ask, done};
+use super::ask::{CadRequest, done};
 use super::budget::Endpoint;
 use super::read::{number, numbers, object, one, property};
-use super::target::Target;
+use super::target::UnitSelector;
 use super::{CadActor, Object, RestError};
 use crate::authorization::Granted;
 use crate::ids::{CallId, Ident, ServerId};
@@ -181,7 +181,7 @@ impl CadActor {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn create_dispatch(&self, granted: &Granted, server: ServerId, new: &NewDispatch) -> Result<Object, RestError> {
-        let ask = Ask::change(Endpoint::CreateDispatch, Method::POST, format!("/v2/emergency/servers/{server}/dispatch-calls"));
+        let ask = CadRequest::change(Endpoint::CreateDispatch, Method::POST, format!("/v2/emergency/servers/{server}/dispatch-calls"));
         self.change(granted, server, ask.once().body(new.body()?), |answer| call(answer, None)).await
     }
 
@@ -190,7 +190,7 @@ impl CadActor {
     /// # Errors
     /// As [`RestError`] says; a call that is closed or gone is [`RestError::NotThere`], here and below.
     pub async fn edit_dispatch(&self, granted: &Granted, server: ServerId, id: CallId, patch: &DispatchPatch) -> Result<Object, RestError> {
-        let ask = Ask::change(Endpoint::EditDispatch, Method::PATCH, on_call(server, id, "")).body(patch.body()?);
+        let ask = CadRequest::change(Endpoint::EditDispatch, Method::PATCH, on_call(server, id, "")).body(patch.body()?);
         self.change(granted, server, ask, |answer| call(answer, Some(id))).await
     }
 
@@ -199,7 +199,7 @@ impl CadActor {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn set_postal(&self, granted: &Granted, server: ServerId, call: CallId, postal: &str) -> Result<(), RestError> {
-        let ask = Ask::change(Endpoint::SetPostal, Method::PATCH, on_call(server, call, "/postal"));
+        let ask = CadRequest::change(Endpoint::SetPostal, Method::PATCH, on_call(server, call, "/postal"));
         self.change(granted, server, ask.body(fields([("postal", postal.into())])), done).await
     }
 
@@ -208,7 +208,7 @@ impl CadActor {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn set_primary(&self, granted: &Granted, server: ServerId, call: CallId, unit: Ident, track: bool) -> Result<(), RestError> {
-        let ask = Ask::change(Endpoint::SetPrimary, Method::PATCH, on_call(server, call, "/primary"));
+        let ask = CadRequest::change(Endpoint::SetPrimary, Method::PATCH, on_call(server, call, "/primary"));
         self.change(granted, server, ask.body(fields([("identId", unit.0.into()), ("trackPrimary", track.into())])), done).await
     }
 
@@ -216,10 +216,10 @@ impl CadActor {
     ///
     /// # Errors
     /// As [`RestError`] says; if nobody is on duty, [`RestError::NotThere`] or an empty list: it is undocumented.
-    pub async fn attach(&self, granted: &Granted, server: ServerId, call: CallId, target: &Target) -> Result<Vec<Ident>, RestError> {
+    pub async fn attach(&self, granted: &Granted, server: ServerId, call: CallId, target: &UnitSelector) -> Result<Vec<Ident>, RestError> {
         let mut body = Object::new();
         target.put(&mut body, true)?;
-        let ask = Ask::change(Endpoint::Attach, Method::POST, on_call(server, call, "/attachments")).body(body);
+        let ask = CadRequest::change(Endpoint::Attach, Method::POST, on_call(server, call, "/attachments")).body(body);
         self.change(granted, server, ask, idents).await
     }
 
@@ -228,11 +228,11 @@ impl CadActor {
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn detach(&self, granted: &Granted, server: ServerId, target: &Target) -> Result<Vec<Ident>, RestError> {
+    pub async fn detach(&self, granted: &Granted, server: ServerId, target: &UnitSelector) -> Result<Vec<Ident>, RestError> {
         let mut body = Object::new();
         target.put(&mut body, true)?;
         let path = format!("/v2/emergency/servers/{server}/dispatch-calls/attachments");
-        let ask = Ask::change(Endpoint::Detach, Method::DELETE, path).gone_is_done().body(body);
+        let ask = CadRequest::change(Endpoint::Detach, Method::DELETE, path).gone_is_done().body(body);
         self.change(granted, server, ask, |answer| if answer.is_null() { Some(Vec::new()) } else { idents(answer) }).await
     }
 
@@ -242,7 +242,7 @@ impl CadActor {
     /// As [`RestError`] says.
     pub async fn add_note(&self, granted: &Granted, server: ServerId, call: CallId, note: &str, label: &str) -> Result<(), RestError> {
         let body = fields([("note", note.into()), ("noteType", "text".into()), ("label", label.into())]);
-        let ask = Ask::change(Endpoint::AddNote, Method::POST, on_call(server, call, "/notes")).once().body(body);
+        let ask = CadRequest::change(Endpoint::AddNote, Method::POST, on_call(server, call, "/notes")).once().body(body);
         self.change(granted, server, ask, done).await
     }
 
@@ -255,7 +255,7 @@ impl CadActor {
             return Err(RestError::rejected("no call is named"));
         }
         let path = format!("/v2/emergency/servers/{server}/dispatch-calls/close");
-        let ask = Ask::change(Endpoint::Close, Method::POST, path).gone_is_done().body(fields([("callIds", json!(calls))]));
+        let ask = CadRequest::change(Endpoint::Close, Method::POST, path).gone_is_done().body(fields([("callIds", json!(calls))]));
         self.change(granted, server, ask, |answer| match answer {
             // Gone at the second attempt: the first one did it.
             Value::Null => Some(calls.to_vec()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::json;
 
-use super::ask::{Ask, done};
+use super::ask::{CadRequest, done};
 use super::budget::Endpoint;
 use super::dispatch::call;
 use super::{CadActor, Object, RestError};
@@ -51,7 +51,7 @@ impl CadActor {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn create_911(&self, granted: &Granted, server: ServerId, new: &NewEmergency) -> Result<Object, RestError> {
-        let ask = Ask::change(Endpoint::Create911, Method::POST, format!("/v2/emergency/servers/{server}/calls/911"));
+        let ask = CadRequest::change(Endpoint::Create911, Method::POST, format!("/v2/emergency/servers/{server}/calls/911"));
         self.change(granted, server, ask.once().about_server(server).body(new.body()), |answer| call(answer, None)).await
     }
 
@@ -60,7 +60,7 @@ impl CadActor {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn remove_911(&self, granted: &Granted, server: ServerId, call: CallId) -> Result<(), RestError> {
-        let ask = Ask::change(Endpoint::Remove911, Method::DELETE, format!("/v2/emergency/servers/{server}/calls/911/{call}"));
+        let ask = CadRequest::change(Endpoint::Remove911, Method::DELETE, format!("/v2/emergency/servers/{server}/calls/911/{call}"));
         self.change(granted, server, ask.gone_is_done(), done).await
     }
 }

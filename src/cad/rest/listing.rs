@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::ask::Ask;
+use super::ask::CadRequest;
 use super::budget::Endpoint;
 use super::read::{Entries, entries, has_number, number, object, property};
 use super::{CadReader, Object, RestError};
@@ -73,7 +73,7 @@ impl CadReader {
     pub async fn units(&self, server: ServerId) -> Result<Units, RestError> {
         let query = [("includeOffline", "false"), ("onlyUnits", "false"), ("limit", "1000"), ("offset", "0")];
         let answer =
-            self.0.ask(Ask::reading(Endpoint::Units, format!("/v2/emergency/servers/{server}/units"), server).query(query)).await?;
+            self.0.ask(CadRequest::reading(Endpoint::Units, format!("/v2/emergency/servers/{server}/units"), server).query(query)).await?;
         // Null doesn't count as none: reconciling with it would sign everybody off, and no page of the docs shows it here.
         let listed = match &answer {
             Value::Array(rows) => Some(rows),
@@ -102,7 +102,7 @@ impl CadReader {
     pub async fn calls(&self, server: ServerId) -> Result<Calls, RestError> {
         let query = [("closedLimit", "10"), ("closedOffset", "0"), ("type", "100")];
         let answer =
-            self.0.ask(Ask::reading(Endpoint::Calls, format!("/v2/emergency/servers/{server}/calls"), server).query(query)).await?;
+            self.0.ask(CadRequest::reading(Endpoint::Calls, format!("/v2/emergency/servers/{server}/calls"), server).query(query)).await?;
         let fields = object(&answer).ok_or(RestError::Unreadable)?;
         let list = |name: &str| part(fields, name).ok_or(RestError::Unreadable);
         let (active, emergency, closed) = (list("activeCalls")?, list("emergencyCalls")?, list("closedCalls")?);

@@ -3,19 +3,19 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::ask::Ask;
+use super::ask::CadRequest;
 use super::budget::Endpoint;
 use super::read::{array, entries, number, property};
 use super::{CadReader, Object, RestError};
 
 /// Limit on the records returned.
-const MOST_RECORDS: usize = 200;
+const MAX_RECORDS: usize = 200;
 
 /// A search for records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
     /// What is looked for.
-    pub wanted: Wanted,
+    pub wanted: LookupKind,
     /// Which types of records; empty = all (docs/cad-contract.md#n8).
     pub types: Vec<i64>,
     /// Whether partial names or plates match.
@@ -26,7 +26,7 @@ pub struct Lookup {
 
 /// The kind of search.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum LookupKind {
     /// A vehicle's plate.
     Plate(String),
     /// A person's name; parts may be empty, but not all of them.
@@ -53,8 +53,8 @@ impl Lookup {
     fn body(&self) -> Result<Object, RestError> {
         let empty = "";
         let (first, mi, last, plate) = match &self.wanted {
-            Wanted::Plate(plate) => (empty, empty, empty, plate.trim()),
-            Wanted::Name { first, mi, last } => (first.trim(), mi.trim(), last.trim(), empty),
+            LookupKind::Plate(plate) => (empty, empty, empty, plate.trim()),
+            LookupKind::Name { first, mi, last } => (first.trim(), mi.trim(), last.trim(), empty),
         };
         if first.is_empty() && last.is_empty() && plate.is_empty() {
             return Err(RestError::rejected("a name or a plate is needed"));
@@ -86,7 +86,7 @@ impl CadReader {
     /// As [`RestError`] says.
     pub async fn lookup(&self, what: &Lookup) -> Result<Vec<Object>, RestError> {
         // A read, although it is a POST.
-        let ask = Ask::get(Endpoint::Lookup, "/v2/general/lookups".to_owned()).by(Method::POST).body(what.body()?);
+        let ask = CadRequest::get(Endpoint::Lookup, "/v2/general/lookups".to_owned()).by(Method::POST).body(what.body()?);
         let answer = match self.0.ask(ask).await {
             Err(RestError::NotThere { .. }) => return Ok(Vec::new()),
             answer => answer?,
@@ -99,7 +99,7 @@ impl CadReader {
                 entries(&rows, is_record).ok_or(RestError::Unreadable)?.found
             }
         };
-        found.truncate(MOST_RECORDS);
+        found.truncate(MAX_RECORDS);
         Ok(found)
     }
 }

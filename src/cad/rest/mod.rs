@@ -50,10 +50,10 @@ pub use emergency::NewEmergency;
 pub use error::RestError;
 pub use limits::{MAX_ANSWER, MAX_BUILT, READING_TIME, TIME};
 pub use listing::{Calls, Units};
-pub use lookup::{Lookup, Notify, Wanted};
+pub use lookup::{Lookup, LookupKind, Notify};
 pub use read::Object;
 pub use reader::CadReader;
-pub use target::{Selector, Target};
+pub use target::{Selector, UnitSelector};
 pub use template::{NewCustomDispatch, Template, TemplateField, TemplateSection, TemplateStatus};
 pub use turn::{PATIENCE, Phase, Rank, Turn};
 

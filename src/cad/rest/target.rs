@@ -29,7 +29,7 @@ impl Selector {
 
 /// Which units.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum UnitSelector {
     /// All active identifiers of the account that this Discord user linked.
     Discord(u64),
     /// These identifiers.
@@ -42,7 +42,7 @@ pub enum Target {
     Group(String),
 }
 
-impl Target {
+impl UnitSelector {
     /// Puts the selector into a request's body. Nothing is rejected here: how the CAD handles an empty list is undocumented.
     pub(super) fn put(&self, body: &mut Object, groups: bool) -> Result<(), RestError> {
         let (name, value, empty) = match self {

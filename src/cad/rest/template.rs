@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ask::Ask;
+use super::ask::CadRequest;
 use super::budget::Endpoint;
 use super::dispatch::{NewNote, call, notes};
 use super::read::{array, entries, flag, list, number, object, property, text};
-use super::target::Target;
+use super::target::UnitSelector;
 use super::{CadActor, CadReader, Object, RestError};
 use crate::authorization::Granted;
 use crate::ids::ServerId;
 
 /// Limit on templates, and on the parts of anything in one.
-const MOST: usize = 200;
+const MAX_PARTS: usize = 200;
 
 /// A layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub struct TemplateField {
 /// Entries of a list that is documented below `name`.
 fn below<T>(fields: &Object, name: &str, read: impl Fn(&Object) -> Option<T>) -> Vec<T> {
     let rows = property(fields, name).map(list).unwrap_or_default();
-    rows.iter().filter_map(object).filter_map(read).take(MOST).collect()
+    rows.iter().filter_map(object).filter_map(read).take(MAX_PARTS).collect()
 }
 
 fn on(fields: &Object, name: &str) -> bool {
@@ -124,7 +124,7 @@ impl TemplateField {
             required: on(fields, "required"),
             locked: on(fields, "locked"),
             placeholder: words(fields, "placeholder"),
-            options: options.iter().filter_map(text).take(MOST).collect(),
+            options: options.iter().filter_map(text).take(MAX_PARTS).collect(),
         })
     }
 }
@@ -137,7 +137,7 @@ pub struct NewCustomDispatch {
     /// Values by [`TemplateField::uid`]; the CAD refuses keys it does not know. A status is a [`TemplateStatus::id`].
     pub values: BTreeMap<String, Value>,
     /// Who is attached: the CAD requires at least one valid unit. No group.
-    pub target: Target,
+    pub target: UnitSelector,
     /// Its first notes.
     pub notes: Vec<NewNote>,
     /// Metadata.
@@ -171,7 +171,7 @@ impl CadReader {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn templates(&self) -> Result<Vec<Template>, RestError> {
-        let answer = self.0.ask(Ask::get(Endpoint::Templates, "/v2/emergency/dispatch-templates".to_owned())).await?;
+        let answer = self.0.ask(CadRequest::get(Endpoint::Templates, "/v2/emergency/dispatch-templates".to_owned())).await?;
         let bare = object(&answer).filter(|fields| property(fields, "templateId").is_some());
         let rows = match bare {
             Some(template) => vec![template.clone()],
@@ -180,7 +180,7 @@ impl CadReader {
                 entries(&rows, |row| Template::read(row).is_some()).ok_or(RestError::Unreadable)?.found
             }
         };
-        Ok(rows.iter().filter_map(Template::read).take(MOST).collect())
+        Ok(rows.iter().filter_map(Template::read).take(MAX_PARTS).collect())
     }
 
     /// One layout; `None` if there is none with this number.
@@ -188,7 +188,7 @@ impl CadReader {
     /// # Errors
     /// As [`RestError`] says.
     pub async fn template(&self, id: i64) -> Result<Option<Template>, RestError> {
-        match self.0.ask(Ask::get(Endpoint::Template, format!("/v2/emergency/dispatch-templates/{id}"))).await {
+        match self.0.ask(CadRequest::get(Endpoint::Template, format!("/v2/emergency/dispatch-templates/{id}"))).await {
             Ok(answer) => object(&answer).and_then(Template::read).map(Some).ok_or(RestError::Unreadable),
             Err(RestError::NotThere { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -203,7 +203,7 @@ impl CadActor {
     /// As [`RestError`] says; a value that the layout does not allow is [`RestError::Rejected`].
     pub async fn create_custom_dispatch(&self, granted: &Granted, server: ServerId, new: &NewCustomDispatch) -> Result<Object, RestError> {
         let path = format!("/v2/emergency/servers/{server}/custom-dispatch-calls");
-        let ask = Ask::change(Endpoint::CreateCustomDispatch, Method::POST, path).once().body(new.body()?);
+        let ask = CadRequest::change(Endpoint::CreateCustomDispatch, Method::POST, path).once().body(new.body()?);
         self.change(granted, server, ask, |answer| call(answer, None)).await
     }
 }

@@ -178,7 +178,7 @@ async fn a_list_without_a_single_entry_is_unreadable_and_an_empty_one_is_none() 
         assert_eq!(ok(junk).await.templates().await, Err(RestError::Unreadable), "templates: {junk}");
         assert_eq!(ok(junk).await.account_units(ServerId(1), "u-1").await, Err(RestError::Unreadable), "units of an account: {junk}");
         assert_eq!(ok(junk).await.identifiers("u-1").await, Err(RestError::Unreadable), "identifiers: {junk}");
-        let plate = Lookup { wanted: Wanted::Plate("ABC".into()), types: Vec::new(), partial: false, notify: None };
+        let plate = Lookup { wanted: LookupKind::Plate("ABC".into()), types: Vec::new(), partial: false, notify: None };
         if !junk.contains("\"id\"") {
             assert_eq!(ok(junk).await.lookup(&plate).await, Err(RestError::Unreadable), "records: {junk}");
         }

@@ -119,14 +119,14 @@ struct Waiter {
 
 /// The requests that wait for one operation.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct OperationQueue {
     next: u64,
     /// The round of the request served last.
     round: u64,
     waiting: Vec<Waiter>,
 }
 
-impl Line {
+impl OperationQueue {
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn people_on_duty_go_first_and_nobodys_second_goes_before_anybodys_first() {
-        let mut line = Line::default();
+        let mut line = OperationQueue::default();
         let mut names = Vec::new();
         for (name, rank, person) in [
             ("stranger", Rank::Stranger, 1),

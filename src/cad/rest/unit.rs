@@ -2,21 +2,21 @@
 
 use serde_json::Value;
 
-use super::ask::Ask;
+use super::ask::CadRequest;
 use super::budget::Endpoint;
 use super::read::{number, object, property};
-use super::target::Target;
+use super::target::UnitSelector;
 use super::{CadActor, Object, RestError};
 use crate::authorization::Granted;
 use crate::ids::ServerId;
 
 impl CadActor {
-    /// Sets the status of units; returns how many were changed (30 a minute). With [`Target::Discord`] all active identifiers of the
+    /// Sets the status of units; returns how many were changed (30 a minute). With [`UnitSelector::Discord`] all active identifiers of the
     /// member; 0 if they are off duty.
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn set_status(&self, granted: &Granted, server: ServerId, target: &Target, status: i64) -> Result<i64, RestError> {
+    pub async fn set_status(&self, granted: &Granted, server: ServerId, target: &UnitSelector, status: i64) -> Result<i64, RestError> {
         self.set(granted, Endpoint::SetStatus, server, target, ("status", status.into())).await
     }
 
@@ -24,7 +24,7 @@ impl CadActor {
     ///
     /// # Errors
     /// As [`RestError`] says.
-    pub async fn set_panic(&self, granted: &Granted, server: ServerId, target: &Target, on: bool) -> Result<i64, RestError> {
+    pub async fn set_panic(&self, granted: &Granted, server: ServerId, target: &UnitSelector, on: bool) -> Result<i64, RestError> {
         self.set(granted, Endpoint::SetPanic, server, target, ("isPanic", on.into())).await
     }
 
@@ -33,7 +33,7 @@ impl CadActor {
         granted: &Granted,
         endpoint: Endpoint,
         server: ServerId,
-        target: &Target,
+        target: &UnitSelector,
         field: (&str, Value),
     ) -> Result<i64, RestError> {
         let (name, value) = field;
@@ -41,7 +41,7 @@ impl CadActor {
         let mut body = Object::new();
         target.put(&mut body, false)?;
         body.insert(name.to_owned(), value);
-        let ask = Ask::change(endpoint, reqwest::Method::PATCH, format!("/v2/emergency/servers/{server}/units/{part}")).body(body);
+        let ask = CadRequest::change(endpoint, reqwest::Method::PATCH, format!("/v2/emergency/servers/{server}/units/{part}")).body(body);
         self.change(granted, server, ask, |answer| property(object(answer)?, "updated").and_then(number)).await
     }
 }

@@ -11,7 +11,7 @@ use crate::commands::wording::and;
 use crate::commands::{autocomplete, checks, reply};
 use crate::event::Topic;
 use crate::ids::{RoleId, RouteId};
-use crate::route::{Escalation, Listens, MOST_STEPS, Route, Step};
+use crate::route::{Escalation, EscalationStep, Listens, MAX_STEPS, Route};
 
 /// Who is called next when nobody takes a 911, a panic or a page
 #[poise::command(slash_command, guild_only)]
@@ -69,12 +69,12 @@ pub(super) async fn escalate(
     checks::not_everyone(asker.guild, Some(role))?;
     let access = checks::channel_access(context, asker.guild, known.spec.channel, asker.here).await?;
     let hint = unpingable(context, asker.guild, Some(role), access).await;
-    let step = Step { minutes, role, since: context.clock.now() };
+    let step = EscalationStep { minutes, role, since: context.clock.now() };
     let changed = context.store.change_rule(asker.guild, route, move |rule| rule.escalation.set(step)).await?;
     match changed {
         None => Err(no_such_route(route)),
         Some((route, false)) => Err(Error::refused(format!(
-            "{} has {MOST_STEPS} steps already, which is as many as there may be: give one of them another role, or take one away with `/alerts escalate route:{} minutes: off:True`.",
+            "{} has {MAX_STEPS} steps already, which is as many as there may be: give one of them another role, or take one away with `/alerts escalate route:{} minutes: off:True`.",
             named(&route),
             route.id
         ))),
@@ -97,7 +97,7 @@ fn shown(route: &Route) -> String {
     let steps = steps(&route.spec.rule.escalation);
     if steps.is_empty() {
         return format!(
-            "{} calls nobody else when nobody answers. `/alerts escalate route:{} minutes:5 role:` adds a step; there may be {MOST_STEPS}.",
+            "{} calls nobody else when nobody answers. `/alerts escalate route:{} minutes:5 role:` adds a step; there may be {MAX_STEPS}.",
             named(route),
             route.id
         );

@@ -2,12 +2,12 @@
 
 use serenity::all as serenity;
 
-use crate::authorization::ActingRule;
+use crate::authorization::ActionRule;
 use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::Switch;
 use crate::commands::reply;
-use crate::commands::reply::{BLUE, GREEN, Page};
+use crate::commands::reply::{BLUE, GREEN, ReplyPage};
 use crate::ids::{GuildId, RoleId};
 use crate::render::text;
 
@@ -37,29 +37,29 @@ pub(super) async fn actions(
     if emergency_role.is_some_and(|role| role.0 == guild.0) {
         return Err(Error::refused("Everybody has @everyone: `any_emergency_role:True` says that no role is needed for `/911`."));
     }
-    let before = context.store.routing_now().guilds.get(&guild).map(|guild| guild.acting.clone()).unwrap_or_default();
-    let rule = ActingRule {
+    let before = context.store.routing_now().guilds.get(&guild).map(|guild| guild.action_rule.clone()).unwrap_or_default();
+    let rule = ActionRule {
         role: if any_role == Some(true) { None } else { role.or(before.role) },
         buttons: buttons.map_or(before.buttons, |switch| switch.0),
         emergency: emergency.map_or(before.emergency, |switch| switch.0),
         emergency_role: if any_emergency_role == Some(true) { None } else { emergency_role.or(before.emergency_role) },
     };
     if rule == before {
-        return reply::show(ctx, Page::new("Acting in the CAD from here", said(context, guild, &rule), BLUE)).await;
+        return reply::show(ctx, ReplyPage::new("Acting in the CAD from here", said(context, guild, &rule), BLUE)).await;
     }
     set(context, guild, &rule).await?;
-    reply::show(ctx, Page::new("✅ Acting in the CAD from here", said(context, guild, &rule), GREEN)).await
+    reply::show(ctx, ReplyPage::new("✅ Acting in the CAD from here", said(context, guild, &rule), GREEN)).await
 }
 
 /// This server's rule, after the community's if that is another server's.
-fn said(context: &CommandContext, guild: GuildId, rule: &ActingRule) -> String {
+fn said(context: &CommandContext, guild: GuildId, rule: &ActionRule) -> String {
     let routing = context.store.routing_now();
     let community = routing.access.community_of(guild);
     let first = community.and_then(|community| routing.access.first(community)).map(|link| link.guild);
     let linked = community.map_or(0, |community| routing.access.served_by(community).len());
     match first.filter(|first| *first != guild) {
         Some(first) => {
-            let rule_of_first = routing.guilds.get(&first).map(|known| known.acting.clone()).unwrap_or_default();
+            let rule_of_first = routing.guilds.get(&first).map(|known| known.action_rule.clone()).unwrap_or_default();
             format!(
                 "{}\n\nOn this Discord server, in addition:\n{}",
                 elsewhere(first, context.guilds.name(first), &rule_of_first),
@@ -74,7 +74,7 @@ fn said(context: &CommandContext, guild: GuildId, rule: &ActingRule) -> String {
 }
 
 /// The community's rule, seen from another server: its role has no name here.
-fn elsewhere(first: GuildId, name: Option<String>, rule: &ActingRule) -> String {
+fn elsewhere(first: GuildId, name: Option<String>, rule: &ActionRule) -> String {
     let name = name.map_or_else(|| format!("`{first}`"), |name| format!("**{}** (`{first}`)", text::line(&name, 100)));
     let role = match rule.role {
         Some(role) => format!("Only members with its role `{role}` may act, wherever they press."),
@@ -86,12 +86,12 @@ fn elsewhere(first: GuildId, name: Option<String>, rule: &ActingRule) -> String 
     )
 }
 
-async fn set(context: &CommandContext, guild: GuildId, rule: &ActingRule) -> Result<(), Error> {
+async fn set(context: &CommandContext, guild: GuildId, rule: &ActionRule) -> Result<(), Error> {
     context.store.ensure_guild(guild, &context.community(guild)?.id).await?;
-    Ok(context.store.set_acting(guild, rule.clone()).await?)
+    Ok(context.store.set_action_rule(guild, rule.clone()).await?)
 }
 
-fn sentences(rule: &ActingRule) -> String {
+fn sentences(rule: &ActionRule) -> String {
     let who = match rule.role {
         Some(role) => format!("Only members with <@&{role}> may act; `any_role:True` lets everybody. `/911` has a role of its own."),
         None => "No role is needed to act; `role:` asks for one.".to_owned(),
@@ -121,9 +121,9 @@ mod tests {
 
     #[test]
     fn the_rule_is_told_in_sentences() {
-        let usual = sentences(&ActingRule::default());
+        let usual = sentences(&ActionRule::default());
         assert!(usual.starts_with("No role is needed") && usual.contains("`/911` is off") && usual.contains("Cards have buttons"));
-        let other = sentences(&ActingRule { role: Some(RoleId(7)), buttons: false, emergency: true, emergency_role: Some(RoleId(8)) });
+        let other = sentences(&ActionRule { role: Some(RoleId(7)), buttons: false, emergency: true, emergency_role: Some(RoleId(8)) });
         assert!(usual.contains("No role is needed for `/911`") && other.contains("Only members with <@&8> may use `/911`"));
         assert!(other.contains("<@&7>") && other.contains("`/911` is on") && other.contains("Cards have no buttons"));
     }

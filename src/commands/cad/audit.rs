@@ -7,17 +7,17 @@ use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::{AuditQuery, CustomId};
 use crate::commands::errors::Error;
 use crate::commands::options::EntryKind;
-use crate::commands::reply::{BLUE, Page};
+use crate::commands::reply::{BLUE, ReplyPage};
 use crate::commands::wording::counted;
 use crate::commands::{csv, reply};
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
-use crate::store::audit::{Entry, Filter, KEEP_MS, Kind, MOST, PAGE};
+use crate::store::audit::{AuditEntry, AuditFilter, AuditKind, KEEP_MS, MAX_ENTRIES, PAGE};
 
 /// Longest line of a page (UTF-16 units): fifteen of them fit a description.
 const LINE: usize = 265;
 /// Largest file that is attached (bytes): Discord takes 10 MiB.
-const LARGEST: usize = 8 * 1024 * 1024;
+const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
 const DAY_MS: i64 = 86_400_000;
 /// As long as entries are kept.
 const ALL_DAYS: u32 = 90;
@@ -51,8 +51,9 @@ pub(super) async fn audit(
         return reply::say(ctx, NOTHING).await;
     }
     let (file, rows) = table(&entries);
-    let left = if rows < entries.len() || entries.len() == MOST as usize { " Older ones are left out: ask for fewer `days:`." } else { "" };
-    let page = Page::new("🗂️ Audit", format!("{}, newest first.{left}", counted(rows, "entry", "entries")), BLUE);
+    let left =
+        if rows < entries.len() || entries.len() == MAX_ENTRIES as usize { " Older ones are left out: ask for fewer `days:`." } else { "" };
+    let page = ReplyPage::new("🗂️ Audit", format!("{}, newest first.{left}", counted(rows, "entry", "entries")), BLUE);
     reply::file(ctx, page, &format!("tenfour-audit-{}.csv", day(context.clock.now())), file).await
 }
 
@@ -63,23 +64,23 @@ pub(super) fn day(at: UnixMs) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "undated".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
-fn filter(query: &AuditQuery, now: UnixMs) -> Filter {
+fn filter(query: &AuditQuery, now: UnixMs) -> AuditFilter {
     let longest = KEEP_MS.min(i64::from(query.days).saturating_mul(DAY_MS));
-    Filter { user: query.user, kind: query.kind, since: now.plus(-longest), upto: Some(query.upto).filter(|upto| *upto > 0) }
+    AuditFilter { user: query.user, kind: query.kind, since: now.plus(-longest), upto: Some(query.upto).filter(|upto| *upto > 0) }
 }
 
 /// One page, with buttons to its neighbours.
-pub(in crate::commands) async fn page(context: &CommandContext, guild: GuildId, query: AuditQuery) -> Result<Page, Error> {
+pub(in crate::commands) async fn page(context: &CommandContext, guild: GuildId, query: AuditQuery) -> Result<ReplyPage, Error> {
     let found = context.store.audited(guild, filter(&query, context.clock.now()), query.page).await?;
     if found.total == 0 {
-        return Ok(Page::new("🗂️ Audit", NOTHING, BLUE));
+        return Ok(ReplyPage::new("🗂️ Audit", NOTHING, BLUE));
     }
     let pages = found.total.div_ceil(PAGE);
     let entries = counted(usize::try_from(found.total).unwrap_or(usize::MAX), "entry", "entries");
     let title = format!("🗂️ Audit: {entries}");
     let title = if pages > 1 { format!("{title}, page {} of {pages}", query.page.saturating_add(1)) } else { title };
     let lines: Vec<String> = found.entries.iter().map(line).collect();
-    let mut page = Page::new(title, lines.join("\n"), BLUE);
+    let mut page = ReplyPage::new(title, lines.join("\n"), BLUE);
     if pages > 1 {
         let at = |page: u32| CustomId::Audit(AuditQuery { upto: found.newest, page, ..query }).to_string();
         let (newer, older) = (query.page.saturating_sub(1), query.page.saturating_add(1));
@@ -94,10 +95,10 @@ pub(in crate::commands) async fn page(context: &CommandContext, guild: GuildId, 
     Ok(page)
 }
 
-fn line(entry: &Entry) -> String {
+fn line(entry: &AuditEntry) -> String {
     let icon = match entry.kind {
-        Kind::Setting => "⚙️",
-        Kind::Cad => "🚓",
+        AuditKind::Setting => "⚙️",
+        AuditKind::Cad => "🚓",
     };
     let head = format!("{icon} <t:{}:f> <@{}> **{}**", entry.at.secs(), entry.user, text::line(&entry.action, 60));
     let target = if entry.target.is_empty() { String::new() } else { format!(" · {}", shown(&entry.target, 70)) };
@@ -155,7 +156,7 @@ fn push(safe: &mut String, raw: &str, max: usize) {
 }
 
 /// As many entries as fit a file, and their number.
-fn table(entries: &[Entry]) -> (Vec<u8>, usize) {
+fn table(entries: &[AuditEntry]) -> (Vec<u8>, usize) {
     let mut file = String::from("time,user,kind,action,target,detail,outcome\r\n");
     let mut rows = 0;
     for entry in entries {
@@ -163,7 +164,7 @@ fn table(entries: &[Entry]) -> (Vec<u8>, usize) {
         // As a mention: spreadsheets round long numbers.
         let user = format!("<@{}>", entry.user);
         let row = csv::row([&time, &user, entry.kind.as_str(), &entry.action, &entry.target, &entry.detail, &entry.outcome]);
-        if file.len() + row.len() > LARGEST {
+        if file.len() + row.len() > MAX_FILE_BYTES {
             break;
         }
         file.push_str(&row);
@@ -178,12 +179,12 @@ mod tests {
 
     use super::*;
 
-    fn entry(detail: &str) -> Entry {
-        Entry {
+    fn entry(detail: &str) -> AuditEntry {
+        AuditEntry {
             guild: GuildId(1),
             at: UnixMs(1_790_000_000_000),
             user: UserId(u64::MAX),
-            kind: Kind::Setting,
+            kind: AuditKind::Setting,
             action: "/alerts add".into(),
             target: "route #3".into(),
             detail: detail.into(),
@@ -203,9 +204,9 @@ mod tests {
 
     #[test]
     fn a_file_stays_below_what_discord_takes() {
-        let entries = vec![Entry { target: "\"".repeat(300), ..entry(&"\u{1F6A8}".repeat(300)) }; 6_000];
+        let entries = vec![AuditEntry { target: "\"".repeat(300), ..entry(&"\u{1F6A8}".repeat(300)) }; 6_000];
         let (file, rows) = table(&entries);
-        assert!(file.len() <= LARGEST && rows < entries.len() && rows > 3_000, "{} {rows}", file.len());
+        assert!(file.len() <= MAX_FILE_BYTES && rows < entries.len() && rows > 3_000, "{} {rows}", file.len());
         assert!(file.ends_with(b"\r\n"));
     }
 

@@ -19,7 +19,7 @@ use crate::route::{Board, Quiet, Route, Threads};
 use crate::status::{Link, contested};
 
 /// Channels checked at once: each is a request to Discord.
-const MOST: usize = 50;
+const MAX_CHANNELS_AT_ONCE: usize = 50;
 
 /// Check permissions, roles and settings, and whether Discord and the CAD can be reached
 #[poise::command(slash_command, guild_only)]
@@ -43,7 +43,7 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     }
     let lost = boards.iter().filter_map(|board| Some((board, board.server.filter(|server| !community.servers.contains(server))?)));
     lines.extend(lost.map(|(board, server)| format!("❌ Board #{}: {}", board.id, not_configured(server))));
-    if let Some(role) = own.and_then(|own| own.acting.role).filter(|role| !here.has_role(*role)) {
+    if let Some(role) = own.and_then(|own| own.action_rule.role).filter(|role| !here.has_role(*role)) {
         lines.push(format!(
             "❌ `/cad actions`: the role that may act in the CAD was deleted (id {role}), so nobody may. Choose another with `/cad actions role:`, or let everybody with `/cad actions any_role:True`."
         ));
@@ -53,7 +53,7 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     if empty {
         lines.push(NOTHING.to_owned());
     }
-    let (title, color) = verdict(&lines, empty, uses.0.len() > MOST);
+    let (title, color) = verdict(&lines, empty, uses.0.len() > MAX_CHANNELS_AT_ONCE);
     reply::list(ctx, title, &lines, color).await
 }
 
@@ -164,7 +164,7 @@ impl Uses {
         lines: &mut Vec<String>,
     ) -> Result<BTreeMap<ChannelId, ChannelAccess>, Error> {
         let mut channel_access = BTreeMap::new();
-        for (channel, used) in self.0.iter().take(MOST) {
+        for (channel, used) in self.0.iter().take(MAX_CHANNELS_AT_ONCE) {
             let (hindrance, forum) = match here.in_channel(context, *channel).await {
                 Ok(access) => {
                     channel_access.insert(*channel, access);
@@ -193,8 +193,8 @@ impl Uses {
                 None => format!("✅ <#{channel}>"),
             });
         }
-        if self.0.len() > MOST {
-            lines.push(format!("… and {} more channels that weren't checked.", self.0.len() - MOST));
+        if self.0.len() > MAX_CHANNELS_AT_ONCE {
+            lines.push(format!("… and {} more channels that weren't checked.", self.0.len() - MAX_CHANNELS_AT_ONCE));
         }
         Ok(channel_access)
     }

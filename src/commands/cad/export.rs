@@ -6,7 +6,7 @@ use super::audit::day;
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::reply;
-use crate::commands::reply::{BLUE, Page};
+use crate::commands::reply::{BLUE, ReplyPage};
 use crate::commands::settings::file::write;
 use crate::commands::wording::counted;
 use crate::render::text;
@@ -31,7 +31,7 @@ pub(super) async fn export(ctx: Context<'_>) -> Result<(), Error> {
         counted(settings.boards.len(), "board", "boards"),
     );
     let title = name.map_or_else(|| "Settings".to_owned(), |name| format!("Settings of {}", text::line(name, 100)));
-    reply::file(ctx, Page::new(title, said, BLUE), &format!("tenfour-settings-{of}-{}.json", day(now)), file).await
+    reply::file(ctx, ReplyPage::new(title, said, BLUE), &format!("tenfour-settings-{of}-{}.json", day(now)), file).await
 }
 
 /// Valid in a file name everywhere.

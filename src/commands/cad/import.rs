@@ -18,20 +18,20 @@ use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::reply;
-use crate::commands::reply::{BLUE, GREEN, Page, YELLOW};
+use crate::commands::reply::{BLUE, GREEN, ReplyPage, YELLOW};
 use crate::commands::settings::check::GuildSnapshot;
 use crate::commands::settings::difference::{counts, difference};
-use crate::commands::settings::file::{File, read};
+use crate::commands::settings::file::{SettingsFile, read};
 use crate::commands::wording::counted;
 use crate::ids::{ChannelId, GuildId, UserId};
 use crate::render::text;
-use crate::store::audit::{Entry, Kind};
+use crate::store::audit::{AuditEntry, AuditKind};
 use crate::store::settings::{HeldImport, Replaced, Replacing, Settings};
 
 /// Largest file (bytes): two hundred routes with long filters are half of it.
-const LARGEST: usize = 256 * 1024;
+const MAX_FILE_BYTES: usize = 256 * 1024;
 /// Longest text of an answer (UTF-16 units); a description takes 4,096.
-const LONGEST: usize = 3_400;
+const MAX_ANSWER_LENGTH: usize = 3_400;
 /// Longest line of it.
 const LINE: usize = 700;
 
@@ -43,10 +43,10 @@ pub(super) async fn import(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let (guild, context) = (guild_of(ctx)?, ctx.data());
-    if usize::try_from(file.size).unwrap_or(usize::MAX) > LARGEST {
-        return Err(Error::Refused(crate::discord::files::FileError::TooLarge(LARGEST).to_string()));
+    if usize::try_from(file.size).unwrap_or(usize::MAX) > MAX_FILE_BYTES {
+        return Err(Error::Refused(crate::discord::files::FileError::TooLarge(MAX_FILE_BYTES).to_string()));
     }
-    let bytes = context.rest.file(&file.url, LARGEST).await.map_err(|error| Error::Refused(error.to_string()))?;
+    let bytes = context.rest.file(&file.url, MAX_FILE_BYTES).await.map_err(|error| Error::Refused(error.to_string()))?;
     let Ok(body) = String::from_utf8(bytes) else {
         return Err(Error::refused("The file is no text: take one that `/cad export` made."));
     };
@@ -84,7 +84,7 @@ async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs
     };
     let mut hints: Vec<String> = file.warnings.iter().map(|warning| format!("💡 {warning}")).collect();
     let snapshot = GuildSnapshot::ask(context, guild).await?;
-    let after = match snapshot.settle(File { warnings: Vec::new(), ..file }, &context.community(guild)?.servers) {
+    let after = match snapshot.settle(SettingsFile { warnings: Vec::new(), ..file }, &context.community(guild)?.servers) {
         Ok(after) => after,
         Err(problems) => return Ok(Weighed::Impossible(problems)),
     };
@@ -94,11 +94,11 @@ async fn weigh(context: &CommandContext, guild: GuildId, body: &str, now: UnixMs
     Ok(Weighed::Possible(Box::new(Plan { before, after, lines, hints })))
 }
 
-fn impossible(problems: &[String]) -> Page {
+fn impossible(problems: &[String]) -> ReplyPage {
     let title = format!("Nothing was changed: {} in the file", counted(problems.len(), "problem", "problems"));
     let lines: Vec<String> = problems.iter().map(|problem| format!("❌ {problem}")).collect();
-    let (text, cut) = some(&lines, LONGEST);
-    Page { file: cut.then(|| all("problems", &lines)), ..Page::new(title, text, YELLOW) }
+    let (text, cut) = some(&lines, MAX_ANSWER_LENGTH);
+    ReplyPage { file: cut.then(|| all("problems", &lines)), ..ReplyPage::new(title, text, YELLOW) }
 }
 
 /// The whole of what a page could show only in part.
@@ -127,20 +127,20 @@ fn some(lines: &[String], max: usize) -> (String, bool) {
 }
 
 /// Shows the difference with its buttons, and keeps the file for them.
-async fn offer(context: &CommandContext, by: (GuildId, UserId), body: String, plan: &Plan, why: Option<&str>) -> Result<Page, Error> {
+async fn offer(context: &CommandContext, by: (GuildId, UserId), body: String, plan: &Plan, why: Option<&str>) -> Result<ReplyPage, Error> {
     let (hints, _) = some(&plan.hints, 700);
     if plan.lines.is_empty() {
         let text = format!("The settings of this server are exactly those of the file.\n{hints}");
-        return Ok(Page::new("👌 Nothing would change", text.trim(), BLUE));
+        return Ok(ReplyPage::new("👌 Nothing would change", text.trim(), BLUE));
     }
     let (guild, user) = by;
     let import = context.store.hold_import(guild, user, body, plan.lines.join("\n"), context.clock.now()).await?;
-    let (shown, cut) = some(&plan.lines, LONGEST - 800);
+    let (shown, cut) = some(&plan.lines, MAX_ANSWER_LENGTH - 800);
     let text = format!(
         "{}{shown}\n\n{hints}\nThe file waits for 15 minutes. `/cad export` keeps what is set now.",
         why.map(|why| format!("{why}\n\n")).unwrap_or_default()
     );
-    let mut page = Page::new(format!("Replace all settings? {}", counts(&plan.lines)), text, YELLOW);
+    let mut page = ReplyPage::new(format!("Replace all settings? {}", counts(&plan.lines)), text, YELLOW);
     page.file = cut.then(|| all("difference", &plan.lines));
     page.rows = vec![CreateActionRow::Buttons(vec![
         CreateButton::new(CustomId::ReplaceSettings(import).to_string()).label("Replace settings").style(ButtonStyle::Danger),
@@ -167,14 +167,14 @@ async fn held(context: &CommandContext, by: (GuildId, UserId), import: i64) -> R
 }
 
 /// *Cancel*.
-pub(in crate::commands) async fn keep(context: &CommandContext, by: (GuildId, UserId), import: i64) -> Result<Page, Error> {
+pub(in crate::commands) async fn keep(context: &CommandContext, by: (GuildId, UserId), import: i64) -> Result<ReplyPage, Error> {
     held(context, by, import).await?;
     context.store.drop_import(import).await?;
-    Ok(Page::new("Nothing was changed", "The settings stay as they are.", BLUE))
+    Ok(ReplyPage::new("Nothing was changed", "The settings stay as they are.", BLUE))
 }
 
 /// *Replace settings*.
-pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId, UserId), import: i64) -> Result<Page, Error> {
+pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId, UserId), import: i64) -> Result<ReplyPage, Error> {
     let (guild, user) = by;
     let held = held(context, by, import).await?;
     let now = context.clock.now();
@@ -192,11 +192,11 @@ pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId,
     if plan.lines.join("\n") != held.shown {
         return offer(context, by, held.body, &plan, Some(MOVED)).await;
     }
-    let entry = Entry {
+    let entry = AuditEntry {
         guild,
         at: now,
         user,
-        kind: Kind::Setting,
+        kind: AuditKind::Setting,
         action: "/cad import".to_owned(),
         target: counts(&plan.lines),
         detail: plan.lines.join(" "),
@@ -225,7 +225,7 @@ pub(in crate::commands) async fn replace(context: &CommandContext, by: (GuildId,
         said.push(told.unwrap_or_else(|error| error.sentence("an import")));
     }
     redraw(context, guild, None).await;
-    Ok(Page::new("✅ The settings are replaced", some(&said, LONGEST).0, GREEN))
+    Ok(ReplyPage::new("✅ The settings are replaced", some(&said, MAX_ANSWER_LENGTH).0, GREEN))
 }
 
 /// Every channel that something is posted in.

@@ -11,7 +11,7 @@ use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::press_permission::{NOT_YOURS, manages};
-use crate::commands::reply::{BLUE, GREEN, Page};
+use crate::commands::reply::{BLUE, GREEN, ReplyPage};
 use crate::commands::{audit_hook, forms, reply};
 use crate::ids::{GuildId, UserId};
 use crate::render::labels::{Form, WORD, told};
@@ -73,12 +73,12 @@ fn typed(modal: &ModalInteraction) -> Form {
 }
 
 /// A submitted form is gone from the screen: what was typed is returned for copying.
-fn unchanged(why: &str, form: &Form) -> Page {
-    Page::new("Nothing was changed", format!("{why}\n\nThis is what you typed:\n{}", typed_again(form)), reply::YELLOW)
+fn unchanged(why: &str, form: &Form) -> ReplyPage {
+    ReplyPage::new("Nothing was changed", format!("{why}\n\nThis is what you typed:\n{}", typed_again(form)), reply::YELLOW)
 }
 
 /// Answers the form of somebody who may not submit it.
-fn refused(modal: &ModalInteraction) -> Page {
+fn refused(modal: &ModalInteraction) -> ReplyPage {
     unchanged(NOT_YOURS, &typed(modal))
 }
 
@@ -102,7 +102,7 @@ pub(in crate::commands) async fn sent(
     Ok(())
 }
 
-async fn submitted(context: &CommandContext, who: (GuildId, UserId), modal: &ModalInteraction) -> Result<Page, Error> {
+async fn submitted(context: &CommandContext, who: (GuildId, UserId), modal: &ModalInteraction) -> Result<ReplyPage, Error> {
     let form = typed(modal);
     match form.read() {
         Ok(labels) => {
@@ -128,7 +128,7 @@ fn typed_again(form: &Form) -> String {
     format!("```\n{}\n```", text::cut(&all, 3_500))
 }
 
-async fn set(context: &CommandContext, guild: GuildId, labels: Option<Labels>) -> Result<Page, Error> {
+async fn set(context: &CommandContext, guild: GuildId, labels: Option<Labels>) -> Result<ReplyPage, Error> {
     context.store.ensure_guild(guild, &context.community(guild)?.id).await?;
     let own = labels.filter(|labels| *labels != Labels::default());
     context.store.set_labels(guild, own.clone()).await?;
@@ -137,7 +137,7 @@ async fn set(context: &CommandContext, guild: GuildId, labels: Option<Labels>) -
         "{}\n\nOpen cards and boards change with them. `/cad labels` changes them again, `/cad labels reset:True` takes the defaults.",
         told(&own.unwrap_or_default())
     );
-    Ok(Page::new(title, text, color))
+    Ok(ReplyPage::new(title, text, color))
 }
 
 #[cfg(test)]

@@ -9,14 +9,14 @@ use subtle::ConstantTimeEq as _;
 use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
-use crate::commands::forms::{Input, Typed};
+use crate::commands::forms::{FormValues, Input};
 use crate::commands::press_permission::manages;
 use crate::commands::reply::private_answer;
 use crate::commands::{access, forms};
 use crate::guild_access::{How, Standing};
 use crate::ids::{GuildId, UserId};
 use crate::store::Linked;
-use crate::store::audit::{Entry, Kind};
+use crate::store::audit::{AuditEntry, AuditKind};
 
 const COMMUNITY: &str = "community";
 const KEY: &str = "key";
@@ -67,14 +67,14 @@ pub(in crate::commands) async fn sent(
 ) -> Result<(), Error> {
     let permissions = modal.member.as_ref().and_then(|member| member.permissions);
     let who = (guild, UserId(modal.user.id.get()));
-    let answer = match tried(context, who, manages(permissions), &Typed::of(modal)).await {
+    let answer = match tried(context, who, manages(permissions), &FormValues::of(modal)).await {
         Ok(sentence) => sentence,
         Err(error) => error.sentence("/cad link"),
     };
     Ok(modal.create_response(ctx, private_answer(&answer)).await?)
 }
 
-async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manages: bool, typed: &Typed) -> Result<String, Error> {
+async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manages: bool, typed: &FormValues) -> Result<String, Error> {
     if let Some(no) = hindrance(context, guild, manages) {
         return Err(Error::refused(no));
     }
@@ -102,11 +102,11 @@ async fn tried(context: &CommandContext, (guild, user): (GuildId, UserId), manag
         )));
     };
     let access = &context.store.routing_now().access;
-    let entry = |at: GuildId| Entry {
+    let entry = |at: GuildId| AuditEntry {
         guild: at,
         at: now,
         user,
-        kind: Kind::Setting,
+        kind: AuditKind::Setting,
         action: "/cad link".to_owned(),
         target: format!("Discord server {guild}"),
         detail: String::new(),

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use tenfour_chart::{self as chart, Chart, Columns, Heading, Measure, Series};
 
 use crate::commands::context::{Context, guild_of};
-use crate::commands::duty::report::{Scope, drawn, safe};
+use crate::commands::duty::report::{ReportScope, drawn, safe};
 use crate::commands::errors::Error;
-use crate::commands::reply::Page;
+use crate::commands::reply::ReplyPage;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, reply};
-use crate::store::duty::{Fact, MOST_CALLS};
+use crate::store::duty::{Fact, MAX_CALLS};
 
 /// Most priorities shown.
 const PRIORITIES: usize = 12;
@@ -34,7 +34,7 @@ pub(super) async fn stats(
     let shared = share.unwrap_or(false);
     ctx.defer_response(!shared).await?;
     let context = ctx.data();
-    let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
+    let scope = ReportScope::new(context, guild_of(ctx)?, days, server).await?;
     let facts = context.store.call_facts(&scope.community, scope.server, scope.span).await?;
     let counts = Counts::of(&facts, |at| scope.zone.hour(at));
     if counts.calls() == 0 {
@@ -45,16 +45,16 @@ pub(super) async fn stats(
     }
     let mut lines = counts.lines(&scope.words());
     lines.push(format!("-# {}", scope.subtitle()));
-    if facts.len() >= MOST_CALLS {
-        lines.push(format!("-# Only the last {MOST_CALLS} calls were looked at: ask for fewer days."));
+    if facts.len() >= MAX_CALLS {
+        lines.push(format!("-# Only the last {MAX_CALLS} calls were looked at: ask for fewer days."));
     }
-    let mut pages = vec![Page::new("📊 Calls", lines.join("\n"), reply::BLUE).picture(HOURS_FILE)];
+    let mut pages = vec![ReplyPage::new("📊 Calls", lines.join("\n"), reply::BLUE).picture(HOURS_FILE)];
     let says = format!("Column chart: calls by hour of the day, {}. {}", scope.subtitle(), counts.busiest());
     let mut files = vec![drawn(context, counts.by_hour(scope.subtitle()), HOURS_FILE, &says).await?];
     if let Some(chart) = counts.by_priority(scope.subtitle()) {
         let says = format!("Column chart: time to the first unit by priority, median and 90th percentile, {}.", scope.subtitle());
         files.push(drawn(context, chart, WAIT_FILE, &says).await?);
-        pages.push(Page::new("⏱️ Time to the first unit", counts.waits().join("\n"), reply::BLUE).picture(WAIT_FILE));
+        pages.push(ReplyPage::new("⏱️ Time to the first unit", counts.waits().join("\n"), reply::BLUE).picture(WAIT_FILE));
     }
     reply::enclose(ctx, pages, files, shared).await
 }

@@ -9,14 +9,14 @@ use crate::commands::context::{CommandContext, Context, guild_of};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::press_permission::manages;
-use crate::commands::reply::{Page, YELLOW};
+use crate::commands::reply::{ReplyPage, YELLOW};
 use crate::commands::wording::{and, counted};
 use crate::commands::{access, reply};
 use crate::guild_access::{Link, Standing};
 use crate::ids::{GuildId, UserId};
 use crate::render::text;
 use crate::store::Routing;
-use crate::store::audit::{Entry, Kind};
+use crate::store::audit::{AuditEntry, AuditKind};
 
 const BY_SETTING: &str = "DISCORD_GUILD_ID names this Discord server, so it can't be unlinked here. Ask whoever runs the bot to change or remove that setting, then run `/cad unlink` again.";
 const GONE: &str = "That Discord server isn't linked any more, so nothing was changed.";
@@ -42,7 +42,7 @@ pub(super) async fn unlink(
     may(context, guild, target, manages(permissions))?;
     let routing = context.store.routing_now();
     let button = CreateButton::new(CustomId::Unlink(target).to_string()).label("Unlink").style(ButtonStyle::Danger);
-    let mut page = Page::new("Unlink this Discord server?", said(&routing, guild, target, context.guilds.name(target)), YELLOW);
+    let mut page = ReplyPage::new("Unlink this Discord server?", said(&routing, guild, target, context.guilds.name(target)), YELLOW);
     if target != guild {
         page.title = "Unlink another Discord server?".to_owned();
     }
@@ -130,7 +130,7 @@ pub(in crate::commands) async fn pressed(
     Ok(())
 }
 
-async fn undone(context: &CommandContext, (guild, user): (GuildId, UserId), target: GuildId, manages: bool) -> Result<Page, Error> {
+async fn undone(context: &CommandContext, (guild, user): (GuildId, UserId), target: GuildId, manages: bool) -> Result<ReplyPage, Error> {
     may(context, guild, target, manages)?;
     let now = context.clock.now();
     let routing = context.store.routing_now();
@@ -138,11 +138,11 @@ async fn undone(context: &CommandContext, (guild, user): (GuildId, UserId), targ
     let first = routing.access.first(&community).map(|link| link.guild);
     let mut told: Vec<GuildId> = [Some(target), Some(guild), first].into_iter().flatten().collect();
     told.dedup();
-    let entry = |at: GuildId| Entry {
+    let entry = |at: GuildId| AuditEntry {
         guild: at,
         at: now,
         user,
-        kind: Kind::Setting,
+        kind: AuditKind::Setting,
         action: "/cad unlink".to_owned(),
         target: format!("Discord server {target}"),
         detail: String::new(),
@@ -154,5 +154,5 @@ async fn undone(context: &CommandContext, (guild, user): (GuildId, UserId), targ
     tracing::info!(guild = %target, %user, "a Discord server was unlinked");
     access::report_link(context, &community, target, user, false).await;
     let text = "Nothing of the CAD is shown there any more. `/cad link` links it again, with the community's API key.";
-    Ok(Page::new("✅ Unlinked", text, reply::GREEN))
+    Ok(ReplyPage::new("✅ Unlinked", text, reply::GREEN))
 }

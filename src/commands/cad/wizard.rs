@@ -15,7 +15,7 @@ use crate::commands::context::{Asker, CommandContext};
 use crate::commands::create_routes::{make, parts_of};
 use crate::commands::custom_id::{CustomId, MAX_CHOSEN_SERVERS, SetupChoice, SetupStep};
 use crate::commands::errors::Error;
-use crate::commands::reply::{BLUE, GREEN, Page, YELLOW};
+use crate::commands::reply::{BLUE, GREEN, ReplyPage, YELLOW};
 use crate::commands::route_wording::not_configured;
 use crate::commands::wording::{and, counted};
 use crate::commands::{alerts, audit_hook, checks};
@@ -28,7 +28,7 @@ use crate::status::{Link, contested};
 use crate::store::StyleIs;
 
 /// Discord's limit on the choices of a list.
-const MOST_OPTIONS: usize = 25;
+const MAX_OPTIONS: usize = 25;
 /// The choice that stands for every configured server.
 const ALL: &str = "all";
 /// The path that the game server forwards to.
@@ -55,7 +55,7 @@ pub(in crate::commands) struct Press {
 }
 
 /// The page that follows a press.
-pub(in crate::commands) async fn turn(context: &CommandContext, press: Press) -> Result<Page, Error> {
+pub(in crate::commands) async fn turn(context: &CommandContext, press: Press) -> Result<ReplyPage, Error> {
     let Press { step, mut choice, picked, asker, shown_at } = press;
     match (step, picked) {
         (SetupStep::Connect, _) => Ok(connection(context, &*context.community(asker.guild)?, &choice).await),
@@ -112,7 +112,7 @@ fn list(step: SetupStep, choice: &SetupChoice, placeholder: &str, kind: CreateSe
 // ---- 1: the connection ----
 
 /// Asks the CAD who we are to it.
-pub(super) async fn connection(context: &CommandContext, community: &Community, choice: &SetupChoice) -> Page {
+pub(super) async fn connection(context: &CommandContext, community: &Community, choice: &SetupChoice) -> ReplyPage {
     let title = "Set-up 1/5 · Connection to the CAD";
     let asked = async {
         let cad = community.cad.as_ref().ok_or(RestError::Network { cause: "there is no client for it" })?;
@@ -129,14 +129,14 @@ pub(super) async fn connection(context: &CommandContext, community: &Community, 
             let text = format!(
                 "✅ The CAD knows this bot as part of {name}{plan}, with {servers}.\n\nThe credentials come from the settings of whoever runs the bot; there is nothing to type in here."
             );
-            let mut page = Page::new(title, text, BLUE);
+            let mut page = ReplyPage::new(title, text, BLUE);
             page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Servers, choice, "Continue")])];
             page
         }
         Err(error) => {
             let text =
                 format!("❌ {error}\n\nThe settings are read when the bot starts: after a change, restart it and press **Check again**.");
-            let mut page = Page::new(title, text, YELLOW);
+            let mut page = ReplyPage::new(title, text, YELLOW);
             page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Connect, choice, "Check again")])];
             page
         }
@@ -145,7 +145,7 @@ pub(super) async fn connection(context: &CommandContext, community: &Community, 
 
 // ---- 2: servers ----
 
-async fn servers(context: &CommandContext, community: &Community, choice: &SetupChoice) -> Page {
+async fn servers(context: &CommandContext, community: &Community, choice: &SetupChoice) -> ReplyPage {
     let configured = &community.servers;
     let (known, trouble) = match context.names.servers(community).await {
         Ok(known) => (known.to_vec(), None),
@@ -163,12 +163,12 @@ async fn servers(context: &CommandContext, community: &Community, choice: &Setup
     let all = CreateSelectMenuOption::new("All of them", ALL).description("Also those that are added later");
     let each = configured
         .iter()
-        .take(MOST_OPTIONS - 1)
+        .take(MAX_OPTIONS - 1)
         .map(|server| CreateSelectMenuOption::new(name(server), server.to_string()).description(format!("Server {server}")));
     let options: Vec<CreateSelectMenuOption> = std::iter::once(all).chain(each).collect();
     let most = u8::try_from(options.len().min(MAX_CHOSEN_SERVERS)).unwrap_or(1);
     let select = list(SetupStep::PickServers, choice, "Choose one or more", CreateSelectMenuKind::String { options }).max_values(most);
-    let mut page = Page::new("Set-up 2/5 · Servers", said.join("\n"), BLUE);
+    let mut page = ReplyPage::new("Set-up 2/5 · Servers", said.join("\n"), BLUE);
     page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(SetupStep::Connect, choice)])];
     page
 }
@@ -205,9 +205,9 @@ fn meant<'a>(community: &'a Community, choice: &'a SetupChoice) -> &'a [ServerId
 
 // ---- 3: event source ----
 
-fn way(choice: &SetupChoice) -> Page {
+fn way(choice: &SetupChoice) -> ReplyPage {
     let text = "What does your community play on? It decides how the CAD's events come to this bot.";
-    let mut page = Page::new("Set-up 3/5 · How events arrive", text, BLUE);
+    let mut page = ReplyPage::new("Set-up 3/5 · How events arrive", text, BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
         next(SetupStep::Fivem, choice, "FiveM (with Sonoran's resource)"),
         next(SetupStep::Hub, choice, "ER:LC, Roblox or other"),
@@ -216,7 +216,7 @@ fn way(choice: &SetupChoice) -> Page {
     page
 }
 
-fn fivem(context: &CommandContext, community: &Community, choice: &SetupChoice, since: UnixMs) -> Page {
+fn fivem(context: &CommandContext, community: &Community, choice: &SetupChoice, since: UnixMs) -> ReplyPage {
     let mut said = vec![
         "On FiveM the game server already holds the CAD's live session for its server id, and nobody has documented what a second one does to it. So let the game server forward its events instead:".to_owned(),
     ];
@@ -244,7 +244,7 @@ fn fivem(context: &CommandContext, community: &Community, choice: &SetupChoice, 
     }
     said.push("**3.** Restart the resource, do something in the CAD (go on duty, place a call), and check:".to_owned());
     said.push(first_event(community, choice, since));
-    let mut page = Page::new("Set-up 3/5 · FiveM", said.join("\n"), BLUE);
+    let mut page = ReplyPage::new("Set-up 3/5 · FiveM", said.join("\n"), BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
         button(SetupStep::Fivem, choice, "Check for first event", ButtonStyle::Success),
         next(SetupStep::Presets, choice, "Continue"),
@@ -274,7 +274,7 @@ fn first_event(community: &Community, choice: &SetupChoice, since: UnixMs) -> St
     }
 }
 
-fn hub(community: &Community, choice: &SetupChoice) -> Page {
+fn hub(community: &Community, choice: &SetupChoice) -> ReplyPage {
     let mut said = vec!["Without a FiveM resource the bot holds the CAD's live session itself; nothing has to be installed.".to_owned()];
     for server in meant(community, choice) {
         said.push(match community.status.link_of(*server) {
@@ -287,7 +287,7 @@ fn hub(community: &Community, choice: &SetupChoice) -> Page {
             Link::Off => format!("⚪ Server {server}: SONORAN_HUB is off. Set `SONORAN_HUB=on` and restart the bot."),
         });
     }
-    let mut page = Page::new("Set-up 3/5 · Live session", said.join("\n"), BLUE);
+    let mut page = ReplyPage::new("Set-up 3/5 · Live session", said.join("\n"), BLUE);
     page.rows = vec![CreateActionRow::Buttons(vec![
         button(SetupStep::Hub, choice, "Check again", ButtonStyle::Success),
         next(SetupStep::Presets, choice, "Continue"),
@@ -298,21 +298,21 @@ fn hub(community: &Community, choice: &SetupChoice) -> Page {
 
 // ---- 4: preset ----
 
-fn presets(choice: &SetupChoice) -> Page {
+fn presets(choice: &SetupChoice) -> ReplyPage {
     let options = Preset::ALL
         .into_iter()
         .map(|preset| CreateSelectMenuOption::new(preset.as_str(), preset.as_str()).description(text::cut(preset.describe(), 100)))
         .collect();
     let select = list(SetupStep::PickPreset, choice, "Choose a set of alerts", CreateSelectMenuKind::String { options });
     let text = "What should be posted? Begin with one set; more sets, in other channels too, are `/alerts preset` away.";
-    let mut page = Page::new("Set-up 4/5 · Alerts", text, BLUE);
+    let mut page = ReplyPage::new("Set-up 4/5 · Alerts", text, BLUE);
     page.rows = vec![CreateActionRow::SelectMenu(select), CreateActionRow::Buttons(vec![back(SetupStep::Way, choice)])];
     page
 }
 
 // ---- 5: channel and role ----
 
-fn place(choice: &SetupChoice, trouble: Option<&str>) -> Page {
+fn place(choice: &SetupChoice, trouble: Option<&str>) -> ReplyPage {
     let Some(preset) = choice.preset else { return presets(choice) };
     let channel = choice.channel.map_or_else(|| "not chosen yet".to_owned(), |channel| format!("<#{channel}>"));
     let role = choice.role.map_or_else(|| "nobody".to_owned(), |role| format!("<@&{role}>"));
@@ -325,7 +325,7 @@ fn place(choice: &SetupChoice, trouble: Option<&str>) -> Page {
     let channels =
         CreateSelectMenuKind::Channel { channel_types: Some(vec![ChannelType::Text, ChannelType::News]), default_channels: None };
     let roles = CreateSelectMenuKind::Role { default_roles: None };
-    let mut page = Page::new("Set-up 5/5 · Where", said.join("\n"), if trouble.is_some() { YELLOW } else { BLUE });
+    let mut page = ReplyPage::new("Set-up 5/5 · Where", said.join("\n"), if trouble.is_some() { YELLOW } else { BLUE });
     page.rows = vec![
         CreateActionRow::SelectMenu(list(SetupStep::PickChannel, choice, "The channel for these alerts", channels)),
         CreateActionRow::SelectMenu(list(SetupStep::PickRole, choice, "A role to ping (optional)", roles).min_values(0)),
@@ -337,7 +337,7 @@ fn place(choice: &SetupChoice, trouble: Option<&str>) -> Page {
     page
 }
 
-async fn make_routes(context: &CommandContext, choice: &SetupChoice, asker: Asker) -> Result<Page, Error> {
+async fn make_routes(context: &CommandContext, choice: &SetupChoice, asker: Asker) -> Result<ReplyPage, Error> {
     let (Some(preset), Some(channel)) = (choice.preset, choice.channel) else { return Ok(place(choice, Some("Choose a channel first."))) };
     let servers: Vec<Option<ServerId>> = match choice.servers.as_slice() {
         [] => vec![None],
@@ -369,16 +369,16 @@ fn chosen(choice: &SetupChoice, preset: Preset, channel: ChannelId) -> String {
 
 // ---- done ----
 
-fn done(choice: &SetupChoice, said: &str) -> Page {
+fn done(choice: &SetupChoice, said: &str) -> ReplyPage {
     let text = format!(
         "{said}\n\nSee how it looks with a test alert. Later: `/cad status` tells how the links are, `/alerts list` what is posted where, `/cad notices` sets where trouble is told."
     );
-    let mut page = Page::new("Set-up done", text, GREEN);
+    let mut page = ReplyPage::new("Set-up done", text, GREEN);
     page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Test, choice, "Send test alert"), back(SetupStep::Presets, choice)])];
     page
 }
 
-async fn test(context: &CommandContext, choice: &SetupChoice, asker: Asker) -> Result<Page, Error> {
+async fn test(context: &CommandContext, choice: &SetupChoice, asker: Asker) -> Result<ReplyPage, Error> {
     let topic = choice.preset.and_then(|preset| preset.routes().first().map(|(topic, ..)| *topic)).unwrap_or(Topic::Emergency);
     let routing = context.store.routing_now();
     let route = routing

@@ -6,14 +6,14 @@ use serde_json::Value;
 use serenity::all::CreateModal;
 
 use crate::cad::rest::{Template, TemplateField};
-use crate::commands::forms::{Input, LABEL, Typed};
+use crate::commands::forms::{FormValues, Input, LABEL};
 use crate::commands::wording::and;
 use crate::render::text::{self, SafeText};
 
 /// Inputs of a form.
-const MOST: usize = 5;
+const MAX_INPUTS: usize = 5;
 /// Longest id of an input (UTF-16 units).
-const LONGEST_ID: usize = 100;
+const MAX_ID_LENGTH: usize = 100;
 /// Parts of the names of field types that are typed into: the CAD documents no list of them.
 const TYPED: [&str; 9] = ["text", "input", "string", "number", "select", "dropdown", "status", "address", "postal"];
 
@@ -48,7 +48,7 @@ impl<'a> Layout<'a> {
     pub(super) fn of(template: &'a Template) -> Result<Self, String> {
         let usable = |field: &&TemplateField| !field.locked && !field.uid.is_empty();
         let all = || template.sections.iter().flat_map(|section| &section.fields).filter(usable);
-        let fits = |field: &TemplateField| can_be_typed(field) && text::units(&field.uid) <= LONGEST_ID;
+        let fits = |field: &TemplateField| can_be_typed(field) && text::units(&field.uid) <= MAX_ID_LENGTH;
         let (typed, other): (Vec<&TemplateField>, Vec<&TemplateField>) = all().partition(|field| fits(field));
         if let Some(field) = other.iter().find(|field| field.required) {
             return Err(format!(
@@ -57,14 +57,14 @@ impl<'a> Layout<'a> {
             ));
         }
         let (required, optional): (Vec<_>, Vec<_>) = typed.into_iter().partition(|field| field.required);
-        if required.len() > MOST {
+        if required.len() > MAX_INPUTS {
             return Err(format!(
-                "This layout wants {} fields, and a form has room for {MOST}: make this call in the CAD, or choose another layout.",
+                "This layout wants {} fields, and a form has room for {MAX_INPUTS}: make this call in the CAD, or choose another layout.",
                 required.len()
             ));
         }
         let mut asked: Vec<&TemplateField> = required.into_iter().chain(optional).collect();
-        let mut left = asked.split_off(asked.len().min(MOST));
+        let mut left = asked.split_off(asked.len().min(MAX_INPUTS));
         left.extend(other);
         if asked.is_empty() {
             return Err("This layout has no fields to type into: make this call in the CAD.".to_owned());
@@ -105,7 +105,7 @@ impl<'a> Layout<'a> {
     }
 
     /// The typed values in the CAD's form; else a sentence.
-    pub(super) fn values(&self, typed: &Typed) -> Result<BTreeMap<String, Value>, String> {
+    pub(super) fn values(&self, typed: &FormValues) -> Result<BTreeMap<String, Value>, String> {
         let mut values = BTreeMap::new();
         for field in &self.asked {
             let Some(value) = typed.get(&field.uid) else { continue };

@@ -15,18 +15,18 @@ pub(super) async fn list(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let actor = cad_args::actor_of(ctx)?;
-    let acting = ctx.data().acting(actor.guild)?;
-    acting.rule_of(actor.guild)?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
+    cad_actions.rule_of(actor.guild)?;
     let only = match server {
-        Some(_) => Some(cad_args::server(&acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(&cad_actions, &actor, server).await?),
         None => None,
     };
-    let mut open = cad_args::open_calls(&acting, &cad_args::labels(ctx.data(), actor.guild)).await?;
+    let mut open = cad_args::open_calls(&cad_actions, &cad_args::labels(ctx.data(), actor.guild)).await?;
     open.retain(|call| only.is_none_or(|server| call.on.server == server));
     if open.is_empty() {
         return reply::say(ctx, "Nothing is open. `/call new` makes a call.").await;
     }
-    let several = acting.servers().len() > 1 && only.is_none();
+    let several = cad_actions.servers().len() > 1 && only.is_none();
     let lines: Vec<String> =
         (open.iter()).map(|call| if several { format!("{} · server {}", call.line(), call.on.server) } else { call.line() }).collect();
     reply::list(ctx, &format!("Open calls: {}", open.len()), &lines, BLUE).await

@@ -9,11 +9,11 @@ use super::layout;
 use super::layout::Layout;
 use crate::actions::{Actor, CadAction};
 use crate::authorization::Permission;
-use crate::cad::rest::{NewCustomDispatch, NewDispatch, Target, Template};
+use crate::cad::rest::{NewCustomDispatch, NewDispatch, Template, UnitSelector};
 use crate::commands::context::{CommandContext, Context};
 use crate::commands::custom_id::{CustomId, NewCallOptions};
 use crate::commands::errors::Error;
-use crate::commands::forms::{Input, Typed};
+use crate::commands::forms::{FormValues, Input};
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, cad_args, choices, forms};
 use crate::render::Labels;
@@ -41,10 +41,10 @@ pub(super) async fn new(
 ) -> Result<(), Error> {
     let (actor, context) = (cad_args::actor_of(ctx)?, ctx.data());
     let community = context.community(actor.guild)?;
-    let acting = context.acting(actor.guild)?;
-    acting.rule_of(actor.guild)?;
+    let cad_actions = context.cad_actions(actor.guild)?;
+    cad_actions.rule_of(actor.guild)?;
     let server = match server {
-        Some(_) => Some(cad_args::server(&acting, &actor, server).await?),
+        Some(_) => Some(cad_args::server(&cad_actions, &actor, server).await?),
         None => None,
     };
     let Some(typed) = template else {
@@ -68,8 +68,8 @@ pub(super) async fn new(
 async fn template(ctx: Context<'_>, partial: &str) -> CreateAutocompleteResponse {
     let none = CreateAutocompleteResponse::new;
     let Ok(actor) = cad_args::actor_of(ctx) else { return none() };
-    let (Ok(acting), Ok(community)) = (ctx.data().acting(actor.guild), ctx.data().community(actor.guild)) else { return none() };
-    if !acting.may_see(&actor).await {
+    let (Ok(cad_actions), Ok(community)) = (ctx.data().cad_actions(actor.guild), ctx.data().community(actor.guild)) else { return none() };
+    if !cad_actions.may_see(&actor).await {
         return CreateAutocompleteResponse::new();
     }
     let asked = tokio::time::timeout(PATIENCE, ctx.data().names.layouts(&community, &actor)).await;
@@ -105,9 +105,9 @@ pub(in crate::commands) async fn made(
     context: &CommandContext,
     who: &Actor,
     wanted: &NewCallOptions,
-    typed: &Typed,
+    typed: &FormValues,
 ) -> Result<String, Error> {
-    let acting = context.acting(who.guild)?;
+    let cad_actions = context.cad_actions(who.guild)?;
     if let Some((layout, version)) = wanted.layout {
         let known = context.names.layouts(&*context.community(who.guild)?, who).await?;
         let current = known.iter().find(|known| known.id == layout && layout::version(known) == version);
@@ -116,8 +116,8 @@ pub(in crate::commands) async fn made(
         };
         let layout = Layout::of(current).map_err(Error::Refused)?;
         let values = layout.values(typed).map_err(Error::Refused)?;
-        let server = cad_args::server(&acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
-        let target = Target::Idents(Vec::new());
+        let server = cad_args::server(&cad_actions, who, wanted.server.map(|server| i64::from(server.0))).await?;
+        let target = UnitSelector::Idents(Vec::new());
         let new = NewCustomDispatch {
             template: current.id,
             values,
@@ -126,7 +126,7 @@ pub(in crate::commands) async fn made(
             meta: BTreeMap::new(),
             delete_after_minutes: None,
         };
-        let said = acting.act(who, server, CadAction::NewFromTemplate(Box::new(new))).await?;
+        let said = cad_actions.act(who, server, CadAction::NewFromTemplate(Box::new(new))).await?;
         let left = layout.left_out();
         return Ok(if left.is_empty() {
             said
@@ -136,10 +136,10 @@ pub(in crate::commands) async fn made(
     }
     let labels = cad_args::labels(context, who.guild);
     let priority = priority(&labels, typed.get("priority")).ok_or_else(|| Error::refused("The priority must be 1, 2 or 3."))?;
-    let server = cad_args::server(&acting, who, wanted.server.map(|server| i64::from(server.0))).await?;
+    let server = cad_args::server(&cad_actions, who, wanted.server.map(|server| i64::from(server.0))).await?;
     let attach = match wanted.attach {
         Some(attach) => attach,
-        None => !acting.account(who, Permission::SelfDispatch).await?.is_some_and(|member| member.permissions.contains("dispatch")),
+        None => !cad_actions.account(who, Permission::SelfDispatch).await?.is_some_and(|member| member.permissions.contains("dispatch")),
     };
     let text = |id: &str| typed.get(id).map(str::to_owned);
     let new = NewDispatch {
@@ -152,7 +152,7 @@ pub(in crate::commands) async fn made(
         description: text("description"),
         ..NewDispatch::default()
     };
-    Ok(acting.act(who, server, CadAction::New(Box::new(new), attach)).await?)
+    Ok(cad_actions.act(who, server, CadAction::New(Box::new(new), attach)).await?)
 }
 
 /// A number, or the community's word for it; 2 if nothing was typed.

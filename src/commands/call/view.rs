@@ -17,11 +17,11 @@ pub(super) async fn view(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let actor = cad_args::actor_of(ctx)?;
-    let acting = ctx.data().acting(actor.guild)?;
-    let buttons = acting.rule_of(actor.guild)?.buttons;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
+    let buttons = cad_actions.rule_of(actor.guild)?.buttons;
     let on = cad_args::call(ctx, &actor, &call).await?;
     let (labels, now) = (cad_args::labels(ctx.data(), actor.guild), ctx.data().clock.now());
-    let card = acting.look(on.server, move |world| {
+    let card = cad_actions.look(on.server, move |world| {
         let view = View { world, server: on.server, labels: &labels, style: Style::Card, roles: &[], test: false, buttons, now };
         render::card(on.subject, &view)
     });

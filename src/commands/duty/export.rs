@@ -2,14 +2,14 @@
 
 use serenity::all::CreateAttachment;
 
-use super::report::{Scope, Zone, cut_short, name, nothing};
+use super::report::{ReportScope, Zone, cut_short, name, nothing};
 use crate::clock::UnixMs;
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::reply::Page;
+use crate::commands::reply::ReplyPage;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, csv, reply};
-use crate::store::duty::{Session, Span};
+use crate::store::duty::{DutySession, Span};
 
 const COLUMNS: &str = "member,callsign,department,account,server,began,ended,seconds,joined_late,logout_missed";
 
@@ -30,7 +30,7 @@ pub(super) async fn export(
     let shared = share.unwrap_or(false);
     ctx.defer_response(!shared).await?;
     let context = ctx.data();
-    let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
+    let scope = ReportScope::new(context, guild_of(ctx)?, days, server).await?;
     let sessions = scope.sessions(context).await?;
     if sessions.is_empty() {
         return Err(Error::Refused(nothing(&scope)));
@@ -49,11 +49,11 @@ pub(super) async fn export(
         format!("Times are of {}; `seconds` counts the whole session, until now if it lasts.", scope.zone.name),
     ];
     lines.extend(cut_short(sessions.len()));
-    reply::enclose(ctx, vec![Page::new("📄 Duty export", lines.join("\n"), reply::BLUE)], vec![file], shared).await
+    reply::enclose(ctx, vec![ReplyPage::new("📄 Duty export", lines.join("\n"), reply::BLUE)], vec![file], shared).await
 }
 
 /// The oldest first.
-fn table(sessions: &[Session], now: UnixMs, zone: &Zone) -> String {
+fn table(sessions: &[DutySession], now: UnixMs, zone: &Zone) -> String {
     let mut out = format!("{COLUMNS}\r\n");
     for session in sessions.iter().rev() {
         let time = |at: UnixMs| zone.say(at, "%Y-%m-%dT%H:%M:%S%:z");

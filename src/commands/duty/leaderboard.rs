@@ -2,16 +2,16 @@
 
 use tenfour_chart::{self as chart, Bars, Chart, Heading, Measure, Row};
 
-use super::report::{Scope, Tally, by_department, by_member, cut_short, drawn, nothing, safe};
+use super::report::{ReportScope, Tally, by_department, by_member, cut_short, drawn, nothing, safe};
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::options::{By, ByChoice};
-use crate::commands::reply::Page;
+use crate::commands::reply::ReplyPage;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, reply};
 
 /// Members listed in words; the chart shows more.
-const MOST: usize = 10;
+const MAX_LINES: usize = 10;
 const FILE: &str = "duty-leaderboard.png";
 
 /// Hours on duty as a chart, most first
@@ -32,7 +32,7 @@ pub(super) async fn leaderboard(
     let shared = share.unwrap_or(false);
     ctx.defer_response(!shared).await?;
     let context = ctx.data();
-    let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
+    let scope = ReportScope::new(context, guild_of(ctx)?, days, server).await?;
     let sessions = scope.sessions(context).await?;
     if sessions.is_empty() {
         return Err(Error::Refused(nothing(&scope)));
@@ -49,7 +49,7 @@ pub(super) async fn leaderboard(
     let mut lines = lines(&tallies);
     lines.push(format!("-# {} · sessions that last count until now", scope.subtitle()));
     lines.extend(cut_short(sessions.len()));
-    reply::enclose(ctx, vec![Page::new(format!("🏆 {what}"), lines.join("\n"), reply::BLUE).picture(FILE)], vec![file], shared).await
+    reply::enclose(ctx, vec![ReplyPage::new(format!("🏆 {what}"), lines.join("\n"), reply::BLUE).picture(FILE)], vec![file], shared).await
 }
 
 fn lines(tallies: &[Tally]) -> Vec<String> {
@@ -58,8 +58,8 @@ fn lines(tallies: &[Tally]) -> Vec<String> {
         let sessions = counted(tally.sessions, "session", "sessions");
         format!("{}. **{}**{note} · {} in {sessions}", nth + 1, safe(&tally.name), chart::duration(tally.ms))
     };
-    let mut lines: Vec<String> = tallies.iter().take(MOST).enumerate().map(line).collect();
-    if let Some(more) = tallies.len().checked_sub(MOST).filter(|more| *more > 0) {
+    let mut lines: Vec<String> = tallies.iter().take(MAX_LINES).enumerate().map(line).collect();
+    if let Some(more) = tallies.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
         lines.push(format!("… and {more} more."));
     }
     lines
@@ -67,6 +67,6 @@ fn lines(tallies: &[Tally]) -> Vec<String> {
 
 /// For people who can't see the picture.
 fn plainly(tallies: &[Tally]) -> String {
-    let said: Vec<String> = tallies.iter().take(MOST).map(|tally| format!("{} {}", tally.name, chart::duration(tally.ms))).collect();
+    let said: Vec<String> = tallies.iter().take(MAX_LINES).map(|tally| format!("{} {}", tally.name, chart::duration(tally.ms))).collect();
     format!("{}.", said.join(", "))
 }

@@ -2,15 +2,15 @@
 
 use tenfour_chart as chart;
 
-use super::report::{Hours, Scope, cut_short, is_of, name, nothing, safe, shown};
+use super::report::{Hours, ReportScope, cut_short, is_of, name, nothing, safe, shown};
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
 use crate::commands::wording::counted;
 use crate::commands::{autocomplete, reply};
-use crate::store::duty::{Session, Span};
+use crate::store::duty::{DutySession, Span};
 
 /// Limit on listed sessions; the total counts all.
-const MOST: usize = 100;
+const MAX_SESSIONS_LISTED: usize = 100;
 
 /// Sessions on duty: who, from when to when
 #[poise::command(slash_command, guild_only)]
@@ -37,16 +37,16 @@ pub(super) async fn log(
     let shared = share.unwrap_or(false);
     ctx.defer_response(!shared).await?;
     let context = ctx.data();
-    let scope = Scope::new(context, guild_of(ctx)?, days, server).await?;
+    let scope = ReportScope::new(context, guild_of(ctx)?, days, server).await?;
     let all = scope.sessions(context).await?;
     if all.is_empty() {
         return Err(Error::Refused(nothing(&scope)));
     }
     let looked_at = all.len();
     let of_department =
-        |session: &&Session| department.as_deref().is_none_or(|d| session.department.to_lowercase() == d.trim().to_lowercase());
-    let of_member = |session: &&Session| member.as_deref().is_none_or(|m| is_of(session, m));
-    let found: Vec<&Session> = all.iter().filter(of_department).filter(of_member).collect();
+        |session: &&DutySession| department.as_deref().is_none_or(|d| session.department.to_lowercase() == d.trim().to_lowercase());
+    let of_member = |session: &&DutySession| member.as_deref().is_none_or(|m| is_of(session, m));
+    let found: Vec<&DutySession> = all.iter().filter(of_department).filter(of_member).collect();
     if found.is_empty() {
         return Err(Error::Refused(format!(
             "Nobody like that was on duty {}: choose from the list that shows while you type, or ask for more `days:`.",
@@ -58,12 +58,12 @@ pub(super) async fn log(
     reply::list_to(ctx, "🕒 Duty log", &lines, reply::BLUE, shared).await
 }
 
-fn lines(found: &[&Session], scope: &Scope) -> Vec<String> {
+fn lines(found: &[&DutySession], scope: &ReportScope) -> Vec<String> {
     let total = Hours::of(found.iter().copied(), scope.span).ms();
     let count = counted(found.len(), "session", "sessions");
     let mut lines = vec![format!("**{count}, {}** {}.", chart::duration(total), scope.words()), String::new()];
-    lines.extend(found.iter().take(MOST).map(|session| line(session, scope.span)));
-    if let Some(more) = found.len().checked_sub(MOST).filter(|more| *more > 0) {
+    lines.extend(found.iter().take(MAX_SESSIONS_LISTED).map(|session| line(session, scope.span)));
+    if let Some(more) = found.len().checked_sub(MAX_SESSIONS_LISTED).filter(|more| *more > 0) {
         lines.push(format!("… and {more} older ones: `/duty export` has them all."));
     }
     if found.iter().any(|session| session.missed) {
@@ -76,7 +76,7 @@ fn lines(found: &[&Session], scope: &Scope) -> Vec<String> {
 }
 
 /// `<t:…:f> – <t:…:t> · **1 h 5 min** · Ann · A-12 · Fire ✂️`
-fn line(session: &Session, span: Span) -> String {
+fn line(session: &DutySession, span: Span) -> String {
     let began = format!("<t:{}:f>", session.began.secs());
     let ended = session.ended.map_or_else(|| "now".to_owned(), |at| format!("<t:{}:t>", at.secs()));
     // Even if part of it is before the span: the line shows the whole session.
@@ -101,7 +101,7 @@ mod tests {
     fn the_log_in_words() {
         const HOUR: i64 = 3_600_000;
         let span = Span { from: UnixMs(HOUR), to: UnixMs(10 * HOUR) };
-        let scope = Scope { span, days: 1, server: None, zone: Zone::utc(), community: CommunityId::new("c") };
+        let scope = ReportScope { span, days: 1, server: None, zone: Zone::utc(), community: CommunityId::new("c") };
         let lasting = session("u", "Ann *Lee*", "A-12", "Fire", 8 * HOUR, None);
         let mut missed = session("", "", "C-3", "", 0, Some(2 * HOUR));
         (missed.missed, missed.joined_late) = (true, true);

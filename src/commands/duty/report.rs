@@ -15,7 +15,7 @@ use crate::commands::wording::counted;
 use crate::ids::CommunityId;
 use crate::ids::{GuildId, Ident, ServerId};
 use crate::render::text::{self, SafeText};
-use crate::store::duty::{MOST_SESSIONS, Member, Session, Span, Which};
+use crate::store::duty::{DutyMember, DutySession, MAX_SESSIONS, Span, Which};
 
 /// Days covered by default.
 const DAYS: u32 = 7;
@@ -25,7 +25,7 @@ const NAME: usize = 60;
 
 /// The span, time zone and server of a report.
 #[derive(Clone, Debug)]
-pub(in crate::commands) struct Scope {
+pub(in crate::commands) struct ReportScope {
     pub(in crate::commands) span: Span,
     pub(in crate::commands) days: u32,
     pub(in crate::commands) server: Option<ServerId>,
@@ -33,7 +33,7 @@ pub(in crate::commands) struct Scope {
     pub(in crate::commands) community: CommunityId,
 }
 
-impl Scope {
+impl ReportScope {
     /// From the options: up to now.
     pub(in crate::commands) async fn new(
         context: &CommandContext,
@@ -65,7 +65,7 @@ impl Scope {
         format!("{from} to {to} · {}{server}", self.zone.name)
     }
 
-    pub(in crate::commands) async fn sessions(&self, context: &CommandContext) -> Result<Vec<Session>, Error> {
+    pub(in crate::commands) async fn sessions(&self, context: &CommandContext) -> Result<Vec<DutySession>, Error> {
         let which = Which { community: self.community.clone(), server: self.server, span: self.span };
         Ok(context.store.sessions(which).await?)
     }
@@ -73,7 +73,7 @@ impl Scope {
 
 /// Added if an answer couldn't hold everything.
 pub(in crate::commands) fn cut_short(sessions: usize) -> Option<String> {
-    (sessions >= MOST_SESSIONS).then(|| format!("-# Only the last {MOST_SESSIONS} sessions were looked at: ask for fewer days."))
+    (sessions >= MAX_SESSIONS).then(|| format!("-# Only the last {MAX_SESSIONS} sessions were looked at: ask for fewer days."))
 }
 
 /// Local time.
@@ -129,9 +129,9 @@ pub(in crate::commands) struct Tally {
 }
 
 /// The key of a session's hours: its member, or the number if the unit is known only by that.
-type Whose = (Member, Option<(ServerId, Ident)>);
+type Whose = (DutyMember, Option<(ServerId, Ident)>);
 
-fn whose(session: &Session) -> Whose {
+fn whose(session: &DutySession) -> Whose {
     let nameless = session.account.is_empty() && session.name.is_empty() && session.callsign.is_empty();
     (session.member(), nameless.then_some((session.server, session.ident)))
 }
@@ -141,13 +141,13 @@ fn whose(session: &Session) -> Whose {
 pub(super) struct Hours(HashMap<Whose, Vec<(UnixMs, UnixMs)>>);
 
 impl Hours {
-    pub(super) fn of<'a>(sessions: impl IntoIterator<Item = &'a Session>, span: Span) -> Self {
+    pub(super) fn of<'a>(sessions: impl IntoIterator<Item = &'a DutySession>, span: Span) -> Self {
         let mut hours = Self::default();
         sessions.into_iter().for_each(|session| hours.add(session, span));
         hours
     }
 
-    fn add(&mut self, session: &Session, span: Span) {
+    fn add(&mut self, session: &DutySession, span: Span) {
         let from = session.began.max(span.from);
         self.0.entry(whose(session)).or_default().push((from, from.plus(session.within(span))));
     }
@@ -169,7 +169,7 @@ fn covered(mut pieces: Vec<(UnixMs, UnixMs)>) -> i64 {
 }
 
 /// Hours by member, most first. Names are those of the latest session.
-pub(in crate::commands) fn by_member(sessions: &[Session], span: Span) -> Vec<Tally> {
+pub(in crate::commands) fn by_member(sessions: &[DutySession], span: Span) -> Vec<Tally> {
     let mut tallies: HashMap<Whose, (Tally, Hours)> = HashMap::new();
     for session in sessions {
         // The newest come first.
@@ -182,7 +182,7 @@ pub(in crate::commands) fn by_member(sessions: &[Session], span: Span) -> Vec<Ta
 }
 
 /// Hours by department, most first: those of each member there, added up.
-pub(in crate::commands) fn by_department(sessions: &[Session], span: Span) -> Vec<Tally> {
+pub(in crate::commands) fn by_department(sessions: &[DutySession], span: Span) -> Vec<Tally> {
     let mut tallies: HashMap<String, (Tally, Hours)> = HashMap::new();
     for session in sessions {
         let (tally, hours) = tallies.entry(session.department.to_lowercase()).or_insert_with(|| {
@@ -202,13 +202,13 @@ fn sorted(mut tallies: Vec<Tally>) -> Vec<Tally> {
 }
 
 /// A unit's label: name, else callsign, else number.
-pub(in crate::commands) fn name(session: &Session) -> String {
+pub(in crate::commands) fn name(session: &DutySession) -> String {
     let known = [&session.name, &session.callsign].into_iter().find(|text| text::visible(Some(text)).is_some());
     known.cloned().unwrap_or_else(|| format!("Unit {}", session.ident))
 }
 
 /// Callsign and department, if they add to the name.
-fn note(session: &Session) -> String {
+fn note(session: &DutySession) -> String {
     let callsign = Some(&session.callsign).filter(|callsign| !callsign.is_empty() && **callsign != name(session));
     let department = Some(&session.department).filter(|department| !department.is_empty());
     [callsign, department].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" · ")
@@ -220,10 +220,10 @@ pub(in crate::commands) fn safe(raw: &str) -> SafeText {
 }
 
 /// Whether a session matches what was typed: a choice from the list (an account, or name and callsign), or a part of either.
-pub(in crate::commands) fn is_of(session: &Session, wanted: &str) -> bool {
+pub(in crate::commands) fn is_of(session: &DutySession, wanted: &str) -> bool {
     let wanted = wanted.trim().to_lowercase();
     match &session.member() {
-        Member::Account(account) if account.to_lowercase() == wanted => true,
+        DutyMember::Account(account) if account.to_lowercase() == wanted => true,
         _ => shown(&session.name, &session.callsign).to_lowercase().contains(&wanted),
     }
 }
@@ -234,7 +234,7 @@ pub(in crate::commands) fn shown(name: &str, callsign: &str) -> String {
 }
 
 /// The hint if there are no sessions.
-pub(in crate::commands) fn nothing(scope: &Scope) -> String {
+pub(in crate::commands) fn nothing(scope: &ReportScope) -> String {
     format!(
         "Nobody was on duty {}, as far as the bot has seen: it counts from logins and logouts in the CAD since it runs. Try more `days:`, or see `/cad status` for whether events arrive.",
         scope.words()
@@ -258,8 +258,8 @@ pub(super) mod tests {
         department: &str,
         began: i64,
         ended: Option<i64>,
-    ) -> Session {
-        Session {
+    ) -> DutySession {
+        DutySession {
             id: 1,
             server: ServerId(1),
             ident: Ident(7),
@@ -316,7 +316,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_hour_with_two_identifiers_is_one_hour() {
-        let elsewhere = |session: Session| Session { server: ServerId(2), ident: Ident(8), ..session };
+        let elsewhere = |session: DutySession| DutySession { server: ServerId(2), ident: Ident(8), ..session };
         let sessions = [
             session("u1", "Ann", "A-1", "Police", 2_000, Some(6_000)),
             // In parallel, on another server and in another department; nested; after a gap; past the span's end.
@@ -335,7 +335,7 @@ pub(super) mod tests {
     #[test]
     fn units_of_which_only_the_number_is_known_are_not_one() {
         let known = session("", "", "", "", 2_000, Some(3_000));
-        let sessions = [known.clone(), Session { ident: Ident(8), ..known.clone() }, Session { server: ServerId(2), ..known }];
+        let sessions = [known.clone(), DutySession { ident: Ident(8), ..known.clone() }, DutySession { server: ServerId(2), ..known }];
         assert_eq!(by_member(&sessions, SPAN).iter().map(|tally| tally.ms).collect::<Vec<_>>(), [1_000; 3]);
         assert_eq!(by_department(&sessions, SPAN)[0].note, "3 members");
     }

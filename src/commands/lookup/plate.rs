@@ -1,7 +1,7 @@
 //! `/lookup plate`.
 
 use super::records::show;
-use crate::cad::rest::Wanted;
+use crate::cad::rest::LookupKind;
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
 
@@ -19,5 +19,5 @@ pub(super) async fn plate(
     if plate.trim().is_empty() {
         return Err(Error::refused("Type a plate, or a part of it with `partial:True`."));
     }
-    show(ctx, Wanted::Plate(plate), partial == Some(true), open_in_cad == Some(true)).await
+    show(ctx, LookupKind::Plate(plate), partial == Some(true), open_in_cad == Some(true)).await
 }

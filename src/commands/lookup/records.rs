@@ -4,7 +4,7 @@ use serde_json::{Map, json};
 
 use crate::actions::ActionError;
 use crate::authorization::{Need, Permission};
-use crate::cad::rest::{Lookup, Notify, Object, Wanted};
+use crate::cad::rest::{Lookup, LookupKind, Notify, Object};
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::wording::counted;
@@ -14,17 +14,17 @@ use crate::render::text::{self, safe};
 use crate::render::{self, Message};
 
 /// Records shown.
-const MOST: usize = 5;
+const MAX_RECORDS_SHOWN: usize = 5;
 
 /// Looks it up and shows the result. The command was deferred before.
-pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_in_cad: bool) -> Result<(), Error> {
+pub(super) async fn show(ctx: Context<'_>, wanted: LookupKind, partial: bool, open_in_cad: bool) -> Result<(), Error> {
     let actor = cad_args::actor_of(ctx)?;
     let community = ctx.data().community(actor.guild)?;
-    let acting = ctx.data().acting(actor.guild)?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
     let (all, found) = cad_args::patiently(ctx, async {
         // The CAD doesn't check permissions for this.
         let need = Need { permission: Permission::PoliceRecords, on_duty: None };
-        let all = match acting.may(&actor, community.first_server(), need).await {
+        let all = match cad_actions.may(&actor, community.first_server(), need).await {
             Ok(()) => true,
             // It would be the same request again, and nobody waits for that twice.
             Err(refused @ ActionError::Unread(_)) => return Err(refused),
@@ -32,7 +32,7 @@ pub(super) async fn show(ctx: Context<'_>, wanted: Wanted, partial: bool, open_i
         };
         // Results that open in the CAD can't be filtered there.
         let notify = (open_in_cad && all).then_some(Notify::Discord(actor.user.0));
-        let found = acting.lookup(&actor, &Lookup { wanted, types: Vec::new(), partial, notify }).await?;
+        let found = cad_actions.lookup(&actor, &Lookup { wanted, types: Vec::new(), partial, notify }).await?;
         Ok((all, found))
     })
     .await?;
@@ -78,7 +78,7 @@ impl Found {
     }
 
     fn page(&self) -> Message {
-        let embeds = self.records.iter().take(MOST).map(render::found).collect::<Vec<_>>();
+        let embeds = self.records.iter().take(MAX_RECORDS_SHOWN).map(render::found).collect::<Vec<_>>();
         let mut message = render::limits::fit(Message { embeds, ..Message::default() });
         let shown = message.embeds.len();
         let said = text::line(&counted(self.count, "record", "records"), 40);

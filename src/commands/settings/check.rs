@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::file::{File, Named};
-use crate::authorization::ActingRule;
+use super::file::{Named, SettingsFile};
+use crate::authorization::ActionRule;
 use crate::clock::UnixMs;
 use crate::commands::checks::{ChannelAccess, Standpoint};
 use crate::commands::context::CommandContext;
@@ -14,7 +14,7 @@ use crate::commands::errors::Error;
 use crate::commands::route_wording::{not_configured, not_in_forum, not_pinged};
 use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::render::text;
-use crate::route::{Escalation, Step, Threads};
+use crate::route::{Escalation, EscalationStep, Threads};
 use crate::store::settings::{BoardSetting, RouteKey, Settings};
 
 /// A guild's channels, roles, and the bot's permissions, as an import needs them. Three requests to Discord.
@@ -106,15 +106,15 @@ impl GuildSnapshot {
     ///
     /// # Errors
     /// Every problem, as sentences that begin with their places in the file.
-    pub(in super::super) fn settle(&self, file: File, servers: &[ServerId]) -> Result<Settings, Vec<String>> {
+    pub(in super::super) fn settle(&self, file: SettingsFile, servers: &[ServerId]) -> Result<Settings, Vec<String>> {
         let mut said = Said::default();
         let mut settings = Settings { labels: file.labels, quiet: file.quiet, ..Settings::default() };
-        if let Some(acting) = file.acting {
-            let role = acting.role.as_ref().map(|role| self.role(role)).transpose();
+        if let Some(action_rule) = file.action_rule {
+            let role = action_rule.role.as_ref().map(|role| self.role(role)).transpose();
             let role = said.keep("acting.role", role).flatten();
-            let emergency_role = acting.emergency_role.as_ref().map(|role| self.role(role)).transpose();
+            let emergency_role = action_rule.emergency_role.as_ref().map(|role| self.role(role)).transpose();
             let emergency_role = said.keep("acting.emergency_role", emergency_role).flatten();
-            settings.acting = ActingRule { role, buttons: acting.buttons, emergency: acting.emergency, emergency_role };
+            settings.action_rule = ActionRule { role, buttons: action_rule.buttons, emergency: action_rule.emergency, emergency_role };
         }
         let mut seen: BTreeMap<RouteKey, String> = BTreeMap::new();
         for route in file.routes {
@@ -131,7 +131,7 @@ impl GuildSnapshot {
                 if let Some(role) = said.keep(&at(&format!("escalation[{nth}].role")), self.role(role)) {
                     // As many as are allowed, without duplicates: the parser ensured it.
                     // The store knows the times: it sees which steps are new.
-                    let _fits = escalation.set(Step { minutes: *minutes, role, since: UnixMs(0) });
+                    let _fits = escalation.set(EscalationStep { minutes: *minutes, role, since: UnixMs(0) });
                 }
             }
             let mut route = route.at(channel, access.is_forum(), role.flatten());

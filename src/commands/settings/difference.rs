@@ -17,7 +17,7 @@ const FILTER: usize = 300;
 /// One line per difference; none for equal settings.
 pub(in super::super) fn difference(before: &Settings, after: &Settings, now: UnixMs) -> Vec<String> {
     // Destructured, so that new settings aren't forgotten here.
-    let Settings { routes, boards, notices, labels, quiet, acting } = after;
+    let Settings { routes, boards, notices, labels, quiet, action_rule } = after;
     let mut lines = Vec::new();
     for route in routes {
         match before.routes.iter().find(|known| known.key() == route.key()) {
@@ -50,8 +50,12 @@ pub(in super::super) fn difference(before: &Settings, after: &Settings, now: Uni
         let word = |quiet: &Option<Quiet>| quiet.as_ref().map_or_else(|| "none".to_owned(), Quiet::sentence);
         lines.push(format!("✏️ Quiet hours: {} → {}", word(&before.quiet), word(quiet)));
     }
-    if before.acting != *acting {
-        lines.push(format!("✏️ Acting in the CAD: {} → {}", route_wording::acting(&before.acting), route_wording::acting(acting)));
+    if before.action_rule != *action_rule {
+        lines.push(format!(
+            "✏️ Acting in the CAD: {} → {}",
+            route_wording::action_rule(&before.action_rule),
+            route_wording::action_rule(action_rule)
+        ));
     }
     lines
 }

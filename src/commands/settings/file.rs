@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::authorization::ActingRule;
+use crate::authorization::ActionRule;
 use crate::clock::UnixMs;
 use crate::commands::options::{STYLES, style_word};
 use crate::commands::wording::counted;
@@ -18,22 +18,22 @@ use crate::ids::{ChannelId, GuildId, RoleId, ServerId};
 use crate::render::labels::Form;
 use crate::render::{Labels, Style, text};
 use crate::route::{
-    AttentionError, BoardKind, Criterion, Escalation, Filter, KnownPriorities, LONGEST_MINUTES, Listens, MOST_STEPS, Mute, Quiet,
-    RouteSpec, Rule, Threads, When,
+    AttentionError, BoardKind, Criterion, Escalation, Filter, KnownPriorities, Listens, MAX_MINUTES, MAX_STEPS, Mute, Quiet, RouteSpec,
+    Rule, Threads, When,
 };
-use crate::store::settings::{MOST_BOARDS, MOST_ROUTES, RouteSetting, Settings};
+use crate::store::settings::{MAX_BOARDS, MOST_ROUTES, RouteSetting, Settings};
 
 /// The file's format name.
 const FORMAT: &str = "tenfour-settings";
 /// Its version. A change that older versions would misread raises it.
 const VERSION: u64 = 1;
 /// Limit on reported problems: the rest is counted.
-const MOST_PROBLEMS: usize = 100;
+const MAX_PROBLEMS: usize = 100;
 /// Longest pause after a ping (s), as `/alerts ping` takes it.
-pub(in super::super) const LONGEST_COOLDOWN_S: u64 = 3_600;
+pub(in super::super) const MAX_COOLDOWN_S: u64 = 3_600;
 
 /// The names to look up: the guild's own.
-pub(in super::super) trait Names {
+pub(in super::super) trait NameLookup {
     fn channel(&self, id: ChannelId) -> Option<String>;
     fn role(&self, id: RoleId) -> Option<String>;
 }
@@ -63,7 +63,7 @@ pub(in super::super) struct FileRoute {
 
 /// How members may act in the CAD.
 #[derive(Clone, Debug)]
-pub(in super::super) struct FileActing {
+pub(in super::super) struct FileActionRule {
     pub(in super::super) role: Option<Named>,
     pub(in super::super) buttons: bool,
     pub(in super::super) emergency: bool,
@@ -82,13 +82,13 @@ pub(in super::super) struct FileBoard {
 
 /// The content of a file.
 #[derive(Clone, Debug, Default)]
-pub(in super::super) struct File {
+pub(in super::super) struct SettingsFile {
     pub(in super::super) routes: Vec<FileRoute>,
     pub(in super::super) boards: Vec<FileBoard>,
     pub(in super::super) notices: Option<Named>,
     pub(in super::super) labels: Labels,
     pub(in super::super) quiet: Option<Quiet>,
-    pub(in super::super) acting: Option<FileActing>,
+    pub(in super::super) action_rule: Option<FileActionRule>,
     /// Ignored parts, for people.
     pub(in super::super) warnings: Vec<String>,
 }
@@ -108,7 +108,7 @@ struct Out<'a> {
     notices: Option<NamedOut>,
     labels: Option<LabelsOut<'a>>,
     quiet: Option<QuietOut<'a>>,
-    acting: Option<ActingOut>,
+    acting: Option<ActionRuleOut>,
 }
 
 /// Ids as text: many JSON parsers round numbers of that length.
@@ -142,7 +142,7 @@ struct StepOut {
 }
 
 #[derive(Serialize)]
-struct ActingOut {
+struct ActionRuleOut {
     role: Option<NamedOut>,
     buttons: bool,
     emergency: bool,
@@ -198,10 +198,10 @@ pub(in super::super) fn write(
     settings: &Settings,
     guild: GuildId,
     guild_name: Option<&str>,
-    names: &dyn Names,
+    names: &dyn NameLookup,
     now: UnixMs,
 ) -> serde_json::Result<Vec<u8>> {
-    let Settings { routes, boards, notices, labels, quiet, acting } = settings;
+    let Settings { routes, boards, notices, labels, quiet, action_rule } = settings;
     let channel = |id: ChannelId| NamedOut { id: id.to_string(), name: names.channel(id) };
     let named = |id: RoleId| NamedOut { id: id.to_string(), name: names.role(id) };
     let route = |route: &RouteSetting| {
@@ -248,11 +248,11 @@ pub(in super::super) fn write(
             timezone,
             panic: *panic,
         }),
-        acting: (*acting != ActingRule::default()).then(|| ActingOut {
-            role: acting.role.map(named),
-            buttons: acting.buttons,
-            emergency: acting.emergency,
-            emergency_role: acting.emergency_role.map(named),
+        acting: (*action_rule != ActionRule::default()).then(|| ActionRuleOut {
+            role: action_rule.role.map(named),
+            buttons: action_rule.buttons,
+            emergency: action_rule.emergency,
+            emergency_role: action_rule.emergency_role.map(named),
         }),
     })
 }
@@ -297,7 +297,7 @@ fn values_of(filter: &Filter, criterion: Criterion) -> Vec<String> {
 ///
 /// # Errors
 /// Every problem found, as sentences for people, each beginning with its place in the file.
-pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Result<File, Vec<String>> {
+pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Result<SettingsFile, Vec<String>> {
     // Editors on Windows begin text with this mark.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let root: Value = serde_json::from_slice(bytes).map_err(|error| {
@@ -307,7 +307,7 @@ pub(in super::super) fn read(bytes: &[u8], now: UnixMs, seen: &[Priority]) -> Re
     let mut reader = Reader { now, ..Reader::default() };
     let file = reader.file(&root, seen);
     if reader.problems.is_empty() {
-        Ok(File { warnings: reader.warnings, ..file })
+        Ok(SettingsFile { warnings: reader.warnings, ..file })
     } else {
         let left = reader.unsaid;
         let mut problems = reader.problems;
@@ -329,7 +329,7 @@ struct Reader {
 
 impl Reader {
     fn problem(&mut self, path: &str, what: impl AsRef<str>) {
-        if self.problems.len() < MOST_PROBLEMS {
+        if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(format!("`{path}`: {}", what.as_ref()));
         } else {
             self.unsaid += 1;
@@ -343,7 +343,7 @@ impl Reader {
             return None;
         };
         for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
-            if self.warnings.len() < MOST_PROBLEMS {
+            if self.warnings.len() < MAX_PROBLEMS {
                 self.warnings.push(format!("`{}` is not known and passed over.", place(path, &text::line(key, 40).replace('`', "'"))));
             }
         }
@@ -362,10 +362,10 @@ impl Reader {
         all.get(..most).unwrap_or(all)
     }
 
-    fn file(&mut self, root: &Value, seen: &[Priority]) -> File {
+    fn file(&mut self, root: &Value, seen: &[Priority]) -> SettingsFile {
         const KNOWN: [&str; 11] =
             ["format", "version", "bot", "exported", "guild", "routes", "boards", "notices", "labels", "quiet", "acting"];
-        let mut file = File::default();
+        let mut file = SettingsFile::default();
         if root.get("format").and_then(Value::as_str) != Some(FORMAT) {
             self.problem(
                 "format",
@@ -408,7 +408,7 @@ impl Reader {
             }
         }
         if let Some(boards) = map.get("boards") {
-            for (at, board) in self.list("boards", boards, MOST_BOARDS).iter().enumerate() {
+            for (at, board) in self.list("boards", boards, MAX_BOARDS).iter().enumerate() {
                 let board = self.board(format!("boards[{at}]"), board);
                 file.boards.extend(board);
             }
@@ -418,7 +418,7 @@ impl Reader {
             file.labels = self.labels(labels);
         }
         file.quiet = present("quiet").and_then(|quiet| self.quiet(quiet));
-        file.acting = present("acting").and_then(|acting| self.acting(acting));
+        file.action_rule = present("acting").and_then(|rule| self.action_rule(rule));
         file
     }
 
@@ -474,13 +474,13 @@ impl Reader {
 
     fn escalation(&mut self, path: &str, value: &Value) -> Vec<(u32, Named)> {
         let mut steps: Vec<(u32, Named)> = Vec::new();
-        for (at, step) in self.list(path, value, MOST_STEPS).iter().enumerate() {
+        for (at, step) in self.list(path, value, MAX_STEPS).iter().enumerate() {
             let path = format!("{path}[{at}]");
             let Some(map) = self.object(&path, step, &["minutes", "role"]) else { continue };
             let minutes = map.get("minutes").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
-            let minutes = minutes.filter(|n| (1..=LONGEST_MINUTES).contains(n) && !steps.iter().any(|(known, _)| known == n));
+            let minutes = minutes.filter(|n| (1..=MAX_MINUTES).contains(n) && !steps.iter().any(|(known, _)| known == n));
             if minutes.is_none() {
-                let wanted = format!("minutes from 1 to {LONGEST_MINUTES} are expected here, each once in a route.");
+                let wanted = format!("minutes from 1 to {MAX_MINUTES} are expected here, each once in a route.");
                 self.problem(&place(&path, "minutes"), wanted);
             }
             let role = self.needed(&place(&path, "role"), map.get("role"));
@@ -489,10 +489,10 @@ impl Reader {
         steps
     }
 
-    fn acting(&mut self, value: &Value) -> Option<FileActing> {
+    fn action_rule(&mut self, value: &Value) -> Option<FileActionRule> {
         let map = self.object("acting", value, &["role", "buttons", "emergency", "emergency_role"])?;
         let present = |key: &str| map.get(key).filter(|value| !value.is_null());
-        Some(FileActing {
+        Some(FileActionRule {
             role: present("role").and_then(|role| self.named("acting.role", role)),
             buttons: self.yes("acting.buttons", present("buttons"), true),
             emergency: self.yes("acting.emergency", present("emergency"), false),
@@ -515,11 +515,11 @@ impl Reader {
         let when = present("when")
             .and_then(|when| self.word(&place(path, "when"), Some(when), "always, priority-1, no-dispatcher, never or null", When::parse));
         let cooldown = present("cooldown_seconds").and_then(|value| {
-            let seconds = value.as_u64().filter(|seconds| *seconds <= LONGEST_COOLDOWN_S).and_then(|seconds| u32::try_from(seconds).ok());
+            let seconds = value.as_u64().filter(|seconds| *seconds <= MAX_COOLDOWN_S).and_then(|seconds| u32::try_from(seconds).ok());
             if seconds.is_none() {
                 self.problem(
                     &place(path, "cooldown_seconds"),
-                    format!("seconds from 0 to {LONGEST_COOLDOWN_S} or null are expected here, not {}.", quoted(value)),
+                    format!("seconds from 0 to {MAX_COOLDOWN_S} or null are expected here, not {}.", quoted(value)),
                 );
             }
             seconds
@@ -562,7 +562,7 @@ impl Reader {
             return None;
         };
         let mute = Mute { until: UnixMs(end.as_millisecond()), panic };
-        if mute.until.since(self.now) > Mute::LONGEST_MS {
+        if mute.until.since(self.now) > Mute::MAX_MS {
             self.problem(&place(path, "until"), "a mute can last 30 days at most.");
         }
         mute.covers(self.now).then_some(mute)

@@ -9,13 +9,13 @@ use crate::commands::announce::announce;
 use crate::commands::context::{Asker, CommandContext};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
-use crate::commands::reply::{GREEN, Page};
+use crate::commands::reply::{GREEN, ReplyPage};
 use crate::commands::route_wording::named;
 use crate::commands::wording::and;
 use crate::ids::{ChannelId, GuildId, UserId};
 use crate::route::{Route, RouteSpec};
 use crate::store::Undone;
-use crate::store::audit::{Entry, Kind};
+use crate::store::audit::{AuditEntry, AuditKind};
 use crate::store::settings::RouteSetting;
 
 /// The button for a change.
@@ -33,13 +33,13 @@ pub(in super::super) fn differences(was: &Route, is: &Route) -> String {
 }
 
 /// *Restore*.
-pub(in super::super) async fn restore(context: &CommandContext, by: (GuildId, UserId), change: i64) -> Result<Page, Error> {
+pub(in super::super) async fn restore(context: &CommandContext, by: (GuildId, UserId), change: i64) -> Result<ReplyPage, Error> {
     let ((guild, user), now) = (by, context.clock.now());
-    let entry = Entry {
+    let entry = AuditEntry {
         guild,
         at: now,
         user,
-        kind: Kind::Setting,
+        kind: AuditKind::Setting,
         action: "Restore".to_owned(),
         target: String::new(),
         detail: "as before the last change".to_owned(),
@@ -69,5 +69,5 @@ pub(in super::super) async fn restore(context: &CommandContext, by: (GuildId, Us
         let new: Vec<&RouteSpec> = back.iter().map(|(_, is)| &is.spec).filter(|spec| spec.channel == channel).collect();
         announce(context, asker, channel, "restored", &new).await;
     }
-    Ok(Page::new("↩️ Restored", format!("{}\n\nEverything else stays as it is.", lines.join("\n")), GREEN))
+    Ok(ReplyPage::new("↩️ Restored", format!("{}\n\nEverything else stays as it is.", lines.join("\n")), GREEN))
 }

@@ -15,7 +15,7 @@ pub(super) async fn clear(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let actor = cad_args::actor_of(ctx)?;
-    let acting = ctx.data().acting(actor.guild)?;
-    let server = cad_args::server(&acting, &actor, server).await?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
+    let server = cad_args::server(&cad_actions, &actor, server).await?;
     cad_args::act(ctx, &actor, server, CadAction::Leave).await
 }

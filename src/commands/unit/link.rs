@@ -5,7 +5,7 @@ use crate::actions::WhoAmI;
 use crate::authorization::{Refusal, VALIDATED};
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::reply::{GREEN, Page, YELLOW};
+use crate::commands::reply::{GREEN, ReplyPage, YELLOW};
 use crate::commands::{autocomplete, cad_args, reply};
 use crate::ids::ServerId;
 use crate::render::text;
@@ -20,10 +20,10 @@ pub(super) async fn link(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let actor = cad_args::actor_of(ctx)?;
-    let acting = ctx.data().acting(actor.guild)?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
     let found = async {
-        let server = cad_args::server(&acting, &actor, server).await?;
-        Ok::<_, Error>((server, acting.who_am_i(&actor, server).await?))
+        let server = cad_args::server(&cad_actions, &actor, server).await?;
+        Ok::<_, Error>((server, cad_actions.who_am_i(&actor, server).await?))
     };
     let (server, found) = cad_args::patiently(ctx, found).await?;
     reply::show(ctx, page(&found, server)).await
@@ -68,7 +68,7 @@ fn steps(found: &WhoAmI, server: ServerId) -> [Step; 5] {
     [(Some(member.is_some()), linked), (Some(found.role.is_none()), role), validated_step, (may, permission), (on_duty, duty)]
 }
 
-fn page(found: &WhoAmI, server: ServerId) -> Page {
+fn page(found: &WhoAmI, server: ServerId) -> ReplyPage {
     let steps = steps(found, server);
     let left = steps.iter().filter(|(done, _)| *done != Some(true)).count();
     let lines = steps.iter().enumerate().map(|(nth, (done, words))| {
@@ -81,7 +81,7 @@ fn page(found: &WhoAmI, server: ServerId) -> Page {
     });
     let text = lines.collect::<Vec<_>>().join("\n");
     let (title, color) = if left == 0 { ("You can act in the CAD from here", GREEN) } else { ("What is missing", YELLOW) };
-    Page::new(title, text, color)
+    ReplyPage::new(title, text, color)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::actions::WhoAmI;
 use crate::authorization::{Member, VALIDATED};
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
-use crate::commands::reply::{BLUE, Page, YELLOW};
+use crate::commands::reply::{BLUE, ReplyPage, YELLOW};
 use crate::commands::wording::and;
 use crate::commands::{autocomplete, cad_args, reply};
 use crate::ids::ServerId;
@@ -29,10 +29,10 @@ pub(super) async fn me(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let actor = cad_args::actor_of(ctx)?;
-    let acting = ctx.data().acting(actor.guild)?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
     let found = async {
-        let server = cad_args::server(&acting, &actor, server).await?;
-        Ok::<_, Error>((server, acting.who_am_i(&actor, server).await?))
+        let server = cad_args::server(&cad_actions, &actor, server).await?;
+        Ok::<_, Error>((server, cad_actions.who_am_i(&actor, server).await?))
     };
     let (server, found) = cad_args::patiently(ctx, found).await?;
     reply::show(ctx, page(&found, server)).await
@@ -55,10 +55,10 @@ pub(super) fn permissions(member: &Member) -> Vec<&'static str> {
     PERMISSIONS.iter().filter(|(name, _)| member.permissions.contains(*name)).map(|(_, words)| *words).collect()
 }
 
-fn page(found: &WhoAmI, server: ServerId) -> Page {
+fn page(found: &WhoAmI, server: ServerId) -> ReplyPage {
     let Some(member) = &found.member else {
         let text = "Your Discord account is not linked to an account of this community's CAD: `/unit link` says where to do it.";
-        return Page::new("You in the CAD", text, YELLOW);
+        return ReplyPage::new("You in the CAD", text, YELLOW);
     };
     let name = if member.name.trim().is_empty() { "no name".into() } else { text::line(&member.name, 60) };
     let permissions = permissions(member);
@@ -79,7 +79,7 @@ fn page(found: &WhoAmI, server: ServerId) -> Page {
     } else {
         lines.push(format!("⚠️ {} `/unit link` says what to do.", missing.join(" ")));
     }
-    Page::new("You in the CAD", lines.join("\n"), if missing.is_empty() { BLUE } else { YELLOW })
+    ReplyPage::new("You in the CAD", lines.join("\n"), if missing.is_empty() { BLUE } else { YELLOW })
 }
 
 fn missing(found: &WhoAmI, member: &Member) -> Vec<String> {

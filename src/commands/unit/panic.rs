@@ -7,7 +7,7 @@ use crate::actions::{ActionError, CadAction};
 use crate::commands::context::{CommandContext, Context, actor};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
-use crate::commands::reply::{GREEN, Page, RED, YELLOW};
+use crate::commands::reply::{GREEN, RED, ReplyPage, YELLOW};
 use crate::commands::{autocomplete, cad_args, card_buttons, reply, waiting};
 use crate::ids::{GuildId, ServerId, UserId};
 use crate::render::button::On;
@@ -22,23 +22,23 @@ pub(super) async fn panic(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let actor = cad_args::actor_of(ctx)?;
-    let acting = ctx.data().acting(actor.guild)?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
     let found = async {
-        let server = cad_args::server(&acting, &actor, server).await?;
-        Ok::<_, Error>((server, acting.in_panic(&actor, server).await?))
+        let server = cad_args::server(&cad_actions, &actor, server).await?;
+        Ok::<_, Error>((server, cad_actions.in_panic(&actor, server).await?))
     };
     let (server, is_on) = cad_args::patiently(ctx, found).await?;
     reply::show(ctx, question(is_on, server)).await
 }
 
-fn question(is_on: bool, server: ServerId) -> Page {
+fn question(is_on: bool, server: ServerId) -> ReplyPage {
     let (title, text, label, style, color) = if is_on {
         ("Your panic is on", "Is it over?", "Panic over", ButtonStyle::Success, YELLOW)
     } else {
         ("Press your panic button?", "Everybody is called to you, in the CAD and here.", "Yes, panic", ButtonStyle::Danger, RED)
     };
     let button = CreateButton::new(CustomId::Panic { on: !is_on, server }.to_string()).label(label).style(style);
-    Page { rows: vec![CreateActionRow::Buttons(vec![button])], ..Page::new(title, text, color) }
+    ReplyPage { rows: vec![CreateActionRow::Buttons(vec![button])], ..ReplyPage::new(title, text, color) }
 }
 
 /// The answer to the question.
@@ -52,20 +52,20 @@ pub(in crate::commands) async fn press(
     // The question is replaced by its answer: nobody presses twice.
     component.create_response(ctx, CreateInteractionResponse::Acknowledge).await?;
     let who = actor(guild, UserId(component.user.id.get()), component.member.as_ref());
-    let done = match context.acting(who.guild) {
-        Ok(acting) => waiting::shown(who.user, acting.act(&who, server, CadAction::Panic(on)), &(ctx, component)).await,
+    let done = match context.cad_actions(who.guild) {
+        Ok(cad_actions) => waiting::shown(who.user, cad_actions.act(&who, server, CadAction::Panic(on)), &(ctx, component)).await,
         Err(refused) => Err(refused),
     };
     let page = match done {
         Ok(said) => {
-            let left = match context.acting(who.guild) {
-                Ok(acting) if !on => acting.own_left_911(&who, server).await,
+            let left = match context.cad_actions(who.guild) {
+                Ok(cad_actions) if !on => cad_actions.own_left_911(&who, server).await,
                 _ => None,
             };
             let rows = left.map(|subject| card_buttons::offer(On { server, subject })).into_iter().collect();
-            Page { rows, ..Page::new(if on { "Panic" } else { "Panic over" }, said, if on { RED } else { GREEN }) }
+            ReplyPage { rows, ..ReplyPage::new(if on { "Panic" } else { "Panic over" }, said, if on { RED } else { GREEN }) }
         }
-        Err(refused) => Page::new(failed(&refused), refused.to_string(), YELLOW),
+        Err(refused) => ReplyPage::new(failed(&refused), refused.to_string(), YELLOW),
     };
     component.edit_response(ctx, page.edit()).await?;
     Ok(())

@@ -20,11 +20,11 @@ pub(super) async fn status(
 ) -> Result<(), Error> {
     ctx.defer_response(true).await?;
     let actor = cad_args::actor_of(ctx)?;
-    let acting = ctx.data().acting(actor.guild)?;
+    let cad_actions = ctx.data().cad_actions(actor.guild)?;
     let labels = cad_args::labels(ctx.data(), actor.guild);
     let number = read(&labels, &status).map_err(Error::refused)?;
-    let server = cad_args::server(&acting, &actor, server).await?;
-    acting.act(&actor, server, CadAction::Status(number)).await?;
+    let server = cad_args::server(&cad_actions, &actor, server).await?;
+    cad_actions.act(&actor, server, CadAction::Status(number)).await?;
     let word = match labels.statuses.get(&number) {
         Some((emoji, name)) => format!("{} {}", text::emoji(emoji), text::line(name, 60)),
         None => format!("Status {number}"),

@@ -22,7 +22,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 
-use super::pace::Granted;
+use super::pace::StartGrant;
 use crate::shutdown::Tasks;
 
 /// Discord says HELLO at once.
@@ -44,7 +44,7 @@ pub(super) fn websocket_config() -> WebSocketConfig {
 
 /// A session that Discord keeps for us. Its id is as sensitive as a key: not printed.
 #[derive(Clone)]
-pub(super) struct Session {
+pub(super) struct GatewaySession {
     pub(super) id: String,
     pub(super) url: String,
     pub(super) seq: u64,
@@ -73,7 +73,7 @@ pub(super) trait Hear: Sync {
 
 /// Why a connection ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum ConnectionEnd {
     /// We stop.
     Stopped,
     /// The session may be resumed, if there is one.
@@ -102,7 +102,7 @@ struct Ready {
 }
 
 /// One connection.
-pub(super) struct Connection<'a, S, H> {
+pub(super) struct GatewayConnection<'a, S, H> {
     pub(super) socket: WebSocketStream<S>,
     /// Its URL.
     pub(super) url: &'a str,
@@ -120,9 +120,13 @@ struct Life {
     up_since: Option<Instant>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
+impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> GatewayConnection<'_, S, H> {
     /// Runs until it ends: starts a session if one was granted, else resumes. Returns since when it was live.
-    pub(super) async fn run(mut self, session: &mut Option<Session>, granted: Option<Granted<'_>>) -> (End, Option<Instant>) {
+    pub(super) async fn run(
+        mut self,
+        session: &mut Option<GatewaySession>,
+        granted: Option<StartGrant<'_>>,
+    ) -> (ConnectionEnd, Option<Instant>) {
         let mut life = Life { interval: HELLO, beat_at: Instant::now(), acknowledged: true, up_since: None };
         let end = match self.greet(session.as_ref(), granted, &mut life).await {
             Ok(()) => match self.live(session, &mut life).await {
@@ -133,18 +137,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
         };
         match end {
             // 1000 ends the session: people see the bot go offline at once.
-            End::Stopped => self.good_bye(CloseCode::Normal).await,
+            ConnectionEnd::Stopped => self.good_bye(CloseCode::Normal).await,
             // Any other code keeps it.
-            End::Lost(_) | End::Invalid(_) => self.good_bye(CloseCode::Library(4000)).await,
-            End::Refused(_) => {}
+            ConnectionEnd::Lost(_) | ConnectionEnd::Invalid(_) => self.good_bye(CloseCode::Library(4000)).await,
+            ConnectionEnd::Refused(_) => {}
         }
         (end, life.up_since)
     }
 
-    async fn greet(&mut self, session: Option<&Session>, granted: Option<Granted<'_>>, life: &mut Life) -> Result<(), End> {
+    async fn greet(
+        &mut self,
+        session: Option<&GatewaySession>,
+        granted: Option<StartGrant<'_>>,
+        life: &mut Life,
+    ) -> Result<(), ConnectionEnd> {
         let hello = tokio::select! {
-            () = self.tasks.draining() => return Err(End::Stopped),
-            hello = timeout(HELLO, self.hello()) => hello.map_err(|_| End::Lost("Discord's gateway did not say hello in time".into()))??,
+            () = self.tasks.draining() => return Err(ConnectionEnd::Stopped),
+            hello = timeout(HELLO, self.hello()) => hello.map_err(|_| ConnectionEnd::Lost("Discord's gateway did not say hello in time".into()))??,
         };
         life.interval = Duration::from_millis(hello.clamp(BEAT.0, BEAT.1));
         // Bots that reconnect at the same time shall not send heartbeats at the same time.
@@ -157,12 +166,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
                 json!({"op": 2, "d": {"token": token, "intents": self.identity.intents, "shard": self.identity.shard, "properties": properties}})
             }
             (Some(session), None) => json!({"op": 6, "d": {"token": token, "session_id": session.id, "seq": session.seq}}),
-            (None, None) => return Err(End::Invalid("there is no session".into())),
+            (None, None) => return Err(ConnectionEnd::Invalid("there is no session".into())),
         };
         self.send(&first).await
     }
 
-    async fn hello(&mut self) -> Result<u64, End> {
+    async fn hello(&mut self) -> Result<u64, ConnectionEnd> {
         loop {
             let Some(text) = self.next().await? else { continue };
             let Ok(payload) = serde_json::from_str::<Payload<'_>>(&text) else { continue };
@@ -173,18 +182,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
         }
     }
 
-    async fn live(&mut self, session: &mut Option<Session>, life: &mut Life) -> Result<std::convert::Infallible, End> {
+    async fn live(&mut self, session: &mut Option<GatewaySession>, life: &mut Life) -> Result<std::convert::Infallible, ConnectionEnd> {
         let tasks = self.tasks.clone();
         let ready_by = Instant::now() + READY;
         loop {
             tokio::select! {
-                () = tasks.draining() => return Err(End::Stopped),
+                () = tasks.draining() => return Err(ConnectionEnd::Stopped),
                 () = sleep_until(ready_by), if life.up_since.is_none() => {
-                    return Err(End::Invalid("Discord did not answer the sign-in in time".into()));
+                    return Err(ConnectionEnd::Invalid("Discord did not answer the sign-in in time".into()));
                 }
                 () = sleep_until(life.beat_at) => {
                     if !life.acknowledged {
-                        return Err(End::Lost("Discord does not acknowledge heartbeats".into()));
+                        return Err(ConnectionEnd::Lost("Discord does not acknowledge heartbeats".into()));
                     }
                     life.acknowledged = false;
                     self.beat(session.as_ref(), life).await?;
@@ -196,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
         }
     }
 
-    async fn take(&mut self, text: &str, session: &mut Option<Session>, life: &mut Life) -> Result<(), End> {
+    async fn take(&mut self, text: &str, session: &mut Option<GatewaySession>, life: &mut Life) -> Result<(), ConnectionEnd> {
         let Ok(payload) = serde_json::from_str::<Payload<'_>>(text) else {
             self.hear.unreadable("(no JSON)");
             return Ok(());
@@ -210,10 +219,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
                 match kind.as_str() {
                     "READY" => {
                         let ready = payload.d.and_then(|data| serde_json::from_str::<Ready>(data.get()).ok());
-                        let ready = ready.ok_or_else(|| End::Invalid("Discord's READY cannot be read".into()))?;
+                        let ready = ready.ok_or_else(|| ConnectionEnd::Invalid("Discord's READY cannot be read".into()))?;
                         let url = ready.resume_gateway_url.filter(|url| !url.is_empty()).unwrap_or_else(|| self.url.to_owned());
                         let since = Instant::now();
-                        *session = Some(Session { id: ready.session_id, url, seq: payload.s.unwrap_or_default(), since, tries: 0 });
+                        *session = Some(GatewaySession { id: ready.session_id, url, seq: payload.s.unwrap_or_default(), since, tries: 0 });
                         self.is_up(life);
                     }
                     "RESUMED" => {
@@ -231,11 +240,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
                 }
             }
             1 => self.beat(session.as_ref(), life).await?,
-            7 => return Err(End::Lost("Discord asks to connect again".into())),
+            7 => return Err(ConnectionEnd::Lost("Discord asks to connect again".into())),
             9 => {
                 let resumable = payload.d.is_some_and(|data| data.get() == "true");
                 let why = "Discord ended the session".to_owned();
-                return Err(if resumable { End::Lost(why) } else { End::Invalid(why) });
+                return Err(if resumable { ConnectionEnd::Lost(why) } else { ConnectionEnd::Invalid(why) });
             }
             11 => life.acknowledged = true,
             _ => {}
@@ -248,31 +257,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
         self.hear.up(self.identity.shard.0);
     }
 
-    async fn beat(&mut self, session: Option<&Session>, life: &mut Life) -> Result<(), End> {
+    async fn beat(&mut self, session: Option<&GatewaySession>, life: &mut Life) -> Result<(), ConnectionEnd> {
         life.beat_at = Instant::now() + life.interval;
         self.send(&json!({"op": 1, "d": session.map(|session| session.seq)})).await
     }
 
-    async fn send(&mut self, payload: &Value) -> Result<(), End> {
+    async fn send(&mut self, payload: &Value) -> Result<(), ConnectionEnd> {
         let tasks = self.tasks;
         tokio::select! {
-            () = tasks.draining() => Err(End::Stopped),
+            () = tasks.draining() => Err(ConnectionEnd::Stopped),
             sent = timeout(SEND, self.socket.send(Message::text(payload.to_string()))) => match sent {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(End::Lost("the connection was lost".into())),
-                Err(_) => Err(End::Lost("Discord takes nothing any more".into())),
+                Ok(Err(_)) => Err(ConnectionEnd::Lost("the connection was lost".into())),
+                Err(_) => Err(ConnectionEnd::Lost("Discord takes nothing any more".into())),
             },
         }
     }
 
     /// The next message; `None` for one without content. Cancel safe. The end is an error, never a message: otherwise a loop
     /// would read forever.
-    async fn next(&mut self) -> Result<Option<String>, End> {
+    async fn next(&mut self) -> Result<Option<String>, ConnectionEnd> {
         match self.socket.next().await {
             Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),
             Some(Ok(Message::Close(frame))) => Err(closed(frame.as_ref())),
             Some(Ok(_)) => Ok(None),
-            Some(Err(_)) | None => Err(End::Lost("the connection was lost".into())),
+            Some(Err(_)) | None => Err(ConnectionEnd::Lost("the connection was lost".into())),
         }
     }
 
@@ -286,12 +295,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> Connection<'_, S, H> {
 }
 
 /// What Discord's close codes mean for the session.
-fn closed(frame: Option<&CloseFrame>) -> End {
-    let Some(code) = frame.map(|frame| u16::from(frame.code)) else { return End::Lost("Discord closed the connection".into()) };
+fn closed(frame: Option<&CloseFrame>) -> ConnectionEnd {
+    let Some(code) = frame.map(|frame| u16::from(frame.code)) else { return ConnectionEnd::Lost("Discord closed the connection".into()) };
     let why = format!("Discord closed the connection with code {code}");
     match code {
-        4004 | 4010..=4014 => End::Refused(code),
-        4003 | 4007 | 4009 => End::Invalid(why),
-        _ => End::Lost(why),
+        4004 | 4010..=4014 => ConnectionEnd::Refused(code),
+        4003 | 4007 | 4009 => ConnectionEnd::Invalid(why),
+        _ => ConnectionEnd::Lost(why),
     }
 }

@@ -16,7 +16,7 @@ use super::super::attempt::Attempt;
 /// Discord's `max_concurrency` of an ordinary bot: one IDENTIFY in five seconds.
 const APART: Duration = Duration::from_secs(5);
 /// Longest wait between two sessions that failed.
-const LONGEST: Duration = Duration::from_secs(300);
+const MAX_SESSION_WAIT: Duration = Duration::from_secs(300);
 /// A session that lived this long was a good one: the waits start over.
 pub(super) const STABLE: Duration = Duration::from_secs(300);
 /// The span of Discord's limit.
@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Discord's daily grant if it doesn't say.
 const TOTAL: u64 = 1_000;
 /// Limit on remembered starts, whatever Discord grants.
-const MOST: u64 = 20_000;
+const MAX_REMEMBERED_STARTS: u64 = 20_000;
 /// While the budget is used up, Discord is asked again at least this often, and never sooner than [`ASK_SOONEST`].
 const ASK_AGAIN: Duration = Duration::from_secs(3_600);
 const ASK_SOONEST: Duration = Duration::from_secs(60);
@@ -46,7 +46,7 @@ pub(super) struct Allowance {
 
 /// The budget is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct StartsExhausted {
     pub(super) used: u64,
     pub(super) total: u64,
     /// Until starts are granted again.
@@ -54,11 +54,11 @@ pub(super) struct Held {
 }
 
 /// Asks Discord, and reports why no session is started.
-pub(super) trait Ask: Sync {
+pub(super) trait AllowanceSource: Sync {
     fn allowance(&self) -> impl Future<Output = Attempt<Allowance>> + Send;
     /// Discord doesn't answer yet.
     fn unanswered(&self, reason: &str);
-    fn held(&self, held: Held);
+    fn held(&self, held: StartsExhausted);
 }
 
 /// Session starts of all shards.
@@ -66,26 +66,26 @@ pub(super) trait Ask: Sync {
 pub(super) struct Starts {
     /// Failed sessions in a row.
     failures: AtomicU32,
-    turn: Mutex<Turn>,
+    turn: Mutex<StartHistory>,
 }
 
 /// The holder of the lock may start a session; the others wait.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(super) struct StartHistory {
     /// Starts of the last day, oldest first.
     used: VecDeque<Instant>,
     /// An unused answer.
     fresh: Option<Allowance>,
 }
 
-/// A granted start. Costs nothing until [`Granted::identified`].
-pub(super) struct Granted<'a> {
+/// A granted start. Costs nothing until [`StartGrant::identified`].
+pub(super) struct StartGrant<'a> {
     pub(super) url: String,
-    turn: MutexGuard<'a, Turn>,
+    turn: MutexGuard<'a, StartHistory>,
     failures: &'a AtomicU32,
 }
 
-impl Granted<'_> {
+impl StartGrant<'_> {
     /// IDENTIFY is about to be sent.
     pub(super) fn identified(mut self) {
         self.turn.used.push_back(Instant::now());
@@ -96,7 +96,7 @@ impl Granted<'_> {
 impl Starts {
     /// With a fresh answer.
     pub(super) fn new(fresh: Allowance) -> Self {
-        Self { failures: AtomicU32::new(0), turn: Mutex::new(Turn { used: VecDeque::new(), fresh: Some(fresh) }) }
+        Self { failures: AtomicU32::new(0), turn: Mutex::new(StartHistory { used: VecDeque::new(), fresh: Some(fresh) }) }
     }
 
     /// A session lasted long enough.
@@ -108,7 +108,7 @@ impl Starts {
     ///
     /// # Errors
     /// If Discord refuses the token.
-    pub(super) async fn grant(&self, ask: &impl Ask) -> anyhow::Result<Granted<'_>> {
+    pub(super) async fn grant(&self, ask: &impl AllowanceSource) -> anyhow::Result<StartGrant<'_>> {
         let mut turn = self.turn.lock().await;
         if let Some(last) = turn.used.back() {
             sleep_until(*last + wait(self.failures.load(Ordering::Relaxed), fastrand::f64())).await;
@@ -121,7 +121,7 @@ impl Starts {
             };
             match answer {
                 Attempt::Done(allowance) => match turn.judge(&allowance) {
-                    Ok(()) => return Ok(Granted { url: allowance.url, turn, failures: &self.failures }),
+                    Ok(()) => return Ok(StartGrant { url: allowance.url, turn, failures: &self.failures }),
                     Err(held) => {
                         ask.held(held);
                         sleep(held.resets_in.clamp(ASK_SOONEST, ASK_AGAIN)).await;
@@ -138,23 +138,23 @@ impl Starts {
     }
 }
 
-impl Turn {
+impl StartHistory {
     /// Whether one more may be started, by Discord's count and by ours.
-    fn judge(&mut self, allowance: &Allowance) -> Result<(), Held> {
+    fn judge(&mut self, allowance: &Allowance) -> Result<(), StartsExhausted> {
         let now = Instant::now();
         while self.used.front().is_some_and(|at| now.duration_since(*at) >= DAY) {
             self.used.pop_front();
         }
-        let total = allowance.total.unwrap_or(TOTAL).min(MOST);
+        let total = allowance.total.unwrap_or(TOTAL).min(MAX_REMEMBERED_STARTS);
         let usable = total - total / 5;
         let ours = u64::try_from(self.used.len()).unwrap_or(u64::MAX);
         if allowance.remaining.is_some_and(|left| left <= total / 5) {
             let used = total.saturating_sub(allowance.remaining.unwrap_or(0));
-            return Err(Held { used, total, resets_in: allowance.reset_after.unwrap_or(ASK_AGAIN) });
+            return Err(StartsExhausted { used, total, resets_in: allowance.reset_after.unwrap_or(ASK_AGAIN) });
         }
         if ours >= usable {
             let resets_in = self.used.front().map_or(DAY, |at| (*at + DAY).duration_since(now));
-            return Err(Held { used: ours, total, resets_in });
+            return Err(StartsExhausted { used: ours, total, resets_in });
         }
         Ok(())
     }
@@ -162,7 +162,7 @@ impl Turn {
 
 /// From one start to the next after so many failures in a row: 5, 10, 20 s … 5 min, a fifth more or less.
 fn wait(failures: u32, random: f64) -> Duration {
-    let grown = APART.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(LONGEST);
+    let grown = APART.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(MAX_SESSION_WAIT);
     grown.mul_f64(0.8 + 0.4 * random.clamp(0.0, 1.0)).max(APART)
 }
 
@@ -185,7 +185,7 @@ mod tests {
         counts: bool,
         remaining: StdMutex<u64>,
         reset: StdMutex<Instant>,
-        held: StdMutex<Vec<Held>>,
+        held: StdMutex<Vec<StartsExhausted>>,
     }
 
     impl Discord {
@@ -202,7 +202,7 @@ mod tests {
         }
     }
 
-    impl Ask for Discord {
+    impl AllowanceSource for Discord {
         async fn allowance(&self) -> Attempt<Allowance> {
             let (mut left, mut reset) = (self.remaining.lock().unwrap(), self.reset.lock().unwrap());
             if self.counts && Instant::now() >= *reset {
@@ -219,7 +219,7 @@ mod tests {
 
         fn unanswered(&self, _: &str) {}
 
-        fn held(&self, held: Held) {
+        fn held(&self, held: StartsExhausted) {
             self.held.lock().unwrap().push(held);
         }
     }

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 
-use super::connection::{Connection, End, Hear, Identity, Session};
-use super::pace::{self, Ask, Granted, STABLE, Starts};
+use super::connection::{ConnectionEnd, GatewayConnection, GatewaySession, Hear, Identity};
+use super::pace::{self, AllowanceSource, STABLE, StartGrant, Starts};
 use crate::shutdown::Tasks;
 
 /// TCP, TLS and the upgrade together.
@@ -27,13 +27,13 @@ pub(super) trait Dial: Sync {
 }
 
 /// Receives the shard's events and state.
-pub(super) trait Watch: Hear + Ask {
+pub(super) trait ShardObserver: Hear + AllowanceSource {
     fn down(&self, shard: u32, reason: &str);
 }
 
 /// Why a shard ended.
 #[derive(Debug)]
-pub(super) enum Over {
+pub(super) enum ShardEnd {
     Stopped,
     /// Discord's close code.
     Refused(u16),
@@ -41,8 +41,14 @@ pub(super) enum Over {
     Failed(anyhow::Error),
 }
 
-pub(super) async fn keep<D: Dial, W: Watch>(dial: &D, watch: &W, identity: Identity<'_>, starts: &Starts, tasks: &Tasks) -> Over {
-    let mut session: Option<Session> = None;
+pub(super) async fn keep<D: Dial, W: ShardObserver>(
+    dial: &D,
+    watch: &W,
+    identity: Identity<'_>,
+    starts: &Starts,
+    tasks: &Tasks,
+) -> ShardEnd {
+    let mut session: Option<GatewaySession> = None;
     // Connections in a row that were never live.
     let mut lost: u32 = 0;
     loop {
@@ -51,23 +57,25 @@ pub(super) async fn keep<D: Dial, W: Watch>(dial: &D, watch: &W, identity: Ident
             open(dial, watch, &mut session, starts).await
         };
         let opened = tokio::select! {
-            () = tasks.draining() => return Over::Stopped,
+            () = tasks.draining() => return ShardEnd::Stopped,
             opened = opening => opened,
         };
         let (end, up_since) = match opened {
-            Ok((socket, url, granted)) => Connection { socket, url: &url, identity, hear: watch, tasks }.run(&mut session, granted).await,
-            Err(Unopened::Failed(error)) => return Over::Failed(error),
-            Err(Unopened::Lost(reason)) => (End::Lost(reason), None),
+            Ok((socket, url, granted)) => {
+                GatewayConnection { socket, url: &url, identity, hear: watch, tasks }.run(&mut session, granted).await
+            }
+            Err(Unopened::Failed(error)) => return ShardEnd::Failed(error),
+            Err(Unopened::Lost(reason)) => (ConnectionEnd::Lost(reason), None),
         };
         if session.as_ref().is_some_and(|session| session.since.elapsed() >= STABLE) {
             starts.lasted();
         }
         lost = if up_since.is_some_and(|since: Instant| since.elapsed() >= GOOD) { 0 } else { lost.saturating_add(1) };
         match end {
-            End::Stopped => return Over::Stopped,
-            End::Refused(code) => return Over::Refused(code),
-            End::Lost(reason) => watch.down(identity.shard.0, &reason),
-            End::Invalid(reason) => {
+            ConnectionEnd::Stopped => return ShardEnd::Stopped,
+            ConnectionEnd::Refused(code) => return ShardEnd::Refused(code),
+            ConnectionEnd::Lost(reason) => watch.down(identity.shard.0, &reason),
+            ConnectionEnd::Invalid(reason) => {
                 session = None;
                 watch.down(identity.shard.0, &reason);
             }
@@ -81,12 +89,12 @@ enum Unopened {
 }
 
 /// A WebSocket, its URL, and the grant to start a session over it.
-type Opened<'a, S> = (WebSocketStream<S>, String, Option<Granted<'a>>);
+type Opened<'a, S> = (WebSocketStream<S>, String, Option<StartGrant<'a>>);
 
 async fn open<'a, D: Dial>(
     dial: &D,
-    watch: &impl Ask,
-    session: &mut Option<Session>,
+    watch: &impl AllowanceSource,
+    session: &mut Option<GatewaySession>,
     starts: &'a Starts,
 ) -> Result<Opened<'a, D::Stream>, Unopened> {
     if session.as_ref().is_some_and(|session| session.tries >= RESUMES) {

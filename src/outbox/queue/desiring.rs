@@ -2,7 +2,7 @@
 
 use super::{Post, PostId, PostSubject, Queue, SubjectKey};
 use crate::clock::UnixMs;
-use crate::outbox::{Draft, Lane, PostKey};
+use crate::outbox::{DesiredPost, Lane, PostKey};
 
 impl SubjectKey {
     /// Parses a key whose subject is a text. The channel is separate.
@@ -21,7 +21,7 @@ impl SubjectKey {
 impl Queue {
     /// Records the desired state of posts. An identical text sends nothing. A post that was given up gets another chance when its text
     /// changes. The first change of an existing message waits for the edit window, so that later changes are sent together with it.
-    pub fn desire(&mut self, drafts: impl IntoIterator<Item = Draft>, now: UnixMs) {
+    pub fn desire(&mut self, drafts: impl IntoIterator<Item = DesiredPost>, now: UnixMs) {
         for draft in drafts {
             // One that was drawn while its guild was unlinked, or linked to another community: nothing of it is shown there.
             if self.shows(draft.guild, &draft.key.community) {
@@ -30,7 +30,7 @@ impl Queue {
         }
     }
 
-    fn desire_one(&mut self, mut draft: Draft, now: UnixMs) {
+    fn desire_one(&mut self, mut draft: DesiredPost, now: UnixMs) {
         let about = SubjectKey::of(&draft.key);
         let mut links: Vec<PostSubject> = draft.message.links().map(PostSubject::parse).collect();
         links.sort_unstable();
@@ -81,7 +81,7 @@ impl Queue {
     }
 }
 
-fn new(id: PostId, about: SubjectKey, draft: Draft, silent: bool, links: Vec<PostSubject>, now: UnixMs) -> Post {
+fn new(id: PostId, about: SubjectKey, draft: DesiredPost, silent: bool, links: Vec<PostSubject>, now: UnixMs) -> Post {
     Post {
         id,
         guild: draft.guild,

@@ -59,7 +59,7 @@ pub use body::{Body, MAX_BODIES};
 use index::Index;
 pub use parked::ParkedChannel;
 pub use post::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState};
-pub use reading::{ChannelDue, LaneBacklog, Waiting};
+pub use reading::{ChannelDue, LaneBacklog, WaitingPosts};
 pub use settling::SettleOutcome;
 pub use subject::{CardReply, PostSubject, SubjectKey};
 pub use upkeep::BoardRemoval;

@@ -7,7 +7,7 @@ use super::{Body, ParkedChannel};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, MessageId, RoleId};
 #[cfg(test)]
-use crate::outbox::Draft;
+use crate::outbox::DesiredPost;
 use crate::outbox::{Lane, NONCE_TRUSTED_MS, Operation, Place};
 use crate::render::text::SafeText;
 use crate::render::{Message, Style};
@@ -319,7 +319,7 @@ impl Claim {
         let (community, message) = (crate::ids::CommunityId::new("c"), Message::default());
         queue.serve([(GuildId(1), community.clone())].into());
         let subject = "s".to_owned();
-        let draft = Draft::own(GuildId(1), ChannelId(1), community, crate::ids::ServerId(1), subject, message, UnixMs(0));
+        let draft = DesiredPost::own(GuildId(1), ChannelId(1), community, crate::ids::ServerId(1), subject, message, UnixMs(0));
         queue.desire([draft], UnixMs(0));
         match queue.claim(&ClaimRequest::any(ChannelId(1), UnixMs(0))) {
             ClaimOutcome::Claimed(claim) => *claim,

@@ -34,7 +34,7 @@ pub struct LaneBacklog {
 
 /// The waiting posts, all together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingPosts {
     /// How many posts.
     pub posts: usize,
     /// When the oldest of them was first desired.
@@ -96,15 +96,15 @@ impl Queue {
 
     /// What waits to be sent of a community.
     #[must_use]
-    pub fn waiting_of(&self, community: &CommunityId) -> Waiting {
+    pub fn waiting_of(&self, community: &CommunityId) -> WaitingPosts {
         let own = || self.waiting().filter(|post| post.about.community == *community);
-        Waiting { posts: own().count(), oldest: own().map(|post| post.created_at).min() }
+        WaitingPosts { posts: own().count(), oldest: own().map(|post| post.created_at).min() }
     }
 
     /// The waiting posts, all together.
     #[must_use]
-    pub fn all_waiting(&self) -> Waiting {
-        Waiting { posts: self.waiting().count(), oldest: self.waiting().map(|post| post.created_at).min() }
+    pub fn all_waiting(&self) -> WaitingPosts {
+        WaitingPosts { posts: self.waiting().count(), oldest: self.waiting().map(|post| post.created_at).min() }
     }
 
     /// Whether something of a guild waits in a channel.

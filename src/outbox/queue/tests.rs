@@ -3,18 +3,18 @@
 use super::*;
 use crate::clock::UnixMs;
 use crate::ids::{CommunityId, MessageId, ServerId};
-use crate::outbox::{Draft, Obstacle, Place, Settlement};
+use crate::outbox::{DesiredPost, Obstacle, Place, Settlement};
 use crate::render::Message;
 use crate::route::Threads;
 
 const GUILD: GuildId = GuildId(1);
 const CHANNEL: ChannelId = ChannelId(7);
 
-fn draft(subject: &str, card: Option<&str>) -> Draft {
+fn draft(subject: &str, card: Option<&str>) -> DesiredPost {
     let message = Message { content: Some(crate::render::text::SafeText::trusted(subject)), ..Message::default() };
-    let draft = Draft::own(GUILD, CHANNEL, CommunityId::new("c"), ServerId(1), subject.into(), message, UnixMs(1));
+    let draft = DesiredPost::own(GUILD, CHANNEL, CommunityId::new("c"), ServerId(1), subject.into(), message, UnixMs(1));
     let place = if card.is_some() { Place::Thread } else { Place::Channel };
-    Draft { place, threads: Threads::Always, parent: card.map(str::to_owned), ..draft }
+    DesiredPost { place, threads: Threads::Always, parent: card.map(str::to_owned), ..draft }
 }
 
 fn claim(queue: &mut Queue, now: i64) -> Claim {
@@ -68,7 +68,7 @@ fn what_came_while_a_message_was_refused_is_tried_and_a_card_that_stands_keeps_i
     queue.serve([(GUILD, CommunityId::new("c"))].into());
     let text = |text: &str| {
         let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };
-        Draft { message, ..draft("card", None) }
+        DesiredPost { message, ..draft("card", None) }
     };
     // It changes while it is being sent: only the text that was sent was rejected.
     queue.desire([text("one")], UnixMs(1));
@@ -93,7 +93,7 @@ fn a_card_that_was_deleted_and_is_over_stays_away_and_comes_back_by_another_nonc
     queue.serve([(GUILD, CommunityId::new("c"))].into());
     let text = |text: &str, over| {
         let message = Message { content: Some(crate::render::text::SafeText::trusted(text)), ..Message::default() };
-        Draft { message, over, ..draft("card", None) }
+        DesiredPost { message, over, ..draft("card", None) }
     };
     queue.desire([text("open", false)], UnixMs(1));
     let made = claim(&mut queue, 1);

@@ -25,12 +25,12 @@ fn route(event: Listens, rule: Rule) -> Route {
     }
 }
 
-fn moment() -> Moment<'static> {
-    Moment { now: NOW, dispatcher_on_duty: false, quiet: None, last_ping: None }
+fn moment() -> AttentionFacts<'static> {
+    AttentionFacts { now: NOW, dispatcher_on_duty: false, quiet: None, last_ping: None }
 }
 
 /// The occasion of a topic without a priority.
-fn noise(route: &Route, topic: Topic, moment: &Moment<'_>) -> Attention {
+fn noise(route: &Route, topic: Topic, moment: &AttentionFacts<'_>) -> Attention {
     let community = CommunityId::new("c");
     attention(route, &Occasion { community: &community, server: ServerId(1), topic, priority: None, urgent: false }, moment)
 }
@@ -93,7 +93,7 @@ fn who_is_called_for_what() {
             let called = [("e", Listens::All), ("t", Listens::To(topic))].into_iter().filter(|(_, event)| {
                 let route = route(*event, Rule { when, ..Rule::default() });
                 let occasion = Occasion { community: &community, server: ServerId(1), topic, priority, urgent };
-                let made = attention(&route, &occasion, &Moment { dispatcher_on_duty, ..moment() });
+                let made = attention(&route, &occasion, &AttentionFacts { dispatcher_on_duty, ..moment() });
                 assert!(!made.silent, "nobody sleeps here");
                 made.ping
             });
@@ -108,7 +108,7 @@ fn a_dispatcher_on_duty_matters_to_no_other_rule() {
     for when in [None, Some(When::Always), Some(When::Priority1), Some(When::Never)] {
         for topic in Topic::ALL {
             let route = route(Listens::To(topic), Rule { when, ..Rule::default() });
-            let desk_taken = Moment { dispatcher_on_duty: true, ..moment() };
+            let desk_taken = AttentionFacts { dispatcher_on_duty: true, ..moment() };
             assert_eq!(noise(&route, topic, &moment()), noise(&route, topic, &desk_taken), "{when:?} {topic:?}");
         }
     }
@@ -118,7 +118,7 @@ fn a_dispatcher_on_duty_matters_to_no_other_rule() {
 fn after_a_ping_none_for_the_cooldown_and_then_again() {
     let made = |topic, cooldown_s, ago: i64| {
         let route = route(Listens::To(topic), Rule { cooldown_s, ..Rule::default() });
-        noise(&route, topic, &Moment { last_ping: Some(NOW.plus(-ago)), ..moment() })
+        noise(&route, topic, &AttentionFacts { last_ping: Some(NOW.plus(-ago)), ..moment() })
     };
     for (topic, cooldown, ago, expected) in [
         (Topic::Emergency, Some(60), 0, SOUND),
@@ -163,7 +163,8 @@ fn a_muted_route_is_silent_until_the_end_and_panics_wake_it_unless_told_otherwis
 fn quiet_hours_are_silent_and_panics_break_them_unless_told_otherwise() {
     // 1_763_700_000 is 04:40 UTC.
     let quiet = |from, to, panic| Quiet { from, to, timezone: "UTC".into(), panic };
-    let made = |topic, quiet: &Quiet, rule: Rule| noise(&route(Listens::All, rule), topic, &Moment { quiet: Some(quiet), ..moment() });
+    let made =
+        |topic, quiet: &Quiet, rule: Rule| noise(&route(Listens::All, rule), topic, &AttentionFacts { quiet: Some(quiet), ..moment() });
     let night = quiet(22 * 60, 7 * 60, false);
     assert_eq!(made(Topic::Emergency, &night, Rule::default()), SILENT);
     assert_eq!(made(Topic::Panic, &night, Rule::default()), PING);

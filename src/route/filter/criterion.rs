@@ -54,7 +54,7 @@ impl Criterion {
         }
     }
 
-    /// Whether it applies to this kind of news at all. Among [`Topic::Other`], callouts have a postal ([`super::Facts::callout`]).
+    /// Whether it applies to this kind of news at all. Among [`Topic::Other`], callouts have a postal ([`super::FilterFacts::callout`]).
     #[must_use]
     pub fn judges(self, topic: Topic) -> bool {
         match self {

@@ -20,14 +20,14 @@ fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-fn of(topic: Topic) -> Facts<'static> {
-    Facts::unknown(topic)
+fn of(topic: Topic) -> FilterFacts<'static> {
+    FilterFacts::unknown(topic)
 }
 
 #[test]
 fn priority_judges_dispatches_strictly_and_calls_that_say_one() {
     let high = one(Criterion::Priority, "1-2, Code 3");
-    let admitted = |topic, priority: Option<&Priority>| high.admits(&Facts { priority, ..of(topic) });
+    let admitted = |topic, priority: Option<&Priority>| high.admits(&FilterFacts { priority, ..of(topic) });
     for topic in [Topic::Dispatch, Topic::Emergency, Topic::Civil] {
         assert!(admitted(topic, Some(&Priority::Level(1))), "{topic:?}");
         assert!(admitted(topic, Some(&Priority::Level(2))), "{topic:?}");
@@ -49,14 +49,14 @@ fn departments_and_services_judge_what_units_do() {
     let (lspd, fd, bcso) = (texts(&["lspd "]), texts(&["LSFD", "LSPD Air"]), texts(&["LSFD", "BCSO"]));
     for topic in Topic::ALL {
         let judged = with_units.contains(&topic);
-        let department = |departments: &[String], filter: &Filter| filter.admits(&Facts { departments, ..of(topic) });
+        let department = |departments: &[String], filter: &Filter| filter.admits(&FilterFacts { departments, ..of(topic) });
         assert!(department(&lspd, &departments), "{topic:?}");
         assert!(department(&bcso, &departments), "one of the units is enough: {topic:?}");
         assert_eq!(department(&fd, &departments), !judged, "{topic:?}");
         // A panic is never held back by unknown facts.
         let unknown = !judged || topic == Topic::Panic;
         assert_eq!(department(&[], &departments), unknown, "no unit yet: {topic:?}");
-        let service = |services: &[Service], filter: &Filter| filter.admits(&Facts { services, ..of(topic) });
+        let service = |services: &[Service], filter: &Filter| filter.admits(&FilterFacts { services, ..of(topic) });
         assert!(service(&[Service::Police, Service::Ems], &services), "{topic:?}");
         assert_eq!(service(&[Service::Police], &services), !judged, "{topic:?}");
         assert_eq!(service(&[], &services), unknown, "{topic:?}");
@@ -67,7 +67,7 @@ fn departments_and_services_judge_what_units_do() {
 fn postal_judges_calls_and_callouts() {
     let area = one(Criterion::Postal, "9001, 80*, 7000-7099, ls-12");
     for topic in [Topic::Emergency, Topic::Civil, Topic::Dispatch] {
-        let admitted = |postal| area.admits(&Facts { postal, ..of(topic) });
+        let admitted = |postal| area.admits(&FilterFacts { postal, ..of(topic) });
         for within in ["9001", " 9001 ", "80", "8014", "80A", "7000", "7050", "7099", "07050", "LS-12"] {
             assert!(admitted(Some(within)), "{topic:?} {within}");
         }
@@ -77,7 +77,7 @@ fn postal_judges_calls_and_callouts() {
         assert!(!admitted(None), "{topic:?}");
     }
     assert!(area.admits(&of(Topic::Other)), "a street sign has no postal");
-    let callout = |postal| Facts { callout: true, postal, ..of(Topic::Other) };
+    let callout = |postal| FilterFacts { callout: true, postal, ..of(Topic::Other) };
     assert!(area.admits(&callout(Some("8014"))));
     assert!(!area.admits(&callout(Some("1"))));
     assert!(!area.admits(&callout(None)));
@@ -88,7 +88,7 @@ fn postal_judges_calls_and_callouts() {
 
 #[test]
 fn words_judge_everything_and_exclude_beats_include() {
-    let admits = |filter: &Filter, topic, said: &[&str]| filter.admits(&Facts { texts: &texts(said), ..of(topic) });
+    let admits = |filter: &Filter, topic, said: &[&str]| filter.admits(&FilterFacts { texts: &texts(said), ..of(topic) });
     let fire = one(Criterion::Include, "fire, smoke");
     let no_drill = one(Criterion::Exclude, "drill");
     let both = filter(&[(Criterion::Include, "fire"), (Criterion::Exclude, "drill")]);
@@ -113,11 +113,11 @@ fn words_judge_everything_and_exclude_beats_include() {
 fn several_criteria_must_all_agree() {
     let picky = filter(&[(Criterion::Priority, "1"), (Criterion::Department, "LSPD"), (Criterion::Postal, "90*")]);
     let (lspd, high) = (texts(&["LSPD"]), Priority::Level(1));
-    let all = Facts { priority: Some(&high), departments: &lspd, postal: Some("9001"), ..of(Topic::Dispatch) };
+    let all = FilterFacts { priority: Some(&high), departments: &lspd, postal: Some("9001"), ..of(Topic::Dispatch) };
     assert!(picky.admits(&all));
-    assert!(!picky.admits(&Facts { priority: None, ..all }));
-    assert!(!picky.admits(&Facts { departments: &[], ..all }));
-    assert!(!picky.admits(&Facts { postal: None, ..all }));
+    assert!(!picky.admits(&FilterFacts { priority: None, ..all }));
+    assert!(!picky.admits(&FilterFacts { departments: &[], ..all }));
+    assert!(!picky.admits(&FilterFacts { postal: None, ..all }));
     assert!(picky.admits(&of(Topic::Tone)), "judged by none of them");
 }
 
@@ -396,8 +396,8 @@ struct Owned {
 }
 
 impl Owned {
-    fn facts(&self) -> Facts<'_> {
-        Facts {
+    fn facts(&self) -> FilterFacts<'_> {
+        FilterFacts {
             topic: self.topic,
             callout: self.callout,
             priority: self.priority.as_ref(),

@@ -2,7 +2,7 @@ use super::*;
 use crate::clock::UnixMs;
 use crate::event::{Priority, Topic};
 use crate::ids::{CommunityId, ServerId};
-use crate::route::{Criterion, Facts, Mute, Quiet, Rule, When};
+use crate::route::{Criterion, FilterFacts, Mute, Quiet, Rule, When};
 
 const NOW: UnixMs = UnixMs(1_763_700_000_000);
 
@@ -28,12 +28,12 @@ fn occasion(community: &CommunityId, server: u32, topic: Topic) -> Occasion<'_> 
     Occasion { community, server: ServerId(server), topic, priority: None, urgent: false }
 }
 
-fn awake<'m>(_: &Route) -> Moment<'m> {
-    Moment { now: NOW, dispatcher_on_duty: false, quiet: None, last_ping: None }
+fn awake<'m>(_: &Route) -> AttentionFacts<'m> {
+    AttentionFacts { now: NOW, dispatcher_on_duty: false, quiet: None, last_ping: None }
 }
 
-fn found(routes: &[Route], occasion: &Occasion<'_>) -> Vec<Target> {
-    targets(routes, occasion, |filter| filter.admits(&Facts::unknown(occasion.topic)), awake)
+fn found(routes: &[Route], occasion: &Occasion<'_>) -> Vec<MatchedTarget> {
+    targets(routes, occasion, |filter| filter.admits(&FilterFacts::unknown(occasion.topic)), awake)
 }
 
 fn muted() -> Option<Mute> {
@@ -106,8 +106,12 @@ fn a_filtered_route_takes_no_part_in_the_message() {
     let texts = |text: &str| [text.to_owned()];
 
     let quiet_street = texts("a stolen bicycle");
-    let met =
-        targets(&routes, &occasion, |filter| filter.admits(&Facts { texts: &quiet_street, ..Facts::unknown(Topic::Emergency) }), awake);
+    let met = targets(
+        &routes,
+        &occasion,
+        |filter| filter.admits(&FilterFacts { texts: &quiet_street, ..FilterFacts::unknown(Topic::Emergency) }),
+        awake,
+    );
     assert_eq!(met.len(), 1);
     assert_eq!(
         (met[0].style, met[0].threads, &met[0].roles[..], &met[0].routes[..]),
@@ -115,14 +119,19 @@ fn a_filtered_route_takes_no_part_in_the_message() {
     );
 
     let burning_street = texts("structure FIRE");
-    let facts = Facts { texts: &burning_street, ..Facts::unknown(Topic::Emergency) };
+    let facts = FilterFacts { texts: &burning_street, ..FilterFacts::unknown(Topic::Emergency) };
     let met = targets(&routes, &occasion, |filter| filter.admits(&facts), awake);
     assert_eq!((met[0].style, met[0].threads, &met[0].routes[..]), (Style::Card, Threads::Always, &[RouteId(1), RouteId(2)][..]));
 
     // Alone in its channel, it creates no message at all.
     assert!(
-        targets(&[specific], &occasion, |filter| filter.admits(&Facts { texts: &quiet_street, ..Facts::unknown(Topic::Emergency) }), awake)
-            .is_empty()
+        targets(
+            &[specific],
+            &occasion,
+            |filter| filter.admits(&FilterFacts { texts: &quiet_street, ..FilterFacts::unknown(Topic::Emergency) }),
+            awake
+        )
+        .is_empty()
     );
 }
 
@@ -171,12 +180,12 @@ fn each_route_has_a_moment_of_its_own() {
     ];
     routes.iter_mut().for_each(|route| route.spec.rule.cooldown_s = Some(60));
     let night = Quiet { from: 0, to: 1_439, timezone: "UTC".into(), panic: false };
-    let moment = |route: &Route| Moment {
+    let moment = |route: &Route| AttentionFacts {
         last_ping: (route.id == RouteId(2)).then_some(NOW.plus(-59_999)),
         quiet: (route.id == RouteId(3)).then_some(&night),
         ..awake(route)
     };
-    let met = targets(&routes, &occasion(&c, 1, Topic::Emergency), |filter| filter.admits(&Facts::unknown(Topic::Emergency)), moment);
+    let met = targets(&routes, &occasion(&c, 1, Topic::Emergency), |filter| filter.admits(&FilterFacts::unknown(Topic::Emergency)), moment);
     let noise: Vec<_> = met.iter().map(|target| (target.pinged.len(), target.silent)).collect();
     assert_eq!(noise, [(1, false), (0, false), (0, true)]);
 }

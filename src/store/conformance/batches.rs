@@ -3,10 +3,10 @@
 use super::*;
 use crate::outbox::{Post, PostSubject};
 
-fn card(subject: &str, text: &str) -> Draft {
+fn card(subject: &str, text: &str) -> DesiredPost {
     let embed = crate::render::Embed { title: Some(crate::render::text::SafeText::trusted(text)), ..crate::render::Embed::default() };
     let message = Message { embeds: vec![embed], ..Message::default() };
-    Draft { message, ..draft(7, subject, "", Lane::New) }
+    DesiredPost { message, ..draft(7, subject, "", Lane::New) }
 }
 
 fn crowded(now: i64) -> ClaimRequest {
@@ -32,10 +32,10 @@ fn subjects(claim: &Claim) -> Vec<&str> {
 async fn cards_share_a_message_when_more_wait_than_may_be_made_and_are_edited_together() {
     let folder = Folder::new();
     let store = store(&folder).await;
-    let line = Draft { lane: Lane::Log, ..card("line", "line") };
-    let panic = Draft { lane: Lane::Panic, ..card("panic", "p") };
-    let answer = Draft { parent: Some("elsewhere".into()), ..card("answer", "x") };
-    let threaded = Draft { threads: Threads::Always, ..card("threaded", "x") };
+    let line = DesiredPost { lane: Lane::Log, ..card("line", "line") };
+    let panic = DesiredPost { lane: Lane::Panic, ..card("panic", "p") };
+    let answer = DesiredPost { parent: Some("elsewhere".into()), ..card("answer", "x") };
+    let threaded = DesiredPost { threads: Threads::Always, ..card("threaded", "x") };
     put(&store, vec![card("a", "one"), line, panic, card("b", "two"), answer, threaded, card("c", "three")], 1).await;
     let first = claim_batch(&store, 2).await;
     assert_eq!(subjects(&first), ["panic"], "a panic shares with nobody");
@@ -62,11 +62,11 @@ async fn cards_share_a_message_when_more_wait_than_may_be_made_and_are_edited_to
         assert_eq!(store.message_of(ChannelId(7), subject).await, Some(MessageId(9)));
     }
     // One of them changes: the whole message is sent, in the same order, and only what was claimed is settled.
-    put(&store, vec![Draft { lane: Lane::Edit, ..card("b", "two and a half") }], 5).await;
+    put(&store, vec![DesiredPost { lane: Lane::Edit, ..card("b", "two and a half") }], 5).await;
     let edit = claim_batch(&store, 6).await;
     assert_eq!((subjects(&edit), edit.lead.message_id, edit.lane), (vec!["a", "b", "c"], Some(MessageId(9)), Lane::Edit));
     assert_eq!(edit.others.iter().map(crate::outbox::Post::is_waiting).collect::<Vec<_>>(), [true, false]);
-    put(&store, vec![Draft { lane: Lane::Edit, ..card("c", "three and a half") }], 7).await;
+    put(&store, vec![DesiredPost { lane: Lane::Edit, ..card("c", "three and a half") }], 7).await;
     store.settle(&edit, Settlement::Delivered(MessageId(9)), UnixMs(8)).await.unwrap();
     let rest = claim_batch(&store, 9).await;
     assert_eq!(rest.others[1].message.embeds[0].title.as_deref(), Some("three and a half"));
@@ -113,7 +113,7 @@ async fn a_deleted_batch_comes_back_card_by_card_if_open() {
     put(&store, vec![card("a", "one"), card("b", "two"), card("c", "three")], 1).await;
     let made = claim_batch(&store, 2).await;
     store.settle(&made, Settlement::Delivered(MessageId(9)), UnixMs(3)).await.unwrap();
-    put(&store, vec![Draft { over: true, lane: Lane::Edit, ..card("b", "over") }], 4).await;
+    put(&store, vec![DesiredPost { over: true, lane: Lane::Edit, ..card("b", "over") }], 4).await;
     let edit = claim_batch(&store, 5).await;
     store.settle(&edit, Settlement::Repost, UnixMs(6)).await.unwrap();
     let again = claim_batch(&store, 7).await;

@@ -27,7 +27,7 @@ async fn received_since(store: &Store, since: i64) -> Vec<i64> {
 #[tokio::test]
 async fn no_number_is_given_twice_though_numbers_are_reserved_by_the_thousand() {
     let folder = Folder::new();
-    let posts = |from: u32, to: u32| -> Vec<Draft> { (from..to).map(|at| draft(7, &format!("s{at}"), "", Lane::New)).collect() };
+    let posts = |from: u32, to: u32| -> Vec<DesiredPost> { (from..to).map(|at| draft(7, &format!("s{at}"), "", Lane::New)).collect() };
     let numbers = async |store: &Store| -> Vec<i64> {
         let all = |connection: &Connection| {
             let mut select = connection.prepare("SELECT id FROM post ORDER BY id")?;

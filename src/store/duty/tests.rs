@@ -77,24 +77,28 @@ async fn sessions_are_found_by_span_and_server_and_members_by_their_latest_name(
     assert_eq!(of(&store, which(|w| w.server = Some(ServerId(2)))).await, []);
     assert_eq!(of(&store, which(|w| w.community = CommunityId::new("d"))).await, []);
     let found = store.sessions(all(0, 1_000)).await.unwrap();
-    let members: Vec<Member> = found.iter().map(Session::member).collect();
+    let members: Vec<DutyMember> = found.iter().map(DutySession::member).collect();
     assert_eq!(
         members,
-        [Member::Unit("Name 11".into(), "A-11".into()), Member::Account("account-2".into()), Member::Account("account-1".into())]
+        [
+            DutyMember::Unit("Name 11".into(), "A-11".into()),
+            DutyMember::Account("account-2".into()),
+            DutyMember::Account("account-1".into())
+        ]
     );
     // Of two sessions of one account the later names it.
     let mut renamed = row(1, 400, None);
     renamed.name = "Married".into();
     put(&store, vec![renamed]).await;
     let known = store.duty_members(&community()).await.unwrap();
-    let shown: Vec<(&Member, &str)> = known.iter().map(|(member, name, _)| (member, name.as_str())).collect();
+    let shown: Vec<(&DutyMember, &str)> = known.iter().map(|(member, name, _)| (member, name.as_str())).collect();
     assert_eq!(shown, [(&members[2], "Married"), (&members[0], "Name 11"), (&members[1], "Name 2")]);
     assert_eq!(store.duty_departments(&community()).await.unwrap(), ["Police", "Fire"]);
 }
 
 #[test]
 fn what_counts_is_what_lies_in_the_span() {
-    let session = |began, ended: Option<i64>| Session {
+    let session = |began, ended: Option<i64>| DutySession {
         id: 1,
         server: ServerId(1),
         ident: Ident(1),

@@ -10,10 +10,10 @@ use crate::guild_access::Standing;
 use crate::ids::ChannelId;
 use crate::ids::{RoleId, ServerId};
 use crate::outbox::{ClaimOutcome, ClaimRequest};
-use crate::outbox::{Draft, Lane, Place, PostKey};
+use crate::outbox::{DesiredPost, Lane, Place, PostKey};
 use crate::render::{Message, Style};
 use crate::route::{BoardKind, Listens, RouteSpec, Rule, Threads};
-use crate::store::audit::Kind;
+use crate::store::audit::AuditKind;
 
 const A: GuildId = GuildId(11);
 const B: GuildId = GuildId(22);
@@ -43,8 +43,8 @@ fn present(guilds: &[GuildId]) -> BTreeSet<GuildId> {
     guilds.iter().copied().collect()
 }
 
-fn draft(guild: GuildId, subject: &str, text: &str) -> Draft {
-    Draft {
+fn draft(guild: GuildId, subject: &str, text: &str) -> DesiredPost {
+    DesiredPost {
         key: PostKey { channel: CHANNEL, community: community(), server: ServerId(1), subject: subject.into() },
         guild,
         lane: Lane::New,
@@ -60,7 +60,7 @@ fn draft(guild: GuildId, subject: &str, text: &str) -> Draft {
     }
 }
 
-async fn put(store: &Store, drafts: Vec<Draft>) {
+async fn put(store: &Store, drafts: Vec<DesiredPost>) {
     store.of(&community()).ingest(Batch { posts: drafts, now: NOW, ..Batch::default() }, Vec::new()).await.unwrap();
 }
 
@@ -108,11 +108,11 @@ async fn unlinking_forgets_what_waits_and_what_was_set_and_lasts() {
     set_up(&store, A).await;
     put(&store, vec![draft(A, "a", "waits"), draft(A, "b", "is being sent")]).await;
     let ClaimOutcome::Claimed(claim) = store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap() else { panic!("nothing to send") };
-    let entry = Entry {
+    let entry = AuditEntry {
         guild: A,
         at: NOW,
         user: UserId(5),
-        kind: Kind::Setting,
+        kind: AuditKind::Setting,
         action: "/cad unlink".into(),
         target: String::new(),
         detail: String::new(),
@@ -120,7 +120,7 @@ async fn unlinking_forgets_what_waits_and_what_was_set_and_lasts() {
     };
     assert!(store.unlink(A, UnixMs(2_000), vec![entry]).await.unwrap());
     assert!(!store.unlink(A, UnixMs(2_000), Vec::new()).await.unwrap());
-    assert_eq!(store.audited(A, crate::store::audit::Filter::default(), 0).await.unwrap().total, 1);
+    assert_eq!(store.audited(A, crate::store::audit::AuditFilter::default(), 0).await.unwrap().total, 1);
     // What was under way ends; nothing comes after it, whatever is drawn.
     let delivered = crate::outbox::Settlement::Delivered(crate::ids::MessageId(99));
     let (_, next) = store.settle_and_take(&Arc::new(*claim), delivered, NOW, Some(ClaimRequest::any(CHANNEL, NOW))).await.unwrap();

@@ -121,20 +121,20 @@ async fn looking_at_a_database_makes_nothing_and_changes_nothing() {
     let folder = Folder::new();
     // None yet: not even its folder comes to be.
     let missing = folder.0.join("data/deeper/t.db");
-    assert!(matches!(Store::inspect(&missing).await, Ok(Found::Nothing)));
+    assert!(matches!(Store::inspect(&missing).await, Ok(DatabaseStatus::Nothing)));
     assert_eq!(names(&folder.0), [""; 0]);
 
     let path = folder.0.join("t.db");
     made(&path).await;
     std::fs::remove_file(folder.0.join("t.db.lock")).unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(Store::inspect(&path).await, Ok(Found::Database { pending: Some(0), older: false })));
+    assert!(matches!(Store::inspect(&path).await, Ok(DatabaseStatus::Database { pending: Some(0), older: false })));
     // An older schema is not brought up to date by looking.
     let connection = Connection::open(folder.0.join("old.db")).unwrap();
     connection.execute_batch(include_str!("../../../migrations/0001_floor.sql")).unwrap();
     connection.pragma_update(None, "user_version", 1).unwrap();
     connection.close().unwrap();
-    assert!(matches!(Store::inspect(&folder.0.join("old.db")).await, Ok(Found::Database { pending: None, older: true })));
+    assert!(matches!(Store::inspect(&folder.0.join("old.db")).await, Ok(DatabaseStatus::Database { pending: None, older: true })));
     assert_eq!(names(&folder.0), ["old.db", "t.db"]);
     assert!(std::fs::read(&path).unwrap() == before);
 

@@ -5,8 +5,8 @@ use fastrand::Rng;
 use crate::clock::UnixMs;
 use crate::ids::{BoardId, CallId, ChannelId, CommunityId, GuildId, Ident, MessageId, RoleId, ServerId};
 use crate::outbox::queue::{CardReply, Claim, ClaimRequest, Post, PostSubject};
-use crate::outbox::{Draft, Lane, Obstacle, Place, Settlement};
-use crate::render::{Embed, Field, File, Link, Message};
+use crate::outbox::{DesiredPost, Lane, Obstacle, Place, Settlement};
+use crate::render::{CardLink, Embed, Field, File, Message};
 use crate::route::{Board, BoardKind, Threads};
 use crate::world::Subject;
 
@@ -36,7 +36,7 @@ pub(super) fn board(number: i64) -> Board {
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Desire {
-        drafts: Vec<Draft>,
+        drafts: Vec<DesiredPost>,
         requests: Vec<ClaimRequest>,
     },
     /// Something that was shown looks otherwise now. Which follows from the dice.
@@ -60,7 +60,7 @@ pub(super) enum Step {
     Restart,
     /// What was to be stored could not be.
     Fail {
-        drafts: Vec<Draft>,
+        drafts: Vec<DesiredPost>,
         request: ClaimRequest,
     },
     Reopen(ChannelId),
@@ -174,7 +174,7 @@ fn desire(rng: &mut Rng) -> Step {
     Step::Desire { drafts, requests }
 }
 
-fn burst(rng: &mut Rng, channel: ChannelId, kind: u8, silent: bool, nth: i64) -> Draft {
+fn burst(rng: &mut Rng, channel: ChannelId, kind: u8, silent: bool, nth: i64) -> DesiredPost {
     let subject = match kind {
         0 => PostSubject::Card(Subject::Event(100 + nth, 0)),
         _ => PostSubject::LogPage { seq: 100 + nth, nth: 0, page: 0 },
@@ -182,16 +182,16 @@ fn burst(rng: &mut Rng, channel: ChannelId, kind: u8, silent: bool, nth: i64) ->
     let lane = if kind == 0 { one(rng, &[Lane::New, Lane::Urgent]) } else { Lane::Log };
     let message = Message { silent, ..message(rng, &[]) };
     let closed = kind == 1 || percent(rng, 30);
-    Draft { lane, over: closed, ..plain(channel, server(rng), &subject, message) }
+    DesiredPost { lane, over: closed, ..plain(channel, server(rng), &subject, message) }
 }
 
-fn plain(channel: ChannelId, server: ServerId, subject: &PostSubject, message: Message) -> Draft {
-    let mut draft = Draft::own(guild_of(channel), channel, community(), server, subject.to_string(), message, START);
+fn plain(channel: ChannelId, server: ServerId, subject: &PostSubject, message: Message) -> DesiredPost {
+    let mut draft = DesiredPost::own(guild_of(channel), channel, community(), server, subject.to_string(), message, START);
     draft.over = false;
     draft
 }
 
-fn draft(rng: &mut Rng) -> Draft {
+fn draft(rng: &mut Rng) -> DesiredPost {
     let channel = channel(rng);
     let server = server(rng);
     let about = card(rng);
@@ -200,27 +200,27 @@ fn draft(rng: &mut Rng) -> Draft {
         46..56 => {
             let reply = one(rng, &[CardReply::Over, CardReply::Call, CardReply::Escalation { route: 1, minutes: 5 }]);
             let place = if channel == FORUM { Place::Thread } else { Place::Channel };
-            Draft { place, lane: one(rng, &[Lane::New, Lane::Urgent, Lane::Panic]), ..reply_to(rng, channel, server, about, reply) }
+            DesiredPost { place, lane: one(rng, &[Lane::New, Lane::Urgent, Lane::Panic]), ..reply_to(rng, channel, server, about, reply) }
         }
         56..74 => {
             let note = CardReply::Note { seq: 1, nth: 0, count: rng.u32(1..4) };
             let reply = one(rng, &[CardReply::ThreadOpening, note]);
-            Draft { place: Place::Thread, ..reply_to(rng, channel, server, about, reply) }
+            DesiredPost { place: Place::Thread, ..reply_to(rng, channel, server, about, reply) }
         }
-        74..80 => Draft { place: Place::Archive, ..reply_to(rng, channel, server, about, CardReply::Archive) },
+        74..80 => DesiredPost { place: Place::Archive, ..reply_to(rng, channel, server, about, CardReply::Archive) },
         80..88 => {
             let page = PostSubject::LogPage { seq: rng.i64(1..3), nth: 0, page: 0 };
-            Draft { lane: Lane::Log, over: true, ..plain(channel, server, &page, message(rng, &[])) }
+            DesiredPost { lane: Lane::Log, over: true, ..plain(channel, server, &page, message(rng, &[])) }
         }
         88..94 => {
             let Board { id, channel, server, .. } = board(rng.i64(1..3));
             let subject = PostSubject::Board(id);
             let message = Message { silent: true, ..message(rng, &[]) };
-            Draft { lane: Lane::Board, ..plain(channel, server.unwrap_or(ServerId(0)), &subject, message) }
+            DesiredPost { lane: Lane::Board, ..plain(channel, server.unwrap_or(ServerId(0)), &subject, message) }
         }
         _ => {
             let subject = PostSubject::Other(one(rng, &["notice:lost:1:1", "confirm:routes:1:abc", "test:1.0.0"]).into());
-            Draft { over: true, ..plain(channel, server, &subject, message(rng, &[])) }
+            DesiredPost { over: true, ..plain(channel, server, &subject, message(rng, &[])) }
         }
     };
     // What never happens must not differ either.
@@ -236,7 +236,7 @@ fn draft(rng: &mut Rng) -> Draft {
     draft
 }
 
-fn of_card(rng: &mut Rng, channel: ChannelId, server: ServerId, about: Subject) -> Draft {
+fn of_card(rng: &mut Rng, channel: ChannelId, server: ServerId, about: Subject) -> DesiredPost {
     let links: Vec<Subject> = (0..rng.usize(..3)).map(|_| card(rng)).collect();
     let place = if channel == FORUM { Place::Forum } else { Place::Channel };
     let new = match about {
@@ -253,19 +253,19 @@ fn of_card(rng: &mut Rng, channel: ChannelId, server: ServerId, about: Subject) 
         message.roles = vec![RoleId(5)];
     }
     let roles = message.roles.clone();
-    let mut draft = Draft { place, lane, event, threads, roles, ..plain(channel, server, &PostSubject::Card(about), message) };
+    let mut draft = DesiredPost { place, lane, event, threads, roles, ..plain(channel, server, &PostSubject::Card(about), message) };
     draft.over = percent(rng, 30);
     draft
 }
 
-fn reply_to(rng: &mut Rng, channel: ChannelId, server: ServerId, about: Subject, reply: CardReply) -> Draft {
+fn reply_to(rng: &mut Rng, channel: ChannelId, server: ServerId, about: Subject, reply: CardReply) -> DesiredPost {
     let subject = PostSubject::Reply { card: about, reply };
-    Draft { lane: Lane::Log, over: true, parent: Some(about.to_string()), ..plain(channel, server, &subject, message(rng, &[])) }
+    DesiredPost { lane: Lane::Log, over: true, parent: Some(about.to_string()), ..plain(channel, server, &subject, message(rng, &[])) }
 }
 
 /// Few texts, so that one is often drawn again as it was.
 fn message(rng: &mut Rng, links: &[Subject]) -> Message {
-    let links: Vec<Link> = links.iter().map(|to| Link { text: "Call".into(), to: to.to_string() }).collect();
+    let links: Vec<CardLink> = links.iter().map(|to| CardLink { text: "Call".into(), to: to.to_string() }).collect();
     let field = Field { name: "Became".into(), value: "Call Call".into(), inline: true, links };
     let title = one(rng, &["Fire", "Flood", "Theft"]).into();
     let description = percent(rng, 8).then(|| crate::render::text::SafeText::trusted("x".repeat(1_500)));
@@ -282,7 +282,7 @@ fn message(rng: &mut Rng, links: &[Subject]) -> Message {
 }
 
 /// One of the posts that were shown, as it should look now.
-pub(super) fn redrawn<'p>(dice: u64, posts: impl Iterator<Item = &'p Post>) -> Option<Draft> {
+pub(super) fn redrawn<'p>(dice: u64, posts: impl Iterator<Item = &'p Post>) -> Option<DesiredPost> {
     let rng = &mut Rng::with_seed(dice);
     let shown: Vec<&Post> = posts.filter(|post| post.shown_at.is_some() && post.place != Place::Archive).collect();
     if shown.is_empty() {
@@ -295,7 +295,7 @@ pub(super) fn redrawn<'p>(dice: u64, posts: impl Iterator<Item = &'p Post>) -> O
     let lane = if matches!(post.lane, Lane::Log | Lane::Board) { post.lane } else { Lane::Edit };
     let (roles, parent) = (post.roles.clone(), post.parent.as_ref().map(PostSubject::to_string));
     let draft = plain(channel, post.about.server, &post.about.subject, message);
-    Some(Draft { guild, style, place, threads, event, lane, roles, parent, over: percent(rng, 50), ..draft })
+    Some(DesiredPost { guild, style, place, threads, event, lane, roles, parent, over: percent(rng, 50), ..draft })
 }
 
 /// What came of a claim: mostly what may come of one like it.

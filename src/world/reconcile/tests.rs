@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::{Event, Note, Priority};
 use crate::world::tests::{AT, attach, call_911, cards, dispatch, login, panic, restarted, unit};
-use crate::world::{Change, Moment, MomentKind};
+use crate::world::{Change, MomentKind, TimelineEntry};
 
 /// A read at `asked`, applied at once.
 fn read(world: &mut Server, calls: Option<ListedCalls>, units: Option<Vec<Unit>>, asked: UnixMs) -> Reconciled {
@@ -167,7 +167,10 @@ fn a_closed_call_was_closed_when_the_cad_says_if_nothing_came_after() {
     let closed = vec![DispatchCall { status: Some(2), updated: Some(AT.plus(30_000)), ..dispatch(501) }];
     read(&mut world, Some(ListedCalls { closed, ..ListedCalls::default() }), None, LATER);
     let call = &world.dispatches[&CallId(501)];
-    assert_eq!((call.closed_at, call.timeline.last()), (Some(AT.plus(30_000)), Some(&Moment::new(AT.plus(30_000), MomentKind::Closed))));
+    assert_eq!(
+        (call.closed_at, call.timeline.last()),
+        (Some(AT.plus(30_000)), Some(&TimelineEntry::new(AT.plus(30_000), MomentKind::Closed)))
+    );
 }
 
 #[test]
@@ -388,7 +391,7 @@ fn what_an_event_told_meanwhile_is_left_alone_and_counted_if_the_listing_disagre
 #[test]
 fn a_listing_larger_than_the_world_makes_no_call_twice() {
     let mut world = read_before();
-    let most = i64::try_from(MOST).unwrap();
+    let most = i64::try_from(MAX_PER_KIND).unwrap();
     let many: Vec<EmergencyCall> = (1..=most + 10).map(|id| call_911(id, "x")).collect();
     let mut created = 0;
     for round in 0..3 {
@@ -396,7 +399,7 @@ fn a_listing_larger_than_the_world_makes_no_call_twice() {
         created += cards(&read(&mut world, calls(&[], &many), None, at).applied).len();
         assert!(world.forget(at, 3_600_000).is_empty());
     }
-    assert_eq!(created, MOST);
+    assert_eq!(created, MAX_PER_KIND);
 }
 
 #[test]

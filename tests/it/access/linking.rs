@@ -1,6 +1,6 @@
 //! `/cad link` and `/cad unlink`.
 
-use tenfour::store::audit::Filter;
+use tenfour::store::audit::AuditFilter;
 use tenfour_sim::discord::DiscordSim;
 
 use super::*;
@@ -30,7 +30,7 @@ async fn whoever_knows_the_key_links_their_guild_and_the_key_is_kept_nowhere() {
     assert!(again.contains("already linked") && again.contains("/cad unlink"), "{again}");
 
     for id in [&bot.guild, &other.guild] {
-        let audited = bot.app().store.audited(guild(id), Filter::default(), 0).await.unwrap();
+        let audited = bot.app().store.audited(guild(id), AuditFilter::default(), 0).await.unwrap();
         assert_eq!(audited.entries.iter().filter(|entry| entry.action == "/cad link").count(), 1, "{audited:?}");
         assert!(!format!("{audited:?}").to_lowercase().contains(&key().to_lowercase()));
     }

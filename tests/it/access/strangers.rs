@@ -1,11 +1,11 @@
 //! What an unlinked guild gets: one sentence, whatever it tries.
 
-use tenfour::authorization::ActingRule;
+use tenfour::authorization::ActionRule;
 use tenfour::clock::UnixMs;
 use tenfour::commands::custom_id::{CustomId, SetupChoice, SetupStep};
 use tenfour::ids::{CallId, ServerId};
 use tenfour::render::custom_id::{On, PICK, Verb, card};
-use tenfour::store::audit::Filter;
+use tenfour::store::audit::AuditFilter;
 use tenfour::world::Subject;
 use tenfour_sim::cad::Seen;
 
@@ -127,7 +127,7 @@ async fn a_guild_that_is_not_linked_is_told_how_to_link_whatever_it_tries() {
         (&before.guilds, &before.routes, &before.boards, &before.access)
     );
     assert_eq!(bot.app().store.counts().await.unwrap(), counts);
-    assert_eq!(bot.app().store.audited(guild(&other.guild), Filter::default(), 0).await.unwrap().total, 0);
+    assert_eq!(bot.app().store.audited(guild(&other.guild), AuditFilter::default(), 0).await.unwrap().total, 0);
     assert!(bot.discord.messages(&other.channel).iter().all(|m| !m.to_string().contains("Secret")));
     // The linked guild isn't affected.
     bot.send_event("EVENT_911", emergency(2, "Fire")).await;
@@ -141,10 +141,10 @@ async fn a_form_that_was_opened_before_the_guild_was_unlinked_does_nothing_after
     let bot = TestBot::untied().await;
     let other = bot.joined_by("Friends");
     bot.link(&other).await;
-    let rule = ActingRule { emergency: true, ..ActingRule::default() };
+    let rule = ActionRule { emergency: true, ..ActionRule::default() };
     for id in [guild(&bot.guild), guild(&other.guild)] {
         bot.app().store.ensure_guild(id, &community()).await.unwrap();
-        bot.app().store.set_acting(id, rule.clone()).await.unwrap();
+        bot.app().store.set_action_rule(id, rule.clone()).await.unwrap();
     }
     let mut forms =
         vec![bot.cad_in(&other, None, "labels", json!({})), bot.discord.slash(&other.channel, None, "911", &[], json!({})).unwrap()];

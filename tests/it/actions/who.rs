@@ -1,7 +1,7 @@
 //! Who may act: roles, guilds, servers, accounts, units; which answers are cached and for how long; forged ids.
 
 use serde_json::{Value, json};
-use tenfour::authorization::ActingRule;
+use tenfour::authorization::ActionRule;
 use tenfour::ids::RoleId;
 use tenfour::render::custom_id::{On, Verb, card};
 use tenfour::world::Subject;
@@ -55,8 +55,8 @@ async fn a_role_can_be_asked_for_and_is_looked_at_before_the_cad_is_asked() {
     scene.duty(&mut with, "With");
     let without = scene.civilian("Without", &ALL_PERMISSIONS);
     let (_, card) = scene.dispatch("Robbery").await;
-    let rule = ActingRule { role: Some(RoleId(role.parse().unwrap())), ..ActingRule::default() };
-    scene.bot.app().store.set_acting(scene.bot.guild_id(), rule).await.unwrap();
+    let rule = ActionRule { role: Some(RoleId(role.parse().unwrap())), ..ActionRule::default() };
+    scene.bot.app().store.set_action_rule(scene.bot.guild_id(), rule).await.unwrap();
     scene.bot.cad.clear_log();
     let said = scene.pressed(&card, "respond", &without.user).await;
     assert_eq!(said, format!("Only members with <@&{role}> may act in the CAD from here: ask this server's staff for that role."));
@@ -341,8 +341,8 @@ async fn the_communitys_role_rule_holds_in_every_linked_guild_and_its_staff_see_
     let store = &scene.bot.app().store;
     until("the first guild is linked", async || store.routing_now().access.serves(scene.bot.guild_id())).await;
     let role = sim.add_role(home, "Officers", 0);
-    let rule = ActingRule { role: Some(RoleId(role.parse().unwrap())), ..ActingRule::default() };
-    store.set_acting(scene.bot.guild_id(), rule).await.unwrap();
+    let rule = ActionRule { role: Some(RoleId(role.parse().unwrap())), ..ActionRule::default() };
+    store.set_action_rule(scene.bot.guild_id(), rule).await.unwrap();
 
     let elsewhere = sim.add_guild("My own");
     let channel = sim.add_channel(&elsewhere, "dispatch", 0);
@@ -351,7 +351,7 @@ async fn the_communitys_role_rule_holds_in_every_linked_guild_and_its_staff_see_
     store.link(guild, &community, None, tenfour::guild_access::How::Key, scene.bot.clock.now(), Vec::new()).await.unwrap();
     // Its own rule requires nothing.
     store.ensure_guild(guild, &community).await.unwrap();
-    store.set_acting(guild, ActingRule::default()).await.unwrap();
+    store.set_action_rule(guild, ActionRule::default()).await.unwrap();
     let (without, with, outsider) = (
         scene.officer("Without", &ALL_PERMISSIONS).await,
         scene.officer("With", &ALL_PERMISSIONS).await,
@@ -375,9 +375,9 @@ async fn the_communitys_role_rule_holds_in_every_linked_guild_and_its_staff_see_
     assert!(said.contains("Discord didn't say which roles"), "{said}");
     assert!(scene.press_forged(&channel, &custom_id, &with.user).await.contains(&format!("attached to call #{call}")));
 
-    let audited = store.audited(scene.bot.guild_id(), tenfour::store::audit::Filter::default(), 0).await.unwrap().entries;
+    let audited = store.audited(scene.bot.guild_id(), tenfour::store::audit::AuditFilter::default(), 0).await.unwrap().entries;
     let entry = audited.iter().find(|entry| entry.action == "respond").unwrap_or_else(|| panic!("{audited:?}"));
     assert!(entry.target.contains(&format!("from Discord server {elsewhere}")) && entry.user.0.to_string() == with.user, "{entry:?}");
-    assert_eq!(store.audited(guild, tenfour::store::audit::Filter::default(), 0).await.unwrap().total, 1);
+    assert_eq!(store.audited(guild, tenfour::store::audit::AuditFilter::default(), 0).await.unwrap().total, 1);
     scene.bot.finish().await;
 }

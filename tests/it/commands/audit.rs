@@ -2,18 +2,18 @@
 
 use tenfour::clock::UnixMs;
 use tenfour::ids::UserId;
-use tenfour::store::audit::{Entry, Filter, Kind};
+use tenfour::store::audit::{AuditEntry, AuditFilter, AuditKind};
 
 use super::*;
 
 impl Bot {
     /// The entries of this guild, newest first.
-    async fn entries(&self) -> Vec<Entry> {
-        self.store.all_audited(self.guild_id(), Filter::default()).await.unwrap()
+    async fn entries(&self) -> Vec<AuditEntry> {
+        self.store.all_audited(self.guild_id(), AuditFilter::default()).await.unwrap()
     }
 
     /// Waits for this many entries: a command answers before its entry is written.
-    async fn entries_of(&self, count: usize) -> Vec<Entry> {
+    async fn entries_of(&self, count: usize) -> Vec<AuditEntry> {
         let looked = async {
             loop {
                 let entries = self.entries().await;
@@ -30,8 +30,8 @@ impl Bot {
         GuildId(self.guild.parse().unwrap())
     }
 
-    pub(super) async fn wrote(&self, number: i64, kind: Kind, detail: &str) {
-        let entry = Entry {
+    pub(super) async fn wrote(&self, number: i64, kind: AuditKind, detail: &str) {
+        let entry = AuditEntry {
             guild: self.guild_id(),
             at: self.data.clock.now().plus(number),
             user: UserId(777_777_777_777_777_777),
@@ -39,7 +39,7 @@ impl Bot {
             action: format!("Action {number}"),
             target: "dispatch 12 on server 1".into(),
             detail: detail.into(),
-            outcome: if kind == Kind::Cad { "the CAD did not answer".into() } else { "done".into() },
+            outcome: if kind == AuditKind::Cad { "the CAD did not answer".into() } else { "done".into() },
         };
         self.store.audit(entry).await.unwrap();
     }
@@ -85,7 +85,7 @@ async fn every_change_of_a_setting_is_written_down_with_who_and_what() {
         ("/alerts add", "route #1", format!("event:911 channel:<#{}> role:<@&{role}>", bot.channel)),
     ];
     assert_eq!(reply_text, wanted.map(|(action, target, detail)| (action.to_owned(), target.to_owned(), detail)));
-    assert!(entries.iter().all(|entry| entry.kind == Kind::Setting && entry.outcome == "done"));
+    assert!(entries.iter().all(|entry| entry.kind == AuditKind::Setting && entry.outcome == "done"));
     let by: Vec<u64> = entries.iter().map(|entry| entry.user.0).collect();
     assert_eq!(by, [owner, owner, owner, owner, chief.parse().unwrap(), owner]);
 
@@ -152,7 +152,7 @@ async fn the_form_and_the_wizard_are_written_down() {
 async fn pages_turn_both_ways_and_stay_as_they_were() {
     let bot = start().await;
     for n in 0..32 {
-        bot.wrote(n, if n % 2 == 0 { Kind::Cad } else { Kind::Setting }, "note").await;
+        bot.wrote(n, if n % 2 == 0 { AuditKind::Cad } else { AuditKind::Setting }, "note").await;
     }
     let first = bot.run("cad", "audit", json!({})).reply(SOON).await.unwrap();
     let reply_text = words(&first);
@@ -167,7 +167,7 @@ async fn pages_turn_both_ways_and_stay_as_they_were() {
     assert!(bot.sim.click(id(&first), None, &buttons[0]).is_err(), "there is nothing newer");
 
     // New entries don't move the pages.
-    bot.wrote(99, Kind::Cad, "later").await;
+    bot.wrote(99, AuditKind::Cad, "later").await;
     let second = bot.turn(&first, &buttons[1]).await;
     let reply_text = words(&second);
     assert!(reply_text.starts_with("🗂️ Audit: 32 entries, page 2 of 3\n"), "{reply_text}");
@@ -184,7 +184,7 @@ async fn pages_turn_both_ways_and_stay_as_they_were() {
 #[tokio::test]
 async fn entries_are_shown_for_ninety_days_and_texts_are_harmless() {
     let bot = start_with(Plan { clock: Clock::manual(UnixMs(1_790_000_000_000)), ..Plan::default() }).await;
-    bot.wrote(0, Kind::Cad, &format!("**x** <@&123456789012345678> @everyone [a](https://example.org) {}", "y".repeat(400))).await;
+    bot.wrote(0, AuditKind::Cad, &format!("**x** <@&123456789012345678> @everyone [a](https://example.org) {}", "y".repeat(400))).await;
     let reply_text = bot.cad("audit", json!({})).await;
     assert!(reply_text.contains("\\*\\*x\\*\\* <@&123456789012345678> "), "{reply_text}");
     assert!(!reply_text.contains("@everyone") && reply_text.contains("\\[a\\](https:\u{200B}//"), "{reply_text}");
@@ -202,8 +202,8 @@ async fn entries_are_shown_for_ninety_days_and_texts_are_harmless() {
 #[tokio::test]
 async fn the_file_is_for_spreadsheets_and_defuses_formulas() {
     let bot = start_with(Plan { clock: Clock::manual(UnixMs(1_790_000_000_000)), ..Plan::default() }).await;
-    bot.wrote(0, Kind::Setting, "=HYPERLINK(\"http://example.org\")").await;
-    bot.wrote(1, Kind::Cad, "two\nlines, and a comma").await;
+    bot.wrote(0, AuditKind::Setting, "=HYPERLINK(\"http://example.org\")").await;
+    bot.wrote(1, AuditKind::Cad, "two\nlines, and a comma").await;
     let reply = bot.run("cad", "audit", json!({"export": true})).reply(SOON).await.unwrap();
     assert!(words(&reply).ends_with("2 entries, newest first."), "{}", words(&reply));
     let (name, text) = bot.attached(&reply).await;

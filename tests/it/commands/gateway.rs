@@ -50,7 +50,7 @@ async fn messages_that_discord_does_not_let_us_read_end_it_with_the_settings_nam
 async fn a_guild_that_the_bot_is_not_in_ends_it_with_the_settings_name() {
     let mut bot = start().await;
     bot.stop().await;
-    let ended = framework::run(bot.data.clone(), Some(GuildId(77)), Tasks::default(), Readiness::new([Part::Discord]));
+    let ended = framework::run(bot.data.clone(), Some(GuildId(77)), Tasks::default(), Readiness::new([ReadyPart::Discord]));
     let error = tokio::time::timeout(SOON, ended).await.unwrap().unwrap_err();
     assert!(format!("{error:#}").contains("DISCORD_GUILD_ID"), "{error:#}");
 }

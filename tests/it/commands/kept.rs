@@ -2,7 +2,7 @@
 
 use tenfour::render::Style;
 use tenfour::route::{Route, Threads, When};
-use tenfour::store::audit::Filter;
+use tenfour::store::audit::AuditFilter;
 
 use super::*;
 
@@ -18,7 +18,7 @@ async fn furnished(bot: &Bot, role: &str) -> Route {
 }
 
 async fn restores(bot: &Bot) -> usize {
-    let entries = bot.store.all_audited(GuildId(bot.guild.parse().unwrap()), Filter::default()).await.unwrap();
+    let entries = bot.store.all_audited(GuildId(bot.guild.parse().unwrap()), AuditFilter::default()).await.unwrap();
     entries.iter().filter(|entry| entry.action == "Restore" && entry.target.starts_with("route #")).count()
 }
 

@@ -82,7 +82,7 @@ async fn a_form_survives_a_restart_of_the_bot() {
     let mut bot = start().await;
     let (opened, _) = open(&bot).await;
     bot.stop().await;
-    let (tasks, readiness) = (Tasks::default(), Readiness::new([Part::Discord]));
+    let (tasks, readiness) = (Tasks::default(), Readiness::new([ReadyPart::Discord]));
     let again = tokio::spawn(framework::run(bot.data.clone(), Some(GuildId(bot.guild.parse().unwrap())), tasks.clone(), readiness.clone()));
     tokio::time::timeout(SOON, readiness.until_ready()).await.unwrap();
     let text = words(&send(&bot, &opened, json!({"emergency": "110"})).await);

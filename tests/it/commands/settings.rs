@@ -1,7 +1,7 @@
 //! `/cad export` and `/cad import`: settings out as a file, and back after a look at the difference.
 
 use tenfour::clock::UnixMs;
-use tenfour::store::audit::Filter;
+use tenfour::store::audit::AuditFilter;
 use tenfour::store::settings::Settings;
 
 use super::*;
@@ -40,7 +40,7 @@ impl Bot {
     }
 
     async fn imports(&self) -> usize {
-        let entries = self.store.all_audited(GuildId(self.guild.parse().unwrap()), Filter::default()).await.unwrap();
+        let entries = self.store.all_audited(GuildId(self.guild.parse().unwrap()), AuditFilter::default()).await.unwrap();
         entries.iter().filter(|entry| entry.action == "/cad import").count()
     }
 }
@@ -196,7 +196,7 @@ async fn a_press_survives_a_restart_and_is_its_persons_alone() {
     let before = bot.settings();
     let shown = bot.import(&file).await;
     bot.stop().await;
-    let (tasks, readiness) = (Tasks::default(), Readiness::new([Part::Discord]));
+    let (tasks, readiness) = (Tasks::default(), Readiness::new([ReadyPart::Discord]));
     let again = tokio::spawn(framework::run(bot.data.clone(), Some(GuildId(bot.guild.parse().unwrap())), tasks.clone(), readiness.clone()));
     tokio::time::timeout(SOON, readiness.until_ready()).await.unwrap();
 

@@ -89,7 +89,7 @@ async fn a_press_survives_a_restart_of_the_bot() {
     let message = to_place(&bot, &["1"], "duty").await;
     let message = choose(&bot, &message, "pick-channel", &[&bot.channel]).await;
     bot.stop().await;
-    let (tasks, readiness) = (Tasks::default(), Readiness::new([Part::Discord]));
+    let (tasks, readiness) = (Tasks::default(), Readiness::new([ReadyPart::Discord]));
     // Ingest stopped with the rest: routes are made, the confirmation is not posted.
     let (data, interface) = (bot.data.clone(), Interface { requests: mpsc::channel(8).0, ..bot.interface.clone() });
     data.communities.insert(Community::new(interface, tasks.clone()).0);
@@ -189,7 +189,7 @@ async fn whoever_may_run_it_may_press_its_private_answer() {
     assert!(words(&message).contains("What does your community play on?"), "{message}");
     // Nor do the pages of the audit need more.
     for n in 0..20 {
-        bot.wrote(n, tenfour::store::audit::Kind::Cad, "note").await;
+        bot.wrote(n, tenfour::store::audit::AuditKind::Cad, "note").await;
     }
     let audit = bot.run_as(&visitor, "cad", "audit", json!({})).reply(SOON).await.unwrap();
     let older = DiscordSim::custom_ids(&audit)[1].clone();

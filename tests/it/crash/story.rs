@@ -8,7 +8,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 /// Stories that one author has in progress.
-const OPEN: usize = 5;
+const MAX_OPEN_STORIES: usize = 5;
 /// Units have other numbers than calls, so that they can't be confused.
 pub(crate) const PANICKING: i64 = 1_000_000;
 const UNIT: i64 = 2_000_000;
@@ -67,7 +67,7 @@ impl Author {
     }
 
     pub(crate) fn next(&mut self) -> StoryEvent {
-        while self.open.len() < OPEN {
+        while self.open.len() < MAX_OPEN_STORIES {
             let story = self.begin();
             self.open.push(story);
         }

@@ -14,9 +14,9 @@ use super::{Running, Stage, client, eventually};
 
 const MIB: usize = 1024 * 1024;
 /// How much any flood may add to the idle level, in KiB.
-const MOST_ABOVE: u64 = 100 * 1024;
+const MAX_ABOVE_IDLE_KIB: u64 = 100 * 1024;
 /// How much of that may remain, in KiB: the allocator keeps an arena for each thread, fuller ones when the machine is busy.
-const MOST_LEFT: u64 = 32 * 1024;
+const MAX_LEFT_KIB: u64 = 32 * 1024;
 
 impl Running {
     /// A line of `/proc/PID/status`, in KiB.
@@ -35,9 +35,11 @@ impl Running {
     async fn withstood(&self, what: &str, idle: u64) {
         let (peak, after) = (self.memory("VmHWM"), self.memory("VmRSS"));
         println!("{what}: idle {idle} KiB, peak +{}, right after +{}", peak.saturating_sub(idle), after.saturating_sub(idle));
-        assert!(peak <= idle + MOST_ABOVE, "{what}: {idle} KiB idle, {peak} KiB at the peak");
-        eventually(&format!("{what}: what it took was not given back: {idle} KiB idle"), async || self.memory("VmRSS") <= idle + MOST_LEFT)
-            .await;
+        assert!(peak <= idle + MAX_ABOVE_IDLE_KIB, "{what}: {idle} KiB idle, {peak} KiB at the peak");
+        eventually(&format!("{what}: what it took was not given back: {idle} KiB idle"), async || {
+            self.memory("VmRSS") <= idle + MAX_LEFT_KIB
+        })
+        .await;
         println!("{what}: given back to +{}", self.memory("VmRSS").saturating_sub(idle));
     }
 }

@@ -6,7 +6,7 @@ use tenfour::clock::UnixMs;
 use tenfour::ids::CommunityId;
 use tenfour::route::Rule;
 use tenfour::store::Store;
-use tenfour::store::audit::Filter;
+use tenfour::store::audit::AuditFilter;
 use tenfour::store::duty::{Span, Which};
 use tenfour::store::settings::Settings;
 
@@ -152,13 +152,13 @@ async fn text(old: &Old) -> String {
         }
     }
     said.extend(routing.boards.iter().map(|board| format!("board {}: {:?} → <#{}>", board.id, board.kind, board.channel)));
-    let Settings { notices, labels, quiet, acting, .. } = Settings::of(&routing, guild, old.now());
+    let Settings { notices, labels, quiet, action_rule, .. } = Settings::of(&routing, guild, old.now());
     said.push(format!("notices {notices:?}\nlabels {}", serde_json::to_string(&labels).unwrap()));
-    said.push(format!("quiet {}\nacting {}", serde_json::to_string(&quiet).unwrap(), serde_json::to_string(&acting).unwrap()));
+    said.push(format!("quiet {}\nacting {}", serde_json::to_string(&quiet).unwrap(), serde_json::to_string(&action_rule).unwrap()));
     let span = Span { from: UnixMs(0), to: old.now() };
     for session in store.sessions(Which { community: community.clone(), server: None, span }).await.unwrap() {
         let minutes = session.within(span) / 60_000;
-        let tenfour::store::duty::Session { ident, callsign, name, department, began, joined_late, ended, missed, .. } = session;
+        let tenfour::store::duty::DutySession { ident, callsign, name, department, began, joined_late, ended, missed, .. } = session;
         let lasts = if ended.is_none() { ", still on duty" } else { "" };
         said.push(format!("duty {ident} {callsign} {name} {department}: {minutes} min since {}{lasts}, {joined_late} {missed}", began.0));
     }
@@ -173,7 +173,7 @@ async fn text(old: &Old) -> String {
             fact.joined_late
         ));
     }
-    for entry in store.all_audited(guild, Filter::default()).await.unwrap() {
+    for entry in store.all_audited(guild, AuditFilter::default()).await.unwrap() {
         said.push(format!("audit {:?} {} | {} | {} | {}", entry.kind, entry.action, entry.target, entry.detail, entry.outcome));
     }
     for (user, member, asked) in store.members(&community, 100).await.unwrap() {

@@ -5,7 +5,7 @@ use tenfour::clock::{Clock, UnixMs};
 use tenfour::event::own;
 use tenfour::ids::{RoleId, RouteId};
 use tenfour::render::Style;
-use tenfour::route::Step;
+use tenfour::route::EscalationStep;
 use tenfour_sim::cad::CallSpec;
 
 use crate::test_bot::{Setup, TestBot, until};
@@ -30,7 +30,7 @@ impl EscalationTest {
         let channel = bot.discord.add_channel(&bot.guild, "alerts", 0);
         let route = bot.route(event, &channel, Some(&first), Style::Card).await;
         for (minutes, role) in [(3, &second), (5, &third)] {
-            let step = Step { minutes, role: RoleId(role.parse().unwrap()), since: BEGIN };
+            let step = EscalationStep { minutes, role: RoleId(role.parse().unwrap()), since: BEGIN };
             let set = bot.app().store.change_rule(bot.guild_id(), RouteId(route), move |rule| rule.escalation.set(step)).await.unwrap();
             assert!(set.unwrap().1);
         }

@@ -16,8 +16,8 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn pace(period: Option<u64>) -> Pace {
-    Pace { period: period.map(s), calls_per_minute: 2, units_per_minute: 1 }
+fn pace(period: Option<u64>) -> PollLimits {
+    PollLimits { period: period.map(s), calls_per_minute: 2, units_per_minute: 1 }
 }
 
 /// Begins everything that may begin now, and ends it at once.
@@ -104,7 +104,7 @@ fn with_little_budget_servers_take_turns() {
 
 #[test]
 fn what_is_triggered_goes_first_but_starves_nobody() {
-    let mut schedule = Schedule::new(&[ONE, TWO], Pace { calls_per_minute: 1, ..pace(Some(10)) });
+    let mut schedule = Schedule::new(&[ONE, TWO], PollLimits { calls_per_minute: 1, ..pace(Some(10)) });
     let mut read = Vec::new();
     for minute in 1..=9 {
         let now = s(minute * 61);
@@ -135,7 +135,7 @@ fn removals_are_gathered_until_there_are_none_for_two_seconds() {
 
 #[test]
 fn a_reading_in_between_does_not_stand_for_one_that_is_waited_for() {
-    let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
+    let mut schedule = Schedule::new(&[ONE], PollLimits { calls_per_minute: 5, ..pace(None) });
     schedule.request(ONE, Reason::Removed, s(0));
     schedule.request(ONE, Reason::Connected, s(1));
     schedule.request(ONE, Reason::Connected, s(1));
@@ -159,7 +159,7 @@ fn a_removal_during_a_reading_is_read_again() {
 
 #[test]
 fn what_was_left_out_is_read_again_soon_and_then_less_soon() {
-    let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
+    let mut schedule = Schedule::new(&[ONE], PollLimits { calls_per_minute: 5, ..pace(None) });
     schedule.request(ONE, Reason::Removed, s(0));
     assert_eq!(read_all(&mut schedule, s(2)), [(1, Part::Calls)]);
     schedule.again(ONE, Part::Calls, s(2));
@@ -204,7 +204,7 @@ fn refused_credentials_rest_the_endpoint_an_unknown_server_only_itself() {
 
 #[test]
 fn failures_double_their_wait_to_five_minutes_and_are_forgotten_by_success() {
-    let mut schedule = Schedule::new(&[ONE, TWO], Pace { calls_per_minute: 5, ..pace(None) });
+    let mut schedule = Schedule::new(&[ONE, TWO], PollLimits { calls_per_minute: 5, ..pace(None) });
     schedule.request(ONE, Reason::Removed, s(0));
     let mut now = s(2);
     let mut waits = Vec::new();
@@ -229,7 +229,7 @@ fn failures_double_their_wait_to_five_minutes_and_are_forgotten_by_success() {
 
 #[test]
 fn a_new_session_ends_the_wait_after_failures_but_not_after_a_refusal() {
-    let mut schedule = Schedule::new(&[ONE], Pace { calls_per_minute: 5, ..pace(None) });
+    let mut schedule = Schedule::new(&[ONE], PollLimits { calls_per_minute: 5, ..pace(None) });
     schedule.request(ONE, Reason::Removed, s(0));
     assert_eq!(schedule.next(s(2)), Some((ONE, Part::Calls)));
     schedule.done(Part::Calls, Ending::Failed, s(2), 1.0);
@@ -283,7 +283,7 @@ proptest! {
     fn no_minute_ever_sees_more_than_the_budget_and_no_endpoint_two_at_once(
         steps in steps(), period in proptest::option::of(10_u64..120), calls in 1_u32..6, units in 1_u32..4
     ) {
-        let pace = Pace { period: period.map(s), calls_per_minute: calls, units_per_minute: units };
+        let pace = PollLimits { period: period.map(s), calls_per_minute: calls, units_per_minute: units };
         let mut schedule = Schedule::new(&[1, 2, 3].map(ServerId), pace);
         let mut now = s(0);
         // From beginning to end: the CAD may have counted it at any moment in between.

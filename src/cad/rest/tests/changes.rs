@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::authorization::{ActingRule, Facts, Granted, Member, Need, Permission, VALIDATED, authorize};
+use crate::authorization::{ActionRule, Granted, Member, MemberFacts, Need, Permission, VALIDATED, authorize};
 use crate::ids::{CallId, Ident};
 
 const SERVER: ServerId = ServerId(1);
@@ -85,8 +85,8 @@ fn actor(rest: &CadRest) -> CadActor {
 /// A dispatcher's grant.
 fn granted_on(server: ServerId) -> Granted {
     let member = Member { status: VALIDATED, permissions: ["dispatch".to_owned()].into(), ..Member::default() };
-    let facts = Facts { roles: &[], member: Some(&member), units: 1 };
-    authorize(&community(), server, &ActingRule::default(), facts, Need { permission: Permission::Dispatch, on_duty: Some(server) })
+    let facts = MemberFacts { roles: &[], member: Some(&member), units: 1 };
+    authorize(&community(), server, &ActionRule::default(), facts, Need { permission: Permission::Dispatch, on_duty: Some(server) })
         .unwrap()
 }
 
@@ -98,8 +98,8 @@ fn count(log: &Log) -> usize {
     log.lock().unwrap().len()
 }
 
-fn me() -> Target {
-    Target::Discord(77)
+fn me() -> UnitSelector {
+    UnitSelector::Discord(77)
 }
 
 fn new_dispatch() -> NewDispatch {
@@ -110,7 +110,7 @@ fn custom() -> NewCustomDispatch {
     NewCustomDispatch {
         template: 1,
         values: BTreeMap::new(),
-        target: Target::Idents(vec![Ident(12)]),
+        target: UnitSelector::Idents(vec![Ident(12)]),
         notes: Vec::new(),
         meta: BTreeMap::new(),
         delete_after_minutes: None,
@@ -397,7 +397,7 @@ async fn lists_come_in_every_form() {
         [(record.to_owned(), 1), (format!("[{record},{record}]"), 2), (format!(r#"{{"records":{record}}}"#), 1), ("null".into(), 0)]
     {
         let (rest, _log) = script(vec![good(&body)]).await;
-        let what = Lookup { wanted: Wanted::Plate("ABC".into()), types: vec![5], partial: false, notify: Some(Notify::Discord(77)) };
+        let what = Lookup { wanted: LookupKind::Plate("ABC".into()), types: vec![5], partial: false, notify: Some(Notify::Discord(77)) };
         assert_eq!(rest.reader().lookup(&what).await.unwrap().len(), found, "{body}");
     }
 }
@@ -423,17 +423,20 @@ async fn a_call_is_the_one_that_was_asked_for() {
 #[tokio::test]
 async fn what_the_cad_would_refuse_is_not_sent() {
     let (rest, log) = script(Vec::new()).await;
-    let group = Target::Group("CAR-51".into());
+    let group = UnitSelector::Group("CAR-51".into());
     let refused = [
         actor(&rest).set_status(&granted(), SERVER, &group, 3).await.map(drop),
-        actor(&rest).set_panic(&granted(), SERVER, &Target::Idents(Vec::new()), true).await.map(drop),
-        actor(&rest).attach(&granted(), SERVER, CALL, &Target::Group(" ".into())).await.map(drop),
+        actor(&rest).set_panic(&granted(), SERVER, &UnitSelector::Idents(Vec::new()), true).await.map(drop),
+        actor(&rest).attach(&granted(), SERVER, CALL, &UnitSelector::Group(" ".into())).await.map(drop),
         actor(&rest).edit_dispatch(&granted(), SERVER, CALL, &DispatchPatch::default()).await.map(drop),
         actor(&rest).create_dispatch(&granted(), SERVER, &NewDispatch::default()).await.map(drop),
         actor(&rest).close(&granted(), SERVER, &[]).await.map(drop),
         rest.reader().identifiers("../../x").await.map(drop),
         rest.reader().account_units(SERVER, "").await.map(drop),
-        rest.reader().lookup(&Lookup { wanted: Wanted::Plate(" ".into()), types: Vec::new(), partial: true, notify: None }).await.map(drop),
+        rest.reader()
+            .lookup(&Lookup { wanted: LookupKind::Plate(" ".into()), types: Vec::new(), partial: true, notify: None })
+            .await
+            .map(drop),
     ];
     for result in refused {
         assert!(matches!(&result, Err(RestError::Rejected { detail }) if !detail.is_empty()), "{result:?}");
@@ -446,9 +449,9 @@ async fn selectors_are_named_as_documented() {
     let uuid = "00000000-0000-0000-0000-000000000000";
     for (target, expected) in [
         (me(), r#"{"discord":"77"}"#),
-        (Target::Idents(vec![Ident(12), Ident(18)]), r#"{"identIds":[12,18]}"#),
-        (Target::Account(uuid.into()), r#"{"accountUuid":"00000000-0000-0000-0000-000000000000"}"#),
-        (Target::Group("CAR-51".into()), r#"{"groupName":"CAR-51"}"#),
+        (UnitSelector::Idents(vec![Ident(12), Ident(18)]), r#"{"identIds":[12,18]}"#),
+        (UnitSelector::Account(uuid.into()), r#"{"accountUuid":"00000000-0000-0000-0000-000000000000"}"#),
+        (UnitSelector::Group("CAR-51".into()), r#"{"groupName":"CAR-51"}"#),
     ] {
         let (rest, log) = script(vec![good(r#"{"identIds":[]}"#)]).await;
         actor(&rest).attach(&granted(), SERVER, CALL, &target).await.unwrap();

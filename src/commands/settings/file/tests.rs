@@ -6,9 +6,9 @@ use crate::commands::settings::check::GuildSnapshot;
 use crate::commands::settings::difference::difference;
 use crate::event::Topic;
 use crate::ids::{CommunityId, UserId};
-use crate::route::Step;
+use crate::route::EscalationStep;
 use crate::store::Store;
-use crate::store::audit::{Entry, Kind};
+use crate::store::audit::{AuditEntry, AuditKind};
 use crate::store::settings::{BoardSetting, Replaced, Replacing};
 
 const GUILD: GuildId = GuildId(1);
@@ -22,7 +22,7 @@ const ROLES: std::ops::RangeInclusive<u64> = 201..=204;
 
 struct Called;
 
-impl Names for Called {
+impl NameLookup for Called {
     fn channel(&self, id: ChannelId) -> Option<String> {
         Some(format!("channel-{id}"))
     }
@@ -68,7 +68,7 @@ fn rules() -> impl Strategy<Value = Rule> {
         ),
         0..5,
     );
-    let mute = prop::option::of((1..Mute::LONGEST_MS, any::<bool>()));
+    let mute = prop::option::of((1..Mute::MAX_MS, any::<bool>()));
     (
         filter,
         prop::option::of(prop::sample::select(When::ALL.to_vec())),
@@ -81,7 +81,7 @@ fn rules() -> impl Strategy<Value = Rule> {
         .prop_map(|(typed, when, cooldown_s, threads, thread_notes, mute, steps)| {
             let mut escalation = Escalation::default();
             for (minutes, role) in steps {
-                assert!(escalation.set(Step { minutes, role: RoleId(role), since: UnixMs(0) }));
+                assert!(escalation.set(EscalationStep { minutes, role: RoleId(role), since: UnixMs(0) }));
             }
             let mut filter = Filter::default();
             for (criterion, text) in typed {
@@ -150,8 +150,8 @@ fn settings() -> impl Strategy<Value = Settings> {
             boards.retain(|board| seen.insert(board.key()));
             let quiet = quiet
                 .map(|(from, length, timezone, panic)| Quiet::new(&clock(from), &clock((from + length) % 1_440), timezone, panic).unwrap());
-            let acting = ActingRule { role, buttons, emergency, emergency_role };
-            Settings { routes, boards, notices, labels, quiet, acting }.in_order()
+            let action_rule = ActionRule { role, buttons, emergency, emergency_role };
+            Settings { routes, boards, notices, labels, quiet, action_rule }.in_order()
         })
 }
 
@@ -188,7 +188,7 @@ proptest! {
             route.spec.role = route.spec.role.map(|role| RoleId(role.0 - 1_000));
             let mut escalation = Escalation::default();
             for step in route.spec.rule.escalation.steps() {
-                assert!(escalation.set(Step { role: RoleId(step.role.0 - 1_000), ..*step }));
+                assert!(escalation.set(EscalationStep { role: RoleId(step.role.0 - 1_000), ..*step }));
             }
             route.spec.rule.escalation = escalation;
             route
@@ -419,11 +419,11 @@ async fn the_database_takes_any_settings_once_and_touches_only_what_differs() {
         };
         let was = numbers(&store.routing_now());
         let import = store.hold_import(GUILD, user, "{}".into(), String::new(), NOW).await.unwrap();
-        let entry = Entry {
+        let entry = AuditEntry {
             guild: GUILD,
             at: NOW,
             user,
-            kind: Kind::Setting,
+            kind: AuditKind::Setting,
             action: "/cad import".into(),
             target: n.to_string(),
             detail: String::new(),
@@ -447,5 +447,5 @@ async fn the_database_takes_any_settings_once_and_touches_only_what_differs() {
         }
         before = wanted;
     }
-    assert_eq!(store.audited(GUILD, crate::store::audit::Filter::default(), 0).await.unwrap().total, 12);
+    assert_eq!(store.audited(GUILD, crate::store::audit::AuditFilter::default(), 0).await.unwrap().total, 12);
 }

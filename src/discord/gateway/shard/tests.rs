@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use super::super::super::attempt::Attempt;
-use super::super::pace::{Allowance, Held};
+use super::super::pace::{Allowance, StartsExhausted};
 use super::*;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -65,7 +65,7 @@ impl Dial for &Rig {
     }
 }
 
-impl Ask for Rig {
+impl AllowanceSource for Rig {
     async fn allowance(&self) -> Attempt<Allowance> {
         Attempt::Done(Allowance {
             url: "ws://gateway".into(),
@@ -78,7 +78,7 @@ impl Ask for Rig {
 
     fn unanswered(&self, _: &str) {}
 
-    fn held(&self, _: Held) {}
+    fn held(&self, _: StartsExhausted) {}
 }
 
 impl Hear for Rig {
@@ -94,7 +94,7 @@ impl Hear for Rig {
     }
 }
 
-impl Watch for Rig {
+impl ShardObserver for Rig {
     fn down(&self, _: u32, reason: &str) {
         self.downs.lock().unwrap().push(reason.to_owned());
     }
@@ -168,7 +168,7 @@ async fn play(manner: Manner, span: Duration) -> (Rig, Duration) {
         };
         let stopping = async {
             let (over, asked) = tokio::join!(shard, asked);
-            assert!(matches!(over, Over::Stopped), "{over:?}");
+            assert!(matches!(over, ShardEnd::Stopped), "{over:?}");
             asked.elapsed()
         };
         tokio::select! {

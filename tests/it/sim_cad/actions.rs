@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tenfour::cad::rest::{CadRest, NewDispatch, RestError, Selector, Target};
+use tenfour::cad::rest::{CadRest, NewDispatch, RestError, Selector, UnitSelector};
 use tenfour::ids::{CallId, Ident, ServerId};
 use tenfour_sim::cad::{Account, CadOptions, CadSim, Seen, UnitSpec};
 
@@ -231,8 +231,8 @@ async fn trouble_is_aimed_at_one_operation_once_or_always() {
 
     // Its neighbors aren't affected.
     cad.rest_status("POST /dispatch-calls$", 503, u32::MAX, None);
-    assert_eq!(actor.detach(&granted(), server, &Target::Discord(77)).await, Ok(vec![ident]));
-    assert_eq!(actor.attach(&granted(), server, call, &Target::Discord(77)).await, Ok(vec![ident]));
+    assert_eq!(actor.detach(&granted(), server, &UnitSelector::Discord(77)).await, Ok(vec![ident]));
+    assert_eq!(actor.attach(&granted(), server, call, &UnitSelector::Discord(77)).await, Ok(vec![ident]));
     assert_eq!(reader.current_call(&account).await, Ok(Some((ident, call))));
     for _ in 0..3 {
         assert!(actor.create_dispatch(&granted(), server, &new).await.unwrap_err().is_outcome_unknown());
