@@ -159,7 +159,7 @@ impl App {
             }
         };
         let scheduler = SendScheduler::new(clock.clone(), config.discord.requests_per_second);
-        let rest = Rest::new(&base, token, metrics.clone())?.with_files_at(&config.discord.api_url).telling(scheduler.clone());
+        let rest = Rest::new(&base, token, metrics.clone())?.with_files_at(&config.discord.api_url).with_scheduler(scheduler.clone());
         let proxies = http_server::Networks::new(config.trusted_proxies.iter().copied());
         let host = Host {
             store: store.clone(),

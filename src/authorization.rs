@@ -267,7 +267,7 @@ mod tests {
         Member { status, permissions: permissions.iter().map(|p| (*p).to_owned()).collect(), ..Member::default() }
     }
 
-    fn told(rule: &ActionRule, roles: &[RoleId], member: Option<&Member>, units: usize, permission: Permission) -> Result<(), Refusal> {
+    fn checked(rule: &ActionRule, roles: &[RoleId], member: Option<&Member>, units: usize, permission: Permission) -> Result<(), Refusal> {
         check(rule, MemberFacts { roles, member, units }, Need { permission, on_duty: Some(ServerId(1)) })
     }
 
@@ -276,16 +276,16 @@ mod tests {
         let rule = ActionRule { role: Some(ROLE), ..ActionRule::default() };
         let officer = member(1, &["police", "selfdispatch"]);
         let needs = Permission::SelfDispatch;
-        assert_eq!(told(&rule, &[], Some(&officer), 1, needs), Err(Refusal::Role { role: ROLE }));
-        assert_eq!(told(&rule, &[ROLE], None, 1, needs), Err(Refusal::NotLinked));
+        assert_eq!(checked(&rule, &[], Some(&officer), 1, needs), Err(Refusal::Role { role: ROLE }));
+        assert_eq!(checked(&rule, &[ROLE], None, 1, needs), Err(Refusal::NotLinked));
         for status in [0, 2, 3, 4, 9] {
-            assert_eq!(told(&rule, &[ROLE], Some(&member(status, &["dispatch"])), 1, needs), Err(Refusal::NotValidated { status }));
+            assert_eq!(checked(&rule, &[ROLE], Some(&member(status, &["dispatch"])), 1, needs), Err(Refusal::NotValidated { status }));
         }
         let none = member(1, &["police"]);
-        assert_eq!(told(&rule, &[ROLE], Some(&none), 1, needs), Err(Refusal::NoPermission { permission: needs }));
-        assert_eq!(told(&rule, &[ROLE], Some(&officer), 0, needs), Err(Refusal::NotOnDuty { server: ServerId(1) }));
-        assert_eq!(told(&rule, &[ROLE], Some(&officer), 1, needs), Ok(()));
-        assert_eq!(told(&ActionRule::default(), &[], Some(&officer), 2, needs), Ok(()));
+        assert_eq!(checked(&rule, &[ROLE], Some(&none), 1, needs), Err(Refusal::NoPermission { permission: needs }));
+        assert_eq!(checked(&rule, &[ROLE], Some(&officer), 0, needs), Err(Refusal::NotOnDuty { server: ServerId(1) }));
+        assert_eq!(checked(&rule, &[ROLE], Some(&officer), 1, needs), Ok(()));
+        assert_eq!(checked(&ActionRule::default(), &[], Some(&officer), 2, needs), Ok(()));
     }
 
     #[test]
@@ -299,13 +299,17 @@ mod tests {
         let callers = ActionRule { emergency_role: Some(RoleId(8)), ..officers };
         assert_eq!(placed(&callers, &[ROLE]), Err(Refusal::EmergencyRole { role: RoleId(8) }));
         assert_eq!(placed(&callers, &[RoleId(8)]), Ok(()));
-        assert_eq!(told(&callers, &[ROLE], Some(&member(1, &["dispatch"])), 1, Permission::Dispatch), Ok(()), "it restricts nothing else");
+        assert_eq!(
+            checked(&callers, &[ROLE], Some(&member(1, &["dispatch"])), 1, Permission::Dispatch),
+            Ok(()),
+            "it restricts nothing else"
+        );
     }
 
     #[test]
     fn dispatchers_may_what_officers_may_and_not_the_other_way_round() {
         let rule = ActionRule::default();
-        let of = |permissions: &[&str], needs| told(&rule, &[], Some(&member(1, permissions)), 1, needs).is_ok();
+        let of = |permissions: &[&str], needs| checked(&rule, &[], Some(&member(1, permissions)), 1, needs).is_ok();
         for (permissions, expected) in [
             (&["dispatch"][..], [true, true, true, true, true]),
             (&["selfdispatch"], [true, false, true, false, false]),

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn snowflakes_tell_their_time() {
+    fn snowflakes_contain_their_time() {
         // The example of Discord's documentation: 175928847299117063 was made on 2016-04-30 at 11:18:25.796 UTC.
         assert_eq!(MessageId(175_928_847_299_117_063).made_at(), UnixMs(1_462_015_105_796));
         let earliest = MessageId::earliest(UnixMs(1_462_015_105_796));

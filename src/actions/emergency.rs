@@ -138,7 +138,7 @@ impl CadActions {
             refresh.request(server, Reason::Recheck);
             return Err(RestError::outcome_unknown(&RestError::Unreadable).into());
         };
-        self.tell(server, SyntheticEvent::made(&made)).await;
+        self.commit_event(server, SyntheticEvent::made(&made)).await;
         let left = self.remove_taken(granted, server, number, call).await;
         if matches!(left, Left::Unconfirmed) {
             // People waited for an answer that didn't come: further requests would take as long.
@@ -179,7 +179,7 @@ impl CadActions {
             answer => self.doubted(server, answer)?,
         };
         if !attached.is_empty() {
-            self.tell(server, SyntheticEvent::attached(call, &attached)).await;
+            self.commit_event(server, SyntheticEvent::attached(call, &attached)).await;
         }
         let left = self.remove_taken(granted, server, number, call).await;
         Ok(Became { call, served: attached.clone(), attached, left })
@@ -189,7 +189,7 @@ impl CadActions {
     async fn remove_taken(&self, granted: &Granted, server: ServerId, number: CallId, call: CallId) -> Left {
         match self.0.deps.actor.remove_911(granted, server, number).await {
             Ok(()) => {
-                self.tell(server, SyntheticEvent::emergency_removed(number)).await;
+                self.commit_event(server, SyntheticEvent::emergency_removed(number)).await;
                 Left::Removed
             }
             Err(error) => {
@@ -211,7 +211,7 @@ impl CadActions {
         for note in notes.ok().flatten().unwrap_or_default().into_iter().skip(sent) {
             let label = note.label.as_deref().unwrap_or("Discord");
             match self.0.deps.actor.add_note(granted, server, call, &note.content, label).await {
-                Ok(_) => drop(self.tell(server, SyntheticEvent::noted(call, label, &note.content, self.0.deps.clock.now())).await),
+                Ok(_) => drop(self.commit_event(server, SyntheticEvent::noted(call, label, &note.content, self.0.deps.clock.now())).await),
                 Err(error) => tracing::warn!(%server, %call, %error, "a note on a 911 did not come into the call that was made of it"),
             }
         }
@@ -237,7 +237,7 @@ impl CadActions {
         if !missing.is_empty() {
             match self.0.deps.actor.attach(granted, server, call, &UnitSelector::Idents(missing)).await {
                 Ok(more) if !more.is_empty() => {
-                    self.tell(server, SyntheticEvent::attached(call, &more)).await;
+                    self.commit_event(server, SyntheticEvent::attached(call, &more)).await;
                     attached.extend(more);
                 }
                 Ok(_) => {}

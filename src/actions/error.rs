@@ -334,7 +334,7 @@ mod tests {
 
     /// Problems that only the operator can fix don't ask the person to do anything.
     #[test]
-    fn the_operators_faults_are_told_to_the_operator() {
+    fn the_operators_problems_are_for_the_operator() {
         for error in [
             RestError::Unauthorised,
             RestError::Forbidden,

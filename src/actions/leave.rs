@@ -44,7 +44,7 @@ impl CadActions {
         // A second attempt that finds nobody on a call names nobody.
         let left = if left.is_empty() { idents } else { left };
         for call in &calls {
-            self.tell(server, SyntheticEvent::detached(*call, &left)).await;
+            self.commit_event(server, SyntheticEvent::detached(*call, &left)).await;
         }
         Ok(format!("↩️ You left call{first:#}."))
     }
@@ -62,7 +62,7 @@ impl CadActions {
         let left = self.answered(guild, server, subject, left).await?;
         let left = if left.is_empty() { idents.to_vec() } else { left };
         if let Subject::Dispatch(call, _) = subject {
-            self.tell(server, SyntheticEvent::detached(call, &left)).await;
+            self.commit_event(server, SyntheticEvent::detached(call, &left)).await;
         }
         Ok(())
     }

@@ -205,7 +205,7 @@ impl CadActions {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let edited = self.0.deps.actor.edit_dispatch(&who.granted, server, number, patch).await;
                 let edited = self.answered(actor.guild, server, subject, edited).await?;
-                self.tell(server, SyntheticEvent::edited(&edited)).await;
+                self.commit_event(server, SyntheticEvent::edited(&edited)).await;
                 Ok(format!("✅ Call #{number} is changed."))
             }
             CadAction::Postal(call, postal) => {
@@ -347,7 +347,7 @@ impl CadActions {
         }
         // The answer is about this account, whether it says so or not.
         let listed: Vec<Object> = listed.into_iter().map(|unit| view::of_account(unit, account)).collect();
-        self.tell(server, SyntheticEvent::units(&listed)).await;
+        self.commit_event(server, SyntheticEvent::units(&listed)).await;
         self.known_units(server, account).await
     }
 
@@ -387,7 +387,7 @@ impl CadActions {
             idents.dedup();
             let attached = this.attach_all(&granted, server, number, idents).await?;
             if !attached.is_empty() {
-                this.tell(server, SyntheticEvent::attached(number, &attached)).await;
+                this.commit_event(server, SyntheticEvent::attached(number, &attached)).await;
             }
             Ok(attached)
         };
@@ -462,7 +462,7 @@ impl CadActions {
         let (label, now) = (who.label(), self.0.deps.clock.now());
         if let Subject::Emergency(..) = subject {
             // The CAD has no notes on these: the bot stores it, and puts it into the dispatch call that it creates.
-            if !self.tell(server, SyntheticEvent::emergency_noted(number, &label, note, now)).await {
+            if !self.commit_event(server, SyntheticEvent::emergency_noted(number, &label, note, now)).await {
                 return Err(ActionError::Store);
             }
             // It became a call at this very moment: the note isn't on it.
@@ -473,7 +473,7 @@ impl CadActions {
         }
         let noted = self.0.deps.actor.add_note(&who.granted, server, number, note, &label).await;
         self.answered(actor.guild, server, subject, noted).await?;
-        self.tell(server, SyntheticEvent::noted(number, &label, note, now)).await;
+        self.commit_event(server, SyntheticEvent::noted(number, &label, note, now)).await;
         Ok(format!("📝 Noted on call #{number}, signed {}.", text::line(&label, 60)))
     }
 
@@ -483,7 +483,7 @@ impl CadActions {
             Some(taken) => taken.by,
             None if is_over => return Err(self.over(actor.guild, server, subject).await),
             None => {
-                if !self.tell(server, SyntheticEvent::acknowledged(subject, actor.user)).await {
+                if !self.commit_event(server, SyntheticEvent::acknowledged(subject, actor.user)).await {
                     return Err(ActionError::Store);
                 }
                 // Of two at once, the first acknowledges it. Nobody acknowledges something that is over by now.
@@ -511,7 +511,7 @@ impl CadActions {
             .run(key, || async {
                 let closed = self.0.deps.actor.close(&who.granted, server, &[number]).await?;
                 let closed = if closed.is_empty() { vec![number] } else { closed };
-                self.tell(server, SyntheticEvent::closed(&closed)).await;
+                self.commit_event(server, SyntheticEvent::closed(&closed)).await;
                 Ok(closed.len())
             })
             .await;
@@ -531,7 +531,7 @@ impl CadActions {
             .in_flight
             .run(key, || async {
                 self.0.deps.actor.remove_911(&who.granted, server, number).await?;
-                self.tell(server, SyntheticEvent::emergency_removed(number)).await;
+                self.commit_event(server, SyntheticEvent::emergency_removed(number)).await;
                 Ok(1)
             })
             .await;
@@ -545,13 +545,13 @@ impl CadActions {
         if self.doubted(server, updated)? == 0 {
             return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
-        self.tell(server, SyntheticEvent::status(&idents, status)).await;
+        self.commit_event(server, SyntheticEvent::status(&idents, status)).await;
         Ok("✅ Your status is set.".to_owned())
     }
 
     async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<String, ActionError> {
         let made = self.doubted(server, made)?;
-        self.tell(server, SyntheticEvent::made(&made)).await;
+        self.commit_event(server, SyntheticEvent::made(&made)).await;
         Ok(match view::number(&made) {
             Some(call) => format!("🚔 Call #{call} is made."),
             None => "🚔 The call is made.".to_owned(),
@@ -584,7 +584,7 @@ impl CadActions {
             self.0.called.lock().unwrap_or_else(PoisonError::into_inner).remove(&actor.user);
         }
         let made = self.doubted(server, made)?;
-        self.tell(server, SyntheticEvent::emergency_made(&made)).await;
+        self.commit_event(server, SyntheticEvent::emergency_made(&made)).await;
         Ok("📞 Your call was placed. Stay where you are if it is safe.".to_owned())
     }
 
@@ -660,15 +660,15 @@ impl CadActions {
     }
 
     /// Sends a synthetic event, and waits until it is on disk. False if that fails: then the next read finds the change, if the CAD has it.
-    async fn tell(&self, server: ServerId, synthetic: SyntheticEvent) -> bool {
+    async fn commit_event(&self, server: ServerId, synthetic: SyntheticEvent) -> bool {
         let Deps { intake, clock, refresh, .. } = &self.0.deps;
         let event = synthetic.event(server, clock.now());
-        let told = matches!(tokio::time::timeout(PATIENCE, intake.commit(event)).await, Ok(Ok(())));
-        if !told {
-            tracing::warn!(%server, "what was done in the CAD could not be told; it is read from there");
+        let committed = matches!(tokio::time::timeout(PATIENCE, intake.commit(event)).await, Ok(Ok(())));
+        if !committed {
+            tracing::warn!(%server, "an event about a change in the CAD could not be stored; the change is read from the CAD");
             refresh.request(server, Reason::Recheck);
         }
-        told
+        committed
     }
 
     /// Sends a synthetic event for an edit whose answer lacks the whole call. It contains the whole call as known before: it may undo an
@@ -676,7 +676,7 @@ impl CadActions {
     async fn edited(&self, server: ServerId, subject: Subject, change: impl FnOnce(&mut crate::world::Dispatch) + Send + 'static) {
         let whole = self.look(server, move |world| view::whole(world, subject, change)).await;
         if let Ok(Some(whole)) = whole {
-            self.tell(server, SyntheticEvent::edited(&whole)).await;
+            self.commit_event(server, SyntheticEvent::edited(&whole)).await;
         }
         self.0.deps.refresh.request(server, Reason::Recheck);
     }

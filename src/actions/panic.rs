@@ -24,7 +24,7 @@ impl CadActions {
         if self.doubted(server, updated)? == 0 {
             return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
         }
-        self.tell(server, SyntheticEvent::panic(&idents, on)).await;
+        self.commit_event(server, SyntheticEvent::panic(&idents, on)).await;
         Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.to_owned())
     }
 
@@ -56,7 +56,7 @@ impl CadActions {
             .run(key, || async {
                 let updated = self.0.deps.actor.set_panic(granted, server, &UnitSelector::Idents(vec![ident]), false).await?;
                 if updated > 0 {
-                    self.tell(server, SyntheticEvent::panic(&[ident], false)).await;
+                    self.commit_event(server, SyntheticEvent::panic(&[ident], false)).await;
                 }
                 Ok(usize::try_from(updated).unwrap_or(0))
             })

@@ -97,41 +97,41 @@ mod tests {
 
     const AT: UnixMs = UnixMs(1_763_700_000_000);
 
-    fn heard(synthetic: SyntheticEvent) -> Vec<Event> {
+    fn decoded(synthetic: SyntheticEvent) -> Vec<Event> {
         decode(&synthetic.event(ServerId(1), AT).envelope).unwrap()
     }
 
     /// Each is what its decoder expects: nothing is lost on the way.
     #[test]
-    fn what_is_told_is_understood() {
+    fn synthetic_events_are_decoded() {
         let (call, idents) = (CallId(501), [Ident(12), Ident(18)]);
         let note =
             Note { time: Some("2025-11-21T04:40:00Z".into()), label: Some("A-10".into()), kind: "text".into(), content: "hi".into() };
-        assert_eq!(heard(SyntheticEvent::attached(call, &idents)), [Event::UnitAttach { by: None, idents: idents.to_vec(), call }]);
-        assert_eq!(heard(SyntheticEvent::detached(call, &idents)), [Event::UnitDetach { by: None, idents: idents.to_vec(), call }]);
-        assert_eq!(heard(SyntheticEvent::closed(&[call])), [Event::DispatchClosed { by: None, calls: vec![call] }]);
-        assert_eq!(heard(SyntheticEvent::noted(call, "A-10", "hi", AT)), [Event::DispatchNote { call, note: note.clone() }]);
-        assert_eq!(heard(SyntheticEvent::emergency_noted(call, "A-10", "hi", AT)), [Event::EmergencyNote { call, note }]);
-        assert_eq!(heard(SyntheticEvent::emergency_removed(call)), [Event::EmergencyRemoved { calls: vec![call] }]);
-        assert_eq!(heard(SyntheticEvent::panic(&idents, false)), [Event::Panic { idents: idents.to_vec(), on: false }]);
+        assert_eq!(decoded(SyntheticEvent::attached(call, &idents)), [Event::UnitAttach { by: None, idents: idents.to_vec(), call }]);
+        assert_eq!(decoded(SyntheticEvent::detached(call, &idents)), [Event::UnitDetach { by: None, idents: idents.to_vec(), call }]);
+        assert_eq!(decoded(SyntheticEvent::closed(&[call])), [Event::DispatchClosed { by: None, calls: vec![call] }]);
+        assert_eq!(decoded(SyntheticEvent::noted(call, "A-10", "hi", AT)), [Event::DispatchNote { call, note: note.clone() }]);
+        assert_eq!(decoded(SyntheticEvent::emergency_noted(call, "A-10", "hi", AT)), [Event::EmergencyNote { call, note }]);
+        assert_eq!(decoded(SyntheticEvent::emergency_removed(call)), [Event::EmergencyRemoved { calls: vec![call] }]);
+        assert_eq!(decoded(SyntheticEvent::panic(&idents, false)), [Event::Panic { idents: idents.to_vec(), on: false }]);
         assert_eq!(
-            heard(SyntheticEvent::status(&idents, 3)),
+            decoded(SyntheticEvent::status(&idents, 3)),
             [Event::UnitStatus { idents: idents.to_vec(), status: Some(3), units: vec![] }]
         );
         let subject = Subject::Emergency(CallId(302), AT);
         assert_eq!(
-            heard(SyntheticEvent::acknowledged(subject, UserId(9))),
+            decoded(SyntheticEvent::acknowledged(subject, UserId(9))),
             [Event::Acknowledged { subject: subject.to_string(), by: UserId(9) }]
         );
         let object = |value: Value| value.as_object().unwrap().clone();
         let made = object(json!({ "callId": 501, "title": "Robbery", "idents": [12], "metaData": { "origin911": "302" } }));
         assert!(
-            matches!(&heard(SyntheticEvent::made(&made))[..], [Event::DispatchNew(c)] if c.id == Some(call) && c.from_911 == Some(CallId(302)))
+            matches!(&decoded(SyntheticEvent::made(&made))[..], [Event::DispatchNew(c)] if c.id == Some(call) && c.from_911 == Some(CallId(302)))
         );
-        assert!(matches!(&heard(SyntheticEvent::edited(&made))[..], [Event::DispatchEdited(c)] if c.title.as_deref() == Some("Robbery")));
+        assert!(matches!(&decoded(SyntheticEvent::edited(&made))[..], [Event::DispatchEdited(c)] if c.title.as_deref() == Some("Robbery")));
         let emergency = object(json!({ "callId": 302, "isEmergency": true, "caller": "x", "location": "y", "description": "z" }));
-        assert!(matches!(&heard(SyntheticEvent::emergency_made(&emergency))[..], [Event::EmergencyNew(c)] if c.id == Some(CallId(302))));
+        assert!(matches!(&decoded(SyntheticEvent::emergency_made(&emergency))[..], [Event::EmergencyNew(c)] if c.id == Some(CallId(302))));
         let unit = object(json!({ "id": 12, "accId": "a", "status": 2, "data": { "unitNum": "A-10" } }));
-        assert!(matches!(&heard(SyntheticEvent::units(&[unit]))[..], [Event::UnitUpdate { units }] if units.len() == 1));
+        assert!(matches!(&decoded(SyntheticEvent::units(&[unit]))[..], [Event::UnitUpdate { units }] if units.len() == 1));
     }
 }

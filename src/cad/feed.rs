@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_link_is_told_after_a_minute_and_its_return_once_both_parts_were_read() {
+    fn a_lost_connection_is_reported_after_a_minute_and_its_return_once_both_parts_were_read() {
         let mut watch = Watch::new(true, 10, true);
         watch.link(Link::Ready);
         assert_eq!(watch.pass(100), []);
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_told_only_while_units_are_on_duty() {
+    fn silence_is_reported_only_while_units_are_on_duty() {
         let mut watch = Watch::new(false, 10, true);
         assert_eq!(watch.pass(3_600), []);
         watch.look.on_duty = 2;

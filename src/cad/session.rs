@@ -181,7 +181,7 @@ impl HubSession {
                 // A new attempt changes nothing for people until its outcome is known.
                 State::Connecting { .. } | State::Connected { .. } | State::Disconnected { .. } => {
                     if !was_ready && matches!(self.status.link_of(self.server), Link::Off) {
-                        self.tell(Link::Connecting);
+                        self.report(Link::Connecting);
                     }
                     if state.changed().await.is_err() {
                         return;
@@ -196,14 +196,14 @@ impl HubSession {
                 was_ready = true;
             }
             let over = stopped || link == Link::Contested;
-            self.tell(link);
+            self.report(link);
             if over || state.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    fn tell(&self, link: Link) {
+    fn report(&self, link: Link) {
         self.metrics.hub_connected(self.server, link == Link::Ready);
         let part = ReadyPart::Hub(self.server);
         match (&link, &self.readiness) {

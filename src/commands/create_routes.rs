@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_is_told_one_by_one() {
+    fn every_preset_is_listed_one_by_one() {
         assert!(Preset::ALL.into_iter().all(|preset| parts_of(preset, &[None]).len() <= ONE_BY_ONE));
     }
 }

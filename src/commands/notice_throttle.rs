@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_told_once_in_ten_minutes_in_each_thread() {
+    fn each_is_notified_once_in_ten_minutes_in_each_thread() {
         let (throttle, at) = (NoticeThrottle::default(), UnixMs(1_763_700_000_000));
         let due = |user, thread, ms| throttle.is_due(UserId(user), ChannelId(thread), at.plus(ms));
         assert!(due(1, 1, 0) && !due(1, 1, 599_999) && due(1, 2, 1) && due(2, 1, 2) && due(1, 1, 600_000));

@@ -72,7 +72,7 @@ pub(super) fn named(route: &Route) -> String {
 }
 
 /// Whether panics use this route.
-pub(super) fn hears_panics(route: &Route) -> bool {
+pub(super) fn gets_panics(route: &Route) -> bool {
     matches!(route.spec.event, Listens::All | Listens::To(Topic::Panic))
 }
 
@@ -98,7 +98,7 @@ pub(super) fn pings(route: &Route, role: RoleId) -> String {
         0 => String::new(),
         // What never waits needs no word of waiting.
         _ if route.spec.event == Listens::To(Topic::Panic) => ", without a cool-down, as panics do not wait".to_owned(),
-        seconds if hears_panics(route) => format!(", at most once in {seconds} s (panics do not wait)"),
+        seconds if gets_panics(route) => format!(", at most once in {seconds} s (panics do not wait)"),
         seconds => format!(", at most once in {seconds} s"),
     };
     format!("🔔 {name} pings <@&{role}> {occasion}{cooldown}.")

@@ -113,7 +113,7 @@ mod tests {
     use crate::route::Rule;
 
     #[test]
-    fn what_is_told_in_public_is_short_and_nobodys_secret() {
+    fn public_replies_are_short_and_reveal_nothing_private() {
         let over = ActionError::Over { what: "Call #501".into(), redrawn: true };
         assert_eq!(in_public(&over), "Call #501 is over.");
         let lacking = ActionError::from(crate::authorization::Refusal::NotValidated { status: 4 });

@@ -58,7 +58,7 @@ pub async fn start(host: &Host, settings: Settings) -> anyhow::Result<Started> {
     let (refresh, requested) = RefreshRequests::new();
     let (operations, suspended) = mpsc::channel(OPERATIONS);
     // One client for all: its budgets are those of the key.
-    let cad = cad(&settings).map(|cad| cad.telling(host.clock.clone(), operations));
+    let cad = cad(&settings).map(|cad| cad.with_news(host.clock.clone(), operations));
     let cad_actions = cad.as_ref().map(|cad| {
         CadActions::new(actions::Deps {
             community: id.clone(),

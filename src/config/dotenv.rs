@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_takes_in_other_lines_is_told_by_number() {
+    fn a_quote_that_takes_in_other_lines_is_reported_by_number() {
         let (vars, problems, warnings) = parsed(b"\nA=it's\nDISCORD_TOKEN=s3cret\nB=that's\n");
         assert!(problems.is_empty() && !vars.contains_key("DISCORD_TOKEN"), "{problems:?}");
         let told = warnings.join("");

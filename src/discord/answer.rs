@@ -67,8 +67,8 @@ fn refused(body: &[u8], status: StatusCode, claim: &Claim) -> Verdict {
     };
     let reason = said(body, status);
     // Slow mode and similar limits may say how long.
-    let told = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("retry_after")?.as_f64());
-    match (about, told) {
+    let wait = serde_json::from_slice::<Value>(body).ok().and_then(|body| body.get("retry_after")?.as_f64());
+    match (about, wait) {
         (RefusalCause::Way(Obstacle::Limit(_) | Obstacle::Down), Some(seconds)) => Verdict::WaitThis { ms: wait_ms(seconds) },
         (RefusalCause::Body, _) => Verdict::Invalid { reason },
         (RefusalCause::Name, _) => Verdict::Obstructed { obstacle: Obstacle::Name, reason },
@@ -132,8 +132,8 @@ pub(super) fn rate_headers(response: &Response) -> RateHeaders {
 
 /// The scope of a 429; the bot's own if the response doesn't say.
 pub(super) fn scope(response: &Response) -> RateScope {
-    let told = response.headers().get("x-ratelimit-scope").and_then(|scope| scope.to_str().ok());
-    match told {
+    let wait = response.headers().get("x-ratelimit-scope").and_then(|scope| scope.to_str().ok());
+    match wait {
         _ if response.headers().contains_key("x-ratelimit-global") => RateScope::Global,
         Some("global") => RateScope::Global,
         Some("shared") => RateScope::Shared,

@@ -242,7 +242,7 @@ impl<F: Framework + 'static> Hear for Crew<'_, F> {
     }
 
     fn event(&self, event: Event) {
-        let Some(event) = heard(event) else { return };
+        let Some(event) = to_full_event(event) else { return };
         // Work begun for a person ends before the bot stops.
         let in_hand = self.gateway.tasks.in_hand();
         let (framework, context) = (Arc::clone(&self.framework), self.context.clone());
@@ -319,7 +319,7 @@ fn held_sentence(held: StartsExhausted) -> String {
 }
 
 /// Events with a handler here, as serenity's frameworks know them.
-fn heard(event: Event) -> Option<FullEvent> {
+fn to_full_event(event: Event) -> Option<FullEvent> {
     match event {
         Event::Ready(event) => {
             tracing::debug!(guilds = event.ready.guilds.len(), "READY");

@@ -63,7 +63,7 @@ impl Registration {
     pub(super) async fn at_start(&self) -> Attempt<()> {
         match (self.put(self.guild, self.body.to_vec()).await, self.guild) {
             (Ok(()), _) => {
-                self.tell();
+                self.notify();
                 Attempt::Done(())
             }
             (Err(Failure::Token), _) => Attempt::Never(AskError::Token.into()),
@@ -84,7 +84,7 @@ impl Registration {
     pub async fn again(&self) -> bool {
         match self.put(self.guild, self.body.to_vec()).await {
             Ok(()) => {
-                self.tell();
+                self.notify();
                 true
             }
             Err(Failure::Trouble(why)) => {
@@ -128,7 +128,7 @@ impl Registration {
         Some(listed.as_array().is_some_and(|commands| !commands.is_empty()))
     }
 
-    fn tell(&self) {
+    fn notify(&self) {
         tracing::info!(commands = self.count, place = name(self.guild), "commands are registered");
     }
 

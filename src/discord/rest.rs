@@ -122,7 +122,7 @@ impl Rest {
 
     /// The same, reporting requests and rejections to the send scheduler.
     #[must_use]
-    pub fn telling(self, scheduler: SendScheduler) -> Self {
+    pub fn with_scheduler(self, scheduler: SendScheduler) -> Self {
         Self { scheduler: Some(scheduler), ..self }
     }
 
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_that_is_told_decides_alone() {
+    fn a_nonce_decides_alone() {
         let call = claim("Server 1 · Call #501", "x");
         let with = |nonce: &str| {
             let mut message = listed("another footer", "y", AT);

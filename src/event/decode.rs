@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn known_kinds_are_unique_and_told_from_unknown_ones() {
+    fn known_kinds_are_unique_and_differ_from_unknown_ones() {
         let kinds: HashSet<&str> = known_kinds().collect();
         assert_eq!(kinds.len(), known_kinds().count());
         for kind in kinds {

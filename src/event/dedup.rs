@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_bot_did_itself_has_no_copy_once_something_else_was_told_of_it() {
+    fn the_bots_own_event_has_no_copy_after_another_event_about_its_subject() {
         const STATUS: &str = r#"{"type":"EVENT_UNIT_STATUS","data":{"identIds":[1],"status":2}}"#;
         const ATTACH: &str = r#"{"type":"EVENT_DISPATCH_UNIT_ATTACH","data":{"callId":501,"idents":[1]}}"#;
         const EDIT: &str = r#"{"type":"EVENT_DISPATCH_EDIT","data":{"dispatch":{"callId":501,"priority":1}}}"#;

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_lists_are_told_from_empty_ones() {
+    fn absent_lists_differ_from_empty_ones() {
         let silent = edit(json!({"callId": 1, "notes": null}));
         assert_eq!((silent.notes, silent.idents), (None, None));
         // A blank text says nothing about the notes that came by DISPATCH_NOTE.

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_a_number_is_told_all_the_same_but_not_an_empty_one() {
+    fn a_call_without_a_number_is_kept_but_not_an_empty_one() {
         assert_eq!(call(json!({"call": {"callId": "x", "description": "Fire"}})).id, None);
         assert_eq!(call(json!({"call": {"callId": -1}})).id, Some(CallId(-1)));
         for empty in [json!({"call": {}}), json!({"call": {"caller": "\u{200B}", "isEmergency": true}}), json!({"call": "x"}), json!({})] {

@@ -34,7 +34,7 @@ fn event(action: RecordAction, item: Item<'_>) -> Result<Event, DecodeError> {
     };
     let sections = sent.objects("sections").unwrap_or_default();
     for field in sections.into_iter().flat_map(|section| section.objects("fields").unwrap_or_default()) {
-        if record.closed.is_none() && tells_state(field) {
+        if record.closed.is_none() && is_state(field) {
             record.closed = closed(field);
             if record.closed.is_some() {
                 continue;
@@ -52,7 +52,7 @@ fn event(action: RecordAction, item: Item<'_>) -> Result<Event, DecodeError> {
 }
 
 /// Communities may rename the label and the uid, but the type stays.
-fn tells_state(field: JsonFields<'_>) -> bool {
+fn is_state(field: JsonFields<'_>) -> bool {
     let is_status = |name| field.get(name).and_then(|value| value.as_str()).is_some_and(|text| text.trim().eq_ignore_ascii_case("status"));
     is_status("type") || is_status("uid")
 }

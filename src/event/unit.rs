@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_told_at_the_desk_beside_the_unit_first() {
+    fn a_login_has_the_dispatch_flag_beside_the_unit() {
         for (data, expected) in [
             (json!({"unit": {"id": 7, "isDispatch": false}, "isDispatch": true}), Some(true)),
             (json!({"unit": {"id": 7, "isDispatch": true}}), Some(true)),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_need_what_tells_them() {
+    fn groups_need_their_name_and_members() {
         for (kind, data, field) in [
             ("EVENT_UNIT_LOGOUT", json!({}), "identId"),
             ("EVENT_UNIT_GROUP_ADD", json!({"identId": 7, "groupName": " "}), "groupName"),

@@ -147,7 +147,7 @@ fn without_a_hub_nothing_of_it_is_down() {
 }
 
 #[test]
-fn delays_are_told_apart_from_a_millisecond_to_a_quarter_of_an_hour() {
+fn delays_have_buckets_from_a_millisecond_to_a_quarter_of_an_hour() {
     let metrics = Metrics::new(&[], &[]);
     for ms in [1, 3, 900_000, 900_001] {
         metrics.delivery_delay(Lane::New, ms);

@@ -73,7 +73,7 @@ impl Obstacle {
 
     /// Failures in a row before people are notified: what passes within seconds isn't news.
     #[must_use]
-    pub fn is_told_after(self) -> u32 {
+    pub fn reported_after(self) -> u32 {
         match self {
             Self::Down => 8,
             Self::Edge => 5,

@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn a_911_that_came_without_a_number_is_linked_by_the_one_it_was_told_later() {
+    fn a_911_that_came_without_a_number_is_linked_by_its_later_one() {
         let mut world = sample::world();
         let mut from = world.emergencies.remove(&CallId(302)).unwrap();
         from.call.id = Some(CallId(302));

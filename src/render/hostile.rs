@@ -372,7 +372,7 @@ proptest! {
 
 /// Every private text contains the marker; the rest is what the public form may show.
 #[test]
-fn the_public_form_tells_nothing_private() {
+fn the_public_form_reveals_nothing_private() {
     let labels = Labels::default();
     for (over, test) in [(false, false), (true, true)] {
         let mut filler = Filler { texts: vec!["Poison".into()], next: 0 };

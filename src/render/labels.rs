@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_told_as_cards_show_them() {
+    fn labels_are_previewed_as_cards_show_them() {
         let form = Form {
             emergency: "**112**".into(),
             civil: "101".into(),

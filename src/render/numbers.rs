@@ -51,7 +51,7 @@ fn drawn(events: &[Event]) -> String {
     all.iter().map(seen).collect::<Vec<_>>().join("\n---\n")
 }
 
-fn told(kind: &str, data: Value) -> Vec<Event> {
+fn decoded(kind: &str, data: Value) -> Vec<Event> {
     decode(&Envelope { kind: kind.into(), data, extras: serde_json::Map::new() }).unwrap_or_default()
 }
 
@@ -85,7 +85,7 @@ fn story(number: Option<&Value>) -> Vec<Event> {
         ("EVENT_DISPATCH_CLOSED", json!({ "callIds": number.cloned().into_iter().collect::<Vec<_>>() })),
         ("EVENT_UNIT_PANIC", json!({"identIds": [12], "isPanic": false})),
     ];
-    all.into_iter().flat_map(|(kind, data)| told(kind, data)).collect()
+    all.into_iter().flat_map(|(kind, data)| decoded(kind, data)).collect()
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn two_calls_that_say_the_same_and_have_no_number_are_two() {
         let inner = if kind == "EVENT_911" { "call" } else { "dispatch" };
         for number in [json!(null), json!(-1)] {
             let mut world = Server::default();
-            let events = told(kind, json!({ inner: { "callId": number, "description": "Fire", "title": "Fire" } }));
+            let events = decoded(kind, json!({ inner: { "callId": number, "description": "Fire", "title": "Fire" } }));
             world.apply(&events[0], AT);
             world.apply(&events[0], AT);
             assert_eq!(world.emergencies.len() + world.dispatches.len(), 2, "{kind} {number}");

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_board_whose_message_was_deleted_is_posted_anew_and_is_not_late() {
+    async fn an_old_board_whose_message_was_deleted_is_posted_again_and_is_not_late() {
         let folder = Folder::new();
         let store = store(&folder).await;
         let AddBoard::Added(board) = add(&store, BoardKind::Both, None).await else { panic!("not added") };

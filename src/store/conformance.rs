@@ -271,7 +271,7 @@ async fn a_reader_of_another_program_holds_a_close_up_only_for_a_moment() {
 }
 
 #[tokio::test]
-async fn a_second_opener_is_told_who_has_it() {
+async fn a_second_opener_learns_who_has_it() {
     let folder = Folder::new();
     let first = store(&folder).await;
     let error = Store::open(&folder.0.join("tenfour.db")).await.unwrap_err();
@@ -363,7 +363,7 @@ async fn a_reply_finds_the_message_it_answers() {
 }
 
 #[tokio::test]
-async fn a_deleted_message_is_posted_anew_under_another_nonce() {
+async fn a_deleted_message_is_posted_again_with_another_nonce() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![draft(7, "a", "one", Lane::New)], 1).await;
@@ -467,7 +467,7 @@ async fn a_rule_is_changed_in_place_by_two_at_once_and_lasts() {
 }
 
 #[tokio::test]
-async fn rules_are_changed_together_and_those_that_changed_are_told() {
+async fn rules_are_changed_together_and_the_changed_ones_returned() {
     let folder = Folder::new();
     let store = store(&folder).await;
     let (guild, other) = (GuildId(4), GuildId(5));

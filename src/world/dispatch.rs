@@ -77,7 +77,7 @@ impl Server {
                 let early: Vec<Ident> = known.units.iter().copied().filter(|ident| !idents.contains(ident)).collect();
                 idents.extend(early);
             }
-            self.dispatch_told(key, &incoming, Origin::Event, at, done);
+            self.update_dispatch(key, &incoming, Origin::Event, at, done);
         }
         // Until now it may have looked like a call from before the start.
         if let Some(known) = self.dispatches.get_mut(&key).filter(|known| read_first.unwrap_or(young) && known.closed_at.is_none()) {
@@ -90,7 +90,7 @@ impl Server {
     pub(super) fn dispatch_edited(&mut self, incoming: &DispatchCall, at: UnixMs, done: &mut Applied) {
         let known = incoming.id.and_then(|id| self.dispatch_key(id));
         match (known, numbered(incoming.id)) {
-            (Some(key), _) => self.dispatch_told(key, incoming, Origin::Event, at, done),
+            (Some(key), _) => self.update_dispatch(key, incoming, Origin::Event, at, done),
             (None, Some(id)) if self.memory.ended(Entity::Dispatch(id), at) => {}
             (None, Some(id)) => {
                 // Missing in a read a moment ago: the API created it since, which raises no event (docs/cad-contract.md#e2).
@@ -158,7 +158,7 @@ impl Server {
     }
 
     /// Updates a known call from its whole state. Touches nothing without a difference.
-    pub(super) fn dispatch_told(&mut self, key: CallId, incoming: &DispatchCall, origin: Origin, at: UnixMs, done: &mut Applied) {
+    pub(super) fn update_dispatch(&mut self, key: CallId, incoming: &DispatchCall, origin: Origin, at: UnixMs, done: &mut Applied) {
         let emergency = incoming.from_911.and_then(|from| self.emergency_key(from)).and_then(|key| self.emergencies.get(&key));
         let emergency = emergency.map(|emergency| emergency.opened_at);
         let Some(call) = self.dispatches.get_mut(&key) else { return };

@@ -40,7 +40,7 @@ impl UnitState {
     }
 
     /// An event named it, whole or by number. `alive`: the last sign of life before that.
-    pub(super) fn duty_told(&mut self, login: bool, before: &Unit, alive: UnixMs, at: UnixMs, done: &mut Applied) {
+    pub(super) fn duty_event(&mut self, login: bool, before: &Unit, alive: UnixMs, at: UnixMs, done: &mut Applied) {
         match self.duty.began {
             // It logged in again without a logout.
             Some(began) if login && !lately(began, at) => {

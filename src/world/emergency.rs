@@ -57,7 +57,7 @@ impl Server {
                     done.card(Subject::Emergency(key, known.opened_at), true, false);
                 }
                 Some(_) => {}
-                None => self.emergency_told(key, call, done),
+                None => self.update_emergency(key, call, done),
             }
             return;
         }
@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Updates a waiting call if anything is new. `updated` and the number alone aren't.
-    pub(super) fn emergency_told(&mut self, key: CallId, call: &EmergencyCall, done: &mut Applied) {
+    pub(super) fn update_emergency(&mut self, key: CallId, call: &EmergencyCall, done: &mut Applied) {
         let Some(known) = self.emergencies.get_mut(&key) else { return };
         if same_content(&known.call, call) {
             return;
@@ -153,7 +153,7 @@ impl Server {
         self.panics
             .values()
             .filter(|panic| panic.linked_911.is_none() && at.since(panic.since).abs() <= PANIC_CALL_WITHIN)
-            .find(|panic| self.units.get(&panic.ident).is_some_and(|state| tells_panic_of(call, &state.unit)))
+            .find(|panic| self.units.get(&panic.ident).is_some_and(|state| is_panic_of(call, &state.unit)))
             .map(|panic| panic.ident)
     }
 
@@ -197,7 +197,7 @@ fn content_fingerprint(call: &EmergencyCall) -> u64 {
 
 /// Whether the game created this 911 for the unit's panic: caller = its name, "Unit {callsign} has pressed their panic button!"
 /// (docs/cad-contract.md#e10).
-pub(super) fn tells_panic_of(call: &EmergencyCall, unit: &Unit) -> bool {
+pub(super) fn is_panic_of(call: &EmergencyCall, unit: &Unit) -> bool {
     let description = call.description.as_deref().unwrap_or_default();
     let named = unit.name.is_some() && unit.name == call.caller;
     let callsign = || unit.callsign.as_deref().is_some_and(|callsign| description.split_whitespace().any(|word| word == callsign));

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_known_for_a_while_and_bounded_whatever_comes() {
+    fn events_are_remembered_for_a_while_within_a_bound() {
         let mut memory = Memory::default();
         for id in 0..=i64::try_from(MAX_ENTITIES).unwrap() {
             memory.tell(Entity::Dispatch(CallId(id)), AT);

@@ -156,7 +156,7 @@ impl Server {
                 continue;
             }
             match key {
-                Some(key) => self.dispatch_told(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied),
+                Some(key) => self.update_dispatch(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied),
                 None if self.dispatches.len() >= MAX_PER_KIND => {}
                 None => {
                     self.dispatch_made(id, incoming, Some(content_fingerprint(incoming)), pass.fresh, pass.at, &mut pass.out.applied);
@@ -175,7 +175,7 @@ impl Server {
                 pass.out.skipped += 1;
             } else if let Some(incoming) = id.and_then(|id| closed.get(&id)) {
                 let incoming = DispatchCall { status: Some(CLOSED), ..(*incoming).clone() };
-                self.dispatch_told(key, &incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+                self.update_dispatch(key, &incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
             } else if !listed.dispatches_in_part {
                 self.dispatch_closed(key, pass.at, &mut pass.out.applied);
             }
@@ -192,7 +192,7 @@ impl Server {
         let Some(known) = self.dispatches.get(&key) else { return false };
         let mut probe = Self::default();
         probe.dispatches.insert(key, known.clone());
-        probe.dispatch_told(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut Applied::default());
+        probe.update_dispatch(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut Applied::default());
         probe.dispatches.get(&key) == Some(known)
     }
 
@@ -223,7 +223,7 @@ impl Server {
                 let incoming = unnumbered.remove(place);
                 found.insert(key);
                 if !self.told(Entity::Dispatch(key), pass) {
-                    self.dispatch_told(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
+                    self.update_dispatch(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
                 }
             }
         }
@@ -304,7 +304,7 @@ impl Server {
             done.touched.insert(Entity::Emergency(key));
             done.card(Subject::Emergency(key, known.opened_at), false, false);
         }
-        self.emergency_told(key, call, done);
+        self.update_emergency(key, call, done);
     }
 
     fn emergency_agrees(&self, key: CallId, call: &EmergencyCall) -> bool {

@@ -47,7 +47,7 @@ pub(super) fn cards(applied: &Applied) -> Vec<(Subject, bool, bool)> {
 }
 
 #[test]
-fn one_alarm_per_edge_whatever_tells_it() {
+fn one_alarm_per_edge_from_any_source() {
     let mut world = Server::default();
     let first = world.apply(&panic(7, true), AT);
     assert_eq!(cards(&first), [(Subject::Panic(Ident(7), AT), true, false)]);
@@ -64,7 +64,7 @@ fn one_alarm_per_edge_whatever_tells_it() {
 }
 
 #[test]
-fn a_panic_told_only_by_a_whole_unit_is_one() {
+fn a_panic_flag_of_a_whole_unit_is_a_panic() {
     let mut world = Server::default();
     let applied =
         world.apply(&Event::UnitStatus { idents: vec![], status: None, units: vec![Unit { is_panic: Some(true), ..unit(7) }] }, AT);
@@ -281,7 +281,7 @@ fn duty_on_once_off_with_its_length_and_the_panic_ends_with_it() {
 }
 
 #[test]
-fn a_status_is_told_once_and_redraws_the_calls_of_its_unit() {
+fn a_status_is_reported_once_and_redraws_the_calls_of_its_unit() {
     let mut world = Server::default();
     world.apply(&login(7), AT);
     world.apply(&Event::DispatchNew(DispatchCall { idents: Some(vec![Ident(7)]), ..dispatch(501) }), AT);
@@ -404,7 +404,7 @@ fn an_edit_that_overtook_the_creation_knows_better() {
 }
 
 #[test]
-fn what_is_told_of_a_closed_call_leaves_it_closed() {
+fn late_events_leave_a_closed_call_closed() {
     let mut world = Server::default();
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
     world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(1));
@@ -491,7 +491,7 @@ fn the_same_edit_twice_keeps_its_stars() {
 }
 
 #[test]
-fn notes_and_attachments_are_told_one_by_one_also_those_that_a_call_is_made_with() {
+fn notes_and_attachments_are_reported_one_by_one_even_those_of_a_new_call() {
     let mut world = Server::default();
     let note = |content: &str| Note { time: Some("12:00:00".into()), label: None, kind: "text".into(), content: content.into() };
     let made = DispatchCall { idents: Some(vec![Ident(1)]), notes: Some(vec![note("a")]), ..dispatch(501) };

@@ -1,7 +1,7 @@
 //! The reducers of units: duty, status, panic.
 
 use super::applied::{Applied, Origin};
-use super::emergency::{PANIC_CALL_WITHIN, tells_panic_of};
+use super::emergency::{PANIC_CALL_WITHIN, is_panic_of};
 use super::memory::{Edge, LATE, apart, lately};
 use super::{Change, Ended, Entity, Panic, Server, Subject, UnitState};
 use crate::clock::UnixMs;
@@ -66,7 +66,7 @@ impl Server {
             state.on_duty = true;
             state.since = None;
         }
-        state.duty_told(login, &before, alive, at, done);
+        state.duty_event(login, &before, alive, at, done);
         if let (Some(to), false) = (status, login) {
             done.changes.push(Change::Status { ident, from: before.status, to });
         }
@@ -255,7 +255,7 @@ impl Server {
         self.emergencies
             .iter()
             .filter(|(_, e)| e.panic_of.is_none() && e.gone_at.is_none() && at.since(e.opened_at).abs() <= PANIC_CALL_WITHIN)
-            .find(|(_, e)| tells_panic_of(&e.call, unit))
+            .find(|(_, e)| is_panic_of(&e.call, unit))
             .map(|(id, _)| *id)
     }
 }

@@ -95,7 +95,7 @@ fn pace() -> PollLimits {
 }
 
 #[tokio::test]
-async fn a_connected_server_is_read_units_first_and_its_finds_are_told() {
+async fn a_connected_server_is_read_units_first_and_its_findings_are_reported() {
     let mut stage = Stage::new(pace()).await;
     stage.cad.login(1, &UnitSpec { num: "A-10".into(), ..UnitSpec::default() }).unwrap();
     stage.request(Reason::Connected);
@@ -131,7 +131,7 @@ async fn what_ingest_left_out_is_read_again_a_few_seconds_later() {
 }
 
 #[tokio::test]
-async fn a_429_is_told_once_and_leaves_the_other_part_alone() {
+async fn a_429_is_reported_once_and_leaves_the_other_part_alone() {
     let mut stage = Stage::new(pace()).await;
     stage.cad.rest_status("/units", 429, 9, Some(30));
     stage.request(Reason::Connected);
@@ -149,7 +149,7 @@ async fn a_429_is_told_once_and_leaves_the_other_part_alone() {
 }
 
 #[tokio::test]
-async fn trouble_is_told_once_and_again_only_when_it_is_another() {
+async fn a_problem_is_reported_once_and_again_only_if_it_is_another() {
     let mut stage = Stage::new(PollLimits { calls_per_minute: 5, ..pace() }).await;
     stage.cad.rest_status("/calls", 500, 2, None);
     stage.request(Reason::Removed);

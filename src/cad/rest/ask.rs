@@ -166,7 +166,7 @@ impl CadRest {
         let until = Instant::now() + ask.time();
         let first = self.attempt(&ask, pass, until).await;
         if !ask.counted {
-            self.budgets.told_nothing(ask.endpoint);
+            self.budgets.no_answer(ask.endpoint);
         }
         let first = match first {
             Ok(answer) => return Ok(answer),
@@ -215,7 +215,7 @@ impl CadRest {
             Err(Unread::Large) if status.is_success() => Err(ask.doubted(RestError::Unreadable).into()),
             // The status identifies the refusal; the body has the words.
             body => {
-                let body = body.ok().filter(|body| body.len() <= MAX_REFUSAL && !self.is_told(body)).unwrap_or_default();
+                let body = body.ok().filter(|body| body.len() <= MAX_REFUSAL && !self.repeats_key(body)).unwrap_or_default();
                 let failure = ask.refused(status, response.headers(), &body, pass.as_ref());
                 if is_malformed(status) && !ask.says_not_linked(&failure.error) {
                     self.budgets.malformed(ask.endpoint, Instant::now());
@@ -228,7 +228,7 @@ impl CadRest {
     }
 
     /// Whether an answer contains our key.
-    fn is_told(&self, body: &[u8]) -> bool {
+    fn repeats_key(&self, body: &[u8]) -> bool {
         let key = self.key.expose_secret().as_bytes();
         !key.is_empty() && body.windows(key.len()).any(|part| part.eq_ignore_ascii_case(key))
     }

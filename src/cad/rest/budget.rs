@@ -268,7 +268,7 @@ impl Budgets {
             Ok(self.pass(endpoint))
         });
         if taken.is_err() {
-            self.told_nothing(endpoint);
+            self.no_answer(endpoint);
         }
         taken
     }
@@ -316,7 +316,7 @@ impl Budgets {
                 Leave::Later(wait) => wait,
             };
             // If it was to be the single attempt after a suspension, it isn't now.
-            self.told_nothing(endpoint);
+            self.no_answer(endpoint);
             if now >= until {
                 return Err(RestError::NoTurn);
             }
@@ -401,7 +401,7 @@ impl Budgets {
             let until = self.clock.now().plus(ms(SUSPENDED));
             Some(OperationNews::Suspended { operation: endpoint.documented().0, until, again })
         });
-        self.tell(news);
+        self.report(news);
     }
 
     /// The CAD understood a request.
@@ -418,15 +418,15 @@ impl Budgets {
             (malformed.trying, malformed.until) = (false, None);
             was.then_some(OperationNews::Resumed { operation: endpoint.documented().0 })
         });
-        self.tell(news);
+        self.report(news);
     }
 
     /// The attempt after a suspension gave no answer: the next request is one.
-    pub(super) fn told_nothing(&self, endpoint: Endpoint) {
+    pub(super) fn no_answer(&self, endpoint: Endpoint) {
         self.with(endpoint, |Operation { malformed, .. }| malformed.trying = false);
     }
 
-    fn tell(&self, news: Option<OperationNews>) {
+    fn report(&self, news: Option<OperationNews>) {
         let Some(news) = news else { return };
         tracing::warn!(?news, "an operation of the CAD's API");
         if let Some(told) = &self.news {
@@ -652,7 +652,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_waits_when_the_bot_stops_is_told_at_once() {
+    async fn waiting_requests_end_at_once_when_the_bot_stops() {
         let budgets = new(10);
         drop(take(&budgets, Endpoint::Account));
         let stop = async {

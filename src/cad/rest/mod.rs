@@ -87,7 +87,7 @@ impl CadRest {
 
     /// With fresh budgets on `clock`, which send suspended operations to `news`.
     #[must_use]
-    pub fn telling(self, clock: Clock, news: mpsc::Sender<OperationNews>) -> Self {
+    pub fn with_news(self, clock: Clock, news: mpsc::Sender<OperationNews>) -> Self {
         let budgets = Budgets::new(self.budgets.percent(), clock, Some(news));
         Self { budgets: Arc::new(budgets), ..self }
     }

@@ -100,7 +100,7 @@ async fn calls_in_either_letter_case_and_never_taken_for_none() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_told_apart_and_names_the_fix() {
+async fn each_refusal_is_distinct_and_names_the_fix() {
     let problem = r#"{"title":"x","traceId":"00-abc"}"#;
     for (status, headers, expected, word) in [
         ("401 Unauthorized", "", RestError::Unauthorised, "SONORAN_API_KEY"),

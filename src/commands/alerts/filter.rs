@@ -122,7 +122,7 @@ mod tests {
     use crate::render::Labels;
 
     #[test]
-    fn wishes_come_true_together_or_not_at_all() {
+    fn criteria_change_together_or_not_at_all() {
         let mut rule = Rule::default();
         let wish = |criterion, typed: &str| (criterion, typed.to_owned());
         let known = KnownPriorities::named(&Labels::default().priorities);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_tried_is_told_as_it_is() {
+    fn the_preview_says_what_the_filter_would_do() {
         let said = |through, of| sentence(Tried { through, of });
         assert_eq!(said(12, 50), "It would have let through 12 of the last 50 events.");
         assert!(

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_told_as_they_are_now() {
+    fn rules_are_listed_in_their_current_form() {
         let mut route = Route {
             id: RouteId(3),
             guild: GuildId(1),

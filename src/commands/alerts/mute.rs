@@ -3,7 +3,7 @@
 use crate::clock::UnixMs;
 use crate::commands::context::{Context, guild_of};
 use crate::commands::errors::Error;
-use crate::commands::route_wording::{hears_panics, named, until};
+use crate::commands::route_wording::{gets_panics, named, until};
 use crate::commands::routes::{known_route, no_such_route};
 use crate::commands::{autocomplete, reply};
 use crate::ids::RouteId;
@@ -62,7 +62,7 @@ fn sentence(route: &Route, now: UnixMs) -> String {
     let Some(mute) = route.spec.rule.mute.filter(|mute| mute.covers(now)) else {
         return format!("🔔 {name} isn't muted. `/alerts mute route:{id} for:2h` mutes it for two hours.");
     };
-    let panics = match (hears_panics(route), mute.panic) {
+    let panics = match (gets_panics(route), mute.panic) {
         (_, true) => "Panics make no sound there either.",
         (true, false) => "Panics still sound, unless you set `panic:True`.",
         (false, false) => "Panics come over other routes and still sound.",

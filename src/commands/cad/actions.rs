@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rule_is_told_in_sentences() {
+    fn the_rule_is_described_in_sentences() {
         let usual = sentences(&ActionRule::default());
         assert!(usual.starts_with("No role is needed") && usual.contains("`/911` is off") && usual.contains("Cards have buttons"));
         let other = sentences(&ActionRule { role: Some(RoleId(7)), buttons: false, emergency: true, emergency_role: Some(RoleId(8)) });

@@ -485,14 +485,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_counted_by_lane_yet_is_told_as_the_store_counts_it() {
+    fn lanes_without_counts_use_the_stores_total() {
         let counts = PostCounts { waiting: 3, failed: 0, oldest_waiting: Some(UnixMs(9_000)) };
         let (lines, _) = report(&Status::default(), counts, &[]);
         assert!(lines.iter().any(|line| line.ends_with("3 to send, the oldest from <t:9:R>")), "{lines:#?}");
     }
 
     #[test]
-    fn what_members_used_up_is_told() {
+    fn used_up_budgets_are_shown() {
         let of = |operation, left, wait| BudgetLeft { operation, left, per_minute: 7, wait };
         let wait = Some(std::time::Duration::from_millis(11_400));
         let budgets = [of("attach", 0, wait), of("note", 3, None)];

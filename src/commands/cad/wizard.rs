@@ -395,7 +395,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_and_cad_may_differ_and_both_are_told() {
+    fn settings_and_cad_may_differ_and_both_are_shown() {
         let known = |id, name: &str| CadServer { id: ServerId(id), name: Some(name.into()) };
         let notes = server_notes(&[ServerId(1), ServerId(9)], &[known(1, "Main"), known(3, "Event *night*")]);
         assert_eq!(

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn required_fields_come_first_and_what_does_not_fit_is_told() {
+    fn required_fields_come_first_and_the_rest_is_mentioned() {
         let mut fields: Vec<TemplateField> = (0..7).map(|n| field(&format!("f{n}"), n == 6)).collect();
         fields.push(TemplateField { locked: true, ..field("locked", true) });
         fields.push(TemplateField { kind: Some("units".into()), ..field("crew", false) });

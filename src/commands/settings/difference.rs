@@ -28,8 +28,8 @@ pub(in super::super) fn difference(before: &Settings, after: &Settings, now: Uni
     }
     let gone = before.routes.iter().filter(|known| !routes.iter().any(|route| route.key() == known.key()));
     lines.extend(gone.map(|route| format!("➖ {}", whole(route, now))));
-    lines.extend(boards.iter().filter(|board| !before.boards.contains(board)).map(|board| format!("➕ Board: {}", told(board))));
-    lines.extend(before.boards.iter().filter(|board| !boards.contains(board)).map(|board| format!("➖ Board: {}", told(board))));
+    lines.extend(boards.iter().filter(|board| !before.boards.contains(board)).map(|board| format!("➕ Board: {}", board_in_words(board))));
+    lines.extend(before.boards.iter().filter(|board| !boards.contains(board)).map(|board| format!("➖ Board: {}", board_in_words(board))));
     if before.notices != *notices {
         let word = |channel: Option<ChannelId>| channel.map_or_else(|| "off".to_owned(), |channel| format!("<#{channel}>"));
         lines.push(format!("✏️ Notices: {} → {}", word(before.notices), word(*notices)));
@@ -95,7 +95,7 @@ fn filter(route: &Route) -> String {
     text::cut(&route.spec.rule.filter.sentence(route.spec.event), FILTER)
 }
 
-fn told(setting: &BoardSetting) -> String {
+fn board_in_words(setting: &BoardSetting) -> String {
     let BoardSetting { kind, channel, server } = *setting;
     describe_board(&Board { id: BoardId(0), guild: GuildId(0), community: CommunityId::new(""), channel, kind, server })
 }

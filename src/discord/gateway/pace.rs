@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_waits_grow_from_seconds_to_minutes_and_begin_anew_after_a_session_that_lasted() {
+    async fn the_waits_grow_from_seconds_to_minutes_and_start_over_after_a_session_that_lasted() {
         let (starts, discord) = (unknown(), Discord::new(true, 1_000));
         let mut gaps = Vec::new();
         let mut last = Instant::now();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_fifth_of_what_discord_grants_is_never_used_and_that_is_told() {
+    async fn a_fifth_of_what_discord_grants_is_never_used_and_that_is_reported() {
         // As after a night in which the process restarted repeatedly.
         let (starts, discord) = (unknown(), Discord::new(true, 203));
         let count = starts_in(&starts, &discord, Duration::from_secs(23 * 3_600), Duration::ZERO).await;

@@ -50,7 +50,7 @@ impl Queue {
         if obstacle.holds(lead.place) && (lead.place != Place::Thread || claim.thread.is_none()) {
             self.hold_others(lead, &word, due);
         }
-        if failures < obstacle.is_told_after() {
+        if failures < obstacle.reported_after() {
             return false;
         }
         let channel = (!obstacle.is_everywhere()).then_some(lead.channel);

@@ -145,7 +145,7 @@ fn after_a_ping_none_for_the_cooldown_and_then_again() {
 }
 
 #[test]
-fn a_muted_route_is_silent_until_the_end_and_panics_wake_it_unless_told_otherwise() {
+fn a_muted_route_is_silent_until_the_end_and_panics_override_it_unless_set_otherwise() {
     let made = |topic, until: i64, panic| {
         let mute = Some(Mute { until: NOW.plus(until), panic });
         noise(&route(Listens::All, Rule { mute, ..Rule::default() }), topic, &moment())
@@ -160,7 +160,7 @@ fn a_muted_route_is_silent_until_the_end_and_panics_wake_it_unless_told_otherwis
 }
 
 #[test]
-fn quiet_hours_are_silent_and_panics_break_them_unless_told_otherwise() {
+fn quiet_hours_are_silent_and_panics_override_them_unless_set_otherwise() {
     // 1_763_700_000 is 04:40 UTC.
     let quiet = |from, to, panic| Quiet { from, to, timezone: "UTC".into(), panic };
     let made =

@@ -317,7 +317,7 @@ pub fn timezones(typed: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn told(typed: &str) -> String {
+    fn refused(typed: &str) -> String {
         place(typed).unwrap_err().to_string()
     }
 
@@ -375,8 +375,8 @@ mod tests {
             ("Berlin", "`Europe/Berlin`"),
             ("new york", "`America/New_York`"),
         ] {
-            let told = told(typed);
-            assert!(told.contains("isn't a time zone name") && told.contains(meant), "{typed}: {told}");
+            let refused = refused(typed);
+            assert!(refused.contains("isn't a time zone name") && refused.contains(meant), "{typed}: {refused}");
         }
         for (words, places) in MEANT {
             for word in *words {
@@ -387,7 +387,7 @@ mod tests {
                 assert_eq!(place(name).as_deref(), Ok(*name));
             }
         }
-        assert!(told("Mars/Olympus").ends_with("Choose one from the list, e.g. `Europe/Berlin` or `America/New_York`."));
+        assert!(refused("Mars/Olympus").ends_with("Choose one from the list, e.g. `Europe/Berlin` or `America/New_York`."));
     }
 
     #[test]
@@ -403,14 +403,17 @@ mod tests {
             ("UTC+5:30", "`Asia/Kolkata`", "America/"),
             ("UTC+9", "`Asia/", "America/"),
         ] {
-            let told = told(typed);
-            assert!(told.contains(there) && !told.contains(not) && told.contains("no daylight saving time"), "{typed}: {told}");
+            let refused = refused(typed);
+            assert!(refused.contains(there) && !refused.contains(not) && refused.contains("no daylight saving time"), "{typed}: {refused}");
         }
         // The database's own offsets mean the opposite of what they look like.
-        let told = told("Etc/GMT-2");
-        assert!(told.contains("stands for UTC+2") && told.contains("`Europe/Athens`"), "{told}");
-        let told = super::tests::told("Etc/GMT+5");
-        assert!(told.contains("stands for UTC-5") && told.contains("`America/New_York`") && told.contains("for UTC+5"), "{told}");
+        let refused = refused("Etc/GMT-2");
+        assert!(refused.contains("stands for UTC+2") && refused.contains("`Europe/Athens`"), "{refused}");
+        let refused = super::tests::refused("Etc/GMT+5");
+        assert!(
+            refused.contains("stands for UTC-5") && refused.contains("`America/New_York`") && refused.contains("for UTC+5"),
+            "{refused}"
+        );
         for typed in ["UTC+15", "+", "GMT+2x", "+2:60", "+12345", "12"] {
             assert_eq!(offset(typed), None, "{typed}");
         }

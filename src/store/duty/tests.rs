@@ -42,7 +42,7 @@ async fn of(store: &Store, which: Which) -> Vec<(i64, i64, Option<i64>, bool)> {
 }
 
 #[tokio::test]
-async fn one_session_of_a_unit_lasts_at_a_time_and_is_told_of_in_the_words_that_hold_now() {
+async fn a_unit_has_one_session_at_a_time_with_its_current_names() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![row(1, 100, None)]).await;

@@ -22,7 +22,7 @@ async fn error(path: &Path) -> StoreError {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_told_as_such_and_the_file_stays_as_it_is() {
+async fn a_newer_schema_is_reported_as_such_and_the_file_stays_unchanged() {
     let folder = Folder::new();
     let path = folder.0.join("t.db");
     made(&path).await;
@@ -45,7 +45,7 @@ async fn a_newer_schema_is_told_as_such_and_the_file_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_is_told_as_what_it_is_and_leaves_nothing_behind() {
+async fn a_failed_open_names_its_cause_and_leaves_nothing_behind() {
     let folder = Folder::new();
     let at = |name: &str| folder.0.join(name);
     std::fs::create_dir(at("folder.db")).unwrap();

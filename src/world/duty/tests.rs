@@ -113,7 +113,7 @@ fn rows_of_an_older_version_get_their_sessions() {
 }
 
 #[test]
-fn another_name_is_told_and_what_is_forgotten_ends() {
+fn another_name_is_reported_and_a_forgotten_session_ends() {
     let mut world = Server::default();
     world.apply(&login(7), AT);
     let renamed = Event::UnitUpdate { units: vec![Unit { department: Some("Fire".into()), ..unit(7) }] };

@@ -100,7 +100,7 @@ fn a_primary_that_is_not_attached_does_not_flicker() {
 }
 
 #[test]
-fn notes_are_told_once_whatever_form_their_time_has() {
+fn notes_are_reported_once_whatever_form_their_time_has() {
     let mut world = read_before();
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
     world.apply(&Event::DispatchNote { call: CallId(501), note: note("12:00:00", "first") }, AT.plus(1));
@@ -251,7 +251,7 @@ fn listed_calls_without_a_number_are_made_once() {
 }
 
 #[test]
-fn a_creation_that_a_reading_found_first_is_not_told_again_even_if_it_is_over() {
+fn a_creation_that_a_read_found_first_is_not_reported_again_even_if_it_is_over() {
     for over in [false, true] {
         for numbered in [true, false] {
             let mut world = read_before();
@@ -272,7 +272,7 @@ fn a_creation_that_a_reading_found_first_is_not_told_again_even_if_it_is_over() 
 }
 
 #[test]
-fn units_come_change_and_go_and_people_hear_of_it_if_it_is_news() {
+fn units_come_change_and_go_and_people_are_notified_if_it_is_news() {
     for fresh in [true, false] {
         let mut world = if fresh { read_before() } else { Server::default() };
         world.apply(&login(1), AT);
@@ -305,7 +305,7 @@ fn absence_from_a_list_that_may_be_cut_means_nothing_and_an_offline_unit_is_abse
 }
 
 #[test]
-fn one_alarm_per_edge_whoever_tells_it_and_none_for_what_was_there_before_us() {
+fn one_alarm_per_edge_from_any_source_and_none_from_before_the_start() {
     // At the first reading ever: a card, but no alarm.
     let mut late = Server::default();
     assert_eq!(cards(&read(&mut late, None, Some(vec![listed(7, true)]), AT).applied), [(Subject::Panic(Ident(7), AT), false, false)]);
@@ -324,7 +324,7 @@ fn one_alarm_per_edge_whoever_tells_it_and_none_for_what_was_there_before_us() {
 }
 
 #[test]
-fn an_edge_that_a_reading_told_first_is_not_told_again_by_its_event_one_for_one() {
+fn an_edge_that_a_read_found_first_is_not_repeated_by_its_event_one_for_one() {
     // Off in between, so the next one is another.
     for (off_after, copy) in [(None, true), (None, false), (Some(1_000), false)] {
         let mut world = read_before();
@@ -346,7 +346,7 @@ fn an_edge_that_a_reading_told_first_is_not_told_again_by_its_event_one_for_one(
 }
 
 #[test]
-fn what_an_event_told_meanwhile_is_left_alone_and_counted_if_the_listing_disagrees() {
+fn entities_of_later_events_are_skipped_and_counted_if_the_listing_disagrees() {
     let history = |at: UnixMs| {
         let mut world = read_before();
         for id in [501, 502, 503] {
@@ -454,7 +454,7 @@ fn what_could_not_be_read_closes_nothing_of_its_kind() {
 }
 
 #[test]
-fn notes_that_a_call_is_found_with_are_told_once() {
+fn notes_of_a_found_call_are_reported_once() {
     let mut world = read_before();
     let note = |time: &str| Note { time: Some(time.into()), label: None, kind: "text".into(), content: "armed".into() };
     let found = DispatchCall { notes: Some(vec![note("2026-11-21T20:00:00Z")]), idents: Some(vec![Ident(7)]), ..dispatch(501) };

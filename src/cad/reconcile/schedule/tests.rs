@@ -176,7 +176,7 @@ fn what_was_left_out_is_read_again_soon_and_then_less_soon() {
 }
 
 #[test]
-fn a_429_keeps_the_wish_and_leaves_the_other_endpoint_alone() {
+fn a_429_keeps_the_request_and_leaves_the_other_endpoint_alone() {
     let mut schedule = Schedule::new(&[ONE, TWO], pace(None));
     schedule.request(ONE, Reason::Connected, s(0));
     schedule.request(TWO, Reason::Connected, s(0));

@@ -266,7 +266,7 @@ async fn gone_at_the_second_try_means_that_the_first_did_it() {
 }
 
 #[tokio::test]
-async fn a_second_try_that_told_nothing_leaves_the_doubt() {
+async fn a_second_attempt_without_an_answer_leaves_the_doubt() {
     // "Attached already" (400) may be so because of the first.
     for second in [Reply::Answer(http("429 X", "retry-after: 5\r\n", "")), bad(503), bad(400)] {
         let (rest, log) = script(vec![bad(503), second]).await;
@@ -475,7 +475,7 @@ async fn selectors_are_named_as_documented() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_in_the_cads_words_but_never_with_the_key() {
+async fn a_refusal_has_the_cads_words_but_never_the_key() {
     let hostile = r#"{"status":400,"detail":"priority must be 1 to 3, @everyone [x](https://evil.example)"}"#;
     for (status, body, expected) in [
         ("400 X", hostile, RestError::Rejected { detail: "priority must be 1 to 3, everyone x (https: evil.example)".into() }),

@@ -199,7 +199,7 @@ proptest! {
 
     /// Two different settings never look alike to the person who decides.
     #[test]
-    fn a_difference_is_told_of_whatever_differs(one in settings(), other in settings()) {
+    fn every_difference_is_described(one in settings(), other in settings()) {
         let lines = difference(&one, &other, NOW);
         prop_assert_eq!(lines.is_empty(), one == other);
         prop_assert!(lines.iter().all(|line| !line.ends_with(": ")), "{lines:?}");
@@ -334,7 +334,7 @@ fn usual() -> Value {
 }
 
 #[test]
-fn all_problems_are_told_at_once_with_their_places() {
+fn all_problems_are_reported_at_once_with_their_places() {
     let mut file = usual();
     file["routes"] = json!([
         {"event": "912", "channel": "101", "style": "shiny", "ping": {"when": "sometimes", "cooldown_seconds": 99_999}},
@@ -348,7 +348,7 @@ fn all_problems_are_told_at_once_with_their_places() {
 }
 
 #[test]
-fn what_the_guild_does_not_have_is_told_once() {
+fn missing_channels_and_roles_are_reported_once() {
     let mut file = usual();
     file["routes"] = json!([
         {"event": "911", "channel": {"id": "999", "name": "gone"}, "role": "Nobody"},
