@@ -111,7 +111,7 @@ impl Members {
                 let known = KnownMember { member: Some(member), asked_at, linked_at: asked_at };
                 (user, known)
             })),
-            Err(error) => tracing::warn!(%error, "the members' accounts could not be read back; the CAD is asked anew"),
+            Err(error) => tracing::warn!(%error, "the members' accounts could not be read back; the CAD is asked again"),
         }
     }
 

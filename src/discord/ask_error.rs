@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// 401.
-    #[error("Discord does not accept DISCORD_TOKEN: copy it anew from https://discord.com/developers/applications (Bot, Reset Token)")]
+    #[error("Discord does not accept DISCORD_TOKEN: copy it again from https://discord.com/developers/applications (Bot, Reset Token)")]
     Token,
     /// 403 or 404.
     #[error("Discord refused: {0}")]

@@ -219,7 +219,7 @@ async fn after_a_restart_the_duty_log_and_the_world_agree() {
     real.ingest = Ingest::restore(real.ingest.deps.clone()).await.unwrap();
     assert_eq!(log(&real.store).await, [both[0], both[1], (9, 1_000, Some(2_000), true)]);
 
-    // Away for long: they end at the last sign of life, and who is seen again begins anew.
+    // Away for long: they end at the last sign of life, and who is seen again begins a new session.
     clock.advance(30 * MINUTE);
     real.ingest = Ingest::restore(real.ingest.deps.clone()).await.unwrap();
     let ended = [(7, 1_000_000, Some(1_000_000), true), (8, 1_060_000, Some(1_060_000), true)];

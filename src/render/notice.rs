@@ -234,7 +234,7 @@ pub fn message(notice: &Notice, at: UnixMs) -> Message {
             "⛔ The CAD refused the key".into(),
             colors::FEED_TROUBLE,
             safe!(
-                "Sonoran CAD does not accept the API key of community `{}` (server {}). Copy the key anew from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.",
+                "Sonoran CAD does not accept the API key of community `{}` (server {}). Copy the key again from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.",
                 text::code(community.as_str()),
                 server
             ),
@@ -450,7 +450,7 @@ mod tests {
         -- (no footer) @ 1763700600
 
         #F1C40F ⛔ The CAD refused the key
-        Sonoran CAD does not accept the API key of community `mycommunityeveryone` (server 1). Copy the key anew from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.
+        Sonoran CAD does not accept the API key of community `mycommunityeveryone` (server 1). Copy the key again from the CAD (Admin > In-Game Integration > API) into SONORAN_API_KEY and restart the bot. Until then nothing arrives.
         -- Server 1 @ 1763700600
 
         #F1C40F ⚠️ Another client holds the live connection

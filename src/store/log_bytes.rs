@@ -136,7 +136,7 @@ fn a_shown_event_takes_few_bytes_of_the_log() {
     let mut written = Written::new(connection);
     (1..=BEFORE).for_each(|number| written.show(number));
     written.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0)).unwrap();
-    // Whoever reads keeps the log from beginning anew.
+    // Whoever reads keeps the log from starting over.
     let reader = open::again(&file, &path).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM meta").unwrap();
     (1..=MEASURED).for_each(|number| written.show(BEFORE + number));

@@ -8,7 +8,7 @@ use crate::commands::{autocomplete, checks, reply};
 use crate::ids::BoardId;
 use crate::route::Board;
 
-/// Draw boards anew, now: one that somebody deleted comes back
+/// Draw boards again, now: one that somebody deleted comes back
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn refresh(
     ctx: Context<'_>,

@@ -135,7 +135,7 @@ async fn unlinking_forgets_what_waits_and_what_was_set_and_lasts() {
     assert_eq!(store.link_only_guild(&community(), present(&[A]), NOW).await.unwrap(), None);
     assert_eq!(store.routing_now().access.standing(A), Standing::NotLinked);
     assert_eq!(link(&store, A, 3).await, Linked::Now);
-    assert!(store.routing_now().routes.is_empty() && store.routing_now().guilds.is_empty(), "it begins anew");
+    assert!(store.routing_now().routes.is_empty() && store.routing_now().guilds.is_empty(), "it starts over");
 }
 
 #[tokio::test]
