@@ -21,7 +21,7 @@ use crate::render::notice::{self, Notice};
 use crate::shutdown::Tasks;
 use crate::store::{Batch, CommunityStore};
 
-/// So many panics within [`WITHIN`] suspend a community.
+/// So many panics within an hour suspend a community.
 pub const MAX_PANICS: usize = 3;
 const WITHIN: Duration = Duration::from_secs(3_600);
 /// For `/cad status` and for whoever uses a command.

@@ -31,7 +31,7 @@ macro_rules! old {
     };
 }
 
-const RELEASES: [Old; 4] = [old!("0.1.0"), old!("0.2.0"), old!("0.3.0"), old!("0.4.1")];
+const RELEASES: [Old; 5] = [old!("0.1.0"), old!("0.2.0"), old!("0.3.0"), old!("0.4.1"), old!("0.6.0")];
 
 impl Old {
     fn of(version: &str) -> &'static Self {

@@ -310,6 +310,11 @@ async fn the_bot_goes_on_with_what_0_4_left() {
 }
 
 #[tokio::test]
+async fn the_bot_goes_on_with_what_0_6_left() {
+    goes_on("0.6.0").await;
+}
+
+#[tokio::test]
 async fn a_channel_that_is_still_refused_after_the_upgrade_is_not_reported_again() {
     for old in &RELEASES {
         let mut bot = left_by(old).await;
