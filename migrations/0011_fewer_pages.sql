@@ -114,7 +114,7 @@ CREATE TABLE post_link_of_post (
     subject TEXT    NOT NULL,
     PRIMARY KEY (post, subject)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO post_link_of_post (post, subject) SELECT post, subject FROM post_link ORDER BY post, subject;
+INSERT INTO post_link_of_post (post, subject) SELECT post, subject FROM post_link WHERE post IN (SELECT id FROM post_by_subject) ORDER BY post, subject;
 DROP TABLE post_link;
 DROP TABLE post;
 ALTER TABLE post_by_subject RENAME TO post;

@@ -221,12 +221,13 @@ impl App {
         tasks.spawn_vital("delivery", delivery.run(tasks.clone()));
         tasks.spawn_vital("troubles", hand_out(troubles, host.communities.clone(), tasks.clone()));
         tasks.spawn_vital("upkeep", process.clone().keep_up());
+        // Before the ports answer: a sender whose key is not known yet would take its 401 for an answer.
+        let community = started.open_sources().inspect_err(|_| tasks.drain())?;
         let limiter = http_server::ConnectionLimiter::new(ServerLimits::default()).behind(proxies);
         for (bound, server) in ports {
             tracing::info!(addr = %bound.local_addr(), "accepting push events over HTTP");
             tasks.spawn_vital("listener", http_server::serve(bound, host.listener.port(server), limiter.clone(), tasks.drain_token()));
         }
-        let community = started.open_sources().inspect_err(|_| tasks.drain())?;
         let discord = process.discord(me, listen.clone());
         tasks.spawn_vital_or("discord", async move { discord.await.map_err(|error| format!("{error:#}")) });
         let (status, communities) = (community.status.clone(), host.communities.clone());
@@ -236,8 +237,10 @@ impl App {
     /// Runs another community beside those that run already.
     ///
     /// # Errors
-    /// If the store cannot be read or written.
+    /// If it runs already, or the store cannot be read or written.
     pub async fn add_community(&self, settings: community::Settings) -> anyhow::Result<Arc<Community>> {
+        let id = &settings.credentials.community;
+        anyhow::ensure!(self.communities.get(id).is_none(), "community {id} runs already");
         self.store.serve_also(&settings.credentials.community).await?;
         community::start(&self.host, settings).await?.open_sources()
     }

@@ -23,12 +23,19 @@ pub struct Tasks {
     drain: CancellationToken,
     abort: CancellationToken,
     tracker: TaskTracker,
-    /// Waits for the tasks of a child too.
-    parent: Option<TaskTracker>,
+    /// Waits for these too, and these for work of the parent's when both stop.
+    parent: Option<Parent>,
     hands: TaskTracker,
     failed: Arc<AtomicBool>,
     /// Why, if the failed part said so.
     reason: Arc<Mutex<Option<String>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Parent {
+    drain: CancellationToken,
+    tracker: TaskTracker,
+    hands: TaskTracker,
 }
 
 /// Work in progress that must be finished, and reported, before the bot stops. Ends when dropped.
@@ -43,7 +50,8 @@ impl Tasks {
     /// Tasks that end with these, and can be ended alone ([`Tasks::abort`]). If one of them fails, these go on.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { drain: self.drain.child_token(), abort: self.abort.child_token(), parent: Some(self.tracker.clone()), ..Self::default() }
+        let parent = Parent { drain: self.drain.clone(), tracker: self.tracker.clone(), hands: self.hands.clone() };
+        Self { drain: self.drain.child_token(), abort: self.abort.child_token(), parent: Some(parent), ..Self::default() }
     }
 
     /// Ends every task at its next await.
@@ -54,7 +62,7 @@ impl Tasks {
 
     /// Spawns a task that may end whenever it likes. It is dropped at its next await once [`Tasks::stop`] has waited long enough.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        let (abort, waits) = (self.abort.clone(), self.parent.as_ref().map(TaskTracker::token));
+        let (abort, waits) = (self.abort.clone(), self.parent.as_ref().map(|parent| parent.tracker.token()));
         self.tracker.spawn(async move {
             let _waits = waits;
             tokio::select! {
@@ -125,12 +133,20 @@ impl Tasks {
     /// Starts a piece of work: [`Tasks::stop`] waits for it as for a task, and so does [`Tasks::hands_free`].
     #[must_use]
     pub fn in_hand(&self) -> InHand {
-        InHand { _hand: self.hands.token(), _task: self.tracker.token(), _parent: self.parent.as_ref().map(TaskTracker::token) }
+        InHand {
+            _hand: self.hands.token(),
+            _task: self.tracker.token(),
+            _parent: self.parent.as_ref().map(|parent| parent.tracker.token()),
+        }
     }
 
-    /// Resolves once draining began and no work is in progress any more.
+    /// Resolves once draining began and no work is in progress any more, neither here nor, if it stops too, in the parent.
     pub async fn hands_free(&self) {
         self.drain.cancelled().await;
+        if let Some(parent) = self.parent.as_ref().filter(|parent| parent.drain.is_cancelled()) {
+            parent.hands.close();
+            parent.hands.wait().await;
+        }
         self.hands.close();
         self.hands.wait().await;
     }
@@ -248,6 +264,20 @@ mod tests {
         assert!(other.is_draining());
         drop(hand);
         assert!(stopping.await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_waits_for_work_of_its_parent_only_if_both_stop() {
+        let parent = Tasks::default();
+        let (child, alone) = (parent.child(), parent.child());
+        let hand = parent.in_hand();
+        alone.drain();
+        alone.hands_free().await;
+        parent.drain();
+        let mut waiting = Box::pin(child.hands_free());
+        assert!(futures_util::future::poll_immediate(&mut waiting).await.is_none(), "a command may still ask it something");
+        drop(hand);
+        waiting.await;
     }
 
     #[tokio::test(start_paused = true)]

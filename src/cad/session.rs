@@ -116,6 +116,13 @@ impl HubSession {
         Ok(())
     }
 
+    /// It was connected once, and begins again after an error: until it is signed in again, what happens is missed.
+    pub fn restarted(&self) {
+        if self.status.link_of(self.server) != Link::Off {
+            self.report(Link::Down("an error in the bot; connecting again".to_owned()));
+        }
+    }
+
     async fn forward(&self, mut events: Events) {
         let key = Key::new(self.key.expose_secret());
         let secrets = Secrets::new([self.key.clone()]);

@@ -70,9 +70,9 @@ impl Community {
         self.suspended.load(Ordering::SeqCst)
     }
 
-    /// From now on commands say that it is suspended.
-    pub(super) fn suspend(&self) {
-        self.suspended.store(true, Ordering::SeqCst);
+    /// From now on commands say that it is suspended. False if they did before.
+    pub(super) fn suspend(&self) -> bool {
+        !self.suspended.swap(true, Ordering::SeqCst)
     }
 
     /// Has people told of trouble with their alerts. If too much waits already, `/cad status` tells it better.

@@ -17,6 +17,7 @@ use crate::ids::ServerId;
 use crate::ingest::{self, Ingest, Inputs};
 use crate::ops;
 use crate::outbox::DesiredPost;
+use crate::refresh::{Reason, RefreshRequests};
 use crate::render::notice::{self, Notice};
 use crate::shutdown::Tasks;
 use crate::store::{Batch, CommunityStore};
@@ -28,6 +29,10 @@ const WITHIN: Duration = Duration::from_secs(3_600);
 pub const SUSPENDED: &str = "Tenfour stopped for this community after repeated errors, so no alerts are posted. Ask whoever runs the bot to look at its log and restart it.";
 /// Between a panic and the restart: a task that panics at once must not spin.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Before the reader of the CAD is started again: it does not know what it asked before, and the CAD counts by the minute.
+const READER_PAUSE: Duration = Duration::from_secs(60);
+/// Actions in the CAD that have begun may take so long when their community is suspended.
+const ACTIONS: Duration = Duration::from_secs(8);
 
 /// A task of a community, which can be run again after a panic: what came in meanwhile waits in it.
 pub(super) trait Part: Send + 'static {
@@ -62,7 +67,7 @@ impl Restarts {
                     Ok(_) if tasks.is_draining() => return,
                     Ok(Ok(())) => return this.cannot_work(format!("a part of the bot ({}) ended unasked", P::NAME)).await,
                     Ok(Err(reason)) => return this.cannot_work(reason).await,
-                    Err(_) if !this.may_restart(P::NAME) => return this.suspend().await,
+                    Err(_) if !this.may_restart(P::NAME) => return this.give_up().await,
                     Err(_) => tokio::time::sleep(PAUSE).await,
                 }
             }
@@ -87,16 +92,28 @@ impl Restarts {
         panics.len() < MAX_PANICS
     }
 
-    /// Ends the community's tasks, this one among them.
+    /// The environment's community, if it is the only one, ends the process: whoever runs it has it started again.
+    async fn give_up(&self) {
+        if self.required && self.host.communities.only().is_some() {
+            return self.host.tasks.fail("a part of the bot panicked three times within an hour".to_owned());
+        }
+        self.suspend().await;
+    }
+
+    /// Ends the community's tasks, this one among them, once actions in the CAD that have begun are done.
     async fn suspend(&self) {
         let Self { host, community, .. } = self;
-        community.suspend();
+        if !community.suspend() {
+            return;
+        }
         tracing::error!(community = %community.id, "a community is suspended until the bot is restarted; the others go on");
         community.status.problem(host.clock.now(), SUSPENDED);
         if self.required {
             host.readiness.announce(ops::ReadyPart::Community, "suspended after repeated errors");
         }
         report_suspension(host, &host.store.of(&community.id), community.first_server()).await;
+        community.tasks.drain();
+        tokio::time::timeout(ACTIONS, community.tasks.hands_free()).await.ok();
         community.tasks.abort();
     }
 }
@@ -107,6 +124,7 @@ pub(super) struct IngestPart {
     pub(super) deps: ingest::Deps,
     pub(super) restored: Option<Ingest>,
     pub(super) inputs: Inputs,
+    pub(super) servers: Vec<ServerId>,
 }
 
 impl Part for IngestPart {
@@ -118,7 +136,11 @@ impl Part for IngestPart {
                 break restored;
             }
             match Ingest::restore(self.deps.clone()).await {
-                Ok(restored) => break restored,
+                Ok(restored) => {
+                    // What it had in hand when it panicked is lost, and the hub cannot be asked to send it again.
+                    self.servers.iter().for_each(|server| self.deps.refresh.request(*server, Reason::Connected));
+                    break restored;
+                }
                 Err(error) => tracing::error!(%error, "a community's state cannot be read back; trying again"),
             }
             tokio::select! {
@@ -135,16 +157,33 @@ impl Part for HubSession {
     const NAME: &'static str = "hub session";
 
     async fn run(&mut self, tasks: &Tasks) -> Result<(), String> {
+        self.restarted();
         let ended = Self::run(self.clone(), tasks.clone()).await;
         ended.map_err(|error| format!("SONORAN_HUB_URL: the hub session cannot be started: {error}"))
     }
 }
 
-impl Part for Reconciler {
+/// The reader of the CAD.
+#[derive(Debug)]
+pub(super) struct ReaderPart {
+    pub(super) reader: Reconciler,
+    pub(super) refresh: RefreshRequests,
+    pub(super) has_run: bool,
+}
+
+impl Part for ReaderPart {
     const NAME: &'static str = "reconcile";
 
     async fn run(&mut self, tasks: &Tasks) -> Result<(), String> {
-        Self::run(self, tasks).await;
+        if std::mem::replace(&mut self.has_run, true) {
+            tokio::select! {
+                () = tasks.draining() => return Ok(()),
+                () = tokio::time::sleep(READER_PAUSE) => {}
+            }
+            // Requests that it had taken are lost.
+            self.reader.servers.iter().for_each(|server| self.refresh.request(*server, Reason::Connected));
+        }
+        self.reader.run(tasks).await;
         Ok(())
     }
 }

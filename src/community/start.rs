@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::handle::{Community, Interface};
 use super::host::{Host, Settings};
 use super::notices::{News, Notices};
-use super::restart::{IngestPart, Restarts};
+use super::restart::{IngestPart, ReaderPart, Restarts};
 use crate::actions::{self, CadActions};
 use crate::cad::listener;
 use crate::cad::reconcile::{PollLimits, Reconciler};
@@ -91,7 +91,12 @@ pub async fn start(host: &Host, settings: Settings) -> anyhow::Result<Started> {
     let interface = Interface { id, servers: sonoran.servers.clone(), hub: sonoran.hub, status, cad_actions, cad, requests };
     let (community, troubles) = Community::new(interface, tasks);
     let restarts = Restarts::new(host.clone(), Arc::clone(&community), settings.required);
-    restarts.spawn(IngestPart { deps, restored: Some(ingest), inputs: Inputs { queue, readings: read, requests: asked } });
+    restarts.spawn(IngestPart {
+        deps,
+        restored: Some(ingest),
+        inputs: Inputs { queue, readings: read, requests: asked },
+        servers: sonoran.servers.clone(),
+    });
     host.communities.insert(Arc::clone(&community));
     Ok(Started { community, host: host.clone(), settings, restarts, intake, refresh, requested, readings, operations: suspended, troubles })
 }
@@ -187,7 +192,7 @@ fn read_the_cad(
         Reconcile::Every(seconds) => Some(Duration::from_secs(seconds.into())),
     };
     let Some(rest) = community.cad.clone() else { return };
-    restarts.spawn(Reconciler {
+    let reader = Reconciler {
         servers: sonoran.servers.clone(),
         pace: PollLimits { period, calls_per_minute: sonoran.calls_per_minute, units_per_minute: sonoran.units_per_minute },
         rest,
@@ -196,7 +201,8 @@ fn read_the_cad(
         status: community.status.clone(),
         readings,
         requests: requested,
-    });
+    };
+    restarts.spawn(ReaderPart { reader, refresh: refresh.clone(), has_run: false });
     if !sonoran.hub {
         // With a hub, each session asks as soon as it is signed in. Without, nobody would before the first period is over.
         for server in &sonoran.servers {

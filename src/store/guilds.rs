@@ -102,7 +102,12 @@ impl Store {
         }
         let community = community.clone();
         self.change(move |connection| {
-            connection.execute("INSERT OR IGNORE INTO guild (id, community) VALUES (?1, ?2)", (rows::flake(id.0), community.as_str()))?;
+            // A command that began before the guild moved to this community may have left its row with the one before.
+            connection.execute(
+                "INSERT INTO guild (id, community) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET community = excluded.community
+                 WHERE EXISTS (SELECT 1 FROM guild_link WHERE guild = guild.id AND community = excluded.community AND unlinked_ms IS NULL)",
+                (rows::flake(id.0), community.as_str()),
+            )?;
             Ok(Guild { id, community, notices: None, labels: Arc::default(), quiet: None, action_rule: ActionRule::default() })
         })
         .await

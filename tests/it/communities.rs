@@ -162,7 +162,7 @@ impl Scene {
     /// Waits until everything that was pushed to a community is worked through and stands on Discord.
     async fn caught_up(&self, community: usize) {
         for server in [1, 2] {
-            let mark = format!("EVENT_MARK_{:08X}", fastrand::u32(..));
+            let mark = format!("EVENT_{}_{:08X}", MARKS[community], fastrand::u32(..));
             self.cads[community].push(server, &mark, json!({}));
             let status = self.handle(community).status.clone();
             until("the hub's mark", async || status.snapshot().unknown.contains_key(&mark)).await;

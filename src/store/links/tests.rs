@@ -284,3 +284,36 @@ async fn a_guild_that_adds_the_bot_again_and_again_is_news_once() {
     assert_eq!(store.guilds_present(present(&[B]), NOW).await.unwrap(), []);
     assert_eq!(store.guilds_present(present(&[A, B]), NOW).await.unwrap(), []);
 }
+
+/// What waits of the community before is forgotten, what comes late is not taken in, and its settings are the new community's.
+#[tokio::test]
+async fn a_guild_that_moves_to_another_community_is_shown_nothing_of_the_one_before() {
+    let folder = Folder::new();
+    let (store, other) = (open(&folder).await, CommunityId::new("other"));
+    store.serve(&community(), None, NOW).await.unwrap();
+    store.serve_also(&other).await.unwrap();
+    link(&store, A, 1).await;
+    set_up(&store, A).await;
+    put(&store, vec![draft(A, "a", "waits")]).await;
+    store.link(A, &other, Some(UserId(5)), How::Key, NOW, Vec::new()).await.unwrap();
+    assert!(matches!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Nothing));
+    put(&store, vec![draft(A, "b", "comes late")]).await;
+    assert!(matches!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Nothing));
+    let theirs = DesiredPost { key: PostKey { community: other.clone(), ..draft(A, "c", "").key }, ..draft(A, "c", "theirs") };
+    // One community's tasks cannot store another's posts.
+    put(&store, vec![theirs.clone()]).await;
+    assert!(matches!(store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap(), ClaimOutcome::Nothing));
+    store.of(&other).ingest(Batch { posts: vec![theirs], now: NOW, ..Batch::default() }, Vec::new()).await.unwrap();
+    let ClaimOutcome::Claimed(claim) = store.take(ClaimRequest::any(CHANNEL, NOW)).await.unwrap() else { panic!("nothing to send") };
+    assert_eq!(claim.lead.about.community, other);
+    assert!(store.of(&community()).routing_now().routes.is_empty());
+    assert_eq!(store.of(&other).routing_now().routes.len(), 1);
+
+    // Its row was made by a command of the community before, which came late.
+    store.unlink(A, NOW, Vec::new()).await.unwrap();
+    store.link(A, &community(), Some(UserId(5)), How::Key, NOW, Vec::new()).await.unwrap();
+    store.ensure_guild(A, &other).await.unwrap();
+    assert!(store.routing_now().guilds.is_empty());
+    store.ensure_guild(A, &community()).await.unwrap();
+    assert_eq!(store.routing_now().guilds[&A].community, community());
+}

@@ -5,12 +5,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tenfour::ids::{ChannelId, GuildId, UserId};
+use tenfour::render::Style;
+use tenfour::route::{Listens, RouteSpec, Rule};
 
 use super::{MARKS, Scene, key};
 use crate::test_bot::until;
 
 /// Connections that flood.
 const CONNECTIONS: usize = 32;
+/// Channels of the flooded community: more than are sent to at the same time.
+const CHANNELS: usize = 20;
 const PANICS: i64 = 20;
 
 fn is_panic_of(message: &Value, ident: i64) -> bool {
@@ -28,6 +33,18 @@ async fn a_flood_into_one_community_keeps_no_panic_of_another_from_its_channel()
         })
         .collect();
     scene.caught_up(0).await;
+    // Each of its messages takes Discord a while, and more follow at once: its channels never have nothing to send.
+    let flooded = scene.of(1).next().unwrap();
+    for nth in 0..CHANNELS {
+        let channel = scene.bot.discord.add_channel(&flooded.guild, &format!("flood-{nth}"), 0);
+        let (guild, now) = (GuildId(flooded.guild.parse().unwrap()), scene.bot.clock.now());
+        let (event, style, id) = (Listens::parse("status").unwrap(), Style::Log, ChannelId(channel.parse().unwrap()));
+        let route = RouteSpec { event, channel: id, server: None, role: None, style, forum: false, rule: Rule::default() };
+        scene.bot.app().store.add_route(guild, route, UserId(1), now).await.unwrap();
+        for method in ["POST", "PATCH"] {
+            scene.bot.discord.delay(method, &format!("/channels/{channel}/messages"), 100, 100_000);
+        }
+    }
     let (stop, sent, refused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let url = format!("{}?server=1", scene.bot.events_url());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -52,6 +69,11 @@ async fn a_flood_into_one_community_keeps_no_panic_of_another_from_its_channel()
         })
         .collect();
     until("the flood is under way", async || sent.load(Ordering::SeqCst) > 200).await;
+    // A place to send in is found for others while it lasts.
+    let id = scene.cads[0].place_911(1, &Scene::call(0, "help")).unwrap();
+    for home in scene.of(0) {
+        scene.card(home, &format!("Server 1 · 911 #{id}")).await;
+    }
     let mut delays = Vec::new();
     for (n, ident) in (0_i64..).zip(units) {
         let begun = std::time::Instant::now();
@@ -74,7 +96,10 @@ async fn a_flood_into_one_community_keeps_no_panic_of_another_from_its_channel()
         delays[delays.len() / 2],
         delays.last()
     );
-    scene.bot.settled().await;
+    scene.bot.discord.clear_faults();
+    // Nobody waits for what is left of the flood.
+    let guild = GuildId(flooded.guild.parse().unwrap());
+    assert!(scene.bot.app().store.unlink(guild, scene.bot.clock.now(), Vec::new()).await.unwrap());
     for community in 0..3 {
         scene.caught_up(community).await;
     }
