@@ -486,7 +486,7 @@ if (quiet) {
   });
 
   await check("the live session can be cut", async () => {
-    assert.match(await said("outage"), /^The CAD's live session is cut/);
+    assert.match(await said("outage"), /^The CAD's live session is down/);
   });
 }
 
