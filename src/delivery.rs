@@ -354,6 +354,9 @@ impl Shared {
         let next = goes_on.then(|| self.request(slot));
         let claim = Arc::new(claim);
         let (settled, found) = self.write_down(&claim, &settlement, now, next).await?;
+        if let Some((channel, community, lane)) = &settled.sooner {
+            scheduler.notify(*channel, community, *lane == Lane::Panic);
+        }
         match settlement {
             Settlement::Park { reason, .. } if settled.report => {
                 tracing::warn!(%channel, %reason, "Discord refuses a channel; its alerts wait");

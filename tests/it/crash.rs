@@ -227,7 +227,10 @@ async fn settled(stage: &Stage) {
         if left < least {
             (least, since) = (left, Instant::now());
         }
-        assert!(since.elapsed() < STUCK, "{left} posts are left and nothing more is sent");
+        if since.elapsed() >= STUCK {
+            let left_over = stage.look("SELECT obstacle, place, count(*), min(due_ms), max(due_ms) FROM post WHERE delivered < version AND failed IS NULL GROUP BY 1, 2");
+            panic!("{left} posts are left and nothing more is sent: {left_over:?}");
+        }
         tokio::time::sleep(Duration::from_millis(20 + left as u64 / 10)).await;
     }
     stage.settled_within(PATIENCE).await;

@@ -95,6 +95,34 @@ async fn a_full_forum_is_retried_and_reported_once() {
 }
 
 #[tokio::test]
+async fn a_closed_thread_makes_room_at_once_for_what_waited_anywhere_in_the_guild() {
+    let mut stage = stage().await;
+    let forums = [forum(&stage).await, forum(&stage).await];
+    stage.discord.limit_threads(2);
+    for id in 1..=3 {
+        fire(&mut stage, id).await;
+    }
+    let count = |stage: &Stage| forums.iter().map(|forum| posts(stage, forum).len()).collect::<Vec<_>>();
+    stage.play(HOUR_MS, 10_000).await;
+    assert_eq!((count(&stage), notices(&mut stage)), (vec![1, 1], vec![Some(Obstacle::Full); 2]));
+    // Just after both were tried again in vain, both posts of the first call are archived: the second call takes their places.
+    let tries = |stage: &Stage| stage.discord.requests().iter().filter(|r| r["path"].as_str().unwrap().ends_with("/threads")).count();
+    let tried = tries(&stage);
+    while tries(&stage) < tried + 2 {
+        stage.play(1_000, 1_000).await;
+    }
+    let tried = tries(&stage);
+    gone(&mut stage, 1).await;
+    stage.play(5_000, 500).await;
+    assert_eq!((count(&stage), tries(&stage)), (vec![2, 2], tried + 2), "one try for each place");
+    gone(&mut stage, 2).await;
+    stage.play(5_000, 500).await;
+    assert_eq!((count(&stage), notices(&mut stage)), (vec![3, 3], vec![]));
+    nothing_is_left(&stage).await;
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_forum_that_starts_requiring_tags_is_retried_and_reported_once() {
     let mut stage = stage().await;
     let forum = forum(&stage).await;

@@ -6,8 +6,8 @@
 
 use super::{Claim, Post, PostId, Queue};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, GuildId};
-use crate::outbox::{Obstacle, Place, Settlement};
+use crate::ids::{ChannelId, CommunityId, GuildId};
+use crate::outbox::{Lane, Obstacle, Place, Settlement};
 
 /// The name of a refused channel.
 const REFUSED: &str = "refused";
@@ -93,6 +93,17 @@ impl Queue {
                 post.due_at = post.due_at.min(now);
             }
         });
+    }
+
+    /// A thread of the guild was closed, so one more may be opened: by the oldest post for which there were too many. Returns where it is sent.
+    pub(super) fn thread_closed(&mut self, guild: GuildId, now: UnixMs) -> Option<(ChannelId, CommunityId, Lane)> {
+        let word = Obstacle::Full.word(ChannelId(0));
+        let mut put_off = self.meeting(guild, &word, None).filter(|post| post.due_at > now && post.claimed_until.is_none());
+        let post = put_off.find(|post| self.is_served(post) && self.is_ready(post))?;
+        let (id, sooner) = (post.id, (post.channel, post.about.community.clone(), post.lane));
+        drop(put_off);
+        self.edit(id, |post| post.due_at = now);
+        Some(sooner)
     }
 
     /// A post has no obstacle any more.

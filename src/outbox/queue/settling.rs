@@ -2,14 +2,14 @@
 
 use super::{Claim, LATE_EDIT_MS, ParkedChannel, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
-use crate::ids::{ChannelId, GuildId, MessageId};
-use crate::outbox::{OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Settlement};
+use crate::ids::{ChannelId, CommunityId, GuildId, MessageId};
+use crate::outbox::{Lane, OLD_EDIT_EVERY_MS, OLD_MESSAGE_MS, Place, Settlement};
 
 /// If a message made Discord refuse a channel, others of it are tried before it (ms).
 const BEHIND_MS: i64 = 1_000;
 
 /// The effects of settling beyond the posts themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettleOutcome {
     /// The channel was parked just now.
     pub newly_parked: bool,
@@ -17,6 +17,8 @@ pub struct SettleOutcome {
     pub reopened: bool,
     /// The obstacle wasn't reported yet: it must be now.
     pub report: bool,
+    /// A post of this channel, community and lane was put off and may be sent now.
+    pub sooner: Option<(ChannelId, CommunityId, Lane)>,
 }
 
 impl Queue {
@@ -46,6 +48,9 @@ impl Queue {
             self.settle_one(&claim.lead, post, settlement, now);
         }
         outcome.report = self.note_obstacle(claim, settlement);
+        if claim.lead.place == Place::Archive && matches!(settlement, Settlement::Delivered(_)) {
+            outcome.sooner = self.thread_closed(claim.lead.guild, now);
+        }
         outcome
     }
 
