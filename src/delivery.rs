@@ -1,7 +1,7 @@
-//! Closes the gap between what should stand on Discord and what does: claim, send, settle.
+//! Sends posts until Discord shows what it should: claim, send, settle.
 //!
 //! Job: one worker per channel that has something to send, and one more for its panics; the only place that sends alerts. Never holds a
-//! transaction across a request, never decides what is posted. When anything may go is the [`SendScheduler`]'s word.
+//! transaction across a request, never decides what is posted. The [`SendScheduler`] decides when anything may be sent.
 //!
 //! ```text
 //! scheduler: woken, or a time has come ─▶ a slot ─▶ claim ┐
@@ -37,13 +37,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// After the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// Long waits are looked at again this often: the machine's clock may be set.
-const GLANCE: Duration = Duration::from_millis(500);
+/// Longest sleep before a known time: somebody may set the machine's clock meanwhile.
+const MAX_SLEEP: Duration = Duration::from_millis(500);
 
-/// After trouble that passes, a channel rests at most this long (ms).
-const BREATH_MS: i64 = 5_000;
+/// Longest pause of a channel after an error that is likely to pass (ms).
+const OUTAGE_PAUSE_MS: i64 = 5_000;
 
-/// Something that people should be told, once.
+/// A problem to report to people, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// Discord refused a channel.
@@ -51,7 +51,7 @@ pub enum Trouble {
         community: CommunityId,
         guild: GuildId,
         channel: ChannelId,
-        /// Discord's words.
+        /// Discord's message.
         reason: String,
     },
     /// Something other than a permission keeps messages back.
@@ -62,7 +62,7 @@ pub enum Trouble {
         /// The thread or forum post, if it is about one.
         thread: ChannelId,
         obstacle: Obstacle,
-        /// Discord's words.
+        /// Discord's message.
         reason: String,
     },
 }
@@ -88,7 +88,7 @@ pub struct Delivery {
     pub status: HostStatus,
     /// Who may be served, and when.
     pub scheduler: SendScheduler,
-    /// Who tells people of trouble.
+    /// The task that reports problems to people.
     pub trouble: mpsc::Sender<Trouble>,
 }
 
@@ -98,11 +98,11 @@ struct Shared {
     tasks: Tasks,
 }
 
-/// The same work by the same rules, done by hand, one post after another: for simulations, whose time does not pass by itself.
+/// Delivers by the same rules, one post after another and only when called: for simulations, which advance the time themselves.
 #[derive(Debug)]
-pub struct ByHand(Shared);
+pub struct ManualDelivery(Shared);
 
-impl ByHand {
+impl ManualDelivery {
     /// Sends what may be sent now. Returns when something may be sent next, if anything waits.
     ///
     /// # Errors
@@ -127,10 +127,10 @@ impl ByHand {
 }
 
 impl Delivery {
-    /// To be driven by hand instead of [`Delivery::run`].
+    /// For simulations that call [`ManualDelivery::serve`] instead of [`Delivery::run`].
     #[must_use]
-    pub fn by_hand(self) -> ByHand {
-        ByHand(Shared { outside: self, tasks: Tasks::default() })
+    pub fn manual(self) -> ManualDelivery {
+        ManualDelivery(Shared { outside: self, tasks: Tasks::default() })
     }
 
     /// Runs until draining begins; sends in hand are then finished by their workers, new ones are not claimed.
@@ -192,7 +192,7 @@ impl Shared {
         }
         let now = self.outside.clock.now();
         let next = next.map_or(LOOK_EVERY, |at| Duration::from_millis(u64::try_from(at.since(now)).unwrap_or(0)));
-        next.clamp(Duration::from_millis(1), if next < LOOK_EVERY { GLANCE } else { LOOK_EVERY })
+        next.clamp(Duration::from_millis(1), if next < LOOK_EVERY { MAX_SLEEP } else { LOOK_EVERY })
     }
 
     fn start(self: &Arc<Self>, slot: ChannelSlot, claim: Option<Claim>) {
@@ -213,7 +213,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts what waits, and what Discord takes amiss. True if something does wait.
+    /// Reports the backlog and the recent invalid requests. True if there are any.
     async fn count(&self) -> bool {
         let Delivery { store, clock, metrics, status, scheduler, .. } = &self.outside;
         let now = clock.now();
@@ -223,7 +223,7 @@ impl Shared {
             SendPace::Free => None,
             SendPace::Slow => Some(format!("Discord refused {invalid} requests in ten minutes: alerts other than panics go one a second")),
             SendPace::Stop { .. } => Some(format!(
-                "Discord refused {invalid} requests in ten minutes: nothing is sent, before Discord bans this address. Mend the channels that /cad diagnose names"
+                "Discord refused {invalid} requests in ten minutes: sending is paused so that Discord doesn't ban this address. Fix the channels that /cad diagnose names"
             )),
         });
         let Ok(lanes) = store.backlog().await else { return true };
@@ -245,16 +245,16 @@ impl Shared {
     fn waited(&self, community: &CommunityId, wait: Wait) {
         let cause = match wait.cause {
             DelayCause::Bucket => WaitCause::Channel,
-            DelayCause::Gather => WaitCause::Gather,
+            DelayCause::Batching => WaitCause::Batching,
             DelayCause::Global => WaitCause::Global,
-            DelayCause::Told => WaitCause::Told,
+            DelayCause::RetryAfter => WaitCause::RetryAfter,
             DelayCause::Guard => WaitCause::Guard,
-            DelayCause::Breath => WaitCause::Trouble,
+            DelayCause::OutagePause => WaitCause::OutagePause,
             DelayCause::OldMessage => WaitCause::Edits,
         };
         self.outside.metrics.rate_wait(cause, wait.ms);
-        // A moment on purpose is nothing that people need to know of.
-        if wait.cause != DelayCause::Gather {
+        // The batching pause is deliberate: `/cad status` shows only waits that limits cause.
+        if wait.cause != DelayCause::Batching {
             self.outside.status.of(community).waited(cause.as_str(), wait.ms, self.outside.clock.now());
         }
     }
@@ -338,7 +338,7 @@ impl Shared {
         let now = clock.now();
         let (channel, community) = (claim.lead.channel, claim.lead.about.community.clone());
         let status = status.of(&community);
-        self.tell(&claim, &answer.verdict, now);
+        self.report(&claim, &answer.verdict, now);
         let tries = match answer.verdict {
             Verdict::Refused { .. } => store.refusals(channel).await?,
             _ => 0,
@@ -346,7 +346,7 @@ impl Shared {
         let settlement = settle(&claim, answer.verdict, tries, now, fastrand::f64());
         if let Settlement::Again { due, obstacle: Some(Obstacle::Down | Obstacle::Edge), .. } = &settlement {
             // What fails for one post most likely fails for its neighbours: the channel pauses, but not as long as the post.
-            scheduler.block(claim.channel(), claim.operation(), due.since(now).min(BREATH_MS), DelayCause::Breath);
+            scheduler.block(claim.channel(), claim.operation(), due.since(now).min(OUTAGE_PAUSE_MS), DelayCause::OutagePause);
         }
         let open = slot.look();
         let parked = matches!(settlement, Settlement::Park { .. });
@@ -361,7 +361,7 @@ impl Shared {
             Settlement::Park { reason, .. } if settled.report => {
                 tracing::warn!(%channel, %reason, "Discord refuses a channel; its alerts wait");
                 let trouble = Trouble::Refused { community, guild: claim.lead.guild, channel, reason };
-                // Full: so much trouble at once that the list of problems tells it better.
+                // If the queue is full, people see the problem in `/cad status`.
                 self.outside.trouble.try_send(trouble).ok();
             }
             Settlement::Again { obstacle: Some(obstacle), reason, .. } if settled.report => {
@@ -417,10 +417,10 @@ impl Shared {
         }
     }
 
-    fn tell(&self, claim: &Claim, verdict: &Verdict, now: UnixMs) {
+    fn report(&self, claim: &Claim, verdict: &Verdict, now: UnixMs) {
         let Delivery { status: host, metrics, scheduler, .. } = &self.outside;
         let (channel, status) = (claim.lead.channel, host.of(&claim.lead.about.community));
-        // Any word from Discord but these means that it took the token.
+        // Any other response means that Discord accepted the token.
         let proves_nothing = matches!(
             verdict,
             Verdict::Stop { .. } | Verdict::Retry { .. } | Verdict::Obstructed { obstacle: Obstacle::Edge | Obstacle::Down, .. }
@@ -451,10 +451,10 @@ impl Shared {
             }
             Verdict::Wait { ms, scope } => {
                 metrics.post(PostOutcome::Waited);
-                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: DelayCause::Told });
+                self.waited(&claim.lead.about.community, Wait { ms: *ms, cause: DelayCause::RetryAfter });
                 match scope {
                     RateScope::Global => scheduler.block_all(*ms),
-                    RateScope::User | RateScope::Shared => scheduler.block(claim.channel(), claim.operation(), *ms, DelayCause::Told),
+                    RateScope::User | RateScope::Shared => scheduler.block(claim.channel(), claim.operation(), *ms, DelayCause::RetryAfter),
                 }
                 tracing::debug!(%channel, ms, ?scope, "Discord asks us to wait");
             }

@@ -220,12 +220,12 @@ impl SendScheduler {
         self.notify.notify_one();
     }
 
-    /// Has everything looked at with the next round, without ringing for it.
+    /// Has everything looked at in the next round, without waking delivery for it.
     pub fn look_again(&self) {
         self.lock().all = true;
     }
 
-    /// Rings when there is something to look at. One wait at a time.
+    /// Returns when there is something to look at. For one waiter at a time.
     pub async fn notified(&self) {
         self.notify.notified().await;
     }
@@ -428,7 +428,7 @@ impl SendScheduler {
     }
 }
 
-fn room(panic: bool) -> usize {
+fn slots_for(panic: bool) -> usize {
     if panic { FOR_PANICS } else { AT_ONCE }
 }
 
@@ -468,13 +468,14 @@ impl State {
         let having = self.busy.iter().filter(|((_, kind), _)| *kind == panic).map(|(_, busy)| &busy.community);
         let waiting = self.crowded.keys().filter(|(_, kind)| *kind == panic).map(|(community, _)| community);
         let communities: HashSet<&CommunityId> = having.chain(waiting).chain([community]).collect();
-        (room(panic) / communities.len()).max(1)
+        (slots_for(panic) / communities.len()).max(1)
     }
 
     /// Whether a community gets no slot now: all are given out, or others wait and it has its share.
     fn is_full_for(&self, community: &CommunityId, panic: bool) -> bool {
         let used = self.busy.keys().filter(|(_, kind)| *kind == panic).count();
-        used >= room(panic) || self.is_awaited_by_others(community, panic) && self.used_by(community, panic) >= self.share(community, panic)
+        used >= slots_for(panic)
+            || self.is_awaited_by_others(community, panic) && self.used_by(community, panic) >= self.share(community, panic)
     }
 
     fn open(&self, channel: ChannelId, panic: bool, now: UnixMs) -> Open {
@@ -602,7 +603,7 @@ mod tests {
         let slot = scheduler.enter(A, &c(), false).unwrap();
         scheduler.notify(A, &c(), false);
         assert!(channels(&scheduler.due().0).is_empty());
-        // It had asked the store before the notify rang.
+        // It asked the store before the notification.
         slot.give_back(None);
         assert_eq!(channels(&scheduler.due().0), [(A, false)]);
     }
@@ -631,11 +632,11 @@ mod tests {
     fn a_channel_that_may_not_be_served_is_looked_at_when_it_may() {
         let (clock, scheduler) = scheduler();
         for operation in [Operation::Create, Operation::Edit] {
-            scheduler.block(A, operation, 700, DelayCause::Told);
+            scheduler.block(A, operation, 700, DelayCause::RetryAfter);
         }
         scheduler.notify(A, &c(), false);
         let (slots, next, waits) = scheduler.due();
-        assert_eq!((slots.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![(c(), Wait { ms: 700, cause: DelayCause::Told })]));
+        assert_eq!((slots.len(), next, waits), (0, Some(UnixMs(1_000_700)), vec![(c(), Wait { ms: 700, cause: DelayCause::RetryAfter })]));
         clock.advance(700);
         assert_eq!(channels(&scheduler.due().0), [(A, false)]);
     }

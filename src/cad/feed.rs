@@ -76,7 +76,7 @@ pub struct Feed {
     silence: Option<i64>,
     reads: bool,
     /// Last event, or the beginning; and how many calls had been added until then.
-    heard: (UnixMs, usize),
+    last_event: (UnixMs, usize),
     /// Since when the hub session has been down, and how many calls had been added until then.
     away: Option<(UnixMs, usize)>,
     ready_since: Option<UnixMs>,
@@ -94,7 +94,7 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Loss {
     since: UnixMs,
-    told_at: UnixMs,
+    reported_at: UnixMs,
     by_link: bool,
     /// Calls added until then.
     before: usize,
@@ -105,7 +105,7 @@ impl Feed {
     #[must_use]
     pub fn new(hub: bool, silence_minutes: u32, reads: bool, now: UnixMs) -> Self {
         let silence = (silence_minutes > 0).then(|| i64::from(silence_minutes) * 60_000);
-        Self { hub, silence, reads, heard: (now, 0), away: None, ready_since: None, on_duty_since: None, state: State::Well }
+        Self { hub, silence, reads, last_event: (now, 0), away: None, ready_since: None, on_duty_since: None, state: State::Well }
     }
 
     /// Checks once.
@@ -115,14 +115,14 @@ impl Feed {
             State::Well => {
                 let (since, before, cause) = self.lost_by_link(look, now).or_else(|| self.lost_by_silence(look, now))?;
                 let by_link = matches!(cause, SilenceCause::Link(_));
-                self.state = State::Lost(Loss { since, told_at: now, by_link, before });
+                self.state = State::Lost(Loss { since, reported_at: now, by_link, before });
                 Some(News::Lost { since, cause })
             }
             State::Lost(loss) => {
-                let heard = self.heard.0 > loss.told_at;
+                let had_event = self.last_event.0 > loss.reported_at;
                 let linked = loss.by_link && self.ready_since.is_some();
-                let back_at = if linked { look.link_since.unwrap_or(now) } else { self.heard.0 };
-                if !heard && !linked {
+                let back_at = if linked { look.link_since.unwrap_or(now) } else { self.last_event.0 };
+                if !had_event && !linked {
                     return None;
                 }
                 self.state = State::Returning { loss, back_at };
@@ -130,7 +130,7 @@ impl Feed {
                 (!linked).then_some(News::Stirs)
             }
             State::Returning { loss, back_at } => {
-                if loss.by_link && self.ready_since.is_none() && self.heard.0 <= loss.told_at {
+                if loss.by_link && self.ready_since.is_none() && self.last_event.0 <= loss.reported_at {
                     self.state = State::Lost(loss);
                     return None;
                 }
@@ -149,8 +149,8 @@ impl Feed {
         self.ready_since = if ready { self.ready_since.or(Some(now)) } else { None };
         let away = self.hub && !ready && !matches!(look.link, Link::Rejected(_) | Link::Contested);
         self.away = if away { self.away.or(Some((now, look.caught_up))) } else { None };
-        if let Some(at) = look.last_event.filter(|at| *at > self.heard.0) {
-            self.heard = (at, look.caught_up);
+        if let Some(at) = look.last_event.filter(|at| *at > self.last_event.0) {
+            self.last_event = (at, look.caught_up);
         }
         self.on_duty_since = if look.on_duty > 0 { self.on_duty_since.or(Some(now)) } else { None };
     }
@@ -158,7 +158,7 @@ impl Feed {
     fn lost_by_link(&self, look: &FeedFacts, now: UnixMs) -> Option<(UnixMs, usize, SilenceCause)> {
         let (since, before) = self.away?;
         // Events from another source count too.
-        if now.since(since) < LINK_AWAY || self.heard.0 > since {
+        if now.since(since) < LINK_AWAY || self.last_event.0 > since {
             return None;
         }
         let reason = match &look.link {
@@ -171,12 +171,12 @@ impl Feed {
     fn lost_by_silence(&self, look: &FeedFacts, now: UnixMs) -> Option<(UnixMs, usize, SilenceCause)> {
         let (silence, on_duty_since) = (self.silence?, self.on_duty_since?);
         let link_tells =
-            matches!(look.link, Link::Rejected(_) | Link::Contested) || self.away.is_some_and(|(since, _)| self.heard.0 <= since);
-        let quiet_since = self.heard.0.max(on_duty_since).max(self.ready_since.unwrap_or_default());
+            matches!(look.link, Link::Rejected(_) | Link::Contested) || self.away.is_some_and(|(since, _)| self.last_event.0 <= since);
+        let quiet_since = self.last_event.0.max(on_duty_since).max(self.ready_since.unwrap_or_default());
         if link_tells || now.since(quiet_since) < silence {
             return None;
         }
-        Some((self.heard.0, self.heard.1, SilenceCause::Silence { hub: self.ready_since.is_some() }))
+        Some((self.last_event.0, self.last_event.1, SilenceCause::Silence { hub: self.ready_since.is_some() }))
     }
 }
 
@@ -193,10 +193,10 @@ impl SilenceCause {
                 )
             }
             Self::Silence { hub: true } => format!(
-                "Units are on duty and the hub session is up, but no event comes through it. On FiveM the game server may hold the session for server {server}, and the CAD tells only one: set SONORAN_HUB=off and let the game server forward its events (enablePushEventForwarding and pushEventForwardUrl in its config.json). If it was only a quiet evening, raise SONORAN_SILENCE_MINUTES."
+                "Units are on duty and the hub session is up, but no event comes through it. On FiveM the game server may hold the session for server {server}, and the CAD sends events to only one session: set SONORAN_HUB=off and let the game server forward its events (enablePushEventForwarding and pushEventForwardUrl in its config.json). If it was only a slow shift, raise SONORAN_SILENCE_MINUTES."
             ),
             Self::Silence { hub: false } => format!(
-                "Units are on duty, but the game server forwards nothing. Check enablePushEventForwarding and pushEventForwardUrl in its config.json (with ?server={server}), and that it reaches this machine at LISTEN_ADDR through every firewall. If it was only a quiet evening, raise SONORAN_SILENCE_MINUTES."
+                "Units are on duty, but the game server forwards nothing. Check enablePushEventForwarding and pushEventForwardUrl in its config.json (with ?server={server}), and that it reaches this machine at LISTEN_ADDR through every firewall. If it was only a slow shift, raise SONORAN_SILENCE_MINUTES."
             ),
         }
     }

@@ -130,7 +130,7 @@ impl Rest {
     fn answered(&self, response: &Response) {
         let class = AnswerClass::of(response.status().as_u16());
         self.metrics.answer(class);
-        let amiss = match class {
+        let counts_as_invalid = match class {
             AnswerClass::Unauthorised | AnswerClass::Forbidden => true,
             AnswerClass::RateLimited => {
                 let scope = scope(response);
@@ -143,7 +143,7 @@ impl Rest {
             }
             _ => false,
         };
-        if let Some(scheduler) = self.scheduler.as_ref().filter(|_| amiss) {
+        if let Some(scheduler) = self.scheduler.as_ref().filter(|_| counts_as_invalid) {
             scheduler.invalid();
         }
     }

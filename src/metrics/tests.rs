@@ -108,7 +108,7 @@ fn each_method_moves_its_series_and_no_other() {
     check(&|m| m.post(PostOutcome::Refused), &[(r#"posts_total{outcome="refused"}"#, 1.0)]);
     check(&|m| m.batched(10), &[("packed_messages_total", 1.0), ("packed_cards_total", 10.0)]);
     check(
-        &|m| m.rate_wait(WaitCause::Told, 250),
+        &|m| m.rate_wait(WaitCause::RetryAfter, 250),
         &[(r#"rate_limit_waits_total{cause="told"}"#, 1.0), (r#"rate_limit_wait_seconds_total{cause="told"}"#, 0.25)],
     );
     check(&|m| m.answer(AnswerClass::of(503)), &[(r#"discord_answers_total{class="server_error"}"#, 1.0)]);

@@ -139,14 +139,14 @@ words! {
         Channel = "channel",
         /// The bot's requests of this second were used up.
         Global = "global",
-        /// A 429 said so.
-        Told = "told",
+        /// Discord answered 429.
+        RetryAfter = "told",
         /// Too many rejections recently: the bot slows down before Discord bans it.
         Guard = "guard",
         /// A short pause, so that more cards share the last messages of a window.
-        Gather = "gather",
-        /// The channel failed a moment ago.
-        Trouble = "trouble",
+        Batching = "gather",
+        /// The channel failed recently.
+        OutagePause = "trouble",
         /// Its message is old, and edits of old messages are few (code 30046).
         Edits = "edits",
     }

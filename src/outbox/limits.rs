@@ -53,15 +53,15 @@ pub enum DelayCause {
     /// The bucket is empty, or its rest is reserved for panics.
     Bucket,
     /// A short pause, so that the last messages of a window carry more cards each.
-    Gather,
+    Batching,
     /// Discord's limit for everything together, by our own count.
     Global,
     /// Discord answered 429.
-    Told,
+    RetryAfter,
     /// Too many requests that Discord counts as invalid.
     Guard,
-    /// The channel failed a moment ago and pauses.
-    Breath,
+    /// The channel failed recently and pauses.
+    OutagePause,
     /// The message is old and was edited too often (code 30046).
     OldMessage,
 }
@@ -105,8 +105,10 @@ type Route = (ChannelId, Operation);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Name {
+    /// Until Discord has named it.
     Own(Route),
-    Told(u64, ChannelId),
+    /// The hash that Discord gave for it.
+    Discord(u64, ChannelId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +180,7 @@ impl SendLimits {
         self.note(now);
     }
 
-    /// A request without a bucket here: from a command. Commands never wait for alerts; alerts leave room for them.
+    /// A request without a bucket here: from a command. Commands never wait for alerts; alerts leave capacity for them.
     pub fn note(&mut self, now: UnixMs) {
         self.sent_at = Some(now);
         if self.per_second > 0 {
@@ -199,11 +201,11 @@ impl SendLimits {
         if let Some(bucket) = self.buckets.get_mut(&before) {
             bucket.in_flight = bucket.in_flight.saturating_sub(1);
         }
-        if let Some(told) = headers.bucket
-            && self.names.insert(route, told) != Some(told)
+        if let Some(hash) = headers.bucket
+            && self.names.insert(route, hash) != Some(hash)
             && let Some(known) = self.buckets.remove(&before)
         {
-            let into = self.buckets.entry(Name::Told(told, channel)).or_default();
+            let into = self.buckets.entry(Name::Discord(hash, channel)).or_default();
             *into = Bucket { in_flight: into.in_flight + known.in_flight, ..if into.limit > 0 { *into } else { known } };
         }
         let (Some(remaining), Some(after)) = (headers.remaining, headers.reset_after_ms) else { return };
@@ -245,7 +247,7 @@ impl SendLimits {
 
     fn global(&self, panic: bool, now: UnixMs) -> Option<Wait> {
         let wait = |until: UnixMs, cause| Some(Wait { ms: until.since(now), cause }).filter(|wait| wait.ms > 0);
-        let told = wait(self.global_until, DelayCause::Told);
+        let retry_after = wait(self.global_until, DelayCause::RetryAfter);
         let guard = match self.invalid.pace(now) {
             SendPace::Free => None,
             SendPace::Slow if panic => None,
@@ -255,11 +257,11 @@ impl SendLimits {
         let own = if panic { self.per_second } else { self.per_second.saturating_sub(GLOBAL_RESERVE).max(1) };
         let full = (self.per_second > 0).then(|| self.sent.len().checked_sub(own)).flatten().and_then(|at| self.sent.get(at));
         let own = full.and_then(|at| wait(at.plus(SECOND_MS), DelayCause::Global));
-        [told, guard, own].into_iter().flatten().max_by_key(|wait| wait.ms)
+        [retry_after, guard, own].into_iter().flatten().max_by_key(|wait| wait.ms)
     }
 
     fn name(&self, route: Route) -> Name {
-        self.names.get(&route).map_or(Name::Own(route), |told| Name::Told(*told, route.0))
+        self.names.get(&route).map_or(Name::Own(route), |hash| Name::Discord(*hash, route.0))
     }
 
     fn bucket(&self, route: Route) -> Option<&Bucket> {
@@ -272,7 +274,7 @@ impl SendLimits {
         }
         self.buckets.retain(|_, bucket| bucket.in_flight > 0 || bucket.reset_at > now || bucket.blocked.is_some_and(|(at, _)| at > now));
         let buckets = &self.buckets;
-        self.names.retain(|route, told| buckets.contains_key(&Name::Told(*told, route.0)));
+        self.names.retain(|route, hash| buckets.contains_key(&Name::Discord(*hash, route.0)));
         if self.buckets.len() >= MAX_BUCKETS {
             // Thousands of channels within one window: Discord's next response restores what is dropped here.
             self.buckets.retain(|_, bucket| bucket.in_flight > 0);
@@ -303,7 +305,7 @@ impl Bucket {
         } else if left <= reserve {
             until(self.reset_at.max(now.plus(1)), DelayCause::Bucket)
         } else if reserve > 0 && self.reset_at > now {
-            until(self.sent_at.plus(gather_ms(left - reserve)), DelayCause::Gather)
+            until(self.sent_at.plus(batching_ms(left - reserve)), DelayCause::Batching)
         } else {
             None
         };
@@ -313,7 +315,7 @@ impl Bucket {
 
 /// The fewer messages are left in a window, the longer each waits to be batched. A single call never waits: the pause
 /// counts from the message before.
-fn gather_ms(left: u32) -> i64 {
+fn batching_ms(left: u32) -> i64 {
     match left {
         1 => 800,
         2 => 200,
@@ -333,9 +335,9 @@ mod tests {
         RateHeaders { bucket: Some(bucket), limit: Some(limit), remaining: Some(remaining), reset_after_ms: Some(after) }
     }
 
-    fn send(limits: &mut SendLimits, channel: ChannelId, operation: Operation, told: RateHeaders, now: i64) {
+    fn send(limits: &mut SendLimits, channel: ChannelId, operation: Operation, headers: RateHeaders, now: i64) {
         limits.take(channel, operation, UnixMs(now));
-        limits.answered(channel, operation, told, UnixMs(now));
+        limits.answered(channel, operation, headers, UnixMs(now));
     }
 
     fn ms(limits: &SendLimits, channel: ChannelId, operation: Operation, panic: bool, now: i64) -> i64 {
@@ -423,7 +425,7 @@ mod tests {
         limits.take(ChannelId(101), Operation::Create, UnixMs(20));
         assert_eq!(ms(&limits, ChannelId(9), Operation::Create, true, 20), SECOND_MS - 20);
         assert_eq!(ms(&limits, ChannelId(9), Operation::Create, false, SECOND_MS), 0);
-        // Commands are sent without asking: alerts leave room for them.
+        // Commands are sent without asking: alerts leave capacity for them.
         for _ in 0..8 {
             limits.note(UnixMs(5_000));
         }
@@ -434,8 +436,8 @@ mod tests {
     #[test]
     fn a_429_stops_its_route_and_a_global_one_everything() {
         let mut limits = SendLimits::default();
-        limits.block(A, Operation::Create, 700, DelayCause::Told, UnixMs(0));
-        assert_eq!(limits.wait(A, Operation::Create, true, UnixMs(100)), Some(Wait { ms: 600, cause: DelayCause::Told }));
+        limits.block(A, Operation::Create, 700, DelayCause::RetryAfter, UnixMs(0));
+        assert_eq!(limits.wait(A, Operation::Create, true, UnixMs(100)), Some(Wait { ms: 600, cause: DelayCause::RetryAfter }));
         assert_eq!(ms(&limits, B, Operation::Create, false, 100), 0);
         limits.block_all(900, UnixMs(0));
         assert_eq!(ms(&limits, B, Operation::Edit, true, 100), 800);

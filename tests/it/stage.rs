@@ -1,4 +1,4 @@
-//! The bot's own parts between both simulators, driven by hand and by a clock that moves only on request: the same seed always plays the
+//! Runs the bot's own parts between both simulators, one step at a time and with a clock that moves only on request: the same seed always plays the
 //! same scenario, and an hour of it takes a moment. Ingest, store, reconciling and delivery are the real ones; left out are the path of an
 //! event to the intake queue, which other tests cover, and the tasks' own waiting.
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tenfour::cad::reconcile::{self, PollLimits, Reconciler};
 use tenfour::cad::rest::{CadReader, CadRest};
 use tenfour::clock::{Clock, UnixMs};
-use tenfour::delivery::{ByHand, Delivery, Trouble};
+use tenfour::delivery::{Delivery, ManualDelivery, Trouble};
 use tenfour::discord::rest::Rest;
 use tenfour::event::{RawEvent, Source, Topic, envelope};
 use tenfour::guild_access::How;
@@ -61,7 +61,7 @@ pub(crate) struct Stage {
 /// The part that ends with the process.
 struct Bot {
     ingest: Ingest,
-    delivery: ByHand,
+    delivery: ManualDelivery,
     reader: reconcile::ManualReconciler,
     refresh: RefreshRequests,
     troubles: mpsc::Receiver<Trouble>,
@@ -188,7 +188,7 @@ impl Stage {
             trouble,
         };
         let ingest = Ingest::restore(deps).await.unwrap();
-        self.bot = Some(Bot { ingest, delivery: delivery.by_hand(), reader: reader.by_hand(), refresh, troubles });
+        self.bot = Some(Bot { ingest, delivery: delivery.manual(), reader: reader.manual(), refresh, troubles });
     }
 
     /// An event arrives in the intake queue.

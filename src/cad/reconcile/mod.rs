@@ -63,14 +63,14 @@ struct Done {
     result: Result<Option<Outcome>, RestError>,
 }
 
-/// The notices about each part so far, so that people get each once.
+/// The last error reported for each part, so that people get each once.
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     units: Option<Discriminant<RestError>>,
     calls: Option<Discriminant<RestError>>,
 }
 
-impl Told {
+impl Reported {
     fn of(&mut self, part: Part) -> &mut Option<Discriminant<RestError>> {
         match part {
             Part::Units => &mut self.units,
@@ -80,19 +80,19 @@ impl Told {
 }
 
 impl Reconciler {
-    /// For tests that drive it by hand instead of [`Reconciler::run`].
+    /// For tests that run it one step at a time instead of calling [`Reconciler::run`].
     #[must_use]
-    pub fn by_hand(self) -> ManualReconciler {
+    pub fn manual(self) -> ManualReconciler {
         let schedule = Schedule::new(&self.servers, self.pace);
         let began = self.clock.now();
-        ManualReconciler { schedule, told: Told::default(), began, reader: self }
+        ManualReconciler { schedule, reported: Reported::default(), began, reader: self }
     }
 
     /// Runs until draining begins. A request under way is given up: nothing is lost by it.
     pub async fn run(&mut self, tasks: &Tasks) {
         let began = Instant::now();
         let mut schedule = Schedule::new(&self.servers, self.pace);
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         let mut under_way = FuturesUnordered::new();
         let mut has_requesters = true;
         loop {
@@ -105,7 +105,7 @@ impl Reconciler {
             tokio::select! {
                 biased;
                 () = tasks.draining() => return,
-                Some(done) = under_way.next(), if !under_way.is_empty() => self.take(&mut schedule, &mut told, &done, began.elapsed()),
+                Some(done) = under_way.next(), if !under_way.is_empty() => self.take(&mut schedule, &mut reported, &done, began.elapsed()),
                 request = self.requests.recv(), if has_requesters => match request {
                     Some(Trigger { server, reason }) => schedule.request(server, reason, began.elapsed()),
                     None => has_requesters = false,
@@ -141,12 +141,12 @@ impl Reconciler {
         round.max(period)
     }
 
-    fn take(&self, schedule: &mut Schedule, told: &mut Told, done: &Done, now: Duration) {
+    fn take(&self, schedule: &mut Schedule, reported: &mut Reported, done: &Done, now: Duration) {
         let Done { server, part, asked_at, result } = done;
         schedule.done(*part, ending(result), now, fastrand::f64());
         match result {
             Ok(Some(outcome)) => {
-                *told.of(*part) = None;
+                *reported.of(*part) = None;
                 if outcome.skipped > 0 {
                     schedule.again(*server, *part, now);
                 }
@@ -157,11 +157,11 @@ impl Reconciler {
             }
             // Ingest reports the disk itself.
             Ok(None) => self.metrics.reading(*part, ReadOutcome::NotStored),
-            Err(error) => self.failed(told, *server, *part, error),
+            Err(error) => self.failed(reported, *server, *part, error),
         }
     }
 
-    fn failed(&self, told: &mut Told, server: ServerId, part: Part, error: &RestError) {
+    fn failed(&self, reported: &mut Reported, server: ServerId, part: Part, error: &RestError) {
         let outcome = match error {
             RestError::RateLimited { .. } => ReadOutcome::RateLimited,
             RestError::Unauthorised | RestError::Forbidden | RestError::PlanTooLow | RestError::UnknownServer { .. } => {
@@ -186,8 +186,8 @@ impl Reconciler {
         self.status.unread(server, part, now, &sentence);
         let kind = discriminant(error);
         // A suspension is reported where it begins.
-        let told_elsewhere = matches!(error, RestError::Suspended { .. });
-        if told.of(part).replace(kind) == Some(kind) || told_elsewhere {
+        let is_reported_elsewhere = matches!(error, RestError::Suspended { .. });
+        if reported.of(part).replace(kind) == Some(kind) || is_reported_elsewhere {
             tracing::debug!(%server, part = part.as_str(), %error, "the CAD could still not be read");
         } else {
             tracing::warn!(%server, part = part.as_str(), %error, "the CAD could not be read");
@@ -212,7 +212,7 @@ impl Reconciler {
 pub struct ManualReconciler {
     reader: Reconciler,
     schedule: Schedule,
-    told: Told,
+    reported: Reported,
     began: UnixMs,
 }
 
@@ -234,7 +234,7 @@ impl ManualReconciler {
                 Err(error) => Err(error),
             };
             let done = Done { server, part, asked_at: at, result };
-            self.reader.take(&mut self.schedule, &mut self.told, &done, now);
+            self.reader.take(&mut self.schedule, &mut self.reported, &done, now);
         }
     }
 }

@@ -158,7 +158,7 @@ impl Post {
     }
 
     /// Since when it might have been sent: a new message from the moment of its event, unless its channel was closed meanwhile. A post that
-    /// waits on purpose isn't late.
+    /// waits for its delay isn't late.
     #[must_use]
     pub fn due_since(&self) -> UnixMs {
         if self.message_id.is_some() || self.desired_since > self.created_at { self.desired_since } else { self.happened_at }
