@@ -1,5 +1,5 @@
-//! In front of every command, autocompletion, button, form and message: people in a Discord server that may not use the community's data
-//! get one answer, how to link it, and nothing behind this place hears of them. Also follows which servers have the bot.
+//! Checks every command, autocompletion, button, form and message first: in a Discord server that may not use the community's data, people
+//! get one answer, how to link it, and no other code runs. Also tracks which servers have the bot.
 //!
 //! ```text
 //! gateway ─▶ Access ─┬─ READY, GUILD_CREATE, GUILD_DELETE ─▶ link the only server, report a new one, register commands again
@@ -27,7 +27,7 @@ use crate::community::Community;
 use crate::discord::registration::Registration;
 use crate::guild_access::Standing;
 use crate::ids::{CommunityId, GuildId, UserId};
-use crate::ingest::{Request, Tell};
+use crate::ingest::{BotMessage, Request};
 use crate::render::notice::{self, Notice};
 use crate::render::text;
 use crate::shutdown::Tasks;
@@ -103,7 +103,7 @@ impl<F> Access<F> {
         self.data.store.routing_now().access.standing(guild)
     }
 
-    /// What somebody who may not go on is told; `None`: they may.
+    /// The answer to somebody who may not go on; `None`: they may.
     async fn turned_away(&self, interaction: &Interaction) -> Option<&'static str> {
         let (guild, links) = match interaction {
             Interaction::Command(command) => (command.guild_id, links(command)),
@@ -125,7 +125,7 @@ impl<F> Access<F> {
         let _turn = self.turn.lock().await;
         let Data { store, clock, .. } = &self.data;
         let listed: BTreeSet<GuildId> = ready.guilds.iter().map(|guild| GuildId(guild.id.get())).collect();
-        // With several shards each tells of its own servers only, and nobody's bot has just one.
+        // With several shards each lists its own servers only, so that one listed server doesn't mean that the bot has just one.
         let whole = ready.shard.is_none_or(|shard| shard.total <= 1);
         let (again, before) = (*self.guilds.known.borrow(), self.guilds.all());
         {
@@ -217,7 +217,7 @@ impl<F> Access<F> {
         Ok(())
     }
 
-    /// Tells the owner of a bot that serves one community. Of several, none owns the bot: its operator reads the log.
+    /// Notifies the owner of a bot that serves one community. Of several, none owns the bot: its operator reads the log.
     async fn tell_owner(&self, notice: &Notice) {
         if let Some(community) = self.data.communities.only() {
             notify(&self.data, &community, notice).await;
@@ -284,14 +284,14 @@ async fn notify(data: &Data, community: &Community, notice: &Notice) {
     let (routing, now) = (data.store.routing_now(), data.clock.now());
     let first = routing.access.first(&community.id).and_then(|link| routing.guilds.get(&link.guild));
     let Some((guild, channel)) = first.and_then(|guild| Some((guild.id, guild.notices?))) else { return };
-    let tell = Tell {
+    let message = BotMessage {
         guild,
         channel,
         server: community.first_server(),
         subject: format!("notice:guild:{}:{}", notice.guild_word(), now.0),
         message: notice::message(notice, now),
     };
-    community.requests.send(Request::Tell(tell)).await.ok();
+    community.requests.send(Request::Send(message)).await.ok();
 }
 
 /// Reports that a Discord server was linked to a community or unlinked by `user`, unless it is the one that would read it.

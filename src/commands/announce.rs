@@ -6,7 +6,7 @@ use super::context::{Asker, CommandContext};
 use super::route_wording::words;
 use super::wording::and_safe;
 use crate::ids::{ChannelId, GuildId, ServerId};
-use crate::ingest::{Request, Tell};
+use crate::ingest::{BotMessage, Request};
 use crate::render::text::{self, SafeText, safe};
 use crate::render::{Embed, Message};
 use crate::route::RouteSpec;
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Colour of a confirmation.
 const CONFIRMED: u32 = 0x2E_CC71;
 
-/// Tells a channel what will be posted in it from now on.
+/// Posts in a channel what it gets from now on.
 pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: ChannelId, verb: &'static str, new: &[&RouteSpec]) {
     let mut topics: Vec<SafeText> = new.iter().map(|new| text::line(&words(new.event), 60)).collect();
     topics.dedup();
@@ -35,16 +35,16 @@ pub(super) async fn announce(context: &CommandContext, asker: Asker, channel: Ch
     let pinged = new.iter().find_map(|new| new.role);
     let pings = pinged.map(|role| safe!(" Urgent ones ping <@&{}>.", role)).unwrap_or_default();
     let text = safe!("This channel now gets {}{}.{}\nSet by <@{}>.", and_safe(&topics), of, pings, asker.user);
-    tell(context, asker.guild, channel, "alerts-on", title, text).await;
+    post(context, asker.guild, channel, "alerts-on", title, text).await;
 }
 
 /// A message of the bot's own in a channel. It pings nobody.
-pub(super) async fn tell(context: &CommandContext, guild: GuildId, channel: ChannelId, what: &str, title: SafeText, text: SafeText) {
+pub(super) async fn post(context: &CommandContext, guild: GuildId, channel: ChannelId, what: &str, title: SafeText, text: SafeText) {
     // The guild may have been unlinked meanwhile.
     let Ok(community) = context.community(guild) else { return };
     let now = context.clock.now();
     let embed = Embed { title: Some(title), description: Some(text), color: CONFIRMED, timestamp: Some(now), ..Embed::default() };
-    let tell = Tell {
+    let message = BotMessage {
         guild,
         channel,
         server: community.first_server(),
@@ -53,7 +53,7 @@ pub(super) async fn tell(context: &CommandContext, guild: GuildId, channel: Chan
         message: crate::render::limits::fit(Message { embeds: vec![embed], silent: true, ..Message::default() }),
     };
     // The routes stand: a confirmation that cannot be posted is no reason to say that they do not.
-    if tokio::time::timeout(PATIENCE, community.requests.send(Request::Tell(tell))).await.is_err() {
+    if tokio::time::timeout(PATIENCE, community.requests.send(Request::Send(message))).await.is_err() {
         tracing::warn!(%channel, "a confirmation could not be handed over");
     }
 }

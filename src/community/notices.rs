@@ -16,7 +16,7 @@ use crate::clock::{Clock, UnixMs};
 use crate::config::{Reconcile, Sonoran};
 use crate::delivery::Trouble;
 use crate::ids::ServerId;
-use crate::ingest::{Request, Tell};
+use crate::ingest::{BotMessage, Request};
 use crate::outbox::Obstacle;
 use crate::refresh::{self, Reason, RefreshRequests};
 use crate::render::notice::{self, Hindrance, Notice};
@@ -27,7 +27,7 @@ use crate::store::CommunityStore;
 /// How often the feeds are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What the notices task is told.
+/// The inputs of the notices task.
 #[derive(Debug)]
 pub(super) struct News {
     pub(super) troubles: mpsc::Receiver<Trouble>,
@@ -154,13 +154,13 @@ impl Notices {
         };
         let routing = self.store.routing_now();
         let notices = routing.guilds.get(&guild).and_then(|guild| guild.notices);
-        // What closes the notices channel itself cannot be told there.
+        // A problem with the notices channel itself cannot be posted there.
         let Some(notices) = notices.filter(|notices| *notices != channel || matches!(notice, Notice::Hindered { .. })) else { return };
         let now = self.clock.now();
         let message = notice::message(&notice, now);
         let subject = format!("notice:refused:{channel}:{}", now.0);
-        let tell = Tell { guild, channel: notices, server: self.first_server, subject, message };
-        self.requests.send(Request::Tell(tell)).await.ok();
+        let message = BotMessage { guild, channel: notices, server: self.first_server, subject, message };
+        self.requests.send(Request::Send(message)).await.ok();
     }
 
     /// An operation of the CAD's API is suspended, or works again: a notice for each of the two, however often it is tried between them.
@@ -194,9 +194,14 @@ impl Notices {
         let routing = self.store.routing_now();
         for guild in routing.guilds.values() {
             let Some(channel) = guild.notices else { continue };
-            let tell =
-                Tell { guild: guild.id, channel, server, subject: format!("notice:{word}:{server}:{}", now.0), message: message.clone() };
-            self.requests.send(Request::Tell(tell)).await.ok();
+            let message = BotMessage {
+                guild: guild.id,
+                channel,
+                server,
+                subject: format!("notice:{word}:{server}:{}", now.0),
+                message: message.clone(),
+            };
+            self.requests.send(Request::Send(message)).await.ok();
         }
     }
 }

@@ -20,19 +20,18 @@ use crate::world::Server;
 
 /// A board is drawn at most this often (ms): Discord takes five edits of a channel in five seconds, and alerts need them too.
 const PACE: i64 = 5_000;
-/// As [`PACE`], once its message is [`OLD`]: Discord bounds the edits of such messages (code 30046) without alert how.
+/// As [`PACE`], once its message is [`OLD`]: Discord limits the edits of such messages (code 30046) without saying how.
 const OLD_PACE: i64 = 60_000;
 /// Age of a message from which its edits are bounded (ms).
 const OLD: i64 = 3_600_000;
 
-/// A wish to have boards drawn now (`/board create`, `refresh`; after `remove` it proves that nothing draws the board any more).
+/// Requests that boards are drawn now (`/board create`, `refresh`; after `remove` the answer proves that nothing draws the board anymore).
 #[derive(Debug)]
 pub struct Redraw {
-    /// Whose boards.
     pub guild: GuildId,
     /// Only this one.
     pub board: Option<BoardId>,
-    /// How many were drawn, once they are on disk and the delivery was woken.
+    /// How many were drawn, once they are on disk and delivery has been notified.
     pub done: oneshot::Sender<Result<usize, IntakeError>>,
 }
 
@@ -50,7 +49,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// The earliest time of the next planner.
+    /// The earliest time of the next drawing.
     fn next(&self, now: UnixMs) -> UnixMs {
         let pace = if now.since(self.made) > OLD { OLD_PACE } else { PACE };
         // The upper bound is for a clock that was set back.
@@ -59,8 +58,8 @@ impl Watched {
 }
 
 impl Boards {
-    /// After a start: every board is drawn once, at once. `made` tells when messages that stand already were made, by the boards'
-    /// numbers (`Store::boards_made`).
+    /// After a start: every board is drawn once, at once. `made` has the creation times of existing messages by board
+    /// number (`Store::boards_made`).
     #[must_use]
     pub fn restore(boards: &[Board], made: &[(BoardId, UnixMs)], now: UnixMs) -> Self {
         let mut restored = Self::default();
@@ -85,7 +84,7 @@ impl Boards {
     pub fn touch(&mut self, server: ServerId, now: UnixMs) {
         for watched in self.0.values_mut() {
             let board = &watched.board;
-            // A wish further ahead than any pace is from before the clock was set back.
+            // A time further ahead than any pace is from before the clock was set back.
             let wanted = watched.wanted.is_some_and(|at| at.since(now) <= OLD_PACE);
             if !wanted && board.server.is_none_or(|only| only == server) {
                 watched.wanted = Some(watched.next(now));
@@ -93,7 +92,7 @@ impl Boards {
         }
     }
 
-    /// Has one or all boards of a guild drawn now, whatever was drawn lately: people asked, or the guild's words are others.
+    /// Has one or all boards of a guild drawn now, whenever they were drawn last: people asked for it, or the guild's labels changed.
     pub fn want(&mut self, guild: GuildId, only: Option<BoardId>, now: UnixMs) {
         for (id, watched) in &mut self.0 {
             if watched.board.guild == guild && only.is_none_or(|only| only == *id) {
@@ -139,7 +138,7 @@ impl Boards {
             .map(|(server, world)| (*server, world))
             .collect();
         servers.sort_by_key(|(server, _)| *server);
-        // A server that was never heard of has nobody on duty.
+        // A server without any event so far has nobody on duty.
         let silent = Server::default();
         if let (true, Some(only)) = (servers.is_empty(), board.server) {
             servers.push((only, &silent));
@@ -291,7 +290,7 @@ mod tests {
         };
         assert_eq!(footers(BoardId(1)), ["Board #1 · Server 1", "Board #1 · Server 3"]);
         assert_eq!(footers(BoardId(2)), ["Board #2 · Server 3"]);
-        assert_eq!(footers(BoardId(4)), ["Board #4 · Server 9"], "nothing was heard of it");
+        assert_eq!(footers(BoardId(4)), ["Board #4 · Server 9"], "it sent nothing yet");
         let draft = boards.draw(BoardId(1), &worlds, &Labels::default(), T).unwrap();
         assert_eq!((draft.key.subject.as_str(), draft.key.server, draft.lane, draft.over), ("board:1", ServerId(0), Lane::Board, false));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The duty log and the facts of calls, as rows of the batch that tells of them.
+//! The duty log and the facts of calls, as rows of the same batch as their event.
 
 use std::collections::HashMap;
 

@@ -120,7 +120,7 @@ impl OwnedFacts {
     }
 }
 
-/// Whether somebody sits at the dispatch desk.
+/// Whether a dispatcher is on duty.
 pub(super) fn dispatcher_on_duty(world: &Server) -> bool {
     world.units.values().any(|state| state.on_duty && state.unit.is_dispatch == Some(true))
 }
@@ -158,7 +158,7 @@ pub(super) fn of_unit(world: &Server, ident: Ident, topic: Topic) -> OwnedFacts 
     facts
 }
 
-/// What an event says; `None` for what is never told. `world` may be as it was before the event or after it.
+/// What an event says; `None` for what is never posted. `world` may be as it was before the event or after it.
 pub(super) fn of_event(world: &Server, event: &Event) -> Option<OwnedFacts> {
     let mut facts = OwnedFacts::unknown(event.topic()?);
     match event {
@@ -201,7 +201,7 @@ pub(super) fn of_event(world: &Server, event: &Event) -> Option<OwnedFacts> {
             facts.texts(old);
             facts.units(world, idents);
         }
-        // Never told: they have no topic.
+        // Never posted: they have no topic.
         Event::Acknowledged { .. } | Event::EmergencyNote { .. } => {}
         Event::Bodycam { ident, .. } => facts.units(world, [ident]),
         Event::Tone { targets, .. } => tone(&mut facts, targets),
@@ -219,7 +219,7 @@ pub(super) fn of_event(world: &Server, event: &Event) -> Option<OwnedFacts> {
     Some(facts)
 }
 
-/// The priority that a 911's `metaData` tells, if it does.
+/// The priority in a 911's `metaData`, if there is one.
 pub(super) fn emergency_priority(call: &EmergencyCall) -> Option<Priority> {
     meta(&call.meta, "priority").map(priority)
 }

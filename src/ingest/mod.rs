@@ -1,8 +1,8 @@
 //! From one community's arrivals to posts: takes what waits in the intake queue, works it through the pure modules, and commits the outcome as
 //! one transaction.
 //!
-//! Job: decode ▸ world ▸ routes ▸ render ▸ one [`Batch`]; tell the waiting sources once it is on disk; wake the delivery. Never talks
-//! to Discord or the CAD, never tells a source "taken" before the commit. It alone changes the worlds; if a commit fails they are
+//! Job: decode ▸ world ▸ routes ▸ render ▸ one [`Batch`]; answer the waiting sources once it is on disk; wake delivery. Never sends
+//! requests to Discord or the CAD, never acknowledges an event before the commit. It alone changes the worlds; if a commit fails they are
 //! read back from disk, so that memory never says what the disk does not.
 //!
 //! ```text
@@ -54,11 +54,11 @@ use log_pages::LogPages;
 use planner::{Memos, PlanContext, PostPlanner, Whose};
 use world_rows::world_rows;
 
-pub use requests::{Look, REQUESTS, Request, Tell, TestAlert, Tried, TryFilter};
+pub use requests::{BotMessage, Look, REQUESTS, Request, TestAlert, Tried, TryFilter};
 
 /// Arrivals taken into one transaction.
 const TOGETHER: usize = 128;
-/// Longest wait for company; see [`Ingest::gather`].
+/// Longest wait for more arrivals; see [`Ingest::gather`].
 const GATHER: Duration = Duration::from_millis(5);
 /// What is over stays in memory this long (ms), so that late events still find it.
 const KEEP_OVER: i64 = 3_600_000;
@@ -82,9 +82,9 @@ pub struct Deps {
     pub clock: Clock,
     pub metrics: Metrics,
     pub status: Status,
-    /// Rung after each commit that has posts, and asked who may be served at once.
+    /// Notified after each commit that has posts; grants slots for posts that may be sent at once.
     pub scheduler: SendScheduler,
-    /// Where it is asked for that the CAD be read.
+    /// Requests an extra poll of the CAD.
     pub refresh: RefreshRequests,
 }
 
@@ -236,11 +236,11 @@ impl Ingest {
         // Connections that are ready to run may have something for the queue.
         tokio::task::yield_now().await;
         let (wanted, until) = self.last.expected();
-        while let room @ 1.. = TOGETHER.saturating_sub(arrivals.len()) {
+        while let free @ 1.. = TOGETHER.saturating_sub(arrivals.len()) {
             if arrivals.len() >= wanted && queue.is_empty() {
                 return;
             }
-            let Ok(1..) = timeout_at(until, queue.recv_many(arrivals, room)).await else { return };
+            let Ok(1..) = timeout_at(until, queue.recv_many(arrivals, free)).await else { return };
         }
     }
 
@@ -289,7 +289,7 @@ impl Ingest {
             let outcome = outcome.and_then(|digest| stored.map(|()| digest));
             self.count(&event, outcome);
             if let Some(done) = done {
-                // The listener gave up waiting: its sender was told to try again.
+                // The listener gave up waiting: its sender has been answered to try again.
                 done.send(outcome.map(|_| ())).ok();
             }
         }
@@ -419,11 +419,11 @@ impl Ingest {
         self.pages = LogPages::default();
     }
 
-    /// Works one event through the pure rooms.
+    /// Runs one event through the pure modules.
     fn digest(&mut self, raw: &RawEvent, batch: &mut Batch) -> Result<Digest, IntakeError> {
         let server = raw.server;
         let metrics = self.deps.metrics.clone();
-        // What only the bot itself may tell is of an unknown type from anywhere else.
+        // Event types that only the bot itself may create are unknown types from any other source.
         let forged = is_own(&raw.envelope.kind) && raw.source != Source::Bot;
         let events = match if forged { Ok(vec![Event::Unknown]) } else { decode(&raw.envelope) } {
             Ok(events) => events,
@@ -472,7 +472,7 @@ impl Ingest {
     fn happen(&mut self, raw: &RawEvent, event: &Event, number: (i64, u32), batch: &mut Batch) {
         let world = self.worlds.entry(raw.server).or_default();
         let applied = world.apply_numbered(event, raw.received_at, number);
-        // It may have been taken by the API, which tells nobody: only the calls show what became of it (docs/cad-contract.md#e11).
+        // A request to the API may have turned it into a call, which sends no event: only the list of calls shows it (docs/cad-contract.md#e11).
         if matches!(event, Event::EmergencyRemoved { .. }) && !applied.changes.is_empty() {
             self.deps.refresh.request(raw.server, Reason::Removed);
         }
@@ -502,7 +502,7 @@ impl Ingest {
         batch.pings.extend(pings.into_iter().map(|route| (route, at)));
     }
 
-    /// Brings a server's world to what the CAD lists, as if events had told it: changes made through its API raise none.
+    /// Brings a server's world to what the CAD lists, as if events had said so: changes made through its API send none.
     pub async fn reconcile(&mut self, read: Read, tasks: &Tasks) {
         self.flush(tasks).await;
         let now = self.deps.clock.now();

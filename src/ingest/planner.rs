@@ -228,7 +228,7 @@ impl<'a> PostPlanner<'a> {
             let called: Vec<RoleId> = standing.values().flat_map(|memo| memo.roles.iter().copied()).collect();
             for mut target in self.targets(&alert).into_iter().filter(|target| !target.forum || alert.topic != Topic::Pager) {
                 if !standing.contains_key(&target.channel) {
-                    // A 911 that is told of after the call that was made of it calls nobody any more.
+                    // A 911 that arrives after the call that was created from it pings nobody anymore.
                     let news = (created && !over) || raised;
                     let fresh = news || self.newly_admitted(subject, &target);
                     if !news {
@@ -300,7 +300,7 @@ impl<'a> PostPlanner<'a> {
                 self.push(&MatchedTarget { roles: Vec::new(), ..target.clone() }, reply, message);
             }
             if memo.place == Place::Forum || memo.threads != Threads::Off {
-                // The time makes it another wish if the call is opened again and ends once more.
+                // The time makes it a new post if the call is reopened and ends once more.
                 let embed = Embed { title, timestamp: Some(self.at), ..Embed::default() };
                 let archive = Post { place: Place::Archive, parent: Some(text.clone()), ..Post::new(Lane::Log, format!("{text}#archive")) };
                 self.push(&target, archive, Message { embeds: vec![embed], ..Message::default() });
@@ -349,9 +349,9 @@ impl<'a> PostPlanner<'a> {
         }
     }
 
-    /// Whether the channel did not hear of a young subject at first because a filter kept it out, until now: the first unit of a
-    /// department came, a panicking unit's department was learnt. It is news there; not if the route was made or changed since, or if nobody
-    /// knows when the subject began.
+    /// Whether a filter kept a young subject out of the channel until now, because the first unit of a department was attached or a
+    /// panicking unit's department became known. It is news there; not if the route was created or changed since, or if it isn't
+    /// known when the subject began.
     fn newly_admitted(&self, subject: Subject, target: &MatchedTarget) -> bool {
         let Some(since) = subject.since().filter(|since| *since < self.at && self.at.since(*since) <= YOUNG_MS) else { return false };
         let joined_late = match subject {

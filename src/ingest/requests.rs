@@ -1,4 +1,4 @@
-//! What commands ask of ingest, which alone knows the worlds: test alerts, messages of the bot's own, filters held against what happened.
+//! Answers the requests of commands that need the worlds, which only ingest has: test alerts, the bot's own messages, filters tried on past events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,39 +22,39 @@ use crate::world::Server;
 
 /// Requests that may wait.
 pub const REQUESTS: usize = 64;
-/// Events of a route's kinds that a filter is held against.
+/// Events of a route's kinds that a filter is tried on.
 const TRIED: usize = 50;
 /// Events of all kinds that are looked at for them.
 const LOOKED_AT: u32 = 2_000;
 
-/// What commands ask of ingest.
+/// A request from a command.
 #[derive(Debug)]
 pub enum Request {
     /// A test alert through the real path.
     Test(TestAlert),
-    /// A message of the bot's own into a channel (notices, confirmations).
-    Tell(Tell),
+    /// Posts one of the bot's own messages (notices, confirmations).
+    Send(BotMessage),
     /// What a filter would have let through.
     Try(TryFilter),
-    /// Boards are to be drawn now.
+    /// Draws boards now.
     Redraw(Redraw),
-    /// A look at what a server's world is.
+    /// Reads a server's world.
     Look(Look),
 }
 
 type Looking = Box<dyn FnOnce(&Server) + Send>;
 
-/// A look at a world, which only ingest holds. What is seen goes out by what the look itself holds.
+/// Reads a world, which only ingest has. The closure sends what it read.
 pub struct Look {
     server: ServerId,
     look: Looking,
 }
 
 impl Look {
-    /// Looks, and hands what was seen to the receiver. Of a server that nothing is known of an empty world is seen.
+    /// The receiver gets what `look` returns. A server that nothing is known of has an empty world.
     pub fn new<T: Send + 'static>(server: ServerId, look: impl FnOnce(&Server) -> T + Send + 'static) -> (Self, oneshot::Receiver<T>) {
         let (seen, answer) = oneshot::channel();
-        // Who asked may have left.
+        // The receiver may be gone.
         let look = move |world: &Server| drop(seen.send(look(world)));
         (Self { server, look: Box::new(look) }, answer)
     }
@@ -66,25 +66,24 @@ impl std::fmt::Debug for Look {
     }
 }
 
-/// `/alerts filter`: a route's latest events, held against a filter. Changes nothing.
+/// `/alerts filter`: tries a filter on a route's latest events. Changes nothing.
 #[derive(Debug)]
 pub struct TryFilter {
     /// Only this guild's route.
     pub guild: GuildId,
-    /// Whose events: what this route listens to, of its servers.
+    /// The events that this route listens to, from its servers.
     pub route: RouteId,
-    /// What they are held against, in place of the route's own.
+    /// Used in place of the route's own.
     pub filter: Filter,
-    /// How many.
     pub done: oneshot::Sender<Tried>,
 }
 
-/// What came of a [`TryFilter`].
+/// The result of a [`TryFilter`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tried {
-    /// So many would have been let through.
+    /// Events that the filter would have let through.
     pub through: usize,
-    /// Of so many latest events that the route listens to: at most 50, 0 if there were none yet.
+    /// The latest events that the route listens to: at most 50, 0 if there were none yet.
     pub of: usize,
 }
 
@@ -105,14 +104,14 @@ pub struct TestAlert {
     pub done: oneshot::Sender<Result<Vec<ChannelId>, IntakeError>>,
 }
 
-/// A message of the bot's own, delivered like any other post.
+/// One of the bot's own messages, delivered like any other post.
 #[derive(Debug)]
-pub struct Tell {
+pub struct BotMessage {
     pub guild: GuildId,
     pub channel: ChannelId,
     /// Which of the community's servers it is about.
     pub server: ServerId,
-    /// Makes the same message once only.
+    /// A message with the same subject is posted only once.
     pub subject: String,
     pub message: Message,
 }
@@ -121,8 +120,8 @@ impl Ingest {
     pub(super) async fn answer(&mut self, request: Request) {
         match request {
             Request::Test(test) => self.test(test).await,
-            Request::Tell(tell) => self.tell(tell).await,
-            Request::Try(wish) => self.try_filter(wish).await,
+            Request::Send(message) => self.send(message).await,
+            Request::Try(request) => self.try_filter(request).await,
             Request::Redraw(redraw) => self.redraw(redraw).await,
             Request::Look(Look { server, look }) => match self.worlds.get(&server) {
                 Some(world) => look(world),
@@ -131,9 +130,10 @@ impl Ingest {
         }
     }
 
-    async fn tell(&mut self, tell: Tell) {
+    async fn send(&mut self, message: BotMessage) {
         let now = self.deps.clock.now();
-        let draft = DesiredPost::own(tell.guild, tell.channel, self.community().clone(), tell.server, tell.subject, tell.message, now);
+        let BotMessage { guild, channel, server, subject, message } = message;
+        let draft = DesiredPost::own(guild, channel, self.community().clone(), server, subject, message, now);
         let batch = Batch { posts: vec![draft], now, ..Batch::default() };
         if let Err(error) = self.store(&Arc::new(batch)).await {
             tracing::error!(%error, "a notice could not be stored");
@@ -192,7 +192,7 @@ impl Ingest {
         test.done.send(outcome).ok();
     }
 
-    /// Draws boards now, and sends them even if they say what they said: people asked for it.
+    /// Draws boards now, and sends them even if nothing changed: people asked for it.
     async fn redraw(&mut self, redraw: Redraw) {
         let now = self.deps.clock.now();
         self.boards.sync(&self.deps.store.routing_now().boards, now);
@@ -212,9 +212,9 @@ impl Ingest {
         redraw.done.send(outcome).ok();
     }
 
-    /// Holds a filter against the last events of its route's kinds, as the journal has them.
-    async fn try_filter(&self, wish: TryFilter) {
-        let TryFilter { guild, route, filter, done } = wish;
+    /// Tries a filter on the last events of its route's kinds from the journal.
+    async fn try_filter(&self, request: TryFilter) {
+        let TryFilter { guild, route, filter, done } = request;
         let routing = self.deps.store.routing_now();
         let Some(route) = routing.routes.iter().find(|known| known.id == route && known.guild == guild) else { return };
         let bodies = match self.deps.store.last_bodies(route.spec.server, LOOKED_AT).await {

@@ -103,7 +103,7 @@ async fn a_silent_hub_event_waits_for_a_commit_to_join_and_nobody_is_answered_or
     real.ingest.digest_all(vec![silent]);
     assert!(!real.ingest.must_commit(), "nobody waits for it");
     assert_eq!(stored(&real).await, 0);
-    // The same by HTTP: its sender is told that it is on disk, so it must be.
+    // The same by HTTP: the answer says that it is on disk, so it must be.
     assert_eq!(real.take(Source::Http, login(7)).await, Ok(()));
     assert_eq!(stored(&real).await, 1);
 
@@ -228,13 +228,13 @@ async fn after_a_restart_the_duty_log_and_the_world_agree() {
     real.take(Source::Http, seen).await.unwrap();
     let again = (8, clock.now().0, None, false);
     assert_eq!(log(&real.store).await[1..3], [ended[1], again]);
-    // And once more: nothing is told twice.
+    // And once more: nothing is posted twice.
     real.ingest = Ingest::restore(real.ingest.deps.clone()).await.unwrap();
     assert_eq!(log(&real.store).await[1..3], [ended[1], again]);
 }
 
 /// A world, its routes and what ingest remembers, fed event by event.
-struct Desk {
+struct Harness {
     community: CommunityId,
     world: Server,
     routes: Vec<Route>,
@@ -244,7 +244,7 @@ struct Desk {
     seq: i64,
 }
 
-impl Desk {
+impl Harness {
     fn new(routes: Vec<Route>) -> Self {
         let community = CommunityId::new("c");
         Self { community, world: Server::default(), routes, memos: Memos::default(), pages: LogPages::default(), at: UnixMs(1_000), seq: 0 }
@@ -303,11 +303,11 @@ fn event(kind: &str, data: serde_json::Value) -> Envelope {
 
 #[test]
 fn nothing_private_reaches_a_public_channel() {
-    let mut desk = Desk::new(all(Style::Public));
+    let mut harness = Harness::new(all(Style::Public));
     let mut told = String::new();
     for topic in Topic::ALL {
         for envelope in samples::before(topic).iter().chain([&samples::event(topic)]) {
-            for draft in desk.feed(envelope) {
+            for draft in harness.feed(envelope) {
                 told += &serde_json::to_string(&draft.message).unwrap();
             }
         }
@@ -321,11 +321,11 @@ fn nothing_private_reaches_a_public_channel() {
 #[test]
 fn every_topic_makes_exactly_one_post_in_a_channel_of_cards() {
     for topic in Topic::ALL {
-        let mut desk = Desk::new(vec![route(1, Listens::To(topic), 7, Style::Card)]);
+        let mut harness = Harness::new(vec![route(1, Listens::To(topic), 7, Style::Card)]);
         for envelope in samples::before(topic) {
-            assert_eq!(desk.feed(&envelope), [], "{topic:?}");
+            assert_eq!(harness.feed(&envelope), [], "{topic:?}");
         }
-        let drafts = desk.feed(&samples::event(topic));
+        let drafts = harness.feed(&samples::event(topic));
         assert_eq!(drafts.len(), 1, "{topic:?}: {drafts:#?}");
         let draft = &drafts[0];
         let lane = match topic {
@@ -342,28 +342,28 @@ fn every_topic_makes_exactly_one_post_in_a_channel_of_cards() {
 
 #[test]
 fn a_call_that_a_new_route_finds_open_is_shown_in_silence() {
-    let mut desk = Desk::new(Vec::new());
-    assert_eq!(desk.feed(&samples::event(Topic::Dispatch)), []);
-    desk.routes = all(Style::Card);
+    let mut harness = Harness::new(Vec::new());
+    assert_eq!(harness.feed(&samples::event(Topic::Dispatch)), []);
+    harness.routes = all(Style::Card);
     let attach = event("EVENT_DISPATCH_UNIT_ATTACH", serde_json::json!({ "callId": 9001, "idents": [5] }));
-    let drafts: Vec<_> = desk.feed(&attach);
+    let drafts: Vec<_> = harness.feed(&attach);
     assert_eq!(drafts.len(), 1);
     assert!(drafts[0].message.silent && drafts[0].message.roles.is_empty() && drafts[0].roles.is_empty(), "{drafts:#?}");
     // And a call that is over is not shown at all.
-    let mut desk = Desk::new(Vec::new());
-    desk.feed(&samples::event(Topic::Dispatch));
-    desk.routes = all(Style::Card);
+    let mut harness = Harness::new(Vec::new());
+    harness.feed(&samples::event(Topic::Dispatch));
+    harness.routes = all(Style::Card);
     let closed = event("EVENT_DISPATCH_CLOSED", serde_json::json!({ "callIds": [9001] }));
-    assert_eq!(desk.feed(&closed), []);
+    assert_eq!(harness.feed(&closed), []);
 }
 
 #[test]
 fn what_stands_for_itself_makes_no_sound_either_where_the_route_is_muted() {
     for (topic, style) in [(Topic::Tone, Style::Compact), (Topic::Station, Style::Card), (Topic::Duty, Style::Log)] {
         for muted in [false, true] {
-            let mut desk = Desk::new(vec![route(1, Listens::To(topic), 7, style)]);
-            desk.routes[0].spec.rule.mute = muted.then(|| Mute { until: desk.at.plus(60_000), panic: false });
-            let drafts = desk.feed(&samples::event(topic));
+            let mut harness = Harness::new(vec![route(1, Listens::To(topic), 7, style)]);
+            harness.routes[0].spec.rule.mute = muted.then(|| Mute { until: harness.at.plus(60_000), panic: false });
+            let drafts = harness.feed(&samples::event(topic));
             assert_eq!(drafts.len(), 1, "{topic:?}");
             assert_eq!(drafts[0].message.silent, muted, "{topic:?}: {:#?}", drafts[0]);
         }
@@ -372,10 +372,10 @@ fn what_stands_for_itself_makes_no_sound_either_where_the_route_is_muted() {
 
 #[test]
 fn a_card_goes_on_as_it_began_even_without_its_route() {
-    let mut desk = Desk::new(all(Style::Compact));
-    let made = desk.feed(&samples::event(Topic::Dispatch));
-    desk.routes.clear();
-    let closed = desk.feed(&event("EVENT_DISPATCH_CLOSED", serde_json::json!({ "callIds": [9001] })));
+    let mut harness = Harness::new(all(Style::Compact));
+    let made = harness.feed(&samples::event(Topic::Dispatch));
+    harness.routes.clear();
+    let closed = harness.feed(&event("EVENT_DISPATCH_CLOSED", serde_json::json!({ "callIds": [9001] })));
     assert_eq!(closed.len(), 1);
     assert_eq!(
         (closed[0].key.clone(), closed[0].style, closed[0].over, closed[0].lane),
@@ -386,9 +386,9 @@ fn a_card_goes_on_as_it_began_even_without_its_route() {
 
 #[test]
 fn a_panic_that_ends_edits_its_card_and_answers_it_in_silence() {
-    let mut desk = Desk::new(all(Style::Card));
-    let on = desk.feed(&event("EVENT_UNIT_PANIC", serde_json::json!({ "identIds": [5], "isPanic": true })));
-    let off = desk.feed(&event("EVENT_UNIT_PANIC", serde_json::json!({ "identIds": [5], "isPanic": false })));
+    let mut harness = Harness::new(all(Style::Card));
+    let on = harness.feed(&event("EVENT_UNIT_PANIC", serde_json::json!({ "identIds": [5], "isPanic": true })));
+    let off = harness.feed(&event("EVENT_UNIT_PANIC", serde_json::json!({ "identIds": [5], "isPanic": false })));
     assert_eq!((on.len(), off.len()), (1, 2));
     assert_eq!(off[0].key, on[0].key);
     assert_eq!(off[1].parent.as_deref(), Some(on[0].key.subject.as_str()));
@@ -397,34 +397,34 @@ fn a_panic_that_ends_edits_its_card_and_answers_it_in_silence() {
 
 #[test]
 fn lines_share_a_message_while_they_come_close_together() {
-    let mut desk = Desk::new(vec![route(1, Listens::To(Topic::Status), 7, Style::Log)]);
+    let mut harness = Harness::new(vec![route(1, Listens::To(Topic::Status), 7, Style::Log)]);
     let status = |ident: i64| event("EVENT_UNIT_STATUS", serde_json::json!({ "identIds": [ident], "status": 3 }));
-    let (first, second) = (desk.feed(&status(1)), desk.feed(&status(2)));
+    let (first, second) = (harness.feed(&status(1)), harness.feed(&status(2)));
     assert_eq!(first[0].key, second[0].key);
     let lines = second[0].message.embeds[0].description.as_deref().unwrap().lines().count();
     assert_eq!(lines, 2);
-    desk.at = desk.at.plus(600_000);
-    assert_ne!(desk.feed(&status(3))[0].key, first[0].key);
+    harness.at = harness.at.plus(600_000);
+    assert_ne!(harness.feed(&status(3))[0].key, first[0].key);
 }
 
 #[test]
 fn a_rise_to_the_highest_priority_is_said_once_in_a_reply_that_pings() {
-    let mut desk = Desk::new(vec![route(1, Listens::To(Topic::Dispatch), 7, Style::Card)]);
+    let mut harness = Harness::new(vec![route(1, Listens::To(Topic::Dispatch), 7, Style::Card)]);
     let call =
         |priority: i64, title: &str| serde_json::json!({ "dispatch": { "callId": 5, "status": 1, "priority": priority, "title": title } });
-    let made = desk.feed(&event("EVENT_DISPATCH_NEW", call(3, "Burglary")));
+    let made = harness.feed(&event("EVENT_DISPATCH_NEW", call(3, "Burglary")));
     assert!(made[0].message.roles.is_empty(), "priority 3 pings nobody");
-    let raised = desk.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Burglary")));
+    let raised = harness.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Burglary")));
     let reply = raised.iter().find(|draft| draft.parent.is_some()).expect("a reply");
     assert_eq!((reply.parent.as_deref(), &reply.message.roles[..]), (Some(made[0].key.subject.as_str()), &[RoleId(99)][..]));
     // Later edits, and going down and up again, keep the one reply's name: nobody is called twice.
-    assert!(desk.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Robbery"))).iter().all(|draft| draft.parent.is_none()));
-    desk.feed(&event("EVENT_DISPATCH_EDIT", call(2, "Robbery")));
-    let again = desk.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Robbery")));
+    assert!(harness.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Robbery"))).iter().all(|draft| draft.parent.is_none()));
+    harness.feed(&event("EVENT_DISPATCH_EDIT", call(2, "Robbery")));
+    let again = harness.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Robbery")));
     assert!(again.iter().filter(|draft| draft.parent.is_some()).all(|draft| draft.key == reply.key));
     // A call that pinged when it was new does not ping again.
-    let mut desk = Desk::new(vec![route(1, Listens::To(Topic::Dispatch), 7, Style::Card)]);
-    desk.feed(&event("EVENT_DISPATCH_NEW", call(1, "Burglary")));
-    desk.feed(&event("EVENT_DISPATCH_EDIT", call(3, "Burglary")));
-    assert!(desk.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Burglary"))).iter().all(|draft| draft.parent.is_none()));
+    let mut harness = Harness::new(vec![route(1, Listens::To(Topic::Dispatch), 7, Style::Card)]);
+    harness.feed(&event("EVENT_DISPATCH_NEW", call(1, "Burglary")));
+    harness.feed(&event("EVENT_DISPATCH_EDIT", call(3, "Burglary")));
+    assert!(harness.feed(&event("EVENT_DISPATCH_EDIT", call(1, "Burglary"))).iter().all(|draft| draft.parent.is_none()));
 }

@@ -186,7 +186,7 @@ impl Uses {
                 None if context.open_again(guild, *channel).await? => {
                     if !forum {
                         let text = "The bot may post here again. What waited follows.".into();
-                        announce::tell(context, guild, *channel, "open-again", "✅ Alerts go on".into(), text).await;
+                        announce::post(context, guild, *channel, "open-again", "✅ Alerts go on".into(), text).await;
                     }
                     format!("✅ <#{channel}> is open again: what waited for it goes out now.")
                 }

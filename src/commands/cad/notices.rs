@@ -47,6 +47,6 @@ pub(super) async fn notices(
     context.store.set_notices(asker.guild, Some(channel)).await?;
     context.open_again(asker.guild, channel).await?;
     let text = safe!("I'll post problems here, such as a lost CAD connection or a channel I can't post in.\nSet by <@{}>.", asker.user);
-    announce::tell(context, asker.guild, channel, "notices-on", "🔔 Notices on".into(), text).await;
+    announce::post(context, asker.guild, channel, "notices-on", "🔔 Notices on".into(), text).await;
     reply::say(ctx, format!("✅ Notices go to <#{channel}>. `/cad notices off:True` turns them off.")).await
 }

@@ -247,7 +247,7 @@ fn a_dispatcher_is_on_duty_from_login_to_logout() {
     assert!(dispatcher_on_duty(&world));
     world.apply(&said("EVENT_UNIT_LOGOUT", json!({"identIds": [9]})), AT);
     assert!(!dispatcher_on_duty(&world));
-    // The flag alone, of a unit that is not there, is nobody at the desk.
+    // The flag alone, of a unit that is not there, is no dispatcher.
     let gone = world.units.get_mut(&Ident(9)).unwrap();
     gone.unit.is_dispatch = Some(true);
     assert!(!dispatcher_on_duty(&world));

@@ -229,7 +229,7 @@ async fn a_board_of_one_server_shows_only_that_one_and_others_have_a_section_eac
     let second = bot.discord.add_channel(&bot.guild, "second", 0);
     run(&bot, "create", json!({ "kind": "units", "channel": second, "server": 2 })).await;
     bot.settled().await;
-    assert!(said(&bot.only(&second)).ends_with("Nobody is on duty.\nBoard #2 · Server 2"), "nothing was heard of it yet");
+    assert!(said(&bot.only(&second)).ends_with("Nobody is on duty.\nBoard #2 · Server 2"), "it sent nothing yet");
     login(&bot, 7, "A-10").await;
     bot.clock.advance(5_000);
     let unit = json!({ "id": 8, "status": 2, "data": { "unitNum": "B-20", "name": "Jo" } });
