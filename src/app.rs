@@ -36,7 +36,7 @@ use crate::store::{self, Store};
 
 /// Sources, ingest, sends in hand and the gateway have this long to end: 10 s is what people and service managers grant.
 const DRAIN: Duration = Duration::from_secs(8);
-/// From the wish to stop until the store is closed, if its write-ahead log is not too long for that …
+/// From the request to stop until the store is closed, if its write-ahead log is not too long for that …
 const STOP: Duration = Duration::from_millis(9_700);
 /// … and the least that closing it is waited for.
 pub const CLOSE: Duration = Duration::from_secs(1);
@@ -379,7 +379,7 @@ impl Process {
                         );
                         tracing::warn!(used, "the database is nearly as large as DATABASE_MAX_MB allows; old events are forgotten early");
                     }
-                    // Told at once, not with the next probe.
+                    // Reported at once, not with the next probe.
                     if (used >= 100) != (before >= 100) {
                         self.probe().await;
                     }

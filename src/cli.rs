@@ -115,7 +115,7 @@ async fn run() -> ExitCode {
     let app = match app::App::start_unless(config, Clock::system(), &mut asked).await {
         Ok(Some(app)) => app,
         Ok(None) => return ExitCode::SUCCESS,
-        // The store's words are complete: what SQLite said would repeat them.
+        // The store's message is complete: SQLite's would repeat it.
         Err(error) => {
             return say_error(&error.downcast_ref().map_or_else(|| format!("{error:#}"), StoreError::to_string));
         }

@@ -82,7 +82,7 @@ pub enum Standing {
 /// The links, and the settings that decide what they are worth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    /// The communities that this process runs; links to others count for nothing. Empty until the store is told: every link counts.
+    /// The communities that this process runs; links to others count for nothing. Empty until set in the store: every link counts.
     communities: BTreeSet<CommunityId>,
     /// `DISCORD_GUILD_ID`.
     only: Option<GuildId>,
@@ -153,7 +153,7 @@ impl Access {
         self.served().into_iter().filter(|link| link.community == *community).collect()
     }
 
-    /// Whether a server is served on somebody's word.
+    /// Whether somebody decided that a server is served.
     #[must_use]
     pub fn is_proven(&self, guild: GuildId) -> bool {
         self.served().iter().any(|link| link.guild == guild && link.how.is_proven())

@@ -1,6 +1,6 @@
-//! The names of things: CAD numbers and Discord snowflakes, as distinct types so that a call can never be taken for a unit.
+//! CAD numbers and Discord snowflakes as distinct types, so that a call can't be mistaken for a unit.
 //!
-//! A leaf: imports nothing of ours but the clock, every room may import it.
+//! Imports nothing of ours but the clock; every module may import it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -48,9 +48,9 @@ impl Part {
 /// Why a server should be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// Its hub session was signed in: what happened before is not told again. Calls and units.
+    /// Its hub session was signed in: events from before aren't sent again. Calls and units.
     Connected,
-    /// A 911 was removed: it may have been taken, which only the calls tell (docs/cad-contract.md#e11). Calls.
+    /// A 911 was removed: it may have been taken, which only the list of calls shows (docs/cad-contract.md#e11). Calls.
     Removed,
     /// A reading left something out that an event had just touched. Calls and units.
     Recheck,
@@ -62,7 +62,7 @@ pub struct Read {
     pub server: ServerId,
     /// What it says.
     pub listing: Listing,
-    /// Told once the world's changes are committed; dropped if they could not be.
+    /// Completed once the world's changes are committed; dropped if they could not be.
     pub done: oneshot::Sender<Outcome>,
 }
 
@@ -71,9 +71,9 @@ pub struct Read {
 pub struct Outcome {
     /// Entities left alone because an event was too fresh: read again soon.
     pub skipped: usize,
-    /// Calls that no event had told of: made, over, or open again.
+    /// Calls that were created, ended, or reopened without an event.
     pub caught_up: usize,
-    /// Everything that no event had told, each change counted.
+    /// Every change without an event.
     pub changes: usize,
 }
 

@@ -143,7 +143,7 @@ pub struct ServerFacts {
 pub struct Reading {
     /// When the CAD was last asked and answered.
     pub at: Option<UnixMs>,
-    /// The last changes that no event had told: when, and how many.
+    /// The last changes without an event: when, and how many.
     pub found: Option<(UnixMs, usize)>,
     /// Calls caught up since the start.
     pub caught_up: usize,
@@ -435,10 +435,10 @@ mod tests {
     #[test]
     fn events_of_the_last_hour_add_up_by_the_way_they_came() {
         let (status, server) = (Status::default(), ServerId(1));
-        let tell = |source, times: i64, from: i64| {
+        let event = |source, times: i64, from: i64| {
             (0..times).for_each(|n| status.event(server, source, UnixMs((from + n) * 60_000)));
         };
-        tell(Source::Hub, 30, 0);
+        event(Source::Hub, 30, 0);
         for minute in 100..108 {
             for source in [Source::Hub, Source::Bot, Source::Http, Source::Test, Source::Hub, Source::Bot] {
                 status.event(server, source, UnixMs(minute * 60_000));

@@ -1,5 +1,5 @@
 //! Responds to a 911 (docs/cad-contract.md#r11): the CAD has no operation for it, so a dispatch call is created, then the 911 is removed.
-//! In this order nothing is lost if the second step fails: the call is there twice, and people are told.
+//! In this order nothing is lost if the second step fails: the call exists twice, and the person is informed.
 //!
 //! ```text
 //! waits ─▶ create dispatch ─┬─ refused, nothing sent ─▶ it still waits

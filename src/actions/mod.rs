@@ -177,7 +177,7 @@ impl CadActions {
         let began = Instant::now();
         let done = self.perform(actor, &who, server, &action).await;
         if began.elapsed() > SLOW {
-            // What was heard meanwhile may be newer than what the answer told.
+            // Events that arrived meanwhile may be newer than the answer.
             self.0.deps.refresh.request(server, Reason::Recheck);
         }
         let (user, word) = (actor.user, action.word());

@@ -37,15 +37,15 @@ impl CadActions {
             Some(known) => known,
             None => {
                 let (this, user) = (self.clone(), actor.user);
-                let (tell, told) = oneshot::channel();
+                let (sender, receiver) = oneshot::channel();
                 drop(self.0.deps.tasks.spawn(async move {
                     match this.0.members.known_at_once(user).await {
                         // Cached, even if nobody waits any more.
-                        Ok(known) => drop(tell.send(known)),
+                        Ok(known) => drop(sender.send(known)),
                         Err(error) => tracing::debug!(%error, "somebody who types could not be asked about"),
                     }
                 }));
-                let Ok(Ok(known)) = tokio::time::timeout(TYPING, told).await else { return false };
+                let Ok(Ok(known)) = tokio::time::timeout(TYPING, receiver).await else { return false };
                 known
             }
         };

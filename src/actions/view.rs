@@ -192,13 +192,13 @@ mod tests {
 
     const AT: UnixMs = UnixMs(1_763_700_000_000);
 
-    fn unit(ident: i64, account: &str, desk: bool) -> Event {
+    fn unit(ident: i64, account: &str, is_dispatch: bool) -> Event {
         let unit = Unit {
             ident: Ident(ident),
             account: Some(account.to_owned()),
             callsign: Some(format!("A-{ident}")),
             name: Some("J. *Doe*".into()),
-            is_dispatch: Some(desk),
+            is_dispatch: Some(is_dispatch),
             ..Unit::default()
         };
         Event::UnitLogin { units: vec![unit] }
@@ -255,17 +255,17 @@ mod tests {
     fn a_whole_call_changes_only_what_was_changed() {
         let mut world = world();
         let subject = Subject::Dispatch(CallId(501), AT);
-        let tell = |world: &mut Server, whole: Object| {
+        let report = |world: &mut Server, whole: Object| {
             let data = json!({ "dispatch": whole });
             let events = decode(&Envelope { kind: "EVENT_DISPATCH_EDIT".into(), data, extras: Object::new() }).unwrap();
             events.iter().flat_map(|event| world.apply(event, AT.plus(60_000)).changes).count()
         };
         let same = whole(&world, subject, |_| {}).unwrap();
         let before = world.dispatches.clone();
-        assert_eq!(tell(&mut world, same), 0);
+        assert_eq!(report(&mut world, same), 0);
         assert_eq!(world.dispatches, before);
         let other = whole(&world, subject, |call| call.postal = Some("7007".into())).unwrap();
-        assert_eq!(tell(&mut world, other), 1);
+        assert_eq!(report(&mut world, other), 1);
         let call = &world.dispatches[&CallId(501)];
         assert_eq!((call.postal.as_deref(), call.edited.as_slice()), (Some("7007"), &["postal".to_owned()][..]));
         assert_eq!((call.units.len(), call.primary, call.from_911), (2, Some(Ident(2)), Some(CallId(302))));

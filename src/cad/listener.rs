@@ -1,7 +1,7 @@
 //! Push events over HTTP, from the CAD itself or forwarded by the game server's resource (docs/cad-contract.md#p1, #p2).
 //!
 //! Job: turn a request into a [`RawEvent`], once its key is known to be good, and answer 200 only when it is committed. Never logs or
-//! echoes a body, never tells a stranger more than that their key is not good, never waits for Discord.
+//! echoes a body, never reveals more to a stranger than that the key is wrong, never waits for Discord.
 //!
 //! ```text
 //! path 404 ─ method 405 ─ size 413 ─ time 408 ─ memory 503 ─ JSON object 400, 413 ─ key 401 ─ type 400 ─ server 400
@@ -170,7 +170,7 @@ impl Site for Port {
     type Body = Full<Bytes>;
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Self::Body> {
-        // `/` because the vendor tells users to enter `http://IP:Port` only (docs/cad-contract.md#p2).
+        // `/` because the vendor's instructions say to enter `http://IP:Port` only (docs/cad-contract.md#p2).
         if !matches!(request.uri().path(), "/" | "/event" | "/event/" | "/sonorancad/event" | "/sonorancad/event/") {
             return say(StatusCode::NOT_FOUND, None, "push events go to /sonorancad/event");
         }
@@ -225,7 +225,7 @@ impl Port {
             shared.offence(peer, !matches!(sealed.key, Sent::Absent));
             return Answer::Unauthorised;
         };
-        // Only the owner of a key is told more, and only of an owner's body anything is built: the intake counts what that takes.
+        // Only the owner of a key gets a detailed answer, and only an owner's body is parsed: the intake counts the memory that takes.
         let envelope = match sealed.open(&known.secrets) {
             Ok(envelope) => envelope,
             Err(EnvelopeError::TooMany) => return Answer::TooMany,
@@ -278,7 +278,7 @@ impl Shared {
         let deadline = Instant::now() + BODY_TIME;
         let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
         if declared.is_some_and(|length| length > MAX_BODY as u64) {
-            // Reading would tell a sender that waits for `100 Continue` to go on.
+            // Reading would send `100 Continue` to a sender that waits for it.
             if !headers.contains_key(header::EXPECT) && declared.is_some_and(|length| length <= MAX_DISCARD as u64) {
                 timeout_at(deadline, discard(body)).await.ok();
             }

@@ -72,7 +72,7 @@ pub struct HubSession {
     pub status: Status,
     /// For `/readyz`; `None`: whether this session is up does not decide whether the process is ready.
     pub readiness: Option<Readiness>,
-    /// Told of each change of the link, for people.
+    /// Gets each change of the link, to notify people.
     pub changes: mpsc::Sender<LinkChange>,
 }
 
@@ -241,7 +241,7 @@ impl HubSession {
         if from != link {
             tracing::info!(server = %self.server, link = ?link, "hub session");
             let change = LinkChange { server: self.server, from, to: link };
-            // Full: people are being told of other changes already; `/cad status` shows this one.
+            // If the queue is full, people get other changes already; `/cad status` shows this one.
             self.changes.try_send(change).ok();
         }
     }
@@ -330,7 +330,7 @@ impl SignIn {
         }
     }
 
-    /// The hub's words without our key, in case it repeats it.
+    /// The hub's message without our key, in case it repeats it.
     fn blanked(&self, words: &str) -> String {
         let key = self.key.expose_secret().to_ascii_lowercase();
         let folded = words.to_ascii_lowercase();

@@ -101,7 +101,7 @@ async fn note_as(context: &CommandContext, by: (GuildId, UserId), action: String
     }
     let at = context.clock.now();
     let entry = AuditEntry { guild, at, user, kind: AuditKind::Setting, action, target: and(&target), detail, outcome: outcome.to_owned() };
-    // The setting is stored, and the person was told so: a failed record is the operator's problem.
+    // The setting is stored, and the answer says so: a failed record is the operator's problem.
     if let Err(error) = context.store.audit(entry).await {
         tracing::error!(%error, %guild, %user, "a change of settings could not be recorded");
     }

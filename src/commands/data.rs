@@ -23,7 +23,7 @@ pub struct Data {
     pub metrics: Metrics,
     /// Discord.
     pub rest: Rest,
-    /// Rung when something may be sent again.
+    /// Notified when something may be sent again.
     pub scheduler: SendScheduler,
     pub communities: Registry,
     /// What never changes while the bot runs.

@@ -43,7 +43,7 @@ pub(super) async fn on_error(error: FrameworkError<'_, CommandContext, Error>) {
     };
     if let Err(error) = reply::framework(ctx, sentence).await {
         // Usually the person is gone, or Discord gave up waiting.
-        tracing::warn!(%error, "an error could not be told");
+        tracing::warn!(%error, "an error could not be reported");
     }
 }
 

@@ -53,7 +53,7 @@ fn options() -> poise::FrameworkOptions<CommandContext, Error> {
                 let (ctx, context) = (framework.serenity_context, framework.user_data);
                 match event {
                     FullEvent::InteractionCreate { interaction } => interactions::dispatch(ctx, context, interaction).await,
-                    FullEvent::Message { new_message } => threads::heard(ctx, context, new_message).await,
+                    FullEvent::Message { new_message } => threads::handle_message(ctx, context, new_message).await,
                     _ => Ok(()),
                 }
             })

@@ -36,7 +36,7 @@ impl Guilds {
         self.lock().keys().copied().collect()
     }
 
-    /// A server's name, if Discord told it.
+    /// A server's name, if Discord sent it.
     pub(super) fn name(&self, guild: GuildId) -> Option<String> {
         self.lock().get(&guild).cloned().flatten()
     }

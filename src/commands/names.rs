@@ -104,7 +104,7 @@ impl NameCache {
         Ok(servers)
     }
 
-    /// The time zone that a guild's community is set to in the CAD; what was known before if it does not tell in time.
+    /// The time zone that a guild's community is set to in the CAD; the last known one if the CAD doesn't answer in time.
     pub(super) async fn timezone(&self, data: &Data, guild: GuildId) -> Option<String> {
         let community = data.community(guild).ok()?;
         if let Some((_, known)) = lock(&self.timezones).get(&community.id).filter(|(at, _)| at.elapsed() < ZONE_FRESH) {
@@ -112,7 +112,7 @@ impl NameCache {
         }
         match tokio::time::timeout(PATIENCE, community.cad.as_ref()?.info()).await {
             Ok(Ok(info)) => keep(&self.timezones, &community, info.timezone),
-            Ok(Err(error)) => tracing::debug!(%error, "the CAD does not tell its time zone"),
+            Ok(Err(error)) => tracing::debug!(%error, "the CAD does not say its time zone"),
             Err(_) => {}
         }
         lock(&self.timezones).get(&community.id).and_then(|(_, zone)| zone.clone())
@@ -129,7 +129,7 @@ impl NameCache {
         Ok(layouts)
     }
 
-    /// The configured servers with the CAD's names for them, where it tells in time.
+    /// The configured servers with the CAD's names for them, if it answers in time.
     pub(super) async fn configured(&self, community: &Community) -> Vec<CadServer> {
         let asked = tokio::time::timeout(PATIENCE, self.servers(community)).await;
         let known = asked.ok().and_then(Result::ok).unwrap_or_default();

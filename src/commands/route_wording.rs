@@ -29,10 +29,10 @@ pub(super) fn not_configured(server: ServerId) -> String {
 }
 
 /// Why a forum doesn't accept these, and the alternative.
-pub(super) fn not_in_forum(channel: ChannelId, wished: impl Iterator<Item = (Listens, Style)>) -> Option<String> {
-    let (mut others, mut lines, mut wishes) = (Vec::new(), false, 0_usize);
-    for (event, style) in wished {
-        wishes += 1;
+pub(super) fn not_in_forum(channel: ChannelId, targets: impl Iterator<Item = (Listens, Style)>) -> Option<String> {
+    let (mut others, mut lines, mut count) = (Vec::new(), false, 0_usize);
+    for (event, style) in targets {
+        count += 1;
         lines |= style == Style::Log;
         if !event.only_cards() {
             others.push(format!("`{}`", event.as_str()));
@@ -40,7 +40,7 @@ pub(super) fn not_in_forum(channel: ChannelId, wished: impl Iterator<Item = (Lis
     }
     others.dedup();
     if !others.is_empty() {
-        let instead = if wishes > 1 { "add those four with `/alerts add`" } else { "one of those four" };
+        let instead = if count > 1 { "add those four with `/alerts add`" } else { "one of those four" };
         return Some(format!(
             "<#{channel}> is a forum, which takes cards of `911`, `civil`, `panic` and `dispatch` only, not {}: choose a text channel, or {instead}.",
             and(&others)

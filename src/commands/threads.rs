@@ -42,7 +42,7 @@ fn wants(route: &Route, key: &PostKey, subject: Subject) -> bool {
 }
 
 /// A message that somebody wrote somewhere.
-pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Message) -> Result<(), Error> {
+pub(super) async fn handle_message(ctx: &Context, context: &CommandContext, message: &Message) -> Result<(), Error> {
     let Some(guild) = message.guild_id.map(|guild| GuildId(guild.get())).filter(|_| context.facts.message_content) else { return Ok(()) };
     let by_a_person = !message.author.bot && message.webhook_id.is_none() && message.author.id.get() != context.facts.bot.user;
     let said = matches!(message.kind, MessageType::Regular | MessageType::InlineReply);
@@ -80,7 +80,7 @@ pub(super) async fn heard(ctx: &Context, context: &CommandContext, message: &Mes
                 // A reply that pings nobody: the reaction says enough.
                 let sent = message.channel_id.send_message(ctx, reply.allowed_mentions(CreateAllowedMentions::new())).await;
                 if let Err(error) = sent {
-                    tracing::debug!(%error, "why words became no note could not be told");
+                    tracing::debug!(%error, "could not answer why a message became no note");
                 }
             }
         }

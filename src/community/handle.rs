@@ -75,7 +75,7 @@ impl Community {
         !self.suspended.swap(true, Ordering::SeqCst)
     }
 
-    /// Has people told of trouble with their alerts. If too much waits already, `/cad status` tells it better.
+    /// Reports a problem with alerts to people. If the queue is full, `/cad status` shows it.
     pub fn report(&self, trouble: Trouble) {
         self.troubles.try_send(trouble).ok();
     }

@@ -197,7 +197,7 @@ impl Part for CadActions {
     }
 }
 
-/// Tells the guilds of a community, without its ingest, that it is suspended.
+/// Posts to the guilds of a community, without its ingest, that it is suspended.
 async fn report_suspension(host: &Host, store: &CommunityStore, server: ServerId) {
     let now = host.clock.now();
     let (routing, message) = (store.routing_now(), notice::message(&Notice::Suspended, now));

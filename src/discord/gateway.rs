@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
-use self::connection::{Hear, Identity, websocket_config};
+use self::connection::{ConnectionObserver, Identity, websocket_config};
 use self::pace::{Allowance, AllowanceSource, Starts, StartsExhausted};
 use self::shard::{Dial, ShardEnd, ShardObserver, keep};
 use super::attempt::Attempt;
@@ -230,7 +230,7 @@ impl<F> Crew<'_, F> {
     }
 }
 
-impl<F: Framework + 'static> Hear for Crew<'_, F> {
+impl<F: Framework + 'static> ConnectionObserver for Crew<'_, F> {
     fn up(&self, shard: u32) {
         if let (false, true) = self.links(|links| {
             links.insert(shard, true);

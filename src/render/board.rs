@@ -228,7 +228,7 @@ fn units(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
     for ident in on_duty.union(&panics).copied() {
         let department = world.units.get(&ident).and_then(|state| draft::line(state.unit.department.as_deref(), DEPARTMENT));
         let team = match department {
-            _ if dispatcher(ident) => Team::Desk,
+            _ if dispatcher(ident) => Team::Dispatchers,
             Some(name) => Team::Department(name.to_lowercase(), name),
             None => Team::None,
         };
@@ -239,7 +239,7 @@ fn units(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
     let groups = groups.into_iter().map(|(team, mut lines)| {
         lines.sort_by(|(a, _), (b, _)| a.cmp(b));
         let heading = match team {
-            Team::Desk => Some("🎧 **Dispatch**".into()),
+            Team::Dispatchers => Some("🎧 **Dispatch**".into()),
             Team::Department(_, name) => Some(safe!("**{}**", name)),
             Team::None => (!alone).then(|| "**No department**".into()),
         };
@@ -263,7 +263,7 @@ fn units(view: &View<'_>, whose: &SafeText, footer: SafeText) -> Section {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Team {
     /// Dispatchers, whatever their department.
-    Desk,
+    Dispatchers,
     /// By its name without regard to letter case; the name as shown.
     Department(String, SafeText),
     None,
@@ -306,10 +306,10 @@ fn rest(all: usize) -> SafeText {
 /// `🆘 1 panic · 🟢 5 Available · 🔵 3 En route · 🎧 2 at dispatch`: dispatchers are counted apart.
 fn counts(view: &View<'_>, on_duty: &BTreeSet<Ident>, panics: usize, dispatcher: impl Fn(Ident) -> bool) -> Option<SafeText> {
     let mut statuses: BTreeMap<Option<i64>, usize> = BTreeMap::new();
-    let mut desk = 0_usize;
+    let mut dispatchers = 0_usize;
     for ident in on_duty {
         if dispatcher(*ident) {
-            desk += 1;
+            dispatchers += 1;
         } else {
             let status = view.world.units.get(ident).and_then(|state| state.unit.status);
             *statuses.entry(status).or_default() += 1;
@@ -325,8 +325,8 @@ fn counts(view: &View<'_>, on_duty: &BTreeSet<Ident>, panics: usize, dispatcher:
         Some(safe!("{} {} {}", emoji, count, name))
     }));
     parts.extend(unknown.map(|count| safe!("▫️ {} without a status", count)));
-    if desk > 0 {
-        parts.push(safe!("🎧 {} at dispatch", desk));
+    if dispatchers > 0 {
+        parts.push(safe!("🎧 {} at dispatch", dispatchers));
     }
     draft::list(&parts, " · ", 300)
 }

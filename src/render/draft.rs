@@ -34,7 +34,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Title, colour, footer, time: the rest is added by the family. The sentence is the title until told otherwise.
+    /// Title, colour, footer, time: the rest is added by the family. The sentence is the title unless replaced.
     pub(super) fn new(view: &View<'_>, title: impl Into<SafeText>, color: u32, about: impl Into<SafeText>, at: UnixMs) -> Self {
         let title = title.into();
         Self { sentence: title.clone(), title, color, footer: footer(view, about), at, ..Self::default() }
@@ -115,9 +115,15 @@ pub(super) fn footer(view: &View<'_>, about: impl Into<SafeText>) -> SafeText {
 /// Units reserved for a location in a title, whatever comes before it.
 const PLACE: usize = 28;
 
-/// `head · what`, then `joint` and the place, at most 80 units with TEST before it. `what` and `place` are raw: the place
+/// `head · what`, then `separator` and the place, at most 80 units with TEST before it. `what` and `place` are raw: the place
 /// keeps its room, what is too long is cut.
-pub(super) fn title(view: &View<'_>, head: impl Into<SafeText>, what: Option<&str>, joint: &'static str, place: Option<&str>) -> SafeText {
+pub(super) fn title(
+    view: &View<'_>,
+    head: impl Into<SafeText>,
+    what: Option<&str>,
+    separator: &'static str,
+    place: Option<&str>,
+) -> SafeText {
     let head = head.into().cut(limits::TITLE / 2);
     let reserved = if view.test { text::units("TEST · ") } else { 0 };
     let room = limits::TITLE.saturating_sub(text::units(&head) + reserved);
@@ -130,11 +136,11 @@ pub(super) fn title(view: &View<'_>, head: impl Into<SafeText>, what: Option<&st
         (Some(only), None) => safe!("{} · {}", head, text::line(&only, room.saturating_sub(3))),
         (None, Some(only)) => safe!("{} · {}", head, text::line(only, room.saturating_sub(3))),
         (Some(what), Some(place)) => {
-            let left = room.saturating_sub(3 + text::units(joint));
+            let left = room.saturating_sub(3 + text::units(separator));
             let all = text::units(&text::line(place, limits::TITLE));
             let first = text::line(&what, left.saturating_sub(all.min(PLACE)));
             let place = text::line(place, left.saturating_sub(text::units(&first)));
-            safe!("{} · {}{}{}", head, first, joint, place)
+            safe!("{} · {}{}{}", head, first, separator, place)
         }
     }
 }

@@ -26,10 +26,10 @@ pub(super) fn card(emergency: &Emergency, number: crate::ids::CallId, view: &Vie
 
     let what = text::visible(call.description.as_deref()).map(|d| words::capital(first_sentence(d)));
     let place = text::visible(call.location.as_deref()).map(street::first);
-    let joint = if what.is_some() { " near " } else { "" };
+    let separator = if what.is_some() { " near " } else { "" };
     let title = match (&what, place) {
         (None, None) => draft::title(view, head, cads.map(words::call).as_deref(), "", None),
-        _ => draft::title(view, head, what.as_deref(), joint, place),
+        _ => draft::title(view, head, what.as_deref(), separator, place),
     };
     let mut draft = Draft::new(view, title, color, about, emergency.opened_at);
     draft.sentence = sentence(&label, emergency);

@@ -1,7 +1,7 @@
 //! Renders facts into a [`Message`].
 //!
 //! Job: one renderer per event family (files named as in `event`), the card, compact, log and public forms, words and colours of the
-//! product, Discord's text limits in UTF-16 units. Never does I/O, never asks the clock, never decides who is told, never lets text
+//! product, Discord's text limits in UTF-16 units. Never does I/O, never asks the clock, never decides who is pinged, never lets text
 //! from the game through unescaped (a message takes only [`text::SafeText`], which only [`text`] makes), never puts a role's mention into an embed.
 //!
 //! ```text

@@ -58,7 +58,7 @@ pub enum Notice {
     Hindered {
         channel: ChannelId,
         hindrance: Hindrance,
-        /// Discord's words.
+        /// Discord's message.
         reason: String,
     },
     /// The CAD called two requests of an operation malformed.

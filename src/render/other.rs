@@ -27,8 +27,8 @@ pub(super) fn callout(callout: &Callout, at: UnixMs, view: &View<'_>) -> Option<
         return Some(Draft::public(view, "📍 Callout", callout.location.as_deref(), colors::OTHER, "Callout", state).finish(view));
     }
     let place = text::visible(callout.location.as_deref()).map(street::first);
-    let joint = if text::visible(callout.name.as_deref()).is_some() { " · " } else { "" };
-    let title = draft::title(view, "📍 Callout", callout.name.as_deref(), joint, place);
+    let separator = if text::visible(callout.name.as_deref()).is_some() { " · " } else { "" };
+    let title = draft::title(view, "📍 Callout", callout.name.as_deref(), separator, place);
     let mut draft = Draft::new(view, title, colors::OTHER, "Callout", at);
     let texts: Vec<&str> = callout.descriptions.iter().filter_map(|d| text::visible(Some(d))).collect();
     draft.description = draft::block(Some(&texts.join("\n")), 1_800);

@@ -16,7 +16,7 @@ pub(super) fn card(panic: &Panic, view: &View<'_>) -> Message {
     };
     if view.style == Style::Public {
         let state = PublicState { word: state.into(), since: panic.since, over: panic.over_at };
-        // The number of the unit would tell who it is.
+        // The unit's number would identify the person.
         return Draft::public(view, head, location, color, "Panic", state).finish(view);
     }
 

@@ -29,7 +29,7 @@ const KINDS: [(i64, &str); 14] = [
     (16, "Law report"),
 ];
 /// Words in a field's label that make its value useful in the title.
-const TELLING: [&str; 12] =
+const DESCRIPTIVE: [&str; 12] =
     ["model", "vehicle", "make", "colour", "color", "plate", "name", "first", "last", "suspect", "subject", "title"];
 /// Words that don't, whatever is beside them: who wrote it and when.
 const OFFICIAL: [&str; 7] = ["officer", "unit", "agency", "department", "status", "date", "time"];
@@ -46,7 +46,7 @@ pub(super) fn record(action: RecordAction, record: &Record, at: UnixMs, view: &V
     let kind = draft::line(record.name.as_deref(), 24).unwrap_or_else(|| kind.into());
     let closed = record.closed == Some(true);
     let over = closed || action == RecordAction::Removed;
-    let deed = match action {
+    let outcome = match action {
         RecordAction::Removed => " removed",
         _ if closed => " closed",
         RecordAction::Added => "",
@@ -54,15 +54,15 @@ pub(super) fn record(action: RecordAction, record: &Record, at: UnixMs, view: &V
     };
     let (emoji, color) = if over { ("⬛", colors::CLOSED) } else { (emoji, color) };
     let subject = subject(record);
-    let title = draft::title(view, safe!("{} {}{}", emoji, kind, deed), subject.as_deref(), "", None);
+    let title = draft::title(view, safe!("{} {}{}", emoji, kind, outcome), subject.as_deref(), "", None);
     let about = match text::visible(record.id.as_deref()) {
         Some(id) => safe!("Record {}", text::plain(id, 40)),
         None => "Record".into(),
     };
     let mut draft = Draft::new(view, title, color, about, at);
     draft.sentence = match draft::line(subject.as_deref(), 120) {
-        Some(subject) => safe!("{}{}: {}", kind, deed, subject),
-        None => safe!("{}{}", kind, deed),
+        Some(subject) => safe!("{}{}: {}", kind, outcome, subject),
+        None => safe!("{}{}", kind, outcome),
     };
     let mut fields = Fields::default();
     let shown = record.fields.iter().filter_map(|field| Some((draft::line(Some(&field.label), 60)?, value(record, field)?)));
@@ -121,7 +121,7 @@ fn subject(record: &Record) -> Option<String> {
     };
     let short = |field: &&RecordField| field.value.trim().chars().count() <= 32 && text::visible(Some(&field.value)).is_some();
     let usable = || record.fields.iter().filter(short).filter(|f| !labelled(f, &OFFICIAL));
-    let mut values: Vec<&str> = usable().filter(|f| labelled(f, &TELLING)).take(3).map(|f| f.value.trim()).collect();
+    let mut values: Vec<&str> = usable().filter(|f| labelled(f, &DESCRIPTIVE)).take(3).map(|f| f.value.trim()).collect();
     if values.is_empty() {
         values = usable().take(2).map(|f| f.value.trim()).collect();
     }

@@ -28,7 +28,7 @@ pub(super) fn tone(url: Option<&str>, targets: &[ToneTarget], at: UnixMs, view: 
     Some(draft.finish(view))
 }
 
-/// Who hears it (docs/cad-contract.md#n6): by what we know of calls and units, else the CAD's label, else the value.
+/// Who receives it (docs/cad-contract.md#n6): by what we know of calls and units, else the CAD's label, else the value.
 fn target(target: &ToneTarget, view: &View<'_>) -> Option<SafeText> {
     let number = target.value.as_deref().and_then(|v| v.trim().parse::<i64>().ok());
     match (target.kind, number) {

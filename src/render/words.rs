@@ -94,7 +94,7 @@ pub(super) fn priority(labels: &Labels, priority: &Priority) -> Option<SafeText>
     }
 }
 
-/// A priority as the timeline tells it: `3`, `1`, the layout's word, or `none`.
+/// A priority as the timeline shows it: `3`, `1`, the layout's word, or `none`.
 pub(super) fn bare_priority(priority: Option<&Priority>) -> SafeText {
     match priority {
         Some(Priority::Level(n)) => safe!("{}", n),

@@ -140,8 +140,8 @@ fn calls(route: &Route, occasion: &Occasion<'_>, dispatcher_on_duty: bool) -> bo
             _ => false,
         },
         Some(When::NoDispatcher) => {
-            // Who listens to everything and stands in for a dispatcher still wants to hear of every panic; a route of its own for panics
-            // that says so means it.
+            // A route for everything that replaces an absent dispatcher still pings for every panic; a route for panics only does what its
+            // setting says.
             let regardless = occasion.topic == Topic::Panic && route.spec.event != Listens::To(Topic::Panic);
             by_default(route.spec.event, occasion) && (regardless || !dispatcher_on_duty)
         }

@@ -203,7 +203,7 @@ impl Partial {
         let wrong = |reason: &str| BackupError::Target { target: shown.clone(), reason: reason.to_owned() };
         let Some(name) = target.file_name() else { return Err(wrong("that is no name of a file")) };
         let folder = files::folder(target);
-        // A file of these names would be taken for a part of the database. Before all else: nobody must be told to delete one of them.
+        // A file of these names would be taken for a part of the database. Before all else: no message may tell people to delete one of them.
         let is_part = |suffix| std::fs::canonicalize(folder).is_ok_and(|folder| files::beside(database, suffix) == folder.join(name));
         if ["", "-wal", "-shm", "-journal", ".lock"].into_iter().any(is_part) {
             return Err(wrong("that name belongs to the database. Name another file"));

@@ -66,7 +66,7 @@ impl CommunityStore {
         self.store
             .writer
             .change_posts(move |connection, posts| {
-                quota.map_or(Ok(()), |quota| quota.room(connection))?;
+                quota.map_or(Ok(()), |quota| quota.check(connection))?;
                 write(connection, posts, &community, &batch, &requests)
             })
             .await
@@ -91,7 +91,7 @@ impl CommunityStore {
     }
 
     /// When the messages of boards were made, by the boards' numbers: Discord lets old messages be edited less often. A message's id
-    /// tells its time.
+    /// contains its time.
     ///
     /// # Errors
     /// [`StoreError`].

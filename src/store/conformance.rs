@@ -311,7 +311,7 @@ async fn a_refused_channel_is_parked_once_and_opens_on_the_first_delivery() {
         "nothing is due before the channel is tried again"
     );
     let claim = store.claim(ChannelId(7), UnixMs(100)).await.unwrap().unwrap();
-    assert!(!store.settle(&claim, park(300), UnixMs(100)).await.unwrap().newly_parked, "people are told once");
+    assert!(!store.settle(&claim, park(300), UnixMs(100)).await.unwrap().newly_parked, "people get one notice");
     assert_eq!((store.refusals(ChannelId(7)).await.unwrap(), store.parked().await.unwrap().len()), (2, 1));
     let claim = store.claim(ChannelId(7), UnixMs(300)).await.unwrap().unwrap();
     assert!(store.settle(&claim, Settlement::Delivered(MessageId(1)), UnixMs(301)).await.unwrap().reopened);
@@ -440,8 +440,8 @@ async fn a_rule_is_changed_in_place_by_two_at_once_and_lasts() {
         rule.filter = Filter { departments: vec!["LSPD".into()], ..Filter::default() };
         rule.filter.departments.len()
     });
-    let wish = PingEdit { role: Some(Some(RoleId(3))), when: Some(Some(When::NoDispatcher)), cooldown_s: Some(Some(60)) };
-    let ping = store.set_ping(guild, id, wish);
+    let ping_edit = PingEdit { role: Some(Some(RoleId(3))), when: Some(Some(When::NoDispatcher)), cooldown_s: Some(Some(60)) };
+    let ping = store.set_ping(guild, id, ping_edit);
     let (threads, filter, ping) = tokio::join!(threads, filter, ping);
     assert_eq!(threads.unwrap().unwrap().0.spec.rule.threads, Threads::Always);
     assert_eq!(filter.unwrap().unwrap().1, 1, "what the change says comes back");
@@ -451,7 +451,7 @@ async fn a_rule_is_changed_in_place_by_two_at_once_and_lasts() {
     assert_eq!((rule.when, rule.cooldown_s), (Some(When::NoDispatcher), Some(60)));
     // Neither another guild's route nor one that is not there.
     assert!(store.change_rule(GuildId(5), id, |rule| rule.when = None).await.unwrap().is_none());
-    assert!(store.set_ping(GuildId(5), id, wish).await.unwrap().is_none());
+    assert!(store.set_ping(GuildId(5), id, ping_edit).await.unwrap().is_none());
     // What is not named stays.
     let (before, after) = store.set_ping(guild, id, PingEdit { cooldown_s: Some(Some(60)), ..PingEdit::default() }).await.unwrap().unwrap();
     assert_eq!(before, after);

@@ -1,4 +1,4 @@
-//! The duty log and the facts of calls: rows written with the events that tell of them, and the questions that reports ask.
+//! The duty log and the facts of calls: rows written in the same transaction as their events, and the questions that reports ask.
 
 use std::collections::HashSet;
 
@@ -89,7 +89,7 @@ pub struct DutySession {
     pub joined_late: bool,
     /// When it ended; `None` while it lasts.
     pub ended: Option<UnixMs>,
-    /// Its end was not told: it is the last sign of life.
+    /// No event said when it ended: it is the time of the last event.
     pub missed: bool,
 }
 

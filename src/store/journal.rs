@@ -13,7 +13,7 @@ use crate::ids::{CommunityId, ServerId};
 /// that waited then, or that a wrong clock dated, are fewer.
 const MANY_OLDER: u32 = 2_048;
 
-/// Most events that are looked through at a start: as many as are remembered to tell copies.
+/// Most events that are looked through at a start: as many as are remembered to recognize copies.
 const MAX_EVENTS: i64 = 20_000;
 
 /// A clock that is set right goes back by less than this (ms), as a rule.

@@ -15,7 +15,7 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// Tells the writing connection.
+    /// Sets the limit on the writing connection.
     pub(super) fn set(connection: &Connection, max_mb: u32) -> rusqlite::Result<Option<Self>> {
         if max_mb == 0 {
             return Ok(None);
@@ -32,8 +32,8 @@ impl Quota {
         Ok(count("page_count")? - count("freelist_count")?)
     }
 
-    /// Whether there is room for events.
-    pub(super) fn room(self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Fails if the space for events is used up.
+    pub(super) fn check(self, connection: &Connection) -> rusqlite::Result<()> {
         if self.used(connection)? < self.events {
             return Ok(());
         }

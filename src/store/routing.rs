@@ -22,7 +22,7 @@ pub struct Guild {
     pub id: GuildId,
     /// Whose CAD it watches.
     pub community: CommunityId,
-    /// Where the bot tells of trouble.
+    /// Where the bot posts problems.
     pub notices: Option<ChannelId>,
     /// Its words.
     pub labels: Arc<Labels>,

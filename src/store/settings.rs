@@ -30,7 +30,7 @@ pub struct RouteSetting {
     pub spec: RouteSpec,
 }
 
-/// What tells routes of one guild apart.
+/// What identifies a route within its guild.
 pub type RouteKey = (&'static str, ChannelId, Option<ServerId>);
 
 impl RouteSetting {
@@ -83,9 +83,9 @@ pub struct Settings {
     pub routes: Vec<RouteSetting>,
     /// At most [`MAX_BOARDS`].
     pub boards: Vec<BoardSetting>,
-    /// Where the bot tells of trouble.
+    /// Where the bot posts problems.
     pub notices: Option<ChannelId>,
-    /// The guild's words.
+    /// The guild's labels.
     pub labels: Labels,
     /// Its quiet hours.
     pub quiet: Option<Quiet>,

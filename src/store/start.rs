@@ -11,7 +11,7 @@ use super::routing::PublishedRouting;
 use super::thread::{Reader, Writer, Written};
 use super::{Inspected, StoreError, journal, open, routing, schema};
 
-/// What a store is told when it is opened.
+/// The options for opening a store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StoreOptions {
     /// The database file has at most so many MiB; 0 = as many as it likes. The write-ahead log beside it takes some MiB more. A file that is

@@ -18,7 +18,7 @@ use super::open::Lock;
 use super::posts::Posts;
 use super::schema::{LOG_SIZE, page_size};
 
-/// Jobs that may wait. When full, callers wait: sources then answer "try later" through their own bounded door.
+/// Jobs that may wait. When full, callers wait: the intake queue then fills up, and sources answer "try later".
 const MAX_WAITING_JOBS: usize = 1_024;
 /// Most jobs in one transaction: bounds how long the first waits for the last.
 const MAX_JOBS_PER_COMMIT: usize = 256;

@@ -49,7 +49,7 @@ impl Store {
         self.writer
             .run(move |connection| {
                 quota
-                    .map_or(Ok(()), |quota| quota.room(connection))
+                    .map_or(Ok(()), |quota| quota.check(connection))
                     .and_then(|()| connection.execute("UPDATE meta SET value = value WHERE name = 'instance'", ()).map(|_| ()))
             })
             .await

@@ -136,7 +136,7 @@ impl Server {
     pub(super) fn emergency_noted(&mut self, id: CallId, note: &Note, at: UnixMs, done: &mut Applied) {
         let Some(key) = self.emergency_key(id) else { return };
         let Some(known) = self.emergencies.get_mut(&key) else { return };
-        // The author is told that it came too late.
+        // The author learns that it came too late.
         if known.gone_at.is_some() || known.became.is_some() {
             return;
         }

@@ -26,7 +26,7 @@ impl Server {
         self.share_panics(&mut done);
         // A read that was requested before this is older than this event, even about unknown subjects.
         for entity in named(event).into_iter().chain(done.touched.iter().copied()) {
-            self.memory.tell(entity, at);
+            self.memory.mark_named(entity, at);
         }
         done
     }

@@ -230,7 +230,7 @@ impl Server {
         }
         if closes {
             // For a call listed as closed, the CAD's last change was closing it.
-            let when = if origin == Origin::Event { at } else { incoming.updated.filter(|told| *told <= at).unwrap_or(at) };
+            let when = if origin == Origin::Event { at } else { incoming.updated.filter(|time| *time <= at).unwrap_or(at) };
             self.dispatch_closed(key, when, done);
         }
         if let Some(from) = from_911 {

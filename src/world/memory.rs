@@ -9,7 +9,7 @@ use crate::ids::{CallId, Ident};
 /// How much later than its original a copy may come, or an event than one that overtook it (ms).
 pub(super) const LATE: i64 = 10_000;
 /// A read takes half a minute at most; older events don't matter any more (ms).
-const TOLD_FOR: i64 = 300_000;
+const NAMED_FOR: i64 = 300_000;
 /// Limit on remembered entities. Beyond it all are dropped: then reads are trusted a little too early.
 const MAX_ENTITIES: usize = 16_384;
 /// Limit on remembered edges. Beyond it the oldest is dropped: then an event may repeat what a read found.
@@ -33,7 +33,7 @@ pub(super) enum Edge {
 /// The memory. Two worlds that differ in nothing else are equal: rows contain none of this.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
-    told: HashMap<Entity, UnixMs>,
+    named_at: HashMap<Entity, UnixMs>,
     /// When, what, and whether it was taken as something from before the start, without notifying people.
     edges: VecDeque<(UnixMs, Edge, bool)>,
 }
@@ -46,26 +46,26 @@ impl PartialEq for Memory {
 
 impl Memory {
     /// An event named `entity`. A panic counts as its unit: one flag, sent with the unit.
-    pub(super) fn tell(&mut self, entity: Entity, at: UnixMs) {
-        if self.told.len() >= MAX_ENTITIES && !self.told.contains_key(&entity) {
+    pub(super) fn mark_named(&mut self, entity: Entity, at: UnixMs) {
+        if self.named_at.len() >= MAX_ENTITIES && !self.named_at.contains_key(&entity) {
             self.prune(at);
-            if self.told.len() >= MAX_ENTITIES {
-                self.told.clear();
+            if self.named_at.len() >= MAX_ENTITIES {
+                self.named_at.clear();
             }
         }
         let entity = if let Entity::Panic(ident) = entity { Entity::Unit(ident) } else { entity };
-        self.told.insert(entity, at);
+        self.named_at.insert(entity, at);
     }
 
     /// Whether an event named `entity` at or after `since`. A time after `now` is from before the clock was set back: it says nothing.
-    pub(super) fn told(&self, entity: Entity, since: UnixMs, now: UnixMs) -> bool {
-        self.told.get(&entity).is_some_and(|told| *told >= since && *told <= now)
+    pub(super) fn was_named(&self, entity: Entity, since: UnixMs, now: UnixMs) -> bool {
+        self.named_at.get(&entity).is_some_and(|time| *time >= since && *time <= now)
     }
 
     pub(super) fn record(&mut self, edge: Edge, silent: bool, at: UnixMs) {
         // Only the last edge of a subject can still be repeated: an older one belonged to something that is over.
         let single = !matches!(edge, Edge::Note(..));
-        self.edges.retain(|(told, known, _)| lately(*told, at) && !(single && *known == edge));
+        self.edges.retain(|(time, known, _)| lately(*time, at) && !(single && *known == edge));
         if self.edges.len() >= MAX_EDGES {
             self.edges.pop_front();
         }
@@ -75,24 +75,24 @@ impl Memory {
     /// Whether `edge` was recorded recently and no other copy claimed it: one for one. Returns whether people were not notified then: in
     /// that case it is news only now.
     pub(super) fn claim(&mut self, edge: Edge, at: UnixMs) -> Option<bool> {
-        let place = self.edges.iter().position(|(told, known, _)| *known == edge && lately(*told, at))?;
+        let place = self.edges.iter().position(|(time, known, _)| *known == edge && lately(*time, at))?;
         self.edges.remove(place).map(|(.., silent)| silent)
     }
 
     /// Whether the end of an unknown call came recently.
     pub(super) fn ended(&self, entity: Entity, at: UnixMs) -> bool {
-        self.edges.iter().any(|(told, known, _)| *known == Edge::Ended(entity) && lately(*told, at))
+        self.edges.iter().any(|(time, known, _)| *known == Edge::Ended(entity) && lately(*time, at))
     }
 
     pub(super) fn prune(&mut self, now: UnixMs) {
-        self.told.retain(|_, told| (0..=TOLD_FOR).contains(&now.since(*told)));
-        self.edges.retain(|(told, ..)| lately(*told, now));
+        self.named_at.retain(|_, time| (0..=NAMED_FOR).contains(&now.since(*time)));
+        self.edges.retain(|(time, ..)| lately(*time, now));
     }
 }
 
-/// Whether `told` is at most [`LATE`] before `now`.
-pub(super) fn lately(told: UnixMs, now: UnixMs) -> bool {
-    (0..=LATE).contains(&now.since(told))
+/// Whether `time` is at most [`LATE`] before `now`.
+pub(super) fn lately(time: UnixMs, now: UnixMs) -> bool {
+    (0..=LATE).contains(&now.since(time))
 }
 
 /// A hash that stays the same over versions and restarts (FNV-1a, 64 bits), of a value as JSON.
@@ -130,16 +130,16 @@ mod tests {
     fn events_are_remembered_for_a_while_within_a_bound() {
         let mut memory = Memory::default();
         for id in 0..=i64::try_from(MAX_ENTITIES).unwrap() {
-            memory.tell(Entity::Dispatch(CallId(id)), AT);
+            memory.mark_named(Entity::Dispatch(CallId(id)), AT);
             memory.record(Edge::Ended(Entity::Dispatch(CallId(id))), false, AT);
         }
-        assert!(memory.told.len() <= MAX_ENTITIES && memory.edges.len() <= MAX_EDGES);
-        memory.tell(Entity::Panic(Ident(1)), AT);
-        assert!(memory.told(Entity::Unit(Ident(1)), AT, AT), "a panic is its unit's");
-        assert!(!memory.told(Entity::Unit(Ident(1)), AT.plus(1), AT.plus(1)), "told before");
-        assert!(!memory.told(Entity::Unit(Ident(1)), AT.plus(-9), AT.plus(-1)), "the clock was set back");
-        memory.prune(AT.plus(TOLD_FOR + 1));
-        assert!(memory.told.is_empty() && memory.edges.is_empty());
+        assert!(memory.named_at.len() <= MAX_ENTITIES && memory.edges.len() <= MAX_EDGES);
+        memory.mark_named(Entity::Panic(Ident(1)), AT);
+        assert!(memory.was_named(Entity::Unit(Ident(1)), AT, AT), "a panic is its unit's");
+        assert!(!memory.was_named(Entity::Unit(Ident(1)), AT.plus(1), AT.plus(1)), "named before");
+        assert!(!memory.was_named(Entity::Unit(Ident(1)), AT.plus(-9), AT.plus(-1)), "the clock was set back");
+        memory.prune(AT.plus(NAMED_FOR + 1));
+        assert!(memory.named_at.is_empty() && memory.edges.is_empty());
     }
 
     #[test]

@@ -92,8 +92,8 @@ impl Server {
         emergencies.chain(dispatches).filter(|subject| !self.is_over(*subject)).collect()
     }
 
-    fn told(&self, entity: Entity, pass: &Pass) -> bool {
-        self.memory.told(entity, pass.since, pass.at)
+    fn was_named(&self, entity: Entity, pass: &Pass) -> bool {
+        self.memory.was_named(entity, pass.since, pass.at)
     }
 
     // ---- units ----
@@ -102,7 +102,7 @@ impl Server {
         let units: BTreeMap<Ident, &Unit> =
             listed.units.iter().filter(|unit| unit.status != Some(OFFLINE)).map(|unit| (unit.ident, unit)).collect();
         for (ident, unit) in &units {
-            if self.told(Entity::Unit(*ident), pass) {
+            if self.was_named(Entity::Unit(*ident), pass) {
                 let mut probe = Self::default();
                 probe.units.extend(self.units.get_key_value(ident).map(|(ident, state)| (*ident, state.clone())));
                 probe.panics.extend(self.panics.get_key_value(ident).map(|(ident, panic)| (*ident, panic.clone())));
@@ -121,7 +121,7 @@ impl Server {
         let in_panic = self.panics.iter().filter(|(_, panic)| panic.over_at.is_none()).map(|(ident, _)| *ident);
         let absent: BTreeSet<Ident> = on_duty.chain(in_panic).filter(|ident| !units.contains_key(ident)).collect();
         for ident in absent {
-            if self.told(Entity::Unit(ident), pass) {
+            if self.was_named(Entity::Unit(ident), pass) {
                 pass.out.skipped += 1;
             } else {
                 self.logout(ident, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
@@ -150,7 +150,7 @@ impl Server {
         for (id, incoming) in open {
             let key = self.dispatch_key(id);
             seen.extend(key);
-            if self.told(Entity::Dispatch(id), pass) || key.is_some_and(|key| self.told(Entity::Dispatch(key), pass)) {
+            if self.was_named(Entity::Dispatch(id), pass) || key.is_some_and(|key| self.was_named(Entity::Dispatch(key), pass)) {
                 let agrees = key.is_some_and(|key| self.dispatch_agrees(key, incoming, pass));
                 pass.out.skipped += usize::from(!agrees);
                 continue;
@@ -171,7 +171,7 @@ impl Server {
             .map(|(key, call)| (*key, numbered(Some(*key)).or(call.listed_as)))
             .collect();
         for (key, id) in missing {
-            if self.told(Entity::Dispatch(key), pass) || id.is_some_and(|id| self.told(Entity::Dispatch(id), pass)) {
+            if self.was_named(Entity::Dispatch(key), pass) || id.is_some_and(|id| self.was_named(Entity::Dispatch(id), pass)) {
                 pass.out.skipped += 1;
             } else if let Some(incoming) = id.and_then(|id| closed.get(&id)) {
                 let incoming = DispatchCall { status: Some(CLOSED), ..(*incoming).clone() };
@@ -222,7 +222,7 @@ impl Server {
             } else if let Some(place) = unnumbered.iter().position(|incoming| same_words(known, incoming)) {
                 let incoming = unnumbered.remove(place);
                 found.insert(key);
-                if !self.told(Entity::Dispatch(key), pass) {
+                if !self.was_named(Entity::Dispatch(key), pass) {
                     self.update_dispatch(key, incoming, Origin::Listing { fresh: pass.fresh }, pass.at, &mut pass.out.applied);
                 }
             }
@@ -246,7 +246,7 @@ impl Server {
         for (id, call) in waiting {
             let key = self.emergency_key(id);
             seen.extend(key);
-            if self.told(Entity::Emergency(id), pass) || key.is_some_and(|key| self.told(Entity::Emergency(key), pass)) {
+            if self.was_named(Entity::Emergency(id), pass) || key.is_some_and(|key| self.was_named(Entity::Emergency(key), pass)) {
                 let agrees = key.is_some_and(|key| self.emergency_agrees(key, call));
                 pass.out.skipped += usize::from(!agrees);
                 continue;
@@ -273,7 +273,7 @@ impl Server {
         };
         unnumbered.retain(|call| !unread(call));
         for (key, id) in missing {
-            if self.told(Entity::Emergency(key), pass) || id.is_some_and(|id| self.told(Entity::Emergency(id), pass)) {
+            if self.was_named(Entity::Emergency(key), pass) || id.is_some_and(|id| self.was_named(Entity::Emergency(id), pass)) {
                 pass.out.skipped += 1;
             } else if !listed.emergencies_in_part {
                 self.emergency_gone(key, pass.at, &mut pass.out.applied);

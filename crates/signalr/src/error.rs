@@ -76,7 +76,7 @@ pub enum HubError {
     /// The server refused the handshake.
     #[error("the hub refused the handshake: {error}")]
     Handshake {
-        /// The server's words.
+        /// The server's message.
         error: String,
     },
     /// A step took longer than its limit.
@@ -86,7 +86,7 @@ pub enum HubError {
     #[error("the hub closed the connection{}{}", error.as_deref().map(|text| format!(": {text}")).unwrap_or_default(),
         if *.allow_reconnect { "" } else { " and does not invite us back" })]
     Closed {
-        /// The server's words.
+        /// The server's message.
         error: Option<String>,
         /// Whether it allows us to reconnect.
         allow_reconnect: bool,

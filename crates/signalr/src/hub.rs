@@ -47,7 +47,7 @@ pub enum State {
         epoch: u64,
         /// When the hook runs again.
         until: Instant,
-        /// The hook's words.
+        /// The hook's message.
         reason: Arc<str>,
     },
     /// Calls may be made.

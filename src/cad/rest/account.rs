@@ -174,12 +174,12 @@ impl CadReader {
         let rows = array(&answer, "accounts").ok_or(RestError::Unreadable)?;
         let is_account = |row: &Object| property(row, "uuid").and_then(Value::as_str).is_some_and(is_account);
         let found = entries(&rows, is_account).ok_or(RestError::Unreadable)?.found;
-        let told = |row: Object| property(&row, "permissions").is_some().then(|| Account::read(&Value::Object(row))).flatten();
+        let account = |row: Object| property(&row, "permissions").is_some().then(|| Account::read(&Value::Object(row))).flatten();
         let pagination = object(&answer).and_then(|fields| property(fields, "pagination")).and_then(object);
         let total = pagination.and_then(|fields| property(fields, "total")).and_then(number).and_then(|total| usize::try_from(total).ok());
         let more = total.map_or(rows.len() >= PAGE, |total| offset + rows.len() < total);
         Ok(Accounts {
-            accounts: found.into_iter().filter_map(told).collect(),
+            accounts: found.into_iter().filter_map(account).collect(),
             next: (more && !rows.is_empty()).then_some(offset + rows.len()),
         })
     }

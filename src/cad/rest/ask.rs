@@ -246,15 +246,15 @@ impl CadRequest {
     }
 
     fn unanswered(&self, error: &reqwest::Error) -> Failure {
-        let told = RestError::network(error, self.time());
+        let failure = RestError::network(error, self.time());
         if error.is_builder() {
-            return told.into();
+            return failure.into();
         }
         if error.is_connect() {
             // Nothing was sent. A time-out would happen again.
-            return Failure { error: told, again: (!error.is_timeout()).then_some(PAUSE) };
+            return Failure { error: failure, again: (!error.is_timeout()).then_some(PAUSE) };
         }
-        self.doubted(told).into()
+        self.doubted(failure).into()
     }
 
     fn answered(&self, status: StatusCode, body: Vec<u8>, secrets: &Secrets) -> Result<Value, Failure> {

@@ -429,9 +429,9 @@ impl Budgets {
     fn report(&self, news: Option<OperationNews>) {
         let Some(news) = news else { return };
         tracing::warn!(?news, "an operation of the CAD's API");
-        if let Some(told) = &self.news {
+        if let Some(sender) = &self.news {
             // The list of problems is for people; the log has them in any case.
-            told.try_send(news).ok();
+            sender.try_send(news).ok();
         }
     }
 
@@ -674,9 +674,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn two_malformed_requests_within_a_minute_suspend_an_operation_for_ten_minutes() {
-        let (told, mut news) = mpsc::channel(8);
+        let (sender, mut news) = mpsc::channel(8);
         let clock = Clock::manual(UnixMs(0));
-        let budgets = Arc::new(Budgets::new(SHARE, clock.clone(), Some(told)));
+        let budgets = Arc::new(Budgets::new(SHARE, clock.clone(), Some(sender)));
         let bad = || budgets.malformed(Endpoint::AddNote, Instant::now());
         bad();
         advance(s(61)).await;

@@ -84,9 +84,11 @@ pub(super) async fn edit(
             return reply::say(ctx, format!("👌 Nothing changed. Route #{} is already {}.", route.id, describe(&route.spec))).await;
         }
         EditRoute::Taken(other) => return Err(taken(&context.store.routing_now().routes, other)),
-        EditRoute::NotInForum(wish) => {
-            let sentence = not_in_forum(wish.spec.channel, std::iter::once((wish.spec.event, wish.spec.style)));
-            return Err(Error::Refused(sentence.unwrap_or_else(|| format!("<#{}> is a forum: choose a text channel.", wish.spec.channel))));
+        EditRoute::NotInForum(route) => {
+            let sentence = not_in_forum(route.spec.channel, std::iter::once((route.spec.event, route.spec.style)));
+            return Err(Error::Refused(
+                sentence.unwrap_or_else(|| format!("<#{}> is a forum: choose a text channel.", route.spec.channel)),
+            ));
         }
         EditRoute::Unknown => return Err(no_such_route(route)),
     };

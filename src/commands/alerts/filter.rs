@@ -55,19 +55,19 @@ pub(super) async fn filter(
     ctx.defer_response(true).await?;
     let (guild, context) = (guild_of(ctx)?, ctx.data());
     let typed = [priority, department, service, include, exclude, postal];
-    let wishes: Vec<(Criterion, String)> =
+    let changes: Vec<(Criterion, String)> =
         Criterion::ALL.into_iter().zip(typed).filter_map(|(criterion, typed)| Some((criterion, typed?))).collect();
-    if off == Some(true) && !wishes.is_empty() {
+    if off == Some(true) && !changes.is_empty() {
         return Err(Error::refused("`off:True` takes the whole filter away: leave the other options out, or leave `off:` out."));
     }
     let known = if off == Some(true) {
         let changed = context.store.change_rule(guild, route, |rule| rule.filter = Filter::default()).await?;
         changed.ok_or_else(|| no_such_route(route))?.0
-    } else if wishes.is_empty() {
+    } else if changes.is_empty() {
         known_route(context, guild, route)?
     } else {
         let priorities = known_priorities(context, guild).await?;
-        let changed = context.store.change_rule(guild, route, move |rule| change(rule, &wishes, &priorities)).await?;
+        let changed = context.store.change_rule(guild, route, move |rule| change(rule, &changes, &priorities)).await?;
         let Some((route, outcome)) = changed else { return Err(no_such_route(route)) };
         outcome?;
         route
@@ -78,9 +78,9 @@ pub(super) async fn filter(
 }
 
 /// Every change or, if one can't be used, none.
-fn change(rule: &mut Rule, wishes: &[(Criterion, String)], priorities: &KnownPriorities) -> Result<(), FilterError> {
+fn change(rule: &mut Rule, changes: &[(Criterion, String)], priorities: &KnownPriorities) -> Result<(), FilterError> {
     let mut filter = rule.filter.clone();
-    for (criterion, typed) in wishes {
+    for (criterion, typed) in changes {
         filter.change_known(*criterion, typed, priorities)?;
     }
     filter.check()?;
@@ -95,9 +95,9 @@ async fn tried(context: &CommandContext, route: &Route) -> Option<String> {
     }
     let community = context.community(route.guild).ok()?;
     let (done, outcome) = oneshot::channel();
-    let wish = TryFilter { guild: route.guild, route: route.id, filter: route.spec.rule.filter.clone(), done };
+    let request = TryFilter { guild: route.guild, route: route.id, filter: route.spec.rule.filter.clone(), done };
     let asked = async {
-        community.requests.send(Request::Try(wish)).await.ok()?;
+        community.requests.send(Request::Try(request)).await.ok()?;
         outcome.await.ok()
     };
     let tried = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();
@@ -124,14 +124,14 @@ mod tests {
     #[test]
     fn criteria_change_together_or_not_at_all() {
         let mut rule = Rule::default();
-        let wish = |criterion, typed: &str| (criterion, typed.to_owned());
+        let typed = |criterion, typed: &str| (criterion, typed.to_owned());
         let known = KnownPriorities::named(&Labels::default().priorities);
-        change(&mut rule, &[wish(Criterion::Priority, "1"), wish(Criterion::Exclude, "drill")], &known).unwrap();
+        change(&mut rule, &[typed(Criterion::Priority, "1"), typed(Criterion::Exclude, "drill")], &known).unwrap();
         let before = rule.clone();
-        change(&mut rule, &[wish(Criterion::Exclude, "any"), wish(Criterion::Service, "navy")], &known).unwrap_err();
-        change(&mut rule, &[wish(Criterion::Include, "drill")], &known).unwrap_err();
+        change(&mut rule, &[typed(Criterion::Exclude, "any"), typed(Criterion::Service, "navy")], &known).unwrap_err();
+        change(&mut rule, &[typed(Criterion::Include, "drill")], &known).unwrap_err();
         assert_eq!(rule, before);
-        change(&mut rule, &[wish(Criterion::Exclude, "any")], &known).unwrap();
+        change(&mut rule, &[typed(Criterion::Exclude, "any")], &known).unwrap();
         assert_eq!((rule.filter.count(Criterion::Exclude), rule.filter.count(Criterion::Priority)), (0, 1));
     }
 

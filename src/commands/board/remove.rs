@@ -36,7 +36,7 @@ pub(super) async fn remove(
 /// Deletes the message of a board that was just removed. Returns the result in words.
 pub(in crate::commands) async fn take_away(context: &CommandContext, removed: &Board) -> Result<String, Error> {
     let board = removed.id;
-    // Once ingest answers, its work is on disk, and it won't render this board any more.
+    // Once ingest answers, its changes are on disk, and it won't draw this board anymore.
     redraw(context, removed.guild, Some(board)).await;
     let Some(message) = unpost(context, removed).await? else {
         return Ok(format!("🗑️ Board #{board} removed: {}.", describe_board(removed)));

@@ -151,7 +151,7 @@ async fn servers(context: &CommandContext, community: &Community, choice: &Setup
         Ok(known) => (known.to_vec(), None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let mut said = vec!["Which of the community's CAD servers should this Discord server hear of?".to_owned()];
+    let mut said = vec!["Which of the community's CAD servers should this Discord server get alerts from?".to_owned()];
     match trouble {
         Some(error) => said.push(format!("⚠️ Their names are not known now: {error}")),
         None => said.extend(server_notes(configured, &known)),
@@ -371,7 +371,7 @@ fn chosen(choice: &SetupChoice, preset: Preset, channel: ChannelId) -> String {
 
 fn done(choice: &SetupChoice, said: &str) -> ReplyPage {
     let text = format!(
-        "{said}\n\nSee how it looks with a test alert. Later: `/cad status` tells how the links are, `/alerts list` what is posted where, `/cad notices` sets where trouble is told."
+        "{said}\n\nSee how it looks with a test alert. Later: `/cad status` shows the connections, `/alerts list` shows what is posted where, and `/cad notices` sets the channel for problems."
     );
     let mut page = ReplyPage::new("Set-up done", text, GREEN);
     page.rows = vec![CreateActionRow::Buttons(vec![next(SetupStep::Test, choice, "Send test alert"), back(SetupStep::Presets, choice)])];

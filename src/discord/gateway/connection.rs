@@ -64,7 +64,7 @@ pub(super) struct Identity<'a> {
 }
 
 /// Receives a connection's events.
-pub(super) trait Hear: Sync {
+pub(super) trait ConnectionObserver: Sync {
     fn up(&self, shard: u32);
     fn event(&self, event: Event);
     /// An unreadable dispatch.
@@ -107,7 +107,7 @@ pub(super) struct GatewayConnection<'a, S, H> {
     /// Its URL.
     pub(super) url: &'a str,
     pub(super) identity: Identity<'a>,
-    pub(super) hear: &'a H,
+    pub(super) observer: &'a H,
     pub(super) tasks: &'a Tasks,
 }
 
@@ -120,7 +120,7 @@ struct Life {
     up_since: Option<Instant>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> GatewayConnection<'_, S, H> {
+impl<S: AsyncRead + AsyncWrite + Unpin, H: ConnectionObserver> GatewayConnection<'_, S, H> {
     /// Runs until it ends: starts a session if one was granted, else resumes. Returns since when it was live.
     pub(super) async fn run(
         mut self,
@@ -207,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> GatewayConnection<'_, S, H> {
 
     async fn take(&mut self, text: &str, session: &mut Option<GatewaySession>, life: &mut Life) -> Result<(), ConnectionEnd> {
         let Ok(payload) = serde_json::from_str::<Payload<'_>>(text) else {
-            self.hear.unreadable("(no JSON)");
+            self.observer.unreadable("(no JSON)");
             return Ok(());
         };
         match payload.op {
@@ -234,8 +234,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> GatewayConnection<'_, S, H> {
                     _ => {}
                 }
                 match serde_json::from_str(text) {
-                    Ok(GatewayEvent::Dispatch(_, Event::Unknown(_))) | Err(_) => self.hear.unreadable(&kind),
-                    Ok(GatewayEvent::Dispatch(_, event)) => self.hear.event(event),
+                    Ok(GatewayEvent::Dispatch(_, Event::Unknown(_))) | Err(_) => self.observer.unreadable(&kind),
+                    Ok(GatewayEvent::Dispatch(_, event)) => self.observer.event(event),
                     Ok(_) => {}
                 }
             }
@@ -254,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Hear> GatewayConnection<'_, S, H> {
 
     fn is_up(&self, life: &mut Life) {
         life.up_since = Some(Instant::now());
-        self.hear.up(self.identity.shard.0);
+        self.observer.up(self.identity.shard.0);
     }
 
     async fn beat(&mut self, session: Option<&GatewaySession>, life: &mut Life) -> Result<(), ConnectionEnd> {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 
-use super::connection::{ConnectionEnd, GatewayConnection, GatewaySession, Hear, Identity};
+use super::connection::{ConnectionEnd, ConnectionObserver, GatewayConnection, GatewaySession, Identity};
 use super::pace::{self, AllowanceSource, STABLE, StartGrant, Starts};
 use crate::shutdown::Tasks;
 
@@ -27,7 +27,7 @@ pub(super) trait Dial: Sync {
 }
 
 /// Receives the shard's events and state.
-pub(super) trait ShardObserver: Hear + AllowanceSource {
+pub(super) trait ShardObserver: ConnectionObserver + AllowanceSource {
     fn down(&self, shard: u32, reason: &str);
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn keep<D: Dial, W: ShardObserver>(
         };
         let (end, up_since) = match opened {
             Ok((socket, url, granted)) => {
-                GatewayConnection { socket, url: &url, identity, hear: watch, tasks }.run(&mut session, granted).await
+                GatewayConnection { socket, url: &url, identity, observer: watch, tasks }.run(&mut session, granted).await
             }
             Err(Unopened::Failed(error)) => return ShardEnd::Failed(error),
             Err(Unopened::Lost(reason)) => (ConnectionEnd::Lost(reason), None),

@@ -42,7 +42,7 @@ async fn no_number_is_given_twice_though_numbers_are_reserved_by_the_thousand() 
     own(&first).ingest(Batch { journal, ..Batch::default() }, Vec::new()).await.unwrap();
     let given = numbers(&first).await;
     assert_eq!(given.len(), 1_001);
-    // All that would tell which numbers were given is gone.
+    // Everything that shows which numbers were used is gone.
     first.unlink(GuildId(1), UnixMs(1), Vec::new()).await.unwrap();
     first.prune(UnixMs(2), UnixMs(0), UnixMs(2)).await.unwrap();
     assert_eq!(numbers(&first).await, [0; 0]);

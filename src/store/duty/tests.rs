@@ -46,7 +46,7 @@ async fn a_unit_has_one_session_at_a_time_with_its_current_names() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![row(1, 100, None)]).await;
-    // Told again: the same session. A department that changed is taken over.
+    // The same event again: the same session. A department that changed is taken over.
     let mut again = row(1, 100, None);
     again.department = "Sheriff".into();
     put(&store, vec![again]).await;

@@ -142,7 +142,7 @@ async fn a_request_that_arrives_after_the_next_one_makes_no_second_message() {
 }
 
 /// Breaks the gateway, sees alerts continue meanwhile and the gateway come back.
-async fn gateway_comes_back(discord: DiscordOptions, how: impl Fn(&DiscordSim), mend: impl Fn(&DiscordSim)) {
+async fn gateway_comes_back(discord: DiscordOptions, how: impl Fn(&DiscordSim), repair: impl Fn(&DiscordSim)) {
     let bot = TestBot::start_with(Setup { discord: Some(discord), ..Setup::default() }).await;
     let channel = bot.channel("911", None, Style::Card).await;
     let seen = |sim: &DiscordSim| sim.gateway()["identifies"].as_u64().unwrap() + sim.gateway()["resumes"].as_u64().unwrap();
@@ -150,7 +150,7 @@ async fn gateway_comes_back(discord: DiscordOptions, how: impl Fn(&DiscordSim), 
     how(&bot.discord);
     bot.send_event("EVENT_911", fire(1)).await;
     bot.message(&channel, |m| title(m).contains("Fire 1")).await;
-    mend(&bot.discord);
+    repair(&bot.discord);
     until("the gateway", async || seen(&bot.discord) > before && bot.discord.gateway()["connected"] == 1).await;
     until("readiness", async || bot.app().readiness.is_ready()).await;
     bot.finish().await;

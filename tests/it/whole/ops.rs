@@ -75,7 +75,7 @@ async fn what_is_late_says_so_and_what_is_very_late_calls_nobody() {
 }
 
 /// A proxy before Discord that closes every connection until it is opened: its port stays ours.
-async fn door(discord: &DiscordSim) -> (String, Arc<AtomicBool>) {
+async fn proxy(discord: &DiscordSim) -> (String, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let behind = discord.url().trim_start_matches("http://").to_owned();
@@ -99,7 +99,7 @@ async fn door(discord: &DiscordSim) -> (String, Arc<AtomicBool>) {
 #[tokio::test]
 async fn a_discord_that_comes_up_after_the_bot_gets_everything() {
     let discord = DiscordSim::start(DiscordOptions { rate_limits: RateLimits::Off, ..DiscordOptions::default() }).await.unwrap();
-    let (url, open) = door(&discord).await;
+    let (url, open) = proxy(&discord).await;
     let settings = vec![("DISCORD_API_URL", url)];
     let mut bot = TestBot::prepare_with(Setup { settings, ..Setup::default() }, discord).await;
     bot.boot_unready().await;

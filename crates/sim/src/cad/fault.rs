@@ -24,7 +24,7 @@ pub enum Silence {
     Upgrade,
     /// The WebSocket opens, the handshake is never answered.
     Handshake,
-    /// Established and new sessions hear nothing after the handshake: no pings, completions or events. Reading, and with it the
+    /// Established and new sessions receive nothing after the handshake: no pings, completions or events. Reading, and with it the
     /// pongs of the WebSocket layer, goes on.
     Hub,
 }

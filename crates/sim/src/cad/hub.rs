@@ -239,7 +239,7 @@ async fn serve(guard: SessionGuard, on_upgrade: OnUpgrade, queue: mpsc::Receiver
     let Ok(Ok(upgraded)) = timeout(WRITE_LIMIT, on_upgrade).await else { return };
     let config = WebSocketConfig::default().read_buffer_size(16 << 10).max_message_size(Some(1 << 20)).max_frame_size(Some(1 << 20));
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
-    let talk = Talk { inner: &guard.inner, id: guard.id, socket, splitter: Splitter::default(), sent: Instant::now(), heard: None };
+    let talk = Talk { inner: &guard.inner, id: guard.id, socket, splitter: Splitter::default(), sent: Instant::now(), received_at: None };
     // Cancellation wins over a write that hangs; dropping the socket closes TCP without a close frame.
     tokio::select! {
         () = cut.cancelled() => {}
@@ -257,7 +257,7 @@ struct Talk<'a> {
     splitter: Splitter,
     sent: Instant,
     /// When the client last sent something; counts from its first ping.
-    heard: Option<Instant>,
+    received_at: Option<Instant>,
 }
 
 impl Talk<'_> {
@@ -266,11 +266,11 @@ impl Talk<'_> {
         loop {
             self.answer_records().await?;
             let ping_at = self.sent + self.inner.options.ping_every;
-            let too_late = self.heard.map(|heard| heard + self.inner.options.client_timeout);
+            let too_late = self.received_at.map(|received_at| received_at + self.inner.options.client_timeout);
             tokio::select! {
                 read = read_message(&mut self.socket, &mut self.splitter) => {
                     let hub_data = read?;
-                    self.heard = self.heard.map(|heard| if hub_data { Instant::now() } else { heard });
+                    self.received_at = self.received_at.map(|received_at| if hub_data { Instant::now() } else { received_at });
                 }
                 Some(out) = queue.recv() => self.out(out).await?,
                 () = sleep_until(ping_at) => {
@@ -324,7 +324,7 @@ impl Talk<'_> {
             };
             match incoming {
                 Incoming::Ping => {
-                    self.heard = Some(Instant::now());
+                    self.received_at = Some(Instant::now());
                     self.inner.note(Seen::Ping);
                 }
                 Incoming::Close => {

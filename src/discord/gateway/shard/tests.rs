@@ -81,7 +81,7 @@ impl AllowanceSource for Rig {
     fn held(&self, _: StartsExhausted) {}
 }
 
-impl Hear for Rig {
+impl ConnectionObserver for Rig {
     fn up(&self, _: u32) {
         self.ups.fetch_add(1, Ordering::SeqCst);
     }

@@ -54,9 +54,9 @@ fn a_night_is_quiet_from_its_first_minute_to_before_its_last() {
         assert_eq!(day.covers(at(time)), covered, "{time}");
     }
     // Until the day's end.
-    let evening = Quiet::new("18:00", "24:00", "UTC", false).unwrap();
-    assert!(evening.covers(at("2026-11-21T23:59:59Z")));
-    assert!(!evening.covers(at("2026-11-22T00:00:00Z")));
+    let until_midnight = Quiet::new("18:00", "24:00", "UTC", false).unwrap();
+    assert!(until_midnight.covers(at("2026-11-21T23:59:59Z")));
+    assert!(!until_midnight.covers(at("2026-11-22T00:00:00Z")));
 }
 
 #[test]
