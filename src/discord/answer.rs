@@ -1,4 +1,7 @@
-//! Reads Discord's responses into one [`Verdict`], bounded and tolerant.
+//! Classifies Discord's response to a request as one [`Verdict`]. Bounded and tolerant.
+//!
+//! The type is in `src/outbox/verdict.rs`, because `outbox` decides by it and must not import `discord`; what follows from a verdict is in
+//! `src/outbox/settlement.rs`.
 
 use std::borrow::Cow;
 use std::hash::Hasher as _;
@@ -8,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::ask_error::AskError;
-use super::codes::{OLD_EDITS, RefusalCause, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, about, own};
+use super::refusal_cause::{OLD_EDITS, RefusalCause, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, about, own};
 use crate::ids::MessageId;
 use crate::outbox::{Claim, Lane, Obstacle, Place, RateHeaders, RateScope, Verdict};
 

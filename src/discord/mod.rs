@@ -8,11 +8,11 @@
 mod answer;
 mod ask_error;
 mod attempt;
-mod codes;
 pub mod files;
 pub mod gateway;
 mod message_body;
 pub mod record;
+mod refusal_cause;
 pub mod registration;
 pub mod rest;
 pub mod roles;

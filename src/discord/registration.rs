@@ -9,7 +9,7 @@ use serde_json::Value;
 use serenity::all::{CreateCommand, HttpError, LightMethod, Request, Route};
 
 use super::attempt::Attempt;
-use super::codes::{RefusalCause, about_code};
+use super::refusal_cause::{RefusalCause, about_code};
 use super::rest::{AskError, Rest, without_address};
 use crate::ids::GuildId;
 use crate::outbox::Obstacle;

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::answer::{header, judge, rate_headers, read, said, scope};
 pub use super::ask_error::AskError;
-use super::codes::{RefusalCause, about, own};
 use super::message_body::{Create, MessageBody};
+use super::refusal_cause::{RefusalCause, about, own};
 use super::thread_name::{ForumPost, neutral};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, MessageId};

@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::codes::HAS_THREAD;
+use super::refusal_cause::HAS_THREAD;
 use super::rest::{AskError, CLOCKS_DIFFER_MS, Rest, SendResult, same};
 use super::thread_name::{AUTO_ARCHIVE_MIN, lasting, name, neutral};
 use crate::ids::{ChannelId, MessageId};

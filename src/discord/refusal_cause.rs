@@ -1,4 +1,4 @@
-//! Discord's JSON error codes that decide about a message. Only Discord's own rejection of a body is final; after any other code the
+//! Finds the cause of a rejected request in Discord's JSON error codes. Only Discord's own rejection of a body is final; after any other code the
 //! message waits and is retried. Discord's reference: Opcodes and Status Codes, "JSON Error Codes".
 
 use serde_json::Value;
