@@ -12,7 +12,7 @@ use serenity::all::{
     EditInteractionResponse, EditMessage, InputTextStyle, MessageFlags, ModalInteraction,
 };
 
-use super::card_buttons::{button_of, list_of, offer};
+use super::button_rows::{button_of, list_of, offer};
 use super::context::{CommandContext, actor};
 use super::custom_id::CustomId;
 use super::errors::Error;

@@ -6,7 +6,7 @@ use serenity::all::{
     CreateInteractionResponseMessage, EditAttachments, EditInteractionResponse, Timestamp,
 };
 
-use super::card_buttons;
+use super::button_rows;
 use super::context::{CommandContext, Context};
 use super::errors::Error;
 use super::wording::counted;
@@ -109,7 +109,7 @@ pub(super) async fn show(ctx: Context<'_>, mut page: ReplyPage) -> Result<(), Er
 
 /// A message as channels show it, with its buttons, but without its pings.
 pub(super) async fn message(ctx: Context<'_>, message: &Message) -> Result<(), Error> {
-    let mut reply = private().components(card_buttons::rows(message));
+    let mut reply = private().components(button_rows::of_card(message));
     if let Some(content) = message.content.as_ref().filter(|_| message.roles.is_empty()) {
         reply = reply.content(text::cut(content, CONTENT));
     }

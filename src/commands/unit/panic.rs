@@ -8,7 +8,7 @@ use crate::commands::context::{CommandContext, Context, actor};
 use crate::commands::custom_id::CustomId;
 use crate::commands::errors::Error;
 use crate::commands::reply::{GREEN, RED, ReplyPage, YELLOW};
-use crate::commands::{autocomplete, cad_args, card_buttons, reply, waiting};
+use crate::commands::{autocomplete, button_rows, cad_args, reply, waiting};
 use crate::ids::{GuildId, ServerId, UserId};
 use crate::render::button::On;
 
@@ -62,7 +62,7 @@ pub(in crate::commands) async fn press(
                 Ok(cad_actions) if !on => cad_actions.own_left_911(&who, server).await,
                 _ => None,
             };
-            let rows = left.map(|subject| card_buttons::offer(On { server, subject })).into_iter().collect();
+            let rows = left.map(|subject| button_rows::offer(On { server, subject })).into_iter().collect();
             ReplyPage { rows, ..ReplyPage::new(if on { "Panic" } else { "Panic over" }, said, if on { RED } else { GREEN }) }
         }
         Err(refused) => ReplyPage::new(failed(&refused), refused.to_string(), YELLOW),

@@ -1,4 +1,4 @@
-//! The buttons and lists of cards, for replies to commands.
+//! Builds the rows of buttons and select menus in replies to commands: those of a card and of the forms behind them.
 
 use serenity::all::{
     ButtonStyle, CreateActionRow, CreateButton, CreateSelectMenu, CreateSelectMenuKind, CreateSelectMenuOption, ReactionType,
@@ -14,7 +14,7 @@ pub(super) fn offer(on: On) -> CreateActionRow {
 }
 
 /// The buttons of a card, as in its channel.
-pub(super) fn rows(card: &Message) -> Vec<CreateActionRow> {
+pub(super) fn of_card(card: &Message) -> Vec<CreateActionRow> {
     let on = |button: &Button| On::parse(&button.on).map(|on| button_of(button.verb, on));
     let buttons: Vec<CreateButton> = card.buttons.iter().filter_map(on).collect();
     if buttons.is_empty() { Vec::new() } else { vec![CreateActionRow::Buttons(buttons)] }
