@@ -3,7 +3,7 @@
 //! A **post** says what should be on Discord about one subject in one channel. Delivery closes the gap between the desired version
 //! and the delivered one, however they came to differ: ten edits are one request, a restart needs no replay.
 //!
-//! The state diagram of a post is in [`queue`].
+//! The states of a post and all transitions between them are in [`queue`], with the diagram.
 //!
 //! A create carries a nonce made of the post's id. `creating` is set in the same commit that claims the post and cleared when the
 //! result is known, so after a crash we know that a message may exist already: soon after, the nonce makes Discord return it;
@@ -19,6 +19,7 @@ mod limits;
 mod obstacle;
 mod place;
 pub mod queue;
+mod settlement;
 mod verdict;
 
 use crate::clock::UnixMs;
@@ -33,7 +34,8 @@ pub use limits::{DelayCause, Operation, PER_SECOND, RateHeaders, RateScope, Send
 pub use obstacle::Obstacle;
 pub use place::Place;
 pub use queue::{Claim, ClaimOutcome, ClaimRequest, Post, PostId, PostState, PostSubject, Queue, SettleOutcome, SubjectKey};
-pub use verdict::{Settlement, Verdict, settle};
+pub use settlement::{Settlement, settle};
+pub use verdict::Verdict;
 
 /// How long a nonce surely makes Discord return the message created earlier (ms). Discord says "a few minutes".
 pub const NONCE_TRUSTED_MS: i64 = 120_000;

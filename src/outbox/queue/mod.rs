@@ -1,4 +1,4 @@
-//! The queue: every post that may still change or be sent, what may be sent next, and what follows from Discord's response.
+//! The outbox queue: the state of every post that may still change or be sent, and every transition of it. Decides which post is sent next.
 //!
 //! Pure: no I/O, no SQL, no clock. After each call or several, the rows that changed are taken ([`Queue::changes`]); a claim must be on
 //! disk before it is sent. What could not be stored is undone ([`Queue::undo_to`]).
@@ -12,9 +12,9 @@
 //!
 //!  Delivered, Failed ── desire: another text · resend_board ──────────────────────────────▶ Waiting
 //!  Delivered ── show_again · what its text links to has appeared ─────────────────────────▶ Waiting
-//!  Parked ── the channel took a message · reopen ─────────────────────────────────────────▶ Waiting
+//!  Parked ── the channel accepted a message · reopen ─────────────────────────────────────▶ Waiting
 //!  InDoubt; Parked when it is tried again ── claim ───────────────────────────────────────▶ Claimed
-//!  Waiting ── prune: never shown for a day ───────────────────────────────────────────────▶ Failed
+//!  Waiting ── expire: never shown for a day ──────────────────────────────────────────────▶ Failed
 //!  Waiting ── its card is gone, with the thread that it was for ──────────────────────────▶ Delivered
 //!  Delivered, Failed ── prune, once closed and old ───────────────────────────────────────▶ no row
 //!  any ── forget_guild, forget_board ─────────────────────────────────────────────────────▶ no row
@@ -24,6 +24,16 @@
 //! ([`Queue::state`]). A claim of a batch also claims those of its posts that have nothing to show: they go back to what they were. A
 //! settlement that comes after its lease ran out begins from whatever the post is by then. Two facts outlive a state: a create in doubt
 //! ([`Post::creating_since`]) and an edit in doubt ([`Post::edit_in_doubt_since`]), which a claimed post may have, too.
+//!
+//! A state isn't stored but follows from a post's fields: [`Post::state`] in `post.rs`. The transitions are in these files, by the label of
+//! their arrow:
+//!
+//! - `desiring.rs`: desire
+//! - `claiming.rs`: claim
+//! - `settling.rs`: every result of a claimed request (Delivered, Over, Again, Park, Repost, Alone, Fail), and its effects on other posts
+//! - `obstacles.rs`: the channel accepted a message
+//! - `upkeep.rs`: release, reopen, expire, show_again, resend_board, forget_guild, forget_board
+//! - `eviction.rs`: prune ([`Queue::forget`]; the store chooses which)
 //!
 //! - A post that **waits** is one whose desired version is newer than the delivered one. It is not sent before [`Post::due_at`], nor before the
 //!   card that it answers, nor into a thread that has no card yet; a thread is closed when nothing else about its card waits.

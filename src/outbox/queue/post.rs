@@ -1,4 +1,5 @@
-//! One post, and claims of posts.
+//! The fields of a post, the state that follows from them, and claims of posts. Changes no post: the transitions are in the other files of this
+//! folder, which `mod.rs` lists.
 
 #[cfg(test)]
 use super::Queue;

@@ -1,4 +1,4 @@
-//! Applies the result of a request.
+//! Applies the result of a claimed request ([`Settlement`]): every transition out of Claimed.
 
 use super::{Claim, LATE_EDIT_MS, ParkedChannel, Post, PostId, Queue, SubjectKey};
 use crate::clock::UnixMs;
