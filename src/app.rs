@@ -26,7 +26,7 @@ use crate::discord::rest::{self, AskError, Me, Rest};
 use crate::event::Topic;
 use crate::http_server::{self, Bound, ServerLimits};
 use crate::ids::ServerId;
-use crate::intake::SharedWeight;
+use crate::intake_queue::SharedWeight;
 use crate::metrics::Metrics;
 use crate::ops::{self, Readiness, ReadyPart};
 use crate::send_scheduler::SendScheduler;

@@ -21,7 +21,7 @@ pub mod guild_access;
 pub mod http_server;
 pub mod ids;
 pub mod ingest;
-pub mod intake;
+pub mod intake_queue;
 pub mod json;
 pub mod metrics;
 pub mod ops;

@@ -16,7 +16,7 @@ use crate::clock::{Clock, UnixMs};
 use crate::discord::roles::Roles;
 use crate::ids::{CallId, CommunityId, GuildId, Ident, RoleId, ServerId, UserId};
 use crate::ingest::Request;
-use crate::intake::Intake;
+use crate::intake_queue::Intake;
 use crate::metrics::Metrics;
 use crate::refresh::RefreshRequests;
 use crate::send_scheduler::SendScheduler;

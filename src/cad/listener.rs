@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::event::{EnvelopeError, RawEvent, Source, envelope};
 use crate::http_server::{BodyProgress, Networks, Site, network};
 use crate::ids::{CommunityId, ServerId};
-use crate::intake::{Intake, IntakeError};
+use crate::intake_queue::{Intake, IntakeError};
 use crate::json::{Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
 use bodies::{Bodies, BodyReader, NoRoom};
@@ -393,7 +393,7 @@ mod tests {
         for (community, key) in keys {
             listener.admit(Credentials {
                 community: CommunityId::new(community),
-                intake: crate::intake::queue(&crate::intake::SharedWeight::default()).0,
+                intake: crate::intake_queue::channel(&crate::intake_queue::SharedWeight::default()).0,
                 key: SecretString::from(*key),
                 servers: vec![ServerId(1)],
             });

@@ -28,7 +28,7 @@ use super::key::Key;
 use crate::clock::Clock;
 use crate::event::{EnvelopeError, RawEvent, Source, envelope};
 use crate::ids::{CommunityId, ServerId};
-use crate::intake::Intake;
+use crate::intake_queue::Intake;
 use crate::json::{JsonReader, Secrets, Sent};
 use crate::metrics::{Metrics, Outcome};
 use crate::ops::{Readiness, ReadyPart};

@@ -7,7 +7,7 @@ use crate::cad::listener::Listener;
 use crate::clock::Clock;
 use crate::config::{CommunityCredentials, Sonoran};
 use crate::discord::rest::Rest;
-use crate::intake::SharedWeight;
+use crate::intake_queue::SharedWeight;
 use crate::metrics::Metrics;
 use crate::ops::Readiness;
 use crate::send_scheduler::SendScheduler;

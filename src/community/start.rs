@@ -20,7 +20,7 @@ use crate::config::{Negotiate, Reconcile, Sonoran};
 use crate::delivery::Trouble;
 use crate::discord::roles::Roles;
 use crate::ingest::{self, Ingest, Inputs};
-use crate::intake::{self, Intake};
+use crate::intake_queue::{self, Intake};
 use crate::ops::Readiness;
 use crate::refresh::{MAX_READS, Read, Reason, RefreshRequests, Trigger};
 use crate::tls;
@@ -54,7 +54,7 @@ pub async fn start(host: &Host, settings: Settings) -> anyhow::Result<Started> {
     let sonoran = &settings.sonoran;
     let (tasks, status, store) = (host.tasks.child(), host.status.of(&id), host.store.of(&id));
     let (requests, asked) = mpsc::channel(ingest::REQUESTS);
-    let (intake, queue) = intake::queue(&host.weight);
+    let (intake, queue) = intake_queue::channel(&host.weight);
     let (refresh, requested) = RefreshRequests::new();
     let (operations, suspended) = mpsc::channel(OPERATIONS);
     // One client for all: its budgets are those of the key.

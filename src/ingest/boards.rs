@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::UnixMs;
 use crate::ids::{BoardId, GuildId, ServerId};
-use crate::intake::IntakeError;
+use crate::intake_queue::IntakeError;
 use crate::outbox::{DesiredPost, Lane, Place, PostKey};
 use crate::render::{self, Labels, Message, Style};
 use crate::route::{Board, Threads};

@@ -1,12 +1,12 @@
-//! From one community's arrivals to posts: takes what waits in the intake queue, works it through the pure modules, and commits the outcome as
-//! one transaction.
+//! Processes one community's events: takes those that wait in the intake queue (`src/intake_queue.rs`), runs them through the pure modules, and
+//! commits the results as one transaction.
 //!
-//! Job: decode ▸ world ▸ routes ▸ render ▸ one [`Batch`]; answer the waiting sources once it is on disk; wake delivery. Never sends
+//! Job: decode ▸ drop copies ▸ world ▸ routes ▸ render ▸ one [`Batch`]; answer the waiting sources once it is on disk; wake delivery. Never sends
 //! requests to Discord or the CAD, never acknowledges an event before the commit. It alone changes the worlds; if a commit fails they are
 //! read back from disk, so that memory never says what the disk does not.
 //!
 //! ```text
-//! queue ─▶ up to 128 arrivals ─▶ copies? ─▶ decode ─▶ apply ┐
+//! queue ─▶ up to 128 arrivals ─▶ decode ─▶ copies? ─▶ apply ┐
 //! readings of the CAD ─────────────────────▶ reconcile ─────┼─▶ plan ─▶ Batch (with the boards that are due) ─▶ store ─▶ answers, wake
 //! routes, words, boards changed, nobody answers ─────────────┘
 //! requests of commands ─▶ tests, messages of the bot's own, boards, filters tried (`requests.rs`)
@@ -37,7 +37,7 @@ use crate::event::dedup::{Dedup, WITHIN_MS};
 use crate::event::own::is_own;
 use crate::event::{Envelope, Event, RawEvent, Source, decode};
 use crate::ids::{BoardId, ChannelId, CommunityId, GuildId, RouteId, ServerId};
-use crate::intake::{Arrival, IntakeError, Weight};
+use crate::intake_queue::{Arrival, IntakeError, Weight};
 use crate::metrics::{Metrics, Outcome};
 use crate::outbox::{ClaimOutcome, Lane, PostKey};
 use crate::refresh::{Outcome as Caught, Read, Reason, RefreshRequests};
@@ -70,7 +70,7 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 const HOLD: Duration = Duration::from_millis(25);
 /// At most so many of them wait, and so much of what the intake may hold in all.
 const MAX_HELD: usize = 1_024;
-const MAX_HELD_WEIGHT: usize = crate::intake::MAX_WEIGHT / 8;
+const MAX_HELD_WEIGHT: usize = crate::intake_queue::MAX_WEIGHT / 8;
 /// A hub event whose commit failed is tried again this often, a second apart: the hub cannot be asked to send it again.
 const HUB_TRIES: u32 = 30;
 

@@ -12,7 +12,7 @@ use super::{Ingest, facts, samples};
 use crate::event::envelope::open;
 use crate::event::{RawEvent, Source, Topic, decode};
 use crate::ids::{BoardId, ChannelId, GuildId, RouteId, ServerId};
-use crate::intake::IntakeError;
+use crate::intake_queue::IntakeError;
 use crate::metrics::Outcome;
 use crate::outbox::DesiredPost;
 use crate::render::Message;

@@ -10,7 +10,7 @@ use super::{Deps, Group, Ingest, TOGETHER, samples};
 use crate::clock::{Clock, UnixMs};
 use crate::event::{Envelope, RawEvent, Source, Topic, decode};
 use crate::ids::{CallId, ChannelId, CommunityId, GuildId, RoleId, RouteId, ServerId};
-use crate::intake::{Arrival, IntakeError};
+use crate::intake_queue::{Arrival, IntakeError};
 use crate::metrics::Metrics;
 use crate::outbox::{DesiredPost, Lane};
 use crate::render::Style;
@@ -167,7 +167,7 @@ async fn only_on_a_slow_disk_and_in_company_is_anybody_waited_for() {
     assert_eq!(expected(1_000, 4_000), (TOGETHER, 5), "never long, never for more than a commit takes");
 
     let mut real = Real::new().await;
-    let (intake, mut queue) = crate::intake::queue(&crate::intake::SharedWeight::default());
+    let (intake, mut queue) = crate::intake_queue::channel(&crate::intake_queue::SharedWeight::default());
     let raw = |ident| RawEvent { server: ServerId(1), source: Source::Http, received_at: UnixMs(0), envelope: panic_of(ident).into() };
     let mut gathered = async |answered, later: &[u64]| {
         real.ingest.last = Group { answered, at: Instant::now(), took: Duration::from_millis(16) };

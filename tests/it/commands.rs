@@ -33,7 +33,7 @@ use tenfour::discord::roles::Roles;
 use tenfour::event::Topic;
 use tenfour::ids::{CommunityId, GuildId, ServerId};
 use tenfour::ingest::{Deps, Ingest, Inputs};
-use tenfour::intake::{self, Intake, SharedWeight};
+use tenfour::intake_queue::{self, Intake, SharedWeight};
 use tenfour::metrics::Metrics;
 use tenfour::ops::{Readiness, ReadyPart};
 use tenfour::refresh::{Read, RefreshRequests};
@@ -163,7 +163,7 @@ async fn build(sim: DiscordSim, cad: CadSim, guild: String, channel: String, lob
     let (host, clock, tasks) = (HostStatus::default(), plan.clock.clone(), Tasks::default());
     let status = host.of(&community);
     let scheduler = SendScheduler::new(clock.clone(), 0);
-    let (intake, queue) = intake::queue(&SharedWeight::default());
+    let (intake, queue) = intake_queue::channel(&SharedWeight::default());
     let (requests, asked) = mpsc::channel(8);
     let requests = if plan.deaf { mpsc::channel(8).0 } else { requests };
     let deps = Deps {

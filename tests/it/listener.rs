@@ -12,7 +12,7 @@ use tenfour::clock::{Clock, UnixMs};
 use tenfour::event::{RawEvent, Source};
 use tenfour::http_server::{self, ConnectionLimiter, ServerLimits};
 use tenfour::ids::{CommunityId, ServerId};
-use tenfour::intake::{self, Arrival, IntakeError, SharedWeight};
+use tenfour::intake_queue::{self, Arrival, IntakeError, SharedWeight};
 use tenfour::metrics::Metrics;
 use tenfour::telemetry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,7 +42,7 @@ impl Server {
         let metrics = Metrics::new(&[ServerId(1)], &[]);
         let listener = Listener::new(metrics.clone(), Clock::manual(NOW));
         // Which of them an event belongs to is seen by its server.
-        let (intake, arrivals) = intake::queue(&SharedWeight::default());
+        let (intake, arrivals) = intake_queue::channel(&SharedWeight::default());
         for (community, key, servers) in [("first", KEY, vec![1, 2]), ("second", "other-key", vec![7])] {
             let (key, servers) = (SecretString::from(key), servers.into_iter().map(ServerId).collect());
             listener.admit(Credentials { community: CommunityId::new(community), intake: intake.clone(), key, servers });

@@ -17,7 +17,7 @@ use tenfour::event::{RawEvent, Source, Topic, envelope};
 use tenfour::guild_access::How;
 use tenfour::ids::{ChannelId, CommunityId, GuildId, RoleId, ServerId, UserId};
 use tenfour::ingest::{Deps, Ingest};
-use tenfour::intake::Arrival;
+use tenfour::intake_queue::Arrival;
 use tenfour::metrics::Metrics;
 use tenfour::outbox::ClaimRequest;
 use tenfour::refresh::{Read, Reason, RefreshRequests};

@@ -1,5 +1,5 @@
-//! The bounded queue between one community's sources (hub sessions, HTTP listener) and its `ingest`. Each arrival has a way to learn that it is
-//! committed. A source never waits for anything else.
+//! The bounded queue in which one community's events wait between the sources (hub sessions, HTTP listener) and `ingest`, which processes
+//! them. A source can wait for its event to be committed, and never waits for anything else.
 //!
 //! Memory is bounded for each community and for all of them together, and each has some that no other can take: however many events others
 //! send, a usual one finds room.
@@ -81,7 +81,7 @@ pub struct Intake {
 
 /// Creates a community's queue: the sources' side and ingest's side.
 #[must_use]
-pub fn queue(shared: &SharedWeight) -> (Intake, mpsc::Receiver<Arrival>) {
+pub fn channel(shared: &SharedWeight) -> (Intake, mpsc::Receiver<Arrival>) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
     let (reserved, own) = (Arc::new(Semaphore::new(RESERVED_WEIGHT)), Arc::new(Semaphore::new(MAX_COMMUNITY_WEIGHT)));
     (Intake { arrivals: sender, reserved, own, shared: Arc::clone(&shared.0) }, receiver)
@@ -155,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn events_are_charged_for_what_they_take_as_built_and_give_it_back() {
         assert!(weight(&event(swollen())) as usize >= 10_000 * size_of::<Value>() * 2, "{}", weight(&event(swollen())));
-        let (intake, mut arrivals) = queue(&SharedWeight::default());
+        let (intake, mut arrivals) = channel(&SharedWeight::default());
         let mut waiting = Vec::new();
         loop {
             let mut handed = Box::pin(intake.hand_over(event(swollen())));
@@ -166,7 +166,7 @@ mod tests {
             }
         }
         assert!(waiting.len() < 40, "{} events of more than a megabyte wait", waiting.len());
-        // One more sender over HTTP is told at once; usual events have no room either while these are there.
+        // One more sender over HTTP gets an answer at once; usual events have no room either while these are there.
         assert_eq!(intake.commit(event(swollen())).await, Err(IntakeError::Unavailable));
         while let Ok(arrival) = arrivals.try_recv() {
             drop(arrival);
@@ -176,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_that_takes_all_there_is_comes_in_by_itself() {
-        let (intake, mut arrivals) = queue(&SharedWeight::default());
+        let (intake, mut arrivals) = channel(&SharedWeight::default());
         let huge = || event(json!("x".repeat(MAX_WEIGHT + 1)));
         intake.hand_over(huge()).await.unwrap();
         assert_eq!(intake.commit(event(swollen())).await, Err(IntakeError::Unavailable));
@@ -187,11 +187,11 @@ mod tests {
     #[tokio::test]
     async fn however_much_others_send_a_usual_event_finds_room() {
         let shared = SharedWeight::default();
-        let floods: Vec<_> = (0..3).map(|_| queue(&shared)).collect();
+        let floods: Vec<_> = (0..3).map(|_| channel(&shared)).collect();
         for (intake, _arrivals) in &floods {
             while futures_util::future::poll_immediate(Box::pin(intake.hand_over(event(swollen())))).await.is_some() {}
         }
-        let (calm, mut arrivals) = queue(&shared);
+        let (calm, mut arrivals) = channel(&shared);
         assert_eq!(calm.commit(event(swollen())).await, Err(IntakeError::Unavailable), "nothing is left of what all share");
         let mut panic = Box::pin(calm.commit(event(json!({ "unit": { "id": 7, "isPanic": true } }))));
         assert!(futures_util::future::poll_immediate(&mut panic).await.is_none(), "it waits for its commit, not for room");
