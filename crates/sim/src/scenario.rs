@@ -10,6 +10,7 @@
 
 mod cast;
 mod in_game;
+mod incident;
 mod stage;
 
 use std::time::Duration;
@@ -18,7 +19,8 @@ use fastrand::Rng;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use self::cast::{BOLOS, CASES, CAST, Case, PLACES, Place, page};
+use self::cast::{BOLOS, CASES, CAST, Case, page};
+use self::incident::Incident;
 use self::stage::{Stage, bolo_record};
 use super::cad::{CadSim, RecordChange, Seen};
 
@@ -331,28 +333,7 @@ async fn until_read(cad: &CadSim) {
     tokio::time::timeout(READING, wait).await.ok();
 }
 
-/// One incident from the 911 to the close, a step at a time.
-struct Incident {
-    case: &'static Case,
-    place: &'static Place,
-    step: u8,
-    emergency: i64,
-    call: i64,
-    crew: Vec<i64>,
-    /// Somebody in the game responds before the dispatcher.
-    in_game: bool,
-}
-
 impl Incident {
-    /// The step that closes the call.
-    const BEFORE_CLOSE: u8 = 9;
-
-    fn new(rng: &mut Rng) -> Self {
-        let case = CASES.get(rng.usize(..CASES.len())).unwrap_or(&CASES[0]);
-        let place = PLACES.get(rng.usize(..PLACES.len())).unwrap_or(&PLACES[0]);
-        Self { case, place, step: 0, emergency: 0, call: 0, crew: Vec::new(), in_game: false }
-    }
-
     /// Takes the next step; false if it was the last one, or somebody else ended the incident.
     fn go_on(&mut self, stage: &mut Stage<'_>) -> bool {
         let (cad, server) = (stage.cad, stage.server);

@@ -1,4 +1,4 @@
-//! Files in `src` don't import each other in a circle, so each can be read, tested, and moved after the files that it needs.
+//! Files in `src` and in each crate of ours don't import each other in a circle, so each can be read, tested, and moved after the files that it needs.
 //!
 //! A file imports the files that define the names in its paths: in `use`, in the code, and in the `subcommands` of a command. Re-exports are
 //! followed to the definition, and neither `mod` nor `pub use` is an import by itself: a folder's `mod.rs` may list what its files offer.
@@ -28,7 +28,7 @@ struct File {
     paths: Vec<Vec<String>>,
 }
 
-/// Every file by its module path, such as `cad/rest/error`.
+/// Every file by its module path, such as `cad/rest/error` or `crates/sim/cad/hub`.
 struct Files(BTreeMap<String, File>);
 
 fn is_name(c: char) -> bool {
@@ -138,12 +138,17 @@ impl File {
     }
 }
 
+/// What `crate` stands for in a file: `crates/sim` in `crates/sim/cad/hub`, nothing in the bot.
+fn own_crate(module: &str) -> Vec<String> {
+    let length = if module.starts_with("crates/") { 2 } else { 0 };
+    module.split('/').take(length).map(str::to_owned).collect()
+}
+
 impl Files {
     fn read(sources: &BTreeMap<String, String>) -> Self {
         let mut files = BTreeMap::new();
         let mut tests = BTreeSet::new();
-        for (file, source) in sources.iter().filter(|(file, _)| file.starts_with("src/") && *file != "src/lib.rs" && *file != "src/main.rs")
-        {
+        for (file, source) in sources.iter().filter(|(file, _)| *file != "src/lib.rs" && *file != "src/main.rs") {
             let name = module_path(file);
             let (_, own) = without_tests(&code_only(source));
             tests.extend(own.into_iter().map(|test| format!("{name}/{test}")));
@@ -160,7 +165,7 @@ impl Files {
         let (first, rest) = path.split_first()?;
         let here: Vec<String> = from.split('/').map(str::to_owned).collect();
         let absolute: Vec<String> = match first.as_str() {
-            "crate" => rest.to_vec(),
+            "crate" => own_crate(from).into_iter().chain(rest.iter().cloned()).collect(),
             "self" => here.into_iter().chain(rest.iter().cloned()).collect(),
             "super" => {
                 let up = path.iter().take_while(|part| *part == "super").count();

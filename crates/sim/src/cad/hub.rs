@@ -30,7 +30,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::fault::{NegotiateFault, Silence};
 use super::record::{self, Incoming, Splitter};
-use super::{Inner, Seen, random_hex, shortened};
+use super::seen::Seen;
+use super::session::{Out, Session, Token};
+use super::shared::Inner;
+use super::values::{random_hex, shortened};
 
 /// Messages waiting for one session; when full, the session is cut as too slow.
 const QUEUE: usize = 16_384;
@@ -40,43 +43,6 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Maximum unclaimed tokens.
 const MAX_TOKENS: usize = 1_024;
-
-/// What the rest of the simulator knows about a WebSocket.
-pub(super) struct Session {
-    /// Set by a successful authentication that named a server.
-    pub(super) server: Option<i64>,
-    /// Order of authentication; larger is newer.
-    pub(super) order: u64,
-    pub(super) cut: CancellationToken,
-    queue: mpsc::Sender<Out>,
-}
-
-impl Session {
-    /// Queues something to send. A full queue cuts the session: an event is never dropped silently from the middle.
-    pub(super) fn send(&self, out: Out) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send(out) {
-            self.cut.cancel();
-        }
-    }
-}
-
-/// What can be sent to a session.
-pub(super) enum Out {
-    /// Text, unchanged.
-    Text(String),
-    Binary(Vec<u8>),
-    /// Text, then a WebSocket close.
-    Last(String),
-    /// Text, then the connection is dropped.
-    Half(String),
-}
-
-/// A connection token between negotiate and the end of its connection.
-pub(super) struct Token {
-    created: Instant,
-    claimed: bool,
-    cookie: Option<String>,
-}
 
 /// `POST /apiWsHub/negotiate`.
 pub(super) async fn negotiate(State(inner): State<Arc<Inner>>, request: Request) -> Response {

@@ -8,47 +8,14 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::fault::PushTrouble;
-use super::hub::{Out, Session};
-use super::{CadSim, Inner, PayloadAs, Recipient, Seen, Shared, random_hex, record};
-
-/// HTTP pushes waiting per server; more are lost, as with a CAD that doesn't retry.
-const QUEUE: usize = 1_024;
-
-/// Where an event went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pushed {
-    /// Number of hub sessions that got it.
-    pub hub: usize,
-    /// Whether it went to the HTTP destination.
-    pub http: bool,
-}
-
-impl Pushed {
-    /// Whether nobody got it.
-    #[must_use]
-    pub fn lost(self) -> bool {
-        self.hub == 0 && !self.http
-    }
-}
-
-/// The HTTP pushes of one server, kept in order by one task.
-pub(super) struct Outbox {
-    queue: mpsc::Sender<HttpPush>,
-}
-
-#[derive(Clone)]
-pub(super) struct HttpPush {
-    kind: String,
-    url: String,
-    body: String,
-}
-
-impl Outbox {
-    pub(super) fn new() -> (Self, mpsc::Receiver<HttpPush>) {
-        let (queue, pushes) = mpsc::channel(QUEUE);
-        (Self { queue }, pushes)
-    }
-}
+use super::handle::CadSim;
+use super::options::{PayloadAs, Recipient};
+use super::outbox::HttpPush;
+use super::record;
+use super::seen::{Pushed, Seen};
+use super::session::{Out, Session};
+use super::shared::{Inner, Shared};
+use super::values::random_hex;
 
 /// Posts one server's events, one after the other, once each.
 pub(super) async fn drain(inner: Arc<Inner>, server: i64, mut pushes: mpsc::Receiver<HttpPush>) {

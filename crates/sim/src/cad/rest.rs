@@ -4,6 +4,7 @@
 //! request ─▶ fault? ─▶ route (404) ─▶ key (401) ─▶ limit (429) ─▶ server (404) ─▶ body (400) ─▶ answer
 //! ```
 
+mod answer;
 mod calls;
 mod lookups;
 mod op;
@@ -21,9 +22,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::fault::RestTrouble;
+use super::seen::Seen;
+use super::shared::{Inner, Shared, Window};
 use super::state::{Object, Server, ints, object};
+use super::values::{iso_now, random_hex, shortened};
 use super::verbs::set_units;
-use super::{Inner, Seen, Shared, iso_now, random_hex, shortened};
+use answer::{Answer, Events, Refused, page_of, query_flag};
 use calls::{calls, create_911, create_dispatch, dispatch_fields};
 use op::Op;
 use people::units_of;
@@ -36,17 +40,6 @@ const BODY_LIMIT: usize = 256 * 1024;
 const BODY_LOGGED: usize = 8 * 1024;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// Requests to one endpoint in the current minute.
-pub(super) struct Window {
-    start: Instant,
-    count: u32,
-}
-
-/// A refusal: status, and `detail` of the problem document.
-struct Refused(u16, &'static str);
-
-type Answer = Result<(u16, Value), Refused>;
 
 /// Everything except the hub.
 pub(super) async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> Response {
@@ -195,8 +188,6 @@ fn answer(inner: &Arc<Inner>, shared: &mut Shared, op: Op<'_>, asked: &Asked<'_>
 
 const NO_JSON: Refused = Refused(400, "The request body is not valid JSON.");
 
-type Events = Vec<(&'static str, Value)>;
-
 fn on_server(
     state: &mut Server,
     people: &People<'_>,
@@ -332,23 +323,6 @@ fn status_name(status: i64) -> String {
         100 => "OFFLINE".to_owned(),
         other => other.to_string(),
     }
-}
-
-fn page_of<'a>(items: impl Iterator<Item = &'a Object>, query: &str, limit: &str, offset: &str, default: usize) -> Vec<&'a Object> {
-    let number = |name: &str| query_number(query, name).and_then(|n| usize::try_from(n).ok());
-    items.skip(number(offset).unwrap_or(0)).take(number(limit).unwrap_or(default).min(100)).collect()
-}
-
-fn query_text(query: &str, name: &str) -> Option<String> {
-    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-fn query_number(query: &str, name: &str) -> Option<i64> {
-    query_text(query, name)?.parse().ok()
-}
-
-fn query_flag(query: &str, name: &str, default: bool) -> bool {
-    query_text(query, name).map_or(default, |text| text.eq_ignore_ascii_case("true"))
 }
 
 fn json_response(status: u16, kind: &'static str, value: &Value) -> Response {

@@ -11,7 +11,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::fault::Silence;
-use super::{Inner, hub, rest};
+use super::shared::Inner;
+use super::{hub, rest};
 
 pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
     let router = Router::new()

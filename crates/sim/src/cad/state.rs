@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::HttpDestination;
+use super::options::HttpDestination;
 
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;

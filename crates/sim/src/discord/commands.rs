@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::rest::{Answer, ApiError};
-use super::state::{Id, State, list, text};
+use super::answer::{Answer, ApiError};
+use super::model::Id;
+use super::state::State;
 use super::validate::{Problems, units};
+use super::values::{list, text};
 
 /// Limit on chat-input commands per application and place.
 const MAX_COMMANDS: usize = 100;

@@ -19,9 +19,11 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
-use super::Core;
+use super::model::{Out, Session};
 use super::rest::application_flags;
-use super::state::{Out, Session, State, text};
+use super::shared::Core;
+use super::state::State;
+use super::values::text;
 
 /// Events waiting for a slow connection before it is dropped.
 const QUEUE: usize = 4_096;
@@ -263,7 +265,7 @@ fn ready(state: &mut State, session: &str, shard: (u64, u64)) {
     });
     state.push(session, "READY", &data);
     // Without the GUILDS intent no guild is ever sent.
-    if state.sessions.get(session).is_some_and(|s| s.intents & super::state::intent::GUILDS != 0) {
+    if state.sessions.get(session).is_some_and(|s| s.intents & super::model::intent::GUILDS != 0) {
         for guild in mine {
             let data = state.guilds.get(&guild).map(|g| state.guild_create_json(g)).unwrap_or_default();
             state.push(session, "GUILD_CREATE", &data);

@@ -8,41 +8,12 @@
 
 use serde_json::{Value, json};
 
+use super::answer::{Answer, ApiError, id};
 use super::body::{Body, query};
 use super::messages::{self, EPHEMERAL, LOADING, Origin};
-use super::rest::{Answer, ApiError, id, message_value};
-use super::state::{Id, State};
+use super::model::{Id, kind};
+use super::state::State;
 use super::validate;
-
-/// Kinds of interaction, by Discord's numbers.
-pub(super) mod kind {
-    pub(in super::super) const COMMAND: u64 = 2;
-    pub(in super::super) const COMPONENT: u64 = 3;
-    pub(in super::super) const AUTOCOMPLETE: u64 = 4;
-    pub(in super::super) const MODAL: u64 = 5;
-}
-
-/// One interaction and its state.
-pub(super) struct Interaction {
-    pub(super) id: Id,
-    pub(super) token: String,
-    pub(super) kind: u64,
-    pub(super) channel: Id,
-    pub(super) user: Id,
-    pub(super) created_ms: i64,
-    /// Shown in the replies' `interaction_metadata`.
-    pub(super) metadata: Value,
-    /// The message whose component was used.
-    pub(super) source: Option<Id>,
-    /// The type of the first callback.
-    pub(super) acknowledged: Option<u64>,
-    /// The message that `@original` means.
-    pub(super) original: Option<Id>,
-    /// What the person saw, in order: messages, modals, choices.
-    pub(super) visible: Vec<Value>,
-    /// The modal that was opened.
-    pub(super) modal: Option<Value>,
-}
 
 /// Serves `POST /interactions/{id}/{token}/callback`.
 pub(super) fn callback(state: &mut State, segment: &str, token: &str, search: &str, body: Body) -> Result<Answer, ApiError> {
@@ -117,7 +88,7 @@ pub(super) fn callback(state: &mut State, segment: &str, token: &str, search: &s
     }
     let mut resource = json!({"type": kind});
     if let (Some(map), Some(made)) = (resource.as_object_mut(), made) {
-        map.insert("message".into(), message_value(state, made));
+        map.insert("message".into(), state.message_value(made));
     }
     Ok(Answer::ok(json!({
         "interaction": {"id": which.to_string(), "type": from, "response_message_id": made.map(|m| m.to_string())}, "resource": resource
@@ -186,7 +157,7 @@ pub(super) fn webhook(state: &mut State, method: &str, app: &str, token: &str, r
                 }
                 None => reply(state, which, body, false)?,
             };
-            Ok(Answer::ok(message_value(state, made)))
+            Ok(Answer::ok(state.message_value(made)))
         }
         (_, ["messages", message]) => {
             let message = if *message == "@original" { original } else { Some(id(message)?) };
@@ -195,11 +166,11 @@ pub(super) fn webhook(state: &mut State, method: &str, app: &str, token: &str, r
             let mine = |m: &Id| state.messages.contains_key(m) && (original == Some(*m) || made_by(m) == Some(which));
             let Some(message) = message.filter(mine) else { return Err(ApiError::unknown_message()) };
             match method {
-                "GET" => Ok(Answer::ok(message_value(state, message))),
+                "GET" => Ok(Answer::ok(state.message_value(message))),
                 "PATCH" => {
                     messages::edit(state, message, body)?;
                     shown(state, which, message, true);
-                    Ok(Answer::ok(message_value(state, message)))
+                    Ok(Answer::ok(state.message_value(message)))
                 }
                 "DELETE" => {
                     messages::delete(state, message);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Bucket, DiscordOptions, RateLimits};
+use super::options::{Bucket, DiscordOptions, RateLimits};
 
 /// Buckets kept; beyond it, expired ones are dropped.
 const MAX_BUCKETS: usize = 4_096;

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::state::{Id, list};
+use super::model::Id;
+use super::values::list;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {

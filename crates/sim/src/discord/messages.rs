@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::answer::ApiError;
 use super::body::{Body, Upload};
 use super::mentions::{self, Found};
+use super::model::{Channel, Id, Message, intent};
 use super::permissions::MENTION_EVERYONE;
-use super::rest::ApiError;
-use super::state::{Channel, Id, Message, State, intent, list, text, timestamp};
+use super::state::State;
 use super::validate;
+use super::values::{list, text, timestamp};
 
 /// No link previews.
 const SUPPRESS_EMBEDS: u64 = 1 << 2;
@@ -139,7 +141,7 @@ fn announce(state: &mut State, message: Message) {
         if let Some(Value::Object(thread)) = &mut channel.thread {
             thread.insert("archived".into(), json!(false));
         }
-        opened = archived.then(|| super::state::page_channel(channel));
+        opened = archived.then(|| super::model::page_channel(channel));
         channel.guild
     });
     if let Some(page) = opened {
@@ -259,7 +261,7 @@ pub(super) fn open_thread(state: &mut State, parent: Id, id: Id, kind: u8, body:
         flags: 0,
         sent: 0,
     };
-    let (guild, value, page) = (thread.guild, state.channel_json(&thread), super::state::page_channel(&thread));
+    let (guild, value, page) = (thread.guild, state.channel_json(&thread), super::model::page_channel(&thread));
     state.channels.insert(id, thread);
     if let Some(message) = state.messages.get_mut(&id) {
         let flags = message.value.get("flags").and_then(Value::as_u64).unwrap_or(0) | HAS_THREAD;

@@ -5,12 +5,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
-use super::DiscordSim;
 use super::commands::lookup;
-use super::interaction::{Interaction, kind};
+use super::handle::DiscordSim;
+use super::model::{Id, Interaction, intent, kind};
 use super::permissions::{self, ADMINISTRATOR};
-use super::state::{Id, State, intent, list, text};
+use super::state::State;
 use super::validate::units;
+use super::values::{list, text};
 
 /// An interaction that was sent to the bot.
 #[derive(Clone, Debug)]
@@ -385,7 +386,7 @@ impl Resolved {
         let wanted = typed.parse::<Id>().ok();
         let guild = state.guilds.get(&actor.guild)?;
         if of_kind == 7 {
-            let fits = |c: &&super::state::Channel| {
+            let fits = |c: &&super::model::Channel| {
                 c.guild == actor.guild
                     && (Some(c.id) == wanted || c.name == typed)
                     && (channel_types.is_empty() || channel_types.contains(&json!(c.kind)))

@@ -1,6 +1,6 @@
 //! Computes who may do what where, by Discord's documented algorithm.
 
-use super::state::{Channel, Guild, Id};
+use super::model::{Channel, Guild, Id};
 
 pub(super) const ADMINISTRATOR: u64 = 1 << 3;
 pub(super) const MANAGE_CHANNELS: u64 = 1 << 4;

@@ -2,82 +2,17 @@
 
 use serde_json::{Value, json};
 
+use super::answer::{Answer, ApiError, id};
 use super::body::{Body, query};
+use super::model::{Id, REQUIRE_TAG, intent};
 use super::permissions::{
     ADD_REACTIONS, ATTACH_FILES, CREATE_PUBLIC_THREADS, EMBED_LINKS, MANAGE_CHANNELS, MANAGE_MESSAGES, MANAGE_THREADS,
     READ_MESSAGE_HISTORY, SEND_MESSAGES, SEND_MESSAGES_IN_THREADS, VIEW_CHANNEL,
 };
-use super::state::{Id, REQUIRE_TAG, State, intent, list, text};
+use super::state::State;
 use super::validate::Problems;
+use super::values::{list, text};
 use super::{commands, interaction, messages};
-
-/// A successful answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    /// `None` for 204.
-    pub(super) body: Option<Value>,
-}
-
-impl Answer {
-    pub(super) fn ok(body: Value) -> Self {
-        Self { status: 200, body: Some(body) }
-    }
-
-    pub(super) fn none() -> Self {
-        Self { status: 204, body: None }
-    }
-}
-
-/// An error in Discord's format.
-#[derive(Debug)]
-pub(super) struct ApiError {
-    pub(super) status: u16,
-    code: u32,
-    message: String,
-    errors: Option<Value>,
-}
-
-impl ApiError {
-    pub(super) fn new(status: u16, code: u32, message: &str) -> Self {
-        Self { status, code, message: message.to_owned(), errors: None }
-    }
-
-    pub(super) fn form(problems: Problems) -> Self {
-        Self { status: 400, code: 50035, message: "Invalid Form Body".to_owned(), errors: Some(problems.into_value()) }
-    }
-
-    pub(super) fn unknown_message() -> Self {
-        Self::new(404, 10008, "Unknown Message")
-    }
-
-    pub(super) fn empty_message() -> Self {
-        Self::new(400, 50006, "Cannot send an empty message")
-    }
-
-    pub(super) fn method() -> Self {
-        Self::new(405, 0, "405: Method Not Allowed")
-    }
-
-    fn not_found() -> Self {
-        Self::new(404, 0, "404: Not Found")
-    }
-
-    fn missing_access() -> Self {
-        Self::new(403, 50001, "Missing Access")
-    }
-
-    fn missing_permissions() -> Self {
-        Self::new(403, 50013, "Missing Permissions")
-    }
-
-    pub(super) fn into_value(self) -> Value {
-        let mut value = json!({"message": self.message, "code": self.code});
-        if let (Some(map), Some(errors)) = (value.as_object_mut(), self.errors) {
-            map.insert("errors".into(), errors);
-        }
-        value
-    }
-}
 
 /// Whether a route needs the bot's token: interaction tokens are their own proof, and `/gateway` is public.
 pub(super) fn needs_token(parts: &[&str]) -> bool {
@@ -149,15 +84,6 @@ pub(super) fn route(state: &mut State, method: &str, parts: &[&str], search: &st
 
 fn gateway_url(state: &State) -> String {
     state.gateway_elsewhere.clone().unwrap_or_else(|| format!("{}/gateway-ws", state.base.replacen("http://", "ws://", 1)))
-}
-
-/// A path segment as a snowflake.
-pub(super) fn id(segment: &str) -> Result<Id, ApiError> {
-    segment.parse().map_err(|_| {
-        let mut problems = Problems::default();
-        problems.add("id", "NUMBER_TYPE_COERCE", format!("Value \"{segment}\" is not snowflake."));
-        ApiError::form(problems)
-    })
 }
 
 fn own_application(state: &State, app: &str) -> Result<(), ApiError> {
@@ -239,7 +165,7 @@ fn channels(state: &mut State, method: &str, channel: Id, rest: &[&str], search:
         ("GET", []) => Ok(Answer::ok(state.channels.get(&channel).map(|c| state.channel_json(c)).unwrap_or_default())),
         ("PATCH", []) => patch_channel(state, channel, &body.json),
         ("DELETE", []) => {
-            let thread = state.channels.get(&channel).is_some_and(super::state::Channel::is_thread);
+            let thread = state.channels.get(&channel).is_some_and(super::model::Channel::is_thread);
             need(state, channel, if thread { MANAGE_THREADS } else { MANAGE_CHANNELS })?;
             let value = state.channels.get(&channel).map(|c| state.channel_json(c)).unwrap_or_default();
             remove_channel(state, channel);
@@ -248,7 +174,7 @@ fn channels(state: &mut State, method: &str, channel: Id, rest: &[&str], search:
         ("POST", ["messages"]) => {
             may_write(state, channel, &body)?;
             let id = messages::create(state, channel, state.bot, body, messages::Origin::default())?;
-            Ok(Answer::ok(message_value(state, id)))
+            Ok(Answer::ok(state.message_value(id)))
         }
         ("GET", ["messages"]) => history(state, channel, search),
         ("POST", ["threads"]) => thread_without_message(state, channel, body),
@@ -263,11 +189,6 @@ fn channels(state: &mut State, method: &str, channel: Id, rest: &[&str], search:
         }
         _ => Err(ApiError::not_found()),
     }
-}
-
-/// A message as REST returns it.
-pub(super) fn message_value(state: &State, id: Id) -> Value {
-    state.messages.get(&id).map(|m| m.value.clone()).unwrap_or_default()
 }
 
 fn may_write(state: &State, channel: Id, body: &Body) -> Result<(), ApiError> {
@@ -303,7 +224,7 @@ fn one_message(state: &mut State, method: &str, channel: Id, message: Id, rest: 
     match (method, rest) {
         ("GET", []) => {
             need(state, channel, READ_MESSAGE_HISTORY)?;
-            Ok(Answer::ok(message_value(state, message)))
+            Ok(Answer::ok(state.message_value(message)))
         }
         ("PATCH", []) => {
             if !own {
@@ -316,7 +237,7 @@ fn one_message(state: &mut State, method: &str, channel: Id, message: Id, rest: 
                 return Err(ApiError::new(429, 30046, "Maximum number of edits to messages older than 1 hour reached. Try again later."));
             }
             messages::edit(state, message, body)?;
-            Ok(Answer::ok(message_value(state, message)))
+            Ok(Answer::ok(state.message_value(message)))
         }
         ("DELETE", []) => {
             if !own {
@@ -357,7 +278,7 @@ fn one_message(state: &mut State, method: &str, channel: Id, message: Id, rest: 
                 map.insert("flags".into(), json!(flags | 1));
             }
             messages::updated(state, message);
-            Ok(Answer::ok(message_value(state, message)))
+            Ok(Answer::ok(state.message_value(message)))
         }
         ("PUT", ["reactions", emoji, "@me"]) => react(state, channel, message, emoji),
         _ => Err(ApiError::not_found()),
@@ -384,7 +305,7 @@ fn react(state: &mut State, channel: Id, message: Id, emoji: &str) -> Result<Ans
             map.insert("reactions".into(), json!(reactions));
         }
         // People see it; the bot hasn't asked for reaction events.
-        let shown = message_value(state, message);
+        let shown = state.message_value(message);
         state.publish(json!({"type": "MESSAGE_UPDATE", "channel_id": channel.to_string(), "message": shown}));
     }
     Ok(Answer::none())
@@ -466,7 +387,7 @@ fn thread_without_message(state: &mut State, channel: Id, body: Body) -> Result<
     let origin = messages::Origin { id: Some(thread), ..messages::Origin::default() };
     let message = messages::create(state, thread, state.bot, Body { json: first.clone(), files: body.files }, origin)?;
     if let Some(map) = made.as_object_mut() {
-        map.insert("message".into(), message_value(state, message));
+        map.insert("message".into(), state.message_value(message));
     }
     Ok(Answer { status: 201, body: Some(made) })
 }
@@ -500,7 +421,7 @@ fn history(state: &State, channel: Id, search: &str) -> Result<Answer, ApiError>
     } else {
         here.iter().rev().take(limit).copied().collect()
     };
-    Ok(Answer::ok(json!(chosen.into_iter().map(|m| message_value(state, m)).collect::<Vec<_>>())))
+    Ok(Answer::ok(json!(chosen.into_iter().map(|m| state.message_value(m)).collect::<Vec<_>>())))
 }
 
 /// Archives, locks, renames or re-tags a thread; renames another channel or changes its topic.
@@ -545,11 +466,11 @@ fn patch_channel(state: &mut State, channel: Id, body: &Value) -> Result<Answer,
             }
         }
         if body.get("archived").is_some() {
-            thread.insert("archive_timestamp".into(), json!(super::state::timestamp(now)));
+            thread.insert("archive_timestamp".into(), json!(super::values::timestamp(now)));
         }
     }
     let (guild, thread) = (place.guild, place.is_thread());
-    let page = super::state::page_channel(place);
+    let page = super::model::page_channel(place);
     let value = state.channels.get(&channel).map(|c| state.channel_json(c)).unwrap_or_default();
     state.dispatch(if thread { "THREAD_UPDATE" } else { "CHANNEL_UPDATE" }, guild, intent::GUILDS, &value);
     state.publish(json!({"type": "CHANNEL_UPDATE", "channel": page}));

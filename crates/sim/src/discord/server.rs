@@ -17,13 +17,14 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::answer::ApiError;
 use super::body::{self, Body};
 use super::fault::Action;
 use super::limits::too_many;
-use super::rest::{self, ApiError};
+use super::model::Arrival;
+use super::shared::Core;
 use super::state::State;
-use super::watch::Arrival;
-use super::{Core, gateway, messages};
+use super::{gateway, messages, rest};
 
 /// Largest request body, in bytes: ten uploads would be more, but our bot doesn't send them.
 const MAX_BODY: usize = 26 * 1024 * 1024;

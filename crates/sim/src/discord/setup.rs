@@ -5,11 +5,14 @@
 use serde_json::{Value, json};
 
 use super::fault::{Action, Noise};
+use super::handle::DiscordSim;
 use super::limits::{Limits, Scope};
 use super::messages::{self, Origin};
+use super::model::{Channel, Guild, Id, Member, Out, Overwrite, REQUIRE_TAG, Role, User, intent, page_channel};
+use super::options::{Bucket, RateLimits};
 use super::permissions::EVERYONE;
-use super::state::{Channel, Guild, Id, Member, Out, Overwrite, REQUIRE_TAG, Role, State, User, intent, page_channel};
-use super::{Bucket, DiscordSim, RateLimits, body, rest};
+use super::state::State;
+use super::{body, rest};
 
 fn parse(id: &str) -> Id {
     id.parse().unwrap_or(0)

@@ -1,5 +1,4 @@
-//! The state of the simulated Discord: guilds, channels, members, messages, commands, interactions, gateway sessions. Plain data behind
-//! one lock, changed by `rest`, `gateway` and `interaction`; nothing here waits or sends.
+//! The state of the simulated Discord, changed by `rest`, `gateway` and `interaction` under the lock in `shared.rs`. Nothing here waits or sends.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,14 +8,11 @@ use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
 use super::fault::Faults;
-use super::interaction::Interaction;
 use super::limits::Limits;
+use super::model::{Arrival, Channel, Guild, Id, Interaction, Member, Message, Out, Role, Session, User, intent, page_channel};
+use super::options::{DiscordOptions, TimeSource};
 use super::permissions;
-use super::watch::Arrival;
-use super::{DiscordOptions, TimeSource};
-
-/// A snowflake as a number. On the wire it is a decimal string.
-pub(super) type Id = u64;
+use super::values::{list, text, timestamp};
 
 /// First millisecond of 2015, from which snowflakes count.
 const DISCORD_EPOCH_MS: i64 = 1_420_070_400_000;
@@ -54,129 +50,6 @@ impl Time {
     pub(super) fn advance(&self, ms: i64) {
         self.ahead_ms.fetch_add(ms, Ordering::SeqCst);
     }
-}
-
-/// A post in this forum needs a tag.
-pub(super) const REQUIRE_TAG: u64 = 1 << 4;
-
-pub(super) struct User {
-    pub(super) name: String,
-    pub(super) bot: bool,
-}
-
-pub(super) struct Role {
-    pub(super) id: Id,
-    pub(super) name: String,
-    pub(super) color: u32,
-    pub(super) permissions: u64,
-    pub(super) mentionable: bool,
-    pub(super) managed: bool,
-}
-
-pub(super) struct Member {
-    pub(super) roles: Vec<Id>,
-    /// Permissions beyond those of the roles, so that the tests need no role per member.
-    pub(super) extra: u64,
-    pub(super) joined_ms: i64,
-}
-
-pub(super) struct Guild {
-    pub(super) id: Id,
-    pub(super) name: String,
-    pub(super) owner: Id,
-    pub(super) roles: Vec<Role>,
-    pub(super) members: BTreeMap<Id, Member>,
-}
-
-#[derive(Clone)]
-pub(super) struct Overwrite {
-    pub(super) id: Id,
-    /// 0 role, 1 member.
-    pub(super) kind: u8,
-    pub(super) allow: u64,
-    pub(super) deny: u64,
-}
-
-pub(super) struct Channel {
-    pub(super) id: Id,
-    pub(super) guild: Id,
-    pub(super) name: String,
-    pub(super) kind: u8,
-    pub(super) parent: Option<Id>,
-    pub(super) topic: Option<String>,
-    pub(super) position: usize,
-    pub(super) overwrites: Vec<Overwrite>,
-    pub(super) last_message: Option<Id>,
-    /// Only threads: archived, locked, duration and so on, in Discord's shape.
-    pub(super) thread: Option<Value>,
-    pub(super) owner: Option<Id>,
-    pub(super) applied_tags: Value,
-    pub(super) available_tags: Value,
-    /// Discord's channel flags: [`REQUIRE_TAG`].
-    pub(super) flags: u64,
-    pub(super) sent: u64,
-}
-
-impl Channel {
-    pub(super) fn is_thread(&self) -> bool {
-        matches!(self.kind, 10..=12)
-    }
-
-    /// Whether messages may be written straight into it.
-    pub(super) fn is_text(&self) -> bool {
-        matches!(self.kind, 0 | 2 | 5 | 10..=13)
-    }
-
-    pub(super) fn thread_flag(&self, name: &str) -> bool {
-        self.thread.as_ref().and_then(|t| t.get(name)).and_then(Value::as_bool).unwrap_or(false)
-    }
-}
-
-pub(super) struct Message {
-    pub(super) id: Id,
-    pub(super) channel: Id,
-    pub(super) author: Id,
-    pub(super) created_ms: i64,
-    /// In Discord's format.
-    pub(super) value: Value,
-    /// Who was notified when it was created: `@everyone`, `@here`, `<@user>`, `<@&role>`.
-    pub(super) pinged: Vec<String>,
-    /// Every earlier version, oldest first.
-    pub(super) edits: Vec<Value>,
-    pub(super) nonce: Option<String>,
-    /// Only this person sees it; it isn't in the channel's history.
-    pub(super) ephemeral_for: Option<Id>,
-    /// Times of its edits since it is older than an hour (code 30046).
-    pub(super) old_edits_ms: VecDeque<i64>,
-}
-
-/// A command to the gateway's connection task.
-pub(super) enum Out {
-    Text(String),
-    /// Close frame; `None` sends one without a code.
-    Close(Option<u16>),
-    /// Drop the TCP connection without a close frame.
-    Abort,
-    /// Opcode 9; the session is already deleted.
-    Invalidate,
-}
-
-pub(super) struct Session {
-    pub(super) intents: u64,
-    pub(super) shard: (u64, u64),
-    pub(super) seq: u64,
-    pub(super) replay: VecDeque<(u64, String)>,
-    /// The connection that owns it, and the channel to that connection's task.
-    pub(super) connection: Option<(u64, mpsc::Sender<Out>)>,
-}
-
-/// Who gets an event, by intent.
-pub(super) mod intent {
-    pub(in super::super) const GUILDS: u64 = 1;
-    pub(in super::super) const GUILD_MESSAGES: u64 = 1 << 9;
-    pub(in super::super) const MESSAGE_CONTENT: u64 = 1 << 15;
-    /// Everybody, whatever the intents.
-    pub(in super::super) const ALWAYS: u64 = 0;
 }
 
 pub(super) struct State {
@@ -561,6 +434,11 @@ impl State {
         value
     }
 
+    /// A message as REST returns it; null if there is none.
+    pub(super) fn message_value(&self, id: Id) -> Value {
+        self.messages.get(&id).map(|m| m.value.clone()).unwrap_or_default()
+    }
+
     pub(super) fn channel_messages(&self, channel: Id) -> Vec<Value> {
         self.messages.values().filter(|m| m.channel == channel && m.ephemeral_for.is_none()).map(Self::observed).collect()
     }
@@ -599,27 +477,4 @@ fn bare_member(member: &Member) -> Value {
         "nick": null, "avatar": null, "banner": null, "premium_since": null, "deaf": false, "mute": false, "flags": 0, "pending": false,
         "communication_disabled_until": null, "unusual_dm_activity_until": null
     })
-}
-
-/// A channel as the demo's page expects it.
-pub(super) fn page_channel(channel: &Channel) -> Value {
-    json!({
-        "id": channel.id.to_string(), "name": channel.name, "type": channel.kind, "parent_id": channel.parent.map(|p| p.to_string()),
-        "topic": channel.topic, "archived": channel.thread_flag("archived")
-    })
-}
-
-/// A time as Discord writes it: `2026-01-02T03:04:05.678000+00:00`.
-pub(super) fn timestamp(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
-}
-
-/// A string member of an object, or the empty string.
-pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// An array member of an object, or the empty slice.
-pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

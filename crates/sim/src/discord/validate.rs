@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::state::{list, text};
+use super::values::{list, text};
 
 /// Problems of one body, by the path of the field.
 #[derive(Default)]

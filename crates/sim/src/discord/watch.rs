@@ -1,28 +1,15 @@
 //! What tests and the demo's page can see of the simulated Discord.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
-use super::DiscordSim;
-use super::state::{Id, State, list, text};
-
-/// A REST request, for measurements.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// When its last byte arrived, before anything was done about it.
-    pub at: Instant,
-    /// HTTP method.
-    pub method: String,
-    /// Path without query.
-    pub path: String,
-    /// HTTP status answered; 0: none was (a planned fault).
-    pub status: u16,
-    /// The JSON body; null if there was none.
-    pub body: Value,
-}
+use super::handle::DiscordSim;
+use super::model::{Arrival, Id};
+use super::state::State;
+use super::values::{list, text};
 
 impl DiscordSim {
     /// Every request from now on, unbounded. Only the latest caller gets them.

@@ -3,8 +3,8 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::Incident;
 use super::cast::{Actor, BOLOS, CASES, CAST, CIVIL, Case, PLACES, Place, page};
+use super::incident::Incident;
 use crate::cad::{CadSim, CallSpec, DispatchSpec, RecordChange, UnitSpec};
 
 /// A unit on duty, as far as the scenario cares.

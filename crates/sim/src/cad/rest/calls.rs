@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::state::{CLOSED, Object, Server, object};
+use super::answer::{Events, Refused, page_of, query_number};
 use super::target::People;
-use super::{Events, Refused, page_of, query_number};
 
 pub(super) fn calls(state: &Server, query: &str) -> Value {
     let kind = query_number(query, "type").unwrap_or(100);

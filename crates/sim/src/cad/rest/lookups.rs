@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::Shared;
+use super::super::shared::Shared;
 use super::super::state::{Object, ints};
-use super::{Answer, Refused};
+use super::answer::{Answer, Refused};
 
 /// `POST …/lookups`: the records that match every given field, as a bare list.
 pub(super) fn lookup(shared: &Shared, body: &Value) -> Answer {

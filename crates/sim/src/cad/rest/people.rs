@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::state::{Object, Server};
-use super::super::verbs::Account;
-use super::super::{Shared, iso_now};
+use super::super::account::Account;
+use super::super::shared::Shared;
+use super::super::state::{Object, Server, object};
+use super::super::values::iso_now;
+use super::answer::{Answer, Refused, query_number, query_text};
 use super::target::{People, of_account};
-use super::{Answer, Refused, query_number, query_text};
 
 /// Flags that every answer includes. The CAD has more; flags that an account sets are included too.
 const PERMISSIONS: [&str; 8] = ["police", "fire", "ems", "dispatch", "selfDispatch", "liveMap", "admin", "adminInGameIntegration"];
@@ -50,7 +51,7 @@ pub(super) fn accounts(shared: &Shared, query: &str) -> Answer {
 fn fields(account: &Account) -> Object {
     let mut permissions: Object = PERMISSIONS.iter().map(|name| ((*name).to_owned(), Value::Bool(false))).collect();
     permissions.extend(account.permissions.iter().map(|name| (name.clone(), Value::Bool(true))));
-    super::object(json!({
+    object(json!({
         "uuid": account.uuid, "username": account.username, "status": account.status,
         "joined": "2026-01-14T18:22:00Z", "lastLogin": iso_now(), "permissions": permissions,
     }))

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::super::account::Account;
 use super::super::state::{Object, Server, ints};
-use super::super::verbs::{Account, group_of};
-use super::Refused;
+use super::super::verbs::group_of;
+use super::answer::Refused;
 
 /// Selectors for one or more units; most operations accept exactly one of these.
 const ONE_OF: [&str; 6] = ["communityUserId", "communityUserIds", "roblox", "discord", "accountUuid", "identIds"];

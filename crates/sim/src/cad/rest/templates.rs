@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::Shared;
+use super::super::shared::Shared;
 use super::super::state::{Object, Server, object};
-use super::Refused;
+use super::answer::Refused;
 use super::calls::{expiry, first_notes, text_map};
 use super::target::People;
 
