@@ -254,6 +254,8 @@ fn imports_are_followed_to_the_file_that_defines_what_is_named() {
         ("src/d.rs", "#[poise::command(subcommands(\"e::run\"))] mod e; pub struct E;\n#[cfg(test)]\nmod tests;"),
         ("src/d/e.rs", "use crate::d::E; use crate::a::*;"),
         ("src/d/tests.rs", "use crate::b;"),
+        ("crates/e/src/lib.rs", "mod f; pub struct G;"),
+        ("crates/e/src/f.rs", "use crate::G; use std::fmt;"),
     ]
     .map(|(name, text)| (name.to_owned(), text.to_owned()))
     .into();
@@ -262,6 +264,8 @@ fn imports_are_followed_to_the_file_that_defines_what_is_named() {
     let of = |file: &str| imports[file].keys().map(String::as_str).collect::<Vec<_>>().join(" ");
     assert_eq!(["a", "a/one", "a/two", "b", "b/c", "d", "d/e"].map(of), ["", "a a/two", "", "a a/one b/c", "a/one", "d/e", "a d"]);
     assert!(!imports.contains_key("d/tests"));
+    // `crate` is the crate that a file is in.
+    assert_eq!((of("crates/e"), of("crates/e/f")), (String::new(), "crates/e".to_owned()));
     let circle: Vec<(&str, &str)> = circles(&imports).into_iter().map(|(from, to, _)| (from, to)).collect();
     assert_eq!(circle, [("d", "d/e"), ("d/e", "d")]);
 }
