@@ -17,7 +17,7 @@ pub(super) fn alert(alert: &StationAlert, at: UnixMs, view: &View<'_>) -> Messag
         return Draft::public(view, "🔔 Station alert", None, color, "Station alert", state).finish(view);
     }
     let (head, all) = if names.is_empty() { ("🔔", "Station alert".to_owned()) } else { ("🔔", names.join(", ")) };
-    // The bell stands before the names without a dot.
+    // The bell emoji stands before the names without a dot.
     let title = safe!("{} {}", head, text::line(&all, 70));
     let mut draft = Draft::new(view, title, color, "Station alert", at);
     let stations = if names.is_empty() { "Station alert".into() } else { safe!("Station alert: {}", text::line(&all, 200)) };

@@ -152,7 +152,7 @@ mod tests {
                 "   ↳ Lets through dispatches of priority 1.",
             ]
         );
-        // A mute that has run out is not told, nor are threads that the style cannot have.
+        // A mute that has run out isn't listed, nor are threads that the style can't have.
         route.spec.style = Style::Public;
         assert_eq!(
             lines(&[&route], &[], UnixMs(9_000))[1],

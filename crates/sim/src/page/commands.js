@@ -39,7 +39,7 @@ export function matching(list, typed) {
 
 /**
  * Wires the composer. `to.commands()`, `to.users()`, `to.roles()`, `to.channels()` give what stands in the snapshot,
- * `to.channel()` the channel in view, `to.act(action)` sends and resolves to the answer or null, `to.say(text)` tells the person.
+ * `to.channel()` the channel in view, `to.act(action)` sends and resolves to the answer or null, `to.say(text)` shows the person a text.
  */
 export function composer(root, to) {
   const input = root.querySelector("#say");

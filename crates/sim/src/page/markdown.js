@@ -34,7 +34,7 @@ export function webAddress(text) {
   }
 }
 
-/** A link that tells its target nothing and opens beside the page; plain text if the address is none. */
+/** A link that sends its target no referrer and opens in another tab; plain text if the address is none. */
 export function link(address, ...children) {
   const href = webAddress(address);
   if (!href) return el("span", {}, ...children);

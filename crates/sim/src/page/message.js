@@ -103,7 +103,7 @@ export function drawThread(thread) {
 }
 
 function pingName(id, names) {
-  // The simulated Discord tells who was pinged as it was written: <@&role>, <@user>, @everyone.
+  // The simulated Discord lists who was pinged as it was written: <@&role>, <@user>, @everyone.
   const written = /^<@[&!]?(\d+)>$/.exec(id);
   if (written) id = written[1];
   if (id.startsWith("@")) return id;

@@ -347,7 +347,7 @@ function note(verb, channelId, message, now = new Date(), aloud = true) {
   if (aloud && verb === "new") $("announce").textContent = `${whereabouts(channel)}: ${text}`;
 }
 
-/** What happened before the page was opened, as far as the messages tell. */
+/** What happened before the page was opened, as far as the messages show it. */
 function recall() {
   if ($("activity").children.length) return;
   const past = [...state.messages].flatMap(([channel, list]) => list.map((message) => [channel, message, new Date(message.timestamp ?? NaN)]));
@@ -461,7 +461,7 @@ function say(text) {
   noticeTimer = setTimeout(() => { box.hidden = true; }, 6000);
 }
 
-/** Sends an action. Resolves to its answer; to null if it was refused, after telling the person (unless `quietly`). */
+/** Sends an action. Resolves to its answer; to null if it was refused, after showing the person why (unless `quietly`). */
 async function act(action, quietly = false) {
   const interacts = action.do !== "fire" && action.do !== "autocomplete";
   if (interacts) asked += 1;
