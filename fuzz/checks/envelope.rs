@@ -9,7 +9,7 @@ use tenfour::event::{self, Envelope, Event, decode};
 use tenfour::ids::{BoardId, RoleId, ServerId};
 use tenfour::json::{self, JsonError, JsonReader, Secrets};
 use tenfour::render::{self, BoardKind, Labels, Message, Reply, Style, View};
-use tenfour::world::{Change, Server, Subject};
+use tenfour::world::{CardChange, Change, Server, Subject};
 
 /// What serde_json's own names begin with.
 const SERDE: &[u8] = b"$serde_json::private";
@@ -39,8 +39,9 @@ pub(super) fn check(data: &[u8]) {
             drawn(&world, &event, &applied.changes, now);
             // The same event again changes nothing for people, except for events that stand alone.
             let again = world.clone().apply(&event, now);
-            let news =
-                |change: &&Change| matches!(change, Change::Card { created: true, .. } | Change::Duty { .. } | Change::Status { .. });
+            let news = |change: &&Change| {
+                matches!(change, Change::Card { change: CardChange::Created, .. } | Change::Duty { .. } | Change::Status { .. })
+            };
             // An event without a number may have happened twice.
             let nameless = match &event {
                 Event::EmergencyNew(call) => call.id.is_none_or(|id| id.0 < 1),

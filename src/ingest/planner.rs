@@ -12,7 +12,7 @@ use crate::outbox::{DesiredPost, Lane, Place, PostKey};
 use crate::render::{self, Embed, Labels, Message, Reply, Style, View};
 use crate::route::{self, Filter, MatchedTarget, Occasion, Route, Threads, attention, targets};
 use crate::store::{CardMemo, Guild, Routing};
-use crate::world::{Change, MomentKind, Server, Subject, TimelineEntry};
+use crate::world::{CardChange, CardPhase, Change, MomentKind, Server, Subject, TimelineEntry};
 
 /// Which world.
 #[derive(Clone, Copy)]
@@ -51,6 +51,15 @@ impl Memos {
     pub(super) fn retain(&mut self, keep: impl Fn(ServerId, Subject) -> bool) {
         self.0.retain(|(server, subject), _| keep(*server, *subject));
     }
+}
+
+/// Why the existing cards of a subject are rendered again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RedrawCause {
+    /// Something happened. If the subject is over, replies say so and its threads are archived.
+    Change(CardPhase),
+    /// The guild's labels changed, while the subject is open.
+    Labels,
 }
 
 /// What is the same for all posts planned in a round.
@@ -130,7 +139,7 @@ impl<'a> PostPlanner<'a> {
     /// Plans the posts of one change.
     pub(super) fn change(&mut self, change: &Change) {
         match change {
-            Change::Card { subject, created, over } => self.card(*subject, *created, *over),
+            Change::Card { subject, change, phase } => self.card(*subject, *change, *phase),
             Change::Duty { ident, on, after } => {
                 self.line(Topic::Duty, *ident, |view| render::duty(*ident, *on, *after, view.now, view));
             }
@@ -175,7 +184,7 @@ impl<'a> PostPlanner<'a> {
         let mut made: Vec<(MatchedTarget, Message)> = Vec::new();
         for change in changes {
             match *change {
-                Change::Card { subject, created: true, .. } => {
+                Change::Card { subject, change: CardChange::Created, .. } => {
                     let Some(alert) = self.alert(subject) else { continue };
                     for target in self.targets(&alert) {
                         let roles = roles(&target);
@@ -212,11 +221,13 @@ impl<'a> PostPlanner<'a> {
     }
 
     /// Brings every card of a subject to what the world says.
-    fn card(&mut self, subject: Subject, created: bool, over: bool) {
+    fn card(&mut self, subject: Subject, change: CardChange, phase: CardPhase) {
+        let created = change == CardChange::Created;
+        let over = phase == CardPhase::Over;
         let Some(alert) = self.alert(subject) else { return };
         let memo_key = (self.server, subject);
         let mut standing = self.memos.0.remove(&memo_key).unwrap_or_default();
-        self.redraw(subject, &standing, over, true);
+        self.redraw(subject, &standing, RedrawCause::Change(phase));
         let raised = !created && self.just_raised(subject);
         if (raised || created) && !over {
             let said =
@@ -235,7 +246,7 @@ impl<'a> PostPlanner<'a> {
                         // Who was called by a card in another channel knows.
                         target.roles.retain(|role| !called.contains(role));
                     }
-                    let memo = self.first_card(subject, target, &alert, over, fresh);
+                    let memo = self.first_card(subject, target, &alert, phase, fresh);
                     standing.extend(memo);
                 }
             }
@@ -251,9 +262,10 @@ impl<'a> PostPlanner<'a> {
         subject: Subject,
         mut target: MatchedTarget,
         alert: &AlertContext<'_>,
-        over: bool,
+        phase: CardPhase,
         fresh: bool,
     ) -> Option<(ChannelId, CardMemo)> {
+        let over = phase == CardPhase::Over;
         if !fresh {
             target.roles.clear();
             target.pinged.clear();
@@ -281,15 +293,16 @@ impl<'a> PostPlanner<'a> {
         Some((target.channel, memo))
     }
 
-    /// The cards that stand already, also those whose route was removed since. `told`: because something happened.
-    pub(super) fn redraw(&mut self, subject: Subject, standing: &BTreeMap<ChannelId, CardMemo>, over: bool, told: bool) {
+    /// The cards that stand already, also those whose route was removed since.
+    pub(super) fn redraw(&mut self, subject: Subject, standing: &BTreeMap<ChannelId, CardMemo>, cause: RedrawCause) {
+        let over = cause == RedrawCause::Change(CardPhase::Over);
         let text = subject.to_string();
         for (channel, memo) in standing {
             let target = remembered(*channel, memo);
             let Some(message) = render::card(subject, &self.view(memo.guild, memo.style, &memo.roles, false)) else { continue };
             let title = message.title();
             self.push(&target, Post { place: memo.place, over, ..Post::new(Lane::Edit, text.clone()) }, message);
-            if !over || !told {
+            if !over {
                 continue;
             }
             if let Subject::Panic(..) = subject
@@ -319,7 +332,7 @@ impl<'a> PostPlanner<'a> {
         let cards: Vec<_> = self.memos.0.iter().filter_map(of_guild).collect();
         for (subject, standing) in cards {
             if self.world.knows(subject) && !is_over(subject) {
-                self.redraw(subject, &standing, false, false);
+                self.redraw(subject, &standing, RedrawCause::Labels);
             }
         }
     }

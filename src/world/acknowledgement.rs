@@ -5,7 +5,7 @@
 use std::collections::btree_map::Entry;
 
 use super::dispatch::push_note;
-use super::{Acknowledgement, Applied, Entity, PageId, Paged, Server, Subject};
+use super::{Acknowledgement, Applied, CardChange, CardPhase, Entity, PageId, Paged, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{Note, Page};
 use crate::ids::{CallId, Ident, UserId};
@@ -18,7 +18,7 @@ impl Server {
         let Entry::Vacant(place) = self.pages.entry(id) else { return };
         place.insert(Paged { page: page.clone(), at, taken: None, over_at: None });
         done.touched.insert(Entity::Page(id));
-        done.card(Subject::Event(id.0, id.1), true, false);
+        done.card(Subject::Event(id.0, id.1), CardChange::Created, CardPhase::Open);
     }
 
     /// Pages that nobody will acknowledge any more: their cards say so.
@@ -28,7 +28,7 @@ impl Server {
             if paged.over_at.is_none() && now.since(paged.at) >= PAGE_WAITS {
                 paged.over_at = Some(now);
                 done.touched.insert(Entity::Page(*id));
-                done.card(Subject::Event(id.0, id.1), false, true);
+                done.card(Subject::Event(id.0, id.1), CardChange::Updated, CardPhase::Over);
             }
         }
         done
@@ -48,7 +48,7 @@ impl Server {
                 }
             }
             done.touched.extend(idents.into_iter().map(Entity::Panic));
-            return done.card(subject, false, false);
+            return done.card(subject, CardChange::Updated, CardPhase::Open);
         }
         let (taken, entity) = match subject {
             Subject::Emergency(id, _) => (self.emergencies.get_mut(&id).map(|known| &mut known.taken), Entity::Emergency(id)),
@@ -65,7 +65,7 @@ impl Server {
             over = true;
         }
         done.touched.insert(entity);
-        done.card(subject, false, over);
+        done.card(subject, CardChange::Updated, CardPhase::over_if(over));
     }
 
     /// Who acknowledged a subject.
@@ -120,7 +120,7 @@ impl Server {
     pub(super) fn offered_no_more(&self, id: CallId, done: &mut Applied) {
         let panic = self.panics.values().find(|panic| panic.linked_911 == Some(id) && panic.over_at.is_some());
         if let Some(panic) = panic {
-            done.card(panic.subject(), false, true);
+            done.card(panic.subject(), CardChange::Updated, CardPhase::Over);
         }
     }
 
@@ -143,7 +143,7 @@ impl Server {
         push_note(&mut known.notes, Note { time: note.time.clone().or_else(|| moment(at)), ..note.clone() });
         done.touched.insert(Entity::Emergency(key));
         let subject = Subject::Emergency(key, known.opened_at);
-        done.card(subject, false, false);
+        done.card(subject, CardChange::Updated, CardPhase::Open);
         done.noted(subject, note);
     }
 }
@@ -172,7 +172,10 @@ mod tests {
         world.apply(&Event::EmergencyNew(EmergencyCall { id: Some(CallId(302)), is_emergency: true, ..EmergencyCall::default() }), AT);
         world.apply(&Event::Panic { idents: vec![Ident(7)], on: true }, AT);
         for subject in [Subject::Emergency(CallId(302), AT), Subject::Panic(Ident(7), AT)] {
-            assert_eq!(take(&mut world, subject, 1, AT.plus(5)), [Change::Card { subject, created: false, over: false }]);
+            assert_eq!(
+                take(&mut world, subject, 1, AT.plus(5)),
+                [Change::Card { subject, change: CardChange::Updated, phase: CardPhase::Open }]
+            );
             assert_eq!(take(&mut world, subject, 2, AT.plus(6)), []);
             assert_eq!(world.acknowledgement_of(subject), Some(Acknowledgement { by: UserId(1), at: AT.plus(5) }));
         }
@@ -193,12 +196,18 @@ mod tests {
         let mut world = Server::default();
         let page = Event::Pager(Page { body: Some("x".into()), ..Page::default() });
         let (first, second) = (Subject::Event(9, 0), Subject::Event(9, 1));
-        assert_eq!(world.apply_numbered(&page, AT, (9, 0)).changes, [Change::Card { subject: first, created: true, over: false }]);
+        assert_eq!(
+            world.apply_numbered(&page, AT, (9, 0)).changes,
+            [Change::Card { subject: first, change: CardChange::Created, phase: CardPhase::Open }]
+        );
         world.apply_numbered(&page, AT, (9, 1));
-        assert_eq!(take(&mut world, first, 1, AT.plus(5)), [Change::Card { subject: first, created: false, over: true }]);
+        assert_eq!(
+            take(&mut world, first, 1, AT.plus(5)),
+            [Change::Card { subject: first, change: CardChange::Updated, phase: CardPhase::Over }]
+        );
         assert_eq!(world.expire_pages(AT.plus(PAGE_WAITS - 1)).changes, []);
         let over = world.expire_pages(AT.plus(PAGE_WAITS));
-        assert_eq!(over.changes, [Change::Card { subject: second, created: false, over: true }]);
+        assert_eq!(over.changes, [Change::Card { subject: second, change: CardChange::Updated, phase: CardPhase::Over }]);
         assert_eq!(
             (world.acknowledgement_of(second), world.is_over(second), world.expire_pages(AT.plus(PAGE_WAITS)).changes),
             (None, true, vec![])
@@ -221,7 +230,10 @@ mod tests {
         let note = Note { time: None, label: Some("A-10".into()), kind: "text".into(), content: "on my way".into() };
         let changes = world.apply(&Event::EmergencyNote { call: CallId(302), note: note.clone() }, AT).changes;
         let subject = Subject::Emergency(CallId(302), AT);
-        assert_eq!(changes, [Change::Card { subject, created: false, over: false }, Change::Note { subject, note: note.clone() }]);
+        assert_eq!(
+            changes,
+            [Change::Card { subject, change: CardChange::Updated, phase: CardPhase::Open }, Change::Note { subject, note: note.clone() }]
+        );
         let kept = &world.emergencies[&CallId(302)].notes;
         assert_eq!(kept, &[Note { time: Some("2025-11-21T04:40:00Z".into()), ..note }]);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, DutyEdge, Entity, Subject};
+use super::{CardChange, CardPhase, Change, DutyEdge, Entity, Subject};
 use crate::event::Note;
 use crate::ids::Ident;
 
@@ -39,17 +39,19 @@ impl Origin {
 }
 
 impl Applied {
-    pub(super) fn card(&mut self, subject: Subject, created: bool, over: bool) {
-        for change in &mut self.changes {
-            if let Change::Card { subject: known, created: c, over: o } = change
-                && *known == subject
+    pub(super) fn card(&mut self, subject: Subject, change: CardChange, phase: CardPhase) {
+        for known in &mut self.changes {
+            if let Change::Card { subject: of, change: known, phase: last } = known
+                && *of == subject
             {
-                *c |= created;
-                *o = over;
+                if change == CardChange::Created {
+                    *known = change;
+                }
+                *last = phase;
                 return;
             }
         }
-        self.changes.push(Change::Card { subject, created, over });
+        self.changes.push(Change::Card { subject, change, phase });
     }
 
     pub(super) fn attached(&mut self, subject: Subject, idents: &[Ident], on: bool) {

@@ -4,7 +4,7 @@
 //! can't raise a second alarm. The reducers of each kind are in `unit.rs`, `emergency.rs` and `dispatch.rs`.
 
 use super::applied::Origin;
-use super::{Applied, Entity, MomentKind, PageId, Server, Subject};
+use super::{Applied, CardChange, CardPhase, Entity, MomentKind, PageId, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::Event;
 use crate::ids::Ident;
@@ -147,13 +147,13 @@ impl Server {
     /// Open cards that name a unit: they must be rendered again when its name or status changes.
     pub(super) fn cards_naming(&self, ident: Ident, done: &mut Applied) {
         if let Some(panic) = self.panics.get(&ident).filter(|p| p.over_at.is_none()) {
-            done.card(Subject::Panic(ident, panic.since), false, false);
+            done.card(Subject::Panic(ident, panic.since), CardChange::Updated, CardPhase::Open);
         }
         for call in self.dispatches.values() {
             let named = call.units.contains(&ident)
                 || call.timeline.iter().any(|m| matches!(&m.what, MomentKind::Attached(i) | MomentKind::Detached(i) if *i == ident));
             if call.closed_at.is_none() && named {
-                done.card(Subject::Dispatch(call.id, call.opened_at), false, false);
+                done.card(Subject::Dispatch(call.id, call.opened_at), CardChange::Updated, CardPhase::Open);
             }
         }
     }

@@ -8,13 +8,7 @@ use crate::ids::Ident;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A subject's card must be updated.
-    Card {
-        subject: Subject,
-        /// New: may ping.
-        created: bool,
-        /// Over now.
-        over: bool,
-    },
+    Card { subject: Subject, change: CardChange, phase: CardPhase },
     /// A unit went on or off duty; `after` = how long it was on.
     Duty {
         ident: Ident,
@@ -45,4 +39,34 @@ pub enum Change {
         /// Attached or detached.
         on: bool,
     },
+}
+
+/// Whether a subject's card is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardChange {
+    /// New: may ping.
+    Created,
+    /// It may be known already: pings nobody.
+    Updated,
+}
+
+impl CardChange {
+    pub(super) fn created_if(created: bool) -> Self {
+        if created { Self::Created } else { Self::Updated }
+    }
+}
+
+/// Whether the subject of a card is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardPhase {
+    /// It goes on.
+    Open,
+    /// It is over, or over again.
+    Over,
+}
+
+impl CardPhase {
+    pub(super) fn over_if(over: bool) -> Self {
+        if over { Self::Over } else { Self::Open }
+    }
 }

@@ -3,7 +3,7 @@
 use super::applied::{Applied, Origin};
 use super::emergency::numbered;
 use super::memory::{Edge, apart, fingerprint, lately};
-use super::{Dispatch, Entity, MAX_MOMENTS, MAX_NOTES, MomentKind, Server, Subject, TimelineEntry};
+use super::{CardChange, CardPhase, Dispatch, Entity, MAX_MOMENTS, MAX_NOTES, MomentKind, Server, Subject, TimelineEntry};
 use crate::clock::UnixMs;
 use crate::event::{DispatchCall, Note};
 use crate::ids::{CallId, Ident};
@@ -83,7 +83,7 @@ impl Server {
         if let Some(known) = self.dispatches.get_mut(&key).filter(|known| read_first.unwrap_or(young) && known.closed_at.is_none()) {
             known.joined_late = false;
             done.touched.insert(Entity::Dispatch(key));
-            done.card(subject, true, false);
+            done.card(subject, CardChange::Created, CardPhase::Open);
         }
     }
 
@@ -148,7 +148,7 @@ impl Server {
             call.attach(*ident, at);
         }
         done.touched.insert(Entity::Dispatch(key));
-        done.card(subject, created, false);
+        done.card(subject, CardChange::created_if(created), CardPhase::Open);
         done.attached(subject, &call.units, true);
         call.notes.iter().for_each(|note| done.noted(subject, note));
         self.dispatches.insert(key, call);
@@ -214,7 +214,7 @@ impl Server {
             done.touched.insert(Entity::Dispatch(key));
             let over = call.closed_at.is_some() || closes;
             let created = told_first && origin.is_news() && !over;
-            done.card(subject, created, over);
+            done.card(subject, CardChange::created_if(created), CardPhase::over_if(over));
             if created && call.content_fingerprint.is_none() {
                 call.content_fingerprint = Some(content_fingerprint(incoming));
                 self.memory.record(Edge::Dispatch(key), false, at);
@@ -255,7 +255,7 @@ impl Server {
             call.edited.clear();
             call.moment(when, MomentKind::Closed);
             done.touched.insert(Entity::Dispatch(key));
-            done.card(Subject::Dispatch(key, call.opened_at), false, true);
+            done.card(Subject::Dispatch(key, call.opened_at), CardChange::Updated, CardPhase::Over);
         }
     }
 
@@ -283,7 +283,7 @@ impl Server {
         call.moment(at, MomentKind::Noted);
         let (subject, over) = (Subject::Dispatch(key, call.opened_at), call.closed_at.is_some());
         done.touched.insert(Entity::Dispatch(key));
-        done.card(subject, false, over);
+        done.card(subject, CardChange::Updated, CardPhase::over_if(over));
         done.noted(subject, note);
     }
 
@@ -305,7 +305,7 @@ impl Server {
             call.edited.clear();
             let (subject, over) = (Subject::Dispatch(key, call.opened_at), call.closed_at.is_some());
             done.touched.insert(Entity::Dispatch(key));
-            done.card(subject, false, over);
+            done.card(subject, CardChange::Updated, CardPhase::over_if(over));
             done.attached(subject, &new, true);
         }
     }
@@ -320,7 +320,7 @@ impl Server {
             call.edited.clear();
             let (subject, over) = (Subject::Dispatch(key, call.opened_at), call.closed_at.is_some());
             done.touched.insert(Entity::Dispatch(key));
-            done.card(subject, false, over);
+            done.card(subject, CardChange::Updated, CardPhase::over_if(over));
             done.attached(subject, &left, false);
         }
     }

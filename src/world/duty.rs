@@ -58,12 +58,12 @@ impl UnitState {
         }
     }
 
-    /// A listing has it. `fresh`: if it logged in, that was recent.
-    pub(super) fn duty_listed(&mut self, came: bool, fresh: bool, before: &Unit, at: UnixMs, done: &mut Applied) {
+    /// A listing has it. `known`: it came on duty recently, so its session's beginning is known.
+    pub(super) fn duty_listed(&mut self, known: bool, before: &Unit, at: UnixMs, done: &mut Applied) {
         match self.duty.began {
             Some(began) if is_renamed(before, &self.unit) => done.duty.push(self.edge(began, None)),
             Some(_) => {}
-            None => self.begin_duty(came && fresh, at, done),
+            None => self.begin_duty(known, at, done),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::applied::{Applied, Origin};
 use super::memory::{Edge, apart, fingerprint};
-use super::{Emergency, Entity, Server, Subject};
+use super::{CardChange, CardPhase, Emergency, Entity, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{EmergencyCall, Unit};
 use crate::ids::{CallId, Ident};
@@ -54,7 +54,7 @@ impl Server {
                 Some(true) if known.became.is_none() => {
                     known.joined_late = false;
                     done.touched.insert(Entity::Emergency(key));
-                    done.card(Subject::Emergency(key, known.opened_at), true, false);
+                    done.card(Subject::Emergency(key, known.opened_at), CardChange::Created, CardPhase::Open);
                 }
                 Some(_) => {}
                 None => self.update_emergency(key, call, done),
@@ -89,7 +89,7 @@ impl Server {
             panic.linked_911 = Some(key);
             done.touched.insert(Entity::Panic(panic.ident));
             let over = panic.over_at.is_some();
-            done.card(Subject::Panic(panic.ident, panic.since), false, over);
+            done.card(Subject::Panic(panic.ident, panic.since), CardChange::Updated, CardPhase::over_if(over));
         }
         // The event of its dispatch call may have come first.
         let became = self.taken_by(key, call.id);
@@ -112,7 +112,7 @@ impl Server {
         done.touched.insert(Entity::Emergency(key));
         // A read that finds it dispatched already has nobody to ping.
         let created = origin.is_news() && (origin == Origin::Event || became.is_none());
-        done.card(Subject::Emergency(key, opened_at), created, became.is_some());
+        done.card(Subject::Emergency(key, opened_at), CardChange::created_if(created), CardPhase::over_if(became.is_some()));
         if origin != Origin::Event {
             self.memory.record(Edge::Emergency(key), !origin.is_news(), at);
         }
@@ -127,7 +127,7 @@ impl Server {
         let number = numbered(call.id).or(known.call.id);
         known.call = EmergencyCall { id: number, ..call.clone() };
         done.touched.insert(Entity::Emergency(key));
-        done.card(Subject::Emergency(key, known.opened_at), false, known.became.is_some());
+        done.card(Subject::Emergency(key, known.opened_at), CardChange::Updated, CardPhase::over_if(known.became.is_some()));
     }
 
     /// The open dispatch call that names this 911 as its origin.
@@ -143,7 +143,7 @@ impl Server {
             known.became = Some(call);
             known.became_at = Some(at);
             done.touched.insert(Entity::Emergency(key));
-            done.card(Subject::Emergency(key, known.opened_at), false, true);
+            done.card(Subject::Emergency(key, known.opened_at), CardChange::Updated, CardPhase::Over);
             self.offered_no_more(key, done);
         }
     }
@@ -170,7 +170,7 @@ impl Server {
             known.gone_at = Some(at);
             known.became = known.became.or(became);
             done.touched.insert(Entity::Emergency(key));
-            done.card(Subject::Emergency(key, known.opened_at), false, true);
+            done.card(Subject::Emergency(key, known.opened_at), CardChange::Updated, CardPhase::Over);
             self.offered_no_more(key, done);
         }
     }

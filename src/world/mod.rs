@@ -45,7 +45,7 @@ pub use acknowledgement::PAGE_WAITS;
 pub use applied::Applied;
 pub use call_fact::CallFact;
 pub use calls::{Dispatch, Emergency, FIELDS, MAX_MOMENTS, MAX_NOTES, MomentKind, TimelineEntry};
-pub use change::Change;
+pub use change::{CardChange, CardPhase, Change};
 pub use entity::{Entity, UNIT};
 pub use listing::{ListedCalls, ListedUnits, Listing};
 pub use page::{Acknowledgement, PageId, Paged};

@@ -18,7 +18,7 @@ use super::emergency::{self, numbered};
 use super::memory::Edge;
 use super::row::MAX_PER_KIND;
 use super::unit::OFFLINE;
-use super::{Entity, ListedCalls, ListedUnits, Listing, Server, Subject};
+use super::{CardChange, CardPhase, Entity, ListedCalls, ListedUnits, Listing, Server, Subject};
 use crate::clock::UnixMs;
 use crate::event::{DispatchCall, EmergencyCall, Unit};
 use crate::ids::{CallId, Ident};
@@ -302,7 +302,7 @@ impl Server {
         let Some(known) = self.emergencies.get_mut(&key) else { return };
         if known.became.is_none() && known.gone_at.take().is_some() {
             done.touched.insert(Entity::Emergency(key));
-            done.card(Subject::Emergency(key, known.opened_at), false, false);
+            done.card(Subject::Emergency(key, known.opened_at), CardChange::Updated, CardPhase::Open);
         }
         self.update_emergency(key, call, done);
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Applied, Change, Entity, Panic, Server, SharedCard, Subject};
+use super::{Applied, CardPhase, Change, Entity, Panic, Server, SharedCard, Subject};
 use crate::clock::UnixMs;
 use crate::ids::Ident;
 
@@ -46,10 +46,10 @@ impl Server {
         }
         for change in std::mem::take(&mut done.changes) {
             match change {
-                Change::Card { subject: subject @ Subject::Panic(..), created, over } => {
+                Change::Card { subject: subject @ Subject::Panic(..), change, phase } => {
                     let card = of_card(subject);
-                    let over = if card == subject && self.knows_alone(subject) { over } else { self.is_over(card) };
-                    done.card(card, created, over);
+                    let phase = if card == subject && self.knows_alone(subject) { phase } else { CardPhase::over_if(self.is_over(card)) };
+                    done.card(card, change, phase);
                 }
                 other => done.changes.push(other),
             }

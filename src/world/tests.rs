@@ -1,5 +1,7 @@
 //! Scenarios and the resulting world.
 
+use super::CardChange::{Created, Updated};
+use super::CardPhase::{Open, Over};
 use super::memory::LATE;
 use super::*;
 use crate::clock::UnixMs;
@@ -38,9 +40,9 @@ pub(super) fn attach(call: i64, idents: &[i64]) -> Event {
     Event::UnitAttach { by: None, idents: idents.iter().copied().map(Ident).collect(), call: CallId(call) }
 }
 
-pub(super) fn cards(applied: &Applied) -> Vec<(Subject, bool, bool)> {
+pub(super) fn cards(applied: &Applied) -> Vec<(Subject, CardChange, CardPhase)> {
     let card = |change: &Change| match change {
-        Change::Card { subject, created, over } => Some((*subject, *created, *over)),
+        Change::Card { subject, change, phase } => Some((*subject, *change, *phase)),
         _ => None,
     };
     applied.changes.iter().filter_map(card).collect()
@@ -50,17 +52,17 @@ pub(super) fn cards(applied: &Applied) -> Vec<(Subject, bool, bool)> {
 fn one_alarm_per_edge_from_any_source() {
     let mut world = Server::default();
     let first = world.apply(&panic(7, true), AT);
-    assert_eq!(cards(&first), [(Subject::Panic(Ident(7), AT), true, false)]);
+    assert_eq!(cards(&first), [(Subject::Panic(Ident(7), AT), Created, Open)]);
     // The same again, and the same by a whole unit: no second alarm.
     let again = Event::UnitUpdate { units: vec![Unit { is_panic: Some(true), ..unit(7) }] };
     for event in [&panic(7, true), &again] {
         let applied = world.apply(event, AT.plus(5));
-        assert!(cards(&applied).iter().all(|(_, created, over)| !created && !over), "{applied:?}");
+        assert!(cards(&applied).iter().all(|(_, change, phase)| (*change, *phase) == (Updated, Open)), "{applied:?}");
     }
-    assert_eq!(cards(&world.apply(&panic(7, false), AT.plus(10))), [(Subject::Panic(Ident(7), AT), false, true)]);
+    assert_eq!(cards(&world.apply(&panic(7, false), AT.plus(10))), [(Subject::Panic(Ident(7), AT), Updated, Over)]);
     assert_eq!(cards(&world.apply(&panic(7, false), AT.plus(11))), []);
     // Off and on again is a new panic.
-    assert_eq!(cards(&world.apply(&panic(7, true), AT.plus(20))), [(Subject::Panic(Ident(7), AT.plus(20)), true, false)]);
+    assert_eq!(cards(&world.apply(&panic(7, true), AT.plus(20))), [(Subject::Panic(Ident(7), AT.plus(20)), Created, Open)]);
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn a_panic_flag_of_a_whole_unit_is_a_panic() {
     let mut world = Server::default();
     let applied =
         world.apply(&Event::UnitStatus { idents: vec![], status: None, units: vec![Unit { is_panic: Some(true), ..unit(7) }] }, AT);
-    assert_eq!(cards(&applied), [(Subject::Panic(Ident(7), AT), true, false)]);
+    assert_eq!(cards(&applied), [(Subject::Panic(Ident(7), AT), Created, Open)]);
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn a_name_that_comes_later_redraws_the_panic() {
     let mut world = Server::default();
     world.apply(&panic(7, true), AT);
     let applied = world.apply(&login(7), AT.plus(5));
-    assert!(cards(&applied).contains(&(Subject::Panic(Ident(7), AT), false, false)), "{applied:?}");
+    assert!(cards(&applied).contains(&(Subject::Panic(Ident(7), AT), Updated, Open)), "{applied:?}");
 }
 
 #[test]
@@ -99,14 +101,14 @@ fn the_911_that_the_game_makes_of_a_panic_is_linked_in_either_order() {
 fn a_911_waits_goes_and_its_number_may_be_used_again() {
     let mut world = Server::default();
     let subject = Subject::Emergency(CallId(302), AT);
-    assert_eq!(cards(&world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT)), [(subject, true, false)]);
+    assert_eq!(cards(&world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT)), [(subject, Created, Open)]);
     assert_eq!(cards(&world.apply(&Event::EmergencyNew(call_911(302, "Fire")), AT.plus(1))), [], "the same again is nothing");
-    assert_eq!(cards(&world.apply(&Event::EmergencyNew(call_911(302, "Big fire")), AT.plus(2))), [(subject, false, false)]);
+    assert_eq!(cards(&world.apply(&Event::EmergencyNew(call_911(302, "Big fire")), AT.plus(2))), [(subject, Updated, Open)]);
     let removed = Event::EmergencyRemoved { calls: vec![CallId(302), CallId(999)] };
-    assert_eq!(cards(&world.apply(&removed, AT.plus(3))), [(subject, false, true)]);
+    assert_eq!(cards(&world.apply(&removed, AT.plus(3))), [(subject, Updated, Over)]);
     assert_eq!(cards(&world.apply(&removed, AT.plus(4))), []);
     let again = world.apply(&Event::EmergencyNew(call_911(302, "Another")), AT.plus(9));
-    assert_eq!(cards(&again), [(Subject::Emergency(CallId(302), AT.plus(9)), true, false)]);
+    assert_eq!(cards(&again), [(Subject::Emergency(CallId(302), AT.plus(9)), Created, Open)]);
 }
 
 #[test]
@@ -115,7 +117,7 @@ fn a_call_without_a_usable_number_is_shown_and_two_of_them_stay_two() {
     let unnumbered = EmergencyCall { id: None, ..call_911(0, "Help") };
     let one = cards(&world.apply(&Event::EmergencyNew(unnumbered.clone()), AT));
     let two = cards(&world.apply(&Event::EmergencyNew(EmergencyCall { id: Some(CallId(-1)), ..unnumbered }), AT.plus(1)));
-    assert!(one[0].1 && two[0].1 && one[0].0 != two[0].0);
+    assert!((one[0].1, two[0].1) == (Created, Created) && one[0].0 != two[0].0);
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn a_911_becomes_a_dispatch_in_either_order() {
     let applied = world.apply(&Event::DispatchNew(made.clone()), AT.plus(5));
     assert_eq!(
         cards(&applied),
-        [(Subject::Dispatch(CallId(501), AT.plus(5)), true, false), (Subject::Emergency(CallId(302), AT), false, true)]
+        [(Subject::Dispatch(CallId(501), AT.plus(5)), Created, Open), (Subject::Emergency(CallId(302), AT), Updated, Over)]
     );
     assert_eq!(world.emergencies[&CallId(302)].became, Some(CallId(501)));
     assert_eq!(world.dispatches[&CallId(501)].timeline[0], TimelineEntry::new(AT, MomentKind::Called));
@@ -143,7 +145,7 @@ fn an_edit_names_what_changed_and_the_same_again_is_nothing() {
     let subject = Subject::Dispatch(CallId(501), AT);
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
     let edited = DispatchCall { priority: Some(Priority::Level(1)), address: Some("Alta St".into()), ..dispatch(501) };
-    assert_eq!(cards(&world.apply(&Event::DispatchEdited(edited.clone()), AT.plus(5))), [(subject, false, false)]);
+    assert_eq!(cards(&world.apply(&Event::DispatchEdited(edited.clone()), AT.plus(5))), [(subject, Updated, Open)]);
     let call = &world.dispatches[&CallId(501)];
     assert_eq!(call.edited, ["priority", "address"]);
     let kinds: Vec<_> = call.timeline.iter().map(|m| m.what.clone()).collect();
@@ -159,10 +161,10 @@ fn an_edit_names_what_changed_and_the_same_again_is_nothing() {
 fn an_edit_before_creation_makes_the_call_and_its_creation_makes_it_news() {
     let mut world = Server::default();
     let applied = world.apply(&Event::DispatchEdited(dispatch(501)), AT);
-    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), false, false)]);
+    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), Updated, Open)]);
     // Its creation comes after all: still one call, and news only now. Once.
     let applied = world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1));
-    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), true, false)]);
+    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), Created, Open)]);
     assert_eq!(cards(&world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(2))), []);
     // Long after, it is no news any more.
     world.apply(&Event::DispatchEdited(dispatch(502)), AT);
@@ -201,7 +203,7 @@ fn closing_takes_every_number_and_only_known_open_ones() {
     let closed = Event::DispatchClosed { by: None, calls: vec![CallId(501), CallId(502), CallId(503)] };
     let applied = world.apply(&closed, AT.plus(5));
     assert_eq!(cards(&applied).len(), 2);
-    assert!(cards(&applied).iter().all(|(_, _, over)| *over));
+    assert!(cards(&applied).iter().all(|(_, _, phase)| *phase == Over));
     assert_eq!(world.apply(&closed, AT.plus(6)), Applied::default());
 }
 
@@ -211,9 +213,9 @@ fn status_2_in_an_edit_closes_and_another_edit_opens_again() {
     world.apply(&Event::DispatchNew(dispatch(501)), AT);
     let subject = Subject::Dispatch(CallId(501), AT);
     let applied = world.apply(&Event::DispatchEdited(DispatchCall { status: Some(2), ..dispatch(501) }), AT.plus(5));
-    assert_eq!(cards(&applied), [(subject, false, true)]);
+    assert_eq!(cards(&applied), [(subject, Updated, Over)]);
     assert!(world.is_over(subject));
-    assert_eq!(cards(&world.apply(&Event::DispatchEdited(dispatch(501)), AT.plus(5 + LATE + 1))), [(subject, false, false)]);
+    assert_eq!(cards(&world.apply(&Event::DispatchEdited(dispatch(501)), AT.plus(5 + LATE + 1))), [(subject, Updated, Open)]);
     assert!(!world.is_over(subject));
 }
 
@@ -224,7 +226,7 @@ fn an_edit_that_its_end_overtook_opens_nothing_again() {
     let subject = Subject::Dispatch(CallId(501), AT);
     world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(60_000));
     let late = Event::DispatchEdited(DispatchCall { title: Some("Fire at last".into()), status: Some(1), ..dispatch(501) });
-    assert_eq!(cards(&world.apply(&late, AT.plus(60_000 + LATE))), [(subject, false, true)], "what it says is shown");
+    assert_eq!(cards(&world.apply(&late, AT.plus(60_000 + LATE))), [(subject, Updated, Over)], "what it says is shown");
     let known = &world.dispatches[&CallId(501)];
     assert_eq!((known.closed_at, known.status), (Some(AT.plus(60_000)), Some(2)));
     assert_eq!(known.title.as_deref(), Some("Fire at last"));
@@ -242,7 +244,7 @@ fn a_closed_number_that_is_created_again_is_another_call() {
     world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(5));
     let other = DispatchCall { title: Some("Fire".into()), ..dispatch(501) };
     let applied = world.apply(&Event::DispatchNew(other), AT.plus(9));
-    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT.plus(9)), true, false)]);
+    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT.plus(9)), Created, Open)]);
 }
 
 #[test]
@@ -276,7 +278,7 @@ fn duty_on_once_off_with_its_length_and_the_panic_ends_with_it() {
     let off = Event::UnitLogout { idents: vec![Ident(7)] };
     let applied = world.apply(&off, AT.plus(60_000));
     assert!(applied.changes.contains(&Change::Duty { ident: Ident(7), on: false, after: Some(60_000) }));
-    assert!(applied.changes.contains(&Change::Card { subject: Subject::Panic(Ident(7), AT.plus(2)), created: false, over: true }));
+    assert!(applied.changes.contains(&Change::Card { subject: Subject::Panic(Ident(7), AT.plus(2)), change: Updated, phase: Over }));
     assert_eq!(world.apply(&off, AT.plus(60_001)).changes, [], "gone is gone");
 }
 
@@ -288,7 +290,7 @@ fn a_status_is_reported_once_and_redraws_the_calls_of_its_unit() {
     let status = Event::UnitStatus { idents: vec![Ident(7)], status: Some(3), units: vec![] };
     let applied = world.apply(&status, AT.plus(1));
     assert!(applied.changes.contains(&Change::Status { ident: Ident(7), from: None, to: 3 }));
-    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), false, false)]);
+    assert_eq!(cards(&applied), [(Subject::Dispatch(CallId(501), AT), Updated, Open)]);
     assert_eq!(world.apply(&status, AT.plus(2)).changes, []);
 }
 
@@ -411,7 +413,7 @@ fn late_events_leave_a_closed_call_closed() {
     let note = Note { time: None, label: None, kind: "text".into(), content: "n".into() };
     for event in [Event::DispatchNote { call: CallId(501), note }, attach(501, &[1])] {
         let cards = cards(&world.apply(&event, AT.plus(2)));
-        assert_eq!(cards, [(Subject::Dispatch(CallId(501), AT), false, true)]);
+        assert_eq!(cards, [(Subject::Dispatch(CallId(501), AT), Updated, Over)]);
     }
 }
 
@@ -452,7 +454,7 @@ fn dispatches_without_a_usable_number_stay_two_and_are_found_only_if_alone() {
     assert_eq!(world.dispatches.values().next().unwrap().units, [Ident(7)]);
     let two = cards(&world.apply(&Event::DispatchNew(unnumbered("B")), AT.plus(2)));
     let same_moment = cards(&world.apply(&Event::DispatchNew(unnumbered("C")), AT.plus(2)));
-    assert!(one[0].1 && two[0].1 && same_moment[0].1 && one[0].0 != two[0].0 && two[0].0 != same_moment[0].0);
+    assert!([&one, &two, &same_moment].iter().all(|cards| cards[0].1 == Created) && one[0].0 != two[0].0 && two[0].0 != same_moment[0].0);
     let before = world.clone();
     for event in [
         Event::DispatchEdited(unnumbered("D")),
@@ -498,7 +500,7 @@ fn notes_and_attachments_are_reported_one_by_one_even_those_of_a_new_call() {
     let subject = Subject::Dispatch(CallId(501), AT);
     let attached = |ident, on| Change::Attach { subject, ident: Ident(ident), on };
     let noted = |content| Change::Note { subject, note: note(content) };
-    let card = Change::Card { subject, created: true, over: false };
+    let card = Change::Card { subject, change: Created, phase: Open };
     assert_eq!(world.apply(&Event::DispatchNew(made.clone()), AT).changes, [card, attached(1, true), noted("a")]);
     assert_eq!(world.apply(&Event::DispatchNew(made), AT).changes, [], "once");
     assert_eq!(world.apply(&attach(501, &[1]), AT).changes, [], "attached already");
@@ -540,12 +542,12 @@ fn what_a_silent_reading_found_is_news_when_its_event_comes() {
         ..Listing::default()
     };
     let found = world.reconcile(&listing, AT);
-    assert!(cards(&found.applied).iter().all(|(_, created, _)| !created), "joined late");
+    assert!(cards(&found.applied).iter().all(|(_, change, _)| *change == Updated), "joined late");
     let panic = Event::Panic { idents: vec![Ident(7)], on: true };
-    assert_eq!(cards(&world.apply(&panic, AT.plus(1_000))), [(Subject::Panic(Ident(7), AT), true, false)]);
+    assert_eq!(cards(&world.apply(&panic, AT.plus(1_000))), [(Subject::Panic(Ident(7), AT), Created, Open)]);
     assert_eq!(
         cards(&world.apply(&Event::DispatchNew(dispatch(501)), AT.plus(1_000))),
-        [(Subject::Dispatch(CallId(501), AT), true, false)]
+        [(Subject::Dispatch(CallId(501), AT), Created, Open)]
     );
     assert_eq!(cards(&world.apply(&panic, AT.plus(2_000))), [], "once");
 }
@@ -564,10 +566,10 @@ fn a_late_copy_of_a_login_does_not_end_a_panic() {
     let on = AT.plus(30_000);
     world.apply(&panic(8, true), on);
     let login = Event::UnitLogin { units: vec![Unit { ident: Ident(8), is_panic: Some(false), ..Unit::default() }] };
-    assert_eq!(cards(&world.apply(&login, on.plus(14_000))), [(Subject::Panic(Ident(8), on), false, true)]);
+    assert_eq!(cards(&world.apply(&login, on.plus(14_000))), [(Subject::Panic(Ident(8), on), Updated, Over)]);
     let units = Some(ListedUnits { units: vec![Unit { ident: Ident(8), is_panic: Some(true), ..Unit::default() }], complete: true });
     let read = world.reconcile(&Listing { asked_at: on.plus(40_000), units, ..Listing::default() }, on.plus(40_000));
-    assert_eq!(cards(&read.applied), [(Subject::Panic(Ident(8), on), false, false)], "never over");
+    assert_eq!(cards(&read.applied), [(Subject::Panic(Ident(8), on), Updated, Open)], "never over");
 }
 
 #[test]
@@ -576,16 +578,16 @@ fn a_flag_that_is_older_than_the_panic_does_not_make_two_of_it() {
     let panic = |on| Event::Panic { idents: vec![Ident(7)], on };
     let unit = |on| Event::UnitUpdate { units: vec![Unit { ident: Ident(7), is_panic: Some(on), ..Unit::default() }] };
     world.apply(&panic(true), AT);
-    assert_eq!(cards(&world.apply(&unit(false), AT.plus(1_000))), [(Subject::Panic(Ident(7), AT), false, true)]);
-    assert_eq!(cards(&world.apply(&unit(true), AT.plus(2_000))), [(Subject::Panic(Ident(7), AT), false, false)], "never over");
+    assert_eq!(cards(&world.apply(&unit(false), AT.plus(1_000))), [(Subject::Panic(Ident(7), AT), Updated, Over)]);
+    assert_eq!(cards(&world.apply(&unit(true), AT.plus(2_000))), [(Subject::Panic(Ident(7), AT), Updated, Open)], "never over");
     // Ended by its own event, so the next one is another panic.
     world.apply(&panic(false), AT.plus(3_000));
     let again = Subject::Panic(Ident(7), AT.plus(4_000));
-    assert_eq!(cards(&world.apply(&panic(true), AT.plus(4_000))), [(again, true, false)]);
+    assert_eq!(cards(&world.apply(&panic(true), AT.plus(4_000))), [(again, Created, Open)]);
     // And a flag that is old itself ends it for good.
     world.apply(&unit(false), AT.plus(5_000));
     let last = Subject::Panic(Ident(7), AT.plus(70_000));
-    assert_eq!(cards(&world.apply(&panic(true), AT.plus(70_000))), [(last, true, false)]);
+    assert_eq!(cards(&world.apply(&panic(true), AT.plus(70_000))), [(last, Created, Open)]);
 }
 
 fn flag(on: bool) -> Event {
@@ -598,7 +600,7 @@ fn flag_read(world: &mut Server, on: bool, at: UnixMs) -> Applied {
 }
 
 fn raised(applied: &Applied, at: UnixMs) -> bool {
-    cards(applied) == [(Subject::Panic(Ident(7), at), true, false)]
+    cards(applied) == [(Subject::Panic(Ident(7), at), Created, Open)]
 }
 
 #[test]
@@ -612,7 +614,7 @@ fn every_edge_of_a_units_flag_is_an_alarm_once_its_end_is_newer_than_its_start()
                 let on = AT.plus(60_000);
                 assert!(raised(&first(&mut world, true, on), on));
                 let over = on.plus(LATE + 1);
-                assert_eq!(cards(&end(&mut world, false, over)), [(Subject::Panic(Ident(7), on), false, true)]);
+                assert_eq!(cards(&end(&mut world, false, over)), [(Subject::Panic(Ident(7), on), Updated, Over)]);
                 let again = over.plus(15_000);
                 assert!(raised(&then(&mut world, true, again), again));
             }
@@ -653,7 +655,7 @@ fn an_old_flag_between_a_reading_and_its_event_hides_no_news() {
     let mut world = Server::default();
     flag_read(&mut world, true, AT);
     world.apply(&flag(false), AT.plus(1_000));
-    assert_eq!(cards(&world.apply(&panic(7, true), AT.plus(2_000))), [(Subject::Panic(Ident(7), AT), true, false)]);
+    assert_eq!(cards(&world.apply(&panic(7, true), AT.plus(2_000))), [(Subject::Panic(Ident(7), AT), Created, Open)]);
     assert!(!world.panics[&Ident(7)].joined_late);
 }
 

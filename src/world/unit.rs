@@ -3,7 +3,7 @@
 use super::applied::{Applied, Origin};
 use super::emergency::{PANIC_CALL_WITHIN, is_panic_of};
 use super::memory::{Edge, LATE, apart, lately};
-use super::{Change, Ended, Entity, Panic, Server, Subject, UnitState};
+use super::{CardChange, CardPhase, Change, Ended, Entity, Panic, Server, Subject, UnitState};
 use crate::clock::UnixMs;
 use crate::event::Unit;
 use crate::ids::{CallId, Ident};
@@ -100,7 +100,7 @@ impl Server {
             state.on_duty = true;
             state.since = fresh.then_some(at);
         }
-        state.duty_listed(came, fresh, &before.unit, at, done);
+        state.duty_listed(came && fresh, &before.unit, at, done);
         if state != before {
             state.seen_at = at;
             done.touched.insert(Entity::Unit(ident));
@@ -175,7 +175,7 @@ impl Server {
             panic.joined_late &= !silent;
             if silent || reopened {
                 done.touched.insert(Entity::Panic(ident));
-                done.card(Subject::Panic(ident, panic.since), silent, false);
+                done.card(Subject::Panic(ident, panic.since), CardChange::created_if(silent), CardPhase::Open);
             }
             return;
         }
@@ -200,8 +200,8 @@ impl Server {
                     done.touched.extend(linked_911.map(Entity::Emergency));
                     done.changes.extend(linked_911.map(|id| Change::Card {
                         subject: Subject::Emergency(id, emergency.opened_at),
-                        created: false,
-                        over,
+                        change: CardChange::Updated,
+                        phase: CardPhase::over_if(over),
                     }));
                 }
                 let since = apart(before, at);
@@ -220,7 +220,7 @@ impl Server {
                 );
                 done.touched.insert(Entity::Panic(ident));
                 done.raised.push(ident);
-                done.card(Subject::Panic(ident, since), origin.is_news(), false);
+                done.card(Subject::Panic(ident, since), CardChange::created_if(origin.is_news()), CardPhase::Open);
                 if origin != Origin::Event {
                     self.memory.record(Edge::Panic(ident), !origin.is_news(), at);
                 }
@@ -235,7 +235,7 @@ impl Server {
             (Some(panic), false) => {
                 panic.over_at = Some(at);
                 done.touched.insert(Entity::Panic(ident));
-                done.card(Subject::Panic(ident, panic.since), false, true);
+                done.card(Subject::Panic(ident, panic.since), CardChange::Updated, CardPhase::Over);
             }
             _ => {}
         }
@@ -245,7 +245,7 @@ impl Server {
         if let Some(panic) = self.panics.get_mut(&ident) {
             (panic.over_at, panic.by_flag) = (None, false);
             done.touched.insert(Entity::Panic(ident));
-            done.card(Subject::Panic(ident, panic.since), false, false);
+            done.card(Subject::Panic(ident, panic.since), CardChange::Updated, CardPhase::Open);
         }
     }
 

@@ -117,7 +117,7 @@ fn listing_of(calls: &ListedCalls, units: &[Unit], asked_at: UnixMs) -> Listing 
 /// Fails if people were pinged about one of the subjects before.
 fn nobody_twice(called: &mut BTreeSet<Subject>, applied: &Applied) -> Result<(), TestCaseError> {
     for change in &applied.changes {
-        if let Change::Card { subject, created: true, .. } = change {
+        if let Change::Card { subject, change: CardChange::Created, .. } = change {
             prop_assert!(called.insert(*subject), "called twice to {subject}");
         }
     }

@@ -1,5 +1,7 @@
 //! Tests every rule of reconciling by example.
 
+use super::CardChange::{Created, Updated};
+use super::CardPhase::{Open, Over};
 use super::*;
 use crate::event::{Event, Note, Priority};
 use crate::world::tests::{AT, attach, call_911, cards, dispatch, login, panic, restarted, unit};
@@ -35,8 +37,8 @@ const LATER: UnixMs = UnixMs(AT.0 + 60_000);
 
 #[test]
 fn what_a_reading_finds_is_news_only_if_the_one_before_is_recent() {
-    for (last, created) in
-        [(None, false), (Some(AT), true), (Some(AT.plus(-FRESH + 60_000)), true), (Some(AT.plus(-FRESH + 59_999)), false)]
+    for (last, change) in
+        [(None, Updated), (Some(AT), Created), (Some(AT.plus(-FRESH + 60_000)), Created), (Some(AT.plus(-FRESH + 59_999)), Updated)]
     {
         let mut world = Server::default();
         if let Some(last) = last {
@@ -45,14 +47,14 @@ fn what_a_reading_finds_is_news_only_if_the_one_before_is_recent() {
             world = restarted(&world);
         }
         let found = read(&mut world, calls(&[dispatch(501)], &[call_911(302, "Fire")]), None, LATER);
-        let expected = [(Subject::Dispatch(CallId(501), LATER), created, false), (Subject::Emergency(CallId(302), LATER), created, false)];
+        let expected = [(Subject::Dispatch(CallId(501), LATER), change, Open), (Subject::Emergency(CallId(302), LATER), change, Open)];
         assert_eq!((cards(&found.applied), found.caught_up), (expected.to_vec(), 2), "{last:?}");
         assert!(found.applied.touched.contains(&Entity::Listed));
     }
     // Reading the units says nothing about calls.
     let mut world = Server::default();
     read(&mut world, None, Some(Vec::new()), AT);
-    assert!(!cards(&read(&mut world, calls(&[dispatch(501)], &[]), None, LATER).applied)[0].1);
+    assert_eq!(cards(&read(&mut world, calls(&[dispatch(501)], &[]), None, LATER).applied)[0].1, Updated);
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn a_difference_is_an_edit_with_its_stars_its_timeline_and_its_units() {
     let subject = Subject::Dispatch(CallId(501), AT);
     assert_eq!(
         found.applied.changes,
-        [Change::Card { subject, created: false, over: false }, Change::Attach { subject, ident: Ident(7), on: true }]
+        [Change::Card { subject, change: Updated, phase: Open }, Change::Attach { subject, ident: Ident(7), on: true }]
     );
     assert_eq!((found.skipped, found.caught_up), (0, 0));
     let call = &world.dispatches[&CallId(501)];
@@ -134,7 +136,7 @@ fn what_was_over_and_is_listed_as_open_is_open_again_under_the_same_subject() {
     world.apply(&Event::DispatchClosed { by: None, calls: vec![CallId(501)] }, AT.plus(1));
     world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302)] }, AT.plus(1));
     let found = read(&mut world, calls(&[dispatch(501)], &[call_911(302, "Fire")]), None, LATER);
-    let expected = [(Subject::Dispatch(CallId(501), AT), false, false), (Subject::Emergency(CallId(302), AT), false, false)];
+    let expected = [(Subject::Dispatch(CallId(501), AT), Updated, Open), (Subject::Emergency(CallId(302), AT), Updated, Open)];
     assert_eq!((cards(&found.applied), found.caught_up), (expected.to_vec(), 2));
     assert!(expected.iter().all(|(subject, ..)| !world.is_over(*subject)));
 }
@@ -152,7 +154,7 @@ fn what_is_not_listed_is_over() {
     let closed = vec![told(501, AT.plus(30_000)), told(502, LATER.plus(1)), DispatchCall { status: Some(2), ..dispatch(700) }];
     let found = read(&mut world, Some(ListedCalls { closed, ..ListedCalls::default() }), None, LATER);
     assert_eq!(found.caught_up, 4);
-    assert!(cards(&found.applied).iter().all(|(_, created, over)| !created && *over));
+    assert!(cards(&found.applied).iter().all(|(_, change, phase)| (*change, *phase) == (Updated, Over)));
     let call = |id: i64| &world.dispatches[&CallId(id)];
     assert_eq!((call(501).status, call(501).code.as_deref(), call(501).edited.len()), (Some(2), Some("10-4"), 0));
     assert_eq!((call(502).closed_at, call(503).closed_at, call(503).code.clone()), (Some(LATER), Some(LATER), None));
@@ -194,7 +196,7 @@ fn a_911_that_a_listed_dispatch_names_was_taken() {
         let known = &world.emergencies[&CallId(302)];
         assert_eq!(known.became, Some(CallId(501)), "{case}");
         let subject = Subject::Emergency(CallId(302), known.opened_at);
-        assert!(cards(&found.applied).contains(&(subject, false, true)), "{case}: nobody is called to what was taken");
+        assert!(cards(&found.applied).contains(&(subject, Updated, Over)), "{case}: nobody is called to what was taken");
     }
 }
 
@@ -225,8 +227,8 @@ fn calls_without_a_number_are_found_by_what_they_say_and_by_number_from_then_on(
     // Two equal ones are two; one without a match is removed; a match for none is new.
     let list = || calls(&[dispatch(501)], &[call_911(302, "Fire"), call_911(303, "Fire"), call_911(304, "Theft")]);
     let found = read(&mut world, list(), None, LATER);
-    let created: Vec<_> = cards(&found.applied).into_iter().filter(|(_, created, _)| *created).collect();
-    assert_eq!(created, [(Subject::Emergency(CallId(304), LATER), true, false)]);
+    let created: Vec<_> = cards(&found.applied).into_iter().filter(|(_, change, _)| *change == Created).collect();
+    assert_eq!(created, [(Subject::Emergency(CallId(304), LATER), Created, Open)]);
     let open: Vec<_> = world.emergencies.values().filter(|e| e.gone_at.is_none()).map(|e| e.call.id.unwrap().0).collect();
     assert_eq!(open, [303, 302, 304]);
     assert_eq!(world.dispatches.len(), 1);
@@ -234,9 +236,9 @@ fn calls_without_a_number_are_found_by_what_they_say_and_by_number_from_then_on(
     // By number: an edit, the end.
     let edited = DispatchCall { title: Some("Robbery".into()), ..dispatch(501) };
     let subject = Subject::Dispatch(CallId(-AT.0), AT);
-    assert_eq!(cards(&world.apply(&Event::DispatchEdited(edited), LATER.plus(70_000))), [(subject, false, false)]);
+    assert_eq!(cards(&world.apply(&Event::DispatchEdited(edited), LATER.plus(70_000))), [(subject, Updated, Open)]);
     let closed = Event::DispatchClosed { by: None, calls: vec![CallId(501)] };
-    assert_eq!(cards(&world.apply(&closed, LATER.plus(70_000))), [(subject, false, true)]);
+    assert_eq!(cards(&world.apply(&closed, LATER.plus(70_000))), [(subject, Updated, Over)]);
     let removed = world.apply(&Event::EmergencyRemoved { calls: vec![CallId(302), CallId(303)] }, LATER.plus(70_000));
     assert_eq!(cards(&removed).len(), 2);
 }
@@ -308,19 +310,19 @@ fn absence_from_a_list_that_may_be_cut_means_nothing_and_an_offline_unit_is_abse
 fn one_alarm_per_edge_from_any_source_and_none_from_before_the_start() {
     // At the first reading ever: a card, but no alarm.
     let mut late = Server::default();
-    assert_eq!(cards(&read(&mut late, None, Some(vec![listed(7, true)]), AT).applied), [(Subject::Panic(Ident(7), AT), false, false)]);
+    assert_eq!(cards(&read(&mut late, None, Some(vec![listed(7, true)]), AT).applied), [(Subject::Panic(Ident(7), AT), Updated, Open)]);
 
     let mut world = read_before();
     let raised = read(&mut world, None, Some(vec![listed(7, true)]), LATER);
-    assert_eq!(cards(&raised.applied), [(Subject::Panic(Ident(7), LATER), true, false)]);
+    assert_eq!(cards(&raised.applied), [(Subject::Panic(Ident(7), LATER), Created, Open)]);
     assert_eq!(cards(&read(&mut world, None, Some(vec![listed(7, true)]), LATER.plus(30_000)).applied), []);
     assert_eq!(cards(&world.apply(&panic(7, true), LATER.plus(60_000))), [], "an open panic is never raised again");
     let over = read(&mut world, None, Some(vec![listed(7, false)]), LATER.plus(90_000));
-    assert_eq!(cards(&over.applied), [(Subject::Panic(Ident(7), LATER), false, true)]);
+    assert_eq!(cards(&over.applied), [(Subject::Panic(Ident(7), LATER), Updated, Over)]);
     // The absence of its unit ends it too, even for a unit that was only seen by number.
     world.apply(&panic(8, true), LATER.plus(100_000));
     let over = read(&mut world, None, Some(vec![]), LATER.plus(120_000));
-    assert!(cards(&over.applied).contains(&(Subject::Panic(Ident(8), LATER.plus(100_000)), false, true)));
+    assert!(cards(&over.applied).contains(&(Subject::Panic(Ident(8), LATER.plus(100_000)), Updated, Over)));
 }
 
 #[test]
@@ -411,7 +413,7 @@ fn where_readings_come_seldom_what_they_find_is_news_all_the_same() {
         world.reconcile(&listing(AT, calls(&[])), AT);
         let later = AT.plus(wait);
         let found = world.reconcile(&listing(later, calls(&[501])), later);
-        found.applied.changes.iter().any(|change| matches!(change, Change::Card { created: true, .. }))
+        found.applied.changes.iter().any(|change| matches!(change, Change::Card { change: Created, .. }))
     };
     let minutes = |n: i64| n * 60_000;
     assert!(created(minutes(1), minutes(10)) && !created(minutes(1), minutes(11)));
