@@ -191,6 +191,15 @@ fn trouble(error: WsError) -> HubError {
     }
 }
 
+/// Who ends a connection, and so how it is closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// We do: with a Close record, which is allowed only after the handshake, and then by waiting for the peer's close.
+    Ours { handshaken: bool },
+    /// The peer did, or an error: only the WebSocket's close, without waiting.
+    Theirs,
+}
+
 /// The socket, with writes that never wait.
 struct Wire<S> {
     socket: WebSocketStream<S>,
@@ -249,17 +258,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Best effort: a Close record if asked for, the WebSocket's close, and the peer's close if `wait`. Then the socket is dropped.
-    async fn farewell(mut self, record: bool, wait: bool, limit: Duration) {
+    /// Best effort: closes the WebSocket as `closing` says. Then the socket is dropped.
+    async fn farewell(mut self, closing: Closing, limit: Duration) {
         if self.dead {
             return;
         }
         let good_bye = async {
-            if record {
+            if closing == (Closing::Ours { handshaken: true }) {
                 self.socket.feed(Message::text(record::CLOSE)).await?;
             }
             self.socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::from_static("") })).await?;
-            while wait && matches!(self.socket.next().await, Some(Ok(_))) {}
+            while matches!(closing, Closing::Ours { .. }) && matches!(self.socket.next().await, Some(Ok(_))) {}
             Ok::<_, WsError>(())
         };
         timeout(limit, good_bye).await.ok();
@@ -340,9 +349,9 @@ impl Session<'_> {
         // Before the Close record: nobody may start a call on a connection that is closing.
         self.shared.link.send_replace(None);
         match error {
-            HubError::Stopped => wire.farewell(self.handshaken, true, self.settings.stop_timeout).await,
+            HubError::Stopped => wire.farewell(Closing::Ours { handshaken: self.handshaken }, self.settings.stop_timeout).await,
             // The server waits for our half of the close; a stop must not wait for it long.
-            _ => wire.farewell(false, false, self.settings.stop_timeout.min(Duration::from_secs(1))).await,
+            _ => wire.farewell(Closing::Theirs, self.settings.stop_timeout.min(Duration::from_secs(1))).await,
         }
         error
     }
