@@ -68,13 +68,31 @@ pub enum News {
     },
 }
 
+/// Where a server's events should come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventSource {
+    /// The CAD's hub.
+    Hub,
+    /// The game server alone, over HTTP.
+    Http,
+}
+
+/// Whether the REST API is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestReads {
+    /// It is read, so what was missed is found.
+    On,
+    /// It is not read.
+    Off,
+}
+
 /// One server's feed.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    hub: bool,
+    source: EventSource,
     /// ms; `None` = silence is normal.
     silence: Option<i64>,
-    reads: bool,
+    rest: RestReads,
     /// Last event, or the beginning; and how many calls had been added until then.
     last_event: (UnixMs, usize),
     /// Since when the hub session has been down, and how many calls had been added until then.
@@ -101,11 +119,11 @@ struct Loss {
 }
 
 impl Feed {
-    /// Starts now. `hub`: events should come through it; `silence_minutes`: 0 = silence is normal; `reads`: the REST API is read.
+    /// Starts now. `silence_minutes`: 0 = silence is normal.
     #[must_use]
-    pub fn new(hub: bool, silence_minutes: u32, reads: bool, now: UnixMs) -> Self {
+    pub fn new(source: EventSource, silence_minutes: u32, rest: RestReads, now: UnixMs) -> Self {
         let silence = (silence_minutes > 0).then(|| i64::from(silence_minutes) * 60_000);
-        Self { hub, silence, reads, last_event: (now, 0), away: None, ready_since: None, on_duty_since: None, state: State::Well }
+        Self { source, silence, rest, last_event: (now, 0), away: None, ready_since: None, on_duty_since: None, state: State::Well }
     }
 
     /// Checks once.
@@ -134,7 +152,7 @@ impl Feed {
                     self.state = State::Lost(loss);
                     return None;
                 }
-                let read = !self.reads || look.read_at.is_some_and(|at| at >= back_at);
+                let read = self.rest == RestReads::Off || look.read_at.is_some_and(|at| at >= back_at);
                 if !read && now.since(back_at) < MAX_READS {
                     return None;
                 }
@@ -147,7 +165,7 @@ impl Feed {
     fn follow(&mut self, look: &FeedFacts, now: UnixMs) {
         let ready = look.link == Link::Ready;
         self.ready_since = if ready { self.ready_since.or(Some(now)) } else { None };
-        let away = self.hub && !ready && !matches!(look.link, Link::Rejected(_) | Link::Contested);
+        let away = self.source == EventSource::Hub && !ready && !matches!(look.link, Link::Rejected(_) | Link::Contested);
         self.away = if away { self.away.or(Some((now, look.caught_up))) } else { None };
         if let Some(at) = look.last_event.filter(|at| *at > self.last_event.0) {
             self.last_event = (at, look.caught_up);
@@ -216,9 +234,9 @@ mod tests {
     }
 
     impl Watch {
-        fn new(hub: bool, minutes: u32, reads: bool) -> Self {
+        fn new(source: EventSource, minutes: u32, rest: RestReads) -> Self {
             let now = UnixMs(START);
-            Self { feed: Feed::new(hub, minutes, reads, now), look: FeedFacts::default(), now }
+            Self { feed: Feed::new(source, minutes, rest, now), look: FeedFacts::default(), now }
         }
 
         /// Checks each second for so long: all news, with their second.
@@ -260,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_lost_connection_is_reported_after_a_minute_and_its_return_once_both_parts_were_read() {
-        let mut watch = Watch::new(true, 10, true);
+        let mut watch = Watch::new(EventSource::Hub, 10, RestReads::On);
         watch.link(Link::Ready);
         assert_eq!(watch.pass(100), []);
         watch.read(5);
@@ -276,8 +294,8 @@ mod tests {
 
     #[test]
     fn a_return_does_not_wait_for_ever_nor_for_readings_nobody_makes() {
-        for (reads, at_second) in [(true, 190), (false, 102)] {
-            let mut watch = Watch::new(true, 0, reads);
+        for (rest, at_second) in [(RestReads::On, 190), (RestReads::Off, 102)] {
+            let mut watch = Watch::new(EventSource::Hub, 0, rest);
             watch.link(down());
             assert_eq!(watch.pass(100), [(61, lost_link(1))]);
             watch.link(Link::Ready);
@@ -287,9 +305,9 @@ mod tests {
 
     #[test]
     fn a_link_that_never_came_up_is_lost_and_one_that_flaps_is_not() {
-        let mut watch = Watch::new(true, 10, true);
+        let mut watch = Watch::new(EventSource::Hub, 10, RestReads::On);
         assert_eq!(watch.pass(120), [(61, News::Lost { since: at(1), cause: SilenceCause::Link(None) })]);
-        let mut watch = Watch::new(true, 10, true);
+        let mut watch = Watch::new(EventSource::Hub, 10, RestReads::On);
         for _ in 0..20 {
             watch.link(down());
             assert_eq!(watch.pass(59), []);
@@ -313,7 +331,7 @@ mod tests {
 
     #[test]
     fn rejected_credentials_are_not_this_ones_news() {
-        let mut watch = Watch::new(true, 10, true);
+        let mut watch = Watch::new(EventSource::Hub, 10, RestReads::On);
         watch.look.on_duty = 3;
         watch.link(Link::Rejected("no".into()));
         assert_eq!(watch.pass(3_600), []);
@@ -323,7 +341,7 @@ mod tests {
 
     #[test]
     fn silence_is_reported_only_while_units_are_on_duty() {
-        let mut watch = Watch::new(false, 10, true);
+        let mut watch = Watch::new(EventSource::Http, 10, RestReads::On);
         assert_eq!(watch.pass(3_600), []);
         watch.look.on_duty = 2;
         let silence = SilenceCause::Silence { hub: false };
@@ -346,7 +364,7 @@ mod tests {
     #[test]
     fn silence_through_a_ready_hub_counts_from_the_session_and_can_be_switched_off() {
         for (minutes, expected) in [(10, 1), (0, 0)] {
-            let mut watch = Watch::new(true, minutes, true);
+            let mut watch = Watch::new(EventSource::Hub, minutes, RestReads::On);
             watch.look.on_duty = 1;
             watch.link(Link::Ready);
             assert_eq!(watch.pass(500), []);
@@ -370,7 +388,7 @@ mod tests {
 
     #[test]
     fn events_that_come_over_http_make_up_for_the_hub_until_they_stop() {
-        let mut watch = Watch::new(true, 10, false);
+        let mut watch = Watch::new(EventSource::Hub, 10, RestReads::Off);
         watch.look.on_duty = 1;
         watch.link(Link::Ready);
         watch.pass(5);

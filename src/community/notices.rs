@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use super::handle::Community;
 use super::host::Host;
 use super::restart::Part;
-use crate::cad::feed::{Feed, FeedFacts, News as FeedNews};
+use crate::cad::feed::{EventSource, Feed, FeedFacts, News as FeedNews, RestReads};
 use crate::cad::rest::OperationNews;
 use crate::cad::session::LinkChange;
 use crate::clock::{Clock, UnixMs};
@@ -73,7 +73,9 @@ impl Part for Notices {
 
 impl Notices {
     pub(super) fn new(host: &Host, community: &Community, sonoran: &Sonoran, refresh: RefreshRequests, news: News) -> Self {
-        let feed = Feed::new(sonoran.hub, sonoran.silence_minutes, sonoran.reconcile != Reconcile::Off, host.clock.now());
+        let source = if sonoran.hub { EventSource::Hub } else { EventSource::Http };
+        let rest = if sonoran.reconcile == Reconcile::Off { RestReads::Off } else { RestReads::On };
+        let feed = Feed::new(source, sonoran.silence_minutes, rest, host.clock.now());
         Self {
             store: host.store.of(&community.id),
             clock: host.clock.clone(),

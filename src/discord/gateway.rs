@@ -219,22 +219,35 @@ struct Crew<'a, F> {
     warned: Mutex<Option<Instant>>,
 }
 
+/// Whether a change of one shard connected all of them, or ended that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LinkChange {
+    Up,
+    Down,
+    None,
+}
+
 impl<F> Crew<'_, F> {
-    /// Whether all were connected before, and whether they are now.
-    fn links(&self, change: impl FnOnce(&mut BTreeMap<u32, bool>)) -> (bool, bool) {
+    /// Changes which are connected, and says what that means for all of them together.
+    fn links(&self, change: impl FnOnce(&mut BTreeMap<u32, bool>)) -> LinkChange {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         let all = |links: &BTreeMap<u32, bool>| !links.is_empty() && links.values().all(|up| *up);
         let before = all(&links);
         change(&mut links);
-        (before, all(&links))
+        match (before, all(&links)) {
+            (false, true) => LinkChange::Up,
+            (true, false) => LinkChange::Down,
+            _ => LinkChange::None,
+        }
     }
 }
 
 impl<F: Framework + 'static> ConnectionObserver for Crew<'_, F> {
     fn up(&self, shard: u32) {
-        if let (false, true) = self.links(|links| {
+        if self.links(|links| {
             links.insert(shard, true);
-        }) {
+        }) == LinkChange::Up
+        {
             tracing::info!("the gateway session is up");
             self.gateway.status.gateway(true);
             self.gateway.readiness.ready(ReadyPart::Discord);
@@ -295,9 +308,10 @@ impl<F: Framework + 'static> AllowanceSource for Crew<'_, F> {
 
 impl<F: Framework + 'static> ShardObserver for Crew<'_, F> {
     fn down(&self, shard: u32, reason: &str) {
-        if let (true, false) = self.links(|links| {
+        if self.links(|links| {
             links.insert(shard, false);
-        }) {
+        }) == LinkChange::Down
+        {
             tracing::warn!(%reason, "the gateway session is down; connecting again");
             self.gateway.status.gateway(false);
         } else {

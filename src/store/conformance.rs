@@ -109,7 +109,19 @@ fn draft(channel: u64, subject: &str, text: &str, lane: Lane) -> DesiredPost {
     }
 }
 
-fn again_at(due: i64, counts: bool, in_doubt: bool) -> Settlement {
+/// What a try that must be repeated has left behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    /// It doesn't count.
+    Uncounted,
+    /// It counts.
+    Counted,
+    /// It counts, and may have arrived.
+    InDoubt,
+}
+
+fn again_at(due: i64, failed: Failed) -> Settlement {
+    let (counts, in_doubt) = (failed != Failed::Uncounted, failed == Failed::InDoubt);
     Settlement::Again { due: UnixMs(due), counts, in_doubt, reason: String::new(), obstacle: None, on_purpose: false }
 }
 

@@ -53,18 +53,33 @@ pub(super) async fn diagnose(ctx: Context<'_>) -> Result<(), Error> {
     if empty {
         lines.push(NOTHING.to_owned());
     }
-    let (title, color) = verdict(&lines, empty, uses.0.len() > MAX_CHANNELS_AT_ONCE);
+    let checked = match uses.0.len() > MAX_CHANNELS_AT_ONCE {
+        _ if empty => Checked::Nothing,
+        true => Checked::Part,
+        false => Checked::Everything,
+    };
+    let (title, color) = verdict(&lines, checked);
     reply::list(ctx, title, &lines, color).await
 }
 
+/// How much of what is set up was checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Checked {
+    /// No route and no board is set up.
+    Nothing,
+    /// Some channels were left out, because there are so many.
+    Part,
+    Everything,
+}
+
 /// What the heading may claim.
-fn verdict(lines: &[String], empty: bool, unseen: bool) -> (&'static str, u32) {
+fn verdict(lines: &[String], checked: Checked) -> (&'static str, u32) {
     let any = |sign: char| lines.iter().any(|line| line.starts_with(sign));
     match (any('❌'), any('⏳')) {
         (true, _) => ("🩺 Something needs your attention", reply::YELLOW),
-        _ if empty => ("🩺 Nothing is set up yet", reply::YELLOW),
+        _ if checked == Checked::Nothing => ("🩺 Nothing is set up yet", reply::YELLOW),
         (_, true) => ("🩺 Not everything is ready yet", reply::YELLOW),
-        _ if unseen => ("🩺 No problem in what was checked", reply::YELLOW),
+        _ if checked == Checked::Part => ("🩺 No problem in what was checked", reply::YELLOW),
         _ => ("🩺 Everything works", reply::GREEN),
     }
 }
@@ -256,12 +271,12 @@ mod tests {
 
     #[test]
     fn that_everything_works_is_said_only_if_it_does() {
-        let of = |lines: &[&str], empty, unseen| verdict(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), empty, unseen).0;
-        assert_eq!(of(&["✅ a", "💡 b"], false, false), "🩺 Everything works");
-        assert_eq!(of(&["✅ a", "❌ b"], false, false), "🩺 Something needs your attention");
-        assert_eq!(of(&["❌ b"], true, false), "🩺 Something needs your attention");
-        assert_eq!(of(&["✅ a"], true, false), "🩺 Nothing is set up yet");
-        assert_eq!(of(&["⏳ a"], false, false), "🩺 Not everything is ready yet");
-        assert_eq!(of(&["✅ a"], false, true), "🩺 No problem in what was checked");
+        let of = |lines: &[&str], checked| verdict(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), checked).0;
+        assert_eq!(of(&["✅ a", "💡 b"], Checked::Everything), "🩺 Everything works");
+        assert_eq!(of(&["✅ a", "❌ b"], Checked::Everything), "🩺 Something needs your attention");
+        assert_eq!(of(&["❌ b"], Checked::Nothing), "🩺 Something needs your attention");
+        assert_eq!(of(&["✅ a"], Checked::Nothing), "🩺 Nothing is set up yet");
+        assert_eq!(of(&["⏳ a"], Checked::Everything), "🩺 Not everything is ready yet");
+        assert_eq!(of(&["✅ a"], Checked::Part), "🩺 No problem in what was checked");
     }
 }

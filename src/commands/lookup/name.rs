@@ -1,6 +1,6 @@
 //! `/lookup name`.
 
-use super::records::show;
+use super::records::{RecordSearch, show};
 use crate::cad::rest::LookupKind;
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
@@ -23,6 +23,6 @@ pub(super) async fn name(
     if first.trim().is_empty() && last.trim().is_empty() {
         return Err(Error::refused("Type a first name, a last name, or both."));
     }
-    let wanted = LookupKind::Name { first, mi: String::new(), last };
-    show(ctx, wanted, partial == Some(true), open_in_cad == Some(true)).await
+    let kind = LookupKind::Name { first, mi: String::new(), last };
+    show(ctx, RecordSearch { kind, partial: partial == Some(true), open_in_cad: open_in_cad == Some(true) }).await
 }

@@ -1,6 +1,6 @@
 //! `/lookup plate`.
 
-use super::records::show;
+use super::records::{RecordSearch, show};
 use crate::cad::rest::LookupKind;
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
@@ -19,5 +19,6 @@ pub(super) async fn plate(
     if plate.trim().is_empty() {
         return Err(Error::refused("Type a plate, or a part of it with `partial:True`."));
     }
-    show(ctx, LookupKind::Plate(plate), partial == Some(true), open_in_cad == Some(true)).await
+    let kind = LookupKind::Plate(plate);
+    show(ctx, RecordSearch { kind, partial: partial == Some(true), open_in_cad: open_in_cad == Some(true) }).await
 }

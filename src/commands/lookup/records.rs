@@ -16,8 +16,18 @@ use crate::render::{self, Message};
 /// Records shown.
 const MAX_RECORDS_SHOWN: usize = 5;
 
+/// What is looked up, and how.
+pub(super) struct RecordSearch {
+    pub(super) kind: LookupKind,
+    /// Parts of names or plates match too.
+    pub(super) partial: bool,
+    /// The result also opens in the CAD of whoever asks.
+    pub(super) open_in_cad: bool,
+}
+
 /// Looks it up and shows the result. The command was deferred before.
-pub(super) async fn show(ctx: Context<'_>, wanted: LookupKind, partial: bool, open_in_cad: bool) -> Result<(), Error> {
+pub(super) async fn show(ctx: Context<'_>, search: RecordSearch) -> Result<(), Error> {
+    let RecordSearch { kind: wanted, partial, open_in_cad } = search;
     let actor = cad_args::actor_of(ctx)?;
     let community = ctx.data().community(actor.guild)?;
     let cad_actions = ctx.data().cad_actions(actor.guild)?;

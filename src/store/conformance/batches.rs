@@ -78,13 +78,13 @@ async fn a_batch_in_doubt_keeps_its_cards_and_its_nonce_and_one_that_definitely_
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![card("a", "one"), card("b", "two")], 1).await;
-    let again = |in_doubt| super::again_at(10, in_doubt, in_doubt);
+    let again = |failed| super::again_at(10, failed);
     let first = claim_batch(&store, 2).await;
-    store.settle(&first, again(false), UnixMs(3)).await.unwrap();
+    store.settle(&first, again(Failed::Uncounted), UnixMs(3)).await.unwrap();
     put(&store, vec![card("c", "three")], 4).await;
     let second = claim_batch(&store, 10).await;
     assert_eq!(subjects(&second), ["a", "b", "c"]);
-    store.settle(&second, again(true), UnixMs(11)).await.unwrap();
+    store.settle(&second, again(Failed::InDoubt), UnixMs(11)).await.unwrap();
     put(&store, vec![card("d", "four")], 12).await;
     // Whatever is asked for: what may stand there already is asked for as it was.
     let ClaimOutcome::Claimed(third) = store.take(ClaimRequest::any(ChannelId(7), UnixMs(13))).await.unwrap() else {
@@ -155,7 +155,7 @@ async fn an_edit_that_may_come_late_is_sent_once_more_when_that_is_past() {
     made(store.claim(ChannelId(7), UnixMs(2)).await.unwrap().unwrap(), 3).await;
     put(&store, vec![draft(7, "a", "two", Lane::Edit)], 4).await;
     let lost = store.claim(ChannelId(7), UnixMs(5)).await.unwrap().unwrap();
-    let again = super::again_at(6, true, true);
+    let again = super::again_at(6, Failed::InDoubt);
     store.settle(&lost, again, UnixMs(6)).await.unwrap();
     made(store.claim(ChannelId(7), UnixMs(7)).await.unwrap().unwrap(), 8).await;
     assert_eq!(store.claim(ChannelId(7), UnixMs(5_007)).await.unwrap(), None, "too early");

@@ -72,10 +72,10 @@ async fn a_create_that_a_crash_cut_off_stays_in_doubt_and_keeps_its_nonce() {
     assert_eq!((again.nonce.as_str(), again.lead.creating_since), (nonce.as_str(), Some(UnixMs(1_000))));
     assert!(!again.must_look_first(UnixMs(100_000)) && again.must_look_first(UnixMs(200_000)));
     // Trouble leaves the doubt, and so does a definite "no" to a later try: it says nothing about the first.
-    store.settle(&again, again_at(6_000, true, true), UnixMs(5_000)).await.unwrap();
+    store.settle(&again, again_at(6_000, Failed::InDoubt), UnixMs(5_000)).await.unwrap();
     let third = store.claim(ChannelId(7), UnixMs(6_000)).await.unwrap().unwrap();
     assert_eq!((third.lead.creating_since, third.lead.attempts), (Some(UnixMs(1_000)), 1));
-    store.settle(&third, again_at(7_000, false, false), UnixMs(6_000)).await.unwrap();
+    store.settle(&third, again_at(7_000, Failed::Uncounted), UnixMs(6_000)).await.unwrap();
     assert_eq!(store.claim(ChannelId(7), UnixMs(7_000)).await.unwrap().unwrap().lead.creating_since, Some(UnixMs(1_000)));
 }
 
@@ -84,7 +84,7 @@ async fn a_definite_no_to_the_first_try_leaves_no_doubt() {
     let folder = Folder::new();
     let store = store(&folder).await;
     put(&store, vec![draft(7, "a", "one", Lane::New)], 10).await;
-    let no = |due| again_at(due, false, false);
+    let no = |due| again_at(due, Failed::Uncounted);
     let first = store.claim(ChannelId(7), UnixMs(1_000)).await.unwrap().unwrap();
     store.settle(&first, no(2_000), UnixMs(1_000)).await.unwrap();
     let second = store.claim(ChannelId(7), UnixMs(2_000)).await.unwrap().unwrap();
@@ -155,7 +155,7 @@ async fn what_waited_on_purpose_is_not_late() {
     let (since, claim) = due_since(400_100).await.unwrap();
     assert_eq!(since, 400_000);
     // Failures are no purpose: what they cost is late.
-    store.settle(&claim, again_at(460_000, true, false), UnixMs(400_100)).await.unwrap();
+    store.settle(&claim, again_at(460_000, Failed::Counted), UnixMs(400_100)).await.unwrap();
     let (since, claim) = due_since(460_000).await.unwrap();
     assert_eq!(since, 400_000);
     // Changed while it was on its way: the next one waits for the window again.
