@@ -8,10 +8,12 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CommunityId, RoleId, ServerId};
+use crate::render::text::{SafeText, safe};
 
 /// How a guild lets its members act in the CAD.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,35 +109,50 @@ pub struct MemberFacts<'a> {
 }
 
 /// Why not: a sentence for the person, with its fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The guild's rule.
-    #[error("Only members with <@&{role}> may act in the CAD from here: ask this server's staff for that role.")]
     Role { role: RoleId },
     /// The guild's rule for `/911`.
-    #[error("Only members with <@&{role}> may place calls from here: ask this server's staff for that role.")]
     EmergencyRole { role: RoleId },
     /// The community's rule, from another Discord server than the one it belongs to: a role of that one has no name here.
-    #[error("Only members with a certain role on the community's main Discord server may act in the CAD: ask its staff for that role.")]
     RoleElsewhere { role: RoleId },
     /// No account.
-    #[error(
-        "Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it; a new link is noticed within a minute."
-    )]
     NotLinked,
     /// An account that may not be used.
-    #[error("Your CAD account {}, then try again.", state(*status))]
     NotValidated { status: i64 },
     /// The CAD would not let them do it.
-    #[error("Your CAD account lacks the permission {}: ask your community's staff for it, then try again.", permission.named())]
     NoPermission {
         /// Which is missing.
         permission: Permission,
     },
     /// Nobody to act as.
-    #[error("You are not on duty on server {server}: open the CAD, choose your identifier and go on duty there, then try again.")]
     NotOnDuty { server: ServerId },
 }
+
+impl Refusal {
+    /// What the person reads.
+    #[must_use]
+    pub fn sentence(&self) -> SafeText {
+        match self {
+            Self::Role { role } => safe!("Only members with <@&{}> may act in the CAD from here: ask this server's staff for that role.", role),
+            Self::EmergencyRole { role } => safe!("Only members with <@&{}> may place calls from here: ask this server's staff for that role.", role),
+            Self::RoleElsewhere { .. } => "Only members with a certain role on the community's main Discord server may act in the CAD: ask its staff for that role.".into(),
+            Self::NotLinked => "Your Discord account is not linked to an account of this community's CAD: `/unit link` says what is missing and where to do it; a new link is noticed within a minute.".into(),
+            Self::NotValidated { status } => safe!("Your CAD account {}, then try again.", state(*status)),
+            Self::NoPermission { permission } => safe!("Your CAD account lacks the permission {}: ask your community's staff for it, then try again.", permission.named()),
+            Self::NotOnDuty { server } => safe!("You are not on duty on server {}: open the CAD, choose your identifier and go on duty there, then try again.", server),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 fn state(status: i64) -> &'static str {
     match status {

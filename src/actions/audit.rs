@@ -3,10 +3,11 @@
 use super::{ActionError, Actor, CadAction, CadActions, Deps};
 use crate::ids::ServerId;
 use crate::metrics::CadActionOutcome;
+use crate::render::text::SafeText;
 use crate::store::audit::{AuditEntry, AuditKind};
 
 /// For the metric of actions.
-pub(super) fn outcome(done: &Result<String, ActionError>) -> CadActionOutcome {
+pub(super) fn outcome(done: &Result<SafeText, ActionError>) -> CadActionOutcome {
     match done {
         Ok(_) => CadActionOutcome::Done,
         Err(ActionError::NotPermitted(_)) => CadActionOutcome::Refused,
@@ -19,7 +20,7 @@ pub(super) fn outcome(done: &Result<String, ActionError>) -> CadActionOutcome {
 
 impl CadActions {
     /// A refusal before anything was sent isn't an action.
-    pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, action: &CadAction, done: &Result<String, ActionError>) {
+    pub(super) async fn write_down(&self, actor: &Actor, server: ServerId, action: &CadAction, done: &Result<SafeText, ActionError>) {
         let outcome = match done {
             Ok(_) => "done".to_owned(),
             Err(ActionError::Cad(error)) => error.to_string(),

@@ -23,6 +23,7 @@ use crate::cad::rest::{NewDispatch, NewNote, RestError, UnitSelector};
 use crate::clock::UnixMs;
 use crate::ids::{CallId, Ident, ServerId};
 use crate::refresh::Reason;
+use crate::render::text::{self, SafeText, safe};
 use crate::world::{Emergency, GRACE, Server, Subject};
 
 /// Longest title (characters): a line of a list.
@@ -40,7 +41,7 @@ impl CadActions {
         server: ServerId,
         subject: Subject,
         respond: bool,
-    ) -> Result<String, ActionError> {
+    ) -> Result<SafeText, ActionError> {
         let Subject::Emergency(key, _) = subject else { return Err(self.over(actor.guild, server, subject).await) };
         let unit = who.unit().filter(|_| respond);
         let taker = unit.map(|unit| (who.member.account.clone(), unit.ident));
@@ -55,13 +56,13 @@ impl CadActions {
         let call = became.call;
         let said = match unit {
             Some(unit) if became.attached.contains(&unit.ident) => {
-                format!("🚓 It is call #{call} now, and {} is attached.", crate::render::text::line(&unit.name, 60))
+                safe!("🚓 It is call #{} now, and {} is attached.", call, text::line(&unit.name, 60))
             }
-            Some(unit) if became.served.contains(&unit.ident) => format!("🚓 It is call #{call} now, and you are attached."),
-            Some(_) => format!("🚔 It is call #{call} now, but the CAD did not attach you: press Respond on its card."),
-            None => format!("🚔 It is call #{call} now."),
+            Some(unit) if became.served.contains(&unit.ident) => safe!("🚓 It is call #{} now, and you are attached.", call),
+            Some(_) => safe!("🚔 It is call #{} now, but the CAD did not attach you: press Respond on its card.", call),
+            None => safe!("🚔 It is call #{} now.", call),
         };
-        Ok(format!("{said}{}", became.left.said()))
+        Ok(safe!("{}{}", said, became.left.said()))
     }
 
     /// It isn't a 911 any more: responders are attached to the call that it became.
@@ -72,7 +73,7 @@ impl CadActions {
         server: ServerId,
         subject: Subject,
         respond: bool,
-    ) -> Result<String, ActionError> {
+    ) -> Result<SafeText, ActionError> {
         let became = self.look(server, move |world| call_it_became(world, subject)).await?;
         match became {
             Some(call) if respond => self.respond(actor, who, server, call).await,
@@ -88,7 +89,7 @@ impl CadActions {
         subject: Subject,
         takers: Vec<Taker>,
     ) -> Result<Became, ActionError> {
-        let what = || format!("Call{key:#}");
+        let what = || safe!("Call{:#}", key);
         let (emergency, read_at) = {
             let seen = self
                 .look(server, move |world| {
@@ -110,11 +111,11 @@ impl CadActions {
             // If the CAD is never read, only time can settle it.
             Some(Creation::OutcomeUnknown(at)) => {
                 let settled = if *reads { read_since(at.plus(GRACE + 1)) } else { now.since(at) >= BELIEVED };
-                (!settled).then(|| ActionError::PreviousOutcomeUnknown { what: format!("call{key:#}") })
+                (!settled).then(|| ActionError::PreviousOutcomeUnknown { what: safe!("call{:#}", key) })
             }
             None => {
                 let waits = *reads && made_of.before_us(subject).is_some_and(|from| !read_since(from));
-                waits.then(|| ActionError::NotReadYet { what: format!("call{key:#}") })
+                waits.then(|| ActionError::NotReadYet { what: safe!("call{:#}", key) })
             }
         };
         if let Some(refused) = refused {

@@ -1,79 +1,109 @@
 //! Why an action was not done: one sentence for the person, who may be neither operator nor staff. It says what happened, what to do, and
 //! who can fix it; the CAD's and the operator's details are for the log and for `/cad status`.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::authorization::Refusal;
 use crate::cad::rest::RestError;
 use crate::ids::CallId;
+use crate::render::text::{self, SafeText, safe};
 use crate::store::StoreError;
 
 /// Why not.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 pub enum ActionError {
     /// They may not.
-    #[error(transparent)]
-    NotPermitted(#[from] Refusal),
+    NotPermitted(Refusal),
     /// It is over, or unknown by now: there is nothing to act on.
-    #[error("{what} is over: nothing was changed in the CAD, so look at its card, which is brought up to date.")]
     Over {
         /// `Call #501`, capitalised.
-        what: String,
+        what: SafeText,
         /// Its cards are sent again with their current state; false if the bot knows of none.
         redrawn: bool,
     },
     /// There is nothing to do, and nothing was sent: a sentence.
-    #[error("{0}")]
-    NothingToDo(String),
+    NothingToDo(SafeText),
     /// The CAD was asked, and changed nothing: a sentence.
-    #[error("{0}")]
-    NoEffect(String),
+    NoEffect(SafeText),
     /// The outcome of an earlier request isn't known yet.
-    #[error(
-        "The CAD has not confirmed yet what was sent a moment ago for {what}: the bot is looking, so nothing was sent; try again in a minute."
-    )]
     PreviousOutcomeUnknown {
         /// `call #302`.
-        what: String,
+        what: SafeText,
     },
     /// The bot has just started: the outcome of earlier requests isn't known yet.
-    #[error("The bot has just been started and still reads the CAD, so nothing was sent for {what}: try again in a minute.")]
     NotReadYet {
         /// `call #302`.
-        what: String,
+        what: SafeText,
     },
     /// The CAD refused or failed.
-    #[error("{}", of_the_cad(.0))]
-    Cad(#[from] RestError),
+    Cad(RestError),
     /// A read was needed, and the CAD didn't answer it.
-    #[error("{}", of_a_question(.0))]
     Unread(RestError),
     /// The CAD doesn't know the call or the unit.
-    #[error(
-        "The CAD no longer knows call #{call} or your unit, so nothing was changed: look whether you are still on duty there, then press again."
-    )]
     NobodyToAttach { call: CallId },
     /// The CAD may not be used at all.
-    #[error("This bot cannot act in the CAD: tell its operator to set SONORAN_API_KEY and SONORAN_COMMUNITY_ID.")]
     NoCad,
     /// This guild watches another community's CAD than the one that the bot has a key for.
-    #[error("This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.")]
     NotConnected,
     /// The community's tasks do not run: why, for people.
-    #[error("{0}")]
     Stopped(&'static str),
     /// Discord does not say which roles somebody has where the rule belongs: nobody may on a guess.
-    #[error("Discord didn't say which roles you have on the community's main Discord server, so nothing was sent: try again in a minute.")]
     RolesUnknown,
     /// The bot is stopping: nothing was started.
-    #[error("The bot is being restarted, so nothing was sent: try again in a minute.")]
     Stopping,
     /// The bot can't do it now.
-    #[error("The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.")]
     Busy,
     /// The bot's own database.
-    #[error("The bot's database did not answer: try again, and tell this bot's operator if it stays.")]
     Store,
+}
+
+impl ActionError {
+    /// What the person reads.
+    #[must_use]
+    pub fn sentence(&self) -> SafeText {
+        match self {
+            Self::NotPermitted(refusal) => refusal.sentence(),
+            Self::Over { what, .. } => {
+                safe!("{} is over: nothing was changed in the CAD, so look at its card, which is brought up to date.", what)
+            }
+            Self::NothingToDo(sentence) | Self::NoEffect(sentence) => sentence.clone(),
+            Self::PreviousOutcomeUnknown { what } => safe!("The CAD has not confirmed yet what was sent a moment ago for {}: the bot is looking, so nothing was sent; try again in a minute.", what),
+            Self::NotReadYet { what } => {
+                safe!("The bot has just been started and still reads the CAD, so nothing was sent for {}: try again in a minute.", what)
+            }
+            Self::Cad(error) => of_the_cad(error),
+            Self::Unread(error) => of_a_question(error),
+            Self::NobodyToAttach { call } => safe!("The CAD no longer knows call #{} or your unit, so nothing was changed: look whether you are still on duty there, then press again.", call),
+            Self::NoCad => "This bot cannot act in the CAD: tell its operator to set SONORAN_API_KEY and SONORAN_COMMUNITY_ID.".into(),
+            Self::NotConnected => "This Discord server is not connected to a CAD yet: somebody with Manage Server can do that with `/cad setup`.".into(),
+            Self::RolesUnknown => "Discord didn't say which roles you have on the community's main Discord server, so nothing was sent: try again in a minute.".into(),
+            Self::Stopping => "The bot is being restarted, so nothing was sent: try again in a minute.".into(),
+            Self::Busy => "The bot is busy or stopping, and cannot say whether this was done: look at the card in a minute, then try again.".into(),
+            Self::Store => "The bot's database did not answer: try again, and tell this bot's operator if it stays.".into(),
+            Self::Stopped(why) => SafeText::constant(why),
+        }
+    }
+}
+
+impl fmt::Display for ActionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for ActionError {}
+
+impl From<Refusal> for ActionError {
+    fn from(refusal: Refusal) -> Self {
+        Self::NotPermitted(refusal)
+    }
+}
+
+impl From<RestError> for ActionError {
+    fn from(error: RestError) -> Self {
+        Self::Cad(error)
+    }
 }
 
 impl From<StoreError> for ActionError {
@@ -83,90 +113,80 @@ impl From<StoreError> for ActionError {
     }
 }
 
+/// Longest words of the CAD in a sentence (UTF-16 units).
+const MAX_DETAIL: usize = 200;
+
 /// Rounded up: a person who comes back then finds it available.
 fn seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
 }
 
-fn of_the_cad(error: &RestError) -> String {
+fn of_the_cad(error: &RestError) -> SafeText {
     const KEY: &str = "tell this bot's operator that SONORAN_API_KEY";
     match error {
-        RestError::Unauthorised => format!("The CAD does not accept this bot, so nothing was changed: {KEY} is wrong."),
+        RestError::Unauthorised => safe!("The CAD does not accept this bot, so nothing was changed: {} is wrong.", KEY),
         RestError::Forbidden => {
-            format!("The CAD does not let this bot in, so nothing was changed: {KEY} is not let in, or the API is switched off there.")
+            safe!("The CAD does not let this bot in, so nothing was changed: {} is not let in, or the API is switched off there.", KEY)
         }
-        RestError::UnknownServer { server } => format!(
-            "The CAD has no server {server}, so nothing was changed: tell this bot's operator that SONORAN_SERVER_IDS does not fit."
-        ),
+        RestError::UnknownServer { server } => safe!("The CAD has no server {}, so nothing was changed: tell this bot's operator that SONORAN_SERVER_IDS does not fit.", server),
         RestError::NotFound => {
-            "The CAD was not found, so nothing was changed: tell this bot's operator that SONORAN_API_URL does not fit.".to_owned()
+            "The CAD was not found, so nothing was changed: tell this bot's operator that SONORAN_API_URL does not fit.".into()
         }
         RestError::PlanTooLow => "The CAD's plan does not let a bot do this, so nothing was changed: do it in the CAD, and tell this bot's \
-                                  operator that the plan of SONORAN_COMMUNITY_ID is too low."
-            .to_owned(),
+                                  operator that the plan of SONORAN_COMMUNITY_ID is too low.".into(),
         RestError::RateLimited { retry_after } => {
             let wait = seconds(retry_after.unwrap_or(Duration::from_secs(60)));
-            format!("What the CAD allows in a minute is used up, so nothing was changed: try again in {wait} s, or do it in the CAD.")
+            safe!("What the CAD allows in a minute is used up, so nothing was changed: try again in {} s, or do it in the CAD.", wait)
         }
-        RestError::BudgetSpent { wait } => format!(
-            "The bot has made all the requests that it may make in a minute, so nothing was sent: try again in {} s, or do it in the CAD.",
-            seconds(*wait)
-        ),
+        RestError::BudgetSpent { wait } => safe!("The bot has made all the requests that it may make in a minute, so nothing was sent: try again in {} s, or do it in the CAD.", seconds(*wait)),
         RestError::QueueFull => {
-            "Too many people wait for Sonoran CAD right now, so nothing was sent: try again in a minute, or do it in the CAD.".to_owned()
+            "Too many people wait for Sonoran CAD right now, so nothing was sent: try again in a minute, or do it in the CAD.".into()
         }
         RestError::NoTurn => {
-            "Your turn at Sonoran CAD didn't come within 3 minutes, so nothing was sent: try again in a minute, or do it in the CAD.".to_owned()
+            "Your turn at Sonoran CAD didn't come within 3 minutes, so nothing was sent: try again in a minute, or do it in the CAD.".into()
         }
-        RestError::Stopping => ActionError::Stopping.to_string(),
-        RestError::Suspended { operation, until, .. } => format!(
-            "Sonoran CAD rejected two \"{operation}\" requests as malformed, so nothing is sent until <t:{}:t>: do it in the CAD until then.",
-            until.secs()
-        ),
+        RestError::Stopping => ActionError::Stopping.sentence(),
+        RestError::Suspended { operation, until, .. } => safe!("Sonoran CAD rejected two \"{}\" requests as malformed, so nothing is sent until <t:{}:t>: do it in the CAD until then.", operation, until.secs()),
         RestError::NotThere { .. } => {
-            "The CAD does not know this any more, so nothing was changed: look at the newest card, or in the CAD.".to_owned()
+            "The CAD does not know this any more, so nothing was changed: look at the newest card, or in the CAD.".into()
         }
         RestError::Rejected { detail } => {
-            let words = if detail.is_empty() { String::new() } else { format!(" (\"{detail}\")") };
-            format!("The CAD does not accept this{words}, so nothing was changed: enter something else, or do it in the CAD.")
+            let words = if detail.is_empty() { SafeText::default() } else { safe!(" (\"{}\")", text::line(detail, MAX_DETAIL)) };
+            safe!("The CAD does not accept this{}, so nothing was changed: enter something else, or do it in the CAD.", words)
         }
         RestError::OutcomeUnknown { .. } => {
-            "The CAD did not confirm this, so it may or may not have been done: look in the CAD, or at the card in a minute, before you try again."
-                .to_owned()
+            "The CAD did not confirm this, so it may or may not have been done: look in the CAD, or at the card in a minute, before you try again.".into()
         }
         error if error.is_silence() => {
-            "Sonoran CAD didn't answer within 10 s, so nothing was changed: try again in a minute, or do it in the CAD.".to_owned()
+            "Sonoran CAD didn't answer within 10 s, so nothing was changed: try again in a minute, or do it in the CAD.".into()
         }
         RestError::Server { .. } | RestError::Network { .. } => {
-            "The CAD could not be reached, so nothing was changed: try again in a minute, and tell this bot's operator if it stays.".to_owned()
+            "The CAD could not be reached, so nothing was changed: try again in a minute, and tell this bot's operator if it stays.".into()
         }
         RestError::Unreadable => {
-            "The CAD's answer made no sense, so nothing was changed: tell this bot's operator to look whether SONORAN_API_URL is the CAD."
-                .to_owned()
+            "The CAD's answer made no sense, so nothing was changed: tell this bot's operator to look whether SONORAN_API_URL is the CAD.".into()
         }
     }
 }
 
 /// As [`of_the_cad`], for a read: nothing was to be changed.
-fn of_a_question(error: &RestError) -> String {
+fn of_a_question(error: &RestError) -> SafeText {
     match error {
-        error if error.is_silence() => "Sonoran CAD didn't answer within 10 s: try again in a minute.".to_owned(),
+        error if error.is_silence() => "Sonoran CAD didn't answer within 10 s: try again in a minute.".into(),
         RestError::Server { .. } | RestError::Network { .. } | RestError::OutcomeUnknown { .. } => {
-            "Sonoran CAD can't be reached: try again in a minute, and tell this bot's operator if it stays.".to_owned()
+            "Sonoran CAD can't be reached: try again in a minute, and tell this bot's operator if it stays.".into()
         }
-        RestError::QueueFull => "Too many people wait for Sonoran CAD right now: try again in a minute, or look in the CAD.".to_owned(),
-        RestError::NoTurn => "Your turn at Sonoran CAD didn't come within 3 minutes: try again in a minute, or look in the CAD.".to_owned(),
-        RestError::Stopping => "The bot is being restarted: try again in a minute.".to_owned(),
-        RestError::Suspended { operation, until, .. } => format!(
-            "Sonoran CAD rejected two \"{operation}\" requests as malformed, so it isn't asked until <t:{}:t>: look in the CAD until then.",
-            until.secs()
-        ),
-        RestError::NotThere { .. } => "Sonoran CAD doesn't know this: look in the CAD.".to_owned(),
+        RestError::QueueFull => "Too many people wait for Sonoran CAD right now: try again in a minute, or look in the CAD.".into(),
+        RestError::NoTurn => "Your turn at Sonoran CAD didn't come within 3 minutes: try again in a minute, or look in the CAD.".into(),
+        RestError::Stopping => "The bot is being restarted: try again in a minute.".into(),
+        RestError::Suspended { operation, until, .. } => safe!("Sonoran CAD rejected two \"{}\" requests as malformed, so it isn't asked until <t:{}:t>: look in the CAD until then.", operation, until.secs()),
+        RestError::NotThere { .. } => "Sonoran CAD doesn't know this: look in the CAD.".into(),
         RestError::PlanTooLow => {
-            "The CAD's plan doesn't include this: look in the CAD, and tell this bot's operator that the plan of SONORAN_COMMUNITY_ID is too low."
-                .to_owned()
+            "The CAD's plan doesn't include this: look in the CAD, and tell this bot's operator that the plan of SONORAN_COMMUNITY_ID is too low.".into()
         }
-        other => of_the_cad(other).replace(", so nothing was changed", "").replace(", so nothing was sent", ""),
+        other => [", so nothing was changed", ", so nothing was sent"]
+            .into_iter()
+            .fold(of_the_cad(other), |sentence, words| sentence.replacing(&words.into(), &SafeText::default())),
     }
 }
 
@@ -239,6 +259,17 @@ mod tests {
         ];
         let asked = cad.clone().into_iter().map(ActionError::Unread);
         refusals.into_iter().map(ActionError::from).chain(cad.into_iter().map(ActionError::from)).chain(own).chain(asked).collect()
+    }
+
+    #[test]
+    fn words_of_the_cad_ping_nobody_and_imitate_nothing() {
+        let detail = "@everyone <@1> **[x](https://evil.example)**".to_owned();
+        let sentence = ActionError::from(RestError::Rejected { detail }).sentence();
+        assert_eq!(
+            sentence,
+            "The CAD does not accept this (\"@\u{200B}everyone <\u{200B}@\u{200B}1> \\*\\*\\[x\\](https:\u{200B}//evil.\u{200B}example)\\*\\*\"), so nothing \
+             was changed: enter something else, or do it in the CAD."
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::synthetic_events::SyntheticEvent;
 use super::{ActionError, Actor, AuthorizedMember, CadActions, view};
 use crate::cad::rest::UnitSelector;
 use crate::ids::{GuildId, Ident, ServerId};
+use crate::render::text::{SafeText, safe};
 use crate::world::Subject;
 
 impl CadActions {
@@ -14,7 +15,7 @@ impl CadActions {
         who: &AuthorizedMember,
         server: ServerId,
         subject: Subject,
-    ) -> Result<String, ActionError> {
+    ) -> Result<SafeText, ActionError> {
         if self.look(server, move |world| view::open_number(world, subject)).await?.is_none() {
             return Err(self.over(actor.guild, server, subject).await);
         }
@@ -22,7 +23,7 @@ impl CadActions {
     }
 
     /// Leaves all calls; for `only`, with the units that are on it.
-    pub(super) async fn leave(&self, who: &AuthorizedMember, server: ServerId, only: Option<Subject>) -> Result<String, ActionError> {
+    pub(super) async fn leave(&self, who: &AuthorizedMember, server: ServerId, only: Option<Subject>) -> Result<SafeText, ActionError> {
         let mine = who.idents();
         let (idents, calls) = self
             .look(server, move |world| {
@@ -37,7 +38,7 @@ impl CadActions {
                 Some(_) => "You are not on this call: nothing was sent.",
                 None => "You are not on a call, so nothing was sent: `/unit respond` attaches you to one.",
             };
-            return Err(ActionError::NothingToDo(said.to_owned()));
+            return Err(ActionError::NothingToDo(said.into()));
         };
         let left = self.0.deps.actor.detach(&who.granted, server, &UnitSelector::Idents(idents.clone())).await;
         let left = self.doubted(server, left)?;
@@ -46,7 +47,7 @@ impl CadActions {
         for call in &calls {
             self.commit_event(server, SyntheticEvent::detached(*call, &left)).await;
         }
-        Ok(format!("↩️ You left call{first:#}."))
+        Ok(safe!("↩️ You left call{:#}.", first))
     }
 
     /// Detaches units from the call they are on, which is this one.

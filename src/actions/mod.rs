@@ -41,7 +41,7 @@ use crate::ids::{CallId, GuildId, Ident, ServerId};
 use crate::ingest::{Look, Request};
 use crate::outbox::{PostSubject, SubjectKey};
 use crate::refresh::Reason;
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 use crate::world::{Server, Subject};
 
 use members::KnownMember;
@@ -153,7 +153,7 @@ impl CadActions {
     ///
     /// # Errors
     /// As [`ActionError`] says.
-    pub async fn act(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, ActionError> {
+    pub async fn act(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<SafeText, ActionError> {
         let tasks = &self.0.deps.tasks;
         if tasks.is_draining() {
             return Err(ActionError::Stopping);
@@ -171,7 +171,7 @@ impl CadActions {
         answer.await.unwrap_or(Err(ActionError::Busy))
     }
 
-    async fn attempt(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<String, ActionError> {
+    async fn attempt(&self, actor: &Actor, server: ServerId, action: CadAction) -> Result<SafeText, ActionError> {
         self.watched(server)?;
         let who = self.permitted(actor, server, action.need(server)).await?;
         let began = Instant::now();
@@ -189,7 +189,7 @@ impl CadActions {
         done
     }
 
-    async fn perform(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, action: &CadAction) -> Result<String, ActionError> {
+    async fn perform(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, action: &CadAction) -> Result<SafeText, ActionError> {
         match action {
             CadAction::Respond(subject @ Subject::Emergency(..)) => self.take_911(actor, who, server, *subject, true).await,
             CadAction::Respond(subject) => self.respond(actor, who, server, *subject).await,
@@ -206,7 +206,7 @@ impl CadActions {
                 let edited = self.0.deps.actor.edit_dispatch(&who.granted, server, number, patch).await;
                 let edited = self.answered(actor.guild, server, subject, edited).await?;
                 self.commit_event(server, SyntheticEvent::edited(&edited)).await;
-                Ok(format!("✅ Call #{number} is changed."))
+                Ok(safe!("✅ Call #{} is changed.", number))
             }
             CadAction::Postal(call, postal) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
@@ -214,21 +214,23 @@ impl CadActions {
                 self.answered(actor.guild, server, subject, set).await?;
                 let postal = postal.clone();
                 self.edited(server, subject, move |call| call.postal = Some(postal)).await;
-                Ok(format!("✅ Call #{number} has its new postal."))
+                Ok(safe!("✅ Call #{} has its new postal.", number))
             }
             CadAction::Primary(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
                 let ident = *ident;
                 let (name, on_it) = self.look(server, move |world| (named(world, ident), view::is_attached(world, subject, ident))).await?;
                 if !on_it {
-                    return Err(ActionError::NothingToDo(format!(
-                        "{name} is not on call #{number} any more, so nothing was sent: choose another."
+                    return Err(ActionError::NothingToDo(safe!(
+                        "{} is not on call #{} any more, so nothing was sent: choose another.",
+                        name,
+                        number
                     )));
                 }
                 let set = self.0.deps.actor.set_primary(&who.granted, server, number, ident, false).await;
                 self.answered(actor.guild, server, subject, set).await?;
                 self.edited(server, subject, move |call| call.primary = Some(ident)).await;
-                Ok(format!("✅ {name} is the primary unit of call #{number}."))
+                Ok(safe!("✅ {} is the primary unit of call #{}.", name, number))
             }
             CadAction::Close(call) => self.close(actor, who, server, *call).await,
             CadAction::Dismiss(call) => self.dismiss(actor, who, server, *call).await,
@@ -238,7 +240,7 @@ impl CadActions {
                 // Before anything is sent: an action must not go unrecorded because the name can't be found.
                 let name = self.look(server, move |world| named(world, ident)).await?;
                 self.attach(&who.granted, actor.guild, server, subject, number, ident).await?;
-                Ok(format!("✅ {name} is attached to call #{number}."))
+                Ok(safe!("✅ {} is attached to call #{}.", name, number))
             }
             CadAction::Unassign(call, ident) => {
                 let (subject, number) = self.open(actor, server, *call).await?;
@@ -246,10 +248,10 @@ impl CadActions {
                 let name = self.look(server, move |world| named(world, ident)).await?;
                 let on_it = self.look(server, move |world| view::is_attached(world, subject, ident)).await?;
                 if !on_it {
-                    return Err(ActionError::NothingToDo(format!("{name} is not on call #{number}: nothing was sent.")));
+                    return Err(ActionError::NothingToDo(safe!("{} is not on call #{}: nothing was sent.", name, number)));
                 }
                 self.detach(who, actor.guild, server, subject, &[ident]).await?;
-                Ok(format!("✅ {name} left call #{number}."))
+                Ok(safe!("✅ {} left call #{}.", name, number))
             }
             CadAction::Status(status) => self.status(who, server, *status).await,
             CadAction::Panic(on) => self.panic(who, server, *on).await,
@@ -274,7 +276,7 @@ impl CadActions {
 
     fn watched(&self, server: ServerId) -> Result<(), ActionError> {
         let said =
-            || format!("This bot does not watch server {server} any more, so nothing was sent: tell this bot's operator if it should.");
+            || safe!("This bot does not watch server {} any more, so nothing was sent: tell this bot's operator if it should.", server);
         if self.0.deps.servers.contains(&server) { Ok(()) } else { Err(ActionError::NothingToDo(said())) }
     }
 
@@ -353,21 +355,21 @@ impl CadActions {
 
     // ---- the actions ----
 
-    async fn respond(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, subject: Subject) -> Result<String, ActionError> {
+    async fn respond(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, subject: Subject) -> Result<SafeText, ActionError> {
         let Some(unit) = who.unit() else { return Err(Refusal::NotOnDuty { server }.into()) };
         let (ident, name) = (unit.ident, text::line(&unit.name, 60));
         let Subject::Dispatch(call, _) = subject else {
-            return Err(ActionError::NothingToDo("There is no call to attach to here: nothing was sent.".to_owned()));
+            return Err(ActionError::NothingToDo(SafeText::constant("There is no call to attach to here: nothing was sent.")));
         };
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
             None => return Err(self.over(actor.guild, server, subject).await),
         };
         if self.look(server, move |world| view::is_attached(world, subject, ident)).await? {
-            return Err(ActionError::NothingToDo(format!("{name} is on call #{call} already: nothing was sent.")));
+            return Err(ActionError::NothingToDo(safe!("{} is on call #{} already: nothing was sent.", name, call)));
         }
         self.attach(&who.granted, actor.guild, server, subject, number, ident).await?;
-        Ok(format!("🚓 {name} is attached to call #{number}."))
+        Ok(safe!("🚓 {} is attached to call #{}.", name, number))
     }
 
     /// Attaches a unit, together with all others that are to be attached at this moment. Each was authorized before; the request uses the
@@ -409,7 +411,7 @@ impl CadActions {
         }
         self.0.deps.refresh.request(server, Reason::Recheck);
         let name = self.look(server, move |world| named(world, ident)).await?;
-        Err(ActionError::NoEffect(format!("The CAD did not attach {name}: it may have gone off duty, so look in the CAD and try again.")))
+        Err(ActionError::NoEffect(safe!("The CAD did not attach {}: it may have gone off duty, so look in the CAD and try again.", name)))
     }
 
     /// One request for all. If the CAD doesn't know one of several, the others must not be affected: then each is sent alone.
@@ -447,13 +449,13 @@ impl CadActions {
         server: ServerId,
         subject: Subject,
         note: &str,
-    ) -> Result<String, ActionError> {
+    ) -> Result<SafeText, ActionError> {
         let note = note.trim();
         if note.is_empty() {
-            return Err(ActionError::NothingToDo("An empty note was not sent.".to_owned()));
+            return Err(ActionError::NothingToDo(SafeText::constant("An empty note was not sent.")));
         }
         if note.chars().count() > MAX_NOTE_CHARS {
-            return Err(ActionError::NothingToDo(format!("A note has at most {MAX_NOTE_CHARS} characters: shorten it and send it again.")));
+            return Err(ActionError::NothingToDo(safe!("A note has at most {} characters: shorten it and send it again.", MAX_NOTE_CHARS)));
         }
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
@@ -469,15 +471,17 @@ impl CadActions {
             if self.look(server, move |world| world.is_over(subject)).await? {
                 return Err(self.over(actor.guild, server, subject).await);
             }
-            return Ok("📝 Noted on the card. The CAD has no notes on calls that wait: whoever responds here takes it along.".to_owned());
+            return Ok(SafeText::constant(
+                "📝 Noted on the card. The CAD has no notes on calls that wait: whoever responds here takes it along.",
+            ));
         }
         let noted = self.0.deps.actor.add_note(&who.granted, server, number, note, &label).await;
         self.answered(actor.guild, server, subject, noted).await?;
         self.commit_event(server, SyntheticEvent::noted(number, &label, note, now)).await;
-        Ok(format!("📝 Noted on call #{number}, signed {}.", text::line(&label, 60)))
+        Ok(safe!("📝 Noted on call #{}, signed {}.", number, text::line(&label, 60)))
     }
 
-    async fn acknowledge(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<String, ActionError> {
+    async fn acknowledge(&self, actor: &Actor, server: ServerId, subject: Subject) -> Result<SafeText, ActionError> {
         let (is_over, taken) = self.look(server, move |world| (world.is_over(subject), world.acknowledgement_of(subject))).await?;
         let by = match taken {
             Some(taken) => taken.by,
@@ -494,15 +498,15 @@ impl CadActions {
             }
         };
         if by == actor.user && taken.is_none() {
-            Ok("🙋 It is yours: nobody else is called to it any more.".to_owned())
+            Ok(SafeText::constant("🙋 It is yours: nobody else is called to it any more."))
         } else if by == actor.user {
-            Err(ActionError::NothingToDo("You have taken this already.".to_owned()))
+            Err(ActionError::NothingToDo(SafeText::constant("You have taken this already.")))
         } else {
-            Err(ActionError::NothingToDo(format!("<@{by}> has taken this already.")))
+            Err(ActionError::NothingToDo(safe!("<@{}> has taken this already.", by)))
         }
     }
 
-    async fn close(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, call: CallId) -> Result<String, ActionError> {
+    async fn close(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, call: CallId) -> Result<SafeText, ActionError> {
         let (subject, number) = self.open(actor, server, call).await?;
         let key = (server, format!("close:{number}"));
         let closed = self
@@ -516,10 +520,10 @@ impl CadActions {
             })
             .await;
         self.answered(actor.guild, server, subject, closed).await?;
-        Ok(format!("⬛ Call #{number} is closed."))
+        Ok(safe!("⬛ Call #{} is closed.", number))
     }
 
-    async fn dismiss(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, call: CallId) -> Result<String, ActionError> {
+    async fn dismiss(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, call: CallId) -> Result<SafeText, ActionError> {
         let subject = self.waiting(actor, server, call).await?;
         let number = match self.look(server, move |world| view::open_number(world, subject)).await? {
             Some(number) => number,
@@ -536,32 +540,32 @@ impl CadActions {
             })
             .await;
         self.answered(actor.guild, server, subject, removed).await?;
-        Ok(format!("☑️ Call #{number} is dismissed."))
+        Ok(safe!("☑️ Call #{} is dismissed.", number))
     }
 
-    async fn status(&self, who: &AuthorizedMember, server: ServerId, status: i64) -> Result<String, ActionError> {
+    async fn status(&self, who: &AuthorizedMember, server: ServerId, status: i64) -> Result<SafeText, ActionError> {
         let idents = who.idents();
         let updated = self.0.deps.actor.set_status(&who.granted, server, &UnitSelector::Idents(idents.clone()), status).await;
         if self.doubted(server, updated)? == 0 {
-            return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
+            return Err(ActionError::NoEffect(SafeText::constant("The CAD changed no unit: go on duty there again, then try again.")));
         }
         self.commit_event(server, SyntheticEvent::status(&idents, status)).await;
-        Ok("✅ Your status is set.".to_owned())
+        Ok(SafeText::constant("✅ Your status is set."))
     }
 
-    async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<String, ActionError> {
+    async fn made(&self, server: ServerId, made: Result<Object, RestError>) -> Result<SafeText, ActionError> {
         let made = self.doubted(server, made)?;
         self.commit_event(server, SyntheticEvent::made(&made)).await;
         Ok(match view::number(&made) {
-            Some(call) => format!("🚔 Call #{call} is made."),
-            None => "🚔 The call is made.".to_owned(),
+            Some(call) => safe!("🚔 Call #{} is made.", call),
+            None => "🚔 The call is made.".into(),
         })
     }
 
-    async fn call(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, new: &NewEmergency) -> Result<String, ActionError> {
+    async fn call(&self, actor: &Actor, who: &AuthorizedMember, server: ServerId, new: &NewEmergency) -> Result<SafeText, ActionError> {
         if !self.rule(actor.guild)?.emergency {
             let said = "Placing calls from Discord is switched off here: somebody with Manage Server can switch it on with `/cad actions`.";
-            return Err(ActionError::NothingToDo(said.to_owned()));
+            return Err(ActionError::NothingToDo(said.into()));
         }
         let now = self.0.deps.clock.now();
         let before = {
@@ -575,7 +579,7 @@ impl CadActions {
         };
         if let Some(at) = before {
             let left = (BETWEEN_CALLS - now.since(at)).max(1_000).div_euclid(1_000);
-            return Err(ActionError::NothingToDo(format!("You placed a call a moment ago: wait {left} s before the next one.")));
+            return Err(ActionError::NothingToDo(safe!("You placed a call a moment ago: wait {} s before the next one.", left)));
         }
         let made = self.0.deps.actor.create_911(&who.granted, server, new).await;
         if let Err(error) = &made
@@ -585,7 +589,7 @@ impl CadActions {
         }
         let made = self.doubted(server, made)?;
         self.commit_event(server, SyntheticEvent::emergency_made(&made)).await;
-        Ok("📞 Your call was placed. Stay where you are if it is safe.".to_owned())
+        Ok(SafeText::constant("📞 Your call was placed. Stay where you are if it is safe."))
     }
 
     // ---- shared ----
@@ -596,9 +600,11 @@ impl CadActions {
         match found {
             Some((subject, Some(number))) => Ok((subject, number)),
             Some((subject, None)) => Err(self.over(actor.guild, server, subject).await),
-            None => {
-                Err(ActionError::NothingToDo(format!("There is no open call{call:#} on server {server}: `/call list` shows what is open.")))
-            }
+            None => Err(ActionError::NothingToDo(safe!(
+                "There is no open call{:#} on server {}: `/call list` shows what is open.",
+                call,
+                server
+            ))),
         }
     }
 
@@ -608,17 +614,17 @@ impl CadActions {
         match found {
             Some((subject, true)) => Ok(subject),
             Some((subject, false)) => Err(self.over(actor.guild, server, subject).await),
-            None => Err(ActionError::NothingToDo(format!("No call{call:#} waits on server {server}: `/call list` shows what does."))),
+            None => Err(ActionError::NothingToDo(safe!("No call{:#} waits on server {}: `/call list` shows what does.", call, server))),
         }
     }
 
     /// It is over: its cards are sent again with their current state, since somebody saw an old one.
     async fn over(&self, guild: GuildId, server: ServerId, subject: Subject) -> ActionError {
         let what = match subject {
-            Subject::Emergency(id, _) => format!("Call{id:#}"),
-            Subject::Dispatch(id, _) => format!("Call{id:#}"),
-            Subject::Panic(..) => "This panic".to_owned(),
-            Subject::Event(..) => "This page".to_owned(),
+            Subject::Emergency(id, _) => safe!("Call{:#}", id),
+            Subject::Dispatch(id, _) => safe!("Call{:#}", id),
+            Subject::Panic(..) => "This panic".into(),
+            Subject::Event(..) => "This page".into(),
         };
         let Deps { store, clock, scheduler, community, .. } = &self.0.deps;
         let about = SubjectKey { community: community.clone(), server, subject: PostSubject::Card(subject) };

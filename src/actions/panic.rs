@@ -8,24 +8,24 @@ use crate::authorization::{Need, Permission};
 use crate::cad::rest::UnitSelector;
 use crate::ids::{Ident, ServerId};
 use crate::refresh::Reason;
-use crate::render::text::SafeText;
+use crate::render::text::{SafeText, safe};
 use crate::world::Subject;
 
 impl CadActions {
-    pub(super) async fn panic(&self, who: &AuthorizedMember, server: ServerId, on: bool) -> Result<String, ActionError> {
+    pub(super) async fn panic(&self, who: &AuthorizedMember, server: ServerId, on: bool) -> Result<SafeText, ActionError> {
         let idents = who.idents();
         let mine = idents.clone();
         let already = self.look(server, move |world| mine.iter().all(|ident| view::in_panic(world, *ident) == on)).await?;
         if already {
             let said = if on { "Your panic is on already" } else { "Your panic is not on" };
-            return Err(ActionError::NothingToDo(format!("{said}: nothing was sent.")));
+            return Err(ActionError::NothingToDo(safe!("{}: nothing was sent.", said)));
         }
         let updated = self.0.deps.actor.set_panic(&who.granted, server, &UnitSelector::Idents(idents.clone()), on).await;
         if self.doubted(server, updated)? == 0 {
-            return Err(ActionError::NoEffect("The CAD changed no unit: go on duty there again, then try again.".to_owned()));
+            return Err(ActionError::NoEffect(SafeText::constant("The CAD changed no unit: go on duty there again, then try again.")));
         }
         self.commit_event(server, SyntheticEvent::panic(&idents, on)).await;
-        Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.to_owned())
+        Ok(if on { "🆘 Your panic is on. `/unit panic` ends it." } else { "✅ Your panic is over." }.into())
     }
 
     pub(super) async fn panic_over(
@@ -34,9 +34,9 @@ impl CadActions {
         who: &AuthorizedMember,
         server: ServerId,
         subject: Subject,
-    ) -> Result<String, ActionError> {
+    ) -> Result<SafeText, ActionError> {
         let Subject::Panic(ident, _) = subject else {
-            return Err(ActionError::NothingToDo("There is no panic here: nothing was sent.".to_owned()));
+            return Err(ActionError::NothingToDo(SafeText::constant("There is no panic here: nothing was sent.")));
         };
         if self.look(server, move |world| world.is_over(subject)).await? {
             return Err(self.over(actor.guild, server, subject).await);
@@ -63,11 +63,12 @@ impl CadActions {
             .await;
         if self.answered(actor.guild, server, subject, ended).await? == 0 {
             self.0.deps.refresh.request(server, Reason::Recheck);
-            return Err(ActionError::NoEffect(format!(
-                "The CAD changed no unit: {name} may be off duty by now, so look at the card in a minute, or in the CAD."
+            return Err(ActionError::NoEffect(safe!(
+                "The CAD changed no unit: {} may be off duty by now, so look at the card in a minute, or in the CAD.",
+                name
             )));
         }
-        Ok(format!("✅ The panic of {name} is over."))
+        Ok(safe!("✅ The panic of {} is over.", name))
     }
 
     /// Whose panic somebody is about to end, if it is another unit's: then they must confirm. `None` if it is their own.

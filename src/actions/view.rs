@@ -24,7 +24,7 @@ pub(super) struct OwnUnit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardState {
     /// `Call #501`.
-    pub what: String,
+    pub what: SafeText,
     /// 1 to 3, if it is one of these.
     pub priority: Option<i64>,
     pub postal: Option<String>,
@@ -126,11 +126,12 @@ pub(super) fn card_state(world: &Server, subject: Subject) -> Option<CardState> 
     if world.is_over(subject) {
         return None;
     }
-    let bare = |what: String| CardState { what, priority: None, postal: None, units: Vec::new(), taken: world.acknowledgement_of(subject) };
+    let bare =
+        |what: SafeText| CardState { what, priority: None, postal: None, units: Vec::new(), taken: world.acknowledgement_of(subject) };
     match subject {
-        Subject::Emergency(id, _) => Some(bare(format!("Call{id:#}"))),
-        Subject::Panic(ident, _) => Some(bare(format!("Panic of {}", named(world, ident)))),
-        Subject::Event(..) => Some(bare("Page".to_owned())),
+        Subject::Emergency(id, _) => Some(bare(safe!("Call{:#}", id))),
+        Subject::Panic(ident, _) => Some(bare(safe!("Panic of {}", named(world, ident)))),
+        Subject::Event(..) => Some(bare("Page".into())),
         Subject::Dispatch(id, _) => {
             let call = world.dispatches.get(&id)?;
             let units = call.units.iter().take(MAX_UNITS_SHOWN).map(|ident| (*ident, named(world, *ident), call.primary == Some(*ident)));
@@ -141,7 +142,7 @@ pub(super) fn card_state(world: &Server, subject: Subject) -> Option<CardState> 
                 },
                 postal: call.postal.clone(),
                 units: units.collect(),
-                ..bare(format!("Call{id:#}"))
+                ..bare(safe!("Call{:#}", id))
             })
         }
     }

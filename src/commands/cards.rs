@@ -21,8 +21,9 @@ use super::{calls, waiting};
 use crate::actions::{ActionError, Actor, CadAction, CardState, MAX_NOTE_CHARS};
 use crate::cad::rest::DispatchPatch;
 use crate::ids::{GuildId, Ident, UserId};
+use crate::render::Labels;
 use crate::render::button::{On, Verb};
-use crate::render::{Labels, text};
+use crate::render::text::{self, SafeText, safe};
 use crate::world::Subject;
 
 /// The text typed into a form.
@@ -54,7 +55,7 @@ pub(super) async fn press(
             if matches!(refused, ActionError::Over { redrawn: false, .. }) && !is_private(component) {
                 strip(ctx, component).await;
             }
-            said(&refused.to_string())
+            said(&refused.sentence())
         }
     };
     component.edit_response(ctx, answer).await?;
@@ -79,23 +80,23 @@ pub(super) async fn form(
     let done = waiting::shown(who.user, act(context, who, verb, on, Some(&typed)), &(ctx, modal)).await;
     let sentence = match done {
         Ok(Answer::Said(sentence) | Answer::Offer(sentence, _)) => sentence,
-        Ok(Answer::Panel(_)) => "Press the button again.".to_owned(),
+        Ok(Answer::Panel(_)) => "Press the button again.".into(),
         // The form is gone from the screen: what was typed is returned.
-        Err(refused) => format!("{refused}\n\nThis is what you typed:\n```\n{}\n```", text::cut(&typed.replace('`', "'"), 1_000)),
+        Err(refused) => safe!("{}\n\nThis is what you typed:\n{}", refused.sentence(), text::code_block(&typed, 1_000)),
     };
     modal.edit_response(ctx, said(&sentence)).await?;
     Ok(())
 }
 
 enum Answer {
-    Said(String),
+    Said(SafeText),
     Panel(ReplyPage),
     /// A panic is over, and the 911 that the game created for it still waits.
-    Offer(String, On),
+    Offer(SafeText, On),
 }
 
 /// Asks for confirmation before ending another unit's panic.
-fn question(on: On, name: &str) -> ReplyPage {
+fn question(on: On, name: &SafeText) -> ReplyPage {
     let text = format!("This is {name}'s panic, not yours. Ending it tells everyone that {name} is safe.");
     let rows = vec![CreateActionRow::Buttons(vec![button_of(Verb::OverSure, on)])];
     ReplyPage { rows, ..ReplyPage::new("End this panic?", text, YELLOW) }
@@ -105,7 +106,7 @@ async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: O
     let cad_actions = context.cad_actions(who.guild)?;
     let On { server, subject } = on;
     let number = |given: Option<&str>| given.and_then(|text| text.parse::<i64>().ok());
-    let nothing = || ActionError::NothingToDo("Nothing was chosen: nothing was sent.".to_owned());
+    let nothing = || ActionError::NothingToDo(SafeText::constant("Nothing was chosen: nothing was sent."));
     if matches!(verb, Verb::Close | Verb::Dismiss | Verb::AlsoClear | Verb::Postal | Verb::Priority | Verb::Primary) {
         // These name a call by its number, which may be another call's by now.
         cad_actions.card(who.guild, server, subject).await?;
@@ -142,7 +143,7 @@ async fn act(context: &CommandContext, who: &Actor, verb: Verb, on: On, given: O
             CadAction::Edit(call, Box::new(DispatchPatch { priority: Some(priority), ..DispatchPatch::default() }))
         }
         (Verb::Primary, Subject::Dispatch(call, _)) => CadAction::Primary(call, number(given).map(Ident).ok_or_else(nothing)?),
-        _ => return Err(ActionError::NothingToDo("This cannot be done here: nothing was sent.".to_owned())),
+        _ => return Err(ActionError::NothingToDo(SafeText::constant("This cannot be done here: nothing was sent."))),
     };
     let said = cad_actions.act(who, server, action).await?;
     let left = match (verb, subject) {
@@ -163,8 +164,8 @@ pub(super) fn chosen(component: &ComponentInteraction) -> Option<&str> {
     }
 }
 
-fn said(sentence: &str) -> EditInteractionResponse {
-    EditInteractionResponse::new().content(text::cut(sentence, 2_000)).allowed_mentions(CreateAllowedMentions::new())
+fn said(sentence: &SafeText) -> EditInteractionResponse {
+    EditInteractionResponse::new().content(sentence.cut(2_000)).allowed_mentions(CreateAllowedMentions::new())
 }
 
 fn is_private(component: &ComponentInteraction) -> bool {
@@ -221,7 +222,7 @@ fn panel(on: On, state: &CardState, labels: &Labels) -> ReplyPage {
     }
     let text = "Only you can see this. Your CAD permissions are checked when you press a button.";
     let what = match on.subject {
-        Subject::Emergency(id, _) => format!("{}{id:#}", text::line(&labels.emergency, 24)),
+        Subject::Emergency(id, _) => safe!("{}{:#}", text::line(&labels.emergency, 24), id),
         _ => state.what.clone(),
     };
     ReplyPage { rows, ..ReplyPage::new(what, text, BLUE) }

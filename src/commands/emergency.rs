@@ -11,6 +11,7 @@ use crate::actions::{Actor, CadAction};
 use crate::authorization::{self, Permission};
 use crate::cad::rest::NewEmergency;
 use crate::ids::ServerId;
+use crate::render::text::SafeText;
 
 const OFF: &str = "Placing calls from Discord is switched off here: somebody with Manage Server can switch it on with `/cad actions`.";
 
@@ -57,7 +58,7 @@ fn form(server: Option<ServerId>) -> CreateModal {
 }
 
 /// Creates the call.
-pub(super) async fn placed(context: &CommandContext, who: &Actor, server: Option<ServerId>, typed: &FormValues) -> Result<String, Error> {
+pub(super) async fn placed(context: &CommandContext, who: &Actor, server: Option<ServerId>, typed: &FormValues) -> Result<SafeText, Error> {
     let cad_actions = context.cad_actions(who.guild)?;
     let server = cad_args::server_for(&cad_actions, who, server.map(|server| i64::from(server.0)), Permission::PlaceCall).await?;
     let text = |id: &str| typed.get(id).unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use serenity::all::{
 
 use super::context::Context;
 use super::errors::Error;
-use crate::render::text;
+use crate::render::text::{self, SafeText, safe};
 
 /// Discord's limit of a form's title and of an input's label (UTF-16 units).
 pub(super) const LABEL: usize = 45;
@@ -66,10 +66,10 @@ impl FormValues {
         self.0.iter().find(|(known, _)| known == id).map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// In a code block, which nothing in it can end.
-    pub(super) fn again(&self) -> String {
+    /// As a text to copy.
+    pub(super) fn again(&self) -> SafeText {
         let lines: Vec<&str> = self.0.iter().map(|(_, value)| value.trim()).filter(|value| !value.is_empty()).collect();
-        format!("This is what you typed:\n```\n{}\n```", text::cut(&lines.join("\n").replace('`', "'"), 1_000))
+        safe!("This is what you typed:\n{}", text::code_block(&lines.join("\n"), 1_000))
     }
 }
 

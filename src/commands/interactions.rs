@@ -29,7 +29,7 @@ use super::{cad, call, cards, emergency, unit, waiting};
 use crate::clock::UnixMs;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 use crate::render::button::{On, Verb};
-use crate::render::text;
+use crate::render::text::{self, SafeText};
 
 const STALE_BUTTON: &str = "This button is from another version of the bot: run the command again.";
 const STALE_CARD: &str = "This button is from another version of the bot: use the one on the newest card.";
@@ -129,12 +129,12 @@ async fn acted(
     ctx: &Context,
     modal: &ModalInteraction,
     typed: &FormValues,
-    work: impl Future<Output = Result<String, Error>>,
+    work: impl Future<Output = Result<SafeText, Error>>,
 ) -> Result<(), Error> {
     let later = CreateInteractionResponseMessage::new().ephemeral(true);
     modal.create_response(ctx, CreateInteractionResponse::Defer(later)).await?;
     let said = match waiting::shown(UserId(modal.user.id.get()), work, &(ctx, modal)).await {
-        Ok(said) => said,
+        Ok(said) => said.into_string(),
         Err(error) => format!("{}\n\n{}", error.sentence("a form"), typed.again()),
     };
     let answer = EditInteractionResponse::new().content(text::cut(&said, 2_000)).allowed_mentions(CreateAllowedMentions::new());

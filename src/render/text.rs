@@ -163,6 +163,12 @@ pub fn link(address: &str) -> Option<SafeText> {
     (target.len() <= MAX_URL && units(host) <= MAX_HOST).then(|| SafeText(format!("[{}]({target})", escape(host)).into()))
 }
 
+/// What somebody typed, to be copied: in a code block, which nothing in it can end, and where Discord reads no mention and no markdown.
+#[must_use]
+pub fn code_block(raw: &str, max: usize) -> SafeText {
+    SafeText(format!("```\n{}\n```", cut(&raw.replace('`', "'"), max)).into())
+}
+
 impl SafeText {
     /// At most `max` units of it, as [`cut()`] shortens.
     #[must_use]

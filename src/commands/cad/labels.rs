@@ -14,8 +14,9 @@ use crate::commands::press_permission::{NOT_YOURS, manages};
 use crate::commands::reply::{BLUE, GREEN, ReplyPage};
 use crate::commands::{audit_hook, forms, reply};
 use crate::ids::{GuildId, UserId};
+use crate::render::Labels;
 use crate::render::labels::{Form, WORD, told};
-use crate::render::{Labels, text};
+use crate::render::text::{self, SafeText};
 
 /// Longest list that fits the form (UTF-16 units): twenty statuses with custom emoji.
 const LIST: u16 = 2_000;
@@ -122,10 +123,9 @@ fn given(form: &Form) -> String {
     format!("emergency:{} civil:{} priorities:{} statuses:{}", line(emergency), line(civil), line(priorities), line(statuses))
 }
 
-/// In a code block, which nothing in it can end.
-fn typed_again(form: &Form) -> String {
-    let all = [&form.emergency, &form.civil, &form.priorities, &form.statuses].map(|text| text.trim()).join("\n").replace('`', "'");
-    format!("```\n{}\n```", text::cut(&all, 3_500))
+/// As a text to copy.
+fn typed_again(form: &Form) -> SafeText {
+    text::code_block(&[&form.emergency, &form.civil, &form.priorities, &form.statuses].map(|text| text.trim()).join("\n"), 3_500)
 }
 
 async fn set(context: &CommandContext, guild: GuildId, labels: Option<Labels>) -> Result<ReplyPage, Error> {

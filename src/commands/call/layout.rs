@@ -8,7 +8,7 @@ use serenity::all::CreateModal;
 use crate::cad::rest::{Template, TemplateField};
 use crate::commands::forms::{FormValues, Input, LABEL};
 use crate::commands::wording::and;
-use crate::render::text::{self, SafeText};
+use crate::render::text::{self, SafeText, safe};
 
 /// Inputs of a form.
 const MAX_INPUTS: usize = 5;
@@ -72,11 +72,11 @@ impl<'a> Layout<'a> {
         Ok(Self { template, asked, left })
     }
 
-    /// Labels of the fields left out, safe to show.
-    pub(super) fn left_out(&self) -> Vec<String> {
-        let mut left: Vec<String> = self.left.iter().take(10).map(|field| text::line(&name(field), 60).into_string()).collect();
+    /// Labels of the fields left out.
+    pub(super) fn left_out(&self) -> Vec<SafeText> {
+        let mut left: Vec<SafeText> = self.left.iter().take(10).map(|field| text::line(&name(field), 60)).collect();
         if self.left.len() > left.len() {
-            left.push(format!("{} more", self.left.len() - left.len()));
+            left.push(safe!("{} more", self.left.len() - left.len()));
         }
         left
     }

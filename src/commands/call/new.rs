@@ -14,10 +14,10 @@ use crate::commands::context::{CommandContext, Context};
 use crate::commands::custom_id::{CustomId, NewCallOptions};
 use crate::commands::errors::Error;
 use crate::commands::forms::{FormValues, Input};
-use crate::commands::wording::and;
+use crate::commands::wording::and_safe;
 use crate::commands::{autocomplete, cad_args, choices, forms};
 use crate::render::Labels;
-use crate::render::text::{self, safe};
+use crate::render::text::{self, SafeText, safe};
 
 /// On the radio (docs/cad-contract.md#n3), since the sender isn't a caller.
 const RADIO: i64 = 1;
@@ -106,7 +106,7 @@ pub(in crate::commands) async fn made(
     who: &Actor,
     wanted: &NewCallOptions,
     typed: &FormValues,
-) -> Result<String, Error> {
+) -> Result<SafeText, Error> {
     let cad_actions = context.cad_actions(who.guild)?;
     if let Some((layout, version)) = wanted.layout {
         let known = context.names.layouts(&*context.community(who.guild)?, who).await?;
@@ -131,7 +131,7 @@ pub(in crate::commands) async fn made(
         return Ok(if left.is_empty() {
             said
         } else {
-            format!("{said}\nNot asked for, since a form has room for five inputs: {}. Fill that in in the CAD.", and(&left))
+            safe!("{}\nNot asked for, since a form has room for five inputs: {}. Fill that in in the CAD.", said, and_safe(&left))
         });
     }
     let labels = cad_args::labels(context, who.guild);

@@ -4,6 +4,7 @@ use crate::actions::ActionError;
 use crate::commands::context::Context;
 use crate::commands::errors::Error;
 use crate::commands::{cad_args, choices, reply};
+use crate::render::text::SafeText;
 use crate::render::{self, Style, View};
 
 /// One call's card, with its buttons, for you alone
@@ -28,7 +29,8 @@ pub(super) async fn view(
     match card.await? {
         Some(card) => reply::message(ctx, &card).await,
         None => {
-            Err(ActionError::NothingToDo("The bot does not know this call any more: `/call list` shows what is open.".to_owned()).into())
+            Err(ActionError::NothingToDo(SafeText::constant("The bot does not know this call any more: `/call list` shows what is open."))
+                .into())
         }
     }
 }
