@@ -30,14 +30,14 @@ fn quoted(document: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_readme_lists_every_setting_with_its_default() {
-    let readme = read("README.md");
+fn the_book_lists_every_setting_with_its_default() {
+    let page = read("docs/configuration.md");
     let mut listed = BTreeMap::new();
-    for row in readme.lines().filter(|line| line.starts_with("| `")) {
+    for row in page.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let (name, rest) = (cells[0].trim_matches('`'), &cells[1..]);
         if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') && rest.len() == 2 {
-            assert!(listed.insert(name.to_owned(), rest[1].to_owned()).is_none(), "{name} stands twice");
+            assert!(listed.insert(name.to_owned(), rest[1].to_owned()).is_none(), "{name} is listed twice");
         }
     }
     let known: BTreeMap<String, Option<&str>> = VARIABLES.iter().map(|variable| (variable.name.to_owned(), variable.default)).collect();
@@ -52,11 +52,11 @@ fn the_readme_lists_every_setting_with_its_default() {
             None => assert!(shown == "none" || shown.contains("`SONORAN_API_URL`"), "{name}: {shown}"),
         }
     }
-    assert!(readme.contains("`.env.example`"));
+    assert!(page.contains("`.env.example`"));
 }
 
 #[test]
-fn the_readme_names_every_command_and_no_other() {
+fn the_book_names_every_command_and_no_other() {
     // Each command's file lists its subcommands: `subcommands("setup::setup", "status::status")`.
     let there: BTreeSet<String> = std::fs::read_dir(root().join("src/commands"))
         .unwrap()
@@ -71,8 +71,9 @@ fn the_readme_names_every_command_and_no_other() {
         .flatten()
         .collect();
     assert!(there.contains("/cad setup"), "{there:?}");
-    for document in ["README.md", "CHANGELOG.md", "ARCHITECTURE.md"] {
-        let named: BTreeSet<String> = quoted(&read(document))
+    let others = ["README.md", "CHANGELOG.md", "ARCHITECTURE.md"].map(str::to_owned);
+    for document in pages().into_iter().chain(others) {
+        let named: BTreeSet<String> = quoted(&read(&document))
             .iter()
             .filter(|text| {
                 let commands = ["/cad ", "/alerts ", "/board ", "/duty ", "/unit ", "/call ", "/lookup "];
@@ -87,17 +88,17 @@ fn the_readme_names_every_command_and_no_other() {
             .collect();
         let unknown: Vec<_> = named.difference(&there).collect();
         assert!(unknown.is_empty(), "{document} names commands that do not exist: {unknown:?}");
-        if document == "README.md" {
-            assert_eq!(named, there, "README.md leaves commands out");
+        if document == "docs/commands.md" {
+            assert_eq!(named, there, "{document} leaves commands out");
         }
     }
 }
 
 #[test]
-fn the_readme_names_every_event_and_preset() {
-    let words = quoted(&read("README.md"));
+fn the_book_names_every_event_and_preset() {
+    let words = quoted(&read("docs/routes.md"));
     for word in Topic::ALL.map(Topic::as_str).into_iter().chain(Preset::ALL.map(Preset::as_str)) {
-        assert!(words.contains(word), "`{word}` is not in README.md");
+        assert!(words.contains(word), "`{word}` is not in docs/routes.md");
     }
 }
 
@@ -108,7 +109,16 @@ fn the_commands_people_copy_are_the_ones_that_are_tested() {
         assert!(readme.lines().any(|line| line == command), "README.md lacks the line {command}");
     }
     assert!(gate.contains("cargo test --locked") && gate.contains("demo --once"));
-    assert!(readme.contains("\"enablePushEventForwarding\": true") && readme.contains("\"pushEventForwardUrl\""));
+    for document in [&readme, &read("docs/setup.md")] {
+        assert!(document.contains("\"enablePushEventForwarding\": true") && document.contains("\"pushEventForwardUrl\""));
+    }
+}
+
+/// What it is, why to use it, and how to start; everything else is in the book.
+#[test]
+fn the_readme_stays_short() {
+    let words = read("README.md").split_whitespace().count();
+    assert!(words <= 1_200, "README.md has {words} words: move details to a page of the book in `docs/`");
 }
 
 #[test]
@@ -128,13 +138,102 @@ fn the_gate_holds_the_dependencies_against_deny_toml() {
 /// Every document gives the same backup command.
 #[test]
 fn every_document_about_backups_uses_the_command() {
-    for document in ["README.md", "deploy/README.md", "compose.yaml", "Dockerfile"] {
-        assert!(read(document).contains("tenfour backup "), "{document} does not tell of `tenfour backup`");
+    for document in ["docs/backup.md", "deploy/README.md", "compose.yaml", "Dockerfile"] {
+        assert!(read(document).contains("tenfour backup "), "{document} does not mention `tenfour backup`");
     }
-    for line in read("README.md").lines().filter(|line| line.contains("docker compose exec tenfour tenfour backup")) {
-        assert!(line.contains(" /data/"), "the container can write to /data only: {line}");
+    for document in pages() {
+        let text = read(&document);
+        for line in text.lines().filter(|line| line.contains("docker compose exec tenfour tenfour backup")) {
+            assert!(line.contains(" /data/"), "the container can write to /data only: {line}");
+        }
+        assert!(!text.contains(".backup copy.db"), "{document} copies the database with another tool");
     }
-    assert!(!read("README.md").contains(".backup copy.db"));
+}
+
+/// The pages of the book.
+fn pages() -> Vec<String> {
+    sources_and_documents().into_keys().filter(|name| name.starts_with("docs/") && name != SUMMARY).collect()
+}
+
+const SUMMARY: &str = "docs/SUMMARY.md";
+
+/// The targets of the links and pictures in a document, outside code.
+fn links(document: &str) -> Vec<String> {
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for line in document.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("code");
+            found.extend(prose.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())));
+        }
+    }
+    found
+}
+
+/// The anchors of a document: its headings, as GitHub and mdBook name them, and explicit ones.
+fn anchors(document: &str) -> BTreeSet<String> {
+    let mut fenced = false;
+    let mut found = BTreeSet::new();
+    for line in document.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if let Some(heading) = line.strip_prefix('#').filter(|_| !fenced) {
+            let kept = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            found.insert(kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect());
+        }
+    }
+    found.extend(document.split("<a id=\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+    found
+}
+
+/// Joins a relative link with the folder of the document that has it; `None` if it leaves the repository.
+fn resolved(document: &str, link: &str) -> Option<String> {
+    let mut parts: Vec<&str> = document.split('/').collect();
+    parts.pop();
+    for part in link.split('/') {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()?),
+            other => parts.push(other),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[test]
+fn every_link_in_the_documents_leads_somewhere() {
+    let mut checked = 0;
+    for (document, text) in sources_and_documents().into_iter().filter(|(name, _)| name.ends_with(".md")) {
+        for link in links(&text).into_iter().filter(|link| !link.contains(':')) {
+            let (path, anchor) = link.split_once('#').map_or((link.as_str(), None), |(path, anchor)| (path, Some(anchor)));
+            let target = if path.is_empty() { Some(document.clone()) } else { resolved(&document, path) };
+            let target = target.filter(|target| root().join(target).exists());
+            let target = target.unwrap_or_else(|| panic!("{document} links to {link}, which does not exist"));
+            assert!(
+                !document.starts_with("docs/") || target.starts_with("docs/"),
+                "{document} links to {link}, which is not in the book: name the file in backticks instead"
+            );
+            if let Some(anchor) = anchor {
+                assert!(anchors(&read(&target)).contains(anchor), "{document} links to {link}, but {target} has no such heading");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 80, "the links were not read: {checked}");
+    assert_eq!(links("[a](b.md#c) `[x](y)` ![d](e.png)\n```\n[f](g)\n```"), ["b.md#c", "e.png"]);
+    assert_eq!(anchors("# What isn't `on`?\n```\n# no\n```\n<a id=\"e2\"></a>"), ["e2", "what-isnt-on"].map(str::to_owned).into());
+    assert_eq!((resolved("docs/a/b.md", "../c.md"), resolved("a.md", "../c.md")), (Some("docs/c.md".to_owned()), None));
+}
+
+#[test]
+fn every_page_of_the_book_is_in_its_summary_once() {
+    let mut listed: Vec<String> = links(&read(SUMMARY)).iter().filter_map(|link| resolved(SUMMARY, link)).collect();
+    listed.sort();
+    let mut there = pages();
+    there.sort();
+    assert_eq!(listed, there);
 }
 
 /// A file that moved must not be named in the documents any more.
@@ -145,14 +244,13 @@ fn every_file_that_the_documents_name_exists() {
         if !documents.contains(&document.as_str()) && !document.starts_with("docs/") {
             continue;
         }
-        let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link.to_owned());
-        let code = quoted(&text).into_iter().filter(|name| {
+        let named = quoted(&text).into_iter().filter(|name| {
             ["src/", "crates/", "tests/", "benches/", "docs/", "migrations/", ".ci/", "deploy/", "fuzz/"]
                 .iter()
                 .any(|top| name.starts_with(top))
         });
-        for name in links.chain(code) {
-            if name.contains("://") || name.starts_with('#') || name.contains(['*', '<', ' ']) {
+        for name in named {
+            if name.contains(['*', '<', ' ']) {
                 continue;
             }
             let file = name.split_once('#').map_or(name.as_str(), |(file, _)| file);
