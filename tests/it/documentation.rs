@@ -234,6 +234,8 @@ fn every_page_of_the_book_is_in_its_summary_once() {
     let mut there = pages();
     there.sort();
     assert_eq!(listed, there);
+    let gate = read(".ci/run");
+    assert!(gate.lines().any(|line| line == "step 'book' book"), "the gate never builds the book");
 }
 
 /// A file that moved must not be named in the documents any more.
