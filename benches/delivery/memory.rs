@@ -60,7 +60,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         row(format!("resident, connected and idle for {rest} s"), "MiB", |of| of.idle).must(Target::AtMost(18.0)),
         row(format!("resident after {many} events over HTTP"), "MiB", |of| of.loaded).must(Target::AtMost(35.0)),
         row(format!("at most during {many} events"), "MiB", |of| of.peak),
-        row("CPU per 1,000 events, each shown, at 100/s".to_owned(), "s", |of| of.cpu).must(Target::PeerAtMost(1.0 / 3.0)),
+        row("CPU per 1,000 events, each shown, at 100/s".to_owned(), "s", |of| of.cpu).must(Target::PeerAtMost(0.4)),
     ];
     bench.rows.extend(rows);
     Ok(())

@@ -7,6 +7,7 @@ use tenfour_sim::discord::RateLimits;
 use super::Bench;
 use super::client::send_all;
 use super::events;
+use super::numbers::Target;
 use super::report::Row;
 use super::stage::{Setting, Stage, Who};
 
@@ -38,11 +39,11 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let memory = running.process.memory()?;
     let rows =
         [
-            Row::new(NAME, format!("{pending} posts pending: first create after the start"), "s", first),
+            Row::new(NAME, format!("{pending} posts pending: first create after the start"), "s", first).must(Target::AtMost(0.15)),
             Row::new(NAME, format!("{pending} posts pending: ready after the start"), "s", Some(running.ready_after.as_secs_f64())),
             Row::new(NAME, format!("{pending} posts pending: all shown, without Discord's limits"), "s", last.filter(|_| all))
                 .note(if all { String::new() } else { format!("only {shown} within {} s", limit.as_secs()) }),
-            Row::new(NAME, format!("{pending} posts pending: memory at most"), "MiB", Some(memory.peak)),
+            Row::new(NAME, format!("{pending} posts pending: memory at most"), "MiB", Some(memory.peak)).must(Target::AtMost(45.0)),
         ];
     bench.rows.extend(rows);
     stage.end(running).await

@@ -74,7 +74,7 @@ async fn a_flood_into_one_community_keeps_no_panic_of_another_from_its_channel()
     for home in scene.of(0) {
         scene.card(home, &format!("Server 1 · 911 #{id}")).await;
     }
-    let mut delays = Vec::new();
+    let (mut delays, began, before) = (Vec::new(), std::time::Instant::now(), sent.load(Ordering::SeqCst));
     for (n, ident) in (0_i64..).zip(units) {
         let begun = std::time::Instant::now();
         assert!(scene.cads[0].panic(1, &[ident], true));
@@ -84,13 +84,14 @@ async fn a_flood_into_one_community_keeps_no_panic_of_another_from_its_channel()
         delays.push(begun.elapsed());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    let per_second = (sent.load(Ordering::SeqCst) - before) as f64 / began.elapsed().as_secs_f64();
     stop.store(true, Ordering::SeqCst);
     for flood in floods {
         flood.await.unwrap();
     }
     delays.sort_unstable();
     println!(
-        "flooded {} (refused {}); panics: {:?} in the middle, {:?} at worst",
+        "flooded {}, {per_second:.0} a second (refused {}); panics: {:?} in the middle, {:?} at worst",
         sent.load(Ordering::SeqCst),
         refused.load(Ordering::SeqCst),
         delays[delays.len() / 2],
