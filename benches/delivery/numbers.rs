@@ -35,8 +35,6 @@ impl Samples {
 pub(crate) enum Target {
     /// Ours is at most this.
     AtMost(f64),
-    /// Ours is at least this.
-    AtLeast(f64),
     /// Ours is at most so many times the peer's.
     PeerAtMost(f64),
     /// Ours is at least so many times the peer's.
@@ -49,7 +47,6 @@ impl Target {
         let ours = ours?;
         Some(match self {
             Self::AtMost(limit) => ours <= limit,
-            Self::AtLeast(limit) => ours >= limit,
             Self::PeerAtMost(times) => ours <= times * peer?,
             Self::PeerAtLeast(times) => ours >= times * peer?,
         })

@@ -61,7 +61,6 @@ impl Row {
     fn asked(&self) -> String {
         let words = self.targets.iter().map(|target| match target {
             Target::AtMost(limit) => format!("≤ {}", shown(*limit)),
-            Target::AtLeast(limit) => format!("≥ {}", shown(*limit)),
             Target::PeerAtMost(1.0) => "no more than the peer".to_owned(),
             Target::PeerAtMost(times) => format!("≤ {times:.2} × the peer"),
             Target::PeerAtLeast(1.0) => "more than the peer".to_owned(),
